@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  define: { BUILD_VERSION: JSON.stringify('0.0.0-test') },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
+  test: {
+    include: ['test/**/*.test.{ts,tsx}'],
+    exclude: ['test/browser/**', 'test/deploy/**', 'node_modules/**'],
+    restoreMocks: true,
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.{ts,tsx}'],
+      thresholds: {
+        'src/session/**': { 100: true },
+        'src/isales/protocol.ts': { 100: true },
+      },
+    },
+  },
+})
