@@ -47,5 +47,154 @@ export interface Grant {
   readonly token: Secret
   readonly lifetime: Lifetime
   readonly refreshToken?: Secret
+  /** Absent when the answer gave none that can be believed: the refresh token is then used until it is refused. */
   readonly refreshLifetime?: Lifetime
+}
+
+/** Milliseconds; what is believed of a lifetime, and what stands in for one that cannot be. */
+export interface LifetimeRules {
+  /** Used when none can be believed. Default 300 s. */
+  readonly assumed: number
+}
+
+const LONGEST_LIFETIME = 24 * 3600 * 1000
+/** A field value over this would not pass iSales' own header limits; nobody's token is so long. */
+const LONGEST_TOKEN = 8192
+/** RFC 9110 section 5.5, VCHAR only: what can stand in a field value, and neither ends it nor splits it. */
+const HEADER_SAFE = /^[\x21-\x7e]+$/
+const DECIMAL = /^\d+(?:\.\d+)?$/
+
+/** The body of `auth/login`, as published. */
+export function loginBody(user: string, password: Secret): string {
+  return JSON.stringify({ user, passwd: password.reveal() })
+}
+
+/** The body of `auth/refresh`, as published. */
+export function refreshBody(refreshToken: Secret): string {
+  return JSON.stringify({ refreshToken: refreshToken.reveal() })
+}
+
+/** An answer of iSales as it came: the body is at most 64 KiB, else `undefined`. */
+export interface Answer {
+  readonly status: number
+  /** The `Retry-After` field. */
+  readonly retryAfter?: string | undefined
+  readonly body: string | undefined
+}
+
+/**
+ * Judges the answer to a login or a refresh. Whatever it is, the outcome has a name.
+ *
+ * @param wallNow milliseconds since 1970, for a `Retry-After` that is a date.
+ */
+export function parseAnswer(
+  answer: Answer,
+  rules: LifetimeRules,
+  wallNow: number,
+): Grant | AuthFailure {
+  const refusal = judgeStatus(answer, wallNow)
+  if (refusal !== undefined) return refusal
+  if (answer.body === undefined) return malformed(answer.status, 'body over 64 KiB')
+  const json = parseJson(answer.body)
+  if (!isRecord(json)) return malformed(answer.status, 'body is not a JSON object')
+  const { result, resultData } = json
+  if (result !== 0 && result !== '0') return judgeResult(answer.status, result)
+  if (!isRecord(resultData)) return malformed(answer.status, 'resultData is missing')
+  return parseGrant(answer.status, resultData, rules)
+}
+
+/** True for the outcome that carries a token. */
+export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
+  return 'token' in outcome
+}
+
+/** True when the credentials were refused, so that trying them again soon could lock the account. */
+export function isRefusal(failure: AuthFailure): boolean {
+  return failure.reason === 'rejected' || failure.reason === 'result'
+}
+
+/**
+ * RFC 9110 section 10.2.3: seconds or an HTTP date. Milliseconds from `wallNow`, never negative;
+ * undefined when it is neither.
+ */
+export function parseRetryAfter(value: string | undefined, wallNow: number): number | undefined {
+  if (value === undefined) return undefined
+  const text = value.trim()
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
+  // Only a date that names a zone or month is one: Date.parse would read "7x" too.
+  const instant = /[A-Za-z]{3}/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(instant) ? undefined : Math.max(0, instant - wallNow)
+}
+
+function judgeStatus(answer: Answer, wallNow: number): AuthFailure | undefined {
+  const { status } = answer
+  if (status >= 200 && status < 300) return undefined
+  if (status < 400) return malformed(status, status >= 300 ? 'redirect' : 'informational answer')
+  const reason = reasonOf(status)
+  const retryAfter = reason === 'rejected' ? undefined : parseRetryAfter(answer.retryAfter, wallNow)
+  const detail = `status ${status}`
+  return retryAfter === undefined
+    ? { reason, status, detail }
+    : { reason, status, detail, retryAfter }
+}
+
+function reasonOf(status: number): AuthFailureReason {
+  if (status === 429) return 'throttled'
+  if (status === 408) return 'timeout'
+  return status >= 500 ? 'unavailable' : 'rejected'
+}
+
+function judgeResult(status: number, result: unknown): AuthFailure {
+  if (result === undefined || result === null) return malformed(status, 'result is missing')
+  const code = typeof result === 'number' || typeof result === 'string' ? String(result) : ''
+  const shown = /^-?\d{1,9}$/.test(code) ? `result ${code}` : 'result is not 0'
+  return { reason: 'result', status, detail: shown }
+}
+
+function parseGrant(
+  status: number,
+  data: Readonly<Record<string, unknown>>,
+  rules: LifetimeRules,
+): Grant | AuthFailure {
+  const token = parseToken(data['token'])
+  if (token === undefined)
+    return malformed(status, 'token is missing or could not be a header value')
+  const lifetime = parseLifetime(data['tokenExpirationTime'])
+  const refreshToken = parseToken(data['refreshToken'])
+  const refreshLifetime = parseLifetime(data['refreshExpirationTime'])
+  return {
+    token,
+    lifetime: lifetime ?? { ms: rules.assumed, assumed: true },
+    ...(refreshToken === undefined ? {} : { refreshToken }),
+    ...(refreshLifetime === undefined ? {} : { refreshLifetime }),
+  }
+}
+
+function parseToken(value: unknown): Secret | undefined {
+  if (typeof value !== 'string' || value.length > LONGEST_TOKEN) return undefined
+  return HEADER_SAFE.test(value) ? new Secret(value) : undefined
+}
+
+/** Seconds as a number or a decimal string; more than 24 h counts as 24 h. Undefined: cannot be believed. */
+function parseLifetime(value: unknown): Lifetime | undefined {
+  const text = typeof value === 'string' ? value.trim() : undefined
+  const seconds = text !== undefined && DECIMAL.test(text) ? Number(text) : value
+  if (typeof seconds !== 'number' || Number.isNaN(seconds) || seconds <= 0) return undefined
+  return { ms: Math.min(seconds * 1000, LONGEST_LIFETIME), assumed: false }
+}
+
+function malformed(status: number, detail: string): AuthFailure {
+  return { reason: 'malformed', status, detail }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
