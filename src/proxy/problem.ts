@@ -12,7 +12,7 @@ export const PROBLEMS = {
   'no-token': { status: 503, title: 'iSales cannot be logged in to', sent: 'no' },
   overloaded: { status: 503, title: 'Too many requests at once', sent: 'no' },
   'shutting-down': { status: 503, title: 'The proxy is shutting down', sent: 'no' },
-  'deadline-before-sending': {
+  'out-of-time': {
     status: 503,
     title: 'No time was left to send the request',
     sent: 'no',
@@ -37,3 +37,28 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+/** The body of an answer of our own (RFC 9457): nothing of iSales' text, no stack, no secret. */
+export function problemBody(code: ProblemCode, requestId: string | undefined): string {
+  const { status, title, sent } = PROBLEMS[code]
+  const type = `urn:isales-auth-proxy:problem:${code}`
+  return JSON.stringify({ type, title, status, code, sent, requestId })
+}
+
+/** The header fields of that answer. `retryAfter` in milliseconds; at least one second is told. */
+export function problemFields(
+  code: ProblemCode,
+  body: string,
+  extra: { readonly requestId?: string | undefined; readonly retryAfter?: number | undefined } = {},
+): string[] {
+  const fields = ['Content-Type', PROBLEM_TYPE, 'Content-Length', String(body.length)]
+  fields.push('Cache-Control', 'no-store')
+  if (extra.requestId !== undefined) fields.push('X-Request-Id', extra.requestId)
+  if (PROBLEMS[code].status === 503) {
+    fields.push('Retry-After', String(Math.max(1, Math.ceil((extra.retryAfter ?? 1000) / 1000))))
+  }
+  if (code === 'not-logged-in') fields.push('WWW-Authenticate', 'Bearer')
+  return fields
+}

@@ -1,0 +1,199 @@
+import { Pool, ProxyAgent, type Dispatcher } from 'undici'
+import type { Secret } from '../config/secret.ts'
+
+/** The handler of one dispatch, and what it may do meanwhile; undici's own, named here for the other rooms. */
+export type UpstreamHandler = Dispatcher.DispatchHandler
+export type UpstreamController = Dispatcher.DispatchController & {
+  readonly rawHeaders?: readonly Uint8Array[] | null
+}
+export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
+
+/** Where it failed. `unreachable` and `tls`: no connection came about. */
+export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout'
+
+export interface UpstreamTls {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: Secret | undefined
+}
+
+export interface UpstreamOptions {
+  /** `https://host:port`, without a path. */
+  readonly origin: string
+  readonly tls: UpstreamTls
+  /** The egress proxy, if iSales is reached through one. */
+  readonly proxy?: string | undefined
+  /** Milliseconds. */
+  readonly connectTimeout: number
+  /** Milliseconds after which an idle connection is let go, before iSales lets go of it. */
+  readonly keepAlive: number
+  readonly maxConnections: number
+  /** Milliseconds between two pieces of an answer. */
+  readonly bodyIdleTimeout: number
+  /** Milliseconds for a whole login or refresh. */
+  readonly loginTimeout: number
+}
+
+/** The answer to a login or refresh; a body over 64 KiB is `undefined`. */
+export type ExchangeResult =
+  | {
+      readonly ok: true
+      readonly status: number
+      readonly retryAfter?: string | undefined
+      readonly body: string | undefined
+    }
+  | { readonly ok: false; readonly failure: UpstreamFailure; readonly code: string }
+
+export interface ExchangeRequest {
+  readonly path: string
+  readonly headers: readonly string[]
+  readonly body: string
+  readonly signal: AbortSignal
+}
+
+export interface Upstream {
+  /** Hands one business call to the pool; everything that happens then is told to the handler. */
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler): void
+  /** One POST on connections of its own, so that a login never queues behind business calls. */
+  exchange(request: ExchangeRequest): Promise<ExchangeResult>
+  /** New connections use this from now on; those in use finish as they are. */
+  reload(tls: UpstreamTls): void
+  /** Destroys what is left. */
+  destroy(): Promise<void>
+}
+
+const LARGEST_EXCHANGE = 64 * 1024
+const AUTH_CONNECTIONS = 2
+/** iSales' `Keep-Alive: timeout` hint less this. */
+const KEEP_ALIVE_MARGIN = 1000
+const LONGEST_KEEP_ALIVE = 600_000
+
+export function createUpstream(options: UpstreamOptions): Upstream {
+  let business = openPool(options, options.tls, options.maxConnections)
+  let auth = openPool(options, options.tls, AUTH_CONNECTIONS)
+
+  return {
+    dispatch(request, handler) {
+      business.dispatch(request as Dispatcher.DispatchOptions, handler)
+    },
+
+    exchange: (request) => exchange(auth, options, request),
+
+    reload(tls) {
+      const old = [business, auth]
+      business = openPool(options, tls, options.maxConnections)
+      auth = openPool(options, tls, AUTH_CONNECTIONS)
+      for (const pool of old) void pool.close()
+    },
+
+    async destroy() {
+      await Promise.all([business.destroy(), auth.destroy()])
+    },
+  }
+}
+
+function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Dispatcher {
+  const pool = {
+    connections,
+    pipelining: 1,
+    keepAliveTimeout: options.keepAlive,
+    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
+    keepAliveMaxTimeout: LONGEST_KEEP_ALIVE,
+    // The client's deadline ends a request that is not answered; a deadline switched off means no limit.
+    headersTimeout: 0,
+    bodyTimeout: options.bodyIdleTimeout,
+    // Larger answers are refused by undici; ours are at most as large as what a client may send.
+    maxHeaderSize: 64 * 1024,
+    allowH2: false,
+  }
+  const secured = {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
+    rejectUnauthorized: true,
+  }
+  if (options.proxy !== undefined) {
+    const agent = new ProxyAgent({ uri: options.proxy, requestTls: secured, ...pool })
+    return agent.compose((dispatch) => (request, handler) => {
+      return dispatch({ ...request, origin: options.origin }, handler)
+    })
+  }
+  return new Pool(options.origin, {
+    ...pool,
+    connect: { ...secured, timeout: options.connectTimeout },
+  })
+}
+
+async function exchange(
+  pool: Dispatcher,
+  options: UpstreamOptions,
+  { path, headers, body, signal }: ExchangeRequest,
+): Promise<ExchangeResult> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(options.loginTimeout)])
+  try {
+    const answer = await pool.request({
+      origin: options.origin,
+      path,
+      method: 'POST',
+      headers: [...headers],
+      body,
+      signal: limit,
+    })
+    const retryAfter = answer.headers['retry-after']
+    return {
+      ok: true,
+      status: answer.statusCode,
+      retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
+      body: await readAtMost(answer.body, LARGEST_EXCHANGE),
+    }
+  } catch (error) {
+    if (limit.aborted) return { ok: false, failure: 'timeout', code: 'no whole answer in time' }
+    return { ok: false, ...classify(error) }
+  }
+}
+
+async function readAtMost(body: Dispatcher.ResponseData['body'], limit: number): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    // Leaving the loop destroys the stream, and the connection with it.
+    if (size > limit) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'ETIMEDOUT',
+  'EADDRNOTAVAIL',
+])
+/** OpenSSL's verification results as Node names them, and its alerts. */
+const TLS_CODE =
+  /^(?:ERR_(?:TLS|SSL)_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH|EPROTO$)/
+
+/** Names a failure by its error code, never by message text. */
+export function classify(error: unknown): { failure: UpstreamFailure; code: string } {
+  const code = codeOf(error)
+  if (TIMEOUTS.has(code)) return { failure: 'timeout', code }
+  if (UNREACHABLE.has(code)) return { failure: 'unreachable', code }
+  if (TLS_CODE.test(code)) return { failure: 'tls', code }
+  return { failure: 'broken', code }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  // Happy Eyeballs gives one error for all the addresses it tried.
+  if (error instanceof AggregateError) return codeOf(error.errors[0])
+  return 'unknown'
+}

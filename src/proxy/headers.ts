@@ -1,0 +1,127 @@
+/**
+ * Header fields on their way through, as flat lists of name, value, name, value: the form in which Node gives
+ * and takes them, so that order, case and repetition stay as they came.
+ */
+export type FieldLines = readonly string[]
+
+/** RFC 9110 section 7.6.1, and those that RFC 9112 and older proxies treat so. They end at the next hop. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
+
+/** Fields that the next hop's framing, addressing or our own answer makes anew. */
+const REBUILT: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'x-request-id'])
+
+/** Where iSales may look for a token, in either edition of its interface. */
+const CREDENTIALS = ['authorization', 'authentication']
+
+/** What every forwarded request shares. */
+export interface RequestFieldRules {
+  /** The fields that carry the credential, as they are written. */
+  readonly tokenHeaders: readonly string[]
+  /** Received-by of our `Via` (RFC 9110 section 7.6.3). */
+  readonly pseudonym: string
+}
+
+export interface OutgoingRequest {
+  readonly rawHeaders: FieldLines
+  /** The value for each token field. */
+  readonly credential: string
+  readonly requestId: string
+  /** Known length of a streamed body; undefined: none, or set by who writes the body. */
+  readonly contentLength: string | undefined
+}
+
+/**
+ * Makes the function that turns a client's fields into those for iSales: hop-by-hop and
+ * `Connection`-nominated fields go first, then every inbound credential and what reads like one to a server that
+ * takes `_` for `-`, and only then is ours put on, so that no client can nominate it away.
+ */
+export function requestFields(rules: RequestFieldRules): (request: OutgoingRequest) => string[] {
+  const inbound = new Set([...CREDENTIALS, ...rules.tokenHeaders.map((name) => name.toLowerCase())])
+  const dropped = new Set([...HOP_BY_HOP, ...REBUILT, ...inbound])
+  const via = `1.1 ${rules.pseudonym}`
+
+  return ({ rawHeaders, credential, requestId, contentLength }) => {
+    const fields: string[] = []
+    const nominated = nominatedBy(rawHeaders)
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? ''
+      const lower = name.toLowerCase()
+      if (dropped.has(lower) || nominated?.has(lower) === true) continue
+      if (lower.includes('_') && inbound.has(lower.replaceAll('_', '-'))) continue
+      fields.push(name, rawHeaders[i + 1] ?? '')
+    }
+    fields.push('Via', via, 'X-Request-Id', requestId)
+    if (contentLength !== undefined) fields.push('Content-Length', contentLength)
+    for (const name of rules.tokenHeaders) fields.push(name, credential)
+    return fields
+  }
+}
+
+/** What the answer says of itself, besides its end-to-end fields. */
+export interface AnswerFields {
+  readonly fields: string[]
+  /** The body's announced length; -1 when it is not known. */
+  readonly contentLength: number
+}
+
+/**
+ * The end-to-end fields of an answer, in their order. A field that carries one of `secrets` is dropped whole:
+ * an iSales that echoes the token does not give it to the client.
+ */
+export function answerFields(
+  raw: readonly Uint8Array[],
+  secrets: readonly string[],
+  requestId: string,
+): AnswerFields {
+  const lines: string[] = []
+  for (const part of raw) lines.push(latin1(part))
+  const nominated = nominatedBy(lines)
+  const chunked = lines.some((line, i) => i % 2 === 0 && line.toLowerCase() === 'transfer-encoding')
+  const fields: string[] = []
+  let contentLength = -1
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i] ?? ''
+    const value = lines[i + 1] ?? ''
+    const lower = name.toLowerCase()
+    if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
+    if (lower === 'x-request-id' || secrets.some((secret) => value.includes(secret))) continue
+    if (lower === 'content-length') {
+      // RFC 9112 section 6.3: the transfer coding overrides the length.
+      if (chunked) continue
+      contentLength = Number(value)
+    }
+    fields.push(name, value)
+  }
+  fields.push('X-Request-Id', requestId)
+  return { fields, contentLength }
+}
+
+/** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */
+function nominatedBy(lines: FieldLines): ReadonlySet<string> | undefined {
+  let names: Set<string> | undefined
+  for (let i = 0; i < lines.length; i += 2) {
+    if (lines[i]?.length !== 10 || lines[i]?.toLowerCase() !== 'connection') continue
+    const value = (lines[i + 1] ?? '').toLowerCase()
+    if (value === 'keep-alive' || value === 'close') continue
+    names ??= new Set()
+    for (const name of value.split(',')) names.add(name.trim())
+  }
+  return names
+}
+
+function latin1(bytes: Uint8Array): string {
+  // Node's Buffer; a pure file names no module, and undici hands out nothing else.
+  return (bytes as Uint8Array & { latin1Slice(): string }).latin1Slice()
+}
