@@ -1,0 +1,58 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { expressions, readDashboard } from './support/dashboard.ts'
+import { run } from './support/run.ts'
+import { installed } from './support/tools.ts'
+
+const promtool = await installed('promtool')
+const dashboard = await readDashboard()
+const panels = dashboard.panels.filter((panel) => panel.type !== 'row')
+
+describe('the dashboard', () => {
+  it.skipIf(promtool === undefined)('asks only what Prometheus can parse', async () => {
+    const exprs = expressions(dashboard)
+    expect(exprs.length).toBeGreaterThan(panels.length)
+    const home = await mkdtemp(join(tmpdir(), 'dashboard-'))
+    try {
+      const rules = exprs.map((expr, index) => ({ record: `panel:${index}`, expr }))
+      const file = join(home, 'rules.yaml') // JSON is YAML
+      await writeFile(file, JSON.stringify({ groups: [{ name: 'panels', rules }] }))
+      expect(await run('promtool', ['check', 'rules', file])).toMatchObject({ code: 0 })
+    } finally {
+      await rm(home, { recursive: true })
+    }
+  })
+
+  it('answers its four questions in three rows', () => {
+    expect(dashboard.panels.filter((panel) => panel.type === 'row')).toMatchObject([
+      { title: 'Is authentication healthy, and for how long are we safe?' },
+      { title: 'What fails?' },
+      { title: 'How fast is it?' },
+    ])
+  })
+
+  it.each(panels)(
+    'explains the panel $title, and asks the data source that was chosen',
+    (panel) => {
+      expect(panel.description).toBeTruthy()
+      expect(panel.datasource?.uid).toBe('${datasource}')
+      expect(panel.targets?.length).toBeGreaterThan(0)
+      for (const target of panel.targets ?? []) {
+        expect(target.datasource.uid).toBe('${datasource}')
+        expect(target.expr).toContain('instance=~"$instance"')
+      }
+    },
+  )
+
+  it('has no two panels with one id or on one place, and none over the edge', () => {
+    const ids = dashboard.panels.map((panel) => panel.id)
+    expect(new Set(ids).size).toBe(ids.length)
+    const places = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
+    )
+    expect(places.filter((place, index) => places.indexOf(place) !== index)).toEqual([])
+    expect(places.filter((place) => Number(place.split(',')[0]) > 23)).toEqual([])
+  })
+})

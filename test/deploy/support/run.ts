@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** The root of the checkout, with a slash at its end. */
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Milliseconds; default 120,000. */
+  readonly timeout?: number
+}
+
+/** Runs a program to its end. Never rejects: a program that cannot be started has code 127. */
+export const run = (
+  command: string,
+  args: readonly string[],
+  { input = '', env = {}, cwd = ROOT, timeout = 120_000 }: RunOptions = {},
+): Promise<Outcome> =>
+  new Promise((resolve) => {
+    const child = execFile(
+      command,
+      args,
+      { cwd, timeout, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) return resolve({ code: 0, stdout, stderr })
+        const code = typeof error.code === 'number' ? error.code : 127
+        resolve({ code, stdout, stderr: stderr === '' ? error.message : stderr })
+      },
+    )
+    child.stdin?.on('error', () => {}) // a program that ends without reading its input
+    child.stdin?.end(input)
+  })
+
+/** Like `run`, and rejects with what the program said unless it ended with 0. */
+export const succeed = async (
+  command: string,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<string> => {
+  const { code, stdout, stderr } = await run(command, args, options)
+  if (code === 0) return stdout
+  throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`)
+}
