@@ -15,7 +15,7 @@ const ALLOWED = {
   session: { values: ['config/secret'], types: ['isales/protocol'] },
   proxy: { values: [], types: ['session', 'config/secret', 'net/upstream'] },
   obs: { values: ['config/secret'], types: ['session', 'proxy'] },
-  net: { values: ['proxy/problem'], types: ['config/secret'] },
+  net: { values: ['proxy/problem'], types: ['config/secret', 'isales/client'] },
   admin: { values: ['isales/protocol', 'session/events', 'proxy/problem'], types: ['session', 'config', 'isales'] },
   simulator: { values: [], types: [] },
 }

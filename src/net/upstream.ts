@@ -1,11 +1,10 @@
 import { Pool, ProxyAgent, type Dispatcher } from 'undici'
 import type { Secret } from '../config/secret.ts'
+import type { Exchange, ExchangeResult } from '../isales/client.ts'
 
 /** The handler of one dispatch, and what it may do meanwhile; undici's own, named here for the other rooms. */
 export type UpstreamHandler = Dispatcher.DispatchHandler
-export type UpstreamController = Dispatcher.DispatchController & {
-  readonly rawHeaders?: readonly Uint8Array[] | null
-}
+export type UpstreamController = Dispatcher.DispatchController
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
 /** Where it failed. `unreachable` and `tls`: no connection came about. */
@@ -34,28 +33,10 @@ export interface UpstreamOptions {
   readonly loginTimeout: number
 }
 
-/** The answer to a login or refresh; a body over 64 KiB is `undefined`. */
-export type ExchangeResult =
-  | {
-      readonly ok: true
-      readonly status: number
-      readonly retryAfter?: string | undefined
-      readonly body: string | undefined
-    }
-  | { readonly ok: false; readonly failure: UpstreamFailure; readonly code: string }
-
-export interface ExchangeRequest {
-  readonly path: string
-  readonly headers: readonly string[]
-  readonly body: string
-  readonly signal: AbortSignal
-}
-
 export interface Upstream {
   /** Hands one business call to the pool; everything that happens then is told to the handler. */
   dispatch(request: UpstreamRequest, handler: UpstreamHandler): void
-  /** One POST on connections of its own, so that a login never queues behind business calls. */
-  exchange(request: ExchangeRequest): Promise<ExchangeResult>
+  readonly exchange: Exchange
   /** New connections use this from now on; those in use finish as they are. */
   reload(tls: UpstreamTls): void
   /** Destroys what is left. */
@@ -127,7 +108,7 @@ function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: numbe
 async function exchange(
   pool: Dispatcher,
   options: UpstreamOptions,
-  { path, headers, body, signal }: ExchangeRequest,
+  { path, headers, body, signal }: Parameters<Exchange>[0],
 ): Promise<ExchangeResult> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(options.loginTimeout)])
   try {
@@ -152,7 +133,10 @@ async function exchange(
   }
 }
 
-async function readAtMost(body: Dispatcher.ResponseData['body'], limit: number): Promise<string | undefined> {
+async function readAtMost(
+  body: Dispatcher.ResponseData['body'],
+  limit: number,
+): Promise<string | undefined> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {

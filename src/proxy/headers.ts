@@ -20,7 +20,13 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ])
 
 /** Fields that the next hop's framing, addressing or our own answer makes anew. */
-const REBUILT: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'x-request-id'])
+const REBUILT: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'expect',
+  'x-request-id',
+  'max-forwards',
+])
 
 /** Where iSales may look for a token, in either edition of its interface. */
 const CREDENTIALS = ['authorization', 'authentication']
@@ -40,6 +46,8 @@ export interface OutgoingRequest {
   readonly requestId: string
   /** Known length of a streamed body; undefined: none, or set by who writes the body. */
   readonly contentLength: string | undefined
+  /** `Max-Forwards` as received on an OPTIONS request (RFC 9110 section 7.6.2); -1: none. */
+  readonly maxForwards: number
 }
 
 /**
@@ -52,7 +60,7 @@ export function requestFields(rules: RequestFieldRules): (request: OutgoingReque
   const dropped = new Set([...HOP_BY_HOP, ...REBUILT, ...inbound])
   const via = `1.1 ${rules.pseudonym}`
 
-  return ({ rawHeaders, credential, requestId, contentLength }) => {
+  return ({ rawHeaders, credential, requestId, contentLength, maxForwards }) => {
     const fields: string[] = []
     const nominated = nominatedBy(rawHeaders)
     for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -64,6 +72,7 @@ export function requestFields(rules: RequestFieldRules): (request: OutgoingReque
     }
     fields.push('Via', via, 'X-Request-Id', requestId)
     if (contentLength !== undefined) fields.push('Content-Length', contentLength)
+    if (maxForwards > 0) fields.push('Max-Forwards', String(maxForwards - 1))
     for (const name of rules.tokenHeaders) fields.push(name, credential)
     return fields
   }
@@ -81,6 +90,7 @@ export interface AnswerFields {
  * an iSales that echoes the token does not give it to the client.
  */
 export function answerFields(
+  status: number,
   raw: readonly Uint8Array[],
   secrets: readonly string[],
   requestId: string,
@@ -98,8 +108,8 @@ export function answerFields(
     if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
     if (lower === 'x-request-id' || secrets.some((secret) => value.includes(secret))) continue
     if (lower === 'content-length') {
-      // RFC 9112 section 6.3: the transfer coding overrides the length.
-      if (chunked) continue
+      // RFC 9112 section 6.3: the transfer coding overrides the length. RFC 9110 section 8.6: 204 has none.
+      if (chunked || status < 200 || status === 204) continue
       contentLength = Number(value)
     }
     fields.push(name, value)

@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Forward } from './forward.ts'
+import { judgeRequest, type Admitted, type IntakeRules } from './intake.ts'
+import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
+
+/** Asks for the client's ticket, where one is demanded. */
+export interface Gate {
+  passes(rawHeaders: readonly string[]): boolean
+  refuse(response: ServerResponse, requestId: string): void
+}
+
+/** A request that was answered without being forwarded. */
+export interface Turned {
+  readonly method: string
+  readonly target: string
+  readonly code: ProblemCode
+  readonly requestId: string
+}
+
+export interface FrontOptions {
+  readonly intake: IntakeRules
+  /** Paths that are answered here, such as login and refresh. */
+  readonly localPaths: ReadonlySet<string>
+  readonly serveLocal: (request: IncomingMessage, response: ServerResponse) => void
+  readonly gate: Gate | undefined
+  readonly forward: Forward
+  readonly inFlight: () => number
+  readonly maxInFlight: number
+  readonly newRequestId: () => string
+  readonly onTurned: (turned: Turned) => void
+}
+
+export type Front = (request: IncomingMessage, response: ServerResponse) => void
+
+const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+
+/** Where every request enters: refused early, answered here, or forwarded. */
+export function createFront(options: FrontOptions): Front {
+  const { intake, localPaths, gate, maxInFlight } = options
+
+  const refuse = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    code: ProblemCode,
+    requestId: string,
+  ): void => {
+    const body = problemBody(code, requestId)
+    // Whatever follows on this connection may be the rest of what was refused.
+    response.shouldKeepAlive = false
+    response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId }))
+    response.end(body)
+    options.onTurned({ method: request.method ?? '', target: request.url ?? '', code, requestId })
+  }
+
+  return (request, response) => {
+    const admitted = judgeRequest(
+      {
+        method: request.method ?? '',
+        target: request.url ?? '',
+        httpVersion: request.httpVersion,
+        rawHeaders: request.rawHeaders,
+      },
+      intake,
+    )
+    if ('refused' in admitted) {
+      refuse(request, response, admitted.refused, options.newRequestId())
+      return
+    }
+    const requestId = admitted.requestId ?? options.newRequestId()
+    if (answersOptions(admitted)) {
+      response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
+    } else if (localPaths.has(pathOf(admitted.target))) {
+      options.serveLocal(request, response)
+    } else if (gate?.passes(request.rawHeaders) === false) {
+      gate.refuse(response, requestId)
+    } else if (options.inFlight() >= maxInFlight) {
+      refuse(request, response, 'overloaded', requestId)
+    } else {
+      options.forward({ request, response, admitted, requestId })
+    }
+  }
+}
+
+/** RFC 9110 section 7.6.2: at 0 we are the last recipient; `OPTIONS *` asks about this server itself. */
+function answersOptions(admitted: Admitted): boolean {
+  return admitted.maxForwards === 0 || admitted.target === '*'
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
