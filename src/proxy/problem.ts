@@ -30,6 +30,7 @@ export const PROBLEMS = {
   'not-logged-in': { status: 401, title: 'Log in first', sent: 'no' },
   'request-timeout': { status: 408, title: 'The request did not arrive in time', sent: 'no' },
   'too-large': { status: 413, title: 'The body is too large', sent: 'no' },
+  'expectation-failed': { status: 417, title: 'The expectation is not known', sent: 'no' },
   misdirected: { status: 421, title: 'The request names another host', sent: 'no' },
   'headers-too-large': { status: 431, title: 'The header fields are too large', sent: 'no' },
   'not-implemented': { status: 501, title: 'The transfer coding is not known', sent: 'no' },

@@ -1,0 +1,115 @@
+import { lstatSync, unlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import type { Server } from 'node:net'
+
+/** Where to listen. An empty `host` means every interface; port 0 a free port. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+/** Why a listener could not start, in one sentence that names the address. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+}
+
+/** sun_path holds 108 bytes with its NUL; libuv would cut a longer name without a word. */
+const LONGEST_SOCKET_PATH = 107
+const ALL_MODE_BITS = 0o777
+
+/**
+ * Binds and listens. A stale Unix socket (nobody answers on it) is replaced; a live one, or a file that
+ * is not a socket, is a fault.
+ *
+ * @param socketMode permission bits of a Unix socket.
+ * @throws ListenError
+ */
+export async function listen(
+  server: Server,
+  address: ListenAddress,
+  socketMode: number,
+): Promise<void> {
+  if (address.kind === 'tcp') {
+    const { host, port } = address
+    await listening(server, () => server.listen(host === '' ? { port } : { host, port }), address)
+    return
+  }
+  const { path } = address
+  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH)
+    throw new ListenError(`${path} is longer than ${LONGEST_SOCKET_PATH} bytes`)
+  await removeStale(path)
+  await listening(server, () => bindWithMode(server, path, socketMode), address)
+}
+
+/** What a client would be told to call: `http://127.0.0.1:8080`, `https://[::1]:8443`, `unix:/run/x.sock`. */
+export function addressText(
+  address: ListenAddress,
+  bound: { readonly port: number; readonly tls: boolean },
+): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  const host = address.host === '' ? '0.0.0.0' : address.host
+  const scheme = bound.tls ? 'https' : 'http'
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound.port}`
+}
+
+/** The mode holds from the first instant: a chmod after the bind would leave a moment for anyone. */
+function bindWithMode(server: Server, path: string, mode: number): void {
+  const before = process.umask(ALL_MODE_BITS & ~mode)
+  try {
+    // Node binds a pipe inside this call, not on a later tick.
+    server.listen({ path })
+  } finally {
+    process.umask(before)
+  }
+}
+
+function listening(server: Server, start: () => void, address: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void =>
+      reject(new ListenError(sentence(error, address), { cause: error }))
+    server.once('error', failed)
+    server.once('listening', () => {
+      server.off('error', failed)
+      resolve()
+    })
+    start()
+  })
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'in use by another process',
+  EACCES: 'no permission',
+  EADDRNOTAVAIL: 'not an address of this machine',
+  ENOTFOUND: 'the host name is not known',
+  ENOENT: 'the directory does not exist',
+}
+
+function sentence(error: NodeJS.ErrnoException, address: ListenAddress): string {
+  const where = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`
+  const code = error.code ?? 'unknown error'
+  return `cannot listen on ${where}: ${CAUSES[code] ?? code}`
+}
+
+async function removeStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) throw new ListenError(`${path} exists and is not a socket`)
+  const answer = await probe(path)
+  if (answer === 'connected') throw new ListenError(`${path} is in use by another process`)
+  if (answer === 'ENOENT') return
+  if (answer !== 'ECONNREFUSED')
+    throw new ListenError(`cannot tell whether ${path} is in use (${answer})`)
+  // Another starter may have replaced it since: only the very socket that was probed is removed.
+  const now = lstatSync(path, { throwIfNoEntry: false })
+  if (now?.ino === found.ino && now.dev === found.dev) unlinkSync(path)
+}
+
+function probe(path: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ path })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve('connected')
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown error'))
+  })
+}

@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { PROBLEMS } from '../proxy/problem.ts'
+import type { ProblemCode } from '../proxy/problem.ts'
+
+/** One client connection after its TLS handshake, and the exchanges on it that have not ended. */
+interface Connection {
+  readonly socket: Socket
+  /** In the order of their requests; more than one only when the client pipelines. */
+  open: ServerResponse[]
+  /** Over the cap: its first request is answered 503. */
+  readonly refused: boolean
+  /** No more requests are taken from it: it closes when what is open has been answered. */
+  failed: boolean
+  /** Bytes read when the body in progress was last seen to move, and when that was. */
+  seenBytes: number
+  seenAt: number
+}
+
+export interface ConnectionsOptions {
+  /** Connections served at once. */
+  readonly maxConnections: number
+  /** Milliseconds without a byte of a body that is awaited. */
+  readonly bodyIdleTimeout: number
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Each answer that was made here, for the count by code. */
+  readonly onProblem: (code: ProblemCode) => void
+}
+
+export type Connections = ReturnType<typeof createConnections>
+
+/** Seconds; a client that was turned away for want of a place may come back at once. */
+const RETRY_AFTER = 1
+
+/** Keeps every open connection: who is over the cap, whose body has stalled, what must not be written into. */
+export function createConnections(options: ConnectionsOptions) {
+  const connections = new Map<Socket, Connection>()
+  let draining = false
+
+  function add(socket: Socket): void {
+    const refused = connections.size >= options.maxConnections
+    connections.set(socket, {
+      socket,
+      open: [],
+      refused,
+      failed: false,
+      seenBytes: 0,
+      seenAt: 0,
+    })
+    socket.once('close', () => connections.delete(socket))
+  }
+
+  /** Takes note of a request; true when it was answered here and goes no further. */
+  function turnAway(request: IncomingMessage, response: ServerResponse): boolean {
+    const connection = connections.get(request.socket)
+    if (connection === undefined) return false
+    connection.open = withOpen(connection.open, response)
+    connection.seenAt = options.now()
+    if (connection.failed) return true
+    if (request.headers.upgrade !== undefined) {
+      // Node's parser drops what came in one packet behind such a request: the answer must say that
+      // nothing behind it was served.
+      connection.failed = true
+      response.shouldKeepAlive = false
+    }
+    if (draining) response.shouldKeepAlive = false
+    if (!connection.refused) return false
+    answer(response, 'overloaded')
+    return true
+  }
+
+  /**
+   * A request that could not be read. The error may stand behind a request whose answer is under way: that
+   * answer is never touched. When the error is in the body of the last request, the answer to that request
+   * says so; else it is said after the last answer, if the connection is still open then.
+   */
+  function fail(socket: Socket, code: ProblemCode): void {
+    const connection = connections.get(socket)
+    if (connection === undefined || connection.failed) return
+    connection.failed = true
+    const open = connection.open.filter(unfinished)
+    const last = open.at(-1)
+    if (last === undefined) {
+      refuse(socket, code)
+      return
+    }
+    if (!last.req.complete && !last.headersSent) {
+      answer(last, code)
+      return
+    }
+    last.once('close', () => refuse(socket, code))
+  }
+
+  /** CONNECT: Node has let go of the socket, and what it did for answers under way is left to do here. */
+  function takeOver(socket: Socket): void {
+    socket.on('error', () => socket.destroy())
+    const open = connections.get(socket)?.open.filter(unfinished) ?? []
+    socket.on('drain', () => open.find(unfinished)?.emit('drain'))
+    socket.once('close', () => {
+      for (const response of open) if (unfinished(response)) response.emit('close')
+    })
+    fail(socket, 'not-allowed')
+  }
+
+  /** The last word on a connection; nothing of an answer may be under way. */
+  function refuse(socket: Socket, code: ProblemCode): void {
+    if (!socket.writable) {
+      socket.destroy()
+      return
+    }
+    options.onProblem(code)
+    socket.end(rawAnswer(code))
+    socket.destroySoon()
+  }
+
+  /** Answers a request in its turn; the connection is closed behind it. */
+  function answer(response: ServerResponse, code: ProblemCode): void {
+    options.onProblem(code)
+    const body = problemText(code)
+    response.shouldKeepAlive = false
+    response.writeHead(PROBLEMS[code].status, fields(code, body))
+    response.end(body)
+  }
+
+  /** Ends exchanges whose client owes us a body and has sent nothing of it for too long. */
+  function sweep(): void {
+    const now = options.now()
+    for (const connection of connections.values()) {
+      const last = connection.open.at(-1)
+      if (last === undefined || last.req.complete) continue
+      const { bytesRead } = connection.socket
+      if (bytesRead !== connection.seenBytes || heldBack(connection.socket, last.req)) {
+        connection.seenBytes = bytesRead
+        connection.seenAt = now
+      } else if (now - connection.seenAt >= options.bodyIdleTimeout) {
+        if (unfinished(last) && !last.headersSent) answer(last, 'request-timeout')
+        else connection.socket.destroy()
+      }
+    }
+  }
+
+  /** From here on every answer closes its connection; those without a request in progress close now. */
+  function drain(): void {
+    draining = true
+    for (const connection of connections.values()) {
+      for (const response of connection.open)
+        if (unfinished(response) && !response.headersSent) response.shouldKeepAlive = false
+      closeIfIdle(connection)
+    }
+  }
+
+  /**
+   * Node's own `closeIdleConnections` destroys a connection whose answer was handed over but has not left
+   * yet, which cuts it.
+   */
+  function closeIfIdle(connection: Connection): void {
+    if (connection.open.some(unfinished)) return
+    const { bytesRead } = connection.socket
+    // Bytes since the last look are the beginning of a request.
+    if (connection.seenBytes === bytesRead) connection.socket.destroySoon()
+    else connection.seenBytes = bytesRead
+  }
+
+  return {
+    add,
+    turnAway,
+    fail,
+    takeOver,
+    answer,
+    sweep,
+    drain,
+  }
+}
+
+/** Closed ones go as others come, so that no listener is needed on each response. */
+function withOpen(open: ServerResponse[], response: ServerResponse): ServerResponse[] {
+  const still = open.filter(unfinished)
+  still.push(response)
+  return still
+}
+
+/** Until its last byte has been handed to the kernel. */
+function unfinished(response: ServerResponse): boolean {
+  return !response.destroyed
+}
+
+/** True while it is we who do not read: the client cannot send then. */
+function heldBack(socket: Socket, request: IncomingMessage): boolean {
+  return request.readableLength >= request.readableHighWaterMark || socket.isPaused()
+}
+
+function problemText(code: ProblemCode): string {
+  const { status, title, sent } = PROBLEMS[code]
+  const requestId = randomUUID()
+  return JSON.stringify({ type: 'about:blank', title, status, code, requestId, sent })
+}
+
+function fields(code: ProblemCode, body: string): string[] {
+  const list = [
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(Buffer.byteLength(body)),
+    'Connection',
+    'close',
+  ]
+  if (PROBLEMS[code].status === 503) list.push('Retry-After', String(RETRY_AFTER))
+  return list
+}
+
+/** For a connection that has no response object: the request's head could not be read. */
+function rawAnswer(code: ProblemCode): string {
+  const { status } = PROBLEMS[code]
+  const body = problemText(code)
+  const list = fields(code, body)
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${new Date().toUTCString()}\r\n`
+  for (let index = 0; index < list.length; index += 2)
+    head += `${list[index] ?? ''}: ${list[index + 1] ?? ''}\r\n`
+  return `${head}\r\n${body}`
+}
