@@ -55,7 +55,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   return {
     dispatch(request, handler) {
-      business.dispatch(request as Dispatcher.DispatchOptions, handler)
+      business.dispatch(request, handler)
     },
 
     exchange: (request) => exchange(auth, options, request),

@@ -1,66 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock } from '../session/clock.ts'
+import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
-import type { Unavailable, Wish } from '../session/waiters.ts'
-import type {
-  UpstreamController,
-  UpstreamFailure,
-  UpstreamHandler,
-  UpstreamRequest,
-} from '../net/upstream.ts'
+import { relayHead, relayInformational, writeProblem, type UpstreamAnswer } from './answer.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
-import type { Deadlines, Expiring } from './deadlines.ts'
-import { answerFields, type OutgoingRequest } from './headers.ts'
-import type { Admitted } from './intake.ts'
-import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
+import type { Call, ForwardOptions } from './call.ts'
+import type { Expiring } from './deadlines.ts'
+import type { ProblemCode } from './problem.ts'
 import { mayResend } from './replay.ts'
-
-/** What the data plane needs of the session keeper. */
-export interface TokenSource {
-  current(): Session | undefined
-  newer(wish: Wish): Promise<Session | Unavailable>
-  accept(session: Session): void
-  reject(session: Session, status: number): boolean
-}
-
-export type ReplayOutcome = 'accepted' | 'rejected-again' | 'failed' | 'not-kept'
-
-/** What happened to one request, told once, at its end. */
-export interface RequestEnd {
-  readonly method: string
-  readonly target: string
-  /** 0: the client left before an answer began. */
-  readonly status: number
-  readonly code: ProblemCode | undefined
-  readonly durationMs: number
-  /** Milliseconds from the first attempt to the answer's head; undefined: iSales did not answer. */
-  readonly upstreamMs: number | undefined
-  readonly requestId: string
-}
-
-export interface ForwardOptions {
-  readonly tokens: TokenSource
-  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
-  readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
-  readonly requestFields: (request: OutgoingRequest) => string[]
-  readonly deadlines: Deadlines
-  readonly clock: Clock
-  readonly rejectedStatuses: ReadonlySet<number>
-  /** Bytes; a body up to this is kept for a replay. */
-  readonly replayBodySize: number
-  readonly maxBodySize: number
-  /** Milliseconds that a request may wait for a token. */
-  readonly tokenWait: number
-  readonly onEnd: (end: RequestEnd) => void
-  readonly onReplay: (outcome: ReplayOutcome) => void
-}
-
-export interface Call {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly admitted: Admitted
-  readonly requestId: string
-}
 
 /** Sends one request on, start to end. It never throws: whatever happens becomes an answer or a closed connection. */
 export type Forward = (call: Call) => void
@@ -164,7 +109,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     const method = request.method ?? 'GET'
     this.#options.dispatch(
       {
-        method: method as UpstreamRequest['method'],
+        method,
         path: admitted.target,
         headers,
         body: streamed ? request : (this.#body ?? null),
@@ -190,7 +135,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   onResponseStart(controller: UpstreamController, status: number, _: unknown, reason = ''): void {
     if (controller !== this.#controller) return
     if (status < 200) {
-      this.#relayInformational(controller, status, reason)
+      relayInformational(this.#call, this.#answerOf(controller, status, reason))
       return
     }
     this.#upstreamMs = this.#options.clock.now() - this.#sentAt
@@ -287,45 +232,22 @@ class Forwarding implements UpstreamHandler, Expiring {
   // What the client gets.
 
   #relayHead(controller: UpstreamController, status: number, reason: string): void {
-    const { response, requestId } = this.#call
     this.#phase = 'answering'
     this.#options.deadlines.remove(this)
-    const raw = rawFields(controller)
-    const { fields, contentLength } = answerFields(status, raw, this.#secrets(), requestId)
-    this.#remaining = contentLength
-    this.#closeIfUnread()
-    response.writeHead(status, reason, fields)
-    // Head and first piece leave together when they came together; else the head goes alone, now.
-    process.nextTick(flushHead, response)
+    this.#remaining = relayHead(this.#call, this.#answerOf(controller, status, reason))
   }
 
-  #relayInformational(controller: UpstreamController, status: number, reason: string): void {
-    const { request, response, requestId } = this.#call
-    if (request.httpVersion === '1.0' || response.socket === null) return
-    const raw = rawFields(controller)
-    const { fields } = answerFields(status, raw, this.#secrets(), requestId)
-    let head = `HTTP/1.1 ${status} ${reason}\r\n`
-    for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`
-    response.socket.write(`${head}\r\n`, 'latin1')
+  #answerOf(controller: UpstreamController, status: number, reason: string): UpstreamAnswer {
+    return { status, reason, raw: rawFields(controller), secrets: this.#secrets() }
   }
 
   #fail(code: ProblemCode, retryAfter?: number): void {
     if (this.#phase === 'answering' || this.#phase === 'ended') return
-    const { response, requestId } = this.#call
     if (this.#replayed) this.#options.onReplay('failed')
     this.#code = code
-    this.#closeIfUnread()
-    const body = problemBody(code, requestId)
-    response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId, retryAfter }))
-    response.end(body)
+    writeProblem(this.#call, code, retryAfter)
     this.#end()
     this.#abort(code)
-  }
-
-  /** An answer before the request's end: what is left of it must not be taken for the next request. */
-  #closeIfUnread(): void {
-    const { request, response } = this.#call
-    if (!request.complete) response.shouldKeepAlive = false
   }
 
   #secrets(): readonly string[] {
@@ -388,10 +310,6 @@ class Forwarding implements UpstreamHandler, Expiring {
 /** HTTP/1.1 gives its field lines as Buffers, name, value, name, value. */
 function rawFields(controller: UpstreamController): readonly Buffer[] {
   return (controller.rawHeaders ?? []) as readonly Buffer[]
-}
-
-function flushHead(response: ServerResponse): void {
-  if (!response.writableEnded && response.writable) response.flushHeaders()
 }
 
 function codeOfFailure(failure: UpstreamFailure, written: boolean): ProblemCode {

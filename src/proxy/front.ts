@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { writeProblem } from './answer.ts'
 import type { Forward } from './forward.ts'
 import { judgeRequest, type Admitted, type IntakeRules } from './intake.ts'
-import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
+import type { ProblemCode } from './problem.ts'
 
 /** Asks for the client's ticket, where one is demanded. */
 export interface Gate {
@@ -44,11 +45,9 @@ export function createFront(options: FrontOptions): Front {
     code: ProblemCode,
     requestId: string,
   ): void => {
-    const body = problemBody(code, requestId)
     // Whatever follows on this connection may be the rest of what was refused.
     response.shouldKeepAlive = false
-    response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId }))
-    response.end(body)
+    writeProblem({ request, response, requestId }, code)
     options.onTurned({ method: request.method ?? '', target: request.url ?? '', code, requestId })
   }
 

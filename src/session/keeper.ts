@@ -2,17 +2,16 @@ import type { AuthFailure, Grant, Operation } from '../isales/protocol.ts'
 import { isGrant } from '../isales/protocol.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { SessionEvent, SessionSnapshot } from './events.ts'
+import { judgeRejection } from './rejection.ts'
+import { next, step } from './renewal.ts'
+import type { Session } from './session.ts'
 import {
   firstRenewal,
-  judgeRejection,
-  next,
   outageBudget,
   sendable,
-  step,
   type RenewalEvent,
   type RenewalRules,
-} from './renewal.ts'
-import type { Session } from './session.ts'
+} from './state.ts'
 import { createWaiters, type Unavailable, type Wish } from './waiters.ts'
 
 export interface KeeperOptions {

@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../net/upstream.ts'
+import type { Clock } from '../session/clock.ts'
+import type { Session } from '../session/session.ts'
+import type { Unavailable, Wish } from '../session/waiters.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { OutgoingRequest } from './headers.ts'
+import type { Admitted } from './intake.ts'
+import type { ProblemCode } from './problem.ts'
+
+/** What the data plane needs of the session keeper. */
+export interface TokenSource {
+  current(): Session | undefined
+  newer(wish: Wish): Promise<Session | Unavailable>
+  accept(session: Session): void
+  reject(session: Session, status: number): boolean
+}
+
+export type ReplayOutcome = 'accepted' | 'rejected-again' | 'failed' | 'not-kept'
+
+/** What happened to one request, told once, at its end. */
+export interface RequestEnd {
+  readonly method: string
+  readonly target: string
+  /** 0: the client left before an answer began. */
+  readonly status: number
+  readonly code: ProblemCode | undefined
+  readonly durationMs: number
+  /** Milliseconds from the first attempt to the answer's head; undefined: iSales did not answer. */
+  readonly upstreamMs: number | undefined
+  readonly requestId: string
+}
+
+export interface ForwardOptions {
+  readonly tokens: TokenSource
+  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
+  readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
+  readonly requestFields: (request: OutgoingRequest) => string[]
+  readonly deadlines: Deadlines
+  readonly clock: Clock
+  readonly rejectedStatuses: ReadonlySet<number>
+  /** Bytes; a body up to this is kept for a replay. */
+  readonly replayBodySize: number
+  readonly maxBodySize: number
+  /** Milliseconds that a request may wait for a token. */
+  readonly tokenWait: number
+  readonly onEnd: (end: RequestEnd) => void
+  readonly onReplay: (outcome: ReplayOutcome) => void
+}
+
+export interface Call {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly admitted: Admitted
+  readonly requestId: string
+}
