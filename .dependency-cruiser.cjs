@@ -12,7 +12,7 @@ const ROOMS = ['config', 'isales', 'session', 'proxy', 'obs', 'net', 'admin', 's
 const ALLOWED = {
   config: { values: [], types: [] },
   isales: { values: ['config/secret'], types: [] },
-  session: { values: ['config/secret'], types: ['isales/protocol'] },
+  session: { values: ['config/secret', 'isales/protocol'], types: [] },
   proxy: { values: [], types: ['session', 'config/secret', 'net/upstream'] },
   obs: { values: ['config/secret'], types: ['session', 'proxy'] },
   net: { values: ['proxy/problem'], types: ['config/secret', 'isales/client'] },
