@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { createHealth, type HealthOptions } from '../../src/admin/health.ts'
+import { NOW, snapshot } from './session.ts'
+
+function healthWith(changes: Partial<HealthOptions> = {}) {
+  return createHealth({
+    snapshot: () => snapshot(),
+    listening: () => true,
+    draining: () => false,
+    ...changes,
+  })
+}
+
+const NO_TOKEN = { snapshot: () => snapshot({ session: undefined, usable: false }) }
+
+describe('health', () => {
+  it('is live whatever else is wrong', () => {
+    const health = healthWith({ ...NO_TOKEN, listening: () => false, draining: () => true })
+    expect(health.live()).toEqual({ status: 200, body: { status: 'live' } })
+  })
+
+  it('is live without looking at anything outside', () => {
+    const refuse = (): never => {
+      throw new Error('asked')
+    }
+    const health = healthWith({ snapshot: refuse, listening: refuse, draining: refuse })
+    expect(health.live().status).toBe(200)
+  })
+
+  it('has started once the listeners are up, logged in or not', () => {
+    expect(healthWith({ listening: () => false }).started().status).toBe(503)
+    expect(healthWith(NO_TOKEN).started().status).toBe(200)
+  })
+
+  it('is ready with a usable token', () => {
+    expect(healthWith().ready()).toEqual({ status: 200, body: { status: 'ready' } })
+  })
+
+  it('stays ready while renewals fail and the token is still good', () => {
+    const health = healthWith({ snapshot: () => snapshot({ backoff: 'transient' }) })
+    expect(health.ready().status).toBe(200)
+  })
+
+  it.each([
+    ['draining', { draining: () => true }, { reason: 'draining' }],
+    ['the listeners are not up', { listening: () => false }, { reason: 'starting' }],
+    ['there is no token yet', NO_TOKEN, { reason: 'no-token' }],
+    [
+      'logins fail',
+      {
+        snapshot: () =>
+          snapshot({
+            usable: false,
+            backoff: 'guarded',
+            lastFailure: {
+              at: NOW,
+              operation: 'login',
+              failure: { reason: 'rejected', status: 403, detail: 'status 403' },
+            },
+          }),
+      },
+      { reason: 'no-token', backoff: 'guarded', lastFailure: 'rejected' },
+    ],
+  ] as const)('is not ready when %s, and says why', (_case, changes, body) => {
+    expect(healthWith(changes).ready()).toEqual({
+      status: 503,
+      body: { status: 'not ready', ...body },
+    })
+  })
+})

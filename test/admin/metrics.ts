@@ -1,0 +1,23 @@
+import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admin/metrics.ts'
+import { snapshot } from './session.ts'
+
+export const WALL = 1_760_000_000_000
+
+export function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
+  return createMetrics({
+    snapshot: () => snapshot(),
+    inFlight: () => 0,
+    version: '1.2.3',
+    wallClock: () => WALL,
+    collectDefaults: false,
+    ...changes,
+  })
+}
+
+/** The value of one line of the page, without the prefix. */
+export async function valueOf(metrics: Metrics, series: string): Promise<number> {
+  const page = await metrics.render()
+  const line = page.split('\n').find((line) => line.startsWith(`isales_proxy_${series} `))
+  if (line === undefined) throw new Error(`no ${series} on the page`)
+  return Number(line.slice(line.lastIndexOf(' ') + 1))
+}

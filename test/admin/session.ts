@@ -1,0 +1,73 @@
+import { Secret } from '../../src/config/secret.ts'
+import type { SessionEvent, SessionSnapshot } from '../../src/session/events.ts'
+import type { Session } from '../../src/session/session.ts'
+
+/** The monotonic instant that all these tests take as now. */
+export const NOW = 1_000_000
+
+export const CANARY = 'canary-token-5f1e'
+
+export function session(changes: Partial<Session> = {}): Session {
+  return {
+    generation: 1,
+    credential: new Secret(`Bearer ${CANARY}`),
+    token: new Secret(CANARY),
+    obtainedAt: NOW - 60_000,
+    lifetime: 300_000,
+    endsAt: NOW + 240_000,
+    usableUntil: NOW + 235_000,
+    refreshToken: new Secret(`${CANARY}-refresh`),
+    refreshEndsAt: NOW + 3_540_000,
+    proved: true,
+    ...changes,
+  }
+}
+
+export function snapshot(changes: Partial<SessionSnapshot> = {}): SessionSnapshot {
+  return {
+    now: NOW,
+    session: session(),
+    usable: true,
+    exchange: undefined,
+    backoff: 'none',
+    nextExchangeAt: NOW + 180_000,
+    lastSuccessAt: NOW - 60_000,
+    outageBudget: 235_000,
+    waiters: 0,
+    failuresInRow: 0,
+    lastFailure: undefined,
+    ...changes,
+  }
+}
+
+type Granted = Extract<SessionEvent, { type: 'granted' }>
+type Failed = Extract<SessionEvent, { type: 'failed' }>
+
+export function granted(changes: Partial<Granted> = {}): Granted {
+  return {
+    type: 'granted',
+    operation: 'login',
+    at: NOW,
+    durationMs: 42,
+    session: session({ obtainedAt: NOW - 42 }),
+    failuresBefore: 0,
+    sameToken: false,
+    lifetimeAssumed: false,
+    ...changes,
+  }
+}
+
+export function failed(changes: Partial<Failed> = {}): Failed {
+  return {
+    type: 'failed',
+    operation: 'login',
+    at: NOW,
+    durationMs: 42,
+    failure: { reason: 'unavailable', detail: 'ECONNREFUSED' },
+    failuresInRow: 1,
+    backoff: 'transient',
+    retryIn: 500,
+    outageBudget: 235_000,
+    ...changes,
+  }
+}
