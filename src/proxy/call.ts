@@ -16,7 +16,16 @@ export interface TokenSource {
   reject(session: Session, status: number): boolean
 }
 
-export type ReplayOutcome = 'accepted' | 'rejected-again' | 'failed' | 'not-kept'
+/**
+ * What became of a request whose first answer was a rejection.
+ *
+ * - `healed`: sent again with a newer token, and not rejected this time.
+ * - `rejected`: sent again, and rejected again.
+ * - `failed`: sent again, and no answer came.
+ * - `no-token`: not sent again, no newer token came in time.
+ * - `not-kept`: not sent again, the body was larger than what is kept for it.
+ */
+export type ReplayOutcome = 'healed' | 'rejected' | 'failed' | 'no-token' | 'not-kept'
 
 /** What happened to one request, told once, at its end. */
 export interface RequestEnd {

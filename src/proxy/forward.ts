@@ -189,7 +189,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     const session = this.#session
     if (session === undefined) return true
     const rejected = rejectedStatuses.has(status)
-    if (this.#replayed) onReplay(rejected ? 'rejected-again' : 'accepted')
+    if (this.#replayed) onReplay(rejected ? 'rejected' : 'healed')
     if (!rejected) {
       tokens.accept(session)
       return true
@@ -243,7 +243,7 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #fail(code: ProblemCode, retryAfter?: number): void {
     if (this.#phase === 'answering' || this.#phase === 'ended') return
-    if (this.#replayed) this.#options.onReplay('failed')
+    if (this.#replayed) this.#options.onReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
     this.#code = code
     writeProblem(this.#call, code, retryAfter)
     this.#end()
