@@ -1,0 +1,49 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+
+/** Why a file gave nothing. */
+export type FileProblem = 'missing' | 'unreadable' | 'directory' | 'not-regular' | 'too-large'
+
+export type FileRead =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly problem: FileProblem }
+
+/** Reads at most `limit` bytes of a regular file. Never throws. */
+export type ReadFile = (path: string, limit: number) => FileRead
+
+/** What a file's problem is called after `NAME …`. */
+export const FILE_PROBLEMS: Readonly<Record<FileProblem, string>> = {
+  missing: 'names a file that does not exist',
+  unreadable: 'names a file that cannot be read',
+  directory: 'names a directory',
+  'not-regular': 'names something that is not a regular file',
+  'too-large': 'names a file that is too large',
+}
+
+export const readSmallFile: ReadFile = (path, limit) => {
+  let file: number | undefined
+  try {
+    // Without O_NONBLOCK the opening of a FIFO would wait for a writer for ever.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stat = fstatSync(file)
+    if (stat.isDirectory()) return { ok: false, problem: 'directory' }
+    if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
+    const bytes = Buffer.alloc(limit + 1)
+    let length = 0
+    // The size that stat tells may be 0 (procfs) or out of date: read until the end or the limit.
+    for (let read = -1; read !== 0 && length <= limit; length += read) {
+      read = readSync(file, bytes, length, bytes.length - length, null)
+    }
+    if (length > limit) return { ok: false, problem: 'too-large' }
+    return { ok: true, bytes: Buffer.from(bytes.subarray(0, length)) }
+  } catch (error) {
+    return { ok: false, problem: problemOf(error) }
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+function problemOf(error: unknown): FileProblem {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing'
+  return code === 'EISDIR' ? 'directory' : 'unreadable'
+}

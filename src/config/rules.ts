@@ -1,0 +1,177 @@
+import type { Config } from './config.ts'
+import type { Fault } from './faults.ts'
+import { isLocal } from './kinds-http.ts'
+import type { ListenAddress } from './kinds-http.ts'
+import { isLoopback } from './loopback.ts'
+
+/** A rule that more than one setting has to keep. */
+export interface Rule extends Fault {
+  /** It is judged only when these could be read. */
+  readonly reads: readonly (keyof Config)[]
+  /** A warning does not keep the program from starting. */
+  readonly severity: 'fault' | 'warning'
+  broken(config: Config): boolean
+}
+
+/** Sees to it that a rule reads no more than it says. */
+function rule<const Key extends keyof Config>(
+  spec: Fault & {
+    readonly reads: readonly Key[]
+    readonly severity?: 'warning'
+    broken(config: Pick<Config, Key>): boolean
+  },
+): Rule {
+  return { severity: 'fault', ...spec }
+}
+
+/** The default of `OBS_LOGIN`. */
+export function defaultObsLogin(listen: ListenAddress): Config['obsLogin'] {
+  return isLocal(listen) ? 'answer' : 'require'
+}
+
+export const RULES: readonly Rule[] = [
+  rule({
+    setting: 'ISALES_URL',
+    problem: 'is plain http to a host that is not loopback',
+    remedy: 'Use https, or set ISALES_ALLOW_HTTP=true on a network where nobody listens',
+    reads: ['isalesUrl', 'isalesAllowHttp'],
+    broken: ({ isalesUrl, isalesAllowHttp }) => {
+      const { protocol, hostname } = new URL(isalesUrl)
+      return protocol === 'http:' && !isalesAllowHttp && !isLoopback(hostname)
+    },
+  }),
+  rule({
+    setting: 'ISALES_REFRESH_PATH',
+    problem: 'is the same as ISALES_LOGIN_PATH',
+    remedy: 'Give the path of the refresh call, or off',
+    reads: ['isalesLoginPath', 'isalesRefreshPath'],
+    broken: ({ isalesLoginPath, isalesRefreshPath }) => isalesLoginPath === isalesRefreshPath,
+  }),
+  rule({
+    setting: 'ISALES_CLIENT_CERT_FILE',
+    problem: 'is set without ISALES_CLIENT_KEY_FILE',
+    remedy: 'Set both, or neither',
+    reads: ['isalesClientCertFile', 'isalesClientKeyFile'],
+    broken: (c) => c.isalesClientCertFile !== undefined && c.isalesClientKeyFile === undefined,
+  }),
+  rule({
+    setting: 'ISALES_CLIENT_KEY_FILE',
+    problem: 'is set without ISALES_CLIENT_CERT_FILE',
+    remedy: 'Set both, or neither',
+    reads: ['isalesClientCertFile', 'isalesClientKeyFile'],
+    broken: (c) => c.isalesClientKeyFile !== undefined && c.isalesClientCertFile === undefined,
+  }),
+  rule({
+    setting: 'LOGIN_BACKOFF_MAX',
+    problem: 'is less than LOGIN_BACKOFF',
+    remedy: 'Raise it, or lower LOGIN_BACKOFF',
+    reads: ['loginBackoff', 'loginBackoffMax'],
+    broken: ({ loginBackoff, loginBackoffMax }) => loginBackoffMax < loginBackoff,
+  }),
+  rule({
+    setting: 'LOGIN_REJECTED_BACKOFF_MAX',
+    problem: 'is less than LOGIN_REJECTED_BACKOFF',
+    remedy: 'Raise it, or lower LOGIN_REJECTED_BACKOFF',
+    reads: ['loginRejectedBackoff', 'loginRejectedBackoffMax'],
+    broken: (c) => c.loginRejectedBackoffMax < c.loginRejectedBackoff,
+  }),
+  rule({
+    setting: 'LISTEN',
+    problem: 'is reachable from other machines, and nothing keeps strangers out',
+    remedy:
+      'Listen on 127.0.0.1 or a Unix socket, or set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE; UNSAFE_LISTEN=true overrides this',
+    reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
+    broken: (c) => isOpen(c) && !c.unsafeListen,
+  }),
+  rule({
+    setting: 'UNSAFE_LISTEN',
+    problem: 'is on: whoever reaches LISTEN calls iSales as ISALES_USER',
+    remedy: 'Set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE instead when you can',
+    severity: 'warning',
+    reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
+    broken: (c) => isOpen(c) && c.unsafeListen,
+  }),
+  rule({
+    setting: 'LISTEN_TLS_CERT_FILE',
+    problem: 'is set without LISTEN_TLS_KEY_FILE',
+    remedy: 'Set both, or neither',
+    reads: ['listenTlsCertFile', 'listenTlsKeyFile'],
+    broken: (c) => c.listenTlsCertFile !== undefined && c.listenTlsKeyFile === undefined,
+  }),
+  rule({
+    setting: 'LISTEN_TLS_KEY_FILE',
+    problem: 'is set without LISTEN_TLS_CERT_FILE',
+    remedy: 'Set both, or neither',
+    reads: ['listenTlsCertFile', 'listenTlsKeyFile'],
+    broken: (c) => c.listenTlsKeyFile !== undefined && c.listenTlsCertFile === undefined,
+  }),
+  rule({
+    setting: 'LISTEN_CLIENT_CA_FILE',
+    problem: 'is set without LISTEN_TLS_CERT_FILE',
+    remedy: 'Client certificates need HTTPS: set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
+    reads: ['listenClientCaFile', 'listenTlsCertFile'],
+    broken: (c) => c.listenClientCaFile !== undefined && c.listenTlsCertFile === undefined,
+  }),
+  rule({
+    setting: 'ADMIN_LISTEN',
+    problem: 'takes the port of LISTEN',
+    remedy: 'Give the two listeners different ports',
+    reads: ['listen', 'adminListen'],
+    broken: ({ listen, adminListen }) => collide(listen, adminListen),
+  }),
+  rule({
+    setting: 'OBS_USER',
+    problem: 'is not set, although OBS_LOGIN is require',
+    remedy: 'Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
+    reads: ['obsLogin', 'obsUser'],
+    broken: ({ obsLogin, obsUser }) => obsLogin === 'require' && obsUser === undefined,
+  }),
+  rule({
+    setting: 'OBS_PASSWORD',
+    problem: 'is not set, although OBS_LOGIN is require',
+    remedy:
+      'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
+    reads: ['obsLogin', 'obsPassword'],
+    broken: ({ obsLogin, obsPassword }) => obsLogin === 'require' && obsPassword === undefined,
+  }),
+  rule({
+    setting: 'OBS_USER',
+    problem: 'is set but not used, since OBS_LOGIN is not require',
+    remedy: 'Set OBS_LOGIN=require if only that user may log in',
+    severity: 'warning',
+    reads: ['obsLogin', 'obsUser'],
+    broken: ({ obsLogin, obsUser }) => obsLogin !== 'require' && obsUser !== undefined,
+  }),
+  rule({
+    setting: 'LISTEN',
+    problem: 'takes passwords in the clear from other machines',
+    remedy: 'Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
+    severity: 'warning',
+    reads: ['listen', 'obsLogin', 'listenTlsCertFile'],
+    broken: ({ listen, obsLogin, listenTlsCertFile }) => {
+      return !isLocal(listen) && obsLogin === 'require' && listenTlsCertFile === undefined
+    },
+  }),
+  rule({
+    setting: 'TOKEN_WAIT',
+    problem: 'is not below CLIENT_DEADLINE, which ends the wait first',
+    remedy: 'Lower it, so that the answer can say what was missing',
+    severity: 'warning',
+    reads: ['tokenWait', 'clientDeadline'],
+    broken: ({ tokenWait, clientDeadline }) => clientDeadline !== 0 && tokenWait >= clientDeadline,
+  }),
+]
+
+type Door = Pick<Config, 'listen' | 'obsLogin' | 'listenClientCaFile'>
+
+function isOpen({ listen, obsLogin, listenClientCaFile }: Door): boolean {
+  return !isLocal(listen) && obsLogin !== 'require' && listenClientCaFile === undefined
+}
+
+const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+
+function collide(one: ListenAddress, other: ListenAddress): boolean {
+  if (one.kind === 'unix' || other.kind === 'unix') return false
+  if (one.port === 0 || one.port !== other.port) return false
+  return one.host === other.host || ANY.has(one.host) || ANY.has(other.host)
+}
