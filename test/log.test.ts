@@ -1,0 +1,274 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Secret } from '../src/config/secret.ts'
+import { LOG_EVENTS } from '../src/log-events.ts'
+import { createAccessLog, createLogger, type LogFields, type LoggerOptions } from '../src/log.ts'
+
+const CANARY = 'canary-password-77aa'
+const TIME = '2026-01-02T03:04:05.678Z'
+
+async function openLog(options: Partial<LoggerOptions> = {}) {
+  const written: string[] = []
+  const logger = await createLogger({
+    level: 'trace',
+    format: 'json',
+    destination: { write: (text) => void written.push(text) },
+    now: () => Date.parse(TIME),
+    ...options,
+  })
+  const lines = (): readonly Record<string, unknown>[] =>
+    written.map((text) => JSON.parse(text) as Record<string, unknown>)
+  return { ...logger, lines, text: () => written.join('') }
+}
+
+/** What a caller might pass by mistake, past the compiler. */
+function fields(anything: Readonly<Record<string, unknown>>): LogFields {
+  return anything
+}
+
+describe('a log line', () => {
+  it('is one JSON object with time, level, event and a fixed sentence', async () => {
+    const { log, text } = await openLog()
+    log('starting', { version: '1.2.3' })
+    expect(text()).toBe(
+      `{"level":"info","time":"${TIME}","event":"starting","version":"1.2.3","msg":"Starting"}\n`,
+    )
+  })
+
+  it('drops what is not on the list of fields', async () => {
+    const { log, text, lines } = await openLog()
+    const hostile = fields({
+      password: CANARY,
+      headers: { authorization: CANARY },
+      body: CANARY,
+      token: new Secret(CANARY),
+      toJSON: () => CANARY,
+      status: 500,
+    })
+    log('request-failed', hostile)
+    expect(text()).not.toContain(CANARY)
+    expect(Object.keys(lines()[0] ?? {})).toEqual(['level', 'time', 'event', 'status', 'msg'])
+  })
+
+  it('drops objects even in a field that is on the list, and prints a secret as redacted', async () => {
+    const { log, lines, text } = await openLog()
+    log(
+      'request-failed',
+      fields({ detail: { password: CANARY }, reason: [CANARY], code: new Secret(CANARY) }),
+    )
+    expect(text()).not.toContain(CANARY)
+    expect(lines()[0]).not.toHaveProperty('detail')
+    expect(lines()[0]).not.toHaveProperty('reason')
+    expect(lines()[0]).toHaveProperty('code', '[redacted]')
+  })
+
+  it('does not let a field take the place of time, level, event or msg', async () => {
+    const { log, lines } = await openLog()
+    log('starting', fields({ time: 'x', level: 'x', event: 'x', msg: 'x', __proto__: { x: 1 } }))
+    expect(lines()[0]).toEqual({ level: 'info', time: TIME, event: 'starting', msg: 'Starting' })
+  })
+
+  it('cuts long text, and disarms line breaks, escape sequences and bidirectional overrides', async () => {
+    const { log, lines, text } = await openLog()
+    log('access', { path: `/a\u001B[2J\r\n\u009B\u2028\u202Eb${'x'.repeat(100_000)}` })
+    const path = String(lines()[0]?.['path'])
+    expect(path.startsWith('/a\uFFFD[2J\uFFFD\uFFFD\uFFFD\uFFFD\uFFFDb')).toBe(true)
+    expect(path).toHaveLength(512)
+    expect(text()).not.toContain('\u001B')
+    expect(text().trimEnd()).not.toContain('\n')
+  })
+
+  it('is not written below the level that is set', async () => {
+    const { log, lines } = await openLog({ level: 'warn' })
+    log('starting')
+    log('conflict')
+    log('conflict', {}, 'debug')
+    expect(lines().map((line) => line['event'])).toEqual(['conflict'])
+  })
+
+  it('fills in nothing of the sentence from outside: a % in a field stays a %', async () => {
+    const { log, lines } = await openLog()
+    log('starting', { version: '%s %j %o' })
+    expect(lines()[0]).toMatchObject({ msg: 'Starting', version: '%s %j %o' })
+  })
+})
+
+describe('an error in a log line', () => {
+  it('is reduced to its name, its code and where it was thrown', async () => {
+    const { log, lines, text } = await openLog()
+    const error = Object.assign(new TypeError(`upstream said ${CANARY}\n    at ${CANARY}:1:1`), {
+      code: 'ERR_X',
+      password: CANARY,
+    })
+    log('unexpected', { error })
+    expect(text()).not.toContain(CANARY)
+    expect(lines()[0]?.['error']).toMatchObject({ name: 'TypeError', code: 'ERR_X' })
+    expect(lines()[0]).toHaveProperty('error.at', expect.stringContaining('log.test.ts'))
+  })
+
+  it('takes the code of the cause when it has none, and no code that is a sentence', async () => {
+    const { log, lines } = await openLog()
+    const cause = Object.assign(new Error('inner'), { code: 'ECONNREFUSED' })
+    log('unexpected', { error: new Error('outer', { cause }) })
+    log('unexpected', { error: Object.assign(new Error('x'), { code: `it was ${CANARY}` }) })
+    expect(lines()[0]).toHaveProperty('error.code', 'ECONNREFUSED')
+    expect(lines()[1]).not.toHaveProperty('error.code')
+  })
+
+  it.each([
+    ['a string', CANARY, 'string'],
+    ['an object', { message: CANARY }, 'object'],
+    ['null', null, 'object'],
+  ])('names only the type when %s was thrown', async (_case, error, name) => {
+    const { log, lines, text } = await openLog()
+    log('unexpected', { error })
+    expect(lines()[0]?.['error']).toEqual({ name })
+    expect(text()).not.toContain(CANARY)
+  })
+
+  it('tells no place when the stack was tampered with', async () => {
+    const { log, lines } = await openLog()
+    const error = new Error('x')
+    error.stack = CANARY
+    log('unexpected', { error })
+    expect(lines()[0]?.['error']).toEqual({ name: 'Error' })
+  })
+})
+
+describe('the events', () => {
+  it.each(Object.entries(LOG_EVENTS))('%s is explained', (name, { text, doc }) => {
+    expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
+    expect(text.length).toBeGreaterThan(5)
+    expect(doc).toMatch(/\.$/)
+  })
+})
+
+describe('the pretty format', () => {
+  it('is one readable line without colour when not on a terminal', async () => {
+    const { log, text } = await openLog({ format: 'pretty' })
+    log('logged-in', { operation: 'login', lifetimeSeconds: 300 })
+    expect(text()).toMatch(
+      /^\[\d\d:\d\d:05\.678\] INFO: Logged in \{"operation":"login","lifetimeSeconds":300\}\n$/,
+    )
+  })
+
+  it('disarms escape sequences too', async () => {
+    const { log, text } = await openLog({ format: 'pretty' })
+    log('access', { path: '/\u001B]0;owned\u0007' })
+    expect(text()).toContain('/\uFFFD]0;owned\uFFFD')
+  })
+})
+
+describe('the access log', () => {
+  const access = {
+    method: 'POST',
+    target: '/rest/isales/x?user=me&passwd=canary#f',
+    status: 200,
+    durationMs: 12.345,
+    requestId: 'r-1',
+  }
+
+  it('is not there when it is off', async () => {
+    expect(createAccessLog(await openLog(), 0)).toBeUndefined()
+  })
+
+  it('writes method, path without query, status, duration and request id', async () => {
+    const logger = await openLog()
+    createAccessLog(logger, 1)?.({ ...access, bytes: 42 })
+    expect(logger.lines()[0]).toEqual({
+      level: 'info',
+      time: TIME,
+      event: 'access',
+      msg: 'Request',
+      method: 'POST',
+      path: '/rest/isales/x',
+      status: 200,
+      durationMs: 12.3,
+      bytes: 42,
+      requestId: 'r-1',
+    })
+  })
+
+  it.each(['?passwd=canary', '', '*', 'http://canary@host/x?y', '#canary'])(
+    'survives the request target %j',
+    async (target) => {
+      const logger = await openLog()
+      createAccessLog(logger, 1)?.({ ...access, target })
+      expect(logger.lines()).toHaveLength(1)
+      expect(logger.lines()[0]?.['path']).not.toMatch(/passwd|\?|#/)
+    },
+  )
+
+  it('takes the share that is asked for', async () => {
+    const logger = await openLog()
+    const draws = [0.005, 0.01, 0.5, 0.0099]
+    const write = createAccessLog(logger, 0.01, () => draws.shift() ?? 1)
+    for (let n = 0; n < 4; n += 1) write?.(access)
+    expect(logger.lines()).toHaveLength(2)
+  })
+})
+
+describe('stdout', () => {
+  const LINES = 20_000
+  let folder: string
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'log-'))
+    await build({
+      stdin: {
+        resolveDir: process.cwd(),
+        contents: `
+          import { createLogger } from './src/log.ts'
+          const { log, flush } = await createLogger({ level: 'info', format: 'json' })
+          for (let n = 0; n < ${LINES}; n += 1) log('access', { path: 'x'.repeat(500) })
+          process.stderr.write('written')
+          process.stdin.on('data', () => { flush(); process.exit(0) })
+        `,
+      },
+      outfile: join(folder, 'program.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      banner: {
+        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      },
+    })
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  const run = (): ChildProcessWithoutNullStreams =>
+    spawn(process.execPath, [join(folder, 'program.mjs')])
+
+  it('that nobody reads holds nothing up and keeps memory bounded', async () => {
+    const child = run()
+    const [text] = await once(child.stderr, 'data')
+    expect(String(text)).toBe('written')
+    child.kill('SIGKILL')
+    await once(child, 'close')
+  })
+
+  it('that was closed does not end the program', async () => {
+    const child = run()
+    child.stdout.destroy()
+    await once(child.stderr, 'data')
+    child.stdin.write('end')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  it('gets whole lines only, the last ones too when the program flushes and ends', async () => {
+    const child = run()
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    await once(child.stderr, 'data')
+    child.stdin.write('end')
+    await once(child, 'close')
+    const lines = text.trimEnd().split('\n')
+    for (const line of lines) expect(JSON.parse(line)).toHaveProperty('event', 'access')
+    expect(text.endsWith('\n')).toBe(true)
+  })
+})
