@@ -1,0 +1,151 @@
+/**
+ * HTTP/1.1 read byte by byte and strictly (RFC 9112): what the grammar does not allow is a fault, never a
+ * guess. It shares no code with Node's parser, which would forgive what a peer does not.
+ */
+
+/** A violation of the grammar. */
+export class HttpFault extends Error {}
+
+export type Field = readonly [name: string, value: string]
+
+export interface Head {
+  readonly startLine: string
+  readonly fields: readonly Field[]
+  /** Bytes up to and with the empty line. */
+  readonly length: number
+}
+
+export type Framing =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'length'; readonly length: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'close' }
+
+export interface Body {
+  readonly content: Buffer
+  readonly trailers: readonly Field[]
+  /** Sizes of the chunks as they came; empty unless chunked. */
+  readonly chunks: readonly number[]
+  /** Bytes on the wire. */
+  readonly length: number
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** RFC 9110 section 5.5: visible characters, bytes over 0x7f, spaces and tabs within. */
+const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
+const CHUNK_LINE = /^([0-9A-Fa-f]{1,8})((?:;[^\r\n]*)?)$/
+const CRLF = Buffer.from('\r\n')
+const END_OF_HEAD = Buffer.from('\r\n\r\n')
+
+/** The head at the start of the bytes; undefined when it is not whole yet. */
+export function readHead(bytes: Buffer): Head | undefined {
+  const end = bytes.indexOf(END_OF_HEAD)
+  judgeLineEnds(end === -1 ? bytes : bytes.subarray(0, end))
+  if (end === -1) return undefined
+  const [startLine = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n')
+  if (startLine === '') throw new HttpFault('an empty line before the start line')
+  return { startLine, fields: lines.map(readField), length: end + END_OF_HEAD.length }
+}
+
+/** The body at the start of the bytes; undefined when it is not whole yet. `ended`: nothing more comes. */
+export function readBody(bytes: Buffer, framing: Framing, ended: boolean): Body | undefined {
+  const plain = (content: Buffer): Body => ({
+    content,
+    trailers: [],
+    chunks: [],
+    length: content.length,
+  })
+  switch (framing.kind) {
+    case 'none':
+      return plain(Buffer.alloc(0))
+    case 'length':
+      return bytes.length < framing.length ? undefined : plain(bytes.subarray(0, framing.length))
+    case 'close':
+      return ended ? plain(bytes) : undefined
+    case 'chunked':
+      return readChunks(bytes)
+  }
+}
+
+/** How the body is framed by its fields (RFC 9112 section 6); `otherwise` when they say nothing. */
+export function framingOf(fields: readonly Field[], otherwise: 'none' | 'close'): Framing {
+  const codings = valuesOf(fields, 'transfer-encoding')
+  const lengths = valuesOf(fields, 'content-length')
+  if (codings.length > 0 && lengths.length > 0)
+    throw new HttpFault('both Transfer-Encoding and Content-Length')
+  if (codings.length > 0) {
+    if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked')
+      throw new HttpFault(`Transfer-Encoding: ${codings.join(' | ')}`)
+    return { kind: 'chunked' }
+  }
+  if (lengths.length > 1) throw new HttpFault('more than one Content-Length')
+  const length = lengths[0]
+  if (length === undefined) return { kind: otherwise }
+  if (!/^\d{1,15}$/.test(length)) throw new HttpFault(`Content-Length: ${length}`)
+  return { kind: 'length', length: Number(length) }
+}
+
+export function valuesOf(fields: readonly Field[], name: string): readonly string[] {
+  return fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value)
+}
+
+/** The value of a field, several joined with a comma; undefined when there is none. */
+export function valueOf(fields: readonly Field[], name: string): string | undefined {
+  const values = valuesOf(fields, name.toLowerCase())
+  return values.length === 0 ? undefined : values.join(', ')
+}
+
+function readChunks(bytes: Buffer): Body | undefined {
+  const contents: Buffer[] = []
+  let offset = 0
+  for (;;) {
+    const end = bytes.indexOf(CRLF, offset)
+    if (end === -1) {
+      if (bytes.length - offset > 1024) throw new HttpFault('a chunk line over 1 KiB')
+      return undefined
+    }
+    const line = bytes.toString('latin1', offset, end)
+    const digits = CHUNK_LINE.exec(line)?.[1]
+    if (digits === undefined) throw new HttpFault(`chunk line ${JSON.stringify(line)}`)
+    const size = Number.parseInt(digits, 16)
+    offset = end + 2
+    if (size === 0) return readTrailers(bytes, offset, contents)
+    if (bytes.length < offset + size + 2) return undefined
+    contents.push(bytes.subarray(offset, offset + size))
+    offset += size + 2
+    if (!bytes.subarray(offset - 2, offset).equals(CRLF))
+      throw new HttpFault('no CRLF after a chunk')
+  }
+}
+
+function readTrailers(bytes: Buffer, start: number, contents: readonly Buffer[]): Body | undefined {
+  const trailers: Field[] = []
+  let offset = start
+  for (;;) {
+    const end = bytes.indexOf(CRLF, offset)
+    if (end === -1) return undefined
+    const line = bytes.toString('latin1', offset, end)
+    offset = end + 2
+    if (line === '') {
+      const content = Buffer.concat(contents)
+      return { content, trailers, chunks: contents.map(({ length }) => length), length: offset }
+    }
+    trailers.push(readField(line))
+  }
+}
+
+function readField(line: string): Field {
+  const colon = line.indexOf(':')
+  const name = line.slice(0, colon)
+  if (colon === -1 || !TOKEN.test(name)) throw new HttpFault(`field line ${JSON.stringify(line)}`)
+  const value = line.slice(colon + 1).replaceAll(/^[\t ]+|[\t ]+$/g, '')
+  if (!FIELD_VALUE.test(value)) throw new HttpFault(`value of field ${name}`)
+  return [name, value]
+}
+
+/** RFC 9112 section 2.2: a bare CR or LF is where two parsers disagree. */
+function judgeLineEnds(head: Buffer): void {
+  const text = head.toString('latin1')
+  if (/[^\r]\n|^\n/.test(text)) throw new HttpFault('a bare LF in the head')
+  if (/\r(?!\n|$)/.test(text)) throw new HttpFault('a bare CR in the head')
+}

@@ -1,0 +1,73 @@
+import type { Clock, Timer } from '../../src/session/clock.ts'
+
+interface Pending {
+  readonly at: number
+  readonly order: number
+  readonly run: () => void
+}
+
+export interface ManualClock extends Clock {
+  /**
+   * Goes forward, running each timer at its own time and in order; those that a timer sets run too. Between
+   * timers, promises that are ready run.
+   */
+  advance(ms: number): Promise<void>
+  /** Runs the next timer at its time; false when there is none. */
+  advanceToNext(): Promise<boolean>
+  /** Milliseconds until each timer that waits, the next first. */
+  waiting(): readonly number[]
+  setTimeout(run: () => void, ms: number): Timer
+  clearTimeout(timer: Timer): void
+}
+
+/** Time that stands still until the test moves it. */
+export function manualClock(start = 1_000_000): ManualClock {
+  const pending = new Set<Pending>()
+  let now = start
+  let order = 0
+
+  const next = (): Pending | undefined =>
+    [...pending].sort((a, b) => a.at - b.at || a.order - b.order)[0]
+
+  function setTimer(run: () => void, ms: number): Timer {
+    const entry = { at: now + Math.max(0, ms), order: (order += 1), run }
+    pending.add(entry)
+    return { cancel: () => pending.delete(entry) }
+  }
+
+  async function fire(entry: Pending): Promise<void> {
+    pending.delete(entry)
+    now = Math.max(now, entry.at)
+    entry.run()
+    await settle()
+  }
+
+  return {
+    now: () => now,
+    setTimer,
+    setTimeout: setTimer,
+    clearTimeout: (timer) => timer.cancel(),
+    async advance(ms) {
+      const end = now + ms
+      await settle()
+      for (let entry = next(); entry !== undefined && entry.at <= end; entry = next())
+        await fire(entry)
+      now = end
+      await settle()
+    },
+    async advanceToNext() {
+      const entry = next()
+      if (entry !== undefined) await fire(entry)
+      return entry !== undefined
+    },
+    waiting: () => [...pending].map(({ at }) => at - now).sort((a, b) => a - b),
+  }
+}
+
+/** After two turns of the event loop every chain of promises that needs no I/O has run. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 2; turn += 1)
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve)
+    })
+}

@@ -1,0 +1,206 @@
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import { framingOf, HttpFault, readBody, readHead, valueOf } from './http-bytes.ts'
+import type { Body, Field, Framing } from './http-bytes.ts'
+import { inboxOf, write, type Inbox } from './raw-socket.ts'
+import { within } from './until.ts'
+
+export interface RawTarget {
+  readonly port?: number
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** A Unix socket; `port` and `host` are then not used. */
+  readonly path?: string
+  /** Speaks TLS with these options. */
+  readonly tls?: ConnectionOptions
+}
+
+export interface RawResponse {
+  readonly version: string
+  readonly status: number
+  readonly reason: string
+  readonly fields: readonly Field[]
+  /** The value of a field, several joined with a comma. */
+  header(name: string): string | undefined
+  readonly body: Buffer
+  readonly text: string
+  readonly trailers: readonly Field[]
+  readonly framing: Framing['kind']
+  readonly chunks: readonly number[]
+  /** The 1xx answers before it. */
+  readonly interim: readonly { readonly status: number; readonly fields: readonly Field[] }[]
+}
+
+export interface ReadOptions {
+  /** Of the request that is answered; HEAD and CONNECT answers have no body. Default GET. */
+  readonly method?: string
+  readonly limitMs?: number
+}
+
+export interface RawClient {
+  readonly socket: Socket
+  send(data: string | Uint8Array): Promise<void>
+  /** Each piece in a packet of its own; a number cuts the bytes into pieces of that size. */
+  sendPieces(data: string | Uint8Array, size: number, pauseMs?: number): Promise<void>
+  /** @throws {HttpFault} when the bytes are not an HTTP answer; {Error} when they are cut or late. */
+  read(options?: ReadOptions): Promise<RawResponse>
+  /** The next 1xx answer, when it is there before a final one. */
+  readInterim(
+    limitMs?: number,
+  ): Promise<{ readonly status: number; readonly fields: readonly Field[] }>
+  /** Waits until the peer ends the connection. `left`: bytes that no `read` took. */
+  closed(limitMs?: number): Promise<{ readonly reset: boolean; readonly left: Buffer }>
+  /** True when the peer sends nothing and stays connected for that long. */
+  silent(ms: number): Promise<boolean>
+  /** Bytes that came and that no `read` took. */
+  left(): Buffer
+  /** How many bytes ever came. */
+  received(): number
+  /** Stops reading, so that the peer feels back-pressure. */
+  pause(): void
+  resume(): void
+  /** Half-closes: no more is sent, answers are still read. */
+  end(): void
+  /** With a RST where the socket can. */
+  reset(): void
+  destroy(): void
+}
+
+/** Connects; rejects when that fails, the TLS handshake included. */
+export async function connectRaw(target: RawTarget): Promise<RawClient> {
+  const { host = '127.0.0.1', port = 0, path, tls } = target
+  const place = path === undefined ? { host, port } : { path }
+  const socket =
+    tls === undefined
+      ? connectTcp(place)
+      : connectTls({ servername: 'localhost', ...tls, ...place })
+  const inbox = inboxOf(socket)
+  await within(once(socket, tls === undefined ? 'connect' : 'secureConnect'), 'connecting')
+  if (path === undefined) socket.setNoDelay(true)
+  return clientOf(socket, inbox)
+}
+
+/** One request on a connection of its own. */
+export async function exchangeRaw(
+  target: RawTarget,
+  request: string | Uint8Array,
+  options: ReadOptions = {},
+): Promise<RawResponse> {
+  const client = await connectRaw(target)
+  try {
+    await client.send(request)
+    return await client.read(options)
+  } finally {
+    client.destroy()
+  }
+}
+
+function clientOf(socket: Socket, inbox: Inbox): RawClient {
+  return {
+    socket,
+    send: (data) => write(socket, data),
+    async sendPieces(data, size, pauseMs = 0) {
+      const bytes = Buffer.from(data as string, 'latin1')
+      for (let start = 0; start < bytes.length; start += size) {
+        await write(socket, bytes.subarray(start, start + size))
+        await delay(pauseMs)
+      }
+    },
+    read: ({ method = 'GET', limitMs = 5000 } = {}) =>
+      within(readResponse(inbox, method), 'an answer', limitMs),
+    readInterim: async (limitMs = 5000) => {
+      const { status, fields } = await within(readResponseHead(inbox), 'a 1xx answer', limitMs)
+      if (status >= 200) throw new HttpFault(`a final answer (${status}) where a 1xx was due`)
+      return { status, fields }
+    },
+    async closed(limitMs = 5000) {
+      const ended = async (): Promise<void> => {
+        while (inbox.end === undefined) await inbox.change()
+      }
+      await within(ended(), 'the end of the connection', limitMs)
+      return { reset: inbox.end instanceof Error, left: Buffer.from(inbox.bytes) }
+    },
+    async silent(ms) {
+      const before = inbox.total
+      await delay(ms)
+      return inbox.total === before && inbox.end === undefined
+    },
+    left: () => Buffer.from(inbox.bytes),
+    received: () => inbox.total,
+    pause: () => inbox.pause(),
+    resume: () => inbox.resume(),
+    end: () => socket.end(),
+    reset: () => void socket.resetAndDestroy(),
+    destroy: () => void socket.destroy(),
+  }
+}
+
+async function readResponse(inbox: Inbox, method: string): Promise<RawResponse> {
+  const interim: { status: number; fields: readonly Field[] }[] = []
+  for (;;) {
+    const { version, status, reason, fields } = await readResponseHead(inbox)
+    if (status < 200 && status !== 101) {
+      interim.push({ status, fields })
+      continue
+    }
+    const framing = responseFraming(fields, status, method)
+    const { content, trailers, chunks } = await readBodyOf(inbox, framing)
+    return {
+      version,
+      status,
+      reason,
+      fields,
+      header: (name) => valueOf(fields, name),
+      body: content,
+      text: content.toString(),
+      trailers,
+      framing: framing.kind,
+      chunks,
+      interim,
+    }
+  }
+}
+
+async function readResponseHead(inbox: Inbox) {
+  for (;;) {
+    const head = readHead(inbox.bytes)
+    if (head !== undefined) {
+      inbox.take(head.length)
+      const line = /^(HTTP\/1\.[01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/.exec(head.startLine)
+      const [, version, status, reason] = line ?? []
+      if (version === undefined || status === undefined || reason === undefined)
+        throw new HttpFault(`status line ${JSON.stringify(head.startLine)}`)
+      return { version, status: Number(status), reason, fields: head.fields }
+    }
+    await more(inbox, 'in the head')
+  }
+}
+
+async function readBodyOf(inbox: Inbox, framing: Framing): Promise<Body> {
+  for (;;) {
+    const body = readBody(inbox.bytes, framing, inbox.end === 'fin')
+    if (body !== undefined) {
+      // The content is a view on bytes that the inbox is about to overwrite.
+      const content = Buffer.from(body.content)
+      inbox.take(body.length)
+      return { ...body, content }
+    }
+    await more(inbox, 'in the body')
+  }
+}
+
+/** RFC 9112 section 6.3. */
+function responseFraming(fields: readonly Field[], status: number, method: string): Framing {
+  const framing = framingOf(fields, 'close')
+  const bodiless = method === 'HEAD' || status === 204 || status === 304 || status < 200
+  return bodiless || (method === 'CONNECT' && status < 300) ? { kind: 'none' } : framing
+}
+
+async function more(inbox: Inbox, where: string): Promise<void> {
+  if (inbox.end instanceof Error)
+    throw new Error(`the connection broke ${where}`, { cause: inbox.end })
+  if (inbox.end === 'fin') throw new Error(`the connection ended ${where}`)
+  await inbox.change()
+}

@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+type Answer<Value> = Value | undefined | false | null
+
+/**
+ * Polls until the condition gives something true, and answers that.
+ *
+ * @throws {Error} with the condition's text when it gave nothing within `limitMs`.
+ */
+export async function until<Value>(
+  condition: () => Answer<Value> | Promise<Answer<Value>>,
+  limitMs = 5000,
+): Promise<Value> {
+  const end = performance.now() + limitMs
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false && value !== null) return value
+    if (performance.now() > end)
+      throw new Error(`not within ${limitMs} ms: ${condition.toString()}`)
+    await delay(5)
+  }
+}
+
+/**
+ * The promise's value; a failure that names what was waited for when it takes longer.
+ */
+export async function within<Value>(
+  promise: Promise<Value>,
+  what: string,
+  limitMs = 5000,
+): Promise<Value> {
+  const stop = new AbortController()
+  const limit = delay(limitMs, undefined, { signal: stop.signal }).then(() => {
+    throw new Error(`${what}: not within ${limitMs} ms`)
+  })
+  try {
+    return await Promise.race([promise, limit])
+  } finally {
+    stop.abort()
+    limit.catch(() => undefined)
+  }
+}
