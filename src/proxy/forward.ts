@@ -25,6 +25,8 @@ type Phase = 'reading' | 'waiting' | 'connecting' | 'sent' | 'answering' | 'ende
 /** One request: undici's handler, the deadline's entry and the state between them in one object. */
 class Forwarding implements UpstreamHandler, Expiring {
   deadline = 0
+  earlier: Expiring | undefined
+  later: Expiring | undefined
   readonly #options: ForwardOptions
   readonly #call: Call
   readonly #startedAt: number
