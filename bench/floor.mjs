@@ -1,0 +1,53 @@
+// The floor: what Node and undici cost when a proxy does nothing but put one header on. It checks nothing,
+// counts nothing and survives no failure; the distance to it is what this proxy's promises cost.
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+// The project's own undici, so that both sides of the ratio run the same one.
+import { Pool } from '../node_modules/undici/index.js'
+
+const { PORT, UPSTREAM, HEADER_NAME, HEADER_VALUE, CA_FILE } = process.env
+const KEPT = 64 * 1024
+
+const pool = new Pool(UPSTREAM, {
+  connections: 256,
+  pipelining: 1,
+  ...(CA_FILE && { connect: { ca: readFileSync(CA_FILE) } }),
+})
+
+class Answer {
+  constructor(response) {
+    this.response = response
+  }
+  onRequestStart(controller) {
+    this.controller = controller
+    this.response.on('drain', () => controller.resume())
+  }
+  onResponseStart(controller, status) {
+    const fields = []
+    for (const field of controller.rawHeaders) fields.push(field.toString('latin1'))
+    this.response.writeHead(status, fields)
+  }
+  onResponseData(controller, chunk) {
+    if (!this.response.write(chunk)) controller.pause()
+  }
+  onResponseEnd() {
+    this.response.end()
+  }
+  onResponseError() {
+    this.response.destroy()
+  }
+}
+
+const send = (request, response, body) => {
+  const headers = request.rawHeaders
+  headers.push(HEADER_NAME, HEADER_VALUE)
+  const { url: path, method } = request
+  pool.dispatch({ path, method, headers, body, reset: false }, new Answer(response))
+}
+
+createServer((request, response) => {
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (length === 0) send(request, response, null)
+  else if (length > KEPT) send(request, response, request)
+  else process.nextTick(() => send(request, response, request.read() ?? request))
+}).listen(Number(PORT), '127.0.0.1')

@@ -1,0 +1,194 @@
+// `npm run bench [-- --quick | --full] [--only=a,b]`: this proxy beside its peers, in one run. docs/benchmarks.md
+// says what is measured and how. Exits 1 when a figure could not be had or an answer was wrong; never for being slow.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { judge } from './harness/bars.mjs'
+import { machine, tables } from './harness/report.mjs'
+import { cycle } from './harness/rounds.mjs'
+import { SUBJECTS, versions } from './harness/subjects.mjs'
+import { startUpstream } from './harness/upstream.mjs'
+
+const root = new URL('../', import.meta.url).pathname
+const GROUPS = ['small', 'rate', 'medium', 'bodies', 'tls', 'cold']
+const TOOLS = ['nginx', 'haproxy', 'caddy']
+const print = (text) => process.stdout.write(`${text}\n`)
+const say = (text) => process.stderr.write(`${text}\n`)
+
+const FULL = {
+  cycles: 7,
+  connections: [64, 8, 1],
+  warmSeconds: 2,
+  seconds: 2,
+  rateSeconds: 3,
+  settleMs: 1000,
+  bodies: 10,
+  coldStarts: 3,
+}
+const QUICK = {
+  ...FULL,
+  cycles: 2,
+  connections: [64],
+  warmSeconds: 1,
+  seconds: 1,
+  rateSeconds: 1,
+  settleMs: 200,
+  bodies: 4,
+  coldStarts: 2,
+}
+
+// A quick run measures what a bar needs, and the proxies that no bar names once.
+const IN_A_BAR = {
+  small: [
+    'this proxy',
+    'this proxy, access log',
+    'floor',
+    'nginx',
+    'caddy',
+    '@fastify/http-proxy',
+    'http-proxy',
+  ],
+  rate: ['direct', 'this proxy', 'nginx', '@fastify/http-proxy'],
+  medium: ['this proxy', '@fastify/http-proxy'],
+  bodies: ['this proxy', 'http-proxy', '@fastify/http-proxy'],
+  tls: ['this proxy', '@fastify/http-proxy'],
+  cold: ['bare', 'this proxy'],
+}
+
+const usage = (message) => {
+  say(
+    `${message}\nnpm run bench -- [--quick | --full] [--only=${GROUPS.join(',')},<names of proxies>]`,
+  )
+  process.exit(2)
+}
+
+const parse = (args) => {
+  const quick = args.includes('--quick')
+  const full = args.includes('--full')
+  const only =
+    args
+      .find((arg) => arg.startsWith('--only='))
+      ?.slice('--only='.length)
+      .split(',') ?? []
+  const known = ['--quick', '--full']
+  const stray = args.find((arg) => !known.includes(arg) && !arg.startsWith('--only='))
+  if (stray !== undefined) usage(`unknown argument ${stray}`)
+  if (quick && full) usage('--quick or --full, not both')
+  const unknown = only.find((name) => !GROUPS.includes(name) && !(name in SUBJECTS))
+  if (unknown !== undefined) usage(`unknown group or proxy ${unknown}`)
+  return { quick, only }
+}
+
+const prepare = (have) => {
+  if (!have.wrk || !have.nginx || !have.openssl) {
+    usage(
+      'needs wrk, nginx and openssl: apt-get install --no-install-recommends wrk nginx-light openssl haproxy caddy',
+    )
+  }
+  if (availableParallelism() < 2)
+    usage('needs two cores: one for the proxy, one for the load and the upstream')
+  const npm = (args, cwd) =>
+    execFileSync('npm', args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (!existsSync(join(root, 'bench/node_modules'))) {
+    say('bench/node_modules is absent: installing the peers with npm ci')
+    npm(['ci'], join(root, 'bench'))
+  }
+  say('building dist/main.js')
+  npm(['run', '--silent', 'build'], root)
+}
+
+const chosen = ({ quick, only }, have) => {
+  const groups = GROUPS.filter((group) => only.length === 0 || only.includes(group))
+  const named = only.filter((name) => name in SUBJECTS)
+  const wantedGroups = groups.length > 0 ? groups : GROUPS
+  const subjects = Object.keys(SUBJECTS).filter((name) => {
+    if (TOOLS.includes(name) && !have[name]) {
+      say(`${name}: not on this machine, skipped (apt-get install ${name})`)
+      return false
+    }
+    return named.length === 0 || named.includes(name) || name === 'this proxy'
+  })
+  // Rate, bodies and 50 kB answers are measured in the process that has served the small requests.
+  const active = (group) =>
+    wantedGroups.includes(group) ||
+    (group === 'small' &&
+      wantedGroups.some((other) => ['rate', 'medium', 'bodies'].includes(other)))
+  const wants = (group, name, index = 0) =>
+    active(group) &&
+    (!quick || IN_A_BAR[group].includes(name) || (group === 'small' && index === 0))
+  return { subjects, wants, complete: only.length === 0 }
+}
+
+const middle = (numbers) => {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const half = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
+}
+
+const samplesOf = () => {
+  const samples = new Map()
+  const record = (subject, figure, value) => {
+    const key = `${subject}\n${figure}`
+    samples.set(key, [...(samples.get(key) ?? []), value])
+  }
+  const median = (subject, figure) => {
+    const values = samples.get(`${subject}\n${figure}`)
+    return values && middle(values)
+  }
+  return { record, median }
+}
+
+const heading = (have, cycles) => {
+  const listed = Object.entries(have).filter(([, version]) => version !== undefined)
+  return [
+    `${new Date().toISOString().slice(0, 10)} · ${machine()}`,
+    listed.map(([name, version]) => `${name} ${version}`).join(' · '),
+    `Medians of ${cycles} cycles, every process restarted between them.`,
+  ].join('\n\n')
+}
+
+const BEGIN = '<!-- bench:begin (written by npm run bench -- --full) -->'
+const END = '<!-- bench:end -->'
+const writeDocument = (text) => {
+  const file = join(root, 'docs/benchmarks.md')
+  const page = existsSync(file) ? readFileSync(file, 'utf8') : `# Benchmarks\n\n${BEGIN}\n${END}\n`
+  const [before, after] = [page.split(BEGIN)[0], page.split(END)[1]]
+  writeFileSync(file, `${before}${BEGIN}\n${text}\n${END}${after}`)
+  say(`written: ${file}`)
+}
+
+const main = async () => {
+  const options = parse(process.argv.slice(2))
+  const have = versions()
+  prepare(have)
+  const plan = options.quick ? QUICK : FULL
+  const [loadCore, proxyCore] = [0, 1]
+  execFileSync('taskset', ['-cp', String(loadCore), String(process.pid)], { stdio: 'ignore' })
+  const dir = mkdtempSync(join(tmpdir(), 'isales-bench-'))
+  const { record, median } = samplesOf()
+  const failures = []
+  const failed = (what, error) => {
+    failures.push(`${what}: ${error.message}`)
+    say(`FAILED ${failures.at(-1)}`)
+  }
+  const upstream = await startUpstream({ dir, core: loadCore })
+  const bench = { plan, dir, upstream, loadCore, proxyCore, ...chosen(options, have) }
+  try {
+    for (let index = 0; index < plan.cycles; index += 1)
+      await cycle(bench, index, { record, failed, say })
+  } finally {
+    await upstream.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+  const bars = judge(median)
+  const text = `${heading(have, plan.cycles)}\n\n${tables({ median, subjects: bench.subjects, bars })}`
+  print(text)
+  if (!options.quick && bench.complete && failures.length === 0) writeDocument(text)
+  if (failures.length > 0) {
+    say(`\nFigures that could not be had:\n${failures.join('\n')}`)
+    process.exitCode = 1
+  }
+}
+
+await main()
