@@ -12,7 +12,7 @@ import { startUpstream } from './harness/upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
 const GROUPS = ['small', 'rate', 'medium', 'bodies', 'tls', 'cold']
-const TOOLS = ['nginx', 'haproxy', 'caddy']
+const TOOLS = new Set(['nginx', 'haproxy', 'caddy'])
 const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
@@ -71,8 +71,8 @@ const parse = (args) => {
       .find((arg) => arg.startsWith('--only='))
       ?.slice('--only='.length)
       .split(',') ?? []
-  const known = ['--quick', '--full']
-  const stray = args.find((arg) => !known.includes(arg) && !arg.startsWith('--only='))
+  const known = new Set(['--quick', '--full'])
+  const stray = args.find((arg) => !known.has(arg) && !arg.startsWith('--only='))
   if (stray !== undefined) usage(`unknown argument ${stray}`)
   if (quick && full) usage('--quick or --full, not both')
   const unknown = only.find((name) => !GROUPS.includes(name) && !(name in SUBJECTS))
@@ -103,7 +103,7 @@ const chosen = ({ quick, only }, have) => {
   const named = only.filter((name) => name in SUBJECTS)
   const wantedGroups = groups.length > 0 ? groups : GROUPS
   const subjects = Object.keys(SUBJECTS).filter((name) => {
-    if (TOOLS.includes(name) && !have[name]) {
+    if (TOOLS.has(name) && !have[name]) {
       say(`${name}: not on this machine, skipped (apt-get install ${name})`)
       return false
     }

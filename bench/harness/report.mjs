@@ -23,15 +23,14 @@ const figuresTable = (median, subjects, columns) => {
   const present = columns.filter(([, figure]) =>
     subjects.some((name) => median(name, figure) !== undefined),
   )
-  if (present.length === 0) return ''
+  const rows = subjects.filter((name) =>
+    present.some(([, figure]) => median(name, figure) !== undefined),
+  )
+  if (rows.length === 0) return ''
+  const cells = (name) => present.map(([, figure, digits]) => fixed(median(name, figure), digits))
   return table(
     ['', ...present.map(([title]) => title)],
-    subjects
-      .filter((name) => present.some(([, figure]) => median(name, figure) !== undefined))
-      .map((name) => [
-        name,
-        ...present.map(([, figure, digits]) => fixed(median(name, figure), digits)),
-      ]),
+    rows.map((name) => [name].concat(cells(name))),
   )
 }
 
@@ -53,7 +52,7 @@ const ratioTable = (median, subjects) => {
   if (columns.length === 0 || peers.length === 0) return ''
   return table(
     ['this proxy, to', ...columns.map(([title]) => title)],
-    peers.map((name) => [name, ...columns.map(([, figure]) => ratio(name, figure))]),
+    peers.map((name) => [name].concat(columns.map(([, figure]) => ratio(name, figure)))),
   )
 }
 

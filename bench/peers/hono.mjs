@@ -8,7 +8,7 @@ const app = new Hono()
 app.all('*', (c) => {
   const { pathname, search } = new URL(c.req.url)
   return proxy(`${UPSTREAM}${pathname}${search}`, {
-    ...c.req,
+    raw: c.req.raw,
     headers: { ...c.req.header(), [HEADER_NAME]: HEADER_VALUE },
   })
 })

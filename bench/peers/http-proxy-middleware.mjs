@@ -14,5 +14,5 @@ const middleware = createProxyMiddleware({
 })
 
 createServer((request, response) => {
-  middleware(request, response, () => response.destroy())
+  void middleware(request, response, () => response.destroy())
 }).listen(Number(PORT), '127.0.0.1')
