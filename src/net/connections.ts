@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { PROBLEMS } from '../proxy/problem.ts'
+import { PROBLEMS, problemBody, problemFields } from '../proxy/problem.ts'
 import type { ProblemCode } from '../proxy/problem.ts'
 
 /** One client connection after its TLS handshake, and the exchanges on it that have not ended. */
@@ -31,9 +31,6 @@ export interface ConnectionsOptions {
 }
 
 export type Connections = ReturnType<typeof createConnections>
-
-/** Seconds; a client that was turned away for want of a place may come back at once. */
-const RETRY_AFTER = 1
 
 /** Keeps every open connection: who is over the cap, whose body has stalled, what must not be written into. */
 export function createConnections(options: ConnectionsOptions) {
@@ -119,9 +116,10 @@ export function createConnections(options: ConnectionsOptions) {
   /** Answers a request in its turn; the connection is closed behind it. */
   function answer(response: ServerResponse, code: ProblemCode): void {
     options.onProblem(code)
-    const body = problemText(code)
+    const requestId = randomUUID()
+    const body = problemBody(code, requestId)
     response.shouldKeepAlive = false
-    response.writeHead(PROBLEMS[code].status, fields(code, body))
+    response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId }))
     response.end(body)
   }
 
@@ -192,32 +190,15 @@ function heldBack(socket: Socket, request: IncomingMessage): boolean {
   return request.readableLength >= request.readableHighWaterMark || socket.isPaused()
 }
 
-function problemText(code: ProblemCode): string {
-  const { status, title, sent } = PROBLEMS[code]
-  const requestId = randomUUID()
-  return JSON.stringify({ type: 'about:blank', title, status, code, requestId, sent })
-}
-
-function fields(code: ProblemCode, body: string): string[] {
-  const list = [
-    'Content-Type',
-    'application/problem+json',
-    'Content-Length',
-    String(Buffer.byteLength(body)),
-    'Connection',
-    'close',
-  ]
-  if (PROBLEMS[code].status === 503) list.push('Retry-After', String(RETRY_AFTER))
-  return list
-}
-
 /** For a connection that has no response object: the request's head could not be read. */
 function rawAnswer(code: ProblemCode): string {
   const { status } = PROBLEMS[code]
-  const body = problemText(code)
-  const list = fields(code, body)
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${new Date().toUTCString()}\r\n`
-  for (let index = 0; index < list.length; index += 2)
-    head += `${list[index] ?? ''}: ${list[index + 1] ?? ''}\r\n`
+  const requestId = randomUUID()
+  const body = problemBody(code, requestId)
+  const fields = problemFields(code, body, { requestId })
+  fields.push('Date', new Date().toUTCString(), 'Connection', 'close')
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+  for (let index = 0; index < fields.length; index += 2)
+    head += `${fields[index] ?? ''}: ${fields[index + 1] ?? ''}\r\n`
   return `${head}\r\n${body}`
 }
