@@ -1,6 +1,7 @@
-import { lstatSync, unlinkSync } from 'node:fs'
+import { existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Server } from 'node:net'
+import { dirname } from 'node:path'
 
 /** Where to listen. An empty `host` means every interface; port 0 a free port. */
 export type ListenAddress =
@@ -36,6 +37,9 @@ export async function listen(
   const { path } = address
   if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH)
     throw new ListenError(`${path} is longer than ${LONGEST_SOCKET_PATH} bytes`)
+  // libuv would call it a lack of permission.
+  if (!existsSync(dirname(path)))
+    throw new ListenError(`cannot listen on ${path}: the directory does not exist`)
   await removeStale(path)
   await listening(server, () => bindWithMode(server, path, socketMode), address)
 }
@@ -80,7 +84,6 @@ const CAUSES: Readonly<Record<string, string>> = {
   EACCES: 'no permission',
   EADDRNOTAVAIL: 'not an address of this machine',
   ENOTFOUND: 'the host name is not known',
-  ENOENT: 'the directory does not exist',
 }
 
 function sentence(error: NodeJS.ErrnoException, address: ListenAddress): string {

@@ -121,6 +121,9 @@ export function createConnections(options: ConnectionsOptions) {
     response.shouldKeepAlive = false
     response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId }))
     response.end(body)
+    if (response.req.complete) return
+    // Node forgets a request once it is answered: without this its reader would wait for ever.
+    response.once('close', () => response.req.destroy(new Error(PROBLEMS[code].title)))
   }
 
   /** Ends exchanges whose client owes us a body and has sent nothing of it for too long. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { Server, SecureContextOptions } from 'node:tls'
@@ -12,8 +11,6 @@ export interface ListenerTls {
 
 /** RFC 9325 section 3.1.1: nothing below TLS 1.2. */
 const MIN_VERSION = 'TLSv1.2'
-/** What OpenSSL takes for session tickets: name, HMAC key and AES key, 16 bytes each. */
-const TICKET_KEY_BYTES = 48
 
 /**
  * Reads the files and proves that they belong together.
@@ -33,12 +30,11 @@ export function readTls(tls: ListenerTls): SecureContextOptions {
 
 /**
  * Puts new files to use for connections to come; those that are open go on. A bad pair changes nothing.
- *
- * Sessions are not resumed across it: OpenSSL does not verify the client certificate of a resumed session
- * again, so one of a CA that has been withdrawn would still be let in.
+ * Node makes new session ticket keys with it, so that no session of a client CA that has been withdrawn is
+ * resumed: OpenSSL would not verify its certificate again.
  *
  * @throws what `readTls` throws.
  */
 export function reloadTls(server: Server, tls: ListenerTls): void {
-  server.setSecureContext({ ...readTls(tls), ticketKeys: randomBytes(TICKET_KEY_BYTES) })
+  server.setSecureContext(readTls(tls))
 }

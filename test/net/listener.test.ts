@@ -1,0 +1,280 @@
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { connectRaw } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { answersOf, leftOf, answerOk, GET, LIMITS, POST, startListener } from './support.ts'
+
+const HOST = '127.0.0.1'
+
+test('an answer under way is neither cut nor written into by garbage behind its request', async () => {
+  let held: ServerResponse | undefined
+  const { port, problems } = await startListener((_request, response) => {
+    held = response
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
+  await until(() => held !== undefined)
+  held?.writeHead(200, ['Content-Length', '10'])
+  held?.write('hello')
+  await client.send('GARBAGE\x01\r\n\r\n')
+  await until(() => client.left().includes('hello'))
+  held?.end('world')
+  const answers = await answersOf(client)
+  expect(answers.map(({ status, text }) => [status, text.slice(0, 10)])).toEqual([
+    [200, 'helloworld'],
+    [400, '{"type":"u'],
+  ])
+  expect(problems).toEqual(['bad-request'])
+})
+
+test.each([
+  ['another request', GET],
+  ['garbage', '\0\x01\x02'],
+])('%s behind a Connection: close does not kill the answer in flight', async (_name, behind) => {
+  let held: ServerResponse | undefined
+  const { port, problems } = await startListener((_request, response) => {
+    held = response
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi${behind}`)
+  await until(() => held !== undefined)
+  held?.writeHead(200, ['Content-Length', '2']).end('ok')
+  const answers = await answersOf(client)
+  expect(answers.map(({ status }) => status)).toEqual([200])
+  expect(problems).toEqual([])
+})
+
+test('requests in a row are answered in their order', async () => {
+  const { port } = await startListener((request, response) => {
+    setTimeout(() => response.end(request.url), request.url === '/1' ? 30 : 0)
+  })
+  const client = await connectRaw({ port })
+  for (const n of [1, 2, 3]) await client.send(`GET /${n} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  const texts = [await client.read(), await client.read(), await client.read()]
+  expect(texts.map(({ text }) => text)).toEqual(['/1', '/2', '/3'])
+  client.destroy()
+})
+
+test('a client that closes its sending side still gets the answer', async () => {
+  const { port } = await startListener((request, response) => {
+    request.resume().on('end', () => setTimeout(() => answerOk(request, response), 20))
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
+  client.end()
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200])
+})
+
+test('a body that breaks off is answered 400, and never ends as if it were whole', async () => {
+  const ends: string[] = []
+  const { port } = await startListener((request) => {
+    request.on('end', () => ends.push('end'))
+    request.on('error', () => ends.push('error'))
+    request.resume()
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
+  client.end()
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([400])
+  await until(() => ends.length > 0)
+  expect(ends).toEqual(['error'])
+})
+
+test('CONNECT is refused and the connection closed', async () => {
+  const { port, problems } = await startListener(answerOk)
+  const client = await connectRaw({ port })
+  await client.send('CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n')
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([403])
+  expect(problems).toEqual(['not-allowed'])
+})
+
+test('CONNECT behind a request leaves the answer in flight whole, however large', async () => {
+  const body = 'x'.repeat(4 * 1024 * 1024)
+  const { port } = await startListener((_request, response) => {
+    setTimeout(() => {
+      response.writeHead(200, ['Content-Length', String(body.length)])
+      response.write(body.slice(0, 1024 * 1024))
+      response.once('drain', () => response.end(body.slice(1024 * 1024)))
+    }, 20)
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${GET}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`)
+  const answers = await answersOf(client)
+  expect(answers.map(({ status, text }) => [status, text.length > 1000])).toEqual([
+    [200, true],
+    [403, false],
+  ])
+})
+
+test('a client that leaves behind its CONNECT is noticed by the request in front of it', async () => {
+  let closed = 0
+  let seen = 0
+  const { port } = await startListener((_request, response) => {
+    seen += 1
+    response.on('close', () => {
+      closed += 1
+    })
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${GET}${GET}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`)
+  await until(() => seen === 2)
+  client.reset()
+  await until(() => closed === 2)
+  expect(client.received()).toBe(0)
+})
+
+test('Upgrade is ignored; the answer closes, for what came behind the request is lost', async () => {
+  const urls: string[] = []
+  const { port } = await startListener((request, response) => {
+    urls.push(request.url ?? '')
+    request.resume()
+    setTimeout(() => answerOk(request, response), 20)
+  })
+  const client = await connectRaw({ port })
+  await client.send(
+    `GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n${GET}`,
+  )
+  await client.send(GET)
+  const answers = await answersOf(client)
+  expect(answers.map((answer) => [answer.status, answer.header('connection')])).toEqual([
+    [200, 'close'],
+  ])
+  expect(urls).toEqual(['/u'])
+})
+
+test('Expect: 100-continue is handed on, to be answered before the body is read', async () => {
+  const { port } = await startListener((request, response) => {
+    response.writeContinue()
+    request.resume().on('end', () => answerOk(request, response))
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`)
+  expect((await client.readInterim()).status).toBe(100)
+  await client.send('hi')
+  expect((await client.read()).text).toBe('ok')
+  client.destroy()
+})
+
+test('any other expectation is answered 417', async () => {
+  const { port, problems } = await startListener(answerOk)
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Expect: 200-ok\r\nContent-Length: 2\r\n\r\nhi`)
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([417])
+  expect(problems).toEqual(['expectation-failed'])
+})
+
+test.each([
+  ['nothing', ''],
+  ['half a header', 'POST /p HTTP/1.1\r\nHo'],
+])('a client that sends %s is answered 408 after the header timeout', async (_name, bytes) => {
+  const limits = { ...LIMITS, headerTimeout: 150 }
+  const { port, problems } = await startListener(answerOk, { limits })
+  const client = await connectRaw({ port })
+  await client.send(bytes)
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([408])
+  expect(problems).toEqual(['request-timeout'])
+})
+
+test('a body that stops is answered 408 after the idle timeout, and its reader told', async () => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 150 }
+  const ends: string[] = []
+  const { port, problems } = await startListener(
+    (request) => {
+      request.on('error', () => ends.push('error'))
+      request.resume()
+    },
+    { limits },
+  )
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([408])
+  expect(problems).toEqual(['request-timeout'])
+  await until(() => ends.length > 0)
+})
+
+test('a body that crawls is not idle', async () => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
+  const { port, problems } = await startListener(
+    (request, response) => {
+      request.resume().on('end', () => answerOk(request, response))
+    },
+    { limits },
+  )
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 8\r\n\r\n`)
+  for (const byte of '12345678') {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 60)
+    })
+    await client.send(byte)
+  }
+  await client.read()
+  expect(problems).toEqual([])
+  client.destroy()
+})
+
+test('a body that we do not read, and a slow answer, are not the fault of the client', async () => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 100 }
+  const { port, problems } = await startListener(
+    (request, response) => {
+      // Unread for far longer than the idle timeout, and then answered late.
+      setTimeout(() => {
+        request.resume().on('end', () => setTimeout(() => answerOk(request, response), 400))
+      }, 400)
+    },
+    { limits },
+  )
+  const client = await connectRaw({ port })
+  const size = 8 * 1024 * 1024
+  await client.send(`${POST}Content-Length: ${size}\r\n\r\n${'x'.repeat(size)}`)
+  await client.read()
+  expect(problems).toEqual([])
+  client.destroy()
+})
+
+test('an early answer does not keep a connection whose body never comes', async () => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 150 }
+  const { port, listener } = await startListener(answerOk, { limits })
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200])
+  await until(() => listener.connections() === 0)
+})
+
+test('over the cap a request is answered 503, and the place is free again afterwards', async () => {
+  const limits = { ...LIMITS, maxConnections: 1 }
+  const { port, problems, listener } = await startListener(answerOk, { limits })
+  const first = await connectRaw({ port })
+  await first.send(GET)
+  await first.read()
+  const second = await connectRaw({ port })
+  await second.send(GET)
+  const [answer] = await answersOf(second)
+  expect(answer?.status).toBe(503)
+  expect(answer?.header('retry-after')).toBe('1')
+  expect(problems).toEqual(['overloaded'])
+  first.end()
+  await until(() => listener.connections() === 0)
+  const third = await connectRaw({ port })
+  await third.send(GET)
+  await third.read()
+  third.destroy()
+})
+
+test('far over the cap a connection is closed unheard', async () => {
+  const limits = { ...LIMITS, maxConnections: 1 }
+  const { port, listener } = await startListener(answerOk, { limits })
+  const idle = [await connectRaw({ port }), await connectRaw({ port })]
+  await until(() => listener.connections() === 2)
+  const refused = await connectRaw({ port })
+  expect(await leftOf(refused)).toBe('')
+  for (const { socket } of idle) socket.destroy()
+})
+
+test('a port that is taken is a fault with a plain sentence', async () => {
+  const { port } = await startListener(answerOk)
+  const address = { kind: 'tcp', host: HOST, port } as const
+  await expect(startListener(answerOk, { address })).rejects.toThrow(
+    `cannot listen on 127.0.0.1:${port}: in use by another process`,
+  )
+})

@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest'
+import { connectRaw } from '../support/raw-client.ts'
+import { answersOf, POST, startListener } from './support.ts'
+
+/**
+ * What Node's strict parser lets through, and what it refuses by itself. Whatever it lets through has to be
+ * judged by the intake; when another version of Node parses otherwise, this table says so.
+ */
+const CHUNKED = `${POST}Transfer-Encoding: chunked\r\n\r\n`
+
+const REFUSED: Readonly<Record<string, string>> = {
+  'an obsolete line fold': `${POST}X: a\r\n b\r\n\r\n`,
+  'a line fold with a tab': `${POST}X: a\r\n\tb\r\n\r\n`,
+  'a first field line that begins with a space': 'GET / HTTP/1.1\r\n X: a\r\nHost: x\r\n\r\n',
+  'whitespace before the colon': `${POST}X : a\r\n\r\n`,
+  'a tab before the colon': `${POST}X\t: a\r\n\r\n`,
+  'Content-Length with a space before the colon': `${POST}Content-Length : 2\r\n\r\nhi`,
+  'an unknown version': 'GET / HTTP/1.2\r\nHost: x\r\n\r\n',
+  'a version in lower case': 'GET / http/1.1\r\nHost: x\r\n\r\n',
+  'Content-Length with Transfer-Encoding': `${POST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'Transfer-Encoding with Content-Length': `${POST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
+  'chunked that is not the last coding': `${POST}Transfer-Encoding: chunked, gzip\r\n\r\n`,
+  'chunked twice': `${POST}Transfer-Encoding: chunked, chunked\r\n\r\n`,
+  'chunked in two lines': `${POST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  'chunked behind a vertical tab': `${POST}Transfer-Encoding: \x0bchunked\r\n\r\n`,
+  'a length with a plus': `${POST}Content-Length: +5\r\n\r\nhello`,
+  'a negative length': `${POST}Content-Length: -5\r\n\r\nhello`,
+  'a list of equal lengths': `${POST}Content-Length: 5, 5\r\n\r\nhello`,
+  'two equal lengths': `${POST}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`,
+  'two different lengths': `${POST}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`,
+  'a hexadecimal length': `${POST}Content-Length: 0x5\r\n\r\nhello`,
+  'a length with a letter': `${POST}Content-Length: 5a\r\n\r\nhello`,
+  'a length with a space inside': `${POST}Content-Length: 1 2\r\n\r\nhello`,
+  'an empty length': `${POST}Content-Length:\r\n\r\n`,
+  'a length beyond 64 bits': `${POST}Content-Length: 18446744073709551616\r\n\r\n`,
+  'lines that end in a bare LF': 'GET / HTTP/1.1\nHost: x\n\n',
+  'a field line that ends in a bare LF': 'GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n',
+  'a header that ends in a bare LF': 'GET / HTTP/1.1\r\nHost: x\r\n\n',
+  'a bare CR in a value': `${POST}X: a\rb\r\n\r\n`,
+  'a NUL in a value': `${POST}X: a\0b\r\n\r\n`,
+  'a NUL in a name': `${POST}X\0Y: a\r\n\r\n`,
+  'a control character in a value': `${POST}X: a\x01b\r\n\r\n`,
+  'DEL in a value': `${POST}X: a\x7fb\r\n\r\n`,
+  'a byte over 127 in a name': `${POST}X\xe9: a\r\n\r\n`,
+  'an empty name': `${POST}: a\r\n\r\n`,
+  'a line without a colon': `${POST}Xabc\r\n\r\n`,
+  'a space in a name': `${POST}X Y: a\r\n\r\n`,
+  'a target without a slash': 'GET abc HTTP/1.1\r\nHost: x\r\n\r\n',
+  'a control character in the target': 'GET /a\x01b HTTP/1.1\r\nHost: x\r\n\r\n',
+  'a NUL in the target': 'GET /a\0b HTTP/1.1\r\nHost: x\r\n\r\n',
+  'a byte over 127 in the target': 'GET /a\xe9b HTTP/1.1\r\nHost: x\r\n\r\n',
+  'a space in the target': 'GET /a b HTTP/1.1\r\nHost: x\r\n\r\n',
+  'tabs between the parts of the request line': 'GET\t/\tHTTP/1.1\r\nHost: x\r\n\r\n',
+  'a space behind the version': 'GET / HTTP/1.1 \r\nHost: x\r\n\r\n',
+  'a space before the method': ' GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+  'a method in lower case': 'get / HTTP/1.1\r\nHost: x\r\n\r\n',
+  'an unknown method': 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n',
+  'the preface of HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+}
+
+/** The request is announced before these are found out. */
+const BROKEN_BODIES: Readonly<Record<string, string>> = {
+  'a transfer coding that is not chunked': `${POST}Transfer-Encoding: gzip\r\n\r\n`,
+  'the coding identity': `${POST}Transfer-Encoding: identity\r\n\r\n`,
+  'a name that only ends in chunked': `${POST}Transfer-Encoding: xchunked\r\n\r\n`,
+  'chunked with a parameter': `${POST}Transfer-Encoding: chunked;q=1\r\n\r\n`,
+  'a bare LF in a chunk extension': `${CHUNKED}2;a\nb\r\nhi\r\n0\r\n\r\n`,
+  'a space behind a chunk size': `${CHUNKED}2 \r\nhi\r\n0\r\n\r\n`,
+  'a chunk size with a prefix': `${CHUNKED}0x2\r\nhi\r\n0\r\n\r\n`,
+  'a chunk size with a plus': `${CHUNKED}+2\r\nhi\r\n0\r\n\r\n`,
+  'a chunk size beyond 64 bits': `${CHUNKED}10000000000000002\r\nhi\r\n0\r\n\r\n`,
+  'chunk lines that end in a bare LF': `${CHUNKED}2\nhi\n0\n\n`,
+  'a chunk longer than its size': `${CHUNKED}2\r\nhixx0\r\n\r\n`,
+  'a length among the trailers': `${CHUNKED}0\r\nContent-Length: 5\r\n\r\n`,
+  'a transfer coding among the trailers': `${CHUNKED}0\r\nTransfer-Encoding: chunked\r\n\r\n`,
+}
+
+const LET_THROUGH: Readonly<Record<string, readonly [bytes: string, seen: string]>> = {
+  'HTTP/0.9 without a version': ['GET /\r\n\r\n', 'GET / 0.9'],
+  'HTTP/0.9 by name, with fields': ['GET / HTTP/0.9\r\nHost: x\r\n\r\n', 'GET / 0.9 Host=x'],
+  'HTTP/2.0 by name': ['GET / HTTP/2.0\r\nHost: x\r\n\r\n', 'GET / 2.0 Host=x'],
+  'another protocol by name': ['GET / RTSP/1.0\r\nHost: x\r\n\r\n', 'GET / 1.0 Host=x'],
+  'no Host': ['GET / HTTP/1.1\r\n\r\n', 'GET / 1.1'],
+  'two Hosts': ['GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n', 'GET / 1.1 Host=x Host=y'],
+  'an empty Host': ['GET / HTTP/1.1\r\nHost:\r\n\r\n', 'GET / 1.1 Host='],
+  'a Host that is none': ['GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n', 'GET / 1.1 Host=a/b@c'],
+  'another coding before chunked': [
+    `${POST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    'POST /p 1.1 Host=x Transfer-Encoding=gzip, chunked',
+  ],
+  'two lines of codings': [
+    `${POST}Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    'POST /p 1.1 Host=x Transfer-Encoding=identity Transfer-Encoding=chunked',
+  ],
+  'a transfer coding in HTTP/1.0': [
+    'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'POST / 1.0 Transfer-Encoding=chunked',
+  ],
+  'a length with leading zeros': [
+    `${POST}Content-Length: 005\r\n\r\nhello`,
+    'POST /p 1.1 Host=x Content-Length=005',
+  ],
+  'a byte over 127 in a value': [`${POST}X: a\xe9\r\n\r\n`, 'POST /p 1.1 Host=x X=a\xe9'],
+  'an underscore in a name': [
+    `${POST}Content_Length: 3\r\n\r\n`,
+    'POST /p 1.1 Host=x Content_Length=3',
+  ],
+  'absolute-form': ['GET http://y/p HTTP/1.1\r\nHost: x\r\n\r\n', 'GET http://y/p 1.1 Host=x'],
+  'absolute-form with userinfo': [
+    'GET http://a:b@x/p HTTP/1.1\r\nHost: x\r\n\r\n',
+    'GET http://a:b@x/p 1.1 Host=x',
+  ],
+  'GET *': ['GET * HTTP/1.1\r\nHost: x\r\n\r\n', 'GET * 1.1 Host=x'],
+  'a fragment': ['GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /a#b 1.1 Host=x'],
+  'a backslash in the target': ['GET /a\\b HTTP/1.1\r\nHost: x\r\n\r\n', 'GET /a\\b 1.1 Host=x'],
+  TRACE: ['TRACE / HTTP/1.1\r\nHost: x\r\n\r\n', 'TRACE / 1.1 Host=x'],
+  'two spaces in the request line': ['GET  / HTTP/1.1\r\nHost: x\r\n\r\n', 'GET / 1.1 Host=x'],
+  'empty lines before the request': ['\r\n\nGET / HTTP/1.1\r\nHost: x\r\n\r\n', 'GET / 1.1 Host=x'],
+  'a credential among the trailers': [
+    `${CHUNKED}0\r\nAuthorization: Bearer x\r\n\r\n`,
+    'POST /p 1.1 Host=x Transfer-Encoding=chunked',
+  ],
+}
+
+describe('what the parser refuses is answered 400 and the connection closed', () => {
+  test.each(Object.entries(REFUSED))('%s', async (_name, bytes) => {
+    const seen: string[] = []
+    const { port, problems } = await startListener((request) => seen.push(request.url ?? ''))
+    const client = await connectRaw({ port })
+    await client.send(bytes)
+    const [answer, ...more] = await answersOf(client)
+    expect(answer?.status).toBe(400)
+    expect(answer?.header('connection')).toBe('close')
+    expect(more).toEqual([])
+    expect(problems).toEqual(['bad-request'])
+    expect(seen).toEqual([])
+  })
+
+  test.each(Object.entries(BROKEN_BODIES))('in a body: %s', async (_name, bytes) => {
+    const whole: boolean[] = []
+    const { port, problems } = await startListener((request) => {
+      request.on('end', () => whole.push(true))
+      request.on('error', () => whole.push(false))
+      request.resume()
+    })
+    const client = await connectRaw({ port })
+    await client.send(bytes)
+    const answers = await answersOf(client)
+    expect(answers.map(({ status }) => status)).toEqual([400])
+    expect(problems).toEqual(['bad-request'])
+    expect(whole).not.toContain(true)
+  })
+})
+
+describe('what the parser lets through is for the intake to judge', () => {
+  test.each(Object.entries(LET_THROUGH))('%s', async (_name, [bytes, seen]) => {
+    const requests: string[] = []
+    const { port, problems } = await startListener((request, response) => {
+      const { method, url, httpVersion, rawHeaders } = request
+      const fields = rawHeaders.flatMap((name, i) =>
+        i % 2 === 0 ? [`${name}=${rawHeaders[i + 1] ?? ''}`] : [],
+      )
+      requests.push([method, url, httpVersion, ...fields].join(' '))
+      request.resume()
+      response.writeHead(200, ['Content-Length', '0']).end()
+    })
+    const client = await connectRaw({ port })
+    await client.send(bytes)
+    await client.read()
+    expect(requests).toEqual([seen])
+    expect(problems).toEqual([])
+    client.destroy()
+  })
+
+  test('every field, however many: none is dropped without a word', async () => {
+    let count = 0
+    const { port } = await startListener((request, response) => {
+      count = request.rawHeaders.length / 2
+      response.end()
+    })
+    const client = await connectRaw({ port })
+    await client.send(`GET / HTTP/1.1\r\nHost: x\r\n${'a:b\r\n'.repeat(2500)}\r\n`)
+    await client.read()
+    expect(count).toBe(2501)
+    client.destroy()
+  })
+
+  test.each([
+    ['fields', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(16_384)}\r\n\r\n`],
+    ['a target', `GET /${'a'.repeat(16_384)} HTTP/1.1\r\nHost: x\r\n\r\n`],
+  ])('but %s over 16 KiB are answered 431', async (_name, bytes) => {
+    const { port, problems } = await startListener(() => undefined)
+    const client = await connectRaw({ port })
+    await client.send(bytes)
+    const [answer] = await answersOf(client)
+    expect(answer?.status).toBe(431)
+    expect(problems).toEqual(['headers-too-large'])
+  })
+})

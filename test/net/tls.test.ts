@@ -1,0 +1,160 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
+import { expect, test } from 'vitest'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import type { RawClient } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { answerOk, answersOf, GET, leftOf, LIMITS, POST, startListener } from './support.ts'
+
+const made = makeCertificates()
+const ca = made.ca.cert
+const first = made.server
+const second = made.ca.issue({ names: ['second.example', 'localhost'] })
+
+interface Options {
+  readonly clientCa?: string
+  readonly bodyIdleTimeout?: number
+}
+
+/** Serves from files of its own, so that they can be replaced. */
+async function startTls({ clientCa, bodyIdleTimeout = LIMITS.bodyIdleTimeout }: Options = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'listener-tls-'))
+  const write = (name: string, text: string): string => {
+    const path = join(directory, name)
+    writeFileSync(path, text)
+    return path
+  }
+  const certFile = write('tls.crt', first.cert)
+  const keyFile = write('tls.key', first.key)
+  const pair = { certFile, keyFile }
+  const reloads: unknown[] = []
+  const watched: (readonly string[])[] = []
+  let reload: () => void = () => undefined
+  const started = await startListener(answerOk, {
+    tls: clientCa === undefined ? pair : { ...pair, clientCaFile: write('ca.crt', clientCa) },
+    limits: { ...LIMITS, bodyIdleTimeout },
+    watchFiles: (paths, change) => {
+      watched.push(paths)
+      reload = change
+      return () => undefined
+    },
+    onTlsReload: (error) => reloads.push(error),
+  })
+  return { ...started, write, reloads, watched, reload: () => reload() }
+}
+
+function connectTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
+  return connectRaw({ port, tls: { ca, ...options } })
+}
+
+function serverName({ socket }: RawClient): unknown {
+  return socket instanceof TLSSocket ? socket.getPeerCertificate().subject.CN : undefined
+}
+
+async function ask(client: RawClient): Promise<string> {
+  await client.send(GET)
+  return (await client.read()).text
+}
+
+/** TLS 1.3 lets a client believe that it is in until it reads. */
+async function outcome(port: number, options: ConnectionOptions): Promise<string> {
+  try {
+    const client = await connectTls(port, options)
+    await ask(client)
+    client.destroy()
+    return 'served'
+  } catch {
+    return 'turned away'
+  }
+}
+
+test('HTTPS is served, and TLS 1.1 is not', async () => {
+  const { port, text } = await startTls()
+  expect(text).toBe(`https://127.0.0.1:${port}`)
+  expect(await outcome(port, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })).toBe('served')
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
+  expect(await outcome(port, old)).toBe('turned away')
+})
+
+test('changed files serve the connections to come, and those that are open go on', async () => {
+  const { port, write, reload, reloads, watched } = await startTls()
+  expect(watched).toEqual([[write('tls.crt', second.cert), write('tls.key', second.key)]])
+  const open = await connectTls(port)
+  reload()
+  expect(reloads).toEqual([undefined])
+  const fresh = await connectTls(port)
+  expect([serverName(open), serverName(fresh)]).toEqual(['localhost', 'second.example'])
+  expect([await ask(open), await ask(fresh)]).toEqual(['ok', 'ok'])
+  open.destroy()
+  fresh.destroy()
+})
+
+test.each([
+  ['is half of a change', second.cert],
+  ['is no PEM', 'nonsense'],
+])('a pair that %s changes nothing and is reported', async (_name, cert) => {
+  const { port, write, reload, reloads } = await startTls()
+  write('tls.crt', cert)
+  reload()
+  expect(reloads).toEqual([expect.any(Error)])
+  const client = await connectTls(port)
+  expect([serverName(client), await ask(client)]).toEqual(['localhost', 'ok'])
+  client.destroy()
+})
+
+test('with a client CA, only its certificates are let in', async () => {
+  const { port } = await startTls({ clientCa: ca })
+  expect(await outcome(port, made.client)).toBe('served')
+  expect(await outcome(port, made.strangerClient)).toBe('turned away')
+  expect(await outcome(port, made.expiredClient)).toBe('turned away')
+  expect(await outcome(port, {})).toBe('turned away')
+})
+
+test('a withdrawn client CA lets nobody in by an old session', async () => {
+  const { port, write, reload } = await startTls({ clientCa: ca })
+  const before = await connectTls(port, made.client)
+  const session = new Promise<Buffer>((resolve) => {
+    before.socket.once('session', resolve)
+  })
+  await ask(before)
+  before.destroy()
+  const resumed = { ...made.client, session: await session }
+  expect(await outcome(port, resumed)).toBe('served')
+  write('ca.crt', made.strangerCa.cert)
+  reload()
+  expect(await outcome(port, resumed)).toBe('turned away')
+})
+
+test('plain HTTP to the TLS port gets a closed connection, and the next one is served', async () => {
+  const { port } = await startTls()
+  const plain = await connectRaw({ port })
+  await plain.send(GET)
+  expect(await leftOf(plain)).not.toContain('HTTP')
+  expect(await outcome(port, {})).toBe('served')
+})
+
+test('a body that never comes does not keep a TLS connection either', async () => {
+  const { port, listener } = await startTls({ bodyIdleTimeout: 150 })
+  const client = await connectTls(port)
+  await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200])
+  await until(() => listener.connections() === 0)
+})
+
+test('a stop ends handshakes that never come to an end', async () => {
+  const { port, listener } = await startTls()
+  const silent = await connectRaw({ port })
+  await until(() => listener.connections() === 1)
+  await listener.stop(50)
+  expect(await leftOf(silent)).toBe('')
+})
+
+test('a key that is not the certificate’s is a fault at start', async () => {
+  const { write } = await startTls()
+  const tls = { certFile: write('a.crt', first.cert), keyFile: write('a.key', second.key) }
+  await expect(startListener(answerOk, { tls })).rejects.toThrow(/key values mismatch/)
+})

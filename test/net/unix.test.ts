@@ -1,0 +1,78 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { connectRaw } from '../support/raw-client.ts'
+import { leftOf, answerOk, GET, startListener } from './support.ts'
+
+function socketPath(): string {
+  return join(mkdtempSync(join(tmpdir(), 'listener-')), 'proxy.sock')
+}
+
+function startOn(path: string, socketMode?: number) {
+  const address = { kind: 'unix', path } as const
+  return startListener(answerOk, socketMode === undefined ? { address } : { address, socketMode })
+}
+
+test('a Unix socket serves, is its owner’s alone, and is removed at the stop', async () => {
+  const path = socketPath()
+  const { listener, text, port } = await startOn(path)
+  expect([text, port]).toEqual([`unix:${path}`, 0])
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  const client = await connectRaw({ path })
+  await client.send(GET)
+  await client.read()
+  await listener.stop(1000)
+  expect(existsSync(path)).toBe(false)
+})
+
+test('its mode is a setting, and the umask of the process is left as it was', async () => {
+  const path = socketPath()
+  const before = process.umask()
+  await startOn(path, 0o660)
+  expect(statSync(path).mode & 0o777).toBe(0o660)
+  expect(process.umask()).toBe(before)
+})
+
+test('a stale socket is replaced', async () => {
+  const path = socketPath()
+  const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['-e', script])
+  expect(statSync(path).isSocket()).toBe(true)
+  await startOn(path)
+  const client = await connectRaw({ path })
+  await client.send(GET)
+  await client.read()
+  client.destroy()
+})
+
+test('a live socket is a fault, and goes on serving', async () => {
+  const path = socketPath()
+  const other = createServer((socket) => socket.on('error', () => undefined).end('other'))
+  await new Promise<void>((resolve) => {
+    other.listen(path, resolve)
+  })
+  await expect(startOn(path)).rejects.toThrow(`${path} is in use by another process`)
+  const client = await connectRaw({ path })
+  expect(await leftOf(client)).toBe('other')
+  other.close()
+})
+
+test('a file that is no socket is a fault, and stays', async () => {
+  const path = socketPath()
+  writeFileSync(path, 'precious')
+  await expect(startOn(path)).rejects.toThrow(`${path} exists and is not a socket`)
+  expect(readFileSync(path, 'utf8')).toBe('precious')
+})
+
+test('a directory that is not there is a fault', async () => {
+  const path = join(socketPath(), 'nowhere', 'proxy.sock')
+  await expect(startOn(path)).rejects.toThrow('the directory does not exist')
+})
+
+test('a path longer than the kernel holds is a fault instead of another path', async () => {
+  const path = join(tmpdir(), 'x'.repeat(108))
+  await expect(startOn(path)).rejects.toThrow('longer than 107 bytes')
+})
