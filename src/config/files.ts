@@ -10,6 +10,8 @@ export type FileRead =
 /** Reads at most `limit` bytes of a regular file. Never throws. */
 export type ReadFile = (path: string, limit: number) => FileRead
 
+const CHUNK = 16 * 1024
+
 /** What a file's problem is called after `NAME …`. */
 export const FILE_PROBLEMS: Readonly<Record<FileProblem, string>> = {
   missing: 'names a file that does not exist',
@@ -27,19 +29,25 @@ export const readSmallFile: ReadFile = (path, limit) => {
     const stat = fstatSync(file)
     if (stat.isDirectory()) return { ok: false, problem: 'directory' }
     if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
-    const bytes = Buffer.alloc(limit + 1)
-    let length = 0
-    // The size that stat tells may be 0 (procfs) or out of date: read until the end or the limit.
-    for (let read = -1; read !== 0 && length <= limit; length += read) {
-      read = readSync(file, bytes, length, bytes.length - length, null)
-    }
-    if (length > limit) return { ok: false, problem: 'too-large' }
-    return { ok: true, bytes: Buffer.from(bytes.subarray(0, length)) }
+    return readAtMost(file, limit)
   } catch (error) {
     return { ok: false, problem: problemOf(error) }
   } finally {
     if (file !== undefined) closeSync(file)
   }
+}
+
+/** Reads until the end or the limit: the size that `stat` tells is 0 in procfs, and may be out of date. */
+function readAtMost(file: number, limit: number): FileRead {
+  const chunks: Buffer[] = []
+  for (let length = 0; length <= limit;) {
+    const chunk = Buffer.alloc(CHUNK)
+    const read = readSync(file, chunk, 0, CHUNK, null)
+    if (read === 0) return { ok: true, bytes: Buffer.concat(chunks, length) }
+    chunks.push(chunk.subarray(0, read))
+    length += read
+  }
+  return { ok: false, problem: 'too-large' }
 }
 
 function problemOf(error: unknown): FileProblem {

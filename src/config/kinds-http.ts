@@ -240,19 +240,20 @@ export function hostName(): Kind<string> {
   }
 }
 
-/** The hosts that are reached without the egress proxy, as curl and Go read them. */
-export function noProxy(): Kind<readonly string[]> {
+/** The hosts that are reached without the egress proxy, as curl and Go read them; parted by commas in the end. */
+export function noProxy(): Kind<string> {
   return {
     type: 'list of hosts',
     limits: 'hosts, .suffixes, host:port or *',
     quotable: false,
-    format: (hosts) => hosts.join(','),
-    schema: schemaOf((text) =>
-      text
+    format: (hosts) => hosts,
+    schema: schemaOf((text) => {
+      return text
         .toLowerCase()
         .split(/[\s,]+/)
-        .filter(Boolean),
-    ),
+        .filter(Boolean)
+        .join(',')
+    }),
   }
 }
 

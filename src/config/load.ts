@@ -7,6 +7,8 @@ import type { Secret } from './secret.ts'
 import { SETTING_LIST, SETTINGS, type Setting, type SettingName } from './settings.ts'
 import { strangers } from './strangers.ts'
 
+export type { Config } from './config.ts'
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Where a value came from. */

@@ -213,7 +213,7 @@ export const SETTINGS = {
     group: 'isales',
     kind: noProxy(),
     lowerCaseToo: true,
-    doc: 'Hosts that are reached without that proxy; loopback always is.',
+    doc: 'Hosts that are reached without that proxy.',
     example: '.svc,service.besclouds.com',
   },
 
