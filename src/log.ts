@@ -28,7 +28,7 @@ export interface LogFields {
   /** Without the query. */
   readonly path?: string
   readonly bytes?: number
-  readonly code?: string
+  readonly code?: string | undefined
   /** Reduced to its name, its code and where it was thrown; its message may quote what it should not. */
   readonly error?: unknown
 }
@@ -186,7 +186,7 @@ export interface Access {
   readonly bytes?: number
   readonly requestId: string
   /** The problem code, when the proxy itself answered with an error. */
-  readonly code?: string
+  readonly code?: string | undefined
 }
 
 /**

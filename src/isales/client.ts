@@ -51,8 +51,8 @@ export interface Credentials {
 
 /** The two exchanges of the published interface, one HTTP request each, never repeated here. */
 export interface IsalesClient {
-  login(credentials: Credentials, signal: AbortSignal): Promise<Grant | AuthFailure>
-  refresh(tokens: RefreshTokens, signal: AbortSignal): Promise<Grant | AuthFailure>
+  readonly login: (credentials: Credentials, signal: AbortSignal) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
 }
 
 export interface RefreshTokens {

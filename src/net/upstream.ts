@@ -1,4 +1,4 @@
-import { Pool, ProxyAgent, type Dispatcher } from 'undici'
+import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import type { Secret } from '../config/secret.ts'
 import type { Exchange, ExchangeResult } from '../isales/client.ts'
 
@@ -20,8 +20,10 @@ export interface UpstreamOptions {
   /** `https://host:port`, without a path. */
   readonly origin: string
   readonly tls: UpstreamTls
-  /** The egress proxy, if iSales is reached through one. */
-  readonly proxy?: string | undefined
+  /** URL of the egress proxy; undefined: none. */
+  readonly httpsProxy: string | undefined
+  /** Hosts that are reached without it, in the usual notation. */
+  readonly noProxy: string | undefined
   /** Milliseconds. */
   readonly connectTimeout: number
   /** Milliseconds after which an idle connection is let go, before iSales lets go of it. */
@@ -35,7 +37,7 @@ export interface UpstreamOptions {
 
 export interface Upstream {
   /** Hands one business call to the pool; everything that happens then is told to the handler. */
-  dispatch(request: UpstreamRequest, handler: UpstreamHandler): void
+  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
   readonly exchange: Exchange
   /** New connections use this from now on; those in use finish as they are. */
   reload(tls: UpstreamTls): void
@@ -55,7 +57,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   return {
     dispatch(request, handler) {
-      business.dispatch(request, handler)
+      business.dispatch({ ...request, origin: options.origin }, handler)
     },
 
     exchange: (request) => exchange(auth, options, request),
@@ -93,15 +95,16 @@ function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: numbe
     ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
     rejectUnauthorized: true,
   }
-  if (options.proxy !== undefined) {
-    const agent = new ProxyAgent({ uri: options.proxy, requestTls: secured, ...pool })
-    return agent.compose((dispatch) => (request, handler) => {
-      return dispatch({ ...request, origin: options.origin }, handler)
-    })
-  }
-  return new Pool(options.origin, {
+  const connect = { ...secured, timeout: options.connectTimeout }
+  if (options.httpsProxy === undefined) return new Pool(options.origin, { ...pool, connect })
+  return new EnvHttpProxyAgent({
     ...pool,
-    connect: { ...secured, timeout: options.connectTimeout },
+    connect,
+    requestTls: secured,
+    // Given, so that the agent does not look into the environment.
+    httpProxy: options.httpsProxy,
+    httpsProxy: options.httpsProxy,
+    noProxy: options.noProxy ?? '',
   })
 }
 

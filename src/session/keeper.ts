@@ -1,3 +1,4 @@
+import type { Secret } from '../config/secret.ts'
 import type { AuthFailure, Grant, Operation } from '../isales/protocol.ts'
 import { isGrant } from '../isales/protocol.ts'
 import type { Clock, Timer } from './clock.ts'
@@ -14,6 +15,12 @@ import {
 } from './state.ts'
 import { createWaiters, type Unavailable, type Wish } from './waiters.ts'
 
+/** What a refresh needs. */
+export interface RefreshTokens {
+  readonly token: Secret
+  readonly refreshToken: Secret
+}
+
 export interface KeeperOptions {
   readonly rules: RenewalRules
   /** Most requests that may wait for a token at once. */
@@ -24,7 +31,7 @@ export interface KeeperOptions {
   /** One login with the credentials as they are now. Never rejects. */
   readonly login: (signal: AbortSignal) => Promise<Grant | AuthFailure>
   /** One refresh. Never rejects. */
-  readonly refresh: (session: Session, signal: AbortSignal) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
   readonly observe: (event: SessionEvent) => void
 }
 
@@ -47,7 +54,7 @@ export interface SessionKeeper {
   reject(session: Session, status: number): boolean
   /** The secret files changed: log in anew, and forget what the old credentials had met. */
   credentialsChanged(): void
-  snapshot(): SessionSnapshot
+  readonly snapshot: () => SessionSnapshot
 }
 
 export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
@@ -86,10 +93,9 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     observe({ type: 'exchange-started', operation, at: startedAt })
     abort = new AbortController()
     const { signal } = abort
+    const tokens = operation === 'refresh' ? refreshTokens(session) : undefined
     const outcome =
-      operation === 'refresh' && session !== undefined
-        ? await options.refresh(session, signal)
-        : await options.login(signal)
+      tokens === undefined ? await options.login(signal) : await options.refresh(tokens, signal)
     if (signal.aborted) return
     conclude(operation, outcome, startedAt)
     proceed()
@@ -208,4 +214,10 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
       }
     },
   }
+}
+
+function refreshTokens(session: Session | undefined): RefreshTokens | undefined {
+  return session?.refreshToken === undefined
+    ? undefined
+    : { token: session.token, refreshToken: session.refreshToken }
 }

@@ -1,0 +1,284 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createHealth } from './admin/health.ts'
+import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { createAdminApp } from './admin/routes.ts'
+import { systemClock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import { readCredentials } from './config/load.ts'
+import { watchFiles } from './config/watch.ts'
+import { createIsalesClient, type Credentials } from './isales/client.ts'
+import { createAccessLog, type Logger } from './log.ts'
+import { createListener, honoListener, type Listener } from './net/listener.ts'
+import { readUpstreamTls } from './net/upstream-tls.ts'
+import { classify, createUpstream, type Upstream } from './net/upstream.ts'
+import { createDeadlines } from './proxy/deadlines.ts'
+import { createForward } from './proxy/forward.ts'
+import { createFront } from './proxy/front.ts'
+import { requestFields } from './proxy/headers.ts'
+import type { ProblemCode } from './proxy/problem.ts'
+import { sessionLog } from './session-log.ts'
+import type { Clock } from './session/clock.ts'
+import type { SessionEvent } from './session/events.ts'
+import { createSessionKeeper, type SessionKeeper } from './session/keeper.ts'
+import {
+  ADMIN_LIMITS,
+  listenerOptions,
+  ownHosts,
+  renewalRules,
+  requestIds,
+  upstreamOptions,
+  upstreamTlsFiles,
+} from './wiring.ts'
+
+export interface AppOptions {
+  readonly config: Config
+  readonly version: string
+  readonly logger: Logger
+  /** Default: the monotonic clock of the machine. */
+  readonly clock?: Clock
+  /** Milliseconds since 1970. Default: the machine's date. */
+  readonly wallClock?: () => number
+  /** In [0, 1). Default: `Math.random`. */
+  readonly random?: () => number
+  /** Told every change of the session, after metrics and log. */
+  readonly onSessionEvent?: (event: SessionEvent) => void
+}
+
+/** URLs, or `unix:` and a path. */
+export interface Addresses {
+  readonly proxy: string
+  readonly admin: string
+}
+
+export interface App {
+  /**
+   * Opens both listeners and begins the first login, without waiting for it.
+   *
+   * @throws ListenError, or what an unreadable TLS file is guilty of.
+   */
+  start(): Promise<Addresses>
+  /** Readiness off, no new connections, requests in flight finished within the drain time, then all is let go. */
+  stop(): Promise<void>
+}
+
+/** Milliseconds for a scrape that is under way when the process ends. */
+const ADMIN_GRACE = 1000
+
+/** The composition root: the only place that knows everyone. Each part is given functions, never another part. */
+export function createApp(options: AppOptions): App {
+  const { config, logger } = options
+  const running = { listening: false, draining: false, inFlight: 0 }
+  const session = openSession(options, (event) => {
+    observe(event)
+  })
+  const metrics = createMetrics({
+    snapshot: session.keeper.snapshot,
+    inFlight: () => running.inFlight,
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+    rejectionStatuses: [...config.isalesRejectedStatuses],
+    collectDefaults: true,
+  })
+  const logSession = sessionLog(logger)
+  const observe = (event: SessionEvent): void => {
+    metrics.onSessionEvent(event)
+    logSession(event)
+    options.onSessionEvent?.(event)
+  }
+  const proxy = openProxy({ ...options, metrics, session, running })
+  const admin = openAdmin({ metrics, session, running, config })
+  let watches: Watch[] = []
+
+  return {
+    async start() {
+      const [proxyAddress, adminAddress] = [await proxy.start(), await admin.start()]
+      running.listening = true
+      logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
+      logger.log('listening', { listener: 'admin', address: adminAddress.text })
+      watches = watchFilesOf(config, session, { metrics, logger })
+      session.keeper.start()
+      return { proxy: proxyAddress.text, admin: adminAddress.text }
+    },
+
+    async stop() {
+      running.draining = true
+      logger.log('draining', { inFlight: running.inFlight })
+      await delay(config.drainDelay)
+      for (const one of watches) one.close()
+      session.keeper.stop()
+      await proxy.stop(config.drainTimeout)
+      await session.upstream.destroy()
+      await admin.stop(ADMIN_GRACE)
+      logger.log('stopped', { inFlight: running.inFlight })
+      logger.flush()
+    },
+  }
+}
+
+/** What the parts tell each other of the state of the process. */
+interface Running {
+  listening: boolean
+  draining: boolean
+  inFlight: number
+}
+
+interface SessionPart {
+  readonly upstream: Upstream
+  readonly keeper: SessionKeeper
+  /** Logs in anew with these; the token at hand serves until that has succeeded. */
+  readonly changeCredentials: (credentials: Credentials) => void
+}
+
+/** The way to iSales and the token that opens it. */
+function openSession(options: AppOptions, observe: (event: SessionEvent) => void): SessionPart {
+  const { config } = options
+  const upstream = createUpstream(upstreamOptions(config))
+  const isales = createIsalesClient({
+    exchange: upstream.exchange,
+    loginPath: config.isalesLoginPath,
+    refreshPath: config.isalesRefreshPath ?? '',
+    refreshHeader: config.isalesRefreshHeader,
+    refreshHeaderToken: config.isalesRefreshHeaderToken,
+    tokenScheme: config.isalesTokenScheme,
+    assumedLifetime: config.tokenDefaultLifetime,
+    wallClock: options.wallClock ?? Date.now,
+  })
+  let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
+  const keeper = createSessionKeeper({
+    rules: renewalRules(config),
+    waiters: config.tokenWaiters,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    login: (signal) => isales.login(credentials, signal),
+    refresh: isales.refresh,
+    observe,
+  })
+  return {
+    upstream,
+    keeper,
+    changeCredentials(changed) {
+      credentials = changed
+      keeper.credentialsChanged()
+    },
+  }
+}
+
+interface ProxyParts extends AppOptions {
+  readonly session: SessionPart
+  readonly metrics: Metrics
+  readonly running: Running
+}
+
+/** The data plane: listener, front, forward. */
+function openProxy({ session, metrics, running, ...options }: ProxyParts): Listener {
+  const { config, logger } = options
+  const clock = options.clock ?? systemClock
+  const logAccess = createAccessLog(logger, config.accessLog)
+  const failed = (code: ProblemCode, requestId: string): void => {
+    metrics.requestError(code)
+    logger.log('request-failed', { requestId, code })
+  }
+
+  const forward = createForward({
+    tokens: session.keeper,
+    dispatch: session.upstream.dispatch,
+    classify,
+    requestFields: requestFields({
+      tokenHeaders: config.isalesTokenHeaders,
+      pseudonym: 'isales-auth-proxy',
+    }),
+    deadlines: createDeadlines(clock, config.clientDeadline),
+    clock,
+    rejectedStatuses: new Set(config.isalesRejectedStatuses),
+    replayBodySize: config.replayBodySize,
+    maxBodySize: config.maxBodySize,
+    tokenWait: config.tokenWait,
+    onEnd(end) {
+      running.inFlight -= 1
+      const { method, status, durationMs, upstreamMs = -1 } = end
+      metrics.requestDone(method, status, durationMs / 1000, upstreamMs / 1000)
+      if (end.code !== undefined) failed(end.code, end.requestId)
+      logAccess?.(end)
+    },
+    onReplay: metrics.replay,
+  })
+  const front = createFront({
+    intake: {
+      hosts: ownHosts(config),
+      allowedPaths: config.allowedPaths,
+      maxBodySize: config.maxBodySize,
+    },
+    localPaths: new Set(),
+    serveLocal: () => {},
+    gate: undefined,
+    forward(call) {
+      running.inFlight += 1
+      forward(call)
+    },
+    inFlight: () => running.inFlight,
+    maxInFlight: config.maxInFlight,
+    newRequestId: requestIds(),
+    onTurned({ code, requestId }) {
+      failed(code, requestId)
+    },
+  })
+  return createListener({
+    ...listenerOptions(config),
+    onRequest: front,
+    onClientError: metrics.requestError,
+  })
+}
+
+/** What an operator, a probe and Prometheus read. */
+function openAdmin({
+  config,
+  session,
+  metrics,
+  running,
+}: Pick<ProxyParts, 'config' | 'session' | 'metrics' | 'running'>): Listener {
+  const health = createHealth({
+    snapshot: session.keeper.snapshot,
+    listening: () => running.listening,
+    draining: () => running.draining,
+  })
+  return createListener({
+    address: config.adminListen,
+    limits: ADMIN_LIMITS,
+    onRequest: honoListener(createAdminApp({ metrics, health })),
+  })
+}
+
+/** New secrets and certificates come into force while the old ones still serve. */
+function watchFilesOf(
+  config: Config,
+  session: SessionPart,
+  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
+): Watch[] {
+  const tlsFiles = upstreamTlsFiles(config)
+  return [
+    watch([config.isalesUserFile, config.isalesPasswordFile], () => {
+      const read = readCredentials(config)
+      metrics.credentialReload(read.ok ? 'success' : 'failure')
+      if (read.ok) session.changeCredentials(read)
+      else logger.log('secret-unreadable', { setting: read.fault.setting })
+    }),
+    watch(Object.values(tlsFiles), () => {
+      try {
+        session.upstream.reload(readUpstreamTls(tlsFiles))
+      } catch (error) {
+        logger.log('secret-unreadable', { setting: 'ISALES_CA_FILE', error })
+      }
+    }),
+  ]
+}
+
+interface Watch {
+  close(): void
+}
+
+function watch(paths: readonly (string | undefined)[], onChange: () => void): Watch {
+  return watchFiles(
+    paths.filter((path) => path !== undefined),
+    { onChange },
+  )
+}

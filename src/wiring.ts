@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import type { Config } from './config/config.ts'
+import type { ListenerOptions } from './net/listener.ts'
+import { readUpstreamTls, type UpstreamTlsFiles } from './net/upstream-tls.ts'
+import type { UpstreamOptions } from './net/upstream.ts'
+import type { RenewalRules } from './session/state.ts'
+
+/** From the settings to what each room asks for: names change here, and nothing else does. */
+
+export function renewalRules(config: Config): RenewalRules {
+  return {
+    tokenScheme: config.isalesTokenScheme,
+    tokenField: config.isalesTokenField,
+    renewAt: config.tokenRenewAt,
+    refreshing: config.isalesRefreshPath !== undefined,
+    backoff: config.loginBackoff,
+    backoffMax: config.loginBackoffMax,
+    rejectedBackoff: config.loginRejectedBackoff,
+    rejectedBackoffMax: config.loginRejectedBackoffMax,
+    rejectedAttempts: config.loginRejectedAttempts,
+    rejectedPause: config.loginRejectedPause,
+    replacePause: config.loginReplacePause,
+  }
+}
+
+export function upstreamTlsFiles(config: Config): UpstreamTlsFiles {
+  return {
+    caFile: config.isalesCaFile,
+    certFile: config.isalesClientCertFile,
+    keyFile: config.isalesClientKeyFile,
+  }
+}
+
+/** @throws what `readUpstreamTls` throws. */
+export function upstreamOptions(config: Config): UpstreamOptions {
+  return {
+    origin: config.isalesUrl,
+    tls: readUpstreamTls(upstreamTlsFiles(config)),
+    httpsProxy: config.httpsProxy?.reveal(),
+    noProxy: config.noProxy?.join(','),
+    connectTimeout: config.isalesConnectTimeout,
+    keepAlive: config.isalesKeepAlive,
+    maxConnections: config.isalesMaxConnections,
+    bodyIdleTimeout: config.bodyIdleTimeout,
+    loginTimeout: config.isalesLoginTimeout,
+  }
+}
+
+export function listenerOptions(
+  config: Config,
+): Pick<ListenerOptions, 'address' | 'socketMode' | 'tls' | 'limits'> {
+  const { listenTlsCertFile: certFile, listenTlsKeyFile: keyFile } = config
+  const clientCaFile = config.listenClientCaFile
+  return {
+    address: config.listen,
+    socketMode: config.listenSocketMode,
+    limits: {
+      headerTimeout: config.headerTimeout,
+      bodyIdleTimeout: config.bodyIdleTimeout,
+      maxConnections: config.listenMaxConnections,
+    },
+    ...(certFile === undefined || keyFile === undefined
+      ? {}
+      : { tls: { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) } }),
+  }
+}
+
+/** The admin listener serves probes, Prometheus and a person or two. */
+export const ADMIN_LIMITS = {
+  headerTimeout: 5000,
+  bodyIdleTimeout: 5000,
+  maxConnections: 64,
+} as const satisfies ListenerOptions['limits']
+
+/** The names that a `Host` field may give us: a page that rebinds its own name to this machine gives another. */
+export function ownHosts(config: Config): ReadonlySet<string> {
+  const names = ['localhost', '127.0.0.1', '[::1]', ...config.allowedHosts]
+  if (config.listen.kind === 'tcp' && config.listen.host !== '') {
+    const { host } = config.listen
+    names.push(host.includes(':') ? `[${host}]` : host)
+  }
+  return new Set(names.map((name) => name.toLowerCase()))
+}
+
+/** Unique in this process and, by a random start, between processes. */
+export function requestIds(): () => string {
+  const start = randomBytes(6).toString('hex')
+  let count = 0
+  return () => {
+    count += 1
+    return `${start}-${count.toString(36)}`
+  }
+}
