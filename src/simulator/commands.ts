@@ -18,7 +18,10 @@ export interface Failure extends Times {
   readonly contentType?: string
   /** The `Retry-After` field. */
   readonly retryAfter?: string | number
-  /** Whether the call is carried out all the same. Default: yes, unless the status is 401 or 403. */
+  /**
+   * Whether the call is carried out all the same. Default: a business call is, unless the status is 401 or 403; a
+   * login or a refresh is not.
+   */
   readonly executed?: boolean
 }
 
@@ -92,7 +95,6 @@ const HTML_PAGE: Failure = {
   status: 200,
   body: '<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>',
   contentType: 'text/html',
-  executed: false,
 }
 
 export function createCommands(options: CommandsOptions): Commands {
@@ -100,8 +102,11 @@ export function createCommands(options: CommandsOptions): Commands {
 
   const add = (operation: SimulatedOperation, fault: Fault, { times = 1 }: Times = {}) =>
     faults.add(operation, fault, times === 'always' ? Infinity : times)
-  const fail = (operation: SimulatedOperation) => (failure: Failure) =>
-    add(operation, failureAnswer(failure), failure)
+  const fail = (operation: SimulatedOperation) => (failure: Failure) => {
+    const { status } = failure
+    const executed = operation === 'business' && status !== 401 && status !== 403
+    add(operation, failureAnswer({ executed, ...failure }), failure)
+  }
 
   return {
     set: (changes) => change(checkSwitches({ ...changes })),
@@ -123,7 +128,7 @@ export function createCommands(options: CommandsOptions): Commands {
       const location = where.location ?? '/elsewhere'
       add(where.operation, answer({ status: 302, headers: { location }, executed: false }), where)
     },
-    answerLogin: (given) => fail('login')({ status: 200, executed: false, ...given }),
+    answerLogin: (given) => fail('login')({ status: 200, ...given }),
     badToken: ({ kind, operation = 'login', ...times }) =>
       add(operation, { kind: 'bad-token', token: BAD_TOKENS[kind] }, times),
     adopt: ({ token }) => accounts.adopt(token),
@@ -144,7 +149,7 @@ function failureAnswer(failure: Failure): Fault {
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
     },
     body: typeof body === 'string' ? body : (JSON.stringify(body) ?? ''),
-    executed: failure.executed ?? (status !== 401 && status !== 403),
+    executed: failure.executed ?? false,
   })
 }
 

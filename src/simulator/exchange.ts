@@ -5,7 +5,7 @@ import { BASE_PATH, INTERFACE_PATHS, type BusinessCall } from './business.ts'
 import type { Faults, SimulatedOperation } from './faults.ts'
 import type { Ledger } from './ledger.ts'
 import { deliver, spoil, type Delivery } from './delivery.ts'
-import { answerEcho, countUpload, ECHO_PATH, UPLOAD_PATH } from './streams.ts'
+import { answerEcho, countUpload, ECHO_PATH, parseEcho, UPLOAD_PATH } from './streams.ts'
 import type { Refusal, Switches } from './switches.ts'
 import { bearer, encode, parseObject, readBody, reply, send, type Reply } from './wire.ts'
 
@@ -76,10 +76,11 @@ export function createExchange(parts: ExchangeParts) {
       send(response, spoil(NOTHING, fault))
       return
     }
-    const spoilt = fault !== undefined && fault.kind !== 'slow'
-    if (call.path === ECHO_PATH && !spoilt && tokenOf(request) !== undefined) {
-      execute(call, call.query.get('id') ?? undefined, 0)
-      await answerEcho(request, response, call.query)
+    const echo = call.path === ECHO_PATH ? parseEcho(call.query) : undefined
+    const whole = fault === undefined || fault.kind === 'slow'
+    if (echo !== undefined && whole && tokenOf(request) !== undefined) {
+      execute(call, echo.id, 0)
+      await answerEcho(request, response, echo)
       return
     }
     const made = spoil(await carryOut(call, operation), fault)
@@ -119,9 +120,11 @@ export function createExchange(parts: ExchangeParts) {
       return refusal(switches().rejection)
     }
     if (path === ECHO_PATH) {
-      execute(call, query.get('id') ?? undefined, 0)
+      const echo = parseEcho(query)
       request.resume()
-      return { status: 200, headers: {}, body: Buffer.alloc(Number(query.get('bytes') ?? 0), 'x') }
+      if (echo === undefined) return refusal(400)
+      execute(call, echo.id, 0)
+      return { status: echo.status, headers: {}, body: Buffer.alloc(echo.bytes, 'x') }
     }
     if (path === UPLOAD_PATH) {
       const resultData = await countUpload(request, query)

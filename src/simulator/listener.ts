@@ -46,6 +46,7 @@ export async function openListener(
   function disconnect(): number {
     const open = sockets.size
     for (const socket of sockets) socket.destroy()
+    sockets.clear()
     return open
   }
 

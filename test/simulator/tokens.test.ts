@@ -1,0 +1,266 @@
+import { describe, expect, it } from 'vitest'
+import { LOGIN_PATH, REFRESH_PATH } from '../../src/simulator/index.ts'
+import { grantOf, simulate } from './caller.ts'
+
+describe('login', () => {
+  it('answers as published', async () => {
+    const { login, sim } = await simulate()
+    const { status, json } = await login()
+    expect(status).toBe(200)
+    expect(json).toEqual({
+      result: 0,
+      resultData: {
+        token: expect.any(String),
+        tokenExpirationTime: 300,
+        refreshToken: expect.any(String),
+        refreshExpirationTime: 3600,
+      },
+    })
+    expect(sim.state()).toMatchObject({ logins: 1, loginAttempts: 1, loginsRejected: 0 })
+    expect(sim.issued()).toEqual([json.resultData?.['token'], json.resultData?.['refreshToken']])
+  })
+
+  it.each([
+    [403, 403, { result: 403 }],
+    [400, 400, { result: 400 }],
+    ['result', 200, { result: 7 }],
+  ] as const)('refuses a wrong password with %s', async (loginRejection, status, json) => {
+    const { login, sim } = await simulate({ switches: { loginRejection } })
+    expect(await login('wrong')).toMatchObject({ status, json })
+    expect(sim.state()).toMatchObject({ logins: 0, loginsRejected: 1, wrongPasswords: 1 })
+  })
+
+  it('refuses an unknown user, and locks nobody for it', async () => {
+    const { login, sim } = await simulate({ switches: { lockAfter: 1 } })
+    expect((await login('x', 'nobody')).status).toBe(403)
+    expect(sim.state()).toMatchObject({ loginsRejected: 1, wrongPasswords: 0, locks: 0 })
+  })
+
+  it.each([
+    ['no JSON', 'POST', 'nonsense'],
+    ['a list', 'POST', '[]'],
+    ['a GET', 'GET', undefined],
+    ['a body over 1 MiB', 'POST', JSON.stringify({ user: 'x'.repeat(1024 * 1024) })],
+  ])('answers 400 to %s', async (_, method, body) => {
+    const { sim } = await simulate()
+    const response = await fetch(sim.origin + LOGIN_PATH, { method, body: body ?? null })
+    expect(response.status).toBe(400)
+  })
+
+  it('locks the account after so many wrong passwords in a row, until it is unlocked', async () => {
+    const { login, sim } = await simulate({ switches: { lockAfter: 2 } })
+    await login('wrong')
+    await login()
+    await login('wrong')
+    expect(sim.state()).toMatchObject({ locks: 0, locked: false })
+    await login('wrong')
+    expect(sim.state()).toMatchObject({ locks: 1, locked: true })
+    expect((await login()).status).toBe(401)
+    await login('wrong')
+    expect(sim.state().locks).toBe(1)
+    sim.unlock()
+    expect((await login()).status).toBe(200)
+  })
+
+  it('never locks with lockAfter 0', async () => {
+    const { login, sim } = await simulate({ switches: { lockAfter: 0 } })
+    for (let attempt = 0; attempt < 20; attempt += 1) await login('wrong')
+    expect(sim.state()).toMatchObject({ locks: 0, wrongPasswords: 20 })
+  })
+
+  it.each([['300'], ['soon'], [null], [0], [-5], [1e12], [[1]]])(
+    'says that a token lives %j',
+    async (tokenLifetime) => {
+      const { login } = await simulate({ switches: { tokenLifetime } })
+      expect((await login()).json.resultData?.['tokenExpirationTime']).toEqual(tokenLifetime)
+    },
+  )
+
+  it('leaves out what it is told to, and writes the result as text', async () => {
+    const switches = { omit: ['refreshToken', 'tokenExpirationTime'], resultAs: 'string' } as const
+    const { login, sim } = await simulate({ switches })
+    const { json } = await login()
+    expect(json.result).toBe('0')
+    expect(Object.keys(json.resultData ?? {})).toEqual(['token', 'refreshExpirationTime'])
+    sim.set({ omit: ['resultData'] })
+    expect((await login()).json).toEqual({ result: '0' })
+  })
+
+  it('ends the first session with a second login when only one is allowed', async () => {
+    const { granted, tasks, refresh, sim } = await simulate()
+    const first = await granted()
+    await granted()
+    expect((await tasks(first.token)).status).toBe(200)
+    sim.set({ singleSession: true })
+    const third = await granted()
+    expect((await tasks(first.token)).status).toBe(401)
+    expect((await refresh(first.refreshToken)).status).toBe(403)
+    expect((await tasks(third.token)).status).toBe(200)
+  })
+})
+
+describe('a token', () => {
+  it('is good until its life ends, by the clock that was passed in', async () => {
+    let now = 0
+    const switches = { tokenLifetime: 20, refreshLifetime: 60 }
+    const { granted, tasks, refresh } = await simulate({ switches, now: () => now })
+    const { token, refreshToken } = await granted()
+    now = 19_999
+    expect((await tasks(token)).status).toBe(200)
+    now = 20_000
+    expect((await tasks(token)).status).toBe(401)
+    now = 59_999
+    expect((await refresh(refreshToken)).status).toBe(200)
+    now = 59_999 + 60_000
+    expect((await refresh(refreshToken)).status).toBe(403)
+  })
+
+  it('can live shorter than was said, and 300 s when that cannot be read', async () => {
+    let now = 0
+    const { granted, tasks, sim } = await simulate({ now: () => now })
+    sim.set({ tokenLives: 1 })
+    const short = await granted()
+    sim.set({ tokenLives: null, tokenLifetime: 'soon' })
+    const unread = await granted()
+    now = 1000
+    expect((await tasks(short.token)).status).toBe(401)
+    now = 299_999
+    expect((await tasks(unread.token)).status).toBe(200)
+    now = 300_000
+    expect((await tasks(unread.token)).status).toBe(401)
+  })
+
+  it.each([
+    [401, 401],
+    [403, 403],
+    ['result', 200],
+  ] as const)('that was revoked is answered %s', async (rejection, status) => {
+    const { granted, tasks, refresh, sim } = await simulate({ switches: { rejection } })
+    const { token, refreshToken } = await granted()
+    expect(sim.revoke()).toBe(1)
+    expect(await tasks(token)).toMatchObject({
+      status,
+      json: { result: rejection === 'result' ? 7 : rejection },
+    })
+    expect(sim.state()).toMatchObject({ revoked: 1, businessRejected: 1, business: 0 })
+    expect((await refresh(refreshToken)).status).toBe(200)
+  })
+
+  it.each([
+    ['extended', 20, 30_000, 200],
+    ['remaining', 10, 20_000, 401],
+    ['unextended', 20, 20_000, 401],
+  ] as const)('comes back %s from a second login', async (sameToken, said, at, status) => {
+    let now = 0
+    const switches = { sameToken, tokenLifetime: 20 }
+    const { login, granted, tasks } = await simulate({ switches, now: () => now })
+    const first = await granted()
+    now = 10_000
+    const second = await login()
+    expect(grantOf(second)).toEqual(first)
+    expect(second.json.resultData?.['tokenExpirationTime']).toBe(said)
+    now = at - 1
+    expect((await tasks(first.token)).status).toBe(200)
+    now = at
+    expect((await tasks(first.token)).status).toBe(sameToken === 'extended' ? 401 : status)
+    expect((await granted()).token).not.toBe(first.token)
+  })
+
+  it('stands where each edition wants it, or where a switch says', async () => {
+    const { granted, tasks, sim } = await simulate()
+    const { token, refreshToken } = await granted()
+    const tried = async () => [
+      (await tasks(token, 'Authorization')).status,
+      (await tasks(refreshToken, 'Authorization')).status,
+      (await tasks(token, 'Authentication')).status,
+      (await tasks(refreshToken, 'Authentication')).status,
+    ]
+    expect(await tried()).toEqual([200, 401, 401, 401])
+    sim.set({ edition: 'chinese' })
+    expect(await tried()).toEqual([401, 401, 401, 200])
+    sim.set({ businessToken: 'token' })
+    expect(await tried()).toEqual([401, 401, 200, 401])
+    sim.set({ acceptHeaders: ['Authorization', 'Authentication'] })
+    expect(await tried()).toEqual([200, 401, 200, 401])
+    sim.revoke()
+    sim.set({ edition: 'chinese', businessToken: null })
+    expect(await tried()).toEqual([401, 401, 401, 401])
+  })
+
+  it('needs the scheme that is set, in any case, or none', async () => {
+    const { granted, post, sim } = await simulate({ switches: { scheme: 'Token' } })
+    const { token } = await granted()
+    const ask = async (authorization: string) =>
+      (await post('/rest/isales/v1/openapi/obs/business/tasks', {}, { authorization })).status
+    expect(await ask(`token ${token}`)).toBe(200)
+    expect(await ask(`Bearer ${token}`)).toBe(401)
+    sim.set({ scheme: '' })
+    expect(await ask(token)).toBe(200)
+  })
+
+  it('can be made good without a login', async () => {
+    const { tasks, sim } = await simulate()
+    sim.adopt({ token: 'mine' })
+    expect((await tasks('mine')).status).toBe(200)
+  })
+})
+
+describe('refresh', () => {
+  it('answers as login does, and leaves the old token its life', async () => {
+    const { granted, refresh, tasks, sim } = await simulate()
+    const { token, refreshToken } = await granted()
+    const next = grantOf(await refresh(refreshToken))
+    expect(next.token).not.toBe(token)
+    expect(next.refreshToken).toBe(refreshToken)
+    expect((await tasks(token)).status).toBe(200)
+    expect((await tasks(next.token)).status).toBe(200)
+    expect(sim.state()).toMatchObject({ refreshes: 1, refreshAttempts: 1, logins: 1 })
+  })
+
+  it('ends the old token at once when told to', async () => {
+    const { granted, refresh, tasks } = await simulate({ switches: { refreshEndsOld: true } })
+    const { token, refreshToken } = await granted()
+    await refresh(refreshToken)
+    expect((await tasks(token)).status).toBe(401)
+  })
+
+  it('takes a refresh token once when it rotates', async () => {
+    const { granted, refresh, sim } = await simulate({ switches: { rotate: true } })
+    const { refreshToken } = await granted()
+    const next = grantOf(await refresh(refreshToken))
+    expect(next.refreshToken).not.toBe(refreshToken)
+    expect((await refresh(refreshToken)).status).toBe(403)
+    expect((await refresh(next.refreshToken)).status).toBe(200)
+    expect(sim.state().refreshesRejected).toBe(1)
+  })
+
+  it('demands a header field with either token, unless told otherwise', async () => {
+    const { granted, refresh, sim } = await simulate()
+    const { token, refreshToken } = await granted()
+    expect((await refresh(refreshToken, {})).status).toBe(403)
+    expect((await refresh(refreshToken, { authentication: 'Bearer other' })).status).toBe(403)
+    expect((await refresh(refreshToken, { authentication: `Bearer ${token}` })).status).toBe(200)
+    sim.set({ refreshHeader: false })
+    expect((await refresh(refreshToken, {})).status).toBe(200)
+  })
+
+  it.each([
+    [400, 400],
+    ['result', 200],
+  ] as const)('refuses with %s after the refresh tokens were revoked', async (how, status) => {
+    const { granted, refresh, tasks, sim } = await simulate({ switches: { refreshRejection: how } })
+    const { token, refreshToken } = await granted()
+    expect(sim.revokeRefresh()).toBe(1)
+    expect((await refresh(refreshToken)).status).toBe(status)
+    expect((await tasks(token)).status).toBe(200)
+  })
+
+  it.each([[undefined], [5], [null], ['unknown']])(
+    'refuses the refresh token %j',
+    async (refreshToken) => {
+      const { post } = await simulate()
+      const answered = await post(REFRESH_PATH, { refreshToken }, { authentication: 'Bearer x' })
+      expect(answered.status).toBe(403)
+    },
+  )
+})
