@@ -15,7 +15,7 @@ const ALLOWED = {
   session: { values: ['config/secret', 'isales/protocol'], types: [] },
   proxy: { values: [], types: ['session', 'config/secret', 'net/upstream'] },
   obs: { values: ['config/secret'], types: ['session', 'proxy'] },
-  net: { values: ['proxy/problem'], types: ['config/secret', 'isales/client'] },
+  net: { values: ['proxy/problem', 'config/secret'], types: ['isales/client'] },
   admin: { values: ['isales/protocol', 'session/events', 'proxy/problem'], types: ['session', 'config', 'isales'] },
   simulator: { values: [], types: [] },
 }

@@ -37,7 +37,7 @@ export function upstreamOptions(config: Config): UpstreamOptions {
     origin: config.isalesUrl,
     tls: readUpstreamTls(upstreamTlsFiles(config)),
     httpsProxy: config.httpsProxy?.reveal(),
-    noProxy: config.noProxy?.join(','),
+    noProxy: config.noProxy,
     connectTimeout: config.isalesConnectTimeout,
     keepAlive: config.isalesKeepAlive,
     maxConnections: config.isalesMaxConnections,
