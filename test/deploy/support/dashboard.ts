@@ -7,7 +7,7 @@ interface GridPos {
   readonly w: number
   readonly h: number
 }
-export interface Panel {
+interface Panel {
   readonly id: number
   readonly type: string
   readonly title: string
@@ -20,17 +20,15 @@ export interface Panel {
     readonly datasource: { readonly uid: string }
   }[]
 }
-export interface Dashboard {
+interface Dashboard {
   readonly uid: string
   readonly panels: readonly Panel[]
   readonly templating: { readonly list: readonly { readonly name: string; definition?: string }[] }
   readonly annotations: { readonly list: readonly { readonly expr: string }[] }
 }
 
-export const DASHBOARD = 'config/grafana/isales-auth-proxy.json'
-
 export const readDashboard = async (): Promise<Dashboard> =>
-  JSON.parse(await readFile(ROOT + DASHBOARD, 'utf8')) as Dashboard
+  JSON.parse(await readFile(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8')) as Dashboard
 
 /** What Grafana puts in before it asks Prometheus. */
 const interpolate = (expr: string): string =>

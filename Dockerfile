@@ -1,0 +1,38 @@
+ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
+ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
+
+FROM ${BUILD_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+# No package has a say in the build beyond its code.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json ./
+COPY scripts scripts
+COPY src src
+RUN npm run build
+
+# No shell, no package manager, no node_modules: the program is one bundle and its chunks.
+FROM ${RUN_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="isales-auth-proxy" \
+      org.opencontainers.image.description="Logs in to CC-iSales for CTI-OBS, keeps the token fresh and puts it on every forwarded request" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+WORKDIR /app
+COPY LICENSE ./
+COPY --from=build /build/package.json ./
+COPY --from=build /build/dist ./
+# The heap is half of what the container may use; the rest is for buffers, which are outside of it.
+ENV NODE_ENV=production \
+    NODE_OPTIONS=--max-old-space-size-percentage=50
+USER 65532:65532
+EXPOSE 8080 9090
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["/nodejs/bin/node", "/app/main.js", "check", "--health"]
+# SIGUSR1 would open the inspector, which can read every secret.
+ENTRYPOINT ["/nodejs/bin/node", "--disable-sigusr1", "/app/main.js"]

@@ -1,0 +1,142 @@
+{{/* The container, the same in every mode. */}}
+{{- define "isales-auth-proxy.container" -}}
+{{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
+{{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
+name: isales-auth-proxy
+image: {{ include "isales-auth-proxy.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- if and (not $standalone) .Values.sidecar.native }}
+restartPolicy: Always
+{{- end }}
+env:
+  {{- range $name, $value := $settings }}
+  - name: {{ $name }}
+    value: {{ $value | quote }}
+  {{- end }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+ports:
+  {{- if $standalone }}
+  - name: isales-proxy
+    containerPort: {{ include "isales-auth-proxy.port" $settings.LISTEN }}
+    protocol: TCP
+  {{- end }}
+  - name: isales-admin
+    containerPort: {{ include "isales-auth-proxy.port" $settings.ADMIN_LISTEN }}
+    protocol: TCP
+# The probes ask the admin port: a sidecar listens for CTI-OBS on the pod's loopback, which kubelet cannot reach.
+startupProbe:
+  httpGet:
+    path: /startupz
+    port: isales-admin
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet:
+    path: /livez
+    port: isales-admin
+  periodSeconds: 10
+  timeoutSeconds: 3
+  failureThreshold: 3
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: isales-admin
+  periodSeconds: 5
+  timeoutSeconds: 2
+  failureThreshold: 2
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  capabilities:
+    drop: [ALL]
+  readOnlyRootFilesystem: true
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile:
+    type: RuntimeDefault
+# Whole directories, no subPath: a subPath never sees a rotated Secret.
+{{- with include "isales-auth-proxy.mounts" . | trim }}
+volumeMounts:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "isales-auth-proxy.mounts" -}}
+{{- if .Values.secret.name }}
+- name: isales-credentials
+  mountPath: /run/isales/credentials
+  readOnly: true
+{{- end }}
+{{- if .Values.tls.secretName }}
+- name: isales-tls
+  mountPath: /run/isales/tls
+  readOnly: true
+{{- end }}
+{{- if .Values.isalesCa.configMapName }}
+- name: isales-ca
+  mountPath: /run/isales/ca
+  readOnly: true
+{{- end }}
+{{- if .Values.isalesClientCert.secretName }}
+- name: isales-client
+  mountPath: /run/isales/client
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The volumes that those mounts need. */}}
+{{- define "isales-auth-proxy.ownVolumes" -}}
+{{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
+{{- /* In somebody else's pod there is no fsGroup to read by; in our own there is. */ -}}
+{{- $fileMode := ternary "0440" "0444" (eq (include "isales-auth-proxy.mode" .) "standalone") -}}
+{{- $keys := .Values.secret.keys -}}
+{{- if .Values.secret.name }}
+- name: isales-credentials
+  secret:
+    secretName: {{ .Values.secret.name }}
+    defaultMode: {{ $fileMode }}
+    items:
+      {{- if $settings.ISALES_USER_FILE }}
+      - { key: {{ $keys.user }}, path: user }
+      {{- end }}
+      - { key: {{ $keys.password }}, path: password }
+      {{- if eq ($settings.OBS_USER_FILE | default "") "/run/isales/credentials/obs-user" }}
+      - { key: {{ $keys.obsUser }}, path: obs-user }
+      {{- end }}
+      {{- if eq ($settings.OBS_PASSWORD_FILE | default "") "/run/isales/credentials/obs-password" }}
+      - { key: {{ $keys.obsPassword }}, path: obs-password }
+      {{- end }}
+      {{- if eq ($settings.OBS_TICKET_KEY_FILE | default "") "/run/isales/credentials/obs-ticket-key" }}
+      - { key: {{ $keys.obsTicketKey }}, path: obs-ticket-key }
+      {{- end }}
+{{- end }}
+{{- if .Values.tls.secretName }}
+- name: isales-tls
+  secret:
+    secretName: {{ .Values.tls.secretName }}
+    defaultMode: {{ $fileMode }}
+{{- end }}
+{{- if .Values.isalesCa.configMapName }}
+- name: isales-ca
+  configMap:
+    name: {{ .Values.isalesCa.configMapName }}
+    items:
+      - { key: {{ .Values.isalesCa.key }}, path: ca.crt }
+{{- end }}
+{{- if .Values.isalesClientCert.secretName }}
+- name: isales-client
+  secret:
+    secretName: {{ .Values.isalesClientCert.secretName }}
+    defaultMode: {{ $fileMode }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

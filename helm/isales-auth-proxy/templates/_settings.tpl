@@ -1,0 +1,53 @@
+{{/* A value of `settings` as the program reads it; Helm would print 1000000 as 1e+06. */}}
+{{- define "isales-auth-proxy.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . | toString }}{{- end -}}
+{{- end -}}
+
+{{/* Every setting as a YAML map of strings: what the mode calls for, then what the user says. */}}
+{{- define "isales-auth-proxy.settings" -}}
+{{- $given := .Values.settings -}}
+{{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
+{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" -}}
+{{- $_ := required "settings.ISALES_URL is required: where iSales is, for example https://isales.example" $given.ISALES_URL -}}
+{{- if .Values.secret.name -}}
+  {{- if not $given.ISALES_USER -}}{{- $_ := set $env "ISALES_USER_FILE" "/run/isales/credentials/user" -}}{{- end -}}
+  {{- $_ := set $env "ISALES_PASSWORD_FILE" "/run/isales/credentials/password" -}}
+{{- else -}}
+  {{- $_ := required "secret.name is required: the Secret with the iSales user and password" $given.ISALES_PASSWORD_FILE -}}
+{{- end -}}
+{{- if $standalone -}}
+  {{- $_ := set $env "LISTEN" ":8443" -}}
+  {{- $_ := set $env "OBS_LOGIN" "require" -}}
+  {{- $_ := set $env "DRAIN_DELAY" "5s" -}}
+  {{- $_ := set $env "DRAIN_TIMEOUT" "25s" -}}
+  {{- $name := include "isales-auth-proxy.fullname" . -}}
+  {{- $inside := printf "%s.%s" $name .Release.Namespace -}}
+  {{- $hosts := list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) -}}
+  {{- $_ := set $env "ALLOWED_HOSTS" (concat $hosts .Values.standalone.service.hosts | join ",") -}}
+{{- else if not .Values.sidecar.native -}}
+  {{- /* An ordinary container is stopped together with CTI-OBS, which still has calls to end. */ -}}
+  {{- $_ := set $env "DRAIN_DELAY" "10s" -}}
+  {{- $_ := set $env "DRAIN_TIMEOUT" "15s" -}}
+{{- end -}}
+{{- if .Values.tls.secretName -}}
+  {{- $_ := set $env "LISTEN_TLS_CERT_FILE" "/run/isales/tls/tls.crt" -}}
+  {{- $_ := set $env "LISTEN_TLS_KEY_FILE" "/run/isales/tls/tls.key" -}}
+  {{- if .Values.tls.clientCa -}}{{- $_ := set $env "LISTEN_CLIENT_CA_FILE" "/run/isales/tls/ca.crt" -}}{{- end -}}
+{{- else if and $standalone (not $given.LISTEN_TLS_CERT_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
+  {{- fail "tls.secretName is required: CTI-OBS sends its password over the network (or say settings.UNSAFE_LISTEN: true)" -}}
+{{- end -}}
+{{- if .Values.isalesCa.configMapName -}}{{- $_ := set $env "ISALES_CA_FILE" "/run/isales/ca/ca.crt" -}}{{- end -}}
+{{- if .Values.isalesClientCert.secretName -}}
+  {{- $_ := set $env "ISALES_CLIENT_CERT_FILE" "/run/isales/client/tls.crt" -}}
+  {{- $_ := set $env "ISALES_CLIENT_KEY_FILE" "/run/isales/client/tls.key" -}}
+{{- end -}}
+{{- range $name, $value := $given -}}{{- $_ := set $env $name (include "isales-auth-proxy.text" $value) -}}{{- end -}}
+{{- if and .Values.secret.name (eq (get $env "OBS_LOGIN") "require") -}}
+  {{- if not (or (hasKey $env "OBS_USER") (hasKey $env "OBS_USER_FILE")) -}}{{- $_ := set $env "OBS_USER_FILE" "/run/isales/credentials/obs-user" -}}{{- end -}}
+  {{- if not (hasKey $env "OBS_PASSWORD_FILE") -}}{{- $_ := set $env "OBS_PASSWORD_FILE" "/run/isales/credentials/obs-password" -}}{{- end -}}
+{{- end -}}
+{{- if and .Values.secret.name .Values.secret.keys.obsTicketKey (not (hasKey $env "OBS_TICKET_KEY_FILE")) -}}
+  {{- $_ := set $env "OBS_TICKET_KEY_FILE" "/run/isales/credentials/obs-ticket-key" -}}
+{{- end -}}
+{{- toYaml $env -}}
+{{- end -}}

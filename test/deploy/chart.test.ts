@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CHART, ciFile, ciNames, render } from './support/chart.ts'
+import { faults, ofKind, podSpec } from './support/manifests.ts'
+import { ROOT, run, succeed } from './support/run.ts'
+import { newest, older } from './support/tools.ts'
+
+const tools = [
+  { version: '4.1', helm: (await newest())?.helm },
+  { version: '3.17', helm: (await older())?.helm },
+]
+const names = await ciNames()
+const [latest] = tools
+const helm = latest?.helm ?? ''
+
+describe.each(tools)('the chart with helm $version', ({ version, helm = '' }) => {
+  it.skipIf(helm === '')('is really that version', async () => {
+    expect(await succeed(helm, ['version', '--short'])).toContain(`v${version}.`)
+  })
+
+  it.skipIf(helm === '').each(names)('passes lint with the values %s', async (name) => {
+    const outcome = await run(helm, ['lint', '--strict', CHART, '--values', ciFile(name)])
+    expect(outcome).toMatchObject({ code: 0 })
+  })
+
+  it.skipIf(helm === '').each(names)(
+    'makes manifests without an unknown or missing field of the values %s',
+    async (name) => {
+      const manifests = await render(helm, ciFile(name))
+      expect(manifests.length).toBeGreaterThan(0)
+      expect(await faults(manifests)).toEqual([])
+    },
+  )
+
+  it.skipIf(helm === '').each([
+    ['a misspelt value', 'standalone.replica=3', 'replica'],
+    ['a misspelt setting', 'settings.ISALES_URI=https://isales.example', 'ISALES_URI'],
+    ['a password among the settings', 'settings.ISALES_PASSWORD=secret', 'ISALES_PASSWORD'],
+    ['a value of the wrong type', 'standalone.replicas=many', 'replicas'],
+  ])('refuses %s', async (_what, value, named) => {
+    const args = ['template', CHART, '--values', ciFile('standalone'), '--set-string', value]
+    const outcome = await run(helm, args)
+    expect(outcome.code).not.toBe(0)
+    expect(outcome.stderr).toContain(named)
+  })
+})
+
+describe.skipIf(helm === '')('the check of manifests', () => {
+  it('sees a field that the API does not know, deep inside', async () => {
+    const manifests = await render(helm, ciFile('standalone'))
+    const [deployment] = ofKind(manifests, 'Deployment')
+    Object.assign(podSpec(deployment).containers[0] ?? {}, { readynessProbe: {} })
+    expect((await faults(manifests)).join()).toMatch(
+      /readynessProbe.* does not exist in type 'IContainer'/,
+    )
+  })
+
+  it('sees a field of a custom resource that is missing', async () => {
+    const manifests = await render(helm, ciFile('sidecar'))
+    const [monitor] = ofKind(manifests, 'PodMonitor')
+    Reflect.deleteProperty(monitor?.spec as object, 'selector')
+    expect((await faults(manifests)).join()).toContain('selector')
+  })
+})
+
+describe.skipIf(helm === '')('the chart', () => {
+  it('tells what is missing in words', async () => {
+    const bare = (value: string) => run(helm, ['template', CHART, '--set', value])
+    expect((await bare('mode=standalone')).stderr).toContain('settings.ISALES_URL is required')
+    const url = 'settings.ISALES_URL=https://isales.example'
+    expect((await bare(url)).stderr).toContain('secret.name is required')
+    expect((await bare(`${url},secret.name=s`)).stderr).toContain('tls.secretName is required')
+    const twice = `${url},secret.name=s,tls.secretName=t,podMonitor.enabled=true,serviceMonitor.enabled=true`
+    expect((await bare(twice)).stderr).toContain('would scrape each proxy twice')
+  })
+
+  it('carries the very rules and the very dashboard of config/', async () => {
+    for (const [copy, original] of [
+      ['alerts.yaml', 'config/prometheus/alerts.yaml'],
+      ['isales-auth-proxy.json', 'config/grafana/isales-auth-proxy.json'],
+    ] as const) {
+      const text = await readFile(join(CHART, 'files', copy), 'utf8')
+      expect(text).toBe(await readFile(join(ROOT, original), 'utf8'))
+    }
+  })
+
+  it('is packed with these files, and without those of its tests', async () => {
+    const file = await succeed(helm, ['package', CHART, '--destination', join(ROOT, '.tmp')])
+    const packed = file.trim().replace(/^.* /, '')
+    const list = (await succeed('tar', ['tzf', packed])).split('\n')
+    expect(list).toContain('isales-auth-proxy/files/alerts.yaml')
+    expect(list).toContain('isales-auth-proxy/files/isales-auth-proxy.json')
+    expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
+  })
+
+  it('tells after the installation what to do next', async () => {
+    const install = (name: string) =>
+      succeed(helm, ['install', 'obs', CHART, '--dry-run=client', '--values', ciFile(name)])
+    const standalone = await install('standalone')
+    expect(standalone).toContain('obsUrl = https://isales-proxy.example\n')
+    expect(standalone).toContain('check --live')
+    expect(standalone).toContain('podMonitor.enabled=true')
+    expect(await install('standalone-everything')).not.toContain('! ')
+    expect(await install('sidecar-classic')).toContain('obsUrl = http://127.0.0.1:18080')
+  })
+})

@@ -1,0 +1,225 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { IContainer } from 'kubernetes-models/v1/Container'
+import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
+import { parse } from 'yaml'
+import { loadConfig, type Loaded } from '../../src/config/load.ts'
+import { ciFile, createDependent, render, type Dependent } from './support/chart.ts'
+import { faults, ofKind, parseManifests, podSpec, type Manifest } from './support/manifests.ts'
+import { ROOT, run, succeed } from './support/run.ts'
+import { installed, newest, older } from './support/tools.ts'
+
+const tools = await newest()
+const helm = tools?.helm ?? ''
+const promtool = await installed('promtool')
+const NAME = 'isales-auth-proxy'
+
+const proxyIn = ({ containers, initContainers = [] }: IPodSpec): IContainer => {
+  const found = [...initContainers, ...containers].filter((one) => one.name === NAME)
+  expect(found).toHaveLength(1)
+  return found[0] as IContainer
+}
+const deploymentOf = (manifests: readonly Manifest[]): IPodSpec =>
+  podSpec(ofKind(manifests, 'Deployment')[0])
+
+const environment = ({ env = [] }: IContainer): Record<string, string | undefined> =>
+  Object.fromEntries(env.map(({ name, value }) => [name, value]))
+
+/** What the program says to this environment, each mounted file holding something that fits. */
+const configure = (container: IContainer): Loaded =>
+  loadConfig(environment(container), (path) =>
+    path.startsWith('/run/isales/credentials/')
+      ? { ok: true, bytes: Buffer.from('a text of more than thirty-two bytes'.slice(0, 49)) }
+      : { ok: false, problem: 'missing' },
+  )
+
+/** What keeps a pod out of a namespace that enforces the restricted Pod Security Standard. */
+const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {
+  const own = container.securityContext ?? {}
+  const wanted: readonly (readonly [string, boolean])[] = [
+    ['runs as root', own.runAsNonRoot === true && (own.runAsUser ?? 0) > 0],
+    ['may gain privileges', own.allowPrivilegeEscalation === false],
+    ['keeps capabilities', own.capabilities?.drop?.includes('ALL') === true],
+    ['adds capabilities', own.capabilities?.add === undefined],
+    ['has no seccomp profile', own.seccompProfile?.type === 'RuntimeDefault'],
+    ['may write to its root', own.readOnlyRootFilesystem === true],
+    ['is privileged', own.privileged !== true],
+    ['takes a port of the host', (container.ports ?? []).every((port) => !port.hostPort)],
+    ['shares with the host', !pod.hostNetwork && !pod.hostPID && !pod.hostIPC],
+    ['mounts the host', (pod.volumes ?? []).every((volume) => volume.hostPath === undefined)],
+  ]
+  return wanted.filter(([, met]) => !met).map(([fault]) => fault)
+}
+
+describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
+  let dependent: Dependent
+  beforeAll(async () => {
+    dependent = await createDependent(helm)
+  })
+  afterAll(() => dependent.remove())
+
+  const pods = {
+    standalone: () => render(helm, ciFile('standalone')),
+    'standalone-everything': () => render(helm, ciFile('standalone-everything')),
+    sidecar: () => dependent.render('sidecar'),
+    'sidecar-classic': () => dependent.render('sidecar-classic'),
+  }
+  const names = Object.keys(pods) as (keyof typeof pods)[]
+
+  it.each(names)('is restricted to what it needs (%s)', async (name) => {
+    const pod = deploymentOf(await pods[name]())
+    const container = proxyIn(pod)
+    expect(unrestricted(pod, container)).toEqual([])
+    expect(container.resources?.limits).toHaveProperty('memory')
+  })
+
+  it.each(names)('is configured without a fault (%s)', async (name) => {
+    const loaded = configure(proxyIn(deploymentOf(await pods[name]())))
+    expect(loaded).toMatchObject({ ok: true, warnings: [] })
+  })
+
+  it.each(names)('has its secrets in files, mounted whole (%s)', async (name) => {
+    const pod = deploymentOf(await pods[name]())
+    const container = proxyIn(pod)
+    const volumes = (pod.volumes ?? []).map((volume) => volume.name)
+    for (const mount of container.volumeMounts ?? []) {
+      expect(volumes).toContain(mount.name)
+      expect(mount).not.toHaveProperty('subPath')
+    }
+    expect(environment(container)).not.toHaveProperty('ISALES_PASSWORD')
+    expect(environment(container)['ISALES_PASSWORD_FILE']).toBe('/run/isales/credentials/password')
+    expect([...(container.args ?? []), ...(container.command ?? [])]).toEqual([])
+  })
+
+  it.each(names)('is probed on its admin port, the three ways (%s)', async (name) => {
+    const container = proxyIn(deploymentOf(await pods[name]()))
+    const port = 'isales-admin'
+    expect(container).toMatchObject({
+      startupProbe: { httpGet: { path: '/startupz', port } },
+      livenessProbe: { httpGet: { path: '/livez', port } },
+      readinessProbe: { httpGet: { path: '/readyz', port } },
+    })
+    const loaded = configure(container)
+    const admin = loaded.ok && loaded.config.adminListen.kind === 'tcp' && loaded.config.adminListen
+    expect(container.ports).toContainEqual({
+      name: port,
+      protocol: 'TCP',
+      containerPort: admin ? admin.port : 0,
+    })
+  })
+
+  it.each(['sidecar', 'sidecar-classic'] as const)(
+    'is one more container of the pod of CTI-OBS, and nothing else that runs (%s)',
+    async (name) => {
+      const manifests = await pods[name]()
+      const pod = deploymentOf(manifests)
+      const native = pod.initContainers?.find((one) => one.name === NAME)
+      expect(native?.restartPolicy).toBe(name === 'sidecar' ? 'Always' : undefined)
+      expect(native === undefined).toBe(name === 'sidecar-classic')
+      expect(ofKind(manifests, 'Deployment')).toHaveLength(1)
+      expect(ofKind(manifests, 'Service')).toEqual([])
+      expect(await faults(manifests)).toEqual([])
+    },
+  )
+
+  it('listens on loopback as a sidecar, and demands a login where the network can reach it', async () => {
+    const sidecar = configure(proxyIn(deploymentOf(await pods.sidecar())))
+    expect(sidecar).toMatchObject({ config: { listen: { host: '127.0.0.1' } } })
+    const standalone = configure(proxyIn(deploymentOf(await pods.standalone())))
+    expect(standalone).toMatchObject({ config: { obsLogin: 'require' } })
+    expect(standalone.ok && standalone.config.listenTlsKeyFile).toBe('/run/isales/tls/tls.key')
+    expect(standalone.ok && standalone.config.allowedHosts).toContain('isales-proxy.example')
+  })
+
+  it.each(['standalone', 'standalone-everything'] as const)(
+    'is given the time that it needs to end its calls, and no token of the API (%s)',
+    async (name) => {
+      const pod = deploymentOf(await pods[name]())
+      expect(pod.automountServiceAccountToken).toBe(false)
+      const loaded = configure(proxyIn(pod))
+      const drain = loaded.ok ? loaded.config.drainDelay + loaded.config.drainTimeout : Infinity
+      expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drain / 1000 + 2)
+    },
+  )
+
+  it('is replaced without a moment when none serves, and spread over hosts and zones', async () => {
+    const [deployment] = ofKind(await pods.standalone(), 'Deployment')
+    expect(deployment?.spec).toMatchObject({
+      strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      template: {
+        spec: {
+          topologySpreadConstraints: [
+            { topologyKey: 'kubernetes.io/hostname' },
+            { topologyKey: 'topology.kubernetes.io/zone' },
+          ],
+        },
+      },
+    })
+    const loaded = configure(proxyIn(podSpec(deployment)))
+    expect(loaded.ok && loaded.config.drainDelay).toBeGreaterThanOrEqual(5000)
+  })
+
+  it('has the alerts of config/prometheus, whole, with its own address of the run book', async () => {
+    const original: unknown = parse(await readFile(`${ROOT}config/prometheus/alerts.yaml`, 'utf8'))
+    const [rule] = ofKind(await pods.sidecar(), 'PrometheusRule')
+    expect(rule?.spec).toEqual(original)
+    const [moved] = ofKind(await pods['standalone-everything'](), 'PrometheusRule')
+    const text = JSON.stringify(moved?.spec)
+    const url = 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown'
+    expect(text).toContain(url)
+    expect(JSON.parse(text.replaceAll('https://docs.example/isales-auth-proxy/', ''))).toEqual(
+      original,
+    )
+  })
+
+  it.skipIf(promtool === undefined)('has alerts that Prometheus takes', async () => {
+    const [rule] = ofKind(await pods.sidecar(), 'PrometheusRule')
+    const input = JSON.stringify(rule?.spec)
+    expect(await run('promtool', ['check', 'rules'], { input })).toMatchObject({ code: 0 })
+  })
+
+  it('has the dashboard of config/grafana', async () => {
+    const [map] = ofKind(await pods.sidecar(), 'ConfigMap')
+    const original = await readFile(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8')
+    expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(original.trim())
+  })
+
+  it('lets in Prometheus and CTI-OBS, lets out to iSales and DNS, and nothing else', async () => {
+    const [policy] = ofKind(await pods.standalone(), 'NetworkPolicy')
+    expect(policy?.spec).toMatchObject({
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ ports: [{ port: 9090 }] }, { ports: [{ port: 8443 }] }],
+      egress: [{ ports: [{ port: 53 }, { port: 53 }] }, { ports: [{ port: 443 }] }],
+    })
+    const [other] = ofKind(await pods['standalone-everything'](), 'NetworkPolicy')
+    expect(JSON.stringify(other)).toContain('"port":8443')
+    const [beside] = ofKind(await pods['sidecar-classic'](), 'NetworkPolicy')
+    expect(beside?.spec).toMatchObject({ podSelector: { matchLabels: { app: 'cti-obs' } } })
+    expect(ofKind(await pods.sidecar(), 'NetworkPolicy')).toEqual([])
+  })
+})
+
+describe.each([
+  { version: '1.35', kubectl: tools?.kubectl ?? '' },
+  { version: '1.32', kubectl: (await older())?.kubectl ?? '' },
+])('the kustomize component with kubectl $version', ({ kubectl }) => {
+  it.skipIf(kubectl === '')('adds the same container as the chart', async () => {
+    const built = await succeed(kubectl, ['kustomize', 'config/kustomize/example'])
+    const manifests = parseManifests(built)
+    expect(await faults(manifests)).toEqual([])
+    const pod = deploymentOf(manifests)
+    const { image, envFrom, ...proxy } = proxyIn(pod)
+    expect(image).toBe('registry.example/isales-auth-proxy:0.1.0')
+    const [settings] = ofKind(manifests, 'ConfigMap')
+    expect(envFrom).toEqual([{ configMapRef: { name: settings?.metadata.name } }])
+
+    const dependent = await createDependent(helm)
+    const charted = deploymentOf(await dependent.render('sidecar'))
+    await dependent.remove()
+    const { image: _image, env, ...rest } = proxyIn(charted)
+    expect(proxy).toEqual({ ...rest, env: env?.filter(({ name }) => name !== 'ISALES_URL') })
+    expect(pod.volumes).toEqual([
+      { ...charted.volumes?.[0], secret: { ...charted.volumes?.[0]?.secret, secretName: NAME } },
+    ])
+  })
+})
