@@ -39,14 +39,17 @@ export interface IncomingHead {
 
 const MAX_FIELDS = 200
 const MAX_FIELD_BYTES = 16 * 1024
-/** RFC 3986 section 3.2.2 host with optional port; nothing of userinfo. */
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::\d{0,5})?$/
+/** RFC 3986 section 3.2.2 host with optional port; nothing of userinfo, and no empty name. */
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::\d{0,5})?$/
 const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
 /** Controls, space, `#`, `\`, DEL and anything beyond ASCII never stand in a request target (RFC 9112 section 3.2). */
 // oxlint-disable-next-line no-control-regex
 const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
-/** What another server could read as a path separator, a dot segment or a string's end. */
-const AMBIGUOUS_PATH = /%2f|%5c|%2e|%00|\/\/|\/\.{1,2}(?:\/|$)/i
+/**
+ * What another server could read as a path separator, an empty or a dot segment (path parameters taken off) or a
+ * string's end, and a `%` that begins no octet, which each server decodes in its own way.
+ */
+const AMBIGUOUS_PATH = /%(?:2f|5c|2e|00|(?![0-9a-f]{2}))|\/[/;]|\.\.|\/\.(?:[/;]|$)/i
 
 const REFUSED = {
   badRequest: { refused: 'bad-request' },
@@ -54,11 +57,14 @@ const REFUSED = {
   misdirected: { refused: 'misdirected' },
   tooLarge: { refused: 'too-large' },
   headersTooLarge: { refused: 'headers-too-large' },
+  expectation: { refused: 'expectation-failed' },
   notImplemented: { refused: 'not-implemented' },
 } as const satisfies Record<string, Refused>
 
 /** Judges a request before it costs anything: from the raw field lines, never from a merged view of them. */
 export function judgeRequest(head: IncomingHead, rules: IntakeRules): Admitted | Refused {
+  // Node's parser lets 0.9 and 2.0 through.
+  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return REFUSED.badRequest
   if (head.method === 'CONNECT' || head.method === 'TRACE') return REFUSED.notAllowed
   const seen = readFields(head.rawHeaders)
   if ('refused' in seen) return seen
@@ -114,7 +120,7 @@ function readField(seen: SeenFields, name: string, value: string): Refused | und
       return undefined
     case 'content-length':
       // RFC 9112 section 6.3: one length, digits only; a list or a second one may hide a second request.
-      if (seen.contentLength !== undefined || !/^\d{1,15}$/.test(value)) return REFUSED.badRequest
+      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return REFUSED.badRequest
       seen.contentLength = value
       return undefined
     case 'transfer-encoding':
@@ -122,7 +128,9 @@ function readField(seen: SeenFields, name: string, value: string): Refused | und
       seen.transferEncoding = value
       return undefined
     case 'expect':
-      if (value.toLowerCase() === '100-continue') seen.expectsContinue = true
+      // RFC 9110 section 10.1.1: what is not known is said so, or the client waits for its timeout.
+      if (value.toLowerCase() !== '100-continue') return REFUSED.expectation
+      seen.expectsContinue = true
       return undefined
     case 'x-request-id':
       if (REQUEST_ID.test(value)) seen.requestId = value
@@ -143,9 +151,10 @@ function judgeFraming(seen: SeenFields, head: IncomingHead, rules: IntakeRules):
   if (seen.transferEncoding !== undefined) {
     // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
     if (seen.contentLength !== undefined || head.httpVersion === '1.0') return REFUSED.badRequest
-    return seen.transferEncoding.trim().toLowerCase() === 'chunked'
-      ? 'chunked'
-      : REFUSED.notImplemented
+    const coding = seen.transferEncoding.toLowerCase()
+    if (coding === 'chunked') return 'chunked'
+    // Node reads an empty one as no body at all, and what follows as the next request.
+    return coding === '' ? REFUSED.badRequest : REFUSED.notImplemented
   }
   const length = seen.contentLength === undefined ? 0 : Number(seen.contentLength)
   return length > rules.maxBodySize ? REFUSED.tooLarge : length
@@ -157,20 +166,25 @@ function judgeTarget(head: IncomingHead, seen: SeenFields, rules: IntakeRules): 
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
   if (seen.host === undefined && head.httpVersion !== '1.0') return REFUSED.badRequest
   if (BAD_TARGET.test(target)) return REFUSED.badRequest
-  if (target === '*') return head.method === 'OPTIONS' ? '*' : REFUSED.badRequest
-  const origin = target.startsWith('/') ? undefined : absoluteForm(target)
-  if (origin === undefined && !target.startsWith('/')) return REFUSED.badRequest
+  const plain = target.startsWith('/') || target === '*'
+  const origin = plain ? undefined : absoluteForm(target, head.method)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
-  if (authority !== undefined && !isOurs(authority, rules.hosts)) return REFUSED.misdirected
   const path = origin?.path ?? target
-  return allowed(path, rules.allowedPaths) ? path : REFUSED.notAllowed
+  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return REFUSED.badRequest
+  if (authority !== undefined && !isOurs(authority, rules.hosts)) return REFUSED.misdirected
+  return path === '*' || allowed(path, rules.allowedPaths) ? path : REFUSED.notAllowed
 }
 
-function absoluteForm(target: string): { authority: string; path: string } | undefined {
+function absoluteForm(
+  target: string,
+  method: string,
+): { authority: string; path: string } | undefined {
   const match = /^https?:\/\/([^/?]*)(.*)$/i.exec(target)
   const [, authority, rest] = match ?? []
   if (authority === undefined || rest === undefined || !HOST.test(authority)) return undefined
+  // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
+  if (rest === '' && method === 'OPTIONS') return { authority, path: '*' }
   return { authority, path: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
