@@ -1,0 +1,116 @@
+import { afterEach } from 'vitest'
+import { createApp, type App, type AppOptions } from '../../src/app.ts'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { LogFields, Logger } from '../../src/log.ts'
+import type { SessionEvent } from '../../src/session/events.ts'
+import {
+  createSimulator,
+  INTERFACE_PATHS,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../src/simulator/index.ts'
+import { call, type Answered, type Calling } from './call.ts'
+import { until } from './until.ts'
+
+export interface WorldOptions extends Pick<AppOptions, 'clock' | 'wallClock' | 'random'> {
+  readonly simulator?: SimulatorOptions
+  /** Settings over those of the world: ISALES_URL, user, password and free ports. */
+  readonly env?: Environment
+  /** False: the test waits for the first token itself. Default true. */
+  readonly ready?: boolean
+}
+
+export interface LogLine extends LogFields {
+  readonly event: string
+}
+
+/** A simulated iSales and the whole app in front of it, over real sockets. */
+export interface World {
+  readonly sim: Simulator
+  readonly app: App
+  /** `http://127.0.0.1:<port>` */
+  readonly proxy: string
+  readonly admin: string
+  readonly events: readonly SessionEvent[]
+  readonly lines: readonly LogLine[]
+  /** One request through the proxy. */
+  request(path: string, calling?: Calling): Promise<Answered>
+  /** `POST business/tasks`, the call without side effects. */
+  tasks(): Promise<Answered>
+  /** The value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
+  metric(sample: string): Promise<number>
+  stop(): Promise<void>
+}
+
+const open: World[] = []
+
+afterEach(async () => {
+  for (const world of open.splice(0)) await world.stop()
+})
+
+/** Opens a world that is closed when the test ends. */
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const sim = await createSimulator(options.simulator)
+  const lines: LogLine[] = []
+  const events: SessionEvent[] = []
+  const logger: Logger = {
+    log: (event, fields = {}) => lines.push({ event, ...fields }),
+    flush: () => undefined,
+  }
+  const app = createApp({
+    ...options,
+    config: configOf({ ...worldEnv(sim), ...options.env }),
+    version: 'test',
+    logger,
+    onSessionEvent: (event) => events.push(event),
+  })
+  const { proxy, admin } = await app.start()
+  let stopped: Promise<void> | undefined
+  const world: World = {
+    sim,
+    app,
+    proxy,
+    admin,
+    events,
+    lines,
+    request: (path, calling) => call(`${proxy}${path}`, calling),
+    tasks: () =>
+      call(`${proxy}${INTERFACE_PATHS.getTask}`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ subCCNo: 1, vdnId: 1 }),
+      }),
+    async metric(sample) {
+      const { text } = await call(`${admin}/metrics`)
+      const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
+      if (line === undefined) throw new Error(`no sample ${sample}`)
+      return Number(line.slice(sample.length + 1))
+    },
+    stop() {
+      stopped ??= app.stop().then(() => sim.close())
+      return stopped
+    },
+  }
+  open.push(world)
+  if (options.ready !== false) {
+    await until(() => events.some(({ type }) => type === 'granted'))
+  }
+  return world
+}
+
+function worldEnv(sim: Simulator): Environment {
+  return {
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD: sim.switches.password,
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    DRAIN_TIMEOUT: '1s',
+  }
+}
+
+function configOf(env: Environment) {
+  const loaded = loadConfig(env)
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  return loaded.config
+}
