@@ -39,7 +39,7 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
-export const PROBLEM_TYPE = 'application/problem+json'
+const PROBLEM_TYPE = 'application/problem+json'
 
 /** The body of an answer of our own (RFC 9457): nothing of iSales' text, no stack, no secret. */
 export function problemBody(code: ProblemCode, requestId: string | undefined): string {
