@@ -33,7 +33,7 @@ export function publishTally(registry: Registry, prefix: string, tally: RequestT
   })
   publishDistribution(registry, {
     name: `${prefix}upstream_duration_seconds`,
-    help: 'From sending to iSales to the end of its answer',
+    help: 'From sending to iSales to the head of its answer',
     read: tally.upstreamDurations,
   })
 }

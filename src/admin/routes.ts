@@ -1,13 +1,18 @@
 import { Hono } from 'hono'
 import type { Health, Verdict } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import { REFRESH, renderStatusPage } from './status-page.tsx'
+import { STATUS_POLICY } from './status-style.ts'
+import type { Status } from './status.ts'
 
 export interface AdminOptions {
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>
   readonly health: Health
+  /** Feeds `/` and `/status.json`, which are not there without it. */
+  readonly status?: () => Promise<Status>
 }
 
-/** What every page of the admin listener forbids the browser; the status page loosens `style-src` for its own sheet. */
+/** What every answer of the admin listener forbids the browser; the status page loosens it for its own style sheet. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
@@ -19,7 +24,7 @@ const HEADERS = {
 } as const
 
 /** The admin app: what an operator, a probe and Prometheus read. Nothing can be changed through it. */
-export function createAdminApp({ metrics, health }: AdminOptions): Hono {
+export function createAdminApp({ metrics, health, status }: AdminOptions): Hono {
   const app = new Hono()
 
   app.use(async (context, next) => {
@@ -44,7 +49,22 @@ export function createAdminApp({ metrics, health }: AdminOptions): Hono {
   app.get('/livez', probe(health.live))
   app.get('/startupz', probe(health.started))
   app.get('/readyz', probe(health.ready))
+
+  if (status !== undefined) serveStatus(app, status)
+
   app.notFound((context) => context.text('Not found\n', 404))
   app.onError((_error, context) => context.text('Internal error\n', 500))
   return app
+}
+
+function serveStatus(app: Hono, status: () => Promise<Status>): void {
+  app.get('/', async (context) => {
+    const refreshing = context.req.query('refresh') !== 'off'
+    return context.html(renderStatusPage({ status: await status(), refreshing }), 200, {
+      'Content-Security-Policy': STATUS_POLICY,
+      // A field and not a <meta>, which an accessible page must not have: the reader can hold this one still.
+      ...(refreshing ? { Refresh: String(REFRESH) } : {}),
+    })
+  })
+  app.get('/status.json', async (context) => context.json(await status()))
 }

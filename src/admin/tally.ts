@@ -70,8 +70,9 @@ export function createRequestTally(): RequestTally {
   }
 }
 
-/** A status that HTTP does not know counts as a failure, so that it is seen. */
+/** 0, the client left before an answer began, counts as its error; any other status that HTTP does not know as ours. */
 function classOf(status: number): number {
+  if (status === 0) return 3
   return status >= 100 && status < 600 ? Math.trunc(status / 100) - 1 : CLASSES - 1
 }
 

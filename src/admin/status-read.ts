@@ -1,0 +1,153 @@
+import type { SessionSnapshot } from '../session/events.ts'
+import type { HistoryView } from './history.ts'
+import type { MetricsTotals } from './metrics.ts'
+import type {
+  EffectiveSetting,
+  Instant,
+  OccurrencesStatus,
+  RenewalStatus,
+  RequestsStatus,
+  Status,
+  StatusState,
+  TokenStatus,
+} from './status.ts'
+import { STATUS_CLASSES } from './tally.ts'
+
+export interface StatusOptions {
+  readonly snapshot: () => SessionSnapshot
+  readonly history: () => HistoryView
+  readonly totals: () => Promise<MetricsTotals>
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  readonly draining: () => boolean
+  readonly version: string
+  /** When the process started, on the monotonic clock. */
+  readonly startedAt: number
+  readonly settings: readonly EffectiveSetting[]
+}
+
+/** Reads how everything stands, in one go. */
+export async function readStatus(options: StatusOptions): Promise<Status> {
+  const { version, settings } = options
+  const snapshot = options.snapshot()
+  const wall = options.wallClock()
+  const date = (instant: number): Instant => toDate(wall + instant - snapshot.now)
+  const totals = await options.totals()
+  return {
+    state: stateOf(snapshot, options.draining()),
+    version,
+    time: date(snapshot.now),
+    upSeconds: seconds(snapshot.now - options.startedAt),
+    authenticated: snapshot.usable,
+    outageBudgetSeconds: seconds(snapshot.outageBudget),
+    token: tokenStatus(snapshot, date),
+    renewal: renewalStatus(snapshot, date),
+    ...pastStatus(options.history(), date),
+    requests: requestsStatus(totals, snapshot.waiters),
+    settings: settings.map(({ name, value, source }) => ({
+      name,
+      value: withoutUserinfo(value),
+      source,
+    })),
+  }
+}
+
+function stateOf(snapshot: SessionSnapshot, draining: boolean): StatusState {
+  const { backoff, usable, session, lastFailure } = snapshot
+  if (draining) return 'draining'
+  if (backoff === 'rejected' || backoff === 'guarded') return 'rejected'
+  if (backoff !== 'none') return 'failing'
+  if (usable) return 'healthy'
+  return session === undefined && lastFailure === undefined ? 'starting' : 'renewing'
+}
+
+type ToDate = (instant: number) => Instant
+
+function tokenStatus(snapshot: SessionSnapshot, date: ToDate): TokenStatus | null {
+  const { session, now } = snapshot
+  if (session === undefined) return null
+  return {
+    generation: session.generation,
+    obtainedAt: date(session.obtainedAt),
+    expiresAt: date(session.endsAt),
+    lifetimeSeconds: seconds(session.lifetime),
+    ageSeconds: seconds(now - session.obtainedAt),
+    usableForSeconds: seconds(session.usableUntil - now),
+    refreshTokenExpiresAt: session.refreshEndsAt === undefined ? null : date(session.refreshEndsAt),
+  }
+}
+
+function renewalStatus(snapshot: SessionSnapshot, date: ToDate): RenewalStatus {
+  const { lastFailure, lastSuccessAt, nextExchangeAt, now } = snapshot
+  const planned = nextExchangeAt !== undefined && Number.isFinite(nextExchangeAt)
+  return {
+    exchange: snapshot.exchange ?? null,
+    backoff: snapshot.backoff,
+    nextAt: planned ? date(nextExchangeAt) : null,
+    nextInSeconds: planned ? seconds(Math.max(0, nextExchangeAt - now)) : null,
+    lastSuccessAt: lastSuccessAt === undefined ? null : date(lastSuccessAt),
+    failuresInRow: snapshot.failuresInRow,
+    lastFailure:
+      lastFailure === undefined
+        ? null
+        : {
+            at: date(lastFailure.at),
+            operation: lastFailure.operation,
+            reason: lastFailure.failure.reason,
+            httpStatus: lastFailure.failure.status ?? null,
+            detail: lastFailure.failure.detail,
+          },
+  }
+}
+
+function pastStatus(history: HistoryView, date: ToDate) {
+  const occurrences = ({ count, lastAt }: HistoryView['conflicts']): OccurrencesStatus => ({
+    count,
+    lastAt: lastAt === undefined ? null : date(lastAt),
+  })
+  return {
+    exchanges: history.exchanges.map(({ at, operation, durationMs, reason }) => ({
+      at: date(at),
+      operation,
+      durationSeconds: seconds(durationMs),
+      reason: reason ?? null,
+    })),
+    failures: history.failures,
+    conflicts: occurrences(history.conflicts),
+    rejections: occurrences(history.rejections),
+    credentialChanges: occurrences(history.credentialChanges),
+  }
+}
+
+function requestsStatus(totals: MetricsTotals, waiters: number): RequestsStatus {
+  const byStatusClass = Object.fromEntries(
+    STATUS_CLASSES.map((statusClass) => [
+      statusClass,
+      totals.requests
+        .filter((row) => row.statusClass === statusClass)
+        .reduce((sum, row) => sum + row.count, 0),
+    ]),
+  )
+  return {
+    inFlight: totals.inFlight,
+    waitingForToken: waiters,
+    total: Object.values(byStatusClass).reduce((sum, count) => sum + count, 0),
+    byStatusClass,
+    errors: Object.fromEntries([...totals.errors].filter(([, count]) => count > 0)),
+    replays: Object.fromEntries(totals.replays),
+  }
+}
+
+/** A proxy's URL may hold a user and a password. What makes the list should have redacted it; this makes sure. */
+function withoutUserinfo(value: string): string {
+  return value.replaceAll(/\/\/[^\s/,]*@/g, '//[redacted]@')
+}
+
+function toDate(wall: number): Instant {
+  return new Date(Math.round(wall)).toISOString()
+}
+
+/** To the millisecond. */
+function seconds(ms: number): number {
+  return Math.round(ms) / 1000
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+
+/** Two palettes of the same few roles; text and marks on their ground have a contrast of 4.5 and more. */
+export const STYLE = `
+:root {
+  color-scheme: light dark;
+  --ground: #f6f6f3; --panel: #fff; --line: #e2e2dc; --track: #e4e4de; --mark: #8d8d85;
+  --text: #1c1d1a; --soft: #5c5d57;
+  --good: #1d7a4d; --warning: #8a5800; --bad: #b3261e; --quiet: #4a5a78;
+  --login: #1d7a4d; --refresh: #6cae8b;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ground: #121412; --panel: #1b1e1b; --line: #2c302c; --track: #323732; --mark: #8b918b;
+    --text: #eceee9; --soft: #a3a9a1;
+    --good: #62d29b; --warning: #efb04c; --bad: #ff8f85; --quiet: #a5b6d8;
+    --login: #62d29b; --refresh: #35795a;
+  }
+}
+* { box-sizing: border-box; margin: 0; }
+body {
+  background: var(--ground); color: var(--text);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+  font-variant-numeric: tabular-nums; -webkit-text-size-adjust: 100%;
+}
+.page { max-width: 66rem; margin: 0 auto; padding: 1.25rem 1.25rem 3rem; }
+.good { --tone: var(--good); } .warning { --tone: var(--warning); }
+.bad { --tone: var(--bad); } .quiet { --tone: var(--quiet); }
+a { color: inherit; text-underline-offset: .2em; text-decoration-color: var(--mark); }
+a:hover { text-decoration-color: currentColor; }
+a:focus-visible { outline: 2px solid var(--quiet); outline-offset: 3px; border-radius: 2px; }
+
+.top { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; justify-content: space-between; color: var(--soft); font-size: .875rem; }
+.top strong { color: var(--text); font-weight: 600; }
+
+.hero { margin: 1.5rem 0 1.25rem; padding: 1.75rem 2rem 1.5rem; background: var(--panel); border: 1px solid var(--line); border-radius: 14px; }
+.verdict { display: grid; grid-template-columns: 1fr auto; gap: 1rem 2.5rem; align-items: start; }
+h1 { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; color: var(--tone); }
+.verdict p { margin-top: .5rem; max-width: 36rem; }
+.outlook { text-align: right; white-space: nowrap; }
+.outlook dt { font-size: .875rem; color: var(--soft); }
+.outlook dd { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; }
+.warning .outlook dd, .bad .outlook dd { color: var(--tone); }
+.life { margin-top: 1.5rem; }
+.life svg { display: block; width: 100%; height: 46px; overflow: visible; }
+.ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1.5rem; margin-top: .35rem; font-size: .875rem; color: var(--soft); }
+
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: 1.25rem; }
+section { background: var(--panel); border: 1px solid var(--line); border-radius: 14px; padding: 1.25rem 1.5rem 1.4rem; min-width: 0; }
+section + section, .cards + section, section + .cards, .cards + .cards { margin-top: 1.25rem; }
+.cards > section { margin-top: 0; }
+.uneven { align-items: start; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
+h2 { font-size: 1rem; font-weight: 650; margin-bottom: .6rem; }
+h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 .3rem; }
+.note { color: var(--soft); font-size: .875rem; }
+.facts { display: grid; grid-template-columns: auto 1fr; gap: .3rem 1.25rem; }
+.facts dt { color: var(--soft); }
+.facts dd { text-align: right; overflow-wrap: anywhere; }
+.tone { color: var(--tone); font-weight: 600; }
+
+svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
+.track { fill: var(--track); } .left { fill: var(--tone); } .margin { fill: var(--mark); }
+.tick { stroke: var(--text); stroke-width: 2; } .rule { stroke: var(--line); stroke-width: 1; }
+.needle { fill: var(--panel); stroke: var(--text); stroke-width: 2.5; }
+.chart { display: block; width: 100%; height: 132px; overflow: visible; }
+.login { fill: var(--login); } .refresh { fill: var(--refresh); }
+.failed { fill: none; stroke: var(--bad); stroke-width: 1.5; } .cross { stroke: var(--bad); stroke-width: 2; stroke-linecap: round; }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .6rem; font-size: .875rem; color: var(--soft); list-style: none; padding: 0; }
+.legend svg { width: 12px; height: 12px; margin-right: .4rem; vertical-align: -1px; overflow: visible; }
+.share { display: block; width: 100%; height: 10px; margin: .2rem 0 .8rem; border-radius: 5px; }
+.c2xx { fill: var(--good); } .c3xx, .c1xx { fill: var(--quiet); } .c4xx { fill: var(--warning); } .c5xx { fill: var(--bad); }
+
+table { width: 100%; border-collapse: collapse; }
+th, td { text-align: left; vertical-align: baseline; padding: .32rem 1rem .32rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
+tr:first-child > * { border-top: 0; }
+th { font-weight: 500; white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }
+.count { text-align: right; width: 1%; white-space: nowrap; }
+.zero { color: var(--soft); }
+code { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+.settings th { white-space: normal; }
+.settings thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
+footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
+
+@media (max-width: 40rem) {
+  .page { padding: 1rem .75rem 2rem; }
+  .hero { padding: 1.25rem 1.1rem 1.1rem; }
+  section { padding: 1.1rem 1.1rem 1.2rem; }
+  .verdict { grid-template-columns: 1fr; }
+  .outlook { text-align: left; }
+  .settings thead { display: none; }
+  .settings tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
+  .settings tr:first-child { border-top: 0; }
+  .settings th, .settings td { display: block; border: 0; padding: 0; }
+}
+@media (forced-colors: active) {
+  .left, .login, .refresh { fill: CanvasText; } .track { fill: GrayText; }
+}
+`
+
+const HASH = createHash('sha256').update(STYLE).digest('base64')
+
+/** Nothing is loaded, nothing is run, nothing is sent: only this one style sheet counts. */
+export const STATUS_POLICY = `default-src 'none'; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`

@@ -1,0 +1,136 @@
+import type { AuthFailureReason } from '../isales/protocol.ts'
+import type { BackoffState } from '../session/events.ts'
+import type { Status } from './status.ts'
+
+/** How much it matters: all is well, it needs watching, it needs somebody, or there is nothing to judge yet. */
+export type Tone = 'good' | 'warning' | 'bad' | 'quiet'
+
+export interface Headline {
+  readonly tone: Tone
+  readonly title: string
+  readonly sentence: string
+}
+
+const ADD_UP = 'Requests are answered 503 until a login succeeds.'
+
+/** The answer to the one question that the page is opened with. */
+export function headline({ state, authenticated, renewal }: Status): Headline {
+  switch (state) {
+    case 'healthy':
+      return {
+        tone: 'good',
+        title: 'Authenticated',
+        sentence: 'Every request to iSales carries a valid token, and renewals work.',
+      }
+    case 'renewing':
+      return { tone: 'warning', title: 'Fetching a new token', sentence: 'Requests wait for it.' }
+    case 'failing':
+      return failing(authenticated, renewal.backoff)
+    case 'rejected':
+      return {
+        tone: 'bad',
+        title: 'Credentials refused',
+        sentence: `Correct the user or password: the changed secret is tried at once. ${
+          authenticated ? 'Until then the present token serves.' : ADD_UP
+        }`,
+      }
+    case 'starting':
+      return { tone: 'quiet', title: 'Starting', sentence: 'The first login is under way.' }
+    case 'draining':
+      return {
+        tone: 'quiet',
+        title: 'Shutting down',
+        sentence: 'Requests under way are finished; new ones are not accepted.',
+      }
+  }
+}
+
+function failing(authenticated: boolean, backoff: BackoffState): Headline {
+  if (backoff === 'conflict') {
+    return {
+      tone: authenticated ? 'warning' : 'bad',
+      title: 'Somebody else uses this login',
+      sentence: 'iSales keeps ending our sessions. Give each instance a user of its own.',
+    }
+  }
+  return authenticated
+    ? {
+        tone: 'warning',
+        title: 'Renewal is failing',
+        sentence: 'The present token still serves, and the login is tried again and again.',
+      }
+    : {
+        tone: 'bad',
+        title: 'Not authenticated',
+        sentence: `iSales cannot be logged in to. ${ADD_UP}`,
+      }
+}
+
+export const REASONS: Readonly<Record<AuthFailureReason, string>> = {
+  rejected: 'user or password refused (4xx)',
+  result: 'answered 200 with a result other than 0',
+  throttled: 'too many logins (429)',
+  unavailable: 'no connection, or 5xx',
+  timeout: 'no answer in time',
+  tls: 'certificate or handshake failed',
+  malformed: 'answer not understood',
+}
+
+export const BACKOFFS: Readonly<Record<BackoffState, string>> = {
+  none: 'none',
+  transient: 'waiting to retry',
+  rejected: 'credentials refused',
+  guarded: 'guarding the account',
+  conflict: 'held off: another login',
+}
+
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['min', 60],
+  ['s', 1],
+] as const
+
+/** The two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
+export function duration(seconds: number): string {
+  if (seconds < 0) return `−${duration(-seconds)}`
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 9.95) return `${Math.round(seconds * 10) / 10} s`
+  const whole = Math.round(seconds)
+  const first = UNITS.findIndex(([, size]) => whole >= size)
+  const [name, size] = UNITS[first] ?? UNITS[3]
+  const next = UNITS[first + 1]
+  const large = `${Math.floor(whole / size)} ${name}`
+  const rest = next === undefined ? 0 : Math.floor((whole % size) / next[1])
+  return next === undefined || rest === 0 ? large : `${large} ${rest} ${next[0]}`
+}
+
+/** Whole seconds, so that the number does not change its shape near the end. */
+export function countdown(seconds: number): string {
+  return seconds < 60 ? `${Math.floor(seconds)} s` : duration(Math.floor(seconds))
+}
+
+/** `09:41:05 UTC`. */
+export function clockTime(instant: string): string {
+  return `${instant.slice(11, 19)} UTC`
+}
+
+/** `3 min 5 s ago`, as seen at `now`. */
+export function ago(instant: string, now: string): string {
+  const seconds = (Date.parse(now) - Date.parse(instant)) / 1000
+  if (seconds < 1) return 'just now'
+  const whole = duration(Math.round(seconds))
+  // After an hour nobody asks for the minutes.
+  return `${seconds < 3600 ? whole : whole.split(' ', 2).join(' ')} ago`
+}
+
+/** `for 58 min`, as seen at `now`. */
+export function until(instant: string, now: string): string {
+  const seconds = (Date.parse(instant) - Date.parse(now)) / 1000
+  return seconds <= 0 ? 'ended' : `for ${duration(Math.ceil(seconds))}`
+}
+
+/** `12,345`. */
+export function number(value: number): string {
+  return value.toLocaleString('en-US')
+}

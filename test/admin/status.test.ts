@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { createAdminApp } from '../../src/admin/routes.ts'
+import { SCENES, statusOf } from '../browser/states.ts'
+import { CANARY, NOW, session } from './session.ts'
+
+const verdict = { status: 200, body: {} } as const
+
+function appOf(...args: Parameters<typeof statusOf>) {
+  return createAdminApp({
+    metrics: { render: () => Promise.resolve(''), contentType: 'text/plain' },
+    health: { live: () => verdict, started: () => verdict, ready: () => verdict },
+    status: () => statusOf(...args),
+  })
+}
+
+describe('status.json', () => {
+  it('tells the token, its end and the next renewal', async () => {
+    expect(await statusOf(SCENES.healthy)).toMatchObject({
+      state: 'healthy',
+      time: '2026-03-02T09:41:05.000Z',
+      authenticated: true,
+      outageBudgetSeconds: 235,
+      token: {
+        generation: 61,
+        obtainedAt: '2026-03-02T09:40:05.000Z',
+        expiresAt: '2026-03-02T09:45:05.000Z',
+        lifetimeSeconds: 300,
+        ageSeconds: 60,
+        usableForSeconds: 235,
+      },
+      renewal: { exchange: null, backoff: 'none', nextInSeconds: 180, lastFailure: null },
+      upSeconds: 15_660,
+    })
+  })
+
+  it('has null for what is not there', async () => {
+    const status = await statusOf(SCENES.starting)
+    expect(status.token).toBeNull()
+    expect(status.renewal).toMatchObject({ nextAt: null, nextInSeconds: null, lastSuccessAt: null })
+  })
+
+  it('has null for a next attempt that is not planned, and for an end that is not known', async () => {
+    const { refreshEndsAt: _, ...rest } = session()
+    const status = await statusOf({
+      snapshot: { nextExchangeAt: Infinity, session: rest },
+      events: [],
+    })
+    expect(status.renewal.nextInSeconds).toBeNull()
+    expect(status.token?.refreshTokenExpiresAt).toBeNull()
+  })
+
+  it('tells the last failure without any text of the answer', async () => {
+    const { renewal } = await statusOf(SCENES.rejected)
+    expect(renewal.lastFailure).toEqual({
+      at: '2026-03-02T09:38:07.000Z',
+      operation: 'login',
+      reason: 'rejected',
+      httpStatus: 403,
+      detail: 'status 403',
+    })
+  })
+
+  it('names only the error codes that came', async () => {
+    expect((await statusOf(SCENES.rejected)).requests.errors).toEqual({ 'no-token': 12 })
+  })
+
+  it('is served as JSON that nobody keeps', async () => {
+    const response = await appOf(SCENES.healthy).request('/status.json')
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(await response.json()).toEqual(
+      JSON.parse(JSON.stringify(await statusOf(SCENES.healthy))),
+    )
+  })
+
+  it.each(['/', '/status.json'])('%s shows no token and no password of a URL', async (path) => {
+    const app = appOf(SCENES.failing, [
+      { name: 'HTTPS_PROXY', value: `http://me:${CANARY}@egress:3128`, source: 'environment' },
+    ])
+    const text = await (await app.request(path)).text()
+    expect(text).toContain('//[redacted]@egress:3128')
+    expect(text).not.toContain(CANARY)
+  })
+})
+
+describe('the status page', () => {
+  it('refreshes itself until it is asked to hold still', async () => {
+    const app = appOf(SCENES.healthy)
+    expect((await app.request('/')).headers.get('refresh')).toBe('5')
+    const held = await app.request('/?refresh=off')
+    expect(held.headers.get('refresh')).toBeNull()
+    expect(await held.text()).toContain('refresh every 5 s')
+  })
+
+  it('repeats nothing of its query', async () => {
+    const text = await (await appOf(SCENES.healthy).request('/?refresh=<b>x&x=<b>y')).text()
+    expect(text).not.toMatch(/<b>|%3Cb|&lt;b/)
+  })
+
+  it('allows its own style sheet and nothing else', async () => {
+    const { headers } = await appOf(SCENES.healthy).request('/')
+    expect(headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; style-src 'sha256-[\w+/]{43}='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+    )
+    expect(headers.get('content-type')).toBe('text/html; charset=UTF-8')
+  })
+
+  it.each(['<script>x</script>', '"onload="x', "'><svg/onload=x>", '&lt;', '</style>'])(
+    'escapes %s',
+    async (value) => {
+      const app = appOf(SCENES.healthy, [{ name: value, value, source: value }])
+      const text = await (await app.request('/')).text()
+      expect(text).not.toContain(`>${value}<`)
+      expect(text.match(/<script|<\/style/g)).toEqual(['</style'])
+    },
+  )
+
+  it.each([
+    [
+      'has ended long ago',
+      { obtainedAt: NOW - 900_000, endsAt: NOW - 600_000, usableUntil: NOW - 605_000 },
+    ],
+    [
+      'lives a second',
+      { obtainedAt: NOW - 500, lifetime: 1000, endsAt: NOW + 500, usableUntil: NOW + 400 },
+    ],
+  ])('survives a token that %s', async (_case, life) => {
+    const app = appOf({ snapshot: { session: session(life), usable: false }, events: [] })
+    const page = await app.request('/')
+    expect(page.status).toBe(200)
+    expect(await page.text()).not.toMatch(/NaN|Infinity|undefined|-\d+%/)
+  })
+})

@@ -1,0 +1,159 @@
+import { createHistory } from '../../src/admin/history.ts'
+import { createMetrics } from '../../src/admin/metrics.ts'
+import { readStatus } from '../../src/admin/status-read.ts'
+import type { EffectiveSetting, Status } from '../../src/admin/status.ts'
+import type { AuthFailure } from '../../src/isales/protocol.ts'
+import type { SessionEvent, SessionSnapshot } from '../../src/session/events.ts'
+import { NOW, failed, granted, session, snapshot } from '../admin/session.ts'
+
+const WALL = Date.parse('2026-03-02T09:41:05Z')
+const MINUTE = 60_000
+
+const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
+const SLOW: AuthFailure = { reason: 'timeout', detail: 'no answer within 5 s' }
+const REFUSED: AuthFailure = { reason: 'rejected', status: 403, detail: 'status 403' }
+
+const SETTINGS: readonly EffectiveSetting[] = [
+  {
+    name: 'ISALES_URL',
+    value: 'https://service.besclouds.com',
+    source: 'environment',
+  },
+  { name: 'ISALES_USER', value: 'obs-proxy', source: 'file /run/secrets/isales/user' },
+  { name: 'ISALES_PASSWORD', value: '[redacted]', source: 'file /run/secrets/isales/password' },
+  { name: 'ISALES_TOKEN_HEADERS', value: 'Authorization,Authentication', source: 'environment' },
+  { name: 'LISTEN', value: '127.0.0.1:8080', source: 'default' },
+  { name: 'ALLOWED_PATHS', value: '/rest/isales/', source: 'default' },
+  {
+    name: 'ISALES_LOGIN_PATH',
+    value: '/rest/isales/v1/openapi/obs/auth/login',
+    source: 'default',
+  },
+  { name: 'ISALES_REJECTED_RESULTS', value: '', source: 'default' },
+  { name: 'TOKEN_RENEW_AT', value: '0.8', source: 'default' },
+  { name: 'CLIENT_DEADLINE', value: '2.8s', source: 'default' },
+]
+
+interface Scene {
+  readonly snapshot: Partial<SessionSnapshot>
+  readonly events: readonly SessionEvent[]
+  readonly traffic?: number
+  readonly draining?: boolean
+}
+
+/** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
+function renewals(count: number, last: number): SessionEvent[] {
+  return Array.from({ length: count }, (_, index) =>
+    granted({
+      operation: index % 15 === 0 ? 'login' : 'refresh',
+      at: NOW - last - (count - 1 - index) * 4 * MINUTE,
+      durationMs: 70 + ((index * 37) % 50) + (index % 15 === 0 ? 110 : 0),
+    }),
+  )
+}
+
+function failures(failure: AuthFailure, agoMs: readonly number[]): SessionEvent[] {
+  return agoMs.map((ago) =>
+    failed({ failure, at: NOW - ago, durationMs: failure === SLOW ? 450 : 12 }),
+  )
+}
+
+export const SCENES = {
+  healthy: {
+    snapshot: { session: session({ generation: 61 }) },
+    events: [
+      ...renewals(47, 65 * MINUTE),
+      {
+        type: 'token-rejected',
+        at: NOW - 62 * MINUTE,
+        generation: 48,
+        status: 401,
+        replacing: true,
+      },
+      ...renewals(13, MINUTE),
+    ],
+    traffic: 48_211,
+  },
+  failing: {
+    snapshot: {
+      backoff: 'transient',
+      failuresInRow: 9,
+      outageBudget: 38_400,
+      session: session({
+        endsAt: NOW + 43_400,
+        usableUntil: NOW + 38_400,
+        obtainedAt: NOW - 256_600,
+      }),
+      nextExchangeAt: NOW + 11_200,
+      lastFailure: { at: NOW - 3200, operation: 'login', failure: DOWN },
+      lastSuccessAt: NOW - 256_600,
+    },
+    events: [
+      ...renewals(20, 257_000),
+      ...failures(SLOW, [16_000, 15_000, 14_000]),
+      ...failures(DOWN, [12_000, 11_000, 9500, 7000, 5000, 3200]),
+    ],
+    traffic: 9120,
+  },
+  rejected: {
+    snapshot: {
+      session: undefined,
+      usable: false,
+      backoff: 'guarded',
+      failuresInRow: 3,
+      outageBudget: 0,
+      nextExchangeAt: NOW + 722_000,
+      lastFailure: { at: NOW - 178_000, operation: 'login', failure: REFUSED },
+      lastSuccessAt: undefined,
+    },
+    events: failures(REFUSED, [193_000, 188_000, 178_000]),
+    traffic: 0,
+  },
+  starting: {
+    snapshot: {
+      session: undefined,
+      usable: false,
+      exchange: 'login',
+      outageBudget: 0,
+      nextExchangeAt: undefined,
+      lastSuccessAt: undefined,
+    },
+    events: [],
+  },
+} as const satisfies Record<string, Scene>
+
+export type SceneName = keyof typeof SCENES
+
+export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
+  const history = createHistory()
+  for (const event of scene.events) history.onSessionEvent(event)
+  const now = snapshot(scene.snapshot)
+  const metrics = createMetrics({
+    snapshot: () => now,
+    inFlight: () => (scene.traffic ? 3 : 0),
+    version: '1.4.0',
+    wallClock: () => WALL,
+    collectDefaults: false,
+  })
+  for (let n = 0; n < (scene.traffic ?? 0); n += 1)
+    metrics.requestDone('POST', n % 4001 ? 200 : 500, 0.01, 0.01)
+  if (scene.traffic) {
+    for (let n = 0; n < 12; n += 1) metrics.requestError('upstream-timeout')
+    metrics.replay('healed')
+  } else if (scene.events.length > 0) {
+    for (let n = 0; n < 12; n += 1) {
+      metrics.requestDone('POST', 503, 0.001, -1)
+      metrics.requestError('no-token')
+    }
+  }
+  return readStatus({
+    snapshot: () => now,
+    history: history.view,
+    totals: metrics.totals,
+    wallClock: () => WALL,
+    draining: () => scene.draining ?? false,
+    version: '1.4.0',
+    startedAt: NOW - 261 * MINUTE,
+    settings,
+  })
+}

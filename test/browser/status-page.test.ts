@@ -1,0 +1,172 @@
+import { mkdir } from 'node:fs/promises'
+import axe from 'axe-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Status } from '../../src/admin/status.ts'
+import { duration, headline } from '../../src/admin/words.ts'
+import { haveBrowser, openBrowser } from './browser.ts'
+import { servePage, type PageServer } from './server.ts'
+import { SCENES, statusOf, type SceneName } from './states.ts'
+
+const NAMES = Object.keys(SCENES) as readonly SceneName[]
+const IMAGES = 'docs/images'
+const UPDATE = process.env['UPDATE_SCREENSHOTS'] === '1'
+
+describe.runIf(haveBrowser())('the status page in a browser', () => {
+  let browser: Browser
+  let server: PageServer | undefined
+  const cleanups: (() => Promise<void>)[] = []
+
+  beforeAll(async () => {
+    browser = await openBrowser()
+  })
+  afterAll(() => browser.close())
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0)) await cleanup()
+  })
+
+  async function open(status: Promise<Status>, options: BrowserContextOptions = {}, query = '') {
+    server = await servePage(() => status)
+    const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
+    const page = await context.newPage()
+    cleanups.push(() => context.close(), server.close)
+    const complaints: string[] = []
+    const requested: string[] = []
+    page.on('console', (message) => complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('request', (request) => requested.push(new URL(request.url()).pathname))
+    await page.goto(`${server.url}/${query}`)
+    return { page, complaints, requested, url: server.url }
+  }
+
+  const openScene = (name: SceneName, options: BrowserContextOptions = {}) =>
+    open(statusOf(SCENES[name]), options, '?refresh=off')
+
+  describe.each(NAMES)('%s', (name) => {
+    it('says what status.json says', async () => {
+      const { page, url } = await openScene(name)
+      const status = (await (await fetch(`${url}/status.json`)).json()) as Status
+      expect(status.state).toBe(name)
+      const text = await page.innerText('body')
+      expect(await page.innerText('h1')).toBe(headline(status).title)
+      expect(await page.title()).toContain(headline(status).title)
+      expect(await outlook(page)).toBe(expectedOutlook(status))
+      const shown = await rowsOf(page, 'Failed logins and refreshes')
+      expect(Object.fromEntries(shown.map(([reason, , count]) => [reason, Number(count)]))).toEqual(
+        status.failures,
+      )
+      expect(await page.locator('.chart g').count()).toBe(status.exchanges.length)
+      expect(text).toContain(`Answered\n${status.requests.total.toLocaleString('en-US')}`)
+      expect(text).toContain(`Failed in a row\n${status.renewal.failuresInRow}`)
+      expect(text).toContain(`Version ${status.version}`)
+      for (const { name, value } of status.settings) {
+        expect(text).toContain(name)
+        expect(text).toContain(value)
+      }
+    })
+
+    it.each([
+      ['light', 1080],
+      ['dark', 1080],
+      ['light', 360],
+      ['dark', 360],
+    ] as const)('is accessible in %s at %d pixels', async (colorScheme, width) => {
+      const { page } = await openScene(name, { colorScheme, viewport: { width, height: 800 } })
+      await page.evaluate(axe.source)
+      const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
+      expect(
+        violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`),
+      ).toEqual([])
+    })
+
+    it.each([320, 390, 1080])('does not scroll sideways at %d pixels', async (width) => {
+      const { page } = await openScene(name, { viewport: { width, height: 800 } })
+      expect(
+        await page.evaluate<number>('document.documentElement.scrollWidth'),
+      ).toBeLessThanOrEqual(width)
+    })
+
+    it.runIf(UPDATE)('is photographed', async () => {
+      await mkdir(IMAGES, { recursive: true })
+      const shots = [
+        [`status-${name}`, 'light', 1080, 860],
+        ...(name === 'healthy'
+          ? ([
+              ['status-healthy-dark', 'dark', 1080, 860],
+              ['status-healthy-phone', 'light', 390, 844],
+            ] as const)
+          : []),
+      ] as const
+      for (const [file, colorScheme, width, height] of shots) {
+        const viewport = { width, height }
+        const { page } = await open(statusOf(SCENES[name]), {
+          colorScheme,
+          viewport,
+          deviceScaleFactor: 1.5,
+        })
+        const image = await page.screenshot({ path: `${IMAGES}/${file}.png` })
+        expect(image.length).toBeGreaterThan(10_000)
+      }
+    })
+  })
+
+  it('is styled by its own sheet, loads nothing else and complains of nothing', async () => {
+    const { page, complaints, requested } = await openScene('healthy')
+    expect(await page.evaluate('getComputedStyle(document.querySelector("h1")).color')).toBe(
+      'rgb(29, 122, 77)',
+    )
+    expect(requested.filter((path) => path !== '/favicon.ico')).toEqual(['/'])
+    expect(complaints).toEqual([])
+  })
+
+  it('loads itself anew without JavaScript', async () => {
+    let reads = 0
+    const status = await statusOf(SCENES.healthy)
+    server = await servePage(() => {
+      reads += 1
+      return Promise.resolve(status)
+    })
+    const context = await browser.newContext({ javaScriptEnabled: false })
+    cleanups.push(() => context.close(), server.close)
+    const page = await context.newPage()
+    await page.goto(server.url)
+    await expect.poll(() => reads, { timeout: 15_000 }).toBeGreaterThan(1)
+    await page.click('text=hold still')
+    expect(page.url()).toContain('refresh=off')
+  })
+
+  it('shows hostile values as text and runs nothing of them', async () => {
+    const attack = `"><script>document.title='owned'</script><img src=x onerror="document.title='owned'">&amp;`
+    const settings = [{ name: attack, value: `</style>${attack}`, source: attack }]
+    const { page, requested } = await open(statusOf(SCENES.failing, settings), {}, '?refresh=off')
+    expect(await page.title()).not.toContain('owned')
+    expect(await page.locator('script, img').count()).toBe(0)
+    expect(await page.innerText('body')).toContain(attack)
+    expect(requested.filter((path) => path !== '/favicon.ico')).toEqual(['/'])
+  })
+
+  it('keeps to the width of a phone with values that cannot be broken at a space', async () => {
+    const settings = [{ name: 'A_'.repeat(60), value: 'x'.repeat(500), source: '/'.repeat(200) }]
+    const viewport = { width: 360, height: 800 }
+    const { page } = await open(statusOf(SCENES.failing, settings), { viewport }, '?refresh=off')
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(360)
+  })
+})
+
+async function outlook(page: Page): Promise<string | undefined> {
+  const number = page.locator('.outlook dd')
+  return (await number.count()) === 0 ? undefined : number.innerText()
+}
+
+function expectedOutlook({ authenticated, outageBudgetSeconds, renewal }: Status) {
+  if (!authenticated && renewal.exchange !== null) return 'now'
+  const seconds = Math.floor(authenticated ? outageBudgetSeconds : (renewal.nextInSeconds ?? 0))
+  return seconds < 60 ? `${seconds} s` : duration(seconds)
+}
+
+function rowsOf(page: Page, heading: string): Promise<readonly (readonly string[])[]> {
+  const rows = page.locator('section').filter({ hasText: heading }).first().locator('tr')
+  return rows
+    .all()
+    .then((all) => Promise.all(all.map((row) => row.locator('th, td').allInnerTexts())))
+}
