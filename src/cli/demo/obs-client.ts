@@ -1,0 +1,197 @@
+import { Agent, request as httpRequest } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** One call as CTI-OBS saw it. */
+export interface Call {
+  readonly name: string
+  readonly ok: boolean
+  readonly durationMs: number
+  /** Why it is no success: a status, a result, or an error code. */
+  readonly problem?: string
+}
+
+export interface ObsClientOptions {
+  /** The `obsUrl`: where the proxy listens. */
+  readonly origin: string
+  readonly loginPath: string
+  readonly interfacePath: string
+  readonly user: string
+  readonly password: string
+  /** Told each business call, when it is over. */
+  readonly onCall: (call: Call) => void
+  /** Told each token that the client was given, with its life in seconds. */
+  readonly onTicket: (operation: 'login' | 'refresh', lifetime: number) => void
+}
+
+interface Ticket {
+  readonly token: string
+  readonly refreshToken: string
+  readonly lifetime: number
+  readonly since: number
+}
+
+interface Answer {
+  readonly result?: unknown
+  readonly resultData?: Readonly<Record<string, unknown>>
+}
+
+/** CTI-OBS gives up on any call after 3 s unless it is told otherwise. */
+const TIMEOUT = 3000
+/** How many calls are under way at once. */
+const LINES = 4
+const PAUSE = 60
+const AFTER_FAILURE = 500
+const BATCH = 5
+/** The two editions of the interface disagree on the field that carries the token. */
+const TOKEN_FIELDS = ['authorization', 'authentication'] as const
+const WHO = { subCCNo: 1, vdnId: 1 }
+
+/** Behaves as CTI-OBS does: logs in, reads the interface, asks for work, and writes each result back. */
+export function createObsClient(options: ObsClientOptions) {
+  const agent = new Agent({ keepAlive: true })
+  let paths: Readonly<Record<string, unknown>> = {}
+  let ticket: Promise<Ticket> | undefined
+  let renewing = false
+  let calls = 0
+
+  async function post(
+    path: string,
+    body: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
+    const text = JSON.stringify(body)
+    const url = new URL(path, options.origin)
+    return new Promise((resolve, reject) => {
+      const init = {
+        agent,
+        method: 'POST',
+        headers: {
+          ...headers,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(text),
+        },
+        signal: AbortSignal.timeout(TIMEOUT),
+      }
+      const request = httpRequest(url, init, (response) => {
+        let answer = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => (answer += chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const { statusCode = 0 } = response
+          if (statusCode === 200) resolve(parse(answer))
+          else reject(new CallFailure(`status ${statusCode}`))
+        })
+      })
+      request.on('error', reject)
+      request.end(text)
+    })
+  }
+
+  async function obtain(operation: 'login' | 'refresh', old?: Ticket): Promise<Ticket> {
+    const since = performance.now()
+    const answer =
+      operation === 'refresh' && old !== undefined
+        ? await post(
+            String(paths['refreshToken']),
+            { refreshToken: old.refreshToken },
+            { authentication: `Bearer ${old.token}` },
+          )
+        : await post(options.loginPath, { user: options.user, passwd: options.password })
+    const { token, refreshToken, tokenExpirationTime } = succeed(answer)
+    const lifetime = Number(tokenExpirationTime)
+    options.onTicket(operation, lifetime)
+    return { token: String(token), refreshToken: String(refreshToken), lifetime, since }
+  }
+
+  /** The token at hand; renewed beside the calls once 80 % of its life is over. */
+  async function current(): Promise<Ticket> {
+    ticket ??= obtain('login').catch((error: unknown) => {
+      ticket = undefined
+      throw error
+    })
+    const held = await ticket
+    if (!renewing && performance.now() - held.since > held.lifetime * 800) {
+      renewing = true
+      // The token at hand serves until there is another.
+      obtain('refresh', held)
+        .catch(() => obtain('login'))
+        .then((renewed) => (ticket = Promise.resolve(renewed)))
+        .catch(() => (ticket = undefined))
+        .finally(() => (renewing = false))
+    }
+    return held
+  }
+
+  async function call(name: string, path: string, body: object): Promise<Answer['resultData']> {
+    const field = TOKEN_FIELDS[calls++ % TOKEN_FIELDS.length] ?? 'authorization'
+    let startedAt = performance.now()
+    try {
+      const { token } = await current()
+      startedAt = performance.now()
+      const data = succeed(await post(path, body, { [field]: `Bearer ${token}` }))
+      options.onCall({ name, ok: true, durationMs: performance.now() - startedAt })
+      return data
+    } catch (error) {
+      const durationMs = performance.now() - startedAt
+      options.onCall({ name, ok: false, durationMs, problem: problemOf(error) })
+      await delay(AFTER_FAILURE)
+      return undefined
+    }
+  }
+
+  /** One round of work: ask, call the customers (which takes no time here), write what became of them. */
+  async function round(stop: AbortSignal): Promise<void> {
+    const business = (name: string, body: object) =>
+      call(name, String(paths[name]), { ...WHO, ...body })
+    // A pause ends at once when the client is to stop: a round that was begun is finished.
+    const pause = () => delay(PAUSE, undefined, { signal: stop }).catch(() => undefined)
+    const tasks = (await business('getTask', {}))?.['taskData']
+    const serviceId = Array.isArray(tasks) ? (tasks[0] as { serviceId: string }).serviceId : ''
+    await business('getHoliDay', { holidayId: '20251001' })
+    await pause()
+    const numbers = (await business('getUserData', { serviceId, batchCount: BATCH }))?.['userData']
+    for (const { uniqueId } of Array.isArray(numbers) ? (numbers as Customer[]) : []) {
+      await business('pushMidRlt', { serviceId, uniqueId, status: 1 })
+      await pause()
+      await business('pushCallOutRlt', { serviceId, uniqueId, status: 0 })
+      await pause()
+    }
+  }
+
+  return {
+    /** Works until told to stop, and then finishes the rounds that are under way. */
+    async run(stop: AbortSignal): Promise<void> {
+      try {
+        paths = (await call('interface', options.interfacePath, { version: 311 })) ?? {}
+        const line = async (): Promise<void> => {
+          while (!stop.aborted) await round(stop)
+        }
+        await Promise.all(Array.from({ length: LINES }, line))
+      } finally {
+        agent.destroy()
+      }
+    },
+  }
+}
+
+interface Customer {
+  readonly uniqueId: string
+}
+
+class CallFailure extends Error {}
+
+function parse(text: string): Answer {
+  return JSON.parse(text) as Answer
+}
+
+function succeed({ result, resultData = {} }: Answer): Readonly<Record<string, unknown>> {
+  if (result !== 0 && result !== '0') throw new CallFailure(`result ${String(result)}`)
+  return resultData
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof CallFailure) return error.message
+  if (error instanceof Error) return 'code' in error ? String(error.code) : error.name
+  return 'unknown'
+}

@@ -1,0 +1,56 @@
+import type { SimulatorState } from '../../simulator/index.ts'
+import type { Screen, Style } from './screen.ts'
+import { seconds, whole, type StoryCounts } from './story.ts'
+import type { Tally } from './tally.ts'
+
+interface SummaryInput {
+  readonly tally: Tally
+  readonly counts: StoryCounts
+  readonly state: SimulatorState
+  /** Milliseconds. */
+  readonly ran: number
+}
+
+/** True when every business call was answered with success, and iSales lost none of them and did none twice. */
+export function succeeded({ tally, state }: Pick<SummaryInput, 'tally' | 'state'>): boolean {
+  return (
+    tally.requests > 0 &&
+    tally.failed === 0 &&
+    state.duplicates === 0 &&
+    state.callnos === state.results
+  )
+}
+
+export function printSummary(screen: Screen, input: SummaryInput): void {
+  const { paint, print } = screen
+  const { tally, counts, state } = input
+  const row = (label: string, figure: string, rest: string, style: Style = 'bold'): void => {
+    print(`  ${paint('dim', label.padEnd(12))}${paint(style, figure.padStart(9))}   ${rest}`)
+  }
+  const good = succeeded(input)
+  print('')
+  print(
+    good
+      ? `  ${paint('green', '✔ CTI-OBS never noticed.')} ${paint('dim', `It ran ${seconds(input.ran)}.`)}`
+      : `  ${paint('red', '✘ Not every call went well.')} ${paint('dim', `It ran ${seconds(input.ran)}.`)}`,
+  )
+  print('')
+  const failed = tally.failed === 0 ? 'all answered with success' : `${tally.failed} failed`
+  row('requests', tally.requests.toLocaleString('en'), failed, tally.failed === 0 ? 'green' : 'red')
+  row('renewals', String(counts.renewals), 'ahead of the end of the token, nobody waited')
+  const healed =
+    counts.healed === 0 ? 'of revoked tokens' : `healed, the slowest in ${whole(counts.healing)} ms`
+  row('revocations', `${counts.healed}/${counts.revocations}`, healed)
+  const own = `at iSales; CTI-OBS logged in ${times(counts.clientLogins)} and refreshed ${times(counts.clientRefreshes)}, at the proxy`
+  row('logins', String(counts.logins), own)
+  const twice = state.duplicates === 0 ? 'none' : String(state.duplicates)
+  const written = `results written for the numbers handed out, ${twice} twice`
+  row('work', `${state.results}/${state.callnos}`, written)
+  const p99 = `p50, ${tally.percentile(0.99).toFixed(1)} ms p99, with proxy, iSales and client in one process`
+  row('latency', `${tally.percentile(0.5).toFixed(1)} ms`, p99)
+  print('')
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`
+}
