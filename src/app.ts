@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createHealth } from './admin/health.ts'
+import { createHistory, type History } from './admin/history.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { createAdminApp } from './admin/routes.ts'
+import { readStatus } from './admin/status-read.ts'
+import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { readCredentials } from './config/load.ts'
@@ -34,6 +37,8 @@ export interface AppOptions {
   readonly config: Config
   readonly version: string
   readonly logger: Logger
+  /** What the status page shows of the configuration. Default: nothing. */
+  readonly settings?: readonly EffectiveSetting[]
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
   /** Milliseconds since 1970. Default: the machine's date. */
@@ -79,14 +84,16 @@ export function createApp(options: AppOptions): App {
     rejectionStatuses: [...config.isalesRejectedStatuses],
     collectDefaults: true,
   })
+  const history = createHistory()
   const logSession = sessionLog(logger)
   const observe = (event: SessionEvent): void => {
     metrics.onSessionEvent(event)
+    history.onSessionEvent(event)
     logSession(event)
     options.onSessionEvent?.(event)
   }
   const proxy = openProxy({ ...options, metrics, session, running })
-  const admin = openAdmin({ metrics, session, running, config })
+  const admin = openAdmin({ ...options, metrics, history, session, running })
   let watches: Watch[] = []
 
   return {
@@ -231,20 +238,33 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
 
 /** What an operator, a probe and Prometheus read. */
 function openAdmin({
-  config,
   session,
   metrics,
+  history,
   running,
-}: Pick<ProxyParts, 'config' | 'session' | 'metrics' | 'running'>): Listener {
+  ...options
+}: ProxyParts & { readonly history: History }): Listener {
+  const startedAt = session.keeper.snapshot().now
   const health = createHealth({
     snapshot: session.keeper.snapshot,
     listening: () => running.listening,
     draining: () => running.draining,
   })
+  const status = () =>
+    readStatus({
+      snapshot: session.keeper.snapshot,
+      history: history.view,
+      totals: metrics.totals,
+      wallClock: options.wallClock ?? Date.now,
+      draining: () => running.draining,
+      version: options.version,
+      startedAt,
+      settings: options.settings ?? [],
+    })
   return createListener({
-    address: config.adminListen,
+    address: options.config.adminListen,
     limits: ADMIN_LIMITS,
-    onRequest: honoListener(createAdminApp({ metrics, health })),
+    onRequest: honoListener(createAdminApp({ metrics, health, status })),
   })
 }
 

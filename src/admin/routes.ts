@@ -8,8 +8,8 @@ import type { Status } from './status.ts'
 export interface AdminOptions {
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>
   readonly health: Health
-  /** Feeds `/` and `/status.json`, which are not there without it. */
-  readonly status?: () => Promise<Status>
+  /** Feeds `/` and `/status.json`. */
+  readonly status: () => Promise<Status>
 }
 
 /** What every answer of the admin listener forbids the browser; the status page loosens it for its own style sheet. */
@@ -50,7 +50,7 @@ export function createAdminApp({ metrics, health, status }: AdminOptions): Hono 
   app.get('/startupz', probe(health.started))
   app.get('/readyz', probe(health.ready))
 
-  if (status !== undefined) serveStatus(app, status)
+  serveStatus(app, status)
 
   app.notFound((context) => context.text('Not found\n', 404))
   app.onError((_error, context) => context.text('Internal error\n', 500))

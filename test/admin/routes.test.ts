@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createHealth } from '../../src/admin/health.ts'
 import { createAdminApp } from '../../src/admin/routes.ts'
+import { SCENES, statusOf } from '../browser/states.ts'
 import { snapshot } from './session.ts'
 
 function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean } = {}) {
@@ -16,10 +17,11 @@ function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean
       listening: () => true,
       draining: () => false,
     }),
+    status: () => statusOf(SCENES.healthy),
   })
 }
 
-const PATHS = ['/metrics', '/livez', '/startupz', '/readyz']
+const PATHS = ['/metrics', '/livez', '/startupz', '/readyz', '/', '/status.json']
 
 describe('the admin app', () => {
   it('serves the metrics in the format that Prometheus asks for', async () => {
