@@ -1,0 +1,39 @@
+/**
+ * Tells the paths that are answered here. A spelling that iSales might take for the login or the refresh path
+ * is one of them, too: forwarded with the real token, it would be answered with the next one.
+ *
+ * @param paths those that are answered here, as CTI-OBS is told them.
+ * @returns whether a request target's path, as it came, is to be answered here.
+ */
+export function localPaths(paths: readonly string[]): (path: string) => boolean {
+  const exact = new Set(paths)
+  const plain = new Set(paths.map(plainest))
+  return (path) => exact.has(path) || (UNUSUAL.test(path) && plain.has(plainest(path)))
+}
+
+/** What a path needs to have for `plainest` to change it. */
+const UNUSUAL = /[%;\\.A-Z]|\/\/|\/$/
+/** Decoding is repeated for servers behind servers, each of which decodes once. */
+const ROUNDS = 3
+
+/**
+ * Decoded, in lower case, without parameters, empty and dot segments, and without the suffix that older Spring
+ * ignores: as the most lenient server reads it.
+ */
+function plainest(path: string): string {
+  let text = path
+  for (let round = 0; round < ROUNDS; round += 1) text = decode(text)
+  const segments: string[] = []
+  for (const segment of text.replaceAll('\\', '/').toLowerCase().split('/')) {
+    const name = segment.replace(/[;\0].*$/s, '').trim()
+    if (name === '..') segments.pop()
+    else if (name !== '' && name !== '.') segments.push(name)
+  }
+  return segments.join('/').replace(/\.[^/]*$/, '')
+}
+
+function decode(text: string): string {
+  return text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+}

@@ -1,0 +1,124 @@
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Secret } from '../config/secret.ts'
+
+/**
+ * `access` goes with business calls, `refresh` renews. iSales' Chinese edition puts the refresh token into
+ * the header of business calls, so there both are good.
+ */
+export type TicketKind = 'access' | 'refresh'
+
+export type Verdict = 'valid' | 'expired' | 'invalid'
+
+/** A pair of tickets and their lives in whole seconds. */
+export interface IssuedTickets {
+  readonly access: string
+  readonly accessSeconds: number
+  readonly refresh: string
+  readonly refreshSeconds: number
+}
+
+export interface Tickets {
+  issue(): IssuedTickets
+  /** For a business call, where either kind is good. A verdict of `valid` is remembered. */
+  verify(ticket: string): Verdict
+  /** A new pair for a refresh ticket; an access ticket is `invalid` here. */
+  renew(ticket: string): IssuedTickets | Exclude<Verdict, 'valid'>
+}
+
+export interface TicketOptions {
+  /** Those who share it accept each other's tickets. Undefined: tickets end with this process. */
+  readonly key: Secret | undefined
+  /** Of an access ticket, milliseconds; a refresh ticket lives twelve times as long, as in iSales' example. */
+  readonly lifetime: number
+  /** Milliseconds since 1970: a ticket carries its end through restarts and to other machines. */
+  readonly now: () => number
+}
+
+/**
+ * What a ticket is, in bytes: kind (1), end in seconds since 1970 (6), random (9), HMAC-SHA-256 of those (32).
+ * Nothing of a user is in it, and base64url makes it safe in a header field and in JSON.
+ */
+const END_AT = 1
+const RANDOM_AT = 7
+const MAC_AT = 16
+const LENGTH = 48
+const TEXT_LENGTH = (LENGTH / 3) * 4
+
+const KIND_BYTES = { access: 1, refresh: 2 } as const satisfies Record<TicketKind, number>
+const REFRESH_FACTOR = 12
+const REMEMBERED = 10_000
+/** Changes when the bytes change their meaning, so that an old ticket cannot be read as a new one. */
+const KEY_PURPOSE = 'isales-auth-proxy ticket 1'
+const KEY_BYTES = 32
+
+/** Tickets that need no store: what is known about one is in it, and its HMAC says that we wrote it. */
+export function createTickets(options: TicketOptions): Tickets {
+  const { lifetime, now } = options
+  const key = deriveKey(options.key)
+  // Only what has been verified gets in, so forgeries cannot push a ticket out.
+  const verified = new LRUCache<string, true>({
+    max: REMEMBERED,
+    ttl: 1,
+    // One reading of the clock a look-up is cheaper than the timer that would save it.
+    ttlResolution: 0,
+    perf: { now },
+  })
+  const accessSeconds = Math.max(1, Math.floor(lifetime / 1000))
+  const refreshSeconds = accessSeconds * REFRESH_FACTOR
+
+  function write(kind: TicketKind, seconds: number): string {
+    const bytes = Buffer.alloc(LENGTH)
+    bytes[0] = KIND_BYTES[kind]
+    bytes.writeUIntBE(Math.floor(now() / 1000) + seconds, END_AT, RANDOM_AT - END_AT)
+    randomBytes(MAC_AT - RANDOM_AT).copy(bytes, RANDOM_AT)
+    macOf(key, bytes).copy(bytes, MAC_AT)
+    return bytes.toString('base64url')
+  }
+
+  function issue(): IssuedTickets {
+    const [access, refresh] = [write('access', accessSeconds), write('refresh', refreshSeconds)]
+    return { access, accessSeconds, refresh, refreshSeconds }
+  }
+
+  /** The ticket's bytes when we wrote it and it has not ended. */
+  function read(ticket: string): Buffer | Exclude<Verdict, 'valid'> {
+    if (ticket.length !== TEXT_LENGTH) return 'invalid'
+    const bytes = Buffer.from(ticket, 'base64url')
+    // Node skips what is not base64url; two texts for one ticket would be two entries.
+    if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return 'invalid'
+    if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return 'invalid'
+    return endOf(bytes) > now() ? bytes : 'expired'
+  }
+
+  return {
+    issue,
+    verify(ticket) {
+      if (verified.get(ticket) === true) return 'valid'
+      const bytes = read(ticket)
+      if (typeof bytes === 'string') return bytes
+      // The cache keeps an entry through the last millisecond of its ttl, and 0 would mean for ever.
+      const ttl = endOf(bytes) - now() - 1
+      if (ttl > 0) verified.set(ticket, true, { ttl })
+      return 'valid'
+    },
+    renew(ticket) {
+      const bytes = read(ticket)
+      if (typeof bytes === 'string') return bytes
+      return bytes[0] === KIND_BYTES.refresh ? issue() : 'invalid'
+    },
+  }
+}
+
+function deriveKey(secret: Secret | undefined): Buffer {
+  if (secret === undefined) return randomBytes(KEY_BYTES)
+  return Buffer.from(hkdfSync('sha256', secret.reveal(), '', KEY_PURPOSE, KEY_BYTES))
+}
+
+function macOf(key: Buffer, bytes: Buffer): Buffer {
+  return createHmac('sha256', key).update(bytes.subarray(0, MAC_AT)).digest()
+}
+
+function endOf(bytes: Buffer): number {
+  return bytes.readUIntBE(END_AT, RANDOM_AT - END_AT) * 1000
+}

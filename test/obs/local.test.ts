@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { localPaths } from '../../src/obs/local.ts'
+
+const isLocal = localPaths(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])
+
+test.each([
+  '/rest/v1/auth/login',
+  '/rest/v1/auth/refresh',
+  '/rest/v1/auth/refresh/',
+  '//rest/v1/auth/refresh',
+  '/rest/v1//auth/refresh',
+  '/rest/v1/./auth/refresh',
+  '/rest/v1/x/../auth/refresh',
+  '/rest/v1/%61uth/refresh',
+  '/rest/v1/%2561uth/refresh',
+  '/rest/v1/auth%2Frefresh',
+  String.raw`/rest/v1/auth\refresh`,
+  '/rest/v1/auth/refresh;a=b',
+  '/rest/v1/auth;x/refresh',
+  '/rest/v1/auth/REFRESH',
+  '/Rest/V1/Auth/Refresh',
+  '/rest/v1/auth/refresh.json',
+  '/rest/v1/auth/refresh%00',
+  '/rest/v1/auth/refresh%20',
+])('%s is answered here', (path) => {
+  expect(isLocal(path)).toBe(true)
+})
+
+test.each([
+  '/',
+  '/rest/v1/auth',
+  '/rest/v1/auth/refreshment',
+  '/rest/v1/auth/refresh/more',
+  '/rest/v1/business/tasks',
+  '/rest/v1/Business/tasks;x=%41',
+  '/other/rest/v1/auth/refresh',
+  '/rest/v1/auth/refresh/%zz',
+])('%s is not', (path) => {
+  expect(isLocal(path)).toBe(false)
+})
