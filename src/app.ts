@@ -10,6 +10,7 @@ import type { Config } from './config/config.ts'
 import { readCredentials } from './config/load.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './isales/client.ts'
+import { openLocalLogin } from './local-login.ts'
 import { createAccessLog, type Logger } from './log.ts'
 import { createListener, honoListener, type Listener } from './net/listener.ts'
 import { readUpstreamTls } from './net/upstream-tls.ts'
@@ -215,9 +216,11 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
       allowedPaths: config.allowedPaths,
       maxBodySize: config.maxBodySize,
     },
-    localPaths: new Set(),
-    serveLocal: () => {},
-    gate: undefined,
+    ...openLocalLogin(config, {
+      clock,
+      wallClock: options.wallClock ?? Date.now,
+      onLogin: metrics.obsLogin,
+    }),
     forward(call) {
       running.inFlight += 1
       forward(call)
@@ -233,6 +236,14 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
     ...listenerOptions(config),
     onRequest: front,
     onClientError: metrics.requestError,
+    watchFiles: (paths, onChange) => {
+      const files = watch(paths, onChange)
+      return () => files.close()
+    },
+    onTlsReload(error) {
+      const setting = 'LISTEN_TLS_CERT_FILE'
+      if (error !== undefined) logger.log('secret-unreadable', { setting, error })
+    },
   })
 }
 

@@ -17,6 +17,8 @@ import { createRequestTally, type RequestCount, type RequestTally } from './tall
  */
 export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept'] as const
 export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]
+export const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
+export type ObsLoginOutcome = (typeof OBS_LOGIN_OUTCOMES)[number]
 
 export interface MetricsOptions extends GaugeOptions {
   /** The statuses that may be a rejection: each is a label value, any other counts as `other`. Default 401 and 403. */
@@ -44,7 +46,7 @@ export interface Metrics {
   readonly requestError: (code: ProblemCode) => void
   readonly replay: (outcome: ReplayOutcome) => void
   /** A login of CTI-OBS that was answered here. */
-  readonly obsLogin: (outcome: Outcome) => void
+  readonly obsLogin: (outcome: ObsLoginOutcome) => void
   /** The secret files changed and were read anew. */
   readonly credentialReload: (outcome: Outcome) => void
   readonly totals: () => Promise<MetricsTotals>
@@ -75,7 +77,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     name: 'obs_logins_total',
     help: 'Logins of CTI-OBS that were answered here, by outcome',
     label: 'outcome',
-    values: OUTCOMES,
+    values: OBS_LOGIN_OUTCOMES,
   })
   const errors = counter(registry, {
     name: 'request_errors_total',

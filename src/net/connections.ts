@@ -30,8 +30,6 @@ export interface ConnectionsOptions {
   readonly onProblem: (code: ProblemCode) => void
 }
 
-export type Connections = ReturnType<typeof createConnections>
-
 /** Keeps every open connection: who is over the cap, whose body has stalled, what must not be written into. */
 export function createConnections(options: ConnectionsOptions) {
   const connections = new Map<Socket, Connection>()

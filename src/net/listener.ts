@@ -12,10 +12,6 @@ import { createConnections } from './connections.ts'
 import { readTls, reloadTls } from './tls.ts'
 import type { ListenerTls } from './tls.ts'
 
-export { ListenError } from './address.ts'
-export type { ListenAddress } from './address.ts'
-export type { ListenerTls } from './tls.ts'
-
 /** Durations in milliseconds. */
 export interface ListenerLimits {
   /** From the first byte of a connection or request to the end of its header. Default 15 s. */
@@ -47,7 +43,7 @@ export interface ListenerOptions {
   readonly onClientError?: (code: ProblemCode) => void
 }
 
-export interface ListenerAddress {
+interface ListenerAddress {
   /** `http://127.0.0.1:8080`, `https://[::1]:8443` or `unix:/run/isales/proxy.sock`. */
   readonly text: string
   /** The port that was bound; 0 for a Unix socket. */

@@ -10,8 +10,7 @@ import { ticketIn } from './gate.ts'
 import type { IssuedTickets, Tickets } from './tickets.ts'
 
 /** What became of a login of CTI-OBS: the label values of `obs_logins_total`. */
-export const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
-export type ObsLoginOutcome = (typeof OBS_LOGIN_OUTCOMES)[number]
+export type ObsLoginOutcome = 'success' | 'rejected' | 'throttled' | 'malformed'
 
 /**
  * - `answer`: whoever asks gets a ticket, and calls need none.

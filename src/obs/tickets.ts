@@ -6,9 +6,9 @@ import type { Secret } from '../config/secret.ts'
  * `access` goes with business calls, `refresh` renews. iSales' Chinese edition puts the refresh token into
  * the header of business calls, so there both are good.
  */
-export type TicketKind = 'access' | 'refresh'
+type TicketKind = 'access' | 'refresh'
 
-export type Verdict = 'valid' | 'expired' | 'invalid'
+type Verdict = 'valid' | 'expired' | 'invalid'
 
 /** A pair of tickets and their lives in whole seconds. */
 export interface IssuedTickets {
@@ -19,11 +19,11 @@ export interface IssuedTickets {
 }
 
 export interface Tickets {
-  issue(): IssuedTickets
+  readonly issue: () => IssuedTickets
   /** For a business call, where either kind is good. A verdict of `valid` is remembered. */
-  verify(ticket: string): Verdict
+  readonly verify: (ticket: string) => Verdict
   /** A new pair for a refresh ticket; an access ticket is `invalid` here. */
-  renew(ticket: string): IssuedTickets | Exclude<Verdict, 'valid'>
+  readonly renew: (ticket: string) => IssuedTickets | Exclude<Verdict, 'valid'>
 }
 
 export interface TicketOptions {

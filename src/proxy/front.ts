@@ -20,8 +20,8 @@ export interface Turned {
 
 export interface FrontOptions {
   readonly intake: IntakeRules
-  /** Paths that are answered here, such as login and refresh. */
-  readonly localPaths: ReadonlySet<string>
+  /** Paths that are answered here, such as login and refresh, in whatever spelling. */
+  readonly isLocal: (path: string) => boolean
   readonly serveLocal: (request: IncomingMessage, response: ServerResponse) => void
   readonly gate: Gate | undefined
   readonly forward: Forward
@@ -37,8 +37,11 @@ const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 /** Where every request enters: refused early, answered here, or forwarded. */
 export function createFront(options: FrontOptions): Front {
-  const { intake, localPaths, gate, maxInFlight } = options
+  const { intake, isLocal, gate, maxInFlight } = options
 
+  const turned = (request: IncomingMessage, code: ProblemCode, requestId: string): void => {
+    options.onTurned({ method: request.method ?? '', target: request.url ?? '', code, requestId })
+  }
   const refuse = (
     request: IncomingMessage,
     response: ServerResponse,
@@ -48,7 +51,7 @@ export function createFront(options: FrontOptions): Front {
     // Whatever follows on this connection may be the rest of what was refused.
     response.shouldKeepAlive = false
     writeProblem({ request, response, requestId }, code)
-    options.onTurned({ method: request.method ?? '', target: request.url ?? '', code, requestId })
+    turned(request, code, requestId)
   }
 
   return (request, response) => {
@@ -68,10 +71,12 @@ export function createFront(options: FrontOptions): Front {
     const requestId = admitted.requestId ?? options.newRequestId()
     if (answersOptions(admitted)) {
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
-    } else if (localPaths.has(pathOf(admitted.target))) {
+    } else if (isLocal(pathOf(admitted.target))) {
+      if (admitted.expectsContinue) response.writeContinue()
       options.serveLocal(request, response)
     } else if (gate?.passes(request.rawHeaders) === false) {
       gate.refuse(response, requestId)
+      turned(request, 'not-logged-in', requestId)
     } else if (options.inFlight() >= maxInFlight) {
       refuse(request, response, 'overloaded', requestId)
     } else {

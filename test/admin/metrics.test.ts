@@ -9,6 +9,7 @@ const OPERATIONS = ['login', 'refresh']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other']
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx']
 const OUTCOMES = ['success', 'failure']
+const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed']
 const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept']
 
 function singles(name: string, label: string, values: readonly string[]): readonly string[] {
@@ -36,7 +37,7 @@ describe('the metrics page', () => {
       'requests_in_flight',
       ...singles('token_rejections_total', 'status', ['401', '403', 'other']),
       ...singles('replays_total', 'outcome', REPLAY_OUTCOMES),
-      ...singles('obs_logins_total', 'outcome', OUTCOMES),
+      ...singles('obs_logins_total', 'outcome', OBS_LOGIN_OUTCOMES),
       ...singles('credential_reloads_total', 'outcome', OUTCOMES),
       ...pairs('requests_total', 'method', METHODS, 'status_class', STATUS_CLASSES),
       'request_duration_seconds_count',
