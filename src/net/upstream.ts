@@ -1,10 +1,9 @@
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import type { Secret } from '../config/secret.ts'
 import type { Exchange, ExchangeResult } from '../isales/client.ts'
+import { Attempt, type UpstreamHandler } from './upstream-attempt.ts'
 
-/** The handler of one dispatch, and what it may do meanwhile; undici's own, named here for the other rooms. */
-export type UpstreamHandler = Dispatcher.DispatchHandler
-export type UpstreamController = Dispatcher.DispatchController
+export type { UpstreamController, UpstreamHandler } from './upstream-attempt.ts'
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
 /** Where it failed. `unreachable` and `tls`: no connection came about. */
@@ -57,7 +56,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
   return {
     dispatch(request, handler) {
-      business.dispatch({ ...request, origin: options.origin }, handler)
+      business.dispatch({ ...request, origin: options.origin }, new Attempt(handler))
     },
 
     exchange: (request) => exchange(auth, options, request),

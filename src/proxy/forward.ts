@@ -134,7 +134,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     if (this.#body === undefined && this.#kept === undefined) this.#keepStream()
   }
 
-  onResponseStart(controller: UpstreamController, status: number, _: unknown, reason = ''): void {
+  onResponseStart(controller: UpstreamController, status: number, reason: string): void {
     if (controller !== this.#controller) return
     if (status < 200) {
       relayInformational(this.#call, this.#answerOf(controller, status, reason))
@@ -240,7 +240,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   #answerOf(controller: UpstreamController, status: number, reason: string): UpstreamAnswer {
-    return { status, reason, raw: rawFields(controller), secrets: this.#secrets() }
+    return { status, reason, raw: controller.rawHeaders, secrets: this.#secrets() }
   }
 
   #fail(code: ProblemCode, retryAfter?: number): void {
@@ -307,11 +307,6 @@ class Forwarding implements UpstreamHandler, Expiring {
       requestId,
     })
   }
-}
-
-/** HTTP/1.1 gives its field lines as Buffers, name, value, name, value. */
-function rawFields(controller: UpstreamController): readonly Buffer[] {
-  return (controller.rawHeaders ?? []) as readonly Buffer[]
 }
 
 function codeOfFailure(failure: UpstreamFailure, written: boolean): ProblemCode {
