@@ -7,15 +7,14 @@ import { createControl } from './control.ts'
 import { createDelivery } from './delivery.ts'
 import { createExchange, type AttemptCounts } from './exchange.ts'
 import { createFaults } from './faults.ts'
-import { createLedger, type BusinessRecord, type Ledger, type LedgerCounts } from './ledger.ts'
+import { createLedger, type Ledger, type LedgerCounts } from './ledger.ts'
 import { listen, openListener, type SimulatorTls } from './listener.ts'
 import { checkSwitches, DEFAULT_SWITCHES, type Switches } from './switches.ts'
 
-export type { BusinessRecord, Commands, SimulatorTls, Switches }
+export type { SimulatorTls, Switches }
 export { BASE_PATH, INTERFACE_PATHS } from './business.ts'
-export { BAD_TOKENS, type BadToken, type Failure } from './commands.ts'
+export { BAD_TOKENS, type BadToken } from './commands.ts'
 export { LOGIN_PATH, REFRESH_PATH } from './exchange.ts'
-export type { ResetPoint, SimulatedOperation } from './faults.ts'
 export { ECHO_PATH, UPLOAD_PATH } from './streams.ts'
 
 export interface SimulatorOptions {

@@ -81,7 +81,7 @@ export function inboxOf(socket: Socket): Inbox {
 }
 
 /** Text is sent as Latin-1: one character, one byte. */
-export function toBytes(data: string | Uint8Array): Uint8Array {
+function toBytes(data: string | Uint8Array): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data, 'latin1') : data
 }
 

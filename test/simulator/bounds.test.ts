@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { createAccounts } from '../../src/simulator/accounts.ts'
+import { createLedger } from '../../src/simulator/ledger.ts'
+import { DEFAULT_SWITCHES } from '../../src/simulator/switches.ts'
+
+const CALL = { method: 'POST', url: '/a?x=1', rawHeaders: [], bodyBytes: 0 }
+
+describe('memory has an end', () => {
+  it('the ledger keeps the newest 10,000 requests, the oldest first', () => {
+    const ledger = createLedger()
+    for (let count = 0; count < 10_003; count += 1) ledger.record({ ...CALL, id: undefined })
+    const numbers = ledger.requests().map(({ number }) => number)
+    expect(numbers).toEqual(Array.from({ length: 10_000 }, (_, index) => index + 4))
+  })
+
+  it('the ledger keeps the newest 100,000 ids', () => {
+    const ledger = createLedger()
+    for (let count = 0; count <= 100_000; count += 1) {
+      const id = String(count)
+      ledger.record({ ...CALL, id })
+      ledger.handOut([id])
+      ledger.writeResult(id, 'results')
+    }
+    expect(ledger.executions('0')).toBe(0)
+    expect(ledger.executions('1')).toBe(1)
+    expect([ledger.handedOut().size, ledger.results().size]).toEqual([100_000, 100_000])
+  })
+
+  it('the accounts keep the newest 5,000 sessions, of which a renewed one is new', () => {
+    const { user, password } = DEFAULT_SWITCHES
+    const accounts = createAccounts({ switches: () => DEFAULT_SWITCHES, now: () => 0 })
+    const login = () => accounts.login(user, password).data
+    const [first, second] = [login(), login()]
+    const renewed = accounts.refresh(first?.refreshToken, first?.token).data
+    for (let count = 0; count < 4999; count += 1) login()
+    expect(accounts.accepts(String(renewed?.token))).toBe(true)
+    expect(accounts.accepts(String(second?.token))).toBe(false)
+    expect(accounts.refresh(second?.refreshToken, second?.token).judgement).toBe('refused')
+    expect(accounts.refresh(first?.refreshToken, renewed?.token).judgement).toBe('granted')
+    expect(accounts.issued).toHaveLength(10_000)
+  })
+})
