@@ -26,6 +26,7 @@ import type { SessionEvent } from './session/events.ts'
 import { createSessionKeeper, type SessionKeeper } from './session/keeper.ts'
 import {
   ADMIN_LIMITS,
+  isalesClientOptions,
   listenerOptions,
   ownHosts,
   renewalRules,
@@ -141,16 +142,9 @@ interface SessionPart {
 function openSession(options: AppOptions, observe: (event: SessionEvent) => void): SessionPart {
   const { config } = options
   const upstream = createUpstream(upstreamOptions(config))
-  const isales = createIsalesClient({
-    exchange: upstream.exchange,
-    loginPath: config.isalesLoginPath,
-    refreshPath: config.isalesRefreshPath ?? '',
-    refreshHeader: config.isalesRefreshHeader,
-    refreshHeaderToken: config.isalesRefreshHeaderToken,
-    tokenScheme: config.isalesTokenScheme,
-    assumedLifetime: config.tokenDefaultLifetime,
-    wallClock: options.wallClock ?? Date.now,
-  })
+  const isales = createIsalesClient(
+    isalesClientOptions(config, upstream.exchange, options.wallClock ?? Date.now),
+  )
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
   const keeper = createSessionKeeper({
     rules: renewalRules(config),

@@ -27,6 +27,11 @@ export const LOG_EVENTS = {
     text: 'A protection is switched off by a setting',
     doc: 'A setting switches a protection off; `setting` names it. Meant for tests only.',
   },
+  'setting-doubtful': {
+    level: 'warn',
+    text: 'A setting may not be what was meant',
+    doc: 'A variable looks like a misspelt setting, or a setting does nothing or weakens something beside the others; `setting` names it, `detail` says what to do.',
+  },
   draining: {
     level: 'info',
     text: 'Shutting down: requests under way are finished',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from './config/config.ts'
+import type { Exchange, IsalesClientOptions } from './isales/client.ts'
 import type { ListenerOptions } from './net/listener.ts'
 import { readUpstreamTls, type UpstreamTlsFiles } from './net/upstream-tls.ts'
 import type { UpstreamOptions } from './net/upstream.ts'
@@ -43,6 +44,23 @@ export function upstreamOptions(config: Config): UpstreamOptions {
     maxConnections: config.isalesMaxConnections,
     bodyIdleTimeout: config.bodyIdleTimeout,
     loginTimeout: config.isalesLoginTimeout,
+  }
+}
+
+export function isalesClientOptions(
+  config: Config,
+  exchange: Exchange,
+  wallClock: () => number,
+): IsalesClientOptions {
+  return {
+    exchange,
+    loginPath: config.isalesLoginPath,
+    refreshPath: config.isalesRefreshPath ?? '',
+    refreshHeader: config.isalesRefreshHeader,
+    refreshHeaderToken: config.isalesRefreshHeaderToken,
+    tokenScheme: config.isalesTokenScheme,
+    assumedLifetime: config.tokenDefaultLifetime,
+    wallClock,
   }
 }
 

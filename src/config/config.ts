@@ -1,7 +1,8 @@
 import type { Kind } from './kinds.ts'
 import type { SettingName, SETTINGS } from './settings.ts'
 
-type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Rest}`
+/** `ISALES_URL` becomes `isalesUrl`. */
+export type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Rest}`
   ? `${Lowercase<Head>}${Capitalize<CamelCase<Rest>>}`
   : Lowercase<Name>
 

@@ -1,10 +1,11 @@
-import { configKey, type Config, type ConfigKey } from './config.ts'
+import { configKey, type CamelCase, type Config, type ConfigKey } from './config.ts'
 import type { Fault } from './faults.ts'
 import { FILE_PROBLEMS, readSmallFile, type ReadFile } from './files.ts'
 import { problemOf } from './kinds.ts'
 import { defaultObsLogin, RULES } from './rules.ts'
 import type { Secret } from './secret.ts'
-import { SETTING_LIST, SETTINGS, type Setting, type SettingName } from './settings.ts'
+import type { Setting } from './setting.ts'
+import { SETTING_LIST, SETTINGS, type SettingName } from './settings.ts'
 import { strangers } from './strangers.ts'
 
 export type { Config } from './config.ts'
@@ -26,7 +27,14 @@ export type Loaded =
       readonly sources: Sources
       readonly warnings: readonly Fault[]
     }
-  | { readonly ok: false; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] }
+  | {
+      readonly ok: false
+      readonly faults: readonly Fault[]
+      readonly warnings: readonly Fault[]
+      /** What could be read all the same. */
+      readonly config: Partial<Config>
+      readonly sources: Partial<Sources>
+    }
 
 /** Bytes; no password is longer. */
 const LARGEST_SECRET_FILE = 64 * 1024
@@ -61,7 +69,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
     ...broken.filter((rule) => rule.severity === 'warning').map(bare),
     ...strangers(Object.keys(env)),
   ]
-  if (faults.length > 0) return { ok: false, faults, warnings }
+  if (faults.length > 0) return { ok: false, faults, warnings, config, sources }
   return { ok: true, config: Object.freeze(config), sources: sources as Sources, warnings }
 }
 
@@ -100,14 +108,17 @@ function reread<T>(
   return readValueFile(name, path, readFile) as { readonly value: T } | Fault
 }
 
-/** The variables that hold, or may hold, a secret: delete them from the environment once it was read. */
-export const secretNames: readonly string[] = [
-  'ISALES_PASSWORD',
-  'OBS_PASSWORD',
-  'OBS_TICKET_KEY',
-  'HTTPS_PROXY',
-  'https_proxy',
-]
+/** One setting by itself, for a command that needs no more. */
+export function loadSetting<Name extends SettingName>(
+  name: Name,
+  env: Environment,
+):
+  | { readonly ok: true; readonly value: Config[CamelCase<Name>] }
+  | { readonly ok: false; readonly fault: Fault } {
+  const outcome = readSetting(name, SETTINGS[name], { env, readFile: readSmallFile })
+  if ('problem' in outcome) return { ok: false, fault: outcome }
+  return { ok: true, value: outcome.value as Config[CamelCase<Name>] }
+}
 
 interface Read {
   readonly value: unknown

@@ -41,6 +41,17 @@ export const RULES: readonly Rule[] = [
     },
   }),
   rule({
+    setting: 'ISALES_ALLOW_HTTP',
+    problem: 'is on: the password and the token cross the network in the clear',
+    remedy: 'Use https as soon as iSales has it',
+    severity: 'warning',
+    reads: ['isalesUrl', 'isalesAllowHttp'],
+    broken: ({ isalesUrl, isalesAllowHttp }) => {
+      const { protocol, hostname } = new URL(isalesUrl)
+      return protocol === 'http:' && isalesAllowHttp && !isLoopback(hostname)
+    },
+  }),
+  rule({
     setting: 'ISALES_REFRESH_PATH',
     problem: 'is the same as ISALES_LOGIN_PATH',
     remedy: 'Give the path of the refresh call, or off',

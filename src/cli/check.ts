@@ -1,0 +1,54 @@
+import { formatFault } from '../config/faults.ts'
+import { loadConfig } from '../config/load.ts'
+import { describeConfig, sourceText, type ConfigRow } from '../config/rows.ts'
+import { GROUPS } from '../config/setting.ts'
+import { EXIT } from './exit-codes.ts'
+import { CHECK_FLAGS } from './flag-tables.ts'
+import { parseFlags } from './flags.ts'
+import { checkHealth } from './health.ts'
+import type { Run } from './io.ts'
+import { table } from './table.ts'
+
+/** Shows the configuration and judges it; with `--live` the login too, with `--health` a running proxy instead. */
+export const run: Run = async (args, io) => {
+  const flags = parseFlags(CHECK_FLAGS, args)
+  if (!flags.ok) return EXIT.usage
+  if (flags.values.health === true) return checkHealth(io)
+  const loaded = loadConfig(io.env)
+  const faulty = new Set(loaded.ok ? [] : loaded.faults.map(({ setting }) => setting))
+  io.stdout.write(configTable(describeConfig(loaded), faulty))
+  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatFault(warning)}\n`)
+  if (!loaded.ok) {
+    for (const fault of loaded.faults) io.stderr.write(`Fault: ${formatFault(fault)}\n`)
+    return EXIT.usage
+  }
+  io.stdout.write('\nThe configuration is sound.\n')
+  if (flags.values.live !== true) return EXIT.ok
+  const { checkLive } = await import('./live.ts')
+  return checkLive(loaded.config, io)
+}
+
+const NOT_SET = '-'
+
+/** The default stands where something else is in force. */
+function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): string {
+  const lines: string[][] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
+  let group: string | undefined
+  for (const row of rows) {
+    if (row.group !== group) lines.push([], [GROUPS[row.group]])
+    group = row.group
+    const { setting, value, source } = row
+    const standard = source.from === 'default' ? '' : show(row.default)
+    if (faulty.has(setting) || faulty.has(`${setting}_FILE`)) {
+      lines.push([setting, '(faulty, see below)', NOT_SET, show(row.default)])
+    } else {
+      lines.push([setting, show(value), sourceText(source), standard])
+    }
+  }
+  return table(lines)
+}
+
+function show(value: string | undefined): string {
+  if (value === undefined) return NOT_SET
+  return value === '' ? '(empty)' : value
+}

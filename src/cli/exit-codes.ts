@@ -1,0 +1,29 @@
+/** Exit codes; part of the interface, for scripts and probes. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  refused: 3,
+  unreachable: 4,
+  notReady: 5,
+} as const
+
+/** What each means, for help and docs/configuration.md. */
+export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
+  [
+    '0',
+    'Done. For serve: stopped by SIGTERM or SIGINT, and every request under way was finished or cut after DRAIN_TIMEOUT.',
+  ],
+  ['1', 'It failed while running: an address is taken, or an error that was not foreseen.'],
+  ['2', 'The configuration or the command line is wrong; nothing was started.'],
+  ['3', 'check --live: iSales refused the user or password.'],
+  [
+    '4',
+    'check --live: no login came about (unreachable, TLS, timeout, throttled, or an answer that is none).',
+  ],
+  ['5', 'wait: not ready in time. check --health: the running process does not answer.'],
+  [
+    '130, 143',
+    'A second SIGINT or SIGTERM ended the process at once; wait and check end so at the first.',
+  ],
+]

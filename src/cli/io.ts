@@ -1,0 +1,30 @@
+import type { Environment } from '../config/load.ts'
+
+/** Where a command writes text. */
+export interface Output {
+  write(text: string): unknown
+}
+
+/** All that a command knows of the process; `main.ts` makes it of the real one, tests of their own. */
+export interface Io {
+  readonly stdout: Output
+  readonly stderr: Output
+  /** The environment, secrets included; it is a copy. */
+  readonly env: Environment
+  /** Stdout is a terminal. */
+  readonly isTTY: boolean
+  /** Aborted by the first SIGTERM or SIGINT; the reason is the signal's name. */
+  readonly signal: AbortSignal
+  /** From now on an error that nobody caught is told to `report`, before the process ends. */
+  readonly onFatal: (report: (error: unknown) => void) => void
+}
+
+/** One command; `args` are those after its name. Answers the exit code. */
+export type Run = (args: readonly string[], io: Io) => Promise<number>
+
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }
+
+/** The exit code of a command that a signal ended, as a shell gives it: 128 and the signal's number. */
+export function endedBy(signal: AbortSignal): number {
+  return 128 + (SIGNAL_NUMBERS[String(signal.reason)] ?? 0)
+}

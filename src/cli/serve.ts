@@ -1,0 +1,52 @@
+import { createApp } from '../app.ts'
+import { formatFault } from '../config/faults.ts'
+import { loadConfig } from '../config/load.ts'
+import { createLogger } from '../log.ts'
+import { EXIT } from './exit-codes.ts'
+import type { Run } from './io.ts'
+
+/** The proxy itself, until a signal comes. */
+export const run: Run = async (_, io) => {
+  const loaded = loadConfig(io.env)
+  if (!loaded.ok) {
+    for (const fault of loaded.faults) io.stderr.write(`${formatFault(fault)}\n`)
+    io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
+    return EXIT.usage
+  }
+  const { config, warnings } = loaded
+  const pretty = config.logFormat === 'pretty' || (config.logFormat === 'auto' && io.isTTY)
+  const logger = await createLogger({
+    level: config.logLevel,
+    format: pretty ? 'pretty' : 'json',
+  })
+  const fatal = (error: unknown): void => {
+    logger.log('unexpected', { error }, 'fatal')
+    logger.flush()
+  }
+  io.onFatal(fatal)
+  logger.log('starting', { version: BUILD_VERSION })
+  for (const { setting, problem, remedy } of warnings) {
+    logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+  }
+  try {
+    const app = createApp({ config, version: BUILD_VERSION, logger })
+    await app.start()
+    await aborted(io.signal)
+    await app.stop()
+    return EXIT.ok
+  } catch (error) {
+    // Why a listener could not be opened is the operator's to mend, and says so itself.
+    if (error instanceof Error && error.name === 'ListenError') {
+      io.stderr.write(`${error.message}\n`)
+    }
+    fatal(error)
+    return EXIT.failed
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
