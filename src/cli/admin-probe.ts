@@ -39,21 +39,25 @@ function reachable(host: string): string {
 
 function ask(host: string, port: number, path: string, signal: AbortSignal): Promise<ProbeAnswer> {
   return new Promise((resolve) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT)])
     const failed = (error: NodeJS.ErrnoException): void => {
-      resolve({ status: undefined, code: limit.aborted ? 'no answer in time' : (error.code ?? '') })
+      clearTimeout(limit)
+      resolve({ status: undefined, code: error.code ?? error.name })
     }
-    const request = get({ host, port, path, agent: false, signal: limit }, (response) => {
+    const request = get({ host, port, path, agent: false, signal }, (response) => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
         if (body.length < LARGEST_ANSWER) body += chunk
       })
       response.on('error', failed)
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, reason: reasonIn(body) }),
-      )
+      response.on('end', () => {
+        clearTimeout(limit)
+        resolve({ status: response.statusCode ?? 0, reason: reasonIn(body) })
+      })
     })
+    const limit = setTimeout(() => {
+      request.destroy(Object.assign(new Error('no answer'), { code: 'no answer in time' }))
+    }, PROBE_TIMEOUT)
     request.on('error', failed)
   })
 }

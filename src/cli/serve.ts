@@ -2,6 +2,7 @@ import { createApp } from '../app.ts'
 import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log.ts'
+import { ListenError } from '../net/listener.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
 
@@ -21,6 +22,7 @@ export const run: Run = async (_, io) => {
   })
   const fatal = (error: unknown): void => {
     logger.log('unexpected', { error }, 'fatal')
+    // The process ends before anything else is written.
     logger.flush()
   }
   io.onFatal(fatal)
@@ -36,11 +38,11 @@ export const run: Run = async (_, io) => {
     return EXIT.ok
   } catch (error) {
     // Why a listener could not be opened is the operator's to mend, and says so itself.
-    if (error instanceof Error && error.name === 'ListenError') {
-      io.stderr.write(`${error.message}\n`)
-    }
-    fatal(error)
+    if (error instanceof ListenError) io.stderr.write(`${error.message}\n`)
+    else fatal(error)
     return EXIT.failed
+  } finally {
+    logger.flush()
   }
 }
 
