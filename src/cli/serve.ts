@@ -2,7 +2,7 @@ import { createApp } from '../app.ts'
 import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log.ts'
-import { ListenError } from '../net/listener.ts'
+import { ListenError } from '../net/address.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
 
