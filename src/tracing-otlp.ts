@@ -1,0 +1,135 @@
+import {
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base'
+import type { SessionEvent } from './session/events.ts'
+import {
+  parentOf,
+  type Outgoing,
+  type RequestSpan,
+  type Tracing,
+  type TracingOptions,
+} from './tracing.ts'
+
+/** Milliseconds. */
+const LONGEST_STOP = 2000
+/** A span's name is not for clients to make up (HTTP semantic conventions, `_OTHER`). */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/**
+ * Everything that knows OpenTelemetry. Its own settings (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
+ * `OTEL_BSP_...`) are read by the SDK from the environment. Nothing is registered globally.
+ */
+export function openTracing(options: TracingOptions & { readonly endpoint: string }): Tracing {
+  const { endpoint, serviceName, version, wallClock = Date.now } = options
+  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` })
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
+    spanProcessors: [
+      new BatchSpanProcessor(watched(exporter, options.onDelivery ?? (() => undefined))),
+    ],
+  })
+  const tracer = provider.getTracer('isales-auth-proxy', version)
+
+  return {
+    requestStarted: (method, rawHeaders) => startRequest(tracer, method, rawHeaders),
+    onSessionEvent(event) {
+      exchangeSpan(tracer, event, wallClock())
+    },
+    async stop() {
+      const late = new Promise<void>((resolve) => {
+        setTimeout(resolve, LONGEST_STOP).unref()
+      })
+      await Promise.race([provider.shutdown().catch(() => undefined), late])
+    },
+  }
+}
+
+function startRequest(tracer: Tracer, method: string, rawHeaders: readonly string[]): RequestSpan {
+  const parent = parentOf(rawHeaders)
+  const above =
+    parent === undefined
+      ? ROOT_CONTEXT
+      : trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true })
+  const known = METHODS.has(method) ? method : '_OTHER'
+  const name = known === '_OTHER' ? 'HTTP' : known
+  const attributes = { 'http.request.method': known }
+  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, above)
+  let replay: Span | undefined
+
+  return {
+    outgoing: () => outgoingOf(replay ?? span, parent !== undefined),
+
+    replayed() {
+      const within = trace.setSpan(ROOT_CONTEXT, span)
+      replay = tracer.startSpan('replay', { kind: SpanKind.CLIENT, attributes }, within)
+    },
+
+    ended({ status, code, requestId }) {
+      if (replay !== undefined) finish(replay, status, code)
+      span.setAttribute('isales_proxy.request_id', requestId)
+      finish(span, status, code)
+    },
+  }
+}
+
+function outgoingOf(span: Span, keepState: boolean): Outgoing {
+  const { traceId, spanId, traceFlags } = span.spanContext()
+  return { traceparent: `00-${traceId}-${spanId}-0${traceFlags & 1}`, keepState }
+}
+
+function finish(span: Span, status: number, code: string | undefined): void {
+  if (status > 0) span.setAttribute('http.response.status_code', status)
+  if (code !== undefined) span.setAttribute('error.type', code)
+  // HTTP semantic conventions: for a server, a 4xx is no error of the span.
+  if (code !== undefined || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
+  span.end()
+}
+
+/** A login or refresh is known when it has ended; its start is counted back. */
+function exchangeSpan(tracer: Tracer, event: SessionEvent, wallNow: number): void {
+  if (event.type !== 'granted' && event.type !== 'failed') return
+  const attributes: Attributes =
+    event.type === 'granted'
+      ? { 'isales_proxy.generation': event.session.generation }
+      : { 'error.type': event.failure.reason }
+  const status = event.type === 'failed' ? event.failure.status : undefined
+  if (status !== undefined) attributes['http.response.status_code'] = status
+  const startTime = wallNow - event.durationMs
+  const span = tracer.startSpan(
+    event.operation,
+    { kind: SpanKind.CLIENT, attributes, startTime },
+    ROOT_CONTEXT,
+  )
+  if (event.type === 'failed') span.setStatus({ code: SpanStatusCode.ERROR })
+  span.end(wallNow)
+}
+
+/** The SDK says nothing of spans that it could not deliver; this says it once for each change. */
+function watched(exporter: SpanExporter, onDelivery: (working: boolean) => void): SpanExporter {
+  let working = true
+  return {
+    export(spans, done) {
+      exporter.export(spans, (result) => {
+        const works = (result.code as number) === 0
+        if (works !== working) onDelivery(works)
+        working = works
+        done(result)
+      })
+    },
+    shutdown: () => exporter.shutdown(),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+  }
+}

@@ -1,0 +1,83 @@
+import type { SessionEvent } from './session/events.ts'
+
+/** W3C Trace Context: what goes into the `traceparent` field of a request to iSales. */
+export interface Outgoing {
+  readonly traceparent: string
+  /** False: the client's trace is not continued, so its `tracestate` must not be sent on (section 3.3.1). */
+  readonly keepState: boolean
+}
+
+/** How a request ended, for its span. */
+export interface SpanEnd {
+  /** 0: the client left before an answer began. */
+  readonly status: number
+  /** The problem code, when the proxy itself answered with an error. */
+  readonly code: string | undefined
+  readonly requestId: string
+}
+
+/** One request in a trace. */
+export interface RequestSpan {
+  readonly outgoing: () => Outgoing
+  /** The request is sent once more, with a newer token; `outgoing` then names the span of that. */
+  readonly replayed: () => void
+  readonly ended: (end: SpanEnd) => void
+}
+
+export interface Tracing {
+  /** @param rawHeaders name, value, name, value, as Node gives them. */
+  readonly requestStarted: (method: string, rawHeaders: readonly string[]) => RequestSpan
+  /** Makes a span of each login and refresh. */
+  readonly onSessionEvent: (event: SessionEvent) => void
+  /** Sends what is still in memory, for at most 2 s. */
+  readonly stop: () => Promise<void>
+}
+
+export interface TracingOptions {
+  /** Where OTLP over HTTP is accepted; `/v1/traces` is appended. Undefined: no tracing. */
+  readonly endpoint: string | undefined
+  readonly serviceName: string
+  readonly version: string
+  /** Milliseconds since 1970. Default: the machine's date. */
+  readonly wallClock?: () => number
+  /** Told each time the delivery of spans begins to fail, and each time it works again. */
+  readonly onDelivery?: (working: boolean) => void
+}
+
+/** Loads OpenTelemetry, if traces are to be exported; otherwise nothing is loaded and undefined comes back. */
+export async function loadTracing(options: TracingOptions): Promise<Tracing | undefined> {
+  const { endpoint } = options
+  if (endpoint === undefined) return undefined
+  const { openTracing } = await import('./tracing-otlp.ts')
+  return openTracing({ ...options, endpoint })
+}
+
+/** A span context that came from outside. */
+export interface ParentContext {
+  readonly traceId: string
+  readonly spanId: string
+  readonly traceFlags: number
+}
+
+const TRACEPARENT = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/
+const ZEROS = /^0+$/
+
+/**
+ * W3C Trace Context section 3.2: the parent that a client names, or undefined when it names none, more than one, or
+ * one that is malformed: then a new trace begins.
+ */
+export function parentOf(rawHeaders: readonly string[]): ParentContext | undefined {
+  let value: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() !== 'traceparent') continue
+    if (value !== undefined) return undefined
+    value = rawHeaders[i + 1]
+  }
+  const [, version, traceId = '', spanId = '', flags = '', more] =
+    TRACEPARENT.exec(value ?? '') ?? []
+  if (version === undefined || version === 'ff') return undefined
+  // Only a later version may hold more than these four fields.
+  if (version === '00' && more !== undefined) return undefined
+  if (ZEROS.test(traceId) || ZEROS.test(spanId)) return undefined
+  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1 }
+}

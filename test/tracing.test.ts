@@ -1,0 +1,298 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { build } from 'esbuild'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { loadTracing, parentOf, type Tracing } from '../src/tracing.ts'
+import { CANARY, failed, granted } from './admin/session.ts'
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const PARENT = '00f067aa0ba902b7'
+const WALL = Date.parse('2026-03-02T09:41:05Z')
+
+interface Attribute {
+  readonly key: string
+  readonly value: { readonly stringValue?: string; readonly intValue?: number }
+}
+
+interface ReceivedSpan {
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly name: string
+  readonly kind: number
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly attributes: readonly Attribute[]
+  readonly status: { readonly code?: number }
+}
+
+interface Export {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] }
+    readonly scopeSpans: readonly { readonly spans: readonly ReceivedSpan[] }[]
+  }[]
+}
+
+/** A collector that remembers what it was sent. */
+async function openReceiver() {
+  const received: { url: string; headers: IncomingHttpHeaders; body: string }[] = []
+  let status = 200
+  const server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
+    request.on('end', () => {
+      received.push({ url: request.url ?? '', headers: request.headers, body })
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end('{}')
+    })
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  return {
+    received,
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    answer: (code: number) => {
+      status = code
+    },
+    spans: () =>
+      received.flatMap(({ body }) =>
+        (JSON.parse(body) as Export).resourceSpans.flatMap(({ scopeSpans }) =>
+          scopeSpans.flatMap(({ spans }) => spans),
+        ),
+      ),
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+function attributesOf(span: ReceivedSpan | undefined): Readonly<Record<string, string | number>> {
+  return Object.fromEntries(
+    (span?.attributes ?? []).map(({ key, value }) => [
+      key,
+      value.stringValue ?? value.intValue ?? '',
+    ]),
+  )
+}
+
+const END = { status: 200, code: undefined, requestId: 'r-1' }
+
+describe('tracing', () => {
+  let receiver: Awaited<ReturnType<typeof openReceiver>>
+  let tracing: Tracing
+  const deliveries: boolean[] = []
+
+  beforeEach(async () => {
+    deliveries.length = 0
+    receiver = await openReceiver()
+    const opened = await loadTracing({
+      endpoint: receiver.endpoint,
+      serviceName: 'proxy-under-test',
+      version: '1.2.3',
+      wallClock: () => WALL,
+      onDelivery: (working) => deliveries.push(working),
+    })
+    if (opened === undefined) throw new Error('tracing is off')
+    tracing = opened
+  })
+  afterEach(() => {
+    receiver.close()
+  })
+
+  it('exports a request as a span of the trace that the client began', async () => {
+    const span = tracing.requestStarted('POST', ['TraceParent', `00-${TRACE}-${PARENT}-01`])
+    span.ended(END)
+    await tracing.stop()
+    const [sent] = receiver.spans()
+    expect(sent).toMatchObject({ name: 'POST', kind: 2, traceId: TRACE, parentSpanId: PARENT })
+    expect(attributesOf(sent)).toEqual({
+      'http.request.method': 'POST',
+      'http.response.status_code': 200,
+      'isales_proxy.request_id': 'r-1',
+    })
+  })
+
+  it('sends iSales the trace of the client with our own span in it', async () => {
+    const span = tracing.requestStarted('POST', ['traceparent', `00-${TRACE}-${PARENT}-01`])
+    const { traceparent, keepState } = span.outgoing()
+    span.ended(END)
+    await tracing.stop()
+    expect(traceparent).toBe(`00-${TRACE}-${receiver.spans()[0]?.spanId}-01`)
+    expect(keepState).toBe(true)
+  })
+
+  it('begins a trace when the client names none, and drops the state of one it could not read', async () => {
+    const span = tracing.requestStarted('GET', ['traceparent', 'nonsense', 'tracestate', 'a=b'])
+    const { traceparent, keepState } = span.outgoing()
+    span.ended(END)
+    await tracing.stop()
+    expect(parentOf(['traceparent', traceparent])).toBeDefined()
+    expect(keepState).toBe(false)
+    expect(receiver.spans()[0]?.parentSpanId ?? '').toBe('')
+  })
+
+  it('exports nothing of a trace that the client chose not to sample, and passes that on', async () => {
+    const span = tracing.requestStarted('GET', ['traceparent', `00-${TRACE}-${PARENT}-00`])
+    expect(span.outgoing().traceparent).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`))
+    span.ended(END)
+    await tracing.stop()
+    expect(receiver.spans()).toEqual([])
+  })
+
+  it('shows a replay as a span within the request, and names it to iSales', async () => {
+    const span = tracing.requestStarted('POST', [])
+    const first = span.outgoing().traceparent
+    span.replayed()
+    const second = span.outgoing().traceparent
+    span.ended({ ...END, status: 403 })
+    await tracing.stop()
+    const request = receiver.spans().find(({ name }) => name === 'POST')
+    const replay = receiver.spans().find(({ name }) => name === 'replay')
+    expect(replay).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
+    expect(first).toContain(String(request?.spanId))
+    expect(second).toContain(String(replay?.spanId))
+    expect(attributesOf(replay)['http.response.status_code']).toBe(403)
+  })
+
+  it('marks an error of the proxy and a 5xx, and neither a 4xx nor a client that left', async () => {
+    const ends = [
+      { ...END, status: 503, code: 'no-token' },
+      { ...END, status: 500 },
+      { ...END, status: 404 },
+      { ...END, status: 0 },
+    ]
+    for (const end of ends) tracing.requestStarted('GET', []).ended(end)
+    await tracing.stop()
+    const spans = receiver.spans()
+    expect(spans.map(({ status }) => status.code ?? 0)).toEqual([2, 2, 0, 0])
+    expect(attributesOf(spans[0])['error.type']).toBe('no-token')
+    expect(attributesOf(spans[3])).not.toHaveProperty('http.response.status_code')
+  })
+
+  it('lets no client make up the name of a span', async () => {
+    tracing.requestStarted('BREW\u0000x', []).ended(END)
+    await tracing.stop()
+    expect(receiver.spans()[0]?.name).toBe('HTTP')
+    expect(receiver.received[0]?.body).not.toContain('BREW')
+  })
+
+  it('exports logins and refreshes with their duration, and no secret', async () => {
+    tracing.onSessionEvent({ type: 'exchange-started', operation: 'login', at: 1 })
+    tracing.onSessionEvent(granted({ durationMs: 250 }))
+    const failure = { reason: 'rejected', status: 403, detail: 'status 403' } as const
+    tracing.onSessionEvent(failed({ operation: 'refresh', failure }))
+    tracing.onSessionEvent({ type: 'credentials-changed', at: 2 })
+    await tracing.stop()
+    const [login, refresh, ...more] = receiver.spans()
+    expect(more).toEqual([])
+    expect(login).toMatchObject({ name: 'login', kind: 3 })
+    expect(BigInt(login?.endTimeUnixNano ?? 0) - BigInt(login?.startTimeUnixNano ?? 0)).toBe(
+      250_000_000n,
+    )
+    expect(login?.endTimeUnixNano).toBe(`${WALL}000000`)
+    expect(refresh).toMatchObject({ name: 'refresh', status: { code: 2 } })
+    expect(attributesOf(refresh)).toEqual({
+      'error.type': 'rejected',
+      'http.response.status_code': 403,
+    })
+    expect(receiver.received[0]?.body).not.toContain(CANARY)
+  })
+
+  it('names the service, and asks at the standard path', async () => {
+    tracing.requestStarted('GET', []).ended(END)
+    await tracing.stop()
+    const [{ url, body, headers } = { url: '', body: '{}', headers: {} }] = receiver.received
+    expect(url).toBe('/v1/traces')
+    expect(headers['content-type']).toBe('application/json')
+    const [first] = (JSON.parse(body) as Export).resourceSpans
+    expect(
+      Object.fromEntries(
+        (first?.resource.attributes ?? []).map(({ key, value }) => [key, value.stringValue]),
+      ),
+    ).toMatchObject({ 'service.name': 'proxy-under-test', 'service.version': '1.2.3' })
+  })
+
+  it('says once that spans cannot be delivered', async () => {
+    receiver.answer(400)
+    for (let n = 0; n < 1100; n += 1) tracing.requestStarted('GET', []).ended(END)
+    await tracing.stop()
+    expect(receiver.received.length).toBeGreaterThan(1)
+    expect(deliveries).toEqual([false])
+  })
+
+  it('ends within seconds when the collector is gone', async () => {
+    receiver.close()
+    tracing.requestStarted('GET', []).ended(END)
+    const began = performance.now()
+    await tracing.stop()
+    expect(performance.now() - began).toBeLessThan(4000)
+  })
+})
+
+describe('tracing that is off', () => {
+  it('is not there', async () => {
+    const options = { endpoint: undefined, serviceName: 'x', version: '1' }
+    expect(await loadTracing(options)).toBeUndefined()
+  })
+
+  it('loads nothing of the SDK', async () => {
+    const { metafile } = await build({
+      entryPoints: ['src/tracing.ts'],
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      outdir: 'out',
+      write: false,
+      metafile: true,
+    })
+    const loaded = (name: string): readonly string[] => {
+      const output = metafile.outputs[name]
+      const statically = output?.imports.filter(({ kind }) => kind === 'import-statement') ?? []
+      return [
+        ...Object.keys(output?.inputs ?? {}),
+        ...statically.flatMap(({ path }) => (path in metafile.outputs ? loaded(path) : [])),
+      ]
+    }
+    expect(loaded('out/tracing.js')).toEqual(['src/tracing.ts'])
+    expect(Object.keys(metafile.inputs).length).toBeGreaterThan(50)
+  })
+})
+
+describe('the parent that a client names', () => {
+  const good = `00-${TRACE}-${PARENT}-01`
+
+  it('is read from its field, whatever stands around it', () => {
+    expect(parentOf(['Host', 'x', 'TRACEPARENT', good, 'A', 'b'])).toEqual({
+      traceId: TRACE,
+      spanId: PARENT,
+      traceFlags: 1,
+    })
+  })
+
+  it.each([
+    ['the sampled flag alone', `00-${TRACE}-${PARENT}-ff`, 1],
+    ['not sampled', `00-${TRACE}-${PARENT}-02`, 0],
+    ['of a later version with more fields', `01-${TRACE}-${PARENT}-01-more`, 1],
+  ])('counts with %s', (_case, value, traceFlags) => {
+    expect(parentOf(['traceparent', value])?.traceFlags).toBe(traceFlags)
+  })
+
+  it.each([
+    ['absent', []],
+    ['empty', ['traceparent', '']],
+    ['named twice', ['traceparent', good, 'Traceparent', good]],
+    ['of the forbidden version', ['traceparent', `ff-${TRACE}-${PARENT}-01`]],
+    ['in capitals', ['traceparent', good.toUpperCase()]],
+    ['too short', ['traceparent', good.slice(0, -1)]],
+    ['too long for its version', ['traceparent', `${good}-more`]],
+    ['without a separator', ['traceparent', `${good}00`]],
+    ['a trace of zeros', ['traceparent', `00-${'0'.repeat(32)}-${PARENT}-01`]],
+    ['a span of zeros', ['traceparent', `00-${TRACE}-${'0'.repeat(16)}-01`]],
+    ['surrounded by spaces', ['traceparent', ` ${good}`]],
+    ['huge', ['traceparent', good.repeat(10_000)]],
+  ])('does not count when it is %s', (_case, rawHeaders) => {
+    expect(parentOf(rawHeaders)).toBeUndefined()
+  })
+})
