@@ -26,6 +26,8 @@ import type { SessionEvent } from './session/events.ts'
 import { createSessionKeeper, type SessionKeeper } from './session/keeper.ts'
 import {
   ADMIN_LIMITS,
+  answerInspector,
+  forwardLimits,
   isalesClientOptions,
   listenerOptions,
   ownHosts,
@@ -190,11 +192,9 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
       pseudonym: 'isales-auth-proxy',
     }),
     deadlines: createDeadlines(clock, config.clientDeadline),
+    inspector: answerInspector(config),
     clock,
-    rejectedStatuses: new Set(config.isalesRejectedStatuses),
-    replayBodySize: config.replayBodySize,
-    maxBodySize: config.maxBodySize,
-    tokenWait: config.tokenWait,
+    ...forwardLimits(config),
     onEnd(end) {
       running.inFlight -= 1
       const { method, status, durationMs, upstreamMs = -1 } = end

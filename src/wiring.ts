@@ -4,6 +4,8 @@ import type { Exchange, IsalesClientOptions } from './isales/client.ts'
 import type { ListenerOptions } from './net/listener.ts'
 import { readUpstreamTls, type UpstreamTlsFiles } from './net/upstream-tls.ts'
 import type { UpstreamOptions } from './net/upstream.ts'
+import type { ForwardOptions } from './proxy/call.ts'
+import { createInspector, type AnswerInspector } from './proxy/inspect.ts'
 import type { RenewalRules } from './session/state.ts'
 
 /** From the settings to what each room asks for: names change here, and nothing else does. */
@@ -81,6 +83,26 @@ export function listenerOptions(
       ? {}
       : { tls: { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) } }),
   }
+}
+
+export function forwardLimits(
+  config: Config,
+): Pick<
+  ForwardOptions,
+  'rejectedStatuses' | 'replayBodySize' | 'maxBodySize' | 'tokenWait' | 'stallTimeout'
+> {
+  return {
+    rejectedStatuses: new Set(config.isalesRejectedStatuses),
+    replayBodySize: config.replayBodySize,
+    maxBodySize: config.maxBodySize,
+    tokenWait: config.tokenWait,
+    stallTimeout: config.bodyIdleTimeout,
+  }
+}
+
+/** What is looked for in answers before they are relayed; undefined: nothing, and none is held back. */
+export function answerInspector(config: Config): AnswerInspector | undefined {
+  return createInspector({ rejectedResults: config.isalesRejectedResults })
 }
 
 /** The admin listener serves probes, Prometheus and a person or two. */

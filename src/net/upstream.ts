@@ -6,8 +6,11 @@ import { Attempt, type UpstreamHandler } from './upstream-attempt.ts'
 export type { UpstreamController, UpstreamHandler } from './upstream-attempt.ts'
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
-/** Where it failed. `unreachable` and `tls`: no connection came about. */
-export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout'
+/**
+ * Where it failed. `unreachable` and `tls`: no connection came about. `invalid`: the request could not be written as
+ * HTTP. `closed`: the pool was shut down.
+ */
+export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
 
 export interface UpstreamTls {
   readonly ca?: string | undefined
@@ -131,7 +134,9 @@ async function exchange(
     }
   } catch (error) {
     if (limit.aborted) return { ok: false, failure: 'timeout', code: 'no whole answer in time' }
-    return { ok: false, ...classify(error) }
+    const { failure, code } = classify(error)
+    const ours = failure === 'invalid' || failure === 'closed'
+    return { ok: false, failure: ours ? 'broken' : failure, code }
   }
 }
 
@@ -164,6 +169,8 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
   'EADDRNOTAVAIL',
 ])
+const INVALID: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
+const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
 /** OpenSSL's verification results as Node names them, and its alerts. */
 const TLS_CODE =
   /^(?:ERR_(?:TLS|SSL)_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH|EPROTO$)/
@@ -173,6 +180,8 @@ export function classify(error: unknown): { failure: UpstreamFailure; code: stri
   const code = codeOf(error)
   if (TIMEOUTS.has(code)) return { failure: 'timeout', code }
   if (UNREACHABLE.has(code)) return { failure: 'unreachable', code }
+  if (INVALID.has(code)) return { failure: 'invalid', code }
+  if (CLOSED.has(code)) return { failure: 'closed', code }
   if (TLS_CODE.test(code)) return { failure: 'tls', code }
   return { failure: 'broken', code }
 }

@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answerFields } from './headers.ts'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { FieldLines } from './headers.ts'
 import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
 
 /** The exchange with the client that an answer belongs to. */
@@ -9,43 +9,40 @@ export interface Answering {
   readonly requestId: string
 }
 
-/** The head of an answer of iSales, as it came. */
-export interface UpstreamAnswer {
+/** The head of an answer as the client is to get it. */
+export interface AnswerHead {
   readonly status: number
+  /** As undici gives it: read as UTF-8, and of a phrase that came in pieces the last one only. */
   readonly reason: string
-  /** Name, value, name, value. */
-  readonly raw: readonly Uint8Array[]
-  /** A field that carries one of these is not relayed. */
-  readonly secrets: readonly string[]
+  readonly fields: FieldLines
 }
 
-/** Relays the head; returns the announced length of the body, -1 when it is not known. */
-export function relayHead(
-  { request, response, requestId }: Answering,
-  answer: UpstreamAnswer,
-): number {
-  const { status, reason, raw, secrets } = answer
-  const { fields, contentLength } = answerFields(status, raw, secrets, requestId)
+/** @throws when Node would not send these fields; nothing is sent then. */
+export function relayHead({ request, response }: Answering, head: AnswerHead): void {
   closeIfUnread(request, response)
-  response.writeHead(status, reason, fields)
+  response.writeHead(head.status, reasonBytes(head), head.fields as string[])
   // Head and first piece leave together when they came together; else the head goes alone, now.
   process.nextTick(flushHead, response)
-  return contentLength
+}
+
+/** Relays an answer whose body is at hand. */
+export function relayWhole({ request, response }: Answering, head: AnswerHead, body: Buffer): void {
+  closeIfUnread(request, response)
+  response.writeHead(head.status, reasonBytes(head), head.fields as string[])
+  response.end(body)
 }
 
 /**
  * Relays a 1xx answer. Node has methods for three of them only, each with its own idea of the fields; nothing of
  * the final answer has been written yet, so the bytes may go straight to the socket.
  */
-export function relayInformational(
-  { request, response, requestId }: Answering,
-  { status, reason, raw, secrets }: UpstreamAnswer,
-): void {
-  if (request.httpVersion === '1.0' || response.socket === null) return
-  const { fields } = answerFields(status, raw, secrets, requestId)
-  let head = `HTTP/1.1 ${status} ${reason}\r\n`
-  for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`
-  response.socket.write(`${head}\r\n`, 'latin1')
+export function relayInformational({ request, response }: Answering, head: AnswerHead): void {
+  // RFC 9110 section 15.2: none to a 1.0 client. Behind another answer on its connection, it is not its turn.
+  if (request.httpVersion === '1.0' || response.socket === null || response.headersSent) return
+  const { status, fields } = head
+  let bytes = `HTTP/1.1 ${status} ${reasonBytes(head)}\r\n`
+  for (let i = 0; i < fields.length; i += 2) bytes += `${fields[i]}: ${fields[i + 1]}\r\n`
+  response.socket.write(`${bytes}\r\n`, 'latin1')
 }
 
 /** Writes an answer of our own. `retryAfter` in milliseconds, told with a 503. */
@@ -60,9 +57,23 @@ export function writeProblem(
   response.end(body)
 }
 
+/** RFC 9110 section 6.4.1. */
+export function hasNoBody(method: string | undefined, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304
+}
+
 /** An answer before the request's end: what is left of it must not be taken for the next request. */
 function closeIfUnread(request: IncomingMessage, response: ServerResponse): void {
   if (!request.complete) response.shouldKeepAlive = false
+}
+
+/** One character a byte, and none that Node would refuse: a phrase in Chinese is no reason to lose the answer. */
+function reasonBytes({ status, reason }: AnswerHead): string {
+  const usual = STATUS_CODES[status]
+  if (usual?.endsWith(reason) === true) return usual
+  return Buffer.from(reason)
+    .toString('latin1')
+    .replaceAll(/[^\t -~\u0080-\u00ff]/g, '')
 }
 
 function flushHead(response: ServerResponse): void {

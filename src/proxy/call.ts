@@ -5,6 +5,7 @@ import type { Session } from '../session/session.ts'
 import type { Unavailable, Wish } from '../session/waiters.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { OutgoingRequest } from './headers.ts'
+import type { AnswerInspector } from './inspect.ts'
 import type { Admitted } from './intake.ts'
 import type { ProblemCode } from './problem.ts'
 
@@ -46,6 +47,8 @@ export interface ForwardOptions {
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestFields: (request: OutgoingRequest) => string[]
   readonly deadlines: Deadlines
+  /** Undefined: answers are relayed without a look. */
+  readonly inspector: AnswerInspector | undefined
   readonly clock: Clock
   readonly rejectedStatuses: ReadonlySet<number>
   /** Bytes; a body up to this is kept for a replay. */
@@ -53,6 +56,8 @@ export interface ForwardOptions {
   readonly maxBodySize: number
   /** Milliseconds that a request may wait for a token. */
   readonly tokenWait: number
+  /** Milliseconds in which a client must take some byte of an answer that waits for it. */
+  readonly stallTimeout: number
   readonly onEnd: (end: RequestEnd) => void
   readonly onReplay: (outcome: ReplayOutcome) => void
 }

@@ -1,11 +1,14 @@
-import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../net/upstream.ts'
+import type { UpstreamController, UpstreamHandler } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
-import { relayHead, relayInformational, writeProblem, type UpstreamAnswer } from './answer.ts'
+import { relayInformational, writeProblem, type AnswerHead } from './answer.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
 import type { Call, ForwardOptions } from './call.ts'
 import type { Expiring } from './deadlines.ts'
+import { answerOf, requestOf } from './exchange.ts'
+import { LARGEST_HELD } from './inspect.ts'
 import type { ProblemCode } from './problem.ts'
-import { mayResend } from './replay.ts'
+import { Relay } from './relay.ts'
+import { codeOfFailure, mayResend } from './replay.ts'
 
 /** Sends one request on, start to end. It never throws: whatever happens becomes an answer or a closed connection. */
 export type Forward = (call: Call) => void
@@ -19,8 +22,15 @@ export function createForward(options: ForwardOptions): Forward {
 /** Milliseconds before a connection is tried again, times the number of tries: a restarting iSales needs a moment. */
 const RECONNECT_PAUSE = 50
 
-/** What stage a request is at; it decides what a deadline or a lost client means. */
-type Phase = 'reading' | 'waiting' | 'connecting' | 'sent' | 'answering' | 'ended'
+/** What a deadline means at each stage of a request; an answer that has begun has none. */
+const EXPIRED = {
+  reading: 'request-timeout',
+  waiting: 'no-token',
+  connecting: 'out-of-time',
+  sent: 'upstream-timeout',
+  answering: undefined,
+  ended: undefined,
+} as const satisfies Record<string, ProblemCode | undefined>
 
 /** One request: undici's handler, the deadline's entry and the state between them in one object. */
 class Forwarding implements UpstreamHandler, Expiring {
@@ -30,7 +40,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   readonly #options: ForwardOptions
   readonly #call: Call
   readonly #startedAt: number
-  #phase: Phase = 'reading'
+  #phase: keyof typeof EXPIRED = 'reading'
   /** Kept for a replay: a Buffer, null for no body, undefined for a stream that is not (yet) kept whole. */
   #body: Buffer | null | undefined
   #kept: KeptBody | undefined
@@ -38,10 +48,11 @@ class Forwarding implements UpstreamHandler, Expiring {
   /** The attempt whose answer counts; callbacks that carry another one are of an abandoned attempt. */
   #controller: UpstreamController | undefined
   #abandoned: UpstreamController | undefined
+  #abandonedBytes = 0
   #waiting: AbortController | undefined
   #retries = 0
   #replayed = false
-  #remaining = -1
+  #relay: Relay | undefined
   #sentAt = 0
   #upstreamMs: number | undefined
   #code: ProblemCode | undefined
@@ -94,77 +105,63 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   #dispatch(session: Session): void {
-    const { request, admitted, requestId } = this.#call
-    const { framing } = admitted
+    const { dispatch, clock, requestFields } = this.#options
     this.#session = session
     this.#phase = 'connecting'
     this.#controller = undefined
-    this.#sentAt = this.#options.clock.now()
-    const streamed = this.#body === undefined
-    const headers = this.#options.requestFields({
-      rawHeaders: request.rawHeaders,
-      credential: session.credential.reveal(),
-      requestId,
-      contentLength: streamed && framing !== 'chunked' ? String(framing) : undefined,
-      maxForwards: admitted.maxForwards,
-    })
-    const method = request.method ?? 'GET'
-    this.#options.dispatch(
-      {
-        method,
-        path: admitted.target,
-        headers,
-        body: streamed ? request : (this.#body ?? null),
-        // undici closes the connection after a HEAD unless told otherwise.
-        ...(method === 'HEAD' ? { reset: false } : {}),
-      },
-      this,
-    )
+    this.#sentAt = clock.now()
+    dispatch(requestOf(this.#call, session, this.#body, requestFields), this)
   }
 
   // What undici tells of the attempt, in the order in which it happens.
 
   onRequestStart(controller: UpstreamController): void {
-    if (this.#phase !== 'connecting') {
-      controller.abort(new Error('the request ended before it was sent'))
-      return
-    }
+    // Thrown, not aborted: an abort would cost a connection on which nothing was written yet.
+    if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
     this.#phase = 'sent'
     this.#controller = controller
-    if (this.#body === undefined && this.#kept === undefined) this.#keepStream()
+    if (this.#call.admitted.framing === 'chunked' && this.#body === undefined) this.#keepStream()
   }
 
   onResponseStart(controller: UpstreamController, status: number, reason: string): void {
     if (controller !== this.#controller) return
+    const { clock, rejectedStatuses, inspector, stallTimeout } = this.#options
+    const answer = answerOf(controller, status, this.#call.requestId, this.#session)
     if (status < 200) {
-      relayInformational(this.#call, this.#answerOf(controller, status, reason))
+      this.#relayInformational(controller, { status, reason, fields: answer.fields })
       return
     }
-    this.#upstreamMs = this.#options.clock.now() - this.#sentAt
-    if (this.#judge(status)) this.#relayHead(controller, status, reason)
+    this.#upstreamMs = clock.now() - this.#sentAt
+    if (rejectedStatuses.has(status) && this.#heals(status)) return
+    const relay = new Relay(this.#call, { status, reason }, answer, stallTimeout)
+    this.#relay = relay
+    if (rejectedStatuses.has(status)) this.#startRelay(relay)
+    else if (inspector?.wants(this.#call, status) === true) relay.hold()
+    else {
+      this.#accept()
+      this.#startRelay(relay)
+    }
   }
 
   onResponseData(controller: UpstreamController, chunk: Buffer): void {
-    if (controller !== this.#controller) return
-    const { response } = this.#call
-    if (chunk.length === this.#remaining) {
-      response.end(chunk)
-      return
+    if (controller === this.#abandoned) this.#drainAbandoned(controller, chunk.length)
+    const relay = this.#relay
+    if (controller !== this.#controller || relay === undefined) return
+    if (!relay.holding) relay.piece(controller, chunk)
+    else if (!relay.holdPiece(chunk)) {
+      this.#accept()
+      if (this.#startRelay(relay)) relay.release(controller)
     }
-    this.#remaining = -1
-    if (response.write(chunk)) return
-    controller.pause()
-    response.once('drain', () => {
-      controller.resume()
-    })
   }
 
   onResponseEnd(controller: UpstreamController): void {
     if (controller === this.#abandoned) this.#abandoned = undefined
-    if (controller !== this.#controller) return
-    const { response } = this.#call
-    if (!response.writableEnded) response.end()
-    this.#end()
+    if (controller !== this.#controller || this.#phase === 'ended') return
+    if (this.#relay?.holding === true) this.#judgeHeld(this.#relay)
+    else {
+      this.#relay?.end()
+      this.#end()
+    }
   }
 
   onResponseError(controller: UpstreamController | undefined, error: unknown): void {
@@ -176,41 +173,57 @@ class Forwarding implements UpstreamHandler, Expiring {
       this.#end()
       return
     }
+    const { failure } = this.#options.classify(error)
     const written = this.#phase === 'sent'
-    const bodyKept = this.#keptBody() !== undefined
     const method = this.#call.request.method ?? 'GET'
-    if (mayResend({ method, written, retries: this.#retries, bodyKept })) this.#resend()
-    else this.#fail(codeOfFailure(this.#options.classify(error).failure, written))
+    const body = this.#keptBody()
+    const bodyKept = body !== undefined
+    if (mayResend({ method, failure, written, retries: this.#retries, bodyKept }))
+      this.#resend(body)
+    else this.#fail(codeOfFailure(failure, written))
   }
 
   // Decisions about the attempt.
 
-  /** True: relay this answer. False: it was a rejection, and the request waits for a newer token. */
-  #judge(status: number): boolean {
-    const { tokens, rejectedStatuses, onReplay } = this.#options
+  #accept(): void {
+    if (this.#replayed) this.#options.onReplay('healed')
+    if (this.#session !== undefined) this.#options.tokens.accept(this.#session)
+  }
+
+  /** The answer was a rejection. True: the request waits for a newer token. False: this answer is relayed. */
+  #heals(status: number): boolean {
+    const { tokens, onReplay } = this.#options
     const session = this.#session
-    if (session === undefined) return true
-    const rejected = rejectedStatuses.has(status)
-    if (this.#replayed) onReplay(rejected ? 'rejected' : 'healed')
-    if (!rejected) {
-      tokens.accept(session)
-      return true
-    }
-    if (!tokens.reject(session, status) || this.#replayed) return true
+    if (this.#replayed) onReplay('rejected')
+    if (session === undefined || !tokens.reject(session, status) || this.#replayed) return false
     const kept = this.#keptBody()
     if (kept === undefined) {
       onReplay('not-kept')
-      return true
+      return false
     }
     this.#body = kept
     this.#replayed = true
     this.#abandoned = this.#controller
     this.#controller = undefined
     this.#waitForSession(session.generation)
-    return false
+    return true
   }
 
-  #resend(): void {
+  /** The held answer is whole: what is found in it decides. */
+  #judgeHeld(relay: Relay): void {
+    const { inspector } = this.#options
+    const verdict = inspector === undefined ? 'relay' : relay.inspect(inspector)
+    if (verdict !== 'rejected') this.#accept()
+    else if (this.#heals(relay.status)) return
+    if (relay.relayable) {
+      relay.finish(verdict)
+      this.#end()
+    } else this.#fail('upstream-broken')
+  }
+
+  #resend(body: Buffer | null | undefined): void {
+    this.#body = body
+    this.#relay = undefined
     this.#retries += 1
     this.#phase = 'connecting'
     this.#controller = undefined
@@ -231,53 +244,51 @@ class Forwarding implements UpstreamHandler, Expiring {
     return this.#body === undefined ? this.#kept?.whole() : this.#body
   }
 
-  // What the client gets.
-
-  #relayHead(controller: UpstreamController, status: number, reason: string): void {
-    this.#phase = 'answering'
-    this.#options.deadlines.remove(this)
-    this.#remaining = relayHead(this.#call, this.#answerOf(controller, status, reason))
+  /** The rest of a rejection is read so that its connection can be used again, but not at any price. */
+  #drainAbandoned(controller: UpstreamController, length: number): void {
+    this.#abandonedBytes += length
+    if (this.#abandonedBytes > LARGEST_HELD) controller.abort(new Error('a rejection too long'))
   }
 
-  #answerOf(controller: UpstreamController, status: number, reason: string): UpstreamAnswer {
-    return { status, reason, raw: controller.rawHeaders, secrets: this.#secrets() }
+  // What the client gets.
+
+  #relayInformational(controller: UpstreamController, head: AnswerHead): void {
+    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows would not be HTTP.
+    if (head.status < 100 || head.status === 101) controller.abort(new Error('no final answer'))
+    else relayInformational(this.#call, head)
+  }
+
+  /** True when the body is to follow. */
+  #startRelay(relay: Relay): boolean {
+    if (!relay.relayable) {
+      this.#fail('upstream-broken')
+      return false
+    }
+    const whole = relay.start()
+    this.#phase = 'answering'
+    this.#options.deadlines.remove(this)
+    if (whole) this.#end()
+    return !whole
   }
 
   #fail(code: ProblemCode, retryAfter?: number): void {
     if (this.#phase === 'answering' || this.#phase === 'ended') return
     if (this.#replayed) this.#options.onReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
-    this.#code = code
-    writeProblem(this.#call, code, retryAfter)
+    // The listener answers by itself when a body is garbage or stalls; what it said stands.
+    if (!this.#call.response.headersSent) {
+      this.#code = code
+      writeProblem(this.#call, code, retryAfter)
+    }
     this.#end()
     this.#abort(code)
-  }
-
-  #secrets(): readonly string[] {
-    const session = this.#session
-    if (session === undefined) return []
-    const { token, refreshToken } = session
-    return refreshToken === undefined ? [token.reveal()] : [token.reveal(), refreshToken.reveal()]
   }
 
   // Ends.
 
   expire(): void {
-    switch (this.#phase) {
-      case 'reading':
-        this.#fail('request-timeout')
-        break
-      case 'waiting':
-        this.#fail('no-token')
-        break
-      case 'connecting':
-        this.#fail('out-of-time')
-        break
-      case 'sent':
-        this.#fail('upstream-timeout')
-        break
-      case 'answering':
-      case 'ended':
-    }
+    const tried = this.#phase === 'connecting' && this.#retries > 0
+    const code = tried ? 'upstream-unreachable' : EXPIRED[this.#phase]
+    if (code !== undefined) this.#fail(code)
   }
 
   #clientClosed(): void {
@@ -288,7 +299,6 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #abort(reason: string): void {
     this.#waiting?.abort()
-    this.#abandoned?.abort(new Error(reason))
     this.#controller?.abort(new Error(reason))
   }
 
@@ -297,6 +307,8 @@ class Forwarding implements UpstreamHandler, Expiring {
     const { request, response, admitted, requestId } = this.#call
     this.#phase = 'ended'
     this.#options.deadlines.remove(this)
+    // A rejection whose end has not come by now is not worth waiting for.
+    this.#abandoned?.abort(new Error('the request ended'))
     this.#options.onEnd({
       method: request.method ?? '',
       target: admitted.target,
@@ -307,10 +319,4 @@ class Forwarding implements UpstreamHandler, Expiring {
       requestId,
     })
   }
-}
-
-function codeOfFailure(failure: UpstreamFailure, written: boolean): ProblemCode {
-  if (failure === 'timeout') return 'upstream-timeout'
-  if (failure === 'tls') return 'upstream-tls'
-  return written ? 'upstream-broken' : 'upstream-unreachable'
 }

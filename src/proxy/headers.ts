@@ -41,6 +41,8 @@ export interface RequestFieldRules {
 
 export interface OutgoingRequest {
   readonly rawHeaders: FieldLines
+  /** Of the client's request, such as `1.1`. */
+  readonly httpVersion: string
   /** The value for each token field. */
   readonly credential: string
   readonly requestId: string
@@ -56,26 +58,34 @@ export interface OutgoingRequest {
  * takes `_` for `-`, and only then is ours put on, so that no client can nominate it away.
  */
 export function requestFields(rules: RequestFieldRules): (request: OutgoingRequest) => string[] {
-  const inbound = new Set([...CREDENTIALS, ...rules.tokenHeaders.map((name) => name.toLowerCase())])
-  const dropped = new Set([...HOP_BY_HOP, ...REBUILT, ...inbound])
-  const via = `1.1 ${rules.pseudonym}`
+  const tokenHeaders = distinctNames(rules.tokenHeaders)
+  const dropped = new Set([...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS])
+  for (const name of tokenHeaders) {
+    const lower = name.toLowerCase()
+    dropped.add(lower).add(lower.replaceAll('_', '-'))
+  }
+  const via = { '1.0': `1.0 ${rules.pseudonym}`, '1.1': `1.1 ${rules.pseudonym}` }
 
-  return ({ rawHeaders, credential, requestId, contentLength, maxForwards }) => {
+  return ({ rawHeaders, httpVersion, credential, requestId, contentLength, maxForwards }) => {
     const fields: string[] = []
     const nominated = nominatedBy(rawHeaders)
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] ?? ''
       const lower = name.toLowerCase()
       if (dropped.has(lower) || nominated?.has(lower) === true) continue
-      if (lower.includes('_') && inbound.has(lower.replaceAll('_', '-'))) continue
+      if (lower.includes('_') && dropped.has(lower.replaceAll('_', '-'))) continue
       fields.push(name, rawHeaders[i + 1] ?? '')
     }
-    fields.push('Via', via, 'X-Request-Id', requestId)
+    fields.push('Via', httpVersion === '1.0' ? via['1.0'] : via['1.1'], 'X-Request-Id', requestId)
     if (contentLength !== undefined) fields.push('Content-Length', contentLength)
     if (maxForwards > 0) fields.push('Max-Forwards', String(maxForwards - 1))
-    for (const name of rules.tokenHeaders) fields.push(name, credential)
+    for (const name of tokenHeaders) fields.push(name, credential)
     return fields
   }
+}
+
+function distinctNames(names: readonly string[]): readonly string[] {
+  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()]
 }
 
 /** What the answer says of itself, besides its end-to-end fields. */
@@ -83,6 +93,8 @@ export interface AnswerFields {
   readonly fields: string[]
   /** The body's announced length; -1 when it is not known. */
   readonly contentLength: number
+  /** False: in a framing that cannot be rebuilt here, such as a transfer coding that was not asked for. */
+  readonly relayable: boolean
 }
 
 /**
@@ -98,24 +110,68 @@ export function answerFields(
   const lines: string[] = []
   for (const part of raw) lines.push(latin1(part))
   const nominated = nominatedBy(lines)
-  const chunked = lines.some((line, i) => i % 2 === 0 && line.toLowerCase() === 'transfer-encoding')
   const fields: string[] = []
   let contentLength = -1
+  let relayable = true
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] ?? ''
     const value = lines[i + 1] ?? ''
     const lower = name.toLowerCase()
+    // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
+    if (lower === 'transfer-encoding' && value.toLowerCase() !== 'chunked') relayable = false
     if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
-    if (lower === 'x-request-id' || secrets.some((secret) => value.includes(secret))) continue
+    if (lower === 'x-request-id' || carriesAny(value, secrets)) continue
     if (lower === 'content-length') {
-      // RFC 9112 section 6.3: the transfer coding overrides the length. RFC 9110 section 8.6: 204 has none.
-      if (chunked || status < 200 || status === 204) continue
+      // RFC 9110 section 8.6.
+      if (status < 200 || status === 204) continue
       contentLength = Number(value)
     }
     fields.push(name, value)
   }
   fields.push('X-Request-Id', requestId)
-  return { fields, contentLength }
+  return { fields, contentLength, relayable }
+}
+
+/** What goes with a body that was taken apart and put together again here. */
+const OF_THE_BODY: ReadonlySet<string> = new Set([
+  'content-encoding',
+  'etag',
+  'content-md5',
+  'digest',
+  'content-digest',
+  'repr-digest',
+  'accept-ranges',
+])
+
+/**
+ * The fields of an answer that is relayed from one buffer of `length` bytes. `replaced`: the body is another one, so
+ * that nothing that describes the old one's bytes is true any more.
+ */
+export function wholeFields(fields: FieldLines, length: number, replaced: boolean): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'content-length' || (replaced && OF_THE_BODY.has(lower))) continue
+    kept.push(name, fields[i + 1] ?? '')
+  }
+  kept.push('Content-Length', String(length))
+  return kept
+}
+
+/** The value of a field, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
+export function fieldValue(lines: FieldLines, lowerName: string): string | undefined {
+  let value: string | undefined
+  for (let i = 0; i < lines.length; i += 2) {
+    if (lines[i]?.toLowerCase() !== lowerName) continue
+    value = value === undefined ? lines[i + 1] : `${value}, ${lines[i + 1]}`
+  }
+  return value
+}
+
+function carriesAny(value: string, secrets: readonly string[]): boolean {
+  for (const secret of secrets) if (value.includes(secret)) return true
+  return false
 }
 
 /** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */

@@ -1,0 +1,111 @@
+import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
+import type { Call } from './call.ts'
+import { fieldValue, type FieldLines } from './headers.ts'
+
+/** An answer that was held back whole. */
+export interface HeldAnswer {
+  /** Origin-form of the request. */
+  readonly target: string
+  /** The client's field lines. */
+  readonly request: FieldLines
+  /** The answer's end-to-end fields. */
+  readonly fields: FieldLines
+  readonly body: Buffer
+}
+
+/** Relayed as it came, taken for a rejection of the token, or relayed with another body in no coding. */
+export type Verdict = 'relay' | 'rejected' | { readonly body: Buffer }
+
+/** Looks into answers before they are relayed. Never throws: what it cannot read is relayed as it came. */
+export interface AnswerInspector {
+  /** Asked about the head of each final answer. True: hold it back, up to `LARGEST_HELD`, and inspect it. */
+  wants(call: Call, status: number): boolean
+  inspect(answer: HeldAnswer): Verdict
+}
+
+export interface InspectorOptions {
+  /** Values of `result`, as text, that say in a 200 that the token is bad; empty: none is looked for. */
+  readonly rejectedResults: readonly string[]
+  readonly rewriting?: Rewriting | undefined
+}
+
+/** One answer in which iSales names itself. */
+export interface Rewriting {
+  readonly path: string
+  /** `host` is what the client calls us: its `Host` field. Undefined: nothing to change. */
+  readonly rewrite: (body: Buffer, host: string) => Buffer
+}
+
+/** Bytes, before and after the content coding is taken off. Larger answers are relayed without a look. */
+export const LARGEST_HELD = 64 * 1024
+
+/** Undefined when nothing is to be looked for: then no answer is held back. */
+export function createInspector(options: InspectorOptions): AnswerInspector | undefined {
+  const { rewriting } = options
+  const rejected = new Set(options.rejectedResults)
+  if (rejected.size === 0 && rewriting === undefined) return undefined
+  const rewrites = (target: string): boolean => pathOf(target) === rewriting?.path
+
+  return {
+    wants: ({ request, admitted }, status) =>
+      status === 200 &&
+      request.method !== 'HEAD' &&
+      (rejected.size > 0 || rewrites(admitted.target)),
+
+    inspect({ target, request, fields, body }) {
+      const plain = decode(body, fieldValue(fields, 'content-encoding'))
+      if (plain === undefined) return 'relay'
+      if (rejected.size > 0 && rejected.has(resultOf(plain) ?? '')) return 'rejected'
+      const host = fieldValue(request, 'host')
+      if (rewriting === undefined || host === undefined || !rewrites(target)) return 'relay'
+      const rewritten = rewriting.rewrite(plain, host)
+      return rewritten.equals(plain) ? 'relay' : { body: rewritten }
+    },
+  }
+}
+
+/** `result` of an answer as text, a number as JSON writes it; undefined when there is none. */
+function resultOf(plain: Buffer): string | undefined {
+  try {
+    const answer: unknown = JSON.parse(plain.toString())
+    if (typeof answer !== 'object' || answer === null || !('result' in answer)) return undefined
+    const { result } = answer
+    return typeof result === 'string' || typeof result === 'number' ? String(result) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Without its content coding (RFC 9110 section 8.4.1); undefined when that is not known, broken, or hides too much. */
+function decode(body: Buffer, coding = 'identity'): Buffer | undefined {
+  const limit = { maxOutputLength: LARGEST_HELD }
+  try {
+    switch (coding.trim().toLowerCase()) {
+      case 'identity':
+      case '':
+        return body
+      case 'gzip':
+      case 'x-gzip':
+        return gunzipSync(body, limit)
+      case 'br':
+        return brotliDecompressSync(body, limit)
+      case 'deflate':
+        // Meant is the zlib format, but some senders leave its two bytes out.
+        return hasZlibHeader(body) ? inflateSync(body, limit) : inflateRawSync(body, limit)
+      default:
+        return undefined
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** RFC 1950 section 2.2: method 8, and a check that makes the pair a multiple of 31. */
+function hasZlibHeader(body: Buffer): boolean {
+  return body.length > 1 && ((body[0] ?? 0) & 15) === 8 && body.readUInt16BE(0) % 31 === 0
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}

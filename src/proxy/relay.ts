@@ -1,0 +1,135 @@
+import { hasNoBody, relayHead, relayWhole } from './answer.ts'
+import type { Call } from './call.ts'
+import { wholeFields, type AnswerFields } from './headers.ts'
+import { LARGEST_HELD, type AnswerInspector, type Verdict } from './inspect.ts'
+
+/** Where the pieces come from. */
+interface Source {
+  pause(): void
+  resume(): void
+}
+
+/** One answer of iSales on its way to the client: passed on as it comes, or held back until it can be inspected. */
+export class Relay {
+  readonly status: number
+  readonly #call: Call
+  readonly #reason: string
+  readonly #answer: AnswerFields
+  /** Milliseconds in which the client must take some byte of what waits for it. */
+  readonly #stallTimeout: number
+  #remaining: number
+  #held: Buffer[] | undefined
+  #heldBytes = 0
+
+  constructor(
+    call: Call,
+    head: { readonly status: number; readonly reason: string },
+    answer: AnswerFields,
+    stallTimeout: number,
+  ) {
+    this.#call = call
+    this.status = head.status
+    this.#reason = head.reason
+    this.#answer = answer
+    this.#stallTimeout = stallTimeout
+    this.#remaining = answer.contentLength
+  }
+
+  get holding(): boolean {
+    return this.#held !== undefined
+  }
+
+  /**
+   * False: this answer cannot be relayed, for its framing is not known, or the listener, which answers by itself when
+   * a request's body is garbage or stalls, has been faster.
+   */
+  get relayable(): boolean {
+    return this.#answer.relayable && !this.#call.response.headersSent
+  }
+
+  /** True when the head is all there is of it. */
+  start(): boolean {
+    const { request, response } = this.#call
+    const { status } = this
+    relayHead(this.#call, { status, reason: this.#reason, fields: this.#answer.fields })
+    // Not left to undici: it takes the length in a 304 for a promise of bytes.
+    if (!hasNoBody(request.method, status)) return false
+    response.end()
+    return true
+  }
+
+  piece(source: Source, piece: Buffer): void {
+    const { response } = this.#call
+    if (piece.length === this.#remaining) {
+      response.end(piece)
+      return
+    }
+    this.#remaining = -1
+    if (!response.write(piece)) this.#awaitDrain(source)
+  }
+
+  end(): void {
+    const { response } = this.#call
+    if (!response.writableEnded) response.end()
+  }
+
+  /** From here on nothing is passed on. */
+  hold(): void {
+    this.#held = []
+  }
+
+  /** False when the piece, kept all the same, makes the answer too large to be held. */
+  holdPiece(piece: Buffer): boolean {
+    this.#held?.push(piece)
+    this.#heldBytes += piece.length
+    return this.#heldBytes <= LARGEST_HELD
+  }
+
+  /** Passes on, behind the head, what was held and whatever comes. */
+  release(source: Source): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const piece of held) this.piece(source, piece)
+  }
+
+  inspect(inspector: AnswerInspector): Verdict {
+    const { request, admitted } = this.#call
+    const { fields } = this.#answer
+    return inspector.inspect({
+      target: admitted.target,
+      request: request.rawHeaders,
+      fields,
+      body: this.#whole(),
+    })
+  }
+
+  /** Relays the held answer, or the same with another body. */
+  finish(verdict: Verdict): void {
+    const replaced = typeof verdict === 'object'
+    const body = replaced ? verdict.body : this.#whole()
+    const fields = wholeFields(this.#answer.fields, body.length, replaced)
+    relayWhole(this.#call, { status: this.status, reason: this.#reason, fields }, body)
+  }
+
+  #whole(): Buffer {
+    const pieces = this.#held ?? []
+    const [first] = pieces
+    return pieces.length === 1 && first !== undefined
+      ? first
+      : Buffer.concat(pieces, this.#heldBytes)
+  }
+
+  /**
+   * Back-pressure: nothing more is read from iSales until the client has taken what there is. When it takes no byte
+   * in time, Node destroys its socket.
+   */
+  #awaitDrain(source: Source): void {
+    const { response } = this.#call
+    source.pause()
+    response.socket?.setTimeout(this.#stallTimeout)
+    response.once('drain', () => {
+      response.socket?.setTimeout(0)
+      source.resume()
+    })
+  }
+}

@@ -1,0 +1,193 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { answerFields, requestFields } from '../../src/proxy/headers.ts'
+
+/** RFC 9110 section 7.6.1, by hand: not the list under test. */
+const ENDS_HERE = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'proxy-authorization',
+  'proxy-authenticate',
+]
+const OURS = ['via', 'x-request-id', 'content-length', 'max-forwards']
+const TOKEN_SETS = [
+  ['Authorization'],
+  ['Authentication'],
+  ['Authorization', 'Authentication'],
+  ['X-Auth-Token', 'authorization'],
+  ['x_auth_token'],
+]
+
+const knownName = fc.constantFrom(
+  ...ENDS_HERE,
+  ...OURS,
+  ...TOKEN_SETS.flat(),
+  'Host',
+  'Expect',
+  'X-Auth_Token',
+  'Cookie',
+)
+const name = fc.oneof(
+  fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/),
+  knownName,
+  knownName.map((known) => known.toUpperCase()),
+  knownName.map((known) => known.replaceAll('-', '_')),
+  knownName.map((known) => `${known}x`),
+)
+const list = fc
+  .array(fc.oneof(name, fc.constantFrom('close', 'keep-alive', '')), { maxLength: 4 })
+  .map((names) => names.join(', '))
+const line = fc.oneof(
+  fc.tuple(name, fc.string({ unit: 'binary-ascii', maxLength: 20 })),
+  fc.tuple(fc.constantFrom('Connection', 'connection', 'CONNECTION'), list),
+)
+const lines = fc.array(line, { maxLength: 20 })
+
+interface RequestFields {
+  readonly fields: Lines
+  readonly tokenHeaders: readonly string[]
+  readonly httpVersion: string
+  readonly contentLength: string | undefined
+  readonly maxForwards: number
+}
+
+type Lines = readonly (readonly [name: string, value: string])[]
+
+function pairs(flat: readonly string[]): Lines {
+  const all: [string, string][] = []
+  for (let i = 0; i < flat.length; i += 2) all.push([flat[i] ?? '', flat[i + 1] ?? ''])
+  return all
+}
+
+function nominated(fields: Lines): readonly string[] {
+  return fields
+    .filter(([field]) => field.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(','))
+    .map((option) => option.trim().toLowerCase())
+}
+
+const likeHyphen = (field: string): string => field.toLowerCase().replaceAll('_', '-')
+
+describe('whatever fields a client sends', () => {
+  const request = fc.record({
+    fields: lines,
+    tokenHeaders: fc.constantFrom(...TOKEN_SETS),
+    httpVersion: fc.constantFrom('1.0', '1.1'),
+    contentLength: fc.constantFrom(undefined, '5'),
+    maxForwards: fc.constantFrom(-1, 3),
+  })
+
+  const send = ({ fields, tokenHeaders, ...rest }: RequestFields): Lines =>
+    pairs(
+      requestFields({ tokenHeaders, pseudonym: 'us' })({
+        rawHeaders: fields.flat(),
+        credential: 'Bearer good',
+        requestId: 'id-1',
+        ...rest,
+      }),
+    )
+
+  it('nothing hop-by-hop and nothing that Connection names goes on', () => {
+    fc.assert(
+      fc.property(request, (any) => {
+        const ours = any.tokenHeaders.map((field) => field.toLowerCase())
+        const gone = new Set([...ENDS_HERE, ...nominated(any.fields)])
+        for (const own of [...OURS, ...ours]) gone.delete(own)
+        for (const [field] of send(any)) expect(gone).not.toContain(field.toLowerCase())
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('the token is there once in each token header, and what they sent as one is nowhere', () => {
+    fc.assert(
+      fc.property(request, (any) => {
+        const out = send(any)
+        for (const header of any.tokenHeaders) {
+          const found = out.filter(([field]) => likeHyphen(field) === likeHyphen(header))
+          expect(found).toEqual([[header, 'Bearer good']])
+        }
+        const credentials = out.filter(([field]) =>
+          /^authori[sz]ation$|^authentication$/i.test(field),
+        )
+        for (const [, value] of credentials) expect(value).toBe('Bearer good')
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('the length and the id are ours, once or not at all', () => {
+    fc.assert(
+      fc.property(request, (any) => {
+        const values = (field: string): readonly string[] =>
+          send(any)
+            .filter(([sent]) => likeHyphen(sent) === field)
+            .map(([, value]) => value)
+        expect(values('content-length')).toEqual(any.contentLength === undefined ? [] : ['5'])
+        expect(values('x-request-id')).toEqual(['id-1'])
+        expect(values('max-forwards')).toEqual(any.maxForwards === -1 ? [] : ['2'])
+        expect(values('transfer-encoding')).toEqual([])
+        expect(values('host')).toEqual([])
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('what goes on is what came, in its order, and ours behind it', () => {
+    fc.assert(
+      fc.property(request, (any) => {
+        const own = any.tokenHeaders.length + 2
+        const more = Number(any.contentLength !== undefined) + Number(any.maxForwards > 0)
+        const out = send(any)
+        const theirs = out.slice(0, out.length - own - more)
+        let from = 0
+        for (const sent of theirs) {
+          const at = any.fields.findIndex(
+            ([field, value], i) => i >= from && field === sent[0] && value === sent[1],
+          )
+          expect(at).toBeGreaterThanOrEqual(from)
+          from = at + 1
+        }
+        // Nothing else is lost: every field that neither ends here nor is named is there.
+        const gone = new Set([...ENDS_HERE, ...nominated(any.fields), 'host', 'expect'])
+        for (const field of [...OURS.slice(1), ...any.tokenHeaders]) gone.add(likeHyphen(field))
+        for (const field of ['authorization', 'authentication']) gone.add(field)
+        const kept = any.fields.filter(
+          ([field]) => !gone.has(field.toLowerCase()) && !gone.has(likeHyphen(field)),
+        )
+        for (const field of kept) expect(theirs).toContainEqual(field)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+describe('whatever fields iSales answers', () => {
+  const secrets = ['tok-1', 'ref-1']
+  const value = fc.constantFrom('a', 'tok-1', 'x ref-1 y', '12', 'chunked', '')
+  const answer = fc.array(fc.oneof(fc.tuple(name, value), line), { maxLength: 20 })
+
+  it('nothing hop-by-hop, nothing that Connection names and no token is relayed', () => {
+    fc.assert(
+      fc.property(answer, fc.constantFrom(103, 200, 204, 304), (fields, status) => {
+        const raw = fields.flat().map((text) => Buffer.from(text, 'latin1'))
+        const relayed = pairs(answerFields(status, raw, secrets, 'id-1').fields)
+        const gone = [...ENDS_HERE, ...nominated(fields)].filter(
+          (field) => field !== 'x-request-id',
+        )
+        for (const [field, text] of relayed) {
+          expect(gone).not.toContain(field.toLowerCase())
+          for (const secret of secrets) expect(text).not.toContain(secret)
+        }
+        const ids = relayed.filter(([field]) => field.toLowerCase() === 'x-request-id')
+        expect(ids).toEqual([['X-Request-Id', 'id-1']])
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest'
+import { answerFields, requestFields, type OutgoingRequest } from '../../src/proxy/headers.ts'
+
+const ADDED = ['Via', '1.1 us', 'X-Request-Id', 'id-1', 'Authorization', 'Bearer good']
+
+function outgoing(rawHeaders: readonly string[], changes: Partial<OutgoingRequest> = {}) {
+  return {
+    rawHeaders,
+    httpVersion: '1.1',
+    credential: 'Bearer good',
+    requestId: 'id-1',
+    contentLength: undefined,
+    maxForwards: -1,
+    ...changes,
+  }
+}
+
+function sent(rawHeaders: readonly string[], tokenHeaders: readonly string[] = ['Authorization']) {
+  return requestFields({ tokenHeaders, pseudonym: 'us' })(outgoing(rawHeaders))
+}
+
+describe('the fields of a request', () => {
+  it('keep their order, case, repetition and values', () => {
+    const fields = ['x-B', '1', 'Cookie', 'a=b', 'X-b', '', 'cookie', 'c=d', 'Accept', '*/*, x/y']
+    expect(sent(fields)).toEqual([...fields, ...ADDED])
+  })
+
+  it.each([
+    'Connection',
+    'Keep-Alive',
+    'Proxy-Connection',
+    'Proxy-Authenticate',
+    'Proxy-Authentication-Info',
+    'Proxy-Authorization',
+    'TE',
+    'Trailer',
+    'Transfer-Encoding',
+    'Upgrade',
+    'HTTP2-Settings',
+    'Host',
+    'Content-Length',
+    'Expect',
+    'X-Request-Id',
+    'Max-Forwards',
+    'Authorization',
+    'AUTHENTICATION',
+    'Transfer_Encoding',
+    'content_length',
+    'X_Request_Id',
+  ])('end here when they are called %s', (name) => {
+    expect(sent(['A', 'b', name, 'x', 'C', 'd'])).toEqual(['A', 'b', 'C', 'd', ...ADDED])
+  })
+
+  it.each([
+    ['one name', ['Connection', 'X-Gone']],
+    ['a list', ['Connection', 'close, x-gone ,keep-alive']],
+    ['two lines', ['Connection', 'keep-alive', 'connection', '\tX-GONE']],
+    ['an empty member', ['Connection', ',,X-Gone,']],
+  ])('are nominated away by %s', (_, connection) => {
+    expect(sent(['X-Gone', '1', ...connection, 'x-gone', '2', 'X-Stays', '3'])).toEqual([
+      'X-Stays',
+      '3',
+      ...ADDED,
+    ])
+  })
+
+  it('of ours cannot be nominated away', () => {
+    const connection = ['Connection', 'Authorization, Via, X-Request-Id, Content-Length, Host']
+    expect(sent(['Via', '1.0 them', ...connection])).toEqual(ADDED)
+  })
+
+  it.each([
+    [['X-Auth-Token'], ['X_Auth_Token', 'X-Auth_Token', 'x_auth-token', 'x-auth-token']],
+    [['x_auth_token'], ['X-Auth-Token', 'x_auth-token', 'X_AUTH_TOKEN']],
+  ])('carry the token in %j only as we put it there', (tokenHeaders, names) => {
+    const inbound = names.flatMap((name) => [name, 'evil'])
+    expect(sent(inbound, tokenHeaders).slice(4)).toEqual([tokenHeaders[0], 'Bearer good'])
+  })
+
+  it('carry the token once in each token header, as it is written last', () => {
+    expect(sent([], ['Authorization', 'Authentication', 'authorization']).slice(4)).toEqual([
+      'authorization',
+      'Bearer good',
+      'Authentication',
+      'Bearer good',
+    ])
+  })
+
+  it('say with which version the client came', () => {
+    const make = requestFields({ tokenHeaders: [], pseudonym: 'us' })
+    expect(make(outgoing(['Via', '1.1 a'], { httpVersion: '1.0' })).slice(0, 4)).toEqual([
+      'Via',
+      '1.1 a',
+      'Via',
+      '1.0 us',
+    ])
+  })
+
+  it('tell the length of a body that is streamed', () => {
+    const make = requestFields({ tokenHeaders: [], pseudonym: 'us' })
+    const fields = make(outgoing(['Content-Length', '7'], { contentLength: '9' }))
+    expect(fields.slice(4)).toEqual(['Content-Length', '9'])
+  })
+
+  it.each([
+    [7, ['Max-Forwards', '6']],
+    [1, ['Max-Forwards', '0']],
+    [-1, []],
+  ])('count Max-Forwards %i down', (maxForwards, expected) => {
+    const make = requestFields({ tokenHeaders: [], pseudonym: 'us' })
+    expect(make(outgoing(['Max-Forwards', '9'], { maxForwards })).slice(4)).toEqual(expected)
+  })
+})
+
+function answered(
+  fields: readonly string[],
+  { status = 200, secrets = [] }: { status?: number; secrets?: readonly string[] } = {},
+) {
+  const raw = fields.map((field) => Buffer.from(field, 'latin1'))
+  return answerFields(status, raw, secrets, 'id-1')
+}
+
+describe('the fields of an answer', () => {
+  it('keep their order, case, repetition and bytes', () => {
+    const fields = [
+      'set-cookie',
+      'a=1',
+      'X-b',
+      '\u00e9\u00ff',
+      'Set-Cookie',
+      'b=2',
+      'Location',
+      '/x',
+    ]
+    expect(answered(fields)).toEqual({
+      fields: [...fields, 'X-Request-Id', 'id-1'],
+      contentLength: -1,
+      relayable: true,
+    })
+  })
+
+  it.each(['Connection', 'Keep-Alive', 'Trailer', 'Upgrade', 'TE', 'Proxy-Authenticate'])(
+    'end here when they are called %s',
+    (name) => {
+      expect(answered([name, 'x']).fields).toEqual(['X-Request-Id', 'id-1'])
+    },
+  )
+
+  it('are nominated away, and ours stands for theirs', () => {
+    const fields = ['Connection', 'X-Gone', 'x-gone', '1', 'X-Request-Id', 'theirs', 'A', 'b']
+    expect(answered(fields).fields).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
+  })
+
+  it('that carry a token are dropped whole', () => {
+    const fields = ['X-Echo', 'Bearer tok-1', 'Set-Cookie', 'r=ref-1', 'A', 'tok-2']
+    expect(answered(fields, { secrets: ['tok-1', 'ref-1'] }).fields.slice(0, 2)).toEqual([
+      'A',
+      'tok-2',
+    ])
+  })
+
+  it.each([
+    [200, 12],
+    [304, 12],
+    [205, 12],
+    [204, -1],
+    [103, -1],
+  ])('announce a length with %i: %i', (status, contentLength) => {
+    const { fields, ...rest } = answered(['Content-Length', '12'], { status })
+    expect(rest).toMatchObject({ contentLength })
+    expect(fields.includes('Content-Length')).toBe(contentLength === 12)
+  })
+
+  it.each([
+    ['chunked', true],
+    ['Chunked', true],
+    ['gzip, chunked', false],
+    ['gzip', false],
+    ['identity', false],
+    ['', false],
+  ])('with Transfer-Encoding %j can be rebuilt: %s', (coding, relayable) => {
+    expect(answered(['Transfer-Encoding', coding])).toMatchObject({ relayable })
+  })
+})

@@ -1,0 +1,162 @@
+import { afterEach } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { LogFields } from '../../src/log.ts'
+import { call } from '../support/call.ts'
+import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
+import {
+  answerBytes,
+  startRawUpstream,
+  type RawRequest,
+  type RawUpstream,
+  type RawUpstreamOptions,
+} from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+
+/** The whole app in front of an iSales whose every byte the test decides, and that judges every byte it is sent. */
+export interface Stand {
+  readonly port: number
+  readonly upstream: RawUpstream
+  /** Business requests that came whole to iSales, in the order of their ends. */
+  business(): readonly RawRequest[]
+  /** How often was logged in; the token of the n-th login is `token-<n>`. */
+  logins(): number
+  /** Events logged, such as `request-failed`, with their fields. */
+  readonly log: readonly LogLine[]
+  connect(): Promise<RawClient>
+  exchange(request: string | Uint8Array, options?: ReadOptions): ReturnType<typeof exchangeRaw>
+  metric(sample: string): Promise<number>
+  /** Waits until no request is in flight. */
+  idle(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface LogLine extends LogFields {
+  readonly event: string
+}
+
+export interface StandOptions extends Partial<
+  Pick<RawUpstreamOptions, 'answer' | 'onHead' | 'tls'>
+> {
+  readonly env?: Environment
+  /** True: iSales refuses every token but that of the latest login, and that of a revoked one. */
+  readonly revoked?: () => number
+  /** False: no violation of HTTP is looked for at the end. */
+  readonly strict?: boolean
+  /** Answers a login; `n` counts them. Default: token-n for an hour. */
+  readonly login?: (n: number) => ReturnType<RawUpstreamOptions['answer']>
+}
+
+export const HOST = 'Host: localhost\r\n'
+export const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
+const LOGIN_PATH = '/rest/isales/v1/openapi/obs/auth/login'
+
+/** A POST with a body of known length. */
+export function post(body: string, fields: readonly string[] = []): string {
+  const lines = [`POST ${PATH} HTTP/1.1`, 'Host: localhost', ...fields]
+  return [...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
+}
+
+export function get(fields: readonly string[] = [], { method = 'GET', path = PATH } = {}): string {
+  return [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...fields, '', ''].join('\r\n')
+}
+
+/** A POST whose body comes in these chunks. */
+export function chunkedPost(chunks: readonly string[], fields: readonly string[] = []): string {
+  const coded = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('')
+  const lines = [`POST ${PATH} HTTP/1.1`, 'Host: localhost', ...fields]
+  return [...lines, 'Transfer-Encoding: chunked', '', `${coded}0`, '', ''].join('\r\n')
+}
+
+export function loginAnswer(n: number, lifetime = 3600): string {
+  const resultData = { token: `token-${n}`, tokenExpirationTime: lifetime }
+  return answerBytes(JSON.stringify({ result: 0, resultData }))
+}
+
+const open: { readonly stand: Stand; readonly strict: boolean }[] = []
+
+afterEach(async () => {
+  for (const { stand, strict } of open.splice(0)) {
+    await stand.stop()
+    if (strict && stand.upstream.faults.length > 0) {
+      throw new Error(`iSales was sent what is not HTTP: ${stand.upstream.faults.join('; ')}`)
+    }
+  }
+})
+
+/** Opens a stand that is closed when the test ends, and fails it when iSales was sent anything but HTTP/1.1. */
+export async function openStand(options: StandOptions = {}): Promise<Stand> {
+  const { answer = () => answerBytes('ok'), login = loginAnswer, revoked = () => 0 } = options
+  let logins = 0
+  const upstream = await startRawUpstream({
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(options.onHead === undefined ? {} : { onHead: options.onHead }),
+    answer(request) {
+      if (request.target === LOGIN_PATH) {
+        logins += 1
+        return login(logins)
+      }
+      const token = Number(/^Bearer token-(\d+)$/.exec(request.header('authorization') ?? '')?.[1])
+      return token > revoked() ? answer(request) : answerBytes('no', { status: '401 No' })
+    },
+  })
+  const log: LogLine[] = []
+  const app = createApp({
+    config: configOf({
+      ISALES_URL: upstream.origin,
+      ISALES_USER: 'obs',
+      ISALES_PASSWORD: 'secret',
+      ISALES_REFRESH_PATH: 'off',
+      LISTEN: '127.0.0.1:0',
+      ADMIN_LISTEN: '127.0.0.1:0',
+      OBS_LOGIN: 'forward',
+      DRAIN_TIMEOUT: '1s',
+      ...options.env,
+    }),
+    version: 'test',
+    logger: {
+      log: (event, fields = {}) => log.push({ event, ...fields }),
+      flush: () => undefined,
+    },
+    random: () => 0.5,
+  })
+  const { proxy, admin } = await app.start()
+  const port = Number(new URL(proxy).port)
+  const tls = proxy.startsWith('https:') ? { tls: { rejectUnauthorized: false } } : {}
+
+  async function metric(sample: string): Promise<number> {
+    const { text } = await call(`${admin}/metrics`)
+    const line = text.split('\n').find((each) => each.startsWith(`isales_proxy_${sample} `))
+    if (line === undefined) throw new Error(`no sample ${sample}`)
+    return Number(line.slice(line.lastIndexOf(' ') + 1))
+  }
+
+  let stopped: Promise<void> | undefined
+  const stand: Stand = {
+    port,
+    upstream,
+    business: () => upstream.requests.filter(({ target }) => target !== LOGIN_PATH),
+    logins: () => logins,
+    log,
+    connect: () => connectRaw({ port, ...tls }),
+    exchange: (request, reading) => exchangeRaw({ port, ...tls }, request, reading),
+    metric,
+    idle: async () => {
+      await until(async () => (await metric('requests_in_flight')) === 0)
+    },
+    stop() {
+      stopped ??= app.stop().then(() => upstream.close())
+      return stopped
+    },
+  }
+  open.push({ stand, strict: options.strict ?? true })
+  await until(() => logins > 0)
+  await until(async () => (await metric('authenticated')) === 1)
+  return stand
+}
+
+function configOf(env: Environment) {
+  const loaded = loadConfig(env)
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  return loaded.config
+}
