@@ -5,6 +5,7 @@ import { Server as NetServer, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { ProblemCode } from '../proxy/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
@@ -157,12 +158,23 @@ export function createListener(options: ListenerOptions): Listener {
   return { start, stop, connections: () => sockets.size }
 }
 
+/** What a Hono app has for us. */
+interface FetchApp {
+  readonly fetch: (request: Request) => Response | Promise<Response>
+}
+
 /** The Hono app as a request listener; the global Request and Response stay Node's own. */
-export function honoListener(app: {
-  readonly fetch: Parameters<typeof getRequestListener>[0]
-}): (request: IncomingMessage, response: ServerResponse) => void {
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-  return (request, response) => void listener(request, response)
+export function honoListener(
+  app: FetchApp,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const answer = async (asked: Request): Promise<Response> => {
+      const answered = await app.fetch(asked)
+      // The listener itself has answered a request that broke off; writing again would throw.
+      return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : answered
+    }
+    void getRequestListener(answer, { overrideGlobalObjects: false })(request, response)
+  }
 }
 
 function createServer(options: ListenerOptions) {

@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { ANSWER_TYPE, grantedBody, refusedBody } from './answers.ts'
 import type { NumberStyle } from './answers.ts'
@@ -52,16 +51,15 @@ export function createObsApp(options: ObsAppOptions): Hono {
     answer(context, 200, grantedBody(issued, numbers))
 
   const app = new Hono()
-  const limit = bodyLimit({ maxSize: MAX_BODY, onError: (context) => refuse(context, 413) })
-  app.post(loginPath, limit, async (context) => {
-    const outcome = judge(await jsonObject(context))
+  app.post(loginPath, async (context) => {
+    const outcome = judge(await readObject(context.req.raw.body))
     options.onLogin(outcome)
     if (outcome === 'success') return grant(context, tickets.issue())
     if (outcome === 'throttled') context.header('Retry-After', '1')
     return refuse(context, STATUSES[outcome])
   })
-  app.post(refreshPath, limit, async (context) => {
-    const body = await jsonObject(context)
+  app.post(refreshPath, async (context) => {
+    const body = await readObject(context.req.raw.body)
     if (login.mode === 'forward') return refuse(context, 403)
     // Where anybody may log in, a ticket that ended with the last restart is no reason to make it do so.
     if (login.mode === 'answer') return grant(context, tickets.issue())
@@ -112,10 +110,22 @@ function refreshTicket(context: Context, body: JsonObject | undefined): string {
   return ticketIn(req.header('Authentication') ?? req.header('Authorization') ?? '')
 }
 
-async function jsonObject({ req }: Context): Promise<JsonObject | undefined> {
-  const text = await req.text()
+/**
+ * The body as an object; undefined when it is none or too long. Read here, for Hono's own body limit makes a
+ * new Request of a chunked one, and undici's does not take node-server's.
+ */
+async function readObject(
+  body: ReadableStream<Uint8Array> | null,
+): Promise<JsonObject | undefined> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body ?? []) {
+    length += chunk.length
+    if (length > MAX_BODY) return undefined
+    chunks.push(chunk)
+  }
   try {
-    const json: unknown = JSON.parse(text)
+    const json: unknown = JSON.parse(Buffer.concat(chunks).toString())
     return isObject(json) ? json : undefined
   } catch {
     return undefined

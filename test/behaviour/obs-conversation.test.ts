@@ -1,0 +1,94 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { BASE_PATH } from '../../src/simulator/index.ts'
+import { call } from '../support/call.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { openWorld, type World } from '../support/world.ts'
+import { openCtiObs, type CtiObs, type Edition } from './cti-obs.ts'
+
+const INTERFACE = `${BASE_PATH}/business/interface`
+const BATCH = 20
+const made = makeCertificates()
+
+const CHINESE: Environment = {
+  ISALES_TOKEN_HEADERS: 'Authentication',
+  ISALES_TOKEN_FIELD: 'refreshToken',
+}
+
+async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs }> {
+  const directory = mkdtempSync(join(tmpdir(), 'conversation-'))
+  const [cert, key] = [join(directory, 'tls.crt'), join(directory, 'tls.key')]
+  writeFileSync(cert, made.server.cert)
+  writeFileSync(key, made.server.key)
+  const world = await openWorld({
+    simulator: { switches: { edition, singleSession: true } },
+    env: {
+      LISTEN_TLS_CERT_FILE: cert,
+      LISTEN_TLS_KEY_FILE: key,
+      OBS_LOGIN: 'require',
+      OBS_USER: 'cti',
+      OBS_PASSWORD: 'cti-password',
+      ...(edition === 'chinese' ? CHINESE : {}),
+    },
+  })
+  const { port, protocol } = new URL(world.proxy)
+  expect(protocol).toBe('https:')
+  const target = { port: Number(port), tls: { ca: made.ca.cert } }
+  return { world, obs: await openCtiObs({ target, edition }) }
+}
+
+/** The account's token ends under our hands, in whichever of the two the edition sends. */
+function revoke(world: World): void {
+  world.sim.revoke()
+  if (world.sim.switches.edition === 'chinese') world.sim.revokeRefresh()
+}
+
+test.each<Edition>(['english', 'chinese'])(
+  'the whole conversation in the %s edition, through HTTPS, while the real token is revoked twice',
+  async (edition) => {
+    const { world, obs } = await openHttps(edition)
+
+    expect(await obs.login()).toMatchObject({ status: 200, result: 0 })
+    expect(await obs.readInterface(INTERFACE)).toMatchObject({ status: 200, result: 0 })
+    expect(await obs.call('getTask', {})).toMatchObject({ status: 200, result: 0 })
+
+    revoke(world)
+    const batch = await obs.call('getUserData', { serviceId: 12_345, batchCount: BATCH })
+    expect(batch).toMatchObject({ status: 200, result: 0 })
+    const numbers = (batch.data['userData'] as { uniqueId: string }[]).map((one) => one.uniqueId)
+    expect(numbers).toHaveLength(BATCH)
+
+    expect(await obs.refresh()).toMatchObject({ status: 200, result: 0 })
+    for (const [index, uniqueId] of numbers.entries()) {
+      if (index === BATCH / 2) revoke(world)
+      const written = { uniqueId, serviceId: '12345' }
+      expect(await obs.call('pushMidRlt', written)).toMatchObject({ status: 200, result: 0 })
+      expect(await obs.call('pushCallOutRlt', written)).toMatchObject({ status: 200, result: 0 })
+    }
+    expect(await obs.call('getHoliDay', { holidayId: '1' })).toMatchObject({
+      status: 200,
+      data: { isHoliday: '1' },
+    })
+
+    // Each number was handed out once, and each of its results was written once.
+    expect([...world.sim.handedOut().values()]).toEqual(numbers.map(() => 1))
+    expect([...world.sim.results().entries()]).toEqual(
+      numbers.map((uniqueId) => [uniqueId, { results: 1, midResults: 1 }]),
+    )
+    expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(2)
+
+    // What iSales gave and what CTI-OBS got have nothing in common, wherever it stands.
+    const real = world.sim.issued()
+    expect(real.length).toBeGreaterThanOrEqual(4)
+    const { text: metrics } = await call(`${world.admin}/metrics`)
+    for (const place of [obs.heard(), JSON.stringify(world.lines), metrics])
+      expect(real.filter((token) => place.includes(token))).toEqual([])
+    const tickets = Object.values(obs.tokens() ?? {})
+    const seen = JSON.stringify(world.sim.requests())
+    expect(tickets.filter((ticket) => seen.includes(ticket))).toEqual([])
+    obs.close()
+  },
+)

@@ -1,0 +1,204 @@
+import { describe, expect, test, vi } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../src/simulator/index.ts'
+import type { Calling } from '../support/call.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+const REQUIRE: Environment = {
+  OBS_LOGIN: 'require',
+  OBS_USER: 'cti',
+  OBS_PASSWORD: 'cti-password',
+}
+const RIGHT = { user: 'cti', passwd: 'cti-password' }
+
+function post(world: World, path: string, body: unknown, headers: Calling['headers'] = {}) {
+  return world.request(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  })
+}
+
+function tasks(world: World, headers: Calling['headers'] = {}) {
+  return post(world, INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
+}
+
+async function ticketsOf(world: World) {
+  const { json } = await post(world, LOGIN_PATH, RIGHT)
+  const { token, refreshToken } = json.resultData ?? {}
+  return { token: String(token), refreshToken: String(refreshToken) }
+}
+
+/** Logins and refreshes of the proxy itself are all that iSales may ever see of them. */
+function attemptsAtIsales(world: World): number {
+  const { loginAttempts, refreshAttempts } = world.sim.state()
+  return loginAttempts + refreshAttempts
+}
+
+describe('answer, the default on loopback', () => {
+  test('whoever logs in gets a ticket and not the token, and calls need none', async () => {
+    const world = await openWorld()
+    const login = await post(world, LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
+    expect(login.status).toBe(200)
+    expect(login.json.result).toBe(0)
+    expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
+    expect((await tasks(world)).status).toBe(200)
+    expect((await tasks(world, { Authorization: 'Bearer anything' })).status).toBe(200)
+    expect(attemptsAtIsales(world)).toBe(1)
+    expect(await world.metric('isales_proxy_obs_logins_total{outcome="success"}')).toBe(1)
+  })
+})
+
+describe('require', () => {
+  test('a wrong password gets 403 in the published shape, and iSales never hears of it', async () => {
+    const world = await openWorld({ env: REQUIRE })
+    const login = await post(world, LOGIN_PATH, { ...RIGHT, passwd: 'wrong' })
+    expect(login.status).toBe(403)
+    expect(login.json).toEqual({ result: 403, resultData: {} })
+    expect(attemptsAtIsales(world)).toBe(1)
+    expect(await world.metric('isales_proxy_obs_logins_total{outcome="rejected"}')).toBe(1)
+  })
+
+  test('wrong passwords are slowed: five at once, then 429', async () => {
+    const world = await openWorld({ env: REQUIRE })
+    const statuses: number[] = []
+    for (let n = 0; n < 10; n += 1)
+      statuses.push((await post(world, LOGIN_PATH, { ...RIGHT, passwd: `${n}` })).status)
+    expect(statuses.slice(0, 5)).toEqual([403, 403, 403, 403, 403])
+    expect(statuses).toContain(429)
+    expect(attemptsAtIsales(world)).toBe(1)
+  })
+
+  test.each<[string, (ticket: string) => Record<string, string>]>([
+    ['Authorization with Bearer', (ticket) => ({ Authorization: `Bearer ${ticket}` })],
+    ['Authentication with Bearer', (ticket) => ({ Authentication: `Bearer ${ticket}` })],
+    ['either of them, bare', (ticket) => ({ Authentication: ticket })],
+  ])('a ticket in %s opens the way', async (_name, fields) => {
+    const world = await openWorld({ env: REQUIRE })
+    const { token } = await ticketsOf(world)
+    expect((await tasks(world, fields(token))).status).toBe(200)
+  })
+
+  test('none, a forged and a foreign one get 401 in the published shape, and stay here', async () => {
+    const world = await openWorld({ env: REQUIRE })
+    const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
+    const foreign = await post(other, LOGIN_PATH, { ...RIGHT, passwd: 'another' })
+    const { token } = await ticketsOf(world)
+    const values = [
+      undefined,
+      token.replace(/^.{4}/, 'AAAA'),
+      String(foreign.json.resultData?.['token']),
+      world.sim.issued()[0],
+    ]
+    for (const value of values) {
+      const refused = await tasks(world, value === undefined ? {} : { Authorization: value })
+      expect(refused.status).toBe(401)
+      expect(refused.header('www-authenticate')).toBe('Bearer')
+      expect(refused.json).toEqual({ result: 401, resultData: {} })
+    }
+    expect(world.sim.requests()).toEqual([])
+    expect(await world.metric('isales_proxy_request_errors_total{code="not-logged-in"}')).toBe(4)
+  })
+
+  test('a ticket ends when it says', async () => {
+    let wallNow = Date.now()
+    const world = await openWorld({
+      env: { ...REQUIRE, OBS_TICKET_LIFETIME: '10m' },
+      wallClock: () => wallNow,
+    })
+    const { token, refreshToken } = await ticketsOf(world)
+    const fields = { Authorization: `Bearer ${token}` }
+    expect((await tasks(world, fields)).status).toBe(200)
+    wallNow += 600_000
+    expect((await tasks(world, fields)).status).toBe(401)
+    const renewed = await post(world, REFRESH_PATH, { refreshToken }, fields)
+    const bearer = `Bearer ${String(renewed.json.resultData?.['token'])}`
+    expect((await tasks(world, { Authorization: bearer })).status).toBe(200)
+    expect(attemptsAtIsales(world)).toBe(1)
+  })
+
+  test('a ticket survives a restart and is good at a replica with the same key', async () => {
+    const first = await openWorld({ env: REQUIRE })
+    const { token } = await ticketsOf(first)
+    await first.stop()
+    const second = await openWorld({ env: REQUIRE })
+    expect((await tasks(second, { Authorization: `Bearer ${token}` })).status).toBe(200)
+  })
+
+  test('a login that waits for 100 is told to go on, and may come in chunks', async () => {
+    const world = await openWorld({ env: REQUIRE })
+    const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
+    const fields = 'Host: localhost\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked'
+    await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\n${fields}\r\n\r\n`)
+    expect((await client.readInterim()).status).toBe(100)
+    const body = JSON.stringify(RIGHT)
+    for (const piece of [body.slice(0, 10), body.slice(10)])
+      await client.send(`${piece.length.toString(16)}\r\n${piece}\r\n`)
+    await client.send('0\r\n\r\n')
+    expect((await client.read()).status).toBe(200)
+    client.destroy()
+  })
+})
+
+test('forward: login and refresh are refused and do not reach iSales, calls need no ticket', async () => {
+  const world = await openWorld({ env: { OBS_LOGIN: 'forward' } })
+  const { user, password } = world.sim.switches
+  expect((await post(world, LOGIN_PATH, { user, passwd: password })).status).toBe(403)
+  expect((await post(world, REFRESH_PATH, { refreshToken: 'any' })).status).toBe(403)
+  expect(attemptsAtIsales(world)).toBe(1)
+  expect((await tasks(world)).status).toBe(200)
+})
+
+test.each(['answer', 'require', 'forward'])(
+  '%s: no spelling of the login or refresh path reaches iSales with the real token',
+  async (mode) => {
+    const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode, ALLOWED_PATHS: '/' } })
+    const token = mode === 'require' ? (await ticketsOf(world)).token : 'none'
+    const spellings = [
+      `${REFRESH_PATH}/`,
+      REFRESH_PATH.replace('auth', '%61uth'),
+      REFRESH_PATH.replace('auth', 'AUTH'),
+      REFRESH_PATH.replace('/auth', '//auth'),
+      `${REFRESH_PATH};a=b`,
+      `${REFRESH_PATH}.json`,
+      `${BASE_PATH}/x/../auth/login`,
+    ]
+    for (const path of spellings) {
+      const answer = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
+      const held = world.sim.issued().filter((real) => answer.text.includes(real))
+      expect([path, held]).toEqual([path, []])
+    }
+    expect(world.sim.requests()).toEqual([])
+    expect(attemptsAtIsales(world)).toBe(1)
+  },
+)
+
+test('numbers are strings where CTI-OBS wants them so', async () => {
+  const world = await openWorld({ env: { OBS_NUMBERS: 'string' } })
+  const { json } = await post(world, LOGIN_PATH, RIGHT)
+  expect(json.result).toBe('0')
+  expect(json.resultData).toMatchObject({
+    tokenExpirationTime: '3600',
+    refreshExpirationTime: '43200',
+  })
+})
+
+test('a login that breaks off is answered 400, once, and nothing is printed', async () => {
+  const world = await openWorld()
+  const printed = vi.spyOn(console, 'error')
+  const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
+  await client.send(
+    `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"us`,
+  )
+  client.end()
+  expect((await client.read()).status).toBe(400)
+  expect((await client.closed()).left.length).toBe(0)
+  const gone = await connectRaw({ port: Number(new URL(world.proxy).port) })
+  await gone.send(
+    `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"us`,
+  )
+  gone.reset()
+  expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
+  expect(printed).not.toHaveBeenCalled()
+})
