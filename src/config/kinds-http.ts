@@ -213,7 +213,7 @@ export function authScheme(): Kind<string> {
 /** A status between 400 and 499. */
 export function rejectionStatus(): Kind<number> {
   return {
-    type: 'status code',
+    type: 'status',
     limits: '400 to 499',
     quotable: true,
     format: String,

@@ -52,6 +52,9 @@ export function createConnections(options: ConnectionsOptions) {
   function turnAway(request: IncomingMessage, response: ServerResponse): boolean {
     const connection = connections.get(request.socket)
     if (connection === undefined) return false
+    // RFC 9112 section 9.6: behind an answer that closes the connection nothing is served, or it would be executed
+    // and its answer lost.
+    if (request.socket.writableEnded || connection.open.some(closes)) connection.failed = true
     connection.open = withOpen(connection.open, response)
     connection.seenAt = options.now()
     if (connection.failed) return true
@@ -145,8 +148,9 @@ export function createConnections(options: ConnectionsOptions) {
   function drain(): void {
     draining = true
     for (const connection of connections.values()) {
-      for (const response of connection.open)
-        if (unfinished(response) && !response.headersSent) response.shouldKeepAlive = false
+      // The last one only: behind an answer that says close, no other is sent.
+      const last = connection.open.at(-1)
+      if (last !== undefined && !last.headersSent) last.shouldKeepAlive = false
       closeIfIdle(connection)
     }
   }
@@ -179,6 +183,10 @@ function withOpen(open: ServerResponse[], response: ServerResponse): ServerRespo
   const still = open.filter(unfinished)
   still.push(response)
   return still
+}
+
+function closes(response: ServerResponse): boolean {
+  return !response.shouldKeepAlive
 }
 
 /** Until its last byte has been handed to the kernel. */

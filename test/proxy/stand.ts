@@ -28,6 +28,7 @@ export interface Stand {
   metric(sample: string): Promise<number>
   /** Waits until no request is in flight. */
   idle(): Promise<void>
+  /** @throws when iSales was sent anything but HTTP/1.1, unless that was expected. */
   stop(): Promise<void>
 }
 
@@ -43,6 +44,8 @@ export interface StandOptions extends Partial<
   readonly revoked?: () => number
   /** False: no violation of HTTP is looked for at the end. */
   readonly strict?: boolean
+  /** True: for all tests of a file, which stops it in `afterAll`. */
+  readonly shared?: boolean
   /** Answers a login; `n` counts them. Default: token-n for an hour. */
   readonly login?: (n: number) => ReturnType<RawUpstreamOptions['answer']>
 }
@@ -73,15 +76,10 @@ export function loginAnswer(n: number, lifetime = 3600): string {
   return answerBytes(JSON.stringify({ result: 0, resultData }))
 }
 
-const open: { readonly stand: Stand; readonly strict: boolean }[] = []
+const open: Stand[] = []
 
 afterEach(async () => {
-  for (const { stand, strict } of open.splice(0)) {
-    await stand.stop()
-    if (strict && stand.upstream.faults.length > 0) {
-      throw new Error(`iSales was sent what is not HTTP: ${stand.upstream.faults.join('; ')}`)
-    }
-  }
+  for (const stand of open.splice(0)) await stand.stop()
 })
 
 /** Opens a stand that is closed when the test ends, and fails it when iSales was sent anything but HTTP/1.1. */
@@ -145,11 +143,18 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
       await until(async () => (await metric('requests_in_flight')) === 0)
     },
     stop() {
-      stopped ??= app.stop().then(() => upstream.close())
+      stopped ??= app
+        .stop()
+        .then(() => upstream.close())
+        .then(() => {
+          const { faults } = upstream
+          if (options.strict !== false && faults.length > 0)
+            throw new Error(`iSales was sent what is not HTTP: ${faults.join('; ')}`)
+        })
       return stopped
     },
   }
-  open.push({ stand, strict: options.strict ?? true })
+  if (options.shared !== true) open.push(stand)
   await until(() => logins > 0)
   await until(async () => (await metric('authenticated')) === 1)
   return stand

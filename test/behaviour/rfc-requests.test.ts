@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openStand, type Stand } from '../proxy/stand.ts'
+
+const PATH = '/rest/isales/a'
+const H = 'Host: localhost\r\n'
+const LINE = `POST ${PATH} HTTP/1.1\r\n`
+const END = '\r\n'
+const CHUNKED = 'Transfer-Encoding: chunked\r\n'
+const NOTHING = '0\r\n\r\n'
+
+let stand: Stand
+beforeAll(async () => {
+  stand = await openStand({ shared: true, env: { MAX_BODY_SIZE: '1MiB', HEADER_TIMEOUT: '400ms' } })
+})
+afterAll(async () => {
+  await stand.stop()
+})
+
+/** What a client that sends these bytes and then waits is answered, and how many requests reached iSales. */
+async function outcome(bytes: string) {
+  const before = stand.business().length
+  const client = await stand.connect()
+  await client.send(bytes)
+  const answer = await client.read()
+  const { code } = JSON.parse(answer.text) as { code?: unknown }
+  await client.closed()
+  client.destroy()
+  await stand.idle()
+  return { status: answer.status, code, forwarded: stand.business().length - before }
+}
+
+describe('refused, the connection closed, and nothing of it reaches iSales', () => {
+  it.each([
+    // The request line.
+    ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
+    ['HTTP/0.9 that says so', `GET ${PATH} HTTP/0.9\r\n${H}${END}`, 400],
+    ['HTTP/2.0', `GET ${PATH} HTTP/2.0\r\n${H}${END}`, 400],
+    ['HTTP/1.2', `GET ${PATH} HTTP/1.2\r\n${H}${END}`, 400],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['another protocol', `GET ${PATH} http/1.1\r\n${H}${END}`, 400],
+    ['a method in lower case', `get ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
+    ['a method that is none', `G(T ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
+    ['a bare LF behind the request line', `GET ${PATH} HTTP/1.1\n${H}${END}`, 400],
+    ['CR CR LF', `GET ${PATH} HTTP/1.1\r\r\n${H}${END}`, 400],
+    ['a space behind the version', `GET ${PATH} HTTP/1.1 \r\n${H}${END}`, 400],
+    ['a TLS handshake', '\u0016\u0003\u0001\u0000\u00a5\u0001\u0000\u0000\u00a1\u0003\u0003', 400],
+    // The target.
+    ['a fragment', `GET ${PATH}#x HTTP/1.1\r\n${H}${END}`, 400],
+    ['a backslash', `GET /rest/isales/a\\b HTTP/1.1\r\n${H}${END}`, 400],
+    ['a control character', `GET /rest/isales/a\u0001b HTTP/1.1\r\n${H}${END}`, 400],
+    ['NUL', `GET /rest/isales/a\u0000b HTTP/1.1\r\n${H}${END}`, 400],
+    ['a tab', `GET /rest/isales/a\tb HTTP/1.1\r\n${H}${END}`, 400],
+    ['a space', `GET /rest/isales/a b HTTP/1.1\r\n${H}${END}`, 400],
+    ['a byte over ASCII', `GET /rest/isales/\u00e9 HTTP/1.1\r\n${H}${END}`, 400],
+    ['GET *', `GET * HTTP/1.1\r\n${H}${END}`, 400],
+    ['no slash', `GET rest/isales/a HTTP/1.1\r\n${H}${END}`, 400],
+    ['userinfo', `GET http://u@localhost${PATH} HTTP/1.1\r\n${H}${END}`, 400],
+    ['another authority', `GET http://evil.example${PATH} HTTP/1.1\r\n${H}${END}`, 421],
+    ['a path outside', `GET /rest/other HTTP/1.1\r\n${H}${END}`, 403],
+    ['an encoded slash', `GET /rest/isales/a%2fb HTTP/1.1\r\n${H}${END}`, 403],
+    ['an encoded dot', `GET /rest/isales/%2e%2e/b HTTP/1.1\r\n${H}${END}`, 403],
+    ['dots', `GET /rest/isales/../b HTTP/1.1\r\n${H}${END}`, 403],
+    ['dots and a parameter', `GET /rest/isales/..;/b HTTP/1.1\r\n${H}${END}`, 403],
+    ['an empty segment', `GET /rest/isales//b HTTP/1.1\r\n${H}${END}`, 403],
+    ['an encoded NUL', `GET /rest/isales/a%00 HTTP/1.1\r\n${H}${END}`, 403],
+    // Methods.
+    ['TRACE', `TRACE ${PATH} HTTP/1.1\r\n${H}${END}`, 403],
+    ['CONNECT', `CONNECT localhost:443 HTTP/1.1\r\n${H}${END}`, 403],
+    // Host.
+    ['no Host', `GET ${PATH} HTTP/1.1\r\n${END}`, 400],
+    ['two Hosts', `GET ${PATH} HTTP/1.1\r\n${H}${H}${END}`, 400],
+    ['an empty Host', `GET ${PATH} HTTP/1.1\r\nHost:\r\n${END}`, 400],
+    ['a Host with a path', `GET ${PATH} HTTP/1.1\r\nHost: localhost/x\r\n${END}`, 400],
+    ['another Host', `GET ${PATH} HTTP/1.1\r\nHost: evil.example\r\n${END}`, 421],
+    // Field lines.
+    ['obs-fold', `${LINE}${H}X: a\r\n b\r\n${END}`, 400],
+    ['obs-fold with a tab', `${LINE}${H}X: a\r\n\tb\r\n${END}`, 400],
+    ['a folded Host', `${LINE}Host: localhost\r\n .evil\r\n${END}`, 400],
+    ['a folded first line', `${LINE} X: a\r\n${H}${END}`, 400],
+    ['a space before the colon', `${LINE}${H}X : a\r\n${END}`, 400],
+    ['a tab before the colon', `${LINE}${H}X\t: a\r\n${END}`, 400],
+    ['no name', `${LINE}${H}: a\r\n${END}`, 400],
+    ['no colon', `${LINE}${H}abc\r\n${END}`, 400],
+    ['a name that is none', `${LINE}${H}a(b: c\r\n${END}`, 400],
+    ['a name over ASCII', `${LINE}${H}a\u00e9: c\r\n${END}`, 400],
+    ['NUL in a value', `${LINE}${H}X: a\u0000b\r\n${END}`, 400],
+    ['DEL in a value', `${LINE}${H}X: a\u007fb\r\n${END}`, 400],
+    ['a bare CR in a value', `${LINE}${H}X: a\rb\r\n${END}`, 400],
+    ['a bare LF behind a value', `${LINE}${H}X: a\n${END}`, 400],
+    ['a bare LF at the end', `${LINE}${H}\n`, 400],
+    ['Origin', `${LINE}${H}Origin: https://evil.example\r\n${END}`, 403],
+    ['Sec-Fetch-Mode', `${LINE}${H}Sec-Fetch-Mode: cors\r\n${END}`, 403],
+    ['an unknown expectation', `${LINE}${H}Expect: teapot\r\nContent-Length: 0\r\n${END}`, 417],
+    [
+      'one among two',
+      `${LINE}${H}Expect: 100-continue, teapot\r\nContent-Length: 1\r\n${END}`,
+      417,
+    ],
+    ['201 fields', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
+    ['17 KiB of fields', `${LINE}${H}X: ${'x'.repeat(17 * 1024)}\r\n${END}`, 431],
+    // Framing.
+    ['length and chunks', `${LINE}${H}Content-Length: 5\r\n${CHUNKED}${END}${NOTHING}`, 400],
+    ['chunks and length', `${LINE}${H}${CHUNKED}Content-Length: 5\r\n${END}${NOTHING}`, 400],
+    ['two lengths', `${LINE}${H}Content-Length: 2\r\nContent-Length: 2\r\n${END}ab`, 400],
+    ['lengths that differ', `${LINE}${H}Content-Length: 2\r\nContent-Length: 3\r\n${END}abc`, 400],
+    ['a signed length', `${LINE}${H}Content-Length: +2\r\n${END}ab`, 400],
+    ['a negative length', `${LINE}${H}Content-Length: -2\r\n${END}ab`, 400],
+    ['a listed length', `${LINE}${H}Content-Length: 2, 2\r\n${END}ab`, 400],
+    ['a hexadecimal length', `${LINE}${H}Content-Length: 0x2\r\n${END}ab`, 400],
+    ['a length with a space', `${LINE}${H}Content-Length: 1 1\r\n${END}ab`, 400],
+    ['an empty length', `${LINE}${H}Content-Length:\r\n${END}ab`, 400],
+    ['a length over all numbers', `${LINE}${H}Content-Length: ${'9'.repeat(30)}\r\n${END}ab`, 400],
+    ['a length over the limit', `${LINE}${H}Content-Length: 1048577\r\n${END}ab`, 413],
+    ['a length over 2^53', `${LINE}${H}Content-Length: 9999999999999999\r\n${END}ab`, 413],
+    ['gzip', `${LINE}${H}Transfer-Encoding: gzip\r\n${END}ab`, 501],
+    ['gzip and chunks', `${LINE}${H}Transfer-Encoding: gzip, chunked\r\n${END}${NOTHING}`, 501],
+    ['chunks and gzip', `${LINE}${H}Transfer-Encoding: chunked, gzip\r\n${END}${NOTHING}`, 400],
+    ['chunks twice', `${LINE}${H}Transfer-Encoding: chunked, chunked\r\n${END}${NOTHING}`, 400],
+    ['chunks in two lines', `${LINE}${H}${CHUNKED}${CHUNKED}${END}${NOTHING}`, 400],
+    ['an empty coding', `${LINE}${H}Transfer-Encoding:\r\n${END}${LINE}${H}${END}`, 400],
+    ['a quoted coding', `${LINE}${H}Transfer-Encoding: "chunked"\r\n${END}${NOTHING}`, 501],
+    ['a vertical tab', `${LINE}${H}Transfer-Encoding: \u000bchunked\r\n${END}${NOTHING}`, 400],
+    ['chunks in HTTP/1.0', `POST ${PATH} HTTP/1.0\r\n${H}${CHUNKED}${END}${NOTHING}`, 400],
+  ])('%s', async (_, bytes, status) => {
+    expect(await outcome(bytes)).toMatchObject({ status, forwarded: 0, code: expect.any(String) })
+  })
+})
+
+describe('a body that turns out not to be one', () => {
+  it.each([
+    ['a bare LF behind the size', '2\nab\r\n0\r\n\r\n', 400],
+    ['a bare LF behind an extension', '2;x\nab\r\n0\r\n\r\n', 400],
+    ['a prefixed size', '0x2\r\nab\r\n0\r\n\r\n', 400],
+    ['a signed size', '+2\r\nab\r\n0\r\n\r\n', 400],
+    ['a negative size', '-2\r\nab\r\n0\r\n\r\n', 400],
+    ['a space behind the size', '2 \r\nab\r\n0\r\n\r\n', 400],
+    ['no size', '\r\nab\r\n0\r\n\r\n', 400],
+    ['a size over all numbers', 'fffffffffffffffff\r\nab', 400],
+    ['more than its size', '2\r\nabX\r\n0\r\n\r\n', 400],
+    ['a length among the trailers', '2\r\nab\r\n0\r\nContent-Length: 3\r\n\r\n', 400],
+    ['a folded trailer', '2\r\nab\r\n0\r\nX: a\r\n b\r\n\r\n', 400],
+    ['17 KiB of extension', `2;${'x'.repeat(17 * 1024)}\r\nab\r\n0\r\n\r\n`, 413],
+  ])('%s: refused, and iSales never sees its end', async (_, body, status) => {
+    const bytes = `${LINE}${H}${CHUNKED}${END}${body}`
+    expect(await outcome(bytes)).toMatchObject({ status, forwarded: 0 })
+  })
+
+  it('one that is longer than is let in: 413, and iSales never sees its end', async () => {
+    const chunk = `40000\r\n${'x'.repeat(0x40000)}\r\n`
+    const bytes = `${LINE}${H}${CHUNKED}${END}${chunk.repeat(5)}`
+    expect(await outcome(bytes)).toEqual({ status: 413, code: 'too-large', forwarded: 0 })
+  })
+})
+
+describe('let through as HTTP allows', () => {
+  it.each([
+    ['empty lines before the request line', `\r\n\r\nGET ${PATH} HTTP/1.1\r\n${H}${END}`],
+    ['no Host in HTTP/1.0', `GET ${PATH} HTTP/1.0\r\n${END}`],
+    ['spaces around a value', `GET ${PATH} HTTP/1.1\r\n${H}X:\t a \t\r\n${END}`],
+    ['bytes over ASCII in a value', `GET ${PATH} HTTP/1.1\r\n${H}X: \u00e9\u00ff\r\n${END}`],
+    ['an empty value', `GET ${PATH} HTTP/1.1\r\n${H}X:\r\n${END}`],
+    ['a length with zeros before it', `${LINE}${H}Content-Length: 0002\r\n${END}ab`],
+    ['chunks in capitals', `${LINE}${H}Transfer-Encoding: CHUNKED\r\n${END}2\r\nab\r\n${NOTHING}`],
+    ['an extension', `${LINE}${H}${CHUNKED}${END}2;a="b"\r\nab\r\n${NOTHING}`],
+    ['trailers', `${LINE}${H}${CHUNKED}Trailer: X\r\n${END}2\r\nab\r\n0\r\nX: 1\r\n\r\n`],
+    ['a GET with chunks', `GET ${PATH} HTTP/1.1\r\n${H}${CHUNKED}${END}2\r\nab\r\n${NOTHING}`],
+    ['200 fields', `${LINE}${H}${'a: b\r\n'.repeat(199)}${END}`],
+    ['the absolute form that names us', `GET http://LOCALHOST:1${PATH} HTTP/1.1\r\n${H}${END}`],
+    ['Upgrade, which is dropped', `${LINE}${H}Connection: Upgrade\r\nUpgrade: h2c\r\n${END}`],
+  ])('%s', async (_, bytes) => {
+    const before = stand.business().length
+    expect(await stand.exchange(bytes)).toMatchObject({ status: 200, text: 'ok' })
+    const [request, ...others] = stand.business().slice(before)
+    expect(request).toMatchObject({ target: PATH })
+    expect(request?.header('upgrade')).toBeUndefined()
+    expect(request?.header('trailer')).toBeUndefined()
+    expect(others).toEqual([])
+  })
+
+  it.each([
+    '/rest/isales/a?b=c&d=%2F%2e//..\u007e',
+    '/rest/isales/%E4%BD%A0%e5%a5%bd',
+    `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}?"<>[]^\`{|}`,
+    '/rest/isales/?',
+    '/rest/isales/a+b%20c',
+  ])('%s, byte for byte', async (target) => {
+    const before = stand.business().length
+    await stand.exchange(`GET ${target} HTTP/1.1\r\n${H}${END}`)
+    expect(stand.business()[before]?.target).toBe(target)
+  })
+})
+
+describe('answered here', () => {
+  it.each([
+    ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${H}${END}`],
+    ['OPTIONS on the server', `OPTIONS http://localhost HTTP/1.1\r\n${H}${END}`],
+    ['OPTIONS at its end', `OPTIONS ${PATH} HTTP/1.1\r\n${H}Max-Forwards: 0\r\n${END}`],
+  ])('%s', async (_, bytes) => {
+    const before = stand.business().length
+    const answer = await stand.exchange(bytes)
+    expect(answer.status).toBe(204)
+    expect(answer.header('allow')).toContain('POST')
+    expect(stand.business()).toHaveLength(before)
+  })
+
+  it('Max-Forwards of OPTIONS is counted down', async () => {
+    const before = stand.business().length
+    await stand.exchange(`OPTIONS ${PATH} HTTP/1.1\r\n${H}Max-Forwards: 3\r\n${END}`)
+    expect(stand.business()[before]?.header('max-forwards')).toBe('2')
+  })
+
+  it('a head that does not come to its end: 408', async () => {
+    expect(await outcome(`GET ${PATH} HTTP/1.1\r\n${H}`)).toMatchObject({ status: 408 })
+  })
+})
