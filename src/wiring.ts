@@ -5,7 +5,8 @@ import type { ListenerOptions } from './net/listener.ts'
 import { readUpstreamTls, type UpstreamTlsFiles } from './net/upstream-tls.ts'
 import type { UpstreamOptions } from './net/upstream.ts'
 import type { ForwardOptions } from './proxy/call.ts'
-import { createInspector, type AnswerInspector } from './proxy/inspect.ts'
+import { rewriteInterface } from './obs/interface.ts'
+import { createInspector, type AnswerInspector, type Rewriting } from './proxy/inspect.ts'
 import type { RenewalRules } from './session/state.ts'
 
 /** From the settings to what each room asks for: names change here, and nothing else does. */
@@ -102,7 +103,18 @@ export function forwardLimits(
 
 /** What is looked for in answers before they are relayed; undefined: nothing, and none is held back. */
 export function answerInspector(config: Config): AnswerInspector | undefined {
-  return createInspector({ rejectedResults: config.isalesRejectedResults })
+  return createInspector({
+    rejectedResults: config.isalesRejectedResults,
+    rewriting: config.obsRewriteInterface ? interfaceRewriting(config) : undefined,
+  })
+}
+
+function interfaceRewriting(config: Config): Rewriting {
+  const scheme = config.listenTlsCertFile === undefined ? 'http' : 'https'
+  return {
+    path: config.isalesInterfacePath,
+    rewrite: (body, host) => rewriteInterface(body, config.isalesUrl, `${scheme}://${host}`),
+  }
 }
 
 /** The admin listener serves probes, Prometheus and a person or two. */

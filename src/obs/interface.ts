@@ -1,0 +1,37 @@
+/** A solidus as JSON may write it. */
+const SLASH = String.raw`(?:\\?/|\\u002[fF])`
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
+
+/**
+ * Replaces the origin of each absolute URL that names iSales in the answer to `business/interface`, so that the
+ * client does not walk around the proxy. Nothing else changes, not a byte; what is not JSON does not change at all.
+ *
+ * @param isalesOrigin such as `https://service.example`, as `URL.origin` gives it.
+ * @param clientOrigin what the client calls us: scheme, host and port.
+ */
+export function rewriteInterface(body: Buffer, isalesOrigin: string, clientOrigin: string): Buffer {
+  if (!isJson(body)) return body
+  // As latin1, where a character is a byte: bytes that are no UTF-8 stay what they are.
+  const text = body.toString('latin1').replaceAll(originPattern(isalesOrigin), clientOrigin)
+  return Buffer.from(text, 'latin1')
+}
+
+function originPattern(origin: string): RegExp {
+  const { protocol, hostname, port } = new URL(origin)
+  const defaultPort = DEFAULT_PORTS[protocol] ?? ''
+  const ports = port === '' ? `(?::${defaultPort})?` : `:${port}`
+  // Neither the tail of another scheme, nor the head of a longer host, another port, or a user's name.
+  const before = '(?<![a-z0-9+.-])'
+  const after = String.raw`(?![a-z0-9.:@_~%-])`
+  const host = hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+  return new RegExp(`${before}${protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
+}
+
+function isJson(bytes: Buffer): boolean {
+  try {
+    JSON.parse(bytes.toString())
+    return true
+  } catch {
+    return false
+  }
+}

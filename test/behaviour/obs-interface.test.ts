@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { BASE_PATH, INTERFACE_PATHS, type Switches } from '../../src/simulator/index.ts'
+import { openWorld } from '../support/world.ts'
+
+const INTERFACE = `${BASE_PATH}/business/interface`
+const REWRITE: Environment = { OBS_REWRITE_INTERFACE: 'true' }
+const ACCEPTING = { 'Accept-Encoding': 'gzip', Host: 'localhost:8080' }
+
+async function read(switches: Partial<Switches>, env: Environment) {
+  const world = await openWorld({ simulator: { switches }, env })
+  const answer = await world.request(INTERFACE, {
+    method: 'POST',
+    headers: ACCEPTING,
+    body: JSON.stringify({ version: 311 }),
+  })
+  return { world, answer, paths: answer.json.resultData }
+}
+
+test.each<[string, Partial<Switches>]>([
+  ['plain', {}],
+  ['compressed', { gzip: 'accepted' }],
+])('URLs that name iSales get the address that the client used: %s', async (_name, switches) => {
+  const { world, answer, paths } = await read({ absoluteUrls: true, ...switches }, REWRITE)
+  expect(paths?.['getTask']).toBe(`http://localhost:8080${INTERFACE_PATHS.getTask}`)
+  expect(paths?.['refreshToken']).toBe(`http://localhost:8080${INTERFACE_PATHS.refreshToken}`)
+  expect(answer.text).not.toContain(world.sim.origin)
+})
+
+test('paths are left as they are', async () => {
+  const { paths } = await read({}, REWRITE)
+  expect(paths).toEqual({ version: 310, ...INTERFACE_PATHS })
+})
+
+test('nothing is rewritten unless it is asked for', async () => {
+  const { world, paths } = await read({ absoluteUrls: true }, {})
+  expect(paths?.['getTask']).toBe(`${world.sim.origin}${INTERFACE_PATHS.getTask}`)
+})
