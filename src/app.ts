@@ -1,9 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createHealth } from './admin/health.ts'
-import { createHistory, type History } from './admin/history.ts'
+import { createHistory } from './admin/history.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
-import { createAdminApp } from './admin/routes.ts'
-import { readStatus } from './admin/status-read.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -12,9 +9,11 @@ import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './isales/client.ts'
 import { openLocalLogin } from './local-login.ts'
 import { createAccessLog, type Logger } from './log.ts'
-import { createListener, honoListener, type Listener } from './net/listener.ts'
+import { createListener, type Listener } from './net/listener.ts'
 import { readUpstreamTls } from './net/upstream-tls.ts'
 import { classify, createUpstream, type Upstream } from './net/upstream.ts'
+import { openOperatorView } from './operator-view.ts'
+import type { Call } from './proxy/call.ts'
 import { createDeadlines } from './proxy/deadlines.ts'
 import { createForward } from './proxy/forward.ts'
 import { createFront } from './proxy/front.ts'
@@ -24,8 +23,8 @@ import { sessionLog } from './session-log.ts'
 import type { Clock } from './session/clock.ts'
 import type { SessionEvent } from './session/events.ts'
 import { createSessionKeeper, type SessionKeeper } from './session/keeper.ts'
+import type { Tracing } from './tracing.ts'
 import {
-  ADMIN_LIMITS,
   answerInspector,
   forwardLimits,
   isalesClientOptions,
@@ -43,6 +42,8 @@ export interface AppOptions {
   readonly logger: Logger
   /** What the status page shows of the configuration. Default: nothing. */
   readonly settings?: readonly EffectiveSetting[]
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing | undefined
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
   /** Milliseconds since 1970. Default: the machine's date. */
@@ -94,10 +95,20 @@ export function createApp(options: AppOptions): App {
     metrics.onSessionEvent(event)
     history.onSessionEvent(event)
     logSession(event)
+    options.tracing?.onSessionEvent(event)
     options.onSessionEvent?.(event)
   }
   const proxy = openProxy({ ...options, metrics, session, running })
-  const admin = openAdmin({ ...options, metrics, history, session, running })
+  const admin = openOperatorView({
+    address: config.adminListen,
+    snapshot: session.keeper.snapshot,
+    metrics,
+    history,
+    running,
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+    settings: options.settings ?? [],
+  })
   let watches: Watch[] = []
 
   return {
@@ -120,6 +131,7 @@ export function createApp(options: AppOptions): App {
       await proxy.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
+      await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
       logger.flush()
     },
@@ -175,7 +187,7 @@ interface ProxyParts extends AppOptions {
 
 /** The data plane: listener, front, forward. */
 function openProxy({ session, metrics, running, ...options }: ProxyParts): Listener {
-  const { config, logger } = options
+  const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
   const failed = (code: ProblemCode, requestId: string): void => {
@@ -217,7 +229,7 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
     }),
     forward(call) {
       running.inFlight += 1
-      forward(call)
+      forward(tracing === undefined ? call : traced(call, tracing))
     },
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
@@ -241,36 +253,9 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
   })
 }
 
-/** What an operator, a probe and Prometheus read. */
-function openAdmin({
-  session,
-  metrics,
-  history,
-  running,
-  ...options
-}: ProxyParts & { readonly history: History }): Listener {
-  const startedAt = session.keeper.snapshot().now
-  const health = createHealth({
-    snapshot: session.keeper.snapshot,
-    listening: () => running.listening,
-    draining: () => running.draining,
-  })
-  const status = () =>
-    readStatus({
-      snapshot: session.keeper.snapshot,
-      history: history.view,
-      totals: metrics.totals,
-      wallClock: options.wallClock ?? Date.now,
-      draining: () => running.draining,
-      version: options.version,
-      startedAt,
-      settings: options.settings ?? [],
-    })
-  return createListener({
-    address: options.config.adminListen,
-    limits: ADMIN_LIMITS,
-    onRequest: honoListener(createAdminApp({ metrics, health, status })),
-  })
+function traced(call: Call, tracing: Tracing): Call {
+  const { method = '', rawHeaders } = call.request
+  return { ...call, span: tracing.requestStarted(method, rawHeaders) }
 }
 
 /** New secrets and certificates come into force while the old ones still serve. */

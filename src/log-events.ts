@@ -122,6 +122,16 @@ export const LOG_EVENTS = {
     text: 'A secret file changed and cannot be used; the former secret stays in force',
     doc: 'The file is missing, empty, too large or not readable; `setting` names it, `error` says why.',
   },
+  'traces-lost': {
+    level: 'warn',
+    text: 'Traces cannot be delivered; requests are not affected',
+    doc: 'The collector at OTEL_EXPORTER_OTLP_ENDPOINT does not take the spans. Written once, until it works again.',
+  },
+  'traces-delivered': {
+    level: 'info',
+    text: 'Traces are delivered again',
+    doc: 'Ends `traces-lost`.',
+  },
   'request-failed': {
     level: 'debug',
     text: 'A request was answered with an error of the proxy',

@@ -15,13 +15,8 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
 import type { SessionEvent } from './session/events.ts'
-import {
-  parentOf,
-  type Outgoing,
-  type RequestSpan,
-  type Tracing,
-  type TracingOptions,
-} from './tracing.ts'
+import { parentOf } from './traceparent.ts'
+import type { Outgoing, RequestSpan, Tracing, TracingOptions } from './tracing.ts'
 
 /** Milliseconds. */
 const LONGEST_STOP = 2000

@@ -1,80 +1,13 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { build } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadTracing, parentOf, type Tracing } from '../src/tracing.ts'
+import { parentOf } from '../src/traceparent.ts'
+import { loadTracing, type Tracing } from '../src/tracing.ts'
 import { CANARY, failed, granted } from './admin/session.ts'
+import { attributesOf, openReceiver, type Export } from './support/otlp-receiver.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
 const WALL = Date.parse('2026-03-02T09:41:05Z')
-
-interface Attribute {
-  readonly key: string
-  readonly value: { readonly stringValue?: string; readonly intValue?: number }
-}
-
-interface ReceivedSpan {
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentSpanId?: string
-  readonly name: string
-  readonly kind: number
-  readonly startTimeUnixNano: string
-  readonly endTimeUnixNano: string
-  readonly attributes: readonly Attribute[]
-  readonly status: { readonly code?: number }
-}
-
-interface Export {
-  readonly resourceSpans: readonly {
-    readonly resource: { readonly attributes: readonly Attribute[] }
-    readonly scopeSpans: readonly { readonly spans: readonly ReceivedSpan[] }[]
-  }[]
-}
-
-/** A collector that remembers what it was sent. */
-async function openReceiver() {
-  const received: { url: string; headers: IncomingHttpHeaders; body: string }[] = []
-  let status = 200
-  const server = createServer((request, response) => {
-    let body = ''
-    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
-    request.on('end', () => {
-      received.push({ url: request.url ?? '', headers: request.headers, body })
-      response.writeHead(status, { 'Content-Type': 'application/json' }).end('{}')
-    })
-  })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  return {
-    received,
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    answer: (code: number) => {
-      status = code
-    },
-    spans: () =>
-      received.flatMap(({ body }) =>
-        (JSON.parse(body) as Export).resourceSpans.flatMap(({ scopeSpans }) =>
-          scopeSpans.flatMap(({ spans }) => spans),
-        ),
-      ),
-    close: () => {
-      server.closeAllConnections()
-      server.close()
-    },
-  }
-}
-
-function attributesOf(span: ReceivedSpan | undefined): Readonly<Record<string, string | number>> {
-  return Object.fromEntries(
-    (span?.attributes ?? []).map(({ key, value }) => [
-      key,
-      value.stringValue ?? value.intValue ?? '',
-    ]),
-  )
-}
 
 const END = { status: 200, code: undefined, requestId: 'r-1' }
 
@@ -257,42 +190,5 @@ describe('tracing that is off', () => {
     }
     expect(loaded('out/tracing.js')).toEqual(['src/tracing.ts'])
     expect(Object.keys(metafile.inputs).length).toBeGreaterThan(50)
-  })
-})
-
-describe('the parent that a client names', () => {
-  const good = `00-${TRACE}-${PARENT}-01`
-
-  it('is read from its field, whatever stands around it', () => {
-    expect(parentOf(['Host', 'x', 'TRACEPARENT', good, 'A', 'b'])).toEqual({
-      traceId: TRACE,
-      spanId: PARENT,
-      traceFlags: 1,
-    })
-  })
-
-  it.each([
-    ['the sampled flag alone', `00-${TRACE}-${PARENT}-ff`, 1],
-    ['not sampled', `00-${TRACE}-${PARENT}-02`, 0],
-    ['of a later version with more fields', `01-${TRACE}-${PARENT}-01-more`, 1],
-  ])('counts with %s', (_case, value, traceFlags) => {
-    expect(parentOf(['traceparent', value])?.traceFlags).toBe(traceFlags)
-  })
-
-  it.each([
-    ['absent', []],
-    ['empty', ['traceparent', '']],
-    ['named twice', ['traceparent', good, 'Traceparent', good]],
-    ['of the forbidden version', ['traceparent', `ff-${TRACE}-${PARENT}-01`]],
-    ['in capitals', ['traceparent', good.toUpperCase()]],
-    ['too short', ['traceparent', good.slice(0, -1)]],
-    ['too long for its version', ['traceparent', `${good}-more`]],
-    ['without a separator', ['traceparent', `${good}00`]],
-    ['a trace of zeros', ['traceparent', `00-${'0'.repeat(32)}-${PARENT}-01`]],
-    ['a span of zeros', ['traceparent', `00-${TRACE}-${'0'.repeat(16)}-01`]],
-    ['surrounded by spaces', ['traceparent', ` ${good}`]],
-    ['huge', ['traceparent', good.repeat(10_000)]],
-  ])('does not count when it is %s', (_case, rawHeaders) => {
-    expect(parentOf(rawHeaders)).toBeUndefined()
   })
 })

@@ -160,11 +160,20 @@ function SettingTable(props: { settings: readonly EffectiveSetting[]; origin?: b
             <th scope="row">
               <code>{name}</code>
             </th>
-            <td>{value === '' ? <span class="note">empty</span> : <code>{value}</code>}</td>
+            <td>
+              <Value value={value} />
+            </td>
             {origin && <td class="note">{source}</td>}
           </tr>
         ))}
       </tbody>
     </table>
   )
+}
+
+function Value({ value }: { value: string | null }) {
+  if (value === null || value === '') {
+    return <span class="note">{value === null ? 'not set' : 'empty'}</span>
+  }
+  return <code>{value}</code>
 }

@@ -46,7 +46,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     requests: requestsStatus(totals, snapshot.waiters),
     settings: settings.map(({ name, value, source }) => ({
       name,
-      value: withoutUserinfo(value),
+      value: value === null ? null : withoutUserinfo(value),
       source,
     })),
   }

@@ -24,7 +24,8 @@ export type StatusState = (typeof STATUS_STATES)[number]
 /** One setting as it is in force; a secret comes redacted. */
 export interface EffectiveSetting {
   readonly name: string
-  readonly value: string
+  /** Null: not set, and there is no default. */
+  readonly value: string | null
   /** Where it came from: default, environment, or a file. */
   readonly source: string
 }

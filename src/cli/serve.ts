@@ -1,8 +1,10 @@
 import { createApp } from '../app.ts'
 import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
+import { describeConfig, sourceText } from '../config/rows.ts'
 import { createLogger } from '../log.ts'
 import { ListenError } from '../net/address.ts'
+import { loadTracing } from '../tracing.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
 
@@ -31,7 +33,18 @@ export const run: Run = async (_, io) => {
     logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
   }
   try {
-    const app = createApp({ config, version: BUILD_VERSION, logger })
+    const tracing = await loadTracing({
+      endpoint: config.otelExporterOtlpEndpoint,
+      serviceName: config.otelServiceName,
+      version: BUILD_VERSION,
+      onDelivery: (working) => logger.log(working ? 'traces-delivered' : 'traces-lost'),
+    })
+    const settings = describeConfig(loaded).map(({ setting, value, source }) => ({
+      name: setting,
+      value: value ?? null,
+      source: sourceText(source),
+    }))
+    const app = createApp({ config, version: BUILD_VERSION, logger, settings, tracing })
     await app.start()
     await aborted(io.signal)
     await app.stop()

@@ -3,6 +3,7 @@ import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../net/u
 import type { Clock } from '../session/clock.ts'
 import type { Session } from '../session/session.ts'
 import type { Unavailable, Wish } from '../session/waiters.ts'
+import type { RequestSpan } from '../tracing.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { OutgoingRequest } from './headers.ts'
 import type { AnswerInspector } from './inspect.ts'
@@ -67,4 +68,6 @@ export interface Call {
   readonly response: ServerResponse
   readonly admitted: Admitted
   readonly requestId: string
+  /** Undefined: it is not traced. */
+  readonly span?: RequestSpan | undefined
 }

@@ -2,10 +2,11 @@ import type { UpstreamController, UpstreamRequest } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
 import type { Call, ForwardOptions } from './call.ts'
 import { answerFields, type AnswerFields } from './headers.ts'
+import { withTrace } from './trace-fields.ts'
 
 /** One request in the form in which undici takes it. `body` undefined: it is streamed from the client. */
 export function requestOf(
-  { request, admitted, requestId }: Call,
+  { request, admitted, requestId, span }: Call,
   session: Session,
   body: Buffer | null | undefined,
   requestFields: ForwardOptions['requestFields'],
@@ -24,7 +25,7 @@ export function requestOf(
   return {
     method,
     path: target,
-    headers,
+    headers: span === undefined ? headers : withTrace(headers, span.outgoing()),
     body: streamed ? request : body,
     // undici closes the connection after a HEAD unless told otherwise.
     ...(method === 'HEAD' ? { reset: false } : {}),

@@ -203,6 +203,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     }
     this.#body = kept
     this.#replayed = true
+    this.#call.span?.replayed()
     this.#abandoned = this.#controller
     this.#controller = undefined
     this.#waitForSession(session.generation)
@@ -304,12 +305,12 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #end(): void {
     if (this.#phase === 'ended') return
-    const { request, response, admitted, requestId } = this.#call
+    const { request, response, admitted, requestId, span } = this.#call
     this.#phase = 'ended'
     this.#options.deadlines.remove(this)
     // A rejection whose end has not come by now is not worth waiting for.
     this.#abandoned?.abort(new Error('the request ended'))
-    this.#options.onEnd({
+    const end = {
       method: request.method ?? '',
       target: admitted.target,
       status: response.headersSent ? response.statusCode : 0,
@@ -317,6 +318,8 @@ class Forwarding implements UpstreamHandler, Expiring {
       durationMs: this.#options.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       requestId,
-    })
+    }
+    span?.ended(end)
+    this.#options.onEnd(end)
   }
 }

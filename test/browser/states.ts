@@ -30,6 +30,7 @@ const SETTINGS: readonly EffectiveSetting[] = [
     source: 'default',
   },
   { name: 'ISALES_REJECTED_RESULTS', value: '', source: 'default' },
+  { name: 'ISALES_CA_FILE', value: null, source: 'default' },
   { name: 'TOKEN_RENEW_AT', value: '0.8', source: 'default' },
   { name: 'CLIENT_DEADLINE', value: '2.8s', source: 'default' },
 ]

@@ -51,18 +51,16 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
       expect(await page.innerText('h1')).toBe(headline(status).title)
       expect(await page.title()).toContain(headline(status).title)
       expect(await outlook(page)).toBe(expectedOutlook(status))
-      const shown = await rowsOf(page, 'Failed logins and refreshes')
-      expect(Object.fromEntries(shown.map(([reason, , count]) => [reason, Number(count)]))).toEqual(
-        status.failures,
-      )
+      const failures = await rowsOf(page, 'Failed logins and refreshes')
+      expect(
+        Object.fromEntries(failures.map(([reason, , count]) => [reason, Number(count)])),
+      ).toEqual(status.failures)
       expect(await page.locator('.chart g').count()).toBe(status.exchanges.length)
       expect(text).toContain(`Answered\n${status.requests.total.toLocaleString('en-US')}`)
       expect(text).toContain(`Failed in a row\n${status.renewal.failuresInRow}`)
       expect(text).toContain(`Version ${status.version}`)
-      for (const { name, value } of status.settings) {
-        expect(text).toContain(name)
-        expect(text).toContain(value)
-      }
+      const shown = status.settings.flatMap(({ name, value }) => [name, value ?? 'not set'])
+      expect(shown.filter((each) => !text.includes(each))).toEqual([])
     })
 
     it.each([

@@ -12,7 +12,10 @@ import {
 import { call, type Answered, type Calling } from './call.ts'
 import { until } from './until.ts'
 
-export interface WorldOptions extends Pick<AppOptions, 'clock' | 'wallClock' | 'random'> {
+export interface WorldOptions extends Pick<
+  AppOptions,
+  'clock' | 'wallClock' | 'random' | 'tracing'
+> {
   readonly simulator?: SimulatorOptions
   /** Settings over those of the world: ISALES_URL, user, password and free ports. */
   readonly env?: Environment

@@ -1,0 +1,48 @@
+import { createHealth } from './admin/health.ts'
+import type { History } from './admin/history.ts'
+import type { Metrics } from './admin/metrics.ts'
+import { createAdminApp } from './admin/routes.ts'
+import { readStatus } from './admin/status-read.ts'
+import type { EffectiveSetting } from './admin/status.ts'
+import type { ListenAddress } from './net/address.ts'
+import { createListener, honoListener, type Listener } from './net/listener.ts'
+import type { SessionSnapshot } from './session/events.ts'
+import { ADMIN_LIMITS } from './wiring.ts'
+
+interface OperatorViewParts {
+  readonly address: ListenAddress
+  readonly snapshot: () => SessionSnapshot
+  readonly metrics: Metrics
+  readonly history: History
+  readonly running: { readonly listening: boolean; readonly draining: boolean }
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  readonly settings: readonly EffectiveSetting[]
+}
+
+/** What an operator, a probe and Prometheus read. */
+export function openOperatorView(parts: OperatorViewParts): Listener {
+  const { snapshot, metrics, history, running } = parts
+  const startedAt = snapshot().now
+  const listening = (): boolean => running.listening
+  const draining = (): boolean => running.draining
+  const { wallClock, version, settings } = parts
+  const health = createHealth({ snapshot, listening, draining })
+  const status = () =>
+    readStatus({
+      snapshot,
+      history: history.view,
+      totals: metrics.totals,
+      wallClock,
+      draining,
+      version,
+      startedAt,
+      settings,
+    })
+  return createListener({
+    address: parts.address,
+    limits: ADMIN_LIMITS,
+    onRequest: honoListener(createAdminApp({ metrics, health, status })),
+  })
+}

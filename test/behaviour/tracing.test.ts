@@ -1,0 +1,102 @@
+import { afterEach, expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { parentOf } from '../../src/traceparent.ts'
+import { loadTracing } from '../../src/tracing.ts'
+import { openReceiver } from '../support/otlp-receiver.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const CLIENT = { traceparent: `00-${TRACE}-00f067aa0ba902b7-01`, tracestate: 'obs=1' }
+
+let close = (): void => undefined
+afterEach(() => {
+  close()
+})
+
+async function openTracedWorld() {
+  const receiver = await openReceiver()
+  ;({ close } = receiver)
+  const { endpoint } = receiver
+  const tracing = await loadTracing({ endpoint, serviceName: 'proxy', version: 'test' })
+  return { world: await openWorld({ tracing }), spans: receiver.spans }
+}
+
+function tasks(world: World, headers: Readonly<Record<string, string>>) {
+  return world.request(INTERFACE_PATHS.getTask, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: '{"subCCNo":1,"vdnId":1}',
+  })
+}
+
+/** The fields of that name in each business call, in the order in which iSales got them. */
+function fieldsOf(world: World, name: string): readonly (readonly string[])[] {
+  return world.sim
+    .requests()
+    .map(({ rawHeaders }) =>
+      rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name),
+    )
+}
+
+test('untraced, the trace of the client passes as it came', async () => {
+  const world = await openWorld()
+
+  await tasks(world, CLIENT)
+
+  expect(fieldsOf(world, 'traceparent').at(-1)).toEqual([CLIENT.traceparent])
+  expect(fieldsOf(world, 'tracestate').at(-1)).toEqual([CLIENT.tracestate])
+})
+
+test('traced, iSales gets the trace of the client with our span as its parent', async () => {
+  const { world, spans } = await openTracedWorld()
+
+  await tasks(world, CLIENT)
+  await world.stop()
+
+  const request = spans().find(({ name }) => name === 'POST')
+  expect(request?.traceId).toBe(TRACE)
+  expect(fieldsOf(world, 'traceparent').at(-1)).toEqual([`00-${TRACE}-${request?.spanId}-01`])
+  expect(fieldsOf(world, 'tracestate').at(-1)).toEqual([CLIENT.tracestate])
+})
+
+test('traced, a malformed trace of the client is replaced, its state with it', async () => {
+  const { world } = await openTracedWorld()
+
+  await tasks(world, { ...CLIENT, traceparent: 'nonsense' })
+
+  const [sent = '', ...more] = fieldsOf(world, 'traceparent').at(-1) ?? []
+  expect(more).toEqual([])
+  expect(parentOf(['traceparent', sent])).toBeDefined()
+  expect(fieldsOf(world, 'tracestate').at(-1)).toEqual([])
+})
+
+test('a healed revocation is one request with a replay in it, and two logins or refreshes', async () => {
+  const { world, spans } = await openTracedWorld()
+  world.sim.revoke()
+
+  expect((await tasks(world, {})).status).toBe(200)
+  await world.stop()
+
+  const names = spans().map(({ name }) => name)
+  expect(names.filter((name) => name === 'POST' || name === 'replay').sort()).toEqual([
+    'POST',
+    'replay',
+  ])
+  expect(names.filter((name) => name === 'login' || name === 'refresh').length).toBeGreaterThan(1)
+  const replay = spans().find(({ name }) => name === 'replay')
+  expect(fieldsOf(world, 'traceparent').at(-1)).toEqual([
+    `00-${replay?.traceId}-${replay?.spanId}-01`,
+  ])
+})
+
+test('no token and no password is in any span', async () => {
+  const { world, spans } = await openTracedWorld()
+
+  await tasks(world, CLIENT)
+  await world.stop()
+
+  const text = JSON.stringify(spans())
+  for (const secret of [world.sim.switches.password, ...world.sim.issued()]) {
+    expect(text).not.toContain(secret)
+  }
+})

@@ -1,0 +1,71 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+interface Attribute {
+  readonly key: string
+  readonly value: { readonly stringValue?: string; readonly intValue?: number }
+}
+
+interface ReceivedSpan {
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly name: string
+  readonly kind: number
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly attributes: readonly Attribute[]
+  readonly status: { readonly code?: number }
+}
+
+export interface Export {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] }
+    readonly scopeSpans: readonly { readonly spans: readonly ReceivedSpan[] }[]
+  }[]
+}
+
+/** A collector for OTLP over HTTP that remembers what it was sent. */
+export async function openReceiver() {
+  const received: { url: string; headers: IncomingHttpHeaders; body: string }[] = []
+  let status = 200
+  const server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
+    request.on('end', () => {
+      received.push({ url: request.url ?? '', headers: request.headers, body })
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end('{}')
+    })
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  return {
+    received,
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    answer: (code: number) => {
+      status = code
+    },
+    spans: () =>
+      received.flatMap(({ body }) =>
+        (JSON.parse(body) as Export).resourceSpans.flatMap(({ scopeSpans }) =>
+          scopeSpans.flatMap(({ spans }) => spans),
+        ),
+      ),
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+export function attributesOf(
+  span: ReceivedSpan | undefined,
+): Readonly<Record<string, string | number>> {
+  return Object.fromEntries(
+    (span?.attributes ?? []).map(({ key, value }) => [
+      key,
+      value.stringValue ?? value.intValue ?? '',
+    ]),
+  )
+}
