@@ -1,0 +1,181 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TLSSocket, type ConnectionOptions } from 'node:tls'
+import { describe, expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, exchangeRaw, type RawTarget } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+const made = makeCertificates()
+const ca = made.ca.cert
+const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
+
+function tasks(fields: readonly string[] = ['Host: localhost']): string {
+  const head = [`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, `Content-Length: ${BODY.length}`]
+  return [...head, ...fields, '', BODY].join('\r\n')
+}
+
+function portOf(world: World): number {
+  return Number(new URL(world.proxy).port)
+}
+
+function newDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'obs-listener-'))
+}
+
+describe('a Unix socket', () => {
+  test('serves calls, belongs to the user of the proxy alone, and is removed at the end', async () => {
+    const path = join(newDirectory(), 'proxy.sock')
+    const world = await openWorld({ env: { LISTEN: `unix:${path}` } })
+    expect(world.proxy).toBe(`unix:${path}`)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect((await exchangeRaw({ path }, tasks())).status).toBe(200)
+    await world.stop()
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('is replaced when its process is gone, and left alone while it lives', async () => {
+    const path = join(newDirectory(), 'proxy.sock')
+    const die = `net.createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`
+    spawnSync(process.execPath, ['-e', die])
+    expect(existsSync(path)).toBe(true)
+    await openWorld({ env: { LISTEN: `unix:${path}`, LISTEN_SOCKET_MODE: '0660' } })
+    expect(statSync(path).mode & 0o777).toBe(0o660)
+    await expect(openWorld({ env: { LISTEN: `unix:${path}` } })).rejects.toThrow('in use')
+    expect((await exchangeRaw({ path }, tasks())).status).toBe(200)
+  })
+})
+
+interface Https {
+  readonly world: World
+  readonly target: (options?: ConnectionOptions) => RawTarget
+  readonly install: (certificate: { readonly cert: string; readonly key: string }) => void
+}
+
+/** HTTPS, from files that are replaced as a renewed Secret is: each by a rename. */
+async function openHttps(clientCa?: string): Promise<Https> {
+  const directory = newDirectory()
+  const file = (name: string, text: string): string => {
+    const path = join(directory, name)
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+    return path
+  }
+  const install: Https['install'] = ({ cert, key }) => {
+    file('tls.key', key)
+    file('tls.crt', cert)
+  }
+  install(made.server)
+  const world = await openWorld({
+    env: {
+      LISTEN_TLS_CERT_FILE: join(directory, 'tls.crt'),
+      LISTEN_TLS_KEY_FILE: join(directory, 'tls.key'),
+      ...(clientCa === undefined ? {} : { LISTEN_CLIENT_CA_FILE: file('ca.crt', clientCa) }),
+    },
+  })
+  const target: Https['target'] = (options = {}) => ({
+    port: portOf(world),
+    tls: { ca, ...options },
+  })
+  return { world, target, install }
+}
+
+async function nameServed(target: RawTarget): Promise<unknown> {
+  const client = await connectRaw(target)
+  const { socket } = client
+  const name = socket instanceof TLSSocket ? socket.getPeerCertificate().subject.CN : undefined
+  client.destroy()
+  return name
+}
+
+describe('HTTPS', () => {
+  test('TLS 1.2 and later is spoken, nothing older', async () => {
+    const { world, target } = await openHttps()
+    expect(world.proxy).toMatch(/^https:/)
+    expect((await exchangeRaw(target({ maxVersion: 'TLSv1.2' }), tasks())).status).toBe(200)
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
+    await expect(connectRaw(target(old))).rejects.toThrow(/protocol version|unsupported protocol/)
+  })
+
+  test('a renewed certificate is served to new connections, and no connection is dropped', async () => {
+    const { target, install } = await openHttps()
+    const open = await connectRaw(target())
+    await open.send(tasks())
+    expect((await open.read()).status).toBe(200)
+    install(made.ca.issue({ names: ['renewed.example', 'localhost'] }))
+    await until(async () => (await nameServed(target())) === 'renewed.example')
+    await open.send(tasks())
+    expect((await open.read()).status).toBe(200)
+    open.destroy()
+  })
+
+  test('a certificate that does not fit its key changes nothing and is logged', async () => {
+    const { world, target, install } = await openHttps()
+    install({ cert: made.stranger.cert, key: made.server.key })
+    await until(() => world.lines.some(({ event }) => event === 'secret-unreadable'))
+    expect(await nameServed(target())).toBe('localhost')
+    expect((await exchangeRaw(target(), tasks())).status).toBe(200)
+  })
+
+  test('with a client CA only its certificates are let in', async () => {
+    const { world, target } = await openHttps(ca)
+    expect((await exchangeRaw(target(made.client), tasks())).status).toBe(200)
+    for (const options of [{}, made.strangerClient, made.expiredClient])
+      await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(/broke|ended|ECONNRESET/)
+    expect(world.sim.requests()).toHaveLength(1)
+  })
+})
+
+describe('a browser on the same machine is no way in', () => {
+  test.each([
+    ['Origin', 'Origin: https://evil.example'],
+    ['an opaque Origin', 'Origin: null'],
+    ['Sec-Fetch-Site', 'Sec-Fetch-Site: cross-site'],
+    ['Sec-Fetch-Mode', 'Sec-Fetch-Mode: no-cors'],
+  ])('%s: 403', async (_name, field) => {
+    const world = await openWorld()
+    const answer = await exchangeRaw({ port: portOf(world) }, tasks(['Host: localhost', field]))
+    expect(answer.status).toBe(403)
+    expect(world.sim.requests()).toEqual([])
+  })
+
+  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.nip.example', '10.0.0.1'])(
+    'a page that has bound %s to this machine: 421',
+    async (host) => {
+      const world = await openWorld()
+      const answer = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
+      expect(answer.status).toBe(421)
+      expect(world.sim.requests()).toEqual([])
+    },
+  )
+
+  test.each(['localhost', 'LOCALHOST:8080', '127.0.0.1:1', '[::1]:8080', 'proxy.example:8443'])(
+    'but %s is ours',
+    async (host) => {
+      const world = await openWorld({ env: { ALLOWED_HOSTS: 'Proxy.example' } })
+      const answer = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
+      expect(answer.status).toBe(200)
+    },
+  )
+})
+
+describe('beyond loopback', () => {
+  test('nothing is served to everybody unless that was said', async () => {
+    const open = openWorld({ env: { LISTEN: '0.0.0.0:0', OBS_LOGIN: 'answer' } })
+    await expect(open).rejects.toThrow('OBS_LOGIN')
+    const unsafe = { LISTEN: '0.0.0.0:0', OBS_LOGIN: 'answer', UNSAFE_LISTEN: 'true' }
+    const world = await openWorld({ env: unsafe })
+    expect((await exchangeRaw({ port: portOf(world) }, tasks())).status).toBe(200)
+  })
+
+  test('a login is required by default', async () => {
+    const env = { LISTEN: '0.0.0.0:0', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
+    const world = await openWorld({ env })
+    expect((await exchangeRaw({ port: portOf(world) }, tasks())).status).toBe(401)
+    expect(world.sim.requests()).toEqual([])
+  })
+})
