@@ -1,7 +1,7 @@
 import { createObsClient } from './demo/obs-client.ts'
 import { parseDemoArgs, type DemoOptions } from './demo/options.ts'
 import { createScreen, type Output, type Piece, type Screen } from './demo/screen.ts'
-import { openStage, type Stage } from './demo/stage.ts'
+import { OBS_PASSWORD, OBS_USER, openStage, type Stage } from './demo/stage.ts'
 import { createStory, seconds, whole, type Story, type TokenView } from './demo/story.ts'
 import { printSummary, succeeded } from './demo/summary.ts'
 import { createTally, type Tally } from './demo/tally.ts'
@@ -70,13 +70,15 @@ async function perform(
     if (signal.aborted) end()
     if (limit !== undefined) setTimeout(end, limit * 1000)
     const timers = schedule({ limit, stage, story, screen, tally, startedAt })
-    await clientOf(stage, story, tally).run(stop.signal)
+    const client = clientOf(stage, story, tally)
+    await client.run(stop.signal)
     for (const timer of timers) clearInterval(timer)
     screen.end()
     const state = stage.sim.state()
-    const { counts } = story
-    printSummary(screen, { tally, counts, state, ran: now() - startedAt })
-    return succeeded({ tally, state }) ? 0 : 1
+    const leaked = client.held.filter((token) => stage.sim.issued().includes(token)).length
+    const shown = { tally, counts: story.counts, state, leaked, ran: now() - startedAt }
+    printSummary(screen, shown)
+    return succeeded(shown) ? 0 : 1
   } finally {
     await stage.close()
   }
@@ -87,8 +89,8 @@ function clientOf(stage: Stage, story: Story, tally: Tally) {
     origin: stage.proxy,
     loginPath: stage.config.isalesLoginPath,
     interfacePath: stage.config.isalesInterfacePath,
-    user: 'isales-obs',
-    password: 'known-to-the-proxy-only',
+    user: OBS_USER,
+    password: OBS_PASSWORD,
     onCall(call) {
       tally.add(call)
       if (!call.ok) story.onFailedCall(call.name, call.problem ?? '')

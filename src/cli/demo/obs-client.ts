@@ -53,6 +53,7 @@ export function createObsClient(options: ObsClientOptions) {
   let ticket: Promise<Ticket> | undefined
   let renewing = false
   let calls = 0
+  const held: string[] = []
 
   async function post(
     path: string,
@@ -100,6 +101,7 @@ export function createObsClient(options: ObsClientOptions) {
         : await post(options.loginPath, { user: options.user, passwd: options.password })
     const { token, refreshToken, tokenExpirationTime } = succeed(answer)
     const lifetime = Number(tokenExpirationTime)
+    held.push(String(token), String(refreshToken))
     options.onTicket(operation, lifetime)
     return { token: String(token), refreshToken: String(refreshToken), lifetime, since }
   }
@@ -160,6 +162,8 @@ export function createObsClient(options: ObsClientOptions) {
   }
 
   return {
+    /** Every token and refresh token that the client was ever given. */
+    held: held as readonly string[],
     /** Works until told to stop, and then finishes the rounds that are under way. */
     async run(stop: AbortSignal): Promise<void> {
       try {

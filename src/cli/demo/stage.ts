@@ -25,8 +25,11 @@ interface StageOptions {
   readonly onLog: (event: LogEventName, fields?: LogFields) => void
 }
 
-const USER = 'isales-obs'
+const USER = 'tenant-4711'
 const PASSWORD = 'known-to-the-proxy-only'
+/** What CTI-OBS logs in with, at the proxy; iSales has never heard of it. */
+export const OBS_USER = 'cti-obs'
+export const OBS_PASSWORD = 'known-to-cti-obs-only'
 /** The shortest there is, so that CTI-OBS is seen to refresh its own ticket. */
 const TICKET_LIFETIME = '10s'
 
@@ -67,6 +70,9 @@ function configFor(origin: string, caFile: string | undefined): Config {
     ISALES_PASSWORD: PASSWORD,
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
+    OBS_LOGIN: 'require',
+    OBS_USER,
+    OBS_PASSWORD,
     OBS_TICKET_LIFETIME: TICKET_LIFETIME,
     ...(caFile === undefined ? {} : { ISALES_CA_FILE: caFile }),
   }

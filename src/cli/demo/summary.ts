@@ -7,15 +7,22 @@ interface SummaryInput {
   readonly tally: Tally
   readonly counts: StoryCounts
   readonly state: SimulatorState
+  /** Tokens of iSales that reached CTI-OBS. */
+  readonly leaked: number
   /** Milliseconds. */
   readonly ran: number
 }
 
-/** True when every business call was answered with success, and iSales lost none of them and did none twice. */
-export function succeeded({ tally, state }: Pick<SummaryInput, 'tally' | 'state'>): boolean {
+/** True when every business call was answered with success, none was lost or done twice, and no token got out. */
+export function succeeded({
+  tally,
+  state,
+  leaked,
+}: Pick<SummaryInput, 'tally' | 'state' | 'leaked'>): boolean {
   return (
     tally.requests > 0 &&
     tally.failed === 0 &&
+    leaked === 0 &&
     state.duplicates === 0 &&
     state.callnos === state.results
   )
@@ -41,16 +48,13 @@ export function printSummary(screen: Screen, input: SummaryInput): void {
   const healed =
     counts.healed === 0 ? 'of revoked tokens' : `healed, the slowest in ${whole(counts.healing)} ms`
   row('revocations', `${counts.healed}/${counts.revocations}`, healed)
-  const own = `at iSales; CTI-OBS logged in ${times(counts.clientLogins)} and refreshed ${times(counts.clientRefreshes)}, at the proxy`
-  row('logins', String(counts.logins), own)
+  row('logins', String(counts.logins), 'at iSales')
+  const own = `held by CTI-OBS, ${counts.clientRefreshes} of them refreshed; ${input.leaked} tokens of iSales`
+  row('tickets', String(counts.clientLogins + counts.clientRefreshes), own)
   const twice = state.duplicates === 0 ? 'none' : String(state.duplicates)
   const written = `results written for the numbers handed out, ${twice} twice`
   row('work', `${state.results}/${state.callnos}`, written)
   const p99 = `p50, ${tally.percentile(0.99).toFixed(1)} ms p99, with proxy, iSales and client in one process`
   row('latency', `${tally.percentile(0.5).toFixed(1)} ms`, p99)
   print('')
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`
 }

@@ -62,7 +62,7 @@ describe('the tally', () => {
     expect(tally.failed).toBe(1)
   })
 
-  const fine = { requests: 9, failed: 0, duplicates: 0, callnos: 5, results: 5 }
+  const fine = { requests: 9, failed: 0, duplicates: 0, callnos: 5, results: 5, leaked: 0 }
 
   it.each([
     ['nothing wrong', fine, true],
@@ -70,9 +70,10 @@ describe('the tally', () => {
     ['a failed call', { ...fine, failed: 1 }, false],
     ['a call carried out twice', { ...fine, duplicates: 1 }, false],
     ['a result that was lost', { ...fine, results: 4 }, false],
-  ])('with %s it says so', (_, { requests, failed, ...ledger }, success) => {
+    ['a token that got out', { ...fine, leaked: 1 }, false],
+  ])('with %s it says so', (_, { requests, failed, leaked, ...ledger }, success) => {
     const tally = { ...createTally(() => 0), requests, failed }
     const state = ledger as Parameters<typeof succeeded>[0]['state']
-    expect(succeeded({ tally, state })).toBe(success)
+    expect(succeeded({ tally, state, leaked })).toBe(success)
   })
 })

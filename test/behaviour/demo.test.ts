@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { run } from '../../src/cli/demo.ts'
+
+interface Stage {
+  readonly isTTY?: boolean
+  readonly env?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+/** Runs the demo and keeps what it writes. */
+async function perform(args: readonly string[], { isTTY = false, env = {}, signal }: Stage = {}) {
+  let out = ''
+  let err = ''
+  const code = await run(args, {
+    stdout: { columns: 120, write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env,
+    isTTY,
+    signal: signal ?? new AbortController().signal,
+  })
+  return { code, out, err }
+}
+
+describe.concurrent('the demo', () => {
+  it('ends by itself with a renewal and a healed revocation, in plain lines', async () => {
+    const { code, out, err } = await perform(['--seconds', '5'])
+    expect(out).toMatch(/● logged in token 1, good for 3 s/)
+    expect(out).toMatch(/◆ CTI-OBS {3}logged in at the proxy, good for 10 s/)
+    expect(out).toMatch(
+      /⚡ revoked[^\n]*\n[^\n]*✔ healed {4}token \d after \d+ ms; \d+ requests? w/,
+    )
+    expect(out).toMatch(/↻ renewed {3}token \d, good for 3 s, by refresh token/)
+    expect(out).toMatch(/requests +[\d,]+ {3}all answered with success/)
+    expect(out).toMatch(/renewals +[1-9]/)
+    expect(out).toMatch(/revocations +1\/1 {3}healed/)
+    expect(out).toMatch(/results written for the numbers handed out, none twice/)
+    expect(out).not.toContain('\u001b')
+    expect([code, err]).toEqual([0, ''])
+  }, 20_000)
+
+  it('shows a live line and colours on a terminal, over TLS too', async () => {
+    const { code, out } = await perform(['--seconds', '5', '--tls'], { isTTY: true })
+    expect(out).toContain('https://127.0.0.1:')
+    expect(out).toMatch(/━+.*token 1.*requests.*p99/)
+    expect(out).toContain('\u001b[32m')
+    expect(out.lastIndexOf('\u001b[?25h')).toBeGreaterThan(out.lastIndexOf('\u001b[?25l'))
+    expect(code).toBe(0)
+  }, 20_000)
+
+  it('shows no colour where NO_COLOR is set', async () => {
+    let { out } = await perform(['--seconds', '5'], { isTTY: true, env: { NO_COLOR: '1' } })
+    expect(out).toMatch(/━+/)
+    for (const code of ['K', '?25l', '?25h']) out = out.replaceAll(`\u001b[${code}`, '')
+    expect(out).not.toContain('\u001b')
+  }, 20_000)
+
+  it('ends with the summary when it is interrupted', async () => {
+    const { code, out } = await perform([], { signal: AbortSignal.timeout(1500) })
+    expect(out).toMatch(/requests +[\d,]+ {3}all answered with success/)
+    expect(code).toBe(0)
+  }, 20_000)
+
+  it.each([['--fast'], ['--seconds=soon'], ['now']])('refuses %s', async (argument) => {
+    const { code, out, err } = await perform([argument])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).not.toBe('')
+  })
+})
