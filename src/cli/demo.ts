@@ -1,22 +1,18 @@
 import { createObsClient } from './demo/obs-client.ts'
 import { parseDemoArgs, type DemoOptions } from './demo/options.ts'
-import { createScreen, type Output, type Piece, type Screen } from './demo/screen.ts'
+import { createScreen, type Piece, type Screen } from './demo/screen.ts'
 import { OBS_PASSWORD, OBS_USER, openStage, type Stage } from './demo/stage.ts'
 import { createStory, seconds, whole, type Story, type TokenView } from './demo/story.ts'
 import { printSummary, succeeded } from './demo/summary.ts'
 import { createTally, type Tally } from './demo/tally.ts'
+import { EXIT } from './exit-codes.ts'
+import type { Run } from './io.ts'
 
-export interface DemoIo {
-  readonly stdout: Output
-  readonly stderr: Output
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Of stdout. */
-  readonly isTTY: boolean
-  /** Aborted by Ctrl-C: the demo then ends with its summary. */
-  readonly signal: AbortSignal
-}
-
+/** Seconds. */
 const TOKEN_LIFETIME = 20
+/** Of the time that a run has: the token that replaces the revoked one is then renewed before the end. */
+const LIFETIME_SHARE = 0.68
+/** Milliseconds; of a run without an end. With one it is a third of the time. */
 const FIRST_REVOCATION = 10_000
 const NEXT_REVOCATION = 45_000
 const LIVE_EVERY = 100
@@ -26,17 +22,17 @@ const PLAIN_EVERY = 5000
  * Shows the proxy at work between a simulated CTI-OBS and a simulated iSales: all in this process, on free ports of
  * loopback.
  *
+ * It ends with a summary, when its time is over or it is interrupted.
+ *
  * @returns 0 when every business call was answered with success, 1 when not, 2 for arguments that are none.
  */
-export async function run(args: readonly string[], io: DemoIo): Promise<number> {
-  let options: DemoOptions
-  try {
-    options = parseDemoArgs(args)
-  } catch (error) {
-    io.stderr.write(`${error instanceof Error ? error.message : 'bad arguments'}\n`)
-    return 2
+export const run: Run = async (args, io) => {
+  const options = parseDemoArgs(args)
+  if (typeof options === 'string') {
+    io.stderr.write(`${options}\n`)
+    return EXIT.usage
   }
-  const screen = createScreen({ output: io.stdout, isTTY: io.isTTY, env: io.env })
+  const screen = createScreen(io)
   try {
     return await perform(options, screen, io.signal)
   } finally {
@@ -54,7 +50,7 @@ async function perform(
   const tally = createTally(now)
   const rejected = (): number => stage.sim.state().businessRejected
   const story = createStory({ screen, now, startedAt, rejected })
-  const tokenLifetime = Math.min(TOKEN_LIFETIME, Math.floor((limit ?? Infinity) * 0.68))
+  const tokenLifetime = Math.min(TOKEN_LIFETIME, Math.floor((limit ?? Infinity) * LIFETIME_SHARE))
   const stage = await openStage({
     tls,
     tokenLifetime,
@@ -78,7 +74,7 @@ async function perform(
     const leaked = client.held.filter((token) => stage.sim.issued().includes(token)).length
     const shown = { tally, counts: story.counts, state, leaked, ran: now() - startedAt }
     printSummary(screen, shown)
-    return succeeded(shown) ? 0 : 1
+    return succeeded(shown) ? EXIT.ok : EXIT.failed
   } finally {
     await stage.close()
   }
@@ -137,6 +133,7 @@ function introduce({ paint, print }: Screen, stage: Stage, tokenLifetime: number
   print('')
   place('proxy', stage.proxy, 'what CTI-OBS has for obsUrl')
   place('iSales', stage.sim.origin, `tokens live ${tokenLifetime} s`)
+  place('status', `${stage.admin}/`, 'for a browser')
   place('metrics', `${stage.admin}/metrics`, 'what Prometheus reads')
   place('health', `${stage.admin}/readyz`, 'what Kubernetes asks')
   place('revoke', `${stage.sim.controlUrl}/revoke`, 'curl -X POST, and watch')

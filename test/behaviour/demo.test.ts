@@ -11,9 +11,11 @@ interface Stage {
 async function perform(args: readonly string[], { isTTY = false, env = {}, signal }: Stage = {}) {
   let out = ''
   let err = ''
+  const stdout = { columns: 120, write: (text: string) => (out += text) }
   const code = await run(args, {
-    stdout: { columns: 120, write: (text) => (out += text) },
+    stdout,
     stderr: { write: (text) => (err += text) },
+    onFatal: () => undefined,
     env,
     isTTY,
     signal: signal ?? new AbortController().signal,

@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util'
+import { DEMO_FLAGS } from '../flag-tables.ts'
+import { parseFlags } from '../flags.ts'
 
 export interface DemoOptions {
   /** How long it runs; undefined: until it is told to stop. */
@@ -11,19 +12,19 @@ export interface DemoOptions {
 const SHORTEST = 5
 const LONGEST = 24 * 3600
 
-/** @throws {TypeError} that says what is wrong, in a sentence. */
-export function parseDemoArgs(args: readonly string[]): DemoOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { seconds: { type: 'string' }, tls: { type: 'boolean', default: false } },
-    strict: true,
-  })
-  return { seconds: parseSeconds(values.seconds), tls: values.tls }
+/** The options, or a sentence that says what is wrong with them. */
+export function parseDemoArgs(args: readonly string[]): DemoOptions | string {
+  const flags = parseFlags(DEMO_FLAGS, args)
+  if (!flags.ok) return flags.problem
+  const { seconds: text, tls } = flags.values
+  const seconds = text === undefined ? undefined : parseSeconds(text)
+  if (Number.isNaN(seconds)) {
+    return `--seconds must be a whole number from ${SHORTEST} to ${LONGEST}.`
+  }
+  return { seconds, tls: tls === true }
 }
 
-function parseSeconds(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
+function parseSeconds(text: string): number {
   const seconds = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (seconds >= SHORTEST && seconds <= LONGEST) return seconds
-  throw new TypeError(`--seconds must be a whole number from ${SHORTEST} to ${LONGEST}`)
+  return seconds >= SHORTEST && seconds <= LONGEST ? seconds : Number.NaN
 }

@@ -1,8 +1,4 @@
-export interface Output {
-  write(text: string): unknown
-  /** Of a terminal. */
-  readonly columns?: number | undefined
-}
+import type { Io } from '../io.ts'
 
 const STYLES = {
   bold: 1,
@@ -31,10 +27,9 @@ export interface Screen {
   readonly end: () => void
 }
 
-interface ScreenOptions {
-  readonly output: Output
-  readonly isTTY: boolean
-  readonly env: Readonly<Record<string, string | undefined>>
+/** Of a terminal; `process.stdout` has it, and it changes with the window. */
+interface Columns {
+  readonly columns?: number
 }
 
 const ESC = '\u001b['
@@ -43,7 +38,8 @@ const HIDE_CURSOR = `${ESC}?25l`
 const SHOW_CURSOR = `${ESC}?25h`
 
 /** Lines that stay, and on a terminal one at the bottom that lives. */
-export function createScreen({ output, isTTY, env }: ScreenOptions): Screen {
+export function createScreen({ stdout, isTTY, env }: Pick<Io, 'stdout' | 'isTTY' | 'env'>): Screen {
+  const output: Io['stdout'] & Columns = stdout
   const live = isTTY && env['TERM'] !== 'dumb'
   // https://no-color.org: set and not empty.
   const colour = live && (env['NO_COLOR'] ?? '') === ''

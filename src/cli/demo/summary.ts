@@ -49,7 +49,9 @@ export function printSummary(screen: Screen, input: SummaryInput): void {
     counts.healed === 0 ? 'of revoked tokens' : `healed, the slowest in ${whole(counts.healing)} ms`
   row('revocations', `${counts.healed}/${counts.revocations}`, healed)
   row('logins', String(counts.logins), 'at iSales')
-  const own = `held by CTI-OBS, ${counts.clientRefreshes} of them refreshed; ${input.leaked} tokens of iSales`
+  const seen =
+    input.leaked === 0 ? 'and never a token of iSales' : `and ${input.leaked} tokens of iSales`
+  const own = `held by CTI-OBS, ${counts.clientRefreshes} of them by refresh, ${seen}`
   row('tickets', String(counts.clientLogins + counts.clientRefreshes), own)
   const twice = state.duplicates === 0 ? 'none' : String(state.duplicates)
   const written = `results written for the numbers handed out, ${twice} twice`

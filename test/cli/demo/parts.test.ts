@@ -16,12 +16,12 @@ describe('the arguments of the demo', () => {
     [['--seconds', '4'], 'from 5 to 86400'],
     [['--seconds', '86401'], 'from 5 to 86400'],
     [['--seconds', '1e3'], 'from 5 to 86400'],
-    [['--seconds', ''], 'from 5 to 86400'],
-    [['--seconds'], 'argument missing'],
-    [['--fast'], "Unknown option '--fast'"],
-    [['now'], "Unexpected argument 'now'"],
+    [['--seconds', ''], 'needs a value'],
+    [['--seconds'], 'needs a value'],
+    [['--fast'], 'Unknown flag "--fast"'],
+    [['now'], 'Unexpected argument "now"'],
   ])('%j are refused: %s', (args, problem) => {
-    expect(() => parseDemoArgs(args)).toThrow(problem)
+    expect(parseDemoArgs(args)).toContain(problem)
   })
 })
 

@@ -3,8 +3,8 @@ import { createScreen } from '../../../src/cli/demo/screen.ts'
 
 function screenOn(isTTY: boolean, env: Record<string, string> = {}, columns = 80) {
   let written = ''
-  const output = { columns, write: (text: string) => (written += text) }
-  return { screen: createScreen({ output, isTTY, env }), written: () => written }
+  const stdout = { columns, write: (text: string) => (written += text) }
+  return { screen: createScreen({ stdout, isTTY, env }), written: () => written }
 }
 
 describe('the screen', () => {
