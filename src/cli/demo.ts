@@ -71,7 +71,7 @@ async function perform(
     for (const timer of timers) clearInterval(timer)
     screen.end()
     const state = stage.sim.state()
-    const leaked = client.held.filter((token) => stage.sim.issued().includes(token)).length
+    const leaked = client.given.filter((token) => stage.sim.issued().includes(token)).length
     const shown = { tally, counts: story.counts, state, leaked, ran: now() - startedAt }
     printSummary(screen, shown)
     return succeeded(shown) ? EXIT.ok : EXIT.failed

@@ -53,7 +53,7 @@ export function createObsClient(options: ObsClientOptions) {
   let ticket: Promise<Ticket> | undefined
   let renewing = false
   let calls = 0
-  const held: string[] = []
+  const given: string[] = []
 
   async function post(
     path: string,
@@ -101,7 +101,7 @@ export function createObsClient(options: ObsClientOptions) {
         : await post(options.loginPath, { user: options.user, passwd: options.password })
     const { token, refreshToken, tokenExpirationTime } = succeed(answer)
     const lifetime = Number(tokenExpirationTime)
-    held.push(String(token), String(refreshToken))
+    given.push(String(token), String(refreshToken))
     options.onTicket(operation, lifetime)
     return { token: String(token), refreshToken: String(refreshToken), lifetime, since }
   }
@@ -149,7 +149,7 @@ export function createObsClient(options: ObsClientOptions) {
     // A pause ends at once when the client is to stop: a round that was begun is finished.
     const pause = () => delay(PAUSE, undefined, { signal: stop }).catch(() => undefined)
     const tasks = (await business('getTask', {}))?.['taskData']
-    const serviceId = Array.isArray(tasks) ? (tasks[0] as { serviceId: string }).serviceId : ''
+    const serviceId = Array.isArray(tasks) ? (tasks[0] as Task | undefined)?.serviceId : undefined
     await business('getHoliDay', { holidayId: '20251001' })
     await pause()
     const numbers = (await business('getUserData', { serviceId, batchCount: BATCH }))?.['userData']
@@ -163,11 +163,13 @@ export function createObsClient(options: ObsClientOptions) {
 
   return {
     /** Every token and refresh token that the client was ever given. */
-    held: held as readonly string[],
+    given: given as readonly string[],
     /** Works until told to stop, and then finishes the rounds that are under way. */
     async run(stop: AbortSignal): Promise<void> {
       try {
-        paths = (await call('interface', options.interfacePath, { version: 311 })) ?? {}
+        while (!stop.aborted && Object.keys(paths).length === 0) {
+          paths = (await call('interface', options.interfacePath, { version: 311 })) ?? {}
+        }
         const line = async (): Promise<void> => {
           while (!stop.aborted) await round(stop)
         }
@@ -179,6 +181,9 @@ export function createObsClient(options: ObsClientOptions) {
   }
 }
 
+interface Task {
+  readonly serviceId: string
+}
 interface Customer {
   readonly uniqueId: string
 }
