@@ -22,11 +22,6 @@ export const LOG_EVENTS = {
     text: 'Listening',
     doc: 'A listener accepts connections; `listener` says which, `address` where, also for port 0.',
   },
-  insecure: {
-    level: 'warn',
-    text: 'A protection is switched off by a setting',
-    doc: 'A setting switches a protection off; `setting` names it. Meant for tests only.',
-  },
   'setting-doubtful': {
     level: 'warn',
     text: 'A setting may not be what was meant',
@@ -35,7 +30,7 @@ export const LOG_EVENTS = {
   draining: {
     level: 'info',
     text: 'Shutting down: requests under way are finished',
-    doc: 'A signal came; `signal` says which, `inFlight` how many requests are finished first.',
+    doc: 'A signal came; `inFlight` says how many requests are finished first.',
   },
   stopped: {
     level: 'info',

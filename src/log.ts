@@ -1,65 +1,9 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from './config/secret.ts'
 import { LOG_EVENTS, type LogEventName, type LogLevel } from './log-events.ts'
+import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './log-fields.ts'
 
-/** All that a line may hold besides time, level, event and its sentence. Whatever is not listed is dropped. */
-export interface LogFields {
-  readonly version?: string
-  readonly listener?: string
-  readonly address?: string
-  readonly setting?: string
-  readonly signal?: string
-  readonly inFlight?: number
-  readonly operation?: string
-  readonly generation?: number
-  readonly lifetimeSeconds?: number
-  readonly durationMs?: number
-  readonly sameToken?: boolean
-  readonly reason?: string
-  readonly status?: number
-  readonly detail?: string
-  readonly failures?: number
-  readonly backoff?: string
-  readonly retryInSeconds?: number
-  readonly budgetSeconds?: number
-  readonly holdOffSeconds?: number
-  readonly requestId?: string
-  readonly method?: string
-  /** Without the query. */
-  readonly path?: string
-  readonly bytes?: number
-  readonly code?: string | undefined
-  /** Reduced to its name, its code and where it was thrown; its message may quote what it should not. */
-  readonly error?: unknown
-}
-
-const ALLOWED: Readonly<Record<keyof LogFields, true>> = {
-  version: true,
-  listener: true,
-  address: true,
-  setting: true,
-  signal: true,
-  inFlight: true,
-  operation: true,
-  generation: true,
-  lifetimeSeconds: true,
-  durationMs: true,
-  sameToken: true,
-  reason: true,
-  status: true,
-  detail: true,
-  failures: true,
-  backoff: true,
-  retryInSeconds: true,
-  budgetSeconds: true,
-  holdOffSeconds: true,
-  requestId: true,
-  method: true,
-  path: true,
-  bytes: true,
-  code: true,
-  error: true,
-}
+export type { LogFields } from './log-fields.ts'
 
 const LONGEST_TEXT = 512
 /** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */
@@ -135,17 +79,25 @@ async function prettify(destination: DestinationStream): Promise<DestinationStre
 function permitted(fields: LogFields): Readonly<Record<string, unknown>> {
   const line: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields)) {
-    if (!Object.hasOwn(ALLOWED, name)) continue
-    const shown = name === 'error' ? reduceError(value) : plain(value)
+    if (!isLogField(name)) continue
+    const shown = fieldValue(name, value)
     if (shown !== undefined) line[name] = shown
   }
   return line
 }
 
-function plain(value: unknown): string | number | boolean | undefined {
-  if (typeof value === 'string') return printable(value)
-  if (typeof value === 'number' || typeof value === 'boolean') return value
-  return value instanceof Secret ? String(value) : undefined
+function fieldValue(name: LogFieldName, value: unknown): unknown {
+  if (value instanceof Secret) return String(value)
+  switch (LOG_FIELDS[name].kind) {
+    case 'text':
+      return typeof value === 'string' ? printable(value) : undefined
+    case 'number':
+      return typeof value === 'number' ? value : undefined
+    case 'flag':
+      return typeof value === 'boolean' ? value : undefined
+    case 'error':
+      return reduceError(value)
+  }
 }
 
 function printable(text: string): string {
@@ -182,8 +134,6 @@ export interface Access {
   readonly target: string
   readonly status: number
   readonly durationMs: number
-  /** Of the body that was sent to the client. */
-  readonly bytes?: number
   readonly requestId: string
   /** The problem code, when the proxy itself answered with an error. */
   readonly code?: string | undefined

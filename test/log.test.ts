@@ -7,6 +7,7 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Secret } from '../src/config/secret.ts'
 import { LOG_EVENTS } from '../src/log-events.ts'
+import { LOG_FIELDS } from '../src/log-fields.ts'
 import { createAccessLog, createLogger, type LogFields, type LoggerOptions } from '../src/log.ts'
 
 const CANARY = 'canary-password-77aa'
@@ -140,6 +141,18 @@ describe('an error in a log line', () => {
   })
 })
 
+describe('the reference of the log', () => {
+  it('is up to date (vitest -u writes it)', async () => {
+    const events = Object.entries(LOG_EVENTS).map(
+      ([name, { level, text, doc }]) => `| \`${name}\` | ${level} | ${text}. ${doc} |`,
+    )
+    const fields = Object.entries(LOG_FIELDS).map(
+      ([name, { kind, doc }]) => `| \`${name}\` | ${kind} | ${doc} |`,
+    )
+    await expect(reference(events, fields)).toMatchFileSnapshot('../docs/log.md')
+  })
+})
+
 describe('the events', () => {
   it.each(Object.entries(LOG_EVENTS))('%s is explained', (name, { text, doc }) => {
     expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
@@ -179,7 +192,7 @@ describe('the access log', () => {
 
   it('writes method, path without query, status, duration and request id', async () => {
     const logger = await openLog()
-    createAccessLog(logger, 1)?.({ ...access, bytes: 42 })
+    createAccessLog(logger, 1)?.(access)
     expect(logger.lines()[0]).toEqual({
       level: 'info',
       time: TIME,
@@ -189,7 +202,6 @@ describe('the access log', () => {
       path: '/rest/isales/x',
       status: 200,
       durationMs: 12.3,
-      bytes: 42,
       requestId: 'r-1',
     })
   })
@@ -272,3 +284,34 @@ describe('stdout', () => {
     expect(text.endsWith('\n')).toBe(true)
   })
 })
+
+function reference(events: readonly string[], fields: readonly string[]): string {
+  return `# The log
+
+<!-- Made from src/log-events.ts and src/log-fields.ts by test/log.test.ts: change those, then run npx vitest run test/log.test.ts -u -->
+
+One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
+\`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.
+
+\`\`\`json
+{"level":"info","time":"2026-03-02T09:41:05.120Z","event":"renewed","operation":"refresh","generation":7,"lifetimeSeconds":300,"durationMs":42,"msg":"Token renewed"}
+\`\`\`
+
+Each line has \`level\`, \`time\` (UTC), \`event\` and \`msg\`. The names of events and fields are stable, so alerts may be built on
+them; the sentences are for people and may change. Nobody reading the log never holds a request up: 1 MiB is kept, and what comes after is dropped.
+
+## Events
+
+| event | level | meaning |
+| --- | --- | --- |
+${events.join('\n')}
+
+## Fields
+
+Nothing but these is ever written: no header, no body, no query, no password, no token. Control characters are replaced, text is cut at 512 characters.
+
+| field | kind | meaning |
+| --- | --- | --- |
+${fields.join('\n')}
+`
+}

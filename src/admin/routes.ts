@@ -1,8 +1,6 @@
 import { Hono } from 'hono'
 import type { Health, Verdict } from './health.ts'
 import type { Metrics } from './metrics.ts'
-import { REFRESH, renderStatusPage } from './status-page.tsx'
-import { STATUS_POLICY } from './status-style.ts'
 import type { Status } from './status.ts'
 
 export interface AdminOptions {
@@ -59,6 +57,8 @@ export function createAdminApp({ metrics, health, status }: AdminOptions): Hono 
 
 function serveStatus(app: Hono, status: () => Promise<Status>): void {
   app.get('/', async (context) => {
+    // Most processes never show the page: it is loaded when it is first asked for.
+    const { REFRESH, STATUS_POLICY, renderStatusPage } = await import('./status-page.tsx')
     const refreshing = context.req.query('refresh') !== 'off'
     return context.html(renderStatusPage({ status: await status(), refreshing }), 200, {
       'Content-Security-Policy': STATUS_POLICY,

@@ -5,6 +5,8 @@ import { STYLE } from './status-style.ts'
 import type { Status } from './status.ts'
 import { REASONS, ago, clockTime, countdown, duration, headline } from './words.ts'
 
+export { STATUS_POLICY } from './status-style.ts'
+
 /** Seconds between two loads of the page. */
 export const REFRESH = 5
 
