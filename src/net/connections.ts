@@ -138,10 +138,15 @@ export function createConnections(options: ConnectionsOptions) {
         connection.seenBytes = bytesRead
         connection.seenAt = now
       } else if (now - connection.seenAt >= options.bodyIdleTimeout) {
-        if (unfinished(last) && !last.headersSent) answer(last, 'request-timeout')
-        else connection.socket.destroy()
+        stalled(connection, last)
       }
     }
+  }
+
+  function stalled(connection: Connection, response: ServerResponse): void {
+    if (!unfinished(response)) connection.socket.destroy()
+    // One that has begun closes the connection at its end; until then it is not to be cut.
+    else if (!response.headersSent) answer(response, 'request-timeout')
   }
 
   /** From here on every answer closes its connection; those without a request in progress close now. */

@@ -192,6 +192,22 @@ test('a body that stops is answered 408 after the idle timeout, and its reader t
   await until(() => ends.length > 0)
 })
 
+test('a body that stops behind an answer in flight is answered in its turn', async () => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 100 }
+  const held: ServerResponse[] = []
+  const { port, problems } = await startListener((_request, response) => held.push(response), {
+    limits,
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${GET}${POST}Content-Length: 20\r\n\r\nhi`)
+  await until(() => problems.length === 1)
+  // Several looks later the answer in front is still whole.
+  expect(await client.silent(300)).toBe(true)
+  held[0]?.writeHead(200, ['Content-Length', '2']).end('ok')
+  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200, 408])
+  expect(problems).toEqual(['request-timeout'])
+})
+
 test('a body that crawls is not idle', async () => {
   const limits = { ...LIMITS, bodyIdleTimeout: 200 }
   const { port, problems } = await startListener(

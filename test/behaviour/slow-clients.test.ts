@@ -1,0 +1,139 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { INTERFACE_PATHS, UPLOAD_PATH } from '../../src/simulator/index.ts'
+import { connectRaw, type RawClient } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+const faults: unknown[] = []
+const note = (error: unknown): unknown => faults.push(error)
+
+beforeEach(() => {
+  faults.length = 0
+  process.on('uncaughtException', note)
+  process.on('unhandledRejection', note)
+})
+
+afterEach(() => {
+  process.off('uncaughtException', note)
+  process.off('unhandledRejection', note)
+})
+
+function connect(world: World): Promise<RawClient> {
+  return connectRaw({ port: Number(new URL(world.proxy).port) })
+}
+
+function head(path: string, framing: string): string {
+  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n`
+}
+
+/** Over what is kept for a replay, so that it streams. */
+const LARGE = 100_000
+const OFF: Environment = { CLIENT_DEADLINE: '0' }
+
+describe.each([
+  ['kept', INTERFACE_PATHS.getTask, 100],
+  ['streamed', UPLOAD_PATH, LARGE],
+])('a body that is %s', (_name, path, size) => {
+  test('and stops is answered 408 after the idle timeout, and iSales never has it whole', async () => {
+    const world = await openWorld({ env: { ...OFF, BODY_IDLE_TIMEOUT: '1s' } })
+    const client = await connect(world)
+    await client.send(`${head(path, `Content-Length: ${size}`)}half`)
+    const answer = await client.read()
+    expect(answer.status).toBe(408)
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'request-timeout' })
+    expect((await client.closed()).left.length).toBe(0)
+    await until(() => world.sim.state().underWay === 0)
+    expect(world.sim.requests()).toEqual([])
+    expect((await world.tasks()).status).toBe(200)
+    expect(faults).toEqual([])
+  })
+
+  test('and breaks off is answered 400, and iSales never has it whole', async () => {
+    const world = await openWorld({ env: OFF })
+    const client = await connect(world)
+    await client.send(`${head(path, `Content-Length: ${size}`)}half`)
+    client.end()
+    expect((await client.read()).status).toBe(400)
+    await until(() => world.sim.state().sockets <= 1)
+    expect(world.sim.requests()).toEqual([])
+    expect(faults).toEqual([])
+  })
+
+  test('and has a broken chunk is answered 400, and iSales never has it whole', async () => {
+    const world = await openWorld({ env: OFF })
+    const client = await connect(world)
+    await client.send(head(path, 'Transfer-Encoding: chunked'))
+    const chunk = 'x'.repeat(size)
+    await client.send(`${size.toString(16)}\r\n${chunk}\r\n`)
+    await client.send('zz\r\n')
+    expect((await client.read()).status).toBe(400)
+    await client.closed()
+    expect(world.sim.requests()).toEqual([])
+    expect((await world.tasks()).status).toBe(200)
+    expect(faults).toEqual([])
+  })
+})
+
+test('an answer of iSales to a request that was given up meanwhile changes nothing', async () => {
+  const world = await openWorld({ env: { ...OFF, BODY_IDLE_TIMEOUT: '1s' } })
+  world.sim.hang({ operation: 'business' })
+  const client = await connect(world)
+  await client.send(`${head(INTERFACE_PATHS.getTask, 'Content-Length: 2')}{}`)
+  await until(() => world.sim.state().hanging === 1)
+  // Behind an answer that is awaited, so that the 408 cannot leave before iSales has answered this one.
+  world.sim.set({ latency: 1500 })
+  world.sim.failBusiness({ status: 500 })
+  await client.send(`${head(UPLOAD_PATH, `Content-Length: ${LARGE}`)}half`)
+  await until(() => world.sim.state().faultsWaiting === 0)
+  // It takes as long, and begins later.
+  expect((await world.tasks()).status).toBe(200)
+  world.sim.release()
+  expect((await client.read()).status).toBe(200)
+  expect((await client.read()).status).toBe(408)
+  await client.closed()
+  expect(faults).toEqual([])
+})
+
+test('a header that never ends is answered 408', async () => {
+  const world = await openWorld({ env: { HEADER_TIMEOUT: '1s' } })
+  const client = await connect(world)
+  await client.send('POST /rest/isales/v1 HTTP/1.1\r\nHost: loc')
+  expect((await client.read()).status).toBe(408)
+  expect(await world.metric('isales_proxy_request_errors_total{code="request-timeout"}')).toBe(1)
+})
+
+test('a slow answer of iSales is not the fault of the client', async () => {
+  const env = { ...OFF, BODY_IDLE_TIMEOUT: '1s', HEADER_TIMEOUT: '1s' }
+  const world = await openWorld({ env })
+  world.sim.slow({ operation: 'business', ms: 1800 })
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test('a connection over the cap gets 503 and Retry-After, and a place when one is free', async () => {
+  const world = await openWorld({ env: { LISTEN_MAX_CONNECTIONS: '2' } })
+  const open = [await connect(world), await connect(world)]
+  const refused = await connect(world)
+  await refused.send(head(INTERFACE_PATHS.getTask, 'Content-Length: 2') + '{}')
+  const answer = await refused.read()
+  expect(answer.status).toBe(503)
+  expect(answer.header('retry-after')).toBe('1')
+  expect(JSON.parse(answer.text)).toMatchObject({ code: 'overloaded', sent: 'no' })
+  await refused.closed()
+  expect(await world.metric('isales_proxy_request_errors_total{code="overloaded"}')).toBe(1)
+  for (const client of open) client.destroy()
+  await until(async () => (await world.tasks()).status === 200)
+})
+
+test('a request over the cap of those in flight gets 503, and nothing of it was sent', async () => {
+  const world = await openWorld({ env: { MAX_IN_FLIGHT: '1' } })
+  world.sim.hang({ operation: 'business' })
+  const first = world.tasks()
+  await until(() => world.sim.state().hanging === 1)
+  const second = await world.tasks()
+  expect(second).toMatchObject({ status: 503, json: { code: 'overloaded', sent: 'no' } })
+  expect(Number(second.header('retry-after'))).toBeGreaterThanOrEqual(1)
+  world.sim.release()
+  expect((await first).status).toBe(200)
+  expect((await world.tasks()).status).toBe(200)
+})
