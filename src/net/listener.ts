@@ -4,8 +4,6 @@ import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer } from 'node:tls'
-import { getRequestListener } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { ProblemCode } from '../proxy/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
@@ -163,18 +161,27 @@ interface FetchApp {
   readonly fetch: (request: Request) => Response | Promise<Response>
 }
 
-/** The Hono app as a request listener; the global Request and Response stay Node's own. */
+/**
+ * The Hono app as a request listener; the global Request and Response stay Node's own. What is needed for it, Node's
+ * fetch among it, is loaded with the first request, since it would take a fifth of every start.
+ */
 export function honoListener(
   app: FetchApp,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
+  const load = () =>
+    Promise.all([import('@hono/node-server'), import('@hono/node-server/utils/response')])
+  let library: ReturnType<typeof load> | undefined
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    library ??= load()
+    const [{ getRequestListener }, { RESPONSE_ALREADY_SENT }] = await library
     const answer = async (asked: Request): Promise<Response> => {
       const answered = await app.fetch(asked)
       // The listener itself has answered a request that broke off; writing again would throw.
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : answered
     }
-    void getRequestListener(answer, { overrideGlobalObjects: false })(request, response)
+    await getRequestListener(answer, { overrideGlobalObjects: false })(request, response)
   }
+  return (request, response) => void serve(request, response)
 }
 
 function createServer(options: ListenerOptions) {

@@ -1,7 +1,8 @@
-import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Secret } from '../config/secret.ts'
 import type { Exchange, ExchangeResult } from '../isales/client.ts'
 import { Attempt, type UpstreamHandler } from './upstream-attempt.ts'
+import { EnvHttpProxyAgent, Pool } from './upstream-undici.ts'
 
 export type { UpstreamController, UpstreamHandler } from './upstream-attempt.ts'
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
