@@ -18,7 +18,7 @@ import { createDeadlines } from './proxy/deadlines.ts'
 import { createForward } from './proxy/forward.ts'
 import { createFront } from './proxy/front.ts'
 import { requestFields } from './proxy/headers.ts'
-import type { ProblemCode } from './proxy/problem.ts'
+import { PROBLEMS, type ProblemCode } from './proxy/problem.ts'
 import { sessionLog } from './session-log.ts'
 import type { Clock } from './session/clock.ts'
 import type { SessionEvent } from './session/events.ts'
@@ -234,8 +234,12 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onTurned({ code, requestId }) {
+    onTurned({ method, target, code, requestId }) {
+      const { status } = PROBLEMS[code]
+      // Counted, but not timed: what is refused at the door says nothing of how long requests take.
+      metrics.requestDone(method, status, -1, -1)
       failed(code, requestId)
+      logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
   })
   return createListener({

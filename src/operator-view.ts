@@ -4,10 +4,22 @@ import type { Metrics } from './admin/metrics.ts'
 import { createAdminApp } from './admin/routes.ts'
 import { readStatus } from './admin/status-read.ts'
 import type { EffectiveSetting } from './admin/status.ts'
+import { describeConfig, sourceText } from './config/rows.ts'
 import type { ListenAddress } from './net/address.ts'
 import { createListener, honoListener, type Listener } from './net/listener.ts'
 import type { SessionSnapshot } from './session/events.ts'
 import { ADMIN_LIMITS } from './wiring.ts'
+
+/** The configuration in force as the status page shows it; secrets come redacted. */
+export function effectiveSettings(
+  loaded: Parameters<typeof describeConfig>[0],
+): readonly EffectiveSetting[] {
+  return describeConfig(loaded).map(({ setting, value, source }) => ({
+    name: setting,
+    value: value ?? null,
+    source: sourceText(source),
+  }))
+}
 
 interface OperatorViewParts {
   readonly address: ListenAddress

@@ -1,9 +1,9 @@
 import { createApp } from '../app.ts'
 import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
-import { describeConfig, sourceText } from '../config/rows.ts'
 import { createLogger } from '../log.ts'
 import { ListenError } from '../net/address.ts'
+import { effectiveSettings } from '../operator-view.ts'
 import { loadTracing } from '../tracing.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
@@ -39,11 +39,7 @@ export const run: Run = async (_, io) => {
       version: BUILD_VERSION,
       onDelivery: (working) => logger.log(working ? 'traces-delivered' : 'traces-lost'),
     })
-    const settings = describeConfig(loaded).map(({ setting, value, source }) => ({
-      name: setting,
-      value: value ?? null,
-      source: sourceText(source),
-    }))
+    const settings = effectiveSettings(loaded)
     const app = createApp({ config, version: BUILD_VERSION, logger, settings, tracing })
     await app.start()
     await aborted(io.signal)

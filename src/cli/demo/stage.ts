@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.ts'
 import { loadConfig, type Environment } from '../../config/load.ts'
 import type { LogEventName } from '../../log-events.ts'
 import type { LogFields } from '../../log.ts'
+import { effectiveSettings } from '../../operator-view.ts'
 import type { SessionEvent } from '../../session/events.ts'
 import { createAuthority } from '../../simulator/certificates.ts'
 import { createSimulator, type Simulator, type SimulatorTls } from '../../simulator/index.ts'
@@ -47,10 +48,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       ...(tls === undefined ? {} : { tls: tls.pems }),
     })
     undo.push(() => sim.close())
-    const config = configFor(sim.origin, tls?.caFile)
+    const loaded = loadFor(sim.origin, tls?.caFile)
+    const { config } = loaded
     const app = createApp({
       config,
       version: BUILD_VERSION,
+      settings: effectiveSettings(loaded),
       logger: { log: options.onLog, flush: () => undefined },
       onSessionEvent: options.onSessionEvent,
     })
@@ -63,7 +66,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 }
 
 /** As from an environment, so that what is shown is what an operator would set. */
-function configFor(origin: string, caFile: string | undefined): Config {
+function loadFor(origin: string, caFile: string | undefined) {
   const env: Environment = {
     ISALES_URL: origin,
     ISALES_USER: USER,
@@ -77,7 +80,7 @@ function configFor(origin: string, caFile: string | undefined): Config {
     ...(caFile === undefined ? {} : { ISALES_CA_FILE: caFile }),
   }
   const loaded = loadConfig(env)
-  if (loaded.ok) return loaded.config
+  if (loaded.ok) return loaded
   throw new Error(loaded.faults.map(({ setting, problem }) => `${setting} ${problem}`).join('; '))
 }
 
