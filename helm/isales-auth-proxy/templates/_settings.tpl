@@ -7,7 +7,7 @@
 {{- define "isales-auth-proxy.settings" -}}
 {{- $given := .Values.settings -}}
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
-{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" -}}
+{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" -}}
 {{- $_ := required "settings.ISALES_URL is required: where iSales is, for example https://isales.example" $given.ISALES_URL -}}
 {{- if .Values.secret.name -}}
   {{- if not $given.ISALES_USER -}}{{- $_ := set $env "ISALES_USER_FILE" "/run/isales/credentials/user" -}}{{- end -}}

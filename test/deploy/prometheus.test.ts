@@ -1,0 +1,123 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSimulator, LOGIN_PATH, type Simulator } from '../../src/simulator/index.ts'
+import { call } from '../support/call.ts'
+import { until } from '../support/until.ts'
+import { listening, startDaemon, type Daemon } from './support/daemon.ts'
+import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
+import { startMonitoring, type Monitoring } from './support/prometheus.ts'
+import { ROOT, run, succeed } from './support/run.ts'
+import { installed } from './support/tools.ts'
+
+const programs = await Promise.all(
+  ['prometheus', 'prometheus-alertmanager', 'promtool'].map(installed),
+)
+
+describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Prometheus', () => {
+  let home = ''
+  let simulator: Simulator
+  let proxy: Daemon
+  let address = ''
+  let admin = ''
+  let monitoring: Monitoring
+
+  beforeAll(async () => {
+    await succeed('npm', ['run', '--silent', 'build'])
+    home = await mkdtemp(join(tmpdir(), 'watched-'))
+    await writeFile(join(home, 'user'), 'obs')
+    await writeFile(join(home, 'password'), 'simulated-password')
+    simulator = await createSimulator()
+    proxy = startDaemon(process.execPath, ['dist/main.js'], {
+      ISALES_URL: simulator.origin,
+      ISALES_USER_FILE: join(home, 'user'),
+      ISALES_PASSWORD_FILE: join(home, 'password'),
+      LISTEN: '127.0.0.1:0',
+      ADMIN_LISTEN: '127.0.0.1:0',
+    })
+    const [, at = ''] = await proxy.find(listening('proxy'))
+    address = at
+    const [, adminAt = ''] = await proxy.find(listening('admin'))
+    admin = adminAt
+    monitoring = await startMonitoring(new URL(admin).host)
+  })
+  afterAll(async () => {
+    await monitoring?.stop()
+    await proxy?.stop()
+    await simulator?.close()
+    await rm(home, { recursive: true })
+  })
+
+  const ask = () =>
+    call(address + LOGIN_PATH.replace('auth/login', 'business/tasks'), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"subCCNo":1,"vdnId":1}',
+    })
+  const page = async (): Promise<string> => (await fetch(`${admin}/metrics`)).text()
+
+  it('shows a page that promtool finds nothing wrong with', async () => {
+    const outcome = await run('promtool', ['check', 'metrics'], { input: await page() })
+    expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('exports every metric that the dashboard and the alerts ask for', async () => {
+    const text = await page()
+    const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
+    const exported = new Set(
+      types.flatMap(([, name, type]) =>
+        type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [`${name}`],
+      ),
+    )
+    const alerts = await readFile(`${ROOT}config/prometheus/alerts.yaml`, 'utf8')
+    const asked = [...expressions(await readDashboard()), alerts].flatMap(metricNames)
+    expect(asked.length).toBeGreaterThan(30)
+    // The annotations name two histograms as a whole.
+    const whole = new Set(types.map(([, name]) => name))
+    expect(asked.filter((name) => !exported.has(name) && !whole.has(name))).toEqual([])
+  })
+
+  it('is found up and authenticated, and raises no alert', async () => {
+    await until(
+      async () => (await monitoring.query('isales_proxy_authenticated == 1')).length > 0,
+      20_000,
+    )
+    expect((await ask()).status).toBe(200)
+    expect(await monitoring.query('up{job="isales-auth-proxy"} == 1')).toHaveLength(1)
+    // Before the first scrape it was absent.
+    await until(async () => (await monitoring.firing()).length === 0, 10_000)
+  })
+
+  it('fills the dashboard: every expression can be evaluated, the stats of its first row give a value', async () => {
+    const dashboard = await readDashboard()
+    for (const expression of expressions(dashboard)) await monitoring.query(expression)
+    const stats = dashboard.panels.filter((panel) => panel.type === 'stat')
+    const asked = expressions({ ...dashboard, panels: stats, annotations: { list: [] } })
+    const answers = await Promise.all(asked.map((one) => monitoring.query(one)))
+    expect(answers.map((answer) => answer.length)).toEqual(asked.map(() => 1))
+  })
+
+  it('pages for a wrong password, before calls stop and after it, and calms down when it is right', async () => {
+    await writeFile(join(home, 'password'), 'wrong')
+    const rejected = 'IsalesProxyAccountRejected'
+    const firing = async (name: string) => (await monitoring.firing()).includes(name)
+    await until(() => firing(rejected), 30_000)
+    expect(await monitoring.query('isales_proxy_authenticated == 1')).toHaveLength(1)
+    await until(async () => (await monitoring.notified()).includes(rejected), 20_000)
+    await until(() => firing('IsalesProxyAuthenticationFailing'), 20_000)
+
+    // The token that still serves is ended: from here on calls fail.
+    simulator.revoke()
+    expect((await ask()).status).toBe(503)
+    await writeFile(join(home, 'password'), 'simulated-password')
+    await until(async () => (await monitoring.firing()).length === 0, 30_000)
+    expect(await monitoring.query('isales_proxy_authenticated == 1')).toHaveLength(1)
+    expect(simulator.state().loginAttempts).toBeLessThan(8)
+  })
+
+  it('is missed within seconds when it is gone', async () => {
+    expect(await proxy.stop()).toBe(0)
+    await until(async () => (await monitoring.firing()).includes('IsalesProxyDown'), 20_000)
+  })
+})

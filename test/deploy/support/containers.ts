@@ -1,0 +1,62 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROOT, run, succeed, type Outcome } from './run.ts'
+
+/** buildah and podman with a store of their own, and stand-ins for the base images in it. */
+export interface Containers {
+  /** Builds the Dockerfile of the project, unchanged. */
+  build(tag: string, ...args: readonly string[]): Promise<string>
+  podman(...args: readonly string[]): Promise<string>
+  /** Like `podman`, whatever it ends with. */
+  attempt(...args: readonly string[]): Promise<Outcome>
+  /** Removes every container and image. */
+  remove(): Promise<void>
+}
+
+/** No namespace of its own for the network or for builds, and no registry: a CI machine allows none of them. */
+export const createContainers = async (): Promise<Containers> => {
+  const home = await mkdtemp(join(tmpdir(), 'containers-'))
+  const storage = join(home, 'storage.conf')
+  await writeFile(
+    storage,
+    `[storage]\ndriver = "overlay"\ngraphroot = "${home}/graph"\nrunroot = "${home}/run"\n`,
+  )
+  const env = {
+    CONTAINERS_CONF: join(ROOT, 'test/deploy/containers.conf'),
+    CONTAINERS_STORAGE_CONF: storage,
+    PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
+  }
+  // conmon leaves a file where it was started when a container runs out of memory.
+  const options = { env, cwd: home, timeout: 300_000 }
+  await mkdir(join(home, 'base'))
+  await succeed(join(ROOT, 'test/deploy/base-images.sh'), [join(home, 'base')], options)
+  await rm(join(home, 'base'), { recursive: true })
+
+  const podman = (...args: readonly string[]) => succeed('podman', args, options)
+  return {
+    build(tag, ...args) {
+      const how = ['--isolation=chroot', '--network=host', '--pull=never', '--format=docker']
+      return succeed('buildah', ['build', ...how, '--tag', tag, ...args, ROOT], options)
+    },
+    podman,
+    attempt: (...args) => run('podman', args, options),
+    async remove() {
+      await run('podman', ['rm', '--all', '--force', '--time=2'], options)
+      await run('podman', ['rmi', '--all', '--force'], options)
+      // Overlay mounts of a build may outlive it.
+      await run('buildah', ['umount', '--all'], options)
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A port that is free now; for a program in a container, which cannot tell which one it took. */
+export const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
