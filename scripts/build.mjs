@@ -1,9 +1,9 @@
-// Builds dist/main.js: one file for serving, and a chunk for each command that is loaded on demand.
+// Builds main.js into dist/, or the directory given: a chunk for each command is loaded on demand.
 import { chmod, readFile, rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
-const outdir = new URL('../dist/', import.meta.url).pathname
+const outdir = process.argv[2] ?? new URL('../dist', import.meta.url).pathname
 
 /** HTTP/2 and FormData bodies are never asked of undici: allowH2 is false, and a body is bytes. */
 const NEVER_REACHED = /\/undici\/lib\/(?:dispatcher\/client-h2|web\/fetch\/body)\.js$/
@@ -40,4 +40,4 @@ await build({
     js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",
   },
 })
-await chmod(`${outdir}main.js`, 0o755)
+await chmod(`${outdir}/main.js`, 0o755)

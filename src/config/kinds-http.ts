@@ -95,6 +95,10 @@ export function proxyUrl(): Kind<Secret> {
     format: String,
     schema: schemaOf((text) => {
       const whole = text.includes('://') ? text : `http://${text}`
+      // An unescaped `#` in the password would make a host of the user's name.
+      if (/[?#]/.test(whole)) {
+        return new Refusal('contains ? or #, which in a password are written %3F and %23')
+      }
       if (!/^https?:\/\/[^\s\\]+$/i.test(whole) || !URL.canParse(whole)) {
         return new Refusal('is not the URL of an HTTP proxy')
       }

@@ -9,6 +9,9 @@ const KNOWN: readonly string[] = SETTING_LIST.flatMap(([name, { file, lowerCaseT
   return names
 })
 
+/** Those that nobody else reads: `HTTP_PROXY` is no misspelt `HTTPS_PROXY`. */
+const OWN = KNOWN.filter((name) => !/_proxy$/i.test(name))
+
 /** Kubernetes sets these for each Service in the namespace; one called `isales` looks like a setting of ours. */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_|$)|$)/
 
@@ -16,7 +19,7 @@ const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP
 export function strangers(names: readonly string[]): readonly Fault[] {
   return names.flatMap((name) => {
     if (KNOWN.includes(name) || SERVICE_LINK.test(name)) return []
-    const near = nearest(name.toUpperCase(), KNOWN)
+    const near = nearest(name.toUpperCase(), OWN)
     if (near !== undefined) {
       return [{ setting: name, problem: 'is not a setting', remedy: `Did you mean ${near}?` }]
     }

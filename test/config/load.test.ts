@@ -1,43 +1,256 @@
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { loadConfig, type Environment } from '../../src/config/load.ts'
+import { formatFault } from '../../src/config/faults.ts'
+import type { FileRead } from '../../src/config/files.ts'
+import { loadConfig, loadSetting, type Environment, type Loaded } from '../../src/config/load.ts'
 
-const MINIMAL: Environment = {
-  ISALES_URL: 'https://service.besclouds.com',
-  ISALES_USER: 'obs',
-  ISALES_PASSWORD: 'pa55word-canary',
-}
+import { configOf, disk, faultsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
-describe('loadConfig', () => {
+const faultLines = (loaded: Loaded): readonly string[] => faultsOf(loaded).map(formatFault)
+
+describe('the configuration', () => {
   it('needs three settings and takes defaults for the rest', () => {
     const loaded = loadConfig(MINIMAL)
-    if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
     expect(loaded.warnings).toEqual([])
-    expect(loaded.config).toMatchObject({
+    expect(configOf(loaded)).toMatchObject({
       isalesUrl: 'https://service.besclouds.com',
       isalesUser: 'obs',
       isalesUserFile: undefined,
       isalesRefreshPath: '/rest/isales/v1/openapi/obs/auth/refresh',
       isalesTokenHeaders: ['Authorization'],
       isalesRejectedStatuses: [401, 403],
+      isalesRejectedResults: [],
       clientDeadline: 2800,
       maxBodySize: 104_857_600,
       listen: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
       listenSocketMode: 0o600,
       obsLogin: 'answer',
       accessLog: 0,
+      httpsProxy: undefined,
     })
-    expect(loaded.config.isalesPassword.reveal()).toBe('pa55word-canary')
+    expect(configOf(loaded).isalesPassword.reveal()).toBe(PASSWORD)
   })
 
-  it('reports every fault at once', () => {
-    const loaded = loadConfig({ LISTEN: ':8080', CLIENT_DEADLINE: 'soon', OBS_LOGIN: 'answer' })
-    if (loaded.ok) throw new Error('accepted')
-    expect(loaded.faults.map((fault) => fault.setting)).toEqual([
+  it('reports every fault at once, each with what to do', () => {
+    const loaded = loadConfig({
+      LISTEN: ':8080',
+      CLIENT_DEADLINE: 'soon',
+      OBS_LOGIN: 'answer',
+      LISTEN_TLS_CERT_FILE: '/nowhere',
+    })
+    expect(faultsOf(loaded).map(({ setting }) => setting)).toEqual([
       'ISALES_URL',
       'ISALES_USER',
       'ISALES_PASSWORD',
       'CLIENT_DEADLINE',
       'LISTEN',
+      'LISTEN_TLS_CERT_FILE',
+      'LISTEN_TLS_CERT_FILE',
     ])
+    expect(faultLines(loaded)[3]).toBe(
+      'CLIENT_DEADLINE is not a duration such as 250ms, 2.8s, 5m or 1h (a bare number is seconds) (it is "soon"). Write it like CLIENT_DEADLINE=9.5s',
+    )
+    for (const { remedy } of faultsOf(loaded)) expect(remedy).toMatch(/^[A-Z].*[^.]$/)
+  })
+
+  it('takes an empty variable for an unset one, except where empty is a value', () => {
+    const empty = Object.fromEntries(
+      ['ISALES_CA_FILE', 'LISTEN', 'OBS_LOGIN', 'ISALES_PASSWORD_FILE', 'HTTPS_PROXY'].map(
+        (name) => [name, ''],
+      ),
+    )
+    const config = configOf(loadConfig({ ...MINIMAL, ...empty, ISALES_TOKEN_SCHEME: '' }))
+    expect(config).toMatchObject({
+      isalesCaFile: undefined,
+      listen: { kind: 'tcp', port: 8080 },
+      obsLogin: 'answer',
+      isalesTokenScheme: '',
+    })
+    expect(faultLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: '' }))[0]).toContain('is not set')
+  })
+
+  it('drops spaces around a value, but never from a user or password', () => {
+    const config = configOf(
+      loadConfig({
+        ...MINIMAL,
+        LISTEN: ' :0\n',
+        UNSAFE_LISTEN: 'true ',
+        OBS_LOGIN: 'answer',
+        ISALES_USER: ' obs ',
+        ISALES_PASSWORD: ' p ',
+      }),
+    )
+    expect(config.listen).toMatchObject({ port: 0 })
+    expect(config.isalesUser).toBe(' obs ')
+    expect(config.isalesPassword.reveal()).toBe(' p ')
+  })
+
+  it('says where each value came from', () => {
+    const loaded = loadConfig(
+      { ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/run/pw', https_proxy: 'proxy:3128' },
+      disk({ '/run/pw': 'x' }),
+    )
+    expect(configOf(loaded).isalesPasswordFile).toBe('/run/pw')
+    expect(loaded.sources).toMatchObject({
+      ISALES_URL: { from: 'environment', variable: 'ISALES_URL' },
+      ISALES_PASSWORD: { from: 'file', path: '/run/pw' },
+      HTTPS_PROXY: { from: 'environment', variable: 'https_proxy' },
+      LISTEN: { from: 'default' },
+    })
+  })
+
+  it('reads proxy variables in lower case too, which win', () => {
+    const proxies = {
+      HTTPS_PROXY: 'http://upper:1',
+      https_proxy: 'http://lower:2',
+      no_proxy: 'A, b',
+    }
+    const config = configOf(loadConfig({ ...MINIMAL, ...proxies }))
+    expect(config.httpsProxy?.reveal()).toBe('http://lower:2')
+    expect(config.noProxy).toBe('a,b')
+    const upper = configOf(loadConfig({ ...MINIMAL, ...proxies, https_proxy: '' }))
+    expect(upper.httpsProxy?.reveal()).toBe('http://upper:1')
+    expect(faultLines(loadConfig({ ...MINIMAL, https_proxy: 'ftp://x' }))[0]).toMatch(
+      /^https_proxy is/,
+    )
+  })
+
+  it('gives what could be read beside its faults', () => {
+    const loaded = loadConfig({ ...MINIMAL, LOG_LEVEL: 'loud' })
+    expect(faultsOf(loaded)).toHaveLength(1)
+    expect(loaded.config).toMatchObject({ isalesUser: 'obs', logFormat: 'auto' })
+    expect(loaded.config.logLevel).toBeUndefined()
+  })
+
+  it('is frozen', () => {
+    expect(Object.isFrozen(configOf(loadConfig(MINIMAL)))).toBe(true)
+  })
+
+  it('is refused while Node accepts any certificate', () => {
+    const loaded = loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+    expect(faultLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
+    expect(loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '1' }).ok).toBe(true)
+  })
+})
+
+describe('a secret in a file', () => {
+  const load = (content: string | Uint8Array | FileRead): Loaded =>
+    loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/run/pw' }, disk({ '/run/pw': content }))
+
+  it.each([
+    ['pw', 'pw'],
+    ['pw\n', 'pw'],
+    ['pw\r\n', 'pw'],
+    ['pw\n\n', 'pw\n'],
+    [' pw ', ' pw '],
+    ['\uFEFFpw', 'pw'],
+    ['pässwörd', 'pässwörd'],
+    ['x'.repeat(65_536), 'x'.repeat(65_536)],
+  ])('%j is read', (content, password) => {
+    expect(configOf(load(content)).isalesPassword.reveal()).toBe(password)
+  })
+
+  it.each<[string, string | Uint8Array | FileRead, string]>([
+    ['empty', '', 'names an empty file'],
+    ['a line end only', '\n', 'names an empty file'],
+    ['over 64 KiB', 'x'.repeat(65_537), 'names a file that is too large (over 64KiB)'],
+    ['not UTF-8', Buffer.from([0x70, 0xff, 0xfe]), 'names a file that is not UTF-8 text'],
+    ['UTF-16', Buffer.from('\uFEFFpw', 'utf16le'), 'names a file that is not UTF-8 text'],
+    ['with NUL', 'a\0b', 'holds a value that contains a NUL byte'],
+    ['missing', { ok: false, problem: 'missing' }, 'names a file that does not exist'],
+    ['unreadable', { ok: false, problem: 'unreadable' }, 'names a file that cannot be read'],
+    ['a directory', { ok: false, problem: 'directory' }, 'names a directory'],
+    ['a FIFO', { ok: false, problem: 'not-regular' }, 'names something that is not a regular file'],
+  ])('%s is a fault', (_, content, problem) => {
+    const [fault, ...more] = faultsOf(load(content))
+    expect(more).toEqual([])
+    expect(fault).toMatchObject({ setting: 'ISALES_PASSWORD_FILE', problem })
+  })
+
+  it('may hold a user, which keeps its own limits', () => {
+    const load = (content: string): Loaded =>
+      loadConfig(
+        { ...MINIMAL, ISALES_USER: undefined, ISALES_USER_FILE: '/u' },
+        disk({ '/u': content }),
+      )
+    expect(configOf(load('obs\n')).isalesUser).toBe('obs')
+    expect(faultsOf(load('x'.repeat(50)))[0]).toMatchObject({
+      setting: 'ISALES_USER_FILE',
+      problem: 'holds a value that has 50 bytes; at most 49 fit',
+    })
+    expect(faultsOf(load('a\nb'))[0]).toMatchObject({
+      problem: 'holds a value that contains a control character',
+    })
+  })
+
+  it('and in its variable too is a fault', () => {
+    const loaded = loadConfig({ ...MINIMAL, ISALES_PASSWORD_FILE: '/pw' }, disk({ '/pw': 'x' }))
+    expect(faultLines(loaded)).toEqual([
+      'ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
+    ])
+  })
+
+  it('is the only way to give a ticket key', () => {
+    const key = 'k'.repeat(32)
+    const files = disk({ '/key': key, '/short': 'k'.repeat(31) })
+    const config = configOf(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/key' }, files))
+    expect(config.obsTicketKey?.reveal()).toBe(key)
+    expect(config.obsTicketKeyFile).toBe('/key')
+    expect(faultLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY: key }, files))).toEqual([
+      'OBS_TICKET_KEY is read from a file only. Unset it and set OBS_TICKET_KEY_FILE',
+    ])
+    expect(faultLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/short' }, files))).toEqual([
+      'OBS_TICKET_KEY_FILE holds a value that is shorter than 32 bytes. Correct the file',
+    ])
+  })
+})
+
+describe('a secret in a variable', () => {
+  it('loses one line end, as in a file', () => {
+    const config = configOf(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'pw\n' }))
+    expect(config.isalesPassword.reveal()).toBe('pw')
+  })
+
+  it('that was no UTF-8 is refused: a login with it could only lock the account', () => {
+    expect(faultLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'p\uFFFD' }))).toEqual([
+      'ISALES_PASSWORD is not valid UTF-8. Write it in UTF-8',
+    ])
+  })
+
+  const SECRET_PLACES: readonly ((secret: string) => Environment)[] = [
+    (secret) => ({ ...MINIMAL, ISALES_PASSWORD: `${secret}\0`, OBS_PASSWORD: `${secret}\uFFFD` }),
+    (secret) => ({ ...MINIMAL, ISALES_URL: `https://user:${secret}@service.besclouds.com` }),
+    (secret) => ({ ...MINIMAL, ISALES_URL: secret }),
+    (secret) => ({ ...MINIMAL, ISALES_PASSWORD: secret, ISALES_PASSWORD_FILE: secret }),
+    (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: secret }),
+    (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: `/run/${secret}` }),
+    (secret) => ({ ...MINIMAL, OBS_PASSWORD_FILE: secret, OBS_TICKET_KEY: secret }),
+    (secret) => ({ ...MINIMAL, OBS_TICKET_KEY_FILE: secret, LISTEN_TLS_KEY_FILE: secret }),
+    (secret) => ({ ...MINIMAL, HTTPS_PROXY: `ftp://user:${secret}@proxy`, ISALES_PASWORD: secret }),
+    (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}@proxy/path` }),
+    (secret) => ({ ...MINIMAL, ISALES_USER: `${secret}\n${secret}`, ISALES_CA_FILE: secret }),
+    (secret) => ({ ...MINIMAL, OTEL_EXPORTER_OTLP_ENDPOINT: `https://u:${secret}@otel` }),
+  ]
+
+  it('is never repeated by a fault or a warning, wherever it was put', () => {
+    const secret = fc.stringMatching(/^[!-~]{12,40}$/)
+    fc.assert(
+      fc.property(secret, fc.constantFrom(...SECRET_PLACES), (secret, place) => {
+        const loaded = loadConfig(place(secret), disk({}))
+        const said = [...(loaded.ok ? [] : loaded.faults), ...loaded.warnings]
+        expect(said.length).toBeGreaterThan(0)
+        expect(said.map(formatFault).join('\n')).not.toContain(secret)
+      }),
+    )
+  })
+})
+
+describe('loadSetting', () => {
+  it('reads one setting and judges no other', () => {
+    expect(loadSetting('ADMIN_LISTEN', { ADMIN_LISTEN: ':1' })).toEqual({
+      ok: true,
+      value: { kind: 'tcp', host: '', port: 1 },
+    })
+    expect(loadSetting('ADMIN_LISTEN', { ADMIN_LISTEN: 'x' })).toMatchObject({ ok: false })
   })
 })

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import { RULES } from '../../src/config/rules.ts'
+
+const MINIMAL: Environment = {
+  ISALES_URL: 'https://service.besclouds.com',
+  ISALES_USER: 'obs',
+  ISALES_PASSWORD: 'x',
+}
+const NOBODY: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'y' }
+const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
+
+/** Rules that are broken, as `SETTING problem`. Whether files exist is another matter. */
+function broken(env: Environment): readonly string[] {
+  const loaded = loadConfig({ ...MINIMAL, ...env }, () => ({ ok: false, problem: 'missing' }))
+  const all = [...(loaded.ok ? [] : loaded.faults), ...loaded.warnings]
+  return all
+    .filter(({ setting, problem }) =>
+      RULES.some((rule) => rule.setting === setting && rule.problem === problem),
+    )
+    .map(({ setting, problem }) => `${setting} ${problem}`)
+}
+
+const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
+  [
+    { ISALES_URL: 'http://isales.example' },
+    'ISALES_URL is plain http to a host that is not loopback',
+  ],
+  [
+    { ISALES_URL: 'http://127.0.0.1.example' },
+    'ISALES_URL is plain http to a host that is not loopback',
+  ],
+  [
+    { ISALES_URL: 'http://isales.example', ISALES_ALLOW_HTTP: 'true' },
+    'ISALES_ALLOW_HTTP is on: the password and the token cross the network in the clear',
+  ],
+  [
+    { ISALES_LOGIN_PATH: '/a', ISALES_REFRESH_PATH: '/a' },
+    'ISALES_REFRESH_PATH is the same as ISALES_LOGIN_PATH',
+  ],
+  [
+    { ISALES_CLIENT_CERT_FILE: '/c' },
+    'ISALES_CLIENT_CERT_FILE is set without ISALES_CLIENT_KEY_FILE',
+  ],
+  [
+    { ISALES_CLIENT_KEY_FILE: '/k' },
+    'ISALES_CLIENT_KEY_FILE is set without ISALES_CLIENT_CERT_FILE',
+  ],
+  [{ LOGIN_BACKOFF: '31s' }, 'LOGIN_BACKOFF_MAX is less than LOGIN_BACKOFF'],
+  [
+    { LOGIN_REJECTED_BACKOFF: '5.001m' },
+    'LOGIN_REJECTED_BACKOFF_MAX is less than LOGIN_REJECTED_BACKOFF',
+  ],
+  [
+    { LISTEN: ':8080', OBS_LOGIN: 'answer' },
+    'LISTEN is reachable from other machines, and nothing keeps strangers out',
+  ],
+  [
+    { LISTEN: '10.0.0.1:8080', OBS_LOGIN: 'forward' },
+    'LISTEN is reachable from other machines, and nothing keeps strangers out',
+  ],
+  [
+    { LISTEN: '[::]:8080', OBS_LOGIN: 'answer', UNSAFE_LISTEN: 'true' },
+    'UNSAFE_LISTEN is on: whoever reaches LISTEN calls iSales as ISALES_USER',
+  ],
+  [{ LISTEN_TLS_CERT_FILE: '/c' }, 'LISTEN_TLS_CERT_FILE is set without LISTEN_TLS_KEY_FILE'],
+  [{ LISTEN_TLS_KEY_FILE: '/k' }, 'LISTEN_TLS_KEY_FILE is set without LISTEN_TLS_CERT_FILE'],
+  [{ LISTEN_CLIENT_CA_FILE: '/ca' }, 'LISTEN_CLIENT_CA_FILE is set without LISTEN_TLS_CERT_FILE'],
+  [{ LISTEN: '127.0.0.1:9090' }, 'ADMIN_LISTEN takes the port of LISTEN'],
+  [{ LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.1:1' }, 'ADMIN_LISTEN takes the port of LISTEN'],
+  [
+    { LISTEN: ':8443', ...TLS },
+    'OBS_USER is not set, although OBS_LOGIN is require',
+    'OBS_PASSWORD is not set, although OBS_LOGIN is require',
+  ],
+  [
+    { OBS_LOGIN: 'require', OBS_USER: 'cti' },
+    'OBS_PASSWORD is not set, although OBS_LOGIN is require',
+  ],
+  [{ ...NOBODY }, 'OBS_USER is set but not used, since OBS_LOGIN is not require'],
+  [{ LISTEN: ':8443', ...NOBODY }, 'LISTEN takes passwords in the clear from other machines'],
+  [{ TOKEN_WAIT: '2.8s' }, 'TOKEN_WAIT is not below CLIENT_DEADLINE, which ends the wait first'],
+]
+
+const KEPT: readonly Environment[] = [
+  {},
+  { ISALES_URL: 'http://127.0.0.1:1' },
+  { ISALES_URL: 'http://localhost:1' },
+  { ISALES_URL: 'http://[::1]:1' },
+  { ISALES_REFRESH_PATH: 'off' },
+  { ISALES_CLIENT_CERT_FILE: '/c', ISALES_CLIENT_KEY_FILE: '/k' },
+  { LOGIN_BACKOFF: '30s', LOGIN_REJECTED_BACKOFF: '5m' },
+  { LISTEN: 'unix:/run/p.sock' },
+  { LISTEN: '[::1]:8080' },
+  { LISTEN: '127.9.9.9:8080' },
+  { LISTEN: ':8443', ...TLS, ...NOBODY },
+  { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/ca', OBS_LOGIN: 'answer' },
+  { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: ':0' },
+  { LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.2:1' },
+  { TOKEN_WAIT: '2.799s' },
+  { CLIENT_DEADLINE: '0' },
+]
+
+describe('a rule between settings', () => {
+  it.each(BROKEN.map(([env, ...problems]) => [env, problems] as const))(
+    'is broken by %j',
+    (env, problems) => {
+      expect(broken(env)).toEqual(problems)
+    },
+  )
+
+  it.each(KEPT)('is kept by %j', (env) => {
+    expect(broken(env)).toEqual([])
+  })
+
+  it('is in the table above, each of them', () => {
+    const tried = new Set(BROKEN.flatMap(([, ...problems]) => problems))
+    expect(
+      RULES.map(({ setting, problem }) => `${setting} ${problem}`).filter((one) => !tried.has(one)),
+    ).toEqual([])
+  })
+
+  it('is not judged while one of its settings cannot be read', () => {
+    expect(broken({ LISTEN: 'nonsense', ADMIN_LISTEN: '127.0.0.1:8080' })).toEqual([])
+    expect(
+      broken({ LISTEN: ':8443', ...TLS, OBS_USER: 'x', OBS_PASSWORD_FILE: '/missing' }),
+    ).toEqual([])
+  })
+})

@@ -1,0 +1,33 @@
+import { formatFault, type Fault } from '../../src/config/faults.ts'
+import type { FileRead, ReadFile } from '../../src/config/files.ts'
+import type { Config, Environment, Loaded } from '../../src/config/load.ts'
+
+export const PASSWORD = 'pa55word-canary'
+export const MINIMAL: Environment = {
+  ISALES_URL: 'https://service.besclouds.com',
+  ISALES_USER: 'obs',
+  ISALES_PASSWORD: PASSWORD,
+}
+/** What is required, but for the password. */
+export const PASSWORDLESS: Environment = { ...MINIMAL, ISALES_PASSWORD: undefined }
+
+/** A disk that holds these and nothing else. */
+export function disk(files: Readonly<Record<string, string | Uint8Array | FileRead>>): ReadFile {
+  return (path, limit) => {
+    const file = Object.hasOwn(files, path) ? files[path] : undefined
+    if (file === undefined) return { ok: false, problem: 'missing' }
+    if (typeof file === 'object' && 'ok' in file) return file
+    const bytes = Buffer.from(file)
+    return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
+  }
+}
+
+export function configOf(loaded: Loaded): Config {
+  if (!loaded.ok) throw new Error(loaded.faults.map(formatFault).join('\n'))
+  return loaded.config
+}
+
+export function faultsOf(loaded: Loaded): readonly Fault[] {
+  if (loaded.ok) throw new Error('accepted')
+  return loaded.faults
+}
