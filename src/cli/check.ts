@@ -39,13 +39,18 @@ function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): s
     group = row.group
     const { setting, value, source } = row
     const standard = source.from === 'default' ? '' : show(row.default)
-    if (faulty.has(setting) || faulty.has(`${setting}_FILE`)) {
+    if (isFaulty(setting, faulty)) {
       lines.push([setting, '(faulty, see below)', NOT_SET, show(row.default)])
     } else {
       lines.push([setting, show(value), sourceText(source), standard])
     }
   }
   return table(lines)
+}
+
+/** A fault may name the file variable, or the lower-case name of a proxy variable. */
+function isFaulty(setting: string, faulty: ReadonlySet<string>): boolean {
+  return [setting, `${setting}_FILE`, setting.toLowerCase()].some((name) => faulty.has(name))
 }
 
 function show(value: string | undefined): string {

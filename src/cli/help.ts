@@ -1,6 +1,7 @@
 import { COMMANDS, type Command } from './commands.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import type { Flags } from './flags.ts'
+import { fold } from './fold.ts'
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
@@ -57,18 +58,4 @@ function columns(rows: readonly (readonly [string, string])[]): string {
       return `  ${left.padEnd(indent - 2)}${folded}`
     })
     .join('\n')
-}
-
-function fold(text: string, width: number): readonly string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else {
-      line = line === '' ? word : `${line} ${word}`
-    }
-  }
-  return [...lines, line]
 }

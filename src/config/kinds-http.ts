@@ -48,7 +48,7 @@ function socketPath(path: string): ListenAddress | Refusal {
     : { kind: 'unix', path }
 }
 
-export function formatListen(address: ListenAddress): string {
+function formatListen(address: ListenAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
 }
@@ -217,7 +217,7 @@ export function authScheme(): Kind<string> {
 /** A status between 400 and 499. */
 export function rejectionStatus(): Kind<number> {
   return {
-    type: 'status',
+    type: 'status code',
     limits: '400 to 499',
     quotable: true,
     format: String,

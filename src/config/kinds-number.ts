@@ -57,7 +57,7 @@ export function size(limits: Limits): Kind<number> {
 }
 
 /** The shortest text that `size` reads as the same number of bytes. */
-export function formatSize(bytes: number): string {
+function formatSize(bytes: number): string {
   for (const unit of ['GiB', 'MiB', 'KiB']) {
     const factor = SIZE_UNITS[unit] ?? 1
     if (bytes > 0 && bytes % factor === 0) return `${bytes / factor}${unit}`

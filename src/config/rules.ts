@@ -24,6 +24,13 @@ function rule<const Key extends keyof Config>(
   return { severity: 'fault', ...spec }
 }
 
+/** Node itself would obey this variable, for iSales too. */
+export const INSECURE_NODE: Fault = {
+  setting: 'NODE_TLS_REJECT_UNAUTHORIZED',
+  problem: 'is 0, which accepts any certificate',
+  remedy: 'Unset it, and trust your own authority with ISALES_CA_FILE',
+}
+
 /** The default of `OBS_LOGIN`. */
 export function defaultObsLogin(listen: ListenAddress): Config['obsLogin'] {
   return isLocal(listen) ? 'answer' : 'require'

@@ -143,7 +143,7 @@ export const SETTINGS = {
   ISALES_CLIENT_KEY_FILE: {
     group: 'isales',
     kind: filePath(),
-    doc: 'PEM file with the private key of that certificate, not encrypted.',
+    doc: 'PEM file with the private key of that certificate, not encrypted. Read again when it changes.',
     example: '/etc/isales/client-key.pem',
   },
   ISALES_CONNECT_TIMEOUT: {
@@ -290,7 +290,7 @@ export const SETTINGS = {
   LISTEN_TLS_KEY_FILE: {
     group: 'listener',
     kind: filePath(),
-    doc: 'PEM file with the private key of that certificate, not encrypted.',
+    doc: 'PEM file with the private key of that certificate, not encrypted. Read again when it changes.',
     example: '/etc/isales/tls/tls.key',
   },
   LISTEN_CLIENT_CA_FILE: {
@@ -324,7 +324,7 @@ export const SETTINGS = {
     group: 'listener',
     kind: count({ min: 1, max: 100_000 }),
     default: '1024',
-    doc: 'Most connections of clients at once; more are closed at once.',
+    doc: 'Most connections of clients that are served at once; those above it are answered 503.',
     example: '256',
   },
   MAX_IN_FLIGHT: {
@@ -409,7 +409,7 @@ export const SETTINGS = {
     group: 'obs',
     kind: secret({ minBytes: 32 }),
     file: 'only',
-    doc: 'A key for the tickets; replicas with the same key accept each other’s. Without it the key is derived from `OBS_PASSWORD`, or is a new one at each start. Make one with `openssl rand -base64 32`.',
+    doc: 'A key for the tickets; replicas that share it accept the tickets of all. Without it the key is derived from `OBS_PASSWORD`, or is a new one at each start. Make one with `openssl rand -base64 32`.',
     example: '/etc/isales/obs/ticket-key',
   },
   OBS_TICKET_LIFETIME: {
