@@ -1,7 +1,7 @@
 // An open-loop load: a request every 1/rate s whether or not earlier ones were answered, so that a stalled proxy
 // faces the requests that real clients would have sent meanwhile (no coordinated omission). A request that finds no
-// idle connection opens one. Timed from the write, since Node's timers are only good to a millisecond; the lateness of
-// the schedule is reported, and was the same for whatever stood at the other end.
+// idle connection opens one, or waits for one, and its wait counts. Timed from the tick that it falls due in, since
+// Node's timers are only good to a millisecond; that lateness is reported, and is the same whatever is measured.
 import { connect } from 'node:net'
 
 const [port, path, rate, seconds, length, authorization] = process.argv
@@ -23,7 +23,7 @@ const idle = []
 const took = []
 const late = []
 let connections = 0
-let waiting = 0
+const waiting = []
 let wrong = 0
 let record = false
 
@@ -37,13 +37,13 @@ const answerEnd = (text) => {
   return last < 0 ? -1 : last + 5
 }
 
-const open = () => {
+const open = (firstDue) => {
   connections += 1
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   let received = ''
-  let sent = 0
-  const send = () => {
-    sent = now()
+  let since = 0
+  const send = (due) => {
+    since = due
     socket.write(request)
   }
   socket.setEncoding('latin1')
@@ -51,33 +51,35 @@ const open = () => {
     received += text
     const end = answerEnd(received)
     if (end < 0 || received.length < end) return
-    if (record) took.push(now() - sent)
+    if (record) took.push(now() - since)
     if (!received.startsWith('HTTP/1.1 200 ') || received.length !== end) wrong += 1
     received = ''
-    idle.push(send)
+    const next = waiting.shift()
+    if (next === undefined) idle.push(send)
+    else send(next)
   })
   const fail = () => {
     wrong += 1
   }
   socket.on('error', fail)
   socket.on('end', fail)
-  socket.on('connect', send)
+  socket.on('connect', () => send(firstDue))
 }
 
 const begin = now()
-let due = 0
+let begun = 0
 const tick = () => {
   const elapsed = now() - begin
   if (!record && elapsed > WARM_MS * 1000) record = true
   if (elapsed > WARM_MS * 1000 + seconds * 1e6) return finish()
-  const behind = Math.floor((elapsed * rate) / 1e6) - due
+  const behind = Math.floor((elapsed * rate) / 1e6) - begun
   for (let n = 0; n < behind; n += 1) {
-    if (record) late.push(elapsed - (due * 1e6) / rate)
-    due += 1
+    if (record) late.push(elapsed - (begun * 1e6) / rate)
+    begun += 1
     const send = idle.pop()
-    if (send) send()
-    else if (connections < MOST_CONNECTIONS) open()
-    else waiting += 1
+    if (send) send(now())
+    else if (connections < MOST_CONNECTIONS) open(now())
+    else waiting.push(now())
   }
   setTimeout(tick, 1)
 }
@@ -85,14 +87,13 @@ const tick = () => {
 const percentile = (numbers, share) =>
   numbers.sort((a, b) => a - b)[Math.floor((numbers.length - 1) * share)]
 const finish = () => {
-  // Requests that still found no connection were never sent: the figure would be of a lighter load than asked for.
   const result = {
     p50: percentile(took, 0.5),
     p99: percentile(took, 0.99),
     lateP99: percentile(late, 0.99),
     answered: took.length,
     connections,
-    wrong: wrong + waiting,
+    wrong,
   }
   process.stdout.write(`JSON ${JSON.stringify(result)}\n`)
   process.exit(0)
