@@ -1,6 +1,6 @@
 import type { Config } from './config/config.ts'
 import { honoListener } from './net/listener.ts'
-import { createObsApp, type ObsLogin, type ObsLoginOutcome } from './obs/facade.ts'
+import type { ObsLogin, ObsLoginOutcome } from './obs/facade.ts'
 import { createGate } from './obs/gate.ts'
 import { localPaths } from './obs/local.ts'
 import { createTickets } from './obs/tickets.ts'
@@ -32,10 +32,12 @@ export function openLocalLogin(
     now: wallClock,
   })
   const now = (): number => clock.now()
-  const app = createObsApp({ login, tickets, loginPath, refreshPath, numbers, now, onLogin })
   return {
     isLocal: localPaths([loginPath, refreshPath]),
-    serveLocal: honoListener(app),
+    serveLocal: honoListener(async () => {
+      const { createObsApp } = await import('./obs/facade.ts')
+      return createObsApp({ login, tickets, loginPath, refreshPath, numbers, now, onLogin })
+    }),
     gate: login.mode === 'require' ? createGate({ verify: tickets.verify, numbers }) : undefined,
   }
 }

@@ -1,7 +1,6 @@
 import { createHealth } from './admin/health.ts'
 import type { History } from './admin/history.ts'
 import type { Metrics } from './admin/metrics.ts'
-import { createAdminApp } from './admin/routes.ts'
 import { readStatus } from './admin/status-read.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { describeConfig, sourceText } from './config/rows.ts'
@@ -55,6 +54,9 @@ export function openOperatorView(parts: OperatorViewParts): Listener {
   return createListener({
     address: parts.address,
     limits: ADMIN_LIMITS,
-    onRequest: honoListener(createAdminApp({ metrics, health, status })),
+    onRequest: honoListener(async () => {
+      const { createAdminApp } = await import('./admin/routes.ts')
+      return createAdminApp({ metrics, health, status })
+    }),
   })
 }
