@@ -32,13 +32,12 @@ export interface Logger {
 
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const { level, format, now = Date.now } = options
+  // Unlike process.stdout it survives a closed pipe. Neither a slow nor a stuck reader of the JSON holds requests up.
   const stdout =
     options.destination ??
-    (format === 'json'
-      ? // Neither a slow nor a stuck reader of the log holds requests up.
-        pino.destination({ fd: 1, sync: false, maxLength: LONGEST_BACKLOG })
-      : process.stdout)
-  const destination = format === 'json' ? stdout : await prettify(stdout)
+    pino.destination({ fd: 1, sync: format === 'pretty', maxLength: LONGEST_BACKLOG })
+  const terminal = options.destination === undefined && process.stdout.isTTY
+  const destination = format === 'json' ? stdout : await prettify(stdout, terminal)
   const logger = pino(
     {
       level,
@@ -61,10 +60,14 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
 }
 
 /** Line by line in this process: pino's own way is a worker thread, which costs 10 MiB and loses the last lines. */
-async function prettify(destination: DestinationStream): Promise<DestinationStream> {
+async function prettify(
+  destination: DestinationStream,
+  terminal: boolean,
+): Promise<DestinationStream> {
   const { prettyFactory } = await import('pino-pretty')
   const pretty = prettyFactory({
-    colorize: destination === process.stdout && process.stdout.hasColors(),
+    // NO_COLOR and a terminal without colours are known to `hasColors`, which nothing but a terminal has.
+    colorize: terminal && process.stdout.hasColors(),
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
     ignore: 'event',

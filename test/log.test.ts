@@ -1,13 +1,6 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { build } from 'esbuild'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Secret } from '../src/config/secret.ts'
 import { LOG_EVENTS } from '../src/log-events.ts'
-import { LOG_FIELDS } from '../src/log-fields.ts'
 import { createAccessLog, createLogger, type LogFields, type LoggerOptions } from '../src/log.ts'
 
 const CANARY = 'canary-password-77aa'
@@ -141,18 +134,6 @@ describe('an error in a log line', () => {
   })
 })
 
-describe('the reference of the log', () => {
-  it('is up to date (vitest -u writes it)', async () => {
-    const events = Object.entries(LOG_EVENTS).map(
-      ([name, { level, text, doc }]) => `| \`${name}\` | ${level} | ${text}. ${doc} |`,
-    )
-    const fields = Object.entries(LOG_FIELDS).map(
-      ([name, { kind, doc }]) => `| \`${name}\` | ${kind} | ${doc} |`,
-    )
-    await expect(reference(events, fields)).toMatchFileSnapshot('../docs/log.md')
-  })
-})
-
 describe('the events', () => {
   it.each(Object.entries(LOG_EVENTS))('%s is explained', (name, { text, doc }) => {
     expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
@@ -224,94 +205,3 @@ describe('the access log', () => {
     expect(logger.lines()).toHaveLength(2)
   })
 })
-
-describe('stdout', () => {
-  const LINES = 20_000
-  let folder: string
-
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'log-'))
-    await build({
-      stdin: {
-        resolveDir: process.cwd(),
-        contents: `
-          import { createLogger } from './src/log.ts'
-          const { log, flush } = await createLogger({ level: 'info', format: 'json' })
-          for (let n = 0; n < ${LINES}; n += 1) log('access', { path: 'x'.repeat(500) })
-          process.stderr.write('written')
-          process.stdin.on('data', () => { flush(); process.exit(0) })
-        `,
-      },
-      outfile: join(folder, 'program.mjs'),
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
-    })
-  })
-  afterAll(() => rm(folder, { recursive: true }))
-
-  const run = (): ChildProcessWithoutNullStreams =>
-    spawn(process.execPath, [join(folder, 'program.mjs')])
-
-  it('that nobody reads holds nothing up and keeps memory bounded', async () => {
-    const child = run()
-    const [text] = await once(child.stderr, 'data')
-    expect(String(text)).toBe('written')
-    child.kill('SIGKILL')
-    await once(child, 'close')
-  })
-
-  it('that was closed does not end the program', async () => {
-    const child = run()
-    child.stdout.destroy()
-    await once(child.stderr, 'data')
-    child.stdin.write('end')
-    expect(await once(child, 'exit')).toEqual([0, null])
-  })
-
-  it('gets whole lines only, the last ones too when the program flushes and ends', async () => {
-    const child = run()
-    let text = ''
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-    await once(child.stderr, 'data')
-    child.stdin.write('end')
-    await once(child, 'close')
-    const lines = text.trimEnd().split('\n')
-    for (const line of lines) expect(JSON.parse(line)).toHaveProperty('event', 'access')
-    expect(text.endsWith('\n')).toBe(true)
-  })
-})
-
-function reference(events: readonly string[], fields: readonly string[]): string {
-  return `# The log
-
-<!-- Made from src/log-events.ts and src/log-fields.ts by test/log.test.ts: change those, then run npx vitest run test/log.test.ts -u -->
-
-One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
-\`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.
-
-\`\`\`json
-{"level":"info","time":"2026-03-02T09:41:05.120Z","event":"renewed","operation":"refresh","generation":7,"lifetimeSeconds":300,"durationMs":42,"msg":"Token renewed"}
-\`\`\`
-
-Each line has \`level\`, \`time\` (UTC), \`event\` and \`msg\`. The names of events and fields are stable, so alerts may be built on
-them; the sentences are for people and may change. Nobody reading the log never holds a request up: 1 MiB is kept, and what comes after is dropped.
-
-## Events
-
-| event | level | meaning |
-| --- | --- | --- |
-${events.join('\n')}
-
-## Fields
-
-Nothing but these is ever written: no header, no body, no query, no password, no token. Control characters are replaced, text is cut at 512 characters.
-
-| field | kind | meaning |
-| --- | --- | --- |
-${fields.join('\n')}
-`
-}

@@ -11,7 +11,7 @@ export interface Headline {
   readonly sentence: string
 }
 
-const ADD_UP = 'Requests are answered 503 until a login succeeds.'
+const OUT_OF_SERVICE = 'Requests are answered 503 until a login succeeds.'
 
 /** The answer to the one question that the page is opened with. */
 export function headline({ state, authenticated, renewal }: Status): Headline {
@@ -31,7 +31,7 @@ export function headline({ state, authenticated, renewal }: Status): Headline {
         tone: 'bad',
         title: 'Credentials refused',
         sentence: `Correct the user or password: the changed secret is tried at once. ${
-          authenticated ? 'Until then the present token serves.' : ADD_UP
+          authenticated ? 'Until then the present token serves.' : OUT_OF_SERVICE
         }`,
       }
     case 'starting':
@@ -62,7 +62,7 @@ function failing(authenticated: boolean, backoff: BackoffState): Headline {
     : {
         tone: 'bad',
         title: 'Not authenticated',
-        sentence: `iSales cannot be logged in to. ${ADD_UP}`,
+        sentence: `iSales cannot be logged in to. ${OUT_OF_SERVICE}`,
       }
 }
 

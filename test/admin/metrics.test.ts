@@ -41,7 +41,7 @@ describe('the metrics page', () => {
       ...singles('credential_reloads_total', 'outcome', OUTCOMES),
       ...pairs('requests_total', 'method', METHODS, 'status_class', STATUS_CLASSES),
       'request_duration_seconds_count',
-      ...singles('request_duration_seconds_bucket', 'le', ['0.001', '2.5', '+Inf']),
+      ...singles('request_duration_seconds_bucket', 'le', ['0.001', '2', '3', '+Inf']),
       'upstream_duration_seconds_count',
       ...singles('request_errors_total', 'code', PROBLEM_CODES),
     ]

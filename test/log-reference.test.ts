@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { LOG_EVENTS } from '../src/log-events.ts'
+import { LOG_FIELDS } from '../src/log-fields.ts'
+
+describe('the reference of the log', () => {
+  it('is up to date (vitest -u writes it)', async () => {
+    const events = Object.entries(LOG_EVENTS).map(
+      ([name, { level, text, doc }]) => `| \`${name}\` | ${level} | ${text}. ${doc} |`,
+    )
+    const fields = Object.entries(LOG_FIELDS).map(
+      ([name, { kind, doc }]) => `| \`${name}\` | ${kind} | ${doc} |`,
+    )
+    await expect(reference(events, fields)).toMatchFileSnapshot('../docs/log.md')
+  })
+})
+
+function reference(events: readonly string[], fields: readonly string[]): string {
+  return `# The log
+
+<!-- Made from src/log-events.ts and src/log-fields.ts by test/log-reference.test.ts: change those, then run npx vitest run test/log-reference.test.ts -u -->
+
+One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
+\`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.
+
+\`\`\`json
+{"level":"info","time":"2026-03-02T09:41:05.120Z","event":"renewed","operation":"refresh","generation":7,"lifetimeSeconds":300,"durationMs":42,"msg":"Token renewed"}
+\`\`\`
+
+Each line has \`level\`, \`time\` (UTC), \`event\` and \`msg\`. The names of events and fields are stable, so alerts may be built on
+them; the sentences are for people and may change. Nobody reading the log never holds a request up: 1 MiB is kept, and what comes after is dropped.
+
+## Events
+
+| event | level | meaning |
+| --- | --- | --- |
+${events.join('\n')}
+
+## Fields
+
+Nothing but these is ever written: no header, no body, no query, no password, no token. Control characters are replaced, text is cut at 512 characters.
+
+| field | kind | meaning |
+| --- | --- | --- |
+${fields.join('\n')}
+`
+}
