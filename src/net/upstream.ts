@@ -2,7 +2,9 @@ import type { Dispatcher } from 'undici'
 import type { Secret } from '../config/secret.ts'
 import type { Exchange, ExchangeResult } from '../isales/client.ts'
 import { Attempt, type UpstreamHandler } from './upstream-attempt.ts'
-import { EnvHttpProxyAgent, Pool } from './upstream-undici.ts'
+import { createConnect } from './upstream-connect.ts'
+import { egressFor } from './upstream-egress.ts'
+import { Pool } from './upstream-undici.ts'
 
 export type { UpstreamController, UpstreamHandler } from './upstream-attempt.ts'
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
@@ -55,31 +57,41 @@ const KEEP_ALIVE_MARGIN = 1000
 const LONGEST_KEEP_ALIVE = 600_000
 
 export function createUpstream(options: UpstreamOptions): Upstream {
-  let business = openPool(options, options.tls, options.maxConnections)
-  let auth = openPool(options, options.tls, AUTH_CONNECTIONS)
+  /** Those in use, and those that finish what they have begun. */
+  const pools = new Set<Pool>()
+  const open = (tls: UpstreamTls, connections: number): Pool => {
+    const pool = openPool(options, tls, connections)
+    pools.add(pool)
+    return pool
+  }
+  let business = open(options.tls, options.maxConnections)
+  let auth = open(options.tls, AUTH_CONNECTIONS)
 
   return {
     dispatch(request, handler) {
-      business.dispatch({ ...request, origin: options.origin }, new Attempt(handler))
+      business.dispatch(request, new Attempt(handler))
     },
 
     exchange: (request) => exchange(auth, options, request),
 
     reload(tls) {
       const old = [business, auth]
-      business = openPool(options, tls, options.maxConnections)
-      auth = openPool(options, tls, AUTH_CONNECTIONS)
-      for (const pool of old) void pool.close()
+      business = open(tls, options.maxConnections)
+      auth = open(tls, AUTH_CONNECTIONS)
+      for (const pool of old) {
+        const forget = (): boolean => pools.delete(pool)
+        pool.close().then(forget, forget)
+      }
     },
 
     async destroy() {
-      await Promise.all([business.destroy(), auth.destroy()])
+      await Promise.all([...pools].map((pool) => pool.destroy()))
     },
   }
 }
 
-function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Dispatcher {
-  const pool = {
+function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Pool {
+  return new Pool(options.origin, {
     connections,
     pipelining: 1,
     keepAliveTimeout: options.keepAlive,
@@ -91,23 +103,16 @@ function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: numbe
     // Larger answers are refused by undici; ours are at most as large as what a client may send.
     maxHeaderSize: 64 * 1024,
     allowH2: false,
-  }
-  const secured = {
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
-    rejectUnauthorized: true,
-  }
-  const connect = { ...secured, timeout: options.connectTimeout }
-  if (options.httpsProxy === undefined) return new Pool(options.origin, { ...pool, connect })
-  return new EnvHttpProxyAgent({
-    ...pool,
-    connect,
-    requestTls: secured,
-    // Given, so that the agent does not look into the environment.
-    httpProxy: options.httpsProxy,
-    httpsProxy: options.httpsProxy,
-    noProxy: options.noProxy ?? '',
+    connect: createConnect({
+      tls: {
+        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+        ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+        ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
+        rejectUnauthorized: true,
+      },
+      timeout: options.connectTimeout,
+      egress: egressFor(options.origin, options),
+    }),
   })
 }
 
@@ -182,7 +187,7 @@ async function readAtMost(
 
 const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 const UNREACHABLE: ReadonlySet<string> = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_EGRESS_REFUSED',
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',

@@ -26,6 +26,8 @@ export interface Stand {
   connect(): Promise<RawClient>
   exchange(request: string | Uint8Array, options?: ReadOptions): ReturnType<typeof exchangeRaw>
   metric(sample: string): Promise<number>
+  /** iSales goes down; its port is free then. */
+  closeUpstream(): Promise<void>
   /** Waits until no request is in flight. */
   idle(): Promise<void>
   /** @throws when iSales was sent anything but HTTP/1.1, unless that was expected. */
@@ -130,6 +132,8 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
   }
 
   let stopped: Promise<void> | undefined
+  let closed: Promise<void> | undefined
+  const closeUpstream = (): Promise<void> => (closed ??= upstream.close())
   const stand: Stand = {
     port,
     upstream,
@@ -139,13 +143,14 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     connect: () => connectRaw({ port, ...tls }),
     exchange: (request, reading) => exchangeRaw({ port, ...tls }, request, reading),
     metric,
+    closeUpstream,
     idle: async () => {
       await until(async () => (await metric('requests_in_flight')) === 0)
     },
     stop() {
       stopped ??= app
         .stop()
-        .then(() => upstream.close())
+        .then(closeUpstream)
         .then(() => {
           const { faults } = upstream
           if (options.strict !== false && faults.length > 0)

@@ -121,8 +121,13 @@ export async function startRawUpstream(options: RawUpstreamOptions): Promise<Raw
     options.tls === undefined
       ? createServer({ allowHalfOpen: true }, accept)
       : createTlsServer({ allowHalfOpen: true, ...options.tls }, accept)
-  // A handshake that fails is the client's matter, and shows there.
+  // A handshake that fails is the client's matter, and shows there; its socket, half open, would stay for ever.
   server.on('tlsClientError', () => undefined)
+  const accepted = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    accepted.add(socket)
+    socket.once('close', () => accepted.delete(socket))
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -147,7 +152,7 @@ export async function startRawUpstream(options: RawUpstreamOptions): Promise<Raw
     async close() {
       const closed = once(server, 'close')
       server.close()
-      for (const socket of sockets.keys()) socket.destroy()
+      for (const socket of [...sockets.keys(), ...accepted]) socket.destroy()
       await closed
     },
   }

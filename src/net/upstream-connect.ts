@@ -1,0 +1,144 @@
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+
+/** Where a connection is to go, as undici's pool says it. */
+export interface Destination {
+  readonly protocol: string
+  readonly hostname: string
+  /** Empty: the scheme's own. */
+  readonly port: string
+}
+
+export type Connected = (...outcome: [null, Socket | TLSSocket] | [Error, null]) => void
+export type Connect = (destination: Destination, connected: Connected) => void
+
+export interface ConnectOptions {
+  readonly tls: ConnectionOptions
+  /** Milliseconds for all of it: the name, TCP, the tunnel, TLS. */
+  readonly timeout: number
+  /** The egress proxy, with user and password where it asks for them. */
+  readonly egress: URL | undefined
+}
+
+/** A failure of ours to connect. */
+class ConnectError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** As in undici's own connector; Node takes it, but its types do not know it. */
+const READING = { highWaterMark: 64 * 1024 }
+const TCP_KEEP_ALIVE = 60_000
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
+
+/**
+ * Opens connections for the pool. undici has a connector of its own, but its timeout is late by up to a second, and
+ * a connection that breaks behind an answer without a length looks to it like that answer's end.
+ */
+export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect {
+  // One origin, so the latest session serves every connection.
+  let session: Buffer | undefined
+
+  return (destination, connected) => {
+    const { protocol, hostname } = destination
+    const host = hostname.replaceAll(/^\[|\]$/g, '')
+    const port = portOf(destination)
+    let socket: Socket | undefined
+    let settled = false
+
+    const settle = (error?: Error): void => {
+      if (settled) return
+      settled = true
+      clearTimeout(timer)
+      if (error === undefined && socket !== undefined) connected(null, socket)
+      else {
+        socket?.destroy()
+        connected(error ?? new ConnectError('ECONNABORTED', 'no connection'), null)
+      }
+    }
+    const timer = setTimeout(() => {
+      settle(new ConnectError('ETIMEDOUT', `no connection within ${timeout} ms`))
+    }, timeout)
+
+    const use = (opened: Socket, ready: 'connect' | 'secureConnect'): void => {
+      socket = opened
+      opened.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
+      opened.once(ready, () => settle())
+      opened.on('error', (error) => (settled ? tellCut(error) : settle(error)))
+      // A tunnel that came when nobody waited for it any more.
+      if (settled) opened.destroy()
+    }
+
+    const secure = (through: { readonly socket: Socket } | { readonly host: string }): TLSSocket =>
+      connectTls({
+        ...tls,
+        ...through,
+        host,
+        port,
+        servername: isIP(host) === 0 ? host : '',
+        ALPNProtocols: ['http/1.1'],
+        ...(session === undefined ? {} : { session }),
+      }).on('session', (latest) => {
+        session = latest
+      })
+
+    if (protocol !== 'https:') use(connectTcp({ host, port, ...READING }), 'connect')
+    else if (egress === undefined) use(secure({ host }), 'secureConnect')
+    else {
+      openTunnel(egress, `${hostname}:${port}`, (error, tunnel) => {
+        if (tunnel === undefined) settle(error)
+        else use(secure({ socket: tunnel }), 'secureConnect')
+      })
+    }
+  }
+}
+
+/** CONNECT (RFC 9110 section 9.3.6). */
+function openTunnel(
+  egress: URL,
+  target: string,
+  opened: (error: Error | undefined, tunnel?: Socket) => void,
+): void {
+  const { protocol, hostname, username, password } = egress
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const request = (protocol === 'https:' ? requestHttps : requestHttp)({
+    host: hostname.replaceAll(/^\[|\]$/g, ''),
+    port: portOf(egress),
+    method: 'CONNECT',
+    path: target,
+    agent: false,
+    headers: {
+      Host: target,
+      ...(username === ''
+        ? {}
+        : { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }),
+    },
+  })
+  request.once('connect', ({ statusCode = 0 }, tunnel: Socket) => {
+    if (statusCode >= 200 && statusCode < 300) opened(undefined, tunnel)
+    else {
+      tunnel.destroy()
+      opened(new ConnectError('ERR_EGRESS_REFUSED', `the egress proxy answered ${statusCode}`))
+    }
+  })
+  request.once('error', opened)
+  request.end()
+}
+
+/**
+ * undici takes a reset behind an answer that ends with its connection for that answer's regular end: some systems
+ * reset where others close. A cut answer must never look complete, so it is told of another error.
+ */
+function tellCut(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'ECONNABORTED'
+}
+
+function portOf({ protocol, port }: Pick<Destination, 'protocol' | 'port'>): number {
+  return port === '' ? (DEFAULT_PORTS[protocol] ?? 0) : Number(port)
+}

@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach } from 'vitest'
+import { classify, createUpstream, type UpstreamOptions } from '../../src/net/upstream.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import {
+  startRawUpstream,
+  type RawUpstream,
+  type RawUpstreamOptions,
+} from '../support/raw-upstream.ts'
+
+export const certificates = makeCertificates()
+export const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+/** A TCP server on a port of its own. */
+export async function listen(accept: (socket: Socket) => void, port = 0): Promise<Server> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    accept(socket)
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return server
+}
+
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port
+
+export function openUpstream(changes: Partial<UpstreamOptions>) {
+  const upstream = createUpstream({
+    origin: 'http://127.0.0.1:1',
+    tls: { ca: certificates.ca.cert },
+    httpsProxy: undefined,
+    noProxy: undefined,
+    connectTimeout: 200,
+    keepAlive: 4000,
+    maxConnections: 4,
+    bodyIdleTimeout: 2000,
+    loginTimeout: 2000,
+    ...changes,
+  })
+  closing.push(() => upstream.destroy())
+  return upstream
+}
+
+/** The pool gives a connection out again a turn of the event loop after its answer's end. */
+export const free = (): Promise<void> => delay(20)
+
+interface Outcome {
+  readonly status?: number
+  readonly failure?: string
+  readonly text: string
+  readonly written: boolean
+}
+
+/** One POST, by the pool alone. */
+export function dispatch(
+  upstream: ReturnType<typeof openUpstream>,
+  headers: readonly string[] = [],
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = []
+    const seen = { written: false, status: 0 }
+    const text = (): string => Buffer.concat(pieces).toString()
+    upstream.dispatch(
+      { method: 'POST', path: '/x', headers: [...headers], body: Buffer.from('abc') },
+      {
+        onRequestStart() {
+          seen.written = true
+        },
+        onResponseStart(_, status) {
+          seen.status = status
+        },
+        onResponseData: (_, piece) => void pieces.push(piece),
+        onResponseEnd: () => resolve({ ...seen, text: text() }),
+        onResponseError: (_, error) =>
+          resolve({ ...seen, failure: classify(error).failure, text: text() }),
+      },
+    )
+  })
+}
+
+/** An iSales without TLS. */
+export async function plain(answer: RawUpstreamOptions['answer']): Promise<RawUpstream> {
+  const upstream = await startRawUpstream({ answer })
+  closing.push(() => upstream.close())
+  return upstream
+}

@@ -1,0 +1,140 @@
+import { connect } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { answerBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
+import {
+  certificates,
+  closing,
+  dispatch,
+  free,
+  listen,
+  openUpstream,
+  portOf,
+} from './upstream-support.ts'
+
+describe('TLS to iSales', () => {
+  async function secured(certificate: keyof typeof certificates, more: object = {}) {
+    const { cert, key } = certificates[certificate] as { cert: string; key: string }
+    const upstream = await startRawUpstream({
+      tls: { cert, key, ...more },
+      answer: () => answerBytes('ok'),
+    })
+    closing.push(() => upstream.close())
+    return upstream
+  }
+
+  it('with a certificate of the CA is used, and its connection again', async () => {
+    const isales = await secured('server')
+    const upstream = openUpstream({ origin: isales.origin })
+    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
+    await free()
+    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
+    expect(isales.connections()).toBe(1)
+  })
+
+  it.each(['expired', 'notYetValid', 'wrongHost', 'stranger'] as const)(
+    'with a certificate that is %s is refused, and nothing was written',
+    async (certificate) => {
+      const isales = await secured(certificate)
+      const upstream = openUpstream({ origin: isales.origin })
+      expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
+      expect(isales.requests).toEqual([])
+    },
+  )
+
+  it('that asks for our certificate gets it', async () => {
+    const asking = { ca: certificates.ca.cert, requestCert: true, rejectUnauthorized: true }
+    const isales = await secured('server', asking)
+    const without = openUpstream({ origin: isales.origin })
+    expect((await dispatch(without)).failure).toMatch(/tls|broken/)
+    const upstream = openUpstream({ origin: isales.origin })
+    const { cert, key } = certificates.client
+    upstream.reload({
+      ca: certificates.ca.cert,
+      cert,
+      key: new Secret(key),
+    })
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+  })
+
+  it('with a server that never says hello is given up at its time', async () => {
+    let connections = 0
+    const silent = await listen(() => {
+      connections += 1
+    })
+    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(silent)}` })
+    const startedAt = performance.now()
+    const outcome = await dispatch(upstream)
+    expect(outcome).toMatchObject({ failure: 'unreachable', written: false })
+    expect(performance.now() - startedAt).toBeLessThan(400)
+    expect(connections).toBe(1)
+  })
+
+  it('is not what a plain server speaks', async () => {
+    let attempts = 0
+    const plain = await listen((socket) => {
+      attempts += 1
+      socket.end('HTTP/1.1 400 Not TLS\r\n\r\n')
+    })
+    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(plain)}` })
+    expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
+    expect(attempts).toBe(1)
+  })
+})
+
+describe('the egress proxy', () => {
+  /** Understands CONNECT and nothing else. */
+  async function egress(reply: string, to?: RawUpstream) {
+    const asked: string[] = []
+    const server = await listen((socket) => {
+      socket.once('data', (chunk) => {
+        asked.push(chunk.toString())
+        socket.write(reply)
+        if (to === undefined) return void socket.end()
+        const tunnel = connect(to.port, '127.0.0.1')
+        closing.push(() => tunnel.destroy())
+        socket.pipe(tunnel)
+        tunnel.pipe(socket)
+      })
+    })
+    return { asked, url: `http://us%40er:wo%3Ard@127.0.0.1:${portOf(server)}` }
+  }
+
+  it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
+    const { cert, key } = certificates.server
+    const isales = await startRawUpstream({ tls: { cert, key }, answer: () => answerBytes('ok') })
+    closing.push(() => isales.close())
+    const { asked, url } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales)
+    const upstream = openUpstream({ origin: isales.origin, httpsProxy: url })
+    const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
+    expect(await dispatch(upstream, fields)).toMatchObject({ status: 200, text: 'ok' })
+    const login = Buffer.from('us@er:wo:rd').toString('base64')
+    expect(asked[0]).toMatch(new RegExp(`^CONNECT 127.0.0.1:${isales.port} HTTP/1.1\r\n`))
+    expect(asked[0]).toContain(`Proxy-Authorization: Basic ${login}\r\n`)
+    const sent = isales.requests[0]?.fields.flat() ?? []
+    expect(sent.join(' ')).toContain(fields.join(' '))
+    expect(sent.join(' ').toLowerCase()).not.toContain('proxy')
+    await free()
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    ['HTTP/1.1 407 Who are you\r\n\r\n', 'unreachable'],
+    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'unreachable'],
+    ['GARBAGE\r\n\r\n', 'broken'],
+  ])('that answers %j opens nothing', async (reply, failure) => {
+    const { url } = await egress(reply)
+    const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy: url })
+    expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
+  })
+
+  it('that says nothing is given up at its time', async () => {
+    const silent = await listen(() => undefined)
+    const httpsProxy = `http://127.0.0.1:${portOf(silent)}`
+    const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy })
+    const startedAt = performance.now()
+    expect(await dispatch(upstream)).toMatchObject({ failure: 'unreachable', written: false })
+    expect(performance.now() - startedAt).toBeLessThan(400)
+  })
+})
