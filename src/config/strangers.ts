@@ -39,8 +39,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined
   let bound = word.length < 9 ? 1 : 2
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - word.length) > bound) continue
-    const distance = editDistance(word, candidate)
+    if (Math.abs(candidate.length - word.length) > bound || !alike(word, candidate)) continue
+    const distance = editDistance(word, candidate, bound)
     if (distance > bound || (best !== undefined && distance === bound)) continue
     best = candidate
     bound = distance
@@ -48,21 +48,35 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
-export function editDistance(a: string, b: string): number {
+/** Rules most words out before they cost anything: who mistypes a name gets its beginning or its end right. */
+function alike(a: string, b: string): boolean {
+  return (a[0] === b[0] && a[1] === b[1]) || (a.at(-1) === b.at(-1) && a.at(-2) === b.at(-2))
+}
+
+/**
+ * Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment); Infinity as soon as it is
+ * known to be over `limit`.
+ */
+export function editDistance(a: string, b: string, limit = Infinity): number {
   let before: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
+  let previousLeast = 0
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
+    let rowLeast = i
     for (let j = 1; j <= b.length; j++) {
       const cost = a[i - 1] === b[j - 1] ? 0 : 1
       let least = Math.min(at(previous, j) + 1, at(row, j - 1) + 1, at(previous, j - 1) + cost)
       const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
       if (swapped) least = Math.min(least, at(before, j - 2) + 1)
       row.push(least)
+      if (least < rowLeast) rowLeast = least
     }
+    // What follows is built on these two rows, a swap on the elder.
+    if (rowLeast > limit && previousLeast + 1 > limit) return Infinity
     before = previous
     previous = row
+    previousLeast = rowLeast
   }
   return at(previous, b.length)
 }

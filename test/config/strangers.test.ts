@@ -79,6 +79,16 @@ describe('the edit distance', () => {
     )
   })
 
+  it('is not measured further than it matters', () => {
+    fc.assert(
+      fc.property(word, word, fc.nat(4), (a, b, limit) => {
+        const distance = editDistance(a, b)
+        const limited = editDistance(a, b, limit)
+        expect(limited <= limit ? limited : Infinity).toBe(distance <= limit ? distance : Infinity)
+      }),
+    )
+  })
+
   it('decides which word is nearest, and that none is near', () => {
     expect(nearest('chekc', ['help', 'check', 'checks'])).toBe('check')
     expect(nearest('wxyz', ['help', 'check'])).toBeUndefined()
