@@ -5,7 +5,7 @@ import type { Run } from './io.ts'
 export interface Command {
   /** One line for the overview. */
   readonly summary: string
-  /** What `--help` says besides; lines of at most 80 characters. */
+  /** What `--help` says besides; paragraphs parted by an empty line. */
   readonly text: string
   readonly flags: Flags
   readonly load: () => Promise<{ readonly run: Run }>

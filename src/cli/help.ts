@@ -32,11 +32,16 @@ export function commandHelp(name: string, { text, flags, summary }: Command): st
 
 Usage: ${PROGRAM} ${name}${Object.entries(flags).map(usage).join('')}
 
-${text}
+${paragraphs(text)}
 
 Flags:
 ${columns([...Object.entries(flags).map(line), ['--help', 'Print this']])}
 `
+}
+
+function paragraphs(text: string): string {
+  const folded = text.split('\n\n').map((one) => fold(one.replaceAll('\n', ' '), WIDTH).join('\n'))
+  return folded.join('\n\n')
 }
 
 type FlagEntry = readonly [name: string, flag: Flags[string]]

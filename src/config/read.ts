@@ -72,7 +72,7 @@ function parse(name: SettingName, text: string, source: Source): Read | Fault {
   const setting =
     source.from === 'file' ? `${name}_FILE` : source.from === 'environment' ? source.variable : name
   const held = source.from === 'file' ? 'holds a value that ' : ''
-  const remedy = source.from === 'file' ? 'Correct the file' : `Write it like ${name}=${example}`
+  const remedy = source.from === 'file' ? 'Correct the file' : `Write it like ${setting}=${example}`
   return fault(setting, `${held}${problemOf(outcome.error)}${quoted}`, remedy)
 }
 

@@ -50,7 +50,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 
 /** Rules most words out before they cost anything: who mistypes a name gets its beginning or its end right. */
 function alike(a: string, b: string): boolean {
-  return (a[0] === b[0] && a[1] === b[1]) || (a.at(-1) === b.at(-1) && a.at(-2) === b.at(-2))
+  return a[0] === b[0] || (a.at(-1) === b.at(-1) && a.at(-2) === b.at(-2))
 }
 
 /**

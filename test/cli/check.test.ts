@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { SETTING_LIST } from '../../src/config/settings.ts'
+import { createSimulator, type Simulator } from '../../src/simulator/index.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { until, within } from '../support/until.ts'
+import { runHere, type Ran } from './stand.ts'
+
+const CANARY = 'canary-password'
+const SOUND = {
+  ISALES_URL: 'https://service.besclouds.com',
+  ISALES_USER: 'obs',
+  ISALES_PASSWORD: CANARY,
+}
+
+describe('check', () => {
+  const row = (ran: Ran, setting: string): readonly string[] | undefined =>
+    ran.stdout
+      .split('\n')
+      .find((line) => line.startsWith(`${setting} `))
+      ?.split(/ {2,}/)
+
+  it('shows every setting with its value, where it came from and its default', async () => {
+    const ran = await runHere(['check'], { env: { ...SOUND, CLIENT_DEADLINE: '2700ms' } })
+    expect([ran.code, ran.stderr]).toEqual([0, ''])
+    for (const [name] of SETTING_LIST) expect(row(ran, name)).toBeDefined()
+    expect(row(ran, 'ISALES_USER')).toEqual(['ISALES_USER', 'obs', 'environment', '-'])
+    expect(row(ran, 'ISALES_PASSWORD')).toEqual([
+      'ISALES_PASSWORD',
+      '[redacted]',
+      'environment',
+      '-',
+    ])
+    expect(row(ran, 'CLIENT_DEADLINE')).toEqual(['CLIENT_DEADLINE', '2.7s', 'environment', '2.8s'])
+    expect(row(ran, 'LISTEN')).toEqual(['LISTEN', '127.0.0.1:8080', 'default'])
+    expect(ran.stdout).toContain('The configuration is sound.')
+    expect(ran.stdout).not.toContain(CANARY)
+  })
+
+  it('names the file that a secret came from', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'check-'))
+    const file = join(directory, 'password')
+    writeFileSync(file, `${CANARY}\n`)
+    const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const ran = await runHere(['check'], { env })
+    rmSync(directory, { recursive: true })
+    expect(row(ran, 'ISALES_PASSWORD')).toEqual([
+      'ISALES_PASSWORD',
+      '[redacted]',
+      `file ${file}`,
+      '-',
+    ])
+  })
+
+  it('names each fault with its remedy, beside what could be read', async () => {
+    const env = {
+      ...SOUND,
+      ISALES_PASSWORD_FILE: `/nowhere/${CANARY}`,
+      LOG_LEVEL: 'loud',
+      LISTEN: ':8080',
+      https_proxy: `ftp://user:${CANARY}@proxy`,
+      ISALES_PASWORD: CANARY,
+    }
+    const ran = await runHere(['check'], { env })
+    expect(ran.code).toBe(2)
+    expect(ran.stderr.split('\n')).toEqual([
+      'Warning: LISTEN takes passwords in the clear from other machines. Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
+      'Warning: ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?',
+      'Fault: ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
+      'Fault: https_proxy is not the URL of an HTTP proxy. Write it like https_proxy=http://egress.example:3128',
+      'Fault: LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug',
+      'Fault: OBS_USER is not set, although OBS_LOGIN is require. Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
+      'Fault: OBS_PASSWORD is not set, although OBS_LOGIN is require. Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
+      '',
+    ])
+    for (const name of ['ISALES_PASSWORD', 'HTTPS_PROXY', 'LOG_LEVEL']) {
+      expect(row(ran, name)?.[1]).toBe('(faulty, see below)')
+    }
+    expect(row(ran, 'LISTEN')?.[1]).toBe(':8080')
+    expect(ran.stdout).not.toContain('sound')
+    expect(ran.stdout + ran.stderr).not.toContain(CANARY)
+  })
+})
+
+describe('check --live', () => {
+  let sim: Simulator | undefined
+
+  afterEach(async () => {
+    await sim?.close()
+    sim = undefined
+  })
+
+  const envOf = (iSales: Simulator): Record<string, string> => ({
+    ISALES_URL: iSales.origin,
+    ISALES_USER: iSales.switches.user,
+    ISALES_PASSWORD: iSales.switches.password,
+  })
+
+  it('logs in once and says how long the token lives', async () => {
+    sim = await createSimulator()
+    const ran = await runHere(['check', '--live'], { env: envOf(sim) })
+    expect([ran.code, ran.stderr]).toEqual([0, ''])
+    expect(ran.stdout.split('\n').at(-2)).toBe(
+      `Login at ${sim.origin} as obs: it works. The token lives 5m, with a refresh token that lives 1h.`,
+    )
+    expect(sim.state().loginAttempts).toBe(1)
+  })
+
+  it('does not log in with a configuration that is at fault', async () => {
+    sim = await createSimulator()
+    const ran = await runHere(['check', '--live'], { env: { ...envOf(sim), LOG_LEVEL: 'loud' } })
+    expect(ran.code).toBe(2)
+    expect(sim.state().loginAttempts).toBe(0)
+  })
+
+  it.each<[string, (iSales: Simulator) => void, number, string]>([
+    ['a wrong password', (one) => one.wrongPassword(), 3, 'refused. Check user and password'],
+    ['a 404', (one) => one.failLogin({ status: 404 }), 3, 'status 404'],
+    [
+      'a 200 with result 7',
+      (one) => one.answerLogin({ body: { result: 7 } }),
+      3,
+      'refused by the result in the answer',
+    ],
+    ['a 429', (one) => one.failLogin({ status: 429 }), 4, 'refused for now, too many calls'],
+    ['a 500', (one) => one.failLogin({ status: 500 }), 4, 'cannot be reached or is out of order'],
+    ['an HTML page', (one) => one.html({ operation: 'login' }), 4, 'not that of an iSales'],
+    ['a lost connection', (one) => one.reset({ operation: 'login' }), 4, 'cannot be reached'],
+    ['no answer', (one) => one.hang({ operation: 'login' }), 4, 'ISALES_LOGIN_TIMEOUT'],
+    ['a token that is none', (one) => one.badToken({ kind: 'crlf' }), 4, 'not that of an iSales'],
+  ])('tells of %s, and does not try again', async (_, spoil, code, text) => {
+    sim = await createSimulator()
+    const env = { ...envOf(sim), ISALES_LOGIN_TIMEOUT: '300ms' }
+    spoil(sim)
+    const ran = await runHere(['check', '--live'], { env })
+    expect(ran.code).toBe(code)
+    expect(ran.stderr).toContain(`Login at ${sim.origin} as obs: `)
+    expect(ran.stderr).toContain(text)
+    expect(ran.stderr.trimEnd()).toMatch(/\([^()]+\)\.$/)
+    expect(sim.state().loginAttempts).toBe(1)
+  })
+
+  it('tells of an iSales that is not there', async () => {
+    sim = await createSimulator()
+    const env = envOf(sim)
+    await sim.close()
+    const ran = await runHere(['check', '--live'], { env })
+    expect(ran.code).toBe(4)
+    expect(ran.stderr).toContain(
+      'cannot be reached or is out of order. Check ISALES_URL and the network (ECONNREFUSED).',
+    )
+  })
+
+  it('tells of a certificate that is not trusted', async () => {
+    const { server } = makeCertificates()
+    sim = await createSimulator({ tls: server })
+    const ran = await runHere(['check', '--live'], { env: envOf(sim) })
+    expect(ran.code).toBe(4)
+    expect(ran.stderr).toContain('TLS failed. Check ISALES_CA_FILE')
+    expect(sim.state().loginAttempts).toBe(0)
+  })
+
+  it('ends at the first signal', async () => {
+    sim = await createSimulator()
+    const iSales = sim
+    iSales.hang({ operation: 'login' })
+    const interrupt = new AbortController()
+    const running = runHere(['check', '--live'], { env: envOf(iSales), signal: interrupt.signal })
+    await until(() => iSales.state().hanging === 1)
+    interrupt.abort('SIGINT')
+    expect((await within(running, 'check --live after SIGINT')).code).toBe(130)
+  })
+})

@@ -1,0 +1,145 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { until, within } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
+import { runHere } from './stand.ts'
+
+const servers: Server[] = []
+
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
+})
+
+/** An admin listener that answers as it is told. Answers the environment that names it. */
+async function adminThat(answers: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
+  const server = createServer(answers).listen(0, '127.0.0.1')
+  servers.push(server)
+  await once(server, 'listening')
+  return { ADMIN_LISTEN: `127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+const nobody = async (): Promise<{ readonly ADMIN_LISTEN: string }> => {
+  const env = await adminThat(() => undefined)
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
+  return env
+}
+
+describe('check --health', () => {
+  it('asks the running proxy, without the rest of its configuration', async () => {
+    const world = await openWorld()
+    const env = { ADMIN_LISTEN: new URL(world.admin).host }
+    expect(await runHere(['check', '--health'], { env })).toEqual({
+      code: 0,
+      stdout: 'The proxy answered 200.\n',
+      stderr: '',
+    })
+  })
+
+  it('reaches a listener on all interfaces', async () => {
+    const world = await openWorld({ env: { ADMIN_LISTEN: '0.0.0.0:0' } })
+    const { port } = new URL(world.admin)
+    for (const host of ['0.0.0.0', '']) {
+      const ran = await runHere(['check', '--health'], { env: { ADMIN_LISTEN: `${host}:${port}` } })
+      expect(ran.code).toBe(0)
+    }
+  })
+
+  it('fails when nobody listens', async () => {
+    const { code, stdout } = await runHere(['check', '--health'], { env: await nobody() })
+    expect([code, stdout]).toEqual([5, 'The proxy did not answer (ECONNREFUSED).\n'])
+  })
+
+  it('fails when there is no answer in time', async () => {
+    const env = await adminThat(() => undefined)
+    const { code, stdout } = await within(runHere(['check', '--health'], { env }), 'check --health')
+    expect([code, stdout]).toEqual([5, 'The proxy did not answer (no answer in time).\n'])
+  })
+
+  it.each<[string, RequestListener, string]>([
+    ['an error', (_, response) => response.writeHead(500).end(), 'answered 500'],
+    [
+      'a reason that is not ours',
+      (_, response) => response.writeHead(503).end('{"reason":"\\u001b[31m"}'),
+      'answered 503',
+    ],
+    [
+      'a reason of ours',
+      (_, response) => response.writeHead(503).end('{"reason":"no-token"}'),
+      'answered 503 (no-token)',
+    ],
+    [
+      'a flood',
+      (_, response) => response.writeHead(503).end('x'.repeat(5_000_000)),
+      'answered 503',
+    ],
+    [
+      'a cut answer',
+      (_, response) => response.writeHead(200, { 'Content-Length': 9 }).destroy(),
+      'did not answer',
+    ],
+  ])('tells of %s', async (_, answers, text) => {
+    const { code, stdout } = await runHere(['check', '--health'], { env: await adminThat(answers) })
+    expect(code).toBe(5)
+    expect(stdout).toMatch(new RegExp(`^The proxy ${text.replaceAll(/[()]/g, '\\$&')}`))
+    expect(stdout).not.toContain('\u001B')
+  })
+
+  it.each([
+    ['127.0.0.1:0', 'ADMIN_LISTEN has port 0'],
+    ['nonsense', 'ADMIN_LISTEN is not an address'],
+  ])('cannot ask %s', async (ADMIN_LISTEN, problem) => {
+    const { code, stderr } = await runHere(['check', '--health'], { env: { ADMIN_LISTEN } })
+    expect(code).toBe(2)
+    expect(stderr).toContain(problem)
+  })
+})
+
+describe('wait', () => {
+  it('ends when the proxy is ready', async () => {
+    const world = await openWorld({ ready: false })
+    const env = { ADMIN_LISTEN: new URL(world.admin).host }
+    expect(await runHere(['wait'], { env })).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(world.events.some(({ type }) => type === 'granted')).toBe(true)
+  })
+
+  it('waits while it is not, or is not there yet', async () => {
+    let asked = 0
+    const env = await adminThat((_, response) => {
+      asked++
+      response.writeHead(asked < 3 ? 503 : 200).end()
+    })
+    expect((await runHere(['wait', '--timeout', '10s'], { env })).code).toBe(0)
+    expect(asked).toBe(3)
+  })
+
+  it('gives up after its time, and says why', async () => {
+    const paths: (string | undefined)[] = []
+    const env = await adminThat((request, response) => {
+      paths.push(request.url)
+      response.writeHead(503).end('{"reason":"no-token"}')
+    })
+    const { code, stderr } = await runHere(['wait', '--timeout', '0.3s'], { env })
+    expect(code).toBe(5)
+    expect(stderr).toBe('Not ready within 300ms: the proxy answered 503 (no-token).\n')
+    expect(new Set(paths)).toEqual(new Set(['/readyz']))
+    expect((await runHere(['wait', '--timeout=0'], { env })).code).toBe(5)
+  })
+
+  it.each(['SIGINT', 'SIGTERM'])('ends at the first %s', async (name) => {
+    let asked = 0
+    const env = await adminThat((_, response) => {
+      asked++
+      response.writeHead(503).end()
+    })
+    const signal = new AbortController()
+    const running = runHere(['wait'], { env, signal: signal.signal })
+    await until(() => asked > 0)
+    signal.abort(name)
+    expect((await within(running, 'wait after a signal')).code).toBe(name === 'SIGINT' ? 130 : 143)
+  })
+})

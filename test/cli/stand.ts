@@ -1,0 +1,31 @@
+import { runCommand } from '../../src/cli/run.ts'
+import type { Environment } from '../../src/config/load.ts'
+
+/** What a command left behind. */
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Surroundings {
+  readonly env?: Environment
+  readonly signal?: AbortSignal
+}
+
+/** Runs a command in this process. */
+export async function runHere(
+  argv: readonly string[],
+  { env = {}, signal = new AbortController().signal }: Surroundings = {},
+): Promise<Ran> {
+  const written = { stdout: '', stderr: '' }
+  const code = await runCommand(argv, {
+    stdout: { write: (text) => (written.stdout += text) },
+    stderr: { write: (text) => (written.stderr += text) },
+    env,
+    isTTY: false,
+    signal,
+    onFatal: () => undefined,
+  })
+  return { code, ...written }
+}
