@@ -85,6 +85,9 @@ export function createListener(options: ListenerOptions): Listener {
   server.maxHeadersCount = 0
   // A client that closes its sending side behind its request still waits for the answer.
   Object.assign(server, { httpAllowHalfOpen: true })
+  server.on('drop', () => options.onClientError?.('overloaded'))
+  // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
+  server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))

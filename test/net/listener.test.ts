@@ -279,11 +279,12 @@ test('over the cap a request is answered 503, and the place is free again afterw
 
 test('far over the cap a connection is closed unheard', async () => {
   const limits = { ...LIMITS, maxConnections: 1 }
-  const { port, listener } = await startListener(answerOk, { limits })
+  const { port, listener, problems } = await startListener(answerOk, { limits })
   const idle = [await connectRaw({ port }), await connectRaw({ port })]
   await until(() => listener.connections() === 2)
   const refused = await connectRaw({ port })
   expect(await leftOf(refused)).toBe('')
+  expect(problems).toEqual(['overloaded'])
   for (const { socket } of idle) socket.destroy()
 })
 
