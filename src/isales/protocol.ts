@@ -58,6 +58,8 @@ export interface LifetimeRules {
 }
 
 const LONGEST_LIFETIME = 24 * 3600 * 1000
+/** The interface counts in seconds: less than one is a fault of iSales, and obeying it would be a hot loop. */
+const SHORTEST_LIFETIME = 1000
 /** A field value over this would not pass iSales' own header limits; nobody's token is so long. */
 const LONGEST_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only: what can stand in a field value, and neither ends it nor splits it. */
@@ -175,11 +177,11 @@ function parseToken(value: unknown): Secret | undefined {
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }
 
-/** Seconds as a number or a decimal string; more than 24 h counts as 24 h. Undefined: cannot be believed. */
+/** Seconds as a number or a decimal string; 1 s and more, at most 24 h. Undefined: cannot be believed. */
 function parseLifetime(value: unknown): Lifetime | undefined {
   const text = typeof value === 'string' ? value.trim() : undefined
   const seconds = text !== undefined && DECIMAL.test(text) ? Number(text) : value
-  if (typeof seconds !== 'number' || Number.isNaN(seconds) || seconds <= 0) return undefined
+  if (typeof seconds !== 'number' || !(seconds * 1000 >= SHORTEST_LIFETIME)) return undefined
   return { ms: Math.min(seconds * 1000, LONGEST_LIFETIME), assumed: false }
 }
 
