@@ -6,7 +6,8 @@ export type Operation = 'login' | 'refresh'
 /**
  * Why an exchange gave no token. A closed set: each is a label value of `auth_failures_total`.
  *
- * - `rejected`: iSales answered 400, 401, 403 or 404 (any 4xx but 408 and 429).
+ * - `rejected`: iSales answered 400, 401, 403 or 404 (any 4xx but 408 and 429), or refreshed a rejected token
+ *   without changing it.
  * - `result`: iSales answered 200 with a `result` other than 0.
  * - `throttled`: 429.
  * - `unavailable`: no connection, connection lost, or 5xx.

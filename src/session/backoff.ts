@@ -2,6 +2,8 @@ import type { AuthFailure } from '../isales/protocol.ts'
 import type { Moment, Renewal, RenewalRules } from './state.ts'
 
 const LONGEST_RETRY_AFTER = 300_000
+/** `Retry-After: 0`, or a date that is past, would be a hot loop. */
+const SHORTEST_RETRY_AFTER = 1000
 
 /** The credentials were refused: 5 s doubling to 5 min, and after a few times one attempt in 15 min. */
 export function refused(state: Renewal, rules: RenewalRules, { now }: Moment): Renewal {
@@ -15,7 +17,7 @@ export function refused(state: Renewal, rules: RenewalRules, { now }: Moment): R
   }
 }
 
-/** Full jitter: a random delay up to a cap that doubles. `Retry-After` is obeyed instead, up to 5 min. */
+/** Full jitter: a random delay up to a cap that doubles. `Retry-After` is obeyed instead, from 1 s up to 5 min. */
 export function transient(
   state: Renewal,
   failure: AuthFailure,
@@ -24,7 +26,10 @@ export function transient(
 ): Renewal {
   const cap = doubled(rules.backoff, state.failures, rules.backoffMax)
   const asked = failure.retryAfter
-  const delay = asked === undefined ? random * cap : Math.min(asked, LONGEST_RETRY_AFTER)
+  const delay =
+    asked === undefined
+      ? random * cap
+      : Math.min(Math.max(asked, SHORTEST_RETRY_AFTER), LONGEST_RETRY_AFTER)
   // Credentials that were refused before are not tried sooner because an attempt went astray in between.
   const floor = state.refusals === 0 ? 0 : refusalDelay(state.refusals, rules)
   return {

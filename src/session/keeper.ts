@@ -3,6 +3,7 @@ import type { AuthFailure, Grant, Operation } from '../isales/protocol.ts'
 import { isGrant } from '../isales/protocol.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { SessionEvent, SessionSnapshot } from './events.ts'
+import { REJECTED_TOKEN_CAME_BACK } from './outcome.ts'
 import { judgeRejection } from './rejection.ts'
 import { next, step } from './renewal.ts'
 import type { Session } from './session.ts'
@@ -110,14 +111,16 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     apply({ type: 'answered', outcome })
     const at = clock.now()
     const durationMs = at - startedAt
-    if (!isGrant(outcome)) {
-      lastFailure = { at, operation, failure: outcome }
+    const { session } = state
+    if (!isGrant(outcome) || session === undefined || session === before.session) {
+      const failure = isGrant(outcome) ? REJECTED_TOKEN_CAME_BACK : outcome
+      lastFailure = { at, operation, failure }
       observe({
         type: 'failed',
         operation,
         at,
         durationMs,
-        failure: outcome,
+        failure,
         failuresInRow: state.failures,
         backoff: state.backoff,
         retryIn: Math.max(0, state.nextAt - at),
@@ -125,8 +128,6 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
       })
       return
     }
-    const { session } = state
-    if (session === undefined || session === before.session) return
     observe({
       type: 'granted',
       operation,

@@ -1,5 +1,5 @@
 import type { Moment, Renewal, RenewalRules } from './state.ts'
-import type { Session } from './session.ts'
+import { usable, type Session } from './session.ts'
 
 /** Somebody else logs in as this user when so many tokens a minute are rejected before their end. */
 const CONFLICT_REJECTIONS = 3
@@ -10,7 +10,7 @@ const HOLD_OFF_MAX = 60_000
 /**
  * What a rejection by a business call means.
  *
- * - `stale`: it is about a token that has been replaced already.
+ * - `stale`: it is about a token that has been replaced already, or that has ended meanwhile and will be.
  * - `known`: this generation was reported before, and its replacement is under way or held off.
  * - `relay`: a brand-new token, soon after another was replaced: a login would not cure it.
  * - `hold`: tokens are rejected so often that somebody else must be logging in; replaced after a hold-off.
@@ -26,6 +26,7 @@ export function judgeRejection(
 ): RejectionVerdict {
   const { session } = state
   if (session === undefined || session.generation !== generation) return 'stale'
+  if (!usable(session, now)) return 'stale'
   if (generation === state.rejectedGeneration || generation === state.heldGeneration) return 'known'
   if (!session.proved && now - state.boughtAt < rules.replacePause) return 'relay'
   return recent(state, now).length + 1 >= CONFLICT_REJECTIONS ? 'hold' : 'replace'

@@ -74,6 +74,11 @@ export function refreshable(session: Session, now: number): boolean {
   return session.refreshToken !== undefined && now < (session.refreshEndsAt ?? Infinity)
 }
 
+/** True when both would put the same text into the token headers. */
+export function sameCredential(one: Session, other: Session): boolean {
+  return one.credential.reveal() === other.credential.reveal()
+}
+
 /** A refresh that answers no refresh token leaves the one it was asked with in force (RFC 6749 section 6). */
 function refreshPart(
   grant: Grant,
