@@ -88,15 +88,16 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   }
 
   const exchange = async (operation: Operation): Promise<void> => {
-    const { session } = state
     const startedAt = clock.now()
     apply({ type: 'started', operation })
     observe({ type: 'exchange-started', operation, at: startedAt })
     abort = new AbortController()
     const { signal } = abort
-    const tokens = operation === 'refresh' ? refreshTokens(session) : undefined
+    const { token, refreshToken } = (operation === 'refresh' ? state.session : undefined) ?? {}
     const outcome =
-      tokens === undefined ? await options.login(signal) : await options.refresh(tokens, signal)
+      token === undefined || refreshToken === undefined
+        ? await options.login(signal)
+        : await options.refresh({ token, refreshToken }, signal)
     if (signal.aborted) return
     conclude(operation, outcome, startedAt)
     proceed()
@@ -215,10 +216,4 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
       }
     },
   }
-}
-
-function refreshTokens(session: Session | undefined): RefreshTokens | undefined {
-  return session?.refreshToken === undefined
-    ? undefined
-    : { token: session.token, refreshToken: session.refreshToken }
 }

@@ -83,7 +83,7 @@ function failed(
   moment: Moment,
 ): Renewal {
   // The secret changed meanwhile: this failure says nothing about the new one.
-  if (exchange.credentials !== state.credentials) return { ...state, nextAt: moment.now }
+  if (exchange.credentials !== state.credentials) return state
   const after =
     exchange.operation === 'refresh'
       ? refreshFailed(state, failure, rules, moment)

@@ -41,7 +41,7 @@ export function rejected(
 ): Renewal {
   const verdict = judgeRejection(state, generation, rules, now)
   if (verdict !== 'hold' && verdict !== 'replace') return state
-  const known = { ...state, boughtAt: now, earlyRejections: [...recent(state, now), now] }
+  const known = { ...state, earlyRejections: [...recent(state, now), now] }
   // A back-off that protects the account or a struggling iSales is not cut short by a business call.
   const free = state.backoff === 'none' || state.backoff === 'conflict'
   if (verdict === 'replace') {

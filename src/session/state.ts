@@ -40,7 +40,7 @@ export interface Renewal {
   readonly rejectedGeneration: number
   /** The generation whose rejection is known but whose replacement is held off; it is still sent. */
   readonly heldGeneration: number
-  /** When a rejection last bought a replacement, or when that came. */
+  /** When the last replacement came that a rejection had bought. */
   readonly boughtAt: number
   /** When tokens were rejected before their end, within the last minute. */
   readonly earlyRejections: readonly number[]

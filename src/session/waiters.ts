@@ -38,6 +38,10 @@ export function createWaiters(options: { readonly clock: Clock; readonly limit: 
     count: () => waiters.size,
 
     wait(wish, retryAfter) {
+      // The event of a signal that has fired already never comes.
+      if (wish.signal?.aborted === true) {
+        return Promise.resolve({ unavailable: 'no-token', retryAfter: retryAfter() })
+      }
       if (waiters.size >= limit) {
         return Promise.resolve({ unavailable: 'overloaded', retryAfter: 1000 })
       }
