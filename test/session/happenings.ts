@@ -88,7 +88,7 @@ const happening: Arbitrary<Happening> = oneof(
 )
 
 /** In [0, 1). */
-export const chance = double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const chance = double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 /** Hundreds of happenings in any order, each with the random number for its jitter. */
 export const histories: Arbitrary<(readonly [Happening, number])[]> = array(
