@@ -64,8 +64,9 @@ async function prettify(
   destination: DestinationStream,
   terminal: boolean,
 ): Promise<DestinationStream> {
-  const { prettyFactory } = await import('pino-pretty')
-  const pretty = prettyFactory({
+  // In the bundle a CommonJS package has no named exports.
+  const { default: pinoPretty } = await import('pino-pretty')
+  const pretty = pinoPretty.prettyFactory({
     // NO_COLOR and a terminal without colours are known to `hasColors`, which nothing but a terminal has.
     colorize: terminal && process.stdout.hasColors(),
     translateTime: 'SYS:HH:MM:ss.l',

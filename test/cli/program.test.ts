@@ -1,0 +1,199 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../src/simulator/index.ts'
+import { call } from '../support/call.ts'
+import { until, within } from '../support/until.ts'
+import { builtProgram, type Program } from './program.ts'
+
+// A start takes a second on a busy machine.
+vi.setConfig({ testTimeout: 30_000 })
+
+const CANARY = 'canary-password-4711'
+const start = builtProgram()
+const scratch = mkdtempSync(join(tmpdir(), 'program-test-'))
+let sim: Simulator
+
+beforeEach(async () => {
+  sim = await createSimulator({ switches: { password: CANARY } })
+})
+
+afterEach(() => sim.close())
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const env = (more: Environment = {}): Environment => ({
+  ISALES_URL: sim.origin,
+  ISALES_USER: sim.switches.user,
+  ISALES_PASSWORD: CANARY,
+  LISTEN: '127.0.0.1:0',
+  ADMIN_LISTEN: '127.0.0.1:0',
+  ...more,
+})
+
+/** What Node runs before the program. */
+function preload(name: string, script: string): Environment {
+  const path = join(scratch, `${name}.cjs`)
+  writeFileSync(path, script)
+  return { NODE_OPTIONS: `--require ${path}` }
+}
+
+async function addresses(program: Program): Promise<{ proxy: string; admin: string }> {
+  const listening = await until(() => {
+    const lines = program.lines().filter(({ event }) => event === 'listening')
+    return lines.length === 2 && lines
+  }, 20_000)
+  const of = (listener: string): string =>
+    String(listening.find((line) => line['listener'] === listener)?.['address'])
+  return { proxy: of('proxy'), admin: of('admin') }
+}
+
+const tasks = (proxy: string): ReturnType<typeof call> =>
+  call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
+
+const ended = (program: Program): Promise<{ code: number | null; signal: string | null }> =>
+  within(program.ended, 'the end of the program', 20_000)
+
+describe('the program', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'serves without a command, lets others wait for it, and ends with 0 at %s',
+    async (signal) => {
+      const program = start([], env({ ISALES_FOO: '1' }))
+      const { proxy, admin } = await addresses(program)
+      const where = { ADMIN_LISTEN: new URL(admin).host }
+      expect(await ended(start(['wait', '--timeout', '20s'], where))).toMatchObject({ code: 0 })
+      expect(await ended(start(['check', '--health'], where))).toMatchObject({ code: 0 })
+      expect((await tasks(proxy)).json.result).toBe(0)
+      program.process.kill(signal)
+      expect(await ended(program)).toEqual({ code: 0, signal: null })
+      expect(program.stderr()).toBe('')
+      const events = program.lines().map(({ event }) => event)
+      expect(events.slice(0, 2)).toEqual(['starting', 'setting-doubtful'])
+      expect(events.slice(-2)).toEqual(['draining', 'stopped'])
+      expect(program.stdout()).not.toContain(CANARY)
+    },
+  )
+
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('ends at once at a second %s', async (signal, code) => {
+    const program = start([], env({ DRAIN_TIMEOUT: '1h', CLIENT_DEADLINE: '0' }))
+    const { proxy } = await addresses(program)
+    await program.line('logged-in')
+    sim.hang({ operation: 'business' })
+    const request = tasks(proxy).catch((error: unknown) => error)
+    await until(() => sim.state().hanging === 1)
+    program.process.kill(signal)
+    await program.line('draining')
+    expect(program.process.exitCode).toBeNull()
+    program.process.kill(signal)
+    expect(await ended(program)).toEqual({ code, signal: null })
+    expect(await request).toBeInstanceOf(Error)
+  })
+
+  it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
+    const program = start(['serve'], { ...env(), ISALES_URL: undefined, LOG_LEVEL: 'loud' })
+    expect(await ended(program)).toEqual({ code: 2, signal: null })
+    expect(program.stdout()).toBe('')
+    expect(program.stderr()).toBe(
+      'ISALES_URL is not set. Set it, for example ISALES_URL=https://service.besclouds.com\n' +
+        'LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug\n' +
+        'Nothing was started. "isales-auth-proxy check" shows all settings.\n',
+    )
+  })
+
+  it('ends with 1 when an address is taken, and says which', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const taken = other.address()
+    const port = typeof taken === 'object' && taken !== null ? taken.port : 0
+    const program = start([], env({ ADMIN_LISTEN: `127.0.0.1:${port}` }))
+    expect(await ended(program)).toEqual({ code: 1, signal: null })
+    expect(program.stderr()).toBe(`cannot listen on 127.0.0.1:${port}: in use by another process\n`)
+    other.close()
+  })
+
+  it('takes secrets out of its environment before anything else runs', async () => {
+    const seen = join(scratch, 'environment.json')
+    const hook = preload(
+      'environment',
+      `process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(seen)}, JSON.stringify(process.env)))`,
+    )
+    const secrets = { OBS_PASSWORD: CANARY, https_proxy: `http://u:${CANARY}@127.0.0.1:1` }
+    const program = start([], env({ ...hook, ...secrets, OBS_USER: 'cti' }))
+    await program.line('logged-in')
+    program.process.kill('SIGTERM')
+    expect(await ended(program)).toMatchObject({ code: 0 })
+    const left = readFileSync(seen, 'utf8')
+    expect(JSON.parse(left)).toMatchObject({ ISALES_USER: 'obs', OBS_USER: 'cti' })
+    expect(left).not.toContain(CANARY)
+  })
+
+  it.each([
+    ['an exception', 'throw new Error(process.env.CANARY)'],
+    ['a rejection', 'Promise.reject(new Error(process.env.CANARY))'],
+    ['something that is no error', 'throw process.env.CANARY'],
+  ])(
+    'ends with 1 at %s that nobody caught, with one line that repeats nothing of it',
+    async (name, script) => {
+      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGUSR2', () => { ${script} })`)
+      const program = start([], env({ ...hook, CANARY }))
+      await program.line('logged-in')
+      program.process.kill('SIGUSR2')
+      expect(await ended(program)).toEqual({ code: 1, signal: null })
+      expect(program.stderr()).toBe('')
+      expect(program.lines().at(-1)).toMatchObject({ level: 'fatal', event: 'unexpected' })
+      expect(program.lines().filter(({ event }) => event === 'unexpected')).toHaveLength(1)
+      expect(program.stdout()).not.toContain(CANARY)
+    },
+  )
+
+  it('writes one line to stderr when that happens before there is a log', async () => {
+    const hook = preload(
+      'early',
+      `const timer = setInterval(() => {
+        if (process.listenerCount('uncaughtException') === 0) return
+        clearInterval(timer)
+        throw new TypeError(process.env.CANARY)
+      }, 1)`,
+    )
+    const program = start(['wait'], { ...hook, CANARY, ADMIN_LISTEN: '127.0.0.1:1' })
+    expect(await ended(program)).toEqual({ code: 1, signal: null })
+    expect(program.stderr()).toBe('isales-auth-proxy: an error that was not foreseen (TypeError)\n')
+  })
+
+  it('writes lines for people when told to', async () => {
+    const program = start([], env({ LOG_FORMAT: 'pretty' }))
+    await until(() => program.stdout().includes('INFO: Logged in'), 20_000)
+    expect(program.lines()).toEqual([])
+    program.process.kill('SIGTERM')
+    expect(await ended(program)).toMatchObject({ code: 0 })
+  })
+
+  it('does not mind that nobody reads its output to the end', async () => {
+    const program = start(['check'], env())
+    program.process.stdout?.destroy()
+    expect(await ended(program)).toEqual({ code: 0, signal: null })
+    expect(program.stderr()).toBe('')
+  })
+
+  it('takes a changed password file over without a restart, and logs in with it', async () => {
+    const file = join(scratch, 'password')
+    writeFileSync(file, `${CANARY}\n`)
+    const program = start([], env({ ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }))
+    await program.line('logged-in')
+    sim.wrongPassword({ password: 'canary-new' })
+    const before = performance.now()
+    writeFileSync(file, 'canary-new\n')
+    await program.line('secret-reloaded')
+    await until(() => sim.state().logins === 2)
+    expect(performance.now() - before).toBeLessThan(2000)
+    program.process.kill('SIGTERM')
+    expect(await ended(program)).toMatchObject({ code: 0 })
+    expect(program.stdout()).not.toContain('canary')
+  })
+})
