@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FieldLines } from './headers.ts'
 import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
 
@@ -16,6 +17,9 @@ export interface AnswerHead {
   readonly reason: string
   readonly fields: FieldLines
 }
+
+/** Milliseconds. */
+const HALF_CLOSE = 500
 
 /** @throws when Node would not send these fields; nothing is sent then. */
 export function relayHead({ request, response }: Answering, head: AnswerHead): void {
@@ -55,6 +59,17 @@ export function writeProblem(
   closeIfUnread(request, response)
   response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId, retryAfter }))
   response.end(body)
+}
+
+/**
+ * True when nobody waits for the answer any more: the client ended its side of the connection, and not at once, as one
+ * does that only says in this way that its request is whole. `age` is the request's, in milliseconds.
+ */
+export function hasGivenUp({ request, response }: Answering, age: number): boolean {
+  if (age < HALF_CLOSE) return false
+  // undici takes the socket from a request that it has streamed.
+  const socket = (request.socket as Socket | null) ?? response.socket
+  return socket?.readableEnded === true
 }
 
 /** RFC 9110 section 6.4.1. */

@@ -1,6 +1,6 @@
 import type { UpstreamController, UpstreamHandler } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
-import { relayInformational, writeProblem, type AnswerHead } from './answer.ts'
+import { hasGivenUp, relayInformational, writeProblem, type AnswerHead } from './answer.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
 import type { Call, ForwardOptions } from './call.ts'
 import type { Expiring } from './deadlines.ts'
@@ -116,6 +116,11 @@ class Forwarding implements UpstreamHandler, Expiring {
   // What undici tells of the attempt, in the order in which it happens.
 
   onRequestStart(controller: UpstreamController): void {
+    // Nobody would read the answer to what is about to be executed.
+    if (hasGivenUp(this.#call, this.#options.clock.now() - this.#startedAt)) {
+      this.#call.response.destroy()
+      this.#clientClosed()
+    }
     // Thrown, not aborted: an abort would cost a connection on which nothing was written yet.
     if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
     this.#phase = 'sent'

@@ -1,0 +1,244 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+import { chunkedPost, get, loginAnswer, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
+
+const OK = 'HTTP/1.1 200 OK\r\n'
+const NEVER: Step = () => new Promise(() => undefined)
+
+/** Nothing is left of it, and the next request is served. */
+async function recovered(stand: Stand): Promise<string> {
+  await stand.idle()
+  const { text } = await stand.exchange(get([], { path: '/rest/isales/next' }))
+  await stand.idle()
+  return text
+}
+
+function inFlight(stand: Stand) {
+  return async (): Promise<boolean> => (await stand.metric('requests_in_flight')) === 1
+}
+
+/** Serves one path as the test says, and any other with `next`. */
+const answer = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
+  request.target === PATH ? steps : answerBytes('next')
+
+describe('the client resets its connection', () => {
+  it('within its head', async () => {
+    const stand = await openStand({ answer: answer('') })
+    const client = await stand.connect()
+    await client.send(post('x').slice(0, 40))
+    await delay(20)
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business()).toHaveLength(1)
+  })
+
+  it('within a body that is read whole', async () => {
+    const stand = await openStand({ answer: answer('') })
+    const client = await stand.connect()
+    await client.send(post('x'.repeat(1000)).slice(0, -500))
+    await until(inFlight(stand))
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business()).toHaveLength(1)
+  })
+
+  it.each([
+    ['of known length', post('x'.repeat(200_000)).slice(0, -100)],
+    ['in chunks', chunkedPost(['abc', 'def']).slice(0, -5)],
+  ])('within a body that streams %s', async (_, bytes) => {
+    const stand = await openStand({ answer: answer('') })
+    const client = await stand.connect()
+    const before = stand.upstream.received()
+    await client.send(bytes)
+    await until(() => stand.upstream.received() >= before + bytes.length - 100)
+    client.reset()
+    await until(() => stand.upstream.cut() === 1)
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business()).toHaveLength(1)
+  })
+
+  it('while it waits for the first token', async () => {
+    let logIn = (): void => undefined
+    const allowed = new Promise<void>((resolve) => {
+      logIn = resolve
+    })
+    const opening = openStand({
+      answer: answer(''),
+      login: async (n) => {
+        await allowed
+        return loginAnswer(n)
+      },
+      authenticated: false,
+    })
+    const stand = await opening
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await until(async () => (await stand.metric('token_waiters')) === 1)
+    client.reset()
+    await until(async () => (await stand.metric('token_waiters')) === 0)
+    logIn()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business()).toHaveLength(1)
+  })
+
+  it('while it waits for the token of its replay', async () => {
+    let revoked = 0
+    const stand = await openStand({
+      answer: answer(''),
+      revoked: () => revoked,
+      login: async (n) => {
+        if (n === 2) await delay(300)
+        return loginAnswer(n)
+      },
+    })
+    revoked = 1
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await until(async () => (await stand.metric('token_waiters')) === 1)
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business().filter(({ target }) => target === PATH)).toHaveLength(1)
+  })
+
+  it('while it waits for a connection, which is not lost by it', async () => {
+    const stand = await openStand({
+      answer: answer([{ waitMs: 200 }, answerBytes('slow')]),
+      env: { ISALES_MAX_CONNECTIONS: '1' },
+    })
+    const before = stand.upstream.connections()
+    const first = await stand.connect()
+    await first.send(post('first'))
+    await until(() => stand.business().length === 1)
+    const second = await stand.connect()
+    await second.send(post('second'))
+    await until(async () => (await stand.metric('requests_in_flight')) === 2)
+    second.reset()
+    await until(inFlight(stand))
+    expect(await first.read()).toMatchObject({ text: 'slow' })
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.upstream.connections()).toBe(before + 1)
+    expect(stand.business().map(({ body }) => body.toString())).toEqual(['first', ''])
+    first.destroy()
+  })
+
+  it('while iSales works', async () => {
+    const stand = await openStand({ answer: answer(NEVER) })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await until(() => stand.business().length === 1)
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business()).toHaveLength(2)
+  })
+
+  it('within the answer', async () => {
+    const stand = await openStand({
+      answer: answer([`${OK}Content-Length: 10\r\n\r\nhello`, NEVER]),
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await until(() => client.left().toString().endsWith('hello'))
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+  })
+
+  it('within a large answer that it does not read', async () => {
+    const stand = await openStand({
+      answer: answer([`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]),
+    })
+    const client = await stand.connect()
+    client.pause()
+    await client.send(post('x'))
+    await until(() => stand.business().length === 1)
+    await delay(50)
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+  })
+})
+
+describe('iSales leaves', () => {
+  it.each([
+    ['before the body, reset', [{ close: 'reset' }]],
+    ['before the body, closed', [{ close: 'end' }]],
+    ['before the body, gone', [{ close: 'destroy' }]],
+  ] as const)('%s: 502, not sent again, and the upload is let go', async (_, steps) => {
+    const stand = await openStand({
+      onHead: ({ target }) => (target === PATH ? steps : []),
+      answer: () => answerBytes('next'),
+    })
+    const client = await stand.connect()
+    const bytes = chunkedPost(['x'.repeat(1000), 'y'.repeat(1000)])
+    await client.send(bytes.slice(0, 1500))
+    const answer = await client.read()
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+    expect(answer.header('connection')).toBe('close')
+    await client.closed()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business()).toHaveLength(1)
+  })
+})
+
+describe('the client closes its side', () => {
+  it('behind its request, and still gets the answer', async () => {
+    const stand = await openStand({ answer: answer([{ waitMs: 50 }, answerBytes('late')]) })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    client.end()
+    expect(await client.read()).toMatchObject({ status: 200, text: 'late' })
+    expect(await recovered(stand)).toBe('next')
+  })
+
+  it('long after its request, which then is not sent any more: no token was there', async () => {
+    let logIn = (): void => undefined
+    const allowed = new Promise<void>((resolve) => {
+      logIn = resolve
+    })
+    const stand = await openStand({
+      answer: answer(''),
+      login: async (n) => {
+        await allowed
+        return loginAnswer(n)
+      },
+      authenticated: false,
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await delay(550)
+    client.destroy()
+    await delay(20)
+    logIn()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
+  })
+
+  it('long after its request, which then is not sent any more: no connection was there', async () => {
+    const stand = await openStand({
+      answer: answer([{ waitMs: 700 }, answerBytes('slow')]),
+      env: { ISALES_MAX_CONNECTIONS: '1' },
+    })
+    const first = await stand.connect()
+    await first.send(post('first'))
+    await until(() => stand.business().length === 1)
+    const second = await stand.connect()
+    await second.send(post('second'))
+    await delay(550)
+    second.destroy()
+    expect(await first.read()).toMatchObject({ text: 'slow' })
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business().map(({ body }) => body.toString())).toEqual(['first', ''])
+    first.destroy()
+  })
+
+  it('within an answer, which ends with the next bytes that nobody takes', async () => {
+    const stand = await openStand({
+      answer: answer([`${OK}\r\nhello`, { waitMs: 100 }, 'more', { waitMs: 50 }, 'more', NEVER]),
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await until(() => client.left().toString().includes('hello'))
+    client.destroy()
+    expect(await recovered(stand)).toBe('next')
+  })
+})

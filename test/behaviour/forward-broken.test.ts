@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+import { get, openStand, post } from '../proxy/stand.ts'
+
+const OK = 'HTTP/1.1 200 OK\r\n'
+
+describe('an answer that is none: 502, and it may have been executed', () => {
+  it.each<[string, Step | readonly Step[]]>([
+    ['garbage', 'GARBAGE\r\n\r\n'],
+    ['another protocol', 'ICY 200 OK\r\n\r\n'],
+    ['HTTP/0.9', '<html>'],
+    ['a version that is none', 'HTTP/7.0 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+    ['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok'],
+    ['a status below 100', 'HTTP/1.1 042 OK\r\nContent-Length: 2\r\n\r\nok'],
+    ['a bare LF', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
+    ['a folded field', `${OK}X: a\r\n b\r\nContent-Length: 2\r\n\r\nok`],
+    ['a space before the colon', `${OK}X : a\r\nContent-Length: 2\r\n\r\nok`],
+    ['a control character in a value', `${OK}X: a\u0001\r\nContent-Length: 2\r\n\r\nok`],
+    ['two lengths', `${OK}Content-Length: 2\r\nContent-Length: 2\r\n\r\nok`],
+    ['lengths that differ', `${OK}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok`],
+    ['a signed length', `${OK}Content-Length: +2\r\n\r\nok`],
+    ['length and chunks', `${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+    ['chunks and length', `${OK}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n`],
+    ['gzip and chunks', `${OK}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`],
+    ['gzip', [`${OK}Transfer-Encoding: gzip\r\n\r\nab`, { close: 'end' }]],
+    ['70 KiB of fields', `${OK}X: ${'x'.repeat(70 * 1024)}\r\nContent-Length: 2\r\n\r\nok`],
+    ['half a head', [`${OK}X: y\r\n`, { close: 'end' }]],
+    ['half a head, reset', [`${OK}X: y\r\n`, { close: 'reset' }]],
+    ['an interim answer only', ['HTTP/1.1 103 Early Hints\r\n\r\n', { close: 'end' }]],
+    ['nothing', [{ close: 'end' }]],
+  ])('%s', async (_, steps) => {
+    const stand = await openStand({ answer: () => steps })
+    const answer = await stand.exchange(post('x'))
+    expect(answer.status).toBe(502)
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+    expect(stand.business()).toHaveLength(1)
+    await stand.idle()
+    expect(await stand.metric('request_errors_total{code="upstream-broken"}')).toBe(1)
+  })
+})
+
+describe('an answer that is cut: the connection of the client is destroyed', () => {
+  it.each<[string, readonly Step[]]>([
+    ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }]],
+    ['short of its length, reset', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'reset' }]],
+    ['before the first byte', [`${OK}Content-Length: 10\r\n\r\n`, { close: 'end' }]],
+    ['between chunks', [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`, { close: 'end' }]],
+    ['within a chunk', [`${OK}Transfer-Encoding: chunked\r\n\r\n9\r\nhello`, { close: 'end' }]],
+    [
+      'before the last line',
+      [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n`, { close: 'end' }],
+    ],
+    ['by a chunk that is none', [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`]],
+    ['without a length, by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }]],
+  ])('%s', async (_, steps) => {
+    const stand = await openStand({ answer: () => steps })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the body/)
+    expect(stand.business()).toHaveLength(1)
+    await stand.idle()
+    expect(await stand.metric('request_errors_total{code="upstream-broken"}')).toBe(1)
+    client.destroy()
+  })
+
+  it('and the other answers of that connection with it, never complete', async () => {
+    const stand = await openStand({
+      answer: ({ method }) =>
+        method === 'POST'
+          ? [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 30 }, { close: 'reset' }]
+          : answerBytes('second'),
+    })
+    const client = await stand.connect()
+    await client.send(post('x') + get())
+    const { left } = await client.closed()
+    expect(left.toString()).not.toContain('second')
+    await stand.idle()
+  })
+
+  it('stays silent for longer than is waited for: cut as well', async () => {
+    const stand = await openStand({
+      answer: () => [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'],
+      env: { BODY_IDLE_TIMEOUT: '1s' },
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await expect(client.read()).rejects.toThrow('in the body')
+    client.destroy()
+  })
+})
+
+describe('bytes behind an answer', () => {
+  it('are not taken for the answer to the next request', async () => {
+    const stand = await openStand({
+      answer: ({ method }) =>
+        method === 'POST'
+          ? [answerBytes('first') + answerBytes('poison', { status: '200 Evil' })]
+          : answerBytes('second'),
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    expect(await client.read()).toMatchObject({ text: 'first' })
+    await client.send(get())
+    expect(await client.read()).toMatchObject({ reason: 'OK', text: 'second' })
+    client.destroy()
+  })
+
+  it('that come while the connection is idle are not, either', async () => {
+    const stand = await openStand({
+      answer: ({ method }) =>
+        method === 'POST'
+          ? [answerBytes('first'), { waitMs: 20 }, answerBytes('poison')]
+          : answerBytes('second'),
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    await client.read()
+    await until(() => stand.upstream.open() < stand.upstream.connections())
+    await client.send(get())
+    expect(await client.read()).toMatchObject({ text: 'second' })
+    client.destroy()
+  })
+})
