@@ -148,8 +148,11 @@ interface Running {
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: SessionKeeper
-  /** Logs in anew with these; the token at hand serves until that has succeeded. */
-  readonly changeCredentials: (credentials: Credentials) => void
+  /**
+   * Logs in anew with these; the token at hand serves until that has succeeded. False, and nothing is done, when they are
+   * those in force: a file that is written again must not buy a refused password another attempt.
+   */
+  readonly changeCredentials: (credentials: Credentials) => boolean
 }
 
 /** The way to iSales and the token that opens it. */
@@ -173,8 +176,11 @@ function openSession(options: AppOptions, observe: (event: SessionEvent) => void
     upstream,
     keeper,
     changeCredentials(changed) {
+      const { user, password } = credentials
+      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
       credentials = changed
       keeper.credentialsChanged()
+      return true
     },
   }
 }
@@ -269,13 +275,17 @@ function watchFilesOf(
   { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
 ): Watch[] {
   const tlsFiles = upstreamTlsFiles(config)
-  return [
-    watch([config.isalesUserFile, config.isalesPasswordFile], () => {
-      const read = readCredentials(config)
-      metrics.credentialReload(read.ok ? 'success' : 'failure')
-      if (read.ok) session.changeCredentials(read)
-      else logger.log('secret-unreadable', { setting: read.fault.setting })
-    }),
+  const reloadCredentials = (): void => {
+    const read = readCredentials(config)
+    if (!read.ok) {
+      metrics.credentialReload('failure')
+      logger.log('secret-unreadable', { setting: read.fault.setting })
+    } else if (session.changeCredentials(read)) {
+      metrics.credentialReload('success')
+    }
+  }
+  const watches = [
+    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
     watch(Object.values(tlsFiles), () => {
       try {
         session.upstream.reload(readUpstreamTls(tlsFiles))
@@ -284,6 +294,9 @@ function watchFilesOf(
       }
     }),
   ]
+  // They may have changed between the reading of the configuration and the beginning of the watch.
+  reloadCredentials()
+  return watches
 }
 
 interface Watch {
