@@ -132,7 +132,8 @@ export function onlook() {
     reports = [...reports.slice(-5), now]
     const protects = backoff !== 'none' && backoff !== 'conflict'
     must(state.nextAt >= nextAt || !protects, 'a rejection cuts no back-off short')
-    must(expected === 'replace' || state.nextAt - now >= 5000, 'a conflict is held off')
+    // Not a difference: it is rounded, and the shortest hold-off is exact.
+    must(expected === 'replace' || state.nextAt >= now + 5000, 'a conflict is held off')
   }
 
   const accepted = (random: number): void => {
