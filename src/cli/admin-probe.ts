@@ -1,5 +1,5 @@
 import { get } from 'node:http'
-import type { ListenAddress } from '../config/kinds-http.ts'
+import type { ListenAddress } from '../config/kinds-address.ts'
 import { loadSetting } from '../config/load.ts'
 import { formatFault } from '../config/faults.ts'
 import type { Io } from './io.ts'

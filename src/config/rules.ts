@@ -1,7 +1,6 @@
 import type { Config } from './config.ts'
 import type { Fault } from './faults.ts'
-import { isLocal } from './kinds-http.ts'
-import type { ListenAddress } from './kinds-http.ts'
+import { isLocal, type ListenAddress } from './kinds-address.ts'
 import { isLoopback } from './loopback.ts'
 
 /** A rule that more than one setting has to keep. */

@@ -1,18 +1,14 @@
 // oxlint-disable max-lines -- one table of everything that can be set
+import { hostName, listenAddress, noProxy } from './kinds-address.ts'
 import {
   authScheme,
   headerName,
   headerNameOrOff,
-  hostName,
-  listenAddress,
-  noProxy,
-  origin,
   path,
   pathOrOff,
-  proxyUrl,
   rejectionStatus,
-  url,
 } from './kinds-http.ts'
+import { origin, proxyUrl, url } from './kinds-url.ts'
 import { count, duration, ratio, sampling, size } from './kinds-number.ts'
 import { boolean, choice, filePath, list, octalMode, secret, text } from './kinds.ts'
 import type { Setting } from './setting.ts'

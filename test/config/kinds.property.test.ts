@@ -1,19 +1,15 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hostName, listenAddress, noProxy } from '../../src/config/kinds-address.ts'
 import {
   authScheme,
   headerName,
   headerNameOrOff,
-  hostName,
-  listenAddress,
-  noProxy,
-  origin,
   path,
   pathOrOff,
-  proxyUrl,
   rejectionStatus,
-  url,
 } from '../../src/config/kinds-http.ts'
+import { origin, proxyUrl, url } from '../../src/config/kinds-url.ts'
 import { count, duration, ratio, sampling, size } from '../../src/config/kinds-number.ts'
 import {
   boolean,
