@@ -149,7 +149,7 @@ export function onlook() {
     const budget = good && token !== undefined ? token.until - now : 0
     must(Math.abs(outageBudget(state, now) - budget) < 1e-3, 'the outage budget is right')
     must(BACKOFF_STATES.includes(state.backoff), 'the back-off has a name')
-    const planned = state.exchange !== undefined || state.nextAt - now <= LONGEST_WAIT
+    const planned = state.exchange !== undefined || state.nextAt <= now + LONGEST_WAIT
     must(planned, 'something is under way or planned')
     must(state.earlyRejections.length <= 60, 'nothing grows without end')
   }
