@@ -1,0 +1,156 @@
+import { createRandom, type Random } from './random.ts'
+
+/** One thing that is done to the proxy or to iSales; `at` in milliseconds from the start. */
+export type Act = { readonly at: number } & (
+  | {
+      readonly kind: 'command'
+      readonly command: string
+      readonly input: Readonly<Record<string, unknown>>
+    }
+  /** The password changes, at iSales and in the mounted file. */
+  | { readonly kind: 'rotate' }
+  /** Another program logs in as the same user, and iSales allows one session. */
+  | { readonly kind: 'rival' }
+  /** For `ms`, iSales rejects every token, however new. */
+  | { readonly kind: 'storm'; readonly ms: number }
+  /** The process of the proxy is stopped (SIGSTOP) for longer than the token lives. */
+  | { readonly kind: 'freeze'; readonly ms: number }
+)
+
+/** Acts that end a token before its time. */
+export const ENDS_TOKEN = ['revoke', 'rival', 'storm'] as const
+
+/** The end of a run is calm, so that what is under way can finish. */
+const CALM = 6000
+/** Fewer than three early ends in any minute: three are a conflict, with a hold-off. */
+const APART = [35_000, 45_000] as const
+/** After a conflict on purpose: the longest hold-off, and the minute in which early ends count. */
+const AFTER_CONFLICT = [120_000, 130_000] as const
+const RIVALS_APART = 4000
+
+/** Everything that will happen, decided by the seed alone; in order. */
+export function plan(seed: number, duration: number): readonly Act[] {
+  const random = createRandom(seed)
+  const end = duration - CALM
+  const acts = [...faults(random, end), ...earlyEnds(random, end)]
+  return acts.sort((one, other) => one.at - other.at)
+}
+
+/** Faults that no token dies of, every 1 to 4 s. What went down in time comes up again, even if that is after the end. */
+function faults(random: Random, end: number): Act[] {
+  const acts: Act[] = [lifetimes(random, 0)]
+  let life = lifeOf(acts[0])
+  let frozenAt = 0
+  for (let at = 2000; at < end; at += random.between(1000, 4000)) {
+    const ms = life * 1000 + random.between(500, 1500)
+    const due = at - frozenAt > 45_000 || (frozenAt === 0 && at > 15_000)
+    if (due && at + ms < end) {
+      acts.push({ at, kind: 'freeze', ms })
+      frozenAt = at
+      at += ms
+      continue
+    }
+    const made = random.pick(KINDS)(random, at)
+    acts.push(...made)
+    life = lifeOf(made[0]) || life
+    at = made.at(-1)?.at ?? at
+  }
+  return acts
+}
+
+/** Revocations, storms and rivals in turn, far enough apart; now and then three rivals, which are a conflict. */
+function earlyEnds(random: Random, end: number): Act[] {
+  const acts: Act[] = []
+  const turns = ['revoke', 'storm', 'rival', 'revoke', 'conflict'] as const
+  let at = random.between(4000, 10_000)
+  for (let turn = 0; at < end; turn += 1) {
+    const kind = turns[turn % turns.length]
+    if (kind === 'revoke') acts.push({ at, kind: 'command', command: 'revoke', input: {} })
+    if (kind === 'storm') acts.push({ at, kind: 'storm', ms: random.between(300, 1200) })
+    if (kind === 'rival') acts.push({ at, kind: 'rival' })
+    if (kind === 'conflict') {
+      for (const nth of [0, 1, 2]) acts.push({ at: at + nth * RIVALS_APART, kind: 'rival' })
+    }
+    const [least, most] = kind === 'conflict' ? AFTER_CONFLICT : APART
+    at += random.between(least, most)
+  }
+  return acts.filter((act) => act.at < end)
+}
+
+type Make = (random: Random, at: number) => readonly [Act, ...Act[]]
+
+const OPERATIONS = ['login', 'refresh', 'business'] as const
+const command = (at: number, name: string, input: Readonly<Record<string, unknown>> = {}): Act => ({
+  at,
+  kind: 'command',
+  command: name,
+  input,
+})
+
+/**
+ * Never a login that is refused although the password is right: the proxy then rightly stops asking for minutes. Never
+ * a refresh path that is not there: it would not be asked again, and nothing of refreshing would be seen.
+ */
+const KINDS: readonly [Make, ...Make[]] = [
+  (random, at) => [
+    command(at, 'failLogin', {
+      status: random.pick([500, 502, 503]),
+      times: random.between(1, 3),
+    }),
+  ],
+  (random, at) => [
+    command(at, 'failLogin', { status: 429, retryAfter: random.between(1, 2), times: 1 }),
+  ],
+  (random, at) => [
+    command(at, 'failRefresh', {
+      status: random.pick([500, 503, 401]),
+      times: random.between(1, 2),
+    }),
+  ],
+  (random, at) => [command(at, 'html', { operation: random.pick(OPERATIONS) })],
+  (random, at) => [
+    command(at, random.pick(['hugeBody', 'truncatedJson']), {
+      operation: random.pick(['login', 'refresh']),
+    }),
+  ],
+  (random, at) => [
+    command(at, 'slow', {
+      operation: random.pick(OPERATIONS),
+      ms: random.between(200, 1500),
+      times: random.between(1, 5),
+    }),
+  ],
+  (random, at) => [command(at, 'hang', { operation: random.pick(OPERATIONS) })],
+  (random, at) => [
+    command(at, 'reset', {
+      operation: random.pick(OPERATIONS),
+      at: random.pick(['before-head', 'after-head', 'mid-body']),
+      times: random.between(1, 3),
+    }),
+  ],
+  (random, at) => [
+    command(at, 'failBusiness', {
+      status: random.pick([500, 503]),
+      executed: random.pick([true, false]),
+      times: random.between(1, 3),
+    }),
+  ],
+  (_random, at) => [command(at, 'disconnect')],
+  (random, at) => [command(at, 'down'), command(at + random.between(200, 3000), 'up')],
+  (_random, at) => [command(at, 'revokeRefresh')],
+  (_random, at) => [{ at, kind: 'rotate' }],
+  (random, at) => [lifetimes(random, at)],
+  (random, at) => [lifetimes(random, at)],
+]
+
+function lifetimes(random: Random, at: number): Act {
+  return command(at, 'set', {
+    tokenLifetime: random.between(2, 10),
+    refreshLifetime: random.between(5, 60),
+  })
+}
+
+/** Seconds; 0 when the act is about something else. */
+function lifeOf(act: Act | undefined): number {
+  return act?.kind === 'command' ? Number(act.input['tokenLifetime'] ?? 0) : 0
+}

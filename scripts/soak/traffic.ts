@@ -1,0 +1,118 @@
+import { Agent, request, type IncomingMessage } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import type { Attempt } from './judge.ts'
+
+const WORKERS = 8
+/** Milliseconds between two calls of one worker. */
+const PACE = 100
+/** How often a call that iSales has not seen is repeated. */
+const REPEATS = 4
+/** A repeat waits no longer than this, whatever Retry-After says: the next call of this client waits behind it. */
+const LONGEST_REPEAT_PAUSE = 1000
+const PROBLEM = 'application/problem+json'
+
+interface TrafficOptions {
+  /** The origin of the proxy. */
+  readonly proxy: string
+  readonly now: () => number
+  readonly record: (attempt: Attempt) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Clients that behave as CTI-OBS should: each fetches a number, then writes its result, over connections that are kept.
+ * What was not sent is repeated, what may have been executed is not. Ends after the signal, when nothing is under way.
+ */
+export async function runTraffic(options: TrafficOptions): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: WORKERS })
+  const workers = Array.from({ length: WORKERS }, (_, index) => work(`c${index}`, agent, options))
+  await Promise.all(workers)
+  agent.destroy()
+}
+
+async function work(name: string, agent: Agent, options: TrafficOptions): Promise<void> {
+  for (let nth = 1; !options.signal.aborted; nth += 1) {
+    const fetched = await call(
+      { id: `${name}-${nth}`, path: INTERFACE_PATHS.getUserData, agent },
+      options,
+    )
+    await delay(PACE)
+    if (fetched.number === undefined) continue
+    await call({ id: fetched.number, path: INTERFACE_PATHS.pushCallOutRlt, agent }, options)
+    await delay(PACE)
+  }
+}
+
+interface Call {
+  readonly id: string
+  readonly path: string
+  readonly agent: Agent
+}
+
+async function call(what: Call, options: TrafficOptions): Promise<Attempt> {
+  for (let repeats = 0; ; repeats += 1) {
+    const from = options.now()
+    const heard = await send(what, options.proxy)
+    const attempt = { id: what.id, from, to: options.now(), ...heard }
+    options.record(attempt)
+    if (attempt.heard !== 'no' || repeats === REPEATS || options.signal.aborted) return attempt
+    await delay(LONGEST_REPEAT_PAUSE)
+  }
+}
+
+type Outcome = Pick<Attempt, 'heard' | 'status' | 'code' | 'number'>
+
+function send({ id, path, agent }: Call, proxy: string): Promise<Outcome> {
+  const isResult = path === INTERFACE_PATHS.pushCallOutRlt
+  const body = JSON.stringify(
+    isResult ? { uniqueId: id, resultCode: 0 } : { id, serviceId: '12345', batchCount: 1 },
+  )
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+  return new Promise((resolve) => {
+    let status = 0
+    const sent = request(`${proxy}${path}`, { method: 'POST', agent, headers })
+    sent.once('error', () => resolve({ heard: 'cut', status }))
+    sent.once('response', (response) => {
+      status = response.statusCode ?? 0
+      read(response).then(
+        (text) => resolve(understand(response, text, !isResult)),
+        () => resolve({ heard: 'cut', status }),
+      )
+    })
+    sent.end(body)
+  })
+}
+
+async function read(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
+function understand(response: IncomingMessage, text: string, wantsNumber: boolean): Outcome {
+  const { statusCode: status = 0, headers } = response
+  const json = parse(text)
+  if (headers['content-type'] === PROBLEM) {
+    return { heard: json?.sent === 'no' ? 'no' : 'unknown', status, code: String(json?.code) }
+  }
+  if (status !== 200 || json?.result !== 0) return { heard: 'relayed', status }
+  const number = json.resultData?.userData?.[0]?.uniqueId
+  if (!wantsNumber) return { heard: 'success', status }
+  return number === undefined ? { heard: 'relayed', status } : { heard: 'success', status, number }
+}
+
+interface Answer {
+  readonly sent?: unknown
+  readonly code?: unknown
+  readonly result?: unknown
+  readonly resultData?: { readonly userData?: readonly { readonly uniqueId?: string }[] }
+}
+
+function parse(text: string): Answer | undefined {
+  try {
+    return JSON.parse(text) as Answer
+  } catch {
+    return undefined
+  }
+}

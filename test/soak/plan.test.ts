@@ -1,0 +1,64 @@
+import { assert, integer, property } from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ENDS_TOKEN, plan, type Act } from '../../scripts/soak/plan.ts'
+
+const nameOf = (act: Act): string => (act.kind === 'command' ? act.command : act.kind)
+const endsToken = (act: Act): boolean => ENDS_TOKEN.some((name) => name === nameOf(act))
+const statuses = (acts: readonly Act[], command: string): readonly number[] =>
+  acts.flatMap((act) =>
+    act.kind === 'command' && act.command === command ? Number(act.input['status']) : [],
+  )
+const TEN_MINUTES = 600_000
+
+describe('the plan of a soak', () => {
+  it('is decided by its seed', () => {
+    expect(plan(7, TEN_MINUTES)).toEqual(plan(7, TEN_MINUTES))
+    expect(plan(7, TEN_MINUTES)).not.toEqual(plan(8, TEN_MINUTES))
+  })
+
+  it('holds every kind of act within an hour', () => {
+    const names = new Set(plan(1, 3_600_000).map(nameOf))
+    expect([...names].sort().join(' ')).toBe(
+      'disconnect down failBusiness failLogin failRefresh freeze hang html hugeBody reset revoke ' +
+        'revokeRefresh rival rotate set slow storm truncatedJson up',
+    )
+  })
+
+  it('keeps early ends of tokens so far apart that only three rivals in a row are a conflict', () => {
+    assert(
+      property(integer(), (seed) => {
+        const ends = plan(seed, TEN_MINUTES).filter(endsToken)
+        for (const [index, { at, kind }] of ends.entries()) {
+          const before = ends[index - 1]
+          if (before === undefined || at - before.at >= 35_000) continue
+          expect([before.kind, kind]).toEqual(['rival', 'rival'])
+        }
+      }),
+    )
+  })
+
+  it('is in order, calm at its end, and never refuses a good password nor hides the refresh path', () => {
+    assert(
+      property(integer(), integer({ min: 15_000, max: TEN_MINUTES }), (seed, duration) => {
+        const acts = plan(seed, duration)
+        expect(acts.map(({ at }) => at)).toEqual(
+          acts.map(({ at }) => at).sort((one, other) => one - other),
+        )
+        const ends = acts.map((act) => act.at + (act.kind === 'freeze' ? act.ms : 0))
+        expect(Math.max(...ends)).toBeLessThan(duration - 2500)
+        expect(statuses(acts, 'failLogin').every((status) => status >= 429)).toBe(true)
+        expect(statuses(acts, 'failRefresh')).not.toContain(404)
+      }),
+    )
+  })
+
+  it('never leaves iSales down', () => {
+    assert(
+      property(integer(), integer({ min: 15_000, max: TEN_MINUTES }), (seed, duration) => {
+        const names = plan(seed, duration).map(nameOf)
+        const last = names.findLast((name) => name === 'down' || name === 'up')
+        expect(last).not.toBe('down')
+      }),
+    )
+  })
+})
