@@ -1,6 +1,7 @@
 import { afterEach } from 'vitest'
 import { createApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
+import { LOG_EVENTS, type LogLevel } from '../../src/log-events.ts'
 import type { LogFields, Logger } from '../../src/log.ts'
 import type { SessionEvent } from '../../src/session/events.ts'
 import {
@@ -19,12 +20,15 @@ export interface WorldOptions extends Pick<
   readonly simulator?: SimulatorOptions
   /** Settings over those of the world: ISALES_URL, user, password and free ports. */
   readonly env?: Environment
+  /** Runs before the app starts: for faults that meet its first login. */
+  readonly prepare?: (sim: Simulator) => unknown
   /** False: the test waits for the first token itself. Default true. */
   readonly ready?: boolean
 }
 
 export interface LogLine extends LogFields {
   readonly event: string
+  readonly level: LogLevel
 }
 
 /** A simulated iSales and the whole app in front of it, over real sockets. */
@@ -54,10 +58,12 @@ afterEach(async () => {
 /** Opens a world that is closed when the test ends. */
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const sim = await createSimulator(options.simulator)
+  await options.prepare?.(sim)
   const lines: LogLine[] = []
   const events: SessionEvent[] = []
   const logger: Logger = {
-    log: (event, fields = {}) => lines.push({ event, ...fields }),
+    log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
+      lines.push({ event, level, ...fields }),
     flush: () => undefined,
   }
   const app = createApp({

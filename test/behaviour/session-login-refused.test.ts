@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { openTimedWorld } from './session-world.ts'
+
+const MINUTE = 60_000
+
+const REFUSALS = [
+  [400, 400],
+  [401, 401],
+  [403, 403],
+  [404, 404],
+  ['result', 200],
+] as const
+
+test.each(REFUSALS)(
+  'a refused login (%s) is told the client at once, and tried after 5 s, 10 s and then each 15 min',
+  async (loginRejection, status) => {
+    const world = await openTimedWorld({
+      ready: false,
+      env: { ISALES_PASSWORD: 'out-of-date' },
+      simulator: { switches: { loginRejection, lockAfter: 0 } },
+    })
+    await world.settled()
+
+    const answer = await world.tasks()
+
+    expect(answer).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+    expect(answer.header('Retry-After')).toBe('5')
+    await world.pass(46 * MINUTE)
+    expect(world.waits()).toEqual([5000, 10_000, 900_000, 900_000, 900_000, 900_000])
+    expect(world.sim.state()).toMatchObject({ loginAttempts: 6, loginsRejected: 6 })
+    expect((await world.tasks()).header('Retry-After')).toBe('855')
+    const reason = loginRejection === 'result' ? 'result' : 'rejected'
+    const failures = `isales_proxy_auth_failures_total{operation="login",reason="${reason}"}`
+    expect(await world.metric(failures)).toBe(6)
+    expect(await world.metric('isales_proxy_auth_backoff_state{state="guarded"}')).toBe(1)
+    expect(world.lines.find(({ event }) => event === 'guarded')).toMatchObject({ status })
+  },
+)
+
+test('a refused login makes one log line for each change of state', async () => {
+  const world = await openTimedWorld({
+    ready: false,
+    env: { ISALES_PASSWORD: 'out-of-date' },
+    simulator: { switches: { lockAfter: 0 } },
+  })
+
+  await world.pass(46 * MINUTE)
+  world.sim.set({ password: 'out-of-date' })
+  await world.pass(15 * MINUTE)
+
+  expect(world.said()).toEqual(['error login-rejected', 'error guarded', 'info recovered'])
+  expect(world.lines.at(-1)).toMatchObject({ event: 'recovered', failures: 6 })
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test('a login that is refused while the token is good leaves calls and readiness alone', async () => {
+  const world = await openTimedWorld()
+  await world.tasks()
+  world.sim.wrongPassword()
+  world.sim.revokeRefresh()
+
+  await world.pass(290_000)
+
+  expect(world.sim.state().loginsRejected).toBe(3)
+  expect((await world.tasks()).status).toBe(200)
+  expect((await world.probe('/readyz')).status).toBe(200)
+  await world.pass(5000)
+  expect(await world.tasks()).toMatchObject({ status: 503, json: { code: 'no-token' } })
+  const ready = await world.probe('/readyz')
+  expect(ready.status).toBe(503)
+  expect(ready.json).toMatchObject({ reason: 'no-token', lastFailure: 'rejected' })
+})

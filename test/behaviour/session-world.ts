@@ -1,0 +1,73 @@
+import { call, type Answered } from '../support/call.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World, type WorldOptions } from '../support/world.ts'
+
+/** A world whose time stands still until the test moves it: tokens, renewals, back-offs and deadlines go by it. */
+export interface TimedWorld extends World {
+  now(): number
+  /** Lets so many milliseconds go by, stopping at each timer until the exchange that it began has ended. */
+  pass(ms: number): Promise<void>
+  /** Moves the time on without waiting for what that brings about: for an iSales that hangs. */
+  jump(ms: number): Promise<void>
+  /** Waits until no login or refresh is under way. */
+  settled(): Promise<void>
+  /** Waits until so many requests wait for a token. */
+  waiting(requests: number): Promise<void>
+  /** Logins and refreshes that have begun. */
+  exchanges(): number
+  /** Milliseconds that each failure so far said it would wait. */
+  waits(): readonly number[]
+  /** What an operator reads of the session at the default LOG_LEVEL: level and name. */
+  said(): readonly string[]
+  /** The answer of a probe. */
+  probe(path: '/livez' | '/startupz' | '/readyz'): Promise<Answered>
+}
+
+const DATE = Date.parse('2026-03-01T12:00:00Z')
+/** Opens a world that is closed when the test ends. Jitter is even: half of the cap, none in a renewal. */
+export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedWorld> {
+  const clock = manualClock()
+  const startedAt = clock.now()
+  const world = await openWorld({
+    clock,
+    wallClock: () => DATE + clock.now() - startedAt,
+    random: () => 0.5,
+    ...options,
+    simulator: { now: clock.now, ...options.simulator },
+  })
+  const count = (...types: readonly string[]): number =>
+    world.events.filter(({ type }) => types.includes(type)).length
+  const settled = async (): Promise<void> => {
+    await until(() => count('exchange-started') === count('granted', 'failed'))
+  }
+
+  return {
+    ...world,
+    now: clock.now,
+    settled,
+    jump: clock.advance,
+    async waiting(requests) {
+      await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
+    },
+    exchanges: () => count('exchange-started'),
+    waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
+    said: () =>
+      world.lines
+        .filter(({ event, level }) => level !== 'debug' && event !== 'listening')
+        .map(({ event, level }) => `${level} ${event}`),
+    probe: (path) => call(`${world.admin}${path}`),
+    async pass(ms) {
+      const end = clock.now() + ms
+      await settled()
+      for (;;) {
+        const [next] = clock.waiting()
+        if (next === undefined || clock.now() + next > end) break
+        await clock.advance(next)
+        await settled()
+      }
+      await clock.advance(end - clock.now())
+      await settled()
+    },
+  }
+}
