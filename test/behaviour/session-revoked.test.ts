@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
+
+const CALLS = 1000
+
+test('1,000 calls that meet a revoked token are all served, by one new token and one replay each', async () => {
+  const world = await openWorld({
+    env: { CLIENT_DEADLINE: '20s', TOKEN_WAIT: '20s', ISALES_MAX_CONNECTIONS: '1024' },
+  })
+  await world.tasks()
+  world.sim.revoke()
+  // No call is answered before all have been judged.
+  world.sim.hang({ operation: 'business', times: CALLS })
+  const before = world.sim.state()
+
+  const ids = Array.from({ length: CALLS }, (_, index) => `call-${index}`)
+  const calls = Promise.all(
+    ids.map((uniqueId) =>
+      world.request(INTERFACE_PATHS.pushCallOutRlt, {
+        method: 'POST',
+        body: JSON.stringify({ uniqueId, serviceId: 1 }),
+      }),
+    ),
+  )
+  await until(() => world.sim.state().hanging === CALLS, 15_000)
+  world.sim.release()
+  const answers = await calls
+
+  expect(answers.filter(({ status }) => status !== 200)).toEqual([])
+  const { logins, refreshes, businessRejected, duplicates } = world.sim.state()
+  expect(logins + refreshes - before.logins - before.refreshes).toBe(1)
+  expect(duplicates).toBe(0)
+  expect(ids.map((id) => world.sim.executions(id))).toEqual(ids.map(() => 1))
+  // Each rejection was answered by one replay, and each replay healed.
+  expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(businessRejected)
+  expect(businessRejected).toBe(CALLS)
+  expect(await world.metric('isales_proxy_token_rejections_total{status="401"}')).toBe(1)
+}, 30_000)
