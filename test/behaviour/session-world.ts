@@ -1,11 +1,11 @@
 import { call, type Answered } from '../support/call.ts'
-import { manualClock } from '../support/manual-clock.ts'
+import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World, type WorldOptions } from '../support/world.ts'
 
 /** A world whose time stands still until the test moves it: tokens, renewals, back-offs and deadlines go by it. */
 export interface TimedWorld extends World {
-  now(): number
+  readonly clock: ManualClock
   /** Lets so many milliseconds go by, stopping at each timer until the exchange that it began has ended. */
   pass(ms: number): Promise<void>
   /** Moves the time on without waiting for what that brings about: for an iSales that hangs. */
@@ -44,7 +44,7 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
 
   return {
     ...world,
-    now: clock.now,
+    clock,
     settled,
     jump: clock.advance,
     async waiting(requests) {

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { call } from '../support/call.ts'
+import { LOGIN_PATH } from '../../src/simulator/index.ts'
+import { openTimedWorld, type TimedWorld } from './session-world.ts'
+
+/** Another instance logs in as the same user; iSales then ends every session but its. */
+async function loginElsewhere({ sim }: TimedWorld): Promise<void> {
+  const { user, password } = sim.switches
+  const body = JSON.stringify({ user, passwd: password })
+  const { status } = await call(`${sim.origin}${LOGIN_PATH}`, { method: 'POST', body })
+  if (status !== 200) throw new Error(`the other login was answered ${status}`)
+}
+
+test('another instance of the same user is noticed, told, and not fought over', async () => {
+  const world = await openTimedWorld({ simulator: { switches: { singleSession: true } } })
+  await world.tasks()
+  for (let time = 0; time < 2; time += 1) {
+    await loginElsewhere(world)
+    await world.pass(1000)
+    expect((await world.tasks()).status).toBe(200)
+  }
+  expect(world.sim.state().logins).toBe(5)
+
+  await loginElsewhere(world)
+  const rejected = await world.tasks()
+
+  // 5 to 60 s, with even jitter: 32.5 s.
+  expect(rejected).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+  expect(rejected.header('Retry-After')).toBe('33')
+  expect(await world.metric('isales_proxy_session_conflicts_total')).toBe(1)
+  expect(await world.metric('isales_proxy_auth_backoff_state{state="conflict"}')).toBe(1)
+  expect(world.said().at(-1)).toBe('warn conflict')
+  expect(world.lines.find(({ event }) => event === 'conflict')).toMatchObject({
+    holdOffSeconds: 32.5,
+  })
+  await world.pass(30_500)
+  expect(world.sim.state().logins).toBe(6)
+  // One that comes shortly before the hold-off ends waits for the new token.
+  const waited = world.tasks()
+  await world.waiting(1)
+  await world.pass(2000)
+  expect((await waited).status).toBe(200)
+  expect(world.sim.state().logins).toBe(7)
+})
+
+test('a token that is rejected for some calls only stays in use for the others', async () => {
+  const world = await openTimedWorld()
+  for (let time = 0; time < 3; time += 1) {
+    await world.tasks()
+    world.sim.failBusiness({ status: 403 })
+    await world.pass(1000)
+    const { status } = await world.tasks()
+    expect(status).toBe(time < 2 ? 200 : 503)
+  }
+
+  expect((await world.tasks()).status).toBe(200)
+  expect((await world.probe('/readyz')).status).toBe(200)
+  expect(world.exchanges()).toBe(3)
+})
+
+test('two instances that share a user and a single session do not drive each other mad', async () => {
+  const world = await openTimedWorld({ simulator: { switches: { singleSession: true } } })
+  const answers: Promise<{ readonly status: number }>[] = []
+  for (let second = 0; second < 600; second += 1) {
+    // The other one logs in every other second, whatever that does to us.
+    if (second % 2 === 1) await loginElsewhere(world)
+    answers.push(world.tasks())
+    await world.pass(1000)
+  }
+
+  const statuses = await Promise.all(answers.map(async (one) => (await one).status))
+  expect(new Set(statuses)).toEqual(new Set([200, 503]))
+  // Between two hold-offs of half a minute lie two tokens at most, each a refused refresh and a login.
+  const conflicts = await world.metric('isales_proxy_session_conflicts_total')
+  expect(conflicts).toBeGreaterThan(10)
+  expect(conflicts).toBeLessThan(25)
+  expect(world.exchanges()).toBeLessThan(4 * conflicts + 10)
+  expect(world.said().filter((line) => line === 'warn conflict').length).toBeLessThan(4)
+}, 30_000)

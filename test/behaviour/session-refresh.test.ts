@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest'
+import { openTimedWorld } from './session-world.ts'
+
+const RENEWAL = 240_000
+
+test('a token is refreshed ahead of its end, and calls go on', async () => {
+  const world = await openTimedWorld()
+
+  await world.pass(RENEWAL)
+
+  expect(world.sim.state()).toMatchObject({ logins: 1, refreshes: 1 })
+  expect((await world.tasks()).status).toBe(200)
+  const attempts = 'isales_proxy_auth_attempts_total{operation="refresh",outcome="success"}'
+  expect(await world.metric(attempts)).toBe(1)
+})
+
+test('a refresh token that has ended is not tried: a login follows at once', async () => {
+  const world = await openTimedWorld({ simulator: { switches: { refreshLifetime: 200 } } })
+
+  await world.pass(RENEWAL)
+
+  expect(world.sim.state()).toMatchObject({ logins: 2, refreshAttempts: 0 })
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test.each([400, 401, 403, 500, 'result'] as const)(
+  'a refresh that is refused (%s) is followed by a login, and calls go on',
+  async (refreshRejection) => {
+    const world = await openTimedWorld({ simulator: { switches: { refreshRejection } } })
+    world.sim.revokeRefresh()
+
+    await world.pass(RENEWAL + 500)
+
+    expect(world.sim.state()).toMatchObject({ logins: 2, refreshesRejected: 1 })
+    expect((await world.tasks()).status).toBe(200)
+    // The refresh token that came with the login is tried again.
+    await world.pass(RENEWAL)
+    expect(world.sim.state()).toMatchObject({ logins: 2, refreshes: 1 })
+  },
+)
+
+test('refresh tokens that can be used once are used once each', async () => {
+  const world = await openTimedWorld({ simulator: { switches: { rotate: true } } })
+
+  await world.pass(5 * RENEWAL)
+
+  expect(world.sim.state()).toMatchObject({ logins: 1, refreshes: 5, refreshesRejected: 0 })
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test('an answer to a refresh without a refresh token leaves the one of before in use', async () => {
+  const world = await openTimedWorld()
+  world.sim.set({ omit: ['refreshToken', 'refreshExpirationTime'] })
+
+  await world.pass(5 * RENEWAL)
+
+  expect(world.sim.state()).toMatchObject({ logins: 1, refreshes: 5 })
+})
+
+test.each([404, 405])(
+  'a refresh path that answers %i is not asked again by this process',
+  async (status) => {
+    const world = await openTimedWorld()
+    world.sim.failRefresh({ status })
+
+    await world.pass(5 * RENEWAL)
+
+    expect(world.sim.state()).toMatchObject({ refreshAttempts: 1, logins: 6 })
+    expect((await world.tasks()).status).toBe(200)
+    expect(world.said().filter((line) => line.includes('refresh'))).toEqual([
+      'warn refresh-refused',
+    ])
+  },
+)
+
+test('a refresh that goes astray is followed by a login after the back-off, and calls go on', async () => {
+  const world = await openTimedWorld()
+  world.sim.reset({ operation: 'refresh' })
+
+  await world.pass(RENEWAL + 249)
+  expect(world.sim.state()).toMatchObject({ logins: 1, refreshAttempts: 1 })
+  expect((await world.tasks()).status).toBe(200)
+  await world.pass(1)
+
+  expect(world.sim.state()).toMatchObject({ logins: 2, refreshAttempts: 1 })
+})
+
+test('a revoked token is refreshed; when that gives it back, a login follows at once', async () => {
+  const world = await openTimedWorld()
+  await world.tasks()
+  const [token = ''] = world.sim.issued()
+  world.sim.revoke()
+  world.sim.set({ refreshHeader: false })
+  const grant = { token, tokenExpirationTime: 300, refreshToken: 'r' }
+  world.sim.failRefresh({ status: 200, body: { result: 0, resultData: grant } })
+
+  expect((await world.tasks()).status).toBe(200)
+
+  expect(world.sim.state()).toMatchObject({ refreshAttempts: 1, logins: 2 })
+})
+
+test.each([
+  ['english', {}],
+  [
+    'chinese',
+    {
+      ISALES_TOKEN_HEADERS: 'Authentication',
+      ISALES_TOKEN_FIELD: 'refreshToken',
+      ISALES_REFRESH_HEADER_TOKEN: 'refreshToken',
+    },
+  ],
+] as const)('in the %s edition all of it works alike', async (edition, env) => {
+  const world = await openTimedWorld({ env, simulator: { switches: { edition } } })
+  for (let renewal = 0; renewal < 20; renewal += 1) {
+    await world.pass(RENEWAL)
+    expect((await world.tasks()).status).toBe(200)
+  }
+  world.sim.revoke()
+
+  expect((await world.tasks()).status).toBe(200)
+  expect(world.sim.state().refreshes).toBeGreaterThan(10)
+  expect(world.sim.state().businessRejected).toBe(1)
+})
