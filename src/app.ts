@@ -125,6 +125,7 @@ export function createApp(options: AppOptions): App {
     async stop() {
       running.draining = true
       logger.log('draining', { inFlight: running.inFlight })
+      proxy.retire()
       await delay(config.drainDelay)
       for (const one of watches) one.close()
       session.keeper.stop()

@@ -149,9 +149,14 @@ export function createConnections(options: ConnectionsOptions) {
     else if (!response.headersSent) answer(response, 'request-timeout')
   }
 
-  /** From here on every answer closes its connection; those without a request in progress close now. */
-  function drain(): void {
+  /** From here on every answer closes its connection. */
+  function retire(): void {
     draining = true
+  }
+
+  /** As `retire`, and connections without a request in progress close now. */
+  function drain(): void {
+    retire()
     for (const connection of connections.values()) {
       // The last one only: behind an answer that says close, no other is sent.
       const last = connection.open.at(-1)
@@ -179,6 +184,7 @@ export function createConnections(options: ConnectionsOptions) {
     takeOver,
     answer,
     sweep,
+    retire,
     drain,
   }
 }

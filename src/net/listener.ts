@@ -53,6 +53,11 @@ export interface Listener {
   /** @throws ListenError, or what the TLS files are guilty of. */
   start(): Promise<ListenerAddress>
   /**
+   * Serves on, and every answer closes its connection: behind a load balancer, clients move to another proxy between two
+   * requests. A connection that is closed when it is idle may meet the next request on its way, which is lost.
+   */
+  retire(): void
+  /**
    * Accepts no more, closes idle connections, lets requests in progress end; after `grace` milliseconds
    * what is left is cut. A Unix socket is removed.
    */
@@ -156,7 +161,7 @@ export function createListener(options: ListenerOptions): Listener {
     server.close()
   }
 
-  return { start, stop, connections: () => sockets.size }
+  return { start, retire: connections.retire, stop, connections: () => sockets.size }
 }
 
 /** What a Hono app has for us. */

@@ -4,6 +4,7 @@ import type { IContainer } from 'kubernetes-models/v1/Container'
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { parse } from 'yaml'
 import { loadConfig, type Loaded } from '../../src/config/load.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { ciFile, createDependent, render, type Dependent } from './support/chart.ts'
 import { faults, ofKind, parseManifests, podSpec, type Manifest } from './support/manifests.ts'
 import { ROOT, run, succeed } from './support/run.ts'
@@ -25,13 +26,26 @@ const deploymentOf = (manifests: readonly Manifest[]): IPodSpec =>
 const environment = ({ env = [] }: IContainer): Record<string, string | undefined> =>
   Object.fromEntries(env.map(({ name, value }) => [name, value]))
 
-/** What the program says to this environment, each mounted file holding something that fits. */
+const certificates = makeCertificates()
+/** What is mounted; every other file of a mount is a short text. */
+const MOUNTED: Readonly<Record<string, string>> = {
+  '/run/isales/tls/tls.crt': certificates.server.cert,
+  '/run/isales/tls/tls.key': certificates.server.key,
+  '/run/isales/tls/ca.crt': certificates.ca.cert,
+  '/run/isales/ca/ca.crt': certificates.ca.cert,
+  '/run/isales/client/tls.crt': certificates.client.cert,
+  '/run/isales/client/tls.key': certificates.client.key,
+}
+
+/** What the program says to this environment, with those files. */
 const configure = (container: IContainer): Loaded =>
-  loadConfig(environment(container), (path) =>
-    path.startsWith('/run/isales/credentials/')
-      ? { ok: true, bytes: Buffer.from('a text of more than thirty-two bytes'.slice(0, 49)) }
-      : { ok: false, problem: 'missing' },
-  )
+  loadConfig(environment(container), (path) => {
+    const credential = path.startsWith('/run/isales/credentials/')
+    const text = credential ? 'a text of more than thirty-two bytes' : MOUNTED[path]
+    return text === undefined
+      ? { ok: false, problem: 'missing' }
+      : { ok: true, bytes: Buffer.from(text) }
+  })
 
 /** What keeps a pod out of a namespace that enforces the restricted Pod Security Standard. */
 const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {

@@ -27,6 +27,22 @@ test('a drain lets the request in flight end, and its answer closes the connecti
   expect(listener.connections()).toBe(0)
 })
 
+test('one that retires serves on, new connections too, and every answer closes its connection', async () => {
+  const { port, listener } = await startListener(answerOk)
+  const kept = await connectRaw({ port })
+  await kept.send(GET)
+  await kept.read()
+  listener.retire()
+  const fresh = await connectRaw({ port })
+  await kept.send(GET)
+  await fresh.send(GET)
+  for (const client of [kept, fresh]) {
+    const [answer] = await answersOf(client)
+    expect([answer?.status, answer?.header('connection')]).toEqual([200, 'close'])
+  }
+  await listener.stop(LONG)
+})
+
 test('connections without a request are closed at once', async () => {
   const { port, listener } = await startListener(answerOk)
   const used = await connectRaw({ port })
