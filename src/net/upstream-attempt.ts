@@ -66,7 +66,8 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   }
 
   onData(chunk: Buffer): boolean {
-    this.#handler.onResponseData(this, chunk)
+    // The parser goes on after each pause with a piece of no bytes; passed on, it would cost a write of its own.
+    if (chunk.length > 0) this.#handler.onResponseData(this, chunk)
     return !this.#paused
   }
 
