@@ -1,0 +1,137 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Simulator } from '../../src/simulator/index.ts'
+import { until } from '../support/until.ts'
+import { openTimedWorld, type TimedWorld } from './session-world.ts'
+
+/** Milliseconds of real time within which a change is noticed. */
+const NOTICED = 2000
+
+let volume: string
+let version: number
+
+beforeEach(() => {
+  volume = mkdtempSync(join(tmpdir(), 'secret-volume-'))
+  version = 0
+})
+afterEach(() => rmSync(volume, { recursive: true }))
+
+/** How Kubernetes renews a mounted Secret: a directory with the new files, and one rename that makes `..data` lead there. */
+function mount(password: string): void {
+  version += 1
+  const directory = `..version-${version}`
+  mkdirSync(join(volume, directory))
+  writeFileSync(join(volume, directory, 'password'), password)
+  symlinkSync(directory, join(volume, '..data_tmp'))
+  renameSync(join(volume, '..data_tmp'), join(volume, '..data'))
+  if (version === 1) symlinkSync(join('..data', 'password'), join(volume, 'password'))
+  else rmSync(join(volume, `..version-${version - 1}`), { recursive: true })
+}
+
+const edit = (password: string): void => writeFileSync(join(volume, 'password'), password)
+
+const openWithSecret = (prepare: (sim: Simulator) => unknown = () => undefined) =>
+  openTimedWorld({
+    ready: false,
+    simulator: { switches: { password: 'old-password', lockAfter: 0 } },
+    env: { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: join(volume, 'password') },
+    prepare,
+  })
+
+const noticed = (world: TimedWorld): Promise<unknown> =>
+  until(() => world.events.some(({ type }) => type === 'credentials-changed'), NOTICED)
+
+const operations = (world: TimedWorld): readonly string[] =>
+  world.events.flatMap((event) => (event.type === 'exchange-started' ? [event.operation] : []))
+
+test.each([
+  ['mounted Secret whose ..data link is swapped', mount],
+  ['plain file that is edited', edit],
+] as const)(
+  'a password that changed in a %s is logged in with at once; the old token serves until then',
+  async (_, change) => {
+    change('old-password')
+    const world = await openWithSecret()
+    await until(() => world.events.some(({ type }) => type === 'granted'))
+    await world.tasks()
+    world.sim.wrongPassword({ password: 'new-password' })
+    world.sim.hang({ operation: 'login' })
+
+    change('new-password')
+    await noticed(world)
+    await until(() => world.sim.state().hanging === 1)
+
+    expect((await world.tasks()).status).toBe(200)
+    expect(tokensSent(world)).toHaveLength(1)
+    world.sim.release()
+    await world.settled()
+    expect((await world.tasks()).status).toBe(200)
+    expect(tokensSent(world)).toHaveLength(2)
+    // A refresh would have proved nothing of the new password.
+    expect(operations(world)).toEqual(['login', 'login'])
+    expect(world.sim.state()).toMatchObject({ loginsRejected: 0, businessRejected: 0 })
+    expect(world.said()).toEqual(['info logged-in', 'info secret-reloaded', 'info logged-in'])
+  },
+)
+
+test('a new password that is refused leaves the old token in use to its end', async () => {
+  mount('old-password')
+  const world = await openWithSecret()
+  await until(() => world.events.some(({ type }) => type === 'granted'))
+
+  mount('mistyped')
+  await noticed(world)
+  await world.settled()
+  await world.pass(290_000)
+
+  expect((await world.tasks()).status).toBe(200)
+  expect(world.sim.state().wrongPasswords).toBeGreaterThan(0)
+  await world.pass(5000)
+  expect((await world.tasks()).json.code).toBe('no-token')
+})
+
+test('a corrected password ends the back-off of the refused one, and its count of refusals', async () => {
+  mount('mistyped')
+  const world = await openWithSecret()
+  await world.pass(60_000)
+  expect(await world.metric('isales_proxy_auth_backoff_state{state="guarded"}')).toBe(1)
+  expect(world.sim.state().wrongPasswords).toBe(3)
+
+  // Wrong again: counted from the beginning, 5 s and not 15 min.
+  mount('mistyped-again')
+  await noticed(world)
+  await world.settled()
+  expect(world.sim.state().wrongPasswords).toBe(4)
+  expect(world.waits().at(-1)).toBe(5000)
+
+  mount('old-password')
+  await until(() => world.events.at(-1)?.type === 'granted', NOTICED)
+  expect((await world.tasks()).status).toBe(200)
+  expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
+  expect(await world.metric('isales_proxy_credential_reloads_total{outcome="success"}')).toBe(2)
+})
+
+test('a password that changes while the old one is being tried is tried next', async () => {
+  mount('mistyped')
+  const world = await openWithSecret((sim) => sim.hang({ operation: 'login' }))
+  await until(() => world.sim.state().hanging === 1)
+
+  mount('old-password')
+  await noticed(world)
+  world.sim.release()
+
+  await until(() => world.events.at(-1)?.type === 'granted')
+  expect((await world.tasks()).status).toBe(200)
+  expect(world.sim.state()).toMatchObject({ loginAttempts: 2, wrongPasswords: 1 })
+})
+
+/** Every token that a business call was carried out with. */
+function tokensSent({ sim }: TimedWorld): readonly string[] {
+  const values = sim.requests().map(({ rawHeaders }) => {
+    const at = rawHeaders.findIndex((name) => name.toLowerCase() === 'authorization')
+    return rawHeaders[at + 1] ?? ''
+  })
+  return [...new Set(values)]
+}
