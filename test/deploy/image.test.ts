@@ -108,6 +108,7 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
       '--read-only-tmpfs=false',
       '--cap-drop=ALL',
       '--security-opt=no-new-privileges',
+      '--ulimit=core=0',
       '--memory=128m',
       '--memory-swap=128m',
       `--volume=${home}:/run/isales:ro`,
@@ -123,7 +124,9 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
   })
 
   it('has no right that it could lose', async () => {
-    const status = await readFile(`/proc/${await inspect('{{.State.Pid}}')}/status`, 'utf8')
+    const process = `/proc/${await inspect('{{.State.Pid}}')}`
+    const status = await readFile(`${process}/status`, 'utf8')
+    expect(await readFile(`${process}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m)
     expect(status).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m)
     expect(status).toMatch(/^CapEff:\t0+$/m)
     expect(status).toMatch(/^CapBnd:\t0+$/m)

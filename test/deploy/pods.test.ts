@@ -12,6 +12,7 @@ import { installed, newest, older } from './support/tools.ts'
 
 const tools = await newest()
 const helm = tools?.helm ?? ''
+const olderHelm = (await older())?.helm ?? ''
 const promtool = await installed('promtool')
 const NAME = 'isales-auth-proxy'
 
@@ -135,6 +136,23 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
       expect(await faults(manifests)).toEqual([])
     },
   )
+
+  it('is the same under an alias, whose scope is passed to the templates', async () => {
+    const aliased = await createDependent(helm, 'proxy')
+    const manifests = await aliased.render('sidecar')
+    await aliased.remove()
+    expect(deploymentOf(manifests)).toEqual(deploymentOf(await pods.sidecar()))
+    expect(ofKind(manifests, 'Deployment')).toHaveLength(1)
+  })
+
+  it.skipIf(olderHelm === '')('is the same with the older helm', async () => {
+    const old = await createDependent(olderHelm)
+    const sidecars = [await old.render('sidecar'), await old.render('sidecar-classic')]
+    await old.remove()
+    expect(sidecars).toEqual([await pods.sidecar(), await pods['sidecar-classic']()])
+    const standalone = await render(olderHelm, ciFile('standalone-everything'))
+    expect(standalone).toEqual(await pods['standalone-everything']())
+  })
 
   it('listens on loopback as a sidecar, and demands a login where the network can reach it', async () => {
     const sidecar = configure(proxyIn(deploymentOf(await pods.sidecar())))

@@ -36,18 +36,31 @@ export interface Dependent {
   remove(): Promise<void>
 }
 
-/** Builds a copy of the chart `test/deploy/cti-obs`, the proxy's chart packed into it as people do. */
-export const createDependent = async (helm: string): Promise<Dependent> => {
+/**
+ * Builds a copy of the chart `test/deploy/cti-obs`, the proxy's chart packed into it as people do; with an alias, under
+ * that name.
+ */
+export const createDependent = async (helm: string, alias?: string): Promise<Dependent> => {
   const home = await mkdtemp(join(tmpdir(), 'dependent-'))
   const parent = join(home, 'cti-obs')
   await cp(join(ROOT, 'test/deploy/cti-obs'), parent, { recursive: true })
   await cp(CHART, join(home, 'isales-auth-proxy'), { recursive: true })
+  const edit = async (file: string, change: (text: string) => string) => {
+    const path = join(parent, file)
+    await writeFile(path, change(await readFile(path, 'utf8')))
+  }
+  if (alias !== undefined) {
+    await edit('Chart.yaml', (text) => `${text}    alias: ${alias}\n`)
+    await edit('templates/deployment.yaml', (text) =>
+      text.replaceAll('" . |', `" .Subcharts.${alias} |`),
+    )
+  }
   await succeed(helm, ['dependency', 'build', parent])
   return {
     async render(ci) {
       const values: unknown = parse(await readFile(ciFile(ci), 'utf8'))
       const file = join(home, `${ci}.yaml`)
-      await writeFile(file, stringify({ 'isales-auth-proxy': values }))
+      await writeFile(file, stringify({ [alias ?? 'isales-auth-proxy']: values }))
       return parseManifests(await succeed(helm, ['template', 'obs', parent, '--values', file]))
     },
     remove: () => rm(home, { recursive: true }),
