@@ -291,7 +291,10 @@ function watchFilesOf(
       try {
         session.upstream.reload(readUpstreamTls(tlsFiles))
       } catch (error) {
-        logger.log('secret-unreadable', { setting: 'ISALES_CA_FILE', error })
+        logger.log('secret-unreadable', {
+          setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',
+          error,
+        })
       }
     }),
   ]
