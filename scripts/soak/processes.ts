@@ -100,6 +100,8 @@ export async function startProxy({ program, env, onConflict }: ProxyOptions): Pr
     env: { PATH: process.env['PATH'], LOG_FORMAT: 'json', LOG_LEVEL: 'debug', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  // Also while it is stopped, and whatever ends this process.
+  process.once('exit', () => child.kill('SIGKILL'))
   const events = new Map<string, number>()
   const lines = createInterface({ input: child.stdout })
   const origin = await new Promise<string>((resolve, reject) => {

@@ -1,0 +1,199 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  INTERFACE_PATHS,
+  LOGIN_PATH,
+  REFRESH_PATH,
+  type Simulator,
+} from '../../src/simulator/index.ts'
+import { builtProgram } from '../cli/program.ts'
+import { call } from '../support/call.ts'
+import { CANARIES, leaks } from '../support/canaries.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import {
+  directory,
+  environment,
+  openIsales,
+  post,
+  serve,
+  shown,
+  tasks,
+  ticket,
+  whole,
+} from './secrets-stand.ts'
+
+const start = builtProgram()
+const SECRET_TEXT = Object.values(CANARIES).join(' ')
+
+describe('no secret is shown', () => {
+  test('the search itself finds a secret in each of its spellings', () => {
+    const { password } = CANARIES
+    expect(leaks(`x ${password} y`)).toEqual(['password'])
+    expect(leaks(JSON.stringify({ passwd: password }))).toEqual(['password'])
+    expect(leaks(`Basic ${Buffer.from(`${password}:more`).toString('base64')}`)).toEqual([
+      'password',
+    ])
+    expect(leaks(Buffer.from(password).toString('hex'))).toEqual(['password'])
+    expect(leaks(`?passwd=${encodeURIComponent(password)}`)).toEqual(['password'])
+    expect(leaks('a token: t1.abc', ['t1.abc'])).toEqual(['t1.abc'])
+    expect(leaks('canary')).toEqual([])
+  })
+
+  test('while all goes well, a token is revoked, refreshed and refused', async () => {
+    const sim = await openIsales({ switches: { tokenLifetime: 2 } })
+    const served = await serve(start, environment(sim.origin))
+    await served.program.line('logged-in')
+    const token = await ticket(served)
+    expect((await tasks(served, token)).status).toBe(200)
+    sim.revoke()
+    expect((await tasks(served, token)).status).toBe(200)
+    await served.program.line('renewed')
+    sim.failRefresh({ status: 403, body: sim.issued().join(' ') })
+    await served.program.line('refresh-refused')
+    sim.badToken({ kind: 'missing', operation: 'refresh', times: 'always' })
+    sim.failLogin({ status: 500, body: sim.issued().join(' '), times: 'always' })
+    await until(() => sim.state().loginAttempts > 3, 10_000)
+
+    expect(sim.issued().length).toBeGreaterThan(3)
+    expect(leaks(await shown(served), [...sim.issued(), token])).toEqual([])
+  }, 30_000)
+
+  const GRANT = {
+    token: CANARIES.answeredToken,
+    tokenExpirationTime: 300,
+    refreshToken: CANARIES.answeredRefresh,
+    refreshExpirationTime: 3600,
+  }
+  test.each<readonly [string, (sim: Simulator) => void]>([
+    ['refuses with a status', (sim) => sim.failLogin({ status: 403, body: SECRET_TEXT })],
+    ['refuses by result', (sim) => sim.answerLogin({ body: { result: 7, message: SECRET_TEXT } })],
+    ['answers a secret as result', (sim) => sim.answerLogin({ body: { result: SECRET_TEXT } })],
+    ['asks for patience', (sim) => sim.failLogin({ status: 429, retryAfter: SECRET_TEXT })],
+    ['fails', (sim) => sim.failLogin({ status: 500, body: SECRET_TEXT })],
+    ['answers a page', (sim) => sim.answerLogin({ body: SECRET_TEXT, contentType: 'text/html' })],
+    ['names a strange type', (sim) => sim.answerLogin({ body: '{}', contentType: SECRET_TEXT })],
+    [
+      'answers cut JSON',
+      (sim) =>
+        sim.answerLogin({ body: JSON.stringify({ result: 0, resultData: GRANT }).slice(0, -9) }),
+    ],
+    [
+      'answers a token that no field can hold',
+      (sim) =>
+        sim.answerLogin({
+          body: { result: 0, resultData: { ...GRANT, token: `${CANARIES.answeredToken}\r\n` } },
+        }),
+    ],
+    [
+      'answers a token where the lifetime belongs',
+      (sim) =>
+        sim.answerLogin({
+          body: { result: 0, resultData: { ...GRANT, tokenExpirationTime: SECRET_TEXT } },
+        }),
+    ],
+    ['redirects', (sim) => sim.redirect({ operation: 'login', location: `/${SECRET_TEXT}` })],
+    ['cuts its answer', (sim) => sim.reset({ operation: 'login', at: 'mid-body' })],
+  ])('when iSales %s at login', async (_how, spoil) => {
+    const sim = await openIsales()
+    spoil(sim)
+    const served = await serve(start, environment(sim.origin))
+    await until(() =>
+      served.program
+        .lines()
+        .find(({ event }) =>
+          ['login-failed', 'login-rejected', 'logged-in', 'recovered'].includes(event),
+        ),
+    )
+    const token = await ticket(served)
+    const answer = await tasks(served, token)
+    const secrets = [...sim.issued(), token]
+    expect(leaks(whole(answer), secrets)).toEqual([])
+    expect(leaks(await shown(served), secrets)).toEqual([])
+
+    sim.clear()
+    spoil(sim)
+    const live = start(['check', '--live'], environment(sim.origin))
+    await live.ended
+    expect(live.stdout()).toContain('ISALES_PASSWORD')
+    expect(leaks(live.stdout() + live.stderr(), sim.issued())).toEqual([])
+  })
+
+  test('when TLS fails, and in `check --live` of it', async () => {
+    const { stranger, ca } = makeCertificates()
+    const sim = await openIsales({ tls: stranger })
+    const file = join(directory, 'ca.pem')
+    writeFileSync(file, ca.cert)
+    const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
+    const served = await serve(start, env)
+    expect((await served.program.line('login-failed'))['reason']).toBe('tls')
+    const answer = await tasks(served, await ticket(served))
+    expect(answer.json.code).toBe('no-token')
+    expect(leaks(whole(answer))).toEqual([])
+    expect(leaks(await shown(served))).toEqual([])
+    const live = start(['check', '--live'], env)
+    expect((await live.ended).code).not.toBe(0)
+    expect(leaks(live.stdout() + live.stderr())).toEqual([])
+  })
+
+  test('in what is refused to a client that sends secrets where they do not belong', async () => {
+    const sim = await openIsales()
+    const served = await serve(start, environment(sim.origin))
+    await served.program.line('logged-in')
+    const { proxy } = served
+    const secret = encodeURIComponent(CANARIES.password)
+    const bearer = { Authorization: `Bearer ${CANARIES.clientToken}` }
+    const answers = await Promise.all([
+      post(`${proxy}${LOGIN_PATH}`, { user: 'cti', passwd: CANARIES.wrongPassword }),
+      post(`${proxy}${LOGIN_PATH}`, `{"user": "cti", "passwd": "${CANARIES.wrongPassword}`),
+      post(`${proxy}${REFRESH_PATH}`, { refreshToken: CANARIES.clientToken }),
+      post(`${proxy}${INTERFACE_PATHS.getTask}`, {}, bearer),
+      call(`${proxy}/elsewhere?passwd=${secret}`, { headers: bearer }),
+      call(`${proxy}/rest/isales/..%2fup?passwd=${secret}`, { headers: bearer }),
+      call(`${proxy}/`, { headers: { ...bearer, Host: CANARIES.clientToken } }),
+      call(`${proxy}/`, { headers: { ...bearer, Origin: `http://${CANARIES.clientToken}` } }),
+      call(`${proxy}/`, { headers: { ...bearer, Expect: CANARIES.clientToken } }),
+      call(`${proxy}/`, { headers: { ...bearer, 'X-Long': CANARIES.clientToken.repeat(4000) } }),
+    ])
+    const raw = await connectRaw({ port: Number(new URL(proxy).port) })
+    await raw.send(`GET /${CANARIES.clientToken} HTTP/9.9\r\n${CANARIES.clientToken}\r\n\r\n`)
+    const malformed = await raw.read()
+    raw.destroy()
+
+    expect(answers.map(({ status }) => status).every((status) => status >= 400)).toBe(true)
+    expect(leaks(answers.map(whole).join('\n'), sim.issued())).toEqual([])
+    expect(malformed.status).toBeGreaterThanOrEqual(400)
+    expect(leaks(JSON.stringify(malformed) + malformed.body.toString())).toEqual([])
+    expect(leaks(await shown(served), sim.issued())).toEqual([])
+  })
+
+  test('when iSales echoes the token: the field is dropped, the body is relayed as it is', async () => {
+    const sim = await openIsales({ switches: { echoToken: true } })
+    const served = await serve(start, environment(sim.origin))
+    await served.program.line('logged-in')
+    const answer = await tasks(served, await ticket(served))
+    expect(answer.status).toBe(200)
+    expect(answer.header('X-Echo-Token')).toBeUndefined()
+    expect(leaks(answer.rawHeaders.join('\n'), sim.issued())).toEqual([])
+    expect(answer.json['echo']).toBe(sim.issued()[0])
+    expect(leaks(await shown(served), sim.issued())).toEqual([])
+  })
+
+  test('when a mounted password changes, and when its file is spoilt', async () => {
+    const sim = await openIsales()
+    const file = join(directory, 'password')
+    writeFileSync(file, CANARIES.password)
+    const { ISALES_PASSWORD: _, ...env } = environment(sim.origin)
+    const served = await serve(start, { ...env, ISALES_PASSWORD_FILE: file })
+    await served.program.line('logged-in')
+    sim.set({ password: CANARIES.rotated })
+    writeFileSync(file, CANARIES.rotated)
+    await served.program.line('secret-reloaded')
+    await until(() => sim.state().logins === 2, 10_000)
+    writeFileSync(file, `${CANARIES.rotated}\u0000${CANARIES.wrongPassword}`.repeat(9000))
+    await served.program.line('secret-unreadable')
+    expect(leaks(await shown(served), sim.issued())).toEqual([])
+  }, 20_000)
+})
