@@ -79,7 +79,8 @@ function earlyEnds(random: Random, end: number): Act[] {
 
 type Make = (random: Random, at: number) => readonly [Act, ...Act[]]
 
-const OPERATIONS = ['login', 'refresh', 'business'] as const
+/** Half of the faults meet business calls: only those can be lost or doubled. */
+const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
 const command = (at: number, name: string, input: Readonly<Record<string, unknown>> = {}): Act => ({
   at,
   kind: 'command',
