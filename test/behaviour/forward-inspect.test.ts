@@ -1,0 +1,145 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { answerBytes, type RawRequest, type Step } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+import { get, openStand, post, type StandOptions } from '../proxy/stand.ts'
+
+const REJECTED = '{"result":7,"resultDesc":"expired"}'
+const GOOD = '{"result":0}'
+const OK = 'HTTP/1.1 200 OK\r\n'
+const ENV = { ISALES_REJECTED_RESULTS: '7' }
+
+/** Rejects the first token by a 200. */
+const rejecting =
+  (rejection: Step) =>
+  (request: RawRequest): Step =>
+    request.header('authorization') === 'Bearer token-1' ? rejection : answerBytes(GOOD)
+
+const open = (answer: StandOptions['answer'], env: Readonly<Record<string, string>> = ENV) =>
+  openStand({ ...(answer === undefined ? {} : { answer }), env })
+
+function gzipped(text: string): Buffer {
+  const body = gzipSync(text)
+  const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${body.length}\r\nETag: "a"\r\n\r\n`
+  return Buffer.concat([Buffer.from(head), body])
+}
+
+describe('a 200 whose result says that the token is bad', () => {
+  it.each<[string, Step]>([
+    ['of known length', answerBytes(REJECTED)],
+    ['in chunks', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\n{"res\r\n7\r\nult":7}\r\n0\r\n\r\n`],
+    ['in gzip', gzipped(REJECTED)],
+  ])('%s is healed by one login and one replay', async (_, rejection) => {
+    const stand = await open(rejecting(rejection))
+    expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: GOOD })
+    expect(stand.logins()).toBe(2)
+    expect(stand.business().map(({ body }) => body.toString())).toEqual(['x', 'x'])
+    expect(await stand.metric('replays_total{outcome="healed"}')).toBe(1)
+  })
+
+  it('is relayed as it came when the setting is off', async () => {
+    const stand = await open(rejecting(answerBytes(REJECTED)), {})
+    expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: REJECTED })
+    expect(stand.logins()).toBe(1)
+  })
+
+  it('a second time is relayed, and not replayed again', async () => {
+    const stand = await open(() => answerBytes(REJECTED, { fields: ['A: b'] }))
+    const answer = await stand.exchange(post('x'))
+    expect(answer).toMatchObject({ status: 200, text: REJECTED })
+    expect(answer.header('a')).toBe('b')
+    expect(stand.business()).toHaveLength(2)
+    expect(await stand.metric('replays_total{outcome="rejected"}')).toBe(1)
+  })
+
+  it('to a request that was not kept is relayed', async () => {
+    const stand = await open(rejecting(answerBytes(REJECTED)))
+    const answer = await stand.exchange(post('x'.repeat(70_000)))
+    expect(answer).toMatchObject({ status: 200, text: REJECTED })
+    await until(() => stand.logins() === 2)
+    expect(stand.business()).toHaveLength(1)
+  })
+})
+
+describe('an answer that is looked into', () => {
+  it('and is good comes as it came, its coding with it', async () => {
+    const stand = await open(() => gzipped(GOOD))
+    const answer = await stand.exchange(post('x'))
+    expect(gunzipSync(answer.body).toString()).toBe(GOOD)
+    expect(answer.header('content-encoding')).toBe('gzip')
+    expect(answer.header('etag')).toBe('"a"')
+    expect(stand.logins()).toBe(1)
+  })
+
+  it.each([
+    ['64 KiB', 64 * 1024, 'length'],
+    ['64 KiB and a byte', 64 * 1024 + 1, 'chunked'],
+    ['1 MiB', 1024 * 1024, 'chunked'],
+  ])('of %s in chunks comes whole, %i bytes (%s)', async (_, size, framing) => {
+    const body = `{"result":7,"padding":"${'x'.repeat(size - 25)}"}`
+    const head = `${OK}Transfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n`
+    const stand = await open((request) =>
+      request.header('authorization') === 'Bearer token-1'
+        ? `${head}${body}\r\n0\r\n\r\n`
+        : answerBytes(GOOD),
+    )
+    const answer = await stand.exchange(post('x'))
+    expect(answer.text === (framing === 'length' ? GOOD : body)).toBe(true)
+    expect(answer.framing).toBe(framing)
+  })
+
+  it('without a body, or to HEAD, keeps its length', async () => {
+    const stand = await open(() => `${OK}Content-Length: 42\r\n\r\n`)
+    const answer = await stand.exchange(get([], { method: 'HEAD' }), { method: 'HEAD' })
+    expect(answer.header('content-length')).toBe('42')
+  })
+
+  it.each<[string, readonly Step[], number]>([
+    ['cut', [`${OK}Content-Length: 10\r\n\r\n{"res`, { close: 'end' }], 502],
+    ['late', [`${OK}Content-Length: 10\r\n\r\n{"res`, { waitMs: 900 }], 504],
+    [
+      'in gzip and chunks',
+      [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`],
+      502,
+    ],
+  ])('and is %s is never passed on half', async (_, steps, status) => {
+    const stand = await open(() => steps, { ...ENV, CLIENT_DEADLINE: '400ms' })
+    const answer = await stand.exchange(post('x'))
+    expect(answer.status).toBe(status)
+    expect(JSON.parse(answer.text)).toMatchObject({ sent: 'unknown' })
+    expect(stand.business()).toHaveLength(1)
+  })
+
+  it('behind one of another status is not: nothing is held back', async () => {
+    const stand = await open(() => [
+      `HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\n`,
+      { waitMs: 200 },
+      'late',
+    ])
+    const client = await stand.connect()
+    const startedAt = performance.now()
+    await client.send(post('x'))
+    await until(() => client.received() > 0)
+    expect(performance.now() - startedAt).toBeLessThan(150)
+    expect(await client.read()).toMatchObject({ status: 500, text: 'late' })
+    client.destroy()
+  })
+})
+
+describe('OBS_REWRITE_INTERFACE', () => {
+  it('gives the answer that names iSales another body, in a framing of its own', async () => {
+    const path = '/rest/isales/v1/openapi/obs/business/interface'
+    const isales: { origin?: string } = {}
+    const stand = await open(() => gzipped(JSON.stringify({ getTask: `${isales.origin}/x` })), {
+      OBS_REWRITE_INTERFACE: 'true',
+    })
+    isales.origin = stand.upstream.origin
+    const answer = await stand.exchange(
+      get([], { path }).replace('Host: localhost', `Host: localhost:${stand.port}`),
+    )
+    expect(JSON.parse(answer.text)).toEqual({ getTask: `http://localhost:${stand.port}/x` })
+    expect(answer.framing).toBe('length')
+    expect(answer.header('content-encoding')).toBeUndefined()
+    expect(answer.header('etag')).toBeUndefined()
+  })
+})

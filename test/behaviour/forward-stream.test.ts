@@ -1,0 +1,222 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { RawClient } from '../support/raw-client.ts'
+import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+import { chunkedPost, get, openStand, PATH, post } from '../proxy/stand.ts'
+
+const OK = 'HTTP/1.1 200 OK\r\n'
+const MIB = 1024 * 1024
+const PIECE = Buffer.alloc(64 * 1024, 'x')
+/** What the kernel may hold on two connections, and then some. */
+const KERNEL = 24 * MIB
+
+/** An answer of so many bytes, and how many of them have been taken from it. */
+function largeAnswer(bytes: number) {
+  const taken = { bytes: 0 }
+  const pieces: Step[] = [`${OK}Content-Length: ${bytes}\r\n\r\n`]
+  for (let sent = 0; sent < bytes; sent += PIECE.length) {
+    pieces.push(PIECE, () => {
+      taken.bytes += PIECE.length
+    })
+  }
+  return { taken, pieces }
+}
+
+async function settled(value: () => number): Promise<number> {
+  for (let before = -1, now = value(); ; now = value()) {
+    if (now === before) return now
+    before = now
+    await delay(300)
+  }
+}
+
+describe('back-pressure', () => {
+  it('a client that does not read stops iSales, and gets 50 MiB whole in the end', async () => {
+    const { taken, pieces } = largeAnswer(50 * MIB)
+    const stand = await openStand({ answer: () => pieces })
+    const client = await stand.connect()
+    client.pause()
+    await client.send(get())
+    await until(() => taken.bytes > 0)
+    expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL)
+    client.resume()
+    const answer = await client.read({ limitMs: 20_000 })
+    expect(answer.body).toHaveLength(50 * MIB)
+    client.destroy()
+    await stand.idle()
+  }, 30_000)
+
+  it.each([
+    ['of known length', post('')],
+    ['in chunks', chunkedPost([])],
+  ])(
+    'iSales that does not read stops an upload %s, and gets it whole in the end',
+    async (_, head) => {
+      const stand = await openStand({ env: { CLIENT_DEADLINE: '0' } })
+      const client = await stand.connect()
+      const chunked = head.includes('chunked')
+      const before = stand.upstream.received()
+      stand.upstream.pause()
+      await client.send(
+        chunked
+          ? head.replace('0\r\n\r\n', '')
+          : head.replace('Content-Length: 0', `Content-Length: ${50 * MIB}`),
+      )
+      let sent = 0
+      const sending = (async () => {
+        for (; sent < 50 * MIB; sent += PIECE.length) {
+          if (chunked) await client.send('10000\r\n')
+          await client.send(PIECE)
+          if (chunked) await client.send('\r\n')
+        }
+        if (chunked) await client.send('0\r\n\r\n')
+      })()
+      expect(await settled(() => sent)).toBeLessThan(KERNEL)
+      expect(stand.upstream.received()).toBe(before)
+      stand.upstream.resume()
+      await sending
+      expect(await client.read({ limitMs: 20_000 })).toMatchObject({ status: 200 })
+      expect(stand.business()[0]?.body).toHaveLength(50 * MIB)
+      client.destroy()
+      await stand.idle()
+    },
+    30_000,
+  )
+
+  it('holds for a pipelined answer whose turn has not come', async () => {
+    const { taken, pieces } = largeAnswer(20 * MIB)
+    let release = (): void => undefined
+    const first = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const stand = await openStand({
+      answer: async ({ target }) => {
+        if (target !== PATH) return pieces
+        await first
+        return answerBytes('first')
+      },
+    })
+    const client = await stand.connect()
+    await client.send(get() + get([], { path: '/rest/isales/large' }))
+    await until(() => taken.bytes > 0)
+    expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL / 2)
+    release()
+    expect(await client.read()).toMatchObject({ text: 'first' })
+    expect((await client.read({ limitMs: 20_000 })).body).toHaveLength(20 * MIB)
+    client.destroy()
+  }, 30_000)
+})
+
+describe('a client that stalls within an answer', () => {
+  it('is let go, and iSales with it', async () => {
+    const { pieces } = largeAnswer(50 * MIB)
+    const stand = await openStand({ answer: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
+    const client = await stand.connect()
+    client.pause()
+    await client.send(get())
+    await until(() => stand.business().length === 1)
+    await stand.idle()
+    client.resume()
+    await expect(client.read({ limitMs: 10_000 })).rejects.toThrow('in the body')
+    client.destroy()
+  })
+
+  it('but moves is not', async () => {
+    const { pieces } = largeAnswer(20 * MIB)
+    const stand = await openStand({ answer: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
+    const client = await stand.connect()
+    await client.send(get())
+    for (let turn = 0; turn < 5; turn += 1) {
+      client.pause()
+      await delay(500)
+      client.resume()
+      await delay(2)
+    }
+    expect((await client.read({ limitMs: 10_000 })).body).toHaveLength(20 * MIB)
+    client.destroy()
+  }, 15_000)
+})
+
+describe('an answer', () => {
+  it('passes piece by piece, none held back for the next', async () => {
+    const seen: string[] = []
+    const clients: RawClient[] = []
+    const stand = await openStand({
+      answer: () => [
+        `${OK}Transfer-Encoding: chunked\r\n\r\n`,
+        ...['one', 'two', 'three'].flatMap((word) => [
+          `${word.length}\r\n${word}\r\n`,
+          async () => {
+            await until(() => clients[0]?.left().toString().includes(word))
+            seen.push(word)
+          },
+        ]),
+        '0\r\n\r\n',
+      ],
+    })
+    const client = await stand.connect()
+    clients.push(client)
+    await client.send(get())
+    await until(() => seen.length === 3)
+    expect(await client.read()).toMatchObject({ text: 'onetwothree', framing: 'chunked' })
+    client.destroy()
+  })
+
+  it.each([
+    ['known', `${OK}Content-Length: 6\r\n\r\n`],
+    ['unknown', `${OK}Transfer-Encoding: chunked\r\n\r\n6\r\n`],
+  ])('of %s length that comes in two pieces is whole', async (kind, head) => {
+    const stand = await openStand({
+      answer: () => [`${head}abc`, { waitMs: 30 }, kind === 'known' ? 'def' : 'def\r\n0\r\n\r\n'],
+    })
+    expect(await stand.exchange(get())).toMatchObject({ text: 'abcdef' })
+  })
+})
+
+describe("an answer before the request's end", () => {
+  it.each([
+    ['and the connection closed', [{ close: 'end' }]],
+    ['and the connection left open', []],
+  ] as const)(
+    '%s: it arrives whole, and the connection of the client is closed',
+    async (_, close) => {
+      const body = 'n'.repeat(100_000)
+      const stand = await openStand({
+        onHead: ({ target }) =>
+          target === PATH ? [answerBytes(body, { status: '413 Enough' }), ...close] : [],
+        answer: () => [() => new Promise(() => undefined)],
+      })
+      const client = await stand.connect()
+      await client.send(post('').replace('Content-Length: 0', `Content-Length: ${10 * MIB}`))
+      // Goes on sending, as most clients do, until it has read the answer.
+      const sending = (async () => {
+        for (let sent = 0; sent < 5 * MIB; sent += PIECE.length) await client.send(PIECE)
+      })().catch(() => undefined)
+      const answer = await client.read()
+      expect(answer).toMatchObject({ status: 413, text: body })
+      expect(answer.header('connection')).toBe('close')
+      await sending
+      await client.closed()
+      await stand.idle()
+      expect(stand.business()).toEqual([])
+    },
+  )
+
+  it('and both go on to their ends, at once', async () => {
+    const stand = await openStand({
+      onHead: ({ target }) =>
+        target === PATH ? [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n`] : [],
+      answer: ({ body }) => [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'],
+    })
+    const client = await stand.connect()
+    const bytes = chunkedPost(['a'.repeat(1000), 'b'.repeat(1000)])
+    await client.send(bytes.slice(0, 700))
+    await until(() => client.left().toString().includes('early'))
+    await client.send(bytes.slice(700))
+    const answer = await client.read()
+    expect(answer.text).toBe(`early${'a'.repeat(1000)}${'b'.repeat(1000)}`)
+    expect(answer.header('connection')).toBe('close')
+    await client.closed()
+  })
+})

@@ -1,0 +1,167 @@
+import type { IncomingMessage } from 'node:http'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Call } from '../../src/proxy/call.ts'
+import {
+  createInspector,
+  LARGEST_HELD,
+  type AnswerInspector,
+  type HeldAnswer,
+  type InspectorOptions,
+} from '../../src/proxy/inspect.ts'
+
+function inspectorOf(options: Partial<InspectorOptions> = {}): AnswerInspector {
+  const inspector = createInspector({ rejectedResults: ['7', 'expired'], ...options })
+  if (inspector === undefined) throw new Error('no inspector')
+  return inspector
+}
+
+const UPPER = {
+  path: '/interface',
+  rewrite: (body: Buffer, host: string) => Buffer.from(body.toString().replaceAll('isales', host)),
+}
+
+function held(body: string | Buffer, changes: Partial<HeldAnswer> = {}): HeldAnswer {
+  return {
+    target: '/tasks',
+    request: ['Host', 'proxy:8080'],
+    fields: ['Content-Type', 'application/json'],
+    body: Buffer.from(body),
+    ...changes,
+  }
+}
+
+describe('what is held back', () => {
+  const wants = (inspector: AnswerInspector, method: string, target: string, status: number) =>
+    inspector.wants(
+      { request: { method } as IncomingMessage, admitted: { target } } as Call,
+      status,
+    )
+
+  it('is nothing when nothing is looked for', () => {
+    expect(createInspector({ rejectedResults: [] })).toBeUndefined()
+  })
+
+  it.each([
+    ['POST', '/tasks', 200, true],
+    ['GET', '/tasks', 200, true],
+    ['HEAD', '/tasks', 200, false],
+    ['POST', '/tasks', 201, false],
+    ['POST', '/tasks', 401, false],
+    ['POST', '/tasks', 500, false],
+  ])('while results are looked for: %s %s %i: %s', (method, target, status, held) => {
+    expect(wants(inspectorOf(), method, target, status)).toBe(held)
+  })
+
+  it.each([
+    ['/interface', true],
+    ['/interface?a=b', true],
+    ['/interfaces', false],
+    ['/tasks', false],
+  ])('while one answer is rewritten: %s: %s', (target, held) => {
+    expect(wants(inspectorOf({ rejectedResults: [], rewriting: UPPER }), 'POST', target, 200)).toBe(
+      held,
+    )
+  })
+})
+
+describe('a result', () => {
+  it.each([
+    ['{"result":7}', 'rejected'],
+    ['{"result":"7"}', 'rejected'],
+    ['{"result":"expired","resultData":{}}', 'rejected'],
+    [' {\n"result" : 7.0 }', 'rejected'],
+    ['{"result":0}', 'relay'],
+    ['{"result":77}', 'relay'],
+    ['{"result":"Expired"}', 'relay'],
+    ['{"result":null}', 'relay'],
+    ['{"result":[7]}', 'relay'],
+    ['{"result":{"result":7}}', 'relay'],
+    ['{"resultData":{"result":7}}', 'relay'],
+    ['[{"result":7}]', 'relay'],
+    ['7', 'relay'],
+    ['null', 'relay'],
+    ['', 'relay'],
+    ['{"result":7', 'relay'],
+    ['<result>7</result>', 'relay'],
+    ['\ufeff{"result":7}', 'relay'],
+  ])('%s: %s', (body, verdict) => {
+    expect(inspectorOf().inspect(held(body))).toBe(verdict)
+  })
+
+  const plain = Buffer.from('{"result":7}')
+  it.each([
+    ['gzip', gzipSync(plain), 'rejected'],
+    ['GZIP', gzipSync(plain), 'rejected'],
+    ['x-gzip', gzipSync(plain), 'rejected'],
+    ['br', brotliCompressSync(plain), 'rejected'],
+    ['deflate', deflateSync(plain), 'rejected'],
+    ['deflate', deflateRawSync(plain), 'rejected'],
+    ['identity', plain, 'rejected'],
+    ['', plain, 'rejected'],
+    ['zstd', plain, 'relay'],
+    ['gzip, br', gzipSync(plain), 'relay'],
+    ['gzip', plain, 'relay'],
+    ['gzip', gzipSync(plain).subarray(0, -9), 'relay'],
+    ['deflate', Buffer.alloc(0), 'relay'],
+    ['br', Buffer.from('x'), 'relay'],
+  ])('in coding %j (%#): %s', (coding, body, verdict) => {
+    const fields = ['content-encoding', coding]
+    expect(inspectorOf().inspect(held(body, { fields }))).toBe(verdict)
+  })
+
+  it('that hides behind more than is looked into is relayed', () => {
+    const bomb = JSON.stringify({ result: 7, padding: 'x'.repeat(10_000_000) })
+    const fields = ['Content-Encoding', 'gzip']
+    const body = gzipSync(bomb)
+    expect(body.length).toBeLessThan(LARGEST_HELD)
+    expect(inspectorOf().inspect(held(body, { fields }))).toBe('relay')
+  })
+
+  it('is found or not, but nothing ever throws', () => {
+    const coding = fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x')
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), coding, (bytes, name) => {
+        const answer = held(Buffer.from(bytes), { fields: ['Content-Encoding', name] })
+        expect(inspectorOf({ rewriting: UPPER }).inspect(answer)).toBe('relay')
+      }),
+    )
+  })
+})
+
+describe('the answer that names iSales', () => {
+  const inspector = inspectorOf({ rejectedResults: [], rewriting: UPPER })
+  const target = '/interface'
+
+  it('is given another body, by what the client calls us', () => {
+    const verdict = inspector.inspect(held('{"url":"isales"}', { target }))
+    expect(verdict).toEqual({ body: Buffer.from('{"url":"proxy:8080"}') })
+  })
+
+  it('is given another body out of its coding', () => {
+    const fields = ['Content-Encoding', 'gzip']
+    const verdict = inspector.inspect(held(gzipSync('{"url":"isales"}'), { target, fields }))
+    expect(verdict).toEqual({ body: Buffer.from('{"url":"proxy:8080"}') })
+  })
+
+  it.each([
+    ['nothing in it names iSales', { body: Buffer.from('{}'), target }],
+    ['it is another answer', { body: Buffer.from('isales'), target: '/tasks' }],
+    [
+      'the client did not say what it calls us',
+      { body: Buffer.from('isales'), target, request: [] },
+    ],
+    [
+      'its coding is not known',
+      { body: Buffer.from('isales'), target, fields: ['Content-Encoding', 'x'] },
+    ],
+  ])('is relayed as it came when %s', (_, changes) => {
+    expect(inspector.inspect(held('', changes))).toBe('relay')
+  })
+
+  it('may be a rejection, too', () => {
+    const both = inspectorOf({ rewriting: UPPER })
+    expect(both.inspect(held('{"result":7,"url":"isales"}', { target }))).toBe('rejected')
+  })
+})
