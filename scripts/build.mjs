@@ -1,4 +1,5 @@
-// Builds main.js into dist/, or the directory given: a chunk for each command is loaded on demand.
+// Builds into dist/, or the directory given: main.js, which is all that serving reads, and beside it what is loaded on
+// demand, with chunks for what these share.
 import { chmod, readFile, rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
@@ -16,13 +17,29 @@ const leaveOut = {
   },
 }
 
-await rm(outdir, { recursive: true, force: true })
-await build({
-  entryPoints: ['src/main.ts'],
+/** Loaded by every start, so it belongs into main.js; whatever else is imported dynamically does not. */
+const ALWAYS = './serve.ts'
+const onDemand = new Map()
+const apart = {
+  name: 'apart',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, kind, resolveDir, pluginData }) => {
+      if (kind !== 'dynamic-import' || path === ALWAYS || pluginData === apart) return undefined
+      const found = await resolve(path, { kind, resolveDir, pluginData: apart })
+      const name = `on-demand-${path
+        .replace(/\.tsx?$/, '')
+        .replaceAll(/^\W+|\W+$/g, '')
+        .replaceAll(/\W+/g, '-')}`
+      onDemand.set(name, found.path)
+      return { path: `./${name}.js`, external: true }
+    })
+  },
+}
+
+const shared = {
   absWorkingDir: new URL('..', import.meta.url).pathname,
   outdir,
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
@@ -33,11 +50,19 @@ await build({
   // A start reads and compiles all of it. Names stay as they are, so that stacks can be read.
   minifyWhitespace: true,
   minifySyntax: true,
-  plugins: [leaveOut],
   define: { BUILD_VERSION: JSON.stringify(version) },
   // CommonJS packages inside an ES module still ask for `require`.
   banner: {
     js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",
   },
+}
+
+await rm(outdir, { recursive: true, force: true })
+await build({ ...shared, entryPoints: ['src/main.ts'], plugins: [leaveOut, apart] })
+await build({
+  ...shared,
+  entryPoints: [...onDemand].map(([name, path]) => ({ in: path, out: name })),
+  splitting: true,
+  plugins: [leaveOut],
 })
 await chmod(`${outdir}/main.js`, 0o755)
