@@ -5,8 +5,9 @@
  * - `relayed`: any other answer of iSales, whatever its status.
  * - `no`, `unknown`: a problem of the proxy, by what it says under `sent`.
  * - `cut`: the connection ended before the answer was whole; nothing can be concluded, as from `unknown`.
+ * - `silence`: nothing within half a minute, although the proxy promises an answer within 2.8 s.
  */
-export type Heard = 'success' | 'relayed' | 'no' | 'unknown' | 'cut'
+export type Heard = 'success' | 'relayed' | 'no' | 'unknown' | 'cut' | 'silence'
 
 /** One attempt of one call; instants in milliseconds. */
 export interface Attempt {
@@ -63,6 +64,7 @@ export interface Judgement {
   readonly doubled: number
   readonly invented: number
   readonly mixedUp: number
+  readonly unanswered: number
   readonly curable: number
   readonly locks: number
   /** Median of the last fifth over that of the second fifth, which is past the start. */
@@ -102,6 +104,7 @@ export function judge(evidence: Evidence): Judgement {
     doubled: [...executions.values()].filter((times) => times > 1).length,
     invented: [...calls].filter(([id, own]) => executed(id) === 0 && own.some(isSuccess)).length,
     mixedUp: numbers.length - new Set(numbers).size,
+    unanswered: count('silence'),
     curable: rejections.length - designed.length,
     locks,
     ...growth(evidence.samples),
@@ -110,7 +113,7 @@ export function judge(evidence: Evidence): Judgement {
 }
 
 function faultsOf(figures: Omit<Judgement, 'faults'>, { proxyExit }: Evidence): string[] {
-  const zero = ['lost', 'doubled', 'invented', 'mixedUp', 'curable', 'locks'] as const
+  const zero = ['lost', 'doubled', 'invented', 'mixedUp', 'unanswered', 'curable', 'locks'] as const
   const faults: string[] = zero
     .filter((name) => figures[name] !== 0)
     .map((name) => `${name}: ${figures[name]}, must be 0`)

@@ -5,6 +5,8 @@ import { ENDS_TOKEN, type Act } from './plan.ts'
 import type { Isales, MountedSecret, Proxy } from './processes.ts'
 
 export const USER = 'obs'
+/** A fault that waited for a login may make this one hang. */
+const RIVAL_PATIENCE = 2000
 
 interface StageOptions {
   readonly isales: Isales
@@ -52,8 +54,8 @@ function performer({ isales, proxy, secret, ...start }: StageOptions, played: Pl
     const loggedIn = await fetch(`${isales.origin}${LOGIN_PATH}`, {
       method: 'POST',
       body: JSON.stringify({ user: USER, passwd: password }),
+      signal: AbortSignal.timeout(RIVAL_PATIENCE),
     }).catch(() => undefined)
-    // A fault that waited for a login may have met this one instead.
     const answer = await loggedIn?.text().catch(() => '')
     if (answer?.includes('"resultData"') === true) played.rivalLogins += 1
     await isales.control('set', { singleSession: false })

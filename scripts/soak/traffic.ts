@@ -10,6 +10,8 @@ const PACE = 100
 const REPEATS = 4
 /** A repeat waits no longer than this, whatever Retry-After says: the next call of this client waits behind it. */
 const LONGEST_REPEAT_PAUSE = 1000
+/** Longer than the proxy is ever stopped, and its deadline. */
+const SILENCE = 30_000
 const PROBLEM = 'application/problem+json'
 
 interface TrafficOptions {
@@ -72,6 +74,10 @@ function send({ id, path, agent }: Call, proxy: string): Promise<Outcome> {
   return new Promise((resolve) => {
     let status = 0
     const sent = request(`${proxy}${path}`, { method: 'POST', agent, headers })
+    sent.setTimeout(SILENCE, () => {
+      resolve({ heard: 'silence', status })
+      sent.destroy()
+    })
     sent.once('error', () => resolve({ heard: 'cut', status }))
     sent.once('response', (response) => {
       status = response.statusCode ?? 0

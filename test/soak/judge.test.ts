@@ -80,6 +80,12 @@ describe('the judge of a soak', () => {
     expect(judge(evidence({ attempts })).faults).toEqual(['mixedUp: 1, must be 0'])
   })
 
+  it('finds a client that was never answered', () => {
+    const silent: Attempt = { ...heardSuccess, id: 'c0-2', heard: 'silence', status: 0 }
+    const { faults } = judge(evidence({ attempts: [heardSuccess, silent] }))
+    expect(faults).toEqual(['unanswered: 1, must be 0'])
+  })
+
   it.each([401, 403])('finds a %i that a login could have cured', (status) => {
     const attempts = [heardSuccess, { ...rejected, status }]
     expect(judge(evidence({ attempts })).faults).toEqual(['curable: 1, must be 0'])
