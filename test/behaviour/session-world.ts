@@ -34,7 +34,7 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
     wallClock: () => DATE + clock.now() - startedAt,
     random: () => 0.5,
     ...options,
-    simulator: { now: clock.now, ...options.simulator },
+    simulator: { now: () => clock.now(), ...options.simulator },
   })
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
@@ -46,7 +46,7 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
     ...world,
     clock,
     settled,
-    jump: clock.advance,
+    jump: (ms) => clock.advance(ms),
     async waiting(requests) {
       await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
     },
