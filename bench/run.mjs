@@ -34,7 +34,7 @@ const QUICK = {
   seconds: 1,
   rateSeconds: 1,
   settleMs: 200,
-  bodies: 4,
+  bodies: 3,
   coldStarts: 2,
 }
 

@@ -77,8 +77,7 @@ export const fixedRate = async ({ core, port, rate, seconds, authorization = '' 
   ]
   const result = await figures(core, command.map(String))
   if (result.wrong > 0) throw new Error(`${result.wrong} requests at a fixed rate failed`)
-  if (result.answered < rate * seconds * 0.5)
-    throw new Error(`only ${result.answered} answers at a fixed rate`)
+  if (result.answered === 0) throw new Error('no answer at a fixed rate')
   return result
 }
 

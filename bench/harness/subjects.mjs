@@ -35,6 +35,7 @@ const node = (file) => ({
 })
 
 const native = (name, toConfig, toCommand) => ({
+  compiled: true,
   command: (place) => {
     const file = join(place.dir, `${name}.conf`)
     writeFileSync(file, toConfig({ ...place, header }))
