@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import { openWorld } from '../support/world.ts'
 import { openTimedWorld } from './session-world.ts'
+
+afterEach(() => vi.useRealTimers())
 
 const HOUR = 3_600_000
 const DATE = Date.parse('2026-03-01T12:00:00Z')
@@ -21,5 +24,21 @@ test.each([HOUR, -HOUR, 365 * 24 * HOUR])(
     // What is shown as a date goes by the date as it is now.
     const expiry = await world.metric('isales_proxy_token_expiry_timestamp_seconds')
     expect(expiry).toBe(date / 1000 + 300)
+  },
+)
+
+test.each([HOUR, -HOUR])(
+  'a date of the machine that jumps by %d ms moves nothing in an app on its own clock',
+  async (jump) => {
+    const world = await openWorld()
+    const budget = (): Promise<number> => world.metric('isales_proxy_outage_budget_seconds')
+    const before = await budget()
+
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + jump })
+
+    expect((await world.tasks()).status).toBe(200)
+    expect(await budget()).toBeGreaterThan(before - 60)
+    expect(await budget()).toBeLessThanOrEqual(before)
+    expect(world.sim.state()).toMatchObject({ loginAttempts: 1, refreshAttempts: 0 })
   },
 )
