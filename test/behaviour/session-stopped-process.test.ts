@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { builtProgram } from '../cli/program.ts'
+import { simulate } from '../simulator/caller.ts'
+import { call } from '../support/call.ts'
+import { until } from '../support/until.ts'
+
+const start = builtProgram()
+
+/** Seconds. */
+const LIVES = 2
+
+test('a process that was stopped for longer than its token lives never sends that token', async () => {
+  const { sim } = await simulate({ switches: { tokenLifetime: LIVES } })
+  const program = start([], {
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD: sim.switches.password,
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+  })
+  await program.line('logged-in')
+  const proxy = await until(() => program.lines().find(({ listener }) => listener === 'proxy'))
+  const url = `${String(proxy['address'])}${INTERFACE_PATHS.getTask}`
+  const tasks = () => call(url, { method: 'POST', body: '{}' })
+  expect((await tasks()).status).toBe(200)
+
+  for (let time = 0; time < 2; time += 1) {
+    program.process.kill('SIGSTOP')
+    // They arrive while nobody listens, and are read when the process wakes.
+    const early = [tasks(), tasks(), tasks()]
+    await delay(LIVES * 1000 + 500)
+    program.process.kill('SIGCONT')
+    const answers = await Promise.all([...early, tasks(), tasks()])
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+  }
+
+  expect(sim.state()).toMatchObject({ business: 11, businessRejected: 0 })
+}, 60_000)
