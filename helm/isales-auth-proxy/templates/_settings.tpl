@@ -5,6 +5,7 @@
 
 {{/* Every setting as a YAML map of strings: what the mode calls for, then what the user says. */}}
 {{- define "isales-auth-proxy.settings" -}}
+{{- /* So many requests at once, each with its 64 KiB, fit into the default memory limit; the program's own default does not. */ -}}
 {{- $given := .Values.settings -}}
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
 {{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" -}}
