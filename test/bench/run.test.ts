@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, request, type IncomingMessage, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect, test, vi } from 'vitest'
+
+// Whole processes, on a machine that may have other work.
+vi.setConfig({ testTimeout: 30_000 })
+
+const bench = (file: string): string =>
+  fileURLToPath(new URL(`../../bench/${file}`, import.meta.url))
+
+const endings: (() => void)[] = []
+afterEach(() => {
+  for (const end of endings.splice(0)) end()
+})
+
+async function run(file: string, ...args: string[]) {
+  const child = spawn(process.execPath, [bench(file), ...args])
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { code: code as number, stdout, stderr }
+}
+
+async function serve(listener: RequestListener): Promise<number> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  endings.push(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+const answer: RequestListener = (incoming, response) => {
+  incoming.resume().on('end', () => {
+    const body = incoming.method === 'GET' ? Buffer.alloc(1024 * 1024) : Buffer.from('{}')
+    response.writeHead(200, { 'Content-Length': body.length }).end(body)
+  })
+}
+
+test.each([
+  ['an unknown flag', ['--fast'], 'unknown argument --fast'],
+  ['an unknown proxy', ['--only=small,squid'], 'unknown group or proxy squid'],
+  ['two lengths at once', ['--quick', '--full'], '--quick or --full, not both'],
+])('%s is refused with the usage before anything runs', async (_, args, problem) => {
+  const { code, stdout, stderr } = await run('run.mjs', ...args)
+  expect(code).toBe(2)
+  expect(stdout).toBe('')
+  expect(stderr).toContain(problem)
+  expect(stderr).toContain('--only=small,rate')
+})
+
+test('the paced load times the answers to what it sent, and finds nothing wrong with right ones', async () => {
+  const port = await serve(answer)
+  const { stdout } = await run('pace.mjs', String(port), '/', '200', '1', '700')
+  const figures = JSON.parse(stdout.replace(/^JSON /, '')) as Record<string, number>
+  expect(figures['wrong']).toBe(0)
+  expect(figures['answered']).toBeGreaterThan(20)
+  expect(figures['p50']).toBeGreaterThan(0)
+})
+
+test('the paced load counts answers that are not 200 as wrong', async () => {
+  const port = await serve((_, response) => response.writeHead(500, { 'Content-Length': 0 }).end())
+  const { stdout } = await run('pace.mjs', String(port), '/', '200', '1', '700')
+  expect(JSON.parse(stdout.replace(/^JSON /, ''))).not.toMatchObject({ wrong: 0 })
+})
+
+test('a large body goes either way and is counted to its last byte', async () => {
+  const port = String(await serve(answer))
+  for (const direction of ['down', 'up']) {
+    const { code, stdout } = await run('transfer.mjs', direction, port, '/', '1048576', '2')
+    expect(stdout).toMatch(/^JSON \{"ms":/)
+    expect(code).toBe(0)
+  }
+})
+
+test('a large body of another length than asked for is an error, not a figure', async () => {
+  const port = String(await serve(answer))
+  const { code, stdout } = await run('transfer.mjs', 'down', port, '/', '1048577', '1')
+  expect(code).toBe(1)
+  expect(stdout).toBe('')
+})
+
+test('the floor, which the main gate is measured against, adds the header and passes bodies whole', async () => {
+  const seen: { authorization: string | undefined; length: number }[] = []
+  const upstream = await serve((incoming, response) => {
+    const { authorization } = incoming.headers
+    let length = 0
+    incoming.on('data', (piece: Buffer) => (length += piece.length))
+    incoming.on('end', () => {
+      seen.push({ authorization, length })
+      response.writeHead(200, { 'Content-Length': length }).end(Buffer.alloc(length))
+    })
+  })
+  const port = await floorBefore(upstream)
+  for (const length of [0, 700, 1024 * 1024]) expect(await bytesFrom(port, length)).toBe(length)
+  expect(seen).toEqual(
+    [0, 700, 1024 * 1024].map((length) => ({ authorization: 'Bearer floor', length })),
+  )
+})
+
+async function floorBefore(upstream: number): Promise<number> {
+  // The floor takes a port and tells nothing: find one that is free a moment before.
+  const finder = createServer().listen(0, '127.0.0.1')
+  await once(finder, 'listening')
+  const { port } = finder.address() as AddressInfo
+  await new Promise((resolve) => finder.close(resolve))
+  const floor = spawn(process.execPath, [bench('floor.mjs')], {
+    env: {
+      PORT: String(port),
+      UPSTREAM: `http://127.0.0.1:${upstream}`,
+      HEADER_NAME: 'authorization',
+      HEADER_VALUE: 'Bearer floor',
+    },
+  })
+  endings.push(() => floor.kill())
+  return port
+}
+
+/** Asks until the floor listens, for at most 5 s. */
+async function bytesFrom(port: number, length: number): Promise<number> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const asked = request({ port, host: '127.0.0.1', method: 'POST', agent: false })
+      asked.setHeader('Content-Length', length)
+      asked.end(Buffer.alloc(length))
+      const [response] = (await once(asked, 'response')) as [IncomingMessage]
+      let bytes = 0
+      for await (const piece of response as AsyncIterable<Buffer>) bytes += piece.length
+      return bytes
+    } catch (error) {
+      if (tries === 100) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
