@@ -3,7 +3,7 @@ import type { Session } from '../session/session.ts'
 import { hasGivenUp, relayInformational, writeProblem, type AnswerHead } from './answer.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
 import type { Call, ForwardOptions } from './call.ts'
-import type { Expiring } from './deadlines.ts'
+import { EXPIRED, type Expiring } from './deadlines.ts'
 import { answerOf, requestOf } from './exchange.ts'
 import { LARGEST_HELD } from './inspect.ts'
 import type { ProblemCode } from './problem.ts'
@@ -21,16 +21,6 @@ export function createForward(options: ForwardOptions): Forward {
 
 /** Milliseconds before a connection is tried again, times the number of tries: a restarting iSales needs a moment. */
 const RECONNECT_PAUSE = 50
-
-/** What a deadline means at each stage of a request; an answer that has begun has none. */
-const EXPIRED = {
-  reading: 'request-timeout',
-  waiting: 'no-token',
-  connecting: 'out-of-time',
-  sent: 'upstream-timeout',
-  answering: undefined,
-  ended: undefined,
-} as const satisfies Record<string, ProblemCode | undefined>
 
 /** One request: undici's handler, the deadline's entry and the state between them in one object. */
 class Forwarding implements UpstreamHandler, Expiring {
@@ -123,6 +113,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     }
     // Thrown, not aborted: an abort would cost a connection on which nothing was written yet.
     if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
+    this.#checkSession()
     this.#phase = 'sent'
     this.#controller = controller
     if (this.#call.admitted.framing === 'chunked' && this.#body === undefined) this.#keepStream()
@@ -189,6 +180,15 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   // Decisions about the attempt.
+
+  /** While a request waited for a connection its token may have ended, or have been rejected or replaced. */
+  #checkSession(): void {
+    if (this.#options.tokens.current()?.generation === this.#session?.generation) return
+    queueMicrotask(() => {
+      if (this.#phase === 'connecting') this.#send()
+    })
+    throw new Error('the token ended before it was sent')
+  }
 
   #accept(): void {
     if (this.#replayed) this.#options.onReplay('healed')

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { openTimedWorld } from './session-world.ts'
 
 const STEP = 50
@@ -25,3 +26,21 @@ test.each([1, 2, 4, '1', '3', 1.5, '2.5', 1.01])(
   },
   20_000,
 )
+
+test('a call that waited for a connection until its token had ended leaves with the next one', async () => {
+  const world = await openTimedWorld({
+    env: { ISALES_MAX_CONNECTIONS: '1' },
+    simulator: { switches: { tokenLifetime: 1 } },
+  })
+  world.sim.hang({ operation: 'business' })
+  const first = world.tasks()
+  await until(() => world.sim.state().hanging === 1)
+  const second = world.tasks()
+  await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 2)
+
+  await world.pass(1200)
+  world.sim.release()
+
+  expect([(await first).status, (await second).status]).toEqual([200, 200])
+  expect(world.sim.state()).toMatchObject({ business: 2, businessRejected: 0 })
+})
