@@ -28,7 +28,8 @@ export function judgeRejection(
   if (session === undefined || session.generation !== generation) return 'stale'
   if (!usable(session, now)) return 'stale'
   if (generation === state.rejectedGeneration || generation === state.heldGeneration) return 'known'
-  if (!session.proved && now - state.boughtAt < rules.replacePause) return 'relay'
+  // In a conflict the other login may end a token before its first call: that, a login would cure.
+  if (isBrandNew(state, session, rules, now)) return now < state.conflictUntil ? 'hold' : 'relay'
   return recent(state, now).length + 1 >= CONFLICT_REJECTIONS ? 'hold' : 'replace'
 }
 
@@ -47,13 +48,19 @@ export function rejected(
   if (verdict === 'replace') {
     return { ...known, rejectedGeneration: generation, nextAt: free ? now : state.nextAt }
   }
-  const holdOff = HOLD_OFF_MIN + random * (HOLD_OFF_MAX - HOLD_OFF_MIN)
+  const heldUntil = now + HOLD_OFF_MIN + random * (HOLD_OFF_MAX - HOLD_OFF_MIN)
   return {
     ...known,
     heldGeneration: generation,
-    nextAt: free ? now + holdOff : Math.max(state.nextAt, now + holdOff),
+    nextAt: free ? heldUntil : Math.max(state.nextAt, heldUntil),
+    conflictUntil: heldUntil + CONFLICT_WINDOW,
     backoff: free ? 'conflict' : state.backoff,
   }
+}
+
+/** No business call has accepted it yet, and a rejection has bought a token not long ago. */
+function isBrandNew(state: Renewal, session: Session, rules: RenewalRules, now: number): boolean {
+  return !session.proved && now - state.boughtAt < rules.replacePause
 }
 
 /** True when a business call has found this session's token rejected. */

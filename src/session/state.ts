@@ -42,6 +42,8 @@ export interface Renewal {
   readonly heldGeneration: number
   /** When the last replacement came that a rejection had bought. */
   readonly boughtAt: number
+  /** Somebody else is taken to log in as this user until a minute after the last hold-off has ended. */
+  readonly conflictUntil: number
   /** When tokens were rejected before their end, within the last minute. */
   readonly earlyRejections: readonly number[]
   readonly lastSuccessAt: number | undefined
@@ -80,6 +82,7 @@ export function firstRenewal(now: number): Renewal {
     rejectedGeneration: 0,
     heldGeneration: 0,
     boughtAt: -Infinity,
+    conflictUntil: -Infinity,
     earlyRejections: [],
     lastSuccessAt: undefined,
   }

@@ -43,8 +43,8 @@ test('two instances that share a user and its one session hold off from each oth
   const count = (status: number): number => statuses.get(status) ?? 0
   // How a hold-off meets a call depends on the jitter: a share of 54 % with these two.
   expect(count(200)).toBeGreaterThan(CALLS / 3)
-  // A token that the other has ended before its first call is brand-new: no second one is bought within 30 s.
-  expect(count(401)).toBeLessThan(count(200) / 4)
+  // Until the conflict is seen, a token that the other has ended before its first call counts as brand-new: relayed.
+  expect(count(401)).toBeLessThan(1)
   expect(count(200) + count(401) + count(503)).toBe(CALLS)
   expect(sim.state().logins).toBeLessThan(8 * MINUTES)
   for (const world of worlds) {

@@ -40,6 +40,7 @@ export function onlook() {
   let refreshUntil = 0
   let pathMissing = false
   let boughtAt = -Infinity
+  let conflictUntil = -Infinity
   let reports: number[] = []
   let heldUntil = 0
   /** When a login with credentials that had been refused last ended. */
@@ -113,8 +114,11 @@ export function onlook() {
   const verdictOn = (reported: number): RejectionVerdict => {
     if (token === undefined || reported !== generation || now >= token.until) return 'stale'
     if (token.reported) return 'known'
-    if (!token.accepted && now - boughtAt < 30_000) return 'relay'
-    return reports.filter((at) => now - at < 60_000).length >= 2 ? 'hold' : 'replace'
+    const early = reports.filter((at) => now - at < 60_000).length
+    if (!token.accepted && now - boughtAt < 30_000) {
+      return now < conflictUntil ? 'hold' : 'relay'
+    }
+    return early >= 2 ? 'hold' : 'replace'
   }
 
   const rejected = (reported: number, random: number): void => {
@@ -128,7 +132,10 @@ export function onlook() {
     }
     token.reported = true
     token.ended = expected === 'replace'
-    if (expected === 'hold') heldUntil = state.nextAt
+    if (expected === 'hold') {
+      heldUntil = state.nextAt
+      conflictUntil = now + 5000 + random * 55_000 + 60_000
+    }
     reports = [...reports.slice(-5), now]
     const protects = backoff !== 'none' && backoff !== 'conflict'
     must(state.nextAt >= nextAt || !protects, 'a rejection cuts no back-off short')
