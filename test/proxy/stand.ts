@@ -54,7 +54,6 @@ export interface StandOptions extends Partial<
   readonly login?: (n: number) => ReturnType<RawUpstreamOptions['answer']>
 }
 
-const HOST = 'Host: localhost\r\n'
 export const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 const LOGIN_PATH = '/rest/isales/v1/openapi/obs/auth/login'
 
