@@ -2,7 +2,7 @@
 // says what is measured and how. Exits 1 when a figure could not be had or an answer was wrong; never for being slow.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { judge } from './harness/bars.mjs'
 import { machine, tables } from './harness/report.mjs'
@@ -138,12 +138,15 @@ const samplesOf = () => {
   return { record, median }
 }
 
-const heading = (have, cycles) => {
+const BUSY = 0.5
+
+const heading = (have, cycles, load) => {
   const listed = Object.entries(have).filter(([, version]) => version !== undefined)
   return [
     `${new Date().toISOString().slice(0, 10)} · ${machine()}`,
     listed.map(([name, version]) => `${name} ${version}`).join(' · '),
-    `Medians of ${cycles} cycles, every process restarted between them.`,
+    `Medians of ${cycles} cycles, every process restarted between them. Load average before the run: ${load.toFixed(2)}.`,
+    ...(load > BUSY ? ['The machine had other work: take the ratios for a rough guide.'] : []),
   ].join('\n\n')
 }
 
@@ -159,8 +162,11 @@ const writeDocument = (text) => {
 
 const main = async () => {
   const options = parse(process.argv.slice(2))
+  const [load] = loadavg()
+  if (load > BUSY)
+    say(`this machine has other work (load ${load.toFixed(2)}): figures will scatter`)
+  prepare(versions())
   const have = versions()
-  prepare(have)
   const plan = options.quick ? QUICK : FULL
   const [loadCore, proxyCore] = [0, 1]
   execFileSync('taskset', ['-cp', String(loadCore), String(process.pid)], { stdio: 'ignore' })
@@ -181,7 +187,7 @@ const main = async () => {
     rmSync(dir, { recursive: true, force: true })
   }
   const bars = judge(median)
-  const text = `${heading(have, plan.cycles)}\n\n${tables({ median, subjects: bench.subjects, bars })}`
+  const text = `${heading(have, plan.cycles, load)}\n\n${tables({ median, subjects: bench.subjects, bars })}`
   print(text)
   if (!options.quick && bench.complete && failures.length === 0) writeDocument(text)
   if (failures.length > 0) {

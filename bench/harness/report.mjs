@@ -108,6 +108,7 @@ export const tables = ({ median, subjects, bars }) => {
           ['p99', 'p99', 0],
           ['added p50', 'added-p50', 0],
           ['added p99', 'added-p99', 0],
+          ['sent late, p99', 'late', 0],
         ],
       ),
     ],
