@@ -57,7 +57,8 @@ describe('no secret is shown', () => {
     sim.failLogin({ status: 500, body: sim.issued().join(' '), times: 'always' })
     await until(() => sim.state().loginAttempts > 3, 10_000)
 
-    expect(sim.issued().length).toBeGreaterThan(3)
+    // Two of the first login, one of each refresh.
+    expect(sim.issued().length).toBeGreaterThanOrEqual(3)
     expect(leaks(await shown(served), [...sim.issued(), token])).toEqual([])
   }, 30_000)
 
