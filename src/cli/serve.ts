@@ -1,10 +1,10 @@
 import { createApp } from '../app.ts'
 import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
-import { createLogger } from '../log.ts'
+import { createLogger } from '../log/logger.ts'
 import { ListenError } from '../net/address.ts'
 import { effectiveSettings } from '../operator-view.ts'
-import { loadTracing } from '../tracing.ts'
+import { loadTracing } from '../tracing/tracing.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
 

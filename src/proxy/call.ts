@@ -3,7 +3,7 @@ import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../net/u
 import type { Clock } from '../session/clock.ts'
 import type { Session } from '../session/session.ts'
 import type { Unavailable, Wish } from '../session/waiters.ts'
-import type { RequestSpan } from '../tracing.ts'
+import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { OutgoingRequest } from './headers.ts'
 import type { AnswerInspector } from './inspect.ts'

@@ -1,4 +1,4 @@
-import type { Outgoing } from '../tracing.ts'
+import type { Outgoing } from '../tracing/tracing.ts'
 
 /**
  * Puts our own place in a trace into the fields of a request (W3C Trace Context section 3.3.1): our `traceparent` instead of the

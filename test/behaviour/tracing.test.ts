@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
-import { parentOf } from '../../src/traceparent.ts'
-import { loadTracing } from '../../src/tracing.ts'
+import { parentOf } from '../../src/tracing/traceparent.ts'
+import { loadTracing } from '../../src/tracing/tracing.ts'
 import { openReceiver } from '../support/otlp-receiver.ts'
 import { openWorld, type World } from '../support/world.ts'
 

@@ -1,7 +1,7 @@
 import { afterEach } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import type { LogFields } from '../../src/log.ts'
+import type { LogFields } from '../../src/log/logger.ts'
 import { call } from '../support/call.ts'
 import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
 import {

@@ -1,8 +1,8 @@
 import { afterEach } from 'vitest'
 import { createApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { LOG_EVENTS, type LogLevel } from '../../src/log-events.ts'
-import type { LogFields, Logger } from '../../src/log.ts'
+import { LOG_EVENTS, type LogLevel } from '../../src/log/events.ts'
+import type { LogFields, Logger } from '../../src/log/logger.ts'
 import type { SessionEvent } from '../../src/session/events.ts'
 import {
   createSimulator,

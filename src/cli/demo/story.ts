@@ -1,5 +1,5 @@
-import type { LogEventName } from '../../log-events.ts'
-import type { LogFields } from '../../log.ts'
+import type { LogEventName } from '../../log/events.ts'
+import type { LogFields } from '../../log/logger.ts'
 import type { SessionEvent } from '../../session/events.ts'
 import type { Screen, Style } from './screen.ts'
 

@@ -1,9 +1,9 @@
 import { build } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parentOf } from '../src/traceparent.ts'
-import { loadTracing, type Tracing } from '../src/tracing.ts'
-import { CANARY, failed, granted } from './admin/session.ts'
-import { attributesOf, openReceiver, type Export } from './support/otlp-receiver.ts'
+import { parentOf } from '../../src/tracing/traceparent.ts'
+import { loadTracing, type Tracing } from '../../src/tracing/tracing.ts'
+import { CANARY, failed, granted } from '../admin/session.ts'
+import { attributesOf, openReceiver, type Export } from '../support/otlp-receiver.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
@@ -171,7 +171,7 @@ describe('tracing that is off', () => {
 
   it('loads nothing of the SDK', async () => {
     const { metafile } = await build({
-      entryPoints: ['src/tracing.ts'],
+      entryPoints: ['src/tracing/tracing.ts'],
       bundle: true,
       splitting: true,
       format: 'esm',
@@ -188,7 +188,7 @@ describe('tracing that is off', () => {
         ...statically.flatMap(({ path }) => (path in metafile.outputs ? loaded(path) : [])),
       ]
     }
-    expect(loaded('out/tracing.js')).toEqual(['src/tracing.ts'])
+    expect(loaded('out/tracing.js')).toEqual(['src/tracing/tracing.ts'])
     expect(Object.keys(metafile.inputs).length).toBeGreaterThan(50)
   })
 })

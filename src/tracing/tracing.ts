@@ -1,4 +1,4 @@
-import type { SessionEvent } from './session/events.ts'
+import type { SessionEvent } from '../session/events.ts'
 
 /** W3C Trace Context: what goes into the `traceparent` field of a request to iSales. */
 export interface Outgoing {
@@ -48,6 +48,6 @@ export interface TracingOptions {
 export async function loadTracing(options: TracingOptions): Promise<Tracing | undefined> {
   const { endpoint } = options
   if (endpoint === undefined) return undefined
-  const { openTracing } = await import('./tracing-otlp.ts')
+  const { openTracing } = await import('./otlp.ts')
   return openTracing({ ...options, endpoint })
 }

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { Secret } from '../src/config/secret.ts'
-import { LOG_EVENTS } from '../src/log-events.ts'
-import { createAccessLog, createLogger, type LogFields, type LoggerOptions } from '../src/log.ts'
+import { Secret } from '../../src/config/secret.ts'
+import { LOG_EVENTS } from '../../src/log/events.ts'
+import {
+  createAccessLog,
+  createLogger,
+  type LogFields,
+  type LoggerOptions,
+} from '../../src/log/logger.ts'
 
 const CANARY = 'canary-password-77aa'
 const TIME = '2026-01-02T03:04:05.678Z'
@@ -102,7 +107,7 @@ describe('an error in a log line', () => {
     log('unexpected', { error })
     expect(text()).not.toContain(CANARY)
     expect(lines()[0]?.['error']).toMatchObject({ name: 'TypeError', code: 'ERR_X' })
-    expect(lines()[0]).toHaveProperty('error.at', expect.stringContaining('log.test.ts'))
+    expect(lines()[0]).toHaveProperty('error.at', expect.stringContaining('logger.test.ts'))
   })
 
   it('takes the code of the cause when it has none, and no code that is a sentence', async () => {

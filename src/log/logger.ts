@@ -1,9 +1,9 @@
 import { pino, type DestinationStream } from 'pino'
-import { Secret } from './config/secret.ts'
-import { LOG_EVENTS, type LogEventName, type LogLevel } from './log-events.ts'
-import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './log-fields.ts'
+import { Secret } from '../config/secret.ts'
+import { LOG_EVENTS, type LogEventName, type LogLevel } from './events.ts'
+import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './fields.ts'
 
-export type { LogFields } from './log-fields.ts'
+export type { LogFields } from './fields.ts'
 
 const LONGEST_TEXT = 512
 /** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS } from '../src/log-events.ts'
-import { LOG_FIELDS } from '../src/log-fields.ts'
+import { LOG_EVENTS } from '../../src/log/events.ts'
+import { LOG_FIELDS } from '../../src/log/fields.ts'
 
 describe('the reference of the log', () => {
   it('is up to date (vitest -u writes it)', async () => {
@@ -10,14 +10,14 @@ describe('the reference of the log', () => {
     const fields = Object.entries(LOG_FIELDS).map(
       ([name, { kind, doc }]) => `| \`${name}\` | ${kind} | ${doc} |`,
     )
-    await expect(reference(events, fields)).toMatchFileSnapshot('../docs/log.md')
+    await expect(reference(events, fields)).toMatchFileSnapshot('../../docs/log.md')
   })
 })
 
 function reference(events: readonly string[], fields: readonly string[]): string {
   return `# The log
 
-<!-- Made from src/log-events.ts and src/log-fields.ts by test/log-reference.test.ts: change those, then run npx vitest run test/log-reference.test.ts -u -->
+<!-- Made from src/log/events.ts and src/log/fields.ts by test/log/reference.test.ts: change those, then run npx vitest run test/log-reference.test.ts -u -->
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
 \`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.

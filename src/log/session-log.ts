@@ -1,6 +1,6 @@
-import type { LogEventName } from './log-events.ts'
-import type { LogFields, Logger } from './log.ts'
-import type { SessionEvent } from './session/events.ts'
+import type { LogEventName } from './events.ts'
+import type { LogFields, Logger } from './logger.ts'
+import type { SessionEvent } from '../session/events.ts'
 
 type Granted = Extract<SessionEvent, { type: 'granted' }>
 type Failed = Extract<SessionEvent, { type: 'failed' }>

@@ -14,7 +14,7 @@ import {
   BatchSpanProcessor,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
-import type { SessionEvent } from './session/events.ts'
+import type { SessionEvent } from '../session/events.ts'
 import { parentOf } from './traceparent.ts'
 import type { Outgoing, RequestSpan, Tracing, TracingOptions } from './tracing.ts'
 

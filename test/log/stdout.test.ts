@@ -15,7 +15,7 @@ describe('stdout', () => {
       stdin: {
         resolveDir: process.cwd(),
         contents: `
-          import { createLogger } from './src/log.ts'
+          import { createLogger } from './src/log/logger.ts'
           const [format, count] = process.argv.slice(2)
           const { log, flush } = await createLogger({ level: 'info', format })
           for (let n = 0; n < Number(count); n += 1) log('access', { path: 'x'.repeat(500) })

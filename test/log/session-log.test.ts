@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS, type LogEventName, type LogLevel } from '../src/log-events.ts'
-import type { LogFields } from '../src/log.ts'
-import { sessionLog } from '../src/session-log.ts'
-import type { SessionEvent } from '../src/session/events.ts'
-import { NOW, failed, granted, session } from './admin/session.ts'
+import { LOG_EVENTS, type LogEventName, type LogLevel } from '../../src/log/events.ts'
+import type { LogFields } from '../../src/log/logger.ts'
+import { sessionLog } from '../../src/log/session-log.ts'
+import type { SessionEvent } from '../../src/session/events.ts'
+import { NOW, failed, granted, session } from '../admin/session.ts'
 
 interface Line {
   readonly level: LogLevel
