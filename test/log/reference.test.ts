@@ -17,7 +17,7 @@ describe('the reference of the log', () => {
 function reference(events: readonly string[], fields: readonly string[]): string {
   return `# The log
 
-<!-- Made from src/log/events.ts and src/log/fields.ts by test/log/reference.test.ts: change those, then run npx vitest run test/log-reference.test.ts -u -->
+<!-- Made from src/log/events.ts and src/log/fields.ts by test/log/reference.test.ts: change those, then run npx vitest run test/log/reference.test.ts -u -->
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
 \`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.
