@@ -37,7 +37,7 @@ export interface RequestEnd {
   readonly status: number
   readonly code: ProblemCode | undefined
   readonly durationMs: number
-  /** Milliseconds from the first attempt to the answer's head; undefined: iSales did not answer. */
+  /** Milliseconds from the last attempt's start to its answer's head; undefined: iSales did not answer. */
   readonly upstreamMs: number | undefined
   readonly requestId: string
 }

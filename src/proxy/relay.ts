@@ -87,9 +87,10 @@ export class Relay {
 
   /** Passes on, behind the head, what was held and whatever comes. */
   release(source: Source): void {
-    const held = this.#held ?? []
+    // At once: each piece that the client cannot take would wait for it by itself.
+    const held = this.#whole()
     this.#held = undefined
-    for (const piece of held) this.piece(source, piece)
+    this.piece(source, held)
   }
 
   inspect(inspector: AnswerInspector): Verdict {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { answerBytes, type RawRequest, type Step } from '../support/raw-upstream.ts'
@@ -86,6 +87,31 @@ describe('an answer that is looked into', () => {
     const answer = await stand.exchange(post('x'))
     expect(answer.text === (framing === 'length' ? GOOD : body)).toBe(true)
     expect(answer.framing).toBe(framing)
+  })
+
+  it('and turns out too large, in many small pieces, to a client that is slow, comes whole', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    const pieces = Array.from({ length: 200 }, () => [
+      `400\r\n${'x'.repeat(1024)}\r\n`,
+      { waitMs: 0 },
+    ])
+    const stand = await open(() => [
+      `${OK}Transfer-Encoding: chunked\r\n\r\n`,
+      ...pieces.flat(),
+      '0\r\n\r\n',
+    ])
+    const client = await stand.connect()
+    client.pause()
+    await client.send(post('x'))
+    await until(() => stand.business().length === 1)
+    await delay(300)
+    client.resume()
+    expect((await client.read()).body).toHaveLength(200 * 1024)
+    expect(warnings).toEqual([])
+    process.off('warning', note)
+    client.destroy()
   })
 
   it('without a body, or to HEAD, keeps its length', async () => {
