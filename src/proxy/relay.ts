@@ -17,7 +17,6 @@ export class Relay {
   readonly #answer: AnswerFields
   /** Milliseconds in which the client must take some byte of what waits for it. */
   readonly #stallTimeout: number
-  #remaining: number
   #held: Buffer[] | undefined
   #heldBytes = 0
 
@@ -32,7 +31,6 @@ export class Relay {
     this.#reason = head.reason
     this.#answer = answer
     this.#stallTimeout = stallTimeout
-    this.#remaining = answer.contentLength
   }
 
   get holding(): boolean {
@@ -60,12 +58,9 @@ export class Relay {
 
   piece(source: Source, piece: Buffer): void {
     const { response } = this.#call
-    if (piece.length === this.#remaining) {
-      response.end(piece)
-      return
-    }
-    this.#remaining = -1
-    if (!response.write(piece)) this.#awaitDrain(source)
+    // All of it at once, as most answers come: one write for head, body and end.
+    if (piece.length === this.#answer.contentLength) response.end(piece)
+    else if (!response.write(piece)) this.#awaitDrain(source)
   }
 
   end(): void {

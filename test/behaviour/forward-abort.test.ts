@@ -77,7 +77,7 @@ describe('the client resets its connection', () => {
     await client.send(post('x'))
     await until(async () => (await stand.metric('token_waiters')) === 1)
     client.reset()
-    await until(async () => (await stand.metric('token_waiters')) === 0)
+    await until(async () => (await stand.metric('token_waiters')) === 0, 1000)
     logIn()
     expect(await recovered(stand)).toBe('next')
     expect(stand.business()).toHaveLength(1)

@@ -66,13 +66,19 @@ interface Outcome {
 export function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],
+  method = 'POST',
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     const pieces: Buffer[] = []
     const seen = { written: false, status: 0 }
     const text = (): string => Buffer.concat(pieces).toString()
     upstream.dispatch(
-      { method: 'POST', path: '/x', headers: [...headers], body: Buffer.from('abc') },
+      {
+        method,
+        path: '/x',
+        headers: [...headers],
+        body: method === 'GET' ? null : Buffer.from('abc'),
+      },
       {
         onRequestStart() {
           seen.written = true

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { answerBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
@@ -30,6 +32,24 @@ describe('TLS to iSales', () => {
     await free()
     expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
     expect(isales.connections()).toBe(1)
+  })
+
+  it('is resumed by the next connection', async () => {
+    const resumed: boolean[] = []
+    const { cert, key } = certificates.server
+    const server = createTlsServer({ cert, key }, (socket) => {
+      resumed.push(socket.isSessionReused())
+      socket.on('error', () => undefined)
+      socket.once('data', () => socket.end(answerBytes('ok', { fields: ['Connection: close'] })))
+    }).listen(0, '127.0.0.1')
+    closing.push(() => server.close())
+    await once(server, 'listening')
+    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(server)}` })
+    for (let count = 0; count < 3; count += 1) {
+      expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+      await free()
+    }
+    expect(resumed).toEqual([false, true, true])
   })
 
   it.each(['expired', 'notYetValid', 'wrongHost', 'stranger'] as const)(

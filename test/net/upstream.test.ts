@@ -39,7 +39,7 @@ describe('an idle connection', () => {
     expect(lasted).toBeLessThan(atMost + 300)
   })
 
-  it('is used again, one request at a time', async () => {
+  it.each(['POST', 'GET'])('is used again, one %s at a time', async (method) => {
     let atOnce = 0
     let most = 0
     const isales = await plain(async () => {
@@ -50,7 +50,7 @@ describe('an idle connection', () => {
       return answerBytes('ok')
     })
     const upstream = openUpstream({ origin: isales.origin, maxConnections: 2 })
-    await Promise.all(Array.from({ length: 8 }, () => dispatch(upstream)))
+    await Promise.all(Array.from({ length: 8 }, () => dispatch(upstream, [], method)))
     expect(most).toBe(2)
     expect(isales.connections()).toBe(2)
   })

@@ -30,7 +30,7 @@ export interface Stand {
   closeUpstream(): Promise<void>
   /** Waits until no request is in flight. */
   idle(): Promise<void>
-  /** @throws when iSales was sent anything but HTTP/1.1, unless that was expected. */
+  /** @throws when iSales was sent anything but HTTP/1.1. */
   stop(): Promise<void>
 }
 
@@ -44,8 +44,6 @@ export interface StandOptions extends Partial<
   readonly env?: Environment
   /** True: iSales refuses every token but that of the latest login, and that of a revoked one. */
   readonly revoked?: () => number
-  /** False: no violation of HTTP is looked for at the end. */
-  readonly strict?: boolean
   /** True: for all tests of a file, which stops it in `afterAll`. */
   readonly shared?: boolean
   /** False: does not wait for the first token. */
@@ -154,7 +152,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
         .then(closeUpstream)
         .then(() => {
           const { faults } = upstream
-          if (options.strict !== false && faults.length > 0)
+          if (faults.length > 0)
             throw new Error(`iSales was sent what is not HTTP: ${faults.join('; ')}`)
         })
       return stopped

@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
+import { scene, type Attempt } from './scene.ts'
+
+const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
+const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
+
+describe('a rejection', () => {
+  it('of the second attempt is relayed even when a newer token is there', async () => {
+    const { client, attempt, attempts, replays } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(401)
+    first.end()
+    const second = await attempt(2)
+    expect(second.request.body).toEqual(Buffer.from('hi'))
+    second.start()
+    second.head(401, 'Content-Length', '2')
+    second.data('no')
+    second.end()
+    expect(await client.read()).toMatchObject({ status: 401, text: 'no' })
+    expect(attempts).toHaveLength(2)
+    expect(replays).toEqual(['rejected'])
+  })
+
+  it('whose body has no end is not read to it', async () => {
+    const { client, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(401)
+    await attempt(2)
+    first.data('x'.repeat(64 * 1024))
+    expect(first.aborted).toBeUndefined()
+    first.data('x')
+    expect(first.aborted).toBeDefined()
+  })
+
+  it('whose end has not come when the request has ended is let go', async () => {
+    const { client, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(401)
+    const second = await attempt(2)
+    second.start()
+    second.head(200, 'Content-Length', '2')
+    second.data('ok')
+    expect(first.aborted).toBeUndefined()
+    second.end()
+    expect(first.aborted).toBeDefined()
+    expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
+  })
+
+  it('that fails behind its head does not touch the replay', async () => {
+    const { client, attempt, attempts } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(401)
+    const second = await attempt(2)
+    first.fail('cut')
+    second.start()
+    second.head(204)
+    expect(await client.read()).toMatchObject({ status: 204 })
+    expect(attempts).toHaveLength(2)
+  })
+
+  it('replayed without an answer is told as failed', async () => {
+    const { client, attempt, replays } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(401)
+    first.end()
+    const second = await attempt(2)
+    second.start()
+    second.fail('cut')
+    expect((await client.read()).status).toBe(502)
+    expect(replays).toEqual(['failed'])
+  })
+})
+
+describe('a status that is no answer', () => {
+  it.each([101, 99, 42])('%i ends the attempt', async (status) => {
+    const { client, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(status)
+    expect(first.aborted).toBeDefined()
+    expect((await client.read()).status).toBe(502)
+  })
+})
+
+describe('the deadline', () => {
+  it.each([
+    ['before a connection was tried', 0, 'out-of-time', 503],
+    ['after one could not be opened', 1, 'upstream-unreachable', 502],
+  ])('%s: %i failed, %s', async (_, failures, code, status) => {
+    const { client, clock, attempt, ends } = await scene()
+    await client.send(POST)
+    for (let n = 1; n <= failures; n += 1) {
+      const one = await attempt(n)
+      one.fail('down', false)
+      await clock.advance(100)
+    }
+    await attempt(failures + 1)
+    await clock.advance(2800)
+    const answer = await client.read()
+    expect(answer.status).toBe(status)
+    expect(JSON.parse(answer.text)).toMatchObject({ code, sent: 'no' })
+    expect(ends).toMatchObject([{ code, status }])
+  })
+
+  it('past which a connection comes: nothing is written to it, and it is not lost', async () => {
+    const { client, clock, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    await clock.advance(2800)
+    await client.read()
+    expect(() => {
+      first.start()
+    }).toThrow('before it was sent')
+    expect(first.aborted).toBeUndefined()
+  })
+
+  it('does not cut an answer that has begun, and waits for nothing any more', async () => {
+    const { client, clock, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(200, 'Content-Length', '4')
+    expect(clock.waiting()).toHaveLength(1)
+    await clock.advance(5000)
+    expect(clock.waiting()).toHaveLength(0)
+    first.data('late')
+    first.end()
+    expect(await client.read()).toMatchObject({ status: 200, text: 'late' })
+  })
+})
+
+describe('a request that the listener answers by itself', () => {
+  const answered = async () => {
+    const all = await scene()
+    await all.client.send(POST)
+    const first = await all.attempt(1)
+    first.start()
+    // The client takes nothing, so that the answer stays under way.
+    all.responses[0]?.writeHead(400, ['Content-Length', '3'])
+    all.responses[0]?.write('b')
+    return { ...all, first }
+  }
+
+  it.each<[string, (attempt: Attempt, all: Awaited<ReturnType<typeof scene>>) => unknown]>([
+    ['fails', (attempt) => attempt.fail('cut')],
+    ['is answered', (attempt) => attempt.head(200)],
+    ['is past its deadline', (_, { clock }) => clock.advance(2800)],
+  ])('is not answered twice when it then %s', async (_, happens) => {
+    const { first, responses, client, ends, ...all } = await answered()
+    await happens(first, { ...all, responses, client, ends })
+    responses[0]?.end('ad')
+    expect(await client.read()).toMatchObject({ status: 400, text: 'bad' })
+    expect(ends).toMatchObject([{ status: 400, code: undefined }])
+  })
+})
+
+describe('back-pressure', () => {
+  it('holds iSales until the client has taken what there is, and watches the client meanwhile', async () => {
+    const { client, attempt, responses } = await scene()
+    client.pause()
+    await client.send(GET)
+    const first = await attempt(1)
+    first.start()
+    first.head(200)
+    const socket = responses[0]?.socket
+    while (!first.paused) first.data('x'.repeat(64 * 1024))
+    expect(socket?.timeout).toBe(1000)
+    client.resume()
+    await until(() => !first.paused)
+    expect(socket?.timeout).toBe(0)
+    first.end()
+    expect((await client.read()).status).toBe(200)
+  })
+})

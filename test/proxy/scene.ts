@@ -1,0 +1,129 @@
+import { createServer, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { afterEach } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import type { UpstreamHandler, UpstreamRequest } from '../../src/net/upstream.ts'
+import type { ForwardOptions, RequestEnd } from '../../src/proxy/call.ts'
+import { createDeadlines } from '../../src/proxy/deadlines.ts'
+import { createForward } from '../../src/proxy/forward.ts'
+import type { Session } from '../../src/session/session.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+
+/** What undici would tell of one attempt, told by the test. */
+export class Attempt {
+  rawHeaders: readonly Buffer[] = []
+  aborted: Error | undefined
+  readonly request: UpstreamRequest
+  readonly handler: UpstreamHandler
+  paused = false
+
+  constructor(request: UpstreamRequest, handler: UpstreamHandler) {
+    this.request = request
+    this.handler = handler
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+  }
+
+  abort(reason: Error): void {
+    this.aborted = reason
+    this.handler.onResponseError(this, reason)
+  }
+
+  start(): void {
+    this.handler.onRequestStart(this)
+  }
+
+  head(status: number, ...fields: string[]): void {
+    this.rawHeaders = fields.map((field) => Buffer.from(field))
+    this.handler.onResponseStart(this, status, '')
+  }
+
+  data(text: string): void {
+    this.handler.onResponseData(this, Buffer.from(text))
+  }
+
+  end(): void {
+    this.handler.onResponseEnd(this)
+  }
+
+  fail(code: string, started = true): void {
+    const error = Object.assign(new Error(code), { code })
+    this.handler.onResponseError(started ? this : undefined, error)
+  }
+}
+
+const closing: (() => void)[] = []
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+function session(generation: number): Session {
+  const token = new Secret(`token-${generation}`)
+  const instants = { obtainedAt: 0, lifetime: 1, endsAt: 1, usableUntil: 1 }
+  return { generation, credential: token, token, proved: false, ...instants }
+}
+
+/** The forwarding alone, on a real client connection, between a scripted pool and a scripted keeper. */
+export async function scene(changes: Partial<ForwardOptions> = {}) {
+  const clock = manualClock()
+  const attempts: Attempt[] = []
+  const ends: RequestEnd[] = []
+  const replays: string[] = []
+  const responses: ServerResponse[] = []
+  const state = { current: session(1) as Session | undefined, rejects: true }
+  const forward = createForward({
+    tokens: {
+      current: () => state.current,
+      newer: () => Promise.resolve(session(attempts.length + 1)),
+      accept: () => undefined,
+      reject: () => state.rejects,
+    },
+    dispatch: (request, handler) => void attempts.push(new Attempt(request, handler)),
+    classify: (error) => ({
+      failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
+    }),
+    requestFields: () => [],
+    deadlines: createDeadlines(clock, 2800),
+    inspector: undefined,
+    clock,
+    rejectedStatuses: new Set([401]),
+    replayBodySize: 100,
+    maxBodySize: 1000,
+    tokenWait: 2500,
+    stallTimeout: 1000,
+    onEnd: (end) => ends.push(end),
+    onReplay: (outcome) => replays.push(outcome),
+    ...changes,
+  })
+  const server = createServer((request, response) => {
+    responses.push(response)
+    const length = Number(request.headers['content-length'] ?? 0)
+    const admitted = {
+      framing: request.headers['transfer-encoding'] === undefined ? length : ('chunked' as const),
+      target: request.url ?? '',
+      requestId: undefined,
+      expectsContinue: false,
+      maxForwards: -1,
+    }
+    forward({ request, response, admitted, requestId: 'id-1' })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = await connectRaw({ port: (server.address() as AddressInfo).port })
+  closing.push(() => {
+    client.destroy()
+    server.close()
+  })
+  /** The n-th attempt, once it is there. */
+  const attempt = (n: number): Promise<Attempt> => until(() => attempts[n - 1])
+  return { clock, state, client, attempts, attempt, ends, replays, responses }
+}
