@@ -272,7 +272,6 @@ class Forwarding implements UpstreamHandler, Expiring {
     }
     const whole = relay.start()
     this.#phase = 'answering'
-    this.#options.deadlines.remove(this)
     if (whole) this.#end()
     return !whole
   }

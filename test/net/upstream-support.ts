@@ -77,7 +77,8 @@ export function dispatch(
         method,
         path: '/x',
         headers: [...headers],
-        body: method === 'GET' ? null : Buffer.from('abc'),
+        body: method === 'POST' ? Buffer.from('abc') : null,
+        ...(method === 'HEAD' ? { reset: false } : {}),
       },
       {
         onRequestStart() {
