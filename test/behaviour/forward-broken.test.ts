@@ -28,6 +28,8 @@ describe('an answer that is none: 502, and it may have been executed', () => {
     ['half a head', [`${OK}X: y\r\n`, { close: 'end' }]],
     ['half a head, reset', [`${OK}X: y\r\n`, { close: 'reset' }]],
     ['an interim answer only', ['HTTP/1.1 103 Early Hints\r\n\r\n', { close: 'end' }]],
+    // undici has no use for it, and nobody asked for it: Expect never goes on.
+    ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${answerBytes('ok')}`],
     ['nothing', [{ close: 'end' }]],
   ])('%s', async (_, steps) => {
     const stand = await openStand({ answer: () => steps })
