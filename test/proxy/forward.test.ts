@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { scene, type Attempt } from './scene.ts'
+import { scene, session, type Attempt } from './scene.ts'
 
 const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
 const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -79,6 +79,24 @@ describe('a rejection', () => {
     second.fail('cut')
     expect((await client.read()).status).toBe(502)
     expect(replays).toEqual(['failed'])
+  })
+})
+
+describe('a token that was replaced while a connection was awaited', () => {
+  it('is not sent: the newer one is, on the next connection, and nothing was written', async () => {
+    const { client, attempt, state, ends } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    state.current = session(2)
+    expect(() => {
+      first.start()
+    }).toThrow('before it was sent')
+    first.fail('thrown')
+    const second = await attempt(2)
+    second.start()
+    second.head(204)
+    expect(await client.read()).toMatchObject({ status: 204 })
+    expect(ends).toMatchObject([{ status: 204, code: undefined }])
   })
 })
 

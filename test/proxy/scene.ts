@@ -66,7 +66,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-function session(generation: number): Session {
+export function session(generation: number): Session {
   const token = new Secret(`token-${generation}`)
   const instants = { obtainedAt: 0, lifetime: 1, endsAt: 1, usableUntil: 1 }
   return { generation, credential: token, token, proved: false, ...instants }
@@ -83,7 +83,11 @@ export async function scene(changes: Partial<ForwardOptions> = {}) {
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      newer: () => Promise.resolve(session(attempts.length + 1)),
+      newer: ({ after }) => {
+        const newer = session(after + 1)
+        state.current = newer
+        return Promise.resolve(newer)
+      },
       accept: () => undefined,
       reject: () => state.rejects,
     },
