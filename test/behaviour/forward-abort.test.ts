@@ -2,7 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { answerBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { chunkedPost, get, loginAnswer, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
+import {
+  chunkedPost,
+  gate,
+  get,
+  loginAnswer,
+  openStand,
+  PATH,
+  post,
+  type Stand,
+} from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const NEVER: Step = () => new Promise(() => undefined)
@@ -60,14 +69,11 @@ describe('the client resets its connection', () => {
   })
 
   it('while it waits for the first token', async () => {
-    let logIn = (): void => undefined
-    const allowed = new Promise<void>((resolve) => {
-      logIn = resolve
-    })
+    const login = gate()
     const opening = openStand({
       answer: answer(''),
       login: async (n) => {
-        await allowed
+        await login.opened
         return loginAnswer(n)
       },
       authenticated: false,
@@ -78,7 +84,7 @@ describe('the client resets its connection', () => {
     await until(async () => (await stand.metric('token_waiters')) === 1)
     client.reset()
     await until(async () => (await stand.metric('token_waiters')) === 0, 1000)
-    logIn()
+    login.open()
     expect(await recovered(stand)).toBe('next')
     expect(stand.business()).toHaveLength(1)
   })
@@ -191,14 +197,11 @@ describe('the client closes its side', () => {
   })
 
   it('long after its request, which then is not sent any more: no token was there', async () => {
-    let logIn = (): void => undefined
-    const allowed = new Promise<void>((resolve) => {
-      logIn = resolve
-    })
+    const login = gate()
     const stand = await openStand({
       answer: answer(''),
       login: async (n) => {
-        await allowed
+        await login.opened
         return loginAnswer(n)
       },
       authenticated: false,
@@ -207,8 +210,8 @@ describe('the client closes its side', () => {
     await client.send(post('x'))
     await delay(550)
     client.destroy()
-    await delay(20)
-    logIn()
+    await delay(100)
+    login.open()
     expect(await recovered(stand)).toBe('next')
     expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
   })

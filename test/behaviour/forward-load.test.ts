@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { answerBytes, type RawRequest } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
+import { chunkedPost, gate, get, openStand, post } from '../proxy/stand.ts'
 
 const warnings: Error[] = []
 const note = (warning: Error): void => void warnings.push(warning)
@@ -70,13 +70,10 @@ describe('1,000 requests at once', () => {
   }, 60_000)
 
   it('over the cap are turned away with 503 and Retry-After, and nothing of them is sent', async () => {
-    let release = (): void => undefined
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const held = gate()
     const stand = await openStand({
       answer: async () => {
-        await held
+        await held.opened
         return answerBytes('ok')
       },
       env: { CLIENT_DEADLINE: '0', MAX_IN_FLIGHT: '100' },
@@ -85,7 +82,7 @@ describe('1,000 requests at once', () => {
     await Promise.all(clients.map((client) => client.send(post('x'))))
     await until(() => stand.business().length === 100)
     await until(() => clients.filter((client) => client.received() > 0).length === 50)
-    release()
+    held.open()
     const answers = await Promise.all(clients.map((client) => client.read()))
     const turned = answers.filter(({ status }) => status === 503)
     expect(turned).toHaveLength(50)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { RawClient } from '../support/raw-client.ts'
 import { answerBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { chunkedPost, get, openStand, PATH, post } from '../proxy/stand.ts'
+import { chunkedPost, gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const MIB = 1024 * 1024
@@ -86,14 +86,11 @@ describe('back-pressure', () => {
 
   it('holds for a pipelined answer whose turn has not come', async () => {
     const { taken, pieces } = largeAnswer(20 * MIB)
-    let release = (): void => undefined
-    const first = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const first = gate()
     const stand = await openStand({
       answer: async ({ target }) => {
         if (target !== PATH) return pieces
-        await first
+        await first.opened
         return answerBytes('first')
       },
     })
@@ -101,7 +98,7 @@ describe('back-pressure', () => {
     await client.send(get() + get([], { path: '/rest/isales/large' }))
     await until(() => taken.bytes > 0)
     expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL / 2)
-    release()
+    first.open()
     expect(await client.read()).toMatchObject({ text: 'first' })
     expect((await client.read({ limitMs: 20_000 })).body).toHaveLength(20 * MIB)
     client.destroy()

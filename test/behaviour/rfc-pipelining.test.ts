@@ -1,18 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { answerBytes, type RawRequest } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { get, openStand, PATH, post } from '../proxy/stand.ts'
+import { gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
 const SECOND = get([], { path: '/rest/isales/second' })
-
-/** Holds every answer back until it is let go. */
-function gate() {
-  let open: () => void = () => undefined
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { open, opened }
-}
 
 describe('pipelined requests', () => {
   it('are answered in their order, whatever the order in which iSales answers', async () => {
