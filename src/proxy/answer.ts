@@ -43,6 +43,8 @@ export function relayWhole({ request, response }: Answering, head: AnswerHead, b
 export function relayInformational({ request, response }: Answering, head: AnswerHead): void {
   // RFC 9110 section 15.2: none to a 1.0 client. Behind another answer on its connection, it is not its turn.
   if (request.httpVersion === '1.0' || response.socket === null || response.headersSent) return
+  // A flood of them is not kept for a client that does not read.
+  if (response.socket.writableNeedDrain) return
   const { status, fields } = head
   let bytes = `HTTP/1.1 ${status} ${reasonBytes(head)}\r\n`
   for (let i = 0; i < fields.length; i += 2) bytes += `${fields[i]}: ${fields[i + 1]}\r\n`

@@ -2,7 +2,7 @@ import type { UpstreamController, UpstreamHandler } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
 import { hasGivenUp, relayInformational, writeProblem, type AnswerHead } from './answer.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
-import type { Call, ForwardOptions } from './call.ts'
+import type { Call, ForwardOptions, ReplayOutcome } from './call.ts'
 import { EXPIRED, type Expiring } from './deadlines.ts'
 import { answerOf, requestOf } from './exchange.ts'
 import { LARGEST_HELD } from './inspect.ts'
@@ -42,6 +42,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   #waiting: AbortController | undefined
   #retries = 0
   #replayed = false
+  #replayTold = false
   #relay: Relay | undefined
   #sentAt = 0
   #upstreamMs: number | undefined
@@ -190,20 +191,26 @@ class Forwarding implements UpstreamHandler, Expiring {
     throw new Error('the token ended before it was sent')
   }
 
+  /** Once a request, whatever else happens to it. */
+  #tellReplay(outcome: ReplayOutcome): void {
+    if (!this.#replayTold) this.#options.onReplay(outcome)
+    this.#replayTold = true
+  }
+
   #accept(): void {
-    if (this.#replayed) this.#options.onReplay('healed')
+    if (this.#replayed) this.#tellReplay('healed')
     if (this.#session !== undefined) this.#options.tokens.accept(this.#session)
   }
 
   /** The answer was a rejection. True: the request waits for a newer token. False: this answer is relayed. */
   #heals(status: number): boolean {
-    const { tokens, onReplay } = this.#options
+    const { tokens } = this.#options
     const session = this.#session
-    if (this.#replayed) onReplay('rejected')
+    if (this.#replayed) this.#tellReplay('rejected')
     if (session === undefined || !tokens.reject(session, status) || this.#replayed) return false
     const kept = this.#keptBody()
     if (kept === undefined) {
-      onReplay('not-kept')
+      this.#tellReplay('not-kept')
       return false
     }
     this.#body = kept
@@ -278,7 +285,7 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #fail(code: ProblemCode, retryAfter?: number): void {
     if (this.#phase === 'answering' || this.#phase === 'ended') return
-    if (this.#replayed) this.#options.onReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
+    if (this.#replayed) this.#tellReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
     // The listener answers by itself when a body is garbage or stalls; what it said stands.
     if (!this.#call.response.headersSent) {
       this.#code = code

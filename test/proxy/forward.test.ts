@@ -82,6 +82,37 @@ describe('a rejection', () => {
   })
 })
 
+describe('a replay', () => {
+  it('is told of once: an answer that heals and then cannot be relayed was healed', async () => {
+    const { client, attempt, replays } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(401)
+    first.end()
+    const second = await attempt(2)
+    second.start()
+    second.head(200, 'Transfer-Encoding', 'gzip, chunked')
+    expect((await client.read()).status).toBe(502)
+    expect(replays).toEqual(['healed'])
+  })
+})
+
+describe('interim answers', () => {
+  it('are not kept for a client that does not read', async () => {
+    const { client, attempt, responses } = await scene()
+    client.pause()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    for (let count = 0; count < 2000; count += 1) first.head(103, 'X', 'y'.repeat(10_000))
+    expect(responses[0]?.socket?.writableLength).toBeLessThan(1_000_000)
+    first.head(204)
+    client.resume()
+    expect((await client.read()).status).toBe(204)
+  })
+})
+
 describe('a token that was replaced while a connection was awaited', () => {
   it('is not sent: the newer one is, on the next connection, and nothing was written', async () => {
     const { client, attempt, state, ends } = await scene()
