@@ -28,7 +28,8 @@ class Answer {
     this.response.writeHead(status, fields)
   }
   onResponseData(controller, chunk) {
-    if (!this.response.write(chunk)) controller.pause()
+    // A client that has left never drains: its answer is read to the end, or the connection would be lost.
+    if (!this.response.write(chunk) && !this.response.destroyed) controller.pause()
   }
   onResponseEnd() {
     this.response.end()

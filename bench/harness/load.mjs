@@ -21,7 +21,8 @@ const figures = async (core, command) => {
   return JSON.parse(line[1])
 }
 
-const wrk = async ({ core, port, request, connections, seconds }) => {
+const wrk = async (load, again = true) => {
+  const { core, port, request, connections, seconds } = load
   const { method, path, length, atLeast } = request
   const result = await figures(core, [
     'wrk',
@@ -39,6 +40,8 @@ const wrk = async ({ core, port, request, connections, seconds }) => {
     String(length),
   ])
   if (result.wrong > 0) throw new Error(`${result.wrong} requests failed or were answered wrongly`)
+  // On a machine with other work a second can pass without a turn for one of the three.
+  if (result.requests === 0 && again) return wrk(load, false)
   if (result.requests === 0) throw new Error('no request was answered')
   if (result.bytes / result.requests < atLeast)
     throw new Error('answers are shorter than they should be')
