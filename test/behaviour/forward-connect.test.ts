@@ -1,31 +1,8 @@
-import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { answerBytes } from '../support/raw-upstream.ts'
+import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { get, openStand, post } from '../proxy/stand.ts'
-
-const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close()
-})
-
-/** A TCP server on a port of its own. */
-async function listen(accept: (socket: Socket) => void, port = 0): Promise<Server> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    accept(socket)
-  })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  closing.push(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return server
-}
 
 describe('iSales cannot be reached', () => {
   it('refused three times: 502, and it was not sent', async () => {

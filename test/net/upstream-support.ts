@@ -1,7 +1,5 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach } from 'vitest'
 import { classify, createUpstream, type UpstreamOptions } from '../../src/net/upstream.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import {
@@ -9,30 +7,9 @@ import {
   type RawUpstream,
   type RawUpstreamOptions,
 } from '../support/raw-upstream.ts'
+import { closing } from '../support/tcp-server.ts'
 
 export const certificates = makeCertificates()
-export const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close()
-})
-
-/** A TCP server on a port of its own. */
-export async function listen(accept: (socket: Socket) => void, port = 0): Promise<Server> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    accept(socket)
-  })
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  closing.push(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return server
-}
-
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
 export function openUpstream(changes: Partial<UpstreamOptions>) {

@@ -4,15 +4,8 @@ import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { answerBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
-import {
-  certificates,
-  closing,
-  dispatch,
-  free,
-  listen,
-  openUpstream,
-  portOf,
-} from './upstream-support.ts'
+import { closing, listen } from '../support/tcp-server.ts'
+import { certificates, dispatch, free, openUpstream, portOf } from './upstream-support.ts'
 
 describe('TLS to iSales', () => {
   async function secured(certificate: keyof typeof certificates, more: object = {}) {

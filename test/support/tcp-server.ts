@@ -1,0 +1,26 @@
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { afterEach } from 'vitest'
+
+/** Run in reverse when the test ends. */
+export const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+/** A TCP server on a port of its own. */
+export async function listen(accept: (socket: Socket) => void, port = 0): Promise<Server> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    accept(socket)
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return server
+}
