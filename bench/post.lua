@@ -1,9 +1,10 @@
 -- wrk's script: one request over and over, and the figures as one line of JSON.
--- Arguments: method, path, length of the request's body.
+-- Arguments: method, path, length of the request's body, value of Authorization or nothing.
 function init(args)
   wrk.method = args[1]
   wrk.path = args[2]
   wrk.headers["Content-Type"] = "application/json"
+  if args[4] ~= "" then wrk.headers["Authorization"] = args[4] end
   local length = tonumber(args[3])
   if length > 0 then
     local head = '{"subCCNo":1,"vdnId":1,"callData":"'

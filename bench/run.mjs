@@ -42,6 +42,7 @@ const IN_A_BAR = {
   small: [
     'this proxy',
     'this proxy, access log',
+    'this proxy, tickets',
     'floor',
     'nginx',
     'caddy',

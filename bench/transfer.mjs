@@ -1,10 +1,13 @@
 // Moves a large body through a proxy `count` times, one after the other, over one connection, and checks its length.
 import { connect } from 'node:net'
 
-const [direction, port, path, bytes, count] = process.argv
+const [direction, port, path, bytes, count, authorization] = process.argv
   .slice(2)
   .map((arg) => (/^\d+$/.test(arg) ? Number(arg) : arg))
-const host = `Host: 127.0.0.1:${port}`
+const fields = [
+  `Host: 127.0.0.1:${port}`,
+  ...(authorization ? [`Authorization: ${authorization}`] : []),
+].join('\r\n')
 const piece = Buffer.alloc(64 * 1024, 'isales')
 const into = Buffer.alloc(256 * 1024)
 
@@ -51,7 +54,7 @@ socket.on('connect', () => void run())
 
 const upload = () => {
   socket.write(
-    `POST ${path} HTTP/1.1\r\n${host}\r\nContent-Type: application/octet-stream\r\nContent-Length: ${bytes}\r\n\r\n`,
+    `POST ${path} HTTP/1.1\r\n${fields}\r\nContent-Type: application/octet-stream\r\nContent-Length: ${bytes}\r\n\r\n`,
   )
   let unsent = bytes
   const more = () => {
@@ -71,7 +74,7 @@ const run = async () => {
     const answer = new Promise((resolve) => {
       answered = resolve
     })
-    if (direction === 'down') socket.write(`GET ${path} HTTP/1.1\r\n${host}\r\n\r\n`)
+    if (direction === 'down') socket.write(`GET ${path} HTTP/1.1\r\n${fields}\r\n\r\n`)
     else upload()
     await answer
   }

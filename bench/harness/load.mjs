@@ -22,7 +22,7 @@ const figures = async (core, command) => {
 }
 
 const wrk = async (load, again = true) => {
-  const { core, port, request, connections, seconds } = load
+  const { core, port, request, connections, seconds, authorization = '' } = load
   const { method, path, length, atLeast } = request
   const result = await figures(core, [
     'wrk',
@@ -38,6 +38,7 @@ const wrk = async (load, again = true) => {
     method,
     path,
     String(length),
+    authorization,
   ])
   if (result.wrong > 0) throw new Error(`${result.wrong} requests failed or were answered wrongly`)
   // On a machine with other work a second can pass without a turn for one of the three.
@@ -85,10 +86,11 @@ export const fixedRate = async ({ core, port, rate, seconds, authorization = '' 
 }
 
 /** 50 MiB bodies one after another: CPU of the proxy in ms per MB (MiB), MB/s, and the peak of its memory so far. */
-export const bigBodies = async ({ running, core, port, direction, count }) => {
+export const bigBodies = async ({ running, core, port, direction, count, authorization = '' }) => {
   const path = direction === 'down' ? PATHS.download : PATHS.upload
   const before = cpuMs(running)
-  const command = [process.execPath, `${bench}transfer.mjs`, direction, port, path, BIG, count]
+  const transfer = [direction, port, path, BIG, count, authorization]
+  const command = [process.execPath, `${bench}transfer.mjs`, ...transfer]
   const { ms } = await figures(core, command.map(String))
   const megabytes = (BIG / MEBIBYTE) * count
   return {

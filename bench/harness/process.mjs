@@ -50,21 +50,22 @@ export const start = ({ name, command, env = {}, dir, core }) => {
 }
 
 /**
- * Asks again and again until the answer is 200 with exactly this body, and resolves to the ms since `begin`.
- * Throws with the process's last words when it ends first or takes over 10 s.
+ * Posts again and again until the answer is 200 with a body that `isRight` takes; resolves to that body and the ms since
+ * `begin`. Throws with the process's last words when it ends first or takes over 10 s.
  */
 export const firstAnswer = async ({
   running,
   port,
   path,
   headers = {},
-  expected,
+  body = '{}',
+  isRight,
   begin = performance.now(),
 }) => {
   for (;;) {
-    const said = await ask({ port, path, headers })
+    const said = await ask({ port, path, headers, body })
     const ms = performance.now() - begin
-    if (said === expected) return ms
+    if (isRight(said)) return { ms, body: said }
     if (running.gone()) throw new Error(`${running.name} ended early: ${running.lastWords()}`)
     if (ms > 10_000)
       throw new Error(
@@ -75,12 +76,12 @@ export const firstAnswer = async ({
 }
 
 /** The body of a 200 answer to a small POST; else what went wrong. */
-const ask = ({ port, path, headers }) =>
+const ask = ({ port, path, headers, body }) =>
   new Promise((resolve) => {
     const options = { host: '127.0.0.1', port, path, method: 'POST', agent: false, timeout: 5000 }
     const asked = request({
       ...options,
-      headers: { 'content-type': 'application/json', 'content-length': 2, ...headers },
+      headers: { 'content-type': 'application/json', 'content-length': body.length, ...headers },
     })
     asked.once('error', (error) => resolve(error.message))
     asked.once('timeout', () => asked.destroy(new Error('no answer within 5 s')))
@@ -89,11 +90,11 @@ const ask = ({ port, path, headers }) =>
       response.on('data', (chunk) => chunks.push(chunk))
       response.once('error', (error) => resolve(error.message))
       response.once('end', () => {
-        const body = Buffer.concat(chunks).toString('latin1')
-        resolve(response.statusCode === 200 ? body : `${response.statusCode} ${body}`)
+        const said = Buffer.concat(chunks).toString('latin1')
+        resolve(response.statusCode === 200 ? said : `${response.statusCode} ${said}`)
       })
     })
-    asked.end('{}')
+    asked.end(body)
   })
 
 // proc(5): the command's name is in parentheses and may hold spaces, so fields are counted after the last one.

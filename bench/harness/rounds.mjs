@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { bigBodies, closedLoop, fixedRate, REQUESTS, warmUp } from './load.mjs'
 import { firstAnswer, freePort, peakMb, rssMb, start } from './process.mjs'
 import { SUBJECTS } from './subjects.mjs'
-import { AUTHORIZED, PATHS, SMALL_ANSWER } from './upstream.mjs'
+import { AUTHORIZED, firstSmallAnswer, PATHS, SMALL_ANSWER } from './upstream.mjs'
 
 const RATE = 1000
 const bare = new URL('../bare.mjs', import.meta.url).pathname
@@ -28,19 +28,23 @@ const launch = async (bench, name, upstream) => {
     dir,
     core,
   })
+  const to = { running, port: place.port }
   try {
-    const coldMs = await firstAnswer({
-      running,
-      port: place.port,
-      path: PATHS.small,
-      expected: SMALL_ANSWER,
-      begin,
-    })
-    return { running, port: place.port, core: bench.loadCore, coldMs }
+    const headers = subject.login === undefined ? {} : await logIn(to, subject.login)
+    const { ms } = await firstSmallAnswer({ ...to, headers, begin })
+    return { ...to, ...headers, core: bench.loadCore, coldMs: ms }
   } catch (error) {
     await running.stop()
     throw error
   }
+}
+
+/** The field that a client of a proxy with its own login has to send. */
+const logIn = async (to, { user, passwd }) => {
+  const login = { path: PATHS.login, body: JSON.stringify({ user, passwd }) }
+  const isRight = (answer) => answer.includes('"token"')
+  const { body } = await firstAnswer({ ...to, ...login, isRight })
+  return { authorization: `Bearer ${JSON.parse(body).resultData.token}` }
 }
 
 /** What is compiled while it runs gets the time for that. */
@@ -128,10 +132,8 @@ const coldBare = async (bench, _name, note) => {
     const command = [process.execPath, bare]
     const running = start({ name: 'bare', command, env, dir: bench.dir, core: bench.proxyCore })
     try {
-      note(
-        'cold',
-        await firstAnswer({ running, port, path: PATHS.small, expected: SMALL_ANSWER, begin }),
-      )
+      const { ms } = await firstSmallAnswer({ running, port, begin })
+      note('cold', ms)
     } finally {
       await running.stop()
     }

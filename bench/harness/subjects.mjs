@@ -44,10 +44,17 @@ const native = (name, toConfig, toCommand) => ({
   env: ({ dir }) => ({ XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir }),
 })
 
-/** Every proxy by name, in the order of the table. */
+/** What a client of a proxy that demands tickets logs in with. */
+const LOGIN = { user: 'cti-obs', passwd: 'bench-obs-password' }
+
+/** Every proxy by name, in the order of the table; `login` where a client has to log in first. */
 export const SUBJECTS = {
   'this proxy': own(),
   'this proxy, access log': own({ ACCESS_LOG: 'full' }),
+  'this proxy, tickets': {
+    ...own({ OBS_LOGIN: 'require', OBS_USER: LOGIN.user, OBS_PASSWORD: LOGIN.passwd }),
+    login: LOGIN,
+  },
   floor: node('floor.mjs'),
   nginx: native('nginx', nginxConfig, (file) => ['nginx', '-e', 'stderr', '-c', file]),
   haproxy: native('haproxy', haproxyConfig, (file) => ['haproxy', '-db', '-f', file]),

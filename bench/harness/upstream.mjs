@@ -13,6 +13,7 @@ export const BIG = 50 * MEBIBYTE
 
 /** The paths that the upstream serves, and the length of each answer. */
 export const PATHS = {
+  login: `${API}/auth/login`,
   small: `${API}/business/tasks`,
   medium: `${API}/business/medium`,
   download: `${API}/business/download`,
@@ -25,6 +26,10 @@ const answerOf = (length) => {
 }
 export const SMALL_ANSWER = answerOf(1024)
 const MEDIUM_ANSWER = answerOf(50 * 1024)
+
+/** The first right answer of a process to a small request. */
+export const firstSmallAnswer = (asked) =>
+  firstAnswer({ path: PATHS.small, isRight: (body) => body === SMALL_ANSWER, ...asked })
 
 const grant = JSON.stringify({
   result: 0,
@@ -46,7 +51,7 @@ const afterTheBody = (answer) => `
 
 const locations = (dir) => `
     root ${dir}/none;
-    location = ${API}/auth/login { return 200 '${grant}'; }
+    location = ${PATHS.login} { return 200 '${grant}'; }
     location = ${PATHS.small} {${afterTheBody('/-/small')}
     }
     location = ${PATHS.medium} {${afterTheBody('/-/medium')}
@@ -119,13 +124,7 @@ export const startUpstream = async ({ dir, core }) => {
     dir,
     core,
   })
-  await firstAnswer({
-    running,
-    port: plain,
-    path: PATHS.small,
-    headers: AUTHORIZED,
-    expected: SMALL_ANSWER,
-  })
+  await firstSmallAnswer({ running, port: plain, headers: AUTHORIZED })
   return {
     ...running,
     plainPort: plain,
