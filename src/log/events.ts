@@ -135,7 +135,7 @@ export const LOG_EVENTS = {
   access: {
     level: 'info',
     text: 'Request',
-    doc: 'One for each request, or for a share of them, when ACCESS_LOG says so. Never a header, a body or a query.',
+    doc: 'One for each request, or for a share of them, when ACCESS_LOG says so. Never a header, a body or a query. Written in batches, up to 100 ms late.',
   },
 } as const satisfies Record<string, LogEventKind>
 

@@ -8,10 +8,15 @@ export type { LogFields } from './fields.ts'
 const LONGEST_TEXT = 512
 /** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */
 const CONTROL = /[\p{C}\p{Zl}\p{Zp}]/gu
+const PLAIN = /^[ -~]*$/
 const CODE = /^[A-Za-z0-9_-]{1,64}$/
 
 /** A log that stops being read keeps at most so much in memory; what comes after is dropped. */
 const LONGEST_BACKLOG = 1024 * 1024
+
+/** Access lines are written so many characters at a time, or after so many milliseconds: a write costs more than the line. */
+const BATCH = 12 * 1024
+const LONGEST_WAIT = 100
 
 export interface LoggerOptions {
   readonly level: LogLevel
@@ -36,8 +41,10 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const stdout =
     options.destination ??
     pino.destination({ fd: 1, sync: format === 'pretty', maxLength: LONGEST_BACKLOG })
-  const terminal = options.destination === undefined && process.stdout.isTTY
-  const destination = format === 'json' ? stdout : await prettify(stdout, terminal)
+  const own = options.destination === undefined
+  const batch = own && format === 'json' ? openBatch(stdout) : undefined
+  const terminal = own && process.stdout.isTTY
+  const destination = format === 'json' ? (batch ?? stdout) : await prettify(stdout, terminal)
   const logger = pino(
     {
       level,
@@ -51,11 +58,34 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
   return {
     log(event, fields = {}, level = LOG_EVENTS[event].level) {
       if (!logger.isLevelEnabled(level)) return
-      logger[level]({ event, ...permitted(fields) }, LOG_EVENTS[event].text)
+      logger[level](lineOf(event, fields), LOG_EVENTS[event].text)
+      if (event !== 'access') batch?.release()
     },
     flush() {
+      batch?.release()
       if ('flushSync' in stdout && typeof stdout.flushSync === 'function') stdout.flushSync()
     },
+  }
+}
+
+function openBatch(destination: DestinationStream) {
+  let lines = ''
+  let waiting: NodeJS.Timeout | undefined
+  const release = (): void => {
+    clearTimeout(waiting)
+    waiting = undefined
+    if (lines === '') return
+    const released = lines
+    lines = ''
+    destination.write(released)
+  }
+  return {
+    write(line: string): void {
+      lines += line
+      if (lines.length >= BATCH) release()
+      else waiting ??= setTimeout(release, LONGEST_WAIT).unref()
+    },
+    release,
   }
 }
 
@@ -80,11 +110,11 @@ async function prettify(
   }
 }
 
-function permitted(fields: LogFields): Readonly<Record<string, unknown>> {
-  const line: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(fields)) {
+function lineOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
+  const line: Record<string, unknown> = { event }
+  for (const name in fields) {
     if (!isLogField(name)) continue
-    const shown = fieldValue(name, value)
+    const shown = fieldValue(name, fields[name])
     if (shown !== undefined) line[name] = shown
   }
   return line
@@ -105,6 +135,7 @@ function fieldValue(name: LogFieldName, value: unknown): unknown {
 }
 
 function printable(text: string): string {
+  if (text.length <= LONGEST_TEXT && PLAIN.test(text)) return text
   return text.slice(0, LONGEST_TEXT).replaceAll(CONTROL, '\uFFFD')
 }
 
@@ -153,12 +184,21 @@ export function createAccessLog(
   random: () => number = Math.random,
 ): ((access: Access) => void) | undefined {
   if (share <= 0) return undefined
-  return ({ target, durationMs, ...rest }) => {
+  return ({ method, target, status, durationMs, requestId, code }) => {
     if (share < 1 && random() >= share) return
+    const rounded = Math.round(durationMs * 10) / 10
     logger.log('access', {
-      ...rest,
-      path: target.split(/[?#]/, 1)[0] ?? '',
-      durationMs: Math.round(durationMs * 10) / 10,
+      method,
+      path: pathOf(target),
+      status,
+      durationMs: rounded,
+      requestId,
+      code,
     })
   }
+}
+
+function pathOf(target: string): string {
+  const end = target.search(/[?#]/)
+  return end === -1 ? target : target.slice(0, end)
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
 describe('stdout', () => {
   let folder: string
@@ -19,6 +19,7 @@ describe('stdout', () => {
           const [format, count] = process.argv.slice(2)
           const { log, flush } = await createLogger({ level: 'info', format })
           for (let n = 0; n < Number(count); n += 1) log('access', { path: 'x'.repeat(500) })
+          process.on('SIGUSR2', () => log('logged-in'))
           process.stderr.write('written')
           process.stdin.on('data', () => { flush(); process.exit(0) })
         `,
@@ -78,5 +79,24 @@ describe('stdout', () => {
     const lines = text().trimEnd().split('\n')
     for (const line of lines) expect(JSON.parse(line)).toHaveProperty('event', 'access')
     expect(text().endsWith('\n')).toBe(true)
+  })
+
+  it('gets an access line in a moment, though nothing comes after it', async () => {
+    const child = run('json', 1)
+    const [chunk] = (await once(child.stdout, 'data')) as [Buffer]
+    expect(JSON.parse(chunk.toString())).toHaveProperty('event', 'access')
+    child.kill()
+    await once(child, 'close')
+  })
+
+  it('gets a line of another kind at once, behind the access lines that wait', async () => {
+    const child = run('json', 1)
+    const text = textOf(child)
+    await once(child.stderr, 'data')
+    child.kill('SIGUSR2')
+    await vi.waitUntil(() => text().includes('logged-in'))
+    expect(text().match(/"event":"[a-z-]+"/g)).toEqual(['"event":"access"', '"event":"logged-in"'])
+    child.kill()
+    await once(child, 'close')
   })
 })
