@@ -31,12 +31,15 @@ export interface UpstreamHandler {
 export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   rawHeaders: readonly Buffer[] = []
   readonly #handler: UpstreamHandler
+  readonly #relayed: (bytes: number) => void
   #paused = false
   #resume: (() => void) | undefined
   #abort: ((reason?: Error) => void) | undefined
 
-  constructor(handler: UpstreamHandler) {
+  /** @param relayed told the size of each piece of a body, either way. */
+  constructor(handler: UpstreamHandler, relayed: (bytes: number) => void) {
     this.#handler = handler
+    this.#relayed = relayed
   }
 
   pause(): void {
@@ -68,7 +71,13 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   onData(chunk: Buffer): boolean {
     // The parser goes on after each pause with a piece of no bytes; passed on, it would cost a write of its own.
     if (chunk.length > 0) this.#handler.onResponseData(this, chunk)
+    this.#relayed(chunk.length)
     return !this.#paused
+  }
+
+  /** undici's types have a number here; what comes is the piece. */
+  onBodySent(piece: number | Buffer): void {
+    this.#relayed(typeof piece === 'number' ? piece : piece.length)
   }
 
   onComplete(): void {

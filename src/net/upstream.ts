@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Secret } from '../config/secret.ts'
 import type { Exchange, ExchangeResult } from '../isales/client.ts'
+import { createScavenger } from './scavenger.ts'
 import { Attempt, type UpstreamHandler } from './upstream-attempt.ts'
 import { createConnect } from './upstream-connect.ts'
 import { egressFor } from './upstream-egress.ts'
@@ -66,10 +67,11 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   }
   let business = open(options.tls, options.maxConnections)
   let auth = open(options.tls, AUTH_CONNECTIONS)
+  const relayed = createScavenger()
 
   return {
     dispatch(request, handler) {
-      business.dispatch(request, new Attempt(handler))
+      business.dispatch(request, new Attempt(handler, relayed))
     },
 
     exchange: (request) => exchange(auth, options, request),

@@ -4,15 +4,17 @@ import { Attempt, type UpstreamHandler } from '../../src/net/upstream-attempt.ts
 function watched(told: Partial<UpstreamHandler> = {}) {
   const pieces: string[] = []
   const errors: unknown[] = []
-  const attempt = new Attempt({
+  const sizes: number[] = []
+  const handler: UpstreamHandler = {
     onRequestStart() {},
     onResponseStart() {},
     onResponseData: (_, chunk) => pieces.push(chunk.toString()),
     onResponseEnd() {},
     onResponseError: (controller, error) => errors.push([controller, error]),
     ...told,
-  })
-  return { attempt, pieces, errors }
+  }
+  const attempt = new Attempt(handler, (bytes) => sizes.push(bytes))
+  return { attempt, pieces, errors, sizes }
 }
 
 const ignore = (): void => {}
@@ -23,6 +25,13 @@ test('a piece of no bytes, which the parser gives after each pause, is not passe
   attempt.onData(Buffer.alloc(0))
   attempt.onData(Buffer.from('two'))
   expect(pieces).toEqual(['one', 'two'])
+})
+
+test('the size of each piece is told, either way', () => {
+  const { attempt, sizes } = watched()
+  attempt.onBodySent(Buffer.from('request'))
+  attempt.onData(Buffer.from('answer'))
+  expect(sizes).toEqual([7, 6])
 })
 
 test('undici is told to stop reading from a pause until the resume, and goes on at once then', () => {
