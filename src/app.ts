@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { createCounts, type Counts } from './admin/counts.ts'
 import { createHistory } from './admin/history.ts'
-import { createMetrics, type Metrics } from './admin/metrics.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -81,28 +81,21 @@ export function createApp(options: AppOptions): App {
   const session = openSession(options, (event) => {
     observe(event)
   })
-  const metrics = createMetrics({
-    snapshot: session.keeper.snapshot,
-    inFlight: () => running.inFlight,
-    version: options.version,
-    wallClock: options.wallClock ?? Date.now,
-    rejectionStatuses: [...config.isalesRejectedStatuses],
-    collectDefaults: true,
-  })
+  const counts = createCounts([...config.isalesRejectedStatuses])
   const history = createHistory()
   const logSession = sessionLog(logger)
   const observe = (event: SessionEvent): void => {
-    metrics.onSessionEvent(event)
+    counts.session.onSessionEvent(event)
     history.onSessionEvent(event)
     logSession(event)
     options.tracing?.onSessionEvent(event)
     options.onSessionEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, session, running })
+  const proxy = openProxy({ ...options, counts, session, running })
   const admin = openOperatorView({
     address: config.adminListen,
     snapshot: session.keeper.snapshot,
-    metrics,
+    counts,
     history,
     running,
     version: options.version,
@@ -117,7 +110,7 @@ export function createApp(options: AppOptions): App {
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { metrics, logger })
+      watches = watchFilesOf(config, session, { counts, logger })
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -188,17 +181,17 @@ function openSession(options: AppOptions, observe: (event: SessionEvent) => void
 
 interface ProxyParts extends AppOptions {
   readonly session: SessionPart
-  readonly metrics: Metrics
+  readonly counts: Counts
   readonly running: Running
 }
 
 /** The data plane: listener, front, forward. */
-function openProxy({ session, metrics, running, ...options }: ProxyParts): Listener {
+function openProxy({ session, counts, running, ...options }: ProxyParts): Listener {
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
   const failed = (code: ProblemCode, requestId: string): void => {
-    metrics.requestError(code)
+    counts.errors.add(code)
     logger.log('request-failed', { requestId, code })
   }
 
@@ -217,11 +210,11 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
     onEnd(end) {
       running.inFlight -= 1
       const { method, status, durationMs, upstreamMs = -1 } = end
-      metrics.requestDone(method, status, durationMs / 1000, upstreamMs / 1000)
+      counts.requests.add(method, status, durationMs / 1000, upstreamMs / 1000)
       if (end.code !== undefined) failed(end.code, end.requestId)
       logAccess?.(end)
     },
-    onReplay: metrics.replay,
+    onReplay: counts.replays.add,
   })
   const front = createFront({
     intake: {
@@ -232,7 +225,7 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
     ...openLocalLogin(config, {
       clock,
       wallClock: options.wallClock ?? Date.now,
-      onLogin: metrics.obsLogin,
+      onLogin: counts.obsLogins.add,
     }),
     forward(call) {
       running.inFlight += 1
@@ -244,7 +237,7 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
     onTurned({ method, target, code, requestId }) {
       const { status } = PROBLEMS[code]
       // Counted, but not timed: what is refused at the door says nothing of how long requests take.
-      metrics.requestDone(method, status, -1, -1)
+      counts.requests.add(method, status, -1, -1)
       failed(code, requestId)
       logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
@@ -252,7 +245,7 @@ function openProxy({ session, metrics, running, ...options }: ProxyParts): Liste
   return createListener({
     ...listenerOptions(config),
     onRequest: front,
-    onClientError: metrics.requestError,
+    onClientError: counts.errors.add,
     watchFiles: (paths, onChange) => {
       const files = watch(paths, onChange)
       return () => files.close()
@@ -273,16 +266,16 @@ function traced(call: Call, tracing: Tracing): Call {
 function watchFilesOf(
   config: Config,
   session: SessionPart,
-  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
+  { counts, logger }: Pick<ProxyParts, 'counts' | 'logger'>,
 ): Watch[] {
   const tlsFiles = upstreamTlsFiles(config)
   const reloadCredentials = (): void => {
     const read = readCredentials(config)
     if (!read.ok) {
-      metrics.credentialReload('failure')
+      counts.credentialReloads.add('failure')
       logger.log('secret-unreadable', { setting: read.fault.setting })
     } else if (session.changeCredentials(read)) {
-      metrics.credentialReload('success')
+      counts.credentialReloads.add('success')
     }
   }
   const watches = [

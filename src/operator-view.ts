@@ -1,6 +1,6 @@
+import type { Counts } from './admin/counts.ts'
 import { createHealth } from './admin/health.ts'
 import type { History } from './admin/history.ts'
-import type { Metrics } from './admin/metrics.ts'
 import { readStatus } from './admin/status-read.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { describeConfig, sourceText } from './config/rows.ts'
@@ -23,9 +23,13 @@ export function effectiveSettings(
 interface OperatorViewParts {
   readonly address: ListenAddress
   readonly snapshot: () => SessionSnapshot
-  readonly metrics: Metrics
+  readonly counts: Counts
   readonly history: History
-  readonly running: { readonly listening: boolean; readonly draining: boolean }
+  readonly running: {
+    readonly listening: boolean
+    readonly draining: boolean
+    readonly inFlight: number
+  }
   readonly version: string
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
@@ -34,17 +38,19 @@ interface OperatorViewParts {
 
 /** What an operator, a probe and Prometheus read. */
 export function openOperatorView(parts: OperatorViewParts): Listener {
-  const { snapshot, metrics, history, running } = parts
+  const { snapshot, counts, history, running } = parts
   const startedAt = snapshot().now
   const listening = (): boolean => running.listening
   const draining = (): boolean => running.draining
+  const inFlight = (): number => running.inFlight
   const { wallClock, version, settings } = parts
   const health = createHealth({ snapshot, listening, draining })
   const status = () =>
     readStatus({
       snapshot,
       history: history.view,
-      totals: metrics.totals,
+      counts,
+      inFlight,
       wallClock,
       draining,
       version,
@@ -55,7 +61,12 @@ export function openOperatorView(parts: OperatorViewParts): Listener {
     address: parts.address,
     limits: ADMIN_LIMITS,
     onRequest: honoListener(async () => {
-      const { createAdminApp } = await import('./admin/routes.ts')
+      const [{ createAdminApp }, { createMetrics }] = await Promise.all([
+        import('./admin/routes.ts'),
+        import('./admin/metrics.ts'),
+      ])
+      const gauges = { snapshot, inFlight, version, wallClock }
+      const metrics = createMetrics({ ...gauges, counts, collectDefaults: true })
       return createAdminApp({ metrics, health, status })
     }),
   })

@@ -4,10 +4,10 @@ import type { Metrics } from './metrics.ts'
 import type { Status } from './status.ts'
 
 export interface AdminOptions {
-  readonly metrics: Pick<Metrics, 'render' | 'contentType'>
+  readonly metrics: Metrics
   readonly health: Health
   /** Feeds `/` and `/status.json`. */
-  readonly status: () => Promise<Status>
+  readonly status: () => Status
 }
 
 /** What every answer of the admin listener forbids the browser; the status page loosens it for its own style sheet. */
@@ -55,16 +55,16 @@ export function createAdminApp({ metrics, health, status }: AdminOptions): Hono 
   return app
 }
 
-function serveStatus(app: Hono, status: () => Promise<Status>): void {
+function serveStatus(app: Hono, status: () => Status): void {
   app.get('/', async (context) => {
     // Most processes never show the page: it is loaded when it is first asked for.
     const { REFRESH, STATUS_POLICY, renderStatusPage } = await import('./status-page.tsx')
     const refreshing = context.req.query('refresh') !== 'off'
-    return context.html(renderStatusPage({ status: await status(), refreshing }), 200, {
+    return context.html(renderStatusPage({ status: status(), refreshing }), 200, {
       'Content-Security-Policy': STATUS_POLICY,
       // A field and not a <meta>, which an accessible page must not have: the reader can hold this one still.
       ...(refreshing ? { Refresh: String(REFRESH) } : {}),
     })
   })
-  app.get('/status.json', async (context) => context.json(await status()))
+  app.get('/status.json', (context) => context.json(status()))
 }

@@ -1,6 +1,6 @@
 import type { SessionSnapshot } from '../session/events.ts'
+import type { Counts } from './counts.ts'
 import type { HistoryView } from './history.ts'
-import type { MetricsTotals } from './metrics.ts'
 import type {
   EffectiveSetting,
   Instant,
@@ -16,7 +16,9 @@ import { STATUS_CLASSES } from './tally.ts'
 export interface StatusOptions {
   readonly snapshot: () => SessionSnapshot
   readonly history: () => HistoryView
-  readonly totals: () => Promise<MetricsTotals>
+  readonly counts: Counts
+  /** Requests under way now. */
+  readonly inFlight: () => number
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
   readonly draining: () => boolean
@@ -27,12 +29,11 @@ export interface StatusOptions {
 }
 
 /** Reads how everything stands, in one go. */
-export async function readStatus(options: StatusOptions): Promise<Status> {
+export function readStatus(options: StatusOptions): Status {
   const { version, settings } = options
   const snapshot = options.snapshot()
   const wall = options.wallClock()
   const date = (instant: number): Instant => toDate(wall + instant - snapshot.now)
-  const totals = await options.totals()
   return {
     state: stateOf(snapshot, options.draining()),
     version,
@@ -43,7 +44,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     token: tokenStatus(snapshot, date),
     renewal: renewalStatus(snapshot, date),
     ...pastStatus(options.history(), date),
-    requests: requestsStatus(totals, snapshot.waiters),
+    requests: requestsStatus(options.counts, options.inFlight(), snapshot.waiters),
     settings: settings.map(({ name, value, source }) => ({
       name,
       value: value === null ? null : withoutUserinfo(value),
@@ -119,22 +120,23 @@ function pastStatus(history: HistoryView, date: ToDate) {
   }
 }
 
-function requestsStatus(totals: MetricsTotals, waiters: number): RequestsStatus {
+function requestsStatus(counts: Counts, inFlight: number, waiters: number): RequestsStatus {
+  const rows = counts.requests.counts()
   const byStatusClass = Object.fromEntries(
     STATUS_CLASSES.map((statusClass) => [
       statusClass,
-      totals.requests
+      rows
         .filter((row) => row.statusClass === statusClass)
         .reduce((sum, row) => sum + row.count, 0),
     ]),
   )
   return {
-    inFlight: totals.inFlight,
+    inFlight,
     waitingForToken: waiters,
     total: Object.values(byStatusClass).reduce((sum, count) => sum + count, 0),
     byStatusClass,
-    errors: Object.fromEntries([...totals.errors].filter(([, count]) => count > 0)),
-    replays: Object.fromEntries(totals.replays),
+    errors: Object.fromEntries([...counts.errors.read()].filter(([, count]) => count > 0)),
+    replays: Object.fromEntries(counts.replays.read()),
   }
 }
 

@@ -1,6 +1,8 @@
+import { createDistribution, type Distribution } from './distribution.ts'
+
 /**
- * Counts requests in plain arrays, and gives them to the metrics page when it is read. Measured on one core of the
- * reference machine: 45 ns a request, against 450 ns for prom-client's two `observe` and one `inc` with bound labels.
+ * Counts requests in plain arrays. Measured on one core of the reference machine: 45 ns a request, against 450 ns for
+ * prom-client's two `observe` and one `inc` with bound labels.
  */
 export const METHODS = [
   'GET',
@@ -21,13 +23,6 @@ const CLASSES = STATUS_CLASSES.length
 /** Seconds. 2 and 3 stand there because CTI-OBS gives up after 3 s, and an alert watches for 2 s. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30]
 
-/** A histogram as it stands: `counts[i]` values lie above `bounds[i - 1]` and not above `bounds[i]`; the last has no bound. */
-export interface Distribution {
-  readonly bounds: readonly number[]
-  readonly counts: readonly number[]
-  readonly sum: number
-}
-
 export interface RequestCount {
   readonly method: (typeof METHODS)[number]
   readonly statusClass: (typeof STATUS_CLASSES)[number]
@@ -45,8 +40,8 @@ export interface RequestTally {
 
 export function createRequestTally(): RequestTally {
   const requests = new Float64Array(METHODS.length * CLASSES)
-  const durations = createDistribution()
-  const upstreamDurations = createDistribution()
+  const durations = createDistribution(BOUNDS)
+  const upstreamDurations = createDistribution(BOUNDS)
 
   return {
     add(method, status, seconds, upstreamSeconds) {
@@ -74,20 +69,4 @@ export function createRequestTally(): RequestTally {
 function classOf(status: number): number {
   if (status === 0) return 3
   return status >= 100 && status < 600 ? Math.trunc(status / 100) - 1 : CLASSES - 1
-}
-
-function createDistribution() {
-  const counts = new Float64Array(BOUNDS.length + 1)
-  let sum = 0
-  return {
-    observe: (value: number): void => {
-      // Also false for NaN, which would spoil the sum for good.
-      if (!(value >= 0)) return
-      let slot = 0
-      while (slot < BOUNDS.length && value > (BOUNDS[slot] ?? 0)) slot += 1
-      counts[slot] = (counts[slot] ?? 0) + 1
-      sum += value
-    },
-    read: (): Distribution => ({ bounds: BOUNDS, counts: [...counts], sum }),
-  }
 }

@@ -55,13 +55,13 @@ describe('the metrics page', () => {
 
   it('shows no secret', async () => {
     const metrics = metricsWith()
-    metrics.onSessionEvent(granted())
+    metrics.session.onSessionEvent(granted())
     expect(await metrics.render()).not.toContain(CANARY)
   })
 
   it.each([false, true])('passes promtool (process metrics: %s)', async (collectDefaults) => {
     const metrics = metricsWith({ collectDefaults })
-    metrics.requestDone('POST', 200, 0.01, 0.008)
+    metrics.requests.add('POST', 200, 0.01, 0.008)
     const input = await metrics.render()
     const run = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
     if (run.error !== undefined) {
@@ -76,7 +76,7 @@ describe('the metrics page', () => {
 describe('what a login or refresh leaves', () => {
   it('counts a success by operation, with its duration', async () => {
     const metrics = metricsWith()
-    metrics.onSessionEvent(granted({ operation: 'refresh', durationMs: 250 }))
+    metrics.session.onSessionEvent(granted({ operation: 'refresh', durationMs: 250 }))
     expect(
       await valueOf(metrics, 'auth_attempts_total{operation="refresh",outcome="success"}'),
     ).toBe(1)
@@ -85,7 +85,7 @@ describe('what a login or refresh leaves', () => {
 
   it.each(AUTH_FAILURE_REASONS)('counts the failure %s by operation and reason', async (reason) => {
     const metrics = metricsWith()
-    metrics.onSessionEvent(failed({ failure: { reason, detail: 'x' } }))
+    metrics.session.onSessionEvent(failed({ failure: { reason, detail: 'x' } }))
     expect(
       await valueOf(metrics, `auth_failures_total{operation="login",reason="${reason}"}`),
     ).toBe(1)
@@ -96,15 +96,15 @@ describe('what a login or refresh leaves', () => {
 
   it('counts a lifetime that had to be assumed', async () => {
     const metrics = metricsWith()
-    metrics.onSessionEvent(granted({ lifetimeAssumed: true }))
-    metrics.onSessionEvent(granted())
+    metrics.session.onSessionEvent(granted({ lifetimeAssumed: true }))
+    metrics.session.onSessionEvent(granted())
     expect(await valueOf(metrics, 'auth_lifetime_assumed_total')).toBe(1)
   })
 
   it('counts rejections by status, and one it was not told of as other', async () => {
-    const metrics = metricsWith({ rejectionStatuses: [401, 403, 200] })
+    const metrics = metricsWith({}, [401, 403, 200])
     for (const status of [401, 401, 200, 418]) {
-      metrics.onSessionEvent({
+      metrics.session.onSessionEvent({
         type: 'token-rejected',
         at: NOW,
         generation: 1,
@@ -119,7 +119,7 @@ describe('what a login or refresh leaves', () => {
 
   it('counts conflicts', async () => {
     const metrics = metricsWith()
-    metrics.onSessionEvent({ type: 'conflict', at: NOW, holdOff: 9000 })
+    metrics.session.onSessionEvent({ type: 'conflict', at: NOW, holdOff: 9000 })
     expect(await valueOf(metrics, 'session_conflicts_total')).toBe(1)
   })
 })

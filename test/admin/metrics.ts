@@ -1,10 +1,17 @@
+import { createCounts, type Counts } from '../../src/admin/counts.ts'
 import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admin/metrics.ts'
 import { snapshot } from './session.ts'
 
 export const WALL = 1_760_000_000_000
 
-export function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
-  return createMetrics({
+/** The page, and what it is fed with. */
+export function metricsWith(
+  changes: Partial<MetricsOptions> = {},
+  rejectionStatuses: readonly number[] = [401, 403],
+): Metrics & Counts {
+  const counts = createCounts(rejectionStatuses)
+  const metrics = createMetrics({
+    counts,
     snapshot: () => snapshot(),
     inFlight: () => 0,
     version: '1.2.3',
@@ -12,6 +19,7 @@ export function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
     collectDefaults: false,
     ...changes,
   })
+  return { ...metrics, ...counts }
 }
 
 /** The value of one line of the page, without the prefix. */

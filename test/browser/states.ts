@@ -1,5 +1,5 @@
 import { createHistory } from '../../src/admin/history.ts'
-import { createMetrics } from '../../src/admin/metrics.ts'
+import { createCounts } from '../../src/admin/counts.ts'
 import { readStatus } from '../../src/admin/status-read.ts'
 import type { EffectiveSetting, Status } from '../../src/admin/status.ts'
 import type { AuthFailure } from '../../src/isales/protocol.ts'
@@ -125,32 +125,27 @@ export const SCENES = {
 
 export type SceneName = keyof typeof SCENES
 
-export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
+export function statusOf(scene: Scene, settings = SETTINGS): Status {
   const history = createHistory()
   for (const event of scene.events) history.onSessionEvent(event)
   const now = snapshot(scene.snapshot)
-  const metrics = createMetrics({
-    snapshot: () => now,
-    inFlight: () => (scene.traffic ? 3 : 0),
-    version: '1.4.0',
-    wallClock: () => WALL,
-    collectDefaults: false,
-  })
+  const counts = createCounts([401, 403])
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)
-    metrics.requestDone('POST', n % 4001 ? 200 : 500, 0.01, 0.01)
+    counts.requests.add('POST', n % 4001 ? 200 : 500, 0.01, 0.01)
   if (scene.traffic) {
-    for (let n = 0; n < 12; n += 1) metrics.requestError('upstream-timeout')
-    metrics.replay('healed')
+    for (let n = 0; n < 12; n += 1) counts.errors.add('upstream-timeout')
+    counts.replays.add('healed')
   } else if (scene.events.length > 0) {
     for (let n = 0; n < 12; n += 1) {
-      metrics.requestDone('POST', 503, 0.001, -1)
-      metrics.requestError('no-token')
+      counts.requests.add('POST', 503, 0.001, -1)
+      counts.errors.add('no-token')
     }
   }
   return readStatus({
     snapshot: () => now,
     history: history.view,
-    totals: metrics.totals,
+    counts,
+    inFlight: () => (scene.traffic ? 3 : 0),
     wallClock: () => WALL,
     draining: () => scene.draining ?? false,
     version: '1.4.0',

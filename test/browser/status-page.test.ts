@@ -25,7 +25,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     for (const cleanup of cleanups.splice(0)) await cleanup()
   })
 
-  async function open(status: Promise<Status>, options: BrowserContextOptions = {}, query = '') {
+  async function open(status: Status, options: BrowserContextOptions = {}, query = '') {
     server = await servePage(() => status)
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()
@@ -119,10 +119,10 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
 
   it('loads itself anew without JavaScript', async () => {
     let reads = 0
-    const status = await statusOf(SCENES.healthy)
+    const status = statusOf(SCENES.healthy)
     server = await servePage(() => {
       reads += 1
-      return Promise.resolve(status)
+      return status
     })
     const context = await browser.newContext({ javaScriptEnabled: false })
     cleanups.push(() => context.close(), server.close)
