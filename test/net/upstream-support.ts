@@ -1,6 +1,7 @@
 import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { classify, createUpstream, type UpstreamOptions } from '../../src/net/upstream.ts'
+import { classify } from '../../src/net/upstream-failure.ts'
+import { createUpstream, type UpstreamOptions } from '../../src/net/upstream.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import {
   startRawUpstream,

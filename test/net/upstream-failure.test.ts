@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { classify } from '../../src/net/upstream.ts'
+import { classify } from '../../src/net/upstream-failure.ts'
 import { dispatch, openUpstream } from './upstream-support.ts'
 
 function coded(code: string, message = 'ECONNREFUSED CERT_HAS_EXPIRED timeout'): Error {
