@@ -59,6 +59,7 @@ const PURE = [
   'session/events',
   'proxy/headers',
   'proxy/intake',
+  'proxy/attempts',
   'proxy/replay',
   'proxy/problem',
 ]

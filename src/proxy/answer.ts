@@ -64,6 +64,17 @@ export function writeProblem(
 }
 
 /**
+ * Ends an answer that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
+ * end of the answer, so it is reset where that can be: TLS has its own alert for a regular end, a Unix socket nothing.
+ */
+export function cutAnswer({ request, response }: Answering): void {
+  const { socket } = response
+  const tcp = socket?.remoteFamily !== undefined && !('encrypted' in socket)
+  if (tcp && request.httpVersion === '1.0') socket.resetAndDestroy()
+  response.destroy()
+}
+
+/**
  * True when nobody waits for the answer any more: the client ended its side of the connection, and not at once, as one
  * does that only says in this way that its request is whole. `age` is the request's, in milliseconds.
  */

@@ -1,5 +1,4 @@
 import type { Clock, Timer } from '../session/clock.ts'
-import type { ProblemCode } from './problem.ts'
 
 /** Something that must have ended by an instant. The first three are written by `Deadlines` alone. */
 export interface Expiring {
@@ -66,13 +65,3 @@ export function createDeadlines(clock: Clock, length: number): Deadlines {
     remove,
   }
 }
-
-/** What a deadline means at each stage of a request; an answer that has begun has none. */
-export const EXPIRED = {
-  reading: 'request-timeout',
-  waiting: 'no-token',
-  connecting: 'out-of-time',
-  sent: 'upstream-timeout',
-  answering: undefined,
-  ended: undefined,
-} as const satisfies Record<string, ProblemCode | undefined>

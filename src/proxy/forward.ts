@@ -1,14 +1,20 @@
-import type { UpstreamController, UpstreamHandler } from '../net/upstream.ts'
+import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
-import { hasGivenUp, relayInformational, writeProblem, type AnswerHead } from './answer.ts'
+import { Abandoned } from './abandoned.ts'
+import {
+  cutAnswer,
+  hasGivenUp,
+  relayInformational,
+  writeProblem,
+  type AnswerHead,
+} from './answer.ts'
+import { Attempts, type Phase } from './attempts.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
 import type { Call, ForwardOptions, ReplayOutcome } from './call.ts'
-import { EXPIRED, type Expiring } from './deadlines.ts'
+import type { Expiring } from './deadlines.ts'
 import { answerOf, requestOf } from './exchange.ts'
-import { LARGEST_HELD } from './inspect.ts'
 import type { ProblemCode } from './problem.ts'
 import { Relay } from './relay.ts'
-import { codeOfFailure, mayResend } from './replay.ts'
 
 /** Sends one request on, start to end. It never throws: whatever happens becomes an answer or a closed connection. */
 export type Forward = (call: Call) => void
@@ -19,9 +25,6 @@ export function createForward(options: ForwardOptions): Forward {
   }
 }
 
-/** Milliseconds before a connection is tried again, times the number of tries: a restarting iSales needs a moment. */
-const RECONNECT_PAUSE = 50
-
 /** One request: undici's handler, the deadline's entry and the state between them in one object. */
 class Forwarding implements UpstreamHandler, Expiring {
   deadline = 0
@@ -30,19 +33,17 @@ class Forwarding implements UpstreamHandler, Expiring {
   readonly #options: ForwardOptions
   readonly #call: Call
   readonly #startedAt: number
-  #phase: keyof typeof EXPIRED = 'reading'
+  #phase: Phase = 'reading'
   /** Kept for a replay: a Buffer, null for no body, undefined for a stream that is not (yet) kept whole. */
   #body: Buffer | null | undefined
   #kept: KeptBody | undefined
   #session: Session | undefined
+  readonly #attempts = new Attempts()
   /** The attempt whose answer counts; callbacks that carry another one are of an abandoned attempt. */
   #controller: UpstreamController | undefined
-  #abandoned: UpstreamController | undefined
-  #abandonedBytes = 0
+  #abandoned: Abandoned | undefined
   #waiting: AbortController | undefined
-  #retries = 0
-  #replayed = false
-  #replayTold = false
+  #replay: 'none' | 'open' | 'told' = 'none'
   #relay: Relay | undefined
   #sentAt = 0
   #upstreamMs: number | undefined
@@ -90,8 +91,8 @@ class Forwarding implements UpstreamHandler, Expiring {
     const limit = this.deadline === 0 ? deadline : Math.min(deadline, this.deadline)
     void tokens.newer({ after, deadline: limit, signal: this.#waiting.signal }).then((outcome) => {
       if (this.#phase !== 'waiting') return
-      if ('unavailable' in outcome) this.#fail(outcome.unavailable, outcome.retryAfter)
-      else this.#dispatch(outcome)
+      if (!('unavailable' in outcome)) this.#dispatch(outcome)
+      else this.#fail(this.#attempts.codeOnceWritten(outcome.unavailable), outcome.retryAfter)
     })
   }
 
@@ -100,6 +101,8 @@ class Forwarding implements UpstreamHandler, Expiring {
     this.#session = session
     this.#phase = 'connecting'
     this.#controller = undefined
+    // A rejection whose end has not come by now is not worth the connection that this attempt may wait for.
+    this.#abandoned?.letGo()
     this.#sentAt = clock.now()
     dispatch(requestOf(this.#call, session, this.#body, requestFields), this)
   }
@@ -116,6 +119,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
     this.#checkSession()
     this.#phase = 'sent'
+    this.#attempts.written = true
     this.#controller = controller
     if (this.#call.admitted.framing === 'chunked' && this.#body === undefined) this.#keepStream()
   }
@@ -141,7 +145,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   onResponseData(controller: UpstreamController, chunk: Buffer): void {
-    if (controller === this.#abandoned) this.#drainAbandoned(controller, chunk.length)
+    if (this.#abandoned?.is(controller) === true) this.#abandoned.received(chunk.length)
     const relay = this.#relay
     if (controller !== this.#controller || relay === undefined) return
     if (!relay.holding) relay.piece(controller, chunk)
@@ -152,7 +156,6 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   onResponseEnd(controller: UpstreamController): void {
-    if (controller === this.#abandoned) this.#abandoned = undefined
     if (controller !== this.#controller || this.#phase === 'ended') return
     if (this.#relay?.holding === true) this.#judgeHeld(this.#relay)
     else {
@@ -163,21 +166,8 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   onResponseError(controller: UpstreamController | undefined, error: unknown): void {
     if (controller !== this.#controller || this.#phase === 'ended') return
-    if (this.#phase === 'answering') {
-      // A cut answer must never look complete.
-      this.#code = 'upstream-broken'
-      this.#call.response.destroy()
-      this.#end()
-      return
-    }
-    const { failure } = this.#options.classify(error)
-    const written = this.#phase === 'sent'
-    const method = this.#call.request.method ?? 'GET'
-    const body = this.#keptBody()
-    const bodyKept = body !== undefined
-    if (mayResend({ method, failure, written, retries: this.#retries, bodyKept }))
-      this.#resend(body)
-    else this.#fail(codeOfFailure(failure, written))
+    if (this.#phase === 'answering') this.#fail('upstream-broken')
+    else this.#attemptFailed(this.#options.classify(error).failure)
   }
 
   // Decisions about the attempt.
@@ -191,32 +181,45 @@ class Forwarding implements UpstreamHandler, Expiring {
     throw new Error('the token ended before it was sent')
   }
 
+  #attemptFailed(failure: UpstreamFailure): void {
+    const method = this.#call.request.method ?? 'GET'
+    const body = this.#keptBody()
+    const attempt = { method, failure, bodyKept: body !== undefined }
+    const next = this.#attempts.failed(this.#phase, attempt)
+    if (typeof next === 'string') this.#fail(next)
+    else this.#resend(body, next)
+  }
+
   /** Once a request, whatever else happens to it. */
   #tellReplay(outcome: ReplayOutcome): void {
-    if (!this.#replayTold) this.#options.onReplay(outcome)
-    this.#replayTold = true
+    if (this.#replay !== 'open') return
+    this.#replay = 'told'
+    this.#options.onReplay(outcome)
   }
 
   #accept(): void {
-    if (this.#replayed) this.#tellReplay('healed')
+    this.#tellReplay('healed')
     if (this.#session !== undefined) this.#options.tokens.accept(this.#session)
   }
 
   /** The answer was a rejection. True: the request waits for a newer token. False: this answer is relayed. */
   #heals(status: number): boolean {
-    const { tokens } = this.#options
+    const { tokens, onReplay } = this.#options
     const session = this.#session
-    if (this.#replayed) this.#tellReplay('rejected')
-    if (session === undefined || !tokens.reject(session, status) || this.#replayed) return false
+    const renews = session !== undefined && tokens.reject(session, status)
+    this.#tellReplay('rejected')
+    if (!renews || this.#replay !== 'none') return false
     const kept = this.#keptBody()
     if (kept === undefined) {
-      this.#tellReplay('not-kept')
+      onReplay('not-kept')
       return false
     }
     this.#body = kept
-    this.#replayed = true
+    this.#replay = 'open'
+    // Rejected is not executed.
+    this.#attempts.written = false
     this.#call.span?.replayed()
-    this.#abandoned = this.#controller
+    if (this.#controller !== undefined) this.#abandoned = new Abandoned(this.#controller)
     this.#controller = undefined
     this.#waitForSession(session.generation)
     return true
@@ -234,15 +237,14 @@ class Forwarding implements UpstreamHandler, Expiring {
     } else this.#fail('upstream-broken')
   }
 
-  #resend(body: Buffer | null | undefined): void {
+  #resend(body: Buffer | null | undefined, pause: number): void {
     this.#body = body
     this.#relay = undefined
-    this.#retries += 1
     this.#phase = 'connecting'
     this.#controller = undefined
     this.#options.clock.setTimer(() => {
       if (this.#phase === 'connecting') this.#send()
-    }, RECONNECT_PAUSE * this.#retries)
+    }, pause)
   }
 
   #keepStream(): void {
@@ -255,12 +257,6 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #keptBody(): Buffer | null | undefined {
     return this.#body === undefined ? this.#kept?.whole() : this.#body
-  }
-
-  /** The rest of a rejection is read so that its connection can be used again, but not at any price. */
-  #drainAbandoned(controller: UpstreamController, length: number): void {
-    this.#abandonedBytes += length
-    if (this.#abandonedBytes > LARGEST_HELD) controller.abort(new Error('a rejection too long'))
   }
 
   // What the client gets.
@@ -284,12 +280,14 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   #fail(code: ProblemCode, retryAfter?: number): void {
-    if (this.#phase === 'answering' || this.#phase === 'ended') return
-    if (this.#replayed) this.#tellReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
+    if (this.#phase === 'ended') return
+    this.#tellReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
+    const begun = this.#phase === 'answering'
     // The listener answers by itself when a body is garbage or stalls; what it said stands.
-    if (!this.#call.response.headersSent) {
+    if (begun || !this.#call.response.headersSent) {
       this.#code = code
-      writeProblem(this.#call, code, retryAfter)
+      if (begun) cutAnswer(this.#call)
+      else writeProblem(this.#call, code, retryAfter)
     }
     this.#end()
     this.#abort(code)
@@ -298,8 +296,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   // Ends.
 
   expire(): void {
-    const tried = this.#phase === 'connecting' && this.#retries > 0
-    const code = tried ? 'upstream-unreachable' : EXPIRED[this.#phase]
+    const code = this.#attempts.codeOfDeadline(this.#phase)
     if (code !== undefined) this.#fail(code)
   }
 
@@ -319,8 +316,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     const { request, response, admitted, requestId, span } = this.#call
     this.#phase = 'ended'
     this.#options.deadlines.remove(this)
-    // A rejection whose end has not come by now is not worth waiting for.
-    this.#abandoned?.abort(new Error('the request ended'))
+    this.#abandoned?.letGo()
     const end = {
       method: request.method ?? '',
       target: admitted.target,

@@ -66,6 +66,21 @@ describe('an answer that is cut: the connection of the client is destroyed', () 
     client.destroy()
   })
 
+  it.each<[string, readonly Step[]]>([
+    ['between chunks', [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`, { close: 'end' }]],
+    ['without a length, by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }]],
+    ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }]],
+  ])(
+    'by a reset to a 1.0 client, to which the end of the connection is that of the answer: %s',
+    async (_, steps) => {
+      const stand = await openStand({ answer: () => steps })
+      const client = await stand.connect()
+      await client.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
+      await expect(client.closed()).resolves.toMatchObject({ reset: true })
+      await stand.idle()
+    },
+  )
+
   it('and the other answers of that connection with it, never complete', async () => {
     const stand = await openStand({
       answer: ({ method }) =>

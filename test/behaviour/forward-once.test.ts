@@ -90,6 +90,18 @@ describe('a rejection', () => {
     await stand.idle()
   })
 
+  it('whose body stalls does not keep the replay from the only connection', async () => {
+    let count = 0
+    const stand = await openStand({
+      answer: () =>
+        (count += 1) === 1
+          ? ['HTTP/1.1 401 No\r\nContent-Length: 10\r\n\r\nno', { waitMs: 10_000 }]
+          : answerBytes('healed'),
+      env: { ISALES_MAX_CONNECTIONS: '1' },
+    })
+    expect(await stand.exchange(post(BODY))).toMatchObject({ status: 200, text: 'healed' })
+  })
+
   it('whose healing finds no token is told as no-token, and was not executed', async () => {
     let revoked = 0
     const stand = await openStand({
@@ -112,6 +124,27 @@ describe('a rejection', () => {
     expect(answer.header('retry-after')).toMatch(/^[1-9]\d*$/)
     expect(stand.business()).toHaveLength(1)
     expect(await stand.metric('replays_total{outcome="no-token"}')).toBe(1)
+  })
+})
+
+describe('a body in chunks that turns out too large', () => {
+  it('when the answer has begun cuts it, and goes on to iSales no longer', async () => {
+    const stand = await openStand({
+      onHead: ({ target }) =>
+        target.endsWith('/login')
+          ? []
+          : ['HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nearly', { waitMs: 10_000 }],
+      env: { MAX_BODY_SIZE: '100KiB', REPLAY_BODY_SIZE: '1KiB' },
+    })
+    const client = await stand.connect()
+    const whole = chunkedPost(['x'.repeat(50_000), 'x'.repeat(60_000)])
+    await client.send(whole.slice(0, 51_000))
+    await until(() => client.left().includes('early'))
+    await client.send(whole.slice(51_000))
+    await client.closed()
+    expect(stand.business()).toHaveLength(0)
+    await stand.idle()
+    expect(await stand.metric('request_errors_total{code="too-large"}')).toBe(1)
   })
 })
 
@@ -151,6 +184,19 @@ describe('a connection lost after the request was written', () => {
     const answer = await stand.exchange(get())
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
     expect(stand.business()).toHaveLength(2)
+  })
+
+  it('GET that is lost and then finds nobody may have been executed', async () => {
+    const stand = await openStand({
+      answer: () => {
+        void stand.closeUpstream()
+        return [{ close: 'reset' }]
+      },
+    })
+    const answer = await stand.exchange(get())
+    expect(answer.status).toBe(502)
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+    expect(stand.business()).toHaveLength(1)
   })
 
   it('GET with a body in chunks is sent again with its body', async () => {

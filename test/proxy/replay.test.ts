@@ -11,7 +11,8 @@ function attempt(changes: Partial<FailedAttempt> = {}): FailedAttempt {
     method: 'POST',
     failure: 'unreachable',
     written: false,
-    retries: 0,
+    unwritten: 0,
+    lost: 0,
     bodyKept: true,
     ...changes,
   }
@@ -20,9 +21,15 @@ function attempt(changes: Partial<FailedAttempt> = {}): FailedAttempt {
 describe('nothing was written', () => {
   it.each(METHODS)('%s is tried twice more, its body kept or not', (method) => {
     for (const bodyKept of [true, false]) {
-      const may = [0, 1, 2, 3].map((retries) => mayResend(attempt({ method, retries, bodyKept })))
+      const may = [0, 1, 2, 3].map((unwritten) =>
+        mayResend(attempt({ method, unwritten, bodyKept })),
+      )
       expect(may).toEqual([true, true, false, false])
     }
+  })
+
+  it('is no matter of an attempt before it that was written', () => {
+    expect(mayResend(attempt({ method: 'GET', lost: 1 }))).toBe(true)
   })
 
   it.each(['tls', 'invalid'] as const)('%s does not get better by trying', (failure) => {
@@ -45,9 +52,19 @@ describe('bytes were written', () => {
     expect(mayResend(attempt({ method, failure: 'broken', written: true }))).toBe(may)
   })
 
-  it.each([1, 2])('never after %i attempts that failed', (retries) => {
-    const again = attempt({ method: 'GET', failure: 'broken', written: true, retries })
-    expect(mayResend(again)).toBe(false)
+  it.each([1, 2])('never when %i attempts have been lost so', (lost) => {
+    expect(mayResend(attempt({ method: 'GET', failure: 'broken', written: true, lost }))).toBe(
+      false,
+    )
+  })
+
+  it('whatever it took to connect before', () => {
+    const again = attempt({ method: 'GET', failure: 'broken', written: true, unwritten: 2 })
+    expect(mayResend(again)).toBe(true)
+  })
+
+  it.each(FAILURES)('and lost by %s: a POST never', (failure) => {
+    expect(mayResend(attempt({ failure, written: true }))).toBe(false)
   })
 
   it('never without the body', () => {
@@ -67,13 +84,14 @@ describe('the failure that the client is told', () => {
     ['broken', true, 'upstream-broken'],
     ['unreachable', true, 'upstream-broken'],
     ['closed', true, 'upstream-broken'],
+    ['tls', true, 'upstream-broken'],
+    ['invalid', true, 'upstream-broken'],
   ])('%s, written %s: %s', (failure, written, code) => {
     expect(codeOfFailure(failure, written)).toBe(code)
   })
 
   it('never says that nothing was sent when something was', () => {
-    const reachable = FAILURES.filter((failure) => failure !== 'tls' && failure !== 'invalid')
-    for (const failure of reachable) {
+    for (const failure of FAILURES) {
       expect(PROBLEMS[codeOfFailure(failure, true)].sent).toBe('unknown')
     }
   })

@@ -8,6 +8,7 @@ import type { ForwardOptions, RequestEnd } from '../../src/proxy/call.ts'
 import { createDeadlines } from '../../src/proxy/deadlines.ts'
 import { createForward } from '../../src/proxy/forward.ts'
 import type { Session } from '../../src/session/session.ts'
+import type { Unavailable } from '../../src/session/waiters.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -72,8 +73,13 @@ export function session(generation: number): Session {
   return { generation, credential: token, token, proved: false, ...instants }
 }
 
+interface SceneOptions extends Partial<ForwardOptions> {
+  /** What who waits for a newer token gets. Default: at once, the session of the next generation. */
+  readonly newer?: Promise<Session | Unavailable>
+}
+
 /** The forwarding alone, on a real client connection, between a scripted pool and a scripted keeper. */
-export async function scene(changes: Partial<ForwardOptions> = {}) {
+export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const clock = manualClock()
   const attempts: Attempt[] = []
   const ends: RequestEnd[] = []
@@ -83,11 +89,7 @@ export async function scene(changes: Partial<ForwardOptions> = {}) {
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      newer: ({ after }) => {
-        const newer = session(after + 1)
-        state.current = newer
-        return Promise.resolve(newer)
-      },
+      newer: ({ after }) => newer ?? Promise.resolve((state.current = session(after + 1))),
       accept: () => undefined,
       reject: () => state.rejects,
     },
