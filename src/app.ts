@@ -29,6 +29,7 @@ import {
   answerInspector,
   forwardLimits,
   isalesClientOptions,
+  listenScheme,
   listenerOptions,
   ownHosts,
   renewalRules,
@@ -220,6 +221,7 @@ function openProxy({ session, counts, running, ...options }: ProxyParts): Listen
   const front = createFront({
     intake: {
       hosts: ownHosts(config),
+      scheme: listenScheme(config),
       allowedPaths: config.allowedPaths,
       maxBodySize: config.maxBodySize,
     },

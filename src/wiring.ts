@@ -110,11 +110,17 @@ export function answerInspector(config: Config): AnswerInspector | undefined {
 }
 
 function interfaceRewriting(config: Config): Rewriting {
-  const scheme = config.listenTlsCertFile === undefined ? 'http' : 'https'
+  const scheme = listenScheme(config)
   return {
     path: config.isalesInterfacePath,
-    rewrite: (body, host) => rewriteInterface(body, config.isalesUrl, `${scheme}://${host}`),
+    rewrite: (body, authority) =>
+      rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`),
   }
+}
+
+/** What clients speak to the proxy. */
+export function listenScheme(config: Config): 'http' | 'https' {
+  return config.listenTlsCertFile === undefined ? 'http' : 'https'
 }
 
 /** The admin listener serves probes, Prometheus and a person or two. */

@@ -1,7 +1,8 @@
 import type { UpstreamController, UpstreamRequest } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
 import type { Call, ForwardOptions } from './call.ts'
-import { answerFields, type AnswerFields } from './headers.ts'
+import type { AnswerHead } from './answer.ts'
+import { answerFields, carriesAny, type AnswerFields } from './headers.ts'
 import { withTrace } from './trace-fields.ts'
 
 /** One request in the form in which undici takes it. `body` undefined: it is streamed from the client. */
@@ -32,14 +33,25 @@ export function requestOf(
   }
 }
 
-/** The head of an answer in the form in which undici gives it, as the client is to get it. */
+/** The head of an answer, as the client is to get it. */
+export type Answer = AnswerHead & AnswerFields
+
+/** @param head as undici gives it. */
 export function answerOf(
-  controller: UpstreamController,
-  status: number,
+  { rawHeaders }: UpstreamController,
+  { status, reason }: Pick<AnswerHead, 'status' | 'reason'>,
   requestId: string,
   session: Session | undefined,
-): AnswerFields {
-  return answerFields(status, controller.rawHeaders, secretsOf(session), requestId)
+): Answer {
+  const secrets = secretsOf(session)
+  const { fields, contentLength, relayable } = answerFields(status, rawHeaders, secrets, requestId)
+  return {
+    status,
+    reason: carriesAny(reason, secrets) ? '' : reason,
+    fields,
+    contentLength,
+    relayable,
+  }
 }
 
 function secretsOf(session: Session | undefined): readonly string[] {

@@ -127,14 +127,15 @@ class Forwarding implements UpstreamHandler, Expiring {
   onResponseStart(controller: UpstreamController, status: number, reason: string): void {
     if (controller !== this.#controller) return
     const { clock, rejectedStatuses, inspector, stallTimeout } = this.#options
-    const answer = answerOf(controller, status, this.#call.requestId, this.#session)
+    const head = { status, reason }
+    const answer = answerOf(controller, head, this.#call.requestId, this.#session)
     if (status < 200) {
-      this.#relayInformational(controller, { status, reason, fields: answer.fields })
+      this.#relayInformational(controller, answer)
       return
     }
     this.#upstreamMs = clock.now() - this.#sentAt
     if (rejectedStatuses.has(status) && this.#heals(status)) return
-    const relay = new Relay(this.#call, { status, reason }, answer, stallTimeout)
+    const relay = new Relay(this.#call, answer, stallTimeout)
     this.#relay = relay
     if (rejectedStatuses.has(status)) this.#startRelay(relay)
     else if (inspector?.wants(this.#call, status) === true) relay.hold()

@@ -28,6 +28,8 @@ const REBUILT: ReadonlySet<string> = new Set([
   'max-forwards',
 ])
 
+const SPACE = 0x20
+
 /** Where iSales may look for a token, in either edition of its interface. */
 const CREDENTIALS = ['authorization', 'authentication']
 
@@ -98,8 +100,8 @@ export interface AnswerFields {
 }
 
 /**
- * The end-to-end fields of an answer, in their order. A field that carries one of `secrets` is dropped whole:
- * an iSales that echoes the token does not give it to the client.
+ * The end-to-end fields of an answer, in their order. A field that carries one of `secrets` in its name or value is
+ * dropped whole: an iSales that echoes the token does not give it to the client.
  */
 export function answerFields(
   status: number,
@@ -108,19 +110,24 @@ export function answerFields(
   requestId: string,
 ): AnswerFields {
   const lines: string[] = []
-  for (const part of raw) lines.push(latin1(part))
+  for (const part of raw) lines.push(textOf(part))
   const nominated = nominatedBy(lines)
   const fields: string[] = []
   let contentLength = -1
   let relayable = true
+  let chunked = false
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i] ?? ''
     const value = lines[i + 1] ?? ''
     const lower = name.toLowerCase()
-    // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
-    if (lower === 'transfer-encoding' && value.toLowerCase() !== 'chunked') relayable = false
+    if (lower === 'transfer-encoding') {
+      // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
+      if (chunked || value.toLowerCase() !== 'chunked') relayable = false
+      chunked = true
+    }
     if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
-    if (lower === 'x-request-id' || carriesAny(value, secrets)) continue
+    if (lower === 'x-request-id' || carriesAny(value, secrets) || carriesAny(name, secrets))
+      continue
     if (lower === 'content-length') {
       // RFC 9110 section 8.6.
       if (status < 200 || status === 204) continue
@@ -169,7 +176,7 @@ export function fieldValue(lines: FieldLines, lowerName: string): string | undef
   return value
 }
 
-function carriesAny(value: string, secrets: readonly string[]): boolean {
+export function carriesAny(value: string, secrets: readonly string[]): boolean {
   for (const secret of secrets) if (value.includes(secret)) return true
   return false
 }
@@ -187,7 +194,12 @@ function nominatedBy(lines: FieldLines): ReadonlySet<string> | undefined {
   return names
 }
 
-function latin1(bytes: Uint8Array): string {
+/**
+ * A name or a value, without the spaces behind it, which are no part of it (RFC 9110 section 5.5). A tab stays: undici's
+ * parser does not see the framing behind one, so that nothing here may see it either.
+ */
+function textOf(bytes: Uint8Array): string {
   // Node's Buffer; a pure file names no module, and undici hands out nothing else.
-  return (bytes as Uint8Array & { latin1Slice(): string }).latin1Slice()
+  const text = (bytes as Uint8Array & { latin1Slice(): string }).latin1Slice()
+  return bytes[bytes.length - 1] === SPACE ? text.replace(/ +$/, '') : text
 }

@@ -6,8 +6,8 @@ import { fieldValue, type FieldLines } from './headers.ts'
 export interface HeldAnswer {
   /** Origin-form of the request. */
   readonly target: string
-  /** The client's field lines. */
-  readonly request: FieldLines
+  /** What the client calls us. */
+  readonly authority: string | undefined
   /** The answer's end-to-end fields. */
   readonly fields: FieldLines
   readonly body: Buffer
@@ -32,8 +32,8 @@ export interface InspectorOptions {
 /** One answer in which iSales names itself. */
 export interface Rewriting {
   readonly path: string
-  /** `host` is what the client calls us: its `Host` field. Undefined: nothing to change. */
-  readonly rewrite: (body: Buffer, host: string) => Buffer
+  /** `authority` is what the client calls us. */
+  readonly rewrite: (body: Buffer, authority: string) => Buffer
 }
 
 /** Bytes, before and after the content coding is taken off. Larger answers are relayed without a look. */
@@ -52,13 +52,12 @@ export function createInspector(options: InspectorOptions): AnswerInspector | un
       request.method !== 'HEAD' &&
       (rejected.size > 0 || rewrites(admitted.target)),
 
-    inspect({ target, request, fields, body }) {
+    inspect({ target, authority, fields, body }) {
       const plain = decode(body, fieldValue(fields, 'content-encoding'))
       if (plain === undefined) return 'relay'
       if (rejected.size > 0 && rejected.has(resultOf(plain) ?? '')) return 'rejected'
-      const host = fieldValue(request, 'host')
-      if (rewriting === undefined || host === undefined || !rewrites(target)) return 'relay'
-      const rewritten = rewriting.rewrite(plain, host)
+      if (rewriting === undefined || authority === undefined || !rewrites(target)) return 'relay'
+      const rewritten = rewriting.rewrite(plain, authority)
       return rewritten.equals(plain) ? 'relay' : { body: rewritten }
     },
   }

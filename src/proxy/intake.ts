@@ -5,6 +5,8 @@ import type { ProblemCode } from './problem.ts'
 export interface IntakeRules {
   /** Lower-case `host` names, without port, that are ours; undefined: any. */
   readonly hosts: ReadonlySet<string> | undefined
+  /** Of the listener: what an absolute-form target must begin with. */
+  readonly scheme: 'http' | 'https'
   /** Path prefixes that may be forwarded; `/` opens all. */
   readonly allowedPaths: readonly string[]
   /** Bytes. */
@@ -18,6 +20,8 @@ export interface Admitted {
   readonly framing: Framing
   /** Origin-form, byte for byte as it came. */
   readonly target: string
+  /** What the client calls us: host and port as it wrote them; undefined: it is of HTTP/1.0 and does not say. */
+  readonly authority: string | undefined
   /** The client's own `X-Request-Id`, when it is one. */
   readonly requestId: string | undefined
   readonly expectsContinue: boolean
@@ -70,11 +74,11 @@ export function judgeRequest(head: IncomingHead, rules: IntakeRules): Admitted |
   if ('refused' in seen) return seen
   const framing = judgeFraming(seen, head, rules)
   if (typeof framing === 'object') return framing
-  const target = judgeTarget(head, seen, rules)
-  if (typeof target === 'object') return target
+  const judged = judgeTarget(head, seen, rules)
+  if ('refused' in judged) return judged
   return {
     framing,
-    target,
+    ...judged,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
     maxForwards: head.method === 'OPTIONS' ? seen.maxForwards : -1,
@@ -136,7 +140,7 @@ function readField(seen: SeenFields, name: string, value: string): Refused | und
       if (REQUEST_ID.test(value)) seen.requestId = value
       return undefined
     case 'max-forwards':
-      if (/^\d{1,9}$/.test(value)) seen.maxForwards = Number(value)
+      if (/^\d{1,9}$/.test(value)) seen.maxForwards = leastForwards(seen.maxForwards, Number(value))
       return undefined
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
@@ -160,8 +164,17 @@ function judgeFraming(seen: SeenFields, head: IncomingHead, rules: IntakeRules):
   return length > rules.maxBodySize ? REFUSED.tooLarge : length
 }
 
-/** The origin-form of the target, or why it is refused. */
-function judgeTarget(head: IncomingHead, seen: SeenFields, rules: IntakeRules): string | Refused {
+/** Several are not allowed; the least of them is right whichever was meant. -1: none yet. */
+function leastForwards(seen: number, value: number): number {
+  return seen === -1 ? value : Math.min(seen, value)
+}
+
+/** The origin-form of the target and the authority that it is for, or why it is refused. */
+function judgeTarget(
+  head: IncomingHead,
+  seen: SeenFields,
+  rules: IntakeRules,
+): Pick<Admitted, 'target' | 'authority'> | Refused {
   const { target } = head
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
   if (seen.host === undefined && head.httpVersion !== '1.0') return REFUSED.badRequest
@@ -172,20 +185,28 @@ function judgeTarget(head: IncomingHead, seen: SeenFields, rules: IntakeRules): 
   const authority = origin?.authority ?? seen.host
   const path = origin?.path ?? target
   if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return REFUSED.badRequest
+  // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
+  if (origin !== undefined && origin.scheme !== rules.scheme) return REFUSED.misdirected
   if (authority !== undefined && !isOurs(authority, rules.hosts)) return REFUSED.misdirected
-  return path === '*' || allowed(path, rules.allowedPaths) ? path : REFUSED.notAllowed
+  if (path !== '*' && !allowed(path, rules.allowedPaths)) return REFUSED.notAllowed
+  return { target: path, authority }
 }
 
-function absoluteForm(
-  target: string,
-  method: string,
-): { authority: string; path: string } | undefined {
-  const match = /^https?:\/\/([^/?]*)(.*)$/i.exec(target)
-  const [, authority, rest] = match ?? []
-  if (authority === undefined || rest === undefined || !HOST.test(authority)) return undefined
+interface AbsoluteForm {
+  readonly scheme: string
+  readonly authority: string
+  readonly path: string
+}
+
+function absoluteForm(target: string, method: string): AbsoluteForm | undefined {
+  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
+  const [, scheme, authority, rest] = match ?? []
+  if (scheme === undefined || authority === undefined || rest === undefined) return undefined
+  if (!HOST.test(authority)) return undefined
   // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
-  if (rest === '' && method === 'OPTIONS') return { authority, path: '*' }
-  return { authority, path: rest.startsWith('/') ? rest : `/${rest}` }
+  const asterisk = rest === '' && method === 'OPTIONS'
+  const path = asterisk ? '*' : rest.startsWith('/') ? rest : `/${rest}`
+  return { scheme: scheme.toLowerCase(), authority, path }
 }
 
 /** Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. */
@@ -197,6 +218,7 @@ function allowed(target: string, prefixes: readonly string[]): boolean {
   return prefixes.some((prefix) => path.startsWith(prefix))
 }
 
+/** The port is not judged: between the client and us it may be mapped to another. */
 function isOurs(authority: string, hosts: ReadonlySet<string> | undefined): boolean {
   if (hosts === undefined) return true
   return hosts.has(authority.replace(/:\d*$/, '').toLowerCase())

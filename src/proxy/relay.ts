@@ -1,6 +1,7 @@
 import { hasNoBody, relayHead, relayWhole } from './answer.ts'
 import type { Call } from './call.ts'
-import { wholeFields, type AnswerFields } from './headers.ts'
+import type { Answer } from './exchange.ts'
+import { wholeFields } from './headers.ts'
 import { LARGEST_HELD, type AnswerInspector, type Verdict } from './inspect.ts'
 
 /** Where the pieces come from. */
@@ -11,26 +12,21 @@ interface Source {
 
 /** One answer of iSales on its way to the client: passed on as it comes, or held back until it can be inspected. */
 export class Relay {
-  readonly status: number
   readonly #call: Call
-  readonly #reason: string
-  readonly #answer: AnswerFields
+  readonly #answer: Answer
   /** Milliseconds in which the client must take some byte of what waits for it. */
   readonly #stallTimeout: number
   #held: Buffer[] | undefined
   #heldBytes = 0
 
-  constructor(
-    call: Call,
-    head: { readonly status: number; readonly reason: string },
-    answer: AnswerFields,
-    stallTimeout: number,
-  ) {
+  constructor(call: Call, answer: Answer, stallTimeout: number) {
     this.#call = call
-    this.status = head.status
-    this.#reason = head.reason
     this.#answer = answer
     this.#stallTimeout = stallTimeout
+  }
+
+  get status(): number {
+    return this.#answer.status
   }
 
   get holding(): boolean {
@@ -48,10 +44,9 @@ export class Relay {
   /** True when the head is all there is of it. */
   start(): boolean {
     const { request, response } = this.#call
-    const { status } = this
-    relayHead(this.#call, { status, reason: this.#reason, fields: this.#answer.fields })
+    relayHead(this.#call, this.#answer)
     // Not left to undici: it takes the length in a 304 for a promise of bytes.
-    if (!hasNoBody(request.method, status)) return false
+    if (!hasNoBody(request.method, this.status)) return false
     response.end()
     return true
   }
@@ -89,22 +84,18 @@ export class Relay {
   }
 
   inspect(inspector: AnswerInspector): Verdict {
-    const { request, admitted } = this.#call
+    const { target, authority } = this.#call.admitted
     const { fields } = this.#answer
-    return inspector.inspect({
-      target: admitted.target,
-      request: request.rawHeaders,
-      fields,
-      body: this.#whole(),
-    })
+    return inspector.inspect({ target, authority, fields, body: this.#whole() })
   }
 
   /** Relays the held answer, or the same with another body. */
   finish(verdict: Verdict): void {
     const replaced = typeof verdict === 'object'
     const body = replaced ? verdict.body : this.#whole()
+    const { status, reason } = this.#answer
     const fields = wholeFields(this.#answer.fields, body.length, replaced)
-    relayWhole(this.#call, { status: this.status, reason: this.#reason, fields }, body)
+    relayWhole(this.#call, { status, reason, fields }, body)
   }
 
   #whole(): Buffer {

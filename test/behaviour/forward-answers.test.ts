@@ -44,6 +44,36 @@ describe('the head of an answer', () => {
     expect(await stand.exchange(get())).toMatchObject({ status: 404, text: 'no' })
   })
 
+  it.each([
+    ['in its reason', 'HTTP/1.1 422 bad token-1\r\nContent-Length: 2\r\n\r\nno', 422],
+    [
+      'in the name of a field',
+      'HTTP/1.1 422 No\r\nX-token-1: a\r\nContent-Length: 2\r\n\r\nno',
+      422,
+    ],
+    ['in a 1xx', 'HTTP/1.1 103 token-1\r\nX: token-1\r\n\r\nHTTP/1.1 204 No\r\n\r\n', 204],
+  ])('that echoes the token %s does not give it to the client', async (_, bytes, status) => {
+    const stand = await openStand({ answer: () => bytes })
+    const client = await stand.connect()
+    let received = ''
+    client.socket.on('data', (chunk) => (received += String(chunk)))
+    await client.send(get())
+    expect(await client.read()).toMatchObject({ status })
+    expect(received).not.toContain('token-1')
+    client.destroy()
+  })
+
+  it.each([' ', '  '])('with white space %j behind its values is relayed', async (space) => {
+    const stand = await openStand({
+      answer: ({ method }) =>
+        method === 'GET'
+          ? `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked${space}\r\n\r\n2\r\nok\r\n0\r\n\r\n`
+          : `HTTP/1.1 200 OK\r\nContent-Length: 2${space}\r\n\r\nok`,
+    })
+    expect(await stand.exchange(get())).toMatchObject({ status: 200, text: 'ok' })
+    expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: 'ok' })
+  })
+
   it.each([301, 302, 303, 307, 308])(
     'that redirects (%i) is relayed, not followed',
     async (status) => {

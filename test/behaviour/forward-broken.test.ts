@@ -24,6 +24,11 @@ describe('an answer that is none: 502, and it may have been executed', () => {
     ['chunks and length', `${OK}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n`],
     ['gzip and chunks', `${OK}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`],
     ['gzip', [`${OK}Transfer-Encoding: gzip\r\n\r\nab`, { close: 'end' }]],
+    ['chunks, said with a tab', `${OK}Transfer-Encoding: chunked\t\r\n\r\n2\r\nab\r\n0\r\n\r\n`],
+    [
+      'chunks, said twice',
+      `${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`,
+    ],
     ['70 KiB of fields', `${OK}X: ${'x'.repeat(70 * 1024)}\r\nContent-Length: 2\r\n\r\nok`],
     ['half a head', [`${OK}X: y\r\n`, { close: 'end' }]],
     ['half a head, reset', [`${OK}X: y\r\n`, { close: 'reset' }]],

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { BASE_PATH, INTERFACE_PATHS, type Switches } from '../../src/simulator/index.ts'
+import { exchangeRaw } from '../support/raw-client.ts'
 import { openWorld } from '../support/world.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`
@@ -25,6 +26,25 @@ test.each<[string, Partial<Switches>]>([
   expect(paths?.['getTask']).toBe(`http://localhost:8080${INTERFACE_PATHS.getTask}`)
   expect(paths?.['refreshToken']).toBe(`http://localhost:8080${INTERFACE_PATHS.refreshToken}`)
   expect(answer.text).not.toContain(world.sim.origin)
+})
+
+test('the address of an absolute form counts, not a Host that nobody has judged', async () => {
+  const world = await openWorld({ simulator: { switches: { absoluteUrls: true } }, env: REWRITE })
+  const body = JSON.stringify({ version: 311 })
+  const { port } = new URL(world.proxy)
+  const answer = await exchangeRaw(
+    { port: Number(port) },
+    [
+      `POST http://localhost:${port}${INTERFACE} HTTP/1.1`,
+      'Host: evil.example',
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+      '',
+      body,
+    ].join('\r\n'),
+  )
+  expect(answer.text).toContain(`http://localhost:${port}${INTERFACE_PATHS.getTask}`)
+  expect(answer.text).not.toContain('evil.example')
 })
 
 test('paths are left as they are', async () => {

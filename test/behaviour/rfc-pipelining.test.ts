@@ -83,7 +83,7 @@ describe('pipelined requests', () => {
     expect(await client.silent(50)).toBe(true)
     second.open()
     expect(await client.read()).toMatchObject({ status: 200, text: 'helloworld' })
-    expect((await client.closed()).left.toString()).toMatch(/^(?:HTTP\/1\.1 400 .*)?/)
+    expect((await client.closed()).left.toString()).toMatch(/^HTTP\/1\.1 400 /)
     expect(half).toHaveLength(1)
   })
 })

@@ -56,6 +56,7 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['no slash', `GET rest/isales/a HTTP/1.1\r\n${H}${END}`, 400],
     ['userinfo', `GET http://u@localhost${PATH} HTTP/1.1\r\n${H}${END}`, 400],
     ['another authority', `GET http://evil.example${PATH} HTTP/1.1\r\n${H}${END}`, 421],
+    ['another scheme', `GET https://localhost${PATH} HTTP/1.1\r\n${H}${END}`, 421],
     ['a path outside', `GET /rest/other HTTP/1.1\r\n${H}${END}`, 403],
     ['an encoded slash', `GET /rest/isales/a%2fb HTTP/1.1\r\n${H}${END}`, 403],
     ['an encoded dot', `GET /rest/isales/%2e%2e/b HTTP/1.1\r\n${H}${END}`, 403],
@@ -200,6 +201,14 @@ describe('answered here', () => {
     const answer = await stand.exchange(bytes)
     expect(answer.status).toBe(204)
     expect(answer.header('allow')).toContain('POST')
+    expect(stand.business()).toHaveLength(before)
+  })
+
+  it('OPTIONS whose Max-Forwards are two, one of them 0', async () => {
+    const before = stand.business().length
+    const fields = 'Max-Forwards: 0\r\nMax-Forwards: 5\r\n'
+    const answer = await stand.exchange(`OPTIONS ${PATH} HTTP/1.1\r\n${H}${fields}${END}`)
+    expect(answer.status).toBe(204)
     expect(stand.business()).toHaveLength(before)
   })
 

@@ -159,6 +159,20 @@ describe('the fields of an answer', () => {
     ])
   })
 
+  it('that carry a token in their name are dropped whole', () => {
+    expect(answered(['X-tok-1', 'a', 'tok-1', ''], { secrets: ['tok-1'] }).fields).toEqual([
+      'X-Request-Id',
+      'id-1',
+    ])
+  })
+
+  it.each(['12 ', '12  '])('lose the spaces behind their value: %j', (value) => {
+    expect(answered(['Content-Length', value])).toMatchObject({
+      fields: ['Content-Length', '12', 'X-Request-Id', 'id-1'],
+      contentLength: 12,
+    })
+  })
+
   it.each([
     [200, 12],
     [304, 12],
@@ -174,11 +188,18 @@ describe('the fields of an answer', () => {
   it.each([
     ['chunked', true],
     ['Chunked', true],
+    ['chunked ', true],
+    ['chunked\t', false],
     ['gzip, chunked', false],
     ['gzip', false],
     ['identity', false],
     ['', false],
   ])('with Transfer-Encoding %j can be rebuilt: %s', (coding, relayable) => {
     expect(answered(['Transfer-Encoding', coding])).toMatchObject({ relayable })
+  })
+
+  it('with two Transfer-Encoding lines cannot be rebuilt', () => {
+    const fields = ['Transfer-Encoding', 'chunked', 'transfer-encoding', 'chunked']
+    expect(answered(fields)).toMatchObject({ relayable: false })
   })
 })

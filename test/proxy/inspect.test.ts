@@ -25,7 +25,7 @@ const UPPER = {
 function held(body: string | Buffer, changes: Partial<HeldAnswer> = {}): HeldAnswer {
   return {
     target: '/tasks',
-    request: ['Host', 'proxy:8080'],
+    authority: 'proxy:8080',
     fields: ['Content-Type', 'application/json'],
     body: Buffer.from(body),
     ...changes,
@@ -150,7 +150,7 @@ describe('the answer that names iSales', () => {
     ['it is another answer', { body: Buffer.from('isales'), target: '/tasks' }],
     [
       'the client did not say what it calls us',
-      { body: Buffer.from('isales'), target, request: [] },
+      { body: Buffer.from('isales'), target, authority: undefined },
     ],
     [
       'its coding is not known',

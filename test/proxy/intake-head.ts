@@ -2,6 +2,7 @@ import type { IncomingHead, IntakeRules } from '../../src/proxy/intake.ts'
 
 export const RULES: IntakeRules = {
   hosts: new Set(['localhost', '127.0.0.1', '[::1]', 'obs.example']),
+  scheme: 'http',
   allowedPaths: ['/rest/isales/'],
   maxBodySize: 1000,
 }

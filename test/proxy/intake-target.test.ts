@@ -49,7 +49,7 @@ describe('the target', () => {
 
   it.each([
     ['http://localhost/rest/isales/a?b=http://x//y', '/rest/isales/a?b=http://x//y'],
-    ['HTTPS://OBS.example:443/rest/isales/', '/rest/isales/'],
+    ['HTTP://OBS.example:443/rest/isales/', '/rest/isales/'],
     ['http://[::1]:8080/rest/isales/', '/rest/isales/'],
     ['/rest/isales/.well-known', '/rest/isales/.well-known'],
     ['/rest/isales/a.b', '/rest/isales/a.b'],
@@ -62,7 +62,16 @@ describe('the target', () => {
   it('the absolute form is judged by its own authority, not by Host', () => {
     const rawHeaders = ['Host', 'evil.example']
     const target = 'http://localhost/rest/isales/'
-    expect(judgeRequest(head({ target, rawHeaders }), RULES)).not.toHaveProperty('refused')
+    expect(judgeRequest(head({ target, rawHeaders }), RULES)).toMatchObject({
+      authority: 'localhost',
+    })
+  })
+
+  it.each([
+    ['http', 'https://localhost/rest/isales/'],
+    ['https', 'http://localhost/rest/isales/'],
+  ] as const)('the absolute form of another scheme than %s is misdirected', (scheme, target) => {
+    expect(judgeRequest(head({ target }), { ...RULES, scheme })).toEqual({ refused: 'misdirected' })
   })
 
   it.each([

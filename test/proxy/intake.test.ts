@@ -12,6 +12,7 @@ describe('a good request', () => {
     expect(judgeRequest(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({
       framing: 0,
       target: `${PATH}?a=%2F..&b=//~`,
+      authority: 'localhost:8080',
       requestId: undefined,
       expectsContinue: false,
       maxForwards: -1,

@@ -116,6 +116,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
     const admitted = {
       framing: request.headers['transfer-encoding'] === undefined ? length : ('chunked' as const),
       target: request.url ?? '',
+      authority: undefined,
       requestId: undefined,
       expectsContinue: false,
       maxForwards: -1,
