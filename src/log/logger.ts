@@ -3,6 +3,8 @@ import { Secret } from '../config/secret.ts'
 import { LOG_EVENTS, type LogEventName, type LogLevel } from './events.ts'
 import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './fields.ts'
 
+import { openStdout, sinkTo, type LogFormat } from './sink.ts'
+
 export type { LogFields } from './fields.ts'
 
 const LONGEST_TEXT = 512
@@ -11,17 +13,10 @@ const CONTROL = /[\p{C}\p{Zl}\p{Zp}]/gu
 const PLAIN = /^[ -~]*$/
 const CODE = /^[A-Za-z0-9_-]{1,64}$/
 
-/** A log that stops being read keeps at most so much in memory; what comes after is dropped. */
-const LONGEST_BACKLOG = 1024 * 1024
-
-/** Access lines are written so many characters at a time, or after so many milliseconds: a write costs more than the line. */
-const BATCH = 12 * 1024
-const LONGEST_WAIT = 100
-
 export interface LoggerOptions {
   readonly level: LogLevel
   /** `json`: one object a line. `pretty`: for a person at a terminal. */
-  readonly format: 'json' | 'pretty'
+  readonly format: LogFormat
   /** Default: stdout. */
   readonly destination?: DestinationStream
   /** Milliseconds since 1970. */
@@ -37,76 +32,38 @@ export interface Logger {
 
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const { level, format, now = Date.now } = options
-  // Unlike process.stdout it survives a closed pipe. Neither a slow nor a stuck reader of the JSON holds requests up.
-  const stdout =
-    options.destination ??
-    pino.destination({ fd: 1, sync: format === 'pretty', maxLength: LONGEST_BACKLOG })
-  const own = options.destination === undefined
-  const batch = own && format === 'json' ? openBatch(stdout) : undefined
-  const terminal = own && process.stdout.isTTY
-  const destination = format === 'json' ? (batch ?? stdout) : await prettify(stdout, terminal)
+  const sink = options.destination
+    ? await sinkTo(options.destination, format)
+    : await openStdout(format)
   const logger = pino(
     {
       level,
       base: null,
-      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      timestamp: timestamps(now),
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    sink.stream,
   )
 
   return {
     log(event, fields = {}, level = LOG_EVENTS[event].level) {
       if (!logger.isLevelEnabled(level)) return
       logger[level](lineOf(event, fields), LOG_EVENTS[event].text)
-      if (event !== 'access') batch?.release()
+      if (event !== 'access') sink.release()
     },
-    flush() {
-      batch?.release()
-      if ('flushSync' in stdout && typeof stdout.flushSync === 'function') stdout.flushSync()
-    },
+    flush: sink.flush,
   }
 }
 
-function openBatch(destination: DestinationStream) {
-  let lines = ''
-  let waiting: NodeJS.Timeout | undefined
-  const release = (): void => {
-    clearTimeout(waiting)
-    waiting = undefined
-    if (lines === '') return
-    const released = lines
-    lines = ''
-    destination.write(released)
-  }
-  return {
-    write(line: string): void {
-      lines += line
-      if (lines.length >= BATCH) release()
-      else waiting ??= setTimeout(release, LONGEST_WAIT).unref()
-    },
-    release,
-  }
-}
-
-/** Line by line in this process: pino's own way is a worker thread, which costs 10 MiB and loses the last lines. */
-async function prettify(
-  destination: DestinationStream,
-  terminal: boolean,
-): Promise<DestinationStream> {
-  // In the bundle a CommonJS package has no named exports.
-  const { default: pinoPretty } = await import('pino-pretty')
-  const pretty = pinoPretty.prettyFactory({
-    // NO_COLOR and a terminal without colours are known to `hasColors`, which nothing but a terminal has.
-    colorize: terminal && process.stdout.hasColors(),
-    translateTime: 'SYS:HH:MM:ss.l',
-    singleLine: true,
-    ignore: 'event',
-  })
-  return {
-    write(line) {
-      destination.write(pretty(line))
-    },
+/** Under load many lines have one time, and to write it takes as long as to write a line. */
+function timestamps(now: () => number): () => string {
+  let latest = Number.NaN
+  let text = ''
+  return () => {
+    const time = now()
+    if (time !== latest) text = `,"time":"${new Date(time).toISOString()}"`
+    latest = time
+    return text
   }
 }
 
