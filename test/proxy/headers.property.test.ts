@@ -1,51 +1,19 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { answerFields, requestFields } from '../../src/proxy/headers.ts'
+import {
+  ENDS_HERE,
+  likeHyphen,
+  lineOf,
+  name,
+  nominated,
+  OURS,
+  pairs,
+  TOKEN_SETS,
+  type Lines,
+} from './field-lines.ts'
 
-/** RFC 9110 section 7.6.1, by hand: not the list under test. */
-const ENDS_HERE = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'proxy-authorization',
-  'proxy-authenticate',
-]
-const OURS = ['via', 'x-request-id', 'content-length', 'max-forwards']
-const TOKEN_SETS = [
-  ['Authorization'],
-  ['Authentication'],
-  ['Authorization', 'Authentication'],
-  ['X-Auth-Token', 'authorization'],
-  ['x_auth_token'],
-]
-
-const knownName = fc.constantFrom(
-  ...ENDS_HERE,
-  ...OURS,
-  ...TOKEN_SETS.flat(),
-  'Host',
-  'Expect',
-  'X-Auth_Token',
-  'Cookie',
-)
-const name = fc.oneof(
-  fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/),
-  knownName,
-  knownName.map((known) => known.toUpperCase()),
-  knownName.map((known) => known.replaceAll('-', '_')),
-  knownName.map((known) => `${known}x`),
-)
-const list = fc
-  .array(fc.oneof(name, fc.constantFrom('close', 'keep-alive', '')), { maxLength: 4 })
-  .map((names) => names.join(', '))
-const line = fc.oneof(
-  fc.tuple(name, fc.string({ unit: 'binary-ascii', maxLength: 20 })),
-  fc.tuple(fc.constantFrom('Connection', 'connection', 'CONNECTION'), list),
-)
+const line = lineOf(name)
 const lines = fc.array(line, { maxLength: 20 })
 
 interface RequestFields {
@@ -55,23 +23,6 @@ interface RequestFields {
   readonly contentLength: string | undefined
   readonly maxForwards: number
 }
-
-type Lines = readonly (readonly [name: string, value: string])[]
-
-function pairs(flat: readonly string[]): Lines {
-  const all: [string, string][] = []
-  for (let i = 0; i < flat.length; i += 2) all.push([flat[i] ?? '', flat[i + 1] ?? ''])
-  return all
-}
-
-function nominated(fields: Lines): readonly string[] {
-  return fields
-    .filter(([field]) => field.toLowerCase() === 'connection')
-    .flatMap(([, value]) => value.split(','))
-    .map((option) => option.trim().toLowerCase())
-}
-
-const likeHyphen = (field: string): string => field.toLowerCase().replaceAll('_', '-')
 
 describe('whatever fields a client sends', () => {
   const request = fc.record({

@@ -1,0 +1,69 @@
+import * as fc from 'fast-check'
+
+export type Lines = readonly (readonly [name: string, value: string])[]
+
+/** RFC 9110 section 7.6.1, by hand: not the list under test. */
+export const ENDS_HERE = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'proxy-authorization',
+  'proxy-authenticate',
+]
+export const OURS = ['via', 'x-request-id', 'content-length', 'max-forwards']
+export const TOKEN_SETS = [
+  ['Authorization'],
+  ['Authentication'],
+  ['Authorization', 'Authentication'],
+  ['X-Auth-Token', 'authorization'],
+  ['x_auth_token'],
+]
+
+const knownName = fc.constantFrom(
+  ...ENDS_HERE,
+  ...OURS,
+  ...TOKEN_SETS.flat(),
+  'Host',
+  'Expect',
+  'X-Auth_Token',
+  'Cookie',
+)
+export const name = fc.oneof(
+  fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/),
+  knownName,
+  knownName.map((known) => known.toUpperCase()),
+  knownName.map((known) => known.replaceAll('-', '_')),
+  knownName.map((known) => `${known}x`),
+)
+const list = fc
+  .array(fc.oneof(name, fc.constantFrom('close', 'keep-alive', '')), { maxLength: 4 })
+  .map((names) => names.join(', '))
+/** Field lines with these names and any value, and ones of `Connection` that nominate some of them. */
+export function lineOf(
+  names: fc.Arbitrary<string>,
+  value = fc.string({ unit: 'binary-ascii', maxLength: 20 }),
+) {
+  return fc.oneof(
+    fc.tuple(names, value),
+    fc.tuple(fc.constantFrom('Connection', 'connection', 'CONNECTION'), list),
+  )
+}
+
+export function pairs(flat: readonly string[]): Lines {
+  const all: [string, string][] = []
+  for (let i = 0; i < flat.length; i += 2) all.push([flat[i] ?? '', flat[i + 1] ?? ''])
+  return all
+}
+
+export function nominated(fields: Lines): readonly string[] {
+  return fields
+    .filter(([field]) => field.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(','))
+    .map((option) => option.trim().toLowerCase())
+}
+
+export const likeHyphen = (field: string): string => field.toLowerCase().replaceAll('_', '-')
