@@ -37,15 +37,20 @@ export function createConnections(options: ConnectionsOptions) {
 
   function add(socket: Socket): void {
     const refused = connections.size >= options.maxConnections
-    connections.set(socket, {
+    const connection: Connection = {
       socket,
       open: [],
       refused,
       failed: false,
       seenBytes: 0,
       seenAt: 0,
+    }
+    connections.set(socket, connection)
+    socket.once('close', () => {
+      connections.delete(socket)
+      // Once Node has told the response whose turn it is.
+      process.nextTick(closeOpen, connection)
     })
-    socket.once('close', () => connections.delete(socket))
   }
 
   /** Takes note of a request; true when it was answered here and goes no further. */
@@ -97,9 +102,6 @@ export function createConnections(options: ConnectionsOptions) {
     socket.on('error', () => socket.destroy())
     const open = connections.get(socket)?.open.filter(unfinished) ?? []
     socket.on('drain', () => open.find(unfinished)?.emit('drain'))
-    socket.once('close', () => {
-      for (const response of open) if (unfinished(response)) response.emit('close')
-    })
     fail(socket, 'not-allowed')
   }
 
@@ -194,6 +196,14 @@ function withOpen(open: ServerResponse[], response: ServerResponse): ServerRespo
   const still = open.filter(unfinished)
   still.push(response)
   return still
+}
+
+/** Node tells only the response whose turn it is: those behind it would wait for theirs, and for a drain, for ever. */
+function closeOpen({ open }: Connection): void {
+  for (const response of open.filter(unfinished)) {
+    response.destroy()
+    response.emit('close')
+  }
 }
 
 function closes(response: ServerResponse): boolean {

@@ -14,6 +14,7 @@ import {
 } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
+const SECOND = '/rest/isales/second'
 const NEVER: Step = () => new Promise(() => undefined)
 
 /** Nothing is left of it, and the next request is served. */
@@ -127,6 +128,29 @@ describe('the client resets its connection', () => {
     expect(stand.upstream.connections()).toBe(before + 1)
     expect(stand.business().map(({ body }) => body.toString())).toEqual(['first', ''])
     first.destroy()
+  })
+
+  it('before the turn of a request that waits for a connection: it is not sent', async () => {
+    const stand = await openStand({ answer: answer(NEVER), env: { ISALES_MAX_CONNECTIONS: '1' } })
+    const client = await stand.connect()
+    await client.send(get() + post('x').replace(PATH, SECOND))
+    await until(async () => (await stand.metric('requests_in_flight')) === 2)
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business().map(({ target }) => target)).toEqual([PATH, '/rest/isales/next'])
+  })
+
+  it('before the turn of a large answer, which iSales is no longer held from sending', async () => {
+    const large = [`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]
+    const stand = await openStand({
+      answer: ({ target }) =>
+        target === PATH ? NEVER : target === SECOND ? large : answerBytes('next'),
+    })
+    const client = await stand.connect()
+    await client.send(get() + get([], { path: SECOND }))
+    await until(() => stand.business().length === 2)
+    client.reset()
+    expect(await recovered(stand)).toBe('next')
   })
 
   it('while iSales works', async () => {

@@ -106,22 +106,28 @@ test('CONNECT behind a request leaves the answer in flight whole, however large'
   ])
 })
 
-test('a client that leaves behind its CONNECT is noticed by the request in front of it', async () => {
-  let closed = 0
-  let seen = 0
-  const { port } = await startListener((_request, response) => {
-    seen += 1
-    response.on('close', () => {
-      closed += 1
+test.each([
+  ['nothing more', ''],
+  ['a CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'],
+])(
+  'a client that sends %s and leaves is noticed by each of its requests, once',
+  async (_, more) => {
+    const closed: ServerResponse[] = []
+    const held: ServerResponse[] = []
+    const { port } = await startListener((_request, response) => {
+      held.push(response)
+      response.on('close', () => closed.push(response))
     })
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${GET}${GET}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`)
-  await until(() => seen === 2)
-  client.reset()
-  await until(() => closed === 2)
-  expect(client.received()).toBe(0)
-})
+    const client = await connectRaw({ port })
+    await client.send(`${GET}${GET}${GET}${more}`)
+    await until(() => held.length === 3)
+    held[2]?.end('handed over before its turn')
+    client.reset()
+    await until(() => closed.length >= 3)
+    expect(closed).toEqual(held)
+    expect(held.every(({ destroyed }) => destroyed)).toBe(true)
+  },
+)
 
 test('Upgrade is ignored; the answer closes, for what came behind the request is lost', async () => {
   const urls: string[] = []
