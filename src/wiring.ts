@@ -88,16 +88,12 @@ export function listenerOptions(
 
 export function forwardLimits(
   config: Config,
-): Pick<
-  ForwardOptions,
-  'rejectedStatuses' | 'replayBodySize' | 'maxBodySize' | 'tokenWait' | 'stallTimeout'
-> {
+): Pick<ForwardOptions, 'rejectedStatuses' | 'replayBodySize' | 'maxBodySize' | 'tokenWait'> {
   return {
     rejectedStatuses: new Set(config.isalesRejectedStatuses),
     replayBodySize: config.replayBodySize,
     maxBodySize: config.maxBodySize,
     tokenWait: config.tokenWait,
-    stallTimeout: config.bodyIdleTimeout,
   }
 }
 

@@ -5,6 +5,12 @@ import type { Socket } from 'node:net'
 import { PROBLEMS, problemBody, problemFields } from '../proxy/problem.ts'
 import type { ProblemCode } from '../proxy/problem.ts'
 
+/** How many bytes had gone one way at the last look, and when they were last seen to move, or excused. */
+interface Progress {
+  bytes: number
+  at: number
+}
+
 /** One client connection after its TLS handshake, and the exchanges on it that have not ended. */
 interface Connection {
   readonly socket: Socket
@@ -14,15 +20,16 @@ interface Connection {
   readonly refused: boolean
   /** No more requests are taken from it: it closes when what is open has been answered. */
   failed: boolean
-  /** Bytes read when the body in progress was last seen to move, and when that was. */
-  seenBytes: number
-  seenAt: number
+  /** Of the body in progress. */
+  readonly received: Progress
+  /** Of what waits for the client to take it. */
+  readonly sent: Progress
 }
 
 export interface ConnectionsOptions {
   /** Connections served at once. */
   readonly maxConnections: number
-  /** Milliseconds without a byte of a body that is awaited. */
+  /** Milliseconds without a byte of a body that is awaited, or of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
   readonly now: () => number
@@ -30,7 +37,7 @@ export interface ConnectionsOptions {
   readonly onProblem: (code: ProblemCode) => void
 }
 
-/** Keeps every open connection: who is over the cap, whose body has stalled, what must not be written into. */
+/** Keeps every open connection: who is over the cap, who has stalled, what must not be written into. */
 export function createConnections(options: ConnectionsOptions) {
   const connections = new Map<Socket, Connection>()
   let draining = false
@@ -42,8 +49,8 @@ export function createConnections(options: ConnectionsOptions) {
       open: [],
       refused,
       failed: false,
-      seenBytes: 0,
-      seenAt: 0,
+      received: { bytes: 0, at: 0 },
+      sent: { bytes: 0, at: 0 },
     }
     connections.set(socket, connection)
     socket.once('close', () => {
@@ -61,7 +68,7 @@ export function createConnections(options: ConnectionsOptions) {
     // and its answer lost.
     if (request.socket.writableEnded || connection.open.some(closes)) connection.failed = true
     connection.open = withOpen(connection.open, response)
-    connection.seenAt = options.now()
+    connection.received.at = options.now()
     if (connection.failed) return true
     if (request.headers.upgrade !== undefined) {
       // Node's parser drops what came in one packet behind such a request: the answer must say that
@@ -129,20 +136,38 @@ export function createConnections(options: ConnectionsOptions) {
     response.once('close', () => response.req.destroy(new Error(PROBLEMS[code].title)))
   }
 
-  /** Ends exchanges whose client owes us a body and has sent nothing of it for too long. */
+  /** Ends exchanges whose client owes us a body and has sent nothing of it, or takes nothing of an answer, for too long. */
   function sweep(): void {
-    const now = options.now()
     for (const connection of connections.values()) {
-      const last = connection.open.at(-1)
-      if (last === undefined || last.req.complete) continue
-      const { bytesRead } = connection.socket
-      if (bytesRead !== connection.seenBytes || heldBack(connection.socket, last.req)) {
-        connection.seenBytes = bytesRead
-        connection.seenAt = now
-      } else if (now - connection.seenAt >= options.bodyIdleTimeout) {
-        stalled(connection, last)
-      }
+      if (takesNothing(connection)) connection.socket.destroy()
+      else sweepBody(connection)
     }
+  }
+
+  /**
+   * A write counts when all of it has left. What the kernel took of it would tell no more: it makes room in steps that are
+   * larger than a piece of an answer.
+   */
+  function takesNothing({ socket, sent }: Connection): boolean {
+    const waiting = socket.writableLength
+    return standsStill(sent, socket.bytesWritten - waiting, waiting === 0)
+  }
+
+  function sweepBody(connection: Connection): void {
+    const { socket, open, received } = connection
+    const last = open.at(-1)
+    if (last === undefined || last.req.complete) return
+    if (standsStill(received, socket.bytesRead, heldBack(socket, last.req)))
+      stalled(connection, last)
+  }
+
+  function standsStill(way: Progress, bytes: number, excused: boolean): boolean {
+    const now = options.now()
+    if (excused || bytes !== way.bytes) {
+      way.bytes = bytes
+      way.at = now
+    }
+    return now - way.at >= options.bodyIdleTimeout
   }
 
   function stalled(connection: Connection, response: ServerResponse): void {
@@ -173,10 +198,10 @@ export function createConnections(options: ConnectionsOptions) {
    */
   function closeIfIdle(connection: Connection): void {
     if (connection.open.some(unfinished)) return
-    const { bytesRead } = connection.socket
+    const { socket, received } = connection
     // Bytes since the last look are the beginning of a request.
-    if (connection.seenBytes === bytesRead) connection.socket.destroySoon()
-    else connection.seenBytes = bytesRead
+    if (received.bytes === socket.bytesRead) socket.destroySoon()
+    else received.bytes = socket.bytesRead
   }
 
   return {

@@ -15,7 +15,7 @@ import type { ListenerTls } from './tls.ts'
 export interface ListenerLimits {
   /** From the first byte of a connection or request to the end of its header. Default 15 s. */
   readonly headerTimeout: number
-  /** Without a byte of a body that is awaited: 408. Default 30 s. */
+  /** Without a byte of a body that is awaited: 408; of an answer that the client is to take: closed. Default 30 s. */
   readonly bodyIdleTimeout: number
   /** Served at once; the next ones are answered 503, and far beyond it closed unheard. Default 1,024. */
   readonly maxConnections: number

@@ -57,8 +57,6 @@ export interface ForwardOptions {
   readonly maxBodySize: number
   /** Milliseconds that a request may wait for a token. */
   readonly tokenWait: number
-  /** Milliseconds in which a client must take some byte of an answer that waits for it. */
-  readonly stallTimeout: number
   readonly onEnd: (end: RequestEnd) => void
   readonly onReplay: (outcome: ReplayOutcome) => void
 }

@@ -126,7 +126,7 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   onResponseStart(controller: UpstreamController, status: number, reason: string): void {
     if (controller !== this.#controller) return
-    const { clock, rejectedStatuses, inspector, stallTimeout } = this.#options
+    const { clock, rejectedStatuses, inspector } = this.#options
     const head = { status, reason }
     const answer = answerOf(controller, head, this.#call.requestId, this.#session)
     if (status < 200) {
@@ -135,7 +135,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     }
     this.#upstreamMs = clock.now() - this.#sentAt
     if (rejectedStatuses.has(status) && this.#heals(status)) return
-    const relay = new Relay(this.#call, answer, stallTimeout)
+    const relay = new Relay(this.#call, answer)
     this.#relay = relay
     if (rejectedStatuses.has(status)) this.#startRelay(relay)
     else if (inspector?.wants(this.#call, status) === true) relay.hold()

@@ -14,15 +14,12 @@ interface Source {
 export class Relay {
   readonly #call: Call
   readonly #answer: Answer
-  /** Milliseconds in which the client must take some byte of what waits for it. */
-  readonly #stallTimeout: number
   #held: Buffer[] | undefined
   #heldBytes = 0
 
-  constructor(call: Call, answer: Answer, stallTimeout: number) {
+  constructor(call: Call, answer: Answer) {
     this.#call = call
     this.#answer = answer
-    this.#stallTimeout = stallTimeout
   }
 
   get status(): number {
@@ -106,16 +103,10 @@ export class Relay {
       : Buffer.concat(pieces, this.#heldBytes)
   }
 
-  /**
-   * Back-pressure: nothing more is read from iSales until the client has taken what there is. When it takes no byte
-   * in time, Node destroys its socket.
-   */
+  /** Back-pressure: nothing more is read from iSales until the client has taken what there is. */
   #awaitDrain(source: Source): void {
-    const { response } = this.#call
     source.pause()
-    response.socket?.setTimeout(this.#stallTimeout)
-    response.once('drain', () => {
-      response.socket?.setTimeout(0)
+    this.#call.response.once('drain', () => {
       source.resume()
     })
   }

@@ -124,11 +124,11 @@ describe('a client that stalls within an answer', () => {
     const stand = await openStand({ answer: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
     const client = await stand.connect()
     await client.send(get())
-    for (let turn = 0; turn < 5; turn += 1) {
+    for (let turn = 1; turn <= 5; turn += 1) {
       client.pause()
       await delay(500)
       client.resume()
-      await delay(2)
+      await until(() => client.received() >= turn * 3 * MIB)
     }
     expect((await client.read({ limitMs: 10_000 })).body).toHaveLength(20 * MIB)
     client.destroy()

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { INTERFACE_PATHS, UPLOAD_PATH } from '../../src/simulator/index.ts'
+import { ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../src/simulator/index.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
@@ -92,6 +92,20 @@ test('an answer of iSales to a request that was given up meanwhile changes nothi
   expect((await client.read()).status).toBe(200)
   expect((await client.read()).status).toBe(408)
   await client.closed()
+  expect(faults).toEqual([])
+})
+
+test('a client that takes nothing of its answers loses its place, though each is whole and handed over', async () => {
+  const env = { LISTEN_MAX_CONNECTIONS: '1', BODY_IDLE_TIMEOUT: '1s' }
+  const world = await openWorld({ env })
+  const client = await connect(world)
+  client.pause()
+  // More of them than the kernel holds.
+  await client.send(`GET ${ECHO_PATH}?bytes=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(200))
+  await until(() => world.sim.requests().length > 10)
+  expect((await world.tasks()).status).toBe(503)
+  await until(async () => (await world.tasks()).status === 200)
+  client.destroy()
   expect(faults).toEqual([])
 })
 

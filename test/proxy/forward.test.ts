@@ -271,19 +271,16 @@ describe('a request that the listener answers by itself', () => {
 })
 
 describe('back-pressure', () => {
-  it('holds iSales until the client has taken what there is, and watches the client meanwhile', async () => {
-    const { client, attempt, responses } = await scene()
+  it('holds iSales until the client has taken what there is', async () => {
+    const { client, attempt } = await scene()
     client.pause()
     await client.send(GET)
     const first = await attempt(1)
     first.start()
     first.head(200)
-    const socket = responses[0]?.socket
     while (!first.paused) first.data('x'.repeat(64 * 1024))
-    expect(socket?.timeout).toBe(1000)
     client.resume()
     await until(() => !first.paused)
-    expect(socket?.timeout).toBe(0)
     first.end()
     expect((await client.read()).status).toBe(200)
   })

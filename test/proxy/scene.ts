@@ -105,7 +105,6 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
     replayBodySize: 100,
     maxBodySize: 1000,
     tokenWait: 2500,
-    stallTimeout: 1000,
     onEnd: (end) => ends.push(end),
     onReplay: (outcome) => replays.push(outcome),
     ...changes,
