@@ -248,6 +248,7 @@ function openProxy({ session, counts, running, ...options }: ProxyParts): Listen
   return createListener({
     ...listenerOptions(config),
     onRequest: front,
+    now: () => clock.now(),
     onClientError: counts.errors.add,
     watchFiles: (paths, onChange) => {
       const files = watch(paths, onChange)

@@ -11,8 +11,14 @@ interface Progress {
   at: number
 }
 
+/** Whose request it is, as far as those who serve it need to know. */
+export interface Client {
+  /** When it closed its side of the connection, in monotonic milliseconds; undefined: it has not. */
+  readonly endedAt: number | undefined
+}
+
 /** One client connection after its TLS handshake, and the exchanges on it that have not ended. */
-interface Connection {
+interface Connection extends Client {
   readonly socket: Socket
   /** In the order of their requests; more than one only when the client pipelines. */
   open: ServerResponse[]
@@ -20,6 +26,7 @@ interface Connection {
   readonly refused: boolean
   /** No more requests are taken from it: it closes when what is open has been answered. */
   failed: boolean
+  endedAt: number | undefined
   /** Of the body in progress. */
   readonly received: Progress
   /** Of what waits for the client to take it. */
@@ -49,10 +56,14 @@ export function createConnections(options: ConnectionsOptions) {
       open: [],
       refused,
       failed: false,
+      endedAt: undefined,
       received: { bytes: 0, at: 0 },
       sent: { bytes: 0, at: 0 },
     }
     connections.set(socket, connection)
+    socket.once('end', () => {
+      connection.endedAt = options.now()
+    })
     socket.once('close', () => {
       connections.delete(socket)
       // Once Node has told the response whose turn it is.
@@ -60,16 +71,16 @@ export function createConnections(options: ConnectionsOptions) {
     })
   }
 
-  /** Takes note of a request; true when it was answered here and goes no further. */
-  function turnAway(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Takes note of a request; undefined when it goes no further: it was answered here, or nobody would read the answer. */
+  function admit(request: IncomingMessage, response: ServerResponse): Client | undefined {
     const connection = connections.get(request.socket)
-    if (connection === undefined) return false
+    if (connection === undefined) return undefined
     // RFC 9112 section 9.6: behind an answer that closes the connection nothing is served, or it would be executed
     // and its answer lost.
     if (request.socket.writableEnded || connection.open.some(closes)) connection.failed = true
     connection.open = withOpen(connection.open, response)
     connection.received.at = options.now()
-    if (connection.failed) return true
+    if (connection.failed) return undefined
     if (request.headers.upgrade !== undefined) {
       // Node's parser drops what came in one packet behind such a request: the answer must say that
       // nothing behind it was served.
@@ -77,9 +88,9 @@ export function createConnections(options: ConnectionsOptions) {
       response.shouldKeepAlive = false
     }
     if (draining) response.shouldKeepAlive = false
-    if (!connection.refused) return false
+    if (!connection.refused) return connection
     answer(response, 'overloaded')
-    return true
+    return undefined
   }
 
   /**
@@ -206,7 +217,7 @@ export function createConnections(options: ConnectionsOptions) {
 
   return {
     add,
-    turnAway,
+    admit,
     fail,
     takeOver,
     answer,

@@ -7,7 +7,7 @@ import { Server as TlsServer } from 'node:tls'
 import type { ProblemCode } from '../proxy/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
-import { createConnections } from './connections.ts'
+import { createConnections, type Client } from './connections.ts'
 import { readTls, reloadTls } from './tls.ts'
 import type { ListenerTls } from './tls.ts'
 
@@ -36,8 +36,10 @@ export interface ListenerOptions {
    * Each request, `Expect: 100-continue` included: write 100 with `response.writeContinue()` before reading
    * the body of such a one. Must not throw.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse, client: Client) => void
   readonly limits: ListenerLimits
+  /** Monotonic milliseconds. Default: the clock of the machine. */
+  readonly now?: () => number
   /** Each answer that the listener gave by itself. */
   readonly onClientError?: (code: ProblemCode) => void
 }
@@ -79,7 +81,7 @@ export function createListener(options: ListenerOptions): Listener {
   const connections = createConnections({
     maxConnections: limits.maxConnections,
     bodyIdleTimeout: limits.bodyIdleTimeout,
-    now: () => performance.now(),
+    now: options.now ?? (() => performance.now()),
     onProblem: (code) => options.onClientError?.(code),
   })
   const sockets = new Set<Socket>()
@@ -100,12 +102,14 @@ export function createListener(options: ListenerOptions): Listener {
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', connections.add)
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    if (!connections.turnAway(request, response)) onRequest(request, response)
+    const client = connections.admit(request, response)
+    if (client !== undefined) onRequest(request, response, client)
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
   server.on('checkExpectation', (request, response) => {
-    if (!connections.turnAway(request, response)) connections.answer(response, 'expectation-failed')
+    if (connections.admit(request, response) !== undefined)
+      connections.answer(response, 'expectation-failed')
   })
   server.on('connect', (_request, socket) => {
     if (socket instanceof Socket) connections.takeOver(socket)

@@ -1,5 +1,4 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FieldLines } from './headers.ts'
 import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
 
@@ -8,6 +7,12 @@ export interface Answering {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
+}
+
+/** What the listener knows of the one who sent a request. */
+export interface Client {
+  /** When it closed its side of the connection; undefined: it has not. */
+  readonly endedAt: number | undefined
 }
 
 /** The head of an answer as the client is to get it. */
@@ -76,13 +81,10 @@ export function cutAnswer({ request, response }: Answering): void {
 
 /**
  * True when nobody waits for the answer any more: the client ended its side of the connection, and not at once, as one
- * does that only says in this way that its request is whole. `age` is the request's, in milliseconds.
+ * does that only says in this way that its request is whole. `startedAt` is when the request came; monotonic milliseconds.
  */
-export function hasGivenUp({ request, response }: Answering, age: number): boolean {
-  if (age < HALF_CLOSE) return false
-  // undici takes the socket from a request that it has streamed.
-  const socket = (request.socket as Socket | null) ?? response.socket
-  return socket?.readableEnded === true
+export function hasGivenUp({ endedAt }: Client, startedAt: number): boolean {
+  return endedAt !== undefined && endedAt - startedAt >= HALF_CLOSE
 }
 
 /** RFC 9110 section 6.4.1. */

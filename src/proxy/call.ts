@@ -4,6 +4,7 @@ import type { Clock } from '../session/clock.ts'
 import type { Session } from '../session/session.ts'
 import type { Unavailable, Wish } from '../session/waiters.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
+import type { Client } from './answer.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { OutgoingRequest } from './headers.ts'
 import type { AnswerInspector } from './inspect.ts'
@@ -64,6 +65,7 @@ export interface ForwardOptions {
 export interface Call {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly client: Client
   readonly admitted: Admitted
   readonly requestId: string
   /** Undefined: it is not traced. */

@@ -111,7 +111,7 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   onRequestStart(controller: UpstreamController): void {
     // Nobody would read the answer to what is about to be executed.
-    if (hasGivenUp(this.#call, this.#options.clock.now() - this.#startedAt)) {
+    if (hasGivenUp(this.#call.client, this.#startedAt)) {
       this.#call.response.destroy()
       this.#clientClosed()
     }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { writeProblem } from './answer.ts'
+import { writeProblem, type Client } from './answer.ts'
 import type { Forward } from './forward.ts'
 import { judgeRequest, type Admitted, type IntakeRules } from './intake.ts'
 import type { ProblemCode } from './problem.ts'
@@ -31,7 +31,7 @@ export interface FrontOptions {
   readonly onTurned: (turned: Turned) => void
 }
 
-export type Front = (request: IncomingMessage, response: ServerResponse) => void
+export type Front = (request: IncomingMessage, response: ServerResponse, client: Client) => void
 
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
@@ -54,7 +54,7 @@ export function createFront(options: FrontOptions): Front {
     turned(request, code, requestId)
   }
 
-  return (request, response) => {
+  return (request, response, client) => {
     const admitted = judgeRequest(
       {
         method: request.method ?? '',
@@ -80,7 +80,7 @@ export function createFront(options: FrontOptions): Front {
     } else if (options.inFlight() >= maxInFlight) {
       refuse(request, response, 'overloaded', requestId)
     } else {
-      options.forward({ request, response, admitted, requestId })
+      options.forward({ request, response, client, admitted, requestId })
     }
   }
 }

@@ -220,6 +220,36 @@ describe('the client closes its side', () => {
     expect(await recovered(stand)).toBe('next')
   })
 
+  it('behind its request, and still gets the answer when a connection took long to come', async () => {
+    const stand = await openStand({
+      answer: ({ body }) =>
+        body.toString() === 'first' ? [{ waitMs: 700 }, answerBytes('slow')] : answerBytes('late'),
+      env: { ISALES_MAX_CONNECTIONS: '1' },
+    })
+    const first = await stand.connect()
+    await first.send(post('first'))
+    await until(() => stand.business().length === 1)
+    const second = await stand.connect()
+    await second.send(post('second'))
+    second.end()
+    expect(await second.read()).toMatchObject({ status: 200, text: 'late' })
+    first.destroy()
+  })
+
+  it('behind its request, and still gets the answer when a token took long to come', async () => {
+    const stand = await openStand({
+      login: async (n) => {
+        await delay(700)
+        return loginAnswer(n)
+      },
+      authenticated: false,
+    })
+    const client = await stand.connect()
+    await client.send(post('x'))
+    client.end()
+    expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
+  })
+
   it('long after its request, which then is not sent any more: no token was there', async () => {
     const login = gate()
     const stand = await openStand({

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 /** On a free port of loopback unless told otherwise; stopped after the test. */
 export async function startListener(
-  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+  onRequest: ListenerOptions['onRequest'],
   options: Partial<ListenerOptions> = {},
 ): Promise<RunningListener> {
   const problems: ProblemCode[] = []

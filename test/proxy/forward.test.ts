@@ -135,6 +135,32 @@ describe('a token that was replaced while a connection was awaited', () => {
   })
 })
 
+describe('a client that has closed its side when a connection comes, 600 ms later', () => {
+  it.each([0, 499])('waits for its answer when it did so after %i ms', async (endedAt) => {
+    const { client, clock, attempt, sender } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    sender.endedAt = clock.now() + endedAt
+    await clock.advance(600)
+    first.start()
+    first.head(204)
+    expect(await client.read()).toMatchObject({ status: 204 })
+  })
+
+  it('has given up when it did so after 500 ms: nothing is written', async () => {
+    const { client, clock, attempt, sender, ends } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    sender.endedAt = clock.now() + 500
+    await clock.advance(600)
+    expect(() => {
+      first.start()
+    }).toThrow('before it was sent')
+    await client.closed()
+    expect(ends).toMatchObject([{ status: 0, code: undefined }])
+  })
+})
+
 describe('a status that is no answer', () => {
   it.each([101, 99, 42])('%i ends the attempt', async (status) => {
     const { client, attempt } = await scene()

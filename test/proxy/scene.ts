@@ -86,6 +86,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const replays: string[] = []
   const responses: ServerResponse[] = []
   const state = { current: session(1) as Session | undefined, rejects: true }
+  const sender = { endedAt: undefined as number | undefined }
   const forward = createForward({
     tokens: {
       current: () => state.current,
@@ -120,7 +121,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
       expectsContinue: false,
       maxForwards: -1,
     }
-    forward({ request, response, admitted, requestId: 'id-1' })
+    forward({ request, response, client: sender, admitted, requestId: 'id-1' })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -131,5 +132,5 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   })
   /** The n-th attempt, once it is there. */
   const attempt = (n: number): Promise<Attempt> => until(() => attempts[n - 1])
-  return { clock, state, client, attempts, attempt, ends, replays, responses }
+  return { clock, state, sender, client, attempts, attempt, ends, replays, responses }
 }
