@@ -1,4 +1,4 @@
-import { request as requestHttp } from 'node:http'
+import { request as requestHttp, type ClientRequest } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
@@ -49,30 +49,28 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
     const { protocol, hostname } = destination
     const host = hostname.replaceAll(/^\[|\]$/g, '')
     const port = portOf(destination)
-    let socket: Socket | undefined
+    /** What is left behind when no connection comes about. */
+    let opening: Socket | ClientRequest | undefined
     let settled = false
 
-    const settle = (error?: Error): void => {
+    const settle = (outcome: Socket | Error): void => {
       if (settled) return
       settled = true
       clearTimeout(timer)
-      if (error === undefined && socket !== undefined) connected(null, socket)
-      else {
-        socket?.destroy()
-        connected(error ?? new ConnectError('ECONNABORTED', 'no connection'), null)
-      }
+      if (outcome instanceof Error) {
+        opening?.destroy()
+        connected(outcome, null)
+      } else connected(null, outcome)
     }
     const timer = setTimeout(() => {
       settle(new ConnectError('ETIMEDOUT', `no connection within ${timeout} ms`))
     }, timeout)
 
-    const use = (opened: Socket, ready: 'connect' | 'secureConnect'): void => {
-      socket = opened
-      opened.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
-      opened.once(ready, () => settle())
-      opened.on('error', (error) => (settled ? tellCut(error) : settle(error)))
-      // A tunnel that came when nobody waited for it any more.
-      if (settled) opened.destroy()
+    const use = (socket: Socket, ready: 'connect' | 'secureConnect'): void => {
+      opening = socket
+      socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
+      socket.once(ready, () => settle(socket))
+      socket.on('error', (error) => (settled ? tellCut(error) : settle(error)))
     }
 
     const secure = (through: { readonly socket: Socket } | { readonly host: string }): TLSSocket =>
@@ -91,9 +89,9 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
     if (protocol !== 'https:') use(connectTcp({ host, port, ...READING }), 'connect')
     else if (egress === undefined) use(secure({ host }), 'secureConnect')
     else {
-      openTunnel(egress, `${hostname}:${port}`, (error, tunnel) => {
-        if (tunnel === undefined) settle(error)
-        else use(secure({ socket: tunnel }), 'secureConnect')
+      opening = openTunnel(egress, `${hostname}:${port}`, (outcome) => {
+        if (outcome instanceof Error) settle(outcome)
+        else use(secure({ socket: outcome }), 'secureConnect')
       })
     }
   }
@@ -103,8 +101,8 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
 function openTunnel(
   egress: URL,
   target: string,
-  opened: (error: Error | undefined, tunnel?: Socket) => void,
-): void {
+  opened: (outcome: Socket | Error) => void,
+): ClientRequest {
   const { protocol, hostname, username, password } = egress
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const request = (protocol === 'https:' ? requestHttps : requestHttp)({
@@ -121,14 +119,14 @@ function openTunnel(
     },
   })
   request.once('connect', ({ statusCode = 0 }, tunnel: Socket) => {
-    if (statusCode >= 200 && statusCode < 300) opened(undefined, tunnel)
+    if (statusCode >= 200 && statusCode < 300) opened(tunnel)
     else {
       tunnel.destroy()
       opened(new ConnectError('ERR_EGRESS_REFUSED', `the egress proxy answered ${statusCode}`))
     }
   })
-  request.once('error', opened)
-  request.end()
+  request.on('error', opened)
+  return request.end()
 }
 
 /**

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { answerBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
+import { until } from '../support/until.ts'
 import { certificates, dispatch, free, openUpstream, portOf } from './upstream-support.ts'
 
 describe('TLS to iSales', () => {
@@ -142,12 +143,17 @@ describe('the egress proxy', () => {
     expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
   })
 
-  it('that says nothing is given up at its time', async () => {
-    const silent = await listen(() => undefined)
+  it('that says nothing is given up at its time, and its connection closed', async () => {
+    let open = 0
+    const silent = await listen((socket) => {
+      open += 1
+      socket.resume().once('close', () => (open -= 1))
+    })
     const httpsProxy = `http://127.0.0.1:${portOf(silent)}`
     const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy })
     const startedAt = performance.now()
     expect(await dispatch(upstream)).toMatchObject({ failure: 'unreachable', written: false })
     expect(performance.now() - startedAt).toBeLessThan(900)
+    await until(() => open === 0)
   })
 })
