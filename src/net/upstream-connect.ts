@@ -70,7 +70,7 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
       opening = socket
       socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
       socket.once(ready, () => settle(socket))
-      socket.on('error', (error) => (settled ? tellCut(error) : settle(error)))
+      socket.on('error', (error) => (settled ? cut(socket, error) : settle(error)))
     }
 
     const secure = (through: { readonly socket: Socket } | { readonly host: string }): TLSSocket =>
@@ -130,11 +130,13 @@ function openTunnel(
 }
 
 /**
- * undici takes a reset behind an answer that ends with its connection for that answer's regular end: some systems
- * reset where others close. A cut answer must never look complete, so it is told of another error.
+ * An error of a connection in use. undici takes a reset behind an answer that ends with its connection for that
+ * answer's regular end, since some systems reset where others close: a cut answer must never look complete, so it is
+ * told of another error. And it acts on the close, which Node leaves out behind an error of TLS.
  */
-function tellCut(error: NodeJS.ErrnoException): void {
+function cut(socket: Socket, error: NodeJS.ErrnoException): void {
   if (error.code === 'ECONNRESET') error.code = 'ECONNABORTED'
+  socket.destroy()
 }
 
 function portOf({ protocol, port }: Pick<Destination, 'protocol' | 'port'>): number {

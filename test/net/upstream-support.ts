@@ -36,6 +36,7 @@ export const free = (): Promise<void> => delay(20)
 interface Outcome {
   readonly status?: number
   readonly failure?: string
+  readonly code?: string
   readonly text: string
   readonly written: boolean
 }
@@ -67,8 +68,7 @@ export function dispatch(
         },
         onResponseData: (_, piece) => void pieces.push(piece),
         onResponseEnd: () => resolve({ ...seen, text: text() }),
-        onResponseError: (_, error) =>
-          resolve({ ...seen, failure: classify(error).failure, text: text() }),
+        onResponseError: (_, error) => resolve({ ...seen, ...classify(error), text: text() }),
       },
     )
   })

@@ -84,6 +84,43 @@ describe('TLS to iSales', () => {
     expect(connections).toBe(1)
   })
 
+  it.each(['behind the request', 'within an answer that ends with its connection'])(
+    'that breaks %s is noticed at once, and the request may have been executed',
+    async (where) => {
+      const { cert, key } = certificates.server
+      let breakIt = (): void => undefined
+      const isales = await startRawUpstream({
+        tls: { cert, key },
+        answer: () => [
+          where === 'behind the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
+          { waitMs: 20 },
+          () => breakIt(),
+        ],
+      })
+      closing.push(() => isales.close())
+      const wire = await listen((socket) => {
+        const through = connect(isales.port, '127.0.0.1')
+        closing.push(() => through.destroy())
+        socket.pipe(through)
+        through.pipe(socket)
+        // A record that no key opens.
+        breakIt = () => socket.write(Buffer.from(`1703030020${'ab'.repeat(32)}`, 'hex'))
+      })
+      const upstream = openUpstream({
+        origin: `https://127.0.0.1:${portOf(wire)}`,
+        connectTimeout: 2000,
+      })
+      const startedAt = performance.now()
+      expect(await dispatch(upstream)).toMatchObject({
+        code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+        failure: 'tls',
+        written: true,
+      })
+      expect(performance.now() - startedAt).toBeLessThan(900)
+      expect(isales.requests).toHaveLength(1)
+    },
+  )
+
   it('is not what a plain server speaks', async () => {
     let attempts = 0
     const plain = await listen((socket) => {
