@@ -50,10 +50,22 @@ export function proxyUrl(): Kind<Secret> {
       if (!/^https?:\/\/[^\s\\]+$/i.test(whole) || !URL.canParse(whole)) {
         return new Refusal('is not the URL of an HTTP proxy')
       }
-      return new URL(whole).pathname === '/'
+      const parsed = new URL(whole)
+      if (parsed.pathname !== '/') return new Refusal('has a path; an HTTP proxy has none')
+      return isEncoded(parsed.username) && isEncoded(parsed.password)
         ? new Secret(whole)
-        : new Refusal('has a path; an HTTP proxy has none')
+        : new Refusal('has a user or password that cannot be decoded; a % in one is written %25')
     }),
+  }
+}
+
+/** The URL parser lets a % pass that escapes nothing. */
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -44,6 +44,7 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect {
   // One origin, so the latest session serves every connection.
   let session: Buffer | undefined
+  const openTunnel = egress === undefined ? undefined : tunnelsThrough(egress)
 
   return (destination, connected) => {
     const { protocol, hostname } = destination
@@ -62,10 +63,6 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
         connected(outcome, null)
       } else connected(null, outcome)
     }
-    const timer = setTimeout(() => {
-      settle(new ConnectError('ETIMEDOUT', `no connection within ${timeout} ms`))
-    }, timeout)
-
     const use = (socket: Socket, ready: 'connect' | 'secureConnect'): void => {
       opening = socket
       socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
@@ -87,46 +84,50 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
       })
 
     if (protocol !== 'https:') use(connectTcp({ host, port, ...READING }), 'connect')
-    else if (egress === undefined) use(secure({ host }), 'secureConnect')
+    else if (openTunnel === undefined) use(secure({ host }), 'secureConnect')
     else {
-      opening = openTunnel(egress, `${hostname}:${port}`, (outcome) => {
+      opening = openTunnel(`${hostname}:${port}`, (outcome) => {
         if (outcome instanceof Error) settle(outcome)
         else use(secure({ socket: outcome }), 'secureConnect')
       })
     }
+
+    // Last: what throws above is the caller's to notice, and must not be told a second time.
+    const timer = setTimeout(() => {
+      settle(new ConnectError('ETIMEDOUT', `no connection within ${timeout} ms`))
+    }, timeout)
   }
 }
 
 /** CONNECT (RFC 9110 section 9.3.6). */
-function openTunnel(
-  egress: URL,
-  target: string,
-  opened: (outcome: Socket | Error) => void,
-): ClientRequest {
+function tunnelsThrough(egress: URL) {
   const { protocol, hostname, username, password } = egress
+  // Once, and at the start: within an attempt to connect nobody could mend what cannot be decoded.
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  const request = (protocol === 'https:' ? requestHttps : requestHttp)({
-    host: hostname.replaceAll(/^\[|\]$/g, ''),
-    port: portOf(egress),
-    method: 'CONNECT',
-    path: target,
-    agent: false,
-    headers: {
-      Host: target,
-      ...(username === ''
-        ? {}
-        : { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }),
-    },
-  })
-  request.once('connect', ({ statusCode = 0 }, tunnel: Socket) => {
-    if (statusCode >= 200 && statusCode < 300) opened(tunnel)
-    else {
-      tunnel.destroy()
-      opened(new ConnectError('ERR_EGRESS_REFUSED', `the egress proxy answered ${statusCode}`))
-    }
-  })
-  request.on('error', opened)
-  return request.end()
+  const authorization =
+    username === ''
+      ? {}
+      : { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }
+
+  return (target: string, opened: (outcome: Socket | Error) => void): ClientRequest => {
+    const request = (protocol === 'https:' ? requestHttps : requestHttp)({
+      host: hostname.replaceAll(/^\[|\]$/g, ''),
+      port: portOf(egress),
+      method: 'CONNECT',
+      path: target,
+      agent: false,
+      headers: { Host: target, ...authorization },
+    })
+    request.once('connect', ({ statusCode = 0 }, tunnel: Socket) => {
+      if (statusCode >= 200 && statusCode < 300) opened(tunnel)
+      else {
+        tunnel.destroy()
+        opened(new ConnectError('ERR_EGRESS_REFUSED', `the egress proxy answered ${statusCode}`))
+      }
+    })
+    request.on('error', opened)
+    return request.end()
+  }
 }
 
 /**

@@ -260,4 +260,17 @@ describe('secrets', () => {
     expect(read(kind, 'http://user:p#w@proxy')).toContain('contains ? or #')
     expect(read(kind, 'http://')).toBe('is not the URL of an HTTP proxy')
   })
+
+  it.each(['u:100%', 'u:%zz', 'u:%ff', '100%:p', '%c3%28'])(
+    'may not stand there in a form that cannot be decoded: %s',
+    (login) => {
+      const problem = read(proxyUrl(), `http://${login}@proxy:3128`)
+      expect(problem).toContain('cannot be decoded; a % in one is written %25')
+      expect(problem).not.toContain(login)
+    },
+  )
+
+  it('may hold a % there when it is encoded', () => {
+    expect(proxyUrl().schema.parse('http://u:100%25@proxy').reveal()).toBe('http://u:100%25@proxy')
+  })
 })

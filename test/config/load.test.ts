@@ -228,6 +228,7 @@ describe('a secret in a variable', () => {
     (secret) => ({ ...MINIMAL, OBS_TICKET_KEY_FILE: secret, LISTEN_TLS_KEY_FILE: secret }),
     (secret) => ({ ...MINIMAL, HTTPS_PROXY: `ftp://user:${secret}@proxy`, ISALES_PASWORD: secret }),
     (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}@proxy/path` }),
+    (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}%@proxy` }),
     (secret) => ({ ...MINIMAL, ISALES_USER: `${secret}\n${secret}`, ISALES_CA_FILE: secret }),
     (secret) => ({ ...MINIMAL, OTEL_EXPORTER_OTLP_ENDPOINT: `https://u:${secret}@otel` }),
   ]
