@@ -60,7 +60,8 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
       clearTimeout(timer)
       if (outcome instanceof Error) {
         opening?.destroy()
-        connected(outcome, null)
+        // As the cause: undici has a way of its own with ERR_TLS_CERT_ALTNAME_INVALID, which leaves a client no way on.
+        connected(new Error('no connection', { cause: outcome }), null)
       } else connected(null, outcome)
     }
     const use = (socket: Socket, ready: 'connect' | 'secureConnect'): void => {

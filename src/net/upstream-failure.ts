@@ -36,8 +36,8 @@ export function classify(error: unknown): { failure: UpstreamFailure; code: stri
 }
 
 function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  if (!(error instanceof Error)) return 'unknown'
+  if ('code' in error && typeof error.code === 'string') return error.code
   // Happy Eyeballs gives one error for all the addresses it tried.
-  if (error instanceof AggregateError) return codeOf(error.errors[0])
-  return 'unknown'
+  return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
 }

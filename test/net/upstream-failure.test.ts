@@ -55,6 +55,11 @@ describe('a failure is named by its code', () => {
     expect(classify(named).failure).toBe('unreachable')
   })
 
+  it('that of its cause, when it has none itself', () => {
+    const cause = coded('CERT_HAS_EXPIRED')
+    expect(classify(new Error('no connection', { cause }))).toMatchObject({ failure: 'tls' })
+  })
+
   it.each([
     [undefined],
     [null],
