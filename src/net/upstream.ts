@@ -90,7 +90,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 }
 
 function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Pool {
-  return new Pool(options.origin, {
+  const pool = new Pool(options.origin, {
     connections,
     pipelining: 1,
     keepAliveTimeout: options.keepAlive,
@@ -113,4 +113,8 @@ function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: numbe
       egress: egressFor(options.origin, options),
     }),
   })
+  // Here undici's pool lets go of a connection that could not be opened. That one goes on taking requests, and is
+  // then one more than the maximum, and none that the pool destroys at its end.
+  pool.removeAllListeners('connectionError')
+  return pool
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
@@ -126,6 +127,42 @@ describe('TLS to iSales', () => {
       expect(isales.requests).toHaveLength(1)
     },
   )
+
+  it('that fails at first leads to no more connections than are set, and all of them end with the pool', async () => {
+    const { cert, key } = certificates.server
+    let most = 0
+    const isales = await startRawUpstream({
+      tls: { cert, key },
+      answer: async () => {
+        most = Math.max(most, isales.open())
+        await delay(20)
+        return answerBytes('ok')
+      },
+    })
+    closing.push(() => isales.close())
+    let connections = 0
+    const wire = await listen((socket) => {
+      connections += 1
+      if (connections <= 2) return void socket.destroy()
+      const through = connect(isales.port, '127.0.0.1')
+      socket.pipe(through).pipe(socket)
+      through.once('close', () => socket.destroy())
+      socket.once('close', () => through.destroy())
+    })
+    const upstream = openUpstream({
+      origin: `https://127.0.0.1:${portOf(wire)}`,
+      maxConnections: 2,
+      connectTimeout: 2000,
+    })
+    const early = [1, 2, 3, 4].map(() => dispatch(upstream))
+    await until(() => isales.requests.length > 0)
+    const late = [1, 2, 3, 4].map(() => dispatch(upstream))
+    const statuses = (await Promise.all([...early, ...late])).map(({ status }) => status)
+    expect(statuses).toEqual([0, 0, 200, 200, 200, 200, 200, 200])
+    expect(most).toBe(2)
+    await upstream.destroy()
+    await until(() => isales.open() === 0)
+  })
 
   it('is not what a plain server speaks', async () => {
     let attempts = 0
