@@ -30,6 +30,8 @@ export interface UpstreamHandler {
  */
 export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   rawHeaders: readonly Buffer[] = []
+  /** True when it has failed before there was a connection for it. */
+  refused = false
   readonly #handler: UpstreamHandler
   readonly #relayed: (bytes: number) => void
   #paused = false
@@ -85,6 +87,7 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   }
 
   onError(error: Error): void {
-    this.#handler.onResponseError(this.#abort === undefined ? undefined : this, error)
+    this.refused = this.#abort === undefined
+    this.#handler.onResponseError(this.refused ? undefined : this, error)
   }
 }

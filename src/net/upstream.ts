@@ -3,6 +3,7 @@ import type { Secret } from '../config/secret.ts'
 import type { Exchange } from '../isales/client.ts'
 import { createScavenger } from './scavenger.ts'
 import { Attempt, type UpstreamHandler } from './upstream-attempt.ts'
+import { PooledClient } from './upstream-client.ts'
 import { createConnect } from './upstream-connect.ts'
 import { egressFor } from './upstream-egress.ts'
 import { createExchange } from './upstream-exchange.ts'
@@ -92,6 +93,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Pool {
   const pool = new Pool(options.origin, {
     connections,
+    factory: (origin, client) => new PooledClient(origin, client),
     pipelining: 1,
     keepAliveTimeout: options.keepAlive,
     keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,

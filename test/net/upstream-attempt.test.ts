@@ -64,11 +64,13 @@ test('a failure names no controller while there was no connection, and this one 
   const early = watched()
   early.attempt.onError(new Error('refused'))
   expect(early.errors).toEqual([[undefined, new Error('refused')]])
+  expect(early.attempt.refused).toBe(true)
 
   const late = watched()
   late.attempt.onConnect(ignore)
   late.attempt.onError(new Error('reset'))
   expect(late.errors).toEqual([[late.attempt, new Error('reset')]])
+  expect(late.attempt.refused).toBe(false)
 })
 
 test('an abort is undici’s to carry out, and before there is a connection there is nothing to abort', () => {

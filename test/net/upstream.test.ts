@@ -91,10 +91,18 @@ describe('a request that is not HTTP', () => {
     ['a name that is none', ['X Y', 'a']],
     ['Expect', ['Expect', '100-continue']],
     ['Upgrade', ['Upgrade', 'h2c']],
-  ])('for %s is our fault, and not written', async (_, headers) => {
+  ])('for %s is our fault, not written, and in nobody’s way', async (_, headers) => {
     const isales = await plain(() => answerBytes('ok'))
-    const upstream = openUpstream({ origin: isales.origin })
-    expect(await dispatch(upstream, headers)).toMatchObject({ failure: 'invalid', written: false })
-    expect(isales.requests).toEqual([])
+    const upstream = openUpstream({ origin: isales.origin, maxConnections: 1 })
+    const refused = { failure: 'invalid', written: false }
+    expect(await dispatch(upstream, headers)).toMatchObject(refused)
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    // And in the middle of those that wait for the connection.
+    const outcomes = [[], headers, headers, []].map((fields) => dispatch(upstream, fields))
+    const [first, second, third, last] = await Promise.all(outcomes)
+    expect([first?.status, last?.status]).toEqual([200, 200])
+    for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
+    expect(isales.requests).toHaveLength(3)
+    expect(isales.connections()).toBe(1)
   })
 })
