@@ -14,7 +14,6 @@ export function requestOf(
 ): UpstreamRequest {
   const { framing, target, maxForwards } = admitted
   const streamed = body === undefined
-  const method = request.method ?? 'GET'
   const headers = requestFields({
     rawHeaders: request.rawHeaders,
     httpVersion: request.httpVersion,
@@ -24,12 +23,10 @@ export function requestOf(
     maxForwards,
   })
   return {
-    method,
+    method: request.method ?? 'GET',
     path: target,
     headers: span === undefined ? headers : withTrace(headers, span.outgoing()),
     body: streamed ? request : body,
-    // undici closes the connection after a HEAD unless told otherwise.
-    ...(method === 'HEAD' ? { reset: false } : {}),
   }
 }
 

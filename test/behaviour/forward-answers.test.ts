@@ -214,15 +214,36 @@ describe('an answer without a body', () => {
     await stand.idle()
   })
 
-  it('HEAD leaves its connection to iSales open', async () => {
-    const stand = await openStand({ answer: () => `${OK}Content-Length: 42\r\n\r\n` })
-    const before = stand.upstream.connections()
+  it.each([
+    ['text', 'a body behind HEAD'],
+    ['an answer', answerBytes('poison', { status: '200 Evil' })],
+  ])('HEAD takes no late body, be it %s, for the answer to the next call', async (_, body) => {
+    let asked: number | undefined
+    const stand = await openStand({
+      answer({ method, connection }) {
+        if (method !== 'HEAD')
+          return connection === asked ? [body, answerBytes('next')] : answerBytes('next')
+        asked = connection
+        return `${OK}Connection: keep-alive\r\nContent-Length: ${body.length}\r\n\r\n`
+      },
+    })
     const client = await stand.connect()
-    for (let count = 0; count < 3; count += 1) {
-      await client.send(get([], { method: 'HEAD' }))
-      await client.read({ method: 'HEAD' })
-    }
-    expect(stand.upstream.connections()).toBe(before + 1)
+    await client.send(get([], { method: 'HEAD' }))
+    await client.read({ method: 'HEAD' })
+    await client.send(post('x'))
+    expect(await client.read()).toMatchObject({ status: 200, reason: 'OK', text: 'next' })
+    client.destroy()
+  })
+
+  it('HEAD takes no body that comes with its head, either', async () => {
+    const stand = await openStand({
+      answer: ({ method }) => answerBytes(method === 'HEAD' ? 'a body behind HEAD' : 'next'),
+    })
+    const client = await stand.connect()
+    await client.send(get([], { method: 'HEAD' }))
+    expect((await client.read({ method: 'HEAD' })).header('content-length')).toBe('18')
+    await client.send(post('x'))
+    expect(await client.read()).toMatchObject({ status: 200, text: 'next' })
     client.destroy()
   })
 })

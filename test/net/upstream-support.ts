@@ -57,7 +57,6 @@ export function dispatch(
         path: '/x',
         headers: [...headers],
         body: method === 'POST' ? Buffer.from('abc') : null,
-        ...(method === 'HEAD' ? { reset: false } : {}),
       },
       {
         onRequestStart() {

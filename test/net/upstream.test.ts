@@ -39,13 +39,13 @@ describe('an idle connection', () => {
     expect(lasted).toBeLessThan(atMost + 800)
   })
 
-  it.each(['POST', 'GET', 'HEAD'])('is used again, and for one %s at a time', async (method) => {
+  it.each(['POST', 'GET'])('is used again, and for one %s at a time', async (method) => {
     const early: number[] = []
     const isales = await plain(async () => {
       await delay(20)
       const whole = isales.requests.reduce((sum, { bytes }) => sum + bytes.length, 0)
       early.push(isales.received() - whole)
-      return answerBytes(method === 'HEAD' ? '' : 'ok')
+      return answerBytes('ok')
     })
     const upstream = openUpstream({ origin: isales.origin, maxConnections: 1 })
     await Promise.all(Array.from({ length: 5 }, () => dispatch(upstream, [], method)))
