@@ -33,15 +33,15 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   /** True when it has failed before there was a connection for it. */
   refused = false
   readonly #handler: UpstreamHandler
-  readonly #relayed: (bytes: number) => void
+  readonly #onPiece: (bytes: number) => void
   #paused = false
   #resume: (() => void) | undefined
   #abort: ((reason?: Error) => void) | undefined
 
-  /** @param relayed told the size of each piece of a body, either way. */
-  constructor(handler: UpstreamHandler, relayed: (bytes: number) => void) {
+  /** @param onPiece told the size of each piece of a body, either way, once it has been handed on. */
+  constructor(handler: UpstreamHandler, onPiece: (bytes: number) => void) {
     this.#handler = handler
-    this.#relayed = relayed
+    this.#onPiece = onPiece
   }
 
   pause(): void {
@@ -73,13 +73,13 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   onData(chunk: Buffer): boolean {
     // The parser goes on after each pause with a piece of no bytes; passed on, it would cost a write of its own.
     if (chunk.length > 0) this.#handler.onResponseData(this, chunk)
-    this.#relayed(chunk.length)
+    this.#onPiece(chunk.length)
     return !this.#paused
   }
 
   /** undici's types have a number here; what comes is the piece. */
   onBodySent(piece: number | Buffer): void {
-    this.#relayed(typeof piece === 'number' ? piece : piece.length)
+    this.#onPiece(typeof piece === 'number' ? piece : piece.length)
   }
 
   onComplete(): void {

@@ -63,15 +63,15 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   }
   let business = open(options.tls, options.maxConnections)
   let auth = open(options.tls, AUTH_CONNECTIONS)
-  const relayed = createScavenger()
+  const onPiece = createScavenger()
 
   return {
     dispatch(request, handler) {
-      business.dispatch(request, new Attempt(handler, relayed))
+      business.dispatch(request, new Attempt(handler, onPiece))
     },
 
     exchange: createExchange((request, handler) => {
-      auth.dispatch(request, new Attempt(handler, relayed))
+      auth.dispatch(request, new Attempt(handler, onPiece))
     }, options.loginTimeout),
 
     reload(tls) {

@@ -12,9 +12,9 @@ const BATCH = 8 * 1024 * 1024
 
 test('large pieces are collected once in 8 MiB, and the count begins anew', () => {
   const collect = vi.fn()
-  const relayed = createScavenger(collect)
+  const onPiece = createScavenger(collect)
   const pass = (bytes: number): void => {
-    for (let passed = 0; passed < bytes; passed += PIECE) relayed(PIECE)
+    for (let passed = 0; passed < bytes; passed += PIECE) onPiece(PIECE)
   }
   pass(BATCH - PIECE)
   expect(collect).not.toHaveBeenCalled()
@@ -28,8 +28,8 @@ test('large pieces are collected once in 8 MiB, and the count begins anew', () =
 
 test('small pieces, of which all business calls consist, never lead to a collection', () => {
   const collect = vi.fn()
-  const relayed = createScavenger(collect)
-  for (let passed = 0; passed < 4 * BATCH; passed += 1024) relayed(1024)
+  const onPiece = createScavenger(collect)
+  for (let passed = 0; passed < 4 * BATCH; passed += 1024) onPiece(1024)
   expect(collect).not.toHaveBeenCalled()
 })
 
