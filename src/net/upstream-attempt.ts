@@ -71,8 +71,10 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   }
 
   onData(chunk: Buffer): boolean {
-    // The parser goes on after each pause with a piece of no bytes; passed on, it would cost a write of its own.
-    if (chunk.length > 0) this.#handler.onResponseData(this, chunk)
+    // The parser goes on after each pause with a piece of no bytes. Passed on, it would cost a write of its own; and
+    // pausing at it would hold up the end of an answer that ends with its connection.
+    if (chunk.length === 0) return true
+    this.#handler.onResponseData(this, chunk)
     this.#onPiece(chunk.length)
     return !this.#paused
   }

@@ -2,6 +2,7 @@ import { request as requestHttp, type ClientRequest } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { resumeAnswer } from './upstream-undici.ts'
 
 /** Where a connection is to go, as undici's pool says it. */
 export interface Destination {
@@ -69,6 +70,9 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
       socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE)
       socket.once(ready, () => settle(socket))
       socket.on('error', (error) => (settled ? cut(socket, error) : settle(error)))
+      // undici takes it for granted, by an assertion, that no answer is held back when its connection ends. What there
+      // is of it has been read by then.
+      socket.on('end', () => resumeAnswer(socket))
     }
 
     const secure = (through: { readonly socket: Socket } | { readonly host: string }): TLSSocket =>

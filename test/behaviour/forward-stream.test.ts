@@ -105,6 +105,51 @@ describe('back-pressure', () => {
   }, 30_000)
 })
 
+describe('an answer whose connection ends while it is held back', () => {
+  const body = 'z'.repeat(30_000)
+  const chunk = `${body.length.toString(16)}\r\n${body}\r\n`
+  const CHUNKED = 'Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n'
+
+  /** The answer's turn has not come, so that no client is there to take it. */
+  const held = async (answer: string) => {
+    const first = gate()
+    const stand = await openStand({
+      answer: async ({ target }) => {
+        if (target !== PATH) return [answer, { close: 'end' }]
+        await first.opened
+        return answerBytes('first')
+      },
+    })
+    const client = await stand.connect()
+    await client.send(get() + get([], { path: '/rest/isales/last' }))
+    await until(() => stand.business().length === 2)
+    await settled(() => stand.upstream.open())
+    first.open()
+    expect(await client.read()).toMatchObject({ text: 'first' })
+    return { stand, client }
+  }
+
+  it.each([
+    ['without a length', `${OK}\r\n${body}`],
+    ['with a length', `${OK}Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`],
+    ['in chunks', `${OK}${CHUNKED}${chunk}0\r\n\r\n`],
+  ])('comes whole: %s', async (_, answer) => {
+    const { stand, client } = await held(answer)
+    expect((await client.read()).text === body).toBe(true)
+    client.destroy()
+    await stand.idle()
+  })
+
+  it.each([
+    ['with a length', `${OK}Connection: close\r\nContent-Length: 40000\r\n\r\n${body}`],
+    ['in chunks', `${OK}${CHUNKED}${chunk}`],
+  ])('and was cut does not look complete: %s', async (_, answer) => {
+    const { stand, client } = await held(answer)
+    await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the/)
+    await stand.idle()
+  })
+})
+
 describe('a client that stalls within an answer', () => {
   it('is let go, and iSales with it', async () => {
     const { pieces } = largeAnswer(50 * MIB)

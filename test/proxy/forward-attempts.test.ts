@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { scene } from './scene.ts'
+
+const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
+const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
+
+describe('a connection that cannot be opened', () => {
+  it('is tried three times in all', async () => {
+    const { client, clock, attempt, attempts } = await scene()
+    await client.send(POST)
+    for (let n = 1; n <= 3; n += 1) {
+      const one = await attempt(n)
+      one.fail('down', false)
+      await clock.advance(100)
+    }
+    const answer = await client.read()
+    expect(answer.status).toBe(502)
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-unreachable', sent: 'no' })
+    await clock.advance(1000)
+    expect(attempts).toHaveLength(3)
+  })
+
+  it('leaves a GET its second sending', async () => {
+    const { client, clock, attempt } = await scene()
+    await client.send(GET)
+    for (const [index, started] of [false, false, true].entries()) {
+      const one = await attempt(index + 1)
+      if (started) one.start()
+      one.fail(started ? 'cut' : 'down', started)
+      await clock.advance(150)
+    }
+    const last = await attempt(4)
+    last.start()
+    last.head(204)
+    expect(await client.read()).toMatchObject({ status: 204 })
+  })
+})
+
+describe('the deadline', () => {
+  it.each([
+    ['before a connection was tried', 0, 'out-of-time', 503],
+    ['after one could not be opened', 1, 'upstream-unreachable', 502],
+  ])('%s: %i failed, %s', async (_, failures, code, status) => {
+    const { client, clock, attempt, ends } = await scene()
+    await client.send(POST)
+    for (let n = 1; n <= failures; n += 1) {
+      const one = await attempt(n)
+      one.fail('down', false)
+      await clock.advance(100)
+    }
+    await attempt(failures + 1)
+    await clock.advance(2800)
+    const answer = await client.read()
+    expect(answer.status).toBe(status)
+    expect(JSON.parse(answer.text)).toMatchObject({ code, sent: 'no' })
+    expect(ends).toMatchObject([{ code, status }])
+  })
+
+  it.each(['lost and not sent again', 'lost, and no token is there to send it again'])(
+    'of a GET that was %s says that it may have been executed',
+    async (how) => {
+      const { client, clock, attempt, state } = await scene({
+        newer: new Promise(() => undefined),
+      })
+      await client.send(GET)
+      const first = await attempt(1)
+      first.start()
+      if (how.includes('token')) state.current = undefined
+      first.fail('cut')
+      await clock.advance(100)
+      await clock.advance(2800)
+      const answer = await client.read()
+      expect(answer.status).toBe(504)
+      expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-timeout', sent: 'unknown' })
+    },
+  )
+
+  it('past which a connection comes: nothing is written to it, and it is not lost', async () => {
+    const { client, clock, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    await clock.advance(2800)
+    await client.read()
+    expect(() => {
+      first.start()
+    }).toThrow('before it was sent')
+    expect(first.aborted).toBeUndefined()
+  })
+
+  it('does not cut an answer that has begun, and waits for nothing any more', async () => {
+    const { client, clock, attempt } = await scene()
+    await client.send(POST)
+    const first = await attempt(1)
+    first.start()
+    first.head(200, 'Content-Length', '4')
+    expect(clock.waiting()).toHaveLength(1)
+    await clock.advance(5000)
+    expect(clock.waiting()).toHaveLength(0)
+    first.data('late')
+    first.end()
+    expect(await client.read()).toMatchObject({ status: 200, text: 'late' })
+  })
+})
