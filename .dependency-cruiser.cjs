@@ -30,7 +30,7 @@ const roomRules = ROOMS.flatMap((room) => {
       severity: 'error',
       from: { path: `^src/${room}/` },
       to: {
-        path: `^src/(${others.join('|')}|cli)/|^src/(app|main)\\.ts`,
+        path: `^src/(${others.join('|')}|cli)/|^src/(app|main|program|code-cache)\\.ts`,
         pathNot: list(ALLOWED[room].values),
         dependencyTypesNot: ['type-only'],
       },
@@ -40,7 +40,7 @@ const roomRules = ROOMS.flatMap((room) => {
       severity: 'error',
       from: { path: `^src/${room}/` },
       to: {
-        path: `^src/(${others.join('|')}|cli)/|^src/(app|main)\\.ts`,
+        path: `^src/(${others.join('|')}|cli)/|^src/(app|main|program|code-cache)\\.ts`,
         pathNot: list([...ALLOWED[room].values, ...ALLOWED[room].types]),
         dependencyTypes: ['type-only'],
       },

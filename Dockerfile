@@ -24,7 +24,6 @@ LABEL org.opencontainers.image.title="isales-auth-proxy" \
       org.opencontainers.image.created="${CREATED}"
 WORKDIR /app
 COPY LICENSE ./
-COPY --from=build /build/package.json ./
 COPY --from=build /build/dist ./
 # The heap is half of what the container may use; the rest is for buffers, which are outside of it. Left to itself, the C
 # library keeps freed buffers for ever: after 1,000 requests of 64 KiB at once the process stayed at 115 MiB, and so at 70.

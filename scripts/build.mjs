@@ -1,10 +1,15 @@
-// Builds into dist/, or the directory given: main.js, which is all that serving reads, and beside it what is loaded on
-// demand, with chunks for what these share.
-import { chmod, readFile, rm } from 'node:fs/promises'
+// Builds into dist/, or the directory given: main.js, which starts program.js with its code cache, all that serving reads,
+// and beside them what is loaded on demand, with chunks for what these share.
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 
-const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
-const outdir = process.argv[2] ?? new URL('../dist', import.meta.url).pathname
+const { name, version } = JSON.parse(
+  await readFile(new URL('../package.json', import.meta.url), 'utf8'),
+)
+const outdir = resolve(process.argv[2] ?? new URL('../dist', import.meta.url).pathname)
 
 /** HTTP/2 and FormData bodies are never asked of undici: allowH2 is false, and a body is bytes. */
 const NEVER_REACHED = /\/undici\/lib\/(?:dispatcher\/client-h2|web\/fetch\/body)\.js$/
@@ -17,13 +22,18 @@ const leaveOut = {
   },
 }
 
-/** Loaded by every start, so it belongs into main.js; whatever else is imported dynamically does not. */
+/** Loaded by every start, so it belongs into program.js; whatever else is imported dynamically does not. */
 const ALWAYS = './serve.ts'
 const onDemand = new Map()
+/**
+ * A file that runs from a code cache cannot import(), so import.js does it in its place. A module that exports `then` is
+ * a promise to whoever imports it dynamically.
+ */
 const apart = {
   name: 'apart',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /./ }, async ({ path, kind, resolveDir, pluginData }) => {
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, kind, resolveDir, namespace, pluginData }) => {
+      if (namespace === 'apart') return { path, external: true }
       if (kind !== 'dynamic-import' || path === ALWAYS || pluginData === apart) return undefined
       const found = await resolve(path, { kind, resolveDir, pluginData: apart })
       const name = `on-demand-${path
@@ -31,8 +41,13 @@ const apart = {
         .replaceAll(/^\W+|\W+$/g, '')
         .replaceAll(/\W+/g, '-')}`
       onDemand.set(name, found.path)
-      return { path: `./${name}.js`, external: true }
+      return { path: name, namespace: 'apart' }
     })
+    onLoad({ filter: /./, namespace: 'apart' }, ({ path }) => ({
+      contents: `
+        export const then = (resolve, reject) =>
+          require('./import.js')('./${path}.mjs').then(resolve, reject)`,
+    }))
   },
 }
 
@@ -40,7 +55,6 @@ const shared = {
   absWorkingDir: new URL('..', import.meta.url).pathname,
   outdir,
   bundle: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20.19',
   jsx: 'automatic',
@@ -51,18 +65,61 @@ const shared = {
   minifyWhitespace: true,
   minifySyntax: true,
   define: { BUILD_VERSION: JSON.stringify(version) },
+}
+
+await rm(outdir, { recursive: true, force: true })
+// To load an ES module takes Node some ms more, and V8 gives a code cache of one to nobody.
+await build({
+  ...shared,
+  format: 'cjs',
+  entryPoints: ['src/main.ts', 'src/program.ts'],
+  plugins: [leaveOut, apart],
+})
+const manifest = JSON.stringify({ name, version, type: 'commonjs' })
+await writeFile(join(outdir, 'package.json'), `${manifest}\n`)
+await writeFile(join(outdir, 'import.js'), 'module.exports = (file) => import(file)\n')
+await chmod(join(outdir, 'main.js'), 0o755)
+await build({
+  ...shared,
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  entryPoints: [...onDemand].map(([name, path]) => ({ in: path, out: name })),
+  splitting: true,
+  plugins: [leaveOut],
   // CommonJS packages inside an ES module still ask for `require`.
   banner: {
     js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",
   },
-}
-
-await rm(outdir, { recursive: true, force: true })
-await build({ ...shared, entryPoints: ['src/main.ts'], plugins: [leaveOut, apart] })
-await build({
-  ...shared,
-  entryPoints: [...onDemand].map(([name, path]) => ({ in: path, out: name })),
-  splitting: true,
-  plugins: [leaveOut],
 })
-await chmod(`${outdir}/main.js`, 0o755)
+
+/** Milliseconds; it takes half a second. */
+const CACHE_TIMEOUT = 60_000
+const scratch = await mkdtemp(join(tmpdir(), 'code-cache-'))
+try {
+  const maker = join(scratch, 'code-cache.mjs')
+  await build({
+    absWorkingDir: shared.absWorkingDir,
+    entryPoints: ['scripts/code-cache.ts'],
+    outfile: maker,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: shared.target,
+  })
+  // Without what this process was given: options of Node that change the code, a proxy, a setting.
+  const made = spawnSync(process.execPath, [maker, join(outdir, 'program.js')], {
+    cwd: scratch,
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    timeout: CACHE_TIMEOUT,
+    killSignal: 'SIGKILL',
+  })
+  // No build without a cache: nobody would notice but by slow starts.
+  if (made.status !== 0) {
+    const why = made.error?.message ?? `it ended with ${made.status ?? made.signal}`
+    throw new Error(`no code cache could be made: ${why}\n${made.stdout}${made.stderr}`)
+  }
+} finally {
+  await rm(scratch, { recursive: true, force: true })
+}

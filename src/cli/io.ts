@@ -5,7 +5,7 @@ export interface Output {
   write(text: string): unknown
 }
 
-/** All that a command knows of the process; `main.ts` makes it of the real one, tests of their own. */
+/** All that a command knows of the process; `program.ts` makes it of the real one, tests of their own. */
 export interface Io {
   readonly stdout: Output
   readonly stderr: Output

@@ -166,6 +166,15 @@ describe('the program', () => {
     expect(program.stderr()).toBe('isales-auth-proxy: an error that was not foreseen (TypeError)\n')
   })
 
+  it('ends with 1 when nothing keeps it and it has not come to an end', async () => {
+    const hook = preload(
+      'forgotten',
+      `require('node:timers/promises').setTimeout = () => new Promise(() => {})`,
+    )
+    const program = start(['wait'], { ...hook, ADMIN_LISTEN: '127.0.0.1:1' })
+    expect(await ended(program)).toEqual({ code: 1, signal: null })
+  })
+
   it('writes lines for people when told to', async () => {
     const program = start([], env({ LOG_FORMAT: 'pretty' }))
     await until(() => program.stdout().includes('INFO: Logged in'), 20_000)

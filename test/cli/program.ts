@@ -23,17 +23,23 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-export type Start = (args: readonly string[], env: Environment) => Program
+export interface Start {
+  (args: readonly string[], env: Environment): Program
+  /** Where it has been built; known once the tests run. */
+  directory(): string
+}
+
+export const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
 /** Builds the program as it is delivered, once for the file; what is started is ended with the test. */
 export function builtProgram(): Start {
   const running: ChildProcess[] = []
-  let directory = ''
+  let scratch = ''
+  const directory = (): string => join(scratch, 'dist')
 
   beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'program-'))
-    const script = new URL('../../scripts/build.mjs', import.meta.url).pathname
-    execFileSync(process.execPath, [script, join(directory, 'dist')])
+    scratch = mkdtempSync(join(tmpdir(), 'program-'))
+    execFileSync(process.execPath, [BUILD_SCRIPT, directory()])
   }, 60_000)
 
   afterEach(async () => {
@@ -44,16 +50,17 @@ export function builtProgram(): Start {
     }
   })
 
-  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-  return (args, env) => {
-    const child = spawn(process.execPath, [join(directory, 'dist', 'main.js'), ...args], {
+  const start = (args: readonly string[], env: Environment): Program => {
+    const child = spawn(process.execPath, [join(directory(), 'main.js'), ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     running.push(child)
     return follow(child)
   }
+  return Object.assign(start, { directory })
 }
 
 function follow(child: ChildProcess): Program {

@@ -82,7 +82,12 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     await rm(file)
     const app = paths.filter((path) => /^app\/./.test(path)).map((path) => path.slice(4))
     expect(app).toContain('main.js')
-    expect(app.filter((path) => !/^[-\w]+\.js$|^package\.json$|^LICENSE$/.test(path))).toEqual([])
+    expect(app).toContain('program.js.cache')
+    expect(
+      app.filter(
+        (path) => !/^[-\w]+\.m?js$|^program\.js\.cache$|^package\.json$|^LICENSE$/.test(path),
+      ),
+    ).toEqual([])
     expect(paths.filter((path) => /(^|\/)(sh|bash|busybox|npm|node_modules)$/.test(path))).toEqual(
       [],
     )
