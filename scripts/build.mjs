@@ -22,6 +22,26 @@ const leaveOut = {
   },
 }
 
+/**
+ * Node explains a failed assertion of undici by parsing the file that it stands in. That is one long line here: it
+ * would take minutes, in which nothing is served and nothing ends.
+ */
+const plainAssertions = {
+  name: 'plain-assertions',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(?:node:)?assert$/ }, () => ({
+      path: 'assert',
+      namespace: 'plain-assertions',
+    }))
+    onLoad({ filter: /./, namespace: 'plain-assertions' }, () => ({
+      contents: `
+        module.exports = (holds, message = 'an assertion failed') => {
+          if (!holds) throw Object.assign(new Error(message), { code: 'ERR_ASSERTION' })
+        }`,
+    }))
+  },
+}
+
 /** Loaded by every start, so it belongs into program.js; whatever else is imported dynamically does not. */
 const ALWAYS = './serve.ts'
 const onDemand = new Map()
@@ -73,7 +93,7 @@ await build({
   ...shared,
   format: 'cjs',
   entryPoints: ['src/main.ts', 'src/program.ts'],
-  plugins: [leaveOut, apart],
+  plugins: [leaveOut, plainAssertions, apart],
 })
 const manifest = JSON.stringify({ name, version, type: 'commonjs' })
 await writeFile(join(outdir, 'package.json'), `${manifest}\n`)
@@ -85,7 +105,7 @@ await build({
   outExtension: { '.js': '.mjs' },
   entryPoints: [...onDemand].map(([name, path]) => ({ in: path, out: name })),
   splitting: true,
-  plugins: [leaveOut],
+  plugins: [leaveOut, plainAssertions],
   // CommonJS packages inside an ES module still ask for `require`.
   banner: {
     js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",

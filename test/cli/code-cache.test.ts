@@ -181,3 +181,13 @@ describe('the build', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 })
+
+describe('what was built', () => {
+  it('has no assertion that Node would explain by parsing the file, a line of half a million characters', () => {
+    const files = readdirSync(copy).filter((name) => /\.m?js$/.test(name))
+    expect(files).toContain('program.js')
+    for (const name of files) {
+      expect(readFileSync(join(copy, name), 'utf8')).not.toMatch(/["'](?:node:)?assert["']/)
+    }
+  })
+})
