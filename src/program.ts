@@ -39,6 +39,7 @@ async function main(): Promise<never> {
     stdout: process.stdout,
     stderr: process.stderr,
     env,
+    llhttp: process.versions['llhttp'] ?? '',
     isTTY: process.stdout.isTTY,
     signal: stopping.signal,
     onFatal(how) {

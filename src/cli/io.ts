@@ -11,6 +11,8 @@ export interface Io {
   readonly stderr: Output
   /** The environment, secrets included; it is a copy. */
   readonly env: Environment
+  /** Version of Node's HTTP parser. */
+  readonly llhttp: string
   /** Stdout is a terminal. */
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM or SIGINT; the reason is the signal's name. */

@@ -32,6 +32,7 @@ export const run: Run = async (_, io) => {
   for (const { setting, problem, remedy } of warnings) {
     logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
   }
+  if (isLenientParser(io.llhttp)) logger.log('parser-doubtful')
   try {
     const tracing = await loadTracing({
       endpoint: config.otelExporterOtlpEndpoint,
@@ -53,6 +54,11 @@ export const run: Run = async (_, io) => {
   } finally {
     logger.flush()
   }
+}
+
+/** CVE-2025-23167 is mended in llhttp 9. */
+function isLenientParser(llhttp: string): boolean {
+  return Number.parseInt(llhttp, 10) < 9
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -27,6 +27,11 @@ export const LOG_EVENTS = {
     text: 'A setting may not be what was meant',
     doc: 'A variable looks like a misspelt setting, or a setting does nothing or weakens something beside the others; `setting` names it, `detail` says what to do.',
   },
+  'parser-doubtful': {
+    level: 'warn',
+    text: 'This Node has an HTTP parser in which a request can hide another; use a newer one',
+    doc: 'Node before 20.19.2 takes a CR and any byte behind it for the end of a header (CVE-2025-23167), before this program sees it.',
+  },
   draining: {
     level: 'info',
     text: 'Shutting down: requests under way are finished',

@@ -16,6 +16,7 @@ async function perform(args: readonly string[], { isTTY = false, env = {}, signa
     stdout,
     stderr: { write: (text) => (err += text) },
     onFatal: () => undefined,
+    llhttp: '9.3.1',
     env,
     isTTY,
     signal: signal ?? new AbortController().signal,

@@ -58,6 +58,23 @@ const ended = (program: Program): Promise<{ code: number | null; signal: string 
   within(program.ended, 'the end of the program', 20_000)
 
 describe('the program', () => {
+  it.each([
+    ['8.1.2', true],
+    ['9.2.0', false],
+    ['10.0.0', false],
+  ])(
+    'warns of a Node whose parser lets a request hide another: llhttp %s: %s',
+    async (llhttp, warned) => {
+      const older = preload(
+        `llhttp-${llhttp}`,
+        `Object.defineProperty(process, 'versions', { value: { ...process.versions, llhttp: '${llhttp}' } })`,
+      )
+      const program = start([], env(older))
+      await program.line('logged-in')
+      expect(program.lines().some(({ event }) => event === 'parser-doubtful')).toBe(warned)
+    },
+  )
+
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'serves without a command, lets others wait for it, and ends with 0 at %s',
     async (signal) => {

@@ -26,6 +26,7 @@ export async function runHere(
     isTTY: false,
     signal,
     onFatal: () => undefined,
+    llhttp: '9.3.1',
   })
   return { code, ...written }
 }
