@@ -161,19 +161,19 @@ const rotated = (names, by) => [
 
 /** Runs one cycle; `record(subject, figure, value)` takes what is measured, `failed(subject, error)` what could not be. */
 export const cycle = async (bench, index, { record, failed, say }) => {
+  const wants = bench.wantedIn(index)
   const attempt = async (group, measure, name) => {
     say(`cycle ${index + 1}/${bench.plan.cycles} ${group}: ${name}`)
     try {
-      await measure(bench, name, (figure, value) => record(name, figure, value))
+      await measure({ ...bench, wants }, name, (figure, value) => record(name, figure, value))
     } catch (error) {
       failed(`${name} (${group})`, error)
     }
   }
   const order = rotated(bench.subjects, index * 3)
-  if (bench.wants('rate', 'direct')) await attempt('rate', direct, 'direct')
-  for (const name of order)
-    if (bench.wants('small', name, index)) await attempt('small', small, name)
-  for (const name of order) if (bench.wants('tls', name)) await attempt('tls', tls, name)
-  if (bench.wants('cold', 'bare')) await attempt('cold', coldBare, 'bare node:http')
-  for (const name of order) if (bench.wants('cold', name)) await attempt('cold', cold, name)
+  if (wants('rate', 'direct')) await attempt('rate', direct, 'direct')
+  for (const name of order) if (wants('small', name)) await attempt('small', small, name)
+  for (const name of order) if (wants('tls', name)) await attempt('tls', tls, name)
+  if (wants('cold', 'bare')) await attempt('cold', coldBare, 'bare node:http')
+  for (const name of order) if (wants('cold', name)) await attempt('cold', cold, name)
 }
