@@ -8,23 +8,33 @@
 export function localPaths(paths: readonly string[]): (path: string) => boolean {
   const exact = new Set(paths)
   const plain = new Set(paths.map(plainest))
-  return (path) => exact.has(path) || (UNUSUAL.test(path) && plain.has(plainest(path)))
+  return (path) => exact.has(path) || (UNUSUAL.test(path) && mayMean(path, plain))
 }
 
 /** What a path needs to have for `plainest` to change it. */
 const UNUSUAL = /[%;\\.A-Z]|\/\/|\/$/
 /** Decoding is repeated for servers behind servers, each of which decodes once. */
 const ROUNDS = 3
+/** Where a path ends for a server that decodes it before it splits the query off, or keeps it as a C string. */
+const END = /[?#\0]|$/g
+/** No path of iSales has so many, and each costs a reading. */
+const MOST_ENDS = 8
 
-/**
- * Decoded, in lower case, without parameters, empty and dot segments, and without the suffix that older Spring
- * ignores: as the most lenient server reads it.
- */
-function plainest(path: string): string {
+/** Does one of the ways in which a server may read this path lead to one of those? */
+function mayMean(path: string, plain: ReadonlySet<string>): boolean {
   let text = path
   for (let round = 0; round < ROUNDS; round += 1) text = decode(text)
+  const ends = Array.from(text.matchAll(END), ({ index }) => index)
+  return ends.length > MOST_ENDS || ends.some((end) => plain.has(plainest(text.slice(0, end))))
+}
+
+/**
+ * In lower case, without parameters, empty and dot segments, and without the suffix that older Spring ignores: as
+ * the most lenient server reads it.
+ */
+function plainest(path: string): string {
   const segments: string[] = []
-  for (const segment of text.replaceAll('\\', '/').toLowerCase().split('/')) {
+  for (const segment of path.replaceAll('\\', '/').toLowerCase().split('/')) {
     const name = segment.replace(/[;\0].*$/s, '').trim()
     if (name === '..') segments.pop()
     else if (name !== '' && name !== '.') segments.push(name)

@@ -162,6 +162,8 @@ test.each(['answer', 'require', 'forward'])(
       REFRESH_PATH.replace('/auth', '//auth'),
       `${REFRESH_PATH};a=b`,
       `${REFRESH_PATH}.json`,
+      `${REFRESH_PATH}%3Fa`,
+      `${REFRESH_PATH}%23a`,
       `${BASE_PATH}/x/../auth/login`,
     ]
     for (const path of spellings) {

@@ -22,6 +22,15 @@ test.each([
   '/rest/v1/auth/refresh.json',
   '/rest/v1/auth/refresh%00',
   '/rest/v1/auth/refresh%20',
+  '/rest/v1/auth/refresh%3Fa',
+  '/rest/v1/auth/refresh%23a',
+  '/rest/v1/auth/refresh%253Fa',
+  '/rest/v1/auth/refresh%3F/a/b',
+  '/rest/v1/auth/refresh%00/a',
+  '/rest/v1/auth%00/refresh',
+  '/rest/v1/auth/refresh;a%3Fb%23c',
+  '/rest/v1/auth/x%3Fa/../refresh',
+  '/rest/v1/auth/x%253F/../refresh%3Fa',
 ])('%s is answered here', (path) => {
   expect(isLocal(path)).toBe(true)
 })
@@ -35,6 +44,12 @@ test.each([
   '/rest/v1/Business/tasks;x=%41',
   '/other/rest/v1/auth/refresh',
   '/rest/v1/auth/refresh/%zz',
+  '/rest/v1/business/tasks%3Fnext=/rest/v1/auth/refresh',
+  '/rest/v1/business/%3F%23%3F',
 ])('%s is not', (path) => {
   expect(isLocal(path)).toBe(false)
+})
+
+test('a path with more encoded ends than any of iSales has is answered here, at once', () => {
+  expect(isLocal(`/rest/v1/business/${'%3F'.repeat(5000)}`)).toBe(true)
 })
