@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import type { Framing } from '../proxy/intake.ts'
 import { ANSWER_TYPE, refusedBody } from './answers.ts'
 import type { NumberStyle } from './answers.ts'
 
 /** Lets business calls through that carry a valid ticket. */
 export interface TicketGate {
   passes(rawHeaders: readonly string[]): boolean
-  /** 401 in the shape that iSales publishes. */
-  refuse(response: ServerResponse, requestId: string): void
+  /** 401 in the shape that iSales publishes, to a request with a body framed so. */
+  refuse(response: ServerResponse, requestId: string, framing: Framing): void
 }
 
 export interface GateOptions {
@@ -35,8 +36,8 @@ export function createGate({ verify, numbers }: GateOptions): TicketGate {
       }
       return false
     },
-    refuse(response, requestId) {
-      if (!smallBody(response)) response.shouldKeepAlive = false
+    refuse(response, requestId, framing) {
+      if (framing === 'chunked' || framing > WORTH_READING) response.shouldKeepAlive = false
       response.writeHead(401, [
         'Content-Type',
         ANSWER_TYPE,
@@ -57,9 +58,4 @@ export function createGate({ verify, numbers }: GateOptions): TicketGate {
 /** The ticket of a field value: behind `Bearer`, or bare. */
 export function ticketIn(value: string): string {
   return value.replace(SCHEME, '')
-}
-
-function smallBody({ req }: ServerResponse): boolean {
-  if (req.complete) return true
-  return Number(req.headers['content-length'] ?? Infinity) <= WORTH_READING
 }

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { writeProblem, type Client } from './answer.ts'
 import type { Forward } from './forward.ts'
-import { judgeRequest, type Admitted, type IntakeRules } from './intake.ts'
+import { judgeRequest, type Admitted, type Framing, type IntakeRules } from './intake.ts'
 import type { ProblemCode } from './problem.ts'
 
 /** Asks for the client's ticket, where one is demanded. */
 export interface Gate {
   passes(rawHeaders: readonly string[]): boolean
-  refuse(response: ServerResponse, requestId: string): void
+  refuse(response: ServerResponse, requestId: string, framing: Framing): void
 }
 
 /** A request that was answered without being forwarded. */
@@ -75,7 +75,7 @@ export function createFront(options: FrontOptions): Front {
       if (admitted.expectsContinue) response.writeContinue()
       options.serveLocal(request, response)
     } else if (gate?.passes(request.rawHeaders) === false) {
-      gate.refuse(response, requestId)
+      gate.refuse(response, requestId, admitted.framing)
       turned(request, 'not-logged-in', requestId)
     } else if (options.inFlight() >= maxInFlight) {
       refuse(request, response, 'overloaded', requestId)

@@ -1,7 +1,8 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { createGate } from '../../src/obs/gate.ts'
+import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
+
+const REQUIRE = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
 
 const gate = createGate({
   verify: (ticket) => (ticket === 'good' ? 'valid' : 'invalid'),
@@ -34,20 +35,34 @@ test.each<[string, string[]]>([
   expect(gate.passes(fields)).toBe(false)
 })
 
-test('the refusal has the published shape, asks for a ticket, and keeps the connection', async () => {
-  const server = createServer((_request, response) => gate.refuse(response, 'request-1'))
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
-  const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{}' })
-  expect(answer.status).toBe(401)
-  expect(answer.headers.get('www-authenticate')).toBe('Bearer')
-  expect(answer.headers.get('x-request-id')).toBe('request-1')
-  expect(answer.headers.get('connection')).toBe('keep-alive')
-  expect(await answer.json()).toEqual({ result: 401, resultData: {} })
-  const large = 'x'.repeat(64 * 1024 + 1)
-  const refused = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: large })
-  expect(refused.headers.get('connection')).toBe('close')
-  server.close()
+test('the refusal has the published shape and asks for a ticket', async () => {
+  const stand = await openStand({ env: REQUIRE })
+  const refused = await stand.exchange(get(['X-Request-Id: request-1']))
+  expect(refused.status).toBe(401)
+  expect(refused.header('www-authenticate')).toBe('Bearer')
+  expect(refused.header('x-request-id')).toBe('request-1')
+  expect(JSON.parse(refused.text)).toEqual({ result: 401, resultData: {} })
+})
+
+test.each([
+  ['no body', get()],
+  ['a small one', post('abc')],
+  ['one of 64 KiB', post('x'.repeat(64 * 1024))],
+])('a refused request with %s keeps its connection', async (_name, request) => {
+  const client = await (await openStand({ env: REQUIRE })).connect()
+  for (let n = 0; n < 2; n += 1) {
+    await client.send(request)
+    expect((await client.read()).status).toBe(401)
+  }
+  client.destroy()
+})
+
+test.each([
+  ['a larger one', post('x'.repeat(64 * 1024 + 1))],
+  ['one of unknown length', chunkedPost(['abc'])],
+  ['one that waits for 100', post('', ['Expect: 100-continue'])],
+])('a refused request with %s does not', async (_name, request) => {
+  const stand = await openStand({ env: REQUIRE })
+  const refused = await stand.exchange(request)
+  expect([refused.status, refused.header('connection')]).toEqual([401, 'close'])
 })
