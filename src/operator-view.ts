@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Counts } from './admin/counts.ts'
 import { createHealth } from './admin/health.ts'
 import type { History } from './admin/history.ts'
@@ -6,6 +7,7 @@ import type { EffectiveSetting } from './admin/status.ts'
 import { describeConfig, sourceText } from './config/rows.ts'
 import type { ListenAddress } from './net/address.ts'
 import { createListener, honoListener, type Listener } from './net/listener.ts'
+import { writeProblem } from './proxy/answer.ts'
 import type { SessionSnapshot } from './session/events.ts'
 import { ADMIN_LIMITS } from './wiring.ts'
 
@@ -57,17 +59,22 @@ export function openOperatorView(parts: OperatorViewParts): Listener {
       startedAt,
       settings,
     })
+  const serve = honoListener(async () => {
+    const [{ createAdminApp }, { createMetrics }] = await Promise.all([
+      import('./admin/routes.ts'),
+      import('./admin/metrics.ts'),
+    ])
+    const gauges = { snapshot, inFlight, version, wallClock }
+    const metrics = createMetrics({ ...gauges, counts, collectDefaults: true })
+    return createAdminApp({ metrics, health, status })
+  })
   return createListener({
     address: parts.address,
     limits: ADMIN_LIMITS,
-    onRequest: honoListener(async () => {
-      const [{ createAdminApp }, { createMetrics }] = await Promise.all([
-        import('./admin/routes.ts'),
-        import('./admin/metrics.ts'),
-      ])
-      const gauges = { snapshot, inFlight, version, wallClock }
-      const metrics = createMetrics({ ...gauges, counts, collectDefaults: true })
-      return createAdminApp({ metrics, health, status })
-    }),
+    onRequest(request, response) {
+      serve(request, response).catch(() => {
+        writeProblem({ request, response, requestId: randomUUID() }, 'overloaded')
+      })
+    },
   })
 }

@@ -176,20 +176,27 @@ interface FetchApp {
 /**
  * A Hono app as a request listener; the global Request and Response stay Node's own. The app and what it stands on,
  * Node's fetch among it, are loaded with the first request: they would take a quarter of every start.
+ *
+ * @returns what rejects when it has not answered, because the app could not be loaded: the next request tries again.
  */
 export function honoListener(
   load: () => Promise<FetchApp>,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  const open = () =>
-    Promise.all([
-      load(),
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const open = async () => {
+    const [{ getRequestListener }, { RESPONSE_ALREADY_SENT }] = await Promise.all([
       import('@hono/node-server'),
       import('@hono/node-server/utils/response'),
-    ] as const)
+    ])
+    return { app: await load(), getRequestListener, RESPONSE_ALREADY_SENT }
+  }
   let opened: ReturnType<typeof open> | undefined
+  const ready = () =>
+    (opened ??= open().catch((error: unknown) => {
+      opened = undefined
+      throw error
+    }))
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    opened ??= open()
-    const [app, { getRequestListener }, { RESPONSE_ALREADY_SENT }] = await opened
+    const { app, getRequestListener, RESPONSE_ALREADY_SENT } = await ready()
     const answer = async (asked: Request): Promise<Response> => {
       const answered = await app.fetch(asked)
       // The listener itself has answered a request that broke off; writing again would throw.
@@ -197,7 +204,12 @@ export function honoListener(
     }
     await getRequestListener(answer, { overrideGlobalObjects: false })(request, response)
   }
-  return (request, response) => void serve(request, response)
+  return (request, response) =>
+    serve(request, response).catch((error: unknown) => {
+      if (!response.headersSent) throw error
+      // An answer that is whole may still be on its way.
+      if (!response.writableEnded) response.destroy()
+    })
 }
 
 function createServer(options: ListenerOptions) {

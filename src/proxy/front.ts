@@ -22,7 +22,8 @@ export interface FrontOptions {
   readonly intake: IntakeRules
   /** Paths that are answered here, such as login and refresh, in whatever spelling. */
   readonly isLocal: (path: string) => boolean
-  readonly serveLocal: (request: IncomingMessage, response: ServerResponse) => void
+  /** Rejects when it has not answered. */
+  readonly serveLocal: (request: IncomingMessage, response: ServerResponse) => Promise<void>
   readonly gate: Gate | undefined
   readonly forward: Forward
   readonly inFlight: () => number
@@ -73,7 +74,9 @@ export function createFront(options: FrontOptions): Front {
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
     } else if (isLocal(pathOf(admitted.target))) {
       if (admitted.expectsContinue) response.writeContinue()
-      options.serveLocal(request, response)
+      options
+        .serveLocal(request, response)
+        .catch(() => refuse(request, response, 'overloaded', requestId))
     } else if (gate?.passes(request.rawHeaders) === false) {
       gate.refuse(response, requestId, admitted.framing)
       turned(request, 'not-logged-in', requestId)

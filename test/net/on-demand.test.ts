@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { honoListener } from '../../src/net/listener.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { answerOk, answersOf, GET, POST, startListener } from './support.ts'
+
+const app = { fetch: () => new Response('of the app') }
+
+/** A load that fails when it is told to. */
+function vainLoad() {
+  const waiting: (() => void)[] = []
+  const load = () =>
+    new Promise<typeof app>((_, reject) => {
+      waiting.push(() => reject(new Error('out of descriptors')))
+    })
+  return { load, fail: async () => (await until(() => waiting.shift()))() }
+}
+
+/** What serves by the app, and answers `ok` by itself where that could not be. */
+function serving(load: () => Promise<typeof app>) {
+  const serve = honoListener(load)
+  return (request: IncomingMessage, response: ServerResponse) => {
+    serve(request, response).catch(() => answerOk(request, response))
+  }
+}
+
+test('an app that could not be loaded is loaded with the next request', async () => {
+  let loads = 0
+  const { port } = await startListener(
+    serving(async () => {
+      loads += 1
+      if (loads === 1) throw new Error('out of descriptors')
+      return app
+    }),
+  )
+  const client = await connectRaw({ port })
+  const texts: string[] = []
+  for (let n = 0; n < 3; n += 1) {
+    await client.send(GET)
+    texts.push((await client.read()).text)
+  }
+  expect([texts, loads]).toEqual([['ok', 'of the app', 'of the app'], 2])
+  client.destroy()
+})
+
+test('whoever waits for an app that cannot be loaded is answered', async () => {
+  const { load, fail } = vainLoad()
+  const serve = serving(load)
+  let seen = 0
+  const { port } = await startListener((request, response) => {
+    seen += 1
+    serve(request, response)
+  })
+  const client = await connectRaw({ port })
+  await client.send(GET + GET)
+  await until(() => seen === 2)
+  await fail()
+  expect([(await client.read()).text, (await client.read()).text]).toEqual(['ok', 'ok'])
+  client.destroy()
+})
+
+test('a request that breaks off while its app is loaded in vain is answered once', async () => {
+  const { load, fail } = vainLoad()
+  const { port, problems } = await startListener(serving(load))
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
+  client.end()
+  const answers = await answersOf(client)
+  await fail()
+  expect(answers.map(({ status }) => status)).toEqual([400])
+  expect(problems).toEqual(['bad-request'])
+})
