@@ -9,7 +9,7 @@ import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './isales/client.ts'
 import { openLocalLogin } from './local-login.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
-import { createListener, type Listener } from './net/listener.ts'
+import { createListener, type HonoListener, type Listener } from './net/listener.ts'
 import { readUpstreamTls } from './net/upstream-tls.ts'
 import { classify } from './net/upstream-failure.ts'
 import { createUpstream, type Upstream } from './net/upstream.ts'
@@ -21,7 +21,7 @@ import { createFront } from './proxy/front.ts'
 import { requestFields } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './proxy/problem.ts'
 import { sessionLog } from './log/session-log.ts'
-import type { Clock } from './session/clock.ts'
+import type { Clock, Timer } from './session/clock.ts'
 import type { SessionEvent } from './session/events.ts'
 import { createSessionKeeper, type SessionKeeper } from './session/keeper.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -75,6 +75,11 @@ export interface App {
 
 /** Milliseconds for a scrape that is under way when the process ends. */
 const ADMIN_GRACE = 1000
+/**
+ * Milliseconds until what answers logins and scrapes is loaded, if nobody has asked for it. Behind the first calls, and
+ * before the day when there is no descriptor to load it with: Node 20 would not try a second time.
+ */
+const LOAD_AFTER = 1000
 
 /** The composition root: the only place that knows everyone. Each part is given functions, never another part. */
 export function createApp(options: AppOptions): App {
@@ -105,6 +110,7 @@ export function createApp(options: AppOptions): App {
     settings: options.settings ?? [],
   })
   let watches: Watch[] = []
+  let loading: Timer | undefined
 
   return {
     async start() {
@@ -114,6 +120,10 @@ export function createApp(options: AppOptions): App {
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
       watches = watchFilesOf(config, session, { counts, logger })
       session.keeper.start()
+      loading = (options.clock ?? systemClock).setTimer(() => {
+        proxy.load()
+        admin.load()
+      }, LOAD_AFTER)
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
 
@@ -121,6 +131,7 @@ export function createApp(options: AppOptions): App {
       running.draining = true
       logger.log('draining', { inFlight: running.inFlight })
       proxy.retire()
+      loading?.cancel()
       await delay(config.drainDelay)
       for (const one of watches) one.close()
       session.keeper.stop()
@@ -188,7 +199,8 @@ interface ProxyParts extends AppOptions {
 }
 
 /** The data plane: listener, front, forward. */
-function openProxy({ session, counts, running, ...options }: ProxyParts): Listener {
+function openProxy(parts: ProxyParts): Listener & Pick<HonoListener, 'load'> {
+  const { session, counts, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
@@ -218,6 +230,11 @@ function openProxy({ session, counts, running, ...options }: ProxyParts): Listen
     },
     onReplay: counts.replays.add,
   })
+  const localLogin = openLocalLogin(config, {
+    clock,
+    wallClock: options.wallClock ?? Date.now,
+    onLogin: counts.obsLogins.add,
+  })
   const front = createFront({
     intake: {
       hosts: ownHosts(config),
@@ -225,11 +242,7 @@ function openProxy({ session, counts, running, ...options }: ProxyParts): Listen
       allowedPaths: config.allowedPaths,
       maxBodySize: config.maxBodySize,
     },
-    ...openLocalLogin(config, {
-      clock,
-      wallClock: options.wallClock ?? Date.now,
-      onLogin: counts.obsLogins.add,
-    }),
+    ...localLogin,
     forward(call) {
       running.inFlight += 1
       forward(tracing === undefined ? call : traced(call, tracing))
@@ -245,7 +258,7 @@ function openProxy({ session, counts, running, ...options }: ProxyParts): Listen
       logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
   })
-  return createListener({
+  const listener = createListener({
     ...listenerOptions(config),
     onRequest: front,
     now: () => clock.now(),
@@ -259,6 +272,7 @@ function openProxy({ session, counts, running, ...options }: ProxyParts): Listen
       if (error !== undefined) logger.log('secret-unreadable', { setting, error })
     },
   })
+  return { ...listener, load: localLogin.load }
 }
 
 function traced(call: Call, tracing: Tracing): Call {

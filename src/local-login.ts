@@ -1,5 +1,5 @@
 import type { Config } from './config/config.ts'
-import { honoListener } from './net/listener.ts'
+import { honoListener, type HonoListener } from './net/listener.ts'
 import type { ObsLogin, ObsLoginOutcome } from './obs/facade.ts'
 import { createGate } from './obs/gate.ts'
 import { localPaths } from './obs/local.ts'
@@ -21,7 +21,7 @@ const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 export function openLocalLogin(
   config: Config,
   { clock, wallClock, onLogin }: LocalLoginParts,
-): Pick<FrontOptions, 'isLocal' | 'serveLocal' | 'gate'> {
+): Pick<FrontOptions, 'isLocal' | 'serveLocal' | 'gate'> & Pick<HonoListener, 'load'> {
   const loginPath = config.isalesLoginPath
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
   const numbers = config.obsNumbers
@@ -32,12 +32,14 @@ export function openLocalLogin(
     now: wallClock,
   })
   const now = (): number => clock.now()
+  const { serve, load } = honoListener(async () => {
+    const { createObsApp } = await import('./obs/facade.ts')
+    return createObsApp({ login, tickets, loginPath, refreshPath, numbers, now, onLogin })
+  })
   return {
     isLocal: localPaths([loginPath, refreshPath]),
-    serveLocal: honoListener(async () => {
-      const { createObsApp } = await import('./obs/facade.ts')
-      return createObsApp({ login, tickets, loginPath, refreshPath, numbers, now, onLogin })
-    }),
+    serveLocal: serve,
+    load,
     gate: login.mode === 'require' ? createGate({ verify: tickets.verify, numbers }) : undefined,
   }
 }

@@ -6,7 +6,7 @@ import { readStatus } from './admin/status-read.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { describeConfig, sourceText } from './config/rows.ts'
 import type { ListenAddress } from './net/address.ts'
-import { createListener, honoListener, type Listener } from './net/listener.ts'
+import { createListener, honoListener, type HonoListener, type Listener } from './net/listener.ts'
 import { writeProblem } from './proxy/answer.ts'
 import type { SessionSnapshot } from './session/events.ts'
 import { ADMIN_LIMITS } from './wiring.ts'
@@ -39,7 +39,7 @@ interface OperatorViewParts {
 }
 
 /** What an operator, a probe and Prometheus read. */
-export function openOperatorView(parts: OperatorViewParts): Listener {
+export function openOperatorView(parts: OperatorViewParts): Listener & Pick<HonoListener, 'load'> {
   const { snapshot, counts, history, running } = parts
   const startedAt = snapshot().now
   const listening = (): boolean => running.listening
@@ -59,7 +59,7 @@ export function openOperatorView(parts: OperatorViewParts): Listener {
       startedAt,
       settings,
     })
-  const serve = honoListener(async () => {
+  const { serve, load } = honoListener(async () => {
     const [{ createAdminApp }, { createMetrics }] = await Promise.all([
       import('./admin/routes.ts'),
       import('./admin/metrics.ts'),
@@ -68,7 +68,7 @@ export function openOperatorView(parts: OperatorViewParts): Listener {
     const metrics = createMetrics({ ...gauges, counts, collectDefaults: true })
     return createAdminApp({ metrics, health, status })
   })
-  return createListener({
+  const listener = createListener({
     address: parts.address,
     limits: ADMIN_LIMITS,
     onRequest(request, response) {
@@ -77,4 +77,5 @@ export function openOperatorView(parts: OperatorViewParts): Listener {
       })
     },
   })
+  return { ...listener, load }
 }

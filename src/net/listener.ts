@@ -173,15 +173,18 @@ interface FetchApp {
   readonly fetch: (request: Request) => Response | Promise<Response>
 }
 
+export interface HonoListener {
+  /** Rejects when it has not answered, because the app could not be loaded: the next request tries again. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  /** Loads the app before a request does. */
+  readonly load: () => void
+}
+
 /**
  * A Hono app as a request listener; the global Request and Response stay Node's own. The app and what it stands on,
- * Node's fetch among it, are loaded with the first request: they would take a quarter of every start.
- *
- * @returns what rejects when it has not answered, because the app could not be loaded: the next request tries again.
+ * Node's fetch among it, are loaded with the first request, if not before: they would take a quarter of every start.
  */
-export function honoListener(
-  load: () => Promise<FetchApp>,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+export function honoListener(load: () => Promise<FetchApp>): HonoListener {
   const open = async () => {
     const [{ getRequestListener }, { RESPONSE_ALREADY_SENT }] = await Promise.all([
       import('@hono/node-server'),
@@ -204,12 +207,15 @@ export function honoListener(
     }
     await getRequestListener(answer, { overrideGlobalObjects: false })(request, response)
   }
-  return (request, response) =>
-    serve(request, response).catch((error: unknown) => {
-      if (!response.headersSent) throw error
-      // An answer that is whole may still be on its way.
-      if (!response.writableEnded) response.destroy()
-    })
+  return {
+    serve: (request, response) =>
+      serve(request, response).catch((error: unknown) => {
+        if (!response.headersSent) throw error
+        // An answer that is whole may still be on its way.
+        if (!response.writableEnded) response.destroy()
+      }),
+    load: () => void ready().catch(() => undefined),
+  }
 }
 
 function createServer(options: ListenerOptions) {

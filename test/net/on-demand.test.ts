@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { honoListener } from '../../src/net/listener.ts'
-import { connectRaw } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { answerOk, answersOf, GET, POST, startListener } from './support.ts'
 
@@ -19,7 +19,7 @@ function vainLoad() {
 
 /** What serves by the app, and answers `ok` by itself where that could not be. */
 function serving(load: () => Promise<typeof app>) {
-  const serve = honoListener(load)
+  const { serve } = honoListener(load)
   return (request: IncomingMessage, response: ServerResponse) => {
     serve(request, response).catch(() => answerOk(request, response))
   }
@@ -70,4 +70,20 @@ test('a request that breaks off while its app is loaded in vain is answered once
   await fail()
   expect(answers.map(({ status }) => status)).toEqual([400])
   expect(problems).toEqual(['bad-request'])
+})
+
+test('an app that was loaded before is not loaded again, one that could not be is', async () => {
+  let loads = 0
+  const { load, serve } = honoListener(async () => {
+    loads += 1
+    if (loads === 1) throw new Error('out of descriptors')
+    return app
+  })
+  load()
+  await until(() => loads === 1)
+  const { port } = await startListener((request, response) => void serve(request, response))
+  expect((await exchangeRaw({ port }, GET)).text).toBe('of the app')
+  load()
+  expect((await exchangeRaw({ port }, GET)).text).toBe('of the app')
+  expect(loads).toBe(2)
 })
