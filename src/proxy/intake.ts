@@ -43,8 +43,9 @@ export interface IncomingHead {
 
 const MAX_FIELDS = 200
 const MAX_FIELD_BYTES = 16 * 1024
-/** RFC 3986 section 3.2.2 host with optional port; nothing of userinfo, and no empty name. */
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::\d{0,5})?$/
+/** RFC 3986 section 3.2.2 host with optional port, to 65535; nothing of userinfo, and no empty name. */
+const HOST =
+  /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::(?:[0-5]?\d{0,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/
 const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
 /** Controls, space, `#`, `\`, DEL and anything beyond ASCII never stand in a request target (RFC 9112 section 3.2). */
 // oxlint-disable-next-line no-control-regex

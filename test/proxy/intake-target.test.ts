@@ -116,6 +116,8 @@ describe('Host', () => {
     ['a path', ['Host', 'localhost/x'], 'bad-request'],
     ['a space', ['Host', 'local host'], 'bad-request'],
     ['a list', ['Host', 'localhost, evil.example'], 'bad-request'],
+    ['a port that no machine has', ['Host', 'localhost:65536'], 'bad-request'],
+    ['another of them', ['Host', 'localhost:99999'], 'bad-request'],
     ['a port of six digits', ['Host', 'localhost:123456'], 'bad-request'],
     ['a port that is none', ['Host', 'localhost:80a'], 'bad-request'],
     ['a half address', ['Host', '[::1'], 'bad-request'],
@@ -126,14 +128,19 @@ describe('Host', () => {
     expect(judgeRequest(head({ rawHeaders }), RULES)).toEqual({ refused })
   })
 
-  it.each(['localhost', 'LOCALHOST:1', '127.0.0.1:8080', '[::1]', '[::1]:8080', 'obs.example:'])(
-    '%s is ours',
-    (host) => {
-      expect(judgeRequest(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty(
-        'refused',
-      )
-    },
-  )
+  it.each([
+    'localhost',
+    'LOCALHOST:1',
+    '127.0.0.1:8080',
+    '[::1]',
+    '[::1]:8080',
+    'obs.example:',
+    '[::1]:65535',
+    'localhost:60000',
+    'localhost:00080',
+  ])('%s is ours', (host) => {
+    expect(judgeRequest(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty('refused')
+  })
 
   it('any name will do when none are listed', () => {
     expect(
