@@ -173,9 +173,16 @@ interface FetchApp {
   readonly fetch: (request: Request) => Response | Promise<Response>
 }
 
+/** `target` is that of a request whose Host and target have been judged, in origin-form. Default: both as they came. */
+export type Serve = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  target?: string,
+) => Promise<void>
+
 export interface HonoListener {
   /** Rejects when it has not answered, because the app could not be loaded: the next request tries again. */
-  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  readonly serve: Serve
   /** Loads the app before a request does. */
   readonly load: () => void
 }
@@ -198,18 +205,20 @@ export function honoListener(load: () => Promise<FetchApp>): HonoListener {
       opened = undefined
       throw error
     }))
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const serve: Serve = async (request, response, target) => {
     const { app, getRequestListener, RESPONSE_ALREADY_SENT } = await ready()
     const answer = async (asked: Request): Promise<Response> => {
       const answered = await app.fetch(asked)
       // The listener itself has answered a request that broke off; writing again would throw.
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : answered
     }
+    // It would make a URL with Host, and refuse one of HTTP/1.0 that is missing, and an empty port.
+    if (target !== undefined) request.url = `http://localhost${target}`
     await getRequestListener(answer, { overrideGlobalObjects: false })(request, response)
   }
   return {
-    serve: (request, response) =>
-      serve(request, response).catch((error: unknown) => {
+    serve: (request, response, target) =>
+      serve(request, response, target).catch((error: unknown) => {
         if (!response.headersSent) throw error
         // An answer that is whole may still be on its way.
         if (!response.writableEnded) response.destroy()

@@ -23,7 +23,11 @@ export interface FrontOptions {
   /** Paths that are answered here, such as login and refresh, in whatever spelling. */
   readonly isLocal: (path: string) => boolean
   /** Rejects when it has not answered. */
-  readonly serveLocal: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+  readonly serveLocal: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+  ) => Promise<void>
   readonly gate: Gate | undefined
   readonly forward: Forward
   readonly inFlight: () => number
@@ -75,7 +79,7 @@ export function createFront(options: FrontOptions): Front {
     } else if (isLocal(pathOf(admitted.target))) {
       if (admitted.expectsContinue) response.writeContinue()
       options
-        .serveLocal(request, response)
+        .serveLocal(request, response, admitted.target)
         .catch(() => refuse(request, response, 'overloaded', requestId))
     } else if (gate?.passes(request.rawHeaders) === false) {
       gate.refuse(response, requestId, admitted.framing)

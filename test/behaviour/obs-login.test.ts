@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../src/simulator/index.ts'
 import type { Calling } from '../support/call.ts'
-import { connectRaw } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 const REQUIRE: Environment = {
@@ -47,6 +47,46 @@ describe('answer, the default on loopback', () => {
     expect((await tasks(world, { Authorization: 'Bearer anything' })).status).toBe(200)
     expect(attemptsAtIsales(world)).toBe(1)
     expect(await world.metric('isales_proxy_obs_logins_total{outcome="success"}')).toBe(1)
+  })
+})
+
+const BODY = JSON.stringify(RIGHT)
+
+/** The login with this target and version, and these fields. */
+function login(start: string, fields: readonly string[]): string {
+  return [`POST ${start}`, ...fields, `Content-Length: ${BODY.length}`, '', BODY].join('\r\n')
+}
+
+describe.each(['answer', 'require'])('%s: a login is a login', (mode) => {
+  test.each([
+    ['of HTTP/1.0 without Host', `${LOGIN_PATH} HTTP/1.0`, []],
+    ['of HTTP/1.0 with Host', `${LOGIN_PATH} HTTP/1.0`, ['Host: localhost']],
+    ['in absolute form', `http://localhost${LOGIN_PATH} HTTP/1.1`, ['Host: localhost']],
+    ['in absolute form, shouted', `HTTP://LOCALHOST:80${LOGIN_PATH} HTTP/1.1`, ['Host: x']],
+    ['in absolute form of HTTP/1.0', `http://localhost${LOGIN_PATH} HTTP/1.0`, []],
+    ['with an empty port', `${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:']],
+    ['with port 0', `${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:0']],
+    ['with leading zeros', `${LOGIN_PATH} HTTP/1.1`, ['Host: LOCALHOST:00080']],
+    ['with the last port', `${LOGIN_PATH} HTTP/1.1`, ['Host: [::1]:65535']],
+    ['with a query', `${LOGIN_PATH}?a={b}|^ HTTP/1.1`, ['Host: localhost']],
+  ])('%s', async (_name, start, fields) => {
+    const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode } })
+    const port = Number(new URL(world.proxy).port)
+    const answer = await exchangeRaw({ port }, login(start, fields))
+    expect(answer.status).toBe(200)
+    expect(JSON.parse(answer.text)).toMatchObject({ result: 0 })
+    expect(attemptsAtIsales(world)).toBe(1)
+  })
+
+  test('unless its port is one that no machine has', async () => {
+    const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode } })
+    const port = Number(new URL(world.proxy).port)
+    const answer = await exchangeRaw(
+      { port },
+      login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:99999']),
+    )
+    expect([answer.status, answer.header('connection')]).toEqual([400, 'close'])
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad-request' })
   })
 })
 

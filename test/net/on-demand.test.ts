@@ -87,3 +87,24 @@ test('an app that was loaded before is not loaded again, one that could not be i
   expect((await exchangeRaw({ port }, GET)).text).toBe('of the app')
   expect(loads).toBe(2)
 })
+
+test.each([
+  ['of HTTP/1.0 without Host', 'HTTP/1.0', ''],
+  ['without a port behind the colon', 'HTTP/1.1', 'Host: x:\r\n'],
+  ['with a Host that is no URL', 'HTTP/1.1', 'Host: a[b\r\n'],
+])('a judged request %s finds the app by its target', async (_name, version, fields) => {
+  const { serve } = honoListener(() =>
+    Promise.resolve({ fetch: ({ url }) => new Response(new URL(url).pathname) }),
+  )
+  const { port } = await startListener(
+    (request, response) => void serve(request, response, '/judged?a'),
+  )
+  const answer = await exchangeRaw({ port }, `GET http://y/ ${version}\r\n${fields}\r\n`)
+  expect([answer.status, answer.text]).toEqual([200, '/judged'])
+})
+
+test('a request that nobody has judged needs a Host', async () => {
+  const { serve } = honoListener(() => Promise.resolve(app))
+  const { port } = await startListener((request, response) => void serve(request, response))
+  expect((await exchangeRaw({ port }, 'GET /g HTTP/1.1\r\n\r\n')).status).toBe(400)
+})
