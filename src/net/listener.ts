@@ -209,6 +209,8 @@ export function honoListener(load: () => Promise<FetchApp>): HonoListener {
     const { app, getRequestListener, RESPONSE_ALREADY_SENT } = await ready()
     const answer = async (asked: Request): Promise<Response> => {
       const answered = await app.fetch(asked)
+      // An answer before the request's end: what is left of it must not be taken for the next request.
+      if (!request.complete) response.shouldKeepAlive = false
       // The listener itself has answered a request that broke off; writing again would throw.
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : answered
     }

@@ -226,6 +226,21 @@ test('numbers are strings where CTI-OBS wants them so', async () => {
   })
 })
 
+test.each([
+  ['with a length', 'Content-Length: 9000', 'x'.repeat(5000)],
+  ['in chunks', 'Transfer-Encoding: chunked', `2000\r\n${'x'.repeat(5000)}`],
+])(
+  'a login over 4 KiB %s ends its connection, for more of it may come',
+  async (_name, field, sent) => {
+    const world = await openWorld()
+    const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
+    await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n\r\n${sent}`)
+    const answer = await client.read()
+    expect([answer.status, answer.header('connection')]).toEqual([400, 'close'])
+    expect((await client.closed()).left.length).toBe(0)
+  },
+)
+
 test('a login that breaks off is answered 400, once, and nothing is printed', async () => {
   const world = await openWorld()
   const printed = vi.spyOn(console, 'error')
