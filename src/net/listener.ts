@@ -33,8 +33,8 @@ export interface ListenerOptions {
   /** Each reload of the TLS files: the error when they were bad and the old ones stay. */
   readonly onTlsReload?: (error: unknown) => void
   /**
-   * Each request, `Expect: 100-continue` included: write 100 with `response.writeContinue()` before reading
-   * the body of such a one. Must not throw.
+   * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
+   * one that expects `100-continue`. Must not throw.
    */
   readonly onRequest: (request: IncomingMessage, response: ServerResponse, client: Client) => void
   readonly limits: ListenerLimits
@@ -107,10 +107,7 @@ export function createListener(options: ListenerOptions): Listener {
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
-  server.on('checkExpectation', (request, response) => {
-    if (connections.admit(request, response) !== undefined)
-      connections.answer(response, 'expectation-failed')
-  })
+  server.on('checkExpectation', handle)
   server.on('connect', (_request, socket) => {
     if (socket instanceof Socket) connections.takeOver(socket)
   })
