@@ -60,6 +60,5 @@ export function problemFields(
   if (PROBLEMS[code].status === 503) {
     fields.push('Retry-After', String(Math.max(1, Math.ceil((extra.retryAfter ?? 1000) / 1000))))
   }
-  if (code === 'not-logged-in') fields.push('WWW-Authenticate', 'Bearer')
   return fields
 }

@@ -31,7 +31,6 @@ describe('every problem', () => {
       expect(field(fields, 'Cache-Control')).toBe('no-store')
       expect(field(fields, 'X-Request-Id')).toBe('id-1')
       expect(fields.includes('Retry-After')).toBe(status === 503)
-      expect(fields.includes('WWW-Authenticate')).toBe(status === 401)
     },
   )
 
