@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
 import { writeProblem, type Client } from './answer.ts'
 import type { Forward } from './forward.ts'
 import { judgeRequest, type Admitted, type Framing, type IntakeRules } from './intake.ts'
@@ -38,7 +38,8 @@ export interface FrontOptions {
 
 export type Front = (request: IncomingMessage, response: ServerResponse, client: Client) => void
 
-const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+/** What Node's parser knows and the intake lets in. */
+const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(', ')
 
 /** Where every request enters: refused early, answered here, or forwarded. */
 export function createFront(options: FrontOptions): Front {

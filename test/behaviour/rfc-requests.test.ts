@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openStand, type Stand } from '../proxy/stand.ts'
 
@@ -210,6 +211,17 @@ describe('answered here', () => {
     const answer = await stand.exchange(`OPTIONS ${PATH} HTTP/1.1\r\n${H}${fields}${END}`)
     expect(answer.status).toBe(204)
     expect(stand.business()).toHaveLength(before)
+  })
+
+  it('Allow names every method that is forwarded, and no other', async () => {
+    const answer = await stand.exchange(`OPTIONS * HTTP/1.1\r\n${H}${END}`)
+    const before = stand.business().length
+    for (const method of METHODS) {
+      const request = `${method} ${PATH} HTTP/1.1\r\n${H}Content-Length: 0\r\n${END}`
+      await stand.exchange(request, { method: method === 'CONNECT' ? 'GET' : method })
+    }
+    const forwarded = stand.business().slice(before)
+    expect(forwarded.map(({ method }) => method).join(', ')).toBe(answer.header('allow'))
   })
 
   it('Max-Forwards of OPTIONS is counted down', async () => {
