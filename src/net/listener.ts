@@ -13,11 +13,11 @@ import type { ListenerTls } from './tls.ts'
 
 /** Durations in milliseconds. */
 export interface ListenerLimits {
-  /** From the first byte of a connection or request to the end of its header. Default 15 s. */
+  /** From the first byte of a connection or request to the end of its header. */
   readonly headerTimeout: number
-  /** Without a byte of a body that is awaited: 408; of an answer that the client is to take: closed. Default 30 s. */
+  /** Without a byte of a body that is awaited: 408; of an answer that the client is to take: closed. */
   readonly bodyIdleTimeout: number
-  /** Served at once; the next ones are answered 503, and far beyond it closed unheard. Default 1,024. */
+  /** Served at once; the next ones are answered 503, and far beyond it closed unheard. */
   readonly maxConnections: number
   /** How long a connection without a request stays open. Default 65 s. */
   readonly keepAliveTimeout?: number
