@@ -80,55 +80,6 @@ test('a body that breaks off is answered 400, and never ends as if it were whole
   expect(ends).toEqual(['error'])
 })
 
-test('CONNECT is refused and the connection closed', async () => {
-  const { port, problems } = await startListener(answerOk)
-  const client = await connectRaw({ port })
-  await client.send('CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n')
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([403])
-  expect(problems).toEqual(['not-allowed'])
-})
-
-test('CONNECT behind a request leaves the answer in flight whole, however large', async () => {
-  const body = 'x'.repeat(4 * 1024 * 1024)
-  const { port } = await startListener((_request, response) => {
-    setTimeout(() => {
-      response.writeHead(200, ['Content-Length', String(body.length)])
-      response.write(body.slice(0, 1024 * 1024))
-      response.once('drain', () => response.end(body.slice(1024 * 1024)))
-    }, 20)
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${GET}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`)
-  const answers = await answersOf(client)
-  expect(answers.map(({ status, text }) => [status, text.length > 1000])).toEqual([
-    [200, true],
-    [403, false],
-  ])
-})
-
-test.each([
-  ['nothing more', ''],
-  ['a CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'],
-])(
-  'a client that sends %s and leaves is noticed by each of its requests, once',
-  async (_, more) => {
-    const closed: ServerResponse[] = []
-    const held: ServerResponse[] = []
-    const { port } = await startListener((_request, response) => {
-      held.push(response)
-      response.on('close', () => closed.push(response))
-    })
-    const client = await connectRaw({ port })
-    await client.send(`${GET}${GET}${GET}${more}`)
-    await until(() => held.length === 3)
-    held[2]?.end('handed over before its turn')
-    client.reset()
-    await until(() => closed.length >= 3)
-    expect(closed).toEqual(held)
-    expect(held.every(({ destroyed }) => destroyed)).toBe(true)
-  },
-)
-
 test('Upgrade is ignored; the answer closes, for what came behind the request is lost', async () => {
   const urls: string[] = []
   const { port } = await startListener((request, response) => {
