@@ -1,5 +1,5 @@
-// One cycle: every figure of every proxy once, each measured in a process started for it. What is compared is measured
-// close together in time: all proxies' small requests, then all proxies' HTTPS, then the cold starts.
+// One cycle: every figure of every proxy, in processes started for it. The proxies of a group run side by side and are
+// measured in turns, so that what else the machine does meets them all alike: idle, they take no time from each other.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bigBodies, closedLoop, fixedRate, REQUESTS, warmUp } from './load.mjs'
 import { firstAnswer, freePort, peakMb, rssMb, start } from './process.mjs'
@@ -50,107 +50,140 @@ const logIn = async (to, { user, passwd }) => {
 /** What is compiled while it runs gets the time for that. */
 const settle = (name, load) => (SUBJECTS[name].compiled ? undefined : warmUp(load))
 
-const small = async (bench, name, note) => {
-  const { plan, wants } = bench
-  const started = await launch(bench, name, bench.upstream.url)
-  const { running } = started
-  const loop = (connections, seconds, request = REQUESTS.small) =>
-    closedLoop({ ...started, connections, seconds, request })
-  try {
-    await sleep(plan.settleMs)
-    note('rssIdle', rssMb(running))
-    await settle(name, {
-      ...started,
-      connections: 64,
-      seconds: plan.warmSeconds,
-      request: REQUESTS.small,
-    })
-    for (const connections of plan.connections) {
-      const { cpuUs, perSecond, rss } = await loop(connections, plan.seconds)
-      note(`cpu${connections}`, cpuUs)
-      note(`perSecond${connections}`, perSecond)
-      note(`rss${connections}`, rss)
-    }
-    if (wants('rate', name)) {
-      const { p50, p99, lateP99 } = await fixedRate({
-        ...started,
-        rate: RATE,
-        seconds: plan.rateSeconds,
-      })
-      note('p50', p50)
-      note('p99', p99)
-      note('late', lateP99)
-    }
-    note('peakSmall', peakMb(running))
-    if (wants('bodies', name)) {
-      for (const direction of ['down', 'up']) {
-        await bigBodies({ ...started, direction, count: 1 })
-        const { cpuMsPerMb, mbPerSecond, peak } = await bigBodies({
-          ...started,
-          direction,
-          count: plan.bodies,
-        })
-        note(`${direction}Cpu`, cpuMsPerMb)
-        note(`${direction}Speed`, mbPerSecond)
-        note(`${direction}Peak`, peak)
+/**
+ * The proxies of a group, once they have answered. `each` measures one after the other, `turns` times round; one that
+ * fails is out for the rest of the cycle.
+ */
+const sideBySide = async (bench, group, upstream, attempt) => {
+  const started = new Map()
+  const each = async (measure, { turns = 1, wanted = () => true } = {}) => {
+    for (let turn = 0; turn < turns; turn += 1) {
+      for (const [name, proxy] of started) {
+        if (!wanted(name)) continue
+        const failed = await attempt(group, name, (note) => measure(proxy, note, name))
+        if (!failed) continue
+        started.delete(name)
+        await proxy.running.stop()
       }
     }
-    if (wants('medium', name))
-      note('cpuMedium', (await loop(8, plan.seconds, REQUESTS.medium)).cpuUs)
-  } finally {
-    await running.stop()
+  }
+  for (const name of bench.order.filter((subject) => bench.wants(group, subject)))
+    await attempt(group, name, async () => started.set(name, await launch(bench, name, upstream)))
+  return {
+    each,
+    stop: () => Promise.all([...started.values()].map(({ running }) => running.stop())),
   }
 }
 
-const tls = async (bench, name, note) => {
-  const { plan } = bench
-  const started = await launch(bench, name, bench.upstream.tlsUrl)
-  const load = { ...started, connections: 64, request: REQUESTS.small }
+const small = async (bench, attempt) => {
+  const { plan, wants } = bench
+  const { each, stop } = await sideBySide(bench, 'small', bench.upstream.url, attempt)
+  const request = REQUESTS.small
+  const inGroup = (group) => ({ wanted: (name) => wants(group, name) })
   try {
-    await settle(name, { ...load, seconds: plan.warmSeconds })
-    const { cpuUs, perSecond } = await closedLoop({ ...load, seconds: plan.seconds })
-    note('cpuTls', cpuUs)
-    note('perSecondTls', perSecond)
+    await sleep(plan.settleMs)
+    await each(({ running }, note) => note('rssIdle', rssMb(running)))
+    await each((proxy, _note, name) =>
+      settle(name, { ...proxy, connections: 64, seconds: plan.warmSeconds, request }),
+    )
+    for (const [connections, turns] of plan.connections) {
+      await each(
+        async (proxy, note) => {
+          const loop = { ...proxy, connections, seconds: plan.seconds, request }
+          const { cpuUs, perSecond, rss } = await closedLoop(loop)
+          note(`cpu${connections}`, cpuUs)
+          note(`perSecond${connections}`, perSecond)
+          note(`rss${connections}`, rss)
+        },
+        { turns },
+      )
+    }
+    if (wants('rate', 'direct'))
+      await attempt('rate', 'direct', (note) => paced(plan, direct(bench), note))
+    await each((proxy, note) => paced(plan, proxy, note), inGroup('rate'))
+    await each(({ running }, note) => note('peakSmall', peakMb(running)))
+    await each((proxy, note) => bodies(plan, proxy, note), inGroup('bodies'))
+    await each(async (proxy, note) => {
+      const loop = { ...proxy, connections: 8, seconds: plan.seconds, request: REQUESTS.medium }
+      note('cpuMedium', (await closedLoop(loop)).cpuUs)
+    }, inGroup('medium'))
   } finally {
-    await started.running.stop()
+    await stop()
+  }
+}
+
+/** The upstream, asked without a proxy. */
+const direct = ({ loadCore, upstream }) => ({
+  core: loadCore,
+  port: upstream.plainPort,
+  authorization: AUTHORIZED.authorization,
+})
+
+const paced = async (plan, proxy, note) => {
+  const { p50, p99, lateP99 } = await fixedRate({ ...proxy, rate: RATE, seconds: plan.rateSeconds })
+  note('p50', p50)
+  note('p99', p99)
+  note('late', lateP99)
+}
+
+const bodies = async (plan, proxy, note) => {
+  for (const direction of ['down', 'up']) {
+    await bigBodies({ ...proxy, direction, count: 1 })
+    const transfer = await bigBodies({ ...proxy, direction, count: plan.bodies })
+    note(`${direction}Cpu`, transfer.cpuMsPerMb)
+    note(`${direction}Speed`, transfer.mbPerSecond)
+    note(`${direction}Peak`, transfer.peak)
+  }
+}
+
+const tls = async (bench, attempt) => {
+  const { plan } = bench
+  const { each, stop } = await sideBySide(bench, 'tls', bench.upstream.tlsUrl, attempt)
+  const load = { connections: 64, request: REQUESTS.small }
+  try {
+    await each((proxy, _note, name) =>
+      settle(name, { ...proxy, ...load, seconds: plan.warmSeconds }),
+    )
+    await each(
+      async (proxy, note) => {
+        const { cpuUs, perSecond } = await closedLoop({ ...proxy, ...load, seconds: plan.seconds })
+        note('cpuTls', cpuUs)
+        note('perSecondTls', perSecond)
+      },
+      { turns: plan.tlsTurns },
+    )
+  } finally {
+    await stop()
   }
 }
 
 const cold = async (bench, name, note) => {
-  for (let round = 0; round < bench.plan.coldStarts; round += 1) {
-    const { running, coldMs } = await launch(bench, name, bench.upstream.url)
-    note('cold', coldMs)
+  const { running, coldMs } = await launch(bench, name, bench.upstream.url)
+  note('cold', coldMs)
+  await running.stop()
+}
+
+const coldBare = async (bench, note) => {
+  const port = await freePort()
+  const begin = performance.now()
+  const env = { PORT: String(port), ANSWER: SMALL_ANSWER }
+  const command = [process.execPath, bare]
+  const running = start({ name: 'bare', command, env, dir: bench.dir, core: bench.proxyCore })
+  try {
+    const { ms } = await firstSmallAnswer({ running, port, begin })
+    note('cold', ms)
+  } finally {
     await running.stop()
   }
 }
 
-const coldBare = async (bench, _name, note) => {
+const coldStarts = async (bench, attempt) => {
   for (let round = 0; round < bench.plan.coldStarts; round += 1) {
-    const port = await freePort()
-    const begin = performance.now()
-    const env = { PORT: String(port), ANSWER: SMALL_ANSWER }
-    const command = [process.execPath, bare]
-    const running = start({ name: 'bare', command, env, dir: bench.dir, core: bench.proxyCore })
-    try {
-      const { ms } = await firstSmallAnswer({ running, port, begin })
-      note('cold', ms)
-    } finally {
-      await running.stop()
-    }
+    if (bench.wants('cold', 'bare'))
+      await attempt('cold', 'bare node:http', (note) => coldBare(bench, note))
+    for (const name of bench.order)
+      if (bench.wants('cold', name)) await attempt('cold', name, (note) => cold(bench, name, note))
   }
-}
-
-const direct = async (bench, _name, note) => {
-  const { authorization } = AUTHORIZED
-  const target = { core: bench.loadCore, port: bench.upstream.plainPort, authorization }
-  const { p50, p99, lateP99 } = await fixedRate({
-    ...target,
-    rate: RATE,
-    seconds: bench.plan.rateSeconds,
-  })
-  note('p50', p50)
-  note('p99', p99)
-  note('late', lateP99)
 }
 
 /** A different order in each cycle, so that nobody always runs after the same neighbour. */
@@ -161,19 +194,19 @@ const rotated = (names, by) => [
 
 /** Runs one cycle; `record(subject, figure, value)` takes what is measured, `failed(subject, error)` what could not be. */
 export const cycle = async (bench, index, { record, failed, say }) => {
-  const wants = bench.wantedIn(index)
-  const attempt = async (group, measure, name) => {
+  /** True when it failed. */
+  const attempt = async (group, name, measure) => {
     say(`cycle ${index + 1}/${bench.plan.cycles} ${group}: ${name}`)
     try {
-      await measure({ ...bench, wants }, name, (figure, value) => record(name, figure, value))
+      await measure((figure, value) => record(name, figure, value))
+      return false
     } catch (error) {
       failed(`${name} (${group})`, error)
+      return true
     }
   }
-  const order = rotated(bench.subjects, index * 3)
-  if (wants('rate', 'direct')) await attempt('rate', direct, 'direct')
-  for (const name of order) if (wants('small', name)) await attempt('small', small, name)
-  for (const name of order) if (wants('tls', name)) await attempt('tls', tls, name)
-  if (wants('cold', 'bare')) await attempt('cold', coldBare, 'bare node:http')
-  for (const name of order) if (wants('cold', name)) await attempt('cold', cold, name)
+  const ordered = { ...bench, order: rotated(bench.subjects, index * 3) }
+  await small(ordered, attempt)
+  await tls(ordered, attempt)
+  await coldStarts(ordered, attempt)
 }
