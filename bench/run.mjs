@@ -17,7 +17,7 @@ const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
 // Many short turns rather than a few long ones: whatever else the machine does comes and goes by the minute. A
-// JavaScript proxy goes on being compiled, on other threads, for its first two or three seconds under load.
+// JavaScript proxy is being compiled, on other threads, for its first five or six seconds under load.
 const FULL = {
   cycles: 7,
   /** Pairs of connections and turns. */
@@ -27,7 +27,7 @@ const FULL = {
     [1, 1],
   ],
   tlsTurns: 2,
-  warmSeconds: 3,
+  warmSeconds: 6,
   seconds: 1,
   rateSeconds: 2,
   settleMs: 500,
@@ -39,7 +39,7 @@ const QUICK = {
   cycles: 1,
   connections: [[64, 2]],
   tlsTurns: 1,
-  warmSeconds: 2,
+  warmSeconds: 3,
   rateSeconds: 1,
   bodies: 3,
 }

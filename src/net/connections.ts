@@ -21,7 +21,7 @@ export interface Client {
 interface Connection extends Client {
   readonly socket: Socket
   /** In the order of their requests; more than one only when the client pipelines. */
-  open: ServerResponse[]
+  readonly open: ServerResponse[]
   /** Over the cap: its first request is answered 503. */
   readonly refused: boolean
   /** No more requests are taken from it: it closes when what is open has been answered. */
@@ -78,7 +78,7 @@ export function createConnections(options: ConnectionsOptions) {
     // RFC 9112 section 9.6: behind an answer that closes the connection nothing is served, or it would be executed
     // and its answer lost.
     if (request.socket.writableEnded || connection.open.some(closes)) connection.failed = true
-    connection.open = withOpen(connection.open, response)
+    noteOpen(connection.open, response)
     connection.received.at = options.now()
     if (connection.failed) return undefined
     if (request.headers.upgrade !== undefined) {
@@ -227,11 +227,10 @@ export function createConnections(options: ConnectionsOptions) {
   }
 }
 
-/** Closed ones go as others come, so that no listener is needed on each response. */
-function withOpen(open: ServerResponse[], response: ServerResponse): ServerResponse[] {
-  const still = open.filter(unfinished)
-  still.push(response)
-  return still
+/** Those that have ended, the first ones, go as others come, so that no listener is needed on each response. */
+function noteOpen(open: ServerResponse[], response: ServerResponse): void {
+  while (open[0]?.destroyed === true) open.shift()
+  open.push(response)
 }
 
 /** Node tells only the response whose turn it is: those behind it would wait for theirs, and for a drain, for ever. */
