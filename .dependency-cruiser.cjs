@@ -13,7 +13,7 @@ const ALLOWED = {
   config: { values: [], types: [] },
   isales: { values: ['config/secret'], types: [] },
   session: { values: ['config/secret', 'isales/protocol'], types: [] },
-  proxy: { values: [], types: ['session', 'config/secret', 'net/upstream'] },
+  proxy: { values: [], types: ['session', 'config/secret', 'net/upstream', 'net/connections'] },
   obs: { values: ['config/secret'], types: ['session', 'proxy'] },
   net: { values: ['proxy/problem', 'config/secret'], types: ['isales/client'] },
   admin: { values: ['isales/protocol', 'session/events', 'proxy/problem'], types: ['session', 'config', 'isales'] },

@@ -56,12 +56,14 @@ const apart = {
       if (namespace === 'apart') return { path, external: true }
       if (kind !== 'dynamic-import' || path === ALWAYS || pluginData === apart) return undefined
       const found = await resolve(path, { kind, resolveDir, pluginData: apart })
-      const name = `on-demand-${path
+      const chunk = `on-demand-${path
         .replace(/\.tsx?$/, '')
         .replaceAll(/^\W+|\W+$/g, '')
         .replaceAll(/\W+/g, '-')}`
-      onDemand.set(name, found.path)
-      return { path: name, namespace: 'apart' }
+      if ((onDemand.get(chunk) ?? found.path) !== found.path)
+        throw new Error(`two files would be called ${chunk}`)
+      onDemand.set(chunk, found.path)
+      return { path: chunk, namespace: 'apart' }
     })
     onLoad({ filter: /./, namespace: 'apart' }, ({ path }) => ({
       contents: `

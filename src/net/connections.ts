@@ -17,10 +17,10 @@ export interface Client {
   readonly endedAt: number | undefined
 }
 
-/** One client connection after its TLS handshake, and the exchanges on it that have not ended. */
+/** One client connection after its TLS handshake, and the exchanges on it. */
 interface Connection extends Client {
   readonly socket: Socket
-  /** In the order of their requests; more than one only when the client pipelines. */
+  /** In the order of their requests; those that have ended stay until somebody looks. */
   readonly open: ServerResponse[]
   /** Over the cap: its first request is answered 503. */
   readonly refused: boolean
@@ -57,8 +57,8 @@ export function createConnections(options: ConnectionsOptions) {
       refused,
       failed: false,
       endedAt: undefined,
-      received: { bytes: 0, at: 0 },
-      sent: { bytes: 0, at: 0 },
+      received: { bytes: 0, at: options.now() },
+      sent: { bytes: 0, at: options.now() },
     }
     connections.set(socket, connection)
     socket.once('end', () => {
@@ -152,6 +152,7 @@ export function createConnections(options: ConnectionsOptions) {
     for (const connection of connections.values()) {
       if (takesNothing(connection)) connection.socket.destroy()
       else sweepBody(connection)
+      letGo(connection)
     }
   }
 
@@ -220,17 +221,21 @@ export function createConnections(options: ConnectionsOptions) {
     admit,
     fail,
     takeOver,
-    answer,
     sweep,
     retire,
     drain,
   }
 }
 
-/** Those that have ended, the first ones, go as others come, so that no listener is needed on each response. */
+/** Closed ones go as others come, so that no listener is needed on each response. */
 function noteOpen(open: ServerResponse[], response: ServerResponse): void {
   while (open[0]?.destroyed === true) open.shift()
   open.push(response)
+}
+
+/** Nor does a connection that idles keep its last request and all that was kept of it. */
+function letGo({ open }: Connection): void {
+  while (open[0]?.destroyed === true && open[0].req.complete) open.shift()
 }
 
 /** Node tells only the response whose turn it is: those behind it would wait for theirs, and for a drain, for ever. */

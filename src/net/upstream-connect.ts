@@ -92,8 +92,17 @@ export function createConnect({ tls, timeout, egress }: ConnectOptions): Connect
     else if (openTunnel === undefined) use(secure({ host }), 'secureConnect')
     else {
       opening = openTunnel(`${hostname}:${port}`, (outcome) => {
-        if (outcome instanceof Error) settle(outcome)
-        else use(secure({ socket: outcome }), 'secureConnect')
+        if (outcome instanceof Error) {
+          settle(outcome)
+          return
+        }
+        try {
+          use(secure({ socket: outcome }), 'secureConnect')
+        } catch (error) {
+          // Behind the tunnel no caller is left who would notice.
+          outcome.destroy()
+          settle(error as Error)
+        }
       })
     }
 

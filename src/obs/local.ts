@@ -39,7 +39,8 @@ function plainest(path: string): string {
     if (name === '..') segments.pop()
     else if (name !== '' && name !== '.') segments.push(name)
   }
-  return segments.join('/').replace(/\.[^/]*$/, '')
+  const last = segments.pop() ?? ''
+  return [...segments, last.replace(/\..*$/s, '')].join('/')
 }
 
 function decode(text: string): string {

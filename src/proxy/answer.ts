@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Client } from '../net/connections.ts'
 import type { FieldLines } from './headers.ts'
 import { PROBLEMS, problemBody, problemFields, type ProblemCode } from './problem.ts'
 
@@ -7,12 +8,6 @@ export interface Answering {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
-}
-
-/** What the listener knows of the one who sent a request. */
-export interface Client {
-  /** When it closed its side of the connection; undefined: it has not. */
-  readonly endedAt: number | undefined
 }
 
 /** The head of an answer as the client is to get it. */
@@ -39,6 +34,11 @@ export function relayWhole({ request, response }: Answering, head: AnswerHead, b
   closeIfUnread(request, response)
   response.writeHead(head.status, reasonBytes(head), head.fields as string[])
   response.end(body)
+}
+
+/** RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP. */
+export function isInterim(status: number): boolean {
+  return status >= 100 && status < 200 && status !== 101
 }
 
 /**
@@ -81,10 +81,10 @@ export function cutAnswer({ request, response }: Answering): void {
 
 /**
  * True when nobody waits for the answer any more: the client ended its side of the connection, and not at once, as one
- * does that only says in this way that its request is whole. `startedAt` is when the request came; monotonic milliseconds.
+ * does that only says in this way that its request is whole. `wholeAt` is when it was; monotonic milliseconds.
  */
-export function hasGivenUp({ endedAt }: Client, startedAt: number): boolean {
-  return endedAt !== undefined && endedAt - startedAt >= HALF_CLOSE
+export function hasGivenUp({ endedAt }: Client, wholeAt: number): boolean {
+  return endedAt !== undefined && endedAt - wholeAt >= HALF_CLOSE
 }
 
 /** RFC 9110 section 6.4.1. */

@@ -19,10 +19,20 @@ const PAUSE = 50
 
 /** What became of the attempts to send one request, and what may be said and done because of it. */
 export class Attempts {
-  /** True when bytes may have reached iSales and it has not said that they were in vain. */
-  written = false
+  /** Bytes may have reached iSales and it has not said that they were in vain. */
+  #written = false
   #unwritten = 0
   #lost = 0
+
+  /** The latest one is about to be written. */
+  begun(): void {
+    this.#written = true
+  }
+
+  /** iSales refused the latest one; one that was lost before it may have been executed all the same. */
+  rejected(): void {
+    this.#written = this.#lost > 0
+  }
 
   /**
    * One failed with no answer.
@@ -41,7 +51,7 @@ export class Attempts {
     const written = phase === 'sent'
     const [unwritten, lost] = [this.#unwritten, this.#lost]
     if (!mayResend({ ...attempt, written, unwritten, lost }))
-      return codeOfFailure(attempt.failure, this.written)
+      return codeOfFailure(attempt.failure, this.#written)
     if (written) this.#lost += 1
     else this.#unwritten += 1
     return PAUSE * (unwritten + lost + 1)
@@ -49,14 +59,14 @@ export class Attempts {
 
   /** What is told where `code` would be, if nothing had been written. */
   codeOnceWritten(code: ProblemCode): ProblemCode {
-    return this.written ? 'upstream-broken' : code
+    return this.#written ? 'upstream-broken' : code
   }
 
   /** Undefined: nothing is to be said, and the request goes on. */
   codeOfDeadline(phase: Phase): ProblemCode | undefined {
     const code = EXPIRED[phase]
     if (code === undefined) return undefined
-    if (this.written) return EXPIRED.sent
+    if (this.#written) return EXPIRED.sent
     return phase === 'connecting' && this.#unwritten > 0 ? 'upstream-unreachable' : code
   }
 }

@@ -1,13 +1,7 @@
 import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../net/upstream.ts'
 import type { Session } from '../session/session.ts'
 import { Abandoned } from './abandoned.ts'
-import {
-  cutAnswer,
-  hasGivenUp,
-  relayInformational,
-  writeProblem,
-  type AnswerHead,
-} from './answer.ts'
+import { cutAnswer, hasGivenUp, isInterim, relayInformational, writeProblem } from './answer.ts'
 import { Attempts, type Phase } from './attempts.ts'
 import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
 import type { Call, ForwardOptions, ReplayOutcome } from './call.ts'
@@ -33,6 +27,8 @@ class Forwarding implements UpstreamHandler, Expiring {
   readonly #options: ForwardOptions
   readonly #call: Call
   readonly #startedAt: number
+  /** When it was there to its end; of a stream, when it began. */
+  #wholeAt: number
   #phase: Phase = 'reading'
   /** Kept for a replay: a Buffer, null for no body, undefined for a stream that is not (yet) kept whole. */
   #body: Buffer | null | undefined
@@ -53,6 +49,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     this.#options = options
     this.#call = call
     this.#startedAt = options.clock.now()
+    this.#wholeAt = this.#startedAt
   }
 
   begin(): void {
@@ -67,6 +64,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     else if (framing === 'chunked' || framing > this.#options.replayBodySize) this.#send()
     else {
       readWhole(request, framing, (body) => {
+        this.#wholeAt = this.#options.clock.now()
         this.#bodyRead(body)
       })
     }
@@ -111,7 +109,7 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   onRequestStart(controller: UpstreamController): void {
     // Nobody would read the answer to what is about to be executed.
-    if (hasGivenUp(this.#call.client, this.#startedAt)) {
+    if (hasGivenUp(this.#call.client, this.#wholeAt)) {
       this.#call.response.destroy()
       this.#clientClosed()
     }
@@ -119,7 +117,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
     this.#checkSession()
     this.#phase = 'sent'
-    this.#attempts.written = true
+    this.#attempts.begun()
     this.#controller = controller
     if (this.#call.admitted.framing === 'chunked' && this.#body === undefined) this.#keepStream()
   }
@@ -130,7 +128,8 @@ class Forwarding implements UpstreamHandler, Expiring {
     const head = { status, reason }
     const answer = answerOf(controller, head, this.#call.requestId, this.#session)
     if (status < 200) {
-      this.#relayInformational(controller, answer)
+      if (isInterim(status)) relayInformational(this.#call, answer)
+      else controller.abort(new Error('no final answer'))
       return
     }
     this.#upstreamMs = clock.now() - this.#sentAt
@@ -217,8 +216,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     }
     this.#body = kept
     this.#replay = 'open'
-    // Rejected is not executed.
-    this.#attempts.written = false
+    this.#attempts.rejected()
     this.#call.span?.replayed()
     if (this.#controller !== undefined) this.#abandoned = new Abandoned(this.#controller)
     this.#controller = undefined
@@ -261,12 +259,6 @@ class Forwarding implements UpstreamHandler, Expiring {
   }
 
   // What the client gets.
-
-  #relayInformational(controller: UpstreamController, head: AnswerHead): void {
-    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows would not be HTTP.
-    if (head.status < 100 || head.status === 101) controller.abort(new Error('no final answer'))
-    else relayInformational(this.#call, head)
-  }
 
   /** True when the body is to follow. */
   #startRelay(relay: Relay): boolean {

@@ -1,5 +1,6 @@
 import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
-import { writeProblem, type Client } from './answer.ts'
+import type { Client } from '../net/connections.ts'
+import { writeProblem } from './answer.ts'
 import type { Forward } from './forward.ts'
 import { judgeRequest, type Admitted, type Framing, type IntakeRules } from './intake.ts'
 import type { ProblemCode } from './problem.ts'

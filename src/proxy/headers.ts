@@ -199,7 +199,10 @@ function nominatedBy(lines: FieldLines): ReadonlySet<string> | undefined {
  * parser does not see the framing behind one, so that nothing here may see it either.
  */
 function textOf(bytes: Uint8Array): string {
+  let end = bytes.length
+  while (bytes[end - 1] === SPACE) end -= 1
   // Node's Buffer; a pure file names no module, and undici hands out nothing else.
-  const text = (bytes as Uint8Array & { latin1Slice(): string }).latin1Slice()
-  return bytes[bytes.length - 1] === SPACE ? text.replace(/ +$/, '') : text
+  return (bytes as Latin1Bytes).latin1Slice(0, end)
 }
+
+type Latin1Bytes = Uint8Array & { latin1Slice(start: number, end: number): string }

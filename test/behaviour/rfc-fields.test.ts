@@ -71,8 +71,10 @@ describe('whatever field lines a client sends', () => {
         expect(named(got, 'authorization').map(([, text]) => text)).toEqual([TOKEN])
         expect(named(got, 'authentication')).toEqual([])
         const gone = new Set([...ENDS_HERE, ...nominated(fields)])
-        for (const field of MADE_ANEW) gone.delete(field)
-        for (const [field] of got) expect(gone).not.toContain(field.toLowerCase())
+        for (const [field] of got) {
+          const lower = field.toLowerCase()
+          expect(gone.has(lower) && !MADE_ANEW.includes(lower)).toBe(false)
+        }
         for (const field of [...MADE_ANEW, ...CREDENTIALS]) if (field !== 'via') gone.add(field)
         const kept = fields.filter(
           ([field]) => !gone.has(field.toLowerCase()) && !gone.has(likeHyphen(field)),
@@ -88,7 +90,8 @@ describe('whatever field lines a client sends', () => {
     await fc.assert(
       fc.asyncProperty(message, fc.array(anyLine, { maxLength: 12 }), async (sent, fields) => {
         const { status, forwarded } = await send(sent, fields)
-        expect([200, 204, 400, 403, 417, 501]).toContain(status)
+        // The last two: a body was announced that does not come.
+        expect([200, 204, 400, 403, 417, 501, 408, 504]).toContain(status)
         expect(forwarded.length).toBe(status === 200 ? 1 : 0)
         for (const request of forwarded) {
           expect(named(request.fields, 'authorization').map(([, text]) => text)).toEqual([TOKEN])

@@ -1,8 +1,6 @@
-import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { until } from '../support/until.ts'
-import { answersOf, answerOk, GET, startListener } from './support.ts'
+import { answersOf, answerOk, leaveThree, GET, startListener } from './support.ts'
 
 test('CONNECT is refused and the connection closed', async () => {
   const { port, problems } = await startListener(answerOk)
@@ -30,25 +28,8 @@ test('CONNECT behind a request leaves the answer in flight whole, however large'
   ])
 })
 
-test.each([
-  ['nothing more', ''],
-  ['a CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'],
-])(
-  'a client that sends %s and leaves is noticed by each of its requests, once',
-  async (_, more) => {
-    const closed: ServerResponse[] = []
-    const held: ServerResponse[] = []
-    const { port } = await startListener((_request, response) => {
-      held.push(response)
-      response.on('close', () => closed.push(response))
-    })
-    const client = await connectRaw({ port })
-    await client.send(`${GET}${GET}${GET}${more}`)
-    await until(() => held.length === 3)
-    held[2]?.end('handed over before its turn')
-    client.reset()
-    await until(() => closed.length >= 3)
-    expect(closed).toEqual(held)
-    expect(held.every(({ destroyed }) => destroyed)).toBe(true)
-  },
-)
+test('a client that sends a CONNECT and leaves is noticed by each of its requests, once', async () => {
+  const { held, closed } = await leaveThree('CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n')
+  expect(closed).toEqual(held)
+  expect(held.every(({ destroyed }) => destroyed)).toBe(true)
+})

@@ -2,7 +2,16 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { answersOf, leftOf, answerOk, GET, LIMITS, POST, startListener } from './support.ts'
+import {
+  answersOf,
+  leftOf,
+  answerOk,
+  leaveThree,
+  GET,
+  LIMITS,
+  POST,
+  startListener,
+} from './support.ts'
 
 const HOST = '127.0.0.1'
 
@@ -254,4 +263,10 @@ test('a port that is taken is a fault with a plain sentence', async () => {
   await expect(startListener(answerOk, { address })).rejects.toThrow(
     `cannot listen on 127.0.0.1:${port}: in use by another process`,
   )
+})
+
+test('a client that leaves is noticed by each of its requests, once', async () => {
+  const { held, closed } = await leaveThree()
+  expect(closed).toEqual(held)
+  expect(held.every(({ destroyed }) => destroyed)).toBe(true)
 })

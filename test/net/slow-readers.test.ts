@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/net/listener.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -51,9 +50,14 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
   async function asking(
     bodyIdleTimeout: number,
     onRequest: ListenerOptions['onRequest'],
+    now?: () => number,
   ): Promise<{ client: RawClient; connections: () => number }> {
     const limits = { ...LIMITS, bodyIdleTimeout }
-    const { port, listener } = await startListener(onRequest, { ...options, limits })
+    const { port, listener } = await startListener(onRequest, {
+      ...options,
+      limits,
+      ...(now === undefined ? {} : { now }),
+    })
     const client = await connectRaw({ ...target, port })
     client.pause()
     await client.send(GET)
@@ -72,15 +76,34 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
   })
 
   test('that takes some of it now and then gets it whole', async () => {
-    const { client } = await asking(500, inPieces)
+    const limit = 500
+    const watch = { time: 0, looks: 0 }
+    const { client } = await asking(limit, inPieces, () => {
+      watch.looks += 1
+      return watch.time
+    })
     for (let turn = 1; turn <= 6; turn += 1) {
-      await delay(200)
       client.resume()
       await until(() => client.received() >= turn * 4 * MIB)
       client.pause()
+      watch.time += limit * 0.8
+      const { looks } = watch
+      await until(() => watch.looks > looks)
     }
     client.resume()
     expect((await client.read()).body).toHaveLength(SIZE)
+    client.destroy()
+  })
+
+  test('that comes to a process which is older than the limit has its time, too', async () => {
+    const watch = { looks: 0 }
+    const { client, connections } = await asking(1000, whole, () => {
+      watch.looks += 1
+      return 1e6
+    })
+    const { looks } = watch
+    await until(() => watch.looks > looks + 1)
+    expect(connections()).toBe(1)
     client.destroy()
   })
 

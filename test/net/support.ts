@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach } from 'vitest'
 import type { ProblemCode } from '../../src/proxy/problem.ts'
 import { createListener } from '../../src/net/listener.ts'
-import type { RawClient, RawResponse } from '../support/raw-client.ts'
+import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { Listener, ListenerLimits, ListenerOptions } from '../../src/net/listener.ts'
 
 export const LIMITS: ListenerLimits = {
@@ -60,4 +61,23 @@ export async function answersOf(client: RawClient): Promise<RawResponse[]> {
 /** What came until the connection ended, when it was not an answer. */
 export async function leftOf(client: RawClient): Promise<string> {
   return (await client.closed()).left.toString('latin1')
+}
+
+/** Three requests and then `more`, none of them answered, and a client that leaves: who was held, and who was told. */
+export async function leaveThree(more = '') {
+  const closed: ServerResponse[] = []
+  const held: ServerResponse[] = []
+  const { port, listener } = await startListener((_request, response) => {
+    held.push(response)
+    response.on('close', () => closed.push(response))
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${GET}${GET}${GET}${more}`)
+  await until(() => held.length === 3)
+  held[2]?.end('handed over before its turn')
+  client.reset()
+  await until(() => listener.connections() === 0 && closed.length >= 3)
+  // One that came twice would come a turn later.
+  await new Promise(setImmediate)
+  return { held, closed }
 }

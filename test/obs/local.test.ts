@@ -53,3 +53,9 @@ test.each([
 test('a path with more encoded ends than any of iSales has is answered here, at once', () => {
   expect(isLocal(`/rest/v1/business/${'%3F'.repeat(5000)}`)).toBe(true)
 })
+
+test('a long path is judged in time that grows with its length, whatever it holds', () => {
+  const path = `/rest/v1${'/.a.a'.repeat(10)}/${'.a'.repeat(7500)}/x${'%3Fa'.repeat(7)}`
+  // In quadratic time it would be past the limit of a test.
+  for (let n = 0; n < 100; n += 1) expect(isLocal(path)).toBe(false)
+})

@@ -36,6 +36,23 @@ describe('a connection that cannot be opened', () => {
   })
 })
 
+describe('a GET that was lost, sent again and rejected then', () => {
+  it('may have been executed at first, whatever comes of it', async () => {
+    const { client, clock, attempt } = await scene({
+      newer: Promise.resolve({ unavailable: 'no-token', retryAfter: 1000 }),
+    })
+    await client.send(GET)
+    const first = await attempt(1)
+    first.start()
+    first.fail('cut')
+    await clock.advance(100)
+    const second = await attempt(2)
+    second.start()
+    second.head(401)
+    expect(JSON.parse((await client.read()).text)).toMatchObject({ sent: 'unknown' })
+  })
+})
+
 describe('the deadline', () => {
   it.each([
     ['before a connection was tried', 0, 'out-of-time', 503],
