@@ -1,5 +1,6 @@
-// One cycle: every figure of every proxy, in processes started for it. The proxies of a group run side by side and are
-// measured in turns, so that what else the machine does meets them all alike: idle, they take no time from each other.
+// One cycle: every figure of every proxy, in processes started for it. A few proxies run side by side and are measured in
+// turns, so that what else the machine does meets them all alike. Only a few: V8 makes an idle process small again, and
+// one that has waited for ten seconds pays for that in its next.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bigBodies, closedLoop, fixedRate, REQUESTS, warmUp } from './load.mjs'
 import { firstAnswer, freePort, peakMb, rssMb, start } from './process.mjs'
@@ -75,6 +76,14 @@ const sideBySide = async (bench, group, upstream, attempt) => {
   }
 }
 
+const COMPANY = 5
+
+/** What belongs together is next to each other in SUBJECTS; within a company the order rotates. */
+const companies = (names, by) =>
+  Array.from({ length: Math.ceil(names.length / COMPANY) }, (_, index) =>
+    rotated(names.slice(index * COMPANY, (index + 1) * COMPANY), by),
+  )
+
 const small = async (bench, attempt) => {
   const { plan, wants } = bench
   const { each, stop } = await sideBySide(bench, 'small', bench.upstream.url, attempt)
@@ -98,8 +107,6 @@ const small = async (bench, attempt) => {
         { turns },
       )
     }
-    if (wants('rate', 'direct'))
-      await attempt('rate', 'direct', (note) => paced(plan, direct(bench), note))
     await each((proxy, note) => paced(plan, proxy, note), inGroup('rate'))
     await each(({ running }, note) => note('peakSmall', peakMb(running)))
     await each((proxy, note) => bodies(plan, proxy, note), inGroup('bodies'))
@@ -205,8 +212,11 @@ export const cycle = async (bench, index, { record, failed, say }) => {
       return true
     }
   }
-  const ordered = { ...bench, order: rotated(bench.subjects, index * 3) }
-  await small(ordered, attempt)
-  await tls(ordered, attempt)
-  await coldStarts(ordered, attempt)
+  if (bench.wants('rate', 'direct'))
+    await attempt('rate', 'direct', (note) => paced(bench.plan, direct(bench), note))
+  for (const order of companies(bench.subjects, index)) {
+    await small({ ...bench, order }, attempt)
+    await tls({ ...bench, order }, attempt)
+  }
+  await coldStarts({ ...bench, order: bench.subjects }, attempt)
 }

@@ -51,13 +51,8 @@ const LOGIN = { user: 'cti-obs', passwd: 'bench-obs-password' }
 export const SUBJECTS = {
   'this proxy': own(),
   'this proxy, access log': own({ ACCESS_LOG: 'full' }),
-  'this proxy, tickets': {
-    ...own({ OBS_LOGIN: 'require', OBS_USER: LOGIN.user, OBS_PASSWORD: LOGIN.passwd }),
-    login: LOGIN,
-  },
   floor: node('floor.mjs'),
   nginx: native('nginx', nginxConfig, (file) => ['nginx', '-e', 'stderr', '-c', file]),
-  haproxy: native('haproxy', haproxyConfig, (file) => ['haproxy', '-db', '-f', file]),
   caddy: native('caddy', caddyConfig, (file) => [
     'caddy',
     'run',
@@ -68,6 +63,11 @@ export const SUBJECTS = {
   ]),
   '@fastify/http-proxy': node('peers/fastify.mjs'),
   'http-proxy': node('peers/http-proxy.mjs'),
+  haproxy: native('haproxy', haproxyConfig, (file) => ['haproxy', '-db', '-f', file]),
+  'this proxy, tickets': {
+    ...own({ OBS_LOGIN: 'require', OBS_USER: LOGIN.user, OBS_PASSWORD: LOGIN.passwd }),
+    login: LOGIN,
+  },
   'http-proxy-middleware': node('peers/http-proxy-middleware.mjs'),
   'fast-proxy': node('peers/fast-proxy.mjs'),
   'hono/proxy': node('peers/hono.mjs'),

@@ -102,6 +102,8 @@ export function createListener(options: ListenerOptions): Listener {
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', connections.add)
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
+    if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
     const client = connections.admit(request, response)
     if (client !== undefined) onRequest(request, response, client)
   }

@@ -288,3 +288,13 @@ describe('the framing of an answer is rebuilt', () => {
     client.destroy()
   })
 })
+
+describe('a client of HTTP/1.0 that says that it takes chunks', () => {
+  it('gets none', async () => {
+    const stand = await openStand({
+      answer: () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+    })
+    const answer = await stand.exchange(`GET ${PATH} HTTP/1.0\r\nTE: chunked\r\n\r\n`)
+    expect(answer).toMatchObject({ status: 200, text: 'ok', framing: 'close' })
+  })
+})
