@@ -78,7 +78,8 @@ export function createConnections(options: ConnectionsOptions) {
     // RFC 9112 section 9.6: behind an answer that closes the connection nothing is served, or it would be executed
     // and its answer lost.
     if (request.socket.writableEnded || connection.open.some(closes)) connection.failed = true
-    noteOpen(connection.open, response)
+    letGo(connection)
+    connection.open.push(response)
     connection.received.at = options.now()
     if (connection.failed) return undefined
     if (request.headers.upgrade !== undefined) {
@@ -227,13 +228,10 @@ export function createConnections(options: ConnectionsOptions) {
   }
 }
 
-/** Closed ones go as others come, so that no listener is needed on each response. */
-function noteOpen(open: ServerResponse[], response: ServerResponse): void {
-  while (open[0]?.destroyed === true) open.shift()
-  open.push(response)
-}
-
-/** Nor does a connection that idles keep its last request and all that was kept of it. */
+/**
+ * Closed ones go as others come, so that no listener is needed on each response, and at each sweep: a connection that idles
+ * does not keep its last request and all that was kept of it.
+ */
 function letGo({ open }: Connection): void {
   while (open[0]?.destroyed === true && open[0].req.complete) open.shift()
 }

@@ -2,7 +2,7 @@ import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Client } from '../net/connections.ts'
 import { writeProblem } from './answer.ts'
 import type { Forward } from './forward.ts'
-import { judgeRequest, type Admitted, type Framing, type IntakeRules } from './intake.ts'
+import { judgeRequest, pathOf, type Admitted, type Framing, type IntakeRules } from './intake.ts'
 import type { ProblemCode } from './problem.ts'
 
 /** Asks for the client's ticket, where one is demanded. */
@@ -97,9 +97,4 @@ export function createFront(options: FrontOptions): Front {
 /** RFC 9110 section 7.6.2: at 0 we are the last recipient; `OPTIONS *` asks about this server itself. */
 function answersOptions(admitted: Admitted): boolean {
   return admitted.maxForwards === 0 || admitted.target === '*'
-}
-
-function pathOf(target: string): string {
-  const query = target.indexOf('?')
-  return query === -1 ? target : target.slice(0, query)
 }

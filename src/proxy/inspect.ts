@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import type { Call } from './call.ts'
 import { fieldValue, type FieldLines } from './headers.ts'
+import { pathOf } from './intake.ts'
 
 /** An answer that was held back whole. */
 export interface HeldAnswer {
@@ -102,9 +103,4 @@ function decode(body: Buffer, coding = 'identity'): Buffer | undefined {
 /** RFC 1950 section 2.2: method 8, and a check that makes the pair a multiple of 31. */
 function hasZlibHeader(body: Buffer): boolean {
   return body.length > 1 && ((body[0] ?? 0) & 15) === 8 && body.readUInt16BE(0) % 31 === 0
-}
-
-function pathOf(target: string): string {
-  const query = target.indexOf('?')
-  return query === -1 ? target : target.slice(0, query)
 }

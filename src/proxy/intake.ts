@@ -213,10 +213,15 @@ function absoluteForm(target: string, method: string): AbsoluteForm | undefined 
 /** Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. */
 function allowed(target: string, prefixes: readonly string[]): boolean {
   if (prefixes.includes('/')) return true
-  const query = target.indexOf('?')
-  const path = query === -1 ? target : target.slice(0, query)
+  const path = pathOf(target)
   if (AMBIGUOUS_PATH.test(path)) return false
   return prefixes.some((prefix) => path.startsWith(prefix))
+}
+
+/** An origin-form target without its query. */
+export function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
 }
 
 /** The port is not judged: between the client and us it may be mapped to another. */
