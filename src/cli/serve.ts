@@ -3,6 +3,7 @@ import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log/logger.ts'
 import { ListenError } from '../net/address.ts'
+import { keepTickShape } from '../net/tick-shape.ts'
 import { effectiveSettings } from '../operator-view.ts'
 import { loadTracing } from '../tracing/tracing.ts'
 import { EXIT } from './exit-codes.ts'
@@ -28,6 +29,7 @@ export const run: Run = async (_, io) => {
     logger.flush()
   }
   io.onFatal(fatal)
+  void keepTickShape()
   logger.log('starting', { version: BUILD_VERSION })
   for (const { setting, problem, remedy } of warnings) {
     logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })

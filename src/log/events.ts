@@ -144,4 +144,5 @@ export const LOG_EVENTS = {
   },
 } as const satisfies Record<string, LogEventKind>
 
-export type LogEventName = keyof typeof LOG_EVENTS
+/** All but that of a request, whose line is made in a way of its own. */
+export type LogEventName = Exclude<keyof typeof LOG_EVENTS, 'access'>

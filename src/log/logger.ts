@@ -22,9 +22,22 @@ export interface LoggerOptions {
   readonly now?: () => number
 }
 
+export interface Access {
+  readonly method: string
+  /** The request target; the query is cut off here. */
+  readonly target: string
+  readonly status: number
+  readonly durationMs: number
+  readonly requestId: string
+  /** The problem code, when the proxy itself answered with an error. */
+  readonly code?: string | undefined
+}
+
 export interface Logger {
   /** Writes one line, at the event's own level unless another is given. Never throws, never waits. */
   readonly log: (event: LogEventName, fields?: LogFields, level?: LogLevel) => void
+  /** Writes the line of a request, which may wait for others. */
+  readonly logAccess: (access: Access) => void
   /** Writes out what is still in memory; for the end of the process. */
   readonly flush: () => void
 }
@@ -44,11 +57,17 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
     sink.stream,
   )
 
+  const accesses = logger.child({ event: 'access' })
+  const { level: accessLevel, text: accessText } = LOG_EVENTS.access
+
   return {
     log(event, fields = {}, level = LOG_EVENTS[event].level) {
       if (!logger.isLevelEnabled(level)) return
       logger[level](lineOf(event, fields), LOG_EVENTS[event].text)
-      if (event !== 'access') sink.release()
+      sink.release()
+    },
+    logAccess(access) {
+      accesses[accessLevel](accessFields(access), accessText)
     },
     flush: sink.flush,
   }
@@ -119,38 +138,32 @@ function thrownAt(error: Error): string | undefined {
   return printable(frame.trim().replace(/^at /, ''))
 }
 
-export interface Access {
-  readonly method: string
-  /** The request target; the query is cut off here. */
-  readonly target: string
-  readonly status: number
-  readonly durationMs: number
-  readonly requestId: string
-  /** The problem code, when the proxy itself answered with an error. */
-  readonly code?: string | undefined
-}
-
 /**
  * @param share 0: no access log, and `undefined` is returned so that the request path can leave it out; 1: every request;
  *   between: that share of them, taken at random.
  */
 export function createAccessLog(
-  logger: Pick<Logger, 'log'>,
+  { logAccess }: Pick<Logger, 'logAccess'>,
   share: number,
   random: () => number = Math.random,
 ): ((access: Access) => void) | undefined {
   if (share <= 0) return undefined
-  return ({ method, target, status, durationMs, requestId, code }) => {
-    if (share < 1 && random() >= share) return
-    const rounded = Math.round(durationMs * 10) / 10
-    logger.log('access', {
-      method,
-      path: pathOf(target),
-      status,
-      durationMs: rounded,
-      requestId,
-      code,
-    })
+  if (share >= 1) return logAccess
+  return (access) => {
+    if (random() < share) logAccess(access)
+  }
+}
+
+/** Written out, not put together as other lines are: that would take half of what the line takes. */
+export function accessFields(access: Access): LogFields {
+  const { method, target, status, durationMs, requestId, code } = access
+  return {
+    method: printable(method),
+    path: printable(pathOf(target)),
+    status,
+    durationMs: Math.round(durationMs * 10) / 10,
+    requestId: printable(requestId),
+    code,
   }
 }
 

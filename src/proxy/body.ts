@@ -12,11 +12,12 @@ export function readWhole(
   const pieces: Buffer[] = []
   let size = 0
   const read = (): void => {
-    for (let piece = takePiece(request); piece !== null; piece = takePiece(request)) {
+    while (size < length) {
+      const piece = takePiece(request)
+      if (piece === null) return
       pieces.push(piece)
       size += piece.length
     }
-    if (size < length) return
     request.off('readable', read)
     const [first] = pieces
     done(pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, size))

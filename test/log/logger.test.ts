@@ -74,10 +74,10 @@ describe('a log line', () => {
 
   it('cuts long text, and disarms line breaks, escape sequences and bidirectional overrides', async () => {
     const { log, lines, text } = await openLog()
-    log('access', { path: `/a\u001B[2J\r\n\u009B\u2028\u202Eb${'x'.repeat(100_000)}` })
-    const path = String(lines()[0]?.['path'])
-    expect(path.startsWith('/a\uFFFD[2J\uFFFD\uFFFD\uFFFD\uFFFD\uFFFDb')).toBe(true)
-    expect(path).toHaveLength(512)
+    log('listening', { address: `/a\u001B[2J\r\n\u009B\u2028\u202Eb${'x'.repeat(100_000)}` })
+    const address = String(lines()[0]?.['address'])
+    expect(address.startsWith('/a\uFFFD[2J\uFFFD\uFFFD\uFFFD\uFFFD\uFFFDb')).toBe(true)
+    expect(address).toHaveLength(512)
     expect(text()).not.toContain('\u001B')
     expect(text().trimEnd()).not.toContain('\n')
   })
@@ -158,7 +158,7 @@ describe('the pretty format', () => {
 
   it('disarms escape sequences too', async () => {
     const { log, text } = await openLog({ format: 'pretty' })
-    log('access', { path: '/\u001B]0;owned\u0007' })
+    log('listening', { address: '/\u001B]0;owned\u0007' })
     expect(text()).toContain('/\uFFFD]0;owned\uFFFD')
   })
 })
@@ -201,6 +201,18 @@ describe('the access log', () => {
       expect(logger.lines()[0]?.['path']).not.toMatch(/passwd|\?|#/)
     },
   )
+
+  it('cuts what a client has sent, and disarms it', async () => {
+    const logger = await openLog()
+    const hostile = `\u001B[2J\u202E${'x'.repeat(1000)}`
+    createAccessLog(
+      logger,
+      1,
+    )?.({ ...access, method: hostile, target: hostile, requestId: hostile })
+    const [line] = logger.lines()
+    const disarmed = `\uFFFD[2J\uFFFD${'x'.repeat(507)}`
+    expect(line).toMatchObject({ method: disarmed, path: disarmed, requestId: disarmed })
+  })
 
   it('takes the share that is asked for', async () => {
     const logger = await openLog()

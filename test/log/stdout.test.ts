@@ -17,8 +17,9 @@ describe('stdout', () => {
         contents: `
           import { createLogger } from './src/log/logger.ts'
           const [format, count] = process.argv.slice(2)
-          const { log, flush } = await createLogger({ level: 'info', format })
-          for (let n = 0; n < Number(count); n += 1) log('access', { path: 'x'.repeat(500) })
+          const { log, logAccess, flush } = await createLogger({ level: 'info', format })
+          for (let n = 0; n < Number(count); n += 1)
+            logAccess({ method: 'POST', target: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' })
           process.on('SIGUSR2', () => log('logged-in'))
           process.stderr.write('written')
           process.stdin.on('data', () => { flush(); process.exit(0) })

@@ -1,7 +1,7 @@
 import { afterEach } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import type { LogFields } from '../../src/log/logger.ts'
+import { accessFields, type LogFields } from '../../src/log/logger.ts'
 import { call } from '../support/call.ts'
 import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
 import {
@@ -124,6 +124,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     version: 'test',
     logger: {
       log: (event, fields = {}) => log.push({ event, ...fields }),
+      logAccess: (access) => log.push({ event: 'access', ...accessFields(access) }),
       flush: () => undefined,
     },
     random: () => 0.5,

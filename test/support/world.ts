@@ -2,7 +2,7 @@ import { afterEach } from 'vitest'
 import { createApp, type App, type AppOptions } from '../../src/app.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { LOG_EVENTS, type LogLevel } from '../../src/log/events.ts'
-import type { LogFields, Logger } from '../../src/log/logger.ts'
+import { accessFields, type LogFields, type Logger } from '../../src/log/logger.ts'
 import type { SessionEvent } from '../../src/session/events.ts'
 import {
   createSimulator,
@@ -64,6 +64,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const logger: Logger = {
     log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
       lines.push({ event, level, ...fields }),
+    logAccess: (access) =>
+      lines.push({ event: 'access', level: LOG_EVENTS.access.level, ...accessFields(access) }),
     flush: () => undefined,
   }
   const app = createApp({

@@ -54,7 +54,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       config,
       version: BUILD_VERSION,
       settings: effectiveSettings(loaded),
-      logger: { log: options.onLog, flush: () => undefined },
+      logger: { log: options.onLog, logAccess: () => undefined, flush: () => undefined },
       onSessionEvent: options.onSessionEvent,
     })
     undo.push(() => app.stop())
