@@ -154,6 +154,6 @@ function cut(socket: Socket, error: NodeJS.ErrnoException): void {
   socket.destroy()
 }
 
-function portOf({ protocol, port }: Pick<Destination, 'protocol' | 'port'>): number {
+export function portOf({ protocol, port }: Pick<Destination, 'protocol' | 'port'>): number {
   return port === '' ? (DEFAULT_PORTS[protocol] ?? 0) : Number(port)
 }

@@ -1,3 +1,5 @@
+import { portOf } from './upstream-connect.ts'
+
 /** How the way out is set: `HTTPS_PROXY` and `NO_PROXY`. */
 export interface EgressSettings {
   readonly httpsProxy: string | undefined
@@ -5,14 +7,12 @@ export interface EgressSettings {
   readonly noProxy: string | undefined
 }
 
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
-
 /** The egress proxy on the way to an origin, as curl and Go would have it; undefined: straight. */
 export function egressFor(origin: string, settings: EgressSettings): URL | undefined {
   const { httpsProxy, noProxy = '' } = settings
   const url = new URL(origin)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
-  const port = url.port === '' ? DEFAULT_PORTS[url.protocol] : url.port
+  const port = portOf(url)
   const straight = noProxy
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
@@ -21,8 +21,8 @@ export function egressFor(origin: string, settings: EgressSettings): URL | undef
 }
 
 /** A name covers itself and what is under it; one with a dot before it, only what is under it. */
-function covers(entry: string, hostname: string, port: string | undefined): boolean {
+function covers(entry: string, hostname: string, port: number): boolean {
   const [, name = `[${entry}]`, only] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? []
-  if (only !== undefined && only !== port) return false
+  if (only !== undefined && Number(only) !== port) return false
   return hostname === name || hostname.endsWith(name.startsWith('.') ? name : `.${name}`)
 }

@@ -79,7 +79,8 @@ export function judgeRequest(head: IncomingHead, rules: IntakeRules): Admitted |
   if ('refused' in judged) return judged
   return {
     framing,
-    ...judged,
+    target: judged.target,
+    authority: judged.authority,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
     maxForwards: head.method === 'OPTIONS' ? seen.maxForwards : -1,

@@ -33,6 +33,19 @@ function inFlight(stand: Stand) {
 const answer = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
   request.target === PATH ? steps : answerBytes('next')
 
+/** One client waits for a slow answer on the only connection; what another one sends has to wait for that. */
+async function openQueue(pause: Step) {
+  const stand = await openStand({
+    answer: ({ body }) =>
+      body.toString() === 'first' ? [pause, answerBytes('slow')] : answerBytes('next'),
+    env: { ISALES_MAX_CONNECTIONS: '1' },
+  })
+  const first = await stand.connect()
+  await first.send(post('first'))
+  await until(() => stand.business().length === 1)
+  return { stand, first, second: await stand.connect() }
+}
+
 describe('the client resets its connection', () => {
   it('within its head', async () => {
     const stand = await openStand({ answer: answer('') })
@@ -110,22 +123,15 @@ describe('the client resets its connection', () => {
   })
 
   it('while it waits for a connection, which is not lost by it', async () => {
-    const stand = await openStand({
-      answer: answer([{ waitMs: 200 }, answerBytes('slow')]),
-      env: { ISALES_MAX_CONNECTIONS: '1' },
-    })
+    const { stand, first, second } = await openQueue({ waitMs: 200 })
     const before = stand.upstream.connections()
-    const first = await stand.connect()
-    await first.send(post('first'))
-    await until(() => stand.business().length === 1)
-    const second = await stand.connect()
     await second.send(post('second'))
     await until(async () => (await stand.metric('requests_in_flight')) === 2)
     second.reset()
     await until(inFlight(stand))
     expect(await first.read()).toMatchObject({ text: 'slow' })
     expect(await recovered(stand)).toBe('next')
-    expect(stand.upstream.connections()).toBe(before + 1)
+    expect(stand.upstream.connections()).toBe(before)
     expect(stand.business().map(({ body }) => body.toString())).toEqual(['first', ''])
     first.destroy()
   })
@@ -221,18 +227,10 @@ describe('the client closes its side', () => {
   })
 
   it('behind its request, and still gets the answer when a connection took long to come', async () => {
-    const stand = await openStand({
-      answer: ({ body }) =>
-        body.toString() === 'first' ? [{ waitMs: 700 }, answerBytes('slow')] : answerBytes('late'),
-      env: { ISALES_MAX_CONNECTIONS: '1' },
-    })
-    const first = await stand.connect()
-    await first.send(post('first'))
-    await until(() => stand.business().length === 1)
-    const second = await stand.connect()
+    const { first, second } = await openQueue({ waitMs: 700 })
     await second.send(post('second'))
     second.end()
-    expect(await second.read()).toMatchObject({ status: 200, text: 'late' })
+    expect(await second.read()).toMatchObject({ status: 200, text: 'next' })
     first.destroy()
   })
 
@@ -271,14 +269,7 @@ describe('the client closes its side', () => {
   })
 
   it('long after its request, which then is not sent any more: no connection was there', async () => {
-    const stand = await openStand({
-      answer: answer([{ waitMs: 700 }, answerBytes('slow')]),
-      env: { ISALES_MAX_CONNECTIONS: '1' },
-    })
-    const first = await stand.connect()
-    await first.send(post('first'))
-    await until(() => stand.business().length === 1)
-    const second = await stand.connect()
+    const { stand, first, second } = await openQueue({ waitMs: 700 })
     await second.send(post('second'))
     await delay(550)
     second.destroy()
