@@ -154,7 +154,7 @@ export function createAccessLog(
   }
 }
 
-/** Written out, not put together as other lines are: that would take half of what the line takes. */
+/** Written out, not put together as other lines are: that would take two fifths of what it takes to make one. */
 export function accessFields(access: Access): LogFields {
   const { method, target, status, durationMs, requestId, code } = access
   return {
