@@ -1,5 +1,6 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/secret.ts'
+import type { ProblemCode } from '../proxy/problem.ts'
 import { LOG_EVENTS, type LogEventName, type LogLevel } from './events.ts'
 import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './fields.ts'
 import { openStdout, sinkTo, type LogFormat } from './sink.ts'
@@ -30,7 +31,7 @@ export interface Access {
   readonly durationMs: number
   readonly requestId: string
   /** The problem code, when the proxy itself answered with an error. */
-  readonly code?: string | undefined
+  readonly code?: ProblemCode | undefined
 }
 
 export interface Logger {
@@ -67,6 +68,7 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
       sink.release()
     },
     logAccess(access) {
+      if (!logger.isLevelEnabled(accessLevel)) return
       accesses[accessLevel](accessFields(access), accessText)
     },
     flush: sink.flush,

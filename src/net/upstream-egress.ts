@@ -12,7 +12,7 @@ export function egressFor(origin: string, settings: EgressSettings): URL | undef
   const { httpsProxy, noProxy = '' } = settings
   const url = new URL(origin)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
-  const port = portOf(url)
+  const port = String(portOf(url))
   const straight = noProxy
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
@@ -21,8 +21,8 @@ export function egressFor(origin: string, settings: EgressSettings): URL | undef
 }
 
 /** A name covers itself and what is under it; one with a dot before it, only what is under it. */
-function covers(entry: string, hostname: string, port: number): boolean {
+function covers(entry: string, hostname: string, port: string): boolean {
   const [, name = `[${entry}]`, only] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? []
-  if (only !== undefined && Number(only) !== port) return false
+  if (only !== undefined && only !== port) return false
   return hostname === name || hostname.endsWith(name.startsWith('.') ? name : `.${name}`)
 }

@@ -205,13 +205,17 @@ describe('the access log', () => {
   it('cuts what a client has sent, and disarms it', async () => {
     const logger = await openLog()
     const hostile = `\u001B[2J\u202E${'x'.repeat(1000)}`
-    createAccessLog(
-      logger,
-      1,
-    )?.({ ...access, method: hostile, target: hostile, requestId: hostile })
+    const write = createAccessLog(logger, 1)
+    write?.({ ...access, method: hostile, target: hostile, requestId: hostile })
     const [line] = logger.lines()
     const disarmed = `\uFFFD[2J\uFFFD${'x'.repeat(507)}`
     expect(line).toMatchObject({ method: disarmed, path: disarmed, requestId: disarmed })
+  })
+
+  it('is not written below the level that is set', async () => {
+    const logger = await openLog({ level: 'warn' })
+    createAccessLog(logger, 1)?.(access)
+    expect(logger.lines()).toEqual([])
   })
 
   it('takes the share that is asked for', async () => {
