@@ -8,6 +8,7 @@ import { createConnect } from './upstream-connect.ts'
 import { egressFor } from './upstream-egress.ts'
 import { createExchange } from './upstream-exchange.ts'
 import { Pool } from './upstream-undici.ts'
+import { limitYoungGeneration } from './young-generation.ts'
 
 export type { UpstreamController, UpstreamHandler } from './upstream-attempt.ts'
 export type { UpstreamFailure } from './upstream-failure.ts'
@@ -64,9 +65,11 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   let business = open(options.tls, options.maxConnections)
   let auth = open(options.tls, AUTH_CONNECTIONS)
   const onPiece = createScavenger()
+  const onCall = limitYoungGeneration()
 
   return {
     dispatch(request, handler) {
+      onCall()
       business.dispatch(request, new Attempt(handler, onPiece))
     },
 
