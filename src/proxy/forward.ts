@@ -108,11 +108,9 @@ class Forwarding implements UpstreamHandler, Expiring {
   // What undici tells of the attempt, in the order in which it happens.
 
   onRequestStart(controller: UpstreamController): void {
-    // Nobody would read the answer to what is about to be executed.
-    if (hasGivenUp(this.#call.client, this.#wholeAt)) {
-      this.#call.response.destroy()
-      this.#clientClosed()
-    }
+    // Nobody would read the answer to what is about to be executed; one who listens all the same is told.
+    if (hasGivenUp(this.#call.client, this.#wholeAt))
+      this.#fail(this.#attempts.codeOnceWritten('out-of-time'))
     // Thrown, not aborted: an abort would cost a connection on which nothing was written yet.
     if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
     this.#checkSession()

@@ -248,25 +248,38 @@ describe('the client closes its side', () => {
     expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
   })
 
-  it('long after its request, which then is not sent any more: no token was there', async () => {
-    const login = gate()
-    const stand = await openStand({
-      answer: answer(''),
-      login: async (n) => {
-        await login.opened
-        return loginAnswer(n)
-      },
-      authenticated: false,
-    })
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await delay(550)
-    client.destroy()
-    await delay(100)
-    login.open()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
-  })
+  it.each([
+    ['its request', post('x'), ''],
+    ['the beginning of a streamed body', chunkedPost(['x']).slice(0, -5), '0\r\n\r\n'],
+  ])(
+    'long after %s, which then is not sent but told: no token was there',
+    async (_, begin, end) => {
+      const login = gate()
+      const stand = await openStand({
+        answer: answer(''),
+        login: async (n) => {
+          await login.opened
+          return loginAnswer(n)
+        },
+        authenticated: false,
+      })
+      const client = await stand.connect()
+      await client.send(begin)
+      await delay(550)
+      await client.send(end)
+      client.end()
+      await delay(100)
+      login.open()
+      const { status, text } = await client.read()
+      expect({ status, ...JSON.parse(text) }).toMatchObject({
+        status: 503,
+        code: 'out-of-time',
+        sent: 'no',
+      })
+      expect(await recovered(stand)).toBe('next')
+      expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
+    },
+  )
 
   it('long after its request, which then is not sent any more: no connection was there', async () => {
     const { stand, first, second } = await openQueue({ waitMs: 700 })

@@ -147,7 +147,7 @@ describe('a client that has closed its side when a connection comes, 600 ms late
     expect(await client.read()).toMatchObject({ status: 204 })
   })
 
-  it('has given up when it did so after 500 ms: nothing is written', async () => {
+  it('has given up when it did so after 500 ms: nothing is written, and it is told', async () => {
     const { client, clock, attempt, sender, ends } = await scene()
     await client.send(POST)
     const first = await attempt(1)
@@ -156,8 +156,11 @@ describe('a client that has closed its side when a connection comes, 600 ms late
     expect(() => {
       first.start()
     }).toThrow('before it was sent')
-    await client.closed()
-    expect(ends).toMatchObject([{ status: 0, code: undefined }])
+    expect(await client.read()).toMatchObject({
+      status: 503,
+      text: expect.stringMatching(/"out-of-time".*"sent":"no"/),
+    })
+    expect(ends).toMatchObject([{ status: 503, code: 'out-of-time' }])
   })
 })
 
