@@ -33,6 +33,17 @@ function inFlight(stand: Stand) {
 const answer = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
   request.target === PATH ? steps : answerBytes('next')
 
+/** No token comes until the test logs in. */
+async function openWithoutToken() {
+  const login = gate()
+  const stand = await openStand({
+    answer: answer(answerBytes('ok')),
+    login: (n) => login.opened.then(() => loginAnswer(n)),
+    authenticated: false,
+  })
+  return { stand, client: await stand.connect(), logIn: login.open }
+}
+
 /** One client waits for a slow answer on the only connection; what another one sends has to wait for that. */
 async function openQueue(pause: Step) {
   const stand = await openStand({
@@ -235,51 +246,43 @@ describe('the client closes its side', () => {
   })
 
   it('behind its request, and still gets the answer when a token took long to come', async () => {
-    const stand = await openStand({
-      login: async (n) => {
-        await delay(700)
-        return loginAnswer(n)
-      },
-      authenticated: false,
-    })
-    const client = await stand.connect()
+    const { client, logIn } = await openWithoutToken()
     await client.send(post('x'))
     client.end()
+    await delay(700)
+    logIn()
     expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
   })
 
   it.each([
     ['its request', post('x'), ''],
     ['the beginning of a streamed body', chunkedPost(['x']).slice(0, -5), '0\r\n\r\n'],
-  ])(
-    'long after %s, which then is not sent but told: no token was there',
-    async (_, begin, end) => {
-      const login = gate()
-      const stand = await openStand({
-        answer: answer(''),
-        login: async (n) => {
-          await login.opened
-          return loginAnswer(n)
-        },
-        authenticated: false,
-      })
-      const client = await stand.connect()
-      await client.send(begin)
-      await delay(550)
-      await client.send(end)
-      client.end()
-      await delay(100)
-      login.open()
-      const { status, text } = await client.read()
-      expect({ status, ...JSON.parse(text) }).toMatchObject({
-        status: 503,
-        code: 'out-of-time',
-        sent: 'no',
-      })
-      expect(await recovered(stand)).toBe('next')
-      expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
-    },
-  )
+  ])('long after %s, is told that it was not sent: no token was there', async (_, begin, end) => {
+    const { stand, client, logIn } = await openWithoutToken()
+    await client.send(begin)
+    await delay(550)
+    await client.send(end)
+    client.end()
+    await delay(100)
+    logIn()
+    expect(await client.read()).toMatchObject({
+      status: 503,
+      text: expect.stringMatching(/"out-of-time".*"sent":"no"/),
+    })
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
+  })
+
+  it('long after its request, which then is not sent any more: no token was there', async () => {
+    const { stand, client, logIn } = await openWithoutToken()
+    await client.send(post('x'))
+    await delay(550)
+    client.destroy()
+    await delay(100)
+    logIn()
+    expect(await recovered(stand)).toBe('next')
+    expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
+  })
 
   it('long after its request, which then is not sent any more: no connection was there', async () => {
     const { stand, first, second } = await openQueue({ waitMs: 700 })
