@@ -1,8 +1,6 @@
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 
-FROM ${RUN_IMAGE} AS run
-
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
@@ -11,12 +9,10 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
-# A code cache is good for the Node that made it and for no other.
-COPY --from=run /nodejs/bin/node /usr/local/bin/node
 RUN npm run build && rm dist/*.map
 
 # No shell, no package manager, no node_modules: the program is one bundle and its chunks.
-FROM run
+FROM ${RUN_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=unknown

@@ -13,8 +13,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.{ts,tsx}'],
       thresholds: {
-        'src/session/**': { 100: true },
-        'src/isales/protocol.ts': { 100: true },
+        'src/token/**': { 100: true },
       },
     },
   },

@@ -1,14 +1,25 @@
 import { performance } from 'node:perf_hooks'
-import type { Clock } from './session/clock.ts'
 
-/** More than this and Node's timer would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1
+/** The monotonic clock and its timers. Tests pass in one of their own. */
+export interface Clock {
+  /** Milliseconds. Never goes back, whatever happens to the date. */
+  now(): number
+  /** A time over 24 days is taken as 24 days. The timer does not keep the process alive. */
+  setTimer(run: () => void, ms: number): Timer
+}
 
-/** CLOCK_MONOTONIC: a changed date does not move it, and it goes on while the process is stopped. */
+export interface Timer {
+  cancel(): void
+}
+
+/** Node fires a timer immediately when its delay is over this. */
+const MAX_TIMER = 2 ** 31 - 1
+
+/** CLOCK_MONOTONIC: a changed date does not move it, and it runs while the process is stopped. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimer(run, ms) {
-    const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER)).unref()
+    const timer = setTimeout(run, Math.min(ms, MAX_TIMER)).unref()
     return {
       cancel() {
         clearTimeout(timer)

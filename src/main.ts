@@ -1,9 +1,54 @@
 #!/usr/bin/env node
-// The starter: runs program.js, which stands beside it, with the code cache that the build has made.
-import { join } from 'node:path'
-import { loadProgram, nodeOf } from './code-cache.ts'
+import { EXIT } from './cli/exit-codes.ts'
+import { runCommand } from './cli/run.ts'
+import { SECRET_NAMES } from './config/secret-names.ts'
 
-const file = join(__dirname, 'program.js')
-// Node reads the source map of no file that it has not loaded itself.
-if (process.sourceMapsEnabled) require(file)
-else loadProgram(file, nodeOf(process)).run(require)
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
+
+const env = { ...process.env }
+// What a child process, a dump of the environment or a library would find is gone before anything runs.
+for (const name of SECRET_NAMES) delete process.env[name]
+
+const stopping = new AbortController()
+for (const [signal, code] of Object.entries(SIGNALS)) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(code)
+    stopping.abort(signal)
+  })
+}
+
+/** Neither message nor stack: they may quote what must not be shown. */
+let report = (error: unknown): void => {
+  const name = error instanceof Error ? error.name : typeof error
+  process.stderr.write(`isales-auth-proxy: an error that was not foreseen (${name})\n`)
+}
+const die = (error: unknown): void => {
+  report(error)
+  process.exit(1)
+}
+process.on('uncaughtException', die)
+process.on('unhandledRejection', die)
+// Whoever reads our output may go before us (`check | head`): that is no reason to fail.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
+// Ends by `process.exit` alone: when nothing keeps the process before that, something has been forgotten.
+process.exitCode = EXIT.failed
+
+const code = await runCommand(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env,
+  llhttp: process.versions['llhttp'] ?? '',
+  isTTY: process.stdout.isTTY,
+  signal: stopping.signal,
+  onFatal(how) {
+    report = how
+  },
+})
+// What has been written must be out, and what may still be open must not hold the process.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    (stream) => new Promise<void>((resolve) => stream.write('', () => resolve())),
+  ),
+)
+process.exit(code)

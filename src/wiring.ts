@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from './config/config.ts'
-import type { Exchange, IsalesClientOptions } from './isales/client.ts'
-import type { ListenerOptions } from './net/listener.ts'
-import { readUpstreamTls, type UpstreamTlsFiles } from './net/upstream-tls.ts'
-import type { UpstreamOptions } from './net/upstream.ts'
+import type { IsalesClientOptions } from './token/client.ts'
+import type { Exchange } from './upstream/post.ts'
+import type { ListenerOptions } from './listener/listener.ts'
+import { readUpstreamTls, type UpstreamTlsFiles } from './upstream/tls.ts'
+import type { UpstreamOptions } from './upstream/pool.ts'
 import type { ForwardOptions } from './proxy/call.ts'
-import { rewriteInterface } from './obs/interface.ts'
+import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import { createInspector, type AnswerInspector, type Rewriting } from './proxy/inspect.ts'
-import type { RenewalRules } from './session/state.ts'
+import type { RenewalRules } from './token/state.ts'
 
 /** From the settings to what each room asks for: names change here, and nothing else does. */
 

@@ -1,5 +1,5 @@
 // The simulator as a process of its own. It tells its parent what it carried out, and lives no longer than the parent.
-import { createSimulator } from '../../src/simulator/index.ts'
+import { createSimulator } from '../../simulator/index.ts'
 
 const TELL_EACH = 500
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { LOGIN_PATH } from '../../src/simulator/index.ts'
+import { LOGIN_PATH } from '../../simulator/index.ts'
 import type { Span } from './judge.ts'
 import { ENDS_TOKEN, type Act } from './plan.ts'
 import type { Isales, MountedSecret, Proxy } from './processes.ts'

@@ -1,6 +1,6 @@
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import type { Attempt } from './judge.ts'
 
 const WORKERS = 8

@@ -1,4 +1,4 @@
-import { PROBLEM_CODES, type ProblemCode } from '../proxy/problem.ts'
+import { PROBLEM_CODES, type ProblemCode } from '../http/problem.ts'
 import { createCounter, type Counter } from './counter.ts'
 import { OUTCOMES, createSessionTally, type Outcome, type SessionTally } from './session-tally.ts'
 import { createRequestTally, type RequestTally } from './tally.ts'

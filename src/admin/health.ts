@@ -1,4 +1,4 @@
-import type { SessionSnapshot } from '../session/events.ts'
+import type { SessionSnapshot } from '../token/events.ts'
 
 export interface HealthOptions {
   readonly snapshot: () => Pick<SessionSnapshot, 'usable' | 'backoff' | 'lastFailure'>

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import { BACKOFF_STATES, type SessionSnapshot } from '../session/events.ts'
+import { BACKOFF_STATES, type SessionSnapshot } from '../token/events.ts'
 import { PREFIX } from './metrics-counts.ts'
 
 export interface GaugeOptions {

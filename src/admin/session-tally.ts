@@ -1,5 +1,5 @@
-import { AUTH_FAILURE_REASONS, type AuthFailureReason, type Operation } from '../isales/protocol.ts'
-import type { SessionEvent } from '../session/events.ts'
+import { AUTH_FAILURE_REASONS, type AuthFailureReason, type Operation } from '../token/protocol.ts'
+import type { SessionEvent } from '../token/events.ts'
 import { createCounter, type Counter } from './counter.ts'
 import { createDistribution, type Distribution } from './distribution.ts'
 

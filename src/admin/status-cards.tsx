@@ -1,4 +1,4 @@
-import { PROBLEMS } from '../proxy/problem.ts'
+import { PROBLEMS } from '../http/problem.ts'
 import { ShareBar } from './status-charts.tsx'
 import type { EffectiveSetting, OccurrencesStatus, Status } from './status.ts'
 import { BACKOFFS, REASONS, ago, duration, number, until } from './words.ts'

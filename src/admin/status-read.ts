@@ -1,4 +1,4 @@
-import type { SessionSnapshot } from '../session/events.ts'
+import type { SessionSnapshot } from '../token/events.ts'
 import type { Counts } from './counts.ts'
 import type { HistoryView } from './history.ts'
 import type {

@@ -1,5 +1,5 @@
-import type { AuthFailureReason, Operation } from '../isales/protocol.ts'
-import type { BackoffState } from '../session/events.ts'
+import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { BackoffState } from '../token/events.ts'
 
 /**
  * What the page says first.

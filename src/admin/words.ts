@@ -1,5 +1,5 @@
-import type { AuthFailureReason } from '../isales/protocol.ts'
-import type { BackoffState } from '../session/events.ts'
+import type { AuthFailureReason } from '../token/protocol.ts'
+import type { BackoffState } from '../token/events.ts'
 import type { Status } from './status.ts'
 
 /** How much it matters: all is well, it needs watching, it needs somebody, or there is nothing to judge yet. */

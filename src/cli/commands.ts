@@ -1,4 +1,4 @@
-import { CHECK_FLAGS, DEMO_FLAGS, WAIT_FLAGS } from './flag-tables.ts'
+import { CHECK_FLAGS, WAIT_FLAGS } from './flag-tables.ts'
 import type { Flags } from './flags.ts'
 import type { Run } from './io.ts'
 
@@ -41,15 +41,6 @@ running proxy, which then logs in again.`,
 requests, so that what depends on it can be started after it.`,
     flags: WAIT_FLAGS,
     load: () => import('./wait.ts'),
-  },
-  demo: {
-    summary: 'Show the proxy at work, without an account',
-    text: `Starts a simulated iSales, the proxy in front of it and a client that behaves as
-CTI-OBS does, all in this process and on free ports of loopback. Tokens live for
-20 s, and one is revoked now and then. Ends with a summary, and with exit code 0
-only if every business call was answered with success.`,
-    flags: DEMO_FLAGS,
-    load: () => import('./demo.ts'),
   },
 } as const satisfies Record<string, Command>
 

@@ -11,8 +11,3 @@ export const CHECK_FLAGS = {
 export const WAIT_FLAGS = {
   timeout: { type: 'string', value: '60s', doc: 'Give up after this time (default 60s)' },
 } as const satisfies Flags
-
-export const DEMO_FLAGS = {
-  seconds: { type: 'string', value: '30', doc: 'End by itself after so many seconds (5 to 86400)' },
-  tls: { type: 'boolean', doc: 'HTTPS between the proxy and the simulated iSales' },
-} as const satisfies Flags

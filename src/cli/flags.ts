@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { nearest } from '../config/strangers.ts'
+import { nearest } from '../config/unknown-variables.ts'
 
 export interface Flag {
   readonly type: 'boolean' | 'string'

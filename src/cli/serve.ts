@@ -1,11 +1,12 @@
-import { createApp } from '../app.ts'
+import { createApp } from '../server.ts'
 import { formatFault } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log/logger.ts'
-import { ListenError } from '../net/address.ts'
-import { keepTickShape } from '../net/tick-shape.ts'
-import { effectiveSettings } from '../operator-view.ts'
-import { loadTracing } from '../tracing/tracing.ts'
+import { ListenError } from '../listener/address.ts'
+import { effectiveSettings } from '../admin/admin.ts'
+import type { Tracing } from '../tracing/tracing.ts'
+import type { Config } from '../config/config.ts'
+import type { Logger } from '../log/logger.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
 
@@ -29,19 +30,13 @@ export const run: Run = async (_, io) => {
     logger.flush()
   }
   io.onFatal(fatal)
-  void keepTickShape()
   logger.log('starting', { version: BUILD_VERSION })
   for (const { setting, problem, remedy } of warnings) {
     logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
   }
   if (isLenientParser(io.llhttp)) logger.log('parser-doubtful')
   try {
-    const tracing = await loadTracing({
-      endpoint: config.otelExporterOtlpEndpoint,
-      serviceName: config.otelServiceName,
-      version: BUILD_VERSION,
-      onDelivery: (working) => logger.log(working ? 'traces-delivered' : 'traces-lost'),
-    })
+    const tracing = await loadTracing(config, logger)
     const settings = effectiveSettings(loaded)
     const app = createApp({ config, version: BUILD_VERSION, logger, settings, tracing })
     await app.start()
@@ -56,6 +51,19 @@ export const run: Run = async (_, io) => {
   } finally {
     logger.flush()
   }
+}
+
+/** OpenTelemetry is loaded only when traces are exported. */
+async function loadTracing(config: Config, { log }: Logger): Promise<Tracing | undefined> {
+  const endpoint = config.otelExporterOtlpEndpoint
+  if (endpoint === undefined) return undefined
+  const { openTracing } = await import('../tracing/otlp.ts')
+  return openTracing({
+    endpoint,
+    serviceName: config.otelServiceName,
+    version: BUILD_VERSION,
+    onDelivery: (working) => log(working ? 'traces-delivered' : 'traces-lost'),
+  })
 }
 
 /** CVE-2025-23167 is mended in llhttp 9. */

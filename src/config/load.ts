@@ -6,7 +6,7 @@ import { readSetting, readValueFile, type Environment, type Source } from './rea
 import { defaultObsLogin, INSECURE_NODE, RULES } from './rules.ts'
 import type { Secret } from './secret.ts'
 import { SETTING_LIST, SETTINGS, type SettingName } from './settings.ts'
-import { strangers } from './strangers.ts'
+import { strangers } from './unknown-variables.ts'
 
 export type { Config } from './config.ts'
 export type { Environment, Source } from './read.ts'

@@ -1,6 +1,6 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/secret.ts'
-import type { ProblemCode } from '../proxy/problem.ts'
+import type { ProblemCode } from '../http/problem.ts'
 import { LOG_EVENTS, type LogEventName, type LogLevel } from './events.ts'
 import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './fields.ts'
 import { openStdout, sinkTo, type LogFormat } from './sink.ts'

@@ -1,4 +1,4 @@
-import type { UpstreamController } from '../net/upstream.ts'
+import type { UpstreamController } from '../upstream/pool.ts'
 import { LARGEST_HELD } from './inspect.ts'
 
 /**

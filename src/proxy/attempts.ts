@@ -1,6 +1,6 @@
-import type { UpstreamFailure } from '../net/upstream.ts'
-import type { ProblemCode } from './problem.ts'
-import { codeOfFailure, mayResend } from './replay.ts'
+import type { UpstreamFailure } from '../upstream/pool.ts'
+import type { ProblemCode } from '../http/problem.ts'
+import { codeOfFailure, mayResend } from './retry.ts'
 
 /** What a deadline means at each stage of a request; an answer that has begun has none. */
 const EXPIRED = {

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Client } from '../net/connections.ts'
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../net/upstream.ts'
-import type { Clock } from '../session/clock.ts'
-import type { Session } from '../session/session.ts'
-import type { Unavailable, Wish } from '../session/waiters.ts'
+import type { Client } from '../http/client.ts'
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../upstream/pool.ts'
+import type { Clock } from '../clock.ts'
+import type { Session } from '../token/session.ts'
+import type { Unavailable, Wish } from '../token/waiters.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { OutgoingRequest } from './headers.ts'
 import type { AnswerInspector } from './inspect.ts'
-import type { Admitted } from './intake.ts'
-import type { ProblemCode } from './problem.ts'
+import type { Admitted } from './validate.ts'
+import type { ProblemCode } from '../http/problem.ts'
 
 /** What the data plane needs of the session keeper. */
 export interface TokenSource {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../session/clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 
 /** Something that must have ended by an instant. The first three are written by `Deadlines` alone. */
 export interface Expiring {

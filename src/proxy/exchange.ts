@@ -1,7 +1,7 @@
-import type { UpstreamController, UpstreamRequest } from '../net/upstream.ts'
-import type { Session } from '../session/session.ts'
+import type { UpstreamController, UpstreamRequest } from '../upstream/pool.ts'
+import type { Session } from '../token/session.ts'
 import type { Call, ForwardOptions } from './call.ts'
-import type { AnswerHead } from './answer.ts'
+import type { AnswerHead } from './response.ts'
 import { answerFields, carriesAny, type AnswerFields } from './headers.ts'
 import { withTrace } from './trace-fields.ts'
 

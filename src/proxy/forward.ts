@@ -1,13 +1,14 @@
-import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../net/upstream.ts'
-import type { Session } from '../session/session.ts'
+import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../upstream/pool.ts'
+import type { Session } from '../token/session.ts'
 import { Abandoned } from './abandoned.ts'
-import { cutAnswer, hasGivenUp, isInterim, relayInformational, writeProblem } from './answer.ts'
+import { cutAnswer, hasGivenUp, isInterim, relayInformational, writeProblem } from './response.ts'
 import { Attempts, type Phase } from './attempts.ts'
-import { keepWhileSmall, readWhole, type KeptBody } from './body.ts'
+import { keepWhileSmall, readWhole, type KeptBody } from './replay-buffer.ts'
 import type { Call, ForwardOptions, ReplayOutcome } from './call.ts'
 import type { Expiring } from './deadlines.ts'
 import { answerOf, requestOf } from './exchange.ts'
-import type { ProblemCode } from './problem.ts'
+import type { InspectedRequest } from './inspect.ts'
+import type { ProblemCode } from '../http/problem.ts'
 import { Relay } from './relay.ts'
 
 /** Sends one request on, start to end. It never throws: whatever happens becomes an answer or a closed connection. */
@@ -135,11 +136,16 @@ class Forwarding implements UpstreamHandler, Expiring {
     const relay = new Relay(this.#call, answer)
     this.#relay = relay
     if (rejectedStatuses.has(status)) this.#startRelay(relay)
-    else if (inspector?.wants(this.#call, status) === true) relay.hold()
+    else if (inspector?.wants(this.#inspected(), status) === true) relay.hold()
     else {
       this.#accept()
       this.#startRelay(relay)
     }
+  }
+
+  #inspected(): InspectedRequest {
+    const { request, admitted } = this.#call
+    return { method: request.method, target: admitted.target }
   }
 
   onResponseData(controller: UpstreamController, chunk: Buffer): void {

@@ -1,7 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import type { Call } from './call.ts'
 import { fieldValue, type FieldLines } from './headers.ts'
-import { pathOf } from './intake.ts'
+import { pathOf } from './validate.ts'
 
 /** An answer that was held back whole. */
 export interface HeldAnswer {
@@ -17,10 +16,16 @@ export interface HeldAnswer {
 /** Relayed as it came, taken for a rejection of the token, or relayed with another body in no coding. */
 export type Verdict = 'relay' | 'rejected' | { readonly body: Buffer }
 
+export interface InspectedRequest {
+  readonly method: string | undefined
+  /** Origin-form. */
+  readonly target: string
+}
+
 /** Looks into answers before they are relayed. Never throws: what it cannot read is relayed as it came. */
 export interface AnswerInspector {
   /** Asked about the head of each final answer. True: hold it back, up to `LARGEST_HELD`, and inspect it. */
-  wants(call: Call, status: number): boolean
+  wants(request: InspectedRequest, status: number): boolean
   inspect(answer: HeldAnswer): Verdict
 }
 
@@ -48,10 +53,8 @@ export function createInspector(options: InspectorOptions): AnswerInspector | un
   const rewrites = (target: string): boolean => pathOf(target) === rewriting?.path
 
   return {
-    wants: ({ request, admitted }, status) =>
-      status === 200 &&
-      request.method !== 'HEAD' &&
-      (rejected.size > 0 || rewrites(admitted.target)),
+    wants: ({ method, target }, status) =>
+      status === 200 && method !== 'HEAD' && (rejected.size > 0 || rewrites(target)),
 
     inspect({ target, authority, fields, body }) {
       const plain = decode(body, fieldValue(fields, 'content-encoding'))

@@ -1,4 +1,4 @@
-import { hasNoBody, relayHead, relayWhole } from './answer.ts'
+import { hasNoBody, relayHead, relayWhole } from './response.ts'
 import type { Call } from './call.ts'
 import type { Answer } from './exchange.ts'
 import { wholeFields } from './headers.ts'

@@ -14,7 +14,7 @@ import {
   BatchSpanProcessor,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
-import type { SessionEvent } from '../session/events.ts'
+import type { SessionEvent } from '../token/events.ts'
 import { parentOf } from './traceparent.ts'
 import type { Outgoing, RequestSpan, Tracing, TracingOptions } from './tracing.ts'
 
@@ -27,7 +27,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
  * Everything that knows OpenTelemetry. Its own settings (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
  * `OTEL_BSP_...`) are read by the SDK from the environment. Nothing is registered globally.
  */
-export function openTracing(options: TracingOptions & { readonly endpoint: string }): Tracing {
+export function openTracing(options: TracingOptions): Tracing {
   const { endpoint, serviceName, version, wallClock = Date.now } = options
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` })
   const provider = new BasicTracerProvider({

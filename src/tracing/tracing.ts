@@ -1,4 +1,4 @@
-import type { SessionEvent } from '../session/events.ts'
+import type { SessionEvent } from '../token/events.ts'
 
 /** W3C Trace Context: what goes into the `traceparent` field of a request to iSales. */
 export interface Outgoing {
@@ -34,20 +34,12 @@ export interface Tracing {
 }
 
 export interface TracingOptions {
-  /** Where OTLP over HTTP is accepted; `/v1/traces` is appended. Undefined: no tracing. */
-  readonly endpoint: string | undefined
+  /** Where OTLP over HTTP is accepted; `/v1/traces` is appended. */
+  readonly endpoint: string
   readonly serviceName: string
   readonly version: string
   /** Milliseconds since 1970. Default: the machine's date. */
   readonly wallClock?: () => number
   /** Told each time the delivery of spans begins to fail, and each time it works again. */
   readonly onDelivery?: (working: boolean) => void
-}
-
-/** Loads OpenTelemetry, if traces are to be exported; otherwise nothing is loaded and undefined comes back. */
-export async function loadTracing(options: TracingOptions): Promise<Tracing | undefined> {
-  const { endpoint } = options
-  if (endpoint === undefined) return undefined
-  const { openTracing } = await import('./otlp.ts')
-  return openTracing({ ...options, endpoint })
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { AUTH_FAILURE_REASONS } from '../../src/isales/protocol.ts'
-import { PROBLEM_CODES } from '../../src/proxy/problem.ts'
+import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
+import { PROBLEM_CODES } from '../../src/http/problem.ts'
 import { WALL, metricsWith, valueOf } from './metrics.ts'
 import { CANARY, NOW, failed, granted, session, snapshot } from './session.ts'
 

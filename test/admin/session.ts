@@ -1,6 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { SessionEvent, SessionSnapshot } from '../../src/session/events.ts'
-import type { Session } from '../../src/session/session.ts'
+import type { SessionEvent, SessionSnapshot } from '../../src/token/events.ts'
+import type { Session } from '../../src/token/session.ts'
 
 /** The monotonic instant that all these tests take as now. */
 export const NOW = 1_000_000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createAdminApp } from '../../src/admin/routes.ts'
+import { createAdminApp } from '../../src/admin/app.ts'
 import { SCENES, statusOf } from '../browser/states.ts'
 import { CANARY, NOW, session } from './session.ts'
 

@@ -1,4 +1,4 @@
-import { INTERFACE_PATHS, LOGIN_PATH } from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { connectRaw, type RawResponse, type RawTarget } from '../support/raw-client.ts'
 
 /** In which field each edition of the interface puts which of the two tokens. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { run } from '../../src/cli/demo.ts'
+import { run } from '../../demo/demo.ts'
 
 interface Stage {
   readonly isTTY?: boolean
@@ -15,8 +15,6 @@ async function perform(args: readonly string[], { isTTY = false, env = {}, signa
   const code = await run(args, {
     stdout,
     stderr: { write: (text) => (err += text) },
-    onFatal: () => undefined,
-    llhttp: '9.3.1',
     env,
     isTTY,
     signal: signal ?? new AbortController().signal,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import type { Answered } from '../support/call.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { BASE_PATH, INTERFACE_PATHS, type Switches } from '../../src/simulator/index.ts'
+import { BASE_PATH, INTERFACE_PATHS, type Switches } from '../../simulator/index.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
 import { openWorld } from '../support/world.ts'
 

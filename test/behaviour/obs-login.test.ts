@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../src/simulator/index.ts'
+import { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Calling } from '../support/call.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'

@@ -8,7 +8,7 @@ import {
   nominated,
   OURS,
   type Lines,
-} from '../proxy/field-lines.ts'
+} from '../proxy/header-lines.ts'
 import { openStand, PATH, type Stand } from '../proxy/stand.ts'
 
 const CREDENTIALS = ['authorization', 'authentication']

@@ -1,12 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import {
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  REFRESH_PATH,
-  type Simulator,
-} from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH, type Simulator } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { call } from '../support/call.ts'
 import { CANARIES, leaks } from '../support/canaries.ts'

@@ -9,7 +9,7 @@ import {
   INTERFACE_PATHS,
   type Simulator,
   type SimulatorOptions,
-} from '../../src/simulator/index.ts'
+} from '../../simulator/index.ts'
 import type { Program, Start } from '../cli/program.ts'
 import { call, type Answered } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'

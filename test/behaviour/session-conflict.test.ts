@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { call } from '../support/call.ts'
-import { LOGIN_PATH } from '../../src/simulator/index.ts'
+import { LOGIN_PATH } from '../../simulator/index.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
 /** Another instance logs in as the same user; iSales then ends every session but its. */

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Simulator } from '../../src/simulator/index.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 

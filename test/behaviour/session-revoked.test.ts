@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ECHO_PATH, createSimulator, INTERFACE_PATHS } from '../../src/simulator/index.ts'
-import type { Simulator } from '../../src/simulator/index.ts'
+import { ECHO_PATH, createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
 import { connectRaw } from '../support/raw-client.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { simulate } from '../simulator/caller.ts'
 import { call } from '../support/call.ts'

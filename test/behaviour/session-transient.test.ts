@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Simulator } from '../../src/simulator/index.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { openTimedWorld } from './session-world.ts'
 
 const always = { operation: 'login', times: 'always' } as const

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import type { Certificate } from '../../src/simulator/certificates.ts'
+import type { Certificate } from '../../simulator/certificates.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { openTimedWorld } from './session-world.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../src/simulator/index.ts'
+import { ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
-import { INTERFACE_PATHS } from '../../src/simulator/index.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { parentOf } from '../../src/tracing/traceparent.ts'
-import { loadTracing } from '../../src/tracing/tracing.ts'
+import { openTracing } from '../../src/tracing/otlp.ts'
 import { openReceiver } from '../support/otlp-receiver.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -17,7 +17,7 @@ async function openTracedWorld() {
   const receiver = await openReceiver()
   ;({ close } = receiver)
   const { endpoint } = receiver
-  const tracing = await loadTracing({ endpoint, serviceName: 'proxy', version: 'test' })
+  const tracing = openTracing({ endpoint, serviceName: 'proxy', version: 'test' })
   return { world: await openWorld({ tracing }), spans: receiver.spans }
 }
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { createAdminApp } from '../../src/admin/routes.ts'
+import { createAdminApp } from '../../src/admin/app.ts'
 import type { Status } from '../../src/admin/status.ts'
 
 export interface PageServer {

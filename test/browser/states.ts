@@ -2,8 +2,8 @@ import { createHistory } from '../../src/admin/history.ts'
 import { createCounts } from '../../src/admin/counts.ts'
 import { readStatus } from '../../src/admin/status-read.ts'
 import type { EffectiveSetting, Status } from '../../src/admin/status.ts'
-import type { AuthFailure } from '../../src/isales/protocol.ts'
-import type { SessionEvent, SessionSnapshot } from '../../src/session/events.ts'
+import type { AuthFailure } from '../../src/token/protocol.ts'
+import type { SessionEvent, SessionSnapshot } from '../../src/token/events.ts'
 import { NOW, failed, granted, session, snapshot } from '../admin/session.ts'
 
 const WALL = Date.parse('2026-03-02T09:41:05Z')

@@ -60,7 +60,6 @@ describe('a wrong command line', () => {
     [['wait', '--timeout'], '--timeout needs a value, such as --timeout 60s.'],
     [['wait', '--timeout', 'soon'], '--timeout is not a duration'],
     [['serve', '--port=8080'], 'Unknown flag "--port".'],
-    [['demo', '--second', '5'], 'Unknown flag "--second". Did you mean --seconds?'],
     [['', 'x'], 'Unknown command "".'],
   ])('%j is refused, and nothing is done', async (argv, problem) => {
     const { code, stdout, stderr } = await runHere(argv)

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
@@ -6,14 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import {
-  createSimulator,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type Simulator,
-} from '../../src/simulator/index.ts'
+import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
-import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
 
@@ -60,14 +53,6 @@ async function addresses(program: Program): Promise<{ proxy: string; admin: stri
 
 const tasks = (proxy: string): ReturnType<typeof call> =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
-
-const connected = (address: string): Promise<RawClient> =>
-  connectRaw({ port: Number(new URL(address).port) })
-
-/** From now on; what is open stays open. */
-function limitDescriptors({ process: { pid } }: Program, most: string): void {
-  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${most}:`])
-}
 
 const ended = (program: Program): Promise<{ code: number | null; signal: string | null }> =>
   within(program.ended, 'the end of the program', 20_000)
@@ -220,27 +205,6 @@ describe('the program', () => {
     program.process.stdout?.destroy()
     expect(await ended(program)).toEqual({ code: 0, signal: null })
     expect(program.stderr()).toBe('')
-  })
-
-  it('goes on without a descriptor to spare, and answers the first login and the first scrape', async () => {
-    const hook = preload(
-      'never-loaded-ahead',
-      `const { setTimeout } = globalThis
-       globalThis.setTimeout = (run, ms, ...rest) => setTimeout(run, ms === 1000 ? 2 ** 30 : ms, ...rest)`,
-    )
-    const program = start([], env(hook))
-    const { proxy, admin } = await addresses(program)
-    const [obs, scraper] = [await connected(proxy), await connected(admin)]
-    await program.line('logged-in')
-    limitDescriptors(program, '1')
-    const head = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\n`
-    await obs.send(`${head}Content-Length: 26\r\n\r\n{"user":"o","passwd":"pw"}`)
-    await scraper.send('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    for (const client of [obs, scraper]) expect((await client.read()).status).toBe(503)
-    limitDescriptors(program, '1024')
-    expect((await tasks(proxy)).json.result).toBe(0)
-    expect(program.stdout() + program.stderr()).not.toContain('EMFILE')
-    for (const client of [obs, scraper]) client.destroy()
   })
 
   it('takes a changed password file over without a restart, and logs in with it', async () => {

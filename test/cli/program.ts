@@ -29,7 +29,7 @@ export interface Start {
   directory(): string
 }
 
-export const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
+const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
 /** Builds the program as it is delivered, once for the file; what is started is ended with the test. */
 export function builtProgram(): Start {

@@ -11,7 +11,7 @@ import {
   pairs,
   TOKEN_SETS,
   type Lines,
-} from './field-lines.ts'
+} from './header-lines.ts'
 
 const line = lineOf(name)
 const lines = fc.array(line, { maxLength: 20 })

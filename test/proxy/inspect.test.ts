@@ -1,8 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Call } from '../../src/proxy/call.ts'
 import {
   createInspector,
   LARGEST_HELD,
@@ -34,10 +32,7 @@ function held(body: string | Buffer, changes: Partial<HeldAnswer> = {}): HeldAns
 
 describe('what is held back', () => {
   const wants = (inspector: AnswerInspector, method: string, target: string, status: number) =>
-    inspector.wants(
-      { request: { method } as IncomingMessage, admitted: { target } } as Call,
-      status,
-    )
+    inspector.wants({ method, target }, status)
 
   it('is nothing when nothing is looked for', () => {
     expect(createInspector({ rejectedResults: [] })).toBeUndefined()

@@ -1,5 +1,5 @@
 import { afterEach } from 'vitest'
-import { createApp } from '../../src/app.ts'
+import { createApp } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { accessFields, type LogFields } from '../../src/log/logger.ts'
 import { call } from '../support/call.ts'

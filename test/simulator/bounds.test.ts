@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createAccounts } from '../../src/simulator/accounts.ts'
-import { createLedger } from '../../src/simulator/ledger.ts'
-import { DEFAULT_SWITCHES } from '../../src/simulator/switches.ts'
+import { createAccounts } from '../../simulator/accounts.ts'
+import { createLedger } from '../../simulator/ledger.ts'
+import { DEFAULT_SWITCHES } from '../../simulator/switches.ts'
 
 const CALL = { method: 'POST', url: '/a?x=1', rawHeaders: [], bodyBytes: 0 }
 

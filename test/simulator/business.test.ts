@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../src/simulator/index.ts'
+import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'

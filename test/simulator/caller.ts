@@ -6,7 +6,7 @@ import {
   REFRESH_PATH,
   type Simulator,
   type SimulatorOptions,
-} from '../../src/simulator/index.ts'
+} from '../../simulator/index.ts'
 
 export interface Answered {
   readonly status: number

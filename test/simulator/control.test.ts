@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createSimulator } from '../../src/simulator/index.ts'
+import { createSimulator } from '../../simulator/index.ts'
 import { read, simulate } from './caller.ts'
 
 describe('the control port', () => {

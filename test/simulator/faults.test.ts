@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { BAD_TOKENS, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../src/simulator/index.ts'
-import type { BadToken } from '../../src/simulator/index.ts'
+import { BAD_TOKENS, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import type { BadToken } from '../../simulator/index.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { simulate } from './caller.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LOGIN_PATH, REFRESH_PATH } from '../../src/simulator/index.ts'
+import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { grantOf, simulate } from './caller.ts'
 
 describe('login', () => {

@@ -1,8 +1,4 @@
-import {
-  createAuthority,
-  type Authority,
-  type Certificate,
-} from '../../src/simulator/certificates.ts'
+import { createAuthority, type Authority, type Certificate } from '../../simulator/certificates.ts'
 
 export interface Certificates {
   readonly ca: Authority

@@ -1,15 +1,15 @@
 import { afterEach } from 'vitest'
-import { createApp, type App, type AppOptions } from '../../src/app.ts'
+import { createApp, type App, type AppOptions } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { LOG_EVENTS, type LogLevel } from '../../src/log/events.ts'
 import { accessFields, type LogFields, type Logger } from '../../src/log/logger.ts'
-import type { SessionEvent } from '../../src/session/events.ts'
+import type { SessionEvent } from '../../src/token/events.ts'
 import {
   createSimulator,
   INTERFACE_PATHS,
   type Simulator,
   type SimulatorOptions,
-} from '../../src/simulator/index.ts'
+} from '../../simulator/index.ts'
 import { call, type Answered, type Calling } from './call.ts'
 import { until } from './until.ts'
 

@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+
+/** The part of a Hono app that is used here. */
+interface FetchApp {
+  readonly fetch: (request: Request) => Response | Promise<Response>
+}
+
+/**
+ * Serves one request with a Hono app. It never rejects.
+ *
+ * @param target the origin-form of a request whose Host and target were validated before. Default: both as they came.
+ */
+export type Serve = (request: IncomingMessage, response: ServerResponse, target?: string) => void
+
+/** Makes a request listener of a Hono app. The global `Request` and `Response` stay Node's own. */
+export function serveHono(app: FetchApp): Serve {
+  const serve = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string | undefined,
+  ): Promise<void> => {
+    const respond = async (asked: Request): Promise<Response> => {
+      const answered = await app.fetch(asked)
+      // The rest of an unread body must not be taken for the next request.
+      if (!request.complete) response.shouldKeepAlive = false
+      // The listener has answered a request that broke off; a second response would throw.
+      return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : answered
+    }
+    // node-server makes a URL of Host, and refuses an HTTP/1.0 request without one and an empty port.
+    if (target !== undefined) request.url = `http://localhost${target}`
+    await getRequestListener(respond, { overrideGlobalObjects: false })(request, response)
+  }
+  return (request, response, target) => {
+    serve(request, response, target).catch(() => {
+      // A whole response may still be on its way to the client.
+      if (!response.writableEnded) response.destroy()
+    })
+  }
+}

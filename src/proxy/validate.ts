@@ -1,0 +1,232 @@
+import type { FieldLines } from './headers.ts'
+import type { ProblemCode } from '../http/problem.ts'
+
+/** What is let in. */
+export interface IntakeRules {
+  /** Lower-case `host` names, without port, that are ours; undefined: any. */
+  readonly hosts: ReadonlySet<string> | undefined
+  /** Of the listener: what an absolute-form target must begin with. */
+  readonly scheme: 'http' | 'https'
+  /** Path prefixes that may be forwarded; `/` opens all. */
+  readonly allowedPaths: readonly string[]
+  /** Bytes. */
+  readonly maxBodySize: number
+}
+
+/** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
+export type Framing = number | 'chunked'
+
+export interface Admitted {
+  readonly framing: Framing
+  /** Origin-form, byte for byte as it came. */
+  readonly target: string
+  /** What the client calls us: host and port as it wrote them; undefined: it is of HTTP/1.0 and does not say. */
+  readonly authority: string | undefined
+  /** The client's own `X-Request-Id`, when it is one. */
+  readonly requestId: string | undefined
+  readonly expectsContinue: boolean
+  /** `Max-Forwards` of an OPTIONS request; -1 when there is none. */
+  readonly maxForwards: number
+}
+
+export interface Refused {
+  readonly refused: ProblemCode
+}
+
+export interface IncomingHead {
+  readonly method: string
+  readonly target: string
+  /** Major and minor, `1.1` or `1.0`. */
+  readonly httpVersion: string
+  readonly rawHeaders: FieldLines
+}
+
+const MAX_FIELDS = 200
+const MAX_FIELD_BYTES = 16 * 1024
+/** RFC 3986 section 3.2.2 host with optional port, to 65535; nothing of userinfo, and no empty name. */
+const HOST =
+  /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::(?:[0-5]?\d{0,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/
+const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
+/** Controls, space, `#`, `\`, DEL and anything beyond ASCII never stand in a request target (RFC 9112 section 3.2). */
+// oxlint-disable-next-line no-control-regex
+const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
+/**
+ * What another server could read as a path separator, an empty or a dot segment (path parameters taken off) or a
+ * string's end, and a `%` that begins no octet, which each server decodes in its own way.
+ */
+const AMBIGUOUS_PATH = /%(?:2f|5c|2e|00|(?![0-9a-f]{2}))|\/[/;]|\.\.|\/\.(?:[/;]|$)/i
+
+const REFUSED = {
+  badRequest: { refused: 'bad-request' },
+  notAllowed: { refused: 'not-allowed' },
+  misdirected: { refused: 'misdirected' },
+  tooLarge: { refused: 'too-large' },
+  headersTooLarge: { refused: 'headers-too-large' },
+  expectation: { refused: 'expectation-failed' },
+  notImplemented: { refused: 'not-implemented' },
+} as const satisfies Record<string, Refused>
+
+/** Judges a request before it costs anything: from the raw field lines, never from a merged view of them. */
+export function judgeRequest(head: IncomingHead, rules: IntakeRules): Admitted | Refused {
+  // Node's parser lets 0.9 and 2.0 through.
+  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return REFUSED.badRequest
+  if (head.method === 'CONNECT' || head.method === 'TRACE') return REFUSED.notAllowed
+  const seen = readFields(head.rawHeaders)
+  if ('refused' in seen) return seen
+  const framing = judgeFraming(seen, head, rules)
+  if (typeof framing === 'object') return framing
+  const judged = judgeTarget(head, seen, rules)
+  if ('refused' in judged) return judged
+  return {
+    framing,
+    target: judged.target,
+    authority: judged.authority,
+    requestId: seen.requestId,
+    expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
+    maxForwards: head.method === 'OPTIONS' ? seen.maxForwards : -1,
+  }
+}
+
+interface SeenFields {
+  host: string | undefined
+  contentLength: string | undefined
+  transferEncoding: string | undefined
+  requestId: string | undefined
+  expectsContinue: boolean
+  maxForwards: number
+}
+
+/** One pass over the field lines. */
+function readFields(lines: FieldLines): SeenFields | Refused {
+  if (lines.length > 2 * MAX_FIELDS) return REFUSED.headersTooLarge
+  const seen: SeenFields = {
+    host: undefined,
+    contentLength: undefined,
+    transferEncoding: undefined,
+    requestId: undefined,
+    expectsContinue: false,
+    maxForwards: -1,
+  }
+  let bytes = 0
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i] ?? ''
+    const value = lines[i + 1] ?? ''
+    bytes += name.length + value.length + 4
+    const refused = readField(seen, name.toLowerCase(), value)
+    if (refused !== undefined) return refused
+  }
+  return bytes > MAX_FIELD_BYTES ? REFUSED.headersTooLarge : seen
+}
+
+function readField(seen: SeenFields, name: string, value: string): Refused | undefined {
+  switch (name) {
+    case 'host':
+      if (seen.host !== undefined || !HOST.test(value)) return REFUSED.badRequest
+      seen.host = value
+      return undefined
+    case 'content-length':
+      // RFC 9112 section 6.3: one length, digits only; a list or a second one may hide a second request.
+      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return REFUSED.badRequest
+      seen.contentLength = value
+      return undefined
+    case 'transfer-encoding':
+      if (seen.transferEncoding !== undefined) return REFUSED.badRequest
+      seen.transferEncoding = value
+      return undefined
+    case 'expect':
+      // RFC 9110 section 10.1.1: what is not known is said so, or the client waits for its timeout.
+      if (value.toLowerCase() !== '100-continue') return REFUSED.expectation
+      seen.expectsContinue = true
+      return undefined
+    case 'x-request-id':
+      if (REQUEST_ID.test(value)) seen.requestId = value
+      return undefined
+    case 'max-forwards':
+      if (/^\d{1,9}$/.test(value)) seen.maxForwards = leastForwards(seen.maxForwards, Number(value))
+      return undefined
+    // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
+    // is not to be able to use the token (cross-site request forgery, DNS rebinding).
+    case 'origin':
+      return REFUSED.notAllowed
+    default:
+      return name.startsWith('sec-fetch-') ? REFUSED.notAllowed : undefined
+  }
+}
+
+function judgeFraming(seen: SeenFields, head: IncomingHead, rules: IntakeRules): Framing | Refused {
+  if (seen.transferEncoding !== undefined) {
+    // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
+    if (seen.contentLength !== undefined || head.httpVersion === '1.0') return REFUSED.badRequest
+    const coding = seen.transferEncoding.toLowerCase()
+    if (coding === 'chunked') return 'chunked'
+    // Node reads an empty one as no body at all, and what follows as the next request.
+    return coding === '' ? REFUSED.badRequest : REFUSED.notImplemented
+  }
+  const length = seen.contentLength === undefined ? 0 : Number(seen.contentLength)
+  return length > rules.maxBodySize ? REFUSED.tooLarge : length
+}
+
+/** Several are not allowed; the least of them is right whichever was meant. -1: none yet. */
+function leastForwards(seen: number, value: number): number {
+  return seen === -1 ? value : Math.min(seen, value)
+}
+
+/** The origin-form of the target and the authority that it is for, or why it is refused. */
+function judgeTarget(
+  head: IncomingHead,
+  seen: SeenFields,
+  rules: IntakeRules,
+): Pick<Admitted, 'target' | 'authority'> | Refused {
+  const { target } = head
+  // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
+  if (seen.host === undefined && head.httpVersion !== '1.0') return REFUSED.badRequest
+  if (BAD_TARGET.test(target)) return REFUSED.badRequest
+  const plain = target.startsWith('/') || target === '*'
+  const origin = plain ? undefined : absoluteForm(target, head.method)
+  // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
+  const authority = origin?.authority ?? seen.host
+  const path = origin?.path ?? target
+  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return REFUSED.badRequest
+  // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
+  if (origin !== undefined && origin.scheme !== rules.scheme) return REFUSED.misdirected
+  if (authority !== undefined && !isOurs(authority, rules.hosts)) return REFUSED.misdirected
+  if (path !== '*' && !allowed(path, rules.allowedPaths)) return REFUSED.notAllowed
+  return { target: path, authority }
+}
+
+interface AbsoluteForm {
+  readonly scheme: string
+  readonly authority: string
+  readonly path: string
+}
+
+function absoluteForm(target: string, method: string): AbsoluteForm | undefined {
+  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
+  const [, scheme, authority, rest] = match ?? []
+  if (scheme === undefined || authority === undefined || rest === undefined) return undefined
+  if (!HOST.test(authority)) return undefined
+  // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
+  const asterisk = rest === '' && method === 'OPTIONS'
+  const path = asterisk ? '*' : rest.startsWith('/') ? rest : `/${rest}`
+  return { scheme: scheme.toLowerCase(), authority, path }
+}
+
+/** Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. */
+function allowed(target: string, prefixes: readonly string[]): boolean {
+  if (prefixes.includes('/')) return true
+  const path = pathOf(target)
+  if (AMBIGUOUS_PATH.test(path)) return false
+  return prefixes.some((prefix) => path.startsWith(prefix))
+}
+
+/** An origin-form target without its query. */
+export function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
+}
+
+/** The port is not judged: between the client and us it may be mapped to another. */
+function isOurs(authority: string, hosts: ReadonlySet<string> | undefined): boolean {
+  if (hosts === undefined) return true
+  return hosts.has(authority.replace(/:\d*$/, '').toLowerCase())
+}

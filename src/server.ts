@@ -1,0 +1,320 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createCounts, type Counts } from './admin/counts.ts'
+import { createHistory } from './admin/history.ts'
+import type { EffectiveSetting } from './admin/status.ts'
+import { systemClock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import { readCredentials } from './config/load.ts'
+import { watchFiles } from './config/watch.ts'
+import { createIsalesClient, type Credentials } from './token/client.ts'
+import { openLocalLogin } from './login/login.ts'
+import { createAccessLog, type Logger } from './log/logger.ts'
+import { createListener, type Listener } from './listener/listener.ts'
+import { readUpstreamTls } from './upstream/tls.ts'
+import { classify } from './upstream/errors.ts'
+import { createUpstream, type Upstream } from './upstream/pool.ts'
+import { openAdmin } from './admin/admin.ts'
+import type { Call } from './proxy/call.ts'
+import { createDeadlines } from './proxy/deadlines.ts'
+import { createForward } from './proxy/forward.ts'
+import { createFront } from './proxy/handler.ts'
+import { requestFields } from './proxy/headers.ts'
+import { PROBLEMS, type ProblemCode } from './http/problem.ts'
+import { sessionLog } from './token/token-log.ts'
+import type { Clock } from './clock.ts'
+import type { SessionEvent } from './token/events.ts'
+import { createSessionKeeper, type SessionKeeper } from './token/source.ts'
+import type { Tracing } from './tracing/tracing.ts'
+import {
+  ADMIN_LIMITS,
+  answerInspector,
+  forwardLimits,
+  isalesClientOptions,
+  listenScheme,
+  listenerOptions,
+  ownHosts,
+  renewalRules,
+  requestIds,
+  upstreamOptions,
+  upstreamTlsFiles,
+} from './wiring.ts'
+
+export interface AppOptions {
+  readonly config: Config
+  readonly version: string
+  readonly logger: Logger
+  /** What the status page shows of the configuration. Default: nothing. */
+  readonly settings?: readonly EffectiveSetting[]
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing | undefined
+  /** Default: the monotonic clock of the machine. */
+  readonly clock?: Clock
+  /** Milliseconds since 1970. Default: the machine's date. */
+  readonly wallClock?: () => number
+  /** In [0, 1). Default: `Math.random`. */
+  readonly random?: () => number
+  /** Told every change of the session, after metrics and log. */
+  readonly onSessionEvent?: (event: SessionEvent) => void
+}
+
+/** URLs, or `unix:` and a path. */
+export interface Addresses {
+  readonly proxy: string
+  readonly admin: string
+}
+
+export interface App {
+  /**
+   * Opens both listeners and begins the first login, without waiting for it.
+   *
+   * @throws ListenError, or what an unreadable TLS file is guilty of.
+   */
+  start(): Promise<Addresses>
+  /** Readiness off, no new connections, requests in flight finished within the drain time, then all is let go. */
+  stop(): Promise<void>
+}
+
+/** Milliseconds for a scrape that is under way when the process ends. */
+const ADMIN_GRACE = 1000
+
+/** The composition root: the only place that knows everyone. Each part is given functions, never another part. */
+export function createApp(options: AppOptions): App {
+  const { config, logger } = options
+  const running = { listening: false, draining: false, inFlight: 0 }
+  const session = openSession(options, (event) => {
+    observe(event)
+  })
+  const counts = createCounts([...config.isalesRejectedStatuses])
+  const history = createHistory()
+  const logSession = sessionLog(logger)
+  const observe = (event: SessionEvent): void => {
+    counts.session.onSessionEvent(event)
+    history.onSessionEvent(event)
+    logSession(event)
+    options.tracing?.onSessionEvent(event)
+    options.onSessionEvent?.(event)
+  }
+  const proxy = openProxy({ ...options, counts, session, running })
+  const serveAdmin = openAdmin({
+    snapshot: session.keeper.snapshot,
+    counts,
+    history,
+    running,
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+    settings: options.settings ?? [],
+  })
+  const admin = createListener({
+    address: config.adminListen,
+    limits: ADMIN_LIMITS,
+    onRequest: (request, response) => serveAdmin(request, response),
+  })
+  let watches: Watch[] = []
+
+  return {
+    async start() {
+      const [proxyAddress, adminAddress] = [await proxy.start(), await admin.start()]
+      running.listening = true
+      logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
+      logger.log('listening', { listener: 'admin', address: adminAddress.text })
+      watches = watchFilesOf(config, session, { counts, logger })
+      session.keeper.start()
+      return { proxy: proxyAddress.text, admin: adminAddress.text }
+    },
+
+    async stop() {
+      running.draining = true
+      logger.log('draining', { inFlight: running.inFlight })
+      proxy.retire()
+      await delay(config.drainDelay)
+      for (const one of watches) one.close()
+      session.keeper.stop()
+      await proxy.stop(config.drainTimeout)
+      await session.upstream.destroy()
+      await admin.stop(ADMIN_GRACE)
+      await options.tracing?.stop()
+      logger.log('stopped', { inFlight: running.inFlight })
+      logger.flush()
+    },
+  }
+}
+
+/** What the parts tell each other of the state of the process. */
+interface Running {
+  listening: boolean
+  draining: boolean
+  inFlight: number
+}
+
+interface SessionPart {
+  readonly upstream: Upstream
+  readonly keeper: SessionKeeper
+  /**
+   * Logs in anew with these; the token at hand serves until that has succeeded. False, and nothing is done, when they are
+   * those in force: a file that is written again must not buy a refused password another attempt.
+   */
+  readonly changeCredentials: (credentials: Credentials) => boolean
+}
+
+/** The way to iSales and the token that opens it. */
+function openSession(options: AppOptions, observe: (event: SessionEvent) => void): SessionPart {
+  const { config } = options
+  const upstream = createUpstream(upstreamOptions(config))
+  const isales = createIsalesClient(
+    isalesClientOptions(config, upstream.exchange, options.wallClock ?? Date.now),
+  )
+  let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
+  const keeper = createSessionKeeper({
+    rules: renewalRules(config),
+    waiters: config.tokenWaiters,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    login: (signal) => isales.login(credentials, signal),
+    refresh: isales.refresh,
+    observe,
+  })
+  return {
+    upstream,
+    keeper,
+    changeCredentials(changed) {
+      const { user, password } = credentials
+      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
+      credentials = changed
+      keeper.credentialsChanged()
+      return true
+    },
+  }
+}
+
+interface ProxyParts extends AppOptions {
+  readonly session: SessionPart
+  readonly counts: Counts
+  readonly running: Running
+}
+
+/** The data plane: listener, front, forward. */
+function openProxy(parts: ProxyParts): Listener {
+  const { session, counts, running, ...options } = parts
+  const { config, logger, tracing } = options
+  const clock = options.clock ?? systemClock
+  const logAccess = createAccessLog(logger, config.accessLog)
+  const failed = (code: ProblemCode, requestId: string): void => {
+    counts.errors.add(code)
+    logger.log('request-failed', { requestId, code })
+  }
+
+  const forward = createForward({
+    tokens: session.keeper,
+    dispatch: session.upstream.dispatch,
+    classify,
+    requestFields: requestFields({
+      tokenHeaders: config.isalesTokenHeaders,
+      pseudonym: 'isales-auth-proxy',
+    }),
+    deadlines: createDeadlines(clock, config.clientDeadline),
+    inspector: answerInspector(config),
+    clock,
+    ...forwardLimits(config),
+    onEnd(end) {
+      running.inFlight -= 1
+      const { method, status, durationMs, upstreamMs = -1 } = end
+      counts.requests.add(method, status, durationMs / 1000, upstreamMs / 1000)
+      if (end.code !== undefined) failed(end.code, end.requestId)
+      logAccess?.(end)
+    },
+    onReplay: counts.replays.add,
+  })
+  const localLogin = openLocalLogin(config, {
+    clock,
+    wallClock: options.wallClock ?? Date.now,
+    onLogin: counts.obsLogins.add,
+  })
+  const front = createFront({
+    intake: {
+      hosts: ownHosts(config),
+      scheme: listenScheme(config),
+      allowedPaths: config.allowedPaths,
+      maxBodySize: config.maxBodySize,
+    },
+    ...localLogin,
+    forward(call) {
+      running.inFlight += 1
+      forward(tracing === undefined ? call : traced(call, tracing))
+    },
+    inFlight: () => running.inFlight,
+    maxInFlight: config.maxInFlight,
+    newRequestId: requestIds(),
+    onTurned({ method, target, code, requestId }) {
+      const { status } = PROBLEMS[code]
+      // Counted, but not timed: what is refused at the door says nothing of how long requests take.
+      counts.requests.add(method, status, -1, -1)
+      failed(code, requestId)
+      logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
+    },
+  })
+  const listener = createListener({
+    ...listenerOptions(config),
+    onRequest: front,
+    now: () => clock.now(),
+    onClientError: counts.errors.add,
+    watchFiles: (paths, onChange) => {
+      const files = watch(paths, onChange)
+      return () => files.close()
+    },
+    onTlsReload(error) {
+      const setting = 'LISTEN_TLS_CERT_FILE'
+      if (error !== undefined) logger.log('secret-unreadable', { setting, error })
+    },
+  })
+  return listener
+}
+
+function traced(call: Call, tracing: Tracing): Call {
+  const { method = '', rawHeaders } = call.request
+  return { ...call, span: tracing.requestStarted(method, rawHeaders) }
+}
+
+/** New secrets and certificates come into force while the old ones still serve. */
+function watchFilesOf(
+  config: Config,
+  session: SessionPart,
+  { counts, logger }: Pick<ProxyParts, 'counts' | 'logger'>,
+): Watch[] {
+  const tlsFiles = upstreamTlsFiles(config)
+  const reloadCredentials = (): void => {
+    const read = readCredentials(config)
+    if (!read.ok) {
+      counts.credentialReloads.add('failure')
+      logger.log('secret-unreadable', { setting: read.fault.setting })
+    } else if (session.changeCredentials(read)) {
+      counts.credentialReloads.add('success')
+    }
+  }
+  const watches = [
+    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
+    watch(Object.values(tlsFiles), () => {
+      try {
+        session.upstream.reload(readUpstreamTls(tlsFiles))
+      } catch (error) {
+        logger.log('secret-unreadable', {
+          setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',
+          error,
+        })
+      }
+    }),
+  ]
+  // They may have changed between the reading of the configuration and the beginning of the watch.
+  reloadCredentials()
+  return watches
+}
+
+interface Watch {
+  close(): void
+}
+
+function watch(paths: readonly (string | undefined)[], onChange: () => void): Watch {
+  return watchFiles(
+    paths.filter((path) => path !== undefined),
+    { onChange },
+  )
+}

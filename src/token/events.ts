@@ -1,0 +1,72 @@
+import type { AuthFailure, Operation } from './protocol.ts'
+import type { Session } from './session.ts'
+
+/**
+ * What holds the next attempt back.
+ *
+ * - `none`: nothing; the next exchange is an ordinary renewal.
+ * - `transient`: full jitter after a failure that may pass (network, TLS, timeout, 429, 5xx, malformed).
+ * - `rejected`: iSales refused the credentials; 5 s doubling to 5 min.
+ * - `guarded`: refused 3 times; one attempt in 15 min until the secret changes, so that the account is not locked.
+ * - `conflict`: somebody else logs in as this user; a jittered hold-off.
+ */
+export const BACKOFF_STATES = ['none', 'transient', 'rejected', 'guarded', 'conflict'] as const
+export type BackoffState = (typeof BACKOFF_STATES)[number]
+
+/** Each change in the life of the session, in order. Metrics, log, traces and the status page are fed by nothing else. */
+export type SessionEvent =
+  | { readonly type: 'exchange-started'; readonly operation: Operation; readonly at: number }
+  | {
+      readonly type: 'granted'
+      readonly operation: Operation
+      readonly at: number
+      readonly durationMs: number
+      readonly session: Session
+      /** How many attempts had failed in a row before this one. */
+      readonly failuresBefore: number
+      readonly sameToken: boolean
+      readonly lifetimeAssumed: boolean
+    }
+  | {
+      readonly type: 'failed'
+      readonly operation: Operation
+      readonly at: number
+      readonly durationMs: number
+      readonly failure: AuthFailure
+      readonly failuresInRow: number
+      readonly backoff: BackoffState
+      /** Milliseconds until the next attempt. */
+      readonly retryIn: number
+      /** How long requests go on working, milliseconds; 0 when no token is usable. */
+      readonly outageBudget: number
+    }
+  /** A business call was answered with a rejection; reported once a generation. */
+  | {
+      readonly type: 'token-rejected'
+      readonly at: number
+      readonly generation: number
+      readonly status: number
+      /** False: the answer is relayed and no login is bought (a brand-new token, or a hold-off). */
+      readonly replacing: boolean
+    }
+  | { readonly type: 'conflict'; readonly at: number; readonly holdOff: number }
+  | { readonly type: 'credentials-changed'; readonly at: number }
+
+/** How the session stands now; read at each scrape and by the status page. Instants are on the monotonic clock. */
+export interface SessionSnapshot {
+  readonly now: number
+  readonly session: Session | undefined
+  readonly usable: boolean
+  readonly exchange: Operation | undefined
+  readonly backoff: BackoffState
+  /** When the next exchange begins; undefined while one is under way, or none is planned. */
+  readonly nextExchangeAt: number | undefined
+  readonly lastSuccessAt: number | undefined
+  /** How long requests would go on working if every login failed from now, milliseconds. */
+  readonly outageBudget: number
+  readonly waiters: number
+  readonly failuresInRow: number
+  readonly lastFailure:
+    | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
+    | undefined
+}

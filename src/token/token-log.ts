@@ -1,0 +1,108 @@
+import type { LogEventName } from '../log/events.ts'
+import type { LogFields, Logger } from '../log/logger.ts'
+import type { SessionEvent } from './events.ts'
+
+type Granted = Extract<SessionEvent, { type: 'granted' }>
+type Failed = Extract<SessionEvent, { type: 'failed' }>
+type Rejected = Extract<SessionEvent, { type: 'token-rejected' }>
+
+/**
+ * Turns session events into lines: one for each change of state. What only repeats the state (the tenth failed
+ * login of an outage, a conflict that goes on) is written at DEBUG.
+ */
+export function sessionLog({ log }: Pick<Logger, 'log'>): (event: SessionEvent) => void {
+  /** What has been said of the outage that is going on; timeouts and resets may take turns all night. */
+  const said = new Set<string>()
+  let refreshRefused = false
+  let lifetimeAssumed = false
+  /** The generation that was last rejected, by what came of it. */
+  const rejected = { replaced: -1, relayed: -1 }
+  let conflicting = false
+
+  const onChange = (isChange: boolean, event: LogEventName, fields: LogFields): void => {
+    log(event, fields, isChange ? undefined : 'debug')
+  }
+
+  const onGranted = (event: Granted): void => {
+    const { session, operation, failuresBefore } = event
+    const recovered = said.size > 0 || failuresBefore > 0
+    said.clear()
+    if (operation === 'refresh') refreshRefused = false
+    const lifetimeSeconds = session.lifetime / 1000
+    log(recovered ? 'recovered' : operation === 'login' ? 'logged-in' : 'renewed', {
+      operation,
+      generation: session.generation,
+      lifetimeSeconds,
+      durationMs: Math.round(event.durationMs),
+      ...(recovered ? { failures: failuresBefore } : {}),
+      ...(event.sameToken ? { sameToken: true } : {}),
+    })
+    if (event.lifetimeAssumed) onChange(!lifetimeAssumed, 'lifetime-assumed', { lifetimeSeconds })
+    lifetimeAssumed = event.lifetimeAssumed
+  }
+
+  const onFailed = (event: Failed): void => {
+    const { failure } = event
+    const name = nameOf(event)
+    const isChange =
+      name === 'refresh-refused' ? !refreshRefused : !said.has(`${name} ${failure.reason}`)
+    onChange(isChange, name, {
+      operation: event.operation,
+      reason: failure.reason,
+      ...(failure.status === undefined ? {} : { status: failure.status }),
+      detail: failure.detail,
+      failures: event.failuresInRow,
+      backoff: event.backoff,
+      retryInSeconds: seconds(event.retryIn),
+      budgetSeconds: seconds(event.outageBudget),
+      durationMs: Math.round(event.durationMs),
+    })
+    if (name === 'refresh-refused') refreshRefused = true
+    else said.add(`${name} ${failure.reason}`)
+  }
+
+  const onRejected = ({ generation, status, replacing }: Rejected): void => {
+    const outcome = replacing ? 'replaced' : 'relayed'
+    // The token before met the same end: nothing has changed.
+    const isChange = rejected[outcome] < generation - 1
+    if (isChange && replacing) conflicting = false
+    rejected[outcome] = generation
+    onChange(isChange, replacing ? 'token-rejected' : 'rejection-relayed', { generation, status })
+  }
+
+  return (event) => {
+    switch (event.type) {
+      case 'exchange-started':
+        log('exchange-started', { operation: event.operation })
+        break
+      case 'granted':
+        onGranted(event)
+        break
+      case 'failed':
+        onFailed(event)
+        break
+      case 'token-rejected':
+        onRejected(event)
+        break
+      case 'conflict':
+        onChange(!conflicting, 'conflict', { holdOffSeconds: seconds(event.holdOff) })
+        conflicting = true
+        break
+      case 'credentials-changed':
+        said.clear()
+        log('secret-reloaded')
+        break
+    }
+  }
+}
+
+function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
+  const refused = failure.reason === 'rejected' || failure.reason === 'result'
+  if (refused && operation === 'refresh') return 'refresh-refused'
+  if (refused) return backoff === 'guarded' ? 'guarded' : 'login-rejected'
+  return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10
+}

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { serveHono } from '../../src/http/hono.ts'
+import { startListener } from '../listener/support.ts'
+import { exchangeRaw } from '../support/raw-client.ts'
+
+test.each([
+  ['of HTTP/1.0 without Host', 'HTTP/1.0', ''],
+  ['without a port behind the colon', 'HTTP/1.1', 'Host: x:\r\n'],
+  ['with a Host that is no URL', 'HTTP/1.1', 'Host: a[b\r\n'],
+])('a validated request %s finds the app by its target', async (_name, version, headers) => {
+  const serve = serveHono({ fetch: ({ url }: Request) => new Response(new URL(url).pathname) })
+  const { port } = await startListener((request, response) =>
+    serve(request, response, '/validated?a'),
+  )
+  const response = await exchangeRaw({ port }, `GET http://y/ ${version}\r\n${headers}\r\n`)
+  expect([response.status, response.text]).toEqual([200, '/validated'])
+})
+
+test('a request that nobody has validated needs a Host', async () => {
+  const serve = serveHono({ fetch: () => new Response('of the app') })
+  const { port } = await startListener((request, response) => serve(request, response))
+  expect((await exchangeRaw({ port }, 'GET /g HTTP/1.1\r\n\r\n')).status).toBe(400)
+})

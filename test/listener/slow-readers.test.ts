@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { ListenerOptions } from '../../src/listener/listener.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { GET, LIMITS, startListener } from './support.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'slow-readers-'))
+const { ca, server } = makeCertificates()
+const [certFile, keyFile] = [join(directory, 'tls.crt'), join(directory, 'tls.key')]
+writeFileSync(certFile, server.cert)
+writeFileSync(keyFile, server.key)
+const path = join(directory, 'proxy.sock')
+
+const MIB = 1024 * 1024
+const SIZE = 32 * MIB
+const BODY = Buffer.alloc(SIZE)
+
+/** As what is at hand is answered: all at once. */
+function whole(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, ['Content-Length', String(SIZE)]).end(BODY)
+}
+
+/** As an answer of iSales is relayed: piece by piece, each when the last has left. */
+function inPieces(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, ['Content-Length', String(SIZE)])
+  const piece = BODY.subarray(0, 64 * 1024)
+  let sent = 0
+  const send = (): void => {
+    for (; sent < SIZE; sent += piece.length) {
+      if (response.write(piece)) continue
+      sent += piece.length
+      response.once('drain', send)
+      return
+    }
+    response.end()
+  }
+  send()
+}
+
+describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
+  ['TCP', {}, {}],
+  ['TLS', { tls: { certFile, keyFile } }, { tls: { ca: ca.cert } }],
+  ['a Unix socket', { address: { kind: 'unix', path } }, { path }],
+])('a client on %s', (_name, options, target) => {
+  async function asking(
+    bodyIdleTimeout: number,
+    onRequest: ListenerOptions['onRequest'],
+    now?: () => number,
+  ): Promise<{ client: RawClient; connections: () => number }> {
+    const limits = { ...LIMITS, bodyIdleTimeout }
+    const { port, listener } = await startListener(onRequest, {
+      ...options,
+      limits,
+      ...(now === undefined ? {} : { now }),
+    })
+    const client = await connectRaw({ ...target, port })
+    client.pause()
+    await client.send(GET)
+    await until(() => listener.connections() === 1)
+    return { client, connections: () => listener.connections() }
+  }
+
+  test.each([
+    ['that was handed over whole', whole],
+    ['that comes in pieces', inPieces],
+  ])('that takes nothing of an answer %s is let go', async (_, onRequest) => {
+    const { client, connections } = await asking(200, onRequest)
+    await until(() => connections() === 0)
+    client.resume()
+    await expect(client.read()).rejects.toThrow('in the body')
+  })
+
+  test('that takes some of it now and then gets it whole', async () => {
+    const limit = 500
+    const watch = { time: 0, looks: 0 }
+    const { client } = await asking(limit, inPieces, () => {
+      watch.looks += 1
+      return watch.time
+    })
+    for (let turn = 1; turn <= 6; turn += 1) {
+      client.resume()
+      await until(() => client.received() >= turn * 4 * MIB)
+      client.pause()
+      watch.time += limit * 0.8
+      const { looks } = watch
+      await until(() => watch.looks > looks)
+    }
+    client.resume()
+    expect((await client.read()).body).toHaveLength(SIZE)
+    client.destroy()
+  })
+
+  test('that comes to a process which is older than the limit has its time, too', async () => {
+    const watch = { looks: 0 }
+    const { client, connections } = await asking(1000, whole, () => {
+      watch.looks += 1
+      return 1e6
+    })
+    const { looks } = watch
+    await until(() => watch.looks > looks + 1)
+    expect(connections()).toBe(1)
+    client.destroy()
+  })
+
+  test('that has taken its answer is left alone', async () => {
+    const { client, connections } = await asking(100, (_request, response) => response.end('ok'))
+    client.resume()
+    expect((await client.read()).text).toBe('ok')
+    expect(await client.silent(300)).toBe(true)
+    expect(connections()).toBe(1)
+    client.destroy()
+  })
+})

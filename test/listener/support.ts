@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { afterEach } from 'vitest'
+import type { ProblemCode } from '../../src/http/problem.ts'
+import { createListener } from '../../src/listener/listener.ts'
+import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import type { Listener, ListenerLimits, ListenerOptions } from '../../src/listener/listener.ts'
+
+export const LIMITS: ListenerLimits = {
+  headerTimeout: 5000,
+  bodyIdleTimeout: 5000,
+  maxConnections: 100,
+}
+
+export interface RunningListener {
+  readonly listener: Listener
+  readonly port: number
+  readonly text: string
+  readonly problems: ProblemCode[]
+}
+
+const running: Listener[] = []
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((listener) => listener.stop(0)))
+})
+
+/** On a free port of loopback unless told otherwise; stopped after the test. */
+export async function startListener(
+  onRequest: ListenerOptions['onRequest'],
+  options: Partial<ListenerOptions> = {},
+): Promise<RunningListener> {
+  const problems: ProblemCode[] = []
+  const listener = createListener({
+    address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    limits: LIMITS,
+    onRequest,
+    onClientError: (code) => problems.push(code),
+    ...options,
+  })
+  const { port, text } = await listener.start()
+  running.push(listener)
+  return { listener, port, text, problems }
+}
+
+export function answerOk(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, ['Content-Length', '2'])
+  response.end('ok')
+}
+
+export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
+export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
+
+/** Every answer up to the end of the connection; bytes that are no answer are a fault. */
+export async function answersOf(client: RawClient): Promise<RawResponse[]> {
+  await client.closed()
+  const answers: RawResponse[] = []
+  while (client.left().length > 0) answers.push(await client.read())
+  return answers
+}
+
+/** What came until the connection ended, when it was not an answer. */
+export async function leftOf(client: RawClient): Promise<string> {
+  return (await client.closed()).left.toString('latin1')
+}
+
+/** Three requests and then `more`, none of them answered, and a client that leaves: who was held, and who was told. */
+export async function leaveThree(more = '') {
+  const closed: ServerResponse[] = []
+  const held: ServerResponse[] = []
+  const { port, listener } = await startListener((_request, response) => {
+    held.push(response)
+    response.on('close', () => closed.push(response))
+  })
+  const client = await connectRaw({ port })
+  await client.send(`${GET}${GET}${GET}${more}`)
+  await until(() => held.length === 3)
+  held[2]?.end('handed over before its turn')
+  client.reset()
+  await until(() => listener.connections() === 0 && closed.length >= 3)
+  // One that came twice would come a turn later.
+  await new Promise(setImmediate)
+  return { held, closed }
+}

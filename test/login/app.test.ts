@@ -1,0 +1,200 @@
+import { expect, test } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { createObsApp } from '../../src/login/app.ts'
+import type { ObsAppOptions, ObsLogin, ObsLoginOutcome } from '../../src/login/app.ts'
+import { createTickets } from '../../src/login/tickets.ts'
+
+const LOGIN = '/obs/auth/login'
+const REFRESH = '/obs/auth/refresh'
+const REQUIRE: ObsLogin = {
+  mode: 'require',
+  credentials: { user: 'cti', password: new Secret('pässword') },
+}
+const RIGHT = { user: 'cti', passwd: 'pässword' }
+const WRONG = { user: 'cti', passwd: 'password' }
+
+interface Answer {
+  readonly result: unknown
+  readonly resultData: Readonly<Record<string, unknown>> & { readonly token: string }
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  return (await response.json()) as Answer
+}
+
+function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
+  const clock = { now: 1_000_000 }
+  const outcomes: ObsLoginOutcome[] = []
+  const tickets = createTickets({
+    key: new Secret('key'),
+    lifetime: 3_600_000,
+    now: () => 1_764_000_000_000 + clock.now,
+  })
+  const app = createObsApp({
+    login,
+    tickets,
+    loginPath: LOGIN,
+    refreshPath: REFRESH,
+    numbers: 'number',
+    now: () => clock.now,
+    onLogin: (outcome) => outcomes.push(outcome),
+    ...options,
+  })
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    app.request(path, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      headers,
+    })
+  return { app, post, tickets, outcomes, clock }
+}
+
+test('answer: whoever comes gets tickets in the published shape', async () => {
+  const { post, tickets, outcomes } = start({ mode: 'answer' })
+  const response = await post(LOGIN, { user: 'anyone', passwd: 'anything' })
+  expect(response.status).toBe(200)
+  expect(response.headers.get('content-type')).toBe('application/json;charset=UTF-8')
+  expect(response.headers.get('cache-control')).toBe('no-store')
+  const { result, resultData } = await answerOf(response)
+  expect(result).toBe(0)
+  expect(resultData).toEqual({
+    token: expect.any(String),
+    tokenExpirationTime: 3600,
+    refreshToken: expect.any(String),
+    refreshExpirationTime: 43_200,
+  })
+  expect(tickets.verify(resultData.token)).toBe('valid')
+  expect(outcomes).toEqual(['success'])
+})
+
+test('numbers are strings where the client wants them so', async () => {
+  const { post } = start({ mode: 'answer' }, { numbers: 'string' })
+  const granted = await answerOf(await post(LOGIN, RIGHT))
+  expect(granted.result).toBe('0')
+  expect(granted.resultData['tokenExpirationTime']).toBe('3600')
+  expect(granted.resultData['refreshExpirationTime']).toBe('43200')
+  expect(await (await post(LOGIN, 'nonsense')).json()).toEqual({ result: '400', resultData: {} })
+})
+
+test('require: only the configured user with the configured password gets a ticket', async () => {
+  const { post, outcomes } = start(REQUIRE)
+  expect((await post(LOGIN, RIGHT)).status).toBe(200)
+  for (const body of [WRONG, { ...RIGHT, user: 'other' }, { user: '', passwd: '' }]) {
+    const response = await post(LOGIN, body)
+    expect(response.status).toBe(403)
+    expect(await response.json()).toEqual({ result: 403, resultData: {} })
+  }
+  expect(outcomes).toEqual(['success', 'rejected', 'rejected', 'rejected'])
+})
+
+test('forward: no login and no refresh is answered with a ticket, and neither goes on', async () => {
+  const { post, tickets, outcomes } = start({ mode: 'forward' })
+  expect((await post(LOGIN, RIGHT)).status).toBe(403)
+  expect((await post(REFRESH, { refreshToken: tickets.issue().refresh })).status).toBe(403)
+  expect(outcomes).toEqual(['rejected'])
+})
+
+test('after five wrong passwords in a second even the right one has to wait', async () => {
+  const { post, outcomes, clock } = start(REQUIRE)
+  for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
+  const slowed = await post(LOGIN, RIGHT)
+  expect(slowed.status).toBe(429)
+  expect(slowed.headers.get('retry-after')).toBe('1')
+  expect(await slowed.json()).toEqual({ result: 429, resultData: {} })
+  clock.now += 199
+  expect((await post(LOGIN, RIGHT)).status).toBe(429)
+  clock.now += 1
+  expect((await post(LOGIN, RIGHT)).status).toBe(200)
+  expect(outcomes.filter((outcome) => outcome === 'throttled')).toHaveLength(2)
+})
+
+test('right passwords are never slowed', async () => {
+  const { post } = start(REQUIRE)
+  for (let n = 0; n < 50; n += 1) expect((await post(LOGIN, RIGHT)).status).toBe(200)
+})
+
+test('a long pause does not save up more than one second of wrong passwords', async () => {
+  const { post, clock } = start(REQUIRE)
+  clock.now += 3_600_000
+  for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
+  expect((await post(LOGIN, WRONG)).status).toBe(429)
+})
+
+test.each([
+  ['no JSON', 'nonsense'],
+  ['an empty body', ''],
+  ['null', 'null'],
+  ['an array', '[]'],
+  ['no password', { user: 'cti' }],
+  ['a number for a user', { user: 1, passwd: 'x' }],
+  ['an object for a password', { user: 'cti', passwd: {} }],
+])('a login with %s is answered 400 in the published shape', async (_name, body) => {
+  const { post, outcomes } = start({ mode: 'answer' })
+  const response = await post(LOGIN, body)
+  expect(response.status).toBe(400)
+  expect(await response.json()).toEqual({ result: 400, resultData: {} })
+  expect(outcomes).toEqual(['malformed'])
+})
+
+test('a body over 4 KiB is answered 400, whether its length is told or not', async () => {
+  const { app, post, outcomes } = start({ mode: 'answer' })
+  const large = { user: 'x'.repeat(4096), passwd: 'x' }
+  expect((await post(LOGIN, large, { 'Content-Length': '4130' })).status).toBe(400)
+  const body = new Blob([JSON.stringify(large)]).stream()
+  const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
+  expect((await app.request(LOGIN, init)).status).toBe(400)
+  expect(outcomes).toEqual(['malformed', 'malformed'])
+})
+
+test('a refresh ticket in the body renews, as in the English edition', async () => {
+  const { post, tickets } = start(REQUIRE)
+  const { access, refresh } = tickets.issue()
+  const headers = { Authentication: `Bearer ${access}` }
+  const response = await post(REFRESH, { refreshToken: refresh }, headers)
+  expect(response.status).toBe(200)
+  const { resultData } = await answerOf(response)
+  expect(tickets.verify(resultData.token)).toBe('valid')
+  expect(resultData.token).not.toBe(access)
+})
+
+test.each(['Authentication', 'Authorization'])('or in %s alone', async (field) => {
+  const { post, tickets } = start(REQUIRE)
+  const { refresh } = tickets.issue()
+  for (const value of [refresh, `Bearer ${refresh}`])
+    expect((await post(REFRESH, '', { [field]: value })).status).toBe(200)
+})
+
+test('an access ticket, a forged one, an ended one and none at all are refused', async () => {
+  const { post, tickets, clock } = start(REQUIRE)
+  const { access, refresh } = tickets.issue()
+  const forged = refresh.replace(/^.{4}/, 'AAAA')
+  for (const body of [
+    { refreshToken: access },
+    { refreshToken: forged },
+    { refreshToken: 7 },
+    {},
+  ]) {
+    const response = await post(REFRESH, body)
+    expect(response.status).toBe(403)
+    expect(await response.json()).toEqual({ result: 403, resultData: {} })
+  }
+  clock.now += 12 * 3_600_000
+  expect((await post(REFRESH, { refreshToken: refresh })).status).toBe(403)
+})
+
+test('answer: a refresh ticket of an earlier process is renewed, for anybody may log in', async () => {
+  const { post } = start({ mode: 'answer' })
+  expect((await post(REFRESH, { refreshToken: 'of an earlier process' })).status).toBe(200)
+})
+
+test('other methods are answered 405, and other paths 404, in the published shape', async () => {
+  const { app, post } = start({ mode: 'answer' })
+  for (const path of [LOGIN, REFRESH]) {
+    const response = await app.request(path)
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('POST')
+  }
+  const response = await post('/obs/auth/login/', RIGHT)
+  expect(response.status).toBe(404)
+  expect(await response.json()).toEqual({ result: 404, resultData: {} })
+})

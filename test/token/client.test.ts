@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { createIsalesClient, type IsalesClientOptions } from '../../src/token/client.ts'
+import type { Exchange, ExchangeResult } from '../../src/upstream/post.ts'
+
+type Sent = Parameters<Exchange>[0]
+
+const GRANTING: ExchangeResult = {
+  ok: true,
+  status: 200,
+  body: '{"result":0,"resultData":{"token":"t2","tokenExpirationTime":300}}',
+}
+const CREDENTIALS = { user: 'obs', password: new Secret('password-1') }
+const TOKENS = { token: new Secret('t1'), refreshToken: new Secret('r1') }
+const JSON_FIELDS = ['Content-Type', 'application/json', 'Accept', 'application/json']
+
+function clientOf(result: ExchangeResult, changes: Partial<IsalesClientOptions> = {}) {
+  const sent: Sent[] = []
+  const client = createIsalesClient({
+    exchange(request) {
+      sent.push(request)
+      return Promise.resolve(result)
+    },
+    loginPath: '/auth/login',
+    refreshPath: '/auth/refresh',
+    refreshHeader: 'Authentication',
+    refreshHeaderToken: 'token',
+    tokenScheme: 'Bearer',
+    assumedLifetime: 120_000,
+    wallClock: () => Date.parse('2026-03-01T12:00:00Z'),
+    ...changes,
+  })
+  const { signal } = new AbortController()
+  return {
+    sent,
+    signal,
+    login: () => client.login(CREDENTIALS, signal),
+    refresh: () => client.refresh(TOKENS, signal),
+  }
+}
+
+describe('a login', () => {
+  it('is one POST of user and password to its path', async () => {
+    const { sent, signal, login } = clientOf(GRANTING)
+    await login()
+    expect(sent).toEqual([
+      {
+        path: '/auth/login',
+        headers: JSON_FIELDS,
+        body: '{"user":"obs","passwd":"password-1"}',
+        signal,
+      },
+    ])
+  })
+
+  it('gives what the answer grants', async () => {
+    const outcome = await clientOf(GRANTING).login()
+    expect(outcome).toEqual({
+      token: new Secret('t2'),
+      lifetime: { ms: 300_000, assumed: false },
+    })
+  })
+
+  it('assumes the lifetime that the answer leaves out', async () => {
+    const body = '{"result":0,"resultData":{"token":"t2"}}'
+    const outcome = await clientOf({ ok: true, status: 200, body }).login()
+    expect(outcome).toMatchObject({ lifetime: { ms: 120_000, assumed: true } })
+  })
+
+  it('reads a date in Retry-After by the wall clock', async () => {
+    const retryAfter = 'Sun, 01 Mar 2026 12:00:07 GMT'
+    const outcome = await clientOf({ ok: true, status: 503, retryAfter, body: '' }).login()
+    expect(outcome).toMatchObject({ reason: 'unavailable', retryAfter: 7000 })
+  })
+
+  it.each([
+    ['unreachable', 'unavailable'],
+    ['broken', 'unavailable'],
+    ['tls', 'tls'],
+    ['timeout', 'timeout'],
+  ] as const)('that ends %s has failed with reason %s', async (failure, reason) => {
+    const { sent, login } = clientOf({ ok: false, failure, code: 'ECODE' })
+    expect(await login()).toEqual({ reason, detail: 'ECODE' })
+    expect(sent).toHaveLength(1)
+  })
+})
+
+describe('a refresh', () => {
+  it.each([
+    ['Authentication', 'token', 'Bearer', ['Authentication', 'Bearer t1']],
+    ['Authentication', 'refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
+    ['Authorization', 'token', '', ['Authorization', 't1']],
+    [undefined, 'token', 'Bearer', []],
+  ] as const)(
+    'carries the refresh token in its body, and in %s the %s after %j',
+    async (refreshHeader, refreshHeaderToken, tokenScheme, fields) => {
+      const options = { refreshHeader, refreshHeaderToken, tokenScheme }
+      const { sent, signal, refresh } = clientOf(GRANTING, options)
+      await refresh()
+      expect(sent).toEqual([
+        {
+          path: '/auth/refresh',
+          headers: [...JSON_FIELDS, ...fields],
+          body: '{"refreshToken":"r1"}',
+          signal,
+        },
+      ])
+    },
+  )
+})

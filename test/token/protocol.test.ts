@@ -1,0 +1,279 @@
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import {
+  AUTH_FAILURE_REASONS,
+  isGrant,
+  isRefusal,
+  loginBody,
+  parseAnswer,
+  refreshBody,
+  type AuthFailure,
+  type Grant,
+} from '../../src/token/protocol.ts'
+
+const ASSUMED = 300_000
+const DAY = 24 * 3600 * 1000
+const WALL = Date.parse('2026-03-01T12:00:00Z')
+
+function judge(body: string | undefined, status = 200, retryAfter?: string): Grant | AuthFailure {
+  return parseAnswer({ status, body, retryAfter }, { assumed: ASSUMED }, WALL)
+}
+
+function judgeJson(body: unknown, status = 200): Grant | AuthFailure {
+  return judge(JSON.stringify(body), status)
+}
+
+function grantOf(resultData: Readonly<Record<string, unknown>>): Grant {
+  const outcome = judgeJson({ result: 0, resultData })
+  if (!isGrant(outcome)) throw new Error(`no grant: ${JSON.stringify(outcome)}`)
+  return outcome
+}
+
+describe('the request bodies', () => {
+  it('are those of the published interface', () => {
+    expect(JSON.parse(loginBody('obs', new Secret('pass"word')))).toEqual({
+      user: 'obs',
+      passwd: 'pass"word',
+    })
+    expect(JSON.parse(refreshBody(new Secret('r1')))).toEqual({ refreshToken: 'r1' })
+  })
+})
+
+describe('an answer as published', () => {
+  it.each([0, '0'])('is a grant when the result is %j', (result) => {
+    const outcome = judgeJson({
+      result,
+      resultData: {
+        token: 't1',
+        tokenExpirationTime: 300,
+        refreshToken: 'r1',
+        refreshExpirationTime: 3600,
+      },
+    })
+    expect(isGrant(outcome)).toBe(true)
+    expect(outcome).toEqual({
+      token: new Secret('t1'),
+      lifetime: { ms: 300_000, assumed: false },
+      refreshToken: new Secret('r1'),
+      refreshLifetime: { ms: 3_600_000, assumed: false },
+    })
+    const { token, refreshToken } = outcome as Grant
+    expect([token.reveal(), refreshToken?.reveal()]).toEqual(['t1', 'r1'])
+  })
+
+  it('is a grant with any status of success, and whatever else it holds', () => {
+    const body = { result: 0, resultData: { token: 't1', extra: [1] }, extra: null }
+    expect(isGrant(judgeJson(body, 201))).toBe(true)
+  })
+})
+
+describe('a status that is no success', () => {
+  it.each([
+    [100, 'malformed'],
+    [199, 'malformed'],
+    [301, 'malformed'],
+    [302, 'malformed'],
+    [307, 'malformed'],
+    [400, 'rejected'],
+    [401, 'rejected'],
+    [403, 'rejected'],
+    [404, 'rejected'],
+    [405, 'rejected'],
+    [408, 'timeout'],
+    [418, 'rejected'],
+    [429, 'throttled'],
+    [499, 'rejected'],
+    [500, 'unavailable'],
+    [501, 'unavailable'],
+    [502, 'unavailable'],
+    [503, 'unavailable'],
+    [504, 'unavailable'],
+    [599, 'unavailable'],
+  ] as const)('of %i is %s, whatever the body says', (status, reason) => {
+    const granting = { result: 0, resultData: { token: 't1' } }
+    expect(judgeJson(granting, status)).toMatchObject({ reason, status })
+    expect(judge(undefined, status)).toMatchObject({ reason, status })
+    expect(AUTH_FAILURE_REASONS).toContain(reason)
+  })
+
+  it.each([
+    [429, '7', 7000],
+    [503, '0', 0],
+    [503, 'Sun, 01 Mar 2026 12:00:30 GMT', 30_000],
+    [408, '2', 2000],
+    [429, 'later', undefined],
+    [403, '7', undefined],
+  ])('of %i with Retry-After %j asks to wait %j ms', (status, field, retryAfter) => {
+    const outcome = judge('', status, field)
+    expect((outcome as AuthFailure).retryAfter).toBe(retryAfter)
+  })
+})
+
+describe('an answer that the interface does not describe', () => {
+  const granting = JSON.stringify({ result: 0, resultData: { token: 't1' } })
+
+  it.each([
+    ['a body over 64 KiB', undefined],
+    ['no body (204)', ''],
+    ['truncated JSON', granting.slice(0, -3)],
+    ['HTML', '<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>'],
+    ['a JSON text', '"token"'],
+    ['a JSON list', '[{"result":0}]'],
+    ['null', 'null'],
+    ['JSON behind a byte order mark', `\uFEFF${granting}`],
+    ['JSON and more', `${granting}${granting}`],
+    ['lists within lists', '['.repeat(60_000)],
+    ['no result', '{"resultData":{"token":"t1"}}'],
+    ['a result of null', '{"result":null,"resultData":{"token":"t1"}}'],
+    ['no resultData', '{"result":0}'],
+    ['a resultData of null', '{"result":0,"resultData":null}'],
+    ['a list as resultData', '{"result":0,"resultData":["t1"]}'],
+    ['a text as resultData', '{"result":0,"resultData":"t1"}'],
+    ['a token hidden in the prototype', '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}'],
+  ])('is malformed: %s', (_, body) => {
+    const outcome = judge(body)
+    expect(outcome).toMatchObject({ reason: 'malformed', status: 200 })
+    expect(isRefusal(outcome as AuthFailure)).toBe(false)
+  })
+
+  it.each([
+    ['missing', undefined],
+    ['null', null],
+    ['a number', 12_345],
+    ['an object', { token: 'nested' }],
+    ['a list', ['t1']],
+    ['empty', ''],
+    ['with a space', 'two words'],
+    ['with a line break', 'good\r\nX-Injected: yes'],
+    ['with a carriage return', 'good\r'],
+    ['with a line feed', '\ngood'],
+    ['with a tab', 'a\tb'],
+    ['with NUL', 'a\u0000b'],
+    ['with DEL', 'a\u007Fb'],
+    ['with ISO 8859-1', 'täuschung'],
+    ['with what UTF-16 truncates to a line break', 'a\u010A\u010Db'],
+    ['of 8,193 characters', 'x'.repeat(8193)],
+  ])('is malformed when the token is %s', (_, token) => {
+    expect(judgeJson({ result: 0, resultData: { token } })).toEqual({
+      reason: 'malformed',
+      status: 200,
+      detail: 'token is missing or could not be a header value',
+    })
+  })
+
+  it('takes a token of 8,192 visible characters', () => {
+    const token = '!~'.repeat(4096)
+    expect(grantOf({ token }).token.reveal()).toBe(token)
+  })
+
+  it('never repeats what iSales wrote', () => {
+    const canary = 'canary-7d1f'
+    const answers = [
+      judgeJson({ result: canary }),
+      judgeJson({ result: `-1${canary}` }),
+      judgeJson({ result: { [canary]: canary } }),
+      judgeJson({ result: 0, resultData: { token: `${canary} ${canary}` } }),
+      judge(canary),
+      judge(canary, 403),
+      judge(canary, 429, canary),
+    ]
+    expect(JSON.stringify(answers)).not.toContain(canary)
+  })
+})
+
+describe('a result other than 0', () => {
+  it.each([
+    [7, 'result 7'],
+    [-1, 'result -1'],
+    ['7', 'result 7'],
+    ['000', 'result 000'],
+    [1234567890, 'result is not 0'],
+    ['failed', 'result is not 0'],
+    ['', 'result is not 0'],
+    [0.5, 'result is not 0'],
+    [true, 'result is not 0'],
+    [false, 'result is not 0'],
+    [{}, 'result is not 0'],
+    [[0], 'result is not 0'],
+  ])('refuses the credentials: %j', (result, detail) => {
+    const outcome = judgeJson({ result, resultData: { token: 't1' } })
+    expect(outcome).toEqual({ reason: 'result', status: 200, detail })
+    expect(isRefusal(outcome as AuthFailure)).toBe(true)
+  })
+})
+
+describe('a lifetime', () => {
+  it.each([
+    [300, 300_000],
+    ['300', 300_000],
+    [' 300 ', 300_000],
+    ['300.0', 300_000],
+    [1, 1000],
+    ['1', 1000],
+    [1.5, 1500],
+    ['1.5', 1500],
+    [4, 4000],
+    [86_400, DAY],
+    [86_401, DAY],
+    [1e12, DAY],
+    ['9'.repeat(400), DAY],
+  ])('of %j is believed', (tokenExpirationTime, ms) => {
+    expect(grantOf({ token: 't', tokenExpirationTime }).lifetime).toEqual({ ms, assumed: false })
+  })
+
+  it('of 1e999, which JSON lets through as Infinity, is a day', () => {
+    const outcome = judge('{"result":0,"resultData":{"token":"t","tokenExpirationTime":1e999}}')
+    expect(outcome).toMatchObject({ lifetime: { ms: DAY, assumed: false } })
+  })
+
+  it.each([
+    0,
+    '0',
+    -0,
+    -5,
+    '-5',
+    0.4,
+    '0.999',
+    'soon',
+    '',
+    '5m',
+    '1e3',
+    '0x10',
+    '3,5',
+    '.5',
+    null,
+    undefined,
+    true,
+    {},
+    [300],
+  ])('of %j cannot be believed, and the default stands in', (tokenExpirationTime) => {
+    expect(grantOf({ token: 't', tokenExpirationTime }).lifetime).toEqual({
+      ms: ASSUMED,
+      assumed: true,
+    })
+  })
+})
+
+describe('the refresh token', () => {
+  it.each([undefined, null, 5, '', 'a b', 'x'.repeat(8193), 'a\r\nb'])(
+    'is left out when it is %j, and the grant stands',
+    (refreshToken) => {
+      const grant = grantOf({ token: 't', refreshToken })
+      expect('refreshToken' in grant).toBe(false)
+    },
+  )
+
+  it.each(['soon', 0, null, undefined, -1])(
+    'has no known end when its lifetime is %j',
+    (refreshExpirationTime) => {
+      const grant = grantOf({ token: 't', refreshToken: 'r', refreshExpirationTime })
+      expect(grant.refreshToken?.reveal()).toBe('r')
+      expect('refreshLifetime' in grant).toBe(false)
+    },
+  )
+
+  it('may live for more than a day: no more than that is believed', () => {
+    const grant = grantOf({ token: 't', refreshToken: 'r', refreshExpirationTime: '604800' })
+    expect(grant.refreshLifetime).toEqual({ ms: DAY, assumed: false })
+  })
+})

@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { answerBytes } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+import { dispatch, openUpstream, plain } from './support.ts'
+
+describe('an answer that ends with its connection', () => {
+  const HEAD = 'HTTP/1.1 200 OK\r\n\r\n'
+
+  it('is whole when the connection is closed', async () => {
+    const isales = await plain(() => [`${HEAD}whole`, { close: 'end' }])
+    const upstream = openUpstream({ origin: isales.origin })
+    expect(await dispatch(upstream)).toEqual({ status: 200, text: 'whole', written: true })
+  })
+
+  it('is cut when the connection is reset', async () => {
+    const isales = await plain(() => [`${HEAD}cut`, { waitMs: 20 }, { close: 'reset' }])
+    const upstream = openUpstream({ origin: isales.origin })
+    expect(await dispatch(upstream)).toMatchObject({ failure: 'broken', text: 'cut' })
+  })
+})
+
+describe('an idle connection', () => {
+  it.each([
+    [undefined, 100, 400],
+    ['timeout=1', 0, 1],
+    ['timeout=2', 900, 1600],
+    ['max=5', 100, 400],
+    ['timeout=soon', 100, 400],
+  ])('is let go in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
+    const fields = hint === undefined ? [] : ['Connection: keep-alive', `Keep-Alive: ${hint}`]
+    const isales = await plain(() => answerBytes('ok', { fields }))
+    const upstream = openUpstream({ origin: isales.origin, keepAlive: 200 })
+    await dispatch(upstream)
+    const startedAt = performance.now()
+    await until(() => isales.open() === 0)
+    const lasted = performance.now() - startedAt
+    expect(lasted).toBeGreaterThanOrEqual(atLeast - 5)
+    expect(lasted).toBeLessThan(atMost + 800)
+  })
+
+  it.each(['POST', 'GET'])('is used again, and for one %s at a time', async (method) => {
+    const early: number[] = []
+    const isales = await plain(async () => {
+      await delay(20)
+      const whole = isales.requests.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      early.push(isales.received() - whole)
+      return answerBytes('ok')
+    })
+    const upstream = openUpstream({ origin: isales.origin, maxConnections: 1 })
+    await Promise.all(Array.from({ length: 5 }, () => dispatch(upstream, [], method)))
+    expect(early).toEqual([0, 0, 0, 0, 0])
+    expect(isales.connections()).toBe(1)
+  })
+})
+
+describe('new certificates', () => {
+  it('let a request in progress finish, and leave nothing open at the end', async () => {
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const isales = await plain(async () => {
+      await held
+      return answerBytes('ok')
+    })
+    const upstream = openUpstream({ origin: isales.origin })
+    const outcome = dispatch(upstream)
+    await until(() => isales.requests.length === 1)
+    upstream.reload({})
+    release()
+    expect(await outcome).toMatchObject({ status: 200 })
+    await until(() => isales.open() === 0)
+  })
+
+  it('do not keep a request that hangs from being ended with the pool', async () => {
+    const isales = await plain(() => new Promise(() => undefined))
+    const upstream = openUpstream({ origin: isales.origin })
+    const outcome = dispatch(upstream)
+    await until(() => isales.requests.length === 1)
+    upstream.reload({})
+    await upstream.destroy()
+    expect(await outcome).toMatchObject({ failure: 'closed', written: true })
+  })
+})
+
+describe('a request that is not HTTP', () => {
+  it.each([
+    ['a control character in a value', ['X', 'a\u0001b']],
+    ['a line end in a value', ['X', 'a\r\nEvil: 1']],
+    ['a name that is none', ['X Y', 'a']],
+    ['Expect', ['Expect', '100-continue']],
+    ['Upgrade', ['Upgrade', 'h2c']],
+  ])('for %s is our fault, not written, and in nobody’s way', async (_, headers) => {
+    const isales = await plain(() => answerBytes('ok'))
+    const upstream = openUpstream({ origin: isales.origin, maxConnections: 1 })
+    const refused = { failure: 'invalid', written: false }
+    expect(await dispatch(upstream, headers)).toMatchObject(refused)
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    // And in the middle of those that wait for the connection.
+    const outcomes = [[], headers, headers, []].map((fields) => dispatch(upstream, fields))
+    const [first, second, third, last] = await Promise.all(outcomes)
+    expect([first?.status, last?.status]).toEqual([200, 200])
+    for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
+    expect(isales.requests).toHaveLength(3)
+    expect(isales.connections()).toBe(1)
+  })
+})

@@ -1,0 +1,81 @@
+import type { AddressInfo, Server } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { classify } from '../../src/upstream/errors.ts'
+import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import {
+  startRawUpstream,
+  type RawUpstream,
+  type RawUpstreamOptions,
+} from '../support/raw-upstream.ts'
+import { closing } from '../support/tcp-server.ts'
+
+export const certificates = makeCertificates()
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port
+
+export function openUpstream(changes: Partial<UpstreamOptions>) {
+  const upstream = createUpstream({
+    origin: 'http://127.0.0.1:1',
+    tls: { ca: certificates.ca.cert },
+    httpsProxy: undefined,
+    noProxy: undefined,
+    connectTimeout: 200,
+    keepAlive: 4000,
+    maxConnections: 4,
+    bodyIdleTimeout: 2000,
+    loginTimeout: 2000,
+    ...changes,
+  })
+  closing.push(() => upstream.destroy())
+  return upstream
+}
+
+/** The pool gives a connection out again a turn of the event loop after its answer's end. */
+export const free = (): Promise<void> => delay(20)
+
+interface Outcome {
+  readonly status?: number
+  readonly failure?: string
+  readonly code?: string
+  readonly text: string
+  readonly written: boolean
+}
+
+/** One POST, by the pool alone. */
+export function dispatch(
+  upstream: ReturnType<typeof openUpstream>,
+  headers: readonly string[] = [],
+  method = 'POST',
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = []
+    const seen = { written: false, status: 0 }
+    const text = (): string => Buffer.concat(pieces).toString()
+    upstream.dispatch(
+      {
+        method,
+        path: '/x',
+        headers: [...headers],
+        body: method === 'POST' ? Buffer.from('abc') : null,
+      },
+      {
+        onRequestStart() {
+          seen.written = true
+        },
+        onResponseStart(_, status) {
+          seen.status = status
+        },
+        onResponseData: (_, piece) => void pieces.push(piece),
+        onResponseEnd: () => resolve({ ...seen, text: text() }),
+        onResponseError: (_, error) => resolve({ ...seen, ...classify(error), text: text() }),
+      },
+    )
+  })
+}
+
+/** An iSales without TLS. */
+export async function plain(answer: RawUpstreamOptions['answer']): Promise<RawUpstream> {
+  const upstream = await startRawUpstream({ answer })
+  closing.push(() => upstream.close())
+  return upstream
+}

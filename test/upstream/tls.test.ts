@@ -1,0 +1,239 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createServer as createTlsServer } from 'node:tls'
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { answerBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
+import { closing, listen } from '../support/tcp-server.ts'
+import { until } from '../support/until.ts'
+import { certificates, dispatch, free, openUpstream, portOf } from './support.ts'
+
+describe('TLS to iSales', () => {
+  async function secured(certificate: keyof typeof certificates, more: object = {}) {
+    const { cert, key } = certificates[certificate] as { cert: string; key: string }
+    const upstream = await startRawUpstream({
+      tls: { cert, key, ...more },
+      answer: () => answerBytes('ok'),
+    })
+    closing.push(() => upstream.close())
+    return upstream
+  }
+
+  it('with a certificate of the CA is used, and its connection again', async () => {
+    const isales = await secured('server')
+    const upstream = openUpstream({ origin: isales.origin })
+    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
+    await free()
+    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
+    expect(isales.connections()).toBe(1)
+  })
+
+  it('is resumed by the next connection', async () => {
+    const resumed: boolean[] = []
+    const { cert, key } = certificates.server
+    const server = createTlsServer({ cert, key }, (socket) => {
+      resumed.push(socket.isSessionReused())
+      socket.on('error', () => undefined)
+      socket.once('data', () => socket.end(answerBytes('ok', { fields: ['Connection: close'] })))
+    }).listen(0, '127.0.0.1')
+    closing.push(() => server.close())
+    await once(server, 'listening')
+    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(server)}` })
+    for (let count = 0; count < 3; count += 1) {
+      expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+      await free()
+    }
+    expect(resumed).toEqual([false, true, true])
+  })
+
+  it.each(['expired', 'notYetValid', 'wrongHost', 'stranger'] as const)(
+    'with a certificate that is %s is refused, and nothing was written',
+    async (certificate) => {
+      const isales = await secured(certificate)
+      const upstream = openUpstream({
+        origin: isales.origin,
+        maxConnections: 1,
+        connectTimeout: 2000,
+      })
+      // Those that wait for the one connection, too.
+      for (const outcome of await Promise.all([1, 2, 3].map(() => dispatch(upstream))))
+        expect(outcome).toMatchObject({ failure: 'tls', written: false })
+      expect(isales.requests).toEqual([])
+    },
+  )
+
+  it('that asks for our certificate gets it', async () => {
+    const asking = { ca: certificates.ca.cert, requestCert: true, rejectUnauthorized: true }
+    const isales = await secured('server', asking)
+    const without = openUpstream({ origin: isales.origin })
+    expect((await dispatch(without)).failure).toMatch(/tls|broken/)
+    const upstream = openUpstream({ origin: isales.origin })
+    const { cert, key } = certificates.client
+    upstream.reload({
+      ca: certificates.ca.cert,
+      cert,
+      key: new Secret(key),
+    })
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+  })
+
+  it('with a server that never says hello is given up at its time', async () => {
+    let connections = 0
+    const silent = await listen(() => {
+      connections += 1
+    })
+    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(silent)}` })
+    const startedAt = performance.now()
+    const outcome = await dispatch(upstream)
+    expect(outcome).toMatchObject({ failure: 'unreachable', written: false })
+    expect(performance.now() - startedAt).toBeLessThan(900)
+    expect(connections).toBe(1)
+  })
+
+  it.each(['behind the request', 'within an answer that ends with its connection'])(
+    'that breaks %s is noticed at once, and the request may have been executed',
+    async (where) => {
+      const { cert, key } = certificates.server
+      let breakIt = (): void => undefined
+      const isales = await startRawUpstream({
+        tls: { cert, key },
+        answer: () => [
+          where === 'behind the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
+          { waitMs: 20 },
+          () => breakIt(),
+        ],
+      })
+      closing.push(() => isales.close())
+      const wire = await listen((socket) => {
+        const through = connect(isales.port, '127.0.0.1')
+        closing.push(() => through.destroy())
+        socket.pipe(through)
+        through.pipe(socket)
+        // A record that no key opens.
+        breakIt = () => socket.write(Buffer.from(`1703030020${'ab'.repeat(32)}`, 'hex'))
+      })
+      const upstream = openUpstream({
+        origin: `https://127.0.0.1:${portOf(wire)}`,
+        connectTimeout: 2000,
+      })
+      const startedAt = performance.now()
+      expect(await dispatch(upstream)).toMatchObject({
+        code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+        failure: 'tls',
+        written: true,
+      })
+      expect(performance.now() - startedAt).toBeLessThan(900)
+      expect(isales.requests).toHaveLength(1)
+    },
+  )
+
+  it('that fails at first leads to no more connections than are set, and all of them end with the pool', async () => {
+    const { cert, key } = certificates.server
+    let most = 0
+    const isales = await startRawUpstream({
+      tls: { cert, key },
+      answer: async () => {
+        most = Math.max(most, isales.open())
+        await delay(20)
+        return answerBytes('ok')
+      },
+    })
+    closing.push(() => isales.close())
+    let connections = 0
+    const wire = await listen((socket) => {
+      connections += 1
+      if (connections <= 2) return void socket.destroy()
+      const through = connect(isales.port, '127.0.0.1')
+      socket.pipe(through).pipe(socket)
+      through.once('close', () => socket.destroy())
+      socket.once('close', () => through.destroy())
+    })
+    const upstream = openUpstream({
+      origin: `https://127.0.0.1:${portOf(wire)}`,
+      maxConnections: 2,
+      connectTimeout: 2000,
+    })
+    const early = [1, 2, 3, 4].map(() => dispatch(upstream))
+    await until(() => isales.requests.length > 0)
+    const late = [1, 2, 3, 4].map(() => dispatch(upstream))
+    const statuses = (await Promise.all([...early, ...late])).map(({ status }) => status)
+    expect(statuses).toEqual([0, 0, 200, 200, 200, 200, 200, 200])
+    expect(most).toBe(2)
+    await upstream.destroy()
+    await until(() => isales.open() === 0)
+  })
+
+  it('is not what a plain server speaks', async () => {
+    let attempts = 0
+    const plain = await listen((socket) => {
+      attempts += 1
+      socket.end('HTTP/1.1 400 Not TLS\r\n\r\n')
+    })
+    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(plain)}` })
+    expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
+    expect(attempts).toBe(1)
+  })
+})
+
+describe('the egress proxy', () => {
+  /** Understands CONNECT and nothing else. */
+  async function egress(reply: string, to?: RawUpstream) {
+    const asked: string[] = []
+    const server = await listen((socket) => {
+      socket.once('data', (chunk) => {
+        asked.push(chunk.toString())
+        socket.write(reply)
+        if (to === undefined) return void socket.end()
+        const tunnel = connect(to.port, '127.0.0.1')
+        closing.push(() => tunnel.destroy())
+        socket.pipe(tunnel)
+        tunnel.pipe(socket)
+      })
+    })
+    return { asked, url: `http://us%40er:wo%3Ard@127.0.0.1:${portOf(server)}` }
+  }
+
+  it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
+    const { cert, key } = certificates.server
+    const isales = await startRawUpstream({ tls: { cert, key }, answer: () => answerBytes('ok') })
+    closing.push(() => isales.close())
+    const { asked, url } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales)
+    const upstream = openUpstream({ origin: isales.origin, httpsProxy: url })
+    const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
+    expect(await dispatch(upstream, fields)).toMatchObject({ status: 200, text: 'ok' })
+    const login = Buffer.from('us@er:wo:rd').toString('base64')
+    expect(asked[0]).toMatch(new RegExp(`^CONNECT 127.0.0.1:${isales.port} HTTP/1.1\r\n`))
+    expect(asked[0]).toContain(`Proxy-Authorization: Basic ${login}\r\n`)
+    const sent = isales.requests[0]?.fields.flat() ?? []
+    expect(sent.join(' ')).toContain(fields.join(' '))
+    expect(sent.join(' ').toLowerCase()).not.toContain('proxy')
+    await free()
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    ['HTTP/1.1 407 Who are you\r\n\r\n', 'unreachable'],
+    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'unreachable'],
+    ['GARBAGE\r\n\r\n', 'broken'],
+  ])('that answers %j opens nothing', async (reply, failure) => {
+    const { url } = await egress(reply)
+    const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy: url })
+    expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
+  })
+
+  it('that says nothing is given up at its time, and its connection closed', async () => {
+    let open = 0
+    const silent = await listen((socket) => {
+      open += 1
+      socket.resume().once('close', () => (open -= 1))
+    })
+    const httpsProxy = `http://127.0.0.1:${portOf(silent)}`
+    const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy })
+    const startedAt = performance.now()
+    expect(await dispatch(upstream)).toMatchObject({ failure: 'unreachable', written: false })
+    expect(performance.now() - startedAt).toBeLessThan(900)
+    await until(() => open === 0)
+  })
+})
