@@ -59,7 +59,7 @@ async function perform(
   const stage = await openStage({
     tls,
     tokenLifetime,
-    onSessionEvent: story.onSessionEvent,
+    onTokenEvent: story.onTokenEvent,
     onLog: story.onLog,
   })
   try {

@@ -7,7 +7,7 @@ import { loadConfig, type Environment } from '../src/config/load.ts'
 import type { LogEventName } from '../src/log/events.ts'
 import type { LogFields } from '../src/log/logger.ts'
 import { effectiveSettings } from '../src/admin/admin.ts'
-import type { SessionEvent } from '../src/token/events.ts'
+import type { TokenEvent } from '../src/token/events.ts'
 import { createAuthority } from '../simulator/certificates.ts'
 import { createSimulator, type Simulator, type SimulatorTls } from '../simulator/index.ts'
 
@@ -22,7 +22,7 @@ interface StageOptions {
   readonly tls: boolean
   /** Seconds that a token lives. */
   readonly tokenLifetime: number
-  readonly onSessionEvent: (event: SessionEvent) => void
+  readonly onTokenEvent: (event: TokenEvent) => void
   readonly onLog: (event: LogEventName, fields?: LogFields) => void
 }
 
@@ -55,7 +55,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       version: 'demo',
       settings: effectiveSettings(loaded),
       logger: { log: options.onLog, logAccess: () => undefined, flush: () => undefined },
-      onSessionEvent: options.onSessionEvent,
+      onTokenEvent: options.onTokenEvent,
     })
     undo.push(() => app.stop())
     return { ...(await app.start()), sim, config, close }

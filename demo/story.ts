@@ -1,11 +1,11 @@
 import type { LogEventName } from '../src/log/events.ts'
 import type { LogFields } from '../src/log/logger.ts'
-import type { SessionEvent } from '../src/token/events.ts'
+import type { TokenEvent } from '../src/token/events.ts'
 import type { Screen, Style } from './screen.ts'
 
 /** What happens, told line by line; and counted for the summary. */
 export interface Story {
-  readonly onSessionEvent: (event: SessionEvent) => void
+  readonly onTokenEvent: (event: TokenEvent) => void
   readonly onTicket: (operation: 'login' | 'refresh', lifetime: number) => void
   readonly onLog: (event: LogEventName, fields?: LogFields) => void
   readonly onFailedCall: (name: string, problem: string) => void
@@ -63,7 +63,7 @@ export function createStory({ screen, now, startedAt, rejected }: StoryOptions):
     screen.print(`${time}  ${screen.paint(style, `${mark} ${label.padEnd(9)}`)} ${text}`)
   }
 
-  function onGranted(event: Extract<SessionEvent, { type: 'granted' }>): void {
+  function onGranted(event: Extract<TokenEvent, { type: 'granted' }>): void {
     const { session, operation, durationMs } = event
     const known = token !== undefined
     token = {
@@ -108,7 +108,7 @@ export function createStory({ screen, now, startedAt, rejected }: StoryOptions):
     get token() {
       return token
     },
-    onSessionEvent(event) {
+    onTokenEvent(event) {
       if (event.type === 'granted') onGranted(event)
       // Somebody used the control port; what the demo itself revokes is told before.
       if (event.type === 'token-rejected' && revokedAt === undefined)

@@ -20,10 +20,10 @@ import { createForward } from './proxy/forward.ts'
 import { createFront } from './proxy/handler.ts'
 import { requestFields } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
-import { sessionLog } from './token/token-log.ts'
+import { tokenLog } from './token/token-log.ts'
 import type { Clock } from './clock.ts'
-import type { SessionEvent } from './token/events.ts'
-import { createSessionKeeper, type SessionKeeper } from './token/source.ts'
+import type { TokenEvent } from './token/events.ts'
+import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
@@ -54,7 +54,7 @@ export interface AppOptions {
   /** In [0, 1). Default: `Math.random`. */
   readonly random?: () => number
   /** Told every change of the session, after metrics and log. */
-  readonly onSessionEvent?: (event: SessionEvent) => void
+  readonly onTokenEvent?: (event: TokenEvent) => void
 }
 
 /** URLs, or `unix:` and a path. */
@@ -86,13 +86,13 @@ export function createApp(options: AppOptions): App {
   })
   const counts = createCounts([...config.isalesRejectedStatuses])
   const history = createHistory()
-  const logSession = sessionLog(logger)
-  const observe = (event: SessionEvent): void => {
-    counts.session.onSessionEvent(event)
-    history.onSessionEvent(event)
+  const logSession = tokenLog(logger)
+  const observe = (event: TokenEvent): void => {
+    counts.session.onTokenEvent(event)
+    history.onTokenEvent(event)
     logSession(event)
-    options.tracing?.onSessionEvent(event)
-    options.onSessionEvent?.(event)
+    options.tracing?.onTokenEvent(event)
+    options.onTokenEvent?.(event)
   }
   const proxy = openProxy({ ...options, counts, session, running })
   const serveAdmin = openAdmin({
@@ -148,7 +148,7 @@ interface Running {
 
 interface SessionPart {
   readonly upstream: Upstream
-  readonly keeper: SessionKeeper
+  readonly keeper: TokenSource
   /**
    * Logs in anew with these; the token at hand serves until that has succeeded. False, and nothing is done, when they are
    * those in force: a file that is written again must not buy a refused password another attempt.
@@ -157,14 +157,14 @@ interface SessionPart {
 }
 
 /** The way to iSales and the token that opens it. */
-function openSession(options: AppOptions, observe: (event: SessionEvent) => void): SessionPart {
+function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
   const upstream = createUpstream(upstreamOptions(config))
   const isales = createIsalesClient(
-    isalesClientOptions(config, upstream.exchange, options.wallClock ?? Date.now),
+    isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
   )
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const keeper = createSessionKeeper({
+  const keeper = createTokenSource({
     rules: renewalRules(config),
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from './config/config.ts'
 import type { IsalesClientOptions } from './token/client.ts'
-import type { Exchange } from './upstream/post.ts'
+import type { Post } from './upstream/post.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { readUpstreamTls, type UpstreamTlsFiles } from './upstream/tls.ts'
 import type { UpstreamOptions } from './upstream/pool.ts'
@@ -53,11 +53,11 @@ export function upstreamOptions(config: Config): UpstreamOptions {
 
 export function isalesClientOptions(
   config: Config,
-  exchange: Exchange,
+  post: Post,
   wallClock: () => number,
 ): IsalesClientOptions {
   return {
-    exchange,
+    post,
     loginPath: config.isalesLoginPath,
     refreshPath: config.isalesRefreshPath ?? '',
     refreshHeader: config.isalesRefreshHeader,

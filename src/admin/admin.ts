@@ -7,7 +7,7 @@ import { readStatus } from './status-read.ts'
 import type { EffectiveSetting } from './status.ts'
 import { describeConfig, sourceText } from '../config/rows.ts'
 import { serveHono, type Serve } from '../http/hono.ts'
-import type { SessionSnapshot } from '../token/events.ts'
+import type { TokenSnapshot } from '../token/events.ts'
 
 /** The configuration in force as the status page shows it; secrets come redacted. */
 export function effectiveSettings(
@@ -21,7 +21,7 @@ export function effectiveSettings(
 }
 
 interface AdminParts {
-  readonly snapshot: () => SessionSnapshot
+  readonly snapshot: () => TokenSnapshot
   readonly counts: Counts
   readonly history: History
   readonly running: {

@@ -1,7 +1,7 @@
-import type { SessionSnapshot } from '../token/events.ts'
+import type { TokenSnapshot } from '../token/events.ts'
 
 export interface HealthOptions {
-  readonly snapshot: () => Pick<SessionSnapshot, 'usable' | 'backoff' | 'lastFailure'>
+  readonly snapshot: () => Pick<TokenSnapshot, 'usable' | 'backoff' | 'lastFailure'>
   /** True once every listener accepts connections. */
   readonly listening: () => boolean
   /** True from the first signal on. */

@@ -1,5 +1,5 @@
 import { AUTH_FAILURE_REASONS, type AuthFailureReason, type Operation } from '../token/protocol.ts'
-import type { SessionEvent } from '../token/events.ts'
+import type { TokenEvent } from '../token/events.ts'
 
 /** One login or refresh that ended. */
 export interface Exchange {
@@ -29,7 +29,7 @@ export interface HistoryView {
 
 /** What the status page remembers of the past: bounded, however long the process lives. */
 export interface History {
-  readonly onSessionEvent: (event: SessionEvent) => void
+  readonly onTokenEvent: (event: TokenEvent) => void
   readonly view: () => HistoryView
 }
 
@@ -57,7 +57,7 @@ export function createHistory(): History {
   })
 
   return {
-    onSessionEvent(event) {
+    onTokenEvent(event) {
       const { at } = event
       switch (event.type) {
         case 'granted':

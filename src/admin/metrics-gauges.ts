@@ -1,10 +1,10 @@
 import { Gauge, type Registry } from 'prom-client'
-import { BACKOFF_STATES, type SessionSnapshot } from '../token/events.ts'
+import { BACKOFF_STATES, type TokenSnapshot } from '../token/events.ts'
 import { PREFIX } from './metrics-counts.ts'
 
 export interface GaugeOptions {
   /** Read once at each scrape. */
-  readonly snapshot: () => SessionSnapshot
+  readonly snapshot: () => TokenSnapshot
   /** Requests under way now. */
   readonly inFlight: () => number
   readonly version: string
@@ -60,10 +60,10 @@ export function createGauges(registry: Registry, options: GaugeOptions): () => v
         : Math.round(wall + instant - now.now) / 1000
     authenticated.set(now.usable ? 1 : 0)
     budget.set(now.outageBudget / 1000)
-    expiry.set(date(session?.endsAt))
+    expiry.set(date(session?.expiresAt))
     renewal.set(date(now.exchange === undefined ? now.nextExchangeAt : now.now))
     success.set(date(now.lastSuccessAt))
-    refreshExpiry.set(date(session?.refreshEndsAt))
+    refreshExpiry.set(date(session?.refreshExpiresAt))
     waiters.set(now.waiters)
     inFlight.set(options.inFlight())
     for (const state of BACKOFF_STATES) backoff.set({ state }, state === now.backoff ? 1 : 0)

@@ -1,5 +1,5 @@
 import { AUTH_FAILURE_REASONS, type AuthFailureReason, type Operation } from '../token/protocol.ts'
-import type { SessionEvent } from '../token/events.ts'
+import type { TokenEvent } from '../token/events.ts'
 import { createCounter, type Counter } from './counter.ts'
 import { createDistribution, type Distribution } from './distribution.ts'
 
@@ -21,7 +21,7 @@ export interface ExchangeTally {
 
 /** What happened to the session since the start, in numbers. */
 export interface SessionTally {
-  readonly onSessionEvent: (event: SessionEvent) => void
+  readonly onTokenEvent: (event: TokenEvent) => void
   readonly exchanges: Readonly<Record<Operation, ExchangeTally>>
   /** By the status of the answer that rejected the token; one that was not expected counts as `other`. */
   readonly rejections: Counter<string>
@@ -43,7 +43,7 @@ export function createSessionTally(rejectionStatuses: readonly number[]): Sessio
     lifetimesAssumed: () => lifetimesAssumed,
     conflicts: () => conflicts,
 
-    onSessionEvent(event) {
+    onTokenEvent(event) {
       switch (event.type) {
         case 'granted':
           exchanges[event.operation].ended('success', event.durationMs)

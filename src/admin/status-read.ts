@@ -1,4 +1,4 @@
-import type { SessionSnapshot } from '../token/events.ts'
+import type { TokenSnapshot } from '../token/events.ts'
 import type { Counts } from './counts.ts'
 import type { HistoryView } from './history.ts'
 import type {
@@ -14,7 +14,7 @@ import type {
 import { STATUS_CLASSES } from './tally.ts'
 
 export interface StatusOptions {
-  readonly snapshot: () => SessionSnapshot
+  readonly snapshot: () => TokenSnapshot
   readonly history: () => HistoryView
   readonly counts: Counts
   /** Requests under way now. */
@@ -53,7 +53,7 @@ export function readStatus(options: StatusOptions): Status {
   }
 }
 
-function stateOf(snapshot: SessionSnapshot, draining: boolean): StatusState {
+function stateOf(snapshot: TokenSnapshot, draining: boolean): StatusState {
   const { backoff, usable, session, lastFailure } = snapshot
   if (draining) return 'draining'
   if (backoff === 'rejected' || backoff === 'guarded') return 'rejected'
@@ -64,21 +64,22 @@ function stateOf(snapshot: SessionSnapshot, draining: boolean): StatusState {
 
 type ToDate = (instant: number) => Instant
 
-function tokenStatus(snapshot: SessionSnapshot, date: ToDate): TokenStatus | null {
+function tokenStatus(snapshot: TokenSnapshot, date: ToDate): TokenStatus | null {
   const { session, now } = snapshot
   if (session === undefined) return null
   return {
     generation: session.generation,
     obtainedAt: date(session.obtainedAt),
-    expiresAt: date(session.endsAt),
+    expiresAt: date(session.expiresAt),
     lifetimeSeconds: seconds(session.lifetime),
     ageSeconds: seconds(now - session.obtainedAt),
     usableForSeconds: seconds(session.usableUntil - now),
-    refreshTokenExpiresAt: session.refreshEndsAt === undefined ? null : date(session.refreshEndsAt),
+    refreshTokenExpiresAt:
+      session.refreshExpiresAt === undefined ? null : date(session.refreshExpiresAt),
   }
 }
 
-function renewalStatus(snapshot: SessionSnapshot, date: ToDate): RenewalStatus {
+function renewalStatus(snapshot: TokenSnapshot, date: ToDate): RenewalStatus {
   const { lastFailure, lastSuccessAt, nextExchangeAt, now } = snapshot
   const planned = nextExchangeAt !== undefined && Number.isFinite(nextExchangeAt)
   return {

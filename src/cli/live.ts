@@ -10,7 +10,7 @@ import { endedBy, type Io } from './io.ts'
 /** One login, and never another: a wrong password must not come near to locking the account. */
 export async function checkLive(config: Config, io: Io): Promise<number> {
   const upstream = createUpstream(upstreamOptions(config))
-  const isales = createIsalesClient(isalesClientOptions(config, upstream.exchange, Date.now))
+  const isales = createIsalesClient(isalesClientOptions(config, upstream.post, Date.now))
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const outcome = await isales.login(credentials, io.signal)
   await upstream.destroy()

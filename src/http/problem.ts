@@ -49,7 +49,7 @@ export function problemBody(code: ProblemCode, requestId: string | undefined): s
 }
 
 /** The header fields of that answer. `retryAfter` in milliseconds; at least one second is told. */
-export function problemFields(
+export function problemHeaders(
   code: ProblemCode,
   body: string,
   extra: { readonly requestId?: string | undefined; readonly retryAfter?: number | undefined } = {},

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { PROBLEMS, problemBody, problemFields } from '../http/problem.ts'
+import { PROBLEMS, problemBody, problemHeaders } from '../http/problem.ts'
 import type { ProblemCode } from '../http/problem.ts'
 import type { Client } from '../http/client.ts'
 
@@ -136,7 +136,7 @@ export function createConnections(options: ConnectionsOptions) {
     const requestId = randomUUID()
     const body = problemBody(code, requestId)
     response.shouldKeepAlive = false
-    response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId }))
+    response.writeHead(PROBLEMS[code].status, problemHeaders(code, body, { requestId }))
     response.end(body)
     if (response.req.complete) return
     // Node forgets a request once it is answered: without this its reader would wait for ever.
@@ -258,7 +258,7 @@ function rawAnswer(code: ProblemCode): string {
   const { status } = PROBLEMS[code]
   const requestId = randomUUID()
   const body = problemBody(code, requestId)
-  const fields = problemFields(code, body, { requestId })
+  const fields = problemHeaders(code, body, { requestId })
   fields.push('Date', new Date().toUTCString(), 'Connection', 'close')
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   for (let index = 0; index < fields.length; index += 2)

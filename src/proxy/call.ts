@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Client } from '../http/client.ts'
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../upstream/pool.ts'
 import type { Clock } from '../clock.ts'
-import type { Session } from '../token/session.ts'
+import type { Token } from '../token/token.ts'
 import type { Unavailable, Wish } from '../token/waiters.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -13,10 +13,10 @@ import type { ProblemCode } from '../http/problem.ts'
 
 /** What the data plane needs of the session keeper. */
 export interface TokenSource {
-  current(): Session | undefined
-  newer(wish: Wish): Promise<Session | Unavailable>
-  accept(session: Session): void
-  reject(session: Session, status: number): boolean
+  current(): Token | undefined
+  newer(wish: Wish): Promise<Token | Unavailable>
+  accept(session: Token): void
+  reject(session: Token, status: number): boolean
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { UpstreamController, UpstreamRequest } from '../upstream/pool.ts'
-import type { Session } from '../token/session.ts'
+import type { Token } from '../token/token.ts'
 import type { Call, ForwardOptions } from './call.ts'
 import type { AnswerHead } from './response.ts'
 import { answerFields, carriesAny, type AnswerFields } from './headers.ts'
@@ -8,7 +8,7 @@ import { withTrace } from './trace-fields.ts'
 /** One request in the form in which undici takes it. `body` undefined: it is streamed from the client. */
 export function requestOf(
   { request, admitted, requestId, span }: Call,
-  session: Session,
+  session: Token,
   body: Buffer | null | undefined,
   requestFields: ForwardOptions['requestFields'],
 ): UpstreamRequest {
@@ -17,7 +17,7 @@ export function requestOf(
   const headers = requestFields({
     rawHeaders: request.rawHeaders,
     httpVersion: request.httpVersion,
-    credential: session.credential.reveal(),
+    headerValue: session.headerValue.reveal(),
     requestId,
     contentLength: streamed && framing !== 'chunked' ? String(framing) : undefined,
     maxForwards,
@@ -38,7 +38,7 @@ export function answerOf(
   { rawHeaders }: UpstreamController,
   { status, reason }: Pick<AnswerHead, 'status' | 'reason'>,
   requestId: string,
-  session: Session | undefined,
+  session: Token | undefined,
 ): Answer {
   const secrets = secretsOf(session)
   const { fields, contentLength, relayable } = answerFields(status, rawHeaders, secrets, requestId)
@@ -51,7 +51,7 @@ export function answerOf(
   }
 }
 
-function secretsOf(session: Session | undefined): readonly string[] {
+function secretsOf(session: Token | undefined): readonly string[] {
   if (session === undefined) return []
   const { token, refreshToken } = session
   return refreshToken === undefined ? [token.reveal()] : [token.reveal(), refreshToken.reveal()]

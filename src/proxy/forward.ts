@@ -1,5 +1,5 @@
 import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../upstream/pool.ts'
-import type { Session } from '../token/session.ts'
+import type { Token } from '../token/token.ts'
 import { Abandoned } from './abandoned.ts'
 import { cutAnswer, hasGivenUp, isInterim, relayInformational, writeProblem } from './response.ts'
 import { Attempts, type Phase } from './attempts.ts'
@@ -34,7 +34,7 @@ class Forwarding implements UpstreamHandler, Expiring {
   /** Kept for a replay: a Buffer, null for no body, undefined for a stream that is not (yet) kept whole. */
   #body: Buffer | null | undefined
   #kept: KeptBody | undefined
-  #session: Session | undefined
+  #session: Token | undefined
   readonly #attempts = new Attempts()
   /** The attempt whose answer counts; callbacks that carry another one are of an abandoned attempt. */
   #controller: UpstreamController | undefined
@@ -95,7 +95,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     })
   }
 
-  #dispatch(session: Session): void {
+  #dispatch(session: Token): void {
     const { dispatch, clock, requestFields } = this.#options
     this.#session = session
     this.#phase = 'connecting'

@@ -2,7 +2,7 @@
  * Header fields on their way through, as flat lists of name, value, name, value: the form in which Node gives
  * and takes them, so that order, case and repetition stay as they came.
  */
-export type FieldLines = readonly string[]
+export type HeaderLines = readonly string[]
 
 /** RFC 9110 section 7.6.1, and those that RFC 9112 and older proxies treat so. They end at the next hop. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
@@ -35,18 +35,18 @@ const CREDENTIALS = ['authorization', 'authentication']
 
 /** What every forwarded request shares. */
 export interface RequestFieldRules {
-  /** The fields that carry the credential, as they are written. */
+  /** The fields that carry the headerValue, as they are written. */
   readonly tokenHeaders: readonly string[]
   /** Received-by of our `Via` (RFC 9110 section 7.6.3). */
   readonly pseudonym: string
 }
 
 export interface OutgoingRequest {
-  readonly rawHeaders: FieldLines
+  readonly rawHeaders: HeaderLines
   /** Of the client's request, such as `1.1`. */
   readonly httpVersion: string
   /** The value for each token field. */
-  readonly credential: string
+  readonly headerValue: string
   readonly requestId: string
   /** Known length of a streamed body; undefined: none, or set by who writes the body. */
   readonly contentLength: string | undefined
@@ -56,7 +56,7 @@ export interface OutgoingRequest {
 
 /**
  * Makes the function that turns a client's fields into those for iSales: hop-by-hop and
- * `Connection`-nominated fields go first, then every inbound credential and what reads like one to a server that
+ * `Connection`-nominated fields go first, then every inbound headerValue and what reads like one to a server that
  * takes `_` for `-`, and only then is ours put on, so that no client can nominate it away.
  */
 export function requestFields(rules: RequestFieldRules): (request: OutgoingRequest) => string[] {
@@ -68,7 +68,7 @@ export function requestFields(rules: RequestFieldRules): (request: OutgoingReque
   }
   const via = { '1.0': `1.0 ${rules.pseudonym}`, '1.1': `1.1 ${rules.pseudonym}` }
 
-  return ({ rawHeaders, httpVersion, credential, requestId, contentLength, maxForwards }) => {
+  return ({ rawHeaders, httpVersion, headerValue, requestId, contentLength, maxForwards }) => {
     const fields: string[] = []
     const nominated = nominatedBy(rawHeaders)
     for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -81,7 +81,7 @@ export function requestFields(rules: RequestFieldRules): (request: OutgoingReque
     fields.push('Via', httpVersion === '1.0' ? via['1.0'] : via['1.1'], 'X-Request-Id', requestId)
     if (contentLength !== undefined) fields.push('Content-Length', contentLength)
     if (maxForwards > 0) fields.push('Max-Forwards', String(maxForwards - 1))
-    for (const name of tokenHeaders) fields.push(name, credential)
+    for (const name of tokenHeaders) fields.push(name, headerValue)
     return fields
   }
 }
@@ -154,7 +154,7 @@ const OF_THE_BODY: ReadonlySet<string> = new Set([
  * The fields of an answer that is relayed from one buffer of `length` bytes. `replaced`: the body is another one, so
  * that nothing that describes the old one's bytes is true any more.
  */
-export function wholeFields(fields: FieldLines, length: number, replaced: boolean): string[] {
+export function wholeFields(fields: HeaderLines, length: number, replaced: boolean): string[] {
   const kept: string[] = []
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? ''
@@ -167,7 +167,7 @@ export function wholeFields(fields: FieldLines, length: number, replaced: boolea
 }
 
 /** The value of a field, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
-export function fieldValue(lines: FieldLines, lowerName: string): string | undefined {
+export function fieldValue(lines: HeaderLines, lowerName: string): string | undefined {
   let value: string | undefined
   for (let i = 0; i < lines.length; i += 2) {
     if (lines[i]?.toLowerCase() !== lowerName) continue
@@ -182,7 +182,7 @@ export function carriesAny(value: string, secrets: readonly string[]): boolean {
 }
 
 /** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */
-function nominatedBy(lines: FieldLines): ReadonlySet<string> | undefined {
+function nominatedBy(lines: HeaderLines): ReadonlySet<string> | undefined {
   let names: Set<string> | undefined
   for (let i = 0; i < lines.length; i += 2) {
     if (lines[i]?.length !== 10 || lines[i]?.toLowerCase() !== 'connection') continue

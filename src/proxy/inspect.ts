@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { fieldValue, type FieldLines } from './headers.ts'
+import { fieldValue, type HeaderLines } from './headers.ts'
 import { pathOf } from './validate.ts'
 
 /** An answer that was held back whole. */
@@ -9,7 +9,7 @@ export interface HeldAnswer {
   /** What the client calls us. */
   readonly authority: string | undefined
   /** The answer's end-to-end fields. */
-  readonly fields: FieldLines
+  readonly fields: HeaderLines
   readonly body: Buffer
 }
 

@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Client } from '../http/client.ts'
-import type { FieldLines } from './headers.ts'
-import { PROBLEMS, problemBody, problemFields, type ProblemCode } from '../http/problem.ts'
+import type { HeaderLines } from './headers.ts'
+import { PROBLEMS, problemBody, problemHeaders, type ProblemCode } from '../http/problem.ts'
 
 /** The exchange with the client that an answer belongs to. */
 export interface Answering {
@@ -15,7 +15,7 @@ export interface AnswerHead {
   readonly status: number
   /** As undici gives it: read as UTF-8, and of a phrase that came in pieces the last one only. */
   readonly reason: string
-  readonly fields: FieldLines
+  readonly fields: HeaderLines
 }
 
 /** Milliseconds. */
@@ -64,7 +64,7 @@ export function writeProblem(
 ): void {
   const body = problemBody(code, requestId)
   closeIfUnread(request, response)
-  response.writeHead(PROBLEMS[code].status, problemFields(code, body, { requestId, retryAfter }))
+  response.writeHead(PROBLEMS[code].status, problemHeaders(code, body, { requestId, retryAfter }))
   response.end(body)
 }
 

@@ -1,4 +1,4 @@
-import type { FieldLines } from './headers.ts'
+import type { HeaderLines } from './headers.ts'
 import type { ProblemCode } from '../http/problem.ts'
 
 /** What is let in. */
@@ -38,7 +38,7 @@ export interface IncomingHead {
   readonly target: string
   /** Major and minor, `1.1` or `1.0`. */
   readonly httpVersion: string
-  readonly rawHeaders: FieldLines
+  readonly rawHeaders: HeaderLines
 }
 
 const MAX_FIELDS = 200
@@ -97,7 +97,7 @@ interface SeenFields {
 }
 
 /** One pass over the field lines. */
-function readFields(lines: FieldLines): SeenFields | Refused {
+function readFields(lines: HeaderLines): SeenFields | Refused {
   if (lines.length > 2 * MAX_FIELDS) return REFUSED.headersTooLarge
   const seen: SeenFields = {
     host: undefined,

@@ -1,4 +1,4 @@
-import type { Exchange } from '../upstream/post.ts'
+import type { Post } from '../upstream/post.ts'
 import type { Secret } from '../config/secret.ts'
 import {
   loginBody,
@@ -10,7 +10,7 @@ import {
 } from './protocol.ts'
 
 export interface IsalesClientOptions {
-  readonly exchange: Exchange
+  readonly post: Post
   readonly loginPath: string
   readonly refreshPath: string
   /** The field that carries a token on the refresh call; undefined: none. */
@@ -46,7 +46,7 @@ const REASON_OF_FAILURE = {
 } as const satisfies Record<string, AuthFailureReason>
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
-  const { exchange, tokenScheme, refreshHeader, refreshHeaderToken } = options
+  const { post: send, tokenScheme, refreshHeader, refreshHeaderToken } = options
 
   const post = async (
     path: string,
@@ -61,7 +61,7 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
       'application/json',
       ...extraHeaders,
     ]
-    const result = await exchange({ path, headers, body, signal })
+    const result = await send({ path, headers, body, signal })
     if (!result.ok) return { reason: REASON_OF_FAILURE[result.failure], detail: result.code }
     return parseAnswer(result, { assumed: options.assumedLifetime }, options.wallClock())
   }

@@ -1,5 +1,5 @@
 import type { AuthFailure, Operation } from './protocol.ts'
-import type { Session } from './session.ts'
+import type { Token } from './token.ts'
 
 /**
  * What holds the next attempt back.
@@ -14,14 +14,14 @@ export const BACKOFF_STATES = ['none', 'transient', 'rejected', 'guarded', 'conf
 export type BackoffState = (typeof BACKOFF_STATES)[number]
 
 /** Each change in the life of the session, in order. Metrics, log, traces and the status page are fed by nothing else. */
-export type SessionEvent =
+export type TokenEvent =
   | { readonly type: 'exchange-started'; readonly operation: Operation; readonly at: number }
   | {
       readonly type: 'granted'
       readonly operation: Operation
       readonly at: number
       readonly durationMs: number
-      readonly session: Session
+      readonly session: Token
       /** How many attempts had failed in a row before this one. */
       readonly failuresBefore: number
       readonly sameToken: boolean
@@ -53,9 +53,9 @@ export type SessionEvent =
   | { readonly type: 'credentials-changed'; readonly at: number }
 
 /** How the session stands now; read at each scrape and by the status page. Instants are on the monotonic clock. */
-export interface SessionSnapshot {
+export interface TokenSnapshot {
   readonly now: number
-  readonly session: Session | undefined
+  readonly session: Token | undefined
   readonly usable: boolean
   readonly exchange: Operation | undefined
   readonly backoff: BackoffState

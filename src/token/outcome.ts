@@ -1,7 +1,7 @@
 import { isGrant, isRefusal, type AuthFailure, type Grant } from './protocol.ts'
 import { refused, transient } from './backoff.ts'
 import { isRejected } from './rejection.ts'
-import { openSession, sameCredential, type Session } from './session.ts'
+import { openSession, sameCredential, type Token } from './token.ts'
 import type { Attempt, Moment, Renewal, RenewalRules } from './state.ts'
 
 /** However short the life, at most one exchange a second. */
@@ -42,7 +42,7 @@ interface Ended {
 }
 
 /** A refresh may give the rejected token back; what a login gives is taken as it is. */
-function curesNothing(state: Renewal, session: Session, exchange: Attempt): boolean {
+function curesNothing(state: Renewal, session: Token, exchange: Attempt): boolean {
   const previous = state.session
   return (
     exchange.operation === 'refresh' &&
@@ -54,7 +54,7 @@ function curesNothing(state: Renewal, session: Session, exchange: Attempt): bool
 
 function granted(
   { state, exchange }: Ended,
-  session: Session,
+  session: Token,
   rules: RenewalRules,
   { now, random }: Moment,
 ): Renewal {
@@ -95,7 +95,7 @@ function failed(
 }
 
 /** Not later than the token's last use, whatever the share and the jitter. */
-function renewAfter(session: Session, rules: RenewalRules, random: number): number {
+function renewAfter(session: Token, rules: RenewalRules, random: number): number {
   const jitter = 1 + (random * 2 - 1) * JITTER
   const due = Math.min(
     session.lifetime * rules.renewAt * jitter,

@@ -1,5 +1,5 @@
 import type { Moment, Renewal, RenewalRules } from './state.ts'
-import { usable, type Session } from './session.ts'
+import { usable, type Token } from './token.ts'
 
 /** Somebody else logs in as this user when so many tokens a minute are rejected before their end. */
 const CONFLICT_REJECTIONS = 3
@@ -59,12 +59,12 @@ export function rejected(
 }
 
 /** No business call has accepted it yet, and a rejection has bought a token not long ago. */
-function isBrandNew(state: Renewal, session: Session, rules: RenewalRules, now: number): boolean {
-  return !session.proved && now - state.boughtAt < rules.replacePause
+function isBrandNew(state: Renewal, session: Token, rules: RenewalRules, now: number): boolean {
+  return !session.accepted && now - state.boughtAt < rules.replacePause
 }
 
 /** True when a business call has found this session's token rejected. */
-export function isRejected(state: Renewal, session: Session): boolean {
+export function isRejected(state: Renewal, session: Token): boolean {
   return (
     session.generation === state.rejectedGeneration || session.generation === state.heldGeneration
   )

@@ -1,7 +1,7 @@
 import type { Operation } from './protocol.ts'
 import { answered } from './outcome.ts'
 import { rejected } from './rejection.ts'
-import { refreshable } from './session.ts'
+import { refreshable } from './token.ts'
 import type { Moment, Renewal, RenewalEvent, RenewalRules } from './state.ts'
 
 /** What to do now: begin an exchange, or wait until an instant (Infinity: until something happens). */
@@ -45,8 +45,8 @@ export function step(
     case 'rejected':
       return rejected(state, event.generation, rules, moment)
     case 'accepted':
-      return state.session?.generation === event.generation && !state.session.proved
-        ? { ...state, session: { ...state.session, proved: true } }
+      return state.session?.generation === event.generation && !state.session.accepted
+        ? { ...state, session: { ...state.session, accepted: true } }
         : state
     case 'credentials-changed':
       return {

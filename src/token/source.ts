@@ -2,11 +2,11 @@ import type { Secret } from '../config/secret.ts'
 import type { AuthFailure, Grant, Operation } from './protocol.ts'
 import { isGrant } from './protocol.ts'
 import type { Clock, Timer } from '../clock.ts'
-import type { SessionEvent, SessionSnapshot } from './events.ts'
+import type { TokenEvent, TokenSnapshot } from './events.ts'
 import { REJECTED_TOKEN_CAME_BACK } from './outcome.ts'
 import { judgeRejection } from './rejection.ts'
 import { next, step } from './renewal.ts'
-import type { Session } from './session.ts'
+import type { Token } from './token.ts'
 import {
   firstRenewal,
   outageBudget,
@@ -22,7 +22,7 @@ export interface RefreshTokens {
   readonly refreshToken: Secret
 }
 
-export interface KeeperOptions {
+export interface TokenSourceOptions {
   readonly rules: RenewalRules
   /** Most requests that may wait for a token at once. */
   readonly waiters: number
@@ -33,32 +33,32 @@ export interface KeeperOptions {
   readonly login: (signal: AbortSignal) => Promise<Grant | AuthFailure>
   /** One refresh. Never rejects. */
   readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
-  readonly observe: (event: SessionEvent) => void
+  readonly observe: (event: TokenEvent) => void
 }
 
 /** Keeps one token fresh: single flight, one timer, and the only place where the token's state changes. */
-export interface SessionKeeper {
+export interface TokenSource {
   /** Begins the first login. */
   start(): void
   /** Aborts the exchange under way and ends every wait. */
   stop(): void
   /** The session to send now; undefined when none may be sent. */
-  current(): Session | undefined
+  current(): Token | undefined
   /** Waits for a session later than `wish.after`; answers at once when none can come before the deadline. */
-  newer(wish: Wish): Promise<Session | Unavailable>
+  newer(wish: Wish): Promise<Token | Unavailable>
   /** A business call with it was answered with anything but a rejection. */
-  accept(session: Session): void
+  accept(session: Token): void
   /**
    * A business call found it rejected. True: a newer session is there or will come, wait for it with `newer`.
    * False: a login would not cure this; relay the answer.
    */
-  reject(session: Session, status: number): boolean
+  reject(session: Token, status: number): boolean
   /** The secret files changed: log in anew, and forget what the old credentials had met. */
   credentialsChanged(): void
-  readonly snapshot: () => SessionSnapshot
+  readonly snapshot: () => TokenSnapshot
 }
 
-export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
+export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { rules, clock, observe } = options
   const waiters = createWaiters({ clock, limit: options.waiters })
   let state = firstRenewal(clock.now())
@@ -66,7 +66,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
   let abort: AbortController | undefined
   let running = false
   let relayed = 0
-  let lastFailure: SessionSnapshot['lastFailure']
+  let lastFailure: TokenSnapshot['lastFailure']
 
   const apply = (event: RenewalEvent): void => {
     state = step(state, event, rules, { now: clock.now(), random: options.random() })
@@ -172,7 +172,7 @@ export function createSessionKeeper(options: KeeperOptions): SessionKeeper {
     },
 
     accept(session) {
-      if (!session.proved) apply({ type: 'accepted', generation: session.generation })
+      if (!session.accepted) apply({ type: 'accepted', generation: session.generation })
     },
 
     reject({ generation }, status) {

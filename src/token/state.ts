@@ -1,6 +1,6 @@
 import type { AuthFailure, Grant, Operation } from './protocol.ts'
 import type { BackoffState } from './events.ts'
-import { usable, type Session, type SessionRules } from './session.ts'
+import { usable, type Token, type SessionRules } from './token.ts'
 
 /** Milliseconds, unless said otherwise; the defaults stand in `config/settings.ts`. */
 export interface RenewalRules extends SessionRules {
@@ -21,7 +21,7 @@ export interface RenewalRules extends SessionRules {
 
 /** All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock. */
 export interface Renewal {
-  readonly session: Session | undefined
+  readonly session: Token | undefined
   readonly exchange: Attempt | undefined
   /** When the next exchange may begin. */
   readonly nextAt: number
@@ -89,7 +89,7 @@ export function firstRenewal(now: number): Renewal {
 }
 
 /** The session to send, or undefined when none may be sent. */
-export function sendable(state: Renewal, now: number): Session | undefined {
+export function sendable(state: Renewal, now: number): Token | undefined {
   const { session } = state
   if (session === undefined || !usable(session, now)) return undefined
   return session.generation === state.rejectedGeneration ? undefined : session

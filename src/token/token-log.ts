@@ -1,16 +1,16 @@
 import type { LogEventName } from '../log/events.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
-import type { SessionEvent } from './events.ts'
+import type { TokenEvent } from './events.ts'
 
-type Granted = Extract<SessionEvent, { type: 'granted' }>
-type Failed = Extract<SessionEvent, { type: 'failed' }>
-type Rejected = Extract<SessionEvent, { type: 'token-rejected' }>
+type Granted = Extract<TokenEvent, { type: 'granted' }>
+type Failed = Extract<TokenEvent, { type: 'failed' }>
+type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
 
 /**
  * Turns session events into lines: one for each change of state. What only repeats the state (the tenth failed
  * login of an outage, a conflict that goes on) is written at DEBUG.
  */
-export function sessionLog({ log }: Pick<Logger, 'log'>): (event: SessionEvent) => void {
+export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => void {
   /** What has been said of the outage that is going on; timeouts and resets may take turns all night. */
   const said = new Set<string>()
   let refreshRefused = false

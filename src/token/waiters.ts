@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Session } from './session.ts'
+import type { Token } from './token.ts'
 
 /** Why no session came; `retryAfter` in milliseconds. */
 export interface Unavailable {
@@ -19,15 +19,15 @@ export interface Wish {
 /** Requests that wait for a token: bounded in number, each bounded in time, all released together. */
 export interface Waiters {
   count(): number
-  wait(wish: Wish, retryAfter: () => number): Promise<Session | Unavailable>
+  wait(wish: Wish, retryAfter: () => number): Promise<Token | Unavailable>
   /** Gives the session to all whom it suits. */
-  release(session: Session): void
+  release(session: Token): void
   /** Ends the waits that cannot be met: nothing will happen before `until`. */
   failBefore(until: number, outcome: Unavailable): void
 }
 
 interface Waiter extends Wish {
-  readonly settle: (outcome: Session | Unavailable) => void
+  readonly settle: (outcome: Token | Unavailable) => void
 }
 
 export function createWaiters(options: { readonly clock: Clock; readonly limit: number }): Waiters {
@@ -46,7 +46,7 @@ export function createWaiters(options: { readonly clock: Clock; readonly limit: 
         return Promise.resolve({ unavailable: 'overloaded', retryAfter: 1000 })
       }
       return new Promise((resolve) => {
-        const settle = (outcome: Session | Unavailable): void => {
+        const settle = (outcome: Token | Unavailable): void => {
           waiters.delete(waiter)
           timer.cancel()
           wish.signal?.removeEventListener('abort', expire)

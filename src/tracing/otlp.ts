@@ -14,7 +14,7 @@ import {
   BatchSpanProcessor,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
-import type { SessionEvent } from '../token/events.ts'
+import type { TokenEvent } from '../token/events.ts'
 import { parentOf } from './traceparent.ts'
 import type { Outgoing, RequestSpan, Tracing, TracingOptions } from './tracing.ts'
 
@@ -40,7 +40,7 @@ export function openTracing(options: TracingOptions): Tracing {
 
   return {
     requestStarted: (method, rawHeaders) => startRequest(tracer, method, rawHeaders),
-    onSessionEvent(event) {
+    onTokenEvent(event) {
       exchangeSpan(tracer, event, wallClock())
     },
     async stop() {
@@ -94,7 +94,7 @@ function finish(span: Span, status: number, code: string | undefined): void {
 }
 
 /** A login or refresh is known when it has ended; its start is counted back. */
-function exchangeSpan(tracer: Tracer, event: SessionEvent, wallNow: number): void {
+function exchangeSpan(tracer: Tracer, event: TokenEvent, wallNow: number): void {
   if (event.type !== 'granted' && event.type !== 'failed') return
   const attributes: Attributes =
     event.type === 'granted'

@@ -1,4 +1,4 @@
-import type { SessionEvent } from '../token/events.ts'
+import type { TokenEvent } from '../token/events.ts'
 
 /** W3C Trace Context: what goes into the `traceparent` field of a request to iSales. */
 export interface Outgoing {
@@ -28,7 +28,7 @@ export interface Tracing {
   /** @param rawHeaders name, value, name, value, as Node gives them. */
   readonly requestStarted: (method: string, rawHeaders: readonly string[]) => RequestSpan
   /** Makes a span of each login and refresh. */
-  readonly onSessionEvent: (event: SessionEvent) => void
+  readonly onTokenEvent: (event: TokenEvent) => void
   /** Sends what is still in memory, for at most 2 s. */
   readonly stop: () => Promise<void>
 }

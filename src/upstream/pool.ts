@@ -3,7 +3,7 @@ import { Attempt, type UpstreamHandler, type UpstreamRequest } from './attempt.t
 import { PooledClient } from './client.ts'
 import { createConnect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
-import { createExchange, type Exchange } from './post.ts'
+import { createPost, type Post } from './post.ts'
 import { Pool } from './undici-workarounds.ts'
 
 export type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
@@ -37,7 +37,7 @@ export interface UpstreamOptions {
 export interface Upstream {
   /** Hands one business call to the pool; everything that happens then is told to the handler. */
   readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
-  readonly exchange: Exchange
+  readonly post: Post
   /** New connections use this from now on; those in use finish as they are. */
   reload(tls: UpstreamTls): void
   /** Destroys what is left. */
@@ -65,7 +65,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       business.dispatch(request, new Attempt(handler))
     },
 
-    exchange: createExchange((request, handler) => {
+    post: createPost((request, handler) => {
       auth.dispatch(request, new Attempt(handler))
     }, options.loginTimeout),
 

@@ -2,7 +2,7 @@ import type { UpstreamController, UpstreamHandler, UpstreamRequest } from './att
 import { classify } from './errors.ts'
 
 /** What became of one HTTP exchange; failures are named by where they happened, never by message text. */
-export type ExchangeResult =
+export type PostResult =
   | {
       readonly ok: true
       readonly status: number
@@ -16,13 +16,13 @@ export type ExchangeResult =
     }
 
 /** One POST to iSales on connections of its own, so that a login never queues behind business calls. */
-export type Exchange = (request: {
+export type Post = (request: {
   readonly path: string
   readonly headers: readonly string[]
   readonly body: string
   /** Aborting ends the exchange; the result is then of no interest. */
   readonly signal: AbortSignal
-}) => Promise<ExchangeResult>
+}) => Promise<PostResult>
 
 /** Bytes; the answer to a login has a few hundred. */
 const LARGEST_ANSWER = 64 * 1024
@@ -32,10 +32,10 @@ const LARGEST_ANSWER = 64 * 1024
  *
  * @param timeout milliseconds for all of it.
  */
-export function createExchange(
+export function createPost(
   dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void,
   timeout: number,
-): Exchange {
+): Post {
   return ({ path, headers, body, signal }) =>
     new Promise((resolve) => {
       const exchanging = new Exchanging((result) => {
@@ -54,7 +54,7 @@ export function createExchange(
 }
 
 class Exchanging implements UpstreamHandler {
-  readonly #resolve: (result: ExchangeResult) => void
+  readonly #resolve: (result: PostResult) => void
   #settled = false
   #controller: UpstreamController | undefined
   #status = 0
@@ -62,7 +62,7 @@ class Exchanging implements UpstreamHandler {
   readonly #pieces: Buffer[] = []
   #bytes = 0
 
-  constructor(resolve: (result: ExchangeResult) => void) {
+  constructor(resolve: (result: PostResult) => void) {
     this.#resolve = resolve
   }
 
@@ -106,7 +106,7 @@ class Exchanging implements UpstreamHandler {
     this.#settle({ ok: true, status: this.#status, retryAfter: this.#retryAfter, body })
   }
 
-  #settle(result: ExchangeResult): void {
+  #settle(result: PostResult): void {
     if (this.#settled) return
     this.#settled = true
     this.#resolve(result)

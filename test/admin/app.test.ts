@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createHealth } from '../../src/admin/health.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
 import { SCENES, statusOf } from '../browser/states.ts'
-import { snapshot } from './session.ts'
+import { snapshot } from './token.ts'
 
 function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean } = {}) {
   const { usable = true, broken = false } = changes

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createHealth, type HealthOptions } from '../../src/admin/health.ts'
-import { NOW, snapshot } from './session.ts'
+import { NOW, snapshot } from './token.ts'
 
 function healthWith(changes: Partial<HealthOptions> = {}) {
   return createHealth({

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
 import { PROBLEM_CODES } from '../../src/http/problem.ts'
 import { WALL, metricsWith, valueOf } from './metrics.ts'
-import { CANARY, NOW, failed, granted, session, snapshot } from './session.ts'
+import { CANARY, NOW, failed, granted, session, snapshot } from './token.ts'
 
 const OPERATIONS = ['login', 'refresh']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other']
@@ -55,7 +55,7 @@ describe('the metrics page', () => {
 
   it('shows no secret', async () => {
     const metrics = metricsWith()
-    metrics.session.onSessionEvent(granted())
+    metrics.session.onTokenEvent(granted())
     expect(await metrics.render()).not.toContain(CANARY)
   })
 
@@ -76,7 +76,7 @@ describe('the metrics page', () => {
 describe('what a login or refresh leaves', () => {
   it('counts a success by operation, with its duration', async () => {
     const metrics = metricsWith()
-    metrics.session.onSessionEvent(granted({ operation: 'refresh', durationMs: 250 }))
+    metrics.session.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
     expect(
       await valueOf(metrics, 'auth_attempts_total{operation="refresh",outcome="success"}'),
     ).toBe(1)
@@ -85,7 +85,7 @@ describe('what a login or refresh leaves', () => {
 
   it.each(AUTH_FAILURE_REASONS)('counts the failure %s by operation and reason', async (reason) => {
     const metrics = metricsWith()
-    metrics.session.onSessionEvent(failed({ failure: { reason, detail: 'x' } }))
+    metrics.session.onTokenEvent(failed({ failure: { reason, detail: 'x' } }))
     expect(
       await valueOf(metrics, `auth_failures_total{operation="login",reason="${reason}"}`),
     ).toBe(1)
@@ -96,15 +96,15 @@ describe('what a login or refresh leaves', () => {
 
   it('counts a lifetime that had to be assumed', async () => {
     const metrics = metricsWith()
-    metrics.session.onSessionEvent(granted({ lifetimeAssumed: true }))
-    metrics.session.onSessionEvent(granted())
+    metrics.session.onTokenEvent(granted({ lifetimeAssumed: true }))
+    metrics.session.onTokenEvent(granted())
     expect(await valueOf(metrics, 'auth_lifetime_assumed_total')).toBe(1)
   })
 
   it('counts rejections by status, and one it was not told of as other', async () => {
     const metrics = metricsWith({}, [401, 403, 200])
     for (const status of [401, 401, 200, 418]) {
-      metrics.session.onSessionEvent({
+      metrics.session.onTokenEvent({
         type: 'token-rejected',
         at: NOW,
         generation: 1,
@@ -119,7 +119,7 @@ describe('what a login or refresh leaves', () => {
 
   it('counts conflicts', async () => {
     const metrics = metricsWith()
-    metrics.session.onSessionEvent({ type: 'conflict', at: NOW, holdOff: 9000 })
+    metrics.session.onTokenEvent({ type: 'conflict', at: NOW, holdOff: 9000 })
     expect(await valueOf(metrics, 'session_conflicts_total')).toBe(1)
   })
 })
@@ -169,7 +169,7 @@ describe('how the session stands', () => {
   })
 
   it('shows 0 for the end of a refresh token whose lifetime is not known', async () => {
-    const { refreshEndsAt: _, ...rest } = session()
+    const { refreshExpiresAt: _, ...rest } = session()
     const metrics = metricsWith({ snapshot: () => snapshot({ session: rest }) })
     expect(await valueOf(metrics, 'refresh_token_expiry_timestamp_seconds')).toBe(0)
   })

@@ -1,6 +1,6 @@
 import { createCounts, type Counts } from '../../src/admin/counts.ts'
 import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admin/metrics.ts'
-import { snapshot } from './session.ts'
+import { snapshot } from './token.ts'
 
 export const WALL = 1_760_000_000_000
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
 import { SCENES, statusOf } from '../browser/states.ts'
-import { CANARY, NOW, session } from './session.ts'
+import { CANARY, NOW, session } from './token.ts'
 
 const verdict = { status: 200, body: {} } as const
 
@@ -40,7 +40,7 @@ describe('status.json', () => {
   })
 
   it('has null for a next attempt that is not planned, and for an end that is not known', () => {
-    const { refreshEndsAt: _, ...rest } = session()
+    const { refreshExpiresAt: _, ...rest } = session()
     const status = statusOf({
       snapshot: { nextExchangeAt: Infinity, session: rest },
       events: [],
@@ -116,11 +116,11 @@ describe('the status page', () => {
   it.each([
     [
       'has ended long ago',
-      { obtainedAt: NOW - 900_000, endsAt: NOW - 600_000, usableUntil: NOW - 605_000 },
+      { obtainedAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
     ],
     [
       'lives a second',
-      { obtainedAt: NOW - 500, lifetime: 1000, endsAt: NOW + 500, usableUntil: NOW + 400 },
+      { obtainedAt: NOW - 500, lifetime: 1000, expiresAt: NOW + 500, usableUntil: NOW + 400 },
     ],
   ])('survives a token that %s', async (_case, life) => {
     const app = appOf({ snapshot: { session: session(life), usable: false }, events: [] })

@@ -3,8 +3,8 @@ import { createCounts } from '../../src/admin/counts.ts'
 import { readStatus } from '../../src/admin/status-read.ts'
 import type { EffectiveSetting, Status } from '../../src/admin/status.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
-import type { SessionEvent, SessionSnapshot } from '../../src/token/events.ts'
-import { NOW, failed, granted, session, snapshot } from '../admin/session.ts'
+import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
+import { NOW, failed, granted, session, snapshot } from '../admin/token.ts'
 
 const WALL = Date.parse('2026-03-02T09:41:05Z')
 const MINUTE = 60_000
@@ -36,14 +36,14 @@ const SETTINGS: readonly EffectiveSetting[] = [
 ]
 
 interface Scene {
-  readonly snapshot: Partial<SessionSnapshot>
-  readonly events: readonly SessionEvent[]
+  readonly snapshot: Partial<TokenSnapshot>
+  readonly events: readonly TokenEvent[]
   readonly traffic?: number
   readonly draining?: boolean
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
-function renewals(count: number, last: number): SessionEvent[] {
+function renewals(count: number, last: number): TokenEvent[] {
   return Array.from({ length: count }, (_, index) =>
     granted({
       operation: index % 15 === 0 ? 'login' : 'refresh',
@@ -53,7 +53,7 @@ function renewals(count: number, last: number): SessionEvent[] {
   )
 }
 
-function failures(failure: AuthFailure, agoMs: readonly number[]): SessionEvent[] {
+function failures(failure: AuthFailure, agoMs: readonly number[]): TokenEvent[] {
   return agoMs.map((ago) =>
     failed({ failure, at: NOW - ago, durationMs: failure === SLOW ? 450 : 12 }),
   )
@@ -81,7 +81,7 @@ export const SCENES = {
       failuresInRow: 9,
       outageBudget: 38_400,
       session: session({
-        endsAt: NOW + 43_400,
+        expiresAt: NOW + 43_400,
         usableUntil: NOW + 38_400,
         obtainedAt: NOW - 256_600,
       }),
@@ -127,7 +127,7 @@ export type SceneName = keyof typeof SCENES
 
 export function statusOf(scene: Scene, settings = SETTINGS): Status {
   const history = createHistory()
-  for (const event of scene.events) history.onSessionEvent(event)
+  for (const event of scene.events) history.onTokenEvent(event)
   const now = snapshot(scene.snapshot)
   const counts = createCounts([401, 403])
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)

@@ -3,7 +3,7 @@ import {
   PROBLEM_CODES,
   PROBLEMS,
   problemBody,
-  problemFields,
+  problemHeaders,
   type ProblemCode,
 } from '../../src/http/problem.ts'
 
@@ -25,7 +25,7 @@ describe('every problem', () => {
         sent,
         requestId: 'id-1',
       })
-      const fields = problemFields(code, body, { requestId: 'id-1' })
+      const fields = problemHeaders(code, body, { requestId: 'id-1' })
       expect(field(fields, 'Content-Type')).toBe('application/problem+json')
       expect(field(fields, 'Content-Length')).toBe(String(Buffer.byteLength(body)))
       expect(field(fields, 'Cache-Control')).toBe('no-store')
@@ -70,6 +70,6 @@ describe('Retry-After', () => {
     [1001, '2'],
     [899_999, '900'],
   ])('of %s ms is %s s', (retryAfter, seconds) => {
-    expect(field(problemFields('no-token', '{}', { retryAfter }), 'Retry-After')).toBe(seconds)
+    expect(field(problemHeaders('no-token', '{}', { retryAfter }), 'Retry-After')).toBe(seconds)
   })
 })

@@ -37,7 +37,7 @@ describe('whatever fields a client sends', () => {
     pairs(
       requestFields({ tokenHeaders, pseudonym: 'us' })({
         rawHeaders: fields.flat(),
-        credential: 'Bearer good',
+        headerValue: 'Bearer good',
         requestId: 'id-1',
         ...rest,
       }),

@@ -7,7 +7,7 @@ function outgoing(rawHeaders: readonly string[], changes: Partial<OutgoingReques
   return {
     rawHeaders,
     httpVersion: '1.1',
-    credential: 'Bearer good',
+    headerValue: 'Bearer good',
     requestId: 'id-1',
     contentLength: undefined,
     maxForwards: -1,

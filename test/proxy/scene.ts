@@ -7,7 +7,7 @@ import type { UpstreamHandler, UpstreamRequest } from '../../src/upstream/pool.t
 import type { ForwardOptions, RequestEnd } from '../../src/proxy/call.ts'
 import { createDeadlines } from '../../src/proxy/deadlines.ts'
 import { createForward } from '../../src/proxy/forward.ts'
-import type { Session } from '../../src/token/session.ts'
+import type { Token } from '../../src/token/token.ts'
 import type { Unavailable } from '../../src/token/waiters.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -67,15 +67,15 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-export function session(generation: number): Session {
+export function session(generation: number): Token {
   const token = new Secret(`token-${generation}`)
-  const instants = { obtainedAt: 0, lifetime: 1, endsAt: 1, usableUntil: 1 }
-  return { generation, credential: token, token, proved: false, ...instants }
+  const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1 }
+  return { generation, headerValue: token, token, accepted: false, ...instants }
 }
 
 interface SceneOptions extends Partial<ForwardOptions> {
   /** What who waits for a newer token gets. Default: at once, the session of the next generation. */
-  readonly newer?: Promise<Session | Unavailable>
+  readonly newer?: Promise<Token | Unavailable>
 }
 
 /** The forwarding alone, on a real client connection, between a scripted pool and a scripted keeper. */
@@ -85,7 +85,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const ends: RequestEnd[] = []
   const replays: string[] = []
   const responses: ServerResponse[] = []
-  const state = { current: session(1) as Session | undefined, rejects: true }
+  const state = { current: session(1) as Token | undefined, rejects: true }
   const sender = { endedAt: undefined as number | undefined }
   const forward = createForward({
     tokens: {

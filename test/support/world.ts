@@ -3,7 +3,7 @@ import { createApp, type App, type AppOptions } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { LOG_EVENTS, type LogLevel } from '../../src/log/events.ts'
 import { accessFields, type LogFields, type Logger } from '../../src/log/logger.ts'
-import type { SessionEvent } from '../../src/token/events.ts'
+import type { TokenEvent } from '../../src/token/events.ts'
 import {
   createSimulator,
   INTERFACE_PATHS,
@@ -38,7 +38,7 @@ export interface World {
   /** `http://127.0.0.1:<port>` */
   readonly proxy: string
   readonly admin: string
-  readonly events: readonly SessionEvent[]
+  readonly events: readonly TokenEvent[]
   readonly lines: readonly LogLine[]
   /** One request through the proxy. */
   request(path: string, calling?: Calling): Promise<Answered>
@@ -60,7 +60,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const sim = await createSimulator(options.simulator)
   await options.prepare?.(sim)
   const lines: LogLine[] = []
-  const events: SessionEvent[] = []
+  const events: TokenEvent[] = []
   const logger: Logger = {
     log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
       lines.push({ event, level, ...fields }),
@@ -73,7 +73,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     config: configOf({ ...worldEnv(sim), ...options.env }),
     version: 'test',
     logger,
-    onSessionEvent: (event) => events.push(event),
+    onTokenEvent: (event) => events.push(event),
   })
   const { proxy, admin } = await app.start()
   let stopped: Promise<void> | undefined

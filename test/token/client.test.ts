@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createIsalesClient, type IsalesClientOptions } from '../../src/token/client.ts'
-import type { Exchange, ExchangeResult } from '../../src/upstream/post.ts'
+import type { Post, PostResult } from '../../src/upstream/post.ts'
 
-type Sent = Parameters<Exchange>[0]
+type Sent = Parameters<Post>[0]
 
-const GRANTING: ExchangeResult = {
+const GRANTING: PostResult = {
   ok: true,
   status: 200,
   body: '{"result":0,"resultData":{"token":"t2","tokenExpirationTime":300}}',
@@ -14,10 +14,10 @@ const CREDENTIALS = { user: 'obs', password: new Secret('password-1') }
 const TOKENS = { token: new Secret('t1'), refreshToken: new Secret('r1') }
 const JSON_FIELDS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
-function clientOf(result: ExchangeResult, changes: Partial<IsalesClientOptions> = {}) {
+function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}) {
   const sent: Sent[] = []
   const client = createIsalesClient({
-    exchange(request) {
+    post(request) {
       sent.push(request)
       return Promise.resolve(result)
     },

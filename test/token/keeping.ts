@@ -1,12 +1,12 @@
 import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
-import type { SessionEvent } from '../../src/token/events.ts'
+import type { TokenEvent } from '../../src/token/events.ts'
 import {
-  createSessionKeeper,
-  type KeeperOptions,
+  createTokenSource,
+  type TokenSourceOptions,
   type RefreshTokens,
-  type SessionKeeper,
+  type TokenSource,
 } from '../../src/token/source.ts'
-import type { Session } from '../../src/token/session.ts'
+import type { Token } from '../../src/token/token.ts'
 import type { RenewalRules } from '../../src/token/state.ts'
 import type { Unavailable, Wish } from '../../src/token/waiters.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
@@ -22,23 +22,25 @@ export interface Asked {
 }
 
 export interface Kept {
-  readonly keeper: SessionKeeper
+  readonly keeper: TokenSource
   readonly clock: ManualClock
-  readonly events: readonly SessionEvent[]
+  readonly events: readonly TokenEvent[]
   /** All exchanges, the first first. */
   readonly asked: readonly Asked[]
   /** The newest exchange. */
   readonly last: () => Asked
   /** Waits as a request does: 2.5 s, for any token. */
-  readonly wait: (wish?: Partial<Wish>) => Promise<Session | Unavailable>
+  readonly wait: (wish?: Partial<Wish>) => Promise<Token | Unavailable>
 }
 
 /** A keeper whose exchanges the test answers and whose time the test moves. */
 export function keep(
-  changes: Partial<Omit<KeeperOptions, 'rules'>> & { readonly rules?: Partial<RenewalRules> } = {},
+  changes: Partial<Omit<TokenSourceOptions, 'rules'>> & {
+    readonly rules?: Partial<RenewalRules>
+  } = {},
 ): Kept {
   const clock = manualClock(START)
-  const events: SessionEvent[] = []
+  const events: TokenEvent[] = []
   const asked: Asked[] = []
   const ask = (operation: Operation, signal: AbortSignal, tokens?: RefreshTokens) =>
     new Promise<Grant | AuthFailure>((resolve) => {
@@ -49,7 +51,7 @@ export function keep(
       asked.push({ operation, at: clock.now(), tokens, signal, answer })
     })
   const { rules, ...rest } = changes
-  const keeper = createSessionKeeper({
+  const keeper = createTokenSource({
     rules: { ...RULES, ...rules },
     waiters: 1000,
     clock,
@@ -77,7 +79,7 @@ export function keep(
 export async function keepFresh(
   first: Grant,
   changes: Parameters<typeof keep>[0] = {},
-): Promise<Kept & { readonly session: Session }> {
+): Promise<Kept & { readonly session: Token }> {
   const kept = keep(changes)
   kept.keeper.start()
   await kept.last().answer(first)
@@ -86,6 +88,6 @@ export async function keepFresh(
   return { ...kept, session }
 }
 
-export function credential(session: Session | undefined): string | undefined {
-  return session?.credential.reveal()
+export function headerValue(session: Token | undefined): string | undefined {
+  return session?.headerValue.reveal()
 }

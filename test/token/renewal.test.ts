@@ -116,7 +116,7 @@ describe('a token that nobody found rejected', () => {
 
 describe('acceptance', () => {
   it('proves the present token', () => {
-    expect(live().login(grant()).accepted().state().session?.proved).toBe(true)
+    expect(live().login(grant()).accepted().state().session?.accepted).toBe(true)
   })
 
   it('a second time changes nothing', () => {
@@ -145,7 +145,7 @@ describe('acceptance', () => {
       .login(grant())
       .accepted()
       .refresh(grant({ token: 't2' }))
-    expect(life.state().session).toMatchObject({ generation: 2, proved: false })
+    expect(life.state().session).toMatchObject({ generation: 2, accepted: false })
   })
 })
 

@@ -14,7 +14,7 @@ import {
 } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
-import type { SessionKeeper } from '../../src/token/source.ts'
+import type { TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { failures, grants } from './happenings.ts'
 import { keep } from './keeping.ts'
@@ -97,7 +97,7 @@ function play(all: readonly Reply[], random: () => number, clock: ManualClock) {
 }
 
 /** The requests that come and go. */
-function crowd(keeper: SessionKeeper, clock: ManualClock, broken: string[]) {
+function crowd(keeper: TokenSource, clock: ManualClock, broken: string[]) {
   let waiting = 0
   const clients = new Set<AbortController>()
 

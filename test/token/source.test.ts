@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { credential, keep, keepFresh } from './keeping.ts'
+import { headerValue, keep, keepFresh } from './keeping.ts'
 import { DOWN, grant, REFUSED, START } from './support.ts'
 
 const FAR = 1e9
@@ -19,7 +19,7 @@ describe('the keeper', () => {
     keeper.start()
     expect(keeper.current()).toBeUndefined()
     await last().answer(grant())
-    expect(credential(keeper.current())).toBe('Bearer t1')
+    expect(headerValue(keeper.current())).toBe('Bearer t1')
   })
 
   it('never begins a second exchange beside one that is under way', async () => {
@@ -41,9 +41,9 @@ describe('the keeper', () => {
     expect(last()).toMatchObject({ operation: 'refresh', at: START + 240_000 })
     expect(last().tokens?.token.reveal()).toBe('t1')
     expect(last().tokens?.refreshToken.reveal()).toBe('r1')
-    expect(credential(keeper.current())).toBe('Bearer t1')
+    expect(headerValue(keeper.current())).toBe('Bearer t1')
     await last().answer(grant({ token: 't2' }))
-    expect(credential(keeper.current())).toBe('Bearer t2')
+    expect(headerValue(keeper.current())).toBe('Bearer t2')
   })
 
   it('logs in at once after a refused refresh', async () => {
@@ -231,7 +231,7 @@ describe('a rejected token', () => {
     expect(keeper.reject(third, 401)).toBe(true)
     expect(asked).toHaveLength(3)
     expect(events.at(-1)).toEqual({ type: 'conflict', at: clock.now(), holdOff: 32_500 })
-    expect(credential(keeper.current())).toBe('Bearer t3')
+    expect(headerValue(keeper.current())).toBe('Bearer t3')
     // The call that was rejected is told at once that the new token does not come in its time.
     expect(await wait({ after: third.generation })).toEqual({
       unavailable: 'no-token',
@@ -239,7 +239,7 @@ describe('a rejected token', () => {
     })
     await clock.advance(32_500)
     await last().answer(grant({ token: 't4' }))
-    expect(credential(keeper.current())).toBe('Bearer t4')
+    expect(headerValue(keeper.current())).toBe('Bearer t4')
     expect(keeper.reject(third, 401)).toBe(true)
   })
 
@@ -253,19 +253,19 @@ describe('a rejected token', () => {
       { operation: 'refresh', failure: { reason: 'rejected' }, retryIn: 0 },
     ])
     await last().answer(grant({ token: 't2' }))
-    expect(credential(keeper.current())).toBe('Bearer t2')
+    expect(headerValue(keeper.current())).toBe('Bearer t2')
   })
 })
 
 describe('an accepted token', () => {
-  it('is proved once, and serves on', async () => {
+  it('is accepted once, and serves on', async () => {
     const { keeper, session } = await keepFresh(grant())
     keeper.accept(session)
-    const proved = keeper.current()
-    expect(proved).toEqual({ ...session, proved: true })
-    if (proved !== undefined) keeper.accept(proved)
+    const accepted = keeper.current()
+    expect(accepted).toEqual({ ...session, accepted: true })
+    if (accepted !== undefined) keeper.accept(accepted)
     keeper.accept(session)
-    expect(keeper.current()).toBe(proved)
+    expect(keeper.current()).toBe(accepted)
   })
 })
 
@@ -277,11 +277,11 @@ describe('new credentials', () => {
     expect(events.at(-2)).toEqual({ type: 'credentials-changed', at: clock.now() })
     expect(last().operation).toBe('login')
     await last().answer(REFUSED)
-    expect(credential(keeper.current())).toBe('Bearer t1')
+    expect(headerValue(keeper.current())).toBe('Bearer t1')
     await clock.advance(5000)
     expect(asked).toHaveLength(3)
     await last().answer(grant({ token: 't2' }))
-    expect(credential(keeper.current())).toBe('Bearer t2')
+    expect(headerValue(keeper.current())).toBe('Bearer t2')
   })
 
   it('wait for the exchange that is under way', async () => {

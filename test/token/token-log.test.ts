@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { LOG_EVENTS, type LogEventName, type LogLevel } from '../../src/log/events.ts'
 import type { LogFields } from '../../src/log/logger.ts'
-import { sessionLog } from '../../src/token/token-log.ts'
-import type { SessionEvent } from '../../src/token/events.ts'
-import { NOW, failed, granted, session } from '../admin/session.ts'
+import { tokenLog } from '../../src/token/token-log.ts'
+import type { TokenEvent } from '../../src/token/events.ts'
+import { NOW, failed, granted, session } from '../admin/token.ts'
 
 interface Line {
   readonly level: LogLevel
@@ -11,9 +11,9 @@ interface Line {
   readonly fields: LogFields
 }
 
-function linesOf(events: readonly SessionEvent[]): readonly Line[] {
+function linesOf(events: readonly TokenEvent[]): readonly Line[] {
   const lines: Line[] = []
-  const observe = sessionLog({
+  const observe = tokenLog({
     log: (event, fields = {}, level = LOG_EVENTS[event].level) => {
       lines.push({ level, event, fields })
     },
@@ -23,7 +23,7 @@ function linesOf(events: readonly SessionEvent[]): readonly Line[] {
 }
 
 /** What is seen at LOG_LEVEL=info. */
-function seen(events: readonly SessionEvent[]): readonly string[] {
+function seen(events: readonly TokenEvent[]): readonly string[] {
   return linesOf(events)
     .filter(({ level }) => level !== 'debug')
     .map(({ level, event }) => `${level} ${event}`)
@@ -32,7 +32,7 @@ function seen(events: readonly SessionEvent[]): readonly string[] {
 const grantedAs = (generation: number, changes: Parameters<typeof granted>[0] = {}) =>
   granted({ session: session({ generation }), operation: 'refresh', ...changes })
 
-const rejectedAs = (generation: number, replacing = true): SessionEvent => ({
+const rejectedAs = (generation: number, replacing = true): TokenEvent => ({
   type: 'token-rejected',
   at: NOW,
   generation,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openSession, type Session } from '../../src/token/session.ts'
+import { openSession, type Token } from '../../src/token/token.ts'
 import { createWaiters, type Unavailable, type Wish } from '../../src/token/waiters.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { grant, RULES, START } from './support.ts'
@@ -14,7 +14,7 @@ function waiting({ limit = 1000 } = {}) {
   return { clock, waiters, wait }
 }
 
-function sessionOf(generation: number): Session {
+function sessionOf(generation: number): Token {
   const session = openSession(grant(), RULES, {
     sentAt: START,
     previous: undefined,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parentOf } from '../../src/tracing/traceparent.ts'
 import { openTracing } from '../../src/tracing/otlp.ts'
 import type { Tracing } from '../../src/tracing/tracing.ts'
-import { CANARY, failed, granted } from '../admin/session.ts'
+import { CANARY, failed, granted } from '../admin/token.ts'
 import { attributesOf, openReceiver, type Export } from '../support/otlp-receiver.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -110,11 +110,11 @@ describe('tracing', () => {
   })
 
   it('exports logins and refreshes with their duration, and no secret', async () => {
-    tracing.onSessionEvent({ type: 'exchange-started', operation: 'login', at: 1 })
-    tracing.onSessionEvent(granted({ durationMs: 250 }))
+    tracing.onTokenEvent({ type: 'exchange-started', operation: 'login', at: 1 })
+    tracing.onTokenEvent(granted({ durationMs: 250 }))
     const failure = { reason: 'rejected', status: 403, detail: 'status 403' } as const
-    tracing.onSessionEvent(failed({ operation: 'refresh', failure }))
-    tracing.onSessionEvent({ type: 'credentials-changed', at: 2 })
+    tracing.onTokenEvent(failed({ operation: 'refresh', failure }))
+    tracing.onTokenEvent({ type: 'credentials-changed', at: 2 })
     await tracing.stop()
     const [login, refresh, ...more] = receiver.spans()
     expect(more).toEqual([])

@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest'
 import type { UpstreamController, UpstreamHandler } from '../../src/upstream/attempt.ts'
-import { createExchange, type ExchangeResult } from '../../src/upstream/post.ts'
+import { createPost, type PostResult } from '../../src/upstream/post.ts'
 
 function begin(options: { readonly timeout?: number; readonly signal?: AbortSignal } = {}) {
   const handlers: UpstreamHandler[] = []
-  const exchange = createExchange((_, handler) => handlers.push(handler), options.timeout ?? 60_000)
+  const exchange = createPost((_, handler) => handlers.push(handler), options.timeout ?? 60_000)
   const { signal = new AbortController().signal } = options
   const result = exchange({ path: '/login', headers: [], body: '{}', signal })
   return { handlers, result }
@@ -21,7 +21,7 @@ function controllerWith(...lines: readonly string[]) {
   return { controller, reasons }
 }
 
-const LATE: ExchangeResult = { ok: false, failure: 'timeout', code: 'no whole answer in time' }
+const LATE: PostResult = { ok: false, failure: 'timeout', code: 'no whole answer in time' }
 
 test('an answer is read whole, whatever pieces it came in, and behind any interim one', async () => {
   const { handlers, result } = begin()

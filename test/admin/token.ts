@@ -1,29 +1,29 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { SessionEvent, SessionSnapshot } from '../../src/token/events.ts'
-import type { Session } from '../../src/token/session.ts'
+import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
+import type { Token } from '../../src/token/token.ts'
 
 /** The monotonic instant that all these tests take as now. */
 export const NOW = 1_000_000
 
 export const CANARY = 'canary-token-5f1e'
 
-export function session(changes: Partial<Session> = {}): Session {
+export function session(changes: Partial<Token> = {}): Token {
   return {
     generation: 1,
-    credential: new Secret(`Bearer ${CANARY}`),
+    headerValue: new Secret(`Bearer ${CANARY}`),
     token: new Secret(CANARY),
     obtainedAt: NOW - 60_000,
     lifetime: 300_000,
-    endsAt: NOW + 240_000,
+    expiresAt: NOW + 240_000,
     usableUntil: NOW + 235_000,
     refreshToken: new Secret(`${CANARY}-refresh`),
-    refreshEndsAt: NOW + 3_540_000,
-    proved: true,
+    refreshExpiresAt: NOW + 3_540_000,
+    accepted: true,
     ...changes,
   }
 }
 
-export function snapshot(changes: Partial<SessionSnapshot> = {}): SessionSnapshot {
+export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
   return {
     now: NOW,
     session: session(),
@@ -40,8 +40,8 @@ export function snapshot(changes: Partial<SessionSnapshot> = {}): SessionSnapsho
   }
 }
 
-type Granted = Extract<SessionEvent, { type: 'granted' }>
-type Failed = Extract<SessionEvent, { type: 'failed' }>
+type Granted = Extract<TokenEvent, { type: 'granted' }>
+type Failed = Extract<TokenEvent, { type: 'failed' }>
 
 export function granted(changes: Partial<Granted> = {}): Granted {
   return {

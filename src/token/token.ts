@@ -5,23 +5,23 @@ import type { Grant, Operation } from './protocol.ts'
  * One token and its ends. Instants are milliseconds on the monotonic clock, counted from the moment the
  * request that obtained it was sent: iSales cannot have started the life earlier.
  */
-export interface Session {
+export interface Token {
   /** 1 for the first; each new session adds one. A rejection names the generation it is about. */
   readonly generation: number
   /** The field value that goes into the token headers: scheme, space, token. */
-  readonly credential: Secret
+  readonly headerValue: Secret
   readonly token: Secret
   readonly obtainedAt: number
   /** The lifetime that iSales gave, milliseconds. */
   readonly lifetime: number
-  readonly endsAt: number
+  readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the life). */
   readonly usableUntil: number
   readonly refreshToken?: Secret
   /** Undefined: not known; the refresh token is used until it is refused. */
-  readonly refreshEndsAt?: number
+  readonly refreshExpiresAt?: number
   /** True once a business call with it was answered with anything but a rejection. */
-  readonly proved: boolean
+  readonly accepted: boolean
 }
 
 export interface SessionRules {
@@ -39,59 +39,59 @@ const MARGIN_SHARE = 0.1
 export interface SessionOrigin {
   /** When the request that was granted left, on the monotonic clock. */
   readonly sentAt: number
-  readonly previous: Session | undefined
+  readonly previous: Token | undefined
   readonly operation: Operation
 }
 
-export function openSession(grant: Grant, rules: SessionRules, origin: SessionOrigin): Session {
+export function openSession(grant: Grant, rules: SessionRules, origin: SessionOrigin): Token {
   const { sentAt, previous } = origin
   const renewed = refreshPart(grant, origin)
   const carried = rules.tokenField === 'refreshToken' ? renewed : undefined
   const text = (carried?.refreshToken ?? grant.token).reveal()
   // When the refresh token goes into the header, the session cannot outlive it.
-  const lifetime = Math.min(grant.lifetime.ms, (carried?.refreshEndsAt ?? Infinity) - sentAt)
-  const endsAt = sentAt + lifetime
+  const lifetime = Math.min(grant.lifetime.ms, (carried?.refreshExpiresAt ?? Infinity) - sentAt)
+  const expiresAt = sentAt + lifetime
   return {
     generation: (previous?.generation ?? 0) + 1,
-    credential: new Secret(rules.tokenScheme === '' ? text : `${rules.tokenScheme} ${text}`),
+    headerValue: new Secret(rules.tokenScheme === '' ? text : `${rules.tokenScheme} ${text}`),
     token: grant.token,
     obtainedAt: sentAt,
     lifetime,
-    endsAt,
-    usableUntil: endsAt - Math.min(LARGEST_MARGIN, lifetime * MARGIN_SHARE),
-    proved: false,
+    expiresAt,
+    usableUntil: expiresAt - Math.min(LARGEST_MARGIN, lifetime * MARGIN_SHARE),
+    accepted: false,
     ...renewed,
   }
 }
 
 /** True while the token may be sent. */
-export function usable(session: Session, now: number): boolean {
+export function usable(session: Token, now: number): boolean {
   return now < session.usableUntil
 }
 
 /** True while the refresh token may be tried. */
-export function refreshable(session: Session, now: number): boolean {
-  return session.refreshToken !== undefined && now < (session.refreshEndsAt ?? Infinity)
+export function refreshable(session: Token, now: number): boolean {
+  return session.refreshToken !== undefined && now < (session.refreshExpiresAt ?? Infinity)
 }
 
 /** True when both would put the same text into the token headers. */
-export function sameCredential(one: Session, other: Session): boolean {
-  return one.credential.reveal() === other.credential.reveal()
+export function sameCredential(one: Token, other: Token): boolean {
+  return one.headerValue.reveal() === other.headerValue.reveal()
 }
 
 /** A refresh that answers no refresh token leaves the one it was asked with in force (RFC 6749 section 6). */
 function refreshPart(
   grant: Grant,
   { sentAt, previous, operation }: SessionOrigin,
-): Pick<Session, 'refreshToken' | 'refreshEndsAt'> {
+): Pick<Token, 'refreshToken' | 'refreshExpiresAt'> {
   if (grant.refreshToken === undefined) {
     if (operation === 'login' || previous?.refreshToken === undefined) return {}
-    const { refreshToken, refreshEndsAt } = previous
-    return { refreshToken, ...(refreshEndsAt === undefined ? {} : { refreshEndsAt }) }
+    const { refreshToken, refreshExpiresAt } = previous
+    return { refreshToken, ...(refreshExpiresAt === undefined ? {} : { refreshExpiresAt }) }
   }
   const { refreshToken, refreshLifetime } = grant
   return {
     refreshToken,
-    ...(refreshLifetime === undefined ? {} : { refreshEndsAt: sentAt + refreshLifetime.ms }),
+    ...(refreshLifetime === undefined ? {} : { refreshExpiresAt: sentAt + refreshLifetime.ms }),
   }
 }

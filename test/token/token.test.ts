@@ -4,10 +4,10 @@ import {
   openSession,
   refreshable,
   usable,
-  type Session,
+  type Token,
   type SessionOrigin,
   type SessionRules,
-} from '../../src/token/session.ts'
+} from '../../src/token/token.ts'
 import { grant } from './support.ts'
 
 const SENT = 50_000
@@ -16,7 +16,7 @@ const BEARER: SessionRules = { tokenScheme: 'Bearer', tokenField: 'token' }
 function open(
   given: Grant,
   { rules = BEARER, ...origin }: Partial<SessionOrigin> & { readonly rules?: SessionRules } = {},
-): Session {
+): Token {
   return openSession(given, rules, {
     sentAt: SENT,
     previous: undefined,
@@ -30,9 +30,9 @@ describe('a new session', () => {
     expect(open(grant({ lives: 300 }))).toMatchObject({
       obtainedAt: SENT,
       lifetime: 300_000,
-      endsAt: SENT + 300_000,
-      refreshEndsAt: SENT + 3_600_000,
-      proved: false,
+      expiresAt: SENT + 300_000,
+      refreshExpiresAt: SENT + 3_600_000,
+      accepted: false,
     })
   })
 
@@ -72,7 +72,7 @@ describe('a new session', () => {
     'with scheme %j puts the %s into the field as %j',
     (tokenScheme, tokenField, text) => {
       const session = open(grant(), { rules: { tokenScheme, tokenField } })
-      expect(session.credential.reveal()).toBe(text)
+      expect(session.headerValue.reveal()).toBe(text)
       expect(session.token.reveal()).toBe('t1')
     },
   )
@@ -88,12 +88,12 @@ describe('when the refresh token goes into the field', () => {
   ])('a token of %i s and a refresh token of %j s live for %i ms', (lives, refreshLives, ms) => {
     const session = open(grant({ lives, refreshLives }), { rules })
     expect(session.lifetime).toBe(ms)
-    expect(session.endsAt).toBe(SENT + ms)
+    expect(session.expiresAt).toBe(SENT + ms)
   })
 
   it('the token stands in when there is no refresh token', () => {
     const session = open(grant({ refreshToken: null }), { rules })
-    expect(session.credential.reveal()).toBe('t1')
+    expect(session.headerValue.reveal()).toBe('t1')
   })
 
   it('one that is kept over a refresh ends when it was said to end', () => {
@@ -104,9 +104,9 @@ describe('when the refresh token goes into the field', () => {
       operation: 'refresh',
       sentAt: SENT + 80_000,
     })
-    expect(session.credential.reveal()).toBe('r1')
+    expect(session.headerValue.reveal()).toBe('r1')
     expect(session.lifetime).toBe(20_000)
-    expect(session.endsAt).toBe(SENT + 100_000)
+    expect(session.expiresAt).toBe(SENT + 100_000)
   })
 })
 
@@ -116,17 +116,17 @@ describe('the refresh token', () => {
   it.each([
     ['refresh', 'r0', SENT + 1_000_000],
     ['login', undefined, undefined],
-  ] as const)('of before, after a %s that answered none, is %j', (operation, text, endsAt) => {
+  ] as const)('of before, after a %s that answered none, is %j', (operation, text, expiresAt) => {
     const session = open(grant({ refreshToken: null }), { previous, operation })
     expect(session.refreshToken?.reveal()).toBe(text)
-    expect(session.refreshEndsAt).toBe(endsAt)
+    expect(session.refreshExpiresAt).toBe(expiresAt)
   })
 
   it('of before keeps an end that is not known', () => {
     const endless = open(grant({ refreshToken: 'r0', refreshLives: undefined }))
     const session = open(grant({ refreshToken: null }), { previous: endless, operation: 'refresh' })
     expect(session.refreshToken?.reveal()).toBe('r0')
-    expect('refreshEndsAt' in session).toBe(false)
+    expect('refreshExpiresAt' in session).toBe(false)
   })
 
   it('is not made up where there never was one', () => {
@@ -143,7 +143,7 @@ describe('the refresh token', () => {
       operation: 'refresh',
     })
     expect(session.refreshToken?.reveal()).toBe('r1')
-    expect('refreshEndsAt' in session).toBe(false)
+    expect('refreshExpiresAt' in session).toBe(false)
   })
 
   it.each([
