@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts'
 import type { Logger } from '../log/logger.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
+import { createNotifier } from './notify.ts'
 
 /** The proxy itself, until a signal comes. */
 export const run: Run = async (_, io) => {
@@ -40,7 +41,10 @@ export const run: Run = async (_, io) => {
     const settings = effectiveSettings(loaded)
     const app = createApp({ config, version: BUILD_VERSION, logger, settings, tracing })
     await app.start()
+    const systemd = createNotifier(io.env)
+    systemd.ready()
     await aborted(io.signal)
+    systemd.stopping()
     await app.stop()
     return EXIT.ok
   } catch (error) {

@@ -1,0 +1,49 @@
+// Promise 2: no request is lost, and no request that iSales may have executed is sent twice.
+import { randomUUID } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+function writeResult(world: World, id: string) {
+  return world.request(INTERFACE_PATHS.pushCallOutRlt, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-Request-Id': id },
+    body: JSON.stringify({ subCCNo: 1, vdnId: 1, uniqueId: id, serviceId: 1 }),
+  })
+}
+
+test('results written through revocations and lost connections are executed once each', async () => {
+  const world = await openWorld()
+  const succeeded: string[] = []
+  const unknown: string[] = []
+  for (let n = 0; n < 60; n += 1) {
+    if (n === 5 || n === 35) world.sim.revoke()
+    if (n % 12 === 8) world.sim.disconnect()
+    if (n % 20 === 17) world.sim.reset({ operation: 'business' })
+    const id = randomUUID()
+    const response = await writeResult(world, id)
+    if (response.status === 200) succeeded.push(id)
+    else if (response.json.sent === 'unknown') unknown.push(id)
+    else throw new Error(`unexpected ${response.status} ${response.text}`)
+  }
+
+  for (const id of succeeded) expect(world.sim.executions(id)).toBe(1)
+  for (const id of unknown) expect(world.sim.executions(id)).toBe(1)
+  // Only the calls whose response was lost are in doubt, and the client knows which.
+  expect(unknown).toHaveLength(3)
+})
+
+test('a call that could not be sent says so, and iSales never sees it', async () => {
+  const world = await openWorld()
+  await world.sim.down()
+  const id = randomUUID()
+
+  const response = await writeResult(world, id)
+
+  expect(response).toMatchObject({
+    status: 502,
+    json: { code: 'upstream-unreachable', sent: 'no' },
+  })
+  await world.sim.up()
+  expect(world.sim.executions(id)).toBe(0)
+})
