@@ -40,7 +40,10 @@ test('a call that could not be sent says so, and iSales never sees it', async ()
 
   const response = await writeResult(world, id)
 
-  expect(response).toMatchObject({ status: 502, json: { code: 'upstream-unreachable', sent: 'no' } })
+  expect(response).toMatchObject({
+    status: 502,
+    json: { code: 'upstream-unreachable', sent: 'no' },
+  })
   await world.sim.up()
   expect(world.sim.executions(id)).toBe(0)
 })
