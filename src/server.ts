@@ -3,6 +3,7 @@ import { createCounts, type Counts } from './admin/counts.ts'
 import { createHistory } from './admin/history.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock } from './clock.ts'
+import { readUpstreamTls } from './config/certificates.ts'
 import type { Config } from './config/config.ts'
 import { readCredentials } from './config/load.ts'
 import { watchFiles } from './config/watch.ts'
@@ -10,7 +11,6 @@ import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/login.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
-import { readUpstreamTls } from './upstream/tls.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
 import { openAdmin } from './admin/admin.ts'
@@ -35,8 +35,6 @@ import {
   ownHosts,
   renewalRules,
   requestIds,
-  upstreamOptions,
-  upstreamTlsFiles,
 } from './wiring.ts'
 
 export interface AppOptions {
@@ -159,7 +157,7 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream(upstreamOptions(config))
+  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
   const isales = createIsalesClient(
     isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
   )
@@ -280,7 +278,7 @@ function watchFilesOf(
   session: SessionPart,
   { counts, logger }: Pick<ProxyParts, 'counts' | 'logger'>,
 ): Watch[] {
-  const tlsFiles = upstreamTlsFiles(config)
+  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
   const reloadCredentials = (): void => {
     const read = readCredentials(config)
     if (!read.ok) {
@@ -292,9 +290,9 @@ function watchFilesOf(
   }
   const watches = [
     watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
-    watch(Object.values(tlsFiles), () => {
+    watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
-        session.upstream.reload(readUpstreamTls(tlsFiles))
+        session.upstream.reload(readUpstreamTls(config))
       } catch (error) {
         logger.log('secret-unreadable', {
           setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',

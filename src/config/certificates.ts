@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import type { Config } from './config.ts'
 import type { Fault } from './faults.ts'
-import { FILE_PROBLEMS, type ReadFile } from './files.ts'
+import { FILE_PROBLEMS, readSmallFile, type ReadFile } from './files.ts'
+import { Secret } from './secret.ts'
 import type { SettingName } from './settings.ts'
 
 type PemSetting = Extract<SettingName, `${string}_${'CA' | 'CERT' | 'KEY'}_FILE`>
@@ -50,6 +51,41 @@ export function judgeCertificates(
   judgePair('LISTEN_TLS', config.listenTlsCertFile, config.listenTlsKeyFile)
   read('LISTEN_CLIENT_CA_FILE', config.listenClientCaFile, parseCertificates)
   return { faults, warnings }
+}
+
+/** What TLS to iSales needs, as PEM. No `ca`: the CAs that come with Node are trusted. */
+export interface UpstreamTls {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: Secret | undefined
+}
+
+/**
+ * Reads the files that TLS to iSales needs.
+ *
+ * @throws {Error} that names the setting and the problem, when `judgeCertificates` finds one.
+ */
+export function readUpstreamTls({
+  isalesCaFile,
+  isalesClientCertFile,
+  isalesClientKeyFile,
+}: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>): UpstreamTls {
+  const texts = new Map<string | undefined, string>()
+  // What was validated is what is used: each file is read once.
+  const read: ReadFile = (path, limit) => {
+    const file = readSmallFile(path, limit)
+    if (file.ok) texts.set(path, Buffer.from(file.bytes).toString('latin1'))
+    return file
+  }
+  const files = { isalesCaFile, isalesClientCertFile, isalesClientKeyFile }
+  const [fault] = judgeCertificates(files, read, Date.now()).faults
+  if (fault !== undefined) throw new Error(`${fault.setting} ${fault.problem}`)
+  const key = texts.get(isalesClientKeyFile)
+  return {
+    ca: texts.get(isalesCaFile),
+    cert: texts.get(isalesClientCertFile),
+    key: key === undefined ? undefined : new Secret(key),
+  }
 }
 
 const REMEDY = 'Give the path of a PEM file that this user may read'
