@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createCounts, type Counts } from './admin/counts.ts'
 import { createHistory } from './admin/history.ts'
 import type { EffectiveSetting } from './admin/status.ts'
-import { systemClock } from './clock.ts'
-import type { Config } from './config/config.ts'
-import { readCredentials } from './config/load.ts'
+import { systemClock, type Clock } from './clock.ts'
+import type { Config } from './config/settings.ts'
+import { rereadSettings } from './config/load.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/login.ts'
@@ -21,7 +21,6 @@ import { createFront } from './proxy/handler.ts'
 import { requestFields } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
-import type { Clock } from './clock.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -282,11 +281,14 @@ function watchFilesOf(
 ): Watch[] {
   const tlsFiles = upstreamTlsFiles(config)
   const reloadCredentials = (): void => {
-    const read = readCredentials(config)
+    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
     if (!read.ok) {
       counts.credentialReloads.add('failure')
-      logger.log('secret-unreadable', { setting: read.fault.setting })
-    } else if (session.changeCredentials(read)) {
+      logger.log('secret-unreadable', { setting: read.error.setting })
+      return
+    }
+    const { isalesUser: user, isalesPassword: password } = read.values
+    if (session.changeCredentials({ user, password })) {
       counts.credentialReloads.add('success')
     }
   }
