@@ -89,8 +89,8 @@ async function makeTls(
 ): Promise<{ readonly pems: SimulatorTls; readonly caFile: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'isales-demo-'))
   undo.push(() => rm(directory, { recursive: true, force: true }))
-  const authority = createAuthority()
+  const authority = await createAuthority()
   const caFile = join(directory, 'ca.pem')
   await writeFile(caFile, authority.cert)
-  return { pems: authority.issue({ names: ['localhost', '127.0.0.1'] }), caFile }
+  return { pems: await authority.issue({ names: ['localhost', '127.0.0.1'] }), caFile }
 }

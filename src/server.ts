@@ -3,14 +3,14 @@ import { createCounts, type Counts } from './admin/counts.ts'
 import { createHistory } from './admin/history.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
-import type { Config } from './config/settings.ts'
+import { readUpstreamTls } from './config/certificates.ts'
 import { rereadSettings } from './config/load.ts'
+import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/login.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
-import { readUpstreamTls } from './upstream/tls.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
 import { openAdmin } from './admin/admin.ts'
@@ -34,8 +34,6 @@ import {
   ownHosts,
   renewalRules,
   requestIds,
-  upstreamOptions,
-  upstreamTlsFiles,
 } from './wiring.ts'
 
 export interface AppOptions {
@@ -158,7 +156,7 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream(upstreamOptions(config))
+  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
   const isales = createIsalesClient(
     isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
   )
@@ -279,7 +277,7 @@ function watchFilesOf(
   session: SessionPart,
   { counts, logger }: Pick<ProxyParts, 'counts' | 'logger'>,
 ): Watch[] {
-  const tlsFiles = upstreamTlsFiles(config)
+  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
   const reloadCredentials = (): void => {
     const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
     if (!read.ok) {
@@ -294,9 +292,9 @@ function watchFilesOf(
   }
   const watches = [
     watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
-    watch(Object.values(tlsFiles), () => {
+    watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
-        session.upstream.reload(readUpstreamTls(tlsFiles))
+        session.upstream.reload(readUpstreamTls(config))
       } catch (error) {
         logger.log('secret-unreadable', {
           setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',

@@ -3,8 +3,6 @@ import type { Config } from './config/settings.ts'
 import type { IsalesClientOptions } from './token/client.ts'
 import type { Post } from './upstream/post.ts'
 import type { ListenerOptions } from './listener/listener.ts'
-import { readUpstreamTls, type UpstreamTlsFiles } from './upstream/tls.ts'
-import type { UpstreamOptions } from './upstream/pool.ts'
 import type { ForwardOptions } from './proxy/call.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import { createInspector, type AnswerInspector, type Rewriting } from './proxy/inspect.ts'
@@ -25,29 +23,6 @@ export function renewalRules(config: Config): RenewalRules {
     rejectedAttempts: config.loginRejectedAttempts,
     rejectedPause: config.loginRejectedPause,
     replacePause: config.loginReplacePause,
-  }
-}
-
-export function upstreamTlsFiles(config: Config): UpstreamTlsFiles {
-  return {
-    caFile: config.isalesCaFile,
-    certFile: config.isalesClientCertFile,
-    keyFile: config.isalesClientKeyFile,
-  }
-}
-
-/** @throws what `readUpstreamTls` throws. */
-export function upstreamOptions(config: Config): UpstreamOptions {
-  return {
-    origin: config.isalesUrl,
-    tls: readUpstreamTls(upstreamTlsFiles(config)),
-    httpsProxy: config.httpsProxy?.reveal(),
-    noProxy: config.noProxy,
-    connectTimeout: config.isalesConnectTimeout,
-    keepAlive: config.isalesKeepAlive,
-    maxConnections: config.isalesMaxConnections,
-    bodyIdleTimeout: config.bodyIdleTimeout,
-    loginTimeout: config.isalesLoginTimeout,
   }
 }
 

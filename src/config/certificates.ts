@@ -111,6 +111,34 @@ function refuse(
   return { ok: false, errors: [{ setting, problem, remedy }] }
 }
 
+/** What TLS to iSales needs, as PEM. No `ca`: the authorities that come with Node are trusted. */
+export interface UpstreamTls {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: Secret | undefined
+}
+
+/**
+ * Reads the files that TLS to iSales needs.
+ *
+ * @throws {Error} that names the setting and the problem of the first wrong file.
+ */
+export function readUpstreamTls({
+  isalesCaFile,
+  isalesClientCertFile: cert,
+  isalesClientKeyFile: key,
+}: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>): UpstreamTls {
+  const authorities = isalesCaFile && readCertificates('ISALES_CA_FILE', isalesCaFile)
+  const pair = cert && key && readKeyPair('ISALES_CLIENT', { cert, key })
+  for (const read of [authorities, pair]) {
+    if (read && !read.ok) throw new Error(`${read.errors[0].setting} ${read.errors[0].problem}`)
+  }
+  return {
+    ...(authorities && authorities.ok ? { ca: authorities.pem } : {}),
+    ...(pair && pair.ok ? { cert: pair.pem, key: pair.key } : {}),
+  }
+}
+
 /** A wrong file is found when the program starts, not when the first connection fails. */
 export function checkCertificates(
   config: Partial<Config>,

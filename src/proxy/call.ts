@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Client } from '../http/client.ts'
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../upstream/pool.ts'
+import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import type { Clock } from '../clock.ts'
 import type { Token } from '../token/token.ts'
 import type { Unavailable, Wish } from '../token/waiters.ts'
@@ -45,7 +45,7 @@ export interface RequestEnd {
 
 export interface ForwardOptions {
   readonly tokens: TokenSource
-  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
+  readonly dispatch: Upstream['dispatch']
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestFields: (request: OutgoingRequest) => string[]
   readonly deadlines: Deadlines

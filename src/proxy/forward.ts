@@ -38,6 +38,8 @@ class Forwarding implements UpstreamHandler, Expiring {
   readonly #attempts = new Attempts()
   /** The attempt whose answer counts; callbacks that carry another one are of an abandoned attempt. */
   #controller: UpstreamController | undefined
+  /** Of the latest attempt, from its dispatch on. */
+  #dispatched: Pick<UpstreamController, 'abort'> | undefined
   #abandoned: Abandoned | undefined
   #waiting: AbortController | undefined
   #replay: 'none' | 'open' | 'told' = 'none'
@@ -103,7 +105,8 @@ class Forwarding implements UpstreamHandler, Expiring {
     // A rejection whose end has not come by now is not worth the connection that this attempt may wait for.
     this.#abandoned?.letGo()
     this.#sentAt = clock.now()
-    dispatch(requestOf(this.#call, session, this.#body, requestFields), this)
+    const request = requestOf(this.#call, session, this.#body, requestFields)
+    this.#dispatched = dispatch(request, this)
   }
 
   // What undici tells of the attempt, in the order in which it happens.
@@ -224,6 +227,7 @@ class Forwarding implements UpstreamHandler, Expiring {
     this.#call.span?.replayed()
     if (this.#controller !== undefined) this.#abandoned = new Abandoned(this.#controller)
     this.#controller = undefined
+    this.#dispatched = undefined
     this.#waitForSession(session.generation)
     return true
   }
@@ -305,7 +309,7 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #abort(reason: string): void {
     this.#waiting?.abort()
-    this.#controller?.abort(new Error(reason))
+    this.#dispatched?.abort(new Error(reason))
   }
 
   #end(): void {

@@ -95,7 +95,7 @@ describe('what is shown is read as the same value', () => {
       fc.property(fc.constantFrom(...formats), fc.string({ unit: 'binary' }), (format, written) => {
         expect(() => format.safeParse(written)).not.toThrow()
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 })

@@ -13,7 +13,7 @@ import { answerOk, answersOf, GET, leftOf, LIMITS, POST, startListener } from '.
 const made = makeCertificates()
 const ca = made.ca.cert
 const first = made.server
-const second = made.ca.issue({ names: ['second.example', 'localhost'] })
+const second = await made.ca.issue({ names: ['second.example', 'localhost'] })
 
 interface Options {
   readonly clientCa?: string

@@ -20,6 +20,7 @@ export class Attempt {
   readonly request: UpstreamRequest
   readonly handler: UpstreamHandler
   paused = false
+  #started = false
 
   constructor(request: UpstreamRequest, handler: UpstreamHandler) {
     this.request = request
@@ -35,12 +36,13 @@ export class Attempt {
   }
 
   abort(reason: Error): void {
-    this.aborted = reason
-    this.handler.onResponseError(this, reason)
+    if (this.#started) this.aborted = reason
+    this.handler.onResponseError(this.#started ? this : undefined, reason)
   }
 
   start(): void {
     this.handler.onRequestStart(this)
+    this.#started = true
   }
 
   head(status: number, ...fields: string[]): void {
@@ -94,7 +96,11 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
       accept: () => undefined,
       reject: () => state.rejects,
     },
-    dispatch: (request, handler) => void attempts.push(new Attempt(request, handler)),
+    dispatch(request, handler) {
+      const attempt = new Attempt(request, handler)
+      attempts.push(attempt)
+      return attempt
+    },
     classify: (error) => ({
       failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
     }),
