@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createCounts, type Counts } from './admin/counts.ts'
 import { createHistory } from './admin/history.ts'
 import type { EffectiveSetting } from './admin/status.ts'
-import { systemClock } from './clock.ts'
+import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
-import type { Config } from './config/config.ts'
-import { readCredentials } from './config/load.ts'
+import { rereadSettings } from './config/load.ts'
+import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/login.ts'
@@ -19,7 +19,6 @@ import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
-import type { Clock } from './clock.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -286,11 +285,14 @@ function watchFilesOf(
 ): Watch[] {
   const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
   const reloadCredentials = (): void => {
-    const read = readCredentials(config)
+    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
     if (!read.ok) {
       counts.credentialReloads.add('failure')
-      logger.log('secret-unreadable', { setting: read.fault.setting })
-    } else if (session.changeCredentials(read)) {
+      logger.log('secret-unreadable', { setting: read.error.setting })
+      return
+    }
+    const { isalesUser: user, isalesPassword: password } = read.values
+    if (session.changeCredentials({ user, password })) {
       counts.credentialReloads.add('success')
     }
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Config } from './config/config.ts'
+import type { Config } from './config/settings.ts'
 import type { IsalesClientOptions } from './token/client.ts'
 import type { Post } from './upstream/post.ts'
 import type { ListenerOptions } from './listener/listener.ts'

@@ -1,6 +1,6 @@
 import { Client, errors } from 'undici'
 import type { UpstreamTls } from '../config/certificates.ts'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import {
   Attempt,
   type UpstreamController,

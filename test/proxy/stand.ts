@@ -178,6 +178,6 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
 
 function configOf(env: Environment) {
   const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
   return loaded.config
 }
