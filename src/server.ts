@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createCounts, type Counts } from './admin/counts.ts'
+import { openAdmin } from './admin/app.ts'
 import { createHistory } from './admin/history.ts'
+import { createMetrics, type Metrics } from './admin/metrics.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -13,7 +14,6 @@ import { createListener, type Listener } from './listener/listener.ts'
 import { readUpstreamTls } from './upstream/tls.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
-import { openAdmin } from './admin/admin.ts'
 import type { Call } from './proxy/call.ts'
 import { createDeadlines } from './proxy/deadlines.ts'
 import { createForward } from './proxy/forward.ts'
@@ -84,26 +84,22 @@ export function createApp(options: AppOptions): App {
   const session = openSession(options, (event) => {
     observe(event)
   })
-  const counts = createCounts([...config.isalesRejectedStatuses])
+  const { snapshot } = session.keeper
+  const wallClock = options.wallClock ?? Date.now
+  const shared = { snapshot, running, version: options.version, wallClock }
+  const metrics = createMetrics({ ...shared, rejectedStatuses: config.isalesRejectedStatuses })
   const history = createHistory()
   const logSession = tokenLog(logger)
   const observe = (event: TokenEvent): void => {
-    counts.session.onTokenEvent(event)
+    metrics.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, counts, session, running })
-  const serveAdmin = openAdmin({
-    snapshot: session.keeper.snapshot,
-    counts,
-    history,
-    running,
-    version: options.version,
-    wallClock: options.wallClock ?? Date.now,
-    settings: options.settings ?? [],
-  })
+  const proxy = openProxy({ ...options, metrics, session, running })
+  const settings = options.settings ?? []
+  const serveAdmin = openAdmin({ ...shared, metrics, history: history.view, settings })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -117,7 +113,7 @@ export function createApp(options: AppOptions): App {
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { counts, logger })
+      watches = watchFilesOf(config, session, { metrics, logger })
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -188,18 +184,18 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
 
 interface ProxyParts extends AppOptions {
   readonly session: SessionPart
-  readonly counts: Counts
+  readonly metrics: Metrics
   readonly running: Running
 }
 
 /** The data plane: listener, front, forward. */
 function openProxy(parts: ProxyParts): Listener {
-  const { session, counts, running, ...options } = parts
+  const { session, metrics, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
   const failed = (code: ProblemCode, requestId: string): void => {
-    counts.errors.add(code)
+    metrics.requestFailed(code)
     logger.log('request-failed', { requestId, code })
   }
 
@@ -217,17 +213,16 @@ function openProxy(parts: ProxyParts): Listener {
     ...forwardLimits(config),
     onEnd(end) {
       running.inFlight -= 1
-      const { method, status, durationMs, upstreamMs = -1 } = end
-      counts.requests.add(method, status, durationMs / 1000, upstreamMs / 1000)
+      metrics.requestEnded(end)
       if (end.code !== undefined) failed(end.code, end.requestId)
       logAccess?.(end)
     },
-    onReplay: counts.replays.add,
+    onReplay: metrics.replayed,
   })
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: counts.obsLogins.add,
+    onLogin: metrics.obsLogin,
   })
   const front = createFront({
     intake: {
@@ -246,8 +241,7 @@ function openProxy(parts: ProxyParts): Listener {
     newRequestId: requestIds(),
     onTurned({ method, target, code, requestId }) {
       const { status } = PROBLEMS[code]
-      // Counted, but not timed: what is refused at the door says nothing of how long requests take.
-      counts.requests.add(method, status, -1, -1)
+      metrics.requestEnded({ method, status })
       failed(code, requestId)
       logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
@@ -256,7 +250,7 @@ function openProxy(parts: ProxyParts): Listener {
     ...listenerOptions(config),
     onRequest: front,
     now: () => clock.now(),
-    onClientError: counts.errors.add,
+    onClientError: metrics.requestFailed,
     watchFiles: (paths, onChange) => {
       const files = watch(paths, onChange)
       return () => files.close()
@@ -278,16 +272,16 @@ function traced(call: Call, tracing: Tracing): Call {
 function watchFilesOf(
   config: Config,
   session: SessionPart,
-  { counts, logger }: Pick<ProxyParts, 'counts' | 'logger'>,
+  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
 ): Watch[] {
   const tlsFiles = upstreamTlsFiles(config)
   const reloadCredentials = (): void => {
     const read = readCredentials(config)
     if (!read.ok) {
-      counts.credentialReloads.add('failure')
+      metrics.credentialsReloaded('failure')
       logger.log('secret-unreadable', { setting: read.fault.setting })
     } else if (session.changeCredentials(read)) {
-      counts.credentialReloads.add('success')
+      metrics.credentialsReloaded('success')
     }
   }
   const watches = [
