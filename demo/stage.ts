@@ -54,7 +54,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       config,
       version: 'demo',
       settings: effectiveSettings(loaded),
-      logger: { log: options.onLog, logAccess: () => undefined, flush: () => undefined },
+      logger: { log: options.onLog, logAccess: () => undefined },
       onTokenEvent: options.onTokenEvent,
     })
     undo.push(() => app.stop())

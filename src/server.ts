@@ -43,6 +43,8 @@ export interface AppOptions {
   readonly config: Config
   readonly version: string
   readonly logger: Logger
+  /** Lines that the log has dropped since the start. Default: none. */
+  readonly logLinesDropped?: () => number
   /** What the status page shows of the configuration. Default: nothing. */
   readonly settings?: readonly EffectiveSetting[]
   /** Default: nothing is traced. */
@@ -87,7 +89,11 @@ export function createApp(options: AppOptions): App {
   const { snapshot } = session.keeper
   const wallClock = options.wallClock ?? Date.now
   const shared = { snapshot, running, version: options.version, wallClock }
-  const metrics = createMetrics({ ...shared, rejectedStatuses: config.isalesRejectedStatuses })
+  const metrics = createMetrics({
+    ...shared,
+    rejectedStatuses: config.isalesRejectedStatuses,
+    logLinesDropped: options.logLinesDropped,
+  })
   const history = createHistory()
   const logSession = tokenLog(logger)
   const observe = (event: TokenEvent): void => {
@@ -130,7 +136,6 @@ export function createApp(options: AppOptions): App {
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
-      logger.flush()
     },
   }
 }

@@ -1,9 +1,8 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { PROBLEM_CODES, type ProblemCode } from '../http/problem.ts'
-import { BACKOFF_STATES, type TokenEvent, type TokenSnapshot } from '../token/events.ts'
+import type { TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
-
-const PREFIX = 'isales_proxy_'
+import { PREFIX, createGauges, type GaugeOptions } from './metrics-gauges.ts'
 
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
@@ -28,14 +27,9 @@ const REQUEST_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30,
 ]
 
-export interface MetricsOptions {
-  readonly snapshot: () => TokenSnapshot
-  readonly running: { readonly inFlight: number }
+export interface MetricsOptions extends GaugeOptions {
   /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: Iterable<number>
-  readonly version: string
-  /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
-  readonly wallClock: () => number
   /** Adds what prom-client reads of the process: CPU, memory, handles, event-loop lag, GC. Default: true. */
   readonly processMetrics?: boolean
 }
@@ -218,78 +212,6 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       { outcome: OUTCOMES },
     ),
   }
-}
-
-function createGauges(registry: Registry, options: MetricsOptions): void {
-  const { snapshot } = options
-  const gauge = (name: string, help: string, read: () => number): void => {
-    registry.registerMetric(
-      new Gauge({
-        name: `${PREFIX}${name}`,
-        help,
-        registers: [],
-        collect() {
-          this.set(read())
-        },
-      }),
-    )
-  }
-  /** Seconds since 1970; 0 for what is not there or not known. */
-  const date = (read: (now: TokenSnapshot) => number | undefined) => (): number => {
-    const now = snapshot()
-    const instant = read(now) ?? Infinity
-    return Number.isFinite(instant) ? Math.round(options.wallClock() + instant - now.now) / 1000 : 0
-  }
-
-  gauge('authenticated', '1 while a usable token is at hand, else 0', () =>
-    Number(snapshot().usable),
-  )
-  gauge(
-    'outage_budget_seconds',
-    'How long requests would go on working if every login failed from now',
-    () => snapshot().outageBudget / 1000,
-  )
-  gauge(
-    'token_expiry_timestamp_seconds',
-    'When the token ends; 0: there is none',
-    date(({ session }) => session?.expiresAt),
-  )
-  gauge(
-    'token_next_renewal_timestamp_seconds',
-    'When the next login or refresh begins; 0: none is planned',
-    date(({ exchange, nextExchangeAt, now }) => (exchange === undefined ? nextExchangeAt : now)),
-  )
-  gauge(
-    'token_last_success_timestamp_seconds',
-    'When a token was last obtained; 0: never',
-    date(({ lastSuccessAt }) => lastSuccessAt),
-  )
-  gauge(
-    'refresh_token_expiry_timestamp_seconds',
-    'When the refresh token ends; 0: there is none, or its end is not known',
-    date(({ session }) => session?.refreshExpiresAt),
-  )
-  gauge('token_waiters', 'Requests that wait for a token', () => snapshot().waiters)
-  gauge('requests_in_flight', 'Requests in flight', () => options.running.inFlight)
-  registry.registerMetric(
-    new Gauge({
-      name: `${PREFIX}auth_backoff_state`,
-      help: 'What delays the next login: 1 for the present state, 0 for the others',
-      labelNames: ['state'],
-      registers: [],
-      collect() {
-        const { backoff } = snapshot()
-        for (const state of BACKOFF_STATES) this.set({ state }, Number(state === backoff))
-      },
-    }),
-  )
-  const build = new Gauge({
-    name: `${PREFIX}build_info`,
-    help: 'Always 1; the version is a label',
-    labelNames: ['version'],
-    registers: [registry],
-  })
-  build.set({ version: options.version }, 1)
 }
 
 function collectProcessMetrics(registry: Registry): void {

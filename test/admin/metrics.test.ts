@@ -54,6 +54,7 @@ describe('the metrics page', () => {
       ...pairs('auth_failures_total', 'operation', OPERATIONS, 'reason', AUTH_FAILURE_REASONS),
       ...singles('auth_duration_seconds_count', 'operation', OPERATIONS),
       'auth_lifetime_assumed_total',
+      'log_lines_dropped_total',
       'session_conflicts_total',
       'token_waiters',
       'requests_in_flight',
@@ -79,6 +80,14 @@ describe('the metrics page', () => {
     const metrics = metricsWith()
     metrics.onTokenEvent(granted())
     expect(await metrics.render()).not.toContain(CANARY)
+  })
+
+  it('shows the lines that the log has dropped until now', async () => {
+    let dropped = 3
+    const metrics = metricsWith({ logLinesDropped: () => dropped })
+    expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(3)
+    dropped = 5
+    expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(5)
   })
 
   it('keeps two instances apart', async () => {
