@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import { writeProblem, type ProblemCode } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
 import type { Unavailable, Wish } from '../token/waiters.ts'
