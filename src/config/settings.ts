@@ -170,6 +170,13 @@ export const SETTINGS = {
     doc: 'Most connections to iSales at once; further requests wait for one.',
     example: '64',
   },
+  ISALES_CONNECTION_MAX_AGE: {
+    group: 'isales',
+    kind: duration({ min: 1 * S, max: 24 * H }),
+    default: '5m',
+    doc: 'A connection to iSales that is older is closed between two requests and replaced, so that a changed DNS record or load balancer is followed under load too.',
+    example: '1m',
+  },
   HTTPS_PROXY: {
     group: 'isales',
     kind: proxyUrl(),
@@ -181,8 +188,8 @@ export const SETTINGS = {
     group: 'isales',
     kind: noProxy(),
     lowerCaseToo: true,
-    doc: 'Hosts that are reached without that proxy.',
-    example: '.svc,service.besclouds.com',
+    doc: 'Hosts that are reached without that proxy: names (with their subdomains), addresses, networks such as `10.0.0.0/8`, or `*`; a `:port` may follow.',
+    example: '.svc,10.0.0.0/8,service.besclouds.com',
   },
 
   TOKEN_RENEW_AT: {
