@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createCounts, type Counts } from './admin/counts.ts'
 import { createHistory } from './admin/history.ts'
 import type { EffectiveSetting } from './admin/status.ts'
-import { systemClock } from './clock.ts'
+import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
-import type { Config } from './config/config.ts'
-import { readCredentials } from './config/load.ts'
+import { rereadSettings } from './config/load.ts'
+import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/login.ts'
@@ -14,21 +14,17 @@ import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
 import { openAdmin } from './admin/admin.ts'
-import type { Call } from './proxy/call.ts'
-import { createDeadlines } from './proxy/deadlines.ts'
-import { createForward } from './proxy/forward.ts'
-import { createFront } from './proxy/handler.ts'
-import { requestFields } from './proxy/headers.ts'
+import { createForward, type Call, type Tokens } from './proxy/forward.ts'
+import { createHandler } from './proxy/handler.ts'
+import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
-import type { Clock } from './clock.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
-  answerInspector,
-  forwardLimits,
+  responseInspector,
   isalesClientOptions,
   listenScheme,
   listenerOptions,
@@ -194,7 +190,7 @@ interface ProxyParts extends AppOptions {
   readonly running: Running
 }
 
-/** The data plane: listener, front, forward. */
+/** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): Listener {
   const { session, counts, running, ...options } = parts
   const { config, logger, tracing } = options
@@ -206,17 +202,17 @@ function openProxy(parts: ProxyParts): Listener {
   }
 
   const forward = createForward({
-    tokens: session.keeper,
+    tokens: tokensOf(session.keeper),
     dispatch: session.upstream.dispatch,
     classify,
-    requestFields: requestFields({
+    requestHeaders: createRequestHeaders({
       tokenHeaders: config.isalesTokenHeaders,
       pseudonym: 'isales-auth-proxy',
     }),
-    deadlines: createDeadlines(clock, config.clientDeadline),
-    inspector: answerInspector(config),
+    inspector: responseInspector(config),
     clock,
-    ...forwardLimits(config),
+    limits: config,
+    rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
       const { method, status, durationMs, upstreamMs = -1 } = end
@@ -226,49 +222,58 @@ function openProxy(parts: ProxyParts): Listener {
     },
     onReplay: counts.replays.add,
   })
-  const localLogin = openLocalLogin(config, {
+  const { gate, ...localLogin } = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
     onLogin: counts.obsLogins.add,
   })
-  const front = createFront({
-    intake: {
+  const handler = createHandler({
+    rules: {
       hosts: ownHosts(config),
       scheme: listenScheme(config),
       allowedPaths: config.allowedPaths,
       maxBodySize: config.maxBodySize,
     },
     ...localLogin,
+    ticketCheck: gate,
     forward(call) {
       running.inFlight += 1
-      forward(tracing === undefined ? call : traced(call, tracing))
+      return forward(tracing === undefined ? call : traced(call, tracing))
     },
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onTurned({ method, target, code, requestId }) {
+    onRefused({ method, target, code, requestId }) {
       const { status } = PROBLEMS[code]
-      // Counted, but not timed: what is refused at the door says nothing of how long requests take.
+      // Counted, but not timed: what is refused here says nothing of how long requests take.
       counts.requests.add(method, status, -1, -1)
       failed(code, requestId)
       logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
   })
-  const listener = createListener({
+  return createListener({
     ...listenerOptions(config),
-    onRequest: front,
+    onRequest: handler,
     now: () => clock.now(),
     onClientError: counts.errors.add,
-    watchFiles: (paths, onChange) => {
+    watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()
     },
     onTlsReload(error) {
-      const setting = 'LISTEN_TLS_CERT_FILE'
-      if (error !== undefined) logger.log('secret-unreadable', { setting, error })
+      if (error === undefined) return
+      logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
     },
   })
-  return listener
+}
+
+function tokensOf(source: TokenSource): Tokens {
+  return {
+    current: () => source.current(),
+    waitForToken: (wish) => source.newer(wish),
+    accept: (token) => source.accept(token),
+    reject: (token, status) => (source.reject(token, status) ? 'wait' : 'relay'),
+  }
 }
 
 function traced(call: Call, tracing: Tracing): Call {
@@ -284,11 +289,14 @@ function watchFilesOf(
 ): Watch[] {
   const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
   const reloadCredentials = (): void => {
-    const read = readCredentials(config)
+    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
     if (!read.ok) {
       counts.credentialReloads.add('failure')
-      logger.log('secret-unreadable', { setting: read.fault.setting })
-    } else if (session.changeCredentials(read)) {
+      logger.log('secret-unreadable', { setting: read.error.setting })
+      return
+    }
+    const { isalesUser: user, isalesPassword: password } = read.values
+    if (session.changeCredentials({ user, password })) {
       counts.credentialReloads.add('success')
     }
   }

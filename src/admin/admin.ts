@@ -5,7 +5,7 @@ import { createMetrics } from './metrics.ts'
 import type { History } from './history.ts'
 import { readStatus } from './status-read.ts'
 import type { EffectiveSetting } from './status.ts'
-import { describeConfig, sourceText } from '../config/rows.ts'
+import { describeConfig, sourceText } from '../config/describe.ts'
 import { serveHono, type Serve } from '../http/hono.ts'
 import type { TokenSnapshot } from '../token/events.ts'
 

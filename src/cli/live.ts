@@ -1,6 +1,6 @@
 import { readUpstreamTls } from '../config/certificates.ts'
-import type { Config } from '../config/config.ts'
-import { formatDuration } from '../config/kinds-number.ts'
+import { formatDuration } from '../config/formats.ts'
+import type { Config } from '../config/settings.ts'
 import { createIsalesClient } from '../token/client.ts'
 import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { createUpstream } from '../upstream/pool.ts'

@@ -1,7 +1,7 @@
 import { request as requestHttp, type ClientRequest, type RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { BlockList, isIP, type Socket } from 'node:net'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import { CODES, ConnectError } from './errors.ts'
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }

@@ -1,7 +1,7 @@
 import { Client, errors } from 'undici'
 import { systemClock, type Clock } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import {
   Attempt,
   type UpstreamController,
