@@ -125,7 +125,6 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     logger: {
       log: (event, fields = {}) => log.push({ event, ...fields }),
       logAccess: (access) => log.push({ event: 'access', ...accessFields(access) }),
-      flush: () => undefined,
     },
     random: () => 0.5,
   })
