@@ -154,7 +154,11 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
+  const upstream = createUpstream({
+    config,
+    tls: readUpstreamTls(config),
+    clock: options.clock ?? systemClock,
+  })
   const isales = createIsalesClient(
     isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
   )
