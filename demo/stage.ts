@@ -6,7 +6,7 @@ import type { Config } from '../src/config/settings.ts'
 import { loadConfig, type Environment } from '../src/config/load.ts'
 import type { LogEventName } from '../src/log/events.ts'
 import type { LogFields } from '../src/log/logger.ts'
-import { effectiveSettings } from '../src/admin/admin.ts'
+import { effectiveSettings } from '../src/admin/status.ts'
 import type { TokenEvent } from '../src/token/events.ts'
 import { createAuthority } from '../simulator/certificates.ts'
 import { createSimulator, type Simulator, type SimulatorTls } from '../simulator/index.ts'
@@ -54,7 +54,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       config,
       version: 'demo',
       settings: effectiveSettings(loaded),
-      logger: { log: options.onLog, logAccess: () => undefined, flush: () => undefined },
+      logger: { log: options.onLog, logAccess: () => undefined },
       onTokenEvent: options.onTokenEvent,
     })
     undo.push(() => app.stop())

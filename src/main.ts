@@ -18,16 +18,19 @@ for (const [signal, code] of Object.entries(SIGNALS)) {
 }
 
 /** Neither message nor stack: they may quote what must not be shown. */
-let report = (error: unknown): void => {
+let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
   process.stderr.write(`isales-auth-proxy: an error that was not foreseen (${name})\n`)
 }
-const die = (error: unknown): void => {
-  report(error)
-  process.exit(1)
+const die = async (error: unknown): Promise<void> => {
+  try {
+    await report(error)
+  } finally {
+    process.exit(1)
+  }
 }
-process.on('uncaughtException', die)
-process.on('unhandledRejection', die)
+process.on('uncaughtException', (error) => void die(error))
+process.on('unhandledRejection', (error) => void die(error))
 // Whoever reads our output may go before us (`check | head`): that is no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { assert, asyncProperty, boolean, constantFrom, record, type Arbitrary } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   createSimulator,
@@ -45,36 +45,34 @@ function discoverAt(sim: Simulator, changes: Partial<DiscoveryOptions> = {}) {
 }
 
 /** Every switch that changes what a client must send or understand. */
-const switches: fc.Arbitrary<Partial<Switches>> = fc
-  .record({
-    edition: fc.constantFrom('english', 'chinese'),
-    acceptHeaders: fc.constantFrom(null, ['Authorization'], ['Authentication']),
-    businessToken: fc.constantFrom(null, 'token', 'refreshToken'),
-    scheme: fc.constantFrom('Bearer', ''),
-    refreshHeader: fc.boolean(),
-    rotate: fc.boolean(),
-    refreshEndsOld: fc.boolean(),
-    singleSession: fc.boolean(),
-    resultAs: fc.constantFrom('number', 'string'),
-    rejection: fc.constantFrom(401, 403, 400, 410, 'result'),
-    rejectionResult: fc.constantFrom(7, '100401'),
-    refreshRejection: fc.constantFrom(401, 403, 'result'),
-    tokenLifetime: fc.constantFrom(300, '300', 'soon', null),
-    sameToken: fc.constantFrom('off', 'extended', 'remaining'),
-    absoluteUrls: fc.boolean(),
-    gzip: fc.constantFrom('off', 'accepted'),
-    omit: fc.constantFrom([], ['refreshToken']),
-  } as const)
-  .filter(({ edition, businessToken, omit }) => {
-    const carried = businessToken ?? (edition === 'chinese' ? 'refreshToken' : 'token')
-    // Nobody can send a refresh token that was never granted.
-    return carried === 'token' || omit.length === 0
-  }) as fc.Arbitrary<Partial<Switches>>
+const switches: Arbitrary<Partial<Switches>> = record({
+  edition: constantFrom('english', 'chinese'),
+  acceptHeaders: constantFrom(null, ['Authorization'], ['Authentication']),
+  businessToken: constantFrom(null, 'token', 'refreshToken'),
+  scheme: constantFrom('Bearer', ''),
+  refreshHeader: boolean(),
+  rotate: boolean(),
+  refreshEndsOld: boolean(),
+  singleSession: boolean(),
+  resultAs: constantFrom('number', 'string'),
+  rejection: constantFrom(401, 403, 400, 410, 'result'),
+  rejectionResult: constantFrom(7, '100401'),
+  refreshRejection: constantFrom(401, 403, 'result'),
+  tokenLifetime: constantFrom(300, '300', 'soon', null),
+  sameToken: constantFrom('off', 'extended', 'remaining'),
+  absoluteUrls: boolean(),
+  gzip: constantFrom('off', 'accepted'),
+  omit: constantFrom([], ['refreshToken']),
+} as const).filter(({ edition, businessToken, omit }) => {
+  const carried = businessToken ?? (edition === 'chinese' ? 'refreshToken' : 'token')
+  // Nobody can send a refresh token that was never granted.
+  return carried === 'token' || omit.length === 0
+}) as Arbitrary<Partial<Switches>>
 
 describe('discover', () => {
   test('prints settings with which CTI-OBS works, whatever the switches of iSales are', async () => {
-    await fc.assert(
-      fc.asyncProperty(switches, async (changes) => {
+    await assert(
+      asyncProperty(switches, async (changes) => {
         const sim = await createSimulator({ switches: changes })
         const { verdict, settings, findings } = await discoverAt(sim)
         expect([verdict, sim.state().logins, sim.state().loginsRejected]).toEqual(['works', 1, 0])

@@ -66,7 +66,6 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       lines.push({ event, level, ...fields }),
     logAccess: (access) =>
       lines.push({ event: 'access', level: LOG_EVENTS.access.level, ...accessFields(access) }),
-    flush: () => undefined,
   }
   const app = createApp({
     ...options,
