@@ -300,7 +300,8 @@ function watchFilesOf(
     }
   }
   const watches = [
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
+    // User and password are written one after the other: half of a change would cost an attempt.
+    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
     watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
         session.upstream.reload(readUpstreamTls(config))
@@ -321,9 +322,7 @@ interface Watch {
   close(): void
 }
 
-function watch(paths: readonly (string | undefined)[], onChange: () => void): Watch {
-  return watchFiles(
-    paths.filter((path) => path !== undefined),
-    { onChange },
-  )
+function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
+  const files = paths.filter((path) => path !== undefined)
+  return watchFiles(files, { onChange, settle })
 }

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
 /** Milliseconds of real time within which a change is noticed. */
-const NOTICED = 2000
+const NOTICED = 4000
 
 let volume: string
 let version: number
