@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApp, type Addresses } from '../src/server.ts'
-import type { Config } from '../src/config/config.ts'
+import type { Config } from '../src/config/settings.ts'
 import { loadConfig, type Environment } from '../src/config/load.ts'
 import type { LogEventName } from '../src/log/events.ts'
 import type { LogFields } from '../src/log/logger.ts'
@@ -81,7 +81,7 @@ function loadFor(origin: string, caFile: string | undefined) {
   }
   const loaded = loadConfig(env)
   if (loaded.ok) return loaded
-  throw new Error(loaded.faults.map(({ setting, problem }) => `${setting} ${problem}`).join('; '))
+  throw new Error(loaded.errors.map(({ setting, problem }) => `${setting} ${problem}`).join('; '))
 }
 
 async function makeTls(
@@ -89,8 +89,8 @@ async function makeTls(
 ): Promise<{ readonly pems: SimulatorTls; readonly caFile: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'isales-demo-'))
   undo.push(() => rm(directory, { recursive: true, force: true }))
-  const authority = createAuthority()
+  const authority = await createAuthority()
   const caFile = join(directory, 'ca.pem')
   await writeFile(caFile, authority.cert)
-  return { pems: authority.issue({ names: ['localhost', '127.0.0.1'] }), caFile }
+  return { pems: await authority.issue({ names: ['localhost', '127.0.0.1'] }), caFile }
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { EXIT } from './cli/exit-codes.ts'
 import { runCommand } from './cli/run.ts'
-import { SECRET_NAMES } from './config/secret-names.ts'
+import { SECRET_VARIABLES } from './config/secret.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
 const env = { ...process.env }
 // What a child process, a dump of the environment or a library would find is gone before anything runs.
-for (const name of SECRET_NAMES) delete process.env[name]
+for (const name of SECRET_VARIABLES) delete process.env[name]
 
 const stopping = new AbortController()
 for (const [signal, code] of Object.entries(SIGNALS)) {

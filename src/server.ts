@@ -3,40 +3,34 @@ import { openAdmin } from './admin/app.ts'
 import { createHistory } from './admin/history.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import type { EffectiveSetting } from './admin/status.ts'
-import { systemClock } from './clock.ts'
-import type { Config } from './config/config.ts'
-import { readCredentials } from './config/load.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { readUpstreamTls } from './config/certificates.ts'
+import { rereadSettings } from './config/load.ts'
+import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
-import { readUpstreamTls } from './upstream/tls.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
-import type { Call } from './proxy/call.ts'
-import { createDeadlines } from './proxy/deadlines.ts'
-import { createForward } from './proxy/forward.ts'
-import { createFront } from './proxy/handler.ts'
-import { requestFields } from './proxy/headers.ts'
+import { createForward, type Call, type Tokens } from './proxy/forward.ts'
+import { createHandler } from './proxy/handler.ts'
+import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
-import type { Clock } from './clock.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
-  answerInspector,
-  forwardLimits,
+  responseInspector,
   isalesClientOptions,
   listenScheme,
   listenerOptions,
   ownHosts,
   renewalRules,
   requestIds,
-  upstreamOptions,
-  upstreamTlsFiles,
 } from './wiring.ts'
 
 export interface AppOptions {
@@ -160,7 +154,7 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream(upstreamOptions(config))
+  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
   const isales = createIsalesClient(
     isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
   )
@@ -193,7 +187,7 @@ interface ProxyParts extends AppOptions {
   readonly running: Running
 }
 
-/** The data plane: listener, front, forward. */
+/** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): Listener {
   const { session, metrics, running, ...options } = parts
   const { config, logger, tracing } = options
@@ -205,17 +199,17 @@ function openProxy(parts: ProxyParts): Listener {
   }
 
   const forward = createForward({
-    tokens: session.keeper,
+    tokens: tokensOf(session.keeper),
     dispatch: session.upstream.dispatch,
     classify,
-    requestFields: requestFields({
+    requestHeaders: createRequestHeaders({
       tokenHeaders: config.isalesTokenHeaders,
       pseudonym: 'isales-auth-proxy',
     }),
-    deadlines: createDeadlines(clock, config.clientDeadline),
-    inspector: answerInspector(config),
+    inspector: responseInspector(config),
     clock,
-    ...forwardLimits(config),
+    limits: config,
+    rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
       metrics.requestEnded(end)
@@ -229,8 +223,8 @@ function openProxy(parts: ProxyParts): Listener {
     wallClock: options.wallClock ?? Date.now,
     onLogin: metrics.obsLogin,
   })
-  const front = createFront({
-    intake: {
+  const handler = createHandler({
+    rules: {
       hosts: ownHosts(config),
       scheme: listenScheme(config),
       allowedPaths: config.allowedPaths,
@@ -239,33 +233,41 @@ function openProxy(parts: ProxyParts): Listener {
     ...localLogin,
     forward(call) {
       running.inFlight += 1
-      forward(tracing === undefined ? call : traced(call, tracing))
+      return forward(tracing === undefined ? call : traced(call, tracing))
     },
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onTurned({ method, target, code, requestId }) {
+    onRefused({ method, target, code, requestId }) {
       const { status } = PROBLEMS[code]
       metrics.requestEnded({ method, status })
       failed(code, requestId)
       logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
   })
-  const listener = createListener({
+  return createListener({
     ...listenerOptions(config),
-    onRequest: front,
+    onRequest: handler,
     now: () => clock.now(),
     onClientError: metrics.requestFailed,
-    watchFiles: (paths, onChange) => {
+    watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()
     },
     onTlsReload(error) {
-      const setting = 'LISTEN_TLS_CERT_FILE'
-      if (error !== undefined) logger.log('secret-unreadable', { setting, error })
+      if (error === undefined) return
+      logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
     },
   })
-  return listener
+}
+
+function tokensOf(source: TokenSource): Tokens {
+  return {
+    current: () => source.current(),
+    waitForToken: (wish) => source.newer(wish),
+    accept: (token) => source.accept(token),
+    reject: (token, status) => (source.reject(token, status) ? 'wait' : 'relay'),
+  }
 }
 
 function traced(call: Call, tracing: Tracing): Call {
@@ -279,21 +281,24 @@ function watchFilesOf(
   session: SessionPart,
   { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
 ): Watch[] {
-  const tlsFiles = upstreamTlsFiles(config)
+  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
   const reloadCredentials = (): void => {
-    const read = readCredentials(config)
+    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
     if (!read.ok) {
       metrics.credentialsReloaded('failure')
-      logger.log('secret-unreadable', { setting: read.fault.setting })
-    } else if (session.changeCredentials(read)) {
+      logger.log('secret-unreadable', { setting: read.error.setting })
+      return
+    }
+    const { isalesUser: user, isalesPassword: password } = read.values
+    if (session.changeCredentials({ user, password })) {
       metrics.credentialsReloaded('success')
     }
   }
   const watches = [
     watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
-    watch(Object.values(tlsFiles), () => {
+    watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
-        session.upstream.reload(readUpstreamTls(tlsFiles))
+        session.upstream.reload(readUpstreamTls(config))
       } catch (error) {
         logger.log('secret-unreadable', {
           setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',

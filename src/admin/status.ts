@@ -1,4 +1,4 @@
-import { describeConfig, sourceText } from '../config/rows.ts'
+import { describeConfig, sourceText } from '../config/describe.ts'
 import type { BackoffState, TokenSnapshot } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
 import type { HistoryView } from './history.ts'

@@ -1,12 +1,12 @@
 import { createApp } from '../server.ts'
-import { formatFault } from '../config/faults.ts'
+import { formatError } from '../config/errors.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
 import { effectiveSettings } from '../admin/status.ts'
 import type { Tracing } from '../tracing/tracing.ts'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import type { Logger } from '../log/logger.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
@@ -16,7 +16,7 @@ import { createNotifier } from './notify.ts'
 export const run: Run = async (_, io) => {
   const loaded = loadConfig(io.env)
   if (!loaded.ok) {
-    for (const fault of loaded.faults) io.stderr.write(`${formatFault(fault)}\n`)
+    for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
     io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
     return EXIT.usage
   }

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
 import { serveHono } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
@@ -64,7 +64,7 @@ export function openLocalLogin(config: Config, { clock, wallClock, onLogin }: Lo
     isLocal: localPaths([loginPath, refreshPath]),
     serveLocal: serveHono(app),
     /** Undefined: calls need no ticket. */
-    gate:
+    ticketCheck:
       login.mode === 'require' ? createTicketCheck({ verify: tickets.verify, numbers }) : undefined,
   }
 }

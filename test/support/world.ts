@@ -121,6 +121,6 @@ function worldEnv(sim: Simulator): Environment {
 
 function configOf(env: Environment) {
   const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
   return loaded.config
 }

@@ -1,0 +1,64 @@
+// Makes what a release consists of in .tmp/release/: npm run release -- --dry-run
+// The archive runs with Node alone. Signing and publishing are the release workflow's.
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { notices } from './notices.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const out = join(root, '.tmp/release')
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { cwd: root, encoding: 'utf8', ...options })
+
+const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
+const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+if (!values['dry-run']) {
+  const tag = run('git', ['describe', '--tags', '--exact-match', '--dirty']).trim()
+  if (tag !== `v${manifest.version}`) throw new Error(`${tag} is not v${manifest.version}`)
+}
+
+/** SHA-256 of each file, by its name. */
+async function hashes(directory) {
+  const names = (await readdir(directory)).sort()
+  const entries = names.map(async (name) => [
+    name,
+    createHash('sha256')
+      .update(await readFile(join(directory, name)))
+      .digest('hex'),
+  ])
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+await rm(out, { recursive: true, force: true })
+await mkdir(out, { recursive: true })
+const builds = ['first', 'second'].map((name) => join(root, '.tmp/builds', name))
+for (const directory of builds) run(process.execPath, ['scripts/build.mjs', directory])
+const [first, second] = await Promise.all(builds.map(hashes))
+if (JSON.stringify(first) !== JSON.stringify(second)) throw new Error('two builds differ')
+
+await rm(join(root, 'dist'), { recursive: true, force: true })
+await cp(builds[0], join(root, 'dist'), { recursive: true })
+await writeFile(join(root, 'dist/THIRD-PARTY-NOTICES.txt'), await notices())
+run('npm', ['pack', '--silent', `--pack-destination=${out}`])
+// `npm sbom --omit=dev` leaves out what a development package asks for as well, so it is asked
+// about an installation without development packages.
+const production = join(root, '.tmp', manifest.name)
+await rm(production, { recursive: true, force: true })
+await mkdir(production, { recursive: true })
+for (const file of ['package.json', 'package-lock.json', '.npmrc'])
+  await cp(join(root, file), join(production, file))
+const quiet = { cwd: production, stdio: ['ignore', 'pipe', 'inherit'] }
+run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--silent'], quiet)
+const { devDependencies: _, ...alone } = manifest
+await writeFile(join(production, 'package.json'), JSON.stringify(alone))
+await rm(join(production, 'package-lock.json'))
+for (const format of ['cyclonedx', 'spdx']) {
+  const sbom = run('npm', ['sbom', `--sbom-format=${format}`, '--sbom-type=application'], quiet)
+  await writeFile(join(out, `sbom.${format}.json`), sbom)
+}
+const sums = Object.entries(await hashes(out)).map(([name, sum]) => `${sum}  ${name}\n`)
+await writeFile(join(out, 'SHA256SUMS'), sums.join(''))
+process.stdout.write(`${out}\n${sums.join('')}`)
