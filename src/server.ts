@@ -9,7 +9,7 @@ import { rereadSettings } from './config/load.ts'
 import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
-import { openLocalLogin } from './login/login.ts'
+import { openLocalLogin } from './login/app.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
@@ -222,7 +222,7 @@ function openProxy(parts: ProxyParts): Listener {
     },
     onReplay: metrics.replayed,
   })
-  const { gate, ...localLogin } = openLocalLogin(config, {
+  const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
     onLogin: metrics.obsLogin,
@@ -235,7 +235,6 @@ function openProxy(parts: ProxyParts): Listener {
       maxBodySize: config.maxBodySize,
     },
     ...localLogin,
-    ticketCheck: gate,
     forward(call) {
       running.inFlight += 1
       return forward(tracing === undefined ? call : traced(call, tracing))
