@@ -29,11 +29,9 @@ import {
   ADMIN_LIMITS,
   answerInspector,
   forwardLimits,
-  isalesClientOptions,
   listenScheme,
   listenerOptions,
   ownHosts,
-  renewalRules,
   requestIds,
   upstreamOptions,
   upstreamTlsFiles,
@@ -160,12 +158,14 @@ interface SessionPart {
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
   const upstream = createUpstream(upstreamOptions(config))
-  const isales = createIsalesClient(
-    isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
-  )
+  const isales = createIsalesClient({
+    ...config,
+    post: upstream.post,
+    wallClock: options.wallClock ?? Date.now,
+  })
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
   const keeper = createTokenSource({
-    rules: renewalRules(config),
+    rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

@@ -83,7 +83,7 @@ export function createHistory(): History {
         case 'credentials-changed':
           credentialChanges = again(credentialChanges, at)
           break
-        case 'exchange-started':
+        case 'request-started':
           break
       }
     },

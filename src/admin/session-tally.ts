@@ -59,7 +59,7 @@ export function createSessionTally(rejectionStatuses: readonly number[]): Sessio
         case 'conflict':
           conflicts += 1
           break
-        case 'exchange-started':
+        case 'request-started':
         case 'credentials-changed':
           break
       }

@@ -2,22 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Client } from '../http/client.ts'
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../upstream/pool.ts'
 import type { Clock } from '../clock.ts'
-import type { Token } from '../token/token.ts'
-import type { Unavailable, Wish } from '../token/waiters.ts'
+import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { OutgoingRequest } from './headers.ts'
 import type { AnswerInspector } from './inspect.ts'
 import type { Admitted } from './validate.ts'
 import type { ProblemCode } from '../http/problem.ts'
-
-/** What the data plane needs of the session keeper. */
-export interface TokenSource {
-  current(): Token | undefined
-  newer(wish: Wish): Promise<Token | Unavailable>
-  accept(session: Token): void
-  reject(session: Token, status: number): boolean
-}
 
 /**
  * What became of a request whose first answer was a rejection.
@@ -44,7 +35,7 @@ export interface RequestEnd {
 }
 
 export interface ForwardOptions {
-  readonly tokens: TokenSource
+  readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestFields: (request: OutgoingRequest) => string[]

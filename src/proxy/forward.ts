@@ -88,11 +88,13 @@ class Forwarding implements UpstreamHandler, Expiring {
     this.#waiting = new AbortController()
     const deadline = clock.now() + tokenWait
     const limit = this.deadline === 0 ? deadline : Math.min(deadline, this.deadline)
-    void tokens.newer({ after, deadline: limit, signal: this.#waiting.signal }).then((outcome) => {
-      if (this.#phase !== 'waiting') return
-      if (!('unavailable' in outcome)) this.#dispatch(outcome)
-      else this.#fail(this.#attempts.codeOnceWritten(outcome.unavailable), outcome.retryAfter)
-    })
+    void tokens
+      .waitForToken({ after, deadline: limit, signal: this.#waiting.signal })
+      .then((outcome) => {
+        if (this.#phase !== 'waiting') return
+        if (!('unavailable' in outcome)) this.#dispatch(outcome)
+        else this.#fail(this.#attempts.codeOnceWritten(outcome.unavailable), outcome.retryAfter)
+      })
   }
 
   #dispatch(session: Token): void {
@@ -141,6 +143,13 @@ class Forwarding implements UpstreamHandler, Expiring {
       this.#accept()
       this.#startRelay(relay)
     }
+  }
+
+  /** Without the query. */
+  #path(): string {
+    const { target } = this.#call.admitted
+    const query = target.indexOf('?')
+    return query === -1 ? target : target.slice(0, query)
   }
 
   #inspected(): InspectedRequest {
@@ -203,14 +212,16 @@ class Forwarding implements UpstreamHandler, Expiring {
 
   #accept(): void {
     this.#tellReplay('healed')
-    if (this.#session !== undefined) this.#options.tokens.accept(this.#session)
+    if (this.#session !== undefined)
+      this.#options.tokens.accept(this.#session, this.#path(), this.#sentAt)
   }
 
   /** The answer was a rejection. True: the request waits for a newer token. False: this answer is relayed. */
   #heals(status: number): boolean {
     const { tokens, onReplay } = this.#options
     const session = this.#session
-    const renews = session !== undefined && tokens.reject(session, status)
+    const renews =
+      session !== undefined && tokens.reject(session, status, this.#path(), this.#sentAt) === 'wait'
     this.#tellReplay('rejected')
     if (!renews || this.#replay !== 'none') return false
     const kept = this.#keptBody()

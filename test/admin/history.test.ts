@@ -43,7 +43,7 @@ describe('the history', () => {
       status: 401,
       replacing: true,
     } as const
-    history.onTokenEvent({ type: 'exchange-started', operation: 'login', at: 1 })
+    history.onTokenEvent({ type: 'request-started', operation: 'login', at: 1 })
     history.onTokenEvent({ ...rejected, at: 2 })
     history.onTokenEvent({ ...rejected, at: 3 })
     history.onTokenEvent({ type: 'conflict', at: 4, holdOff: 9000 })

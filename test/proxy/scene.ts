@@ -8,7 +8,7 @@ import type { ForwardOptions, RequestEnd } from '../../src/proxy/call.ts'
 import { createDeadlines } from '../../src/proxy/deadlines.ts'
 import { createForward } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
-import type { Unavailable } from '../../src/token/waiters.ts'
+import type { Unavailable } from '../../src/token/source.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -90,9 +90,9 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      newer: ({ after }) => newer ?? Promise.resolve((state.current = session(after + 1))),
+      waitForToken: ({ after }) => newer ?? Promise.resolve((state.current = session(after + 1))),
       accept: () => undefined,
-      reject: () => state.rejects,
+      reject: () => (state.rejects ? 'wait' : 'relay'),
     },
     dispatch: (request, handler) => void attempts.push(new Attempt(request, handler)),
     classify: (error) => ({
