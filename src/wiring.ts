@@ -1,36 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import type { Config } from './config/config.ts'
+import type { Config } from './config/settings.ts'
 import type { ListenerOptions } from './listener/listener.ts'
-import { readUpstreamTls, type UpstreamTlsFiles } from './upstream/tls.ts'
-import type { UpstreamOptions } from './upstream/pool.ts'
-import type { ForwardOptions } from './proxy/call.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
-import { createInspector, type AnswerInspector, type Rewriting } from './proxy/inspect.ts'
+import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
 
 /** From the settings to what each room asks for: names change here, and nothing else does. */
-
-export function upstreamTlsFiles(config: Config): UpstreamTlsFiles {
-  return {
-    caFile: config.isalesCaFile,
-    certFile: config.isalesClientCertFile,
-    keyFile: config.isalesClientKeyFile,
-  }
-}
-
-/** @throws what `readUpstreamTls` throws. */
-export function upstreamOptions(config: Config): UpstreamOptions {
-  return {
-    origin: config.isalesUrl,
-    tls: readUpstreamTls(upstreamTlsFiles(config)),
-    httpsProxy: config.httpsProxy?.reveal(),
-    noProxy: config.noProxy,
-    connectTimeout: config.isalesConnectTimeout,
-    keepAlive: config.isalesKeepAlive,
-    maxConnections: config.isalesMaxConnections,
-    bodyIdleTimeout: config.bodyIdleTimeout,
-    loginTimeout: config.isalesLoginTimeout,
-  }
-}
 
 export function listenerOptions(
   config: Config,
@@ -51,19 +25,8 @@ export function listenerOptions(
   }
 }
 
-export function forwardLimits(
-  config: Config,
-): Pick<ForwardOptions, 'rejectedStatuses' | 'replayBodySize' | 'maxBodySize' | 'tokenWait'> {
-  return {
-    rejectedStatuses: new Set(config.isalesRejectedStatuses),
-    replayBodySize: config.replayBodySize,
-    maxBodySize: config.maxBodySize,
-    tokenWait: config.tokenWait,
-  }
-}
-
-/** What is looked for in answers before they are relayed; undefined: nothing, and none is held back. */
-export function answerInspector(config: Config): AnswerInspector | undefined {
+/** What is looked for in responses before they are relayed; undefined: nothing. */
+export function responseInspector(config: Config): Inspector | undefined {
   return createInspector({
     rejectedResults: config.isalesRejectedResults,
     rewriting: config.obsRewriteInterface ? interfaceRewriting(config) : undefined,

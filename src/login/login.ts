@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import { serveHono } from '../http/hono.ts'
 import { createObsApp, type ObsLogin, type ObsLoginOutcome } from './app.ts'
 import { createGate } from './ticket-check.ts'

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import type { AuthFailure } from './protocol.ts'
 
 /** Milliseconds, apart from the number of attempts. */

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Post } from '../upstream/post.ts'
 import {

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import { delayAfterFailure, delayAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenEvent, TokenSnapshot } from './events.ts'
 import { isGrant, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import { Secret } from '../config/secret.ts'
 import type { Grant, Operation } from './protocol.ts'
 

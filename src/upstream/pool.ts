@@ -1,117 +1,211 @@
-import type { Secret } from '../config/secret.ts'
-import { Attempt, type UpstreamHandler, type UpstreamRequest } from './attempt.ts'
-import { PooledClient } from './client.ts'
-import { createConnect } from './connector.ts'
+import { Client, errors } from 'undici'
+import type { UpstreamTls } from '../config/certificates.ts'
+import type { Config } from '../config/settings.ts'
+import {
+  Attempt,
+  type UpstreamController,
+  type UpstreamHandler,
+  type UpstreamRequest,
+} from './attempt.ts'
+import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
 import { createPost, type Post } from './post.ts'
-import { Pool } from './undici-workarounds.ts'
+import { prepareSocket } from './undici-workarounds.ts'
 
 export type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 export type { UpstreamFailure } from './errors.ts'
 
-export interface UpstreamTls {
-  readonly ca?: string | undefined
-  readonly cert?: string | undefined
-  readonly key?: Secret | undefined
-}
-
 export interface UpstreamOptions {
-  /** `https://host:port`, without a path. */
-  readonly origin: string
+  readonly config: Pick<
+    Config,
+    | 'isalesUrl'
+    | 'httpsProxy'
+    | 'noProxy'
+    | 'isalesConnectTimeout'
+    | 'isalesKeepAlive'
+    | 'isalesMaxConnections'
+    | 'isalesLoginTimeout'
+    | 'bodyIdleTimeout'
+  >
   readonly tls: UpstreamTls
-  /** URL of the egress proxy; undefined: none. */
-  readonly httpsProxy: string | undefined
-  /** Hosts that are reached without it, in the usual notation. */
-  readonly noProxy: string | undefined
-  /** Milliseconds. */
-  readonly connectTimeout: number
-  /** Milliseconds after which an idle connection is let go, before iSales lets go of it. */
-  readonly keepAlive: number
-  readonly maxConnections: number
-  /** Milliseconds between two pieces of an answer. */
-  readonly bodyIdleTimeout: number
-  /** Milliseconds for a whole login or refresh. */
-  readonly loginTimeout: number
 }
 
 export interface Upstream {
-  /** Hands one business call to the pool; everything that happens then is told to the handler. */
-  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
+  /**
+   * Sends one business call as soon as a connection is free. It waits without a limit of its own: the caller bounds
+   * the number of its requests and aborts one that has waited too long.
+   */
+  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamController
   readonly post: Post
-  /** New connections use this from now on; those in use finish as they are. */
+  /** New connections use this from now on; requests in flight finish on their old connections. */
   reload(tls: UpstreamTls): void
-  /** Destroys what is left. */
+  /** Closes all connections; what is in flight or waiting fails as `closed`. */
   destroy(): Promise<void>
 }
 
+/** Logins have connections of their own, so that they never wait for business calls. */
 const AUTH_CONNECTIONS = 2
-/** iSales' `Keep-Alive: timeout` hint less this. */
+/** Milliseconds; a connection is closed this long before iSales' `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = 1000
-const LONGEST_KEEP_ALIVE = 600_000
+const MAX_KEEP_ALIVE = 600_000
 
-export function createUpstream(options: UpstreamOptions): Upstream {
-  /** Those in use, and those that finish what they have begun. */
-  const pools = new Set<Pool>()
-  const open = (tls: UpstreamTls, connections: number): Pool => {
-    const pool = openPool(options, tls, connections)
-    pools.add(pool)
-    return pool
-  }
-  let business = open(options.tls, options.maxConnections)
-  let auth = open(options.tls, AUTH_CONNECTIONS)
+/** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
+export function createUpstream({ config, tls }: UpstreamOptions): Upstream {
+  const connectWith = (current: UpstreamTls): Connect =>
+    createConnect({
+      origin: config.isalesUrl,
+      tls: current,
+      timeout: config.isalesConnectTimeout,
+      egress: egressFor(config),
+    })
+  const open = (max: number): Pool =>
+    new Pool({
+      max,
+      connect: connectWith(tls),
+      createClient: (connect) =>
+        new Client(config.isalesUrl, {
+          connect,
+          pipelining: 1,
+          keepAliveTimeout: config.isalesKeepAlive,
+          keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
+          keepAliveMaxTimeout: MAX_KEEP_ALIVE,
+          // The client's deadline ends a request without a response.
+          headersTimeout: 0,
+          bodyTimeout: config.bodyIdleTimeout,
+          // As large as what a client may send.
+          maxHeaderSize: 64 * 1024,
+          allowH2: false,
+        }),
+    })
+  const business = open(config.isalesMaxConnections)
+  const auth = open(AUTH_CONNECTIONS)
 
   return {
-    dispatch(request, handler) {
-      business.dispatch(request, new Attempt(handler))
+    dispatch: (request, handler) => business.dispatch(request, handler),
+    post: createPost(
+      (request, handler) => auth.dispatch(request, handler),
+      config.isalesLoginTimeout,
+    ),
+    reload(changed) {
+      for (const pool of [business, auth]) pool.reload(connectWith(changed))
     },
-
-    post: createPost((request, handler) => {
-      auth.dispatch(request, new Attempt(handler))
-    }, options.loginTimeout),
-
-    reload(tls) {
-      const old = [business, auth]
-      business = open(tls, options.maxConnections)
-      auth = open(tls, AUTH_CONNECTIONS)
-      for (const pool of old) {
-        const forget = (): boolean => pools.delete(pool)
-        pool.close().then(forget, forget)
-      }
-    },
-
     async destroy() {
-      await Promise.all([...pools].map((pool) => pool.destroy()))
+      await Promise.all([business.destroy(), auth.destroy()])
     },
   }
 }
 
-function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Pool {
-  const pool = new Pool(options.origin, {
-    connections,
-    factory: (origin, client) => new PooledClient(origin, client),
-    pipelining: 1,
-    keepAliveTimeout: options.keepAlive,
-    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
-    keepAliveMaxTimeout: LONGEST_KEEP_ALIVE,
-    // The client's deadline ends a request that is not answered; a deadline switched off means no limit.
-    headersTimeout: 0,
-    bodyTimeout: options.bodyIdleTimeout,
-    // Larger answers are refused by undici; ours are at most as large as what a client may send.
-    maxHeaderSize: 64 * 1024,
-    allowH2: false,
-    connect: createConnect({
-      tls: {
-        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-        ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-        ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
-        rejectUnauthorized: true,
-      },
-      timeout: options.connectTimeout,
-      egress: egressFor(options.origin, options),
-    }),
-  })
-  // Here undici's pool lets go of a connection that could not be opened. That one goes on taking requests, and is
-  // then one more than the maximum, and none that the pool destroys at its end.
-  pool.removeAllListeners('connectionError')
-  return pool
+interface PoolOptions {
+  readonly max: number
+  readonly connect: Connect
+  readonly createClient: (connect: ClientConnect) => Client
+}
+
+type ClientConnect = Extract<Client.Options['connect'], (...parameters: never) => unknown>
+
+/**
+ * A client of undici is one connection that carries one request at a time. Requests wait here for a free one and not
+ * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/decisions/0012).
+ */
+class Pool {
+  readonly #options: PoolOptions
+  readonly #connections = new Set<Connection>()
+  readonly #waiting = new Set<Attempt>()
+  #connect: Connect
+  #destroyed = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+    this.#connect = options.connect
+  }
+
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler): UpstreamController {
+    const attempt = new Attempt(request, handler)
+    if (this.#destroyed) {
+      attempt.abort(new errors.ClientDestroyedError())
+      return attempt
+    }
+    attempt.onAbort = () => this.#waiting.delete(attempt)
+    this.#waiting.add(attempt)
+    this.#serve()
+    return attempt
+  }
+
+  reload(connect: Connect): void {
+    this.#connect = connect
+    for (const connection of this.#connections) {
+      connection.retired = true
+      if (connection.attempt === undefined) this.#close(connection)
+    }
+  }
+
+  async destroy(): Promise<void> {
+    this.#destroyed = true
+    for (const attempt of this.#waiting) attempt.abort(new errors.ClientDestroyedError())
+    await Promise.all(Array.from(this.#connections, ({ client }) => client.destroy()))
+  }
+
+  /** Gives free connections to those who wait longest. */
+  #serve(): void {
+    for (const attempt of this.#waiting) {
+      const connection = this.#free()
+      if (connection === undefined) return
+      this.#waiting.delete(attempt)
+      connection.attempt = attempt
+      attempt.onDone = () => {
+        // A turn later undici knows whether the connection goes on.
+        setImmediate(() => this.#release(connection))
+      }
+      connection.client.dispatch(attempt.request, attempt)
+    }
+  }
+
+  #free(): Connection | undefined {
+    for (const connection of this.#connections)
+      if (connection.attempt === undefined && !connection.retired) return connection
+    return this.#connections.size < this.#options.max ? this.#add() : undefined
+  }
+
+  #add(): Connection {
+    const connect = this.#connect
+    const client = this.#options.createClient((_, connected) => {
+      connect((outcome) => {
+        if (outcome instanceof Error) {
+          connected(outcome, null)
+          return
+        }
+        prepareSocket(outcome, () => connection.attempt?.resume())
+        connected(null, outcome)
+      })
+    })
+    const connection: Connection = { client, attempt: undefined, retired: false }
+    client.on('disconnect', () => {
+      if (connection.attempt === undefined) this.#close(connection)
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+
+  #release(connection: Connection): void {
+    connection.attempt = undefined
+    if (connection.retired || !connection.client.stats.connected) this.#close(connection)
+    else this.#serve()
+  }
+
+  #close(connection: Connection): void {
+    connection.retired = true
+    // It counts until its socket is closed, so that there are never more than `max`.
+    void connection.client.destroy().then(() => {
+      this.#connections.delete(connection)
+      this.#serve()
+    })
+  }
+}
+
+interface Connection {
+  readonly client: Client
+  /** Undefined: it is idle. */
+  attempt: Attempt | undefined
+  /** It takes no more requests. */
+  retired: boolean
 }

@@ -144,16 +144,6 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     expect(Number(megabytes)).toBeLessThan(80)
   })
 
-  it('starts from the code cache, which V8 takes', async () => {
-    const spy = `const vm = require('vm'), { Script } = vm
-      vm.Script = class extends Script {
-        constructor(...all) { super(...all); console.log('refused:', this.cachedDataRejected) }
-      }
-      require('/app/main.js')`
-    const node = ['/nodejs/bin/node', '-e', spy, 'main.js', 'version']
-    expect(await containers.podman('exec', NAME, ...node)).toMatch(/^refused: false\n\d/)
-  })
-
   it('logs in, forwards a call, counts it, and tells the same in words', async () => {
     const answer = await ask('{"subCCNo":1,"vdnId":1}')
     expect(answer.status).toBe(200)

@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createConnect, type Connected } from '../../src/upstream/connector.ts'
+import { createConnect } from '../../src/upstream/connector.ts'
+import { ConnectError } from '../../src/upstream/errors.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-const DESTINATION = { protocol: 'https:', hostname: '127.0.0.1', port: '1' }
+const OPTIONS = { origin: 'https://127.0.0.1:1', tls: {}, timeout: 100, egress: undefined }
 
-test('a connection that cannot even be begun is told of once, not again when its time is up', () => {
-  const connected = vi.fn<Connected>()
-  const tls = { minVersion: 'SSLv0' as never }
-  const connect = createConnect({ tls, timeout: 100, egress: undefined })
-  expect(() => connect(DESTINATION, connected)).toThrow('SSLv0')
+test('a connection that cannot be started fails once, and not again at its timeout', () => {
+  const outcomes: unknown[] = []
+  const connect = createConnect({ ...OPTIONS, tls: { cert: 'not PEM' } })
+  connect((outcome) => outcomes.push(outcome))
   vi.advanceTimersByTime(1000)
-  expect(connected).not.toHaveBeenCalled()
+  expect(outcomes).toEqual([expect.any(ConnectError)])
 })
 
-test('a login at the egress proxy that cannot be decoded is noticed before any connection', () => {
+test('a login at the egress proxy that cannot be decoded fails at the start', () => {
   const egress = new URL('http://u:100%@127.0.0.1:1')
-  expect(() => createConnect({ tls: {}, timeout: 100, egress })).toThrow(URIError)
+  expect(() => createConnect({ ...OPTIONS, egress })).toThrow(URIError)
 })

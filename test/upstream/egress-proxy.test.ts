@@ -1,21 +1,24 @@
 import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
 import { egressFor } from '../../src/upstream/egress-proxy.ts'
 
-const PROXY = 'http://user:word@egress.example:3128'
+const PROXY = new Secret('http://user:word@egress.example:3128')
 const ORIGIN = 'https://service.example.com:8443'
 
 describe('the way to iSales', () => {
   it('goes through the egress proxy', () => {
-    expect(egressFor(ORIGIN, { httpsProxy: PROXY, noProxy: undefined })).toMatchObject({
+    expect(egressFor({ isalesUrl: ORIGIN, httpsProxy: PROXY, noProxy: undefined })).toMatchObject({
       host: 'egress.example:3128',
       username: 'user',
     })
   })
 
   it('is straight when there is none, and for http', () => {
-    expect(egressFor(ORIGIN, { httpsProxy: undefined, noProxy: undefined })).toBeUndefined()
+    expect(
+      egressFor({ isalesUrl: ORIGIN, httpsProxy: undefined, noProxy: undefined }),
+    ).toBeUndefined()
     const http = 'http://service.example.com'
-    expect(egressFor(http, { httpsProxy: PROXY, noProxy: undefined })).toBeUndefined()
+    expect(egressFor({ isalesUrl: http, httpsProxy: PROXY, noProxy: undefined })).toBeUndefined()
   })
 
   it.each([
@@ -32,7 +35,7 @@ describe('the way to iSales', () => {
     ['::1', 'https://[::1]:8443'],
     ['[::1]:8443', 'https://[::1]:8443'],
   ])('is straight when NO_PROXY is %s (%s)', (noProxy, origin) => {
-    expect(egressFor(origin, { httpsProxy: PROXY, noProxy })).toBeUndefined()
+    expect(egressFor({ isalesUrl: origin, httpsProxy: PROXY, noProxy })).toBeUndefined()
   })
 
   it.each([
@@ -44,6 +47,6 @@ describe('the way to iSales', () => {
     ['service.example', ORIGIN],
     ['::2', 'https://[::1]'],
   ])('is not straight when NO_PROXY is %j (%s)', (noProxy, origin) => {
-    expect(egressFor(origin, { httpsProxy: PROXY, noProxy })).toBeInstanceOf(URL)
+    expect(egressFor({ isalesUrl: origin, httpsProxy: PROXY, noProxy })).toBeInstanceOf(URL)
   })
 })

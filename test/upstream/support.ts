@@ -1,5 +1,6 @@
 import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { UpstreamTls } from '../../src/config/certificates.ts'
 import { classify } from '../../src/upstream/errors.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -13,18 +14,24 @@ import { closing } from '../support/tcp-server.ts'
 export const certificates = makeCertificates()
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
-export function openUpstream(changes: Partial<UpstreamOptions>) {
+interface Changes extends Partial<UpstreamOptions['config']> {
+  readonly tls?: UpstreamTls
+}
+
+export function openUpstream({ tls, ...changes }: Changes) {
   const upstream = createUpstream({
-    origin: 'http://127.0.0.1:1',
-    tls: { ca: certificates.ca.cert },
-    httpsProxy: undefined,
-    noProxy: undefined,
-    connectTimeout: 200,
-    keepAlive: 4000,
-    maxConnections: 4,
-    bodyIdleTimeout: 2000,
-    loginTimeout: 2000,
-    ...changes,
+    config: {
+      isalesUrl: 'http://127.0.0.1:1',
+      httpsProxy: undefined,
+      noProxy: undefined,
+      isalesConnectTimeout: 200,
+      isalesKeepAlive: 4000,
+      isalesMaxConnections: 4,
+      bodyIdleTimeout: 2000,
+      isalesLoginTimeout: 2000,
+      ...changes,
+    },
+    tls: tls ?? { ca: certificates.ca.cert },
   })
   closing.push(() => upstream.destroy())
   return upstream

@@ -5,8 +5,8 @@ import { gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
-describe('the head of an answer', () => {
-  it('keeps its status, reason and fields, in their order and never merged', async () => {
+describe('the head of a response', () => {
+  it('keeps its status, reason and headers, in their order and never merged', async () => {
     const fields = [
       'Set-Cookie: a=1',
       'x-b: 1',
@@ -18,10 +18,10 @@ describe('the head of an answer', () => {
     const stand = await openStand({
       answer: () => answerBytes('ok', { status: '418 Tea, no', fields }),
     })
-    const answer = await stand.exchange(get())
-    expect([answer.status, answer.reason]).toEqual([418, 'Tea, no'])
+    const response = await stand.exchange(get())
+    expect([response.status, response.reason]).toEqual([418, 'Tea, no'])
     expect(
-      answer.fields.slice(0, 6).map(([name, value]) => `${name}:${value && ` ${value}`}`),
+      response.fields.slice(0, 6).map(([name, value]) => `${name}:${value && ` ${value}`}`),
     ).toEqual(fields)
   })
 
@@ -33,11 +33,11 @@ describe('the head of an answer', () => {
     const stand = await openStand({
       answer: () => `HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`,
     })
-    const answer = await stand.exchange(get())
-    expect(answer).toMatchObject({ status: 404, text: 'no', reason: relayed })
+    const response = await stand.exchange(get())
+    expect(response).toMatchObject({ status: 404, text: 'no', reason: relayed })
   })
 
-  it('with a reason that is not UTF-8 does not lose the answer', async () => {
+  it('with a reason that is not UTF-8 does not lose the response', async () => {
     const stand = await openStand({
       answer: () => 'HTTP/1.1 404 \u00e9t\u00e9\r\nContent-Length: 2\r\n\r\nno',
     })
@@ -47,7 +47,7 @@ describe('the head of an answer', () => {
   it.each([
     ['in its reason', 'HTTP/1.1 422 bad token-1\r\nContent-Length: 2\r\n\r\nno', 422],
     [
-      'in the name of a field',
+      'in the name of a header',
       'HTTP/1.1 422 No\r\nX-token-1: a\r\nContent-Length: 2\r\n\r\nno',
       422,
     ],
@@ -81,9 +81,9 @@ describe('the head of an answer', () => {
       const stand = await openStand({
         answer: () => answerBytes('', { status: `${status} Go`, fields }),
       })
-      const answer = await stand.exchange(post('x'))
-      expect(answer).toMatchObject({ status })
-      expect(answer.header('location')).toBe('http://127.0.0.1:1/elsewhere')
+      const response = await stand.exchange(post('x'))
+      expect(response).toMatchObject({ status })
+      expect(response.header('location')).toBe('http://127.0.0.1:1/elsewhere')
       expect(stand.business()).toHaveLength(1)
     },
   )
@@ -95,12 +95,12 @@ describe('the head of an answer', () => {
           fields: [`X-Echo: ${request.header('authorization')}`, 'Set-Cookie: t=token-1', 'A: b'],
         }),
     })
-    const answer = await stand.exchange(get())
-    expect(JSON.stringify(answer.fields)).not.toContain('token-1')
-    expect(answer.header('a')).toBe('b')
+    const response = await stand.exchange(get())
+    expect(JSON.stringify(response.fields)).not.toContain('token-1')
+    expect(response.header('a')).toBe('b')
   })
 
-  it('that has no body behind it yet is not held back', async () => {
+  it('that has no body behind it yet is not kept waiting', async () => {
     const { opened, open } = gate()
     const stand = await openStand({
       answer: () => [`${OK}Content-Length: 4\r\n\r\n`, () => opened, 'late'],
@@ -119,17 +119,17 @@ describe('the head of an answer', () => {
       .split('')
       .flatMap((byte, i) => (i % 20 === 0 ? [{ waitMs: 1 }, byte] : [byte]))
     const stand = await openStand({ answer: () => pieces })
-    const answer = await stand.exchange(get())
-    expect(answer).toMatchObject({ status: 200, reason: 'OK', text: 'slowly' })
-    expect(answer.header('x-long-name')).toBe('and its value')
+    const response = await stand.exchange(get())
+    expect(response).toMatchObject({ status: 200, reason: 'OK', text: 'slowly' })
+    expect(response.header('x-long-name')).toBe('and its value')
   })
 })
 
-describe('interim answers', () => {
+describe('interim responses', () => {
   const EARLY =
     'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\nConnection: x\r\nX: y\r\n\r\n'
 
-  it('are passed on, with their end-to-end fields', async () => {
+  it('are passed on, with their end-to-end headers', async () => {
     const stand = await openStand({
       answer: () => ['HTTP/1.1 102 Processing\r\n\r\n', EARLY, { waitMs: 20 }, answerBytes('ok')],
     })
@@ -148,11 +148,11 @@ describe('interim answers', () => {
 
   it('are not passed on to HTTP/1.0', async () => {
     const stand = await openStand({ answer: () => [EARLY, answerBytes('ok')] })
-    const answer = await stand.exchange(`GET ${PATH} HTTP/1.0\r\n\r\n`)
-    expect(answer).toMatchObject({ status: 200, text: 'ok', interim: [] })
+    const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\n\r\n`)
+    expect(response).toMatchObject({ status: 200, text: 'ok', interim: [] })
   })
 
-  it('of a pipelined request do not get into the answer before it', async () => {
+  it('of a pipelined request do not get into the response before it', async () => {
     const stand = await openStand({
       answer: ({ target }) =>
         target === PATH
@@ -166,15 +166,15 @@ describe('interim answers', () => {
     client.destroy()
   })
 
-  it('that switch protocols unasked are no answer', async () => {
+  it('that switch protocols unasked are no response', async () => {
     const upgrade =
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw'
     const stand = await openStand({ answer: () => upgrade })
-    const answer = await stand.exchange(post('x'))
-    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+    const response = await stand.exchange(post('x'))
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
   })
 
-  it('100 Continue is answered here, and the body then forwarded without Expect', async () => {
+  it('100 Continue gets a response here, and the body then forwarded without Expect', async () => {
     const stand = await openStand()
     const client = await stand.connect()
     const request = post('hello', ['Expect: 100-continue'])
@@ -188,7 +188,7 @@ describe('interim answers', () => {
   })
 })
 
-describe('an answer without a body', () => {
+describe('a response without a body', () => {
   it.each([
     ['HEAD with a length', 'HEAD', `${OK}Content-Length: 42\r\n\r\n`, '42'],
     ['HEAD with chunks', 'HEAD', `${OK}Transfer-Encoding: chunked\r\n\r\n`, undefined],
@@ -204,10 +204,10 @@ describe('an answer without a body', () => {
     })
     const client = await stand.connect()
     await client.send(method === 'POST' ? post('x') : get([], { method }))
-    const answer = await client.read({ method })
-    expect(answer.body).toHaveLength(0)
-    expect(answer.header('content-length')).toBe(length)
-    expect(answer.header('transfer-encoding')).toBeUndefined()
+    const response = await client.read({ method })
+    expect(response.body).toHaveLength(0)
+    expect(response.header('content-length')).toBe(length)
+    expect(response.header('transfer-encoding')).toBeUndefined()
     await client.send(get([], { path: '/rest/isales/next' }))
     expect(await client.read()).toMatchObject({ text: 'next' })
     client.destroy()
@@ -216,8 +216,8 @@ describe('an answer without a body', () => {
 
   it.each([
     ['text', 'a body behind HEAD'],
-    ['an answer', answerBytes('poison', { status: '200 Evil' })],
-  ])('HEAD takes no late body, be it %s, for the answer to the next call', async (_, body) => {
+    ['a response', answerBytes('poison', { status: '200 Evil' })],
+  ])('HEAD takes no late body, be it %s, for the response to the next call', async (_, body) => {
     let asked: number | undefined
     const stand = await openStand({
       answer({ method, connection }) {
@@ -248,7 +248,7 @@ describe('an answer without a body', () => {
   })
 })
 
-describe('the framing of an answer is rebuilt', () => {
+describe('the framing of a response is rebuilt', () => {
   const chunked =
     'Transfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n3\r\nabc\r\n3;x=y\r\ndef\r\n0\r\nSum: 1\r\n\r\n'
 
@@ -270,11 +270,11 @@ describe('the framing of an answer is rebuilt', () => {
       answer: () =>
         bytes.includes('Length') || bytes.includes('chunked') ? bytes : [bytes, { close: 'end' }],
     })
-    const answer = await stand.exchange(`GET ${PATH} HTTP/${version}\r\nHost: localhost\r\n\r\n`)
-    expect(answer).toMatchObject({ status: 200, text: 'abcdef', framing, trailers: [] })
-    expect(answer.header('trailer')).toBeUndefined()
+    const response = await stand.exchange(`GET ${PATH} HTTP/${version}\r\nHost: localhost\r\n\r\n`)
+    expect(response).toMatchObject({ status: 200, text: 'abcdef', framing, trailers: [] })
+    expect(response.header('trailer')).toBeUndefined()
     const closes = framing === 'close' || version === '1.0'
-    expect(answer.header('connection')).toBe(closes ? 'close' : 'keep-alive')
+    expect(response.header('connection')).toBe(closes ? 'close' : 'keep-alive')
   })
 
   it('keep-alive of HTTP/1.0 is honoured where the length is known', async () => {
@@ -294,7 +294,7 @@ describe('a client of HTTP/1.0 that says that it takes chunks', () => {
     const stand = await openStand({
       answer: () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
     })
-    const answer = await stand.exchange(`GET ${PATH} HTTP/1.0\r\nTE: chunked\r\n\r\n`)
-    expect(answer).toMatchObject({ status: 200, text: 'ok', framing: 'close' })
+    const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\nTE: chunked\r\n\r\n`)
+    expect(response).toMatchObject({ status: 200, text: 'ok', framing: 'close' })
   })
 })

@@ -1,63 +1,69 @@
 import { describe, expect, it } from 'vitest'
-import { hostName, listenAddress, noProxy } from '../../src/config/kinds-address.ts'
+import type * as z from 'zod'
 import {
   authScheme,
   headerName,
-  headerNameOrOff,
+  hostName,
+  listenAddress,
+  noProxy,
+  origin,
   path,
-  pathOrOff,
-  rejectionStatus,
-} from '../../src/config/kinds-http.ts'
-import { origin, proxyUrl, url } from '../../src/config/kinds-url.ts'
-import { count, duration, ratio, sampling, size } from '../../src/config/kinds-number.ts'
+  proxyUrl,
+  url,
+} from '../../src/config/formats-net.ts'
 import {
   boolean,
   choice,
+  count,
+  duration,
   filePath,
   list,
   octalMode,
-  problemOf,
+  orOff,
+  ratio,
+  rejectionStatus,
+  sampling,
   secret,
+  size,
   text,
-  type Kind,
-} from '../../src/config/kinds.ts'
+} from '../../src/config/formats.ts'
 
 const HOUR = 3_600_000
-const KINDS = {
+const FORMATS = {
   duration: duration({ min: 10, max: HOUR }),
   durationOrOff: duration({ min: 100, max: HOUR, zero: 'turns it off' }),
   size: size({ min: 0, max: 1024 ** 3 }),
   count: count({ min: 1, max: 100 }),
-  ratio: ratio({ min: 0.1, max: 0.95 }),
+  ratio: ratio(0.1, 0.95),
   sampling: sampling(),
   boolean: boolean(),
   choice: choice('answer', 'require'),
-  text: text({ maxBytes: 5 }),
+  text: text(5),
   filePath: filePath(),
   octalMode: octalMode(),
-  names: list(headerName(), { emptyAllowed: false }),
-  texts: list(text({ maxBytes: 5 }), { emptyAllowed: true }),
+  names: list(headerName()),
+  texts: list(text(5), { emptyAllowed: true }),
   listen: listenAddress({ unix: true }),
   tcp: listenAddress({ unix: false }),
   origin: origin(),
   url: url(),
   path: path(),
-  pathOrOff: pathOrOff(),
+  pathOrOff: orOff(path()),
   headerName: headerName(),
-  headerNameOrOff: headerNameOrOff(),
+  headerNameOrOff: orOff(headerName()),
   authScheme: authScheme(),
   status: rejectionStatus(),
   host: hostName(),
   noProxy: noProxy(),
-} as const satisfies Record<string, Kind<unknown>>
+} as const satisfies Record<string, z.ZodType>
 
 /** The value, or the problem. */
-function read(kind: Kind<unknown>, written: string): unknown {
-  const outcome = kind.schema.safeParse(written)
-  return outcome.success ? outcome.data : problemOf(outcome.error)
+function read(format: z.ZodType, written: string): unknown {
+  const outcome = format.safeParse(written)
+  return outcome.success ? outcome.data : outcome.error.issues[0]?.message
 }
 
-type Row = readonly [kind: keyof typeof KINDS, written: string, value: unknown]
+type Row = readonly [format: keyof typeof FORMATS, written: string, value: unknown]
 
 describe('a value is read', () => {
   it.each<Row>([
@@ -121,8 +127,8 @@ describe('a value is read', () => {
     ['host', '10.0.0.1', '10.0.0.1'],
     ['noProxy', 'A.example, .svc  10.0.0.1:80,', 'a.example,.svc,10.0.0.1:80'],
     ['noProxy', '*', '*'],
-  ])('%s %j', (kind, written, value) => {
-    expect(read(KINDS[kind], written)).toEqual(value)
+  ])('%s %j', (format, written, value) => {
+    expect(read(FORMATS[format], written)).toEqual(value)
   })
 })
 
@@ -168,10 +174,10 @@ describe('what is no value is refused by name', () => {
     ['octalMode', '7777', 'is not an octal mode'],
     ['octalMode', '0o600', 'is not an octal mode'],
     ['names', '', 'lists nothing'],
-    ['names', 'A,,B', 'has an empty entry'],
-    ['names', 'A,', 'has an empty entry'],
+    ['names', 'A,,B', 'is empty'],
+    ['names', 'A,', 'is empty'],
     ['names', 'A,a', 'has an entry twice'],
-    ['names', 'A,b c', 'has an entry that is not a header name'],
+    ['names', 'A,b c', 'is not a header name'],
     ['listen', '8080', 'is not an address'],
     ['listen', '127.0.0.1', 'is not an address'],
     ['listen', '::1:8080', 'is not an address'],
@@ -234,31 +240,31 @@ describe('what is no value is refused by name', () => {
     ['host', '*', 'is not a host name'],
     ['host', '-a', 'is not a host name'],
     ['host', 'a'.repeat(254), 'is not a host name'],
-  ])('%s %j', (kind, written, problem) => {
-    expect(read(KINDS[kind], written)).toContain(problem)
+  ])('%s %j', (format, written, problem) => {
+    expect(read(FORMATS[format], written)).toContain(problem)
   })
 })
 
 describe('secrets', () => {
   it('are any text but an empty one, one with a NUL, and one that is too short', () => {
     expect(read(secret(), ' pä\nss ')).toMatchObject({})
-    const value = secret().schema.parse(' pä\nss ')
+    const value = secret().parse(' pä\nss ')
     expect(value.reveal()).toBe(' pä\nss ')
-    expect(secret().format(value)).toBe('[redacted]')
+    expect(secret().encode(value)).toBe('[redacted]')
     expect(read(secret(), 'a\0')).toBe('contains a NUL byte')
-    expect(read(secret({ minBytes: 4 }), 'äx')).toBe('is shorter than 4 bytes')
-    expect(read(secret({ minBytes: 4 }), 'ää')).toMatchObject({})
+    expect(read(secret(4), 'äx')).toBe('is shorter than 4 bytes')
+    expect(read(secret(4), 'ää')).toMatchObject({})
   })
 
   it('may stand in the address of the egress proxy, which never prints', () => {
-    const kind = proxyUrl()
-    expect(kind.schema.parse('http://u:p@proxy:3128').reveal()).toBe('http://u:p@proxy:3128')
-    expect(kind.schema.parse('proxy:3128').reveal()).toBe('http://proxy:3128')
-    expect(kind.format(kind.schema.parse('http://u:p@proxy:3128'))).toBe('[redacted]')
-    expect(read(kind, 'socks5://proxy')).toBe('is not the URL of an HTTP proxy')
-    expect(read(kind, 'http://proxy/path')).toBe('has a path; an HTTP proxy has none')
-    expect(read(kind, 'http://user:p#w@proxy')).toContain('contains ? or #')
-    expect(read(kind, 'http://')).toBe('is not the URL of an HTTP proxy')
+    const format = proxyUrl()
+    expect(format.parse('http://u:p@proxy:3128').reveal()).toBe('http://u:p@proxy:3128')
+    expect(format.parse('proxy:3128').reveal()).toBe('http://proxy:3128')
+    expect(String(format.parse('http://u:p@proxy:3128'))).toBe('[redacted]')
+    expect(read(format, 'socks5://proxy')).toBe('is not the URL of an HTTP proxy')
+    expect(read(format, 'http://proxy/path')).toBe('has a path; an HTTP proxy has none')
+    expect(read(format, 'http://user:p#w@proxy')).toContain('contains ? or #')
+    expect(read(format, 'http://')).toBe('is not the URL of an HTTP proxy')
   })
 
   it.each(['u:100%', 'u:%zz', 'u:%ff', '100%:p', '%c3%28'])(
@@ -271,6 +277,6 @@ describe('secrets', () => {
   )
 
   it('may hold a % there when it is encoded', () => {
-    expect(proxyUrl().schema.parse('http://u:100%25@proxy').reveal()).toBe('http://u:100%25@proxy')
+    expect(proxyUrl().parse('http://u:100%25@proxy').reveal()).toBe('http://u:100%25@proxy')
   })
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { openWorld } from '../support/world.ts'
 
-test('a request that is refused at the door is counted by status and code, but not timed', async () => {
+test('a request that is refused is counted by status and code, but not timed', async () => {
   const world = await openWorld({ env: { ACCESS_LOG: 'full' } })
 
   expect((await world.request('/elsewhere?passwd=canary')).status).toBe(403)
@@ -32,7 +32,7 @@ test('an expectation that is not known is refused like everything else, and noth
   expect(accesses).toMatchObject([{ method: 'POST', path: '/rest/isales/a', status: 417, code }])
 })
 
-test('a request that is refused at the door is in the access log, without its query', async () => {
+test('a request that is refused is in the access log, without its query', async () => {
   const world = await openWorld({ env: { ACCESS_LOG: 'full' } })
 
   await world.request('/elsewhere?passwd=canary')

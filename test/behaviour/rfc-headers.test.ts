@@ -58,7 +58,7 @@ function named(fields: Lines, lower: string): Lines {
   return fields.filter(([field]) => likeHyphen(field) === lower)
 }
 
-describe('whatever field lines a client sends', () => {
+describe('whatever header lines a client sends', () => {
   it('iSales gets the end-to-end ones in their order, and the token once', async () => {
     await fc.assert(
       fc.asyncProperty(message, fc.array(harmless, { maxLength: 12 }), async (sent, fields) => {
@@ -86,7 +86,7 @@ describe('whatever field lines a client sends', () => {
     )
   }, 60_000)
 
-  it('they are answered, and nothing that goes on carries the token twice', async () => {
+  it('they get a response, and nothing that goes on carries the token twice', async () => {
     await fc.assert(
       fc.asyncProperty(message, fc.array(anyLine, { maxLength: 12 }), async (sent, fields) => {
         const { status, forwarded } = await send(sent, fields)
