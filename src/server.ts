@@ -14,7 +14,7 @@ import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
-import { createForward, type Call, type Tokens } from './proxy/forward.ts'
+import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
@@ -25,11 +25,9 @@ import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
   responseInspector,
-  isalesClientOptions,
   listenScheme,
   listenerOptions,
   ownHosts,
-  renewalRules,
   requestIds,
 } from './wiring.ts'
 
@@ -159,12 +157,14 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
     tls: readUpstreamTls(config),
     clock: options.clock ?? systemClock,
   })
-  const isales = createIsalesClient(
-    isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
-  )
+  const isales = createIsalesClient({
+    ...config,
+    post: upstream.post,
+    wallClock: options.wallClock ?? Date.now,
+  })
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
   const keeper = createTokenSource({
-    rules: renewalRules(config),
+    rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -203,7 +203,7 @@ function openProxy(parts: ProxyParts): Listener {
   }
 
   const forward = createForward({
-    tokens: tokensOf(session.keeper),
+    tokens: session.keeper,
     dispatch: session.upstream.dispatch,
     classify,
     requestHeaders: createRequestHeaders({
@@ -263,15 +263,6 @@ function openProxy(parts: ProxyParts): Listener {
       logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
     },
   })
-}
-
-function tokensOf(source: TokenSource): Tokens {
-  return {
-    current: () => source.current(),
-    waitForToken: (wish) => source.newer(wish),
-    accept: (token) => source.accept(token),
-    reject: (token, status) => (source.reject(token, status) ? 'wait' : 'relay'),
-  }
 }
 
 function traced(call: Call, tracing: Tracing): Call {
