@@ -1,89 +1,111 @@
 import type { Dispatcher } from 'undici'
+import { isEmpty } from './undici-workarounds.ts'
 
 /** One request, without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
-/** What a handler may do about the attempt that it is told of. */
+/** One attempt to send a request. */
 export interface UpstreamController {
-  /** The field lines of the answer's head, name, value, name, value; those of a 1xx until the next head comes. */
+  /** The header lines of the latest head: name, value, name, value, exactly as received. */
   readonly rawHeaders: readonly Buffer[]
-  /** No more `onResponseData` until `resume`; iSales is held back by TCP's own flow control. */
+  /** No more `onResponseData` until `resume`; TCP flow control then stops iSales. */
   pause(): void
   resume(): void
-  /** Closes the connection; `onResponseError` follows, unless the attempt has ended. */
+  /**
+   * Ends the attempt; `onResponseError` follows before it returns, unless the attempt has ended. Before
+   * `onRequestStart` nothing is written and no connection is lost; after it the connection is closed.
+   */
   abort(reason: Error): void
 }
 
-/** Who is told of one attempt, in this order; after `onResponseEnd` or `onResponseError` nothing more comes. */
+/** Is called in this order; after `onResponseEnd` or `onResponseError` no more calls follow. */
 export interface UpstreamHandler {
-  /** A connection is there, and the next thing is writing to it. */
+  /**
+   * The request is about to be written; before this call nothing was. If it throws, the request is not written, the
+   * connection stays open, and no more calls follow.
+   */
   onRequestStart(controller: UpstreamController): void
-  /** A head; one with a status below 200 is followed by another. */
+  /** A status below 200 is followed by another head. */
   onResponseStart(controller: UpstreamController, status: number, reason: string): void
   onResponseData(controller: UpstreamController, chunk: Buffer): void
   onResponseEnd(controller: UpstreamController): void
-  /** `controller` is undefined when no connection came about. */
+  /** `controller` is undefined when nothing was written. */
   onResponseError(controller: UpstreamController | undefined, error: unknown): void
 }
 
-/**
- * One attempt as undici's core tells it. These are the callbacks that undici 7 calls itself; a handler with the newer
- * ones is wrapped into them, and the wrapper first makes an object of the field lines, which costs 3 µs a request and
- * which nobody here looks at. undici 8 drops them: this file is all that has to change then.
- */
+/** What undici calls, passed on to one handler. */
 export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   rawHeaders: readonly Buffer[] = []
-  /** True when it has failed before there was a connection for it. */
-  refused = false
+  /** Called when undici has no more to do with it. */
+  onDone = (): void => undefined
+  /** Called when it is aborted before it starts. */
+  onAbort = (): void => undefined
+  readonly request: UpstreamRequest
   readonly #handler: UpstreamHandler
-  #paused = false
-  #resume: (() => void) | undefined
-  #abort: ((reason?: Error) => void) | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #ended = false
 
-  constructor(handler: UpstreamHandler) {
+  constructor(request: UpstreamRequest, handler: UpstreamHandler) {
+    this.request = request
     this.#handler = handler
   }
 
   pause(): void {
-    this.#paused = true
+    this.#controller?.pause()
   }
 
   resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#resume?.()
+    this.#controller?.resume()
   }
 
   abort(reason: Error): void {
-    this.#abort?.(reason)
+    if (this.#controller !== undefined) this.#controller.abort(reason)
+    else if (!this.#ended) {
+      this.onAbort()
+      this.#fail(reason)
+    }
   }
 
-  onConnect(abort: (reason?: Error) => void): void {
-    this.#abort = abort
-    this.#handler.onRequestStart(this)
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    try {
+      if (!this.#ended) this.#handler.onRequestStart(this)
+    } catch (error) {
+      this.#ended = true
+      throw error
+    }
+    // Thrown, because an abort would close the connection.
+    if (this.#ended) throw new Error('aborted before the start')
+    this.#controller = controller
   }
 
-  onHeaders(status: number, fields: Buffer[], resume: () => void, reason: string): boolean {
-    this.#resume = resume
-    this.rawHeaders = fields
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    reason = '',
+  ): void {
+    // Of HTTP/1.1, they are buffers.
+    this.rawHeaders = controller.rawHeaders as Buffer[]
     this.#handler.onResponseStart(this, status, reason)
-    return !this.#paused
   }
 
-  onData(chunk: Buffer): boolean {
-    // The parser goes on after each pause with a piece of no bytes. Passed on, it would cost a write of its own; and
-    // pausing at it would hold up the end of an answer that ends with its connection.
-    if (chunk.length === 0) return true
-    this.#handler.onResponseData(this, chunk)
-    return !this.#paused
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    if (!isEmpty(chunk)) this.#handler.onResponseData(this, chunk)
   }
 
-  onComplete(): void {
+  onResponseEnd(): void {
+    this.onDone()
+    this.#ended = true
     this.#handler.onResponseEnd(this)
   }
 
-  onError(error: Error): void {
-    this.refused = this.#abort === undefined
-    this.#handler.onResponseError(this.refused ? undefined : this, error)
+  onResponseError(_controller: unknown, error: unknown): void {
+    this.onDone()
+    if (!this.#ended) this.#fail(error)
+  }
+
+  #fail(error: unknown): void {
+    this.#ended = true
+    this.#handler.onResponseError(this.#controller === undefined ? undefined : this, error)
   }
 }

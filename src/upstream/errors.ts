@@ -1,43 +1,54 @@
+/** The stage at which connecting failed. `refused`: TCP; `proxy`: anything of the egress proxy. */
+export type ConnectFailure = 'dns' | 'refused' | 'timeout' | 'tls' | 'proxy'
+
+/** No connection came about. Nothing of a request was written. */
+export class ConnectError extends Error {
+  readonly reason: ConnectFailure
+  /** Node's or OpenSSL's error code, or one of `CODES`. */
+  readonly code: string
+
+  constructor(reason: ConnectFailure, code: string, cause?: unknown) {
+    super('no connection', { cause })
+    this.reason = reason
+    this.code = code
+  }
+}
+
+/** Codes of our own. */
+export const CODES = {
+  timeout: 'ETIMEDOUT',
+  /** The egress proxy responded 407 (RFC 9110 section 15.5.8). */
+  proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
+  /** The egress proxy responded with another status that is not 2xx. */
+  proxyRefused: 'ERR_EGRESS_PROXY_REFUSED',
+} as const
+
 /**
- * Where it failed. `unreachable` and `tls`: no connection came about. `invalid`: the request could not be written as
- * HTTP. `closed`: the pool was shut down.
+ * Why a request failed. `unreachable` and `tls`: there was no connection. `broken`: the connection or the response
+ * broke. `invalid`: the request cannot be written as HTTP. `closed`: the pool was shut down.
  */
 export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
 
-const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
-const UNREACHABLE: ReadonlySet<string> = new Set([
-  'ERR_EGRESS_REFUSED',
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EAI_FAIL',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'ENETDOWN',
-  'ETIMEDOUT',
-  'EADDRNOTAVAIL',
-])
-const INVALID: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
-const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'])
-/** OpenSSL's verification results as Node names them, and its alerts. */
-const TLS_CODE =
-  /^(?:ERR_(?:TLS|SSL)_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH|EPROTO$)/
-
-/** Names a failure by its error code, never by message text. */
-export function classify(error: unknown): { failure: UpstreamFailure; code: string } {
-  const code = codeOf(error)
-  if (TIMEOUTS.has(code)) return { failure: 'timeout', code }
-  if (UNREACHABLE.has(code)) return { failure: 'unreachable', code }
-  if (INVALID.has(code)) return { failure: 'invalid', code }
-  if (CLOSED.has(code)) return { failure: 'closed', code }
-  if (TLS_CODE.test(code)) return { failure: 'tls', code }
-  return { failure: 'broken', code }
+const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
+  UND_ERR_HEADERS_TIMEOUT: 'timeout',
+  UND_ERR_BODY_TIMEOUT: 'timeout',
+  UND_ERR_INVALID_ARG: 'invalid',
+  UND_ERR_NOT_SUPPORTED: 'invalid',
+  UND_ERR_DESTROYED: 'closed',
+  UND_ERR_CLOSED: 'closed',
 }
 
-function codeOf(error: unknown): string {
+/** Names a failure by its class and code, never by message text. */
+export function classify(error: unknown): { failure: UpstreamFailure; code: string } {
+  const code = codeOf(error)
+  if (error instanceof ConnectError)
+    return { failure: error.reason === 'tls' ? 'tls' : 'unreachable', code }
+  return { failure: FAILURES[code] ?? 'broken', code }
+}
+
+export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   if ('code' in error && typeof error.code === 'string') return error.code
-  // Happy Eyeballs gives one error for all the addresses it tried.
+  // Happy Eyeballs fails with one error for all addresses.
   return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
 }

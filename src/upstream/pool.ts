@@ -1,117 +1,283 @@
-import type { Secret } from '../config/secret.ts'
-import { Attempt, type UpstreamHandler, type UpstreamRequest } from './attempt.ts'
-import { PooledClient } from './client.ts'
-import { createConnect } from './connector.ts'
+import { Client, errors } from 'undici'
+import { systemClock, type Clock } from '../clock.ts'
+import type { UpstreamTls } from '../config/certificates.ts'
+import type { Config } from '../config/settings.ts'
+import {
+  Attempt,
+  type UpstreamController,
+  type UpstreamHandler,
+  type UpstreamRequest,
+} from './attempt.ts'
+import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
+import type { ConnectFailure } from './errors.ts'
+import { resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
-import { Pool } from './undici-workarounds.ts'
+import { prepareSocket } from './undici-workarounds.ts'
 
 export type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 export type { UpstreamFailure } from './errors.ts'
 
-export interface UpstreamTls {
-  readonly ca?: string | undefined
-  readonly cert?: string | undefined
-  readonly key?: Secret | undefined
+export interface UpstreamOptions {
+  readonly config: Pick<
+    Config,
+    | 'isalesUrl'
+    | 'httpsProxy'
+    | 'noProxy'
+    | 'isalesConnectTimeout'
+    | 'isalesKeepAlive'
+    | 'isalesMaxConnections'
+    | 'isalesConnectionMaxAge'
+    | 'isalesLoginTimeout'
+    | 'bodyIdleTimeout'
+  >
+  readonly tls: UpstreamTls
+  /** Default: the machine's. */
+  readonly clock?: Pick<Clock, 'now'>
+  /** Default: the system's. */
+  readonly resolve?: Resolve
 }
 
-export interface UpstreamOptions {
-  /** `https://host:port`, without a path. */
-  readonly origin: string
-  readonly tls: UpstreamTls
-  /** URL of the egress proxy; undefined: none. */
-  readonly httpsProxy: string | undefined
-  /** Hosts that are reached without it, in the usual notation. */
-  readonly noProxy: string | undefined
-  /** Milliseconds. */
-  readonly connectTimeout: number
-  /** Milliseconds after which an idle connection is let go, before iSales lets go of it. */
-  readonly keepAlive: number
-  readonly maxConnections: number
-  /** Milliseconds between two pieces of an answer. */
-  readonly bodyIdleTimeout: number
-  /** Milliseconds for a whole login or refresh. */
-  readonly loginTimeout: number
+/** For metrics. */
+export interface UpstreamStats {
+  /** Connections open now. */
+  readonly open: number
+  /** Connections opened since the start. */
+  readonly opened: number
+  /** Requests that wait for a free connection. */
+  readonly waiting: number
+  /** Attempts to connect that failed since the start. */
+  readonly connectFailures: Readonly<Record<ConnectFailure, number>>
 }
 
 export interface Upstream {
-  /** Hands one business call to the pool; everything that happens then is told to the handler. */
-  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void
+  /**
+   * Sends one business call as soon as a connection is free. It waits without a limit of its own: the caller bounds
+   * the number of its requests and aborts one that has waited too long.
+   */
+  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamController
   readonly post: Post
-  /** New connections use this from now on; those in use finish as they are. */
+  /** New connections use this from now on; requests in flight finish on their old connections. */
   reload(tls: UpstreamTls): void
-  /** Destroys what is left. */
+  readonly stats: () => UpstreamStats
+  /** Closes all connections; what is in flight or waiting fails as `closed`. */
   destroy(): Promise<void>
 }
 
+/** Logins have connections of their own, so that they never wait for business calls. */
 const AUTH_CONNECTIONS = 2
-/** iSales' `Keep-Alive: timeout` hint less this. */
+/** Milliseconds; a connection is closed this long before iSales' `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = 1000
-const LONGEST_KEEP_ALIVE = 600_000
+const MAX_KEEP_ALIVE = 600_000
 
+/** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions): Upstream {
-  /** Those in use, and those that finish what they have begun. */
-  const pools = new Set<Pool>()
-  const open = (tls: UpstreamTls, connections: number): Pool => {
-    const pool = openPool(options, tls, connections)
-    pools.add(pool)
-    return pool
+  const { config, clock = systemClock, resolve = resolveBySystem } = options
+  const counts = {
+    open: 0,
+    opened: 0,
+    connectFailures: { dns: 0, refused: 0, timeout: 0, tls: 0, proxy: 0 },
   }
-  let business = open(options.tls, options.maxConnections)
-  let auth = open(options.tls, AUTH_CONNECTIONS)
+  const connectWith = (tls: UpstreamTls): Connect => {
+    const connect = createConnect({
+      origin: config.isalesUrl,
+      tls,
+      timeout: config.isalesConnectTimeout,
+      egress: egressFor(config),
+      resolve,
+    })
+    return (done) => {
+      connect((outcome) => {
+        if (outcome instanceof Error) counts.connectFailures[outcome.reason] += 1
+        else {
+          counts.opened += 1
+          counts.open += 1
+          outcome.once('close', () => (counts.open -= 1))
+        }
+        done(outcome)
+      })
+    }
+  }
+  const open = (max: number): Pool =>
+    new Pool({
+      max,
+      maxAge: config.isalesConnectionMaxAge,
+      clock,
+      connect: connectWith(options.tls),
+      createClient: (connect) =>
+        new Client(config.isalesUrl, {
+          connect,
+          pipelining: 1,
+          keepAliveTimeout: config.isalesKeepAlive,
+          keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
+          keepAliveMaxTimeout: MAX_KEEP_ALIVE,
+          // The client's deadline ends a request without a response.
+          headersTimeout: 0,
+          bodyTimeout: config.bodyIdleTimeout,
+          // As large as what a client may send.
+          maxHeaderSize: 64 * 1024,
+          allowH2: false,
+        }),
+    })
+  const business = open(config.isalesMaxConnections)
+  const auth = open(AUTH_CONNECTIONS)
 
   return {
-    dispatch(request, handler) {
-      business.dispatch(request, new Attempt(handler))
+    dispatch: (request, handler) => business.dispatch(request, handler),
+    post: createPost(
+      (request, handler) => auth.dispatch(request, handler),
+      config.isalesLoginTimeout,
+    ),
+    reload(changed) {
+      for (const pool of [business, auth]) pool.reload(connectWith(changed))
     },
-
-    post: createPost((request, handler) => {
-      auth.dispatch(request, new Attempt(handler))
-    }, options.loginTimeout),
-
-    reload(tls) {
-      const old = [business, auth]
-      business = open(tls, options.maxConnections)
-      auth = open(tls, AUTH_CONNECTIONS)
-      for (const pool of old) {
-        const forget = (): boolean => pools.delete(pool)
-        pool.close().then(forget, forget)
-      }
-    },
-
+    stats: () => ({
+      ...counts,
+      connectFailures: { ...counts.connectFailures },
+      waiting: business.waiting + auth.waiting,
+    }),
     async destroy() {
-      await Promise.all([...pools].map((pool) => pool.destroy()))
+      await Promise.all([business.destroy(), auth.destroy()])
     },
   }
 }
 
-function openPool(options: UpstreamOptions, tls: UpstreamTls, connections: number): Pool {
-  const pool = new Pool(options.origin, {
-    connections,
-    factory: (origin, client) => new PooledClient(origin, client),
-    pipelining: 1,
-    keepAliveTimeout: options.keepAlive,
-    keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
-    keepAliveMaxTimeout: LONGEST_KEEP_ALIVE,
-    // The client's deadline ends a request that is not answered; a deadline switched off means no limit.
-    headersTimeout: 0,
-    bodyTimeout: options.bodyIdleTimeout,
-    // Larger answers are refused by undici; ours are at most as large as what a client may send.
-    maxHeaderSize: 64 * 1024,
-    allowH2: false,
-    connect: createConnect({
-      tls: {
-        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-        ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-        ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
-        rejectUnauthorized: true,
-      },
-      timeout: options.connectTimeout,
-      egress: egressFor(options.origin, options),
-    }),
-  })
-  // Here undici's pool lets go of a connection that could not be opened. That one goes on taking requests, and is
-  // then one more than the maximum, and none that the pool destroys at its end.
-  pool.removeAllListeners('connectionError')
-  return pool
+interface PoolOptions {
+  readonly max: number
+  /** Milliseconds. */
+  readonly maxAge: number
+  readonly clock: Pick<Clock, 'now'>
+  readonly connect: Connect
+  readonly createClient: (connect: ClientConnect) => Client
+}
+
+type ClientConnect = Extract<Client.Options['connect'], (...parameters: never) => unknown>
+
+/**
+ * A client of undici is one connection that carries one request at a time. Requests wait here for a free one and not
+ * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/decisions/0012).
+ */
+class Pool {
+  readonly #options: PoolOptions
+  readonly #connections = new Set<Connection>()
+  readonly #waiting = new Set<Attempt>()
+  #connect: Connect
+  #destroyed = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+    this.#connect = options.connect
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  dispatch(request: UpstreamRequest, handler: UpstreamHandler): UpstreamController {
+    const attempt = new Attempt(request, handler)
+    if (this.#destroyed) {
+      attempt.abort(new errors.ClientDestroyedError())
+      return attempt
+    }
+    attempt.onAbort = () => this.#waiting.delete(attempt)
+    this.#waiting.add(attempt)
+    this.#serve()
+    return attempt
+  }
+
+  reload(connect: Connect): void {
+    this.#connect = connect
+    for (const connection of this.#connections) {
+      connection.retired = true
+      if (connection.attempt === undefined) this.#close(connection)
+    }
+  }
+
+  async destroy(): Promise<void> {
+    this.#destroyed = true
+    for (const attempt of this.#waiting) attempt.abort(new errors.ClientDestroyedError())
+    await Promise.all(Array.from(this.#connections, ({ client }) => client.destroy()))
+  }
+
+  /** Gives free connections to those who wait longest. */
+  #serve(): void {
+    for (const attempt of this.#waiting) {
+      const connection = this.#free()
+      if (connection === undefined) return
+      this.#waiting.delete(attempt)
+      connection.attempt = attempt
+      attempt.onDone = () => {
+        // A turn later undici knows whether the connection goes on.
+        setImmediate(() => this.#release(connection))
+      }
+      connection.client.dispatch(attempt.request, attempt)
+    }
+  }
+
+  #free(): Connection | undefined {
+    for (const connection of this.#connections) {
+      if (connection.attempt !== undefined || connection.retired) continue
+      if (!this.#isOld(connection)) return connection
+      this.#close(connection)
+    }
+    return this.#connections.size < this.#options.max ? this.#add() : undefined
+  }
+
+  /** After a DNS change the old address must not be used for ever. */
+  #isOld({ openedAt }: Connection): boolean {
+    const { maxAge, clock } = this.#options
+    return clock.now() - openedAt >= maxAge
+  }
+
+  #add(): Connection {
+    const connect = this.#connect
+    const client = this.#options.createClient((_, connected) => {
+      connect((outcome) => {
+        if (outcome instanceof Error) {
+          connected(outcome, null)
+          return
+        }
+        connection.openedAt = this.#options.clock.now()
+        prepareSocket(outcome, () => connection.attempt?.resume())
+        connected(null, outcome)
+      })
+    })
+    const connection: Connection = {
+      client,
+      openedAt: Infinity,
+      attempt: undefined,
+      retired: false,
+    }
+    client.on('disconnect', () => {
+      if (connection.attempt === undefined) this.#close(connection)
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+
+  #release(connection: Connection): void {
+    connection.attempt = undefined
+    const { client, retired } = connection
+    if (retired || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
+    else this.#serve()
+  }
+
+  #close(connection: Connection): void {
+    connection.retired = true
+    // It counts until its socket is closed, so that there are never more than `max`.
+    void connection.client.destroy().then(() => {
+      this.#connections.delete(connection)
+      this.#serve()
+    })
+  }
+}
+
+interface Connection {
+  readonly client: Client
+  /** By the pool's clock. */
+  openedAt: number
+  /** Undefined: it is idle. */
+  attempt: Attempt | undefined
+  /** It takes no more requests. */
+  retired: boolean
 }

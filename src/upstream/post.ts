@@ -1,12 +1,14 @@
-import type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 import { classify } from './errors.ts'
+import type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 
-/** What became of one HTTP exchange; failures are named by where they happened, never by message text. */
+/** The result of one POST. A failure is named by its class and code, never by message text. */
 export type PostResult =
   | {
       readonly ok: true
       readonly status: number
+      /** The first `Retry-After` header. */
       readonly retryAfter?: string | undefined
+      /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
     }
   | {
@@ -15,109 +17,81 @@ export type PostResult =
       readonly code: string
     }
 
-/** One POST to iSales on connections of its own, so that a login never queues behind business calls. */
+/** Sends one POST to iSales, on connections that business calls do not use. */
 export type Post = (request: {
   readonly path: string
   readonly headers: readonly string[]
   readonly body: string
-  /** Aborting ends the exchange; the result is then of no interest. */
+  /** Aborting ends the POST with a result of no interest. */
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
-/** Bytes; the answer to a login has a few hundred. */
-const LARGEST_ANSWER = 64 * 1024
+/** Bytes; the response to a login has a few hundred. */
+const MAX_RESPONSE = 64 * 1024
 
-/**
- * One POST whose answer is read whole.
- *
- * @param timeout milliseconds for all of it.
- */
+const LATE: PostResult = { ok: false, failure: 'timeout', code: 'no whole response in time' }
+
+/** @param timeout milliseconds for all of it. */
 export function createPost(
-  dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => void,
+  dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamController,
   timeout: number,
 ): Post {
-  return ({ path, headers, body, signal }) =>
-    new Promise((resolve) => {
-      const exchanging = new Exchanging((result) => {
+  return async ({ path, headers, body, signal }) => {
+    if (signal.aborted) return LATE
+    return new Promise((resolve) => {
+      const response = { status: 0, retryAfter: undefined as string | undefined, bytes: 0 }
+      const chunks: Buffer[] = []
+      const settle = (result: PostResult): void => {
         clearTimeout(timer)
         signal.removeEventListener('abort', giveUp)
         resolve(result)
-      })
+      }
+      const received = (text: string | undefined): void => {
+        const { status, retryAfter } = response
+        settle({ ok: true, status, retryAfter, body: text })
+      }
       const giveUp = (): void => {
-        exchanging.giveUp()
+        settle(LATE)
+        attempt.abort(new Error('the login timed out or was cancelled'))
       }
       const timer = setTimeout(giveUp, timeout)
       signal.addEventListener('abort', giveUp)
-      if (signal.aborted) giveUp()
-      else dispatch({ path, method: 'POST', headers: [...headers], body }, exchanging)
+      const attempt = dispatch(
+        { path, method: 'POST', headers: [...headers], body },
+        {
+          onRequestStart() {},
+          onResponseStart({ rawHeaders }, status) {
+            response.status = status
+            response.retryAfter = valueOf(rawHeaders, 'retry-after')
+          },
+          onResponseData(controller, chunk) {
+            response.bytes += chunk.length
+            if (response.bytes <= MAX_RESPONSE) {
+              chunks.push(chunk)
+              return
+            }
+            received(undefined)
+            controller.abort(new Error('the response is too long'))
+          },
+          onResponseEnd() {
+            received(Buffer.concat(chunks).toString('utf8'))
+          },
+          onResponseError(_, error) {
+            const { failure, code } = classify(error)
+            const ours = failure === 'invalid' || failure === 'closed'
+            settle({ ok: false, failure: ours ? 'broken' : failure, code })
+          },
+        },
+      )
     })
-}
-
-class Exchanging implements UpstreamHandler {
-  readonly #resolve: (result: PostResult) => void
-  #settled = false
-  #controller: UpstreamController | undefined
-  #status = 0
-  #retryAfter: string | undefined
-  readonly #pieces: Buffer[] = []
-  #bytes = 0
-
-  constructor(resolve: (result: PostResult) => void) {
-    this.#resolve = resolve
-  }
-
-  onRequestStart(controller: UpstreamController): void {
-    // Thrown before anything is written: what nobody waits for is not asked.
-    if (this.#settled) throw new Error('the exchange was given up')
-    this.#controller = controller
-  }
-
-  onResponseStart(controller: UpstreamController, status: number): void {
-    this.#status = status
-    this.#retryAfter = fieldOf(controller.rawHeaders, 'retry-after')
-  }
-
-  onResponseData(controller: UpstreamController, chunk: Buffer): void {
-    this.#bytes += chunk.length
-    if (this.#bytes <= LARGEST_ANSWER) {
-      this.#pieces.push(chunk)
-    } else {
-      this.#answered(undefined)
-      controller.abort(new Error('the answer is too long'))
-    }
-  }
-
-  onResponseEnd(): void {
-    this.#answered(Buffer.concat(this.#pieces, this.#bytes).toString('utf8'))
-  }
-
-  onResponseError(_controller: UpstreamController | undefined, error: unknown): void {
-    const { failure, code } = classify(error)
-    const ours = failure === 'invalid' || failure === 'closed'
-    this.#settle({ ok: false, failure: ours ? 'broken' : failure, code })
-  }
-
-  giveUp(): void {
-    this.#settle({ ok: false, failure: 'timeout', code: 'no whole answer in time' })
-    this.#controller?.abort(new Error('the exchange was given up'))
-  }
-
-  #answered(body: string | undefined): void {
-    this.#settle({ ok: true, status: this.#status, retryAfter: this.#retryAfter, body })
-  }
-
-  #settle(result: PostResult): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#resolve(result)
   }
 }
 
 /** The first one's value. */
-function fieldOf(lines: readonly Buffer[], lowerName: string): string | undefined {
-  for (let i = 0; i < lines.length; i += 2) {
-    if (lines[i]?.toString('latin1').toLowerCase() === lowerName)
-      return lines[i + 1]?.toString('latin1')
+function valueOf(rawHeaders: readonly Buffer[], lowerName: string): string | undefined {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toString('latin1').toLowerCase() === lowerName)
+      return rawHeaders[i + 1]?.toString('latin1')
   }
   return undefined
 }

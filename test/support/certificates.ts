@@ -19,26 +19,29 @@ export interface Certificates {
 }
 
 const DAY = 24 * 3_600_000
-const NAMES = ['localhost', '127.0.0.1']
+const NAMES = ['localhost', '127.0.0.1'] as const
+const CLIENT = { names: ['cti-obs'], usage: 'client' } as const
+const days = (from: number, to: number) => ({
+  notBefore: new Date(Date.now() + from * DAY),
+  notAfter: new Date(Date.now() + to * DAY),
+})
 
-/** Made anew at each call, in memory, without a binary. */
+const ca = await createAuthority('Test CA')
+const strangerCa = await createAuthority('Stranger CA')
+const made: Certificates = {
+  ca,
+  strangerCa,
+  server: await ca.issue({ names: NAMES }),
+  client: await ca.issue(CLIENT),
+  expired: await ca.issue({ names: NAMES, ...days(-2, -1) }),
+  expiredClient: await ca.issue({ ...CLIENT, ...days(-2, -1) }),
+  notYetValid: await ca.issue({ names: NAMES, ...days(1, 2) }),
+  wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
+  stranger: await strangerCa.issue({ names: NAMES }),
+  strangerClient: await strangerCa.issue(CLIENT),
+}
+
+/** The same for every caller of one test file. */
 export function makeCertificates(): Certificates {
-  const ca = createAuthority('Test CA')
-  const strangerCa = createAuthority('Stranger CA')
-  const days = (from: number, to: number) => ({
-    notBefore: new Date(Date.now() + from * DAY),
-    notAfter: new Date(Date.now() + to * DAY),
-  })
-  return {
-    ca,
-    server: ca.issue({ names: NAMES }),
-    client: ca.issue({ names: ['cti-obs'], usage: 'client' }),
-    expired: ca.issue({ names: NAMES, ...days(-2, -1) }),
-    expiredClient: ca.issue({ names: ['cti-obs'], usage: 'client', ...days(-2, -1) }),
-    notYetValid: ca.issue({ names: NAMES, ...days(1, 2) }),
-    wrongHost: ca.issue({ names: ['elsewhere.example'] }),
-    strangerCa,
-    stranger: strangerCa.issue({ names: NAMES }),
-    strangerClient: strangerCa.issue({ names: ['cti-obs'], usage: 'client' }),
-  }
+  return made
 }

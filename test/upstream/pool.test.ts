@@ -2,20 +2,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { answerBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { dispatch, openUpstream, plain } from './support.ts'
+import { dispatch, free, openUpstream, plain } from './support.ts'
 
 describe('an answer that ends with its connection', () => {
   const HEAD = 'HTTP/1.1 200 OK\r\n\r\n'
 
   it('is whole when the connection is closed', async () => {
     const isales = await plain(() => [`${HEAD}whole`, { close: 'end' }])
-    const upstream = openUpstream({ origin: isales.origin })
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     expect(await dispatch(upstream)).toEqual({ status: 200, text: 'whole', written: true })
   })
 
   it('is cut when the connection is reset', async () => {
     const isales = await plain(() => [`${HEAD}cut`, { waitMs: 20 }, { close: 'reset' }])
-    const upstream = openUpstream({ origin: isales.origin })
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     expect(await dispatch(upstream)).toMatchObject({ failure: 'broken', text: 'cut' })
   })
 })
@@ -30,7 +30,7 @@ describe('an idle connection', () => {
   ])('is let go in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
     const fields = hint === undefined ? [] : ['Connection: keep-alive', `Keep-Alive: ${hint}`]
     const isales = await plain(() => answerBytes('ok', { fields }))
-    const upstream = openUpstream({ origin: isales.origin, keepAlive: 200 })
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesKeepAlive: 200 })
     await dispatch(upstream)
     const startedAt = performance.now()
     await until(() => isales.open() === 0)
@@ -47,7 +47,7 @@ describe('an idle connection', () => {
       early.push(isales.received() - whole)
       return answerBytes('ok')
     })
-    const upstream = openUpstream({ origin: isales.origin, maxConnections: 1 })
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
     await Promise.all(Array.from({ length: 5 }, () => dispatch(upstream, [], method)))
     expect(early).toEqual([0, 0, 0, 0, 0])
     expect(isales.connections()).toBe(1)
@@ -64,7 +64,7 @@ describe('new certificates', () => {
       await held
       return answerBytes('ok')
     })
-    const upstream = openUpstream({ origin: isales.origin })
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     const outcome = dispatch(upstream)
     await until(() => isales.requests.length === 1)
     upstream.reload({})
@@ -75,7 +75,7 @@ describe('new certificates', () => {
 
   it('do not keep a request that hangs from being ended with the pool', async () => {
     const isales = await plain(() => new Promise(() => undefined))
-    const upstream = openUpstream({ origin: isales.origin })
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     const outcome = dispatch(upstream)
     await until(() => isales.requests.length === 1)
     upstream.reload({})
@@ -93,7 +93,7 @@ describe('a request that is not HTTP', () => {
     ['Upgrade', ['Upgrade', 'h2c']],
   ])('for %s is our fault, not written, and in nobody’s way', async (_, headers) => {
     const isales = await plain(() => answerBytes('ok'))
-    const upstream = openUpstream({ origin: isales.origin, maxConnections: 1 })
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
     const refused = { failure: 'invalid', written: false }
     expect(await dispatch(upstream, headers)).toMatchObject(refused)
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
@@ -104,5 +104,108 @@ describe('a request that is not HTTP', () => {
     for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
     expect(isales.requests).toHaveLength(3)
     expect(isales.connections()).toBe(1)
+  })
+})
+
+describe('a paused response whose connection ends', () => {
+  it.each(['end', 'reset'] as const)('by %s does not crash the process', async (close) => {
+    const isales = await plain(() => [`HTTP/1.1 200 OK\r\n\r\nfirst`, { waitMs: 50 }, { close }])
+    const upstream = openUpstream({ isalesUrl: isales.origin })
+    const chunks: string[] = []
+    const ended = await new Promise((resolve) => {
+      upstream.dispatch(
+        { method: 'GET', path: '/', headers: [] },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData(controller, chunk) {
+            chunks.push(chunk.toString())
+            // A client that takes nothing: every chunk, an empty one too, would fill its buffer.
+            controller.pause()
+            setTimeout(() => controller.resume(), 200)
+          },
+          onResponseEnd: () => resolve('end'),
+          onResponseError: () => resolve('reset'),
+        },
+      )
+    })
+    expect(ended).toBe(close)
+    expect(chunks).toEqual(['first'])
+  })
+})
+
+describe('the headers of a response', () => {
+  it('keep their bytes, order and repetition', async () => {
+    const lines = ['Set-Cookie', 'a=1', 'X-B', 'caf\u00e9', 'set-cookie', 'b=2', '__proto__', 'x']
+    const fields = lines.flatMap((name, i) => (i % 2 ? [] : [`${name}: ${lines[i + 1]}`]))
+    const isales = await plain(() => answerBytes('ok', { fields }))
+    const upstream = openUpstream({ isalesUrl: isales.origin })
+    const received = await new Promise<string[]>((resolve, reject) => {
+      upstream.dispatch(
+        { method: 'GET', path: '/', headers: [] },
+        {
+          onRequestStart() {},
+          onResponseStart: ({ rawHeaders }) =>
+            resolve(rawHeaders.map((line) => line.toString('latin1'))),
+          onResponseData() {},
+          onResponseEnd() {},
+          onResponseError: (_, error) => reject(error),
+        },
+      )
+    })
+    expect(received).toEqual([...lines, 'Content-Length', '2'])
+  })
+})
+
+describe('a connection', () => {
+  it('that is older than the maximum age is replaced between two requests, and none is lost', async () => {
+    const clock = { time: 0, now: () => clock.time }
+    const isales = await plain(() => answerBytes('ok'))
+    const upstream = openUpstream({
+      isalesUrl: isales.origin,
+      isalesMaxConnections: 1,
+      isalesConnectionMaxAge: 1000,
+      clock,
+    })
+    const connections: number[] = []
+    const outcomes = Array.from({ length: 30 }, async () => {
+      // One after the other: each takes 100 ms by this clock.
+      const { status } = await dispatch(upstream)
+      clock.time += 100
+      connections.push(isales.connections())
+      return status
+    })
+    expect(await Promise.all(outcomes)).toEqual(Array.from({ length: 30 }, () => 200))
+    expect(connections.at(-1)).toBe(3)
+    expect(upstream.stats()).toMatchObject({ opened: 3 })
+    await until(() => upstream.stats().open <= 1)
+  })
+
+  it('that grew too old while it was idle is not used', async () => {
+    const clock = { time: 0, now: () => clock.time }
+    const isales = await plain(() => answerBytes('ok'))
+    const upstream = openUpstream({
+      isalesUrl: isales.origin,
+      isalesMaxConnections: 1,
+      isalesConnectionMaxAge: 1000,
+      clock,
+    })
+    await dispatch(upstream)
+    await free()
+    clock.time = 1000
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    expect(isales.connections()).toBe(2)
+  })
+
+  it('is never closed during a request, however old', async () => {
+    const clock = { time: 0, now: () => clock.time }
+    const isales = await plain(() => [
+      'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
+      () => void (clock.time = 1_000_000),
+      { waitMs: 20 },
+      'ow',
+    ])
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesConnectionMaxAge: 1, clock })
+    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'slow' })
   })
 })

@@ -1,93 +1,103 @@
-import { expect, test, vi } from 'vitest'
-import type { UpstreamController, UpstreamHandler } from '../../src/upstream/attempt.ts'
-import { createPost, type PostResult } from '../../src/upstream/post.ts'
+import { describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
+import { answerBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
+import { listen } from '../support/tcp-server.ts'
+import { openUpstream, plain, portOf } from './support.ts'
 
-function begin(options: { readonly timeout?: number; readonly signal?: AbortSignal } = {}) {
-  const handlers: UpstreamHandler[] = []
-  const exchange = createPost((_, handler) => handlers.push(handler), options.timeout ?? 60_000)
-  const { signal = new AbortController().signal } = options
-  const result = exchange({ path: '/login', headers: [], body: '{}', signal })
-  return { handlers, result }
+const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' }
+
+async function begin(
+  answer: RawUpstreamOptions['answer'],
+  { signal = new AbortController().signal } = {},
+) {
+  const isales = await plain(answer)
+  const upstream = openUpstream({ isalesUrl: isales.origin })
+  const result = upstream.post({ path: '/login', headers: ['X-A', '1'], body: '{"é":1}', signal })
+  return { isales, upstream, result }
 }
 
-function controllerWith(...lines: readonly string[]) {
-  const reasons: Error[] = []
-  const controller: UpstreamController = {
-    rawHeaders: lines.map((line) => Buffer.from(line)),
-    pause() {},
-    resume() {},
-    abort: (reason) => void reasons.push(reason),
-  }
-  return { controller, reasons }
-}
+const never = (): Promise<never> => new Promise(() => undefined)
 
-const LATE: PostResult = { ok: false, failure: 'timeout', code: 'no whole answer in time' }
+describe('a POST', () => {
+  it('is sent as it is', async () => {
+    const { isales, result } = await begin(() => answerBytes('ok'))
+    await result
+    const [request] = isales.requests
+    expect(request).toMatchObject({ method: 'POST', target: '/login' })
+    expect(request?.header('x-a')).toBe('1')
+    expect(request?.body.toString()).toBe('{"é":1}')
+  })
 
-test('an answer is read whole, whatever pieces it came in, and behind any interim one', async () => {
-  const { handlers, result } = begin()
-  const [handler] = handlers
-  const { controller } = controllerWith('Retry-After', '7', 'retry-after', '9')
-  handler?.onRequestStart(controller)
-  handler?.onResponseStart(controllerWith('Link', '</a>').controller, 103, 'Early Hints')
-  handler?.onResponseStart(controller, 503, 'Busy')
-  const text = Buffer.from('{"token":"é"}')
-  handler?.onResponseData(controller, text.subarray(0, 11))
-  handler?.onResponseData(controller, text.subarray(11))
-  handler?.onResponseEnd(controller)
-  expect(await result).toEqual({ ok: true, status: 503, retryAfter: '7', body: '{"token":"é"}' })
-})
+  it('has its response read whole, whatever its chunks, after any interim response', async () => {
+    const head = 'Retry-After: 7\r\nretry-after: 9\r\nTransfer-Encoding: chunked\r\n\r\n'
+    const { result } = await begin(() => [
+      'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n',
+      `HTTP/1.1 503 Busy\r\n${head}`,
+      Buffer.from('7\r\n"token"\r\n2\r\n: \r\n'),
+      { waitMs: 20 },
+      Buffer.from([0x31, 13, 10, 0xc3, 13, 10]),
+      { waitMs: 20 },
+      Buffer.from([0x31, 13, 10, 0xa9, 13, 10]),
+      '0\r\n\r\n',
+    ])
+    expect(await result).toEqual({ ok: true, status: 503, retryAfter: '7', body: '"token": é' })
+  })
 
-test('an answer of over 64 KiB has no body, and its connection is given up', async () => {
-  const { handlers, result } = begin()
-  const [handler] = handlers
-  const { controller, reasons } = controllerWith()
-  handler?.onRequestStart(controller)
-  handler?.onResponseStart(controller, 200, 'OK')
-  handler?.onResponseData(controller, Buffer.alloc(64 * 1024))
-  expect(reasons).toEqual([])
-  handler?.onResponseData(controller, Buffer.alloc(1))
-  expect(await result).toMatchObject({ ok: true, status: 200, body: undefined })
-  expect(reasons).toHaveLength(1)
-})
+  it.each([
+    [64 * 1024, 64 * 1024],
+    [64 * 1024 + 1, undefined],
+  ])('with a response of %i bytes has a body of %s', async (bytes, kept) => {
+    const { isales, result } = await begin(() => answerBytes('x'.repeat(bytes)))
+    const response = await result
+    expect(response).toMatchObject({ ok: true, status: 200 })
+    expect(response.ok && response.body?.length).toBe(kept)
+    // A response that is too long costs its connection.
+    if (kept === undefined) await until(() => isales.open() === 0)
+  })
 
-test('what takes too long is cut off, and a failure that follows changes nothing', async () => {
-  vi.useFakeTimers()
-  try {
-    const { handlers, result } = begin({ timeout: 5000 })
-    const [handler] = handlers
-    const { controller, reasons } = controllerWith()
-    handler?.onRequestStart(controller)
-    vi.advanceTimersByTime(4999)
-    expect(reasons).toEqual([])
-    vi.advanceTimersByTime(1)
-    handler?.onResponseError(controller, new Error('aborted'))
+  it('that takes too long is cut off, and its connection closed', async () => {
+    const sockets = { opened: 0, closed: 0 }
+    const silent = await listen((socket) => {
+      sockets.opened += 1
+      socket.resume().once('close', () => (sockets.closed += 1))
+    })
+    const isalesUrl = `http://127.0.0.1:${portOf(silent)}`
+    const upstream = openUpstream({ isalesUrl, isalesLoginTimeout: 100 })
+    const { signal } = new AbortController()
+    expect(await upstream.post({ path: '/', headers: [], body: '', signal })).toEqual(LATE)
+    await until(() => sockets.closed === 1)
+    expect(sockets.opened).toBe(1)
+  })
+
+  it('that is cancelled before there is a connection is never sent', async () => {
+    const stop = new AbortController()
+    const { isales, upstream, result } = await begin(() => answerBytes('ok'), {
+      signal: stop.signal,
+    })
+    stop.abort()
     expect(await result).toEqual(LATE)
-    expect(reasons).toHaveLength(1)
-  } finally {
-    vi.useRealTimers()
-  }
-})
+    const { signal } = new AbortController()
+    await upstream.post({ path: '/next', headers: [], body: '', signal })
+    expect(isales.requests.map(({ target }) => target)).toEqual(['/next'])
+  })
 
-test('given up before there is a connection, it is not written when one comes', async () => {
-  const stop = new AbortController()
-  const { handlers, result } = begin({ signal: stop.signal })
-  stop.abort()
-  expect(await result).toEqual(LATE)
-  expect(() => handlers[0]?.onRequestStart(controllerWith().controller)).toThrow('given up')
-})
+  it('that was cancelled before it began is not begun', async () => {
+    const { isales, result } = await begin(() => answerBytes('ok'), { signal: AbortSignal.abort() })
+    expect(await result).toEqual(LATE)
+    expect(isales.connections()).toBe(0)
+  })
 
-test('given up before it began, it is not begun', async () => {
-  const { handlers, result } = begin({ signal: AbortSignal.abort() })
-  expect(await result).toEqual(LATE)
-  expect(handlers).toEqual([])
-})
+  it('to nobody fails as unreachable', async () => {
+    const upstream = openUpstream({})
+    const { signal } = new AbortController()
+    const result = upstream.post({ path: '/login', headers: [], body: '', signal })
+    expect(await result).toEqual({ ok: false, failure: 'unreachable', code: 'ECONNREFUSED' })
+  })
 
-test.each([
-  ['ECONNREFUSED', 'unreachable'],
-  ['UND_ERR_DESTROYED', 'broken'],
-  ['UND_ERR_INVALID_ARG', 'broken'],
-])('the failure %s is %s', async (code, failure) => {
-  const { handlers, result } = begin()
-  handlers[0]?.onResponseError(undefined, Object.assign(new Error('x'), { code }))
-  expect(await result).toEqual({ ok: false, failure, code })
+  it('fails as broken when the pool is closed', async () => {
+    const { isales, upstream, result } = await begin(never)
+    await until(() => isales.requests.length === 1)
+    await upstream.destroy()
+    expect(await result).toMatchObject({ ok: false, failure: 'broken' })
+  })
 })

@@ -1,6 +1,8 @@
 import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { UpstreamTls } from '../../src/config/certificates.ts'
 import { classify } from '../../src/upstream/errors.ts'
+import type { Resolve } from '../../src/upstream/lookup.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import {
@@ -13,18 +15,29 @@ import { closing } from '../support/tcp-server.ts'
 export const certificates = makeCertificates()
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
-export function openUpstream(changes: Partial<UpstreamOptions>) {
+interface Changes extends Partial<UpstreamOptions['config']> {
+  readonly tls?: UpstreamTls
+  readonly clock?: { now(): number }
+  readonly resolve?: Resolve
+}
+
+export function openUpstream({ tls, clock, resolve, ...changes }: Changes) {
   const upstream = createUpstream({
-    origin: 'http://127.0.0.1:1',
-    tls: { ca: certificates.ca.cert },
-    httpsProxy: undefined,
-    noProxy: undefined,
-    connectTimeout: 200,
-    keepAlive: 4000,
-    maxConnections: 4,
-    bodyIdleTimeout: 2000,
-    loginTimeout: 2000,
-    ...changes,
+    config: {
+      isalesUrl: 'http://127.0.0.1:1',
+      httpsProxy: undefined,
+      noProxy: undefined,
+      isalesConnectTimeout: 200,
+      isalesKeepAlive: 4000,
+      isalesMaxConnections: 4,
+      isalesConnectionMaxAge: 300_000,
+      bodyIdleTimeout: 2000,
+      isalesLoginTimeout: 2000,
+      ...changes,
+    },
+    tls: tls ?? { ca: certificates.ca.cert },
+    ...(clock === undefined ? {} : { clock }),
+    ...(resolve === undefined ? {} : { resolve }),
   })
   closing.push(() => upstream.destroy())
   return upstream

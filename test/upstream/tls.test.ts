@@ -22,7 +22,7 @@ describe('TLS to iSales', () => {
 
   it('with a certificate of the CA is used, and its connection again', async () => {
     const isales = await secured('server')
-    const upstream = openUpstream({ origin: isales.origin })
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
     await free()
     expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
@@ -39,7 +39,7 @@ describe('TLS to iSales', () => {
     }).listen(0, '127.0.0.1')
     closing.push(() => server.close())
     await once(server, 'listening')
-    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(server)}` })
+    const upstream = openUpstream({ isalesUrl: `https://127.0.0.1:${portOf(server)}` })
     for (let count = 0; count < 3; count += 1) {
       expect(await dispatch(upstream)).toMatchObject({ status: 200 })
       await free()
@@ -52,9 +52,9 @@ describe('TLS to iSales', () => {
     async (certificate) => {
       const isales = await secured(certificate)
       const upstream = openUpstream({
-        origin: isales.origin,
-        maxConnections: 1,
-        connectTimeout: 2000,
+        isalesUrl: isales.origin,
+        isalesMaxConnections: 1,
+        isalesConnectTimeout: 2000,
       })
       // Those that wait for the one connection, too.
       for (const outcome of await Promise.all([1, 2, 3].map(() => dispatch(upstream))))
@@ -66,9 +66,9 @@ describe('TLS to iSales', () => {
   it('that asks for our certificate gets it', async () => {
     const asking = { ca: certificates.ca.cert, requestCert: true, rejectUnauthorized: true }
     const isales = await secured('server', asking)
-    const without = openUpstream({ origin: isales.origin })
+    const without = openUpstream({ isalesUrl: isales.origin })
     expect((await dispatch(without)).failure).toMatch(/tls|broken/)
-    const upstream = openUpstream({ origin: isales.origin })
+    const upstream = openUpstream({ isalesUrl: isales.origin })
     const { cert, key } = certificates.client
     upstream.reload({
       ca: certificates.ca.cert,
@@ -83,7 +83,7 @@ describe('TLS to iSales', () => {
     const silent = await listen(() => {
       connections += 1
     })
-    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(silent)}` })
+    const upstream = openUpstream({ isalesUrl: `https://127.0.0.1:${portOf(silent)}` })
     const startedAt = performance.now()
     const outcome = await dispatch(upstream)
     expect(outcome).toMatchObject({ failure: 'unreachable', written: false })
@@ -114,13 +114,13 @@ describe('TLS to iSales', () => {
         breakIt = () => socket.write(Buffer.from(`1703030020${'ab'.repeat(32)}`, 'hex'))
       })
       const upstream = openUpstream({
-        origin: `https://127.0.0.1:${portOf(wire)}`,
-        connectTimeout: 2000,
+        isalesUrl: `https://127.0.0.1:${portOf(wire)}`,
+        isalesConnectTimeout: 2000,
       })
       const startedAt = performance.now()
       expect(await dispatch(upstream)).toMatchObject({
         code: 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
-        failure: 'tls',
+        failure: 'broken',
         written: true,
       })
       expect(performance.now() - startedAt).toBeLessThan(900)
@@ -150,9 +150,9 @@ describe('TLS to iSales', () => {
       socket.once('close', () => through.destroy())
     })
     const upstream = openUpstream({
-      origin: `https://127.0.0.1:${portOf(wire)}`,
-      maxConnections: 2,
-      connectTimeout: 2000,
+      isalesUrl: `https://127.0.0.1:${portOf(wire)}`,
+      isalesMaxConnections: 2,
+      isalesConnectTimeout: 2000,
     })
     const early = [1, 2, 3, 4].map(() => dispatch(upstream))
     await until(() => isales.requests.length > 0)
@@ -170,7 +170,7 @@ describe('TLS to iSales', () => {
       attempts += 1
       socket.end('HTTP/1.1 400 Not TLS\r\n\r\n')
     })
-    const upstream = openUpstream({ origin: `https://127.0.0.1:${portOf(plain)}` })
+    const upstream = openUpstream({ isalesUrl: `https://127.0.0.1:${portOf(plain)}` })
     expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
     expect(attempts).toBe(1)
   })
@@ -199,7 +199,7 @@ describe('the egress proxy', () => {
     const isales = await startRawUpstream({ tls: { cert, key }, answer: () => answerBytes('ok') })
     closing.push(() => isales.close())
     const { asked, url } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales)
-    const upstream = openUpstream({ origin: isales.origin, httpsProxy: url })
+    const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: new Secret(url) })
     const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
     expect(await dispatch(upstream, fields)).toMatchObject({ status: 200, text: 'ok' })
     const login = Buffer.from('us@er:wo:rd').toString('base64')
@@ -214,13 +214,17 @@ describe('the egress proxy', () => {
   })
 
   it.each([
-    ['HTTP/1.1 407 Who are you\r\n\r\n', 'unreachable'],
-    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'unreachable'],
-    ['GARBAGE\r\n\r\n', 'broken'],
-  ])('that answers %j opens nothing', async (reply, failure) => {
+    ['HTTP/1.1 407 Who are you\r\n\r\n', 'ERR_EGRESS_PROXY_AUTH'],
+    ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REFUSED'],
+    ['GARBAGE\r\n\r\n', 'HPE_INVALID_CONSTANT'],
+  ])('that responds %j opens nothing', async (reply, code) => {
     const { url } = await egress(reply)
-    const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy: url })
-    expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
+    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: new Secret(url) })
+    expect(await dispatch(upstream)).toMatchObject({
+      failure: 'unreachable',
+      code,
+      written: false,
+    })
   })
 
   it('that says nothing is given up at its time, and its connection closed', async () => {
@@ -229,8 +233,8 @@ describe('the egress proxy', () => {
       open += 1
       socket.resume().once('close', () => (open -= 1))
     })
-    const httpsProxy = `http://127.0.0.1:${portOf(silent)}`
-    const upstream = openUpstream({ origin: 'https://127.0.0.1:1', httpsProxy })
+    const httpsProxy = new Secret(`http://127.0.0.1:${portOf(silent)}`)
+    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy })
     const startedAt = performance.now()
     expect(await dispatch(upstream)).toMatchObject({ failure: 'unreachable', written: false })
     expect(performance.now() - startedAt).toBeLessThan(900)
