@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApp, type Addresses } from '../src/server.ts'
-import type { Config } from '../src/config/config.ts'
+import type { Config } from '../src/config/settings.ts'
 import { loadConfig, type Environment } from '../src/config/load.ts'
 import type { LogEventName } from '../src/log/events.ts'
 import type { LogFields } from '../src/log/logger.ts'
-import { effectiveSettings } from '../src/admin/admin.ts'
+import { effectiveSettings } from '../src/admin/status.ts'
 import type { TokenEvent } from '../src/token/events.ts'
 import { createAuthority } from '../simulator/certificates.ts'
 import { createSimulator, type Simulator, type SimulatorTls } from '../simulator/index.ts'
@@ -54,7 +54,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       config,
       version: 'demo',
       settings: effectiveSettings(loaded),
-      logger: { log: options.onLog, logAccess: () => undefined, flush: () => undefined },
+      logger: { log: options.onLog, logAccess: () => undefined },
       onTokenEvent: options.onTokenEvent,
     })
     undo.push(() => app.stop())
@@ -81,7 +81,7 @@ function loadFor(origin: string, caFile: string | undefined) {
   }
   const loaded = loadConfig(env)
   if (loaded.ok) return loaded
-  throw new Error(loaded.faults.map(({ setting, problem }) => `${setting} ${problem}`).join('; '))
+  throw new Error(loaded.errors.map(({ setting, problem }) => `${setting} ${problem}`).join('; '))
 }
 
 async function makeTls(

@@ -23,27 +23,25 @@ async function settings() {
 }
 
 /** What YAML may hold for a setting. */
-function schemaOf(name, { kind }) {
+function schemaOf({ name, type, choices }) {
   // A password in a proxy's address would be in the manifest for all to read: `extraEnv` can take it from a Secret.
   if (name === 'HTTPS_PROXY') return { type: 'string', pattern: '^[^@]*$' }
-  if (kind.type === 'boolean') return { enum: [true, false, 'true', 'false'] }
-  if (kind.choices !== undefined) return { enum: [...kind.choices] }
+  if (type === 'boolean') return { enum: [true, false, 'true', 'false'] }
+  if (choices !== undefined) return { enum: [...choices] }
   // YAML reads 0660 as the number 432.
-  if (kind.type === 'octal mode') return { type: 'string', pattern: '^0?[0-7]{3}$' }
-  if (/^(count|ratio|duration|size)$|share/.test(kind.type)) return { type: ['number', 'string'] }
+  if (type === 'octal mode') return { type: 'string', pattern: '^0?[0-7]{3}$' }
+  if (/^(count|ratio|duration|size)$|share/.test(type)) return { type: ['number', 'string'] }
   return { type: 'string' }
 }
 
 /** Each setting by the name of its variable; secrets only as the name of a file. */
 function settingProperties(list) {
   const properties = {}
-  for (const [name, setting] of list) {
-    const { doc: description, kind, file } = setting
-    if (kind.type !== 'secret' && file !== 'only') {
-      properties[name] = { ...schemaOf(name, setting), description }
-    }
-    if (file !== undefined) {
-      properties[`${name}_FILE`] = { type: 'string', description: `A file with it. ${description}` }
+  for (const setting of list) {
+    const { name, fileName, doc: description, type } = setting
+    if (type !== 'secret') properties[name] = { ...schemaOf(setting), description }
+    if (fileName !== undefined) {
+      properties[fileName] = { type: 'string', description: `A file with it. ${description}` }
     }
   }
   return properties

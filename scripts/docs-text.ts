@@ -1,11 +1,9 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { fold } from '../src/cli/fold.ts'
-import {
-  describeGroups,
-  describeRules,
-  describeSettings,
-  type SettingDescription,
-} from '../src/config/describe.ts'
+import { describeRules } from '../src/config/describe.ts'
+import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
+
+const GROUPS = [...new Set(SETTING_LIST.map(({ group }) => group))]
 
 /** docs/configuration.md. */
 export function configurationPage(): string {
@@ -19,28 +17,23 @@ Three are required: \`ISALES_URL\`, \`ISALES_USER\` and \`ISALES_PASSWORD\`, the
 
 ## How values are written
 
-- **Unset or empty** is the same, save where a setting may be empty. Spaces around a value are dropped, save in users and passwords.
+- **Unset or empty** is the same, except where a setting may be empty. Spaces around a value are dropped, except in users and passwords.
 - **Durations**: \`250ms\`, \`2.8s\`, \`5m\`, \`1h\`; a bare number is seconds.
 - **Sizes**: \`64KiB\`, \`1.5MiB\`, \`1GiB\`; a bare number is bytes.
-- **Lists** are parted by commas.
+- **Lists** are separated by commas.
 - **Booleans** are \`true\` or \`false\`.
 - **Addresses**: \`127.0.0.1:8080\`, \`[::1]:8080\`, \`:8080\` (all interfaces), \`unix:/run/isales/proxy.sock\`. Port 0 takes a free port and logs it.
 - **Files**: where \`NAME_FILE\` stands beside a name, it may name a file that holds the value: UTF-8, at most 64KiB; one line end at its end is no part of the value. To set both
-  is a fault. The files of user and password are watched: a changed secret is taken over within two seconds, without a restart. Prefer files: the environment that a process
+  is an error. The files of user and password are watched: a changed secret is used within three seconds, without a restart. Prefer files: the environment that a process
   was started with can be read in \`/proc\` by its own user, and by whoever may look into the pod.
 - **Secrets** are never printed, by no command, log line or page.
 - A variable that looks like a misspelt setting is a warning.
 
-${describeGroups()
-  .map(
-    ([group, title]) =>
-      `## ${title}\n\n${settingTable(describeSettings().filter((one) => one.group === group))}`,
-  )
-  .join('\n\n')}
+${GROUPS.map((group) => `## ${group}\n\n${settingTable(group)}`).join('\n\n')}
 
 ## Rules between settings
 
-A fault keeps the program from starting; a warning is logged.
+An error keeps the program from starting; a warning is logged.
 
 ${markdownTable(
   ['setting', 'when it', 'what to do', ''],
@@ -51,11 +44,11 @@ ${markdownTable(
       remedy,
       severity,
     ]),
-    ['`NAME` and `NAME_FILE`', 'are both set', 'Unset one of them', 'fault'],
+    ['`NAME` and `NAME_FILE`', 'are both set', 'Unset one of them', 'error'],
   ],
 )}
 
-Certificates and keys are read at the start: a file that is missing or damaged, a key that is encrypted or belongs to another certificate is a fault; a certificate that has expired is a
+Certificates and keys are read at the start: a file that is missing or damaged, a key that is encrypted or belongs to another certificate is an error; a certificate that has expired is a
 warning.
 
 ## Exit codes
@@ -64,15 +57,12 @@ ${markdownTable(['code', 'meaning'], EXIT_CODES)}
 `
 }
 
-function settingTable(settings: readonly SettingDescription[]): string {
+function settingTable(group: string): string {
   return markdownTable(
     ['setting', 'type', 'default', 'limits', 'what it does', 'example'],
-    settings.map((one) => [
-      [one.name, one.fileName]
-        .filter((name) => name !== undefined)
-        .map(code)
-        .join(' or '),
-      one.name === undefined ? `${one.type} in a file` : one.type,
+    SETTING_LIST.filter((one) => one.group === group).map((one) => [
+      one.variables.map(code).join(' or '),
+      one.fileOnly === true ? `${one.type} in a file` : one.type,
       defaultText(one),
       one.limits,
       one.doc,
@@ -81,10 +71,10 @@ function settingTable(settings: readonly SettingDescription[]): string {
   )
 }
 
-function defaultText(one: SettingDescription): string {
+function defaultText(one: Setting): string {
   if (one.required) return '**required**'
+  if (one.derived !== undefined) return one.derived
   if (one.default === undefined) return ''
-  if (one.defaultIsWords) return one.default
   return one.default === '' ? 'empty' : code(one.default)
 }
 
@@ -100,9 +90,9 @@ function markdownTable(head: readonly string[], rows: readonly (readonly string[
 
 /** config/example.env: understood by `docker --env-file`, systemd's EnvironmentFile and a shell's `set -a; .`. */
 export function exampleEnv(): string {
-  const blocks = describeGroups().map(([group, title]) => {
-    const settings = describeSettings().filter((one) => one.group === group)
-    return `# ${title}\n# ${'-'.repeat(title.length)}\n\n${settings.map(envEntry).join('\n')}`
+  const blocks = GROUPS.map((group) => {
+    const settings = SETTING_LIST.filter((one) => one.group === group)
+    return `# ${group}\n# ${'-'.repeat(group.length)}\n\n${settings.map(envEntry).join('\n')}`
   })
   return `# Written by \`npm run docs\` from src/config/settings.ts. Copy it before you edit it.
 # Every setting; those with a # before them are at their default, or unset. See docs/configuration.md.
@@ -110,18 +100,15 @@ export function exampleEnv(): string {
 ${blocks.join('\n')}`
 }
 
-function envEntry(one: SettingDescription): string {
-  const name = one.name ?? one.fileName ?? ''
+function envEntry(one: Setting): string {
+  const [name = '', fileName] = one.variables
   const notes = [
     one.doc.replaceAll('`', ''),
     ...(one.limits === '' ? [] : [`Limits: ${one.limits}.`]),
-    ...(one.name === undefined || one.fileName === undefined
-      ? []
-      : [`Or ${one.fileName}: a file that holds it.`]),
-    ...(one.defaultIsWords ? [`Default: ${one.default?.replaceAll('`', '')}.`] : []),
+    ...(fileName === undefined ? [] : [`Or ${fileName}: a file that holds it.`]),
+    ...(one.derived === undefined ? [] : [`Default: ${one.derived.replaceAll('`', '')}.`]),
   ]
-  const value =
-    one.required || one.default === undefined || one.defaultIsWords ? one.example : one.default
+  const value = one.default ?? one.example
   const comment = fold(notes.join(' '), 98).map((line) => `# ${line}\n`)
   return `${comment.join('')}${one.required ? '' : '#'}${name}=${value}\n`
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { EXIT } from './cli/exit-codes.ts'
 import { runCommand } from './cli/run.ts'
-import { SECRET_NAMES } from './config/secret-names.ts'
+import { SECRET_VARIABLES } from './config/secret.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
 const env = { ...process.env }
 // What a child process, a dump of the environment or a library would find is gone before anything runs.
-for (const name of SECRET_NAMES) delete process.env[name]
+for (const name of SECRET_VARIABLES) delete process.env[name]
 
 const stopping = new AbortController()
 for (const [signal, code] of Object.entries(SIGNALS)) {
@@ -18,16 +18,19 @@ for (const [signal, code] of Object.entries(SIGNALS)) {
 }
 
 /** Neither message nor stack: they may quote what must not be shown. */
-let report = (error: unknown): void => {
+let report = (error: unknown): void | Promise<void> => {
   const name = error instanceof Error ? error.name : typeof error
   process.stderr.write(`isales-auth-proxy: an error that was not foreseen (${name})\n`)
 }
-const die = (error: unknown): void => {
-  report(error)
-  process.exit(1)
+const die = async (error: unknown): Promise<void> => {
+  try {
+    await report(error)
+  } finally {
+    process.exit(1)
+  }
 }
-process.on('uncaughtException', die)
-process.on('unhandledRejection', die)
+process.on('uncaughtException', (error) => void die(error))
+process.on('unhandledRejection', (error) => void die(error))
 // Whoever reads our output may go before us (`check | head`): that is no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 

@@ -1,39 +1,33 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createCounts, type Counts } from './admin/counts.ts'
+import { openAdmin } from './admin/app.ts'
 import { createHistory } from './admin/history.ts'
+import { createMetrics, type Metrics } from './admin/metrics.ts'
 import type { EffectiveSetting } from './admin/status.ts'
-import { systemClock } from './clock.ts'
+import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
-import type { Config } from './config/config.ts'
-import { readCredentials } from './config/load.ts'
+import { rereadSettings } from './config/load.ts'
+import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
-import { openLocalLogin } from './login/login.ts'
+import { openLocalLogin } from './login/app.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
-import { openAdmin } from './admin/admin.ts'
-import type { Call } from './proxy/call.ts'
-import { createDeadlines } from './proxy/deadlines.ts'
-import { createForward } from './proxy/forward.ts'
-import { createFront } from './proxy/handler.ts'
-import { requestFields } from './proxy/headers.ts'
+import { createForward, type Call } from './proxy/forward.ts'
+import { createHandler } from './proxy/handler.ts'
+import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
-import type { Clock } from './clock.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
-  answerInspector,
-  forwardLimits,
-  isalesClientOptions,
+  responseInspector,
   listenScheme,
   listenerOptions,
   ownHosts,
-  renewalRules,
   requestIds,
 } from './wiring.ts'
 
@@ -41,6 +35,8 @@ export interface AppOptions {
   readonly config: Config
   readonly version: string
   readonly logger: Logger
+  /** Lines that the log has dropped since the start. Default: none. */
+  readonly logLinesDropped?: () => number
   /** What the status page shows of the configuration. Default: nothing. */
   readonly settings?: readonly EffectiveSetting[]
   /** Default: nothing is traced. */
@@ -82,26 +78,26 @@ export function createApp(options: AppOptions): App {
   const session = openSession(options, (event) => {
     observe(event)
   })
-  const counts = createCounts([...config.isalesRejectedStatuses])
+  const { snapshot } = session.keeper
+  const wallClock = options.wallClock ?? Date.now
+  const shared = { snapshot, running, version: options.version, wallClock }
+  const metrics = createMetrics({
+    ...shared,
+    rejectedStatuses: config.isalesRejectedStatuses,
+    logLinesDropped: options.logLinesDropped,
+  })
   const history = createHistory()
   const logSession = tokenLog(logger)
   const observe = (event: TokenEvent): void => {
-    counts.session.onTokenEvent(event)
+    metrics.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, counts, session, running })
-  const serveAdmin = openAdmin({
-    snapshot: session.keeper.snapshot,
-    counts,
-    history,
-    running,
-    version: options.version,
-    wallClock: options.wallClock ?? Date.now,
-    settings: options.settings ?? [],
-  })
+  const proxy = openProxy({ ...options, metrics, session, running })
+  const settings = options.settings ?? []
+  const serveAdmin = openAdmin({ ...shared, metrics, history: history.view, settings })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -115,7 +111,7 @@ export function createApp(options: AppOptions): App {
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { counts, logger })
+      watches = watchFilesOf(config, session, { metrics, logger })
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -132,7 +128,6 @@ export function createApp(options: AppOptions): App {
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
-      logger.flush()
     },
   }
 }
@@ -157,13 +152,19 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
-  const isales = createIsalesClient(
-    isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
-  )
+  const upstream = createUpstream({
+    config,
+    tls: readUpstreamTls(config),
+    clock: options.clock ?? systemClock,
+  })
+  const isales = createIsalesClient({
+    ...config,
+    post: upstream.post,
+    wallClock: options.wallClock ?? Date.now,
+  })
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
   const keeper = createTokenSource({
-    rules: renewalRules(config),
+    rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -186,18 +187,18 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
 
 interface ProxyParts extends AppOptions {
   readonly session: SessionPart
-  readonly counts: Counts
+  readonly metrics: Metrics
   readonly running: Running
 }
 
-/** The data plane: listener, front, forward. */
+/** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): Listener {
-  const { session, counts, running, ...options } = parts
+  const { session, metrics, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
   const failed = (code: ProblemCode, requestId: string): void => {
-    counts.errors.add(code)
+    metrics.requestFailed(code)
     logger.log('request-failed', { requestId, code })
   }
 
@@ -205,30 +206,29 @@ function openProxy(parts: ProxyParts): Listener {
     tokens: session.keeper,
     dispatch: session.upstream.dispatch,
     classify,
-    requestFields: requestFields({
+    requestHeaders: createRequestHeaders({
       tokenHeaders: config.isalesTokenHeaders,
       pseudonym: 'isales-auth-proxy',
     }),
-    deadlines: createDeadlines(clock, config.clientDeadline),
-    inspector: answerInspector(config),
+    inspector: responseInspector(config),
     clock,
-    ...forwardLimits(config),
+    limits: config,
+    rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
-      const { method, status, durationMs, upstreamMs = -1 } = end
-      counts.requests.add(method, status, durationMs / 1000, upstreamMs / 1000)
+      metrics.requestEnded(end)
       if (end.code !== undefined) failed(end.code, end.requestId)
       logAccess?.(end)
     },
-    onReplay: counts.replays.add,
+    onReplay: metrics.replayed,
   })
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: counts.obsLogins.add,
+    onLogin: metrics.obsLogin,
   })
-  const front = createFront({
-    intake: {
+  const handler = createHandler({
+    rules: {
       hosts: ownHosts(config),
       scheme: listenScheme(config),
       allowedPaths: config.allowedPaths,
@@ -237,34 +237,32 @@ function openProxy(parts: ProxyParts): Listener {
     ...localLogin,
     forward(call) {
       running.inFlight += 1
-      forward(tracing === undefined ? call : traced(call, tracing))
+      return forward(tracing === undefined ? call : traced(call, tracing))
     },
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onTurned({ method, target, code, requestId }) {
+    onRefused({ method, target, code, requestId }) {
       const { status } = PROBLEMS[code]
-      // Counted, but not timed: what is refused at the door says nothing of how long requests take.
-      counts.requests.add(method, status, -1, -1)
+      metrics.requestEnded({ method, status })
       failed(code, requestId)
       logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
     },
   })
-  const listener = createListener({
+  return createListener({
     ...listenerOptions(config),
-    onRequest: front,
+    onRequest: handler,
     now: () => clock.now(),
-    onClientError: counts.errors.add,
-    watchFiles: (paths, onChange) => {
+    onClientError: metrics.requestFailed,
+    watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()
     },
     onTlsReload(error) {
-      const setting = 'LISTEN_TLS_CERT_FILE'
-      if (error !== undefined) logger.log('secret-unreadable', { setting, error })
+      if (error === undefined) return
+      logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
     },
   })
-  return listener
 }
 
 function traced(call: Call, tracing: Tracing): Call {
@@ -276,20 +274,24 @@ function traced(call: Call, tracing: Tracing): Call {
 function watchFilesOf(
   config: Config,
   session: SessionPart,
-  { counts, logger }: Pick<ProxyParts, 'counts' | 'logger'>,
+  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
 ): Watch[] {
   const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
   const reloadCredentials = (): void => {
-    const read = readCredentials(config)
+    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
     if (!read.ok) {
-      counts.credentialReloads.add('failure')
-      logger.log('secret-unreadable', { setting: read.fault.setting })
-    } else if (session.changeCredentials(read)) {
-      counts.credentialReloads.add('success')
+      metrics.credentialsReloaded('failure')
+      logger.log('secret-unreadable', { setting: read.error.setting })
+      return
+    }
+    const { isalesUser: user, isalesPassword: password } = read.values
+    if (session.changeCredentials({ user, password })) {
+      metrics.credentialsReloaded('success')
     }
   }
   const watches = [
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
+    // User and password are written one after the other: half of a change would cost an attempt.
+    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
     watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
         session.upstream.reload(readUpstreamTls(config))
@@ -310,9 +312,7 @@ interface Watch {
   close(): void
 }
 
-function watch(paths: readonly (string | undefined)[], onChange: () => void): Watch {
-  return watchFiles(
-    paths.filter((path) => path !== undefined),
-    { onChange },
-  )
+function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
+  const files = paths.filter((path) => path !== undefined)
+  return watchFiles(files, { onChange, settle })
 }

@@ -1,47 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import type { Config } from './config/config.ts'
-import type { IsalesClientOptions } from './token/client.ts'
-import type { Post } from './upstream/post.ts'
+import type { Config } from './config/settings.ts'
 import type { ListenerOptions } from './listener/listener.ts'
-import type { ForwardOptions } from './proxy/call.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
-import { createInspector, type AnswerInspector, type Rewriting } from './proxy/inspect.ts'
-import type { RenewalRules } from './token/state.ts'
+import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
 
 /** From the settings to what each room asks for: names change here, and nothing else does. */
-
-export function renewalRules(config: Config): RenewalRules {
-  return {
-    tokenScheme: config.isalesTokenScheme,
-    tokenField: config.isalesTokenField,
-    renewAt: config.tokenRenewAt,
-    refreshing: config.isalesRefreshPath !== undefined,
-    backoff: config.loginBackoff,
-    backoffMax: config.loginBackoffMax,
-    rejectedBackoff: config.loginRejectedBackoff,
-    rejectedBackoffMax: config.loginRejectedBackoffMax,
-    rejectedAttempts: config.loginRejectedAttempts,
-    rejectedPause: config.loginRejectedPause,
-    replacePause: config.loginReplacePause,
-  }
-}
-
-export function isalesClientOptions(
-  config: Config,
-  post: Post,
-  wallClock: () => number,
-): IsalesClientOptions {
-  return {
-    post,
-    loginPath: config.isalesLoginPath,
-    refreshPath: config.isalesRefreshPath ?? '',
-    refreshHeader: config.isalesRefreshHeader,
-    refreshHeaderToken: config.isalesRefreshHeaderToken,
-    tokenScheme: config.isalesTokenScheme,
-    assumedLifetime: config.tokenDefaultLifetime,
-    wallClock,
-  }
-}
 
 export function listenerOptions(
   config: Config,
@@ -62,19 +25,8 @@ export function listenerOptions(
   }
 }
 
-export function forwardLimits(
-  config: Config,
-): Pick<ForwardOptions, 'rejectedStatuses' | 'replayBodySize' | 'maxBodySize' | 'tokenWait'> {
-  return {
-    rejectedStatuses: new Set(config.isalesRejectedStatuses),
-    replayBodySize: config.replayBodySize,
-    maxBodySize: config.maxBodySize,
-    tokenWait: config.tokenWait,
-  }
-}
-
-/** What is looked for in answers before they are relayed; undefined: nothing, and none is held back. */
-export function answerInspector(config: Config): AnswerInspector | undefined {
+/** What is looked for in responses before they are relayed; undefined: nothing. */
+export function responseInspector(config: Config): Inspector | undefined {
   return createInspector({
     rejectedResults: config.isalesRejectedResults,
     rewriting: config.obsRewriteInterface ? interfaceRewriting(config) : undefined,

@@ -1,17 +1,17 @@
 import { Hono } from 'hono'
-import type { Health, Verdict } from './health.ts'
+import { serveHono, type Serve } from '../http/hono.ts'
+import { createHealth, type Health, type HealthOptions, type Verdict } from './health.ts'
 import type { Metrics } from './metrics.ts'
 import { REFRESH, STATUS_POLICY, renderStatusPage } from './status-page.tsx'
-import type { Status } from './status.ts'
+import { readStatus, type Status, type StatusOptions } from './status.ts'
 
 export interface AdminOptions {
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'render' | 'contentType'>
   readonly health: Health
-  /** Feeds `/` and `/status.json`. */
-  readonly status: () => Status
+  readonly status: () => Promise<Status>
 }
 
-/** What every answer of the admin listener forbids the browser; the status page loosens it for its own style sheet. */
+/** What every response forbids the browser; the status page adds its own style sheet. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
@@ -22,7 +22,22 @@ const HEADERS = {
   'X-Frame-Options': 'DENY',
 } as const
 
-/** The admin app: what an operator, a probe and Prometheus read. Nothing can be changed through it. */
+export interface AdminParts
+  extends HealthOptions, Omit<StatusOptions, 'snapshot' | 'running' | 'totals' | 'startedAt'> {
+  readonly snapshot: StatusOptions['snapshot']
+  readonly running: HealthOptions['running'] & StatusOptions['running']
+  readonly metrics: Metrics
+}
+
+/** Serves the admin listener. The process counts as started now. */
+export function openAdmin(parts: AdminParts): Serve {
+  const { metrics } = parts
+  const startedAt = parts.snapshot().now
+  const status = (): Promise<Status> => readStatus({ ...parts, totals: metrics.totals, startedAt })
+  return serveHono(createAdminApp({ metrics, health: createHealth(parts), status }))
+}
+
+/** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
 export function createAdminApp({ metrics, health, status }: AdminOptions): Hono {
   const app = new Hono()
 
@@ -38,9 +53,6 @@ export function createAdminApp({ metrics, health, status }: AdminOptions): Hono 
     }
   })
 
-  app.get('/metrics', async (context) =>
-    context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
-  )
   const probe = (verdict: () => Verdict) => () => {
     const { status, body } = verdict()
     return Response.json(body, { status })
@@ -49,21 +61,20 @@ export function createAdminApp({ metrics, health, status }: AdminOptions): Hono 
   app.get('/startupz', probe(health.started))
   app.get('/readyz', probe(health.ready))
 
-  serveStatus(app, status)
+  app.get('/metrics', async (context) =>
+    context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
+  )
+  app.get('/status.json', async (context) => context.json(await status()))
+  app.get('/', async (context) => {
+    const refreshing = context.req.query('refresh') !== 'off'
+    return context.html(renderStatusPage({ status: await status(), refreshing }), 200, {
+      'Content-Security-Policy': STATUS_POLICY,
+      // A header and not a <meta>: WCAG 2.2.1 wants a refresh that the reader can pause.
+      ...(refreshing ? { Refresh: String(REFRESH) } : {}),
+    })
+  })
 
   app.notFound((context) => context.text('Not found\n', 404))
   app.onError((_error, context) => context.text('Internal error\n', 500))
   return app
-}
-
-function serveStatus(app: Hono, status: () => Status): void {
-  app.get('/', (context) => {
-    const refreshing = context.req.query('refresh') !== 'off'
-    return context.html(renderStatusPage({ status: status(), refreshing }), 200, {
-      'Content-Security-Policy': STATUS_POLICY,
-      // A field and not a <meta>, which an accessible page must not have: the reader can hold this one still.
-      ...(refreshing ? { Refresh: String(REFRESH) } : {}),
-    })
-  })
-  app.get('/status.json', (context) => context.json(status()))
 }

@@ -1,42 +1,253 @@
-import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Counts } from './counts.ts'
-import { publishCounts } from './metrics-counts.ts'
-import { createGauges, type GaugeOptions } from './metrics-gauges.ts'
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { PROBLEM_CODES, type ProblemCode } from '../http/problem.ts'
+import type { TokenEvent } from '../token/events.ts'
+import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
+import { PREFIX, createGauges, type GaugeOptions } from './metrics-gauges.ts'
+
+const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
+const OUTCOMES = ['success', 'failure'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
+/**
+ * What became of a request whose first response was a rejection.
+ *
+ * - `healed`: sent again with a newer token, and not rejected this time.
+ * - `rejected`: sent again, and rejected again.
+ * - `failed`: sent again, and no response came.
+ * - `no-token`: not sent again, no newer token came in time.
+ * - `not-kept`: not sent again, the body was larger than what is kept for it.
+ */
+const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept'] as const
+
+/** Seconds. */
+const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Seconds. 2 and 3 are there because CTI-OBS gives up after 3 s, and an alert watches for 2 s. */
+const REQUEST_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30,
+]
 
 export interface MetricsOptions extends GaugeOptions {
-  readonly counts: Counts
-  /** Adds what prom-client tells of the process: CPU, memory, handles, event-loop lag, GC. */
-  readonly collectDefaults: boolean
+  /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
+  readonly rejectedStatuses: Iterable<number>
+  /** Adds what prom-client reads of the process: CPU, memory, handles, event-loop lag, GC. Default: true. */
+  readonly processMetrics?: boolean
 }
 
+/** A request that ended. */
+export interface EndedRequest {
+  readonly method: string
+  /** 0: the client left before a response began. */
+  readonly status: number
+  /** Undefined: refused before it was forwarded. It is counted and not timed. */
+  readonly durationMs?: number
+  /** Undefined: iSales sent no response. */
+  readonly upstreamMs?: number | undefined
+}
+
+/** The values of a counter since the start, summed by one label. */
+export type Sums = Readonly<Record<string, number>>
+
+/** What the status page reads of the counters. */
+export interface Totals {
+  readonly requests: Sums
+  readonly errors: Sums
+  readonly replays: Sums
+  readonly authFailures: Sums
+  readonly rejections: Sums
+  readonly credentialReloads: Sums
+  readonly conflicts: number
+}
+
+/** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
 export interface Metrics {
+  readonly onTokenEvent: (event: TokenEvent) => void
+  readonly requestEnded: (request: EndedRequest) => void
+  /** The proxy itself responded with an error. */
+  readonly requestFailed: (code: ProblemCode) => void
+  readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
+  /** A login of CTI-OBS ended. */
+  readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
+  /** The secret files changed and were read. */
+  readonly credentialsReloaded: (outcome: (typeof OUTCOMES)[number]) => void
+  readonly totals: () => Promise<Totals>
   /** The page in Prometheus' text format. */
   readonly render: () => Promise<string>
   readonly contentType: string
 }
 
-/** The metrics page. */
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry()
-  const setGauges = createGauges(registry, options)
-  publishCounts(registry, options.counts)
-  if (options.collectDefaults) collectProcessMetrics(registry)
+  const rejectedStatuses = [...options.rejectedStatuses].map(String)
+  createGauges(registry, options)
+  const counters = createCounters(registry, rejectedStatuses)
+  if (options.processMetrics ?? true) collectProcessMetrics(registry)
 
   return {
-    render() {
-      setGauges()
-      return registry.metrics()
+    onTokenEvent(event) {
+      switch (event.type) {
+        case 'granted':
+        case 'failed': {
+          const { operation, type } = event
+          const outcome = type === 'granted' ? 'success' : 'failure'
+          counters.authAttempts.inc({ operation, outcome })
+          counters.authDuration.observe({ operation }, event.durationMs / 1000)
+          if (event.type === 'failed') {
+            counters.authFailures.inc({ operation, reason: event.failure.reason })
+          } else if (event.lifetimeAssumed) counters.lifetimesAssumed.inc()
+          break
+        }
+        case 'token-rejected': {
+          const status = String(event.status)
+          counters.rejections.inc({ status: rejectedStatuses.includes(status) ? status : 'other' })
+          break
+        }
+        case 'conflict':
+          counters.conflicts.inc()
+          break
+        case 'request-started':
+        case 'credentials-changed':
+          break
+      }
     },
+    requestEnded({ method, status, durationMs, upstreamMs }) {
+      const known = METHODS.find((each) => each === method) ?? 'other'
+      counters.requests.inc({ method: known, status_class: statusClass(status) })
+      if (durationMs !== undefined) counters.requestDuration.observe(durationMs / 1000)
+      if (upstreamMs !== undefined) counters.upstreamDuration.observe(upstreamMs / 1000)
+    },
+    requestFailed: (code) => counters.errors.inc({ code }),
+    replayed: (outcome) => counters.replays.inc({ outcome }),
+    obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
+    credentialsReloaded: (outcome) => counters.credentialReloads.inc({ outcome }),
+
+    totals: async () => ({
+      requests: await sums(counters.requests, 'status_class'),
+      errors: await sums(counters.errors, 'code'),
+      replays: await sums(counters.replays, 'outcome'),
+      authFailures: await sums(counters.authFailures, 'reason'),
+      rejections: await sums(counters.rejections, 'status'),
+      conflicts: (await counters.conflicts.get()).values[0]?.value ?? 0,
+      credentialReloads: await sums(counters.credentialReloads, 'outcome'),
+    }),
+    render: () => registry.metrics(),
     contentType: registry.contentType,
   }
 }
 
+function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
+  const registers = [registry]
+  /** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
+  const counter = (name: string, help: string, labels: LabelValues = {}): Counter => {
+    const labelNames = Object.keys(labels)
+    const metric = new Counter({ name: `${PREFIX}${name}`, help, labelNames, registers })
+    for (const labelSet of labelSets(labels)) metric.inc(labelSet, 0)
+    return metric
+  }
+  const requestHistogram = (name: string, help: string): Histogram =>
+    new Histogram({ name: `${PREFIX}${name}`, help, buckets: REQUEST_BUCKETS, registers })
+
+  const authDuration = new Histogram({
+    name: `${PREFIX}auth_duration_seconds`,
+    help: 'How long logins and refreshes took',
+    labelNames: ['operation'],
+    buckets: AUTH_BUCKETS,
+    registers,
+  })
+  for (const operation of OPERATIONS) authDuration.zero({ operation })
+
+  return {
+    authAttempts: counter('auth_attempts_total', 'Logins and refreshes that ended, by outcome', {
+      operation: OPERATIONS,
+      outcome: OUTCOMES,
+    }),
+    authFailures: counter(
+      'auth_failures_total',
+      'Logins and refreshes that gave no token, by reason',
+      { operation: OPERATIONS, reason: AUTH_FAILURE_REASONS },
+    ),
+    authDuration,
+    lifetimesAssumed: counter(
+      'auth_lifetime_assumed_total',
+      'Tokens whose lifetime could not be believed, so that the default was taken',
+    ),
+    conflicts: counter(
+      'session_conflicts_total',
+      'Times tokens were rejected so often that somebody else must be logging in as this user',
+    ),
+    rejections: counter(
+      'token_rejections_total',
+      'Tokens that a business call found rejected, by the status of its response',
+      { status: [...rejectedStatuses, 'other'] },
+    ),
+    requests: counter(
+      'requests_total',
+      'Requests that ended, by method and status class of the response',
+      { method: METHODS, status_class: STATUS_CLASSES },
+    ),
+    requestDuration: requestHistogram(
+      'request_duration_seconds',
+      'From the head of the request to the end of the response',
+    ),
+    upstreamDuration: requestHistogram(
+      'upstream_duration_seconds',
+      'From sending to iSales to the head of its response',
+    ),
+    errors: counter(
+      'request_errors_total',
+      'Requests that the proxy itself answered with an error, by code',
+      { code: PROBLEM_CODES },
+    ),
+    replays: counter(
+      'replays_total',
+      'Requests whose token iSales rejected, by what became of them',
+      { outcome: REPLAY_OUTCOMES },
+    ),
+    obsLogins: counter('obs_logins_total', 'Logins of CTI-OBS to the proxy, by outcome', {
+      outcome: OBS_LOGIN_OUTCOMES,
+    }),
+    credentialReloads: counter(
+      'credential_reloads_total',
+      'Times the secret files changed and were read anew, by outcome',
+      { outcome: OUTCOMES },
+    ),
+  }
+}
+
 function collectProcessMetrics(registry: Registry): void {
-  // The lag of the event loop is sampled by a timer: at the default of 10 ms it alone would wake an idle process 100
-  // times a second, which doubles what it costs.
+  // A timer samples the lag of the event loop: at the default of 10 ms it alone would wake an idle
+  // process 100 times a second, which doubles what it costs.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 })
   // Gauges with a counter's suffix, which promtool refuses; each only sums up the metric beside it.
   for (const kind of ['handles', 'requests', 'resources']) {
     registry.removeSingleMetric(`nodejs_active_${kind}_total`)
   }
+}
+
+type LabelValues = Readonly<Record<string, readonly string[]>>
+
+/** Every combination of the values. */
+function labelSets(labels: LabelValues): readonly Readonly<Record<string, string>>[] {
+  let sets: Readonly<Record<string, string>>[] = [{}]
+  for (const [label, values] of Object.entries(labels)) {
+    sets = sets.flatMap((set) =>
+      values.map((value) => Object.fromEntries([...Object.entries(set), [label, value]])),
+    )
+  }
+  return sets
+}
+
+async function sums(counter: Counter, label: string): Promise<Sums> {
+  const totals: Record<string, number> = {}
+  for (const { labels, value } of (await counter.get()).values) {
+    const key = String(labels[label])
+    totals[key] = (totals[key] ?? 0) + value
+  }
+  return totals
+}
+
+/** Status 0, the client left, counts as 4xx; a status that HTTP does not know as 5xx. */
+function statusClass(status: number): (typeof STATUS_CLASSES)[number] {
+  if (status === 0) return '4xx'
+  return STATUS_CLASSES[Math.trunc(status / 100) - 1] ?? '5xx'
 }

@@ -1,12 +1,12 @@
 import type { ExchangeStatus, Status, TokenStatus } from './status.ts'
 import { REASONS, ago, clockTime, duration } from './words.ts'
 
-/** Shares of the width in percent: SVG takes them in attributes, where the style policy allows no inline style. */
+/** SVG takes percentages in attributes, where the style policy allows no inline style. */
 function percent(share: number): string {
   return `${Math.round(Math.min(1, Math.max(0, share)) * 10_000) / 100}%`
 }
 
-/** The token's life from left to right: what is over, what is left, when it is renewed, and the end that is not used. */
+/** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
 export function LifeLine({ status, token }: { status: Status; token: TokenStatus }) {
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
   const usable = ageSeconds + usableForSeconds
@@ -57,13 +57,13 @@ const SLOTS = 60
 const TOP = 18
 const BASE = 112
 
-/** One bar for each login and refresh, as high as it took long; what failed is hollow and crossed. */
-export function ExchangeChart({ status }: { status: Status }) {
+/** One bar for each login and refresh; its height is the duration. A failed one is crossed. */
+export function TokenRequestChart({ status }: { status: Status }) {
   const { exchanges, time } = status
   const longest = Math.max(...exchanges.map((exchange) => exchange.durationSeconds), 0.001)
   const failures = exchanges.filter((exchange) => exchange.reason !== null).length
   const first = exchanges[0]
-  // Two labels under a few bars would cover one another on a phone.
+  // Two labels would cover one another on a phone.
   const crowded = exchanges.length < 30
   const label = `The last ${exchanges.length} logins and refreshes: ${failures} failed, the longest took ${duration(longest)}.`
   return (
@@ -91,25 +91,15 @@ export function ExchangeChart({ status }: { status: Status }) {
         </text>
       </svg>
       <ul class="legend">
-        <li>
-          <svg aria-hidden="true">
-            <rect class="login" width="12" height="12" rx="2" />
-          </svg>
-          login
-        </li>
-        <li>
-          <svg aria-hidden="true">
-            <rect class="refresh" width="12" height="12" rx="2" />
-          </svg>
-          refresh
-        </li>
-        <li>
-          <svg aria-hidden="true">
-            <rect class="failed" x="1" y="1" width="10" height="10" rx="2" />
-            <path class="cross" d="M4 4l4 4m0-4l-4 4" />
-          </svg>
-          failed
-        </li>
+        {(['login', 'refresh', 'failed'] as const).map((kind) => (
+          <li>
+            <svg aria-hidden="true">
+              <rect class={kind} x="1" y="1" width="10" height="10" rx="2" />
+              {kind === 'failed' && <path class="cross" d="M4 4l4 4m0-4l-4 4" />}
+            </svg>
+            {kind}
+          </li>
+        ))}
       </ul>
     </>
   )
@@ -142,7 +132,7 @@ function Bar(props: { exchange: ExchangeStatus; slot: number; height: number }) 
   )
 }
 
-/** Answers by status class, as shares of one line. */
+/** Responses by status class, as shares of one line. */
 export function ShareBar({ counts }: { counts: Readonly<Record<string, number>> }) {
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   let start = 0

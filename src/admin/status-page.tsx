@@ -1,9 +1,20 @@
+import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
-import { Errors, Failures, Renewal, Requests, Sessions, Settings } from './status-cards.tsx'
-import { ExchangeChart, LifeLine } from './status-charts.tsx'
+import { PROBLEMS } from '../http/problem.ts'
+import { LifeLine, ShareBar, TokenRequestChart } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
-import type { Status } from './status.ts'
-import { REASONS, ago, clockTime, countdown, duration, headline } from './words.ts'
+import type { EffectiveSetting, OccurrencesStatus, Status } from './status.ts'
+import {
+  BACKOFFS,
+  REASONS,
+  ago,
+  clockTime,
+  countdown,
+  duration,
+  headline,
+  number,
+  until,
+} from './words.ts'
 
 export { STATUS_POLICY } from './status-style.ts'
 
@@ -12,11 +23,11 @@ export const REFRESH = 5
 
 export interface StatusPageProps {
   readonly status: Status
-  /** False: the reader asked the page to hold still. */
+  /** False: the reader has paused the refresh. */
   readonly refreshing: boolean
 }
 
-/** Everything in one document: it loads nothing, runs nothing, and escapes whatever it shows. */
+/** One document that loads nothing, runs no script, and escapes whatever it shows. */
 export function renderStatusPage(props: StatusPageProps) {
   return html`<!doctype html>${<StatusPage {...props} />}`
 }
@@ -39,7 +50,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
             <span>
               {clockTime(status.time)} ·{' '}
               {refreshing ? (
-                <a href="/?refresh=off">hold still</a>
+                <a href="/?refresh=off">pause refresh</a>
               ) : (
                 <a href="/">refresh every {REFRESH} s</a>
               )}
@@ -49,7 +60,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
             <Hero status={status} />
             <div class="cards">
               <Renewal status={status} />
-              <Sessions status={status} />
+              <Token status={status} />
               <Requests status={status} />
             </div>
             <section>
@@ -57,7 +68,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
               {status.exchanges.length === 0 ? (
                 <p class="note">None has ended yet.</p>
               ) : (
-                <ExchangeChart status={status} />
+                <TokenRequestChart status={status} />
               )}
             </section>
             <div class="cards uneven">
@@ -80,17 +91,16 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
 
 function Hero({ status }: { status: Status }) {
   const { title, sentence } = headline(status)
-  const { lastFailure } = status.renewal
-  const failing = status.renewal.failuresInRow > 0
+  const { lastFailure, failuresInRow } = status.renewal
   return (
     <div class="hero">
       <div class="verdict">
         <div>
           <h1>{title}</h1>
           <p>{sentence}</p>
-          {failing && lastFailure !== null && (
+          {failuresInRow > 0 && lastFailure !== null && (
             <p>
-              Last answer: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
+              Last failure: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
               <span class="note">
                 ({lastFailure.detail}, {ago(lastFailure.at, status.time)})
               </span>
@@ -104,7 +114,7 @@ function Hero({ status }: { status: Status }) {
   )
 }
 
-/** The one number that counts: how long we are safe, or when the next attempt comes when we are not. */
+/** How long requests keep working or, when they do not, when the next login begins. */
 function Outlook({ status }: { status: Status }) {
   const { exchange, nextInSeconds } = status.renewal
   if (status.authenticated) {
@@ -122,5 +132,171 @@ function Outlook({ status }: { status: Status }) {
       <dt>{exchange === null ? 'Next attempt in' : 'Next attempt'}</dt>
       <dd>{exchange === null ? countdown(nextInSeconds ?? 0) : 'now'}</dd>
     </dl>
+  )
+}
+
+function Renewal({ status }: { status: Status }) {
+  const { exchange, nextInSeconds, backoff, failuresInRow, lastSuccessAt } = status.renewal
+  const planned = nextInSeconds === null ? 'not planned' : `in ${duration(nextInSeconds)}`
+  return (
+    <section>
+      <h2>Renewal</h2>
+      <Facts
+        rows={[
+          [
+            failuresInRow > 0 ? 'Next attempt' : 'Next renewal',
+            exchange === null ? planned : `${exchange} in progress`,
+          ],
+          ['Back-off', BACKOFFS[backoff], backoff !== 'none'],
+          ['Failed in a row', number(failuresInRow), failuresInRow > 0],
+          ['Last success', lastSuccessAt === null ? 'never' : ago(lastSuccessAt, status.time)],
+        ]}
+      />
+    </section>
+  )
+}
+
+function Token({ status }: { status: Status }) {
+  const { token, conflicts, rejections, credentialChanges, time } = status
+  const end = token?.refreshTokenExpiresAt
+  return (
+    <section>
+      <h2>Token</h2>
+      <Facts
+        rows={[
+          ['Tokens so far', number(token?.generation ?? 0)],
+          ['Refresh token', token === null ? 'none' : end ? until(end, time) : 'end not known'],
+          ['Rejected early', occurrences(rejections, time)],
+          ['Conflicts', occurrences(conflicts, time)],
+          ['Secret changed', occurrences(credentialChanges, time)],
+        ]}
+      />
+    </section>
+  )
+}
+
+function occurrences({ count, lastAt }: OccurrencesStatus, time: string): string {
+  return lastAt === null ? 'never' : `${number(count)}, last ${ago(lastAt, time)}`
+}
+
+function Requests({ status }: { status: Status }) {
+  const { total, inFlight, waitingForToken, byStatusClass, replays } = status.requests
+  return (
+    <section>
+      <h2>Requests</h2>
+      <ShareBar counts={byStatusClass} />
+      <Facts
+        rows={[
+          ['Ended', number(total)],
+          ...Object.entries(byStatusClass)
+            .filter(([name, count]) => name === '2xx' || count > 0)
+            .map(([name, count]) => [`with ${name}`, number(count)] as const),
+          ['In flight', number(inFlight)],
+          ['Waiting for a token', number(waitingForToken)],
+          ['Saved by a replay', number(replays['healed'] ?? 0)],
+        ]}
+      />
+    </section>
+  )
+}
+
+function Failures({ status }: { status: Status }) {
+  return (
+    <section>
+      <h2>Failed logins and refreshes</h2>
+      <Counts counts={status.failures} words={REASONS} />
+    </section>
+  )
+}
+
+const TITLES = Object.fromEntries(
+  Object.entries(PROBLEMS).map(([code, { title }]) => [code, title]),
+)
+
+function Errors({ status }: { status: Status }) {
+  const { errors } = status.requests
+  return (
+    <section>
+      <h2>Errors of the proxy itself</h2>
+      {Object.keys(errors).length === 0 ? (
+        <p class="note">None since the start.</p>
+      ) : (
+        <Counts counts={errors} words={TITLES} />
+      )}
+    </section>
+  )
+}
+
+function Settings({ settings }: { settings: readonly EffectiveSetting[] }) {
+  const isDefault = ({ source }: EffectiveSetting): boolean => source === 'default'
+  return (
+    <section>
+      <h2>Configuration</h2>
+      <h3>Set for this instance</h3>
+      <SettingTable settings={settings.filter((setting) => !isDefault(setting))} withSource />
+      <details>
+        <summary>Defaults</summary>
+        <SettingTable settings={settings.filter(isDefault)} />
+      </details>
+    </section>
+  )
+}
+
+function SettingTable(props: { settings: readonly EffectiveSetting[]; withSource?: boolean }) {
+  const { settings, withSource = false } = props
+  if (settings.length === 0) return <p class="note">None.</p>
+  return (
+    <table class="settings">
+      <thead>
+        <tr>
+          <th scope="col">Setting</th>
+          <th scope="col">Value</th>
+          {withSource && <th scope="col">From</th>}
+        </tr>
+      </thead>
+      <tbody>
+        {settings.map(({ name, value, source }) => (
+          <tr>
+            <th scope="row">
+              <code>{name}</code>
+            </th>
+            <td>{value ? <code>{value}</code> : <i>{value === null ? 'not set' : 'empty'}</i>}</td>
+            {withSource && <td class="note">{source}</td>}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+/** Name and value; the third says whether the value needs attention. */
+type Fact = readonly [name: string, value: Child, marked?: boolean]
+
+function Facts({ rows }: { rows: readonly Fact[] }) {
+  return (
+    <dl class="facts">
+      {rows.map(([name, value, marked = false]) => (
+        <>
+          <dt>{name}</dt>
+          <dd class={marked ? 'tone' : ''}>{value}</dd>
+        </>
+      ))}
+    </dl>
+  )
+}
+
+type ByName<Value> = Readonly<Record<string, Value>>
+
+function Counts({ counts, words }: { counts: ByName<number>; words: ByName<string> }) {
+  return (
+    <table>
+      {Object.entries(counts).map(([name, count]) => (
+        <tr class={count === 0 ? 'zero' : ''}>
+          <th scope="row">{name}</th>
+          <td>{words[name]}</td>
+          <td class="count">{number(count)}</td>
+        </tr>
+      ))}
+    </table>
   )
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Two palettes of the same few roles; text and marks on their ground have a contrast of 4.5 and more. */
+/** Two palettes of the same roles; text has a contrast of at least 4.5 (WCAG 1.4.3). */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -79,6 +79,8 @@ th { font-weight: 500; white-space: nowrap; } td:last-child, th:last-child { pad
 code { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .settings th { white-space: normal; }
 .settings thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
+i { color: var(--soft); font-style: normal; }
+summary { cursor: pointer; margin-top: 1.1rem; font-size: .875rem; font-weight: 600; color: var(--soft); }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 
 @media (max-width: 40rem) {
@@ -99,5 +101,5 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
 
 const HASH = createHash('sha256').update(STYLE).digest('base64')
 
-/** Nothing is loaded, nothing is run, nothing is sent: only this one style sheet counts. */
+/** Allows this style sheet and nothing else. */
 export const STATUS_POLICY = `default-src 'none'; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`

@@ -2,7 +2,7 @@ import type { AuthFailureReason } from '../token/protocol.ts'
 import type { BackoffState } from '../token/events.ts'
 import type { Status } from './status.ts'
 
-/** How much it matters: all is well, it needs watching, it needs somebody, or there is nothing to judge yet. */
+/** `bad`: somebody has to act. `quiet`: there is nothing to judge yet. */
 export type Tone = 'good' | 'warning' | 'bad' | 'quiet'
 
 export interface Headline {
@@ -11,9 +11,8 @@ export interface Headline {
   readonly sentence: string
 }
 
-const OUT_OF_SERVICE = 'Requests are answered 503 until a login succeeds.'
+const OUT_OF_SERVICE = 'Requests get 503 until a login succeeds.'
 
-/** The answer to the one question that the page is opened with. */
 export function headline({ state, authenticated, renewal }: Status): Headline {
   switch (state) {
     case 'healthy':
@@ -30,17 +29,17 @@ export function headline({ state, authenticated, renewal }: Status): Headline {
       return {
         tone: 'bad',
         title: 'Credentials refused',
-        sentence: `Correct the user or password: the changed secret is tried at once. ${
+        sentence: `Correct the user or password: the changed secret is tried within 2 s. ${
           authenticated ? 'Until then the present token serves.' : OUT_OF_SERVICE
         }`,
       }
     case 'starting':
-      return { tone: 'quiet', title: 'Starting', sentence: 'The first login is under way.' }
+      return { tone: 'quiet', title: 'Starting', sentence: 'The first login is in progress.' }
     case 'draining':
       return {
         tone: 'quiet',
         title: 'Shutting down',
-        sentence: 'Requests under way are finished; new ones are not accepted.',
+        sentence: 'Requests in flight are finished; new connections are refused.',
       }
   }
 }
@@ -68,12 +67,12 @@ function failing(authenticated: boolean, backoff: BackoffState): Headline {
 
 export const REASONS: Readonly<Record<AuthFailureReason, string>> = {
   rejected: 'user or password refused (4xx)',
-  result: 'answered 200 with a result other than 0',
+  result: '200 with a result other than 0',
   throttled: 'too many logins (429)',
   unavailable: 'no connection, or 5xx',
-  timeout: 'no answer in time',
+  timeout: 'no response in time',
   tls: 'certificate or handshake failed',
-  malformed: 'answer not understood',
+  malformed: 'response not understood',
 }
 
 export const BACKOFFS: Readonly<Record<BackoffState, string>> = {
@@ -81,7 +80,7 @@ export const BACKOFFS: Readonly<Record<BackoffState, string>> = {
   transient: 'waiting to retry',
   rejected: 'credentials refused',
   guarded: 'guarding the account',
-  conflict: 'held off: another login',
+  conflict: 'waiting: another login',
 }
 
 const UNITS = [
@@ -105,7 +104,7 @@ export function duration(seconds: number): string {
   return next === undefined || rest === 0 ? large : `${large} ${rest} ${next[0]}`
 }
 
-/** Whole seconds, so that the number does not change its shape near the end. */
+/** In whole seconds. */
 export function countdown(seconds: number): string {
   return seconds < 60 ? `${Math.floor(seconds)} s` : duration(Math.floor(seconds))
 }
@@ -120,7 +119,6 @@ export function ago(instant: string, now: string): string {
   const seconds = (Date.parse(now) - Date.parse(instant)) / 1000
   if (seconds < 1) return 'just now'
   const whole = duration(Math.round(seconds))
-  // After an hour nobody asks for the minutes.
   return `${seconds < 3600 ? whole : whole.split(' ', 2).join(' ')} ago`
 }
 

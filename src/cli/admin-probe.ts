@@ -1,7 +1,6 @@
 import { get } from 'node:http'
-import type { ListenAddress } from '../config/kinds-address.ts'
 import { loadSetting } from '../config/load.ts'
-import { formatFault } from '../config/faults.ts'
+import { formatError } from '../config/errors.ts'
 import type { Io } from './io.ts'
 
 /** What a probe path of a running proxy answered. */
@@ -18,12 +17,12 @@ const LARGEST_ANSWER = 4096
 
 /** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
 export function openProbe(io: Io): Probe | undefined {
-  const read = loadSetting('ADMIN_LISTEN', io.env)
+  const read = loadSetting('adminListen', io.env)
   if (!read.ok) {
-    io.stderr.write(`${formatFault(read.fault)}\n`)
+    io.stderr.write(`${formatError(read.error)}\n`)
     return undefined
   }
-  const address: ListenAddress = read.value
+  const address = read.values.adminListen
   if (address.kind === 'unix' || address.port === 0) {
     io.stderr.write('ADMIN_LISTEN has port 0: nobody can know which port it became.\n')
     return undefined

@@ -1,7 +1,6 @@
-import { formatFault } from '../config/faults.ts'
+import { formatError } from '../config/errors.ts'
 import { loadConfig } from '../config/load.ts'
-import { describeConfig, sourceText, type ConfigRow } from '../config/rows.ts'
-import { GROUPS } from '../config/setting.ts'
+import { describeConfig, sourceText, type ConfigRow } from '../config/describe.ts'
 import { EXIT } from './exit-codes.ts'
 import { CHECK_FLAGS } from './flag-tables.ts'
 import { parseFlags } from './flags.ts'
@@ -15,11 +14,11 @@ export const run: Run = async (args, io) => {
   if (!flags.ok) return EXIT.usage
   if (flags.values.health === true) return checkHealth(io)
   const loaded = loadConfig(io.env)
-  const faulty = new Set(loaded.ok ? [] : loaded.faults.map(({ setting }) => setting))
+  const faulty = new Set(loaded.ok ? [] : loaded.errors.map(({ setting }) => setting))
   io.stdout.write(configTable(describeConfig(loaded), faulty))
-  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatFault(warning)}\n`)
+  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
   if (!loaded.ok) {
-    for (const fault of loaded.faults) io.stderr.write(`Fault: ${formatFault(fault)}\n`)
+    for (const error of loaded.errors) io.stderr.write(`Error: ${formatError(error)}\n`)
     return EXIT.usage
   }
   io.stdout.write('\nThe configuration is sound.\n')
@@ -35,12 +34,12 @@ function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): s
   const lines: string[][] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
   let group: string | undefined
   for (const row of rows) {
-    if (row.group !== group) lines.push([], [GROUPS[row.group]])
+    if (row.group !== group) lines.push([], [row.group])
     group = row.group
     const { setting, value, source } = row
     const standard = source.from === 'default' ? '' : show(row.default)
     if (isFaulty(setting, faulty)) {
-      lines.push([setting, '(faulty, see below)', NOT_SET, show(row.default)])
+      lines.push([setting, '(error, see below)', NOT_SET, show(row.default)])
     } else {
       lines.push([setting, show(value), sourceText(source), standard])
     }
@@ -48,7 +47,7 @@ function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): s
   return table(lines)
 }
 
-/** A fault may name the file variable, or the lower-case name of a proxy variable. */
+/** An error may name the file variable, or the lower-case name of a proxy variable. */
 function isFaulty(setting: string, faulty: ReadonlySet<string>): boolean {
   return [setting, `${setting}_FILE`, setting.toLowerCase()].some((name) => faulty.has(name))
 }

@@ -54,7 +54,7 @@ export function parseFlags<const F extends Flags>(
 
 /** `Unknown flag "--helth". Did you mean --health?` */
 export function unknown(what: string, given: string, known: readonly string[]): string {
-  const near = nearest(given, known)
+  const near = nearest(given, known, 2)
   return `Unknown ${what} ${quote(given)}.${near === undefined ? '' : ` Did you mean ${near}?`}`
 }
 

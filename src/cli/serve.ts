@@ -1,11 +1,12 @@
 import { createApp } from '../server.ts'
-import { formatFault } from '../config/faults.ts'
+import { formatError } from '../config/errors.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log/logger.ts'
+import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
-import { effectiveSettings } from '../admin/admin.ts'
+import { effectiveSettings } from '../admin/status.ts'
 import type { Tracing } from '../tracing/tracing.ts'
-import type { Config } from '../config/config.ts'
+import type { Config } from '../config/settings.ts'
 import type { Logger } from '../log/logger.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Run } from './io.ts'
@@ -15,20 +16,22 @@ import { createNotifier } from './notify.ts'
 export const run: Run = async (_, io) => {
   const loaded = loadConfig(io.env)
   if (!loaded.ok) {
-    for (const fault of loaded.faults) io.stderr.write(`${formatFault(fault)}\n`)
+    for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
     io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
     return EXIT.usage
   }
   const { config, warnings } = loaded
   const pretty = config.logFormat === 'pretty' || (config.logFormat === 'auto' && io.isTTY)
+  const stdout = openStdout()
   const logger = await createLogger({
     level: config.logLevel,
     format: pretty ? 'pretty' : 'json',
+    destination: stdout,
+    colors: stdout.colors,
   })
-  const fatal = (error: unknown): void => {
+  const fatal = (error: unknown): Promise<void> => {
     logger.log('unexpected', { error }, 'fatal')
-    // The process ends before anything else is written.
-    logger.flush()
+    return stdout.flush()
   }
   io.onFatal(fatal)
   logger.log('starting', { version: BUILD_VERSION })
@@ -39,7 +42,14 @@ export const run: Run = async (_, io) => {
   try {
     const tracing = await loadTracing(config, logger)
     const settings = effectiveSettings(loaded)
-    const app = createApp({ config, version: BUILD_VERSION, logger, settings, tracing })
+    const app = createApp({
+      config,
+      version: BUILD_VERSION,
+      logger,
+      logLinesDropped: stdout.dropped,
+      settings,
+      tracing,
+    })
     await app.start()
     const systemd = createNotifier(io.env)
     systemd.ready()
@@ -50,10 +60,10 @@ export const run: Run = async (_, io) => {
   } catch (error) {
     // Why a listener could not be opened is the operator's to mend, and says so itself.
     if (error instanceof ListenError) io.stderr.write(`${error.message}\n`)
-    else fatal(error)
+    else await fatal(error)
     return EXIT.failed
   } finally {
-    logger.flush()
+    await stdout.flush()
   }
 }
 

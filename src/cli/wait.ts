@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { duration, formatDuration } from '../config/kinds-number.ts'
-import { problemOf } from '../config/kinds.ts'
+import { duration, formatDuration } from '../config/formats.ts'
 import { openProbe, probeText } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { WAIT_FLAGS } from './flag-tables.ts'
@@ -14,9 +13,9 @@ const TIMEOUT = duration({ min: 0, max: 24 * 3_600_000 })
 export const run: Run = async (args, io) => {
   const flags = parseFlags(WAIT_FLAGS, args)
   if (!flags.ok) return EXIT.usage
-  const timeout = TIMEOUT.schema.safeParse(flags.values.timeout ?? '60s')
+  const timeout = TIMEOUT.safeParse(flags.values.timeout ?? '60s')
   if (!timeout.success) {
-    io.stderr.write(`--timeout ${problemOf(timeout.error)}.\n`)
+    io.stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
     return EXIT.usage
   }
   const probe = openProbe(io)

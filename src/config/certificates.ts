@@ -1,59 +1,117 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import type { Config } from './config.ts'
-import type { Fault } from './faults.ts'
+import type { ConfigError } from './errors.ts'
 import { FILE_PROBLEMS, readSmallFile, type ReadFile } from './files.ts'
 import { Secret } from './secret.ts'
-import type { SettingName } from './settings.ts'
+import type { Config } from './settings.ts'
 
-type PemSetting = Extract<SettingName, `${string}_${'CA' | 'CERT' | 'KEY'}_FILE`>
+/** PEM files are read by these functions at the start and again on each change. They never throw. */
+export type PemRead<T> =
+  | ({ readonly ok: true } & T)
+  /** The first names what failed; a pair may have an error in each file. */
+  | { readonly ok: false; readonly errors: readonly [ConfigError, ...ConfigError[]] }
+
+export interface Certificates {
+  /** The file as it is, for `node:tls`. */
+  readonly pem: string
+  /** At least one; of a chain, the own certificate is first. */
+  readonly certificates: readonly [X509Certificate, ...X509Certificate[]]
+}
+
+export interface KeyPair extends Certificates {
+  /** The private key of the first certificate, as PEM. */
+  readonly key: Secret
+}
 
 /** Bytes; the bundle of all public authorities is a fifth of it. */
 const LARGEST_PEM = 1024 * 1024
 
-/** A wrong file is found when the program starts, not when the first connection fails. */
-export function judgeCertificates(
-  config: Partial<Config>,
-  readFile: ReadFile,
-  wallNow: number,
-): { readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] } {
-  const faults: Fault[] = []
-  const warnings: Fault[] = []
-
-  const read = <T>(
-    setting: PemSetting,
-    path: string | undefined,
-    parse: (pem: string) => T | string,
-  ): T | undefined => {
-    if (path === undefined) return undefined
-    const outcome = readPem(path, readFile, parse)
-    if (typeof outcome !== 'string') return outcome
-    faults.push({ setting, problem: outcome, remedy: REMEDY })
-    return undefined
+/**
+ * Reads a file of one or more certificates: authorities, or a chain.
+ *
+ * @param setting the variable that names the file, for the error.
+ */
+export function readCertificates(
+  setting: string,
+  path: string,
+  readFile: ReadFile = readSmallFile,
+): PemRead<Certificates> {
+  const pem = readPem(path, readFile)
+  if (typeof pem !== 'string') return refuse(setting, pem.problem)
+  const blocks = pem.match(CERTIFICATE) ?? []
+  try {
+    const [first, ...others] = blocks.map((block) => new X509Certificate(block))
+    if (first === undefined) return refuse(setting, 'names a file without a PEM certificate')
+    return { ok: true, pem, certificates: [first, ...others] }
+  } catch {
+    return refuse(setting, 'names a file with a damaged certificate')
   }
-  const judgePair = (name: 'ISALES_CLIENT' | 'LISTEN_TLS', certPath?: string, keyPath?: string) => {
-    const [cert] = read(`${name}_CERT_FILE`, certPath, parseCertificates) ?? []
-    const key = read(`${name}_KEY_FILE`, keyPath, parseKey)
-    if (cert === undefined) return
-    const validity = judgeValidity(cert, wallNow)
-    if (validity !== undefined) {
-      warnings.push({ setting: `${name}_CERT_FILE`, problem: validity, remedy: 'Renew it' })
-    }
-    if (key === undefined || cert.checkPrivateKey(key)) return
-    faults.push({
-      setting: `${name}_KEY_FILE`,
-      problem: `holds a key that is not the one of ${name}_CERT_FILE`,
-      remedy: 'Give the two files of one pair; the own certificate comes first in a chain',
-    })
-  }
-
-  read('ISALES_CA_FILE', config.isalesCaFile, parseCertificates)
-  judgePair('ISALES_CLIENT', config.isalesClientCertFile, config.isalesClientKeyFile)
-  judgePair('LISTEN_TLS', config.listenTlsCertFile, config.listenTlsKeyFile)
-  read('LISTEN_CLIENT_CA_FILE', config.listenClientCaFile, parseCertificates)
-  return { faults, warnings }
 }
 
-/** What TLS to iSales needs, as PEM. No `ca`: the CAs that come with Node are trusted. */
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
+
+/**
+ * Reads a certificate with its chain and its private key, and checks that they belong together.
+ *
+ * @param name the settings are `NAME_CERT_FILE` and `NAME_KEY_FILE`.
+ */
+export function readKeyPair(
+  name: 'ISALES_CLIENT' | 'LISTEN_TLS',
+  paths: { readonly cert: string; readonly key: string },
+  readFile: ReadFile = readSmallFile,
+): PemRead<KeyPair> {
+  const setting = `${name}_KEY_FILE`
+  const chain = readCertificates(`${name}_CERT_FILE`, paths.cert, readFile)
+  const key = readKey(setting, paths.key, readFile)
+  if (!chain.ok) {
+    return key.ok ? chain : { ok: false, errors: [chain.errors[0], ...key.errors] }
+  }
+  if (!key.ok) return key
+  if (chain.certificates[0].checkPrivateKey(key.parsed)) return { ...chain, key: key.pem }
+  return refuse(
+    setting,
+    `holds a key that is not the one of ${name}_CERT_FILE`,
+    'Give the two files of one pair; the own certificate comes first in a chain',
+  )
+}
+
+function readKey(
+  setting: string,
+  path: string,
+  readFile: ReadFile,
+): PemRead<{ readonly pem: Secret; readonly parsed: KeyObject }> {
+  const pem = readPem(path, readFile)
+  if (typeof pem !== 'string') return refuse(setting, pem.problem)
+  if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)) {
+    return refuse(setting, 'names a file without a PEM private key')
+  }
+  // Checked before OpenSSL sees it, which would ask for a passphrase at the terminal.
+  if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
+    return refuse(setting, 'names a file with an encrypted key')
+  }
+  try {
+    return { ok: true, pem: new Secret(pem), parsed: createPrivateKey(pem) }
+  } catch {
+    return refuse(setting, 'names a file with a damaged private key')
+  }
+}
+
+function readPem(path: string, readFile: ReadFile): string | { readonly problem: string } {
+  const file = readFile(path, LARGEST_PEM)
+  if (!file.ok) return { problem: FILE_PROBLEMS[file.problem] }
+  return Buffer.from(file.bytes).toString('latin1')
+}
+
+const REMEDY = 'Give the path of a PEM file that this user may read'
+
+function refuse(
+  setting: string,
+  problem: string,
+  remedy = REMEDY,
+): { readonly ok: false; readonly errors: readonly [ConfigError] } {
+  return { ok: false, errors: [{ setting, problem, remedy }] }
+}
+
+/** What TLS to iSales needs, as PEM. No `ca`: the authorities that come with Node are trusted. */
 export interface UpstreamTls {
   readonly ca?: string | undefined
   readonly cert?: string | undefined
@@ -63,71 +121,58 @@ export interface UpstreamTls {
 /**
  * Reads the files that TLS to iSales needs.
  *
- * @throws {Error} that names the setting and the problem, when `judgeCertificates` finds one.
+ * @throws {Error} that names the setting and the problem of the first wrong file.
  */
 export function readUpstreamTls({
   isalesCaFile,
-  isalesClientCertFile,
-  isalesClientKeyFile,
+  isalesClientCertFile: cert,
+  isalesClientKeyFile: key,
 }: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>): UpstreamTls {
-  const texts = new Map<string | undefined, string>()
-  // What was validated is what is used: each file is read once.
-  const read: ReadFile = (path, limit) => {
-    const file = readSmallFile(path, limit)
-    if (file.ok) texts.set(path, Buffer.from(file.bytes).toString('latin1'))
-    return file
+  const authorities = isalesCaFile && readCertificates('ISALES_CA_FILE', isalesCaFile)
+  const pair = cert && key && readKeyPair('ISALES_CLIENT', { cert, key })
+  for (const read of [authorities, pair]) {
+    if (read && !read.ok) throw new Error(`${read.errors[0].setting} ${read.errors[0].problem}`)
   }
-  const files = { isalesCaFile, isalesClientCertFile, isalesClientKeyFile }
-  const [fault] = judgeCertificates(files, read, Date.now()).faults
-  if (fault !== undefined) throw new Error(`${fault.setting} ${fault.problem}`)
-  const key = texts.get(isalesClientKeyFile)
   return {
-    ca: texts.get(isalesCaFile),
-    cert: texts.get(isalesClientCertFile),
-    key: key === undefined ? undefined : new Secret(key),
+    ...(authorities && authorities.ok ? { ca: authorities.pem } : {}),
+    ...(pair && pair.ok ? { cert: pair.pem, key: pair.key } : {}),
   }
 }
 
-const REMEDY = 'Give the path of a PEM file that this user may read'
-
-/** What the file holds, or what is wrong with it. */
-function readPem<T>(
-  path: string,
+/** A wrong file is found when the program starts, not when the first connection fails. */
+export function checkCertificates(
+  config: Partial<Config>,
   readFile: ReadFile,
-  parse: (pem: string) => T | string,
-): T | string {
-  const file = readFile(path, LARGEST_PEM)
-  return file.ok ? parse(Buffer.from(file.bytes).toString('latin1')) : FILE_PROBLEMS[file.problem]
+  /** Milliseconds since 1970. */
+  wallNow: number,
+): { readonly errors: readonly ConfigError[]; readonly warnings: readonly ConfigError[] } {
+  const errors: ConfigError[] = []
+  const warnings: ConfigError[] = []
+  const checkAuthorities = (setting: string, path: string | undefined): void => {
+    if (path === undefined) return
+    const read = readCertificates(setting, path, readFile)
+    if (!read.ok) errors.push(...read.errors)
+  }
+  const checkPair = (name: 'ISALES_CLIENT' | 'LISTEN_TLS', cert?: string, key?: string): void => {
+    // A key alone is the business of the rules.
+    if (cert === undefined) return
+    const setting = `${name}_CERT_FILE`
+    const read =
+      key === undefined
+        ? readCertificates(setting, cert, readFile)
+        : readKeyPair(name, { cert, key }, readFile)
+    const problem = read.ok ? validityProblem(read.certificates[0], wallNow) : undefined
+    if (!read.ok) errors.push(...read.errors)
+    if (problem !== undefined) warnings.push({ setting, problem, remedy: 'Renew it' })
+  }
+  checkAuthorities('ISALES_CA_FILE', config.isalesCaFile)
+  checkPair('ISALES_CLIENT', config.isalesClientCertFile, config.isalesClientKeyFile)
+  checkPair('LISTEN_TLS', config.listenTlsCertFile, config.listenTlsKeyFile)
+  checkAuthorities('LISTEN_CLIENT_CA_FILE', config.listenClientCaFile)
+  return { errors, warnings }
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
-
-function parseCertificates(pem: string): readonly X509Certificate[] | string {
-  const blocks = pem.match(CERTIFICATE) ?? []
-  if (blocks.length === 0) return 'names a file without a PEM certificate'
-  try {
-    return blocks.map((block) => new X509Certificate(block))
-  } catch {
-    return 'names a file with a damaged certificate'
-  }
-}
-
-function parseKey(pem: string): KeyObject | string {
-  if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)) {
-    return 'names a file without a PEM private key'
-  }
-  // Asked before OpenSSL: it would ask for a passphrase at the terminal.
-  if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
-    return 'names a file with an encrypted key'
-  }
-  try {
-    return createPrivateKey(pem)
-  } catch {
-    return 'names a file with a damaged private key'
-  }
-}
-
-function judgeValidity(cert: X509Certificate, wallNow: number): string | undefined {
+function validityProblem(cert: X509Certificate, wallNow: number): string | undefined {
   if (Date.parse(cert.validTo) < wallNow) return 'names a certificate that has expired'
   return Date.parse(cert.validFrom) > wallNow
     ? 'names a certificate that is not valid yet'

@@ -1,57 +1,49 @@
-import { INSECURE_NODE, RULES, type Rule } from './rules.ts'
-import { GROUPS, type Group } from './setting.ts'
-import { SETTING_LIST } from './settings.ts'
+import type { ConfigError } from './errors.ts'
+import type { Source, Sources } from './load.ts'
+import { INSECURE_NODE, RULES } from './rules.ts'
+import { Secret } from './secret.ts'
+import { SETTING_LIST, SETTINGS, type Config, type Setting } from './settings.ts'
 
-/** One setting as plain data, for documents and charts. */
-export interface SettingDescription {
-  /** The environment variable; undefined when the value comes from a file alone. */
-  readonly name: string | undefined
-  /** The variable that may name a file with the value. */
-  readonly fileName: string | undefined
-  readonly group: Group
-  readonly type: string
-  readonly limits: string
-  readonly choices: readonly string[] | undefined
-  readonly secret: boolean
-  readonly required: boolean
-  /** The text of the default; in words when it depends on other settings. */
+/** One setting in force, as it may be shown to anybody who may see the status page. */
+export interface ConfigRow {
+  /** The environment variable. */
+  readonly setting: string
+  readonly group: string
+  /** `[redacted]` for a secret; undefined when it is not set, or could not be read. */
+  readonly value: string | undefined
+  readonly source: Source
   readonly default: string | undefined
-  readonly defaultIsWords: boolean
-  readonly doc: string
-  readonly example: string
 }
 
-/** What each group is called, in order. */
-export function describeGroups(): readonly (readonly [Group, string])[] {
-  return Object.entries(GROUPS) as [Group, string][]
+/** The configuration in force, in the order of the documentation. */
+export function describeConfig({
+  config,
+  sources,
+}: {
+  readonly config: Partial<Config>
+  readonly sources: Sources
+}): readonly ConfigRow[] {
+  return SETTING_LIST.map((setting) => ({
+    setting: setting.name,
+    group: setting.group,
+    value: setting.key in sources ? valueText(setting, config) : undefined,
+    source: sources[setting.key] ?? { from: 'default' },
+    default: setting.default ?? setting.derived?.replaceAll('`', ''),
+  }))
 }
 
-export function describeSettings(): readonly SettingDescription[] {
-  return SETTING_LIST.map(([name, setting]) => {
-    const { kind, file } = setting
-    return {
-      name: file === 'only' ? undefined : name,
-      fileName: file === undefined ? undefined : `${name}_FILE`,
-      group: setting.group,
-      type: kind.type,
-      limits: kind.limits,
-      choices: kind.choices,
-      secret: kind.type === 'secret' || kind.type === 'proxy URL',
-      required: setting.required === true,
-      default: setting.default ?? setting.derived,
-      defaultIsWords: setting.derived !== undefined,
-      doc: setting.doc,
-      example: setting.example,
-    }
-  })
+function valueText({ key }: Setting, config: Partial<Config>): string | undefined {
+  const value: unknown = config[key]
+  if (value instanceof Secret) return String(value)
+  return SETTINGS.shape[key].encode(value as never)
 }
 
-export type RuleDescription = Pick<Rule, 'setting' | 'severity' | 'problem' | 'remedy'>
+/** `default`, `environment` or `file /path`. */
+export function sourceText(source: Source): string {
+  return source.from === 'file' ? `file ${source.path}` : source.from
+}
 
-/** The rules that more than one variable has to keep. */
-export function describeRules(): readonly RuleDescription[] {
-  const rules = RULES.map(({ setting, severity, problem, remedy }) => {
-    return { setting, severity, problem, remedy }
-  })
-  return [...rules, { severity: 'fault', ...INSECURE_NODE }]
+/** The rules between settings, for documents. */
+export function describeRules(): readonly (ConfigError & { severity: 'error' | 'warning' })[] {
+  return [...RULES, { severity: 'error', ...INSECURE_NODE }]
 }

@@ -1,129 +1,248 @@
-import { judgeCertificates } from './certificates.ts'
-import { configKey, type CamelCase, type Config, type ConfigKey } from './config.ts'
-import type { Fault } from './faults.ts'
-import { readSmallFile, type ReadFile } from './files.ts'
-import { readSetting, readValueFile, type Environment, type Source } from './read.ts'
-import { defaultObsLogin, INSECURE_NODE, RULES } from './rules.ts'
-import type { Secret } from './secret.ts'
-import { SETTING_LIST, SETTINGS, type SettingName } from './settings.ts'
-import { strangers } from './unknown-variables.ts'
+import type * as z from 'zod'
+import { checkCertificates } from './certificates.ts'
+import type { ConfigError } from './errors.ts'
+import { FILE_PROBLEMS, readSmallFile, type ReadFile } from './files.ts'
+import { brokenRules, INSECURE_NODE } from './rules.ts'
+import {
+  SETTING_LIST,
+  SETTINGS,
+  withDerived,
+  type Config,
+  type ConfigKey,
+  type Setting,
+} from './settings.ts'
+import { unknownVariables } from './unknown-variables.ts'
 
-export type { Config } from './config.ts'
-export type { Environment, Source } from './read.ts'
+export type { Config } from './settings.ts'
 
-export type Sources = Readonly<Record<SettingName, Source>>
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Where a value came from. */
+export type Source =
+  | { readonly from: 'default' }
+  | { readonly from: 'environment'; readonly variable: string }
+  | { readonly from: 'file'; readonly path: string }
+
+export type Sources = Readonly<Partial<Record<ConfigKey, Source>>>
 
 export type Loaded =
   | {
       readonly ok: true
       readonly config: Config
       readonly sources: Sources
-      readonly warnings: readonly Fault[]
+      readonly warnings: readonly ConfigError[]
     }
   | {
       readonly ok: false
-      readonly faults: readonly Fault[]
-      readonly warnings: readonly Fault[]
+      readonly errors: readonly ConfigError[]
+      readonly warnings: readonly ConfigError[]
       /** What could be read all the same. */
       readonly config: Partial<Config>
-      readonly sources: Partial<Sources>
+      readonly sources: Sources
     }
+
+/** The rules are checked even when some settings could not be read: all errors are reported together. */
+const CONFIG = SETTINGS.superRefine(
+  (given, ctx) => {
+    const unread = new Set(ctx.issues.map(({ path }) => path?.[0]))
+    const read = Object.entries(given).filter(([key]) => !unread.has(key))
+    const config = withDerived(Object.fromEntries(read))
+    for (const rule of brokenRules(config, unread)) {
+      if (rule.severity === 'error') ctx.addIssue({ code: 'custom', params: withoutRule(rule) })
+    }
+  },
+  { when: () => true },
+).transform((given) => withDerived(given) as Config)
 
 /** Reads everything that can be set, or says everything that is wrong. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
-  const values: Partial<Record<ConfigKey, unknown>> = {}
-  const sources: Partial<Record<SettingName, Source>> = {}
-  const faults: Fault[] = []
-  const faulty = new Set<ConfigKey>()
-  for (const [name, setting] of SETTING_LIST) {
-    const outcome = readSetting(name, setting, { env, readFile })
-    const key: ConfigKey = configKey(name)
-    if ('problem' in outcome) {
-      faults.push(outcome)
-      faulty.add(key)
-      continue
-    }
-    values[key] = outcome.value
-    sources[name] = outcome.source
-    if (setting.file !== undefined) values[fileKey(name)] = pathOf(outcome.source)
+  const inputs = new Map(SETTING_LIST.map((one) => [one.key, readInput(one, env, readFile)]))
+  const texts: Record<string, unknown> = {}
+  const sources: Partial<Record<ConfigKey, Source>> = {}
+  for (const [key, input] of inputs) {
+    // No setting accepts an error in place of a text: it becomes the issue of its setting.
+    texts[key] = 'problem' in input ? input : input.text
+    texts[`${key}File`] = undefined
+    if ('problem' in input) continue
+    sources[key] = input.source
+    if (input.source.from === 'file') texts[`${key}File`] = input.source.path
   }
-  // Rules skip what is missing here: each names the settings that it reads.
-  const config = values as Config
-  if (faulty.has('listen') && config.obsLogin === undefined) faulty.add('obsLogin')
-  else values.obsLogin ??= defaultObsLogin(config.listen)
-  const broken = RULES.filter((rule) => {
-    return !rule.reads.some((key) => faulty.has(key)) && rule.broken(config)
-  })
-  const certificates = judgeCertificates(config, readFile, Date.now())
-  faults.push(
-    ...broken.filter((rule) => rule.severity === 'fault').map(bare),
-    ...certificates.faults,
+  const parsed = CONFIG.safeParse(texts)
+  const issues = parsed.error?.issues ?? []
+  const unread = new Set(issues.map(({ path }) => path[0]))
+  for (const key of unread) delete sources[key as ConfigKey]
+  const config = parsed.data ?? withDerived(parseEach(texts, unread))
+  const certificates = checkCertificates(config, readFile, Date.now())
+  const errors = [
+    ...SETTING_LIST.flatMap((setting) => {
+      const issue = issues.find(({ path }) => path[0] === setting.key)
+      const input = inputs.get(setting.key)
+      return issue === undefined || input === undefined ? [] : [errorOf(setting, input, issue)]
+    }),
+    ...issues.flatMap((one) =>
+      one.code === 'custom' && one.params ? [one.params as ConfigError] : [],
+    ),
+    ...certificates.errors,
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [INSECURE_NODE] : []),
-  )
-  const warnings = [
-    ...broken.filter((rule) => rule.severity === 'warning').map(bare),
-    ...certificates.warnings,
-    ...strangers(Object.keys(env)),
   ]
-  if (faults.length > 0) return { ok: false, faults, warnings, config, sources }
-  return { ok: true, config: Object.freeze(config), sources: sources as Sources, warnings }
+  const doubtful = brokenRules(config, unread).filter(({ severity }) => severity === 'warning')
+  const warnings = [
+    ...doubtful.map(withoutRule),
+    ...certificates.warnings,
+    ...unknownVariables(Object.keys(env)),
+  ]
+  if (!parsed.success || errors.length > 0) return { ok: false, errors, warnings, config, sources }
+  return { ok: true, config: Object.freeze(parsed.data), sources, warnings }
 }
 
-/** The user and password as they are now, from the files they came from. */
-export type CredentialsRead =
-  | { readonly ok: true; readonly user: string; readonly password: Secret }
-  | { readonly ok: false; readonly fault: Fault }
-
-/**
- * Reads the login's secret files anew; what did not come from a file stays as it is.
- * Call it when `watchFiles` reports a change; on a fault go on with the credentials at hand.
- */
-export function readCredentials(
-  config: Config,
-  readFile: ReadFile = readSmallFile,
-): CredentialsRead {
-  const user = reread('ISALES_USER', config.isalesUserFile, config.isalesUser, readFile)
-  if ('problem' in user) return { ok: false, fault: user }
-  const password = reread(
-    'ISALES_PASSWORD',
-    config.isalesPasswordFile,
-    config.isalesPassword,
-    readFile,
-  )
-  if ('problem' in password) return { ok: false, fault: password }
-  return { ok: true, user: user.value, password: password.value }
+function parseEach(
+  texts: Readonly<Record<string, unknown>>,
+  unread: ReadonlySet<unknown>,
+): Partial<Config> {
+  const read = Object.entries(SETTINGS.shape).filter(([key]) => !unread.has(key))
+  return Object.fromEntries(read.map(([key, schema]) => [key, schema.parse(texts[key])]))
 }
 
-function reread<T>(
-  name: SettingName,
-  path: string | undefined,
-  present: T,
-  readFile: ReadFile,
-): { readonly value: T } | Fault {
-  if (path === undefined) return { value: present }
-  return readValueFile(name, path, readFile) as { readonly value: T } | Fault
-}
-
-/** One setting by itself, for a command that needs no more. */
-export function loadSetting<Name extends SettingName>(
-  name: Name,
-  env: Environment,
-):
-  | { readonly ok: true; readonly value: Config[CamelCase<Name>] }
-  | { readonly ok: false; readonly fault: Fault } {
-  const outcome = readSetting(name, SETTINGS[name], { env, readFile: readSmallFile })
-  if ('problem' in outcome) return { ok: false, fault: outcome }
-  return { ok: true, value: outcome.value as Config[CamelCase<Name>] }
-}
-
-function bare({ setting, problem, remedy }: Fault): Fault {
+function withoutRule({ setting, problem, remedy }: ConfigError): ConfigError {
   return { setting, problem, remedy }
 }
 
-function pathOf(source: Source): string | undefined {
-  return source.from === 'file' ? source.path : undefined
+/** One setting by itself, for a command that needs no more. */
+export function loadSetting<Key extends ConfigKey>(key: Key, env: Environment): SettingsRead<Key> {
+  return parseSettings([key], (setting) => readInput(setting, env, readSmallFile))
 }
 
-function fileKey(name: string): ConfigKey {
-  return `${configKey(name)}File` as ConfigKey
+/**
+ * Reads the files of settings again; a value that did not come from a file stays as it is. Call it when `watchFiles`
+ * reports a change. After an error, continue with the values at hand.
+ */
+export function rereadSettings<Key extends ConfigKey>(
+  keys: readonly Key[],
+  config: Config,
+  readFile: ReadFile = readSmallFile,
+): SettingsRead<Key> {
+  const fileOf = ({ key }: Setting) => config[`${key}File` as ConfigKey] as string | undefined
+  const read = parseSettings(keys, (setting) => {
+    const path = fileOf(setting)
+    return path === undefined ? undefined : readValueFile(setting, path, readFile)
+  })
+  return read.ok ? { ok: true, values: { ...config, ...read.values } } : read
+}
+
+export type SettingsRead<Key extends ConfigKey> =
+  | { readonly ok: true; readonly values: Pick<Config, Key> }
+  | { readonly ok: false; readonly error: ConfigError }
+
+function parseSettings<Key extends ConfigKey>(
+  keys: readonly ConfigKey[],
+  read: (setting: Setting) => Input | ConfigError | undefined,
+): SettingsRead<Key> {
+  const values: Partial<Record<ConfigKey, unknown>> = {}
+  for (const setting of SETTING_LIST.filter(({ key }) => keys.includes(key))) {
+    const input = read(setting)
+    if (input === undefined) continue
+    if ('problem' in input) return { ok: false, error: input }
+    const parsed = SETTINGS.shape[setting.key].safeParse(input.text)
+    if (!parsed.success) {
+      return { ok: false, error: errorOf(setting, input, parsed.error.issues[0]) }
+    }
+    values[setting.key] = parsed.data
+  }
+  return { ok: true, values: values as Pick<Config, Key> }
+}
+
+interface Input {
+  /** Undefined when the setting is not set. */
+  readonly text: string | undefined
+  readonly source: Source
+}
+
+/** Bytes; no password is longer. */
+const LARGEST_SECRET_FILE = 64 * 1024
+
+function readInput(setting: Setting, env: Environment, readFile: ReadFile): Input | ConfigError {
+  const { name, fileName } = setting
+  const lower = name.toLowerCase()
+  const variable = setting.lowerCaseToo === true && (env[lower] ?? '') !== '' ? lower : name
+  const text = given(setting, env[variable])
+  const path = fileName === undefined ? undefined : env[fileName] || undefined
+  if (text !== undefined && setting.fileOnly === true) {
+    return error(name, 'is read from a file only', `Unset it and set ${fileName}`)
+  }
+  if (text !== undefined && path !== undefined) {
+    return error(name, `and ${fileName} are both set`, 'Unset one of them')
+  }
+  if (path !== undefined) return readValueFile(setting, path, readFile)
+  if (text === undefined) return { text, source: { from: 'default' } }
+  // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
+  if (text.includes('\uFFFD')) return error(variable, 'is not valid UTF-8', 'Write it in UTF-8')
+  return { text, source: { from: 'environment', variable } }
+}
+
+/** The text as it counts; undefined when the variable is not set. */
+function given(setting: Setting, raw: string | undefined): string | undefined {
+  if (raw === undefined) return undefined
+  const text = setting.verbatim === true ? withoutLineEnd(raw) : raw.trim()
+  return text === '' && setting.emptyIsValue !== true ? undefined : text
+}
+
+/** The line end that an editor or `echo` adds is no part of a secret. */
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '')
+}
+
+/** The path is never repeated: a password given where its file was asked for would be printed. */
+function readValueFile(setting: Setting, path: string, readFile: ReadFile): Input | ConfigError {
+  const name = `${setting.name}_FILE`
+  const file = readFile(path, LARGEST_SECRET_FILE)
+  if (!file.ok) {
+    const limit = file.problem === 'too-large' ? ' (over 64KiB)' : ''
+    const remedy = 'Give the path of a file that this user may read and that holds the value alone'
+    return error(name, `${FILE_PROBLEMS[file.problem]}${limit}`, remedy)
+  }
+  const text = decode(file.bytes)
+  if (text === undefined) {
+    return error(name, 'names a file that is not UTF-8 text', 'Write the value in UTF-8')
+  }
+  if (text === '') return error(name, 'names an empty file', 'Put the value into it')
+  return { text, source: { from: 'file', path } }
+}
+
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return withoutLineEnd(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return undefined
+  }
+}
+
+/** What is wrong with a setting, from the first issue of its text. */
+function errorOf(
+  { name, fileName, quotable, example }: Setting,
+  input: Input | ConfigError,
+  issue: z.core.$ZodIssue | undefined,
+): ConfigError {
+  if ('problem' in input) return input
+  const { text, source } = input
+  if (text === undefined) {
+    const also = fileName === undefined ? '' : `, or ${fileName} to a file that holds it`
+    return error(name, 'is not set', `Set it${also}, for example ${name}=${example}`)
+  }
+  const { message = 'cannot be read', path = [] } = issue ?? {}
+  const entry = typeof path.at(-1) === 'number' ? 'has an entry that ' : ''
+  const quoted = quotable === true ? ` (it is ${quote(text)})` : ''
+  const problem = `${entry}${message}${quoted}`
+  if (source.from === 'file') {
+    return error(`${name}_FILE`, `holds a value that ${problem}`, 'Correct the file')
+  }
+  const variable = source.from === 'environment' ? source.variable : name
+  return error(variable, problem, `Write it like ${variable}=${example}`)
+}
+
+function error(setting: string, problem: string, remedy: string): ConfigError {
+  return { setting, problem, remedy }
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 }

@@ -1,38 +1,32 @@
-import type { Config } from './config.ts'
-import type { Fault } from './faults.ts'
-import { isLocal, type ListenAddress } from './kinds-address.ts'
-import { isLoopback } from './loopback.ts'
+import type { ConfigError } from './errors.ts'
+import { isLocal, isLoopback, type ListenAddress } from './formats-net.ts'
+import type { Config, ConfigKey } from './settings.ts'
 
-/** A rule that more than one setting has to keep. */
-export interface Rule extends Fault {
-  /** It is judged only when these could be read. */
-  readonly reads: readonly (keyof Config)[]
+/** A rule between settings. */
+export interface Rule extends ConfigError {
+  /** The rule is checked only when these could be read. */
+  readonly reads: readonly ConfigKey[]
   /** A warning does not keep the program from starting. */
-  readonly severity: 'fault' | 'warning'
+  readonly severity: 'error' | 'warning'
   broken(config: Config): boolean
 }
 
-/** Sees to it that a rule reads no more than it says. */
+/** Lets the compiler check that a rule reads no more than it says. */
 function rule<const Key extends keyof Config>(
-  spec: Fault & {
+  spec: ConfigError & {
     readonly reads: readonly Key[]
     readonly severity?: 'warning'
     broken(config: Pick<Config, Key>): boolean
   },
 ): Rule {
-  return { severity: 'fault', ...spec }
+  return { severity: 'error', ...spec }
 }
 
-/** Node itself would obey this variable, for iSales too. */
-export const INSECURE_NODE: Fault = {
+/** Node itself obeys this variable, for iSales too. */
+export const INSECURE_NODE: ConfigError = {
   setting: 'NODE_TLS_REJECT_UNAUTHORIZED',
   problem: 'is 0, which accepts any certificate',
   remedy: 'Unset it, and trust your own authority with ISALES_CA_FILE',
-}
-
-/** The default of `OBS_LOGIN`. */
-export function defaultObsLogin(listen: ListenAddress): Config['obsLogin'] {
-  return isLocal(listen) ? 'answer' : 'require'
 }
 
 export const RULES: readonly Rule[] = [
@@ -94,7 +88,7 @@ export const RULES: readonly Rule[] = [
   }),
   rule({
     setting: 'LISTEN',
-    problem: 'is reachable from other machines, and nothing keeps strangers out',
+    problem: 'is reachable from other machines, and nothing keeps others out',
     remedy:
       'Listen on 127.0.0.1 or a Unix socket, or set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE; UNSAFE_LISTEN=true overrides this',
     reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
@@ -172,16 +166,17 @@ export const RULES: readonly Rule[] = [
   rule({
     setting: 'TOKEN_WAIT',
     problem: 'is not below CLIENT_DEADLINE, which ends the wait first',
-    remedy: 'Lower it, so that the answer can say what was missing',
+    remedy: 'Lower it, so that the response can say what was missing',
     severity: 'warning',
     reads: ['tokenWait', 'clientDeadline'],
     broken: ({ tokenWait, clientDeadline }) => clientDeadline !== 0 && tokenWait >= clientDeadline,
   }),
 ]
 
-type Door = Pick<Config, 'listen' | 'obsLogin' | 'listenClientCaFile'>
+type Access = Pick<Config, 'listen' | 'obsLogin' | 'listenClientCaFile'>
 
-function isOpen({ listen, obsLogin, listenClientCaFile }: Door): boolean {
+/** Whoever reaches the listener may call iSales. */
+function isOpen({ listen, obsLogin, listenClientCaFile }: Access): boolean {
   return !isLocal(listen) && obsLogin !== 'require' && listenClientCaFile === undefined
 }
 
@@ -192,3 +187,16 @@ function collide(one: ListenAddress, other: ListenAddress): boolean {
   if (one.port === 0 || one.port !== other.port) return false
   return one.host === other.host || ANY.has(one.host) || ANY.has(other.host)
 }
+
+/** The rules that are broken, of those whose settings could all be read. */
+export function brokenRules(
+  config: Partial<Config>,
+  unread: ReadonlySet<unknown>,
+): readonly Rule[] {
+  const isUnread = (key: ConfigKey): boolean =>
+    unread.has(key) || (DERIVED.has(key) && config[key] === undefined)
+  return RULES.filter((one) => !one.reads.some(isUnread) && one.broken(config as Config))
+}
+
+/** They are undefined only when a setting that their default depends on could not be read. */
+const DERIVED: ReadonlySet<ConfigKey> = new Set(['obsLogin'])

@@ -35,3 +35,12 @@ export class Secret {
     return REDACTED
   }
 }
+
+/** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
+export const SECRET_VARIABLES = [
+  'ISALES_PASSWORD',
+  'OBS_PASSWORD',
+  'OBS_TICKET_KEY',
+  'HTTPS_PROXY',
+  'https_proxy',
+] as const

@@ -21,12 +21,12 @@ export function serveHono(app: FetchApp): Serve {
     response: ServerResponse,
     target: string | undefined,
   ): Promise<void> => {
-    const respond = async (asked: Request): Promise<Response> => {
-      const answered = await app.fetch(asked)
+    const respond = async (webRequest: Request): Promise<Response> => {
+      const webResponse = await app.fetch(webRequest)
       // The rest of an unread body must not be taken for the next request.
       if (!request.complete) response.shouldKeepAlive = false
-      // The listener has answered a request that broke off; a second response would throw.
-      return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : answered
+      // The listener has responded to a request that broke off; a second response would throw.
+      return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : webResponse
     }
     // node-server makes a URL of Host, and refuses an HTTP/1.0 request without one and an empty port.
     if (target !== undefined) request.url = `http://localhost${target}`

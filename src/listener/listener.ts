@@ -1,27 +1,32 @@
+import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { Server as NetServer, Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { Server as TlsServer } from 'node:tls'
+import { Server as TlsServer, type SecureContextOptions } from 'node:tls'
 import type { ProblemCode } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
-import type { Client } from '../http/client.ts'
-import { createConnections } from './connections.ts'
-import { readTls, reloadTls } from './tls.ts'
-import type { ListenerTls } from './tls.ts'
+import { Connection } from './connections.ts'
 
 /** Durations in milliseconds. */
 export interface ListenerLimits {
   /** From the first byte of a connection or request to the end of its header. */
   readonly headerTimeout: number
-  /** Without a byte of a body that is awaited: 408; of an answer that the client is to take: closed. */
+  /** Without a byte of a body that is awaited: 408; of a response that the client is to take: closed. */
   readonly bodyIdleTimeout: number
-  /** Served at once; the next ones are answered 503, and far beyond it closed unheard. */
+  /** Served at once; the next ones are refused with 503, and from twice as many on closed unheard. */
   readonly maxConnections: number
   /** How long a connection without a request stays open. Default 65 s. */
   readonly keepAliveTimeout?: number
+}
+
+/** Paths of PEM files. With `clientCaFile`, a client without a certificate of that CA is refused. */
+export interface ListenerTls {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly clientCaFile?: string
 }
 
 export interface ListenerOptions {
@@ -29,7 +34,7 @@ export interface ListenerOptions {
   /** Permission bits of a Unix socket. Default 0600. */
   readonly socketMode?: number
   readonly tls?: ListenerTls
-  /** Calls back when one of the files has changed; answers a function that ends the watch. */
+  /** Calls back when one of the files has changed; returns a function that ends the watch. */
   readonly watchFiles?: (paths: readonly string[], onChange: () => void) => () => void
   /** Each reload of the TLS files: the error when they were bad and the old ones stay. */
   readonly onTlsReload?: (error: unknown) => void
@@ -37,11 +42,11 @@ export interface ListenerOptions {
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
    * one that expects `100-continue`. Must not throw.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse, client: Client) => void
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
   readonly limits: ListenerLimits
   /** Monotonic milliseconds. Default: the clock of the machine. */
   readonly now?: () => number
-  /** Each answer that the listener gave by itself. */
+  /** Each response that the listener gave by itself. */
   readonly onClientError?: (code: ProblemCode) => void
 }
 
@@ -53,11 +58,11 @@ interface ListenerAddress {
 }
 
 export interface Listener {
-  /** @throws ListenError, or what the TLS files are guilty of. */
+  /** @throws ListenError */
   start(): Promise<ListenerAddress>
   /**
-   * Serves on, and every answer closes its connection: behind a load balancer, clients move to another proxy between two
-   * requests. A connection that is closed when it is idle may meet the next request on its way, which is lost.
+   * Serves on, and every response closes its connection: behind a load balancer, clients move to another proxy between
+   * two requests. A connection that is closed when it is idle may meet the next request on its way, which is lost.
    */
   retire(): void
   /**
@@ -68,104 +73,112 @@ export interface Listener {
   connections(): number
 }
 
-/** Request line and header fields together, bytes. */
+/** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
 /** Longer than a polling client's pause, so that it seldom meets a connection that is just closing. */
 const DEFAULT_KEEP_ALIVE = 65_000
-/** TCP keep-alive probes after this: a peer that vanished without a word is noticed. */
+/** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
 
-/** HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. */
+/**
+ * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
+ * taken as gone, as nginx and Go's net/http do.
+ *
+ * @throws what `readTls` throws.
+ */
 export function createListener(options: ListenerOptions): Listener {
-  const { limits, onRequest } = options
-  const connections = createConnections({
-    maxConnections: limits.maxConnections,
-    bodyIdleTimeout: limits.bodyIdleTimeout,
-    now: options.now ?? (() => performance.now()),
-    onProblem: (code) => options.onClientError?.(code),
-  })
+  const { limits, onRequest, now = () => performance.now() } = options
+  const onProblem = (code: ProblemCode): void => options.onClientError?.(code)
+  /** Every TCP or Unix connection, also in its TLS handshake. */
   const sockets = new Set<Socket>()
+  /** Those on which HTTP is spoken. */
+  const connections = new Map<Socket, Connection>()
+  let draining = false
   const server = createServer(options)
-  // Twice the cap still gets an answer; a flood beyond it is not worth a parser each.
+  // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
   server.maxConnections = limits.maxConnections * 2
-  // Node would drop the fields above it without a word; the size limit bounds their number.
+  // Node would drop the headers above it without a word; the size limit bounds their number.
   server.maxHeadersCount = 0
-  // A client that closes its sending side behind its request still waits for the answer.
-  Object.assign(server, { httpAllowHalfOpen: true })
-  server.on('drop', () => options.onClientError?.('overloaded'))
+  server.on('drop', () => onProblem('overloaded'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', connections.add)
+  server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+    const overCap = connections.size >= limits.maxConnections
+    const { bodyIdleTimeout } = limits
+    connections.set(socket, new Connection(socket, { overCap, bodyIdleTimeout, now, onProblem }))
+    socket.once('close', () => connections.delete(socket))
+  })
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
-    const client = connections.admit(request, response)
-    if (client !== undefined) onRequest(request, response, client)
+    if (draining) response.shouldKeepAlive = false
+    if (connections.get(request.socket)?.admit(request, response) === true)
+      onRequest(request, response)
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
   server.on('checkExpectation', handle)
-  server.on('connect', (_request, socket) => {
-    if (socket instanceof Socket) connections.takeOver(socket)
+  server.on('connect', (_request, socket: Socket) => {
+    socket.on('error', () => socket.destroy())
+    connections.get(socket)?.fail('not-allowed')
   })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = problemOf(error.code)
-    if (code !== undefined && socket instanceof Socket) connections.fail(socket, code)
-    else socket.destroy()
+    if (code === undefined) socket.destroy()
+    else connections.get(socket)?.fail(code)
   })
 
+  const sweep = (): void => {
+    for (const connection of connections.values()) connection.sweep()
+  }
+  const drain = (): void => {
+    for (const connection of connections.values()) connection.drain()
+  }
   let sweeping: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
 
-  async function start(): Promise<ListenerAddress> {
-    await listen(server, options.address, options.socketMode ?? 0o600)
-    sweeping = setInterval(connections.sweep, checkInterval(limits.bodyIdleTimeout)).unref()
-    unwatch = watchTls()
-    const bound = server.address()
-    const port = typeof bound === 'object' && bound !== null ? bound.port : 0
-    return { text: addressText(options.address, { port, tls: options.tls !== undefined }), port }
-  }
+  return {
+    async start() {
+      await listen(server, options.address, options.socketMode ?? 0o600)
+      sweeping = setInterval(sweep, checkInterval(limits.bodyIdleTimeout)).unref()
+      unwatch = watchTls(server, options)
+      const bound = server.address()
+      const port = typeof bound === 'object' && bound !== null ? bound.port : 0
+      return { text: addressText(options.address, { port, tls: options.tls !== undefined }), port }
+    },
 
-  function watchTls(): (() => void) | undefined {
-    const { tls, watchFiles } = options
-    if (tls === undefined || !(server instanceof TlsServer)) return undefined
-    const files = [tls.certFile, tls.keyFile, tls.clientCaFile].filter((path) => path !== undefined)
-    return watchFiles?.(files, () => {
-      try {
-        reloadTls(server, tls)
-        options.onTlsReload?.(undefined)
-      } catch (error) {
-        options.onTlsReload?.(error)
-      }
-    })
-  }
+    retire() {
+      draining = true
+    },
 
-  async function stop(grace: number): Promise<void> {
-    unwatch?.()
-    // Not http's close: it cuts answers that have been handed over but have not left yet.
-    const closed = new Promise<void>((resolve) => {
-      NetServer.prototype.close.call(server, () => resolve())
-    })
-    connections.drain()
-    const step = setInterval(connections.drain, DRAIN_STEP)
-    const cut = setTimeout(() => {
-      for (const socket of sockets) socket.destroy()
-    }, grace)
-    await closed
-    clearInterval(step)
-    clearTimeout(cut)
-    clearInterval(sweeping)
-    // Nothing is left to close: this ends Node's own check of connections.
-    server.close()
-  }
+    async stop(grace) {
+      draining = true
+      unwatch?.()
+      // Not http's close: it cuts responses that have been handed over but have not left yet.
+      const closed = new Promise<void>((resolve) => {
+        NetServer.prototype.close.call(server, () => resolve())
+      })
+      drain()
+      const step = setInterval(drain, DRAIN_STEP)
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy()
+      }, grace)
+      await closed
+      clearInterval(step)
+      clearTimeout(cut)
+      clearInterval(sweeping)
+      // Nothing is left to close: this ends Node's own check of connections.
+      server.close()
+    },
 
-  return { start, retire: connections.retire, stop, connections: () => sockets.size }
+    connections: () => sockets.size,
+  }
 }
 
 function createServer(options: ListenerOptions) {
@@ -178,7 +191,7 @@ function createServer(options: ListenerOptions) {
     keepAliveTimeout: keepAliveTimeout ?? DEFAULT_KEEP_ALIVE,
     connectionsCheckingInterval: checkInterval(headerTimeout),
     insecureHTTPParser: false,
-    // The intake judges Host, and answers in our own words.
+    // The proxy validates Host, and refuses it in our own words.
     requireHostHeader: false,
     noDelay: true,
     keepAlive: true,
@@ -192,6 +205,39 @@ function createServer(options: ListenerOptions) {
     handshakeTimeout: headerTimeout,
     requestCert: tls.clientCaFile !== undefined,
     rejectUnauthorized: true,
+  })
+}
+
+/**
+ * RFC 9325 section 3.1.1: nothing below TLS 1.2.
+ *
+ * @throws when a file cannot be read. That it is no PEM, or the key not the certificate's, is found by who uses it.
+ */
+function readTls({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
+  return {
+    cert: readFileSync(certFile),
+    key: readFileSync(keyFile),
+    minVersion: 'TLSv1.2',
+    ...(clientCaFile === undefined ? {} : { ca: readFileSync(clientCaFile) }),
+  }
+}
+
+/**
+ * Puts changed files to use for connections to come; those that are open go on. A bad pair changes nothing. Node makes
+ * new session ticket keys with it, so that no session of a client CA that has been withdrawn is resumed: OpenSSL would
+ * not verify its certificate again.
+ */
+function watchTls(server: NetServer, options: ListenerOptions): (() => void) | undefined {
+  const { tls, watchFiles, onTlsReload } = options
+  if (tls === undefined || !(server instanceof TlsServer)) return undefined
+  const files = [tls.certFile, tls.keyFile, tls.clientCaFile].filter((path) => path !== undefined)
+  return watchFiles?.(files, () => {
+    try {
+      server.setSecureContext(readTls(tls))
+      onTlsReload?.(undefined)
+    } catch (error) {
+      onTlsReload?.(error)
+    }
   })
 }
 

@@ -1,16 +1,16 @@
-/** How loud a line is; `LOG_LEVEL` sets the least that is written. */
+/** From the least to the most severe; `LOG_LEVEL` sets the least that is written. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 interface LogEventKind {
   readonly level: LogLevel
-  /** The sentence in `msg`; it never changes with the case, so that it can be searched for. */
+  /** The sentence in `msg`. It never varies, so that it can be searched for. */
   readonly text: string
-  /** When the line is written and what to do about it, for docs/operations.md. */
+  /** When the line is written and what to do about it, for docs/log.md. */
   readonly doc: string
 }
 
-/** Every line that is ever written has one of these names in `event`. Names are stable: alerts are built on them. */
+/** Every line has one of these names in `event`. Names are stable: alerts are built on them. */
 export const LOG_EVENTS = {
   starting: {
     level: 'info',
@@ -34,18 +34,18 @@ export const LOG_EVENTS = {
   },
   draining: {
     level: 'info',
-    text: 'Shutting down: requests under way are finished',
+    text: 'Shutting down: requests in flight are finished',
     doc: 'A signal came; `inFlight` says how many requests are finished first.',
   },
   stopped: {
     level: 'info',
     text: 'Stopped',
-    doc: 'The process ends; `inFlight` counts the requests that were cut, 0 when all were finished.',
+    doc: 'The process ends; `inFlight` counts the requests that were cut off, 0 when all were finished.',
   },
   unexpected: {
     level: 'error',
     text: 'An error that was not foreseen',
-    doc: 'A fault of the program itself; `error` names it and says where. Report it.',
+    doc: 'A bug of the program itself; `error` names it and says where. Report it.',
   },
   'exchange-started': {
     level: 'debug',
@@ -60,7 +60,7 @@ export const LOG_EVENTS = {
   renewed: {
     level: 'info',
     text: 'Token renewed',
-    doc: 'A refresh gave a token. With `sameToken: true` iSales gave the one we had, with a new lifetime.',
+    doc: 'A refresh gave a token. With `sameToken: true` iSales gave the same token with a new lifetime.',
   },
   recovered: {
     level: 'info',
@@ -69,28 +69,28 @@ export const LOG_EVENTS = {
   },
   'renewal-failed': {
     level: 'warn',
-    text: 'The token could not be renewed; the present one still serves',
-    doc: 'iSales cannot be reached or answers with faults; `reason` and `detail` say how. Requests go on working for `budgetSeconds`.',
+    text: 'The token could not be renewed; the current one is still used',
+    doc: 'iSales cannot be reached or responds with errors; `reason` and `detail` say how. Requests go on working for `budgetSeconds`.',
   },
   'login-failed': {
     level: 'error',
-    text: 'No usable token: requests are answered 503',
-    doc: 'As `renewal-failed`, and the token has ended or was never there. Restore the way to iSales.',
+    text: 'No usable token: requests get 503',
+    doc: 'As `renewal-failed`, and the token has ended or was never there. Restore the connection to iSales.',
   },
   'refresh-refused': {
     level: 'warn',
     text: 'iSales refused to refresh; logging in instead',
-    doc: 'The refresh token is not accepted; a login follows at once. If it comes back often, set `ISALES_REFRESH_PATH=off`.',
+    doc: 'The refresh token is not accepted; a login follows immediately. If it comes back often, set `ISALES_REFRESH_PATH=off`.',
   },
   'login-rejected': {
     level: 'error',
     text: 'iSales refused the user or password',
-    doc: 'Correct the secret; it is read anew at once. `budgetSeconds` says how long the present token still serves.',
+    doc: 'Correct the secret; it is read again within 2 s. `budgetSeconds` says how long the current token can still be used.',
   },
   guarded: {
     level: 'error',
     text: 'The credentials were refused again and again; attempts are rare now so that the account is not locked',
-    doc: 'Correct the secret; it is tried at once. Until then one attempt in 15 min is made.',
+    doc: 'Correct the secret; it is tried within 2 s. Until then one attempt in 15 min is made.',
   },
   'token-rejected': {
     level: 'warn',
@@ -99,13 +99,13 @@ export const LOG_EVENTS = {
   },
   'rejection-relayed': {
     level: 'warn',
-    text: 'A brand-new token was rejected: the answer is passed on to the client',
+    text: 'A brand-new token was rejected: the response is relayed to the client',
     doc: 'A login does not cure this. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
   },
   conflict: {
     level: 'warn',
     text: 'Somebody else logs in as this user and ends our sessions: give each instance a user of its own, or run only one',
-    doc: 'Three tokens a minute were rejected early. The next login is held off for `holdOffSeconds`. Find the other program or replica that uses this user.',
+    doc: 'Three tokens a minute were rejected early. The next login waits for `holdOffSeconds`. Find the other program or replica that uses this user.',
   },
   'lifetime-assumed': {
     level: 'warn',
@@ -115,7 +115,7 @@ export const LOG_EVENTS = {
   'secret-reloaded': {
     level: 'info',
     text: 'The secret changed; logging in with the new one',
-    doc: 'A changed user or password was read from its file. The present token serves until the new login has succeeded.',
+    doc: 'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   },
   'secret-unreadable': {
     level: 'error',
@@ -134,15 +134,69 @@ export const LOG_EVENTS = {
   },
   'request-failed': {
     level: 'debug',
-    text: 'A request was answered with an error of the proxy',
+    text: 'The proxy responded to a request with an error of its own',
     doc: '`code` is the one in the body that the client got, `requestId` the same as there.',
   },
   access: {
     level: 'info',
     text: 'Request',
-    doc: 'One for each request, or for a share of them, when ACCESS_LOG says so. Never a header, a body or a query. Written in batches, up to 100 ms late.',
+    doc: 'One for each request, or for a share of them, when ACCESS_LOG says so. Never a header, a body or a query.',
   },
 } as const satisfies Record<string, LogEventKind>
 
-/** All but that of a request, whose line is made in a way of its own. */
+/** The access line has a function of its own. */
 export type LogEventName = Exclude<keyof typeof LOG_EVENTS, 'access'>
+
+/** What a field holds; a value of another type is dropped. */
+interface FieldValues {
+  readonly text: string
+  readonly number: number
+  readonly flag: boolean
+  /** Whatever was thrown; it is reduced before it is written. */
+  readonly error: unknown
+}
+
+interface FieldKind {
+  readonly kind: keyof FieldValues
+  readonly doc: string
+}
+
+/** All that a line may hold besides time, level, event and its sentence. */
+export const LOG_FIELDS = {
+  version: { kind: 'text', doc: 'Version of this program.' },
+  listener: { kind: 'text', doc: '`proxy` or `admin`.' },
+  address: { kind: 'text', doc: 'Where it listens.' },
+  setting: { kind: 'text', doc: 'The setting that the line is about.' },
+  inFlight: { kind: 'number', doc: 'Requests in flight.' },
+  operation: { kind: 'text', doc: '`login` or `refresh`.' },
+  generation: { kind: 'number', doc: 'Number of the token, counted from 1 since the start.' },
+  lifetimeSeconds: { kind: 'number', doc: 'For how long the token was granted.' },
+  durationMs: { kind: 'number', doc: 'How long the login, refresh or request took.' },
+  sameToken: { kind: 'flag', doc: 'iSales gave the same token again.' },
+  reason: { kind: 'text', doc: 'As the label `reason` of `isales_proxy_auth_failures_total`.' },
+  status: { kind: 'number', doc: 'HTTP status; 0: the client left before a response began.' },
+  detail: { kind: 'text', doc: 'A fixed sentence or an error code; never text of a response.' },
+  failures: { kind: 'number', doc: 'Failed attempts in a row.' },
+  backoff: { kind: 'text', doc: 'As the label `state` of `isales_proxy_auth_backoff_state`.' },
+  retryInSeconds: { kind: 'number', doc: 'Until the next attempt.' },
+  budgetSeconds: { kind: 'number', doc: 'How long requests go on working with the current token.' },
+  holdOffSeconds: { kind: 'number', doc: 'How long the next login waits.' },
+  requestId: { kind: 'text', doc: 'As in `X-Request-Id` and in the body of an error.' },
+  method: { kind: 'text', doc: 'Of the request.' },
+  path: { kind: 'text', doc: 'Of the request, without the query.' },
+  code: { kind: 'text', doc: 'As the label `code` of `isales_proxy_request_errors_total`.' },
+  error: {
+    kind: 'error',
+    doc: 'Name, code, and where it was thrown. Its message may quote what nobody should see, and is left out.',
+  },
+} as const satisfies Record<string, FieldKind>
+
+export type LogFieldName = keyof typeof LOG_FIELDS
+
+export type LogFields = {
+  readonly [Name in LogFieldName]?: FieldValues[(typeof LOG_FIELDS)[Name]['kind']] | undefined
+}
+
+export function isLogField(name: string): name is LogFieldName {
+  return Object.hasOwn(LOG_FIELDS, name)
+}

@@ -1,25 +1,31 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/secret.ts'
 import type { ProblemCode } from '../http/problem.ts'
-import { LOG_EVENTS, type LogEventName, type LogLevel } from './events.ts'
-import { LOG_FIELDS, isLogField, type LogFieldName, type LogFields } from './fields.ts'
-import { openStdout, sinkTo, type LogFormat } from './sink.ts'
+import {
+  LOG_EVENTS,
+  LOG_FIELDS,
+  isLogField,
+  type LogEventName,
+  type LogFieldName,
+  type LogFields,
+  type LogLevel,
+} from './events.ts'
 
-export type { LogFields } from './fields.ts'
+export type { LogFields } from './events.ts'
 
 const LONGEST_TEXT = 512
 /** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */
 const CONTROL = /[\p{C}\p{Zl}\p{Zp}]/gu
-const PLAIN = /^[ -~]*$/
 const CODE = /^[A-Za-z0-9_-]{1,64}$/
 
 export interface LoggerOptions {
   readonly level: LogLevel
   /** `json`: one object a line. `pretty`: for a person at a terminal. */
-  readonly format: LogFormat
-  /** Default: stdout. */
-  readonly destination?: DestinationStream
-  /** Milliseconds since 1970. */
+  readonly format: 'json' | 'pretty'
+  readonly destination: DestinationStream
+  /** Colours of the pretty format. Default: false. */
+  readonly colors?: boolean
+  /** Milliseconds since 1970. Default: `Date.now`. */
   readonly now?: () => number
 }
 
@@ -30,34 +36,28 @@ export interface Access {
   readonly status: number
   readonly durationMs: number
   readonly requestId: string
-  /** The problem code, when the proxy itself answered with an error. */
+  /** The problem code, when the proxy itself responded with an error. */
   readonly code?: ProblemCode | undefined
 }
 
 export interface Logger {
   /** Writes one line, at the event's own level unless another is given. Never throws, never waits. */
   readonly log: (event: LogEventName, fields?: LogFields, level?: LogLevel) => void
-  /** Writes the line of a request, which may wait for others. */
+  /** Writes the line of a request. */
   readonly logAccess: (access: Access) => void
-  /** Writes out what is still in memory; for the end of the process. */
-  readonly flush: () => void
 }
 
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const { level, format, now = Date.now } = options
-  const sink = options.destination
-    ? await sinkTo(options.destination, format)
-    : await openStdout(format)
   const logger = pino(
     {
       level,
       base: null,
-      timestamp: timestamps(now),
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    sink.stream,
+    format === 'json' ? options.destination : await prettify(options),
   )
-
   const accesses = logger.child({ event: 'access' })
   const { level: accessLevel, text: accessText } = LOG_EVENTS.access
 
@@ -65,26 +65,28 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
     log(event, fields = {}, level = LOG_EVENTS[event].level) {
       if (!logger.isLevelEnabled(level)) return
       logger[level](lineOf(event, fields), LOG_EVENTS[event].text)
-      sink.release()
     },
     logAccess(access) {
       if (!logger.isLevelEnabled(accessLevel)) return
       accesses[accessLevel](accessFields(access), accessText)
     },
-    flush: sink.flush,
   }
 }
 
-/** Under load many lines have one time, and to write it takes as long as to write a line. */
-function timestamps(now: () => number): () => string {
-  let latest = Number.NaN
-  let text = ''
-  return () => {
-    const time = now()
-    if (time !== latest) text = `,"time":"${new Date(time).toISOString()}"`
-    latest = time
-    return text
-  }
+/** Line by line in this process: a stream of pino-pretty would queue without a limit when nobody reads. */
+async function prettify({
+  destination,
+  colors = false,
+}: LoggerOptions): Promise<DestinationStream> {
+  // In the bundle a CommonJS package has no named exports.
+  const { default: pinoPretty } = await import('pino-pretty')
+  const pretty = pinoPretty.prettyFactory({
+    colorize: colors,
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+    ignore: 'event',
+  })
+  return { write: (line) => destination.write(pretty(line)) }
 }
 
 function lineOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
@@ -112,7 +114,6 @@ function fieldValue(name: LogFieldName, value: unknown): unknown {
 }
 
 function printable(text: string): string {
-  if (text.length <= LONGEST_TEXT && PLAIN.test(text)) return text
   return text.slice(0, LONGEST_TEXT).replaceAll(CONTROL, '\uFFFD')
 }
 
@@ -132,7 +133,7 @@ function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' && CODE.test(error.code) ? error.code : undefined
 }
 
-/** The first frame of the stack. The message stands before the frames, and may look like one itself. */
+/** The first frame of the stack. The message precedes the frames, and may look like one itself. */
 function thrownAt(error: Error): string | undefined {
   const head = `${error.name}: ${error.message}\n`
   if (error.stack?.startsWith(head) !== true) return undefined
@@ -141,8 +142,8 @@ function thrownAt(error: Error): string | undefined {
 }
 
 /**
- * @param share 0: no access log, and `undefined` is returned so that the request path can leave it out; 1: every request;
- *   between: that share of them, taken at random.
+ * @param share 0: no access log, and `undefined` is returned; 1: every request; between: that share of
+ *   them, taken at random.
  */
 export function createAccessLog(
   { logAccess }: Pick<Logger, 'logAccess'>,
@@ -156,20 +157,14 @@ export function createAccessLog(
   }
 }
 
-/** Written out, not put together as other lines are: that would take two fifths of what it takes to make one. */
 export function accessFields(access: Access): LogFields {
   const { method, target, status, durationMs, requestId, code } = access
   return {
     method: printable(method),
-    path: printable(pathOf(target)),
+    path: printable(target.replace(/[?#].*$/s, '')),
     status,
     durationMs: Math.round(durationMs * 10) / 10,
     requestId: printable(requestId),
     code,
   }
-}
-
-function pathOf(target: string): string {
-  const end = target.search(/[?#]/)
-  return end === -1 ? target : target.slice(0, end)
 }

@@ -1,326 +1,308 @@
-import type { UpstreamController, UpstreamFailure, UpstreamHandler } from '../upstream/pool.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock, Timer } from '../clock.ts'
+import type { Config } from '../config/settings.ts'
+import { writeProblem, type ProblemCode } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
-import { Abandoned } from './abandoned.ts'
-import { cutAnswer, hasGivenUp, isInterim, relayInformational, writeProblem } from './response.ts'
-import { Attempts, type Phase } from './attempts.ts'
-import { keepWhileSmall, readWhole, type KeptBody } from './replay-buffer.ts'
-import type { Call, ForwardOptions, ReplayOutcome } from './call.ts'
-import type { Expiring } from './deadlines.ts'
-import { answerOf, requestOf } from './exchange.ts'
-import type { InspectedRequest } from './inspect.ts'
-import type { ProblemCode } from '../http/problem.ts'
-import { Relay } from './relay.ts'
+import type { TokenSource } from '../token/source.ts'
+import type { RequestSpan } from '../tracing/tracing.ts'
+import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
+import { Attempt, type ResponseHead } from './attempt.ts'
+import {
+  carriesAny,
+  responseHeaders,
+  replacedBodyHeaders,
+  type OutgoingRequest,
+} from './headers.ts'
+import type { Inspector, Verdict } from './inspect.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
+import { cut, relay, relayInformational, type RelayedHead } from './response.ts'
+import { decide, type History, type Obstacle, type Stage } from './retry.ts'
+import type { ValidRequest } from './validate.ts'
 
-/** Sends one request on, start to end. It never throws: whatever happens becomes an answer or a closed connection. */
-export type Forward = (call: Call) => void
+/**
+ * What became of a request whose first response was a rejection.
+ *
+ * - `healed`: sent again with a newer token, and not rejected this time.
+ * - `rejected`: sent again, and rejected again.
+ * - `failed`: sent again, and no response came.
+ * - `no-token`: not sent again, no newer token came in time.
+ * - `not-kept`: not sent again, the body was larger than what is kept for it.
+ */
+export type ReplayOutcome = 'healed' | 'rejected' | 'failed' | 'no-token' | 'not-kept'
 
-export function createForward(options: ForwardOptions): Forward {
-  return (call) => {
-    new Forwarding(options, call).begin()
-  }
+/** What happened to one request, reported once, at its end. */
+export interface RequestEnd {
+  readonly method: string
+  readonly target: string
+  /** 0: the client left before a response began. */
+  readonly status: number
+  readonly code: ProblemCode | undefined
+  readonly durationMs: number
+  /** Milliseconds from the last attempt's start to its response's head; undefined: iSales did not respond. */
+  readonly upstreamMs: number | undefined
+  readonly requestId: string
 }
 
-/** One request: undici's handler, the deadline's entry and the state between them in one object. */
-class Forwarding implements UpstreamHandler, Expiring {
-  deadline = 0
-  earlier: Expiring | undefined
-  later: Expiring | undefined
+export interface ForwardOptions {
+  readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
+  readonly dispatch: Upstream['dispatch']
+  readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
+  readonly requestHeaders: (request: OutgoingRequest) => string[]
+  /** Undefined: responses are relayed without a look. */
+  readonly inspector: Inspector | undefined
+  readonly clock: Clock
+  readonly limits: Pick<Config, 'clientDeadline' | 'replayBodySize' | 'maxBodySize' | 'tokenWait'>
+  readonly rejectedStatuses: ReadonlySet<number>
+  readonly onEnd: (end: RequestEnd) => void
+  readonly onReplay: (outcome: ReplayOutcome) => void
+}
+
+export interface Call {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly validated: ValidRequest
+  readonly requestId: string
+  /** Undefined: it is not traced. */
+  readonly span?: RequestSpan | undefined
+}
+
+/** Sends one request on. Whatever happens becomes a response or a closed connection; resolves when nothing is left to do. */
+export type Forward = (call: Call) => Promise<void>
+
+export function createForward(options: ForwardOptions): Forward {
+  return (call) => new Forwarding(options, call).run()
+}
+
+/** What ends a request before a response has begun. */
+type Interruption = 'client-gone' | 'deadline' | 'too-large'
+
+/** One request. Each step resolves to the token of the next attempt, or to undefined when the client has a response. */
+class Forwarding {
   readonly #options: ForwardOptions
   readonly #call: Call
+  readonly #body: ReplayBuffer
   readonly #startedAt: number
-  /** When it was there to its end; of a stream, when it began. */
-  #wholeAt: number
-  #phase: Phase = 'reading'
-  /** Kept for a replay: a Buffer, null for no body, undefined for a stream that is not (yet) kept whole. */
-  #body: Buffer | null | undefined
-  #kept: KeptBody | undefined
-  #session: Token | undefined
-  readonly #attempts = new Attempts()
-  /** The attempt whose answer counts; callbacks that carry another one are of an abandoned attempt. */
-  #controller: UpstreamController | undefined
-  /** Of the latest attempt, from its dispatch on. */
-  #dispatched: Pick<UpstreamController, 'abort'> | undefined
-  #abandoned: Abandoned | undefined
-  #waiting: AbortController | undefined
-  #replay: 'none' | 'open' | 'told' = 'none'
-  #relay: Relay | undefined
+  readonly #interrupted: Promise<Interruption>
+  #interrupt: (interruption: Interruption) => void = () => undefined
+  #timer: Timer | undefined
+  /** Nothing may be sent any more. */
+  #over = false
+  readonly #history: { -readonly [Key in keyof History]: History[Key] }
+  #attempt: Attempt | undefined
+  /** A response of iSales that has not been relayed yet. */
+  #pending: { readonly attempt: Attempt; readonly head: RelayedHead } | undefined
+  #replay: 'none' | 'open' | 'reported' = 'none'
+  /** Of the latest attempt. */
+  #token: Token | undefined
   #sentAt = 0
   #upstreamMs: number | undefined
   #code: ProblemCode | undefined
 
   constructor(options: ForwardOptions, call: Call) {
+    const { clock } = options
+    const { clientDeadline, replayBodySize: keep, maxBodySize: most } = options.limits
+    const { request, response, validated } = call
     this.#options = options
     this.#call = call
-    this.#startedAt = options.clock.now()
-    this.#wholeAt = this.#startedAt
+    this.#history = { method: request.method ?? '', unwritten: 0, lost: 0, rejected: false }
+    this.#body = new ReplayBuffer(request, validated.framing, { keep, most })
+    this.#startedAt = clock.now()
+    this.#interrupted = new Promise((resolve) => {
+      this.#interrupt = resolve
+    })
+    if (clientDeadline > 0) {
+      this.#timer = clock.setTimer(() => this.#interrupt('deadline'), clientDeadline)
+    }
+    response.once('close', () => this.#closed())
   }
 
-  begin(): void {
-    const { request, response, admitted } = this.#call
-    this.#options.deadlines.add(this, this.#startedAt)
-    response.on('close', () => {
-      this.#clientClosed()
-    })
-    if (admitted.expectsContinue) response.writeContinue()
-    const { framing } = admitted
-    if (framing === 0) this.#bodyRead(null)
-    else if (framing === 'chunked' || framing > this.#options.replayBodySize) this.#send()
-    else {
-      readWhole(request, framing, (body) => {
-        this.#wholeAt = this.#options.clock.now()
-        this.#bodyRead(body)
-      })
+  async run(): Promise<void> {
+    const { response, validated } = this.#call
+    if (validated.expectsContinue) response.writeContinue()
+    const read = this.#body.announcedSmall
+      ? await this.#orInterrupted(this.#body.read())
+      : undefined
+    let token = read === undefined ? await this.#takeToken(0) : await this.#stopped(read, 'reading')
+    while (token !== undefined) token = await this.#try(token)
+  }
+
+  /** @param after only a token of a later generation will do. */
+  async #takeToken(after: number): Promise<Token | undefined> {
+    const { tokens, clock } = this.#options
+    const { tokenWait, clientDeadline } = this.#options.limits
+    const current = tokens.current()
+    if (current !== undefined && current.generation > after) return current
+    const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
+    const deadline = Math.min(clock.now() + tokenWait, ends)
+    const wait = new AbortController()
+    const taken = await this.#orInterrupted(
+      tokens.waitForToken({ after, deadline, signal: wait.signal }),
+    )
+    if (typeof taken === 'string') {
+      wait.abort()
+      return this.#stopped(taken, 'waiting')
+    }
+    if (!('unavailable' in taken)) return taken
+    return this.#overcome({ type: 'no-token', code: taken.unavailable }, taken.retryAfter)
+  }
+
+  async #try(token: Token): Promise<Token | undefined> {
+    const attempt = this.#send(token)
+    const outcome = await this.#orInterrupted(attempt.outcome)
+    if (typeof outcome === 'string')
+      return this.#stopped(outcome, attempt.written ? 'sent' : 'connecting')
+    switch (outcome.type) {
+      case 'response':
+        return this.#responded(token, attempt, outcome.head)
+      case 'withheld':
+        // The listener responds by itself when a body is garbage or stalls.
+        return this.#call.response.headersSent ? undefined : this.#takeToken(0)
+      case 'failed':
+        return this.#failed(attempt, outcome.error)
     }
   }
 
-  #bodyRead(body: Buffer | null): void {
-    this.#body = body
-    if (this.#phase === 'reading') this.#send()
-  }
-
-  #send(): void {
-    const session = this.#options.tokens.current()
-    if (session === undefined) this.#waitForSession(0)
-    else this.#dispatch(session)
-  }
-
-  #waitForSession(after: number): void {
-    const { tokens, clock, tokenWait } = this.#options
-    this.#phase = 'waiting'
-    this.#waiting = new AbortController()
-    const deadline = clock.now() + tokenWait
-    const limit = this.deadline === 0 ? deadline : Math.min(deadline, this.deadline)
-    void tokens.newer({ after, deadline: limit, signal: this.#waiting.signal }).then((outcome) => {
-      if (this.#phase !== 'waiting') return
-      if (!('unavailable' in outcome)) this.#dispatch(outcome)
-      else this.#fail(this.#attempts.codeOnceWritten(outcome.unavailable), outcome.retryAfter)
+  #send(token: Token): Attempt {
+    const { dispatch, requestHeaders, tokens, clock } = this.#options
+    const { request, response, validated, requestId, span } = this.#call
+    // The rest of a rejection is not worth the connection that this attempt may wait for.
+    this.#pending?.attempt.abort('sent again with a newer token')
+    this.#pending = undefined
+    const attempt = new Attempt({
+      // While a request waited for a connection its client may have gone, or its token been replaced.
+      mayStart: () =>
+        !this.#over && !response.headersSent && tokens.current()?.generation === token.generation,
+      onStart: () => this.#body.copy(() => this.#tooLarge()),
+      onInformational: (head) => relayInformational(response, this.#relayed(head)),
     })
-  }
-
-  #dispatch(session: Token): void {
-    const { dispatch, clock, requestFields } = this.#options
-    this.#session = session
-    this.#phase = 'connecting'
-    this.#controller = undefined
-    // A rejection whose end has not come by now is not worth the connection that this attempt may wait for.
-    this.#abandoned?.letGo()
+    this.#attempt = attempt
+    this.#token = token
     this.#sentAt = clock.now()
-    const request = requestOf(this.#call, session, this.#body, requestFields)
-    this.#dispatched = dispatch(request, this)
+    const headers = requestHeaders({
+      rawHeaders: request.rawHeaders,
+      httpVersion: request.httpVersion,
+      credential: token.headerValue.reveal(),
+      requestId,
+      contentLength: this.#body.streamLength,
+      maxForwards: validated.maxForwards,
+      trace: span?.outgoing(),
+    })
+    const { method } = this.#history
+    const outgoing = { method, path: validated.target, headers, body: this.#body.body }
+    attempt.dispatched(dispatch(outgoing, attempt))
+    return attempt
   }
 
-  // What undici tells of the attempt, in the order in which it happens.
-
-  onRequestStart(controller: UpstreamController): void {
-    // Nobody would read the answer to what is about to be executed; one who listens all the same is told.
-    if (hasGivenUp(this.#call.client, this.#wholeAt))
-      this.#fail(this.#attempts.codeOnceWritten('out-of-time'))
-    // Thrown, not aborted: an abort would cost a connection on which nothing was written yet.
-    if (this.#phase !== 'connecting') throw new Error('the request ended before it was sent')
-    this.#checkSession()
-    this.#phase = 'sent'
-    this.#attempts.begun()
-    this.#controller = controller
-    if (this.#call.admitted.framing === 'chunked' && this.#body === undefined) this.#keepStream()
-  }
-
-  onResponseStart(controller: UpstreamController, status: number, reason: string): void {
-    if (controller !== this.#controller) return
-    const { clock, rejectedStatuses, inspector } = this.#options
-    const head = { status, reason }
-    const answer = answerOf(controller, head, this.#call.requestId, this.#session)
-    if (status < 200) {
-      if (isInterim(status)) relayInformational(this.#call, answer)
-      else controller.abort(new Error('no final answer'))
-      return
-    }
+  async #responded(token: Token, attempt: Attempt, head: ResponseHead): Promise<Token | undefined> {
+    const { tokens, clock, rejectedStatuses, inspector } = this.#options
+    const { target, authority } = this.#call.validated
     this.#upstreamMs = clock.now() - this.#sentAt
-    if (rejectedStatuses.has(status) && this.#heals(status)) return
-    const relay = new Relay(this.#call, answer)
-    this.#relay = relay
-    if (rejectedStatuses.has(status)) this.#startRelay(relay)
-    else if (inspector?.wants(this.#inspected(), status) === true) relay.hold()
-    else {
-      this.#accept()
-      this.#startRelay(relay)
+    const pending = { attempt, head: this.#relayed(head) }
+    this.#pending = pending
+    let rejected = rejectedStatuses.has(head.status)
+    if (!rejected && inspector?.wants(this.#history.method, target, head.status) === true) {
+      const kept = await this.#orInterrupted(attempt.keep())
+      if (kept === 'cut') return this.#failed(attempt, attempt.error)
+      if (kept !== 'whole' && kept !== 'part') return this.#stopped(kept, 'sent')
+      const { headers } = pending.head
+      const response = { target, authority, headers, body: attempt.kept() }
+      const verdict: Verdict = kept === 'whole' ? inspector.inspect(response) : 'relay'
+      rejected = verdict === 'rejected'
+      if (typeof verdict === 'object') {
+        attempt.replace(verdict.body)
+        pending.head.headers = replacedBodyHeaders(headers, verdict.body.length)
+      }
+    }
+    if (!rejected) {
+      this.#reportReplay('healed')
+      tokens.accept(token, target, this.#sentAt)
+      return this.#relay()
+    }
+    const renewing = tokens.reject(token, head.status, target, this.#sentAt) === 'wait'
+    this.#reportReplay('rejected')
+    return this.#overcome({ type: 'rejected', renewing, bodyKept: this.#body.kept })
+  }
+
+  async #failed(attempt: Attempt, error: unknown): Promise<Token | undefined> {
+    const { written } = attempt
+    if (written) this.#history.lost += 1
+    else this.#history.unwritten += 1
+    const { failure } = this.#options.classify(error)
+    return this.#overcome({ type: 'failed', failure, written, bodyKept: this.#body.kept })
+  }
+
+  async #stopped(interruption: Interruption, stage: Stage): Promise<Token | undefined> {
+    if (interruption === 'deadline') return this.#overcome({ type: 'deadline', stage })
+    if (interruption === 'too-large') this.#fail('too-large')
+    return undefined
+  }
+
+  /** Does what the retry policy says. */
+  async #overcome(obstacle: Obstacle, retryAfter?: number): Promise<Token | undefined> {
+    const decision = decide(this.#history, obstacle)
+    switch (decision.do) {
+      case 'resend': {
+        const pause = new Promise<void>((resolve) => {
+          this.#options.clock.setTimer(resolve, decision.pause)
+        })
+        const interruption = await this.#orInterrupted(pause)
+        if (typeof interruption === 'string') return this.#stopped(interruption, 'connecting')
+        return this.#takeToken(0)
+      }
+      case 'wait-for-newer-token':
+        this.#history.rejected = true
+        this.#replay = 'open'
+        this.#call.span?.replayed()
+        return this.#takeToken(this.#token?.generation ?? 0)
+      case 'relay':
+        if (decision.why === 'body-not-kept') this.#options.onReplay('not-kept')
+        this.#reportReplay('no-token')
+        return this.#relay()
+      case 'fail':
+        this.#reportReplay('failed')
+        return this.#fail(decision.code, retryAfter)
     }
   }
 
-  #inspected(): InspectedRequest {
-    const { request, admitted } = this.#call
-    return { method: request.method, target: admitted.target }
+  async #relay(): Promise<undefined> {
+    const { response } = this.#call
+    const pending = this.#pending
+    this.#stop()
+    if (pending === undefined || response.headersSent) return undefined
+    const { attempt, head } = pending
+    if (!head.relayable) return this.#fail('upstream-broken')
+    if ((await relay(response, head, attempt)) || response.destroyed) return undefined
+    this.#code ??= 'upstream-broken'
+    cut(response)
+    return undefined
   }
 
-  onResponseData(controller: UpstreamController, chunk: Buffer): void {
-    if (this.#abandoned?.is(controller) === true) this.#abandoned.received(chunk.length)
-    const relay = this.#relay
-    if (controller !== this.#controller || relay === undefined) return
-    if (!relay.holding) relay.piece(controller, chunk)
-    else if (!relay.holdPiece(chunk)) {
-      this.#accept()
-      if (this.#startRelay(relay)) relay.release(controller)
-    }
-  }
-
-  onResponseEnd(controller: UpstreamController): void {
-    if (controller !== this.#controller || this.#phase === 'ended') return
-    if (this.#relay?.holding === true) this.#judgeHeld(this.#relay)
-    else {
-      this.#relay?.end()
-      this.#end()
-    }
-  }
-
-  onResponseError(controller: UpstreamController | undefined, error: unknown): void {
-    if (controller !== this.#controller || this.#phase === 'ended') return
-    if (this.#phase === 'answering') this.#fail('upstream-broken')
-    else this.#attemptFailed(this.#options.classify(error).failure)
-  }
-
-  // Decisions about the attempt.
-
-  /** While a request waited for a connection its token may have ended, or have been rejected or replaced. */
-  #checkSession(): void {
-    if (this.#options.tokens.current()?.generation === this.#session?.generation) return
-    queueMicrotask(() => {
-      if (this.#phase === 'connecting') this.#send()
-    })
-    throw new Error('the token ended before it was sent')
-  }
-
-  #attemptFailed(failure: UpstreamFailure): void {
-    const method = this.#call.request.method ?? 'GET'
-    const body = this.#keptBody()
-    const attempt = { method, failure, bodyKept: body !== undefined }
-    const next = this.#attempts.failed(this.#phase, attempt)
-    if (typeof next === 'string') this.#fail(next)
-    else this.#resend(body, next)
-  }
-
-  /** Once a request, whatever else happens to it. */
-  #tellReplay(outcome: ReplayOutcome): void {
-    if (this.#replay !== 'open') return
-    this.#replay = 'told'
-    this.#options.onReplay(outcome)
-  }
-
-  #accept(): void {
-    this.#tellReplay('healed')
-    if (this.#session !== undefined) this.#options.tokens.accept(this.#session)
-  }
-
-  /** The answer was a rejection. True: the request waits for a newer token. False: this answer is relayed. */
-  #heals(status: number): boolean {
-    const { tokens, onReplay } = this.#options
-    const session = this.#session
-    const renews = session !== undefined && tokens.reject(session, status)
-    this.#tellReplay('rejected')
-    if (!renews || this.#replay !== 'none') return false
-    const kept = this.#keptBody()
-    if (kept === undefined) {
-      onReplay('not-kept')
-      return false
-    }
-    this.#body = kept
-    this.#replay = 'open'
-    this.#attempts.rejected()
-    this.#call.span?.replayed()
-    if (this.#controller !== undefined) this.#abandoned = new Abandoned(this.#controller)
-    this.#controller = undefined
-    this.#dispatched = undefined
-    this.#waitForSession(session.generation)
-    return true
-  }
-
-  /** The held answer is whole: what is found in it decides. */
-  #judgeHeld(relay: Relay): void {
-    const { inspector } = this.#options
-    const verdict = inspector === undefined ? 'relay' : relay.inspect(inspector)
-    if (verdict !== 'rejected') this.#accept()
-    else if (this.#heals(relay.status)) return
-    if (relay.relayable) {
-      relay.finish(verdict)
-      this.#end()
-    } else this.#fail('upstream-broken')
-  }
-
-  #resend(body: Buffer | null | undefined, pause: number): void {
-    this.#body = body
-    this.#relay = undefined
-    this.#phase = 'connecting'
-    this.#controller = undefined
-    this.#options.clock.setTimer(() => {
-      if (this.#phase === 'connecting') this.#send()
-    }, pause)
-  }
-
-  #keepStream(): void {
-    const { replayBodySize, maxBodySize } = this.#options
-    const limits = { keep: replayBodySize, most: maxBodySize }
-    this.#kept = keepWhileSmall(this.#call.request, limits, () => {
-      this.#fail('too-large')
-    })
-  }
-
-  #keptBody(): Buffer | null | undefined {
-    return this.#body === undefined ? this.#kept?.whole() : this.#body
-  }
-
-  // What the client gets.
-
-  /** True when the body is to follow. */
-  #startRelay(relay: Relay): boolean {
-    if (!relay.relayable) {
-      this.#fail('upstream-broken')
-      return false
-    }
-    const whole = relay.start()
-    this.#phase = 'answering'
-    if (whole) this.#end()
-    return !whole
-  }
-
-  #fail(code: ProblemCode, retryAfter?: number): void {
-    if (this.#phase === 'ended') return
-    this.#tellReplay(this.#phase === 'waiting' ? 'no-token' : 'failed')
-    const begun = this.#phase === 'answering'
-    // The listener answers by itself when a body is garbage or stalls; what it said stands.
-    if (begun || !this.#call.response.headersSent) {
+  #fail(code: ProblemCode, retryAfter?: number): undefined {
+    const { response, requestId } = this.#call
+    this.#stop()
+    if (!response.headersSent) {
       this.#code = code
-      if (begun) cutAnswer(this.#call)
-      else writeProblem(this.#call, code, retryAfter)
+      writeProblem(response, code, { requestId, retryAfter })
     }
-    this.#end()
     this.#abort(code)
   }
 
-  // Ends.
-
-  expire(): void {
-    const code = this.#attempts.codeOfDeadline(this.#phase)
-    if (code !== undefined) this.#fail(code)
+  #tooLarge(): void {
+    this.#interrupt('too-large')
+    // A response that has begun can only be cut.
+    if (!this.#call.response.headersSent) return
+    this.#code = 'too-large'
+    this.#abort('too-large')
   }
 
-  #clientClosed(): void {
-    if (this.#phase === 'ended') return
-    this.#end()
-    this.#abort('the client left')
-  }
-
-  #abort(reason: string): void {
-    this.#waiting?.abort()
-    this.#dispatched?.abort(new Error(reason))
-  }
-
-  #end(): void {
-    if (this.#phase === 'ended') return
-    const { request, response, admitted, requestId, span } = this.#call
-    this.#phase = 'ended'
-    this.#options.deadlines.remove(this)
-    this.#abandoned?.letGo()
+  #closed(): void {
+    this.#stop()
+    this.#interrupt('client-gone')
+    this.#abort('the client is gone')
+    const { response, validated, requestId, span } = this.#call
     const end = {
-      method: request.method ?? '',
-      target: admitted.target,
+      method: this.#history.method,
+      target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: this.#code,
       durationMs: this.#options.clock.now() - this.#startedAt,
@@ -329,5 +311,36 @@ class Forwarding implements UpstreamHandler, Expiring {
     }
     span?.ended(end)
     this.#options.onEnd(end)
+  }
+
+  #stop(): void {
+    this.#over = true
+    this.#timer?.cancel()
+  }
+
+  #abort(reason: string): void {
+    this.#attempt?.abort(reason)
+    this.#pending?.attempt.abort(reason)
+  }
+
+  /** Once a request, whatever else happens to it. */
+  #reportReplay(outcome: ReplayOutcome): void {
+    if (this.#replay !== 'open') return
+    this.#replay = 'reported'
+    this.#options.onReplay(outcome)
+  }
+
+  #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
+    const { token, refreshToken } = this.#token ?? {}
+    const secrets = [token, refreshToken].flatMap((secret) => secret?.reveal() ?? [])
+    return {
+      status,
+      reason: carriesAny(reason, secrets) ? '' : reason,
+      ...responseHeaders(status, rawHeaders, secrets, this.#call.requestId),
+    }
+  }
+
+  #orInterrupted<T>(step: Promise<T>): Promise<T | Interruption> {
+    return Promise.race([step, this.#interrupted])
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Header fields on their way through, as flat lists of name, value, name, value: the form in which Node gives
- * and takes them, so that order, case and repetition stay as they came.
+ * Headers on their way through, as flat lists of name, value, name, value: the form in which Node gives and takes them,
+ * so that order, case and repetition stay as they came.
  */
 export type HeaderLines = readonly string[]
 
@@ -19,23 +19,15 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
-/** Fields that the next hop's framing, addressing or our own answer makes anew. */
-const REBUILT: ReadonlySet<string> = new Set([
-  'host',
-  'content-length',
-  'expect',
-  'x-request-id',
-  'max-forwards',
-])
-
-const SPACE = 0x20
+/** Made anew for the next hop: framing, addressing, and what we say ourselves. */
+const REBUILT = ['host', 'content-length', 'expect', 'x-request-id', 'max-forwards']
 
 /** Where iSales may look for a token, in either edition of its interface. */
 const CREDENTIALS = ['authorization', 'authentication']
 
 /** What every forwarded request shares. */
-export interface RequestFieldRules {
-  /** The fields that carry the headerValue, as they are written. */
+export interface RequestHeaderRules {
+  /** The headers that carry the token, as they are written. */
   readonly tokenHeaders: readonly string[]
   /** Received-by of our `Via` (RFC 9110 section 7.6.3). */
   readonly pseudonym: string
@@ -45,44 +37,55 @@ export interface OutgoingRequest {
   readonly rawHeaders: HeaderLines
   /** Of the client's request, such as `1.1`. */
   readonly httpVersion: string
-  /** The value for each token field. */
-  readonly headerValue: string
+  /** The value of each token header. */
+  readonly credential: string
   readonly requestId: string
   /** Known length of a streamed body; undefined: none, or set by who writes the body. */
   readonly contentLength: string | undefined
   /** `Max-Forwards` as received on an OPTIONS request (RFC 9110 section 7.6.2); -1: none. */
   readonly maxForwards: number
+  /**
+   * Our place in a trace (W3C Trace Context section 3.3.1); undefined: what the client sent of one passes. `keepState`:
+   * the client's trace is continued, and its `tracestate` with it.
+   */
+  readonly trace?: { readonly traceparent: string; readonly keepState: boolean } | undefined
 }
 
 /**
- * Makes the function that turns a client's fields into those for iSales: hop-by-hop and
- * `Connection`-nominated fields go first, then every inbound headerValue and what reads like one to a server that
- * takes `_` for `-`, and only then is ours put on, so that no client can nominate it away.
+ * Makes the function that turns a client's headers into those for iSales. Hop-by-hop and `Connection`-nominated headers
+ * go first, then every inbound credential and what reads like one to a server that takes `_` for `-`. Ours are put on
+ * last, so that no client can nominate them away.
  */
-export function requestFields(rules: RequestFieldRules): (request: OutgoingRequest) => string[] {
+export function createRequestHeaders(
+  rules: RequestHeaderRules,
+): (request: OutgoingRequest) => string[] {
   const tokenHeaders = distinctNames(rules.tokenHeaders)
   const dropped = new Set([...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS])
   for (const name of tokenHeaders) {
     const lower = name.toLowerCase()
     dropped.add(lower).add(lower.replaceAll('_', '-'))
   }
-  const via = { '1.0': `1.0 ${rules.pseudonym}`, '1.1': `1.1 ${rules.pseudonym}` }
 
-  return ({ rawHeaders, httpVersion, headerValue, requestId, contentLength, maxForwards }) => {
-    const fields: string[] = []
+  return (request) => {
+    const { rawHeaders, trace, contentLength, maxForwards } = request
+    const headers: string[] = []
     const nominated = nominatedBy(rawHeaders)
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] ?? ''
       const lower = name.toLowerCase()
       if (dropped.has(lower) || nominated?.has(lower) === true) continue
       if (lower.includes('_') && dropped.has(lower.replaceAll('_', '-'))) continue
-      fields.push(name, rawHeaders[i + 1] ?? '')
+      if (trace !== undefined && lower === 'traceparent') continue
+      if (trace?.keepState === false && lower === 'tracestate') continue
+      headers.push(name, rawHeaders[i + 1] ?? '')
     }
-    fields.push('Via', httpVersion === '1.0' ? via['1.0'] : via['1.1'], 'X-Request-Id', requestId)
-    if (contentLength !== undefined) fields.push('Content-Length', contentLength)
-    if (maxForwards > 0) fields.push('Max-Forwards', String(maxForwards - 1))
-    for (const name of tokenHeaders) fields.push(name, headerValue)
-    return fields
+    headers.push('Via', `${request.httpVersion} ${rules.pseudonym}`)
+    headers.push('X-Request-Id', request.requestId)
+    if (contentLength !== undefined) headers.push('Content-Length', contentLength)
+    if (maxForwards > 0) headers.push('Max-Forwards', String(maxForwards - 1))
+    if (trace !== undefined) headers.push('traceparent', trace.traceparent)
+    for (const name of tokenHeaders) headers.push(name, request.credential)
+    return headers
   }
 }
 
@@ -90,30 +93,25 @@ function distinctNames(names: readonly string[]): readonly string[] {
   return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()]
 }
 
-/** What the answer says of itself, besides its end-to-end fields. */
-export interface AnswerFields {
-  readonly fields: string[]
-  /** The body's announced length; -1 when it is not known. */
-  readonly contentLength: number
+export interface ResponseHeaders {
+  headers: string[]
   /** False: in a framing that cannot be rebuilt here, such as a transfer coding that was not asked for. */
   readonly relayable: boolean
 }
 
 /**
- * The end-to-end fields of an answer, in their order. A field that carries one of `secrets` in its name or value is
+ * The end-to-end headers of a response, in their order. One that carries one of `secrets` in its name or value is
  * dropped whole: an iSales that echoes the token does not give it to the client.
  */
-export function answerFields(
+export function responseHeaders(
   status: number,
-  raw: readonly Uint8Array[],
+  raw: readonly Buffer[],
   secrets: readonly string[],
   requestId: string,
-): AnswerFields {
-  const lines: string[] = []
-  for (const part of raw) lines.push(textOf(part))
+): ResponseHeaders {
+  const lines = raw.map(textOf)
   const nominated = nominatedBy(lines)
-  const fields: string[] = []
-  let contentLength = -1
+  const headers: string[] = []
   let relayable = true
   let chunked = false
   for (let i = 0; i < lines.length; i += 2) {
@@ -128,18 +126,15 @@ export function answerFields(
     if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
     if (lower === 'x-request-id' || carriesAny(value, secrets) || carriesAny(name, secrets))
       continue
-    if (lower === 'content-length') {
-      // RFC 9110 section 8.6.
-      if (status < 200 || status === 204) continue
-      contentLength = Number(value)
-    }
-    fields.push(name, value)
+    // RFC 9110 section 8.6.
+    if (lower === 'content-length' && (status < 200 || status === 204)) continue
+    headers.push(name, value)
   }
-  fields.push('X-Request-Id', requestId)
-  return { fields, contentLength, relayable }
+  headers.push('X-Request-Id', requestId)
+  return { headers, relayable }
 }
 
-/** What goes with a body that was taken apart and put together again here. */
+/** Describe the bytes of a body, and are not true of another one. */
 const OF_THE_BODY: ReadonlySet<string> = new Set([
   'content-encoding',
   'etag',
@@ -150,24 +145,21 @@ const OF_THE_BODY: ReadonlySet<string> = new Set([
   'accept-ranges',
 ])
 
-/**
- * The fields of an answer that is relayed from one buffer of `length` bytes. `replaced`: the body is another one, so
- * that nothing that describes the old one's bytes is true any more.
- */
-export function wholeFields(fields: HeaderLines, length: number, replaced: boolean): string[] {
+/** The headers of a response that is relayed with another body of `length` bytes. */
+export function replacedBodyHeaders(headers: HeaderLines, length: number): string[] {
   const kept: string[] = []
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] ?? ''
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
     const lower = name.toLowerCase()
-    if (lower === 'content-length' || (replaced && OF_THE_BODY.has(lower))) continue
-    kept.push(name, fields[i + 1] ?? '')
+    if (lower === 'content-length' || OF_THE_BODY.has(lower)) continue
+    kept.push(name, headers[i + 1] ?? '')
   }
   kept.push('Content-Length', String(length))
   return kept
 }
 
-/** The value of a field, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
-export function fieldValue(lines: HeaderLines, lowerName: string): string | undefined {
+/** The value of a header, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
+export function headerValue(lines: HeaderLines, lowerName: string): string | undefined {
   let value: string | undefined
   for (let i = 0; i < lines.length; i += 2) {
     if (lines[i]?.toLowerCase() !== lowerName) continue
@@ -176,16 +168,15 @@ export function fieldValue(lines: HeaderLines, lowerName: string): string | unde
   return value
 }
 
-export function carriesAny(value: string, secrets: readonly string[]): boolean {
-  for (const secret of secrets) if (value.includes(secret)) return true
-  return false
+export function carriesAny(text: string, secrets: readonly string[]): boolean {
+  return secrets.some((secret) => text.includes(secret))
 }
 
 /** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */
 function nominatedBy(lines: HeaderLines): ReadonlySet<string> | undefined {
   let names: Set<string> | undefined
   for (let i = 0; i < lines.length; i += 2) {
-    if (lines[i]?.length !== 10 || lines[i]?.toLowerCase() !== 'connection') continue
+    if (lines[i]?.toLowerCase() !== 'connection') continue
     const value = (lines[i + 1] ?? '').toLowerCase()
     if (value === 'keep-alive' || value === 'close') continue
     names ??= new Set()
@@ -198,11 +189,9 @@ function nominatedBy(lines: HeaderLines): ReadonlySet<string> | undefined {
  * A name or a value, without the spaces behind it, which are no part of it (RFC 9110 section 5.5). A tab stays: undici's
  * parser does not see the framing behind one, so that nothing here may see it either.
  */
-function textOf(bytes: Uint8Array): string {
-  let end = bytes.length
-  while (bytes[end - 1] === SPACE) end -= 1
-  // Node's Buffer; a pure file names no module, and undici hands out nothing else.
-  return (bytes as Latin1Bytes).latin1Slice(0, end)
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString('latin1')
+  let end = text.length
+  while (text[end - 1] === ' ') end -= 1
+  return text.slice(0, end)
 }
-
-type Latin1Bytes = Uint8Array & { latin1Slice(start: number, end: number): string }

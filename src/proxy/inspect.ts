@@ -1,32 +1,27 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { fieldValue, type HeaderLines } from './headers.ts'
+import { KEPT_RESPONSE } from './attempt.ts'
+import { headerValue, type HeaderLines } from './headers.ts'
 import { pathOf } from './validate.ts'
 
-/** An answer that was held back whole. */
-export interface HeldAnswer {
+/** A response that was kept whole. */
+export interface KeptResponse {
   /** Origin-form of the request. */
   readonly target: string
   /** What the client calls us. */
   readonly authority: string | undefined
-  /** The answer's end-to-end fields. */
-  readonly fields: HeaderLines
+  /** The response's end-to-end headers. */
+  readonly headers: HeaderLines
   readonly body: Buffer
 }
 
 /** Relayed as it came, taken for a rejection of the token, or relayed with another body in no coding. */
 export type Verdict = 'relay' | 'rejected' | { readonly body: Buffer }
 
-export interface InspectedRequest {
-  readonly method: string | undefined
-  /** Origin-form. */
-  readonly target: string
-}
-
-/** Looks into answers before they are relayed. Never throws: what it cannot read is relayed as it came. */
-export interface AnswerInspector {
-  /** Asked about the head of each final answer. True: hold it back, up to `LARGEST_HELD`, and inspect it. */
-  wants(request: InspectedRequest, status: number): boolean
-  inspect(answer: HeldAnswer): Verdict
+/** Looks into responses before they are relayed. Never throws: what it cannot read is relayed as it came. */
+export interface Inspector {
+  /** Asked about each final response. True: inspect it when it is no longer than `KEPT_RESPONSE`. */
+  wants(method: string, target: string, status: number): boolean
+  inspect(response: KeptResponse): Verdict
 }
 
 export interface InspectorOptions {
@@ -35,29 +30,26 @@ export interface InspectorOptions {
   readonly rewriting?: Rewriting | undefined
 }
 
-/** One answer in which iSales names itself. */
+/** The one response in which iSales names itself. */
 export interface Rewriting {
   readonly path: string
   /** `authority` is what the client calls us. */
   readonly rewrite: (body: Buffer, authority: string) => Buffer
 }
 
-/** Bytes, before and after the content coding is taken off. Larger answers are relayed without a look. */
-export const LARGEST_HELD = 64 * 1024
-
-/** Undefined when nothing is to be looked for: then no answer is held back. */
-export function createInspector(options: InspectorOptions): AnswerInspector | undefined {
+/** Undefined when nothing is to be looked for: then no response waits for its end. */
+export function createInspector(options: InspectorOptions): Inspector | undefined {
   const { rewriting } = options
   const rejected = new Set(options.rejectedResults)
   if (rejected.size === 0 && rewriting === undefined) return undefined
   const rewrites = (target: string): boolean => pathOf(target) === rewriting?.path
 
   return {
-    wants: ({ method, target }, status) =>
+    wants: (method, target, status) =>
       status === 200 && method !== 'HEAD' && (rejected.size > 0 || rewrites(target)),
 
-    inspect({ target, authority, fields, body }) {
-      const plain = decode(body, fieldValue(fields, 'content-encoding'))
+    inspect({ target, authority, headers, body }) {
+      const plain = decode(body, headerValue(headers, 'content-encoding'))
       if (plain === undefined) return 'relay'
       if (rejected.size > 0 && rejected.has(resultOf(plain) ?? '')) return 'rejected'
       if (rewriting === undefined || authority === undefined || !rewrites(target)) return 'relay'
@@ -67,12 +59,12 @@ export function createInspector(options: InspectorOptions): AnswerInspector | un
   }
 }
 
-/** `result` of an answer as text, a number as JSON writes it; undefined when there is none. */
+/** `result` of a response as text, a number as JSON writes it; undefined when there is none. */
 function resultOf(plain: Buffer): string | undefined {
   try {
-    const answer: unknown = JSON.parse(plain.toString())
-    if (typeof answer !== 'object' || answer === null || !('result' in answer)) return undefined
-    const { result } = answer
+    const json: unknown = JSON.parse(plain.toString())
+    if (typeof json !== 'object' || json === null || !('result' in json)) return undefined
+    const { result } = json
     return typeof result === 'string' || typeof result === 'number' ? String(result) : undefined
   } catch {
     return undefined
@@ -81,7 +73,7 @@ function resultOf(plain: Buffer): string | undefined {
 
 /** Without its content coding (RFC 9110 section 8.4.1); undefined when that is not known, broken, or hides too much. */
 function decode(body: Buffer, coding = 'identity'): Buffer | undefined {
-  const limit = { maxOutputLength: LARGEST_HELD }
+  const limit = { maxOutputLength: KEPT_RESPONSE }
   try {
     switch (coding.trim().toLowerCase()) {
       case 'identity':

@@ -1,64 +1,89 @@
 import type { IncomingMessage } from 'node:http'
+import type { Framing } from './validate.ts'
 
-/**
- * Reads a body of known length into one Buffer. One `read()` on the next tick usually gives it whole, without
- * a copy; a body that comes in pieces is put together when the last is there.
- */
-export function readWhole(
-  request: IncomingMessage,
-  length: number,
-  done: (body: Buffer) => void,
-): void {
-  const pieces: Buffer[] = []
-  let size = 0
-  const read = (): void => {
-    while (size < length) {
-      const piece = takePiece(request)
-      if (piece === null) return
-      pieces.push(piece)
-      size += piece.length
-    }
-    request.off('readable', read)
-    const [first] = pieces
-    done(pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, size))
-  }
-  process.nextTick(() => {
-    read()
-    if (size < length) request.on('readable', read)
-  })
-}
-
-/** A copy of what a stream of unknown length carried, as long as it is small enough. */
-export interface KeptBody {
-  /** The whole body, once it has ended within the limit; else undefined. */
-  whole(): Buffer | undefined
+export interface ReplayLimits {
+  /** Bytes; a body up to this can be sent again. */
+  readonly keep: number
+  /** Bytes; a body in chunks that turns out larger is refused. */
+  readonly most: number
 }
 
 /**
- * Listens beside the one who consumes the stream. `onTooLarge` is told once when more than `most` bytes came.
+ * The body of one request, kept so that it can be sent again. A body that is announced to be small is read whole before it
+ * is sent. A larger one streams and cannot be sent again. One in chunks streams, and is copied until it is too large.
  */
-export function keepWhileSmall(
-  request: IncomingMessage,
-  limits: { readonly keep: number; readonly most: number },
-  onTooLarge: () => void,
-): KeptBody {
-  let pieces: Buffer[] | undefined = []
-  let size = 0
-  let ended = false
-  request.on('data', (piece: Buffer) => {
-    size += piece.length
-    if (size <= limits.keep) pieces?.push(piece)
-    else pieces = undefined
-    if (size > limits.most && size - piece.length <= limits.most) onTooLarge()
-  })
-  request.on('end', () => {
-    ended = true
-  })
-  return {
-    whole: () => (ended && pieces !== undefined ? Buffer.concat(pieces, size) : undefined),
-  }
-}
+export class ReplayBuffer {
+  readonly #request: IncomingMessage
+  readonly #framing: Framing
+  readonly #limits: ReplayLimits
+  #chunks: Buffer[] | undefined = []
+  #size = 0
+  #whole: Buffer | null | undefined
+  #copying = false
 
-function takePiece(request: IncomingMessage): Buffer | null {
-  return request.read() as Buffer | null
+  constructor(request: IncomingMessage, framing: Framing, limits: ReplayLimits) {
+    this.#request = request
+    this.#framing = framing
+    this.#limits = limits
+    if (framing === 0) this.#whole = null
+  }
+
+  /** True: read it with `read` before it is sent. */
+  get announcedSmall(): boolean {
+    return this.#framing !== 'chunked' && this.#framing > 0 && this.#framing <= this.#limits.keep
+  }
+
+  /** What is to be sent: a Buffer, null for no body, or the request to be streamed. */
+  get body(): Buffer | null | IncomingMessage {
+    return this.#whole === undefined ? this.#request : this.#whole
+  }
+
+  /** True when it can be sent again from its start. */
+  get kept(): boolean {
+    return this.#whole !== undefined
+  }
+
+  /** `Content-Length` of a stream; undefined: in chunks, or no stream. */
+  get streamLength(): string | undefined {
+    return this.kept || this.#framing === 'chunked' ? undefined : String(this.#framing)
+  }
+
+  /** Resolves when all of it is there; never, when it breaks off. */
+  read(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#request.on('data', (chunk: Buffer) => {
+        this.#keep(chunk)
+        if (this.#size !== this.#framing) return
+        this.#finish()
+        resolve()
+      })
+    })
+  }
+
+  /** Copies a body in chunks beside who reads it from now on. `onTooLarge` is called once, past the limit. */
+  copy(onTooLarge: () => void): void {
+    if (this.#framing !== 'chunked' || this.#copying) return
+    this.#copying = true
+    this.#request.on('data', (chunk: Buffer) => {
+      const before = this.#size
+      this.#keep(chunk)
+      if (this.#size > this.#limits.keep) this.#chunks = undefined
+      if (this.#size > this.#limits.most && before <= this.#limits.most) onTooLarge()
+    })
+    this.#request.on('end', () => {
+      this.#finish()
+    })
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#size += chunk.length
+    this.#chunks?.push(chunk)
+  }
+
+  #finish(): void {
+    const [first] = this.#chunks ?? []
+    if (this.#chunks?.length === 1) this.#whole = first
+    else if (this.#chunks !== undefined) this.#whole = Buffer.concat(this.#chunks, this.#size)
+    this.#chunks = undefined
+  }
 }

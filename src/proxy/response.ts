@@ -1,111 +1,90 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { Client } from '../http/client.ts'
-import type { HeaderLines } from './headers.ts'
-import { PROBLEMS, problemBody, problemHeaders, type ProblemCode } from '../http/problem.ts'
+import { STATUS_CODES, type ServerResponse } from 'node:http'
+import type { Attempt } from './attempt.ts'
+import type { ResponseHeaders } from './headers.ts'
 
-/** The exchange with the client that an answer belongs to. */
-export interface Answering {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly requestId: string
-}
-
-/** The head of an answer as the client is to get it. */
-export interface AnswerHead {
+/** The head of a response as the client is to get it. */
+export interface RelayedHead extends ResponseHeaders {
   readonly status: number
-  /** As undici gives it: read as UTF-8, and of a phrase that came in pieces the last one only. */
   readonly reason: string
-  readonly fields: HeaderLines
-}
-
-/** Milliseconds. */
-const HALF_CLOSE = 500
-
-/** @throws when Node would not send these fields; nothing is sent then. */
-export function relayHead({ request, response }: Answering, head: AnswerHead): void {
-  closeIfUnread(request, response)
-  response.writeHead(head.status, reasonBytes(head), head.fields as string[])
-  // Head and first piece leave together when they came together; else the head goes alone, now.
-  process.nextTick(flushHead, response)
-}
-
-/** Relays an answer whose body is at hand. */
-export function relayWhole({ request, response }: Answering, head: AnswerHead, body: Buffer): void {
-  closeIfUnread(request, response)
-  response.writeHead(head.status, reasonBytes(head), head.fields as string[])
-  response.end(body)
-}
-
-/** RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP. */
-export function isInterim(status: number): boolean {
-  return status >= 100 && status < 200 && status !== 101
 }
 
 /**
- * Relays a 1xx answer. Node has methods for three of them only, each with its own idea of the fields; nothing of
- * the final answer has been written yet, so the bytes may go straight to the socket.
+ * Relays a response with back-pressure: iSales is paused while the client has not taken what there is. Resolves to false
+ * when the response was cut.
+ *
+ * @throws when Node would not send these headers; nothing is sent then.
  */
-export function relayInformational({ request, response }: Answering, head: AnswerHead): void {
-  // RFC 9110 section 15.2: none to a 1.0 client. Behind another answer on its connection, it is not its turn.
-  if (request.httpVersion === '1.0' || response.socket === null || response.headersSent) return
+export function relay(
+  response: ServerResponse,
+  head: RelayedHead,
+  attempt: Attempt,
+): Promise<boolean> {
+  writeHead(response, head)
+  // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
+  if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) {
+    response.end()
+    return Promise.resolve(true)
+  }
+  return new Promise((resolve) => {
+    let begun = false
+    attempt.take({
+      onChunk(chunk) {
+        begun = true
+        const more = response.write(chunk)
+        if (!more) response.once('drain', () => attempt.resume())
+        return more
+      },
+      onEnd(whole) {
+        if (whole) response.end()
+        resolve(whole)
+      },
+    })
+    // A head without a body behind it yet does not wait for one.
+    if (!begun && response.writable) response.flushHeaders()
+  })
+}
+
+/**
+ * Relays a 1xx response. Node has methods for three of them only, each with its own idea of the headers. Nothing of the
+ * final response has been written yet, so the bytes may go straight to the socket.
+ */
+export function relayInformational(response: ServerResponse, head: RelayedHead): void {
+  const { socket } = response
+  // RFC 9110 section 15.2: none to a 1.0 client. Without a socket another response of its connection comes first.
+  if (response.req.httpVersion === '1.0' || socket === null || response.headersSent) return
   // A flood of them is not kept for a client that does not read.
-  if (response.socket.writableNeedDrain) return
-  const { status, fields } = head
+  if (socket.writableNeedDrain) return
+  const { status, headers } = head
   let bytes = `HTTP/1.1 ${status} ${reasonBytes(head)}\r\n`
-  for (let i = 0; i < fields.length; i += 2) bytes += `${fields[i]}: ${fields[i + 1]}\r\n`
-  response.socket.write(`${bytes}\r\n`, 'latin1')
-}
-
-/** Writes an answer of our own. `retryAfter` in milliseconds, told with a 503. */
-export function writeProblem(
-  { request, response, requestId }: Answering,
-  code: ProblemCode,
-  retryAfter?: number,
-): void {
-  const body = problemBody(code, requestId)
-  closeIfUnread(request, response)
-  response.writeHead(PROBLEMS[code].status, problemHeaders(code, body, { requestId, retryAfter }))
-  response.end(body)
+  for (let i = 0; i < headers.length; i += 2) bytes += `${headers[i]}: ${headers[i + 1]}\r\n`
+  socket.write(`${bytes}\r\n`, 'latin1')
 }
 
 /**
- * Ends an answer that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
- * end of the answer, so it is reset where that can be: TLS has its own alert for a regular end, a Unix socket nothing.
+ * Ends a response that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
+ * end of the response, so it is reset where that can be: TLS has its own alert for a regular end, a Unix socket nothing.
  */
-export function cutAnswer({ request, response }: Answering): void {
+export function cut(response: ServerResponse): void {
   const { socket } = response
   const tcp = socket?.remoteFamily !== undefined && !('encrypted' in socket)
-  if (tcp && request.httpVersion === '1.0') socket.resetAndDestroy()
+  if (tcp && response.req.httpVersion === '1.0') socket.resetAndDestroy()
   response.destroy()
 }
 
+function writeHead(response: ServerResponse, head: RelayedHead): void {
+  // Before the request's end: what is left of it must not be taken for the next request.
+  if (!response.req.complete) response.shouldKeepAlive = false
+  response.writeHead(head.status, reasonBytes(head), head.headers)
+}
+
 /**
- * True when nobody waits for the answer any more: the client ended its side of the connection, and not at once, as one
- * does that only says in this way that its request is whole. `wholeAt` is when it was; monotonic milliseconds.
+ * One character a byte, and none that Node would refuse: a phrase in Chinese is no reason to lose the response. Of a
+ * phrase that came in several parts undici gives the last one only.
  */
-export function hasGivenUp({ endedAt }: Client, wholeAt: number): boolean {
-  return endedAt !== undefined && endedAt - wholeAt >= HALF_CLOSE
-}
-
-/** RFC 9110 section 6.4.1. */
-export function hasNoBody(method: string | undefined, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 304
-}
-
-/** An answer before the request's end: what is left of it must not be taken for the next request. */
-function closeIfUnread(request: IncomingMessage, response: ServerResponse): void {
-  if (!request.complete) response.shouldKeepAlive = false
-}
-
-/** One character a byte, and none that Node would refuse: a phrase in Chinese is no reason to lose the answer. */
-function reasonBytes({ status, reason }: AnswerHead): string {
+function reasonBytes({ status, reason }: RelayedHead): string {
   const usual = STATUS_CODES[status]
   if (usual?.endsWith(reason) === true) return usual
   return Buffer.from(reason)
     .toString('latin1')
     .replaceAll(/[^\t -~\u0080-\u00ff]/g, '')
-}
-
-function flushHead(response: ServerResponse): void {
-  if (!response.writableEnded && response.writable) response.flushHeaders()
 }

@@ -1,45 +1,85 @@
 import type { UpstreamFailure } from '../upstream/pool.ts'
 import type { ProblemCode } from '../http/problem.ts'
 
-/** What is known of a request when an attempt to send it has failed before any answer came. */
-export interface FailedAttempt {
+/** What has happened to one request so far, the latest attempt included. */
+export interface History {
   readonly method: string
-  readonly failure: UpstreamFailure
-  /** True when bytes of this attempt may have reached iSales. */
-  readonly written: boolean
-  /** Attempts before this one that failed with nothing written. */
+  /** Attempts that failed before anything was written. */
   readonly unwritten: number
-  /** Attempts before this one that failed with something written. */
+  /** Attempts that were written, at least in part, and got no response. */
   readonly lost: number
-  /** True when the body, if any, can be sent again from its start. */
-  readonly bodyKept: boolean
+  /** iSales has rejected the token of an attempt. */
+  readonly rejected: boolean
 }
 
-const MOST_CONNECTS = 2
-const MOST_RESENDS = 1
+/** Where a request is when its deadline passes. A response that has begun has no deadline. */
+export type Stage = 'reading' | 'waiting' | 'connecting' | 'sent'
+
+/** Why a request cannot simply go on. */
+export type Obstacle =
+  /** No response came. `bodyKept`: the body, if any, can be sent again from its start. */
+  | {
+      readonly type: 'failed'
+      readonly failure: UpstreamFailure
+      readonly written: boolean
+      readonly bodyKept: boolean
+    }
+  /** iSales rejected the token. `renewing`: a newer one is there or will come. */
+  | { readonly type: 'rejected'; readonly renewing: boolean; readonly bodyKept: boolean }
+  /** No token, or no newer one, will come in time. */
+  | { readonly type: 'no-token'; readonly code: ProblemCode }
+  | { readonly type: 'deadline'; readonly stage: Stage }
+
+export type Decision =
+  /** `pause` in milliseconds: a restarting iSales needs a moment. */
+  | { readonly do: 'resend'; readonly pause: number }
+  | { readonly do: 'wait-for-newer-token' }
+  /** The client gets the rejection as iSales sent it. */
+  | { readonly do: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
+  | { readonly do: 'fail'; readonly code: ProblemCode }
+
+const MOST_CONNECTS = 3
+const MOST_SENDS = 2
+const PAUSE = 50
 
 /**
- * May this request be sent again? While nothing was written, any may, twice. Afterwards iSales may have executed
- * it: never again for a POST; GET and HEAD are safe (RFC 9110 section 9.2.1) and get one more.
+ * The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
+ * it, so that only GET and HEAD are sent again, once. A rejected request was not executed and is replayed once, with a
+ * newer token. The client is told `sent: "no"` only when no attempt was ever written.
  */
-export function mayResend(attempt: FailedAttempt): boolean {
-  const { method, failure, written, unwritten, lost, bodyKept } = attempt
-  if (written) return isSafe(method) && bodyKept && lost < MOST_RESENDS
-  // A certificate or a field does not get better within the deadline.
+export function decide(history: History, obstacle: Obstacle): Decision {
+  const { unwritten, lost, rejected } = history
+  const written = lost > 0 || rejected
+  switch (obstacle.type) {
+    case 'failed': {
+      if (mayResend(history, obstacle)) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
+      return { do: 'fail', code: codeOf(obstacle.failure, written) }
+    }
+    case 'rejected': {
+      const { renewing, bodyKept } = obstacle
+      if (!renewing || rejected) return { do: 'relay', why: 'not-curable' }
+      if (!bodyKept) return { do: 'relay', why: 'body-not-kept' }
+      return { do: 'wait-for-newer-token' }
+    }
+    case 'no-token':
+      if (rejected) return { do: 'relay', why: 'no-newer-token' }
+      return { do: 'fail', code: written ? 'upstream-broken' : obstacle.code }
+    case 'deadline':
+      return deadlinePassed(history, obstacle.stage)
+  }
+}
+
+function mayResend(
+  { method, unwritten, lost }: History,
+  { failure, written, bodyKept }: Extract<Obstacle, { type: 'failed' }>,
+): boolean {
+  // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
+  if (written) return (method === 'GET' || method === 'HEAD') && bodyKept && lost < MOST_SENDS
+  // A certificate or a header does not get better within the deadline.
   return failure !== 'tls' && failure !== 'invalid' && unwritten < MOST_CONNECTS
 }
 
-/** OPTIONS is safe too, but nobody needs it twice. */
-function isSafe(method: string): boolean {
-  return method === 'GET' || method === 'HEAD'
-}
-
-/**
- * What the client is told of an attempt that failed for good.
- *
- * @param written true when bytes of this or of an earlier attempt may have reached iSales.
- */
-export function codeOfFailure(failure: UpstreamFailure, written: boolean): ProblemCode {
+function codeOf(failure: UpstreamFailure, written: boolean): ProblemCode {
   if (failure === 'timeout') return 'upstream-timeout'
   if (written) return 'upstream-broken'
   switch (failure) {
@@ -53,4 +93,12 @@ export function codeOfFailure(failure: UpstreamFailure, written: boolean): Probl
     case 'broken':
       return 'upstream-unreachable'
   }
+}
+
+function deadlinePassed({ unwritten, lost, rejected }: History, stage: Stage): Decision {
+  if (rejected && stage === 'waiting') return { do: 'relay', why: 'no-newer-token' }
+  if (lost > 0 || rejected || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
+  if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
+  if (stage === 'waiting') return { do: 'fail', code: 'no-token' }
+  return { do: 'fail', code: unwritten > 0 ? 'upstream-unreachable' : 'out-of-time' }
 }

@@ -1,8 +1,8 @@
-import type { HeaderLines } from './headers.ts'
 import type { ProblemCode } from '../http/problem.ts'
+import type { HeaderLines } from './headers.ts'
 
 /** What is let in. */
-export interface IntakeRules {
+export interface RequestRules {
   /** Lower-case `host` names, without port, that are ours; undefined: any. */
   readonly hosts: ReadonlySet<string> | undefined
   /** Of the listener: what an absolute-form target must begin with. */
@@ -16,7 +16,7 @@ export interface IntakeRules {
 /** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
 export type Framing = number | 'chunked'
 
-export interface Admitted {
+export interface ValidRequest {
   readonly framing: Framing
   /** Origin-form, byte for byte as it came. */
   readonly target: string
@@ -33,7 +33,7 @@ export interface Refused {
   readonly refused: ProblemCode
 }
 
-export interface IncomingHead {
+export interface RequestHead {
   readonly method: string
   readonly target: string
   /** Major and minor, `1.1` or `1.0`. */
@@ -41,8 +41,8 @@ export interface IncomingHead {
   readonly rawHeaders: HeaderLines
 }
 
-const MAX_FIELDS = 200
-const MAX_FIELD_BYTES = 16 * 1024
+const MAX_HEADERS = 200
+const MAX_HEADER_BYTES = 16 * 1024
 /** RFC 3986 section 3.2.2 host with optional port, to 65535; nothing of userinfo, and no empty name. */
 const HOST =
   /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]+)(?::(?:[0-5]?\d{0,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/
@@ -56,38 +56,28 @@ const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
  */
 const AMBIGUOUS_PATH = /%(?:2f|5c|2e|00|(?![0-9a-f]{2}))|\/[/;]|\.\.|\/\.(?:[/;]|$)/i
 
-const REFUSED = {
-  badRequest: { refused: 'bad-request' },
-  notAllowed: { refused: 'not-allowed' },
-  misdirected: { refused: 'misdirected' },
-  tooLarge: { refused: 'too-large' },
-  headersTooLarge: { refused: 'headers-too-large' },
-  expectation: { refused: 'expectation-failed' },
-  notImplemented: { refused: 'not-implemented' },
-} as const satisfies Record<string, Refused>
-
-/** Judges a request before it costs anything: from the raw field lines, never from a merged view of them. */
-export function judgeRequest(head: IncomingHead, rules: IntakeRules): Admitted | Refused {
+/** Judges a request before it costs anything: by the raw header lines, never by a merged view of them. */
+export function validateRequest(head: RequestHead, rules: RequestRules): ValidRequest | Refused {
   // Node's parser lets 0.9 and 2.0 through.
-  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return REFUSED.badRequest
-  if (head.method === 'CONNECT' || head.method === 'TRACE') return REFUSED.notAllowed
-  const seen = readFields(head.rawHeaders)
+  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refuse('bad-request')
+  if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('not-allowed')
+  const seen = readHeaders(head.rawHeaders)
   if ('refused' in seen) return seen
-  const framing = judgeFraming(seen, head, rules)
+  const framing = validateFraming(seen, head, rules)
   if (typeof framing === 'object') return framing
-  const judged = judgeTarget(head, seen, rules)
-  if ('refused' in judged) return judged
+  const valid = validateTarget(head, seen, rules)
+  if ('refused' in valid) return valid
   return {
     framing,
-    target: judged.target,
-    authority: judged.authority,
+    target: valid.target,
+    authority: valid.authority,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
     maxForwards: head.method === 'OPTIONS' ? seen.maxForwards : -1,
   }
 }
 
-interface SeenFields {
+interface SeenHeaders {
   host: string | undefined
   contentLength: string | undefined
   transferEncoding: string | undefined
@@ -96,10 +86,10 @@ interface SeenFields {
   maxForwards: number
 }
 
-/** One pass over the field lines. */
-function readFields(lines: HeaderLines): SeenFields | Refused {
-  if (lines.length > 2 * MAX_FIELDS) return REFUSED.headersTooLarge
-  const seen: SeenFields = {
+/** One pass over the header lines. */
+function readHeaders(lines: HeaderLines): SeenHeaders | Refused {
+  if (lines.length > 2 * MAX_HEADERS) return refuse('headers-too-large')
+  const seen: SeenHeaders = {
     host: undefined,
     contentLength: undefined,
     transferEncoding: undefined,
@@ -112,30 +102,30 @@ function readFields(lines: HeaderLines): SeenFields | Refused {
     const name = lines[i] ?? ''
     const value = lines[i + 1] ?? ''
     bytes += name.length + value.length + 4
-    const refused = readField(seen, name.toLowerCase(), value)
+    const refused = readHeader(seen, name.toLowerCase(), value)
     if (refused !== undefined) return refused
   }
-  return bytes > MAX_FIELD_BYTES ? REFUSED.headersTooLarge : seen
+  return bytes > MAX_HEADER_BYTES ? refuse('headers-too-large') : seen
 }
 
-function readField(seen: SeenFields, name: string, value: string): Refused | undefined {
+function readHeader(seen: SeenHeaders, name: string, value: string): Refused | undefined {
   switch (name) {
     case 'host':
-      if (seen.host !== undefined || !HOST.test(value)) return REFUSED.badRequest
+      if (seen.host !== undefined || !HOST.test(value)) return refuse('bad-request')
       seen.host = value
       return undefined
     case 'content-length':
       // RFC 9112 section 6.3: one length, digits only; a list or a second one may hide a second request.
-      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return REFUSED.badRequest
+      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return refuse('bad-request')
       seen.contentLength = value
       return undefined
     case 'transfer-encoding':
-      if (seen.transferEncoding !== undefined) return REFUSED.badRequest
+      if (seen.transferEncoding !== undefined) return refuse('bad-request')
       seen.transferEncoding = value
       return undefined
     case 'expect':
       // RFC 9110 section 10.1.1: what is not known is said so, or the client waits for its timeout.
-      if (value.toLowerCase() !== '100-continue') return REFUSED.expectation
+      if (value.toLowerCase() !== '100-continue') return refuse('expectation-failed')
       seen.expectsContinue = true
       return undefined
     case 'x-request-id':
@@ -147,23 +137,27 @@ function readField(seen: SeenFields, name: string, value: string): Refused | und
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
     case 'origin':
-      return REFUSED.notAllowed
+      return refuse('not-allowed')
     default:
-      return name.startsWith('sec-fetch-') ? REFUSED.notAllowed : undefined
+      return name.startsWith('sec-fetch-') ? refuse('not-allowed') : undefined
   }
 }
 
-function judgeFraming(seen: SeenFields, head: IncomingHead, rules: IntakeRules): Framing | Refused {
+function validateFraming(
+  seen: SeenHeaders,
+  head: RequestHead,
+  rules: RequestRules,
+): Framing | Refused {
   if (seen.transferEncoding !== undefined) {
     // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
-    if (seen.contentLength !== undefined || head.httpVersion === '1.0') return REFUSED.badRequest
+    if (seen.contentLength !== undefined || head.httpVersion === '1.0') return refuse('bad-request')
     const coding = seen.transferEncoding.toLowerCase()
     if (coding === 'chunked') return 'chunked'
     // Node reads an empty one as no body at all, and what follows as the next request.
-    return coding === '' ? REFUSED.badRequest : REFUSED.notImplemented
+    return coding === '' ? refuse('bad-request') : refuse('not-implemented')
   }
   const length = seen.contentLength === undefined ? 0 : Number(seen.contentLength)
-  return length > rules.maxBodySize ? REFUSED.tooLarge : length
+  return length > rules.maxBodySize ? refuse('too-large') : length
 }
 
 /** Several are not allowed; the least of them is right whichever was meant. -1: none yet. */
@@ -172,25 +166,25 @@ function leastForwards(seen: number, value: number): number {
 }
 
 /** The origin-form of the target and the authority that it is for, or why it is refused. */
-function judgeTarget(
-  head: IncomingHead,
-  seen: SeenFields,
-  rules: IntakeRules,
-): Pick<Admitted, 'target' | 'authority'> | Refused {
+function validateTarget(
+  head: RequestHead,
+  seen: SeenHeaders,
+  rules: RequestRules,
+): Pick<ValidRequest, 'target' | 'authority'> | Refused {
   const { target } = head
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
-  if (seen.host === undefined && head.httpVersion !== '1.0') return REFUSED.badRequest
-  if (BAD_TARGET.test(target)) return REFUSED.badRequest
+  if (seen.host === undefined && head.httpVersion !== '1.0') return refuse('bad-request')
+  if (BAD_TARGET.test(target)) return refuse('bad-request')
   const plain = target.startsWith('/') || target === '*'
   const origin = plain ? undefined : absoluteForm(target, head.method)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
   const path = origin?.path ?? target
-  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return REFUSED.badRequest
+  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return refuse('bad-request')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
-  if (origin !== undefined && origin.scheme !== rules.scheme) return REFUSED.misdirected
-  if (authority !== undefined && !isOurs(authority, rules.hosts)) return REFUSED.misdirected
-  if (path !== '*' && !allowed(path, rules.allowedPaths)) return REFUSED.notAllowed
+  if (origin !== undefined && origin.scheme !== rules.scheme) return refuse('misdirected')
+  if (authority !== undefined && !isOurs(authority, rules.hosts)) return refuse('misdirected')
+  if (path !== '*' && !allowed(path, rules.allowedPaths)) return refuse('not-allowed')
   return { target: path, authority }
 }
 
@@ -229,4 +223,8 @@ export function pathOf(target: string): string {
 function isOurs(authority: string, hosts: ReadonlySet<string> | undefined): boolean {
   if (hosts === undefined) return true
   return hosts.has(authority.replace(/:\d*$/, '').toLowerCase())
+}
+
+function refuse(code: ProblemCode): Refused {
+  return { refused: code }
 }

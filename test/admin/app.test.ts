@@ -14,8 +14,7 @@ function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean
     },
     health: createHealth({
       snapshot: () => snapshot({ usable }),
-      listening: () => true,
-      draining: () => false,
+      running: { listening: true, draining: false },
     }),
     status: () => statusOf(SCENES.healthy),
   })

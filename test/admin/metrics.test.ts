@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
+import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admin/metrics.ts'
 import { PROBLEM_CODES } from '../../src/http/problem.ts'
-import { WALL, metricsWith, valueOf } from './metrics.ts'
+import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
 import { CANARY, NOW, failed, granted, session, snapshot } from './token.ts'
 
+const WALL = 1_760_000_000_000
 const OPERATIONS = ['login', 'refresh']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other']
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx']
@@ -12,17 +13,38 @@ const OUTCOMES = ['success', 'failure']
 const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed']
 const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept']
 
-function singles(name: string, label: string, values: readonly string[]): readonly string[] {
+function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
+  return createMetrics({
+    snapshot: () => snapshot(),
+    running: { inFlight: 0 },
+    rejectedStatuses: new Set([401, 403]),
+    version: '1.2.3',
+    wallClock: () => WALL,
+    processMetrics: false,
+    ...changes,
+  })
+}
+
+/** The value of one line of the page, without the prefix. */
+async function valueOf(metrics: Metrics, series: string): Promise<number> {
+  const page = await metrics.render()
+  const line = page.split('\n').find((line) => line.startsWith(`isales_proxy_${series} `))
+  if (line === undefined) throw new Error(`no ${series} on the page`)
+  return Number(line.slice(line.lastIndexOf(' ') + 1))
+}
+
+type Values = readonly string[]
+
+function singles(name: string, label: string, values: Values): Values {
   return values.map((value) => `${name}{${label}="${value}"}`)
 }
 
-function pairs(name: string, ...labels: readonly [string, Values, string, Values]) {
+function pairs(name: string, ...labels: readonly [string, Values, string, Values]): Values {
   const [outer, outerValues, inner, innerValues] = labels
   return outerValues.flatMap((value) =>
     innerValues.map((innerValue) => `${name}{${outer}="${value}",${inner}="${innerValue}"}`),
   )
 }
-type Values = readonly string[]
 
 describe('the metrics page', () => {
   it('shows every label set at 0 before anything has happened', async () => {
@@ -32,6 +54,7 @@ describe('the metrics page', () => {
       ...pairs('auth_failures_total', 'operation', OPERATIONS, 'reason', AUTH_FAILURE_REASONS),
       ...singles('auth_duration_seconds_count', 'operation', OPERATIONS),
       'auth_lifetime_assumed_total',
+      'log_lines_dropped_total',
       'session_conflicts_total',
       'token_waiters',
       'requests_in_flight',
@@ -55,13 +78,28 @@ describe('the metrics page', () => {
 
   it('shows no secret', async () => {
     const metrics = metricsWith()
-    metrics.session.onTokenEvent(granted())
+    metrics.onTokenEvent(granted())
     expect(await metrics.render()).not.toContain(CANARY)
   })
 
-  it.each([false, true])('passes promtool (process metrics: %s)', async (collectDefaults) => {
-    const metrics = metricsWith({ collectDefaults })
-    metrics.requests.add('POST', 200, 0.01, 0.008)
+  it('shows the lines that the log has dropped until now', async () => {
+    let dropped = 3
+    const metrics = metricsWith({ logLinesDropped: () => dropped })
+    expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(3)
+    dropped = 5
+    expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(5)
+  })
+
+  it('keeps two instances apart', async () => {
+    const one = metricsWith()
+    const other = metricsWith()
+    one.requestFailed('overloaded')
+    expect(await valueOf(other, 'request_errors_total{code="overloaded"}')).toBe(0)
+  })
+
+  it.each([false, true])('passes promtool (process metrics: %s)', async (processMetrics) => {
+    const metrics = metricsWith({ processMetrics })
+    metrics.requestEnded({ method: 'POST', status: 200, durationMs: 10, upstreamMs: 8 })
     const input = await metrics.render()
     const run = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
     if (run.error !== undefined) {
@@ -73,19 +111,19 @@ describe('the metrics page', () => {
   })
 })
 
-describe('what a login or refresh leaves', () => {
-  it('counts a success by operation, with its duration', async () => {
+describe('a login or refresh', () => {
+  it('is counted by operation and outcome, with its duration', async () => {
     const metrics = metricsWith()
-    metrics.session.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
+    metrics.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
     expect(
       await valueOf(metrics, 'auth_attempts_total{operation="refresh",outcome="success"}'),
     ).toBe(1)
     expect(await valueOf(metrics, 'auth_duration_seconds_sum{operation="refresh"}')).toBe(0.25)
   })
 
-  it.each(AUTH_FAILURE_REASONS)('counts the failure %s by operation and reason', async (reason) => {
+  it.each(AUTH_FAILURE_REASONS)('that failed is counted with the reason %s', async (reason) => {
     const metrics = metricsWith()
-    metrics.session.onTokenEvent(failed({ failure: { reason, detail: 'x' } }))
+    metrics.onTokenEvent(failed({ failure: { reason, detail: 'x' } }))
     expect(
       await valueOf(metrics, `auth_failures_total{operation="login",reason="${reason}"}`),
     ).toBe(1)
@@ -94,17 +132,19 @@ describe('what a login or refresh leaves', () => {
     )
   })
 
-  it('counts a lifetime that had to be assumed', async () => {
+  it('is counted once more when its lifetime had to be assumed', async () => {
     const metrics = metricsWith()
-    metrics.session.onTokenEvent(granted({ lifetimeAssumed: true }))
-    metrics.session.onTokenEvent(granted())
+    metrics.onTokenEvent(granted({ lifetimeAssumed: true }))
+    metrics.onTokenEvent(granted())
     expect(await valueOf(metrics, 'auth_lifetime_assumed_total')).toBe(1)
   })
+})
 
-  it('counts rejections by status, and one it was not told of as other', async () => {
-    const metrics = metricsWith({}, [401, 403, 200])
+describe('a rejection', () => {
+  it('is counted by its status, and an unexpected status as other', async () => {
+    const metrics = metricsWith({ rejectedStatuses: new Set([401, 403, 200]) })
     for (const status of [401, 401, 200, 418]) {
-      metrics.session.onTokenEvent({
+      metrics.onTokenEvent({
         type: 'token-rejected',
         at: NOW,
         generation: 1,
@@ -115,17 +155,89 @@ describe('what a login or refresh leaves', () => {
     expect(await valueOf(metrics, 'token_rejections_total{status="401"}')).toBe(2)
     expect(await valueOf(metrics, 'token_rejections_total{status="200"}')).toBe(1)
     expect(await valueOf(metrics, 'token_rejections_total{status="other"}')).toBe(1)
+    expect((await metrics.totals()).rejections).toEqual({ '200': 1, '401': 2, '403': 0, other: 1 })
   })
 
-  it('counts conflicts', async () => {
+  it('that belongs to a conflict is counted as one', async () => {
     const metrics = metricsWith()
-    metrics.session.onTokenEvent({ type: 'conflict', at: NOW, holdOff: 9000 })
+    metrics.onTokenEvent({ type: 'conflict', at: NOW, holdOff: 9000 })
     expect(await valueOf(metrics, 'session_conflicts_total')).toBe(1)
   })
 })
 
-describe('how the session stands', () => {
-  it('tells the ends as dates and the budget in seconds, right to the second', async () => {
+describe('a request', () => {
+  it('is counted by method and class, and a client cannot make up a label', async () => {
+    const metrics = metricsWith()
+    metrics.requestEnded({ method: 'POST', status: 200 })
+    for (const method of ['BREW', 'get', '__proto__', 'constructor', '"}\n', '']) {
+      metrics.requestEnded({ method, status: 404 })
+    }
+    expect(await valueOf(metrics, 'requests_total{method="POST",status_class="2xx"}')).toBe(1)
+    expect(await valueOf(metrics, 'requests_total{method="other",status_class="4xx"}')).toBe(6)
+    expect(await metrics.render()).not.toMatch(/BREW|__proto__/)
+  })
+
+  it.each([
+    [100, '1xx'],
+    [199, '1xx'],
+    [200, '2xx'],
+    [304, '3xx'],
+    [499, '4xx'],
+    [599, '5xx'],
+    [0, '4xx'],
+    [99, '5xx'],
+    [600, '5xx'],
+    [Number.NaN, '5xx'],
+  ])('with status %d is counted as %s', async (status, statusClass) => {
+    const metrics = metricsWith()
+    metrics.requestEnded({ method: 'GET', status })
+    expect(
+      await valueOf(metrics, `requests_total{method="GET",status_class="${statusClass}"}`),
+    ).toBe(1)
+  })
+
+  it('is timed in seconds, in cumulative buckets', async () => {
+    const metrics = metricsWith()
+    for (const durationMs of [0, 1, 1.1, 3000, 31_000]) {
+      metrics.requestEnded({ method: 'GET', status: 200, durationMs, upstreamMs: undefined })
+    }
+    const bucket = (le: string): Promise<number> =>
+      valueOf(metrics, `request_duration_seconds_bucket{le="${le}"}`)
+    expect(await bucket('0.001')).toBe(2)
+    expect(await bucket('1')).toBe(3)
+    expect(await bucket('3')).toBe(4)
+    expect(await bucket('+Inf')).toBe(5)
+    expect(await valueOf(metrics, 'upstream_duration_seconds_count')).toBe(0)
+  })
+
+  it('that was refused is counted and not timed', async () => {
+    const metrics = metricsWith()
+    metrics.requestEnded({ method: 'GET', status: 400 })
+    expect(await valueOf(metrics, 'request_duration_seconds_count')).toBe(0)
+  })
+
+  it('leaves its error, its replay, its login and the reload of secrets in the totals', async () => {
+    const metrics = metricsWith({ running: { inFlight: 7 } })
+    metrics.requestEnded({ method: 'GET', status: 200 })
+    metrics.requestEnded({ method: 'POST', status: 200 })
+    metrics.requestFailed('no-token')
+    metrics.replayed('healed')
+    metrics.obsLogin('rejected')
+    metrics.credentialsReloaded('success')
+    metrics.credentialsReloaded('failure')
+    expect(await valueOf(metrics, 'obs_logins_total{outcome="rejected"}')).toBe(1)
+    expect(await valueOf(metrics, 'requests_in_flight')).toBe(7)
+    expect(await metrics.totals()).toMatchObject({
+      requests: { '2xx': 2, '5xx': 0 },
+      errors: { 'no-token': 1, overloaded: 0 },
+      replays: { healed: 1, failed: 0 },
+      credentialReloads: { success: 1, failure: 1 },
+    })
+  })
+})
+
+describe('the gauges of the token', () => {
+  it('give its ends as dates and the budget in seconds', async () => {
     const metrics = metricsWith()
     expect(await valueOf(metrics, 'authenticated')).toBe(1)
     expect(await valueOf(metrics, 'outage_budget_seconds')).toBe(235)
@@ -137,51 +249,49 @@ describe('how the session stands', () => {
     )
   })
 
-  it('keeps the end of a token right when the date jumps', async () => {
+  it('keep the end of a token right when the date jumps', async () => {
     let wall = WALL
     const metrics = metricsWith({ wallClock: () => wall })
     wall += 3_600_000
     expect(await valueOf(metrics, 'token_expiry_timestamp_seconds')).toBe(wall / 1000 + 240)
   })
 
-  it('shows 0 for what is not there', async () => {
-    const metrics = metricsWith({
-      snapshot: () =>
-        snapshot({
-          session: undefined,
-          usable: false,
-          nextExchangeAt: Infinity,
-          lastSuccessAt: undefined,
-          outageBudget: 0,
-        }),
+  it('are 0 for what is not there', async () => {
+    const none = snapshot({
+      session: undefined,
+      usable: false,
+      nextExchangeAt: undefined,
+      lastSuccessAt: undefined,
+      outageBudget: 0,
     })
-    const values = await Promise.all(
-      [
-        'authenticated',
-        'outage_budget_seconds',
-        'token_expiry_timestamp_seconds',
-        'token_next_renewal_timestamp_seconds',
-        'token_last_success_timestamp_seconds',
-        'refresh_token_expiry_timestamp_seconds',
-      ].map((series) => valueOf(metrics, series)),
-    )
-    expect(values).toEqual([0, 0, 0, 0, 0, 0])
+    const metrics = metricsWith({ snapshot: () => none })
+    for (const name of [
+      'authenticated',
+      'outage_budget_seconds',
+      'token_expiry_timestamp_seconds',
+      'token_next_renewal_timestamp_seconds',
+      'token_last_success_timestamp_seconds',
+      'refresh_token_expiry_timestamp_seconds',
+    ]) {
+      expect(await valueOf(metrics, name)).toBe(0)
+    }
   })
 
-  it('shows 0 for the end of a refresh token whose lifetime is not known', async () => {
+  it('give 0 for a renewal that is never due and for a refresh token whose end is not known', async () => {
     const { refreshExpiresAt: _, ...rest } = session()
-    const metrics = metricsWith({ snapshot: () => snapshot({ session: rest }) })
+    const metrics = metricsWith({
+      snapshot: () => snapshot({ nextExchangeAt: Infinity, session: rest }),
+    })
+    expect(await valueOf(metrics, 'token_next_renewal_timestamp_seconds')).toBe(0)
     expect(await valueOf(metrics, 'refresh_token_expiry_timestamp_seconds')).toBe(0)
   })
 
-  it('dates the next renewal now while one is under way', async () => {
-    const metrics = metricsWith({
-      snapshot: () => snapshot({ exchange: 'login', nextExchangeAt: undefined }),
-    })
+  it('give now for a renewal that is in flight', async () => {
+    const metrics = metricsWith({ snapshot: () => snapshot({ exchange: 'login' }) })
     expect(await valueOf(metrics, 'token_next_renewal_timestamp_seconds')).toBe(WALL / 1000)
   })
 
-  it('marks exactly the present back-off state', async () => {
+  it('mark exactly the present back-off state', async () => {
     let backoff: 'guarded' | 'none' = 'guarded'
     const metrics = metricsWith({ snapshot: () => snapshot({ backoff }) })
     expect(await valueOf(metrics, 'auth_backoff_state{state="guarded"}')).toBe(1)
@@ -189,17 +299,5 @@ describe('how the session stands', () => {
     backoff = 'none'
     expect(await valueOf(metrics, 'auth_backoff_state{state="guarded"}')).toBe(0)
     expect(await valueOf(metrics, 'auth_backoff_state{state="none"}')).toBe(1)
-  })
-
-  it('reads the snapshot once a page, so that the page cannot contradict itself', async () => {
-    let reads = 0
-    const metrics = metricsWith({
-      snapshot: () => {
-        reads += 1
-        return snapshot()
-      },
-    })
-    await metrics.render()
-    expect(reads).toBe(1)
   })
 })

@@ -14,8 +14,8 @@ function appOf(...args: Parameters<typeof statusOf>) {
 }
 
 describe('status.json', () => {
-  it('tells the token, its end and the next renewal', () => {
-    expect(statusOf(SCENES.healthy)).toMatchObject({
+  it('gives the token, its end and the next renewal', async () => {
+    expect(await statusOf(SCENES.healthy)).toMatchObject({
       state: 'healthy',
       time: '2026-03-02T09:41:05.000Z',
       authenticated: true,
@@ -33,15 +33,15 @@ describe('status.json', () => {
     })
   })
 
-  it('has null for what is not there', () => {
-    const status = statusOf(SCENES.starting)
+  it('has null for what is not there', async () => {
+    const status = await statusOf(SCENES.starting)
     expect(status.token).toBeNull()
     expect(status.renewal).toMatchObject({ nextAt: null, nextInSeconds: null, lastSuccessAt: null })
   })
 
-  it('has null for a next attempt that is not planned, and for an end that is not known', () => {
+  it('has null for a next attempt that is not planned, and for an end that is not known', async () => {
     const { refreshExpiresAt: _, ...rest } = session()
-    const status = statusOf({
+    const status = await statusOf({
       snapshot: { nextExchangeAt: Infinity, session: rest },
       events: [],
     })
@@ -49,8 +49,8 @@ describe('status.json', () => {
     expect(status.token?.refreshTokenExpiresAt).toBeNull()
   })
 
-  it('tells the last failure without any text of the answer', () => {
-    const { renewal } = statusOf(SCENES.rejected)
+  it('gives the last failure without any text of the response', async () => {
+    const { renewal } = await statusOf(SCENES.rejected)
     expect(renewal.lastFailure).toEqual({
       at: '2026-03-02T09:38:07.000Z',
       operation: 'login',
@@ -60,15 +60,17 @@ describe('status.json', () => {
     })
   })
 
-  it('names only the error codes that came', () => {
-    expect(statusOf(SCENES.rejected).requests.errors).toEqual({ 'no-token': 12 })
+  it('names only the error codes that came', async () => {
+    expect((await statusOf(SCENES.rejected)).requests.errors).toEqual({ 'no-token': 12 })
   })
 
-  it('is served as JSON that nobody keeps', async () => {
+  it('is served as JSON that must not be stored', async () => {
     const response = await appOf(SCENES.healthy).request('/status.json')
     expect(response.headers.get('content-type')).toBe('application/json')
     expect(response.headers.get('cache-control')).toBe('no-store')
-    expect(await response.json()).toEqual(JSON.parse(JSON.stringify(statusOf(SCENES.healthy))))
+    expect(await response.json()).toEqual(
+      JSON.parse(JSON.stringify(await statusOf(SCENES.healthy))),
+    )
   })
 
   it.each(['/', '/status.json'])('%s shows no token and no password of a URL', async (path) => {
@@ -82,12 +84,12 @@ describe('status.json', () => {
 })
 
 describe('the status page', () => {
-  it('refreshes itself until it is asked to hold still', async () => {
+  it('refreshes itself until the reader pauses it', async () => {
     const app = appOf(SCENES.healthy)
     expect((await app.request('/')).headers.get('refresh')).toBe('5')
-    const held = await app.request('/?refresh=off')
-    expect(held.headers.get('refresh')).toBeNull()
-    expect(await held.text()).toContain('refresh every 5 s')
+    const paused = await app.request('/?refresh=off')
+    expect(paused.headers.get('refresh')).toBeNull()
+    expect(await paused.text()).toContain('refresh every 5 s')
   })
 
   it('repeats nothing of its query', async () => {

@@ -83,13 +83,13 @@ describe('the headline', () => {
       'warning',
       'Fetching a new token',
     ],
-  ] as const)('%s', (_case, scene, tone, title) => {
-    expect(headline(statusOf(scene))).toMatchObject({ tone, title })
+  ] as const)('%s', async (_case, scene, tone, title) => {
+    expect(headline(await statusOf(scene))).toMatchObject({ tone, title })
   })
 
-  it('promises no service when the credentials are refused and no token is left', () => {
-    const refused = statusOf(SCENES.rejected)
-    expect(headline(refused).sentence).toContain('answered 503')
+  it('promises no service when the credentials are refused and no token is left', async () => {
+    const refused = await statusOf(SCENES.rejected)
+    expect(headline(refused).sentence).toContain('Requests get 503')
     expect(headline({ ...refused, authenticated: true }).sentence).toContain('present token serves')
   })
 })

@@ -5,7 +5,7 @@ import { get, openStand, post } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 
-describe('an answer that is none: 502, and it may have been executed', () => {
+describe('a response that is none: 502, and it may have been executed', () => {
   it.each<[string, Step | readonly Step[]]>([
     ['garbage', 'GARBAGE\r\n\r\n'],
     ['another protocol', 'ICY 200 OK\r\n\r\n'],
@@ -14,7 +14,7 @@ describe('an answer that is none: 502, and it may have been executed', () => {
     ['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok'],
     ['a status below 100', 'HTTP/1.1 042 OK\r\nContent-Length: 2\r\n\r\nok'],
     ['a bare LF', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
-    ['a folded field', `${OK}X: a\r\n b\r\nContent-Length: 2\r\n\r\nok`],
+    ['a folded header', `${OK}X: a\r\n b\r\nContent-Length: 2\r\n\r\nok`],
     ['a space before the colon', `${OK}X : a\r\nContent-Length: 2\r\n\r\nok`],
     ['a control character in a value', `${OK}X: a\u0001\r\nContent-Length: 2\r\n\r\nok`],
     ['two lengths', `${OK}Content-Length: 2\r\nContent-Length: 2\r\n\r\nok`],
@@ -29,25 +29,25 @@ describe('an answer that is none: 502, and it may have been executed', () => {
       'chunks, said twice',
       `${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`,
     ],
-    ['70 KiB of fields', `${OK}X: ${'x'.repeat(70 * 1024)}\r\nContent-Length: 2\r\n\r\nok`],
+    ['70 KiB of headers', `${OK}X: ${'x'.repeat(70 * 1024)}\r\nContent-Length: 2\r\n\r\nok`],
     ['half a head', [`${OK}X: y\r\n`, { close: 'end' }]],
     ['half a head, reset', [`${OK}X: y\r\n`, { close: 'reset' }]],
-    ['an interim answer only', ['HTTP/1.1 103 Early Hints\r\n\r\n', { close: 'end' }]],
+    ['an interim response only', ['HTTP/1.1 103 Early Hints\r\n\r\n', { close: 'end' }]],
     // undici has no use for it, and nobody asked for it: Expect never goes on.
     ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${answerBytes('ok')}`],
     ['nothing', [{ close: 'end' }]],
   ])('%s', async (_, steps) => {
     const stand = await openStand({ answer: () => steps })
-    const answer = await stand.exchange(post('x'))
-    expect(answer.status).toBe(502)
-    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+    const response = await stand.exchange(post('x'))
+    expect(response.status).toBe(502)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
     expect(stand.business()).toHaveLength(1)
     await stand.idle()
     expect(await stand.metric('request_errors_total{code="upstream-broken"}')).toBe(1)
   })
 })
 
-describe('an answer that is cut: the connection of the client is destroyed', () => {
+describe('a response that is cut: the connection of the client is destroyed', () => {
   it.each<[string, readonly Step[]]>([
     ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }]],
     ['short of its length, reset', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'reset' }]],
@@ -76,7 +76,7 @@ describe('an answer that is cut: the connection of the client is destroyed', () 
     ['without a length, by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }]],
     ['short of its length', [`${OK}Content-Length: 10\r\n\r\nhello`, { close: 'end' }]],
   ])(
-    'by a reset to a 1.0 client, to which the end of the connection is that of the answer: %s',
+    'by a reset to a 1.0 client, to which the end of the connection is that of the response: %s',
     async (_, steps) => {
       const stand = await openStand({ answer: () => steps })
       const client = await stand.connect()
@@ -86,7 +86,7 @@ describe('an answer that is cut: the connection of the client is destroyed', () 
     },
   )
 
-  it('and the other answers of that connection with it, never complete', async () => {
+  it('and the other responses of that connection with it, never complete', async () => {
     const stand = await openStand({
       answer: ({ method }) =>
         method === 'POST'
@@ -112,8 +112,8 @@ describe('an answer that is cut: the connection of the client is destroyed', () 
   })
 })
 
-describe('bytes behind an answer', () => {
-  it('are not taken for the answer to the next request', async () => {
+describe('bytes behind a response', () => {
+  it('are not taken for the response to the next request', async () => {
     const stand = await openStand({
       answer: ({ method }) =>
         method === 'POST'

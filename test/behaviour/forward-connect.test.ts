@@ -10,9 +10,9 @@ describe('iSales cannot be reached', () => {
     await until(() => stand.upstream.open() === 0)
     await stand.closeUpstream()
     const startedAt = performance.now()
-    const answer = await stand.exchange(post('x'))
-    expect(answer.status).toBe(502)
-    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-unreachable', sent: 'no' })
+    const response = await stand.exchange(post('x'))
+    expect(response.status).toBe(502)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-unreachable', sent: 'no' })
     // 50 ms before the second attempt, 100 before the third.
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(149)
   })

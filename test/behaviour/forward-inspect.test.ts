@@ -46,29 +46,29 @@ describe('a 200 whose result says that the token is bad', () => {
 
   it('a second time is relayed, and not replayed again', async () => {
     const stand = await open(() => answerBytes(REJECTED, { fields: ['A: b'] }))
-    const answer = await stand.exchange(post('x'))
-    expect(answer).toMatchObject({ status: 200, text: REJECTED })
-    expect(answer.header('a')).toBe('b')
+    const response = await stand.exchange(post('x'))
+    expect(response).toMatchObject({ status: 200, text: REJECTED })
+    expect(response.header('a')).toBe('b')
     expect(stand.business()).toHaveLength(2)
     expect(await stand.metric('replays_total{outcome="rejected"}')).toBe(1)
   })
 
   it('to a request that was not kept is relayed', async () => {
     const stand = await open(rejecting(answerBytes(REJECTED)))
-    const answer = await stand.exchange(post('x'.repeat(70_000)))
-    expect(answer).toMatchObject({ status: 200, text: REJECTED })
+    const response = await stand.exchange(post('x'.repeat(70_000)))
+    expect(response).toMatchObject({ status: 200, text: REJECTED })
     await until(() => stand.logins() === 2)
     expect(stand.business()).toHaveLength(1)
   })
 })
 
-describe('an answer that is looked into', () => {
+describe('a response that is looked into', () => {
   it('and is good comes as it came, its coding with it', async () => {
     const stand = await open(() => gzipped(GOOD))
-    const answer = await stand.exchange(post('x'))
-    expect(gunzipSync(answer.body).toString()).toBe(GOOD)
-    expect(answer.header('content-encoding')).toBe('gzip')
-    expect(answer.header('etag')).toBe('"a"')
+    const response = await stand.exchange(post('x'))
+    expect(gunzipSync(response.body).toString()).toBe(GOOD)
+    expect(response.header('content-encoding')).toBe('gzip')
+    expect(response.header('etag')).toBe('"a"')
     expect(stand.logins()).toBe(1)
   })
 
@@ -84,12 +84,12 @@ describe('an answer that is looked into', () => {
         ? `${head}${body}\r\n0\r\n\r\n`
         : answerBytes(GOOD),
     )
-    const answer = await stand.exchange(post('x'))
-    expect(answer.text === (framing === 'length' ? GOOD : body)).toBe(true)
-    expect(answer.framing).toBe(framing)
+    const response = await stand.exchange(post('x'))
+    expect(response.text === (framing === 'length' ? GOOD : body)).toBe(true)
+    expect(response.framing).toBe(framing)
   })
 
-  it('and turns out too large, in many small pieces, to a client that is slow, comes whole', async () => {
+  it('and turns out too large, in many small chunks, to a client that is slow, comes whole', async () => {
     const warnings: Error[] = []
     const note = (warning: Error): void => void warnings.push(warning)
     process.on('warning', note)
@@ -116,8 +116,8 @@ describe('an answer that is looked into', () => {
 
   it('without a body, or to HEAD, keeps its length', async () => {
     const stand = await open(() => `${OK}Content-Length: 42\r\n\r\n`)
-    const answer = await stand.exchange(get([], { method: 'HEAD' }), { method: 'HEAD' })
-    expect(answer.header('content-length')).toBe('42')
+    const response = await stand.exchange(get([], { method: 'HEAD' }), { method: 'HEAD' })
+    expect(response.header('content-length')).toBe('42')
   })
 
   it.each<[string, readonly Step[], number]>([
@@ -130,13 +130,13 @@ describe('an answer that is looked into', () => {
     ],
   ])('and is %s is never passed on half', async (_, steps, status) => {
     const stand = await open(() => steps, { ...ENV, CLIENT_DEADLINE: '400ms' })
-    const answer = await stand.exchange(post('x'))
-    expect(answer.status).toBe(status)
-    expect(JSON.parse(answer.text)).toMatchObject({ sent: 'unknown' })
+    const response = await stand.exchange(post('x'))
+    expect(response.status).toBe(status)
+    expect(JSON.parse(response.text)).toMatchObject({ sent: 'unknown' })
     expect(stand.business()).toHaveLength(1)
   })
 
-  it('behind one of another status is not: nothing is held back', async () => {
+  it('behind one of another status is not: nothing is kept waiting', async () => {
     const late = gate()
     const stand = await open(() => [
       'HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\n',
@@ -153,19 +153,19 @@ describe('an answer that is looked into', () => {
 })
 
 describe('OBS_REWRITE_INTERFACE', () => {
-  it('gives the answer that names iSales another body, in a framing of its own', async () => {
+  it('gives the response that names iSales another body, in a framing of its own', async () => {
     const path = '/rest/isales/v1/openapi/obs/business/interface'
     const isales: { origin?: string } = {}
     const stand = await open(() => gzipped(JSON.stringify({ getTask: `${isales.origin}/x` })), {
       OBS_REWRITE_INTERFACE: 'true',
     })
     isales.origin = stand.upstream.origin
-    const answer = await stand.exchange(
+    const response = await stand.exchange(
       get([], { path }).replace('Host: localhost', `Host: localhost:${stand.port}`),
     )
-    expect(JSON.parse(answer.text)).toEqual({ getTask: `http://localhost:${stand.port}/x` })
-    expect(answer.framing).toBe('length')
-    expect(answer.header('content-encoding')).toBeUndefined()
-    expect(answer.header('etag')).toBeUndefined()
+    expect(JSON.parse(response.text)).toEqual({ getTask: `http://localhost:${stand.port}/x` })
+    expect(response.framing).toBe('length')
+    expect(response.header('content-encoding')).toBeUndefined()
+    expect(response.header('etag')).toBeUndefined()
   })
 })

@@ -10,7 +10,7 @@ afterEach(() => {
   warnings.length = 0
 })
 
-/** How often each body was executed: answered with anything but a rejection. */
+/** How often each body was executed: got any response but a rejection. */
 function ledger() {
   const executed = new Map<string, number>()
   return {
@@ -24,7 +24,7 @@ function ledger() {
   }
 }
 
-describe('1,000 requests at once', () => {
+describe('1,000 concurrent requests', () => {
   it('that are all rejected heal with one login, and each is executed once', async () => {
     const { executed, execute, timesMost } = ledger()
     let revoked = 0
@@ -36,9 +36,9 @@ describe('1,000 requests at once', () => {
     revoked = 1
     const clients = await Promise.all(Array.from({ length: 1000 }, () => stand.connect()))
     await Promise.all(clients.map((client, i) => client.send(post(`call ${i}`))))
-    const answers = await Promise.all(clients.map((client) => client.read({ limitMs: 20_000 })))
-    expect(answers.filter(({ status }) => status !== 200)).toEqual([])
-    expect(answers.map(({ text }) => text)).toEqual(answers.map((_, i) => `call ${i}`))
+    const responses = await Promise.all(clients.map((client) => client.read({ limitMs: 20_000 })))
+    expect(responses.filter(({ status }) => status !== 200)).toEqual([])
+    expect(responses.map(({ text }) => text)).toEqual(responses.map((_, i) => `call ${i}`))
     expect(stand.logins()).toBe(2)
     expect(executed.size).toBe(1000)
     expect(timesMost()).toBe(1)
@@ -69,7 +69,7 @@ describe('1,000 requests at once', () => {
     await stand.idle()
   }, 60_000)
 
-  it('over the cap are turned away with 503 and Retry-After, and nothing of them is sent', async () => {
+  it('over the cap are refused with 503 and Retry-After, and nothing of them is sent', async () => {
     const held = gate()
     const stand = await openStand({
       answer: async () => {
@@ -83,12 +83,14 @@ describe('1,000 requests at once', () => {
     await until(() => stand.business().length === 100)
     await until(() => clients.filter((client) => client.received() > 0).length === 50)
     held.open()
-    const answers = await Promise.all(clients.map((client) => client.read()))
-    const turned = answers.filter(({ status }) => status === 503)
+    const responses = await Promise.all(clients.map((client) => client.read()))
+    const turned = responses.filter(({ status }) => status === 503)
     expect(turned).toHaveLength(50)
-    expect(new Set(turned.map((answer) => answer.header('retry-after')))).toEqual(new Set(['1']))
+    expect(new Set(turned.map((response) => response.header('retry-after')))).toEqual(
+      new Set(['1']),
+    )
     expect(JSON.parse(turned[0]?.text ?? '')).toMatchObject({ code: 'overloaded', sent: 'no' })
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(100)
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(100)
     expect(stand.business()).toHaveLength(100)
     for (const client of clients) client.destroy()
     await stand.idle()

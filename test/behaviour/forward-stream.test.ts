@@ -11,7 +11,7 @@ const PIECE = Buffer.alloc(64 * 1024, 'x')
 /** What the kernel may hold on two connections, and then some. */
 const KERNEL = 24 * MIB
 
-/** An answer of so many bytes, and how many of them have been taken from it. */
+/** A response of so many bytes, and how many of them have been taken from it. */
 function largeAnswer(bytes: number) {
   const taken = { bytes: 0 }
   const pieces: Step[] = [`${OK}Content-Length: ${bytes}\r\n\r\n`]
@@ -41,8 +41,8 @@ describe('back-pressure', () => {
     await until(() => taken.bytes > 0)
     expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL)
     client.resume()
-    const answer = await client.read({ limitMs: 20_000 })
-    expect(answer.body).toHaveLength(50 * MIB)
+    const response = await client.read({ limitMs: 20_000 })
+    expect(response.body).toHaveLength(50 * MIB)
     client.destroy()
     await stand.idle()
   }, 30_000)
@@ -84,7 +84,7 @@ describe('back-pressure', () => {
     30_000,
   )
 
-  it('holds for a pipelined answer whose turn has not come', async () => {
+  it('holds for a pipelined response whose turn has not come', async () => {
     const { taken, pieces } = largeAnswer(20 * MIB)
     const first = gate()
     const stand = await openStand({
@@ -105,12 +105,12 @@ describe('back-pressure', () => {
   }, 30_000)
 })
 
-describe('an answer whose connection ends while it is held back', () => {
+describe('a response whose connection ends while it is kept waiting', () => {
   const body = 'z'.repeat(30_000)
   const chunk = `${body.length.toString(16)}\r\n${body}\r\n`
   const CHUNKED = 'Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n'
 
-  /** The answer's turn has not come, so that no client is there to take it. */
+  /** The response's turn has not come, so that no client is there to take it. */
   const held = async (answer: string) => {
     const first = gate()
     const stand = await openStand({
@@ -150,8 +150,8 @@ describe('an answer whose connection ends while it is held back', () => {
   })
 })
 
-describe('a client that stalls within an answer', () => {
-  it('is let go, and iSales with it', async () => {
+describe('a client that stalls within a response', () => {
+  it('is given up, and iSales with it', async () => {
     const { pieces } = largeAnswer(50 * MIB)
     const stand = await openStand({ answer: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
     const client = await stand.connect()
@@ -180,8 +180,8 @@ describe('a client that stalls within an answer', () => {
   }, 15_000)
 })
 
-describe('an answer', () => {
-  it('passes piece by piece, none held back for the next', async () => {
+describe('a response', () => {
+  it('passes chunk by chunk, none kept waiting for the next', async () => {
     const seen: string[] = []
     const clients: RawClient[] = []
     const stand = await openStand({
@@ -208,7 +208,7 @@ describe('an answer', () => {
   it.each([
     ['known', `${OK}Content-Length: 6\r\n\r\n`],
     ['unknown', `${OK}Transfer-Encoding: chunked\r\n\r\n6\r\n`],
-  ])('of %s length that comes in two pieces is whole', async (kind, head) => {
+  ])('of %s length that comes in two chunks is whole', async (kind, head) => {
     const stand = await openStand({
       answer: () => [`${head}abc`, { waitMs: 30 }, kind === 'known' ? 'def' : 'def\r\n0\r\n\r\n'],
     })
@@ -216,7 +216,7 @@ describe('an answer', () => {
   })
 })
 
-describe("an answer before the request's end", () => {
+describe("a response before the request's end", () => {
   it.each([
     ['and the connection closed', [{ close: 'end' }]],
     ['and the connection left open', []],
@@ -231,13 +231,13 @@ describe("an answer before the request's end", () => {
       })
       const client = await stand.connect()
       await client.send(post('').replace('Content-Length: 0', `Content-Length: ${10 * MIB}`))
-      // Goes on sending, as most clients do, until it has read the answer.
+      // Goes on sending, as most clients do, until it has read the response.
       const sending = (async () => {
         for (let sent = 0; sent < 5 * MIB; sent += PIECE.length) await client.send(PIECE)
       })().catch(() => undefined)
-      const answer = await client.read()
-      expect(answer).toMatchObject({ status: 413, text: body })
-      expect(answer.header('connection')).toBe('close')
+      const response = await client.read()
+      expect(response).toMatchObject({ status: 413, text: body })
+      expect(response.header('connection')).toBe('close')
       await sending
       await client.closed()
       await stand.idle()
@@ -256,9 +256,9 @@ describe("an answer before the request's end", () => {
     await client.send(bytes.slice(0, 700))
     await until(() => client.left().toString().includes('early'))
     await client.send(bytes.slice(700))
-    const answer = await client.read()
-    expect(answer.text).toBe(`early${'a'.repeat(1000)}${'b'.repeat(1000)}`)
-    expect(answer.header('connection')).toBe('close')
+    const response = await client.read()
+    expect(response.text).toBe(`early${'a'.repeat(1000)}${'b'.repeat(1000)}`)
+    expect(response.header('connection')).toBe('close')
     await client.closed()
   })
 })

@@ -41,19 +41,19 @@ interface Message {
 function framed({ kind, body, chunks }: Message): string {
   if (kind === 'none') return '\r\n'
   if (kind === 'length') return `Content-Length: ${body.length}\r\n\r\n${body}`
-  const coded = cut(body, chunks).map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`)
+  const coded = cut(body, chunks).map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`)
   return `Transfer-Encoding: chunked\r\n\r\n${coded.join('')}0\r\n\r\n`
 }
 
 /** Pieces of these sizes, again and again; what is left after 40 of them is the last. */
 function cut(bytes: string, sizes: readonly number[]): string[] {
-  const pieces: string[] = []
+  const chunks: string[] = []
   for (let at = 0; at < bytes.length;) {
-    const size = pieces.length < 40 ? (sizes[pieces.length % sizes.length] ?? 1) : bytes.length
-    pieces.push(bytes.slice(at, at + size))
+    const size = chunks.length < 40 ? (sizes[chunks.length % sizes.length] ?? 1) : bytes.length
+    chunks.push(bytes.slice(at, at + size))
     at += size
   }
-  return pieces
+  return chunks
 }
 
 let stand: Stand
@@ -70,16 +70,16 @@ afterAll(async () => {
 })
 
 describe('however the bytes are cut', () => {
-  it('each request reaches iSales once and whole, and each answer comes back whole and in its turn', async () => {
+  it('each request reaches iSales once and whole, and each response comes back whole and in its turn', async () => {
     await fc.assert(
       fc.asyncProperty(exchange, async ({ requests, there, back }) => {
         const before = stand.business().length
         steps = ({ target }) => {
           const meant = requests[Number(target.slice(target.lastIndexOf('/') + 1))]
           if (meant === undefined) return []
-          const pieces = cut(`HTTP/1.1 200 OK\r\n${framed(meant.answer)}`, back)
-          // A turn of the event loop between two pieces, so that they are not joined again.
-          return pieces.flatMap((piece) => [piece, { waitMs: 0 }])
+          const chunks = cut(`HTTP/1.1 200 OK\r\n${framed(meant.answer)}`, back)
+          // A turn of the event loop between two chunks, so that they are not joined again.
+          return chunks.flatMap((chunk) => [chunk, { waitMs: 0 }])
         }
         const bytes = requests
           .map(
@@ -89,8 +89,8 @@ describe('however the bytes are cut', () => {
           .join('')
         const client = await stand.connect()
         const sending = (async () => {
-          for (const piece of cut(bytes, there)) {
-            await client.send(piece)
+          for (const chunk of cut(bytes, there)) {
+            await client.send(chunk)
             await new Promise(setImmediate)
           }
         })()
@@ -139,8 +139,8 @@ describe('however the bytes are cut', () => {
       fc.asyncProperty(refused, cuts, async ([status, bytes], there) => {
         const before = stand.business().length
         const client = await stand.connect()
-        for (const piece of cut(bytes, there)) {
-          await client.send(piece).catch(() => undefined)
+        for (const chunk of cut(bytes, there)) {
+          await client.send(chunk).catch(() => undefined)
           await new Promise(setImmediate)
         }
         expect((await client.read()).status).toBe(status)

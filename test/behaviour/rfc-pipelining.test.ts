@@ -6,7 +6,7 @@ import { gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 const SECOND = get([], { path: '/rest/isales/second' })
 
 describe('pipelined requests', () => {
-  it('are answered in their order, whatever the order in which iSales answers', async () => {
+  it('get their responses in order, whatever the order in which iSales answers', async () => {
     const first = gate()
     const stand = await openStand({
       answer: async ({ target }) => {
@@ -24,7 +24,7 @@ describe('pipelined requests', () => {
     await stand.idle()
   })
 
-  it('behind Connection: close are not served, and do not touch the answer in flight', async () => {
+  it('behind Connection: close are not served, and do not touch the response in progress', async () => {
     const first = gate()
     const stand = await openStand({
       answer: async () => {
@@ -61,13 +61,13 @@ describe('pipelined requests', () => {
     const stand = await openStand()
     const client = await stand.connect()
     await client.send(refused + SECOND)
-    const answer = await client.read()
-    expect(answer.header('connection')).toBe('close')
+    const response = await client.read()
+    expect(response.header('connection')).toBe('close')
     expect((await client.closed()).left).toHaveLength(0)
     expect(stand.business().filter(({ target }) => target !== PATH)).toEqual([])
   })
 
-  it('behind an answer under way, garbage cuts nothing of it', async () => {
+  it('behind a response in progress, garbage cuts nothing of it', async () => {
     const second = gate()
     const half: RawRequest[] = []
     const stand = await openStand({

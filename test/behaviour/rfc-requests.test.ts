@@ -17,17 +17,17 @@ afterAll(async () => {
   await stand.stop()
 })
 
-/** What a client that sends these bytes and then waits is answered, and how many requests reached iSales. */
+/** What a client that sends these bytes and then waits gets a response, and how many requests reached iSales. */
 async function outcome(bytes: string) {
   const before = stand.business().length
   const client = await stand.connect()
   await client.send(bytes)
-  const answer = await client.read()
-  const { code } = JSON.parse(answer.text) as { code?: unknown }
+  const response = await client.read()
+  const { code } = JSON.parse(response.text) as { code?: unknown }
   await client.closed()
   client.destroy()
   await stand.idle()
-  return { status: answer.status, code, forwarded: stand.business().length - before }
+  return { status: response.status, code, forwarded: stand.business().length - before }
 }
 
 describe('refused, the connection closed, and nothing of it reaches iSales', () => {
@@ -74,7 +74,7 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['an empty Host', `GET ${PATH} HTTP/1.1\r\nHost:\r\n${END}`, 400],
     ['a Host with a path', `GET ${PATH} HTTP/1.1\r\nHost: localhost/x\r\n${END}`, 400],
     ['another Host', `GET ${PATH} HTTP/1.1\r\nHost: evil.example\r\n${END}`, 421],
-    // Field lines.
+    // Header lines.
     ['obs-fold', `${LINE}${H}X: a\r\n b\r\n${END}`, 400],
     ['obs-fold with a tab', `${LINE}${H}X: a\r\n\tb\r\n${END}`, 400],
     ['a folded Host', `${LINE}Host: localhost\r\n .evil\r\n${END}`, 400],
@@ -98,8 +98,8 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
       `${LINE}${H}Expect: 100-continue, teapot\r\nContent-Length: 1\r\n${END}`,
       417,
     ],
-    ['201 fields', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
-    ['17 KiB of fields', `${LINE}${H}X: ${'x'.repeat(17 * 1024)}\r\n${END}`, 431],
+    ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
+    ['17 KiB of headers', `${LINE}${H}X: ${'x'.repeat(17 * 1024)}\r\n${END}`, 431],
     // Framing.
     ['length and chunks', `${LINE}${H}Content-Length: 5\r\n${CHUNKED}${END}${NOTHING}`, 400],
     ['chunks and length', `${LINE}${H}${CHUNKED}Content-Length: 5\r\n${END}${NOTHING}`, 400],
@@ -192,36 +192,36 @@ describe('let through as HTTP allows', () => {
   })
 })
 
-describe('answered here', () => {
+describe('served here', () => {
   it.each([
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${H}${END}`],
     ['OPTIONS on the server', `OPTIONS http://localhost HTTP/1.1\r\n${H}${END}`],
     ['OPTIONS at its end', `OPTIONS ${PATH} HTTP/1.1\r\n${H}Max-Forwards: 0\r\n${END}`],
   ])('%s', async (_, bytes) => {
     const before = stand.business().length
-    const answer = await stand.exchange(bytes)
-    expect(answer.status).toBe(204)
-    expect(answer.header('allow')).toContain('POST')
+    const response = await stand.exchange(bytes)
+    expect(response.status).toBe(204)
+    expect(response.header('allow')).toContain('POST')
     expect(stand.business()).toHaveLength(before)
   })
 
   it('OPTIONS whose Max-Forwards are two, one of them 0', async () => {
     const before = stand.business().length
     const fields = 'Max-Forwards: 0\r\nMax-Forwards: 5\r\n'
-    const answer = await stand.exchange(`OPTIONS ${PATH} HTTP/1.1\r\n${H}${fields}${END}`)
-    expect(answer.status).toBe(204)
+    const response = await stand.exchange(`OPTIONS ${PATH} HTTP/1.1\r\n${H}${fields}${END}`)
+    expect(response.status).toBe(204)
     expect(stand.business()).toHaveLength(before)
   })
 
   it('Allow names every method that is forwarded, and no other', async () => {
-    const answer = await stand.exchange(`OPTIONS * HTTP/1.1\r\n${H}${END}`)
+    const response = await stand.exchange(`OPTIONS * HTTP/1.1\r\n${H}${END}`)
     const before = stand.business().length
     for (const method of METHODS) {
       const request = `${method} ${PATH} HTTP/1.1\r\n${H}Content-Length: 0\r\n${END}`
       await stand.exchange(request, { method: method === 'CONNECT' ? 'GET' : method })
     }
     const forwarded = stand.business().slice(before)
-    expect(forwarded.map(({ method }) => method).join(', ')).toBe(answer.header('allow'))
+    expect(forwarded.map(({ method }) => method).join(', ')).toBe(response.header('allow'))
   })
 
   it('Max-Forwards of OPTIONS is counted down', async () => {

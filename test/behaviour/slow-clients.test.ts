@@ -35,21 +35,21 @@ describe.each([
   ['kept', INTERFACE_PATHS.getTask, 100],
   ['streamed', UPLOAD_PATH, LARGE],
 ])('a body that is %s', (_name, path, size) => {
-  test('and stops is answered 408 after the idle timeout, and iSales never has it whole', async () => {
+  test('and stops gets a 408 after the idle timeout, and iSales never has it whole', async () => {
     const world = await openWorld({ env: { ...OFF, BODY_IDLE_TIMEOUT: '1s' } })
     const client = await connect(world)
     await client.send(`${head(path, `Content-Length: ${size}`)}half`)
-    const answer = await client.read()
-    expect(answer.status).toBe(408)
-    expect(JSON.parse(answer.text)).toMatchObject({ code: 'request-timeout' })
+    const response = await client.read()
+    expect(response.status).toBe(408)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'request-timeout' })
     expect((await client.closed()).left.length).toBe(0)
-    await until(() => world.sim.state().underWay === 0)
+    await until(() => world.sim.state().inFlight === 0)
     expect(world.sim.requests()).toEqual([])
     expect((await world.tasks()).status).toBe(200)
     expect(faults).toEqual([])
   })
 
-  test('and breaks off is answered 400, and iSales never has it whole', async () => {
+  test('and breaks off gets a 400, and iSales never has it whole', async () => {
     const world = await openWorld({ env: OFF })
     const client = await connect(world)
     await client.send(`${head(path, `Content-Length: ${size}`)}half`)
@@ -60,7 +60,7 @@ describe.each([
     expect(faults).toEqual([])
   })
 
-  test('and has a broken chunk is answered 400, and iSales never has it whole', async () => {
+  test('and has a broken chunk gets a 400, and iSales never has it whole', async () => {
     const world = await openWorld({ env: OFF })
     const client = await connect(world)
     await client.send(head(path, 'Transfer-Encoding: chunked'))
@@ -75,13 +75,13 @@ describe.each([
   })
 })
 
-test('an answer of iSales to a request that was given up meanwhile changes nothing', async () => {
+test('a response of iSales to a request that was given up meanwhile changes nothing', async () => {
   const world = await openWorld({ env: { ...OFF, BODY_IDLE_TIMEOUT: '1s' } })
   world.sim.hang({ operation: 'business' })
   const client = await connect(world)
   await client.send(`${head(INTERFACE_PATHS.getTask, 'Content-Length: 2')}{}`)
   await until(() => world.sim.state().hanging === 1)
-  // Behind an answer that is awaited, so that the 408 cannot leave before iSales has answered this one.
+  // Behind a response that is awaited, so that the 408 cannot leave before iSales has responded to this one.
   world.sim.set({ latency: 1500 })
   world.sim.failBusiness({ status: 500 })
   await client.send(`${head(UPLOAD_PATH, `Content-Length: ${LARGE}`)}half`)
@@ -95,7 +95,7 @@ test('an answer of iSales to a request that was given up meanwhile changes nothi
   expect(faults).toEqual([])
 })
 
-test('a client that takes nothing of its answers loses its place, though each is whole and handed over', async () => {
+test('a client that takes nothing of its responses loses its place, though each is whole and handed over', async () => {
   const env = { LISTEN_MAX_CONNECTIONS: '1', BODY_IDLE_TIMEOUT: '1s' }
   const world = await openWorld({ env })
   const client = await connect(world)
@@ -109,7 +109,7 @@ test('a client that takes nothing of its answers loses its place, though each is
   expect(faults).toEqual([])
 })
 
-test('a header that never ends is answered 408', async () => {
+test('a header that never ends gets a 408', async () => {
   const world = await openWorld({ env: { HEADER_TIMEOUT: '1s' } })
   const client = await connect(world)
   await client.send('POST /rest/isales/v1 HTTP/1.1\r\nHost: loc')
@@ -117,7 +117,7 @@ test('a header that never ends is answered 408', async () => {
   expect(await world.metric('isales_proxy_request_errors_total{code="request-timeout"}')).toBe(1)
 })
 
-test('a slow answer of iSales is not the fault of the client', async () => {
+test('a slow response of iSales is not a timeout of the client', async () => {
   const env = { ...OFF, BODY_IDLE_TIMEOUT: '1s', HEADER_TIMEOUT: '1s' }
   const world = await openWorld({ env })
   world.sim.slow({ operation: 'business', ms: 1800 })
@@ -129,10 +129,10 @@ test('a connection over the cap gets 503 and Retry-After, and a place when one i
   const open = [await connect(world), await connect(world)]
   const refused = await connect(world)
   await refused.send(head(INTERFACE_PATHS.getTask, 'Content-Length: 2') + '{}')
-  const answer = await refused.read()
-  expect(answer.status).toBe(503)
-  expect(answer.header('retry-after')).toBe('1')
-  expect(JSON.parse(answer.text)).toMatchObject({ code: 'overloaded', sent: 'no' })
+  const response = await refused.read()
+  expect(response.status).toBe(503)
+  expect(response.header('retry-after')).toBe('1')
+  expect(JSON.parse(response.text)).toMatchObject({ code: 'overloaded', sent: 'no' })
   await refused.closed()
   expect(await world.metric('isales_proxy_request_errors_total{code="overloaded"}')).toBe(1)
   for (const client of open) client.destroy()

@@ -10,7 +10,7 @@ export interface PageServer {
 }
 
 /** The real admin app on a free port of loopback, with whatever `status` says. */
-export async function servePage(status: () => Status): Promise<PageServer> {
+export async function servePage(status: () => Promise<Status>): Promise<PageServer> {
   const verdict = { status: 200, body: {} } as const
   const app = createAdminApp({
     metrics: { render: () => Promise.resolve(''), contentType: 'text/plain' },

@@ -1,7 +1,6 @@
 import { createHistory } from '../../src/admin/history.ts'
-import { createCounts } from '../../src/admin/counts.ts'
-import { readStatus } from '../../src/admin/status-read.ts'
-import type { EffectiveSetting, Status } from '../../src/admin/status.ts'
+import { createMetrics } from '../../src/admin/metrics.ts'
+import { readStatus, type EffectiveSetting, type Status } from '../../src/admin/status.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
 import { NOW, failed, granted, session, snapshot } from '../admin/token.ts'
@@ -125,29 +124,43 @@ export const SCENES = {
 
 export type SceneName = keyof typeof SCENES
 
-export function statusOf(scene: Scene, settings = SETTINGS): Status {
-  const history = createHistory()
-  for (const event of scene.events) history.onTokenEvent(event)
+export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
   const now = snapshot(scene.snapshot)
-  const counts = createCounts([401, 403])
-  for (let n = 0; n < (scene.traffic ?? 0); n += 1)
-    counts.requests.add('POST', n % 4001 ? 200 : 500, 0.01, 0.01)
+  const history = createHistory()
+  const metrics = createMetrics({
+    snapshot: () => now,
+    running: { inFlight: 0 },
+    rejectedStatuses: new Set([401, 403]),
+    version: '1.4.0',
+    wallClock: () => WALL,
+    processMetrics: false,
+  })
+  for (const event of scene.events) {
+    history.onTokenEvent(event)
+    metrics.onTokenEvent(event)
+    if (event.type === 'credentials-changed') metrics.credentialsReloaded('success')
+  }
+  const times = (count: number, act: (n: number) => void): void => {
+    for (let n = 0; n < count; n += 1) act(n)
+  }
+  times(scene.traffic ?? 0, (n) =>
+    metrics.requestEnded({ method: 'POST', status: n % 4001 ? 200 : 500 }),
+  )
   if (scene.traffic) {
-    for (let n = 0; n < 12; n += 1) counts.errors.add('upstream-timeout')
-    counts.replays.add('healed')
+    times(12, () => metrics.requestFailed('upstream-timeout'))
+    metrics.replayed('healed')
   } else if (scene.events.length > 0) {
-    for (let n = 0; n < 12; n += 1) {
-      counts.requests.add('POST', 503, 0.001, -1)
-      counts.errors.add('no-token')
-    }
+    times(12, () => {
+      metrics.requestEnded({ method: 'POST', status: 503 })
+      metrics.requestFailed('no-token')
+    })
   }
   return readStatus({
     snapshot: () => now,
     history: history.view,
-    counts,
-    inFlight: () => (scene.traffic ? 3 : 0),
+    totals: metrics.totals,
+    running: { draining: scene.draining ?? false, inFlight: scene.traffic ? 3 : 0 },
     wallClock: () => WALL,
-    draining: () => scene.draining ?? false,
     version: '1.4.0',
     startedAt: NOW - 261 * MINUTE,
     settings,

@@ -25,7 +25,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     for (const cleanup of cleanups.splice(0)) await cleanup()
   })
 
-  async function open(status: Status, options: BrowserContextOptions = {}, query = '') {
+  async function open(status: Promise<Status>, options: BrowserContextOptions = {}, query = '') {
     server = await servePage(() => status)
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()
@@ -47,6 +47,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
       const { page, url } = await openScene(name)
       const status = (await (await fetch(`${url}/status.json`)).json()) as Status
       expect(status.state).toBe(name)
+      await page.click('summary')
       const text = await page.innerText('body')
       expect(await page.innerText('h1')).toBe(headline(status).title)
       expect(await page.title()).toContain(headline(status).title)
@@ -56,7 +57,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
         Object.fromEntries(failures.map(([reason, , count]) => [reason, Number(count)])),
       ).toEqual(status.failures)
       expect(await page.locator('.chart g').count()).toBe(status.exchanges.length)
-      expect(text).toContain(`Answered\n${status.requests.total.toLocaleString('en-US')}`)
+      expect(text).toContain(`Ended\n${status.requests.total.toLocaleString('en-US')}`)
       expect(text).toContain(`Failed in a row\n${status.renewal.failuresInRow}`)
       expect(text).toContain(`Version ${status.version}`)
       const shown = status.settings.flatMap(({ name, value }) => [name, value ?? 'not set'])
@@ -129,7 +130,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     const page = await context.newPage()
     await page.goto(server.url)
     await expect.poll(() => reads, { timeout: 15_000 }).toBeGreaterThan(1)
-    await page.click('text=hold still')
+    await page.click('text=pause refresh')
     expect(page.url()).toContain('refresh=off')
   })
 

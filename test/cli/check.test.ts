@@ -25,7 +25,7 @@ describe('check', () => {
   it('shows every setting with its value, where it came from and its default', async () => {
     const ran = await runHere(['check'], { env: { ...SOUND, CLIENT_DEADLINE: '2700ms' } })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    for (const [name] of SETTING_LIST) expect(row(ran, name)).toBeDefined()
+    for (const { name } of SETTING_LIST) expect(row(ran, name)).toBeDefined()
     expect(row(ran, 'ISALES_USER')).toEqual(['ISALES_USER', 'obs', 'environment', '-'])
     expect(row(ran, 'ISALES_PASSWORD')).toEqual([
       'ISALES_PASSWORD',
@@ -54,7 +54,7 @@ describe('check', () => {
     ])
   })
 
-  it('names each fault with its remedy, beside what could be read', async () => {
+  it('names each error with its remedy, beside what could be read', async () => {
     const env = {
       ...SOUND,
       ISALES_PASSWORD_FILE: `/nowhere/${CANARY}`,
@@ -68,15 +68,15 @@ describe('check', () => {
     expect(ran.stderr.split('\n')).toEqual([
       'Warning: LISTEN takes passwords in the clear from other machines. Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
       'Warning: ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?',
-      'Fault: ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
-      'Fault: https_proxy is not the URL of an HTTP proxy. Write it like https_proxy=http://egress.example:3128',
-      'Fault: LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug',
-      'Fault: OBS_USER is not set, although OBS_LOGIN is require. Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
-      'Fault: OBS_PASSWORD is not set, although OBS_LOGIN is require. Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
+      'Error: ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
+      'Error: https_proxy is not the URL of an HTTP proxy. Write it like https_proxy=http://egress.example:3128',
+      'Error: LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug',
+      'Error: OBS_USER is not set, although OBS_LOGIN is require. Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
+      'Error: OBS_PASSWORD is not set, although OBS_LOGIN is require. Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
       '',
     ])
     for (const name of ['ISALES_PASSWORD', 'HTTPS_PROXY', 'LOG_LEVEL']) {
-      expect(row(ran, name)?.[1]).toBe('(faulty, see below)')
+      expect(row(ran, name)?.[1]).toBe('(error, see below)')
     }
     expect(row(ran, 'LISTEN')?.[1]).toBe(':8080')
     expect(ran.stdout).not.toContain('sound')
@@ -108,7 +108,7 @@ describe('check --live', () => {
     expect(sim.state().loginAttempts).toBe(1)
   })
 
-  it('does not log in with a configuration that is at fault', async () => {
+  it('does not log in with a configuration that has errors', async () => {
     sim = await createSimulator()
     const ran = await runHere(['check', '--live'], { env: { ...envOf(sim), LOG_LEVEL: 'loud' } })
     expect(ran.code).toBe(2)

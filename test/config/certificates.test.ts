@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { judgeCertificates } from '../../src/config/certificates.ts'
-import { formatFault } from '../../src/config/faults.ts'
+import { checkCertificates, readCertificates, readKeyPair } from '../../src/config/certificates.ts'
+import { formatError } from '../../src/config/errors.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { disk } from './stand.ts'
 
@@ -37,18 +37,18 @@ beforeAll(() => {
   })
 })
 
-/** Faults and warnings, the latter marked. */
-function judge(config: Parameters<typeof judgeCertificates>[0]): readonly string[] {
-  const { faults, warnings } = judgeCertificates(config, files, NOW)
+/** Errors and warnings, the latter marked. */
+function check(config: Parameters<typeof checkCertificates>[0]): readonly string[] {
+  const { errors, warnings } = checkCertificates(config, files, NOW)
   return [
-    ...faults.map((fault) => formatFault(fault)),
-    ...warnings.map((warning) => `warning: ${formatFault(warning)}`),
+    ...errors.map((error) => formatError(error)),
+    ...warnings.map((warning) => `warning: ${formatError(warning)}`),
   ]
 }
 
 describe('certificates and keys at the start', () => {
   it('are not looked for when none are set', () => {
-    expect(judge({})).toEqual([])
+    expect(check({})).toEqual([])
   })
 
   it.each([
@@ -56,7 +56,7 @@ describe('certificates and keys at the start', () => {
     [{ isalesClientCertFile: '/cert', isalesClientKeyFile: '/key' }],
     [{ listenTlsCertFile: '/chain', listenTlsKeyFile: '/key', listenClientCaFile: '/ca' }],
   ])('are sound: %j', (config) => {
-    expect(judge(config)).toEqual([])
+    expect(check(config)).toEqual([])
   })
 
   const REMEDY = 'Give the path of a PEM file that this user may read'
@@ -105,11 +105,36 @@ describe('certificates and keys at the start', () => {
       'warning: LISTEN_TLS_CERT_FILE names a certificate that is not valid yet. Renew it',
     ],
   ])('are not: %j', (config, problem) => {
-    expect(judge(config)).toEqual([problem])
+    expect(check(config)).toEqual([problem])
   })
 
-  it('are all judged at once', () => {
+  it('are all checked together', () => {
     const config = { isalesCaFile: '/gone', listenTlsCertFile: '/text', listenTlsKeyFile: '/text' }
-    expect(judge(config)).toHaveLength(3)
+    expect(check(config)).toHaveLength(3)
+  })
+})
+
+describe('a PEM file that is read', () => {
+  it('gives its certificates, the own one first, and the text as it is', () => {
+    const read = readCertificates('ISALES_CA_FILE', '/ca', files)
+    if (!read.ok) throw new Error(formatError(read.errors[0]))
+    expect(read.certificates.map(({ ca }) => ca)).toEqual([true, true])
+    expect(read.pem).toContain('# comment')
+  })
+
+  it('gives a key that never prints', () => {
+    const read = readKeyPair('LISTEN_TLS', { cert: '/chain', key: '/key' }, files)
+    if (!read.ok) throw new Error(formatError(read.errors[0]))
+    expect(read.key.reveal()).toBe(made.server.key)
+    expect(String(read.key)).toBe('[redacted]')
+    expect(read.certificates).toHaveLength(2)
+  })
+
+  it('names each file of a pair that is of no use', () => {
+    const read = readKeyPair('LISTEN_TLS', { cert: '/text', key: '/gone' }, files)
+    expect(read.ok ? [] : read.errors.map(({ setting }) => setting)).toEqual([
+      'LISTEN_TLS_CERT_FILE',
+      'LISTEN_TLS_KEY_FILE',
+    ])
   })
 })

@@ -1,34 +1,29 @@
 import { describe, expect, it } from 'vitest'
-import { loadConfig, readCredentials } from '../../src/config/load.ts'
+import { loadConfig, rereadSettings } from '../../src/config/load.ts'
 import { configOf, disk, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
-describe('readCredentials', () => {
-  const ENV = {
-    ...PASSWORDLESS,
-    ISALES_USER: undefined,
-    ISALES_USER_FILE: '/u',
-    ISALES_PASSWORD_FILE: '/pw',
-  }
-  const config = configOf(loadConfig(ENV, disk({ '/u': 'obs', '/pw': 'old' })))
+describe('a setting that is read again', () => {
+  const env = { ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/pw' }
+  const config = configOf(loadConfig(env, disk({ '/pw': 'old' })))
 
-  it('gives what the files hold now', () => {
-    const read = readCredentials(config, disk({ '/u': 'obs2\n', '/pw': 'new\n' }))
-    if (!read.ok) throw new Error(read.fault.problem)
-    expect([read.user, read.password.reveal()]).toEqual(['obs2', 'new'])
+  it('has the value that its file holds now', () => {
+    const read = rereadSettings(['isalesPassword'], config, disk({ '/pw': 'new\n' }))
+    expect(read.ok && read.values.isalesPassword.reveal()).toBe('new')
   })
 
-  it('keeps what did not come from a file', () => {
-    const read = readCredentials(configOf(loadConfig(MINIMAL)), disk({}))
-    if (!read.ok) throw new Error(read.fault.problem)
-    expect([read.user, read.password.reveal()]).toEqual(['obs', PASSWORD])
+  it('stays as it is when it did not come from a file', () => {
+    const read = rereadSettings(['isalesPassword'], configOf(loadConfig(MINIMAL)), disk({}))
+    expect(read.ok && read.values.isalesPassword.reveal()).toBe(PASSWORD)
   })
 
   it.each([
-    [{ '/u': 'obs' }, 'ISALES_PASSWORD_FILE'],
-    [{ '/u': 'obs', '/pw': '' }, 'ISALES_PASSWORD_FILE'],
-    [{ '/pw': 'new' }, 'ISALES_USER_FILE'],
-  ])('names the file that is of no use: %j', (files, setting) => {
-    const read = readCredentials(config, disk(files))
-    expect(read).toMatchObject({ ok: false, fault: { setting } })
+    [{}, 'names a file that does not exist'],
+    [{ '/pw': '' }, 'names an empty file'],
+    [{ '/pw': 'a\0' }, 'holds a value that contains a NUL byte'],
+  ])('names the file that is of no use: %j', (files, problem) => {
+    expect(rereadSettings(['isalesPassword'], config, disk(files))).toMatchObject({
+      ok: false,
+      error: { setting: 'ISALES_PASSWORD_FILE', problem },
+    })
   })
 })

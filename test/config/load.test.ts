@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatFault } from '../../src/config/faults.ts'
+import { formatError } from '../../src/config/errors.ts'
 import type { FileRead } from '../../src/config/files.ts'
 import { loadConfig, loadSetting, type Environment, type Loaded } from '../../src/config/load.ts'
 
-import { configOf, disk, faultsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
+import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
-const faultLines = (loaded: Loaded): readonly string[] => faultsOf(loaded).map(formatFault)
+const errorLines = (loaded: Loaded): readonly string[] => errorsOf(loaded).map(formatError)
 
 describe('the configuration', () => {
   it('needs three settings and takes defaults for the rest', () => {
@@ -31,14 +31,14 @@ describe('the configuration', () => {
     expect(configOf(loaded).isalesPassword.reveal()).toBe(PASSWORD)
   })
 
-  it('reports every fault at once, each with what to do', () => {
+  it('reports every error at once, each with what to do', () => {
     const loaded = loadConfig({
       LISTEN: ':8080',
       CLIENT_DEADLINE: 'soon',
       OBS_LOGIN: 'answer',
       LISTEN_TLS_CERT_FILE: '/nowhere',
     })
-    expect(faultsOf(loaded).map(({ setting }) => setting)).toEqual([
+    expect(errorsOf(loaded).map(({ setting }) => setting)).toEqual([
       'ISALES_URL',
       'ISALES_USER',
       'ISALES_PASSWORD',
@@ -47,10 +47,10 @@ describe('the configuration', () => {
       'LISTEN_TLS_CERT_FILE',
       'LISTEN_TLS_CERT_FILE',
     ])
-    expect(faultLines(loaded)[3]).toBe(
+    expect(errorLines(loaded)[3]).toBe(
       'CLIENT_DEADLINE is not a duration such as 250ms, 2.8s, 5m or 1h (a bare number is seconds) (it is "soon"). Write it like CLIENT_DEADLINE=9.5s',
     )
-    for (const { remedy } of faultsOf(loaded)) expect(remedy).toMatch(/^[A-Z].*[^.]$/)
+    for (const { remedy } of errorsOf(loaded)) expect(remedy).toMatch(/^[A-Z].*[^.]$/)
   })
 
   it('takes an empty variable for an unset one, except where empty is a value', () => {
@@ -66,7 +66,7 @@ describe('the configuration', () => {
       obsLogin: 'answer',
       isalesTokenScheme: '',
     })
-    expect(faultLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: '' }))[0]).toContain('is not set')
+    expect(errorLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: '' }))[0]).toContain('is not set')
   })
 
   it('drops spaces around a value, but never from a user or password', () => {
@@ -92,10 +92,10 @@ describe('the configuration', () => {
     )
     expect(configOf(loaded).isalesPasswordFile).toBe('/run/pw')
     expect(loaded.sources).toMatchObject({
-      ISALES_URL: { from: 'environment', variable: 'ISALES_URL' },
-      ISALES_PASSWORD: { from: 'file', path: '/run/pw' },
-      HTTPS_PROXY: { from: 'environment', variable: 'https_proxy' },
-      LISTEN: { from: 'default' },
+      isalesUrl: { from: 'environment', variable: 'ISALES_URL' },
+      isalesPassword: { from: 'file', path: '/run/pw' },
+      httpsProxy: { from: 'environment', variable: 'https_proxy' },
+      listen: { from: 'default' },
     })
   })
 
@@ -110,14 +110,14 @@ describe('the configuration', () => {
     expect(config.noProxy).toBe('a,b')
     const upper = configOf(loadConfig({ ...MINIMAL, ...proxies, https_proxy: '' }))
     expect(upper.httpsProxy?.reveal()).toBe('http://upper:1')
-    expect(faultLines(loadConfig({ ...MINIMAL, https_proxy: 'ftp://x' }))[0]).toMatch(
+    expect(errorLines(loadConfig({ ...MINIMAL, https_proxy: 'ftp://x' }))[0]).toMatch(
       /^https_proxy is/,
     )
   })
 
-  it('gives what could be read beside its faults', () => {
+  it('gives what could be read beside its errors', () => {
     const loaded = loadConfig({ ...MINIMAL, LOG_LEVEL: 'loud' })
-    expect(faultsOf(loaded)).toHaveLength(1)
+    expect(errorsOf(loaded)).toHaveLength(1)
     expect(loaded.config).toMatchObject({ isalesUser: 'obs', logFormat: 'auto' })
     expect(loaded.config.logLevel).toBeUndefined()
   })
@@ -128,7 +128,7 @@ describe('the configuration', () => {
 
   it('is refused while Node accepts any certificate', () => {
     const loaded = loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
-    expect(faultLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
+    expect(errorLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
     expect(loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '1' }).ok).toBe(true)
   })
 })
@@ -161,10 +161,10 @@ describe('a secret in a file', () => {
     ['unreadable', { ok: false, problem: 'unreadable' }, 'names a file that cannot be read'],
     ['a directory', { ok: false, problem: 'directory' }, 'names a directory'],
     ['a FIFO', { ok: false, problem: 'not-regular' }, 'names something that is not a regular file'],
-  ])('%s is a fault', (_, content, problem) => {
-    const [fault, ...more] = faultsOf(load(content))
+  ])('%s is an error', (_, content, problem) => {
+    const [error, ...more] = errorsOf(load(content))
     expect(more).toEqual([])
-    expect(fault).toMatchObject({ setting: 'ISALES_PASSWORD_FILE', problem })
+    expect(error).toMatchObject({ setting: 'ISALES_PASSWORD_FILE', problem })
   })
 
   it('may hold a user, which keeps its own limits', () => {
@@ -174,18 +174,18 @@ describe('a secret in a file', () => {
         disk({ '/u': content }),
       )
     expect(configOf(load('obs\n')).isalesUser).toBe('obs')
-    expect(faultsOf(load('x'.repeat(50)))[0]).toMatchObject({
+    expect(errorsOf(load('x'.repeat(50)))[0]).toMatchObject({
       setting: 'ISALES_USER_FILE',
       problem: 'holds a value that has 50 bytes; at most 49 fit',
     })
-    expect(faultsOf(load('a\nb'))[0]).toMatchObject({
+    expect(errorsOf(load('a\nb'))[0]).toMatchObject({
       problem: 'holds a value that contains a control character',
     })
   })
 
-  it('and in its variable too is a fault', () => {
+  it('and in its variable too is an error', () => {
     const loaded = loadConfig({ ...MINIMAL, ISALES_PASSWORD_FILE: '/pw' }, disk({ '/pw': 'x' }))
-    expect(faultLines(loaded)).toEqual([
+    expect(errorLines(loaded)).toEqual([
       'ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
     ])
   })
@@ -196,10 +196,10 @@ describe('a secret in a file', () => {
     const config = configOf(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/key' }, files))
     expect(config.obsTicketKey?.reveal()).toBe(key)
     expect(config.obsTicketKeyFile).toBe('/key')
-    expect(faultLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY: key }, files))).toEqual([
+    expect(errorLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY: key }, files))).toEqual([
       'OBS_TICKET_KEY is read from a file only. Unset it and set OBS_TICKET_KEY_FILE',
     ])
-    expect(faultLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/short' }, files))).toEqual([
+    expect(errorLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/short' }, files))).toEqual([
       'OBS_TICKET_KEY_FILE holds a value that is shorter than 32 bytes. Correct the file',
     ])
   })
@@ -212,7 +212,7 @@ describe('a secret in a variable', () => {
   })
 
   it('that was no UTF-8 is refused: a login with it could only lock the account', () => {
-    expect(faultLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'p\uFFFD' }))).toEqual([
+    expect(errorLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'p\uFFFD' }))).toEqual([
       'ISALES_PASSWORD is not valid UTF-8. Write it in UTF-8',
     ])
   })
@@ -233,25 +233,25 @@ describe('a secret in a variable', () => {
     (secret) => ({ ...MINIMAL, OTEL_EXPORTER_OTLP_ENDPOINT: `https://u:${secret}@otel` }),
   ]
 
-  it('is never repeated by a fault or a warning, wherever it was put', () => {
+  it('is never repeated by an error or a warning, wherever it was put', () => {
     const secret = fc.stringMatching(/^[!-~]{12,40}$/)
     fc.assert(
       fc.property(secret, fc.constantFrom(...SECRET_PLACES), (secret, place) => {
         const loaded = loadConfig(place(secret), disk({}))
-        const said = [...(loaded.ok ? [] : loaded.faults), ...loaded.warnings]
+        const said = [...(loaded.ok ? [] : loaded.errors), ...loaded.warnings]
         expect(said.length).toBeGreaterThan(0)
-        expect(said.map(formatFault).join('\n')).not.toContain(secret)
+        expect(said.map(formatError).join('\n')).not.toContain(secret)
       }),
     )
   })
 })
 
 describe('loadSetting', () => {
-  it('reads one setting and judges no other', () => {
-    expect(loadSetting('ADMIN_LISTEN', { ADMIN_LISTEN: ':1' })).toEqual({
+  it('reads one setting and no other', () => {
+    expect(loadSetting('adminListen', { ADMIN_LISTEN: ':1' })).toEqual({
       ok: true,
-      value: { kind: 'tcp', host: '', port: 1 },
+      values: { adminListen: { kind: 'tcp', host: '', port: 1 } },
     })
-    expect(loadSetting('ADMIN_LISTEN', { ADMIN_LISTEN: 'x' })).toMatchObject({ ok: false })
+    expect(loadSetting('adminListen', { ADMIN_LISTEN: 'x' })).toMatchObject({ ok: false })
   })
 })

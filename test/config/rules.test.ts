@@ -7,13 +7,13 @@ const MINIMAL: Environment = {
   ISALES_USER: 'obs',
   ISALES_PASSWORD: 'x',
 }
-const NOBODY: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'y' }
+const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'y' }
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 
 /** Rules that are broken, as `SETTING problem`. Whether files exist is another matter. */
 function broken(env: Environment): readonly string[] {
   const loaded = loadConfig({ ...MINIMAL, ...env }, () => ({ ok: false, problem: 'missing' }))
-  const all = [...(loaded.ok ? [] : loaded.faults), ...loaded.warnings]
+  const all = [...(loaded.ok ? [] : loaded.errors), ...loaded.warnings]
   return all
     .filter(({ setting, problem }) =>
       RULES.some((rule) => rule.setting === setting && rule.problem === problem),
@@ -53,11 +53,11 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   ],
   [
     { LISTEN: ':8080', OBS_LOGIN: 'answer' },
-    'LISTEN is reachable from other machines, and nothing keeps strangers out',
+    'LISTEN is reachable from other machines, and nothing keeps others out',
   ],
   [
     { LISTEN: '10.0.0.1:8080', OBS_LOGIN: 'forward' },
-    'LISTEN is reachable from other machines, and nothing keeps strangers out',
+    'LISTEN is reachable from other machines, and nothing keeps others out',
   ],
   [
     { LISTEN: '[::]:8080', OBS_LOGIN: 'answer', UNSAFE_LISTEN: 'true' },
@@ -77,8 +77,8 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
     { OBS_LOGIN: 'require', OBS_USER: 'cti' },
     'OBS_PASSWORD is not set, although OBS_LOGIN is require',
   ],
-  [{ ...NOBODY }, 'OBS_USER is set but not used, since OBS_LOGIN is not require'],
-  [{ LISTEN: ':8443', ...NOBODY }, 'LISTEN takes passwords in the clear from other machines'],
+  [{ ...LOGIN }, 'OBS_USER is set but not used, since OBS_LOGIN is not require'],
+  [{ LISTEN: ':8443', ...LOGIN }, 'LISTEN takes passwords in the clear from other machines'],
   [{ TOKEN_WAIT: '2.8s' }, 'TOKEN_WAIT is not below CLIENT_DEADLINE, which ends the wait first'],
 ]
 
@@ -93,7 +93,7 @@ const KEPT: readonly Environment[] = [
   { LISTEN: 'unix:/run/p.sock' },
   { LISTEN: '[::1]:8080' },
   { LISTEN: '127.9.9.9:8080' },
-  { LISTEN: ':8443', ...TLS, ...NOBODY },
+  { LISTEN: ':8443', ...TLS, ...LOGIN },
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/ca', OBS_LOGIN: 'answer' },
   { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: ':0' },
   { LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.2:1' },
@@ -120,7 +120,7 @@ describe('a rule between settings', () => {
     ).toEqual([])
   })
 
-  it('is not judged while one of its settings cannot be read', () => {
+  it('is not checked while one of its settings cannot be read', () => {
     expect(broken({ LISTEN: 'nonsense', ADMIN_LISTEN: '127.0.0.1:8080' })).toEqual([])
     expect(
       broken({ LISTEN: ':8443', ...TLS, OBS_USER: 'x', OBS_PASSWORD_FILE: '/missing' }),

@@ -1,53 +1,48 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { configKey } from '../../src/config/config.ts'
-import { describeRules, describeSettings } from '../../src/config/describe.ts'
+import { describeConfig, describeRules, sourceText } from '../../src/config/describe.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { describeConfig, sourceText } from '../../src/config/rows.ts'
-import { SECRET_NAMES } from '../../src/config/secret-names.ts'
-import { Secret } from '../../src/config/secret.ts'
-import { SETTING_LIST } from '../../src/config/settings.ts'
+import { Secret, SECRET_VARIABLES } from '../../src/config/secret.ts'
+import { SETTING_LIST, SETTINGS } from '../../src/config/settings.ts'
 import { configurationPage, exampleEnv } from '../../scripts/docs-text.ts'
 
 describe('each setting', () => {
   it.each(
-    SETTING_LIST.flatMap(([name, { kind, default: text }]) =>
-      text === undefined ? [] : [[name, text, kind] as const],
+    SETTING_LIST.flatMap(({ name, key, default: text }) =>
+      text === undefined ? [] : [[name, text, SETTINGS.shape[key]] as const],
     ),
-  )('%s accepts its default %j, and would show it so', (_, text, kind) => {
-    expect(kind.format(kind.schema.parse(text))).toBe(text)
+  )('%s accepts its default %j, and would show it so', (_, text, schema) => {
+    expect(schema.encode(schema.parse(text) as never)).toBe(text)
   })
 
-  it.each(SETTING_LIST.filter(([, { file }]) => file !== 'only'))(
-    '%s accepts its example',
-    (_, { kind, example }) => {
-      expect(kind.schema.safeParse(example).success).toBe(true)
+  it.each(
+    SETTING_LIST.filter(({ fileOnly }) => fileOnly !== true).map((one) => [one.name, one] as const),
+  )('%s accepts its example', (_, { key, example }) => {
+    expect(SETTINGS.shape[key].safeParse(example).success).toBe(true)
+  })
+
+  it.each(SETTING_LIST.map(({ name, doc }) => [name, doc]))(
+    '%s says in sentences what it does',
+    (_, doc) => {
+      expect(doc).toMatch(/^[A-Z`][\s\S]*\.$/)
     },
   )
 
-  it.each(SETTING_LIST)('%s says in sentences what it does', (_, { doc }) => {
-    expect(doc).toMatch(/^[A-Z`][\s\S]*\.$/)
-  })
-
   it('that is secret is removed from the environment of the process', () => {
-    const secrets = SETTING_LIST.filter(([, { kind }]) => {
-      const read = kind.schema.safeParse('http://x'.padEnd(40, 'x'))
+    const secrets = SETTING_LIST.filter(({ key }) => {
+      const read = SETTINGS.shape[key].safeParse('http://x'.padEnd(40, 'x'))
       return read.success && read.data instanceof Secret
     })
     expect(secrets.length).toBeGreaterThan(3)
-    for (const [name] of secrets) expect(SECRET_NAMES).toContain(name)
+    for (const { name } of secrets) expect(SECRET_VARIABLES).toContain(name)
   })
-})
 
-describe('names', () => {
-  it('of the configuration are those of the environment in camel case', () => {
-    expect(configKey('ISALES_URL')).toBe('isalesUrl')
-    expect(configKey('OTEL_EXPORTER_OTLP_ENDPOINT')).toBe('otelExporterOtlpEndpoint')
-    const loaded = loadConfig({})
-    const keys = new Set(SETTING_LIST.map(([name]) => configKey(name)))
-    for (const key of Object.keys(loaded.config)) {
-      expect(keys.has(key as never) || key.endsWith('File')).toBe(true)
-    }
+  it('is a key of the configuration in camel case, and so is the path of its file', () => {
+    const names = SETTING_LIST.flatMap(({ name, variables }) => [name, ...variables])
+    const keys = Object.keys(loadConfig({}).config)
+    expect(names).toContain('OTEL_EXPORTER_OTLP_ENDPOINT')
+    const spelt = keys.map((key) => key.replaceAll(/[A-Z]/g, '_$&').toUpperCase())
+    expect(spelt.filter((name) => !names.includes(name))).toEqual([])
   })
 })
 
@@ -64,7 +59,7 @@ describe('the rows of the configuration', () => {
   const rows = new Map(describeConfig(loaded).map((row) => [row.setting, row]))
 
   it('show each setting once, in the order of the documentation', () => {
-    expect([...rows.keys()]).toEqual(SETTING_LIST.map(([name]) => name))
+    expect([...rows.keys()]).toEqual(SETTING_LIST.map(({ name }) => name))
   })
 
   it('show what is in force, where it came from and the default', () => {
@@ -101,18 +96,10 @@ describe('the written documentation', () => {
   const page = configurationPage()
 
   it('names every setting and every rule', () => {
-    for (const { name, fileName } of describeSettings()) {
-      const names = [name, fileName].filter((one) => one !== undefined)
-      for (const one of names) expect(page).toContain(`\`${one}\``)
+    for (const name of SETTING_LIST.flatMap(({ variables }) => variables)) {
+      expect(page).toContain(`\`${name}\``)
     }
     for (const { problem } of describeRules()) expect(page).toContain(problem)
-  })
-
-  it('is plain data', () => {
-    const settings = describeSettings()
-    expect(JSON.parse(JSON.stringify(settings))).toEqual(
-      settings.map((one) => JSON.parse(JSON.stringify(one))),
-    )
   })
 
   it('is the one in the tree', () => {
@@ -154,7 +141,7 @@ describe('config/example.env', () => {
       const loaded = loadConfig({ ...required, [name]: value })
       const own = loaded.ok
         ? []
-        : loaded.faults.filter(({ problem }) => !/file|without|require/.test(problem))
+        : loaded.errors.filter(({ problem }) => !/file|without|require/.test(problem))
       expect({ name, own }).toEqual({ name, own: [] })
     }
   })

@@ -1,4 +1,4 @@
-import { formatFault, type Fault } from '../../src/config/faults.ts'
+import { formatError, type ConfigError } from '../../src/config/errors.ts'
 import type { FileRead, ReadFile } from '../../src/config/files.ts'
 import type { Config, Environment, Loaded } from '../../src/config/load.ts'
 
@@ -23,11 +23,11 @@ export function disk(files: Readonly<Record<string, string | Uint8Array | FileRe
 }
 
 export function configOf(loaded: Loaded): Config {
-  if (!loaded.ok) throw new Error(loaded.faults.map(formatFault).join('\n'))
+  if (!loaded.ok) throw new Error(loaded.errors.map(formatError).join('\n'))
   return loaded.config
 }
 
-export function faultsOf(loaded: Loaded): readonly Fault[] {
+export function errorsOf(loaded: Loaded): readonly ConfigError[] {
   if (loaded.ok) throw new Error('accepted')
-  return loaded.faults
+  return loaded.errors
 }

@@ -2,11 +2,11 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { answersOf, leftOf, answerOk, GET, startListener } from './support.ts'
+import { responsesOf, leftOf, answerOk, GET, startListener } from './support.ts'
 
 const LONG = 10_000
 
-test('a drain lets the request in flight end, and its answer closes the connection', async () => {
+test('a drain lets the request in flight end, and its response closes the connection', async () => {
   let held: ServerResponse | undefined
   const { port, listener } = await startListener((_request, response) => {
     held = response
@@ -21,13 +21,13 @@ test('a drain lets the request in flight end, and its answer closes the connecti
   await expect(connectRaw({ port })).rejects.toThrow('ECONNREFUSED')
   expect(stopped).toBe(false)
   held?.writeHead(200, ['Content-Length', '2']).end('ok')
-  const [answer] = await answersOf(client)
-  expect(answer?.header('connection')).toBe('close')
+  const [response] = await responsesOf(client)
+  expect(response?.header('connection')).toBe('close')
   await stop
   expect(listener.connections()).toBe(0)
 })
 
-test('one that retires serves on, new connections too, and every answer closes its connection', async () => {
+test('one that retires serves on, new connections too, and every response closes its connection', async () => {
   const { port, listener } = await startListener(answerOk)
   const kept = await connectRaw({ port })
   await kept.send(GET)
@@ -37,8 +37,8 @@ test('one that retires serves on, new connections too, and every answer closes i
   await kept.send(GET)
   await fresh.send(GET)
   for (const client of [kept, fresh]) {
-    const [answer] = await answersOf(client)
-    expect([answer?.status, answer?.header('connection')]).toEqual([200, 'close'])
+    const [response] = await responsesOf(client)
+    expect([response?.status, response?.header('connection')]).toEqual([200, 'close'])
   }
   await listener.stop(LONG)
 })
@@ -69,32 +69,32 @@ test('a request that arrives during the drain on an open connection is served, a
   await until(() => held.length === 2)
   held[0]?.end('e1')
   held[1]?.writeHead(200, ['Content-Length', '4']).end('two2')
-  const answers = await answersOf(client)
-  expect(answers.map((answer) => [answer.text, answer.header('connection')])).toEqual([
+  const responses = await responsesOf(client)
+  expect(responses.map((response) => [response.text, response.header('connection')])).toEqual([
     ['one1', 'keep-alive'],
     ['two2', 'close'],
   ])
   await stop
 })
 
-test('an answer that was handed over but has not left yet is not cut', async () => {
+test('a response that was handed over but has not left yet is not cut', async () => {
   const body = 'x'.repeat(16 * 1024 * 1024)
-  let answered = false
+  let responded = false
   const { port, listener } = await startListener((_request, response) => {
     response.writeHead(200, ['Content-Length', String(body.length)]).end(body)
-    answered = true
+    responded = true
   })
   const client = await connectRaw({ port })
   client.pause()
   await client.send(GET)
-  await until(() => answered)
+  await until(() => responded)
   const stop = listener.stop(LONG)
   await new Promise((resolve) => {
     setTimeout(resolve, 150)
   })
   client.resume()
-  const [answer] = await answersOf(client)
-  expect(answer?.text.length).toBe(body.length)
+  const [response] = await responsesOf(client)
+  expect(response?.text.length).toBe(body.length)
   await stop
 })
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
-  answersOf,
+  responsesOf,
   leftOf,
   answerOk,
   leaveThree,
@@ -15,7 +15,7 @@ import {
 
 const HOST = '127.0.0.1'
 
-test('an answer under way is neither cut nor written into by garbage behind its request', async () => {
+test('a response in progress is neither cut nor written into by garbage behind its request', async () => {
   let held: ServerResponse | undefined
   const { port, problems } = await startListener((_request, response) => {
     held = response
@@ -28,8 +28,8 @@ test('an answer under way is neither cut nor written into by garbage behind its 
   await client.send('GARBAGE\x01\r\n\r\n')
   await until(() => client.left().includes('hello'))
   held?.end('world')
-  const answers = await answersOf(client)
-  expect(answers.map(({ status, text }) => [status, text.slice(0, 10)])).toEqual([
+  const responses = await responsesOf(client)
+  expect(responses.map(({ status, text }) => [status, text.slice(0, 10)])).toEqual([
     [200, 'helloworld'],
     [400, '{"type":"u'],
   ])
@@ -39,21 +39,24 @@ test('an answer under way is neither cut nor written into by garbage behind its 
 test.each([
   ['another request', GET],
   ['garbage', '\0\x01\x02'],
-])('%s behind a Connection: close does not kill the answer in flight', async (_name, behind) => {
-  let held: ServerResponse | undefined
-  const { port, problems } = await startListener((_request, response) => {
-    held = response
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi${behind}`)
-  await until(() => held !== undefined)
-  held?.writeHead(200, ['Content-Length', '2']).end('ok')
-  const answers = await answersOf(client)
-  expect(answers.map(({ status }) => status)).toEqual([200])
-  expect(problems).toEqual([])
-})
+])(
+  '%s behind a Connection: close does not kill the response in progress',
+  async (_name, behind) => {
+    let held: ServerResponse | undefined
+    const { port, problems } = await startListener((_request, response) => {
+      held = response
+    })
+    const client = await connectRaw({ port })
+    await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi${behind}`)
+    await until(() => held !== undefined)
+    held?.writeHead(200, ['Content-Length', '2']).end('ok')
+    const responses = await responsesOf(client)
+    expect(responses.map(({ status }) => status)).toEqual([200])
+    expect(problems).toEqual([])
+  },
+)
 
-test('requests in a row are answered in their order', async () => {
+test('requests in a row get their responses in order', async () => {
   const { port } = await startListener((request, response) => {
     setTimeout(() => response.end(request.url), request.url === '/1' ? 30 : 0)
   })
@@ -64,17 +67,20 @@ test('requests in a row are answered in their order', async () => {
   client.destroy()
 })
 
-test('a client that closes its sending side still gets the answer', async () => {
-  const { port } = await startListener((request, response) => {
-    request.resume().on('end', () => setTimeout(() => answerOk(request, response), 20))
+test('a client that closes its sending side is gone', async () => {
+  const closed: boolean[] = []
+  const { port, listener } = await startListener((_request, response) => {
+    response.once('close', () => closed.push(response.headersSent))
   })
   const client = await connectRaw({ port })
   await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
   client.end()
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200])
+  expect(await leftOf(client)).toBe('')
+  await until(() => listener.connections() === 0)
+  expect(closed).toEqual([false])
 })
 
-test('a body that breaks off is answered 400, and never ends as if it were whole', async () => {
+test('a body that breaks off gets a 400, and never ends as if it were whole', async () => {
   const ends: string[] = []
   const { port } = await startListener((request) => {
     request.on('end', () => ends.push('end'))
@@ -84,12 +90,12 @@ test('a body that breaks off is answered 400, and never ends as if it were whole
   const client = await connectRaw({ port })
   await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
   client.end()
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([400])
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([400])
   await until(() => ends.length > 0)
   expect(ends).toEqual(['error'])
 })
 
-test('Upgrade is ignored; the answer closes, for what came behind the request is lost', async () => {
+test('Upgrade is ignored; the response closes, for what came behind the request is lost', async () => {
   const urls: string[] = []
   const { port } = await startListener((request, response) => {
     urls.push(request.url ?? '')
@@ -101,14 +107,14 @@ test('Upgrade is ignored; the answer closes, for what came behind the request is
     `GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n${GET}`,
   )
   await client.send(GET)
-  const answers = await answersOf(client)
-  expect(answers.map((answer) => [answer.status, answer.header('connection')])).toEqual([
+  const responses = await responsesOf(client)
+  expect(responses.map((response) => [response.status, response.header('connection')])).toEqual([
     [200, 'close'],
   ])
   expect(urls).toEqual(['/u'])
 })
 
-test('Expect: 100-continue is handed on, to be answered before the body is read', async () => {
+test('Expect: 100-continue is handed on, to be dealt with before the body is read', async () => {
   const { port } = await startListener((request, response) => {
     response.writeContinue()
     request.resume().on('end', () => answerOk(request, response))
@@ -135,16 +141,16 @@ test('any other expectation is handed on, to be judged with the rest of the requ
 test.each([
   ['nothing', ''],
   ['half a header', 'POST /p HTTP/1.1\r\nHo'],
-])('a client that sends %s is answered 408 after the header timeout', async (_name, bytes) => {
+])('a client that sends %s gets a 408 after the header timeout', async (_name, bytes) => {
   const limits = { ...LIMITS, headerTimeout: 150 }
   const { port, problems } = await startListener(answerOk, { limits })
   const client = await connectRaw({ port })
   await client.send(bytes)
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([408])
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
   expect(problems).toEqual(['request-timeout'])
 })
 
-test('a body that stops is answered 408 after the idle timeout, and its reader told', async () => {
+test('a body that stops gets a 408 after the idle timeout, and its reader gets an error', async () => {
   const limits = { ...LIMITS, bodyIdleTimeout: 150 }
   const ends: string[] = []
   const { port, problems } = await startListener(
@@ -156,12 +162,12 @@ test('a body that stops is answered 408 after the idle timeout, and its reader t
   )
   const client = await connectRaw({ port })
   await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([408])
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
   expect(problems).toEqual(['request-timeout'])
   await until(() => ends.length > 0)
 })
 
-test('a body that stops behind an answer in flight is answered in its turn', async () => {
+test('a body that stops behind a response in progress gets its response in its turn', async () => {
   const limits = { ...LIMITS, bodyIdleTimeout: 100 }
   const held: ServerResponse[] = []
   const { port, problems } = await startListener((_request, response) => held.push(response), {
@@ -170,10 +176,10 @@ test('a body that stops behind an answer in flight is answered in its turn', asy
   const client = await connectRaw({ port })
   await client.send(`${GET}${POST}Content-Length: 20\r\n\r\nhi`)
   await until(() => problems.length === 1)
-  // Several looks later the answer in front is still whole.
+  // Several looks later the response in front is still whole.
   expect(await client.silent(300)).toBe(true)
   held[0]?.writeHead(200, ['Content-Length', '2']).end('ok')
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200, 408])
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200, 408])
   expect(problems).toEqual(['request-timeout'])
 })
 
@@ -198,11 +204,11 @@ test('a body that crawls is not idle', async () => {
   client.destroy()
 })
 
-test('a body that we do not read, and a slow answer, are not the fault of the client', async () => {
+test('a body that we do not read, and a slow response, are not a timeout of the client', async () => {
   const limits = { ...LIMITS, bodyIdleTimeout: 100 }
   const { port, problems } = await startListener(
     (request, response) => {
-      // Unread for far longer than the idle timeout, and then answered late.
+      // Unread for far longer than the idle timeout, and then a late response.
       setTimeout(() => {
         request.resume().on('end', () => setTimeout(() => answerOk(request, response), 400))
       }, 400)
@@ -217,16 +223,16 @@ test('a body that we do not read, and a slow answer, are not the fault of the cl
   client.destroy()
 })
 
-test('an early answer does not keep a connection whose body never comes', async () => {
+test('an early response does not keep a connection whose body never comes', async () => {
   const limits = { ...LIMITS, bodyIdleTimeout: 150 }
   const { port, listener } = await startListener(answerOk, { limits })
   const client = await connectRaw({ port })
   await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200])
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200])
   await until(() => listener.connections() === 0)
 })
 
-test('over the cap a request is answered 503, and the place is free again afterwards', async () => {
+test('over the cap a request gets a 503, and the place is free again afterwards', async () => {
   const limits = { ...LIMITS, maxConnections: 1 }
   const { port, problems, listener } = await startListener(answerOk, { limits })
   const first = await connectRaw({ port })
@@ -234,9 +240,9 @@ test('over the cap a request is answered 503, and the place is free again afterw
   await first.read()
   const second = await connectRaw({ port })
   await second.send(GET)
-  const [answer] = await answersOf(second)
-  expect(answer?.status).toBe(503)
-  expect(answer?.header('retry-after')).toBe('1')
+  const [response] = await responsesOf(second)
+  expect(response?.status).toBe(503)
+  expect(response?.header('retry-after')).toBe('1')
   expect(problems).toEqual(['overloaded'])
   first.end()
   await until(() => listener.connections() === 0)
@@ -257,7 +263,7 @@ test('far over the cap a connection is closed unheard', async () => {
   for (const { socket } of idle) socket.destroy()
 })
 
-test('a port that is taken is a fault with a plain sentence', async () => {
+test('a port that is taken fails with a plain sentence', async () => {
   const { port } = await startListener(answerOk)
   const address = { kind: 'tcp', host: HOST, port } as const
   await expect(startListener(answerOk, { address })).rejects.toThrow(

@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { answersOf, POST, startListener } from './support.ts'
+import { responsesOf, POST, startListener } from './support.ts'
 
 /**
  * What Node's strict parser lets through, and what it refuses by itself. Whatever it lets through has to be
- * judged by the intake; when another version of Node parses otherwise, this table says so.
+ * judged by validation; when another version of Node parses otherwise, this table says so.
  */
 const CHUNKED = `${POST}Transfer-Encoding: chunked\r\n\r\n`
 
 const REFUSED: Readonly<Record<string, string>> = {
   'an obsolete line fold': `${POST}X: a\r\n b\r\n\r\n`,
   'a line fold with a tab': `${POST}X: a\r\n\tb\r\n\r\n`,
-  'a first field line that begins with a space': 'GET / HTTP/1.1\r\n X: a\r\nHost: x\r\n\r\n',
+  'a first header line that begins with a space': 'GET / HTTP/1.1\r\n X: a\r\nHost: x\r\n\r\n',
   'whitespace before the colon': `${POST}X : a\r\n\r\n`,
   'a tab before the colon': `${POST}X\t: a\r\n\r\n`,
   'Content-Length with a space before the colon': `${POST}Content-Length : 2\r\n\r\nhi`,
@@ -34,7 +34,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'an empty length': `${POST}Content-Length:\r\n\r\n`,
   'a length beyond 64 bits': `${POST}Content-Length: 18446744073709551616\r\n\r\n`,
   'lines that end in a bare LF': 'GET / HTTP/1.1\nHost: x\n\n',
-  'a field line that ends in a bare LF': 'GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n',
+  'a header line that ends in a bare LF': 'GET / HTTP/1.1\r\nHost: x\nX: y\r\n\r\n',
   'a header that ends in a bare LF': 'GET / HTTP/1.1\r\nHost: x\r\n\n',
   'a bare CR in a value': `${POST}X: a\rb\r\n\r\n`,
   'a NUL in a value': `${POST}X: a\0b\r\n\r\n`,
@@ -122,15 +122,15 @@ const LET_THROUGH: Readonly<Record<string, readonly [bytes: string, seen: string
   ],
 }
 
-describe('what the parser refuses is answered 400 and the connection closed', () => {
+describe('what the parser refuses gets a 400 and the connection closed', () => {
   test.each(Object.entries(REFUSED))('%s', async (_name, bytes) => {
     const seen: string[] = []
     const { port, problems } = await startListener((request) => seen.push(request.url ?? ''))
     const client = await connectRaw({ port })
     await client.send(bytes)
-    const [answer, ...more] = await answersOf(client)
-    expect(answer?.status).toBe(400)
-    expect(answer?.header('connection')).toBe('close')
+    const [response, ...more] = await responsesOf(client)
+    expect(response?.status).toBe(400)
+    expect(response?.header('connection')).toBe('close')
     expect(more).toEqual([])
     expect(problems).toEqual(['bad-request'])
     expect(seen).toEqual([])
@@ -145,14 +145,14 @@ describe('what the parser refuses is answered 400 and the connection closed', ()
     })
     const client = await connectRaw({ port })
     await client.send(bytes)
-    const answers = await answersOf(client)
-    expect(answers.map(({ status }) => status)).toEqual([400])
+    const responses = await responsesOf(client)
+    expect(responses.map(({ status }) => status)).toEqual([400])
     expect(problems).toEqual(['bad-request'])
     expect(whole).not.toContain(true)
   })
 })
 
-describe('what the parser lets through is for the intake to judge', () => {
+describe('what the parser lets through is for validation to judge', () => {
   test.each(Object.entries(LET_THROUGH))('%s', async (_name, [bytes, seen]) => {
     const requests: string[] = []
     const { port, problems } = await startListener((request, response) => {
@@ -172,7 +172,7 @@ describe('what the parser lets through is for the intake to judge', () => {
     client.destroy()
   })
 
-  test('every field, however many: none is dropped without a word', async () => {
+  test('every header, however many: none is dropped silently', async () => {
     let count = 0
     const { port } = await startListener((request, response) => {
       count = request.rawHeaders.length / 2
@@ -188,12 +188,12 @@ describe('what the parser lets through is for the intake to judge', () => {
   test.each([
     ['fields', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(16_384)}\r\n\r\n`],
     ['a target', `GET /${'a'.repeat(16_384)} HTTP/1.1\r\nHost: x\r\n\r\n`],
-  ])('but %s over 16 KiB are answered 431', async (_name, bytes) => {
+  ])('but %s over 16 KiB get a 431', async (_name, bytes) => {
     const { port, problems } = await startListener(() => undefined)
     const client = await connectRaw({ port })
     await client.send(bytes)
-    const [answer] = await answersOf(client)
-    expect(answer?.status).toBe(431)
+    const [response] = await responsesOf(client)
+    expect(response?.status).toBe(431)
     expect(problems).toEqual(['headers-too-large'])
   })
 })

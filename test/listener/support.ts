@@ -50,20 +50,20 @@ export function answerOk(_request: IncomingMessage, response: ServerResponse): v
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** Every answer up to the end of the connection; bytes that are no answer are a fault. */
-export async function answersOf(client: RawClient): Promise<RawResponse[]> {
+/** Every response up to the end of the connection; bytes that are no response are a fault. */
+export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   await client.closed()
-  const answers: RawResponse[] = []
-  while (client.left().length > 0) answers.push(await client.read())
-  return answers
+  const responses: RawResponse[] = []
+  while (client.left().length > 0) responses.push(await client.read())
+  return responses
 }
 
-/** What came until the connection ended, when it was not an answer. */
+/** What came until the connection ended, when it was not a response. */
 export async function leftOf(client: RawClient): Promise<string> {
   return (await client.closed()).left.toString('latin1')
 }
 
-/** Three requests and then `more`, none of them answered, and a client that leaves: who was held, and who was told. */
+/** Three requests and then `more`, none of them responded to, and a client that leaves: the responses, and those that were closed. */
 export async function leaveThree(more = '') {
   const closed: ServerResponse[] = []
   const held: ServerResponse[] = []

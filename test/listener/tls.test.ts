@@ -8,7 +8,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import type { RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { answerOk, answersOf, GET, leftOf, LIMITS, POST, startListener } from './support.ts'
+import { answerOk, responsesOf, GET, leftOf, LIMITS, POST, startListener } from './support.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
@@ -68,7 +68,7 @@ async function outcome(port: number, options: ConnectionOptions): Promise<string
     client.destroy()
     return 'served'
   } catch {
-    return 'turned away'
+    return 'refused'
   }
 }
 
@@ -77,7 +77,7 @@ test('HTTPS is served, and TLS 1.1 is not', async () => {
   expect(text).toBe(`https://127.0.0.1:${port}`)
   expect(await outcome(port, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })).toBe('served')
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
-  expect(await outcome(port, old)).toBe('turned away')
+  expect(await outcome(port, old)).toBe('refused')
 })
 
 test('changed files serve the connections to come, and those that are open go on', async () => {
@@ -109,9 +109,9 @@ test.each([
 test('with a client CA, only its certificates are let in', async () => {
   const { port } = await startTls({ clientCa: ca })
   expect(await outcome(port, made.client)).toBe('served')
-  expect(await outcome(port, made.strangerClient)).toBe('turned away')
-  expect(await outcome(port, made.expiredClient)).toBe('turned away')
-  expect(await outcome(port, {})).toBe('turned away')
+  expect(await outcome(port, made.strangerClient)).toBe('refused')
+  expect(await outcome(port, made.expiredClient)).toBe('refused')
+  expect(await outcome(port, {})).toBe('refused')
 })
 
 test('a withdrawn client CA lets nobody in by an old session', async () => {
@@ -126,7 +126,7 @@ test('a withdrawn client CA lets nobody in by an old session', async () => {
   expect(await outcome(port, resumed)).toBe('served')
   write('ca.crt', made.strangerCa.cert)
   reload()
-  expect(await outcome(port, resumed)).toBe('turned away')
+  expect(await outcome(port, resumed)).toBe('refused')
 })
 
 test('plain HTTP to the TLS port gets a closed connection, and the next one is served', async () => {
@@ -141,7 +141,7 @@ test('a body that never comes does not keep a TLS connection either', async () =
   const { port, listener } = await startTls({ bodyIdleTimeout: 150 })
   const client = await connectTls(port)
   await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
-  expect((await answersOf(client)).map(({ status }) => status)).toEqual([200])
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200])
   await until(() => listener.connections() === 0)
 })
 
@@ -153,7 +153,7 @@ test('a stop ends handshakes that never come to an end', async () => {
   expect(await leftOf(silent)).toBe('')
 })
 
-test('a key that is not the certificate’s is a fault at start', async () => {
+test('a key that is not the certificate’s fails the start', async () => {
   const { write } = await startTls()
   const tls = { certFile: write('a.crt', first.cert), keyFile: write('a.key', second.key) }
   await expect(startListener(answerOk, { tls })).rejects.toThrow(/key values mismatch/)

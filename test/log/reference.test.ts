@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS } from '../../src/log/events.ts'
-import { LOG_FIELDS } from '../../src/log/fields.ts'
+import { LOG_EVENTS, LOG_FIELDS } from '../../src/log/events.ts'
 
 describe('the reference of the log', () => {
   it('is up to date (vitest -u writes it)', async () => {
@@ -17,7 +16,7 @@ describe('the reference of the log', () => {
 function reference(events: readonly string[], fields: readonly string[]): string {
   return `# The log
 
-<!-- Made from src/log/events.ts and src/log/fields.ts by test/log/reference.test.ts: change those, then run npx vitest run test/log/reference.test.ts -u -->
+<!-- Made from src/log/events.ts by test/log/reference.test.ts: change those, then run npx vitest run test/log/reference.test.ts -u -->
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at
 \`debug\`. \`LOG_LEVEL\` sets the least level that is written; \`LOG_FORMAT\` chooses between one JSON object a line and lines for a terminal.
@@ -27,7 +26,8 @@ One line for each change of state, on stdout. What only repeats a state, such as
 \`\`\`
 
 Each line has \`level\`, \`time\` (UTC), \`event\` and \`msg\`. The names of events and fields are stable, so alerts may be built on
-them; the sentences are for people and may change. Nobody reading the log never holds a request up: 1 MiB is kept, and what comes after is dropped.
+them; the sentences are for people and may change. The log never delays a request: when nobody reads it, or
+the disk is full, 1 MiB is kept and further lines are dropped and counted.
 
 ## Events
 

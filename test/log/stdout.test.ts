@@ -1,13 +1,19 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 
-describe('stdout', () => {
+const FORMATS = ['json', 'pretty'] as const
+/** More than a pipe and the queue hold. */
+const MANY = 20_000
+
+describe('a log on stdout', () => {
   let folder: string
+  const children: ChildProcess[] = []
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'log-'))
@@ -16,13 +22,22 @@ describe('stdout', () => {
         resolveDir: process.cwd(),
         contents: `
           import { createLogger } from './src/log/logger.ts'
+          import { openStdout } from './src/log/stdout.ts'
           const [format, count] = process.argv.slice(2)
-          const { log, logAccess, flush } = await createLogger({ level: 'info', format })
-          for (let n = 0; n < Number(count); n += 1)
-            logAccess({ method: 'POST', target: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' })
-          process.on('SIGUSR2', () => log('logged-in'))
-          process.stderr.write('written')
-          process.stdin.on('data', () => { flush(); process.exit(0) })
+          const stdout = openStdout()
+          const { logAccess } = await createLogger({ level: 'info', format, destination: stdout })
+          const access = { method: 'POST', target: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' }
+          for (let n = 0; n < Number(count); n += 1) logAccess(access)
+          // The first write has ended by then.
+          setTimeout(() => {
+            logAccess(access)
+            process.stderr.write(String(stdout.dropped()))
+          }, 100)
+          setInterval(() => undefined, 60_000)
+          process.on('SIGTERM', async () => {
+            await stdout.flush()
+            process.exit(7)
+          })
         `,
       },
       outfile: join(folder, 'program.mjs'),
@@ -34,70 +49,74 @@ describe('stdout', () => {
       },
     })
   })
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+  })
   afterAll(() => rm(folder, { recursive: true }))
 
-  const run = (format = 'json', lines = 20_000): ChildProcessWithoutNullStreams =>
-    spawn(process.execPath, [join(folder, 'program.mjs'), format, String(lines)])
-
-  const textOf = (child: ChildProcessWithoutNullStreams): (() => string) => {
-    let text = ''
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-    return () => text
+  function start(format: string, lines: number, stdout: number | 'pipe' = 'pipe'): ChildProcess {
+    const child = spawn(process.execPath, [join(folder, 'program.mjs'), format, String(lines)], {
+      stdio: ['ignore', stdout, 'pipe'],
+    })
+    children.push(child)
+    return child
   }
 
-  it('that nobody reads holds nothing up and keeps memory bounded', async () => {
-    const child = run()
+  /** The number of lines that were dropped, told when all have been given to the log. */
+  async function droppedBy(child: ChildProcess): Promise<number> {
+    if (child.stderr === null) throw new Error('no stderr')
     const [text] = await once(child.stderr, 'data')
-    expect(String(text)).toBe('written')
-    child.kill('SIGKILL')
-    await once(child, 'close')
+    return Number(text)
+  }
+
+  /** The exit code after SIGTERM. */
+  async function terminate(child: ChildProcess): Promise<unknown> {
+    child.kill('SIGTERM')
+    const [code] = await once(child, 'exit')
+    return code
+  }
+
+  describe.each(FORMATS)('as %s', (format) => {
+    it('that nobody reads blocks nothing, drops and counts lines, and ends on SIGTERM', async () => {
+      const child = start(format, MANY)
+      expect(await droppedBy(child)).toBeGreaterThan(1000)
+      const began = performance.now()
+      expect(await terminate(child)).toBe(7)
+      expect(performance.now() - began).toBeLessThan(5000)
+    })
+
+    it('on a full disk blocks nothing, drops and counts lines, and ends on SIGTERM', async () => {
+      const full = openSync('/dev/full', 'w')
+      const child = start(format, MANY, full)
+      closeSync(full)
+      expect(await droppedBy(child)).toBeGreaterThan(1000)
+      expect(await terminate(child)).toBe(7)
+    })
+
+    it('that was closed ends on SIGTERM', async () => {
+      const child = start(format, MANY)
+      child.stdout?.destroy()
+      await droppedBy(child)
+      expect(await terminate(child)).toBe(7)
+    })
+
+    it('is written whole, to the last line, when the program ends', async () => {
+      const child = start(format, 500)
+      let text = ''
+      child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      const closed = once(child, 'close')
+      expect(await droppedBy(child)).toBe(0)
+      expect(await terminate(child)).toBe(7)
+      await closed
+      expect(text.match(/Request.*\n/g)).toHaveLength(501)
+      expect(text).not.toContain('\u001B')
+    })
   })
 
-  it.each(['json', 'pretty'])('that was closed does not end the program (%s)', async (format) => {
-    const child = run(format)
-    child.stdout.destroy()
-    await once(child.stderr, 'data')
-    child.stdin.write('end')
-    expect(await once(child, 'exit')).toEqual([0, null])
-  })
-
-  it('that is no terminal gets pretty lines without colour, every one of them', async () => {
-    const child = run('pretty', 500)
-    const text = textOf(child)
-    await once(child.stderr, 'data')
-    child.stdin.write('end')
-    await once(child, 'close')
-    expect(text().match(/^\[\d\d:\d\d:\d\d\.\d\d\d\] INFO: Request/gm)).toHaveLength(500)
-    expect(text()).not.toContain('\u001B')
-  })
-
-  it('gets whole lines only, the last ones too when the program flushes and ends', async () => {
-    const child = run()
-    const text = textOf(child)
-    await once(child.stderr, 'data')
-    child.stdin.write('end')
-    await once(child, 'close')
-    const lines = text().trimEnd().split('\n')
-    for (const line of lines) expect(JSON.parse(line)).toHaveProperty('event', 'access')
-    expect(text().endsWith('\n')).toBe(true)
-  })
-
-  it('gets an access line in a moment, though nothing comes after it', async () => {
-    const child = run('json', 1)
+  it('gets a line when it is logged, though nothing comes after it', async () => {
+    const child = start('json', 1)
+    if (child.stdout === null) throw new Error('no stdout')
     const [chunk] = (await once(child.stdout, 'data')) as [Buffer]
-    expect(JSON.parse(chunk.toString())).toHaveProperty('event', 'access')
-    child.kill()
-    await once(child, 'close')
-  })
-
-  it('gets a line of another kind at once, behind the access lines that wait', async () => {
-    const child = run('json', 1)
-    const text = textOf(child)
-    await once(child.stderr, 'data')
-    child.kill('SIGUSR2')
-    await vi.waitUntil(() => text().includes('logged-in'))
-    expect(text().match(/"event":"[a-z-]+"/g)).toEqual(['"event":"access"', '"event":"logged-in"'])
-    child.kill()
-    await once(child, 'close')
+    expect(JSON.parse(chunk.toString().split('\n', 1)[0] ?? '')).toHaveProperty('event', 'access')
   })
 })

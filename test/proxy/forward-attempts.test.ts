@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
 import { scene } from './scene.ts'
 
 const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
@@ -13,9 +14,9 @@ describe('a connection that cannot be opened', () => {
       one.fail('down', false)
       await clock.advance(100)
     }
-    const answer = await client.read()
-    expect(answer.status).toBe(502)
-    expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-unreachable', sent: 'no' })
+    const response = await client.read()
+    expect(response.status).toBe(502)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-unreachable', sent: 'no' })
     await clock.advance(1000)
     expect(attempts).toHaveLength(3)
   })
@@ -36,19 +37,22 @@ describe('a connection that cannot be opened', () => {
   })
 })
 
-describe('a GET that was lost, sent again and rejected then', () => {
-  it('may have been executed at first, whatever comes of it', async () => {
-    const { client, clock, attempt } = await scene({
-      newer: Promise.resolve({ unavailable: 'no-token', retryAfter: 1000 }),
-    })
-    await client.send(GET)
+describe('a request whose replay fails', () => {
+  it.each([
+    ['before it was written', false],
+    ['after it was written', true],
+  ])('%s is never told that nothing was sent', async (_, started) => {
+    const { client, clock, attempt } = await scene()
+    await client.send(POST)
     const first = await attempt(1)
     first.start()
-    first.fail('cut')
-    await clock.advance(100)
-    const second = await attempt(2)
-    second.start()
-    second.head(401)
+    first.head(401)
+    for (let n = 2; n <= (started ? 2 : 4); n += 1) {
+      const replay = await attempt(n)
+      if (started) replay.start()
+      replay.fail(started ? 'cut' : 'down', started)
+      await clock.advance(150)
+    }
     expect(JSON.parse((await client.read()).text)).toMatchObject({ sent: 'unknown' })
   })
 })
@@ -67,9 +71,9 @@ describe('the deadline', () => {
     }
     await attempt(failures + 1)
     await clock.advance(2800)
-    const answer = await client.read()
-    expect(answer.status).toBe(status)
-    expect(JSON.parse(answer.text)).toMatchObject({ code, sent: 'no' })
+    const response = await client.read()
+    expect(response.status).toBe(status)
+    expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'no' })
     expect(ends).toMatchObject([{ code, status }])
   })
 
@@ -86,9 +90,9 @@ describe('the deadline', () => {
       first.fail('cut')
       await clock.advance(100)
       await clock.advance(2800)
-      const answer = await client.read()
-      expect(answer.status).toBe(504)
-      expect(JSON.parse(answer.text)).toMatchObject({ code: 'upstream-timeout', sent: 'unknown' })
+      const response = await client.read()
+      expect(response.status).toBe(504)
+      expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-timeout', sent: 'unknown' })
     },
   )
 
@@ -100,19 +104,18 @@ describe('the deadline', () => {
     await client.read()
     expect(() => {
       first.start()
-    }).toThrow('before it was sent')
+    }).toThrow('not to be sent')
     expect(first.aborted).toBeUndefined()
   })
 
-  it('does not cut an answer that has begun, and waits for nothing any more', async () => {
+  it('does not cut a response that has begun, and waits for nothing any more', async () => {
     const { client, clock, attempt } = await scene()
     await client.send(POST)
     const first = await attempt(1)
     first.start()
     first.head(200, 'Content-Length', '4')
-    expect(clock.waiting()).toHaveLength(1)
+    await until(() => clock.waiting().length === 0)
     await clock.advance(5000)
-    expect(clock.waiting()).toHaveLength(0)
     first.data('late')
     first.end()
     expect(await client.read()).toMatchObject({ status: 200, text: 'late' })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { answerFields, requestFields } from '../../src/proxy/headers.ts'
+import { createRequestHeaders, responseHeaders } from '../../src/proxy/headers.ts'
 import {
   ENDS_HERE,
   likeHyphen,
@@ -24,7 +24,7 @@ interface RequestFields {
   readonly maxForwards: number
 }
 
-describe('whatever fields a client sends', () => {
+describe('whatever headers a client sends', () => {
   const request = fc.record({
     fields: lines,
     tokenHeaders: fc.constantFrom(...TOKEN_SETS),
@@ -35,9 +35,9 @@ describe('whatever fields a client sends', () => {
 
   const send = ({ fields, tokenHeaders, ...rest }: RequestFields): Lines =>
     pairs(
-      requestFields({ tokenHeaders, pseudonym: 'us' })({
+      createRequestHeaders({ tokenHeaders, pseudonym: 'us' })({
         rawHeaders: fields.flat(),
-        headerValue: 'Bearer good',
+        credential: 'Bearer good',
         requestId: 'id-1',
         ...rest,
       }),
@@ -118,16 +118,16 @@ describe('whatever fields a client sends', () => {
   })
 })
 
-describe('whatever fields iSales answers', () => {
+describe('whatever headers iSales sends', () => {
   const secrets = ['tok-1', 'ref-1']
   const value = fc.constantFrom('a', 'tok-1', 'x ref-1 y', '12', 'chunked', '')
-  const answer = fc.array(fc.oneof(fc.tuple(name, value), line), { maxLength: 20 })
+  const response = fc.array(fc.oneof(fc.tuple(name, value), line), { maxLength: 20 })
 
   it('nothing hop-by-hop, nothing that Connection names and no token is relayed', () => {
     fc.assert(
-      fc.property(answer, fc.constantFrom(103, 200, 204, 304), (fields, status) => {
+      fc.property(response, fc.constantFrom(103, 200, 204, 304), (fields, status) => {
         const raw = fields.flat().map((text) => Buffer.from(text, 'latin1'))
-        const relayed = pairs(answerFields(status, raw, secrets, 'id-1').fields)
+        const relayed = pairs(responseHeaders(status, raw, secrets, 'id-1').headers)
         const gone = [...ENDS_HERE, ...nominated(fields)].filter(
           (field) => field !== 'x-request-id',
         )

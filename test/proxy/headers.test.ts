@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { answerFields, requestFields, type OutgoingRequest } from '../../src/proxy/headers.ts'
+import {
+  responseHeaders,
+  createRequestHeaders,
+  type OutgoingRequest,
+} from '../../src/proxy/headers.ts'
 
 const ADDED = ['Via', '1.1 us', 'X-Request-Id', 'id-1', 'Authorization', 'Bearer good']
 
@@ -7,7 +11,7 @@ function outgoing(rawHeaders: readonly string[], changes: Partial<OutgoingReques
   return {
     rawHeaders,
     httpVersion: '1.1',
-    headerValue: 'Bearer good',
+    credential: 'Bearer good',
     requestId: 'id-1',
     contentLength: undefined,
     maxForwards: -1,
@@ -16,10 +20,10 @@ function outgoing(rawHeaders: readonly string[], changes: Partial<OutgoingReques
 }
 
 function sent(rawHeaders: readonly string[], tokenHeaders: readonly string[] = ['Authorization']) {
-  return requestFields({ tokenHeaders, pseudonym: 'us' })(outgoing(rawHeaders))
+  return createRequestHeaders({ tokenHeaders, pseudonym: 'us' })(outgoing(rawHeaders))
 }
 
-describe('the fields of a request', () => {
+describe('the headers of a request', () => {
   it('keep their order, case, repetition and values', () => {
     const fields = ['x-B', '1', 'Cookie', 'a=b', 'X-b', '', 'cookie', 'c=d', 'Accept', '*/*, x/y']
     expect(sent(fields)).toEqual([...fields, ...ADDED])
@@ -87,7 +91,7 @@ describe('the fields of a request', () => {
   })
 
   it('say with which version the client came', () => {
-    const make = requestFields({ tokenHeaders: [], pseudonym: 'us' })
+    const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
     expect(make(outgoing(['Via', '1.1 a'], { httpVersion: '1.0' })).slice(0, 4)).toEqual([
       'Via',
       '1.1 a',
@@ -97,7 +101,7 @@ describe('the fields of a request', () => {
   })
 
   it('tell the length of a body that is streamed', () => {
-    const make = requestFields({ tokenHeaders: [], pseudonym: 'us' })
+    const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
     const fields = make(outgoing(['Content-Length', '7'], { contentLength: '9' }))
     expect(fields.slice(4)).toEqual(['Content-Length', '9'])
   })
@@ -107,20 +111,40 @@ describe('the fields of a request', () => {
     [1, ['Max-Forwards', '0']],
     [-1, []],
   ])('count Max-Forwards %i down', (maxForwards, expected) => {
-    const make = requestFields({ tokenHeaders: [], pseudonym: 'us' })
+    const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
     expect(make(outgoing(['Max-Forwards', '9'], { maxForwards })).slice(4)).toEqual(expected)
   })
 })
 
-function answered(
+describe('the trace of a request', () => {
+  const theirs = ['a', '1', 'traceparent', '00-theirs', 'Tracestate', 'x=1', 'TRACEPARENT', 'y']
+  const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
+  const sentWith = (trace: OutgoingRequest['trace']) => make(outgoing(theirs, { trace }))
+
+  it('passes as the client sent it when we do not trace', () => {
+    expect(sentWith(undefined).slice(0, 8)).toEqual(theirs)
+  })
+
+  it.each([
+    [true, ['a', '1', 'Tracestate', 'x=1']],
+    [false, ['a', '1']],
+  ])('is ours; tracestate goes on with it: %s', (keepState, kept) => {
+    const headers = sentWith({ traceparent: '00-ours', keepState })
+    expect(headers.slice(0, kept.length)).toEqual(kept)
+    expect(headers.slice(-2)).toEqual(['traceparent', '00-ours'])
+    expect(headers.filter((text) => text.toLowerCase() === 'traceparent')).toHaveLength(1)
+  })
+})
+
+function received(
   fields: readonly string[],
   { status = 200, secrets = [] }: { status?: number; secrets?: readonly string[] } = {},
 ) {
   const raw = fields.map((field) => Buffer.from(field, 'latin1'))
-  return answerFields(status, raw, secrets, 'id-1')
+  return responseHeaders(status, raw, secrets, 'id-1')
 }
 
-describe('the fields of an answer', () => {
+describe('the headers of a response', () => {
   it('keep their order, case, repetition and bytes', () => {
     const fields = [
       'set-cookie',
@@ -132,9 +156,8 @@ describe('the fields of an answer', () => {
       'Location',
       '/x',
     ]
-    expect(answered(fields)).toEqual({
-      fields: [...fields, 'X-Request-Id', 'id-1'],
-      contentLength: -1,
+    expect(received(fields)).toEqual({
+      headers: [...fields, 'X-Request-Id', 'id-1'],
       relayable: true,
     })
   })
@@ -142,47 +165,45 @@ describe('the fields of an answer', () => {
   it.each(['Connection', 'Keep-Alive', 'Trailer', 'Upgrade', 'TE', 'Proxy-Authenticate'])(
     'end here when they are called %s',
     (name) => {
-      expect(answered([name, 'x']).fields).toEqual(['X-Request-Id', 'id-1'])
+      expect(received([name, 'x']).headers).toEqual(['X-Request-Id', 'id-1'])
     },
   )
 
   it('are nominated away, and ours stands for theirs', () => {
     const fields = ['Connection', 'X-Gone', 'x-gone', '1', 'X-Request-Id', 'theirs', 'A', 'b']
-    expect(answered(fields).fields).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
+    expect(received(fields).headers).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
   })
 
   it('that carry a token are dropped whole', () => {
     const fields = ['X-Echo', 'Bearer tok-1', 'Set-Cookie', 'r=ref-1', 'A', 'tok-2']
-    expect(answered(fields, { secrets: ['tok-1', 'ref-1'] }).fields.slice(0, 2)).toEqual([
+    expect(received(fields, { secrets: ['tok-1', 'ref-1'] }).headers.slice(0, 2)).toEqual([
       'A',
       'tok-2',
     ])
   })
 
   it('that carry a token in their name are dropped whole', () => {
-    expect(answered(['X-tok-1', 'a', 'tok-1', ''], { secrets: ['tok-1'] }).fields).toEqual([
+    expect(received(['X-tok-1', 'a', 'tok-1', ''], { secrets: ['tok-1'] }).headers).toEqual([
       'X-Request-Id',
       'id-1',
     ])
   })
 
   it.each(['12 ', '12  '])('lose the spaces behind their value: %j', (value) => {
-    expect(answered(['Content-Length', value])).toMatchObject({
-      fields: ['Content-Length', '12', 'X-Request-Id', 'id-1'],
-      contentLength: 12,
+    expect(received(['Content-Length', value])).toMatchObject({
+      headers: ['Content-Length', '12', 'X-Request-Id', 'id-1'],
     })
   })
 
   it.each([
-    [200, 12],
-    [304, 12],
-    [205, 12],
-    [204, -1],
-    [103, -1],
-  ])('announce a length with %i: %i', (status, contentLength) => {
-    const { fields, ...rest } = answered(['Content-Length', '12'], { status })
-    expect(rest).toMatchObject({ contentLength })
-    expect(fields.includes('Content-Length')).toBe(contentLength === 12)
+    [200, true],
+    [304, true],
+    [205, true],
+    [204, false],
+    [103, false],
+  ])('announce a length with %i: %s', (status, announced) => {
+    const { headers } = received(['Content-Length', '12'], { status })
+    expect(headers.includes('Content-Length')).toBe(announced)
   })
 
   it.each([
@@ -195,18 +216,18 @@ describe('the fields of an answer', () => {
     ['identity', false],
     ['', false],
   ])('with Transfer-Encoding %j can be rebuilt: %s', (coding, relayable) => {
-    expect(answered(['Transfer-Encoding', coding])).toMatchObject({ relayable })
+    expect(received(['Transfer-Encoding', coding])).toMatchObject({ relayable })
   })
 
   it('are read in time that grows with their length, whatever they hold', () => {
     const value = `x${' '.repeat(60_000)}y `
     // In quadratic time it would be past the limit of a test.
     for (let n = 0; n < 20; n += 1)
-      expect(answered(['X', value]).fields[1]).toBe(value.slice(0, -1))
+      expect(received(['X', value]).headers[1]).toBe(value.slice(0, -1))
   })
 
   it('with two Transfer-Encoding lines cannot be rebuilt', () => {
     const fields = ['Transfer-Encoding', 'chunked', 'transfer-encoding', 'chunked']
-    expect(answered(fields)).toMatchObject({ relayable: false })
+    expect(received(fields)).toMatchObject({ relayable: false })
   })
 })

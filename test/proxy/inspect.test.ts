@@ -1,15 +1,15 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { KEPT_RESPONSE } from '../../src/proxy/attempt.ts'
 import {
   createInspector,
-  LARGEST_HELD,
-  type AnswerInspector,
-  type HeldAnswer,
+  type Inspector,
   type InspectorOptions,
+  type KeptResponse,
 } from '../../src/proxy/inspect.ts'
 
-function inspectorOf(options: Partial<InspectorOptions> = {}): AnswerInspector {
+function inspectorOf(options: Partial<InspectorOptions> = {}): Inspector {
   const inspector = createInspector({ rejectedResults: ['7', 'expired'], ...options })
   if (inspector === undefined) throw new Error('no inspector')
   return inspector
@@ -20,19 +20,19 @@ const UPPER = {
   rewrite: (body: Buffer, host: string) => Buffer.from(body.toString().replaceAll('isales', host)),
 }
 
-function held(body: string | Buffer, changes: Partial<HeldAnswer> = {}): HeldAnswer {
+function kept(body: string | Buffer, changes: Partial<KeptResponse> = {}): KeptResponse {
   return {
     target: '/tasks',
     authority: 'proxy:8080',
-    fields: ['Content-Type', 'application/json'],
+    headers: ['Content-Type', 'application/json'],
     body: Buffer.from(body),
     ...changes,
   }
 }
 
-describe('what is held back', () => {
-  const wants = (inspector: AnswerInspector, method: string, target: string, status: number) =>
-    inspector.wants({ method, target }, status)
+describe('what is inspected', () => {
+  const wants = (inspector: Inspector, method: string, target: string, status: number) =>
+    inspector.wants(method, target, status)
 
   it('is nothing when nothing is looked for', () => {
     expect(createInspector({ rejectedResults: [] })).toBeUndefined()
@@ -54,7 +54,7 @@ describe('what is held back', () => {
     ['/interface?a=b', true],
     ['/interfaces', false],
     ['/tasks', false],
-  ])('while one answer is rewritten: %s: %s', (target, held) => {
+  ])('while one response is rewritten: %s: %s', (target, held) => {
     expect(wants(inspectorOf({ rejectedResults: [], rewriting: UPPER }), 'POST', target, 200)).toBe(
       held,
     )
@@ -82,7 +82,7 @@ describe('a result', () => {
     ['<result>7</result>', 'relay'],
     ['\ufeff{"result":7}', 'relay'],
   ])('%s: %s', (body, verdict) => {
-    expect(inspectorOf().inspect(held(body))).toBe(verdict)
+    expect(inspectorOf().inspect(kept(body))).toBe(verdict)
   })
 
   const plain = Buffer.from('{"result":7}')
@@ -102,61 +102,61 @@ describe('a result', () => {
     ['deflate', Buffer.alloc(0), 'relay'],
     ['br', Buffer.from('x'), 'relay'],
   ])('in coding %j (%#): %s', (coding, body, verdict) => {
-    const fields = ['content-encoding', coding]
-    expect(inspectorOf().inspect(held(body, { fields }))).toBe(verdict)
+    const headers = ['content-encoding', coding]
+    expect(inspectorOf().inspect(kept(body, { headers }))).toBe(verdict)
   })
 
   it('that hides behind more than is looked into is relayed', () => {
     const bomb = JSON.stringify({ result: 7, padding: 'x'.repeat(10_000_000) })
-    const fields = ['Content-Encoding', 'gzip']
+    const headers = ['Content-Encoding', 'gzip']
     const body = gzipSync(bomb)
-    expect(body.length).toBeLessThan(LARGEST_HELD)
-    expect(inspectorOf().inspect(held(body, { fields }))).toBe('relay')
+    expect(body.length).toBeLessThan(KEPT_RESPONSE)
+    expect(inspectorOf().inspect(kept(body, { headers }))).toBe('relay')
   })
 
   it('is found or not, but nothing ever throws', () => {
     const coding = fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x')
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), coding, (bytes, name) => {
-        const answer = held(Buffer.from(bytes), { fields: ['Content-Encoding', name] })
-        expect(inspectorOf({ rewriting: UPPER }).inspect(answer)).toBe('relay')
+        const response = kept(Buffer.from(bytes), { headers: ['Content-Encoding', name] })
+        expect(inspectorOf({ rewriting: UPPER }).inspect(response)).toBe('relay')
       }),
     )
   })
 })
 
-describe('the answer that names iSales', () => {
+describe('the response that names iSales', () => {
   const inspector = inspectorOf({ rejectedResults: [], rewriting: UPPER })
   const target = '/interface'
 
   it('is given another body, by what the client calls us', () => {
-    const verdict = inspector.inspect(held('{"url":"isales"}', { target }))
+    const verdict = inspector.inspect(kept('{"url":"isales"}', { target }))
     expect(verdict).toEqual({ body: Buffer.from('{"url":"proxy:8080"}') })
   })
 
   it('is given another body out of its coding', () => {
-    const fields = ['Content-Encoding', 'gzip']
-    const verdict = inspector.inspect(held(gzipSync('{"url":"isales"}'), { target, fields }))
+    const headers = ['Content-Encoding', 'gzip']
+    const verdict = inspector.inspect(kept(gzipSync('{"url":"isales"}'), { target, headers }))
     expect(verdict).toEqual({ body: Buffer.from('{"url":"proxy:8080"}') })
   })
 
   it.each([
     ['nothing in it names iSales', { body: Buffer.from('{}'), target }],
-    ['it is another answer', { body: Buffer.from('isales'), target: '/tasks' }],
+    ['it is another response', { body: Buffer.from('isales'), target: '/tasks' }],
     [
       'the client did not say what it calls us',
       { body: Buffer.from('isales'), target, authority: undefined },
     ],
     [
       'its coding is not known',
-      { body: Buffer.from('isales'), target, fields: ['Content-Encoding', 'x'] },
+      { body: Buffer.from('isales'), target, headers: ['Content-Encoding', 'x'] },
     ],
   ])('is relayed as it came when %s', (_, changes) => {
-    expect(inspector.inspect(held('', changes))).toBe('relay')
+    expect(inspector.inspect(kept('', changes))).toBe('relay')
   })
 
   it('may be a rejection, too', () => {
     const both = inspectorOf({ rewriting: UPPER })
-    expect(both.inspect(held('{"result":7,"url":"isales"}', { target }))).toBe('rejected')
+    expect(both.inspect(kept('{"result":7,"url":"isales"}', { target }))).toBe('rejected')
   })
 })

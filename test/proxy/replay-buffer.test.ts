@@ -3,95 +3,79 @@ import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keepWhileSmall, readWhole } from '../../src/proxy/replay-buffer.ts'
+import { ReplayBuffer } from '../../src/proxy/replay-buffer.ts'
+
+const LIMITS = { keep: 10, most: 20 }
 
 /** A request's body, pushed by the test. */
-function body(): IncomingMessage {
+function stream(): IncomingMessage {
   return new Readable({ read() {} }) as IncomingMessage
 }
 
-function readInto(request: IncomingMessage, length: number): Buffer[] {
-  const done: Buffer[] = []
-  readWhole(request, length, (whole) => done.push(whole))
-  return done
-}
-
-describe('a body of known length', () => {
-  it('that is there at once is given as it is, without a copy', async () => {
-    const request = body()
-    const piece = Buffer.from('hello')
-    request.push(piece)
-    request.push(null)
-    const done = readInto(request, 5)
-    await turn()
-    expect(done).toEqual([piece])
-    expect(done[0]?.buffer).toBe(piece.buffer)
+describe('a body', () => {
+  it.each([
+    [0, { announcedSmall: false, kept: true, streamLength: undefined, body: null }],
+    [1, { announcedSmall: true }],
+    [10, { announcedSmall: true }],
+    [11, { announcedSmall: false, kept: false, streamLength: '11' }],
+    ['chunked' as const, { announcedSmall: false, kept: false, streamLength: undefined }],
+  ])('framed by %s: %j', (framing, expected) => {
+    expect(new ReplayBuffer(stream(), framing, LIMITS)).toMatchObject(expected)
   })
 
-  it('that comes in pieces is given once, when the last is there, and the stream is let go', async () => {
-    const request = body()
-    request.push('he')
-    const done = readInto(request, 5)
+  it('that is larger streams: what is sent is the request', () => {
+    const request = stream()
+    expect(new ReplayBuffer(request, 11, LIMITS).body).toBe(request)
+  })
+})
+
+describe('a body that is announced to be small', () => {
+  it('is not kept before its end', async () => {
+    const request = stream()
+    const buffer = new ReplayBuffer(request, 5, LIMITS)
+    const read = buffer.read()
+    request.push('hell')
     await turn()
-    request.push('ll')
-    await turn()
-    expect(done).toEqual([])
+    expect(buffer.kept).toBe(false)
     request.push('o')
-    request.push(null)
-    await turn()
-    expect(done.map(String)).toEqual(['hello'])
-    expect(request.listenerCount('readable')).toBe(0)
+    await read
+    expect(buffer.body).toEqual(Buffer.from('hello'))
   })
 
-  it('that breaks off is never given', async () => {
-    const request = body()
-    const done = readInto(request, 5)
+  it('that breaks off is never kept', async () => {
+    const request = stream()
+    const buffer = new ReplayBuffer(request, 5, LIMITS)
+    void buffer.read()
     request.push('hel')
     await turn()
     request.destroy()
     await turn()
-    expect(done).toEqual([])
+    expect(buffer.kept).toBe(false)
   })
 
   it('is the same however it was cut', async () => {
-    const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { minLength: 1 })
+    const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { minLength: 1 })
     await fc.assert(
-      fc.asyncProperty(pieces, fc.nat(5), async (all, before) => {
+      fc.asyncProperty(chunks, fc.nat(5), async (all, before) => {
         const whole = Buffer.concat(all)
-        const request = body()
-        for (const piece of all.slice(0, before)) request.push(piece)
-        const done = readInto(request, whole.length)
-        for (const piece of all.slice(before)) {
+        const request = stream()
+        for (const chunk of all.slice(0, before)) request.push(chunk)
+        const buffer = new ReplayBuffer(request, whole.length, { keep: 10_000, most: 10_000 })
+        const read = buffer.read()
+        for (const chunk of all.slice(before)) {
           await turn()
-          request.push(piece)
+          request.push(chunk)
         }
         request.push(null)
-        await turn()
-        expect(done).toEqual([whole])
+        await read
+        expect(buffer.body).toEqual(whole)
       }),
       { numRuns: 100 },
     )
   })
 })
 
-describe('a copy beside a stream', () => {
-  const LIMITS = { keep: 10, most: 20 }
-
-  async function streamed(pieces: readonly string[], ended = true) {
-    const request = body()
-    let tooLarge = 0
-    const kept = keepWhileSmall(request, LIMITS, () => {
-      tooLarge += 1
-    })
-    for (const piece of pieces) {
-      request.push(piece)
-      await turn()
-    }
-    if (ended) request.push(null)
-    await turn()
-    return { whole: kept.whole()?.toString(), tooLarge }
-  }
-
+describe('a body in chunks', () => {
   it.each([
     [['hello', 'you'], true, 'helloyou', 0],
     [['hello', 'world'], true, 'helloworld', 0],
@@ -102,9 +86,25 @@ describe('a copy beside a stream', () => {
     [['x'.repeat(21)], true, undefined, 1],
     [['x'.repeat(15), 'y'.repeat(15), 'z'], true, undefined, 1],
   ])(
-    'of %j, ended %s: %j, told %i times that it is too large',
-    async (pieces, ended, whole, tooLarge) => {
-      expect(await streamed(pieces, ended)).toEqual({ whole, tooLarge })
+    'of %j, ended %s: kept %j, reported %i times as too large',
+    async (chunks, ended, ...expected) => {
+      const request = stream()
+      const buffer = new ReplayBuffer(request, 'chunked', LIMITS)
+      let tooLarge = 0
+      const report = (): void => {
+        tooLarge += 1
+      }
+      buffer.copy(report)
+      // A second attempt copies nothing twice.
+      buffer.copy(report)
+      for (const chunk of chunks) {
+        request.push(chunk)
+        await turn()
+      }
+      if (ended) request.push(null)
+      await turn()
+      const kept = Buffer.isBuffer(buffer.body) ? buffer.body.toString() : undefined
+      expect([kept, tooLarge]).toEqual(expected)
     },
   )
 })

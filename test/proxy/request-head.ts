@@ -1,16 +1,16 @@
-import type { IncomingHead, IntakeRules } from '../../src/proxy/validate.ts'
+import type { RequestHead, RequestRules } from '../../src/proxy/validate.ts'
 
-export const RULES: IntakeRules = {
+export const RULES: RequestRules = {
   hosts: new Set(['localhost', '127.0.0.1', '[::1]', 'obs.example']),
   scheme: 'http',
   allowedPaths: ['/rest/isales/'],
   maxBodySize: 1000,
 }
-export const OPEN: IntakeRules = { ...RULES, hosts: undefined, allowedPaths: ['/'] }
+export const OPEN: RequestRules = { ...RULES, hosts: undefined, allowedPaths: ['/'] }
 export const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 
 /** A good request, but for the changes. */
-export function head(changes: Partial<IncomingHead> = {}): IncomingHead {
+export function head(changes: Partial<RequestHead> = {}): RequestHead {
   return {
     method: 'POST',
     target: PATH,

@@ -4,17 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { afterEach } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { UpstreamHandler, UpstreamRequest } from '../../src/upstream/pool.ts'
-import type { ForwardOptions, RequestEnd } from '../../src/proxy/call.ts'
-import { createDeadlines } from '../../src/proxy/deadlines.ts'
-import { createForward } from '../../src/proxy/forward.ts'
+import { createForward, type ForwardOptions, type RequestEnd } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
-import type { Unavailable } from '../../src/token/waiters.ts'
+import type { Unavailable } from '../../src/token/source.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
-/** What undici would tell of one attempt, told by the test. */
-export class Attempt {
+/** One attempt, of which the test says what undici would. */
+export class ScriptedAttempt {
   rawHeaders: readonly Buffer[] = []
   aborted: Error | undefined
   readonly request: UpstreamRequest
@@ -69,49 +67,45 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-export function session(generation: number): Token {
-  const token = new Secret(`token-${generation}`)
+export function token(generation: number): Token {
+  const text = new Secret(`token-${generation}`)
   const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1 }
-  return { generation, headerValue: token, token, accepted: false, ...instants }
+  return { generation, headerValue: text, token: text, accepted: false, ...instants }
 }
 
 interface SceneOptions extends Partial<ForwardOptions> {
-  /** What who waits for a newer token gets. Default: at once, the session of the next generation. */
+  /** What a wait for a newer token gives. Default: immediately, the token of the next generation. */
   readonly newer?: Promise<Token | Unavailable>
 }
 
-/** The forwarding alone, on a real client connection, between a scripted pool and a scripted keeper. */
+/** The forwarding alone, on a real client connection, between a scripted pool and a scripted token source. */
 export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const clock = manualClock()
-  const attempts: Attempt[] = []
+  const attempts: ScriptedAttempt[] = []
   const ends: RequestEnd[] = []
   const replays: string[] = []
   const responses: ServerResponse[] = []
-  const state = { current: session(1) as Token | undefined, rejects: true }
-  const sender = { endedAt: undefined as number | undefined }
+  const state = { current: token(1) as Token | undefined }
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      newer: ({ after }) => newer ?? Promise.resolve((state.current = session(after + 1))),
+      waitForToken: ({ after }) => newer ?? Promise.resolve((state.current = token(after + 1))),
       accept: () => undefined,
-      reject: () => state.rejects,
+      reject: () => 'wait',
     },
     dispatch(request, handler) {
-      const attempt = new Attempt(request, handler)
+      const attempt = new ScriptedAttempt(request, handler)
       attempts.push(attempt)
       return attempt
     },
     classify: (error) => ({
       failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
     }),
-    requestFields: () => [],
-    deadlines: createDeadlines(clock, 2800),
+    requestHeaders: () => [],
+    limits: { clientDeadline: 2800, replayBodySize: 100, maxBodySize: 1000, tokenWait: 2500 },
     inspector: undefined,
     clock,
     rejectedStatuses: new Set([401]),
-    replayBodySize: 100,
-    maxBodySize: 1000,
-    tokenWait: 2500,
     onEnd: (end) => ends.push(end),
     onReplay: (outcome) => replays.push(outcome),
     ...changes,
@@ -119,7 +113,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const server = createServer((request, response) => {
     responses.push(response)
     const length = Number(request.headers['content-length'] ?? 0)
-    const admitted = {
+    const validated = {
       framing: request.headers['transfer-encoding'] === undefined ? length : ('chunked' as const),
       target: request.url ?? '',
       authority: undefined,
@@ -127,7 +121,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
       expectsContinue: false,
       maxForwards: -1,
     }
-    forward({ request, response, client: sender, admitted, requestId: 'id-1' })
+    void forward({ request, response, validated, requestId: 'id-1' })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -137,6 +131,6 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
     server.close()
   })
   /** The n-th attempt, once it is there. */
-  const attempt = (n: number): Promise<Attempt> => until(() => attempts[n - 1])
-  return { clock, state, sender, client, attempts, attempt, ends, replays, responses }
+  const attempt = (n: number): Promise<ScriptedAttempt> => until(() => attempts[n - 1])
+  return { clock, state, client, attempts, attempt, ends, replays, responses }
 }

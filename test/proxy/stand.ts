@@ -77,7 +77,7 @@ export function loginAnswer(n: number, lifetime = 3600): string {
   return answerBytes(JSON.stringify({ result: 0, resultData }))
 }
 
-/** Holds an answer of iSales, or a login, until the test lets it go. */
+/** Holds a response of iSales, or a login, until the test lets it go. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = (): void => undefined
   const opened = new Promise<void>((resolve) => {
@@ -125,7 +125,6 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     logger: {
       log: (event, fields = {}) => log.push({ event, ...fields }),
       logAccess: (access) => log.push({ event: 'access', ...accessFields(access) }),
-      flush: () => undefined,
     },
     random: () => 0.5,
   })
@@ -178,6 +177,6 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
 
 function configOf(env: Environment) {
   const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
   return loaded.config
 }

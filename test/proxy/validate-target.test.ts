@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judgeRequest } from '../../src/proxy/validate.ts'
+import { validateRequest } from '../../src/proxy/validate.ts'
 import { head, OPEN, RULES } from './request-head.ts'
 
 describe('the target', () => {
@@ -44,7 +44,7 @@ describe('the target', () => {
     ['this one with a parameter', '/rest/isales/.;a/x', 'not-allowed'],
     ['a path outside, absolute', 'http://localhost/x', 'not-allowed'],
   ])('with %s is refused', (_, target, refused) => {
-    expect(judgeRequest(head({ method: 'GET', target }), RULES)).toEqual({ refused })
+    expect(validateRequest(head({ method: 'GET', target }), RULES)).toEqual({ refused })
   })
 
   it.each([
@@ -56,13 +56,13 @@ describe('the target', () => {
     ['/rest/isales/%E4%BD%A0', '/rest/isales/%E4%BD%A0'],
     [`/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`, `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`],
   ])('%s goes on as %s', (target, path) => {
-    expect(judgeRequest(head({ target }), RULES)).toMatchObject({ target: path })
+    expect(validateRequest(head({ target }), RULES)).toMatchObject({ target: path })
   })
 
   it('the absolute form is judged by its own authority, not by Host', () => {
     const rawHeaders = ['Host', 'evil.example']
     const target = 'http://localhost/rest/isales/'
-    expect(judgeRequest(head({ target, rawHeaders }), RULES)).toMatchObject({
+    expect(validateRequest(head({ target, rawHeaders }), RULES)).toMatchObject({
       authority: 'localhost',
     })
   })
@@ -71,7 +71,9 @@ describe('the target', () => {
     ['http', 'https://localhost/rest/isales/'],
     ['https', 'http://localhost/rest/isales/'],
   ] as const)('the absolute form of another scheme than %s is misdirected', (scheme, target) => {
-    expect(judgeRequest(head({ target }), { ...RULES, scheme })).toEqual({ refused: 'misdirected' })
+    expect(validateRequest(head({ target }), { ...RULES, scheme })).toEqual({
+      refused: 'misdirected',
+    })
   })
 
   it.each([
@@ -79,22 +81,22 @@ describe('the target', () => {
     ['http://localhost', '*'],
     ['http://localhost/rest/isales/', '/rest/isales/'],
   ])('OPTIONS %s asks for %s', (target, asked) => {
-    expect(judgeRequest(head({ method: 'OPTIONS', target }), RULES)).toMatchObject({
+    expect(validateRequest(head({ method: 'OPTIONS', target }), RULES)).toMatchObject({
       target: asked,
     })
   })
 
   it('a star needs a Host that is ours, too', () => {
     const rawHeaders = ['Host', 'evil.example']
-    expect(judgeRequest(head({ method: 'OPTIONS', target: '*', rawHeaders }), RULES)).toEqual({
+    expect(validateRequest(head({ method: 'OPTIONS', target: '*', rawHeaders }), RULES)).toEqual({
       refused: 'misdirected',
     })
   })
 
   it.each(['/', '/%2f/../x', '//x', '/rest/%2e%2e/a', '/a;/./b'])(
-    '%s is admitted when every path is open',
+    '%s is valid when every path is open',
     (target) => {
-      expect(judgeRequest(head({ target }), OPEN)).toMatchObject({ target })
+      expect(validateRequest(head({ target }), OPEN)).toMatchObject({ target })
     },
   )
 
@@ -102,7 +104,7 @@ describe('the target', () => {
     ['http://localhost', '/'],
     ['http://localhost?a', '/?a'],
   ])('GET %s goes on as %s', (target, path) => {
-    expect(judgeRequest(head({ method: 'GET', target }), OPEN)).toMatchObject({ target: path })
+    expect(validateRequest(head({ method: 'GET', target }), OPEN)).toMatchObject({ target: path })
   })
 })
 
@@ -125,7 +127,7 @@ describe('Host', () => {
     ['our name as a prefix', ['Host', 'localhost.evil.example'], 'misdirected'],
     ['our name as a list', ['Host', 'localhost,evil.example'], 'misdirected'],
   ])('%s is refused', (_, rawHeaders, refused) => {
-    expect(judgeRequest(head({ rawHeaders }), RULES)).toEqual({ refused })
+    expect(validateRequest(head({ rawHeaders }), RULES)).toEqual({ refused })
   })
 
   it.each([
@@ -139,12 +141,14 @@ describe('Host', () => {
     'localhost:60000',
     'localhost:00080',
   ])('%s is ours', (host) => {
-    expect(judgeRequest(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty('refused')
+    expect(validateRequest(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty(
+      'refused',
+    )
   })
 
   it('any name will do when none are listed', () => {
     expect(
-      judgeRequest(head({ rawHeaders: ['Host', 'anything.example'] }), OPEN),
+      validateRequest(head({ rawHeaders: ['Host', 'anything.example'] }), OPEN),
     ).not.toHaveProperty('refused')
   })
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { judgeRequest } from '../../src/proxy/validate.ts'
+import { validateRequest } from '../../src/proxy/validate.ts'
 import { head, RULES } from './request-head.ts'
 
 const fieldName = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,20}$/)
@@ -23,16 +23,16 @@ const anyHead = fc.record({
 })
 
 describe('whatever comes', () => {
-  it('is judged, never thrown at', () => {
+  it('gets a verdict, and nothing is thrown', () => {
     fc.assert(
       fc.property(anyHead, (any) => {
-        expect(judgeRequest(any, RULES)).toBeTypeOf('object')
+        expect(validateRequest(any, RULES)).toBeTypeOf('object')
       }),
       { numRuns: 2000 },
     )
   })
 
-  it('what is admitted stays under the prefix, however another server reads its path', () => {
+  it('what is valid stays under the prefix, however another server reads its path', () => {
     const part = fc.constantFrom(
       '..',
       '.',
@@ -50,9 +50,9 @@ describe('whatever comes', () => {
     fc.assert(
       fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
         const target = `/rest/isales/${parts.join('')}`
-        const judged = judgeRequest(head({ method: 'GET', target }), RULES)
-        if ('refused' in judged) return
-        const path = decodeURIComponent(judged.target.replace(/\?.*$/, '')).replaceAll('\\', '/')
+        const valid = validateRequest(head({ method: 'GET', target }), RULES)
+        if ('refused' in valid) return
+        const path = decodeURIComponent(valid.target.replace(/\?.*$/, '')).replaceAll('\\', '/')
         const seen = new URL(path.replaceAll(/;[^/]*/g, ''), 'http://x').pathname
         expect(seen.startsWith('/rest/isales/')).toBe(true)
         expect(seen).not.toContain('//')
@@ -61,7 +61,7 @@ describe('whatever comes', () => {
     )
   })
 
-  it('what is admitted has one framing', () => {
+  it('what is valid has one framing', () => {
     const lengths = fc.array(fc.constantFrom('5', '05', '+5', '5,5', '', '6'), { maxLength: 3 })
     const codings = fc.array(fc.constantFrom('chunked', 'gzip', '', 'chunked, gzip'), {
       maxLength: 2,
@@ -72,10 +72,10 @@ describe('whatever comes', () => {
           ...length.flatMap((value) => ['Content-Length', value]),
           ...coding.flatMap((value) => ['Transfer-Encoding', value]),
         ]
-        const judged = judgeRequest(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
-        if ('refused' in judged) return
+        const valid = validateRequest(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
+        if ('refused' in valid) return
         expect(length.length + coding.length).toBeLessThanOrEqual(1)
-        expect(judged.framing).toBe(coding.length === 1 ? 'chunked' : Number(length[0] ?? 0))
+        expect(valid.framing).toBe(coding.length === 1 ? 'chunked' : Number(length[0] ?? 0))
       }),
     )
   })

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { judgeRequest } from '../../src/proxy/validate.ts'
+import { validateRequest } from '../../src/proxy/validate.ts'
 import { head, OPEN, PATH, RULES } from './request-head.ts'
 
-/** The judgement on a good request with these field lines besides Host. */
-function withFields(...fields: string[]) {
-  return judgeRequest(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
+/** The judgement on a good request with these headers besides Host. */
+function withHeaders(...fields: string[]) {
+  return validateRequest(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
 }
 
 describe('a good request', () => {
-  it('is admitted with its target as it came', () => {
-    expect(judgeRequest(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({
+  it('is valid with its target as it came', () => {
+    expect(validateRequest(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({
       framing: 0,
       target: `${PATH}?a=%2F..&b=//~`,
       authority: 'localhost:8080',
@@ -26,24 +26,24 @@ describe('a good request', () => {
     ['a length of nothing', ['Content-Length', '0'], 0],
     ['chunks', ['Transfer-Encoding', 'Chunked'], 'chunked'],
   ])('is framed by %s', (_, fields, framing) => {
-    expect(withFields(...fields)).toMatchObject({ framing })
+    expect(withHeaders(...fields)).toMatchObject({ framing })
   })
 
   it.each(['a', 'Abc-123', 'req:1/2=3+4@x~', 'x'.repeat(128)])('keeps its own id %s', (id) => {
-    expect(withFields('X-Request-Id', id)).toMatchObject({ requestId: id })
+    expect(withHeaders('X-Request-Id', id)).toMatchObject({ requestId: id })
   })
 
   it.each(['', ' ', 'a b', 'a"b', 'a\tb', 'é', '<b>', 'x'.repeat(129)])(
     'gets another id than %j',
     (id) => {
-      expect(withFields('X-Request-Id', id)).toMatchObject({ requestId: undefined })
+      expect(withHeaders('X-Request-Id', id)).toMatchObject({ requestId: undefined })
     },
   )
 
   it('says when it waits for 100 Continue, in HTTP/1.1 only', () => {
     const rawHeaders = ['Host', 'localhost', 'Expect', '100-Continue']
-    expect(judgeRequest(head({ rawHeaders }), RULES)).toMatchObject({ expectsContinue: true })
-    expect(judgeRequest(head({ rawHeaders, httpVersion: '1.0' }), RULES)).toMatchObject({
+    expect(validateRequest(head({ rawHeaders }), RULES)).toMatchObject({ expectsContinue: true })
+    expect(validateRequest(head({ rawHeaders, httpVersion: '1.0' }), RULES)).toMatchObject({
       expectsContinue: false,
     })
   })
@@ -57,17 +57,17 @@ describe('a good request', () => {
     ['POST', '0', -1],
   ])('%s with Max-Forwards %s counts %i', (method, value, maxForwards) => {
     const rawHeaders = ['Host', 'localhost', 'Max-Forwards', value]
-    expect(judgeRequest(head({ method, rawHeaders }), RULES)).toMatchObject({ maxForwards })
+    expect(validateRequest(head({ method, rawHeaders }), RULES)).toMatchObject({ maxForwards })
   })
 })
 
 describe('the version', () => {
   it.each(['0.9', '2.0', '1.2', '3.0', ''])('%j is refused', (httpVersion) => {
-    expect(judgeRequest(head({ httpVersion }), OPEN)).toEqual({ refused: 'bad-request' })
+    expect(validateRequest(head({ httpVersion }), OPEN)).toEqual({ refused: 'bad-request' })
   })
 
   it('1.0 needs no Host', () => {
-    expect(judgeRequest(head({ httpVersion: '1.0', rawHeaders: [] }), RULES)).not.toHaveProperty(
+    expect(validateRequest(head({ httpVersion: '1.0', rawHeaders: [] }), RULES)).not.toHaveProperty(
       'refused',
     )
   })
@@ -75,13 +75,13 @@ describe('the version', () => {
 
 describe('the method', () => {
   it.each(['CONNECT', 'TRACE'])('%s is refused', (method) => {
-    expect(judgeRequest(head({ method }), OPEN)).toEqual({ refused: 'not-allowed' })
+    expect(validateRequest(head({ method }), OPEN)).toEqual({ refused: 'not-allowed' })
   })
 
   it.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])(
-    '%s is admitted',
+    '%s is valid',
     (method) => {
-      expect(judgeRequest(head({ method }), RULES)).not.toHaveProperty('refused')
+      expect(validateRequest(head({ method }), RULES)).not.toHaveProperty('refused')
     },
   )
 })
@@ -113,18 +113,18 @@ describe('framing', () => {
     ['a vertical tab', ['Transfer-Encoding', '\u000bchunked'], 'not-implemented'],
     ['quotes', ['Transfer-Encoding', '"chunked"'], 'not-implemented'],
   ])('%s is refused', (_, fields, refused) => {
-    expect(withFields(...fields)).toEqual({ refused })
+    expect(withHeaders(...fields)).toEqual({ refused })
   })
 
   it('a coding in HTTP/1.0 is refused', () => {
     const rawHeaders = ['Transfer-Encoding', 'chunked']
-    expect(judgeRequest(head({ httpVersion: '1.0', rawHeaders }), RULES)).toEqual({
+    expect(validateRequest(head({ httpVersion: '1.0', rawHeaders }), RULES)).toEqual({
       refused: 'bad-request',
     })
   })
 
-  it('as much as is let in is admitted', () => {
-    expect(withFields('Content-Length', '1000')).toMatchObject({ framing: 1000 })
+  it('as much as is let in is valid', () => {
+    expect(withHeaders('Content-Length', '1000')).toMatchObject({ framing: 1000 })
   })
 })
 
@@ -136,20 +136,20 @@ describe('fields', () => {
     ['Sec-Fetch-Site', ['Sec-Fetch-Site', 'cross-site'], 'not-allowed'],
     ['sec-fetch-mode', ['sec-fetch-mode', 'navigate'], 'not-allowed'],
   ])('%s is refused', (_, fields, refused) => {
-    expect(withFields(...fields)).toEqual({ refused })
+    expect(withHeaders(...fields)).toEqual({ refused })
   })
 
   it('200 of them are admitted, 201 are not', () => {
     const fields = (count: number): string[] =>
       Array.from({ length: count }, () => ['a', 'b']).flat()
-    expect(withFields(...fields(199))).not.toHaveProperty('refused')
-    expect(withFields(...fields(200))).toEqual({ refused: 'headers-too-large' })
+    expect(withHeaders(...fields(199))).not.toHaveProperty('refused')
+    expect(withHeaders(...fields(200))).toEqual({ refused: 'headers-too-large' })
   })
 
   it('16 KiB of them are admitted, one byte more is not', () => {
     // Host line: 4 + 9 + 4 bytes; this one: 1 + n + 4.
     const fits = 16 * 1024 - 17 - 5
-    expect(withFields('a', 'x'.repeat(fits))).not.toHaveProperty('refused')
-    expect(withFields('a', 'x'.repeat(fits + 1))).toEqual({ refused: 'headers-too-large' })
+    expect(withHeaders('a', 'x'.repeat(fits))).not.toHaveProperty('refused')
+    expect(withHeaders('a', 'x'.repeat(fits + 1))).toEqual({ refused: 'headers-too-large' })
   })
 })

@@ -66,7 +66,6 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       lines.push({ event, level, ...fields }),
     logAccess: (access) =>
       lines.push({ event: 'access', level: LOG_EVENTS.access.level, ...accessFields(access) }),
-    flush: () => undefined,
   }
   const app = createApp({
     ...options,
@@ -122,6 +121,6 @@ function worldEnv(sim: Simulator): Environment {
 
 function configOf(env: Environment) {
   const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults))
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
   return loaded.config
 }

@@ -1,0 +1,159 @@
+import type { UpstreamController, UpstreamHandler } from '../upstream/pool.ts'
+
+/** The head of a response as undici gives it: the reason is read as UTF-8, the headers are name, value, name, value. */
+export interface ResponseHead {
+  readonly status: number
+  readonly reason: string
+  readonly rawHeaders: readonly Buffer[]
+}
+
+export type Outcome =
+  | { readonly type: 'response'; readonly head: ResponseHead }
+  | { readonly type: 'failed'; readonly error: unknown }
+  /** Nothing was written, because `mayStart` said no. */
+  | { readonly type: 'withheld' }
+
+export interface AttemptHooks {
+  /** Asked when a connection is there and nothing is written yet. */
+  readonly mayStart: () => boolean
+  readonly onStart: () => void
+  /** A 1xx response, except 101. */
+  readonly onInformational: (head: ResponseHead) => void
+}
+
+/** Who takes the body of a response. */
+export interface Sink {
+  /** False: no more before `resume` is called. */
+  readonly onChunk: (chunk: Buffer) => boolean
+  /** `whole` false: the response was cut. */
+  readonly onEnd: (whole: boolean) => void
+}
+
+/** How much of a response's body is kept: all of it, all of one that was cut, or no more than the first part. */
+export type Kept = 'whole' | 'cut' | 'part'
+
+/** Bytes of a response that are kept until somebody takes them. With more of them, iSales is paused. */
+export const KEPT_RESPONSE = 64 * 1024
+
+/** One try to send a call: undici's callbacks on one side, a promise of the response and a body to take on the other. */
+export class Attempt implements UpstreamHandler {
+  /** Settles once and never rejects. */
+  readonly outcome: Promise<Outcome>
+  /** Why the response was cut. */
+  error: unknown
+  #settle: (outcome: Outcome) => void = () => undefined
+  readonly #hooks: AttemptHooks
+  #controller: UpstreamController | undefined
+  /** From the dispatch on, so that an attempt which waits for a connection can be given up. */
+  #abortable: Pick<UpstreamController, 'abort'> | undefined
+  #chunks: Buffer[] = []
+  #size = 0
+  #ended: 'whole' | 'cut' | undefined
+  #sink: Sink | undefined
+  #onKept: ((kept: Kept) => void) | undefined
+
+  constructor(hooks: AttemptHooks) {
+    this.#hooks = hooks
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+  }
+
+  /** Bytes of the request may have reached iSales. */
+  get written(): boolean {
+    return this.#controller !== undefined
+  }
+
+  onRequestStart(controller: UpstreamController): void {
+    if (!this.#hooks.mayStart()) {
+      this.#settle({ type: 'withheld' })
+      // An abort would cost the connection, on which nothing was written yet.
+      throw new Error('the request is not to be sent any more')
+    }
+    this.#controller = controller
+    this.#hooks.onStart()
+  }
+
+  onResponseStart(controller: UpstreamController, status: number, reason: string): void {
+    const head = { status, reason, rawHeaders: controller.rawHeaders }
+    if (status >= 200) this.#settle({ type: 'response', head })
+    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP.
+    else if (status < 100 || status === 101) this.abort('no final response')
+    else this.#hooks.onInformational(head)
+  }
+
+  onResponseData(controller: UpstreamController, chunk: Buffer): void {
+    if (this.#sink !== undefined) {
+      if (!this.#sink.onChunk(chunk)) controller.pause()
+      return
+    }
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size <= KEPT_RESPONSE) return
+    controller.pause()
+    this.#onKept?.('part')
+  }
+
+  onResponseEnd(): void {
+    this.#end('whole')
+  }
+
+  onResponseError(_controller: UpstreamController | undefined, error: unknown): void {
+    this.#settle({ type: 'failed', error })
+    this.error = error
+    this.#end('cut')
+  }
+
+  /** Resolves when no more of the body will be kept. */
+  keep(): Promise<Kept> {
+    if (this.#ended !== undefined) return Promise.resolve(this.#ended)
+    if (this.#size > KEPT_RESPONSE) return Promise.resolve('part')
+    return new Promise((resolve) => {
+      this.#onKept = resolve
+    })
+  }
+
+  /** What is kept of the body. */
+  kept(): Buffer {
+    const [first] = this.#chunks
+    if (this.#chunks.length === 1 && first !== undefined) return first
+    return Buffer.concat(this.#chunks, this.#size)
+  }
+
+  /** Puts another body in the place of a whole one. */
+  replace(body: Buffer): void {
+    this.#chunks = [body]
+    this.#size = body.length
+  }
+
+  /** Takes the body: what is kept as one chunk, then whatever comes. */
+  take(sink: Sink): void {
+    const kept = this.kept()
+    this.#chunks = []
+    this.#sink = sink
+    const more = kept.length === 0 || sink.onChunk(kept)
+    if (this.#ended !== undefined) sink.onEnd(this.#ended === 'whole')
+    else if (more) this.#controller?.resume()
+    else this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  dispatched(abortable: Pick<UpstreamController, 'abort'>): void {
+    this.#abortable = abortable
+  }
+
+  /** Gives up the wait for a connection, or closes the connection unless the response has ended. */
+  abort(reason: string): void {
+    ;(this.#controller ?? this.#abortable)?.abort(new Error(reason))
+  }
+
+  #end(ended: 'whole' | 'cut'): void {
+    if (this.#ended !== undefined) return
+    this.#ended = ended
+    this.#onKept?.(ended)
+    this.#sink?.onEnd(ended === 'whole')
+  }
+}
