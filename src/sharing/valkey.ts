@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
 import type { Secret } from '../config/secret.ts'
 import { SCRIPTS } from './scripts.ts'
@@ -32,6 +32,8 @@ export interface ValkeyOptions {
 }
 
 const CONNECT_TIMEOUT = 1000
+/** Between two looks whether the server is ready. */
+const CHECK_PAUSE = 1000
 const SHORTEST_RETRY = 100
 const LONGEST_RETRY = 2000
 const RETRY_JITTER = 200
@@ -67,8 +69,10 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
   const listener = new library.Redis(settings)
   const key = (name: string): string => `${prefix}${name}`
   const channel = key('changed')
-  /** Why there is no connection. */
-  let disconnected: StoreFailureReason = 'unreachable'
+  /** Why nothing is sent; undefined when the server does what it is asked to. */
+  let closed: StoreFailureReason | undefined = 'unreachable'
+  let recheck: Timer | undefined
+  const whenOpen = new Set<() => void>()
 
   /** Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves. */
   const reasonOf = (error: unknown): StoreFailureReason => {
@@ -82,25 +86,41 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
     parse: (reply: unknown) => Reply | undefined,
   ): Promise<Reply | StoreFailure> => {
     const startedAt = clock.now()
-    const ready = commands.status === 'ready'
-    let reply: Reply | undefined
-    let reason: StoreFailureReason | undefined
-    try {
-      reply = parse(await send())
-      if (reply === undefined) reason = 'malformed'
-    } catch (error) {
-      const late = clock.now() - startedAt >= options.timeout - 1
-      reason = ready ? reasonOf(error) : disconnected
-      if (reason === 'unreachable' && ready && late) reason = 'timeout'
+    const end = <Result>(result: Result, failure?: StoreFailureReason): Result => {
+      options.observe({ operation, durationMs: clock.now() - startedAt, failure })
+      return result
     }
-    observeCall(operation, startedAt, reason)
-    return reply === undefined ? { type: 'failure', reason: reason ?? 'malformed' } : reply
+    const fail = (reason: StoreFailureReason): StoreFailure =>
+      end({ type: 'failure', reason }, reason)
+    if (closed !== undefined) return fail(closed)
+    try {
+      const reply = parse(await send())
+      return reply === undefined ? fail('malformed') : end(reply)
+    } catch (error) {
+      const reason = reasonOf(error)
+      const late = clock.now() - startedAt >= options.timeout - 1
+      return fail(reason === 'unreachable' && late ? 'timeout' : reason)
+    }
   }
-  const observeCall = (
-    operation: StoreCall['operation'],
-    startedAt: number,
-    failure: StoreFailureReason | undefined,
-  ): void => options.observe({ operation, durationMs: clock.now() - startedAt, failure })
+
+  /**
+   * A server that loads its data or wants a password takes connections. A longer command without a password would
+   * be a protocol error, which does not say why.
+   */
+  const check = async (look: () => void): Promise<void> => {
+    recheck?.cancel()
+    try {
+      await commands.ping()
+    } catch (error) {
+      if (commands.status !== 'ready') return
+      closed = reasonOf(error)
+      recheck = clock.setTimer(() => void check(look), CHECK_PAUSE)
+      return
+    }
+    closed = undefined
+    for (const open of whenOpen) open()
+    look()
+  }
 
   return {
     claim: ({ seen, lease, leaseMs, operation, fingerprint, ...asked }) =>
@@ -166,15 +186,17 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
 
     start(look) {
       commands.on('error', (error) => {
-        disconnected = reasonOf(error)
+        closed = reasonOf(error)
       })
-      commands.on('ready', () => {
-        disconnected = 'unreachable'
-        look()
+      commands.on('close', () => {
+        closed ??= 'unreachable'
       })
+      commands.on('ready', () => void check(look))
       listener.on('error', ignore)
       listener.on('ready', () => {
-        listener.subscribe(channel).then(look, ignore)
+        listener.subscribe(channel).then(() => {
+          if (closed === undefined) look()
+        }, ignore)
       })
       listener.on('message', look)
       // A connection that fails is tried again; the events say how it goes.
@@ -184,17 +206,18 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
 
     connected: (ms) =>
       new Promise((resolve) => {
-        if (commands.status === 'ready') return resolve()
+        if (closed === undefined) return resolve()
         const done = (): void => {
-          commands.off('ready', done)
+          whenOpen.delete(done)
           timer.cancel()
           resolve()
         }
         const timer = clock.setTimer(done, ms)
-        commands.on('ready', done)
+        whenOpen.add(done)
       }),
 
     stop() {
+      recheck?.cancel()
       commands.disconnect()
       listener.disconnect()
     },
