@@ -57,7 +57,9 @@ const REASONS: Readonly<Record<string, StoreFailureReason>> = {
 }
 
 type Scripted = Redis &
-  Readonly<Record<keyof typeof SCRIPTS, (...args: readonly (string | number)[]) => Promise<unknown>>>
+  Readonly<
+    Record<keyof typeof SCRIPTS, (...args: readonly (string | number)[]) => Promise<unknown>>
+  >
 
 /** The store on Valkey or Redis. Two connections: one for operations, one that listens. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<SessionStore> {
@@ -276,7 +278,9 @@ function connectionOptions(
           ...(sentinel.password === undefined
             ? {}
             : { sentinelPassword: sentinel.password.reveal() }),
-          ...(tls.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls.tls }),
+          ...(tls.tls === undefined
+            ? {}
+            : { enableTLSForSentinelMode: true, sentinelTLS: tls.tls }),
         }),
   }
 }
@@ -365,7 +369,8 @@ function codeOfReply(error: unknown): string {
 
 /** Node and OpenSSL name what concerns certificates and the handshake by code. */
 function isTls(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string')
+    return false
   return /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/.test(
     error.code,
   )
