@@ -212,7 +212,13 @@ describe.each(ENGINES)('%s', (engine) => {
   ])('gives what is in the key, be it %s', async (_, value) => {
     const server = await startServer({ engine })
     const { store } = await connect(server.port)
-    await server.cli('EVAL', "redis.call('SET', KEYS[1], string.rep('x', ARGV[1]))", '1', GRANT, String(value.length))
+    await server.cli(
+      'EVAL',
+      "redis.call('SET', KEYS[1], string.rep('x', ARGV[1]))",
+      '1',
+      GRANT,
+      String(value.length),
+    )
     const reply = await store.read()
     expect(Object(reply).record).toHaveLength(value.length)
   })
