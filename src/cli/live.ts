@@ -4,14 +4,13 @@ import type { Config } from '../config/settings.ts'
 import { createIsalesClient } from '../token/client.ts'
 import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { createUpstream } from '../upstream/pool.ts'
-import { isalesClientOptions } from '../wiring.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, type Io } from './io.ts'
 
 /** One login, and never another: a wrong password must not come near to locking the account. */
 export async function checkLive(config: Config, io: Io): Promise<number> {
   const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
-  const isales = createIsalesClient(isalesClientOptions(config, upstream.post, Date.now))
+  const isales = createIsalesClient({ ...config, post: upstream.post, wallClock: Date.now })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const outcome = await isales.login(credentials, io.signal)
   await upstream.destroy()

@@ -11,22 +11,17 @@ import {
   type Arbitrary,
 } from 'fast-check'
 import type { AuthFailure } from '../../src/token/protocol.ts'
-import { DOWN, REFUSED, type GrantOptions } from './support.ts'
+import { DOWN, failing, REFUSED, throttled, type GrantOptions } from './support.ts'
 
-/** What can happen to a token and to the attempts to renew it. */
+/** What can happen to a token and to its renewal. */
 export type Happening =
   | { readonly kind: 'time'; readonly ms: number }
-  /** Until the next attempt is due. */
+  /** Until the next token request is due. */
   | { readonly kind: 'due' }
-  /** Until a millisecond before the token's last use. */
-  | { readonly kind: 'almost over' }
   | { readonly kind: 'granted'; readonly grant: GrantOptions }
   | { readonly kind: 'failed'; readonly failure: AuthFailure }
-  /** A business call found the token rejected: the present one, one so many generations older, or one to come. */
-  | { readonly kind: 'rejected'; readonly behind: number }
-  | { readonly kind: 'accepted' }
-  /** It served, was rejected, and the exchange that this brings about, or that is under way, gives another. */
-  | { readonly kind: 'revoked'; readonly grant: GrantOptions }
+  /** A call with the present token, one so many generations older, or one to come. */
+  | { readonly kind: 'rejected' | 'accepted'; readonly behind: number }
   | { readonly kind: 'credentials' }
 
 const millis = oneof(
@@ -43,7 +38,7 @@ const lives = oneof(
 )
 
 export const grants: Arbitrary<GrantOptions> = record({
-  // Few texts, so that the same token comes back often.
+  // Few values, so that the same token comes back often.
   token: constantFrom('t1', 't2', 't3'),
   lives,
   refreshToken: constantFrom('r1', 'r2', null),
@@ -54,36 +49,26 @@ export const failures: Arbitrary<AuthFailure> = oneof(
   constantFrom<AuthFailure>(
     REFUSED,
     DOWN,
+    failing(404),
+    failing(405),
     { reason: 'result', status: 200, detail: 'result 7' },
-    { reason: 'rejected', status: 404, detail: 'status 404' },
-    { reason: 'rejected', status: 405, detail: 'status 405' },
-    { reason: 'timeout', detail: 'no whole answer in time' },
+    { reason: 'timeout', detail: 'no whole response in time' },
     { reason: 'tls', detail: 'CERT_HAS_EXPIRED' },
     { reason: 'malformed', status: 200, detail: 'body over 64 KiB' },
   ),
-  record<AuthFailure>({
-    reason: constant('throttled'),
-    status: constant(429),
-    detail: constant('status 429'),
-    retryAfter: integer({ min: 0, max: 1_000_000 }),
-  }),
+  integer({ min: 0, max: 1_000_000 }).map(throttled),
 )
 
+const behind = constantFrom(0, 0, 0, 1, 2, -1)
 const happening: Arbitrary<Happening> = oneof(
-  { weight: 15, arbitrary: record({ kind: constant('time' as const), ms: millis }) },
+  { weight: 12, arbitrary: record({ kind: constant('time' as const), ms: millis }) },
   { weight: 9, arbitrary: constant({ kind: 'due' as const }) },
-  { weight: 2, arbitrary: constant({ kind: 'almost over' as const }) },
   { weight: 12, arbitrary: record({ kind: constant('granted' as const), grant: grants }) },
   { weight: 9, arbitrary: record({ kind: constant('failed' as const), failure: failures }) },
   {
-    weight: 9,
-    arbitrary: record({
-      kind: constant('rejected' as const),
-      behind: constantFrom(0, 0, 0, 1, 2, -1),
-    }),
+    weight: 15,
+    arbitrary: record({ kind: constantFrom('rejected' as const, 'accepted' as const), behind }),
   },
-  { weight: 6, arbitrary: constant({ kind: 'accepted' as const }) },
-  { weight: 6, arbitrary: record({ kind: constant('revoked' as const), grant: grants }) },
   { weight: 1, arbitrary: constant({ kind: 'credentials' as const }) },
 )
 
