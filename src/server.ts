@@ -9,12 +9,12 @@ import { rereadSettings } from './config/load.ts'
 import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
-import { openLocalLogin } from './login/login.ts'
+import { openLocalLogin } from './login/app.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
-import { createForward, type Call, type Tokens } from './proxy/forward.ts'
+import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
@@ -25,11 +25,9 @@ import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
   responseInspector,
-  isalesClientOptions,
   listenScheme,
   listenerOptions,
   ownHosts,
-  renewalRules,
   requestIds,
 } from './wiring.ts'
 
@@ -154,13 +152,19 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
-  const isales = createIsalesClient(
-    isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
-  )
+  const upstream = createUpstream({
+    config,
+    tls: readUpstreamTls(config),
+    clock: options.clock ?? systemClock,
+  })
+  const isales = createIsalesClient({
+    ...config,
+    post: upstream.post,
+    wallClock: options.wallClock ?? Date.now,
+  })
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
   const keeper = createTokenSource({
-    rules: renewalRules(config),
+    rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -199,7 +203,7 @@ function openProxy(parts: ProxyParts): Listener {
   }
 
   const forward = createForward({
-    tokens: tokensOf(session.keeper),
+    tokens: session.keeper,
     dispatch: session.upstream.dispatch,
     classify,
     requestHeaders: createRequestHeaders({
@@ -218,7 +222,7 @@ function openProxy(parts: ProxyParts): Listener {
     },
     onReplay: metrics.replayed,
   })
-  const { gate, ...localLogin } = openLocalLogin(config, {
+  const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
     onLogin: metrics.obsLogin,
@@ -231,7 +235,6 @@ function openProxy(parts: ProxyParts): Listener {
       maxBodySize: config.maxBodySize,
     },
     ...localLogin,
-    ticketCheck: gate,
     forward(call) {
       running.inFlight += 1
       return forward(tracing === undefined ? call : traced(call, tracing))
@@ -260,15 +263,6 @@ function openProxy(parts: ProxyParts): Listener {
       logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
     },
   })
-}
-
-function tokensOf(source: TokenSource): Tokens {
-  return {
-    current: () => source.current(),
-    waitForToken: (wish) => source.newer(wish),
-    accept: (token) => source.accept(token),
-    reject: (token, status) => (source.reject(token, status) ? 'wait' : 'relay'),
-  }
 }
 
 function traced(call: Call, tracing: Tracing): Call {

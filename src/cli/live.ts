@@ -5,7 +5,6 @@ import { createIsalesClient } from '../token/client.ts'
 import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
-import { isalesClientOptions } from '../wiring.ts'
 
 export type LoginCheck =
   | { readonly ok: true; readonly grant: Grant; readonly text: string }
@@ -19,7 +18,7 @@ export type LoginCheck =
 
 /** Logs in once. */
 export async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<LoginCheck> {
-  const isales = createIsalesClient(isalesClientOptions(config, post, Date.now))
+  const isales = createIsalesClient({ ...config, post, wallClock: Date.now })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const outcome = await isales.login(credentials, signal)
   const where = `Login at ${config.isalesUrl} as ${config.isalesUser}`

@@ -154,14 +154,18 @@ const isales = {
     doc: 'Most connections to iSales at once; further requests wait for one.',
     example: '64',
   }),
+  isalesConnectionMaxAge: setting(duration({ min: 1 * S, max: 24 * H }).prefault('5m'), {
+    doc: 'A connection to iSales that is older is closed between two requests and replaced, so that a changed DNS record or load balancer is followed under load too.',
+    example: '1m',
+  }),
   httpsProxy: setting(proxyUrl().optional(), {
     doc: 'The HTTP proxy through which an https iSales is reached. It may hold a user and a password, and is treated as a secret.',
     example: 'http://egress.example:3128',
     lowerCaseToo: true,
   }),
   noProxy: setting(noProxy().optional(), {
-    doc: 'Hosts that are reached without that proxy.',
-    example: '.svc,service.besclouds.com',
+    doc: 'Hosts that are reached without that proxy: names (with their subdomains), addresses, networks such as `10.0.0.0/8`, or `*`; a `:port` may follow.',
+    example: '.svc,10.0.0.0/8,service.besclouds.com',
     lowerCaseToo: true,
   }),
 }

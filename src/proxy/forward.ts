@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import { writeProblem, type ProblemCode } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
-import type { Unavailable, Wish } from '../token/waiters.ts'
+import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import { Attempt, type ResponseHead } from './attempt.ts'
@@ -18,17 +18,6 @@ import { ReplayBuffer } from './replay-buffer.ts'
 import { cut, relay, relayInformational, type RelayedHead } from './response.ts'
 import { decide, type History, type Obstacle, type Stage } from './retry.ts'
 import type { ValidRequest } from './validate.ts'
-
-/** What the data plane needs of the token source. */
-export interface Tokens {
-  /** Undefined: none may be sent now. */
-  readonly current: () => Token | undefined
-  readonly waitForToken: (wish: Wish) => Promise<Token | Unavailable>
-  /** A call with it got a response that is no rejection. Instants are monotonic milliseconds. */
-  readonly accept: (token: Token, path: string, sentAt: number) => void
-  /** `wait`: a newer token is there or will come. `relay`: a login would not cure this. */
-  readonly reject: (token: Token, status: number, path: string, sentAt: number) => 'wait' | 'relay'
-}
 
 /**
  * What became of a request whose first response was a rejection.
@@ -55,7 +44,7 @@ export interface RequestEnd {
 }
 
 export interface ForwardOptions {
-  readonly tokens: Tokens
+  readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestHeaders: (request: OutgoingRequest) => string[]
