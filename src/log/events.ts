@@ -160,7 +160,7 @@ export const LOG_EVENTS = {
   'upstream-failing': {
     level: 'warn',
     text: 'Calls to iSales fail',
-    doc: 'Calls of the last minute failed, most of them because of `code`; `share` says how many, from 0 to 1. At `error` when it is more than half. The status page says what to do.',
+    doc: 'Calls of the last minute failed, most of them because of `code`; `share` says how many, from 0 to 1. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
   },
   'upstream-recovered': {
     level: 'info',
@@ -223,7 +223,7 @@ export const LOG_FIELDS = {
   path: { kind: 'text', doc: 'Of the request, without the query.' },
   code: {
     kind: 'text',
-    doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `rejected` (a relayed 401 or 403) and `isales-error` (a relayed 5xx).',
+    doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
   },
   share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
   durationSeconds: { kind: 'number', doc: 'How long calls failed.' },

@@ -121,6 +121,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
       ADMIN_LISTEN: '127.0.0.1:0',
       OBS_LOGIN: 'forward',
       DRAIN_TIMEOUT: '1s',
+      ALLOWED_PATHS: '/rest/isales/',
       ...options.env,
     }),
     version: 'test',
