@@ -16,7 +16,7 @@ import { accessFields, createAccessLog, type Access, type Logger } from './log/l
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
-import { createForward, type Call, type Tokens } from './proxy/forward.ts'
+import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS } from './http/problem.ts'
@@ -27,11 +27,9 @@ import type { Tracing } from './tracing/tracing.ts'
 import {
   ADMIN_LIMITS,
   responseInspector,
-  isalesClientOptions,
   listenScheme,
   listenerOptions,
   ownHosts,
-  renewalRules,
   requestIds,
 } from './wiring.ts'
 
@@ -170,13 +168,19 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config } = options
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
-  const isales = createIsalesClient(
-    isalesClientOptions(config, upstream.post, options.wallClock ?? Date.now),
-  )
+  const upstream = createUpstream({
+    config,
+    tls: readUpstreamTls(config),
+    clock: options.clock ?? systemClock,
+  })
+  const isales = createIsalesClient({
+    ...config,
+    post: upstream.post,
+    wallClock: options.wallClock ?? Date.now,
+  })
   let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
   const keeper = createTokenSource({
-    rules: renewalRules(config),
+    rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
@@ -220,7 +224,7 @@ function openProxy(parts: ProxyParts): Listener {
   }
 
   const forward = createForward({
-    tokens: tokensOf(session.keeper),
+    tokens: session.keeper,
     dispatch: session.upstream.dispatch,
     classify,
     requestHeaders: createRequestHeaders({
@@ -277,15 +281,6 @@ function openProxy(parts: ProxyParts): Listener {
   })
 }
 
-function tokensOf(source: TokenSource): Tokens {
-  return {
-    current: () => source.current(),
-    waitForToken: (wish) => source.newer(wish),
-    accept: (token) => source.accept(token),
-    reject: (token, status) => (source.reject(token, status) ? 'wait' : 'relay'),
-  }
-}
-
 function traced(call: Call, tracing: Tracing): Call {
   const { method = '', rawHeaders } = call.request
   return { ...call, span: tracing.requestStarted(method, rawHeaders) }
@@ -311,7 +306,8 @@ function watchFilesOf(
     }
   }
   const watches = [
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
+    // User and password are written one after the other: half of a change would cost an attempt.
+    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
     watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
         session.upstream.reload(readUpstreamTls(config))
@@ -332,9 +328,7 @@ interface Watch {
   close(): void
 }
 
-function watch(paths: readonly (string | undefined)[], onChange: () => void): Watch {
-  return watchFiles(
-    paths.filter((path) => path !== undefined),
-    { onChange },
-  )
+function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
+  const files = paths.filter((path) => path !== undefined)
+  return watchFiles(files, { onChange, settle })
 }

@@ -1,46 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from './config/settings.ts'
-import type { IsalesClientOptions } from './token/client.ts'
-import type { Post } from './upstream/post.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
-import type { RenewalRules } from './token/state.ts'
 
 /** From the settings to what each room asks for: names change here, and nothing else does. */
-
-export function renewalRules(config: Config): RenewalRules {
-  return {
-    tokenScheme: config.isalesTokenScheme,
-    tokenField: config.isalesTokenField,
-    renewAt: config.tokenRenewAt,
-    refreshing: config.isalesRefreshPath !== undefined,
-    backoff: config.loginBackoff,
-    backoffMax: config.loginBackoffMax,
-    rejectedBackoff: config.loginRejectedBackoff,
-    rejectedBackoffMax: config.loginRejectedBackoffMax,
-    rejectedAttempts: config.loginRejectedAttempts,
-    rejectedPause: config.loginRejectedPause,
-    replacePause: config.loginReplacePause,
-  }
-}
-
-export function isalesClientOptions(
-  config: Config,
-  post: Post,
-  wallClock: () => number,
-): IsalesClientOptions {
-  return {
-    post,
-    loginPath: config.isalesLoginPath,
-    refreshPath: config.isalesRefreshPath ?? '',
-    refreshHeader: config.isalesRefreshHeader,
-    refreshHeaderToken: config.isalesRefreshHeaderToken,
-    tokenScheme: config.isalesTokenScheme,
-    assumedLifetime: config.tokenDefaultLifetime,
-    wallClock,
-  }
-}
 
 export function listenerOptions(
   config: Config,

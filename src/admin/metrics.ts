@@ -107,7 +107,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
         case 'conflict':
           counters.conflicts.inc()
           break
-        case 'exchange-started':
+        case 'request-started':
         case 'credentials-changed':
           break
       }

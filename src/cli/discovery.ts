@@ -1,5 +1,5 @@
 import type { Secret } from '../config/secret.ts'
-import { isGrant, loginBody, parseAnswer, refreshBody, type Grant } from '../token/protocol.ts'
+import { isGrant, loginBody, parseResponse, refreshBody, type Grant } from '../token/protocol.ts'
 import type { Post } from '../upstream/post.ts'
 
 /** What was tried and what iSales did. */
@@ -122,7 +122,7 @@ async function logIn({ post, user, password, paths, signal }: DiscoveryOptions):
     signal,
   })
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
-  const outcome = parseAnswer(result, { assumed: 300_000 }, 0)
+  const outcome = parseResponse(result, { assumed: 300_000 }, 0)
   if (isGrant(outcome)) return { grant: outcome }
   const refused = outcome.reason === 'rejected' || outcome.reason === 'result'
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
@@ -227,7 +227,7 @@ async function findRefresh(
       body: refreshBody(refreshToken),
       signal: options.signal,
     })
-    const outcome = result.ok ? parseAnswer(result, { assumed: 300_000 }, 0) : undefined
+    const outcome = result.ok ? parseResponse(result, { assumed: 300_000 }, 0) : undefined
     const how = form === 'off' ? 'body alone' : `Authentication with the ${form}, and body`
     if (outcome === undefined || !isGrant(outcome)) {
       find('refresh', `${how}: ${outcome?.detail ?? 'no response'}`)

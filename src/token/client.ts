@@ -1,24 +1,26 @@
-import type { Post } from '../upstream/post.ts'
+import type { Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
+import type { Post } from '../upstream/post.ts'
 import {
   loginBody,
-  parseAnswer,
+  parseResponse,
   refreshBody,
   type AuthFailure,
   type AuthFailureReason,
   type Grant,
 } from './protocol.ts'
 
-export interface IsalesClientOptions {
+export interface IsalesClientOptions extends Pick<
+  Config,
+  | 'isalesLoginPath'
+  | 'isalesRefreshPath'
+  | 'isalesRefreshHeader'
+  | 'isalesRefreshHeaderToken'
+  | 'isalesTokenScheme'
+  | 'tokenDefaultLifetime'
+> {
   readonly post: Post
-  readonly loginPath: string
-  readonly refreshPath: string
-  /** The field that carries a token on the refresh call; undefined: none. */
-  readonly refreshHeader: string | undefined
-  readonly refreshHeaderToken: 'token' | 'refreshToken'
-  readonly tokenScheme: string
-  /** Milliseconds; stands in for a lifetime that cannot be believed. */
-  readonly assumedLifetime: number
+  /** Milliseconds since 1970, for a `Retry-After` that is a date. */
   readonly wallClock: () => number
 }
 
@@ -27,16 +29,18 @@ export interface Credentials {
   readonly password: Secret
 }
 
-/** The two exchanges of the published interface, one HTTP request each, never repeated here. */
+export interface RefreshTokens {
+  readonly token: Secret
+  readonly refreshToken: Secret
+}
+
+/** The two token requests, one HTTP request each, never repeated here. They never reject. */
 export interface IsalesClient {
   readonly login: (credentials: Credentials, signal: AbortSignal) => Promise<Grant | AuthFailure>
   readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
 }
 
-export interface RefreshTokens {
-  readonly token: Secret
-  readonly refreshToken: Secret
-}
+const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
 const REASON_OF_FAILURE = {
   unreachable: 'unavailable',
@@ -46,37 +50,35 @@ const REASON_OF_FAILURE = {
 } as const satisfies Record<string, AuthFailureReason>
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
-  const { post: send, tokenScheme, refreshHeader, refreshHeaderToken } = options
+  const { isalesRefreshHeader, isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
-  const post = async (
-    path: string,
-    body: string,
-    signal: AbortSignal,
-    extraHeaders: readonly string[] = [],
-  ): Promise<Grant | AuthFailure> => {
-    const headers = [
-      'Content-Type',
-      'application/json',
-      'Accept',
-      'application/json',
-      ...extraHeaders,
-    ]
-    const result = await send({ path, headers, body, signal })
+  const post = async (request: Parameters<Post>[0]): Promise<Grant | AuthFailure> => {
+    const result = await options.post(request)
     if (!result.ok) return { reason: REASON_OF_FAILURE[result.failure], detail: result.code }
-    return parseAnswer(result, { assumed: options.assumedLifetime }, options.wallClock())
+    return parseResponse(result, { assumed: options.tokenDefaultLifetime }, options.wallClock())
   }
 
   return {
     login: ({ user, password }, signal) =>
-      post(options.loginPath, loginBody(user, password), signal),
+      post({
+        path: options.isalesLoginPath,
+        headers: JSON_HEADERS,
+        body: loginBody(user, password),
+        signal,
+      }),
+
     refresh(tokens, signal) {
-      const carried = credentialText(tokenScheme, tokens[refreshHeaderToken])
-      const headers = refreshHeader === undefined ? [] : [refreshHeader, carried]
-      return post(options.refreshPath, refreshBody(tokens.refreshToken), signal, headers)
+      const token = tokens[options.isalesRefreshHeaderToken].reveal()
+      const value = scheme === '' ? token : `${scheme} ${token}`
+      return post({
+        path: isalesRefreshPath,
+        headers:
+          isalesRefreshHeader === undefined
+            ? JSON_HEADERS
+            : [...JSON_HEADERS, isalesRefreshHeader, value],
+        body: refreshBody(tokens.refreshToken),
+        signal,
+      })
     },
   }
-}
-
-function credentialText(scheme: string, token: Secret): string {
-  return scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`
 }

@@ -2,9 +2,9 @@ import type { AuthFailure, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 
 /**
- * What holds the next attempt back.
+ * Why the next token request waits.
  *
- * - `none`: nothing; the next exchange is an ordinary renewal.
+ * - `none`: nothing; the next token request is an ordinary renewal.
  * - `transient`: full jitter after a failure that may pass (network, TLS, timeout, 429, 5xx, malformed).
  * - `rejected`: iSales refused the credentials; 5 s doubling to 5 min.
  * - `guarded`: refused 3 times; one attempt in 15 min until the secret changes, so that the account is not locked.
@@ -13,9 +13,9 @@ import type { Token } from './token.ts'
 export const BACKOFF_STATES = ['none', 'transient', 'rejected', 'guarded', 'conflict'] as const
 export type BackoffState = (typeof BACKOFF_STATES)[number]
 
-/** Each change in the life of the session, in order. Metrics, log, traces and the status page are fed by nothing else. */
+/** Each change in the life of the token, in order. Metrics, log, traces and the status page read nothing else. */
 export type TokenEvent =
-  | { readonly type: 'exchange-started'; readonly operation: Operation; readonly at: number }
+  | { readonly type: 'request-started'; readonly operation: Operation; readonly at: number }
   | {
       readonly type: 'granted'
       readonly operation: Operation
@@ -40,26 +40,26 @@ export type TokenEvent =
       /** How long requests go on working, milliseconds; 0 when no token is usable. */
       readonly outageBudget: number
     }
-  /** A business call was answered with a rejection; reported once a generation. */
+  /** iSales rejected a business call; reported once a generation. */
   | {
       readonly type: 'token-rejected'
       readonly at: number
       readonly generation: number
       readonly status: number
-      /** False: the answer is relayed and no login is bought (a brand-new token, or a hold-off). */
+      /** False: the response is relayed and no token request is made (a brand-new token). */
       readonly replacing: boolean
     }
   | { readonly type: 'conflict'; readonly at: number; readonly holdOff: number }
   | { readonly type: 'credentials-changed'; readonly at: number }
 
-/** How the session stands now; read at each scrape and by the status page. Instants are on the monotonic clock. */
+/** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
 export interface TokenSnapshot {
   readonly now: number
   readonly session: Token | undefined
   readonly usable: boolean
   readonly exchange: Operation | undefined
   readonly backoff: BackoffState
-  /** When the next exchange begins; undefined while one is under way, or none is planned. */
+  /** When the next token request begins; undefined while one is in flight. */
   readonly nextExchangeAt: number | undefined
   readonly lastSuccessAt: number | undefined
   /** How long requests would go on working if every login failed from now, milliseconds. */

@@ -1,20 +1,20 @@
 import { Secret } from '../config/secret.ts'
 
-/** The two exchanges that authenticate: `auth/login` and `auth/refresh`. */
+/** The two token requests: `auth/login` and `auth/refresh`. */
 export type Operation = 'login' | 'refresh'
 
 /**
- * Why an exchange gave no token. A closed set: each is a label value of `auth_failures_total`.
+ * Why a token request gave no token. A closed set: each is a label value of `auth_failures_total`.
  *
- * - `rejected`: iSales answered 400, 401, 403 or 404 (any 4xx but 408 and 429), or refreshed a rejected token
- *   without changing it.
- * - `result`: iSales answered 200 with a `result` other than 0.
+ * - `rejected`: status 400, 401, 403 or 404 (any 4xx but 408 and 429), or a refresh that gave the rejected token
+ *   again.
+ * - `result`: status 200 with a `result` other than 0.
  * - `throttled`: 429.
  * - `unavailable`: no connection, connection lost, or 5xx.
- * - `timeout`: no whole answer within the limit, or 408.
+ * - `timeout`: no whole response within the limit, or 408.
  * - `tls`: the certificate or the handshake failed.
- * - `malformed`: an answer that the interface does not describe (HTML, a redirect, a body over 64 KiB,
- *   a token that could not be a header value).
+ * - `malformed`: a response that the interface does not describe (HTML, a redirect, a body over 64 KiB,
+ *   a token that cannot be a header value).
  */
 export const AUTH_FAILURE_REASONS = [
   'rejected',
@@ -29,26 +29,26 @@ export type AuthFailureReason = (typeof AUTH_FAILURE_REASONS)[number]
 
 export interface AuthFailure {
   readonly reason: AuthFailureReason
-  /** HTTP status, where there was an answer. */
+  /** HTTP status, where there was an response. */
   readonly status?: number
-  /** What `Retry-After` asked for, milliseconds from the answer. */
+  /** What `Retry-After` asked for, milliseconds from the response. */
   readonly retryAfter?: number
-  /** One of our own sentences or an error code; never text from the answer. */
+  /** One of our own sentences or an error code; never text from the response. */
   readonly detail: string
 }
 
-/** A lifetime in milliseconds; `assumed` when the answer gave none that can be believed. */
+/** A lifetime in milliseconds; `assumed` when the response gave none that can be believed. */
 export interface Lifetime {
   readonly ms: number
   readonly assumed: boolean
 }
 
-/** What a login or a refresh that succeeded answered. */
+/** What a successful login or refresh gives. */
 export interface Grant {
   readonly token: Secret
   readonly lifetime: Lifetime
   readonly refreshToken?: Secret
-  /** Absent when the answer gave none that can be believed: the refresh token is then used until it is refused. */
+  /** Absent when the response gave none that can be believed: the refresh token then serves until it is refused. */
   readonly refreshLifetime?: Lifetime
 }
 
@@ -59,11 +59,11 @@ export interface LifetimeRules {
 }
 
 const LONGEST_LIFETIME = 24 * 3600 * 1000
-/** The interface counts in seconds: less than one is a fault of iSales, and obeying it would be a hot loop. */
+/** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
 const SHORTEST_LIFETIME = 1000
-/** A field value over this would not pass iSales' own header limits; nobody's token is so long. */
+/** A header value over this would not pass iSales' own limits; no token is so long. */
 const LONGEST_TOKEN = 8192
-/** RFC 9110 section 5.5, VCHAR only: what can stand in a field value, and neither ends it nor splits it. */
+/** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 const DECIMAL = /^\d+(?:\.\d+)?$/
 
@@ -77,36 +77,36 @@ export function refreshBody(refreshToken: Secret): string {
   return JSON.stringify({ refreshToken: refreshToken.reveal() })
 }
 
-/** An answer of iSales as it came: the body is at most 64 KiB, else `undefined`. */
-export interface Answer {
+/** A response of iSales; a body over 64 KiB is `undefined`. */
+export interface TokenResponse {
   readonly status: number
-  /** The `Retry-After` field. */
+  /** The `Retry-After` header. */
   readonly retryAfter?: string | undefined
   readonly body: string | undefined
 }
 
 /**
- * Judges the answer to a login or a refresh. Whatever it is, the outcome has a name.
+ * Judges the response to a login or a refresh. It never throws: whatever came has a reason.
  *
  * @param wallNow milliseconds since 1970, for a `Retry-After` that is a date.
  */
-export function parseAnswer(
-  answer: Answer,
+export function parseResponse(
+  response: TokenResponse,
   rules: LifetimeRules,
   wallNow: number,
 ): Grant | AuthFailure {
-  const refusal = judgeStatus(answer, wallNow)
+  const refusal = judgeStatus(response, wallNow)
   if (refusal !== undefined) return refusal
-  if (answer.body === undefined) return malformed(answer.status, 'body over 64 KiB')
-  const json = parseJson(answer.body)
-  if (!isRecord(json)) return malformed(answer.status, 'body is not a JSON object')
+  if (response.body === undefined) return malformed(response.status, 'body over 64 KiB')
+  const json = parseJson(response.body)
+  if (!isRecord(json)) return malformed(response.status, 'body is not a JSON object')
   const { result, resultData } = json
-  if (result !== 0 && result !== '0') return judgeResult(answer.status, result)
-  if (!isRecord(resultData)) return malformed(answer.status, 'resultData is missing')
-  return parseGrant(answer.status, resultData, rules)
+  if (result !== 0 && result !== '0') return judgeResult(response.status, result)
+  if (!isRecord(resultData)) return malformed(response.status, 'resultData is missing')
+  return parseGrant(response.status, resultData, rules)
 }
 
-/** True for the outcome that carries a token. */
+/** True for a grant. */
 export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
   return 'token' in outcome
 }
@@ -129,12 +129,13 @@ export function parseRetryAfter(value: string | undefined, wallNow: number): num
   return Number.isNaN(instant) ? undefined : Math.max(0, instant - wallNow)
 }
 
-function judgeStatus(answer: Answer, wallNow: number): AuthFailure | undefined {
-  const { status } = answer
+function judgeStatus(response: TokenResponse, wallNow: number): AuthFailure | undefined {
+  const { status } = response
   if (status >= 200 && status < 300) return undefined
-  if (status < 400) return malformed(status, status >= 300 ? 'redirect' : 'informational answer')
+  if (status < 400) return malformed(status, status >= 300 ? 'redirect' : 'informational response')
   const reason = reasonOf(status)
-  const retryAfter = reason === 'rejected' ? undefined : parseRetryAfter(answer.retryAfter, wallNow)
+  const retryAfter =
+    reason === 'rejected' ? undefined : parseRetryAfter(response.retryAfter, wallNow)
   const detail = `status ${status}`
   return retryAfter === undefined
     ? { reason, status, detail }

@@ -1,148 +1,151 @@
-import type { Secret } from '../config/secret.ts'
-import type { AuthFailure, Grant, Operation } from './protocol.ts'
-import { isGrant } from './protocol.ts'
 import type { Clock, Timer } from '../clock.ts'
+import type { IsalesClient, RefreshTokens } from './client.ts'
+import type { AuthFailure, Grant, Operation } from './protocol.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { REJECTED_TOKEN_CAME_BACK } from './outcome.ts'
-import { judgeRejection } from './rejection.ts'
-import { next, step } from './renewal.ts'
-import type { Token } from './token.ts'
 import {
-  firstRenewal,
+  initialState,
+  isReplaced,
+  next,
   outageBudget,
   sendable,
-  type RenewalEvent,
-  type RenewalRules,
-} from './state.ts'
-import { createWaiters, type Unavailable, type Wish } from './waiters.ts'
-
-/** What a refresh needs. */
-export interface RefreshTokens {
-  readonly token: Secret
-  readonly refreshToken: Secret
-}
+  step,
+  type LifecycleEvent,
+  type Rules,
+} from './lifecycle.ts'
+import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {
-  readonly rules: RenewalRules
-  /** Most requests that may wait for a token at once. */
+  readonly rules: Rules
+  /** Most requests that may wait for a token. */
   readonly waiters: number
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  /** One login with the credentials as they are now. Never rejects. */
+  /** One login with the present credentials. Never rejects. */
   readonly login: (signal: AbortSignal) => Promise<Grant | AuthFailure>
-  /** One refresh. Never rejects. */
-  readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
+  readonly refresh: IsalesClient['refresh']
   readonly observe: (event: TokenEvent) => void
 }
 
-/** Keeps one token fresh: single flight, one timer, and the only place where the token's state changes. */
+/** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
 export interface TokenSource {
   /** Begins the first login. */
   start(): void
-  /** Aborts the exchange under way and ends every wait. */
+  /** Aborts the token request in flight and ends every wait. */
   stop(): void
-  /** The session to send now; undefined when none may be sent. */
+  /** The token to send now; undefined when none may be sent. */
   current(): Token | undefined
-  /** Waits for a session later than `wish.after`; answers at once when none can come before the deadline. */
-  newer(wish: Wish): Promise<Token | Unavailable>
-  /** A business call with it was answered with anything but a rejection. */
-  accept(session: Token): void
+  /** Resolves with a token of a later generation, or as soon as none can come before the deadline. */
+  waitForToken(wait: Wait): Promise<Token | Unavailable>
   /**
-   * A business call found it rejected. True: a newer session is there or will come, wait for it with `newer`.
-   * False: a login would not cure this; relay the answer.
+   * A business call with this token was not rejected.
+   *
+   * @param path of the call, without a query.
+   * @param sentAt when it was sent, on the monotonic clock.
    */
-  reject(session: Token, status: number): boolean
-  /** The secret files changed: log in anew, and forget what the old credentials had met. */
+  accept(token: Token, path: string, sentAt: number): void
+  /**
+   * iSales rejected a business call with this token.
+   *
+   * @returns `wait`: a newer token is there or may come, see `waitForToken`; when that gives none, relay the
+   *   response of iSales. `relay`: relay it now, since a login would not cure it.
+   */
+  reject(token: Token, status: number, path: string, sentAt: number): 'wait' | 'relay'
+  /** The secret changed: log in anew, and forget what the former credentials met. */
   credentialsChanged(): void
   readonly snapshot: () => TokenSnapshot
 }
 
+/** What a request waits for. */
+export interface Wait {
+  /** Only a token of a later generation will do; 0: any. */
+  readonly after: number
+  /** On the monotonic clock; past it the wait ends with `no-token`. */
+  readonly deadline: number
+  /** Aborted when the client is gone. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Why no token came; `retryAfter` in milliseconds. */
+export interface Unavailable {
+  readonly unavailable: 'no-token' | 'overloaded' | 'shutting-down'
+  readonly retryAfter: number
+}
+
+interface Waiter extends Wait {
+  readonly settle: (outcome: Token | Unavailable) => void
+}
+
+const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
+const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
+
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { rules, clock, observe } = options
-  const waiters = createWaiters({ clock, limit: options.waiters })
-  let state = firstRenewal(clock.now())
+  const waiters = new Set<Waiter>()
+  let state = initialState(clock.now())
   let timer: Timer | undefined
   let abort: AbortController | undefined
   let running = false
-  let relayed = 0
-  let lastFailure: TokenSnapshot['lastFailure']
 
-  const apply = (event: RenewalEvent): void => {
-    state = step(state, event, rules, { now: clock.now(), random: options.random() })
+  const apply = (event: LifecycleEvent): void => {
+    const transition = step(state, event, rules, { now: clock.now(), random: options.random() })
+    state = transition.state
+    for (const one of transition.events) observe(one)
   }
 
-  /** Does what the rules say is next, and sets the one timer for what comes after. */
+  const noToken = (): Unavailable => ({
+    unavailable: 'no-token',
+    retryAfter: Math.max(0, state.nextAt - clock.now()),
+  })
+
+  /** Does what is next, and sets the one timer for what comes after. */
   const proceed = (): void => {
     timer?.cancel()
     timer = undefined
     if (!running) return
-    const action = next(state, rules, clock.now())
-    if (action.do === 'exchange') void exchange(action.operation)
-    else if (action.until < Infinity) {
-      timer = clock.setTimer(proceed, action.until - clock.now())
-      if (sendable(state, clock.now()) === undefined) {
-        waiters.failBefore(action.until, { unavailable: 'no-token', retryAfter: retryAfter() })
-      }
+    const now = clock.now()
+    settleWaiters(now)
+    const action = next(state, rules, now)
+    if (action.do === 'request') void request(action.operation)
+    else if (action.until < Infinity) timer = clock.setTimer(proceed, action.until - now)
+  }
+
+  /** Gives the token to all whom it suits, and ends each wait that no token request can meet. */
+  const settleWaiters = (now: number): void => {
+    const token = sendable(state, now)
+    const until = state.request === undefined ? state.nextAt : now
+    for (const waiter of waiters) {
+      if (token !== undefined && token.generation > waiter.after) waiter.settle(token)
+      else if (waiter.deadline < until) waiter.settle(noToken())
     }
   }
 
-  const exchange = async (operation: Operation): Promise<void> => {
-    const startedAt = clock.now()
-    apply({ type: 'started', operation })
-    observe({ type: 'exchange-started', operation, at: startedAt })
+  const request = async (operation: Operation): Promise<void> => {
+    apply({ type: 'request-started', operation })
     abort = new AbortController()
     const { signal } = abort
-    const { token, refreshToken } = (operation === 'refresh' ? state.session : undefined) ?? {}
+    const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
     const outcome =
-      token === undefined || refreshToken === undefined
-        ? await options.login(signal)
-        : await options.refresh({ token, refreshToken }, signal)
+      tokens === undefined ? await options.login(signal) : await options.refresh(tokens, signal)
     if (signal.aborted) return
-    conclude(operation, outcome, startedAt)
+    apply({ type: 'request-ended', outcome })
     proceed()
   }
 
-  const conclude = (
-    operation: Operation,
-    outcome: Grant | AuthFailure,
-    startedAt: number,
-  ): void => {
-    const before = state
-    apply({ type: 'answered', outcome })
-    const at = clock.now()
-    const durationMs = at - startedAt
-    const { session } = state
-    if (!isGrant(outcome) || session === undefined || session === before.session) {
-      const failure = isGrant(outcome) ? REJECTED_TOKEN_CAME_BACK : outcome
-      lastFailure = { at, operation, failure }
-      observe({
-        type: 'failed',
-        operation,
-        at,
-        durationMs,
-        failure,
-        failuresInRow: state.failures,
-        backoff: state.backoff,
-        retryIn: Math.max(0, state.nextAt - at),
-        outageBudget: outageBudget(state, at),
-      })
-      return
-    }
-    observe({
-      type: 'granted',
-      operation,
-      at,
-      durationMs,
-      session,
-      failuresBefore: before.failures,
-      sameToken: before.session?.token.reveal() === outcome.token.reveal(),
-      lifetimeAssumed: outcome.lifetime.assumed,
+  const wait = (asked: Wait): Promise<Token | Unavailable> =>
+    new Promise((resolve) => {
+      const settle = (outcome: Token | Unavailable): void => {
+        waiters.delete(waiter)
+        expiry.cancel()
+        asked.signal?.removeEventListener('abort', expire)
+        resolve(outcome)
+      }
+      const expire = (): void => settle(noToken())
+      const waiter: Waiter = { ...asked, settle }
+      const expiry = clock.setTimer(expire, Math.max(0, asked.deadline - clock.now()))
+      asked.signal?.addEventListener('abort', expire)
+      waiters.add(waiter)
     })
-    if (sendable(state, at) !== undefined) waiters.release(session)
-  }
-
-  const retryAfter = (): number => Math.max(0, state.nextAt - clock.now())
 
   return {
     start() {
@@ -154,48 +157,34 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       running = false
       timer?.cancel()
       abort?.abort()
-      waiters.failBefore(Infinity, { unavailable: 'shutting-down', retryAfter: 1000 })
+      for (const waiter of waiters) waiter.settle(SHUTTING_DOWN)
     },
 
     current: () => sendable(state, clock.now()),
 
-    newer(wish) {
-      const now = clock.now()
-      const session = sendable(state, now)
-      if (session !== undefined && session.generation > wish.after) return Promise.resolve(session)
-      if (!running) {
-        return Promise.resolve({ unavailable: 'shutting-down', retryAfter: 1000 })
-      }
-      const hopeless = state.exchange === undefined && state.nextAt > wish.deadline
-      if (hopeless) return Promise.resolve({ unavailable: 'no-token', retryAfter: retryAfter() })
-      return waiters.wait(wish, retryAfter)
+    async waitForToken(asked) {
+      const token = sendable(state, clock.now())
+      if (token !== undefined && token.generation > asked.after) return token
+      if (!running) return SHUTTING_DOWN
+      const late = state.request === undefined && state.nextAt > asked.deadline
+      // The event of a signal that is aborted already never comes.
+      if (late || asked.signal?.aborted === true) return noToken()
+      return waiters.size < options.waiters ? wait(asked) : OVERLOADED
     },
 
-    accept(session) {
-      if (!session.accepted) apply({ type: 'accepted', generation: session.generation })
+    accept({ generation, accepted }) {
+      if (!accepted) apply({ type: 'accepted', generation })
     },
 
     reject({ generation }, status) {
-      const at = clock.now()
-      const verdict = judgeRejection(state, generation, rules, at)
-      if (verdict === 'stale' || verdict === 'known') return true
-      const replacing = verdict !== 'relay'
-      if (replacing || relayed !== generation) {
-        observe({ type: 'token-rejected', at, generation, status, replacing })
-      }
-      if (!replacing) {
-        relayed = generation
-        return false
-      }
-      apply({ type: 'rejected', generation })
-      if (verdict === 'hold') observe({ type: 'conflict', at, holdOff: state.nextAt - at })
-      proceed()
-      return true
+      const before = state
+      apply({ type: 'rejected', generation, status })
+      if (state !== before) proceed()
+      return isReplaced(state, generation, clock.now()) ? 'wait' : 'relay'
     },
 
     credentialsChanged() {
       apply({ type: 'credentials-changed' })
-      observe({ type: 'credentials-changed', at: clock.now() })
       proceed()
     },
 
@@ -203,17 +192,22 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       const now = clock.now()
       return {
         now,
-        session: state.session,
+        session: state.token,
         usable: sendable(state, now) !== undefined,
-        exchange: state.exchange?.operation,
+        exchange: state.request?.operation,
         backoff: state.backoff,
-        nextExchangeAt: state.exchange === undefined ? state.nextAt : undefined,
+        nextExchangeAt: state.request === undefined ? state.nextAt : undefined,
         lastSuccessAt: state.lastSuccessAt,
         outageBudget: outageBudget(state, now),
-        waiters: waiters.count(),
+        waiters: waiters.size,
         failuresInRow: state.failures,
-        lastFailure,
+        lastFailure: state.lastFailure,
       }
     },
   }
+}
+
+function refreshTokens(token: Token | undefined): RefreshTokens | undefined {
+  if (token?.refreshToken === undefined) return undefined
+  return { token: token.token, refreshToken: token.refreshToken }
 }

@@ -7,11 +7,11 @@ type Failed = Extract<TokenEvent, { type: 'failed' }>
 type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
 
 /**
- * Turns session events into lines: one for each change of state. What only repeats the state (the tenth failed
- * login of an outage, a conflict that goes on) is written at DEBUG.
+ * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
+ * conflict that goes on) is written at DEBUG.
  */
 export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => void {
-  /** What has been said of the outage that is going on; timeouts and resets may take turns all night. */
+  /** What was logged of the present outage; timeouts and resets may take turns all night. */
   const said = new Set<string>()
   let refreshRefused = false
   let lifetimeAssumed = false
@@ -72,7 +72,7 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
 
   return (event) => {
     switch (event.type) {
-      case 'exchange-started':
+      case 'request-started':
         log('exchange-started', { operation: event.operation })
         break
       case 'granted':

@@ -1,88 +1,85 @@
+import type { Config } from '../config/settings.ts'
 import { Secret } from '../config/secret.ts'
 import type { Grant, Operation } from './protocol.ts'
 
 /**
- * One token and its ends. Instants are milliseconds on the monotonic clock, counted from the moment the
- * request that obtained it was sent: iSales cannot have started the life earlier.
+ * One token and its lifetime. Instants are milliseconds on the monotonic clock, counted from the moment the
+ * token request was sent: iSales cannot have started the lifetime earlier.
  */
 export interface Token {
-  /** 1 for the first; each new session adds one. A rejection names the generation it is about. */
+  /** 1 for the first; each new token adds one. A rejection names the generation it is about. */
   readonly generation: number
-  /** The field value that goes into the token headers: scheme, space, token. */
+  /** The value of the token headers: scheme, space, token. */
   readonly headerValue: Secret
   readonly token: Secret
   readonly obtainedAt: number
   /** The lifetime that iSales gave, milliseconds. */
   readonly lifetime: number
   readonly expiresAt: number
-  /** Never sent from here on: the end less min(5 s, 10 % of the life). */
+  /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
   readonly refreshToken?: Secret
-  /** Undefined: not known; the refresh token is used until it is refused. */
+  /** Undefined: not known; the refresh token serves until it is refused. */
   readonly refreshExpiresAt?: number
-  /** True once a business call with it was answered with anything but a rejection. */
+  /** True once a business call with it was not rejected. */
   readonly accepted: boolean
 }
 
-export interface SessionRules {
-  /** Before the token in the field value; may be empty. */
-  readonly tokenScheme: string
-  /** Which of the two tokens goes into the field value. */
-  readonly tokenField: 'token' | 'refreshToken'
-}
+export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
 
-/** A token is not sent in its last 5 s: the request may be under way that long before iSales judges it. */
+/** A token is not sent in its last 5 s: the request may be in flight that long before iSales judges it. */
 const LARGEST_MARGIN = 5000
 const MARGIN_SHARE = 0.1
 
-/** Where a new session comes from. */
-export interface SessionOrigin {
-  /** When the request that was granted left, on the monotonic clock. */
+/** The token request that gave the grant. */
+export interface TokenOrigin {
+  /** When it was sent, on the monotonic clock. */
   readonly sentAt: number
-  readonly previous: Token | undefined
   readonly operation: Operation
+  readonly previous: Token | undefined
 }
 
-export function openSession(grant: Grant, rules: SessionRules, origin: SessionOrigin): Token {
+export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin): Token {
+  const { isalesTokenScheme: scheme, isalesTokenField } = rules
   const { sentAt, previous } = origin
-  const renewed = refreshPart(grant, origin)
-  const carried = rules.tokenField === 'refreshToken' ? renewed : undefined
+  const refresh = refreshPart(grant, origin)
+  const carried = isalesTokenField === 'refreshToken' ? refresh : undefined
   const text = (carried?.refreshToken ?? grant.token).reveal()
-  // When the refresh token goes into the header, the session cannot outlive it.
+  // When the header carries the refresh token, the token cannot outlive it.
   const lifetime = Math.min(grant.lifetime.ms, (carried?.refreshExpiresAt ?? Infinity) - sentAt)
   const expiresAt = sentAt + lifetime
   return {
     generation: (previous?.generation ?? 0) + 1,
-    headerValue: new Secret(rules.tokenScheme === '' ? text : `${rules.tokenScheme} ${text}`),
+    headerValue: new Secret(scheme === '' ? text : `${scheme} ${text}`),
     token: grant.token,
     obtainedAt: sentAt,
     lifetime,
     expiresAt,
     usableUntil: expiresAt - Math.min(LARGEST_MARGIN, lifetime * MARGIN_SHARE),
     accepted: false,
-    ...renewed,
+    ...refresh,
   }
 }
 
 /** True while the token may be sent. */
-export function usable(session: Token, now: number): boolean {
-  return now < session.usableUntil
+export function usable(token: Token, now: number): boolean {
+  return now < token.usableUntil
 }
 
 /** True while the refresh token may be tried. */
-export function refreshable(session: Token, now: number): boolean {
-  return session.refreshToken !== undefined && now < (session.refreshExpiresAt ?? Infinity)
+export function refreshable(token: Token, now: number): boolean {
+  return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
 }
 
-/** True when both would put the same text into the token headers. */
+/** True when both give the same header value. */
 export function sameCredential(one: Token, other: Token): boolean {
   return one.headerValue.reveal() === other.headerValue.reveal()
 }
 
-/** A refresh that answers no refresh token leaves the one it was asked with in force (RFC 6749 section 6). */
+/** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
 function refreshPart(
   grant: Grant,
-  { sentAt, previous, operation }: SessionOrigin,
+  { sentAt, previous, operation }: TokenOrigin,
 ): Pick<Token, 'refreshToken' | 'refreshExpiresAt'> {
   if (grant.refreshToken === undefined) {
     if (operation === 'login' || previous?.refreshToken === undefined) return {}

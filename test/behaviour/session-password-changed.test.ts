@@ -7,7 +7,7 @@ import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
 /** Milliseconds of real time within which a change is noticed. */
-const NOTICED = 2000
+const NOTICED = 4000
 
 let volume: string
 let version: number
@@ -44,7 +44,7 @@ const noticed = (world: TimedWorld): Promise<unknown> =>
   until(() => world.events.some(({ type }) => type === 'credentials-changed'), NOTICED)
 
 const operations = (world: TimedWorld): readonly string[] =>
-  world.events.flatMap((event) => (event.type === 'exchange-started' ? [event.operation] : []))
+  world.events.flatMap((event) => (event.type === 'request-started' ? [event.operation] : []))
 
 test.each([
   ['mounted Secret whose ..data link is swapped', mount],

@@ -62,7 +62,7 @@ test('two instances that share a user and its one session hold off from each oth
 }, 30_000)
 
 function isQuiet({ events }: World): boolean {
-  const begun = events.filter(({ type }) => type === 'exchange-started').length
+  const begun = events.filter(({ type }) => type === 'request-started').length
   return begun === events.filter(({ type }) => type === 'granted' || type === 'failed').length
 }
 

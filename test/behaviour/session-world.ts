@@ -39,7 +39,7 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
   const settled = async (): Promise<void> => {
-    await until(() => count('exchange-started') === count('granted', 'failed'))
+    await until(() => count('request-started') === count('granted', 'failed'))
   }
 
   return {
@@ -50,7 +50,7 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
     async waiting(requests) {
       await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
     },
-    exchanges: () => count('exchange-started'),
+    exchanges: () => count('request-started'),
     waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
     said: () =>
       world.lines

@@ -12,7 +12,7 @@ const GRANTING: PostResult = {
 }
 const CREDENTIALS = { user: 'obs', password: new Secret('password-1') }
 const TOKENS = { token: new Secret('t1'), refreshToken: new Secret('r1') }
-const JSON_FIELDS = ['Content-Type', 'application/json', 'Accept', 'application/json']
+const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
 function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}) {
   const sent: Sent[] = []
@@ -21,12 +21,12 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
       sent.push(request)
       return Promise.resolve(result)
     },
-    loginPath: '/auth/login',
-    refreshPath: '/auth/refresh',
-    refreshHeader: 'Authentication',
-    refreshHeaderToken: 'token',
-    tokenScheme: 'Bearer',
-    assumedLifetime: 120_000,
+    isalesLoginPath: '/auth/login',
+    isalesRefreshPath: '/auth/refresh',
+    isalesRefreshHeader: 'Authentication',
+    isalesRefreshHeaderToken: 'token',
+    isalesTokenScheme: 'Bearer',
+    tokenDefaultLifetime: 120_000,
     wallClock: () => Date.parse('2026-03-01T12:00:00Z'),
     ...changes,
   })
@@ -46,14 +46,14 @@ describe('a login', () => {
     expect(sent).toEqual([
       {
         path: '/auth/login',
-        headers: JSON_FIELDS,
+        headers: JSON_HEADERS,
         body: '{"user":"obs","passwd":"password-1"}',
         signal,
       },
     ])
   })
 
-  it('gives what the answer grants', async () => {
+  it('gives what the response grants', async () => {
     const outcome = await clientOf(GRANTING).login()
     expect(outcome).toEqual({
       token: new Secret('t2'),
@@ -61,7 +61,7 @@ describe('a login', () => {
     })
   })
 
-  it('assumes the lifetime that the answer leaves out', async () => {
+  it('assumes the lifetime that the response leaves out', async () => {
     const body = '{"result":0,"resultData":{"token":"t2"}}'
     const outcome = await clientOf({ ok: true, status: 200, body }).login()
     expect(outcome).toMatchObject({ lifetime: { ms: 120_000, assumed: true } })
@@ -93,14 +93,14 @@ describe('a refresh', () => {
     [undefined, 'token', 'Bearer', []],
   ] as const)(
     'carries the refresh token in its body, and in %s the %s after %j',
-    async (refreshHeader, refreshHeaderToken, tokenScheme, fields) => {
-      const options = { refreshHeader, refreshHeaderToken, tokenScheme }
+    async (isalesRefreshHeader, isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
+      const options = { isalesRefreshHeader, isalesRefreshHeaderToken, isalesTokenScheme }
       const { sent, signal, refresh } = clientOf(GRANTING, options)
       await refresh()
       expect(sent).toEqual([
         {
           path: '/auth/refresh',
-          headers: [...JSON_FIELDS, ...fields],
+          headers: [...JSON_HEADERS, ...headers],
           body: '{"refreshToken":"r1"}',
           signal,
         },

@@ -5,7 +5,8 @@ import {
   isGrant,
   isRefusal,
   loginBody,
-  parseAnswer,
+  parseResponse,
+  parseRetryAfter,
   refreshBody,
   type AuthFailure,
   type Grant,
@@ -16,7 +17,7 @@ const DAY = 24 * 3600 * 1000
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 
 function judge(body: string | undefined, status = 200, retryAfter?: string): Grant | AuthFailure {
-  return parseAnswer({ status, body, retryAfter }, { assumed: ASSUMED }, WALL)
+  return parseResponse({ status, body, retryAfter }, { assumed: ASSUMED }, WALL)
 }
 
 function judgeJson(body: unknown, status = 200): Grant | AuthFailure {
@@ -39,7 +40,7 @@ describe('the request bodies', () => {
   })
 })
 
-describe('an answer as published', () => {
+describe('a response as published', () => {
   it.each([0, '0'])('is a grant when the result is %j', (result) => {
     const outcome = judgeJson({
       result,
@@ -109,7 +110,7 @@ describe('a status that is no success', () => {
   })
 })
 
-describe('an answer that the interface does not describe', () => {
+describe('a response that the interface does not describe', () => {
   const granting = JSON.stringify({ result: 0, resultData: { token: 't1' } })
 
   it.each([
@@ -275,5 +276,32 @@ describe('the refresh token', () => {
   it('may live for more than a day: no more than that is believed', () => {
     const grant = grantOf({ token: 't', refreshToken: 'r', refreshExpirationTime: '604800' })
     expect(grant.refreshLifetime).toEqual({ ms: DAY, assumed: false })
+  })
+})
+
+describe('Retry-After', () => {
+  it.each([
+    ['0', 0],
+    ['120', 120_000],
+    [' 120 ', 120_000],
+    ['999999999', 999_999_999_000],
+    ['Sun, 01 Mar 2026 12:02:00 GMT', 120_000],
+    ['Sunday, 01-Mar-26 12:02:00 GMT', 120_000],
+    ['Sun Mar  1 12:02:00 2026 GMT', 120_000],
+    ['Sun, 01 Mar 2026 11:00:00 GMT', 0],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
+  ])('of %j is %i ms', (value, ms) => {
+    expect(parseRetryAfter(value, WALL)).toBe(ms)
+  })
+
+  it.each(['', 'soon', '-5', '1.5', '1e5', '9999999999', '12:00', '7x', '0x10', 'NaN'])(
+    'of %j is neither seconds nor a date',
+    (value) => {
+      expect(parseRetryAfter(value, WALL)).toBeUndefined()
+    },
+  )
+
+  it('may be missing', () => {
+    expect(parseRetryAfter(undefined, WALL)).toBeUndefined()
   })
 })

@@ -16,11 +16,11 @@ import { describe, expect, it } from 'vitest'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import type { TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
-import { failures, grants } from './happenings.ts'
-import { keep } from './keeping.ts'
+import { failures, grants } from './arbitraries.ts'
+import { openSource } from './source-support.ts'
 import { grant, START } from './support.ts'
 
-/** How iSales answers one exchange, and how long it takes; cut off at 5 s as the client does. */
+/** How iSales responds to one token request, and after how long; cut off at 5 s as the client does. */
 interface Reply {
   readonly ms: number
   readonly outcome: Grant | AuthFailure
@@ -32,7 +32,7 @@ type Move =
   | { readonly kind: 'leave' }
   | { readonly kind: 'rejected' | 'accepted' | 'credentials' }
 
-const TIMEOUT: AuthFailure = { reason: 'timeout', detail: 'no whole answer in time' }
+const TIMEOUT: AuthFailure = { reason: 'timeout', detail: 'no whole response in time' }
 const replies: Arbitrary<Reply> = tuple(
   oneof(constant(0), integer({ min: 0, max: 1000 }), integer({ min: 0, max: 8000 })),
   oneof({ weight: 2, arbitrary: grants.map(grant) }, { weight: 1, arbitrary: failures }),
@@ -75,39 +75,45 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-/** An iSales that answers by the list, over and over, and notes what must not be. */
+/** An iSales that responds by the list, over and over, and notes what must not be. */
 function play(all: readonly Reply[], random: () => number, clock: ManualClock) {
   const broken: string[] = []
-  let underWay = 0
+  let inFlight = 0
   let begun = 0
   const ask = async (signal: AbortSignal): Promise<Grant | AuthFailure> => {
     const reply = all[begun % all.length] ?? { ms: 0, outcome: TIMEOUT }
     begun += 1
-    underWay += 1
-    if (underWay > 1) broken.push('at most one exchange is under way')
+    inFlight += 1
+    if (inFlight > 1) broken.push('at most one token request is in flight')
     await new Promise<void>((resolve) => {
       clock.setTimer(resolve, reply.ms)
       signal.addEventListener('abort', () => resolve())
     })
-    underWay -= 1
+    inFlight -= 1
     return reply.outcome
   }
-  const { keeper } = keep({ clock, random, waiters: LIMIT, login: ask, refresh: (_, s) => ask(s) })
-  return { keeper, broken, begun: () => begun }
+  const { source } = openSource({
+    clock,
+    random,
+    waiters: LIMIT,
+    login: ask,
+    refresh: (_, s) => ask(s),
+  })
+  return { source, broken, begun: () => begun }
 }
 
 /** The requests that come and go. */
-function crowd(keeper: TokenSource, clock: ManualClock, broken: string[]) {
+function crowd(source: TokenSource, clock: ManualClock, broken: string[]) {
   let waiting = 0
   const clients = new Set<AbortController>()
 
   const arrive = async (wait: number, newer: boolean): Promise<void> => {
     const client = new AbortController()
     clients.add(client)
-    const after = newer ? (keeper.current()?.generation ?? 0) : 0
+    const after = newer ? (source.current()?.generation ?? 0) : 0
     const deadline = clock.now() + wait
     waiting += 1
-    const outcome = await keeper.newer({ after, deadline, signal: client.signal })
+    const outcome = await source.waitForToken({ after, deadline, signal: client.signal })
     waiting -= 1
     clients.delete(client)
     if (clock.now() > deadline) broken.push('a request waits no longer than its deadline')
@@ -125,7 +131,7 @@ function crowd(keeper: TokenSource, clock: ManualClock, broken: string[]) {
   }
 }
 
-describe('the keeper, whatever iSales answers and whenever requests come', () => {
+describe('the token source, whatever iSales responds and whenever requests come', () => {
   it('ends every wait in time, asks once at a time, gives no ended token and leaves nothing behind', async () => {
     await assert(
       asyncProperty(
@@ -134,23 +140,23 @@ describe('the keeper, whatever iSales answers and whenever requests come', () =>
         integer(),
         async (all, course, seed) => {
           const clock = manualClock(START)
-          const { keeper, broken } = play(all, randomFrom(seed), clock)
-          const { arrive, leave, waiting } = crowd(keeper, clock, broken)
-          keeper.start()
+          const { source, broken } = play(all, randomFrom(seed), clock)
+          const { arrive, leave, waiting } = crowd(source, clock, broken)
+          source.start()
           for (const move of course) {
-            const session = keeper.current()
+            const token = source.current()
             if (move.kind === 'pass') await clock.advance(move.ms)
             else if (move.kind === 'leave') leave()
-            else if (move.kind === 'credentials') keeper.credentialsChanged()
+            else if (move.kind === 'credentials') source.credentialsChanged()
             else if (move.kind === 'arrive') {
               for (let one = 0; one < move.many; one += 1) void arrive(move.ms, move.newer)
-            } else if (session !== undefined) {
-              if (move.kind === 'accepted') keeper.accept(session)
-              else keeper.reject(session, 401)
+            } else if (token !== undefined) {
+              if (move.kind === 'accepted') source.accept(token, '/tasks', clock.now())
+              else source.reject(token, 401, '/tasks', clock.now())
             }
-            if (keeper.snapshot().waiters > LIMIT) broken.push('the number of waits is bounded')
+            if (source.snapshot().waiters > LIMIT) broken.push('the number of waits is bounded')
           }
-          keeper.stop()
+          source.stop()
           await clock.advance(0)
           expect(broken).toEqual([])
           expect(waiting()).toBe(0)
@@ -175,10 +181,10 @@ describe('the keeper, whatever iSales answers and whenever requests come', () =>
             ms,
             outcome: grant({ token: `t${index}`, lives: seconds }),
           }))
-          const { keeper, begun } = play(all, randomFrom(seed), clock)
-          keeper.start()
+          const { source, begun } = play(all, randomFrom(seed), clock)
+          source.start()
           await clock.advance(60_000)
-          keeper.stop()
+          source.stop()
           expect(begun()).toBeLessThanOrEqual(61)
           expect(begun()).toBeGreaterThanOrEqual(15)
         },

@@ -1,26 +1,29 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
-import { next, step, type NextStep } from '../../src/token/renewal.ts'
+import type { TokenEvent } from '../../src/token/events.ts'
 import {
-  firstRenewal,
-  type Renewal,
-  type RenewalEvent,
-  type RenewalRules,
-} from '../../src/token/state.ts'
+  initialState,
+  next,
+  step,
+  type LifecycleEvent,
+  type NextStep,
+  type Rules,
+  type State,
+} from '../../src/token/lifecycle.ts'
+import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 
 /** The defaults of the settings. */
-export const RULES: RenewalRules = {
-  tokenScheme: 'Bearer',
-  tokenField: 'token',
-  renewAt: 0.8,
-  refreshing: true,
-  backoff: 500,
-  backoffMax: 30_000,
-  rejectedBackoff: 5000,
-  rejectedBackoffMax: 300_000,
-  rejectedAttempts: 3,
-  rejectedPause: 900_000,
-  replacePause: 30_000,
+export const RULES: Rules = {
+  isalesTokenScheme: 'Bearer',
+  isalesTokenField: 'token',
+  isalesRefreshPath: '/auth/refresh',
+  tokenRenewAt: 0.8,
+  loginBackoff: 500,
+  loginBackoffMax: 30_000,
+  loginRejectedBackoff: 5000,
+  loginRejectedBackoffMax: 300_000,
+  loginRejectedAttempts: 3,
+  loginRejectedPause: 900_000,
+  loginReplacePause: 30_000,
 }
 
 export const START = 1_000_000
@@ -52,39 +55,51 @@ export function grant(options: GrantOptions = {}): Grant {
 export const REFUSED: AuthFailure = { reason: 'rejected', status: 403, detail: 'status 403' }
 export const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
 
-/** Drives the pure rules by hand: time stands still unless `at` or `after` moves it. */
+export function failing(status: number): AuthFailure {
+  return { reason: 'rejected', status, detail: `status ${status}` }
+}
+
+export function throttled(retryAfter: number): AuthFailure {
+  return { reason: 'throttled', status: 429, retryAfter, detail: 'status 429' }
+}
+
+/** Drives the pure rules by hand: time stands still unless `after` moves it. */
 export interface Life {
-  readonly state: () => Renewal
+  readonly state: () => State
   readonly now: () => number
-  /** Milliseconds from now until the next exchange may begin. */
+  /** Milliseconds from now until the next token request may begin. */
   readonly wait: () => number
   readonly next: () => NextStep
+  /** What the last step gave to log and metrics. */
+  readonly events: () => readonly TokenEvent[]
   after(ms: number): Life
   /** The random number of the steps to come; 0.5 unless set: no jitter in a renewal. */
   random(value: number): Life
-  does(event: RenewalEvent): Life
-  /** A login, at the earliest time that is allowed, and answered at once. */
+  does(event: LifecycleEvent): Life
+  /** A login, as soon as it is allowed, with its outcome. */
   login(outcome: Grant | AuthFailure): Life
   refresh(outcome: Grant | AuthFailure): Life
   rejected(generation?: number): Life
   accepted(generation?: number): Life
 }
 
-export function live(rules: Partial<RenewalRules> = {}): Life {
+export function live(rules: Partial<Rules> = {}): Life {
   const all = { ...RULES, ...rules }
-  let state = firstRenewal(START)
+  let state = initialState(START)
+  let events: readonly TokenEvent[] = []
   let now = START
   let random = 0.5
-  const current = (): number => state.session?.generation ?? 0
-  const exchange = (operation: Operation, outcome: Grant | AuthFailure): Life => {
+  const current = (): number => state.token?.generation ?? 0
+  const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
     now = Math.max(now, state.nextAt)
-    return life.does({ type: 'started', operation }).does(answered(outcome))
+    return life.does({ type: 'request-started', operation }).does(ended(outcome))
   }
   const life: Life = {
     state: () => state,
     now: () => now,
     wait: () => state.nextAt - now,
     next: () => next(state, all, now),
+    events: () => events,
     after(ms) {
       now += ms
       return life
@@ -94,17 +109,17 @@ export function live(rules: Partial<RenewalRules> = {}): Life {
       return life
     },
     does(event) {
-      state = step(state, event, all, { now, random })
+      ;({ state, events } = step(state, event, all, { now, random }))
       return life
     },
-    login: (outcome) => exchange('login', outcome),
-    refresh: (outcome) => exchange('refresh', outcome),
-    rejected: (generation = current()) => life.does({ type: 'rejected', generation }),
+    login: (outcome) => request('login', outcome),
+    refresh: (outcome) => request('refresh', outcome),
+    rejected: (generation = current()) => life.does({ type: 'rejected', generation, status: 401 }),
     accepted: (generation = current()) => life.does({ type: 'accepted', generation }),
   }
   return life
 }
 
-export function answered(outcome: Grant | AuthFailure): RenewalEvent {
-  return { type: 'answered', outcome }
+export function ended(outcome: Grant | AuthFailure): LifecycleEvent {
+  return { type: 'request-ended', outcome }
 }

@@ -47,7 +47,7 @@ const slow = { reason: 'timeout', detail: 'no answer within 5 s' } as const
 describe('the session log', () => {
   it('writes one line for a login and one for each renewal', () => {
     const events = [
-      { type: 'exchange-started', operation: 'login', at: NOW } as const,
+      { type: 'request-started', operation: 'login', at: NOW } as const,
       granted(),
       grantedAs(2),
       grantedAs(3),

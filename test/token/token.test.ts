@@ -1,23 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import type { Grant } from '../../src/token/protocol.ts'
 import {
-  openSession,
+  createToken,
   refreshable,
   usable,
   type Token,
-  type SessionOrigin,
-  type SessionRules,
+  type TokenOrigin,
+  type TokenRules,
 } from '../../src/token/token.ts'
 import { grant } from './support.ts'
 
 const SENT = 50_000
-const BEARER: SessionRules = { tokenScheme: 'Bearer', tokenField: 'token' }
+const BEARER: TokenRules = { isalesTokenScheme: 'Bearer', isalesTokenField: 'token' }
 
 function open(
   given: Grant,
-  { rules = BEARER, ...origin }: Partial<SessionOrigin> & { readonly rules?: SessionRules } = {},
+  { rules = BEARER, ...origin }: Partial<TokenOrigin> & { readonly rules?: TokenRules } = {},
 ): Token {
-  return openSession(given, rules, {
+  return createToken(given, rules, {
     sentAt: SENT,
     previous: undefined,
     operation: 'login',
@@ -25,7 +25,7 @@ function open(
   })
 }
 
-describe('a new session', () => {
+describe('a new token', () => {
   it('counts its life from the moment the request was sent', () => {
     expect(open(grant({ lives: 300 }))).toMatchObject({
       obtainedAt: SENT,
@@ -47,10 +47,10 @@ describe('a new session', () => {
     [300, 5000],
     [86_400, 5000],
   ])('of %d s is not sent in its last %d ms', (lives, margin) => {
-    const session = open(grant({ lives }))
+    const token = open(grant({ lives }))
     const end = SENT + lives * 1000 - margin
-    expect(session.usableUntil).toBe(end)
-    expect([usable(session, SENT), usable(session, end - 1), usable(session, end)]).toEqual([
+    expect(token.usableUntil).toBe(end)
+    expect([usable(token, SENT), usable(token, end - 1), usable(token, end)]).toEqual([
       true,
       true,
       false,
@@ -69,44 +69,44 @@ describe('a new session', () => {
     ['Token', 'refreshToken', 'Token r1'],
     ['', 'refreshToken', 'r1'],
   ] as const)(
-    'with scheme %j puts the %s into the field as %j',
-    (tokenScheme, tokenField, text) => {
-      const session = open(grant(), { rules: { tokenScheme, tokenField } })
-      expect(session.headerValue.reveal()).toBe(text)
-      expect(session.token.reveal()).toBe('t1')
+    'with scheme %j puts the %s into the header as %j',
+    (isalesTokenScheme, isalesTokenField, text) => {
+      const token = open(grant(), { rules: { isalesTokenScheme, isalesTokenField } })
+      expect(token.headerValue.reveal()).toBe(text)
+      expect(token.token.reveal()).toBe('t1')
     },
   )
 })
 
-describe('when the refresh token goes into the field', () => {
-  const rules: SessionRules = { tokenScheme: '', tokenField: 'refreshToken' }
+describe('when the refresh token goes into the header', () => {
+  const rules: TokenRules = { isalesTokenScheme: '', isalesTokenField: 'refreshToken' }
 
   it.each([
     [300, 60, 60_000],
     [60, 300, 60_000],
     [60, undefined, 60_000],
   ])('a token of %i s and a refresh token of %j s live for %i ms', (lives, refreshLives, ms) => {
-    const session = open(grant({ lives, refreshLives }), { rules })
-    expect(session.lifetime).toBe(ms)
-    expect(session.expiresAt).toBe(SENT + ms)
+    const token = open(grant({ lives, refreshLives }), { rules })
+    expect(token.lifetime).toBe(ms)
+    expect(token.expiresAt).toBe(SENT + ms)
   })
 
   it('the token stands in when there is no refresh token', () => {
-    const session = open(grant({ refreshToken: null }), { rules })
-    expect(session.headerValue.reveal()).toBe('t1')
+    const token = open(grant({ refreshToken: null }), { rules })
+    expect(token.headerValue.reveal()).toBe('t1')
   })
 
   it('one that is kept over a refresh ends when it was said to end', () => {
     const previous = open(grant({ refreshLives: 100 }), { rules })
-    const session = open(grant({ refreshToken: null }), {
+    const token = open(grant({ refreshToken: null }), {
       rules,
       previous,
       operation: 'refresh',
       sentAt: SENT + 80_000,
     })
-    expect(session.headerValue.reveal()).toBe('r1')
-    expect(session.lifetime).toBe(20_000)
-    expect(session.expiresAt).toBe(SENT + 100_000)
+    expect(token.headerValue.reveal()).toBe('r1')
+    expect(token.lifetime).toBe(20_000)
+    expect(token.expiresAt).toBe(SENT + 100_000)
   })
 })
 
@@ -116,34 +116,34 @@ describe('the refresh token', () => {
   it.each([
     ['refresh', 'r0', SENT + 1_000_000],
     ['login', undefined, undefined],
-  ] as const)('of before, after a %s that answered none, is %j', (operation, text, expiresAt) => {
-    const session = open(grant({ refreshToken: null }), { previous, operation })
-    expect(session.refreshToken?.reveal()).toBe(text)
-    expect(session.refreshExpiresAt).toBe(expiresAt)
+  ] as const)('of before, after a %s that gave none, is %j', (operation, text, expiresAt) => {
+    const token = open(grant({ refreshToken: null }), { previous, operation })
+    expect(token.refreshToken?.reveal()).toBe(text)
+    expect(token.refreshExpiresAt).toBe(expiresAt)
   })
 
   it('of before keeps an end that is not known', () => {
     const endless = open(grant({ refreshToken: 'r0', refreshLives: undefined }))
-    const session = open(grant({ refreshToken: null }), { previous: endless, operation: 'refresh' })
-    expect(session.refreshToken?.reveal()).toBe('r0')
-    expect('refreshExpiresAt' in session).toBe(false)
+    const token = open(grant({ refreshToken: null }), { previous: endless, operation: 'refresh' })
+    expect(token.refreshToken?.reveal()).toBe('r0')
+    expect('refreshExpiresAt' in token).toBe(false)
   })
 
   it('is not made up where there never was one', () => {
     const without = open(grant({ refreshToken: null }))
-    const session = open(grant({ refreshToken: null }), { previous: without, operation: 'refresh' })
-    expect('refreshToken' in session).toBe(false)
+    const token = open(grant({ refreshToken: null }), { previous: without, operation: 'refresh' })
+    expect('refreshToken' in token).toBe(false)
     const first = open(grant({ refreshToken: null }), { operation: 'refresh' })
     expect('refreshToken' in first).toBe(false)
   })
 
   it('that was rotated replaces the one of before, with its own end or none', () => {
-    const session = open(grant({ refreshToken: 'r1', refreshLives: undefined }), {
+    const token = open(grant({ refreshToken: 'r1', refreshLives: undefined }), {
       previous,
       operation: 'refresh',
     })
-    expect(session.refreshToken?.reveal()).toBe('r1')
-    expect('refreshExpiresAt' in session).toBe(false)
+    expect(token.refreshToken?.reveal()).toBe('r1')
+    expect('refreshExpiresAt' in token).toBe(false)
   })
 
   it.each([
