@@ -1,7 +1,9 @@
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
 import { createHistory } from './admin/history.ts'
-import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
+import { createMonitor, type Monitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
@@ -10,14 +12,14 @@ import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
-import { createAccessLog, type Logger } from './log/logger.ts'
+import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
-import { PROBLEMS, type ProblemCode } from './http/problem.ts'
+import { PROBLEMS } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
@@ -78,11 +80,17 @@ export function createApp(options: AppOptions): App {
   const session = openSession(options, (event) => {
     observe(event)
   })
-  const { snapshot } = session.keeper
-  const wallClock = options.wallClock ?? Date.now
-  const shared = { snapshot, running, version: options.version, wallClock }
+  const monitor = createMonitor({
+    snapshot: session.keeper.snapshot,
+    running,
+    clock: options.clock ?? systemClock,
+    log: logger.log,
+  })
+  const shared = { running, version: options.version, wallClock: options.wallClock ?? Date.now }
   const metrics = createMetrics({
     ...shared,
+    token: monitor.token,
+    state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
     logLinesDropped: options.logLinesDropped,
   })
@@ -90,14 +98,22 @@ export function createApp(options: AppOptions): App {
   const logSession = tokenLog(logger)
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
+    monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, session, running })
+  const proxy = openProxy({ ...options, metrics, monitor, session, running })
   const settings = options.settings ?? []
-  const serveAdmin = openAdmin({ ...shared, metrics, history: history.view, settings })
+  const serveAdmin = openAdmin({
+    ...shared,
+    host: hostname(),
+    metrics,
+    monitor,
+    history: history.view,
+    settings,
+  })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -168,8 +184,9 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    login: (signal) => isales.login(credentials, signal),
+    login: isales.login,
     refresh: isales.refresh,
+    credentials: () => credentials,
     observe,
   })
   return {
@@ -188,18 +205,23 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
 interface ProxyParts extends AppOptions {
   readonly session: SessionPart
   readonly metrics: Metrics
+  readonly monitor: Monitor
   readonly running: Running
 }
 
 /** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): Listener {
-  const { session, metrics, running, ...options } = parts
+  const { session, metrics, monitor, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
-  const failed = (code: ProblemCode, requestId: string): void => {
-    metrics.requestFailed(code)
-    logger.log('request-failed', { requestId, code })
+  const ended = (end: EndedRequest & Access): void => {
+    metrics.requestEnded(end)
+    monitor.callEnded(end)
+    if (end.code !== undefined) {
+      logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+    }
+    logAccess?.(end)
   }
 
   const forward = createForward({
@@ -216,9 +238,7 @@ function openProxy(parts: ProxyParts): Listener {
     rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
-      metrics.requestEnded(end)
-      if (end.code !== undefined) failed(end.code, end.requestId)
-      logAccess?.(end)
+      ended(end)
     },
     onReplay: metrics.replayed,
   })
@@ -242,18 +262,15 @@ function openProxy(parts: ProxyParts): Listener {
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onRefused({ method, target, code, requestId }) {
-      const { status } = PROBLEMS[code]
-      metrics.requestEnded({ method, status })
-      failed(code, requestId)
-      logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
+    onRefused(refused) {
+      ended({ ...refused, status: PROBLEMS[refused.code].status })
     },
   })
   return createListener({
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.requestFailed,
+    onClientError: metrics.connectionFailed,
     watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()
