@@ -20,8 +20,11 @@ import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS } from './http/problem.ts'
-import { tokenLog } from './token/token-log.ts'
+import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
+import type { Share } from './sharing/share.ts'
+import { obtainDirectly, type Obtain } from './token/obtain.ts'
+import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
@@ -77,7 +80,11 @@ const ADMIN_GRACE = 1000
 export function createApp(options: AppOptions): App {
   const { config, logger } = options
   const running = { listening: false, draining: false, inFlight: 0 }
-  const session = openSession(options, (event) => {
+  const sharing = openSharing(options, {
+    onEvent: sharingLog(logger),
+    onCall: (call) => metrics.storeCalled(call),
+  })
+  const session = openSession(options, sharing, (event) => {
     observe(event)
   })
   const monitor = createMonitor({
@@ -93,6 +100,7 @@ export function createApp(options: AppOptions): App {
     state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
     logLinesDropped: options.logLinesDropped,
+    sharing: sharing.snapshot,
   })
   const history = createHistory()
   const logSession = tokenLog(logger)
@@ -101,6 +109,7 @@ export function createApp(options: AppOptions): App {
     monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
+    sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
@@ -112,6 +121,7 @@ export function createApp(options: AppOptions): App {
     metrics,
     monitor,
     history: history.view,
+    sharing: sharing.snapshot,
     settings,
   })
   const admin = createListener({
@@ -128,6 +138,7 @@ export function createApp(options: AppOptions): App {
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
       watches = watchFilesOf(config, session, { metrics, logger })
+      await sharing.start(session.keeper)
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -139,6 +150,7 @@ export function createApp(options: AppOptions): App {
       await delay(config.drainDelay)
       for (const one of watches) one.close()
       session.keeper.stop()
+      await sharing.stop()
       await proxy.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
@@ -155,6 +167,44 @@ interface Running {
   inFlight: number
 }
 
+/** One token for all replicas, where that is configured. */
+interface SharingPart {
+  /** Undefined: not configured. */
+  readonly obtain: Obtain | undefined
+  readonly snapshot: () => SharingSnapshot | undefined
+  readonly onTokenEvent: (event: TokenEvent) => void
+  readonly start: (holder: TokenSource) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+function openSharing(
+  { config, clock = systemClock, random = Math.random }: AppOptions,
+  observers: {
+    readonly onEvent: (event: SharingEvent) => void
+    readonly onCall: (call: StoreCall) => void
+  },
+): SharingPart {
+  let share: Share | undefined
+  return {
+    obtain:
+      config.sessionStoreUrl === undefined
+        ? undefined
+        : (wanted, ask, signal) => (share?.obtain ?? obtainDirectly)(wanted, ask, signal),
+    snapshot: () => share?.snapshot(),
+    onTokenEvent: (event) => share?.onTokenEvent(event),
+    async start(holder) {
+      if (config.sessionStoreUrl === undefined) return
+      const { openShare } = await import('./sharing/open.ts')
+      const { onEvent: observe, onCall: observeCall } = observers
+      share = await openShare({ config, clock, random, observe, observeCall })
+      share?.start(holder)
+    },
+    async stop() {
+      await share?.stop()
+    },
+  }
+}
+
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: TokenSource
@@ -166,7 +216,11 @@ interface SessionPart {
 }
 
 /** The way to iSales and the token that opens it. */
-function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
+function openSession(
+  options: AppOptions,
+  sharing: SharingPart,
+  observe: (event: TokenEvent) => void,
+): SessionPart {
   const { config } = options
   const upstream = createUpstream({
     config,
@@ -187,6 +241,7 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
     login: isales.login,
     refresh: isales.refresh,
     credentials: () => credentials,
+    obtain: sharing.obtain,
     observe,
   })
   return {

@@ -1,13 +1,18 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { BACKOFF_STATES, type TokenSnapshot } from '../token/events.ts'
+import type { SharingSnapshot } from '../token/sharing.ts'
 import { STATES, type State } from './state.ts'
 
 export const PREFIX = 'isales_proxy_'
+
+const SHARING_STATES = ['off', 'shared', 'alone'] as const
 
 export interface GaugeOptions {
   readonly token: () => TokenSnapshot
   readonly state: () => State
   readonly running: { readonly inFlight: number }
+  /** Undefined: not configured. */
+  readonly sharing?: (() => SharingSnapshot | undefined) | undefined
   /** Lines of the log that could not be written, since the start. Default: none. */
   readonly logLinesDropped?: (() => number) | undefined
   readonly version: string
@@ -105,6 +110,17 @@ export function createGauges(registry: Registry, options: GaugeOptions): void {
         this.inc(options.logLinesDropped?.() ?? 0)
       },
     }),
+  )
+  gauge(
+    'session_replicas',
+    'Replicas that share the token through the store, this one included; 0: not known, or not shared',
+    () => options.sharing?.()?.replicas ?? 0,
+  )
+  stateGauge(
+    'session_sharing_state',
+    'Whether replicas share one token',
+    SHARING_STATES,
+    () => options.sharing?.()?.state ?? 'off',
   )
   const build = new Gauge({
     name: `${PREFIX}build_info`,

@@ -7,6 +7,7 @@ import type { EffectiveSetting, OccurrencesStatus, Status } from './status.ts'
 import {
   BACKOFFS,
   REASONS,
+  STORE_REASONS,
   TONES,
   ago,
   clockTime,
@@ -160,11 +161,26 @@ function Renewal({ status }: { status: Status }) {
           ],
           ['Back-off', BACKOFFS[backoff], backoff !== 'none'],
           ['Failed in a row', number(failuresInRow), failuresInRow > 0],
+          ...sharingRow(status),
           ['Last success', lastSuccessAt === null ? 'never' : ago(lastSuccessAt, status.time)],
         ]}
       />
     </section>
   )
+}
+
+/** Nothing unless it is configured. */
+function sharingRow({ sharing, time }: Status): [name: string, value: string, alert: boolean][] {
+  if (sharing === null) return []
+  const { state, reason, replicas, since, adoptedAt } = sharing
+  if (state === 'alone') {
+    const why = reason === null ? '' : `${STORE_REASONS[reason]}, `
+    return [['Shared token', `alone: ${why}since ${ago(since, time)}`, true]]
+  }
+  const others = replicas === null ? '' : ` with ${number(replicas - 1)} other replicas`
+  const origin =
+    adoptedAt === null ? '' : `; this token came from another replica ${ago(adoptedAt, time)}`
+  return [['Shared token', `shared${others}${origin}`, false]]
 }
 
 function Token({ status }: { status: Status }) {

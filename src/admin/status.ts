@@ -1,6 +1,7 @@
 import { describeConfig, sourceText } from '../config/describe.ts'
 import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { SharingSnapshot, StoreFailureReason } from '../token/sharing.ts'
 import type { HistoryView } from './history.ts'
 import type { Sums, Totals } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
@@ -37,6 +38,8 @@ export interface Status {
   readonly outageBudgetSeconds: number
   readonly token: TokenStatus | null
   readonly renewal: RenewalStatus
+  /** Null: each replica has a token of its own. */
+  readonly sharing: SharingStatus | null
   /** The last 60 logins and refreshes, the newest last. */
   readonly exchanges: readonly ExchangeStatus[]
   /** Failed logins and refreshes since the start, by reason; a reason that never came is at 0. */
@@ -58,6 +61,17 @@ export interface TokenStatus {
   readonly usableForSeconds: number
   /** Null: there is none, or its end is not known. */
   readonly refreshTokenExpiresAt: Instant | null
+}
+
+export interface SharingStatus {
+  /** `alone`: the shared store cannot be used. */
+  readonly state: 'shared' | 'alone'
+  readonly reason: StoreFailureReason | null
+  readonly since: Instant
+  /** Replicas that share, this one included; null: not known. */
+  readonly replicas: number | null
+  /** When the present token came from another replica; null: it did not. */
+  readonly adoptedAt: Instant | null
 }
 
 export interface RenewalStatus {
@@ -112,6 +126,8 @@ export interface StatusOptions {
   readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
   readonly totals: () => Promise<Totals>
+  /** Undefined: not configured. */
+  readonly sharing?: (() => SharingSnapshot | undefined) | undefined
   readonly running: { readonly inFlight: number }
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
@@ -128,6 +144,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   const token = monitor.token()
   const { now, session } = token
   const { tokenRequests, lastAt } = options.history()
+  const sharing = options.sharing?.()
   const wall = options.wallClock()
   const date = (instant: number): Instant =>
     new Date(Math.round(wall + instant - now)).toISOString()
@@ -159,6 +176,16 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
             refreshTokenExpiresAt: optionalDate(session.refreshExpiresAt),
           },
     renewal: renewalStatus(token, optionalDate),
+    sharing:
+      sharing === undefined
+        ? null
+        : {
+            state: sharing.state,
+            reason: sharing.reason ?? null,
+            since: date(sharing.since),
+            replicas: sharing.replicas ?? null,
+            adoptedAt: optionalDate(sharing.adoptedAt),
+          },
     exchanges: tokenRequests.map(({ at, operation, durationMs, reason }) => ({
       at: date(at),
       operation,
