@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
+import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
 import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
 import { createMonitor, type Monitor } from './admin/monitor.ts'
@@ -86,7 +87,12 @@ export function createApp(options: AppOptions): App {
     clock: options.clock ?? systemClock,
     log: logger.log,
   })
-  const shared = { running, version: options.version, wallClock: options.wallClock ?? Date.now }
+  const shared = {
+    running,
+    certificates: () => readCertificateEnds(config),
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+  }
   const metrics = createMetrics({
     ...shared,
     token: monitor.token,

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { BACKOFF_STATES, type TokenSnapshot } from '../token/events.ts'
+import { CERTIFICATES, type CertificateEnds } from './certificates.ts'
 import { STATES, type State } from './state.ts'
 
 export const PREFIX = 'isales_proxy_'
@@ -7,6 +8,7 @@ export const PREFIX = 'isales_proxy_'
 export interface GaugeOptions {
   readonly token: () => TokenSnapshot
   readonly state: () => State
+  readonly certificates: () => CertificateEnds
   readonly running: { readonly inFlight: number }
   /** Lines of the log that could not be written, since the start. Default: none. */
   readonly logLinesDropped?: (() => number) | undefined
@@ -103,6 +105,20 @@ export function createGauges(registry: Registry, options: GaugeOptions): void {
       collect() {
         this.reset()
         this.inc(options.logLinesDropped?.() ?? 0)
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: `${PREFIX}certificate_expiry_timestamp_seconds`,
+      help: 'When a certificate ends; 0: none is configured, or it cannot be read',
+      labelNames: ['certificate'],
+      registers: [],
+      collect() {
+        const ends = options.certificates()
+        for (const certificate of CERTIFICATES) {
+          this.set({ certificate }, (ends[certificate] ?? 0) / 1000)
+        }
       },
     }),
   )

@@ -64,6 +64,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
               <Renewal status={status} />
               <Token status={status} />
               <Requests status={status} />
+              <Certificates status={status} />
             </div>
             <section>
               <h2>Last logins and refreshes</h2>
@@ -210,6 +211,28 @@ function Requests({ status }: { status: Status }) {
           ['Saved by a replay', number(requests.replays['healed'] ?? 0)],
         ]}
       />
+    </section>
+  )
+}
+
+const CERTIFICATE_NAMES = {
+  listener: 'Of this proxy',
+  client: 'For iSales',
+  ca: 'Authority of iSales',
+} as const
+
+function Certificates({ status: { certificates, time } }: { status: Status }) {
+  const rows = Object.entries(CERTIFICATE_NAMES).flatMap(([name, words]): Fact[] => {
+    const end = certificates[name as keyof typeof CERTIFICATE_NAMES]
+    if (end === null) return []
+    const soon = Date.parse(end) - Date.parse(time) < 14 * 86_400_000
+    return [[words, `${until(end, time)}, ${end.slice(0, 10)}`, soon]]
+  })
+  if (rows.length === 0) return null
+  return (
+    <section>
+      <h2>Certificates</h2>
+      <Facts rows={rows} />
     </section>
   )
 }

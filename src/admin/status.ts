@@ -1,6 +1,7 @@
 import { describeConfig, sourceText } from '../config/describe.ts'
 import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { CertificateEnds, CertificateName } from './certificates.ts'
 import type { HistoryView } from './history.ts'
 import type { Sums, Totals } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
@@ -45,6 +46,8 @@ export interface Status {
   readonly rejections: OccurrencesStatus
   readonly credentialChanges: OccurrencesStatus
   readonly requests: RequestsStatus
+  /** When each certificate ends; null: none is configured, or it cannot be read. */
+  readonly certificates: Readonly<Record<CertificateName, Instant | null>>
   readonly settings: readonly EffectiveSetting[]
 }
 
@@ -112,6 +115,7 @@ export interface StatusOptions {
   readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
   readonly totals: () => Promise<Totals>
+  readonly certificates: () => CertificateEnds
   readonly running: { readonly inFlight: number }
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
@@ -128,6 +132,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   const token = monitor.token()
   const { now, session } = token
   const { tokenRequests, lastAt } = options.history()
+  const ends = options.certificates()
   const wall = options.wallClock()
   const date = (instant: number): Instant =>
     new Date(Math.round(wall + instant - now)).toISOString()
@@ -182,6 +187,11 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       lastMinute: monitor.calls(),
       lastFailedAt: optionalDate(monitor.lastFailedAt()),
     },
+    certificates: {
+      listener: calendarDate(ends.listener),
+      client: calendarDate(ends.client),
+      ca: calendarDate(ends.ca),
+    },
     settings: settings.map(({ name, value, source }) => ({
       name,
       value: value === null ? null : withoutUserinfo(value),
@@ -230,6 +240,10 @@ export function effectiveSettings(
 /** A second check behind the redaction of the settings: a proxy's URL may hold a password. */
 function withoutUserinfo(value: string): string {
   return value.replaceAll(/\/\/[^\s/,]*@/g, '//[redacted]@')
+}
+
+function calendarDate(ms: number | undefined): Instant | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
 }
 
 function sumOf(sums: Sums): number {
