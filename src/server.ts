@@ -13,6 +13,7 @@ import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
+import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
@@ -220,11 +221,14 @@ function openProxy(parts: ProxyParts): Listener {
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
+  const logThrottled = createThrottledLog(clock, logger.log)
   const ended = (end: EndedRequest & Access): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
-    if (end.code !== undefined) {
+    const { code, requestId } = end
+    if (code !== undefined) {
       logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+      if (PROBLEMS[code].status < 500) logThrottled('client-refused', code, { requestId })
     }
     logAccess?.(end)
   }
@@ -250,7 +254,10 @@ function openProxy(parts: ProxyParts): Listener {
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: metrics.obsLogin,
+    onLogin(outcome) {
+      metrics.obsLogin(outcome)
+      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+    },
   })
   const handler = createHandler({
     rules: {
@@ -275,7 +282,10 @@ function openProxy(parts: ProxyParts): Listener {
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.connectionFailed,
+    onClientError(code) {
+      metrics.connectionFailed(code)
+      logThrottled('client-refused', code)
+    },
     watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()

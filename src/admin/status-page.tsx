@@ -93,7 +93,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
 }
 
 function Hero({ status }: { status: Status }) {
-  const { title, reason, remedy } = status
+  const { title, reason, remedy, runbook } = status
   const { lastFailure, failuresInRow } = status.renewal
   return (
     <div class="hero">
@@ -102,6 +102,11 @@ function Hero({ status }: { status: Status }) {
           <h1>{title}</h1>
           <p>{reason}</p>
           {remedy !== '' && <p class="remedy">{remedy}</p>}
+          {runbook !== null && (
+            <p>
+              <a href={runbook}>What to look at and what to do</a>
+            </p>
+          )}
           {failuresInRow > 0 && lastFailure !== null && (
             <p>
               Last login or refresh: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}

@@ -27,6 +27,8 @@ export interface Status {
   readonly reason: string
   /** What to do; empty when there is nothing to do. */
   readonly remedy: string
+  /** URL of what to do in detail. */
+  readonly runbook: string | null
   /** Name of the host or pod. */
   readonly host: string
   readonly version: string
@@ -111,6 +113,9 @@ export interface RequestsStatus {
   readonly lastFailedAt: Instant | null
 }
 
+const RUNBOOK =
+  'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs/operations.md'
+
 export interface StatusOptions {
   readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
@@ -129,6 +134,7 @@ export interface StatusOptions {
 export async function readStatus(options: StatusOptions): Promise<Status> {
   const { version, host, settings, running, startedAt, monitor } = options
   const totals = await options.totals()
+  const verdict = monitor.verdict()
   const token = monitor.token()
   const { now, session } = token
   const { tokenRequests, lastAt } = options.history()
@@ -144,7 +150,8 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   })
 
   return {
-    ...monitor.verdict(),
+    ...verdict,
+    runbook: verdict.runbook === undefined ? null : `${RUNBOOK}#${verdict.runbook.toLowerCase()}`,
     host,
     version,
     time: date(now),
