@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
+import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
 import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
 import { createMonitor, type Monitor } from './admin/monitor.ts'
@@ -12,6 +13,7 @@ import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
+import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
@@ -93,7 +95,12 @@ export function createApp(options: AppOptions): App {
     clock: options.clock ?? systemClock,
     log: logger.log,
   })
-  const shared = { running, version: options.version, wallClock: options.wallClock ?? Date.now }
+  const shared = {
+    running,
+    certificates: () => readCertificateEnds(config),
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+  }
   const metrics = createMetrics({
     ...shared,
     token: monitor.token,
@@ -270,11 +277,14 @@ function openProxy(parts: ProxyParts): Listener {
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
+  const logThrottled = createThrottledLog(clock, logger.log)
   const ended = (end: EndedRequest & Access): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
-    if (end.code !== undefined) {
+    const { code, requestId } = end
+    if (code !== undefined) {
       logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+      if (PROBLEMS[code].status < 500) logThrottled('client-refused', code, { requestId })
     }
     logAccess?.(end)
   }
@@ -300,7 +310,10 @@ function openProxy(parts: ProxyParts): Listener {
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: metrics.obsLogin,
+    onLogin(outcome) {
+      metrics.obsLogin(outcome)
+      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+    },
   })
   const handler = createHandler({
     rules: {
@@ -325,7 +338,10 @@ function openProxy(parts: ProxyParts): Listener {
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.connectionFailed,
+    onClientError(code) {
+      metrics.connectionFailed(code)
+      logThrottled('client-refused', code)
+    },
     watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()

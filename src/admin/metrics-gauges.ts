@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { BACKOFF_STATES, type TokenSnapshot } from '../token/events.ts'
 import type { SharingSnapshot } from '../token/sharing.ts'
+import { CERTIFICATES, type CertificateEnds } from './certificates.ts'
 import { STATES, type State } from './state.ts'
 
 export const PREFIX = 'isales_proxy_'
@@ -10,6 +11,7 @@ const SHARING_STATES = ['off', 'shared', 'alone'] as const
 export interface GaugeOptions {
   readonly token: () => TokenSnapshot
   readonly state: () => State
+  readonly certificates: () => CertificateEnds
   readonly running: { readonly inFlight: number }
   /** Undefined: not configured. */
   readonly sharing?: (() => SharingSnapshot | undefined) | undefined
@@ -121,6 +123,20 @@ export function createGauges(registry: Registry, options: GaugeOptions): void {
     'Whether replicas share one token',
     SHARING_STATES,
     () => options.sharing?.()?.state ?? 'off',
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: `${PREFIX}certificate_expiry_timestamp_seconds`,
+      help: 'When a certificate ends; 0: none is configured, or it cannot be read',
+      labelNames: ['certificate'],
+      registers: [],
+      collect() {
+        const ends = options.certificates()
+        for (const certificate of CERTIFICATES) {
+          this.set({ certificate }, (ends[certificate] ?? 0) / 1000)
+        }
+      },
+    }),
   )
   const build = new Gauge({
     name: `${PREFIX}build_info`,

@@ -236,7 +236,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     ),
     errors: counter(
       'request_errors_total',
-      'Requests that the proxy itself answered with an error, by code',
+      'Requests to which the proxy itself responded with an error, by code',
       { code: PROBLEM_CODES },
     ),
     replays: counter(

@@ -65,6 +65,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
               <Renewal status={status} />
               <Token status={status} />
               <Requests status={status} />
+              <Certificates status={status} />
             </div>
             <section>
               <h2>Last logins and refreshes</h2>
@@ -93,7 +94,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
 }
 
 function Hero({ status }: { status: Status }) {
-  const { title, reason, remedy } = status
+  const { title, reason, remedy, runbook } = status
   const { lastFailure, failuresInRow } = status.renewal
   return (
     <div class="hero">
@@ -102,6 +103,11 @@ function Hero({ status }: { status: Status }) {
           <h1>{title}</h1>
           <p>{reason}</p>
           {remedy !== '' && <p class="remedy">{remedy}</p>}
+          {runbook !== null && (
+            <p>
+              <a href={runbook}>What to look at and what to do</a>
+            </p>
+          )}
           {failuresInRow > 0 && lastFailure !== null && (
             <p>
               Last login or refresh: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
@@ -226,6 +232,28 @@ function Requests({ status }: { status: Status }) {
           ['Saved by a replay', number(requests.replays['healed'] ?? 0)],
         ]}
       />
+    </section>
+  )
+}
+
+const CERTIFICATE_NAMES = {
+  listener: 'Of this proxy',
+  client: 'For iSales',
+  ca: 'Authority of iSales',
+} as const
+
+function Certificates({ status: { certificates, time } }: { status: Status }) {
+  const rows = Object.entries(CERTIFICATE_NAMES).flatMap(([name, words]): Fact[] => {
+    const end = certificates[name as keyof typeof CERTIFICATE_NAMES]
+    if (end === null) return []
+    const soon = Date.parse(end) - Date.parse(time) < 14 * 86_400_000
+    return [[words, `${until(end, time)}, ${end.slice(0, 10)}`, soon]]
+  })
+  if (rows.length === 0) return null
+  return (
+    <section>
+      <h2>Certificates</h2>
+      <Facts rows={rows} />
     </section>
   )
 }
