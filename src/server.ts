@@ -8,7 +8,7 @@ import { readUpstreamTls } from './config/certificates.ts'
 import { rereadSettings } from './config/load.ts'
 import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
-import { createIsalesClient, type Credentials } from './token/client.ts'
+import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/login.ts'
 import { createAccessLog, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
@@ -20,6 +20,7 @@ import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS, type ProblemCode } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
+import { createRefusalBook } from './token/refusals.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
@@ -142,43 +143,33 @@ interface Running {
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: TokenSource
-  /**
-   * Logs in anew with these; the token at hand serves until that has succeeded. False, and nothing is done, when they are
-   * those in force: a file that is written again must not buy a refused password another attempt.
-   */
-  readonly changeCredentials: (credentials: Credentials) => boolean
 }
 
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
-  const { config } = options
+  const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
   const isales = createIsalesClient({
     ...config,
     post: upstream.post,
-    wallClock: options.wallClock ?? Date.now,
+    wallClock,
   })
-  let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
+  if (config.stateDir === undefined) logger.log('state-in-memory')
   const keeper = createTokenSource({
     rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    login: (signal) => isales.login(credentials, signal),
-    refresh: isales.refresh,
+    client: isales,
+    credentials: { user: config.isalesUser, password: config.isalesPassword },
+    refusals: createRefusalBook({
+      directory: config.stateDir,
+      wallClock,
+      onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
+    }),
     observe,
   })
-  return {
-    upstream,
-    keeper,
-    changeCredentials(changed) {
-      const { user, password } = credentials
-      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      credentials = changed
-      keeper.credentialsChanged()
-      return true
-    },
-  }
+  return { upstream, keeper }
 }
 
 interface ProxyParts extends AppOptions {
@@ -282,7 +273,7 @@ function watchFilesOf(
       return
     }
     const { isalesUser: user, isalesPassword: password } = read.values
-    if (session.changeCredentials({ user, password })) {
+    if (session.keeper.changeCredentials({ user, password })) {
       metrics.credentialsReloaded('success')
     }
   }

@@ -2,7 +2,7 @@ import { readUpstreamTls } from '../config/certificates.ts'
 import { formatDuration } from '../config/formats.ts'
 import type { Config } from '../config/settings.ts'
 import { createIsalesClient } from '../token/client.ts'
-import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, type Io } from './io.ts'
@@ -21,7 +21,7 @@ export async function checkLive(config: Config, io: Io): Promise<number> {
   const output = isGrant(outcome) ? io.stdout : io.stderr
   output.write(`Login at ${config.isalesUrl} as ${config.isalesUser}: ${text}\n`)
   if (isGrant(outcome)) return EXIT.ok
-  return isRefusal(outcome) ? EXIT.refused : EXIT.unreachable
+  return outcome.kind === 'refused' ? EXIT.refused : EXIT.unreachable
 }
 
 function success({ lifetime, refreshToken, refreshLifetime }: Grant): string {
@@ -38,15 +38,16 @@ function success({ lifetime, refreshToken, refreshLifetime }: Grant): string {
 }
 
 const FAILURES: Readonly<Record<AuthFailure['reason'], string>> = {
-  rejected:
-    'refused. Check user and password, and with 404 ISALES_LOGIN_PATH; do not try often, or the account may be locked',
+  rejected: 'refused. Check user and password; do not try often, or the account may be locked',
   result:
-    'refused by the result in the answer. Check user and password, and that the account is in order',
+    'refused by the result in the response. Check user and password, and that the account is in order',
   throttled: 'refused for now, too many calls. Try again later',
   unavailable: 'iSales cannot be reached or is out of order. Check ISALES_URL and the network',
-  timeout: 'no whole answer within ISALES_LOGIN_TIMEOUT',
+  timeout: 'no whole response within ISALES_LOGIN_TIMEOUT',
   tls: 'TLS failed. Check ISALES_CA_FILE, the host name in ISALES_URL, and the certificate’s dates',
-  malformed: 'the answer is not that of an iSales. Check ISALES_URL and ISALES_LOGIN_PATH',
+  malformed:
+    'the response is not that of an iSales, so it says nothing about user and password.' +
+    '  Check ISALES_URL and ISALES_LOGIN_PATH',
 }
 
 function details({ status, detail }: AuthFailure): string {

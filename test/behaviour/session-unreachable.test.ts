@@ -88,7 +88,7 @@ test('a proxy that was told to trust any certificate does not start', () => {
 
   expect(loaded).toMatchObject({
     ok: false,
-    faults: [{ setting: 'NODE_TLS_REJECT_UNAUTHORIZED' }],
+    errors: [{ setting: 'NODE_TLS_REJECT_UNAUTHORIZED' }],
   })
 })
 

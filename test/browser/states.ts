@@ -8,9 +8,14 @@ import { NOW, failed, granted, session, snapshot } from '../admin/token.ts'
 const WALL = Date.parse('2026-03-02T09:41:05Z')
 const MINUTE = 60_000
 
-const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
-const SLOW: AuthFailure = { reason: 'timeout', detail: 'no answer within 5 s' }
-const REFUSED: AuthFailure = { reason: 'rejected', status: 403, detail: 'status 403' }
+const DOWN: AuthFailure = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
+const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no answer within 5 s' }
+const REFUSED: AuthFailure = {
+  kind: 'refused',
+  reason: 'rejected',
+  status: 403,
+  detail: 'status 403',
+}
 
 const SETTINGS: readonly EffectiveSetting[] = [
   {

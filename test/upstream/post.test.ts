@@ -4,7 +4,7 @@ import { answerBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts
 import { listen } from '../support/tcp-server.ts'
 import { openUpstream, plain, portOf } from './support.ts'
 
-const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' }
+const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time', written: false }
 
 async function begin(
   answer: RawUpstreamOptions['answer'],
@@ -64,7 +64,10 @@ describe('a POST', () => {
     const isalesUrl = `http://127.0.0.1:${portOf(silent)}`
     const upstream = openUpstream({ isalesUrl, isalesLoginTimeout: 100 })
     const { signal } = new AbortController()
-    expect(await upstream.post({ path: '/', headers: [], body: '', signal })).toEqual(LATE)
+    expect(await upstream.post({ path: '/', headers: [], body: '', signal })).toEqual({
+      ...LATE,
+      written: true,
+    })
     await until(() => sockets.closed === 1)
     expect(sockets.opened).toBe(1)
   })
@@ -91,7 +94,12 @@ describe('a POST', () => {
     const upstream = openUpstream({})
     const { signal } = new AbortController()
     const result = upstream.post({ path: '/login', headers: [], body: '', signal })
-    expect(await result).toEqual({ ok: false, failure: 'unreachable', code: 'ECONNREFUSED' })
+    expect(await result).toEqual({
+      ok: false,
+      failure: 'unreachable',
+      code: 'ECONNREFUSED',
+      written: false,
+    })
   })
 
   it('fails as broken when the pool is closed', async () => {
