@@ -1,10 +1,15 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { effectiveSettings } from '../src/admin/status.ts'
+import { loadConfig } from '../src/config/load.ts'
+import { createApp } from '../src/server.ts'
+import { createAuthority } from '../simulator/certificates.ts'
+import { createSimulator, type Simulator } from '../simulator/index.ts'
 import { createObsClient } from './obs-client.ts'
-import { parseDemoArgs, type DemoOptions } from './options.ts'
-import { createScreen, type Piece, type Screen, type Terminal } from './screen.ts'
-import { OBS_PASSWORD, OBS_USER, openStage, type Stage } from './stage.ts'
-import { createStory, seconds, whole, type Story, type TokenView } from './story.ts'
-import { printSummary, succeeded } from './summary.ts'
-import { createTally, type Tally } from './tally.ts'
+import { createReport, type Report } from './report.ts'
+import { createScreen, type Screen, type Terminal } from './screen.ts'
 
 /** What the demo knows of its process. */
 export interface DemoIo extends Terminal {
@@ -13,23 +18,38 @@ export interface DemoIo extends Terminal {
   readonly signal: AbortSignal
 }
 
-/** Seconds. */
-const TOKEN_LIFETIME = 20
-/** Of the time that a run has: the token that replaces the revoked one is then renewed before the end. */
+interface DemoOptions {
+  /** How long the demo runs. Undefined: until it is interrupted. */
+  readonly seconds: number | undefined
+  /** HTTPS between the proxy and the simulated iSales. */
+  readonly tls: boolean
+}
+
+/** A shorter run would show no renewal: a token is renewed at most once a second. */
+const MIN_SECONDS = 5
+const MAX_SECONDS = 24 * 3600
+/** Seconds: the first renewal comes after 6.4 s. */
+const TOKEN_LIFETIME = 8
+/** Of a short run, so that a renewal is seen before the end. */
 const LIFETIME_SHARE = 0.68
-/** Milliseconds; of a run without an end. With one it is a third of the time. */
+/** Milliseconds; earlier in a short run, after this share of it. */
 const FIRST_REVOCATION = 10_000
+const REVOCATION_SHARE = 0.6
 const NEXT_REVOCATION = 45_000
-const LIVE_EVERY = 100
-const PLAIN_EVERY = 5000
+const LIVE_INTERVAL = 100
+const PLAIN_INTERVAL = 5000
+
+const ISALES = { user: 'tenant-4711', password: 'known-to-the-proxy-only' }
+/** What CTI-OBS logs in with, at the proxy; iSales does not know it. */
+const OBS = { user: 'cti-obs', password: 'known-to-cti-obs-only' }
+/** The shortest there is, so that CTI-OBS refreshes its own ticket soon. */
+const TICKET_LIFETIME = '10s'
 
 /**
- * Shows the proxy at work between a simulated CTI-OBS and a simulated iSales: all in this process, on free ports of
- * loopback.
+ * Shows the proxy between a simulated CTI-OBS and a simulated iSales: all in this process, on free
+ * ports of loopback. It ends with a summary, when its time is over or it is interrupted.
  *
- * It ends with a summary, when its time is over or it is interrupted.
- *
- * @returns 0 when every business call was answered with success, 1 when not, 2 for arguments that are none.
+ * @returns 0 when every business call succeeded, 1 when not, 2 for wrong arguments.
  */
 export async function run(args: readonly string[], io: DemoIo): Promise<number> {
   const options = parseDemoArgs(args)
@@ -38,141 +58,156 @@ export async function run(args: readonly string[], io: DemoIo): Promise<number> 
     return 2
   }
   const screen = createScreen(io)
+  const undo: (() => unknown)[] = []
   try {
-    return await perform(options, screen, io.signal)
+    return await show(options, { screen, signal: io.signal, undo })
   } finally {
+    for (const step of undo.reverse()) await step()
     screen.end()
   }
 }
 
-async function perform(
-  { seconds: limit, tls }: DemoOptions,
-  screen: Screen,
-  signal: AbortSignal,
-): Promise<number> {
-  const now = () => performance.now()
-  const startedAt = now()
-  const tally = createTally(now)
-  const rejected = (): number => stage.sim.state().businessRejected
-  const story = createStory({ screen, now, startedAt, rejected })
-  const tokenLifetime = Math.min(TOKEN_LIFETIME, Math.floor((limit ?? Infinity) * LIFETIME_SHARE))
-  const stage = await openStage({
-    tls,
-    tokenLifetime,
-    onTokenEvent: story.onTokenEvent,
-    onLog: story.onLog,
-  })
+/** Reads the command line. Returns a sentence that says what is wrong with it. */
+export function parseDemoArgs(args: readonly string[]): DemoOptions | string {
   try {
-    introduce(screen, stage, tokenLifetime)
-    // Not AbortSignal.any with AbortSignal.timeout: on Node 20 the garbage collector takes the timeout away.
-    const stop = new AbortController()
-    const end = (): void => stop.abort()
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-    if (limit !== undefined) setTimeout(end, limit * 1000)
-    const timers = schedule({ limit, stage, story, screen, tally, startedAt })
-    const client = clientOf(stage, story, tally)
-    await client.run(stop.signal)
-    for (const timer of timers) clearInterval(timer)
-    screen.end()
-    const state = stage.sim.state()
-    const leaked = client.given.filter((token) => stage.sim.issued().includes(token)).length
-    const shown = { tally, counts: story.counts, state, leaked, ran: now() - startedAt }
-    printSummary(screen, shown)
-    return succeeded(shown) ? 0 : 1
-  } finally {
-    await stage.close()
+    const options = {
+      seconds: { type: 'string' },
+      tls: { type: 'boolean', default: false },
+    } as const
+    const { values } = parseArgs({ args: [...args], options })
+    if (values.seconds === undefined) return { seconds: undefined, tls: values.tls }
+    const seconds = Number(values.seconds)
+    const isValid = Number.isInteger(seconds) && seconds >= MIN_SECONDS && seconds <= MAX_SECONDS
+    if (isValid) return { seconds, tls: values.tls }
+    return `--seconds must be a whole number from ${MIN_SECONDS} to ${MAX_SECONDS}.`
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }
 
-function clientOf(stage: Stage, story: Story, tally: Tally) {
-  return createObsClient({
-    origin: stage.proxy,
-    loginPath: stage.config.isalesLoginPath,
-    interfacePath: stage.config.isalesInterfacePath,
-    user: OBS_USER,
-    password: OBS_PASSWORD,
-    onCall(call) {
-      tally.add(call)
-      if (!call.ok) story.onFailedCall(call.name, call.problem ?? '')
-    },
-    onTicket: story.onTicket,
-  })
-}
-
-interface Show {
-  readonly limit: number | undefined
-  readonly stage: Stage
-  readonly story: Story
+interface Surroundings {
   readonly screen: Screen
-  readonly tally: Tally
-  readonly startedAt: number
+  readonly signal: AbortSignal
+  /** What must be undone at the end, last first. */
+  readonly undo: (() => unknown)[]
 }
 
-/** Revocations, and what is shown of time passing. */
-function schedule({ limit, stage, story, screen, tally, startedAt }: Show): NodeJS.Timeout[] {
+async function show(
+  { seconds, tls }: DemoOptions,
+  { screen, signal, undo }: Surroundings,
+): Promise<number> {
+  const tokenLifetime = Math.min(TOKEN_LIFETIME, Math.floor((seconds ?? Infinity) * LIFETIME_SHARE))
+  const certificates = tls ? await makeCertificates(undo) : undefined
+  const simulator = await createSimulator({
+    switches: { ...ISALES, tokenLifetime, rotate: true },
+    ...(certificates === undefined ? {} : { tls: certificates.server }),
+  })
+  undo.push(() => simulator.close())
+  const report = createReport({
+    screen,
+    now: () => performance.now(),
+    rejected: () => simulator.state().businessRejected,
+  })
+  const { config, proxy, admin } = await startProxy({
+    report,
+    undo,
+    env: {
+      ISALES_URL: simulator.origin,
+      ...(certificates === undefined ? {} : { ISALES_CA_FILE: certificates.caFile }),
+    },
+  })
+  introduce(screen, { simulator, proxy, admin, tokenLifetime })
+  const client = createObsClient({
+    origin: proxy,
+    loginPath: config.isalesLoginPath,
+    interfacePath: config.isalesInterfacePath,
+    ...OBS,
+    onCall: report.onCall,
+    onTicket: report.onTicket,
+  })
+  // Not AbortSignal.any with AbortSignal.timeout: on Node 20 the garbage collector takes the
+  // timeout away.
+  const stop = new AbortController()
+  const end = (): void => stop.abort()
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
   const revoke = (): void => {
-    story.onRevoked()
-    stage.sim.revoke()
+    report.onRevoked()
+    simulator.revoke()
   }
-  const first = limit === undefined ? FIRST_REVOCATION : (limit * 1000) / 3
-  const refresh = (): void => {
-    const at = performance.now()
-    if (screen.live) screen.show(liveLine(story.token, tally, at))
-    else screen.print(plainLine(story.token, tally, at - startedAt))
-  }
-  return [
-    setTimeout(revoke, first),
-    ...(limit === undefined ? [setInterval(revoke, NEXT_REVOCATION)] : []),
-    setInterval(refresh, screen.live ? LIVE_EVERY : PLAIN_EVERY),
+  const timers = [
+    setTimeout(revoke, Math.min(FIRST_REVOCATION, (seconds ?? Infinity) * 1000 * REVOCATION_SHARE)),
+    setInterval(report.showProgress, screen.live ? LIVE_INTERVAL : PLAIN_INTERVAL),
+    seconds === undefined ? setInterval(revoke, NEXT_REVOCATION) : setTimeout(end, seconds * 1000),
   ]
+  await client.run(stop.signal)
+  for (const timer of timers) clearTimeout(timer)
+  screen.end()
+  const leaked = client.given.filter((token) => simulator.issued().includes(token)).length
+  return report.summarize({ state: simulator.state(), leaked }) ? 0 : 1
 }
 
-function introduce({ paint, print }: Screen, stage: Stage, tokenLifetime: number): void {
+interface ProxyOptions {
+  readonly report: Report
+  readonly undo: Surroundings['undo']
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Configured as by an environment, so that the status page shows what an operator would set. */
+async function startProxy({ report, undo, env }: ProxyOptions) {
+  const loaded = loadConfig({
+    ...env,
+    ISALES_USER: ISALES.user,
+    ISALES_PASSWORD: ISALES.password,
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    OBS_LOGIN: 'require',
+    OBS_USER: OBS.user,
+    OBS_PASSWORD: OBS.password,
+    OBS_TICKET_LIFETIME: TICKET_LIFETIME,
+  })
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded))
+  const { config } = loaded
+  const app = createApp({
+    config,
+    version: 'demo',
+    settings: effectiveSettings(loaded),
+    logger: { log: report.onLog, logAccess: () => undefined },
+  })
+  undo.push(() => app.stop())
+  return { config, ...(await app.start()) }
+}
+
+async function makeCertificates(undo: Surroundings['undo']) {
+  const directory = await mkdtemp(join(tmpdir(), 'isales-demo-'))
+  undo.push(() => rm(directory, { recursive: true, force: true }))
+  const authority = await createAuthority()
+  const caFile = join(directory, 'ca.pem')
+  await writeFile(caFile, authority.cert)
+  return { caFile, server: await authority.issue({ names: ['localhost', '127.0.0.1'] }) }
+}
+
+interface Shown {
+  readonly simulator: Simulator
+  readonly proxy: string
+  readonly admin: string
+  readonly tokenLifetime: number
+}
+
+function introduce(
+  { paint, print }: Screen,
+  { simulator, proxy, admin, tokenLifetime }: Shown,
+): void {
   const arrow = paint('dim', '──▶')
   const place = (label: string, url: string, note: string): void =>
     print(`  ${paint('dim', label.padEnd(9))} ${paint('cyan', url)}  ${paint('dim', note)}`)
+  print(`\n  CTI-OBS ${arrow} ${paint('bold', 'isales-auth-proxy')} ${arrow} CC-iSales`)
+  print(paint('dim', '  CTI-OBS and iSales are simulated, in this process, on loopback.\n'))
+  place('proxy', proxy, 'what CTI-OBS has for obsUrl')
+  place('iSales', simulator.origin, `tokens live ${tokenLifetime} s`)
+  place('status', `${admin}/`, 'for a browser')
+  place('metrics', `${admin}/metrics`, 'what Prometheus reads')
+  place('health', `${admin}/readyz`, 'what Kubernetes asks')
+  place('revoke', `${simulator.controlUrl}/revoke`, 'curl -X POST, and watch')
   print('')
-  print(`  CTI-OBS ${arrow} ${paint('bold', 'isales-auth-proxy')} ${arrow} CC-iSales`)
-  print(paint('dim', '  CTI-OBS and iSales are simulated, in this process, on loopback.'))
-  print('')
-  place('proxy', stage.proxy, 'what CTI-OBS has for obsUrl')
-  place('iSales', stage.sim.origin, `tokens live ${tokenLifetime} s`)
-  place('status', `${stage.admin}/`, 'for a browser')
-  place('metrics', `${stage.admin}/metrics`, 'what Prometheus reads')
-  place('health', `${stage.admin}/readyz`, 'what Kubernetes asks')
-  place('revoke', `${stage.sim.controlUrl}/revoke`, 'curl -X POST, and watch')
-  print('')
-}
-
-const BAR = 20
-
-function liveLine(token: TokenView | undefined, tally: Tally, at: number): readonly Piece[] {
-  const counted: readonly Piece[] = [
-    ['bold', `${tally.requests.toLocaleString('en')} requests`],
-    ['dim', ` · ${tally.rate(at)}/s`],
-    [tally.failed === 0 ? 'green' : 'red', ` · ${tally.failed} failed`],
-    ['dim', ` · p99 ${whole(tally.percentile(0.99, 1000))} ms`],
-  ]
-  if (token === undefined) return [['yellow', '  no token yet  '], ...counted]
-  const age = Math.min(at - token.since, token.lifetime)
-  const spent = Math.round((age / token.lifetime) * BAR)
-  return [
-    [undefined, '  '],
-    ['cyan', '━'.repeat(BAR - spent)],
-    ['dim', '─'.repeat(spent)],
-    ['bold', `  token ${token.generation}`],
-    ['dim', ` ${seconds(age)} of ${whole(token.lifetime / 1000)} s  `],
-    ...counted,
-  ]
-}
-
-function plainLine(token: TokenView | undefined, tally: Tally, elapsed: number): string {
-  const at = performance.now()
-  const held =
-    token === undefined
-      ? 'no token yet'
-      : `token ${token.generation} is ${seconds(at - token.since)} old of ${whole(token.lifetime / 1000)} s`
-  const counted = `${tally.requests} requests, ${tally.rate(at)}/s, ${tally.failed} failed`
-  return `${seconds(elapsed).padStart(8)}    ${'traffic'.padEnd(9)} ${held}; ${counted}`
 }

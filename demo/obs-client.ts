@@ -17,9 +17,9 @@ export interface ObsClientOptions {
   readonly interfacePath: string
   readonly user: string
   readonly password: string
-  /** Told each business call, when it is over. */
+  /** Called with each business call when it has ended. */
   readonly onCall: (call: Call) => void
-  /** Told each token that the client was given, with its life in seconds. */
+  /** Called with each token that the client gets; the lifetime is in seconds. */
   readonly onTicket: (operation: 'login' | 'refresh', lifetime: number) => void
 }
 
@@ -30,20 +30,19 @@ interface Ticket {
   readonly since: number
 }
 
-interface Answer {
+interface ResponseBody {
   readonly result?: unknown
   readonly resultData?: Readonly<Record<string, unknown>>
 }
 
-/** CTI-OBS gives up on any call after 3 s unless it is told otherwise. */
+/** The `timeout` that a CTI-OBS has unless it is changed. */
 const TIMEOUT = 3000
-/** How many calls are under way at once. */
-const LINES = 4
+const CALLS_IN_FLIGHT = 4
 const PAUSE = 60
 const AFTER_FAILURE = 500
 const BATCH = 5
-/** The two editions of the interface disagree on the field that carries the token. */
-const TOKEN_FIELDS = ['authorization', 'authentication'] as const
+/** The two editions of the interface disagree on the header that carries the token. */
+const TOKEN_HEADERS = ['authorization', 'authentication'] as const
 const WHO = { subCCNo: 1, vdnId: 1 }
 
 /** Behaves as CTI-OBS does: logs in, reads the interface, asks for work, and writes each result back. */
@@ -59,7 +58,7 @@ export function createObsClient(options: ObsClientOptions) {
     path: string,
     body: object,
     headers: Readonly<Record<string, string>> = {},
-  ): Promise<Answer> {
+  ): Promise<ResponseBody> {
     const text = JSON.stringify(body)
     const url = new URL(path, options.origin)
     return new Promise((resolve, reject) => {
@@ -74,13 +73,13 @@ export function createObsClient(options: ObsClientOptions) {
         signal: AbortSignal.timeout(TIMEOUT),
       }
       const request = httpRequest(url, init, (response) => {
-        let answer = ''
+        let text = ''
         response.setEncoding('utf8')
-        response.on('data', (chunk: string) => (answer += chunk))
+        response.on('data', (chunk: string) => (text += chunk))
         response.on('error', reject)
         response.on('end', () => {
           const { statusCode = 0 } = response
-          if (statusCode === 200) resolve(parse(answer))
+          if (statusCode === 200) resolve(JSON.parse(text) as ResponseBody)
           else reject(new CallFailure(`status ${statusCode}`))
         })
       })
@@ -91,7 +90,7 @@ export function createObsClient(options: ObsClientOptions) {
 
   async function obtain(operation: 'login' | 'refresh', old?: Ticket): Promise<Ticket> {
     const since = performance.now()
-    const answer =
+    const response =
       operation === 'refresh' && old !== undefined
         ? await post(
             String(paths['refreshToken']),
@@ -99,14 +98,14 @@ export function createObsClient(options: ObsClientOptions) {
             { authentication: `Bearer ${old.token}` },
           )
         : await post(options.loginPath, { user: options.user, passwd: options.password })
-    const { token, refreshToken, tokenExpirationTime } = succeed(answer)
+    const { token, refreshToken, tokenExpirationTime } = succeed(response)
     const lifetime = Number(tokenExpirationTime)
     given.push(String(token), String(refreshToken))
     options.onTicket(operation, lifetime)
     return { token: String(token), refreshToken: String(refreshToken), lifetime, since }
   }
 
-  /** The token at hand; renewed beside the calls once 80 % of its life is over. */
+  /** The current ticket; renewed beside the calls once 80 % of its life is over. */
   async function current(): Promise<Ticket> {
     ticket ??= obtain('login').catch((error: unknown) => {
       ticket = undefined
@@ -115,7 +114,7 @@ export function createObsClient(options: ObsClientOptions) {
     const held = await ticket
     if (!renewing && performance.now() - held.since > held.lifetime * 800) {
       renewing = true
-      // The token at hand serves until there is another.
+      // The current ticket serves until there is another.
       obtain('refresh', held)
         .catch(() => obtain('login'))
         .then((renewed) => (ticket = Promise.resolve(renewed)))
@@ -125,13 +124,17 @@ export function createObsClient(options: ObsClientOptions) {
     return held
   }
 
-  async function call(name: string, path: string, body: object): Promise<Answer['resultData']> {
-    const field = TOKEN_FIELDS[calls++ % TOKEN_FIELDS.length] ?? 'authorization'
+  async function call(
+    name: string,
+    path: string,
+    body: object,
+  ): Promise<ResponseBody['resultData']> {
+    const header = TOKEN_HEADERS[calls++ % TOKEN_HEADERS.length] ?? 'authorization'
     let startedAt = performance.now()
     try {
       const { token } = await current()
       startedAt = performance.now()
-      const data = succeed(await post(path, body, { [field]: `Bearer ${token}` }))
+      const data = succeed(await post(path, body, { [header]: `Bearer ${token}` }))
       options.onCall({ name, ok: true, durationMs: performance.now() - startedAt })
       return data
     } catch (error) {
@@ -142,11 +145,11 @@ export function createObsClient(options: ObsClientOptions) {
     }
   }
 
-  /** One round of work: ask, call the customers (which takes no time here), write what became of them. */
+  /** One round of work: ask, call the customers (which takes no time here), write the results. */
   async function round(stop: AbortSignal): Promise<void> {
     const business = (name: string, body: object) =>
       call(name, String(paths[name]), { ...WHO, ...body })
-    // A pause ends at once when the client is to stop: a round that was begun is finished.
+    // The pauses end when the client is to stop; the round itself is finished.
     const pause = () => delay(PAUSE, undefined, { signal: stop }).catch(() => undefined)
     const tasks = (await business('getTask', {}))?.['taskData']
     const serviceId = Array.isArray(tasks) ? (tasks[0] as Task | undefined)?.serviceId : undefined
@@ -164,16 +167,16 @@ export function createObsClient(options: ObsClientOptions) {
   return {
     /** Every token and refresh token that the client was ever given. */
     given: given as readonly string[],
-    /** Works until told to stop, and then finishes the rounds that are under way. */
+    /** Works until the signal, and then finishes the rounds in progress. */
     async run(stop: AbortSignal): Promise<void> {
       try {
         while (!stop.aborted && Object.keys(paths).length === 0) {
           paths = (await call('interface', options.interfacePath, { version: 311 })) ?? {}
         }
-        const line = async (): Promise<void> => {
+        const worker = async (): Promise<void> => {
           while (!stop.aborted) await round(stop)
         }
-        await Promise.all(Array.from({ length: LINES }, line))
+        await Promise.all(Array.from({ length: CALLS_IN_FLIGHT }, worker))
       } finally {
         agent.destroy()
       }
@@ -190,11 +193,7 @@ interface Customer {
 
 class CallFailure extends Error {}
 
-function parse(text: string): Answer {
-  return JSON.parse(text) as Answer
-}
-
-function succeed({ result, resultData = {} }: Answer): Readonly<Record<string, unknown>> {
+function succeed({ result, resultData = {} }: ResponseBody): Readonly<Record<string, unknown>> {
   if (result !== 0 && result !== '0') throw new CallFailure(`result ${String(result)}`)
   return resultData
 }

@@ -1,17 +1,7 @@
-const STYLES = {
-  bold: 1,
-  dim: 2,
-  red: 31,
-  green: 32,
-  yellow: 33,
-  blue: 34,
-  cyan: 36,
-} as const
-export type Style = keyof typeof STYLES
-export type Paint = (style: Style, text: string) => string
+import { inspect } from 'node:util'
 
-/** A piece of the live line; those that do not fit are left out, from the right. */
-export type Piece = readonly [style: Style | undefined, text: string]
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue' | 'cyan'
+export type Paint = (style: Style, text: string) => string
 
 export interface Screen {
   readonly paint: Paint
@@ -19,9 +9,9 @@ export interface Screen {
   readonly live: boolean
   /** A line that stays. */
   readonly print: (line: string) => void
-  /** Replaces the live line at the bottom; nothing where there is none. */
-  readonly show: (pieces: readonly Piece[]) => void
-  /** Takes the live line away and gives the cursor back. */
+  /** Replaces the live line at the bottom; segments that do not fit are left out. */
+  readonly show: (segments: readonly (readonly [style: Style, text: string])[]) => void
+  /** Removes the live line and shows the cursor again. */
   readonly end: () => void
 }
 
@@ -33,18 +23,19 @@ export interface Terminal {
   readonly isTTY: boolean
 }
 
-const ESC = '\u001b['
-const CLEAR_LINE = `\r${ESC}K`
-const HIDE_CURSOR = `${ESC}?25l`
-const SHOW_CURSOR = `${ESC}?25h`
+const CLEAR_LINE = '\r\u001b[K'
+const HIDE_CURSOR = '\u001b[?25l'
+const SHOW_CURSOR = '\u001b[?25h'
 
-/** Lines that stay, and on a terminal one at the bottom that lives. */
+/** Lines that stay, and on a terminal a live one at the bottom. */
 export function createScreen({ stdout, isTTY, env }: Terminal): Screen {
-  const output = stdout
   const live = isTTY && env['TERM'] !== 'dumb'
   // https://no-color.org: set and not empty.
-  const colour = live && (env['NO_COLOR'] ?? '') === ''
-  const paint: Paint = (style, text) => (colour ? `${ESC}${STYLES[style]}m${text}${ESC}0m` : text)
+  const hasColour = live && (env['NO_COLOR'] ?? '') === ''
+  const paint: Paint = (style, text) => {
+    const [begin, end] = inspect.colors[style] ?? [0, 0]
+    return hasColour ? `\u001b[${begin}m${text}\u001b[${end}m` : text
+  }
   let current = ''
   let hidden = false
 
@@ -52,27 +43,25 @@ export function createScreen({ stdout, isTTY, env }: Terminal): Screen {
     paint,
     live,
     print(line) {
-      output.write(live ? `${CLEAR_LINE}${line}\n${current}` : `${line}\n`)
+      stdout.write(live ? `${CLEAR_LINE}${line}\n${current}` : `${line}\n`)
     },
-    show(pieces) {
+    show(segments) {
       if (!live) return
-      current = fit(pieces, (output.columns ?? 80) - 1)
-        .map(([style, text]) => (style === undefined ? text : paint(style, text)))
+      // A line that wraps could not be cleared.
+      const columns = (stdout.columns ?? 80) - 1
+      let width = 0
+      current = segments
+        .filter(([, text]) => (width += text.length) <= columns)
+        .map(([style, text]) => paint(style, text))
         .join('')
-      output.write(`${hidden ? '' : HIDE_CURSOR}${CLEAR_LINE}${current}`)
+      stdout.write(`${hidden ? '' : HIDE_CURSOR}${CLEAR_LINE}${current}`)
       hidden = true
     },
     end() {
       if (!hidden) return
-      output.write(`${CLEAR_LINE}${SHOW_CURSOR}`)
+      stdout.write(`${CLEAR_LINE}${SHOW_CURSOR}`)
       current = ''
       hidden = false
     },
   }
-}
-
-/** A line that wraps could not be taken back. */
-function fit(pieces: readonly Piece[], columns: number): readonly Piece[] {
-  let width = 0
-  return pieces.filter(([, text]) => (width += text.length) <= columns)
 }

@@ -30,7 +30,10 @@ function schemaOf({ name, type, choices }) {
   if (choices !== undefined) return { enum: [...choices] }
   // YAML reads 0660 as the number 432.
   if (type === 'octal mode') return { type: 'string', pattern: '^0?[0-7]{3}$' }
-  if (/^(count|ratio|duration|size)$|share/.test(type)) return { type: ['number', 'string'] }
+  // `1h30m` would pass for a text and break the arithmetic of the templates.
+  if (type === 'duration')
+    return { type: ['number', 'string'], pattern: '^[0-9]+(\\.[0-9]+)?(ms|s|m|h)?$' }
+  if (/^(count|ratio|size)$|share/.test(type)) return { type: ['number', 'string'] }
   return { type: 'string' }
 }
 

@@ -1,5 +1,5 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
-import { fold } from '../src/cli/fold.ts'
+import { fold } from '../src/cli/text.ts'
 import { describeRules } from '../src/config/describe.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 
@@ -24,7 +24,7 @@ Three are required: \`ISALES_URL\`, \`ISALES_USER\` and \`ISALES_PASSWORD\`, the
 - **Booleans** are \`true\` or \`false\`.
 - **Addresses**: \`127.0.0.1:8080\`, \`[::1]:8080\`, \`:8080\` (all interfaces), \`unix:/run/isales/proxy.sock\`. Port 0 takes a free port and logs it.
 - **Files**: where \`NAME_FILE\` stands beside a name, it may name a file that holds the value: UTF-8, at most 64KiB; one line end at its end is no part of the value. To set both
-  is an error. The files of user and password are watched: a changed secret is used within two seconds, without a restart. Prefer files: the environment that a process
+  is an error. The files of user and password are watched: a changed secret is used within three seconds, without a restart. Prefer files: the environment that a process
   was started with can be read in \`/proc\` by its own user, and by whoever may look into the pod.
 - **Secrets** are never printed, by no command, log line or page.
 - A variable that looks like a misspelt setting is a warning.

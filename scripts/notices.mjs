@@ -31,7 +31,7 @@ export async function notices() {
   const sections = Object.entries(packages).map(([id, { licenses, licenseText, licenseFile }]) => {
     if (!/licen[cs]e/i.test(licenseFile ?? ''))
       throw new Error(`${id} comes without a licence file`)
-    return `${id} (${licenses})\n\n${licenseText.trim()}\n`
+    return `${id} (${String(licenses)})\n\n${licenseText.trim()}\n`
   })
   return `isales-auth-proxy contains the packages below.\n\n${sections.join(`\n${'-'.repeat(80)}\n\n`)}`
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { NewestMap } from './newest-map.ts'
 import { trueLife, type Switches } from './switches.ts'
 
 /** Both tokens of one login; instants are milliseconds on the simulator's clock. */
@@ -17,37 +18,41 @@ export interface GrantData {
   readonly refreshExpirationTime: unknown
 }
 
-export type Judgement = 'granted' | 'refused' | 'locked'
-export interface Attempt {
-  readonly judgement: Judgement
-  readonly data?: GrantData
-}
+export type Refused =
+  | 'unknown user'
+  | 'wrong password'
+  | 'account locked'
+  | 'unknown refresh token'
+  | 'no token of the session in the Authentication header'
+export type Attempt = { readonly grant: GrantData } | { readonly refused: Refused }
 
 export interface Accounts {
   login(user: unknown, password: unknown): Attempt
   refresh(refreshToken: unknown, headerToken: string | undefined): Attempt
   /** True while a business call with this token is served. */
   accepts(token: string): boolean
-  /** Ends every token, refresh tokens not; answers how many were good. */
+  /** Ends every token, refresh tokens not. Returns how many were good. */
   revoke(): number
   revokeRefresh(): number
-  /** Makes a token good that no login answered. */
+  /** Makes a token good that came from no login. */
   adopt(token: string): void
   unlock(): void
-  readonly counts: AccountCounts
+  state(): AccountState
   /** Every token and refresh token handed out, the newest 10,000. */
   readonly issued: readonly string[]
 }
 
-export interface AccountCounts {
-  logins: number
-  refreshes: number
-  loginsRejected: number
-  refreshesRejected: number
+export interface AccountState {
+  readonly logins: number
+  readonly refreshes: number
+  readonly loginsRejected: number
+  readonly refreshesRejected: number
+  readonly wrongPasswords: number
   /** How often the account came to be locked. */
-  locks: number
-  locked: boolean
-  wrongPasswords: number
+  readonly locks: number
+  readonly locked: boolean
+  /** Tokens that were good when they were revoked, all in all. */
+  readonly revoked: number
 }
 
 interface AccountsOptions {
@@ -61,27 +66,29 @@ const SESSIONS_KEPT = 5000
 /** Who may log in, and which tokens are good. */
 export function createAccounts({ switches, now }: AccountsOptions): Accounts {
   /** Ends of what is good now, by text; two maps because each can be revoked without the other. */
-  const tokens = new Map<string, number>()
-  const refreshTokens = new Map<string, Session>()
+  const tokens = new NewestMap<string, number>(SESSIONS_KEPT)
+  const refreshTokens = new NewestMap<string, Session>(SESSIONS_KEPT)
   const issued: string[] = []
   let latest: Session | undefined
-  let wrongInRow = 0
   let serial = 0
-  const counts: AccountCounts = {
+  let wrongInRow = 0
+  /** When each wrong password of the window came. */
+  let wrongAt: number[] = []
+  let lockedUntil = -Infinity
+  const counts = {
     logins: 0,
     refreshes: 0,
     loginsRejected: 0,
     refreshesRejected: 0,
-    locks: 0,
-    locked: false,
     wrongPasswords: 0,
+    locks: 0,
+    revoked: 0,
   }
 
-  const isGood = (token: string | undefined): boolean =>
-    token !== undefined && (tokens.get(token) ?? -Infinity) > now()
-
+  const isGood = (token: string): boolean => (tokens.get(token) ?? -Infinity) > now()
   const isGoodRefresh = (token: string): boolean =>
     (refreshTokens.get(token)?.refreshEndsAt ?? -Infinity) > now()
+  const isLocked = (): boolean => now() < lockedUntil
 
   function mint(kind: string): string {
     serial += 1
@@ -99,57 +106,56 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
       tokenEndsAt: now() + trueLife(tokenLifetime, tokenLives) * 1000,
       refreshEndsAt: now() + trueLife(refreshLifetime, refreshLives) * 1000,
     }
-    setNewest(tokens, token, session.tokenEndsAt)
-    setNewest(refreshTokens, refreshToken, session)
+    tokens.set(token, session.tokenEndsAt)
+    refreshTokens.set(refreshToken, session)
     latest = session
     return session
   }
 
-  function grant(session: Session, tokenExpirationTime = switches().tokenLifetime): Attempt {
-    const { token, refreshToken } = session
-    const { refreshLifetime } = switches()
-    return {
-      judgement: 'granted',
-      data: {
-        token,
-        tokenExpirationTime,
-        refreshToken,
-        refreshExpirationTime: refreshLifetime,
-      },
-    }
+  function granted(
+    { token, refreshToken }: Session,
+    tokenExpirationTime = switches().tokenLifetime,
+  ): Attempt {
+    const refreshExpirationTime = switches().refreshLifetime
+    return { grant: { token, tokenExpirationTime, refreshToken, refreshExpirationTime } }
   }
 
-  function refuseLogin(): Attempt {
+  function refuseLogin(refused: Refused): Attempt {
     counts.loginsRejected += 1
-    return { judgement: counts.locked ? 'locked' : 'refused' }
+    return { refused }
   }
 
   function countWrongPassword(): void {
     counts.wrongPasswords += 1
+    if (isLocked()) return
+    const { lockAfter, lockPolicy, lockWindow, lockLasts } = switches()
     wrongInRow += 1
-    const { lockAfter } = switches()
-    if (counts.locked || lockAfter === 0 || wrongInRow < lockAfter) return
-    counts.locked = true
+    wrongAt = [...wrongAt.filter((at) => now() - at < lockWindow * 1000), now()]
+    if (lockAfter === 0) return
+    if (lockPolicy !== 'window' && wrongInRow >= lockAfter) lockedUntil = Infinity
+    else if (lockPolicy !== 'row' && wrongAt.length >= lockAfter)
+      lockedUntil = now() + lockLasts * 1000
+    else return
     counts.locks += 1
+    wrongAt = []
   }
 
   function loginAgain(session: Session): Attempt {
     const mode = switches().sameToken
-    if (mode === 'extended') return grant(open(session.token, session.refreshToken))
+    if (mode === 'extended') return granted(open(session.token, session.refreshToken))
     const left = Math.ceil((session.tokenEndsAt - now()) / 1000)
-    return mode === 'remaining' ? grant(session, left) : grant(session)
+    return mode === 'remaining' ? granted(session, left) : granted(session)
   }
 
   return {
-    counts,
     issued,
+    state: () => ({ ...counts, locked: isLocked() }),
     login(user, password) {
       const { user: known, password: right, sameToken, singleSession } = switches()
-      if (user !== known || password !== right) {
-        if (user === known) countWrongPassword()
-        return refuseLogin()
-      }
-      if (counts.locked) return refuseLogin()
+      if (user !== known) return refuseLogin('unknown user')
+      if (password !== right) countWrongPassword()
+      if (isLocked()) return refuseLogin('account locked')
+      if (password !== right) return refuseLogin('wrong password')
       wrongInRow = 0
       counts.logins += 1
       if (sameToken !== 'off' && latest !== undefined && isGood(latest.token))
@@ -158,21 +164,26 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
         tokens.clear()
         refreshTokens.clear()
       }
-      return grant(open(mint('t'), mint('r')))
+      return granted(open(mint('t'), mint('r')))
     },
     refresh(refreshToken, headerToken) {
       const { refreshHeader, rotate, refreshEndsOld } = switches()
-      const known = typeof refreshToken === 'string' ? refreshTokens.get(refreshToken) : undefined
-      const named =
-        !refreshHeader || headerToken === known?.token || headerToken === known?.refreshToken
-      if (known === undefined || !isGoodRefresh(known.refreshToken) || !named) {
+      const session = typeof refreshToken === 'string' ? refreshTokens.get(refreshToken) : undefined
+      const isKnown = session !== undefined && isGoodRefresh(session.refreshToken)
+      const isNamed =
+        !refreshHeader || headerToken === session?.token || headerToken === session?.refreshToken
+      if (!isKnown || !isNamed) {
         counts.refreshesRejected += 1
-        return { judgement: 'refused' }
+        return {
+          refused: isKnown
+            ? 'no token of the session in the Authentication header'
+            : 'unknown refresh token',
+        }
       }
       counts.refreshes += 1
-      if (rotate) refreshTokens.delete(known.refreshToken)
-      if (refreshEndsOld) tokens.delete(known.token)
-      return grant(open(mint('t'), rotate ? mint('r') : known.refreshToken))
+      if (rotate) refreshTokens.delete(session.refreshToken)
+      if (refreshEndsOld) tokens.delete(session.token)
+      return granted(open(mint('t'), rotate ? mint('r') : session.refreshToken))
     },
     accepts(token) {
       const { businessToken, edition } = switches()
@@ -183,30 +194,23 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
       return session !== undefined && isGoodRefresh(token) && tokens.has(session.token)
     },
     revoke() {
-      const good = [...tokens.keys()].filter(isGood).length
+      const ended = [...tokens.keys()].filter(isGood).length
       tokens.clear()
-      return good
+      counts.revoked += ended
+      return ended
     },
     revokeRefresh() {
-      const good = [...refreshTokens.keys()].filter(isGoodRefresh).length
+      const ended = [...refreshTokens.keys()].filter(isGoodRefresh).length
       refreshTokens.clear()
-      return good
+      return ended
     },
     adopt(token) {
       tokens.set(token, now() + 300_000)
     },
     unlock() {
-      counts.locked = false
+      lockedUntil = -Infinity
       wrongInRow = 0
+      wrongAt = []
     },
   }
-}
-
-/** Insertion order is age: what was renewed counts as new, and the oldest is forgotten. */
-function setNewest<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key)
-  map.set(key, value)
-  if (map.size <= SESSIONS_KEPT) return
-  const [oldest] = map.keys()
-  if (oldest !== undefined) map.delete(oldest)
 }

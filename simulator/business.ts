@@ -3,7 +3,9 @@ import type { Ledger } from './ledger.ts'
 /** Under this path lies every call of the interface. */
 export const BASE_PATH = '/rest/isales/v1/openapi/obs'
 
-/** Paths of the business calls, by the names under which `business/interface` answers them. */
+export const LOGIN_PATH = `${BASE_PATH}/auth/login`
+
+/** Paths of the calls, by the names that `business/interface` gives them. */
 export const INTERFACE_PATHS = {
   refreshToken: `${BASE_PATH}/auth/refresh`,
   getTask: `${BASE_PATH}/business/tasks`,
@@ -13,10 +15,11 @@ export const INTERFACE_PATHS = {
   pushMidRlt: `${BASE_PATH}/business/push/midresult`,
   pushTaskStatus: `${BASE_PATH}/business/push/taskstatus`,
 } as const
+export const REFRESH_PATH = INTERFACE_PATHS.refreshToken
 
 /** `resultData`, when there is any; undefined: the call is wrong (400). */
 export type BusinessOutcome = { readonly data?: Readonly<Record<string, unknown>> } | undefined
-export type Body = Readonly<Record<string, unknown>>
+type Body = Readonly<Record<string, unknown>>
 export type BusinessCall = (body: Body) => BusinessOutcome
 
 interface BusinessOptions {
@@ -25,7 +28,7 @@ interface BusinessOptions {
   readonly origin: () => string
 }
 
-const LARGEST_BATCH = 1000
+const MAX_BATCH = 1000
 
 /** The business calls, by path. */
 export function createBusiness({
@@ -34,7 +37,7 @@ export function createBusiness({
 }: BusinessOptions): ReadonlyMap<string, BusinessCall> {
   let handedOut = 0
 
-  const interfaces: BusinessCall = () => ({
+  const describeInterface: BusinessCall = () => ({
     data: {
       version: 310,
       ...Object.fromEntries(
@@ -49,7 +52,7 @@ export function createBusiness({
 
   const callnos: BusinessCall = ({ serviceId, batchCount }) => {
     const wanted = Number(batchCount ?? 1)
-    if (!Number.isInteger(wanted) || wanted < 1 || wanted > LARGEST_BATCH) return undefined
+    if (!Number.isInteger(wanted) || wanted < 1 || wanted > MAX_BATCH) return undefined
     const records = Array.from({ length: wanted }, () => customer((handedOut += 1), serviceId))
     ledger.handOut(records.map(({ uniqueId }) => uniqueId))
     return { data: { userData: records } }
@@ -68,7 +71,7 @@ export function createBusiness({
     }
 
   return new Map([
-    [`${BASE_PATH}/business/interface`, interfaces],
+    [`${BASE_PATH}/business/interface`, describeInterface],
     [INTERFACE_PATHS.getTask, tasks],
     [INTERFACE_PATHS.getUserData, callnos],
     [INTERFACE_PATHS.getHoliDay, isHoliday],

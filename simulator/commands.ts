@@ -1,31 +1,11 @@
+import { z } from 'zod'
 import type { Accounts } from './accounts.ts'
-import type { Delivery } from './delivery.ts'
-import type { Fault, Faults, ResetPoint, SimulatedOperation } from './faults.ts'
-import { checkSwitches, type Switches } from './switches.ts'
+import { OPERATIONS, RESET_POINTS, type Fault, type Faults } from './faults.ts'
+import type { SimulatedOperation } from './faults.ts'
+import { HTML_PAGE } from './response.ts'
+import type { Switches } from './switches.ts'
 
-/** How many answers in a row; 1 unless said, `always` until `clear`. */
-interface Times {
-  readonly times?: number | 'always'
-}
-interface Where extends Times {
-  readonly operation: SimulatedOperation
-}
-/** The answer of a call that fails. */
-export interface Failure extends Times {
-  readonly status: number
-  /** A text is sent as it is, anything else as JSON. Default: `{"result": <status>}`. */
-  readonly body?: unknown
-  readonly contentType?: string
-  /** The `Retry-After` field. */
-  readonly retryAfter?: string | number
-  /**
-   * Whether the call is carried out all the same. Default: a business call is, unless the status is 401 or 403; a
-   * login or a refresh is not.
-   */
-  readonly executed?: boolean
-}
-
-/** Tokens that cannot stand in a header field, or are none. */
+/** Tokens that cannot stand in a header, or are none. */
 export const BAD_TOKENS = {
   crlf: 'good\r\nX-Injected: yes',
   'non-ascii': 'täuschung',
@@ -40,41 +20,101 @@ export const BAD_TOKENS = {
 } as const satisfies Record<string, unknown>
 export type BadToken = keyof typeof BAD_TOKENS
 
-/** Every fault and change; the control port has each as `POST /control/<name>` with the argument as JSON. */
+const limits = {
+  times: z.union([z.literal('always'), z.int().positive()]).optional(),
+  seconds: z.number().positive().optional(),
+}
+const where = { operation: z.enum(OPERATIONS), ...limits }
+const failure = {
+  status: z.int().min(200).max(599),
+  body: z.unknown().optional(),
+  contentType: z.string().optional(),
+  retryAfter: z.union([z.string(), z.number()]).optional(),
+  executed: z.boolean().optional(),
+  ...limits,
+}
+const nothing = z.strictObject({})
+
+/** What each command takes. */
+export const COMMANDS = {
+  /** Changed switches. */
+  set: z.looseObject({}),
+  revoke: nothing,
+  revokeRefresh: nothing,
+  wrongPassword: z.strictObject({ password: z.string().optional() }),
+  unlock: nothing,
+  failLogin: z.strictObject(failure),
+  failRefresh: z.strictObject(failure),
+  failBusiness: z.strictObject(failure),
+  hang: z.strictObject(where),
+  release: nothing,
+  blackHole: z.strictObject(limits),
+  reset: z.strictObject({ ...where, at: z.enum(RESET_POINTS).optional() }),
+  slow: z.strictObject({ ...where, ms: z.number().min(0) }),
+  html: z.strictObject({ ...where, status: failure.status.optional() }),
+  hugeBody: z.strictObject(where),
+  truncatedJson: z.strictObject(where),
+  redirect: z.strictObject({ ...where, location: z.string().optional() }),
+  answerLogin: z.strictObject({ ...failure, status: failure.status.optional() }),
+  badToken: z.strictObject({
+    kind: z.custom<BadToken>((kind) => Object.hasOwn(BAD_TOKENS, String(kind))),
+    operation: z.enum(['login', 'refresh']).optional(),
+    ...limits,
+  }),
+  adopt: z.strictObject({ token: z.string() }),
+  clear: nothing,
+  disconnect: nothing,
+  down: nothing,
+  up: nothing,
+} as const
+
+type Input<Name extends keyof typeof COMMANDS> = Readonly<z.infer<(typeof COMMANDS)[Name]>>
+
+/**
+ * Every fault and change; the control port has each as `POST /control/<name>` with the argument as
+ * JSON. `times` is the number of responses in a row that a fault spoils: 1 unless given, `always`
+ * until `clear`. `seconds` ends it by time.
+ */
 export interface Commands {
   set(changes: Partial<Switches>): void
-  /** Ends every token; answers how many were good. Refresh tokens stay. */
+  /** Ends every token; returns how many were good. Refresh tokens stay. */
   revoke(): number
   revokeRefresh(): number
   /** Changes the password of the account, so that the one in use is wrong. */
-  wrongPassword(change?: { readonly password?: string }): void
+  wrongPassword(change?: Input<'wrongPassword'>): void
   unlock(): void
-  failLogin(failure: Failure): void
-  failRefresh(failure: Failure): void
-  failBusiness(failure: Failure): void
-  /** Carries the call out and never answers. */
-  hang(where: Where): void
-  /** Sends every answer that hangs; answers how many. */
+  /**
+   * `body`: a text is sent as it is, anything else as JSON; default `{"result": <status>}`.
+   * `executed`: whether the call is executed all the same; default for a business call yes, unless
+   * the status is 401 or 403, for a login or a refresh no.
+   */
+  failLogin(failure: Input<'failLogin'>): void
+  failRefresh(failure: Input<'failRefresh'>): void
+  failBusiness(failure: Input<'failBusiness'>): void
+  /** Executes the call and sends no response. */
+  hang(where: Input<'hang'>): void
+  /** Sends every response that hangs; returns how many. */
   release(): number
-  /** Carries the call out and loses the connection; before the head of the answer unless said. */
-  reset(where: Where & { readonly at?: ResetPoint }): void
-  slow(where: Where & { readonly ms: number }): void
-  /** A 200 with a page where JSON belongs, as a gateway answers; the call is not carried out. */
-  html(where: Where): void
-  hugeBody(where: Where): void
-  truncatedJson(where: Where): void
-  redirect(where: Where & { readonly location?: string }): void
-  /** A 200 (or another status) with this body; a text is sent as it is, anything else as JSON. No session begins. */
-  answerLogin(answer: Omit<Failure, 'status'> & { readonly status?: number }): void
+  /** Neither executes calls of any operation nor responds. */
+  blackHole(limits: Input<'blackHole'>): void
+  /** Executes the call and loses the connection; `before-head` unless given. */
+  reset(where: Input<'reset'>): void
+  /** Sends the response after so many milliseconds. */
+  slow(where: Input<'slow'>): void
+  /** A page where JSON belongs, as a gateway sends it, 200 unless given; nothing is executed. */
+  html(where: Input<'html'>): void
+  hugeBody(where: Input<'hugeBody'>): void
+  truncatedJson(where: Input<'truncatedJson'>): void
+  redirect(where: Input<'redirect'>): void
+  /** A 200 (or another status) with this body. No session begins. */
+  answerLogin(response: Input<'answerLogin'>): void
   /** A login (or a refresh) that succeeds with a token that is none. */
-  badToken(
-    what: Times & { readonly kind: BadToken; readonly operation?: 'login' | 'refresh' },
-  ): void
-  /** Makes a token good that no login answered. */
-  adopt(what: { readonly token: string }): void
+  badToken(what: Input<'badToken'>): void
+  /** Makes a token good that came from no login. */
+  adopt(what: Input<'adopt'>): void
   /** Takes back every fault that waits. */
   clear(): void
-  /** Destroys every open connection; answers how many. */
+  /** Destroys every open connection; returns how many. */
   disconnect(): number
   /** Stops listening and destroys every connection, as a server that is gone does. */
   down(): Promise<void>
@@ -82,82 +122,65 @@ export interface Commands {
   up(): Promise<void>
 }
 
-interface CommandsOptions {
+interface CommandsOptions extends Pick<Commands, 'set' | 'release' | 'disconnect' | 'down' | 'up'> {
   readonly accounts: Accounts
   readonly faults: Faults
-  readonly delivery: Delivery
-  readonly change: (changes: Partial<Switches>) => void
-  readonly listener: Pick<Commands, 'disconnect' | 'down' | 'up'>
 }
 
 const JSON_TYPE = 'application/json;charset=UTF-8'
-const HTML_PAGE: Failure = {
-  status: 200,
-  body: '<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>',
-  contentType: 'text/html',
-}
 
-export function createCommands(options: CommandsOptions): Commands {
-  const { accounts, faults, delivery, change, listener } = options
-
-  const add = (operation: SimulatedOperation, fault: Fault, { times = 1 }: Times = {}) =>
-    faults.add(operation, fault, times === 'always' ? Infinity : times)
-  const fail = (operation: SimulatedOperation) => (failure: Failure) => {
+export function createCommands({ accounts, faults, ...others }: CommandsOptions): Commands {
+  const fail = (operation: SimulatedOperation) => (failure: Input<'failBusiness'>) => {
     const { status } = failure
     const executed = operation === 'business' && status !== 401 && status !== 403
-    add(operation, failureAnswer({ executed, ...failure }), failure)
+    faults.add(operation, respond({ executed, ...failure }), failure)
   }
+  const page = { body: HTML_PAGE, contentType: 'text/html', executed: false }
 
   return {
-    set: (changes) => change(checkSwitches({ ...changes })),
+    ...others,
     revoke: () => accounts.revoke(),
     revokeRefresh: () => accounts.revokeRefresh(),
-    wrongPassword: ({ password = 'changed-by-the-simulator' } = {}) => change({ password }),
+    wrongPassword: ({ password = 'changed-by-the-simulator' } = {}) => others.set({ password }),
     unlock: () => accounts.unlock(),
     failLogin: fail('login'),
     failRefresh: fail('refresh'),
     failBusiness: fail('business'),
-    hang: (where) => add(where.operation, { kind: 'hang' }, where),
-    release: () => delivery.release(),
-    reset: (where) => add(where.operation, { kind: 'reset', at: where.at ?? 'before-head' }, where),
-    slow: (where) => add(where.operation, { kind: 'slow', ms: where.ms }, where),
-    html: (where) => add(where.operation, failureAnswer(HTML_PAGE), where),
-    hugeBody: (where) => add(where.operation, { kind: 'huge' }, where),
-    truncatedJson: (where) => add(where.operation, { kind: 'truncated' }, where),
-    redirect: (where) => {
-      const location = where.location ?? '/elsewhere'
-      add(where.operation, answer({ status: 302, headers: { location }, executed: false }), where)
+    hang: (where) => faults.add(where.operation, { kind: 'hang' }, where),
+    blackHole(limits) {
+      for (const operation of OPERATIONS) faults.add(operation, { kind: 'ignore' }, limits)
     },
-    answerLogin: (given) => fail('login')({ status: 200, ...given }),
-    badToken: ({ kind, operation = 'login', ...times }) =>
-      add(operation, { kind: 'bad-token', token: BAD_TOKENS[kind] }, times),
+    reset: (where) =>
+      faults.add(where.operation, { kind: 'reset', at: where.at ?? 'before-head' }, where),
+    slow: (where) => faults.add(where.operation, { kind: 'slow', ms: where.ms }, where),
+    html: ({ status = 200, ...where }) =>
+      faults.add(where.operation, respond({ status, ...page }), where),
+    hugeBody: (where) => faults.add(where.operation, { kind: 'huge' }, where),
+    truncatedJson: (where) => faults.add(where.operation, { kind: 'truncated' }, where),
+    redirect: ({ location = '/elsewhere', ...where }) => {
+      const headers = { location }
+      const redirection = { kind: 'respond', status: 302, headers, body: '', executed: false }
+      faults.add(where.operation, redirection as Fault, where)
+    },
+    answerLogin: ({ status = 200, ...response }) => fail('login')({ status, ...response }),
+    badToken: ({ kind, operation = 'login', ...limits }) =>
+      faults.add(operation, { kind: 'bad-token', token: BAD_TOKENS[kind] }, limits),
     adopt: ({ token }) => accounts.adopt(token),
     clear: () => faults.clear(),
-    disconnect: () => listener.disconnect(),
-    down: () => listener.down(),
-    up: () => listener.up(),
   }
 }
 
-function failureAnswer(failure: Failure): Fault {
-  const { status, contentType = JSON_TYPE, retryAfter } = failure
+function respond(failure: Input<'failBusiness'>): Fault {
+  const { status, contentType = JSON_TYPE, retryAfter, executed = false } = failure
   const body = 'body' in failure ? failure.body : { result: status }
-  return answer({
+  return {
+    kind: 'respond',
     status,
     headers: {
       'content-type': contentType,
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
     },
     body: typeof body === 'string' ? body : (JSON.stringify(body) ?? ''),
-    executed: failure.executed ?? false,
-  })
-}
-
-function answer(given: {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
-  readonly executed: boolean
-}): Fault {
-  return { kind: 'answer', body: '', ...given }
+    executed,
+  }
 }

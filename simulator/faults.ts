@@ -2,67 +2,75 @@
 export const OPERATIONS = ['login', 'refresh', 'business'] as const
 export type SimulatedOperation = (typeof OPERATIONS)[number]
 
-/** Where the connection is lost: before the head of the answer, right after it, or in the middle of its body. */
+/** Where the connection is lost: before the response, after its headers, or in its body. */
 export const RESET_POINTS = ['before-head', 'after-head', 'mid-body'] as const
 export type ResetPoint = (typeof RESET_POINTS)[number]
 
 export type Fault =
   | {
-      readonly kind: 'answer'
+      readonly kind: 'respond'
       readonly status: number
       readonly headers: Readonly<Record<string, string>>
       readonly body: string
-      /** Whether the call is carried out before it is answered so. */
+      /** Whether the call is executed before this response is sent. */
       readonly executed: boolean
     }
-  /** Carried out, and never answered. */
+  /** Executed, and no response is sent. */
   | { readonly kind: 'hang' }
+  /** Neither executed nor responded to. */
+  | { readonly kind: 'ignore' }
   | { readonly kind: 'reset'; readonly at: ResetPoint }
   | { readonly kind: 'slow'; readonly ms: number }
-  /** The true answer, grown over 64 KiB. */
+  /** The true response, grown over 64 KiB. */
   | { readonly kind: 'huge' }
-  /** The true answer, cut, with a `Content-Length` that fits what is left. */
+  /** The true response, cut, with a `Content-Length` that fits what is left. */
   | { readonly kind: 'truncated' }
-  /** The true answer with another token in it; without one when `token` is undefined. */
+  /** The true response with another token in it; without one when `token` is undefined. */
   | { readonly kind: 'bad-token'; readonly token: unknown }
 
+/** How long a fault lasts; the earlier of the two ends it. */
+export interface FaultLimits {
+  /** Responses; default 1. */
+  readonly times?: number | 'always' | undefined
+  /** Seconds from now; default without end. With it `times` is `always` unless given. */
+  readonly seconds?: number | undefined
+}
+
 export interface Faults {
-  add(operation: SimulatedOperation, fault: Fault, times: number): void
+  add(operation: SimulatedOperation, fault: Fault, limits: FaultLimits): void
   /** The next fault for this operation, used up by that. */
   take(operation: SimulatedOperation): Fault | undefined
   clear(): void
-  /** How many answers are still to be spoilt; Infinity when without end. */
+  /** How many responses are still to be spoilt; Infinity when without end. */
   waiting(): number
 }
 
 interface Queued {
+  readonly operation: SimulatedOperation
   readonly fault: Fault
+  readonly endsAt: number
   left: number
 }
 
-/** Faults wait in order, for each operation apart; each is used `times` times, then the next. */
-export function createFaults(): Faults {
-  const queues: Readonly<Record<SimulatedOperation, Queued[]>> = {
-    login: [],
-    refresh: [],
-    business: [],
-  }
+/** Faults wait in order, for each operation apart; each is used up, then the next begins. */
+export function createFaults(now: () => number): Faults {
+  let queue: Queued[] = []
+  const pending = () => (queue = queue.filter(({ left, endsAt }) => left > 0 && now() < endsAt))
   return {
-    add(operation, fault, times) {
-      if (times > 0) queues[operation].push({ fault, left: times })
+    add(operation, fault, { times, seconds }) {
+      const count = times ?? (seconds === undefined ? 1 : 'always')
+      const left = count === 'always' ? Infinity : count
+      const endsAt = seconds === undefined ? Infinity : now() + seconds * 1000
+      queue.push({ operation, fault, left, endsAt })
     },
     take(operation) {
-      const queue = queues[operation]
-      const first = queue[0]
-      if (first === undefined) return undefined
-      first.left -= 1
-      if (first.left <= 0) queue.shift()
-      return first.fault
+      const first = pending().find((queued) => queued.operation === operation)
+      if (first !== undefined) first.left -= 1
+      return first?.fault
     },
     clear() {
-      for (const operation of OPERATIONS) queues[operation].length = 0
+      queue = []
     },
-    waiting: () =>
-      OPERATIONS.flatMap((operation) => queues[operation]).reduce((sum, { left }) => sum + left, 0),
+    waiting: () => pending().reduce((sum, { left }) => sum + left, 0),
   }
 }

@@ -1,49 +1,44 @@
-import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createAccounts, type AccountCounts } from './accounts.ts'
+import { createAccounts, type AccountState } from './accounts.ts'
 import { createBusiness } from './business.ts'
 import { createCommands, type Commands } from './commands.ts'
-import { createControl } from './control.ts'
-import { createDelivery } from './delivery.ts'
-import { createExchange, type AttemptCounts } from './exchange.ts'
 import { createFaults } from './faults.ts'
-import { createLedger, type Ledger, type LedgerCounts } from './ledger.ts'
-import { listen, openListener, type SimulatorTls } from './listener.ts'
-import { checkSwitches, DEFAULT_SWITCHES, type Switches } from './switches.ts'
+import { createLedger, type BusinessRecord, type Ledger, type LedgerCounts } from './ledger.ts'
+import { openControl, openServer, type SimulatorTls } from './server.ts'
+import { createService, type SeenRequest, type ServiceState } from './service.ts'
+import { changeSwitches, type Switches } from './switches.ts'
 
-export type { SimulatorTls, Switches }
-export { BASE_PATH, INTERFACE_PATHS } from './business.ts'
+export type { SeenRequest, SimulatorTls, Switches }
+export { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from './business.ts'
 export { BAD_TOKENS, type BadToken } from './commands.ts'
-export { LOGIN_PATH, REFRESH_PATH } from './exchange.ts'
 export { ECHO_PATH, UPLOAD_PATH } from './streams.ts'
 
 export interface SimulatorOptions {
   readonly switches?: Partial<Switches>
   /** HTTPS instead of HTTP. */
   readonly tls?: SimulatorTls
+  /** Where both ports listen; default 127.0.0.1. */
+  readonly host?: string
   /** Default 0: a free one. */
   readonly port?: number
   /** Default 0: a free one. */
   readonly controlPort?: number
   /** Milliseconds; tokens age by it. Default: the monotonic clock. */
   readonly now?: () => number
+  /** Called with each request when its response has ended. */
+  readonly onRequest?: (seen: SeenRequest) => void
+  /** Called with each business call that is executed. */
+  readonly onExecution?: (record: BusinessRecord) => void
 }
 
-export interface SimulatorState extends AccountCounts, AttemptCounts, LedgerCounts {
-  /** Tokens that were good when they were revoked, all in all. */
-  readonly revoked: number
-  /** Requests that ended before they were answered whole: given up by the client, or cut by a fault. */
-  readonly aborted: number
-  /** Calls that hang now. */
-  readonly hanging: number
+export interface SimulatorState extends AccountState, ServiceState, LedgerCounts {
   readonly faultsWaiting: number
-  /** Open now. */
+  /** Connections that are open now. */
   readonly sockets: number
-  /** Accepted since the start. */
+  /** Connections accepted since the start. */
   readonly connections: number
 }
 
-/** An iSales, on loopback. Loses everything when it is closed. */
+/** A simulated iSales. It keeps nothing when it is closed. */
 export interface Simulator
   extends Commands, Pick<Ledger, 'requests' | 'executions' | 'handedOut' | 'results'> {
   /** `http://127.0.0.1:<port>`, or https. */
@@ -58,95 +53,72 @@ export interface Simulator
   close(): Promise<void>
 }
 
-/** Starts an iSales that behaves as published, with every unknown a switch and every fault a command. */
+/**
+ * Starts an iSales that behaves as published, with every unknown a switch and every fault a
+ * command.
+ *
+ * @throws {TypeError} when a switch has none of its values.
+ */
 export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { tls, now = () => performance.now() } = options
-  let current: Switches = { ...DEFAULT_SWITCHES, ...checkSwitches({ ...options.switches }) }
+  const { tls, host = '127.0.0.1', now = () => performance.now() } = options
+  let current = changeSwitches({}, options.switches ?? {})
   const switches = () => current
   const accounts = createAccounts({ switches, now })
-  const faults = createFaults()
-  const ledger = createLedger()
-  const delivery = createDelivery()
-  const attempts = { loginAttempts: 0, refreshAttempts: 0, underWay: 0, mostAtOnce: 0 }
-  let aborted = 0
-  let revoked = 0
-
+  const faults = createFaults(now)
+  const ledger = createLedger(options.onExecution)
   const business = createBusiness({ ledger, origin: () => (current.absoluteUrls ? origin : '') })
-  const answer = createExchange({
-    switches,
-    accounts,
-    faults,
-    ledger,
-    business,
-    delivery,
-    attempts,
-  })
-
-  function handle(request: IncomingMessage, response: ServerResponse): void {
-    response.once('close', () => {
-      if (!response.writableFinished) aborted += 1
-    })
-    // Only a client that went away gets here: nothing is left to answer.
-    answer(request, response).catch(() => response.destroy())
-  }
-
-  const listener = await openListener(handle, { tls, port: options.port ?? 0 })
-  listener.setKeepAlive(current.keepAlive)
-  const origin = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${listener.port}`
+  const { onRequest = () => undefined } = options
+  const service = createService({ switches, accounts, faults, ledger, business, onRequest })
+  const server = await openServer(service.handle, { tls, host, port: options.port ?? 0 })
+  server.setKeepAlive(current.keepAlive)
+  const urlHost = host.includes(':') ? `[${host}]` : host
+  const origin = `${tls === undefined ? 'http' : 'https'}://${urlHost}:${server.port}`
 
   const commands = createCommands({
     accounts,
     faults,
-    delivery,
-    listener,
-    change(changes) {
-      current = { ...current, ...changes }
-      listener.setKeepAlive(current.keepAlive)
+    set(changes) {
+      current = changeSwitches(current, changes)
+      server.setKeepAlive(current.keepAlive)
     },
+    release: () => service.release(),
+    disconnect: () => server.disconnect(),
+    down: () => server.down(),
+    up: () => server.up(),
   })
-  const withCount: Commands = {
-    ...commands,
-    revoke() {
-      const ended = commands.revoke()
-      revoked += ended
-      return ended
-    },
-  }
-
   const state = (): SimulatorState => ({
-    ...accounts.counts,
-    ...attempts,
+    ...accounts.state(),
+    ...service.state(),
     ...ledger.counts,
-    revoked,
-    aborted,
-    hanging: delivery.held,
     faultsWaiting: faults.waiting(),
-    sockets: listener.sockets.size,
-    connections: listener.connections,
+    sockets: server.sockets.size,
+    connections: server.connections,
   })
   const { requests, executions, handedOut, results } = ledger
-  const control = createControl({ commands: withCount, state, requests })
-  const controlPort = await listen(control, options.controlPort ?? 0)
+  const control = await openControl({
+    host,
+    port: options.controlPort ?? 0,
+    commands,
+    state,
+    requests,
+  })
 
   return {
-    ...withCount,
+    ...commands,
     requests,
     executions,
     handedOut,
     results,
     origin,
-    port: listener.port,
-    controlUrl: `http://127.0.0.1:${controlPort}/control`,
+    port: server.port,
+    controlUrl: `http://${urlHost}:${control.port}/control`,
     get switches() {
       return current
     },
     state,
     issued: () => accounts.issued,
     async close() {
-      const closed = once(control, 'close')
-      control.close()
-      control.closeAllConnections()
-      await Promise.all([closed, listener.down()])
+      await Promise.all([control.close(), server.down()])
     },
   }
 }

@@ -1,6 +1,8 @@
-/** One business call that was carried out. */
+import { NewestMap } from './newest-map.ts'
+
+/** One business call that was executed. */
 export interface BusinessRecord {
-  /** 1 for the first that was carried out. */
+  /** 1 for the first that was executed. */
   readonly number: number
   readonly method: string
   /** Path and query, as received. */
@@ -21,9 +23,9 @@ export interface Ledger {
   readonly record: (call: Omit<BusinessRecord, 'number'>) => void
   readonly handOut: (uniqueIds: readonly string[]) => void
   readonly writeResult: (uniqueId: string, kind: keyof ResultCount) => void
-  /** The newest 10,000 business calls that were carried out, oldest first. */
+  /** The newest 10,000 business calls that were executed, oldest first. */
   readonly requests: () => readonly BusinessRecord[]
-  /** How often a business call with this id was carried out. */
+  /** How often a business call with this id was executed. */
   readonly executions: (id: string) => number
   /** How often each number was handed out, by `uniqueId`. */
   readonly handedOut: () => ReadonlyMap<string, number>
@@ -32,11 +34,13 @@ export interface Ledger {
 }
 
 export interface LedgerCounts {
-  /** Business calls that were carried out. */
+  /** Business calls that were executed. */
   business: number
   /** Business calls refused for their token. */
   businessRejected: number
-  /** Calls whose id had been carried out before, at the same path. */
+  /** Calls of the forbidden path. */
+  forbidden: number
+  /** Calls whose id had been executed before, at the same path. */
   duplicates: number
   callnos: number
   results: number
@@ -46,71 +50,52 @@ export interface LedgerCounts {
 const REQUESTS_KEPT = 10_000
 const IDS_KEPT = 100_000
 
-/** What iSales carried out: the proof that nothing was lost and nothing done twice. */
-export function createLedger(): Ledger {
-  const ring: BusinessRecord[] = []
-  const executions = new Map<string, number>()
-  const seenAt = new Set<string>()
-  const handedOut = new Map<string, number>()
-  const results = new Map<string, ResultCount>()
+/** What iSales executed: the proof that nothing was lost and nothing done twice. */
+export function createLedger(
+  onExecution: (record: BusinessRecord) => void = () => undefined,
+): Ledger {
+  const requests: BusinessRecord[] = []
+  const executions = new NewestMap<string, number>(IDS_KEPT)
+  const seen = new NewestMap<string, true>(IDS_KEPT)
+  const handedOut = new NewestMap<string, number>(IDS_KEPT)
+  const results = new NewestMap<string, ResultCount>(IDS_KEPT)
   const counts: LedgerCounts = {
     business: 0,
     businessRejected: 0,
+    forbidden: 0,
     duplicates: 0,
     callnos: 0,
     results: 0,
     midResults: 0,
   }
-
-  function countId(id: string, url: string): void {
-    bump(executions, id)
-    const place = `${pathOf(url)} ${id}`
-    if (seenAt.has(place)) counts.duplicates += 1
-    seenAt.add(place)
-    keepNewest(seenAt)
-  }
+  const increment = (map: Map<string, number>, id: string) => map.set(id, (map.get(id) ?? 0) + 1)
 
   return {
     counts,
     record(call) {
       counts.business += 1
       const record = { number: counts.business, ...call }
-      ring[(record.number - 1) % REQUESTS_KEPT] = record
-      if (call.id !== undefined) countId(call.id, call.url)
+      onExecution(record)
+      requests.push(record)
+      if (requests.length > REQUESTS_KEPT) requests.shift()
+      if (call.id === undefined) return
+      increment(executions, call.id)
+      const key = `${call.url.split('?', 1)[0]} ${call.id}`
+      if (seen.has(key)) counts.duplicates += 1
+      seen.set(key, true)
     },
     handOut(uniqueIds) {
-      for (const id of uniqueIds) bump(handedOut, id)
+      for (const id of uniqueIds) increment(handedOut, id)
       counts.callnos += uniqueIds.length
     },
     writeResult(uniqueId, kind) {
       counts[kind] += 1
       const before = results.get(uniqueId) ?? { results: 0, midResults: 0 }
       results.set(uniqueId, { ...before, [kind]: before[kind] + 1 })
-      keepNewest(results)
     },
-    requests() {
-      const oldest = counts.business % REQUESTS_KEPT
-      return counts.business <= REQUESTS_KEPT
-        ? [...ring]
-        : [...ring.slice(oldest), ...ring.slice(0, oldest)]
-    },
+    requests: () => [...requests],
     executions: (id) => executions.get(id) ?? 0,
     handedOut: () => handedOut,
     results: () => results,
   }
-}
-
-function bump(map: Map<string, number>, id: string): void {
-  map.set(id, (map.get(id) ?? 0) + 1)
-  keepNewest(map)
-}
-
-function keepNewest(kept: Map<string, unknown> | Set<string>): void {
-  if (kept.size <= IDS_KEPT) return
-  const [oldest] = kept.keys()
-  if (oldest !== undefined) kept.delete(oldest)
-}
-
-function pathOf(url: string): string {
-  return url.split('?', 1)[0] ?? url
 }

@@ -1,55 +1,35 @@
 import { createHash } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { IncomingMessage } from 'node:http'
 import { BASE_PATH } from './business.ts'
+import type { PlainResponse } from './response.ts'
 
-/** Any method; `?bytes=N` of body (at most 1 GiB), `&chunked=1` without a length, `&status=N`, `&id=` for the ledger. For tests and benchmarks; not of iSales. */
+/**
+ * Any method; `?bytes=N` of body (at most 1 GiB), `&chunked=1` without a length, `&status=N`,
+ * `&id=` for the ledger. For tests and benchmarks; not of iSales.
+ */
 export const ECHO_PATH = `${BASE_PATH}/echo`
-/** Counts the bytes of a body of any size; `?sha256=1` adds their hash. For tests and benchmarks; not of iSales. */
+/**
+ * Counts the bytes of a body of any size; `?sha256=1` adds their hash. For tests and benchmarks;
+ * not of iSales.
+ */
 export const UPLOAD_PATH = `${BASE_PATH}/upload`
 
 const BLOCK = Buffer.alloc(64 * 1024, 'isales-simulator')
+const MAX_BYTES = 1024 ** 3
 
-export interface EchoWish {
-  readonly id: string | undefined
-  readonly bytes: number
-  readonly status: number
-  readonly chunked: boolean
-}
-
-const MOST_BYTES = 1024 ** 3
-
-/** What the query asks for; undefined when it asks for what cannot be (400). */
-export function parseEcho(query: URLSearchParams): EchoWish | undefined {
+/** The response that the query asks for; undefined when it asks for what cannot be (400). */
+export function echo(query: URLSearchParams): PlainResponse | undefined {
   const bytes = Number(query.get('bytes') ?? 0)
   const status = Number(query.get('status') ?? 200)
-  if (!Number.isInteger(bytes) || bytes < 0 || bytes > MOST_BYTES) return undefined
+  if (!Number.isInteger(bytes) || bytes < 0 || bytes > MAX_BYTES) return undefined
   if (!Number.isInteger(status) || status < 200 || status > 599) return undefined
-  return { id: query.get('id') ?? undefined, bytes, status, chunked: query.has('chunked') }
+  const isBodiless = status === 204 || status === 304
+  const length = query.has('chunked') || isBodiless ? {} : { 'content-length': String(bytes) }
+  const headers = { 'content-type': 'application/octet-stream', ...length }
+  return { status, headers, body: blocks(bytes) }
 }
 
-/** Streams the bytes that were asked for, at the pace of the reader. */
-export async function answerEcho(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { bytes, status, chunked }: EchoWish,
-): Promise<void> {
-  const bodiless = status === 204 || status === 304
-  request.resume()
-  response.writeHead(status, {
-    'content-type': 'application/octet-stream',
-    'x-method': request.method ?? '',
-    ...(chunked || bodiless ? {} : { 'content-length': String(bytes) }),
-  })
-  if (request.method === 'HEAD' || bodiless) {
-    response.end()
-    return
-  }
-  await pipeline(Readable.from(blocks(bytes)), response)
-}
-
-/** Reads the body to its end; answers how many bytes came and, when asked, their SHA-256. */
+/** Reads the body to its end; returns how many bytes came and, when asked, their SHA-256. */
 export async function countUpload(
   request: IncomingMessage,
   query: URLSearchParams,

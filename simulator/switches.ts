@@ -1,155 +1,126 @@
-/** How an attempt that is refused is answered: an HTTP status, or 200 with `rejectionResult`. */
-export type Refusal = number | 'result'
+import { z } from 'zod'
+
+const seconds = z.number().min(0)
+/** How a refusal is sent: an HTTP status, or 200 with the `result` of `rejectionResult`. */
+const refusal = z.union([z.literal('result'), z.int().min(400).max(599)])
+export type Refusal = z.infer<typeof refusal>
 
 /**
- * Everything that the published interface leaves open, and what a test wants to vary. Changed at run time
- * with `set`. Times are seconds, as in the interface, unless the name says otherwise.
+ * Everything that the published interface leaves open, and what a test wants to vary. Times are
+ * seconds, as in the interface, unless the text says otherwise. `meta.flag` is the name on the
+ * command line where it is not the name of the switch.
  */
-export interface Switches {
-  readonly user: string
-  readonly password: string
-  /** Sent as `tokenExpirationTime`, whatever it is: `300`, `"300"`, `"soon"`, `null`, `0`, `-5`, `1e12`. */
-  readonly tokenLifetime: unknown
-  /** How long a token really lives; null: as long as was said, or 300 s when that cannot be read. */
-  readonly tokenLives: number | null
-  readonly refreshLifetime: unknown
-  readonly refreshLives: number | null
-  /** Members left out of every answer, such as `refreshToken` or `resultData`. */
-  readonly omit: readonly string[]
-  readonly resultAs: 'number' | 'string'
-  /** The answer to a business call without a good token. */
-  readonly rejection: Refusal
-  readonly loginRejection: Refusal
-  readonly refreshRejection: Refusal
-  /** The `result` of a refusal that is a 200. */
-  readonly rejectionResult: unknown
-  /** Which header field and which token a business call must carry, unless the next two say otherwise. */
-  readonly edition: 'english' | 'chinese'
-  /** Header fields, any of which may carry the token; null: as the edition says. */
-  readonly acceptHeaders: readonly string[] | null
-  readonly businessToken: 'token' | 'refreshToken' | null
-  /** Before the token in the field value; may be empty. */
-  readonly scheme: string
-  /** True: a refresh must carry a good token in `Authentication`, too. */
-  readonly refreshHeader: boolean
-  /** True: a refresh token can be used once, and the answer holds the next. */
-  readonly rotate: boolean
-  /** True: a refresh ends the token that it replaces at once. */
-  readonly refreshEndsOld: boolean
-  /** True: a login ends every earlier session. */
-  readonly singleSession: boolean
-  /**
-   * What a login answers while the user's token is good: a new one (`off`), or the same one with its life begun anew
-   * (`extended`), with what is left of it (`remaining`), or with a full life that is not true (`unextended`).
-   */
-  readonly sameToken: 'off' | 'extended' | 'remaining' | 'unextended'
-  /** Wrong passwords in a row that lock the account; 0 = never. */
-  readonly lockAfter: number
-  /** True: `business/interface` answers URLs where it otherwise answers paths. */
-  readonly absoluteUrls: boolean
-  /** True: business answers hold the token in a header field and in the body. */
-  readonly echoToken: boolean
-  /** Milliseconds before each answer. */
-  readonly latency: number
-  readonly gzip: 'off' | 'accepted' | 'always'
-  /** Milliseconds that an idle connection is kept. */
-  readonly keepAlive: number
-}
+export const SWITCHES = z.strictObject({
+  user: z.string().default('obs').describe('the user of the account'),
+  password: z.string().default('simulated-password').describe('its password'),
+  tokenLifetime: z
+    .unknown()
+    .default(300)
+    .meta({ flag: 'lifetime', description: 'tokenExpirationTime as sent, whatever it is' }),
+  tokenLives: seconds
+    .nullable()
+    .default(null)
+    .describe('how long a token really lives; null: as sent, or 300 s when that is no number'),
+  refreshLifetime: z.unknown().default(3600).describe('refreshExpirationTime as sent'),
+  refreshLives: seconds.nullable().default(null).describe('how long a refresh token really lives'),
+  omit: z.array(z.string()).readonly().default([]).describe('members that no response has'),
+  resultAs: z.enum(['number', 'string']).default('number').describe('the type of `result`'),
+  rejection: refusal.default(401).describe('how a business call without a good token is refused'),
+  loginRejection: refusal.default(403).describe('how a wrong user or password is refused'),
+  refreshRejection: refusal.default(403).describe('how an unknown refresh token is refused'),
+  rejectionResult: z.unknown().default(7).describe('`result` of a refusal that is a 200'),
+  rejectionBody: z
+    .enum(['json', 'html', 'empty'])
+    .default('json')
+    .describe('the body of a refusal: JSON as published, a page, or nothing'),
+  forbiddenPath: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('a path, such as business/tasks, that is refused whatever its token'),
+  forbiddenStatus: z
+    .int()
+    .min(400)
+    .max(599)
+    .default(403)
+    .describe('how the forbidden path is refused'),
+  forbiddenBody: z.enum(['json', 'html', 'empty']).default('json').describe('and with which body'),
+  edition: z
+    .enum(['english', 'chinese'])
+    .default('english')
+    .describe('which header and which token a business call must carry'),
+  acceptHeaders: z
+    .array(z.string())
+    .readonly()
+    .nullable()
+    .default(null)
+    .describe('headers, any of which may carry the token; null: as the edition says'),
+  businessToken: z
+    .enum(['token', 'refreshToken'])
+    .nullable()
+    .default(null)
+    .describe('the token that a business call carries; null: as the edition says'),
+  scheme: z.string().default('Bearer').describe('before the token in the header; may be empty'),
+  refreshHeader: z
+    .boolean()
+    .default(true)
+    .describe('a refresh must carry one of the two tokens in `Authentication`, too'),
+  refreshBody: z
+    .boolean()
+    .default(true)
+    .describe('the refresh token is read from the body; if not, from `Authentication`'),
+  rotate: z.boolean().default(false).describe('a refresh token can be used once'),
+  refreshEndsOld: z.boolean().default(false).describe('a refresh ends the token that it replaces'),
+  singleSession: z.boolean().default(false).describe('a login ends every earlier session'),
+  sameToken: z
+    .enum(['off', 'extended', 'remaining', 'unextended'])
+    .default('off')
+    .describe(
+      'what a login gets while a token is good: a new one (off), or the same with a new life ' +
+        '(extended), with what is left of it (remaining), or with a full life that is not true ' +
+        '(unextended)',
+    ),
+  lockAfter: z.int().min(0).default(5).describe('wrong passwords that lock the account; 0: never'),
+  lockPolicy: z
+    .enum(['both', 'row', 'window'])
+    .default('both')
+    .describe(
+      'which wrong passwords count: those in a row (locked until the command `unlock`), those ' +
+        'within lockWindow (locked for lockLasts), or either',
+    ),
+  lockWindow: seconds.default(900).describe('how long a wrong password counts'),
+  lockLasts: seconds.default(900).describe('how long the lock of the window lasts'),
+  absoluteUrls: z.boolean().default(false).describe('business/interface gives URLs, not paths'),
+  echoToken: z.boolean().default(false).describe('business responses show the token'),
+  latency: z.number().min(0).default(0).describe('milliseconds before each response'),
+  gzip: z.enum(['off', 'accepted', 'always']).default('off').describe('when responses are packed'),
+  keepAlive: z.number().min(0).default(5000).describe('milliseconds an idle connection is kept'),
+})
 
-export const DEFAULT_SWITCHES: Switches = {
-  user: 'obs',
-  password: 'simulated-password',
-  tokenLifetime: 300,
-  tokenLives: null,
-  refreshLifetime: 3600,
-  refreshLives: null,
-  omit: [],
-  resultAs: 'number',
-  rejection: 401,
-  loginRejection: 403,
-  refreshRejection: 403,
-  rejectionResult: 7,
-  edition: 'english',
-  acceptHeaders: null,
-  businessToken: null,
-  scheme: 'Bearer',
-  refreshHeader: true,
-  rotate: false,
-  refreshEndsOld: false,
-  singleSession: false,
-  sameToken: 'off',
-  lockAfter: 5,
-  absoluteUrls: false,
-  echoToken: false,
-  latency: 0,
-  gzip: 'off',
-  keepAlive: 5000,
-}
-
-type Check = (value: unknown) => boolean
-
-const isText: Check = (value) => typeof value === 'string'
-const isFlag: Check = (value) => typeof value === 'boolean'
-const isAmount: Check = (value) => typeof value === 'number' && value >= 0
-const isAnything: Check = () => true
-const isTexts: Check = (value) => Array.isArray(value) && value.every(isText)
-const isRefusal: Check = (value) =>
-  value === 'result' || (Number.isInteger(value) && Number(value) >= 400 && Number(value) <= 599)
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null || check(value)
-const oneOf =
-  (...choices: readonly string[]): Check =>
-  (value) =>
-    typeof value === 'string' && choices.includes(value)
-
-const CHECKS: Readonly<Record<keyof Switches, Check>> = {
-  user: isText,
-  password: isText,
-  tokenLifetime: isAnything,
-  tokenLives: orNull(isAmount),
-  refreshLifetime: isAnything,
-  refreshLives: orNull(isAmount),
-  omit: isTexts,
-  resultAs: oneOf('number', 'string'),
-  rejection: isRefusal,
-  loginRejection: isRefusal,
-  refreshRejection: isRefusal,
-  rejectionResult: isAnything,
-  edition: oneOf('english', 'chinese'),
-  acceptHeaders: orNull(isTexts),
-  businessToken: orNull(oneOf('token', 'refreshToken')),
-  scheme: isText,
-  refreshHeader: isFlag,
-  rotate: isFlag,
-  refreshEndsOld: isFlag,
-  singleSession: isFlag,
-  sameToken: oneOf('off', 'extended', 'remaining', 'unextended'),
-  lockAfter: isAmount,
-  absoluteUrls: isFlag,
-  echoToken: isFlag,
-  latency: isAmount,
-  gzip: oneOf('off', 'accepted', 'always'),
-  keepAlive: isAmount,
-}
+export type Switches = Readonly<z.infer<typeof SWITCHES>>
 
 /** @throws {TypeError} when a name is not a switch or a value is none of its values. */
-export function checkSwitches(changes: Readonly<Record<string, unknown>>): Partial<Switches> {
-  for (const [name, value] of Object.entries(changes)) {
-    if (!isSwitch(name)) throw new TypeError(`${name} is not a switch`)
-    if (!CHECKS[name](value)) throw new TypeError(`${name} cannot be ${JSON.stringify(value)}`)
-  }
-  return changes
+export function changeSwitches(current: Partial<Switches>, changes: object): Switches {
+  return check(SWITCHES, { ...current, ...changes })
 }
 
-function isSwitch(name: string): name is keyof Switches {
-  return Object.hasOwn(CHECKS, name)
+/** @throws {TypeError} that says in one sentence the first thing that is wrong with the value. */
+export function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(value, { reportInput: true })
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  if (issue?.code === 'unrecognized_keys') throw new TypeError(`${issue.keys[0]} is not known`)
+  const name = issue?.path.join('.') || 'the value'
+  throw new TypeError(
+    issue?.input === undefined
+      ? `${name} is missing`
+      : `${name} cannot be ${JSON.stringify(issue.input)}`,
+  )
 }
 
 /** Seconds that a lifetime as sent really lasts: what it says when it can be read, else 300. */
-export function trueLife(said: unknown, lives: number | null): number {
+export function trueLife(sent: unknown, lives: number | null): number {
   if (lives !== null) return lives
-  const seconds = typeof said === 'string' && said.trim() !== '' ? Number(said) : said
+  const seconds = typeof sent === 'string' && sent.trim() !== '' ? Number(sent) : sent
   return typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0 ? seconds : 300
 }

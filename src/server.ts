@@ -1,7 +1,9 @@
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
 import { createHistory } from './admin/history.ts'
-import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
+import { createMonitor, type Monitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
@@ -9,15 +11,15 @@ import { rereadSettings } from './config/load.ts'
 import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
-import { openLocalLogin } from './login/login.ts'
-import { createAccessLog, type Logger } from './log/logger.ts'
+import { openLocalLogin } from './login/app.ts'
+import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
-import { PROBLEMS, type ProblemCode } from './http/problem.ts'
+import { PROBLEMS } from './http/problem.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createRefusalBook } from './token/refusals.ts'
@@ -79,11 +81,17 @@ export function createApp(options: AppOptions): App {
   const session = openSession(options, (event) => {
     observe(event)
   })
-  const { snapshot } = session.keeper
-  const wallClock = options.wallClock ?? Date.now
-  const shared = { snapshot, running, version: options.version, wallClock }
+  const monitor = createMonitor({
+    snapshot: session.keeper.snapshot,
+    running,
+    clock: options.clock ?? systemClock,
+    log: logger.log,
+  })
+  const shared = { running, version: options.version, wallClock: options.wallClock ?? Date.now }
   const metrics = createMetrics({
     ...shared,
+    token: monitor.token,
+    state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
     logLinesDropped: options.logLinesDropped,
   })
@@ -91,14 +99,22 @@ export function createApp(options: AppOptions): App {
   const logSession = tokenLog(logger)
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
+    monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, session, running })
+  const proxy = openProxy({ ...options, metrics, monitor, session, running })
   const settings = options.settings ?? []
-  const serveAdmin = openAdmin({ ...shared, metrics, history: history.view, settings })
+  const serveAdmin = openAdmin({
+    ...shared,
+    host: hostname(),
+    metrics,
+    monitor,
+    history: history.view,
+    settings,
+  })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -148,7 +164,11 @@ interface SessionPart {
 /** The way to iSales and the token that opens it. */
 function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
   const { config, logger, wallClock = Date.now } = options
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
+  const upstream = createUpstream({
+    config,
+    tls: readUpstreamTls(config),
+    clock: options.clock ?? systemClock,
+  })
   const isales = createIsalesClient({
     ...config,
     post: upstream.post,
@@ -175,18 +195,23 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
 interface ProxyParts extends AppOptions {
   readonly session: SessionPart
   readonly metrics: Metrics
+  readonly monitor: Monitor
   readonly running: Running
 }
 
 /** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): Listener {
-  const { session, metrics, running, ...options } = parts
+  const { session, metrics, monitor, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
-  const failed = (code: ProblemCode, requestId: string): void => {
-    metrics.requestFailed(code)
-    logger.log('request-failed', { requestId, code })
+  const ended = (end: EndedRequest & Access): void => {
+    metrics.requestEnded(end)
+    monitor.callEnded(end)
+    if (end.code !== undefined) {
+      logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+    }
+    logAccess?.(end)
   }
 
   const forward = createForward({
@@ -203,13 +228,11 @@ function openProxy(parts: ProxyParts): Listener {
     rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
-      metrics.requestEnded(end)
-      if (end.code !== undefined) failed(end.code, end.requestId)
-      logAccess?.(end)
+      ended(end)
     },
     onReplay: metrics.replayed,
   })
-  const { gate, ...localLogin } = openLocalLogin(config, {
+  const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
     onLogin: metrics.obsLogin,
@@ -222,7 +245,6 @@ function openProxy(parts: ProxyParts): Listener {
       maxBodySize: config.maxBodySize,
     },
     ...localLogin,
-    ticketCheck: gate,
     forward(call) {
       running.inFlight += 1
       return forward(tracing === undefined ? call : traced(call, tracing))
@@ -230,18 +252,15 @@ function openProxy(parts: ProxyParts): Listener {
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onRefused({ method, target, code, requestId }) {
-      const { status } = PROBLEMS[code]
-      metrics.requestEnded({ method, status })
-      failed(code, requestId)
-      logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
+    onRefused(refused) {
+      ended({ ...refused, status: PROBLEMS[refused.code].status })
     },
   })
   return createListener({
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.requestFailed,
+    onClientError: metrics.connectionFailed,
     watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()
@@ -278,7 +297,8 @@ function watchFilesOf(
     }
   }
   const watches = [
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials),
+    // User and password are written one after the other: half of a change would cost an attempt.
+    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
     watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
         session.upstream.reload(readUpstreamTls(config))
@@ -299,9 +319,7 @@ interface Watch {
   close(): void
 }
 
-function watch(paths: readonly (string | undefined)[], onChange: () => void): Watch {
-  return watchFiles(
-    paths.filter((path) => path !== undefined),
-    { onChange },
-  )
+function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
+  const files = paths.filter((path) => path !== undefined)
+  return watchFiles(files, { onChange, settle })
 }

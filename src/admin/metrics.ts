@@ -22,9 +22,9 @@ const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept']
 
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-/** Seconds. 2 and 3 are there because CTI-OBS gives up after 3 s, and an alert watches for 2 s. */
+/** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
 const REQUEST_BUCKETS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30,
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
 ]
 
 export interface MetricsOptions extends GaugeOptions {
@@ -37,6 +37,8 @@ export interface MetricsOptions extends GaugeOptions {
 /** A request that ended. */
 export interface EndedRequest {
   readonly method: string
+  /** The proxy itself responded with this error. */
+  readonly code?: ProblemCode | undefined
   /** 0: the client left before a response began. */
   readonly status: number
   /** Undefined: refused before it was forwarded. It is counted and not timed. */
@@ -63,8 +65,8 @@ export interface Totals {
 export interface Metrics {
   readonly onTokenEvent: (event: TokenEvent) => void
   readonly requestEnded: (request: EndedRequest) => void
-  /** The proxy itself responded with an error. */
-  readonly requestFailed: (code: ProblemCode) => void
+  /** The listener responded with an error to what the parser did not take for a request. */
+  readonly connectionFailed: (code: ProblemCode) => void
   readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
   /** A login of CTI-OBS ended. */
   readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
@@ -110,13 +112,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
           break
       }
     },
-    requestEnded({ method, status, durationMs, upstreamMs }) {
+    requestEnded({ method, status, code, durationMs, upstreamMs }) {
       const known = METHODS.find((each) => each === method) ?? 'other'
       counters.requests.inc({ method: known, status_class: statusClass(status) })
+      if (code !== undefined) counters.errors.inc({ code })
       if (durationMs !== undefined) counters.requestDuration.observe(durationMs / 1000)
       if (upstreamMs !== undefined) counters.upstreamDuration.observe(upstreamMs / 1000)
     },
-    requestFailed: (code) => counters.errors.inc({ code }),
+    connectionFailed: (code) => counters.errors.inc({ code }),
     replayed: (outcome) => counters.replays.inc({ outcome }),
     obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
     credentialsReloaded: (outcome) => counters.credentialReloads.inc({ outcome }),

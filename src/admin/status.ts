@@ -1,28 +1,10 @@
 import { describeConfig, sourceText } from '../config/describe.ts'
-import type { BackoffState, TokenSnapshot } from '../token/events.ts'
+import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
 import type { HistoryView } from './history.ts'
 import type { Sums, Totals } from './metrics.ts'
-
-/**
- * What the page says first.
- *
- * - `healthy`: a usable token, and renewals work.
- * - `renewing`: no usable token, and one is being fetched.
- * - `failing`: renewals fail for a reason that may pass, or are held off.
- * - `rejected`: iSales refuses the credentials; somebody has to act.
- * - `starting`: the first login has not ended yet.
- * - `draining`: shutting down.
- */
-export const STATUS_STATES = [
-  'healthy',
-  'renewing',
-  'failing',
-  'rejected',
-  'starting',
-  'draining',
-] as const
-export type StatusState = (typeof STATUS_STATES)[number]
+import type { Monitor } from './monitor.ts'
+import type { CallFailure, JudgedToken, State } from './state.ts'
 
 /** One setting in force; a secret is redacted. */
 export interface EffectiveSetting {
@@ -38,11 +20,18 @@ export type Instant = string
 
 /** The body of `/status.json`, and all that the page shows. Durations are seconds. */
 export interface Status {
-  readonly state: StatusState
+  readonly state: State
+  /** The state in a few words. */
+  readonly title: string
+  readonly reason: string
+  /** What to do; empty when there is nothing to do. */
+  readonly remedy: string
+  /** Name of the host or pod. */
+  readonly host: string
   readonly version: string
   readonly time: Instant
   readonly upSeconds: number
-  /** Requests are forwarded now. */
+  /** There is a usable token that iSales is not known to reject. */
   readonly authenticated: boolean
   /** How long requests would go on working if every login failed from now. */
   readonly outageBudgetSeconds: number
@@ -109,26 +98,35 @@ export interface RequestsStatus {
   /** Errors of the proxy itself, by code; only codes that came. */
   readonly errors: Readonly<Record<string, number>>
   readonly replays: Readonly<Record<string, number>>
+  /** Calls of the last 60 s; what the client did wrong, or gave up, is not among them. */
+  readonly lastMinute: {
+    readonly total: number
+    readonly failed: number
+    readonly byFailure: Readonly<Partial<Record<CallFailure, number>>>
+  }
+  /** When a call last failed. */
+  readonly lastFailedAt: Instant | null
 }
 
 export interface StatusOptions {
-  readonly snapshot: () => TokenSnapshot
+  readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
   readonly totals: () => Promise<Totals>
-  readonly running: { readonly draining: boolean; readonly inFlight: number }
+  readonly running: { readonly inFlight: number }
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
   readonly version: string
+  readonly host: string
   /** When the process started, on the monotonic clock. */
   readonly startedAt: number
   readonly settings: readonly EffectiveSetting[]
 }
 
 export async function readStatus(options: StatusOptions): Promise<Status> {
-  const { version, settings, running, startedAt } = options
+  const { version, host, settings, running, startedAt, monitor } = options
   const totals = await options.totals()
-  const snapshot = options.snapshot()
-  const { now, session } = snapshot
+  const token = monitor.token()
+  const { now, session } = token
   const { tokenRequests, lastAt } = options.history()
   const wall = options.wallClock()
   const date = (instant: number): Instant =>
@@ -141,12 +139,13 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   })
 
   return {
-    state: stateOf(snapshot, running.draining),
+    ...monitor.verdict(),
+    host,
     version,
     time: date(now),
     upSeconds: seconds(now - startedAt),
-    authenticated: snapshot.usable,
-    outageBudgetSeconds: seconds(snapshot.outageBudget),
+    authenticated: token.usable,
+    outageBudgetSeconds: seconds(token.outageBudget),
     token:
       session === undefined
         ? null
@@ -159,7 +158,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
             usableForSeconds: seconds(session.usableUntil - now),
             refreshTokenExpiresAt: optionalDate(session.refreshExpiresAt),
           },
-    renewal: renewalStatus(snapshot, optionalDate),
+    renewal: renewalStatus(token, optionalDate),
     exchanges: tokenRequests.map(({ at, operation, durationMs, reason }) => ({
       at: date(at),
       operation,
@@ -175,11 +174,13 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     ),
     requests: {
       inFlight: running.inFlight,
-      waitingForToken: snapshot.waiters,
+      waitingForToken: token.waiters,
       total: sumOf(totals.requests),
       byStatusClass: totals.requests,
       errors: Object.fromEntries(Object.entries(totals.errors).filter(([, count]) => count > 0)),
       replays: totals.replays,
+      lastMinute: monitor.calls(),
+      lastFailedAt: optionalDate(monitor.lastFailedAt()),
     },
     settings: settings.map(({ name, value, source }) => ({
       name,
@@ -189,28 +190,19 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   }
 }
 
-function stateOf(snapshot: TokenSnapshot, draining: boolean): StatusState {
-  const { backoff, usable, session, lastFailure } = snapshot
-  if (draining) return 'draining'
-  if (backoff === 'rejected' || backoff === 'guarded') return 'rejected'
-  if (backoff !== 'none') return 'failing'
-  if (usable) return 'healthy'
-  return session === undefined && lastFailure === undefined ? 'starting' : 'renewing'
-}
-
 function renewalStatus(
-  snapshot: TokenSnapshot,
+  token: JudgedToken,
   optionalDate: (instant: number | undefined) => Instant | null,
 ): RenewalStatus {
-  const { lastFailure, nextExchangeAt = Infinity, now } = snapshot
+  const { lastFailure, nextExchangeAt = Infinity, now } = token
   const nextAt = optionalDate(nextExchangeAt)
   return {
-    exchange: snapshot.exchange ?? null,
-    backoff: snapshot.backoff,
+    exchange: token.exchange ?? null,
+    backoff: token.backoff,
     nextAt,
     nextInSeconds: nextAt === null ? null : seconds(Math.max(0, nextExchangeAt - now)),
-    lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
-    failuresInRow: snapshot.failuresInRow,
+    lastSuccessAt: optionalDate(token.lastSuccessAt),
+    failuresInRow: token.failuresInRow,
     lastFailure:
       lastFailure === undefined
         ? null

@@ -147,10 +147,20 @@ export const LOG_EVENTS = {
     text: 'Traces are delivered again',
     doc: 'Ends `traces-lost`.',
   },
+  'upstream-failing': {
+    level: 'warn',
+    text: 'Calls to iSales fail',
+    doc: 'Calls of the last minute failed, most of them because of `code`; `share` says how many, from 0 to 1. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
+  },
+  'upstream-recovered': {
+    level: 'info',
+    text: 'Calls to iSales succeed again',
+    doc: 'No call has failed for a minute. `code` and `share` are those of `upstream-failing`, `durationSeconds` says how long that lasted.',
+  },
   'request-failed': {
     level: 'debug',
     text: 'The proxy responded to a request with an error of its own',
-    doc: '`code` is the one in the body that the client got, `requestId` the same as there.',
+    doc: '`code` is the one in the body that the client got, `requestId` the same as there. Without `upstreamMs` iSales did not respond.',
   },
   access: {
     level: 'info',
@@ -187,6 +197,7 @@ export const LOG_FIELDS = {
   generation: { kind: 'number', doc: 'Number of the token, counted from 1 since the start.' },
   lifetimeSeconds: { kind: 'number', doc: 'For how long the token was granted.' },
   durationMs: { kind: 'number', doc: 'How long the login, refresh or request took.' },
+  upstreamMs: { kind: 'number', doc: 'From sending the last attempt to the head of its response.' },
   sameToken: { kind: 'flag', doc: 'iSales gave the same token again.' },
   reason: { kind: 'text', doc: 'As the label `reason` of `isales_proxy_auth_failures_total`.' },
   status: { kind: 'number', doc: 'HTTP status; 0: the client left before a response began.' },
@@ -199,7 +210,12 @@ export const LOG_FIELDS = {
   requestId: { kind: 'text', doc: 'As in `X-Request-Id` and in the body of an error.' },
   method: { kind: 'text', doc: 'Of the request.' },
   path: { kind: 'text', doc: 'Of the request, without the query.' },
-  code: { kind: 'text', doc: 'As the label `code` of `isales_proxy_request_errors_total`.' },
+  code: {
+    kind: 'text',
+    doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
+  },
+  share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
+  durationSeconds: { kind: 'number', doc: 'How long calls failed.' },
   error: {
     kind: 'error',
     doc: 'Name, code, and where it was thrown. Its message may quote what nobody should see, and is left out.',

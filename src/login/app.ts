@@ -1,25 +1,26 @@
-import { Hono } from 'hono'
-import type { Context } from 'hono'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { ANSWER_TYPE, grantedBody, refusedBody } from './responses.ts'
-import type { NumberStyle } from './responses.ts'
-import { compareWith, createThrottle } from './credentials.ts'
-import type { LocalCredentials } from './credentials.ts'
-import { ticketIn } from './ticket-check.ts'
-import type { IssuedTickets, Tickets } from './tickets.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/settings.ts'
+import type { Secret } from '../config/secret.ts'
+import { serveHono } from '../http/hono.ts'
+import { localPaths } from './paths.ts'
+import { RESPONSE_TYPE, grantedBody, refusedBody, type NumberStyle } from './responses.ts'
+import { createTicketCheck, ticketIn } from './ticket-check.ts'
+import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
 
-/** What became of a login of CTI-OBS: the label values of `obs_logins_total`. */
+/** How a login of CTI-OBS ended: the label values of `obs_logins_total`. */
 export type ObsLoginOutcome = 'success' | 'rejected' | 'throttled' | 'malformed'
 
 /**
- * - `answer`: whoever asks gets a ticket, and calls need none.
+ * - `answer`: every login gets a ticket, and calls need none.
  * - `require`: only these credentials get one.
- * - `forward`: nobody does. iSales is never asked on a client's behalf, for its answer holds the real token.
+ * - `forward`: no login gets one. It is not forwarded either, because iSales' response holds the real token.
  */
 export type ObsLogin =
-  | { readonly mode: 'answer' }
-  | { readonly mode: 'require'; readonly credentials: LocalCredentials }
-  | { readonly mode: 'forward' }
+  | { readonly mode: 'answer' | 'forward' }
+  | { readonly mode: 'require'; readonly user: string; readonly password: Secret }
 
 export interface ObsAppOptions {
   readonly login: ObsLogin
@@ -27,28 +28,67 @@ export interface ObsAppOptions {
   readonly loginPath: string
   readonly refreshPath: string
   readonly numbers: NumberStyle
-  /** Monotonic milliseconds, for the slowing of wrong passwords. */
+  /** Monotonic milliseconds, for the throttle of wrong passwords. */
   readonly now: () => number
-  /** Each POST to the login path. */
+  /** Called for each POST to the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
 }
 
 /** Bytes; a login as published has about a hundred. */
 const MAX_BODY = 4096
 const WRONG_PASSWORDS_PER_SECOND = 5
+/** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
+const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 
-/** Answers CTI-OBS's own login and refresh in the shape that iSales publishes; iSales never hears of them. */
+export interface LocalLoginParts {
+  readonly clock: Clock
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  readonly onLogin: (outcome: ObsLoginOutcome) => void
+}
+
+/** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
+export function openLocalLogin(config: Config, { clock, wallClock, onLogin }: LocalLoginParts) {
+  const loginPath = config.isalesLoginPath
+  const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
+  const numbers = config.obsNumbers
+  const login = loginOf(config)
+  const tickets = createTickets({
+    key: config.obsTicketKey ?? config.obsPassword,
+    lifetime: config.obsTicketLifetime,
+    now: wallClock,
+  })
+  const now = (): number => clock.now()
+  const app = createObsApp({ login, tickets, loginPath, refreshPath, numbers, now, onLogin })
+  return {
+    isLocal: localPaths([loginPath, refreshPath]),
+    serveLocal: serveHono(app),
+    /** Undefined: calls need no ticket. */
+    ticketCheck:
+      login.mode === 'require' ? createTicketCheck({ verify: tickets.verify, numbers }) : undefined,
+  }
+}
+
+function loginOf({ obsLogin: mode, obsUser: user, obsPassword: password }: Config): ObsLogin {
+  if (mode !== 'require') return { mode }
+  if (user === undefined || password === undefined) {
+    throw new Error('OBS_LOGIN=require without OBS_USER or OBS_PASSWORD')
+  }
+  return { mode, user, password }
+}
+
+/** Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked. */
 export function createObsApp(options: ObsAppOptions): Hono {
   const { login, tickets, loginPath, refreshPath, numbers } = options
   const judge = createJudge(login, options.now)
-  const answer = (context: Context, status: ContentfulStatusCode, body: string) => {
+  const respond = (context: Context, status: ContentfulStatusCode, body: string) => {
     context.header('Cache-Control', 'no-store')
-    return context.body(body, status, { 'Content-Type': ANSWER_TYPE })
+    return context.body(body, status, { 'Content-Type': RESPONSE_TYPE })
   }
   const refuse = (context: Context, status: ContentfulStatusCode) =>
-    answer(context, status, refusedBody(status, numbers))
+    respond(context, status, refusedBody(status, numbers))
   const grant = (context: Context, issued: IssuedTickets) =>
-    answer(context, 200, grantedBody(issued, numbers))
+    respond(context, 200, grantedBody(issued, numbers))
 
   const app = new Hono()
   app.post(loginPath, async (context) => {
@@ -61,7 +101,7 @@ export function createObsApp(options: ObsAppOptions): Hono {
   app.post(refreshPath, async (context) => {
     const body = await readObject(context.req.raw.body)
     if (login.mode === 'forward') return refuse(context, 403)
-    // Where anybody may log in, a ticket that ended with the last restart is no reason to make it do so.
+    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
     if (login.mode === 'answer') return grant(context, tickets.issue())
     const renewed = tickets.renew(refreshTicket(context, body))
     return typeof renewed === 'string' ? refuse(context, 403) : grant(context, renewed)
@@ -73,7 +113,7 @@ export function createObsApp(options: ObsAppOptions): Hono {
   app.all(loginPath, wrongMethod)
   app.all(refreshPath, wrongMethod)
   app.notFound((context) => refuse(context, 404))
-  // What is left is a body that broke off.
+  // The only error left is a body that broke off.
   app.onError((_error, context) => refuse(context, 400))
   return app
 }
@@ -88,13 +128,13 @@ const STATUSES = {
 
 function createJudge(login: ObsLogin, now: () => number) {
   const throttle = createThrottle(WRONG_PASSWORDS_PER_SECOND, now)
-  const matches = login.mode === 'require' ? compareWith(login.credentials) : () => true
+  const matches = login.mode === 'require' ? compareWith(login) : () => true
 
-  return (body: JsonObject | undefined): ObsLoginOutcome => {
+  return (body: JsonObject = {}): ObsLoginOutcome => {
     if (login.mode === 'forward') return 'rejected'
-    const { user, passwd } = body ?? {}
+    const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
-    // Not even compared: an answer of 429 tells nothing of the password.
+    // Not even compared: a 429 reveals nothing of the password.
     if (!throttle.open()) return 'throttled'
     if (matches(user, passwd)) return 'success'
     throttle.spend()
@@ -102,17 +142,48 @@ function createJudge(login: ObsLogin, now: () => number) {
   }
 }
 
-/** In the body, as both editions' examples show; or in the header alone, as the Chinese text says. */
-function refreshTicket(context: Context, body: JsonObject | undefined): string {
-  const { refreshToken } = body ?? {}
+/**
+ * Compares in a time that reveals nothing of either value, nor of its length: both are hashed with a
+ * random key, and the hashes compared.
+ */
+function compareWith(expected: { readonly user: string; readonly password: Secret }) {
+  const key = randomBytes(32)
+  const digest = (text: string): Buffer => createHmac('sha256', key).update(text).digest()
+  const [user, password] = [digest(expected.user), digest(expected.password.reveal())]
+  return (givenUser: string, givenPassword: string): boolean => {
+    const sameUser = timingSafeEqual(digest(givenUser), user)
+    const samePassword = timingSafeEqual(digest(givenPassword), password)
+    return sameUser && samePassword
+  }
+}
+
+/** A token bucket of wrong passwords: `open` says whether one may be tried, `spend` takes it. */
+function createThrottle(perSecond: number, now: () => number) {
+  let left = perSecond
+  let seenAt = now()
+  return {
+    open(): boolean {
+      const at = now()
+      left = Math.min(perSecond, left + ((at - seenAt) * perSecond) / 1000)
+      seenAt = at
+      return left >= 1
+    },
+    spend(): void {
+      left -= 1
+    },
+  }
+}
+
+/** In the body, as both editions' examples show; or in a header alone, as the Chinese text says. */
+function refreshTicket(context: Context, { refreshToken }: JsonObject = {}): string {
   if (typeof refreshToken === 'string') return refreshToken
   const { req } = context
   return ticketIn(req.header('Authentication') ?? req.header('Authorization') ?? '')
 }
 
 /**
- * The body as an object; undefined when it is none or too long. Read here, for Hono's own body limit makes a
- * new Request of a chunked one, and undici's does not take node-server's.
+ * The body as an object; undefined when it is none or too long. Hono's `bodyLimit` does not work here: it
+ * wraps a chunked request in a new Request, and undici's does not accept that of node-server.
  */
 async function readObject(
   body: ReadableStream<Uint8Array> | null,
@@ -126,12 +197,10 @@ async function readObject(
   }
   try {
     const json: unknown = JSON.parse(Buffer.concat(chunks).toString())
-    return isObject(json) ? json : undefined
+    return typeof json === 'object' && json !== null && !Array.isArray(json)
+      ? (json as JsonObject)
+      : undefined
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,9 +1,9 @@
 /**
- * Tells the paths that are answered here. A spelling that iSales might take for the login or the refresh path
- * is one of them, too: forwarded with the real token, it would be answered with the next one.
+ * Recognizes the login and refresh paths, also in a spelling that iSales might take for them: forwarded
+ * with the real token, such a request would get the next token as its response.
  *
- * @param paths those that are answered here, as CTI-OBS is told them.
- * @returns whether a request target's path, as it came, is to be answered here.
+ * @param paths as CTI-OBS is configured with.
+ * @returns whether a request target's path, as it came, is one of them.
  */
 export function localPaths(paths: readonly string[]): (path: string) => boolean {
   const exact = new Set(paths)
@@ -11,16 +11,16 @@ export function localPaths(paths: readonly string[]): (path: string) => boolean 
   return (path) => exact.has(path) || (UNUSUAL.test(path) && mayMean(path, plain))
 }
 
-/** What a path needs to have for `plainest` to change it. */
+/** `plainest` changes no path without one of these. */
 const UNUSUAL = /[%;\\.A-Z]|\/\/|\/$/
 /** Decoding is repeated for servers behind servers, each of which decodes once. */
 const ROUNDS = 3
 /** Where a path ends for a server that decodes it before it splits the query off, or keeps it as a C string. */
 const END = /[?#\0]|$/g
-/** No path of iSales has so many, and each costs a reading. */
+/** No path of iSales has so many, and each costs one normalization. */
 const MOST_ENDS = 8
 
-/** Does one of the ways in which a server may read this path lead to one of those? */
+/** A server may read this path as one of those. */
 function mayMean(path: string, plain: ReadonlySet<string>): boolean {
   let text = path
   for (let round = 0; round < ROUNDS; round += 1) text = decode(text)

@@ -3,7 +3,7 @@ import type { IssuedTickets } from './tickets.ts'
 /** iSales documents `result` and the lifetimes as strings and shows them as numbers. */
 export type NumberStyle = 'number' | 'string'
 
-export const ANSWER_TYPE = 'application/json;charset=UTF-8'
+export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
 /** The body of a login or refresh that succeeded, as iSales publishes it. */
 export function grantedBody(tickets: IssuedTickets, style: NumberStyle): string {

@@ -1,28 +1,27 @@
 import type { ServerResponse } from 'node:http'
-import { ANSWER_TYPE, refusedBody } from './responses.ts'
-import type { NumberStyle } from './responses.ts'
+import { RESPONSE_TYPE, refusedBody, type NumberStyle } from './responses.ts'
 
-/** Lets business calls through that carry a valid ticket. */
-export interface TicketGate {
+export interface TicketCheck {
+  /** A business call carries a valid ticket. */
   passes(rawHeaders: readonly string[]): boolean
-  /** 401 in the shape that iSales publishes, to a request with a body framed so. */
+  /** Responds 401 in the shape that iSales publishes. `framing`: the body's length in bytes, or chunked. */
   refuse(response: ServerResponse, requestId: string, framing: number | 'chunked'): void
 }
 
-export interface GateOptions {
+export interface TicketCheckOptions {
   readonly verify: (ticket: string) => string
   readonly numbers: NumberStyle
 }
 
-/** Lengths of `Authorization` and `Authentication`, the fields of the two editions of the interface. */
+/** Lengths of `Authorization` and `Authentication`, the headers of the two editions of the interface. */
 const AUTHORIZATION = 13
 const AUTHENTICATION = 14
 const SCHEME = /^bearer +/i
-/** Bytes of a refused body that are read to save the connection; a longer one is cut off with it. */
+/** Bytes of a refused body that are read to keep the connection; it is closed on a longer one. */
 const WORTH_READING = 64 * 1024
 
-/** A ticket in either field is enough: the other may hold whatever that edition's client puts there. */
-export function createGate({ verify, numbers }: GateOptions): TicketGate {
+/** A ticket in either header is enough: the other may hold whatever that edition's client puts there. */
+export function createTicketCheck({ verify, numbers }: TicketCheckOptions): TicketCheck {
   const body = refusedBody(401, numbers)
   return {
     passes(rawHeaders) {
@@ -39,7 +38,7 @@ export function createGate({ verify, numbers }: GateOptions): TicketGate {
       if (framing === 'chunked' || framing > WORTH_READING) response.shouldKeepAlive = false
       response.writeHead(401, [
         'Content-Type',
-        ANSWER_TYPE,
+        RESPONSE_TYPE,
         'Content-Length',
         String(body.length),
         'Cache-Control',
@@ -54,7 +53,7 @@ export function createGate({ verify, numbers }: GateOptions): TicketGate {
   }
 }
 
-/** The ticket of a field value: behind `Bearer`, or bare. */
+/** The ticket of a header value: after `Bearer`, or bare. */
 export function ticketIn(value: string): string {
   return value.replace(SCHEME, '')
 }

@@ -4,13 +4,13 @@ import type { Secret } from '../config/secret.ts'
 
 /**
  * `access` goes with business calls, `refresh` renews. iSales' Chinese edition puts the refresh token into
- * the header of business calls, so there both are good.
+ * the header of business calls, so both are valid there.
  */
 type TicketKind = 'access' | 'refresh'
 
 type Verdict = 'valid' | 'expired' | 'invalid'
 
-/** A pair of tickets and their lives in whole seconds. */
+/** A pair of tickets and their lifetimes in whole seconds. */
 export interface IssuedTickets {
   readonly access: string
   readonly accessSeconds: number
@@ -20,24 +20,24 @@ export interface IssuedTickets {
 
 export interface Tickets {
   readonly issue: () => IssuedTickets
-  /** For a business call, where either kind is good. A verdict of `valid` is remembered. */
+  /** For a business call, where either kind is valid. A verdict of `valid` is cached. */
   readonly verify: (ticket: string) => Verdict
   /** A new pair for a refresh ticket; an access ticket is `invalid` here. */
   readonly renew: (ticket: string) => IssuedTickets | Exclude<Verdict, 'valid'>
 }
 
 export interface TicketOptions {
-  /** Those who share it accept each other's tickets. Undefined: tickets end with this process. */
+  /** Proxies with the same key accept each other's tickets. Undefined: tickets end with this process. */
   readonly key: Secret | undefined
-  /** Of an access ticket, milliseconds; a refresh ticket lives twelve times as long, as in iSales' example. */
+  /** Of an access ticket, milliseconds; a refresh ticket's is twelve times as long, as in iSales' example. */
   readonly lifetime: number
-  /** Milliseconds since 1970: a ticket carries its end through restarts and to other machines. */
+  /** Milliseconds since 1970: a ticket carries its end across restarts and machines. */
   readonly now: () => number
 }
 
 /**
- * What a ticket is, in bytes: kind (1), end in seconds since 1970 (6), random (9), HMAC-SHA-256 of those (32).
- * Nothing of a user is in it, and base64url makes it safe in a header field and in JSON.
+ * The bytes of a ticket: kind (1), end in seconds since 1970 (6), random (9), HMAC-SHA-256 of those (32).
+ * It holds nothing of a user, and base64url makes it safe in a header and in JSON.
  */
 const END_AT = 1
 const RANDOM_AT = 7
@@ -47,20 +47,19 @@ const TEXT_LENGTH = (LENGTH / 3) * 4
 
 const KIND_BYTES = { access: 1, refresh: 2 } as const satisfies Record<TicketKind, number>
 const REFRESH_FACTOR = 12
-const REMEMBERED = 10_000
-/** Changes when the bytes change their meaning, so that an old ticket cannot be read as a new one. */
+const CACHED = 10_000
+/** Changes with the format, so that an old ticket cannot be read as a new one. */
 const KEY_PURPOSE = 'isales-auth-proxy ticket 1'
 const KEY_BYTES = 32
 
-/** Tickets that need no store: what is known about one is in it, and its HMAC says that we wrote it. */
+/** Tickets that need no store: each carries its end, and an HMAC that only this key can make. */
 export function createTickets(options: TicketOptions): Tickets {
   const { lifetime, now } = options
   const key = deriveKey(options.key)
-  // Only what has been verified gets in, so forgeries cannot push a ticket out.
+  // Only verified tickets get in, so forgeries cannot evict one.
   const verified = new LRUCache<string, true>({
-    max: REMEMBERED,
+    max: CACHED,
     ttl: 1,
-    // One reading of the clock a look-up is cheaper than the timer that would save it.
     ttlResolution: 0,
     perf: { now },
   })
@@ -81,7 +80,7 @@ export function createTickets(options: TicketOptions): Tickets {
     return { access, accessSeconds, refresh, refreshSeconds }
   }
 
-  /** The ticket's bytes when we wrote it and it has not ended. */
+  /** The ticket's bytes when its HMAC is right and it has not ended. */
   function read(ticket: string): Buffer | Exclude<Verdict, 'valid'> {
     if (ticket.length !== TEXT_LENGTH) return 'invalid'
     const bytes = Buffer.from(ticket, 'base64url')
@@ -97,7 +96,7 @@ export function createTickets(options: TicketOptions): Tickets {
       if (verified.get(ticket) === true) return 'valid'
       const bytes = read(ticket)
       if (typeof bytes === 'string') return bytes
-      // The cache keeps an entry through the last millisecond of its ttl, and 0 would mean for ever.
+      // The cache keeps an entry through the last millisecond of its ttl; a ttl of 0 means no end.
       const ttl = endOf(bytes) - now() - 1
       if (ttl > 0) verified.set(ticket, true, { ttl })
       return 'valid'

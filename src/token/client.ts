@@ -52,9 +52,7 @@ const REASON_OF_FAILURE = {
 
 function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }>): AuthFailure {
   const reason = REASON_OF_FAILURE[failure]
-  if (code === CODES.proxyAuth) {
-    return { kind: 'egress', reason, detail: 'the egress proxy asks for other credentials (407)' }
-  }
+  if (code === CODES.proxyAuth) return { kind: 'egress', reason, detail: code }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
   return { kind: written && failure !== 'tls' ? 'unclear' : 'unreached', reason, detail: code }
 }

@@ -5,8 +5,10 @@ import {
   trace,
   type Attributes,
   type Span,
+  type TextMapGetter,
   type Tracer,
 } from '@opentelemetry/api'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -15,13 +17,29 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
 import type { TokenEvent } from '../token/events.ts'
-import { parentOf } from './traceparent.ts'
 import type { Outgoing, RequestSpan, Tracing, TracingOptions } from './tracing.ts'
 
-/** Milliseconds. */
+/** Milliseconds that the last spans may take to be sent. */
 const LONGEST_STOP = 2000
-/** A span's name is not for clients to make up (HTTP semantic conventions, `_OTHER`). */
+/** A client cannot make up the name of a span (HTTP semantic conventions, `_OTHER`). */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+const PROPAGATOR = new W3CTraceContextPropagator()
+
+/**
+ * Reads the one `traceparent` of raw headers: W3C Trace Context section 3.2 takes several for none. The
+ * client's `tracestate` is forwarded as it came, so it is not parsed.
+ */
+const TRACEPARENT: TextMapGetter<readonly string[]> = {
+  keys: () => ['traceparent'],
+  get(rawHeaders, wanted) {
+    if (wanted !== 'traceparent') return undefined
+    const values = rawHeaders.filter(
+      (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === wanted,
+    )
+    return values.length === 1 ? values[0] : undefined
+  },
+}
 
 /**
  * Everything that knows OpenTelemetry. Its own settings (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
@@ -41,7 +59,7 @@ export function openTracing(options: TracingOptions): Tracing {
   return {
     requestStarted: (method, rawHeaders) => startRequest(tracer, method, rawHeaders),
     onTokenEvent(event) {
-      exchangeSpan(tracer, event, wallClock())
+      tokenRequestSpan(tracer, event, wallClock())
     },
     async stop() {
       const late = new Promise<void>((resolve) => {
@@ -53,19 +71,16 @@ export function openTracing(options: TracingOptions): Tracing {
 }
 
 function startRequest(tracer: Tracer, method: string, rawHeaders: readonly string[]): RequestSpan {
-  const parent = parentOf(rawHeaders)
-  const above =
-    parent === undefined
-      ? ROOT_CONTEXT
-      : trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true })
+  const parent = PROPAGATOR.extract(ROOT_CONTEXT, rawHeaders, TRACEPARENT)
+  const continued = trace.getSpanContext(parent) !== undefined
   const known = METHODS.has(method) ? method : '_OTHER'
   const name = known === '_OTHER' ? 'HTTP' : known
   const attributes = { 'http.request.method': known }
-  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, above)
+  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
   let replay: Span | undefined
 
   return {
-    outgoing: () => outgoingOf(replay ?? span, parent !== undefined),
+    outgoing: () => outgoingOf(replay ?? span, continued),
 
     replayed() {
       const within = trace.setSpan(ROOT_CONTEXT, span)
@@ -81,8 +96,13 @@ function startRequest(tracer: Tracer, method: string, rawHeaders: readonly strin
 }
 
 function outgoingOf(span: Span, keepState: boolean): Outgoing {
-  const { traceId, spanId, traceFlags } = span.spanContext()
-  return { traceparent: `00-${traceId}-${spanId}-0${traceFlags & 1}`, keepState }
+  const carrier = { traceparent: '' }
+  PROPAGATOR.inject(trace.setSpan(ROOT_CONTEXT, span), carrier, {
+    set(_, name, value) {
+      if (name === 'traceparent') carrier.traceparent = value
+    },
+  })
+  return { ...carrier, keepState }
 }
 
 function finish(span: Span, status: number, code: string | undefined): void {
@@ -93,8 +113,8 @@ function finish(span: Span, status: number, code: string | undefined): void {
   span.end()
 }
 
-/** A login or refresh is known when it has ended; its start is counted back. */
-function exchangeSpan(tracer: Tracer, event: TokenEvent, wallNow: number): void {
+/** A login or refresh is reported when it has ended; its start is counted back. */
+function tokenRequestSpan(tracer: Tracer, event: TokenEvent, wallNow: number): void {
   if (event.type !== 'granted' && event.type !== 'failed') return
   const attributes: Attributes =
     event.type === 'granted'
@@ -112,7 +132,7 @@ function exchangeSpan(tracer: Tracer, event: TokenEvent, wallNow: number): void 
   span.end(wallNow)
 }
 
-/** The SDK says nothing of spans that it could not deliver; this says it once for each change. */
+/** The SDK does not report spans that it could not deliver; this reports each change once. */
 function watched(exporter: SpanExporter, onDelivery: (working: boolean) => void): SpanExporter {
   let working = true
   return {

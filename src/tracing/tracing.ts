@@ -1,17 +1,17 @@
 import type { TokenEvent } from '../token/events.ts'
 
-/** W3C Trace Context: what goes into the `traceparent` field of a request to iSales. */
+/** W3C Trace Context: what goes into the `traceparent` header of a request to iSales. */
 export interface Outgoing {
   readonly traceparent: string
-  /** False: the client's trace is not continued, so its `tracestate` must not be sent on (section 3.3.1). */
+  /** False: the client's trace is not continued, so its `tracestate` must not be forwarded (section 3.3.1). */
   readonly keepState: boolean
 }
 
 /** How a request ended, for its span. */
 export interface SpanEnd {
-  /** 0: the client left before an answer began. */
+  /** 0: the client left before a response began. */
   readonly status: number
-  /** The problem code, when the proxy itself answered with an error. */
+  /** The problem code, when the proxy itself responded with an error. */
   readonly code: string | undefined
   readonly requestId: string
 }
@@ -40,6 +40,6 @@ export interface TracingOptions {
   readonly version: string
   /** Milliseconds since 1970. Default: the machine's date. */
   readonly wallClock?: () => number
-  /** Told each time the delivery of spans begins to fail, and each time it works again. */
+  /** Called each time the delivery of spans begins to fail, and each time it works again. */
   readonly onDelivery?: (working: boolean) => void
 }

@@ -1,5 +1,5 @@
 import type { ClientRequest } from 'node:http'
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import type { UpstreamTls } from '../config/certificates.ts'
 import { createTunnels, portOf } from './egress-proxy.ts'
@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
   readonly egress: URL | undefined
+  /** Finds the addresses of iSales or of the egress proxy. */
+  readonly lookup: LookupFunction
 }
 
 /** Opens one connection. `done` is called once. */
@@ -29,12 +31,19 @@ const TLS_CODE =
  *
  * @throws {URIError} when the egress proxy's user or password cannot be decoded.
  */
-export function createConnect({ origin, tls, timeout, egress }: ConnectOptions): Connect {
+export function createConnect(options: ConnectOptions): Connect {
+  const { origin, tls, timeout, egress, lookup } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
   const host = url.hostname.replaceAll(/^\[|\]$/g, '')
   const port = portOf(url)
-  const openTunnel = egress === undefined ? undefined : createTunnels(egress)
+  const finding = {
+    lookup,
+    // Node tries a name's addresses one after the other and gives up one after 250 ms. An address with a longer
+    // round-trip time must be reached, and so must the second one if the first one is dead.
+    autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
+  }
+  const openTunnel = egress === undefined ? undefined : createTunnels(egress, finding)
   // Read once and late: without a CA file it reads all the CAs that come with Node.
   let context: SecureContext | undefined
   // There is one origin, so the latest session serves every connection.
@@ -42,6 +51,7 @@ export function createConnect({ origin, tls, timeout, egress }: ConnectOptions):
 
   const connectSecure = (through: { readonly socket: Socket } | { readonly host: string }) =>
     connectTls({
+      ...finding,
       ...through,
       host,
       port,
@@ -85,7 +95,7 @@ export function createConnect({ origin, tls, timeout, egress }: ConnectOptions):
       if (secure) socket.once('connect', () => (stage = 'tls'))
     }
     try {
-      if (!secure) use(connectTcp({ host, port }))
+      if (!secure) use(connectTcp({ ...finding, host, port }))
       else if (openTunnel === undefined) use(connectSecure({ host }))
       else {
         stage = 'proxy'

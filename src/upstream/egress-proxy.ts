@@ -1,6 +1,6 @@
-import { request as requestHttp, type ClientRequest } from 'node:http'
+import { request as requestHttp, type ClientRequest, type RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { Socket } from 'node:net'
+import { BlockList, isIP, type Socket } from 'node:net'
 import type { Config } from '../config/settings.ts'
 import { CODES, ConnectError } from './errors.ts'
 
@@ -19,19 +19,38 @@ export function egressFor({
 }: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>): URL | undefined {
   const url = new URL(isalesUrl)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
+  const host = url.hostname.replaceAll(/^\[|\]$/g, '')
   const port = String(portOf(url))
   const direct = noProxy
+    .toLowerCase()
     .split(/[\s,]+/)
-    .filter((entry) => entry !== '')
-    .some((entry) => entry === '*' || covers(entry.toLowerCase(), url.hostname, port))
+    .some((entry) => entry === '*' || covers(entry, host, port))
   return direct ? undefined : new URL(httpsProxy.reveal())
 }
 
-/** A name covers itself and its subdomains; a name with a leading dot covers only its subdomains. */
-function covers(entry: string, hostname: string, port: string): boolean {
-  const [, name = `[${entry}]`, only] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? []
-  if (only !== undefined && only !== port) return false
-  return hostname === name || hostname.endsWith(name.startsWith('.') ? name : `.${name}`)
+/** An address with or without brackets, a network in CIDR notation, or a name; then a port, which only Go knows. */
+const ENTRY = /^(?:\[([^\]]*)\]|([^:]*:[^:]*:.*)|([^:]*))(?::(\d+))?$/
+
+/** True when one entry of `NO_PROXY` covers the host. */
+function covers(entry: string, host: string, port: string): boolean {
+  const [, bracketed, v6, other = '', only = port] = ENTRY.exec(entry) ?? []
+  const name = bracketed ?? v6 ?? other
+  if (only !== port || name === '') return false
+  const [network = '', bits] = name.split('/')
+  if (isIP(host) !== 0 && isIP(network) !== 0) return inNetwork(host, network, bits)
+  // A name covers itself and its subdomains, with or without a leading dot (curl); trailing dots do not count.
+  const suffix = `.${name.replaceAll(/^\.|\.$/g, '')}`
+  return `.${host.replace(/\.$/, '')}`.endsWith(suffix) && isIP(host) === 0
+}
+
+function inNetwork(host: string, network: string, bits: string | undefined): boolean {
+  const family = isIP(network) === 6 ? 'ipv6' : 'ipv4'
+  const most = family === 'ipv6' ? 128 : 32
+  const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1
+  if (prefix < 0 || prefix > most) return false
+  const list = new BlockList()
+  list.addSubnet(network, prefix, family)
+  return list.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** Opens a tunnel to `host:port`. `opened` is called once; destroy the request to cancel. */
@@ -43,9 +62,10 @@ export type OpenTunnel = (
 /**
  * Tunnels by CONNECT (RFC 9110 section 9.3.6).
  *
+ * @param finding how the egress proxy's address is found, as options of `net.connect`.
  * @throws {URIError} when user or password cannot be decoded.
  */
-export function createTunnels(egress: URL): OpenTunnel {
+export function createTunnels(egress: URL, finding: RequestOptions): OpenTunnel {
   const { protocol, hostname, username, password } = egress
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const authorization =
@@ -55,6 +75,7 @@ export function createTunnels(egress: URL): OpenTunnel {
 
   return (target, opened) => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
+      ...finding,
       host: hostname.replaceAll(/^\[|\]$/g, ''),
       port: portOf(egress),
       method: 'CONNECT',

@@ -1,4 +1,5 @@
 import { Client, errors } from 'undici'
+import { systemClock, type Clock } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
 import {
@@ -9,6 +10,8 @@ import {
 } from './attempt.ts'
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
+import type { ConnectFailure } from './errors.ts'
+import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
 
@@ -24,10 +27,27 @@ export interface UpstreamOptions {
     | 'isalesConnectTimeout'
     | 'isalesKeepAlive'
     | 'isalesMaxConnections'
+    | 'isalesConnectionMaxAge'
     | 'isalesLoginTimeout'
     | 'bodyIdleTimeout'
   >
   readonly tls: UpstreamTls
+  /** Default: the machine's. */
+  readonly clock?: Pick<Clock, 'now'>
+  /** Default: the system's. */
+  readonly resolve?: Resolve
+}
+
+/** For metrics. */
+export interface UpstreamStats {
+  /** Connections open now. */
+  readonly open: number
+  /** Connections opened since the start. */
+  readonly opened: number
+  /** Requests that wait for a free connection. */
+  readonly waiting: number
+  /** Attempts to connect that failed since the start. */
+  readonly connectFailures: Readonly<Record<ConnectFailure, number>>
 }
 
 export interface Upstream {
@@ -39,6 +59,7 @@ export interface Upstream {
   readonly post: Post
   /** New connections use this from now on; requests in flight finish on their old connections. */
   reload(tls: UpstreamTls): void
+  readonly stats: () => UpstreamStats
   /** Closes all connections; what is in flight or waiting fails as `closed`. */
   destroy(): Promise<void>
 }
@@ -50,21 +71,45 @@ const KEEP_ALIVE_MARGIN = 1000
 const MAX_KEEP_ALIVE = 600_000
 
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
-export function createUpstream({ config, tls }: UpstreamOptions): Upstream {
-  const connectWith = (current: UpstreamTls): Connect =>
-    createConnect({
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const { config, clock = systemClock, resolve = resolveBySystem } = options
+  const counts = {
+    open: 0,
+    opened: 0,
+    connectFailures: { dns: 0, refused: 0, timeout: 0, tls: 0, proxy: 0 },
+  }
+  const timeout = config.isalesConnectTimeout
+  const lookup = createLookup({ timeout, resolve })
+  const connectWith = (tls: UpstreamTls): Connect => {
+    const connect = createConnect({
       origin: config.isalesUrl,
-      tls: current,
-      timeout: config.isalesConnectTimeout,
+      tls,
+      timeout,
       egress: egressFor(config),
+      lookup,
     })
+    return (done) => {
+      connect((outcome) => {
+        if (outcome instanceof Error) counts.connectFailures[outcome.reason] += 1
+        else {
+          counts.opened += 1
+          counts.open += 1
+          outcome.once('close', () => (counts.open -= 1))
+        }
+        done(outcome)
+      })
+    }
+  }
+  const connect = connectWith(options.tls)
   const open = (max: number): Pool =>
     new Pool({
       max,
-      connect: connectWith(tls),
-      createClient: (connect) =>
+      maxAge: config.isalesConnectionMaxAge,
+      clock,
+      connect,
+      createClient: (clientConnect) =>
         new Client(config.isalesUrl, {
-          connect,
+          connect: clientConnect,
           pipelining: 1,
           keepAliveTimeout: config.isalesKeepAlive,
           keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
@@ -87,8 +132,14 @@ export function createUpstream({ config, tls }: UpstreamOptions): Upstream {
       config.isalesLoginTimeout,
     ),
     reload(changed) {
-      for (const pool of [business, auth]) pool.reload(connectWith(changed))
+      const connectAnew = connectWith(changed)
+      for (const pool of [business, auth]) pool.reload(connectAnew)
     },
+    stats: () => ({
+      ...counts,
+      connectFailures: { ...counts.connectFailures },
+      waiting: business.waiting + auth.waiting,
+    }),
     async destroy() {
       await Promise.all([business.destroy(), auth.destroy()])
     },
@@ -97,6 +148,9 @@ export function createUpstream({ config, tls }: UpstreamOptions): Upstream {
 
 interface PoolOptions {
   readonly max: number
+  /** Milliseconds. */
+  readonly maxAge: number
+  readonly clock: Pick<Clock, 'now'>
   readonly connect: Connect
   readonly createClient: (connect: ClientConnect) => Client
 }
@@ -117,6 +171,10 @@ class Pool {
   constructor(options: PoolOptions) {
     this.#options = options
     this.#connect = options.connect
+  }
+
+  get waiting(): number {
+    return this.#waiting.size
   }
 
   dispatch(request: UpstreamRequest, handler: UpstreamHandler): UpstreamController {
@@ -161,9 +219,18 @@ class Pool {
   }
 
   #free(): Connection | undefined {
-    for (const connection of this.#connections)
-      if (connection.attempt === undefined && !connection.retired) return connection
+    for (const connection of this.#connections) {
+      if (connection.attempt !== undefined || connection.retired) continue
+      if (!this.#isOld(connection)) return connection
+      this.#close(connection)
+    }
     return this.#connections.size < this.#options.max ? this.#add() : undefined
+  }
+
+  /** After a DNS change the old address must not be used for ever. */
+  #isOld({ openedAt }: Connection): boolean {
+    const { maxAge, clock } = this.#options
+    return clock.now() - openedAt >= maxAge
   }
 
   #add(): Connection {
@@ -174,11 +241,17 @@ class Pool {
           connected(outcome, null)
           return
         }
+        connection.openedAt = this.#options.clock.now()
         prepareSocket(outcome, () => connection.attempt?.resume())
         connected(null, outcome)
       })
     })
-    const connection: Connection = { client, attempt: undefined, retired: false }
+    const connection: Connection = {
+      client,
+      openedAt: Infinity,
+      attempt: undefined,
+      retired: false,
+    }
     client.on('disconnect', () => {
       if (connection.attempt === undefined) this.#close(connection)
     })
@@ -188,7 +261,8 @@ class Pool {
 
   #release(connection: Connection): void {
     connection.attempt = undefined
-    if (connection.retired || !connection.client.stats.connected) this.#close(connection)
+    const { client, retired } = connection
+    if (retired || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
     else this.#serve()
   }
 
@@ -204,6 +278,8 @@ class Pool {
 
 interface Connection {
   readonly client: Client
+  /** By the pool's clock. */
+  openedAt: number
   /** Undefined: it is idle. */
   attempt: Attempt | undefined
   /** It takes no more requests. */

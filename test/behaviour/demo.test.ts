@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { run } from '../../demo/demo.ts'
 
-interface Stage {
+interface Surroundings {
   readonly isTTY?: boolean
   readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
 /** Runs the demo and keeps what it writes. */
-async function perform(args: readonly string[], { isTTY = false, env = {}, signal }: Stage = {}) {
+async function perform(
+  args: readonly string[],
+  { isTTY = false, env = {}, signal }: Surroundings = {},
+) {
   let out = ''
   let err = ''
   const stdout = { columns: 120, write: (text: string) => (out += text) }
@@ -28,10 +31,10 @@ describe.concurrent('the demo', () => {
     expect(out).toMatch(/● logged in token 1, good for 3 s/)
     expect(out).toMatch(/◆ CTI-OBS {3}logged in at the proxy, good for 10 s/)
     expect(out).toMatch(
-      /⚡ revoked[^\n]*\n[^\n]*✔ healed {4}token \d after \d+ ms; \d+ requests? w/,
+      /⚡ revoked[^\n]*\n[^\n]*✔ healed {4}token \d, good for 3 s, after \d+ ms; \d+ requests? w/,
     )
     expect(out).toMatch(/↻ renewed {3}token \d, good for 3 s, by refresh token/)
-    expect(out).toMatch(/requests +[\d,]+ {3}all answered with success/)
+    expect(out).toMatch(/requests +[\d,]+ {3}all succeeded/)
     expect(out).toMatch(/renewals +[1-9]/)
     expect(out).toMatch(/revocations +1\/1 {3}healed/)
     expect(out).toMatch(/results written for the numbers handed out, none twice/)
@@ -42,7 +45,7 @@ describe.concurrent('the demo', () => {
   it('shows a live line and colours on a terminal, over TLS too', async () => {
     const { code, out } = await perform(['--seconds', '5', '--tls'], { isTTY: true })
     expect(out).toContain('https://127.0.0.1:')
-    expect(out).toMatch(/━+.*token 1.*requests.*p99/)
+    expect(out).toMatch(/━+.*token 1.*requests.*failed/)
     expect(out).toContain('\u001b[32m')
     expect(out.lastIndexOf('\u001b[?25h')).toBeGreaterThan(out.lastIndexOf('\u001b[?25l'))
     expect(code).toBe(0)
@@ -57,7 +60,7 @@ describe.concurrent('the demo', () => {
 
   it('ends with the summary when it is interrupted', async () => {
     const { code, out } = await perform([], { signal: AbortSignal.timeout(1500) })
-    expect(out).toMatch(/requests +[\d,]+ {3}all answered with success/)
+    expect(out).toMatch(/requests +[\d,]+ {3}all succeeded/)
     expect(code).toBe(0)
   }, 20_000)
 

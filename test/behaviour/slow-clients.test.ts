@@ -43,7 +43,7 @@ describe.each([
     expect(response.status).toBe(408)
     expect(JSON.parse(response.text)).toMatchObject({ code: 'request-timeout' })
     expect((await client.closed()).left.length).toBe(0)
-    await until(() => world.sim.state().underWay === 0)
+    await until(() => world.sim.state().inFlight === 0)
     expect(world.sim.requests()).toEqual([])
     expect((await world.tasks()).status).toBe(200)
     expect(faults).toEqual([])

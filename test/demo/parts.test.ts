@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { parseDemoArgs } from '../../demo/options.ts'
-import { succeeded } from '../../demo/summary.ts'
-import { createTally } from '../../demo/tally.ts'
+import { parseDemoArgs } from '../../demo/demo.ts'
+import { createReport, succeeded } from '../../demo/report.ts'
+import { createScreen } from '../../demo/screen.ts'
 
 describe('the arguments of the demo', () => {
   it.each([
@@ -25,55 +25,32 @@ describe('the arguments of the demo', () => {
   })
 })
 
-describe('the tally', () => {
-  const call = { name: 'getTask', ok: true }
-
-  it('has figures before the first call', () => {
-    const tally = createTally(() => 0)
-    expect([tally.requests, tally.failed, tally.rate(0), tally.percentile(0.99)]).toEqual([
-      0, 0, 0, 0,
-    ])
-  })
-
-  it('knows percentiles, of all calls or of the newest', () => {
-    const tally = createTally(() => 0)
-    for (let durationMs = 1; durationMs <= 100; durationMs += 1) tally.add({ ...call, durationMs })
-    expect(tally.percentile(0.5)).toBe(51)
-    expect(tally.percentile(0.99)).toBe(100)
-    expect(tally.percentile(0, 10)).toBe(91)
-  })
-
-  it('keeps the newest 50,000 durations', () => {
-    const tally = createTally(() => 0)
-    for (let count = 0; count < 50_001; count += 1) {
-      tally.add({ ...call, durationMs: count === 0 ? 99 : 1 })
-    }
-    expect([tally.requests, tally.percentile(1)]).toEqual([50_001, 1])
-  })
-
-  it('counts the calls of the last second, and those that failed', () => {
-    let now = 0
-    const tally = createTally(() => now)
-    tally.add({ ...call, durationMs: 1 })
-    now = 600
-    tally.add({ ...call, ok: false, durationMs: 1 })
-    expect(tally.rate(999)).toBe(2)
-    expect(tally.rate(1000)).toBe(1)
-    expect(tally.failed).toBe(1)
-  })
-
-  const fine = { requests: 9, failed: 0, duplicates: 0, callnos: 5, results: 5, leaked: 0 }
+describe('the verdict of the demo', () => {
+  const state = { duplicates: 0, callnos: 5, results: 5 }
+  const good = { requests: 9, failed: 0, leaked: 0, state }
 
   it.each([
-    ['nothing wrong', fine, true],
-    ['no call at all', { ...fine, requests: 0 }, false],
-    ['a failed call', { ...fine, failed: 1 }, false],
-    ['a call carried out twice', { ...fine, duplicates: 1 }, false],
-    ['a result that was lost', { ...fine, results: 4 }, false],
-    ['a token that got out', { ...fine, leaked: 1 }, false],
-  ])('with %s it says so', (_, { requests, failed, leaked, ...ledger }, success) => {
-    const tally = { ...createTally(() => 0), requests, failed }
-    const state = ledger as Parameters<typeof succeeded>[0]['state']
-    expect(succeeded({ tally, state, leaked })).toBe(success)
+    ['nothing wrong', good, true],
+    ['no call at all', { ...good, requests: 0 }, false],
+    ['a failed call', { ...good, failed: 1 }, false],
+    ['a call executed twice', { ...good, state: { ...state, duplicates: 1 } }, false],
+    ['a result that was lost', { ...good, state: { ...state, results: 4 } }, false],
+    ['a token that got out', { ...good, leaked: 1 }, false],
+  ])('with %s is right', (_, outcome, success) => {
+    expect(succeeded(outcome)).toBe(success)
+  })
+
+  it('is printed with what failed', () => {
+    let written = ''
+    const stdout = { write: (text: string) => (written += text) }
+    const screen = createScreen({ stdout, isTTY: false, env: {} })
+    const report = createReport({ screen, now: () => 0, rejected: () => 0 })
+    report.onCall({ name: 'getTask', ok: false, durationMs: 3, problem: 'status 503' })
+    report.onLog('login-failed', { reason: 'unreachable' })
+    expect(report.summarize({ state, leaked: 0 })).toBe(false)
+    expect(written).toMatch(/✘ CTI-OBS +getTask failed: status 503/)
+    expect(written).toMatch(/✘ proxy +login-failed unreachable/)
+    expect(written).toMatch(/✘ Not every call succeeded/)
+    expect(written).toMatch(/requests +1 {3}1 failed/)
   })
 })

@@ -23,9 +23,9 @@ describe('the screen', () => {
     expect(written()).toBe('a line\n')
   })
 
-  it('keeps the live line below what is printed, and takes it away at the end', () => {
-    const { screen, written } = screenOn(true)
-    screen.show([[undefined, 'live']])
+  it('keeps the live line below what is printed, and removes it at the end', () => {
+    const { screen, written } = screenOn(true, { NO_COLOR: '1' })
+    screen.show([['bold', 'live']])
     screen.print('printed')
     screen.end()
     screen.end()
@@ -38,15 +38,15 @@ describe('the screen', () => {
     expect(plain.written()).toBe('\u001b[?25l\r\u001b[Klive')
     const coloured = screenOn(true, { NO_COLOR: '' })
     coloured.screen.show([['red', 'live']])
-    expect(coloured.written()).toContain('\u001b[31mlive\u001b[0m')
+    expect(coloured.written()).toContain('\u001b[31mlive\u001b[39m')
   })
 
-  it('leaves out what would wrap, and everything after it', () => {
-    const { screen, written } = screenOn(true, {}, 10)
+  it('leaves out segments that would wrap, and all after them', () => {
+    const { screen, written } = screenOn(true, { NO_COLOR: '1' }, 10)
     screen.show([
-      [undefined, '12345'],
-      [undefined, '67890'],
-      [undefined, 'x'],
+      ['bold', '12345'],
+      ['bold', '67890'],
+      ['bold', 'x'],
     ])
     expect(written()).toBe('\u001b[?25l\r\u001b[K12345')
   })

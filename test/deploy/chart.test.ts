@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { IContainer } from 'kubernetes-models/v1/Container'
+import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { describe, expect, it } from 'vitest'
 import { CHART, ciFile, ciNames, render } from './support/chart.ts'
 import { faults, ofKind, podSpec } from './support/manifests.ts'
+import { unrestricted } from './support/pod.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
@@ -20,18 +25,18 @@ describe.each(tools)('the chart with helm $version', ({ version, helm = '' }) =>
   })
 
   it.skipIf(helm === '').each(names)('passes lint with the values %s', async (name) => {
-    const outcome = await run(helm, ['lint', '--strict', CHART, '--values', ciFile(name)])
+    const args = ['lint', '--strict', CHART, '--values', ciFile(name)]
+    const outcome = await run(helm, [...args, '--kube-version', '1.36.0'])
     expect(outcome).toMatchObject({ code: 0 })
   })
 
-  it.skipIf(helm === '').each(names)(
-    'makes manifests without an unknown or missing field of the values %s',
-    async (name) => {
-      const manifests = await render(helm, ciFile(name))
-      expect(manifests.length).toBeGreaterThan(0)
-      expect(await faults(manifests)).toEqual([])
-    },
-  )
+  it.skipIf(helm === '')('makes no manifest with an unknown or missing field', async () => {
+    const sets = await Promise.all(
+      names.map((name) => render(helm, ciFile(name), '--kube-version', '1.36.0')),
+    )
+    for (const manifests of sets) expect(manifests.length).toBeGreaterThan(0)
+    expect(await faults(sets.flat())).toEqual([])
+  })
 
   it.skipIf(helm === '').each([
     ['a misspelt value', 'standalone.replica=3', 'replica'],
@@ -95,13 +100,55 @@ describe.skipIf(helm === '')('the chart', () => {
   })
 
   it('tells after the installation what to do next', async () => {
-    const install = (name: string) =>
-      succeed(helm, ['install', 'obs', CHART, '--dry-run=client', '--values', ciFile(name)])
+    const install = (name: string, ...more: readonly string[]) =>
+      succeed(helm, [
+        'install',
+        'obs',
+        CHART,
+        '--dry-run=client',
+        '--values',
+        ciFile(name),
+        ...more,
+      ])
     const standalone = await install('standalone')
     expect(standalone).toContain('obsUrl = https://isales-proxy.example\n')
     expect(standalone).toContain('check --live')
     expect(standalone).toContain('podMonitor.enabled=true')
+    expect(standalone).toContain('helm test')
+    expect(standalone).toContain('lets these peers scrape the metrics: [{"namespaceSelector"')
+    const none = await install('standalone', '--set-json', 'networkPolicy.prometheus=[]')
+    expect(none).toContain('nobody scrape the metrics')
+    expect(await install('injection')).toContain('`isales-auth-proxy: inject` in telephony, vendor')
     expect(await install('standalone-everything')).not.toContain('! ')
     expect(await install('sidecar-classic')).toContain('obsUrl = http://127.0.0.1:18080')
+  })
+
+  it('has a test that waits until a proxy is ready, and fails when none is', async () => {
+    const manifests = await render(helm, ciFile('standalone'))
+    const [pod] = ofKind(manifests, 'Pod')
+    expect(pod?.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'test' })
+    const spec = pod?.spec as IPodSpec
+    const [, ...args] = spec.containers[0]?.command ?? []
+    expect(args.pop()).toBe('http://obs-isales-auth-proxy-admin:9090/readyz')
+    expect(unrestricted(spec, spec.containers[0] as IContainer)).toEqual([])
+    // The Service must not send calls to it.
+    const [service] = ofKind(manifests, 'Service')
+    const sendsTo = service?.spec as { selector: Readonly<Record<string, string>> }
+    expect(pod?.metadata.labels).not.toMatchObject(sendsTo.selector)
+
+    let asked = 0
+    const proxy = createServer((_request, response) => {
+      response.statusCode = (asked += 1) < 2 ? 503 : 200
+      response.end('no token')
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const { port } = proxy.address() as AddressInfo
+    const outcome = await run(process.execPath, [...args, `http://127.0.0.1:${port}/readyz`])
+    proxy.close()
+    expect(outcome).toMatchObject({ code: 0, stdout: '503 no token\n' })
+    const impatient = args.map((arg) => arg.replace('60_000', '0'))
+    const refused = await run(process.execPath, [...impatient, `http://127.0.0.1:${port}/readyz`])
+    expect(refused.code).toBe(1)
+    expect(refused.stdout).toContain('ECONNREFUSED')
   })
 })

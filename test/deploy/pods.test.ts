@@ -1,69 +1,22 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { IContainer } from 'kubernetes-models/v1/Container'
-import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { parse } from 'yaml'
-import { loadConfig, type Loaded } from '../../src/config/load.ts'
-import { makeCertificates } from '../support/certificates.ts'
 import { ciFile, createDependent, render, type Dependent } from './support/chart.ts'
-import { faults, ofKind, parseManifests, podSpec, type Manifest } from './support/manifests.ts'
-import { ROOT, run, succeed } from './support/run.ts'
+import { faults, ofKind, podSpec } from './support/manifests.ts'
+import { configure, deploymentOf, environment, proxyIn, unrestricted } from './support/pod.ts'
+import { ROOT, run } from './support/run.ts'
 import { installed, newest, older } from './support/tools.ts'
 
-const tools = await newest()
-const helm = tools?.helm ?? ''
+const helm = (await newest())?.helm ?? ''
 const olderHelm = (await older())?.helm ?? ''
 const promtool = await installed('promtool')
 const NAME = 'isales-auth-proxy'
 
-const proxyIn = ({ containers, initContainers = [] }: IPodSpec): IContainer => {
-  const found = [...initContainers, ...containers].filter((one) => one.name === NAME)
-  expect(found).toHaveLength(1)
-  return found[0] as IContainer
-}
-const deploymentOf = (manifests: readonly Manifest[]): IPodSpec =>
-  podSpec(ofKind(manifests, 'Deployment')[0])
-
-const environment = ({ env = [] }: IContainer): Record<string, string | undefined> =>
-  Object.fromEntries(env.map(({ name, value }) => [name, value]))
-
-const certificates = makeCertificates()
-/** What is mounted; every other file of a mount is a short text. */
-const MOUNTED: Readonly<Record<string, string>> = {
-  '/run/isales/tls/tls.crt': certificates.server.cert,
-  '/run/isales/tls/tls.key': certificates.server.key,
-  '/run/isales/tls/ca.crt': certificates.ca.cert,
-  '/run/isales/ca/ca.crt': certificates.ca.cert,
-  '/run/isales/client/tls.crt': certificates.client.cert,
-  '/run/isales/client/tls.key': certificates.client.key,
-}
-
-/** What the program says to this environment, with those files. */
-const configure = (container: IContainer): Loaded =>
-  loadConfig(environment(container), (path) => {
-    const credential = path.startsWith('/run/isales/credentials/')
-    const text = credential ? 'a text of more than thirty-two bytes' : MOUNTED[path]
-    return text === undefined
-      ? { ok: false, problem: 'missing' }
-      : { ok: true, bytes: Buffer.from(text) }
-  })
-
-/** What keeps a pod out of a namespace that enforces the restricted Pod Security Standard. */
-const unrestricted = (pod: IPodSpec, container: IContainer): readonly string[] => {
-  const own = container.securityContext ?? {}
-  const wanted: readonly (readonly [string, boolean])[] = [
-    ['runs as root', own.runAsNonRoot === true && (own.runAsUser ?? 0) > 0],
-    ['may gain privileges', own.allowPrivilegeEscalation === false],
-    ['keeps capabilities', own.capabilities?.drop?.includes('ALL') === true],
-    ['adds capabilities', own.capabilities?.add === undefined],
-    ['has no seccomp profile', own.seccompProfile?.type === 'RuntimeDefault'],
-    ['may write to its root', own.readOnlyRootFilesystem === true],
-    ['is privileged', own.privileged !== true],
-    ['takes a port of the host', (container.ports ?? []).every((port) => !port.hostPort)],
-    ['shares with the host', !pod.hostNetwork && !pod.hostPID && !pod.hostIPC],
-    ['mounts the host', (pod.volumes ?? []).every((volume) => volume.hostPath === undefined)],
-  ]
-  return wanted.filter(([, met]) => !met).map(([fault]) => fault)
+interface Alert {
+  readonly alert: string
+  readonly expr: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
 }
 
 describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
@@ -138,7 +91,7 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
   )
 
   it('is the same under an alias, whose scope is passed to the templates', async () => {
-    const aliased = await createDependent(helm, 'proxy')
+    const aliased = await createDependent(helm, { alias: 'proxy' })
     const manifests = await aliased.render('sidecar')
     await aliased.remove()
     expect(deploymentOf(manifests)).toEqual(deploymentOf(await pods.sidecar()))
@@ -195,13 +148,30 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
     const original: unknown = parse(await readFile(`${ROOT}config/prometheus/alerts.yaml`, 'utf8'))
     const [rule] = ofKind(await pods.sidecar(), 'PrometheusRule')
     expect(rule?.spec).toEqual(original)
-    const [moved] = ofKind(await pods['standalone-everything'](), 'PrometheusRule')
-    const text = JSON.stringify(moved?.spec)
-    const url = 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown'
-    expect(text).toContain(url)
-    expect(JSON.parse(text.replaceAll('https://docs.example/isales-auth-proxy/', ''))).toEqual(
-      original,
-    )
+  })
+
+  it('has alerts that are tuned, switched off, labelled and documented as its values say', async () => {
+    const rulesOf = async (name: keyof typeof pods) => {
+      const [rule] = ofKind(await pods[name](), 'PrometheusRule')
+      const file = rule?.spec as { groups: readonly { rules: readonly Alert[] }[] }
+      return new Map(file.groups.flatMap(({ rules }) => rules).map((one) => [one.alert, one]))
+    }
+    const [original, tuned] = [await rulesOf('sidecar'), await rulesOf('standalone-everything')]
+    const { severity } = original.get('IsalesProxyDown')?.labels ?? {}
+    expect(tuned.get('IsalesProxyDown')).toEqual({
+      ...original.get('IsalesProxyDown'),
+      labels: { severity, team: 'telephony' },
+      annotations: {
+        ...original.get('IsalesProxyDown')?.annotations,
+        runbook_url: 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown',
+      },
+    })
+    expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
+    expect(tuned.get('IsalesProxyErrorRatio')).toMatchObject({
+      expr: original.get('IsalesProxyErrorRatio')?.expr,
+      for: '10m',
+      labels: { severity: 'critical', team: 'telephony' },
+    })
   })
 
   it.skipIf(promtool === undefined)('has alerts that Prometheus takes', async () => {
@@ -223,35 +193,8 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
       ingress: [{ ports: [{ port: 9090 }] }, { ports: [{ port: 8443 }] }],
       egress: [{ ports: [{ port: 53 }, { port: 53 }] }, { ports: [{ port: 443 }] }],
     })
-    const [other] = ofKind(await pods['standalone-everything'](), 'NetworkPolicy')
-    expect(JSON.stringify(other)).toContain('"port":8443')
     const [beside] = ofKind(await pods['sidecar-classic'](), 'NetworkPolicy')
     expect(beside?.spec).toMatchObject({ podSelector: { matchLabels: { app: 'cti-obs' } } })
     expect(ofKind(await pods.sidecar(), 'NetworkPolicy')).toEqual([])
-  })
-})
-
-describe.each([
-  { version: '1.35', kubectl: tools?.kubectl ?? '' },
-  { version: '1.32', kubectl: (await older())?.kubectl ?? '' },
-])('the kustomize component with kubectl $version', ({ kubectl }) => {
-  it.skipIf(kubectl === '')('adds the same container as the chart', async () => {
-    const built = await succeed(kubectl, ['kustomize', 'config/kustomize/example'])
-    const manifests = parseManifests(built)
-    expect(await faults(manifests)).toEqual([])
-    const pod = deploymentOf(manifests)
-    const { image, envFrom, ...proxy } = proxyIn(pod)
-    expect(image).toBe('registry.example/isales-auth-proxy:0.1.0')
-    const [settings] = ofKind(manifests, 'ConfigMap')
-    expect(envFrom).toEqual([{ configMapRef: { name: settings?.metadata.name } }])
-
-    const dependent = await createDependent(helm)
-    const charted = deploymentOf(await dependent.render('sidecar'))
-    await dependent.remove()
-    const { image: _image, env, ...rest } = proxyIn(charted)
-    expect(proxy).toEqual({ ...rest, env: env?.filter(({ name }) => name !== 'ISALES_URL') })
-    expect(pod.volumes).toEqual([
-      { ...charted.volumes?.[0], secret: { ...charted.volumes?.[0]?.secret, secretName: NAME } },
-    ])
   })
 })

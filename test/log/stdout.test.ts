@@ -82,7 +82,7 @@ describe('a log on stdout', () => {
       expect(await droppedBy(child)).toBeGreaterThan(1000)
       const began = performance.now()
       expect(await terminate(child)).toBe(7)
-      expect(performance.now() - began).toBeLessThan(2500)
+      expect(performance.now() - began).toBeLessThan(5000)
     })
 
     it('on a full disk blocks nothing, drops and counts lines, and ends on SIGTERM', async () => {

@@ -1,25 +1,26 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createObsApp } from '../../src/login/app.ts'
-import type { ObsAppOptions, ObsLogin, ObsLoginOutcome } from '../../src/login/app.ts'
+import {
+  createObsApp,
+  type ObsAppOptions,
+  type ObsLogin,
+  type ObsLoginOutcome,
+} from '../../src/login/app.ts'
 import { createTickets } from '../../src/login/tickets.ts'
 
 const LOGIN = '/obs/auth/login'
 const REFRESH = '/obs/auth/refresh'
-const REQUIRE: ObsLogin = {
-  mode: 'require',
-  credentials: { user: 'cti', password: new Secret('pässword') },
-}
+const REQUIRE: ObsLogin = { mode: 'require', user: 'cti', password: new Secret('pässword') }
 const RIGHT = { user: 'cti', passwd: 'pässword' }
 const WRONG = { user: 'cti', passwd: 'password' }
 
-interface Answer {
+interface LoginResponse {
   readonly result: unknown
   readonly resultData: Readonly<Record<string, unknown>> & { readonly token: string }
 }
 
-async function answerOf(response: Response): Promise<Answer> {
-  return (await response.json()) as Answer
+async function bodyOf(response: Response): Promise<LoginResponse> {
+  return (await response.json()) as LoginResponse
 }
 
 function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
@@ -49,13 +50,13 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
   return { app, post, tickets, outcomes, clock }
 }
 
-test('answer: whoever comes gets tickets in the published shape', async () => {
+test('answer: every login gets tickets in the published shape', async () => {
   const { post, tickets, outcomes } = start({ mode: 'answer' })
   const response = await post(LOGIN, { user: 'anyone', passwd: 'anything' })
   expect(response.status).toBe(200)
   expect(response.headers.get('content-type')).toBe('application/json;charset=UTF-8')
   expect(response.headers.get('cache-control')).toBe('no-store')
-  const { result, resultData } = await answerOf(response)
+  const { result, resultData } = await bodyOf(response)
   expect(result).toBe(0)
   expect(resultData).toEqual({
     token: expect.any(String),
@@ -67,9 +68,9 @@ test('answer: whoever comes gets tickets in the published shape', async () => {
   expect(outcomes).toEqual(['success'])
 })
 
-test('numbers are strings where the client wants them so', async () => {
+test('numbers are strings where OBS_NUMBERS says so', async () => {
   const { post } = start({ mode: 'answer' }, { numbers: 'string' })
-  const granted = await answerOf(await post(LOGIN, RIGHT))
+  const granted = await bodyOf(await post(LOGIN, RIGHT))
   expect(granted.result).toBe('0')
   expect(granted.resultData['tokenExpirationTime']).toBe('3600')
   expect(granted.resultData['refreshExpirationTime']).toBe('43200')
@@ -87,20 +88,20 @@ test('require: only the configured user with the configured password gets a tick
   expect(outcomes).toEqual(['success', 'rejected', 'rejected', 'rejected'])
 })
 
-test('forward: no login and no refresh is answered with a ticket, and neither goes on', async () => {
+test('forward: no login and no refresh gets a ticket', async () => {
   const { post, tickets, outcomes } = start({ mode: 'forward' })
   expect((await post(LOGIN, RIGHT)).status).toBe(403)
   expect((await post(REFRESH, { refreshToken: tickets.issue().refresh })).status).toBe(403)
   expect(outcomes).toEqual(['rejected'])
 })
 
-test('after five wrong passwords in a second even the right one has to wait', async () => {
+test('after five wrong passwords in a second even the right one must wait', async () => {
   const { post, outcomes, clock } = start(REQUIRE)
   for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
-  const slowed = await post(LOGIN, RIGHT)
-  expect(slowed.status).toBe(429)
-  expect(slowed.headers.get('retry-after')).toBe('1')
-  expect(await slowed.json()).toEqual({ result: 429, resultData: {} })
+  const throttled = await post(LOGIN, RIGHT)
+  expect(throttled.status).toBe(429)
+  expect(throttled.headers.get('retry-after')).toBe('1')
+  expect(await throttled.json()).toEqual({ result: 429, resultData: {} })
   clock.now += 199
   expect((await post(LOGIN, RIGHT)).status).toBe(429)
   clock.now += 1
@@ -108,12 +109,12 @@ test('after five wrong passwords in a second even the right one has to wait', as
   expect(outcomes.filter((outcome) => outcome === 'throttled')).toHaveLength(2)
 })
 
-test('right passwords are never slowed', async () => {
+test('right passwords are never throttled', async () => {
   const { post } = start(REQUIRE)
   for (let n = 0; n < 50; n += 1) expect((await post(LOGIN, RIGHT)).status).toBe(200)
 })
 
-test('a long pause does not save up more than one second of wrong passwords', async () => {
+test('a long pause allows no more than one second of wrong passwords', async () => {
   const { post, clock } = start(REQUIRE)
   clock.now += 3_600_000
   for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
@@ -128,7 +129,7 @@ test.each([
   ['no password', { user: 'cti' }],
   ['a number for a user', { user: 1, passwd: 'x' }],
   ['an object for a password', { user: 'cti', passwd: {} }],
-])('a login with %s is answered 400 in the published shape', async (_name, body) => {
+])('a login with %s gets 400 in the published shape', async (_name, body) => {
   const { post, outcomes } = start({ mode: 'answer' })
   const response = await post(LOGIN, body)
   expect(response.status).toBe(400)
@@ -136,7 +137,7 @@ test.each([
   expect(outcomes).toEqual(['malformed'])
 })
 
-test('a body over 4 KiB is answered 400, whether its length is told or not', async () => {
+test('a body over 4 KiB gets 400, with Content-Length or without', async () => {
   const { app, post, outcomes } = start({ mode: 'answer' })
   const large = { user: 'x'.repeat(4096), passwd: 'x' }
   expect((await post(LOGIN, large, { 'Content-Length': '4130' })).status).toBe(400)
@@ -152,7 +153,7 @@ test('a refresh ticket in the body renews, as in the English edition', async () 
   const headers = { Authentication: `Bearer ${access}` }
   const response = await post(REFRESH, { refreshToken: refresh }, headers)
   expect(response.status).toBe(200)
-  const { resultData } = await answerOf(response)
+  const { resultData } = await bodyOf(response)
   expect(tickets.verify(resultData.token)).toBe('valid')
   expect(resultData.token).not.toBe(access)
 })
@@ -187,7 +188,7 @@ test('answer: a refresh ticket of an earlier process is renewed, for anybody may
   expect((await post(REFRESH, { refreshToken: 'of an earlier process' })).status).toBe(200)
 })
 
-test('other methods are answered 405, and other paths 404, in the published shape', async () => {
+test('other methods get 405, and other paths 404, in the published shape', async () => {
   const { app, post } = start({ mode: 'answer' })
   for (const path of [LOGIN, REFRESH]) {
     const response = await app.request(path)

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { createGate } from '../../src/login/ticket-check.ts'
+import { createTicketCheck } from '../../src/login/ticket-check.ts'
 import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
 
 const REQUIRE = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
 
-const gate = createGate({
+const check = createTicketCheck({
   verify: (ticket) => (ticket === 'good' ? 'valid' : 'invalid'),
   numbers: 'number',
 })
@@ -12,27 +12,27 @@ const gate = createGate({
 test.each<[string, string[]]>([
   ['Authorization with Bearer', ['Authorization', 'Bearer good']],
   ['Authentication with Bearer', ['Authentication', 'Bearer good']],
-  ['any case of field and scheme', ['AUTHORIZATION', 'bEARER good']],
+  ['any case of header and scheme', ['AUTHORIZATION', 'bEARER good']],
   ['the bare ticket', ['authentication', 'good']],
-  ['more spaces behind the scheme', ['Authorization', 'Bearer   good']],
+  ['more spaces after the scheme', ['Authorization', 'Bearer   good']],
   ['a bad one beside a good one', ['Authorization', 'Bearer bad', 'Authentication', 'good']],
   ['the second of two lines', ['Authorization', 'x', 'Authorization', 'Bearer good']],
-  ['among other fields', ['Host', 'x', 'Content-Length', '1', 'Authorization', 'Bearer good']],
+  ['among other headers', ['Host', 'x', 'Content-Length', '1', 'Authorization', 'Bearer good']],
 ])('passes: %s', (_name, fields) => {
-  expect(gate.passes(fields)).toBe(true)
+  expect(check.passes(fields)).toBe(true)
 })
 
 test.each<[string, string[]]>([
-  ['no field at all', []],
-  ['another field of the same length', ['Authorisation', 'Bearer good']],
-  ['a field with an underscore', ['Authorization_', 'Bearer good']],
+  ['no header at all', []],
+  ['another header of the same length', ['Authorisation', 'Bearer good']],
+  ['a header with an underscore', ['Authorization_', 'Bearer good']],
   ['a forged ticket', ['Authorization', 'Bearer bad']],
   ['another scheme', ['Authorization', 'Basic good']],
   ['the scheme alone', ['Authorization', 'Bearer']],
   ['an empty value', ['Authorization', '']],
   ['two tickets in one value', ['Authorization', 'Bearer good, Bearer good']],
 ])('does not pass: %s', (_name, fields) => {
-  expect(gate.passes(fields)).toBe(false)
+  expect(check.passes(fields)).toBe(false)
 })
 
 test('the refusal has the published shape and asks for a ticket', async () => {

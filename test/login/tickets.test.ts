@@ -20,7 +20,7 @@ function ticketsWith(key: string | undefined, now: () => number, lifetime = HOUR
   return createTickets({ key: key === undefined ? undefined : new Secret(key), lifetime, now })
 }
 
-test('a ticket is good until its end and expired from then on', () => {
+test('a ticket is valid until its end and expired from then on', () => {
   const { now, advance } = clockAt(START)
   const tickets = ticketsWith('key', now)
   const { access, accessSeconds } = tickets.issue()
@@ -31,14 +31,14 @@ test('a ticket is good until its end and expired from then on', () => {
   expect(tickets.verify(access)).toBe('expired')
 })
 
-test('it is expired as well when its verdict was never remembered', () => {
+test('it is expired as well when its verdict was never cached', () => {
   const { now, advance } = clockAt(START)
   const { access } = ticketsWith('key', now).issue()
   advance(HOUR)
   expect(ticketsWith('key', now).verify(access)).toBe('expired')
 })
 
-test('it survives a restart and is good at every replica with the same key', () => {
+test('it survives a restart and is valid at every replica with the same key', () => {
   const { now } = clockAt(START)
   const { access, refresh } = ticketsWith('key', now).issue()
   const other = ticketsWith('key', now)
@@ -46,7 +46,7 @@ test('it survives a restart and is good at every replica with the same key', () 
   expect(other.renew(refresh)).toMatchObject({ accessSeconds: 3600 })
 })
 
-test('it is invalid where the key is another, or was made up by the process', () => {
+test('it is invalid with another key, or with the random key of another process', () => {
   const { now } = clockAt(START)
   const { access } = ticketsWith('key', now).issue()
   expect(ticketsWith('another key', now).verify(access)).toBe('invalid')
@@ -55,7 +55,7 @@ test('it is invalid where the key is another, or was made up by the process', ()
   expect(ticketsWith(undefined, now).verify(own.issue().access)).toBe('invalid')
 })
 
-test('a refresh ticket renews, lives twelve times as long, and is good for calls too', () => {
+test('a refresh ticket renews, lives twelve times as long, and is valid for calls too', () => {
   const { now, advance } = clockAt(START)
   const tickets = ticketsWith('key', now)
   const { refresh, refreshSeconds } = tickets.issue()
@@ -73,7 +73,7 @@ test('an access ticket does not renew', () => {
   expect(tickets.renew(tickets.issue().access)).toBe('invalid')
 })
 
-test('each is another, safe in a header field, and tells nothing in clear', () => {
+test('each is unique, safe in a header, and holds nothing in clear text', () => {
   const tickets = ticketsWith('s3cret-key', () => START)
   const [first, second] = [tickets.issue(), tickets.issue()]
   expect(new Set([first.access, first.refresh, second.access, second.refresh]).size).toBe(4)
@@ -81,7 +81,7 @@ test('each is another, safe in a header field, and tells nothing in clear', () =
   expect(Buffer.from(first.access, 'base64url').toString('latin1')).not.toContain('s3cret')
 })
 
-test('no other text than the ticket itself is valid', () => {
+test('no text but the ticket itself is valid', () => {
   const tickets = ticketsWith('key', () => START)
   const { access } = tickets.issue()
   expect(tickets.verify(access)).toBe('valid')
@@ -112,13 +112,13 @@ test.each([
   expect(tickets.verify(respell(access))).toBe('invalid')
 })
 
-test('more tickets than are remembered are all still good', () => {
+test('more tickets than are cached are all still valid', () => {
   const tickets = ticketsWith('key', () => START)
   const many = Array.from({ length: 10_500 }, () => tickets.issue().access)
   expect(many.every((ticket) => tickets.verify(ticket) === 'valid')).toBe(true)
   expect(tickets.verify(many[0] ?? '')).toBe('valid')
 })
 
-test('the shortest life is a second', () => {
+test('the shortest lifetime is a second', () => {
   expect(ticketsWith('key', () => START, 10).issue().accessSeconds).toBe(1)
 })

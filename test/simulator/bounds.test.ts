@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createAccounts } from '../../simulator/accounts.ts'
+import { createAccounts, type Attempt } from '../../simulator/accounts.ts'
 import { createLedger } from '../../simulator/ledger.ts'
-import { DEFAULT_SWITCHES } from '../../simulator/switches.ts'
+import { changeSwitches } from '../../simulator/switches.ts'
 
 const CALL = { method: 'POST', url: '/a?x=1', rawHeaders: [], bodyBytes: 0 }
 
@@ -27,16 +27,17 @@ describe('memory has an end', () => {
   })
 
   it('the accounts keep the newest 5,000 sessions, of which a renewed one is new', () => {
-    const { user, password } = DEFAULT_SWITCHES
-    const accounts = createAccounts({ switches: () => DEFAULT_SWITCHES, now: () => 0 })
-    const login = () => accounts.login(user, password).data
+    const switches = changeSwitches({}, {})
+    const accounts = createAccounts({ switches: () => switches, now: () => 0 })
+    const grantOf = (attempt: Attempt) => ('grant' in attempt ? attempt.grant : undefined)
+    const login = () => grantOf(accounts.login(switches.user, switches.password))
     const [first, second] = [login(), login()]
-    const renewed = accounts.refresh(first?.refreshToken, first?.token).data
+    const renewed = grantOf(accounts.refresh(first?.refreshToken, first?.token))
     for (let count = 0; count < 4999; count += 1) login()
     expect(accounts.accepts(String(renewed?.token))).toBe(true)
     expect(accounts.accepts(String(second?.token))).toBe(false)
-    expect(accounts.refresh(second?.refreshToken, second?.token).judgement).toBe('refused')
-    expect(accounts.refresh(first?.refreshToken, renewed?.token).judgement).toBe('granted')
+    expect(grantOf(accounts.refresh(second?.refreshToken, second?.token))).toBeUndefined()
+    expect(grantOf(accounts.refresh(first?.refreshToken, renewed?.token))).toBeDefined()
     expect(accounts.issued).toHaveLength(10_000)
   })
 })

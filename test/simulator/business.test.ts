@@ -17,7 +17,7 @@ describe('business calls', () => {
     ['/business/call/result', RESULT, undefined],
     ['/business/push/midresult', RESULT, undefined],
     ['/business/push/taskstatus', {}, undefined],
-  ])('%s answers as published', async (path, body, resultData) => {
+  ])('%s responds as published', async (path, body, resultData) => {
     const { granted, business } = await simulate()
     const { token } = await granted()
     const { status, json } = await business(BASE_PATH + path, token, body)
@@ -25,7 +25,7 @@ describe('business calls', () => {
     expect(json).toEqual(resultData === undefined ? { result: 0 } : { result: 0, resultData })
   })
 
-  it('interface answers URLs when told to', async () => {
+  it('interface gives URLs when switched so', async () => {
     const { granted, business, sim } = await simulate({ switches: { absoluteUrls: true } })
     const { token } = await granted()
     const { json } = await business(`${BASE_PATH}/business/interface`, token, { version: 311 })
@@ -74,7 +74,7 @@ describe('business calls', () => {
     },
   )
 
-  it('keeps a ledger of what was carried out, and counts what was done twice', async () => {
+  it('records what was executed, and counts what was executed twice', async () => {
     const { granted, business, sim } = await simulate()
     const { token } = await granted()
     await business(INTERFACE_PATHS.pushCallOutRlt, 'bad', RESULT)
@@ -97,7 +97,23 @@ describe('business calls', () => {
     expect(first?.rawHeaders).toContain(`Bearer ${token}`)
   })
 
-  it('shows the token in a field and in the body when told to', async () => {
+  it.each([
+    [401, 'json', '{"result":401}'],
+    [403, 'html', expect.stringContaining('<html>')],
+    [403, 'empty', ''],
+  ] as const)('refuses the forbidden path with %i, %s, whatever its token', async (...row) => {
+    const [forbiddenStatus, forbiddenBody, text] = row
+    const forbiddenPath = 'business/tasks'
+    const switches = { forbiddenPath, forbiddenStatus, forbiddenBody }
+    const { granted, tasks, business, sim } = await simulate({ switches })
+    const { token } = await granted()
+    expect(await tasks(token)).toMatchObject({ status: forbiddenStatus, text })
+    expect((await tasks('bad')).status).toBe(forbiddenStatus)
+    expect((await business(INTERFACE_PATHS.getHoliDay, token, {})).status).toBe(200)
+    expect(sim.state()).toMatchObject({ forbidden: 2, business: 1, businessRejected: 0 })
+  })
+
+  it('shows the token in a header and in the body when switched so', async () => {
     const { granted, tasks } = await simulate({ switches: { echoToken: true } })
     const { token } = await granted()
     const { headers, json } = await tasks(token)
@@ -112,7 +128,7 @@ describe('business calls', () => {
   ] as const)('with gzip %s and Accept-Encoding %s is coded %s', async (gzip, accept, coding) => {
     const { granted, post } = await simulate({ switches: { gzip } })
     const { token } = await granted()
-    const answered = await post(
+    const response = await post(
       INTERFACE_PATHS.getTask,
       {},
       {
@@ -120,11 +136,11 @@ describe('business calls', () => {
         'accept-encoding': accept,
       },
     )
-    expect(answered.headers.get('content-encoding')).toBe(coding)
-    expect(answered.json.result).toBe(0)
+    expect(response.headers.get('content-encoding')).toBe(coding)
+    expect(response.json.result).toBe(0)
   })
 
-  it('waits before each answer as long as told', async () => {
+  it('waits before each response as long as `latency` says', async () => {
     const { login } = await simulate({ switches: { latency: 50 } })
     const before = performance.now()
     await login()
@@ -133,7 +149,7 @@ describe('business calls', () => {
 })
 
 describe('the paths for tests', () => {
-  it('echo streams as many bytes as asked, with and without a length', async () => {
+  it('echo streams as many bytes as the query asks for, with and without a length', async () => {
     const { granted, sim } = await simulate()
     const headers = `Host: x\r\nAuthorization: Bearer ${(await granted()).token}\r\n\r\n`
     const ask = (line: string, method = 'GET') =>
@@ -157,11 +173,11 @@ describe('the paths for tests', () => {
   })
 
   it.each([['bytes=-1'], ['bytes=x'], ['bytes=1e99'], ['status=100'], ['status=x']])(
-    'echo answers 400 to ?%s',
+    'echo refuses ?%s with 400',
     async (query) => {
       const { granted, sim } = await simulate()
-      const field = `Authorization: Bearer ${(await granted()).token}`
-      const request = `GET ${ECHO_PATH}?${query} HTTP/1.1\r\nHost: x\r\n${field}\r\n\r\n`
+      const header = `Authorization: Bearer ${(await granted()).token}`
+      const request = `GET ${ECHO_PATH}?${query} HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`
       expect(await exchangeRaw(sim, request)).toMatchObject({ status: 400 })
     },
   )
@@ -169,9 +185,9 @@ describe('the paths for tests', () => {
   it('echo notices a client that goes away in the middle', async () => {
     const { granted, sim } = await simulate()
     const client = await connectRaw(sim)
-    const field = `Authorization: Bearer ${(await granted()).token}`
+    const header = `Authorization: Bearer ${(await granted()).token}`
     client.pause()
-    await client.send(`GET ${ECHO_PATH}?bytes=99000000 HTTP/1.1\r\nHost: x\r\n${field}\r\n\r\n`)
+    await client.send(`GET ${ECHO_PATH}?bytes=99000000 HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`)
     await until(() => sim.state().business === 1)
     client.destroy()
     expect(await until(() => sim.state().aborted === 1)).toBe(true)
@@ -192,22 +208,22 @@ describe('the paths for tests', () => {
 })
 
 describe('the listener', () => {
-  it('answers 1,000 requests at once', async () => {
+  it('serves 1,000 requests in one moment', async () => {
     const { granted, tasks, sim } = await simulate({ switches: { latency: 20 } })
     const { token } = await granted()
-    const answers = await Promise.all(Array.from({ length: 1000 }, () => tasks(token)))
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1000)
+    const responses = await Promise.all(Array.from({ length: 1000 }, () => tasks(token)))
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(1000)
     expect(sim.state().business).toBe(1000)
   })
 
-  it('counts how many logins there were at once', async () => {
+  it('counts how many logins were in flight', async () => {
     const { login, sim } = await simulate({ switches: { latency: 20 } })
     await Promise.all([login(), login(), login()])
     await login()
-    expect(sim.state()).toMatchObject({ mostAtOnce: 3, underWay: 0, loginAttempts: 4 })
+    expect(sim.state()).toMatchObject({ maxInFlight: 3, inFlight: 0, loginAttempts: 4 })
   })
 
-  it('speaks HTTPS, and can demand a certificate of the client', async () => {
+  it('speaks HTTPS, and can require a certificate of the client', async () => {
     const { ca, server, client } = makeCertificates()
     const { sim } = await simulate({ tls: { ...server, ca: ca.cert, requestCert: true } })
     const request = `GET /x HTTP/1.1\r\nHost: x\r\n\r\n`

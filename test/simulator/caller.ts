@@ -8,7 +8,7 @@ import {
   type SimulatorOptions,
 } from '../../simulator/index.ts'
 
-export interface Answered {
+export interface Received {
   readonly status: number
   readonly headers: Headers
   readonly text: string
@@ -67,22 +67,22 @@ afterEach(async () => {
   for (const sim of open.splice(0)) await sim.close()
 })
 
-export function grantOf({ json }: Answered): Granted {
+export function grantOf({ json }: Received): Granted {
   return {
     token: String(json.resultData?.['token']),
     refreshToken: String(json.resultData?.['refreshToken']),
   }
 }
 
-export async function read(response: Response): Promise<Answered> {
+export async function read(response: Response): Promise<Received> {
   const text = await response.text()
   const { status, headers } = response
   return { status, headers, text, json: parsed(text) }
 }
 
-function parsed(text: string): Answered['json'] {
+function parsed(text: string): Received['json'] {
   try {
-    return JSON.parse(text) as Answered['json']
+    return JSON.parse(text) as Received['json']
   } catch {
     return {}
   }

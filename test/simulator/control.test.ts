@@ -7,11 +7,11 @@ describe('the control port', () => {
     const { control, login, sim } = await simulate()
     expect((await control('failLogin', { status: 503, times: 1 })).json).toEqual({
       done: 'failLogin',
-      answer: null,
+      value: null,
     })
     expect((await login()).status).toBe(503)
     await login()
-    expect((await control('revoke')).json['answer']).toBe(1)
+    expect((await control('revoke')).json['value']).toBe(1)
     expect(sim.state().revoked).toBe(1)
     await control('set', { tokenLifetime: 'soon', rejection: 'result' })
     expect(sim.switches).toMatchObject({ tokenLifetime: 'soon', rejection: 'result' })
@@ -25,13 +25,14 @@ describe('the control port', () => {
     ['failBusiness', { status: 500, executed: false, times: 'always' }],
     ['hang', { operation: 'business', times: 2 }],
     ['release', {}],
+    ['blackHole', { seconds: 1 }],
     ['reset', { operation: 'login', at: 'mid-body' }],
     ['slow', { operation: 'login', ms: 1 }],
     ['html', { operation: 'refresh' }],
     ['hugeBody', { operation: 'refresh' }],
     ['truncatedJson', { operation: 'refresh' }],
     ['redirect', { operation: 'refresh', location: '/' }],
-    ['answerLogin', { body: null }],
+    ['answerLogin', { body: null, seconds: 1 }],
     ['badToken', { kind: 'crlf', operation: 'refresh' }],
     ['adopt', { token: 'x' }],
     ['clear', {}],
@@ -51,7 +52,7 @@ describe('the control port', () => {
     ['reset', { operation: 'login', at: 'dawn' }, 'at cannot be "dawn"'],
     ['badToken', { kind: 'toString' }, 'kind cannot be "toString"'],
     ['hang', { operation: 'login', toString: 1 }, 'toString is not known'],
-    ['set', { nonsense: 1 }, 'nonsense is not a switch'],
+    ['set', { nonsense: 1 }, 'nonsense is not known'],
     ['set', { rejection: 200 }, 'rejection cannot be 200'],
     ['set', { latency: -1 }, 'latency cannot be -1'],
     ['set', { omit: 'token' }, 'omit cannot be "token"'],
@@ -63,7 +64,7 @@ describe('the control port', () => {
     expect(await control(name, body)).toMatchObject({ status: 400, json: { error } })
   })
 
-  it('answers 404 and 405 to what is not there', async () => {
+  it('responds 404 and 405 to what is not there', async () => {
     const { control, sim } = await simulate()
     expect((await control('toString')).status).toBe(404)
     expect((await control('revoke/twice')).status).toBe(404)
@@ -71,7 +72,7 @@ describe('the control port', () => {
     expect((await read(await fetch(sim.controlUrl.replace('/control', '/other')))).status).toBe(404)
   })
 
-  it('shows the state and the requests that were carried out', async () => {
+  it('shows the state and the requests that were executed', async () => {
     const { granted, tasks, sim } = await simulate()
     await tasks((await granted()).token)
     const state = await (await fetch(`${sim.controlUrl}/state`)).json()
@@ -81,7 +82,7 @@ describe('the control port', () => {
     expect(requests).toHaveLength(1)
   })
 
-  it('is refused switches that are none from the start', async () => {
+  it('does not start with a switch that has none of its values', async () => {
     const switches = { lockAfter: 'never' } as never
     await expect(createSimulator({ switches })).rejects.toThrow('lockAfter cannot be "never"')
   })

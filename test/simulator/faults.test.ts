@@ -18,7 +18,7 @@ describe('faults', () => {
     expect((await login()).status).toBe(200)
   })
 
-  it('fail as often as told, in the order given, until cleared', async () => {
+  it('fail as often as `times` says, in the order given, until cleared', async () => {
     const { login, sim } = await simulate()
     sim.failLogin({ status: 500, times: 2 })
     sim.failLogin({ status: 429, times: 'always' })
@@ -45,7 +45,7 @@ describe('faults', () => {
     [500, 1],
     [401, 0],
     [403, 0],
-  ])('answer a business call %i with %i of it carried out', async (status, executed) => {
+  ])('respond to a business call with %i and execute %i of it', async (status, executed) => {
     const { granted, tasks, sim } = await simulate()
     const { token } = await granted()
     sim.failBusiness({ status })
@@ -53,7 +53,7 @@ describe('faults', () => {
     expect(sim.state()).toMatchObject({ business: executed, businessRejected: 1 - executed })
   })
 
-  it('answer with any body and type', async () => {
+  it('respond with any body and type', async () => {
     const { tasks, sim } = await simulate()
     sim.failBusiness({ status: 200, body: { result: 7 }, executed: false })
     expect(await tasks('none')).toMatchObject({ status: 200, json: { result: 7 } })
@@ -64,7 +64,7 @@ describe('faults', () => {
     expect((await tasks('none')).text).toBe('')
   })
 
-  it('answer a login with anything', async () => {
+  it('respond to a login with anything', async () => {
     const { login, sim } = await simulate()
     for (const body of [null, 5, 'text', [], { result: 0 }, { result: 'x', resultData: [] }]) {
       sim.answerLogin({ body })
@@ -88,7 +88,7 @@ describe('faults', () => {
     expect((await refresh(refreshToken)).json.resultData?.['token']).toBe(BAD_TOKENS.crlf)
   })
 
-  it('hang until the answer is let go', async () => {
+  it('hang until released', async () => {
     const { granted, tasks, sim } = await simulate()
     const { token } = await granted()
     sim.hang({ operation: 'business' })
@@ -100,7 +100,20 @@ describe('faults', () => {
     expect((await hanging).status).toBe(200)
   })
 
-  it('forget a hanging call that was given up', async () => {
+  it('ignore calls of every operation until the client leaves', async () => {
+    const { granted, sim } = await simulate()
+    await granted()
+    sim.blackHole({ times: 1 })
+    const client = await connectRaw(sim)
+    await client.send(LOGIN)
+    await until(() => sim.state().loginAttempts === 2)
+    expect(sim.state()).toMatchObject({ logins: 1, inFlight: 1, faultsWaiting: 2 })
+    client.destroy()
+    await until(() => sim.state().inFlight === 0)
+    expect(sim.state().aborted).toBe(1)
+  })
+
+  it('forget a hanging call whose client is gone', async () => {
     const { sim } = await simulate()
     sim.hang({ operation: 'login' })
     const client = await connectRaw(sim)
@@ -135,15 +148,31 @@ describe('faults', () => {
     expect(performance.now() - before).toBeGreaterThan(55)
   })
 
-  it('answer a page where JSON belongs', async () => {
+  it('send a page where JSON belongs, with 200 or another status', async () => {
     const { login, sim } = await simulate()
     sim.html({ operation: 'login' })
     const { status, headers, text } = await login()
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html'])
     expect(text).toMatch(/^<!DOCTYPE html>/)
+    sim.html({ operation: 'login', status: 403 })
+    expect(await login()).toMatchObject({ status: 403, text })
   })
 
-  it('answer over 64 KiB, of good JSON', async () => {
+  it('end after so many seconds, by the clock that was passed in', async () => {
+    let now = 0
+    const { login, sim } = await simulate({ now: () => now })
+    sim.failLogin({ status: 404, seconds: 16 })
+    now = 15_999
+    expect((await login()).status).toBe(404)
+    expect((await login()).status).toBe(404)
+    now = 16_000
+    expect((await login()).status).toBe(200)
+    sim.failLogin({ status: 404, seconds: 16, times: 1 })
+    expect((await login()).status).toBe(404)
+    expect((await login()).status).toBe(200)
+  })
+
+  it('send over 64 KiB of valid JSON', async () => {
     const { login, tasks, sim } = await simulate()
     sim.hugeBody({ operation: 'login' })
     const { text, json } = await login()
@@ -179,7 +208,7 @@ describe('faults', () => {
     expect((await login('next')).status).toBe(200)
   })
 
-  it('spoil the streamed answers, too', async () => {
+  it('spoil the streamed responses, too', async () => {
     const { granted, business, sim } = await simulate()
     const { token } = await granted()
     sim.failBusiness({ status: 401 })
@@ -190,7 +219,7 @@ describe('faults', () => {
     await expect(business(path, token, {})).rejects.toThrow('terminated')
   })
 
-  it('can carry a login out and answer that it failed', async () => {
+  it('can execute a login and respond that it failed', async () => {
     const { login, sim } = await simulate()
     sim.failLogin({ status: 500, executed: true })
     expect((await login()).status).toBe(500)

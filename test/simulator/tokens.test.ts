@@ -1,103 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { REFRESH_PATH } from '../../simulator/index.ts'
 import { grantOf, simulate } from './caller.ts'
-
-describe('login', () => {
-  it('answers as published', async () => {
-    const { login, sim } = await simulate()
-    const { status, json } = await login()
-    expect(status).toBe(200)
-    expect(json).toEqual({
-      result: 0,
-      resultData: {
-        token: expect.any(String),
-        tokenExpirationTime: 300,
-        refreshToken: expect.any(String),
-        refreshExpirationTime: 3600,
-      },
-    })
-    expect(sim.state()).toMatchObject({ logins: 1, loginAttempts: 1, loginsRejected: 0 })
-    expect(sim.issued()).toEqual([json.resultData?.['token'], json.resultData?.['refreshToken']])
-  })
-
-  it.each([
-    [403, 403, { result: 403 }],
-    [400, 400, { result: 400 }],
-    ['result', 200, { result: 7 }],
-  ] as const)('refuses a wrong password with %s', async (loginRejection, status, json) => {
-    const { login, sim } = await simulate({ switches: { loginRejection } })
-    expect(await login('wrong')).toMatchObject({ status, json })
-    expect(sim.state()).toMatchObject({ logins: 0, loginsRejected: 1, wrongPasswords: 1 })
-  })
-
-  it('refuses an unknown user, and locks nobody for it', async () => {
-    const { login, sim } = await simulate({ switches: { lockAfter: 1 } })
-    expect((await login('x', 'nobody')).status).toBe(403)
-    expect(sim.state()).toMatchObject({ loginsRejected: 1, wrongPasswords: 0, locks: 0 })
-  })
-
-  it.each([
-    ['no JSON', 'POST', 'nonsense'],
-    ['a list', 'POST', '[]'],
-    ['a GET', 'GET', undefined],
-    ['a body over 1 MiB', 'POST', JSON.stringify({ user: 'x'.repeat(1024 * 1024) })],
-  ])('answers 400 to %s', async (_, method, body) => {
-    const { sim } = await simulate()
-    const response = await fetch(sim.origin + LOGIN_PATH, { method, body: body ?? null })
-    expect(response.status).toBe(400)
-  })
-
-  it('locks the account after so many wrong passwords in a row, until it is unlocked', async () => {
-    const { login, sim } = await simulate({ switches: { lockAfter: 2 } })
-    await login('wrong')
-    await login()
-    await login('wrong')
-    expect(sim.state()).toMatchObject({ locks: 0, locked: false })
-    await login('wrong')
-    expect(sim.state()).toMatchObject({ locks: 1, locked: true })
-    expect((await login()).status).toBe(401)
-    await login('wrong')
-    expect(sim.state().locks).toBe(1)
-    sim.unlock()
-    expect((await login()).status).toBe(200)
-  })
-
-  it('never locks with lockAfter 0', async () => {
-    const { login, sim } = await simulate({ switches: { lockAfter: 0 } })
-    for (let attempt = 0; attempt < 20; attempt += 1) await login('wrong')
-    expect(sim.state()).toMatchObject({ locks: 0, wrongPasswords: 20 })
-  })
-
-  it.each([['300'], ['soon'], [null], [0], [-5], [1e12], [[1]]])(
-    'says that a token lives %j',
-    async (tokenLifetime) => {
-      const { login } = await simulate({ switches: { tokenLifetime } })
-      expect((await login()).json.resultData?.['tokenExpirationTime']).toEqual(tokenLifetime)
-    },
-  )
-
-  it('leaves out what it is told to, and writes the result as text', async () => {
-    const switches = { omit: ['refreshToken', 'tokenExpirationTime'], resultAs: 'string' } as const
-    const { login, sim } = await simulate({ switches })
-    const { json } = await login()
-    expect(json.result).toBe('0')
-    expect(Object.keys(json.resultData ?? {})).toEqual(['token', 'refreshExpirationTime'])
-    sim.set({ omit: ['resultData'] })
-    expect((await login()).json).toEqual({ result: '0' })
-  })
-
-  it('ends the first session with a second login when only one is allowed', async () => {
-    const { granted, tasks, refresh, sim } = await simulate()
-    const first = await granted()
-    await granted()
-    expect((await tasks(first.token)).status).toBe(200)
-    sim.set({ singleSession: true })
-    const third = await granted()
-    expect((await tasks(first.token)).status).toBe(401)
-    expect((await refresh(first.refreshToken)).status).toBe(403)
-    expect((await tasks(third.token)).status).toBe(200)
-  })
-})
 
 describe('a token', () => {
   it('is good until its life ends, by the clock that was passed in', async () => {
@@ -134,7 +37,7 @@ describe('a token', () => {
     [401, 401],
     [403, 403],
     ['result', 200],
-  ] as const)('that was revoked is answered %s', async (rejection, status) => {
+  ] as const)('that was revoked is refused with %s', async (rejection, status) => {
     const { granted, tasks, refresh, sim } = await simulate({ switches: { rejection } })
     const { token, refreshToken } = await granted()
     expect(sim.revoke()).toBe(1)
@@ -206,7 +109,7 @@ describe('a token', () => {
 })
 
 describe('refresh', () => {
-  it('answers as login does, and leaves the old token its life', async () => {
+  it('responds as login does, and leaves the old token its life', async () => {
     const { granted, refresh, tasks, sim } = await simulate()
     const { token, refreshToken } = await granted()
     const next = grantOf(await refresh(refreshToken))
@@ -217,7 +120,7 @@ describe('refresh', () => {
     expect(sim.state()).toMatchObject({ refreshes: 1, refreshAttempts: 1, logins: 1 })
   })
 
-  it('ends the old token at once when told to', async () => {
+  it('ends the old token when switched so', async () => {
     const { granted, refresh, tasks } = await simulate({ switches: { refreshEndsOld: true } })
     const { token, refreshToken } = await granted()
     await refresh(refreshToken)
@@ -234,7 +137,7 @@ describe('refresh', () => {
     expect(sim.state().refreshesRejected).toBe(1)
   })
 
-  it('demands a header field with either token, unless told otherwise', async () => {
+  it('requires a header with either token, unless switched off', async () => {
     const { granted, refresh, sim } = await simulate()
     const { token, refreshToken } = await granted()
     expect((await refresh(refreshToken, {})).status).toBe(403)
@@ -242,6 +145,14 @@ describe('refresh', () => {
     expect((await refresh(refreshToken, { authentication: `Bearer ${token}` })).status).toBe(200)
     sim.set({ refreshHeader: false })
     expect((await refresh(refreshToken, {})).status).toBe(200)
+  })
+
+  it('reads the refresh token from the header alone when switched so', async () => {
+    const { granted, post, refresh } = await simulate({ switches: { refreshBody: false } })
+    const { token, refreshToken } = await granted()
+    expect((await refresh('ignored', { authentication: `Bearer ${token}` })).status).toBe(403)
+    const authentication = `Bearer ${refreshToken}`
+    expect((await post(REFRESH_PATH, undefined, { authentication })).status).toBe(200)
   })
 
   it.each([
@@ -259,8 +170,8 @@ describe('refresh', () => {
     'refuses the refresh token %j',
     async (refreshToken) => {
       const { post } = await simulate()
-      const answered = await post(REFRESH_PATH, { refreshToken }, { authentication: 'Bearer x' })
-      expect(answered.status).toBe(403)
+      const response = await post(REFRESH_PATH, { refreshToken }, { authentication: 'Bearer x' })
+      expect(response.status).toBe(403)
     },
   )
 })

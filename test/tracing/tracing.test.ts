@@ -1,6 +1,5 @@
 import { build } from 'esbuild'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parentOf } from '../../src/tracing/traceparent.ts'
 import { openTracing } from '../../src/tracing/otlp.ts'
 import type { Tracing } from '../../src/tracing/tracing.ts'
 import { CANARY, failed, granted } from '../admin/token.ts'
@@ -59,9 +58,36 @@ describe('tracing', () => {
     const { traceparent, keepState } = span.outgoing()
     span.ended(END)
     await tracing.stop()
-    expect(parentOf(['traceparent', traceparent])).toBeDefined()
+    expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
     expect(keepState).toBe(false)
     expect(receiver.spans()[0]?.parentSpanId ?? '').toBe('')
+  })
+
+  const good = `00-${TRACE}-${PARENT}-01`
+  it.each([
+    ['absent', []],
+    ['empty', ['traceparent', '']],
+    ['sent twice', ['traceparent', good, 'Traceparent', good]],
+    ['of the forbidden version', ['traceparent', `ff-${TRACE}-${PARENT}-01`]],
+    ['in capitals', ['traceparent', good.toUpperCase()]],
+    ['too short', ['traceparent', good.slice(0, -1)]],
+    ['too long for its version', ['traceparent', `${good}-more`]],
+    ['a trace of zeros', ['traceparent', `00-${'0'.repeat(32)}-${PARENT}-01`]],
+    ['a span of zeros', ['traceparent', `00-${TRACE}-${'0'.repeat(16)}-01`]],
+    ['huge', ['traceparent', good.repeat(10_000)]],
+  ])('begins a trace of its own when the traceparent is %s', (_case, rawHeaders) => {
+    const outgoing = tracing.requestStarted('GET', rawHeaders).outgoing()
+    expect(outgoing.traceparent).not.toContain(TRACE)
+    expect(outgoing.keepState).toBe(false)
+  })
+
+  it.each([
+    ['with other flags', `00-${TRACE}-${PARENT}-ff`],
+    ['of a later version with more parts', `01-${TRACE}-${PARENT}-01-more`],
+  ])('continues a trace %s', (_case, value) => {
+    const outgoing = tracing.requestStarted('GET', ['traceparent', value]).outgoing()
+    expect(outgoing.traceparent).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`))
+    expect(outgoing.keepState).toBe(true)
   })
 
   it('exports nothing of a trace that the client chose not to sample, and passes that on', async () => {

@@ -2,51 +2,84 @@ import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { egressFor } from '../../src/upstream/egress-proxy.ts'
 
-const PROXY = new Secret('http://user:word@egress.example:3128')
+const httpsProxy = new Secret('http://user:word@egress.example:3128')
 const ORIGIN = 'https://service.example.com:8443'
 
-describe('the way to iSales', () => {
-  it('goes through the egress proxy', () => {
-    expect(egressFor({ isalesUrl: ORIGIN, httpsProxy: PROXY, noProxy: undefined })).toMatchObject({
-      host: 'egress.example:3128',
-      username: 'user',
-    })
+describe('an https iSales', () => {
+  it('is reached through the egress proxy', () => {
+    const egress = egressFor({ isalesUrl: ORIGIN, httpsProxy, noProxy: undefined })
+    expect(egress).toMatchObject({ host: 'egress.example:3128', username: 'user' })
   })
 
-  it('is straight when there is none, and for http', () => {
-    expect(
-      egressFor({ isalesUrl: ORIGIN, httpsProxy: undefined, noProxy: undefined }),
-    ).toBeUndefined()
-    const http = 'http://service.example.com'
-    expect(egressFor({ isalesUrl: http, httpsProxy: PROXY, noProxy: undefined })).toBeUndefined()
+  it('is reached directly without one, and so is an http iSales', () => {
+    const none = { httpsProxy: undefined, noProxy: undefined }
+    expect(egressFor({ isalesUrl: ORIGIN, ...none })).toBeUndefined()
+    const isalesUrl = 'http://service.example.com'
+    expect(egressFor({ isalesUrl, httpsProxy, noProxy: undefined })).toBeUndefined()
   })
+})
 
+// The rules of CURLOPT_NOPROXY(3); the port and white space between entries are Go's and wget's.
+describe('NO_PROXY', () => {
   it.each([
     ['*', ORIGIN],
     ['service.example.com', ORIGIN],
     ['SERVICE.example.COM', ORIGIN],
     ['example.com', ORIGIN],
     ['.example.com', ORIGIN],
+    ['.service.example.com', ORIGIN],
+    ['example.com.', ORIGIN],
+    ['example.com', 'https://service.example.com.'],
     ['a.example, .example.com', ORIGIN],
     ['a.example\texample.com', ORIGIN],
     ['service.example.com:8443', ORIGIN],
     ['service.example.com:443', 'https://service.example.com'],
     ['192.0.2.1', 'https://192.0.2.1'],
+    ['192.0.2.1:443', 'https://192.0.2.1'],
+    ['192.168.0.0/16', 'https://192.168.255.255'],
+    ['192.168.0.0/16', 'https://192.168.0.0'],
+    ['192.168.77.1/16', 'https://192.168.3.4'],
+    ['10.0.0.0/8:8443', 'https://10.1.2.3:8443'],
+    ['192.0.2.1/32', 'https://192.0.2.1'],
+    ['192.0.2.0/31', 'https://192.0.2.1'],
+    ['0.0.0.0/0', 'https://192.0.2.1'],
     ['::1', 'https://[::1]:8443'],
+    ['[::1]', 'https://[::1]:8443'],
     ['[::1]:8443', 'https://[::1]:8443'],
-  ])('is straight when NO_PROXY is %s (%s)', (noProxy, origin) => {
-    expect(egressFor({ isalesUrl: origin, httpsProxy: PROXY, noProxy })).toBeUndefined()
+    ['0:0:0:0:0:0:0:1', 'https://[::1]'],
+    ['fd00::/8', 'https://[fdff::1]'],
+    ['2001:db8::/33', 'https://[2001:db8:7fff::]'],
+  ])('%s covers %s', (noProxy, isalesUrl) => {
+    expect(egressFor({ isalesUrl, httpsProxy, noProxy })).toBeUndefined()
   })
 
   it.each([
     ['', ORIGIN],
+    [',,', ORIGIN],
+    ['.', ORIGIN],
     ['vice.example.com', ORIGIN],
-    ['.service.example.com', ORIGIN],
     ['service.example.com:443', ORIGIN],
     ['a.service.example.com', ORIGIN],
     ['service.example', ORIGIN],
+    ['*.example.com', ORIGIN],
+    ['10.0.0.0/8', ORIGIN],
+    ['192.168.0.0/16', 'https://192.169.0.0'],
+    ['192.168.0.0/16', 'https://192.167.255.255'],
+    ['10.0.0.0/8:443', 'https://10.1.2.3:8443'],
+    ['192.0.2.0/31', 'https://192.0.2.2'],
+    ['192.0.2.1/33', 'https://192.0.2.1'],
+    ['192.0.2.1/', 'https://192.0.2.1'],
+    ['192.0.2.1/x', 'https://192.0.2.1'],
+    ['192.0.2.1/-1', 'https://192.0.2.1'],
+    ['0.0.0.0/0', 'https://[2001:db8::1]'],
+    ['2.1', 'https://192.0.2.1'],
+    ['.1', 'https://192.0.2.1'],
     ['::2', 'https://[::1]'],
-  ])('is not straight when NO_PROXY is %j (%s)', (noProxy, origin) => {
-    expect(egressFor({ isalesUrl: origin, httpsProxy: PROXY, noProxy })).toBeInstanceOf(URL)
+    ['[::1]:443', 'https://[::1]:8443'],
+    ['fd00::/8', 'https://[fe00::1]'],
+    ['2001:db8::/33', 'https://[2001:db8:8000::]'],
+    ['2001:db8::/129', 'https://[2001:db8::]'],
+  ])('%j does not cover %s', (noProxy, isalesUrl) => {
+    expect(egressFor({ isalesUrl, httpsProxy, noProxy })).toBeInstanceOf(URL)
   })
 })

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { answerBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { dispatch, openUpstream, plain } from './support.ts'
+import { dispatch, free, openUpstream, plain } from './support.ts'
 
 describe('an answer that ends with its connection', () => {
   const HEAD = 'HTTP/1.1 200 OK\r\n\r\n'
@@ -154,5 +154,58 @@ describe('the headers of a response', () => {
       )
     })
     expect(received).toEqual([...lines, 'Content-Length', '2'])
+  })
+})
+
+describe('a connection', () => {
+  it('that is older than the maximum age is replaced between two requests, and none is lost', async () => {
+    const clock = { time: 0, now: () => clock.time }
+    const isales = await plain(() => answerBytes('ok'))
+    const upstream = openUpstream({
+      isalesUrl: isales.origin,
+      isalesMaxConnections: 1,
+      isalesConnectionMaxAge: 1000,
+      clock,
+    })
+    const connections: number[] = []
+    const outcomes = Array.from({ length: 30 }, async () => {
+      // One after the other: each takes 100 ms by this clock.
+      const { status } = await dispatch(upstream)
+      clock.time += 100
+      connections.push(isales.connections())
+      return status
+    })
+    expect(await Promise.all(outcomes)).toEqual(Array.from({ length: 30 }, () => 200))
+    expect(connections.at(-1)).toBe(3)
+    expect(upstream.stats()).toMatchObject({ opened: 3 })
+    await until(() => upstream.stats().open <= 1)
+  })
+
+  it('that grew too old while it was idle is not used', async () => {
+    const clock = { time: 0, now: () => clock.time }
+    const isales = await plain(() => answerBytes('ok'))
+    const upstream = openUpstream({
+      isalesUrl: isales.origin,
+      isalesMaxConnections: 1,
+      isalesConnectionMaxAge: 1000,
+      clock,
+    })
+    await dispatch(upstream)
+    await free()
+    clock.time = 1000
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    expect(isales.connections()).toBe(2)
+  })
+
+  it('is never closed during a request, however old', async () => {
+    const clock = { time: 0, now: () => clock.time }
+    const isales = await plain(() => [
+      'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl',
+      () => void (clock.time = 1_000_000),
+      { waitMs: 20 },
+      'ow',
+    ])
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesConnectionMaxAge: 1, clock })
+    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'slow' })
   })
 })

@@ -2,6 +2,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { UpstreamTls } from '../../src/config/certificates.ts'
 import { classify } from '../../src/upstream/errors.ts'
+import type { Resolve } from '../../src/upstream/lookup.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import {
@@ -16,9 +17,11 @@ export const portOf = (server: Server): number => (server.address() as AddressIn
 
 interface Changes extends Partial<UpstreamOptions['config']> {
   readonly tls?: UpstreamTls
+  readonly clock?: { now(): number }
+  readonly resolve?: Resolve
 }
 
-export function openUpstream({ tls, ...changes }: Changes) {
+export function openUpstream({ tls, clock, resolve, ...changes }: Changes) {
   const upstream = createUpstream({
     config: {
       isalesUrl: 'http://127.0.0.1:1',
@@ -27,11 +30,14 @@ export function openUpstream({ tls, ...changes }: Changes) {
       isalesConnectTimeout: 200,
       isalesKeepAlive: 4000,
       isalesMaxConnections: 4,
+      isalesConnectionMaxAge: 300_000,
       bodyIdleTimeout: 2000,
       isalesLoginTimeout: 2000,
       ...changes,
     },
     tls: tls ?? { ca: certificates.ca.cert },
+    ...(clock === undefined ? {} : { clock }),
+    ...(resolve === undefined ? {} : { resolve }),
   })
   closing.push(() => upstream.destroy())
   return upstream

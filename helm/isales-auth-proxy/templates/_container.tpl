@@ -30,34 +30,31 @@ startupProbe:
   httpGet:
     path: /startupz
     port: isales-admin
-  periodSeconds: 1
-  failureThreshold: 60
+  {{- with .Values.startupProbe }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 livenessProbe:
   httpGet:
     path: /livez
     port: isales-admin
-  periodSeconds: 10
-  timeoutSeconds: 3
-  failureThreshold: 3
+  {{- with .Values.livenessProbe }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if or $standalone .Values.sidecar.readiness }}
 readinessProbe:
   httpGet:
     path: /readyz
     port: isales-admin
-  periodSeconds: 5
-  timeoutSeconds: 2
-  failureThreshold: 2
+  {{- with .Values.readinessProbe }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
+{{- with .Values.containerSecurityContext }}
 securityContext:
-  allowPrivilegeEscalation: false
-  capabilities:
-    drop: [ALL]
-  readOnlyRootFilesystem: true
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  seccompProfile:
-    type: RuntimeDefault
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 # Whole directories, no subPath: a subPath never sees a rotated Secret.
 {{- with include "isales-auth-proxy.mounts" . | trim }}
 volumeMounts:
@@ -65,7 +62,17 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
+{{/* Whether the state directory is the chart's own volume. */}}
+{{- define "isales-auth-proxy.ownState" -}}
+{{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
+{{- if eq ($settings.STATE_DIR | default "") "/run/isales/state" -}}true{{- end -}}
+{{- end -}}
+
 {{- define "isales-auth-proxy.mounts" -}}
+{{- if include "isales-auth-proxy.ownState" . }}
+- name: isales-state
+  mountPath: /run/isales/state
+{{- end }}
 {{- if .Values.secret.name }}
 - name: isales-credentials
   mountPath: /run/isales/credentials
@@ -94,9 +101,16 @@ volumeMounts:
 {{/* The volumes that those mounts need. */}}
 {{- define "isales-auth-proxy.ownVolumes" -}}
 {{- $settings := include "isales-auth-proxy.settings" . | fromYaml -}}
-{{- /* In somebody else's pod there is no fsGroup to read by; in our own there is. */ -}}
-{{- $fileMode := ternary "0440" "0444" (eq (include "isales-auth-proxy.mode" .) "standalone") -}}
+{{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
+{{- /* In somebody else's pod there is no fsGroup to read by; in our own there is, unless it was taken away. */ -}}
+{{- $group := get (.Values.podSecurityContext | default dict) "fsGroup" -}}
+{{- $fileMode := ternary "0440" "0444" (and $standalone (not (empty $group))) -}}
 {{- $keys := .Values.secret.keys -}}
+{{- if include "isales-auth-proxy.ownState" . }}
+- name: isales-state
+  emptyDir:
+    sizeLimit: 1Mi
+{{- end }}
 {{- if .Values.secret.name }}
 - name: isales-credentials
   secret:

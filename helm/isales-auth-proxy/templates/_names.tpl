@@ -2,15 +2,21 @@
 {{- .Values.nameOverride | default "isales-auth-proxy" | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 54 characters: 63 less the longest suffix, "-network". */}}
+{{/* At most 53 characters: 63 less the longest suffix, "-dashboard". */}}
 {{- define "isales-auth-proxy.fullname" -}}
 {{- $name := include "isales-auth-proxy.name" . -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- .Values.fullnameOverride | default $full | trunc 54 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $full | trunc 53 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "isales-auth-proxy.selector" -}}
 app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* The labels of the pod that `helm test` runs. */}}
+{{- define "isales-auth-proxy.testSelector" -}}
+app.kubernetes.io/name: {{ include "isales-auth-proxy.name" . | trunc 58 | trimSuffix "-" }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
@@ -21,17 +27,45 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/*
+Name, labels and annotations of an object. Takes a dict: `root`, and optionally `name`, `suffix`,
+`labels` and `annotations`. What the chart sets wins over `labels`, which win over `commonLabels`.
+*/}}
+{{- define "isales-auth-proxy.metadata" -}}
+{{- $root := .root -}}
+{{- $labels := include "isales-auth-proxy.labels" $root | fromYaml -}}
+name: {{ .name | default (printf "%s%s" (include "isales-auth-proxy.fullname" $root) (.suffix | default "")) }}
+labels:
+  {{- toYaml (merge $labels (deepCopy (.labels | default dict)) $root.Values.commonLabels) | nindent 2 }}
+{{- with merge (deepCopy (.annotations | default dict)) $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- define "isales-auth-proxy.mode" -}}
 {{- if ne .Values.mode "auto" -}}{{ .Values.mode }}
 {{- else -}}{{ ternary "standalone" "sidecar" .Chart.IsRoot }}
 {{- end -}}
 {{- end -}}
 
+{{/* A value by the path that the user knows it by: a parent chart gives it below the name of the dependency. */}}
+{{- define "isales-auth-proxy.path" -}}
+{{- if not .root.Chart.IsRoot -}}{{ .root.Chart.Name }}.{{- end -}}{{ .value }}
+{{- end -}}
+
 {{- define "isales-auth-proxy.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
-{{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- with .Values.global.imageRegistry | default .Values.image.registry -}}{{ trimSuffix "/" . }}/{{- end -}}
+{{- .Values.image.repository -}}
+{{- if .Values.image.digest -}}@{{ .Values.image.digest }}
+{{- else -}}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{/* As a pod wants them; a name alone is as good as `name: …`. */}}
+{{- define "isales-auth-proxy.imagePullSecrets" -}}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
+- name: {{ ternary . (get (ternary dict . (kindIs "string" .)) "name") (kindIs "string" .) }}
 {{- end -}}
 {{- end -}}
 
@@ -46,9 +80,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- end -}}
 
-{{/* A duration such as "2.5s", or "5" for seconds, in whole seconds, rounded up. */}}
+{{/* A duration such as "2.5s", or "5" for seconds, in whole seconds, rounded up. Takes a dict: `name`, `value`. */}}
 {{- define "isales-auth-proxy.seconds" -}}
-{{- $unit := regexFind "[a-z]+$" . -}}
-{{- $factor := get (dict "" 1.0 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit | required (printf "%s is not a duration such as 500ms, 5s or 1m" .) -}}
-{{- mulf (trimSuffix $unit . | float64) $factor | ceil | int -}}
+{{- if not (regexMatch "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)?$" .value) -}}
+  {{- fail (printf "settings.%s is %s: write one number with one unit, such as 500ms, 5s or 90m" .name .value) -}}
+{{- end -}}
+{{- $unit := regexFind "[a-z]+$" .value -}}
+{{- $factor := get (dict "" 1.0 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit -}}
+{{- mulf (trimSuffix $unit .value | float64) $factor | ceil | int -}}
+{{- end -}}
+
+{{- define "isales-auth-proxy.serviceAccountName" -}}
+{{- $account := .Values.standalone.serviceAccount -}}
+{{- $account.name | default (ternary (include "isales-auth-proxy.fullname" .) "" $account.create) -}}
+{{- end -}}
+
+{{- define "isales-auth-proxy.ipFamilies" -}}
+{{- with .Values.standalone.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.standalone.service.ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}

@@ -8,13 +8,14 @@
 {{- /* So many requests at once, each with its 64 KiB, fit into the default memory limit; the program's own default does not. */ -}}
 {{- $given := .Values.settings -}}
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
-{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" -}}
-{{- $_ := required "settings.ISALES_URL is required: where iSales is, for example https://isales.example" $given.ISALES_URL -}}
+{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" "STATE_DIR" "/run/isales/state" -}}
+{{- $path := include "isales-auth-proxy.path" (dict "root" . "value" "") -}}
+{{- $_ := required (printf "%ssettings.ISALES_URL is required: where iSales is, for example https://isales.example" $path) $given.ISALES_URL -}}
 {{- if .Values.secret.name -}}
   {{- if not $given.ISALES_USER -}}{{- $_ := set $env "ISALES_USER_FILE" "/run/isales/credentials/user" -}}{{- end -}}
   {{- $_ := set $env "ISALES_PASSWORD_FILE" "/run/isales/credentials/password" -}}
 {{- else -}}
-  {{- $_ := required "secret.name is required: the Secret with the iSales user and password" $given.ISALES_PASSWORD_FILE -}}
+  {{- $_ := required (printf "%ssecret.name is required: the Secret with the iSales user and password" $path) $given.ISALES_PASSWORD_FILE -}}
 {{- end -}}
 {{- if $standalone -}}
   {{- $_ := set $env "LISTEN" ":8443" -}}
@@ -35,7 +36,7 @@
   {{- $_ := set $env "LISTEN_TLS_KEY_FILE" "/run/isales/tls/tls.key" -}}
   {{- if .Values.tls.clientCa -}}{{- $_ := set $env "LISTEN_CLIENT_CA_FILE" "/run/isales/tls/ca.crt" -}}{{- end -}}
 {{- else if and $standalone (not $given.LISTEN_TLS_CERT_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
-  {{- fail "tls.secretName is required: CTI-OBS sends its password over the network (or say settings.UNSAFE_LISTEN: true)" -}}
+  {{- fail (printf "%stls.secretName is required: CTI-OBS sends its password over the network (or say settings.UNSAFE_LISTEN: true)" $path) -}}
 {{- end -}}
 {{- if .Values.isalesCa.configMapName -}}{{- $_ := set $env "ISALES_CA_FILE" "/run/isales/ca/ca.crt" -}}{{- end -}}
 {{- if .Values.isalesClientCert.secretName -}}
@@ -49,6 +50,19 @@
 {{- end -}}
 {{- if and .Values.secret.name .Values.secret.keys.obsTicketKey (not (hasKey $env "OBS_TICKET_KEY_FILE")) -}}
   {{- $_ := set $env "OBS_TICKET_KEY_FILE" "/run/isales/credentials/obs-ticket-key" -}}
+{{- end -}}
+{{- $admin := get $env "ADMIN_LISTEN" -}}
+{{- if regexMatch "^(127\\.|localhost:|\\[::1\\]:)" $admin -}}
+  {{- fail (printf "%ssettings.ADMIN_LISTEN is %s: neither kubelet's probes nor Prometheus reach the loopback of a pod; say \":9090\"" $path $admin) -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range .Values.extraEnv -}}
+  {{- if hasKey $env .name -}}
+    {{- fail (printf "%sextraEnv names %s, which the chart sets: say settings.%s instead" $path .name .name) -}}
+  {{- else if hasKey $seen .name -}}
+    {{- fail (printf "%sextraEnv names %s twice" $path .name) -}}
+  {{- end -}}
+  {{- $_ := set $seen .name true -}}
 {{- end -}}
 {{- toYaml $env -}}
 {{- end -}}

@@ -2,6 +2,9 @@
 What a chart that has this one as a dependency puts into its own pods; `.` is that chart's scope (or, where the
 dependency has an alias, `.Subcharts.<alias>`):
 
+      labels:
+        {{- include "isales-auth-proxy.podLabels" . | nindent 8 }}
+    spec:
       initContainers:
         {{- include "isales-auth-proxy.initContainers" . | nindent 8 }}
       containers:
@@ -9,16 +12,20 @@ dependency has an alias, `.Subcharts.<alias>`):
       volumes:
         {{- include "isales-auth-proxy.volumes" . | nindent 8 }}
 
-Which of the first two is empty is decided by `sidecar.native`.
+By the label the PodMonitor finds the pods of its own release. Whether `initContainers` or `containers` is empty is
+decided by `sidecar.native`.
 */}}
 {{- define "isales-auth-proxy.initContainers" -}}
+{{- include "isales-auth-proxy.checkScope" . -}}
 {{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
 {{- if $own.Values.sidecar.native -}}
+{{- include "isales-auth-proxy.checkNative" $own -}}
 - {{ include "isales-auth-proxy.container" $own | nindent 2 | trim }}
 {{- end -}}
 {{- end -}}
 
 {{- define "isales-auth-proxy.containers" -}}
+{{- include "isales-auth-proxy.checkScope" . -}}
 {{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
 {{- if not $own.Values.sidecar.native -}}
 - {{ include "isales-auth-proxy.container" $own | nindent 2 | trim }}
@@ -26,6 +33,24 @@ Which of the first two is empty is decided by `sidecar.native`.
 {{- end -}}
 
 {{- define "isales-auth-proxy.volumes" -}}
+{{- include "isales-auth-proxy.checkScope" . -}}
 {{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
 {{- include "isales-auth-proxy.ownVolumes" $own | trim -}}
+{{- end -}}
+
+{{- define "isales-auth-proxy.podLabels" -}}
+isales-auth-proxy/release: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "isales-auth-proxy.checkScope" -}}
+{{- if not (or (hasKey (.Subcharts | default dict) "isales-auth-proxy") (hasKey .Values "isalesClientCert")) -}}
+  {{- fail "isales-auth-proxy: pass the scope of the chart that has it as a dependency (.), or, with an alias, .Subcharts.<alias>" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "isales-auth-proxy.checkNative" -}}
+{{- if semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version -}}
+  {{- $path := include "isales-auth-proxy.path" (dict "root" . "value" "sidecar.native") -}}
+  {{- fail (printf "%s needs Kubernetes 1.29, and this is %s: say %s=false" $path .Capabilities.KubeVersion.Version $path) -}}
+{{- end -}}
 {{- end -}}

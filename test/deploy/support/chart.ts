@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { parseManifests, type Manifest } from './manifests.ts'
-import { ROOT, succeed } from './run.ts'
+import { ROOT, run, succeed, type Outcome } from './run.ts'
 
 export const CHART = join(ROOT, 'helm/isales-auth-proxy')
 
@@ -32,15 +32,26 @@ export const render = async (
 
 export interface Dependent {
   /** What `helm template` makes of a chart that has this one as a dependency, with the values of a file in `ci/`. */
-  render(ci: string): Promise<readonly Manifest[]>
+  render(ci: string, more?: object): Promise<readonly Manifest[]>
+  /** The same with these values alone, whatever helm says to them. */
+  attempt(values: object, ...more: readonly string[]): Promise<Outcome>
   remove(): Promise<void>
 }
 
-/**
- * Builds a copy of the chart `test/deploy/cti-obs`, the proxy's chart packed into it as people do; with an alias, under
- * that name.
- */
-export const createDependent = async (helm: string, alias?: string): Promise<Dependent> => {
+export interface DependentOptions {
+  /** The name of the dependency in the parent; default: its own. */
+  readonly alias?: string
+  /** What the parent passes to the templates; default: as the documentation says. */
+  readonly scope?: string
+  /** Give the dependency a condition, and put each include between an `if`; default false. */
+  readonly condition?: boolean
+}
+
+/** Builds a copy of the chart `test/deploy/cti-obs`, the proxy's chart packed into it as people do. */
+export const createDependent = async (
+  helm: string,
+  { alias, scope, condition = false }: DependentOptions = {},
+): Promise<Dependent> => {
   const home = await mkdtemp(join(tmpdir(), 'dependent-'))
   const parent = join(home, 'cti-obs')
   await cp(join(ROOT, 'test/deploy/cti-obs'), parent, { recursive: true })
@@ -49,19 +60,37 @@ export const createDependent = async (helm: string, alias?: string): Promise<Dep
     const path = join(parent, file)
     await writeFile(path, change(await readFile(path, 'utf8')))
   }
+  const name = alias ?? 'isales-auth-proxy'
   if (alias !== undefined) {
+    const passed = scope ?? `.Subcharts.${alias}`
     await edit('Chart.yaml', (text) => `${text}    alias: ${alias}\n`)
     await edit('templates/deployment.yaml', (text) =>
-      text.replaceAll('" . |', `" .Subcharts.${alias} |`),
+      text.replaceAll(/(include "isales-auth-proxy\.(?!podLabels)\w+") \./g, `$1 ${passed}`),
+    )
+  }
+  if (condition) {
+    await edit('Chart.yaml', (text) => `${text}    condition: ${name}.enabled\n`)
+    await edit('templates/deployment.yaml', (text) =>
+      text.replaceAll(
+        /\{\{- (include .*) \}\}/g,
+        `{{- if (index .Values "${name}").enabled }}{{ $1 }}{{ end }}`,
+      ),
     )
   }
   await succeed(helm, ['dependency', 'build', parent])
+  let files = 0
+  const attempt = async (values: object, ...more: readonly string[]): Promise<Outcome> => {
+    const file = join(home, `${(files += 1)}.yaml`)
+    await writeFile(file, stringify({ [name]: values }))
+    return run(helm, ['template', 'obs', parent, '--values', file, ...more])
+  }
   return {
-    async render(ci) {
-      const values: unknown = parse(await readFile(ciFile(ci), 'utf8'))
-      const file = join(home, `${ci}.yaml`)
-      await writeFile(file, stringify({ [alias ?? 'isales-auth-proxy']: values }))
-      return parseManifests(await succeed(helm, ['template', 'obs', parent, '--values', file]))
+    attempt,
+    async render(ci, more = {}) {
+      const values = parse(await readFile(ciFile(ci), 'utf8')) as object
+      const { code, stdout, stderr } = await attempt({ ...values, ...more })
+      if (code !== 0) throw new Error(stderr)
+      return parseManifests(stdout)
     },
     remove: () => rm(home, { recursive: true }),
   }

@@ -3,33 +3,54 @@ import { join } from 'node:path'
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
 import { PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule'
 import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor'
+import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { Job } from 'kubernetes-models/batch/v1/Job'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
+import { Pod } from 'kubernetes-models/v1/Pod'
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
+import { Secret } from 'kubernetes-models/v1/Secret'
 import { Service } from 'kubernetes-models/v1/Service'
+import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount'
 import { parseAllDocuments } from 'yaml'
 import { ROOT, run } from './run.ts'
 
 /** Every kind that is deployed. Another one has to be added here before it can be. */
 const KINDS = {
   ConfigMap,
+  DaemonSet,
   Deployment,
+  Job,
   NetworkPolicy,
+  Pod,
   PodDisruptionBudget,
   PodMonitor,
   PrometheusRule,
+  Secret,
   Service,
+  ServiceAccount,
   ServiceMonitor,
+  StatefulSet,
 }
-type Kind = keyof typeof KINDS
-const isKind = (kind: string): kind is Kind => Object.hasOwn(KINDS, kind)
+/** Kinds without a schema in the package of models, typed in `admission-policy.ts`. */
+const TYPED = ['MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding'] as const
+type Checked = keyof typeof KINDS
+type Kind = Checked | (typeof TYPED)[number]
+const isChecked = (kind: string): kind is Checked => Object.hasOwn(KINDS, kind)
+const isTyped = (kind: string): boolean => TYPED.some((one) => one === kind)
 
 export interface Manifest {
   readonly apiVersion: string
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
+  }
   readonly spec?: unknown
   readonly data?: Readonly<Record<string, string>>
 }
@@ -52,16 +73,19 @@ export const podSpec = (deployment: Manifest | undefined): IPodSpec => {
   return spec.template.spec
 }
 
-const modulePath = ({ apiVersion, kind }: Manifest): string =>
-  apiVersion.startsWith('monitoring.coreos.com/')
+const modulePath = ({ apiVersion, kind }: Manifest): string => {
+  if (isTyped(kind)) return join(ROOT, 'test/deploy/support/admission-policy.ts')
+  return apiVersion.startsWith('monitoring.coreos.com/')
     ? `@kubernetes-models/prometheus-operator/${apiVersion}/${kind}`
     : `kubernetes-models/${apiVersion}/${kind}`
+}
 
 /** What is missing or of the wrong type, by the schema that the API server validates with. */
 const missingFields = (manifests: readonly Manifest[]): readonly string[] =>
   manifests.flatMap((manifest) => {
     const name = `${manifest.kind} ${manifest.metadata.name}`
-    if (!isKind(manifest.kind)) return [`${name}: a kind that nobody checks`]
+    if (isTyped(manifest.kind)) return []
+    if (!isChecked(manifest.kind)) return [`${name}: a kind that nobody checks`]
     try {
       new KINDS[manifest.kind](manifest as never).validate()
       return []
@@ -84,7 +108,13 @@ const unknownFields = async (manifests: readonly Manifest[]): Promise<readonly s
         `export const m${index}: T${index} = ${JSON.stringify(manifest)}\n`,
     )
     await writeFile(join(home, 'manifests.ts'), lines.join(''))
-    const args = ['--noEmit', '--strict', '--skipLibCheck', '--ignoreConfig']
+    const args = [
+      '--noEmit',
+      '--strict',
+      '--skipLibCheck',
+      '--ignoreConfig',
+      '--allowImportingTsExtensions',
+    ]
     const modules = ['--module', 'nodenext', 'manifests.ts']
     const tsc = join(ROOT, 'node_modules/.bin/tsc')
     const { code, stdout, stderr } = await run(tsc, [...args, ...modules], { cwd: home })

@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:https'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { COMMANDS } from '../../simulator/commands.ts'
+import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
+import { lineOf, parseInvocation, runSimulator, usage } from '../../simulator/program.ts'
+import { SWITCHES } from '../../simulator/switches.ts'
+import { until } from '../support/until.ts'
+
+const open: Simulator[] = []
+afterEach(async () => {
+  for (const simulator of open.splice(0)) await simulator.close()
+})
+
+async function start(...args: string[]) {
+  const lines: string[] = []
+  const invocation = parseInvocation(['--port', '0', '--control-port', '0', ...args])
+  const simulator = await runSimulator(invocation, (line) => lines.push(line))
+  open.push(simulator)
+  return { simulator, lines }
+}
+
+describe('the command line of the simulator', () => {
+  it('is iSales as published when it is empty', () => {
+    expect(parseInvocation([])).toMatchObject({
+      help: false,
+      host: '127.0.0.1',
+      port: 9400,
+      controlPort: 9401,
+      tls: false,
+      switches: SWITCHES.parse({}),
+      commands: [],
+    })
+  })
+
+  it.each([
+    [['--lifetime', '300'], { tokenLifetime: 300 }],
+    [['--lifetime=soon'], { tokenLifetime: 'soon' }],
+    [['--lifetime="300"'], { tokenLifetime: '300' }],
+    [['--password', '123456'], { password: '123456' }],
+    [['--rejection', '403'], { rejection: 403 }],
+    [['--rejection', 'result'], { rejection: 'result' }],
+    [['--token-lives', '2.5'], { tokenLives: 2.5 }],
+    [['--token-lives', 'null'], { tokenLives: null }],
+    [['--omit', 'refreshToken,resultData'], { omit: ['refreshToken', 'resultData'] }],
+    [['--accept-headers', '["authorization"]'], { acceptHeaders: ['authorization'] }],
+    [['--rotate', '--no-refresh-header'], { rotate: true, refreshHeader: false }],
+    [['--forbidden-path', 'business/tasks'], { forbiddenPath: 'business/tasks' }],
+    [['--scheme='], { scheme: '' }],
+  ])('%j switches %j', (args, switches) => {
+    expect(parseInvocation(args).switches).toMatchObject(switches)
+  })
+
+  it.each([
+    [['--fast'], "Unknown option '--fast'"],
+    [['now'], "Unexpected argument 'now'"],
+    [['--port', '65536'], '--port cannot be 65536'],
+    [['--control-port', ''], '--control-port cannot be '],
+    [['--rejection', '200'], '--rejection cannot be 200'],
+    [['--lock-after', 'never'], '--lock-after cannot be never'],
+    [['--run', 'tea'], '--run cannot be tea'],
+    [['--run', 'failLogin={'], 'the value is missing'],
+    [['--run', 'failLogin={"status":99}'], 'status cannot be 99'],
+  ])('%j is refused: %s', (args, problem) => {
+    expect(() => parseInvocation(args)).toThrow(TypeError)
+    expect(() => parseInvocation(args)).toThrow(problem)
+  })
+
+  it('has a flag for every switch, and the usage says what each is', () => {
+    const flags = usage().match(/^ {2}--/gm)
+    expect(flags).toHaveLength(8 + Object.keys(SWITCHES.shape).length)
+    expect(usage()).toContain('  --lifetime VALUE\n      tokenExpirationTime as sent')
+    expect(usage()).not.toMatch(/^ {6}\s*(\(|$)/m)
+  })
+
+  it('is described in docs/simulator.md, every flag and every command', async () => {
+    const page = await readFile(new URL('../../docs/simulator.md', import.meta.url), 'utf8')
+    const flags = [...usage().matchAll(/^ {2}--(?:\[no-\])?([a-z-]+)/gm)].map(([, flag]) => flag)
+    expect(flags.filter((flag) => !page.includes(`--${flag}`))).toEqual([])
+    const commands = Object.keys(COMMANDS)
+    expect(commands.filter((command) => !page.includes(`\`${command}\``))).toEqual([])
+  })
+})
+
+describe('the simulator as a program', () => {
+  it('prints a line for each request, and no secret', async () => {
+    const { simulator, lines } = await start('--password', 'canary-password')
+    const login = (passwd: string) =>
+      fetch(`${simulator.origin}${LOGIN_PATH}?canary-query`, {
+        method: 'POST',
+        body: JSON.stringify({ user: 'obs', passwd }),
+      })
+    await login('canary-wrong')
+    await login('canary-password')
+    await until(() => lines.length === 5)
+    expect(lines.slice(3)).toEqual([
+      expect.stringMatching(
+        /^[\d:.]{12} {2}POST \/\S+\/auth\/login {2}403 {2}wrong password, \d+ ms$/,
+      ),
+      expect.stringMatching(
+        /^[\d:.]{12} {2}POST \/\S+\/auth\/login {2}200 {2}token granted, \d+ ms$/,
+      ),
+    ])
+    for (const secret of ['canary', ...simulator.issued()])
+      expect(lines.join()).not.toContain(secret)
+  })
+
+  it('runs commands at the start', async () => {
+    const { simulator } = await start('--run', 'failLogin={"status":404,"seconds":20}')
+    const response = await fetch(`${simulator.origin}${LOGIN_PATH}`, { method: 'POST' })
+    expect(response.status).toBe(404)
+  })
+
+  it('serves HTTPS with a certificate for the names that were given', async () => {
+    const { simulator, lines } = await start('--tls', '--tls-name', 'isales.example')
+    const caFile = lines.find((line) => line.startsWith('CA'))?.split(/ +/)[1]
+    const ca = await readFile(String(caFile))
+    const options = { ca, servername: 'isales.example', port: simulator.port, agent: false }
+    const [response] = (await once(request(options).end(), 'response')) as [IncomingMessage]
+    expect(response.resume().statusCode).toBe(404)
+  })
+
+  it('prints nothing of a path that is no printable ASCII', () => {
+    const seen = { method: 'GET', path: '/a\u001b[2J\n', status: 0, note: 'x', durationMs: 1.4 }
+    expect(lineOf(seen, new Date(0))).toBe('00:00:00.000  GET  /a?[2J?  cut  x, 1 ms')
+  })
+})

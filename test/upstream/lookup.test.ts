@@ -1,0 +1,103 @@
+import type { LookupAddress } from 'node:dns'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createLookup, type Resolve } from '../../src/upstream/lookup.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const FIRST: LookupAddress[] = [{ address: '192.0.2.1', family: 4 }]
+const SECOND: LookupAddress[] = [
+  { address: '2001:db8::1', family: 6 },
+  { address: '192.0.2.2', family: 4 },
+]
+
+function begin() {
+  const queries: { name: string; found: Parameters<Resolve>[2] }[] = []
+  const lookup = createLookup({
+    timeout: 1000,
+    resolve: (name, _, found) => void queries.push({ name, found }),
+  })
+  const results: unknown[] = []
+  const find = (name = 'isales.example', all = true): void => {
+    lookup(name, { all }, (error, address, family) => {
+      results.push(error === null ? (all ? address : [address, family]) : error.message)
+    })
+  }
+  const down = (): Error => new Error('down')
+  return { queries, results, find, down }
+}
+
+describe('looking up a name', () => {
+  it('asks once for all that wait, and again for those that come later', () => {
+    const { queries, results, find } = begin()
+    for (let i = 0; i < 100; i += 1) find()
+    expect(queries).toHaveLength(1)
+    queries[0]?.found(null, FIRST)
+    expect(results).toEqual(Array.from({ length: 100 }, () => FIRST))
+    find()
+    queries[1]?.found(null, SECOND)
+    expect(results.at(-1)).toEqual(SECOND)
+  })
+
+  it('asks for each name by itself', () => {
+    const { queries, find } = begin()
+    find('a.example')
+    find('b.example')
+    expect(queries.map(({ name }) => name)).toEqual(['a.example', 'b.example'])
+  })
+
+  it('gives the first address to a caller that wants one', () => {
+    const { queries, results, find } = begin()
+    find('isales.example', false)
+    queries[0]?.found(null, SECOND)
+    expect(results).toEqual([['2001:db8::1', 6]])
+  })
+
+  it('fails with the error of DNS while no address is known', () => {
+    const { queries, results, find, down } = begin()
+    find()
+    queries[0]?.found(down(), [])
+    expect(results).toEqual(['down'])
+  })
+
+  it('gives the addresses that DNS gave last while it fails', () => {
+    const { queries, results, find, down } = begin()
+    for (const n of [0, 1]) {
+      find()
+      queries[n]?.found(null, n === 0 ? FIRST : SECOND)
+    }
+    find()
+    queries[2]?.found(down(), [])
+    expect(results).toEqual([FIRST, SECOND, SECOND])
+  })
+
+  it('gives them after half the timeout while DNS hangs, and uses the response when it comes', () => {
+    const { queries, results, find } = begin()
+    find()
+    queries[0]?.found(null, FIRST)
+    find()
+    vi.advanceTimersByTime(499)
+    expect(results).toEqual([FIRST])
+    vi.advanceTimersByTime(1)
+    expect(results).toEqual([FIRST, FIRST])
+    find()
+    queries[1]?.found(null, SECOND)
+    expect(results).toEqual([FIRST, FIRST, SECOND])
+    expect(queries).toHaveLength(2)
+  })
+
+  it('fails at the timeout while DNS hangs and no address is known, with one query in progress', () => {
+    const { queries, results, find } = begin()
+    for (let ms = 0; ms < 5000; ms += 10) {
+      find()
+      vi.advanceTimersByTime(10)
+    }
+    expect(queries).toHaveLength(1)
+    // The last second's are still waiting.
+    expect(results).toHaveLength(500 - 99)
+    expect(new Set(results)).toEqual(new Set(['no response from DNS in time']))
+    queries[0]?.found(null, FIRST)
+    expect(results).toHaveLength(500)
+    expect(results.at(-1)).toEqual(FIRST)
+  })
+})

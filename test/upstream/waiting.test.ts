@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, it } from 'vitest'
+import type { UpstreamController, UpstreamHandler } from '../../src/upstream/pool.ts'
+import { answerBytes } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+import { dispatch, openUpstream, plain } from './support.ts'
+
+const silent: UpstreamHandler = {
+  onRequestStart() {},
+  onResponseStart() {},
+  onResponseData() {},
+  onResponseEnd() {},
+  onResponseError() {},
+}
+
+/** Without `--expose-gc` on the command line. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
+
+describe('a request that waits for a connection', () => {
+  const BODY = 64 * 1024
+
+  it('leaves nothing behind when it is aborted, and is never sent', async () => {
+    const isales = await plain(() => new Promise(() => undefined))
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+    const first = dispatch(upstream)
+    await until(() => isales.requests.length === 1)
+    const failures: unknown[] = []
+    const bodies: WeakRef<Buffer>[] = []
+    const begin = (): UpstreamController => {
+      const body = Buffer.alloc(BODY)
+      bodies.push(new WeakRef(body))
+      return upstream.dispatch(
+        { method: 'POST', path: '/', headers: [], body },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData() {},
+          onResponseEnd() {},
+          onResponseError: (controller, error) => failures.push([controller, error]),
+        },
+      )
+    }
+    const waiting = Array.from({ length: 100 }, begin)
+    expect(upstream.stats().waiting).toBe(100)
+    const reason = new Error('too late')
+    waiting.splice(0).forEach((controller) => controller.abort(reason))
+    expect(failures).toEqual(Array.from({ length: 100 }, () => [undefined, reason]))
+    expect(upstream.stats().waiting).toBe(0)
+    await until(() => {
+      collectGarbage()
+      return bodies.every((body) => body.deref() === undefined)
+    })
+    await upstream.destroy()
+    expect(await first).toMatchObject({ failure: 'closed' })
+    expect(isales.requests).toHaveLength(1)
+  })
+
+  it('is served in its turn when those before it were aborted', async () => {
+    const isales = await plain(async () => {
+      await delay(20)
+      return answerBytes('ok')
+    })
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+    const outcomes = [dispatch(upstream), dispatch(upstream)]
+    upstream
+      .dispatch({ method: 'POST', path: '/aborted', headers: [] }, silent)
+      .abort(new Error('too late'))
+    outcomes.push(dispatch(upstream))
+    for (const outcome of await Promise.all(outcomes))
+      expect(outcome).toMatchObject({ status: 200 })
+    expect(isales.requests.map(({ target }) => target)).toEqual(['/x', '/x', '/x'])
+  })
+
+  it('fails as closed when the pool ends', async () => {
+    const isales = await plain(() => new Promise(() => undefined))
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+    const outcomes = [dispatch(upstream), dispatch(upstream)]
+    await until(() => isales.requests.length === 1)
+    await upstream.destroy()
+    const closed = { failure: 'closed' }
+    expect(await Promise.all(outcomes)).toMatchObject([
+      { ...closed, written: true },
+      { ...closed, written: false },
+    ])
+    expect(await dispatch(upstream)).toMatchObject({ ...closed, written: false })
+  })
+})
