@@ -1,6 +1,7 @@
 import type { LogEventName } from '../log/events.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
+import { isMissing } from './protocol.ts'
 import type { SharingEvent } from './sharing.ts'
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>
@@ -72,13 +73,15 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
     onChange(isChange, replacing ? 'token-rejected' : 'rejection-relayed', { generation, status })
   }
 
-  const onAdopted = ({ session, at }: Adopted): void => {
-    log(said.size > 0 ? 'recovered' : 'token-adopted', {
+  const onAdopted = ({ session, at, failuresBefore }: Adopted): void => {
+    const recovered = said.size > 0 || failuresBefore > 0
+    said.clear()
+    log(recovered ? 'recovered' : 'token-adopted', {
       generation: session.generation,
       lifetimeSeconds: session.lifetime / 1000,
       ageSeconds: seconds(at - session.obtainedAt),
+      ...(recovered ? { failures: failuresBefore } : {}),
     })
-    said.clear()
   }
 
   return (event) => {
@@ -131,8 +134,8 @@ export function sharingLog({ log }: Pick<Logger, 'log'>): (event: SharingEvent) 
 }
 
 function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
-  const refused = failure.reason === 'rejected' || failure.reason === 'result'
-  if (refused && operation === 'refresh') return 'refresh-refused'
+  const refused = failure.kind === 'refused'
+  if (operation === 'refresh' && (refused || isMissing(failure))) return 'refresh-refused'
   if (refused) return backoff === 'guarded' ? 'guarded' : 'login-rejected'
   return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
 }
