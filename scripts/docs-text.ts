@@ -1,5 +1,5 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
-import { fold } from '../src/cli/fold.ts'
+import { fold } from '../src/cli/text.ts'
 import { describeRules } from '../src/config/describe.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 

@@ -184,8 +184,9 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    login: (signal) => isales.login(credentials, signal),
+    login: isales.login,
     refresh: isales.refresh,
+    credentials: () => credentials,
     observe,
   })
   return {

@@ -107,6 +107,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
         case 'conflict':
           counters.conflicts.inc()
           break
+        case 'adopted':
+          counters.adopted.inc()
+          break
+        case 'held':
         case 'request-started':
         case 'credentials-changed':
           break
@@ -173,6 +177,10 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     lifetimesAssumed: counter(
       'auth_lifetime_assumed_total',
       'Tokens whose lifetime could not be believed, so that the default was taken',
+    ),
+    adopted: counter(
+      'tokens_adopted_total',
+      'Tokens that another replica obtained and this one uses',
     ),
     conflicts: counter(
       'session_conflicts_total',

@@ -132,7 +132,7 @@ function withoutToken({ rejected, exchange, backoff, session, lastFailure }: Jud
 
 function failingCalls(calls: CallCounts): Verdict {
   const failing = calls.failed > calls.total / 2
-  const { words, remedy } = FAILURES[mainFailure(calls)]
+  const { words, remedy } = FAILURES[mainFailure(calls.byFailure)]
   return {
     state: failing ? 'failing' : 'degraded',
     title: failing ? 'Calls fail' : 'Some calls fail',
@@ -142,7 +142,7 @@ function failingCalls(calls: CallCounts): Verdict {
 }
 
 /** The most frequent failure. */
-export function mainFailure({ byFailure }: CallCounts): CallFailure {
+export function mainFailure(byFailure: CallCounts['byFailure']): CallFailure {
   let main: CallFailure = 'isales-error'
   for (const failure of CALL_FAILURES) {
     if ((byFailure[failure] ?? 0) > (byFailure[main] ?? 0)) main = failure

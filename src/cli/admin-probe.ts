@@ -3,17 +3,17 @@ import { loadSetting } from '../config/load.ts'
 import { formatError } from '../config/errors.ts'
 import type { Io } from './io.ts'
 
-/** What a probe path of a running proxy answered. */
-export type ProbeAnswer =
+/** The response of a probe path of a running proxy. */
+export type ProbeResponse =
   | { readonly status: number; readonly reason: string | undefined }
   | { readonly status: undefined; readonly code: string }
 
 /** Asks one path. Never rejects. */
-export type Probe = (path: string) => Promise<ProbeAnswer>
+export type Probe = (path: string) => Promise<ProbeResponse>
 
-/** Milliseconds; a process that cannot say in this time that it lives does not. */
+/** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
-const LARGEST_ANSWER = 4096
+const LARGEST_RESPONSE = 4096
 
 /** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
 export function openProbe(io: Io): Probe | undefined {
@@ -24,7 +24,7 @@ export function openProbe(io: Io): Probe | undefined {
   }
   const address = read.values.adminListen
   if (address.kind === 'unix' || address.port === 0) {
-    io.stderr.write('ADMIN_LISTEN has port 0: nobody can know which port it became.\n')
+    io.stderr.write('ADMIN_LISTEN has port 0: the port that was taken is not known here.\n')
     return undefined
   }
   return (path) => ask(reachable(address.host), address.port, path, io.signal)
@@ -36,7 +36,12 @@ function reachable(host: string): string {
   return host === '::' ? '::1' : host
 }
 
-function ask(host: string, port: number, path: string, signal: AbortSignal): Promise<ProbeAnswer> {
+function ask(
+  host: string,
+  port: number,
+  path: string,
+  signal: AbortSignal,
+): Promise<ProbeResponse> {
   return new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException): void => {
       clearTimeout(limit)
@@ -46,7 +51,7 @@ function ask(host: string, port: number, path: string, signal: AbortSignal): Pro
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
-        if (body.length < LARGEST_ANSWER) body += chunk
+        if (body.length < LARGEST_RESPONSE) body += chunk
       })
       response.on('error', failed)
       response.on('end', () => {
@@ -55,13 +60,13 @@ function ask(host: string, port: number, path: string, signal: AbortSignal): Pro
       })
     })
     const limit = setTimeout(() => {
-      request.destroy(Object.assign(new Error('no answer'), { code: 'no answer in time' }))
+      request.destroy(Object.assign(new Error('no response'), { code: 'no response in time' }))
     }, PROBE_TIMEOUT)
     request.on('error', failed)
   })
 }
 
-/** Our own words only: who knows what listens there. */
+/** A reason of ours only: another program may listen there. */
 function reasonIn(body: string): string | undefined {
   try {
     const { reason } = JSON.parse(body) as { reason?: unknown }
@@ -71,8 +76,9 @@ function reasonIn(body: string): string | undefined {
   }
 }
 
-/** `answered 503 (no-token)` or `did not answer (ECONNREFUSED)`. */
-export function probeText(answer: ProbeAnswer): string {
-  if (answer.status === undefined) return `did not answer (${answer.code})`
-  return `answered ${answer.status}${answer.reason === undefined ? '' : ` (${answer.reason})`}`
+/** `responded 503 (no-token)` or `did not respond (ECONNREFUSED)`. */
+export function probeText(response: ProbeResponse): string {
+  if (response.status === undefined) return `did not respond (${response.code})`
+  const { status, reason } = response
+  return `responded ${status}${reason === undefined ? '' : ` (${reason})`}`
 }

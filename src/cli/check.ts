@@ -1,36 +1,105 @@
-import { formatError } from '../config/errors.ts'
-import { loadConfig } from '../config/load.ts'
+import { readUpstreamTls } from '../config/certificates.ts'
 import { describeConfig, sourceText, type ConfigRow } from '../config/describe.ts'
+import { formatError } from '../config/errors.ts'
+import { loadConfig, type Config } from '../config/load.ts'
+import { createUpstream } from '../upstream/pool.ts'
+import { openProbe, probeText } from './admin-probe.ts'
+import { defineCommand, type FlagValues } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import { CHECK_FLAGS } from './flag-tables.ts'
-import { parseFlags } from './flags.ts'
-import { checkHealth } from './health.ts'
-import type { Run } from './io.ts'
-import { table } from './table.ts'
+import { endedBy, type Io } from './io.ts'
+import { logIn, tryInterface } from './live.ts'
+import { table } from './text.ts'
 
-/** Shows the configuration and judges it; with `--live` the login too, with `--health` a running proxy instead. */
-export const run: Run = async (args, io) => {
-  const flags = parseFlags(CHECK_FLAGS, args)
-  if (!flags.ok) return EXIT.usage
-  if (flags.values.health === true) return checkHealth(io)
+const FLAGS = {
+  live: {
+    type: 'boolean',
+    doc: 'Log in to iSales once, call business/interface once, and say what came of it',
+  },
+  quiet: { type: 'boolean', doc: 'Print no settings, only what is wrong and the verdict' },
+  health: {
+    type: 'boolean',
+    doc: 'Ask the proxy that runs here (ADMIN_LISTEN, /livez) instead; for HEALTHCHECK',
+  },
+} as const
+
+export const command = defineCommand({
+  summary: 'Check the configuration, the login, or a running proxy',
+  text: `Prints every setting with its value (secrets redacted), where it came from and
+its default, and everything that is wrong with what to do about it.
+
+With --live it then logs in once, never twice: a wrong password costs one attempt.
+With the token it calls business/interface, which changes nothing.
+Where iSales allows a user one session only, that login may end the session of a
+running proxy, which then logs in again.`,
+  flags: FLAGS,
+  async run(flags, io) {
+    if (flags.health === true && (flags.live === true || flags.quiet === true)) {
+      io.stderr.write('--health asks a running proxy: it excludes --live and --quiet.\n')
+      return EXIT.usage
+    }
+    return flags.health === true ? checkHealth(io) : checkConfig(flags, io)
+  },
+})
+
+/** Asks the running proxy whether it lives. */
+async function checkHealth(io: Io): Promise<number> {
+  const probe = openProbe(io)
+  if (probe === undefined) return EXIT.usage
+  const response = await probe('/livez')
+  io.stdout.write(`The proxy ${probeText(response)}.\n`)
+  return response.status === 200 ? EXIT.ok : EXIT.notReady
+}
+
+async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
-  const faulty = new Set(loaded.ok ? [] : loaded.errors.map(({ setting }) => setting))
-  io.stdout.write(configTable(describeConfig(loaded), faulty))
-  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
-  if (!loaded.ok) {
-    for (const error of loaded.errors) io.stderr.write(`Error: ${formatError(error)}\n`)
-    return EXIT.usage
+  const errors = loaded.ok ? [] : loaded.errors
+  if (flags.quiet !== true) {
+    const wrong = new Set(errors.map(({ setting }) => setting))
+    io.stdout.write(configTable(describeConfig(loaded), wrong))
   }
-  io.stdout.write('\nThe configuration is sound.\n')
-  if (flags.values.live !== true) return EXIT.ok
-  const { checkLive } = await import('./live.ts')
-  return checkLive(loaded.config, io)
+  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
+  for (const error of errors) io.stderr.write(`Error: ${formatError(error)}\n`)
+  if (!loaded.ok) return EXIT.usage
+  const end = flags.quiet === true ? '' : '\n'
+  if (flags.live === true) return checkLive(loaded.config, io, end)
+  io.stdout.write(`${end}The configuration is sound.\n`)
+  return EXIT.ok
+}
+
+/** One login, and never another: a wrong password must not come near to locking the account. */
+async function checkLive(config: Config, io: Io, before: string): Promise<number> {
+  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
+  const say = (text: string): void => void io.stdout.write(`${text}\n`)
+  const fail = (text: string, verdict: string, code: number): number => {
+    io.stderr.write(`${text}\n${verdict}\n`)
+    return code
+  }
+  try {
+    io.stdout.write(before)
+    const login = await logIn(config, upstream.post, io.signal)
+    if (io.signal.aborted) return endedBy(io.signal)
+    if (!login.ok) {
+      return fail(login.text, login.verdict, login.refused ? EXIT.refused : EXIT.unreachable)
+    }
+    say(login.text)
+    const call = await tryInterface(config, login.grant, upstream.post, io.signal)
+    if (io.signal.aborted) return endedBy(io.signal)
+    for (const warning of call.warnings) io.stderr.write(`Warning: ${warning}\n`)
+    if (!call.ok) {
+      return fail(call.text, 'The login works, but calls do not.', EXIT.unreachable)
+    }
+    say(call.text)
+    say('It works.')
+    return EXIT.ok
+  } finally {
+    await upstream.destroy()
+  }
 }
 
 const NOT_SET = '-'
 
-/** The default stands where something else is in force. */
-function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): string {
+/** The default is shown where another value is in force. */
+function configTable(rows: readonly ConfigRow[], wrong: ReadonlySet<string>): string {
   const lines: string[][] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
   let group: string | undefined
   for (const row of rows) {
@@ -38,7 +107,7 @@ function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): s
     group = row.group
     const { setting, value, source } = row
     const standard = source.from === 'default' ? '' : show(row.default)
-    if (isFaulty(setting, faulty)) {
+    if (isWrong(setting, wrong)) {
       lines.push([setting, '(error, see below)', NOT_SET, show(row.default)])
     } else {
       lines.push([setting, show(value), sourceText(source), standard])
@@ -48,8 +117,8 @@ function configTable(rows: readonly ConfigRow[], faulty: ReadonlySet<string>): s
 }
 
 /** An error may name the file variable, or the lower-case name of a proxy variable. */
-function isFaulty(setting: string, faulty: ReadonlySet<string>): boolean {
-  return [setting, `${setting}_FILE`, setting.toLowerCase()].some((name) => faulty.has(name))
+function isWrong(setting: string, wrong: ReadonlySet<string>): boolean {
+  return [setting, `${setting}_FILE`, setting.toLowerCase()].some((name) => wrong.has(name))
 }
 
 function show(value: string | undefined): string {

@@ -5,7 +5,7 @@ export interface Output {
   write(text: string): unknown
 }
 
-/** All that a command knows of the process; `program.ts` makes it of the real one, tests of their own. */
+/** All that a command knows of the process; `main.ts` makes it from the real one, tests make their own. */
 export interface Io {
   readonly stdout: Output
   readonly stderr: Output
@@ -20,9 +20,6 @@ export interface Io {
   /** From now on an error that nobody caught is given to `report`; the process ends when that is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
-
-/** One command; `args` are those after its name. Answers the exit code. */
-export type Run = (args: readonly string[], io: Io) => Promise<number>
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }
 

@@ -1,55 +1,173 @@
-import { readUpstreamTls } from '../config/certificates.ts'
+import { path as pathFormat } from '../config/formats-net.ts'
 import { formatDuration } from '../config/formats.ts'
 import type { Config } from '../config/settings.ts'
 import { createIsalesClient } from '../token/client.ts'
 import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
-import { createUpstream } from '../upstream/pool.ts'
-import { EXIT } from './exit-codes.ts'
-import { endedBy, type Io } from './io.ts'
+import { egressFor } from '../upstream/egress-proxy.ts'
+import type { Post, PostResult } from '../upstream/post.ts'
 
-/** One login, and never another: a wrong password must not come near to locking the account. */
-export async function checkLive(config: Config, io: Io): Promise<number> {
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
-  const isales = createIsalesClient({ ...config, post: upstream.post, wallClock: Date.now })
+export type LoginCheck =
+  | { readonly ok: true; readonly grant: Grant; readonly text: string }
+  | {
+      readonly ok: false
+      /** iSales refused the user or password. */
+      readonly refused: boolean
+      readonly text: string
+      readonly verdict: string
+    }
+
+/** Logs in once. */
+export async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<LoginCheck> {
+  const isales = createIsalesClient({ ...config, post, wallClock: Date.now })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const outcome = await isales.login(credentials, io.signal)
-  await upstream.destroy()
-  if (io.signal.aborted) return endedBy(io.signal)
-  const text = isGrant(outcome)
-    ? success(outcome)
-    : `${FAILURES[outcome.reason]}${details(outcome)}`
-  const output = isGrant(outcome) ? io.stdout : io.stderr
-  output.write(`Login at ${config.isalesUrl} as ${config.isalesUser}: ${text}\n`)
-  if (isGrant(outcome)) return EXIT.ok
-  return isRefusal(outcome) ? EXIT.refused : EXIT.unreachable
+  const outcome = await isales.login(credentials, signal)
+  const where = `Login at ${config.isalesUrl} as ${config.isalesUser}`
+  if (isGrant(outcome)) {
+    return { ok: true, grant: outcome, text: `${where}: it works. ${describeGrant(outcome)}` }
+  }
+  const refused = isRefusal(outcome)
+  return {
+    ok: false,
+    refused,
+    text: `${where}${through(config)}: ${describeFailure(outcome, config)}`,
+    verdict: refused ? 'iSales refused the login.' : 'No login came about.',
+  }
 }
 
-function success({ lifetime, refreshToken, refreshLifetime }: Grant): string {
+/** Only the host: the rest of HTTPS_PROXY may hold a password. */
+function through(config: Config): string {
+  const egress = egressFor(config)
+  return egress === undefined ? '' : ` through HTTPS_PROXY (${egress.host})`
+}
+
+function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): string {
   const life = lifetime.assumed
     ? `states no lifetime that can be believed (TOKEN_DEFAULT_LIFETIME is taken)`
     : `lives ${formatDuration(lifetime.ms)}`
+  if (refreshToken === undefined) return `The token ${life}, without a refresh token.`
   const refresh =
-    refreshToken === undefined
-      ? 'without a refresh token'
-      : refreshLifetime === undefined
-        ? 'with a refresh token'
-        : `with a refresh token that lives ${formatDuration(refreshLifetime.ms)}`
-  return `it works. The token ${life}, ${refresh}.`
+    refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime.ms)}`
+  return `The token ${life}, with a refresh token${refresh}.`
 }
 
 const FAILURES: Readonly<Record<AuthFailure['reason'], string>> = {
   rejected:
     'refused. Check user and password, and with 404 ISALES_LOGIN_PATH; do not try often, or the account may be locked',
   result:
-    'refused by the result in the answer. Check user and password, and that the account is in order',
+    'refused by the result in the response. Check user and password, and that the account is in order',
   throttled: 'refused for now, too many calls. Try again later',
   unavailable: 'iSales cannot be reached or is out of order. Check ISALES_URL and the network',
-  timeout: 'no whole answer within ISALES_LOGIN_TIMEOUT',
+  timeout: 'no whole response within ISALES_LOGIN_TIMEOUT',
   tls: 'TLS failed. Check ISALES_CA_FILE, the host name in ISALES_URL, and the certificate’s dates',
-  malformed: 'the answer is not that of an iSales. Check ISALES_URL and ISALES_LOGIN_PATH',
+  malformed: 'the response is not that of an iSales. Check ISALES_URL and ISALES_LOGIN_PATH',
 }
 
-function details({ status, detail }: AuthFailure): string {
+const NO_TLS = 'the server there speaks no TLS. Check the scheme and the port in ISALES_URL'
+const SPEAKS_TLS = 'the server there speaks TLS. Use https in ISALES_URL'
+
+/** What an error code means, where it says more than the class of the failure. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+  HPE_INVALID_CONSTANT: SPEAKS_TLS,
+  ENOTFOUND: 'the host name is unknown. Check ISALES_URL and DNS',
+  EAI_AGAIN: 'DNS does not respond. Check the network',
+  ERR_EGRESS_PROXY_AUTH: 'the egress proxy wants a user and password. Put them into HTTPS_PROXY',
+  ERR_EGRESS_PROXY_REFUSED: 'the egress proxy refuses to connect to iSales. Check its rules',
+}
+
+function describeFailure({ reason, status, detail }: AuthFailure, config: Config): string {
+  const cause = CAUSES[detail] ?? FAILURES[reason]
   const known = status === undefined || detail.includes(String(status))
-  return ` (${known ? detail : `status ${status}: ${detail}`}).`
+  // To plain HTTP a server that speaks TLS sends an alert, closes the connection, or says 400.
+  const perhaps = status === 400 || detail === 'UND_ERR_SOCKET' || detail === 'ECONNRESET'
+  const hint = perhaps && config.isalesUrl.startsWith('http:') ? `; perhaps ${SPEAKS_TLS}` : ''
+  return `${cause}${hint} (${known ? detail : `status ${status}: ${detail}`}).`
+}
+
+const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
+
+export interface InterfaceCheck {
+  readonly ok: boolean
+  readonly text: string
+  readonly warnings: readonly string[]
+}
+
+/** Calls `business/interface` once, which changes nothing: it proves header, scheme, field and paths. */
+export async function tryInterface(
+  config: Config,
+  grant: Grant,
+  post: Post,
+  signal: AbortSignal,
+): Promise<InterfaceCheck> {
+  const { isalesTokenField: field, isalesTokenHeaders: names, isalesTokenScheme: scheme } = config
+  const token = (field === 'refreshToken' ? grant.refreshToken : undefined) ?? grant.token
+  const value = scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`
+  const result = await post({
+    path: config.isalesInterfacePath,
+    headers: [...JSON_HEADERS, ...names.flatMap((name) => [name, value])],
+    body: '{"version":311}',
+    signal,
+  })
+  const sent = `${names.join(' and ')}: ${scheme === '' ? '' : `${scheme} `}<${field}>`
+  const data = resultDataOf(result)
+  const call = `Call of business/interface with ${sent}`
+  if (data === undefined) {
+    const text = `${call}: ${describeResult(result)}. Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_INTERFACE_PATH`
+    return { ok: false, text, warnings: [] }
+  }
+  return { ok: true, text: `${call}: it works.`, warnings: interfaceWarnings(data, config) }
+}
+
+/** Undefined: the call did not succeed. */
+function resultDataOf(result: PostResult): Readonly<Record<string, unknown>> | undefined {
+  const body = parseBody(result)
+  if (body === undefined || (body['result'] !== 0 && body['result'] !== '0')) return undefined
+  return record(body['resultData']) ?? {}
+}
+
+function parseBody(result: PostResult): Readonly<Record<string, unknown>> | undefined {
+  if (!result.ok || result.status !== 200 || result.body === undefined) return undefined
+  try {
+    return record(JSON.parse(result.body))
+  } catch {
+    return undefined
+  }
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : undefined
+}
+
+/** Never the body: it may hold a token. */
+function describeResult(result: PostResult): string {
+  if (!result.ok) return `no response (${result.code})`
+  if (result.status !== 200) return `status ${result.status}`
+  const code = parseBody(result)?.['result']
+  return /^-?\d{1,9}$/.test(String(code)) ? `result ${String(code)}` : 'not a response of iSales'
+}
+
+function interfaceWarnings(
+  data: Readonly<Record<string, unknown>>,
+  { obsRewriteInterface, isalesRefreshPath }: Config,
+): readonly string[] {
+  const warnings: string[] = []
+  const urls = Object.values(data).filter((one) => /^https?:\/\//i.test(String(one)))
+  if (urls.length > 0 && !obsRewriteInterface) {
+    warnings.push(
+      'business/interface gives whole URLs: CTI-OBS would call iSales past the proxy. Set OBS_REWRITE_INTERFACE=true',
+    )
+  }
+  const named = String(data['refreshToken'])
+  const { data: path } = pathFormat().safeParse(
+    URL.canParse(named) ? new URL(named).pathname : named,
+  )
+  if (path !== undefined && isalesRefreshPath !== undefined && path !== isalesRefreshPath) {
+    warnings.push(
+      `business/interface names another refresh path than ISALES_REFRESH_PATH. Set it to ${path}`,
+    )
+  }
+  return warnings
 }

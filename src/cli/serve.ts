@@ -8,12 +8,25 @@ import { effectiveSettings } from '../admin/status.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import type { Config } from '../config/settings.ts'
 import type { Logger } from '../log/logger.ts'
+import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import type { Run } from './io.ts'
+import type { Io } from './io.ts'
 import { createNotifier } from './notify.ts'
 
+export const command = defineCommand({
+  summary: 'Run the proxy (the default)',
+  text: `Logs in to CC-iSales, keeps the token fresh, and puts it on every request that
+comes in at LISTEN. Everything is set by environment variables; see
+docs/configuration.md, and "check" for what is in force.
+
+SIGTERM or SIGINT: readiness goes off, requests in flight are finished, exit 0.
+A second signal ends the process immediately.`,
+  flags: {},
+  run: (_, io) => serve(io),
+})
+
 /** The proxy itself, until a signal comes. */
-export const run: Run = async (_, io) => {
+async function serve(io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
   if (!loaded.ok) {
     for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
@@ -58,7 +71,7 @@ export const run: Run = async (_, io) => {
     await app.stop()
     return EXIT.ok
   } catch (error) {
-    // Why a listener could not be opened is the operator's to mend, and says so itself.
+    // An operator can cure that a listener could not be opened; the error says how.
     if (error instanceof ListenError) io.stderr.write(`${error.message}\n`)
     else await fatal(error)
     return EXIT.failed
@@ -80,7 +93,7 @@ async function loadTracing(config: Config, { log }: Logger): Promise<Tracing | u
   })
 }
 
-/** CVE-2025-23167 is mended in llhttp 9. */
+/** CVE-2025-23167 is fixed in llhttp 9. */
 function isLenientParser(llhttp: string): boolean {
   return Number.parseInt(llhttp, 10) < 9
 }

@@ -24,9 +24,9 @@ export interface Format {
 /** What documents, the chart and error messages need to know of a format. */
 export const FORMATS = z.registry<Format>()
 
-/** Ends a `decode` with an issue. */
-export function refuse(ctx: z.core.ParsePayload, message: string) {
-  ctx.issues.push({ code: 'custom', message, input: undefined })
+/** Ends a `decode` with an issue. An example that fits the mistake is shown in place of the setting's own. */
+export function refuse(ctx: z.core.ParsePayload, message: string, example?: string) {
+  ctx.issues.push({ code: 'custom', message, input: undefined, params: { example } })
   return z.NEVER
 }
 

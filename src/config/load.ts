@@ -80,7 +80,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
       return issue === undefined || input === undefined ? [] : [errorOf(setting, input, issue)]
     }),
     ...issues.flatMap((one) =>
-      one.code === 'custom' && one.params ? [one.params as ConfigError] : [],
+      one.code === 'custom' && one.path.length === 0 ? [one.params as ConfigError] : [],
     ),
     ...certificates.errors,
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [INSECURE_NODE] : []),
@@ -229,6 +229,7 @@ function errorOf(
     return error(name, 'is not set', `Set it${also}, for example ${name}=${example}`)
   }
   const { message = 'cannot be read', path = [] } = issue ?? {}
+  const shown = (issue?.code === 'custom' && issue.params?.['example']) || example
   const entry = typeof path.at(-1) === 'number' ? 'has an entry that ' : ''
   const quoted = quotable === true ? ` (it is ${quote(text)})` : ''
   const problem = `${entry}${message}${quoted}`
@@ -236,7 +237,7 @@ function errorOf(
     return error(`${name}_FILE`, `holds a value that ${problem}`, 'Correct the file')
   }
   const variable = source.from === 'environment' ? source.variable : name
-  return error(variable, problem, `Write it like ${variable}=${example}`)
+  return error(variable, problem, `Write it like ${variable}=${shown}`)
 }
 
 function error(setting: string, problem: string, remedy: string): ConfigError {

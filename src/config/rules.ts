@@ -1,8 +1,9 @@
 import type { ConfigError } from './errors.ts'
 import { isLocal, isLoopback, type ListenAddress } from './formats-net.ts'
+import { Secret } from './secret.ts'
 import type { Config, ConfigKey } from './settings.ts'
 
-/** A rule between settings. */
+/** A rule between settings, or a warning about one. */
 export interface Rule extends ConfigError {
   /** The rule is checked only when these could be read. */
   readonly reads: readonly ConfigKey[]
@@ -20,6 +21,47 @@ function rule<const Key extends keyof Config>(
   },
 ): Rule {
   return { severity: 'error', ...spec }
+}
+
+type Named = readonly [name: string, key: ConfigKey]
+
+/** A setting that is of use only together with another. */
+function needs([setting, key]: Named, [other, otherKey]: Named): Rule {
+  return rule({
+    setting,
+    problem: `is set without ${other}`,
+    remedy: 'Set both, or neither',
+    reads: [key, otherKey],
+    broken: (c) => c[key] !== undefined && c[otherKey] === undefined,
+  })
+}
+
+type Text = 'isalesUser' | 'isalesPassword' | 'obsUser' | 'obsPassword'
+
+/** What an editor or a copied line adds to a secret costs an attempt to log in. */
+function doubtfulText(
+  [setting, key]: readonly [name: string, key: Text],
+  problem: string,
+  isDoubtful: (text: string) => boolean,
+): Rule {
+  return rule({
+    setting,
+    problem,
+    remedy: 'Correct it, unless it is meant to be so',
+    severity: 'warning',
+    reads: [key],
+    broken: ({ [key]: value }) =>
+      value !== undefined && isDoubtful(value instanceof Secret ? value.reveal() : value),
+  })
+}
+
+function trimmed(name: string, key: Text): Rule {
+  const problem = 'begins or ends with white space'
+  return doubtfulText([name, key], problem, (text) => text !== text.trim())
+}
+
+function oneLine(name: string, key: Text): Rule {
+  return doubtfulText([name, key], 'has more than one line', (text) => /[\r\n]/.test(text.trim()))
 }
 
 /** Node itself obeys this variable, for iSales too. */
@@ -58,20 +100,14 @@ export const RULES: readonly Rule[] = [
     reads: ['isalesLoginPath', 'isalesRefreshPath'],
     broken: ({ isalesLoginPath, isalesRefreshPath }) => isalesLoginPath === isalesRefreshPath,
   }),
-  rule({
-    setting: 'ISALES_CLIENT_CERT_FILE',
-    problem: 'is set without ISALES_CLIENT_KEY_FILE',
-    remedy: 'Set both, or neither',
-    reads: ['isalesClientCertFile', 'isalesClientKeyFile'],
-    broken: (c) => c.isalesClientCertFile !== undefined && c.isalesClientKeyFile === undefined,
-  }),
-  rule({
-    setting: 'ISALES_CLIENT_KEY_FILE',
-    problem: 'is set without ISALES_CLIENT_CERT_FILE',
-    remedy: 'Set both, or neither',
-    reads: ['isalesClientCertFile', 'isalesClientKeyFile'],
-    broken: (c) => c.isalesClientKeyFile !== undefined && c.isalesClientCertFile === undefined,
-  }),
+  needs(
+    ['ISALES_CLIENT_CERT_FILE', 'isalesClientCertFile'],
+    ['ISALES_CLIENT_KEY_FILE', 'isalesClientKeyFile'],
+  ),
+  needs(
+    ['ISALES_CLIENT_KEY_FILE', 'isalesClientKeyFile'],
+    ['ISALES_CLIENT_CERT_FILE', 'isalesClientCertFile'],
+  ),
   rule({
     setting: 'LOGIN_BACKOFF_MAX',
     problem: 'is less than LOGIN_BACKOFF',
@@ -102,20 +138,8 @@ export const RULES: readonly Rule[] = [
     reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
     broken: (c) => isOpen(c) && c.unsafeListen,
   }),
-  rule({
-    setting: 'LISTEN_TLS_CERT_FILE',
-    problem: 'is set without LISTEN_TLS_KEY_FILE',
-    remedy: 'Set both, or neither',
-    reads: ['listenTlsCertFile', 'listenTlsKeyFile'],
-    broken: (c) => c.listenTlsCertFile !== undefined && c.listenTlsKeyFile === undefined,
-  }),
-  rule({
-    setting: 'LISTEN_TLS_KEY_FILE',
-    problem: 'is set without LISTEN_TLS_CERT_FILE',
-    remedy: 'Set both, or neither',
-    reads: ['listenTlsCertFile', 'listenTlsKeyFile'],
-    broken: (c) => c.listenTlsKeyFile !== undefined && c.listenTlsCertFile === undefined,
-  }),
+  needs(['LISTEN_TLS_CERT_FILE', 'listenTlsCertFile'], ['LISTEN_TLS_KEY_FILE', 'listenTlsKeyFile']),
+  needs(['LISTEN_TLS_KEY_FILE', 'listenTlsKeyFile'], ['LISTEN_TLS_CERT_FILE', 'listenTlsCertFile']),
   rule({
     setting: 'LISTEN_CLIENT_CA_FILE',
     problem: 'is set without LISTEN_TLS_CERT_FILE',
@@ -171,6 +195,61 @@ export const RULES: readonly Rule[] = [
     reads: ['tokenWait', 'clientDeadline'],
     broken: ({ tokenWait, clientDeadline }) => clientDeadline !== 0 && tokenWait >= clientDeadline,
   }),
+  rule({
+    setting: 'CLIENT_DEADLINE',
+    problem: 'is 3 s or more: CTI-OBS gives up after 3 s unless its `timeout` was raised',
+    remedy: 'Lower it, unless the `timeout` of the OBS URL resource is longer',
+    severity: 'warning',
+    reads: ['clientDeadline'],
+    broken: ({ clientDeadline }) => clientDeadline >= 3000,
+  }),
+  rule({
+    setting: 'CLIENT_DEADLINE',
+    problem: 'is off: CTI-OBS may give up before it gets a response',
+    remedy: 'Set it below the `timeout` of the OBS URL resource',
+    severity: 'warning',
+    reads: ['clientDeadline'],
+    broken: ({ clientDeadline }) => clientDeadline === 0,
+  }),
+  rule({
+    setting: 'ISALES_CONNECT_TIMEOUT',
+    problem: 'is above CLIENT_DEADLINE, which ends the attempt first',
+    remedy: 'Lower it, so that connecting can be tried again',
+    severity: 'warning',
+    reads: ['isalesConnectTimeout', 'clientDeadline'],
+    broken: (c) => c.clientDeadline !== 0 && c.isalesConnectTimeout > c.clientDeadline,
+  }),
+  rule({
+    setting: 'HTTPS_PROXY',
+    problem: 'is not used, since ISALES_URL is plain http',
+    remedy: 'Unset it, or use https',
+    severity: 'warning',
+    reads: ['httpsProxy', 'isalesUrl'],
+    broken: (c) => c.httpsProxy !== undefined && c.isalesUrl.startsWith('http:'),
+  }),
+  rule({
+    setting: 'ALLOWED_PATHS',
+    problem: 'does not hold the paths beside ISALES_LOGIN_PATH, so calls to them get 403',
+    remedy: 'Add the prefix of the paths of your iSales',
+    severity: 'warning',
+    reads: ['allowedPaths', 'isalesLoginPath'],
+    broken: ({ allowedPaths, isalesLoginPath }) =>
+      !allowedPaths.some((one) => isalesLoginPath.startsWith(one.replace(/\/?$/, '/'))),
+  }),
+  rule({
+    setting: 'LOGIN_REJECTED_ATTEMPTS',
+    problem: 'is over 5: many systems lock an account after 5 wrong passwords',
+    remedy: 'Keep it below the number that locks yours',
+    severity: 'warning',
+    reads: ['loginRejectedAttempts'],
+    broken: ({ loginRejectedAttempts }) => loginRejectedAttempts > 5,
+  }),
+  trimmed('ISALES_USER', 'isalesUser'),
+  trimmed('ISALES_PASSWORD', 'isalesPassword'),
+  oneLine('ISALES_PASSWORD', 'isalesPassword'),
+  trimmed('OBS_USER', 'obsUser'),
+  trimmed('OBS_PASSWORD', 'obsPassword'),
+  oneLine('OBS_PASSWORD', 'obsPassword'),
 ]
 
 type Access = Pick<Config, 'listen' | 'obsLogin' | 'listenClientCaFile'>
@@ -199,4 +278,4 @@ export function brokenRules(
 }
 
 /** They are undefined only when a setting that their default depends on could not be read. */
-const DERIVED: ReadonlySet<ConfigKey> = new Set(['obsLogin'])
+const DERIVED: ReadonlySet<ConfigKey> = new Set(['obsLogin', 'allowedPaths'])

@@ -246,9 +246,11 @@ const listener = {
     doc: 'Further names that may stand in the `Host` field of a request. Loopback names and the host of `LISTEN` always may; list here the name that `obsUrl` has when it is another.',
     example: 'isales-auth-proxy.telephony.svc',
   }),
-  allowedPaths: setting(list(path()).prefault('/rest/isales/'), {
-    doc: 'Path prefixes that are forwarded; other paths are answered 403. `/` opens all.',
-    example: '/rest/isales/,/rest/other/',
+  allowedPaths: setting(list(path()).optional(), {
+    doc: 'Path prefixes that are forwarded; other paths get 403. `/` opens all. The tree above, `/rest/isales/`, holds the campaign interface, too.',
+    example: '/rest/isales/v1/openapi/obs/,/rest/other/',
+    derived:
+      'what stands before `auth/login` in `ISALES_LOGIN_PATH`: `/rest/isales/v1/openapi/obs/`',
   }),
   listenMaxConnections: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
     doc: 'Most connections of clients that are served at once; those above it are answered 503.',
@@ -328,8 +330,8 @@ const obs = {
 }
 
 const admin = {
-  adminListen: setting(listenAddress({ unix: false }).prefault('0.0.0.0:9090'), {
-    doc: 'Where metrics, probes and the status page are served. It gives no access to iSales.',
+  adminListen: setting(listenAddress({ unix: false }).prefault(':9090'), {
+    doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. It gives no access to iSales.',
     example: '127.0.0.1:9090',
   }),
   logLevel: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal').prefault('info'), {
@@ -379,17 +381,21 @@ export type Config = Readonly<Given> & { readonly [Key in Derived]: NonNullable<
 export type ConfigKey = keyof Config
 
 /** Their defaults depend on other settings. */
-type Derived = 'obsLogin'
+type Derived = 'obsLogin' | 'allowedPaths'
 
 /** Fills in those defaults. Without a value for the other settings, there is none. */
 export function withDerived(given: Partial<Given>): Partial<Config> {
-  const { listen, obsLogin } = given
-  return {
-    ...(given as Partial<Config>),
-    ...(obsLogin === undefined && listen !== undefined
-      ? { obsLogin: isLocal(listen) ? 'answer' : 'require' }
-      : {}),
-  }
+  const config: { -readonly [Key in ConfigKey]?: Config[Key] } = { ...(given as Partial<Config>) }
+  const { listen, isalesLoginPath } = config
+  if (listen !== undefined) config.obsLogin ??= isLocal(listen) ? 'answer' : 'require'
+  if (isalesLoginPath !== undefined) config.allowedPaths ??= [prefixOf(isalesLoginPath)]
+  return config
+}
+
+/** Where the calls of the interface are: `/rest/isales/v1/openapi/obs/`, or the same behind a gateway's prefix. */
+function prefixOf(loginPath: string): string {
+  const [, prefix] = /^(.*\/)auth\/login$/.exec(loginPath) ?? []
+  return prefix ?? '/rest/isales/v1/openapi/obs/'
 }
 
 /** A setting as plain data. */

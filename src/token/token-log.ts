@@ -3,6 +3,7 @@ import type { LogFields, Logger } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>
+type Adopted = Extract<TokenEvent, { type: 'adopted' }>
 type Failed = Extract<TokenEvent, { type: 'failed' }>
 type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
 
@@ -70,6 +71,15 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
     onChange(isChange, replacing ? 'token-rejected' : 'rejection-relayed', { generation, status })
   }
 
+  const onAdopted = ({ session, at }: Adopted): void => {
+    log(said.size > 0 ? 'recovered' : 'token-adopted', {
+      generation: session.generation,
+      lifetimeSeconds: session.lifetime / 1000,
+      ageSeconds: seconds(at - session.obtainedAt),
+    })
+    said.clear()
+  }
+
   return (event) => {
     switch (event.type) {
       case 'request-started':
@@ -83,6 +93,12 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
         break
       case 'token-rejected':
         onRejected(event)
+        break
+      case 'adopted':
+        onAdopted(event)
+        break
+      case 'held':
+        log('token-request-held', { reason: event.because, retryInSeconds: seconds(event.ms) })
         break
       case 'conflict':
         onChange(!conflicting, 'conflict', { holdOffSeconds: seconds(event.holdOff) })

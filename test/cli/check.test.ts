@@ -102,9 +102,12 @@ describe('check --live', () => {
     sim = await createSimulator()
     const ran = await runHere(['check', '--live'], { env: envOf(sim) })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    expect(ran.stdout.split('\n').at(-2)).toBe(
+    expect(ran.stdout.split('\n').slice(-4)).toEqual([
       `Login at ${sim.origin} as obs: it works. The token lives 5m, with a refresh token that lives 1h.`,
-    )
+      'Call of business/interface with Authorization: Bearer <token>: it works.',
+      'It works.',
+      '',
+    ])
     expect(sim.state().loginAttempts).toBe(1)
   })
 
@@ -122,7 +125,7 @@ describe('check --live', () => {
       'a 200 with result 7',
       (one) => one.answerLogin({ body: { result: 7 } }),
       3,
-      'refused by the result in the answer',
+      'refused by the result in the response',
     ],
     ['a 429', (one) => one.failLogin({ status: 429 }), 4, 'refused for now, too many calls'],
     ['a 500', (one) => one.failLogin({ status: 500 }), 4, 'cannot be reached or is out of order'],
@@ -138,8 +141,69 @@ describe('check --live', () => {
     expect(ran.code).toBe(code)
     expect(ran.stderr).toContain(`Login at ${sim.origin} as obs: `)
     expect(ran.stderr).toContain(text)
-    expect(ran.stderr.trimEnd()).toMatch(/\([^()]+\)\.$/)
+    expect(ran.stderr).toMatch(/\([^()]+\)\.\n(iSales refused the login|No login came about)\.\n$/)
     expect(sim.state().loginAttempts).toBe(1)
+  })
+
+  it('prints the verdict alone when it is to be quiet', async () => {
+    sim = await createSimulator()
+    const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
+    expect([ran.code, ran.stderr]).toEqual([0, ''])
+    expect(ran.stdout.split('\n')).toHaveLength(4)
+    const offline = await runHere(['check', '--quiet'], { env: envOf(sim) })
+    expect(offline.stdout).toBe('The configuration is sound.\n')
+  })
+
+  it('proves the token header, and names the settings when a call is rejected', async () => {
+    sim = await createSimulator({ switches: { edition: 'chinese' } })
+    const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
+    expect(ran.code).toBe(4)
+    expect(ran.stderr).toMatch(
+      /with Authorization: Bearer <token>: status 40[13]\. Check ISALES_TOKEN_HEADERS, .*\nThe login works, but calls do not\.\n$/,
+    )
+    const chinese = {
+      ...envOf(sim),
+      ISALES_TOKEN_HEADERS: 'Authentication',
+      ISALES_TOKEN_FIELD: 'refreshToken',
+    }
+    const right = await runHere(['check', '--live', '--quiet'], { env: chinese })
+    expect([right.code, right.stderr]).toEqual([0, ''])
+  })
+
+  it('warns of whole URLs, and of another refresh path', async () => {
+    sim = await createSimulator({ switches: { absoluteUrls: true } })
+    const env = { ...envOf(sim), ISALES_REFRESH_PATH: '/elsewhere' }
+    const ran = await runHere(['check', '--live', '--quiet'], { env })
+    expect(ran.code).toBe(0)
+    expect(ran.stderr).toContain('Set OBS_REWRITE_INTERFACE=true')
+    expect(ran.stderr).toContain('Set it to /rest/isales/v1/openapi/obs/auth/refresh')
+  })
+
+  it('tells TLS where none is expected, and none where it is', async () => {
+    const { server } = makeCertificates()
+    sim = await createSimulator({ tls: server })
+    const plain = { ...envOf(sim), ISALES_URL: sim.origin.replace('https:', 'http:') }
+    const first = await runHere(['check', '--live'], { env: plain })
+    expect([first.code, first.stderr]).toEqual([4, expect.stringContaining('speaks TLS')])
+    await sim.close()
+    sim = await createSimulator()
+    const secure = { ...envOf(sim), ISALES_URL: sim.origin.replace('http:', 'https:') }
+    const second = await runHere(['check', '--live'], { env: secure })
+    expect([second.code, second.stderr]).toEqual([4, expect.stringContaining('speaks no TLS')])
+  })
+
+  it('names the egress proxy by its host alone', async () => {
+    sim = await createSimulator()
+    const proxy = new URL(sim.origin).host
+    const env = {
+      ...envOf(sim),
+      ISALES_URL: 'https://isales.example',
+      HTTPS_PROXY: `http://user:${CANARY}@${proxy}`,
+    }
+    const ran = await runHere(['check', '--live'], { env })
+    expect(ran.code).toBe(4)
+    expect(ran.stderr).toContain(`through HTTPS_PROXY (${proxy})`)
+    expect(ran.stdout + ran.stderr).not.toContain(CANARY)
   })
 
   it('tells of an iSales that is not there', async () => {

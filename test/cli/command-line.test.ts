@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { COMMANDS } from '../../src/cli/commands.ts'
 import { EXIT, EXIT_CODES } from '../../src/cli/exit-codes.ts'
-import { fold } from '../../src/cli/fold.ts'
-import { table } from '../../src/cli/table.ts'
+import { COMMANDS } from '../../src/cli/run.ts'
+import { fold, table } from '../../src/cli/text.ts'
 import { runHere } from './stand.ts'
 
 describe('help', () => {
@@ -18,7 +17,8 @@ describe('help', () => {
     },
   )
 
-  it.each(Object.entries(COMMANDS))('explains %s and its flags', async (name, { flags }) => {
+  it.each(Object.entries(COMMANDS))('explains %s and its flags', async (name, load) => {
+    const { flags } = await load()
     const asked = await runHere(['help', name])
     expect(asked.code).toBe(0)
     expect(asked.stdout).toContain(`Usage: isales-auth-proxy ${name}`)
@@ -56,9 +56,10 @@ describe('a wrong command line', () => {
     [['help', 'wiat'], 'Unknown command "wiat". Did you mean wait?'],
     [['--helpp'], 'Unknown flag "--helpp". Did you mean --help?'],
     [['check', '--lvie'], 'Unknown flag "--lvie". Did you mean --live?'],
-    [['check', '--live', 'now'], 'Unexpected argument "now".'],
+    [['check', '--live', 'now'], 'Unexpected argument: only flags are accepted here.'],
     [['wait', '--timeout'], '--timeout needs a value, such as --timeout 60s.'],
     [['wait', '--timeout', 'soon'], '--timeout is not a duration'],
+    [['check', '--live', '--health'], '--health asks a running proxy: it excludes --live'],
     [['serve', '--port=8080'], 'Unknown flag "--port".'],
     [['', 'x'], 'Unknown command "".'],
   ])('%j is refused, and nothing is done', async (argv, problem) => {
@@ -68,8 +69,11 @@ describe('a wrong command line', () => {
   })
 
   it('does not repeat the value of a flag', async () => {
-    const { stderr } = await runHere(['serve', '--password=canary'])
-    expect(stderr).not.toContain('canary')
+    for (const args of [['--password=canary'], ['-pcanary'], ['canary'], ['--', 'canary']]) {
+      const { code, stderr } = await runHere(['serve', ...args])
+      expect(code).toBe(2)
+      expect(stderr).not.toContain('canary')
+    }
   })
 })
 

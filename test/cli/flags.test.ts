@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseFlags, type Flags } from '../../src/cli/flags.ts'
+import type { Flags } from '../../src/cli/command.ts'
+import { parseFlags } from '../../src/cli/run.ts'
 
 const FLAGS = {
   live: { type: 'boolean', doc: '' },
@@ -21,11 +22,13 @@ describe('parseFlags', () => {
     [['--password=hunter2'], 'Unknown flag "--password".'],
     [['-x'], 'Unknown flag "-x".'],
     [['--constructor'], 'Unknown flag "--constructor".'],
+    [['--timeout', '--live'], '--timeout needs a value, such as --timeout 60s.'],
+    [['-pSECRET'], 'Unknown flag "-p".'],
     [['--live=yes'], '--live takes no value.'],
     [['--timeout'], '--timeout needs a value, such as --timeout 60s.'],
     [['--timeout='], '--timeout needs a value, such as --timeout 60s.'],
-    [['extra'], 'Unexpected argument "extra".'],
-    [['--', 'extra'], 'Unexpected argument "extra".'],
+    [['extra'], 'Unexpected argument: only flags are accepted here.'],
+    [['--', 'extra'], 'Unexpected argument: only flags are accepted here.'],
   ])('refuses %j', (args, problem) => {
     expect(parseFlags(FLAGS, args)).toEqual({ ok: false, problem })
   })

@@ -35,7 +35,7 @@ describe('check --health', () => {
     const env = { ADMIN_LISTEN: new URL(world.admin).host }
     expect(await runHere(['check', '--health'], { env })).toEqual({
       code: 0,
-      stdout: 'The proxy answered 200.\n',
+      stdout: 'The proxy responded 200.\n',
       stderr: '',
     })
   })
@@ -51,36 +51,36 @@ describe('check --health', () => {
 
   it('fails when nobody listens', async () => {
     const { code, stdout } = await runHere(['check', '--health'], { env: await nobody() })
-    expect([code, stdout]).toEqual([5, 'The proxy did not answer (ECONNREFUSED).\n'])
+    expect([code, stdout]).toEqual([5, 'The proxy did not respond (ECONNREFUSED).\n'])
   })
 
   it('fails when there is no answer in time', async () => {
     const env = await adminThat(() => undefined)
     const { code, stdout } = await within(runHere(['check', '--health'], { env }), 'check --health')
-    expect([code, stdout]).toEqual([5, 'The proxy did not answer (no answer in time).\n'])
+    expect([code, stdout]).toEqual([5, 'The proxy did not respond (no response in time).\n'])
   })
 
   it.each<[string, RequestListener, string]>([
-    ['an error', (_, response) => response.writeHead(500).end(), 'answered 500'],
+    ['an error', (_, response) => response.writeHead(500).end(), 'responded 500'],
     [
       'a reason that is not ours',
       (_, response) => response.writeHead(503).end('{"reason":"\\u001b[31m"}'),
-      'answered 503',
+      'responded 503',
     ],
     [
       'a reason of ours',
       (_, response) => response.writeHead(503).end('{"reason":"no-token"}'),
-      'answered 503 (no-token)',
+      'responded 503 (no-token)',
     ],
     [
       'a flood',
       (_, response) => response.writeHead(503).end('x'.repeat(5_000_000)),
-      'answered 503',
+      'responded 503',
     ],
     [
       'a cut answer',
       (_, response) => response.writeHead(200, { 'Content-Length': 9 }).destroy(),
-      'did not answer',
+      'did not respond',
     ],
   ])('tells of %s', async (_, answers, text) => {
     const { code, stdout } = await runHere(['check', '--health'], { env: await adminThat(answers) })
@@ -125,7 +125,7 @@ describe('wait', () => {
     })
     const { code, stderr } = await runHere(['wait', '--timeout', '0.3s'], { env })
     expect(code).toBe(5)
-    expect(stderr).toBe('Not ready within 300ms: the proxy answered 503 (no-token).\n')
+    expect(stderr).toBe('Not ready within 300ms: the proxy responded 503 (no-token).\n')
     expect(new Set(paths)).toEqual(new Set(['/readyz']))
     expect((await runHere(['wait', '--timeout=0'], { env })).code).toBe(5)
   })

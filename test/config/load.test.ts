@@ -115,6 +115,43 @@ describe('the configuration', () => {
     )
   })
 
+  it.each([
+    [undefined, ['/rest/isales/v1/openapi/obs/']],
+    ['/gw/rest/isales/v1/openapi/obs/auth/login', ['/gw/rest/isales/v1/openapi/obs/']],
+    ['/auth/login', ['/']],
+    ['/gw/signin', ['/rest/isales/v1/openapi/obs/']],
+  ])('forwards the paths beside the login path %s: %j', (path, allowed) => {
+    expect(configOf(loadConfig({ ...MINIMAL, ISALES_LOGIN_PATH: path })).allowedPaths).toEqual(
+      allowed,
+    )
+  })
+
+  it('serves metrics and probes on both families', () => {
+    const { adminListen } = configOf(loadConfig(MINIMAL))
+    expect(adminListen).toEqual({ kind: 'tcp', host: '', port: 9090 })
+  })
+
+  it.each([
+    [
+      { LISTEN: '8080' },
+      'LISTEN is a port without an address (it is "8080"). Write it like LISTEN=127.0.0.1:8080',
+    ],
+    [
+      { ADMIN_LISTEN: '9090' },
+      'ADMIN_LISTEN is a port without an address (it is "9090"). Write it like ADMIN_LISTEN=:9090',
+    ],
+    [
+      { LISTEN: '127.0.0.1' },
+      'LISTEN is an address without a port (it is "127.0.0.1"). Write it like LISTEN=127.0.0.1:8080',
+    ],
+    [
+      { ISALES_URL: 'isales.example' },
+      'ISALES_URL is not an http or https URL. Write it like ISALES_URL=https://service.besclouds.com',
+    ],
+  ])('gives a hint that fits the mistake: %j', (env, line) => {
+    expect(errorLines(loadConfig({ ...MINIMAL, ...env }))).toEqual([line])
+  })
+
   it('gives what could be read beside its errors', () => {
     const loaded = loadConfig({ ...MINIMAL, LOG_LEVEL: 'loud' })
     expect(errorsOf(loaded)).toHaveLength(1)

@@ -8,6 +8,11 @@ const MINIMAL: Environment = {
   ISALES_PASSWORD: 'x',
 }
 const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'y' }
+const DEADLINE_LONG =
+  'CLIENT_DEADLINE is 3 s or more: CTI-OBS gives up after 3 s unless its `timeout` was raised'
+const DEADLINE_OFF = 'CLIENT_DEADLINE is off: CTI-OBS may give up before it gets a response'
+const PATHS_ELSEWHERE =
+  'ALLOWED_PATHS does not hold the paths beside ISALES_LOGIN_PATH, so calls to them get 403'
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 
 /** Rules that are broken, as `SETTING problem`. Whether files exist is another matter. */
@@ -35,7 +40,7 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
     'ISALES_ALLOW_HTTP is on: the password and the token cross the network in the clear',
   ],
   [
-    { ISALES_LOGIN_PATH: '/a', ISALES_REFRESH_PATH: '/a' },
+    { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/a', ISALES_REFRESH_PATH: '/a' },
     'ISALES_REFRESH_PATH is the same as ISALES_LOGIN_PATH',
   ],
   [
@@ -80,6 +85,39 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ...LOGIN }, 'OBS_USER is set but not used, since OBS_LOGIN is not require'],
   [{ LISTEN: ':8443', ...LOGIN }, 'LISTEN takes passwords in the clear from other machines'],
   [{ TOKEN_WAIT: '2.8s' }, 'TOKEN_WAIT is not below CLIENT_DEADLINE, which ends the wait first'],
+  [
+    { LOGIN_REJECTED_ATTEMPTS: '6' },
+    'LOGIN_REJECTED_ATTEMPTS is over 5: many systems lock an account after 5 wrong passwords',
+  ],
+  [{ CLIENT_DEADLINE: '3s' }, DEADLINE_LONG],
+  [{ CLIENT_DEADLINE: '0' }, DEADLINE_OFF],
+  [
+    { ISALES_CONNECT_TIMEOUT: '2.801s' },
+    'ISALES_CONNECT_TIMEOUT is above CLIENT_DEADLINE, which ends the attempt first',
+  ],
+  [
+    { ISALES_URL: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://proxy:3128' },
+    'HTTPS_PROXY is not used, since ISALES_URL is plain http',
+  ],
+  [
+    { ALLOWED_PATHS: '/rest/isales/v1/openapi/obs/', ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
+    PATHS_ELSEWHERE,
+  ],
+  [{ ALLOWED_PATHS: '/gw', ISALES_LOGIN_PATH: '/gw-b/auth/login' }, PATHS_ELSEWHERE],
+  [{ ISALES_PASSWORD: ' x' }, 'ISALES_PASSWORD begins or ends with white space'],
+  [{ ISALES_PASSWORD: 'x\t' }, 'ISALES_PASSWORD begins or ends with white space'],
+  [{ ISALES_PASSWORD: 'x\n\n' }, 'ISALES_PASSWORD begins or ends with white space'],
+  [{ ISALES_PASSWORD: 'x\ny' }, 'ISALES_PASSWORD has more than one line'],
+  [{ ISALES_USER: 'obs ' }, 'ISALES_USER begins or ends with white space'],
+  [
+    { ...LOGIN, OBS_LOGIN: 'require', OBS_PASSWORD: 'y ' },
+    'OBS_PASSWORD begins or ends with white space',
+  ],
+  [{ ...LOGIN, OBS_LOGIN: 'require', OBS_PASSWORD: 'y\rz' }, 'OBS_PASSWORD has more than one line'],
+  [
+    { ...LOGIN, OBS_LOGIN: 'require', OBS_USER: ' cti' },
+    'OBS_USER begins or ends with white space',
+  ],
 ]
 
 const KEPT: readonly Environment[] = [
@@ -98,7 +136,14 @@ const KEPT: readonly Environment[] = [
   { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: ':0' },
   { LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.2:1' },
   { TOKEN_WAIT: '2.799s' },
-  { CLIENT_DEADLINE: '0' },
+  { CLIENT_DEADLINE: '2.999s' },
+  { LOGIN_REJECTED_ATTEMPTS: '5' },
+  { ISALES_CONNECT_TIMEOUT: '2.8s' },
+  { HTTPS_PROXY: 'http://proxy:3128' },
+  { ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
+  { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
+  { ALLOWED_PATHS: '/gw', ISALES_LOGIN_PATH: '/gw/auth/login' },
+  { ISALES_PASSWORD: 'a b\n' },
 ]
 
 describe('a rule between settings', () => {

@@ -104,7 +104,9 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
         logins += 1
         return login(logins)
       }
-      const token = Number(/^Bearer token-(\d+)$/.exec(request.header('authorization') ?? '')?.[1])
+      const token = Number(
+        /^Bearer .*token-(\d+)$/.exec(request.header('authorization') ?? '')?.[1],
+      )
       return token > revoked() ? answer(request) : answerBytes('no', { status: '401 No' })
     },
   })
@@ -119,6 +121,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
       ADMIN_LISTEN: '127.0.0.1:0',
       OBS_LOGIN: 'forward',
       DRAIN_TIMEOUT: '1s',
+      ALLOWED_PATHS: '/rest/isales/',
       ...options.env,
     }),
     version: 'test',

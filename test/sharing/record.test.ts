@@ -1,4 +1,13 @@
-import { assert, boolean, integer, option, property, record, string, stringMatching } from 'fast-check'
+import {
+  assert,
+  boolean,
+  integer,
+  option,
+  property,
+  record,
+  string,
+  stringMatching,
+} from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { formatRecord, parseRecord, totalLife } from '../../src/sharing/record.ts'
@@ -53,7 +62,9 @@ describe('a record in the store', () => {
 
   it('needs no refresh token and no lifetime of it', () => {
     expect(parseRecord(written({ refreshToken: undefined }))?.refreshToken).toBeUndefined()
-    expect(parseRecord(written({ refreshLifetimeMs: undefined }))?.refreshLifetimeMs).toBeUndefined()
+    expect(
+      parseRecord(written({ refreshLifetimeMs: undefined }))?.refreshLifetimeMs,
+    ).toBeUndefined()
   })
 
   it.each([
@@ -79,9 +90,12 @@ describe('a record in the store', () => {
     expect(parseRecord(written(changes))).toBeUndefined()
   })
 
-  it.each(['', 'null', '[]', '"text"', '{', '5', written({}).slice(0, -1)])('is none: %s', (text) => {
-    expect(parseRecord(text)).toBeUndefined()
-  })
+  it.each(['', 'null', '[]', '"text"', '{', '5', written({}).slice(0, -1)])(
+    'is none: %s',
+    (text) => {
+      expect(parseRecord(text)).toBeUndefined()
+    },
+  )
 
   it('is none, whatever the text is, unless it was written by this program', () => {
     assert(

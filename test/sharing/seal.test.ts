@@ -39,7 +39,10 @@ describe('sealing', () => {
     ['another key', createSeal(new Secret('x'.repeat(32)), ACCOUNT)],
     ['another user', createSeal(KEY, { ...ACCOUNT, user: 'other' })],
     ['another iSales', createSeal(KEY, { ...ACCOUNT, origin: 'https://other.example' })],
-    ['parts that join to the same text', createSeal(KEY, { origin: `${ACCOUNT.origin}","o`, user: 'bs' })],
+    [
+      'parts that join to the same text',
+      createSeal(KEY, { origin: `${ACCOUNT.origin}","o`, user: 'bs' }),
+    ],
   ])('is another place with another fingerprint, and opens nothing, with %s', (_, other) => {
     const { sealed } = seal.close(RECORD)
     expect(other.place).not.toBe(seal.place)
@@ -48,7 +51,9 @@ describe('sealing', () => {
   })
 
   it('names a password the same each time, and another one differently', () => {
-    expect(seal.fingerprint(new Secret('pw'))).toBe(createSeal(KEY, ACCOUNT).fingerprint(new Secret('pw')))
+    expect(seal.fingerprint(new Secret('pw'))).toBe(
+      createSeal(KEY, ACCOUNT).fingerprint(new Secret('pw')),
+    )
     expect(seal.fingerprint(new Secret('pw'))).not.toBe(seal.fingerprint(new Secret('pw2')))
     expect(seal.fingerprint(new Secret('pw'))).toMatch(/^[\w-]{22}$/)
     expect(seal.place).toMatch(/^[\w-]{22}$/)
@@ -58,7 +63,8 @@ describe('sealing', () => {
     const { sealed } = seal.close(RECORD)
     assert(
       property(integer({ min: 0, max: sealed.length - 2 }), (at) => {
-        const changed = sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1)
+        const changed =
+          sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1)
         expect(seal.open(changed)).toBeUndefined()
       }),
       { numRuns: 300 },

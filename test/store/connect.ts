@@ -8,7 +8,7 @@ export interface Connected {
   readonly store: SessionStore
   readonly calls: StoreCall[]
   /** How often the store asked to look again. */
-  looks(): number
+  readonly looks: () => number
 }
 
 /** A store on a server at this port, connected, or given up after a second. */

@@ -1,4 +1,14 @@
-import { assert, asyncProperty, array, constant, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check'
+import {
+  assert,
+  asyncProperty,
+  array,
+  constant,
+  constantFrom,
+  integer,
+  oneof,
+  record,
+  type Arbitrary,
+} from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   applyOperation,
@@ -62,10 +72,14 @@ const steps: Arbitrary<Step> = oneof(
     ),
   }),
   record({ type: one('read') }),
-  record({ type: one('hold-off'), text: one('conflict 0'), ms: durations, grace: constant(HOLD_GRACE) }),
+  record({
+    type: one('hold-off'),
+    text: one('conflict 0'),
+    ms: durations,
+    grace: constant(HOLD_GRACE),
+  }),
   record({ type: one('time-passes'), ms: passing }),
 )
-
 
 describe.each(ENGINES)('%s', (engine) => {
   it('does what the rules of the store say, whatever is asked in whatever order', async () => {

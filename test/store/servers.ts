@@ -81,7 +81,10 @@ export async function startServer(settings: ServerSettings = {}): Promise<StoreS
       child = run()
       await ready()
     },
-    ended: () => (child.exitCode === null && child.signalCode === null ? once(child, 'exit') : Promise.resolve()),
+    ended: () =>
+      child.exitCode === null && child.signalCode === null
+        ? once(child, 'exit')
+        : Promise.resolve(),
   }
 }
 

@@ -116,6 +116,8 @@ function worldEnv(sim: Simulator): Environment {
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
     DRAIN_TIMEOUT: '1s',
+    // Tests send whatever path they like below it.
+    ALLOWED_PATHS: '/rest/isales/',
   }
 }
 
