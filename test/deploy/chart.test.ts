@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { CHART, ciFile, ciNames, render } from './support/chart.ts'
 import { faults, ofKind, podSpec } from './support/manifests.ts'
 import { unrestricted } from './support/pod.ts'
@@ -86,6 +87,29 @@ describe.skipIf(helm === '')('the chart', () => {
       const text = await readFile(join(CHART, 'files', copy), 'utf8')
       expect(text).toBe(await readFile(join(ROOT, original), 'utf8'))
     }
+  })
+
+  it('says where it comes from, with an icon that is in the repository', async () => {
+    const chart = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8')) as {
+      home: string
+      sources: readonly string[]
+      icon: string
+      annotations: Readonly<Record<string, string>>
+      version: string
+      appVersion: string
+    }
+    expect(chart.sources).toEqual([chart.home])
+    expect(chart.icon.startsWith(`${chart.home}/raw/main/`)).toBe(true)
+    const icon = await readFile(
+      join(ROOT, chart.icon.replace(`${chart.home}/raw/main/`, '')),
+      'utf8',
+    )
+    expect(icon).toMatch(/^<svg/)
+    expect(Object.keys(chart.annotations)).toContain('artifacthub.io/license')
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string
+    }
+    expect([chart.version, chart.appVersion]).toEqual([version, version])
   })
 
   it('is packed with these files, and without those of its tests', async () => {
