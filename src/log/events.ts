@@ -167,6 +167,16 @@ export const LOG_EVENTS = {
     text: 'Calls to iSales succeed again',
     doc: 'No call has failed for a minute. `code` and `share` are those of `upstream-failing`, `durationSeconds` says how long that lasted.',
   },
+  'client-refused': {
+    level: 'warn',
+    text: 'A client was refused',
+    doc: 'A request that is not valid or not allowed; `reason` is the code that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+  },
+  'obs-login-refused': {
+    level: 'warn',
+    text: 'A login of CTI-OBS was refused',
+    doc: '`reason` is the label `outcome` of `isales_proxy_obs_logins_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses.',
+  },
   'request-failed': {
     level: 'debug',
     text: 'The proxy responded to a request with an error of its own',
@@ -210,7 +220,10 @@ export const LOG_FIELDS = {
   durationMs: { kind: 'number', doc: 'How long the login, refresh or request took.' },
   upstreamMs: { kind: 'number', doc: 'From sending the last attempt to the head of its response.' },
   sameToken: { kind: 'flag', doc: 'iSales gave the same token again.' },
-  reason: { kind: 'text', doc: 'As the label `reason` of `isales_proxy_auth_failures_total`.' },
+  reason: {
+    kind: 'text',
+    doc: 'As the label `reason` of `isales_proxy_auth_failures_total`, unless the event says otherwise.',
+  },
   status: { kind: 'number', doc: 'HTTP status; 0: the client left before a response began.' },
   detail: { kind: 'text', doc: 'A fixed sentence or an error code; never text of a response.' },
   failures: { kind: 'number', doc: 'Failed attempts in a row.' },
@@ -225,6 +238,7 @@ export const LOG_FIELDS = {
     kind: 'text',
     doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
   },
+  count: { kind: 'number', doc: 'How many times it happened, of a line that is throttled.' },
   share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
   durationSeconds: { kind: 'number', doc: 'How long calls failed.' },
   error: {

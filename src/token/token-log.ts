@@ -1,6 +1,7 @@
 import type { LogEventName } from '../log/events.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
+import type { SharingEvent } from './sharing.ts'
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>
 type Adopted = Extract<TokenEvent, { type: 'adopted' }>
@@ -107,6 +108,23 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
       case 'credentials-changed':
         said.clear()
         log('secret-reloaded')
+        break
+    }
+  }
+}
+
+/** Writes one line for each change of what is shared. */
+export function sharingLog({ log }: Pick<Logger, 'log'>): (event: SharingEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'alone':
+        log('sharing-alone', { reason: event.reason })
+        break
+      case 'shared':
+        log('sharing-restored')
+        break
+      case 'unreadable':
+        log('shared-token-unreadable')
         break
     }
   }

@@ -1,7 +1,8 @@
 import { Secret } from '../../src/config/secret.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
-import { createShare, type Share, type ShareEvent } from '../../src/sharing/share.ts'
-import type { SessionStore, StoreFailure, StoreFailureReason } from '../../src/sharing/store.ts'
+import { createShare, type Share } from '../../src/sharing/share.ts'
+import type { SharingEvent, StoreFailureReason } from '../../src/token/sharing.ts'
+import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
 import {
   applyOperation,
   type StoreOperation,
@@ -178,7 +179,7 @@ export interface Replica {
   readonly source: TokenSource
   readonly share: Share
   readonly events: readonly TokenEvent[]
-  readonly shareEvents: readonly ShareEvent[]
+  readonly shareEvents: readonly SharingEvent[]
   /** Its process does nothing until it is thawed; its replies come then. */
   freeze(): void
   thaw(): void
@@ -231,7 +232,7 @@ function createReplica(
   const frozen = freezable(real)
   const { clock } = frozen
   const events: TokenEvent[] = []
-  const shareEvents: ShareEvent[] = []
+  const shareEvents: SharingEvent[] = []
   const rules = { ...RULES, ...start.rules }
   const account = { origin: 'https://isales.example', user: 'obs' }
   let credentials = { user: 'obs', password: new Secret(start.password) }
