@@ -1,4 +1,16 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { formatError, type ConfigError } from './errors.ts'
+
+/** What files hold now, or everything that is wrong with them. */
+export type FilesRead<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings?: readonly ConfigError[] }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] }
+
+/** @throws {Error} that names the settings and their problems. */
+export function valueOf<T>(read: FilesRead<T>): T {
+  if (read.ok) return read.value
+  throw new Error(read.errors.map(formatError).join('; '))
+}
 
 /** Why a file gave nothing. */
 export type FileProblem = 'missing' | 'unreadable' | 'directory' | 'not-regular' | 'too-large'

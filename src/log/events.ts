@@ -117,10 +117,15 @@ export const LOG_EVENTS = {
     text: 'The secret changed; logging in with the new one',
     doc: 'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   },
+  'files-reloaded': {
+    level: 'info',
+    text: 'Changed files are in use',
+    doc: 'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
+  },
   'secret-unreadable': {
     level: 'error',
-    text: 'A secret file changed and cannot be used; the former secret stays in force',
-    doc: 'The file is missing, empty, too large or not readable; `setting` names it, `error` says why.',
+    text: 'A file changed and cannot be used; what it held before stays in use',
+    doc: 'A secret, certificate or key is missing, damaged, too large or not readable; `setting` names the file, `detail` says why.',
   },
   'traces-lost': {
     level: 'warn',

@@ -287,7 +287,7 @@ describe('loadSetting', () => {
   it('reads one setting and no other', () => {
     expect(loadSetting('adminListen', { ADMIN_LISTEN: ':1' })).toEqual({
       ok: true,
-      values: { adminListen: { kind: 'tcp', host: '', port: 1 } },
+      value: { adminListen: { kind: 'tcp', host: '', port: 1 } },
     })
     expect(loadSetting('adminListen', { ADMIN_LISTEN: 'x' })).toMatchObject({ ok: false })
   })
