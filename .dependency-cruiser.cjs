@@ -29,7 +29,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['token/protocol', 'token/lifecycle', 'token/backoff', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry', 'http/problem']
+const PURE = ['token/protocol', 'token/lifecycle', 'token/backoff', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 const oneHome = (pkg, home) => ({
   name: `one-home-${pkg.replaceAll(/\W/g, '-')}`,
@@ -55,6 +55,7 @@ module.exports = {
     },
     oneHome('undici', 'upstream/'),
     oneHome('prom-client', 'admin/metrics'),
+    oneHome('ioredis', 'sharing/valkey'),
     oneHome('lru-cache', 'login/tickets'),
     oneHome('@hono/node-server', 'http/hono'),
     oneHome('zod', 'config/'),

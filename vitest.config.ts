@@ -5,7 +5,7 @@ export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
-    exclude: ['test/browser/**', 'test/deploy/**', 'node_modules/**'],
+    exclude: ['test/browser/**', 'test/deploy/**', 'test/store/**', 'node_modules/**'],
     restoreMocks: true,
     // Tests over real sockets wait more than they work.
     maxWorkers: 4,

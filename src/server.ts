@@ -1,7 +1,10 @@
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
+import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
-import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
+import { createMonitor, type Monitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
@@ -11,16 +14,20 @@ import type { Config } from './config/settings.ts'
 import type { FileWatch } from './config/watch.ts'
 import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
-import { createAccessLog, type Logger } from './log/logger.ts'
+import { createThrottledLog } from './log/throttle.ts'
+import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
-import { PROBLEMS, type ProblemCode } from './http/problem.ts'
-import { tokenLog } from './token/token-log.ts'
+import { PROBLEMS } from './http/problem.ts'
+import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
+import type { Share } from './sharing/share.ts'
+import { obtainDirectly, type Obtain } from './token/obtain.ts'
+import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
@@ -76,29 +83,55 @@ const ADMIN_GRACE = 1000
 export function createApp(options: AppOptions): App {
   const { config, logger } = options
   const running = { listening: false, draining: false, inFlight: 0 }
-  const session = openSession(options, (event) => {
+  const sharing = openSharing(options, {
+    onEvent: sharingLog(logger),
+    onCall: (call) => metrics.storeCalled(call),
+  })
+  const session = openSession(options, sharing, (event) => {
     observe(event)
   })
-  const { snapshot } = session.keeper
-  const wallClock = options.wallClock ?? Date.now
-  const shared = { snapshot, running, version: options.version, wallClock }
+  const monitor = createMonitor({
+    snapshot: session.keeper.snapshot,
+    running,
+    clock: options.clock ?? systemClock,
+    log: logger.log,
+  })
+  const shared = {
+    running,
+    certificates: () => readCertificateEnds(config),
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+  }
   const metrics = createMetrics({
     ...shared,
+    token: monitor.token,
+    state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
     logLinesDropped: options.logLinesDropped,
+    sharing: sharing.snapshot,
   })
   const history = createHistory()
   const logSession = tokenLog(logger)
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
+    monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
+    sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, session, running })
+  const proxy = openProxy({ ...options, metrics, monitor, session, running })
   const settings = options.settings ?? []
-  const serveAdmin = openAdmin({ ...shared, metrics, history: history.view, settings })
+  const serveAdmin = openAdmin({
+    ...shared,
+    host: hostname(),
+    metrics,
+    monitor,
+    history: history.view,
+    sharing: sharing.snapshot,
+    settings,
+  })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -113,6 +146,7 @@ export function createApp(options: AppOptions): App {
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
       files = watchFilesOf({ config, logger, metrics, session, proxy })
+      await sharing.start(session.keeper)
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -124,6 +158,7 @@ export function createApp(options: AppOptions): App {
       await delay(config.drainDelay)
       files?.close()
       session.keeper.stop()
+      await sharing.stop()
       await proxy.listener.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
@@ -140,6 +175,44 @@ interface Running {
   inFlight: number
 }
 
+/** One token for all replicas, where that is configured. */
+interface SharingPart {
+  /** Undefined: not configured. */
+  readonly obtain: Obtain | undefined
+  readonly snapshot: () => SharingSnapshot | undefined
+  readonly onTokenEvent: (event: TokenEvent) => void
+  readonly start: (holder: TokenSource) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+function openSharing(
+  { config, clock = systemClock, random = Math.random }: AppOptions,
+  observers: {
+    readonly onEvent: (event: SharingEvent) => void
+    readonly onCall: (call: StoreCall) => void
+  },
+): SharingPart {
+  let share: Share | undefined
+  return {
+    obtain:
+      config.sessionStoreUrl === undefined
+        ? undefined
+        : (wanted, ask, signal) => (share?.obtain ?? obtainDirectly)(wanted, ask, signal),
+    snapshot: () => share?.snapshot(),
+    onTokenEvent: (event) => share?.onTokenEvent(event),
+    async start(holder) {
+      if (config.sessionStoreUrl === undefined) return
+      const { openShare } = await import('./sharing/open.ts')
+      const { onEvent: observe, onCall: observeCall } = observers
+      share = await openShare({ config, clock, random, observe, observeCall })
+      share?.start(holder)
+    },
+    async stop() {
+      await share?.stop()
+    },
+  }
+}
+
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: TokenSource
@@ -151,7 +224,11 @@ interface SessionPart {
 }
 
 /** The way to iSales and the token that opens it. */
-function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
+function openSession(
+  options: AppOptions,
+  sharing: SharingPart,
+  observe: (event: TokenEvent) => void,
+): SessionPart {
   const { config } = options
   const upstream = createUpstream({
     config,
@@ -169,8 +246,10 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    login: (signal) => isales.login(credentials, signal),
+    login: isales.login,
     refresh: isales.refresh,
+    credentials: () => credentials,
+    obtain: sharing.obtain,
     observe,
   })
   return {
@@ -189,6 +268,7 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
 interface ProxyParts extends AppOptions {
   readonly session: SessionPart
   readonly metrics: Metrics
+  readonly monitor: Monitor
   readonly running: Running
 }
 
@@ -199,13 +279,20 @@ interface ProxyPart {
 
 /** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): ProxyPart {
-  const { session, metrics, running, ...options } = parts
+  const { session, metrics, monitor, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
-  const failed = (code: ProblemCode, requestId: string): void => {
-    metrics.requestFailed(code)
-    logger.log('request-failed', { requestId, code })
+  const logThrottled = createThrottledLog(clock, logger.log)
+  const ended = (end: EndedRequest & Access): void => {
+    metrics.requestEnded(end)
+    monitor.callEnded(end)
+    const { code, requestId } = end
+    if (code !== undefined) {
+      logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+      if (PROBLEMS[code].status < 500) logThrottled('client-refused', code, { requestId })
+    }
+    logAccess?.(end)
   }
 
   const forward = createForward({
@@ -222,16 +309,17 @@ function openProxy(parts: ProxyParts): ProxyPart {
     rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
-      metrics.requestEnded(end)
-      if (end.code !== undefined) failed(end.code, end.requestId)
-      logAccess?.(end)
+      ended(end)
     },
     onReplay: metrics.replayed,
   })
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: metrics.obsLogin,
+    onLogin(outcome) {
+      metrics.obsLogin(outcome)
+      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+    },
   })
   const handler = createHandler({
     rules: {
@@ -248,18 +336,18 @@ function openProxy(parts: ProxyParts): ProxyPart {
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onRefused({ method, target, code, requestId }) {
-      const { status } = PROBLEMS[code]
-      metrics.requestEnded({ method, status })
-      failed(code, requestId)
-      logAccess?.({ method, target, status, code, requestId, durationMs: 0 })
+    onRefused(refused) {
+      ended({ ...refused, status: PROBLEMS[refused.code].status })
     },
   })
   const listener = createListener({
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.requestFailed,
+    onClientError(code) {
+      metrics.connectionFailed(code)
+      logThrottled('client-refused', code)
+    },
   })
   return { listener, localLogin }
 }

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { serveHono, type Serve } from '../http/hono.ts'
 import { createHealth, type Health, type HealthOptions, type Verdict } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import type { Monitor } from './monitor.ts'
 import { REFRESH, STATUS_POLICY, renderStatusPage } from './status-page.tsx'
 import { readStatus, type Status, type StatusOptions } from './status.ts'
 
@@ -22,19 +23,23 @@ const HEADERS = {
   'X-Frame-Options': 'DENY',
 } as const
 
-export interface AdminParts
-  extends HealthOptions, Omit<StatusOptions, 'snapshot' | 'running' | 'totals' | 'startedAt'> {
-  readonly snapshot: StatusOptions['snapshot']
+export interface AdminParts extends Omit<
+  StatusOptions,
+  'monitor' | 'running' | 'totals' | 'startedAt'
+> {
+  readonly monitor: Monitor
   readonly running: HealthOptions['running'] & StatusOptions['running']
   readonly metrics: Metrics
 }
 
 /** Serves the admin listener. The process counts as started now. */
 export function openAdmin(parts: AdminParts): Serve {
-  const { metrics } = parts
-  const startedAt = parts.snapshot().now
+  const { metrics, monitor, running } = parts
+  const startedAt = monitor.token().now
   const status = (): Promise<Status> => readStatus({ ...parts, totals: metrics.totals, startedAt })
-  return serveHono(createAdminApp({ metrics, health: createHealth(parts), status }))
+  return serveHono(
+    createAdminApp({ metrics, health: createHealth({ token: monitor.token, running }), status }),
+  )
 }
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */

@@ -1,7 +1,7 @@
-import type { TokenSnapshot } from '../token/events.ts'
+import type { JudgedToken } from './state.ts'
 
 export interface HealthOptions {
-  readonly snapshot: () => Pick<TokenSnapshot, 'usable' | 'backoff' | 'lastFailure'>
+  readonly token: () => Pick<JudgedToken, 'usable' | 'rejected' | 'backoff' | 'lastFailure'>
   readonly running: {
     /** Every listener accepts connections. */
     readonly listening: boolean
@@ -21,11 +21,14 @@ export interface Health {
   readonly live: () => Verdict
   /** Started once the listeners are up; whether a login succeeds is a matter of readiness. */
   readonly started: () => Verdict
-  /** Ready while requests can be forwarded: a usable token, and not draining. */
+  /**
+   * Ready while there is a usable token that iSales is not known to reject, and not draining. Failing calls do
+   * not end it: a pod that leaves its Service heals nothing.
+   */
   readonly ready: () => Verdict
 }
 
-export function createHealth({ snapshot, running }: HealthOptions): Health {
+export function createHealth({ token, running }: HealthOptions): Health {
   const ok = (status: string): Verdict => ({ status: 200, body: { status } })
   const not = (reason: string, more: Readonly<Record<string, string>> = {}): Verdict => ({
     status: 503,
@@ -38,8 +41,9 @@ export function createHealth({ snapshot, running }: HealthOptions): Health {
     ready() {
       if (running.draining) return not('draining')
       if (!running.listening) return not('starting')
-      const { usable, backoff, lastFailure } = snapshot()
+      const { usable, rejected, backoff, lastFailure } = token()
       if (usable) return ok('ready')
+      if (rejected) return not('token-rejected', { backoff })
       if (lastFailure === undefined) return not('no-token')
       return not('no-token', { backoff, lastFailure: lastFailure.failure.reason })
     },

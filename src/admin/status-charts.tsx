@@ -72,7 +72,7 @@ export function TokenRequestChart({ status }: { status: Status }) {
         <line class="rule" x1="0" x2="100%" y1={TOP} y2={TOP} />
         <line class="rule" x1="0" x2="100%" y1={BASE} y2={BASE} />
         <text x="0" y={TOP - 6}>
-          {duration(longest)}
+          duration, up to {duration(longest)}
         </text>
         {exchanges.map((exchange, index) => (
           <Bar

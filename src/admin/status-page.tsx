@@ -7,11 +7,12 @@ import type { EffectiveSetting, OccurrencesStatus, Status } from './status.ts'
 import {
   BACKOFFS,
   REASONS,
+  STORE_REASONS,
+  TONES,
   ago,
   clockTime,
   countdown,
   duration,
-  headline,
   number,
   until,
 } from './words.ts'
@@ -33,20 +34,22 @@ export function renderStatusPage(props: StatusPageProps) {
 }
 
 function StatusPage({ status, refreshing }: StatusPageProps) {
-  const { tone, title } = headline(status)
+  const { state, title, host } = status
   return (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
-        <title>{`${title} · isales-auth-proxy`}</title>
+        <title>{`${title} · ${host} · isales-auth-proxy`}</title>
         <style>{raw(STYLE)}</style>
       </head>
       <body>
-        <div class={`page ${tone}`}>
+        <div class={`page ${TONES[state]}`}>
           <header class="top">
-            <strong>isales-auth-proxy</strong>
+            <span>
+              <strong>isales-auth-proxy</strong> on {host}
+            </span>
             <span>
               {clockTime(status.time)} ·{' '}
               {refreshing ? (
@@ -62,6 +65,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
               <Renewal status={status} />
               <Token status={status} />
               <Requests status={status} />
+              <Certificates status={status} />
             </div>
             <section>
               <h2>Last logins and refreshes</h2>
@@ -90,17 +94,23 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
 }
 
 function Hero({ status }: { status: Status }) {
-  const { title, sentence } = headline(status)
+  const { title, reason, remedy, runbook } = status
   const { lastFailure, failuresInRow } = status.renewal
   return (
     <div class="hero">
       <div class="verdict">
         <div>
           <h1>{title}</h1>
-          <p>{sentence}</p>
+          <p>{reason}</p>
+          {remedy !== '' && <p class="remedy">{remedy}</p>}
+          {runbook !== null && (
+            <p>
+              <a href={runbook}>What to look at and what to do</a>
+            </p>
+          )}
           {failuresInRow > 0 && lastFailure !== null && (
             <p>
-              Last failure: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
+              Last login or refresh: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
               <span class="note">
                 ({lastFailure.detail}, {ago(lastFailure.at, status.time)})
               </span>
@@ -114,23 +124,31 @@ function Hero({ status }: { status: Status }) {
   )
 }
 
-/** How long requests keep working or, when they do not, when the next login begins. */
+/** The number that matters most: how many calls fail, how long the token serves, or when the next login begins. */
 function Outlook({ status }: { status: Status }) {
   const { exchange, nextInSeconds } = status.renewal
+  const { total, failed } = status.requests.lastMinute
+  if (failed > 0 && (status.state === 'failing' || status.state === 'degraded')) {
+    return <Figure above="Failed in the last minute" value={`${failed} of ${total}`} />
+  }
   if (status.authenticated) {
     return (
-      <dl class="outlook">
-        <dt>Requests keep working for</dt>
-        <dd>{countdown(status.outageBudgetSeconds)}</dd>
-        <dt>if every login fails from now</dt>
-      </dl>
+      <Figure
+        above="Without another login, calls work for"
+        value={countdown(status.outageBudgetSeconds)}
+      />
     )
   }
-  if (exchange === null && nextInSeconds === null) return null
+  if (exchange !== null) return <Figure above="Next attempt" value="now" />
+  if (nextInSeconds === null) return null
+  return <Figure above="Next attempt in" value={countdown(nextInSeconds)} />
+}
+
+function Figure({ above, value }: { above: string; value: string }) {
   return (
     <dl class="outlook">
-      <dt>{exchange === null ? 'Next attempt in' : 'Next attempt'}</dt>
-      <dd>{exchange === null ? countdown(nextInSeconds ?? 0) : 'now'}</dd>
+      <dt>{above}</dt>
+      <dd>{value}</dd>
     </dl>
   )
 }
@@ -149,11 +167,26 @@ function Renewal({ status }: { status: Status }) {
           ],
           ['Back-off', BACKOFFS[backoff], backoff !== 'none'],
           ['Failed in a row', number(failuresInRow), failuresInRow > 0],
+          ...sharingRow(status),
           ['Last success', lastSuccessAt === null ? 'never' : ago(lastSuccessAt, status.time)],
         ]}
       />
     </section>
   )
+}
+
+/** Nothing unless it is configured. */
+function sharingRow({ sharing, time }: Status): [name: string, value: string, alert: boolean][] {
+  if (sharing === null) return []
+  const { state, reason, replicas, since, adoptedAt } = sharing
+  if (state === 'alone') {
+    const why = reason === null ? '' : `${STORE_REASONS[reason]}, `
+    return [['Shared token', `alone: ${why}since ${ago(since, time)}`, true]]
+  }
+  const others = replicas === null ? '' : ` with ${number(replicas - 1)} other replicas`
+  const origin =
+    adoptedAt === null ? '' : `; this token came from another replica ${ago(adoptedAt, time)}`
+  return [['Shared token', `shared${others}${origin}`, false]]
 }
 
 function Token({ status }: { status: Status }) {
@@ -180,22 +213,47 @@ function occurrences({ count, lastAt }: OccurrencesStatus, time: string): string
 }
 
 function Requests({ status }: { status: Status }) {
-  const { total, inFlight, waitingForToken, byStatusClass, replays } = status.requests
+  const { requests, time } = status
+  const { lastMinute, lastFailedAt, byStatusClass } = requests
+  const byClass = Object.entries(byStatusClass).filter(([, count]) => count > 0)
   return (
     <section>
       <h2>Requests</h2>
       <ShareBar counts={byStatusClass} />
       <Facts
         rows={[
-          ['Ended', number(total)],
-          ...Object.entries(byStatusClass)
-            .filter(([name, count]) => name === '2xx' || count > 0)
-            .map(([name, count]) => [`with ${name}`, number(count)] as const),
-          ['In flight', number(inFlight)],
-          ['Waiting for a token', number(waitingForToken)],
-          ['Saved by a replay', number(replays['healed'] ?? 0)],
+          ['Calls in the last minute', number(lastMinute.total)],
+          ['of these failed', number(lastMinute.failed), lastMinute.failed > 0],
+          ['Last failed call', lastFailedAt === null ? 'never' : ago(lastFailedAt, time)],
+          ['In flight', number(requests.inFlight)],
+          ['Waiting for a token', number(requests.waitingForToken)],
+          ['Ended since the start', number(requests.total)],
+          ...byClass.map(([name, count]) => [`with ${name}`, number(count)] as const),
+          ['Saved by a replay', number(requests.replays['healed'] ?? 0)],
         ]}
       />
+    </section>
+  )
+}
+
+const CERTIFICATE_NAMES = {
+  listener: 'Of this proxy',
+  client: 'For iSales',
+  ca: 'Authority of iSales',
+} as const
+
+function Certificates({ status: { certificates, time } }: { status: Status }) {
+  const rows = Object.entries(CERTIFICATE_NAMES).flatMap(([name, words]): Fact[] => {
+    const end = certificates[name as keyof typeof CERTIFICATE_NAMES]
+    if (end === null) return []
+    const soon = Date.parse(end) - Date.parse(time) < 14 * 86_400_000
+    return [[words, `${until(end, time)}, ${end.slice(0, 10)}`, soon]]
+  })
+  if (rows.length === 0) return null
+  return (
+    <section>
+      <h2>Certificates</h2>
+      <Facts rows={rows} />
     </section>
   )
 }

@@ -37,6 +37,7 @@ a:focus-visible { outline: 2px solid var(--quiet); outline-offset: 3px; border-r
 .verdict { display: grid; grid-template-columns: 1fr auto; gap: 1rem 2.5rem; align-items: start; }
 h1 { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; color: var(--tone); }
 .verdict p { margin-top: .5rem; max-width: 36rem; }
+.verdict .remedy { font-weight: 600; }
 .outlook { text-align: right; white-space: nowrap; }
 .outlook dt { font-size: .875rem; color: var(--soft); }
 .outlook dd { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; }
@@ -88,7 +89,8 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   .hero { padding: 1.25rem 1.1rem 1.1rem; }
   section { padding: 1.1rem 1.1rem 1.2rem; }
   .verdict { grid-template-columns: 1fr; }
-  .outlook { text-align: left; }
+  .verdict .remedy { font-weight: 600; }
+.outlook { text-align: left; }
   .settings thead { display: none; }
   .settings tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
   .settings tr:first-child { border-top: 0; }

@@ -1,28 +1,12 @@
 import { describeConfig, sourceText } from '../config/describe.ts'
-import type { BackoffState, TokenSnapshot } from '../token/events.ts'
+import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { SharingSnapshot, StoreFailureReason } from '../token/sharing.ts'
+import type { CertificateEnds, CertificateName } from './certificates.ts'
 import type { HistoryView } from './history.ts'
 import type { Sums, Totals } from './metrics.ts'
-
-/**
- * What the page says first.
- *
- * - `healthy`: a usable token, and renewals work.
- * - `renewing`: no usable token, and one is being fetched.
- * - `failing`: renewals fail for a reason that may pass, or are held off.
- * - `rejected`: iSales refuses the credentials; somebody has to act.
- * - `starting`: the first login has not ended yet.
- * - `draining`: shutting down.
- */
-export const STATUS_STATES = [
-  'healthy',
-  'renewing',
-  'failing',
-  'rejected',
-  'starting',
-  'draining',
-] as const
-export type StatusState = (typeof STATUS_STATES)[number]
+import type { Monitor } from './monitor.ts'
+import type { CallFailure, JudgedToken, State } from './state.ts'
 
 /** One setting in force; a secret is redacted. */
 export interface EffectiveSetting {
@@ -38,16 +22,27 @@ export type Instant = string
 
 /** The body of `/status.json`, and all that the page shows. Durations are seconds. */
 export interface Status {
-  readonly state: StatusState
+  readonly state: State
+  /** The state in a few words. */
+  readonly title: string
+  readonly reason: string
+  /** What to do; empty when there is nothing to do. */
+  readonly remedy: string
+  /** URL of what to do in detail. */
+  readonly runbook: string | null
+  /** Name of the host or pod. */
+  readonly host: string
   readonly version: string
   readonly time: Instant
   readonly upSeconds: number
-  /** Requests are forwarded now. */
+  /** There is a usable token that iSales is not known to reject. */
   readonly authenticated: boolean
   /** How long requests would go on working if every login failed from now. */
   readonly outageBudgetSeconds: number
   readonly token: TokenStatus | null
   readonly renewal: RenewalStatus
+  /** Null: each replica has a token of its own. */
+  readonly sharing: SharingStatus | null
   /** The last 60 logins and refreshes, the newest last. */
   readonly exchanges: readonly ExchangeStatus[]
   /** Failed logins and refreshes since the start, by reason; a reason that never came is at 0. */
@@ -56,6 +51,8 @@ export interface Status {
   readonly rejections: OccurrencesStatus
   readonly credentialChanges: OccurrencesStatus
   readonly requests: RequestsStatus
+  /** When each certificate ends; null: none is configured, or it cannot be read. */
+  readonly certificates: Readonly<Record<CertificateName, Instant | null>>
   readonly settings: readonly EffectiveSetting[]
 }
 
@@ -69,6 +66,17 @@ export interface TokenStatus {
   readonly usableForSeconds: number
   /** Null: there is none, or its end is not known. */
   readonly refreshTokenExpiresAt: Instant | null
+}
+
+export interface SharingStatus {
+  /** `alone`: the shared store cannot be used. */
+  readonly state: 'shared' | 'alone'
+  readonly reason: StoreFailureReason | null
+  readonly since: Instant
+  /** Replicas that share, this one included; null: not known. */
+  readonly replicas: number | null
+  /** When the present token came from another replica; null: it did not. */
+  readonly adoptedAt: Instant | null
 }
 
 export interface RenewalStatus {
@@ -109,27 +117,45 @@ export interface RequestsStatus {
   /** Errors of the proxy itself, by code; only codes that came. */
   readonly errors: Readonly<Record<string, number>>
   readonly replays: Readonly<Record<string, number>>
+  /** Calls of the last 60 s; what the client did wrong, or gave up, is not among them. */
+  readonly lastMinute: {
+    readonly total: number
+    readonly failed: number
+    readonly byFailure: Readonly<Partial<Record<CallFailure, number>>>
+  }
+  /** When a call last failed. */
+  readonly lastFailedAt: Instant | null
 }
 
+const RUNBOOK =
+  'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs/operations.md'
+
 export interface StatusOptions {
-  readonly snapshot: () => TokenSnapshot
+  readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
   readonly totals: () => Promise<Totals>
-  readonly running: { readonly draining: boolean; readonly inFlight: number }
+  /** Undefined: not configured. */
+  readonly sharing?: (() => SharingSnapshot | undefined) | undefined
+  readonly certificates: () => CertificateEnds
+  readonly running: { readonly inFlight: number }
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
   readonly version: string
+  readonly host: string
   /** When the process started, on the monotonic clock. */
   readonly startedAt: number
   readonly settings: readonly EffectiveSetting[]
 }
 
 export async function readStatus(options: StatusOptions): Promise<Status> {
-  const { version, settings, running, startedAt } = options
+  const { version, host, settings, running, startedAt, monitor } = options
   const totals = await options.totals()
-  const snapshot = options.snapshot()
-  const { now, session } = snapshot
+  const verdict = monitor.verdict()
+  const token = monitor.token()
+  const { now, session } = token
   const { tokenRequests, lastAt } = options.history()
+  const sharing = options.sharing?.()
+  const ends = options.certificates()
   const wall = options.wallClock()
   const date = (instant: number): Instant =>
     new Date(Math.round(wall + instant - now)).toISOString()
@@ -141,12 +167,14 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   })
 
   return {
-    state: stateOf(snapshot, running.draining),
+    ...verdict,
+    runbook: verdict.runbook === undefined ? null : `${RUNBOOK}#${verdict.runbook.toLowerCase()}`,
+    host,
     version,
     time: date(now),
     upSeconds: seconds(now - startedAt),
-    authenticated: snapshot.usable,
-    outageBudgetSeconds: seconds(snapshot.outageBudget),
+    authenticated: token.usable,
+    outageBudgetSeconds: seconds(token.outageBudget),
     token:
       session === undefined
         ? null
@@ -159,7 +187,17 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
             usableForSeconds: seconds(session.usableUntil - now),
             refreshTokenExpiresAt: optionalDate(session.refreshExpiresAt),
           },
-    renewal: renewalStatus(snapshot, optionalDate),
+    renewal: renewalStatus(token, optionalDate),
+    sharing:
+      sharing === undefined
+        ? null
+        : {
+            state: sharing.state,
+            reason: sharing.reason ?? null,
+            since: date(sharing.since),
+            replicas: sharing.replicas ?? null,
+            adoptedAt: optionalDate(sharing.adoptedAt),
+          },
     exchanges: tokenRequests.map(({ at, operation, durationMs, reason }) => ({
       at: date(at),
       operation,
@@ -175,11 +213,18 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     ),
     requests: {
       inFlight: running.inFlight,
-      waitingForToken: snapshot.waiters,
+      waitingForToken: token.waiters,
       total: sumOf(totals.requests),
       byStatusClass: totals.requests,
       errors: Object.fromEntries(Object.entries(totals.errors).filter(([, count]) => count > 0)),
       replays: totals.replays,
+      lastMinute: monitor.calls(),
+      lastFailedAt: optionalDate(monitor.lastFailedAt()),
+    },
+    certificates: {
+      listener: calendarDate(ends.listener),
+      client: calendarDate(ends.client),
+      ca: calendarDate(ends.ca),
     },
     settings: settings.map(({ name, value, source }) => ({
       name,
@@ -189,28 +234,19 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   }
 }
 
-function stateOf(snapshot: TokenSnapshot, draining: boolean): StatusState {
-  const { backoff, usable, session, lastFailure } = snapshot
-  if (draining) return 'draining'
-  if (backoff === 'rejected' || backoff === 'guarded') return 'rejected'
-  if (backoff !== 'none') return 'failing'
-  if (usable) return 'healthy'
-  return session === undefined && lastFailure === undefined ? 'starting' : 'renewing'
-}
-
 function renewalStatus(
-  snapshot: TokenSnapshot,
+  token: JudgedToken,
   optionalDate: (instant: number | undefined) => Instant | null,
 ): RenewalStatus {
-  const { lastFailure, nextExchangeAt = Infinity, now } = snapshot
+  const { lastFailure, nextExchangeAt = Infinity, now } = token
   const nextAt = optionalDate(nextExchangeAt)
   return {
-    exchange: snapshot.exchange ?? null,
-    backoff: snapshot.backoff,
+    exchange: token.exchange ?? null,
+    backoff: token.backoff,
     nextAt,
     nextInSeconds: nextAt === null ? null : seconds(Math.max(0, nextExchangeAt - now)),
-    lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
-    failuresInRow: snapshot.failuresInRow,
+    lastSuccessAt: optionalDate(token.lastSuccessAt),
+    failuresInRow: token.failuresInRow,
     lastFailure:
       lastFailure === undefined
         ? null
@@ -238,6 +274,10 @@ export function effectiveSettings(
 /** A second check behind the redaction of the settings: a proxy's URL may hold a password. */
 function withoutUserinfo(value: string): string {
   return value.replaceAll(/\/\/[^\s/,]*@/g, '//[redacted]@')
+}
+
+function calendarDate(ms: number | undefined): Instant | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
 }
 
 function sumOf(sums: Sums): number {

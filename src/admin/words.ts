@@ -1,68 +1,20 @@
-import type { AuthFailureReason } from '../token/protocol.ts'
 import type { BackoffState } from '../token/events.ts'
-import type { Status } from './status.ts'
+import type { AuthFailureReason } from '../token/protocol.ts'
+import type { StoreFailureReason } from '../token/sharing.ts'
+import type { State } from './state.ts'
 
 /** `bad`: somebody has to act. `quiet`: there is nothing to judge yet. */
-export type Tone = 'good' | 'warning' | 'bad' | 'quiet'
+type Tone = 'good' | 'warning' | 'bad' | 'quiet'
 
-export interface Headline {
-  readonly tone: Tone
-  readonly title: string
-  readonly sentence: string
-}
-
-const OUT_OF_SERVICE = 'Requests get 503 until a login succeeds.'
-
-export function headline({ state, authenticated, renewal }: Status): Headline {
-  switch (state) {
-    case 'healthy':
-      return {
-        tone: 'good',
-        title: 'Authenticated',
-        sentence: 'Every request to iSales carries a valid token, and renewals work.',
-      }
-    case 'renewing':
-      return { tone: 'warning', title: 'Fetching a new token', sentence: 'Requests wait for it.' }
-    case 'failing':
-      return failing(authenticated, renewal.backoff)
-    case 'rejected':
-      return {
-        tone: 'bad',
-        title: 'Credentials refused',
-        sentence: `Correct the user or password: the changed secret is tried within 2 s. ${
-          authenticated ? 'Until then the present token serves.' : OUT_OF_SERVICE
-        }`,
-      }
-    case 'starting':
-      return { tone: 'quiet', title: 'Starting', sentence: 'The first login is in progress.' }
-    case 'draining':
-      return {
-        tone: 'quiet',
-        title: 'Shutting down',
-        sentence: 'Requests in flight are finished; new connections are refused.',
-      }
-  }
-}
-
-function failing(authenticated: boolean, backoff: BackoffState): Headline {
-  if (backoff === 'conflict') {
-    return {
-      tone: authenticated ? 'warning' : 'bad',
-      title: 'Somebody else uses this login',
-      sentence: 'iSales keeps ending our sessions. Give each instance a user of its own.',
-    }
-  }
-  return authenticated
-    ? {
-        tone: 'warning',
-        title: 'Renewal is failing',
-        sentence: 'The present token still serves, and the login is tried again and again.',
-      }
-    : {
-        tone: 'bad',
-        title: 'Not authenticated',
-        sentence: `iSales cannot be logged in to. ${OUT_OF_SERVICE}`,
-      }
+export const TONES: Readonly<Record<State, Tone>> = {
+  starting: 'quiet',
+  healthy: 'good',
+  degraded: 'warning',
+  failing: 'bad',
+  unauthenticated: 'bad',
+  refused: 'bad',
+  conflict: 'bad',
+  draining: 'quiet',
 }
 
 export const REASONS: Readonly<Record<AuthFailureReason, string>> = {
@@ -73,6 +25,22 @@ export const REASONS: Readonly<Record<AuthFailureReason, string>> = {
   timeout: 'no response in time',
   tls: 'certificate or handshake failed',
   malformed: 'response not understood',
+}
+
+export const STORE_REASONS: Readonly<Record<StoreFailureReason, string>> = {
+  unreachable: 'no connection to the store',
+  timeout: 'the store is too slow',
+  tls: 'certificate or handshake of the store failed',
+  auth: 'user or password refused by the store',
+  permission: 'the user may not do this at the store',
+  readonly: 'the store is a replica',
+  memory: 'the memory of the store is full',
+  'wrong-type': 'something else wrote the key',
+  cluster: 'the store is part of a cluster',
+  loading: 'the store is loading its data',
+  replicas: 'the store has too few replicas',
+  refused: 'the store refused it',
+  malformed: 'reply of the store not understood',
 }
 
 export const BACKOFFS: Readonly<Record<BackoffState, string>> = {

@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).command,
   check: async () => (await import('./check.ts')).command,
   wait: async () => (await import('./wait.ts')).command,
+  discover: async () => (await import('./discover.ts')).command,
 }
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 

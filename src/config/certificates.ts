@@ -22,6 +22,9 @@ export interface KeyPair extends Certificates {
   readonly key: Secret
 }
 
+/** Two settings: `NAME_CERT_FILE` and `NAME_KEY_FILE`. */
+type PairName = 'ISALES_CLIENT' | 'SESSION_STORE_CLIENT' | 'LISTEN_TLS'
+
 /** Bytes; the bundle of all public authorities is a fifth of it. */
 const LARGEST_PEM = 1024 * 1024
 
@@ -55,7 +58,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE----
  * @param name the settings are `NAME_CERT_FILE` and `NAME_KEY_FILE`.
  */
 export function readKeyPair(
-  name: 'ISALES_CLIENT' | 'LISTEN_TLS',
+  name: PairName,
   paths: { readonly cert: string; readonly key: string },
   readFile: ReadFile = readSmallFile,
 ): PemRead<KeyPair> {
@@ -119,18 +122,35 @@ export interface UpstreamTls {
 }
 
 /** Reads the files that TLS to iSales needs. */
-export function readUpstreamTls({
-  isalesCaFile,
-  isalesClientCertFile: cert,
-  isalesClientKeyFile: key,
-}: Pick<
-  Config,
-  'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'
->): FilesRead<UpstreamTls> {
+export function readUpstreamTls(
+  config: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>,
+): FilesRead<UpstreamTls> {
+  const { isalesCaFile: ca, isalesClientCertFile: cert, isalesClientKeyFile: key } = config
+  return readClientTls('ISALES', { ca, cert, key })
+}
+
+/** Reads the files that TLS to the shared store needs. */
+export function readStoreTls(
+  config: Pick<
+    Config,
+    'sessionStoreCaFile' | 'sessionStoreClientCertFile' | 'sessionStoreClientKeyFile'
+  >,
+): FilesRead<UpstreamTls> {
+  const { sessionStoreCaFile: ca, sessionStoreClientCertFile: cert } = config
+  return readClientTls('SESSION_STORE', { ca, cert, key: config.sessionStoreClientKeyFile })
+}
+
+function readClientTls(
+  name: 'ISALES' | 'SESSION_STORE',
+  { ca, cert, key }: { readonly [File in 'ca' | 'cert' | 'key']: string | undefined },
+): FilesRead<UpstreamTls> {
   return together(
-    isalesCaFile && readCertificates('ISALES_CA_FILE', isalesCaFile),
-    cert && key && readKeyPair('ISALES_CLIENT', { cert, key }),
-    (ca, pair) => ({ ...(ca && { ca: ca.pem }), ...(pair && { cert: pair.pem, key: pair.key }) }),
+    ca && readCertificates(`${name}_CA_FILE`, ca),
+    cert && key && readKeyPair(`${name}_CLIENT`, { cert, key }),
+    (trusted, pair) => ({
+      ...(trusted && { ca: trusted.pem }),
+      ...(pair && { cert: pair.pem, key: pair.key }),
+    }),
   )
 }
 
@@ -184,7 +204,7 @@ export function checkCertificates(
     const read = readCertificates(setting, path, readFile)
     if (!read.ok) errors.push(...read.errors)
   }
-  const checkPair = (name: 'ISALES_CLIENT' | 'LISTEN_TLS', cert?: string, key?: string): void => {
+  const checkPair = (name: PairName, cert?: string, key?: string): void => {
     // A key alone is the business of the rules.
     if (cert === undefined) return
     const setting = `${name}_CERT_FILE`
@@ -198,6 +218,12 @@ export function checkCertificates(
   }
   checkAuthorities('ISALES_CA_FILE', config.isalesCaFile)
   checkPair('ISALES_CLIENT', config.isalesClientCertFile, config.isalesClientKeyFile)
+  checkAuthorities('SESSION_STORE_CA_FILE', config.sessionStoreCaFile)
+  checkPair(
+    'SESSION_STORE_CLIENT',
+    config.sessionStoreClientCertFile,
+    config.sessionStoreClientKeyFile,
+  )
   checkPair('LISTEN_TLS', config.listenTlsCertFile, config.listenTlsKeyFile)
   checkAuthorities('LISTEN_CLIENT_CA_FILE', config.listenClientCaFile)
   return { errors, warnings }

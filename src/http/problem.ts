@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { METHODS, type ServerResponse } from 'node:http'
 
 /** Whether iSales may have executed the request. */
 export type Sent = 'no' | 'unknown'
@@ -25,17 +25,27 @@ export const PROBLEMS = {
   'upstream-timeout': { status: 504, title: 'iSales did not respond in time', sent: 'unknown' },
   'bad-request': { status: 400, title: 'The request is not valid HTTP', sent: 'no' },
   'not-allowed': { status: 403, title: 'The request is not allowed here', sent: 'no' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed', sent: 'no' },
   'not-logged-in': { status: 401, title: 'Log in first', sent: 'no' },
   'request-timeout': { status: 408, title: 'The request did not arrive in time', sent: 'no' },
   'too-large': { status: 413, title: 'The body is too large', sent: 'no' },
   'expectation-failed': { status: 417, title: 'The expectation is not known', sent: 'no' },
   misdirected: { status: 421, title: 'The request names another host', sent: 'no' },
   'headers-too-large': { status: 431, title: 'The headers are too large', sent: 'no' },
-  'not-implemented': { status: 501, title: 'The transfer coding is not known', sent: 'no' },
+  'not-implemented': {
+    status: 501,
+    title: 'The method or transfer coding is not known',
+    sent: 'no',
+  },
 } as const satisfies Record<string, ProblemKind>
 
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
+
+/** What Node's parser knows and the proxy lets in. */
+export const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(
+  ', ',
+)
 
 export interface ProblemDetails {
   readonly requestId: string
@@ -58,6 +68,8 @@ function problem(code: ProblemCode, { requestId, retryAfter = 1000 }: ProblemDet
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]
   headers.push('Cache-Control', 'no-store', 'X-Request-Id', requestId)
   if (status === 503) headers.push('Retry-After', `${Math.max(1, Math.ceil(retryAfter / 1000))}`)
+  // RFC 9110 section 15.5.6.
+  if (status === 405) headers.push('Allow', ALLOW)
   return { status, headers, body }
 }
 

@@ -85,8 +85,6 @@ const DRAIN_STEP = 50
 /**
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
  * taken as gone, as nginx and Go's net/http do.
- *
- * @throws what `readTls` throws.
  */
 export function createListener(options: ListenerOptions): Listener {
   const { limits, onRequest, now = () => performance.now() } = options
@@ -127,10 +125,10 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('checkExpectation', handle)
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy())
-    connections.get(socket)?.fail('not-allowed')
+    connections.get(socket)?.fail('method-not-allowed')
   })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    const code = problemOf(error.code)
+  server.on('clientError', (error: ParserError, socket: Socket) => {
+    const code = problemOf(error)
     if (code === undefined) socket.destroy()
     else connections.get(socket)?.fail(code)
   })
@@ -226,7 +224,24 @@ const PARSER_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 }
 
+/** As Node hands it to `clientError`. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer
+  readonly bytesParsed?: number
+}
+
+const REQUEST_LINE = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r\n/
+
 /** What the parser's error means to the client; undefined when it is gone and nothing can be said. */
-function problemOf(code = ''): ProblemCode | undefined {
+function problemOf(error: ParserError): ProblemCode | undefined {
+  const { code = '' } = error
+  if (code === 'HPE_INVALID_METHOD' && REQUEST_LINE.test(failedRequest(error)))
+    return 'not-implemented'
   return PARSER_PROBLEMS[code] ?? (code.startsWith('HPE_') ? 'bad-request' : undefined)
+}
+
+/** The beginning of the request that could not be read; others may stand before it in the packet. */
+function failedRequest({ rawPacket, bytesParsed = 0 }: ParserError): string {
+  const before = rawPacket?.lastIndexOf('\r\n\r\n', bytesParsed) ?? -1
+  return rawPacket?.toString('latin1', before === -1 ? 0 : before + 4) ?? ''
 }

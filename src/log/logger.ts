@@ -34,7 +34,8 @@ export interface Access {
   /** The request target; the query is cut off here. */
   readonly target: string
   readonly status: number
-  readonly durationMs: number
+  /** Undefined: it was refused before it was forwarded. */
+  readonly durationMs?: number
   readonly requestId: string
   /** The problem code, when the proxy itself responded with an error. */
   readonly code?: ProblemCode | undefined
@@ -163,7 +164,7 @@ export function accessFields(access: Access): LogFields {
     method: printable(method),
     path: printable(target.replace(/[?#].*$/s, '')),
     status,
-    durationMs: Math.round(durationMs * 10) / 10,
+    durationMs: durationMs === undefined ? 0 : Math.round(durationMs * 10) / 10,
     requestId: printable(requestId),
     code,
   }

@@ -15,10 +15,10 @@ export type Outcome =
 
 export interface AttemptHooks {
   /** Asked when a connection is there and nothing is written yet. */
-  readonly mayStart: () => boolean
-  readonly onStart: () => void
+  mayStart(): boolean
+  onStart(): void
   /** A 1xx response, except 101. */
-  readonly onInformational: (head: ResponseHead) => void
+  onInformational(head: ResponseHead): void
 }
 
 /** Who takes the body of a response. */
@@ -39,13 +39,13 @@ export const KEPT_RESPONSE = 64 * 1024
 export class Attempt implements UpstreamHandler {
   /** Settles once and never rejects. */
   readonly outcome: Promise<Outcome>
+  /** Bytes of the request may have reached iSales. */
+  written = false
   /** Why the response was cut. */
   error: unknown
   #settle: (outcome: Outcome) => void = () => undefined
   readonly #hooks: AttemptHooks
   #controller: UpstreamController | undefined
-  /** From the dispatch on, so that an attempt which waits for a connection can be given up. */
-  #abortable: Pick<UpstreamController, 'abort'> | undefined
   #chunks: Buffer[] = []
   #size = 0
   #ended: 'whole' | 'cut' | undefined
@@ -59,9 +59,9 @@ export class Attempt implements UpstreamHandler {
     })
   }
 
-  /** Bytes of the request may have reached iSales. */
-  get written(): boolean {
-    return this.#controller !== undefined
+  /** All of the response has come. */
+  get whole(): boolean {
+    return this.#ended === 'whole'
   }
 
   onRequestStart(controller: UpstreamController): void {
@@ -71,6 +71,7 @@ export class Attempt implements UpstreamHandler {
       throw new Error('the request is not to be sent any more')
     }
     this.#controller = controller
+    this.written = true
     this.#hooks.onStart()
   }
 
@@ -141,13 +142,14 @@ export class Attempt implements UpstreamHandler {
     this.#controller?.resume()
   }
 
-  dispatched(abortable: Pick<UpstreamController, 'abort'>): void {
-    this.#abortable = abortable
+  /** Takes what `dispatch` returns, so that an attempt which waits for a connection can be given up. */
+  dispatched(controller: UpstreamController): void {
+    this.#controller = controller
   }
 
   /** Gives up the wait for a connection, or closes the connection unless the response has ended. */
   abort(reason: string): void {
-    ;(this.#controller ?? this.#abortable)?.abort(new Error(reason))
+    if (this.#ended === undefined) this.#controller?.abort(new Error(reason))
   }
 
   #end(ended: 'whole' | 'cut'): void {

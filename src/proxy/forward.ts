@@ -6,18 +6,19 @@ import type { Token } from '../token/token.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
-import { Attempt, type ResponseHead } from './attempt.ts'
-import {
-  carriesAny,
-  responseHeaders,
-  replacedBodyHeaders,
-  type OutgoingRequest,
-} from './headers.ts'
-import type { Inspector, Verdict } from './inspect.ts'
+import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
+import { carriesAny, responseHeaders, type OutgoingRequest } from './headers.ts'
+import { isRejection, type Inspector } from './inspect.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
-import { cut, relay, relayInformational, type RelayedHead } from './response.ts'
-import { decide, type History, type Obstacle, type Stage } from './retry.ts'
-import type { ValidRequest } from './validate.ts'
+import {
+  cut,
+  relay,
+  relayInformational,
+  type PendingResponse,
+  type RelayedHead,
+} from './response.ts'
+import { decide, type History, type Interruption, type Obstacle, type Stage } from './retry.ts'
+import { pathOf, type ValidRequest } from './validate.ts'
 
 /**
  * What became of a request whose first response was a rejection.
@@ -73,24 +74,25 @@ export function createForward(options: ForwardOptions): Forward {
   return (call) => new Forwarding(options, call).run()
 }
 
-/** What ends a request before a response has begun. */
-type Interruption = 'client-gone' | 'deadline' | 'too-large'
+/** The token of the next attempt, or undefined when the client has a response. */
+type Next = Token | undefined
+type Step = Promise<Next> | undefined
 
-/** One request. Each step resolves to the token of the next attempt, or to undefined when the client has a response. */
-class Forwarding {
+/** One request. `run` is the whole course; each step gives the token of the next attempt. */
+class Forwarding implements AttemptHooks {
   readonly #options: ForwardOptions
   readonly #call: Call
   readonly #body: ReplayBuffer
+  readonly #path: string
   readonly #startedAt: number
-  readonly #interrupted: Promise<Interruption>
-  #interrupt: (interruption: Interruption) => void = () => undefined
+  #interruption: Interruption | undefined
+  #onInterruption: ((interruption: Interruption) => void) | undefined
   #timer: Timer | undefined
   /** Nothing may be sent any more. */
   #over = false
   readonly #history: { -readonly [Key in keyof History]: History[Key] }
   #attempt: Attempt | undefined
-  /** A response of iSales that has not been relayed yet. */
-  #pending: { readonly attempt: Attempt; readonly head: RelayedHead } | undefined
+  #pending: PendingResponse | undefined
   #replay: 'none' | 'open' | 'reported' = 'none'
   /** Of the latest attempt. */
   #token: Token | undefined
@@ -106,32 +108,32 @@ class Forwarding {
     this.#call = call
     this.#history = { method: request.method ?? '', unwritten: 0, lost: 0, rejected: false }
     this.#body = new ReplayBuffer(request, validated.framing, { keep, most })
+    this.#path = pathOf(validated.target)
     this.#startedAt = clock.now()
-    this.#interrupted = new Promise((resolve) => {
-      this.#interrupt = resolve
-    })
     if (clientDeadline > 0) {
       this.#timer = clock.setTimer(() => this.#interrupt('deadline'), clientDeadline)
     }
-    response.once('close', () => this.#closed())
+    response.on('close', () => this.#closed())
   }
 
   async run(): Promise<void> {
     const { response, validated } = this.#call
     if (validated.expectsContinue) response.writeContinue()
-    const read = this.#body.announcedSmall
-      ? await this.#orInterrupted(this.#body.read())
-      : undefined
-    let token = read === undefined ? await this.#takeToken(0) : await this.#stopped(read, 'reading')
+    if (this.#body.announcedSmall) {
+      const interruption = await this.#orInterrupted(this.#body.read())
+      if (typeof interruption === 'string') {
+        await this.#interruptedWhile('reading', interruption)
+        return
+      }
+    }
+    let token = this.#options.tokens.current() ?? (await this.#waitForToken(0))
     while (token !== undefined) token = await this.#try(token)
   }
 
   /** @param after only a token of a later generation will do. */
-  async #takeToken(after: number): Promise<Token | undefined> {
+  async #waitForToken(after: number): Promise<Next> {
     const { tokens, clock } = this.#options
     const { tokenWait, clientDeadline } = this.#options.limits
-    const current = tokens.current()
-    if (current !== undefined && current.generation > after) return current
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
     const deadline = Math.min(clock.now() + tokenWait, ends)
     const wait = new AbortController()
@@ -140,41 +142,35 @@ class Forwarding {
     )
     if (typeof taken === 'string') {
       wait.abort()
-      return this.#stopped(taken, 'waiting')
+      return this.#interruptedWhile('waiting', taken)
     }
     if (!('unavailable' in taken)) return taken
     return this.#overcome({ type: 'no-token', code: taken.unavailable }, taken.retryAfter)
   }
 
-  async #try(token: Token): Promise<Token | undefined> {
+  async #try(token: Token): Promise<Next> {
     const attempt = this.#send(token)
     const outcome = await this.#orInterrupted(attempt.outcome)
     if (typeof outcome === 'string')
-      return this.#stopped(outcome, attempt.written ? 'sent' : 'connecting')
+      return this.#interruptedWhile(attempt.written ? 'sent' : 'connecting', outcome)
     switch (outcome.type) {
       case 'response':
         return this.#responded(token, attempt, outcome.head)
       case 'withheld':
         // The listener responds by itself when a body is garbage or stalls.
-        return this.#call.response.headersSent ? undefined : this.#takeToken(0)
+        return this.#call.response.headersSent ? undefined : this.#waitForToken(0)
       case 'failed':
         return this.#failed(attempt, outcome.error)
     }
   }
 
   #send(token: Token): Attempt {
-    const { dispatch, requestHeaders, tokens, clock } = this.#options
-    const { request, response, validated, requestId, span } = this.#call
+    const { dispatch, requestHeaders, clock } = this.#options
+    const { request, validated, requestId, span } = this.#call
     // The rest of a rejection is not worth the connection that this attempt may wait for.
     this.#pending?.attempt.abort('sent again with a newer token')
     this.#pending = undefined
-    const attempt = new Attempt({
-      // While a request waited for a connection its client may have gone, or its token been replaced.
-      mayStart: () =>
-        !this.#over && !response.headersSent && tokens.current()?.generation === token.generation,
-      onStart: () => this.#body.copy(() => this.#tooLarge()),
-      onInformational: (head) => relayInformational(response, this.#relayed(head)),
-    })
+    const attempt = new Attempt(this)
     this.#attempt = attempt
     this.#token = token
     this.#sentAt = clock.now()
@@ -193,37 +189,54 @@ class Forwarding {
     return attempt
   }
 
-  async #responded(token: Token, attempt: Attempt, head: ResponseHead): Promise<Token | undefined> {
-    const { tokens, clock, rejectedStatuses, inspector } = this.#options
-    const { target, authority } = this.#call.validated
-    this.#upstreamMs = clock.now() - this.#sentAt
-    const pending = { attempt, head: this.#relayed(head) }
-    this.#pending = pending
-    let rejected = rejectedStatuses.has(head.status)
-    if (!rejected && inspector?.wants(this.#history.method, target, head.status) === true) {
-      const kept = await this.#orInterrupted(attempt.keep())
-      if (kept === 'cut') return this.#failed(attempt, attempt.error)
-      if (kept !== 'whole' && kept !== 'part') return this.#stopped(kept, 'sent')
-      const { headers } = pending.head
-      const response = { target, authority, headers, body: attempt.kept() }
-      const verdict: Verdict = kept === 'whole' ? inspector.inspect(response) : 'relay'
-      rejected = verdict === 'rejected'
-      if (typeof verdict === 'object') {
-        attempt.replace(verdict.body)
-        pending.head.headers = replacedBodyHeaders(headers, verdict.body.length)
-      }
-    }
-    if (!rejected) {
-      this.#reportReplay('healed')
-      tokens.accept(token, target, this.#sentAt)
-      return this.#relay()
-    }
-    const renewing = tokens.reject(token, head.status, target, this.#sentAt) === 'wait'
-    this.#reportReplay('rejected')
-    return this.#overcome({ type: 'rejected', renewing, bodyKept: this.#body.kept })
+  /** While a request waited for a connection its client may have gone, or its token been replaced. */
+  mayStart(): boolean {
+    if (this.#over || this.#call.response.headersSent) return false
+    return this.#options.tokens.current()?.generation === this.#token?.generation
   }
 
-  async #failed(attempt: Attempt, error: unknown): Promise<Token | undefined> {
+  onStart(): void {
+    this.#body.copy(() => this.#tooLarge())
+  }
+
+  onInformational(head: ResponseHead): void {
+    relayInformational(this.#call.response, this.#relayed(head))
+  }
+
+  #responded(token: Token, attempt: Attempt, head: ResponseHead): Step {
+    const { clock, rejectedStatuses, inspector } = this.#options
+    this.#upstreamMs = clock.now() - this.#sentAt
+    this.#pending = { attempt, head: this.#relayed(head) }
+    if (rejectedStatuses.has(head.status)) return this.#rejected(token, head.status)
+    if (inspector?.wants(this.#history.method, this.#call.validated.target, head.status) === true)
+      return this.#inspected(token, this.#pending, inspector)
+    return this.#accepted(token)
+  }
+
+  async #inspected(token: Token, pending: PendingResponse, inspector: Inspector): Promise<Next> {
+    const kept = await this.#orInterrupted(pending.attempt.keep())
+    if (kept === 'cut') return this.#failed(pending.attempt, pending.attempt.error)
+    if (kept !== 'whole' && kept !== 'part') return this.#interruptedWhile('sent', kept)
+    if (kept === 'whole' && isRejection(inspector, pending, this.#call.validated))
+      return this.#rejected(token, pending.head.status)
+    return this.#accepted(token)
+  }
+
+  #accepted(token: Token): undefined {
+    this.#reportReplay('healed')
+    this.#options.tokens.accept(token, this.#path, this.#sentAt)
+    this.#relay()
+  }
+
+  #rejected(token: Token, status: number): Promise<Next> {
+    const { tokens } = this.#options
+    const verdict = tokens.reject(token, status, this.#path, this.#sentAt)
+    this.#reportReplay('rejected')
+    const bodyKept = this.#body.kept
+    return this.#overcome({ type: 'rejected', renewing: verdict === 'wait', bodyKept })
+  }
+
+  async #failed(attempt: Attempt, error: unknown): Promise<Next> {
     const { written } = attempt
     if (written) this.#history.lost += 1
     else this.#history.unwritten += 1
@@ -231,14 +244,12 @@ class Forwarding {
     return this.#overcome({ type: 'failed', failure, written, bodyKept: this.#body.kept })
   }
 
-  async #stopped(interruption: Interruption, stage: Stage): Promise<Token | undefined> {
-    if (interruption === 'deadline') return this.#overcome({ type: 'deadline', stage })
-    if (interruption === 'too-large') this.#fail('too-large')
-    return undefined
+  #interruptedWhile(stage: Stage, by: Interruption): Promise<Next> {
+    return this.#overcome({ type: 'interrupted', by, stage })
   }
 
   /** Does what the retry policy says. */
-  async #overcome(obstacle: Obstacle, retryAfter?: number): Promise<Token | undefined> {
+  async #overcome(obstacle: Obstacle, retryAfter?: number): Promise<Next> {
     const decision = decide(this.#history, obstacle)
     switch (decision.do) {
       case 'resend': {
@@ -246,14 +257,15 @@ class Forwarding {
           this.#options.clock.setTimer(resolve, decision.pause)
         })
         const interruption = await this.#orInterrupted(pause)
-        if (typeof interruption === 'string') return this.#stopped(interruption, 'connecting')
-        return this.#takeToken(0)
+        if (typeof interruption === 'string')
+          return this.#interruptedWhile('connecting', interruption)
+        return this.#waitForToken(0)
       }
       case 'wait-for-newer-token':
         this.#history.rejected = true
         this.#replay = 'open'
         this.#call.span?.replayed()
-        return this.#takeToken(this.#token?.generation ?? 0)
+        return this.#waitForToken(this.#token?.generation ?? 0)
       case 'relay':
         if (decision.why === 'body-not-kept') this.#options.onReplay('not-kept')
         this.#reportReplay('no-token')
@@ -261,20 +273,21 @@ class Forwarding {
       case 'fail':
         this.#reportReplay('failed')
         return this.#fail(decision.code, retryAfter)
+      case 'nothing':
+        return undefined
     }
   }
 
-  async #relay(): Promise<undefined> {
+  #relay(): undefined {
     const { response } = this.#call
-    const pending = this.#pending
     this.#stop()
-    if (pending === undefined || response.headersSent) return undefined
-    const { attempt, head } = pending
-    if (!head.relayable) return this.#fail('upstream-broken')
-    if ((await relay(response, head, attempt)) || response.destroyed) return undefined
-    this.#code ??= 'upstream-broken'
-    cut(response)
-    return undefined
+    if (this.#pending === undefined || response.headersSent) return
+    if (!this.#pending.head.relayable) return this.#fail('upstream-broken')
+    relay(response, this.#pending, () => {
+      if (response.destroyed) return
+      this.#code ??= 'upstream-broken'
+      cut(response)
+    })
   }
 
   #fail(code: ProblemCode, retryAfter?: number): undefined {
@@ -340,7 +353,16 @@ class Forwarding {
     }
   }
 
+  #interrupt(interruption: Interruption): void {
+    this.#interruption ??= interruption
+    this.#onInterruption?.(interruption)
+  }
+
   #orInterrupted<T>(step: Promise<T>): Promise<T | Interruption> {
-    return Promise.race([step, this.#interrupted])
+    if (this.#interruption !== undefined) return Promise.resolve(this.#interruption)
+    return new Promise((resolve) => {
+      this.#onInterruption = resolve
+      void step.then(resolve)
+    })
   }
 }

@@ -1,5 +1,5 @@
-import { METHODS, type IncomingMessage, type ServerResponse } from 'node:http'
-import { writeProblem, type ProblemCode } from '../http/problem.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ALLOW, writeProblem, type ProblemCode } from '../http/problem.ts'
 import type { Forward } from './forward.ts'
 import { pathOf, validateRequest, type Framing, type RequestRules } from './validate.ts'
 
@@ -33,9 +33,6 @@ export interface HandlerOptions {
 
 /** Never throws and never rejects. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
-
-/** What Node's parser knows and is let in. */
-const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(', ')
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
 export function createHandler(options: HandlerOptions): Handler {

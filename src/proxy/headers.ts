@@ -22,6 +22,15 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Made anew for the next hop: framing, addressing, and what we say ourselves. */
 const REBUILT = ['host', 'content-length', 'expect', 'x-request-id', 'max-forwards']
 
+/** They make a server serve another path or method than the one that was validated. */
+const OVERRIDES = [
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+]
+
 /** Where iSales may look for a token, in either edition of its interface. */
 const CREDENTIALS = ['authorization', 'authentication']
 
@@ -53,18 +62,16 @@ export interface OutgoingRequest {
 
 /**
  * Makes the function that turns a client's headers into those for iSales. Hop-by-hop and `Connection`-nominated headers
- * go first, then every inbound credential and what reads like one to a server that takes `_` for `-`. Ours are put on
- * last, so that no client can nominate them away.
+ * go first, then every inbound credential and what overrides the target. So does each name that differs from one of
+ * those in punctuation only: some servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can
+ * nominate them away.
  */
 export function createRequestHeaders(
   rules: RequestHeaderRules,
 ): (request: OutgoingRequest) => string[] {
   const tokenHeaders = distinctNames(rules.tokenHeaders)
-  const dropped = new Set([...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS])
-  for (const name of tokenHeaders) {
-    const lower = name.toLowerCase()
-    dropped.add(lower).add(lower.replaceAll('_', '-'))
-  }
+  const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...OVERRIDES, ...tokenHeaders]
+  const dropped = new Set(names.map(withoutPunctuation))
 
   return (request) => {
     const { rawHeaders, trace, contentLength, maxForwards } = request
@@ -73,8 +80,7 @@ export function createRequestHeaders(
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] ?? ''
       const lower = name.toLowerCase()
-      if (dropped.has(lower) || nominated?.has(lower) === true) continue
-      if (lower.includes('_') && dropped.has(lower.replaceAll('_', '-'))) continue
+      if (nominated?.has(lower) === true || dropped.has(withoutPunctuation(lower))) continue
       if (trace !== undefined && lower === 'traceparent') continue
       if (trace?.keepState === false && lower === 'tracestate') continue
       headers.push(name, rawHeaders[i + 1] ?? '')
@@ -87,6 +93,10 @@ export function createRequestHeaders(
     for (const name of tokenHeaders) headers.push(name, request.credential)
     return headers
   }
+}
+
+function withoutPunctuation(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 }
 
 function distinctNames(names: readonly string[]): readonly string[] {
@@ -168,8 +178,15 @@ export function headerValue(lines: HeaderLines, lowerName: string): string | und
   return value
 }
 
+/** A shorter token stands in many a text that has nothing to do with it. */
+const SHORTEST_FOUND_WITHIN = 16
+
+/** True when the text is one of the secrets, or contains one that is too long to stand there by chance. */
 export function carriesAny(text: string, secrets: readonly string[]): boolean {
-  return secrets.some((secret) => text.includes(secret))
+  return secrets.some(
+    (secret) =>
+      text === secret || (secret.length >= SHORTEST_FOUND_WITHIN && text.includes(secret)),
+  )
 }
 
 /** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */

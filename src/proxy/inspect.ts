@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { KEPT_RESPONSE } from './attempt.ts'
-import { headerValue, type HeaderLines } from './headers.ts'
+import { headerValue, replacedBodyHeaders, type HeaderLines } from './headers.ts'
+import type { PendingResponse } from './response.ts'
 import { pathOf } from './validate.ts'
 
 /** A response that was kept whole. */
@@ -35,6 +36,25 @@ export interface Rewriting {
   readonly path: string
   /** `authority` is what the client calls us. */
   readonly rewrite: (body: Buffer, authority: string) => Buffer
+}
+
+/**
+ * Inspects a response that is kept whole, and puts another body in its place where one is due.
+ *
+ * @returns true when it is a rejection of the token.
+ */
+export function isRejection(
+  inspector: Inspector,
+  { attempt, head }: PendingResponse,
+  { target, authority }: Pick<KeptResponse, 'target' | 'authority'>,
+): boolean {
+  const { headers } = head
+  const verdict = inspector.inspect({ target, authority, headers, body: attempt.kept() })
+  if (typeof verdict === 'object') {
+    attempt.replace(verdict.body)
+    head.headers = replacedBodyHeaders(headers, verdict.body.length)
+  }
+  return verdict === 'rejected'
 }
 
 /** Undefined when nothing is to be looked for: then no response waits for its end. */

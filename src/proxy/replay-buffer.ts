@@ -51,12 +51,14 @@ export class ReplayBuffer {
   /** Resolves when all of it is there; never, when it breaks off. */
   read(): Promise<void> {
     return new Promise((resolve) => {
-      this.#request.on('data', (chunk: Buffer) => {
-        this.#keep(chunk)
+      const onReadable = (): void => {
+        for (let chunk = this.#next(); chunk !== null; chunk = this.#next()) this.#keep(chunk)
         if (this.#size !== this.#framing) return
+        this.#request.off('readable', onReadable)
         this.#finish()
         resolve()
-      })
+      }
+      this.#request.on('readable', onReadable)
     })
   }
 
@@ -73,6 +75,10 @@ export class ReplayBuffer {
     this.#request.on('end', () => {
       this.#finish()
     })
+  }
+
+  #next(): Buffer | null {
+    return this.#request.read() as Buffer | null
   }
 
   #keep(chunk: Buffer): void {

@@ -8,40 +8,49 @@ export interface RelayedHead extends ResponseHeaders {
   readonly reason: string
 }
 
+/** A response of iSales that has not been relayed yet. */
+export interface PendingResponse {
+  readonly attempt: Attempt
+  readonly head: RelayedHead
+}
+
 /**
- * Relays a response with back-pressure: iSales is paused while the client has not taken what there is. Resolves to false
- * when the response was cut.
+ * Relays a response with back-pressure: iSales is paused while the client has not taken what there is.
  *
+ * @param onCut called when the response does not come to its end.
  * @throws when Node would not send these headers; nothing is sent then.
  */
 export function relay(
   response: ServerResponse,
-  head: RelayedHead,
-  attempt: Attempt,
-): Promise<boolean> {
+  { attempt, head }: PendingResponse,
+  onCut: () => void,
+): void {
   writeHead(response, head)
   // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
   if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) {
     response.end()
-    return Promise.resolve(true)
+    return
   }
-  return new Promise((resolve) => {
-    let begun = false
-    attempt.take({
-      onChunk(chunk) {
-        begun = true
-        const more = response.write(chunk)
-        if (!more) response.once('drain', () => attempt.resume())
-        return more
-      },
-      onEnd(whole) {
-        if (whole) response.end()
-        resolve(whole)
-      },
-    })
-    // A head without a body behind it yet does not wait for one.
-    if (!begun && response.writable) response.flushHeaders()
+  // Most responses are whole when their head is looked at: one write for all.
+  if (attempt.whole) {
+    response.end(attempt.kept())
+    return
+  }
+  let begun = false
+  attempt.take({
+    onChunk(chunk) {
+      begun = true
+      const more = response.write(chunk)
+      if (!more) response.once('drain', () => attempt.resume())
+      return more
+    },
+    onEnd(whole) {
+      if (whole) response.end()
+      else onCut()
+    },
   })
+  // A head without a body behind it yet does not wait for one.
+  if (!begun && response.writable) response.flushHeaders()
 }
 
 /**

@@ -28,7 +28,10 @@ export type Obstacle =
   | { readonly type: 'rejected'; readonly renewing: boolean; readonly bodyKept: boolean }
   /** No token, or no newer one, will come in time. */
   | { readonly type: 'no-token'; readonly code: ProblemCode }
-  | { readonly type: 'deadline'; readonly stage: Stage }
+  | { readonly type: 'interrupted'; readonly by: Interruption; readonly stage: Stage }
+
+/** What ends a request before a response has begun. `too-large`: its body, in chunks, turned out so. */
+export type Interruption = 'client-gone' | 'deadline' | 'too-large'
 
 export type Decision =
   /** `pause` in milliseconds: a restarting iSales needs a moment. */
@@ -37,6 +40,8 @@ export type Decision =
   /** The client gets the rejection as iSales sent it. */
   | { readonly do: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
   | { readonly do: 'fail'; readonly code: ProblemCode }
+  /** Nobody waits for a response. */
+  | { readonly do: 'nothing' }
 
 const MOST_CONNECTS = 3
 const MOST_SENDS = 2
@@ -64,7 +69,9 @@ export function decide(history: History, obstacle: Obstacle): Decision {
     case 'no-token':
       if (rejected) return { do: 'relay', why: 'no-newer-token' }
       return { do: 'fail', code: written ? 'upstream-broken' : obstacle.code }
-    case 'deadline':
+    case 'interrupted':
+      if (obstacle.by === 'client-gone') return { do: 'nothing' }
+      if (obstacle.by === 'too-large') return { do: 'fail', code: 'too-large' }
       return deadlinePassed(history, obstacle.stage)
   }
 }

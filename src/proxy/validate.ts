@@ -52,15 +52,24 @@ const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
 const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
 /**
  * What another server could read as a path separator, an empty or a dot segment (path parameters taken off) or a
- * string's end, and a `%` that begins no octet, which each server decodes in its own way.
+ * string's end: also when it decodes twice (`%25` and two digits) or takes overlong UTF-8 (`%c0`, `%c1`, `%e0%80`,
+ * `%f0%80`). And a `%` that begins no octet, which each server decodes in its own way.
  */
-const AMBIGUOUS_PATH = /%(?:2f|5c|2e|00|(?![0-9a-f]{2}))|\/[/;]|\.\.|\/\.(?:[/;]|$)/i
+const AMBIGUOUS_PATH = new RegExp(
+  [
+    '%(?:2f|5c|2e|00|25[0-9a-f]{2}|c[01]|e0%[89]|f0%8|(?![0-9a-f]{2}))',
+    String.raw`\.\.`,
+    String.raw`/(?:/|;|%3b)`,
+    String.raw`/\.(?:/|;|%3b|$)`,
+  ].join('|'),
+  'i',
+)
 
 /** Judges a request before it costs anything: by the raw header lines, never by a merged view of them. */
 export function validateRequest(head: RequestHead, rules: RequestRules): ValidRequest | Refused {
   // Node's parser lets 0.9 and 2.0 through.
   if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refuse('bad-request')
-  if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('not-allowed')
+  if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('method-not-allowed')
   const seen = readHeaders(head.rawHeaders)
   if ('refused' in seen) return seen
   const framing = validateFraming(seen, head, rules)
@@ -210,7 +219,13 @@ function allowed(target: string, prefixes: readonly string[]): boolean {
   if (prefixes.includes('/')) return true
   const path = pathOf(target)
   if (AMBIGUOUS_PATH.test(path)) return false
-  return prefixes.some((prefix) => path.startsWith(prefix))
+  return prefixes.some((prefix) => isUnder(path, prefix))
+}
+
+/** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */
+function isUnder(path: string, prefix: string): boolean {
+  if (!path.startsWith(prefix)) return false
+  return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
 }
 
 /** An origin-form target without its query. */

@@ -1,10 +1,9 @@
 import type { ClientRequest } from 'node:http'
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import type { UpstreamTls } from '../config/certificates.ts'
 import { createTunnels, portOf } from './egress-proxy.ts'
 import { CODES, codeOf, ConnectError, type ConnectFailure } from './errors.ts'
-import { createLookup, type Resolve } from './lookup.ts'
 
 export interface ConnectOptions {
   /** `https://host:port`, without a path. */
@@ -14,7 +13,8 @@ export interface ConnectOptions {
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
   readonly egress: URL | undefined
-  readonly resolve: Resolve
+  /** Finds the addresses of iSales or of the egress proxy. */
+  readonly lookup: LookupFunction
 }
 
 /** Opens one connection. `done` is called once. */
@@ -32,13 +32,13 @@ const TLS_CODE =
  * @throws {URIError} when the egress proxy's user or password cannot be decoded.
  */
 export function createConnect(options: ConnectOptions): Connect {
-  const { origin, tls, timeout, egress, resolve } = options
+  const { origin, tls, timeout, egress, lookup } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
   const host = url.hostname.replaceAll(/^\[|\]$/g, '')
   const port = portOf(url)
   const finding = {
-    lookup: createLookup({ timeout, resolve }),
+    lookup,
     // Node tries a name's addresses one after the other and gives up one after 250 ms. An address with a longer
     // round-trip time must be reached, and so must the second one if the first one is dead.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),

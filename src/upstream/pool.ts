@@ -11,7 +11,7 @@ import {
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
 import type { ConnectFailure } from './errors.ts'
-import { resolveBySystem, type Resolve } from './lookup.ts'
+import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
 
@@ -78,13 +78,15 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     opened: 0,
     connectFailures: { dns: 0, refused: 0, timeout: 0, tls: 0, proxy: 0 },
   }
+  const timeout = config.isalesConnectTimeout
+  const lookup = createLookup({ timeout, resolve })
   const connectWith = (tls: UpstreamTls): Connect => {
     const connect = createConnect({
       origin: config.isalesUrl,
       tls,
-      timeout: config.isalesConnectTimeout,
+      timeout,
       egress: egressFor(config),
-      resolve,
+      lookup,
     })
     return (done) => {
       connect((outcome) => {
@@ -98,15 +100,16 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       })
     }
   }
+  const connect = connectWith(options.tls)
   const open = (max: number): Pool =>
     new Pool({
       max,
       maxAge: config.isalesConnectionMaxAge,
       clock,
-      connect: connectWith(options.tls),
-      createClient: (connect) =>
+      connect,
+      createClient: (clientConnect) =>
         new Client(config.isalesUrl, {
-          connect,
+          connect: clientConnect,
           pipelining: 1,
           keepAliveTimeout: config.isalesKeepAlive,
           keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
@@ -129,7 +132,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       config.isalesLoginTimeout,
     ),
     reload(changed) {
-      for (const pool of [business, auth]) pool.reload(connectWith(changed))
+      const connectAnew = connectWith(changed)
+      for (const pool of [business, auth]) pool.reload(connectAnew)
     },
     stats: () => ({
       ...counts,

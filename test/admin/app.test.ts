@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createHealth } from '../../src/admin/health.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
 import { SCENES, statusOf } from '../browser/states.ts'
-import { snapshot } from './token.ts'
+import { token } from './token.ts'
 
 function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean } = {}) {
   const { usable = true, broken = false } = changes
@@ -13,7 +13,7 @@ function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean
         broken ? Promise.reject(new Error('secret inner text')) : Promise.resolve('up 1\n'),
     },
     health: createHealth({
-      snapshot: () => snapshot({ usable }),
+      token: () => token({ usable }),
       running: { listening: true, draining: false },
     }),
     status: () => statusOf(SCENES.healthy),

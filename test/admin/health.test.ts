@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { createHealth, type HealthOptions } from '../../src/admin/health.ts'
-import { NOW, snapshot } from './token.ts'
+import { NOW, token } from './token.ts'
 
 const UP = { listening: true, draining: false }
 
 function healthWith(changes: Partial<HealthOptions> = {}) {
   return createHealth({
-    snapshot: () => snapshot(),
+    token: () => token(),
     running: UP,
     ...changes,
   })
 }
 
-const NO_TOKEN = { snapshot: () => snapshot({ session: undefined, usable: false }) }
+const NO_TOKEN = { token: () => token({ session: undefined, usable: false }) }
 
 describe('health', () => {
   it('is live whatever else is wrong', () => {
@@ -22,7 +22,7 @@ describe('health', () => {
 
   it('is live without a look at the token', () => {
     const health = healthWith({
-      snapshot: () => {
+      token: () => {
         throw new Error('asked')
       },
     })
@@ -39,7 +39,7 @@ describe('health', () => {
   })
 
   it('stays ready while renewals fail and the token is still good', () => {
-    const health = healthWith({ snapshot: () => snapshot({ backoff: 'transient' }) })
+    const health = healthWith({ token: () => token({ backoff: 'transient' }) })
     expect(health.ready().status).toBe(200)
   })
 
@@ -50,8 +50,8 @@ describe('health', () => {
     [
       'logins fail',
       {
-        snapshot: () =>
-          snapshot({
+        token: () =>
+          token({
             usable: false,
             backoff: 'guarded',
             lastFailure: {
@@ -62,6 +62,11 @@ describe('health', () => {
           }),
       },
       { reason: 'no-token', backoff: 'guarded', lastFailure: 'rejected' },
+    ],
+    [
+      'iSales rejects the token that is there',
+      { token: () => token({ usable: false, rejected: true, backoff: 'conflict' }) },
+      { reason: 'token-rejected', backoff: 'conflict' },
     ],
   ] as const)('is not ready when %s, and says why', (_case, changes, body) => {
     expect(healthWith(changes).ready()).toEqual({

@@ -15,7 +15,9 @@ const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept']
 
 function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
   return createMetrics({
-    snapshot: () => snapshot(),
+    token: () => snapshot(),
+    state: () => 'healthy',
+    certificates: () => ({ listener: WALL, client: undefined, ca: undefined }),
     running: { inFlight: 0 },
     rejectedStatuses: new Set([401, 403]),
     version: '1.2.3',
@@ -64,7 +66,15 @@ describe('the metrics page', () => {
       ...singles('credential_reloads_total', 'outcome', OUTCOMES),
       ...pairs('requests_total', 'method', METHODS, 'status_class', STATUS_CLASSES),
       'request_duration_seconds_count',
-      ...singles('request_duration_seconds_bucket', 'le', ['0.001', '2', '3', '+Inf']),
+      ...singles('request_duration_seconds_bucket', 'le', [
+        '0.001',
+        '2',
+        '2.25',
+        '2.5',
+        '2.75',
+        '3',
+        '+Inf',
+      ]),
       'upstream_duration_seconds_count',
       ...singles('request_errors_total', 'code', PROBLEM_CODES),
     ]
@@ -90,10 +100,19 @@ describe('the metrics page', () => {
     expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(5)
   })
 
+  it('shows when each certificate ends, and 0 for none', async () => {
+    const metrics = metricsWith()
+    const end = (name: string): Promise<number> =>
+      valueOf(metrics, `certificate_expiry_timestamp_seconds{certificate="${name}"}`)
+    expect(await end('listener')).toBe(WALL / 1000)
+    expect(await end('client')).toBe(0)
+    expect(await end('ca')).toBe(0)
+  })
+
   it('keeps two instances apart', async () => {
     const one = metricsWith()
     const other = metricsWith()
-    one.requestFailed('overloaded')
+    one.connectionFailed('overloaded')
     expect(await valueOf(other, 'request_errors_total{code="overloaded"}')).toBe(0)
   })
 
@@ -220,7 +239,7 @@ describe('a request', () => {
     const metrics = metricsWith({ running: { inFlight: 7 } })
     metrics.requestEnded({ method: 'GET', status: 200 })
     metrics.requestEnded({ method: 'POST', status: 200 })
-    metrics.requestFailed('no-token')
+    metrics.requestEnded({ method: 'GET', status: 503, code: 'no-token' })
     metrics.replayed('healed')
     metrics.obsLogin('rejected')
     metrics.credentialsReloaded('success')
@@ -228,7 +247,7 @@ describe('a request', () => {
     expect(await valueOf(metrics, 'obs_logins_total{outcome="rejected"}')).toBe(1)
     expect(await valueOf(metrics, 'requests_in_flight')).toBe(7)
     expect(await metrics.totals()).toMatchObject({
-      requests: { '2xx': 2, '5xx': 0 },
+      requests: { '2xx': 2, '4xx': 0, '5xx': 1 },
       errors: { 'no-token': 1, overloaded: 0 },
       replays: { healed: 1, failed: 0 },
       credentialReloads: { success: 1, failure: 1 },
@@ -264,7 +283,7 @@ describe('the gauges of the token', () => {
       lastSuccessAt: undefined,
       outageBudget: 0,
     })
-    const metrics = metricsWith({ snapshot: () => none })
+    const metrics = metricsWith({ token: () => none })
     for (const name of [
       'authenticated',
       'outage_budget_seconds',
@@ -280,20 +299,29 @@ describe('the gauges of the token', () => {
   it('give 0 for a renewal that is never due and for a refresh token whose end is not known', async () => {
     const { refreshExpiresAt: _, ...rest } = session()
     const metrics = metricsWith({
-      snapshot: () => snapshot({ nextExchangeAt: Infinity, session: rest }),
+      token: () => snapshot({ nextExchangeAt: Infinity, session: rest }),
     })
     expect(await valueOf(metrics, 'token_next_renewal_timestamp_seconds')).toBe(0)
     expect(await valueOf(metrics, 'refresh_token_expiry_timestamp_seconds')).toBe(0)
   })
 
   it('give now for a renewal that is in flight', async () => {
-    const metrics = metricsWith({ snapshot: () => snapshot({ exchange: 'login' }) })
+    const metrics = metricsWith({ token: () => snapshot({ exchange: 'login' }) })
     expect(await valueOf(metrics, 'token_next_renewal_timestamp_seconds')).toBe(WALL / 1000)
+  })
+
+  it('mark exactly the present state', async () => {
+    let state: 'failing' | 'healthy' = 'failing'
+    const metrics = metricsWith({ state: () => state })
+    expect(await valueOf(metrics, 'state{state="failing"}')).toBe(1)
+    expect(await valueOf(metrics, 'state{state="healthy"}')).toBe(0)
+    state = 'healthy'
+    expect(await valueOf(metrics, 'state{state="failing"}')).toBe(0)
   })
 
   it('mark exactly the present back-off state', async () => {
     let backoff: 'guarded' | 'none' = 'guarded'
-    const metrics = metricsWith({ snapshot: () => snapshot({ backoff }) })
+    const metrics = metricsWith({ token: () => snapshot({ backoff }) })
     expect(await valueOf(metrics, 'auth_backoff_state{state="guarded"}')).toBe(1)
     expect(await valueOf(metrics, 'auth_backoff_state{state="none"}')).toBe(0)
     backoff = 'none'

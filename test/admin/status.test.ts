@@ -17,6 +17,9 @@ describe('status.json', () => {
   it('gives the token, its end and the next renewal', async () => {
     expect(await statusOf(SCENES.healthy)).toMatchObject({
       state: 'healthy',
+      title: 'Healthy',
+      remedy: '',
+      host: 'cti-obs-0',
       time: '2026-03-02T09:41:05.000Z',
       authenticated: true,
       outageBudgetSeconds: 235,
@@ -50,7 +53,7 @@ describe('status.json', () => {
   })
 
   it('gives the last failure without any text of the response', async () => {
-    const { renewal } = await statusOf(SCENES.rejected)
+    const { renewal } = await statusOf(SCENES.refused)
     expect(renewal.lastFailure).toEqual({
       at: '2026-03-02T09:38:07.000Z',
       operation: 'login',
@@ -60,8 +63,25 @@ describe('status.json', () => {
     })
   })
 
+  it('gives the calls of the last minute beside those of the whole life', async () => {
+    expect((await statusOf(SCENES.failing)).requests).toMatchObject({
+      total: 9270,
+      lastMinute: { total: 150, failed: 149, byFailure: { 'upstream-unreachable': 149 } },
+      lastFailedAt: '2026-03-02T09:41:05.000Z',
+    })
+    expect((await statusOf(SCENES.healthy)).requests.lastFailedAt).toBeNull()
+  })
+
+  it('gives the ends of certificates', async () => {
+    expect((await statusOf(SCENES.degraded)).certificates).toEqual({
+      listener: '2026-03-14T09:41:05.000Z',
+      client: null,
+      ca: null,
+    })
+  })
+
   it('names only the error codes that came', async () => {
-    expect((await statusOf(SCENES.rejected)).requests.errors).toEqual({ 'no-token': 12 })
+    expect((await statusOf(SCENES.refused)).requests.errors).toEqual({ 'no-token': 12 })
   })
 
   it('is served as JSON that must not be stored', async () => {

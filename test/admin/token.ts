@@ -1,4 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
+import type { JudgedToken } from '../../src/admin/state.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
 import type { Token } from '../../src/token/token.ts'
 
@@ -38,6 +39,10 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     lastFailure: undefined,
     ...changes,
   }
+}
+
+export function token(changes: Partial<JudgedToken> = {}): JudgedToken {
+  return { ...snapshot(), rejected: false, ...changes }
 }
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>

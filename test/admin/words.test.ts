@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ago, clockTime, countdown, duration, headline, until } from '../../src/admin/words.ts'
-import { SCENES, statusOf } from '../browser/states.ts'
+import { ago, clockTime, countdown, duration, until } from '../../src/admin/words.ts'
 
 describe('durations in words', () => {
   it.each([
@@ -55,41 +54,5 @@ describe('durations in words', () => {
 
   it('shows a time of day with its zone', () => {
     expect(clockTime(now)).toBe('09:41:05 UTC')
-  })
-})
-
-describe('the headline', () => {
-  it.each([
-    ['healthy', SCENES.healthy, 'good', 'Authenticated'],
-    ['failing', SCENES.failing, 'warning', 'Renewal is failing'],
-    ['rejected', SCENES.rejected, 'bad', 'Credentials refused'],
-    ['starting', SCENES.starting, 'quiet', 'Starting'],
-    ['draining', { ...SCENES.healthy, draining: true }, 'quiet', 'Shutting down'],
-    [
-      'without a token in an outage',
-      { ...SCENES.failing, snapshot: { ...SCENES.failing.snapshot, usable: false } },
-      'bad',
-      'Not authenticated',
-    ],
-    [
-      'in a conflict',
-      { snapshot: { backoff: 'conflict' }, events: [] },
-      'warning',
-      'Somebody else uses this login',
-    ],
-    [
-      'between two tokens',
-      { snapshot: { usable: false, exchange: 'login' }, events: [] },
-      'warning',
-      'Fetching a new token',
-    ],
-  ] as const)('%s', async (_case, scene, tone, title) => {
-    expect(headline(await statusOf(scene))).toMatchObject({ tone, title })
-  })
-
-  it('promises no service when the credentials are refused and no token is left', async () => {
-    const refused = await statusOf(SCENES.rejected)
-    expect(headline(refused).sentence).toContain('Requests get 503')
-    expect(headline({ ...refused, authenticated: true }).sentence).toContain('present token serves')
   })
 })

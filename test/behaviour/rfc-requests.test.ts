@@ -39,7 +39,6 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['HTTP/1.2', `GET ${PATH} HTTP/1.2\r\n${H}${END}`, 400],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
     ['another protocol', `GET ${PATH} http/1.1\r\n${H}${END}`, 400],
-    ['a method in lower case', `get ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
     ['a method that is none', `G(T ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
     ['a bare LF behind the request line', `GET ${PATH} HTTP/1.1\n${H}${END}`, 400],
     ['CR CR LF', `GET ${PATH} HTTP/1.1\r\r\n${H}${END}`, 400],
@@ -66,8 +65,10 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['an empty segment', `GET /rest/isales//b HTTP/1.1\r\n${H}${END}`, 403],
     ['an encoded NUL', `GET /rest/isales/a%00 HTTP/1.1\r\n${H}${END}`, 403],
     // Methods.
-    ['TRACE', `TRACE ${PATH} HTTP/1.1\r\n${H}${END}`, 403],
-    ['CONNECT', `CONNECT localhost:443 HTTP/1.1\r\n${H}${END}`, 403],
+    ['TRACE', `TRACE ${PATH} HTTP/1.1\r\n${H}${END}`, 405],
+    ['CONNECT', `CONNECT localhost:443 HTTP/1.1\r\n${H}${END}`, 405],
+    ['a method that nobody knows', `FOO ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
+    ['a method in lower case', `get ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
     // Host.
     ['no Host', `GET ${PATH} HTTP/1.1\r\n${END}`, 400],
     ['two Hosts', `GET ${PATH} HTTP/1.1\r\n${H}${H}${END}`, 400],

@@ -1,5 +1,6 @@
 import { createHistory } from '../../src/admin/history.ts'
 import { createMetrics } from '../../src/admin/metrics.ts'
+import { createMonitor, type EndedCall } from '../../src/admin/monitor.ts'
 import { readStatus, type EffectiveSetting, type Status } from '../../src/admin/status.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
@@ -7,6 +8,10 @@ import { NOW, failed, granted, session, snapshot } from '../admin/token.ts'
 
 const WALL = Date.parse('2026-03-02T09:41:05Z')
 const MINUTE = 60_000
+
+function times(count: number, call: EndedCall): readonly EndedCall[] {
+  return Array.from({ length: count }, () => call)
+}
 
 const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
 const SLOW: AuthFailure = { reason: 'timeout', detail: 'no answer within 5 s' }
@@ -37,8 +42,13 @@ const SETTINGS: readonly EffectiveSetting[] = [
 interface Scene {
   readonly snapshot: Partial<TokenSnapshot>
   readonly events: readonly TokenEvent[]
+  /** Calls that succeeded before the last minute. */
   readonly traffic?: number
+  /** Calls of the last minute. */
+  readonly calls?: readonly EndedCall[]
   readonly draining?: boolean
+  /** Of the listener, milliseconds since 1970. */
+  readonly certificateEnd?: number
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -73,8 +83,18 @@ export const SCENES = {
       ...renewals(13, MINUTE),
     ],
     traffic: 48_211,
+    calls: times(312, { status: 200 }),
   },
   failing: {
+    snapshot: {},
+    events: renewals(20, MINUTE),
+    traffic: 9120,
+    calls: [
+      ...times(1, { status: 200 }),
+      ...times(149, { status: 502, code: 'upstream-unreachable' }),
+    ],
+  },
+  degraded: {
     snapshot: {
       backoff: 'transient',
       failuresInRow: 9,
@@ -94,8 +114,10 @@ export const SCENES = {
       ...failures(DOWN, [12_000, 11_000, 9500, 7000, 5000, 3200]),
     ],
     traffic: 9120,
+    certificateEnd: WALL + 12 * 24 * 60 * MINUTE,
+    calls: times(150, { status: 200 }),
   },
-  rejected: {
+  refused: {
     snapshot: {
       session: undefined,
       usable: false,
@@ -107,7 +129,24 @@ export const SCENES = {
       lastSuccessAt: undefined,
     },
     events: failures(REFUSED, [193_000, 188_000, 178_000]),
-    traffic: 0,
+    calls: times(12, { status: 503, code: 'no-token' }),
+  },
+  unauthenticated: {
+    snapshot: { session: session({ generation: 2, accepted: false }) },
+    events: [
+      granted({ at: NOW - 20_000 }),
+      { type: 'token-rejected', at: NOW - 15_000, generation: 2, status: 401, replacing: false },
+    ],
+    calls: times(12, { status: 401 }),
+  },
+  conflict: {
+    snapshot: { backoff: 'conflict', nextExchangeAt: NOW + 31_000 },
+    events: [
+      granted({ at: NOW - 20_000 }),
+      { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401, replacing: true },
+      { type: 'conflict', at: NOW - 9000, holdOff: 40_000 },
+    ],
+    calls: [...times(2, { status: 200 }), ...times(10, { status: 503, code: 'no-token' })],
   },
   starting: {
     snapshot: {
@@ -125,12 +164,25 @@ export const SCENES = {
 export type SceneName = keyof typeof SCENES
 
 export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
-  const now = snapshot(scene.snapshot)
+  const certificates = () => ({
+    listener: scene.certificateEnd,
+    client: undefined,
+    ca: undefined,
+  })
   const history = createHistory()
+  const running = { draining: scene.draining ?? false, inFlight: scene.traffic ? 3 : 0 }
+  const monitor = createMonitor({
+    snapshot: () => snapshot(scene.snapshot),
+    running,
+    clock: { now: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
+    log: () => undefined,
+  })
   const metrics = createMetrics({
-    snapshot: () => now,
-    running: { inFlight: 0 },
-    rejectedStatuses: new Set([401, 403]),
+    token: monitor.token,
+    state: () => monitor.verdict().state,
+    running,
+    certificates,
+    rejectedStatuses: [401, 403],
     version: '1.4.0',
     wallClock: () => WALL,
     processMetrics: false,
@@ -138,30 +190,24 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
   for (const event of scene.events) {
     history.onTokenEvent(event)
     metrics.onTokenEvent(event)
-    if (event.type === 'credentials-changed') metrics.credentialsReloaded('success')
+    monitor.onTokenEvent(event)
   }
-  const times = (count: number, act: (n: number) => void): void => {
-    for (let n = 0; n < count; n += 1) act(n)
+  for (const call of times(scene.traffic ?? 0, { status: 200 })) {
+    metrics.requestEnded({ method: 'POST', ...call })
   }
-  times(scene.traffic ?? 0, (n) =>
-    metrics.requestEnded({ method: 'POST', status: n % 4001 ? 200 : 500 }),
-  )
-  if (scene.traffic) {
-    times(12, () => metrics.requestFailed('upstream-timeout'))
-    metrics.replayed('healed')
-  } else if (scene.events.length > 0) {
-    times(12, () => {
-      metrics.requestEnded({ method: 'POST', status: 503 })
-      metrics.requestFailed('no-token')
-    })
+  for (const call of scene.calls ?? []) {
+    metrics.requestEnded({ method: 'POST', ...call })
+    monitor.callEnded(call)
   }
   return readStatus({
-    snapshot: () => now,
+    monitor,
     history: history.view,
     totals: metrics.totals,
-    running: { draining: scene.draining ?? false, inFlight: scene.traffic ? 3 : 0 },
+    certificates,
+    running,
     wallClock: () => WALL,
     version: '1.4.0',
+    host: 'cti-obs-0',
     startedAt: NOW - 261 * MINUTE,
     settings,
   })

@@ -69,6 +69,7 @@ describe('every problem', () => {
     ['upstream-timeout', 504],
     ['bad-request', 400],
     ['not-allowed', 403],
+    ['method-not-allowed', 405],
     ['too-large', 413],
     ['headers-too-large', 431],
     ['not-logged-in', 401],

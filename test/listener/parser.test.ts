@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { responsesOf, POST, startListener } from './support.ts'
+import { answerOk, GET, POST, responsesOf, startListener } from './support.ts'
 
 /**
  * What Node's strict parser lets through, and what it refuses by itself. Whatever it lets through has to be
@@ -53,8 +53,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   'tabs between the parts of the request line': 'GET\t/\tHTTP/1.1\r\nHost: x\r\n\r\n',
   'a space behind the version': 'GET / HTTP/1.1 \r\nHost: x\r\n\r\n',
   'a space before the method': ' GET / HTTP/1.1\r\nHost: x\r\n\r\n',
-  'a method in lower case': 'get / HTTP/1.1\r\nHost: x\r\n\r\n',
-  'an unknown method': 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n',
   'the preface of HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 }
 
@@ -150,6 +148,25 @@ describe('what the parser refuses gets a 400 and the connection closed', () => {
     expect(problems).toEqual(['bad-request'])
     expect(whole).not.toContain(true)
   })
+})
+
+test.each([
+  ['in lower case', 'get'],
+  ['that nobody knows', 'FOO'],
+  ['of punctuation', "!#$%&'*+-.^_`|~"],
+])('a method %s gets a 501', async (_name, method) => {
+  const { port, problems } = await startListener(() => expect.unreachable())
+  const client = await connectRaw({ port })
+  await client.send(`${method} / HTTP/1.1\r\nHost: x\r\n\r\n`)
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([501])
+  expect(problems).toEqual(['not-implemented'])
+})
+
+test('garbage behind a request in one packet is not taken for a method', async () => {
+  const { port } = await startListener(answerOk)
+  const client = await connectRaw({ port })
+  await client.send(`${GET}(GARBAGE) / HTTP/1.1\r\n\r\n`)
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200, 400])
 })
 
 describe('what the parser lets through is for validation to judge', () => {

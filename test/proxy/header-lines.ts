@@ -30,6 +30,7 @@ const knownName = fc.constantFrom(
   'Host',
   'Expect',
   'X-Auth_Token',
+  'X-Original-URL',
   'Cookie',
 )
 export const name = fc.oneof(
@@ -66,4 +67,20 @@ export function nominated(fields: Lines): readonly string[] {
     .map((option) => option.trim().toLowerCase())
 }
 
-export const likeHyphen = (field: string): string => field.toLowerCase().replaceAll('_', '-')
+/** Names that differ in punctuation or case only are the same to some server. */
+export const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+
+/** Never go on, besides those that end here and ours. */
+export const NEVER = [
+  'host',
+  'expect',
+  'authorization',
+  'authentication',
+  'proxy-authentication-info',
+  'http2-settings',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+]

@@ -97,7 +97,7 @@ describe('a rejected request', () => {
     [
       'its deadline passes while it waits',
       history({ rejected: true }),
-      { type: 'deadline', stage: 'waiting' },
+      { type: 'interrupted', by: 'deadline', stage: 'waiting' },
       'no-newer-token',
     ],
   ])('gets the response of iSales when %s', (_, before, obstacle, why) => {
@@ -139,7 +139,12 @@ describe('what the client is told', () => {
     ['connecting', { lost: 1 }, 'upstream-timeout'],
     ['connecting', { rejected: true }, 'upstream-timeout'],
   ])('of a deadline while %s, after %j: %s', (stage, before, expected) => {
-    expect(code(history(before), { type: 'deadline', stage })).toBe(expected)
+    expect(code(history(before), { type: 'interrupted', by: 'deadline', stage })).toBe(expected)
+  })
+
+  it('is nothing when the client is gone', () => {
+    const obstacle = { type: 'interrupted', by: 'client-gone', stage: 'sent' } as const
+    expect(decide(history(), obstacle)).toEqual({ do: 'nothing' })
   })
 
   it('of a missing token is the reason for it', () => {
@@ -150,7 +155,7 @@ describe('what the client is told', () => {
     const obstacles: Obstacle[] = [
       ...FAILURES.map((failure) => lost({ failure })),
       ...FAILURES.map((failure) => unwritten({ failure })),
-      ...STAGES.map((stage) => ({ type: 'deadline', stage }) as const),
+      ...STAGES.map((stage) => ({ type: 'interrupted', by: 'deadline', stage }) as const),
       { type: 'no-token', code: 'no-token' },
     ]
     const told = [history({ lost: 1, unwritten: 3 }), history({ rejected: true })].flatMap(

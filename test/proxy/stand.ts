@@ -104,7 +104,9 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
         logins += 1
         return login(logins)
       }
-      const token = Number(/^Bearer token-(\d+)$/.exec(request.header('authorization') ?? '')?.[1])
+      const token = Number(
+        /^Bearer .*token-(\d+)$/.exec(request.header('authorization') ?? '')?.[1],
+      )
       return token > revoked() ? answer(request) : answerBytes('no', { status: '401 No' })
     },
   })

@@ -42,6 +42,15 @@ describe('the target', () => {
     ['this one', '/rest/isales/./x', 'not-allowed'],
     ['this one at the end', '/rest/isales/.', 'not-allowed'],
     ['this one with a parameter', '/rest/isales/.;a/x', 'not-allowed'],
+    ['this one with an encoded parameter', '/rest/isales/.%3b/x', 'not-allowed'],
+    ['an encoded parameter without a name', '/rest/isales/%3Ba/x', 'not-allowed'],
+    ['a dot encoded twice', '/rest/isales/%252e%252e/x', 'not-allowed'],
+    ['a slash encoded twice', '/rest/isales/..%252Fx', 'not-allowed'],
+    ['a percent sign encoded twice', '/rest/isales/%25252e/x', 'not-allowed'],
+    ['an overlong dot of two bytes', '/rest/isales/%c0%ae%C0%AE/x', 'not-allowed'],
+    ['an overlong slash', '/rest/isales/..%c0%afx', 'not-allowed'],
+    ['an overlong dot of three bytes', '/rest/isales/%e0%80%ae/x', 'not-allowed'],
+    ['an overlong dot of four bytes', '/rest/isales/%F0%80%80%ae/x', 'not-allowed'],
     ['a path outside, absolute', 'http://localhost/x', 'not-allowed'],
   ])('with %s is refused', (_, target, refused) => {
     expect(validateRequest(head({ method: 'GET', target }), RULES)).toEqual({ refused })
@@ -54,9 +63,26 @@ describe('the target', () => {
     ['/rest/isales/.well-known', '/rest/isales/.well-known'],
     ['/rest/isales/a.b', '/rest/isales/a.b'],
     ['/rest/isales/%E4%BD%A0', '/rest/isales/%E4%BD%A0'],
+    ['/rest/isales/%e0%a4%a0', '/rest/isales/%e0%a4%a0'],
+    ['/rest/isales/100%25', '/rest/isales/100%25'],
+    ['/rest/isales/a%3bb', '/rest/isales/a%3bb'],
     [`/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`, `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`],
   ])('%s goes on as %s', (target, path) => {
     expect(validateRequest(head({ target }), RULES)).toMatchObject({ target: path })
+  })
+
+  it.each([
+    ['/rest/isales', '/rest/isales', true],
+    ['/rest/isales', '/rest/isales?a', true],
+    ['/rest/isales', '/rest/isales/a', true],
+    ['/rest/isales', '/rest/isales-admin', false],
+    ['/rest/isales', '/rest/isales;a', false],
+    ['/rest/isales', '/rest/isales%61', false],
+    ['/rest/isales/', '/rest/isales/', true],
+    ['/rest/isales/', '/rest/isales', false],
+  ])('the prefix %s opens %s: %s', (prefix, target, open) => {
+    const rules = { ...RULES, allowedPaths: [prefix] }
+    expect('refused' in validateRequest(head({ target }), rules)).toBe(!open)
   })
 
   it('the absolute form is judged by its own authority, not by Host', () => {

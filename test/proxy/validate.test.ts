@@ -75,7 +75,7 @@ describe('the version', () => {
 
 describe('the method', () => {
   it.each(['CONNECT', 'TRACE'])('%s is refused', (method) => {
-    expect(validateRequest(head({ method }), OPEN)).toEqual({ refused: 'not-allowed' })
+    expect(validateRequest(head({ method }), OPEN)).toEqual({ refused: 'method-not-allowed' })
   })
 
   it.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])(

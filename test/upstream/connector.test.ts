@@ -1,7 +1,8 @@
+import { lookup } from 'node:dns'
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createConnect } from '../../src/upstream/connector.ts'
-import { resolveBySystem, type Resolve } from '../../src/upstream/lookup.ts'
+import type { Resolve } from '../../src/upstream/lookup.ts'
 import { ConnectError } from '../../src/upstream/errors.ts'
 import { answerBytes } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -14,7 +15,7 @@ const OPTIONS = {
   tls: {},
   timeout: 100,
   egress: undefined,
-  resolve: resolveBySystem,
+  lookup,
 }
 
 test('a connection that cannot be started fails once, and not again at its timeout', () => {

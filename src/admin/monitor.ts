@@ -1,0 +1,147 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { ProblemCode } from '../http/problem.ts'
+import type { Logger } from '../log/logger.ts'
+import type { TokenEvent, TokenSnapshot } from '../token/events.ts'
+import {
+  CALL_FAILURES,
+  judgeState,
+  mainFailure,
+  type CallCounts,
+  type CallFailure,
+  type JudgedToken,
+  type Verdict,
+} from './state.ts'
+
+export interface MonitorOptions {
+  readonly snapshot: () => TokenSnapshot
+  readonly running: { readonly draining: boolean }
+  readonly clock: Clock
+  readonly log: Logger['log']
+}
+
+/** A call that ended. */
+export interface EndedCall {
+  /** 0: the client left before a response began. */
+  readonly status: number
+  readonly code?: ProblemCode | undefined
+  /** Undefined: it was refused before it was forwarded. */
+  readonly durationMs?: number
+}
+
+/** Watches the calls of the last minute and the token, and logs when calls begin or cease to fail. */
+export interface Monitor {
+  readonly onTokenEvent: (event: TokenEvent) => void
+  readonly callEnded: (call: EndedCall) => void
+  readonly token: () => JudgedToken
+  readonly calls: () => CallCounts
+  readonly verdict: () => Verdict
+  /** When a call last failed, on the monotonic clock. */
+  readonly lastFailedAt: () => number | undefined
+}
+
+/** Milliseconds. */
+const WINDOW = 60_000
+const SLOT = 1000
+
+export function createMonitor({ snapshot, running, clock, log }: MonitorOptions): Monitor {
+  let slots: { readonly at: number; total: number; failures: Map<CallFailure, number> }[] = []
+  let rejection: { readonly generation: number; readonly at: number } | undefined
+  let lastFailedAt: number | undefined
+  let timer: Timer | undefined
+  /** The present period of failing calls. */
+  let episode:
+    | { readonly since: number; readonly code: CallFailure; readonly share: number }
+    | undefined
+
+  const token = (): JudgedToken => {
+    const now = snapshot()
+    const rejected = rejection !== undefined && rejection.generation === now.session?.generation
+    return rejected ? { ...now, rejected, usable: false, outageBudget: 0 } : { ...now, rejected }
+  }
+
+  const forgetOld = (): void => {
+    const since = clock.now() - WINDOW
+    slots = slots.filter(({ at }) => at > since)
+  }
+
+  const calls = (): CallCounts => {
+    forgetOld()
+    const byFailure: Partial<Record<CallFailure, number>> = {}
+    let [total, failed] = [0, 0]
+    for (const slot of slots) {
+      total += slot.total
+      for (const [failure, count] of slot.failures) {
+        failed += count
+        byFailure[failure] = (byFailure[failure] ?? 0) + count
+      }
+    }
+    return { total, failed, byFailure }
+  }
+
+  const logChange = (): void => {
+    const now = clock.now()
+    const { total, byFailure } = calls()
+    // Token requests have lines of their own.
+    const { 'no-token': _, rejected: __, ...upstream } = byFailure
+    const failed = Object.values(upstream).reduce((sum, count) => sum + count, 0)
+    if (failed === 0) {
+      timer = undefined
+      if (episode === undefined) return
+      const { since, ...fields } = episode
+      const durationSeconds = Math.round(((lastFailedAt ?? since) - since) / 1000)
+      log('upstream-recovered', { ...fields, durationSeconds })
+      episode = undefined
+      return
+    }
+    // The failures leave the window without an event.
+    timer = clock.setTimer(logChange, SLOT)
+    const share = Math.round((failed / total) * 100) / 100
+    if (episode !== undefined && (episode.share > 0.5 || share <= 0.5)) return
+    const fields = { code: mainFailure(upstream), share }
+    episode = { since: episode?.since ?? now, ...fields }
+    log('upstream-failing', fields, share > 0.5 ? 'error' : 'warn')
+  }
+
+  return {
+    token,
+    calls,
+    verdict: () => judgeState({ draining: running.draining, token: token(), calls: calls() }),
+    lastFailedAt: () => lastFailedAt,
+
+    onTokenEvent(event) {
+      if (event.type === 'granted') rejection = undefined
+      if (event.type === 'token-rejected') rejection = event
+    },
+
+    callEnded(call) {
+      const outcome = outcomeOf(call)
+      if (outcome === undefined) return
+      const now = clock.now()
+      let slot = slots.at(-1)
+      if (slot === undefined || now - slot.at >= SLOT) {
+        slot = { at: now, total: 0, failures: new Map() }
+        forgetOld()
+        slots.push(slot)
+      }
+      slot.total += 1
+      if (outcome === 'ok') {
+        // One that was sent before the rejection proves nothing.
+        if (rejection !== undefined && now - (call.durationMs ?? 0) >= rejection.at) {
+          rejection = undefined
+        }
+        return
+      }
+      slot.failures.set(outcome, (slot.failures.get(outcome) ?? 0) + 1)
+      lastFailedAt = now
+      if (timer === undefined) logChange()
+    },
+  }
+}
+
+/** Undefined: the client made a mistake or left, which says nothing of iSales or the proxy. */
+function outcomeOf({ status, code }: EndedCall): CallFailure | 'ok' | undefined {
+  if (code !== undefined) return CALL_FAILURES.find((failure) => failure === code)
+  if (status === 0) return undefined
+  if (status === 401 || status === 403) return 'rejected'
+  return status >= 500 ? 'isales-error' : 'ok'
+}

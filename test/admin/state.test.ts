@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import {
+  CALL_FAILURES,
+  judgeState,
+  type CallCounts,
+  type JudgedToken,
+  type State,
+} from '../../src/admin/state.ts'
+import { NOW, token } from './token.ts'
+
+const RUNBOOK = readFileSync('docs/operations.md', 'utf8')
+const NO_CALLS: CallCounts = { total: 0, failed: 0, byFailure: {} }
+const UNREACHABLE = 'upstream-unreachable'
+
+function calls(failed: number, total: number): CallCounts {
+  return { total, failed, byFailure: { [UNREACHABLE]: failed } }
+}
+
+const LAST_FAILURE = {
+  at: NOW,
+  operation: 'login',
+  failure: { reason: 'unavailable', detail: 'ECONNREFUSED' },
+} as const
+const NONE = { session: undefined, usable: false } as const
+
+interface Case {
+  readonly token?: Partial<JudgedToken>
+  readonly calls?: CallCounts
+  readonly draining?: boolean
+}
+
+describe('the state', () => {
+  it.each<readonly [string, Case, State]>([
+    ['the token is valid and nothing was called', {}, 'healthy'],
+    ['every call succeeds', { calls: calls(0, 10) }, 'healthy'],
+    ['the token is valid and being renewed', { token: { exchange: 'refresh' } }, 'healthy'],
+    ['one call of a thousand failed', { calls: calls(1, 1000) }, 'degraded'],
+    ['half of the calls failed', { calls: calls(5, 10) }, 'degraded'],
+    ['more than half of the calls failed', { calls: calls(6, 10) }, 'failing'],
+    ['the only call failed', { calls: calls(1, 1) }, 'failing'],
+    ['renewals fail and the token serves', { token: { backoff: 'transient' } }, 'degraded'],
+    [
+      'renewals fail and calls fail, too',
+      { token: { backoff: 'transient' }, calls: calls(9, 10) },
+      'failing',
+    ],
+    ['the first login is in progress', { token: { ...NONE, exchange: 'login' } }, 'starting'],
+    [
+      'the first login has failed',
+      { token: { ...NONE, backoff: 'transient', lastFailure: LAST_FAILURE } },
+      'unauthenticated',
+    ],
+    ['the token has ended', { token: { usable: false, exchange: 'login' } }, 'unauthenticated'],
+    [
+      'iSales rejects the token, whatever calls did before',
+      { token: { usable: false, rejected: true }, calls: calls(0, 10) },
+      'unauthenticated',
+    ],
+    ['the credentials are refused', { token: { backoff: 'rejected' } }, 'refused'],
+    [
+      'the credentials are refused and no token is left',
+      { token: { ...NONE, backoff: 'guarded' } },
+      'refused',
+    ],
+    ['another program logs in', { token: { backoff: 'conflict' } }, 'conflict'],
+    [
+      'another program logs in and calls fail',
+      { token: { backoff: 'conflict', usable: false, rejected: true }, calls: calls(10, 12) },
+      'conflict',
+    ],
+    ['it shuts down', { draining: true, token: { ...NONE, backoff: 'guarded' } }, 'draining'],
+  ])('when %s is %s', (_case, { token: changes, calls = NO_CALLS, draining = false }, state) => {
+    const verdict = judgeState({ draining, token: token(changes), calls })
+    expect(verdict.state).toBe(state)
+    expect(verdict.title).not.toBe('')
+    expect(verdict.reason).toMatch(/\.$/)
+    expect(verdict.remedy === '').toBe(verdict.runbook === undefined)
+    expect(RUNBOOK).toContain(`### ${verdict.runbook ?? ''}`)
+  })
+
+  it('gives the share of failed calls, their main reason and what to do', () => {
+    const byFailure = { 'upstream-timeout': 2, [UNREACHABLE]: 7 } as const
+    const counts = { total: 10, failed: 9, byFailure }
+    expect(judgeState({ draining: false, token: token(), calls: counts })).toEqual({
+      state: 'failing',
+      title: 'Calls fail',
+      reason: '9 of 10 calls failed in the last minute: iSales cannot be reached.',
+      remedy: expect.stringContaining('Check the network'),
+      runbook: 'IsalesProxyCallsFailing',
+    })
+  })
+
+  it.each(CALL_FAILURES)('has words and a remedy for %s', (failure) => {
+    const counts = { total: 1, failed: 1, byFailure: { [failure]: 1 } }
+    const { reason, remedy } = judgeState({ draining: false, token: token(), calls: counts })
+    expect(reason).toMatch(/^1 of 1 calls failed in the last minute: .+\.$/)
+    expect(remedy).toMatch(/\.$/)
+  })
+
+  it.each([
+    ['the current token is still used', true],
+    ['calls get 503 until a login succeeds', false],
+  ])('says that %s when the credentials are refused', (words, usable) => {
+    const refused = token({ backoff: 'guarded', usable })
+    const { reason } = judgeState({ draining: false, token: refused, calls: NO_CALLS })
+    expect(reason.toLowerCase()).toContain(words)
+  })
+})

@@ -1,0 +1,98 @@
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { until } from '../support/until.ts'
+import { closing } from '../support/tcp-server.ts'
+
+export type Engine = 'valkey' | 'redis'
+
+const PROGRAMS = { valkey: 'valkey-server', redis: 'redis-server' } as const
+
+/** The engines that are installed. In CI each one has to be. */
+export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter((engine) => {
+  const program = PROGRAMS[engine]
+  if (spawnSync(program, ['--version']).status === 0) return true
+  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed`)
+  process.stderr.write(`skipped: ${program} is not installed\n`)
+  return false
+})
+
+/** A real server on a port of its own, ended with the test. */
+export interface StoreServer {
+  readonly port: number
+  /** What `valkey-cli` prints. */
+  cli(...args: readonly string[]): Promise<string>
+  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void
+  /** Starts it again on the same port, empty, after it was killed. */
+  restart(): Promise<void>
+  ended(): Promise<unknown>
+}
+
+export interface ServerSettings {
+  readonly engine?: Engine
+  /** As in the configuration file, one directive a line. */
+  readonly directives?: readonly string[]
+  readonly port?: number
+  /** Arguments of `valkey-cli`, for a server with a password or TLS. */
+  readonly cli?: readonly string[]
+  readonly sentinel?: boolean
+}
+
+export async function startServer(settings: ServerSettings = {}): Promise<StoreServer> {
+  const { engine = ENGINES[0] ?? 'valkey', directives = [], sentinel = false } = settings
+  const port = settings.port ?? (await freePort())
+  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const file = join(directory, 'server.conf')
+  const tls = directives.some((line) => line.startsWith('tls-port'))
+  const lines = [`port ${tls ? 0 : port}`, 'bind 127.0.0.1', `dir ${directory}`]
+  const plain = ['save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-timeout 60']
+  writeFileSync(file, [...lines, ...(sentinel ? [] : plain), ...directives, ''].join('\n'))
+  const run = (): ChildProcess =>
+    spawn(PROGRAMS[engine], [file, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
+  const cli = async (...args: readonly string[]): Promise<string> => {
+    const options = ['-p', String(port), ...(settings.cli ?? [])]
+    const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args])
+    return stdout.trim()
+  }
+  const ready = (): Promise<true> =>
+    until(async () => {
+      const reply = await cli('PING').catch(() => '')
+      return reply !== '' && !reply.startsWith('LOADING') && !reply.includes('refused')
+    }, 10_000)
+  let child = run()
+  closing.push(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exit
+    }
+    rmSync(directory, { recursive: true, force: true })
+  })
+  await ready()
+  return {
+    port,
+    cli,
+    signal: (signal) => void child.kill(signal),
+    async restart() {
+      child = run()
+      await ready()
+    },
+    ended: () =>
+      child.exitCode === null && child.signalCode === null
+        ? once(child, 'exit')
+        : Promise.resolve(),
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+/** The shared store, on real servers. One file after the other: they stop and kill servers. */
+export default defineConfig({
+  define: { BUILD_VERSION: JSON.stringify('0.0.0-test') },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
+  test: {
+    include: ['test/store/**/*.test.ts'],
+    fileParallelism: false,
+    restoreMocks: true,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
