@@ -28,6 +28,11 @@ const USES: Readonly<Record<string, string>> = {
   requests_in_flight: 'Compare it with `MAX_IN_FLIGHT`.',
   requests_total: 'Load, and the share of 5xx. 4xx includes clients that left before a response.',
   session_conflicts_total: 'When it grows, find the other program that logs in as this user.',
+  session_replicas: 'Fewer than the replicas that run: one of them has another key or store.',
+  session_sharing_state: '`alone` for long: the store cannot be used, and each replica logs in.',
+  session_store_duration_seconds: 'Compare it with `SESSION_STORE_TIMEOUT`.',
+  session_store_failures_total: 'Why the store cannot be used; docs/sharing.md explains each.',
+  session_store_operations_total: 'What is asked of the store, and with what outcome.',
   state:
     'The headline of the status page. Alert on `failing`, `unauthenticated`, `refused` and `conflict`.',
   token_expiry_timestamp_seconds: 'It moves on with each renewal.',
@@ -35,6 +40,7 @@ const USES: Readonly<Record<string, string>> = {
   token_next_renewal_timestamp_seconds: 'When it lies behind the expiry, the token runs out.',
   token_rejections_total: 'Tokens that iSales ended early: revoked, restarted, or another login.',
   token_waiters: 'Calls that wait for a login. Above 0 for long: logins are slow or fail.',
+  tokens_adopted_total: 'Tokens that another replica obtained: each saved a login or refresh.',
   upstream_duration_seconds: 'What iSales takes. Compare it with `request_duration_seconds`.',
 }
 
