@@ -16,6 +16,7 @@ import { createIsalesClient, type Credentials } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
@@ -141,7 +142,10 @@ export function createApp(options: AppOptions): App {
 
   return {
     async start() {
-      const [proxyAddress, adminAddress] = [await proxy.listener.start(), await admin.start()]
+      const [proxyAddress, adminAddress] = [
+        await open('LISTEN', proxy.listener),
+        await open('ADMIN_LISTEN', admin),
+      ]
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
@@ -165,6 +169,15 @@ export function createApp(options: AppOptions): App {
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
     },
+  }
+}
+
+/** @throws ListenError that names the setting. */
+async function open(setting: string, listener: Listener) {
+  try {
+    return await listener.start()
+  } catch (error) {
+    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
   }
 }
 

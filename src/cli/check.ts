@@ -7,7 +7,7 @@ import { createUpstream } from '../upstream/pool.ts'
 import { openProbe, probeText } from './admin-probe.ts'
 import { defineCommand, type FlagValues } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy, type Io } from './io.ts'
+import { endedBy, writeErrors, type Io } from './io.ts'
 import { logIn, tryInterface } from './live.ts'
 import { table } from './text.ts'
 
@@ -59,7 +59,7 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
     io.stdout.write(configTable(describeConfig(loaded), wrong))
   }
   for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
-  for (const error of errors) io.stderr.write(`Error: ${formatError(error)}\n`)
+  writeErrors(io, errors, 'Error: ')
   if (!loaded.ok) return EXIT.usage
   const end = flags.quiet === true ? '' : '\n'
   if (flags.live === true) return checkLive(loaded.config, io, end)

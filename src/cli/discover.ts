@@ -1,14 +1,13 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { readUpstreamTls } from '../config/certificates.ts'
-import { formatError } from '../config/errors.ts'
 import { valueOf } from '../config/files.ts'
 import { loadConfig, type Config } from '../config/load.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { defineCommand } from './command.ts'
 import { discover, type Discovery, type Finding } from './discovery.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy } from './io.ts'
+import { endedBy, writeErrors } from './io.ts'
 import { table } from './text.ts'
 
 const OUTPUTS = ['env', 'values', 'json'] as const
@@ -46,7 +45,7 @@ logs in again.`,
     }
     const loaded = loadConfig(io.env)
     if (!loaded.ok) {
-      for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
+      writeErrors(io, loaded.errors)
       return EXIT.usage
     }
     const { config } = loaded

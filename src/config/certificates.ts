@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import type { ConfigError } from './errors.ts'
-import { FILE_PROBLEMS, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
+import { fileProblem, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
 import { Secret } from './secret.ts'
 import type { Config } from './settings.ts'
 
@@ -100,7 +100,7 @@ function readKey(
 
 function readPem(path: string, readFile: ReadFile): string | { readonly problem: string } {
   const file = readFile(path, LARGEST_PEM)
-  if (!file.ok) return { problem: FILE_PROBLEMS[file.problem] }
+  if (!file.ok) return { problem: fileProblem(path, file.problem) }
   return Buffer.from(file.bytes).toString('latin1')
 }
 

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { checkCertificates } from './certificates.ts'
 import type { ConfigError } from './errors.ts'
-import { FILE_PROBLEMS, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
+import { fileProblem, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import {
   SETTING_LIST,
@@ -192,14 +192,13 @@ function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
 
-/** The path is never repeated: a password given where its file was asked for would be printed. */
 function readValueFile(setting: Setting, path: string, readFile: ReadFile): Input | ConfigError {
   const name = `${setting.name}_FILE`
   const file = readFile(path, LARGEST_SECRET_FILE)
   if (!file.ok) {
     const limit = file.problem === 'too-large' ? ' (over 64KiB)' : ''
     const remedy = 'Give the path of a file that this user may read and that holds the value alone'
-    return error(name, `${FILE_PROBLEMS[file.problem]}${limit}`, remedy)
+    return error(name, `${fileProblem(path, file.problem)}${limit}`, remedy)
   }
   const text = decode(file.bytes)
   if (text === undefined) {
