@@ -8,13 +8,15 @@ import { createMonitor, type Monitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
-import { rereadSettings } from './config/load.ts'
+import { valueOf } from './config/files.ts'
+import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { watchFiles } from './config/watch.ts'
+import type { FileWatch } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
@@ -137,15 +139,18 @@ export function createApp(options: AppOptions): App {
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
   })
-  let watches: Watch[] = []
+  let files: FileWatch | undefined
 
   return {
     async start() {
-      const [proxyAddress, adminAddress] = [await proxy.start(), await admin.start()]
+      const [proxyAddress, adminAddress] = [
+        await open('LISTEN', proxy.listener),
+        await open('ADMIN_LISTEN', admin),
+      ]
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { metrics, logger })
+      files = watchFilesOf({ config, logger, metrics, session, proxy })
       await sharing.start(session.keeper)
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
@@ -154,17 +159,26 @@ export function createApp(options: AppOptions): App {
     async stop() {
       running.draining = true
       logger.log('draining', { inFlight: running.inFlight })
-      proxy.retire()
+      proxy.listener.retire()
       await delay(config.drainDelay)
-      for (const one of watches) one.close()
+      files?.close()
       session.keeper.stop()
       await sharing.stop()
-      await proxy.stop(config.drainTimeout)
+      await proxy.listener.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
     },
+  }
+}
+
+/** @throws ListenError that names the setting. */
+async function open(setting: string, listener: Listener) {
+  try {
+    return await listener.start()
+  } catch (error) {
+    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
   }
 }
 
@@ -227,7 +241,7 @@ function openSession(
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
-    tls: readUpstreamTls(config),
+    tls: valueOf(readUpstreamTls(config)),
     clock: options.clock ?? systemClock,
   })
   const isales = createIsalesClient({
@@ -261,8 +275,13 @@ interface ProxyParts extends AppOptions {
   readonly running: Running
 }
 
+interface ProxyPart {
+  readonly listener: Listener
+  readonly localLogin: ReturnType<typeof openLocalLogin>
+}
+
 /** The data plane: listener, handler, forward. */
-function openProxy(parts: ProxyParts): Listener {
+function openProxy(parts: ProxyParts): ProxyPart {
   const { session, metrics, monitor, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
@@ -324,7 +343,7 @@ function openProxy(parts: ProxyParts): Listener {
       ended({ ...refused, status: PROBLEMS[refused.code].status })
     },
   })
-  return createListener({
+  const listener = createListener({
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
@@ -332,15 +351,8 @@ function openProxy(parts: ProxyParts): Listener {
       metrics.connectionFailed(code)
       logThrottled('client-refused', code)
     },
-    watchFiles(paths, onChange) {
-      const files = watch(paths, onChange)
-      return () => files.close()
-    },
-    onTlsReload(error) {
-      if (error === undefined) return
-      logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
-    },
   })
+  return { listener, localLogin }
 }
 
 function traced(call: Call, tracing: Tracing): Call {
@@ -348,49 +360,37 @@ function traced(call: Call, tracing: Tracing): Call {
   return { ...call, span: tracing.requestStarted(method, rawHeaders) }
 }
 
-/** New secrets and certificates come into force while the old ones still serve. */
-function watchFilesOf(
-  config: Config,
-  session: SessionPart,
-  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
-): Watch[] {
-  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
-  const reloadCredentials = (): void => {
-    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
-    if (!read.ok) {
-      metrics.credentialsReloaded('failure')
-      logger.log('secret-unreadable', { setting: read.error.setting })
-      return
-    }
-    const { isalesUser: user, isalesPassword: password } = read.values
-    if (session.keeper.changeCredentials({ user, password })) {
-      metrics.credentialsReloaded('success')
-    }
-  }
-  const watches = [
-    // User and password are written one after the other: half of a change would cost an attempt.
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
-    watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
-      try {
-        session.upstream.reload(readUpstreamTls(config))
-      } catch (error) {
-        logger.log('secret-unreadable', {
-          setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',
-          error,
-        })
-      }
-    }),
-  ]
-  // They may have changed between the reading of the configuration and the beginning of the watch.
-  reloadCredentials()
-  return watches
+interface FilesParts extends Pick<ProxyParts, 'config' | 'logger' | 'metrics' | 'session'> {
+  readonly proxy: ProxyPart
 }
 
-interface Watch {
-  close(): void
-}
-
-function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
-  const files = paths.filter((path) => path !== undefined)
-  return watchFiles(files, { onChange, settle })
+/** New secrets and certificates are used while the former ones still serve. */
+function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): FileWatch {
+  return watchConfigFiles(
+    config,
+    {
+      credentials({ isalesUser: user, isalesPassword: password }) {
+        if (session.keeper.changeCredentials({ user, password }))
+          metrics.credentialsReloaded('success')
+      },
+      obsSecrets: proxy.localLogin.replaceSecrets,
+      upstreamTls: (tls) => session.upstream.reload(tls),
+      listenTls: (tls) => proxy.listener.replaceTls(tls),
+    },
+    {
+      onWarning({ setting, problem, remedy }) {
+        logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+      },
+      onReloaded(settings) {
+        metrics.credentialsReloaded('success')
+        logger.log('files-reloaded', { setting: settings.join(', ') })
+      },
+      onFailed(errors) {
+        metrics.credentialsReloaded('failure')
+        for (const { setting, problem, remedy } of errors) {
+          logger.log('secret-unreadable', { setting, detail: `${problem}. ${remedy}` })
+        }
+      },
+    },
+  )
 }
