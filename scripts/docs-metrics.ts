@@ -25,6 +25,8 @@ const USES: Readonly<Record<string, string>> = {
     '`healed` needs nothing. `rejected`: a login does not cure it. `not-kept`: raise `REPLAY_BODY_SIZE`.',
   request_duration_seconds: 'What CTI-OBS waits. It gives up after 3 s.',
   request_errors_total: 'Errors of the proxy itself; the code is in the body that CTI-OBS got.',
+  requests_refused_total:
+    'What clients do wrong; `client-refused` in the log has a request id, and the `detail` of the response says it in words.',
   requests_in_flight: 'Compare it with `MAX_IN_FLIGHT`.',
   requests_total: 'Load, and the share of 5xx. 4xx includes clients that left before a response.',
   session_conflicts_total: 'When it grows, find the other program that logs in as this user.',
