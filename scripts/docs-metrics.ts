@@ -1,4 +1,5 @@
 import { createMetrics } from '../src/admin/metrics.ts'
+import type { State } from '../src/admin/state.ts'
 
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
@@ -46,6 +47,18 @@ const USES: Readonly<Record<string, string>> = {
   upstream_duration_seconds: 'What iSales takes. Compare it with `request_duration_seconds`.',
 }
 
+const STATES: Readonly<Record<State, string>> = {
+  starting: 'The first login has not ended yet.',
+  healthy: 'No call of the last minute failed, and renewals work.',
+  degraded: 'Some calls of the last minute failed, or renewals fail while the token is still used.',
+  failing:
+    'More than half of the calls of the last minute failed. Readiness stays: a pod that leaves its Service heals nothing.',
+  unauthenticated: 'There is no usable token, or iSales rejects the one there is. Not ready.',
+  refused: 'iSales refuses the user or password; somebody has to act.',
+  conflict: 'Somebody else logs in as this user.',
+  draining: 'The process is shutting down. Not ready.',
+}
+
 /** docs/metrics.md, from what a scrape shows. */
 export async function metricsPage(): Promise<string> {
   const page = await renderPage()
@@ -71,6 +84,17 @@ The [alerts](operations.md#alerts) are built on these.
 ${rows.join('\n')}
 
 Beside these there are the metrics of the process that prom-client knows: \`process_*\` (CPU, memory, open files, start time) and \`nodejs_*\` (event-loop lag, garbage collection, heap, version).
+
+## States
+
+\`isales_proxy_state\`, the status page, \`/status.json\` and the log say the same. What the client did wrong, or gave up, counts for none of them. Where two are true, the first of this list wins: \`draining\`,
+\`refused\`, \`conflict\`, \`starting\` and \`unauthenticated\`, \`failing\`, \`degraded\`.
+
+| state | meaning |
+| --- | --- |
+${Object.entries(STATES)
+  .map(([state, meaning]) => `| \`${state}\` | ${meaning} |`)
+  .join('\n')}
 `
 }
 
