@@ -290,11 +290,11 @@ function openProxy(parts: ProxyParts): ProxyPart {
   const ended = (end: EndedRequest & Access): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
-    const { code, requestId } = end
+    const { code, refusal, requestId } = end
     if (code !== undefined) {
       logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
-      if (PROBLEMS[code].status < 500) logThrottled('client-refused', code, { requestId })
     }
+    if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
     logAccess?.(end)
   }
 
@@ -348,8 +348,9 @@ function openProxy(parts: ProxyParts): ProxyPart {
     onRequest: handler,
     now: () => clock.now(),
     onClientError(code) {
-      metrics.connectionFailed(code)
-      logThrottled('client-refused', code)
+      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
+      metrics.connectionFailed(code, refusal)
+      logThrottled('client-refused', refusal, { code })
     },
   })
   return { listener, localLogin }

@@ -190,7 +190,7 @@ export const LOG_EVENTS = {
   'client-refused': {
     level: 'warn',
     text: 'A client was refused',
-    doc: 'A request that is not valid or not allowed; `reason` is the code that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+    doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
   },
   'obs-login-refused': {
     level: 'warn',
