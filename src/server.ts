@@ -114,21 +114,35 @@ export function createApp(options: AppOptions): App {
     history: history.view,
     settings,
   })
+  const onError = (error: unknown): void => logger.log('unexpected', { error })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
+    onError,
   })
   let watches: Watch[] = []
 
+  /** Both listeners are open, or neither. */
+  async function openBoth() {
+    try {
+      return [await admin.start(), await proxy.start()] as const
+    } catch (error) {
+      session.keeper.stop()
+      await Promise.all([proxy.stop(0), admin.stop(0), session.upstream.destroy()])
+      throw error
+    }
+  }
+
   return {
     async start() {
-      const [proxyAddress, adminAddress] = [await proxy.start(), await admin.start()]
+      // The first login is in flight when the first request comes.
+      session.keeper.start()
+      const [adminAddress, proxyAddress] = await openBoth()
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
       watches = watchFilesOf(config, session, { metrics, logger })
-      session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
 
@@ -138,8 +152,12 @@ export function createApp(options: AppOptions): App {
       proxy.retire()
       await delay(config.drainDelay)
       for (const one of watches) one.close()
-      session.keeper.stop()
+      // Renewal goes on until the last request has its response. Those that still wait for a token near the end of the
+      // drain get a response instead of being cut.
+      const ending = setTimeout(() => session.keeper.stop(), config.drainTimeout * 0.9)
       await proxy.stop(config.drainTimeout)
+      clearTimeout(ending)
+      session.keeper.stop()
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
@@ -268,6 +286,7 @@ function openProxy(parts: ProxyParts): Listener {
   return createListener({
     ...listenerOptions(config),
     onRequest: handler,
+    onError: (error) => logger.log('unexpected', { error }),
     now: () => clock.now(),
     onClientError: metrics.connectionFailed,
     watchFiles(paths, onChange) {

@@ -18,6 +18,7 @@ export function listenerOptions(
       headerTimeout: config.headerTimeout,
       bodyIdleTimeout: config.bodyIdleTimeout,
       maxConnections: config.listenMaxConnections,
+      keepAliveTimeout: config.listenKeepAlive,
     },
     ...(certFile === undefined || keyFile === undefined
       ? {}
