@@ -48,6 +48,7 @@ export const COMMANDS = {
   failBusiness: z.strictObject(failure),
   hang: z.strictObject(where),
   release: nothing,
+  blackHole: z.strictObject(limits),
   reset: z.strictObject({ ...where, at: z.enum(RESET_POINTS).optional() }),
   slow: z.strictObject({ ...where, ms: z.number().min(0) }),
   html: z.strictObject({ ...where, status: failure.status.optional() }),
@@ -94,6 +95,8 @@ export interface Commands {
   hang(where: Input<'hang'>): void
   /** Sends every response that hangs; returns how many. */
   release(): number
+  /** Neither executes calls of any operation nor responds. */
+  blackHole(limits: Input<'blackHole'>): void
   /** Executes the call and loses the connection; `before-head` unless given. */
   reset(where: Input<'reset'>): void
   /** Sends the response after so many milliseconds. */
@@ -144,6 +147,9 @@ export function createCommands({ accounts, faults, ...others }: CommandsOptions)
     failRefresh: fail('refresh'),
     failBusiness: fail('business'),
     hang: (where) => faults.add(where.operation, { kind: 'hang' }, where),
+    blackHole(limits) {
+      for (const operation of OPERATIONS) faults.add(operation, { kind: 'ignore' }, limits)
+    },
     reset: (where) =>
       faults.add(where.operation, { kind: 'reset', at: where.at ?? 'before-head' }, where),
     slow: (where) => faults.add(where.operation, { kind: 'slow', ms: where.ms }, where),

@@ -17,6 +17,8 @@ export type Fault =
     }
   /** Executed, and no response is sent. */
   | { readonly kind: 'hang' }
+  /** Neither executed nor responded to. */
+  | { readonly kind: 'ignore' }
   | { readonly kind: 'reset'; readonly at: ResetPoint }
   | { readonly kind: 'slow'; readonly ms: number }
   /** The true response, grown over 64 KiB. */

@@ -2,7 +2,7 @@ import { createAccounts, type AccountState } from './accounts.ts'
 import { createBusiness } from './business.ts'
 import { createCommands, type Commands } from './commands.ts'
 import { createFaults } from './faults.ts'
-import { createLedger, type Ledger, type LedgerCounts } from './ledger.ts'
+import { createLedger, type BusinessRecord, type Ledger, type LedgerCounts } from './ledger.ts'
 import { openControl, openServer, type SimulatorTls } from './server.ts'
 import { createService, type SeenRequest, type ServiceState } from './service.ts'
 import { changeSwitches, type Switches } from './switches.ts'
@@ -26,6 +26,8 @@ export interface SimulatorOptions {
   readonly now?: () => number
   /** Called with each request when its response has ended. */
   readonly onRequest?: (seen: SeenRequest) => void
+  /** Called with each business call that is executed. */
+  readonly onExecution?: (record: BusinessRecord) => void
 }
 
 export interface SimulatorState extends AccountState, ServiceState, LedgerCounts {
@@ -63,7 +65,7 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const switches = () => current
   const accounts = createAccounts({ switches, now })
   const faults = createFaults(now)
-  const ledger = createLedger()
+  const ledger = createLedger(options.onExecution)
   const business = createBusiness({ ledger, origin: () => (current.absoluteUrls ? origin : '') })
   const { onRequest = () => undefined } = options
   const service = createService({ switches, accounts, faults, ledger, business, onRequest })

@@ -51,7 +51,9 @@ const REQUESTS_KEPT = 10_000
 const IDS_KEPT = 100_000
 
 /** What iSales executed: the proof that nothing was lost and nothing done twice. */
-export function createLedger(): Ledger {
+export function createLedger(
+  onExecution: (record: BusinessRecord) => void = () => undefined,
+): Ledger {
   const requests: BusinessRecord[] = []
   const executions = new NewestMap<string, number>(IDS_KEPT)
   const seen = new NewestMap<string, true>(IDS_KEPT)
@@ -72,7 +74,9 @@ export function createLedger(): Ledger {
     counts,
     record(call) {
       counts.business += 1
-      requests.push({ number: counts.business, ...call })
+      const record = { number: counts.business, ...call }
+      onExecution(record)
+      requests.push(record)
       if (requests.length > REQUESTS_KEPT) requests.shift()
       if (call.id === undefined) return
       increment(executions, call.id)

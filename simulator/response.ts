@@ -99,6 +99,7 @@ export function spoil(response: PlainResponse, fault: Fault | undefined): PlainR
       }))
     case 'reset':
     case 'hang':
+    case 'ignore':
     case 'slow':
     case undefined:
       return response

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Accounts, Attempt } from './accounts.ts'
@@ -112,6 +113,12 @@ export function createService({
     operation: SimulatedOperation,
   ): Promise<void> {
     const fault = faults.take(operation)
+    if (fault?.kind === 'ignore') {
+      call.note = 'ignored'
+      call.request.resume()
+      await once(out, 'close')
+      return
+    }
     const wait = switches().latency + (fault?.kind === 'slow' ? fault.ms : 0)
     if (wait > 0) await delay(wait)
     if (fault?.kind === 'respond' && !fault.executed) {

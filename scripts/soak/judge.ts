@@ -1,11 +1,12 @@
 /**
  * What a client heard of one attempt.
  *
- * - `success`: iSales' answer, `result` 0.
- * - `relayed`: any other answer of iSales, whatever its status.
- * - `no`, `unknown`: a problem of the proxy, by what it says under `sent`.
- * - `cut`: the connection ended before the answer was whole; nothing can be concluded, as from `unknown`.
- * - `silence`: nothing within half a minute, although the proxy promises an answer within 2.8 s.
+ * - `success`: iSales' response with `result` 0.
+ * - `relayed`: any other response of iSales, whatever its status.
+ * - `no`, `unknown`: a problem of the proxy, by what it says under `sent`; `no` also when the
+ *   connection was refused.
+ * - `cut`: the connection ended before the response was whole; as `unknown`.
+ * - `silence`: nothing within half a minute, although the proxy promises a response within 2.8 s.
  */
 export type Heard = 'success' | 'relayed' | 'no' | 'unknown' | 'cut' | 'silence'
 
@@ -16,11 +17,13 @@ export interface Attempt {
   readonly from: number
   readonly to: number
   readonly heard: Heard
-  /** 0 when no head came. */
+  /** True for the path that is forbidden now and then. */
+  readonly probes?: boolean
+  /** 0 when no response came. */
   readonly status: number
   /** Of the proxy's problem. */
   readonly code?: string
-  /** The number to call that came in the answer. */
+  /** The number to call that came in the response. */
   readonly number?: string
 }
 
@@ -37,17 +40,20 @@ export interface Sample {
 
 export interface Evidence {
   readonly attempts: readonly Attempt[]
-  /** How often iSales carried a call out, by id. */
+  /** How often iSales executed a call, by id. */
   readonly executions: ReadonlyMap<string, number>
   /** When iSales rejected every token, however new. */
   readonly storms: readonly Span[]
+  /** When iSales rejected the forbidden path. */
+  readonly forbidden: readonly Span[]
   /** When a token was ended early, whoever did it; ascending. */
   readonly earlyEnds: readonly number[]
   /** The hold-offs after conflicts. */
   readonly holdOffs: readonly Span[]
   readonly samples: readonly Sample[]
   readonly locks: number
-  readonly proxyExit: number | null
+  /** Exit codes of the proxy. */
+  readonly exits: readonly (number | null)[]
 }
 
 export interface Judgement {
@@ -59,6 +65,7 @@ export interface Judgement {
   readonly unknown: number
   readonly heldOff: number
   readonly designedRejections: number
+  readonly forbiddenRejections: number
   /** From here on every figure must be 0. */
   readonly lost: number
   readonly doubled: number
@@ -71,16 +78,16 @@ export interface Judgement {
   readonly rssGrowthMb: number
   readonly handleGrowth: number
   /** What is wrong, one sentence each; none: passed. */
-  readonly faults: readonly string[]
+  readonly failures: readonly string[]
 }
 
 /** An early end so soon after another can meet a brand-new token: its rejection is relayed, by design. */
 const REPLACE_PAUSE = 30_000
-/** How long a waiting request may still be told of a hold-off that has just ended. */
+/** How long a waiting request may still hear of a hold-off that has just ended. */
 const SETTLE = 3000
 export const MOST_GROWTH = { rssMb: 32, handles: 24 } as const
 
-/** Judges a run from what clients heard and what iSales carried out; believes nothing that the proxy says of itself. */
+/** Judges a run from what clients heard and what iSales executed, not from what the proxy says. */
 export function judge(evidence: Evidence): Judgement {
   const { attempts, executions, locks } = evidence
   const calls = groupById(attempts)
@@ -88,7 +95,10 @@ export function judge(evidence: Evidence): Judgement {
   const count = (...heard: readonly Heard[]): number =>
     attempts.filter((attempt) => heard.includes(attempt.heard)).length
   const rejections = attempts.filter(isRejection)
-  const designed = rejections.filter((attempt) => isDesigned(attempt, evidence))
+  const forbidden = rejections.filter((attempt) => isForbidden(attempt, evidence))
+  const designed = rejections.filter(
+    (attempt) => !forbidden.includes(attempt) && isDesigned(attempt, evidence),
+  )
   const numbers = attempts.flatMap(({ number }) => number ?? [])
 
   const figures = {
@@ -100,29 +110,30 @@ export function judge(evidence: Evidence): Judgement {
     unknown: count('unknown', 'cut'),
     heldOff: attempts.filter((attempt) => isHeldOff(attempt, evidence.holdOffs)).length,
     designedRejections: designed.length,
+    forbiddenRejections: forbidden.length,
     lost: [...calls].filter(([id, own]) => executed(id) > 0 && own.every(saysNotExecuted)).length,
     doubled: [...executions.values()].filter((times) => times > 1).length,
     invented: [...calls].filter(([id, own]) => executed(id) === 0 && own.some(isSuccess)).length,
     mixedUp: numbers.length - new Set(numbers).size,
     unanswered: count('silence'),
-    curable: rejections.length - designed.length,
+    curable: rejections.length - designed.length - forbidden.length,
     locks,
     ...growth(evidence.samples),
   }
-  return { ...figures, faults: faultsOf(figures, evidence) }
+  return { ...figures, failures: failuresOf(figures, evidence) }
 }
 
-function faultsOf(figures: Omit<Judgement, 'faults'>, { proxyExit }: Evidence): string[] {
+function failuresOf(figures: Omit<Judgement, 'failures'>, { exits }: Evidence): string[] {
   const zero = ['lost', 'doubled', 'invented', 'mixedUp', 'unanswered', 'curable', 'locks'] as const
-  const faults: string[] = zero
+  const failures: string[] = zero
     .filter((name) => figures[name] !== 0)
     .map((name) => `${name}: ${figures[name]}, must be 0`)
-  if (figures.succeeded === 0) faults.push('nothing succeeded: this run proves nothing')
+  if (figures.succeeded === 0) failures.push('nothing succeeded: this run proves nothing')
   // Whatever is not a number fails, too.
-  if (!(figures.rssGrowthMb <= MOST_GROWTH.rssMb)) faults.push('memory grows')
-  if (!(figures.handleGrowth <= MOST_GROWTH.handles)) faults.push('open handles grow')
-  if (proxyExit !== 0) faults.push(`the proxy ended with ${proxyExit}`)
-  return faults
+  if (!(figures.rssGrowthMb <= MOST_GROWTH.rssMb)) failures.push('memory grows')
+  if (!(figures.handleGrowth <= MOST_GROWTH.handles)) failures.push('open handles grow')
+  for (const exit of exits) if (exit !== 0) failures.push(`the proxy ended with ${exit}`)
+  return failures
 }
 
 const isSuccess = ({ heard }: Attempt): boolean => heard === 'success'
@@ -130,6 +141,12 @@ const isRejection = ({ status }: Attempt): boolean => status === 401 || status =
 /** After this a client may repeat the call. */
 const saysNotExecuted = (attempt: Attempt): boolean =>
   attempt.heard === 'no' || isRejection(attempt)
+
+/** Only of the forbidden path: a rejection of any other call meanwhile is judged as always. */
+function isForbidden({ probes, from, to, heard }: Attempt, { forbidden }: Evidence): boolean {
+  const isMeanwhile = forbidden.some((span) => from <= span.to && to >= span.from)
+  return probes === true && heard === 'relayed' && isMeanwhile
+}
 
 function isDesigned({ from, to }: Attempt, { storms, earlyEnds }: Evidence): boolean {
   if (storms.some((storm) => from <= storm.to && to >= storm.from)) return true
@@ -155,7 +172,9 @@ function growth(samples: readonly Sample[]): Pick<Judgement, 'rssGrowthMb' | 'ha
 
 /** NaN of nothing. */
 function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other)
+  const sorted = values
+    .filter((value) => !Number.isNaN(value))
+    .toSorted((one, other) => one - other)
   return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 

@@ -1,13 +1,13 @@
 import { cpus, release, totalmem } from 'node:os'
 import { MOST_GROWTH, type Judgement } from './judge.ts'
-import type { IsalesState } from './processes.ts'
-import type { Played } from './stage.ts'
+import type { SimulatorState } from '../../simulator/index.ts'
+import type { Played } from './acts.ts'
 
 export interface Run {
   readonly minutes: number
   readonly seed: number
   readonly judgement: Judgement
-  readonly isales: IsalesState
+  readonly isales: SimulatorState
   readonly played: Played
   /** How often the proxy logged each event. */
   readonly events: ReadonlyMap<string, number>
@@ -20,22 +20,23 @@ export function report({ minutes, seed, judgement: of, isales, played, events }:
   const rows: readonly (readonly [string, number | string, string])[] = [
     ['calls', of.requests, ''],
     ['attempts, repeats included', of.attempts, ''],
-    ['answered with success', of.succeeded, ''],
-    ['other answers of iSales, relayed', of.relayed, ''],
+    ['succeeded', of.succeeded, ''],
+    ['other responses of iSales, relayed', of.relayed, ''],
     ['503 or 502 with `sent: no`, repeated by the client', of.refused, ''],
     ['of these in a hold-off after a conflict, by design', of.heldOff, ''],
     ['502 or 504 with `sent: unknown`, or cut; not repeated', of.unknown, ''],
     ['401 while iSales rejected even new tokens, by design', of.designedRejections, ''],
-    ['**lost**: carried out, and the client told that it was not', of.lost, '0'],
-    ['**doubled**: carried out twice', of.doubled, '0'],
-    ['success told of a call that was never carried out', of.invented, '0'],
+    ['401 or 403 of the forbidden path, relayed', of.forbiddenRejections, ''],
+    ['**lost**: executed, and the client heard that it was not', of.lost, '0'],
+    ['**doubled**: executed twice', of.doubled, '0'],
+    ['success of a call that was never executed', of.invented, '0'],
     ['one number given to two clients', of.mixedUp, '0'],
-    ['no answer within 30 s', of.unanswered, '0'],
+    ['no response within 30 s', of.unanswered, '0'],
     ['**401 or 403 that a login could have cured**', of.curable, '0'],
     ['account locked', of.locks, '0'],
     ['logins of the proxy', isales.logins - played.rivalLogins, ''],
     ['refreshes', isales.refreshes, ''],
-    ['logins refused (password just changed)', isales.loginsRejected, ''],
+    ['logins refused (a wrong password, on purpose)', isales.loginsRejected, ''],
     ['logins of a rival', played.rivalLogins, ''],
     ['tokens found rejected', logged('token-rejected'), ''],
     ['conflicts', logged('conflict'), ''],
@@ -52,7 +53,7 @@ export function report({ minutes, seed, judgement: of, isales, played, events }:
     '| --- | ---: | ---: |',
     ...rows.map((row) => `| ${row.join(' | ')} |`),
     '',
-    of.faults.length === 0 ? 'passed' : `FAILED: ${of.faults.join('; ')}`,
+    of.failures.length === 0 ? 'passed' : `FAILED: ${of.failures.join('; ')}`,
     '',
   ].join('\n')
 }

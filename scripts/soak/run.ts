@@ -1,66 +1,64 @@
-import { mkdir } from 'node:fs/promises'
+// npm run soak -- [--minutes N] [--seed N]
+import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { createSimulator } from '../../simulator/index.ts'
+import { play } from './acts.ts'
 import { judge, type Attempt, type Sample, type Span } from './judge.ts'
-import { plan, type Act } from './plan.ts'
-import { mountSecret, startIsales, startProxy, type Proxy } from './processes.ts'
+import { plan } from './plan.ts'
+import { mountSecret, startProxy, type Proxy } from './proxy.ts'
 import { report } from './report.ts'
-import { play, USER } from './stage.ts'
 import { runTraffic } from './traffic.ts'
 
-const USAGE = 'usage: npm run soak -- [--minutes N] [--seed N]\n'
 const PASSWORD = 'soak'
-const SAMPLE_EACH = 1000
+const USER = 'obs'
+const SAMPLE_INTERVAL = 1000
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Runs the soak with what was built into `dir`; answers the exit code. */
-export async function soak(args: readonly string[], dir: string): Promise<number> {
-  const wish = wishOf(args)
-  if (wish === undefined) {
-    process.stderr.write(USAGE)
-    return 2
-  }
-  const { minutes, seed } = wish
-  process.stdout.write(`soak: ${minutes} min, seed ${seed}\n`)
-  const acts = plan(seed, minutes * 60_000)
-  const { text, passed, attempts } = await perform({ minutes, seed, acts, dir })
-  process.stdout.write(text)
-  if (!passed) process.stdout.write(`${suspects(attempts)}\n`)
-  return passed ? 0 : 1
-}
-
-interface Wish {
-  readonly minutes: number
-  readonly seed: number
-}
-
-function wishOf(args: readonly string[]): Wish | undefined {
+/** What the command line asks for; undefined when it asks for what cannot be. */
+function optionsOf(
+  args: string[],
+): { readonly minutes: number; readonly seed: number } | undefined {
   try {
     const options = { minutes: { type: 'string' }, seed: { type: 'string' } } as const
-    const { values } = parseArgs({ args: [...args], options })
+    const { values } = parseArgs({ args, options })
     const minutes = Number(values.minutes ?? 1)
     const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
-    return minutes >= 0.25 && minutes <= 10_000 && Number.isInteger(seed)
-      ? { minutes, seed }
-      : undefined
+    const isValid = minutes >= 0.25 && minutes <= 10_000 && Number.isInteger(seed)
+    return isValid ? { minutes, seed } : undefined
   } catch {
     return undefined
   }
 }
 
-interface Performance extends Wish {
-  readonly acts: readonly Act[]
-  readonly dir: string
+/** A directory that is removed when the process ends, with the built proxy in it. */
+async function build(): Promise<string> {
+  await mkdir(join(root, '.tmp'), { recursive: true })
+  const dir = await mkdtemp(join(root, '.tmp', 'soak-'))
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+  const program = [join(root, 'scripts', 'build.mjs'), join(dir, 'dist')]
+  const built = spawnSync(process.execPath, program, { stdio: 'inherit' })
+  if (built.status !== 0) throw new Error('the proxy could not be built')
+  return dir
 }
 
-async function perform({ minutes, seed, acts, dir }: Performance) {
+/** Runs the soak and prints its report; returns the exit code. */
+async function soak(minutes: number, seed: number): Promise<number> {
+  const dir = await build()
   const begin = performance.now()
   const now = (): number => performance.now() - begin
-  const mount = join(dir, 'secret')
-  await mkdir(mount)
-  const secret = mountSecret(mount, PASSWORD)
-  const isales = await startIsales(join(dir, 'isales.mjs'))
-  await isales.control('set', { user: USER, password: PASSWORD })
+  const executions = new Map<string, number>()
+  const isales = await createSimulator({
+    switches: { user: USER, password: PASSWORD },
+    onExecution: ({ id = '' }) => executions.set(id, (executions.get(id) ?? 0) + 1),
+  })
+  await mkdir(join(dir, 'secret'))
+  const secret = mountSecret(join(dir, 'secret'), PASSWORD)
   const holdOffs: Span[] = []
   const proxy = await startProxy({
     program: join(dir, 'dist', 'main.js'),
@@ -68,7 +66,6 @@ async function perform({ minutes, seed, acts, dir }: Performance) {
       ISALES_URL: isales.origin,
       ISALES_USER: USER,
       ISALES_PASSWORD_FILE: secret.file,
-      LISTEN: '127.0.0.1:0',
       ADMIN_LISTEN: '127.0.0.1:0',
     },
     onConflict: (holdOff) => holdOffs.push({ from: now(), to: now() + holdOff }),
@@ -76,42 +73,44 @@ async function perform({ minutes, seed, acts, dir }: Performance) {
   try {
     const attempts: Attempt[] = []
     const over = new AbortController()
-    const samples = watchProcess(proxy, over.signal)
+    const samples = watch(proxy, over.signal)
     const traffic = runTraffic({
       proxy: proxy.origin,
       now,
       record: (attempt) => attempts.push(attempt),
       signal: over.signal,
     })
-    const played = await play(acts, { isales, proxy, secret, now, password: PASSWORD })
+    const played = await play(plan(seed, minutes * 60_000), { isales, proxy, secret, now })
     await delay(Math.max(0, minutes * 60_000 - now()))
     over.abort()
     await traffic
-    const proxyExit = await proxy.stop()
-    await isales.flush()
+    await proxy.stop()
     const judgement = judge({
       attempts,
-      executions: isales.executions,
+      executions,
       ...played,
       holdOffs,
       samples: await samples,
       locks: isales.state().locks,
-      proxyExit,
+      exits: proxy.exits,
     })
     const { events } = proxy
-    const text = report({ minutes, seed, judgement, isales: isales.state(), played, events })
-    return { text, passed: judgement.faults.length === 0, attempts }
+    const run = { minutes, seed, judgement, isales: isales.state(), played, events }
+    process.stdout.write(report(run))
+    if (judgement.failures.length === 0) return 0
+    process.stdout.write(`${suspects(attempts)}\n`)
+    return 1
   } finally {
     await proxy.stop()
-    isales.stop()
+    await isales.close()
   }
 }
 
-async function watchProcess(proxy: Proxy, signal: AbortSignal): Promise<readonly Sample[]> {
+async function watch(proxy: Proxy, signal: AbortSignal): Promise<readonly Sample[]> {
   const samples: Sample[] = []
   while (!signal.aborted) {
     samples.push(proxy.sample())
-    await delay(SAMPLE_EACH)
+    await delay(SAMPLE_INTERVAL)
   }
   return samples
 }
@@ -123,4 +122,14 @@ function suspects(attempts: readonly Attempt[]): string {
     .slice(0, 20)
     .map((attempt) => JSON.stringify(attempt))
     .join('\n')
+}
+
+const options = optionsOf(process.argv.slice(2))
+if (options === undefined) {
+  process.stderr.write('usage: npm run soak -- [--minutes N] [--seed N]\n')
+  process.exitCode = 2
+} else {
+  const { minutes, seed } = options
+  process.stdout.write(`soak: ${minutes} min, seed ${seed}\n`)
+  process.exitCode = await soak(minutes, seed)
 }

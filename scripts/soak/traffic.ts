@@ -3,13 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import type { Attempt } from './judge.ts'
 
+/** The path that is forbidden now and then. */
+export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
+
 const WORKERS = 8
 /** Milliseconds between two calls of one worker. */
 const PACE = 100
+const PROBE_PACE = 1000
 /** How often a call that iSales has not seen is repeated. */
 const REPEATS = 4
-/** A repeat waits no longer than this, whatever Retry-After says: the next call of this client waits behind it. */
-const LONGEST_REPEAT_PAUSE = 1000
+/** Milliseconds before a repeat, whatever Retry-After says. */
+const REPEAT_PAUSE = 1000
 /** Longer than the proxy is ever stopped, and its deadline. */
 const SILENCE = 30_000
 const PROBLEM = 'application/problem+json'
@@ -23,26 +27,32 @@ interface TrafficOptions {
 }
 
 /**
- * Clients that behave as CTI-OBS should: each fetches a number, then writes its result, over connections that are kept.
- * What was not sent is repeated, what may have been executed is not. Ends after the signal, when nothing is under way.
+ * Clients that behave as CTI-OBS should: each fetches a number, then writes its result, over
+ * connections that are kept; one more asks for a holiday once a second. What was not sent is
+ * repeated, what may have been executed is not. Ends after the signal, when nothing is in flight.
  */
 export async function runTraffic(options: TrafficOptions): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: WORKERS })
+  const agent = new Agent({ keepAlive: true, maxSockets: WORKERS + 1 })
   const workers = Array.from({ length: WORKERS }, (_, index) => work(`c${index}`, agent, options))
-  await Promise.all(workers)
+  await Promise.all([...workers, probe(agent, options)])
   agent.destroy()
 }
 
 async function work(name: string, agent: Agent, options: TrafficOptions): Promise<void> {
   for (let nth = 1; !options.signal.aborted; nth += 1) {
-    const fetched = await call(
-      { id: `${name}-${nth}`, path: INTERFACE_PATHS.getUserData, agent },
-      options,
-    )
+    const { getUserData, pushCallOutRlt } = INTERFACE_PATHS
+    const fetched = await call({ id: `${name}-${nth}`, path: getUserData, agent }, options)
     await delay(PACE)
     if (fetched.number === undefined) continue
-    await call({ id: fetched.number, path: INTERFACE_PATHS.pushCallOutRlt, agent }, options)
+    await call({ id: fetched.number, path: pushCallOutRlt, agent }, options)
     await delay(PACE)
+  }
+}
+
+async function probe(agent: Agent, options: TrafficOptions): Promise<void> {
+  for (let nth = 1; !options.signal.aborted; nth += 1) {
+    await call({ id: `probe-${nth}`, path: PROBED_PATH, agent }, options)
+    await delay(PROBE_PACE)
   }
 }
 
@@ -56,19 +66,22 @@ async function call(what: Call, options: TrafficOptions): Promise<Attempt> {
   for (let repeats = 0; ; repeats += 1) {
     const from = options.now()
     const heard = await send(what, options.proxy)
-    const attempt = { id: what.id, from, to: options.now(), ...heard }
+    const probes = what.path === PROBED_PATH
+    const attempt = { id: what.id, from, to: options.now(), probes, ...heard }
     options.record(attempt)
     if (attempt.heard !== 'no' || repeats === REPEATS || options.signal.aborted) return attempt
-    await delay(LONGEST_REPEAT_PAUSE)
+    await delay(REPEAT_PAUSE)
   }
 }
 
 type Outcome = Pick<Attempt, 'heard' | 'status' | 'code' | 'number'>
 
 function send({ id, path, agent }: Call, proxy: string): Promise<Outcome> {
-  const isResult = path === INTERFACE_PATHS.pushCallOutRlt
+  const wantsNumber = path === INTERFACE_PATHS.getUserData
   const body = JSON.stringify(
-    isResult ? { uniqueId: id, resultCode: 0 } : { id, serviceId: '12345', batchCount: 1 },
+    path === INTERFACE_PATHS.pushCallOutRlt
+      ? { uniqueId: id, resultCode: 0 }
+      : { id, serviceId: '12345', batchCount: 1, holidayId: '0' },
   )
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
   return new Promise((resolve) => {
@@ -78,11 +91,13 @@ function send({ id, path, agent }: Call, proxy: string): Promise<Outcome> {
       resolve({ heard: 'silence', status })
       sent.destroy()
     })
-    sent.once('error', () => resolve({ heard: 'cut', status }))
+    sent.once('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve({ heard: code === 'ECONNREFUSED' ? 'no' : 'cut', status }),
+    )
     sent.once('response', (response) => {
       status = response.statusCode ?? 0
       read(response).then(
-        (text) => resolve(understand(response, text, !isResult)),
+        (text) => resolve(understand(response, text, wantsNumber)),
         () => resolve({ heard: 'cut', status }),
       )
     })
@@ -108,16 +123,16 @@ function understand(response: IncomingMessage, text: string, wantsNumber: boolea
   return number === undefined ? { heard: 'relayed', status } : { heard: 'success', status, number }
 }
 
-interface Answer {
+interface ResponseBody {
   readonly sent?: unknown
   readonly code?: unknown
   readonly result?: unknown
   readonly resultData?: { readonly userData?: readonly { readonly uniqueId?: string }[] }
 }
 
-function parse(text: string): Answer | undefined {
+function parse(text: string): ResponseBody | undefined {
   try {
-    return JSON.parse(text) as Answer
+    return JSON.parse(text) as ResponseBody
   } catch {
     return undefined
   }

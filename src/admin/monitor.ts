@@ -80,8 +80,11 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
 
   const logChange = (): void => {
     const now = clock.now()
-    const counts = calls()
-    if (counts.failed === 0) {
+    const { total, byFailure } = calls()
+    // Token requests have lines of their own.
+    const { 'no-token': _, rejected: __, ...upstream } = byFailure
+    const failed = Object.values(upstream).reduce((sum, count) => sum + count, 0)
+    if (failed === 0) {
       timer = undefined
       if (episode === undefined) return
       const { since, ...fields } = episode
@@ -92,13 +95,11 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
     }
     // The failures leave the window without an event.
     timer = clock.setTimer(logChange, SLOT)
-    const fields = {
-      code: mainFailure(counts),
-      share: Math.round((counts.failed / counts.total) * 100) / 100,
-    }
-    if (episode !== undefined && (episode.share > 0.5 || fields.share <= 0.5)) return
+    const share = Math.round((failed / total) * 100) / 100
+    if (episode !== undefined && (episode.share > 0.5 || share <= 0.5)) return
+    const fields = { code: mainFailure(upstream), share }
     episode = { since: episode?.since ?? now, ...fields }
-    log('upstream-failing', fields, fields.share > 0.5 ? 'error' : 'warn')
+    log('upstream-failing', fields, share > 0.5 ? 'error' : 'warn')
   }
 
   return {

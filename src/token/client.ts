@@ -44,6 +44,7 @@ const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application
 
 const REASON_OF_FAILURE = {
   unreachable: 'unavailable',
+  'proxy-auth': 'unavailable',
   broken: 'unavailable',
   tls: 'tls',
   timeout: 'timeout',

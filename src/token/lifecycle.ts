@@ -1,4 +1,6 @@
+// oxlint-disable max-lines -- one state machine
 import type { Config } from '../config/settings.ts'
+import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
 import { delayAfterFailure, delayAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenEvent, TokenSnapshot } from './events.ts'
 import { isGrant, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
@@ -54,11 +56,26 @@ export interface TokenRequest {
   readonly operation: Operation
   readonly startedAt: number
   readonly credentials: number
+  /** The other replicas cannot be asked: one refusal guards the account. */
+  readonly alone: boolean
 }
 
 /** What happens to the token from outside. */
 export type LifecycleEvent =
-  | { readonly type: 'request-started'; readonly operation: Operation }
+  /** A token is to be obtained, from iSales or from another replica. */
+  | { readonly type: 'wanted'; readonly operation: Operation }
+  | {
+      readonly type: 'request-started'
+      readonly operation: Operation
+      readonly before?: Before | undefined
+    }
+  | ({ readonly type: 'adopted' } & Adopted)
+  | {
+      readonly type: 'held'
+      readonly because: HeldBecause
+      readonly ms: number
+      readonly refusals: number
+    }
   | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
   | { readonly type: 'rejected'; readonly generation: number; readonly status: number }
   | { readonly type: 'accepted'; readonly generation: number }
@@ -156,11 +173,22 @@ export function step(
 ): Transition {
   const at = moment.now
   switch (event.type) {
+    case 'wanted':
+      return { state: { ...state, request: requestOf(state, event, at) }, events: [] }
     case 'request-started': {
-      const { operation } = event
-      const request = { operation, startedAt: at, credentials: state.credentials }
-      return { state: { ...state, request }, events: [{ type: 'request-started', operation, at }] }
+      const { operation, before } = event
+      const request = requestOf(state, event, at)
+      const failures = Math.max(state.failures, before?.failures ?? 0)
+      const refusals = Math.max(state.refusals, before?.refusals ?? 0)
+      return {
+        state: { ...state, request, failures, refusals },
+        events: [{ type: 'request-started', operation, at }],
+      }
     }
+    case 'adopted':
+      return adopted(state, event, rules, moment)
+    case 'held':
+      return held(state, event, rules, at)
     case 'request-ended':
       return ended(state, event.outcome, rules, moment)
     case 'rejected':
@@ -184,6 +212,73 @@ export function step(
         events: [{ type: 'credentials-changed', at }],
       }
     }
+  }
+}
+
+function requestOf(
+  state: State,
+  { operation, before }: { readonly operation: Operation; readonly before?: Before | undefined },
+  startedAt: number,
+): TokenRequest {
+  const { credentials } = state.request ?? state
+  return { operation, startedAt, credentials, alone: before?.alone ?? false }
+}
+
+// A token, or a pause, of another replica.
+
+/** The token at hand, for whoever obtains the next one. */
+export function atHand(state: State): AtHand | undefined {
+  const { token } = state
+  return token === undefined ? undefined : { token, rejected: isRejected(state, token) }
+}
+
+function adopted(
+  before: State,
+  { grant, sentAt, bought, loginDue }: Adopted,
+  rules: Rules,
+  { now, random }: Moment,
+): Transition {
+  const { token: previous } = before
+  const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
+  const explained = previous !== undefined && isRejected(before, previous)
+  return {
+    state: {
+      ...before,
+      token,
+      request: undefined,
+      refreshSpent: loginDue,
+      nextAt: loginDue ? now : Math.max(now, sentAt + renewAfter(token, rules, random)),
+      backoff: 'none',
+      failures: 0,
+      rejectedGeneration: 0,
+      heldGeneration: 0,
+      replacedAt: bought ? sentAt : before.replacedAt,
+      // It was rejected because another replica had renewed it: nobody else logs in as this user.
+      earlyRejections: explained ? before.earlyRejections.slice(0, -1) : before.earlyRejections,
+      lastSuccessAt: now,
+    },
+    events: [{ type: 'adopted', at: now, session: token }],
+  }
+}
+
+function held(
+  state: State,
+  { because, ms, refusals }: Extract<LifecycleEvent, { type: 'held' }>,
+  rules: Rules,
+  now: number,
+): Transition {
+  const waits = { ...state, request: undefined }
+  // The secret changed meanwhile: what holds the former one says nothing about the new one.
+  if (state.request?.credentials !== state.credentials) return { state: waits, events: [] }
+  const backoff = {
+    busy: state.backoff,
+    alone: state.backoff,
+    held: 'transient',
+    guarded: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
+  } as const
+  return {
+    state: { ...waits, refusals, backoff: backoff[because], nextAt: now + ms },
+    events: [{ type: 'held', at: now, because, ms }],
   }
 }
 
@@ -313,7 +408,7 @@ function afterFailure(
     request.operation === 'refresh'
       ? refreshFailed(state, failure, rules, moment)
       : isRefusal(failure)
-        ? refused(state, rules, moment)
+        ? refused(state, request, rules, moment)
         : transient(state, failure, rules, moment)
   // A hold-off that began while the token request was in flight is not cut short by its failure.
   return { ...after, nextAt: Math.max(after.nextAt, state.nextAt) }
@@ -330,8 +425,9 @@ function refreshFailed(state: State, failure: AuthFailure, rules: Rules, moment:
     : transient(spent, failure, rules, moment)
 }
 
-function refused(state: State, rules: Rules, { now }: Moment): State {
-  const refusals = state.refusals + 1
+function refused(state: State, { alone }: TokenRequest, rules: Rules, { now }: Moment): State {
+  const counted = state.refusals + 1
+  const refusals = alone ? Math.max(counted, rules.loginRejectedAttempts) : counted
   return {
     ...state,
     refusals,

@@ -1,8 +1,17 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { IsalesClient, RefreshTokens } from './client.ts'
-import type { AuthFailure, Grant, Operation } from './protocol.ts'
+import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
+import type { Operation } from './protocol.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
 import {
+  obtainDirectly,
+  type Adopted,
+  type Ask,
+  type AtHand,
+  type Obtain,
+  type Obtained,
+} from './obtain.ts'
+import {
+  atHand,
   initialState,
   isReplaced,
   next,
@@ -21,9 +30,13 @@ export interface TokenSourceOptions {
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  /** One login with the present credentials. Never rejects. */
-  readonly login: (signal: AbortSignal) => Promise<Grant | AuthFailure>
+  /** Neither login nor refresh rejects. */
+  readonly login: IsalesClient['login']
   readonly refresh: IsalesClient['refresh']
+  /** Those in force now. */
+  readonly credentials: () => Credentials
+  /** Default: iSales is asked. */
+  readonly obtain?: Obtain | undefined
   readonly observe: (event: TokenEvent) => void
 }
 
@@ -53,6 +66,10 @@ export interface TokenSource {
   reject(token: Token, status: number, path: string, sentAt: number): 'wait' | 'relay'
   /** The secret changed: log in anew, and forget what the former credentials met. */
   credentialsChanged(): void
+  /** The token that this process has; undefined before the first. */
+  readonly atHand: () => AtHand | undefined
+  /** Another replica has obtained a token. Not called while `obtain` runs. */
+  readonly adopt: (adopted: Adopted) => void
   readonly snapshot: () => TokenSnapshot
 }
 
@@ -80,7 +97,7 @@ const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
-  const { rules, clock, observe } = options
+  const { rules, clock, observe, obtain = obtainDirectly } = options
   const waiters = new Set<Waiter>()
   let state = initialState(clock.now())
   let timer: Timer | undefined
@@ -121,15 +138,38 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   const request = async (operation: Operation): Promise<void> => {
-    apply({ type: 'request-started', operation })
+    apply({ type: 'wanted', operation })
     abort = new AbortController()
     const { signal } = abort
     const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
-    const outcome =
-      tokens === undefined ? await options.login(signal) : await options.refresh(tokens, signal)
+    const credentials = options.credentials()
+    const ask: Ask = (before) => {
+      if (!signal.aborted) apply({ type: 'request-started', operation, before })
+      return tokens === undefined
+        ? options.login(credentials, signal)
+        : options.refresh(tokens, signal)
+    }
+    const { password } = credentials
+    const wanted = { operation, password, atHand: atHand(state), refusals: state.refusals }
+    const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
-    apply({ type: 'request-ended', outcome })
+    conclude(obtained)
     proceed()
+  }
+
+  const conclude = (obtained: Obtained): void => {
+    switch (obtained.by) {
+      case 'us':
+        apply({ type: 'request-ended', outcome: obtained.outcome })
+        obtained.settle?.(Math.max(0, state.nextAt - clock.now()))
+        break
+      case 'another':
+        apply({ type: 'adopted', ...obtained.adopted })
+        break
+      case 'nobody':
+        apply({ ...obtained, type: 'held' })
+        break
+    }
   }
 
   const wait = (asked: Wait): Promise<Token | Unavailable> =>
@@ -185,6 +225,13 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     credentialsChanged() {
       apply({ type: 'credentials-changed' })
+      proceed()
+    },
+
+    atHand: () => atHand(state),
+
+    adopt(adopted) {
+      apply({ type: 'adopted', ...adopted })
       proceed()
     },
 

@@ -90,6 +90,17 @@ describe('the log', () => {
   })
 })
 
+describe('the log of calls that fail without a token', () => {
+  it('is that of the token', async () => {
+    const { call, clock, lines } = start()
+    call({ status: 503, code: 'no-token' }, 5)
+    call({ status: 401 }, 5)
+    await clock.advance(90_000)
+    expect(lines).toEqual([])
+    expect(clock.waiting()).toEqual([])
+  })
+})
+
 describe('a rejected token', () => {
   it('is not usable and has no budget until a new one is granted', () => {
     const { token, reject, grant, verdict } = start()

@@ -81,5 +81,5 @@ test('the token goes into the wrong header: every call is a 401, so not authenti
     budget: 0,
     ready: 503,
   })
-  expect(eventsOf(world, 'upstream-failing')).toMatchObject([{ level: 'error', code: 'rejected' }])
+  expect(eventsOf(world, 'rejection-relayed')).toMatchObject([{ level: 'warn', status: 401 }])
 })

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { expressions, readDashboard } from './support/dashboard.ts'
-import { run } from './support/run.ts'
+import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
+import { ROOT, run } from './support/run.ts'
 import { installed } from './support/tools.ts'
 
 const promtool = await installed('promtool')
@@ -41,10 +41,50 @@ describe('the dashboard', () => {
       expect(panel.targets?.length).toBeGreaterThan(0)
       for (const target of panel.targets ?? []) {
         expect(target.datasource.uid).toBe('${datasource}')
-        expect(target.expr).toContain('instance=~"$instance"')
+        for (const name of ['cluster', 'namespace', 'job', 'pod', 'instance'])
+          expect(target.expr).toContain(`${name}=~"$${name}"`)
       }
     },
   )
+
+  it('can be narrowed to a cluster, namespace, job, pod or instance', () => {
+    const names = dashboard.templating.list.map(({ name }) => name)
+    expect(names).toEqual(['datasource', 'cluster', 'namespace', 'job', 'pod', 'instance'])
+  })
+
+  it('names the pod wherever it shows one line a proxy', () => {
+    const targets = panels.flatMap((panel) => panel.targets ?? [])
+    const ofProxies = targets.filter(({ legendFormat = '' }) =>
+      legendFormat.includes('{{instance}}'),
+    )
+    expect(ofProxies.length).toBeGreaterThan(5)
+    for (const { legendFormat } of ofProxies) expect(legendFormat).toContain('{{pod}} {{instance}}')
+  })
+
+  it('shows one event once: in one panel, and in one bar of it', () => {
+    const counters = panels.flatMap((panel) =>
+      (panel.targets ?? [])
+        .filter(({ expr }) => /increase\(|changes\(/.test(expr))
+        .map(({ expr }) => ({ panel, names: metricNames(expr) })),
+    )
+    const names = counters.flatMap((one) => one.names)
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
+    // At steps of a minute Grafana's range is a minute and one scrape; at shorter ones ranges overlap.
+    for (const { panel } of counters) expect(panel.interval).toBe('1m')
+  })
+
+  it('links to pages of the run-book that exist', async () => {
+    const runbook = await readFile(`${ROOT}docs/operations.md`, 'utf8')
+    const headings = [...runbook.matchAll(/^#+ (\w+)$/gm)].map(([, text = '']) =>
+      text.toLowerCase(),
+    )
+    const urls = [dashboard, ...panels].flatMap(({ links = [] }) => links.map(({ url }) => url))
+    expect(urls.length).toBeGreaterThan(10)
+    for (const url of urls) {
+      expect(url).toMatch(/^https:\/\/.*\/docs\/operations\.md#/)
+      expect(headings).toContain(url.replace(/.*#/, ''))
+    }
+  })
 
   it('has no two panels with one id or on one place, and none over the edge', () => {
     const ids = dashboard.panels.map((panel) => panel.id)

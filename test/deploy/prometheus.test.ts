@@ -1,19 +1,26 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulator, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { listening, startDaemon, type Daemon } from './support/daemon.ts'
 import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
-import { startMonitoring, type Monitoring } from './support/prometheus.ts'
+import { discover, startMonitoring, type Monitoring } from './support/prometheus.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { installed } from './support/tools.ts'
 
 const programs = await Promise.all(
   ['prometheus', 'prometheus-alertmanager', 'promtool'].map(installed),
 )
+
+/** Metrics that not every program exports: without a certificate there is no end of it. */
+const CONDITIONAL = new Set([
+  'isales_proxy_certificate_expiry_timestamp_seconds',
+  'isales_proxy_requests_refused_total',
+])
 
 describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Prometheus', () => {
   let home = ''
@@ -75,7 +82,8 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
     expect(asked.length).toBeGreaterThan(30)
     // The annotations name two histograms as a whole.
     const whole = new Set(types.map(([, name]) => name))
-    expect(asked.filter((name) => !exported.has(name) && !whole.has(name))).toEqual([])
+    const missing = asked.filter((name) => !exported.has(name) && !whole.has(name))
+    expect(missing.filter((name) => !CONDITIONAL.has(name))).toEqual([])
   })
 
   it('is found up and authenticated, and raises no alert', async () => {
@@ -98,7 +106,23 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
     expect(answers.map((answer) => answer.length)).toEqual(asked.map(() => 1))
   })
 
-  it('pages for a wrong password, before calls stop and after it, and calms down when it is right', async () => {
+  it('pages once when iSales fails while the token lives, and says that calls fail', async () => {
+    simulator.failBusiness({ status: 502, times: 'always' })
+    for (let calls = 0; calls < 5; calls += 1) expect((await ask()).status).toBe(502)
+    await until(() => monitoring.pages().length > 0, 30_000)
+    expect(await monitoring.query('isales_proxy_authenticated == 1')).toHaveLength(1)
+    simulator.clear()
+    // More calls than have failed.
+    for (let calls = 0; calls < 10; calls += 1) expect((await ask()).status).toBe(200)
+    await until(
+      async () => !(await monitoring.firing()).includes('IsalesProxyCallsFailing'),
+      20_000,
+    )
+    expect(new Set(monitoring.pages().flat())).toEqual(new Set(['IsalesProxyCallsFailing']))
+  })
+
+  it('pages once for a wrong password, before calls stop and after it, and calms down when it is right', async () => {
+    const before = monitoring.pages().length
     await writeFile(join(home, 'password'), 'wrong')
     const rejected = 'IsalesProxyAccountRejected'
     const firing = async (name: string) => (await monitoring.firing()).includes(name)
@@ -109,9 +133,14 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
 
     // The token that still serves is ended: from here on calls fail.
     simulator.revoke()
-    expect((await ask()).status).toBe(503)
+    expect((await ask()).status).toBeGreaterThanOrEqual(400)
+    await until(() => firing('IsalesProxyNotAuthenticated'), 20_000)
+    // The messages that follow come within a second.
+    await until(async () => (await monitoring.notified()).includes(rejected), 20_000)
+    await delay(3000)
+    expect([...new Set(monitoring.pages().slice(before).flat())]).toEqual([rejected])
     await writeFile(join(home, 'password'), 'simulated-password')
-    await until(async () => (await monitoring.firing()).length === 0, 30_000)
+    await until(async () => !(await firing(rejected)), 30_000)
     expect(await monitoring.query('isales_proxy_authenticated == 1')).toHaveLength(1)
     expect(simulator.state().loginAttempts).toBeLessThan(8)
   })
@@ -119,5 +148,39 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
   it('is missed within seconds when it is gone', async () => {
     expect(await proxy.stop()).toBe(0)
     await until(async () => (await monitoring.firing()).includes('IsalesProxyDown'), 20_000)
+  })
+})
+
+describe.skipIf(programs.includes(undefined))('the discovery of the example', () => {
+  it('finds each running proxy and each sidecar that does not start, and nothing that has ended', async () => {
+    const port = { name: 'isales-admin', containerPort: 9090 }
+    const targets = await discover([
+      { name: 'standalone', phase: 'Running', port, sidecar: false },
+      { name: 'sidecar', phase: 'Running', port, sidecar: true },
+      { name: 'crash-loop', phase: 'Pending', port, sidecar: true },
+      { name: 'job', phase: 'Succeeded', port, sidecar: true },
+      {
+        name: 'other',
+        phase: 'Running',
+        port: { name: 'http', containerPort: 80 },
+        sidecar: false,
+      },
+    ])
+    expect(new Set(targets.map(({ pod }) => pod))).toEqual(
+      new Set(['crash-loop', 'sidecar', 'standalone']),
+    )
+    for (const target of targets)
+      expect(target).toMatchObject({ job: 'isales-auth-proxy', namespace: 'telephony' })
+  })
+
+  it('does not take Prometheus itself for a proxy', async () => {
+    const example = await readFile(`${ROOT}config/prometheus/prometheus.example.yaml`, 'utf8')
+    expect(example).not.toContain("targets: ['127.0.0.1:9090']")
+    const itself = await startMonitoring('')
+    try {
+      await until(async () => (await itself.firing()).includes('IsalesProxyDown'), 20_000)
+    } finally {
+      await itself.stop()
+    }
   })
 })

@@ -65,11 +65,12 @@ describe('each alert', async () => {
     expect(own.some((one) => one.exp_alerts.length === 0)).toBe(true)
   })
 
-  it.each(rules)('$alert has a severity, a summary and a place in the run book', (rule) => {
+  it.each(rules)('$alert has a severity, a summary and a place in the run book', async (rule) => {
     expect(rule.labels['severity']).toMatch(/^(critical|warning)$/)
     expect(rule.annotations['summary']).toBeTruthy()
     const anchor = rule.alert.toLowerCase()
-    expect(rule.annotations['runbook_url']).toBe(`docs/operations.md#${anchor}`)
+    const { home } = parse(await read('helm/isales-auth-proxy/Chart.yaml')) as { home: string }
+    expect(rule.annotations['runbook_url']).toBe(`${home}/blob/main/docs/operations.md#${anchor}`)
     expect(runbook).toMatch(new RegExp(`^### ${rule.alert}$`, 'm'))
   })
 })

@@ -25,6 +25,7 @@ describe('the control port', () => {
     ['failBusiness', { status: 500, executed: false, times: 'always' }],
     ['hang', { operation: 'business', times: 2 }],
     ['release', {}],
+    ['blackHole', { seconds: 1 }],
     ['reset', { operation: 'login', at: 'mid-body' }],
     ['slow', { operation: 'login', ms: 1 }],
     ['html', { operation: 'refresh' }],

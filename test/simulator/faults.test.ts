@@ -100,6 +100,19 @@ describe('faults', () => {
     expect((await hanging).status).toBe(200)
   })
 
+  it('ignore calls of every operation until the client leaves', async () => {
+    const { granted, sim } = await simulate()
+    await granted()
+    sim.blackHole({ times: 1 })
+    const client = await connectRaw(sim)
+    await client.send(LOGIN)
+    await until(() => sim.state().loginAttempts === 2)
+    expect(sim.state()).toMatchObject({ logins: 1, inFlight: 1, faultsWaiting: 2 })
+    client.destroy()
+    await until(() => sim.state().inFlight === 0)
+    expect(sim.state().aborted).toBe(1)
+  })
+
   it('forget a hanging call whose client is gone', async () => {
     const { sim } = await simulate()
     sim.hang({ operation: 'login' })

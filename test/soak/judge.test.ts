@@ -6,28 +6,29 @@ const refused: Attempt = { ...heardSuccess, heard: 'no', status: 503, code: 'no-
 const rejected: Attempt = { ...heardSuccess, id: 'c0-2', heard: 'relayed', status: 401 }
 const steady: readonly Sample[] = Array.from({ length: 50 }, () => ({ rssMb: 90, handles: 30 }))
 
-/** A ledger and its clients, faultless unless changed. */
+/** A run in which nothing is wrong, unless changed. */
 function evidence(changes: Partial<Evidence> = {}): Evidence {
   return {
     attempts: [heardSuccess],
     executions: new Map([['c0-1', 1]]),
     storms: [],
+    forbidden: [],
     earlyEnds: [],
     holdOffs: [],
     samples: steady,
     locks: 0,
-    proxyExit: 0,
+    exits: [0],
     ...changes,
   }
 }
 
 describe('the judge of a soak', () => {
-  it('passes a run without fault', () => {
-    expect(judge(evidence())).toMatchObject({ requests: 1, succeeded: 1, faults: [] })
+  it('passes a run in which nothing is wrong', () => {
+    expect(judge(evidence())).toMatchObject({ requests: 1, succeeded: 1, failures: [] })
   })
 
-  it('finds a call lost that was carried out, when the client was told that it was not sent', () => {
-    const { lost, faults } = judge(
+  it('finds a call lost that was executed, when the client heard that it was not sent', () => {
+    const { lost, failures } = judge(
       evidence({
         attempts: [heardSuccess, { ...refused, id: 'c0-2' }],
         executions: new Map([
@@ -37,39 +38,39 @@ describe('the judge of a soak', () => {
       }),
     )
     expect(lost).toBe(1)
-    expect(faults).toEqual(['lost: 1, must be 0'])
+    expect(failures).toEqual(['lost: 1, must be 0'])
   })
 
-  it('finds a call lost that was carried out, when the client was told that its token was rejected', () => {
+  it('finds a call lost that was executed, when the client heard that its token was rejected', () => {
     const executions = new Map([['c0-2', 1]])
     expect(judge(evidence({ attempts: [rejected], executions })).lost).toBe(1)
   })
 
   it.each(['unknown', 'cut', 'relayed'] as const)(
-    'does not call lost what was carried out and heard as %s',
+    'does not call lost what was executed and heard as %s',
     (heard) => {
       const attempts = [heardSuccess, { ...heardSuccess, id: 'c0-2', heard, status: 502 }]
       const executions = new Map([
         ['c0-1', 1],
         ['c0-2', 1],
       ])
-      expect(judge(evidence({ attempts, executions })).faults).toEqual([])
+      expect(judge(evidence({ attempts, executions })).failures).toEqual([])
     },
   )
 
-  it('does not call lost what was refused, repeated and then carried out', () => {
+  it('does not call lost what was refused, repeated and then executed', () => {
     const judgement = judge(evidence({ attempts: [refused, heardSuccess] }))
-    expect(judgement).toMatchObject({ requests: 1, attempts: 2, refused: 1, faults: [] })
+    expect(judgement).toMatchObject({ requests: 1, attempts: 2, refused: 1, failures: [] })
   })
 
-  it('finds a call that was carried out twice', () => {
-    const { faults } = judge(evidence({ executions: new Map([['c0-1', 2]]) }))
-    expect(faults).toEqual(['doubled: 1, must be 0'])
+  it('finds a call that was executed twice', () => {
+    const { failures } = judge(evidence({ executions: new Map([['c0-1', 2]]) }))
+    expect(failures).toEqual(['doubled: 1, must be 0'])
   })
 
   it('finds a success that iSales knows nothing of', () => {
-    const { faults } = judge(evidence({ executions: new Map() }))
-    expect(faults).toEqual(['invented: 1, must be 0'])
+    const { failures } = judge(evidence({ executions: new Map() }))
+    expect(failures).toEqual(['invented: 1, must be 0'])
   })
 
   it('finds one number that two clients were given', () => {
@@ -77,18 +78,18 @@ describe('the judge of a soak', () => {
       { ...heardSuccess, number: 'u1' },
       { ...heardSuccess, number: 'u1' },
     ]
-    expect(judge(evidence({ attempts })).faults).toEqual(['mixedUp: 1, must be 0'])
+    expect(judge(evidence({ attempts })).failures).toEqual(['mixedUp: 1, must be 0'])
   })
 
-  it('finds a client that was never answered', () => {
+  it('finds a client that got no response', () => {
     const silent: Attempt = { ...heardSuccess, id: 'c0-2', heard: 'silence', status: 0 }
-    const { faults } = judge(evidence({ attempts: [heardSuccess, silent] }))
-    expect(faults).toEqual(['unanswered: 1, must be 0'])
+    const { failures } = judge(evidence({ attempts: [heardSuccess, silent] }))
+    expect(failures).toEqual(['unanswered: 1, must be 0'])
   })
 
   it.each([401, 403])('finds a %i that a login could have cured', (status) => {
     const attempts = [heardSuccess, { ...rejected, status }]
-    expect(judge(evidence({ attempts })).faults).toEqual(['curable: 1, must be 0'])
+    expect(judge(evidence({ attempts })).failures).toEqual(['curable: 1, must be 0'])
   })
 
   it('finds a 401 of the proxy itself, too', () => {
@@ -99,9 +100,20 @@ describe('the judge of a soak', () => {
   it('excuses a rejection while iSales rejected every token, and counts it', () => {
     const attempts = [heardSuccess, rejected]
     const during = judge(evidence({ attempts, storms: [{ from: 900, to: 1005 }] }))
-    expect(during).toMatchObject({ designedRejections: 1, curable: 0, relayed: 0, faults: [] })
+    expect(during).toMatchObject({ designedRejections: 1, curable: 0, relayed: 0, failures: [] })
     const before = judge(evidence({ attempts, storms: [{ from: 1011, to: 1500 }] }))
     expect(before.curable).toBe(1)
+  })
+
+  it('excuses a rejection of the forbidden path, and of no other', () => {
+    const forbidden = [{ from: 900, to: 1005 }]
+    const probe: Attempt = { ...rejected, status: 403, probes: true }
+    const during = judge(evidence({ attempts: [heardSuccess, probe], forbidden }))
+    expect(during).toMatchObject({ forbiddenRejections: 1, curable: 0, failures: [] })
+    const other = judge(evidence({ attempts: [heardSuccess, rejected], forbidden }))
+    expect(other).toMatchObject({ forbiddenRejections: 0, curable: 1 })
+    const later = { ...probe, from: 1006, to: 1010 }
+    expect(judge(evidence({ attempts: [heardSuccess, later], forbidden })).curable).toBe(1)
   })
 
   it.each([
@@ -114,7 +126,7 @@ describe('the judge of a soak', () => {
     expect(judge(evidence({ attempts: [heardSuccess, rejected], earlyEnds })).curable).toBe(curable)
   })
 
-  it('counts what was held off after a conflict apart from other refusals', () => {
+  it('counts what was refused in a hold-off after a conflict apart from other refusals', () => {
     const attempts = [heardSuccess, refused, { ...refused, from: 9000, to: 9000 }]
     const judgement = judge(evidence({ attempts, holdOffs: [{ from: 500, to: 4000 }] }))
     expect(judgement).toMatchObject({ refused: 2, heldOff: 1 })
@@ -128,12 +140,12 @@ describe('the judge of a soak', () => {
       rssMb: rssMb + nth * step.rssMb,
       handles: handles + nth * step.handles,
     }))
-    expect(judge(evidence({ samples })).faults).toEqual([fault])
+    expect(judge(evidence({ samples })).failures).toEqual([fault])
   })
 
   it('does not pass what was not measured', () => {
-    const { faults } = judge(evidence({ attempts: [], executions: new Map(), samples: [] }))
-    expect(faults).toEqual([
+    const { failures } = judge(evidence({ attempts: [], executions: new Map(), samples: [] }))
+    expect(failures).toEqual([
       'nothing succeeded: this run proves nothing',
       'memory grows',
       'open handles grow',
@@ -142,9 +154,9 @@ describe('the judge of a soak', () => {
 
   it.each([
     ['a locked account', { locks: 1 }, 'locks: 1, must be 0'],
-    ['a proxy that crashed', { proxyExit: 1 }, 'the proxy ended with 1'],
-    ['a proxy that was killed', { proxyExit: null }, 'the proxy ended with null'],
+    ['a proxy that crashed', { exits: [0, 1] }, 'the proxy ended with 1'],
+    ['a proxy that was killed', { exits: [null] }, 'the proxy ended with null'],
   ])('fails %s', (_what, changes, fault) => {
-    expect(judge(evidence(changes)).faults).toEqual([fault])
+    expect(judge(evidence(changes)).failures).toEqual([fault])
   })
 })

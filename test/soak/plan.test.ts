@@ -19,8 +19,8 @@ describe('the plan of a soak', () => {
   it('holds every kind of act within an hour', () => {
     const names = new Set(plan(1, 3_600_000).map(nameOf))
     expect([...names].sort().join(' ')).toBe(
-      'disconnect down failBusiness failLogin failRefresh freeze hang html hugeBody reset revoke ' +
-        'revokeRefresh rival rotate set slow storm truncatedJson up',
+      'blackHole disconnect down failBusiness failLogin failRefresh forbid freeze hang html ' +
+        'hugeBody reset restart revoke revokeRefresh rival rotate set slow storm truncatedJson up',
     )
   })
 
@@ -46,10 +46,19 @@ describe('the plan of a soak', () => {
         )
         const ends = acts.map((act) => act.at + (act.kind === 'freeze' ? act.ms : 0))
         expect(Math.max(...ends)).toBeLessThan(duration - 2500)
-        expect(statuses(acts, 'failLogin').every((status) => status >= 429)).toBe(true)
+        expect(statuses(acts, 'failLogin').every((status) => status === 404 || status >= 429)).toBe(
+          true,
+        )
         expect(statuses(acts, 'failRefresh')).not.toContain(404)
       }),
     )
+  })
+
+  it('restarts with a wrong password at most once in a quarter of an hour', () => {
+    const restarts = plan(3, 4 * 3_600_000).filter(({ kind }) => kind === 'restart')
+    expect(restarts).toHaveLength(15)
+    for (const [index, { at }] of restarts.entries())
+      expect(at - (restarts[index - 1]?.at ?? -Infinity)).toBeGreaterThan(900_000)
   })
 
   it('never leaves iSales down', () => {

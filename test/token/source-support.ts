@@ -1,3 +1,4 @@
+import { Secret } from '../../src/config/secret.ts'
 import type { RefreshTokens } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
@@ -58,7 +59,8 @@ export function openSource(changes: Changes = {}): OpenSource {
     waiters: 1000,
     clock,
     random: () => 0.5,
-    login: (signal) => ask('login', signal),
+    credentials: () => ({ user: 'obs', password: new Secret('pw') }),
+    login: (_, signal) => ask('login', signal),
     refresh: (tokens, signal) => ask('refresh', signal, tokens),
     observe: (event) => events.push(event),
     ...rest,

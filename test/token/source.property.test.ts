@@ -96,8 +96,8 @@ function play(all: readonly Reply[], random: () => number, clock: ManualClock) {
     clock,
     random,
     waiters: LIMIT,
-    login: ask,
-    refresh: (_, s) => ask(s),
+    login: (_, signal) => ask(signal),
+    refresh: (_, signal) => ask(signal),
   })
   return { source, broken, begun: () => begun }
 }

@@ -13,16 +13,21 @@ interface Panel {
   readonly title: string
   readonly description?: string
   readonly gridPos: GridPos
+  /** The shortest step. */
+  readonly interval?: string
+  readonly links?: readonly { readonly url: string }[]
   readonly datasource?: { readonly uid: string }
   readonly targets?: readonly {
     readonly expr: string
     readonly refId: string
+    readonly legendFormat?: string
     readonly datasource: { readonly uid: string }
   }[]
 }
 interface Dashboard {
   readonly uid: string
   readonly panels: readonly Panel[]
+  readonly links: readonly { readonly url: string }[]
   readonly templating: { readonly list: readonly { readonly name: string; definition?: string }[] }
   readonly annotations: { readonly list: readonly { readonly expr: string }[] }
 }
@@ -32,7 +37,10 @@ export const readDashboard = async (): Promise<Dashboard> =>
 
 /** What Grafana puts in before it asks Prometheus. */
 const interpolate = (expr: string): string =>
-  expr.replaceAll('$__rate_interval', '1m').replaceAll('$instance', '.*')
+  expr
+    .replaceAll('$__rate_interval', '1m')
+    .replaceAll('$job', 'isales-auth-proxy')
+    .replaceAll(/\$(?:cluster|namespace|pod|instance)\b/g, '.*')
 
 /** Each expression of the dashboard, as Prometheus is asked it. */
 export const expressions = (dashboard: Dashboard): readonly string[] =>
