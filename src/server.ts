@@ -134,25 +134,41 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
     settings,
   })
+  const onError = (error: unknown): void => logger.log('unexpected', { error })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
+    onError,
   })
   let files: FileWatch | undefined
 
+  /** Both listeners are open, or neither. */
+  async function openBoth() {
+    try {
+      return [await open('ADMIN_LISTEN', admin), await open('LISTEN', proxy.listener)] as const
+    } catch (error) {
+      session.keeper.stop()
+      await Promise.all([
+        proxy.listener.stop(0),
+        admin.stop(0),
+        sharing.stop(),
+        session.upstream.destroy(),
+      ])
+      throw error
+    }
+  }
+
   return {
     async start() {
-      const [proxyAddress, adminAddress] = [
-        await open('LISTEN', proxy.listener),
-        await open('ADMIN_LISTEN', admin),
-      ]
+      // The first login is in flight when the first request comes.
+      await sharing.start(session.keeper)
+      session.keeper.start()
+      const [adminAddress, proxyAddress] = await openBoth()
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
       files = watchFilesOf({ config, logger, metrics, session, proxy })
-      await sharing.start(session.keeper)
-      session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
 
@@ -162,9 +178,13 @@ export function createApp(options: AppOptions): App {
       proxy.listener.retire()
       await delay(config.drainDelay)
       files?.close()
+      // Renewal goes on until the last request has its response. Those that still wait for a token near the end of the
+      // drain get a response instead of being cut.
+      const ending = setTimeout(() => session.keeper.stop(), config.drainTimeout * 0.9)
+      await proxy.listener.stop(config.drainTimeout)
+      clearTimeout(ending)
       session.keeper.stop()
       await sharing.stop()
-      await proxy.listener.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
@@ -346,6 +366,7 @@ function openProxy(parts: ProxyParts): ProxyPart {
   const listener = createListener({
     ...listenerOptions(config),
     onRequest: handler,
+    onError: (error) => logger.log('unexpected', { error }),
     now: () => clock.now(),
     onClientError(code) {
       const refusal = code === 'request-timeout' ? 'timeout' : 'parser'

@@ -19,6 +19,7 @@ export function listenerOptions(
       headerTimeout: config.headerTimeout,
       bodyIdleTimeout: config.bodyIdleTimeout,
       maxConnections: config.listenMaxConnections,
+      keepAliveTimeout: config.listenKeepAlive,
     },
     ...(tls === undefined ? {} : { tls }),
   }

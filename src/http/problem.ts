@@ -23,6 +23,7 @@ export const PROBLEMS = {
     sent: 'unknown',
   },
   'upstream-timeout': { status: 504, title: 'iSales did not respond in time', sent: 'unknown' },
+  internal: { status: 500, title: 'The proxy failed', sent: 'unknown' },
   'bad-request': { status: 400, title: 'The request is not valid HTTP', sent: 'no' },
   'not-allowed': { status: 403, title: 'The request is not allowed here', sent: 'no' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed', sent: 'no' },

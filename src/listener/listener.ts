@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -5,7 +6,7 @@ import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer, type SecureContextOptions } from 'node:tls'
 import type { Secret } from '../config/secret.ts'
-import type { ProblemCode } from '../http/problem.ts'
+import { writeProblem, type ProblemCode } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
 import { Connection } from './connections.ts'
@@ -36,9 +37,11 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
-   * one that expects `100-continue`. Must not throw.
+   * one that expects `100-continue`. When it throws or rejects, the request gets a 500.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => unknown
+  /** Each error that `onRequest` threw. */
+  readonly onError?: (error: unknown) => void
   readonly limits: ListenerLimits
   /** Monotonic milliseconds. Default: the clock of the machine. */
   readonly now?: () => number
@@ -109,7 +112,9 @@ export function createListener(options: ListenerOptions): Listener {
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     const overCap = connections.size >= limits.maxConnections
     const { bodyIdleTimeout } = limits
-    connections.set(socket, new Connection(socket, { overCap, bodyIdleTimeout, now, onProblem }))
+    const closing = (): boolean => draining
+    const options = { overCap, bodyIdleTimeout, now, closing, onProblem }
+    connections.set(socket, new Connection(socket, options))
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -117,8 +122,19 @@ export function createListener(options: ListenerOptions): Listener {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
     if (draining) response.shouldKeepAlive = false
-    if (connections.get(request.socket)?.admit(request, response) === true)
-      onRequest(request, response)
+    if (connections.get(request.socket)?.admit(request, response) !== true) return
+    try {
+      const served = onRequest(request, response)
+      if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
+    } catch (error) {
+      failed(response, error)
+    }
+  }
+  const failed = (response: ServerResponse, error: unknown): void => {
+    onProblem('internal')
+    options.onError?.(error)
+    if (response.headersSent) response.destroy()
+    else writeProblem(response, 'internal', { requestId: randomUUID() })
   }
   server.on('request', handle)
   server.on('checkContinue', handle)

@@ -33,14 +33,13 @@ export interface HandlerOptions {
   readonly onRefused: (refused: RefusedRequest) => void
 }
 
-/** Never throws and never rejects. */
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
 export function createHandler(options: HandlerOptions): Handler {
   const { rules, isLocal, ticketCheck, maxInFlight } = options
 
-  return (request, response) => {
+  return (request, response): Promise<void> | void => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
     const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
@@ -69,6 +68,6 @@ export function createHandler(options: HandlerOptions): Handler {
         requestId,
       })
     } else if (options.inFlight() >= maxInFlight) refuse('overloaded')
-    else void options.forward({ request, response, validated: valid, requestId })
+    else return options.forward({ request, response, validated: valid, requestId })
   }
 }
