@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
+import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
 import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
 import { createMonitor, type Monitor } from './admin/monitor.ts'
@@ -12,6 +13,7 @@ import type { Config } from './config/settings.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
+import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
@@ -20,9 +22,12 @@ import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS } from './http/problem.ts'
-import { tokenLog } from './token/token-log.ts'
+import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createRefusalBook } from './token/refusals.ts'
+import type { Share } from './sharing/share.ts'
+import { obtainDirectly, type Obtain } from './token/obtain.ts'
+import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
@@ -78,7 +83,11 @@ const ADMIN_GRACE = 1000
 export function createApp(options: AppOptions): App {
   const { config, logger } = options
   const running = { listening: false, draining: false, inFlight: 0 }
-  const session = openSession(options, (event) => {
+  const sharing = openSharing(options, {
+    onEvent: sharingLog(logger),
+    onCall: (call) => metrics.storeCalled(call),
+  })
+  const session = openSession(options, sharing, (event) => {
     observe(event)
   })
   const monitor = createMonitor({
@@ -87,13 +96,19 @@ export function createApp(options: AppOptions): App {
     clock: options.clock ?? systemClock,
     log: logger.log,
   })
-  const shared = { running, version: options.version, wallClock: options.wallClock ?? Date.now }
+  const shared = {
+    running,
+    certificates: () => readCertificateEnds(config),
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+  }
   const metrics = createMetrics({
     ...shared,
     token: monitor.token,
     state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
     logLinesDropped: options.logLinesDropped,
+    sharing: sharing.snapshot,
   })
   const history = createHistory()
   const logSession = tokenLog(logger)
@@ -102,6 +117,7 @@ export function createApp(options: AppOptions): App {
     monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
+    sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
@@ -113,6 +129,7 @@ export function createApp(options: AppOptions): App {
     metrics,
     monitor,
     history: history.view,
+    sharing: sharing.snapshot,
     settings,
   })
   const admin = createListener({
@@ -129,6 +146,7 @@ export function createApp(options: AppOptions): App {
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
       watches = watchFilesOf(config, session, { metrics, logger })
+      await sharing.start(session.keeper)
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -140,6 +158,7 @@ export function createApp(options: AppOptions): App {
       await delay(config.drainDelay)
       for (const one of watches) one.close()
       session.keeper.stop()
+      await sharing.stop()
       await proxy.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
@@ -156,13 +175,55 @@ interface Running {
   inFlight: number
 }
 
+/** One token for all replicas, where that is configured. */
+interface SharingPart {
+  /** Undefined: not configured. */
+  readonly obtain: Obtain | undefined
+  readonly snapshot: () => SharingSnapshot | undefined
+  readonly onTokenEvent: (event: TokenEvent) => void
+  readonly start: (holder: TokenSource) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+function openSharing(
+  { config, clock = systemClock, random = Math.random }: AppOptions,
+  observers: {
+    readonly onEvent: (event: SharingEvent) => void
+    readonly onCall: (call: StoreCall) => void
+  },
+): SharingPart {
+  let share: Share | undefined
+  return {
+    obtain:
+      config.sessionStoreUrl === undefined
+        ? undefined
+        : (wanted, ask, signal) => (share?.obtain ?? obtainDirectly)(wanted, ask, signal),
+    snapshot: () => share?.snapshot(),
+    onTokenEvent: (event) => share?.onTokenEvent(event),
+    async start(holder) {
+      if (config.sessionStoreUrl === undefined) return
+      const { openShare } = await import('./sharing/open.ts')
+      const { onEvent: observe, onCall: observeCall } = observers
+      share = await openShare({ config, clock, random, observe, observeCall })
+      share?.start(holder)
+    },
+    async stop() {
+      await share?.stop()
+    },
+  }
+}
+
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: TokenSource
 }
 
 /** The way to iSales and the token that opens it. */
-function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
+function openSession(
+  options: AppOptions,
+  sharing: SharingPart,
+  observe: (event: TokenEvent) => void,
+): SessionPart {
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
@@ -187,6 +248,7 @@ function openSession(options: AppOptions, observe: (event: TokenEvent) => void):
       wallClock,
       onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
     }),
+    obtain: sharing.obtain,
     observe,
   })
   return { upstream, keeper }
@@ -205,11 +267,14 @@ function openProxy(parts: ProxyParts): Listener {
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
+  const logThrottled = createThrottledLog(clock, logger.log)
   const ended = (end: EndedRequest & Access): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
-    if (end.code !== undefined) {
+    const { code, requestId } = end
+    if (code !== undefined) {
       logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+      if (PROBLEMS[code].status < 500) logThrottled('client-refused', code, { requestId })
     }
     logAccess?.(end)
   }
@@ -235,7 +300,10 @@ function openProxy(parts: ProxyParts): Listener {
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: metrics.obsLogin,
+    onLogin(outcome) {
+      metrics.obsLogin(outcome)
+      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+    },
   })
   const handler = createHandler({
     rules: {
@@ -260,7 +328,10 @@ function openProxy(parts: ProxyParts): Listener {
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.connectionFailed,
+    onClientError(code) {
+      metrics.connectionFailed(code)
+      logThrottled('client-refused', code)
+    },
     watchFiles(paths, onChange) {
       const files = watch(paths, onChange)
       return () => files.close()

@@ -2,6 +2,7 @@ import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client
 import { PROBLEM_CODES, type ProblemCode } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
+import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
 import { PREFIX, createGauges, type GaugeOptions } from './metrics-gauges.ts'
 
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
@@ -22,6 +23,8 @@ const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept']
 
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Seconds. `SESSION_STORE_TIMEOUT` is 0.5 unless changed. */
+const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 /** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
 const REQUEST_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
@@ -72,6 +75,8 @@ export interface Metrics {
   readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
   /** The secret files changed and were read. */
   readonly credentialsReloaded: (outcome: (typeof OUTCOMES)[number]) => void
+  /** An operation of the shared store ended. */
+  readonly storeCalled: (call: StoreCall) => void
   readonly totals: () => Promise<Totals>
   /** The page in Prometheus' text format. */
   readonly render: () => Promise<string>
@@ -107,6 +112,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
         case 'conflict':
           counters.conflicts.inc()
           break
+        case 'adopted':
+          counters.adopted.inc()
+          break
+        case 'held':
         case 'request-started':
         case 'credentials-changed':
           break
@@ -122,6 +131,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     connectionFailed: (code) => counters.errors.inc({ code }),
     replayed: (outcome) => counters.replays.inc({ outcome }),
     obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
+    storeCalled({ operation, durationMs, failure }) {
+      const outcome = failure === undefined ? 'success' : 'failure'
+      counters.storeOperations.inc({ operation, outcome })
+      counters.storeDuration.observe({ operation }, durationMs / 1000)
+      if (failure !== undefined) counters.storeFailures.inc({ reason: failure })
+    },
     credentialsReloaded: (outcome) => counters.credentialReloads.inc({ outcome }),
 
     totals: async () => ({
@@ -158,6 +173,14 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     registers,
   })
   for (const operation of OPERATIONS) authDuration.zero({ operation })
+  const storeDuration = new Histogram({
+    name: `${PREFIX}session_store_duration_seconds`,
+    help: 'How long operations of the shared store took',
+    labelNames: ['operation'],
+    buckets: STORE_BUCKETS,
+    registers,
+  })
+  for (const operation of STORE_OPERATIONS) storeDuration.zero({ operation })
 
   return {
     authAttempts: counter('auth_attempts_total', 'Logins and refreshes that ended, by outcome', {
@@ -174,6 +197,21 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'auth_lifetime_assumed_total',
       'Tokens whose lifetime could not be believed, so that the default was taken',
     ),
+    adopted: counter(
+      'tokens_adopted_total',
+      'Tokens that another replica obtained and this one uses',
+    ),
+    storeOperations: counter(
+      'session_store_operations_total',
+      'Operations of the shared store that ended, by outcome',
+      { operation: STORE_OPERATIONS, outcome: OUTCOMES },
+    ),
+    storeFailures: counter(
+      'session_store_failures_total',
+      'Operations that the shared store did not do, by reason',
+      { reason: STORE_FAILURES },
+    ),
+    storeDuration,
     conflicts: counter(
       'session_conflicts_total',
       'Times tokens were rejected so often that somebody else must be logging in as this user',
@@ -198,7 +236,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     ),
     errors: counter(
       'request_errors_total',
-      'Requests that the proxy itself answered with an error, by code',
+      'Requests to which the proxy itself responded with an error, by code',
       { code: PROBLEM_CODES },
     ),
     replays: counter(

@@ -22,6 +22,9 @@ export interface KeyPair extends Certificates {
   readonly key: Secret
 }
 
+/** Two settings: `NAME_CERT_FILE` and `NAME_KEY_FILE`. */
+type PairName = 'ISALES_CLIENT' | 'SESSION_STORE_CLIENT' | 'LISTEN_TLS'
+
 /** Bytes; the bundle of all public authorities is a fifth of it. */
 const LARGEST_PEM = 1024 * 1024
 
@@ -55,7 +58,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE----
  * @param name the settings are `NAME_CERT_FILE` and `NAME_KEY_FILE`.
  */
 export function readKeyPair(
-  name: 'ISALES_CLIENT' | 'LISTEN_TLS',
+  name: PairName,
   paths: { readonly cert: string; readonly key: string },
   readFile: ReadFile = readSmallFile,
 ): PemRead<KeyPair> {
@@ -123,13 +126,34 @@ export interface UpstreamTls {
  *
  * @throws {Error} that names the setting and the problem of the first wrong file.
  */
-export function readUpstreamTls({
-  isalesCaFile,
-  isalesClientCertFile: cert,
-  isalesClientKeyFile: key,
-}: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>): UpstreamTls {
-  const authorities = isalesCaFile && readCertificates('ISALES_CA_FILE', isalesCaFile)
-  const pair = cert && key && readKeyPair('ISALES_CLIENT', { cert, key })
+export function readUpstreamTls(
+  config: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>,
+): UpstreamTls {
+  const { isalesCaFile: ca, isalesClientCertFile: cert, isalesClientKeyFile: key } = config
+  return readTls('ISALES', { ca, cert, key })
+}
+
+/**
+ * Reads the files that TLS to the shared store needs.
+ *
+ * @throws {Error} as `readUpstreamTls`.
+ */
+export function readStoreTls(
+  config: Pick<
+    Config,
+    'sessionStoreCaFile' | 'sessionStoreClientCertFile' | 'sessionStoreClientKeyFile'
+  >,
+): UpstreamTls {
+  const { sessionStoreCaFile: ca, sessionStoreClientCertFile: cert } = config
+  return readTls('SESSION_STORE', { ca, cert, key: config.sessionStoreClientKeyFile })
+}
+
+function readTls(
+  name: 'ISALES' | 'SESSION_STORE',
+  { ca, cert, key }: { readonly [File in 'ca' | 'cert' | 'key']: string | undefined },
+): UpstreamTls {
+  const authorities = ca && readCertificates(`${name}_CA_FILE`, ca)
+  const pair = cert && key && readKeyPair(`${name}_CLIENT`, { cert, key })
   for (const read of [authorities, pair]) {
     if (read && !read.ok) throw new Error(`${read.errors[0].setting} ${read.errors[0].problem}`)
   }
@@ -153,7 +177,7 @@ export function checkCertificates(
     const read = readCertificates(setting, path, readFile)
     if (!read.ok) errors.push(...read.errors)
   }
-  const checkPair = (name: 'ISALES_CLIENT' | 'LISTEN_TLS', cert?: string, key?: string): void => {
+  const checkPair = (name: PairName, cert?: string, key?: string): void => {
     // A key alone is the business of the rules.
     if (cert === undefined) return
     const setting = `${name}_CERT_FILE`
@@ -167,6 +191,12 @@ export function checkCertificates(
   }
   checkAuthorities('ISALES_CA_FILE', config.isalesCaFile)
   checkPair('ISALES_CLIENT', config.isalesClientCertFile, config.isalesClientKeyFile)
+  checkAuthorities('SESSION_STORE_CA_FILE', config.sessionStoreCaFile)
+  checkPair(
+    'SESSION_STORE_CLIENT',
+    config.sessionStoreClientCertFile,
+    config.sessionStoreClientKeyFile,
+  )
   checkPair('LISTEN_TLS', config.listenTlsCertFile, config.listenTlsKeyFile)
   checkAuthorities('LISTEN_CLIENT_CA_FILE', config.listenClientCaFile)
   return { errors, warnings }

@@ -10,6 +10,7 @@ import {
   origin,
   path,
   proxyUrl,
+  storeUrl,
   url,
 } from './formats-net.ts'
 import {
@@ -18,6 +19,7 @@ import {
   count,
   duration,
   filePath,
+  keyPrefix,
   FORMATS,
   list,
   octalMode,
@@ -225,6 +227,59 @@ const token = {
   }),
 }
 
+const sharing = {
+  sessionStoreUrl: setting(storeUrl().optional(), {
+    doc: 'The Valkey or Redis through which replicas share one token, or its Sentinels. Unset: each replica logs in by itself, and nothing of it is loaded.',
+    example: 'valkeys://isales-auth-proxy@valkey.example:6379',
+  }),
+  sessionStoreUrlFile: valueFile(),
+  sessionStoreKey: setting(secret(32).optional(), {
+    doc: 'The key that seals the shared token, the same for all replicas: `openssl rand -base64 32`. Whoever has it and the store has the token. Required with `SESSION_STORE_URL`.',
+    example: '/etc/isales/store-key',
+    fileOnly: true,
+  }),
+  sessionStoreKeyFile: valueFile(),
+  sessionStoreUser: setting(text(256).optional(), {
+    doc: 'The user at the store; wins over the URL.',
+    example: 'isales-auth-proxy',
+  }),
+  sessionStoreUserFile: valueFile(),
+  sessionStorePassword: setting(secret().optional(), {
+    doc: 'The password at the store; wins over the URL.',
+    example: 'change-me',
+  }),
+  sessionStorePasswordFile: valueFile(),
+  sessionStoreSentinel: setting(text(256).optional(), {
+    doc: 'The name of the primary. The hosts of the URL are then Sentinels, with port 26379 unless given.',
+    example: 'mymaster',
+  }),
+  sessionStoreSentinelPassword: setting(secret().optional(), {
+    doc: 'The password of the Sentinels, when they have one.',
+    example: 'change-me',
+  }),
+  sessionStoreSentinelPasswordFile: valueFile(),
+  sessionStoreCaFile: setting(filePath().optional(), {
+    doc: 'PEM file with the certificate authorities to trust for the store, instead of the public ones. Read again at each connection.',
+    example: '/etc/isales/store-ca.pem',
+  }),
+  sessionStoreClientCertFile: setting(filePath().optional(), {
+    doc: 'PEM file with the client certificate (and its chain) to show to the store. Read again at each connection.',
+    example: '/etc/isales/store-client.pem',
+  }),
+  sessionStoreClientKeyFile: setting(filePath().optional(), {
+    doc: 'PEM file with the private key of that certificate, not encrypted. Read again at each connection.',
+    example: '/etc/isales/store-client-key.pem',
+  }),
+  sessionStorePrefix: setting(keyPrefix().prefault('isales-auth-proxy'), {
+    doc: 'What keys and the channel begin with. The permissions of the user at the store name it too.',
+    example: 'isales-auth-proxy-blue',
+  }),
+  sessionStoreTimeout: setting(duration({ min: 10 * MS, max: 5 * S }).prefault('500ms'), {
+    doc: 'How long an operation of the store may take. A store that is slower counts as away: the token at hand serves, and is renewed alone shortly before its end.',
+    example: '1s',
+  }),
+}
+
 const listener = {
   listen: setting(listenAddress({ unix: true }).prefault('127.0.0.1:8080'), {
     doc: 'Where CTI-OBS connects to. Anything but loopback or a Unix socket demands `OBS_LOGIN=require` or `LISTEN_CLIENT_CA_FILE`. Port 0 takes a free port and logs it.',
@@ -367,6 +422,7 @@ const admin = {
 const GROUPS = [
   ['CC-iSales', isales],
   ['Token life', token],
+  ['One token for many replicas', sharing],
   ['Listener', listener],
   ['CTI-OBS', obs],
   ['Metrics, health and log', admin],
@@ -376,7 +432,7 @@ const GROUPS = [
  * Every setting, once: the program, its documentation, config/example.env and the chart are made from this. The key
  * `isalesUrl` is read from the variable `ISALES_URL`.
  */
-export const SETTINGS = z.object({ ...isales, ...token, ...listener, ...obs, ...admin })
+export const SETTINGS = z.object({ ...isales, ...token, ...sharing, ...listener, ...obs, ...admin })
 
 type Given = Required<z.infer<typeof SETTINGS>>
 

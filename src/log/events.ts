@@ -107,6 +107,31 @@ export const LOG_EVENTS = {
     text: 'Somebody else logs in as this user and ends our sessions: give each instance a user of its own, or run only one',
     doc: 'Three tokens a minute were rejected early. The next login waits for `holdOffSeconds`. Find the other program or replica that uses this user.',
   },
+  'token-adopted': {
+    level: 'info',
+    text: 'Using a token that another replica obtained',
+    doc: 'The shared store had a newer token; `ageSeconds` says how old it is, `lifetimeSeconds` for how long it was granted.',
+  },
+  'token-request-held': {
+    level: 'debug',
+    text: 'Not asking iSales for a token now',
+    doc: '`reason` says why: another replica asks (`busy`), met a failure (`held`) or a refusal (`guarded`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
+  },
+  'sharing-alone': {
+    level: 'warn',
+    text: 'The shared store cannot be used; this replica renews its token alone',
+    doc: '`reason` says why, as the label of `isales_proxy_session_store_failures_total`. The token at hand serves; see docs/sharing.md.',
+  },
+  'sharing-restored': {
+    level: 'info',
+    text: 'The shared store can be used; the token is shared',
+    doc: 'Ends `sharing-alone`.',
+  },
+  'shared-token-unreadable': {
+    level: 'warn',
+    text: 'What is in the shared store cannot be read and is replaced',
+    doc: 'It was not sealed by a replica with this SESSION_STORE_KEY_FILE, or is damaged. If it comes back, find out who writes there.',
+  },
   'lifetime-assumed': {
     level: 'warn',
     text: 'iSales gave no lifetime that can be believed; the default is taken',
@@ -157,6 +182,16 @@ export const LOG_EVENTS = {
     text: 'Calls to iSales succeed again',
     doc: 'No call has failed for a minute. `code` and `share` are those of `upstream-failing`, `durationSeconds` says how long that lasted.',
   },
+  'client-refused': {
+    level: 'warn',
+    text: 'A client was refused',
+    doc: 'A request that is not valid or not allowed; `reason` is the code that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+  },
+  'obs-login-refused': {
+    level: 'warn',
+    text: 'A login of CTI-OBS was refused',
+    doc: '`reason` is the label `outcome` of `isales_proxy_obs_logins_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses.',
+  },
   'request-failed': {
     level: 'debug',
     text: 'The proxy responded to a request with an error of its own',
@@ -196,10 +231,14 @@ export const LOG_FIELDS = {
   operation: { kind: 'text', doc: '`login` or `refresh`.' },
   generation: { kind: 'number', doc: 'Number of the token, counted from 1 since the start.' },
   lifetimeSeconds: { kind: 'number', doc: 'For how long the token was granted.' },
+  ageSeconds: { kind: 'number', doc: 'How long ago the token was requested.' },
   durationMs: { kind: 'number', doc: 'How long the login, refresh or request took.' },
   upstreamMs: { kind: 'number', doc: 'From sending the last attempt to the head of its response.' },
   sameToken: { kind: 'flag', doc: 'iSales gave the same token again.' },
-  reason: { kind: 'text', doc: 'As the label `reason` of `isales_proxy_auth_failures_total`.' },
+  reason: {
+    kind: 'text',
+    doc: 'As the label `reason` of `isales_proxy_auth_failures_total`, unless the event says otherwise.',
+  },
   status: { kind: 'number', doc: 'HTTP status; 0: the client left before a response began.' },
   detail: { kind: 'text', doc: 'A fixed sentence or an error code; never text of a response.' },
   failures: { kind: 'number', doc: 'Failed attempts in a row.' },
@@ -214,6 +253,7 @@ export const LOG_FIELDS = {
     kind: 'text',
     doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
   },
+  count: { kind: 'number', doc: 'How many times it happened, of a line that is throttled.' },
   share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
   durationSeconds: { kind: 'number', doc: 'How long calls failed.' },
   error: {

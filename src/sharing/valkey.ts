@@ -3,7 +3,8 @@ import type { Clock, Timer } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
 import type { Secret } from '../config/secret.ts'
 import { SCRIPTS } from './scripts.ts'
-import type { SessionStore, StoreCall, StoreFailure, StoreFailureReason } from './store.ts'
+import type { StoreCall, StoreFailureReason } from '../token/sharing.ts'
+import type { SessionStore, StoreFailure } from './store.ts'
 import {
   guardKey,
   type ClaimReply,
@@ -58,7 +59,10 @@ const REASONS: Readonly<Record<string, StoreFailureReason>> = {
 
 type Scripted = Redis &
   Readonly<
-    Record<keyof typeof SCRIPTS, (...args: readonly (string | number)[]) => Promise<unknown>>
+    Record<
+      `${keyof typeof SCRIPTS}Buffer`,
+      (...args: readonly (string | Buffer)[]) => Promise<unknown>
+    >
   >
 
 /** The store on Valkey or Redis. Two connections: one for operations, one that listens. */
@@ -124,55 +128,49 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
     look()
   }
 
+  /** Bytes as latin1: what somebody else wrote into a key comes, and goes back, unchanged. */
+  const run = async (
+    script: keyof typeof SCRIPTS,
+    keys: readonly string[],
+    ...args: readonly (string | number)[]
+  ): Promise<unknown> => {
+    const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
+    return asText(await commands[`${script}Buffer`](...keys.map(key), ...bytes))
+  }
+
   return {
-    claim: ({ seen, lease, leaseMs, operation, fingerprint, ...asked }) =>
-      call(
-        'claim',
-        () =>
-          commands.shareClaim(
-            ...[key('grant'), key('lease'), key('hold'), key(guardKey(fingerprint))],
-            ...[seen, lease, leaseMs, operation],
-            ...[asked.holdGrace, asked.guardGrace, asked.refusals],
-          ),
-        parseClaim,
-      ),
+    claim: ({ seen, lease, leaseMs, operation, fingerprint, holdGrace, guardGrace, refusals }) => {
+      const keys = ['grant', 'lease', 'hold', guardKey(fingerprint)]
+      const rest = [operation, holdGrace, guardGrace, refusals]
+      return call('claim', () => run('shareClaim', keys, seen, lease, leaseMs, ...rest), parseClaim)
+    },
 
     extend: ({ lease, leaseMs }) =>
-      call('extend', () => commands.shareExtend(key('lease'), lease, leaseMs), parseFlag),
+      call('extend', () => run('shareExtend', ['lease'], lease, leaseMs), parseFlag),
 
-    granted: ({ seen, lease, record, ms, fingerprint }) =>
-      call(
+    granted: ({ seen, lease, record, ms, fingerprint }) => {
+      const keys = ['grant', 'lease', 'hold', guardKey(fingerprint)]
+      const life = Math.ceil(ms)
+      return call(
         'granted',
-        () =>
-          commands.shareGranted(
-            ...[key('grant'), key('lease'), key('hold'), key(guardKey(fingerprint))],
-            ...[seen, lease, record, Math.ceil(ms)],
-          ),
+        () => run('shareGranted', keys, seen, lease, record, life),
         parseGranted,
-      ),
+      )
+    },
 
-    failed: ({ lease, fingerprint, failure }) =>
-      call(
-        'failed',
-        () =>
-          commands.shareFailed(
-            ...[key('lease'), key('hold'), key(guardKey(fingerprint)), lease],
-            ...failureArguments(failure),
-          ),
-        parseFailed,
-      ),
+    failed: ({ lease, fingerprint, failure }) => {
+      const keys = ['lease', 'hold', guardKey(fingerprint)]
+      const rest = failureArguments(failure)
+      return call('failed', () => run('shareFailed', keys, lease, ...rest), parseFailed)
+    },
 
     holdOff: ({ text, ms, grace }) =>
-      call(
-        'hold-off',
-        () => commands.shareHoldOff(key('hold'), text, Math.ceil(ms), grace),
-        parseFlag,
-      ),
+      call('hold-off', () => run('shareHoldOff', ['hold'], text, Math.ceil(ms), grace), parseFlag),
 
     read() {
       // A listening connection that broke silently is found by a ping without reply.
       if (listener.status === 'ready') listener.ping().catch(ignore)
-      return call('read', () => commands.shareRead(key('grant')), parseRead)
+      return call('read', () => run('shareRead', ['grant']), parseRead)
     },
 
     async publish() {
@@ -309,6 +307,11 @@ function failureArguments(
     case 'refused':
       return ['refused', failure.known, 0, failure.grace, ...failure.pauses.map(Math.ceil)]
   }
+}
+
+function asText(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply.map(asText)
+  return Buffer.isBuffer(reply) ? reply.toString('latin1') : reply
 }
 
 function parseClaim(reply: unknown): ClaimReply | undefined {

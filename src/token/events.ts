@@ -1,3 +1,4 @@
+import type { HeldBecause } from './obtain.ts'
 import type { AuthFailure, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 
@@ -48,6 +49,15 @@ export type TokenEvent =
       readonly status: number
       /** False: the response is relayed and no token request is made (a brand-new token). */
       readonly replacing: boolean
+    }
+  /** The token of another replica is used. */
+  | { readonly type: 'adopted'; readonly at: number; readonly session: Token }
+  /** iSales is not asked for so many milliseconds. */
+  | {
+      readonly type: 'held'
+      readonly at: number
+      readonly because: HeldBecause
+      readonly ms: number
     }
   | { readonly type: 'conflict'; readonly at: number; readonly holdOff: number }
   | { readonly type: 'credentials-changed'; readonly at: number }

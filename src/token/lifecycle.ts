@@ -1,45 +1,21 @@
 import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
 import type { TokenEvent } from './events.ts'
+import type { Adopted, Before } from './obtain.ts'
 import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import { accept, reject, replace } from './rejections.ts'
+import { accept, adopt, reject, replace } from './rejections.ts'
 import {
   backoffOf,
   dueAt,
   isIdle,
   NO_FAILURES,
   outageBudget,
-  type PastRefusals,
+  type LifecycleEvent,
+  type Moment,
   type Rules,
   type State,
   type TokenRequest,
 } from './state.ts'
 import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
-
-/** What happens to the token from outside. */
-export type LifecycleEvent =
-  | { readonly type: 'request-started'; readonly operation: Operation }
-  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | {
-      readonly type: 'rejected'
-      readonly generation: number
-      readonly status: number
-      readonly path: string
-    }
-  | {
-      readonly type: 'accepted'
-      readonly generation: number
-      readonly path: string
-      readonly sentAt: number
-    }
-  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
-  | { readonly type: 'renew-asked' }
-  | { readonly type: 'used' }
-
-/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
-export interface Moment {
-  readonly now: number
-  readonly random: number
-}
 
 /** What to do now: begin a token request, or wait until an instant (Infinity: until something happens). */
 export type NextStep =
@@ -88,14 +64,14 @@ export function step(
 ): Transition {
   const { now: at } = moment
   switch (event.type) {
-    case 'request-started': {
-      const { operation } = event
-      const request = { operation, startedAt: at, credentials: state.credentials }
-      return {
-        state: { ...state, request },
-        events: [{ type: 'request-started', operation, at }],
-      }
-    }
+    case 'wanted':
+      return { state: { ...state, request: requestOf(state, event, at) }, events: [] }
+    case 'request-started':
+      return started(state, event, at)
+    case 'adopted':
+      return adopted(state, event, rules, moment)
+    case 'held':
+      return held(state, event, rules, at)
     case 'request-ended':
       return ended(state, event.outcome, rules, moment)
     case 'rejected':
@@ -121,6 +97,84 @@ export function step(
       }
     case 'used':
       return { state: { ...state, usedAt: at }, events: [] }
+  }
+}
+
+function requestOf(
+  state: State,
+  { operation, before }: { readonly operation: Operation; readonly before?: Before | undefined },
+  startedAt: number,
+): TokenRequest {
+  const { credentials } = state.request ?? state
+  return { operation, startedAt, credentials, alone: before?.alone ?? false }
+}
+
+function started(
+  state: State,
+  event: Extract<LifecycleEvent, { type: 'request-started' }>,
+  at: number,
+): Transition {
+  const { operation, before } = event
+  const request = requestOf(state, event, at)
+  const events = [{ type: 'request-started', operation, at }] as const
+  if (before === undefined) return { state: { ...state, request }, events }
+  const most = (own: number): number => Math.max(own, before.failures)
+  const { unclear, unreached, ...others } = state.failuresByKind
+  const known = {
+    failures: most(state.failures),
+    failuresByKind: { ...others, unclear: most(unclear), unreached: most(unreached) },
+    refusals: Math.max(state.refusals, before.refusals),
+  }
+  return { state: { ...state, request, ...known }, events }
+}
+
+// A token, or a pause, of another replica.
+
+function adopted(
+  state: State,
+  { grant, sentAt, bought, loginDue }: Adopted,
+  rules: Rules,
+  { now, random }: Moment,
+): Transition {
+  const { token: previous, rejections } = state
+  const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
+  return {
+    state: {
+      ...state,
+      token,
+      request: undefined,
+      loginDue,
+      refreshSpent: loginDue,
+      renewAt: sentAt + renewAfter(token, rules, random),
+      notBefore: now,
+      backoff: 'none',
+      failures: 0,
+      failuresByKind: NO_FAILURES,
+      rejections: adopt(rejections, previous?.generation ?? 0, bought ? sentAt : undefined),
+      lastSuccessAt: now,
+    },
+    events: [{ type: 'adopted', at: now, session: token }],
+  }
+}
+
+function held(
+  state: State,
+  { because, ms, refusals }: Extract<LifecycleEvent, { type: 'held' }>,
+  rules: Rules,
+  now: number,
+): Transition {
+  const waits = { ...state, request: undefined }
+  // The secret changed meanwhile: what holds the former one says nothing about the new one.
+  if (state.request?.credentials !== state.credentials) return { state: waits, events: [] }
+  const backoff = {
+    busy: state.backoff,
+    alone: state.backoff,
+    held: 'transient',
+    guarded: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
+  } as const
+  return {
+    state: { ...waits, refusals, backoff: backoff[because], notBefore: now + ms },
+    events: [{ type: 'held', at: now, because, ms }],
   }
 }
 
@@ -241,7 +295,7 @@ function afterFailure(
 ): State {
   // The secret changed meanwhile: this failure says nothing about the new one.
   if (request.credentials !== state.credentials) return state
-  if (request.operation === 'login') return backedOff(state, failure, rules, moment)
+  if (request.operation === 'login') return backedOff({ state, request }, failure, rules, moment)
   const spent = {
     ...state,
     refreshSpent: true,
@@ -252,18 +306,20 @@ function afterFailure(
   // The login that follows tells more.
   return failure.kind === 'refused' || isMissing(failure)
     ? spent
-    : backedOff(spent, failure, rules, moment)
+    : backedOff({ state: spent, request }, failure, rules, moment)
 }
 
 function backedOff(
-  state: State,
+  { state, request }: Ended,
   failure: AuthFailure,
   rules: Rules,
   { now, random }: Moment,
 ): State {
   const { kind } = failure
   const before = state.failuresByKind[kind]
-  const refusals = state.refusals + (kind === 'refused' ? 1 : 0)
+  const counted = state.refusals + (kind === 'refused' ? 1 : 0)
+  const guards = kind === 'refused' && request.alone
+  const refusals = guards ? Math.max(counted, rules.loginRejectedAttempts) : counted
   const spared = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)
   // An attempt that iSales may have counted does not come sooner than after a refusal. One that did not reach it may.
   const delay =

@@ -150,6 +150,29 @@ export function replace(state: Rejections, generation: number, now: number): Rej
   }
 }
 
+/**
+ * The state after the token of another replica came.
+ *
+ * @param askedAt when a rejection asked that replica for it; undefined: it was an ordinary renewal.
+ */
+export function adopt(
+  state: Rejections,
+  generation: number,
+  askedAt: number | undefined,
+): Rejections {
+  return {
+    ...state,
+    suspects: new Map(),
+    renewing: false,
+    replaced:
+      askedAt === undefined
+        ? state.replaced
+        : { at: askedAt, generation, paths: new Set(state.suspects.keys()) },
+    // The former token was rejected because another replica had renewed it: nobody else logs in as this user.
+    early: state.early.filter((one) => one.generation !== generation),
+  }
+}
+
 /** True when rejections of this path are about the call. Only while the token works for other calls. */
 export function isForbidden(
   { forbidden, acceptedAt }: Rejections,

@@ -1,15 +1,25 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
-import { isGrant, type Operation } from './protocol.ts'
-import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { next, step, type LifecycleEvent } from './lifecycle.ts'
 import {
+  obtainDirectly,
+  type Adopted,
+  type Ask,
+  type AtHand,
+  type Obtain,
+  type Obtained,
+} from './obtain.ts'
+import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import type { TokenEvent, TokenSnapshot } from './events.ts'
+import { next, step } from './lifecycle.ts'
+import {
+  atHand,
   dueAt,
   initialState,
   isCurable,
   isIdle,
   outageBudget,
   sendable,
+  type LifecycleEvent,
   type Rules,
 } from './state.ts'
 import type { RefusalBook } from './refusals.ts'
@@ -25,6 +35,8 @@ export interface TokenSourceOptions {
   readonly client: IsalesClient
   readonly credentials: Credentials
   readonly refusals: RefusalBook
+  /** Default: iSales is asked. */
+  readonly obtain?: Obtain | undefined
   readonly observe: (event: TokenEvent) => void
 }
 
@@ -61,6 +73,10 @@ export interface TokenSource {
   changeCredentials(credentials: Credentials): boolean
   /** An operator asks for a login now, whatever the back-off is. */
   renew(): void
+  /** The token that this process has; undefined before the first. */
+  readonly atHand: () => AtHand | undefined
+  /** Another replica has obtained a token. Not called while `obtain` runs. */
+  readonly adopt: (adopted: Adopted) => void
   readonly snapshot: () => TokenSnapshot
 }
 
@@ -93,7 +109,7 @@ const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
-  const { rules, clock, client, refusals, observe } = options
+  const { rules, clock, client, refusals, observe, obtain = obtainDirectly } = options
   const waiters = new Set<Waiter>()
   let { credentials } = options
   let state = initialState(clock.now(), rules, refusals.find(credentials))
@@ -150,20 +166,44 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   const request = async (operation: Operation): Promise<void> => {
-    apply({ type: 'request-started', operation })
+    apply({ type: 'wanted', operation })
     abort = new AbortController()
     const { signal } = abort
     const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
     const used = credentials
-    const outcome =
-      tokens === undefined ? await client.login(used, signal) : await client.refresh(tokens, signal)
-    // What iSales counted is counted here, even when nobody waits for the token any more.
-    if (tokens === undefined && isGrant(outcome)) refusals.remove(used)
-    else if (tokens === undefined && !isGrant(outcome) && outcome.kind === 'refused')
-      refusals.add(used)
+    const ask: Ask = (before) => {
+      if (!signal.aborted) apply({ type: 'request-started', operation, before })
+      return tokens === undefined ? logIn(used, signal) : client.refresh(tokens, signal)
+    }
+    const { password } = used
+    const wanted = { operation, password, atHand: atHand(state), refusals: state.refusals }
+    const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
-    apply({ type: 'request-ended', outcome })
+    conclude(obtained)
     proceed()
+  }
+
+  /** What iSales counts is counted here, even when nobody waits for the token any more. */
+  const logIn = async (used: Credentials, signal: AbortSignal): Promise<Grant | AuthFailure> => {
+    const outcome = await client.login(used, signal)
+    if (isGrant(outcome)) refusals.remove(used)
+    else if (outcome.kind === 'refused') refusals.add(used)
+    return outcome
+  }
+
+  const conclude = (obtained: Obtained): void => {
+    switch (obtained.by) {
+      case 'us':
+        apply({ type: 'request-ended', outcome: obtained.outcome })
+        obtained.settle?.(Math.max(0, dueAt(state) - clock.now()))
+        break
+      case 'another':
+        apply({ type: 'adopted', ...obtained.adopted })
+        break
+      case 'nobody':
+        apply({ ...obtained, type: 'held' })
+        break
+    }
   }
 
   const wait = (asked: Wait): Promise<Token | Unavailable> =>
@@ -235,6 +275,13 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     renew() {
       apply({ type: 'renew-asked' })
+      proceed()
+    },
+
+    atHand: () => atHand(state),
+
+    adopt(adopted) {
+      apply({ type: 'adopted', ...adopted })
       proceed()
     },
 

@@ -2,8 +2,10 @@ import type { LogEventName } from '../log/events.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
 import { isMissing } from './protocol.ts'
+import type { SharingEvent } from './sharing.ts'
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>
+type Adopted = Extract<TokenEvent, { type: 'adopted' }>
 type Failed = Extract<TokenEvent, { type: 'failed' }>
 type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
 
@@ -71,6 +73,15 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
     onChange(isChange, replacing ? 'token-rejected' : 'rejection-relayed', { generation, status })
   }
 
+  const onAdopted = ({ session, at }: Adopted): void => {
+    log(said.size > 0 ? 'recovered' : 'token-adopted', {
+      generation: session.generation,
+      lifetimeSeconds: session.lifetime / 1000,
+      ageSeconds: seconds(at - session.obtainedAt),
+    })
+    said.clear()
+  }
+
   return (event) => {
     switch (event.type) {
       case 'request-started':
@@ -85,6 +96,12 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
       case 'token-rejected':
         onRejected(event)
         break
+      case 'adopted':
+        onAdopted(event)
+        break
+      case 'held':
+        log('token-request-held', { reason: event.because, retryInSeconds: seconds(event.ms) })
+        break
       case 'conflict':
         onChange(!conflicting, 'conflict', { holdOffSeconds: seconds(event.holdOff) })
         conflicting = true
@@ -92,6 +109,23 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
       case 'credentials-changed':
         said.clear()
         log('secret-reloaded')
+        break
+    }
+  }
+}
+
+/** Writes one line for each change of what is shared. */
+export function sharingLog({ log }: Pick<Logger, 'log'>): (event: SharingEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'alone':
+        log('sharing-alone', { reason: event.reason })
+        break
+      case 'shared':
+        log('sharing-restored')
+        break
+      case 'unreadable':
+        log('shared-token-unreadable')
         break
     }
   }

@@ -55,10 +55,15 @@ export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin
     obtainedAt: sentAt,
     lifetime,
     expiresAt,
-    usableUntil: expiresAt - Math.min(LARGEST_MARGIN, lifetime * MARGIN_SHARE),
+    usableUntil: usableUntil(sentAt, lifetime),
     accepted: false,
     ...refresh,
   }
+}
+
+/** When a token that was requested at `sentAt` is sent for the last time. */
+export function usableUntil(sentAt: number, lifetime: number): number {
+  return sentAt + lifetime - Math.min(LARGEST_MARGIN, lifetime * MARGIN_SHARE)
 }
 
 /** True while the token may be sent. */

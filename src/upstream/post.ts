@@ -1,4 +1,4 @@
-import { classify } from './errors.ts'
+import { classify, CODES } from './errors.ts'
 import type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
@@ -13,7 +13,8 @@ export type PostResult =
     }
   | {
       readonly ok: false
-      readonly failure: 'unreachable' | 'tls' | 'broken' | 'timeout'
+      /** `proxy-auth`: the egress proxy responded 407; iSales was not reached. */
+      readonly failure: 'unreachable' | 'proxy-auth' | 'tls' | 'broken' | 'timeout'
       readonly code: string
       /** True when bytes of the request may have reached iSales. */
       readonly written: boolean
@@ -82,14 +83,19 @@ export function createPost(
             received(Buffer.concat(chunks).toString('utf8'))
           },
           onResponseError(_, error) {
-            const { failure, code } = classify(error)
-            const ours = failure === 'invalid' || failure === 'closed'
-            settle({ ok: false, failure: ours ? 'broken' : failure, code, written })
+            settle({ ok: false, ...failureOf(error), written })
           },
         },
       )
     })
   }
+}
+
+function failureOf(error: unknown): Pick<PostResult & { ok: false }, 'failure' | 'code'> {
+  const { failure, code } = classify(error)
+  if (code === CODES.proxyAuth) return { failure: 'proxy-auth', code }
+  const ours = failure === 'invalid' || failure === 'closed'
+  return { failure: ours ? 'broken' : failure, code }
 }
 
 /** The first one's value. */

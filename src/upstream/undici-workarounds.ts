@@ -18,7 +18,7 @@ export function prepareSocket(socket: Socket, resume: () => void): void {
  * that a truncated response looks complete (pool.test: "is cut when the connection is reset").
  *
  * Without `destroy`, a TLS error leaves the request waiting, because Node emits no `close` after it and undici acts
- * on `close` (tls.test: "that breaks behind the request").
+ * on `close` (tls.test: "that breaks after the request").
  *
  * Delete it when undici reports any error of a socket as an error of the response.
  */

@@ -17,6 +17,7 @@ function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
   return createMetrics({
     token: () => snapshot(),
     state: () => 'healthy',
+    certificates: () => ({ listener: WALL, client: undefined, ca: undefined }),
     running: { inFlight: 0 },
     rejectedStatuses: new Set([401, 403]),
     version: '1.2.3',
@@ -97,6 +98,15 @@ describe('the metrics page', () => {
     expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(3)
     dropped = 5
     expect(await valueOf(metrics, 'log_lines_dropped_total')).toBe(5)
+  })
+
+  it('shows when each certificate ends, and 0 for none', async () => {
+    const metrics = metricsWith()
+    const end = (name: string): Promise<number> =>
+      valueOf(metrics, `certificate_expiry_timestamp_seconds{certificate="${name}"}`)
+    expect(await end('listener')).toBe(WALL / 1000)
+    expect(await end('client')).toBe(0)
+    expect(await end('ca')).toBe(0)
   })
 
   it('keeps two instances apart', async () => {

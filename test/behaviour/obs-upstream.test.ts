@@ -61,7 +61,7 @@ test('iSales that asks for a client certificate gets ours, for logins and for ca
   expect((await world.tasks()).status).toBe(200)
 })
 
-test('without one iSales refuses the handshake, and the client is told that no token can be had', async () => {
+test('without one iSales refuses the handshake, and the client gets 503 no-token', async () => {
   const tls = { ...made.server, requestCert: true, ca }
   const env = { ISALES_CA_FILE: file('alone-ca.crt', ca), TOKEN_WAIT: '300ms' }
   const world = await openWorld({ simulator: { tls }, env, ready: false })
@@ -90,7 +90,7 @@ test('HTTPS_PROXY carries logins and calls; TLS is with iSales itself', async ()
   expect(new Set(egress.asked)).toEqual(new Set([`127.0.0.1:${world.sim.port}`]))
 })
 
-test('NO_PROXY goes past it', async () => {
+test('NO_PROXY bypasses it', async () => {
   const egress = await openEgress()
   const world = await openWorld({
     simulator: { tls: made.server },

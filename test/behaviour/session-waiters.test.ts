@@ -6,7 +6,12 @@ import { openTimedWorld } from './session-world.ts'
 test('of 1,010 requests that wait for a token, 10 are told at once that there are too many', async () => {
   const world = await openTimedWorld({
     ready: false,
-    env: { LISTEN_MAX_CONNECTIONS: '2000', MAX_IN_FLIGHT: '2000', ISALES_MAX_CONNECTIONS: '1024' },
+    env: {
+      LISTEN_MAX_CONNECTIONS: '2000',
+      MAX_IN_FLIGHT: '2000',
+      ISALES_MAX_CONNECTIONS: '1024',
+      ISALES_CONNECT_TIMEOUT: '20s',
+    },
     prepare: (sim) => sim.hang({ operation: 'login' }),
   })
   const statuses: number[] = []

@@ -52,6 +52,8 @@ interface Scene {
   /** Calls of the last minute. */
   readonly calls?: readonly EndedCall[]
   readonly draining?: boolean
+  /** Of the listener, milliseconds since 1970. */
+  readonly certificateEnd?: number
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -117,6 +119,7 @@ export const SCENES = {
       ...failures(DOWN, [12_000, 11_000, 9500, 7000, 5000, 3200]),
     ],
     traffic: 9120,
+    certificateEnd: WALL + 12 * 24 * 60 * MINUTE,
     calls: times(150, { status: 200 }),
   },
   refused: {
@@ -166,6 +169,11 @@ export const SCENES = {
 export type SceneName = keyof typeof SCENES
 
 export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
+  const certificates = () => ({
+    listener: scene.certificateEnd,
+    client: undefined,
+    ca: undefined,
+  })
   const history = createHistory()
   const running = { draining: scene.draining ?? false, inFlight: scene.traffic ? 3 : 0 }
   const monitor = createMonitor({
@@ -178,6 +186,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     token: monitor.token,
     state: () => monitor.verdict().state,
     running,
+    certificates,
     rejectedStatuses: [401, 403],
     version: '1.4.0',
     wallClock: () => WALL,
@@ -199,6 +208,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     monitor,
     history: history.view,
     totals: metrics.totals,
+    certificates,
     running,
     wallClock: () => WALL,
     version: '1.4.0',

@@ -16,6 +16,7 @@ const written: string[] = []
 const write = process.stderr.write.bind(process.stderr)
 afterEach(() => {
   process.stderr.write = write
+  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did
   expect(written.splice(0)).toEqual([])
 })
 function watchStderr(): void {
@@ -204,6 +205,16 @@ describe.each(ENGINES)('%s', (engine) => {
     expect(await store.read()).toEqual(failure('unreachable'))
     proxy.restore()
     await until(async () => !('reason' in Object(await store.read())), 10_000)
+  })
+
+  it('reads and replaces what is no text', async () => {
+    const server = await startServer({ engine })
+    const { store } = await connect(server.port)
+    const bytes = "redis.call('SET', KEYS[1], string.rep(string.char(255, 0, 128), 20))"
+    await server.cli('EVAL', bytes, '1', GRANT)
+    const found = await store.claim(claimBy(PROCESS_A))
+    const seen = String(Object(found).record).slice(0, 22)
+    expect(await store.claim(claimBy(PROCESS_A, { seen }))).toMatchObject({ type: 'mine' })
   })
 
   it.each([

@@ -4,7 +4,7 @@ import { answerBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, free, openUpstream, plain } from './support.ts'
 
-describe('an answer that ends with its connection', () => {
+describe('a response that ends with its connection', () => {
   const HEAD = 'HTTP/1.1 200 OK\r\n\r\n'
 
   it('is whole when the connection is closed', async () => {
@@ -27,7 +27,7 @@ describe('an idle connection', () => {
     ['timeout=2', 900, 1600],
     ['max=5', 100, 400],
     ['timeout=soon', 100, 400],
-  ])('is let go in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
+  ])('is closed in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
     const fields = hint === undefined ? [] : ['Connection: keep-alive', `Keep-Alive: ${hint}`]
     const isales = await plain(() => answerBytes('ok', { fields }))
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesKeepAlive: 200 })
@@ -91,20 +91,23 @@ describe('a request that is not HTTP', () => {
     ['a name that is none', ['X Y', 'a']],
     ['Expect', ['Expect', '100-continue']],
     ['Upgrade', ['Upgrade', 'h2c']],
-  ])('for %s is our fault, not written, and in nobody’s way', async (_, headers) => {
-    const isales = await plain(() => answerBytes('ok'))
-    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-    const refused = { failure: 'invalid', written: false }
-    expect(await dispatch(upstream, headers)).toMatchObject(refused)
-    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-    // And in the middle of those that wait for the connection.
-    const outcomes = [[], headers, headers, []].map((fields) => dispatch(upstream, fields))
-    const [first, second, third, last] = await Promise.all(outcomes)
-    expect([first?.status, last?.status]).toEqual([200, 200])
-    for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
-    expect(isales.requests).toHaveLength(3)
-    expect(isales.connections()).toBe(1)
-  })
+  ])(
+    'with %s fails as invalid, is not written, and delays no other request',
+    async (_, headers) => {
+      const isales = await plain(() => answerBytes('ok'))
+      const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+      const refused = { failure: 'invalid', written: false }
+      expect(await dispatch(upstream, headers)).toMatchObject(refused)
+      expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+      // And in the middle of those that wait for the connection.
+      const outcomes = [[], headers, headers, []].map((fields) => dispatch(upstream, fields))
+      const [first, second, third, last] = await Promise.all(outcomes)
+      expect([first?.status, last?.status]).toEqual([200, 200])
+      for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
+      expect(isales.requests).toHaveLength(3)
+      expect(isales.connections()).toBe(1)
+    },
+  )
 })
 
 describe('a paused response whose connection ends', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
 import { until } from '../support/until.ts'
 import { answerBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -99,6 +100,19 @@ describe('a POST', () => {
       failure: 'unreachable',
       code: 'ECONNREFUSED',
       written: false,
+    })
+  })
+
+  it('that the egress proxy asks to authenticate fails as proxy-auth', async () => {
+    const egress = await listen((socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'))
+    const httpsProxy = new Secret(`http://127.0.0.1:${portOf(egress)}`)
+    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy })
+    const { signal } = new AbortController()
+    const result = upstream.post({ path: '/login', headers: [], body: '', signal })
+    expect(await result).toEqual({
+      ok: false,
+      failure: 'proxy-auth',
+      code: 'ERR_EGRESS_PROXY_AUTH',
     })
   })
 

@@ -43,7 +43,7 @@ export function openUpstream({ tls, clock, resolve, ...changes }: Changes) {
   return upstream
 }
 
-/** The pool gives a connection out again a turn of the event loop after its answer's end. */
+/** The pool reuses a connection one turn of the event loop after the end of its response. */
 export const free = (): Promise<void> => delay(20)
 
 interface Outcome {
@@ -61,9 +61,9 @@ export function dispatch(
   method = 'POST',
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    const pieces: Buffer[] = []
+    const chunks: Buffer[] = []
     const seen = { written: false, status: 0 }
-    const text = (): string => Buffer.concat(pieces).toString()
+    const text = (): string => Buffer.concat(chunks).toString()
     upstream.dispatch(
       {
         method,
@@ -78,7 +78,7 @@ export function dispatch(
         onResponseStart(_, status) {
           seen.status = status
         },
-        onResponseData: (_, piece) => void pieces.push(piece),
+        onResponseData: (_, chunk) => void chunks.push(chunk),
         onResponseEnd: () => resolve({ ...seen, text: text() }),
         onResponseError: (_, error) => resolve({ ...seen, ...classify(error), text: text() }),
       },

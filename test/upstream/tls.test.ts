@@ -78,7 +78,7 @@ describe('TLS to iSales', () => {
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
   })
 
-  it('with a server that never says hello is given up at its time', async () => {
+  it('with a server that never says hello is given up at the timeout', async () => {
     let connections = 0
     const silent = await listen(() => {
       connections += 1
@@ -91,15 +91,15 @@ describe('TLS to iSales', () => {
     expect(connections).toBe(1)
   })
 
-  it.each(['behind the request', 'within an answer that ends with its connection'])(
-    'that breaks %s is noticed at once, and the request may have been executed',
+  it.each(['after the request', 'during a response that ends with its connection'])(
+    'that breaks %s is noticed immediately, and the request may have been executed',
     async (where) => {
       const { cert, key } = certificates.server
       let breakIt = (): void => undefined
       const isales = await startRawUpstream({
         tls: { cert, key },
         answer: () => [
-          where === 'behind the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
+          where === 'after the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
           { waitMs: 20 },
           () => breakIt(),
         ],
@@ -227,7 +227,7 @@ describe('the egress proxy', () => {
     })
   })
 
-  it('that says nothing is given up at its time, and its connection closed', async () => {
+  it('that says nothing is given up at the timeout, and its connection closed', async () => {
     let open = 0
     const silent = await listen((socket) => {
       open += 1
