@@ -10,6 +10,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
 import { rereadSettings } from './config/load.ts'
 import type { Config } from './config/settings.ts'
+import { renewFile } from './config/state-dir.ts'
 import { watchFiles } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
@@ -72,6 +73,8 @@ export interface App {
    * @throws ListenError, or what an unreadable TLS file is guilty of.
    */
   start(): Promise<Addresses>
+  /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
+  renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then all is let go. */
   stop(): Promise<void>
 }
@@ -138,6 +141,12 @@ export function createApp(options: AppOptions): App {
     onRequest: (request, response) => serveAdmin(request, response),
   })
   let watches: Watch[] = []
+  const reload = (): void => reloadCredentials(config, session, { metrics, logger })
+  const renew = (): void => {
+    logger.log('renew-asked')
+    reload()
+    session.keeper.renew()
+  }
 
   return {
     async start() {
@@ -145,11 +154,13 @@ export function createApp(options: AppOptions): App {
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { metrics, logger })
+      watches = watchFilesOf(config, session, { logger, reload, renew })
       await sharing.start(session.keeper)
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
+
+    renew,
 
     async stop() {
       running.draining = true
@@ -348,28 +359,32 @@ function traced(call: Call, tracing: Tracing): Call {
   return { ...call, span: tracing.requestStarted(method, rawHeaders) }
 }
 
+/** Reads user and password again. Changed ones come into force while the present token serves. */
+function reloadCredentials(
+  config: Config,
+  { keeper }: SessionPart,
+  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
+): void {
+  const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
+  if (!read.ok) {
+    metrics.credentialsReloaded('failure')
+    logger.log('secret-unreadable', { setting: read.error.setting })
+    return
+  }
+  const { isalesUser: user, isalesPassword: password } = read.values
+  if (keeper.changeCredentials({ user, password })) metrics.credentialsReloaded('success')
+}
+
 /** New secrets and certificates come into force while the old ones still serve. */
 function watchFilesOf(
   config: Config,
   session: SessionPart,
-  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
+  { logger, reload, renew }: Pick<ProxyParts, 'logger'> & Record<'reload' | 'renew', () => void>,
 ): Watch[] {
-  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
-  const reloadCredentials = (): void => {
-    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
-    if (!read.ok) {
-      metrics.credentialsReloaded('failure')
-      logger.log('secret-unreadable', { setting: read.error.setting })
-      return
-    }
-    const { isalesUser: user, isalesPassword: password } = read.values
-    if (session.keeper.changeCredentials({ user, password })) {
-      metrics.credentialsReloaded('success')
-    }
-  }
+  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile, stateDir } = config
   const watches = [
     // User and password are written one after the other: half of a change would cost an attempt.
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
+    watch([config.isalesUserFile, config.isalesPasswordFile], reload, 2000),
     watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
       try {
         session.upstream.reload(readUpstreamTls(config))
@@ -380,9 +395,10 @@ function watchFilesOf(
         })
       }
     }),
+    watch([stateDir === undefined ? undefined : renewFile(stateDir)], renew),
   ]
   // They may have changed between the reading of the configuration and the beginning of the watch.
-  reloadCredentials()
+  reload()
   return watches
 }
 

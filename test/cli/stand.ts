@@ -25,6 +25,7 @@ export async function runHere(
     env,
     isTTY: false,
     signal,
+    onHangUp: () => undefined,
     onFatal: () => undefined,
     llhttp: '9.3.1',
   })
