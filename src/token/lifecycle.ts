@@ -150,7 +150,7 @@ function adopted(
       backoff: 'none',
       failures: 0,
       failuresByKind: NO_FAILURES,
-      rejections: adopt(rejections, previous?.generation ?? 0, bought ? sentAt : undefined),
+      rejections: adopt(rejections, previous?.generation ?? 0, { bought, sentAt }, now),
       lastSuccessAt: now,
     },
     events: [{ type: 'adopted', at: now, session: token }],

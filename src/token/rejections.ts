@@ -151,26 +151,21 @@ export function replace(state: Rejections, generation: number, now: number): Rej
 }
 
 /**
- * The state after the token of another replica came.
+ * The state after the token of another replica was adopted. If the former one was rejected, that replica had renewed
+ * it: nobody else logs in as this user.
  *
- * @param askedAt when a rejection asked that replica for it; undefined: it was an ordinary renewal.
+ * @param bought a rejection had asked for the token, which was sent for at `sentAt`.
  */
 export function adopt(
   state: Rejections,
   generation: number,
-  askedAt: number | undefined,
+  { bought, sentAt }: { readonly bought: boolean; readonly sentAt: number },
+  now: number,
 ): Rejections {
-  return {
-    ...state,
-    suspects: new Map(),
-    renewing: false,
-    replaced:
-      askedAt === undefined
-        ? state.replaced
-        : { at: askedAt, generation, paths: new Set(state.suspects.keys()) },
-    // The former token was rejected because another replica had renewed it: nobody else logs in as this user.
-    early: state.early.filter((one) => one.generation !== generation),
-  }
+  const after = replace(state, generation, now)
+  if (state.renewing)
+    return { ...after, early: state.early.filter((one) => one.generation !== generation) }
+  return bought ? { ...after, replaced: { at: sentAt, generation, paths: new Set() } } : after
 }
 
 /** True when rejections of this path are about the call. Only while the token works for other calls. */

@@ -78,4 +78,6 @@ test('a restart without STATE_DIR costs one attempt, and the log says so', async
     proxy.process.kill('SIGTERM')
     await proxy.ended
   }
+
+  expect(sim.state().loginAttempts).toBe(2)
 })

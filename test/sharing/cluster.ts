@@ -9,7 +9,6 @@ import {
   type StoreState,
 } from '../../src/sharing/store-rules.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Credentials } from '../../src/token/client.ts'
 import { createRefusalBook } from '../../src/token/refusals.ts'
 import type { Rules } from '../../src/token/state.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
@@ -238,10 +237,6 @@ function createReplica(
   const shareEvents: SharingEvent[] = []
   const rules = { ...RULES, ...start.rules }
   const account = { origin: 'https://isales.example', user: 'obs' }
-  const credentialsOf = (password: string): Credentials => ({
-    user: 'obs',
-    password: new Secret(password),
-  })
   const share = createShare({
     store: thawing(store.connect(index), frozen.passed),
     seal: createSeal(new Secret('k'.repeat(32)), account),
@@ -256,14 +251,14 @@ function createReplica(
     waiters: 1000,
     clock,
     random,
-    credentials: credentialsOf(start.password),
+    credentials: { user: 'obs', password: new Secret(start.password) },
     client: {
       login: ({ password }, signal) => frozen.passed(isales.login(password, signal)),
       refresh: ({ refreshToken }, signal) => frozen.passed(isales.refresh(refreshToken, signal)),
     },
     refusals: createRefusalBook({
       directory: undefined,
-      wallClock: () => real.now(),
+      wallClock: () => clock.now(),
       onUnusable: () => undefined,
     }),
     obtain: share.obtain,
@@ -300,7 +295,7 @@ function createReplica(
     freeze: () => frozen.freeze(),
     thaw: () => frozen.thaw(),
     changePassword(password) {
-      source.changeCredentials(credentialsOf(password))
+      source.changeCredentials({ user: 'obs', password: new Secret(password) })
     },
     call: () => attempt(0),
     async stop() {

@@ -113,6 +113,7 @@ describe('a POST', () => {
       ok: false,
       failure: 'proxy-auth',
       code: 'ERR_EGRESS_PROXY_AUTH',
+      written: false,
     })
   })
 
