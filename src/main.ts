@@ -45,6 +45,9 @@ const code = await runCommand(process.argv.slice(2), {
   llhttp: process.versions['llhttp'] ?? '',
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,
+  onHangUp(run) {
+    process.on('SIGHUP', run)
+  },
   onFatal(how) {
     report = how
   },

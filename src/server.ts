@@ -11,7 +11,9 @@ import { readUpstreamTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
 import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import type { FileWatch } from './config/watch.ts'
+import { rereadSettings } from './config/load.ts'
+import { renewFile } from './config/state-dir.ts'
+import { watchFiles, type FileWatch } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
 import { createThrottledLog } from './log/throttle.ts'
@@ -74,6 +76,8 @@ export interface App {
    * @throws ListenError, or what an unreadable TLS file is guilty of.
    */
   start(): Promise<Addresses>
+  /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
+  renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then all is let go. */
   stop(): Promise<void>
 }
@@ -141,8 +145,6 @@ export function createApp(options: AppOptions): App {
     onRequest: (request, response) => serveAdmin(request, response),
     onError,
   })
-  let files: FileWatch | undefined
-
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
@@ -159,6 +161,14 @@ export function createApp(options: AppOptions): App {
     }
   }
 
+  const files: FileWatch[] = []
+  const reloading = { config, logger, metrics, session, proxy }
+  const renew = (): void => {
+    logger.log('renew-asked')
+    rereadCredentials(reloading)
+    session.keeper.renew()
+  }
+
   return {
     async start() {
       // The first login is in flight when the first request comes.
@@ -168,16 +178,18 @@ export function createApp(options: AppOptions): App {
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      files = watchFilesOf({ config, logger, metrics, session, proxy })
+      files.push(watchFilesOf(reloading), watchRenewFile(config, renew))
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
+
+    renew,
 
     async stop() {
       running.draining = true
       logger.log('draining', { inFlight: running.inFlight })
       proxy.listener.retire()
       await delay(config.drainDelay)
-      files?.close()
+      for (const one of files) one.close()
       // Renewal goes on until the last request has its response. Those that still wait for a token near the end of the
       // drain get a response instead of being cut.
       const ending = setTimeout(() => session.keeper.stop(), config.drainTimeout * 0.9)
@@ -384,6 +396,26 @@ function traced(call: Call, tracing: Tracing): Call {
 
 interface FilesParts extends Pick<ProxyParts, 'config' | 'logger' | 'metrics' | 'session'> {
   readonly proxy: ProxyPart
+}
+
+/** Reads user and password again. Changed ones are used while the present token serves. */
+function rereadCredentials({ config, logger, metrics, session }: FilesParts): void {
+  const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
+  if (read.ok) {
+    const { isalesUser: user, isalesPassword: password } = read.value
+    if (session.keeper.changeCredentials({ user, password })) metrics.credentialsReloaded('success')
+    return
+  }
+  metrics.credentialsReloaded('failure')
+  for (const { setting, problem, remedy } of read.errors) {
+    logger.log('secret-unreadable', { setting, detail: `${problem}. ${remedy}` })
+  }
+}
+
+/** The command `renew` writes this file. */
+function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
+  const files = stateDir === undefined ? [] : [renewFile(stateDir)]
+  return watchFiles(files, { onChange: renew, settle: 500 })
 }
 
 /** New secrets and certificates are used while the former ones still serve. */

@@ -20,6 +20,8 @@ export interface Io {
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM or SIGINT; the reason is the signal's name. */
   readonly signal: AbortSignal
+  /** From now on SIGHUP does this. */
+  readonly onHangUp: (run: () => void) => void
   /** From now on an error that nobody caught is given to `report`; the process ends when that is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }

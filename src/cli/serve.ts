@@ -18,6 +18,7 @@ export const command = defineCommand({
 comes in at LISTEN. Everything is set by environment variables; see
 docs/configuration.md, and "check" for what is in force.
 
+SIGHUP: the secrets are read again, and a login is tried now.
 SIGTERM or SIGINT: readiness goes off, requests in flight are finished, exit 0.
 A second signal ends the process immediately.`,
   flags: {},
@@ -63,6 +64,7 @@ async function serve(io: Io): Promise<number> {
       tracing,
     })
     await app.start()
+    io.onHangUp(() => app.renew())
     const systemd = createNotifier(io.env)
     systemd.ready()
     await aborted(io.signal)

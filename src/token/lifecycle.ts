@@ -1,6 +1,6 @@
 import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
 import type { TokenEvent } from './events.ts'
-import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
+import type { Adopted, Before } from './obtain.ts'
 import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import { accept, adopt, reject, replace } from './rejections.ts'
 import {
@@ -9,51 +9,13 @@ import {
   isIdle,
   NO_FAILURES,
   outageBudget,
-  type PastRefusals,
+  type LifecycleEvent,
+  type Moment,
   type Rules,
   type State,
   type TokenRequest,
 } from './state.ts'
 import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
-
-/** What happens to the token from outside. */
-export type LifecycleEvent =
-  /** A token is to be obtained, from iSales or from another replica. */
-  | { readonly type: 'wanted'; readonly operation: Operation }
-  | {
-      readonly type: 'request-started'
-      readonly operation: Operation
-      readonly before?: Before | undefined
-    }
-  | ({ readonly type: 'adopted' } & Adopted)
-  | {
-      readonly type: 'held'
-      readonly because: HeldBecause
-      readonly ms: number
-      readonly refusals: number
-    }
-  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | {
-      readonly type: 'rejected'
-      readonly generation: number
-      readonly status: number
-      readonly path: string
-    }
-  | {
-      readonly type: 'accepted'
-      readonly generation: number
-      readonly path: string
-      readonly sentAt: number
-    }
-  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
-  | { readonly type: 'renew-asked' }
-  | { readonly type: 'used' }
-
-/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
-export interface Moment {
-  readonly now: number
-  readonly random: number
-}
 
 /** What to do now: begin a token request, or wait until an instant (Infinity: until something happens). */
 export type NextStep =
@@ -104,13 +66,8 @@ export function step(
   switch (event.type) {
     case 'wanted':
       return { state: { ...state, request: requestOf(state, event, at) }, events: [] }
-    case 'request-started': {
-      const { operation, before } = event
-      return {
-        state: { ...known(state, before), request: requestOf(state, event, at) },
-        events: [{ type: 'request-started', operation, at }],
-      }
-    }
+    case 'request-started':
+      return started(state, event, at)
     case 'adopted':
       return adopted(state, event, rules, moment)
     case 'held':
@@ -152,28 +109,26 @@ function requestOf(
   return { operation, startedAt, credentials, alone: before?.alone ?? false }
 }
 
-/** What the other replicas met counts as if this one had met it. */
-function known(state: State, before: Before | undefined): State {
-  if (before === undefined) return state
-  const { unclear, unreached } = state.failuresByKind
-  return {
-    ...state,
-    failures: Math.max(state.failures, before.failures),
-    failuresByKind: {
-      ...state.failuresByKind,
-      unclear: Math.max(unclear, before.failures),
-      unreached: Math.max(unreached, before.failures),
-    },
+function started(
+  state: State,
+  event: Extract<LifecycleEvent, { type: 'request-started' }>,
+  at: number,
+): Transition {
+  const { operation, before } = event
+  const request = requestOf(state, event, at)
+  const events = [{ type: 'request-started', operation, at }] as const
+  if (before === undefined) return { state: { ...state, request }, events }
+  const most = (own: number): number => Math.max(own, before.failures)
+  const { unclear, unreached, ...others } = state.failuresByKind
+  const known = {
+    failures: most(state.failures),
+    failuresByKind: { ...others, unclear: most(unclear), unreached: most(unreached) },
     refusals: Math.max(state.refusals, before.refusals),
   }
+  return { state: { ...state, request, ...known }, events }
 }
 
 // A token, or a pause, of another replica.
-
-/** The token of this process, for whoever obtains the next one. */
-export function atHand({ token, rejections }: State): AtHand | undefined {
-  return token === undefined ? undefined : { token, rejected: rejections.renewing }
-}
 
 function adopted(
   state: State,
@@ -181,21 +136,21 @@ function adopted(
   rules: Rules,
   { now, random }: Moment,
 ): Transition {
-  const { token: previous } = state
+  const { token: previous, rejections } = state
   const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
   return {
     state: {
       ...state,
       token,
       request: undefined,
+      loginDue,
+      refreshSpent: loginDue,
       renewAt: sentAt + renewAfter(token, rules, random),
       notBefore: now,
       backoff: 'none',
       failures: 0,
       failuresByKind: NO_FAILURES,
-      loginDue,
-      refreshSpent: loginDue,
-      rejections: adopt(state.rejections, previous?.generation ?? 0, { bought, sentAt }, now),
+      rejections: adopt(rejections, previous?.generation ?? 0, { bought, sentAt }, now),
       lastSuccessAt: now,
     },
     events: [{ type: 'adopted', at: now, session: token }],
@@ -340,8 +295,7 @@ function afterFailure(
 ): State {
   // The secret changed meanwhile: this failure says nothing about the new one.
   if (request.credentials !== state.credentials) return state
-  const { alone } = request
-  if (request.operation === 'login') return backedOff(state, { ...failure, alone }, rules, moment)
+  if (request.operation === 'login') return backedOff({ state, request }, failure, rules, moment)
   const spent = {
     ...state,
     refreshSpent: true,
@@ -352,19 +306,19 @@ function afterFailure(
   // The login that follows tells more.
   return failure.kind === 'refused' || isMissing(failure)
     ? spent
-    : backedOff(spent, { ...failure, alone }, rules, moment)
+    : backedOff({ state: spent, request }, failure, rules, moment)
 }
 
 function backedOff(
-  state: State,
-  failure: AuthFailure & Pick<TokenRequest, 'alone'>,
+  { state, request }: Ended,
+  failure: AuthFailure,
   rules: Rules,
   { now, random }: Moment,
 ): State {
   const { kind } = failure
   const before = state.failuresByKind[kind]
   const counted = state.refusals + (kind === 'refused' ? 1 : 0)
-  const guards = kind === 'refused' && failure.alone
+  const guards = kind === 'refused' && request.alone
   const refusals = guards ? Math.max(counted, rules.loginRejectedAttempts) : counted
   const spared = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)
   // An attempt that iSales may have counted does not come sooner than after a refusal. One that did not reach it may.

@@ -1,8 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
-import { isGrant, type Operation } from './protocol.ts'
-import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { atHand, next, step, type LifecycleEvent } from './lifecycle.ts'
 import {
   obtainDirectly,
   type Adopted,
@@ -11,13 +8,18 @@ import {
   type Obtain,
   type Obtained,
 } from './obtain.ts'
+import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import type { TokenEvent, TokenSnapshot } from './events.ts'
+import { next, step } from './lifecycle.ts'
 import {
+  atHand,
   dueAt,
   initialState,
   isCurable,
   isIdle,
   outageBudget,
   sendable,
+  type LifecycleEvent,
   type Rules,
 } from './state.ts'
 import type { RefusalBook } from './refusals.ts'
@@ -169,25 +171,24 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const { signal } = abort
     const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
     const used = credentials
-    const ask: Ask = async (before) => {
+    const ask: Ask = (before) => {
       if (!signal.aborted) apply({ type: 'request-started', operation, before })
-      if (tokens !== undefined) return client.refresh(tokens, signal)
-      const outcome = await client.login(used, signal)
-      // What iSales counted is counted here, even when nobody waits for the token any more.
-      if (isGrant(outcome)) refusals.remove(used)
-      else if (outcome.kind === 'refused') refusals.add(used)
-      return outcome
+      return tokens === undefined ? logIn(used, signal) : client.refresh(tokens, signal)
     }
-    const wanted = {
-      operation,
-      password: used.password,
-      atHand: atHand(state),
-      refusals: state.refusals,
-    }
+    const { password } = used
+    const wanted = { operation, password, atHand: atHand(state), refusals: state.refusals }
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
     conclude(obtained)
     proceed()
+  }
+
+  /** What iSales counts is counted here, even when nobody waits for the token any more. */
+  const logIn = async (used: Credentials, signal: AbortSignal): Promise<Grant | AuthFailure> => {
+    const outcome = await client.login(used, signal)
+    if (isGrant(outcome)) refusals.remove(used)
+    else if (outcome.kind === 'refused') refusals.add(used)
+    return outcome
   }
 
   const conclude = (obtained: Obtained): void => {

@@ -26,6 +26,7 @@ export async function runHere(
     isTTY: false,
     uid: 1000,
     signal,
+    onHangUp: () => undefined,
     onFatal: () => undefined,
     llhttp: '9.3.1',
   })

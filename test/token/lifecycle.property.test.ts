@@ -1,10 +1,12 @@
 import { assert, property } from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { dueAt, outageBudget, sendable } from '../../src/token/state.ts'
 import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'
 import { refreshable } from '../../src/token/token.ts'
 import { histories, type Happening } from './arbitraries.ts'
 import { ended, grant, live, RULES, START } from './support.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const DAY = 24 * 3_600_000
 
