@@ -129,7 +129,7 @@ class Forwarding implements AttemptHooks {
         return
       }
     }
-    let token = this.#options.tokens.current() ?? (await this.#waitForToken(0))
+    let token = this.#options.tokens.current(this.#body.kept) ?? (await this.#waitForToken(0))
     while (token !== undefined) token = await this.#try(token)
   }
 
@@ -139,9 +139,10 @@ class Forwarding implements AttemptHooks {
     const { tokenWait, clientDeadline } = this.#options.limits
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
     const deadline = Math.min(clock.now() + tokenWait, ends)
+    const replayable = this.#body.kept
     const wait = new AbortController()
     const taken = await this.#orInterrupted(
-      tokens.waitForToken({ after, deadline, signal: wait.signal }),
+      tokens.waitForToken({ after, deadline, replayable, signal: wait.signal }),
     )
     if (typeof taken === 'string') {
       wait.abort()
