@@ -4,7 +4,6 @@ import {
   INTERFACE_PATHS,
   LOGIN_PATH,
   REFRESH_PATH,
-  type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
 
