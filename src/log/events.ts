@@ -142,10 +142,30 @@ export const LOG_EVENTS = {
     text: 'The secret changed; logging in with the new one',
     doc: 'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   },
+  'state-in-memory': {
+    level: 'info',
+    text: 'STATE_DIR is not set: refused logins are counted in memory only, and a restart forgets them',
+    doc: 'Set `STATE_DIR`, so that restarts with a wrong password cannot lock the account.',
+  },
+  'state-unusable': {
+    level: 'warn',
+    text: 'The file in STATE_DIR cannot be used; refused logins are counted in memory',
+    doc: 'It cannot be read or written, or was not written by this program; `error` says why. Counting goes on in memory, and the file is written anew when it can be.',
+  },
+  'renew-asked': {
+    level: 'info',
+    text: 'An operator asked for a login now',
+    doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
+  },
+  'files-reloaded': {
+    level: 'info',
+    text: 'Changed files are in use',
+    doc: 'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
+  },
   'secret-unreadable': {
     level: 'error',
-    text: 'A secret file changed and cannot be used; the former secret stays in force',
-    doc: 'The file is missing, empty, too large or not readable; `setting` names it, `error` says why.',
+    text: 'A file changed and cannot be used; what it held before stays in use',
+    doc: 'A secret, certificate or key is missing, damaged, too large or not readable; `setting` names the file, `detail` says why.',
   },
   'traces-lost': {
     level: 'warn',
@@ -170,7 +190,7 @@ export const LOG_EVENTS = {
   'client-refused': {
     level: 'warn',
     text: 'A client was refused',
-    doc: 'A request that is not valid or not allowed; `reason` is the code that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+    doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
   },
   'obs-login-refused': {
     level: 'warn',
