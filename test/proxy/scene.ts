@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { UpstreamHandler, UpstreamRequest } from '../../src/upstream/pool.ts'
 import { createForward, type ForwardOptions, type RequestEnd } from '../../src/proxy/forward.ts'
@@ -61,11 +61,6 @@ export class ScriptedAttempt {
     this.handler.onResponseError(started ? this : undefined, error)
   }
 }
-
-const closing: (() => void)[] = []
-afterEach(() => {
-  for (const close of closing.splice(0)) close()
-})
 
 export function token(generation: number): Token {
   const text = new Secret(`token-${generation}`)
@@ -132,7 +127,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = await connectRaw({ port: (server.address() as AddressInfo).port })
-  closing.push(() => {
+  onTestFinished(() => {
     client.destroy()
     server.close()
   })
