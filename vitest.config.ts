@@ -9,6 +9,9 @@ export default defineConfig({
     restoreMocks: true,
     // Tests over real sockets wait more than they work.
     maxWorkers: 4,
+    // A test that takes seconds on an idle machine must not fail on a busy one.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
       include: ['src/**/*.{ts,tsx}'],

@@ -1,10 +1,10 @@
-// What a cold start is measured against: node:http answering by itself.
+// What a cold start is measured against: node:http that responds by itself.
 import { createServer } from 'node:http'
 
-const answer = process.env.ANSWER
+const { PORT, BODY } = process.env
 
 createServer((request, response) => {
   request.resume()
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length })
-  response.end(answer)
-}).listen(Number(process.env.PORT), '127.0.0.1')
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': BODY.length })
+  response.end(BODY)
+}).listen(Number(PORT), '127.0.0.1')

@@ -1,11 +1,11 @@
-// The floor: what Node and undici cost when a proxy does nothing but put one header on. It checks nothing,
-// counts nothing and survives no failure; the distance to it is what this proxy's promises cost.
+// The floor: what Node and undici cost when a proxy does nothing but put one header on. It checks
+// nothing, counts nothing and survives no failure; the distance to it is what the promises cost.
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 // The project's own undici, so that both sides of the ratio run the same one.
 import { Pool } from '../node_modules/undici/index.js'
 
-const { PORT, UPSTREAM, HEADER_NAME, HEADER_VALUE, CA_FILE } = process.env
+const { PORT, UPSTREAM, AUTHORIZATION, CA_FILE } = process.env
 const KEPT = 64 * 1024
 
 const pool = new Pool(UPSTREAM, {
@@ -14,7 +14,7 @@ const pool = new Pool(UPSTREAM, {
   ...(CA_FILE && { connect: { ca: readFileSync(CA_FILE) } }),
 })
 
-class Answer {
+class ResponseHandler {
   constructor(response) {
     this.response = response
   }
@@ -23,12 +23,13 @@ class Answer {
     this.response.on('drain', () => controller.resume())
   }
   onResponseStart(controller, status) {
-    const fields = []
-    for (const field of controller.rawHeaders) fields.push(field.toString('latin1'))
-    this.response.writeHead(status, fields)
+    const headers = []
+    for (const header of controller.rawHeaders) headers.push(header.toString('latin1'))
+    this.response.writeHead(status, headers)
   }
   onResponseData(controller, chunk) {
-    // A client that has left never drains: its answer is read to the end, or the connection would be lost.
+    // A client that has left never drains: its response is read to the end, or the connection
+    // would be lost.
     if (!this.response.write(chunk) && !this.response.destroyed) controller.pause()
   }
   onResponseEnd() {
@@ -41,9 +42,9 @@ class Answer {
 
 const send = (request, response, body) => {
   const headers = request.rawHeaders
-  headers.push(HEADER_NAME, HEADER_VALUE)
+  headers.push('authorization', AUTHORIZATION)
   const { url: path, method } = request
-  pool.dispatch({ path, method, headers, body, reset: false }, new Answer(response))
+  pool.dispatch({ path, method, headers, body, reset: false }, new ResponseHandler(response))
 }
 
 createServer((request, response) => {

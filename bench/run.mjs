@@ -1,196 +1,217 @@
-// `npm run bench [-- --quick | --full] [--only=a,b]`: this proxy beside its peers, in one run. docs/benchmarks.md
-// says what is measured and how. Exits 1 when a figure could not be had or an answer was wrong; never for being slow.
+// npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
+// docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
+// response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { judge } from './harness/bars.mjs'
-import { machine, tables } from './harness/report.mjs'
-import { cycle } from './harness/rounds.mjs'
-import { SUBJECTS, versions } from './harness/subjects.mjs'
-import { startUpstream } from './harness/upstream.mjs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { bigBodies, idleRss, launch, smallRequests, SUBJECTS } from './measure.mjs'
+import { startUpstream } from './upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
-const GROUPS = ['small', 'rate', 'medium', 'bodies', 'tls', 'cold']
-const TOOLS = new Set(['nginx', 'haproxy', 'caddy'])
+const OWN = 'this proxy'
+const FASTIFY = '@fastify/http-proxy'
+const BARE = 'bare node:http'
+const CORES = { load: 0, proxy: 1 }
+const BUSY = 0.5
 const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
-// Many short turns rather than a few long ones: whatever else the machine does comes and goes by the minute. A
-// JavaScript proxy is being compiled, on other threads, for its first five or six seconds under load.
-const FULL = {
-  cycles: 7,
-  /** Pairs of connections and turns. */
-  connections: [
-    [64, 3],
-    [8, 1],
-    [1, 1],
-  ],
-  tlsTurns: 2,
-  warmSeconds: 6,
-  seconds: 1,
-  rateSeconds: 2,
-  settleMs: 500,
-  bodies: 6,
-  coldStarts: 3,
-}
-const QUICK = {
-  ...FULL,
-  cycles: 1,
-  connections: [[64, 2]],
-  tlsTurns: 1,
-  warmSeconds: 3,
-  rateSeconds: 1,
-  bodies: 3,
-}
+// V8 compiles the code of a proxy, on other threads, for its first five or six seconds under load.
+const FULL = { cycles: 7, warmSeconds: 6, turns: 3, tlsTurns: 2, bodies: 6, coldStarts: 3 }
+const QUICK = { ...FULL, cycles: 1, warmSeconds: 3, turns: 2, tlsTurns: 1, bodies: 3 }
+const IDLE_MS = 500
 
-// Besides the small requests of all, a quick run measures what a bar needs.
-const IN_A_BAR = {
-  rate: ['direct', 'this proxy', 'nginx', '@fastify/http-proxy'],
-  medium: ['this proxy', '@fastify/http-proxy'],
-  bodies: ['this proxy', 'http-proxy', '@fastify/http-proxy'],
-  tls: ['this proxy', '@fastify/http-proxy'],
-  cold: ['bare', 'this proxy'],
-}
+/** Name, subject, figure, the peer that it is divided by or none, the bar, and what it is in. */
+const BARS = [
+  ['CPU per request, to the floor', 'cpu', 'floor', 1.2],
+  [`CPU per request, to ${FASTIFY}`, 'cpu', FASTIFY, 0.5],
+  [`CPU per request with HTTPS, to ${FASTIFY}`, 'cpuTls', FASTIFY, 0.5],
+  [`50 MiB down, CPU per MiB, to ${FASTIFY}`, 'down', FASTIFY, 1],
+  [`50 MiB up, CPU per MiB, to ${FASTIFY}`, 'up', FASTIFY, 1],
+  ['RSS idle, MB', 'rssIdle', undefined, 80],
+  ['RSS at 64 connections, MB', 'rss', undefined, 120],
+  ['cold start to the first forwarded response, to bare node:http', 'cold', BARE, 4.5],
+]
+const COLUMNS = [
+  ['CPU per request, µs', 'cpu', 1],
+  ['req/s', 'perSecond', 0],
+  ['CPU, HTTPS', 'cpuTls', 1],
+  ['50 MiB down, ms/MiB', 'down', 2],
+  ['up', 'up', 2],
+  ['RSS idle, MB', 'rssIdle', 0],
+  ['at 64 connections', 'rss', 0],
+  ['cold start, ms', 'cold', 0],
+]
 
-const usage = (message) => {
-  say(
-    `${message}\nnpm run bench -- [--quick | --full] [--only=${GROUPS.join(',')},<names of proxies>]`,
-  )
+const stop = (message) => {
+  say(`${message}\nusage: npm run bench -- [--quick] [--node PATH]`)
   process.exit(2)
 }
 
-const parse = (args) => {
-  const quick = args.includes('--quick')
-  const full = args.includes('--full')
-  const only =
-    args
-      .find((arg) => arg.startsWith('--only='))
-      ?.slice('--only='.length)
-      .split(',') ?? []
-  const known = new Set(['--quick', '--full'])
-  const stray = args.find((arg) => !known.has(arg) && !arg.startsWith('--only='))
-  if (stray !== undefined) usage(`unknown argument ${stray}`)
-  if (quick && full) usage('--quick or --full, not both')
-  const unknown = only.find((name) => !GROUPS.includes(name) && !(name in SUBJECTS))
-  if (unknown !== undefined) usage(`unknown group or proxy ${unknown}`)
-  return { quick, only }
+const optionsOf = (args) => {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        quick: { type: 'boolean', default: false },
+        node: { type: 'string', default: process.execPath },
+      },
+    }).values
+  } catch (error) {
+    return stop(error.message)
+  }
 }
 
-const prepare = (have) => {
-  if (!have.wrk || !have.nginx || !have.openssl) {
-    usage(
-      'needs wrk, nginx and openssl: apt-get install --no-install-recommends wrk nginx-light openssl haproxy caddy',
-    )
-  }
-  if (availableParallelism() < 2)
-    usage('needs two cores: one for the proxy, one for the load and the upstream')
+const prepare = () => {
+  const missing = ['wrk', 'nginx', 'openssl', 'taskset'].filter((tool) => {
+    const dirs = `${process.env.PATH}:/usr/sbin`.split(':')
+    return !dirs.some((dir) => existsSync(join(dir, tool)))
+  })
+  if (missing.length > 0) stop(`missing: ${missing.join(', ')}`)
+  if (availableParallelism() < 2) stop('two cores are needed: one is for the proxy alone')
   const npm = (args, cwd) =>
     execFileSync('npm', args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
-  if (!existsSync(join(root, 'bench/node_modules'))) {
-    say('bench/node_modules is absent: installing the peers with npm ci')
-    npm(['ci'], join(root, 'bench'))
-  }
-  say('building dist/main.js')
+  if (!existsSync(join(root, 'bench/node_modules'))) npm(['ci'], join(root, 'bench'))
   npm(['run', '--silent', 'build'], root)
+  execFileSync('taskset', ['-cp', String(CORES.load), String(process.pid)], { stdio: 'ignore' })
 }
 
-const chosen = ({ quick, only }, have) => {
-  const groups = GROUPS.filter((group) => only.length === 0 || only.includes(group))
-  const named = only.filter((name) => name in SUBJECTS)
-  const wantedGroups = groups.length > 0 ? groups : GROUPS
-  const subjects = Object.keys(SUBJECTS).filter((name) => {
-    if (TOOLS.has(name) && !have[name]) {
-      say(`${name}: not on this machine, skipped (apt-get install ${name})`)
-      return false
-    }
-    return named.length === 0 || named.includes(name) || name === 'this proxy'
-  })
-  // Rate, bodies and 50 kB answers are measured in the process that has served the small requests.
-  const active = (group) =>
-    wantedGroups.includes(group) ||
-    (group === 'small' &&
-      wantedGroups.some((other) => ['rate', 'medium', 'bodies'].includes(other)))
-  const wants = (group, name) =>
-    active(group) && (!quick || group === 'small' || IN_A_BAR[group].includes(name))
-  return { subjects, wants, complete: only.length === 0 }
-}
-
-const middle = (numbers) => {
+const median = (numbers) => {
   const sorted = numbers.toSorted((a, b) => a - b)
   const half = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
 }
 
-const samplesOf = () => {
-  const samples = new Map()
-  const record = (subject, figure, value) => {
-    const key = `${subject}\n${figure}`
-    samples.set(key, [...(samples.get(key) ?? []), value])
+/**
+ * One cycle, every process started anew. The proxies wait beside each other and are measured in
+ * turns, so that what else the machine does meets them all alike.
+ */
+const cycle = async ({ plan, record, say, ...bench }) => {
+  const names = [OWN, 'floor', FASTIFY]
+  const sideBySide = async (upstream, measure) => {
+    const proxies = []
+    try {
+      for (const name of names) proxies.push([name, await launch({ ...bench, name, upstream })])
+      const each = async (turns, visit) => {
+        for (let turn = 0; turn < turns; turn += 1)
+          for (const [name, proxy] of proxies)
+            await visit(proxy, (figure, value) => record(name, figure, value))
+      }
+      await measure(each)
+    } finally {
+      for (const [, proxy] of proxies) await proxy.running.stop()
+    }
   }
-  const median = (subject, figure) => {
-    const values = samples.get(`${subject}\n${figure}`)
-    return values && middle(values)
+
+  say('small requests and bodies')
+  await sideBySide(bench.urls.plain, async (each) => {
+    await sleep(IDLE_MS)
+    await each(1, (proxy, note) => note('rssIdle', idleRss(proxy)))
+    await each(1, (proxy) => smallRequests(proxy, plan.warmSeconds))
+    await each(plan.turns, async (proxy, note) => {
+      const { cpuUs, perSecond, rss } = await smallRequests(proxy, 1)
+      note('cpu', cpuUs)
+      note('perSecond', perSecond)
+      note('rss', rss)
+    })
+    for (const direction of ['down', 'up']) {
+      await each(1, (proxy) => bigBodies(proxy, direction, 1))
+      await each(1, async (proxy, note) =>
+        note(direction, await bigBodies(proxy, direction, plan.bodies)),
+      )
+    }
+  })
+  say('HTTPS')
+  await sideBySide(bench.urls.tls, async (each) => {
+    await each(1, (proxy) => smallRequests(proxy, plan.warmSeconds))
+    await each(plan.tlsTurns, async (proxy, note) =>
+      note('cpuTls', (await smallRequests(proxy, 1)).cpuUs),
+    )
+  })
+  say('cold starts')
+  for (let start = 0; start < plan.coldStarts; start += 1) {
+    for (const name of [BARE, ...names]) {
+      const { running, coldMs } = await launch({ ...bench, name, upstream: bench.urls.plain })
+      await running.stop()
+      record(name, 'cold', coldMs)
+    }
   }
-  return { record, median }
 }
 
-const BUSY = 0.5
-
-const heading = (have, cycles, load) => {
-  const listed = Object.entries(have).filter(([, version]) => version !== undefined)
-  return [
-    `${new Date().toISOString().slice(0, 10)} · ${machine()}`,
-    listed.map(([name, version]) => `${name} ${version}`).join(' · '),
-    `Medians of ${cycles} cycles, every process restarted between them. Load average before the run: ${load.toFixed(2)}.`,
-    ...(load > BUSY ? ['The machine had other work: take the ratios for a rough guide.'] : []),
-  ].join('\n\n')
+const table = (rows) => {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
+  const line = (row, fill = ' ') =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column], fill)).join(' | ')} |`
+  const rule = widths.map((_, column) => (column === 0 ? '---' : '--:'))
+  return [line(rows[0]), line(rule), ...rows.slice(1).map((row) => line(row))].join('\n')
 }
 
-const BEGIN = '<!-- bench:begin (written by npm run bench -- --full) -->'
-const END = '<!-- bench:end -->'
-const writeDocument = (text) => {
+const barTable = (value) =>
+  table([
+    ['bar', 'at most', 'measured', ''],
+    ...BARS.map(([name, figure, peer, bar]) => {
+      const measured = value(OWN, figure) / (peer === undefined ? 1 : value(peer, figure))
+      const digits = peer === undefined ? 0 : 2
+      const verdict = measured <= bar ? 'pass' : 'FAIL'
+      return [name, bar.toFixed(digits), measured.toFixed(digits), verdict]
+    }),
+  ])
+
+const figureTable = (value) =>
+  table([
+    ['', ...COLUMNS.map(([title]) => title)],
+    ...Object.keys(SUBJECTS).map((name) =>
+      [name].concat(
+        COLUMNS.map(([, figure, digits]) => value(name, figure)?.toFixed(digits) ?? ''),
+      ),
+    ),
+  ])
+
+/** Replaces the results of this Node's major version in the document. */
+const writeDocument = (version, text) => {
   const file = join(root, 'docs/benchmarks.md')
-  const page = existsSync(file) ? readFileSync(file, 'utf8') : `# Benchmarks\n\n${BEGIN}\n${END}\n`
-  const [before, after] = [page.split(BEGIN)[0], page.split(END)[1]]
-  writeFileSync(file, `${before}${BEGIN}\n${text}\n${END}${after}`)
-  say(`written: ${file}`)
+  const [begin, end] = ['begin', 'end'].map((mark) => `<!-- ${mark}: Node ${version} -->`)
+  const page = readFileSync(file, 'utf8')
+  if (!page.includes(begin) || !page.includes(end)) return
+  writeFileSync(file, `${page.split(begin)[0]}${begin}\n${text}\n${end}${page.split(end)[1]}`)
 }
 
 const main = async () => {
-  const options = parse(process.argv.slice(2))
+  const { quick, node } = optionsOf(process.argv.slice(2))
   const [load] = loadavg()
-  if (load > BUSY)
-    say(`this machine has other work (load ${load.toFixed(2)}): figures will scatter`)
-  prepare(versions())
-  const have = versions()
-  const plan = options.quick ? QUICK : FULL
-  const [loadCore, proxyCore] = [0, 1]
-  execFileSync('taskset', ['-cp', String(loadCore), String(process.pid)], { stdio: 'ignore' })
+  prepare()
+  const plan = quick ? QUICK : FULL
+  const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
   const dir = mkdtempSync(join(tmpdir(), 'isales-bench-'))
-  const { record, median } = samplesOf()
-  const failures = []
-  const failed = (what, error) => {
-    failures.push(`${what}: ${error.message}`)
-    say(`FAILED ${failures.at(-1)}`)
+  const samples = new Map()
+  const record = (name, figure, value) => {
+    const key = `${name} ${figure}`
+    samples.set(key, [...(samples.get(key) ?? []), value])
   }
-  const upstream = await startUpstream({ dir, core: loadCore })
-  const bench = { plan, dir, upstream, loadCore, proxyCore, ...chosen(options, have) }
+  const value = (name, figure) => {
+    const values = samples.get(`${name} ${figure}`)
+    return values && median(values)
+  }
+  const upstream = await startUpstream({ dir, core: CORES.load })
+  const urls = { plain: upstream.url, tls: upstream.tlsUrl }
+  const bench = { plan, record, node, dir, urls, caFile: upstream.caFile, cores: CORES }
   try {
-    for (let index = 0; index < plan.cycles; index += 1)
-      await cycle(bench, index, { record, failed, say })
+    for (let nth = 1; nth <= plan.cycles; nth += 1)
+      await cycle({ ...bench, say: (text) => say(`cycle ${nth}/${plan.cycles}: ${text}`) })
   } finally {
     await upstream.stop()
     rmSync(dir, { recursive: true, force: true })
   }
-  const bars = judge(median)
-  const text = `${heading(have, plan.cycles, load)}\n\n${tables({ median, subjects: bench.subjects, bars })}`
+  const date = new Date().toISOString().slice(0, 10)
+  const machine = `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`
+  const busy = load > BUSY ? ` The machine had other work (load ${load.toFixed(1)}).` : ''
+  const heading = `${date}, Node ${version}, ${machine}, medians of ${plan.cycles} cycles.${busy}`
+  const text = [heading, barTable(value), figureTable(value)].join('\n\n')
   print(text)
-  if (!options.quick && bench.complete && failures.length === 0) writeDocument(text)
-  if (failures.length > 0) {
-    say(`\nFigures that could not be had:\n${failures.join('\n')}`)
-    process.exitCode = 1
-  }
+  if (!quick) writeDocument(version.split('.')[0].slice(1), text)
 }
 
 await main()

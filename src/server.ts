@@ -1,18 +1,22 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
+import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
 import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
 import { createMonitor, type Monitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
-import { rereadSettings } from './config/load.ts'
+import { valueOf } from './config/files.ts'
+import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { watchFiles } from './config/watch.ts'
-import { createIsalesClient, type Credentials } from './token/client.ts'
+import type { FileWatch } from './config/watch.ts'
+import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
+import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
@@ -20,8 +24,12 @@ import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
 import { PROBLEMS } from './http/problem.ts'
-import { tokenLog } from './token/token-log.ts'
+import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
+import type { Share } from './sharing/share.ts'
+import { obtainDirectly, type Obtain } from './token/obtain.ts'
+import { createRefusalBook } from './token/refusals.ts'
+import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
@@ -77,7 +85,11 @@ const ADMIN_GRACE = 1000
 export function createApp(options: AppOptions): App {
   const { config, logger } = options
   const running = { listening: false, draining: false, inFlight: 0 }
-  const session = openSession(options, (event) => {
+  const sharing = openSharing(options, {
+    onEvent: sharingLog(logger),
+    onCall: (call) => metrics.storeCalled(call),
+  })
+  const session = openSession(options, sharing, (event) => {
     observe(event)
   })
   const monitor = createMonitor({
@@ -86,13 +98,19 @@ export function createApp(options: AppOptions): App {
     clock: options.clock ?? systemClock,
     log: logger.log,
   })
-  const shared = { running, version: options.version, wallClock: options.wallClock ?? Date.now }
+  const shared = {
+    running,
+    certificates: () => readCertificateEnds(config),
+    version: options.version,
+    wallClock: options.wallClock ?? Date.now,
+  }
   const metrics = createMetrics({
     ...shared,
     token: monitor.token,
     state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
     logLinesDropped: options.logLinesDropped,
+    sharing: sharing.snapshot,
   })
   const history = createHistory()
   const logSession = tokenLog(logger)
@@ -101,6 +119,7 @@ export function createApp(options: AppOptions): App {
     monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
+    sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
@@ -112,6 +131,7 @@ export function createApp(options: AppOptions): App {
     metrics,
     monitor,
     history: history.view,
+    sharing: sharing.snapshot,
     settings,
   })
   const admin = createListener({
@@ -119,15 +139,19 @@ export function createApp(options: AppOptions): App {
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
   })
-  let watches: Watch[] = []
+  let files: FileWatch | undefined
 
   return {
     async start() {
-      const [proxyAddress, adminAddress] = [await proxy.start(), await admin.start()]
+      const [proxyAddress, adminAddress] = [
+        await open('LISTEN', proxy.listener),
+        await open('ADMIN_LISTEN', admin),
+      ]
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { metrics, logger })
+      files = watchFilesOf({ config, logger, metrics, session, proxy })
+      await sharing.start(session.keeper)
       session.keeper.start()
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -135,16 +159,26 @@ export function createApp(options: AppOptions): App {
     async stop() {
       running.draining = true
       logger.log('draining', { inFlight: running.inFlight })
-      proxy.retire()
+      proxy.listener.retire()
       await delay(config.drainDelay)
-      for (const one of watches) one.close()
+      files?.close()
       session.keeper.stop()
-      await proxy.stop(config.drainTimeout)
+      await sharing.stop()
+      await proxy.listener.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
     },
+  }
+}
+
+/** @throws ListenError that names the setting. */
+async function open(setting: string, listener: Listener) {
+  try {
+    return await listener.start()
+  } catch (error) {
+    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
   }
 }
 
@@ -155,51 +189,83 @@ interface Running {
   inFlight: number
 }
 
+/** One token for all replicas, where that is configured. */
+interface SharingPart {
+  /** Undefined: not configured. */
+  readonly obtain: Obtain | undefined
+  readonly snapshot: () => SharingSnapshot | undefined
+  readonly onTokenEvent: (event: TokenEvent) => void
+  readonly start: (holder: TokenSource) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+function openSharing(
+  { config, clock = systemClock, random = Math.random }: AppOptions,
+  observers: {
+    readonly onEvent: (event: SharingEvent) => void
+    readonly onCall: (call: StoreCall) => void
+  },
+): SharingPart {
+  let share: Share | undefined
+  return {
+    obtain:
+      config.sessionStoreUrl === undefined
+        ? undefined
+        : (wanted, ask, signal) => (share?.obtain ?? obtainDirectly)(wanted, ask, signal),
+    snapshot: () => share?.snapshot(),
+    onTokenEvent: (event) => share?.onTokenEvent(event),
+    async start(holder) {
+      if (config.sessionStoreUrl === undefined) return
+      const { openShare } = await import('./sharing/open.ts')
+      const { onEvent: observe, onCall: observeCall } = observers
+      share = await openShare({ config, clock, random, observe, observeCall })
+      share?.start(holder)
+    },
+    async stop() {
+      await share?.stop()
+    },
+  }
+}
+
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: TokenSource
-  /**
-   * Logs in anew with these; the token at hand serves until that has succeeded. False, and nothing is done, when they are
-   * those in force: a file that is written again must not buy a refused password another attempt.
-   */
-  readonly changeCredentials: (credentials: Credentials) => boolean
 }
 
 /** The way to iSales and the token that opens it. */
-function openSession(options: AppOptions, observe: (event: TokenEvent) => void): SessionPart {
-  const { config } = options
+function openSession(
+  options: AppOptions,
+  sharing: SharingPart,
+  observe: (event: TokenEvent) => void,
+): SessionPart {
+  const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
-    tls: readUpstreamTls(config),
+    tls: valueOf(readUpstreamTls(config)),
     clock: options.clock ?? systemClock,
   })
   const isales = createIsalesClient({
     ...config,
     post: upstream.post,
-    wallClock: options.wallClock ?? Date.now,
+    wallClock,
   })
-  let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
+  if (config.stateDir === undefined) logger.log('state-in-memory')
   const keeper = createTokenSource({
     rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    login: isales.login,
-    refresh: isales.refresh,
-    credentials: () => credentials,
+    client: isales,
+    credentials: { user: config.isalesUser, password: config.isalesPassword },
+    refusals: createRefusalBook({
+      directory: config.stateDir,
+      wallClock,
+      onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
+    }),
+    obtain: sharing.obtain,
     observe,
   })
-  return {
-    upstream,
-    keeper,
-    changeCredentials(changed) {
-      const { user, password } = credentials
-      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      credentials = changed
-      keeper.credentialsChanged()
-      return true
-    },
-  }
+  return { upstream, keeper }
 }
 
 interface ProxyParts extends AppOptions {
@@ -209,18 +275,26 @@ interface ProxyParts extends AppOptions {
   readonly running: Running
 }
 
+interface ProxyPart {
+  readonly listener: Listener
+  readonly localLogin: ReturnType<typeof openLocalLogin>
+}
+
 /** The data plane: listener, handler, forward. */
-function openProxy(parts: ProxyParts): Listener {
+function openProxy(parts: ProxyParts): ProxyPart {
   const { session, metrics, monitor, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
+  const logThrottled = createThrottledLog(clock, logger.log)
   const ended = (end: EndedRequest & Access): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
-    if (end.code !== undefined) {
+    const { code, refusal, requestId } = end
+    if (code !== undefined) {
       logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
     }
+    if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
     logAccess?.(end)
   }
 
@@ -245,7 +319,10 @@ function openProxy(parts: ProxyParts): Listener {
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
-    onLogin: metrics.obsLogin,
+    onLogin(outcome) {
+      metrics.obsLogin(outcome)
+      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+    },
   })
   const handler = createHandler({
     rules: {
@@ -266,20 +343,17 @@ function openProxy(parts: ProxyParts): Listener {
       ended({ ...refused, status: PROBLEMS[refused.code].status })
     },
   })
-  return createListener({
+  const listener = createListener({
     ...listenerOptions(config),
     onRequest: handler,
     now: () => clock.now(),
-    onClientError: metrics.connectionFailed,
-    watchFiles(paths, onChange) {
-      const files = watch(paths, onChange)
-      return () => files.close()
-    },
-    onTlsReload(error) {
-      if (error === undefined) return
-      logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
+    onClientError(code) {
+      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
+      metrics.connectionFailed(code, refusal)
+      logThrottled('client-refused', refusal, { code })
     },
   })
+  return { listener, localLogin }
 }
 
 function traced(call: Call, tracing: Tracing): Call {
@@ -287,49 +361,37 @@ function traced(call: Call, tracing: Tracing): Call {
   return { ...call, span: tracing.requestStarted(method, rawHeaders) }
 }
 
-/** New secrets and certificates come into force while the old ones still serve. */
-function watchFilesOf(
-  config: Config,
-  session: SessionPart,
-  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
-): Watch[] {
-  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
-  const reloadCredentials = (): void => {
-    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
-    if (!read.ok) {
-      metrics.credentialsReloaded('failure')
-      logger.log('secret-unreadable', { setting: read.error.setting })
-      return
-    }
-    const { isalesUser: user, isalesPassword: password } = read.values
-    if (session.changeCredentials({ user, password })) {
-      metrics.credentialsReloaded('success')
-    }
-  }
-  const watches = [
-    // User and password are written one after the other: half of a change would cost an attempt.
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
-    watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
-      try {
-        session.upstream.reload(readUpstreamTls(config))
-      } catch (error) {
-        logger.log('secret-unreadable', {
-          setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',
-          error,
-        })
-      }
-    }),
-  ]
-  // They may have changed between the reading of the configuration and the beginning of the watch.
-  reloadCredentials()
-  return watches
+interface FilesParts extends Pick<ProxyParts, 'config' | 'logger' | 'metrics' | 'session'> {
+  readonly proxy: ProxyPart
 }
 
-interface Watch {
-  close(): void
-}
-
-function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
-  const files = paths.filter((path) => path !== undefined)
-  return watchFiles(files, { onChange, settle })
+/** New secrets and certificates are used while the former ones still serve. */
+function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): FileWatch {
+  return watchConfigFiles(
+    config,
+    {
+      credentials({ isalesUser: user, isalesPassword: password }) {
+        if (session.keeper.changeCredentials({ user, password }))
+          metrics.credentialsReloaded('success')
+      },
+      obsSecrets: proxy.localLogin.replaceSecrets,
+      upstreamTls: (tls) => session.upstream.reload(tls),
+      listenTls: (tls) => proxy.listener.replaceTls(tls),
+    },
+    {
+      onWarning({ setting, problem, remedy }) {
+        logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+      },
+      onReloaded(settings) {
+        metrics.credentialsReloaded('success')
+        logger.log('files-reloaded', { setting: settings.join(', ') })
+      },
+      onFailed(errors) {
+        metrics.credentialsReloaded('failure')
+        for (const { setting, problem, remedy } of errors) {
+          logger.log('secret-unreadable', { setting, detail: `${problem}. ${remedy}` })
+        }
+      },
+    },
+  )
 }

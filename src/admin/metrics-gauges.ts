@@ -1,13 +1,20 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { BACKOFF_STATES, type TokenSnapshot } from '../token/events.ts'
+import type { SharingSnapshot } from '../token/sharing.ts'
+import { CERTIFICATES, type CertificateEnds } from './certificates.ts'
 import { STATES, type State } from './state.ts'
 
 export const PREFIX = 'isales_proxy_'
 
+const SHARING_STATES = ['off', 'shared', 'alone'] as const
+
 export interface GaugeOptions {
   readonly token: () => TokenSnapshot
   readonly state: () => State
+  readonly certificates: () => CertificateEnds
   readonly running: { readonly inFlight: number }
+  /** Undefined: not configured. */
+  readonly sharing?: (() => SharingSnapshot | undefined) | undefined
   /** Lines of the log that could not be written, since the start. Default: none. */
   readonly logLinesDropped?: (() => number) | undefined
   readonly version: string
@@ -103,6 +110,31 @@ export function createGauges(registry: Registry, options: GaugeOptions): void {
       collect() {
         this.reset()
         this.inc(options.logLinesDropped?.() ?? 0)
+      },
+    }),
+  )
+  gauge(
+    'session_replicas',
+    'Replicas that share the token through the store, this one included; 0: not known, or not shared',
+    () => options.sharing?.()?.replicas ?? 0,
+  )
+  stateGauge(
+    'session_sharing_state',
+    'Whether replicas share one token',
+    SHARING_STATES,
+    () => options.sharing?.()?.state ?? 'off',
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: `${PREFIX}certificate_expiry_timestamp_seconds`,
+      help: 'When a certificate ends; 0: none is configured, or it cannot be read',
+      labelNames: ['certificate'],
+      registers: [],
+      collect() {
+        const ends = options.certificates()
+        for (const certificate of CERTIFICATES) {
+          this.set({ certificate }, (ends[certificate] ?? 0) / 1000)
+        }
       },
     }),
   )

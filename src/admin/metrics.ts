@@ -1,7 +1,8 @@
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { PROBLEM_CODES, type ProblemCode } from '../http/problem.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
+import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
 import { PREFIX, createGauges, type GaugeOptions } from './metrics-gauges.ts'
 
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
@@ -22,6 +23,8 @@ const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept']
 
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Seconds. `SESSION_STORE_TIMEOUT` is 0.5 unless changed. */
+const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 /** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
 const REQUEST_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
@@ -39,6 +42,8 @@ export interface EndedRequest {
   readonly method: string
   /** The proxy itself responded with this error. */
   readonly code?: ProblemCode | undefined
+  /** Why it was refused before it was forwarded. */
+  readonly refusal?: Refusal | undefined
   /** 0: the client left before a response began. */
   readonly status: number
   /** Undefined: refused before it was forwarded. It is counted and not timed. */
@@ -66,12 +71,14 @@ export interface Metrics {
   readonly onTokenEvent: (event: TokenEvent) => void
   readonly requestEnded: (request: EndedRequest) => void
   /** The listener responded with an error to what the parser did not take for a request. */
-  readonly connectionFailed: (code: ProblemCode) => void
+  readonly connectionFailed: (code: ProblemCode, refusal: Refusal) => void
   readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
   /** A login of CTI-OBS ended. */
   readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
   /** The secret files changed and were read. */
   readonly credentialsReloaded: (outcome: (typeof OUTCOMES)[number]) => void
+  /** An operation of the shared store ended. */
+  readonly storeCalled: (call: StoreCall) => void
   readonly totals: () => Promise<Totals>
   /** The page in Prometheus' text format. */
   readonly render: () => Promise<string>
@@ -116,16 +123,26 @@ export function createMetrics(options: MetricsOptions): Metrics {
           break
       }
     },
-    requestEnded({ method, status, code, durationMs, upstreamMs }) {
+    requestEnded({ method, status, code, refusal, durationMs, upstreamMs }) {
       const known = METHODS.find((each) => each === method) ?? 'other'
       counters.requests.inc({ method: known, status_class: statusClass(status) })
       if (code !== undefined) counters.errors.inc({ code })
+      if (refusal !== undefined) counters.refused.inc({ reason: refusal })
       if (durationMs !== undefined) counters.requestDuration.observe(durationMs / 1000)
       if (upstreamMs !== undefined) counters.upstreamDuration.observe(upstreamMs / 1000)
     },
-    connectionFailed: (code) => counters.errors.inc({ code }),
+    connectionFailed(code, refusal) {
+      counters.errors.inc({ code })
+      counters.refused.inc({ reason: refusal })
+    },
     replayed: (outcome) => counters.replays.inc({ outcome }),
     obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
+    storeCalled({ operation, durationMs, failure }) {
+      const outcome = failure === undefined ? 'success' : 'failure'
+      counters.storeOperations.inc({ operation, outcome })
+      counters.storeDuration.observe({ operation }, durationMs / 1000)
+      if (failure !== undefined) counters.storeFailures.inc({ reason: failure })
+    },
     credentialsReloaded: (outcome) => counters.credentialReloads.inc({ outcome }),
 
     totals: async () => ({
@@ -162,6 +179,14 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     registers,
   })
   for (const operation of OPERATIONS) authDuration.zero({ operation })
+  const storeDuration = new Histogram({
+    name: `${PREFIX}session_store_duration_seconds`,
+    help: 'How long operations of the shared store took',
+    labelNames: ['operation'],
+    buckets: STORE_BUCKETS,
+    registers,
+  })
+  for (const operation of STORE_OPERATIONS) storeDuration.zero({ operation })
 
   return {
     authAttempts: counter('auth_attempts_total', 'Logins and refreshes that ended, by outcome', {
@@ -182,6 +207,17 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'tokens_adopted_total',
       'Tokens that another replica obtained and this one uses',
     ),
+    storeOperations: counter(
+      'session_store_operations_total',
+      'Operations of the shared store that ended, by outcome',
+      { operation: STORE_OPERATIONS, outcome: OUTCOMES },
+    ),
+    storeFailures: counter(
+      'session_store_failures_total',
+      'Operations that the shared store did not do, by reason',
+      { reason: STORE_FAILURES },
+    ),
+    storeDuration,
     conflicts: counter(
       'session_conflicts_total',
       'Times tokens were rejected so often that somebody else must be logging in as this user',
@@ -206,8 +242,13 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     ),
     errors: counter(
       'request_errors_total',
-      'Requests that the proxy itself answered with an error, by code',
+      'Requests to which the proxy itself responded with an error, by code',
       { code: PROBLEM_CODES },
+    ),
+    refused: counter(
+      'requests_refused_total',
+      'Requests that were refused before they were forwarded, by reason',
+      { reason: REFUSAL_REASONS },
     ),
     replays: counter(
       'replays_total',

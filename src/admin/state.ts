@@ -61,6 +61,8 @@ export interface Verdict {
   readonly reason: string
   /** What to do; empty when there is nothing to do. */
   readonly remedy: string
+  /** The section of docs/operations.md, which has the name of an alert. */
+  readonly runbook?: string
 }
 
 const NO_SERVICE = 'Calls get 503 until a login succeeds.'
@@ -78,7 +80,8 @@ export function judgeState({ draining, token, calls }: StateInput): Verdict {
       state: 'refused',
       title: 'Credentials refused',
       reason: `iSales refuses the user or password. ${service}`,
-      remedy: 'Correct the user or password: the changed secret is tried within 2 s.',
+      remedy: 'Correct the user or password: the changed secret is tried within seconds.',
+      runbook: 'IsalesProxyAccountRejected',
     }
   }
   if (backoff === 'conflict') {
@@ -87,6 +90,7 @@ export function judgeState({ draining, token, calls }: StateInput): Verdict {
       title: 'Somebody else uses this login',
       reason: `iSales rejects our tokens early, again and again. ${service}`,
       remedy: 'Give each instance a user of its own, or run only one.',
+      runbook: 'IsalesProxySessionConflict',
     }
   }
   if (!usable) return withoutToken(token)
@@ -97,6 +101,7 @@ export function judgeState({ draining, token, calls }: StateInput): Verdict {
       title: 'Renewal is failing',
       reason: `Calls succeed. ${TOKEN_SERVES}`,
       remedy: 'Restore the connection to iSales; the renewal is retried until it succeeds.',
+      runbook: 'IsalesProxyAuthenticationFailing',
     }
   }
   const reason =
@@ -113,20 +118,20 @@ function withoutToken({ rejected, exchange, backoff, session, lastFailure }: Jud
       title: 'The token is rejected',
       reason: 'Logins succeed, but iSales rejects calls with a brand-new token.',
       remedy: FAILURES.rejected.remedy,
+      runbook: 'IsalesProxyCallsRefused',
     }
   }
   if (session === undefined && lastFailure === undefined) {
     const reason = 'The first login is in progress.'
     return { state: 'starting', title: 'Starting', reason, remedy: '' }
   }
-  const failing = backoff !== 'none'
+  const titled = { state: 'unauthenticated', title: 'Not authenticated' } as const
+  if (backoff === 'none') return { ...titled, reason: 'Calls wait for a new token.', remedy: '' }
   return {
-    state: 'unauthenticated',
-    title: 'Not authenticated',
-    reason: failing ? `Logins fail. ${NO_SERVICE}` : 'Calls wait for a new token.',
-    remedy: failing
-      ? 'Restore the connection to iSales; the login is retried until it succeeds.'
-      : '',
+    ...titled,
+    reason: `Logins fail. ${NO_SERVICE}`,
+    remedy: 'Restore the connection to iSales; the login is retried until it succeeds.',
+    runbook: 'IsalesProxyNotAuthenticated',
   }
 }
 
@@ -138,6 +143,7 @@ function failingCalls(calls: CallCounts): Verdict {
     title: failing ? 'Calls fail' : 'Some calls fail',
     reason: `${calls.failed} of ${calls.total} calls failed in the last minute: ${words}.`,
     remedy,
+    runbook: 'IsalesProxyCallsFailing',
   }
 }
 

@@ -7,6 +7,7 @@ import type { EffectiveSetting, OccurrencesStatus, Status } from './status.ts'
 import {
   BACKOFFS,
   REASONS,
+  STORE_REASONS,
   TONES,
   ago,
   clockTime,
@@ -64,6 +65,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
               <Renewal status={status} />
               <Token status={status} />
               <Requests status={status} />
+              <Certificates status={status} />
             </div>
             <section>
               <h2>Last logins and refreshes</h2>
@@ -92,7 +94,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
 }
 
 function Hero({ status }: { status: Status }) {
-  const { title, reason, remedy } = status
+  const { title, reason, remedy, runbook } = status
   const { lastFailure, failuresInRow } = status.renewal
   return (
     <div class="hero">
@@ -101,6 +103,11 @@ function Hero({ status }: { status: Status }) {
           <h1>{title}</h1>
           <p>{reason}</p>
           {remedy !== '' && <p class="remedy">{remedy}</p>}
+          {runbook !== null && (
+            <p>
+              <a href={runbook}>What to look at and what to do</a>
+            </p>
+          )}
           {failuresInRow > 0 && lastFailure !== null && (
             <p>
               Last login or refresh: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
@@ -160,11 +167,26 @@ function Renewal({ status }: { status: Status }) {
           ],
           ['Back-off', BACKOFFS[backoff], backoff !== 'none'],
           ['Failed in a row', number(failuresInRow), failuresInRow > 0],
+          ...sharingRow(status),
           ['Last success', lastSuccessAt === null ? 'never' : ago(lastSuccessAt, status.time)],
         ]}
       />
     </section>
   )
+}
+
+/** Nothing unless it is configured. */
+function sharingRow({ sharing, time }: Status): [name: string, value: string, alert: boolean][] {
+  if (sharing === null) return []
+  const { state, reason, replicas, since, adoptedAt } = sharing
+  if (state === 'alone') {
+    const why = reason === null ? '' : `${STORE_REASONS[reason]}, `
+    return [['Shared token', `alone: ${why}since ${ago(since, time)}`, true]]
+  }
+  const others = replicas === null ? '' : ` with ${number(replicas - 1)} other replicas`
+  const origin =
+    adoptedAt === null ? '' : `; this token came from another replica ${ago(adoptedAt, time)}`
+  return [['Shared token', `shared${others}${origin}`, false]]
 }
 
 function Token({ status }: { status: Status }) {
@@ -210,6 +232,28 @@ function Requests({ status }: { status: Status }) {
           ['Saved by a replay', number(requests.replays['healed'] ?? 0)],
         ]}
       />
+    </section>
+  )
+}
+
+const CERTIFICATE_NAMES = {
+  listener: 'Of this proxy',
+  client: 'For iSales',
+  ca: 'Authority of iSales',
+} as const
+
+function Certificates({ status: { certificates, time } }: { status: Status }) {
+  const rows = Object.entries(CERTIFICATE_NAMES).flatMap(([name, words]): Fact[] => {
+    const end = certificates[name as keyof typeof CERTIFICATE_NAMES]
+    if (end === null) return []
+    const soon = Date.parse(end) - Date.parse(time) < 14 * 86_400_000
+    return [[words, `${until(end, time)}, ${end.slice(0, 10)}`, soon]]
+  })
+  if (rows.length === 0) return null
+  return (
+    <section>
+      <h2>Certificates</h2>
+      <Facts rows={rows} />
     </section>
   )
 }

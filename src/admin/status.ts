@@ -1,6 +1,8 @@
 import { describeConfig, sourceText } from '../config/describe.ts'
 import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { SharingSnapshot, StoreFailureReason } from '../token/sharing.ts'
+import type { CertificateEnds, CertificateName } from './certificates.ts'
 import type { HistoryView } from './history.ts'
 import type { Sums, Totals } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
@@ -26,6 +28,8 @@ export interface Status {
   readonly reason: string
   /** What to do; empty when there is nothing to do. */
   readonly remedy: string
+  /** URL of what to do in detail. */
+  readonly runbook: string | null
   /** Name of the host or pod. */
   readonly host: string
   readonly version: string
@@ -37,6 +41,8 @@ export interface Status {
   readonly outageBudgetSeconds: number
   readonly token: TokenStatus | null
   readonly renewal: RenewalStatus
+  /** Null: each replica has a token of its own. */
+  readonly sharing: SharingStatus | null
   /** The last 60 logins and refreshes, the newest last. */
   readonly exchanges: readonly ExchangeStatus[]
   /** Failed logins and refreshes since the start, by reason; a reason that never came is at 0. */
@@ -45,6 +51,8 @@ export interface Status {
   readonly rejections: OccurrencesStatus
   readonly credentialChanges: OccurrencesStatus
   readonly requests: RequestsStatus
+  /** When each certificate ends; null: none is configured, or it cannot be read. */
+  readonly certificates: Readonly<Record<CertificateName, Instant | null>>
   readonly settings: readonly EffectiveSetting[]
 }
 
@@ -58,6 +66,17 @@ export interface TokenStatus {
   readonly usableForSeconds: number
   /** Null: there is none, or its end is not known. */
   readonly refreshTokenExpiresAt: Instant | null
+}
+
+export interface SharingStatus {
+  /** `alone`: the shared store cannot be used. */
+  readonly state: 'shared' | 'alone'
+  readonly reason: StoreFailureReason | null
+  readonly since: Instant
+  /** Replicas that share, this one included; null: not known. */
+  readonly replicas: number | null
+  /** When the present token came from another replica; null: it did not. */
+  readonly adoptedAt: Instant | null
 }
 
 export interface RenewalStatus {
@@ -108,10 +127,16 @@ export interface RequestsStatus {
   readonly lastFailedAt: Instant | null
 }
 
+const RUNBOOK =
+  'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs/operations.md'
+
 export interface StatusOptions {
   readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
   readonly totals: () => Promise<Totals>
+  /** Undefined: not configured. */
+  readonly sharing?: (() => SharingSnapshot | undefined) | undefined
+  readonly certificates: () => CertificateEnds
   readonly running: { readonly inFlight: number }
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
@@ -125,9 +150,12 @@ export interface StatusOptions {
 export async function readStatus(options: StatusOptions): Promise<Status> {
   const { version, host, settings, running, startedAt, monitor } = options
   const totals = await options.totals()
+  const verdict = monitor.verdict()
   const token = monitor.token()
   const { now, session } = token
   const { tokenRequests, lastAt } = options.history()
+  const sharing = options.sharing?.()
+  const ends = options.certificates()
   const wall = options.wallClock()
   const date = (instant: number): Instant =>
     new Date(Math.round(wall + instant - now)).toISOString()
@@ -139,7 +167,8 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   })
 
   return {
-    ...monitor.verdict(),
+    ...verdict,
+    runbook: verdict.runbook === undefined ? null : `${RUNBOOK}#${verdict.runbook.toLowerCase()}`,
     host,
     version,
     time: date(now),
@@ -159,6 +188,16 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
             refreshTokenExpiresAt: optionalDate(session.refreshExpiresAt),
           },
     renewal: renewalStatus(token, optionalDate),
+    sharing:
+      sharing === undefined
+        ? null
+        : {
+            state: sharing.state,
+            reason: sharing.reason ?? null,
+            since: date(sharing.since),
+            replicas: sharing.replicas ?? null,
+            adoptedAt: optionalDate(sharing.adoptedAt),
+          },
     exchanges: tokenRequests.map(({ at, operation, durationMs, reason }) => ({
       at: date(at),
       operation,
@@ -181,6 +220,11 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       replays: totals.replays,
       lastMinute: monitor.calls(),
       lastFailedAt: optionalDate(monitor.lastFailedAt()),
+    },
+    certificates: {
+      listener: calendarDate(ends.listener),
+      client: calendarDate(ends.client),
+      ca: calendarDate(ends.ca),
     },
     settings: settings.map(({ name, value, source }) => ({
       name,
@@ -230,6 +274,10 @@ export function effectiveSettings(
 /** A second check behind the redaction of the settings: a proxy's URL may hold a password. */
 function withoutUserinfo(value: string): string {
   return value.replaceAll(/\/\/[^\s/,]*@/g, '//[redacted]@')
+}
+
+function calendarDate(ms: number | undefined): Instant | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
 }
 
 function sumOf(sums: Sums): number {

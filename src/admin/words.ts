@@ -1,5 +1,6 @@
 import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason } from '../token/protocol.ts'
+import type { StoreFailureReason } from '../token/sharing.ts'
 import type { State } from './state.ts'
 
 /** `bad`: somebody has to act. `quiet`: there is nothing to judge yet. */
@@ -24,6 +25,22 @@ export const REASONS: Readonly<Record<AuthFailureReason, string>> = {
   timeout: 'no response in time',
   tls: 'certificate or handshake failed',
   malformed: 'response not understood',
+}
+
+export const STORE_REASONS: Readonly<Record<StoreFailureReason, string>> = {
+  unreachable: 'no connection to the store',
+  timeout: 'the store is too slow',
+  tls: 'certificate or handshake of the store failed',
+  auth: 'user or password refused by the store',
+  permission: 'the user may not do this at the store',
+  readonly: 'the store is a replica',
+  memory: 'the memory of the store is full',
+  'wrong-type': 'something else wrote the key',
+  cluster: 'the store is part of a cluster',
+  loading: 'the store is loading its data',
+  replicas: 'the store has too few replicas',
+  refused: 'the store refused it',
+  malformed: 'reply of the store not understood',
 }
 
 export const BACKOFFS: Readonly<Record<BackoffState, string>> = {

@@ -185,6 +185,79 @@ function isEncoded(value: string): boolean {
   }
 }
 
+/** Where the shared store is. */
+export interface StoreAddress {
+  readonly tls: boolean
+  /** Without a port: that of the protocol. IPv6 without brackets. */
+  readonly servers: readonly { readonly host: string; readonly port: number | undefined }[]
+  readonly database: number
+  readonly user: string | undefined
+  readonly password: Secret | undefined
+}
+
+const STORE_URL = /^(?:redis|valkey)(s?):\/\/(?:([^@/]*)@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
+const STORE_SERVER = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
+
+/** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][,host[:port]]...[/database]`. */
+export function storeUrl() {
+  return z
+    .codec(z.string(), z.custom<StoreAddress>(), {
+      decode(value, ctx): StoreAddress {
+        const [, s, credentials, hosts = '', database] = STORE_URL.exec(value) ?? []
+        if (s === undefined) {
+          return /^(?:redis|valkey)s?:\/\//.test(value)
+            ? refuse(
+                ctx,
+                'is not host:port after the scheme; @ / ? # in a password are written %40',
+              )
+            : refuse(ctx, 'is not a redis, rediss, valkey or valkeys URL')
+        }
+        const servers = hosts.split(',').map((server) => STORE_SERVER.exec(server))
+        const valid = servers.every(
+          (match) =>
+            match !== null &&
+            (match[1] === undefined ? HOST_NAME.test(match[2] ?? '') : isIPv6(match[1])),
+        )
+        if (!valid) return refuse(ctx, 'has a host or port that is none')
+        const ports = servers.map((match) =>
+          match?.[3] === undefined ? undefined : Number(match[3]),
+        )
+        if (ports.some((port) => port === 0 || (port ?? 1) > 65_535)) {
+          return refuse(ctx, 'has a host or port that is none')
+        }
+        const [, name = '', secret] = /^([^:]*)(?::(.*))?$/s.exec(credentials ?? '') ?? []
+        if (!isEncoded(name) || !isEncoded(secret ?? '')) {
+          return refuse(
+            ctx,
+            'has a user or password that cannot be decoded; a % in one is written %25',
+          )
+        }
+        return {
+          tls: s === 's',
+          servers: servers.map((match, index) => ({
+            host: match?.[1] ?? match?.[2] ?? '',
+            port: ports[index],
+          })),
+          database: Number(database ?? 0),
+          user: name === '' ? undefined : decodeURIComponent(name),
+          password: secret === undefined ? undefined : new Secret(decodeURIComponent(secret)),
+        }
+      },
+      // Never with user and password.
+      encode: ({ tls, servers, database }) =>
+        `valkey${tls ? 's' : ''}://${servers
+          .map(
+            ({ host, port }) =>
+              `${isIPv6(host) ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`,
+          )
+          .join(',')}/${database}`,
+    })
+    .register(FORMATS, {
+      type: 'store URL',
+      limits: 'redis, rediss, valkey or valkeys; several hosts are Sentinels',
+    })
+}
+
 /** RFC 3986 section 3.3, what a path may consist of. */
 const PATH = /^\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/
 const LONGEST_PATH = 1024

@@ -219,6 +219,18 @@ export function secret(minBytes = 1) {
     .register(FORMATS, { type: 'secret', limits, verbatim: true })
 }
 
+/** What keys of a shared store may begin with. */
+export function keyPrefix() {
+  return z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]{1,64}$/, 'is not 1 to 64 of A-Z a-z 0-9 . _ : -')
+    .register(FORMATS, {
+      type: 'key prefix',
+      limits: '1 to 64 of A-Z a-z 0-9 . _ : -',
+      quotable: true,
+    })
+}
+
 /** The path of a file that is read at the start. */
 export function filePath() {
   return z
@@ -253,11 +265,11 @@ export function list<T extends z.ZodType<string | number, string>>(
 }
 
 /** What the format accepts, or `off`: undefined. */
-export function orOff(of: z.ZodString) {
+export function orOff<S extends z.ZodType<unknown, string>>(of: S) {
   const { type = 'text', ...format } = FORMATS.get(of) ?? { limits: '' }
   return z
     .codec(z.string(), of.optional(), {
-      decode: (value) => (value === 'off' ? undefined : value),
+      decode: (value) => (value === 'off' ? undefined : value) as z.input<S> | undefined,
       encode: (value) => value ?? 'off',
     })
     .register(FORMATS, { ...format, type: `${type} or off` })

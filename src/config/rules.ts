@@ -71,6 +71,15 @@ export const INSECURE_NODE: ConfigError = {
   remedy: 'Unset it, and trust your own authority with ISALES_CA_FILE',
 }
 
+const STORE_SETTINGS = [
+  ['SESSION_STORE_KEY_FILE', 'sessionStoreKey'],
+  ['SESSION_STORE_USER', 'sessionStoreUser'],
+  ['SESSION_STORE_PASSWORD', 'sessionStorePassword'],
+  ['SESSION_STORE_SENTINEL', 'sessionStoreSentinel'],
+  ['SESSION_STORE_CA_FILE', 'sessionStoreCaFile'],
+  ['SESSION_STORE_CLIENT_CERT_FILE', 'sessionStoreClientCertFile'],
+] as const satisfies readonly Named[]
+
 export const RULES: readonly Rule[] = [
   rule({
     setting: 'ISALES_URL',
@@ -137,6 +146,48 @@ export const RULES: readonly Rule[] = [
     severity: 'warning',
     reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
     broken: (c) => isOpen(c) && c.unsafeListen,
+  }),
+  needs(['SESSION_STORE_URL', 'sessionStoreUrl'], ['SESSION_STORE_KEY_FILE', 'sessionStoreKey']),
+  ...STORE_SETTINGS.map((named) => needs(named, ['SESSION_STORE_URL', 'sessionStoreUrl'])),
+  needs(
+    ['SESSION_STORE_CLIENT_CERT_FILE', 'sessionStoreClientCertFile'],
+    ['SESSION_STORE_CLIENT_KEY_FILE', 'sessionStoreClientKeyFile'],
+  ),
+  needs(
+    ['SESSION_STORE_CLIENT_KEY_FILE', 'sessionStoreClientKeyFile'],
+    ['SESSION_STORE_CLIENT_CERT_FILE', 'sessionStoreClientCertFile'],
+  ),
+  needs(
+    ['SESSION_STORE_SENTINEL_PASSWORD', 'sessionStoreSentinelPassword'],
+    ['SESSION_STORE_SENTINEL', 'sessionStoreSentinel'],
+  ),
+  rule({
+    setting: 'SESSION_STORE_URL',
+    problem: 'has several hosts, which are Sentinels, without SESSION_STORE_SENTINEL',
+    remedy: 'Give one host, or the name of the primary that the Sentinels know',
+    reads: ['sessionStoreUrl', 'sessionStoreSentinel'],
+    broken: ({ sessionStoreUrl, sessionStoreSentinel }) =>
+      (sessionStoreUrl?.servers.length ?? 0) > 1 && sessionStoreSentinel === undefined,
+  }),
+  rule({
+    setting: 'SESSION_STORE_CA_FILE',
+    problem:
+      'or SESSION_STORE_CLIENT_CERT_FILE is set, and SESSION_STORE_URL is not rediss or valkeys',
+    remedy: 'Use TLS, or unset it',
+    reads: ['sessionStoreUrl', 'sessionStoreCaFile', 'sessionStoreClientCertFile'],
+    broken: ({ sessionStoreUrl, sessionStoreCaFile, sessionStoreClientCertFile }) =>
+      sessionStoreUrl?.tls === false &&
+      (sessionStoreCaFile !== undefined || sessionStoreClientCertFile !== undefined),
+  }),
+  rule({
+    setting: 'SESSION_STORE_URL',
+    problem: 'is without TLS to a host that is not loopback',
+    remedy: 'Use rediss or valkeys: the token is sealed, the password of the store is not',
+    severity: 'warning',
+    reads: ['sessionStoreUrl'],
+    broken: ({ sessionStoreUrl }) =>
+      sessionStoreUrl?.tls === false &&
+      !sessionStoreUrl.servers.every(({ host }) => isLoopback(host)),
   }),
   needs(['LISTEN_TLS_CERT_FILE', 'listenTlsCertFile'], ['LISTEN_TLS_KEY_FILE', 'listenTlsKeyFile']),
   needs(['LISTEN_TLS_KEY_FILE', 'listenTlsKeyFile'], ['LISTEN_TLS_CERT_FILE', 'listenTlsCertFile']),

@@ -39,6 +39,10 @@ export class Secret {
 /** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
 export const SECRET_VARIABLES = [
   'ISALES_PASSWORD',
+  'SESSION_STORE_URL',
+  'SESSION_STORE_KEY',
+  'SESSION_STORE_PASSWORD',
+  'SESSION_STORE_SENTINEL_PASSWORD',
   'OBS_PASSWORD',
   'OBS_TICKET_KEY',
   'HTTPS_PROXY',

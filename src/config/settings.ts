@@ -10,6 +10,7 @@ import {
   origin,
   path,
   proxyUrl,
+  storeUrl,
   url,
 } from './formats-net.ts'
 import {
@@ -18,6 +19,7 @@ import {
   count,
   duration,
   filePath,
+  keyPrefix,
   FORMATS,
   list,
   octalMode,
@@ -183,6 +185,14 @@ const token = {
     doc: 'How long a request waits for a token before it is answered 503. Keep it below `CLIENT_DEADLINE`.',
     example: '1s',
   }),
+  tokenIdleAfter: setting(orOff(duration({ min: 10 * S, max: 24 * H })).prefault('off'), {
+    doc: 'Without a business call for so long the token is not renewed, and the next call logs in first; readiness then means that the last login worked. For the standby of a pair with one user, where each login ends the session of the other. `off` always renews.',
+    example: '5m',
+  }),
+  stateDir: setting(filePath().optional(), {
+    doc: 'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
+    example: '/var/lib/isales-auth-proxy',
+  }),
   tokenWaiters: setting(count({ min: 1, max: 100_000 }).prefault('1000'), {
     doc: 'Most requests that wait for a token at once; more are answered 503 at once.',
     example: '200',
@@ -214,6 +224,59 @@ const token = {
   loginReplacePause: setting(duration({ min: 1 * S, max: 1 * H }).prefault('30s'), {
     doc: 'A brand-new token that a business call finds rejected buys no second login within this time; the rejection is relayed to the caller.',
     example: '1m',
+  }),
+}
+
+const sharing = {
+  sessionStoreUrl: setting(storeUrl().optional(), {
+    doc: 'The Valkey or Redis through which replicas share one token, or its Sentinels. Unset: each replica logs in by itself, and nothing of it is loaded.',
+    example: 'valkeys://isales-auth-proxy@valkey.example:6379',
+  }),
+  sessionStoreUrlFile: valueFile(),
+  sessionStoreKey: setting(secret(32).optional(), {
+    doc: 'The key that seals the shared token, the same for all replicas: `openssl rand -base64 32`. Whoever has it and the store has the token. Required with `SESSION_STORE_URL`.',
+    example: '/etc/isales/store-key',
+    fileOnly: true,
+  }),
+  sessionStoreKeyFile: valueFile(),
+  sessionStoreUser: setting(text(256).optional(), {
+    doc: 'The user at the store; wins over the URL.',
+    example: 'isales-auth-proxy',
+  }),
+  sessionStoreUserFile: valueFile(),
+  sessionStorePassword: setting(secret().optional(), {
+    doc: 'The password at the store; wins over the URL.',
+    example: 'change-me',
+  }),
+  sessionStorePasswordFile: valueFile(),
+  sessionStoreSentinel: setting(text(256).optional(), {
+    doc: 'The name of the primary. The hosts of the URL are then Sentinels, with port 26379 unless given.',
+    example: 'mymaster',
+  }),
+  sessionStoreSentinelPassword: setting(secret().optional(), {
+    doc: 'The password of the Sentinels, when they have one.',
+    example: 'change-me',
+  }),
+  sessionStoreSentinelPasswordFile: valueFile(),
+  sessionStoreCaFile: setting(filePath().optional(), {
+    doc: 'PEM file with the certificate authorities to trust for the store, instead of the public ones. Read again at each connection.',
+    example: '/etc/isales/store-ca.pem',
+  }),
+  sessionStoreClientCertFile: setting(filePath().optional(), {
+    doc: 'PEM file with the client certificate (and its chain) to show to the store. Read again at each connection.',
+    example: '/etc/isales/store-client.pem',
+  }),
+  sessionStoreClientKeyFile: setting(filePath().optional(), {
+    doc: 'PEM file with the private key of that certificate, not encrypted. Read again at each connection.',
+    example: '/etc/isales/store-client-key.pem',
+  }),
+  sessionStorePrefix: setting(keyPrefix().prefault('isales-auth-proxy'), {
+    doc: 'What keys and the channel begin with. The permissions of the user at the store name it too.',
+    example: 'isales-auth-proxy-blue',
+  }),
+  sessionStoreTimeout: setting(duration({ min: 10 * MS, max: 5 * S }).prefault('500ms'), {
+    doc: 'How long an operation of the store may take. A store that is slower counts as away: the token at hand serves, and is renewed alone shortly before its end.',
+    example: '1s',
   }),
 }
 
@@ -359,6 +422,7 @@ const admin = {
 const GROUPS = [
   ['CC-iSales', isales],
   ['Token life', token],
+  ['One token for many replicas', sharing],
   ['Listener', listener],
   ['CTI-OBS', obs],
   ['Metrics, health and log', admin],
@@ -368,7 +432,7 @@ const GROUPS = [
  * Every setting, once: the program, its documentation, config/example.env and the chart are made from this. The key
  * `isalesUrl` is read from the variable `ISALES_URL`.
  */
-export const SETTINGS = z.object({ ...isales, ...token, ...listener, ...obs, ...admin })
+export const SETTINGS = z.object({ ...isales, ...token, ...sharing, ...listener, ...obs, ...admin })
 
 type Given = Required<z.infer<typeof SETTINGS>>
 

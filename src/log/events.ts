@@ -142,10 +142,30 @@ export const LOG_EVENTS = {
     text: 'The secret changed; logging in with the new one',
     doc: 'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   },
+  'state-in-memory': {
+    level: 'info',
+    text: 'STATE_DIR is not set: refused logins are counted in memory only, and a restart forgets them',
+    doc: 'Set `STATE_DIR`, so that restarts with a wrong password cannot lock the account.',
+  },
+  'state-unusable': {
+    level: 'warn',
+    text: 'The file in STATE_DIR cannot be used; refused logins are counted in memory',
+    doc: 'It cannot be read or written, or was not written by this program; `error` says why. Counting goes on in memory, and the file is written anew when it can be.',
+  },
+  'renew-asked': {
+    level: 'info',
+    text: 'An operator asked for a login now',
+    doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
+  },
+  'files-reloaded': {
+    level: 'info',
+    text: 'Changed files are in use',
+    doc: 'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
+  },
   'secret-unreadable': {
     level: 'error',
-    text: 'A secret file changed and cannot be used; the former secret stays in force',
-    doc: 'The file is missing, empty, too large or not readable; `setting` names it, `error` says why.',
+    text: 'A file changed and cannot be used; what it held before stays in use',
+    doc: 'A secret, certificate or key is missing, damaged, too large or not readable; `setting` names the file, `detail` says why.',
   },
   'traces-lost': {
     level: 'warn',
@@ -166,6 +186,16 @@ export const LOG_EVENTS = {
     level: 'info',
     text: 'Calls to iSales succeed again',
     doc: 'No call has failed for a minute. `code` and `share` are those of `upstream-failing`, `durationSeconds` says how long that lasted.',
+  },
+  'client-refused': {
+    level: 'warn',
+    text: 'A client was refused',
+    doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+  },
+  'obs-login-refused': {
+    level: 'warn',
+    text: 'A login of CTI-OBS was refused',
+    doc: '`reason` is the label `outcome` of `isales_proxy_obs_logins_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses.',
   },
   'request-failed': {
     level: 'debug',
@@ -210,7 +240,10 @@ export const LOG_FIELDS = {
   durationMs: { kind: 'number', doc: 'How long the login, refresh or request took.' },
   upstreamMs: { kind: 'number', doc: 'From sending the last attempt to the head of its response.' },
   sameToken: { kind: 'flag', doc: 'iSales gave the same token again.' },
-  reason: { kind: 'text', doc: 'As the label `reason` of `isales_proxy_auth_failures_total`.' },
+  reason: {
+    kind: 'text',
+    doc: 'As the label `reason` of `isales_proxy_auth_failures_total`, unless the event says otherwise.',
+  },
   status: { kind: 'number', doc: 'HTTP status; 0: the client left before a response began.' },
   detail: { kind: 'text', doc: 'A fixed sentence or an error code; never text of a response.' },
   failures: { kind: 'number', doc: 'Failed attempts in a row.' },
@@ -225,6 +258,7 @@ export const LOG_FIELDS = {
     kind: 'text',
     doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
   },
+  count: { kind: 'number', doc: 'How many times it happened, of a line that is throttled.' },
   share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
   durationSeconds: { kind: 'number', doc: 'How long calls failed.' },
   error: {

@@ -2,11 +2,12 @@ import type { Clock, Timer } from '../clock.ts'
 import { delayAfterRefusal, type BackoffRules } from '../token/backoff.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Adopted, Ask, AtHand, Obtain, Obtained, Wanted } from '../token/obtain.ts'
-import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
+import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import { usableUntil } from '../token/token.ts'
 import { totalLife, type SharedRecord } from './record.ts'
 import type { Seal } from './seal.ts'
-import { isFailure, type SessionStore, type StoreFailureReason } from './store.ts'
+import { isFailure, type SessionStore } from './store.ts'
 import { ID_LENGTH, type ReadReply } from './store-rules.ts'
 import { isBetter, turnOf, type Found, type Mine, type Reply, type Situation } from './turn.ts'
 
@@ -19,26 +20,7 @@ export interface ShareOptions {
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  readonly observe: (event: ShareEvent) => void
-}
-
-export type ShareEvent =
-  | { readonly type: 'alone'; readonly reason: StoreFailureReason }
-  | { readonly type: 'shared' }
-  /** What is in the store was not sealed with our key, or is damaged. */
-  | { readonly type: 'unreadable' }
-
-export interface ShareSnapshot {
-  /** `alone`: the store does not do what it is asked to. */
-  readonly state: 'shared' | 'alone'
-  /** Why it is alone. */
-  readonly reason: StoreFailureReason | undefined
-  /** When the state was entered, on the monotonic clock. */
-  readonly since: number
-  /** Replicas that listen, this one included; undefined: not known. */
-  readonly replicas: number | undefined
-  /** When the token at hand came from another replica, on the monotonic clock; undefined: it did not. */
-  readonly adoptedAt: number | undefined
+  readonly observe: (event: SharingEvent) => void
 }
 
 /** The part of the token source that sharing works with. */
@@ -52,7 +34,7 @@ export interface Share {
   readonly obtain: Obtain
   start(holder: Holder): void
   onTokenEvent(event: TokenEvent): void
-  readonly snapshot: () => ShareSnapshot
+  readonly snapshot: () => SharingSnapshot
   /** Frees the lease of an aborted request, and disconnects. */
   stop(): Promise<void>
 }
@@ -92,7 +74,7 @@ export function createShare(options: ShareOptions): Share {
   let lookTimer: Timer | undefined
   let unreadable = ''
   let aloneShare = { token: undefined as unknown, random: 0 }
-  let state: ShareSnapshot = {
+  let state: SharingSnapshot = {
     state: 'shared',
     reason: undefined,
     since: clock.now(),
@@ -249,7 +231,7 @@ export function createShare(options: ShareOptions): Share {
     { failures, refusals }: Claimed['before'],
     retryIn: number,
   ): Parameters<SessionStore['failed']>[0]['failure'] => {
-    if (isRefusal(outcome) && operation === 'login') {
+    if (outcome.kind === 'refused' && operation === 'login') {
       const { rules } = options
       const pauses = Array.from({ length: rules.loginRejectedAttempts + 1 }, (_, index) =>
         delayAfterRefusal(index + 1, rules),

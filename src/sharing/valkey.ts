@@ -3,7 +3,8 @@ import type { Clock, Timer } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
 import type { Secret } from '../config/secret.ts'
 import { SCRIPTS } from './scripts.ts'
-import type { SessionStore, StoreCall, StoreFailure, StoreFailureReason } from './store.ts'
+import type { StoreCall, StoreFailureReason } from '../token/sharing.ts'
+import type { SessionStore, StoreFailure } from './store.ts'
 import {
   guardKey,
   type ClaimReply,

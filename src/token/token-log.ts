@@ -1,6 +1,8 @@
 import type { LogEventName } from '../log/events.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
+import { isMissing } from './protocol.ts'
+import type { SharingEvent } from './sharing.ts'
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>
 type Adopted = Extract<TokenEvent, { type: 'adopted' }>
@@ -112,9 +114,26 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
   }
 }
 
+/** Writes one line for each change of what is shared. */
+export function sharingLog({ log }: Pick<Logger, 'log'>): (event: SharingEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'alone':
+        log('sharing-alone', { reason: event.reason })
+        break
+      case 'shared':
+        log('sharing-restored')
+        break
+      case 'unreadable':
+        log('shared-token-unreadable')
+        break
+    }
+  }
+}
+
 function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
-  const refused = failure.reason === 'rejected' || failure.reason === 'result'
-  if (refused && operation === 'refresh') return 'refresh-refused'
+  const refused = failure.kind === 'refused'
+  if (operation === 'refresh' && (refused || isMissing(failure))) return 'refresh-refused'
   if (refused) return backoff === 'guarded' ? 'guarded' : 'login-rejected'
   return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
 }

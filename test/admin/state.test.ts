@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   CALL_FAILURES,
@@ -8,6 +9,7 @@ import {
 } from '../../src/admin/state.ts'
 import { NOW, token } from './token.ts'
 
+const RUNBOOK = readFileSync('docs/operations.md', 'utf8')
 const NO_CALLS: CallCounts = { total: 0, failed: 0, byFailure: {} }
 const UNREACHABLE = 'upstream-unreachable'
 
@@ -18,7 +20,7 @@ function calls(failed: number, total: number): CallCounts {
 const LAST_FAILURE = {
   at: NOW,
   operation: 'login',
-  failure: { reason: 'unavailable', detail: 'ECONNREFUSED' },
+  failure: { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' },
 } as const
 const NONE = { session: undefined, usable: false } as const
 
@@ -73,6 +75,8 @@ describe('the state', () => {
     expect(verdict.state).toBe(state)
     expect(verdict.title).not.toBe('')
     expect(verdict.reason).toMatch(/\.$/)
+    expect(verdict.remedy === '').toBe(verdict.runbook === undefined)
+    expect(RUNBOOK).toContain(`### ${verdict.runbook ?? ''}`)
   })
 
   it('gives the share of failed calls, their main reason and what to do', () => {
@@ -83,6 +87,7 @@ describe('the state', () => {
       title: 'Calls fail',
       reason: '9 of 10 calls failed in the last minute: iSales cannot be reached.',
       remedy: expect.stringContaining('Check the network'),
+      runbook: 'IsalesProxyCallsFailing',
     })
   })
 

@@ -72,6 +72,14 @@ describe('status.json', () => {
     expect((await statusOf(SCENES.healthy)).requests.lastFailedAt).toBeNull()
   })
 
+  it('gives the ends of certificates', async () => {
+    expect((await statusOf(SCENES.degraded)).certificates).toEqual({
+      listener: '2026-03-14T09:41:05.000Z',
+      client: null,
+      ca: null,
+    })
+  })
+
   it('names only the error codes that came', async () => {
     expect((await statusOf(SCENES.refused)).requests.errors).toEqual({ 'no-token': 12 })
   })

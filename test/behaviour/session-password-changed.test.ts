@@ -1,10 +1,13 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
+
+// Files settle for 2 s, in real time.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** Milliseconds of real time within which a change is noticed. */
 const NOTICED = 4000

@@ -13,9 +13,14 @@ function times(count: number, call: EndedCall): readonly EndedCall[] {
   return Array.from({ length: count }, () => call)
 }
 
-const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
-const SLOW: AuthFailure = { reason: 'timeout', detail: 'no answer within 5 s' }
-const REFUSED: AuthFailure = { reason: 'rejected', status: 403, detail: 'status 403' }
+const DOWN: AuthFailure = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
+const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no answer within 5 s' }
+const REFUSED: AuthFailure = {
+  kind: 'refused',
+  reason: 'rejected',
+  status: 403,
+  detail: 'status 403',
+}
 
 const SETTINGS: readonly EffectiveSetting[] = [
   {
@@ -47,6 +52,8 @@ interface Scene {
   /** Calls of the last minute. */
   readonly calls?: readonly EndedCall[]
   readonly draining?: boolean
+  /** Of the listener, milliseconds since 1970. */
+  readonly certificateEnd?: number
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -112,6 +119,7 @@ export const SCENES = {
       ...failures(DOWN, [12_000, 11_000, 9500, 7000, 5000, 3200]),
     ],
     traffic: 9120,
+    certificateEnd: WALL + 12 * 24 * 60 * MINUTE,
     calls: times(150, { status: 200 }),
   },
   refused: {
@@ -161,6 +169,11 @@ export const SCENES = {
 export type SceneName = keyof typeof SCENES
 
 export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
+  const certificates = () => ({
+    listener: scene.certificateEnd,
+    client: undefined,
+    ca: undefined,
+  })
   const history = createHistory()
   const running = { draining: scene.draining ?? false, inFlight: scene.traffic ? 3 : 0 }
   const monitor = createMonitor({
@@ -173,6 +186,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     token: monitor.token,
     state: () => monitor.verdict().state,
     running,
+    certificates,
     rejectedStatuses: [401, 403],
     version: '1.4.0',
     wallClock: () => WALL,
@@ -194,6 +208,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     monitor,
     history: history.view,
     totals: metrics.totals,
+    certificates,
     running,
     wallClock: () => WALL,
     version: '1.4.0',

@@ -54,6 +54,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
       expect(await page.title()).toContain(`${status.title} · ${status.host}`)
       expect(text).toContain(status.reason)
       expect(text).toContain(status.remedy)
+      expect(await page.locator('.verdict a').count()).toBe(status.runbook === null ? 0 : 1)
       expect(await outlook(page)).toBe(expectedOutlook(status))
       const failures = await rowsOf(page, 'Failed logins and refreshes')
       expect(

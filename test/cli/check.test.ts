@@ -54,6 +54,15 @@ describe('check', () => {
     ])
   })
 
+  it('names the path of a file, and as whom it is read', async () => {
+    const file = join(tmpdir(), 'no-such-password')
+    const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const { stderr } = await runHere(['check', '--quiet'], { env })
+    expect(stderr).toBe(
+      `Error: ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\nFiles are read as uid 1000.\n`,
+    )
+  })
+
   it('names each error with its remedy, beside what could be read', async () => {
     const env = {
       ...SOUND,
@@ -120,7 +129,7 @@ describe('check --live', () => {
 
   it.each<[string, (iSales: Simulator) => void, number, string]>([
     ['a wrong password', (one) => one.wrongPassword(), 3, 'refused. Check user and password'],
-    ['a 404', (one) => one.failLogin({ status: 404 }), 3, 'status 404'],
+    ['a 404', (one) => one.failLogin({ status: 404 }), 4, 'nothing at this path'],
     [
       'a 200 with result 7',
       (one) => one.answerLogin({ body: { result: 7 } }),
@@ -128,7 +137,8 @@ describe('check --live', () => {
       'refused by the result in the response',
     ],
     ['a 429', (one) => one.failLogin({ status: 429 }), 4, 'refused for now, too many calls'],
-    ['a 500', (one) => one.failLogin({ status: 500 }), 4, 'cannot be reached or is out of order'],
+    ['a 500', (one) => one.failLogin({ status: 500 }), 3, 'status 500, result 500'],
+    ['a 503', (one) => one.failLogin({ status: 503 }), 4, 'cannot be reached or is out of order'],
     ['an HTML page', (one) => one.html({ operation: 'login' }), 4, 'not that of an iSales'],
     ['a lost connection', (one) => one.reset({ operation: 'login' }), 4, 'cannot be reached'],
     ['no answer', (one) => one.hang({ operation: 'login' }), 4, 'ISALES_LOGIN_TIMEOUT'],

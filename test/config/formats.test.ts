@@ -9,6 +9,7 @@ import {
   origin,
   path,
   proxyUrl,
+  storeUrl,
   url,
 } from '../../src/config/formats-net.ts'
 import {
@@ -278,5 +279,59 @@ describe('secrets', () => {
 
   it('may hold a % there when it is encoded', () => {
     expect(proxyUrl().parse('http://u:100%25@proxy').reveal()).toBe('http://u:100%25@proxy')
+  })
+})
+
+describe('the URL of a shared store', () => {
+  it.each([
+    ['redis://h', { tls: false, servers: [{ host: 'h', port: undefined }], database: 0 }],
+    ['valkeys://h:6380/3', { tls: true, servers: [{ host: 'h', port: 6380 }], database: 3 }],
+    ['rediss://[::1]:1/', { tls: true, servers: [{ host: '::1', port: 1 }], database: 0 }],
+    [
+      'valkey://a:1,b,10.0.0.1:3',
+      {
+        tls: false,
+        servers: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: undefined },
+          { host: '10.0.0.1', port: 3 },
+        ],
+        database: 0,
+      },
+    ],
+  ])('is %s', (text, expected) => {
+    expect(storeUrl().parse(text)).toEqual({ ...expected, user: undefined, password: undefined })
+  })
+
+  it.each([
+    ['redis://u:p@h', 'u', 'p'],
+    ['redis://:p%40%2F@h', undefined, 'p@/'],
+    ['redis://u@h', 'u', undefined],
+    ['redis://u:a:b@h', 'u', 'a:b'],
+  ])('holds user and password: %s', (text, user, password) => {
+    const address = storeUrl().parse(text)
+    expect(address.user).toBe(user)
+    expect(address.password?.reveal()).toBe(password)
+    expect(storeUrl().encode(address)).toBe('valkey://h/0')
+  })
+
+  it.each([
+    'http://h',
+    'redis:h',
+    'h:6379',
+    'redis://',
+    'redis://h:0',
+    'redis://h:65536',
+    'redis://h:x',
+    'redis://h/db',
+    'redis://a,,b',
+    'redis://u:p@ss@h',
+    'redis://u:%zz@h',
+    'redis://h?x=1',
+    'redis://-h',
+  ])('is not %s, and what it holds is not repeated', (text) => {
+    const problem = read(storeUrl(), text)
+    expect(problem).toMatch(/^(?:is not|has)/)
+    expect(problem).not.toContain('ss@h')
   })
 })

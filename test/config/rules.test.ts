@@ -13,11 +13,20 @@ const DEADLINE_LONG =
 const DEADLINE_OFF = 'CLIENT_DEADLINE is off: CTI-OBS may give up before it gets a response'
 const PATHS_ELSEWHERE =
   'ALLOWED_PATHS does not hold the paths beside ISALES_LOGIN_PATH, so calls to them get 403'
+const STORE_KEY = { SESSION_STORE_KEY_FILE: '/store-key' }
+const STORE = { SESSION_STORE_URL: 'valkey://127.0.0.1', ...STORE_KEY }
+const STORE_TLS = { SESSION_STORE_URL: 'valkeys://v.example', ...STORE_KEY }
+const STORE_WITHOUT_TLS =
+  'SESSION_STORE_CA_FILE or SESSION_STORE_CLIENT_CERT_FILE is set, and SESSION_STORE_URL is not rediss or valkeys'
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 
 /** Rules that are broken, as `SETTING problem`. Whether files exist is another matter. */
 function broken(env: Environment): readonly string[] {
-  const loaded = loadConfig({ ...MINIMAL, ...env }, () => ({ ok: false, problem: 'missing' }))
+  const loaded = loadConfig({ ...MINIMAL, ...env }, (path) =>
+    path === '/store-key'
+      ? { ok: true, bytes: Buffer.alloc(32, 'k') }
+      : { ok: false, problem: 'missing' },
+  )
   const all = [...(loaded.ok ? [] : loaded.errors), ...loaded.warnings]
   return all
     .filter(({ setting, problem }) =>
@@ -50,6 +59,44 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [
     { ISALES_CLIENT_KEY_FILE: '/k' },
     'ISALES_CLIENT_KEY_FILE is set without ISALES_CLIENT_CERT_FILE',
+  ],
+  [
+    { SESSION_STORE_URL: 'valkey://127.0.0.1' },
+    'SESSION_STORE_URL is set without SESSION_STORE_KEY_FILE',
+  ],
+  [STORE_KEY, 'SESSION_STORE_KEY_FILE is set without SESSION_STORE_URL'],
+  [{ SESSION_STORE_USER: 'u' }, 'SESSION_STORE_USER is set without SESSION_STORE_URL'],
+  [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD is set without SESSION_STORE_URL'],
+  [{ SESSION_STORE_SENTINEL: 's' }, 'SESSION_STORE_SENTINEL is set without SESSION_STORE_URL'],
+  [{ SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE is set without SESSION_STORE_URL'],
+  [
+    { SESSION_STORE_CLIENT_CERT_FILE: '/c', SESSION_STORE_CLIENT_KEY_FILE: '/k' },
+    'SESSION_STORE_CLIENT_CERT_FILE is set without SESSION_STORE_URL',
+  ],
+  [
+    { ...STORE_TLS, SESSION_STORE_CLIENT_CERT_FILE: '/c' },
+    'SESSION_STORE_CLIENT_CERT_FILE is set without SESSION_STORE_CLIENT_KEY_FILE',
+  ],
+  [
+    { SESSION_STORE_CLIENT_KEY_FILE: '/k' },
+    'SESSION_STORE_CLIENT_KEY_FILE is set without SESSION_STORE_CLIENT_CERT_FILE',
+  ],
+  [
+    { ...STORE, SESSION_STORE_SENTINEL_PASSWORD: 'p' },
+    'SESSION_STORE_SENTINEL_PASSWORD is set without SESSION_STORE_SENTINEL',
+  ],
+  [
+    { ...STORE, SESSION_STORE_URL: 'valkey://localhost,127.0.0.1' },
+    'SESSION_STORE_URL has several hosts, which are Sentinels, without SESSION_STORE_SENTINEL',
+  ],
+  [{ ...STORE, SESSION_STORE_CA_FILE: '/c' }, STORE_WITHOUT_TLS],
+  [
+    { ...STORE, SESSION_STORE_CLIENT_CERT_FILE: '/c', SESSION_STORE_CLIENT_KEY_FILE: '/k' },
+    STORE_WITHOUT_TLS,
+  ],
+  [
+    { ...STORE, SESSION_STORE_URL: 'redis://v.example' },
+    'SESSION_STORE_URL is without TLS to a host that is not loopback',
   ],
   [{ LOGIN_BACKOFF: '31s' }, 'LOGIN_BACKOFF_MAX is less than LOGIN_BACKOFF'],
   [
@@ -128,6 +175,19 @@ const KEPT: readonly Environment[] = [
   { ISALES_REFRESH_PATH: 'off' },
   { ISALES_CLIENT_CERT_FILE: '/c', ISALES_CLIENT_KEY_FILE: '/k' },
   { LOGIN_BACKOFF: '30s', LOGIN_REJECTED_BACKOFF: '5m' },
+  STORE,
+  {
+    ...STORE_TLS,
+    SESSION_STORE_CA_FILE: '/c',
+    SESSION_STORE_CLIENT_CERT_FILE: '/c',
+    SESSION_STORE_CLIENT_KEY_FILE: '/k',
+  },
+  {
+    ...STORE_TLS,
+    SESSION_STORE_URL: 'rediss://a.example,b.example',
+    SESSION_STORE_SENTINEL: 's',
+    SESSION_STORE_SENTINEL_PASSWORD: 'p',
+  },
   { LISTEN: 'unix:/run/p.sock' },
   { LISTEN: '[::1]:8080' },
   { LISTEN: '127.9.9.9:8080' },

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../src/clock.ts'
-import type { SessionStore, StoreCall } from '../../src/sharing/store.ts'
+import type { SessionStore } from '../../src/sharing/store.ts'
+import type { StoreCall } from '../../src/token/sharing.ts'
 import { createValkeyStore, type ValkeyOptions } from '../../src/sharing/valkey.ts'
 import { closing } from '../support/tcp-server.ts'
 

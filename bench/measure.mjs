@@ -1,0 +1,94 @@
+// What is measured of one proxy, with loads that run on the other core.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { cpuMs, firstResponse, freePort, rssMb, start } from './process.mjs'
+import { AUTHORIZATION, BIG, BIG_MIB, PATHS, SMALL_BODY } from './upstream.mjs'
+
+const run = promisify(execFile)
+const here = new URL('./', import.meta.url).pathname
+const REQUEST_BYTES = 700
+const CONNECTIONS = 64
+
+/** The proxies by name: what runs, with which environment before an upstream. */
+export const SUBJECTS = {
+  'this proxy': {
+    program: `${here}../dist/main.js`,
+    env: ({ port, adminPort, upstream, caFile }) => ({
+      ISALES_URL: upstream,
+      ISALES_USER: 'bench',
+      ISALES_PASSWORD: 'bench-password',
+      LISTEN: `127.0.0.1:${port}`,
+      ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+      LOG_FORMAT: 'json',
+      ...(upstream.startsWith('https:') && { ISALES_CA_FILE: caFile }),
+    }),
+  },
+  floor: { program: `${here}floor.mjs`, env: peerEnv },
+  '@fastify/http-proxy': { program: `${here}fastify.mjs`, env: peerEnv },
+  'bare node:http': { program: `${here}bare.mjs`, env: peerEnv },
+}
+
+function peerEnv({ port, upstream, caFile }) {
+  return {
+    PORT: String(port),
+    UPSTREAM: upstream,
+    AUTHORIZATION,
+    BODY: SMALL_BODY,
+    ...(upstream.startsWith('https:') && { CA_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile }),
+  }
+}
+
+/** Starts a proxy; resolves when it has forwarded its first response, with the ms that it took. */
+export const launch = async ({ name, node, upstream, caFile, dir, cores }) => {
+  const port = await freePort()
+  const { program, env } = SUBJECTS[name]
+  const place = { port, adminPort: await freePort(), upstream, caFile }
+  const begin = performance.now()
+  const running = start({
+    name: name.replaceAll(/\W+/g, '-'),
+    command: [node, program],
+    env: env(place),
+    dir,
+    core: cores.proxy,
+  })
+  try {
+    const target = { running, port, path: PATHS.small, body: SMALL_BODY, begin }
+    const coldMs = await firstResponse(target)
+    return { running, port, loadCore: cores.load, coldMs }
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+}
+
+const figures = async (core, command) => {
+  const { stdout } = await run('taskset', ['-c', core, ...command].map(String), {
+    timeout: 120_000,
+  })
+  const line = /^JSON (.*)$/m.exec(stdout)
+  if (!line) throw new Error(`no figures from ${command[0]}: ${stdout.slice(0, 500)}`)
+  return JSON.parse(line[1])
+}
+
+/** Small requests over 64 connections for so many seconds: CPU of the proxy and its memory. */
+export const smallRequests = async ({ running, port, loadCore }, seconds) => {
+  const before = cpuMs(running)
+  const script = ['-s', `${here}post.lua`, `http://127.0.0.1:${port}`, '--']
+  const flags = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s']
+  const command = ['wrk', ...flags, ...script, PATHS.small, REQUEST_BYTES]
+  const { requests, bytes, us, wrong } = await figures(loadCore, command)
+  if (wrong > 0 || requests === 0) throw new Error(`${wrong} of ${requests} requests failed`)
+  if (bytes / requests < SMALL_BODY.length) throw new Error('responses are too short')
+  const cpuUs = ((cpuMs(running) - before) * 1000) / requests
+  return { cpuUs, perSecond: requests / (us / 1e6), rss: rssMb(running) }
+}
+
+/** 50 MiB bodies, one after another: CPU of the proxy in ms per MiB. */
+export const bigBodies = async ({ running, port, loadCore }, direction, count) => {
+  const before = cpuMs(running)
+  const transfer = [direction, port, PATHS[direction], BIG, count]
+  await figures(loadCore, [process.execPath, `${here}transfer.mjs`, ...transfer])
+  return (cpuMs(running) - before) / (BIG_MIB * count)
+}
+
+export const idleRss = ({ running }) => rssMb(running)

@@ -1,0 +1,94 @@
+// Starting and stopping what is measured, and reading what it cost from /proc (proc(5)).
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+/** Milliseconds. */
+const START_LIMIT = 10_000
+
+/** A port of 127.0.0.1 that nobody listens on at this moment. */
+export const freePort = async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Runs a command on one core; its output goes to files in `dir`. */
+export const start = ({ name, command, env = {}, dir, core }) => {
+  const [out, err] = ['out', 'err'].map((kind) => openSync(join(dir, `${name}.${kind}`), 'w'))
+  // taskset executes the command in its own place, so that the pid is the command's.
+  const child = spawn('taskset', ['-c', String(core), ...command], {
+    cwd: dir,
+    env: { PATH: process.env.PATH, HOME: dir, ...env },
+    stdio: ['ignore', out, err],
+  })
+  closeSync(out)
+  closeSync(err)
+  const ended = once(child, 'exit')
+  return {
+    name,
+    pid: child.pid,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    errors: () => readFileSync(join(dir, `${name}.err`), 'utf8').slice(-2000),
+    async stop() {
+      child.kill('SIGTERM')
+      const killer = setTimeout(() => child.kill('SIGKILL'), 3000)
+      await ended
+      clearTimeout(killer)
+    },
+  }
+}
+
+/**
+ * Posts again and again until the response is a 200 with this body; resolves to the milliseconds
+ * since `begin`. Throws when the process ends first or takes over 10 s.
+ */
+export const firstResponse = async ({
+  running,
+  port,
+  path,
+  body,
+  headers = {},
+  begin = performance.now(),
+}) => {
+  for (;;) {
+    const received = await post({ port, path, headers }).catch((error) => error.message)
+    const ms = performance.now() - begin
+    if (received === body) return ms
+    if (running.hasEnded()) throw new Error(`${running.name} ended early: ${running.errors()}`)
+    if (ms > START_LIMIT) throw new Error(`${running.name} does not respond: ${received}`)
+    await sleep(1)
+  }
+}
+
+const post = async (target) => {
+  const options = { host: '127.0.0.1', method: 'POST', agent: false, timeout: 5000, ...target }
+  const sent = request(options)
+  sent.once('timeout', () => sent.destroy(new Error('no response within 5 s')))
+  sent.setHeader('content-type', 'application/json')
+  sent.end('{}')
+  const [response] = await once(sent, 'response')
+  const body = await text(response)
+  return response.statusCode === 200 ? body : `${response.statusCode} ${body}`
+}
+
+/** CPU time that a process and its threads have used, in ms (utime + stime). */
+export const cpuMs = ({ pid }) => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name of the command is in parentheses and may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND
+}
+
+/** Resident memory now, in MB. */
+export const rssMb = ({ pid }) =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024

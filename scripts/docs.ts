@@ -1,0 +1,21 @@
+// Writes the pages of docs/ and config/ that the program describes itself. `--check` changes nothing and fails when
+// one is stale.
+import { readFile, writeFile } from 'node:fs/promises'
+import { logPage } from './docs-log.ts'
+import { metricsPage } from './docs-metrics.ts'
+import { configurationPage, exampleEnv } from './docs-text.ts'
+
+const root = new URL('..', import.meta.url)
+const check = process.argv.includes('--check')
+for (const [file, text] of [
+  ['docs/configuration.md', configurationPage()],
+  ['config/example.env', exampleEnv()],
+  ['docs/log.md', logPage()],
+  ['docs/metrics.md', await metricsPage()],
+] as const) {
+  const url = new URL(file, root)
+  if ((await readFile(url, 'utf8').catch(() => '')) === text) continue
+  if (check) process.exitCode = 1
+  else await writeFile(url, text)
+  process.stderr.write(`${file} ${check ? 'is stale: npm run docs' : 'written'}\n`)
+}

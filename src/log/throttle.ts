@@ -1,0 +1,36 @@
+import type { Clock } from '../clock.ts'
+import type { LogEventName, LogFields } from './events.ts'
+import type { Logger } from './logger.ts'
+
+/** Milliseconds. */
+const INTERVAL = 60_000
+
+/**
+ * Writes one line a minute for each event and reason: the first immediately, and at the end of the minute one more
+ * with the `count` of those between. `reason` must be of a closed set.
+ */
+export function createThrottledLog(clock: Clock, log: Logger['log']) {
+  const waiting = new Map<string, { count: number; fields: LogFields }>()
+
+  return (event: LogEventName, reason: string, fields: LogFields = {}): void => {
+    const key = `${event} ${reason}`
+    const repeated = waiting.get(key)
+    if (repeated !== undefined) {
+      repeated.count += 1
+      repeated.fields = fields
+      return
+    }
+    log(event, { reason, ...fields, count: 1 })
+    const begin = (): void => {
+      const entry = { count: 0, fields }
+      waiting.set(key, entry)
+      clock.setTimer(() => {
+        waiting.delete(key)
+        if (entry.count === 0) return
+        log(event, { reason, ...entry.fields, count: entry.count })
+        begin()
+      }, INTERVAL)
+    }
+    begin()
+  }
+}
