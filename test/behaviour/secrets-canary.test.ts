@@ -46,7 +46,7 @@ describe('no secret is shown', () => {
     sim.revoke()
     expect((await tasks(served, token)).status).toBe(200)
     await served.program.line('renewed')
-    sim.failRefresh({ status: 403, body: sim.issued().join(' ') })
+    sim.failRefresh({ status: 403, body: { result: 403, message: sim.issued().join(' ') } })
     await served.program.line('refresh-refused')
     sim.badToken({ kind: 'missing', operation: 'refresh', times: 'always' })
     sim.failLogin({ status: 500, body: sim.issued().join(' '), times: 'always' })
