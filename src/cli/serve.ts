@@ -1,5 +1,4 @@
 import { createApp } from '../server.ts'
-import { formatError } from '../config/errors.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
@@ -10,7 +9,7 @@ import type { Config } from '../config/settings.ts'
 import type { Logger } from '../log/logger.ts'
 import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import type { Io } from './io.ts'
+import { writeErrors, type Io } from './io.ts'
 import { createNotifier } from './notify.ts'
 
 export const command = defineCommand({
@@ -30,7 +29,7 @@ A second signal ends the process immediately.`,
 async function serve(io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
   if (!loaded.ok) {
-    for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
+    writeErrors(io, loaded.errors)
     io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
     return EXIT.usage
   }

@@ -319,6 +319,14 @@ const listener = {
     doc: 'Most connections of clients that are served at once; those above it are answered 503.',
     example: '256',
   }),
+  listenKeepAlive: setting(duration({ min: 1 * S, max: 1 * H }).prefault('65s'), {
+    doc: 'How long a connection of a client without a request stays open; longer than a load balancer in front keeps it.',
+    example: '2m',
+  }),
+  retryAfterMax: setting(duration({ min: 1 * S, max: 15 * M }).prefault('5s'), {
+    doc: 'The longest `Retry-After` that a client gets: some sleep so long inside the call. The status page has the true instant.',
+    example: '30s',
+  }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
     doc: 'Most requests at once; more are answered 503 with `Retry-After`.',
     example: '256',

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { delayAfterRefusal, type BackoffRules } from '../token/backoff.ts'
 import type { TokenEvent } from '../token/events.ts'
-import type { Adopted, Ask, AtHand, Obtain, Obtained, Wanted } from '../token/obtain.ts'
+import type { Adopted, Ask, AtHand, Before, Obtain, Obtained, Wanted } from '../token/obtain.ts'
 import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import { usableUntil } from '../token/token.ts'
@@ -43,6 +43,7 @@ const LEASE = 3000
 const EXTEND_EVERY = 1000
 const HOLD_GRACE = 600_000
 const GUARD_GRACE = 24 * 3600 * 1000
+const FOREVER = 1e12
 const MOST_ROUNDS = 3
 /** A store that is slow to connect delays the first login no longer. */
 const CONNECT_WAIT = 1000
@@ -130,7 +131,13 @@ export function createShare(options: ShareOptions): Share {
     seen = found.id
     ours = { record, sentAt: found.obtainedAt }
     state = { ...state, adoptedAt: clock.now() }
-    return { grant: grantOf(record), sentAt: found.obtainedAt, bought: record.bought, loginDue }
+    return {
+      grant: grantOf(record),
+      sentAt: found.obtainedAt,
+      bought: record.bought,
+      ownSecret: record.fingerprint === fingerprint,
+      loginDue,
+    }
   }
 
   const obtain = async (wanted: Wanted, ask: Ask, signal: AbortSignal): Promise<Obtained> => {
@@ -158,8 +165,9 @@ export function createShare(options: ShareOptions): Share {
           leaseMs: LEASE,
           operation: wanted.operation,
           fingerprint: secret,
-          holdGrace: HOLD_GRACE,
-          guardGrace: GUARD_GRACE,
+          // An operator who asks for a login ends each pause.
+          holdGrace: wanted.forced ? FOREVER : HOLD_GRACE,
+          guardGrace: wanted.forced ? FOREVER : GUARD_GRACE,
           refusals: wanted.refusals,
         }),
       )
@@ -176,8 +184,8 @@ export function createShare(options: ShareOptions): Share {
         case 'wait':
           return { by: 'nobody', because: turn.because, ms: turn.ms, refusals: turn.refusals }
         case 'ask': {
-          const before = { failures: turn.failures, refusals: turn.refusals, alone: turn.alone }
-          const claimed = { wanted, secret, lease: turn.alone ? undefined : lease, before }
+          const { before } = turn
+          const claimed = { wanted, secret, lease: before.alone ? undefined : lease, before }
           return await askIsales(claimed, ask, signal)
         }
       }
@@ -190,7 +198,7 @@ export function createShare(options: ShareOptions): Share {
     readonly secret: string
     /** Undefined: without the store. */
     readonly lease: string | undefined
-    readonly before: Parameters<Ask>[0] & object
+    readonly before: Before
   }
 
   const askIsales = async (claimed: Claimed, ask: Ask, signal: AbortSignal): Promise<Obtained> => {
@@ -228,7 +236,7 @@ export function createShare(options: ShareOptions): Share {
   const failureOf = (
     outcome: AuthFailure,
     { operation }: Wanted,
-    { failures, refusals }: Claimed['before'],
+    { failures, refusals }: Before,
     retryIn: number,
   ): Parameters<SessionStore['failed']>[0]['failure'] => {
     if (outcome.kind === 'refused' && operation === 'login') {
@@ -239,7 +247,8 @@ export function createShare(options: ShareOptions): Share {
       return { kind: 'refused', known: refusals, grace: GUARD_GRACE, pauses }
     }
     if (retryIn <= 0) return { kind: 'none' }
-    const text = `${outcome.reason} ${failures + 1}`
+    const count = failures?.kind === outcome.kind ? failures.count : 0
+    const text = `${outcome.kind} ${count + 1}`
     return { kind: 'hold', text, ms: retryIn, grace: HOLD_GRACE }
   }
 

@@ -114,7 +114,7 @@ interface Outcome<Reply> {
 /** Characters of a record's id, before the dot. */
 export const ID_LENGTH = 22
 /** Characters of a process' id, before the dash. */
-export const PROCESS_LENGTH = 16
+const PROCESS_LENGTH = 16
 
 export function applyOperation(
   before: StoreState,

@@ -1,7 +1,8 @@
 import type { SharedRecord } from './record.ts'
 import type { StoreFailure } from './store.ts'
 import type { ClaimReply } from './store-rules.ts'
-import type { HeldBecause } from '../token/obtain.ts'
+import type { Before, HeldBecause } from '../token/obtain.ts'
+import type { FailureKind } from '../token/protocol.ts'
 
 /** What is in the store, opened. Instants are on the monotonic clock of this process. */
 export interface Found {
@@ -48,9 +49,7 @@ export type Turn =
   | { readonly do: 'claim-again'; readonly seen: string }
   | {
       readonly do: 'ask'
-      readonly failures: number
-      readonly refusals: number
-      readonly alone: boolean
+      readonly before: Before
     }
   | {
       readonly do: 'wait'
@@ -64,8 +63,8 @@ const LOOK_USABLE = 1000
 const LOOK_URGENT = 250
 const LOOK_JITTER = 0.2
 /** No pause of ours is longer. What the store says is not believed beyond. */
-export const LONGEST_HOLD = 600_000
-export const LONGEST_GUARD = 4 * 3600 * 1000
+const LONGEST_HOLD = 600_000
+const LONGEST_GUARD = 4 * 3600 * 1000
 
 /** What the reply to a claim means. */
 export function turnOf(reply: Reply, situation: Situation): Turn {
@@ -96,16 +95,18 @@ export function turnOf(reply: Reply, situation: Situation): Turn {
     case 'mine':
       return {
         do: 'ask',
-        failures: failuresOf(reply.hold),
-        refusals: Math.max(refusals, reply.refusals),
-        alone: false,
+        before: {
+          failures: failuresOf(reply.hold),
+          refusals: Math.max(refusals, reply.refusals),
+          alone: false,
+        },
       }
     case 'failure': {
       const { mine, now } = situation
       const serves = isUsable(situation) && mine !== undefined && now < mine.aloneFrom
       return serves
         ? { do: 'wait', because: 'alone', ms: jittered(LOOK_USABLE, situation), refusals }
-        : { do: 'ask', failures: 0, refusals, alone: true }
+        : { do: 'ask', before: { failures: undefined, refusals, alone: true } }
     }
   }
 }
@@ -123,10 +124,10 @@ export function isBetter(found: Found, { now, mine, ...situation }: Situation): 
   return !mine.rejected && now >= mine.usableUntil
 }
 
-/** `<reason> <failures>`; what cannot be read counts as none. */
-function failuresOf(hold: string): number {
-  const count = Number(/ (\d{1,4})$/.exec(hold)?.[1] ?? 0)
-  return Number.isSafeInteger(count) ? count : 0
+/** `<kind> <failures>`; what cannot be read counts as none. */
+function failuresOf(hold: string): Before['failures'] {
+  const [, kind, count] = /^(unclear|unreached|egress) (\d{1,4})$/.exec(hold) ?? []
+  return kind === undefined ? undefined : { kind: kind as FailureKind, count: Number(count) }
 }
 
 function isUsable({ mine, now }: Situation): boolean {

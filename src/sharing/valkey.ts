@@ -267,11 +267,11 @@ function connectionOptions(
       : {
           sentinels: [...servers],
           name: sentinel.name,
-          failoverDetector: true,
-          // The role of the server that a Sentinel names is checked.
+          // Its connections have no listener for errors, so that the library prints them. A primary that is gone is
+          // noticed by its connection, one that is frozen by `socketTimeout`, and the role is checked.
+          failoverDetector: false,
           enableReadyCheck: true,
           sentinelRetryStrategy: retryStrategy,
-          sentinelReconnectStrategy: () => LONGEST_RETRY,
           sentinelCommandTimeout: CONNECT_TIMEOUT,
           ...(sentinel.password === undefined
             ? {}

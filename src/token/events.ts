@@ -51,7 +51,12 @@ export type TokenEvent =
       readonly replacing: boolean
     }
   /** The token of another replica is used. */
-  | { readonly type: 'adopted'; readonly at: number; readonly session: Token }
+  | {
+      readonly type: 'adopted'
+      readonly at: number
+      readonly session: Token
+      readonly failuresBefore: number
+    }
   /** iSales is not asked for so many milliseconds. */
   | {
       readonly type: 'held'

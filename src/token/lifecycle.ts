@@ -1,21 +1,61 @@
 import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
 import type { TokenEvent } from './events.ts'
-import type { Adopted, Before } from './obtain.ts'
+import type { Adopted, Before, HeldBecause } from './obtain.ts'
 import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import { accept, adopt, reject, replace } from './rejections.ts'
 import {
   backoffOf,
+  countsOf,
   dueAt,
   isIdle,
   NO_FAILURES,
   outageBudget,
-  type LifecycleEvent,
-  type Moment,
+  requestOf,
+  type PastRefusals,
   type Rules,
   type State,
   type TokenRequest,
 } from './state.ts'
 import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
+
+/** What happens to the token from outside. */
+export type LifecycleEvent =
+  /** A token is to be obtained, from iSales or from another replica. */
+  | { readonly type: 'wanted'; readonly operation: Operation }
+  | {
+      readonly type: 'request-started'
+      readonly operation: Operation
+      readonly before?: Before | undefined
+    }
+  | ({ readonly type: 'adopted' } & Adopted)
+  | {
+      readonly type: 'held'
+      readonly because: HeldBecause
+      readonly ms: number
+      readonly refusals: number
+    }
+  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
+  | {
+      readonly type: 'rejected'
+      readonly generation: number
+      readonly status: number
+      readonly path: string
+    }
+  | {
+      readonly type: 'accepted'
+      readonly generation: number
+      readonly path: string
+      readonly sentAt: number
+    }
+  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
+  | { readonly type: 'renew-asked' }
+  | { readonly type: 'used' }
+
+/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
+export interface Moment {
+  readonly now: number
+  readonly random: number
+}
 
 /** What to do now: begin a token request, or wait until an instant (Infinity: until something happens). */
 export type NextStep =
@@ -66,8 +106,14 @@ export function step(
   switch (event.type) {
     case 'wanted':
       return { state: { ...state, request: requestOf(state, event, at) }, events: [] }
-    case 'request-started':
-      return started(state, event, at)
+    case 'request-started': {
+      const { operation, before } = event
+      const request = requestOf(state, event, at)
+      return {
+        state: { ...state, request, ...countsOf(state, before) },
+        events: [{ type: 'request-started', operation, at }],
+      }
+    }
     case 'adopted':
       return adopted(state, event, rules, moment)
     case 'held':
@@ -100,60 +146,38 @@ export function step(
   }
 }
 
-function requestOf(
-  state: State,
-  { operation, before }: { readonly operation: Operation; readonly before?: Before | undefined },
-  startedAt: number,
-): TokenRequest {
-  const { credentials } = state.request ?? state
-  return { operation, startedAt, credentials, alone: before?.alone ?? false }
-}
-
-function started(
-  state: State,
-  event: Extract<LifecycleEvent, { type: 'request-started' }>,
-  at: number,
-): Transition {
-  const { operation, before } = event
-  const request = requestOf(state, event, at)
-  const events = [{ type: 'request-started', operation, at }] as const
-  if (before === undefined) return { state: { ...state, request }, events }
-  const most = (own: number): number => Math.max(own, before.failures)
-  const { unclear, unreached, ...others } = state.failuresByKind
-  const known = {
-    failures: most(state.failures),
-    failuresByKind: { ...others, unclear: most(unclear), unreached: most(unreached) },
-    refusals: Math.max(state.refusals, before.refusals),
-  }
-  return { state: { ...state, request, ...known }, events }
-}
-
 // A token, or a pause, of another replica.
 
 function adopted(
   state: State,
-  { grant, sentAt, bought, loginDue }: Adopted,
+  { grant, sentAt, bought, ownSecret, loginDue }: Adopted,
   rules: Rules,
   { now, random }: Moment,
 ): Transition {
-  const { token: previous, rejections } = state
+  const { token: previous } = state
   const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
   return {
     state: {
       ...state,
       token,
       request: undefined,
-      loginDue,
-      refreshSpent: loginDue,
       renewAt: sentAt + renewAfter(token, rules, random),
       notBefore: now,
       backoff: 'none',
       failures: 0,
       failuresByKind: NO_FAILURES,
-      rejections: adopt(rejections, previous?.generation ?? 0, { bought, sentAt }, now),
+      refusals: ownSecret ? 0 : state.refusals,
+      loginDue,
+      refreshSpent: loginDue,
+      rejections: adopt(
+        state.rejections,
+        previous?.generation ?? 0,
+        bought ? sentAt : undefined,
+        now,
+      ),
       lastSuccessAt: now,
     },
-    events: [{ type: 'adopted', at: now, session: token }],
+    events: [{ type: 'adopted', at: now, session: token, failuresBefore: state.failures }],
   }
 }
 
@@ -172,8 +196,9 @@ function held(
     held: 'transient',
     guarded: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
   } as const
+  const notBefore = Math.max(state.notBefore, now + ms)
   return {
-    state: { ...waits, refusals, backoff: backoff[because], notBefore: now + ms },
+    state: { ...waits, refusals, backoff: backoff[because], notBefore },
     events: [{ type: 'held', at: now, because, ms }],
   }
 }
@@ -318,6 +343,7 @@ function backedOff(
   const { kind } = failure
   const before = state.failuresByKind[kind]
   const counted = state.refusals + (kind === 'refused' ? 1 : 0)
+  // Each replica that is alone may make one attempt.
   const guards = kind === 'refused' && request.alone
   const refusals = guards ? Math.max(counted, rules.loginRejectedAttempts) : counted
   const spared = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)

@@ -1,5 +1,5 @@
 import type { Secret } from '../config/secret.ts'
-import type { AuthFailure, Grant, Operation } from './protocol.ts'
+import type { AuthFailure, FailureKind, Grant, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 
 /** The token request that the lifecycle wants. */
@@ -10,6 +10,8 @@ export interface Wanted {
   readonly atHand: AtHand | undefined
   /** Refusals of these credentials in a row that this process knows of. */
   readonly refusals: number
+  /** An operator asked: no pause of another replica counts. */
+  readonly forced: boolean
 }
 
 /** The token that this process has; it may have ended. */
@@ -21,8 +23,8 @@ export interface AtHand {
 
 /** What is known beyond this process before iSales is asked. */
 export interface Before {
-  /** Failures in a row of all replicas. */
-  readonly failures: number
+  /** Failures in a row of all replicas, all of this kind. Undefined: none. */
+  readonly failures: { readonly kind: FailureKind; readonly count: number } | undefined
   /** Refusals of these credentials in a row, by all replicas. */
   readonly refusals: number
   /** The other replicas cannot be asked, and each of them may try: one refusal is enough to guard the account. */
@@ -39,6 +41,8 @@ export interface Adopted {
   readonly sentAt: number
   /** A rejected business call asked for it. */
   readonly bought: boolean
+  /** It was obtained with our credentials, so iSales takes them. */
+  readonly ownSecret: boolean
   /** It was obtained with other credentials: log in with ours once, so that a wrong password shows. */
   readonly loginDue: boolean
 }

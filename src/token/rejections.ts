@@ -151,21 +151,26 @@ export function replace(state: Rejections, generation: number, now: number): Rej
 }
 
 /**
- * The state after the token of another replica was adopted. If the former one was rejected, that replica had renewed
- * it: nobody else logs in as this user.
+ * The state after a token of another replica was taken.
  *
- * @param bought a rejection had asked for the token, which was sent for at `sentAt`.
+ * @param generation of the token before it.
+ * @param boughtAt when it was requested, if a rejection asked for it.
  */
 export function adopt(
   state: Rejections,
   generation: number,
-  { bought, sentAt }: { readonly bought: boolean; readonly sentAt: number },
+  boughtAt: number | undefined,
   now: number,
 ): Rejections {
-  const after = replace(state, generation, now)
-  if (state.renewing)
-    return { ...after, early: state.early.filter((one) => one.generation !== generation) }
-  return bought ? { ...after, replaced: { at: sentAt, generation, paths: new Set() } } : after
+  const next = replace(state, generation, now)
+  const { replaced } = next
+  // Another replica logged in, not somebody else.
+  const early = state.early.filter((one) => one.generation !== generation)
+  const bought =
+    boughtAt === undefined || state.renewing
+      ? replaced
+      : { at: boughtAt, generation, paths: new Set<string>() }
+  return { ...next, early, replaced: bought }
 }
 
 /** True when rejections of this path are about the call. Only while the token works for other calls. */

@@ -1,5 +1,8 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
+import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import type { TokenEvent, TokenSnapshot } from './events.ts'
+import { next, step, type LifecycleEvent } from './lifecycle.ts'
 import {
   obtainDirectly,
   type Adopted,
@@ -8,9 +11,6 @@ import {
   type Obtain,
   type Obtained,
 } from './obtain.ts'
-import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { next, step } from './lifecycle.ts'
 import {
   atHand,
   dueAt,
@@ -19,7 +19,6 @@ import {
   isIdle,
   outageBudget,
   sendable,
-  type LifecycleEvent,
   type Rules,
 } from './state.ts'
 import type { RefusalBook } from './refusals.ts'
@@ -122,6 +121,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   let timer: Timer | undefined
   let abort: AbortController | undefined
   let running = false
+  let forced = false
 
   const apply = (event: LifecycleEvent): void => {
     const transition = step(state, event, rules, { now: clock.now(), random: options.random() })
@@ -184,21 +184,27 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     apply({ type: 'wanted', operation })
     abort = new AbortController()
     const { signal } = abort
-    const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
     const used = credentials
-    const ask: Ask = (before) => {
+    const wanted = {
+      operation,
+      password: used.password,
+      atHand: atHand(state),
+      refusals: state.refusals,
+      forced,
+    }
+    forced = false
+    const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
+    const ask: Ask = async (before) => {
       if (!signal.aborted) apply({ type: 'request-started', operation, before })
       return tokens === undefined ? logIn(used, signal) : client.refresh(tokens, signal)
     }
-    const { password } = used
-    const wanted = { operation, password, atHand: atHand(state), refusals: state.refusals }
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
-    conclude(obtained)
+    conclude(obtained, used)
     proceed()
   }
 
-  /** What iSales counts is counted here, even when nobody waits for the token any more. */
+  /** What iSales counted is counted here, even when nobody waits for the token any more. */
   const logIn = async (used: Credentials, signal: AbortSignal): Promise<Grant | AuthFailure> => {
     const outcome = await client.login(used, signal)
     if (isGrant(outcome)) refusals.remove(used)
@@ -206,19 +212,24 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     return outcome
   }
 
-  const conclude = (obtained: Obtained): void => {
+  const conclude = (obtained: Obtained, used: Credentials): void => {
     switch (obtained.by) {
       case 'us':
         apply({ type: 'request-ended', outcome: obtained.outcome })
         obtained.settle?.(Math.max(0, dueAt(state) - clock.now()))
         break
       case 'another':
-        apply({ type: 'adopted', ...obtained.adopted })
+        adopt(obtained.adopted, used)
         break
       case 'nobody':
         apply({ ...obtained, type: 'held' })
         break
     }
+  }
+
+  const adopt = (adopted: Adopted, used: Credentials): void => {
+    if (adopted.ownSecret) refusals.remove(used)
+    apply({ ...adopted, type: 'adopted' })
   }
 
   const wait = (asked: Wait): Promise<Token | Unavailable> =>
@@ -289,6 +300,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     },
 
     renew() {
+      forced = true
       apply({ type: 'renew-asked' })
       proceed()
     },
@@ -296,7 +308,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     atHand: () => atHand(state),
 
     adopt(adopted) {
-      apply({ type: 'adopted', ...adopted })
+      adopt(adopted, credentials)
       proceed()
     },
 

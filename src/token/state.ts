@@ -1,8 +1,8 @@
 import type { Config } from '../config/settings.ts'
 import { delayAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenSnapshot } from './events.ts'
-import type { AuthFailure, FailureKind, Grant, Operation } from './protocol.ts'
-import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
+import type { AtHand, Before } from './obtain.ts'
+import type { FailureKind, Operation } from './protocol.ts'
 import { isForbidden, NO_REJECTIONS, type RejectionRules, type Rejections } from './rejections.ts'
 import { usable, type Token, type TokenRules } from './token.ts'
 
@@ -59,45 +59,6 @@ export interface PastRefusals {
   readonly age: number
 }
 
-/** What happens to the token from outside. */
-export type LifecycleEvent =
-  /** A token is to be obtained, from iSales or from another replica. */
-  | { readonly type: 'wanted'; readonly operation: Operation }
-  | {
-      readonly type: 'request-started'
-      readonly operation: Operation
-      readonly before?: Before | undefined
-    }
-  | ({ readonly type: 'adopted' } & Adopted)
-  | {
-      readonly type: 'held'
-      readonly because: HeldBecause
-      readonly ms: number
-      readonly refusals: number
-    }
-  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | {
-      readonly type: 'rejected'
-      readonly generation: number
-      readonly status: number
-      readonly path: string
-    }
-  | {
-      readonly type: 'accepted'
-      readonly generation: number
-      readonly path: string
-      readonly sentAt: number
-    }
-  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
-  | { readonly type: 'renew-asked' }
-  | { readonly type: 'used' }
-
-/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
-export interface Moment {
-  readonly now: number
-  readonly random: number
-}
-
 export const NO_FAILURES = { refused: 0, unclear: 0, unreached: 0, egress: 0 } as const
 
 /** @param refused what a former process knew of the credentials. */
@@ -138,6 +99,28 @@ export function backoffOf(
   }
 }
 
+export function requestOf(
+  state: State,
+  { operation, before }: { readonly operation: Operation; readonly before?: Before | undefined },
+  startedAt: number,
+): TokenRequest {
+  const { credentials } = state.request ?? state
+  return { operation, startedAt, credentials, alone: before?.alone ?? false }
+}
+
+/** What all replicas together have met is the larger. */
+export function countsOf(
+  { failures, failuresByKind, refusals }: State,
+  before: Before | undefined,
+): Pick<State, 'failures' | 'failuresByKind' | 'refusals'> {
+  const { kind = 'unreached', count = 0 } = before?.failures ?? {}
+  return {
+    failures: Math.max(failures, count),
+    failuresByKind: { ...failuresByKind, [kind]: Math.max(failuresByKind[kind], count) },
+    refusals: Math.max(refusals, before?.refusals ?? 0),
+  }
+}
+
 /** When the next token request begins, unless it is in flight or the token is idle. */
 export function dueAt({ token, loginDue, renewAt, notBefore, rejections }: State): number {
   const due = token === undefined || loginDue || rejections.renewing
@@ -150,14 +133,14 @@ export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): bo
   return !state.loginDue && now - state.usedAt >= tokenIdleAfter
 }
 
-/** The token that this process has, for whoever obtains the next one. */
-export function atHand({ token, rejections }: State): AtHand | undefined {
-  return token === undefined ? undefined : { token, rejected: rejections.renewing }
-}
-
 /** The token to send, or undefined when none may be sent. */
 export function sendable({ token }: State, now: number): Token | undefined {
   return token !== undefined && usable(token, now) ? token : undefined
+}
+
+/** The token at hand, for whoever obtains the next one. */
+export function atHand({ token, rejections }: State): AtHand | undefined {
+  return token === undefined ? undefined : { token, rejected: rejections.renewing }
 }
 
 /** How long requests would go on working if every login failed from now, milliseconds. */

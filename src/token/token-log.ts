@@ -73,13 +73,15 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
     onChange(isChange, replacing ? 'token-rejected' : 'rejection-relayed', { generation, status })
   }
 
-  const onAdopted = ({ session, at }: Adopted): void => {
-    log(said.size > 0 ? 'recovered' : 'token-adopted', {
+  const onAdopted = ({ session, at, failuresBefore }: Adopted): void => {
+    const recovered = said.size > 0 || failuresBefore > 0
+    said.clear()
+    log(recovered ? 'recovered' : 'token-adopted', {
       generation: session.generation,
       lifetimeSeconds: session.lifetime / 1000,
       ageSeconds: seconds(at - session.obtainedAt),
+      ...(recovered ? { failures: failuresBefore } : {}),
     })
-    said.clear()
   }
 
   return (event) => {

@@ -34,7 +34,7 @@ describe('replicas that share a token', () => {
     expect(cluster.isales.logins).toBe(1)
     expect(cluster.isales.refreshes).toBeLessThanOrEqual(3)
     expect(cluster.replicas.every(({ source }) => source.current() !== undefined)).toBe(true)
-  })
+  }, 30_000)
 
   it('lose no call when no message is ever delivered', async () => {
     const cluster = openCluster(3)
@@ -88,7 +88,7 @@ describe('replicas that share a token', () => {
         }
       }
       expect(cluster.isales.refused).toBeGreaterThan(0)
-      expect(cluster.isales.refused).toBeLessThanOrEqual(6)
+      expect(cluster.isales.refused).toBeLessThanOrEqual(4)
     },
   )
 

@@ -9,12 +9,12 @@ import {
   type StoreState,
 } from '../../src/sharing/store-rules.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import { createRefusalBook } from '../../src/token/refusals.ts'
 import type { Rules } from '../../src/token/state.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
-import { RULES } from '../token/support.ts'
+import { credentialsOf, memoryBook } from '../token/source-support.ts'
+import { DOWN, REFUSED, RULES } from '../token/support.ts'
 
 /** A store in memory that does what `store-rules.ts` says, with faults. */
 export class SimulatedStore {
@@ -128,7 +128,7 @@ export class SimulatedIsales {
     return this.#request(signal, () => {
       if (!this.passwords.has(password.reveal())) {
         this.refused += 1
-        return { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' }
+        return REFUSED
       }
       this.logins += 1
       return this.#grant()
@@ -138,7 +138,7 @@ export class SimulatedIsales {
   refresh(refreshToken: Secret, signal: AbortSignal): Promise<Grant | AuthFailure> {
     return this.#request(signal, () => {
       if (refreshToken.reveal() !== this.#refresh) {
-        return { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' }
+        return REFUSED
       }
       this.refreshes += 1
       return this.#grant()
@@ -170,8 +170,7 @@ export class SimulatedIsales {
       signal.addEventListener('abort', () => resolve())
     })
     this.inFlight -= 1
-    if (signal.aborted || this.down)
-      return { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
+    if (signal.aborted || this.down) return DOWN
     return respond()
   }
 }
@@ -251,16 +250,12 @@ function createReplica(
     waiters: 1000,
     clock,
     random,
-    credentials: { user: 'obs', password: new Secret(start.password) },
+    credentials: credentialsOf(start.password),
+    refusals: memoryBook(real),
     client: {
       login: ({ password }, signal) => frozen.passed(isales.login(password, signal)),
       refresh: ({ refreshToken }, signal) => frozen.passed(isales.refresh(refreshToken, signal)),
     },
-    refusals: createRefusalBook({
-      directory: undefined,
-      wallClock: () => clock.now(),
-      onUnusable: () => undefined,
-    }),
     obtain: share.obtain,
     observe(event) {
       events.push(event)
@@ -295,7 +290,7 @@ function createReplica(
     freeze: () => frozen.freeze(),
     thaw: () => frozen.thaw(),
     changePassword(password) {
-      source.changeCredentials({ user: 'obs', password: new Secret(password) })
+      source.changeCredentials(credentialsOf(password))
     },
     call: () => attempt(0),
     async stop() {
@@ -367,7 +362,7 @@ function thawing(
 }
 
 /** The same numbers for the same seed. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed
   return () => {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648

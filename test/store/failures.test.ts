@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { startProxy } from './tcp-proxy.ts'
+import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
 import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
 import { ENGINES, freePort, startServer } from './servers.ts'
@@ -12,23 +13,17 @@ const ACL =
   'resetkeys ~isales-auth-proxy:* resetchannels &isales-auth-proxy:* -@all +get +set +del +pttl +pexpire ' +
   '+eval +evalsha +publish +subscribe +unsubscribe +pubsub|numsub +ping +hello +info +client|setname +client|setinfo'
 
-const written: string[] = []
-const write = process.stderr.write.bind(process.stderr)
-afterEach(() => {
-  process.stderr.write = write
-  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did
-  expect(written.splice(0)).toEqual([])
+let printed: () => string
+beforeEach(() => {
+  printed = watchOutput()
 })
-function watchStderr(): void {
-  process.stderr.write = (text) => {
-    written.push(String(text))
-    return true
-  }
-}
+afterEach(() => {
+  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did, the library printed nothing
+  expect(printed()).toBe('')
+})
 
 describe.each(ENGINES)('%s', (engine) => {
   it('takes a claim, keeps it for its process, and takes a token from it', async () => {
-    watchStderr()
     const server = await startServer({ engine })
     const { store, looks } = await connect(server.port)
     const other = await connect(server.port)
@@ -50,7 +45,6 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it('works with the documented permissions, and with no more than them', async () => {
-    watchStderr()
     const server = await startServer({
       engine,
       directives: [`user proxy on >pw ${ACL}`, 'user default off'],
@@ -86,7 +80,6 @@ describe.each(ENGINES)('%s', (engine) => {
     ['a user that may nothing', 'permission', { user: 'nobody', password: new Secret('pw') }],
     ['a user of other keys', 'permission', { user: 'other', password: new Secret('pw') }],
   ])('says by name what it met: %s', async (_, reason, credentials) => {
-    watchStderr()
     const server = await startServer({
       engine,
       directives: [
@@ -146,7 +139,6 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it('says that nobody is there, and connects when somebody is', async () => {
-    watchStderr()
     const port = await freePort()
     const { store, looks } = await connect(port)
     expect(await store.claim(claimBy(PROCESS_A))).toEqual(failure('unreachable'))
@@ -157,7 +149,6 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it('finds a server that was killed and came back', async () => {
-    watchStderr()
     const server = await startServer({ engine })
     const { store, looks } = await connect(server.port)
     server.signal('SIGKILL')
@@ -172,7 +163,6 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it('waits no longer for a server that is stopped than it may, and finds it when it goes on', async () => {
-    watchStderr()
     const server = await startServer({ engine })
     const { store } = await connect(server.port, { timeout: 200 })
     server.signal('SIGSTOP')
@@ -184,7 +174,6 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it('takes a slow store for one that is away, and a cut and a silent connection too', async () => {
-    watchStderr()
     const server = await startServer({ engine })
     const proxy = await startProxy(server.port)
     const { store, looks } = await connect(proxy.port, { timeout: 200 })

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { watchOutput } from './output.ts'
+import { until } from '../support/until.ts'
+import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
+import { ENGINES, freePort, startServer, type Engine, type StoreServer } from './servers.ts'
+
+interface Failover {
+  readonly primary: StoreServer
+  readonly replica: StoreServer
+  readonly sentinels: readonly StoreServer[]
+}
+
+async function startFailover(engine: Engine): Promise<Failover> {
+  const primary = await startServer({ engine })
+  const replica = await startServer({
+    engine,
+    directives: [`replicaof 127.0.0.1 ${primary.port}`],
+  })
+  const sentinels: StoreServer[] = []
+  for (let index = 0; index < 3; index += 1) {
+    sentinels.push(
+      await startServer({
+        engine,
+        sentinel: true,
+        port: await freePort(),
+        directives: [
+          `sentinel monitor store 127.0.0.1 ${primary.port} 2`,
+          'sentinel down-after-milliseconds store 1500',
+          'sentinel failover-timeout store 6000',
+        ],
+      }),
+    )
+  }
+  await until(
+    async () => (await replica.cli('INFO', 'replication')).includes('link_status:up'),
+    20_000,
+  )
+  const knowAll = async (sentinel: StoreServer): Promise<boolean> => {
+    const about = await sentinel.cli('SENTINEL', 'MASTER', 'store')
+    return /num-slaves\s+1\b/.test(about) && /num-other-sentinels\s+2\b/.test(about)
+  }
+  for (const sentinel of sentinels) await until(() => knowAll(sentinel), 30_000)
+  return { primary, replica, sentinels }
+}
+
+describe.each(ENGINES)('%s with Sentinels', (engine) => {
+  it.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'is found again after the primary got %s, with the token that it had',
+    async (signal) => {
+      const printed = watchOutput()
+      const { primary, sentinels } = await startFailover(engine)
+      const { store, looks } = await connect(primary.port, {
+        servers: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })),
+        sentinel: { name: 'store', password: undefined },
+      })
+      await store.connected(5000)
+      const { record: sealed } = record()
+      expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
+      const grant = { seen: '', lease: `${PROCESS_A}-1`, record: sealed, ms: 600_000 }
+      await store.granted({ ...grant, fingerprint: FINGERPRINT })
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      const before = looks()
+      primary.signal(signal)
+      await until(async () => {
+        const reply = await store.claim(claimBy(PROCESS_B))
+        return reply.type === 'grant' && reply.record === sealed
+      }, 40_000)
+      expect(looks()).toBeGreaterThan(before)
+      // One Sentinel that is gone is no matter, and nothing is printed about it.
+      sentinels[0]?.signal('SIGKILL')
+      await new Promise((resolve) => setTimeout(resolve, 3000))
+      expect(await store.read()).toMatchObject({ record: sealed })
+      expect(printed()).toBe('')
+    },
+    90_000,
+  )
+})
