@@ -90,7 +90,7 @@ export const LOG_EVENTS = {
   guarded: {
     level: 'error',
     text: 'The credentials were refused again and again; attempts are rare now so that the account is not locked',
-    doc: 'Correct the secret; it is tried within 2 s. Until then one attempt in 15 min is made.',
+    doc: 'Correct the secret; it is tried within 2 s. Until then one attempt is made after 15 min, then one each 4 h; `renew` or SIGHUP makes one now.',
   },
   'token-rejected': {
     level: 'warn',
@@ -99,8 +99,8 @@ export const LOG_EVENTS = {
   },
   'rejection-relayed': {
     level: 'warn',
-    text: 'A brand-new token was rejected: the response is relayed to the client',
-    doc: 'A login does not cure this. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
+    text: 'A call was rejected, and a login would not cure it: the response is relayed to the client',
+    doc: 'The token works for other calls, or is brand-new. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
   },
   conflict: {
     level: 'warn',

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
 import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { next, step, type LifecycleEvent } from './lifecycle.ts'
+import { next, step } from './lifecycle.ts'
 import {
   obtainDirectly,
   type Adopted,
@@ -19,6 +19,7 @@ import {
   isIdle,
   outageBudget,
   sendable,
+  type LifecycleEvent,
   type Rules,
 } from './state.ts'
 import type { RefusalBook } from './refusals.ts'
