@@ -138,6 +138,7 @@ describe('replicas that share a token', () => {
 
   it('do not lose a newer token to one that was paused while it asked', async () => {
     const cluster = openCluster(3)
+    cluster.isales.latency = 2000
     await cluster.clock.advance(100)
     const asking = cluster.replicas.find((one) =>
       one.events.some(({ type }) => type === 'request-started'),
@@ -147,6 +148,7 @@ describe('replicas that share a token', () => {
     await cluster.clock.advance(MINUTE)
     asking?.thaw()
     await cluster.clock.advance(15_000)
+    expect(cluster.broken).toEqual([])
     const tokens = cluster.replicas.map(({ source }) => source.current()?.token.reveal())
     expect(new Set(tokens).size).toBe(1)
     expect(await traffic(cluster, MINUTE)).toBe(0)

@@ -27,6 +27,8 @@ export class SimulatedStore {
   quiet = false
   /** Milliseconds that an operation takes. */
   latency = 1
+  /** Told each record that replaces another. */
+  onReplace: ((former: string, latter: string) => void) | undefined
   readonly #clock: ManualClock
   readonly #lookers = new Map<number, () => void>()
   #backup: StoreState = new Map()
@@ -61,7 +63,12 @@ export class SimulatedStore {
       if (this.down !== undefined) return failure(this.down) as never
       if (this.cutOff.has(index)) return failure('unreachable') as never
       const { state, reply } = applyOperation(this.state, operation, this.#clock.now())
+      const former = this.state.get('grant')?.value
       this.state = state
+      const latter = state.get('grant')?.value
+      if (former !== undefined && latter !== undefined && former !== latter) {
+        this.onReplace?.(former, latter)
+      }
       await this.#pause(Math.min(latency, 500) / 2)
       if (latency >= 500 || this.cutOff.has(index)) return failure('timeout') as never
       return reply as never
@@ -190,11 +197,19 @@ export interface Replica {
   stop(): Promise<void>
 }
 
+/** Of all replicas. */
+const ACCOUNT = { origin: 'https://isales.example', user: 'obs' }
+const SEAL = createSeal(new Secret('k'.repeat(32)), ACCOUNT)
+
 export interface Cluster {
   readonly clock: ManualClock
   readonly store: SimulatedStore
   readonly isales: SimulatedIsales
   readonly replicas: Replica[]
+  /** What must not happen, and did. */
+  readonly broken: string[]
+  /** Looks at a replica before each of its calls. */
+  watch?: (replica: Replica) => void
   add(password?: string): Replica
 }
 
@@ -214,11 +229,20 @@ export function openCluster(
     store,
     isales,
     replicas,
+    broken: [],
     add(password = 'right') {
       const replica = createReplica(cluster, (added += 1), random, { password, rules })
       replicas.push(replica)
       return replica
     },
+  }
+  store.onReplace = (former, latter) => {
+    const [one, other] = [former, latter].map((sealed) => {
+      const token = SEAL.open(sealed)?.record.token.reveal() ?? ''
+      return isales.grantedAt.get(token) ?? 0
+    })
+    if ((one ?? 0) > (other ?? 0))
+      cluster.broken.push('a record replaced one that was granted later')
   }
   for (let index = 0; index < size; index += 1) cluster.add()
   return cluster
@@ -235,10 +259,9 @@ function createReplica(
   const events: TokenEvent[] = []
   const shareEvents: SharingEvent[] = []
   const rules = { ...RULES, ...start.rules }
-  const account = { origin: 'https://isales.example', user: 'obs' }
   const share = createShare({
     store: thawing(store.connect(index), frozen.passed),
-    seal: createSeal(new Secret('k'.repeat(32)), account),
+    seal: SEAL,
     rules,
     processId: String(index).padStart(16, 'p'),
     clock,
@@ -362,7 +385,7 @@ function thawing(
 }
 
 /** The same numbers for the same seed. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed
   return () => {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
