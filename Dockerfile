@@ -1,7 +1,9 @@
+# The base images, by tag. docs/kubernetes.md says how to pin them by digest, and how to renew the pins.
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 
-FROM ${BUILD_IMAGE} AS build
+# JavaScript is the same for every processor: it is built once, where the build runs.
+FROM --platform=${BUILDPLATFORM} ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # No package has a say in the build beyond its code.
@@ -9,16 +11,45 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
-RUN npm run build && rm dist/*.map
+RUN npm run build && rm dist/*.map && node scripts/notices.mjs dist/THIRD-PARTY-NOTICES.txt
 
-# No shell, no package manager, no node_modules: the program is one bundle and its chunks.
-FROM ${RUN_IMAGE}
+FROM build AS simulator-build
+COPY simulator simulator
+RUN node_modules/.bin/esbuild simulator/main.ts --bundle --platform=node --format=esm --target=node24 \
+      --banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" \
+      --outfile=simulator/dist/main.js && echo '{"type":"module"}' >simulator/dist/package.json
+
+# docker build --target simulator: a simulated iSales for trials, never a part of the product.
+FROM ${RUN_IMAGE} AS simulator
+ARG VERSION=0.1.0
+ARG SOURCE=https://github.com/isales-auth-proxy/isales-auth-proxy
+LABEL org.opencontainers.image.title="isales-simulator" \
+      org.opencontainers.image.description="A simulated CC-iSales, for trials and tests" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}"
+WORKDIR /app
+COPY LICENSE ./
+COPY --from=simulator-build /build/simulator/dist ./
+USER 65532:65532
+EXPOSE 9400 9401
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/nodejs/bin/node", "/app/main.js"]
+CMD ["--host", "0.0.0.0"]
+
+# No shell, no package manager, no node_modules: the program is one bundle and its chunks. The last stage is the default.
+FROM ${RUN_IMAGE} AS proxy
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=unknown
+ARG SOURCE=https://github.com/isales-auth-proxy/isales-auth-proxy
+ARG RUN_IMAGE
 LABEL org.opencontainers.image.title="isales-auth-proxy" \
       org.opencontainers.image.description="Logs in to CC-iSales for CTI-OBS, keeps the token fresh and puts it on every forwarded request" \
       org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.documentation="${SOURCE}/blob/main/README.md" \
+      org.opencontainers.image.base.name="${RUN_IMAGE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
@@ -26,7 +57,7 @@ WORKDIR /app
 COPY LICENSE ./
 COPY --from=build /build/dist ./
 # The heap is half of what the container may use; the rest is for buffers, which are outside of it. Left to itself, the C
-# library keeps freed buffers for ever: after 1,000 requests of 64 KiB at once the process stayed at 115 MiB, and so at 70.
+# library never returns freed buffers: after 1,000 requests of 64 KiB at once the process stayed at 115 MiB, and so at 70.
 # Neither costs time that could be measured.
 ENV NODE_ENV=production \
     NODE_OPTIONS=--max-old-space-size-percentage=50 \

@@ -80,6 +80,7 @@ function renderPage(): Promise<string> {
     exchange: undefined,
     backoff: 'none',
     nextExchangeAt: undefined,
+    idle: false,
     lastSuccessAt: undefined,
     outageBudget: 0,
     waiters: 0,

@@ -12,7 +12,7 @@ import { valueOf } from './config/files.ts'
 import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import type { FileWatch } from './config/watch.ts'
-import { createIsalesClient, type Credentials } from './token/client.ts'
+import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
@@ -28,6 +28,7 @@ import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { TokenEvent } from './token/events.ts'
 import type { Share } from './sharing/share.ts'
 import { obtainDirectly, type Obtain } from './token/obtain.ts'
+import { createRefusalBook } from './token/refusals.ts'
 import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -229,11 +230,6 @@ function openSharing(
 interface SessionPart {
   readonly upstream: Upstream
   readonly keeper: TokenSource
-  /**
-   * Logs in anew with these; the token at hand serves until that has succeeded. False, and nothing is done, when they are
-   * those in force: a file that is written again must not buy a refused password another attempt.
-   */
-  readonly changeCredentials: (credentials: Credentials) => boolean
 }
 
 /** The way to iSales and the token that opens it. */
@@ -242,7 +238,7 @@ function openSession(
   sharing: SharingPart,
   observe: (event: TokenEvent) => void,
 ): SessionPart {
-  const { config } = options
+  const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
     tls: valueOf(readUpstreamTls(config)),
@@ -251,31 +247,25 @@ function openSession(
   const isales = createIsalesClient({
     ...config,
     post: upstream.post,
-    wallClock: options.wallClock ?? Date.now,
+    wallClock,
   })
-  let credentials: Credentials = { user: config.isalesUser, password: config.isalesPassword }
+  if (config.stateDir === undefined) logger.log('state-in-memory')
   const keeper = createTokenSource({
     rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    login: isales.login,
-    refresh: isales.refresh,
-    credentials: () => credentials,
+    client: isales,
+    credentials: { user: config.isalesUser, password: config.isalesPassword },
+    refusals: createRefusalBook({
+      directory: config.stateDir,
+      wallClock,
+      onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
+    }),
     obtain: sharing.obtain,
     observe,
   })
-  return {
-    upstream,
-    keeper,
-    changeCredentials(changed) {
-      const { user, password } = credentials
-      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
-      credentials = changed
-      keeper.credentialsChanged()
-      return true
-    },
-  }
+  return { upstream, keeper }
 }
 
 interface ProxyParts extends AppOptions {
@@ -380,7 +370,8 @@ function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): 
     config,
     {
       credentials({ isalesUser: user, isalesPassword: password }) {
-        if (session.changeCredentials({ user, password })) metrics.credentialsReloaded('success')
+        if (session.keeper.changeCredentials({ user, password }))
+          metrics.credentialsReloaded('success')
       },
       obsSecrets: proxy.localLogin.replaceSecrets,
       upstreamTls: (tls) => session.upstream.reload(tls),

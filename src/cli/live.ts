@@ -2,7 +2,7 @@ import { path as pathFormat } from '../config/formats-net.ts'
 import { formatDuration } from '../config/formats.ts'
 import type { Config } from '../config/settings.ts'
 import { createIsalesClient } from '../token/client.ts'
-import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 
@@ -25,7 +25,7 @@ export async function logIn(config: Config, post: Post, signal: AbortSignal): Pr
   if (isGrant(outcome)) {
     return { ok: true, grant: outcome, text: `${where}: it works. ${describeGrant(outcome)}` }
   }
-  const refused = isRefusal(outcome)
+  const refused = outcome.kind === 'refused'
   return {
     ok: false,
     refused,
@@ -51,15 +51,15 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
 }
 
 const FAILURES: Readonly<Record<AuthFailure['reason'], string>> = {
-  rejected:
-    'refused. Check user and password, and with 404 ISALES_LOGIN_PATH; do not try often, or the account may be locked',
+  rejected: 'refused. Check user and password; do not try often, or the account may be locked',
   result:
     'refused by the result in the response. Check user and password, and that the account is in order',
   throttled: 'refused for now, too many calls. Try again later',
   unavailable: 'iSales cannot be reached or is out of order. Check ISALES_URL and the network',
   timeout: 'no whole response within ISALES_LOGIN_TIMEOUT',
   tls: 'TLS failed. Check ISALES_CA_FILE, the host name in ISALES_URL, and the certificate’s dates',
-  malformed: 'the response is not that of an iSales. Check ISALES_URL and ISALES_LOGIN_PATH',
+  malformed:
+    'the response is not that of an iSales, and says nothing about user and password. Check ISALES_URL and ISALES_LOGIN_PATH',
 }
 
 const NO_TLS = 'the server there speaks no TLS. Check the scheme and the port in ISALES_URL'

@@ -265,11 +265,11 @@ export function list<T extends z.ZodType<string | number, string>>(
 }
 
 /** What the format accepts, or `off`: undefined. */
-export function orOff(of: z.ZodString) {
+export function orOff<S extends z.ZodType<unknown, string>>(of: S) {
   const { type = 'text', ...format } = FORMATS.get(of) ?? { limits: '' }
   return z
     .codec(z.string(), of.optional(), {
-      decode: (value) => (value === 'off' ? undefined : value),
+      decode: (value) => (value === 'off' ? undefined : value) as z.input<S> | undefined,
       encode: (value) => value ?? 'off',
     })
     .register(FORMATS, { ...format, type: `${type} or off` })

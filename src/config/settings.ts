@@ -185,6 +185,14 @@ const token = {
     doc: 'How long a request waits for a token before it is answered 503. Keep it below `CLIENT_DEADLINE`.',
     example: '1s',
   }),
+  tokenIdleAfter: setting(orOff(duration({ min: 10 * S, max: 24 * H })).prefault('off'), {
+    doc: 'Without a business call for so long the token is not renewed, and the next call logs in first; readiness then means that the last login worked. For the standby of a pair with one user, where each login ends the session of the other. `off` always renews.',
+    example: '5m',
+  }),
+  stateDir: setting(filePath().optional(), {
+    doc: 'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
+    example: '/var/lib/isales-auth-proxy',
+  }),
   tokenWaiters: setting(count({ min: 1, max: 100_000 }).prefault('1000'), {
     doc: 'Most requests that wait for a token at once; more are answered 503 at once.',
     example: '200',

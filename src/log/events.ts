@@ -147,6 +147,21 @@ export const LOG_EVENTS = {
     text: 'Changed files are in use',
     doc: 'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
   },
+  'state-in-memory': {
+    level: 'info',
+    text: 'STATE_DIR is not set: refused logins are counted in memory only, and a restart forgets them',
+    doc: 'Set `STATE_DIR`, so that restarts with a wrong password cannot lock the account.',
+  },
+  'state-unusable': {
+    level: 'warn',
+    text: 'The file in STATE_DIR cannot be used; refused logins are counted in memory',
+    doc: 'It cannot be read or written, or was not written by this program; `error` says why. Counting goes on in memory, and the file is written anew when it can be.',
+  },
+  'renew-asked': {
+    level: 'info',
+    text: 'An operator asked for a login now',
+    doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
+  },
   'secret-unreadable': {
     level: 'error',
     text: 'A file changed and cannot be used; what it held before stays in use',

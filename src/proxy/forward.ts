@@ -7,7 +7,7 @@ import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
-import { carriesAny, responseHeaders, type OutgoingRequest } from './headers.ts'
+import { carriesAny, headerValue, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import {
@@ -207,7 +207,9 @@ class Forwarding implements AttemptHooks {
     const { clock, rejectedStatuses, inspector } = this.#options
     this.#upstreamMs = clock.now() - this.#sentAt
     this.#pending = { attempt, head: this.#relayed(head) }
-    if (rejectedStatuses.has(head.status)) return this.#rejected(token, head.status)
+    if (rejectedStatuses.has(head.status)) {
+      return isPage(this.#pending.head) ? this.#relay() : this.#rejected(token, head.status)
+    }
     if (inspector?.wants(this.#history.method, this.#call.validated.target, head.status) === true)
       return this.#inspected(token, this.#pending, inspector)
     return this.#accepted(token)
@@ -365,4 +367,9 @@ class Forwarding implements AttemptHooks {
       void step.then(resolve)
     })
   }
+}
+
+/** A page with 401 or 403 is a gateway's, and says nothing about the token: iSales sends JSON or nothing. */
+function isPage({ headers }: RelayedHead): boolean {
+  return headerValue(headers, 'content-type')?.toLowerCase().startsWith('text/html') === true
 }

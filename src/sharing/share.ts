@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { delayAfterRefusal, type BackoffRules } from '../token/backoff.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Adopted, Ask, AtHand, Obtain, Obtained, Wanted } from '../token/obtain.ts'
-import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import { usableUntil } from '../token/token.ts'
 import { totalLife, type SharedRecord } from './record.ts'
@@ -231,7 +231,7 @@ export function createShare(options: ShareOptions): Share {
     { failures, refusals }: Claimed['before'],
     retryIn: number,
   ): Parameters<SessionStore['failed']>[0]['failure'] => {
-    if (isRefusal(outcome) && operation === 'login') {
+    if (outcome.kind === 'refused' && operation === 'login') {
       const { rules } = options
       const pauses = Array.from({ length: rules.loginRejectedAttempts + 1 }, (_, index) =>
         delayAfterRefusal(index + 1, rules),

@@ -1,6 +1,7 @@
 import type { Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
-import type { Post } from '../upstream/post.ts'
+import { CODES } from '../upstream/errors.ts'
+import type { Post, PostResult } from '../upstream/post.ts'
 import {
   loginBody,
   parseResponse,
@@ -50,12 +51,19 @@ const REASON_OF_FAILURE = {
   timeout: 'timeout',
 } as const satisfies Record<string, AuthFailureReason>
 
+function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }>): AuthFailure {
+  const reason = REASON_OF_FAILURE[failure]
+  if (code === CODES.proxyAuth) return { kind: 'egress', reason, detail: code }
+  // A TLS failure may come after the first bytes were written, and still nothing of them was read.
+  return { kind: written && failure !== 'tls' ? 'unclear' : 'unreached', reason, detail: code }
+}
+
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesRefreshHeader, isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
   const post = async (request: Parameters<Post>[0]): Promise<Grant | AuthFailure> => {
     const result = await options.post(request)
-    if (!result.ok) return { reason: REASON_OF_FAILURE[result.failure], detail: result.code }
+    if (!result.ok) return failureOf(result)
     return parseResponse(result, { assumed: options.tokenDefaultLifetime }, options.wallClock())
   }
 

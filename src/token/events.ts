@@ -6,10 +6,10 @@ import type { Token } from './token.ts'
  * Why the next token request waits.
  *
  * - `none`: nothing; the next token request is an ordinary renewal.
- * - `transient`: full jitter after a failure that may pass (network, TLS, timeout, 429, 5xx, malformed).
- * - `rejected`: iSales refused the credentials; 5 s doubling to 5 min.
- * - `guarded`: refused 3 times; one attempt in 15 min until the secret changes, so that the account is not locked.
- * - `conflict`: somebody else logs in as this user; a jittered hold-off.
+ * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
+ * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
+ * - `guarded`: refused 3 times; one attempt after 15 min, then each 4 h, so that the account is not locked.
+ * - `conflict`: somebody else logs in as this user; a hold-off with jitter.
  */
 export const BACKOFF_STATES = ['none', 'transient', 'rejected', 'guarded', 'conflict'] as const
 export type BackoffState = (typeof BACKOFF_STATES)[number]
@@ -69,8 +69,10 @@ export interface TokenSnapshot {
   readonly usable: boolean
   readonly exchange: Operation | undefined
   readonly backoff: BackoffState
-  /** When the next token request begins; undefined while one is in flight. */
+  /** When the next token request begins; undefined while one is in flight or none is planned. */
   readonly nextExchangeAt: number | undefined
+  /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
+  readonly idle: boolean
   readonly lastSuccessAt: number | undefined
   /** How long requests would go on working if every login failed from now, milliseconds. */
   readonly outageBudget: number

@@ -1,64 +1,20 @@
-// oxlint-disable max-lines -- one state machine
-import type { Config } from '../config/settings.ts'
+import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
+import type { TokenEvent } from './events.ts'
 import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
-import { delayAfterFailure, delayAfterRefusal, type BackoffRules } from './backoff.ts'
-import type { BackoffState, TokenEvent, TokenSnapshot } from './events.ts'
-import { isGrant, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import { accept, adopt, reject, replace } from './rejections.ts'
 import {
-  createToken,
-  refreshable,
-  sameCredential,
-  usable,
-  type Token,
-  type TokenRules,
-} from './token.ts'
-
-/** The settings that decide when a token is renewed. Milliseconds. */
-export type Rules = TokenRules &
-  BackoffRules &
-  Pick<Config, 'isalesRefreshPath' | 'tokenRenewAt' | 'loginReplacePause'>
-
-/** All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock. */
-export interface State {
-  readonly token: Token | undefined
-  /** The token request in flight. */
-  readonly request: TokenRequest | undefined
-  /** When the next token request may begin. */
-  readonly nextAt: number
-  readonly backoff: BackoffState
-  /** Failed token requests in a row. */
-  readonly failures: number
-  /** Logins in a row that refused the present credentials. */
-  readonly refusals: number
-  /** Counts up when the secret changes; a token request remembers which it used. */
-  readonly credentials: number
-  /** The refresh token is of no use: it failed once, or the credentials are newer than it. */
-  readonly refreshSpent: boolean
-  /** The refresh path gave 404 or 405: not tried again by this process. */
-  readonly refreshMissing: boolean
-  /** The generation that a business call found rejected and that is not sent any more. */
-  readonly rejectedGeneration: number
-  /** The generation whose rejection is known but whose replacement waits; it is still sent. */
-  readonly heldGeneration: number
-  /** The generation whose rejection was last relayed. */
-  readonly relayedGeneration: number
-  /** When the last token came that a rejection had asked for. */
-  readonly replacedAt: number
-  /** Somebody else is taken to log in as this user until a minute after the last hold-off has ended. */
-  readonly conflictUntil: number
-  /** When tokens were rejected before their end, within the last minute. */
-  readonly earlyRejections: readonly number[]
-  readonly lastSuccessAt: number | undefined
-  readonly lastFailure: TokenSnapshot['lastFailure']
-}
-
-export interface TokenRequest {
-  readonly operation: Operation
-  readonly startedAt: number
-  readonly credentials: number
-  /** The other replicas cannot be asked: one refusal guards the account. */
-  readonly alone: boolean
-}
+  backoffOf,
+  dueAt,
+  isIdle,
+  NO_FAILURES,
+  outageBudget,
+  type PastRefusals,
+  type Rules,
+  type State,
+  type TokenRequest,
+} from './state.ts'
+import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
 
 /** What happens to the token from outside. */
 export type LifecycleEvent =
@@ -77,9 +33,21 @@ export type LifecycleEvent =
       readonly refusals: number
     }
   | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | { readonly type: 'rejected'; readonly generation: number; readonly status: number }
-  | { readonly type: 'accepted'; readonly generation: number }
-  | { readonly type: 'credentials-changed' }
+  | {
+      readonly type: 'rejected'
+      readonly generation: number
+      readonly status: number
+      readonly path: string
+    }
+  | {
+      readonly type: 'accepted'
+      readonly generation: number
+      readonly path: string
+      readonly sentAt: number
+    }
+  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
+  | { readonly type: 'renew-asked' }
+  | { readonly type: 'used' }
 
 /** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
 export interface Moment {
@@ -100,68 +68,29 @@ export interface Transition {
 /** A token request cannot be made more often than this for tokens that live shortly. */
 const SHORTEST_RENEWAL = 1000
 const JITTER = 0.05
-/** Somebody else logs in as this user when so many tokens a minute are rejected before their end. */
-const CONFLICT_REJECTIONS = 3
-const CONFLICT_WINDOW = 60_000
-const HOLD_OFF_MIN = 5000
-const HOLD_OFF_MAX = 60_000
+const REFRESH_MISSING_FOR = 3_600_000
 
 /** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
-const SAME_TOKEN_AGAIN: AuthFailure = { reason: 'rejected', detail: 'the rejected token came back' }
-
-export function initialState(now: number): State {
-  return {
-    token: undefined,
-    request: undefined,
-    nextAt: now,
-    backoff: 'none',
-    failures: 0,
-    refusals: 0,
-    credentials: 1,
-    refreshSpent: false,
-    refreshMissing: false,
-    rejectedGeneration: 0,
-    heldGeneration: 0,
-    relayedGeneration: 0,
-    replacedAt: -Infinity,
-    conflictUntil: -Infinity,
-    earlyRejections: [],
-    lastSuccessAt: undefined,
-    lastFailure: undefined,
-  }
+const SAME_TOKEN_AGAIN: AuthFailure = {
+  kind: 'refused',
+  reason: 'rejected',
+  detail: 'the rejected token came back',
 }
 
 /** Refresh token first; login when there is none, it has expired, or it failed. */
 export function next(state: State, rules: Rules, now: number): NextStep {
   if (state.request !== undefined) return { do: 'wait', until: Infinity }
-  if (now < state.nextAt) return { do: 'wait', until: state.nextAt }
+  const due = dueAt(state)
+  if (now < due) return { do: 'wait', until: due }
+  if (isIdle(state, rules, now)) return { do: 'wait', until: Infinity }
   const { token } = state
   const refresh =
     rules.isalesRefreshPath !== undefined &&
     !state.refreshSpent &&
-    !state.refreshMissing &&
+    now >= state.refreshMissingUntil &&
     token !== undefined &&
     refreshable(token, now)
   return { do: 'request', operation: refresh ? 'refresh' : 'login' }
-}
-
-/** The token to send, or undefined when none may be sent. */
-export function sendable({ token, rejectedGeneration }: State, now: number): Token | undefined {
-  if (token === undefined || !usable(token, now)) return undefined
-  return token.generation === rejectedGeneration ? undefined : token
-}
-
-/** How long requests would go on working if every login failed from now, milliseconds. */
-export function outageBudget(state: State, now: number): number {
-  const token = sendable(state, now)
-  return token === undefined ? 0 : token.usableUntil - now
-}
-
-/** True when a token newer than this generation is there, or is being fetched because this one was rejected. */
-export function isReplaced(state: State, generation: number, now: number): boolean {
-  const { token } = state
-  if (token?.generation !== generation || !usable(token, now)) return true
-  return isRejected(state, token)
 }
 
 /** The one transition function of a token's life. */
@@ -171,17 +100,14 @@ export function step(
   rules: Rules,
   moment: Moment,
 ): Transition {
-  const at = moment.now
+  const { now: at } = moment
   switch (event.type) {
     case 'wanted':
       return { state: { ...state, request: requestOf(state, event, at) }, events: [] }
     case 'request-started': {
       const { operation, before } = event
-      const request = requestOf(state, event, at)
-      const failures = Math.max(state.failures, before?.failures ?? 0)
-      const refusals = Math.max(state.refusals, before?.refusals ?? 0)
       return {
-        state: { ...state, request, failures, refusals },
+        state: { ...known(state, before), request: requestOf(state, event, at) },
         events: [{ type: 'request-started', operation, at }],
       }
     }
@@ -194,24 +120,26 @@ export function step(
     case 'rejected':
       return rejected(state, event, rules, moment)
     case 'accepted':
-      return state.token?.generation === event.generation && !state.token.accepted
-        ? { state: { ...state, token: { ...state.token, accepted: true } }, events: [] }
-        : { state, events: [] }
+      return { state: accepted(state, event, at), events: [] }
     case 'credentials-changed': {
-      const { credentials } = state
-      return {
-        state: {
-          ...state,
-          credentials: credentials + 1,
-          refreshSpent: true,
-          nextAt: at,
-          backoff: 'none',
-          failures: 0,
-          refusals: 0,
-        },
-        events: [{ type: 'credentials-changed', at }],
+      const changed = {
+        ...state,
+        credentials: state.credentials + 1,
+        loginDue: true,
+        refreshSpent: true,
+        failures: 0,
+        failuresByKind: NO_FAILURES,
+        ...backoffOf(event.refused, rules.loginRejectedPause, rules, at),
       }
+      return { state: changed, events: [{ type: 'credentials-changed', at }] }
     }
+    case 'renew-asked':
+      return {
+        state: { ...state, loginDue: true, refreshSpent: true, notBefore: at },
+        events: [],
+      }
+    case 'used':
+      return { state: { ...state, usedAt: at }, events: [] }
   }
 }
 
@@ -224,37 +152,50 @@ function requestOf(
   return { operation, startedAt, credentials, alone: before?.alone ?? false }
 }
 
+/** What the other replicas met counts as if this one had met it. */
+function known(state: State, before: Before | undefined): State {
+  if (before === undefined) return state
+  const { unclear, unreached } = state.failuresByKind
+  return {
+    ...state,
+    failures: Math.max(state.failures, before.failures),
+    failuresByKind: {
+      ...state.failuresByKind,
+      unclear: Math.max(unclear, before.failures),
+      unreached: Math.max(unreached, before.failures),
+    },
+    refusals: Math.max(state.refusals, before.refusals),
+  }
+}
+
 // A token, or a pause, of another replica.
 
-/** The token at hand, for whoever obtains the next one. */
-export function atHand(state: State): AtHand | undefined {
-  const { token } = state
-  return token === undefined ? undefined : { token, rejected: isRejected(state, token) }
+/** The token of this process, for whoever obtains the next one. */
+export function atHand({ token, rejections }: State): AtHand | undefined {
+  return token === undefined ? undefined : { token, rejected: rejections.renewing }
 }
 
 function adopted(
-  before: State,
+  state: State,
   { grant, sentAt, bought, loginDue }: Adopted,
   rules: Rules,
   { now, random }: Moment,
 ): Transition {
-  const { token: previous } = before
+  const { token: previous } = state
   const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
-  const explained = previous !== undefined && isRejected(before, previous)
   return {
     state: {
-      ...before,
+      ...state,
       token,
       request: undefined,
-      refreshSpent: loginDue,
-      nextAt: loginDue ? now : Math.max(now, sentAt + renewAfter(token, rules, random)),
+      renewAt: sentAt + renewAfter(token, rules, random),
+      notBefore: now,
       backoff: 'none',
       failures: 0,
-      rejectedGeneration: 0,
-      heldGeneration: 0,
-      replacedAt: bought ? sentAt : before.replacedAt,
-      // It was rejected because another replica had renewed it: nobody else logs in as this user.
-      earlyRejections: explained ? before.earlyRejections.slice(0, -1) : before.earlyRejections,
+      failuresByKind: NO_FAILURES,
+      loginDue,
+      refreshSpent: loginDue,
+      rejections: adopt(state.rejections, previous?.generation ?? 0, { bought, sentAt }, now),
       lastSuccessAt: now,
     },
     events: [{ type: 'adopted', at: now, session: token }],
@@ -277,12 +218,18 @@ function held(
     guarded: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
   } as const
   return {
-    state: { ...waits, refusals, backoff: backoff[because], nextAt: now + ms },
+    state: { ...waits, refusals, backoff: backoff[because], notBefore: now + ms },
     events: [{ type: 'held', at: now, because, ms }],
   }
 }
 
 // The end of a token request.
+
+/** The state without its token request, and that token request. */
+interface Ended {
+  readonly state: State
+  readonly request: TokenRequest
+}
 
 function ended(
   before: State,
@@ -295,27 +242,17 @@ function ended(
   const state = { ...before, request: undefined }
   if (!isGrant(outcome)) return failed({ state, request }, outcome, rules, moment)
   const { startedAt: sentAt, operation } = request
-  const token = createToken(outcome, rules, { sentAt, operation, previous: state.token })
-  return curesNothing(state, token, operation)
+  const { token: previous } = state
+  const token = createToken(outcome, rules, { sentAt, operation, previous })
+  // What a login gives is taken as it is: nothing else can be done.
+  const curesNothing =
+    operation === 'refresh' &&
+    state.rejections.renewing &&
+    previous !== undefined &&
+    sameCredential(token, previous)
+  return curesNothing
     ? failed({ state, request }, SAME_TOKEN_AGAIN, rules, moment)
     : granted({ state, request, token }, outcome, rules, moment)
-}
-
-/** A refresh may give the rejected token again; what a login gives is taken as it is. */
-function curesNothing(state: State, token: Token, operation: Operation): boolean {
-  const { token: previous } = state
-  return (
-    operation === 'refresh' &&
-    previous !== undefined &&
-    isRejected(state, previous) &&
-    sameCredential(token, previous)
-  )
-}
-
-/** The state without its token request, and that token request. */
-interface Ended {
-  readonly state: State
-  readonly request: TokenRequest
 }
 
 function granted(
@@ -325,20 +262,19 @@ function granted(
   { now, random }: Moment,
 ): Transition {
   const previous = state.token
-  const replaces = previous !== undefined && isRejected(state, previous)
   const outdated = request.credentials !== state.credentials
+  const loginDue = outdated || (state.loginDue && request.operation === 'refresh')
   return {
     state: {
       ...state,
       token,
-      refreshSpent: outdated,
-      nextAt: outdated ? now : token.obtainedAt + renewAfter(token, rules, random),
-      backoff: 'none',
+      renewAt: token.obtainedAt + renewAfter(token, rules, random),
+      ...(outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' as const }),
       failures: 0,
-      refusals: 0,
-      rejectedGeneration: 0,
-      heldGeneration: 0,
-      replacedAt: replaces ? now : state.replacedAt,
+      failuresByKind: NO_FAILURES,
+      loginDue,
+      refreshSpent: loginDue,
+      rejections: replace(state.rejections, previous?.generation ?? 0, now),
       lastSuccessAt: now,
     },
     events: [
@@ -389,7 +325,7 @@ function failed(
         failure,
         failuresInRow: state.failures,
         backoff: state.backoff,
-        retryIn: Math.max(0, state.nextAt - now),
+        retryIn: Math.max(0, dueAt(state) - now),
         outageBudget: outageBudget(state, now),
       },
     ],
@@ -404,111 +340,111 @@ function afterFailure(
 ): State {
   // The secret changed meanwhile: this failure says nothing about the new one.
   if (request.credentials !== state.credentials) return state
-  const after =
-    request.operation === 'refresh'
-      ? refreshFailed(state, failure, rules, moment)
-      : isRefusal(failure)
-        ? refused(state, request, rules, moment)
-        : transient(state, failure, rules, moment)
-  // A hold-off that began while the token request was in flight is not cut short by its failure.
-  return { ...after, nextAt: Math.max(after.nextAt, state.nextAt) }
-}
-
-function refreshFailed(state: State, failure: AuthFailure, rules: Rules, moment: Moment): State {
+  const { alone } = request
+  if (request.operation === 'login') return backedOff(state, { ...failure, alone }, rules, moment)
   const spent = {
     ...state,
     refreshSpent: true,
-    refreshMissing: state.refreshMissing || failure.status === 404 || failure.status === 405,
+    refreshMissingUntil: isMissing(failure)
+      ? moment.now + REFRESH_MISSING_FOR
+      : state.refreshMissingUntil,
   }
-  return isRefusal(failure)
-    ? { ...spent, nextAt: moment.now }
-    : transient(spent, failure, rules, moment)
+  // The login that follows tells more.
+  return failure.kind === 'refused' || isMissing(failure)
+    ? spent
+    : backedOff(spent, { ...failure, alone }, rules, moment)
 }
 
-function refused(state: State, { alone }: TokenRequest, rules: Rules, { now }: Moment): State {
-  const counted = state.refusals + 1
-  const refusals = alone ? Math.max(counted, rules.loginRejectedAttempts) : counted
+function backedOff(
+  state: State,
+  failure: AuthFailure & Pick<TokenRequest, 'alone'>,
+  rules: Rules,
+  { now, random }: Moment,
+): State {
+  const { kind } = failure
+  const before = state.failuresByKind[kind]
+  const counted = state.refusals + (kind === 'refused' ? 1 : 0)
+  const guards = kind === 'refused' && failure.alone
+  const refusals = guards ? Math.max(counted, rules.loginRejectedAttempts) : counted
+  const spared = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)
+  // An attempt that iSales may have counted does not come sooner than after a refusal. One that did not reach it may.
+  const delay =
+    kind === 'refused'
+      ? spared
+      : Math.max(delayAfterFailure(failure, before, rules, random), kind === 'unclear' ? spared : 0)
   return {
     ...state,
     refusals,
     failures: state.failures + 1,
-    backoff: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
-    nextAt: now + delayAfterRefusal(refusals, rules),
+    failuresByKind: { ...state.failuresByKind, [kind]: before + 1 },
+    backoff:
+      refusals === 0
+        ? 'transient'
+        : refusals >= rules.loginRejectedAttempts
+          ? 'guarded'
+          : 'rejected',
+    // A hold-off that began while the token request was in flight is not cut short by its failure.
+    notBefore: Math.max(state.notBefore, now + delay),
   }
 }
 
-function transient(
-  state: State,
-  failure: AuthFailure,
-  rules: Rules,
-  { now, random }: Moment,
-): State {
-  const { failures, refusals } = state
-  const delay = delayAfterFailure(failure, failures, rules, random)
-  // Credentials that were refused before are not tried sooner because of another failure in between.
-  const floor = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)
-  return {
-    ...state,
-    failures: failures + 1,
-    backoff: refusals === 0 ? 'transient' : state.backoff,
-    nextAt: now + Math.max(delay, floor),
-  }
-}
-
-// A rejection by a business call.
+// Rejections and acceptance of business calls.
 
 function rejected(
   state: State,
-  { generation, status }: { readonly generation: number; readonly status: number },
+  event: Extract<LifecycleEvent, { type: 'rejected' }>,
   rules: Rules,
-  { now, random }: Moment,
+  moment: Moment,
 ): Transition {
-  if (isReplaced(state, generation, now)) return { state, events: [] }
-  const noted = (replacing: boolean): TokenEvent => ({
+  const { token, backoff } = state
+  const { now } = moment
+  const { generation, status, path } = event
+  if (token?.generation !== generation || !usable(token, now)) return { state, events: [] }
+  const outcome = reject(state.rejections, { token, path }, rules, moment)
+  const { verdict, rejections } = outcome
+  const noted: TokenEvent = {
     type: 'token-rejected',
     at: now,
     generation,
     status,
-    replacing,
-  })
-  const recent = state.earlyRejections.filter((at) => now - at < CONFLICT_WINDOW)
-  const brandNew = isBrandNew(state, rules, now)
-  // In a conflict the other login may end a token before its first call: that, a login would cure.
-  if (brandNew && now >= state.conflictUntil) {
-    return {
-      state: { ...state, relayedGeneration: generation },
-      events: state.relayedGeneration === generation ? [] : [noted(false)],
-    }
+    replacing: verdict === 'replace' || verdict === 'hold-off',
   }
-  const known = { ...state, earlyRejections: [...recent, now] }
-  // A back-off that protects the account or a struggling iSales is not cut short by a business call.
-  const free = state.backoff === 'none' || state.backoff === 'conflict'
-  if (!brandNew && recent.length + 1 < CONFLICT_REJECTIONS) {
-    return {
-      state: { ...known, rejectedGeneration: generation, nextAt: free ? now : state.nextAt },
-      events: [noted(true)],
+  switch (verdict) {
+    case 'known':
+      return { state: { ...state, rejections }, events: [] }
+    case 'about-call':
+    case 'brand-new':
+      return {
+        state: { ...state, rejections, relayedGeneration: generation },
+        events: state.relayedGeneration === generation ? [] : [noted],
+      }
+    case 'replace':
+      return { state: { ...state, rejections }, events: [noted] }
+    case 'hold-off': {
+      const notBefore = Math.max(state.notBefore, outcome.until)
+      const held = { ...state, rejections, notBefore }
+      return {
+        // A back-off that protects the account or a struggling iSales keeps its name.
+        state: backoff === 'none' ? { ...held, backoff: 'conflict' } : held,
+        events: [noted, { type: 'conflict', at: now, holdOff: notBefore - now }],
+      }
     }
-  }
-  const heldUntil = now + HOLD_OFF_MIN + random * (HOLD_OFF_MAX - HOLD_OFF_MIN)
-  const nextAt = free ? heldUntil : Math.max(state.nextAt, heldUntil)
-  return {
-    state: {
-      ...known,
-      heldGeneration: generation,
-      nextAt,
-      conflictUntil: heldUntil + CONFLICT_WINDOW,
-      backoff: free ? 'conflict' : state.backoff,
-    },
-    events: [noted(true), { type: 'conflict', at: now, holdOff: nextAt - now }],
   }
 }
 
-/** No business call has accepted it yet, and a rejection has asked for a token not long ago. */
-function isBrandNew({ token, replacedAt }: State, rules: Rules, now: number): boolean {
-  return token?.accepted !== true && now - replacedAt < rules.loginReplacePause
-}
-
-/** True when a business call has found this token rejected. */
-function isRejected(state: State, { generation }: Token): boolean {
-  return generation === state.rejectedGeneration || generation === state.heldGeneration
+function accepted(
+  state: State,
+  { generation, path, sentAt }: Extract<LifecycleEvent, { type: 'accepted' }>,
+  now: number,
+): State {
+  const { token, backoff } = state
+  if (token?.generation !== generation) return state
+  const rejections = accept(state.rejections, { token, path, sentAt }, now)
+  if (token.accepted && rejections === state.rejections) return state
+  const known = { ...state, token: { ...token, accepted: true }, rejections }
+  // The token that a rejection asked for is not needed any more, and so is not the back-off of the attempts.
+  const needless = state.rejections.renewing && !rejections.renewing
+  if (backoff === 'conflict' && needless) return { ...known, backoff: 'none', notBefore: now }
+  const passed = backoff === 'transient' && needless && now < state.renewAt
+  return passed ? { ...known, backoff: 'none' } : known
 }

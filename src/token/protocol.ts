@@ -4,16 +4,26 @@ import { Secret } from '../config/secret.ts'
 export type Operation = 'login' | 'refresh'
 
 /**
+ * What a failed token request may have done to the account.
+ *
+ * - `refused`: iSales judged the credentials and refused them.
+ * - `unclear`: the request was written, and nothing says how iSales judged it.
+ * - `unreached`: iSales was not reached.
+ * - `egress`: the egress proxy refused its own user and password (407). iSales was not reached.
+ */
+export type FailureKind = 'refused' | 'unclear' | 'unreached' | 'egress'
+
+/**
  * Why a token request gave no token. A closed set: each is a label value of `auth_failures_total`.
  *
- * - `rejected`: status 400, 401, 403 or 404 (any 4xx but 408 and 429), or a refresh that gave the rejected token
+ * - `rejected`: a 4xx in the shape of iSales, or 401 or 403 without a body, or a refresh that gave the rejected token
  *   again.
- * - `result`: status 200 with a `result` other than 0.
+ * - `result`: status 200 or 500 with a `result` other than 0.
  * - `throttled`: 429.
- * - `unavailable`: no connection, connection lost, or 5xx.
+ * - `unavailable`: no connection, connection lost, or another 5xx.
  * - `timeout`: no whole response within the limit, or 408.
  * - `tls`: the certificate or the handshake failed.
- * - `malformed`: a response that the interface does not describe (HTML, a redirect, a body over 64 KiB,
+ * - `malformed`: a response that the interface does not describe (HTML, a redirect, 404, a body over 64 KiB,
  *   a token that cannot be a header value).
  */
 export const AUTH_FAILURE_REASONS = [
@@ -28,12 +38,13 @@ export const AUTH_FAILURE_REASONS = [
 export type AuthFailureReason = (typeof AUTH_FAILURE_REASONS)[number]
 
 export interface AuthFailure {
+  readonly kind: FailureKind
   readonly reason: AuthFailureReason
-  /** HTTP status, where there was an response. */
+  /** The HTTP status; undefined: there was no response. */
   readonly status?: number
-  /** What `Retry-After` asked for, milliseconds from the response. */
+  /** What `Retry-After` asked for, milliseconds from the response. Never with `refused`. */
   readonly retryAfter?: number
-  /** One of our own sentences or an error code; never text from the response. */
+  /** Our own text or an error code; never text from the response. */
   readonly detail: string
 }
 
@@ -95,15 +106,22 @@ export function parseResponse(
   rules: LifetimeRules,
   wallNow: number,
 ): Grant | AuthFailure {
-  const refusal = judgeStatus(response, wallNow)
-  if (refusal !== undefined) return refusal
-  if (response.body === undefined) return malformed(response.status, 'body over 64 KiB')
-  const json = parseJson(response.body)
-  if (!isRecord(json)) return malformed(response.status, 'body is not a JSON object')
+  const { status, body } = response
+  if (status < 200 || status >= 300) {
+    const failure = judgeStatus(response)
+    const retryAfter = parseRetryAfter(response.retryAfter, wallNow)
+    return failure.kind === 'refused' || retryAfter === undefined
+      ? failure
+      : { ...failure, retryAfter }
+  }
+  if (body === undefined) return malformed(status, 'body over 64 KiB')
+  const json = parseJson(body)
+  if (!isRecord(json)) return malformed(status, 'body is not a JSON object')
   const { result, resultData } = json
-  if (result !== 0 && result !== '0') return judgeResult(response.status, result)
-  if (!isRecord(resultData)) return malformed(response.status, 'resultData is missing')
-  return parseGrant(response.status, resultData, rules)
+  if (result === undefined || result === null) return malformed(status, 'result is missing')
+  if (isFailure(result)) return refused('result', status, resultText(result))
+  if (!isRecord(resultData)) return malformed(status, 'resultData is missing')
+  return parseGrant(status, resultData, rules)
 }
 
 /** True for a grant. */
@@ -111,9 +129,9 @@ export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
   return 'token' in outcome
 }
 
-/** True when the credentials were refused, so that trying them again soon could lock the account. */
-export function isRefusal(failure: AuthFailure): boolean {
-  return failure.reason === 'rejected' || failure.reason === 'result'
+/** True when there is no such path: an iSales without refresh. */
+export function isMissing({ status }: AuthFailure): boolean {
+  return status === 404 || status === 405
 }
 
 /**
@@ -129,30 +147,49 @@ export function parseRetryAfter(value: string | undefined, wallNow: number): num
   return Number.isNaN(instant) ? undefined : Math.max(0, instant - wallNow)
 }
 
-function judgeStatus(response: TokenResponse, wallNow: number): AuthFailure | undefined {
-  const { status } = response
-  if (status >= 200 && status < 300) return undefined
-  if (status < 400) return malformed(status, status >= 300 ? 'redirect' : 'informational response')
-  const reason = reasonOf(status)
-  const retryAfter =
-    reason === 'rejected' ? undefined : parseRetryAfter(response.retryAfter, wallNow)
-  const detail = `status ${status}`
-  return retryAfter === undefined
-    ? { reason, status, detail }
-    : { reason, status, detail, retryAfter }
+/** Statuses of gateways and servers that say nothing about credentials, whatever the body is. */
+const WITHOUT_VERDICT: Readonly<Record<number, Omit<AuthFailure, 'status'>>> = {
+  404: { kind: 'unclear', reason: 'malformed', detail: 'status 404: nothing at this path' },
+  405: { kind: 'unclear', reason: 'malformed', detail: 'status 405: no POST at this path' },
+  407: { kind: 'unclear', reason: 'malformed', detail: 'status 407: a proxy in between' },
+  408: { kind: 'unclear', reason: 'timeout', detail: 'status 408' },
+  429: { kind: 'unclear', reason: 'throttled', detail: 'status 429' },
+  502: { kind: 'unreached', reason: 'unavailable', detail: 'status 502' },
+  503: { kind: 'unreached', reason: 'unavailable', detail: 'status 503' },
+  504: { kind: 'unreached', reason: 'unavailable', detail: 'status 504' },
 }
 
-function reasonOf(status: number): AuthFailureReason {
-  if (status === 429) return 'throttled'
-  if (status === 408) return 'timeout'
-  return status >= 500 ? 'unavailable' : 'rejected'
+/**
+ * A status that is no success. A refusal is recognized by the shape of iSales: a JSON object whose `result` is not 0.
+ * iSales documents 500 for wrong parameters, so a wrong password may be a 500.
+ */
+function judgeStatus({ status, body }: TokenResponse): AuthFailure {
+  const known = WITHOUT_VERDICT[status]
+  if (known !== undefined) return { ...known, status }
+  if (status < 400) return malformed(status, status < 300 ? 'informational response' : 'redirect')
+  const json = body === undefined ? undefined : parseJson(body)
+  const result = isRecord(json) ? json['result'] : undefined
+  if (result !== undefined && result !== null && isFailure(result)) {
+    return status < 500
+      ? refused('rejected', status, `status ${status}`)
+      : refused('result', status, `status ${status}, ${resultText(result)}`)
+  }
+  if ((status === 401 || status === 403) && body?.trim() === '') {
+    return refused('rejected', status, `status ${status}`)
+  }
+  const detail = `status ${status}, not in the shape of iSales`
+  return status < 500
+    ? malformed(status, detail)
+    : { kind: 'unclear', reason: 'unavailable', status, detail }
 }
 
-function judgeResult(status: number, result: unknown): AuthFailure {
-  if (result === undefined || result === null) return malformed(status, 'result is missing')
+function isFailure(result: unknown): boolean {
+  return result !== 0 && result !== '0'
+}
+
+function resultText(result: unknown): string {
   const code = typeof result === 'number' || typeof result === 'string' ? String(result) : ''
-  const shown = /^-?\d{1,9}$/.test(code) ? `result ${code}` : 'result is not 0'
-  return { reason: 'result', status, detail: shown }
+  return /^-?\d{1,9}$/.test(code) ? `result ${code}` : 'result is not 0'
 }
 
 function parseGrant(
@@ -187,8 +224,12 @@ function parseLifetime(value: unknown): Lifetime | undefined {
   return { ms: Math.min(seconds * 1000, LONGEST_LIFETIME), assumed: false }
 }
 
+function refused(reason: AuthFailureReason, status: number, detail: string): AuthFailure {
+  return { kind: 'refused', reason, status, detail }
+}
+
 function malformed(status: number, detail: string): AuthFailure {
-  return { reason: 'malformed', status, detail }
+  return { kind: 'unclear', reason: 'malformed', status, detail }
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
-import type { Operation } from './protocol.ts'
+import { isGrant, type Operation } from './protocol.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
+import { atHand, next, step, type LifecycleEvent } from './lifecycle.ts'
 import {
   obtainDirectly,
   type Adopted,
@@ -11,16 +12,15 @@ import {
   type Obtained,
 } from './obtain.ts'
 import {
-  atHand,
+  dueAt,
   initialState,
-  isReplaced,
-  next,
+  isCurable,
+  isIdle,
   outageBudget,
   sendable,
-  step,
-  type LifecycleEvent,
   type Rules,
-} from './lifecycle.ts'
+} from './state.ts'
+import type { RefusalBook } from './refusals.ts'
 import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {
@@ -30,11 +30,9 @@ export interface TokenSourceOptions {
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  /** Neither login nor refresh rejects. */
-  readonly login: IsalesClient['login']
-  readonly refresh: IsalesClient['refresh']
-  /** Those in force now. */
-  readonly credentials: () => Credentials
+  readonly client: IsalesClient
+  readonly credentials: Credentials
+  readonly refusals: RefusalBook
   /** Default: iSales is asked. */
   readonly obtain?: Obtain | undefined
   readonly observe: (event: TokenEvent) => void
@@ -53,19 +51,26 @@ export interface TokenSource {
   /**
    * A business call with this token was not rejected.
    *
-   * @param path of the call, without a query.
+   * @param path of the call. A query is ignored.
    * @param sentAt when it was sent, on the monotonic clock.
    */
   accept(token: Token, path: string, sentAt: number): void
   /**
-   * iSales rejected a business call with this token.
+   * iSales rejected a business call with this token. Others may go on with it until a newer one comes.
    *
    * @returns `wait`: a newer token is there or may come, see `waitForToken`; when that gives none, relay the
    *   response of iSales. `relay`: relay it now, since a login would not cure it.
    */
   reject(token: Token, status: number, path: string, sentAt: number): 'wait' | 'relay'
-  /** The secret changed: log in anew, and forget what the former credentials met. */
-  credentialsChanged(): void
+  /**
+   * The secret was read again. Changed credentials are logged in with; the present token serves until that has
+   * succeeded. Those that were refused before wait for their back-off.
+   *
+   * @returns false when they are the present ones: nothing is done.
+   */
+  changeCredentials(credentials: Credentials): boolean
+  /** An operator asks for a login now, whatever the back-off is. */
+  renew(): void
   /** The token that this process has; undefined before the first. */
   readonly atHand: () => AtHand | undefined
   /** Another replica has obtained a token. Not called while `obtain` runs. */
@@ -83,7 +88,12 @@ export interface Wait {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Why no token came; `retryAfter` in milliseconds. */
+/**
+ * Why no token came; `retryAfter` in milliseconds.
+ *
+ * - `no-token`: none can come before the deadline, or the rejection turned out to be about the call.
+ * - `overloaded`: too many requests wait.
+ */
 export interface Unavailable {
   readonly unavailable: 'no-token' | 'overloaded' | 'shutting-down'
   readonly retryAfter: number
@@ -97,9 +107,10 @@ const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
-  const { rules, clock, observe, obtain = obtainDirectly } = options
+  const { rules, clock, client, refusals, observe, obtain = obtainDirectly } = options
   const waiters = new Set<Waiter>()
-  let state = initialState(clock.now())
+  let { credentials } = options
+  let state = initialState(clock.now(), rules, refusals.find(credentials))
   let timer: Timer | undefined
   let abort: AbortController | undefined
   let running = false
@@ -112,7 +123,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
   const noToken = (): Unavailable => ({
     unavailable: 'no-token',
-    retryAfter: Math.max(0, state.nextAt - clock.now()),
+    retryAfter: Math.max(0, dueAt(state) - clock.now()),
   })
 
   /** Does what is next, and sets the one timer for what comes after. */
@@ -120,21 +131,36 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     timer?.cancel()
     timer = undefined
     if (!running) return
+    settleWaiters()
     const now = clock.now()
-    settleWaiters(now)
     const action = next(state, rules, now)
     if (action.do === 'request') void request(action.operation)
     else if (action.until < Infinity) timer = clock.setTimer(proceed, action.until - now)
   }
 
-  /** Gives the token to all whom it suits, and ends each wait that no token request can meet. */
-  const settleWaiters = (now: number): void => {
-    const token = sendable(state, now)
-    const until = state.request === undefined ? state.nextAt : now
+  /** Undefined: a token may come in time. */
+  const outcomeOf = ({ after, deadline }: Wait): Token | Unavailable | undefined => {
+    const token = sendable(state, clock.now())
+    if (token !== undefined && token.generation > after) return token
+    // The token was rejected, and then works: the rejection was about the call.
+    if (token !== undefined && !state.rejections.renewing) return noToken()
+    return state.request === undefined && dueAt(state) > deadline ? noToken() : undefined
+  }
+
+  /** Ends each wait whose outcome is known. */
+  const settleWaiters = (): void => {
     for (const waiter of waiters) {
-      if (token !== undefined && token.generation > waiter.after) waiter.settle(token)
-      else if (waiter.deadline < until) waiter.settle(noToken())
+      const outcome = outcomeOf(waiter)
+      if (outcome !== undefined) waiter.settle(outcome)
     }
+  }
+
+  /** A business call needs the token: an idle one is renewed. */
+  const use = (): void => {
+    if (rules.tokenIdleAfter === undefined) return
+    const idle = isIdle(state, rules, clock.now())
+    apply({ type: 'used' })
+    if (idle) proceed()
   }
 
   const request = async (operation: Operation): Promise<void> => {
@@ -142,15 +168,22 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     abort = new AbortController()
     const { signal } = abort
     const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
-    const credentials = options.credentials()
-    const ask: Ask = (before) => {
+    const used = credentials
+    const ask: Ask = async (before) => {
       if (!signal.aborted) apply({ type: 'request-started', operation, before })
-      return tokens === undefined
-        ? options.login(credentials, signal)
-        : options.refresh(tokens, signal)
+      if (tokens !== undefined) return client.refresh(tokens, signal)
+      const outcome = await client.login(used, signal)
+      // What iSales counted is counted here, even when nobody waits for the token any more.
+      if (isGrant(outcome)) refusals.remove(used)
+      else if (outcome.kind === 'refused') refusals.add(used)
+      return outcome
     }
-    const { password } = credentials
-    const wanted = { operation, password, atHand: atHand(state), refusals: state.refusals }
+    const wanted = {
+      operation,
+      password: used.password,
+      atHand: atHand(state),
+      refusals: state.refusals,
+    }
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
     conclude(obtained)
@@ -161,7 +194,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     switch (obtained.by) {
       case 'us':
         apply({ type: 'request-ended', outcome: obtained.outcome })
-        obtained.settle?.(Math.max(0, state.nextAt - clock.now()))
+        obtained.settle?.(Math.max(0, dueAt(state) - clock.now()))
         break
       case 'another':
         apply({ type: 'adopted', ...obtained.adopted })
@@ -200,31 +233,47 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       for (const waiter of waiters) waiter.settle(SHUTTING_DOWN)
     },
 
-    current: () => sendable(state, clock.now()),
+    current() {
+      use()
+      return sendable(state, clock.now())
+    },
 
     async waitForToken(asked) {
-      const token = sendable(state, clock.now())
-      if (token !== undefined && token.generation > asked.after) return token
+      use()
+      const outcome = outcomeOf(asked)
+      if (outcome !== undefined && !('unavailable' in outcome)) return outcome
       if (!running) return SHUTTING_DOWN
-      const late = state.request === undefined && state.nextAt > asked.deadline
+      if (outcome !== undefined) return outcome
       // The event of a signal that is aborted already never comes.
-      if (late || asked.signal?.aborted === true) return noToken()
+      if (asked.signal?.aborted === true) return noToken()
       return waiters.size < options.waiters ? wait(asked) : OVERLOADED
     },
 
-    accept({ generation, accepted }) {
-      if (!accepted) apply({ type: 'accepted', generation })
-    },
-
-    reject({ generation }, status) {
+    accept({ generation }, target, sentAt) {
       const before = state
-      apply({ type: 'rejected', generation, status })
-      if (state !== before) proceed()
-      return isReplaced(state, generation, clock.now()) ? 'wait' : 'relay'
+      apply({ type: 'accepted', generation, path: pathOf(target), sentAt })
+      if (before.rejections.renewing && !state.rejections.renewing) proceed()
     },
 
-    credentialsChanged() {
-      apply({ type: 'credentials-changed' })
+    reject({ generation }, status, target) {
+      const path = pathOf(target)
+      const before = state
+      apply({ type: 'rejected', generation, status, path })
+      if (state !== before) proceed()
+      return isCurable(state, { generation, path }, rules, clock.now()) ? 'wait' : 'relay'
+    },
+
+    changeCredentials(changed) {
+      const { user, password } = credentials
+      if (changed.user === user && changed.password.reveal() === password.reveal()) return false
+      credentials = changed
+      apply({ type: 'credentials-changed', refused: refusals.find(changed) })
+      proceed()
+      return true
+    },
+
+    renew() {
+      apply({ type: 'renew-asked' })
       proceed()
     },
 
@@ -237,13 +286,15 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     snapshot() {
       const now = clock.now()
+      const idle = isIdle(state, rules, now)
       return {
         now,
         session: state.token,
         usable: sendable(state, now) !== undefined,
         exchange: state.request?.operation,
         backoff: state.backoff,
-        nextExchangeAt: state.request === undefined ? state.nextAt : undefined,
+        nextExchangeAt: idle || state.request !== undefined ? undefined : dueAt(state),
+        idle,
         lastSuccessAt: state.lastSuccessAt,
         outageBudget: outageBudget(state, now),
         waiters: waiters.size,
@@ -257,4 +308,9 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 function refreshTokens(token: Token | undefined): RefreshTokens | undefined {
   if (token?.refreshToken === undefined) return undefined
   return { token: token.token, refreshToken: token.refreshToken }
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query === -1 ? target : target.slice(0, query)
 }

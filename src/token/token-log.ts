@@ -1,6 +1,7 @@
 import type { LogEventName } from '../log/events.ts'
 import type { LogFields, Logger } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
+import { isMissing } from './protocol.ts'
 import type { SharingEvent } from './sharing.ts'
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>
@@ -131,8 +132,8 @@ export function sharingLog({ log }: Pick<Logger, 'log'>): (event: SharingEvent) 
 }
 
 function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
-  const refused = failure.reason === 'rejected' || failure.reason === 'result'
-  if (refused && operation === 'refresh') return 'refresh-refused'
+  const refused = failure.kind === 'refused'
+  if (operation === 'refresh' && (refused || isMissing(failure))) return 'refresh-refused'
   if (refused) return backoff === 'guarded' ? 'guarded' : 'login-rejected'
   return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
 }

@@ -16,6 +16,8 @@ export type PostResult =
       /** `proxy-auth`: the egress proxy responded 407; iSales was not reached. */
       readonly failure: 'unreachable' | 'proxy-auth' | 'tls' | 'broken' | 'timeout'
       readonly code: string
+      /** True when bytes of the request may have reached iSales. */
+      readonly written: boolean
     }
 
 /** Sends one POST to iSales, on connections that business calls do not use. */
@@ -30,7 +32,7 @@ export type Post = (request: {
 /** Bytes; the response to a login has a few hundred. */
 const MAX_RESPONSE = 64 * 1024
 
-const LATE: PostResult = { ok: false, failure: 'timeout', code: 'no whole response in time' }
+const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' } as const
 
 /** @param timeout milliseconds for all of it. */
 export function createPost(
@@ -38,10 +40,11 @@ export function createPost(
   timeout: number,
 ): Post {
   return async ({ path, headers, body, signal }) => {
-    if (signal.aborted) return LATE
+    if (signal.aborted) return { ...LATE, written: false }
     return new Promise((resolve) => {
       const response = { status: 0, retryAfter: undefined as string | undefined, bytes: 0 }
       const chunks: Buffer[] = []
+      let written = false
       const settle = (result: PostResult): void => {
         clearTimeout(timer)
         signal.removeEventListener('abort', giveUp)
@@ -52,7 +55,7 @@ export function createPost(
         settle({ ok: true, status, retryAfter, body: text })
       }
       const giveUp = (): void => {
-        settle(LATE)
+        settle({ ...LATE, written })
         attempt.abort(new Error('the login timed out or was cancelled'))
       }
       const timer = setTimeout(giveUp, timeout)
@@ -60,7 +63,9 @@ export function createPost(
       const attempt = dispatch(
         { path, method: 'POST', headers: [...headers], body },
         {
-          onRequestStart() {},
+          onRequestStart() {
+            written = true
+          },
           onResponseStart({ rawHeaders }, status) {
             response.status = status
             response.retryAfter = valueOf(rawHeaders, 'retry-after')
@@ -78,7 +83,7 @@ export function createPost(
             received(Buffer.concat(chunks).toString('utf8'))
           },
           onResponseError(_, error) {
-            settle({ ok: false, ...failureOf(error) })
+            settle({ ok: false, ...failureOf(error), written })
           },
         },
       )

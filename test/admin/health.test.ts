@@ -57,7 +57,7 @@ describe('health', () => {
             lastFailure: {
               at: NOW,
               operation: 'login',
-              failure: { reason: 'rejected', status: 403, detail: 'status 403' },
+              failure: { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' },
             },
           }),
       },

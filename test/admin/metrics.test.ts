@@ -142,7 +142,7 @@ describe('a login or refresh', () => {
 
   it.each(AUTH_FAILURE_REASONS)('that failed is counted with the reason %s', async (reason) => {
     const metrics = metricsWith()
-    metrics.onTokenEvent(failed({ failure: { reason, detail: 'x' } }))
+    metrics.onTokenEvent(failed({ failure: { kind: 'unclear', reason, detail: 'x' } }))
     expect(
       await valueOf(metrics, `auth_failures_total{operation="login",reason="${reason}"}`),
     ).toBe(1)

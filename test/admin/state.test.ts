@@ -20,7 +20,7 @@ function calls(failed: number, total: number): CallCounts {
 const LAST_FAILURE = {
   at: NOW,
   operation: 'login',
-  failure: { reason: 'unavailable', detail: 'ECONNREFUSED' },
+  failure: { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' },
 } as const
 const NONE = { session: undefined, usable: false } as const
 

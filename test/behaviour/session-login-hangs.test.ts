@@ -26,10 +26,10 @@ test('a login that hangs ends by its own limit, and the next follows by back-off
 
   await world.settled()
 
-  expect(world.waits()).toEqual([250])
+  expect(world.waits()).toEqual([375])
   const failures = 'isales_proxy_auth_failures_total{operation="login",reason="timeout"}'
   expect(await world.metric(failures)).toBe(1)
-  await world.pass(250)
-  expect(world.waits()).toEqual([250, 500])
+  await world.pass(375)
+  expect(world.waits()).toEqual([375, 750])
   await until(() => world.sim.state().hanging === 0)
 })

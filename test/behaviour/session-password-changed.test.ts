@@ -6,8 +6,8 @@ import type { Simulator } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
-// Two changes in a test, each used after 2.5 s.
-vi.setConfig({ testTimeout: 15_000 })
+// Files settle for 2 s, in real time.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** Milliseconds of real time within which a change is noticed. */
 const NOTICED = 4000

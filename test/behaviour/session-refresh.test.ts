@@ -58,14 +58,15 @@ test('an answer to a refresh without a refresh token leaves the one of before in
 })
 
 test.each([404, 405])(
-  'a refresh path that answers %i is not asked again by this process',
+  'a refresh path that answers %i is tried again after an hour, and logins serve until then',
   async (status) => {
     const world = await openTimedWorld()
     world.sim.failRefresh({ status })
 
-    await world.pass(5 * RENEWAL)
-
-    expect(world.sim.state()).toMatchObject({ refreshAttempts: 1, logins: 6 })
+    await world.pass(15 * RENEWAL)
+    expect(world.sim.state()).toMatchObject({ refreshAttempts: 1, logins: 16 })
+    await world.pass(RENEWAL)
+    expect(world.sim.state()).toMatchObject({ refreshes: 1, logins: 16 })
     expect((await world.tasks()).status).toBe(200)
     expect(world.said().filter((line) => line.includes('refresh'))).toEqual([
       'warn refresh-refused',
@@ -77,7 +78,7 @@ test('a refresh that goes astray is followed by a login after the back-off, and 
   const world = await openTimedWorld()
   world.sim.reset({ operation: 'refresh' })
 
-  await world.pass(RENEWAL + 249)
+  await world.pass(RENEWAL + 374)
   expect(world.sim.state()).toMatchObject({ logins: 1, refreshAttempts: 1 })
   expect((await world.tasks()).status).toBe(200)
   await world.pass(1)

@@ -8,7 +8,7 @@ test.each([
   ['Mon, 02 Mar 2026 12:00:00 GMT', 300_000],
   ['0', 1000],
   ['Sun, 01 Mar 2026 11:00:00 GMT', 1000],
-  ['soon', 250],
+  ['soon', 375],
 ])('a login answered 429 with Retry-After %j is tried again after %d ms', async (told, ms) => {
   const world = await openTimedWorld({
     ready: false,

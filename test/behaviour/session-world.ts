@@ -24,6 +24,9 @@ export interface TimedWorld extends World {
   probe(path: '/livez' | '/startupz' | '/readyz'): Promise<Answered>
 }
 
+/** Lines that are written whatever becomes of the token. */
+const UNRELATED: ReadonlySet<string> = new Set(['listening', 'state-in-memory'])
+
 const DATE = Date.parse('2026-03-01T12:00:00Z')
 /** Opens a world that is closed when the test ends. Jitter is even: half of the cap, none in a renewal. */
 export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedWorld> {
@@ -54,7 +57,7 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
     waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
     said: () =>
       world.lines
-        .filter(({ event, level }) => level !== 'debug' && event !== 'listening')
+        .filter(({ event, level }) => level !== 'debug' && !UNRELATED.has(event))
         .map(({ event, level }) => `${level} ${event}`),
     probe: (path) => call(`${world.admin}${path}`),
     async pass(ms) {

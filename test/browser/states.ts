@@ -13,9 +13,14 @@ function times(count: number, call: EndedCall): readonly EndedCall[] {
   return Array.from({ length: count }, () => call)
 }
 
-const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
-const SLOW: AuthFailure = { reason: 'timeout', detail: 'no answer within 5 s' }
-const REFUSED: AuthFailure = { reason: 'rejected', status: 403, detail: 'status 403' }
+const DOWN: AuthFailure = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
+const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no answer within 5 s' }
+const REFUSED: AuthFailure = {
+  kind: 'refused',
+  reason: 'rejected',
+  status: 403,
+  detail: 'status 403',
+}
 
 const SETTINGS: readonly EffectiveSetting[] = [
   {

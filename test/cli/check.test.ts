@@ -129,7 +129,7 @@ describe('check --live', () => {
 
   it.each<[string, (iSales: Simulator) => void, number, string]>([
     ['a wrong password', (one) => one.wrongPassword(), 3, 'refused. Check user and password'],
-    ['a 404', (one) => one.failLogin({ status: 404 }), 3, 'status 404'],
+    ['a 404', (one) => one.failLogin({ status: 404 }), 4, 'nothing at this path'],
     [
       'a 200 with result 7',
       (one) => one.answerLogin({ body: { result: 7 } }),
@@ -137,7 +137,8 @@ describe('check --live', () => {
       'refused by the result in the response',
     ],
     ['a 429', (one) => one.failLogin({ status: 429 }), 4, 'refused for now, too many calls'],
-    ['a 500', (one) => one.failLogin({ status: 500 }), 4, 'cannot be reached or is out of order'],
+    ['a 500', (one) => one.failLogin({ status: 500 }), 3, 'status 500, result 500'],
+    ['a 503', (one) => one.failLogin({ status: 503 }), 4, 'cannot be reached or is out of order'],
     ['an HTML page', (one) => one.html({ operation: 'login' }), 4, 'not that of an iSales'],
     ['a lost connection', (one) => one.reset({ operation: 'login' }), 4, 'cannot be reached'],
     ['no answer', (one) => one.hang({ operation: 'login' }), 4, 'ISALES_LOGIN_TIMEOUT'],

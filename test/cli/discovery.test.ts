@@ -129,7 +129,7 @@ describe('discover', () => {
     expect((await discoverAt(sim)).verdict).toBe('no-header')
     await sim.close()
     const post: Post = () =>
-      Promise.resolve({ ok: false, failure: 'tls', code: 'CERT_HAS_EXPIRED' })
+      Promise.resolve({ ok: false, failure: 'tls', written: false, code: 'CERT_HAS_EXPIRED' })
     const { verdict, findings } = await discoverAt(sim, { post })
     expect([verdict, findings[0]?.evidence]).toEqual([
       'unreachable',

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { CHART, ciFile, ciNames, render } from './support/chart.ts'
 import { faults, ofKind, podSpec } from './support/manifests.ts'
 import { unrestricted } from './support/pod.ts'
@@ -35,7 +36,7 @@ describe.each(tools)('the chart with helm $version', ({ version, helm = '' }) =>
       names.map((name) => render(helm, ciFile(name), '--kube-version', '1.36.0')),
     )
     for (const manifests of sets) expect(manifests.length).toBeGreaterThan(0)
-    expect(await faults(sets.flat())).toEqual([])
+    expect(faults(sets.flat())).toEqual([])
   })
 
   it.skipIf(helm === '').each([
@@ -56,16 +57,14 @@ describe.skipIf(helm === '')('the check of manifests', () => {
     const manifests = await render(helm, ciFile('standalone'))
     const [deployment] = ofKind(manifests, 'Deployment')
     Object.assign(podSpec(deployment).containers[0] ?? {}, { readynessProbe: {} })
-    expect((await faults(manifests)).join()).toMatch(
-      /readynessProbe.* does not exist in type 'IContainer'/,
-    )
+    expect(faults(manifests).join()).toMatch(/readynessProbe.* does not exist in type 'IContainer'/)
   })
 
   it('sees a field of a custom resource that is missing', async () => {
     const manifests = await render(helm, ciFile('sidecar'))
     const [monitor] = ofKind(manifests, 'PodMonitor')
     Reflect.deleteProperty(monitor?.spec as object, 'selector')
-    expect((await faults(manifests)).join()).toContain('selector')
+    expect(faults(manifests).join()).toContain('selector')
   })
 })
 
@@ -88,6 +87,29 @@ describe.skipIf(helm === '')('the chart', () => {
       const text = await readFile(join(CHART, 'files', copy), 'utf8')
       expect(text).toBe(await readFile(join(ROOT, original), 'utf8'))
     }
+  })
+
+  it('says where it comes from, with an icon that is in the repository', async () => {
+    const chart = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8')) as {
+      home: string
+      sources: readonly string[]
+      icon: string
+      annotations: Readonly<Record<string, string>>
+      version: string
+      appVersion: string
+    }
+    expect(chart.sources).toEqual([chart.home])
+    expect(chart.icon.startsWith(`${chart.home}/raw/main/`)).toBe(true)
+    const icon = await readFile(
+      join(ROOT, chart.icon.replace(`${chart.home}/raw/main/`, '')),
+      'utf8',
+    )
+    expect(icon).toMatch(/^<svg/)
+    expect(Object.keys(chart.annotations)).toContain('artifacthub.io/license')
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string
+    }
+    expect([chart.version, chart.appVersion]).toEqual([version, version])
   })
 
   it('is packed with these files, and without those of its tests', async () => {

@@ -3,15 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { createSimulator, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { createContainers, freePort, type Containers } from './support/containers.ts'
 import { listening } from './support/daemon.ts'
-import { succeed } from './support/run.ts'
+import { ROOT, succeed } from './support/run.ts'
 import { installed } from './support/tools.ts'
 
 const IMAGE = 'isales-auth-proxy:test'
+const SIMULATOR = 'isales-simulator:test'
 const NAME = 'proxy'
 const TASKS = LOGIN_PATH.replace('auth/login', 'business/tasks')
 const KIB = 1024
@@ -35,6 +37,7 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
   beforeAll(async () => {
     containers = await createContainers()
     await containers.build(IMAGE, '--build-arg=VERSION=1.2.3', '--build-arg=REVISION=abcdef')
+    await containers.build(SIMULATOR, '--target=simulator')
     simulator = await createSimulator()
     home = await mkdtemp(join(tmpdir(), 'credentials-'))
     await writeFile(join(home, 'user'), 'obs')
@@ -59,6 +62,9 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
   it('runs as nobody, says what it is, and holds no secret', async () => {
     const json = await containers.podman('inspect', IMAGE, '--format', '{{json .Config}}')
     const config = JSON.parse(json) as ImageConfig
+    const { home: source } = parse(
+      await readFile(`${ROOT}helm/isales-auth-proxy/Chart.yaml`, 'utf8'),
+    ) as { home: string }
     expect(config).toMatchObject({
       User: '65532:65532',
       StopSignal: 'SIGTERM',
@@ -67,6 +73,8 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
         'org.opencontainers.image.version': '1.2.3',
         'org.opencontainers.image.revision': 'abcdef',
         'org.opencontainers.image.licenses': 'MIT',
+        'org.opencontainers.image.source': source,
+        'org.opencontainers.image.base.name': expect.stringContaining('distroless'),
       },
     })
     expect(config.Entrypoint).toContain('--disable-sigusr1')
@@ -82,7 +90,12 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     await rm(file)
     const app = paths.filter((path) => /^app\/./.test(path)).map((path) => path.slice(4))
     expect(app).toContain('main.js')
-    expect(app.filter((path) => !/^[-\w]+\.js$|^package\.json$|^LICENSE$/.test(path))).toEqual([])
+    expect(app).toContain('THIRD-PARTY-NOTICES.txt')
+    expect(
+      app.filter(
+        (path) => !/^[-\w]+\.js$|^package\.json$|^LICENSE$|^THIRD-PARTY-NOTICES\.txt$/.test(path),
+      ),
+    ).toEqual([])
     expect(paths.filter((path) => /(^|\/)(sh|bash|busybox|npm|node_modules)$/.test(path))).toEqual(
       [],
     )
@@ -185,5 +198,36 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     expect(await inspect('{{.State.ExitCode}} {{.State.OOMKilled}}')).toBe('0 false')
     expect(await logs()).toContain('"event":"stopped"')
     expect(await logs()).not.toContain('simulated-password')
+  })
+  it('has a second one beside it, a simulated iSales that hands out tokens', async () => {
+    const [port, control] = [await freePort(), await freePort()]
+    const flags = [`--port=${port}`, `--control-port=${control}`]
+    await containers.podman(
+      'run',
+      '--detach',
+      '--name=simulator',
+      '--pull=never',
+      '--network=host',
+      '--read-only',
+      '--cap-drop=ALL',
+      SIMULATOR,
+      ...flags,
+    )
+    const login = `http://127.0.0.1:${port}${LOGIN_PATH}`
+    const { user, password: passwd } = simulator.switches
+    const response = await until(
+      () =>
+        call(login, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ user, passwd }),
+        }).catch(() => undefined),
+      10_000,
+    )
+    expect(response.status).toBe(200)
+    expect(response.json.resultData).toHaveProperty('token')
+    await containers.podman('stop', '--time=10', 'simulator')
+    const code = await containers.podman('inspect', 'simulator', '--format', '{{.State.ExitCode}}')
+    expect(code.trim()).toBe('0')
   })
 })

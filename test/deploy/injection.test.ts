@@ -66,7 +66,7 @@ describe.skipIf(helm === '')('the policy that adds the sidecar to pods', () => {
   })
 
   it('is made of fields that the API knows', async () => {
-    expect(await faults(manifests)).toEqual([])
+    expect(faults(manifests)).toEqual([])
   })
 
   it.skipIf(olderHelm === '')('is the same with the older helm', async () => {

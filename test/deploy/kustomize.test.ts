@@ -72,7 +72,7 @@ describe.each([
   it.skipIf(kubectl === '')('adds the same container as the chart', async () => {
     const built = await succeed(kubectl, ['kustomize', 'config/kustomize/example'])
     const manifests = parseManifests(built)
-    expect(await faults(manifests)).toEqual([])
+    expect(faults(manifests)).toEqual([])
     const pod = deploymentOf(manifests)
     const { image, envFrom, ...proxy } = proxyIn(pod)
     expect(image).toBe('registry.example/isales-auth-proxy:0.1.0')
@@ -107,7 +107,7 @@ describe.each([
         settings('ISALES_URL=https://i.example'),
       )
       const manifests = parseManifests(stdout)
-      expect(await faults(manifests)).toEqual([])
+      expect(faults(manifests)).toEqual([])
       for (const kind of kinds) {
         const found = ofKind(manifests, kind).find(({ metadata }) => metadata.name !== 'other')
         const names = podSpec(found).initContainers?.map(({ name }) => name)

@@ -86,7 +86,7 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
       expect(native === undefined).toBe(name === 'sidecar-classic')
       expect(ofKind(manifests, 'Deployment')).toHaveLength(1)
       expect(ofKind(manifests, 'Service')).toEqual([])
-      expect(await faults(manifests)).toEqual([])
+      expect(faults(manifests)).toEqual([])
     },
   )
 

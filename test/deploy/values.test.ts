@@ -203,7 +203,7 @@ describe.each(tools)('the values of the chart, with helm $version,', ({ helm }) 
       containerSecurityContext: null,
       global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
     })
-    expect(await faults(manifests)).toEqual([])
+    expect(faults(manifests)).toEqual([])
     expect(podSpec(ofKind(manifests, 'Deployment')[0]).imagePullSecrets).toEqual([
       { name: 'a' },
       { name: 'b' },

@@ -9,7 +9,8 @@ import {
   type StoreState,
 } from '../../src/sharing/store-rules.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Rules } from '../../src/token/lifecycle.ts'
+import { createRefusalBook } from '../../src/token/refusals.ts'
+import type { Rules } from '../../src/token/state.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
@@ -127,7 +128,7 @@ export class SimulatedIsales {
     return this.#request(signal, () => {
       if (!this.passwords.has(password.reveal())) {
         this.refused += 1
-        return { reason: 'rejected', status: 403, detail: 'status 403' }
+        return { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' }
       }
       this.logins += 1
       return this.#grant()
@@ -137,7 +138,7 @@ export class SimulatedIsales {
   refresh(refreshToken: Secret, signal: AbortSignal): Promise<Grant | AuthFailure> {
     return this.#request(signal, () => {
       if (refreshToken.reveal() !== this.#refresh) {
-        return { reason: 'rejected', status: 403, detail: 'status 403' }
+        return { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' }
       }
       this.refreshes += 1
       return this.#grant()
@@ -169,7 +170,8 @@ export class SimulatedIsales {
       signal.addEventListener('abort', () => resolve())
     })
     this.inFlight -= 1
-    if (signal.aborted || this.down) return { reason: 'unavailable', detail: 'ECONNREFUSED' }
+    if (signal.aborted || this.down)
+      return { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
     return respond()
   }
 }
@@ -235,7 +237,6 @@ function createReplica(
   const shareEvents: SharingEvent[] = []
   const rules = { ...RULES, ...start.rules }
   const account = { origin: 'https://isales.example', user: 'obs' }
-  let credentials = { user: 'obs', password: new Secret(start.password) }
   const share = createShare({
     store: thawing(store.connect(index), frozen.passed),
     seal: createSeal(new Secret('k'.repeat(32)), account),
@@ -250,9 +251,16 @@ function createReplica(
     waiters: 1000,
     clock,
     random,
-    credentials: () => credentials,
-    login: ({ password }, signal) => frozen.passed(isales.login(password, signal)),
-    refresh: ({ refreshToken }, signal) => frozen.passed(isales.refresh(refreshToken, signal)),
+    credentials: { user: 'obs', password: new Secret(start.password) },
+    client: {
+      login: ({ password }, signal) => frozen.passed(isales.login(password, signal)),
+      refresh: ({ refreshToken }, signal) => frozen.passed(isales.refresh(refreshToken, signal)),
+    },
+    refusals: createRefusalBook({
+      directory: undefined,
+      wallClock: () => clock.now(),
+      onUnusable: () => undefined,
+    }),
     obtain: share.obtain,
     observe(event) {
       events.push(event)
@@ -287,8 +295,7 @@ function createReplica(
     freeze: () => frozen.freeze(),
     thaw: () => frozen.thaw(),
     changePassword(password) {
-      credentials = { user: 'obs', password: new Secret(password) }
-      source.credentialsChanged()
+      source.changeCredentials({ user: 'obs', password: new Secret(password) })
     },
     call: () => attempt(0),
     async stop() {

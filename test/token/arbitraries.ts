@@ -11,7 +11,7 @@ import {
   type Arbitrary,
 } from 'fast-check'
 import type { AuthFailure } from '../../src/token/protocol.ts'
-import { DOWN, failing, REFUSED, throttled, type GrantOptions } from './support.ts'
+import { DOWN, REFUSED, throttled, unclear, type GrantOptions } from './support.ts'
 
 /** What can happen to a token and to its renewal. */
 export type Happening =
@@ -21,7 +21,7 @@ export type Happening =
   | { readonly kind: 'granted'; readonly grant: GrantOptions }
   | { readonly kind: 'failed'; readonly failure: AuthFailure }
   /** A call with the present token, one so many generations older, or one to come. */
-  | { readonly kind: 'rejected' | 'accepted'; readonly behind: number }
+  | { readonly kind: 'rejected' | 'accepted'; readonly behind: number; readonly path: string }
   | { readonly kind: 'credentials' }
 
 const millis = oneof(
@@ -49,12 +49,12 @@ export const failures: Arbitrary<AuthFailure> = oneof(
   constantFrom<AuthFailure>(
     REFUSED,
     DOWN,
-    failing(404),
-    failing(405),
-    { reason: 'result', status: 200, detail: 'result 7' },
-    { reason: 'timeout', detail: 'no whole response in time' },
-    { reason: 'tls', detail: 'CERT_HAS_EXPIRED' },
-    { reason: 'malformed', status: 200, detail: 'body over 64 KiB' },
+    unclear(404),
+    unclear(502),
+    { kind: 'refused', reason: 'result', status: 200, detail: 'result 7' },
+    { kind: 'unclear', reason: 'timeout', detail: 'no whole response in time' },
+    { kind: 'unreached', reason: 'tls', detail: 'CERT_HAS_EXPIRED' },
+    { kind: 'unclear', reason: 'malformed', status: 200, detail: 'body over 64 KiB' },
   ),
   integer({ min: 0, max: 1_000_000 }).map(throttled),
 )
@@ -67,7 +67,11 @@ const happening: Arbitrary<Happening> = oneof(
   { weight: 9, arbitrary: record({ kind: constant('failed' as const), failure: failures }) },
   {
     weight: 15,
-    arbitrary: record({ kind: constantFrom('rejected' as const, 'accepted' as const), behind }),
+    arbitrary: record({
+      kind: constantFrom('rejected' as const, 'accepted' as const),
+      behind,
+      path: constantFrom('/a', '/b', '/c'),
+    }),
   },
   { weight: 1, arbitrary: constant({ kind: 'credentials' as const }) },
 )

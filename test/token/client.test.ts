@@ -74,15 +74,21 @@ describe('a login', () => {
   })
 
   it.each([
-    ['unreachable', 'unavailable'],
-    ['broken', 'unavailable'],
-    ['tls', 'tls'],
-    ['timeout', 'timeout'],
-  ] as const)('that ends %s has failed with reason %s', async (failure, reason) => {
-    const { sent, login } = clientOf({ ok: false, failure, code: 'ECODE' })
-    expect(await login()).toEqual({ reason, detail: 'ECODE' })
-    expect(sent).toHaveLength(1)
-  })
+    ['unreachable', 'ECONNREFUSED', false, 'unreached', 'unavailable'],
+    ['unreachable', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
+    ['broken', 'ECONNRESET', false, 'unreached', 'unavailable'],
+    ['broken', 'ECONNRESET', true, 'unclear', 'unavailable'],
+    ['tls', 'CERT_HAS_EXPIRED', true, 'unreached', 'tls'],
+    ['timeout', 'no whole response in time', false, 'unreached', 'timeout'],
+    ['timeout', 'no whole response in time', true, 'unclear', 'timeout'],
+  ] as const)(
+    'that ends %s (%s, written: %j) is %s with reason %s',
+    async (...[failure, code, written, kind, reason]) => {
+      const { sent, login } = clientOf({ ok: false, failure, code, written })
+      expect(await login()).toMatchObject({ kind, reason })
+      expect(sent).toHaveLength(1)
+    },
+  )
 })
 
 describe('a refresh', () => {

@@ -1,6 +1,6 @@
 import { assert, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { outageBudget, sendable } from '../../src/token/lifecycle.ts'
+import { dueAt, outageBudget, sendable } from '../../src/token/state.ts'
 import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'
 import { refreshable } from '../../src/token/token.ts'
 import { histories, type Happening } from './arbitraries.ts'
@@ -39,40 +39,42 @@ function broken(history: readonly (readonly [Happening, number])[]): readonly st
     const { request, token, credentials } = life.state()
     if (request === undefined) return
     life.does(ended(outcome))
-    const { token: newer, nextAt } = life.state()
+    const { token: newer } = life.state()
+    const due = dueAt(life.state())
     const own = request.credentials === credentials
     if (newer !== token && newer !== undefined) {
       refusedAt = []
       must(newer.generation === (token?.generation ?? 0) + 1, 'generations count up')
-      must(!own || nextAt >= request.startedAt + 1000, 'at most one token request a second')
+      must(!own || due >= request.startedAt + 1000, 'at most one token request a second')
       must(
-        !own || nextAt <= Math.max(newer.usableUntil, request.startedAt + 1000),
+        !own || due <= Math.max(life.now(), newer.usableUntil, request.startedAt + 1000),
         'renewed in time',
       )
     } else {
-      const refused =
-        !isGrant(outcome) && (outcome.reason === 'rejected' || outcome.reason === 'result')
+      const refused = !isGrant(outcome) && outcome.kind === 'refused'
       if (own && refused && request.operation === 'login') refusedAt.push(life.now())
       must(
-        own || nextAt <= Math.max(life.now(), life.state().conflictUntil),
-        'changed credentials are tried',
+        own || due <= life.now() + 60_000,
+        'changed credentials are tried, after a hold-off at the latest',
       )
     }
   }
 
   const happen = (happening: Happening): void => {
-    const { token, request, nextAt } = life.state()
+    const { token, request } = life.state()
     const generation = token?.generation ?? 0
     if (happening.kind === 'time') life.after(happening.ms)
     else if (happening.kind === 'due') {
-      if (request === undefined) life.after(Math.max(0, nextAt - life.now()))
+      if (request === undefined) life.after(Math.max(0, dueAt(life.state()) - life.now()))
     } else if (happening.kind === 'granted') end(grant(happening.grant))
     else if (happening.kind === 'failed') end(happening.failure)
-    else if (happening.kind === 'accepted') life.accepted(generation - happening.behind)
-    else if (happening.kind === 'rejected') life.rejected(generation - happening.behind)
-    else {
+    else if (happening.kind === 'accepted') {
+      life.accepted(generation - happening.behind, happening.path)
+    } else if (happening.kind === 'rejected') {
+      life.rejected(generation - happening.behind, happening.path)
+    } else {
       refusedAt = []
-      life.does({ type: 'credentials-changed' })
+      life.does({ type: 'credentials-changed', refused: undefined })
     }
   }
 
@@ -89,10 +91,10 @@ function broken(history: readonly (readonly [Happening, number])[]): readonly st
       'the outage budget is right',
     )
     must(
-      state().request !== undefined || state().nextAt <= now() + DAY,
+      state().request !== undefined || dueAt(state()) <= now() + DAY,
       'a token request is planned or in flight',
     )
-    must(state().earlyRejections.length <= 60, 'nothing grows without end')
+    must(state().rejections.early.length <= 60, 'nothing grows without end')
   }
   return found
 }

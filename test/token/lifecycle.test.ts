@@ -1,21 +1,31 @@
 import { describe, expect, it } from 'vitest'
-import { outageBudget, sendable } from '../../src/token/lifecycle.ts'
+import { dueAt, isIdle, outageBudget, sendable } from '../../src/token/state.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import {
   DOWN,
   ended,
-  failing,
   grant,
   live,
   REFUSED,
+  RULES,
   START,
   throttled,
+  unclear,
   type Life,
 } from './support.ts'
 
 const LOGIN = { do: 'request', operation: 'login' }
 const REFRESH = { do: 'request', operation: 'refresh' }
-const WRONG_RESULT: AuthFailure = { reason: 'result', status: 200, detail: 'result 7' }
+const WRONG_RESULT: AuthFailure = {
+  kind: 'refused',
+  reason: 'result',
+  status: 200,
+  detail: 'result 7',
+}
+const EGRESS: AuthFailure = { kind: 'egress', reason: 'unavailable', detail: '407' }
+const S = 1000
+const MINUTE = 60 * S
+const HOUR = 60 * MINUTE
 
 /** The waits after so many failed logins in a row. */
 function waits(life: Life, outcome: AuthFailure, count: number): readonly number[] {
@@ -74,7 +84,7 @@ describe('a token is renewed', () => {
   it('counted from when the request was sent, not from when the response came', () => {
     const life = live().does({ type: 'request-started', operation: 'login' }).after(2000)
     life.does(ended(grant()))
-    expect(life.state().nextAt).toBeCloseTo(START + 240_000, 6)
+    expect(dueAt(life.state())).toBeCloseTo(START + 240_000, 6)
     expect(life.state().lastSuccessAt).toBe(START + 2000)
   })
 
@@ -133,14 +143,11 @@ describe('a token that nobody found rejected', () => {
 })
 
 describe('a failed refresh', () => {
-  it.each([failing(400), failing(401), failing(403), WRONG_RESULT])(
-    'that was refused is followed by a login: %j',
-    (failure) => {
-      const life = due().refresh(failure)
-      expect(life.next()).toEqual(LOGIN)
-      expect(life.state()).toMatchObject({ refusals: 0, failures: 0, backoff: 'none' })
-    },
-  )
+  it.each([REFUSED, WRONG_RESULT])('that was refused is followed by a login: %j', (failure) => {
+    const life = due().refresh(failure)
+    expect(life.next()).toEqual(LOGIN)
+    expect(life.state()).toMatchObject({ refusals: 0, failures: 0, backoff: 'none' })
+  })
 
   it('that was refused says nothing about the refresh token that the login brings', () => {
     const life = due()
@@ -149,11 +156,13 @@ describe('a failed refresh', () => {
     expect(life.after(240_000).next()).toEqual(REFRESH)
   })
 
-  it.each([404, 405])('with %i ends refreshing', (status) => {
-    const life = due().refresh(failing(status))
+  it.each([404, 405])('with %i is followed by logins for an hour, then tried again', (status) => {
+    const life = due().refresh(unclear(status))
     expect(life.next()).toEqual(LOGIN)
-    life.login(grant({ token: 't2', refreshToken: 'r2' }))
-    expect(life.after(240_000).next()).toEqual(LOGIN)
+    const refused = life.now()
+    life.login(grant({ token: 't2', lives: 3599 / 0.8, refreshLives: undefined }))
+    expect(life.after(refused + HOUR - 1000 - life.now()).next()).toEqual(LOGIN)
+    expect(life.after(1000).next()).toEqual(REFRESH)
   })
 
   it('for another reason is followed by a login after the back-off', () => {
@@ -163,10 +172,25 @@ describe('a failed refresh', () => {
   })
 })
 
+/** Attempts within so many milliseconds, the first at 0, when each ends like this. */
+function attemptsWithin(ms: number, life: Life, outcome: AuthFailure): number {
+  let attempts = 0
+  for (let at = 0; at <= ms; at += life.wait()) {
+    life.login(outcome)
+    attempts += 1
+  }
+  return attempts
+}
+
 describe('refused credentials', () => {
-  it.each([REFUSED, WRONG_RESULT])('are tried after 5 s, 10 s, then each 15 min: %j', (outcome) => {
-    expect(waits(live(), outcome, 5)).toEqual([5000, 10_000, 900_000, 900_000, 900_000])
-  })
+  it.each([REFUSED, WRONG_RESULT])(
+    'are tried after 5 s, 10 s, 15 min, then each 4 h: %j',
+    (outcome) => {
+      const expected = [5 * S, 10 * S, 15 * MINUTE, 4 * HOUR, 4 * HOUR]
+      expect(waits(live(), outcome, 5)).toEqual(expected)
+      expect(attemptsWithin(4 * HOUR, live(), outcome)).toBeLessThan(5)
+    },
+  )
 
   it('double their wait up to 5 min while more attempts are allowed', () => {
     expect(waits(live({ loginRejectedAttempts: 100 }), REFUSED, 9)).toEqual([
@@ -189,31 +213,66 @@ describe('refused credentials', () => {
     expect(life.login(REFUSED).wait()).toBe(5000)
   })
 
-  it('are not tried sooner because of another failure in between', () => {
-    const life = live().random(0).login(REFUSED).login(REFUSED).login(DOWN)
+  it('are not tried sooner because an attempt in between had no verdict', () => {
+    const life = live().random(0).login(REFUSED).login(REFUSED).login(unclear(200))
     expect(life.state()).toMatchObject({ backoff: 'rejected', refusals: 2, failures: 3 })
     expect(life.wait()).toBe(10_000)
-    expect(life.login(REFUSED).login(DOWN).wait()).toBe(900_000)
-    expect(life.state().backoff).toBe('guarded')
   })
 
-  it('wait longer still when iSales asks for it in between', () => {
-    expect(live().login(REFUSED).login(throttled(60_000)).wait()).toBe(60_000)
+  it('are tried soon when the attempt did not reach iSales', () => {
+    const life = live().login(REFUSED).login(REFUSED).login(REFUSED).login(DOWN)
+    expect(life.state().backoff).toBe('guarded')
+    expect(life.wait()).toBeLessThanOrEqual(500)
   })
+
+  it.each([
+    [1, 2 * S, 3 * S],
+    [3, MINUTE, 14 * MINUTE],
+    [3, 20 * MINUTE, 0],
+    [4, HOUR, 3 * HOUR],
+  ])(
+    'go on with the count of the former process: %i, %d ms ago, wait %d ms',
+    (count, age, wait) => {
+      const life = live({}, { count, age })
+      expect(life.wait()).toBe(wait)
+      expect(life.login(REFUSED).state().refusals).toBe(count + 1)
+    },
+  )
 })
 
-describe('a failure that may pass', () => {
+describe('a failure that is no refusal', () => {
   it.each([
-    ['a cap that doubles from 0.5 s to 30 s', 1, [500, 1000, 2000, 4000, 8000, 16_000, 30_000]],
-    ['full jitter', 0.25, [125, 250, 500, 1000]],
-  ])('waits with %s', (_, random, expected) => {
-    expect(waits(live().random(random), DOWN, expected.length)).toEqual(expected)
+    ['unreached', DOWN, 1, [0.5, 1, 2, 4, 8, 16, 30, 30]],
+    ['unreached', DOWN, 0.5, [0.25, 0.5, 1, 2, 4, 8, 15, 15]],
+    ['unclear', unclear(200), 1, [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]],
+    ['unclear', unclear(200), 0, [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 150, 150]],
+    ['egress', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
+  ] as const)('waits, %s, %j, random %d: %j s', (_, outcome, random, seconds) => {
+    const expected = seconds.map((second) => second * 1000)
+    expect(waits(live().random(random), outcome, expected.length)).toEqual(expected)
+  })
+
+  it.each([
+    ['without a verdict', unclear(200), 15],
+    ['throttled', throttled(1000), 15],
+    ['of the egress proxy', EGRESS, 6],
+  ])('%s makes few attempts in 15 min, whatever the jitter', (_, outcome, most) => {
+    for (const random of [0, 0.25, 0.5, 0.999]) {
+      const attempts = attemptsWithin(15 * MINUTE, live().random(random), outcome)
+      expect(attempts).toBeLessThanOrEqual(most)
+    }
   })
 
   it('may repeat ten thousand times', () => {
     const life = live()
     expect(waits(life, DOWN, 10_000).at(-1)).toBe(15_000)
     expect(life.state()).toMatchObject({ failures: 10_000, backoff: 'transient' })
+  })
+
+  it('that did not reach iSales does not lengthen the wait of one that did', () => {
+    const life = live().random(1)
+    waits(life, DOWN, 20)
+    expect(life.login(unclear(500)).wait()).toBe(500)
   })
 
   it.each([
@@ -228,7 +287,7 @@ describe('a failure that may pass', () => {
 })
 
 describe('changed credentials', () => {
-  const changed = { type: 'credentials-changed' } as const
+  const changed = { type: 'credentials-changed', refused: undefined } as const
 
   it('are tried by a login, and the present token still serves', () => {
     const life = live().login(grant()).after(1000).does(changed)
@@ -262,190 +321,58 @@ describe('changed credentials', () => {
   })
 })
 
-/** What a rejection brings about. */
-function verdict(life: Life): string {
-  const types = life
-    .rejected()
-    .events()
-    .map(({ type }) => type)
-  if (types.includes('conflict')) return 'hold'
-  const [event] = life.events()
-  if (event?.type !== 'token-rejected') return 'nothing'
-  return event.replacing ? 'replace' : 'relay'
-}
-
-/** A token that served, was found rejected and was replaced, one second each. */
-function replaceOnce(life: Life, token: string, lives = 300): Life {
-  return life.accepted().after(1000).rejected().refresh(grant({ token, lives }))
-}
-
-describe('a rejection', () => {
-  it.each([true, false])('replaces the token; it served before: %j', (served) => {
+describe('credentials that were refused before', () => {
+  it.each([
+    [1, 10 * S, 15 * MINUTE - 10 * S],
+    [3, 14 * MINUTE, MINUTE],
+    [3, HOUR, 0],
+    [4, HOUR, 3 * HOUR],
+  ])('and come back get no attempt for 15 min: %i times, %d ms ago, %d ms', (count, age, wait) => {
     const life = live().login(grant())
-    if (served) life.accepted()
-    expect(verdict(life)).toBe('replace')
-    expect(life.wait()).toBe(0)
-    expect(sent(life)).toBeUndefined()
-  })
-
-  it('reported again changes nothing', () => {
-    const life = live().login(grant()).accepted().rejected()
-    expect(verdict(life)).toBe('nothing')
-  })
-
-  it.each([0, 2])('of generation %i, which is not the present one, changes nothing', (other) => {
-    const life = live().login(grant()).accepted()
-    const before = life.state()
-    expect(life.rejected(other).state()).toBe(before)
-    expect(life.accepted(other).state()).toBe(before)
-  })
-
-  it('of a token that has expired meanwhile changes nothing', () => {
-    expect(
-      verdict(
-        live()
-          .login(grant({ lives: 1 }))
-          .after(900),
-      ),
-    ).toBe('nothing')
-  })
-
-  it.each([
-    ['transient', DOWN, 250],
-    ['rejected', REFUSED, 5000],
-  ] as const)('does not cut a back-off short: %s', (backoff, failure, wait) => {
-    const life = live().login(grant()).accepted().login(failure)
-    expect(life.rejected().wait()).toBe(wait)
-    expect(life.state().backoff).toBe(backoff)
+    life.does({ type: 'credentials-changed', refused: { count, age } })
+    expect(life.wait()).toBe(wait)
+    expect(sent(life)).toBe(1)
   })
 })
 
-describe('a brand-new token that is rejected', () => {
-  it('within 30 s of the last replacement is relayed and asks for nothing', () => {
-    const life = replaceOnce(live().login(grant()), 't2').after(29_999)
-    const { nextAt } = life.state()
-    expect(verdict(life)).toBe('relay')
-    expect(life.state().nextAt).toBe(nextAt)
-    expect(sent(life)).toBe(2)
+describe('an operator who asks for a login', () => {
+  it('gets one now, whatever the back-off is, and the count goes on', () => {
+    const life = live()
+    waits(life, REFUSED, 4)
+    life.does({ type: 'renew-asked' })
+    expect(life.next()).toEqual(LOGIN)
+    expect(life.login(REFUSED).wait()).toBe(4 * HOUR)
   })
 
-  it('later than that is replaced', () => {
-    expect(verdict(replaceOnce(live().login(grant()), 't2').after(30_000))).toBe('replace')
-  })
-
-  it('after an ordinary renewal is replaced', () => {
-    expect(verdict(due().refresh(grant({ token: 't2' })))).toBe('replace')
-  })
-
-  it('that served even once is no longer brand-new', () => {
-    expect(verdict(replaceOnce(live().login(grant()), 't2').accepted())).toBe('replace')
-  })
-
-  it('asks for a login once in 30 s when every token is rejected', () => {
-    const life = live().login(grant({ token: 'first' }))
-    let replaced = 0
-    for (let call = 0; call < 6000; call += 1) {
-      const now = verdict(life)
-      expect(now).not.toBe('hold')
-      if (now === 'replace') {
-        replaced += 1
-        life.login(grant({ token: `t${call}` }))
-      }
-      life.after(100)
-    }
-    expect(replaced).toBe(20)
+  it('gets a login and no refresh, also after a refresh in flight', () => {
+    const life = due().does({ type: 'request-started', operation: 'refresh' })
+    life.does({ type: 'renew-asked' }).does(ended(grant({ token: 't2' })))
+    expect(life.next()).toEqual(LOGIN)
+    expect(life.login(grant({ token: 't3' })).wait()).toBe(240_000)
   })
 })
 
-describe('the third early rejection in a minute', () => {
-  function third(): Life {
-    const life = replaceOnce(live().login(grant()), 't2')
-    return replaceOnce(life, 't3').accepted().after(1000)
-  }
+describe('a token that no business call has asked for', () => {
+  const rules = { tokenIdleAfter: 300_000 }
 
-  it.each([
-    [0, 5000],
-    [0.5, 32_500],
-    [0.999, 59_945],
-  ])('holds the replacement off: random %d, %d ms', (random, holdOff) => {
-    const life = third().random(random)
-    expect(verdict(life)).toBe('hold')
-    expect(life.wait()).toBeCloseTo(holdOff, 6)
-    expect(life.state().backoff).toBe('conflict')
-    expect(sent(life)).toBe(3)
-  })
-
-  it('is followed by one token request when the hold-off ends', () => {
-    const life = third().rejected()
-    life.after(life.wait()).refresh(grant({ token: 't4' }))
-    expect(life.state()).toMatchObject({ backoff: 'none', heldGeneration: 0 })
-    expect(sent(life)).toBe(4)
-  })
-
-  it('does not count rejections that are a minute old', () => {
-    const life = replaceOnce(live().login(grant()), 't2')
-    expect(verdict(replaceOnce(life, 't3').accepted().after(59_000))).toBe('replace')
-    expect(life.state().earlyRejections).toHaveLength(2)
-  })
-
-  it('is held off again while the conflict lasts', () => {
-    const life = third().random(0).rejected().after(5000)
-    expect(
-      verdict(
-        life
-          .login(grant({ token: 't4' }))
-          .accepted()
-          .after(1000),
-      ),
-    ).toBe('hold')
-  })
-
-  it.each([
-    ['shorter than the hold-off', 7000, 0.5, 32_500],
-    ['longer than the hold-off', 20_000, 0, 20_000],
-  ])('during a back-off that is %s waits for the longer', (_, retryAfter, random, wait) => {
-    const life = replaceOnce(replaceOnce(live().login(grant()), 't2'), 't3', 50).accepted()
-    life.login(throttled(retryAfter))
-    expect(life.random(random).rejected().wait()).toBe(wait)
-    expect(life.state().backoff).toBe('transient')
-  })
-
-  it.each([
-    ['refused', REFUSED],
-    ['for another reason', DOWN],
-    ['with the rejected token again', grant({ token: 't3' })],
-  ])('is not cut short by a token request in flight that fails: %s', (_, outcome) => {
-    const life = third().does({ type: 'request-started', operation: 'refresh' }).random(0)
-    life.rejected().does(ended(outcome))
-    expect(life.wait()).toBe(5000)
-    expect(life.after(5000).next()).toEqual(LOGIN)
-  })
-})
-
-describe('the rejected token that comes back', () => {
-  function rejectedOnce(): Life {
-    return live().login(grant()).accepted().after(1000).rejected()
-  }
-
-  it('by a refresh counts as refused, and a login follows', () => {
-    const life = rejectedOnce().refresh(grant())
-    expect(life.state().token?.generation).toBe(1)
+  it('for TOKEN_IDLE_AFTER is not renewed; the next call renews it', () => {
+    const life = live(rules)
+      .login(grant())
+      .after(240_000)
+      .refresh(grant({ token: 't2' }))
+    life.after(240_000)
+    expect(life.next()).toEqual({ do: 'wait', until: Infinity })
+    life.after(HOUR).does({ type: 'used' })
     expect(life.next()).toEqual(LOGIN)
   })
 
-  it('by a refresh, in the header that carries the refresh token, counts as well', () => {
-    const life = live({ isalesTokenField: 'refreshToken' }).login(grant()).accepted().after(1000)
-    life.rejected().refresh(grant({ token: 't2', refreshToken: 'r1' }))
+  it('is renewed when TOKEN_IDLE_AFTER is off', () => {
+    expect(due().after(HOUR).next()).toEqual(LOGIN)
+  })
+
+  it('is fetched all the same until the first login has succeeded', () => {
+    const life = live(rules).login(DOWN).after(HOUR)
     expect(life.next()).toEqual(LOGIN)
-  })
-
-  it('by a login is taken: nothing else can be done', () => {
-    expect(sent(rejectedOnce().login(grant()))).toBe(2)
-  })
-
-  it('by a refresh is taken when it was not rejected', () => {
-    const life = due().refresh(grant({ lives: 60 }))
-    expect(life.state().token).toMatchObject({ generation: 2, lifetime: 60_000 })
-    expect(life.wait()).toBeCloseTo(48_000, 6)
+    expect(isIdle(life.state(), { ...RULES, ...rules }, life.now())).toBe(false)
   })
 })

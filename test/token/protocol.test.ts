@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import {
-  AUTH_FAILURE_REASONS,
   isGrant,
-  isRefusal,
   loginBody,
   parseResponse,
   parseRetryAfter,
@@ -68,33 +66,50 @@ describe('a response as published', () => {
   })
 })
 
+const REFUSAL = '{"result":7}'
+const HTML = '<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>'
+const GRANTING = '{"result":0,"resultData":{"token":"t1"}}'
+
 describe('a status that is no success', () => {
   it.each([
-    [100, 'malformed'],
-    [199, 'malformed'],
-    [301, 'malformed'],
-    [302, 'malformed'],
-    [307, 'malformed'],
-    [400, 'rejected'],
-    [401, 'rejected'],
-    [403, 'rejected'],
-    [404, 'rejected'],
-    [405, 'rejected'],
-    [408, 'timeout'],
-    [418, 'rejected'],
-    [429, 'throttled'],
-    [499, 'rejected'],
-    [500, 'unavailable'],
-    [501, 'unavailable'],
-    [502, 'unavailable'],
-    [503, 'unavailable'],
-    [504, 'unavailable'],
-    [599, 'unavailable'],
-  ] as const)('of %i is %s, whatever the body says', (status, reason) => {
-    const granting = { result: 0, resultData: { token: 't1' } }
-    expect(judgeJson(granting, status)).toMatchObject({ reason, status })
-    expect(judge(undefined, status)).toMatchObject({ reason, status })
-    expect(AUTH_FAILURE_REASONS).toContain(reason)
+    [400, REFUSAL, 'refused', 'rejected'],
+    [400, HTML, 'unclear', 'malformed'],
+    [400, '', 'unclear', 'malformed'],
+    [401, REFUSAL, 'refused', 'rejected'],
+    [401, '', 'refused', 'rejected'],
+    [401, HTML, 'unclear', 'malformed'],
+    [403, REFUSAL, 'refused', 'rejected'],
+    [403, '', 'refused', 'rejected'],
+    [403, HTML, 'unclear', 'malformed'],
+    [403, GRANTING, 'unclear', 'malformed'],
+    [403, '{"error":"forbidden"}', 'unclear', 'malformed'],
+    [403, undefined, 'unclear', 'malformed'],
+    [418, REFUSAL, 'refused', 'rejected'],
+    [500, REFUSAL, 'refused', 'result'],
+    [500, '{"result":"7"}', 'refused', 'result'],
+    [500, HTML, 'unclear', 'unavailable'],
+    [500, GRANTING, 'unclear', 'unavailable'],
+    [500, '', 'unclear', 'unavailable'],
+    [501, HTML, 'unclear', 'unavailable'],
+  ] as const)('of %i with %j is %s, reason %s', (status, body, kind, reason) => {
+    expect(judge(body, status)).toMatchObject({ kind, reason, status })
+  })
+
+  it.each([
+    [100, 'unclear', 'malformed'],
+    [302, 'unclear', 'malformed'],
+    [404, 'unclear', 'malformed'],
+    [405, 'unclear', 'malformed'],
+    [407, 'unclear', 'malformed'],
+    [408, 'unclear', 'timeout'],
+    [429, 'unclear', 'throttled'],
+    [502, 'unreached', 'unavailable'],
+    [503, 'unreached', 'unavailable'],
+    [504, 'unreached', 'unavailable'],
+  ] as const)('of %i is %s, reason %s, whatever the body says', (status, kind, reason) => {
+    for (const body of [GRANTING, REFUSAL, HTML, '', undefined]) {
+      expect(judge(body, status)).toMatchObject({ kind, reason, status })
+    }
   })
 
   it.each([
@@ -104,25 +119,23 @@ describe('a status that is no success', () => {
     [408, '2', 2000],
     [429, 'later', undefined],
     [403, '7', undefined],
-  ])('of %i with Retry-After %j asks to wait %j ms', (status, field, retryAfter) => {
-    const outcome = judge('', status, field)
+  ])('of %i with Retry-After %j asks to wait %j ms', (status, header, retryAfter) => {
+    const outcome = judge('', status, header)
     expect((outcome as AuthFailure).retryAfter).toBe(retryAfter)
   })
 })
 
 describe('a response that the interface does not describe', () => {
-  const granting = JSON.stringify({ result: 0, resultData: { token: 't1' } })
-
   it.each([
     ['a body over 64 KiB', undefined],
     ['no body (204)', ''],
-    ['truncated JSON', granting.slice(0, -3)],
-    ['HTML', '<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>'],
+    ['truncated JSON', GRANTING.slice(0, -3)],
+    ['HTML', HTML],
     ['a JSON text', '"token"'],
     ['a JSON list', '[{"result":0}]'],
     ['null', 'null'],
-    ['JSON behind a byte order mark', `\uFEFF${granting}`],
-    ['JSON and more', `${granting}${granting}`],
+    ['JSON behind a byte order mark', `\uFEFF${GRANTING}`],
+    ['JSON and more', `${GRANTING}${GRANTING}`],
     ['lists within lists', '['.repeat(60_000)],
     ['no result', '{"resultData":{"token":"t1"}}'],
     ['a result of null', '{"result":null,"resultData":{"token":"t1"}}'],
@@ -133,8 +146,7 @@ describe('a response that the interface does not describe', () => {
     ['a token hidden in the prototype', '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}'],
   ])('is malformed: %s', (_, body) => {
     const outcome = judge(body)
-    expect(outcome).toMatchObject({ reason: 'malformed', status: 200 })
-    expect(isRefusal(outcome as AuthFailure)).toBe(false)
+    expect(outcome).toMatchObject({ kind: 'unclear', reason: 'malformed', status: 200 })
   })
 
   it.each([
@@ -156,6 +168,7 @@ describe('a response that the interface does not describe', () => {
     ['of 8,193 characters', 'x'.repeat(8193)],
   ])('is malformed when the token is %s', (_, token) => {
     expect(judgeJson({ result: 0, resultData: { token } })).toEqual({
+      kind: 'unclear',
       reason: 'malformed',
       status: 200,
       detail: 'token is missing or could not be a header value',
@@ -198,8 +211,7 @@ describe('a result other than 0', () => {
     [[0], 'result is not 0'],
   ])('refuses the credentials: %j', (result, detail) => {
     const outcome = judgeJson({ result, resultData: { token: 't1' } })
-    expect(outcome).toEqual({ reason: 'result', status: 200, detail })
-    expect(isRefusal(outcome as AuthFailure)).toBe(true)
+    expect(outcome).toEqual({ kind: 'refused', reason: 'result', status: 200, detail })
   })
 })
 

@@ -1,8 +1,9 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { RefreshTokens } from '../../src/token/client.ts'
+import type { Credentials, RefreshTokens } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Rules } from '../../src/token/lifecycle.ts'
+import type { Rules } from '../../src/token/state.ts'
 import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
+import { createRefusalBook, type RefusalBook } from '../../src/token/refusals.ts'
 import {
   createTokenSource,
   type TokenSource,
@@ -59,9 +60,12 @@ export function openSource(changes: Changes = {}): OpenSource {
     waiters: 1000,
     clock,
     random: () => 0.5,
-    credentials: () => ({ user: 'obs', password: new Secret('pw') }),
-    login: (_, signal) => ask('login', signal),
-    refresh: (tokens, signal) => ask('refresh', signal, tokens),
+    client: {
+      login: (_, signal) => ask('login', signal),
+      refresh: (tokens, signal) => ask('refresh', signal, tokens),
+    },
+    credentials: credentialsOf('wrong'),
+    refusals: memoryBook(clock),
     observe: (event) => events.push(event),
     ...rest,
   })
@@ -79,6 +83,18 @@ export function openSource(changes: Changes = {}): OpenSource {
     reject: (token, path = '/tasks') => source.reject(token, 401, path, clock.now()),
     accept: (token, path = '/tasks') => source.accept(token, path, clock.now()),
   }
+}
+
+export function credentialsOf(password: string): Credentials {
+  return { user: 'obs', password: new Secret(password) }
+}
+
+export function memoryBook(clock: ManualClock): RefusalBook {
+  return createRefusalBook({
+    directory: undefined,
+    wallClock: () => clock.now(),
+    onUnusable: () => undefined,
+  })
 }
 
 /** A source that has logged in once. */

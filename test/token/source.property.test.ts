@@ -17,7 +17,7 @@ import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import type { TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { failures, grants } from './arbitraries.ts'
-import { openSource } from './source-support.ts'
+import { credentialsOf, memoryBook, openSource } from './source-support.ts'
 import { grant, START } from './support.ts'
 
 /** How iSales responds to one token request, and after how long; cut off at 5 s as the client does. */
@@ -32,7 +32,11 @@ type Move =
   | { readonly kind: 'leave' }
   | { readonly kind: 'rejected' | 'accepted' | 'credentials' }
 
-const TIMEOUT: AuthFailure = { reason: 'timeout', detail: 'no whole response in time' }
+const TIMEOUT: AuthFailure = {
+  kind: 'unclear',
+  reason: 'timeout',
+  detail: 'no whole response in time',
+}
 const replies: Arbitrary<Reply> = tuple(
   oneof(constant(0), integer({ min: 0, max: 1000 }), integer({ min: 0, max: 8000 })),
   oneof({ weight: 2, arbitrary: grants.map(grant) }, { weight: 1, arbitrary: failures }),
@@ -96,8 +100,8 @@ function play(all: readonly Reply[], random: () => number, clock: ManualClock) {
     clock,
     random,
     waiters: LIMIT,
-    login: (_, signal) => ask(signal),
-    refresh: (_, signal) => ask(signal),
+    client: { login: (_, signal) => ask(signal), refresh: (_, signal) => ask(signal) },
+    refusals: memoryBook(clock),
   })
   return { source, broken, begun: () => begun }
 }
@@ -147,7 +151,8 @@ describe('the token source, whatever iSales responds and whenever requests come'
             const token = source.current()
             if (move.kind === 'pass') await clock.advance(move.ms)
             else if (move.kind === 'leave') leave()
-            else if (move.kind === 'credentials') source.credentialsChanged()
+            else if (move.kind === 'credentials')
+              source.changeCredentials(credentialsOf(`password-${clock.now()}`))
             else if (move.kind === 'arrive') {
               for (let one = 0; one < move.many; one += 1) void arrive(move.ms, move.newer)
             } else if (token !== undefined) {

@@ -257,6 +257,32 @@ describe('a rejected token', () => {
   })
 })
 
+describe('a rejection that turns out to be about the call', () => {
+  it('ends the wait of who reported it as soon as another call is accepted', async () => {
+    const { source, clock, token, asked, reject, accept } = await openFresh(grant())
+    expect(reject(token, '/bad')).toBe('wait')
+    const deadline = clock.now() + 2500
+    const waited = source.waitForToken({ after: token.generation, deadline })
+    await clock.advance(1)
+    accept(token)
+    expect(await waited).toMatchObject({ unavailable: 'no-token' })
+    expect(reject(token, '/bad?page=2')).toBe('relay')
+    expect(asked).toHaveLength(2)
+    expect(source.current()).toMatchObject({ generation: 1, accepted: true })
+  })
+
+  it('is relayed as soon as no token comes in time, and other calls go on', async () => {
+    const { source, clock, token, last, reject } = await openFresh(grant())
+    await clock.advance(1000)
+    reject(token, '/bad')
+    const deadline = clock.now() + 200
+    const waited = source.waitForToken({ after: token.generation, deadline })
+    await last().respond(DOWN)
+    expect(await waited).toMatchObject({ unavailable: 'no-token' })
+    expect(source.current()).toBe(token)
+  })
+})
+
 describe('an accepted token', () => {
   it('is accepted once, and serves on', async () => {
     const { source, token, accept } = await openFresh(grant())
@@ -269,41 +295,7 @@ describe('an accepted token', () => {
   })
 })
 
-describe('new credentials', () => {
-  it('are tried at once, and the old token serves until they are granted one', async () => {
-    const { source, clock, last, asked, events } = await openFresh(grant())
-    await clock.advance(1000)
-    source.credentialsChanged()
-    expect(events.at(-2)).toEqual({ type: 'credentials-changed', at: clock.now() })
-    expect(last().operation).toBe('login')
-    await last().respond(REFUSED)
-    expect(headerValue(source.current())).toBe('Bearer t1')
-    await clock.advance(5000)
-    expect(asked).toHaveLength(3)
-    await last().respond(grant({ token: 't2' }))
-    expect(headerValue(source.current())).toBe('Bearer t2')
-  })
-
-  it('wait for the token request that is in flight', async () => {
-    const { source, asked, last } = openSource()
-    source.start()
-    source.credentialsChanged()
-    expect(asked).toHaveLength(1)
-    await last().respond(REFUSED)
-    expect(asked).toHaveLength(2)
-    expect(source.snapshot()).toMatchObject({ backoff: 'none', failuresInRow: 0 })
-  })
-
-  it('before the start are simply the first', async () => {
-    const { source, asked } = openSource()
-    source.credentialsChanged()
-    expect(asked).toHaveLength(0)
-    source.start()
-    expect(asked).toHaveLength(1)
-  })
-})
-
-describe('what the source tells of a login', () => {
+describe('what the token source reports of a login', () => {
   it('is when it began, and what it gave', async () => {
     const { source, clock, last, events } = openSource()
     source.start()
@@ -370,6 +362,7 @@ describe('the snapshot', () => {
       exchange: undefined,
       backoff: 'none',
       nextExchangeAt: START,
+      idle: false,
       lastSuccessAt: undefined,
       outageBudget: 0,
       waiters: 0,

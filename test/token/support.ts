@@ -1,14 +1,13 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
+import { next, step, type LifecycleEvent, type NextStep } from '../../src/token/lifecycle.ts'
 import {
+  dueAt,
   initialState,
-  next,
-  step,
-  type LifecycleEvent,
-  type NextStep,
+  type PastRefusals,
   type Rules,
   type State,
-} from '../../src/token/lifecycle.ts'
+} from '../../src/token/state.ts'
 import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 
 /** The defaults of the settings. */
@@ -24,6 +23,7 @@ export const RULES: Rules = {
   loginRejectedAttempts: 3,
   loginRejectedPause: 900_000,
   loginReplacePause: 30_000,
+  tokenIdleAfter: undefined,
 }
 
 export const START = 1_000_000
@@ -52,15 +52,25 @@ export function grant(options: GrantOptions = {}): Grant {
   }
 }
 
-export const REFUSED: AuthFailure = { reason: 'rejected', status: 403, detail: 'status 403' }
-export const DOWN: AuthFailure = { reason: 'unavailable', detail: 'ECONNREFUSED' }
+export const REFUSED: AuthFailure = {
+  kind: 'refused',
+  reason: 'rejected',
+  status: 403,
+  detail: 'status 403',
+}
+export const DOWN: AuthFailure = {
+  kind: 'unreached',
+  reason: 'unavailable',
+  detail: 'ECONNREFUSED',
+}
 
-export function failing(status: number): AuthFailure {
-  return { reason: 'rejected', status, detail: `status ${status}` }
+/** A response that says nothing about the credentials, such as a page of a gateway. */
+export function unclear(status: number): AuthFailure {
+  return { kind: 'unclear', reason: 'malformed', status, detail: `status ${status}` }
 }
 
 export function throttled(retryAfter: number): AuthFailure {
-  return { reason: 'throttled', status: 429, retryAfter, detail: 'status 429' }
+  return { kind: 'unclear', reason: 'throttled', status: 429, retryAfter, detail: 'status 429' }
 }
 
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */
@@ -79,25 +89,27 @@ export interface Life {
   /** A login, as soon as it is allowed, with its outcome. */
   login(outcome: Grant | AuthFailure): Life
   refresh(outcome: Grant | AuthFailure): Life
-  rejected(generation?: number): Life
-  accepted(generation?: number): Life
+  /** A call on this path, with this token, that ends now. */
+  rejected(generation?: number, path?: string): Life
+  /** A call that was sent now. */
+  accepted(generation?: number, path?: string): Life
 }
 
-export function live(rules: Partial<Rules> = {}): Life {
+export function live(rules: Partial<Rules> = {}, refused?: PastRefusals): Life {
   const all = { ...RULES, ...rules }
-  let state = initialState(START)
+  let state = initialState(START, all, refused)
   let events: readonly TokenEvent[] = []
   let now = START
   let random = 0.5
   const current = (): number => state.token?.generation ?? 0
   const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
-    now = Math.max(now, state.nextAt)
+    now = Math.max(now, dueAt(state))
     return life.does({ type: 'request-started', operation }).does(ended(outcome))
   }
   const life: Life = {
     state: () => state,
     now: () => now,
-    wait: () => state.nextAt - now,
+    wait: () => Math.max(0, dueAt(state) - now),
     next: () => next(state, all, now),
     events: () => events,
     after(ms) {
@@ -114,8 +126,10 @@ export function live(rules: Partial<Rules> = {}): Life {
     },
     login: (outcome) => request('login', outcome),
     refresh: (outcome) => request('refresh', outcome),
-    rejected: (generation = current()) => life.does({ type: 'rejected', generation, status: 401 }),
-    accepted: (generation = current()) => life.does({ type: 'accepted', generation }),
+    rejected: (generation = current(), path = '/tasks') =>
+      life.does({ type: 'rejected', generation, status: 401, path }),
+    accepted: (generation = current(), path = '/tasks') =>
+      life.does({ type: 'accepted', generation, path, sentAt: now }),
   }
   return life
 }

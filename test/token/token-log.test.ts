@@ -40,9 +40,9 @@ const rejectedAs = (generation: number, replacing = true): TokenEvent => ({
   replacing,
 })
 
-const refused = { reason: 'rejected', status: 403, detail: 'status 403' } as const
-const down = { reason: 'unavailable', detail: 'ECONNREFUSED' } as const
-const slow = { reason: 'timeout', detail: 'no answer within 5 s' } as const
+const refused = { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' } as const
+const down = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' } as const
+const slow = { kind: 'unclear', reason: 'timeout', detail: 'no answer within 5 s' } as const
 
 describe('the session log', () => {
   it('writes one line for a login and one for each renewal', () => {
@@ -110,7 +110,7 @@ describe('the session log', () => {
   })
 
   it('reads a result other than 0 as refused credentials', () => {
-    const failure = { reason: 'result', status: 200, detail: 'result 7' } as const
+    const failure = { kind: 'refused', reason: 'result', status: 200, detail: 'result 7' } as const
     expect(seen([failed({ failure, backoff: 'rejected' })])).toEqual(['error login-rejected'])
   })
 

@@ -138,7 +138,12 @@ describe('tracing', () => {
   it('exports logins and refreshes with their duration, and no secret', async () => {
     tracing.onTokenEvent({ type: 'request-started', operation: 'login', at: 1 })
     tracing.onTokenEvent(granted({ durationMs: 250 }))
-    const failure = { reason: 'rejected', status: 403, detail: 'status 403' } as const
+    const failure = {
+      kind: 'refused',
+      reason: 'rejected',
+      status: 403,
+      detail: 'status 403',
+    } as const
     tracing.onTokenEvent(failed({ operation: 'refresh', failure }))
     tracing.onTokenEvent({ type: 'credentials-changed', at: 2 })
     await tracing.stop()

@@ -5,7 +5,7 @@ import { answerBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts
 import { listen } from '../support/tcp-server.ts'
 import { openUpstream, plain, portOf } from './support.ts'
 
-const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' }
+const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time', written: false }
 
 async function begin(
   answer: RawUpstreamOptions['answer'],
@@ -65,7 +65,10 @@ describe('a POST', () => {
     const isalesUrl = `http://127.0.0.1:${portOf(silent)}`
     const upstream = openUpstream({ isalesUrl, isalesLoginTimeout: 100 })
     const { signal } = new AbortController()
-    expect(await upstream.post({ path: '/', headers: [], body: '', signal })).toEqual(LATE)
+    expect(await upstream.post({ path: '/', headers: [], body: '', signal })).toEqual({
+      ...LATE,
+      written: true,
+    })
     await until(() => sockets.closed === 1)
     expect(sockets.opened).toBe(1)
   })
@@ -92,7 +95,12 @@ describe('a POST', () => {
     const upstream = openUpstream({})
     const { signal } = new AbortController()
     const result = upstream.post({ path: '/login', headers: [], body: '', signal })
-    expect(await result).toEqual({ ok: false, failure: 'unreachable', code: 'ECONNREFUSED' })
+    expect(await result).toEqual({
+      ok: false,
+      failure: 'unreachable',
+      code: 'ECONNREFUSED',
+      written: false,
+    })
   })
 
   it('that the egress proxy asks to authenticate fails as proxy-auth', async () => {

@@ -1,4 +1,3 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
 import { PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule'
@@ -15,8 +14,9 @@ import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { Secret } from 'kubernetes-models/v1/Secret'
 import { Service } from 'kubernetes-models/v1/Service'
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount'
+import ts from 'typescript'
 import { parseAllDocuments } from 'yaml'
-import { ROOT, run } from './run.ts'
+import { ROOT } from './run.ts'
 
 /** Every kind that is deployed. Another one has to be added here before it can be. */
 const KINDS = {
@@ -94,38 +94,46 @@ const missingFields = (manifests: readonly Manifest[]): readonly string[] =>
     }
   })
 
+const OPTIONS: ts.CompilerOptions = {
+  allowImportingTsExtensions: true,
+  module: ts.ModuleKind.NodeNext,
+  noEmit: true,
+  skipLibCheck: true,
+  strict: true,
+  types: [],
+}
+/** Where the file would be; it is never written. */
+const FILE = join(ROOT, 'test/deploy/support/generated-manifests.ts')
+/** The declarations of the models are parsed once. */
+let program: ts.Program | undefined
+
 /**
  * Fields that the API does not know. Schemas let them pass, and so does helm; the compiler does not, when a manifest is
  * written as a literal of the type of its kind.
  */
-const unknownFields = async (manifests: readonly Manifest[]): Promise<readonly string[]> => {
-  await mkdir(join(ROOT, '.tmp'), { recursive: true })
-  const home = await mkdtemp(join(ROOT, '.tmp/manifests-'))
-  try {
-    const lines = manifests.map(
-      (manifest, index) =>
-        `import type { I${manifest.kind} as T${index} } from '${modulePath(manifest)}'\n` +
-        `export const m${index}: T${index} = ${JSON.stringify(manifest)}\n`,
-    )
-    await writeFile(join(home, 'manifests.ts'), lines.join(''))
-    const args = [
-      '--noEmit',
-      '--strict',
-      '--skipLibCheck',
-      '--ignoreConfig',
-      '--allowImportingTsExtensions',
-    ]
-    const modules = ['--module', 'nodenext', 'manifests.ts']
-    const tsc = join(ROOT, 'node_modules/.bin/tsc')
-    const { code, stdout, stderr } = await run(tsc, [...args, ...modules], { cwd: home })
-    return code === 0 ? [] : [stdout + stderr]
-  } finally {
-    await rm(home, { recursive: true })
+const unknownFields = (manifests: readonly Manifest[]): readonly string[] => {
+  const source = manifests.map(
+    (manifest, index) =>
+      `import type { I${manifest.kind} as T${index} } from '${modulePath(manifest)}'\n` +
+      `export const m${index}: T${index} = ${JSON.stringify(manifest)}\n`,
+  )
+  const disk = ts.createCompilerHost(OPTIONS)
+  const host: ts.CompilerHost = {
+    ...disk,
+    fileExists: (path) => path === FILE || disk.fileExists(path),
+    getSourceFile: (path, target) =>
+      path === FILE
+        ? ts.createSourceFile(path, source.join(''), target)
+        : (program?.getSourceFile(path) ?? disk.getSourceFile(path, target)),
   }
+  program = ts.createProgram([FILE], OPTIONS, host, program)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
 }
 
 /** Everything that is wrong with the manifests; empty: nothing. */
-export const faults = async (manifests: readonly Manifest[]): Promise<readonly string[]> => [
+export const faults = (manifests: readonly Manifest[]): readonly string[] => [
   ...missingFields(manifests),
-  ...(await unknownFields(manifests)),
+  ...unknownFields(manifests),
 ]

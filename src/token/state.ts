@@ -1,0 +1,134 @@
+import type { Config } from '../config/settings.ts'
+import { delayAfterRefusal, type BackoffRules } from './backoff.ts'
+import type { BackoffState, TokenSnapshot } from './events.ts'
+import type { FailureKind, Operation } from './protocol.ts'
+import { isForbidden, NO_REJECTIONS, type RejectionRules, type Rejections } from './rejections.ts'
+import { usable, type Token, type TokenRules } from './token.ts'
+
+/** The settings that decide when a token is renewed. Milliseconds. */
+export type Rules = TokenRules &
+  BackoffRules &
+  RejectionRules &
+  Pick<Config, 'isalesRefreshPath' | 'tokenRenewAt' | 'tokenIdleAfter'>
+
+/** All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock. */
+export interface State {
+  readonly token: Token | undefined
+  /** The token request in flight. */
+  readonly request: TokenRequest | undefined
+  /** When the token is renewed if nothing else happens. */
+  readonly renewAt: number
+  /** The back-off: no token request begins before. */
+  readonly notBefore: number
+  readonly backoff: BackoffState
+  /** A login is due whatever the token is like: the secret changed, or an operator asked. */
+  readonly loginDue: boolean
+  /** Failed token requests in a row. */
+  readonly failures: number
+  readonly failuresByKind: Readonly<Record<FailureKind, number>>
+  /** Logins in a row that refused the present credentials. */
+  readonly refusals: number
+  /** Counts up when the secret changes; a token request remembers which it used. */
+  readonly credentials: number
+  /** The refresh token is of no use: it failed once, or the credentials are newer than it. */
+  readonly refreshSpent: boolean
+  /** The refresh path gave 404 or 405; it is tried again then. */
+  readonly refreshMissingUntil: number
+  readonly rejections: Rejections
+  /** The generation whose rejection was last relayed. */
+  readonly relayedGeneration: number
+  /** When a business call last asked for the token. */
+  readonly usedAt: number
+  readonly lastSuccessAt: number | undefined
+  readonly lastFailure: TokenSnapshot['lastFailure']
+}
+
+export interface TokenRequest {
+  readonly operation: Operation
+  readonly startedAt: number
+  readonly credentials: number
+  /** The other replicas cannot be asked: one refusal guards the account. */
+  readonly alone: boolean
+}
+
+/** Refusals of credentials before they came into force. */
+export interface PastRefusals {
+  readonly count: number
+  /** Milliseconds since the last one. */
+  readonly age: number
+}
+
+export const NO_FAILURES = { refused: 0, unclear: 0, unreached: 0, egress: 0 } as const
+
+/** @param refused what a former process knew of the credentials. */
+export function initialState(now: number, rules: Rules, refused?: PastRefusals): State {
+  return {
+    token: undefined,
+    request: undefined,
+    renewAt: now,
+    loginDue: false,
+    failures: 0,
+    failuresByKind: NO_FAILURES,
+    credentials: 1,
+    refreshSpent: false,
+    refreshMissingUntil: -Infinity,
+    rejections: NO_REJECTIONS,
+    relayedGeneration: 0,
+    usedAt: now,
+    lastSuccessAt: undefined,
+    lastFailure: undefined,
+    ...backoffOf(refused, 0, rules, now),
+  }
+}
+
+/** The back-off of credentials that come into force. Those refused before are spared, for at least `shortest` ms. */
+export function backoffOf(
+  refused: PastRefusals | undefined,
+  shortest: number,
+  rules: Rules,
+  now: number,
+): Pick<State, 'refusals' | 'notBefore' | 'backoff'> {
+  if (refused === undefined) return { refusals: 0, notBefore: now, backoff: 'none' }
+  const { count, age } = refused
+  const delay = Math.max(shortest, delayAfterRefusal(count, rules))
+  return {
+    refusals: count,
+    notBefore: Math.max(now, now - age + delay),
+    backoff: count >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
+  }
+}
+
+/** When the next token request begins, unless it is in flight or the token is idle. */
+export function dueAt({ token, loginDue, renewAt, notBefore, rejections }: State): number {
+  const due = token === undefined || loginDue || rejections.renewing
+  return due ? notBefore : Math.max(notBefore, renewAt)
+}
+
+/** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
+export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): boolean {
+  if (tokenIdleAfter === undefined || state.lastSuccessAt === undefined) return false
+  return !state.loginDue && now - state.usedAt >= tokenIdleAfter
+}
+
+/** The token to send, or undefined when none may be sent. */
+export function sendable({ token }: State, now: number): Token | undefined {
+  return token !== undefined && usable(token, now) ? token : undefined
+}
+
+/** How long requests would go on working if every login failed from now, milliseconds. */
+export function outageBudget(state: State, now: number): number {
+  const token = sendable(state, now)
+  return token === undefined ? 0 : token.usableUntil - now
+}
+
+/** True when the call that was rejected may succeed with a token that is there or was asked for. */
+export function isCurable(
+  state: State,
+  { generation, path }: { readonly generation: number; readonly path: string },
+  rules: Rules,
+  now: number,
+): boolean {
+  const { token, rejections } = state
+  if (token?.generation !== generation || !usable(token, now)) return true
+  return rejections.renewing && !isForbidden(rejections, path, rules, now)
+}

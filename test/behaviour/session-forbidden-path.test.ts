@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest'
+import { INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
+import type { Answered } from '../support/call.ts'
+import { openTimedWorld, type TimedWorld } from './session-world.ts'
+
+const SECONDS = 60
+const GOOD_CALLS_A_SECOND = 5
+
+/** Calls a path that iSales always refuses once a second, beside good calls. */
+async function callBoth(world: TimedWorld) {
+  const good: number[] = []
+  const bad: Answered[] = []
+  for (let second = 0; second < SECONDS; second += 1) {
+    const forbidden = world.request(INTERFACE_PATHS.getHoliDay, { method: 'POST', body: '{}' })
+    for (let call = 0; call < GOOD_CALLS_A_SECOND; call += 1) {
+      good.push((await world.tasks()).status)
+      await world.jump(1000 / GOOD_CALLS_A_SECOND)
+    }
+    bad.push(await forbidden)
+  }
+  return { good: new Set(good), bad }
+}
+
+const REFUSALS = [
+  ['a 403', { forbiddenStatus: 403 }],
+  ['a 401', { forbiddenStatus: 401 }],
+  ['a page of a gateway', { forbiddenStatus: 403, forbiddenBody: 'html' }],
+] as const
+
+const LOGINS: readonly (readonly [string, (sim: Simulator) => void])[] = [
+  ['works', () => undefined],
+  [
+    'is down',
+    (sim) => {
+      for (const operation of ['login', 'refresh'] as const)
+        sim.reset({ operation, times: 'always' })
+    },
+  ],
+  [
+    'hangs',
+    (sim) => {
+      for (const operation of ['login', 'refresh'] as const)
+        sim.hang({ operation, times: 'always' })
+    },
+  ],
+]
+
+test.each(
+  REFUSALS.flatMap((refusal) =>
+    LOGINS.map(([state, breakLogin]) => [refusal[0], state, refusal[1], breakLogin] as const),
+  ),
+)(
+  'a path that always gets %s is relayed as iSales sent it and disturbs no other call, while the login %s',
+  async (_, __, refusal, breakLogin) => {
+    const world = await openTimedWorld({
+      simulator: { switches: { forbiddenPath: 'business/isholiday', ...refusal } },
+    })
+    breakLogin(world.sim)
+
+    const { good, bad } = await callBoth(world)
+
+    expect(good).toEqual(new Set([200]))
+    const statuses = new Set(bad.map(({ status }) => status))
+    expect(statuses).toEqual(new Set([refusal.forbiddenStatus]))
+    expect(bad.filter(({ json }) => 'sent' in json)).toEqual([])
+    expect(world.exchanges() - 1).toBeLessThanOrEqual(2)
+    expect(await world.metric('isales_proxy_session_conflicts_total')).toBe(0)
+    expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
+  },
+  60_000,
+)
+
+test('beside a path that is always forbidden, a revoked token is still healed', async () => {
+  const world = await openTimedWorld({
+    simulator: { switches: { forbiddenPath: 'business/isholiday' } },
+  })
+  await callBoth(world)
+
+  world.sim.revoke()
+
+  expect((await world.tasks()).status).toBe(200)
+  expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(1)
+})
+
+test('a page with 403 is of a gateway: it is relayed, asks for no token and proves none', async () => {
+  const world = await openTimedWorld({
+    simulator: {
+      switches: {
+        forbiddenPath: 'business/isholiday',
+        forbiddenStatus: 403,
+        forbiddenBody: 'html',
+      },
+    },
+  })
+
+  const page = await world.request(INTERFACE_PATHS.getHoliDay, { method: 'POST', body: '{}' })
+
+  expect(page.status).toBe(403)
+  expect(page.header('Content-Type')).toContain('text/html')
+  expect(world.exchanges()).toBe(1)
+  expect(world.said()).toEqual(['info logged-in'])
+})

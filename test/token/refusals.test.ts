@@ -1,0 +1,124 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createRefusalBook, type RefusalBook } from '../../src/token/refusals.ts'
+import { credentialsOf } from './source-support.ts'
+
+const START = Date.parse('2026-03-01T12:00:00Z')
+const WRONG = credentialsOf('canary-wrong')
+
+let directory: string
+let now: number
+let unusable: unknown[]
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'state-'))
+  now = START
+  unusable = []
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const open = (where: string | undefined = directory): RefusalBook =>
+  createRefusalBook({
+    directory: where,
+    wallClock: () => now,
+    onUnusable: (error) => unusable.push(error),
+  })
+
+const file = (): string => join(directory, 'refusals.json')
+
+describe('the count of refusals', () => {
+  it('is kept for each pair of user and password, until a grant', () => {
+    const book = open()
+    book.add(WRONG)
+    now += 5000
+    book.add(WRONG)
+    now += 60_000
+    expect(book.find(WRONG)).toEqual({ count: 2, age: 60_000 })
+    expect(book.find({ ...WRONG, user: 'other' })).toBeUndefined()
+    expect(book.find(credentialsOf('other'))).toBeUndefined()
+    book.remove(WRONG)
+    expect(book.find(WRONG)).toBeUndefined()
+  })
+
+  it('survives a restart', () => {
+    open().add(WRONG)
+    now += 1000
+    expect(open().find(WRONG)).toEqual({ count: 1, age: 1000 })
+    expect(unusable).toEqual([])
+  })
+
+  it('survives a restart without a directory not', () => {
+    const book = createRefusalBook({
+      directory: undefined,
+      wallClock: () => now,
+      onUnusable: (error) => unusable.push(error),
+    })
+    book.add(WRONG)
+    expect(book.find(WRONG)).toEqual({ count: 1, age: 0 })
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('is of now when the clock was set back', () => {
+    open().add(WRONG)
+    now -= 3_600_000
+    expect(open().find(WRONG)).toEqual({ count: 1, age: 0 })
+  })
+
+  it('is kept of the latest 100', () => {
+    const book = open()
+    for (let one = 0; one <= 100; one += 1) book.add(credentialsOf(`password-${one}`))
+    expect(book.find(credentialsOf('password-0'))).toBeUndefined()
+    expect(open().find(credentialsOf('password-1'))).toMatchObject({ count: 1 })
+  })
+})
+
+describe('the file', () => {
+  it('holds no credentials, and is readable by its owner only', () => {
+    open().add(WRONG)
+    const text = readFileSync(file(), 'utf8')
+    expect(text).not.toContain('canary')
+    expect(text).not.toContain('obs')
+    expect(statSync(file()).mode & 0o777).toBe(0o600)
+    expect(readdirSync(directory)).toEqual(['refusals.json'])
+  })
+
+  it('gives the same credentials another hash in each directory', () => {
+    open().add(WRONG)
+    const other = join(directory, 'other')
+    open(other).add(WRONG)
+    const hashes = [file(), join(other, 'refusals.json')].map((path) => {
+      const { refusals } = JSON.parse(readFileSync(path, 'utf8')) as { refusals: object }
+      return Object.keys(refusals)[0]
+    })
+    expect(hashes[0]).not.toBe(hashes[1])
+  })
+
+  it.each([
+    ['empty', ''],
+    ['cut off', '{"version":1,"key":"'],
+    ['of another program', '{"name":"something"}'],
+    ['of another version', '{"version":2}'],
+    ['without a key', '{"version":1,"key":"","refusals":{}}'],
+    [
+      'with another entry',
+      `{"version":1,"key":"${'0'.repeat(64)}","refusals":{"a":{"count":"x"}}}`,
+    ],
+  ])('that is %s is ignored with a warning, and written anew', (_, text) => {
+    writeFileSync(file(), text)
+    const book = open()
+    expect(unusable).toHaveLength(1)
+    book.add(WRONG)
+    expect(open().find(WRONG)).toMatchObject({ count: 1 })
+    expect(unusable).toHaveLength(1)
+  })
+
+  it('that cannot be written is a warning, and counting goes on', () => {
+    writeFileSync(join(directory, 'file'), '')
+    const book = open(join(directory, 'file', 'below'))
+    book.add(WRONG)
+    expect(book.find(WRONG)).toMatchObject({ count: 1 })
+    expect(unusable.length).toBeGreaterThan(0)
+  })
+})
