@@ -9,9 +9,8 @@ import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
-import { watchConfigFiles } from './config/reload.ts'
+import { watchConfigFiles, type ConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { rereadSettings } from './config/load.ts'
 import { renewFile } from './config/state-dir.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
@@ -161,11 +160,11 @@ export function createApp(options: AppOptions): App {
     }
   }
 
-  const files: FileWatch[] = []
-  const reloading = { config, logger, metrics, session, proxy }
+  let files: ConfigFiles | undefined
+  let renewals: FileWatch | undefined
   const renew = (): void => {
     logger.log('renew-asked')
-    rereadCredentials(reloading)
+    files?.rereadCredentials()
     session.keeper.renew()
   }
 
@@ -178,7 +177,8 @@ export function createApp(options: AppOptions): App {
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      files.push(watchFilesOf(reloading), watchRenewFile(config, renew))
+      files = watchFilesOf({ config, logger, metrics, session, proxy })
+      renewals = watchRenewFile(config, renew)
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
 
@@ -189,7 +189,8 @@ export function createApp(options: AppOptions): App {
       logger.log('draining', { inFlight: running.inFlight })
       proxy.listener.retire()
       await delay(config.drainDelay)
-      for (const one of files) one.close()
+      files?.close()
+      renewals?.close()
       // Renewal goes on until the last request has its response. Those that still wait for a token near the end of the
       // drain get a response instead of being cut.
       const ending = setTimeout(() => session.keeper.stop(), config.drainTimeout * 0.9)
@@ -398,20 +399,6 @@ interface FilesParts extends Pick<ProxyParts, 'config' | 'logger' | 'metrics' | 
   readonly proxy: ProxyPart
 }
 
-/** Reads user and password again. Changed ones are used while the present token serves. */
-function rereadCredentials({ config, logger, metrics, session }: FilesParts): void {
-  const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
-  if (read.ok) {
-    const { isalesUser: user, isalesPassword: password } = read.value
-    if (session.keeper.changeCredentials({ user, password })) metrics.credentialsReloaded('success')
-    return
-  }
-  metrics.credentialsReloaded('failure')
-  for (const { setting, problem, remedy } of read.errors) {
-    logger.log('secret-unreadable', { setting, detail: `${problem}. ${remedy}` })
-  }
-}
-
 /** The command `renew` writes this file. */
 function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
   const files = stateDir === undefined ? [] : [renewFile(stateDir)]
@@ -419,7 +406,7 @@ function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
 }
 
 /** New secrets and certificates are used while the former ones still serve. */
-function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): FileWatch {
+function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): ConfigFiles {
   return watchConfigFiles(
     config,
     {

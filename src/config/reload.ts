@@ -5,10 +5,12 @@ import { rereadSettings } from './load.ts'
 import type { Config } from './settings.ts'
 import { watchFiles, type FileWatch } from './watch.ts'
 
+type Credentials = Pick<Config, 'isalesUser' | 'isalesPassword'>
+
 /** Puts new values in the place of the former ones. */
 export interface FileUsers {
   /** Reports by itself, since a file may be written again with the same credentials. */
-  readonly credentials: (value: Pick<Config, 'isalesUser' | 'isalesPassword'>) => void
+  readonly credentials: (value: Credentials) => void
   readonly obsSecrets: (value: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => void
   readonly upstreamTls: (value: UpstreamTls) => void
   readonly listenTls: (value: ListenTls) => void
@@ -26,25 +28,31 @@ export interface ReloadListener {
 /** User and password are written one after the other: half of a change would cost an attempt to log in. */
 const CREDENTIALS_SETTLE = 2000
 
+export interface ConfigFiles extends FileWatch {
+  /** Reads user and password now, without waiting for a change. */
+  rereadCredentials(): void
+}
+
 /** Reads files again when they change, and uses what they hold when all that belongs together is good. */
 export function watchConfigFiles(
   config: Config,
   users: FileUsers,
   listener: ReloadListener,
-): FileWatch {
+): ConfigFiles {
+  const credentials: Reloadable<Credentials> = {
+    files: {
+      ISALES_USER_FILE: config.isalesUserFile,
+      ISALES_PASSWORD_FILE: config.isalesPasswordFile,
+    },
+    settle: CREDENTIALS_SETTLE,
+    read: () => rereadSettings(['isalesUser', 'isalesPassword'], config),
+    use(value) {
+      users.credentials(value)
+      return false
+    },
+  }
   const watches = [
-    reloadOnChange(listener, {
-      files: {
-        ISALES_USER_FILE: config.isalesUserFile,
-        ISALES_PASSWORD_FILE: config.isalesPasswordFile,
-      },
-      settle: CREDENTIALS_SETTLE,
-      read: () => rereadSettings(['isalesUser', 'isalesPassword'], config),
-      use(credentials) {
-        users.credentials(credentials)
-        return false
-      },
-    }),
+    reloadOnChange(listener, credentials),
     reloadOnChange(listener, {
       files: {
         OBS_USER_FILE: config.obsUserFile,
@@ -73,7 +81,10 @@ export function watchConfigFiles(
       use: (tls) => tls && users.listenTls(tls),
     }),
   ]
+  // They may have changed between the reading of the configuration, which warned, and the beginning of the watch.
+  reload({ ...listener, onWarning: () => undefined }, credentials, [])
   return {
+    rereadCredentials: () => reload(listener, credentials, []),
     close() {
       for (const watch of watches) watch.close()
     },
@@ -91,22 +102,25 @@ interface Reloadable<T> {
 }
 
 function reloadOnChange<T>(listener: ReloadListener, reloadable: Reloadable<T>): FileWatch {
-  const { files, read, use, ...options } = reloadable
-  const named = Object.entries(files).flatMap(([name, path]) =>
-    path === undefined ? [] : [{ name, path }],
-  )
-  const onChange = (changed: readonly string[]): void => {
-    const outcome = read()
-    if (!outcome.ok) {
-      listener.onFailed(outcome.errors)
-      return
-    }
-    outcome.warnings?.forEach(listener.onWarning)
-    if (use(outcome.value) === false) return
-    listener.onReloaded(named.filter(({ path }) => changed.includes(path)).map(({ name }) => name))
+  const paths = Object.values(reloadable.files).filter((path) => path !== undefined)
+  return watchFiles(paths, {
+    ...(reloadable.settle === undefined ? {} : { settle: reloadable.settle }),
+    onChange: (changed) => reload(listener, reloadable, changed),
+  })
+}
+
+function reload<T>(
+  listener: ReloadListener,
+  { files, read, use }: Reloadable<T>,
+  changed: readonly string[],
+): void {
+  const outcome = read()
+  if (!outcome.ok) {
+    listener.onFailed(outcome.errors)
+    return
   }
-  return watchFiles(
-    named.map(({ path }) => path),
-    { ...options, onChange },
-  )
+  outcome.warnings?.forEach(listener.onWarning)
+  if (use(outcome.value) === false) return
+  const named = Object.entries(files).filter(([, path]) => path && changed.includes(path))
+  listener.onReloaded(named.map(([name]) => name))
 }
