@@ -6,9 +6,16 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
     exclude: ['test/browser/**', 'test/deploy/**', 'test/store/**', 'node_modules/**'],
+    globalSetup: ['test/support/build-program.ts'],
+    // A test file leaves nothing behind: what it opens is closed by `onTestFinished`.
+    isolate: false,
     restoreMocks: true,
+    unstubEnvs: true,
     // Tests over real sockets wait more than they work.
     maxWorkers: 4,
+    // A test that takes seconds on an idle machine must not fail on a busy one.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
       include: ['src/**/*.{ts,tsx}'],

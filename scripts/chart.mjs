@@ -26,6 +26,8 @@ async function settings() {
 function schemaOf({ name, type, choices }) {
   // A password in a proxy's address would be in the manifest for all to read: `extraEnv` can take it from a Secret.
   if (name === 'HTTPS_PROXY') return { type: 'string', pattern: '^[^@]*$' }
+  if (name === 'SESSION_STORE_URL')
+    return { type: 'string', pattern: '^[^@/]+://([^:@/]*@)?[^@]*$' }
   if (type === 'boolean') return { enum: [true, false, 'true', 'false'] }
   if (choices !== undefined) return { enum: [...choices] }
   // YAML reads 0660 as the number 432.

@@ -1,4 +1,5 @@
 import { createMetrics } from '../src/admin/metrics.ts'
+import type { State } from '../src/admin/state.ts'
 
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
@@ -25,6 +26,8 @@ const USES: Readonly<Record<string, string>> = {
     '`healed` needs nothing. `rejected`: a login does not cure it. `not-kept`: raise `REPLAY_BODY_SIZE`.',
   request_duration_seconds: 'What CTI-OBS waits. It gives up after 3 s.',
   request_errors_total: 'Errors of the proxy itself; the code is in the body that CTI-OBS got.',
+  requests_refused_total:
+    'What clients do wrong; `client-refused` in the log has a request id, and the `detail` of the response says it in words.',
   requests_in_flight: 'Compare it with `MAX_IN_FLIGHT`.',
   requests_total: 'Load, and the share of 5xx. 4xx includes clients that left before a response.',
   session_conflicts_total: 'When it grows, find the other program that logs in as this user.',
@@ -42,6 +45,18 @@ const USES: Readonly<Record<string, string>> = {
   token_waiters: 'Calls that wait for a login. Above 0 for long: logins are slow or fail.',
   tokens_adopted_total: 'Tokens that another replica obtained: each saved a login or refresh.',
   upstream_duration_seconds: 'What iSales takes. Compare it with `request_duration_seconds`.',
+}
+
+const STATES: Readonly<Record<State, string>> = {
+  starting: 'The first login has not ended yet.',
+  healthy: 'No call of the last minute failed, and renewals work.',
+  degraded: 'Some calls of the last minute failed, or renewals fail while the token is still used.',
+  failing:
+    'More than half of the calls of the last minute failed. Readiness stays: a pod that leaves its Service heals nothing.',
+  unauthenticated: 'There is no usable token, or iSales rejects the one there is. Not ready.',
+  refused: 'iSales refuses the user or password; somebody has to act.',
+  conflict: 'Somebody else logs in as this user.',
+  draining: 'The process is shutting down. Not ready.',
 }
 
 /** docs/metrics.md, from what a scrape shows. */
@@ -69,6 +84,17 @@ The [alerts](operations.md#alerts) are built on these.
 ${rows.join('\n')}
 
 Beside these there are the metrics of the process that prom-client knows: \`process_*\` (CPU, memory, open files, start time) and \`nodejs_*\` (event-loop lag, garbage collection, heap, version).
+
+## States
+
+\`isales_proxy_state\`, the status page, \`/status.json\` and the log say the same. What the client did wrong, or gave up, counts for none of them. Where two are true, the first of this list wins: \`draining\`,
+\`refused\`, \`conflict\`, \`starting\` and \`unauthenticated\`, \`failing\`, \`degraded\`.
+
+| state | meaning |
+| --- | --- |
+${Object.entries(STATES)
+  .map(([state, meaning]) => `| \`${state}\` | ${meaning} |`)
+  .join('\n')}
 `
 }
 

@@ -41,9 +41,13 @@ const code = await runCommand(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env,
+  uid: process.getuid?.(),
   llhttp: process.versions['llhttp'] ?? '',
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,
+  onHangUp(run) {
+    process.on('SIGHUP', run)
+  },
   onFatal(how) {
     report = how
   },

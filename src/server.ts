@@ -8,13 +8,16 @@ import { createMonitor, type Monitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
-import { rereadSettings } from './config/load.ts'
+import { valueOf } from './config/files.ts'
+import { watchConfigFiles, type ConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { watchFiles } from './config/watch.ts'
+import { renewFile } from './config/state-dir.ts'
+import { watchFiles, type FileWatch } from './config/watch.ts'
 import { createIsalesClient } from './token/client.ts'
 import { openLocalLogin } from './login/app.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream } from './upstream/pool.ts'
@@ -72,6 +75,8 @@ export interface App {
    * @throws ListenError, or what an unreadable TLS file is guilty of.
    */
   start(): Promise<Addresses>
+  /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
+  renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then all is let go. */
   stop(): Promise<void>
 }
@@ -132,39 +137,81 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
     settings,
   })
+  const onError = (error: unknown): void => logger.log('unexpected', { error })
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
+    onError,
   })
-  let watches: Watch[] = []
+  /** Both listeners are open, or neither. */
+  async function openBoth() {
+    try {
+      return [await open('ADMIN_LISTEN', admin), await open('LISTEN', proxy.listener)] as const
+    } catch (error) {
+      session.keeper.stop()
+      await Promise.all([
+        proxy.listener.stop(0),
+        admin.stop(0),
+        sharing.stop(),
+        session.upstream.destroy(),
+      ])
+      throw error
+    }
+  }
+
+  let files: ConfigFiles | undefined
+  let renewals: FileWatch | undefined
+  const renew = (): void => {
+    logger.log('renew-asked')
+    files?.rereadCredentials()
+    session.keeper.renew()
+  }
 
   return {
     async start() {
-      const [proxyAddress, adminAddress] = [await proxy.start(), await admin.start()]
+      // The first login is in flight when the first request comes.
+      await sharing.start(session.keeper)
+      session.keeper.start()
+      const [adminAddress, proxyAddress] = await openBoth()
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      watches = watchFilesOf(config, session, { metrics, logger })
-      await sharing.start(session.keeper)
-      session.keeper.start()
+      files = watchFilesOf({ config, logger, metrics, session, proxy })
+      renewals = watchRenewFile(config, renew)
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
+
+    renew,
 
     async stop() {
       running.draining = true
       logger.log('draining', { inFlight: running.inFlight })
-      proxy.retire()
+      proxy.listener.retire()
       await delay(config.drainDelay)
-      for (const one of watches) one.close()
+      files?.close()
+      renewals?.close()
+      // Renewal goes on until the last request has its response. Those that still wait for a token near the end of the
+      // drain get a response instead of being cut.
+      const ending = setTimeout(() => session.keeper.stop(), config.drainTimeout * 0.9)
+      await proxy.listener.stop(config.drainTimeout)
+      clearTimeout(ending)
       session.keeper.stop()
       await sharing.stop()
-      await proxy.stop(config.drainTimeout)
       await session.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
     },
+  }
+}
+
+/** @throws ListenError that names the setting. */
+async function open(setting: string, listener: Listener) {
+  try {
+    return await listener.start()
+  } catch (error) {
+    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
   }
 }
 
@@ -227,7 +274,7 @@ function openSession(
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
-    tls: readUpstreamTls(config),
+    tls: valueOf(readUpstreamTls(config)),
     clock: options.clock ?? systemClock,
   })
   const isales = createIsalesClient({
@@ -261,8 +308,13 @@ interface ProxyParts extends AppOptions {
   readonly running: Running
 }
 
+interface ProxyPart {
+  readonly listener: Listener
+  readonly localLogin: ReturnType<typeof openLocalLogin>
+}
+
 /** The data plane: listener, handler, forward. */
-function openProxy(parts: ProxyParts): Listener {
+function openProxy(parts: ProxyParts): ProxyPart {
   const { session, metrics, monitor, running, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
@@ -271,11 +323,11 @@ function openProxy(parts: ProxyParts): Listener {
   const ended = (end: EndedRequest & Access): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
-    const { code, requestId } = end
+    const { code, refusal, requestId } = end
     if (code !== undefined) {
       logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
-      if (PROBLEMS[code].status < 500) logThrottled('client-refused', code, { requestId })
     }
+    if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
     logAccess?.(end)
   }
 
@@ -324,23 +376,18 @@ function openProxy(parts: ProxyParts): Listener {
       ended({ ...refused, status: PROBLEMS[refused.code].status })
     },
   })
-  return createListener({
+  const listener = createListener({
     ...listenerOptions(config),
     onRequest: handler,
+    onError: (error) => logger.log('unexpected', { error }),
     now: () => clock.now(),
     onClientError(code) {
-      metrics.connectionFailed(code)
-      logThrottled('client-refused', code)
-    },
-    watchFiles(paths, onChange) {
-      const files = watch(paths, onChange)
-      return () => files.close()
-    },
-    onTlsReload(error) {
-      if (error === undefined) return
-      logger.log('secret-unreadable', { setting: 'LISTEN_TLS_CERT_FILE', error })
+      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
+      metrics.connectionFailed(code, refusal)
+      logThrottled('client-refused', refusal, { code })
     },
   })
+  return { listener, localLogin }
 }
 
 function traced(call: Call, tracing: Tracing): Call {
@@ -348,49 +395,43 @@ function traced(call: Call, tracing: Tracing): Call {
   return { ...call, span: tracing.requestStarted(method, rawHeaders) }
 }
 
-/** New secrets and certificates come into force while the old ones still serve. */
-function watchFilesOf(
-  config: Config,
-  session: SessionPart,
-  { metrics, logger }: Pick<ProxyParts, 'metrics' | 'logger'>,
-): Watch[] {
-  const { isalesCaFile, isalesClientCertFile, isalesClientKeyFile } = config
-  const reloadCredentials = (): void => {
-    const read = rereadSettings(['isalesUser', 'isalesPassword'], config)
-    if (!read.ok) {
-      metrics.credentialsReloaded('failure')
-      logger.log('secret-unreadable', { setting: read.error.setting })
-      return
-    }
-    const { isalesUser: user, isalesPassword: password } = read.values
-    if (session.keeper.changeCredentials({ user, password })) {
-      metrics.credentialsReloaded('success')
-    }
-  }
-  const watches = [
-    // User and password are written one after the other: half of a change would cost an attempt.
-    watch([config.isalesUserFile, config.isalesPasswordFile], reloadCredentials, 2000),
-    watch([isalesCaFile, isalesClientCertFile, isalesClientKeyFile], () => {
-      try {
-        session.upstream.reload(readUpstreamTls(config))
-      } catch (error) {
-        logger.log('secret-unreadable', {
-          setting: 'ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE or ISALES_CLIENT_KEY_FILE',
-          error,
-        })
-      }
-    }),
-  ]
-  // They may have changed between the reading of the configuration and the beginning of the watch.
-  reloadCredentials()
-  return watches
+interface FilesParts extends Pick<ProxyParts, 'config' | 'logger' | 'metrics' | 'session'> {
+  readonly proxy: ProxyPart
 }
 
-interface Watch {
-  close(): void
+/** The command `renew` writes this file. */
+function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
+  const files = stateDir === undefined ? [] : [renewFile(stateDir)]
+  return watchFiles(files, { onChange: renew, settle: 500 })
 }
 
-function watch(paths: readonly (string | undefined)[], onChange: () => void, settle = 500): Watch {
-  const files = paths.filter((path) => path !== undefined)
-  return watchFiles(files, { onChange, settle })
+/** New secrets and certificates are used while the former ones still serve. */
+function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): ConfigFiles {
+  return watchConfigFiles(
+    config,
+    {
+      credentials({ isalesUser: user, isalesPassword: password }) {
+        if (session.keeper.changeCredentials({ user, password }))
+          metrics.credentialsReloaded('success')
+      },
+      obsSecrets: proxy.localLogin.replaceSecrets,
+      upstreamTls: (tls) => session.upstream.reload(tls),
+      listenTls: (tls) => proxy.listener.replaceTls(tls),
+    },
+    {
+      onWarning({ setting, problem, remedy }) {
+        logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+      },
+      onReloaded(settings) {
+        metrics.credentialsReloaded('success')
+        logger.log('files-reloaded', { setting: settings.join(', ') })
+      },
+      onFailed(errors) {
+        metrics.credentialsReloaded('failure')
+        for (const { setting, problem, remedy } of errors) {
+          logger.log('secret-unreadable', { setting, detail: `${problem}. ${remedy}` })
+        }
+      },
+    },
+  )
 }

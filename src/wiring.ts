@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { readListenTls } from './config/certificates.ts'
+import { valueOf } from './config/files.ts'
 import type { Config } from './config/settings.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
@@ -9,8 +11,7 @@ import { createInspector, type Inspector, type Rewriting } from './proxy/inspect
 export function listenerOptions(
   config: Config,
 ): Pick<ListenerOptions, 'address' | 'socketMode' | 'tls' | 'limits'> {
-  const { listenTlsCertFile: certFile, listenTlsKeyFile: keyFile } = config
-  const clientCaFile = config.listenClientCaFile
+  const tls = valueOf(readListenTls(config))
   return {
     address: config.listen,
     socketMode: config.listenSocketMode,
@@ -18,10 +19,9 @@ export function listenerOptions(
       headerTimeout: config.headerTimeout,
       bodyIdleTimeout: config.bodyIdleTimeout,
       maxConnections: config.listenMaxConnections,
+      keepAliveTimeout: config.listenKeepAlive,
     },
-    ...(certFile === undefined || keyFile === undefined
-      ? {}
-      : { tls: { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) } }),
+    ...(tls === undefined ? {} : { tls }),
   }
 }
 

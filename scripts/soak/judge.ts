@@ -71,7 +71,7 @@ export interface Judgement {
   readonly doubled: number
   readonly invented: number
   readonly mixedUp: number
-  readonly unanswered: number
+  readonly silent: number
   readonly curable: number
   readonly locks: number
   /** Median of the last fifth over that of the second fifth, which is past the start. */
@@ -115,7 +115,7 @@ export function judge(evidence: Evidence): Judgement {
     doubled: [...executions.values()].filter((times) => times > 1).length,
     invented: [...calls].filter(([id, own]) => executed(id) === 0 && own.some(isSuccess)).length,
     mixedUp: numbers.length - new Set(numbers).size,
-    unanswered: count('silence'),
+    silent: count('silence'),
     curable: rejections.length - designed.length - forbidden.length,
     locks,
     ...growth(evidence.samples),
@@ -124,7 +124,7 @@ export function judge(evidence: Evidence): Judgement {
 }
 
 function failuresOf(figures: Omit<Judgement, 'failures'>, { exits }: Evidence): string[] {
-  const zero = ['lost', 'doubled', 'invented', 'mixedUp', 'unanswered', 'curable', 'locks'] as const
+  const zero = ['lost', 'doubled', 'invented', 'mixedUp', 'silent', 'curable', 'locks'] as const
   const failures: string[] = zero
     .filter((name) => figures[name] !== 0)
     .map((name) => `${name}: ${figures[name]}, must be 0`)

@@ -31,7 +31,7 @@ export function report({ minutes, seed, judgement: of, isales, played, events }:
     ['**doubled**: executed twice', of.doubled, '0'],
     ['success of a call that was never executed', of.invented, '0'],
     ['one number given to two clients', of.mixedUp, '0'],
-    ['no response within 30 s', of.unanswered, '0'],
+    ['no response within 30 s', of.silent, '0'],
     ['**401 or 403 that a login could have cured**', of.curable, '0'],
     ['account locked', of.locks, '0'],
     ['logins of the proxy', isales.logins - played.rivalLogins, ''],

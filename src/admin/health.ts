@@ -1,7 +1,10 @@
 import type { JudgedToken } from './state.ts'
 
 export interface HealthOptions {
-  readonly token: () => Pick<JudgedToken, 'usable' | 'rejected' | 'backoff' | 'lastFailure'>
+  readonly token: () => Pick<
+    JudgedToken,
+    'usable' | 'idle' | 'rejected' | 'backoff' | 'lastFailure'
+  >
   readonly running: {
     /** Every listener accepts connections. */
     readonly listening: boolean
@@ -22,7 +25,7 @@ export interface Health {
   /** Started once the listeners are up; whether a login succeeds is a matter of readiness. */
   readonly started: () => Verdict
   /**
-   * Ready while there is a usable token that iSales is not known to reject, and not draining. Failing calls do
+   * Ready while there is a usable token that iSales is not known to reject, or an idle one, and not draining. Failing calls do
    * not end it: a pod that leaves its Service heals nothing.
    */
   readonly ready: () => Verdict
@@ -41,9 +44,11 @@ export function createHealth({ token, running }: HealthOptions): Health {
     ready() {
       if (running.draining) return not('draining')
       if (!running.listening) return not('starting')
-      const { usable, rejected, backoff, lastFailure } = token()
+      const { usable, idle, rejected, backoff, lastFailure } = token()
       if (usable) return ok('ready')
       if (rejected) return not('token-rejected', { backoff })
+      // The next call logs in first, as the last login did.
+      if (idle && backoff === 'none') return ok('ready')
       if (lastFailure === undefined) return not('no-token')
       return not('no-token', { backoff, lastFailure: lastFailure.failure.reason })
     },

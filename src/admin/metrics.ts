@@ -1,5 +1,5 @@
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { PROBLEM_CODES, type ProblemCode } from '../http/problem.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
@@ -42,6 +42,8 @@ export interface EndedRequest {
   readonly method: string
   /** The proxy itself responded with this error. */
   readonly code?: ProblemCode | undefined
+  /** Why it was refused before it was forwarded. */
+  readonly refusal?: Refusal | undefined
   /** 0: the client left before a response began. */
   readonly status: number
   /** Undefined: refused before it was forwarded. It is counted and not timed. */
@@ -69,7 +71,7 @@ export interface Metrics {
   readonly onTokenEvent: (event: TokenEvent) => void
   readonly requestEnded: (request: EndedRequest) => void
   /** The listener responded with an error to what the parser did not take for a request. */
-  readonly connectionFailed: (code: ProblemCode) => void
+  readonly connectionFailed: (code: ProblemCode, refusal: Refusal) => void
   readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
   /** A login of CTI-OBS ended. */
   readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
@@ -121,14 +123,18 @@ export function createMetrics(options: MetricsOptions): Metrics {
           break
       }
     },
-    requestEnded({ method, status, code, durationMs, upstreamMs }) {
+    requestEnded({ method, status, code, refusal, durationMs, upstreamMs }) {
       const known = METHODS.find((each) => each === method) ?? 'other'
       counters.requests.inc({ method: known, status_class: statusClass(status) })
       if (code !== undefined) counters.errors.inc({ code })
+      if (refusal !== undefined) counters.refused.inc({ reason: refusal })
       if (durationMs !== undefined) counters.requestDuration.observe(durationMs / 1000)
       if (upstreamMs !== undefined) counters.upstreamDuration.observe(upstreamMs / 1000)
     },
-    connectionFailed: (code) => counters.errors.inc({ code }),
+    connectionFailed(code, refusal) {
+      counters.errors.inc({ code })
+      counters.refused.inc({ reason: refusal })
+    },
     replayed: (outcome) => counters.replays.inc({ outcome }),
     obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
     storeCalled({ operation, durationMs, failure }) {
@@ -238,6 +244,11 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'request_errors_total',
       'Requests to which the proxy itself responded with an error, by code',
       { code: PROBLEM_CODES },
+    ),
+    refused: counter(
+      'requests_refused_total',
+      'Requests that were refused before they were forwarded, by reason',
+      { reason: REFUSAL_REASONS },
     ),
     replays: counter(
       'replays_total',

@@ -93,6 +93,10 @@ export function judgeState({ draining, token, calls }: StateInput): Verdict {
       runbook: 'IsalesProxySessionConflict',
     }
   }
+  if (!usable && !token.rejected && token.idle && backoff === 'none') {
+    const reason = 'No call came for TOKEN_IDLE_AFTER, and the next one logs in first.'
+    return { state: 'healthy', title: 'Idle', reason, remedy: '' }
+  }
   if (!usable) return withoutToken(token)
   if (calls.failed > 0) return failingCalls(calls)
   if (backoff === 'transient') {

@@ -19,10 +19,10 @@ const LARGEST_RESPONSE = 4096
 export function openProbe(io: Io): Probe | undefined {
   const read = loadSetting('adminListen', io.env)
   if (!read.ok) {
-    io.stderr.write(`${formatError(read.error)}\n`)
+    for (const error of read.errors) io.stderr.write(`${formatError(error)}\n`)
     return undefined
   }
-  const address = read.values.adminListen
+  const address = read.value.adminListen
   if (address.kind === 'unix' || address.port === 0) {
     io.stderr.write('ADMIN_LISTEN has port 0: the port that was taken is not known here.\n')
     return undefined

@@ -2,11 +2,12 @@ import { readUpstreamTls } from '../config/certificates.ts'
 import { describeConfig, sourceText, type ConfigRow } from '../config/describe.ts'
 import { formatError } from '../config/errors.ts'
 import { loadConfig, type Config } from '../config/load.ts'
+import { valueOf } from '../config/files.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { openProbe, probeText } from './admin-probe.ts'
 import { defineCommand, type FlagValues } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy, type Io } from './io.ts'
+import { endedBy, writeErrors, type Io } from './io.ts'
 import { logIn, tryInterface } from './live.ts'
 import { table } from './text.ts'
 
@@ -58,7 +59,7 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
     io.stdout.write(configTable(describeConfig(loaded), wrong))
   }
   for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
-  for (const error of errors) io.stderr.write(`Error: ${formatError(error)}\n`)
+  writeErrors(io, errors, 'Error: ')
   if (!loaded.ok) return EXIT.usage
   const end = flags.quiet === true ? '' : '\n'
   if (flags.live === true) return checkLive(loaded.config, io, end)
@@ -68,7 +69,7 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
 
 /** One login, and never another: a wrong password must not come near to locking the account. */
 async function checkLive(config: Config, io: Io, before: string): Promise<number> {
-  const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
+  const upstream = createUpstream({ config, tls: valueOf(readUpstreamTls(config)) })
   const say = (text: string): void => void io.stdout.write(`${text}\n`)
   const fail = (text: string, verdict: string, code: number): number => {
     io.stderr.write(`${text}\n${verdict}\n`)

@@ -1,13 +1,13 @@
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { readUpstreamTls } from '../config/certificates.ts'
-import { formatError } from '../config/errors.ts'
+import { valueOf } from '../config/files.ts'
 import { loadConfig, type Config } from '../config/load.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { defineCommand } from './command.ts'
 import { discover, type Discovery, type Finding } from './discovery.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy } from './io.ts'
+import { endedBy, writeErrors } from './io.ts'
 import { table } from './text.ts'
 
 const OUTPUTS = ['env', 'values', 'json'] as const
@@ -45,11 +45,11 @@ logs in again.`,
     }
     const loaded = loadConfig(io.env)
     if (!loaded.ok) {
-      for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
+      writeErrors(io, loaded.errors)
       return EXIT.usage
     }
     const { config } = loaded
-    const upstream = createUpstream({ config, tls: readUpstreamTls(config) })
+    const upstream = createUpstream({ config, tls: valueOf(readUpstreamTls(config)) })
     const discovery = await discover({
       origin: config.isalesUrl,
       user: config.isalesUser,
@@ -110,7 +110,7 @@ function watchConnection(config: Config, signal: AbortSignal): Promise<readonly 
   const host = hostname.replaceAll(/^\[|\]$/g, '')
   const secure = protocol === 'https:'
   const address = { host, port: Number(port || (secure ? 443 : 80)) }
-  const { ca } = readUpstreamTls(config)
+  const { ca } = valueOf(readUpstreamTls(config))
   const socket = secure
     ? connectTls({ ...address, servername: host, ...(ca === undefined ? {} : { ca }) })
     : connectTcp(address)

@@ -124,7 +124,7 @@ async function logIn({ post, user, password, paths, signal }: DiscoveryOptions):
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
   const outcome = parseResponse(result, { assumed: 300_000 }, 0)
   if (isGrant(outcome)) return { grant: outcome }
-  const refused = outcome.reason === 'rejected' || outcome.reason === 'result'
+  const refused = outcome.kind === 'refused'
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
   return { refused, evidence: `status ${result.status}, ${outcome.detail}${cost}` }
 }

@@ -1,3 +1,4 @@
+import { formatError, type ConfigError } from '../config/errors.ts'
 import type { Environment } from '../config/load.ts'
 
 /** Where a command writes text. */
@@ -11,14 +12,25 @@ export interface Io {
   readonly stderr: Output
   /** The environment, secrets included; it is a copy. */
   readonly env: Environment
+  /** As whom files are read; undefined where there is no such number. */
+  readonly uid: number | undefined
   /** Version of Node's HTTP parser. */
   readonly llhttp: string
   /** Stdout is a terminal. */
   readonly isTTY: boolean
   /** Aborted by the first SIGTERM or SIGINT; the reason is the signal's name. */
   readonly signal: AbortSignal
+  /** From now on SIGHUP does this. */
+  readonly onHangUp: (run: () => void) => void
   /** From now on an error that nobody caught is given to `report`; the process ends when that is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
+}
+
+/** Writes what is wrong with the configuration. */
+export function writeErrors(io: Io, errors: readonly ConfigError[], prefix = ''): void {
+  for (const error of errors) io.stderr.write(`${prefix}${formatError(error)}\n`)
+  const ofFiles = errors.some(({ setting }) => setting.endsWith('_FILE'))
+  if (ofFiles && io.uid !== undefined) io.stderr.write(`Files are read as uid ${io.uid}.\n`)
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }

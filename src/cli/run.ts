@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import('./check.ts')).command,
   wait: async () => (await import('./wait.ts')).command,
   discover: async () => (await import('./discover.ts')).command,
+  renew: async () => (await import('./renew.ts')).command,
 }
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 

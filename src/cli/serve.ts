@@ -1,5 +1,4 @@
 import { createApp } from '../server.ts'
-import { formatError } from '../config/errors.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLogger } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
@@ -10,7 +9,7 @@ import type { Config } from '../config/settings.ts'
 import type { Logger } from '../log/logger.ts'
 import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import type { Io } from './io.ts'
+import { writeErrors, type Io } from './io.ts'
 import { createNotifier } from './notify.ts'
 
 export const command = defineCommand({
@@ -19,6 +18,7 @@ export const command = defineCommand({
 comes in at LISTEN. Everything is set by environment variables; see
 docs/configuration.md, and "check" for what is in force.
 
+SIGHUP: the secrets are read again, and a login is tried now.
 SIGTERM or SIGINT: readiness goes off, requests in flight are finished, exit 0.
 A second signal ends the process immediately.`,
   flags: {},
@@ -29,7 +29,7 @@ A second signal ends the process immediately.`,
 async function serve(io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
   if (!loaded.ok) {
-    for (const error of loaded.errors) io.stderr.write(`${formatError(error)}\n`)
+    writeErrors(io, loaded.errors)
     io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
     return EXIT.usage
   }
@@ -64,6 +64,7 @@ async function serve(io: Io): Promise<number> {
       tracing,
     })
     await app.start()
+    io.onHangUp(() => app.renew())
     const systemd = createNotifier(io.env)
     systemd.ready()
     await aborted(io.signal)

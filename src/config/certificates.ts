@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import type { ConfigError } from './errors.ts'
-import { FILE_PROBLEMS, readSmallFile, type ReadFile } from './files.ts'
+import { fileProblem, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
 import { Secret } from './secret.ts'
 import type { Config } from './settings.ts'
 
@@ -11,7 +11,7 @@ export type PemRead<T> =
   | { readonly ok: false; readonly errors: readonly [ConfigError, ...ConfigError[]] }
 
 export interface Certificates {
-  /** The file as it is, for `node:tls`. */
+  /** These certificates and nothing else of the file, for `node:tls`: what was validated is what is used. */
   readonly pem: string
   /** At least one; of a chain, the own certificate is first. */
   readonly certificates: readonly [X509Certificate, ...X509Certificate[]]
@@ -44,7 +44,7 @@ export function readCertificates(
   try {
     const [first, ...others] = blocks.map((block) => new X509Certificate(block))
     if (first === undefined) return refuse(setting, 'names a file without a PEM certificate')
-    return { ok: true, pem, certificates: [first, ...others] }
+    return { ok: true, pem: `${blocks.join('\n')}\n`, certificates: [first, ...others] }
   } catch {
     return refuse(setting, 'names a file with a damaged certificate')
   }
@@ -100,7 +100,7 @@ function readKey(
 
 function readPem(path: string, readFile: ReadFile): string | { readonly problem: string } {
   const file = readFile(path, LARGEST_PEM)
-  if (!file.ok) return { problem: FILE_PROBLEMS[file.problem] }
+  if (!file.ok) return { problem: fileProblem(path, file.problem) }
   return Buffer.from(file.bytes).toString('latin1')
 }
 
@@ -121,46 +121,73 @@ export interface UpstreamTls {
   readonly key?: Secret | undefined
 }
 
-/**
- * Reads the files that TLS to iSales needs.
- *
- * @throws {Error} that names the setting and the problem of the first wrong file.
- */
+/** Reads the files that TLS to iSales needs. */
 export function readUpstreamTls(
   config: Pick<Config, 'isalesCaFile' | 'isalesClientCertFile' | 'isalesClientKeyFile'>,
-): UpstreamTls {
+): FilesRead<UpstreamTls> {
   const { isalesCaFile: ca, isalesClientCertFile: cert, isalesClientKeyFile: key } = config
-  return readTls('ISALES', { ca, cert, key })
+  return readClientTls('ISALES', { ca, cert, key })
 }
 
-/**
- * Reads the files that TLS to the shared store needs.
- *
- * @throws {Error} as `readUpstreamTls`.
- */
+/** Reads the files that TLS to the shared store needs. */
 export function readStoreTls(
   config: Pick<
     Config,
     'sessionStoreCaFile' | 'sessionStoreClientCertFile' | 'sessionStoreClientKeyFile'
   >,
-): UpstreamTls {
+): FilesRead<UpstreamTls> {
   const { sessionStoreCaFile: ca, sessionStoreClientCertFile: cert } = config
-  return readTls('SESSION_STORE', { ca, cert, key: config.sessionStoreClientKeyFile })
+  return readClientTls('SESSION_STORE', { ca, cert, key: config.sessionStoreClientKeyFile })
 }
 
-function readTls(
+function readClientTls(
   name: 'ISALES' | 'SESSION_STORE',
   { ca, cert, key }: { readonly [File in 'ca' | 'cert' | 'key']: string | undefined },
-): UpstreamTls {
-  const authorities = ca && readCertificates(`${name}_CA_FILE`, ca)
-  const pair = cert && key && readKeyPair(`${name}_CLIENT`, { cert, key })
-  for (const read of [authorities, pair]) {
-    if (read && !read.ok) throw new Error(`${read.errors[0].setting} ${read.errors[0].problem}`)
-  }
-  return {
-    ...(authorities && authorities.ok ? { ca: authorities.pem } : {}),
-    ...(pair && pair.ok ? { cert: pair.pem, key: pair.key } : {}),
-  }
+): FilesRead<UpstreamTls> {
+  return together(
+    ca && readCertificates(`${name}_CA_FILE`, ca),
+    cert && key && readKeyPair(`${name}_CLIENT`, { cert, key }),
+    (trusted, pair) => ({
+      ...(trusted && { ca: trusted.pem }),
+      ...(pair && { cert: pair.pem, key: pair.key }),
+    }),
+  )
+}
+
+/** What TLS for clients needs, as PEM. With `ca`, a client needs a certificate of one of these. */
+export interface ListenTls {
+  readonly cert: string
+  readonly key: Secret
+  readonly ca?: string
+}
+
+/** Reads the files that TLS for clients needs; undefined: plain HTTP. */
+export function readListenTls({
+  listenTlsCertFile: cert,
+  listenTlsKeyFile: key,
+  listenClientCaFile,
+}: Pick<Config, 'listenTlsCertFile' | 'listenTlsKeyFile' | 'listenClientCaFile'>): FilesRead<
+  ListenTls | undefined
+> {
+  return together(
+    listenClientCaFile && readCertificates('LISTEN_CLIENT_CA_FILE', listenClientCaFile),
+    cert && key && readKeyPair('LISTEN_TLS', { cert, key }),
+    (ca, pair) => pair && { cert: pair.pem, key: pair.key, ...(ca && { ca: ca.pem }) },
+  )
+}
+
+/** Undefined or '': the file is not configured. */
+type Unset = '' | undefined
+
+/** What two reads make together, or the errors of both. */
+function together<T>(
+  ca: PemRead<Certificates> | Unset,
+  pair: PemRead<KeyPair> | Unset,
+  make: (ca: Certificates | undefined, pair: KeyPair | undefined) => T,
+): FilesRead<T> {
+  const errors = [ca, pair].flatMap((read) => (read && !read.ok ? read.errors : []))
+  if (errors.length > 0) return { ok: false, errors }
+  return { ok: true, value: make(ca && ca.ok ? ca : undefined, pair && pair.ok ? pair : undefined) }
 }
 
 /** A wrong file is found when the program starts, not when the first connection fails. */

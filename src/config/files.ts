@@ -1,4 +1,17 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { dirname, isAbsolute } from 'node:path'
+import { formatError, type ConfigError } from './errors.ts'
+
+/** What files hold now, or everything that is wrong with them. */
+export type FilesRead<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings?: readonly ConfigError[] }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] }
+
+/** @throws {Error} that names the settings and their problems. */
+export function valueOf<T>(read: FilesRead<T>): T {
+  if (read.ok) return read.value
+  throw new Error(read.errors.map(formatError).join('; '))
+}
 
 /** Why a file gave nothing. */
 export type FileProblem = 'missing' | 'unreadable' | 'directory' | 'not-regular' | 'too-large'
@@ -12,13 +25,22 @@ export type ReadFile = (path: string, limit: number) => FileRead
 
 const CHUNK = 16 * 1024
 
-/** What a file's problem is called after `NAME …`. */
-export const FILE_PROBLEMS: Readonly<Record<FileProblem, string>> = {
+const FILE_PROBLEMS: Readonly<Record<FileProblem, string>> = {
   missing: 'names a file that does not exist',
   unreadable: 'names a file that cannot be read',
   directory: 'names a directory',
   'not-regular': 'names something that is not a regular file',
   'too-large': 'names a file that is too large',
+}
+
+/**
+ * Completes `NAME ...`. The path is shown when it is in an existing directory other than `/`: a password that was given
+ * where its file was asked for is not repeated.
+ */
+export function fileProblem(path: string, problem: FileProblem): string {
+  const directory = dirname(path)
+  const shown = isAbsolute(path) && directory !== '/' && existsSync(directory)
+  return `${FILE_PROBLEMS[problem]}${shown ? `: ${path}` : ''}`
 }
 
 export const readSmallFile: ReadFile = (path, limit) => {

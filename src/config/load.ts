@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { checkCertificates } from './certificates.ts'
 import type { ConfigError } from './errors.ts'
-import { FILE_PROBLEMS, readSmallFile, type ReadFile } from './files.ts'
+import { fileProblem, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import {
   SETTING_LIST,
@@ -108,47 +108,48 @@ function withoutRule({ setting, problem, remedy }: ConfigError): ConfigError {
 }
 
 /** One setting by itself, for a command that needs no more. */
-export function loadSetting<Key extends ConfigKey>(key: Key, env: Environment): SettingsRead<Key> {
+export function loadSetting<Key extends ConfigKey>(
+  key: Key,
+  env: Environment,
+): FilesRead<Pick<Config, Key>> {
   return parseSettings([key], (setting) => readInput(setting, env, readSmallFile))
 }
 
 /**
- * Reads the files of settings again; a value that did not come from a file stays as it is. Call it when `watchFiles`
- * reports a change. After an error, continue with the values at hand.
+ * Reads the files of settings again; a value that did not come from a file stays as it is. Call it when one of the
+ * files changes. After an error, continue with the values at hand.
  */
 export function rereadSettings<Key extends ConfigKey>(
   keys: readonly Key[],
   config: Config,
   readFile: ReadFile = readSmallFile,
-): SettingsRead<Key> {
-  const fileOf = ({ key }: Setting) => config[`${key}File` as ConfigKey] as string | undefined
+): FilesRead<Pick<Config, Key>> {
   const read = parseSettings(keys, (setting) => {
-    const path = fileOf(setting)
+    const path = config[`${setting.key}File` as ConfigKey] as string | undefined
     return path === undefined ? undefined : readValueFile(setting, path, readFile)
   })
-  return read.ok ? { ok: true, values: { ...config, ...read.values } } : read
+  if (!read.ok) return read
+  const value: Pick<Config, Key> = { ...config, ...read.value }
+  const others = new Set<ConfigKey>(Object.keys(SETTINGS.shape) as ConfigKey[])
+  for (const key of keys) others.delete(key)
+  return { ok: true, value, warnings: brokenRules(value, others).map(withoutRule) }
 }
-
-export type SettingsRead<Key extends ConfigKey> =
-  | { readonly ok: true; readonly values: Pick<Config, Key> }
-  | { readonly ok: false; readonly error: ConfigError }
 
 function parseSettings<Key extends ConfigKey>(
   keys: readonly ConfigKey[],
   read: (setting: Setting) => Input | ConfigError | undefined,
-): SettingsRead<Key> {
+): FilesRead<Pick<Config, Key>> {
   const values: Partial<Record<ConfigKey, unknown>> = {}
+  const errors: ConfigError[] = []
   for (const setting of SETTING_LIST.filter(({ key }) => keys.includes(key))) {
     const input = read(setting)
     if (input === undefined) continue
-    if ('problem' in input) return { ok: false, error: input }
-    const parsed = SETTINGS.shape[setting.key].safeParse(input.text)
-    if (!parsed.success) {
-      return { ok: false, error: errorOf(setting, input, parsed.error.issues[0]) }
-    }
+    const parsed = SETTINGS.shape[setting.key].safeParse('problem' in input ? input : input.text)
     values[setting.key] = parsed.data
+    if (!parsed.success) errors.push(errorOf(setting, input, parsed.error.issues[0]))
   }
-  return { ok: true, values: values as Pick<Config, Key> }
+  if (errors.length > 0) return { ok: false, errors }
+  return { ok: true, value: values as Pick<Config, Key> }
 }
 
 interface Input {
@@ -191,14 +192,13 @@ function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
 
-/** The path is never repeated: a password given where its file was asked for would be printed. */
 function readValueFile(setting: Setting, path: string, readFile: ReadFile): Input | ConfigError {
   const name = `${setting.name}_FILE`
   const file = readFile(path, LARGEST_SECRET_FILE)
   if (!file.ok) {
     const limit = file.problem === 'too-large' ? ' (over 64KiB)' : ''
     const remedy = 'Give the path of a file that this user may read and that holds the value alone'
-    return error(name, `${FILE_PROBLEMS[file.problem]}${limit}`, remedy)
+    return error(name, `${fileProblem(path, file.problem)}${limit}`, remedy)
   }
   const text = decode(file.bytes)
   if (text === undefined) {

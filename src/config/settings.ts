@@ -198,11 +198,11 @@ const token = {
     example: '200',
   }),
   loginBackoff: setting(duration({ min: 100 * MS, max: 5 * M }).prefault('500ms'), {
-    doc: 'The first pause after a failure that may pass (network, timeout, 429, 5xx); it doubles, with full jitter.',
+    doc: 'The first pause after a login that failed without a refusal (network, timeout, 429, 5xx, a page); it doubles, with jitter.',
     example: '1s',
   }),
   loginBackoffMax: setting(duration({ min: 100 * MS, max: 1 * H }).prefault('30s'), {
-    doc: 'The longest such pause.',
+    doc: 'The longest such pause when iSales was not reached. When it may have counted the attempt, the longest is 5 min, or this when it is longer.',
     example: '1m',
   }),
   loginRejectedBackoff: setting(duration({ min: 1 * S, max: 1 * H }).prefault('5s'), {
@@ -214,11 +214,11 @@ const token = {
     example: '15m',
   }),
   loginRejectedAttempts: setting(count({ min: 1, max: 100 }).prefault('3'), {
-    doc: 'After so many refusals of the same credentials there is one attempt each `LOGIN_REJECTED_PAUSE` only, so that the account is not locked. Keep it below the number of wrong passwords that lock yours.',
+    doc: 'After so many refusals of the same credentials there is one attempt after `LOGIN_REJECTED_PAUSE`, then one each 4 h, so that the account is not locked. Keep it below the number of wrong passwords that lock yours.',
     example: '2',
   }),
   loginRejectedPause: setting(duration({ min: 10 * S, max: 24 * H }).prefault('15m'), {
-    doc: 'That pause. A changed password or user file ends it at once.',
+    doc: 'That pause. A changed password or user file ends it, unless its content was refused before, and so do SIGHUP and the command `renew`.',
     example: '1h',
   }),
   loginReplacePause: setting(duration({ min: 1 * S, max: 1 * H }).prefault('30s'), {
@@ -318,6 +318,14 @@ const listener = {
   listenMaxConnections: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
     doc: 'Most connections of clients that are served at once; those above it are answered 503.',
     example: '256',
+  }),
+  listenKeepAlive: setting(duration({ min: 1 * S, max: 1 * H }).prefault('65s'), {
+    doc: 'How long a connection of a client without a request stays open; longer than a load balancer in front keeps it.',
+    example: '2m',
+  }),
+  retryAfterMax: setting(duration({ min: 1 * S, max: 15 * M }).prefault('5s'), {
+    doc: 'The longest `Retry-After` that a client gets: some sleep so long inside the call. The status page has the true instant.',
+    example: '30s',
   }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
     doc: 'Most requests at once; more are answered 503 with `Retry-After`.',

@@ -3,8 +3,8 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readSmallFile, type ReadFile } from './files.ts'
 
 export interface WatchOptions {
-  /** A file has other content than when it was last read, or cannot be read any more. */
-  readonly onChange: () => void
+  /** These files have other content than when they were last read, or cannot be read any more. */
+  readonly onChange: (paths: readonly string[]) => void
   /**
    * Milliseconds without another change before the files are read: files that belong together are written one after
    * the other, and one file may be written in several steps. Default 500 ms.
@@ -46,7 +46,8 @@ export function watchFiles(paths: readonly string[], options: WatchOptions): Fil
     return changed
   }
   const look = (): void => {
-    if (paths.filter(hasChanged).length > 0) onChange()
+    const changed = paths.filter(hasChanged)
+    if (changed.length > 0) onChange(changed)
   }
   const lookSoon = (wait: number): NodeJS.Timeout => setTimeout(look, wait).unref()
 

@@ -23,6 +23,7 @@ export const PROBLEMS = {
     sent: 'unknown',
   },
   'upstream-timeout': { status: 504, title: 'iSales did not respond in time', sent: 'unknown' },
+  internal: { status: 500, title: 'The proxy failed', sent: 'unknown' },
   'bad-request': { status: 400, title: 'The request is not valid HTTP', sent: 'no' },
   'not-allowed': { status: 403, title: 'The request is not allowed here', sent: 'no' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed', sent: 'no' },
@@ -42,6 +43,60 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 
+/** Why a request was refused before it was forwarded: a closed set, with the code and the `detail` of RFC 9457. */
+export const REFUSALS = {
+  'http-version': { code: 'bad-request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here' },
+  method: { code: 'method-not-allowed', detail: 'CONNECT and TRACE are not forwarded' },
+  host: { code: 'bad-request', detail: 'Host is missing, repeated or malformed' },
+  'content-length': {
+    code: 'bad-request',
+    detail: 'Content-Length is repeated or not a number',
+  },
+  'transfer-encoding': {
+    code: 'bad-request',
+    detail:
+      'Transfer-Encoding is repeated, empty, beside a Content-Length, or in a request of HTTP/1.0',
+  },
+  coding: { code: 'not-implemented', detail: 'The only transfer coding known here is chunked' },
+  expectation: {
+    code: 'expectation-failed',
+    detail: 'The only expectation known here is 100-continue',
+  },
+  headers: {
+    code: 'headers-too-large',
+    detail: 'There are too many headers, or they are too long',
+  },
+  'body-size': { code: 'too-large', detail: 'The body is longer than MAX_BODY_SIZE' },
+  browser: {
+    code: 'not-allowed',
+    detail: 'Origin and Sec-Fetch headers are of a browser, which must not use the token',
+  },
+  target: { code: 'bad-request', detail: 'The request target is malformed' },
+  scheme: {
+    code: 'misdirected',
+    detail: 'The request target has another scheme than the listener',
+  },
+  'other-host': { code: 'misdirected', detail: 'Host is not this proxy, nor in ALLOWED_HOSTS' },
+  'double-slash': {
+    code: 'not-allowed',
+    detail: 'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',
+  },
+  'ambiguous-path': {
+    code: 'not-allowed',
+    detail: 'The path has dot segments or encoded separators, which servers read in several ways',
+  },
+  'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
+  ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
+  parser: {
+    code: 'bad-request',
+    detail: 'The HTTP parser does not accept the request: obs-fold, a bare LF, a control character',
+  },
+  timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
+} as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>
+
+export type Refusal = keyof typeof REFUSALS
+export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
+
 /** What Node's parser knows and the proxy lets in. */
 export const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(
   ', ',
@@ -51,6 +106,8 @@ export interface ProblemDetails {
   readonly requestId: string
   /** Milliseconds, for a 503; default and least 1 s. */
   readonly retryAfter?: number | undefined
+  /** Of a request that was refused; gives the `detail`. */
+  readonly refusal?: Refusal | undefined
 }
 
 interface Problem {
@@ -61,10 +118,14 @@ interface Problem {
 }
 
 /** RFC 9457: nothing of iSales' text, no stack, no secret. */
-function problem(code: ProblemCode, { requestId, retryAfter = 1000 }: ProblemDetails): Problem {
+function problem(
+  code: ProblemCode,
+  { requestId, retryAfter = 1000, refusal }: ProblemDetails,
+): Problem {
   const { status, title, sent } = PROBLEMS[code]
+  const detail = refusal === undefined ? undefined : REFUSALS[refusal].detail
   const type = `urn:isales-auth-proxy:problem:${code}`
-  const body = JSON.stringify({ type, title, status, code, sent, requestId })
+  const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]
   headers.push('Cache-Control', 'no-store', 'X-Request-Id', requestId)
   if (status === 503) headers.push('Retry-After', `${Math.max(1, Math.ceil(retryAfter / 1000))}`)

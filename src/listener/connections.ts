@@ -10,9 +10,14 @@ export interface ConnectionOptions {
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** True from a drain on: each response closes its connection. */
+  readonly closing: () => boolean
   /** Each response that was made here, for the count by code. */
   readonly onProblem: (code: ProblemCode) => void
 }
+
+/** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
+const LINGER = { time: 2000, bytes: 64 * 1024 * 1024, step: 50 }
 
 /** One client connection after its TLS handshake, and the requests on it. */
 export class Connection {
@@ -22,6 +27,9 @@ export class Connection {
   #open: ServerResponse[] = []
   /** No more requests are taken: it closes when what is open has been responded to. */
   #failed = false
+  /** Bytes received when the next request begins; undefined: not known. */
+  #boundary: number | undefined = 0
+  #lingering = false
   readonly #received: Progress
   readonly #taken: Progress
 
@@ -31,6 +39,12 @@ export class Connection {
     const { now, bodyIdleTimeout } = options
     this.#received = new Progress(now, bodyIdleTimeout)
     this.#taken = new Progress(now, bodyIdleTimeout)
+    const destroySoon = socket.destroySoon.bind(socket)
+    // Node calls it behind a response that closes the connection.
+    socket.destroySoon = () => {
+      if (this.#isRead()) destroySoon()
+      else this.#linger()
+    }
     socket.once('close', () => {
       // Node emits `close` on the response whose turn it is, and on that one first.
       process.nextTick(() => {
@@ -52,14 +66,29 @@ export class Connection {
     this.#open.push(response)
     this.#received.excuse()
     if (this.#failed) return false
-    if (request.headers.upgrade !== undefined) {
-      // Node's parser drops what came in one packet behind such a request: the response must say that nothing behind
-      // it was served.
-      this.#failed = true
-      response.shouldKeepAlive = false
-    }
+    if (request.headers.upgrade === undefined) this.#boundary = undefined
+    else this.#ignoreUpgrade(request, response)
     if (this.#options.overCap) this.#respond(response, 'overloaded')
     return !this.#options.overCap
+  }
+
+  /**
+   * Node's parser drops what came in one packet behind a request with `Upgrade`. Then the response must say that nothing
+   * behind it was served, by closing the connection. It stays open when what was received is the request to the byte.
+   */
+  #ignoreUpgrade(request: IncomingMessage, response: ServerResponse): void {
+    const length = lengthOf(request)
+    const end = length === undefined ? undefined : (this.#boundary ?? Number.NaN) + length
+    const { shouldKeepAlive } = response
+    response.shouldKeepAlive = false
+    const settle = (): void => {
+      const alone = this.#socket.bytesRead === end
+      this.#boundary = alone ? end : undefined
+      if (!alone) this.#failed = true
+      else if (!this.#options.closing()) response.shouldKeepAlive = shouldKeepAlive
+    }
+    if (request.headers['content-length'] === undefined) settle()
+    else request.once('end', settle)
   }
 
   /**
@@ -120,6 +149,29 @@ export class Connection {
     return readableLength < readableHighWaterMark && !this.#socket.isPaused()
   }
 
+  /** False: bytes of the client may come that nobody has asked for. */
+  #isRead(): boolean {
+    return !this.#failed && this.#open.at(-1)?.req.complete !== false
+  }
+
+  /**
+   * RFC 9112 section 9.6: closed with bytes of the client unread, the connection is reset, and the client may lose the
+   * response. So our side is closed, and what comes is dropped until the client closes its side or too much has come.
+   */
+  #linger(): void {
+    if (this.#lingering) return
+    this.#lingering = true
+    const socket = this.#socket
+    const bytes = socket.bytesRead + LINGER.bytes
+    const ends = performance.now() + LINGER.time
+    socket.end()
+    socket.resume()
+    const timer = setInterval(() => {
+      if (performance.now() >= ends || socket.bytesRead > bytes) socket.destroy()
+    }, LINGER.step)
+    socket.once('close', () => clearInterval(timer))
+  }
+
   /** Responds to a request in its turn; the connection is closed behind it. */
   #respond(response: ServerResponse, code: ProblemCode): void {
     this.#options.onProblem(code)
@@ -138,6 +190,15 @@ export class Connection {
     }
     this.#socket.destroySoon()
   }
+}
+
+/** The bytes of a request as most clients write one; undefined: its body is in chunks. */
+function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage) {
+  if (headers['transfer-encoding'] !== undefined) return undefined
+  let length = `${method} ${url} HTTP/1.1\r\n\r\n`.length
+  for (const part of rawHeaders) length += part.length
+  // A colon and a space, a CR and a LF for each pair.
+  return length + rawHeaders.length * 2 + Number(headers['content-length'] ?? 0)
 }
 
 /** Bytes that went one way, and when they were last seen to move, or were excused. */

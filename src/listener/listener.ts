@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer, type SecureContextOptions } from 'node:tls'
-import type { ProblemCode } from '../http/problem.ts'
+import type { Secret } from '../config/secret.ts'
+import { writeProblem, type ProblemCode } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
 import { Connection } from './connections.ts'
@@ -22,11 +23,11 @@ export interface ListenerLimits {
   readonly keepAliveTimeout?: number
 }
 
-/** Paths of PEM files. With `clientCaFile`, a client without a certificate of that CA is refused. */
+/** PEM. With `ca`, a client without a certificate of that CA is refused. */
 export interface ListenerTls {
-  readonly certFile: string
-  readonly keyFile: string
-  readonly clientCaFile?: string
+  readonly cert: string
+  readonly key: Secret
+  readonly ca?: string
 }
 
 export interface ListenerOptions {
@@ -34,15 +35,13 @@ export interface ListenerOptions {
   /** Permission bits of a Unix socket. Default 0600. */
   readonly socketMode?: number
   readonly tls?: ListenerTls
-  /** Calls back when one of the files has changed; returns a function that ends the watch. */
-  readonly watchFiles?: (paths: readonly string[], onChange: () => void) => () => void
-  /** Each reload of the TLS files: the error when they were bad and the old ones stay. */
-  readonly onTlsReload?: (error: unknown) => void
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
-   * one that expects `100-continue`. Must not throw.
+   * one that expects `100-continue`. When it throws or rejects, the request gets a 500.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => unknown
+  /** Each error that `onRequest` threw. */
+  readonly onError?: (error: unknown) => void
   readonly limits: ListenerLimits
   /** Monotonic milliseconds. Default: the clock of the machine. */
   readonly now?: () => number
@@ -70,6 +69,11 @@ export interface Listener {
    * what is left is cut. A Unix socket is removed.
    */
   stop(grace: number): Promise<void>
+  /**
+   * For connections to come; those that are open go on. Node makes new session ticket keys with it, so that no session
+   * of a client CA that has been withdrawn is resumed: OpenSSL would not verify its certificate again.
+   */
+  replaceTls(tls: ListenerTls): void
   connections(): number
 }
 
@@ -84,8 +88,6 @@ const DRAIN_STEP = 50
 /**
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
  * taken as gone, as nginx and Go's net/http do.
- *
- * @throws what `readTls` throws.
  */
 export function createListener(options: ListenerOptions): Listener {
   const { limits, onRequest, now = () => performance.now() } = options
@@ -110,7 +112,9 @@ export function createListener(options: ListenerOptions): Listener {
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     const overCap = connections.size >= limits.maxConnections
     const { bodyIdleTimeout } = limits
-    connections.set(socket, new Connection(socket, { overCap, bodyIdleTimeout, now, onProblem }))
+    const closing = (): boolean => draining
+    const options = { overCap, bodyIdleTimeout, now, closing, onProblem }
+    connections.set(socket, new Connection(socket, options))
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -118,8 +122,19 @@ export function createListener(options: ListenerOptions): Listener {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
     if (draining) response.shouldKeepAlive = false
-    if (connections.get(request.socket)?.admit(request, response) === true)
-      onRequest(request, response)
+    if (connections.get(request.socket)?.admit(request, response) !== true) return
+    try {
+      const served = onRequest(request, response)
+      if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
+    } catch (error) {
+      failed(response, error)
+    }
+  }
+  const failed = (response: ServerResponse, error: unknown): void => {
+    onProblem('internal')
+    options.onError?.(error)
+    if (response.headersSent) response.destroy()
+    else writeProblem(response, 'internal', { requestId: randomUUID() })
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
@@ -141,13 +156,11 @@ export function createListener(options: ListenerOptions): Listener {
     for (const connection of connections.values()) connection.drain()
   }
   let sweeping: NodeJS.Timeout | undefined
-  let unwatch: (() => void) | undefined
 
   return {
     async start() {
       await listen(server, options.address, options.socketMode ?? 0o600)
       sweeping = setInterval(sweep, checkInterval(limits.bodyIdleTimeout)).unref()
-      unwatch = watchTls(server, options)
       const bound = server.address()
       const port = typeof bound === 'object' && bound !== null ? bound.port : 0
       return { text: addressText(options.address, { port, tls: options.tls !== undefined }), port }
@@ -159,7 +172,6 @@ export function createListener(options: ListenerOptions): Listener {
 
     async stop(grace) {
       draining = true
-      unwatch?.()
       // Not http's close: it cuts responses that have been handed over but have not left yet.
       const closed = new Promise<void>((resolve) => {
         NetServer.prototype.close.call(server, () => resolve())
@@ -175,6 +187,10 @@ export function createListener(options: ListenerOptions): Listener {
       clearInterval(sweeping)
       // Nothing is left to close: this ends Node's own check of connections.
       server.close()
+    },
+
+    replaceTls(tls) {
+      if (server instanceof TlsServer) server.setSecureContext(contextOf(tls))
     },
 
     connections: () => sockets.size,
@@ -201,44 +217,16 @@ function createServer(options: ListenerOptions) {
   if (tls === undefined) return createHttpServer(http)
   return createHttpsServer({
     ...http,
-    ...readTls(tls),
+    ...contextOf(tls),
     handshakeTimeout: headerTimeout,
-    requestCert: tls.clientCaFile !== undefined,
+    requestCert: tls.ca !== undefined,
     rejectUnauthorized: true,
   })
 }
 
-/**
- * RFC 9325 section 3.1.1: nothing below TLS 1.2.
- *
- * @throws when a file cannot be read. That it is no PEM, or the key not the certificate's, is found by who uses it.
- */
-function readTls({ certFile, keyFile, clientCaFile }: ListenerTls): SecureContextOptions {
-  return {
-    cert: readFileSync(certFile),
-    key: readFileSync(keyFile),
-    minVersion: 'TLSv1.2',
-    ...(clientCaFile === undefined ? {} : { ca: readFileSync(clientCaFile) }),
-  }
-}
-
-/**
- * Puts changed files to use for connections to come; those that are open go on. A bad pair changes nothing. Node makes
- * new session ticket keys with it, so that no session of a client CA that has been withdrawn is resumed: OpenSSL would
- * not verify its certificate again.
- */
-function watchTls(server: NetServer, options: ListenerOptions): (() => void) | undefined {
-  const { tls, watchFiles, onTlsReload } = options
-  if (tls === undefined || !(server instanceof TlsServer)) return undefined
-  const files = [tls.certFile, tls.keyFile, tls.clientCaFile].filter((path) => path !== undefined)
-  return watchFiles?.(files, () => {
-    try {
-      server.setSecureContext(readTls(tls))
-      onTlsReload?.(undefined)
-    } catch (error) {
-      onTlsReload?.(error)
-    }
-  })
+/** RFC 9325 section 3.1.1: nothing below TLS 1.2. */
+function contextOf({ cert, key, ca }: ListenerTls): SecureContextOptions {
+  return { cert, key: key.reveal(), minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) }
 }
 
 /** Often enough that a timeout is late by a tenth at most, and never more than once in 50 ms. */

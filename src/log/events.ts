@@ -90,7 +90,7 @@ export const LOG_EVENTS = {
   guarded: {
     level: 'error',
     text: 'The credentials were refused again and again; attempts are rare now so that the account is not locked',
-    doc: 'Correct the secret; it is tried within 2 s. Until then one attempt in 15 min is made.',
+    doc: 'Correct the secret; it is tried within 2 s. Until then one attempt is made after 15 min, then one each 4 h; `renew` or SIGHUP makes one now.',
   },
   'token-rejected': {
     level: 'warn',
@@ -99,8 +99,8 @@ export const LOG_EVENTS = {
   },
   'rejection-relayed': {
     level: 'warn',
-    text: 'A brand-new token was rejected: the response is relayed to the client',
-    doc: 'A login does not cure this. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
+    text: 'A call was rejected, and a login would not cure it: the response is relayed to the client',
+    doc: 'The token works for other calls, or is brand-new. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
   },
   conflict: {
     level: 'warn',
@@ -157,10 +157,15 @@ export const LOG_EVENTS = {
     text: 'An operator asked for a login now',
     doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
   },
+  'files-reloaded': {
+    level: 'info',
+    text: 'Changed files are in use',
+    doc: 'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
+  },
   'secret-unreadable': {
     level: 'error',
-    text: 'A secret file changed and cannot be used; the former secret stays in force',
-    doc: 'The file is missing, empty, too large or not readable; `setting` names it, `error` says why.',
+    text: 'A file changed and cannot be used; what it held before stays in use',
+    doc: 'A secret, certificate or key is missing, damaged, too large or not readable; `setting` names the file, `detail` says why.',
   },
   'traces-lost': {
     level: 'warn',
@@ -185,7 +190,7 @@ export const LOG_EVENTS = {
   'client-refused': {
     level: 'warn',
     text: 'A client was refused',
-    doc: 'A request that is not valid or not allowed; `reason` is the code that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+    doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
   },
   'obs-login-refused': {
     level: 'warn',

@@ -4,10 +4,10 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
-import { serveHono } from '../http/hono.ts'
+import { serveHono, type Serve } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
 import { RESPONSE_TYPE, grantedBody, refusedBody, type NumberStyle } from './responses.ts'
-import { createTicketCheck, ticketIn } from './ticket-check.ts'
+import { createTicketCheck, ticketIn, type TicketCheck } from './ticket-check.ts'
 import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
 
 /** How a login of CTI-OBS ended: the label values of `obs_logins_total`. */
@@ -48,9 +48,32 @@ export interface LocalLoginParts {
 }
 
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
-export function openLocalLogin(config: Config, { clock, wallClock, onLogin }: LocalLoginParts) {
+export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   const loginPath = config.isalesLoginPath
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
+  const paths = { loginPath, refreshPath }
+  let current = openWith(config, paths, parts)
+  const ticketCheck: TicketCheck = {
+    passes: (rawHeaders) => current.check.passes(rawHeaders),
+    refuse: (response, requestId, framing) => current.check.refuse(response, requestId, framing),
+  }
+  return {
+    isLocal: localPaths([loginPath, refreshPath]),
+    serveLocal: ((...call) => current.serve(...call)) satisfies Serve,
+    /** Undefined: calls need no ticket. */
+    ticketCheck: config.obsLogin === 'require' ? ticketCheck : undefined,
+    /** Tickets of another key are not valid any more. Without a key of its own, it comes from the password. */
+    replaceSecrets: (secrets: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>): void => {
+      current = openWith({ ...config, ...secrets }, paths, parts)
+    },
+  }
+}
+
+function openWith(
+  config: Config,
+  paths: Pick<ObsAppOptions, 'loginPath' | 'refreshPath'>,
+  { clock, wallClock, onLogin }: LocalLoginParts,
+) {
   const numbers = config.obsNumbers
   const login = loginOf(config)
   const tickets = createTickets({
@@ -59,13 +82,10 @@ export function openLocalLogin(config: Config, { clock, wallClock, onLogin }: Lo
     now: wallClock,
   })
   const now = (): number => clock.now()
-  const app = createObsApp({ login, tickets, loginPath, refreshPath, numbers, now, onLogin })
+  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin })
   return {
-    isLocal: localPaths([loginPath, refreshPath]),
-    serveLocal: serveHono(app),
-    /** Undefined: calls need no ticket. */
-    ticketCheck:
-      login.mode === 'require' ? createTicketCheck({ verify: tickets.verify, numbers }) : undefined,
+    serve: serveHono(app),
+    check: createTicketCheck({ verify: tickets.verify, numbers }),
   }
 }
 

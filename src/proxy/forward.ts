@@ -7,7 +7,7 @@ import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
-import { carriesAny, headerValue, responseHeaders, type OutgoingRequest } from './headers.ts'
+import { carriesAny, isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import {
@@ -52,7 +52,10 @@ export interface ForwardOptions {
   /** Undefined: responses are relayed without a look. */
   readonly inspector: Inspector | undefined
   readonly clock: Clock
-  readonly limits: Pick<Config, 'clientDeadline' | 'replayBodySize' | 'maxBodySize' | 'tokenWait'>
+  readonly limits: Pick<
+    Config,
+    'clientDeadline' | 'replayBodySize' | 'maxBodySize' | 'tokenWait' | 'retryAfterMax'
+  >
   readonly rejectedStatuses: ReadonlySet<number>
   readonly onEnd: (end: RequestEnd) => void
   readonly onReplay: (outcome: ReplayOutcome) => void
@@ -126,7 +129,7 @@ class Forwarding implements AttemptHooks {
         return
       }
     }
-    let token = this.#options.tokens.current() ?? (await this.#waitForToken(0))
+    let token = this.#options.tokens.current(this.#body.kept) ?? (await this.#waitForToken(0))
     while (token !== undefined) token = await this.#try(token)
   }
 
@@ -136,9 +139,10 @@ class Forwarding implements AttemptHooks {
     const { tokenWait, clientDeadline } = this.#options.limits
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
     const deadline = Math.min(clock.now() + tokenWait, ends)
+    const replayable = this.#body.kept
     const wait = new AbortController()
     const taken = await this.#orInterrupted(
-      tokens.waitForToken({ after, deadline, signal: wait.signal }),
+      tokens.waitForToken({ after, deadline, replayable, signal: wait.signal }),
     )
     if (typeof taken === 'string') {
       wait.abort()
@@ -208,7 +212,10 @@ class Forwarding implements AttemptHooks {
     this.#upstreamMs = clock.now() - this.#sentAt
     this.#pending = { attempt, head: this.#relayed(head) }
     if (rejectedStatuses.has(head.status)) {
-      return isPage(this.#pending.head) ? this.#relay() : this.#rejected(token, head.status)
+      if (!isHtml(this.#pending.head.headers)) return this.#rejected(token, head.status)
+      // A page is a gateway's, and says nothing about the token: iSales sends JSON or nothing.
+      this.#reportReplay('rejected')
+      return this.#relay()
     }
     if (inspector?.wants(this.#history.method, this.#call.validated.target, head.status) === true)
       return this.#inspected(token, this.#pending, inspector)
@@ -297,7 +304,9 @@ class Forwarding implements AttemptHooks {
     this.#stop()
     if (!response.headersSent) {
       this.#code = code
-      writeProblem(response, code, { requestId, retryAfter })
+      const most = this.#options.limits.retryAfterMax
+      const told = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
+      writeProblem(response, code, { requestId, retryAfter: told })
     }
     this.#abort(code)
   }
@@ -367,9 +376,4 @@ class Forwarding implements AttemptHooks {
       void step.then(resolve)
     })
   }
-}
-
-/** A page with 401 or 403 is a gateway's, and says nothing about the token: iSales sends JSON or nothing. */
-function isPage({ headers }: RelayedHead): boolean {
-  return headerValue(headers, 'content-type')?.toLowerCase().startsWith('text/html') === true
 }

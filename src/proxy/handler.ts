@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ALLOW, writeProblem, type ProblemCode } from '../http/problem.ts'
+import { ALLOW, REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { Forward } from './forward.ts'
 import { pathOf, validateRequest, type Framing, type RequestRules } from './validate.ts'
 
@@ -14,6 +14,8 @@ export interface RefusedRequest {
   readonly method: string
   readonly target: string
   readonly code: ProblemCode
+  /** Undefined: it is valid, and the proxy is overloaded. */
+  readonly refusal?: Refusal | undefined
   readonly requestId: string
 }
 
@@ -31,26 +33,25 @@ export interface HandlerOptions {
   readonly onRefused: (refused: RefusedRequest) => void
 }
 
-/** Never throws and never rejects. */
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
 export function createHandler(options: HandlerOptions): Handler {
   const { rules, isLocal, ticketCheck, maxInFlight } = options
 
-  return (request, response) => {
+  return (request, response): Promise<void> | void => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
     const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
 
-    const refuse = (code: ProblemCode): void => {
+    const refuse = (code: ProblemCode, refusal?: Refusal): void => {
       // Whatever follows on this connection may be the rest of what was refused.
       response.shouldKeepAlive = false
-      writeProblem(response, code, { requestId })
-      options.onRefused({ method, target, code, requestId })
+      writeProblem(response, code, { requestId, refusal })
+      options.onRefused({ method, target, code, refusal, requestId })
     }
 
-    if ('refused' in valid) refuse(valid.refused)
+    if ('refused' in valid) refuse(REFUSALS[valid.refused].code, valid.refused)
     // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
     else if (valid.maxForwards === 0 || valid.target === '*')
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
@@ -59,8 +60,14 @@ export function createHandler(options: HandlerOptions): Handler {
       options.serveLocal(request, response, valid.target)
     } else if (ticketCheck?.passes(rawHeaders) === false) {
       ticketCheck.refuse(response, requestId, valid.framing)
-      options.onRefused({ method, target, code: 'not-logged-in', requestId })
+      options.onRefused({
+        method,
+        target,
+        code: 'not-logged-in',
+        refusal: 'ticket',
+        requestId,
+      })
     } else if (options.inFlight() >= maxInFlight) refuse('overloaded')
-    else void options.forward({ request, response, validated: valid, requestId })
+    else return options.forward({ request, response, validated: valid, requestId })
   }
 }

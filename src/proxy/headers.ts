@@ -178,6 +178,10 @@ export function headerValue(lines: HeaderLines, lowerName: string): string | und
   return value
 }
 
+export function isHtml(lines: HeaderLines): boolean {
+  return /^text\/html\b/i.test(headerValue(lines, 'content-type') ?? '')
+}
+
 /** A shorter token stands in many a text that has nothing to do with it. */
 const SHORTEST_FOUND_WITHIN = 16
 

@@ -1,4 +1,4 @@
-import type { ProblemCode } from '../http/problem.ts'
+import type { Refusal } from '../http/problem.ts'
 import type { HeaderLines } from './headers.ts'
 
 /** What is let in. */
@@ -30,7 +30,7 @@ export interface ValidRequest {
 }
 
 export interface Refused {
-  readonly refused: ProblemCode
+  readonly refused: Refusal
 }
 
 export interface RequestHead {
@@ -68,8 +68,8 @@ const AMBIGUOUS_PATH = new RegExp(
 /** Judges a request before it costs anything: by the raw header lines, never by a merged view of them. */
 export function validateRequest(head: RequestHead, rules: RequestRules): ValidRequest | Refused {
   // Node's parser lets 0.9 and 2.0 through.
-  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refuse('bad-request')
-  if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('method-not-allowed')
+  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refuse('http-version')
+  if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('method')
   const seen = readHeaders(head.rawHeaders)
   if ('refused' in seen) return seen
   const framing = validateFraming(seen, head, rules)
@@ -97,7 +97,7 @@ interface SeenHeaders {
 
 /** One pass over the header lines. */
 function readHeaders(lines: HeaderLines): SeenHeaders | Refused {
-  if (lines.length > 2 * MAX_HEADERS) return refuse('headers-too-large')
+  if (lines.length > 2 * MAX_HEADERS) return refuse('headers')
   const seen: SeenHeaders = {
     host: undefined,
     contentLength: undefined,
@@ -114,27 +114,27 @@ function readHeaders(lines: HeaderLines): SeenHeaders | Refused {
     const refused = readHeader(seen, name.toLowerCase(), value)
     if (refused !== undefined) return refused
   }
-  return bytes > MAX_HEADER_BYTES ? refuse('headers-too-large') : seen
+  return bytes > MAX_HEADER_BYTES ? refuse('headers') : seen
 }
 
 function readHeader(seen: SeenHeaders, name: string, value: string): Refused | undefined {
   switch (name) {
     case 'host':
-      if (seen.host !== undefined || !HOST.test(value)) return refuse('bad-request')
+      if (seen.host !== undefined || !HOST.test(value)) return refuse('host')
       seen.host = value
       return undefined
     case 'content-length':
       // RFC 9112 section 6.3: one length, digits only; a list or a second one may hide a second request.
-      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return refuse('bad-request')
+      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return refuse('content-length')
       seen.contentLength = value
       return undefined
     case 'transfer-encoding':
-      if (seen.transferEncoding !== undefined) return refuse('bad-request')
+      if (seen.transferEncoding !== undefined) return refuse('transfer-encoding')
       seen.transferEncoding = value
       return undefined
     case 'expect':
       // RFC 9110 section 10.1.1: what is not known is said so, or the client waits for its timeout.
-      if (value.toLowerCase() !== '100-continue') return refuse('expectation-failed')
+      if (value.toLowerCase() !== '100-continue') return refuse('expectation')
       seen.expectsContinue = true
       return undefined
     case 'x-request-id':
@@ -146,9 +146,9 @@ function readHeader(seen: SeenHeaders, name: string, value: string): Refused | u
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
     case 'origin':
-      return refuse('not-allowed')
+      return refuse('browser')
     default:
-      return name.startsWith('sec-fetch-') ? refuse('not-allowed') : undefined
+      return name.startsWith('sec-fetch-') ? refuse('browser') : undefined
   }
 }
 
@@ -159,14 +159,16 @@ function validateFraming(
 ): Framing | Refused {
   if (seen.transferEncoding !== undefined) {
     // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
-    if (seen.contentLength !== undefined || head.httpVersion === '1.0') return refuse('bad-request')
+    if (seen.contentLength !== undefined || head.httpVersion === '1.0') {
+      return refuse('transfer-encoding')
+    }
     const coding = seen.transferEncoding.toLowerCase()
     if (coding === 'chunked') return 'chunked'
     // Node reads an empty one as no body at all, and what follows as the next request.
-    return coding === '' ? refuse('bad-request') : refuse('not-implemented')
+    return refuse(coding === '' ? 'transfer-encoding' : 'coding')
   }
   const length = seen.contentLength === undefined ? 0 : Number(seen.contentLength)
-  return length > rules.maxBodySize ? refuse('too-large') : length
+  return length > rules.maxBodySize ? refuse('body-size') : length
 }
 
 /** Several are not allowed; the least of them is right whichever was meant. -1: none yet. */
@@ -182,19 +184,19 @@ function validateTarget(
 ): Pick<ValidRequest, 'target' | 'authority'> | Refused {
   const { target } = head
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
-  if (seen.host === undefined && head.httpVersion !== '1.0') return refuse('bad-request')
-  if (BAD_TARGET.test(target)) return refuse('bad-request')
+  if (seen.host === undefined && head.httpVersion !== '1.0') return refuse('host')
+  if (BAD_TARGET.test(target)) return refuse('target')
   const plain = target.startsWith('/') || target === '*'
   const origin = plain ? undefined : absoluteForm(target, head.method)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
   const path = origin?.path ?? target
-  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return refuse('bad-request')
+  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return refuse('target')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
-  if (origin !== undefined && origin.scheme !== rules.scheme) return refuse('misdirected')
-  if (authority !== undefined && !isOurs(authority, rules.hosts)) return refuse('misdirected')
-  if (path !== '*' && !allowed(path, rules.allowedPaths)) return refuse('not-allowed')
-  return { target: path, authority }
+  if (origin !== undefined && origin.scheme !== rules.scheme) return refuse('scheme')
+  if (authority !== undefined && !isOurs(authority, rules.hosts)) return refuse('other-host')
+  const refused = path === '*' ? undefined : validatePath(path, rules.allowedPaths)
+  return refused ?? { target: path, authority }
 }
 
 interface AbsoluteForm {
@@ -215,11 +217,12 @@ function absoluteForm(target: string, method: string): AbsoluteForm | undefined 
 }
 
 /** Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. */
-function allowed(target: string, prefixes: readonly string[]): boolean {
-  if (prefixes.includes('/')) return true
+function validatePath(target: string, prefixes: readonly string[]): Refused | undefined {
+  if (prefixes.includes('/')) return undefined
   const path = pathOf(target)
-  if (AMBIGUOUS_PATH.test(path)) return false
-  return prefixes.some((prefix) => isUnder(path, prefix))
+  if (path.includes('//')) return refuse('double-slash')
+  if (AMBIGUOUS_PATH.test(path)) return refuse('ambiguous-path')
+  return prefixes.some((prefix) => isUnder(path, prefix)) ? undefined : refuse('other-path')
 }
 
 /** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */
@@ -240,6 +243,6 @@ function isOurs(authority: string, hosts: ReadonlySet<string> | undefined): bool
   return hosts.has(authority.replace(/:\d*$/, '').toLowerCase())
 }
 
-function refuse(code: ProblemCode): Refused {
-  return { refused: code }
+function refuse(refused: Refusal): Refused {
+  return { refused }
 }

@@ -48,11 +48,9 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
 function tlsFiles(config: Config): () => UpstreamTls {
   let last: UpstreamTls = {}
   return () => {
-    try {
-      last = readStoreTls(config)
-    } catch {
-      // The connection shows it.
-    }
+    const read = readStoreTls(config)
+    // The connection shows what is wrong.
+    if (read.ok) last = read.value
     return last
   }
 }

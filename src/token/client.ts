@@ -1,6 +1,5 @@
 import type { Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
-import { CODES } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 import {
   loginBody,
@@ -53,7 +52,7 @@ const REASON_OF_FAILURE = {
 
 function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }>): AuthFailure {
   const reason = REASON_OF_FAILURE[failure]
-  if (code === CODES.proxyAuth) return { kind: 'egress', reason, detail: code }
+  if (failure === 'proxy-auth') return { kind: 'egress', reason, detail: code }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
   return { kind: written && failure !== 'tls' ? 'unclear' : 'unreached', reason, detail: code }
 }

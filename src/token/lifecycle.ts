@@ -1,6 +1,6 @@
 import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
 import type { TokenEvent } from './events.ts'
-import type { Adopted, Before, HeldBecause } from './obtain.ts'
+import type { Adopted } from './obtain.ts'
 import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import { accept, adopt, reject, replace } from './rejections.ts'
 import {
@@ -11,51 +11,13 @@ import {
   NO_FAILURES,
   outageBudget,
   requestOf,
-  type PastRefusals,
+  type LifecycleEvent,
+  type Moment,
   type Rules,
   type State,
   type TokenRequest,
 } from './state.ts'
 import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
-
-/** What happens to the token from outside. */
-export type LifecycleEvent =
-  /** A token is to be obtained, from iSales or from another replica. */
-  | { readonly type: 'wanted'; readonly operation: Operation }
-  | {
-      readonly type: 'request-started'
-      readonly operation: Operation
-      readonly before?: Before | undefined
-    }
-  | ({ readonly type: 'adopted' } & Adopted)
-  | {
-      readonly type: 'held'
-      readonly because: HeldBecause
-      readonly ms: number
-      readonly refusals: number
-    }
-  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | {
-      readonly type: 'rejected'
-      readonly generation: number
-      readonly status: number
-      readonly path: string
-    }
-  | {
-      readonly type: 'accepted'
-      readonly generation: number
-      readonly path: string
-      readonly sentAt: number
-    }
-  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
-  | { readonly type: 'renew-asked' }
-  | { readonly type: 'used' }
-
-/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
-export interface Moment {
-  readonly now: number
-  readonly random: number
-}
 
 /** What to do now: begin a token request, or wait until an instant (Infinity: until something happens). */
 export type NextStep =

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { refusalsFile } from '../config/state-dir.ts'
 import type { Credentials } from './client.ts'
 import type { PastRefusals } from './state.ts'
 
@@ -38,14 +38,13 @@ interface Contents {
   readonly refusals: Map<string, Entry>
 }
 
-const FILE = 'refusals.json'
 const VERSION = 1
 const MOST_ENTRIES = 100
 const HEX_KEY = /^[0-9a-f]{64}$/
 
 export function createRefusalBook(options: RefusalBookOptions): RefusalBook {
   const { directory, wallClock, onUnusable } = options
-  const file = directory === undefined ? undefined : join(directory, FILE)
+  const file = directory === undefined ? undefined : refusalsFile(directory)
   const { key, refusals } = open(file, onUnusable)
 
   const hash = ({ user, password }: Credentials): string =>

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
 import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { next, step, type LifecycleEvent } from './lifecycle.ts'
+import { next, step } from './lifecycle.ts'
 import {
   obtainDirectly,
   type Adopted,
@@ -19,6 +19,7 @@ import {
   isIdle,
   outageBudget,
   sendable,
+  type LifecycleEvent,
   type Rules,
 } from './state.ts'
 import type { RefusalBook } from './refusals.ts'
@@ -45,8 +46,12 @@ export interface TokenSource {
   start(): void
   /** Aborts the token request in flight and ends every wait. */
   stop(): void
-  /** The token to send now; undefined when none may be sent. */
-  current(): Token | undefined
+  /**
+   * The token to send now; undefined when none may be sent.
+   *
+   * @param replayable false: the call cannot be sent again, so it is not sent with a suspect token. Default true.
+   */
+  current(replayable?: boolean): Token | undefined
   /** Resolves with a token of a later generation, or as soon as none can come before the deadline. */
   waitForToken(wait: Wait): Promise<Token | Unavailable>
   /**
@@ -83,6 +88,8 @@ export interface TokenSource {
 export interface Wait {
   /** Only a token of a later generation will do; 0: any. */
   readonly after: number
+  /** False: the call cannot be sent again, so a suspect token will do only when no newer one comes. Default true. */
+  readonly replayable?: boolean | undefined
   /** On the monotonic clock; past it the wait ends with `no-token`. */
   readonly deadline: number
   /** Aborted when the client is gone. */
@@ -141,12 +148,21 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   /** Undefined: a token may come in time. */
-  const outcomeOf = ({ after, deadline }: Wait): Token | Unavailable | undefined => {
+  const outcomeOf = ({ after, deadline, replayable }: Wait): Token | Unavailable | undefined => {
     const token = sendable(state, clock.now())
-    if (token !== undefined && token.generation > after) return token
+    const { renewing } = state.rejections
+    const hopeless = state.request === undefined && dueAt(state) > deadline
+    if (token !== undefined && token.generation > after) {
+      return replayable === false && renewing && !hopeless ? undefined : token
+    }
     // The token was rejected, and then works: the rejection was about the call.
-    if (token !== undefined && !state.rejections.renewing) return noToken()
-    return state.request === undefined && dueAt(state) > deadline ? noToken() : undefined
+    return hopeless || (token !== undefined && !renewing) ? noToken() : undefined
+  }
+
+  /** At the deadline even a suspect token will do. */
+  const lastOutcomeOf = ({ after }: Wait): Token | Unavailable => {
+    const token = sendable(state, clock.now())
+    return token !== undefined && token.generation > after ? token : noToken()
   }
 
   /** Ends each wait whose outcome is known. */
@@ -225,7 +241,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
         asked.signal?.removeEventListener('abort', expire)
         resolve(outcome)
       }
-      const expire = (): void => settle(noToken())
+      const expire = (): void => settle(lastOutcomeOf(asked))
       const waiter: Waiter = { ...asked, settle }
       const expiry = clock.setTimer(expire, Math.max(0, asked.deadline - clock.now()))
       asked.signal?.addEventListener('abort', expire)
@@ -245,9 +261,9 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       for (const waiter of waiters) waiter.settle(SHUTTING_DOWN)
     },
 
-    current() {
+    current(replayable = true) {
       use()
-      return sendable(state, clock.now())
+      return replayable || !state.rejections.renewing ? sendable(state, clock.now()) : undefined
     },
 
     async waitForToken(asked) {

@@ -1,8 +1,8 @@
 import type { Config } from '../config/settings.ts'
 import { delayAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenSnapshot } from './events.ts'
-import type { AtHand, Before } from './obtain.ts'
-import type { FailureKind, Operation } from './protocol.ts'
+import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
+import type { AuthFailure, FailureKind, Grant, Operation } from './protocol.ts'
 import { isForbidden, NO_REJECTIONS, type RejectionRules, type Rejections } from './rejections.ts'
 import { usable, type Token, type TokenRules } from './token.ts'
 
@@ -57,6 +57,45 @@ export interface PastRefusals {
   readonly count: number
   /** Milliseconds since the last one. */
   readonly age: number
+}
+
+/** What happens to the token from outside. */
+export type LifecycleEvent =
+  /** A token is to be obtained, from iSales or from another replica. */
+  | { readonly type: 'wanted'; readonly operation: Operation }
+  | {
+      readonly type: 'request-started'
+      readonly operation: Operation
+      readonly before?: Before | undefined
+    }
+  | ({ readonly type: 'adopted' } & Adopted)
+  | {
+      readonly type: 'held'
+      readonly because: HeldBecause
+      readonly ms: number
+      readonly refusals: number
+    }
+  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
+  | {
+      readonly type: 'rejected'
+      readonly generation: number
+      readonly status: number
+      readonly path: string
+    }
+  | {
+      readonly type: 'accepted'
+      readonly generation: number
+      readonly path: string
+      readonly sentAt: number
+    }
+  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
+  | { readonly type: 'renew-asked' }
+  | { readonly type: 'used' }
+
+/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
+export interface Moment {
+  readonly now: number
+  readonly random: number
 }
 
 export const NO_FAILURES = { refused: 0, unclear: 0, unreached: 0, egress: 0 } as const

@@ -30,7 +30,7 @@ describe('the admin app', () => {
     expect(await response.text()).toBe('up 1\n')
   })
 
-  it('answers readyz with one line of JSON', async () => {
+  it('responds to readyz with one line of JSON', async () => {
     const response = await appWith({ usable: false }).request('/readyz')
     expect(response.status).toBe(503)
     expect(response.headers.get('content-type')).toBe('application/json')
@@ -46,7 +46,7 @@ describe('the admin app', () => {
     expect(headers.get('referrer-policy')).toBe('no-referrer')
   })
 
-  it.each(PATHS)('answers HEAD like GET without a body on %s', async (path) => {
+  it.each(PATHS)('responds to HEAD as to GET, without a body on %s', async (path) => {
     const response = await appWith().request(path, { method: 'HEAD' })
     expect(response.status).toBe(200)
     expect(await response.text()).toBe('')
@@ -66,7 +66,7 @@ describe('the admin app', () => {
   })
 
   it.each(['/nothing', '/metrics/', '//metrics', '/%2e%2e/etc/passwd', '/<script>'])(
-    'answers 404 to %s and repeats nothing of it',
+    'responds 404 to %s and repeats nothing of it',
     async (path) => {
       const response = await appWith().request(path)
       expect(response.status).toBe(404)
@@ -75,7 +75,7 @@ describe('the admin app', () => {
     },
   )
 
-  it('answers 500 without the text of the error when a page cannot be made', async () => {
+  it('responds 500 without the text of the error when a page cannot be made', async () => {
     const response = await appWith({ broken: true }).request('/metrics')
     expect(response.status).toBe(500)
     expect(await response.text()).toBe('Internal error\n')

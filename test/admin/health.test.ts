@@ -38,7 +38,7 @@ describe('health', () => {
     expect(healthWith().ready()).toEqual({ status: 200, body: { status: 'ready' } })
   })
 
-  it('stays ready while renewals fail and the token is still good', () => {
+  it('stays ready while renewals fail and the token is still usable', () => {
     const health = healthWith({ token: () => token({ backoff: 'transient' }) })
     expect(health.ready().status).toBe(200)
   })

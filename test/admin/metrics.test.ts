@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admin/metrics.ts'
-import { PROBLEM_CODES } from '../../src/http/problem.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS } from '../../src/http/problem.ts'
 import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
 import { CANARY, NOW, failed, granted, session, snapshot } from './token.ts'
 
@@ -77,6 +77,7 @@ describe('the metrics page', () => {
       ]),
       'upstream_duration_seconds_count',
       ...singles('request_errors_total', 'code', PROBLEM_CODES),
+      ...singles('requests_refused_total', 'reason', REFUSAL_REASONS),
     ]
     const lines = new Set(page.split('\n'))
     expect(expected.filter((series) => !lines.has(`isales_proxy_${series} 0`))).toEqual([])
@@ -112,8 +113,8 @@ describe('the metrics page', () => {
   it('keeps two instances apart', async () => {
     const one = metricsWith()
     const other = metricsWith()
-    one.connectionFailed('overloaded')
-    expect(await valueOf(other, 'request_errors_total{code="overloaded"}')).toBe(0)
+    one.connectionFailed('bad-request', 'parser')
+    expect(await valueOf(other, 'request_errors_total{code="bad-request"}')).toBe(0)
   })
 
   it.each([false, true])('passes promtool (process metrics: %s)', async (processMetrics) => {
@@ -231,7 +232,8 @@ describe('a request', () => {
 
   it('that was refused is counted and not timed', async () => {
     const metrics = metricsWith()
-    metrics.requestEnded({ method: 'GET', status: 400 })
+    metrics.requestEnded({ method: 'GET', status: 400, code: 'bad-request', refusal: 'target' })
+    expect(await valueOf(metrics, 'requests_refused_total{reason="target"}')).toBe(1)
     expect(await valueOf(metrics, 'request_duration_seconds_count')).toBe(0)
   })
 

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+
+// A change of the files is used after 2 s.
+vi.setConfig({ testTimeout: 15_000 })
 
 let directory: string
 let file: string
@@ -19,7 +22,12 @@ const openWithFile = (password: string): Promise<World> => {
   writeFileSync(file, `${password}\n`)
   return openWorld({
     simulator: { switches: { password: 'right' } },
-    env: { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file },
+    env: {
+      ISALES_PASSWORD: undefined,
+      ISALES_PASSWORD_FILE: file,
+      // No attempt comes by itself while a test waits.
+      LOGIN_REJECTED_BACKOFF: '1m',
+    },
     ready: false,
   })
 }
@@ -33,7 +41,7 @@ test('a refused password that is corrected in its file is tried at once', async 
 
   writeFileSync(file, 'right')
 
-  await until(() => world.events.some(({ type }) => type === 'granted'))
+  await until(() => world.events.some(({ type }) => type === 'granted'), 5000)
   expect((await world.tasks()).status).toBe(200)
   expect(await reloads(world, 'success')).toBe(1)
   expect(world.sim.state().loginAttempts).toBe(2)
@@ -43,12 +51,12 @@ test('a refused password that is written again buys no attempt', async () => {
   const world = await openWithFile('wrong')
   await until(() => world.events.some(({ type }) => type === 'failed'))
 
-  // Another text, the same password. The watch sees it within a fifth of a second.
+  // Another text, the same password. The watch uses it within 2.5 s.
   writeFileSync(file, 'wrong')
-  await expect(until(() => world.sim.state().loginAttempts > 1, 1000)).rejects.toThrow('not within')
+  await expect(until(() => world.sim.state().loginAttempts > 1, 3500)).rejects.toThrow('not within')
   unlinkSync(file)
 
-  await until(async () => (await reloads(world, 'failure')) === 1)
+  await until(async () => (await reloads(world, 'failure')) === 1, 5000)
   expect(world.lines.at(-1)).toMatchObject({
     event: 'secret-unreadable',
     setting: 'ISALES_PASSWORD_FILE',
@@ -62,13 +70,13 @@ test('a file that is emptied before it is written leaves the former password in 
   await until(() => world.events.some(({ type }) => type === 'granted'))
 
   writeFileSync(file, '')
-  await until(async () => (await reloads(world, 'failure')) === 1)
+  await until(async () => (await reloads(world, 'failure')) === 1, 5000)
   world.sim.revoke()
   expect((await world.tasks()).status).toBe(200)
 
   world.sim.wrongPassword({ password: 'newer' })
   writeFileSync(file, 'newer\n')
-  await until(async () => (await reloads(world, 'success')) === 1)
+  await until(async () => (await reloads(world, 'success')) === 1, 5000)
   await until(() => world.events.at(-1)?.type === 'granted')
   expect(world.sim.state().loginsRejected).toBe(0)
 })

@@ -9,7 +9,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
-  directory,
+  scratchDirectory,
   environment,
   openIsales,
   post,
@@ -46,7 +46,7 @@ describe('no secret is shown', () => {
     sim.revoke()
     expect((await tasks(served, token)).status).toBe(200)
     await served.program.line('renewed')
-    sim.failRefresh({ status: 403, body: sim.issued().join(' ') })
+    sim.failRefresh({ status: 403, body: { result: 403, message: sim.issued().join(' ') } })
     await served.program.line('refresh-refused')
     sim.badToken({ kind: 'missing', operation: 'refresh', times: 'always' })
     sim.failLogin({ status: 500, body: sim.issued().join(' '), times: 'always' })
@@ -120,7 +120,7 @@ describe('no secret is shown', () => {
   test('when TLS fails, and in `check --live` of it', async () => {
     const { stranger, ca } = makeCertificates()
     const sim = await openIsales({ tls: stranger })
-    const file = join(directory, 'ca.pem')
+    const file = join(scratchDirectory(), 'ca.pem')
     writeFileSync(file, ca.cert)
     const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
     const served = await serve(start, env)
@@ -179,7 +179,7 @@ describe('no secret is shown', () => {
 
   test('when a mounted password changes, and when its file is spoilt', async () => {
     const sim = await openIsales()
-    const file = join(directory, 'password')
+    const file = join(scratchDirectory(), 'password')
     writeFileSync(file, CANARIES.password)
     const { ISALES_PASSWORD: _, ...env } = environment(sim.origin)
     const served = await serve(start, { ...env, ISALES_PASSWORD_FILE: file })

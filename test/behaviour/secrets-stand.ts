@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import {
   createSimulator,
@@ -15,19 +15,17 @@ import { call, type Answered } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { until } from '../support/until.ts'
 
-const simulators: Simulator[] = []
-/** Gone after the tests. */
-export const directory = mkdtempSync(join(tmpdir(), 'canary-'))
-
-afterEach(async () => {
-  for (const sim of simulators.splice(0)) await sim.close()
-})
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+/** Removed when the test has finished. */
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'canary-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
 
 export async function openIsales(options: SimulatorOptions = {}): Promise<Simulator> {
   const switches = { password: CANARIES.password, ...options.switches }
   const sim = await createSimulator({ ...options, switches })
-  simulators.push(sim)
+  onTestFinished(() => sim.close())
   return sim
 }
 

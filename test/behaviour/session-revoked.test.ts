@@ -38,3 +38,22 @@ test('1,000 calls that meet a revoked token are all served, by one new token and
   expect(businessRejected).toBe(CALLS)
   expect(await world.metric('isales_proxy_token_rejections_total{status="401"}')).toBe(1)
 }, 30_000)
+
+test('a call that is too large to be sent again waits for the newer token', async () => {
+  const world = await openWorld({ env: { REPLAY_BODY_SIZE: '1KiB' } })
+  await world.tasks()
+  world.sim.revoke()
+  world.sim.hang({ operation: 'refresh' })
+  const small = world.tasks()
+  await until(() => world.sim.state().hanging === 1)
+
+  const large = world.request(INTERFACE_PATHS.pushMidRlt, {
+    method: 'POST',
+    body: JSON.stringify({ uniqueId: 'large', serviceId: 1, callData: 'x'.repeat(4096) }),
+  })
+  await until(async () => (await world.metric('isales_proxy_token_waiters')) === 2)
+  world.sim.release()
+
+  expect([(await small).status, (await large).status]).toEqual([200, 200])
+  expect(world.sim.executions('large')).toBe(1)
+})

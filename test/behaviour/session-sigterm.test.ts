@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => sim.close())
 
-function startProxy(): Program {
+function startProxy({ drainTimeout = '1m' } = {}): Program {
   return start([], {
     ISALES_URL: sim.origin,
     ISALES_USER: sim.switches.user,
@@ -26,7 +26,7 @@ function startProxy(): Program {
     ISALES_LOGIN_TIMEOUT: '1m',
     TOKEN_WAIT: '1m',
     CLIENT_DEADLINE: '0',
-    DRAIN_TIMEOUT: '1m',
+    DRAIN_TIMEOUT: drainTimeout,
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
   })
@@ -59,9 +59,9 @@ test('SIGTERM while logging in aborts the login, and the program ends with 0', a
   expect(sim.state().loginAttempts).toBe(1)
 })
 
-test('SIGTERM while requests wait for a token answers each with 503', async () => {
+test('SIGTERM while requests wait for a token that does not come gives each a 503', async () => {
   sim.hang({ operation: 'login' })
-  const program = startProxy()
+  const program = startProxy({ drainTimeout: '3s' })
   const proxy = await addressOf(program, 'proxy')
   const admin = await addressOf(program, 'admin')
   const calls = Array.from({ length: 5 }, () => call(`${proxy}${INTERFACE_PATHS.getTask}`))

@@ -29,6 +29,7 @@ test.each([
 test('the client is told at once, and when to come again', async () => {
   const world = await openTimedWorld({
     ready: false,
+    env: { RETRY_AFTER_MAX: '1m' },
     prepare: (sim) => sim.failLogin({ status: 429, retryAfter: 42 }),
   })
   await world.settled()

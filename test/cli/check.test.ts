@@ -54,6 +54,15 @@ describe('check', () => {
     ])
   })
 
+  it('names the path of a file, and as whom it is read', async () => {
+    const file = join(tmpdir(), 'no-such-password')
+    const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const { stderr } = await runHere(['check', '--quiet'], { env })
+    expect(stderr).toBe(
+      `Error: ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\nFiles are read as uid 1000.\n`,
+    )
+  })
+
   it('names each error with its remedy, beside what could be read', async () => {
     const env = {
       ...SOUND,

@@ -130,7 +130,9 @@ describe('the program', () => {
     const port = typeof taken === 'object' && taken !== null ? taken.port : 0
     const program = start([], env({ ADMIN_LISTEN: `127.0.0.1:${port}` }))
     expect(await ended(program)).toEqual({ code: 1, signal: null })
-    expect(program.stderr()).toBe(`cannot listen on 127.0.0.1:${port}: in use by another process\n`)
+    expect(program.stderr()).toBe(
+      `ADMIN_LISTEN: cannot listen on 127.0.0.1:${port}: in use by another process\n`,
+    )
     other.close()
   })
 

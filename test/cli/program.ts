@@ -1,9 +1,7 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll } from 'vitest'
+import { afterEach, inject } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { until } from '../support/until.ts'
 
@@ -25,22 +23,14 @@ export interface LogLine {
 
 export interface Start {
   (args: readonly string[], env: Environment): Program
-  /** Where it has been built; known once the tests run. */
+  /** Where it has been built. */
   directory(): string
 }
 
-const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
-
-/** Builds the program as it is delivered, once for the file; what is started is ended with the test. */
+/** The program as it is delivered; what is started is ended with the test. */
 export function builtProgram(): Start {
   const running: ChildProcess[] = []
-  let scratch = ''
-  const directory = (): string => join(scratch, 'dist')
-
-  beforeAll(() => {
-    scratch = mkdtempSync(join(tmpdir(), 'program-'))
-    execFileSync(process.execPath, [BUILD_SCRIPT, directory()])
-  }, 60_000)
+  const directory = (): string => inject('program')
 
   afterEach(async () => {
     for (const child of running.splice(0)) {
@@ -49,8 +39,6 @@ export function builtProgram(): Start {
       await once(child, 'exit')
     }
   })
-
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
   const start = (args: readonly string[], env: Environment): Program => {
     const child = spawn(process.execPath, [join(directory(), 'main.js'), ...args], {

@@ -24,7 +24,9 @@ export async function runHere(
     stderr: { write: (text) => (written.stderr += text) },
     env,
     isTTY: false,
+    uid: 1000,
     signal,
+    onHangUp: () => undefined,
     onFatal: () => undefined,
     llhttp: '9.3.1',
   })

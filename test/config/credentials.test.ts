@@ -8,12 +8,12 @@ describe('a setting that is read again', () => {
 
   it('has the value that its file holds now', () => {
     const read = rereadSettings(['isalesPassword'], config, disk({ '/pw': 'new\n' }))
-    expect(read.ok && read.values.isalesPassword.reveal()).toBe('new')
+    expect(read.ok && read.value.isalesPassword.reveal()).toBe('new')
   })
 
   it('stays as it is when it did not come from a file', () => {
     const read = rereadSettings(['isalesPassword'], configOf(loadConfig(MINIMAL)), disk({}))
-    expect(read.ok && read.values.isalesPassword.reveal()).toBe(PASSWORD)
+    expect(read.ok && read.value.isalesPassword.reveal()).toBe(PASSWORD)
   })
 
   it.each([
@@ -23,7 +23,7 @@ describe('a setting that is read again', () => {
   ])('names the file that is of no use: %j', (files, problem) => {
     expect(rereadSettings(['isalesPassword'], config, disk(files))).toMatchObject({
       ok: false,
-      error: { setting: 'ISALES_PASSWORD_FILE', problem },
+      errors: [{ setting: 'ISALES_PASSWORD_FILE', problem }],
     })
   })
 })

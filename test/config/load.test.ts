@@ -172,7 +172,7 @@ describe('the configuration', () => {
 
 describe('a secret in a file', () => {
   const load = (content: string | Uint8Array | FileRead): Loaded =>
-    loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/run/pw' }, disk({ '/run/pw': content }))
+    loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/pw' }, disk({ '/pw': content }))
 
   it.each([
     ['pw', 'pw'],
@@ -260,7 +260,7 @@ describe('a secret in a variable', () => {
     (secret) => ({ ...MINIMAL, ISALES_URL: secret }),
     (secret) => ({ ...MINIMAL, ISALES_PASSWORD: secret, ISALES_PASSWORD_FILE: secret }),
     (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: secret }),
-    (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: `/run/${secret}` }),
+    (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: `/nowhere/${secret}` }),
     (secret) => ({ ...MINIMAL, OBS_PASSWORD_FILE: secret, OBS_TICKET_KEY: secret }),
     (secret) => ({ ...MINIMAL, OBS_TICKET_KEY_FILE: secret, LISTEN_TLS_KEY_FILE: secret }),
     (secret) => ({ ...MINIMAL, HTTPS_PROXY: `ftp://user:${secret}@proxy`, ISALES_PASWORD: secret }),
@@ -287,7 +287,7 @@ describe('loadSetting', () => {
   it('reads one setting and no other', () => {
     expect(loadSetting('adminListen', { ADMIN_LISTEN: ':1' })).toEqual({
       ok: true,
-      values: { adminListen: { kind: 'tcp', host: '', port: 1 } },
+      value: { adminListen: { kind: 'tcp', host: '', port: 1 } },
     })
     expect(loadSetting('adminListen', { ADMIN_LISTEN: 'x' })).toMatchObject({ ok: false })
   })

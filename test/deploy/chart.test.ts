@@ -43,6 +43,11 @@ describe.each(tools)('the chart with helm $version', ({ version, helm = '' }) =>
     ['a misspelt value', 'standalone.replica=3', 'replica'],
     ['a misspelt setting', 'settings.ISALES_URI=https://isales.example', 'ISALES_URI'],
     ['a password among the settings', 'settings.ISALES_PASSWORD=secret', 'ISALES_PASSWORD'],
+    [
+      'a password in the address of the store',
+      'settings.SESSION_STORE_URL=valkeys://obs:secret@store.example',
+      'SESSION_STORE_URL',
+    ],
     ['a value of the wrong type', 'standalone.replicas=many', 'replicas'],
   ])('refuses %s', async (_what, value, named) => {
     const args = ['template', CHART, '--values', ciFile('standalone'), '--set-string', value]

@@ -54,6 +54,16 @@ describe.each(tools)('the NetworkPolicy, with helm $version,', ({ helm }) => {
     })
   })
 
+  it.each([
+    ['rediss://store.telephony:6380/1', [6380]],
+    ['redis://store.telephony', [6379]],
+    ['redis+sentinel://a.telephony:26379,b.telephony:26380/1', [26379, 26380]],
+  ])('opens the ports of the shared store %s', async (url, wanted) => {
+    const { egress } = await rules({ settings: { SESSION_STORE_URL: url } })
+    expect(egress.at(-1)?.to).toEqual([{ namespaceSelector: {} }])
+    expect(egress.at(-1)?.ports?.map(({ port }) => port)).toEqual(wanted)
+  })
+
   it('opens name servers on other ports', async () => {
     const { egress } = await rules({ networkPolicy: { dnsPorts: [53, 5353] } })
     expect(egress[0]?.ports).toEqual(
@@ -63,7 +73,7 @@ describe.each(tools)('the NetworkPolicy, with helm $version,', ({ helm }) => {
   })
 
   it('takes an empty list for nobody, never for everybody', async () => {
-    const lists = { prometheus: [], clients: [], isales: [], dns: [], otlp: [] }
+    const lists = { prometheus: [], clients: [], isales: [], dns: [], otlp: [], store: [] }
     const { ingress, egress } = await rules({ networkPolicy: lists })
     expect(egress ?? []).toEqual([])
     // What is left is the pod of `helm test`.

@@ -16,12 +16,6 @@ const programs = await Promise.all(
   ['prometheus', 'prometheus-alertmanager', 'promtool'].map(installed),
 )
 
-/** Metrics that not every program exports: without a certificate there is no end of it. */
-const CONDITIONAL = new Set([
-  'isales_proxy_certificate_expiry_timestamp_seconds',
-  'isales_proxy_requests_refused_total',
-])
-
 describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Prometheus', () => {
   let home = ''
   let simulator: Simulator
@@ -82,8 +76,7 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
     expect(asked.length).toBeGreaterThan(30)
     // The annotations name two histograms as a whole.
     const whole = new Set(types.map(([, name]) => name))
-    const missing = asked.filter((name) => !exported.has(name) && !whole.has(name))
-    expect(missing.filter((name) => !CONDITIONAL.has(name))).toEqual([])
+    expect(asked.filter((name) => !exported.has(name) && !whole.has(name))).toEqual([])
   })
 
   it('is found up and authenticated, and raises no alert', async () => {

@@ -181,6 +181,9 @@ describe.each(tools)('the values of the chart, with helm $version,', ({ helm }) 
     const mount = proxyIn(pod).volumeMounts?.find(({ mountPath }) => mountPath === STATE_DIR)
     expect(mount?.readOnly).not.toBe(true)
     expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
+    // Somebody else's directory comes with its own volume.
+    const own = deploymentOf(await make({ settings: { STATE_DIR: '/state' } }))
+    expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
   })
 
   it('run in the versions of Kubernetes that the chart says', async () => {

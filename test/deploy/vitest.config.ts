@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/deploy/**/*.test.ts'],
     fileParallelism: false,
+    globalSetup: ['test/support/build-program.ts'],
     restoreMocks: true,
     testTimeout: 60_000,
     hookTimeout: 300_000,

@@ -55,7 +55,7 @@ describe('every problem', () => {
 
   it('says that it is not known whether it was sent only where it may have been', () => {
     const unknown = PROBLEM_CODES.filter((code) => PROBLEMS[code].sent === 'unknown')
-    expect(unknown).toEqual(['upstream-broken', 'upstream-timeout'])
+    expect(unknown).toEqual(['upstream-broken', 'upstream-timeout', 'internal'])
   })
 
   it.each<[ProblemCode, number]>([
@@ -67,6 +67,7 @@ describe('every problem', () => {
     ['upstream-tls', 502],
     ['upstream-broken', 502],
     ['upstream-timeout', 504],
+    ['internal', 500],
     ['bad-request', 400],
     ['not-allowed', 403],
     ['method-not-allowed', 405],

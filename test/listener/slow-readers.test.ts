@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/listener/listener.ts'
+import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -11,9 +12,6 @@ import { GET, LIMITS, startListener } from './support.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'slow-readers-'))
 const { ca, server } = makeCertificates()
-const [certFile, keyFile] = [join(directory, 'tls.crt'), join(directory, 'tls.key')]
-writeFileSync(certFile, server.cert)
-writeFileSync(keyFile, server.key)
 const path = join(directory, 'proxy.sock')
 
 const MIB = 1024 * 1024
@@ -44,7 +42,7 @@ function inPieces(_request: IncomingMessage, response: ServerResponse): void {
 
 describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
   ['TCP', {}, {}],
-  ['TLS', { tls: { certFile, keyFile } }, { tls: { ca: ca.cert } }],
+  ['TLS', { tls: { cert: server.cert, key: new Secret(server.key) } }, { tls: { ca: ca.cert } }],
   ['a Unix socket', { address: { kind: 'unix', path } }, { path }],
 ])('a client on %s', (_name, options, target) => {
   async function asking(

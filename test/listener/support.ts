@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { ProblemCode } from '../../src/http/problem.ts'
 import { createListener } from '../../src/listener/listener.ts'
 import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
@@ -19,11 +19,6 @@ export interface RunningListener {
   readonly problems: ProblemCode[]
 }
 
-const running: Listener[] = []
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((listener) => listener.stop(0)))
-})
-
 /** On a free port of loopback unless told otherwise; stopped after the test. */
 export async function startListener(
   onRequest: ListenerOptions['onRequest'],
@@ -38,7 +33,7 @@ export async function startListener(
     ...options,
   })
   const { port, text } = await listener.start()
-  running.push(listener)
+  onTestFinished(() => listener.stop(0))
   return { listener, port, text, problems }
 }
 

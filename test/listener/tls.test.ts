@@ -1,9 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { expect, test } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import type { ListenerTls } from '../../src/listener/listener.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import type { RawClient } from '../support/raw-client.ts'
@@ -20,31 +19,15 @@ interface Options {
   readonly bodyIdleTimeout?: number
 }
 
-/** Serves from files of its own, so that they can be replaced. */
+const tlsOf = ({ cert, key }: { cert: string; key: string }, clientCa?: string): ListenerTls => ({
+  cert,
+  key: new Secret(key),
+  ...(clientCa === undefined ? {} : { ca: clientCa }),
+})
+
 async function startTls({ clientCa, bodyIdleTimeout = LIMITS.bodyIdleTimeout }: Options = {}) {
-  const directory = mkdtempSync(join(tmpdir(), 'listener-tls-'))
-  const write = (name: string, text: string): string => {
-    const path = join(directory, name)
-    writeFileSync(path, text)
-    return path
-  }
-  const certFile = write('tls.crt', first.cert)
-  const keyFile = write('tls.key', first.key)
-  const pair = { certFile, keyFile }
-  const reloads: unknown[] = []
-  const watched: (readonly string[])[] = []
-  let reload: () => void = () => undefined
-  const started = await startListener(answerOk, {
-    tls: clientCa === undefined ? pair : { ...pair, clientCaFile: write('ca.crt', clientCa) },
-    limits: { ...LIMITS, bodyIdleTimeout },
-    watchFiles: (paths, change) => {
-      watched.push(paths)
-      reload = change
-      return () => undefined
-    },
-    onTlsReload: (error) => reloads.push(error),
-  })
-  return { ...started, write, reloads, watched, reload: () => reload() }
+  const limits = { ...LIMITS, bodyIdleTimeout }
+  return startListener(answerOk, { tls: tlsOf(first, clientCa), limits })
 }
 
 function connectTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
@@ -80,30 +63,15 @@ test('HTTPS is served, and TLS 1.1 is not', async () => {
   expect(await outcome(port, old)).toBe('refused')
 })
 
-test('changed files serve the connections to come, and those that are open go on', async () => {
-  const { port, write, reload, reloads, watched } = await startTls()
-  expect(watched).toEqual([[write('tls.crt', second.cert), write('tls.key', second.key)]])
+test('a new certificate serves the connections to come, and those that are open go on', async () => {
+  const { port, listener } = await startTls()
   const open = await connectTls(port)
-  reload()
-  expect(reloads).toEqual([undefined])
+  listener.replaceTls(tlsOf(second))
   const fresh = await connectTls(port)
   expect([serverName(open), serverName(fresh)]).toEqual(['localhost', 'second.example'])
   expect([await ask(open), await ask(fresh)]).toEqual(['ok', 'ok'])
   open.destroy()
   fresh.destroy()
-})
-
-test.each([
-  ['is half of a change', second.cert],
-  ['is no PEM', 'nonsense'],
-])('a pair that %s changes nothing and is reported', async (_name, cert) => {
-  const { port, write, reload, reloads } = await startTls()
-  write('tls.crt', cert)
-  reload()
-  expect(reloads).toEqual([expect.any(Error)])
-  const client = await connectTls(port)
-  expect([serverName(client), await ask(client)]).toEqual(['localhost', 'ok'])
-  client.destroy()
 })
 
 test('with a client CA, only its certificates are let in', async () => {
@@ -115,7 +83,7 @@ test('with a client CA, only its certificates are let in', async () => {
 })
 
 test('a withdrawn client CA lets nobody in by an old session', async () => {
-  const { port, write, reload } = await startTls({ clientCa: ca })
+  const { port, listener } = await startTls({ clientCa: ca })
   const before = await connectTls(port, made.client)
   const session = new Promise<Buffer>((resolve) => {
     before.socket.once('session', resolve)
@@ -124,8 +92,7 @@ test('a withdrawn client CA lets nobody in by an old session', async () => {
   before.destroy()
   const resumed = { ...made.client, session: await session }
   expect(await outcome(port, resumed)).toBe('served')
-  write('ca.crt', made.strangerCa.cert)
-  reload()
+  listener.replaceTls(tlsOf(first, made.strangerCa.cert))
   expect(await outcome(port, resumed)).toBe('refused')
 })
 
@@ -151,10 +118,4 @@ test('a stop ends handshakes that never come to an end', async () => {
   await until(() => listener.connections() === 1)
   await listener.stop(50)
   expect(await leftOf(silent)).toBe('')
-})
-
-test('a key that is not the certificate’s fails the start', async () => {
-  const { write } = await startTls()
-  const tls = { certFile: write('a.crt', first.cert), keyFile: write('a.key', second.key) }
-  await expect(startListener(answerOk, { tls })).rejects.toThrow(/key values mismatch/)
 })

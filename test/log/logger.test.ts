@@ -90,7 +90,7 @@ describe('a log line', () => {
     expect(lines().map((line) => line['event'])).toEqual(['conflict'])
   })
 
-  it('fills in nothing of the sentence from outside: a % in a field stays a %', async () => {
+  it('never formats the sentence with a field: a % stays a %', async () => {
     const { log, lines } = await openLog()
     log('starting', { version: '%s %j %o' })
     expect(lines()[0]).toMatchObject({ msg: 'Starting', version: '%s %j %o' })

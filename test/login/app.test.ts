@@ -158,12 +158,15 @@ test('a refresh ticket in the body renews, as in the English edition', async () 
   expect(resultData.token).not.toBe(access)
 })
 
-test.each(['Authentication', 'Authorization'])('or in %s alone', async (field) => {
-  const { post, tickets } = start(REQUIRE)
-  const { refresh } = tickets.issue()
-  for (const value of [refresh, `Bearer ${refresh}`])
-    expect((await post(REFRESH, '', { [field]: value })).status).toBe(200)
-})
+test.each(['Authentication', 'Authorization'])(
+  'a refresh ticket in %s alone renews, as the Chinese text says',
+  async (field) => {
+    const { post, tickets } = start(REQUIRE)
+    const { refresh } = tickets.issue()
+    for (const value of [refresh, `Bearer ${refresh}`])
+      expect((await post(REFRESH, '', { [field]: value })).status).toBe(200)
+  },
+)
 
 test('an access ticket, a forged one, an ended one and none at all are refused', async () => {
   const { post, tickets, clock } = start(REQUIRE)

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { UpstreamHandler, UpstreamRequest } from '../../src/upstream/pool.ts'
 import { createForward, type ForwardOptions, type RequestEnd } from '../../src/proxy/forward.ts'
@@ -62,11 +62,6 @@ export class ScriptedAttempt {
   }
 }
 
-const closing: (() => void)[] = []
-afterEach(() => {
-  for (const close of closing.splice(0)) close()
-})
-
 export function token(generation: number): Token {
   const text = new Secret(`token-${generation}`)
   const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1 }
@@ -102,7 +97,13 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
       failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
     }),
     requestHeaders: () => [],
-    limits: { clientDeadline: 2800, replayBodySize: 100, maxBodySize: 1000, tokenWait: 2500 },
+    limits: {
+      clientDeadline: 2800,
+      replayBodySize: 100,
+      maxBodySize: 1000,
+      tokenWait: 2500,
+      retryAfterMax: 5000,
+    },
     inspector: undefined,
     clock,
     rejectedStatuses: new Set([401]),
@@ -126,7 +127,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = await connectRaw({ port: (server.address() as AddressInfo).port })
-  closing.push(() => {
+  onTestFinished(() => {
     client.destroy()
     server.close()
   })

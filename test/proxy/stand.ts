@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { createApp } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { accessFields, type LogFields } from '../../src/log/logger.ts'
@@ -86,12 +86,6 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
   return { opened, open: () => open() }
 }
 
-const open: Stand[] = []
-
-afterEach(async () => {
-  for (const stand of open.splice(0)) await stand.stop()
-})
-
 /** Opens a stand that is closed when the test ends, and fails it when iSales was sent anything but HTTP/1.1. */
 export async function openStand(options: StandOptions = {}): Promise<Stand> {
   const { answer = () => answerBytes('ok'), login = loginAnswer, revoked = () => 0 } = options
@@ -170,7 +164,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
       return stopped
     },
   }
-  if (options.shared !== true) open.push(stand)
+  if (options.shared !== true) onTestFinished(() => stand.stop())
   await until(() => logins > 0)
   if (options.authenticated !== false) {
     await until(async () => (await metric('authenticated')) === 1)

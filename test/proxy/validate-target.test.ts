@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { validateRequest } from '../../src/proxy/validate.ts'
+import { validated } from './validated.ts'
 import { head, OPEN, RULES } from './request-head.ts'
 
 describe('the target', () => {
@@ -53,7 +53,7 @@ describe('the target', () => {
     ['an overlong dot of four bytes', '/rest/isales/%F0%80%80%ae/x', 'not-allowed'],
     ['a path outside, absolute', 'http://localhost/x', 'not-allowed'],
   ])('with %s is refused', (_, target, refused) => {
-    expect(validateRequest(head({ method: 'GET', target }), RULES)).toEqual({ refused })
+    expect(validated(head({ method: 'GET', target }), RULES)).toEqual({ refused })
   })
 
   it.each([
@@ -68,7 +68,7 @@ describe('the target', () => {
     ['/rest/isales/a%3bb', '/rest/isales/a%3bb'],
     [`/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`, `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`],
   ])('%s goes on as %s', (target, path) => {
-    expect(validateRequest(head({ target }), RULES)).toMatchObject({ target: path })
+    expect(validated(head({ target }), RULES)).toMatchObject({ target: path })
   })
 
   it.each([
@@ -82,13 +82,13 @@ describe('the target', () => {
     ['/rest/isales/', '/rest/isales', false],
   ])('the prefix %s opens %s: %s', (prefix, target, open) => {
     const rules = { ...RULES, allowedPaths: [prefix] }
-    expect('refused' in validateRequest(head({ target }), rules)).toBe(!open)
+    expect('refused' in validated(head({ target }), rules)).toBe(!open)
   })
 
   it('the absolute form is judged by its own authority, not by Host', () => {
     const rawHeaders = ['Host', 'evil.example']
     const target = 'http://localhost/rest/isales/'
-    expect(validateRequest(head({ target, rawHeaders }), RULES)).toMatchObject({
+    expect(validated(head({ target, rawHeaders }), RULES)).toMatchObject({
       authority: 'localhost',
     })
   })
@@ -97,7 +97,7 @@ describe('the target', () => {
     ['http', 'https://localhost/rest/isales/'],
     ['https', 'http://localhost/rest/isales/'],
   ] as const)('the absolute form of another scheme than %s is misdirected', (scheme, target) => {
-    expect(validateRequest(head({ target }), { ...RULES, scheme })).toEqual({
+    expect(validated(head({ target }), { ...RULES, scheme })).toEqual({
       refused: 'misdirected',
     })
   })
@@ -107,14 +107,14 @@ describe('the target', () => {
     ['http://localhost', '*'],
     ['http://localhost/rest/isales/', '/rest/isales/'],
   ])('OPTIONS %s asks for %s', (target, asked) => {
-    expect(validateRequest(head({ method: 'OPTIONS', target }), RULES)).toMatchObject({
+    expect(validated(head({ method: 'OPTIONS', target }), RULES)).toMatchObject({
       target: asked,
     })
   })
 
   it('a star needs a Host that is ours, too', () => {
     const rawHeaders = ['Host', 'evil.example']
-    expect(validateRequest(head({ method: 'OPTIONS', target: '*', rawHeaders }), RULES)).toEqual({
+    expect(validated(head({ method: 'OPTIONS', target: '*', rawHeaders }), RULES)).toEqual({
       refused: 'misdirected',
     })
   })
@@ -122,7 +122,7 @@ describe('the target', () => {
   it.each(['/', '/%2f/../x', '//x', '/rest/%2e%2e/a', '/a;/./b'])(
     '%s is valid when every path is open',
     (target) => {
-      expect(validateRequest(head({ target }), OPEN)).toMatchObject({ target })
+      expect(validated(head({ target }), OPEN)).toMatchObject({ target })
     },
   )
 
@@ -130,7 +130,7 @@ describe('the target', () => {
     ['http://localhost', '/'],
     ['http://localhost?a', '/?a'],
   ])('GET %s goes on as %s', (target, path) => {
-    expect(validateRequest(head({ method: 'GET', target }), OPEN)).toMatchObject({ target: path })
+    expect(validated(head({ method: 'GET', target }), OPEN)).toMatchObject({ target: path })
   })
 })
 
@@ -153,7 +153,7 @@ describe('Host', () => {
     ['our name as a prefix', ['Host', 'localhost.evil.example'], 'misdirected'],
     ['our name as a list', ['Host', 'localhost,evil.example'], 'misdirected'],
   ])('%s is refused', (_, rawHeaders, refused) => {
-    expect(validateRequest(head({ rawHeaders }), RULES)).toEqual({ refused })
+    expect(validated(head({ rawHeaders }), RULES)).toEqual({ refused })
   })
 
   it.each([
@@ -167,14 +167,12 @@ describe('Host', () => {
     'localhost:60000',
     'localhost:00080',
   ])('%s is ours', (host) => {
-    expect(validateRequest(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty(
-      'refused',
-    )
+    expect(validated(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty('refused')
   })
 
   it('any name will do when none are listed', () => {
-    expect(
-      validateRequest(head({ rawHeaders: ['Host', 'anything.example'] }), OPEN),
-    ).not.toHaveProperty('refused')
+    expect(validated(head({ rawHeaders: ['Host', 'anything.example'] }), OPEN)).not.toHaveProperty(
+      'refused',
+    )
   })
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { validateRequest } from '../../src/proxy/validate.ts'
+import { validated } from './validated.ts'
 import { head, RULES } from './request-head.ts'
 
 const fieldName = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,20}$/)
@@ -26,7 +26,7 @@ describe('whatever comes', () => {
   it('gets a verdict, and nothing is thrown', () => {
     fc.assert(
       fc.property(anyHead, (any) => {
-        expect(validateRequest(any, RULES)).toBeTypeOf('object')
+        expect(validated(any, RULES)).toBeTypeOf('object')
       }),
       { numRuns: 2000 },
     )
@@ -50,7 +50,7 @@ describe('whatever comes', () => {
     fc.assert(
       fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
         const target = `/rest/isales/${parts.join('')}`
-        const valid = validateRequest(head({ method: 'GET', target }), RULES)
+        const valid = validated(head({ method: 'GET', target }), RULES)
         if ('refused' in valid) return
         const path = decodeURIComponent(valid.target.replace(/\?.*$/, '')).replaceAll('\\', '/')
         const seen = new URL(path.replaceAll(/;[^/]*/g, ''), 'http://x').pathname
@@ -72,7 +72,7 @@ describe('whatever comes', () => {
           ...length.flatMap((value) => ['Content-Length', value]),
           ...coding.flatMap((value) => ['Transfer-Encoding', value]),
         ]
-        const valid = validateRequest(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
+        const valid = validated(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
         if ('refused' in valid) return
         expect(length.length + coding.length).toBeLessThanOrEqual(1)
         expect(valid.framing).toBe(coding.length === 1 ? 'chunked' : Number(length[0] ?? 0))

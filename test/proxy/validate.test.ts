@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { validateRequest } from '../../src/proxy/validate.ts'
+import { validated } from './validated.ts'
 import { head, OPEN, PATH, RULES } from './request-head.ts'
 
 /** The judgement on a good request with these headers besides Host. */
 function withHeaders(...fields: string[]) {
-  return validateRequest(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
+  return validated(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
 }
 
 describe('a good request', () => {
   it('is valid with its target as it came', () => {
-    expect(validateRequest(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({
+    expect(validated(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({
       framing: 0,
       target: `${PATH}?a=%2F..&b=//~`,
       authority: 'localhost:8080',
@@ -42,8 +42,8 @@ describe('a good request', () => {
 
   it('says when it waits for 100 Continue, in HTTP/1.1 only', () => {
     const rawHeaders = ['Host', 'localhost', 'Expect', '100-Continue']
-    expect(validateRequest(head({ rawHeaders }), RULES)).toMatchObject({ expectsContinue: true })
-    expect(validateRequest(head({ rawHeaders, httpVersion: '1.0' }), RULES)).toMatchObject({
+    expect(validated(head({ rawHeaders }), RULES)).toMatchObject({ expectsContinue: true })
+    expect(validated(head({ rawHeaders, httpVersion: '1.0' }), RULES)).toMatchObject({
       expectsContinue: false,
     })
   })
@@ -57,17 +57,17 @@ describe('a good request', () => {
     ['POST', '0', -1],
   ])('%s with Max-Forwards %s counts %i', (method, value, maxForwards) => {
     const rawHeaders = ['Host', 'localhost', 'Max-Forwards', value]
-    expect(validateRequest(head({ method, rawHeaders }), RULES)).toMatchObject({ maxForwards })
+    expect(validated(head({ method, rawHeaders }), RULES)).toMatchObject({ maxForwards })
   })
 })
 
 describe('the version', () => {
   it.each(['0.9', '2.0', '1.2', '3.0', ''])('%j is refused', (httpVersion) => {
-    expect(validateRequest(head({ httpVersion }), OPEN)).toEqual({ refused: 'bad-request' })
+    expect(validated(head({ httpVersion }), OPEN)).toEqual({ refused: 'bad-request' })
   })
 
   it('1.0 needs no Host', () => {
-    expect(validateRequest(head({ httpVersion: '1.0', rawHeaders: [] }), RULES)).not.toHaveProperty(
+    expect(validated(head({ httpVersion: '1.0', rawHeaders: [] }), RULES)).not.toHaveProperty(
       'refused',
     )
   })
@@ -75,13 +75,13 @@ describe('the version', () => {
 
 describe('the method', () => {
   it.each(['CONNECT', 'TRACE'])('%s is refused', (method) => {
-    expect(validateRequest(head({ method }), OPEN)).toEqual({ refused: 'method-not-allowed' })
+    expect(validated(head({ method }), OPEN)).toEqual({ refused: 'method-not-allowed' })
   })
 
   it.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])(
     '%s is valid',
     (method) => {
-      expect(validateRequest(head({ method }), RULES)).not.toHaveProperty('refused')
+      expect(validated(head({ method }), RULES)).not.toHaveProperty('refused')
     },
   )
 })
@@ -118,7 +118,7 @@ describe('framing', () => {
 
   it('a coding in HTTP/1.0 is refused', () => {
     const rawHeaders = ['Transfer-Encoding', 'chunked']
-    expect(validateRequest(head({ httpVersion: '1.0', rawHeaders }), RULES)).toEqual({
+    expect(validated(head({ httpVersion: '1.0', rawHeaders }), RULES)).toEqual({
       refused: 'bad-request',
     })
   })

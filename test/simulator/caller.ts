@@ -1,10 +1,9 @@
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import {
   createSimulator,
   INTERFACE_PATHS,
   LOGIN_PATH,
   REFRESH_PATH,
-  type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
 
@@ -25,12 +24,10 @@ export interface Granted {
   readonly refreshToken: string
 }
 
-const open: Simulator[] = []
-
 /** A simulator that is closed when the test ends, and what a client of it does. */
 export async function simulate(options: SimulatorOptions = {}) {
   const sim = await createSimulator(options)
-  open.push(sim)
+  onTestFinished(() => sim.close())
 
   async function post(path: string, body: unknown, headers: Record<string, string> = {}) {
     const init = {
@@ -62,10 +59,6 @@ export async function simulate(options: SimulatorOptions = {}) {
     },
   }
 }
-
-afterEach(async () => {
-  for (const sim of open.splice(0)) await sim.close()
-})
 
 export function grantOf({ json }: Received): Granted {
   return {

@@ -84,7 +84,7 @@ describe('the judge of a soak', () => {
   it('finds a client that got no response', () => {
     const silent: Attempt = { ...heardSuccess, id: 'c0-2', heard: 'silence', status: 0 }
     const { failures } = judge(evidence({ attempts: [heardSuccess, silent] }))
-    expect(failures).toEqual(['unanswered: 1, must be 0'])
+    expect(failures).toEqual(['silent: 1, must be 0'])
   })
 
   it.each([401, 403])('finds a %i that a login could have cured', (status) => {

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 
-/** Run in reverse when the test ends. */
-export const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).toReversed()) await close()
-})
+/** What must be closed when the test has finished; the newest is closed first. */
+export const closing = {
+  push(close: () => unknown): void {
+    onTestFinished(async () => {
+      await close()
+    })
+  },
+}
 
 /** A TCP server on a port of its own. */
 export async function listen(accept: (socket: Socket) => void, port = 0): Promise<Server> {

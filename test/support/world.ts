@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { createApp, type App, type AppOptions } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { LOG_EVENTS, type LogLevel } from '../../src/log/events.ts'
@@ -49,12 +49,6 @@ export interface World {
   stop(): Promise<void>
 }
 
-const open: World[] = []
-
-afterEach(async () => {
-  for (const world of open.splice(0)) await world.stop()
-})
-
 /** Opens a world that is closed when the test ends. */
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const sim = await createSimulator(options.simulator)
@@ -101,7 +95,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       return stopped
     },
   }
-  open.push(world)
+  onTestFinished(() => world.stop())
   if (options.ready !== false) {
     await until(() => events.some(({ type }) => type === 'granted'))
   }

@@ -75,7 +75,7 @@ describe('a login', () => {
 
   it.each([
     ['unreachable', 'ECONNREFUSED', false, 'unreached', 'unavailable'],
-    ['unreachable', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
+    ['proxy-auth', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
     ['broken', 'ECONNRESET', false, 'unreached', 'unavailable'],
     ['broken', 'ECONNRESET', true, 'unclear', 'unavailable'],
     ['tls', 'CERT_HAS_EXPIRED', true, 'unreached', 'tls'],

@@ -12,13 +12,15 @@ import {
   tuple,
   type Arbitrary,
 } from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import type { TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { failures, grants } from './arbitraries.ts'
 import { credentialsOf, memoryBook, openSource } from './source-support.ts'
 import { grant, START } from './support.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 /** How iSales responds to one token request, and after how long; cut off at 5 s as the client does. */
 interface Reply {

@@ -283,6 +283,27 @@ describe('a rejection that turns out to be about the call', () => {
   })
 })
 
+describe('a call that cannot be sent again', () => {
+  it('waits for a newer token while the present one is suspect', async () => {
+    const { source, token, last, reject, wait } = await openFresh(grant())
+    reject(token)
+    expect(source.current(true)).toBe(token)
+    expect(source.current(false)).toBeUndefined()
+    const waited = wait({ replayable: false })
+    await last().respond(grant({ token: 't2' }))
+    expect(await waited).toMatchObject({ generation: 2 })
+    expect(source.current(false)).toMatchObject({ generation: 2 })
+  })
+
+  it('is sent with the suspect token when no newer one comes in time', async () => {
+    const { clock, token, reject, wait } = await openFresh(grant())
+    reject(token)
+    const waited = wait({ replayable: false })
+    await clock.advance(2500)
+    expect(await waited).toBe(token)
+  })
+})
+
 describe('an accepted token', () => {
   it('is accepted once, and serves on', async () => {
     const { source, token, accept } = await openFresh(grant())

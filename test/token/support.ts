@@ -1,9 +1,10 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import { next, step, type LifecycleEvent, type NextStep } from '../../src/token/lifecycle.ts'
+import { next, step, type NextStep } from '../../src/token/lifecycle.ts'
 import {
   dueAt,
   initialState,
+  type LifecycleEvent,
   type PastRefusals,
   type Rules,
   type State,

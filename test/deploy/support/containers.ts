@@ -38,7 +38,8 @@ export const createContainers = async (): Promise<Containers> => {
   return {
     build(tag, ...args) {
       const how = ['--isolation=chroot', '--network=host', '--pull=never', '--format=docker']
-      return succeed('buildah', ['build', ...how, '--tag', tag, ...args, ROOT], options)
+      // A second target takes what the first has built.
+      return succeed('buildah', ['build', ...how, '--layers', '--tag', tag, ...args, ROOT], options)
     },
     podman,
     attempt: (...args) => run('podman', args, options),

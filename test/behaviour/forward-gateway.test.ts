@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest'
+import { get, loginAnswer, openStand, post } from '../proxy/stand.ts'
+import { answerBytes } from '../support/raw-upstream.ts'
+import { until } from '../support/until.ts'
+
+it('an HTML 403 is of a gateway: it is relayed, and buys no login', async () => {
+  const stand = await openStand({
+    answer: () =>
+      answerBytes('<html>', { status: '403 No', fields: ['Content-Type: text/html; charset=x'] }),
+  })
+  for (let n = 0; n < 3; n += 1)
+    expect(await stand.exchange(post('x'))).toMatchObject({ status: 403, text: '<html>' })
+  expect(stand.business()).toHaveLength(3)
+  expect(stand.logins()).toBe(1)
+})
+
+it.each([
+  [{}, '5'],
+  [{ RETRY_AFTER_MAX: '30s' }, '30'],
+])('Retry-After is bounded for clients: %j', async (env, seconds) => {
+  const stand = await openStand({
+    login: (n) => (n === 1 ? loginAnswer(n, 1) : answerBytes('', { status: '500 No' })),
+    env: { ...env, LOGIN_BACKOFF: '5m', LOGIN_BACKOFF_MAX: '10m', TOKEN_WAIT: '100ms' },
+  })
+  await until(() => stand.logins() === 2)
+  await until(async () => (await stand.metric('authenticated')) === 0)
+  const response = await stand.exchange(get())
+  expect(response.status).toBe(503)
+  expect(response.header('retry-after')).toBe(seconds)
+})

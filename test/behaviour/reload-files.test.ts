@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { LOGIN_PATH } from '../../simulator/index.ts'
+import { call } from '../support/call.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+/** Milliseconds within which a change is used: polling, and the time to settle. */
+const NOTICED = 6000
+
+vi.setConfig({ testTimeout: 20_000 })
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'reload-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const write = (name: string, text: string): string => {
+  const path = join(directory, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const reloads = (world: World, outcome: string): Promise<number> =>
+  world.metric(`isales_proxy_credential_reloads_total{outcome="${outcome}"}`)
+
+/** The log line about the files, once it is there. */
+const logged = (world: World, event: string) =>
+  until(() => world.lines.find((line) => line.event === event), NOTICED)
+
+test('a CA file without a certificate leaves the former in force, and a good one is logged', async () => {
+  const { ca, server } = makeCertificates()
+  const file = write('ca.pem', ca.cert)
+  const world = await openWorld({ simulator: { tls: server }, env: { ISALES_CA_FILE: file } })
+  expect((await world.tasks()).status).toBe(200)
+
+  write('ca.pem', '')
+  const line = await logged(world, 'secret-unreadable')
+  expect(line).toMatchObject({
+    setting: 'ISALES_CA_FILE',
+    detail: expect.stringMatching(/^names a file without a PEM certificate/),
+  })
+  expect(await reloads(world, 'failure')).toBe(1)
+  expect((await world.tasks()).status).toBe(200)
+
+  write('ca.pem', `${ca.cert}# renewed\n`)
+  expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'ISALES_CA_FILE' })
+  expect(await reloads(world, 'success')).toBe(1)
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test('a client CA file that was spoilt leaves the listener as it was', async () => {
+  const { ca, server } = makeCertificates()
+  const env = {
+    LISTEN_TLS_CERT_FILE: write('tls.crt', server.cert),
+    LISTEN_TLS_KEY_FILE: write('tls.key', server.key),
+    LISTEN_CLIENT_CA_FILE: write('clients.pem', ca.cert),
+  }
+  const world = await openWorld({ env })
+  write('clients.pem', ca.cert.replace('-----BEGIN', '----BEGIN'))
+  expect(await logged(world, 'secret-unreadable')).toMatchObject({
+    setting: 'LISTEN_CLIENT_CA_FILE',
+  })
+  write('clients.pem', `${ca.cert}# renewed\n`)
+  expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'LISTEN_CLIENT_CA_FILE' })
+})
+
+const login = (world: World, passwd: string) =>
+  call(`${world.proxy}${LOGIN_PATH}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ user: 'cti', passwd }),
+  })
+
+test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () => {
+  const env = {
+    OBS_LOGIN: 'require',
+    OBS_USER: 'cti',
+    OBS_PASSWORD_FILE: write('obs', 'old'),
+    OBS_TICKET_KEY_FILE: write('key', 'k'.repeat(32)),
+  }
+  const world = await openWorld({ env })
+  const { token } = (await login(world, 'old')).json.resultData as { token: string }
+
+  write('obs', 'new\n')
+  expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'OBS_PASSWORD_FILE' })
+  expect((await login(world, 'old')).status).toBe(403)
+  expect((await login(world, 'new')).status).toBe(200)
+  const tasks = { method: 'POST', headers: { Authorization: `Bearer ${token}` }, body: '{}' }
+  const path = LOGIN_PATH.replace('auth/login', 'business/tasks')
+  expect((await world.request(path, tasks)).status).toBe(200)
+
+  write('key', 'j'.repeat(32))
+  await until(async () => (await reloads(world, 'success')) === 2, NOTICED)
+  expect((await world.request(path, tasks)).status).toBe(401)
+  write('key', 'short')
+  expect(await logged(world, 'secret-unreadable')).toMatchObject({
+    setting: 'OBS_TICKET_KEY_FILE',
+  })
+  expect((await login(world, 'new')).status).toBe(200)
+})
+
+test('a secret with white space at its ends is a warning before it costs an attempt', async () => {
+  const file = write('password', 'right')
+  const world = await openWorld({
+    simulator: { switches: { password: 'right' } },
+    env: { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file },
+  })
+  write('password', 'newer ')
+  expect(await logged(world, 'setting-doubtful')).toMatchObject({ setting: 'ISALES_PASSWORD' })
+  await logged(world, 'secret-reloaded')
+  const events = world.lines.map(({ event }) => event)
+  expect(events.indexOf('setting-doubtful')).toBeLessThan(events.indexOf('secret-reloaded'))
+})

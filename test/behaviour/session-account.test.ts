@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import type { Simulator } from '../../simulator/index.ts'
+import { openTimedWorld } from './session-world.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+/** A world with a wrong password, whose iSales locks the account. */
+function openWrong(env: Record<string, string> = {}, prepare?: (sim: Simulator) => void) {
+  return openTimedWorld({
+    ready: false,
+    env: { ISALES_PASSWORD: 'wrong', ...env },
+    ...(prepare === undefined ? {} : { prepare }),
+  })
+}
+
+test('a wrong password for 4 h does not lock an account that 5 wrong passwords lock', async () => {
+  const world = await openWrong()
+
+  await world.pass(4 * HOUR)
+
+  expect(world.sim.state()).toMatchObject({ wrongPasswords: 4, locked: false })
+})
+
+const always = { times: 'always' } as const
+const ROWS: readonly (readonly [string, number, (sim: Simulator) => void])[] = [
+  ['a 500 in the shape of iSales', 4, (sim) => sim.set({ loginRejection: 500 })],
+  ['a page', 15, (sim) => sim.html({ operation: 'login', ...always })],
+  ['a redirect', 15, (sim) => sim.redirect({ operation: 'login', ...always })],
+  ['a 200 without a result', 15, (sim) => sim.answerLogin({ body: {}, ...always })],
+  ['a 429', 15, (sim) => sim.failLogin({ status: 429, ...always })],
+  [
+    'a 429 with Retry-After: 1',
+    15,
+    (sim) => sim.failLogin({ status: 429, retryAfter: 1, ...always }),
+  ],
+]
+
+test.each(ROWS)(
+  'a wrong password that gets %s costs at most %i logins in 15 min',
+  async (...row) => {
+    const [, most, prepare] = row
+    const world = await openWrong({}, prepare)
+
+    await world.pass(15 * MINUTE)
+
+    expect(world.sim.state().loginAttempts).toBeLessThanOrEqual(most)
+    expect(world.sim.state().loginAttempts).toBeGreaterThan(2)
+  },
+)
+
+test('a wrong password whose refusal comes after the timeout costs at most 15 logins in 15 min', async () => {
+  const world = await openWrong({ ISALES_LOGIN_TIMEOUT: '100ms' }, (sim) =>
+    sim.hang({ operation: 'login', ...always }),
+  )
+
+  await world.pass(15 * MINUTE)
+
+  expect(world.sim.state().loginAttempts).toBeLessThanOrEqual(15)
+})
+
+test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'state-'))
+  // The date goes on over the restarts.
+  let date = Date.parse('2026-03-01T12:00:00Z')
+  let attempts = 0
+  for (let run = 0; run < 90; run += 1) {
+    const world = await openTimedWorld({
+      ready: false,
+      env: { ISALES_PASSWORD: 'wrong', STATE_DIR: directory },
+      wallClock: () => date,
+    })
+    await world.settled()
+    for (let half = 0; half < 2; half += 1) {
+      await world.pass(4999)
+      date += 5000
+      await world.pass(1)
+    }
+    attempts += world.sim.state().loginAttempts
+    await world.stop()
+  }
+  rmSync(directory, { recursive: true })
+
+  expect(attempts).toBe(3)
+})
+
+test('the 407 of the egress proxy costs 6 connections in 15 min, and the log names the egress proxy', async () => {
+  let connects = 0
+  const egress = createServer().on('connect', (_, socket) => {
+    connects += 1
+    socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
+  })
+  await new Promise<void>((resolve) => {
+    egress.listen(0, '127.0.0.1', resolve)
+  })
+  const { port } = egress.address() as AddressInfo
+  const world = await openTimedWorld({
+    ready: false,
+    env: {
+      ISALES_URL: 'https://isales.example',
+      HTTPS_PROXY: `http://user:wrong@127.0.0.1:${port}`,
+    },
+  })
+
+  await world.pass(15 * MINUTE - 1)
+  egress.close()
+
+  expect(connects).toBe(6)
+  expect(world.lines.find(({ event }) => event === 'login-failed')).toMatchObject({
+    detail: 'ERR_EGRESS_PROXY_AUTH',
+  })
+})

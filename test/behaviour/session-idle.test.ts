@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { openTimedWorld } from './session-world.ts'
+
+const HOUR = 3_600_000
+
+test('an idle standby makes no token requests, stays ready, and its next call logs in first', async () => {
+  const world = await openTimedWorld({
+    env: { TOKEN_IDLE_AFTER: '5m' },
+    simulator: { switches: { singleSession: true } },
+  })
+  await world.tasks()
+
+  await world.pass(10 * HOUR)
+
+  expect(world.exchanges()).toBe(2)
+  expect((await world.probe('/readyz')).status).toBe(200)
+  expect(await world.metric('isales_proxy_authenticated')).toBe(0)
+  expect((await world.tasks()).status).toBe(200)
+  expect(world.exchanges()).toBe(3)
+})
+
+test('an idle standby whose login fails is not ready', async () => {
+  const world = await openTimedWorld({ env: { TOKEN_IDLE_AFTER: '5m' } })
+  await world.pass(10 * HOUR)
+  world.sim.wrongPassword()
+
+  expect((await world.tasks()).status).toBe(503)
+
+  expect((await world.probe('/readyz')).status).toBe(503)
+})
