@@ -229,7 +229,9 @@ async function loadLibrary() {
   const { DEBUG } = process.env
   delete process.env['DEBUG']
   try {
-    return await import('ioredis')
+    // A bundled CommonJS module has no other export.
+    const { default: library } = await import('ioredis')
+    return library
   } finally {
     if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
   }

@@ -62,6 +62,7 @@ async function startReplica(port: number, more: Environment = {}): Promise<Repli
     ADMIN_LISTEN: '127.0.0.1:0',
     SESSION_STORE_URL: `valkey://127.0.0.1:${port}`,
     SESSION_STORE_KEY_FILE: keyFile,
+    LOG_LEVEL: 'debug',
     ...more,
   })
   const listening = await until(() => {
