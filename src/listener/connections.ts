@@ -49,8 +49,15 @@ export class Connection {
       // Node emits `close` on the response whose turn it is, and on that one first.
       process.nextTick(() => {
         for (const response of this.#unfinished()) {
+          let closed = false
+          response.once('close', () => {
+            closed = true
+          })
           response.destroy()
-          response.emit('close')
+          // Node 24 emits it for each response, Node 20 does not.
+          setImmediate(() => {
+            if (!closed) response.emit('close')
+          })
         }
       })
     })

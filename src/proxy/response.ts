@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Attempt } from './attempt.ts'
 import type { ResponseHeaders } from './headers.ts'
@@ -77,6 +78,8 @@ export function cut(response: ServerResponse): void {
   const { socket } = response
   const tcp = socket?.remoteFamily !== undefined && !('encrypted' in socket)
   if (tcp && response.req.httpVersion === '1.0') socket.resetAndDestroy()
+  // Behind another response: Node 24 would send what is queued, and leave the connection open.
+  if (socket === null) response.once('socket', (assigned: Socket) => assigned.destroy())
   response.destroy()
 }
 

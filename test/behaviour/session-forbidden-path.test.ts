@@ -65,7 +65,7 @@ test.each(
     expect(bad.filter(({ json }) => 'sent' in json)).toEqual([])
     expect(world.exchanges() - 1).toBeLessThanOrEqual(2)
     expect(await world.metric('isales_proxy_session_conflicts_total')).toBe(0)
-    expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
+    expect(await world.metric('isales_proxy_auth_backoff_state{state="conflict"}')).toBe(0)
   },
   60_000,
 )
