@@ -31,7 +31,8 @@ its default, and everything that is wrong with what to do about it.
 With --live it then logs in once, never twice: a wrong password costs one attempt.
 With the token it calls business/interface, which changes nothing.
 Where iSales allows a user one session only, that login may end the session of a
-running proxy, which then logs in again.`,
+running proxy, which then logs in again. With SESSION_STORE_URL it logs in under
+the lease of the store, and running replicas take the new token.`,
   flags: FLAGS,
   async run(flags, io) {
     if (flags.health === true && (flags.live === true || flags.quiet === true)) {
@@ -83,6 +84,7 @@ async function checkLive(config: Config, io: Io, before: string): Promise<number
       return fail(login.text, login.verdict, login.refused ? EXIT.refused : EXIT.unreachable)
     }
     say(login.text)
+    if (login.store !== undefined) say(login.store)
     const call = await tryInterface(config, login.grant, upstream.post, io.signal)
     if (io.signal.aborted) return endedBy(io.signal)
     for (const warning of call.warnings) io.stderr.write(`Warning: ${warning}\n`)

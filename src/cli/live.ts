@@ -7,7 +7,13 @@ import { egressFor } from '../upstream/egress-proxy.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 
 export type LoginCheck =
-  | { readonly ok: true; readonly grant: Grant; readonly text: string }
+  | {
+      readonly ok: true
+      readonly grant: Grant
+      readonly text: string
+      /** What is to be said of the shared store; undefined: there is none. */
+      readonly store: string | undefined
+    }
   | {
       readonly ok: false
       /** iSales refused the user or password. */
@@ -16,14 +22,20 @@ export type LoginCheck =
       readonly verdict: string
     }
 
-/** Logs in once. */
+/** Logs in once: under the lease of the shared store, where there is one, so that replicas take the new token. */
 export async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<LoginCheck> {
   const isales = createIsalesClient({ ...config, post, wallClock: Date.now })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const outcome = await isales.login(credentials, signal)
+  const ask = () => isales.login(credentials, signal)
+  const shared = config.sessionStoreUrl && (await logInThroughStore(config, ask, signal))
   const where = `Login at ${config.isalesUrl} as ${config.isalesUser}`
+  const { store, outcome } = shared ? shared : { store: undefined, outcome: await ask() }
+  if (outcome === undefined) {
+    return { ok: false, refused: false, text: `${where}: ${store}`, verdict: 'No login was made.' }
+  }
   if (isGrant(outcome)) {
-    return { ok: true, grant: outcome, text: `${where}: it works. ${describeGrant(outcome)}` }
+    const text = `${where}: it works. ${describeGrant(outcome)}`
+    return { ok: true, grant: outcome, text, store }
   }
   const refused = outcome.kind === 'refused'
   return {
@@ -33,6 +45,45 @@ export async function logIn(config: Config, post: Post, signal: AbortSignal): Pr
     verdict: refused ? 'iSales refused the login.' : 'No login came about.',
   }
 }
+
+interface StoreLogin {
+  readonly store: string
+  /** Undefined: iSales was not asked; `store` says why. */
+  readonly outcome: Grant | AuthFailure | undefined
+}
+
+async function logInThroughStore(
+  config: Config,
+  ask: () => Promise<Grant | AuthFailure>,
+  signal: AbortSignal,
+): Promise<StoreLogin | undefined> {
+  // Loaded only where a store is configured.
+  const { logInShared } = await import('../sharing/check.ts')
+  const login = await logInShared(config, ask, signal)
+  if (login === undefined) return undefined
+  const { obtained, store, others } = login
+  const text =
+    store.state === 'alone'
+      ? `The shared store cannot be used (${store.reason}): a login may end the session of running replicas.`
+      : others === 0 || others === undefined
+        ? 'The shared store works. No replica listens with this key: none runs, or theirs is another.'
+        : `The shared store works. ${others} running with this key take the new token.`
+  switch (obtained.by) {
+    case 'us':
+      return { store: text, outcome: obtained.outcome }
+    case 'another':
+      return { store: text, outcome: obtained.adopted.grant }
+    case 'nobody':
+      return { store: `${NOT_ASKED[obtained.because]}. ${text}`, outcome: undefined }
+  }
+}
+
+const NOT_ASKED = {
+  busy: 'a replica logs in just now. Try again in some seconds',
+  held: 'the replicas wait after a failure. See the status page of one of them',
+  guarded: 'iSales refused this password before, and the account is spared. Correct the password',
+  alone: 'the shared store cannot be reached',
+} as const
 
 /** Only the host: the rest of HTTPS_PROXY may hold a password. */
 function through(config: Config): string {

@@ -35,6 +35,8 @@ export interface Share {
   start(holder: Holder): void
   onTokenEvent(event: TokenEvent): void
   readonly snapshot: () => SharingSnapshot
+  /** Replicas that listen, this one included; undefined: not known. */
+  readonly replicas: () => Promise<number | undefined>
   /** Frees the lease of an aborted request, and disconnects. */
   stop(): Promise<void>
 }
@@ -320,8 +322,12 @@ export function createShare(options: ShareOptions): Share {
       seen = found.id
       await offer(`${options.processId}-${(claims += 1)}`)
     }
+    state = { ...state, replicas: await countReplicas() }
+  }
+
+  const countReplicas = async (): Promise<number | undefined> => {
     const replicas = await store.replicas()
-    state = { ...state, replicas: isFailure(replicas) ? undefined : replicas }
+    return isFailure(replicas) ? undefined : replicas
   }
 
   const lookSituation = (atHand: AtHand | undefined): Situation => ({
@@ -374,6 +380,7 @@ export function createShare(options: ShareOptions): Share {
     },
 
     snapshot: () => state,
+    replicas: countReplicas,
 
     async stop() {
       stopped = true

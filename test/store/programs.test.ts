@@ -211,6 +211,34 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     expect(sim.state().loginsRejected).toBeGreaterThan(0)
   })
 
+  it('take the token of `check --live`, which logs in under their lease', async () => {
+    await openIsales(60)
+    const server = await startServer({ engine })
+    const env = {
+      ISALES_URL: sim.origin,
+      ISALES_USER: sim.switches.user,
+      ISALES_PASSWORD: PASSWORD,
+      SESSION_STORE_URL: `valkey://127.0.0.1:${server.port}`,
+      SESSION_STORE_KEY_FILE: keyFile,
+    }
+    const alone = start(['check', '--live', '--quiet'], env)
+    expect(await within(alone.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
+    expect(alone.stdout()).toContain('No replica listens with this key')
+    const replicas = await startReplicas(2, server.port)
+    await authenticated(replicas)
+    expect(sim.state().logins).toBe(1)
+    const calls = traffic(replicas, 4000)
+    const check = start(['check', '--live', '--quiet'], env)
+    expect(await within(check.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
+    expect(check.stdout()).toContain('The shared store works. 2 running with this key')
+    expect(await calls).toEqual([])
+    expect(sim.state().logins).toBe(2)
+    server.signal('SIGSTOP')
+    const cut = start(['check', '--live', '--quiet'], env)
+    expect(await within(cut.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
+    expect(cut.stdout()).toContain('The shared store cannot be used (')
+  })
+
   it('show no secret: not in the store, to MONITOR, nor on stderr under DEBUG', async () => {
     await openIsales(3)
     const server = await startServer({
