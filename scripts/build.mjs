@@ -22,6 +22,8 @@ await build({
   jsxImportSource: 'hono/jsx',
   sourcemap: 'linked',
   legalComments: 'eof',
+  // `debug`, of ioredis, uses it where it is installed: here only development packages bring it.
+  external: ['supports-color'],
   define: { BUILD_VERSION: JSON.stringify(version) },
   // Bundled CommonJS packages call `require`, which an ES module does not have.
   banner: {

@@ -58,7 +58,7 @@ export interface AppOptions {
   readonly wallClock?: () => number
   /** In [0, 1). Default: `Math.random`. */
   readonly random?: () => number
-  /** Told every change of the session, after metrics and log. */
+  /** Called with every change of the token, after metrics and log. */
   readonly onTokenEvent?: (event: TokenEvent) => void
 }
 
@@ -72,19 +72,19 @@ export interface App {
   /**
    * Opens both listeners and begins the first login, without waiting for it.
    *
-   * @throws ListenError, or what an unreadable TLS file is guilty of.
+   * @throws ListenError, or an error that names an unreadable TLS file.
    */
   start(): Promise<Addresses>
   /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
   renew(): void
-  /** Readiness off, no new connections, requests in flight finished within the drain time, then all is let go. */
+  /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(): Promise<void>
 }
 
-/** Milliseconds for a scrape that is under way when the process ends. */
+/** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
 
-/** The composition root: the only place that knows everyone. Each part is given functions, never another part. */
+/** The composition root: the only place that knows all modules. Each module gets functions, never another module. */
 export function createApp(options: AppOptions): App {
   const { config, logger } = options
   const running = { listening: false, draining: false, inFlight: 0 }
@@ -215,7 +215,7 @@ async function open(setting: string, listener: Listener) {
   }
 }
 
-/** What the parts tell each other of the state of the process. */
+/** The state of the process, which several modules read. */
 interface Running {
   listening: boolean
   draining: boolean
@@ -265,7 +265,7 @@ interface SessionPart {
   readonly keeper: TokenSource
 }
 
-/** The way to iSales and the token that opens it. */
+/** The connections to iSales and the token for them. */
 function openSession(
   options: AppOptions,
   sharing: SharingPart,

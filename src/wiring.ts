@@ -6,7 +6,7 @@ import type { ListenerOptions } from './listener/listener.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
 
-/** From the settings to what each room asks for: names change here, and nothing else does. */
+/** Options that several settings make together. */
 
 export function listenerOptions(
   config: Config,

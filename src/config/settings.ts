@@ -125,7 +125,7 @@ const isales = {
     example: '403',
   }),
   isalesRejectedResults: setting(list(text(64), { emptyAllowed: true }).prefault(''), {
-    doc: 'Values of `result` in a 200 that mean the same. When it is set, answers up to 64 KiB are looked into, which costs time; leave it empty unless your iSales answers so.',
+    doc: 'Values of `result` in a 200 that mean the same. When it is set, responses up to 64 KiB are inspected, which costs time; leave it empty unless your iSales answers so.',
     example: '100401,100403',
   }),
   isalesCaFile: setting(filePath().optional(), {
@@ -153,7 +153,7 @@ const isales = {
     example: '30s',
   }),
   isalesMaxConnections: setting(count({ min: 1, max: 10_000 }).prefault('256'), {
-    doc: 'Most connections to iSales at once; further requests wait for one.',
+    doc: 'Most connections to iSales; further requests wait for one.',
     example: '64',
   }),
   isalesConnectionMaxAge: setting(duration({ min: 1 * S, max: 24 * H }).prefault('5m'), {
@@ -182,7 +182,7 @@ const token = {
     example: '10m',
   }),
   tokenWait: setting(duration({ min: 10 * MS, max: 60 * S }).prefault('2.5s'), {
-    doc: 'How long a request waits for a token before it is answered 503. Keep it below `CLIENT_DEADLINE`.',
+    doc: 'How long a request waits for a token before it gets a 503. Keep it below `CLIENT_DEADLINE`.',
     example: '1s',
   }),
   tokenIdleAfter: setting(orOff(duration({ min: 10 * S, max: 24 * H })).prefault('off'), {
@@ -194,7 +194,7 @@ const token = {
     example: '/var/lib/isales-auth-proxy',
   }),
   tokenWaiters: setting(count({ min: 1, max: 100_000 }).prefault('1000'), {
-    doc: 'Most requests that wait for a token at once; more are answered 503 at once.',
+    doc: 'Most requests that may wait for a token; more get a 503 immediately.',
     example: '200',
   }),
   loginBackoff: setting(duration({ min: 100 * MS, max: 5 * M }).prefault('500ms'), {
@@ -316,7 +316,7 @@ const listener = {
       'what stands before `auth/login` in `ISALES_LOGIN_PATH`: `/rest/isales/v1/openapi/obs/`',
   }),
   listenMaxConnections: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most connections of clients that are served at once; those above it are answered 503.',
+    doc: 'Most connections of clients; those above it get a 503.',
     example: '256',
   }),
   listenKeepAlive: setting(duration({ min: 1 * S, max: 1 * H }).prefault('65s'), {
@@ -328,7 +328,7 @@ const listener = {
     example: '30s',
   }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most requests at once; more are answered 503 with `Retry-After`.',
+    doc: 'Most requests in flight; more get a 503 with `Retry-After`.',
     example: '256',
   }),
   headerTimeout: setting(duration({ min: 100 * MS, max: 5 * M }).prefault('15s'), {
@@ -340,17 +340,17 @@ const listener = {
     example: '1m',
   }),
   maxBodySize: setting(size({ min: 1 * KIB, max: 100 * GIB }).prefault('100MiB'), {
-    doc: 'The largest body of a request; a larger one is answered 413.',
+    doc: 'The largest body of a request; a larger one gets a 413.',
     example: '1MiB',
   }),
   replayBodySize: setting(size({ min: 0, max: 1024 * KIB }).prefault('64KiB'), {
-    doc: 'The largest body that is kept, so that the request can be sent once more with a new token. Each request under way may hold so much memory.',
+    doc: 'The largest body that is kept, so that the request can be sent once more with a new token. Each request in flight may hold so much memory.',
     example: '256KiB',
   }),
   clientDeadline: setting(
     duration({ min: 100 * MS, max: 1 * H, zero: 'turns it off' }).prefault('2.8s'),
     {
-      doc: 'Within this time the client gets an answer, whatever happens. Keep it below the `timeout` of the OBS URL resource (3 s unless changed).',
+      doc: 'Within this time the client gets a response, whatever happens. Keep it below the `timeout` of the OBS URL resource (3 s unless changed).',
       example: '9.5s',
     },
   ),
@@ -359,7 +359,7 @@ const listener = {
     example: '5s',
   }),
   drainTimeout: setting(duration({ min: 0, max: 1 * H }).prefault('25s'), {
-    doc: 'How long requests under way may take to finish after that. Delay and limit together must fit into `terminationGracePeriodSeconds`.',
+    doc: 'How long requests in flight may take to finish after that. Delay and limit together must fit into `terminationGracePeriodSeconds`.',
     example: '10s',
   }),
 }
@@ -391,11 +391,11 @@ const obs = {
     example: '8h',
   }),
   obsNumbers: setting(choice('number', 'string').prefault('number'), {
-    doc: 'How `result` and lifetimes are written in our answers to login and refresh; the interface documents strings and shows numbers.',
+    doc: 'How `result` and lifetimes are written in our responses to login and refresh; the interface documents strings and shows numbers.',
     example: 'string',
   }),
   obsRewriteInterface: setting(boolean().prefault('false'), {
-    doc: 'Replace absolute URLs that name iSales in the answer to `business/interface` by the address that the client used. Turn it on when your iSales answers with URLs instead of paths.',
+    doc: 'Replace absolute URLs that name iSales in the response to `business/interface` by the address that the client used. Turn it on when your iSales answers with URLs instead of paths.',
     example: 'true',
   }),
 }

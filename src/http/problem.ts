@@ -12,7 +12,7 @@ interface ProblemKind {
 /** Every way in which a request can fail here, once: code, status, and what the caller may conclude. */
 export const PROBLEMS = {
   'no-token': { status: 503, title: 'iSales cannot be logged in to', sent: 'no' },
-  overloaded: { status: 503, title: 'Too many requests at once', sent: 'no' },
+  overloaded: { status: 503, title: 'Too many requests in flight', sent: 'no' },
   'shutting-down': { status: 503, title: 'The proxy is shutting down', sent: 'no' },
   'out-of-time': { status: 503, title: 'No time was left to send the request', sent: 'no' },
   'upstream-unreachable': { status: 502, title: 'iSales cannot be reached', sent: 'no' },

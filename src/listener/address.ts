@@ -18,7 +18,7 @@ const LONGEST_SOCKET_PATH = 107
 const ALL_MODE_BITS = 0o777
 
 /**
- * Binds and listens. A stale Unix socket (nobody answers on it) is replaced; a live one, or a file that
+ * Binds and listens. A stale Unix socket (nobody listens on it) is replaced; a live one, or a file that
  * is not a socket, is a fault.
  *
  * @param socketMode permission bits of a Unix socket.
@@ -44,7 +44,7 @@ export async function listen(
   await listening(server, () => bindWithMode(server, path, socketMode), address)
 }
 
-/** What a client would be told to call: `http://127.0.0.1:8080`, `https://[::1]:8443`, `unix:/run/x.sock`. */
+/** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`, `unix:/run/x.sock`. */
 export function addressText(
   address: ListenAddress,
   bound: { readonly port: number; readonly tls: boolean },
@@ -96,11 +96,11 @@ async function removeStale(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket()) throw new ListenError(`${path} exists and is not a socket`)
-  const answer = await probe(path)
-  if (answer === 'connected') throw new ListenError(`${path} is in use by another process`)
-  if (answer === 'ENOENT') return
-  if (answer !== 'ECONNREFUSED')
-    throw new ListenError(`cannot tell whether ${path} is in use (${answer})`)
+  const outcome = await probe(path)
+  if (outcome === 'connected') throw new ListenError(`${path} is in use by another process`)
+  if (outcome === 'ENOENT') return
+  if (outcome !== 'ECONNREFUSED')
+    throw new ListenError(`cannot tell whether ${path} is in use (${outcome})`)
   // Another starter may have replaced it since: only the very socket that was probed is removed.
   const now = lstatSync(path, { throwIfNoEntry: false })
   if (now?.ino === found.ino && now.dev === found.dev) unlinkSync(path)

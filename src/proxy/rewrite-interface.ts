@@ -3,8 +3,8 @@ const SLASH = String.raw`(?:\\?/|\\u002[fF])`
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 
 /**
- * Replaces the origin of each absolute URL that names iSales in the answer to `business/interface`, so that the
- * client does not walk around the proxy. Nothing else changes, not a byte; what is not JSON does not change at all.
+ * Replaces the origin of each absolute URL that names iSales in the response to `business/interface`, so that the
+ * client does not bypass the proxy. Nothing else changes, not a byte; what is not JSON does not change at all.
  *
  * @param isalesOrigin such as `https://service.example`, as `URL.origin` gives it.
  * @param clientOrigin what the client calls us: scheme, host and port.

@@ -44,7 +44,7 @@ describe('1,000 concurrent requests', () => {
     expect(timesMost()).toBe(1)
     for (const client of clients) client.destroy()
     await stand.idle()
-  }, 60_000)
+  }, 180_000)
 
   it('behind an iSales that drops every third connection: none is executed twice', async () => {
     const { executed, execute, timesMost } = ledger()
@@ -67,7 +67,7 @@ describe('1,000 concurrent requests', () => {
     expect(timesMost()).toBe(1)
     expect(executed.size).toBe(1000)
     await stand.idle()
-  }, 60_000)
+  }, 180_000)
 
   it('over the cap are refused with 503 and Retry-After, and nothing of them is sent', async () => {
     const held = gate()
@@ -136,5 +136,5 @@ describe('10,000 requests', () => {
     await stand.idle()
     await until(() => stand.upstream.open() === 0)
     expect(warnings).toEqual([])
-  }, 60_000)
+  }, 180_000)
 })

@@ -135,7 +135,7 @@ function execute(store: SessionStore, step: StoreOperation): Promise<unknown> {
 }
 
 /** Equal but for the milliseconds that the server took. */
-const TOLERANCE = 400
+const TOLERANCE = 490
 
 function expectSame(reply: unknown, specified: StoreReply): void {
   expect(roundedAs(specified, reply)).toEqual(specified)

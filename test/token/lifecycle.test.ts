@@ -68,6 +68,15 @@ describe('a token request that ended twice', () => {
   })
 })
 
+describe('a pause that another replica asks for', () => {
+  it('holds no login with a secret that changed meanwhile', () => {
+    const life = live().does({ type: 'wanted', operation: 'login' })
+    life.does({ type: 'credentials-changed', refused: undefined })
+    life.does({ type: 'held', because: 'guarded', ms: 900_000, refusals: 3 })
+    expect(life.next()).toEqual({ do: 'request', operation: 'login' })
+  })
+})
+
 describe('a token is renewed', () => {
   it.each([
     ['at 80 % of its lifetime', 300, 0.5, 240_000],

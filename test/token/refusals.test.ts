@@ -101,6 +101,7 @@ describe('the file', () => {
     ['of another program', '{"name":"something"}'],
     ['of another version', '{"version":2}'],
     ['without a key', '{"version":1,"key":"","refusals":{}}'],
+    ['with no entry', `{"version":1,"key":"${'0'.repeat(64)}","refusals":{"a":5}}`],
     [
       'with another entry',
       `{"version":1,"key":"${'0'.repeat(64)}","refusals":{"a":{"count":"x"}}}`,

@@ -431,3 +431,13 @@ describe('the snapshot', () => {
     })
   })
 })
+
+describe('a wait', () => {
+  it('of a client that is gone already ends without a token', async () => {
+    const { source, wait } = openSource()
+    source.start()
+    const gone = new AbortController()
+    gone.abort()
+    expect(await wait({ signal: gone.signal })).toMatchObject({ unavailable: 'no-token' })
+  })
+})

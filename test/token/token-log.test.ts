@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LOG_EVENTS, type LogEventName, type LogLevel } from '../../src/log/events.ts'
 import type { LogFields } from '../../src/log/logger.ts'
-import { tokenLog } from '../../src/token/token-log.ts'
+import { sharingLog, tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, session } from '../admin/token.ts'
 
@@ -189,5 +189,37 @@ describe('the session log', () => {
       budgetSeconds: 235,
       durationMs: 42,
     })
+  })
+})
+
+describe('a token that other replicas share', () => {
+  const adopted = (failuresBefore: number): TokenEvent => ({
+    type: 'adopted',
+    at: NOW,
+    session: session({ generation: 4 }),
+    failuresBefore,
+  })
+
+  it('is logged when it is adopted, and as a recovery after failures', () => {
+    expect(seen([adopted(0)])).toEqual(['info token-adopted'])
+    expect(seen([failed(), adopted(1)]).at(-1)).toBe('info recovered')
+    expect(seen([adopted(2)])).toEqual(['info recovered'])
+  })
+
+  it('is waited for without a line above debug', () => {
+    const held: TokenEvent = { type: 'held', at: NOW, because: 'busy', ms: 1000 }
+    expect(linesOf([held])[0]).toMatchObject({
+      event: 'token-request-held',
+      fields: { reason: 'busy', retryInSeconds: 1 },
+    })
+  })
+
+  it('is logged when sharing ends and begins again, and when a record cannot be read', () => {
+    const names: LogEventName[] = []
+    const observe = sharingLog({ log: (event) => void names.push(event) })
+    observe({ type: 'alone', reason: 'timeout' })
+    observe({ type: 'shared' })
+    observe({ type: 'unreadable' })
+    expect(names).toEqual(['sharing-alone', 'sharing-restored', 'shared-token-unreadable'])
   })
 })
