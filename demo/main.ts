@@ -1,10 +1,13 @@
-// `npm run demo -- [--seconds N] [--tls]`
+// `npm run demo -- [--seconds N] [--tls]`, or `npm run demo -- --replicas 3 [--seconds N]`
 import { run } from './demo.ts'
+import { runReplicas } from './replicas.ts'
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort(signal))
 
-process.exitCode = await run(process.argv.slice(2), {
+const args = process.argv.slice(2)
+const shared = args.some((arg) => arg.startsWith('--replicas'))
+process.exitCode = await (shared ? runReplicas : run)(args, {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
