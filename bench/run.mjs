@@ -1,4 +1,5 @@
 // npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
+// npm run bench -- --sharing [--seconds 120]: replicas that share a token; see sharing.ts.
 // docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
 // response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
@@ -11,6 +12,13 @@ import { bigBodies, idleRss, launch, smallRequests, SUBJECTS } from './measure.m
 import { startUpstream } from './upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
+
+if (process.argv.includes('--sharing')) {
+  const command = [join(root, 'node_modules/tsx/dist/cli.mjs'), join(root, 'bench/sharing.ts')]
+  execFileSync(process.execPath, [...command, ...process.argv.slice(2)], { stdio: 'inherit' })
+  process.exit()
+}
+
 const OWN = 'this proxy'
 const FASTIFY = '@fastify/http-proxy'
 const BARE = 'bare node:http'
@@ -47,7 +55,7 @@ const COLUMNS = [
 ]
 
 const stop = (message) => {
-  say(`${message}\nusage: npm run bench -- [--quick] [--node PATH]`)
+  say(`${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing`)
   process.exit(2)
 }
 

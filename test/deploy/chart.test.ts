@@ -48,6 +48,7 @@ describe.each(tools)('the chart with helm $version', ({ version, helm = '' }) =>
       'settings.SESSION_STORE_URL=valkeys://obs:secret@store.example',
       'SESSION_STORE_URL',
     ],
+    ['a Secret of the store without its address', 'sessionStore.secretName=s', 'SESSION_STORE_URL'],
     ['a value of the wrong type', 'standalone.replicas=many', 'replicas'],
   ])('refuses %s', async (_what, value, named) => {
     const args = ['template', CHART, '--values', ciFile('standalone'), '--set-string', value]

@@ -93,6 +93,21 @@ volumeMounts:
   mountPath: /run/isales/client
   readOnly: true
 {{- end }}
+{{- if .Values.sessionStore.secretName }}
+- name: isales-store
+  mountPath: /run/isales/store
+  readOnly: true
+{{- end }}
+{{- if .Values.sessionStore.ca.configMapName }}
+- name: isales-store-ca
+  mountPath: /run/isales/store-ca
+  readOnly: true
+{{- end }}
+{{- if .Values.sessionStore.clientCert.secretName }}
+- name: isales-store-client
+  mountPath: /run/isales/store-client
+  readOnly: true
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -149,6 +164,38 @@ volumeMounts:
   secret:
     secretName: {{ .Values.isalesClientCert.secretName }}
     defaultMode: {{ $fileMode }}
+{{- end }}
+{{- with .Values.sessionStore }}
+{{- if .secretName }}
+- name: isales-store
+  secret:
+    secretName: {{ .secretName }}
+    defaultMode: {{ $fileMode }}
+    items:
+      - { key: {{ .keys.key }}, path: key }
+      {{- with .keys.password }}
+      - { key: {{ . }}, path: password }
+      {{- end }}
+      {{- with .keys.url }}
+      - { key: {{ . }}, path: url }
+      {{- end }}
+      {{- with .keys.sentinelPassword }}
+      - { key: {{ . }}, path: sentinel-password }
+      {{- end }}
+{{- end }}
+{{- if .ca.configMapName }}
+- name: isales-store-ca
+  configMap:
+    name: {{ .ca.configMapName }}
+    items:
+      - { key: {{ .ca.key }}, path: ca.crt }
+{{- end }}
+{{- if .clientCert.secretName }}
+- name: isales-store-client
+  secret:
+    secretName: {{ .clientCert.secretName }}
+    defaultMode: {{ $fileMode }}
+{{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

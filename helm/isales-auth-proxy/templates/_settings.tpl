@@ -43,6 +43,22 @@
   {{- $_ := set $env "ISALES_CLIENT_CERT_FILE" "/run/isales/client/tls.crt" -}}
   {{- $_ := set $env "ISALES_CLIENT_KEY_FILE" "/run/isales/client/tls.key" -}}
 {{- end -}}
+{{- with .Values.sessionStore -}}
+  {{- if .secretName -}}
+    {{- $_ := set $env "SESSION_STORE_KEY_FILE" "/run/isales/store/key" -}}
+    {{- if .keys.password -}}{{- $_ := set $env "SESSION_STORE_PASSWORD_FILE" "/run/isales/store/password" -}}{{- end -}}
+    {{- if .keys.url -}}{{- $_ := set $env "SESSION_STORE_URL_FILE" "/run/isales/store/url" -}}{{- end -}}
+    {{- if .keys.sentinelPassword -}}{{- $_ := set $env "SESSION_STORE_SENTINEL_PASSWORD_FILE" "/run/isales/store/sentinel-password" -}}{{- end -}}
+    {{- if not (or .keys.url $given.SESSION_STORE_URL) -}}
+      {{- fail (printf "%ssettings.SESSION_STORE_URL is required with sessionStore.secretName: where the shared store is" $path) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- if .ca.configMapName -}}{{- $_ := set $env "SESSION_STORE_CA_FILE" "/run/isales/store-ca/ca.crt" -}}{{- end -}}
+  {{- if .clientCert.secretName -}}
+    {{- $_ := set $env "SESSION_STORE_CLIENT_CERT_FILE" "/run/isales/store-client/tls.crt" -}}
+    {{- $_ := set $env "SESSION_STORE_CLIENT_KEY_FILE" "/run/isales/store-client/tls.key" -}}
+  {{- end -}}
+{{- end -}}
 {{- range $name, $value := $given -}}{{- $_ := set $env $name (include "isales-auth-proxy.text" $value) -}}{{- end -}}
 {{- if and .Values.secret.name (eq (get $env "OBS_LOGIN") "require") -}}
   {{- if not (or (hasKey $env "OBS_USER") (hasKey $env "OBS_USER_FILE")) -}}{{- $_ := set $env "OBS_USER_FILE" "/run/isales/credentials/obs-user" -}}{{- end -}}
