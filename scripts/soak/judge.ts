@@ -77,6 +77,8 @@ export interface Judgement {
   /** Median of the last fifth over that of the second fifth, which is past the start. */
   readonly rssGrowthMb: number
   readonly handleGrowth: number
+  /** The first rejections that a login could have cured, for whoever has to find out why. */
+  readonly examples: readonly Attempt[]
   /** What is wrong, one sentence each; none: passed. */
   readonly failures: readonly string[]
 }
@@ -85,6 +87,7 @@ export interface Judgement {
 const REPLACE_PAUSE = 30_000
 /** How long a waiting request may still hear of a hold-off that has just ended. */
 const SETTLE = 3000
+const EXAMPLES = 20
 export const MOST_GROWTH = { rssMb: 32, handles: 24 } as const
 
 /** Judges a run from what clients heard and what iSales executed, not from what the proxy says. */
@@ -96,9 +99,8 @@ export function judge(evidence: Evidence): Judgement {
     attempts.filter((attempt) => heard.includes(attempt.heard)).length
   const rejections = attempts.filter(isRejection)
   const forbidden = rejections.filter((attempt) => isForbidden(attempt, evidence))
-  const designed = rejections.filter(
-    (attempt) => !forbidden.includes(attempt) && isDesigned(attempt, evidence),
-  )
+  const others = rejections.filter((attempt) => !forbidden.includes(attempt))
+  const curable = others.filter((attempt) => !isDesigned(attempt, evidence))
   const numbers = attempts.flatMap(({ number }) => number ?? [])
 
   const figures = {
@@ -109,14 +111,15 @@ export function judge(evidence: Evidence): Judgement {
     refused: count('no'),
     unknown: count('unknown', 'cut'),
     heldOff: attempts.filter((attempt) => isHeldOff(attempt, evidence.holdOffs)).length,
-    designedRejections: designed.length,
+    designedRejections: others.length - curable.length,
     forbiddenRejections: forbidden.length,
     lost: [...calls].filter(([id, own]) => executed(id) > 0 && own.every(saysNotExecuted)).length,
     doubled: [...executions.values()].filter((times) => times > 1).length,
     invented: [...calls].filter(([id, own]) => executed(id) === 0 && own.some(isSuccess)).length,
     mixedUp: numbers.length - new Set(numbers).size,
     silent: count('silence'),
-    curable: rejections.length - designed.length - forbidden.length,
+    curable: curable.length,
+    examples: curable.slice(0, EXAMPLES),
     locks,
     ...growth(evidence.samples),
   }

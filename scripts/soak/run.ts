@@ -98,7 +98,7 @@ async function soak(minutes: number, seed: number): Promise<number> {
     const run = { minutes, seed, judgement, isales: isales.state(), played, events }
     process.stdout.write(report(run))
     if (judgement.failures.length === 0) return 0
-    process.stdout.write(`${suspects(attempts)}\n`)
+    for (const attempt of judgement.examples) process.stdout.write(`${JSON.stringify(attempt)}\n`)
     return 1
   } finally {
     await proxy.stop()
@@ -113,15 +113,6 @@ async function watch(proxy: Proxy, signal: AbortSignal): Promise<readonly Sample
     await delay(SAMPLE_INTERVAL)
   }
   return samples
-}
-
-/** The rejections that clients saw, for whoever has to find out why. */
-function suspects(attempts: readonly Attempt[]): string {
-  const seen = attempts.filter(({ status }) => status === 401 || status === 403)
-  return seen
-    .slice(0, 20)
-    .map((attempt) => JSON.stringify(attempt))
-    .join('\n')
 }
 
 const options = optionsOf(process.argv.slice(2))

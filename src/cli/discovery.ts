@@ -1,4 +1,5 @@
 import type { Secret } from '../config/secret.ts'
+import { isObject, parseObject } from '../http/json.ts'
 import { isGrant, loginBody, parseResponse, refreshBody, type Grant } from '../token/protocol.ts'
 import type { Post } from '../upstream/post.ts'
 
@@ -271,12 +272,11 @@ async function callInterface(
     signal,
   })
   if (!response.ok) return { status: 0, result: undefined, data: {}, error: response.code }
-  const json = parseJson(response.body ?? '')
-  const { result, resultData } = isRecord(json) ? json : {}
+  const { result, resultData } = parseObject(response.body ?? '') ?? {}
   return {
     status: response.status,
     result: typeof result === 'number' || typeof result === 'string' ? String(result) : undefined,
-    data: isRecord(resultData) ? resultData : {},
+    data: isObject(resultData) ? resultData : {},
     error: undefined,
   }
 }
@@ -325,16 +325,4 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
 
 function pathOfUrl(url: string): string | undefined {
   return URL.canParse(url) ? new URL(url).pathname : undefined
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,7 @@
 import { path as pathFormat } from '../config/formats-net.ts'
 import { formatDuration } from '../config/formats.ts'
 import type { Config } from '../config/settings.ts'
+import { isObject, parseObject, type JsonObject } from '../http/json.ts'
 import { createIsalesClient } from '../token/client.ts'
 import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
@@ -171,25 +172,15 @@ export async function tryInterface(
 }
 
 /** Undefined: the call did not succeed. */
-function resultDataOf(result: PostResult): Readonly<Record<string, unknown>> | undefined {
+function resultDataOf(result: PostResult): JsonObject | undefined {
   const body = parseBody(result)
   if (body === undefined || (body['result'] !== 0 && body['result'] !== '0')) return undefined
-  return record(body['resultData']) ?? {}
+  const { resultData } = body
+  return isObject(resultData) ? resultData : {}
 }
 
-function parseBody(result: PostResult): Readonly<Record<string, unknown>> | undefined {
-  if (!result.ok || result.status !== 200 || result.body === undefined) return undefined
-  try {
-    return record(JSON.parse(result.body))
-  } catch {
-    return undefined
-  }
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : undefined
+function parseBody(result: PostResult): JsonObject | undefined {
+  return result.ok && result.status === 200 ? parseObject(result.body ?? '') : undefined
 }
 
 /** Never the body: it may hold a token. */
@@ -201,7 +192,7 @@ function describeResult(result: PostResult): string {
 }
 
 function interfaceWarnings(
-  data: Readonly<Record<string, unknown>>,
+  data: JsonObject,
   { obsRewriteInterface, isalesRefreshPath }: Config,
 ): readonly string[] {
   const warnings: string[] = []

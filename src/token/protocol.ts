@@ -1,4 +1,5 @@
 import { Secret } from '../config/secret.ts'
+import { isObject, parseObject } from '../http/json.ts'
 
 /** The two token requests: `auth/login` and `auth/refresh`. */
 export type Operation = 'login' | 'refresh'
@@ -115,12 +116,12 @@ export function parseResponse(
       : { ...failure, retryAfter }
   }
   if (body === undefined) return malformed(status, 'body over 64 KiB')
-  const json = parseJson(body)
-  if (!isRecord(json)) return malformed(status, 'body is not a JSON object')
+  const json = parseObject(body)
+  if (json === undefined) return malformed(status, 'body is not a JSON object')
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'result is missing')
   if (isFailure(result)) return refused('result', status, resultText(result))
-  if (!isRecord(resultData)) return malformed(status, 'resultData is missing')
+  if (!isObject(resultData)) return malformed(status, 'resultData is missing')
   return parseGrant(status, resultData, rules)
 }
 
@@ -167,8 +168,7 @@ function judgeStatus({ status, body }: TokenResponse): AuthFailure {
   const known = WITHOUT_VERDICT[status]
   if (known !== undefined) return { ...known, status }
   if (status < 400) return malformed(status, status < 300 ? 'informational response' : 'redirect')
-  const json = body === undefined ? undefined : parseJson(body)
-  const result = isRecord(json) ? json['result'] : undefined
+  const result = parseObject(body ?? '')?.['result']
   if (result !== undefined && result !== null && isFailure(result)) {
     return status < 500
       ? refused('rejected', status, `status ${status}`)
@@ -230,16 +230,4 @@ function refused(reason: AuthFailureReason, status: number, detail: string): Aut
 
 function malformed(status: number, detail: string): AuthFailure {
   return { kind: 'unclear', reason: 'malformed', status, detail }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

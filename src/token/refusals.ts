@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { refusalsFile } from '../config/state-dir.ts'
+import { isObject } from '../http/json.ts'
 import type { Credentials } from './client.ts'
 import type { PastRefusals } from './state.ts'
 
@@ -103,20 +104,16 @@ function open(file: string | undefined, onUnusable: (error: unknown) => void): C
 
 /** @throws TypeError when it is not a file of ours. */
 function parse(json: unknown): Contents {
-  if (!isRecord(json) || json['version'] !== VERSION) throw new TypeError('not a refusals file')
+  if (!isObject(json) || json['version'] !== VERSION) throw new TypeError('not a refusals file')
   const { key, refusals } = json
-  if (typeof key !== 'string' || !HEX_KEY.test(key) || !isRecord(refusals)) {
+  if (typeof key !== 'string' || !HEX_KEY.test(key) || !isObject(refusals)) {
     throw new TypeError('not a refusals file')
   }
   const entries = Object.entries(refusals).map(([id, entry]): [string, Entry] => {
-    if (!isRecord(entry)) throw new TypeError('not a refusal')
+    if (!isObject(entry)) throw new TypeError('not a refusal')
     const { count, at } = entry
     if (!Number.isInteger(count) || !Number.isFinite(at)) throw new TypeError('not a refusal')
     return [id, { count: Number(count), at: Number(at) }]
   })
   return { key, refusals: new Map(entries) }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
