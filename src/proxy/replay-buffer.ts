@@ -55,6 +55,8 @@ export class ReplayBuffer {
         for (let chunk = this.#next(); chunk !== null; chunk = this.#next()) this.#keep(chunk)
         if (this.#size !== this.#framing) return
         this.#request.off('readable', onReadable)
+        // Without it Node does not emit `end`, which others wait for.
+        this.#request.resume()
         this.#finish()
         resolve()
       }
