@@ -117,16 +117,21 @@ export function accept(
   const { replaced } = state
   const cleared = [...state.suspects].filter(([, reportedAt]) => reportedAt < sentAt)
   const healed = replaced?.paths.has(path) === true
-  if (cleared.length === 0 && !healed && sentAt - state.acceptedAt < NOTED_AGAIN) return state
+  const allowed = state.forbidden.has(path)
+  if (cleared.length === 0 && !healed && !allowed && sentAt - state.acceptedAt < NOTED_AGAIN)
+    return state
   const accepted = {
     ...state,
+    // A path with an accepted call is not forbidden: what rejected its other calls was about the token.
+    forbidden: new Map([...state.forbidden].filter(([other]) => other !== path)),
     acceptedAt: Math.max(state.acceptedAt, sentAt),
     replaced: healed ? { ...replaced, paths: without(replaced.paths, path) } : replaced,
   }
   if (cleared.length === 0) return accepted
   const paths = cleared.map(([suspect]) => suspect)
   const suspects = new Map([...state.suspects].filter(([suspect]) => !paths.includes(suspect)))
-  const forbidden = withForbidden(state, paths, now)
+  const others = paths.filter((suspect) => suspect !== path)
+  const forbidden = withForbidden(accepted, others, now)
   if (suspects.size > 0) return { ...accepted, suspects, forbidden }
   return {
     ...accepted,

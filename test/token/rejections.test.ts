@@ -112,6 +112,18 @@ describe('a rejection that is about the call', () => {
     expect(verdict(life.after(1), '/bad')).toBe('replace')
   })
 
+  it('is believed no longer once a call on its path is accepted', () => {
+    const life = live().login(grant()).rejected(1, '/bad').after(1).accepted()
+    expect(verdict(life, '/bad')).toBe('relay')
+    life.accepted(1, '/bad').after(1)
+    expect(verdict(life, '/bad')).toBe('replace')
+  })
+
+  it('does not begin on a path whose own later call is accepted', () => {
+    const life = live().login(grant()).rejected(1, '/bad').after(1).accepted(1, '/bad').after(1)
+    expect(verdict(life, '/bad')).toBe('replace')
+  })
+
   it('does not hide a token that was revoked', () => {
     const life = live().login(grant()).rejected(1, '/bad').after(1).accepted().after(1000)
     expect(verdict(life)).toBe('replace')
