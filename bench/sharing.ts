@@ -1,8 +1,6 @@
 // `npm run bench -- --sharing [--seconds 120]`: a hundred token sources that share one token through a real server,
 // with tokens of 10 s. docs/benchmarks.md says what is measured.
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { systemClock, type Clock } from '../src/clock.ts'
@@ -12,27 +10,13 @@ import { createShare } from '../src/sharing/share.ts'
 import { createValkeyStore } from '../src/sharing/valkey.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
-import type { Rules } from '../src/token/state.ts'
+import { freePort } from '../test/support/free-port.ts'
+import { RULES } from '../test/token/support.ts'
 
 const REPLICAS = 100
 const LIFETIME = 10_000
 const KILLS = 10
 const ISALES_MS = 50
-
-const RULES: Rules = {
-  isalesTokenScheme: 'Bearer',
-  isalesTokenField: 'token',
-  isalesRefreshPath: '/auth/refresh',
-  tokenRenewAt: 0.8,
-  tokenIdleAfter: undefined,
-  loginBackoff: 500,
-  loginBackoffMax: 30_000,
-  loginRejectedBackoff: 5000,
-  loginRejectedBackoffMax: 300_000,
-  loginRejectedAttempts: 3,
-  loginRejectedPause: 900_000,
-  loginReplacePause: 30_000,
-}
 
 const { values } = parseArgs({
   options: { sharing: { type: 'boolean' }, seconds: { type: 'string', default: '120' } },
@@ -134,15 +118,6 @@ async function openReplica(index: number, port: number): Promise<Replica> {
 function percentile(all: readonly number[], share: number): number {
   const sorted = all.toSorted((one, other) => one - other)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const port = await freePort()

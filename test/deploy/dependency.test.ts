@@ -2,15 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDependent, type Dependent } from './support/chart.ts'
 import { ofKind } from './support/manifests.ts'
 import { configure, deploymentOf, proxyIn } from './support/pod.ts'
-import { newest, older } from './support/tools.ts'
+import { helms } from './support/tools.ts'
 import { BASE } from './support/values.ts'
 
-const tools = [
-  { version: '4.1', helm: (await newest())?.helm ?? '' },
-  { version: '3.17', helm: (await older())?.helm ?? '' },
-].filter(({ helm }) => helm !== '')
-
-describe.each(tools)('the chart as a dependency, with helm $version,', ({ helm }) => {
+describe.each(await helms())('the chart as a dependency, with helm $version,', ({ helm }) => {
   let dependent: Dependent
   beforeAll(async () => {
     dependent = await createDependent(helm, { condition: true })

@@ -1,14 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ofKind } from './support/manifests.ts'
-import { newest, older } from './support/tools.ts'
+import { helms } from './support/tools.ts'
 import { createTemplates, type Templates } from './support/values.ts'
 
-const tools = [
-  { version: '4.1', helm: (await newest())?.helm ?? '' },
-  { version: '3.17', helm: (await older())?.helm ?? '' },
-].filter(({ helm }) => helm !== '')
-
-describe.each(tools)('the NetworkPolicy, with helm $version,', ({ helm }) => {
+describe.each(await helms())('the NetworkPolicy, with helm $version,', ({ helm }) => {
   let templates: Templates
   beforeAll(async () => {
     templates = await createTemplates(helm)

@@ -2,15 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ciFile, render } from './support/chart.ts'
 import { faults, ofKind, podSpec } from './support/manifests.ts'
 import { deploymentOf, environment, proxyIn, unrestricted } from './support/pod.ts'
-import { newest, older } from './support/tools.ts'
+import { helms } from './support/tools.ts'
 import { createTemplates, type Templates } from './support/values.ts'
 
-const tools = [
-  { version: '4.1', helm: (await newest())?.helm ?? '' },
-  { version: '3.17', helm: (await older())?.helm ?? '' },
-].filter(({ helm }) => helm !== '')
-
-describe.each(tools)('the values of the chart, with helm $version,', ({ helm }) => {
+describe.each(await helms())('the values of the chart, with helm $version,', ({ helm }) => {
   let templates: Templates
   beforeAll(async () => {
     templates = await createTemplates(helm)

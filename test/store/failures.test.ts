@@ -4,7 +4,8 @@ import { startProxy } from './tcp-proxy.ts'
 import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
 import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
-import { ENGINES, freePort, startServer } from './servers.ts'
+import { freePort } from '../support/free-port.ts'
+import { ENGINES, startServer } from './servers.ts'
 
 const failure = (reason: string) => ({ type: 'failure', reason })
 const GRANT = 'isales-auth-proxy:{test}:grant'

@@ -10,7 +10,8 @@ import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
 import { closing } from '../support/tcp-server.ts'
 import { until, within } from '../support/until.ts'
-import { ENGINES, freePort, startServer, type StoreServer } from './servers.ts'
+import { freePort } from '../support/free-port.ts'
+import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
 import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
-import { ENGINES, freePort, startServer, type Engine, type StoreServer } from './servers.ts'
+import { freePort } from '../support/free-port.ts'
+import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
 
 interface Failover {
   readonly primary: StoreServer

@@ -6,7 +6,8 @@ import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { closing } from '../support/tcp-server.ts'
 import { claimBy, connect, PROCESS_A } from './connect.ts'
-import { ENGINES, freePort, startServer, type Engine } from './servers.ts'
+import { freePort } from '../support/free-port.ts'
+import { ENGINES, startServer, type Engine } from './servers.ts'
 
 const certificates = makeCertificates()
 

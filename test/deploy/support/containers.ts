@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT, run, succeed, type Outcome } from './run.ts'
@@ -51,13 +50,4 @@ export const createContainers = async (): Promise<Containers> => {
       await rm(home, { recursive: true, force: true })
     },
   }
-}
-
-/** A port that is free now; for a program in a container, which cannot tell which one it took. */
-export const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

