@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 // A change of the files is used after 2 s.
 vi.setConfig({ testTimeout: 15_000 })
@@ -12,11 +12,9 @@ let directory: string
 let file: string
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'secret-'))
+  directory = temporaryDirectory()
   file = join(directory, 'password')
 })
-
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const openWithFile = (password: string): Promise<World> => {
   writeFileSync(file, `${password}\n`)
