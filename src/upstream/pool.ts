@@ -36,18 +36,16 @@ export interface UpstreamOptions {
   readonly clock?: Pick<Clock, 'now'>
   /** Default: the system's. */
   readonly resolve?: Resolve
+  /** Called with each connection that was opened, or the stage at which opening it failed. */
+  readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
 }
 
 /** For metrics. */
 export interface UpstreamStats {
   /** Connections open now. */
   readonly open: number
-  /** Connections opened since the start. */
-  readonly opened: number
   /** Requests that wait for a free connection. */
   readonly waiting: number
-  /** Attempts to connect that failed since the start. */
-  readonly connectFailures: Readonly<Record<ConnectFailure, number>>
 }
 
 export interface Upstream {
@@ -73,11 +71,7 @@ const MAX_KEEP_ALIVE = 600_000
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions): Upstream {
   const { config, clock = systemClock, resolve = resolveBySystem } = options
-  const counts = {
-    open: 0,
-    opened: 0,
-    connectFailures: { dns: 0, refused: 0, timeout: 0, tls: 0, proxy: 0 },
-  }
+  let openNow = 0
   const timeout = config.isalesConnectTimeout
   const lookup = createLookup({ timeout, resolve })
   const connectWith = (tls: UpstreamTls): Connect => {
@@ -90,11 +84,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     })
     return (done) => {
       connect((outcome) => {
-        if (outcome instanceof Error) counts.connectFailures[outcome.reason] += 1
-        else {
-          counts.opened += 1
-          counts.open += 1
-          outcome.once('close', () => (counts.open -= 1))
+        options.onConnect?.(outcome instanceof Error ? outcome.reason : 'opened')
+        if (!(outcome instanceof Error)) {
+          openNow += 1
+          outcome.once('close', () => (openNow -= 1))
         }
         done(outcome)
       })
@@ -135,11 +128,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       const connectAnew = connectWith(changed)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
-    stats: () => ({
-      ...counts,
-      connectFailures: { ...counts.connectFailures },
-      waiting: business.waiting + auth.waiting,
-    }),
+    stats: () => ({ open: openNow, waiting: business.waiting + auth.waiting }),
     async destroy() {
       await Promise.all([business.destroy(), auth.destroy()])
     },

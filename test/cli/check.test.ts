@@ -26,7 +26,11 @@ describe('check', () => {
   it('shows every setting with its value, where it came from and its default', async () => {
     const ran = await runHere(['check'], { env: { ...SOUND, CLIENT_DEADLINE: '2700ms' } })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    for (const { name } of SETTING_LIST) expect(row(ran, name)).toBeDefined()
+    for (const { name, fileOnly } of SETTING_LIST) {
+      expect(row(ran, fileOnly === true ? `${name}_FILE` : name)).toBeDefined()
+    }
+    // It cannot be set.
+    expect(row(ran, 'SESSION_STORE_KEY')).toBeUndefined()
     expect(row(ran, 'ISALES_USER')).toEqual(['ISALES_USER', 'obs', 'environment', '-'])
     expect(row(ran, 'ISALES_PASSWORD')).toEqual([
       'ISALES_PASSWORD',
