@@ -86,6 +86,10 @@ export const REFUSALS = {
     detail: 'The path has dot segments or encoded separators, which servers read in several ways',
   },
   'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
+  'auth-path': {
+    code: 'not-allowed',
+    detail: 'The path is like that of login or refresh, whose response would be the real token',
+  },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   parser: {
     code: 'bad-request',

@@ -58,7 +58,7 @@ export function openLocalLogin(config: Config, parts: LocalLoginParts) {
     refuse: (response, requestId, framing) => current.check.refuse(response, requestId, framing),
   }
   return {
-    isLocal: localPaths([loginPath, refreshPath]),
+    kindOf: localPaths([loginPath, refreshPath]),
     serveLocal: ((...call) => current.serve(...call)) satisfies Serve,
     /** Undefined: calls need no ticket. */
     ticketCheck: config.obsLogin === 'require' ? ticketCheck : undefined,

@@ -21,8 +21,8 @@ export interface RefusedRequest {
 
 export interface HandlerOptions {
   readonly rules: RequestRules
-  /** Paths that are served here, such as login and refresh, in whatever spelling. */
-  readonly isLocal: (path: string) => boolean
+  /** `local`: served here, such as login and refresh. `alike`: iSales might take it for one of them. */
+  readonly kindOf: (path: string) => 'local' | 'alike' | 'other'
   readonly serveLocal: (request: IncomingMessage, response: ServerResponse, target: string) => void
   /** Undefined: no ticket is demanded. */
   readonly ticketCheck: TicketCheck | undefined
@@ -37,7 +37,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => Pr
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { rules, isLocal, ticketCheck, maxInFlight } = options
+  const { rules, kindOf, ticketCheck, maxInFlight } = options
 
   return (request, response): Promise<void> | void => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
@@ -51,11 +51,16 @@ export function createHandler(options: HandlerOptions): Handler {
       options.onRefused({ method, target, code, refusal, requestId })
     }
 
-    if ('refused' in valid) refuse(REFUSALS[valid.refused].code, valid.refused)
+    if ('refused' in valid) {
+      refuse(REFUSALS[valid.refused].code, valid.refused)
+      return
+    }
+    const kind = kindOf(pathOf(valid.target))
+    if (kind === 'alike') refuse(REFUSALS['auth-path'].code, 'auth-path')
     // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
     else if (valid.maxForwards === 0 || valid.target === '*')
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
-    else if (isLocal(pathOf(valid.target))) {
+    else if (kind === 'local') {
       if (valid.expectsContinue) response.writeContinue()
       options.serveLocal(request, response, valid.target)
     } else if (ticketCheck?.passes(rawHeaders) === false) {

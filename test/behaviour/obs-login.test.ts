@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Calling } from '../support/call.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
@@ -204,12 +204,16 @@ test.each(['answer', 'require', 'forward'])(
       `${REFRESH_PATH}.json`,
       `${REFRESH_PATH}%3Fa`,
       `${REFRESH_PATH}%23a`,
-      `${BASE_PATH}/x/../auth/login`,
+      `${LOGIN_PATH}~`,
+      `${LOGIN_PATH}%7f`,
+      `${LOGIN_PATH}/more`,
+      LOGIN_PATH.slice(0, -1),
+      LOGIN_PATH.replace('auth', '%25252561uth'),
     ]
     for (const path of spellings) {
       const answer = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
       const held = world.sim.issued().filter((real) => answer.text.includes(real))
-      expect([path, held]).toEqual([path, []])
+      expect([path, held, answer.status]).toEqual([path, [], 403])
     }
     expect(world.sim.requests()).toEqual([])
     expect(attemptsAtIsales(world)).toBe(1)
