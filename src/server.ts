@@ -39,6 +39,7 @@ import {
   listenScheme,
   listenerOptions,
   ownHosts,
+  refusalBehind,
   requestIds,
 } from './wiring.ts'
 
@@ -137,13 +138,20 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
     settings,
   })
-  const onError = (error: unknown): void => logger.log('unexpected', { error })
+  const logAdmin = createThrottledLog(options.clock ?? systemClock, logger.log)
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
-    onError,
+    onError: (error) => logger.log('unexpected', { error }),
+    onClientError(code) {
+      if (code !== 'overloaded') return
+      metrics.connectionFailed(code, 'connections')
+      logAdmin('connections-full', 'connections', { listener: 'admin' })
+    },
   })
+  // Each response closes its connection, so that probes need not wait for those who keep theirs.
+  admin.retire()
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
@@ -382,9 +390,11 @@ function openProxy(parts: ProxyParts): ProxyPart {
     onError: (error) => logger.log('unexpected', { error }),
     now: () => clock.now(),
     onClientError(code) {
-      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
+      const refusal = refusalBehind(code)
       metrics.connectionFailed(code, refusal)
-      logThrottled('client-refused', refusal, { code })
+      if (refusal === 'connections')
+        logThrottled('connections-full', refusal, { listener: 'proxy' })
+      else if (refusal !== undefined) logThrottled('client-refused', refusal, { code })
     },
   })
   return { listener, localLogin }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readListenTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
 import type { Config } from './config/settings.ts'
+import type { ProblemCode, Refusal } from './http/problem.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
@@ -53,6 +54,16 @@ export const ADMIN_LIMITS = {
   bodyIdleTimeout: 5000,
   maxConnections: 64,
 } as const satisfies ListenerOptions['limits']
+
+const LISTENER_REFUSALS: Partial<Record<ProblemCode, Refusal>> = {
+  'request-timeout': 'timeout',
+  overloaded: 'connections',
+}
+
+/** Why a listener responded by itself; undefined: a handler failed. */
+export function refusalBehind(code: ProblemCode): Refusal | undefined {
+  return code === 'internal' ? undefined : (LISTENER_REFUSALS[code] ?? 'parser')
+}
 
 /** The names that a `Host` field may give us: a page that rebinds its own name to this machine gives another. */
 export function ownHosts(config: Config): ReadonlySet<string> {

@@ -70,8 +70,8 @@ export interface Totals {
 export interface Metrics {
   readonly onTokenEvent: (event: TokenEvent) => void
   readonly requestEnded: (request: EndedRequest) => void
-  /** The listener responded with an error to what the parser did not take for a request. */
-  readonly connectionFailed: (code: ProblemCode, refusal: Refusal) => void
+  /** A listener responded with an error by itself, or closed a connection at a cap. */
+  readonly connectionFailed: (code: ProblemCode, refusal: Refusal | undefined) => void
   readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
   /** A login of CTI-OBS ended. */
   readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
@@ -133,7 +133,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     connectionFailed(code, refusal) {
       counters.errors.inc({ code })
-      counters.refused.inc({ reason: refusal })
+      if (refusal !== undefined) counters.refused.inc({ reason: refusal })
     },
     replayed: (outcome) => counters.replays.inc({ outcome }),
     obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),

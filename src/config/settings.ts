@@ -316,7 +316,7 @@ const listener = {
       'what stands before `auth/login` in `ISALES_LOGIN_PATH`: `/rest/isales/v1/openapi/obs/`',
   }),
   listenMaxConnections: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most connections of clients; those above it get a 503.',
+    doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503.',
     example: '256',
   }),
   listenKeepAlive: setting(duration({ min: 1 * S, max: 1 * H }).prefault('65s'), {

@@ -23,8 +23,8 @@ export function serveHono(app: FetchApp): Serve {
   ): Promise<void> => {
     const respond = async (webRequest: Request): Promise<Response> => {
       const webResponse = await app.fetch(webRequest)
-      // The rest of an unread body must not be taken for the next request.
-      if (!request.complete) response.shouldKeepAlive = false
+      // The rest of an unread body must not be taken for the next request, and who is refused has to connect again.
+      if (!request.complete || webResponse.status >= 400) response.shouldKeepAlive = false
       // The listener has responded to a request that broke off; a second response would throw.
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : webResponse
     }

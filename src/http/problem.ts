@@ -90,6 +90,10 @@ export const REFUSALS = {
     code: 'not-allowed',
     detail: 'The path is like that of login or refresh, whose response would be the real token',
   },
+  connections: {
+    code: 'overloaded',
+    detail: 'There are too many connections, or too many requests on one',
+  },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   parser: {
     code: 'bad-request',

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEMS, problemBytes, writeProblem, type ProblemCode } from '../http/problem.ts'
+import type { Place } from './caps.ts'
 
 export interface ConnectionOptions {
-  /** Over the cap: its first request is refused with 503. */
-  readonly overCap: boolean
+  /** Over the cap, its first request is refused with 503. */
+  readonly place: Place | undefined
   /** Milliseconds without a byte of a body that is awaited, or of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
@@ -75,8 +76,14 @@ export class Connection {
     if (this.#failed) return false
     if (request.headers.upgrade === undefined) this.#boundary = undefined
     else this.#ignoreUpgrade(request, response)
-    if (this.#options.overCap) this.#respond(response, 'overloaded')
-    return !this.#options.overCap
+    const overCap = this.#options.place?.overCap === true
+    if (overCap) this.#respond(response, 'overloaded')
+    return !overCap
+  }
+
+  /** Its client may be served: it is not closed to make room for others. */
+  keep(): void {
+    this.#options.place?.keep()
   }
 
   /**

@@ -192,6 +192,11 @@ export const LOG_EVENTS = {
     text: 'A client was refused',
     doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
   },
+  'connections-full': {
+    level: 'warn',
+    text: 'Too many connections, or too many requests on one',
+    doc: 'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, or raise `LISTEN_MAX_CONNECTIONS`.',
+  },
   'obs-login-refused': {
     level: 'warn',
     text: 'A login of CTI-OBS was refused',

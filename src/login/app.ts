@@ -55,7 +55,7 @@ export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   let current = openWith(config, paths, parts)
   const ticketCheck: TicketCheck = {
     passes: (rawHeaders) => current.check.passes(rawHeaders),
-    refuse: (response, requestId, framing) => current.check.refuse(response, requestId, framing),
+    refuse: (response, requestId) => current.check.refuse(response, requestId),
   }
   return {
     kindOf: localPaths([loginPath, refreshPath]),

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ALLOW, REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { Forward } from './forward.ts'
-import { pathOf, validateRequest, type Framing, type RequestRules } from './validate.ts'
+import { pathOf, validateRequest, type RequestRules } from './validate.ts'
 
 /** Asks for the client's ticket, where one is demanded. */
 export interface TicketCheck {
   passes(rawHeaders: readonly string[]): boolean
-  refuse(response: ServerResponse, requestId: string, framing: Framing): void
+  refuse(response: ServerResponse, requestId: string): void
 }
 
 /** A request that was refused here: nothing of it was sent to iSales. */
@@ -33,13 +33,17 @@ export interface HandlerOptions {
   readonly onRefused: (refused: RefusedRequest) => void
 }
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: { keep(): void },
+) => Promise<void> | void
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
 export function createHandler(options: HandlerOptions): Handler {
   const { rules, kindOf, ticketCheck, maxInFlight } = options
 
-  return (request, response): Promise<void> | void => {
+  return (request, response, connection): Promise<void> | void => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
     const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
@@ -64,7 +68,7 @@ export function createHandler(options: HandlerOptions): Handler {
       if (valid.expectsContinue) response.writeContinue()
       options.serveLocal(request, response, valid.target)
     } else if (ticketCheck?.passes(rawHeaders) === false) {
-      ticketCheck.refuse(response, requestId, valid.framing)
+      ticketCheck.refuse(response, requestId)
       options.onRefused({
         method,
         target,
@@ -73,6 +77,9 @@ export function createHandler(options: HandlerOptions): Handler {
         requestId,
       })
     } else if (options.inFlight() >= maxInFlight) refuse('overloaded')
-    else return options.forward({ request, response, validated: valid, requestId })
+    else {
+      connection.keep()
+      return options.forward({ request, response, validated: valid, requestId })
+    }
   }
 }
