@@ -179,6 +179,8 @@ export class Connection {
     const bytes = socket.bytesRead + LINGER.bytes
     const ends = performance.now() + LINGER.time
     socket.end()
+    // Node's parser would go on with each chunk of a body that nobody wants.
+    socket.removeAllListeners('data').on('data', () => undefined)
     socket.resume()
     const timer = setInterval(() => {
       if (performance.now() >= ends || socket.bytesRead > bytes) socket.destroy()
