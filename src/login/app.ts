@@ -82,8 +82,10 @@ function openWith(
   const numbers = config.obsNumbers
   const login = loginOf(config)
   const tickets = createTickets({
-    key: config.obsTicketKey ?? config.obsPassword,
+    key: config.obsTicketKey,
+    password: config.obsPassword,
     lifetime: config.obsTicketLifetime,
+    maxAge: config.obsSessionMaxAge,
     now: wallClock,
   })
   const now = (): number => clock.now()

@@ -176,6 +176,22 @@ describe('require', () => {
     expect(attemptsAtIsales(world)).toBe(1)
   })
 
+  test('refreshes end with the session, and a login begins another', async () => {
+    let wallNow = Date.now()
+    const world = await openWorld({
+      env: { ...REQUIRE, OBS_TICKET_LIFETIME: '10m', OBS_SESSION_MAX_AGE: '1h' },
+      wallClock: () => wallNow,
+    })
+    let { refreshToken } = await ticketsOf(world)
+    for (let minutes = 0; minutes < 60; minutes += 20) {
+      const { json } = await post(world, REFRESH_PATH, { refreshToken })
+      refreshToken = String(json.resultData?.['refreshToken'])
+      wallNow += 20 * 60_000
+    }
+    expect((await post(world, REFRESH_PATH, { refreshToken })).status).toBe(403)
+    expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
+  })
+
   test('a ticket survives a restart and is good at a replica with the same key', async () => {
     const first = await openWorld({ env: REQUIRE })
     const { token } = await ticketsOf(first)

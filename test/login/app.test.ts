@@ -28,7 +28,9 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
   const outcomes: ObsLoginOutcome[] = []
   const tickets = createTickets({
     key: new Secret('key'),
+    password: undefined,
     lifetime: 3_600_000,
+    maxAge: 86_400_000,
     now: () => 1_764_000_000_000 + clock.now,
   })
   const app = createObsApp({
