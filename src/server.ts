@@ -9,7 +9,7 @@ import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
-import { watchConfigFiles, type ConfigFiles } from './config/reload.ts'
+import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import { renewFile } from './config/state-dir.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
@@ -21,6 +21,7 @@ import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/pool.ts'
+import { createEchoes, type Echoes } from './proxy/echoes.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
@@ -34,6 +35,8 @@ import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.t
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
+  adminHosts,
+  viaPseudonym,
   ADMIN_LIMITS,
   responseInspector,
   listenScheme,
@@ -75,7 +78,7 @@ export interface App {
    * @throws ListenError, or an error that names an unreadable TLS file.
    */
   start(): Promise<Addresses>
-  /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
+  /** An operator asks for a login now: reads secrets and certificates again, and tries whatever the back-off is. */
   renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(): Promise<void>
@@ -119,20 +122,23 @@ export function createApp(options: AppOptions): App {
   })
   const history = createHistory()
   const logSession = tokenLog(logger, { takeTally: monitor.takeTally })
+  const echoes = createEchoes()
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
     monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
+    echoes.onTokenEvent(event)
     sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, monitor, session, running })
+  const proxy = openProxy({ ...options, metrics, monitor, session, running, echoes })
   const settings = options.settings ?? []
   const serveAdmin = openAdmin({
     ...shared,
     host: hostname(),
+    hosts: adminHosts(config, hostname()),
     metrics,
     monitor,
     history: history.view,
@@ -169,11 +175,11 @@ export function createApp(options: AppOptions): App {
     }
   }
 
-  let files: ConfigFiles | undefined
+  let files: FileWatch | undefined
   let renewals: FileWatch | undefined
   const renew = (): void => {
     logger.log('renew-asked')
-    files?.rereadCredentials()
+    files?.reread()
     session.keeper.renew()
   }
 
@@ -320,6 +326,7 @@ interface ProxyParts extends AppOptions {
   readonly metrics: Metrics
   readonly monitor: Monitor
   readonly running: Running
+  readonly echoes: Echoes
 }
 
 interface ProxyPart {
@@ -329,9 +336,10 @@ interface ProxyPart {
 
 /** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): ProxyPart {
-  const { session, metrics, monitor, running, ...options } = parts
+  const { session, metrics, monitor, running, echoes, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
+  const pseudonym = viaPseudonym()
   const logAccess = createAccessLog(logger, config.accessLog)
   const logThrottled = createThrottledLog(clock, logger.log)
   const ended = (end: EndedRequest & Access & { readonly attempts?: number }): void => {
@@ -352,8 +360,9 @@ function openProxy(parts: ProxyParts): ProxyPart {
     classify,
     requestHeaders: createRequestHeaders({
       tokenHeaders: config.isalesTokenHeaders,
-      pseudonym: 'isales-auth-proxy',
+      pseudonym,
     }),
+    carriesToken: echoes.carriesToken,
     inspector: responseInspector(config),
     clock,
     limits: config,
@@ -384,6 +393,7 @@ function openProxy(parts: ProxyParts): ProxyPart {
       scheme: listenScheme(config),
       allowedPaths: config.allowedPaths,
       maxBodySize: config.maxBodySize,
+      pseudonym,
     },
     ...localLogin,
     forward(call) {
@@ -434,7 +444,7 @@ function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
 }
 
 /** New secrets and certificates are used while the former ones still serve. */
-function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): ConfigFiles {
+function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): FileWatch {
   return watchConfigFiles(
     config,
     {

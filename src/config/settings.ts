@@ -409,6 +409,10 @@ const admin = {
     doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. It gives no access to iSales.',
     example: '127.0.0.1:9090',
   }),
+  adminHosts: setting(list(hostName(), { emptyAllowed: true }).prefault(''), {
+    doc: 'Further names by which a browser may open the status page. Addresses, loopback names, the name of the machine and the host of `ADMIN_LISTEN` always may. Probes and metrics are served to all.',
+    example: 'proxy-admin.telephony.svc',
+  }),
   logLevel: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal').prefault('info'), {
     doc: 'The least severe lines that are written.',
     example: 'debug',

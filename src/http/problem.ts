@@ -34,6 +34,7 @@ export const PROBLEMS = {
   'expectation-failed': { status: 417, title: 'The expectation is not known', sent: 'no' },
   misdirected: { status: 421, title: 'The request names another host', sent: 'no' },
   'headers-too-large': { status: 431, title: 'The headers are too large', sent: 'no' },
+  'loop-detected': { status: 508, title: 'The request came from this proxy', sent: 'no' },
   'not-implemented': {
     status: 501,
     title: 'The method or transfer coding is not known',
@@ -79,6 +80,10 @@ export const REFUSALS = {
     detail: 'The request target has another scheme than the listener',
   },
   'other-host': { code: 'misdirected', detail: 'Host is not this proxy, nor in ALLOWED_HOSTS' },
+  loop: {
+    code: 'loop-detected',
+    detail: 'Via names this proxy: ISALES_URL leads back to it',
+  },
   'double-slash': {
     code: 'not-allowed',
     detail: 'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',

@@ -165,7 +165,7 @@ export const LOG_EVENTS = {
   'renew-asked': {
     level: 'info',
     text: 'An operator asked for a login now',
-    doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
+    doc: 'SIGHUP or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
   },
   'files-reloaded': {
     level: 'info',

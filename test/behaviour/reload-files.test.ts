@@ -122,6 +122,27 @@ test('off loopback a weak password is not taken over', async () => {
   expect((await login(world, 'correct horse battery')).status).toBe(200)
 })
 
+test('a renewal that is asked for reads every file again, without a wait for the watch', async () => {
+  const { ca, server } = makeCertificates()
+  const env = {
+    ISALES_CA_FILE: write('ca.pem', ca.cert),
+    OBS_LOGIN: 'require',
+    OBS_USER: 'cti',
+    OBS_PASSWORD_FILE: write('obs', 'old'),
+  }
+  const world = await openWorld({ simulator: { tls: server }, env })
+  write('obs', 'new')
+  write('ca.pem', '')
+
+  world.app.renew()
+
+  expect((await login(world, 'new')).status).toBe(200)
+  expect(world.lines.filter(({ setting }) => setting !== undefined)).toEqual([
+    expect.objectContaining({ event: 'files-reloaded', setting: 'OBS_PASSWORD_FILE' }),
+    expect.objectContaining({ event: 'secret-unreadable', setting: 'ISALES_CA_FILE' }),
+  ])
+})
+
 test('a secret with white space at its ends is a warning before it costs an attempt', async () => {
   const file = write('password', 'right')
   const world = await openWorld({
