@@ -20,7 +20,7 @@ import { accessFields, createAccessLog, type Access, type Logger } from './log/l
 import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
-import { createUpstream, type Upstream } from './upstream/pool.ts'
+import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/pool.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
@@ -92,8 +92,9 @@ export function createApp(options: AppOptions): App {
     onEvent: sharingLog(logger),
     onCall: (call) => metrics.storeCalled(call),
   })
-  const session = openSession(options, sharing, (event) => {
-    observe(event)
+  const session = openSession(options, sharing, {
+    onEvent: (event) => observe(event),
+    onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const monitor = createMonitor({
     snapshot: session.keeper.snapshot,
@@ -109,6 +110,7 @@ export function createApp(options: AppOptions): App {
   }
   const metrics = createMetrics({
     ...shared,
+    upstreamConnections: () => session.upstream.stats().open,
     token: monitor.token,
     state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
@@ -116,7 +118,7 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
   })
   const history = createHistory()
-  const logSession = tokenLog(logger)
+  const logSession = tokenLog(logger, { takeTally: monitor.takeTally })
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
     monitor.onTokenEvent(event)
@@ -211,7 +213,8 @@ async function open(setting: string, listener: Listener) {
   try {
     return await listener.start()
   } catch (error) {
-    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
+    if (error instanceof ListenError) error.setting = setting
+    throw error
   }
 }
 
@@ -269,13 +272,17 @@ interface SessionPart {
 function openSession(
   options: AppOptions,
   sharing: SharingPart,
-  observe: (event: TokenEvent) => void,
+  observers: {
+    readonly onEvent: (event: TokenEvent) => void
+    readonly onConnect: UpstreamOptions['onConnect'] & {}
+  },
 ): SessionPart {
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
     tls: valueOf(readUpstreamTls(config)),
     clock: options.clock ?? systemClock,
+    onConnect: observers.onConnect,
   })
   const isales = createIsalesClient({
     ...config,
@@ -296,7 +303,7 @@ function openSession(
       onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
     }),
     obtain: sharing.obtain,
-    observe,
+    observe: observers.onEvent,
   })
   return { upstream, keeper }
 }
@@ -320,12 +327,13 @@ function openProxy(parts: ProxyParts): ProxyPart {
   const clock = options.clock ?? systemClock
   const logAccess = createAccessLog(logger, config.accessLog)
   const logThrottled = createThrottledLog(clock, logger.log)
-  const ended = (end: EndedRequest & Access): void => {
+  const ended = (end: EndedRequest & Access & { readonly attempts?: number }): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
     const { code, refusal, requestId } = end
     if (code !== undefined) {
-      logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+      const { upstreamMs, attempts } = end
+      logger.log('request-failed', { ...accessFields(end), upstreamMs, attempts })
     }
     if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
     logAccess?.(end)
@@ -354,7 +362,13 @@ function openProxy(parts: ProxyParts): ProxyPart {
     wallClock: options.wallClock ?? Date.now,
     onLogin(outcome) {
       metrics.obsLogin(outcome)
-      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+      logThrottled(event, outcome, { operation: 'login' })
+    },
+    onRefresh(outcome) {
+      metrics.obsRefresh(outcome)
+      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+      logThrottled(event, outcome, { operation: 'refresh' })
     },
   })
   const handler = createHandler({
@@ -381,10 +395,15 @@ function openProxy(parts: ProxyParts): ProxyPart {
     onRequest: handler,
     onError: (error) => logger.log('unexpected', { error }),
     now: () => clock.now(),
-    onClientError(code) {
-      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
+    onProblem({ code, refusal, requestId }) {
       metrics.connectionFailed(code, refusal)
-      logThrottled('client-refused', refusal, { code })
+      if (refusal === undefined) return
+      monitor.callEnded({ status: PROBLEMS[code].status, code })
+      logThrottled('client-refused', refusal, { code, requestId })
+    },
+    onHandshakeFailure(reason) {
+      metrics.handshakeFailed(reason)
+      logThrottled('client-handshake-failed', reason)
     },
   })
   return { listener, localLogin }

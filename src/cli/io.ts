@@ -29,8 +29,13 @@ export interface Io {
 /** Writes what is wrong with the configuration. */
 export function writeErrors(io: Io, errors: readonly ConfigError[], prefix = ''): void {
   for (const error of errors) io.stderr.write(`${prefix}${formatError(error)}\n`)
-  const ofFiles = errors.some(({ setting }) => setting.endsWith('_FILE'))
-  if (ofFiles && io.uid !== undefined) io.stderr.write(`Files are read as uid ${io.uid}.\n`)
+  const readers = new Set(errors.map((error) => readerOf(io, error)))
+  for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
+}
+
+/** As whom the file of a setting is read; empty when the error is of no file, or nobody knows. */
+export function readerOf({ uid }: Io, { setting }: ConfigError): string {
+  return setting.endsWith('_FILE') && uid !== undefined ? `Files are read as uid ${uid}.` : ''
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }

@@ -4,9 +4,10 @@ import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { Server as TlsServer, type SecureContextOptions } from 'node:tls'
+import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import type { Secret } from '../config/secret.ts'
-import { writeProblem, type ProblemCode } from '../http/problem.ts'
+import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
+import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
 import { Connection } from './connections.ts'
@@ -30,6 +31,15 @@ export interface ListenerTls {
   readonly ca?: string
 }
 
+/** A response that the listener gave by itself. */
+export interface ListenerProblem {
+  readonly code: ProblemCode
+  /** Undefined: `onRequest` threw. */
+  readonly refusal?: Refusal
+  /** As in the response; undefined: the connection was closed without one. */
+  readonly requestId?: string | undefined
+}
+
 export interface ListenerOptions {
   readonly address: ListenAddress
   /** Permission bits of a Unix socket. Default 0600. */
@@ -45,8 +55,10 @@ export interface ListenerOptions {
   readonly limits: ListenerLimits
   /** Monotonic milliseconds. Default: the clock of the machine. */
   readonly now?: () => number
-  /** Each response that the listener gave by itself. */
-  readonly onClientError?: (code: ProblemCode) => void
+  /** Each response that the listener gave by itself, and each connection that it closed because there are too many. */
+  readonly onProblem?: (problem: ListenerProblem) => void
+  /** Each TLS handshake of a client that failed. */
+  readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
 
 interface ListenerAddress {
@@ -91,7 +103,8 @@ const DRAIN_STEP = 50
  */
 export function createListener(options: ListenerOptions): Listener {
   const { limits, onRequest, now = () => performance.now() } = options
-  const onProblem = (code: ProblemCode): void => options.onClientError?.(code)
+  const onRefused = (refusal: Refusal, requestId?: string): void =>
+    options.onProblem?.({ code: REFUSALS[refusal].code, refusal, requestId })
   /** Every TCP or Unix connection, also in its TLS handshake. */
   const sockets = new Set<Socket>()
   /** Those on which HTTP is spoken. */
@@ -102,7 +115,7 @@ export function createListener(options: ListenerOptions): Listener {
   server.maxConnections = limits.maxConnections * 2
   // Node would drop the headers above it without a word; the size limit bounds their number.
   server.maxHeadersCount = 0
-  server.on('drop', () => onProblem('overloaded'))
+  server.on('drop', () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => {
@@ -113,7 +126,7 @@ export function createListener(options: ListenerOptions): Listener {
     const overCap = connections.size >= limits.maxConnections
     const { bodyIdleTimeout } = limits
     const closing = (): boolean => draining
-    const options = { overCap, bodyIdleTimeout, now, closing, onProblem }
+    const options = { overCap, bodyIdleTimeout, now, closing, onRefused }
     connections.set(socket, new Connection(socket, options))
     socket.once('close', () => connections.delete(socket))
   })
@@ -131,22 +144,29 @@ export function createListener(options: ListenerOptions): Listener {
     }
   }
   const failed = (response: ServerResponse, error: unknown): void => {
-    onProblem('internal')
+    const requestId = randomUUID()
+    options.onProblem?.({ code: 'internal', requestId })
     options.onError?.(error)
     if (response.headersSent) response.destroy()
-    else writeProblem(response, 'internal', { requestId: randomUUID() })
+    else writeProblem(response, 'internal', { requestId })
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
   server.on('checkExpectation', handle)
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy())
-    connections.get(socket)?.fail('method-not-allowed')
+    connections.get(socket)?.fail('method')
   })
   server.on('clientError', (error: ParserError, socket: Socket) => {
-    const code = problemOf(error)
-    if (code === undefined) socket.destroy()
-    else connections.get(socket)?.fail(code)
+    const refusal = refusalOf(error)
+    if (refusal === undefined) socket.destroy()
+    else connections.get(socket)?.fail(refusal)
+  })
+  // Node gives it to `clientError`, too, which closes the connection.
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    // Node declares an Error, and sets the name of OpenSSL's result, or null.
+    const certificate = socket.authorizationError as unknown as string | null
+    options.onHandshakeFailure?.(handshakeFailure(error.code, certificate ?? undefined))
   })
 
   const sweep = (): void => {
@@ -234,10 +254,23 @@ function checkInterval(timeout: number): number {
   return Math.min(1000, Math.max(50, Math.floor(timeout / 10)))
 }
 
-const PARSER_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'too-large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+const REFUSAL_OF: Readonly<Record<string, Refusal>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'timeout',
+  HPE_HEADER_OVERFLOW: 'headers',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'chunk-extensions',
+  HPE_INVALID_CHUNK_SIZE: 'chunk',
+  HPE_STRICT: 'chunk',
+  HPE_INVALID_VERSION: 'http-version',
+  HPE_PAUSED_H2_UPGRADE: 'http-version',
+  HPE_INVALID_URL: 'target',
+  HPE_INVALID_CONSTANT: 'target',
+  HPE_INVALID_CONTENT_LENGTH: 'content-length',
+  HPE_UNEXPECTED_CONTENT_LENGTH: 'content-length',
+  HPE_INVALID_TRANSFER_ENCODING: 'transfer-encoding',
+  HPE_INVALID_HEADER_TOKEN: 'header',
+  HPE_UNEXPECTED_SPACE: 'header',
+  HPE_CR_EXPECTED: 'line-end',
+  HPE_LF_EXPECTED: 'line-end',
 }
 
 /** As Node hands it to `clientError`. */
@@ -248,12 +281,24 @@ interface ParserError extends NodeJS.ErrnoException {
 
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r\n/
 
+/** RFC 8446 section 5.1: the first byte of a handshake. */
+const TLS_HANDSHAKE = 0x16
+
 /** What the parser's error means to the client; undefined when it is gone and nothing can be said. */
-function problemOf(error: ParserError): ProblemCode | undefined {
+function refusalOf(error: ParserError): Refusal | undefined {
   const { code = '' } = error
-  if (code === 'HPE_INVALID_METHOD' && REQUEST_LINE.test(failedRequest(error)))
-    return 'not-implemented'
-  return PARSER_PROBLEMS[code] ?? (code.startsWith('HPE_') ? 'bad-request' : undefined)
+  if (!code.startsWith('HPE_')) return REFUSAL_OF[code]
+  if (code === 'HPE_INVALID_METHOD') {
+    if (error.rawPacket?.[0] === TLS_HANDSHAKE) return 'tls'
+    return REQUEST_LINE.test(failedRequest(error)) ? 'unknown-method' : 'parser'
+  }
+  if (code !== 'HPE_INVALID_HEADER_TOKEN' && code !== 'HPE_INVALID_VERSION')
+    return REFUSAL_OF[code] ?? 'parser'
+  // One code for several mistakes: the last bytes that the parser took, and the next one, say which.
+  const { rawPacket, bytesParsed = 0 } = error
+  const bytes = rawPacket?.toString('latin1', bytesParsed - 2, bytesParsed + 1) ?? ''
+  if (/^\r\n[ \t]/.test(bytes)) return 'line-fold'
+  return /^[^\r]\n/.test(bytes) ? 'line-end' : REFUSAL_OF[code]
 }
 
 /** The beginning of the request that could not be read; others may stand before it in the packet. */

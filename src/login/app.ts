@@ -12,6 +12,8 @@ import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
 
 /** How a login of CTI-OBS ended: the label values of `obs_logins_total`. */
 export type ObsLoginOutcome = 'success' | 'rejected' | 'throttled' | 'malformed'
+/** How a refresh of CTI-OBS ended: the label values of `obs_refreshes_total`. */
+export type ObsRefreshOutcome = 'success' | 'rejected'
 
 /**
  * - `answer`: every login gets a ticket, and calls need none.
@@ -32,6 +34,8 @@ export interface ObsAppOptions {
   readonly now: () => number
   /** Called for each POST to the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
+  /** Called for each POST to the refresh path. */
+  readonly onRefresh: (outcome: ObsRefreshOutcome) => void
 }
 
 /** Bytes; a login as published has about a hundred. */
@@ -40,11 +44,10 @@ const WRONG_PASSWORDS_PER_SECOND = 5
 /** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
 const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 
-export interface LocalLoginParts {
+export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefresh'> {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  readonly onLogin: (outcome: ObsLoginOutcome) => void
 }
 
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
@@ -72,7 +75,7 @@ export function openLocalLogin(config: Config, parts: LocalLoginParts) {
 function openWith(
   config: Config,
   paths: Pick<ObsAppOptions, 'loginPath' | 'refreshPath'>,
-  { clock, wallClock, onLogin }: LocalLoginParts,
+  { clock, wallClock, onLogin, onRefresh }: LocalLoginParts,
 ) {
   const numbers = config.obsNumbers
   const login = loginOf(config)
@@ -82,7 +85,7 @@ function openWith(
     now: wallClock,
   })
   const now = (): number => clock.now()
-  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin })
+  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin, onRefresh })
   return {
     serve: serveHono(app),
     check: createTicketCheck({ verify: tickets.verify, numbers }),
@@ -110,6 +113,14 @@ export function createObsApp(options: ObsAppOptions): Hono {
   const grant = (context: Context, issued: IssuedTickets) =>
     respond(context, 200, grantedBody(issued, numbers))
 
+  const refresh = (ticket: () => string): IssuedTickets | undefined => {
+    if (login.mode === 'forward') return undefined
+    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
+    if (login.mode === 'answer') return tickets.issue()
+    const renewed = tickets.renew(ticket())
+    return typeof renewed === 'string' ? undefined : renewed
+  }
+
   const app = new Hono()
   app.post(loginPath, async (context) => {
     const outcome = judge(await readObject(context.req.raw.body))
@@ -120,11 +131,9 @@ export function createObsApp(options: ObsAppOptions): Hono {
   })
   app.post(refreshPath, async (context) => {
     const body = await readObject(context.req.raw.body)
-    if (login.mode === 'forward') return refuse(context, 403)
-    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
-    if (login.mode === 'answer') return grant(context, tickets.issue())
-    const renewed = tickets.renew(refreshTicket(context, body))
-    return typeof renewed === 'string' ? refuse(context, 403) : grant(context, renewed)
+    const renewed = refresh(() => refreshTicket(context, body))
+    options.onRefresh(renewed === undefined ? 'rejected' : 'success')
+    return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
   const wrongMethod = (context: Context) => {
     context.header('Allow', 'POST')

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { writeProblem, type ProblemCode } from '../http/problem.ts'
+import { writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
@@ -38,9 +38,13 @@ export interface RequestEnd {
   /** 0: the client left before a response began. */
   readonly status: number
   readonly code: ProblemCode | undefined
+  /** Undefined: it was not refused. */
+  readonly refusal: Refusal | undefined
   readonly durationMs: number
   /** Milliseconds from the last attempt's start to its response's head; undefined: iSales did not respond. */
   readonly upstreamMs: number | undefined
+  /** How many times it was sent, or was to be sent when no connection came. */
+  readonly attempts: number
   readonly requestId: string
 }
 
@@ -77,6 +81,11 @@ export function createForward(options: ForwardOptions): Forward {
   return (call) => new Forwarding(options, call).run()
 }
 
+/** A chunked body turns out to be too large when it comes. */
+function refusalOf(code: ProblemCode | undefined): Refusal | undefined {
+  return code === 'too-large' ? 'body-size' : undefined
+}
+
 /** The token of the next attempt, or undefined when the client has a response. */
 type Next = Token | undefined
 type Step = Promise<Next> | undefined
@@ -100,6 +109,7 @@ class Forwarding implements AttemptHooks {
   /** Of the latest attempt. */
   #token: Token | undefined
   #sentAt = 0
+  #attempts = 0
   #upstreamMs: number | undefined
   #code: ProblemCode | undefined
 
@@ -176,6 +186,7 @@ class Forwarding implements AttemptHooks {
     this.#pending = undefined
     const attempt = new Attempt(this)
     this.#attempt = attempt
+    this.#attempts += 1
     this.#token = token
     this.#sentAt = clock.now()
     const headers = requestHeaders({
@@ -309,7 +320,7 @@ class Forwarding implements AttemptHooks {
       this.#code = code
       const most = this.#options.limits.retryAfterMax
       const told = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
-      writeProblem(response, code, { requestId, retryAfter: told })
+      writeProblem(response, code, { requestId, retryAfter: told, refusal: refusalOf(code) })
     }
     this.#abort(code)
   }
@@ -332,8 +343,10 @@ class Forwarding implements AttemptHooks {
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: this.#code,
+      refusal: refusalOf(this.#code),
       durationMs: this.#options.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
+      attempts: this.#attempts,
       requestId,
     }
     span?.ended(end)

@@ -55,16 +55,11 @@ export class ReplayBuffer {
   /** Resolves when all of it is there; never, when it breaks off. */
   read(): Promise<void> {
     return new Promise((resolve) => {
-      const onReadable = (): void => {
-        for (let chunk = this.#next(); chunk !== null; chunk = this.#next()) this.#keep(chunk)
-        if (this.#size !== this.#framing) return
-        this.#request.off('readable', onReadable)
-        // Without it Node does not emit `end`, which others wait for.
-        this.#request.resume()
+      this.#request.on('data', (chunk: Buffer) => this.#keep(chunk))
+      this.#request.on('end', () => {
         this.#finish()
         resolve()
-      }
-      this.#request.on('readable', onReadable)
+      })
     })
   }
 
@@ -81,10 +76,6 @@ export class ReplayBuffer {
     this.#request.on('end', () => {
       this.#finish()
     })
-  }
-
-  #next(): Buffer | null {
-    return this.#request.read() as Buffer | null
   }
 
   #keep(chunk: Buffer): void {

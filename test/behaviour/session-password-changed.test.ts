@@ -112,6 +112,7 @@ test('a corrected password ends the back-off of the refused one, and its count o
   await until(() => world.events.at(-1)?.type === 'granted', NOTICED)
   expect((await world.tasks()).status).toBe(200)
   expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
+  expect(world.lines.at(-1)).toMatchObject({ event: 'recovered', failures: 4 })
   expect(await world.metric('isales_proxy_credential_reloads_total{outcome="success"}')).toBe(2)
 })
 

@@ -107,6 +107,6 @@ test('the program does not start with NODE_TLS_REJECT_UNAUTHORIZED=0, and says w
   const end = await within(program.ended, 'the end of the program', 20_000)
 
   expect(end).toEqual({ code: 2, signal: null })
-  expect(program.stderr()).toContain('NODE_TLS_REJECT_UNAUTHORIZED')
-  expect(program.stdout()).toBe('')
+  const setting = 'NODE_TLS_REJECT_UNAUTHORIZED'
+  expect(program.lines()).toMatchObject([{ event: 'setting-wrong', setting }])
 })

@@ -114,10 +114,32 @@ describe('the program', () => {
   it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
     const program = start(['serve'], { ...env(), ISALES_URL: undefined, LOG_LEVEL: 'loud' })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
+    expect(program.stderr()).toBe('')
+    expect(program.lines()).toMatchObject([
+      {
+        level: 'fatal',
+        event: 'setting-wrong',
+        setting: 'ISALES_URL',
+        detail: 'is not set. Set it, for example ISALES_URL=https://service.besclouds.com.',
+      },
+      {
+        event: 'setting-wrong',
+        setting: 'LOG_LEVEL',
+        detail:
+          'is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug.',
+      },
+    ])
+  })
+
+  it('says to a person what is wrong with the configuration, and as whom files are read', async () => {
+    const file = join(scratch, 'no-such-file')
+    const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const program = start(['serve'], { ...env(), ...wrong, LOG_FORMAT: 'pretty' })
+    expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stdout()).toBe('')
     expect(program.stderr()).toBe(
-      'ISALES_URL is not set. Set it, for example ISALES_URL=https://service.besclouds.com\n' +
-        'LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug\n' +
+      `ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\n` +
+        `Files are read as uid ${process.getuid?.()}.\n` +
         'Nothing was started. "isales-auth-proxy check" shows all settings.\n',
     )
   })
@@ -127,11 +149,15 @@ describe('the program', () => {
     await once(other, 'listening')
     const taken = other.address()
     const port = typeof taken === 'object' && taken !== null ? taken.port : 0
-    const program = start([], env({ ADMIN_LISTEN: `127.0.0.1:${port}` }))
+    const wrong = { ADMIN_LISTEN: `127.0.0.1:${port}` }
+    const detail = `cannot listen on 127.0.0.1:${port}: in use by another process`
+    const program = start([], env(wrong))
     expect(await ended(program)).toEqual({ code: 1, signal: null })
-    expect(program.stderr()).toBe(
-      `ADMIN_LISTEN: cannot listen on 127.0.0.1:${port}: in use by another process\n`,
-    )
+    const line = { event: 'cannot-listen', level: 'fatal', setting: 'ADMIN_LISTEN', detail }
+    expect([program.lines().at(-1), program.stderr()]).toEqual([expect.objectContaining(line), ''])
+    const pretty = start([], env({ ...wrong, LOG_FORMAT: 'pretty' }))
+    expect(await ended(pretty)).toEqual({ code: 1, signal: null })
+    expect(pretty.stderr()).toBe(`ADMIN_LISTEN: ${detail}\n`)
     other.close()
   })
 

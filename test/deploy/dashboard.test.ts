@@ -25,12 +25,26 @@ describe('the dashboard', () => {
     }
   })
 
-  it('answers its four questions in three rows', () => {
+  it('answers its five questions in four rows', () => {
     expect(dashboard.panels.filter((panel) => panel.type === 'row')).toMatchObject([
       { title: 'Is authentication healthy, and for how long are we safe?' },
       { title: 'What fails?' },
       { title: 'How fast is it?' },
+      { title: 'Do replicas share one token?' },
     ])
+  })
+
+  it('shows of each replica whether it shares, and of the store what it did not do', () => {
+    const row = dashboard.panels.findIndex(({ title }) => title.startsWith('Do replicas share'))
+    const targets = dashboard.panels.slice(row).flatMap((panel) => panel.targets ?? [])
+    const shown = targets.map(({ expr, legendFormat }) => [metricNames(expr).join(), legendFormat])
+    expect(Object.fromEntries(shown)).toEqual({
+      isales_proxy_session_sharing_state: '{{pod}} {{instance}} {{state}}',
+      isales_proxy_session_replicas: '{{pod}} {{instance}}',
+      isales_proxy_tokens_adopted_total: '{{pod}} {{instance}}',
+      isales_proxy_session_store_failures_total: '{{reason}}',
+      isales_proxy_session_store_duration_seconds_bucket: '{{operation}} p95',
+    })
   })
 
   it.each(panels)(

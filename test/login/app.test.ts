@@ -5,6 +5,7 @@ import {
   type ObsAppOptions,
   type ObsLogin,
   type ObsLoginOutcome,
+  type ObsRefreshOutcome,
 } from '../../src/login/app.ts'
 import { createTickets } from '../../src/login/tickets.ts'
 
@@ -26,6 +27,7 @@ async function bodyOf(response: Response): Promise<LoginResponse> {
 function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
   const clock = { now: 1_000_000 }
   const outcomes: ObsLoginOutcome[] = []
+  const refreshes: ObsRefreshOutcome[] = []
   const tickets = createTickets({
     key: new Secret('key'),
     lifetime: 3_600_000,
@@ -39,6 +41,7 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
     numbers: 'number',
     now: () => clock.now,
     onLogin: (outcome) => outcomes.push(outcome),
+    onRefresh: (outcome) => refreshes.push(outcome),
     ...options,
   })
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
@@ -47,7 +50,7 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
       body: typeof body === 'string' ? body : JSON.stringify(body),
       headers,
     })
-  return { app, post, tickets, outcomes, clock }
+  return { app, post, tickets, outcomes, refreshes, clock }
 }
 
 test('answer: every login gets tickets in the published shape', async () => {
@@ -93,6 +96,18 @@ test('forward: no login and no refresh gets a ticket', async () => {
   expect((await post(LOGIN, RIGHT)).status).toBe(403)
   expect((await post(REFRESH, { refreshToken: tickets.issue().refresh })).status).toBe(403)
   expect(outcomes).toEqual(['rejected'])
+})
+
+test.each<readonly [ObsLogin, readonly ObsRefreshOutcome[]]>([
+  [{ mode: 'answer' }, ['success', 'success']],
+  [REQUIRE, ['success', 'rejected']],
+  [{ mode: 'forward' }, ['rejected', 'rejected']],
+])('with $mode a good and a bad refresh end with %s', async (login, expected) => {
+  const { post, tickets, refreshes, outcomes } = start(login)
+  await post(REFRESH, { refreshToken: tickets.issue().refresh })
+  await post(REFRESH, { refreshToken: 'none' })
+  expect(refreshes).toEqual(expected)
+  expect(outcomes).toEqual([])
 })
 
 test('after five wrong passwords in a second even the right one must wait', async () => {

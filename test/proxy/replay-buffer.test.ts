@@ -58,6 +58,7 @@ describe('a body that is announced to be small', () => {
     await turn()
     expect(buffer.kept).toBe(false)
     request.push('o')
+    request.push(null)
     await read
     expect(buffer.body).toEqual(Buffer.from('hello'))
   })
