@@ -180,7 +180,7 @@ describe.each(await helms())('the values of the chart, with helm $version,', ({ 
         sessionStore: { secretName: 'store' },
         settings: { SESSION_STORE_URL: 'valkeys://store.example' },
       },
-      undefined,
+      '3',
     ],
     ['who says so', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
   ])(
