@@ -201,7 +201,9 @@ export function createListener(options: ListenerOptions): Listener {
   return {
     async start() {
       await listen(server, options.address, options.socketMode ?? 0o600)
-      sweeping = setInterval(sweep, checkInterval(limits.bodyIdleTimeout)).unref()
+      // When the process did not run for a while, what has come meanwhile is read first.
+      const look = (): unknown => setImmediate(sweep)
+      sweeping = setInterval(look, checkInterval(limits.bodyIdleTimeout)).unref()
       const bound = server.address()
       const port = typeof bound === 'object' && bound !== null ? bound.port : 0
       return { text: addressText(options.address, { port, tls: options.tls !== undefined }), port }

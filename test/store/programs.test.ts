@@ -212,6 +212,18 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     expect(sim.state().loginsRejected).toBeGreaterThan(0)
   })
 
+  it('make 3 logins with a wrong password in 20 s, five of them together', async () => {
+    await openIsales(60)
+    const server = await startServer({ engine })
+    const began = performance.now()
+    await Promise.all(
+      Array.from({ length: 5 }, () => startReplica(server.port, { ISALES_PASSWORD: 'wrong' })),
+    )
+    await until(() => sim.state().loginAttempts === 3, 25_000)
+    await delay(Math.max(0, began + 20_000 - performance.now()))
+    expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })
+  })
+
   it('take the token of `check --live`, which logs in under their lease', async () => {
     await openIsales(60)
     const server = await startServer({ engine })
