@@ -139,13 +139,20 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
     settings,
   })
-  const onError = (error: unknown): void => logger.log('unexpected', { error })
+  const logAdmin = createThrottledLog(options.clock ?? systemClock, logger.log)
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
-    onError,
+    onError: (error) => logger.log('unexpected', { error }),
+    onProblem({ code, refusal }) {
+      if (refusal !== 'connections') return
+      metrics.connectionFailed(code, refusal)
+      logAdmin('connections-full', refusal, { listener: 'admin' })
+    },
   })
+  // Each response closes its connection, so that probes need not wait for those who keep theirs.
+  admin.retire()
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
@@ -398,8 +405,11 @@ function openProxy(parts: ProxyParts): ProxyPart {
     onProblem({ code, refusal, requestId }) {
       metrics.connectionFailed(code, refusal)
       if (refusal === undefined) return
-      monitor.callEnded({ status: PROBLEMS[code].status, code })
-      logThrottled('client-refused', refusal, { code, requestId })
+      // Without a request id no request came: the connection was closed to make room.
+      if (requestId !== undefined) monitor.callEnded({ status: PROBLEMS[code].status, code })
+      if (refusal === 'connections')
+        logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
+      else logThrottled('client-refused', refusal, { code, requestId })
     },
     onHandshakeFailure(reason) {
       metrics.handshakeFailed(reason)

@@ -84,7 +84,7 @@ async function checkLive(config: Config, io: Io, before: string): Promise<number
       return fail(login.text, login.verdict, login.refused ? EXIT.refused : EXIT.unreachable)
     }
     say(login.text)
-    if (login.store !== undefined) say(login.store)
+    say(login.store)
     const call = await tryInterface(config, login.grant, upstream.post, io.signal)
     if (io.signal.aborted) return endedBy(io.signal)
     for (const warning of call.warnings) io.stderr.write(`Warning: ${warning}\n`)

@@ -64,6 +64,27 @@ function oneLine(name: string, key: Text): Rule {
   return doubtfulText([name, key], 'has more than one line', (text) => /[\r\n]/.test(text.trim()))
 }
 
+const WEAK = { characters: 12, different: 4 }
+
+/** Tickets can be tried against it at leisure, by whoever has one. */
+function isWeak(secret: Secret | undefined): boolean {
+  if (secret === undefined) return false
+  const characters = Array.from(secret.reveal())
+  return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
+}
+
+function weakOnNetwork(setting: string, key: 'obsPassword' | 'obsTicketKey'): Rule {
+  return rule({
+    setting,
+    problem: 'is easy to guess, and LISTEN is reachable from other machines',
+    remedy:
+      'Use 12 or more characters, 4 of them different, such as `openssl rand -base64 32` gives',
+    reads: [key, 'listen', 'obsLogin'],
+    broken: ({ [key]: secret, listen, obsLogin }) =>
+      obsLogin === 'require' && !isLocal(listen) && isWeak(secret),
+  })
+}
+
 /** Node itself obeys this variable, for iSales too. */
 export const INSECURE_NODE: ConfigError = {
   setting: 'NODE_TLS_REJECT_UNAUTHORIZED',
@@ -219,6 +240,17 @@ export const RULES: readonly Rule[] = [
       'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
     reads: ['obsLogin', 'obsPassword'],
     broken: ({ obsLogin, obsPassword }) => obsLogin === 'require' && obsPassword === undefined,
+  }),
+  weakOnNetwork('OBS_PASSWORD', 'obsPassword'),
+  weakOnNetwork('OBS_TICKET_KEY_FILE', 'obsTicketKey'),
+  rule({
+    setting: 'SESSION_STORE_KEY_FILE',
+    problem: 'is easy to guess, and the store is reachable from other machines',
+    remedy: 'Make one with `openssl rand -base64 32`, the same for all replicas',
+    reads: ['sessionStoreKey', 'sessionStoreUrl'],
+    broken: ({ sessionStoreKey, sessionStoreUrl }) =>
+      sessionStoreUrl?.servers.every(({ host }) => isLoopback(host)) === false &&
+      isWeak(sessionStoreKey),
   }),
   rule({
     setting: 'OBS_USER',

@@ -88,6 +88,14 @@ export const REFUSALS = {
     detail: 'The path has dot segments or encoded separators, which servers read in several ways',
   },
   'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
+  'auth-path': {
+    code: 'not-allowed',
+    detail: 'The path is like that of login or refresh, whose response would be the real token',
+  },
+  connections: {
+    code: 'overloaded',
+    detail: 'There are too many connections, or too many requests on one',
+  },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   tls: { code: 'bad-request', detail: 'TLS was spoken to a port of plain HTTP' },
   'line-fold': { code: 'bad-request', detail: 'A header is folded over several lines (obs-fold)' },
@@ -100,10 +108,6 @@ export const REFUSALS = {
   'chunk-extensions': { code: 'too-large', detail: 'The chunk extensions are too long' },
   parser: { code: 'bad-request', detail: 'The HTTP parser does not accept the request' },
   timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
-  connections: {
-    code: 'overloaded',
-    detail: 'More connections than LISTEN_MAX_CONNECTIONS are open',
-  },
   'in-flight': { code: 'overloaded', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
 } as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>
 

@@ -5,11 +5,13 @@ import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { isLocal } from '../config/formats-net.ts'
 import type { Secret } from '../config/secret.ts'
 import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
+import { Caps } from './caps.ts'
 import { Connection } from './connections.ts'
 
 /** Durations in milliseconds. */
@@ -18,7 +20,10 @@ export interface ListenerLimits {
   readonly headerTimeout: number
   /** Without a byte of a body that is awaited: 408; of a response that the client is to take: closed. */
   readonly bodyIdleTimeout: number
-  /** Served at once; the next ones are refused with 503, and from twice as many on closed unheard. */
+  /**
+   * Open at a time; half as many from one address, unless the listener is local. For one above it, the oldest is closed
+   * that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
+   */
   readonly maxConnections: number
   /** How long a connection without a request stays open. Default 65 s. */
   readonly keepAliveTimeout?: number
@@ -47,9 +52,14 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
-   * one that expects `100-continue`. When it throws or rejects, the request gets a 500.
+   * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
+   * call `keep`: until then its connection may be closed to make room for others.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => unknown
+  readonly onRequest: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: { keep(): void },
+  ) => unknown
   /** Each error that `onRequest` threw. */
   readonly onError?: (error: unknown) => void
   readonly limits: ListenerLimits
@@ -96,6 +106,8 @@ const DEFAULT_KEEP_ALIVE = 65_000
 /** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
+/** A client far away needs less than one. */
+const LONGEST_HANDSHAKE = 5000
 
 /**
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
@@ -111,23 +123,31 @@ export function createListener(options: ListenerOptions): Listener {
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
+  const most = limits.maxConnections
+  // On loopback all clients have one address.
+  const mostOfPeer = isLocal(options.address) ? most : Math.ceil(most / 2)
+  const caps = new Caps({ most, mostOfPeer, onClosed: () => onRefused('connections') })
   // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
-  server.maxConnections = limits.maxConnections * 2
+  server.maxConnections = most * 2 + 1
   // Node would drop the headers above it without a word; the size limit bounds their number.
   server.maxHeadersCount = 0
   server.on('drop', () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => {
+    caps.enter(socket)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    const overCap = connections.size >= limits.maxConnections
+    const place = caps.placeOf(socket)
+    if (options.tls?.ca !== undefined) place?.keep()
     const { bodyIdleTimeout } = limits
     const closing = (): boolean => draining
-    const options = { overCap, bodyIdleTimeout, now, closing, onRefused }
-    connections.set(socket, new Connection(socket, options))
+    connections.set(
+      socket,
+      new Connection(socket, { place, bodyIdleTimeout, now, closing, onRefused }),
+    )
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -135,9 +155,10 @@ export function createListener(options: ListenerOptions): Listener {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
     if (draining) response.shouldKeepAlive = false
-    if (connections.get(request.socket)?.admit(request, response) !== true) return
+    const connection = connections.get(request.socket)
+    if (connection?.admit(request, response) !== true) return
     try {
-      const served = onRequest(request, response)
+      const served = onRequest(request, response, connection)
       if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
     } catch (error) {
       failed(response, error)
@@ -238,7 +259,7 @@ function createServer(options: ListenerOptions) {
   return createHttpsServer({
     ...http,
     ...contextOf(tls),
-    handshakeTimeout: headerTimeout,
+    handshakeTimeout: Math.min(headerTimeout, LONGEST_HANDSHAKE),
     requestCert: tls.ca !== undefined,
     rejectUnauthorized: true,
   })

@@ -212,6 +212,11 @@ export const LOG_EVENTS = {
     text: 'CTI-OBS logged in to the proxy',
     doc: '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
   },
+  'connections-full': {
+    level: 'warn',
+    text: 'Too many connections, or too many requests on one',
+    doc: 'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, or raise `LISTEN_MAX_CONNECTIONS`.',
+  },
   'obs-login-refused': {
     level: 'warn',
     text: 'A login of CTI-OBS was refused',

@@ -230,7 +230,7 @@ class Forwarding implements AttemptHooks {
     }
     if (inspector?.wants(this.#history.method, this.#call.validated.target, head.status) === true)
       return this.#inspected(token, this.#pending, inspector)
-    return this.#accepted(token)
+    return this.#notRejected(token, this.#pending.head)
   }
 
   async #inspected(token: Token, pending: PendingResponse, inspector: Inspector): Promise<Next> {
@@ -239,18 +239,21 @@ class Forwarding implements AttemptHooks {
     if (kept !== 'whole' && kept !== 'part') return this.#interruptedWhile('sent', kept)
     if (kept === 'whole' && isRejection(inspector, pending, this.#call.validated))
       return this.#rejected(token, pending.head.status)
-    return this.#accepted(token)
+    return this.#notRejected(token, pending.head)
   }
 
-  #accepted(token: Token): undefined {
+  #notRejected(token: Token, { status, headers }: RelayedHead): undefined {
     this.#reportReplay('healed')
-    this.#options.tokens.accept(token, this.#path, this.#sentAt)
+    // A page, or an error, may come from a gateway that has not looked at the token.
+    if (status < 300 && !isHtml(headers))
+      this.#options.tokens.accept(token, this.#path, this.#sentAt)
     this.#relay()
   }
 
   #rejected(token: Token, status: number): Promise<Next> {
-    const { tokens } = this.#options
-    const verdict = tokens.reject(token, status, this.#path, this.#sentAt)
+    const { rejected: again } = this.#history
+    const call = { path: this.#path, sentAt: this.#sentAt, again }
+    const verdict = this.#options.tokens.reject(token, status, call)
     this.#reportReplay('rejected')
     const bodyKept = this.#body.kept
     return this.#overcome({ type: 'rejected', renewing: verdict === 'wait', bodyKept })

@@ -71,7 +71,7 @@ export function createRequestHeaders(
 ): (request: OutgoingRequest) => string[] {
   const tokenHeaders = distinctNames(rules.tokenHeaders)
   const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...OVERRIDES, ...tokenHeaders]
-  const dropped = new Set(names.map(withoutPunctuation))
+  const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
 
   return (request) => {
     const { rawHeaders, trace, contentLength, maxForwards } = request
@@ -95,8 +95,8 @@ export function createRequestHeaders(
   }
 }
 
-function withoutPunctuation(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+function withoutPunctuation(lowerName: string): string {
+  return lowerName.replaceAll(/[^a-z0-9]/g, '')
 }
 
 function distinctNames(names: readonly string[]): readonly string[] {

@@ -172,9 +172,11 @@ class Pool {
       attempt.abort(new errors.ClientDestroyedError())
       return attempt
     }
-    attempt.onAbort = () => this.#waiting.delete(attempt)
-    this.#waiting.add(attempt)
-    this.#serve()
+    const connection = this.#waiting.size === 0 ? this.#free() : undefined
+    if (connection === undefined) {
+      attempt.onAbort = () => this.#waiting.delete(attempt)
+      this.#waiting.add(attempt)
+    } else this.#send(attempt, connection)
     return attempt
   }
 
@@ -198,13 +200,17 @@ class Pool {
       const connection = this.#free()
       if (connection === undefined) return
       this.#waiting.delete(attempt)
-      connection.attempt = attempt
-      attempt.onDone = () => {
-        // A turn later undici knows whether the connection goes on.
-        setImmediate(() => this.#release(connection))
-      }
-      connection.client.dispatch(attempt.request, attempt)
+      this.#send(attempt, connection)
     }
+  }
+
+  #send(attempt: Attempt, connection: Connection): void {
+    connection.attempt = attempt
+    attempt.onDone = () => {
+      // A turn later undici knows whether the connection goes on.
+      setImmediate(() => this.#release(connection))
+    }
+    connection.client.dispatch(attempt.request, attempt)
   }
 
   #free(): Connection | undefined {

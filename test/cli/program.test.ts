@@ -1,21 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 // A start takes a second on a busy machine.
 vi.setConfig({ testTimeout: 30_000 })
 
 const CANARY = 'canary-password-4711'
 const start = builtProgram()
-const scratch = mkdtempSync(join(tmpdir(), 'program-test-'))
+const scratch = temporaryDirectory()
 let sim: Simulator
 
 beforeEach(async () => {
@@ -23,7 +23,6 @@ beforeEach(async () => {
 })
 
 afterEach(() => sim.close())
-afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 const env = (more: Environment = {}): Environment => ({
   ISALES_URL: sim.origin,

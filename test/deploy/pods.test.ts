@@ -29,6 +29,7 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
   const pods = {
     standalone: () => render(helm, ciFile('standalone')),
     'standalone-everything': () => render(helm, ciFile('standalone-everything')),
+    sharing: () => render(helm, ciFile('sharing')),
     sidecar: () => dependent.render('sidecar'),
     'sidecar-classic': () => dependent.render('sidecar-classic'),
   }

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inject } from 'vitest'
 import {
@@ -9,6 +8,7 @@ import {
   type SimulatorOptions,
 } from '../../../simulator/index.ts'
 import { call, type Answered } from '../../support/call.ts'
+import { temporaryDirectory } from '../../support/temporary.ts'
 import { listening, startDaemon, type Daemon } from './daemon.ts'
 import { startMonitoring, type Monitoring } from './prometheus.ts'
 
@@ -26,7 +26,7 @@ export interface Watched {
 }
 
 export const startWatched = async (options: SimulatorOptions = {}): Promise<Watched> => {
-  const home = await mkdtemp(join(tmpdir(), 'watched-'))
+  const home = temporaryDirectory()
   const setPassword = (password: string) => writeFile(join(home, 'password'), password)
   await writeFile(join(home, 'user'), 'obs')
   await setPassword('simulated-password')
