@@ -76,7 +76,6 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
   }
 
   const callsOf = (window: number): CallCounts => {
-    forgetOld()
     const since = clock.now() - window
     const byFailure: Partial<Record<CallFailure, number>> = {}
     let [total, failed] = [0, 0]
