@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
 import { serveHono, type Serve } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
@@ -37,8 +37,6 @@ export interface ObsAppOptions {
 /** Bytes; a login as published has about a hundred. */
 const MAX_BODY = 4096
 const WRONG_PASSWORDS_PER_SECOND = 5
-/** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
-const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 
 export interface LocalLoginParts {
   readonly clock: Clock
@@ -50,6 +48,7 @@ export interface LocalLoginParts {
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
 export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   const loginPath = config.isalesLoginPath
+  // CTI-OBS refreshes there even when the proxy does not refresh with iSales.
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
   const paths = { loginPath, refreshPath }
   let current = openWith(config, paths, parts)

@@ -226,7 +226,7 @@ function validatePath(target: string, prefixes: readonly string[]): Refused | un
 }
 
 /** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */
-function isUnder(path: string, prefix: string): boolean {
+export function isUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
 }
