@@ -60,7 +60,7 @@ const VALUES = {
   refreshLives: [null, 7200],
   omit: [[], ['refreshToken'], ['tokenExpirationTime', 'refreshExpirationTime']],
   resultAs: ['number', 'string'],
-  rejection: [401, 403, 400, 410, 'result'],
+  rejection: [401, 403, 400, 410, 500, 'result'],
   loginRejection: [403, 401, 500, 'result'],
   refreshRejection: [401, 403, 404, 500, 'result'],
   rejectionResult: [7, '100401'],
@@ -105,9 +105,9 @@ const switches: Arbitrary<Switches> = record(
     return carried === 'token' || !omit.includes('refreshToken')
   })
 
-/** The proxy learns of a revoked token from such a rejection. A 403 with a page is a gateway's. */
+/** The proxy learns of a revoked token from such a rejection: a page is a gateway's, a 500 a failed call. */
 function isTold({ rejection, rejectionBody }: Switches): boolean {
-  return rejection === 'result' || rejectionBody !== 'html'
+  return rejection === 'result' || (rejectionBody !== 'html' && rejection !== 500)
 }
 
 /** All that a CTI-OBS does, through a proxy with these settings and nothing else. */
@@ -222,6 +222,22 @@ describe('discover', () => {
         // Whether it works or not: CTI-OBS refreshes there, at the proxy.
         ISALES_REFRESH_PATH: '/obs/auth/refresh',
       })
+      await sim.close()
+    },
+  )
+
+  test.each<Partial<Switches>>([
+    { rejection: 500 },
+    { rejection: 403, rejectionBody: 'html' },
+    { rejection: 'result', rejectionResult: 0 },
+  ])(
+    'an iSales that does not tell a bad token from a failed call is named: %j',
+    async (switches) => {
+      const sim = await createSimulator({ switches })
+      const { verdict, findings, settings } = await discoverAt(sim)
+      expect([verdict, settings]).toEqual(['works', {}])
+      const { evidence } = findings.find(({ topic }) => topic === 'a spoilt token') ?? {}
+      expect(evidence).toMatch(/; so the proxy does not notice when a token ends early$/)
       await sim.close()
     },
   )
