@@ -207,8 +207,7 @@ interface AbsoluteForm {
 
 function absoluteForm(target: string, method: string): AbsoluteForm | undefined {
   const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
-  const [, scheme, authority, rest] = match ?? []
-  if (scheme === undefined || authority === undefined || rest === undefined) return undefined
+  const [, scheme = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return undefined
   // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
   const asterisk = rest === '' && method === 'OPTIONS'
