@@ -60,6 +60,7 @@ function block(page: string, number: number): string {
     'https://service.besclouds.com': simulator.origin,
     'ISALES_USER=obs01': 'ISALES_USER=obs',
     ' obs01 ': ' obs ',
+    '/usr/local/bin/': `${scratch}/bin/`,
     '/opt/': `${scratch}/opt/`,
     '/etc/': `${scratch}/etc/`,
     'helm install': 'helm template',
@@ -134,24 +135,29 @@ afterAll(async () => {
 })
 
 describe('the shell blocks of the documentation', () => {
+  it('get started: the program by its name', async () => {
+    const version = await runBlock(`${block('docs/get-started.md', 1)}isales-auth-proxy version`)
+    expect(version).toBe(`${(JSON.parse(read('package.json')) as { version: string }).version}\n`)
+  })
+
   it('get started: a call works before and after its token was revoked', async () => {
-    await startBlock(block('docs/get-started.md', 1), /^control +http/m)
-    await startBlock(block('docs/get-started.md', 2), /It works\.[^]*"event":"logged-in"/)
-    const output = await runBlock(block('docs/get-started.md', 3))
+    await startBlock(block('docs/get-started.md', 2), /^control +http/m)
+    await startBlock(block('docs/get-started.md', 3), /It works\.[^]*"event":"logged-in"/)
+    const output = await runBlock(block('docs/get-started.md', 4))
     expect(output.match(/"result":0/g)).toHaveLength(2)
     expect(output).toContain('isales_proxy_replays_total{outcome="healed"} 1')
     await stopAll()
   })
 
   it('get started: discover prints what another iSales needs, and the proxy works with it', async () => {
-    const found = await runBlock(block('docs/get-started.md', 4), 'the password\n')
+    const found = await runBlock(block('docs/get-started.md', 5), 'the password\n')
     expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
     Object.assign(environment, {
       ISALES_URL: simulator.origin,
       ISALES_USER: 'obs',
       ISALES_PASSWORD_FILE: join(home, 'isales-password'),
     })
-    await startBlock(block('docs/get-started.md', 5), /It works\.[^]*"event":"logged-in"/)
+    await startBlock(block('docs/get-started.md', 6), /It works\.[^]*"event":"logged-in"/)
   })
 
   it('CTI-OBS: a login at the proxy, and a call with what it gave', async () => {

@@ -154,7 +154,8 @@ describe('a rejected call may be cured', () => {
     ['its token has ended', state(), call, now() + 295_000, true],
     ['its token is being renewed', state(), call, now(), true],
     ['its token is good and nothing is renewed', live().login(grant()).state(), call, START, false],
-  ])('when %s: %#', (_, given, about, at, curable) => {
+  ])('when %s: %#', (_, ...row) => {
+    const [given, about, at, curable] = row
     expect(isCurable(given, about, RULES, at)).toBe(curable)
   })
 
