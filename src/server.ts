@@ -9,7 +9,7 @@ import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
-import { watchConfigFiles, type ConfigFiles } from './config/reload.ts'
+import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import { renewFile } from './config/state-dir.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
@@ -20,7 +20,8 @@ import { accessFields, createAccessLog, type Access, type Logger } from './log/l
 import { ListenError } from './listener/address.ts'
 import { createListener, type Listener } from './listener/listener.ts'
 import { classify } from './upstream/errors.ts'
-import { createUpstream, type Upstream } from './upstream/pool.ts'
+import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/pool.ts'
+import { createEchoes, type Echoes } from './proxy/echoes.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import { createRequestHeaders } from './proxy/headers.ts'
@@ -34,6 +35,8 @@ import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.t
 import { createTokenSource, type TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
+  adminHosts,
+  viaPseudonym,
   ADMIN_LIMITS,
   responseInspector,
   listenScheme,
@@ -75,7 +78,7 @@ export interface App {
    * @throws ListenError, or an error that names an unreadable TLS file.
    */
   start(): Promise<Addresses>
-  /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
+  /** An operator asks for a login now: reads secrets and certificates again, and tries whatever the back-off is. */
   renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(): Promise<void>
@@ -92,8 +95,9 @@ export function createApp(options: AppOptions): App {
     onEvent: sharingLog(logger),
     onCall: (call) => metrics.storeCalled(call),
   })
-  const session = openSession(options, sharing, (event) => {
-    observe(event)
+  const session = openSession(options, sharing, {
+    onEvent: (event) => observe(event),
+    onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const monitor = createMonitor({
     snapshot: session.keeper.snapshot,
@@ -109,6 +113,7 @@ export function createApp(options: AppOptions): App {
   }
   const metrics = createMetrics({
     ...shared,
+    upstreamConnections: () => session.upstream.stats().open,
     token: monitor.token,
     state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
@@ -116,34 +121,44 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
   })
   const history = createHistory()
-  const logSession = tokenLog(logger)
+  const logSession = tokenLog(logger, { takeTally: monitor.takeTally })
+  const echoes = createEchoes()
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
     monitor.onTokenEvent(event)
     history.onTokenEvent(event)
     logSession(event)
+    echoes.onTokenEvent(event)
     sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, monitor, session, running })
+  const proxy = openProxy({ ...options, metrics, monitor, session, running, echoes })
   const settings = options.settings ?? []
   const serveAdmin = openAdmin({
     ...shared,
     host: hostname(),
+    hosts: adminHosts(config, hostname()),
     metrics,
     monitor,
     history: history.view,
     sharing: sharing.snapshot,
     settings,
   })
-  const onError = (error: unknown): void => logger.log('unexpected', { error })
+  const logAdmin = createThrottledLog(options.clock ?? systemClock, logger.log)
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
-    onError,
+    onError: (error) => logger.log('unexpected', { error }),
+    onProblem({ code, refusal }) {
+      if (refusal !== 'connections') return
+      metrics.connectionFailed(code, refusal)
+      logAdmin('connections-full', refusal, { listener: 'admin' })
+    },
   })
+  // Each response closes its connection, so that probes need not wait for those who keep theirs.
+  admin.retire()
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
@@ -160,11 +175,11 @@ export function createApp(options: AppOptions): App {
     }
   }
 
-  let files: ConfigFiles | undefined
+  let files: FileWatch | undefined
   let renewals: FileWatch | undefined
   const renew = (): void => {
     logger.log('renew-asked')
-    files?.rereadCredentials()
+    files?.reread()
     session.keeper.renew()
   }
 
@@ -211,7 +226,8 @@ async function open(setting: string, listener: Listener) {
   try {
     return await listener.start()
   } catch (error) {
-    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
+    if (error instanceof ListenError) error.setting = setting
+    throw error
   }
 }
 
@@ -269,13 +285,17 @@ interface SessionPart {
 function openSession(
   options: AppOptions,
   sharing: SharingPart,
-  observe: (event: TokenEvent) => void,
+  observers: {
+    readonly onEvent: (event: TokenEvent) => void
+    readonly onConnect: UpstreamOptions['onConnect'] & {}
+  },
 ): SessionPart {
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
     tls: valueOf(readUpstreamTls(config)),
     clock: options.clock ?? systemClock,
+    onConnect: observers.onConnect,
   })
   const isales = createIsalesClient({
     ...config,
@@ -296,7 +316,7 @@ function openSession(
       onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
     }),
     obtain: sharing.obtain,
-    observe,
+    observe: observers.onEvent,
   })
   return { upstream, keeper }
 }
@@ -306,6 +326,7 @@ interface ProxyParts extends AppOptions {
   readonly metrics: Metrics
   readonly monitor: Monitor
   readonly running: Running
+  readonly echoes: Echoes
 }
 
 interface ProxyPart {
@@ -315,17 +336,19 @@ interface ProxyPart {
 
 /** The data plane: listener, handler, forward. */
 function openProxy(parts: ProxyParts): ProxyPart {
-  const { session, metrics, monitor, running, ...options } = parts
+  const { session, metrics, monitor, running, echoes, ...options } = parts
   const { config, logger, tracing } = options
   const clock = options.clock ?? systemClock
+  const pseudonym = viaPseudonym()
   const logAccess = createAccessLog(logger, config.accessLog)
   const logThrottled = createThrottledLog(clock, logger.log)
-  const ended = (end: EndedRequest & Access): void => {
+  const ended = (end: EndedRequest & Access & { readonly attempts?: number }): void => {
     metrics.requestEnded(end)
     monitor.callEnded(end)
     const { code, refusal, requestId } = end
     if (code !== undefined) {
-      logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
+      const { upstreamMs, attempts } = end
+      logger.log('request-failed', { ...accessFields(end), upstreamMs, attempts })
     }
     if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
     logAccess?.(end)
@@ -337,8 +360,9 @@ function openProxy(parts: ProxyParts): ProxyPart {
     classify,
     requestHeaders: createRequestHeaders({
       tokenHeaders: config.isalesTokenHeaders,
-      pseudonym: 'isales-auth-proxy',
+      pseudonym,
     }),
+    carriesToken: echoes.carriesToken,
     inspector: responseInspector(config),
     clock,
     limits: config,
@@ -354,7 +378,13 @@ function openProxy(parts: ProxyParts): ProxyPart {
     wallClock: options.wallClock ?? Date.now,
     onLogin(outcome) {
       metrics.obsLogin(outcome)
-      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
+      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+      logThrottled(event, outcome, { operation: 'login' })
+    },
+    onRefresh(outcome) {
+      metrics.obsRefresh(outcome)
+      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+      logThrottled(event, outcome, { operation: 'refresh' })
     },
   })
   const handler = createHandler({
@@ -363,6 +393,7 @@ function openProxy(parts: ProxyParts): ProxyPart {
       scheme: listenScheme(config),
       allowedPaths: config.allowedPaths,
       maxBodySize: config.maxBodySize,
+      pseudonym,
     },
     ...localLogin,
     forward(call) {
@@ -381,10 +412,17 @@ function openProxy(parts: ProxyParts): ProxyPart {
     onRequest: handler,
     onError: (error) => logger.log('unexpected', { error }),
     now: () => clock.now(),
-    onClientError(code) {
-      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
+    onProblem({ code, refusal, requestId }) {
       metrics.connectionFailed(code, refusal)
-      logThrottled('client-refused', refusal, { code })
+      if (refusal === undefined) return
+      monitor.callEnded({ status: PROBLEMS[code].status, code })
+      if (refusal === 'connections')
+        logThrottled('connections-full', refusal, { listener: 'proxy' })
+      else logThrottled('client-refused', refusal, { code, requestId })
+    },
+    onHandshakeFailure(reason) {
+      metrics.handshakeFailed(reason)
+      logThrottled('client-handshake-failed', reason)
     },
   })
   return { listener, localLogin }
@@ -406,7 +444,7 @@ function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
 }
 
 /** New secrets and certificates are used while the former ones still serve. */
-function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): ConfigFiles {
+function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): FileWatch {
   return watchConfigFiles(
     config,
     {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readListenTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
 import type { Config } from './config/settings.ts'
+import type { ListenAddress } from './listener/address.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
@@ -56,12 +57,27 @@ export const ADMIN_LIMITS = {
 
 /** The names that a `Host` field may give us: a page that rebinds its own name to this machine gives another. */
 export function ownHosts(config: Config): ReadonlySet<string> {
-  const names = ['localhost', '127.0.0.1', '[::1]', ...config.allowedHosts]
-  if (config.listen.kind === 'tcp' && config.listen.host !== '') {
-    const { host } = config.listen
-    names.push(host.includes(':') ? `[${host}]` : host)
-  }
+  const loopback = ['localhost', '127.0.0.1', '[::1]']
+  return lowerCase([...loopback, ...hostOf(config.listen), ...config.allowedHosts])
+}
+
+/** The same for the status page, beside every address. */
+export function adminHosts(config: Config, machine: string): ReadonlySet<string> {
+  return lowerCase(['localhost', machine, ...hostOf(config.adminListen), ...config.adminHosts])
+}
+
+function hostOf(address: ListenAddress): readonly string[] {
+  if (address.kind === 'unix' || address.host === '') return []
+  return [address.host.includes(':') ? `[${address.host}]` : address.host]
+}
+
+function lowerCase(names: readonly string[]): ReadonlySet<string> {
   return new Set(names.map((name) => name.toLowerCase()))
+}
+
+/** Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another. */
+export function viaPseudonym(): string {
+  return `isales-auth-proxy-${randomBytes(6).toString('hex')}`
 }
 
 /** Unique in this process and, by a random start, between processes. */

@@ -37,6 +37,13 @@ export interface Monitor {
   readonly verdict: () => Verdict
   /** When a call last failed, on the monotonic clock. */
   readonly lastFailedAt: () => number | undefined
+  /** Calls, and those of them that failed, since it was last called. */
+  readonly takeTally: () => Tally
+}
+
+export interface Tally {
+  readonly requests: number
+  readonly errors: number
 }
 
 /** Milliseconds. */
@@ -47,6 +54,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
   let slots: { readonly at: number; total: number; failures: Map<CallFailure, number> }[] = []
   let rejection: { readonly generation: number; readonly at: number } | undefined
   let lastFailedAt: number | undefined
+  let tally = { requests: 0, errors: 0 }
   let timer: Timer | undefined
   /** The present period of failing calls. */
   let episode:
@@ -107,6 +115,11 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
     calls,
     verdict: () => judgeState({ draining: running.draining, token: token(), calls: calls() }),
     lastFailedAt: () => lastFailedAt,
+    takeTally() {
+      const taken = tally
+      tally = { requests: 0, errors: 0 }
+      return taken
+    },
 
     onTokenEvent(event) {
       if (event.type === 'granted') rejection = undefined
@@ -124,6 +137,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
         slots.push(slot)
       }
       slot.total += 1
+      tally.requests += 1
       if (outcome === 'ok') {
         // One that was sent before the rejection proves nothing.
         if (rejection !== undefined && now - (call.durationMs ?? 0) >= rejection.at) {
@@ -131,6 +145,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
         }
         return
       }
+      tally.errors += 1
       slot.failures.set(outcome, (slot.failures.get(outcome) ?? 0) + 1)
       lastFailedAt = now
       if (timer === undefined) logChange()

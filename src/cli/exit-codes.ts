@@ -12,7 +12,7 @@ export const EXIT = {
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   [
     '0',
-    'Done. For serve: stopped by SIGTERM or SIGINT, and every request in flight was finished or cut after DRAIN_TIMEOUT.',
+    'Done. For serve: stopped by SIGTERM, SIGINT, SIGQUIT or SIGUSR2, and every request in flight was finished or cut after DRAIN_TIMEOUT.',
   ],
   [
     '1',
@@ -26,7 +26,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   ['5', 'wait: not ready in time. check --health: the running process does not respond.'],
   [
-    '130, 143',
-    'A second SIGINT or SIGTERM ended the process immediately; wait and check end so at the first.',
+    '130, 131, 140, 143',
+    'A second SIGINT, SIGQUIT, SIGUSR2 or SIGTERM ended the process immediately; wait, check and discover end so at the first.',
   ],
 ]

@@ -64,6 +64,15 @@ describe('the calls of the last minute', () => {
   })
 })
 
+it('tells how many calls there were since it was last asked, and how many failed', () => {
+  const { call, takeTally } = start()
+  call(OK, 3)
+  call(DOWN, 2)
+  call({ status: 400, code: 'bad-request' })
+  expect(takeTally()).toEqual({ requests: 5, errors: 2 })
+  expect(takeTally()).toEqual({ requests: 0, errors: 0 })
+})
+
 describe('the log', () => {
   it('has a line when calls begin to fail, when most fail, and when all succeed again', async () => {
     const { call, clock, lines } = start()

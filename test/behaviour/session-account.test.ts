@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import { openTimedWorld } from './session-world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -67,7 +65,7 @@ test('a wrong password whose refusal comes after the timeout costs at most 15 lo
 })
 
 test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'state-'))
+  const directory = temporaryDirectory()
   // The date goes on over the restarts.
   let date = Date.parse('2026-03-01T12:00:00Z')
   let attempts = 0
@@ -86,7 +84,6 @@ test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () =>
     attempts += world.sim.state().loginAttempts
     await world.stop()
   }
-  rmSync(directory, { recursive: true })
 
   expect(attempts).toBe(3)
 })

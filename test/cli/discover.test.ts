@@ -1,20 +1,17 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, type SimulatorTls, type Switches } from '../../simulator/index.ts'
 import type { Discovery } from '../../src/cli/discovery.ts'
 import { leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { runHere } from './stand.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'discover-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
 function inFile(text: string): string {
-  const path = join(directory, 'ca.pem')
+  const path = join(temporaryDirectory(), 'ca.pem')
   writeFileSync(path, text)
   return path
 }

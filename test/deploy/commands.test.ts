@@ -2,14 +2,14 @@
 // system directories are replaced by those of a scratch directory; nothing else is.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
-import { readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
@@ -39,7 +39,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'docs/kubernetes.md 5': 'no Docker; image.test.ts runs the image with podman and these flags',
 }
 
-const scratch = mkdtempSync(join(tmpdir(), 'commands-'))
+const scratch = temporaryDirectory()
 const home = join(scratch, 'home')
 const checkout = join(scratch, 'checkout')
 const running: ChildProcess[] = []
@@ -131,7 +131,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await stopAll()
   await simulator.close()
-  rmSync(scratch, { recursive: true, force: true })
 })
 
 describe('the shell blocks of the documentation', () => {

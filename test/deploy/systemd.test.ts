@@ -2,19 +2,18 @@
 // program is started as the unit would start it, and a datagram socket stands for systemd.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { createSimulator } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { until } from '../support/until.ts'
 import { ROOT, run, succeed } from './support/run.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const UNIT = join(ROOT, 'config/systemd/isales-auth-proxy.service')
-const directory = mkdtempSync(join(tmpdir(), 'systemd-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const directory = temporaryDirectory()
 
 const start = builtProgram()
 

@@ -6,6 +6,7 @@ import {
   responsesOf,
   leftOf,
   answerOk,
+  keepAndAnswer,
   leaveThree,
   GET,
   LIMITS,
@@ -31,7 +32,7 @@ test('a response in progress is neither cut nor written into by garbage behind i
   const responses = await responsesOf(client)
   expect(responses.map(({ status, text }) => [status, text.slice(0, 10)])).toEqual([
     [200, 'helloworld'],
-    [400, '{"type":"u'],
+    [400, '{"type":"h'],
   ])
   expect(problems).toEqual(['bad-request'])
 })
@@ -234,7 +235,7 @@ test('an early response does not keep a connection whose body never comes', asyn
 
 test('over the cap a request gets a 503, and the place is free again afterwards', async () => {
   const limits = { ...LIMITS, maxConnections: 1 }
-  const { port, problems, listener } = await startListener(answerOk, { limits })
+  const { port, problems, listener } = await startListener(keepAndAnswer, { limits })
   const first = await connectRaw({ port })
   await first.send(GET)
   await first.read()
@@ -250,17 +251,6 @@ test('over the cap a request gets a 503, and the place is free again afterwards'
   await third.send(GET)
   await third.read()
   third.destroy()
-})
-
-test('far over the cap a connection is closed unheard', async () => {
-  const limits = { ...LIMITS, maxConnections: 1 }
-  const { port, listener, problems } = await startListener(answerOk, { limits })
-  const idle = [await connectRaw({ port }), await connectRaw({ port })]
-  await until(() => listener.connections() === 2)
-  const refused = await connectRaw({ port })
-  expect(await leftOf(refused)).toBe('')
-  expect(problems).toEqual(['overloaded'])
-  for (const { socket } of idle) socket.destroy()
 })
 
 test('a port that is taken fails with a plain sentence', async () => {

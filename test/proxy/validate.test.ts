@@ -7,6 +7,18 @@ function withHeaders(...fields: string[]) {
   return validated(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
 }
 
+describe('a request that this proxy sent', () => {
+  it.each([
+    [['Via', '1.1 us-4711'], true],
+    [['via', '1.0 them, 1.1 us-4711 (a comment), 1.1 others'], true],
+    [['Via', '1.1 them', 'VIA', '1.1 us-4711'], true],
+    [['Via', '1.1 us-4712'], false],
+    [['X-Via', '1.1 us-4711'], false],
+  ])('is known by Via: %j: %s', (fields, refused) => {
+    expect('refused' in withHeaders(...fields)).toBe(refused)
+  })
+})
+
 describe('a good request', () => {
   it('is valid with its target as it came', () => {
     expect(validated(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
@@ -12,6 +11,7 @@ import { closing } from '../support/tcp-server.ts'
 import { until, within } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -26,10 +26,9 @@ const STORE_PASSWORD = 'canary-store-password'
 const KEY = 'canary-key-of-the-store-0123456789'
 
 const start = builtProgram()
-const scratch = mkdtempSync(join(tmpdir(), 'store-programs-'))
+const scratch = temporaryDirectory()
 const keyFile = join(scratch, 'key')
 writeFileSync(keyFile, KEY)
-afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 let sim: Simulator
 afterEach(() => sim.close())

@@ -1,12 +1,12 @@
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 import { closing } from '../support/tcp-server.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 export type Engine = 'valkey' | 'redis'
 
@@ -45,7 +45,7 @@ export interface ServerSettings {
 export async function startServer(settings: ServerSettings = {}): Promise<StoreServer> {
   const { engine = ENGINES[0] ?? 'valkey', directives = [], sentinel = false } = settings
   const port = settings.port ?? (await freePort())
-  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const directory = temporaryDirectory()
   const file = join(directory, 'server.conf')
   const tls = directives.some((line) => line.startsWith('tls-port'))
   const lines = [`port ${tls ? 0 : port}`, 'bind 127.0.0.1', `dir ${directory}`]
@@ -70,7 +70,6 @@ export async function startServer(settings: ServerSettings = {}): Promise<StoreS
       child.kill('SIGKILL')
       await exit
     }
-    rmSync(directory, { recursive: true, force: true })
   })
   await ready()
   return {

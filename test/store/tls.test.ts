@@ -1,19 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { closing } from '../support/tcp-server.ts'
 import { claimBy, connect, PROCESS_A } from './connect.ts'
 import { freePort } from '../support/free-port.ts'
 import { ENGINES, startServer, type Engine } from './servers.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const certificates = makeCertificates()
 
 async function startTlsServer(engine: Engine) {
-  const directory = mkdtempSync(join(tmpdir(), 'store-tls-'))
-  closing.push(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text)
     return join(directory, name)
