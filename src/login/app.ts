@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
@@ -46,8 +46,6 @@ interface ObsEnv {
 
 /** Bytes; a login as published has about a hundred. */
 const MAX_BODY = 2048
-/** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
-const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 
 export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefresh'> {
   readonly clock: Clock
@@ -58,6 +56,7 @@ export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefr
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
 export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   const loginPath = config.isalesLoginPath
+  // CTI-OBS refreshes there even when the proxy does not refresh with iSales.
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
   const paths = { loginPath, refreshPath }
   let current = openWith(config, paths, parts)
