@@ -66,7 +66,7 @@ async function soak(minutes: number, seed: number): Promise<number> {
     onRequest: ({ path, status, note, durationMs }) => {
       if (path !== LOGIN_PATH && path !== REFRESH_PATH) return
       const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
-      if (!granted && !/fault|ignored/.test(note)) return
+      if (!granted && !/fault|ignored|wrong password/.test(note)) return
       tokenRequests.push({ from: now() - durationMs, to: now(), granted })
     },
     onExecution: ({ id = '' }) => executions.set(id, (executions.get(id) ?? 0) + 1),
