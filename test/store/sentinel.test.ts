@@ -3,13 +3,7 @@ import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 import { call } from '../support/call.ts'
-import {
-  authenticated,
-  inState,
-  sharingPrograms,
-  startTraffic,
-  type Replica,
-} from './replicas.ts'
+import { authenticated, inState, sharingPrograms, startTraffic, type Replica } from './replicas.ts'
 import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
 import { freePort } from '../support/free-port.ts'
 import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
