@@ -138,7 +138,8 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     },
     onHandshakeFailure(reason) {
       metrics.handshakeFailed(reason)
-      logThrottled('client-handshake-failed', reason)
+      // A load balancer that probes the port would write a line a minute.
+      if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
     },
   })
   return { listener, localLogin }
