@@ -205,7 +205,7 @@ export const LOG_EVENTS = {
   'client-handshake-failed': {
     level: 'warn',
     text: 'The TLS handshake of a client failed',
-    doc: '`reason` is the label of `isales_proxy_client_handshake_failures_total`, and the run-book explains it (IsalesProxyClientHandshakesRefused). Throttled as `client-refused`.',
+    doc: '`reason` is the label of `isales_proxy_client_handshake_failures_total`, and the run-book explains it (IsalesProxyClientHandshakesRefused). `closed` is counted and not logged. Throttled as `client-refused`.',
   },
   'obs-logged-in': {
     level: 'info',
