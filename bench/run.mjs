@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token; see sharing.ts.
+// npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
 // docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
 // response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
@@ -13,8 +14,12 @@ import { startUpstream } from './upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
 
-if (process.argv.includes('--sharing')) {
-  const command = [join(root, 'node_modules/tsx/dist/cli.mjs'), join(root, 'bench/sharing.ts')]
+const OTHERS = {
+  '--sharing': [join(root, 'node_modules/tsx/dist/cli.mjs'), join(root, 'bench/sharing.ts')],
+  '--sizing': [join(root, 'bench/sizing.mjs')],
+}
+for (const [flag, command] of Object.entries(OTHERS)) {
+  if (!process.argv.includes(flag)) continue
   execFileSync(process.execPath, [...command, ...process.argv.slice(2)], { stdio: 'inherit' })
   process.exit()
 }
@@ -55,7 +60,9 @@ const COLUMNS = [
 ]
 
 const stop = (message) => {
-  say(`${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing`)
+  say(
+    `${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing | --sizing [--node PATH]`,
+  )
   process.exit(2)
 }
 

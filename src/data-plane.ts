@@ -132,6 +132,10 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
         logThrottled('connections-full', refusal, { listener: 'proxy' })
       else logThrottled('client-refused', refusal, { code, requestId })
     },
+    onClientClosed(reason) {
+      metrics.slowClientClosed()
+      logThrottled('slow-client-closed', reason)
+    },
     onHandshakeFailure(reason) {
       metrics.handshakeFailed(reason)
       logThrottled('client-handshake-failed', reason)
