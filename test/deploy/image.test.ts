@@ -23,6 +23,7 @@ const programs = await Promise.all(['buildah', 'podman', 'runc'].map(installed))
 
 interface ImageConfig {
   readonly User: string
+  readonly Entrypoint: readonly string[]
   readonly Env: readonly string[]
   readonly StopSignal: string
   readonly Labels: Readonly<Record<string, string>>
@@ -79,6 +80,13 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
       },
     })
     expect(config.Env.filter((one) => /ISALES|OBS|PASSWORD|TOKEN/.test(one))).toEqual([])
+  })
+
+  it('gives Node no option, which another Node than its own might not know', async () => {
+    const json = await containers.podman('inspect', IMAGE, '--format', '{{json .Config}}')
+    const { Entrypoint, Env } = JSON.parse(json) as ImageConfig
+    expect(Entrypoint).toEqual(['/nodejs/bin/node', '/app/main.js'])
+    expect(Env.filter((one) => one.startsWith('NODE_OPTIONS'))).toEqual([])
   })
 
   it('holds the bundle and nothing else of the project, and no shell', async () => {
