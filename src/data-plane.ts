@@ -127,9 +127,10 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     onProblem({ code, refusal, requestId }) {
       metrics.connectionFailed(code, refusal)
       if (refusal === undefined) return
-      monitor.callEnded({ status: PROBLEMS[code].status, code })
+      // Without a request id no request came: the connection was closed to make room.
+      if (requestId !== undefined) monitor.callEnded({ status: PROBLEMS[code].status, code })
       if (refusal === 'connections')
-        logThrottled('connections-full', refusal, { listener: 'proxy' })
+        logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
       else logThrottled('client-refused', refusal, { code, requestId })
     },
     onClientClosed(reason) {

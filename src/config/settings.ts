@@ -33,6 +33,8 @@ import {
   type Format,
 } from './formats.ts'
 
+export const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
+
 /** What documents, `check` and the chart say of a setting, besides its format. */
 interface About {
   /** What it does and when to change it; for an operator. */
@@ -92,7 +94,7 @@ const isales = {
     doc: 'The path of the login call. Change it when your iSales stands behind a gateway that adds a prefix.',
     example: '/gateway/rest/isales/v1/openapi/obs/auth/login',
   }),
-  isalesRefreshPath: setting(orOff(path()).prefault('/rest/isales/v1/openapi/obs/auth/refresh'), {
+  isalesRefreshPath: setting(orOff(path()).prefault(PUBLISHED_REFRESH_PATH), {
     doc: 'The path of the refresh call. `off` never refreshes and always logs in, for an iSales without a working refresh.',
     example: 'off',
   }),

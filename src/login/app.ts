@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
@@ -33,9 +33,9 @@ export interface ObsAppOptions {
   readonly numbers: NumberStyle
   /** Monotonic milliseconds, for the throttle of wrong passwords. */
   readonly now: () => number
-  /** Called for each POST to the login path. */
+  /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
-  /** Called for each POST to the refresh path. */
+  /** Called for each request of the refresh path. */
   readonly onRefresh: (outcome: ObsRefreshOutcome) => void
 }
 
@@ -46,8 +46,6 @@ interface ObsEnv {
 
 /** Bytes; a login as published has about a hundred. */
 const MAX_BODY = 2048
-/** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
-const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 
 export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefresh'> {
   readonly clock: Clock
@@ -58,6 +56,7 @@ export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefr
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
 export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   const loginPath = config.isalesLoginPath
+  // CTI-OBS refreshes there even when the proxy does not refresh with iSales.
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
   const paths = { loginPath, refreshPath }
   let current = openWith(config, paths, parts)
@@ -117,6 +116,11 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   }
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, refusedBody(status, numbers))
+  const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
+    if (context.req.path === loginPath) options.onLogin('malformed')
+    else options.onRefresh('rejected')
+    return refuse(context, status)
+  }
   const grant = (context: ObsContext, issued: IssuedTickets) =>
     respond(context, 200, grantedBody(issued, numbers))
 
@@ -135,8 +139,7 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
       await next()
       return
     }
-    if (context.req.path === loginPath) options.onLogin('malformed')
-    context.res = refuse(context, 411)
+    context.res = refuseUnread(context, 411)
   })
   app.post(loginPath, async (context) => {
     const outcome = judge(context.env.address, await readObject(context))
@@ -153,13 +156,13 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   })
   const wrongMethod = (context: ObsContext) => {
     context.header('Allow', 'POST')
-    return refuse(context, 405)
+    return refuseUnread(context, 405)
   }
   app.all(loginPath, wrongMethod)
   app.all(refreshPath, wrongMethod)
   app.notFound((context) => refuse(context, 404))
   // The only error left is a body that broke off.
-  app.onError((_error, context) => refuse(context, 400))
+  app.onError((_error, context) => refuseUnread(context, 400))
   return app
 }
 

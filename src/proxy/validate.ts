@@ -212,8 +212,7 @@ interface AbsoluteForm {
 
 function absoluteForm(target: string, method: string): AbsoluteForm | undefined {
   const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
-  const [, scheme, authority, rest] = match ?? []
-  if (scheme === undefined || authority === undefined || rest === undefined) return undefined
+  const [, scheme = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return undefined
   // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
   const asterisk = rest === '' && method === 'OPTIONS'
@@ -231,7 +230,7 @@ function validatePath(target: string, prefixes: readonly string[]): Refused | un
 }
 
 /** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */
-function isUnder(path: string, prefix: string): boolean {
+export function isUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
 }

@@ -1,5 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -8,6 +6,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { answerOk, GET, keepAndAnswer, leftOf, LIMITS, startListener } from './support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const FOUR = { ...LIMITS, maxConnections: 4 }
@@ -99,7 +98,7 @@ test('a local listener gives all of them to its one address', async () => {
 })
 
 test('on a Unix socket one over the cap gets a 503, and one far over it is closed unheard', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'caps-')), 'proxy.sock')
+  const path = join(temporaryDirectory(), 'proxy.sock')
   const limits = { ...LIMITS, maxConnections: 1 }
   const { listener, problems } = await startListener(answerOk, {
     limits,

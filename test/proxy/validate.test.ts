@@ -65,11 +65,23 @@ describe('a good request', () => {
     ['OPTIONS', '7', 7],
     ['OPTIONS', '-1', -1],
     ['OPTIONS', '1.5', -1],
+    ['OPTIONS', '999999999', 999_999_999],
     ['OPTIONS', '9999999999', -1],
     ['POST', '0', -1],
   ])('%s with Max-Forwards %s counts %i', (method, value, maxForwards) => {
     const rawHeaders = ['Host', 'localhost', 'Max-Forwards', value]
     expect(validated(head({ method, rawHeaders }), RULES)).toMatchObject({ maxForwards })
+  })
+})
+
+describe('several Max-Forwards', () => {
+  it.each([
+    ['3', '7', 3],
+    ['7', '3', 3],
+    ['x', '7', 7],
+  ])('%s and %s count as the least: %i', (one, other, maxForwards) => {
+    const rawHeaders = ['Host', 'localhost', 'Max-Forwards', one, 'Max-Forwards', other]
+    expect(validated(head({ method: 'OPTIONS', rawHeaders }), RULES)).toMatchObject({ maxForwards })
   })
 })
 
