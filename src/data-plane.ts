@@ -136,6 +136,10 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
         logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
       else logThrottled('client-refused', refusal, { code, requestId })
     },
+    onClientClosed(reason) {
+      metrics.slowClientClosed()
+      logThrottled('slow-client-closed', reason)
+    },
     onHandshakeFailure(reason) {
       metrics.handshakeFailed(reason)
       // A load balancer that probes the port would write a line a minute.

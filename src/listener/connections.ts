@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import type { ClosedReason, Reader } from './backlog.ts'
 import type { Place } from './caps.ts'
 
 export interface ConnectionOptions {
@@ -15,13 +16,15 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   /** Each response that was made here, with the request id in it. */
   readonly onRefused: (refusal: Refusal, requestId: string) => void
+  /** The client took nothing of its response, and was closed. */
+  readonly onClosed: (reason: ClosedReason) => void
 }
 
 /** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
 const LINGER = { time: 2000, bytes: 64 * 1024 * 1024, step: 50 }
 
 /** One client connection after its TLS handshake, and the requests on it. */
-export class Connection {
+export class Connection implements Reader {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   /** In the order of their requests. */
@@ -124,7 +127,7 @@ export class Connection {
     const { bytesWritten, bytesRead, writableLength } = this.#socket
     // A write counts when all of it has left: the kernel makes room in steps larger than a chunk of a response.
     if (this.#taken.stalled(bytesWritten - writableLength, writableLength === 0)) {
-      this.#socket.destroy()
+      this.close('idle')
       return
     }
     const last = this.#open.at(-1)
@@ -135,6 +138,25 @@ export class Connection {
       else if (stalled && !last.headersSent) this.#respond(last, 'timeout')
     }
     this.#forget()
+  }
+
+  get bytes(): number {
+    // Of a response that waits for its turn, the socket knows nothing yet.
+    const queued = this.#open.filter(({ socket }) => socket === null)
+    return queued.reduce(
+      (sum, response) => sum + response.writableLength,
+      this.#socket.writableLength,
+    )
+  }
+
+  get stalled(): number {
+    return this.#taken.since()
+  }
+
+  /** Closes a client that takes nothing. */
+  close(reason: ClosedReason): void {
+    this.#socket.destroy()
+    this.#options.onClosed(reason)
   }
 
   /** The response in progress is the last one; a connection without one is closed. */
@@ -237,6 +259,11 @@ class Progress {
     this.#at = this.#now()
   }
 
+  /** Milliseconds since any moved. */
+  since(): number {
+    return this.#now() - this.#at
+  }
+
   /** True when there are others than at the last look. */
   moved(bytes: number): boolean {
     if (bytes === this.#bytes) return false
@@ -248,6 +275,6 @@ class Progress {
   /** True when none has moved for the limit. */
   stalled(bytes: number, excused: boolean): boolean {
     if (!this.moved(bytes) && excused) this.excuse()
-    return this.#now() - this.#at >= this.#limit
+    return this.since() >= this.#limit
   }
 }

@@ -212,6 +212,11 @@ export const LOG_EVENTS = {
     text: 'CTI-OBS logged in to the proxy',
     doc: '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
   },
+  'slow-client-closed': {
+    level: 'warn',
+    text: 'A client that took nothing of its response was closed',
+    doc: '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). Throttled as `client-refused`. Find out who asks and does not read.',
+  },
   'connections-full': {
     level: 'warn',
     text: 'Too many connections, or too many requests on one',
