@@ -53,7 +53,7 @@ export const REFUSALS = {
   host: { code: 'bad-request', detail: 'Host is missing, repeated or malformed' },
   'content-length': {
     code: 'bad-request',
-    detail: 'Content-Length is repeated or not a number',
+    detail: 'Content-Length is repeated, not a number, or beside a Transfer-Encoding',
   },
   'transfer-encoding': {
     code: 'bad-request',

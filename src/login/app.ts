@@ -33,9 +33,9 @@ export interface ObsAppOptions {
   readonly numbers: NumberStyle
   /** Monotonic milliseconds, for the throttle of wrong passwords. */
   readonly now: () => number
-  /** Called for each POST to the login path. */
+  /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
-  /** Called for each POST to the refresh path. */
+  /** Called for each request of the refresh path. */
   readonly onRefresh: (outcome: ObsRefreshOutcome) => void
 }
 
@@ -116,6 +116,11 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   }
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, refusedBody(status, numbers))
+  const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
+    if (context.req.path === loginPath) options.onLogin('malformed')
+    else options.onRefresh('rejected')
+    return refuse(context, status)
+  }
   const grant = (context: ObsContext, issued: IssuedTickets) =>
     respond(context, 200, grantedBody(issued, numbers))
 
@@ -134,8 +139,7 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
       await next()
       return
     }
-    if (context.req.path === loginPath) options.onLogin('malformed')
-    context.res = refuse(context, 411)
+    context.res = refuseUnread(context, 411)
   })
   app.post(loginPath, async (context) => {
     const outcome = judge(context.env.address, await readObject(context))
@@ -152,13 +156,13 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   })
   const wrongMethod = (context: ObsContext) => {
     context.header('Allow', 'POST')
-    return refuse(context, 405)
+    return refuseUnread(context, 405)
   }
   app.all(loginPath, wrongMethod)
   app.all(refreshPath, wrongMethod)
   app.notFound((context) => refuse(context, 404))
   // The only error left is a body that broke off.
-  app.onError((_error, context) => refuse(context, 400))
+  app.onError((_error, context) => refuseUnread(context, 400))
   return app
 }
 

@@ -88,6 +88,18 @@ test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () =>
   expect(attempts).toBe(3)
 })
 
+test('5 replicas that do not share, with the one attempt each that the chart sets, cost 5 logins in 20 s', async () => {
+  const env = { LOGIN_REJECTED_ATTEMPTS: '1' }
+  const first = await openWrong(env)
+  const others = await Promise.all(
+    Array.from({ length: 4 }, () => openWrong({ ...env, ISALES_URL: first.sim.origin })),
+  )
+
+  for (const world of [first, ...others]) await world.pass(20_000)
+
+  expect(first.sim.state().loginAttempts).toBe(5)
+})
+
 test('the 407 of the egress proxy costs 6 connections in 15 min, and the log names the egress proxy', async () => {
   let connects = 0
   const egress = createServer().on('connect', (_, socket) => {

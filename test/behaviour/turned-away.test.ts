@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { REFUSALS, type Refusal } from '../../src/http/problem.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { openTimedWorld } from './session-world.ts'
@@ -54,7 +54,9 @@ test('a connection over the limit, and a request over the limit, are named, and 
     sent: 'no',
     detail: REFUSALS.connections.detail,
   })
-  expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'connections' }])
+  expect(linesOf(world, 'connections-full')).toMatchObject([
+    { reason: 'connections', listener: 'proxy' },
+  ])
   expect(await world.metric('isales_proxy_state{state="healthy"}')).toBe(0)
   first.destroy()
 })
@@ -73,7 +75,7 @@ test('a chunked body that turns out to be too large is refused with its reason',
 
 test('a client that speaks plain HTTP to the TLS port, and one without a certificate, are logged and counted', async () => {
   const { ca, server } = makeCertificates()
-  const directory = mkdtempSync(join(tmpdir(), 'turned-away-'))
+  const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     const path = join(directory, name)
     writeFileSync(path, text, { mode: 0o600 })

@@ -121,6 +121,13 @@ test.each<readonly [ObsLogin, readonly ObsRefreshOutcome[]]>([
   expect(outcomes).toEqual([])
 })
 
+test('a login or refresh by another method leaves a trace, too', async () => {
+  const { app, outcomes, refreshes } = start({ mode: 'answer' })
+  expect((await app.request(LOGIN)).status).toBe(405)
+  expect((await app.request(REFRESH)).status).toBe(405)
+  expect([outcomes, refreshes]).toEqual([['malformed'], ['rejected']])
+})
+
 test('after five wrong passwords in a second even the right one of that address must wait', async () => {
   const { post, outcomes, clock } = start(REQUIRE)
   for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
