@@ -184,8 +184,11 @@ test('a body that stops behind a response in progress gets its response in its t
   expect(problems).toEqual(['request-timeout'])
 })
 
-test('a body that crawls is not idle', async () => {
-  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
+test.each([
+  ['that crawls gets a 408', 60, [408], ['request-timeout']],
+  ['of 1 KiB within each idle timeout is slow enough', 1024, [200], []],
+])('a body %s', async (_name, size, statuses, expected) => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 300 }
   const { port, problems } = await startListener(
     (request, response) => {
       request.resume().on('end', () => answerOk(request, response))
@@ -193,16 +196,16 @@ test('a body that crawls is not idle', async () => {
     { limits },
   )
   const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 8\r\n\r\n`)
-  for (const byte of '12345678') {
+  await client.send(`${POST}Connection: close\r\nContent-Length: ${8 * size}\r\n\r\n`)
+  for (let n = 0; n < 8 && client.left().length === 0; n += 1) {
     await new Promise((resolve) => {
-      setTimeout(resolve, 60)
+      setTimeout(resolve, 100)
     })
-    await client.send(byte)
+    // The refusal may have come meanwhile.
+    await client.send('x'.repeat(size)).catch(() => undefined)
   }
-  await client.read()
-  expect(problems).toEqual([])
-  client.destroy()
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual(statuses)
+  expect(problems).toEqual(expected)
 })
 
 test('a body that we do not read, and a slow response, are not a timeout of the client', async () => {
