@@ -84,7 +84,7 @@ async function checkLive(config: Config, io: Io, before: string): Promise<number
       return fail(login.text, login.verdict, login.refused ? EXIT.refused : EXIT.unreachable)
     }
     say(login.text)
-    if (login.store !== undefined) say(login.store)
+    say(login.store)
     const call = await tryInterface(config, login.grant, upstream.post, io.signal)
     if (io.signal.aborted) return endedBy(io.signal)
     for (const warning of call.warnings) io.stderr.write(`Warning: ${warning}\n`)
@@ -121,7 +121,8 @@ function configTable(rows: readonly ConfigRow[], wrong: ReadonlySet<string>): st
 
 /** An error may name the file variable, or the lower-case name of a proxy variable. */
 function isWrong(setting: string, wrong: ReadonlySet<string>): boolean {
-  return [setting, `${setting}_FILE`, setting.toLowerCase()].some((name) => wrong.has(name))
+  const names = [setting, `${setting}_FILE`, setting.replace(/_FILE$/, ''), setting.toLowerCase()]
+  return names.some((name) => wrong.has(name))
 }
 
 function show(value: string | undefined): string {

@@ -12,8 +12,8 @@ export type LoginCheck =
       readonly ok: true
       readonly grant: Grant
       readonly text: string
-      /** What is to be said of the shared store; undefined: there is none. */
-      readonly store: string | undefined
+      /** What is to be said of the shared store. */
+      readonly store: string
     }
   | {
       readonly ok: false
@@ -30,7 +30,7 @@ export async function logIn(config: Config, post: Post, signal: AbortSignal): Pr
   const ask = () => isales.login(credentials, signal)
   const shared = config.sessionStoreUrl && (await logInThroughStore(config, ask, signal))
   const where = `Login at ${config.isalesUrl} as ${config.isalesUser}`
-  const { store, outcome } = shared ? shared : { store: undefined, outcome: await ask() }
+  const { store, outcome } = shared ? shared : { store: NO_STORE, outcome: await ask() }
   if (outcome === undefined) {
     return { ok: false, refused: false, text: `${where}: ${store}`, verdict: 'No login was made.' }
   }
@@ -46,6 +46,10 @@ export async function logIn(config: Config, post: Post, signal: AbortSignal): Pr
     verdict: refused ? 'iSales refused the login.' : 'No login came about.',
   }
 }
+
+/** How many replicas there are is not known here; the notes of the chart warn when they are several. */
+const NO_STORE =
+  'No store is shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens.'
 
 interface StoreLogin {
   readonly store: string

@@ -113,6 +113,15 @@ export const RULES: readonly Rule[] = [
     },
   }),
   rule({
+    setting: 'ISALES_URL',
+    problem: 'names this proxy itself',
+    remedy: 'Give the address of iSales, which is neither LISTEN nor ADMIN_LISTEN',
+    severity: 'warning',
+    reads: ['isalesUrl', 'listen', 'adminListen'],
+    broken: ({ isalesUrl, listen, adminListen }) =>
+      leadsTo(isalesUrl, listen) || leadsTo(isalesUrl, adminListen),
+  }),
+  rule({
     setting: 'ISALES_ALLOW_HTTP',
     problem: 'is on: the password and the token cross the network in the clear',
     remedy: 'Use https as soon as iSales has it',
@@ -343,6 +352,17 @@ function isOpen({ listen, obsLogin, listenClientCaFile }: Access): boolean {
 }
 
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+
+/** As far as can be seen without DNS. */
+function leadsTo(url: string, address: ListenAddress): boolean {
+  if (address.kind === 'unix') return false
+  const { protocol, hostname, port } = new URL(url)
+  const given = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+  if (given !== address.port) return false
+  const host = address.host.toLowerCase()
+  const same = hostname === host || hostname === `[${host}]`
+  return same || (isLoopback(hostname) && (isLoopback(host) || ANY.has(host)))
+}
 
 function collide(one: ListenAddress, other: ListenAddress): boolean {
   if (one.kind === 'unix' || other.kind === 'unix') return false

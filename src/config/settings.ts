@@ -33,6 +33,8 @@ import {
   type Format,
 } from './formats.ts'
 
+export const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
+
 /** What documents, `check` and the chart say of a setting, besides its format. */
 interface About {
   /** What it does and when to change it; for an operator. */
@@ -92,7 +94,7 @@ const isales = {
     doc: 'The path of the login call. Change it when your iSales stands behind a gateway that adds a prefix.',
     example: '/gateway/rest/isales/v1/openapi/obs/auth/login',
   }),
-  isalesRefreshPath: setting(orOff(path()).prefault('/rest/isales/v1/openapi/obs/auth/refresh'), {
+  isalesRefreshPath: setting(orOff(path()).prefault(PUBLISHED_REFRESH_PATH), {
     doc: 'The path of the refresh call. `off` never refreshes and always logs in, for an iSales without a working refresh.',
     example: 'off',
   }),
@@ -408,6 +410,10 @@ const admin = {
   adminListen: setting(listenAddress({ unix: false }).prefault(':9090'), {
     doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. It gives no access to iSales.',
     example: '127.0.0.1:9090',
+  }),
+  adminHosts: setting(list(hostName(), { emptyAllowed: true }).prefault(''), {
+    doc: 'Further names by which a browser may open the status page. Addresses, loopback names, the name of the machine and the host of `ADMIN_LISTEN` always may. Probes and metrics are served to all.',
+    example: 'proxy-admin.telephony.svc',
   }),
   logLevel: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal').prefault('info'), {
     doc: 'The least severe lines that are written.',

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
@@ -13,6 +13,8 @@ import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
 
 /** How a login of CTI-OBS ended: the label values of `obs_logins_total`. */
 export type ObsLoginOutcome = 'success' | 'rejected' | 'throttled' | 'malformed'
+/** How a refresh of CTI-OBS ended: the label values of `obs_refreshes_total`. */
+export type ObsRefreshOutcome = 'success' | 'rejected'
 
 /**
  * - `answer`: every login gets a ticket, and calls need none.
@@ -31,8 +33,10 @@ export interface ObsAppOptions {
   readonly numbers: NumberStyle
   /** Monotonic milliseconds, for the throttle of wrong passwords. */
   readonly now: () => number
-  /** Called for each POST to the login path. */
+  /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
+  /** Called for each request of the refresh path. */
+  readonly onRefresh: (outcome: ObsRefreshOutcome) => void
 }
 
 /** Where a request comes from. */
@@ -42,19 +46,17 @@ interface ObsEnv {
 
 /** Bytes; a login as published has about a hundred. */
 const MAX_BODY = 2048
-/** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
-const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
 
-export interface LocalLoginParts {
+export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefresh'> {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  readonly onLogin: (outcome: ObsLoginOutcome) => void
 }
 
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
 export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   const loginPath = config.isalesLoginPath
+  // CTI-OBS refreshes there even when the proxy does not refresh with iSales.
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
   const paths = { loginPath, refreshPath }
   let current = openWith(config, paths, parts)
@@ -77,7 +79,7 @@ export function openLocalLogin(config: Config, parts: LocalLoginParts) {
 function openWith(
   config: Config,
   paths: Pick<ObsAppOptions, 'loginPath' | 'refreshPath'>,
-  { clock, wallClock, onLogin }: LocalLoginParts,
+  { clock, wallClock, onLogin, onRefresh }: LocalLoginParts,
 ) {
   const numbers = config.obsNumbers
   const login = loginOf(config)
@@ -89,7 +91,7 @@ function openWith(
     now: wallClock,
   })
   const now = (): number => clock.now()
-  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin })
+  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin, onRefresh })
   return {
     serve: serveHono(app),
     check: createTicketCheck({ verify: tickets.verify, numbers }),
@@ -114,8 +116,21 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   }
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, refusedBody(status, numbers))
+  const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
+    if (context.req.path === loginPath) options.onLogin('malformed')
+    else options.onRefresh('rejected')
+    return refuse(context, status)
+  }
   const grant = (context: ObsContext, issued: IssuedTickets) =>
     respond(context, 200, grantedBody(issued, numbers))
+
+  const refresh = (ticket: () => string): IssuedTickets | undefined => {
+    if (login.mode === 'forward') return undefined
+    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
+    if (login.mode === 'answer') return tickets.issue()
+    const renewed = tickets.renew(ticket())
+    return typeof renewed === 'string' ? undefined : renewed
+  }
 
   const app = new Hono<ObsEnv>()
   // Each chunk costs as much as a whole request, and its client proves nothing before they are read.
@@ -124,8 +139,7 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
       await next()
       return
     }
-    if (context.req.path === loginPath) options.onLogin('malformed')
-    context.res = refuse(context, 411)
+    context.res = refuseUnread(context, 411)
   })
   app.post(loginPath, async (context) => {
     const outcome = judge(context.env.address, await readObject(context))
@@ -136,21 +150,19 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   })
   app.post(refreshPath, async (context) => {
     const body = await readObject(context)
-    if (login.mode === 'forward') return refuse(context, 403)
-    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
-    if (login.mode === 'answer') return grant(context, tickets.issue())
-    const renewed = tickets.renew(refreshTicket(context, body))
-    return typeof renewed === 'string' ? refuse(context, 403) : grant(context, renewed)
+    const renewed = refresh(() => refreshTicket(context, body))
+    options.onRefresh(renewed === undefined ? 'rejected' : 'success')
+    return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
   const wrongMethod = (context: ObsContext) => {
     context.header('Allow', 'POST')
-    return refuse(context, 405)
+    return refuseUnread(context, 405)
   }
   app.all(loginPath, wrongMethod)
   app.all(refreshPath, wrongMethod)
   app.notFound((context) => refuse(context, 404))
   // The only error left is a body that broke off.
-  app.onError((_error, context) => refuse(context, 400))
+  app.onError((_error, context) => refuseUnread(context, 400))
   return app
 }
 

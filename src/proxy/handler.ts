@@ -14,8 +14,7 @@ export interface RefusedRequest {
   readonly method: string
   readonly target: string
   readonly code: ProblemCode
-  /** Undefined: it is valid, and the proxy is overloaded. */
-  readonly refusal?: Refusal | undefined
+  readonly refusal: Refusal
   readonly requestId: string
 }
 
@@ -48,7 +47,8 @@ export function createHandler(options: HandlerOptions): Handler {
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
     const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
 
-    const refuse = (code: ProblemCode, refusal?: Refusal): void => {
+    const refuse = (refusal: Refusal): void => {
+      const { code } = REFUSALS[refusal]
       // Whatever follows on this connection may be the rest of what was refused.
       response.shouldKeepAlive = false
       writeProblem(response, code, { requestId, refusal })
@@ -56,11 +56,11 @@ export function createHandler(options: HandlerOptions): Handler {
     }
 
     if ('refused' in valid) {
-      refuse(REFUSALS[valid.refused].code, valid.refused)
+      refuse(valid.refused)
       return
     }
     const kind = kindOf(pathOf(valid.target))
-    if (kind === 'alike') refuse(REFUSALS['auth-path'].code, 'auth-path')
+    if (kind === 'alike') refuse('auth-path')
     // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
     else if (valid.maxForwards === 0 || valid.target === '*')
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
@@ -76,7 +76,7 @@ export function createHandler(options: HandlerOptions): Handler {
         refusal: 'ticket',
         requestId,
       })
-    } else if (options.inFlight() >= maxInFlight) refuse('overloaded')
+    } else if (options.inFlight() >= maxInFlight) refuse('in-flight')
     else {
       connection.keep()
       return options.forward({ request, response, validated: valid, requestId })

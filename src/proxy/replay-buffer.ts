@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Framing } from './validate.ts'
 
 export interface ReplayLimits {
@@ -10,11 +9,11 @@ export interface ReplayLimits {
   readonly most: number
 }
 
-/** Why a body in chunks is refused. `too-fine`: each chunk costs time, and these hold next to nothing. */
+/** Why a body is refused when it comes. `too-fine`: each chunk or packet costs time, and these hold next to nothing. */
 export type BodyFault = 'too-large' | 'too-fine'
 
-/** Bytes of chunk headers: more than half as many as of the body, beyond the first 8 KiB, are too many. */
-const FRAMING = { free: 8 * 1024, share: 0.5 }
+/** Beyond so many of them, chunks and packets must have so many bytes on average. */
+const FINEST = { after: 1024, bytes: 16 }
 
 /**
  * The body of one request, kept so that it can be sent again. What can be kept is read before anything is sent: a client
@@ -25,11 +24,13 @@ export class ReplayBuffer {
   readonly #framing: Framing
   readonly #limits: ReplayLimits
   readonly #onFault: (fault: BodyFault) => void
-  /** Bytes of the connection before the body, or at most a packet of it. */
-  readonly #start: number
+  /** What has come and is in neither `#whole` nor the stream. */
   #chunks: Buffer[] = []
+  #count = 0
   #size = 0
   #whole: Buffer | null | undefined
+  #stream: Readable | undefined
+  #flushing: NodeJS.Immediate | undefined
   #faulty = false
 
   /** @param onFault called once at most; the body never ends then. */
@@ -43,14 +44,17 @@ export class ReplayBuffer {
     this.#framing = framing
     this.#limits = limits
     this.#onFault = onFault
-    this.#start = request.socket.bytesRead
     if (framing === 0) this.#whole = null
   }
 
   /** What is to be sent: a Buffer, null for no body, or a stream. */
   get body(): Buffer | null | Readable {
     if (this.#whole !== undefined) return this.#whole
-    return Readable.from(this.#rest(), { objectMode: false })
+    if (this.#stream === undefined) {
+      this.#stream = streamOf(this.#request)
+      this.#flush()
+    }
+    return this.#stream
   }
 
   /** True when it can be sent again from its start. */
@@ -67,87 +71,70 @@ export class ReplayBuffer {
   read(): Promise<void> {
     const request = this.#request
     return new Promise((resolve) => {
-      let waiting: NodeJS.Immediate | undefined
-      const settle = (): void => {
-        // What comes from now on belongs to the stream.
-        clearImmediate(waiting)
-        request.off('readable', onReadable)
-        request.off('end', onEnd)
-        if (!this.#faulty) resolve()
-      }
-      const onEnd = (): void => {
-        this.#whole = this.#joined()
-        this.#chunks = []
-        settle()
-      }
-      const take = (): void => {
-        for (let chunk = this.#next(); chunk !== null; chunk = this.#next()) {
-          this.#chunks.push(chunk)
-          this.#size += chunk.length
+      request.on('data', (chunk: Buffer) => {
+        if (!this.#accepts(chunk)) return
+        this.#chunks.push(chunk)
+        // What came in one packet is sent at one time.
+        if (this.#stream !== undefined) this.#flushing ??= setImmediate(() => this.#flush())
+        else if (this.#size > this.#limits.keep) {
+          request.pause()
+          resolve()
         }
-        if (this.#isFaulty() || this.#size > this.#limits.keep) settle()
-        else if (this.#size === this.#framing) {
-          onEnd()
-          // Without it Node does not emit `end`, which others wait for.
-          request.resume()
+      })
+      request.on('end', () => {
+        if (this.#faulty) return
+        if (this.#stream === undefined) {
+          this.#whole = this.#taken()
+          resolve()
+        } else {
+          this.#flush()
+          this.#stream.push(null)
         }
-      }
-      // Node emits it for each chunk. A turn later all that came with it is there, to be taken at one time.
-      const takeSoon = (): void => {
-        waiting ??= setImmediate(() => {
-          waiting = undefined
-          take()
-        })
-      }
-      const chunked = this.#framing === 'chunked'
-      const onReadable = chunked ? takeSoon : take
-      request.on('readable', onReadable)
-      if (chunked) request.on('end', onEnd)
+      })
     })
   }
 
-  async *#rest(): AsyncGenerator<Buffer> {
-    const first = this.#joined()
-    this.#chunks = []
-    if (first.length > 0) yield first
-    // The client gets its response, also when iSales wants no more of the body.
-    for await (const chunk of this.#request.iterator({ destroyOnReturn: false })) {
-      this.#size += (chunk as Buffer).length
-      if (this.#framing === 'chunked') await turn()
-      // The end of an iterable would look as the end of the body.
-      if (this.#isFaulty()) throw new Error('the body is refused')
-      yield chunk as Buffer
-    }
+  #accepts(chunk: Buffer): boolean {
+    if (this.#faulty) return false
+    this.#count += 1
+    this.#size += chunk.length
+    if (this.#size > this.#limits.most) return this.#refuse('too-large')
+    const tooFine = this.#count > FINEST.after && this.#size < this.#count * FINEST.bytes
+    return !tooFine || this.#refuse('too-fine')
   }
 
-  #next(): Buffer | null {
-    return this.#request.read() as Buffer | null
-  }
-
-  /** Asked when no packet is half parsed. */
-  #isFaulty(): boolean {
-    if (this.#framing !== 'chunked') return false
-    if (this.#size > this.#limits.most) this.#refuse('too-large')
-    else if (!this.#request.complete && this.#isTooFine()) this.#refuse('too-fine')
-    return this.#faulty
-  }
-
-  /** Until the body is complete, nothing else comes on its connection. */
-  #isTooFine(): boolean {
-    const { socket, readableLength } = this.#request
-    const body = this.#size + readableLength
-    return socket.bytesRead - this.#start - body > FRAMING.free + body * FRAMING.share
-  }
-
-  #refuse(fault: BodyFault): void {
-    if (this.#faulty) return
+  #refuse(fault: BodyFault): false {
     this.#faulty = true
     this.#onFault(fault)
+    return false
   }
 
-  #joined(): Buffer {
-    const [first] = this.#chunks
-    if (this.#chunks.length === 1 && first !== undefined) return first
-    return Buffer.concat(this.#chunks, this.#size)
+  #flush(): void {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    const chunk = this.#taken()
+    if (this.#stream?.destroyed === false && chunk.length > 0 && !this.#stream.push(chunk))
+      this.#request.pause()
   }
+
+  #taken(): Buffer {
+    const chunks = this.#chunks
+    this.#chunks = []
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+  }
+}
+
+/**
+ * The body as a stream of its own. undici destroys a body when the response comes before its end, and Node closes the
+ * connection of a request that is destroyed: the client might lose the response (RFC 9112 section 9.6). What comes after
+ * the end of the stream is read and dropped.
+ */
+function streamOf(request: IncomingMessage): Readable {
+  return new Readable({
+    read: () => request.resume(),
+    destroy(error, done) {
+      request.resume()
+      done(error)
+    },
+  })
 }

@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 /** Milliseconds within which a change is used: polling, and the time to settle. */
 const NOTICED = 6000
@@ -15,9 +15,8 @@ vi.setConfig({ testTimeout: 20_000 })
 
 let directory: string
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'reload-'))
+  directory = temporaryDirectory()
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const write = (name: string, text: string): string => {
   const path = join(directory, name)
@@ -121,6 +120,27 @@ test('off loopback a weak password is not taken over', async () => {
   expect(await logged(world, 'secret-unreadable')).toMatchObject({ setting: 'OBS_PASSWORD' })
   expect((await login(world, 'weak')).status).toBe(403)
   expect((await login(world, 'correct horse battery')).status).toBe(200)
+})
+
+test('a renewal that is asked for reads every file again, without a wait for the watch', async () => {
+  const { ca, server } = makeCertificates()
+  const env = {
+    ISALES_CA_FILE: write('ca.pem', ca.cert),
+    OBS_LOGIN: 'require',
+    OBS_USER: 'cti',
+    OBS_PASSWORD_FILE: write('obs', 'old'),
+  }
+  const world = await openWorld({ simulator: { tls: server }, env })
+  write('obs', 'new')
+  write('ca.pem', '')
+
+  world.app.renew()
+
+  expect((await login(world, 'new')).status).toBe(200)
+  expect(world.lines.filter(({ setting }) => setting !== undefined)).toEqual([
+    expect.objectContaining({ event: 'files-reloaded', setting: 'OBS_PASSWORD_FILE' }),
+    expect.objectContaining({ event: 'secret-unreadable', setting: 'ISALES_CA_FILE' }),
+  ])
 })
 
 test('a secret with white space at its ends is a warning before it costs an attempt', async () => {

@@ -82,6 +82,26 @@ test('beside a path that is always forbidden, a revoked token is still healed', 
   expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(1)
 })
 
+test.each([
+  ['a page of a gateway', (sim: Simulator) => sim.html({ operation: 'business', status: 502 })],
+  ['a page of a portal', (sim: Simulator) => sim.html({ operation: 'business', status: 200 })],
+  ['a failure of iSales', (sim: Simulator) => sim.failBusiness({ status: 500 })],
+])('%s does not prove that a rejected token works', async (_, spoil) => {
+  const world = await openTimedWorld()
+  await world.tasks()
+  world.sim.revoke()
+  for (const operation of ['refresh', 'login'] as const) world.sim.hang({ operation })
+  const rejected = world.tasks()
+  await world.waiting(1)
+  await world.jump(10)
+  spoil(world.sim)
+  await world.request(INTERFACE_PATHS.getHoliDay, { method: 'POST', body: '{}' })
+
+  world.sim.release()
+
+  expect((await rejected).status).toBe(200)
+})
+
 test('a page with 403 is of a gateway: it is relayed, asks for no token and proves none', async () => {
   const world = await openTimedWorld({
     simulator: {

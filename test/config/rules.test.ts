@@ -55,6 +55,23 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
     { ISALES_URL: 'http://isales.example', ISALES_ALLOW_HTTP: 'true' },
     'ISALES_ALLOW_HTTP is on: the password and the token cross the network in the clear',
   ],
+  [{ ISALES_URL: 'http://127.0.0.1:8080' }, 'ISALES_URL names this proxy itself'],
+  [{ ISALES_URL: 'http://localhost:9090' }, 'ISALES_URL names this proxy itself'],
+  [
+    {
+      ISALES_URL: 'https://own.example',
+      OBS_LOGIN: 'answer',
+      LISTEN: 'own.example:443',
+      UNSAFE_LISTEN: 'true',
+    },
+    'ISALES_URL names this proxy itself',
+    'UNSAFE_LISTEN is on: whoever reaches LISTEN calls iSales as ISALES_USER',
+  ],
+  [
+    { ISALES_URL: 'http://[::1]', OBS_LOGIN: 'answer', LISTEN: '[::]:80', UNSAFE_LISTEN: 'true' },
+    'ISALES_URL names this proxy itself',
+    'UNSAFE_LISTEN is on: whoever reaches LISTEN calls iSales as ISALES_USER',
+  ],
   [
     { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/a', ISALES_REFRESH_PATH: '/a' },
     'ISALES_REFRESH_PATH is the same as ISALES_LOGIN_PATH',

@@ -75,6 +75,18 @@ describe.skipIf(helm === '')('the check of manifests', () => {
 })
 
 describe.skipIf(helm === '')('the chart', () => {
+  // helm 3 asks a cluster for its version before it prints notes.
+  it.each([
+    ['two replicas without a shared store', 'standalone', 2, true],
+    ['one replica', 'standalone', 1, false],
+    ['two replicas that share', 'sharing', 2, false],
+  ] as const)('warns in its notes where it must: %s', async (_what, name, replicas, warns) => {
+    const values = ['--values', ciFile(name), '--set', `standalone.replicas=${replicas}`]
+    const notes = await succeed(helm, ['install', 'obs', CHART, '--dry-run=client', ...values])
+    expect(notes).toContain('See it start, and log in')
+    expect(/let them share one token \(sessionStore/.test(notes)).toBe(warns)
+  })
+
   it('tells what is missing in words', async () => {
     const bare = (value: string) => run(helm, ['template', CHART, '--set', value])
     expect((await bare('mode=standalone')).stderr).toContain('settings.ISALES_URL is required')

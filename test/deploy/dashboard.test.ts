@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
 import { ROOT, run } from './support/run.ts'
 import { installed } from './support/tools.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const promtool = await installed('promtool')
 const dashboard = await readDashboard()
@@ -14,7 +14,7 @@ describe('the dashboard', () => {
   it.skipIf(promtool === undefined)('asks only what Prometheus can parse', async () => {
     const exprs = expressions(dashboard)
     expect(exprs.length).toBeGreaterThan(panels.length)
-    const home = await mkdtemp(join(tmpdir(), 'dashboard-'))
+    const home = temporaryDirectory()
     try {
       const rules = exprs.map((expr, index) => ({ record: `panel:${index}`, expr }))
       const file = join(home, 'rules.yaml') // JSON is YAML
@@ -25,12 +25,26 @@ describe('the dashboard', () => {
     }
   })
 
-  it('answers its four questions in three rows', () => {
+  it('answers its five questions in four rows', () => {
     expect(dashboard.panels.filter((panel) => panel.type === 'row')).toMatchObject([
       { title: 'Is authentication healthy, and for how long are we safe?' },
       { title: 'What fails?' },
       { title: 'How fast is it?' },
+      { title: 'Do replicas share one token?' },
     ])
+  })
+
+  it('shows of each replica whether it shares, and of the store what it did not do', () => {
+    const row = dashboard.panels.findIndex(({ title }) => title.startsWith('Do replicas share'))
+    const targets = dashboard.panels.slice(row).flatMap((panel) => panel.targets ?? [])
+    const shown = targets.map(({ expr, legendFormat }) => [metricNames(expr).join(), legendFormat])
+    expect(Object.fromEntries(shown)).toEqual({
+      isales_proxy_session_sharing_state: '{{pod}} {{instance}} {{state}}',
+      isales_proxy_session_replicas: '{{pod}} {{instance}}',
+      isales_proxy_tokens_adopted_total: '{{pod}} {{instance}}',
+      isales_proxy_session_store_failures_total: '{{reason}}',
+      isales_proxy_session_store_duration_seconds_bucket: '{{operation}} p95',
+    })
   })
 
   it.each(panels)(

@@ -13,6 +13,10 @@ const LABELS = { [NAME]: 'sidecar' }
 const tools = await newest()
 const helm = tools?.helm ?? ''
 
+interface Port {
+  readonly port: number
+}
+
 const workload = (kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Job', labels = {}) => ({
   apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1',
   kind,
@@ -43,11 +47,15 @@ describe.each([
   afterAll(() => rm(overlays, { recursive: true }))
 
   /** Writes an overlay of these resources, the component and more, and builds it. */
-  const build = async (resources: readonly object[], more: object = {}) => {
+  const build = async (
+    resources: readonly object[],
+    more: object = {},
+    names: readonly string[] = ['sidecar'],
+  ) => {
     const files = resources.map((_, index) => `${index}.yaml`)
     for (const [index, resource] of resources.entries())
       await writeFile(join(overlays, `${index}.yaml`), stringify(resource))
-    const components = ['../../config/kustomize/sidecar']
+    const components = names.map((name) => `../../config/kustomize/${name}`)
     const head = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' }
     const overlay = { ...head, resources: files, components, ...more }
     await writeFile(join(overlays, 'kustomization.yaml'), stringify(overlay))
@@ -136,6 +144,90 @@ describe.each([
       ok: true,
       config: { isalesUser: 'obs1', maxInFlight: 64, adminListen: { port: 9191 } },
     })
+  })
+
+  it.skipIf(kubectl === '')('shares one token through the same store as the chart', async () => {
+    const store = {
+      SESSION_STORE_URL: 'valkeys://isales-auth-proxy@a.example,b.example',
+      SESSION_STORE_SENTINEL: 'mymaster',
+    }
+    // What the chart derives from its values is a literal here.
+    const files = {
+      SESSION_STORE_CA_FILE: '/run/isales/store-ca/ca.crt',
+      SESSION_STORE_CLIENT_CERT_FILE: '/run/isales/store-client/tls.crt',
+      SESSION_STORE_CLIENT_KEY_FILE: '/run/isales/store-client/tls.key',
+      SESSION_STORE_SENTINEL_PASSWORD_FILE: '/run/isales/store/sentinel-password',
+    }
+    const literals = Object.entries({
+      ISALES_URL: 'https://isales.example',
+      ...store,
+      ...files,
+    }).map(([name, value]) => `${name}=${value}`)
+    const components = ['sidecar', 'session-store', 'session-store-network']
+    const { stdout } = await build(
+      [workload('Deployment', LABELS), workload('StatefulSet', LABELS)],
+      settings(...literals),
+      components,
+    )
+    const manifests = parseManifests(stdout)
+    expect(faults(manifests)).toEqual([])
+
+    const dependent = await createDependent(helm)
+    const charted = await dependent.render('sidecar', {
+      settings: { ISALES_URL: 'https://isales.example', ...store },
+      sessionStore: {
+        secretName: 'isales-auth-proxy-store',
+        keys: { sentinelPassword: 'sentinel-password' },
+        ca: { configMapName: 'isales-auth-proxy-store-ca' },
+        clientCert: { secretName: 'isales-auth-proxy-store-client' },
+      },
+      networkPolicy: { enabled: true, podSelector: { matchLabels: LABELS }, storePorts: [6379] },
+    })
+    await dependent.remove()
+    const wanted = deploymentOf(charted)
+    const mounts = (spec: typeof wanted) =>
+      proxyIn(spec).volumeMounts?.toSorted((one, other) => one.name.localeCompare(other.name))
+    for (const kind of ['Deployment', 'StatefulSet'] as const) {
+      const spec = podSpec(ofKind(manifests, kind)[0])
+      expect(mounts(spec)).toEqual(mounts(wanted))
+      const env = environmentOf(manifests, spec)
+      expect(env).toEqual(environment(proxyIn(wanted)))
+      expect(configureWith(env)).toMatchObject({ ok: true, warnings: [] })
+    }
+    const volumes = ({ volumes: all = [] }: typeof wanted) =>
+      all
+        .filter(({ name }) => name.startsWith('isales-store'))
+        .map(({ name, secret, configMap }) => [name, secret?.secretName ?? configMap?.name])
+    expect(volumes(deploymentOf(manifests))).toEqual(volumes(wanted))
+    expect(volumes(wanted)).toHaveLength(3)
+
+    const egress = (from: readonly Manifest[]) => {
+      const [policy] = ofKind(from, 'NetworkPolicy')
+      const spec = policy?.spec as { podSelector: object; egress: readonly { ports: Port[] }[] }
+      const { ports, ...rule } = spec.egress.at(-1) ?? { ports: [] }
+      return { to: rule, from: spec.podSelector, ports: new Set(ports.map(({ port }) => port)) }
+    }
+    expect(egress(manifests)).toEqual(egress(charted))
+  })
+
+  it.skipIf(kubectl === '')('takes the URL of the store from the Secret, too', async () => {
+    const { stdout } = await build(
+      [workload('Deployment', LABELS)],
+      settings(
+        'ISALES_URL=https://isales.example',
+        'SESSION_STORE_URL_FILE=/run/isales/store/url',
+        'SESSION_STORE_PASSWORD_FILE=',
+      ),
+      ['sidecar', 'session-store'],
+    )
+    const manifests = parseManifests(stdout)
+    const env = environmentOf(manifests, deploymentOf(manifests))
+    const loaded = configureWith(env)
+    expect(loaded).toMatchObject({
+      ok: true,
+      config: { sessionStoreUrl: { servers: [{ host: 'store.example' }] } },
+    })
+    expect(loaded.ok && loaded.config.sessionStorePassword).toBe(undefined)
   })
 
   it.skipIf(kubectl === '')(

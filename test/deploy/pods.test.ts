@@ -29,6 +29,7 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
   const pods = {
     standalone: () => render(helm, ciFile('standalone')),
     'standalone-everything': () => render(helm, ciFile('standalone-everything')),
+    sharing: () => render(helm, ciFile('sharing')),
     sidecar: () => dependent.render('sidecar'),
     'sidecar-classic': () => dependent.render('sidecar-classic'),
   }
@@ -114,6 +115,14 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
     expect(standalone).toMatchObject({ config: { obsLogin: 'require' } })
     expect(standalone.ok && standalone.config.listenTlsKeyFile).toBe('/run/isales/tls/tls.key')
     expect(standalone.ok && standalone.config.allowedHosts).toContain('isales-proxy.example')
+  })
+
+  it('shows its status page under the name of its admin Service', async () => {
+    const manifests = await pods.standalone()
+    const names = manifests.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)
+    const standalone = configure(proxyIn(deploymentOf(manifests)))
+    const [host] = standalone.ok ? standalone.config.adminHosts : []
+    expect(names).toContain(`Service ${host}`)
   })
 
   it.each(['standalone', 'standalone-everything'] as const)(

@@ -1,6 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -17,6 +15,7 @@ import {
   responsesOf,
   startListener,
 } from './support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const FOUR = { ...LIMITS, maxConnections: 4 }
@@ -108,7 +107,7 @@ test('a local listener gives all of them to its one address', async () => {
 })
 
 test('on a Unix socket one over the cap gets a 503, and one far over it is closed unheard', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'caps-')), 'proxy.sock')
+  const path = join(temporaryDirectory(), 'proxy.sock')
   const limits = { ...LIMITS, maxConnections: 1 }
   const { listener, problems } = await startListener(answerOk, {
     limits,

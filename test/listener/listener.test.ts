@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
+import type { ListenerLimits } from '../../src/listener/listener.ts'
 import {
   responsesOf,
   leftOf,
@@ -32,7 +33,7 @@ test('a response in progress is neither cut nor written into by garbage behind i
   const responses = await responsesOf(client)
   expect(responses.map(({ status, text }) => [status, text.slice(0, 10)])).toEqual([
     [200, 'helloworld'],
-    [400, '{"type":"u'],
+    [400, '{"type":"h'],
   ])
   expect(problems).toEqual(['bad-request'])
 })
@@ -184,28 +185,76 @@ test('a body that stops behind a response in progress gets its response in its t
   expect(problems).toEqual(['request-timeout'])
 })
 
-test.each([
-  ['that crawls gets a 408', 60, [408], ['request-timeout']],
-  ['of 1 KiB within each idle timeout is slow enough', 1024, [200], []],
-])('a body %s', async (_name, size, statuses, expected) => {
-  const limits = { ...LIMITS, bodyIdleTimeout: 300 }
-  const { port, problems } = await startListener(
+/** A listener that reads bodies; `looked` waits until it has looked at a connection after so many bytes of a body. */
+async function startWatched(limits: ListenerLimits, now: () => number) {
+  let [received, looks] = [0, 0]
+  const listener = await startListener(
     (request, response) => {
-      request.resume().on('end', () => answerOk(request, response))
+      request.on('data', (chunk: Buffer) => (received += chunk.length))
+      request.on('end', () => answerOk(request, response))
     },
-    { limits },
+    {
+      limits,
+      now() {
+        looks += 1
+        return now()
+      },
+    },
   )
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Connection: close\r\nContent-Length: ${8 * size}\r\n\r\n`)
-  for (let n = 0; n < 8 && client.left().length === 0; n += 1) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100)
-    })
-    // The refusal may have come meanwhile.
-    await client.send('x'.repeat(size)).catch(() => undefined)
+  const looked = async (bytes: number): Promise<void> => {
+    await until(() => received === bytes)
+    // A look asks for the time twice, and one may be going on.
+    const before = looks
+    await until(() => looks >= before + 4)
   }
-  expect((await responsesOf(client)).map(({ status }) => status)).toEqual(statuses)
-  expect(problems).toEqual(expected)
+  return { ...listener, looked }
+}
+
+test('a body of 1 KiB within each idle timeout is not idle', async () => {
+  let now = 0
+  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
+  const { port, problems, looked } = await startWatched(limits, () => now)
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: ${8 * 1024}\r\n\r\n`)
+  for (let sent = 1; sent < 8; sent += 1) {
+    now += 150
+    await client.send('x'.repeat(1024))
+    await looked(sent * 1024)
+  }
+  await client.send('x'.repeat(1024))
+  expect((await client.read()).status).toBe(200)
+  expect(problems).toEqual([])
+  client.destroy()
+})
+
+test('a body that crawls gets a 408', async () => {
+  let now = 0
+  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
+  const { port, problems, looked } = await startWatched(limits, () => now)
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 8\r\n\r\nx`)
+  await looked(1)
+  now += 150
+  await client.send('x'.repeat(6))
+  await looked(7)
+  expect(problems).toEqual([])
+  now += 50
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
+  expect(problems).toEqual(['request-timeout'])
+})
+
+test('a body that came while the process did not run is not idle', async () => {
+  const limits = { ...LIMITS, bodyIdleTimeout: 150 }
+  const { port, problems, looked } = await startWatched(limits, () => performance.now())
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 2\r\n\r\nh`)
+  await looked(1)
+  client.socket.write('i')
+  const until400 = performance.now() + 400
+  while (performance.now() < until400);
+  expect((await client.read()).status).toBe(200)
+  expect(problems).toEqual([])
+  client.destroy()
 })
 
 test('a body that we do not read, and a slow response, are not a timeout of the client', async () => {

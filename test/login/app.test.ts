@@ -5,6 +5,7 @@ import {
   type ObsAppOptions,
   type ObsLogin,
   type ObsLoginOutcome,
+  type ObsRefreshOutcome,
 } from '../../src/login/app.ts'
 import { createTickets } from '../../src/login/tickets.ts'
 
@@ -26,6 +27,7 @@ async function bodyOf(response: Response): Promise<LoginResponse> {
 function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
   const clock = { now: 1_000_000 }
   const outcomes: ObsLoginOutcome[] = []
+  const refreshes: ObsRefreshOutcome[] = []
   const tickets = createTickets({
     key: new Secret('key'),
     password: undefined,
@@ -41,6 +43,7 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
     numbers: 'number',
     now: () => clock.now,
     onLogin: (outcome) => outcomes.push(outcome),
+    onRefresh: (outcome) => refreshes.push(outcome),
     ...options,
   })
   const post = (
@@ -58,7 +61,7 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
       },
       { address },
     )
-  return { app, post, tickets, outcomes, clock }
+  return { app, post, tickets, outcomes, refreshes, clock }
 }
 
 test('answer: every login gets tickets in the published shape', async () => {
@@ -104,6 +107,25 @@ test('forward: no login and no refresh gets a ticket', async () => {
   expect((await post(LOGIN, RIGHT)).status).toBe(403)
   expect((await post(REFRESH, { refreshToken: tickets.issue().refresh })).status).toBe(403)
   expect(outcomes).toEqual(['rejected'])
+})
+
+test.each<readonly [ObsLogin, readonly ObsRefreshOutcome[]]>([
+  [{ mode: 'answer' }, ['success', 'success']],
+  [REQUIRE, ['success', 'rejected']],
+  [{ mode: 'forward' }, ['rejected', 'rejected']],
+])('with $mode a good and a bad refresh end with %s', async (login, expected) => {
+  const { post, tickets, refreshes, outcomes } = start(login)
+  await post(REFRESH, { refreshToken: tickets.issue().refresh })
+  await post(REFRESH, { refreshToken: 'none' })
+  expect(refreshes).toEqual(expected)
+  expect(outcomes).toEqual([])
+})
+
+test('a login or refresh by another method leaves a trace, too', async () => {
+  const { app, outcomes, refreshes } = start({ mode: 'answer' })
+  expect((await app.request(LOGIN)).status).toBe(405)
+  expect((await app.request(REFRESH)).status).toBe(405)
+  expect([outcomes, refreshes]).toEqual([['malformed'], ['rejected']])
 })
 
 test('after five wrong passwords in a second even the right one of that address must wait', async () => {

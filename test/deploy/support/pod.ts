@@ -27,7 +27,12 @@ const MOUNTED: Readonly<Record<string, string>> = {
   '/run/isales/ca/ca.crt': certificates.ca.cert,
   '/run/isales/client/tls.crt': certificates.client.cert,
   '/run/isales/client/tls.key': certificates.client.key,
+  '/run/isales/store/url': 'valkeys://store.example',
+  '/run/isales/store-ca/ca.crt': certificates.ca.cert,
+  '/run/isales/store-client/tls.crt': certificates.client.cert,
+  '/run/isales/store-client/tls.key': certificates.client.key,
 }
+const SECRETS = /^\/run\/isales\/(?:credentials|store)\//
 
 /** What the program says to this environment, with those files. */
 export const configure = (container: IContainer): Loaded => configureWith(environment(container))
@@ -35,8 +40,8 @@ export const configure = (container: IContainer): Loaded => configureWith(enviro
 /** The same for an environment by itself. */
 export const configureWith = (env: Readonly<Record<string, string | undefined>>): Loaded =>
   loadConfig(env, (path) => {
-    const credential = path.startsWith('/run/isales/credentials/')
-    const text = credential ? 'a text of more than thirty-two bytes' : MOUNTED[path]
+    const secret = SECRETS.test(path) ? 'a text of more than thirty-two bytes' : undefined
+    const text = MOUNTED[path] ?? secret
     return text === undefined
       ? { ok: false, problem: 'missing' }
       : { ok: true, bytes: Buffer.from(text) }
