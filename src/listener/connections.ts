@@ -8,7 +8,7 @@ import type { Place } from './caps.ts'
 export interface ConnectionOptions {
   /** Over the cap, its first request is refused with 503. */
   readonly place: Place | undefined
-  /** Milliseconds without a byte of a body that is awaited, or of what the client is to take. */
+  /** Milliseconds without 1 KiB of a body that is awaited, or without a byte of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
   readonly now: () => number
@@ -20,6 +20,10 @@ export interface ConnectionOptions {
   readonly onClosed: (reason: ClosedReason) => void
 }
 
+/** Requests of one connection that are not yet responded to; a client that pipelines seldom sends as many. */
+const MOST_OPEN = 16
+/** Bytes of a body that must come within its idle timeout, unless it ends before. */
+const LEAST_BODY = 1024
 /** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
 const LINGER = { time: 2000, bytes: 64 * 1024 * 1024, step: 50 }
 
@@ -74,14 +78,15 @@ export class Connection implements Reader {
     const closing = this.#open.some(({ shouldKeepAlive }) => !shouldKeepAlive)
     if (request.socket.writableEnded || closing) this.#failed = true
     this.#forget()
+    const tooMany = this.#open.length >= MOST_OPEN
     this.#open.push(response)
     this.#received.excuse()
     if (this.#failed) return false
     if (request.headers.upgrade === undefined) this.#boundary = undefined
     else this.#ignoreUpgrade(request, response)
-    const overCap = this.#options.place?.overCap === true
-    if (overCap) this.#respond(response, 'connections')
-    return !overCap
+    const refused = tooMany || this.#options.place?.overCap === true
+    if (refused) this.#respond(response, 'connections')
+    return !refused
   }
 
   /** Its client may be served: it is not closed to make room for others. */
@@ -132,7 +137,7 @@ export class Connection implements Reader {
     }
     const last = this.#open.at(-1)
     if (last !== undefined && !last.req.complete) {
-      const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req))
+      const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req), LEAST_BODY)
       if (stalled && last.destroyed) this.#socket.destroy()
       // A response that has begun closes the connection at its end; until then it is not to be cut.
       else if (stalled && !last.headersSent) this.#respond(last, 'timeout')
@@ -264,17 +269,17 @@ class Progress {
     return this.#now() - this.#at
   }
 
-  /** True when there are others than at the last look. */
-  moved(bytes: number): boolean {
-    if (bytes === this.#bytes) return false
+  /** True when so many have moved since it was last true. */
+  moved(bytes: number, least = 1): boolean {
+    if (Math.abs(bytes - this.#bytes) < least) return false
     this.#bytes = bytes
     this.excuse()
     return true
   }
 
-  /** True when none has moved for the limit. */
-  stalled(bytes: number, excused: boolean): boolean {
-    if (!this.moved(bytes) && excused) this.excuse()
+  /** True when fewer have moved within the limit. */
+  stalled(bytes: number, excused: boolean, least = 1): boolean {
+    if (!this.moved(bytes, least) && excused) this.excuse()
     return this.since() >= this.#limit
   }
 }
