@@ -2,7 +2,12 @@ import { PROBLEM_CODES, PROBLEMS, REFUSALS, type ProblemCode } from '../src/http
 
 interface Explanation {
   readonly meaning: string
-  readonly cause: 'CTI-OBS' | 'iSales, or the network to it' | 'This proxy' | 'Load'
+  readonly cause:
+    | 'CTI-OBS'
+    | 'iSales, or the network to it'
+    | 'This proxy'
+    | 'Load'
+    | 'The configuration'
   readonly remedy: string
 }
 
@@ -112,6 +117,11 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning: 'The headers have more than 16 KiB, or are more than 200.',
     cause: 'CTI-OBS',
     remedy: 'Correct the client.',
+  },
+  'loop-detected': {
+    meaning: '`Via` of the request names this very process: `ISALES_URL` leads back to the proxy.',
+    cause: 'The configuration',
+    remedy: 'Correct `ISALES_URL`; `isales-auth-proxy check` warns of it.',
   },
   'not-implemented': {
     meaning: 'The method is not known, or the transfer coding is not `chunked`.',

@@ -61,7 +61,7 @@ const STATES: Readonly<Record<State, string>> = {
   healthy: 'No call of the last minute failed, and renewals work.',
   degraded: 'Some calls of the last minute failed, or renewals fail while the token is still used.',
   failing:
-    'More than half of the calls of the last minute failed. Readiness stays: a pod that leaves its Service heals nothing.',
+    'More than half of the calls of the last minute failed, or of the last 20 s. Readiness stays: a pod that leaves its Service heals nothing.',
   unauthenticated: 'There is no usable token, or iSales rejects the one there is. Not ready.',
   refused: 'iSales refuses the user or password; somebody has to act.',
   conflict: 'Somebody else logs in as this user.',

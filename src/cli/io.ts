@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { formatError, type ConfigError } from '../config/errors.ts'
 import type { Environment } from '../config/load.ts'
 
@@ -18,9 +19,9 @@ export interface Io {
   readonly llhttp: string
   /** Stdout is a terminal. */
   readonly isTTY: boolean
-  /** Aborted by the first SIGTERM or SIGINT; the reason is the signal's name. */
+  /** Aborted by the first SIGTERM, SIGINT, SIGQUIT or SIGUSR2; the reason is the signal's name. */
   readonly signal: AbortSignal
-  /** From now on SIGHUP does this. */
+  /** From now on SIGHUP does this. Before, it does nothing. */
   readonly onHangUp: (run: () => void) => void
   /** From now on an error that nobody caught is given to `report`; the process ends when that is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
@@ -38,7 +39,7 @@ export function readerOf({ uid }: Io, { setting }: ConfigError): string {
   return setting.endsWith('_FILE') && uid !== undefined ? `Files are read as uid ${uid}.` : ''
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
 
 /** The exit code of a command that a signal ended, as a shell gives it: 128 and the signal's number. */
 export function endedBy(signal: AbortSignal): number {

@@ -18,9 +18,9 @@ export const command = defineCommand({
 comes in at LISTEN. Everything is set by environment variables; see
 docs/configuration.md, and "check" for what is in force.
 
-SIGHUP: the secrets are read again, and a login is tried now.
-SIGTERM or SIGINT: readiness goes off, requests in flight are finished, exit 0.
-A second signal ends the process immediately.`,
+SIGHUP: secrets and certificates are read again, and a login is tried now.
+SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are
+finished, exit 0. A second of these signals ends the process immediately.`,
   flags: {},
   run: (_, io) => serve(io),
 })

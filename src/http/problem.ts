@@ -34,6 +34,7 @@ export const PROBLEMS = {
   'expectation-failed': { status: 417, title: 'The expectation is not known', sent: 'no' },
   misdirected: { status: 421, title: 'The request names another host', sent: 'no' },
   'headers-too-large': { status: 431, title: 'The headers are too large', sent: 'no' },
+  'loop-detected': { status: 508, title: 'The request came from this proxy', sent: 'no' },
   'not-implemented': {
     status: 501,
     title: 'The method or transfer coding is not known',
@@ -52,7 +53,7 @@ export const REFUSALS = {
   host: { code: 'bad-request', detail: 'Host is missing, repeated or malformed' },
   'content-length': {
     code: 'bad-request',
-    detail: 'Content-Length is repeated or not a number',
+    detail: 'Content-Length is repeated, not a number, or beside a Transfer-Encoding',
   },
   'transfer-encoding': {
     code: 'bad-request',
@@ -79,6 +80,10 @@ export const REFUSALS = {
     detail: 'The request target has another scheme than the listener',
   },
   'other-host': { code: 'misdirected', detail: 'Host is not this proxy, nor in ALLOWED_HOSTS' },
+  loop: {
+    code: 'loop-detected',
+    detail: 'Via names this proxy: ISALES_URL leads back to it',
+  },
   'double-slash': {
     code: 'not-allowed',
     detail: 'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',
@@ -88,6 +93,14 @@ export const REFUSALS = {
     detail: 'The path has dot segments or encoded separators, which servers read in several ways',
   },
   'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
+  'auth-path': {
+    code: 'not-allowed',
+    detail: 'The path is like that of login or refresh, whose response would be the real token',
+  },
+  connections: {
+    code: 'overloaded',
+    detail: 'There are too many connections, or too many requests on one',
+  },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   tls: { code: 'bad-request', detail: 'TLS was spoken to a port of plain HTTP' },
   'line-fold': { code: 'bad-request', detail: 'A header is folded over several lines (obs-fold)' },
@@ -100,10 +113,6 @@ export const REFUSALS = {
   'chunk-extensions': { code: 'too-large', detail: 'The chunk extensions are too long' },
   parser: { code: 'bad-request', detail: 'The HTTP parser does not accept the request' },
   timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
-  connections: {
-    code: 'overloaded',
-    detail: 'More connections than LISTEN_MAX_CONNECTIONS are open',
-  },
   'in-flight': { code: 'overloaded', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
 } as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>
 

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import type { Place } from './caps.ts'
 
 export interface ConnectionOptions {
-  /** Over the cap: its first request is refused with 503. */
-  readonly overCap: boolean
+  /** Over the cap, its first request is refused with 503. */
+  readonly place: Place | undefined
   /** Milliseconds without a byte of a body that is awaited, or of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
@@ -75,8 +76,14 @@ export class Connection {
     if (this.#failed) return false
     if (request.headers.upgrade === undefined) this.#boundary = undefined
     else this.#ignoreUpgrade(request, response)
-    if (this.#options.overCap) this.#respond(response, 'connections')
-    return !this.#options.overCap
+    const overCap = this.#options.place?.overCap === true
+    if (overCap) this.#respond(response, 'connections')
+    return !overCap
+  }
+
+  /** Its client may be served: it is not closed to make room for others. */
+  keep(): void {
+    this.#options.place?.keep()
   }
 
   /**
@@ -172,6 +179,8 @@ export class Connection {
     const bytes = socket.bytesRead + LINGER.bytes
     const ends = performance.now() + LINGER.time
     socket.end()
+    // Node's parser would go on with each chunk of a body that nobody wants.
+    socket.removeAllListeners('data').on('data', () => undefined)
     socket.resume()
     const timer = setInterval(() => {
       if (performance.now() >= ends || socket.bytesRead > bytes) socket.destroy()

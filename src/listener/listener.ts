@@ -5,12 +5,15 @@ import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { isLocal } from '../config/formats-net.ts'
 import type { Secret } from '../config/secret.ts'
 import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
+import { Caps } from './caps.ts'
 import { Connection } from './connections.ts'
+import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /** Durations in milliseconds. */
 export interface ListenerLimits {
@@ -18,7 +21,10 @@ export interface ListenerLimits {
   readonly headerTimeout: number
   /** Without a byte of a body that is awaited: 408; of a response that the client is to take: closed. */
   readonly bodyIdleTimeout: number
-  /** Served at once; the next ones are refused with 503, and from twice as many on closed unheard. */
+  /**
+   * Open at a time; half as many from one address, unless the listener is local. For one above it, the oldest is closed
+   * that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
+   */
   readonly maxConnections: number
   /** How long a connection without a request stays open. Default 65 s. */
   readonly keepAliveTimeout?: number
@@ -47,9 +53,14 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
-   * one that expects `100-continue`. When it throws or rejects, the request gets a 500.
+   * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
+   * call `keep`: until then its connection may be closed to make room for others.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => unknown
+  readonly onRequest: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: { keep(): void },
+  ) => unknown
   /** Each error that `onRequest` threw. */
   readonly onError?: (error: unknown) => void
   readonly limits: ListenerLimits
@@ -96,6 +107,8 @@ const DEFAULT_KEEP_ALIVE = 65_000
 /** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
+/** A client far away needs less than one. */
+const LONGEST_HANDSHAKE = 5000
 
 /**
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
@@ -111,23 +124,31 @@ export function createListener(options: ListenerOptions): Listener {
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
+  const most = limits.maxConnections
+  // On loopback all clients have one address.
+  const mostOfPeer = isLocal(options.address) ? most : Math.ceil(most / 2)
+  const caps = new Caps({ most, mostOfPeer, onClosed: () => onRefused('connections') })
   // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
-  server.maxConnections = limits.maxConnections * 2
+  server.maxConnections = most * 2 + 1
   // Node would drop the headers above it without a word; the size limit bounds their number.
   server.maxHeadersCount = 0
   server.on('drop', () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => {
+    caps.enter(socket)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    const overCap = connections.size >= limits.maxConnections
+    const place = caps.placeOf(socket)
+    if (options.tls?.ca !== undefined) place?.keep()
     const { bodyIdleTimeout } = limits
     const closing = (): boolean => draining
-    const options = { overCap, bodyIdleTimeout, now, closing, onRefused }
-    connections.set(socket, new Connection(socket, options))
+    connections.set(
+      socket,
+      new Connection(socket, { place, bodyIdleTimeout, now, closing, onRefused }),
+    )
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -135,9 +156,10 @@ export function createListener(options: ListenerOptions): Listener {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
     if (draining) response.shouldKeepAlive = false
-    if (connections.get(request.socket)?.admit(request, response) !== true) return
+    const connection = connections.get(request.socket)
+    if (connection?.admit(request, response) !== true) return
     try {
-      const served = onRequest(request, response)
+      const served = onRequest(request, response, connection)
       if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
     } catch (error) {
       failed(response, error)
@@ -240,7 +262,7 @@ function createServer(options: ListenerOptions) {
   return createHttpsServer({
     ...http,
     ...contextOf(tls),
-    handshakeTimeout: headerTimeout,
+    handshakeTimeout: Math.min(headerTimeout, LONGEST_HANDSHAKE),
     requestCert: tls.ca !== undefined,
     rejectUnauthorized: true,
   })
@@ -254,57 +276,4 @@ function contextOf({ cert, key, ca }: ListenerTls): SecureContextOptions {
 /** Often enough that a timeout is late by a tenth at most, and never more than once in 50 ms. */
 function checkInterval(timeout: number): number {
   return Math.min(1000, Math.max(50, Math.floor(timeout / 10)))
-}
-
-const REFUSAL_OF: Readonly<Record<string, Refusal>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'timeout',
-  HPE_HEADER_OVERFLOW: 'headers',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'chunk-extensions',
-  HPE_INVALID_CHUNK_SIZE: 'chunk',
-  HPE_STRICT: 'chunk',
-  HPE_INVALID_VERSION: 'http-version',
-  HPE_PAUSED_H2_UPGRADE: 'http-version',
-  HPE_INVALID_URL: 'target',
-  HPE_INVALID_CONSTANT: 'target',
-  HPE_INVALID_CONTENT_LENGTH: 'content-length',
-  HPE_UNEXPECTED_CONTENT_LENGTH: 'content-length',
-  HPE_INVALID_TRANSFER_ENCODING: 'transfer-encoding',
-  HPE_INVALID_HEADER_TOKEN: 'header',
-  HPE_UNEXPECTED_SPACE: 'header',
-  HPE_CR_EXPECTED: 'line-end',
-  HPE_LF_EXPECTED: 'line-end',
-}
-
-/** As Node hands it to `clientError`. */
-interface ParserError extends NodeJS.ErrnoException {
-  readonly rawPacket?: Buffer
-  readonly bytesParsed?: number
-}
-
-const REQUEST_LINE = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r\n/
-
-/** RFC 8446 section 5.1: the first byte of a handshake. */
-const TLS_HANDSHAKE = 0x16
-
-/** What the parser's error means to the client; undefined when it is gone and nothing can be said. */
-function refusalOf(error: ParserError): Refusal | undefined {
-  const { code = '' } = error
-  if (!code.startsWith('HPE_')) return REFUSAL_OF[code]
-  if (code === 'HPE_INVALID_METHOD') {
-    if (error.rawPacket?.[0] === TLS_HANDSHAKE) return 'tls'
-    return REQUEST_LINE.test(failedRequest(error)) ? 'unknown-method' : 'parser'
-  }
-  if (code !== 'HPE_INVALID_HEADER_TOKEN' && code !== 'HPE_INVALID_VERSION')
-    return REFUSAL_OF[code] ?? 'parser'
-  // One code for several mistakes: the last bytes that the parser took, and the next one, say which.
-  const { rawPacket, bytesParsed = 0 } = error
-  const bytes = rawPacket?.toString('latin1', bytesParsed - 2, bytesParsed + 1) ?? ''
-  if (/^\r\n[ \t]/.test(bytes)) return 'line-fold'
-  return /^[^\r]\n/.test(bytes) ? 'line-end' : REFUSAL_OF[code]
-}
-
-/** The beginning of the request that could not be read; others may stand before it in the packet. */
-function failedRequest({ rawPacket, bytesParsed = 0 }: ParserError): string {
-  const before = rawPacket?.lastIndexOf('\r\n\r\n', bytesParsed) ?? -1
-  return rawPacket?.toString('latin1', before === -1 ? 0 : before + 4) ?? ''
 }

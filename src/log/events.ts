@@ -165,7 +165,7 @@ export const LOG_EVENTS = {
   'renew-asked': {
     level: 'info',
     text: 'An operator asked for a login now',
-    doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
+    doc: 'SIGHUP or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
   },
   'files-reloaded': {
     level: 'info',
@@ -190,7 +190,7 @@ export const LOG_EVENTS = {
   'upstream-failing': {
     level: 'warn',
     text: 'Calls to iSales fail',
-    doc: 'Calls of the last minute failed, most of them because of `code`; `share` says how many, from 0 to 1. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
+    doc: 'Calls failed, most of them because of `code`; `share` says how many of those of the last minute, from 0 to 1, or of the last 20 s when more than half of these failed. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
   },
   'upstream-recovered': {
     level: 'info',
@@ -211,6 +211,11 @@ export const LOG_EVENTS = {
     level: 'info',
     text: 'CTI-OBS logged in to the proxy',
     doc: '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
+  },
+  'connections-full': {
+    level: 'warn',
+    text: 'Too many connections, or too many requests on one',
+    doc: 'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, or raise `LISTEN_MAX_CONNECTIONS`.',
   },
   'obs-login-refused': {
     level: 'warn',
@@ -285,7 +290,7 @@ export const LOG_FIELDS = {
     doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
   },
   count: { kind: 'number', doc: 'How many times it happened, of a line that is throttled.' },
-  share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
+  share: { kind: 'number', doc: 'Of the calls that failed, from 0 to 1.' },
   durationSeconds: { kind: 'number', doc: 'How long calls failed.' },
   error: {
     kind: 'error',

@@ -7,7 +7,7 @@ import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
-import { carriesAny, isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
+import { isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import {
@@ -53,6 +53,8 @@ export interface ForwardOptions {
   readonly dispatch: Upstream['dispatch']
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestHeaders: (request: OutgoingRequest) => string[]
+  /** True for a text of a response that the client is not to see. */
+  readonly carriesToken: (text: string) => boolean
   /** Undefined: responses are relayed without a look. */
   readonly inspector: Inspector | undefined
   readonly clock: Clock
@@ -371,12 +373,11 @@ class Forwarding implements AttemptHooks {
   }
 
   #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
-    const { token, refreshToken } = this.#token ?? {}
-    const secrets = [token, refreshToken].flatMap((secret) => secret?.reveal() ?? [])
+    const { carriesToken } = this.#options
     return {
       status,
-      reason: carriesAny(reason, secrets) ? '' : reason,
-      ...responseHeaders(status, rawHeaders, secrets, this.#call.requestId),
+      reason: carriesToken(reason) ? '' : reason,
+      ...responseHeaders(status, rawHeaders, carriesToken, this.#call.requestId),
     }
   }
 

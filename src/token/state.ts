@@ -22,7 +22,7 @@ export interface State {
   readonly token: Token | undefined
   /** The token request in flight. */
   readonly request: TokenRequest | undefined
-  /** When the token is renewed if nothing else happens. */
+  /** When the token is renewed if nothing else happens; before the first token, the start. */
   readonly renewAt: number
   /** The back-off: no token request begins before. */
   readonly notBefore: number
@@ -165,8 +165,8 @@ export function countsOf(
 }
 
 /** When the next token request begins, unless it is in flight or the token is idle. */
-export function dueAt({ token, loginDue, renewAt, notBefore, rejections }: State): number {
-  const due = token === undefined || loginDue || rejections.renewing
+export function dueAt({ loginDue, renewAt, notBefore, rejections }: State): number {
+  const due = loginDue || rejections.renewing
   return due ? notBefore : Math.max(notBefore, renewAt)
 }
 

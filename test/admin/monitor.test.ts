@@ -99,6 +99,25 @@ describe('the log', () => {
   })
 })
 
+describe('an outage whose calls fail slowly, after many that succeeded', () => {
+  it('makes the state failing within 20 s, and an error in the log', async () => {
+    const { call, clock, lines, verdict } = start()
+    call(OK, 600)
+    for (let n = 0; n < 7; n += 1) {
+      await clock.advance(2800)
+      call(DOWN)
+    }
+    await clock.advance(2000)
+    expect(verdict()).toMatchObject({
+      state: 'failing',
+      reason: expect.stringContaining('7 of 7 calls failed in the last 20 seconds'),
+    })
+    expect(lines.map(({ level }) => level)).toEqual(['warn', 'error'])
+    call(OK, 10)
+    expect(verdict().state).toBe('degraded')
+  })
+})
+
 describe('the log of calls that fail without a token', () => {
   it('is that of the token', async () => {
     const { call, clock, lines } = start()

@@ -54,7 +54,9 @@ test('a connection over the limit, and a request over the limit, are named, and 
     sent: 'no',
     detail: REFUSALS.connections.detail,
   })
-  expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'connections' }])
+  expect(linesOf(world, 'connections-full')).toMatchObject([
+    { reason: 'connections', listener: 'proxy' },
+  ])
   expect(await world.metric('isales_proxy_state{state="healthy"}')).toBe(0)
   first.destroy()
 })

@@ -74,7 +74,7 @@ describe('the program', () => {
     },
   )
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
+  it.each(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR2'] as const)(
     'serves without a command, lets others wait for it, and ends with 0 at %s',
     async (signal) => {
       const program = start([], env({ ISALES_FOO: '1' }))
@@ -96,7 +96,9 @@ describe('the program', () => {
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
-  ] as const)('ends at once at a second %s', async (signal, code) => {
+    ['SIGQUIT', 131],
+    ['SIGUSR2', 140],
+  ] as const)('ends immediately at a second %s', async (signal, code) => {
     const program = start([], env({ DRAIN_TIMEOUT: '1h', CLIENT_DEADLINE: '0' }))
     const { proxy } = await addresses(program)
     await program.line('logged-in')
@@ -184,10 +186,10 @@ describe('the program', () => {
   ])(
     'ends with 1 at %s that nobody caught, with one line that repeats nothing of it',
     async (name, script) => {
-      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGUSR2', () => { ${script} })`)
+      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGALRM', () => { ${script} })`)
       const program = start([], env({ ...hook, CANARY }))
       await program.line('logged-in')
-      program.process.kill('SIGUSR2')
+      program.process.kill('SIGALRM')
       expect(await ended(program)).toEqual({ code: 1, signal: null })
       expect(program.stderr()).toBe('')
       expect(program.lines().at(-1)).toMatchObject({ level: 'fatal', event: 'unexpected' })
@@ -195,6 +197,30 @@ describe('the program', () => {
       expect(program.stdout()).not.toContain(CANARY)
     },
   )
+
+  it('does not open the inspector at SIGUSR1, which shows every secret', async () => {
+    const program = start([], env())
+    const { proxy } = await addresses(program)
+    program.process.kill('SIGUSR1')
+    expect((await tasks(proxy)).status).toBe(200)
+    program.process.kill('SIGTERM')
+    expect(await ended(program)).toEqual({ code: 0, signal: null })
+    expect(program.stderr()).toBe('')
+  })
+
+  it('starts although SIGHUP comes before its configuration is read', async () => {
+    const hook = preload(
+      'hang-up',
+      `const timer = setInterval(() => {
+        if (process.listenerCount('uncaughtException') === 0) return
+        clearInterval(timer)
+        process.kill(process.pid, 'SIGHUP')
+      }, 1)`,
+    )
+    const program = start([], env(hook))
+    const { proxy } = await addresses(program)
+    expect((await tasks(proxy)).status).toBe(200)
+  })
 
   it('writes one line to stderr when that happens before there is a log', async () => {
     const hook = preload(

@@ -30,7 +30,7 @@ it('a password that changes between the reading of the configuration and the wat
   expect(read).toEqual(['new'])
 
   writeFileSync(file, 'newer')
-  files.rereadCredentials()
+  files.reread()
   expect(read).toEqual(['new', 'newer'])
   files.close()
 })

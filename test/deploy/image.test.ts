@@ -24,7 +24,6 @@ interface ImageConfig {
   readonly User: string
   readonly Env: readonly string[]
   readonly StopSignal: string
-  readonly Entrypoint: readonly string[]
   readonly Labels: Readonly<Record<string, string>>
 }
 
@@ -78,7 +77,6 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
         'org.opencontainers.image.base.name': expect.stringContaining('distroless'),
       },
     })
-    expect(config.Entrypoint).toContain('--disable-sigusr1')
     expect(config.Env.filter((one) => /ISALES|OBS|PASSWORD|TOKEN/.test(one))).toEqual([])
   })
 

@@ -51,6 +51,12 @@ export function answerOk(_request: IncomingMessage, response: ServerResponse): v
   response.end('ok')
 }
 
+/** Accepts the request, as one with a ticket. */
+export const keepAndAnswer: ListenerOptions['onRequest'] = (request, response, connection) => {
+  connection.keep()
+  answerOk(request, response)
+}
+
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openCluster, type Cluster } from './cluster.ts'
+import { openCluster, type Cluster, type Replica } from './cluster.ts'
 
 const MINUTE = 60_000
 
@@ -64,6 +64,26 @@ describe('replicas that share a token', () => {
     failed += await traffic(cluster, 5 * MINUTE)
     expect(failed).toBe(0)
     expect(cluster.isales.logins).toBe(1)
+  })
+
+  it('hold off when one of them is cut off for long, and have one token again soon after it', async () => {
+    const cluster = openCluster(3)
+    expect(await traffic(cluster, MINUTE)).toBe(0)
+    const [first, cutOff, third] = cluster.replicas
+    cluster.store.cutOff.add(cutOff?.index ?? 0)
+    await traffic(cluster, 15 * MINUTE)
+    const metConflict = (one: Replica | undefined): boolean =>
+      one?.events.some(({ type }) => type === 'conflict') === true
+    expect(metConflict(cutOff)).toBe(true)
+    expect(metConflict(first) || metConflict(third)).toBe(true)
+    // Without hold-offs each of the 2700 calls would end the session of the others.
+    expect(cluster.isales.logins).toBeLessThan(60)
+    cluster.store.cutOff.clear()
+    cluster.store.reconnect()
+    await cluster.clock.advance(MINUTE)
+    expect(await traffic(cluster, 5 * MINUTE)).toBe(0)
+    const tokens = cluster.replicas.map(({ source }) => source.current()?.token.reveal())
+    expect(new Set(tokens).size).toBe(1)
   })
 
   it('replace a revoked token once, and every call is replayed', async () => {

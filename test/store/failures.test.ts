@@ -5,15 +5,10 @@ import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
 import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
 import { freePort } from '../support/free-port.ts'
-import { ENGINES, startServer } from './servers.ts'
+import { DOCUMENTED_ACL, ENGINES, startServer } from './servers.ts'
 
 const failure = (reason: string) => ({ type: 'failure', reason })
 const GRANT = 'isales-auth-proxy:{test}:grant'
-/** As docs/sharing.md gives it. */
-const ACL =
-  'resetkeys ~isales-auth-proxy:* resetchannels &isales-auth-proxy:* -@all +get +set +del +pttl +pexpire ' +
-  '+eval +evalsha +publish +subscribe +unsubscribe +pubsub|numsub +ping +hello +info +client|setname +client|setinfo'
-
 let printed: () => string
 beforeEach(() => {
   printed = watchOutput()
@@ -48,7 +43,7 @@ describe.each(ENGINES)('%s', (engine) => {
   it('works with the documented permissions, and with no more than them', async () => {
     const server = await startServer({
       engine,
-      directives: [`user proxy on >pw ${ACL}`, 'user default off'],
+      directives: [`user proxy on >pw ${DOCUMENTED_ACL}`, 'user default off'],
     })
     const { store, calls } = await connect(server.port, {
       user: 'proxy',
@@ -84,7 +79,7 @@ describe.each(ENGINES)('%s', (engine) => {
     const server = await startServer({
       engine,
       directives: [
-        `user proxy on >pw ${ACL}`,
+        `user proxy on >pw ${DOCUMENTED_ACL}`,
         'user nobody on >pw -@all +ping +info',
         'user other on >pw ~other:* +@all',
         'user default off',
@@ -122,6 +117,33 @@ describe.each(ENGINES)('%s', (engine) => {
     await until(() => looks() > before)
     await server.cli('REPLICAOF', 'NO', 'ONE')
     await until(async () => (await store.claim(claimBy(PROCESS_A))).type === 'mine')
+  })
+
+  it('says that a script blocks the server, and goes on when it has ended', async () => {
+    const server = await startServer({ engine, directives: ['busy-reply-threshold 10'] })
+    const { store } = await connect(server.port)
+    const blocked = server.cli('EVAL', 'while true do end', '0').catch(String)
+    await until(async () => {
+      const reply = await store.read()
+      return 'type' in reply && reply.type === 'failure' && reply.reason === 'loading'
+    })
+    await server.cli('SCRIPT', 'KILL')
+    await blocked
+    expect(await until(async () => !('type' in Object(await store.read())))).toBe(true)
+  })
+
+  it('says that the server loads its data, and goes on when it has them', async () => {
+    const slow = ['key-load-delay 1000', 'loading-process-events-interval-bytes 1024']
+    const server = await startServer({ engine, directives: ['enable-debug-command yes', ...slow] })
+    await server.cli('DEBUG', 'POPULATE', '2000')
+    await server.cli('SAVE')
+    server.signal('SIGKILL')
+    await server.ended()
+    const loaded = server.restart()
+    const { store } = await connect(server.port)
+    await until(async () => Object(await store.read()).reason === 'loading')
+    await loaded
+    expect(await until(async () => !('type' in Object(await store.read())))).toBe(true)
   })
 
   it('says that fewer replicas than required took the write', async () => {

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { call } from '../support/call.ts'
+import { authenticated, inState, sharingPrograms, startTraffic, type Replica } from './replicas.ts'
 import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
 import { freePort } from '../support/free-port.ts'
 import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
+
+const { openIsales, startReplicas } = sharingPrograms()
 
 interface Failover {
   readonly primary: StoreServer
@@ -44,12 +49,38 @@ async function startFailover(engine: Engine): Promise<Failover> {
   return { primary, replica, sentinels }
 }
 
+const READS = 'isales_proxy_session_store_operations_total{operation="read",outcome="success"} '
+
+async function readsOf({ admin }: Replica): Promise<number> {
+  const { text } = await call(`${admin}/metrics`)
+  return Number(text.split(READS)[1]?.split('\n', 1)[0])
+}
+
+/** Until each of the programs has read from this server, which it is asked to. */
+async function haveRead(programs: readonly Replica[], server: StoreServer): Promise<void> {
+  const before = await Promise.all(programs.map(readsOf))
+  await until(async () => {
+    const channels = (await server.cli('PUBSUB', 'CHANNELS', '*:changed')).split('\n')
+    for (const channel of channels) await server.cli('PUBLISH', channel, '')
+    const reads = await Promise.all(programs.map(readsOf))
+    return reads.every((count, index) => count > (before[index] ?? Infinity))
+  }, 20_000)
+}
+
 describe.each(ENGINES)('%s with Sentinels', (engine) => {
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
-    'is found again after the primary got %s, with the token that it had',
+    'is found again after the primary got %s, with the token that it had, and programs lose no call',
     async (signal) => {
       const printed = watchOutput()
-      const { primary, sentinels } = await startFailover(engine)
+      const sim = await openIsales(120)
+      const { primary, replica, sentinels } = await startFailover(engine)
+      const programs = await startReplicas(2, 0, {
+        SESSION_STORE_URL: `valkey://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}`,
+        SESSION_STORE_SENTINEL: 'store',
+      })
+      await authenticated(programs)
+      await inState(programs, { state: 'shared' })
+      const calls = startTraffic(programs)
       const { store, looks } = await connect(primary.port, {
         servers: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })),
         sentinel: { name: 'store', password: undefined },
@@ -59,7 +90,7 @@ describe.each(ENGINES)('%s with Sentinels', (engine) => {
       expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
       const grant = { seen: '', lease: `${PROCESS_A}-1`, record: sealed, ms: 600_000 }
       await store.granted({ ...grant, fingerprint: FINGERPRINT })
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await delay(300)
       const before = looks()
       primary.signal(signal)
       await until(async () => {
@@ -69,8 +100,13 @@ describe.each(ENGINES)('%s with Sentinels', (engine) => {
       expect(looks()).toBeGreaterThan(before)
       // One Sentinel that is gone is no matter, and nothing is printed about it.
       sentinels[0]?.signal('SIGKILL')
-      await new Promise((resolve) => setTimeout(resolve, 3000))
+      await haveRead(programs, replica)
+      sim.revoke()
+      await delay(3000)
       expect(await store.read()).toMatchObject({ record: sealed })
+      expect(await calls.stop()).toEqual([])
+      // The first login, and one renewal of the revoked token.
+      expect(sim.state().logins + sim.state().refreshes).toBe(2)
       expect(printed()).toBe('')
     },
     90_000,

@@ -1,8 +1,9 @@
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 import { closing } from '../support/tcp-server.ts'
@@ -85,4 +86,52 @@ export async function startServer(settings: ServerSettings = {}): Promise<StoreS
         ? once(child, 'exit')
         : Promise.resolve(),
   }
+}
+
+/** What the user of the store may do, as docs/sharing.md gives it. */
+export const DOCUMENTED_ACL = ((): string => {
+  const page = readFileSync(new URL('../../docs/sharing.md', import.meta.url), 'utf8')
+  const [, rules] = /ACL SETUSER \S+ on >PASSWORD (.*)/.exec(page) ?? []
+  if (rules === undefined) throw new Error('docs/sharing.md gives no permissions')
+  return rules
+})()
+
+export const certificates = makeCertificates()
+
+export interface TlsServer extends StoreServer {
+  readonly caFile: string
+  readonly clientCertFile: string
+  readonly clientKeyFile: string
+}
+
+/** A server that wants a client certificate. */
+export async function startTlsServer(
+  engine: Engine,
+  directives: readonly string[] = [],
+): Promise<TlsServer> {
+  const directory = temporaryDirectory()
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text)
+    return join(directory, name)
+  }
+  const cert = file('server.pem', certificates.server.cert)
+  const key = file('server-key.pem', certificates.server.key)
+  const caFile = file('ca.pem', certificates.ca.cert)
+  const clientCertFile = file('client.pem', certificates.client.cert)
+  const clientKeyFile = file('client-key.pem', certificates.client.key)
+  const port = await freePort()
+  const server = await startServer({
+    engine,
+    port,
+    directives: [
+      `tls-port ${port}`,
+      `tls-cert-file ${cert}`,
+      `tls-key-file ${key}`,
+      `tls-ca-cert-file ${caFile}`,
+      'tls-auth-clients yes',
+      ...directives,
+    ],
+    cli: ['--tls', '--cacert', caFile, '--cert', clientCertFile, '--key', clientKeyFile],
+  })
+  return { ...server, caFile, clientCertFile, clientKeyFile }
 }

@@ -1,40 +1,7 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { makeCertificates } from '../support/certificates.ts'
 import { claimBy, connect, PROCESS_A } from './connect.ts'
-import { freePort } from '../support/free-port.ts'
-import { ENGINES, startServer, type Engine } from './servers.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
-
-const certificates = makeCertificates()
-
-async function startTlsServer(engine: Engine) {
-  const directory = temporaryDirectory()
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(directory, name), text)
-    return join(directory, name)
-  }
-  const cert = file('server.pem', certificates.server.cert)
-  const key = file('server-key.pem', certificates.server.key)
-  const ca = file('ca.pem', certificates.ca.cert)
-  const client = file('client.pem', certificates.client.cert)
-  const clientKey = file('client-key.pem', certificates.client.key)
-  const port = await freePort()
-  return startServer({
-    engine,
-    port,
-    directives: [
-      `tls-port ${port}`,
-      `tls-cert-file ${cert}`,
-      `tls-key-file ${key}`,
-      `tls-ca-cert-file ${ca}`,
-      'tls-auth-clients yes',
-    ],
-    cli: ['--tls', '--cacert', ca, '--cert', client, '--key', clientKey],
-  })
-}
+import { certificates, ENGINES, startServer, startTlsServer } from './servers.ts'
 
 describe.each(ENGINES)('%s over TLS', (engine) => {
   it('shows its client certificate, and takes the next one at the next connection', async () => {

@@ -32,6 +32,9 @@
   {{- $inside := printf "%s.%s" $name .Release.Namespace -}}
   {{- $hosts := list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) -}}
   {{- $_ := set $env "ALLOWED_HOSTS" (concat $hosts .Values.standalone.service.hosts | join ",") -}}
+  {{- $page := printf "%s-admin" $name -}}
+  {{- $pageInside := printf "%s.%s" $page .Release.Namespace -}}
+  {{- $_ := set $env "ADMIN_HOSTS" (list $page $pageInside (printf "%s.svc" $pageInside) (printf "%s.svc.cluster.local" $pageInside) | join ",") -}}
 {{- else if not .Values.sidecar.native -}}
   {{- /* An ordinary container is stopped together with CTI-OBS, which still has calls to end. */ -}}
   {{- $_ := set $env "DRAIN_DELAY" "10s" -}}

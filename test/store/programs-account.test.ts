@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+import { call } from '../support/call.ts'
+import { until, within } from '../support/until.ts'
+import { freePort } from '../support/free-port.ts'
+import { authenticated, inState, sharingPrograms } from './replicas.ts'
+import { ENGINES, startServer } from './servers.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const { environment, file, openIsales, start, startReplica, startReplicas } = sharingPrograms()
+
+describe.each(ENGINES)('programs that share through %s', (engine) => {
+  it('make 3 logins with a wrong password in 20 s, five of them together', async () => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    const began = performance.now()
+    await startReplicas(5, server.port, { ISALES_PASSWORD: 'wrong' })
+    await until(() => sim.state().loginAttempts === 3, 25_000)
+    await delay(Math.max(0, began + 20_000 - performance.now()))
+    expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })
+  })
+
+  it('spare a password that was refused, although all of them start again', async () => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    for (let round = 0; round < 3; round += 1) {
+      const wrong = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_BACKOFF: '1s' }
+      const replicas = await Promise.all(
+        Array.from({ length: 4 }, () => startReplica(server.port, wrong)),
+      )
+      await delay(6000)
+      for (const { program } of replicas) program.process.kill('SIGKILL')
+      await Promise.all(replicas.map(({ program }) => program.ended))
+    }
+    expect(sim.state().loginsRejected).toBeLessThanOrEqual(3)
+    expect(sim.state().loginsRejected).toBeGreaterThan(0)
+  })
+
+  it('obey together what iSales says of when to try again, and one at a time asks', async () => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    sim.failLogin({ status: 429, retryAfter: 3, times: 'always' })
+    await startReplicas(3, server.port)
+    await until(() => sim.state().loginAttempts > 0)
+    await delay(7500)
+    // At 0, 3 and 6 s at the earliest; each by itself they would make nine.
+    expect(sim.state().loginAttempts).toBeGreaterThanOrEqual(2)
+    expect(sim.state().loginAttempts).toBeLessThanOrEqual(3)
+  })
+
+  it('are two groups when they have two keys, and each says how many it sees', async () => {
+    const sim = await openIsales(60)
+    sim.set({ singleSession: false })
+    const server = await startServer({ engine })
+    const key = { SESSION_STORE_KEY_FILE: file('other-key', 'x'.repeat(32)) }
+    const replicas = await startReplicas(2, server.port)
+    const other = await startReplica(server.port, key)
+    await authenticated([...replicas, other])
+    await inState(replicas, { state: 'shared', replicas: 2 })
+    await inState([other], { state: 'shared', replicas: 1 })
+    expect(sim.state().logins).toBe(2)
+    expect((await call(`${other.admin}/metrics`)).text).toContain('isales_proxy_session_replicas 1')
+    const third = { SESSION_STORE_KEY_FILE: file('third-key', 'y'.repeat(32)) }
+    const check = start(['check', '--live', '--quiet'], { ...environment(server.port), ...third })
+    expect(await within(check.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
+    expect(check.stdout()).toContain('No replica listens with this key')
+  })
+})
+
+it('programs make one refused login each, and then spare the password, when no store is there', async () => {
+  const sim = await openIsales(60)
+  const wrong = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_BACKOFF: '1s' }
+  await startReplicas(3, await freePort(), wrong)
+  await until(() => sim.state().loginsRejected === 3, 10_000)
+  await delay(4000)
+  expect(sim.state().loginsRejected).toBe(3)
+})

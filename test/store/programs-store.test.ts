@@ -1,0 +1,167 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { createSeal } from '../../src/sharing/seal.ts'
+import { until } from '../support/until.ts'
+import { freePort } from '../support/free-port.ts'
+import {
+  authenticated,
+  inState,
+  KEY,
+  keyOf,
+  PASSWORD,
+  sharingOf,
+  sharingPrograms,
+  startTraffic,
+  type Replica,
+} from './replicas.ts'
+import { ENGINES, startServer, type StoreServer } from './servers.ts'
+import { startProxy } from './tcp-proxy.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const { openIsales, startReplica, startReplicas } = sharingPrograms()
+
+/** Asks the replicas to look, as one that publishes does. */
+const nudge = (server: StoreServer, grant: string): Promise<string> =>
+  server.cli('PUBLISH', grant.replace(/grant$/, 'changed'), '')
+
+const unreadable = ({ program }: Replica): number =>
+  program.lines().filter(({ event }) => event === 'shared-token-unreadable').length
+
+/** Sealed with the same key: it belongs to another place. */
+function recordOfAnotherUser(): string {
+  const seal = createSeal(new Secret(KEY), { origin: 'https://isales', user: 'another' })
+  return seal.close({
+    token: new Secret('injected'),
+    lifetimeMs: 60_000,
+    assumed: false,
+    totalMs: 60_000,
+    fingerprint: seal.fingerprint(new Secret(PASSWORD)),
+    bought: false,
+  }).sealed
+}
+
+describe.each(ENGINES)('programs that share through %s lose no call', (engine) => {
+  it('while the store is killed, stopped and emptied', async () => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    const replicas = await startReplicas(3, server.port)
+    await authenticated(replicas)
+    const calls = startTraffic(replicas)
+    await delay(1000)
+    server.signal('SIGKILL')
+    await server.ended()
+    await delay(5000)
+    await server.restart()
+    await delay(4000)
+    server.signal('SIGSTOP')
+    await delay(5000)
+    server.signal('SIGCONT')
+    await delay(1000)
+    await server.cli('FLUSHALL')
+    await delay(3000)
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state().logins).toBe(1)
+  })
+
+  it('while a network slows, stalls and cuts every connection to the store', async () => {
+    const sim = await openIsales(120)
+    const server = await startServer({ engine })
+    const network = await startProxy(server.port)
+    const replicas = await startReplicas(3, network.port)
+    await authenticated(replicas)
+    await inState(replicas, { state: 'shared' })
+    const calls = startTraffic(replicas)
+    const grant = (await keyOf(server, 'grant')) ?? ''
+    network.delay(400)
+    await nudge(server, grant)
+    await inState(replicas, { state: 'alone', reason: 'timeout' })
+    network.stall(true)
+    await delay(3000)
+    network.stall(false)
+    network.delay(0)
+    network.cut()
+    // It looks each second now.
+    await inState(replicas, { state: 'alone', reason: 'unreachable' })
+    network.restore()
+    await inState(replicas, { state: 'shared', replicas: 3 })
+    sim.revoke()
+    await delay(1000)
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state().logins + sim.state().refreshes).toBe(2)
+  })
+
+  it('whatever is written into the store, and put their token back', async () => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    const replicas = await startReplicas(2, server.port)
+    await authenticated(replicas)
+    await inState(replicas, { state: 'shared' })
+    const calls = startTraffic(replicas)
+    const grant = (await keyOf(server, 'grant')) ?? ''
+    const sealed = await server.cli('GET', grant)
+    const values: readonly (readonly string[])[] = [
+      ['SET', grant, sealed.slice(0, -40)],
+      ['SET', grant, `${'f'.repeat(22)}.${sealed.slice(23)}`],
+      ['SET', grant, recordOfAnotherUser()],
+      ['SET', grant, 'hello'],
+      ['EVAL', "redis.call('SET', KEYS[1], string.rep('x', 1024 * 1024))", '1', grant],
+    ]
+    for (const [index, command] of values.entries()) {
+      await server.cli(...command)
+      await nudge(server, grant)
+      await until(() => replicas.reduce((sum, one) => sum + unreadable(one), 0) > index)
+      await until(async () => (await server.cli('GET', grant)).length === sealed.length)
+    }
+    await server.cli(
+      'EVAL',
+      "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')",
+      '1',
+      grant,
+    )
+    await nudge(server, grant)
+    await inState(replicas, { state: 'alone', reason: 'wrong-type' })
+    await server.cli('DEL', grant)
+    await inState(replicas, { state: 'shared' })
+    await until(async () => (await server.cli('GET', grant)).length === sealed.length)
+    await server.cli('ACL', 'SETUSER', 'default', '-eval', '-evalsha')
+    await nudge(server, grant)
+    await inState(replicas, { state: 'alone', reason: 'permission' })
+    await server.cli('ACL', 'SETUSER', 'default', '+eval', '+evalsha')
+    await inState(replicas, { state: 'shared' })
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state()).toMatchObject({ logins: 1, refreshes: 0 })
+  })
+
+  it('when the store goes back to an older token', async () => {
+    const sim = await openIsales(6)
+    const server = await startServer({ engine })
+    const replicas = await startReplicas(2, server.port)
+    await authenticated(replicas)
+    const calls = startTraffic(replicas)
+    const grant = (await keyOf(server, 'grant')) ?? ''
+    const older = await server.cli('GET', grant)
+    await until(() => sim.state().refreshes === 1, 10_000)
+    await until(async () => (await server.cli('GET', grant)) !== older)
+    await server.cli('SET', grant, older, 'PX', '60000')
+    await nudge(server, grant)
+    await until(async () => (await server.cli('GET', grant)) !== older)
+    await delay(2000)
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state()).toMatchObject({ logins: 1, refreshes: 1 })
+  })
+
+  it('that starts without a store, and share when it comes', async () => {
+    const sim = await openIsales(60)
+    const port = await freePort()
+    const replica = await startReplica(port)
+    await authenticated([replica])
+    expect(await sharingOf(replica)).toMatchObject({ state: 'alone', reason: 'unreachable' })
+    await startServer({ engine, port })
+    await inState([replica], { state: 'shared' })
+    const other = await startReplica(port)
+    await authenticated([other, replica])
+    expect(sim.state().logins).toBe(1)
+  })
+})

@@ -1,0 +1,171 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach } from 'vitest'
+import type { Environment } from '../../src/config/load.ts'
+import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
+import { builtProgram, type Program } from '../cli/program.ts'
+import { call } from '../support/call.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import type { StoreServer } from './servers.ts'
+
+export const PASSWORD = 'canary-isales-password'
+export const KEY = 'canary-key-of-the-store-0123456789'
+
+/** A built program. */
+export interface Replica {
+  readonly program: Program
+  readonly proxy: string
+  readonly admin: string
+}
+
+/** Built programs that share a token, and the iSales that they use; all of it ends with the test. */
+export function sharingPrograms() {
+  const start = builtProgram()
+  const scratch = temporaryDirectory()
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(scratch, name), text)
+    return join(scratch, name)
+  }
+  const keyFile = file('key', KEY)
+  let sim: Simulator | undefined
+  afterEach(async () => {
+    await sim?.close()
+    sim = undefined
+  })
+
+  /** What every command needs to know, for the store on this port. */
+  const environment = (port: number): Environment => ({
+    ISALES_URL: sim?.origin,
+    ISALES_USER: sim?.switches.user,
+    ISALES_PASSWORD: PASSWORD,
+    SESSION_STORE_URL: `valkey://127.0.0.1:${port}`,
+    SESSION_STORE_KEY_FILE: keyFile,
+  })
+
+  const startReplica = async (port: number, more: Environment = {}): Promise<Replica> => {
+    const program = start([], {
+      ...environment(port),
+      LISTEN: '127.0.0.1:0',
+      ADMIN_LISTEN: '127.0.0.1:0',
+      LOG_LEVEL: 'debug',
+      ...more,
+    })
+    const listening = await until(() => {
+      const lines = program.lines().filter(({ event }) => event === 'listening')
+      return lines.length === 2 && lines
+    }, 20_000)
+    const [proxy, admin] = listening.map((line) => String(line['address']))
+    return { program, proxy: proxy ?? '', admin: admin ?? '' }
+  }
+
+  return {
+    start,
+    environment,
+    startReplica,
+    /** Writes a file and gives its path. */
+    file,
+
+    startReplicas: (count: number, port: number, more: Environment = {}) =>
+      Promise.all(Array.from({ length: count }, () => startReplica(port, more))),
+
+    /** An account that allows one session, whose tokens end when they are refreshed. */
+    openIsales: async (seconds: number): Promise<Simulator> => {
+      sim = await createSimulator({
+        switches: {
+          password: PASSWORD,
+          singleSession: true,
+          refreshEndsOld: true,
+          rotate: true,
+          tokenLifetime: seconds,
+          refreshLifetime: 3600,
+          lockAfter: 0,
+        },
+      })
+      return sim
+    },
+  }
+}
+
+const tasks = ({ proxy }: Replica) =>
+  call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
+
+export interface Traffic {
+  /** Ends it; the statuses that were no success. @throws {Error} when there was no call. */
+  stop(): Promise<readonly number[]>
+}
+
+/** Calls on each replica, ten a second. */
+export function startTraffic(replicas: readonly Replica[]): Traffic {
+  const failed: number[] = []
+  let calls = 0
+  const over = new AbortController()
+  const send = async (replica: Replica): Promise<void> => {
+    while (!over.signal.aborted) {
+      const { status } = await tasks(replica)
+      calls += 1
+      if (status !== 200) failed.push(status)
+      await delay(100)
+    }
+  }
+  const sending = Promise.all(replicas.map(send))
+  // A test that fails before it ends the traffic says why by itself.
+  sending.catch(() => undefined)
+  return {
+    async stop() {
+      over.abort()
+      await sending
+      if (calls < replicas.length) throw new Error('no traffic')
+      return failed
+    },
+  }
+}
+
+/** The same for so many milliseconds. */
+export async function traffic(
+  replicas: readonly Replica[],
+  ms: number,
+): Promise<readonly number[]> {
+  const running = startTraffic(replicas)
+  await delay(ms)
+  return running.stop()
+}
+
+/** Until a call on each replica succeeds. */
+export async function authenticated(replicas: readonly Replica[]): Promise<void> {
+  for (const replica of replicas) {
+    await until(async () => (await tasks(replica)).status === 200, 20_000)
+  }
+}
+
+/** What a replica says of sharing. */
+export async function sharingOf({ admin }: Replica): Promise<Readonly<Record<string, unknown>>> {
+  const { sharing } = (await call(`${admin}/status.json`)).json
+  return Object(sharing)
+}
+
+/** Until each replica says so; it looks at the store each second when it is alone, else each 10 s. */
+export async function inState(
+  replicas: readonly Replica[],
+  state: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const wanted = Object.entries(state)
+  for (const replica of replicas) {
+    await until(async () => {
+      const sharing = await sharingOf(replica)
+      return wanted.every(([name, value]) => sharing[name] === value)
+    }, 15_000)
+  }
+}
+
+/** The key of this kind in the store: `grant`, `lease`, `hold`. */
+export async function keyOf(server: StoreServer, kind: string): Promise<string | undefined> {
+  const [key] = (await server.cli('KEYS', `*:${kind}`)).split('\n')
+  return key === '' ? undefined : key
+}
+
+export async function leaseOf(server: StoreServer): Promise<string | undefined> {
+  const key = await keyOf(server, 'lease')
+  return key === undefined ? undefined : (await server.cli('GET', key)) || undefined
+}
