@@ -68,5 +68,4 @@ EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["/nodejs/bin/node", "/app/main.js", "check", "--health"]
-# SIGUSR1 would open the inspector, which can read every secret.
-ENTRYPOINT ["/nodejs/bin/node", "--disable-sigusr1", "/app/main.js"]
+ENTRYPOINT ["/nodejs/bin/node", "/app/main.js"]

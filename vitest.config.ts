@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
     exclude: ['test/browser/**', 'test/deploy/**', 'test/store/**', 'node_modules/**'],
-    globalSetup: ['test/support/build-program.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
     // A test file leaves nothing behind: what it opens is closed by `onTestFinished`.
     isolate: false,
     restoreMocks: true,

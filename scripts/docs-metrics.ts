@@ -15,11 +15,15 @@ const USES: Readonly<Record<string, string>> = {
   build_info: 'Which version runs where; also proof that it is this program that is scraped.',
   certificate_expiry_timestamp_seconds:
     'Renew a certificate before it ends; alerts begin 14 days ahead.',
+  client_handshake_failures_total:
+    'Which clients cannot connect by TLS: the reasons are explained under IsalesProxyClientHandshakesRefused. `closed` alone is a port scan or a TCP probe.',
   credential_reloads_total:
     '`failure`: a changed secret cannot be used, and the former stays in force.',
   log_lines_dropped_total: 'When it grows, nobody reads the log, or the disk is full.',
   obs_logins_total:
     '`rejected` and `throttled`: CTI-OBS has the wrong `OBS_USER` or `OBS_PASSWORD`, or somebody guesses.',
+  obs_refreshes_total:
+    '`rejected`: the ticket is of an earlier process without `OBS_TICKET_KEY_FILE`, or has expired; CTI-OBS logs in again.',
   outage_budget_seconds: 'How much time is left to restore the connection to iSales.',
   refresh_token_expiry_timestamp_seconds: 'After it the next renewal is a login.',
   replays_total:
@@ -27,7 +31,7 @@ const USES: Readonly<Record<string, string>> = {
   request_duration_seconds: 'What CTI-OBS waits. It gives up after 3 s.',
   request_errors_total: 'Errors of the proxy itself; the code is in the body that CTI-OBS got.',
   requests_refused_total:
-    'What clients do wrong; `client-refused` in the log has a request id, and the `detail` of the response says it in words.',
+    'What clients do wrong, and what was too much (`connections`, `in-flight`); `client-refused` in the log has a request id, and the `detail` of the response says it in words.',
   requests_in_flight: 'Compare it with `MAX_IN_FLIGHT`.',
   requests_total: 'Load, and the share of 5xx. 4xx includes clients that left before a response.',
   session_conflicts_total: 'When it grows, find the other program that logs in as this user.',
@@ -44,6 +48,11 @@ const USES: Readonly<Record<string, string>> = {
   token_rejections_total: 'Tokens that iSales ended early: revoked, restarted, or another login.',
   token_waiters: 'Calls that wait for a login. Above 0 for long: logins are slow or fail.',
   tokens_adopted_total: 'Tokens that another replica obtained: each saved a login or refresh.',
+  upstream_connect_failures_total:
+    'Why iSales cannot be reached: `dns`, `refused` (TCP), `timeout` (`ISALES_CONNECT_TIMEOUT`), `tls` (certificate or handshake), `proxy` (`HTTPS_PROXY`).',
+  upstream_connections: 'At `ISALES_MAX_CONNECTIONS` calls wait for a free one: iSales is slow.',
+  upstream_connections_opened_total:
+    'About as fast as the calls: iSales, or something before it, closes connections, and each call pays for a handshake.',
   upstream_duration_seconds: 'What iSales takes. Compare it with `request_duration_seconds`.',
 }
 
@@ -52,7 +61,7 @@ const STATES: Readonly<Record<State, string>> = {
   healthy: 'No call of the last minute failed, and renewals work.',
   degraded: 'Some calls of the last minute failed, or renewals fail while the token is still used.',
   failing:
-    'More than half of the calls of the last minute failed. Readiness stays: a pod that leaves its Service heals nothing.',
+    'More than half of the calls of the last minute failed, or of the last 20 s. Readiness stays: a pod that leaves its Service heals nothing.',
   unauthenticated: 'There is no usable token, or iSales rejects the one there is. Not ready.',
   refused: 'iSales refuses the user or password; somebody has to act.',
   conflict: 'Somebody else logs in as this user.',
@@ -118,6 +127,7 @@ function renderPage(): Promise<string> {
     state: () => 'starting',
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
     running: { inFlight: 0 },
+    upstreamConnections: () => 0,
     rejectedStatuses: [401, 403],
     version: '',
     wallClock: () => 0,

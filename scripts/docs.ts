@@ -1,6 +1,7 @@
 // Writes the pages of docs/ and config/ that the program describes itself. `--check` changes nothing and fails when
 // one is stale.
 import { readFile, writeFile } from 'node:fs/promises'
+import { errorsPage } from './docs-errors.ts'
 import { logPage } from './docs-log.ts'
 import { metricsPage } from './docs-metrics.ts'
 import { configurationPage, exampleEnv } from './docs-text.ts'
@@ -10,6 +11,7 @@ const check = process.argv.includes('--check')
 for (const [file, text] of [
   ['docs/configuration.md', configurationPage()],
   ['config/example.env', exampleEnv()],
+  ['docs/errors.md', errorsPage()],
   ['docs/log.md', logPage()],
   ['docs/metrics.md', await metricsPage()],
 ] as const) {

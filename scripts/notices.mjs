@@ -1,5 +1,5 @@
 // Writes the licence of every package that the bundle may hold: node scripts/notices.mjs FILE
-// Fails when a licence is not on the list.
+// Fails when a licence is not on its list: one for what is delivered, one for the tools.
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -14,6 +14,8 @@ const ALLOWED = [
   '0BSD',
   'BlueOak-1.0.0',
 ]
+/** Packages that build and test, and are no part of what is delivered. */
+const ALLOWED_TOOLS = [...ALLOWED, 'MPL-2.0', 'CC0-1.0', 'CC-BY-3.0', 'CC-BY-4.0']
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The text of the notices, one section for each production dependency. */
@@ -21,10 +23,12 @@ export async function notices() {
   const { name, version } = await import('../package.json', { with: { type: 'json' } }).then(
     (json) => json.default,
   )
-  const packages = await promisify(init)({
-    start: root,
+  const list = promisify(init)
+  const common = { start: root, excludePackages: `${name}@${version}` }
+  await list({ ...common, onlyAllow: ALLOWED_TOOLS.join(';') })
+  const packages = await list({
+    ...common,
     production: true,
-    excludePackages: `${name}@${version}`,
     onlyAllow: ALLOWED.join(';'),
     customFormat: { licenseText: '', copyright: '' },
   })

@@ -14,11 +14,19 @@ const run = (command, args, options = {}) =>
   execFileSync(command, args, { cwd: root, encoding: 'utf8', ...options })
 
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
-const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+const read = (file) => readFile(join(root, file), 'utf8')
+const manifest = JSON.parse(await read('package.json'))
 if (!values['dry-run']) {
   const tag = run('git', ['describe', '--tags', '--exact-match', '--dirty']).trim()
   if (tag !== `v${manifest.version}`) throw new Error(`${tag} is not v${manifest.version}`)
 }
+const chart = await read('helm/isales-auth-proxy/Chart.yaml')
+for (const key of ['version', 'appVersion'])
+  if (!chart.includes(`\n${key}: ${manifest.version}\n`))
+    throw new Error(`${key} of Chart.yaml is not ${manifest.version}`)
+const sections = (await read('CHANGELOG.md')).split(/^## /m)
+const notes = sections.find((section) => section.startsWith(`${manifest.version} - `))
+if (notes === undefined) throw new Error(`CHANGELOG.md has no section ${manifest.version}`)
 
 /** SHA-256 of each file, by its name. */
 async function hashes(directory) {
@@ -59,6 +67,7 @@ for (const format of ['cyclonedx', 'spdx']) {
   const sbom = run('npm', ['sbom', `--sbom-format=${format}`, '--sbom-type=application'], quiet)
   await writeFile(join(out, `sbom.${format}.json`), sbom)
 }
+await writeFile(join(root, '.tmp/release-notes.md'), notes.replace(/^.*\n+/, ''))
 const sums = Object.entries(await hashes(out)).map(([name, sum]) => `${sum}  ${name}\n`)
 await writeFile(join(out, 'SHA256SUMS'), sums.join(''))
 process.stdout.write(`${out}\n${sums.join('')}`)

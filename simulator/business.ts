@@ -24,8 +24,8 @@ export type BusinessCall = (body: Body) => BusinessOutcome
 
 interface BusinessOptions {
   readonly ledger: Ledger
-  /** What stands before each path of the interface: an origin, or nothing. */
-  readonly origin: () => string
+  /** How `business/interface` names a path of the interface. */
+  readonly nameOf: (path: string) => string
 }
 
 const MAX_BATCH = 1000
@@ -33,7 +33,7 @@ const MAX_BATCH = 1000
 /** The business calls, by path. */
 export function createBusiness({
   ledger,
-  origin,
+  nameOf,
 }: BusinessOptions): ReadonlyMap<string, BusinessCall> {
   let handedOut = 0
 
@@ -41,7 +41,7 @@ export function createBusiness({
     data: {
       version: 310,
       ...Object.fromEntries(
-        Object.entries(INTERFACE_PATHS).map(([name, path]) => [name, `${origin()}${path}`]),
+        Object.entries(INTERFACE_PATHS).map(([name, path]) => [name, nameOf(path)]),
       ),
     },
   })

@@ -1,5 +1,5 @@
 import { createAccounts, type AccountState } from './accounts.ts'
-import { createBusiness } from './business.ts'
+import { BASE_PATH, createBusiness } from './business.ts'
 import { createCommands, type Commands } from './commands.ts'
 import { createFaults } from './faults.ts'
 import { createLedger, type BusinessRecord, type Ledger, type LedgerCounts } from './ledger.ts'
@@ -66,7 +66,11 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const accounts = createAccounts({ switches, now })
   const faults = createFaults(now)
   const ledger = createLedger(options.onExecution)
-  const business = createBusiness({ ledger, origin: () => (current.absoluteUrls ? origin : '') })
+  const nameOf = (path: string): string => {
+    const { absoluteUrls, callsUnder } = current
+    return `${absoluteUrls ? origin : ''}${path.replace(BASE_PATH, callsUnder ?? BASE_PATH)}`
+  }
+  const business = createBusiness({ ledger, nameOf })
   const { onRequest = () => undefined } = options
   const service = createService({ switches, accounts, faults, ledger, business, onRequest })
   const server = await openServer(service.handle, { tls, host, port: options.port ?? 0 })

@@ -64,7 +64,10 @@ export function createService({
   const counts = { loginAttempts: 0, refreshAttempts: 0, inFlight: 0, maxInFlight: 0, aborted: 0 }
 
   function handle(request: IncomingMessage, out: ServerResponse): void {
-    const [path = '', search = ''] = (request.url ?? '').split('?', 2)
+    const [sent = '', search = ''] = (request.url ?? '').split('?', 2)
+    const { callsUnder } = switches()
+    const moved = callsUnder !== null && sent.startsWith(`${callsUnder}/`)
+    const path = moved ? `${BASE_PATH}${sent.slice(callsUnder.length)}` : sent
     const call: Call = { request, path, query: new URLSearchParams(search), note: '' }
     const startedAt = performance.now()
     out.once('close', () => {

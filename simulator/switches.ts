@@ -91,6 +91,12 @@ export const SWITCHES = z.strictObject({
   lockWindow: seconds.default(900).describe('how long a wrong password counts'),
   lockLasts: seconds.default(900).describe('how long the lock of the window lasts'),
   absoluteUrls: z.boolean().default(false).describe('business/interface gives URLs, not paths'),
+  callsUnder: z
+    .string()
+    .startsWith('/')
+    .nullable()
+    .default(null)
+    .describe('a path under which business/interface names all other calls; null: as published'),
   echoToken: z.boolean().default(false).describe('business responses show the token'),
   latency: z.number().min(0).default(0).describe('milliseconds before each response'),
   gzip: z.enum(['off', 'accepted', 'always']).default('off').describe('when responses are packed'),

@@ -1,21 +1,27 @@
 #!/usr/bin/env node
+import { constants } from 'node:os'
 import { EXIT } from './cli/exit-codes.ts'
 import { runCommand } from './cli/run.ts'
 import { SECRET_VARIABLES } from './config/secret.ts'
 
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
+/** What supervisors and images send to stop a program. By itself, Node would end on each with calls cut. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const
 
 const env = { ...process.env }
 // What a child process, a dump of the environment or a library would find is gone before anything runs.
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
 const stopping = new AbortController()
-for (const [signal, code] of Object.entries(SIGNALS)) {
+for (const signal of STOP_SIGNALS) {
   process.on(signal, () => {
-    if (stopping.signal.aborted) process.exit(code)
+    if (stopping.signal.aborted) process.exit(128 + constants.signals[signal])
     stopping.abort(signal)
   })
 }
+// Without a listener Node opens the inspector, on a loopback that all containers of a pod share. It shows every secret.
+process.on('SIGUSR1', () => undefined)
+let hangUp = (): void => undefined
+process.on('SIGHUP', () => hangUp())
 
 /** Neither message nor stack: they may quote what must not be shown. */
 let report = (error: unknown): void | Promise<void> => {
@@ -46,7 +52,7 @@ const code = await runCommand(process.argv.slice(2), {
   isTTY: process.stdout.isTTY,
   signal: stopping.signal,
   onHangUp(run) {
-    process.on('SIGHUP', run)
+    hangUp = run
   },
   onFatal(how) {
     report = how

@@ -3,44 +3,33 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/app.ts'
 import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
-import { createMetrics, type EndedRequest, type Metrics } from './admin/metrics.ts'
-import { createMonitor, type Monitor } from './admin/monitor.ts'
+import { createMetrics } from './admin/metrics.ts'
+import { createMonitor } from './admin/monitor.ts'
 import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readUpstreamTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
-import { watchConfigFiles, type ConfigFiles } from './config/reload.ts'
+import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import { renewFile } from './config/state-dir.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
-import { createIsalesClient } from './token/client.ts'
-import { openLocalLogin } from './login/app.ts'
-import { createThrottledLog } from './log/throttle.ts'
-import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { openDataPlane, type DataPlane, type DataPlaneOptions, type Isales } from './data-plane.ts'
 import { ListenError } from './listener/address.ts'
-import { createListener, type Listener } from './listener/listener.ts'
-import { classify } from './upstream/errors.ts'
-import { createUpstream, type Upstream } from './upstream/pool.ts'
-import { createForward, type Call } from './proxy/forward.ts'
-import { createHandler } from './proxy/handler.ts'
-import { createRequestHeaders } from './proxy/headers.ts'
-import { PROBLEMS } from './http/problem.ts'
-import { sharingLog, tokenLog } from './token/token-log.ts'
-import type { TokenEvent } from './token/events.ts'
+import { adminHosts } from './listener/hosts.ts'
+import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
+import type { Logger } from './log/logger.ts'
+import { createThrottledLog } from './log/throttle.ts'
+import { createEchoes } from './proxy/echoes.ts'
 import type { Share } from './sharing/share.ts'
+import { createIsalesClient } from './token/client.ts'
+import type { TokenEvent } from './token/events.ts'
 import { obtainDirectly, type Obtain } from './token/obtain.ts'
 import { createRefusalBook } from './token/refusals.ts'
 import type { SharingEvent, SharingSnapshot, StoreCall } from './token/sharing.ts'
 import { createTokenSource, type TokenSource } from './token/source.ts'
+import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import {
-  ADMIN_LIMITS,
-  responseInspector,
-  listenScheme,
-  listenerOptions,
-  ownHosts,
-  requestIds,
-} from './wiring.ts'
+import { createUpstream, type UpstreamOptions } from './upstream/pool.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -75,11 +64,18 @@ export interface App {
    * @throws ListenError, or an error that names an unreadable TLS file.
    */
   start(): Promise<Addresses>
-  /** An operator asks for a login now: reads the secrets again, and tries whatever the back-off is. */
+  /** An operator asks for a login now: reads secrets and certificates again, and tries whatever the back-off is. */
   renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(): Promise<void>
 }
+
+/** The admin listener serves probes, Prometheus and a person or two. */
+const ADMIN_LIMITS = {
+  headerTimeout: 5000,
+  bodyIdleTimeout: 5000,
+  maxConnections: 64,
+} as const satisfies ListenerOptions['limits']
 
 /** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
@@ -92,11 +88,12 @@ export function createApp(options: AppOptions): App {
     onEvent: sharingLog(logger),
     onCall: (call) => metrics.storeCalled(call),
   })
-  const session = openSession(options, sharing, (event) => {
-    observe(event)
+  const isales = openIsales(options, sharing, {
+    onEvent: (event) => observe(event),
+    onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const monitor = createMonitor({
-    snapshot: session.keeper.snapshot,
+    snapshot: isales.tokens.snapshot,
     running,
     clock: options.clock ?? systemClock,
     log: logger.log,
@@ -109,6 +106,7 @@ export function createApp(options: AppOptions): App {
   }
   const metrics = createMetrics({
     ...shared,
+    upstreamConnections: () => isales.upstream.stats().open,
     token: monitor.token,
     state: () => monitor.verdict().state,
     rejectedStatuses: config.isalesRejectedStatuses,
@@ -116,68 +114,78 @@ export function createApp(options: AppOptions): App {
     sharing: sharing.snapshot,
   })
   const history = createHistory()
-  const logSession = tokenLog(logger)
+  const logToken = tokenLog(logger, { takeTally: monitor.takeTally })
+  const echoes = createEchoes()
   const observe = (event: TokenEvent): void => {
     metrics.onTokenEvent(event)
     monitor.onTokenEvent(event)
     history.onTokenEvent(event)
-    logSession(event)
+    logToken(event)
+    echoes.onTokenEvent(event)
     sharing.onTokenEvent(event)
     options.tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
-  const proxy = openProxy({ ...options, metrics, monitor, session, running })
+  const proxy = openDataPlane({ ...options, isales, metrics, monitor, running, echoes })
   const settings = options.settings ?? []
   const serveAdmin = openAdmin({
     ...shared,
     host: hostname(),
+    hosts: adminHosts(config, hostname()),
     metrics,
     monitor,
     history: history.view,
     sharing: sharing.snapshot,
     settings,
   })
-  const onError = (error: unknown): void => logger.log('unexpected', { error })
+  const logAdmin = createThrottledLog(options.clock ?? systemClock, logger.log)
   const admin = createListener({
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => serveAdmin(request, response),
-    onError,
+    onError: (error) => logger.log('unexpected', { error }),
+    onProblem({ code, refusal }) {
+      if (refusal !== 'connections') return
+      metrics.connectionFailed(code, refusal)
+      logAdmin('connections-full', refusal, { listener: 'admin' })
+    },
   })
+  // Each response closes its connection, so that probes need not wait for those who keep theirs.
+  admin.retire()
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
       return [await open('ADMIN_LISTEN', admin), await open('LISTEN', proxy.listener)] as const
     } catch (error) {
-      session.keeper.stop()
+      isales.tokens.stop()
       await Promise.all([
         proxy.listener.stop(0),
         admin.stop(0),
         sharing.stop(),
-        session.upstream.destroy(),
+        isales.upstream.destroy(),
       ])
       throw error
     }
   }
 
-  let files: ConfigFiles | undefined
+  let files: FileWatch | undefined
   let renewals: FileWatch | undefined
   const renew = (): void => {
     logger.log('renew-asked')
-    files?.rereadCredentials()
-    session.keeper.renew()
+    files?.reread()
+    isales.tokens.renew()
   }
 
   return {
     async start() {
       // The first login is in flight when the first request comes.
-      await sharing.start(session.keeper)
-      session.keeper.start()
+      await sharing.start(isales.tokens)
+      isales.tokens.start()
       const [adminAddress, proxyAddress] = await openBoth()
       running.listening = true
       logger.log('listening', { listener: 'proxy', address: proxyAddress.text })
       logger.log('listening', { listener: 'admin', address: adminAddress.text })
-      files = watchFilesOf({ config, logger, metrics, session, proxy })
+      files = watchFilesOf({ config, logger, metrics, isales, proxy })
       renewals = watchRenewFile(config, renew)
       return { proxy: proxyAddress.text, admin: adminAddress.text }
     },
@@ -193,12 +201,12 @@ export function createApp(options: AppOptions): App {
       renewals?.close()
       // Renewal goes on until the last request has its response. Those that still wait for a token near the end of the
       // drain get a response instead of being cut.
-      const ending = setTimeout(() => session.keeper.stop(), config.drainTimeout * 0.9)
+      const ending = setTimeout(() => isales.tokens.stop(), config.drainTimeout * 0.9)
       await proxy.listener.stop(config.drainTimeout)
       clearTimeout(ending)
-      session.keeper.stop()
+      isales.tokens.stop()
       await sharing.stop()
-      await session.upstream.destroy()
+      await isales.upstream.destroy()
       await admin.stop(ADMIN_GRACE)
       await options.tracing?.stop()
       logger.log('stopped', { inFlight: running.inFlight })
@@ -211,15 +219,9 @@ async function open(setting: string, listener: Listener) {
   try {
     return await listener.start()
   } catch (error) {
-    throw error instanceof ListenError ? new ListenError(`${setting}: ${error.message}`) : error
+    if (error instanceof ListenError) error.setting = setting
+    throw error
   }
-}
-
-/** The state of the process, which several modules read. */
-interface Running {
-  listening: boolean
-  draining: boolean
-  inFlight: number
 }
 
 /** One token for all replicas, where that is configured. */
@@ -260,35 +262,33 @@ function openSharing(
   }
 }
 
-interface SessionPart {
-  readonly upstream: Upstream
-  readonly keeper: TokenSource
-}
-
-/** The connections to iSales and the token for them. */
-function openSession(
+function openIsales(
   options: AppOptions,
   sharing: SharingPart,
-  observe: (event: TokenEvent) => void,
-): SessionPart {
+  observers: {
+    readonly onEvent: (event: TokenEvent) => void
+    readonly onConnect: UpstreamOptions['onConnect'] & {}
+  },
+): Isales {
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
     tls: valueOf(readUpstreamTls(config)),
     clock: options.clock ?? systemClock,
+    onConnect: observers.onConnect,
   })
-  const isales = createIsalesClient({
+  const client = createIsalesClient({
     ...config,
     post: upstream.post,
     wallClock,
   })
   if (config.stateDir === undefined) logger.log('state-in-memory')
-  const keeper = createTokenSource({
+  const tokens = createTokenSource({
     rules: config,
     waiters: config.tokenWaiters,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    client: isales,
+    client,
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     refusals: createRefusalBook({
       directory: config.stateDir,
@@ -296,107 +296,13 @@ function openSession(
       onUnusable: (error) => logger.log('state-unusable', { setting: 'STATE_DIR', error }),
     }),
     obtain: sharing.obtain,
-    observe,
+    observe: observers.onEvent,
   })
-  return { upstream, keeper }
+  return { upstream, tokens }
 }
 
-interface ProxyParts extends AppOptions {
-  readonly session: SessionPart
-  readonly metrics: Metrics
-  readonly monitor: Monitor
-  readonly running: Running
-}
-
-interface ProxyPart {
-  readonly listener: Listener
-  readonly localLogin: ReturnType<typeof openLocalLogin>
-}
-
-/** The data plane: listener, handler, forward. */
-function openProxy(parts: ProxyParts): ProxyPart {
-  const { session, metrics, monitor, running, ...options } = parts
-  const { config, logger, tracing } = options
-  const clock = options.clock ?? systemClock
-  const logAccess = createAccessLog(logger, config.accessLog)
-  const logThrottled = createThrottledLog(clock, logger.log)
-  const ended = (end: EndedRequest & Access): void => {
-    metrics.requestEnded(end)
-    monitor.callEnded(end)
-    const { code, refusal, requestId } = end
-    if (code !== undefined) {
-      logger.log('request-failed', { ...accessFields(end), upstreamMs: end.upstreamMs })
-    }
-    if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
-    logAccess?.(end)
-  }
-
-  const forward = createForward({
-    tokens: session.keeper,
-    dispatch: session.upstream.dispatch,
-    classify,
-    requestHeaders: createRequestHeaders({
-      tokenHeaders: config.isalesTokenHeaders,
-      pseudonym: 'isales-auth-proxy',
-    }),
-    inspector: responseInspector(config),
-    clock,
-    limits: config,
-    rejectedStatuses: new Set(config.isalesRejectedStatuses),
-    onEnd(end) {
-      running.inFlight -= 1
-      ended(end)
-    },
-    onReplay: metrics.replayed,
-  })
-  const localLogin = openLocalLogin(config, {
-    clock,
-    wallClock: options.wallClock ?? Date.now,
-    onLogin(outcome) {
-      metrics.obsLogin(outcome)
-      if (outcome !== 'success') logThrottled('obs-login-refused', outcome)
-    },
-  })
-  const handler = createHandler({
-    rules: {
-      hosts: ownHosts(config),
-      scheme: listenScheme(config),
-      allowedPaths: config.allowedPaths,
-      maxBodySize: config.maxBodySize,
-    },
-    ...localLogin,
-    forward(call) {
-      running.inFlight += 1
-      return forward(tracing === undefined ? call : traced(call, tracing))
-    },
-    inFlight: () => running.inFlight,
-    maxInFlight: config.maxInFlight,
-    newRequestId: requestIds(),
-    onRefused(refused) {
-      ended({ ...refused, status: PROBLEMS[refused.code].status })
-    },
-  })
-  const listener = createListener({
-    ...listenerOptions(config),
-    onRequest: handler,
-    onError: (error) => logger.log('unexpected', { error }),
-    now: () => clock.now(),
-    onClientError(code) {
-      const refusal = code === 'request-timeout' ? 'timeout' : 'parser'
-      metrics.connectionFailed(code, refusal)
-      logThrottled('client-refused', refusal, { code })
-    },
-  })
-  return { listener, localLogin }
-}
-
-function traced(call: Call, tracing: Tracing): Call {
-  const { method = '', rawHeaders } = call.request
-  return { ...call, span: tracing.requestStarted(method, rawHeaders) }
-}
-
-interface FilesParts extends Pick<ProxyParts, 'config' | 'logger' | 'metrics' | 'session'> {
-  readonly proxy: ProxyPart
+interface FilesParts extends Pick<DataPlaneOptions, 'config' | 'logger' | 'metrics' | 'isales'> {
+  readonly proxy: DataPlane
 }
 
 /** The command `renew` writes this file. */
@@ -406,16 +312,16 @@ function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
 }
 
 /** New secrets and certificates are used while the former ones still serve. */
-function watchFilesOf({ config, logger, metrics, session, proxy }: FilesParts): ConfigFiles {
+function watchFilesOf({ config, logger, metrics, isales, proxy }: FilesParts): FileWatch {
   return watchConfigFiles(
     config,
     {
       credentials({ isalesUser: user, isalesPassword: password }) {
-        if (session.keeper.changeCredentials({ user, password }))
+        if (isales.tokens.changeCredentials({ user, password }))
           metrics.credentialsReloaded('success')
       },
       obsSecrets: proxy.localLogin.replaceSecrets,
-      upstreamTls: (tls) => session.upstream.reload(tls),
+      upstreamTls: (tls) => isales.upstream.reload(tls),
       listenTls: (tls) => proxy.listener.replaceTls(tls),
     },
     {

@@ -26,7 +26,9 @@ export interface Played {
   readonly storms: Span[]
   readonly forbidden: Span[]
   readonly earlyEnds: number[]
-  /** Logins of the rival, which are not the proxy's. */
+  readonly outages: Span[]
+  /** The rival's attempts to log in, which are not the proxy's, and how many gave it a token. */
+  readonly rivals: Span[]
   rivalLogins: number
   /** How often each kind of act was played. */
   readonly acts: Map<string, number>
@@ -39,18 +41,22 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
     storms: [],
     forbidden: [],
     earlyEnds: [],
+    outages: [],
+    rivals: [],
     rivalLogins: 0,
     acts: new Map(),
   }
   const permitted: Promise<unknown>[] = []
   const initial = isales.switches.password
   const { singleSession } = isales.switches
+  let downSince = 0
   let changes = 0
   let turn = 0
   const next = (): Proxy | undefined => proxies[(turn += 1) % proxies.length]
 
   async function rival(): Promise<void> {
     const { user, password } = isales.switches
+    const from = now()
     isales.set({ singleSession: true })
     const response = await fetch(`${isales.origin}${LOGIN_PATH}`, {
       method: 'POST',
@@ -60,6 +66,7 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
     const text = await response?.text().catch(() => '')
     if (text?.includes('"resultData"') === true) played.rivalLogins += 1
     isales.set({ singleSession })
+    played.rivals.push({ from, to: now() })
   }
 
   /** Not waited for: the other acts go on while the path is forbidden. */
@@ -79,6 +86,8 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
     switch (act.kind) {
       case 'command':
         if (isCommand(act.command)) await runCommand(isales, act.command, act.input)
+        if (act.command === 'down') downSince = now()
+        if (act.command === 'up') played.outages.push({ from: downSince, to: now() })
         break
       case 'rotate':
         changes += 1

@@ -32,6 +32,12 @@ export interface Span {
   readonly to: number
 }
 
+/** A login or refresh that reached iSales. */
+export interface TokenRequest extends Span {
+  /** False: a fault kept its token from the proxy, or its password had just been changed. */
+  readonly granted: boolean
+}
+
 /** Of the proxy's process. */
 export interface Sample {
   readonly rssMb: number
@@ -48,6 +54,10 @@ export interface Evidence {
   readonly forbidden: readonly Span[]
   /** When a token was ended early, whoever did it; ascending. */
   readonly earlyEnds: readonly number[]
+  /** When iSales took no connection. */
+  readonly outages: readonly Span[]
+  /** As iSales saw them, in the order of their ends; refreshes that it refused are left out. */
+  readonly tokenRequests: readonly TokenRequest[]
   /** The hold-offs after conflicts. */
   readonly holdOffs: readonly Span[]
   readonly samples: readonly Sample[]
@@ -66,6 +76,7 @@ export interface Judgement {
   readonly heldOff: number
   readonly designedRejections: number
   readonly forbiddenRejections: number
+  readonly incurableRejections: number
   /** From here on every figure must be 0. */
   readonly lost: number
   readonly doubled: number
@@ -83,8 +94,10 @@ export interface Judgement {
   readonly failures: readonly string[]
 }
 
-/** An early end so soon after another can meet a brand-new token: its rejection is relayed, by design. */
-const REPLACE_PAUSE = 30_000
+/** An early end so soon after another may be the third in a minute: a conflict, with a hold-off. */
+const SOON = 30_000
+/** What was in flight when the proxy found the conflict, and what it sent until it gave the token up. */
+const FINDS_CONFLICT = 1000
 /** How long a waiting request may still hear of a hold-off that has just ended. */
 const SETTLE = 3000
 const EXAMPLES = 20
@@ -100,7 +113,9 @@ export function judge(evidence: Evidence): Judgement {
   const rejections = attempts.filter(isRejection)
   const forbidden = rejections.filter((attempt) => isForbidden(attempt, evidence))
   const others = rejections.filter((attempt) => !forbidden.includes(attempt))
-  const curable = others.filter((attempt) => !isDesigned(attempt, evidence))
+  const undesigned = others.filter((attempt) => !isDesigned(attempt, evidence))
+  const without = [...evidence.outages, ...withoutLogin(evidence.tokenRequests)]
+  const curable = undesigned.filter((attempt) => !isWithin(attempt, without))
   const numbers = attempts.flatMap(({ number }) => number ?? [])
 
   const figures = {
@@ -111,8 +126,9 @@ export function judge(evidence: Evidence): Judgement {
     refused: count('no'),
     unknown: count('unknown', 'cut'),
     heldOff: attempts.filter((attempt) => isHeldOff(attempt, evidence.holdOffs)).length,
-    designedRejections: others.length - curable.length,
+    designedRejections: others.length - undesigned.length,
     forbiddenRejections: forbidden.length,
+    incurableRejections: undesigned.length - curable.length,
     lost: [...calls].filter(([id, own]) => executed(id) > 0 && own.every(saysNotExecuted)).length,
     doubled: [...executions.values()].filter((times) => times > 1).length,
     invented: [...calls].filter(([id, own]) => executed(id) === 0 && own.some(isSuccess)).length,
@@ -145,18 +161,35 @@ const isRejection = ({ status }: Attempt): boolean => status === 401 || status =
 const saysNotExecuted = (attempt: Attempt): boolean =>
   attempt.heard === 'no' || isRejection(attempt)
 
-/** Only of the forbidden path: a rejection of any other call meanwhile is judged as always. */
-function isForbidden({ probes, from, to, heard }: Attempt, { forbidden }: Evidence): boolean {
-  const isMeanwhile = forbidden.some((span) => from <= span.to && to >= span.from)
-  return probes === true && heard === 'relayed' && isMeanwhile
+export function isWithin({ from, to }: Span, spans: readonly Span[]): boolean {
+  return spans.some((span) => from <= span.to && to >= span.from)
 }
 
-function isDesigned({ from, to }: Attempt, { storms, earlyEnds }: Evidence): boolean {
-  if (storms.some((storm) => from <= storm.to && to >= storm.from)) return true
+/** Only of the forbidden path: a rejection of any other call meanwhile is judged as always. */
+function isForbidden(attempt: Attempt, { forbidden }: Evidence): boolean {
+  const { probes, heard } = attempt
+  return probes === true && heard === 'relayed' && isWithin(attempt, forbidden)
+}
+
+/** From a token request that failed to the next one that was granted: no login could cure anything. */
+function withoutLogin(requests: readonly TokenRequest[]): readonly Span[] {
+  const spans: { from: number; to: number }[] = []
+  for (const { granted, from, to } of requests) {
+    const open = spans.at(-1)
+    const isOpen = open?.to === Infinity
+    if (!granted && !isOpen) spans.push({ from, to: Infinity })
+    else if (granted && isOpen) open.to = to
+  }
+  return spans
+}
+
+function isDesigned(attempt: Attempt, { storms, earlyEnds }: Evidence): boolean {
+  if (isWithin(attempt, storms)) return true
+  const { from, to } = attempt
   return earlyEnds.some((end, index) => {
     const before = earlyEnds[index - 1]
-    const soon = before !== undefined && end - before < REPLACE_PAUSE
-    return soon && to >= end && from <= end + REPLACE_PAUSE
+    const soon = before !== undefined && end - before < SOON
+    return soon && to >= end && from <= end + FINDS_CONFLICT
   })
 }
 

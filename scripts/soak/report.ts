@@ -27,6 +27,7 @@ export function report({ minutes, seed, judgement: of, isales, played, events }:
     ['502 or 504 with `sent: unknown`, or cut; not repeated', of.unknown, ''],
     ['401 while iSales rejected even new tokens, by design', of.designedRejections, ''],
     ['401 or 403 of the forbidden path, relayed', of.forbiddenRejections, ''],
+    ['401 while iSales could not be logged in to, relayed', of.incurableRejections, ''],
     ['**lost**: executed, and the client heard that it was not', of.lost, '0'],
     ['**doubled**: executed twice', of.doubled, '0'],
     ['success of a call that was never executed', of.invented, '0'],

@@ -6,9 +6,16 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createSimulator } from '../../simulator/index.ts'
+import { createSimulator, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { play } from './acts.ts'
-import { judge, type Attempt, type Sample, type Span } from './judge.ts'
+import {
+  isWithin,
+  judge,
+  type Attempt,
+  type Sample,
+  type Span,
+  type TokenRequest,
+} from './judge.ts'
 import { plan, planForReplicas } from './plan.ts'
 import { mountSecret, startProxy, type Proxy } from './proxy.ts'
 import { startStore, type Store } from './store.ts'
@@ -71,8 +78,15 @@ async function soak({ minutes, seed, ...options }: Options): Promise<number> {
   const begin = performance.now()
   const now = (): number => performance.now() - begin
   const executions = new Map<string, number>()
+  const tokenRequests: TokenRequest[] = []
   const isales = await createSimulator({
     switches: { user: USER, password: PASSWORD, singleSession: options.store },
+    onRequest: ({ path, status, note, durationMs }) => {
+      if (path !== LOGIN_PATH && path !== REFRESH_PATH) return
+      const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
+      if (!granted && !/fault|ignored|wrong password/.test(note)) return
+      tokenRequests.push({ from: now() - durationMs, to: now(), granted })
+    },
     onExecution: ({ id = '' }) => executions.set(id, (executions.get(id) ?? 0) + 1),
   })
   await mkdir(join(dir, 'secret'))
@@ -116,6 +130,8 @@ async function soak({ minutes, seed, ...options }: Options): Promise<number> {
       attempts,
       executions,
       ...played,
+      // What became of the rival's login says nothing of the proxy's.
+      tokenRequests: tokenRequests.filter((one) => one.granted || !isWithin(one, played.rivals)),
       holdOffs,
       samples: await samples,
       locks: isales.state().locks,

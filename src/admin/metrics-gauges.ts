@@ -13,6 +13,8 @@ export interface GaugeOptions {
   readonly state: () => State
   readonly certificates: () => CertificateEnds
   readonly running: { readonly inFlight: number }
+  /** Connections to iSales that are open now. */
+  readonly upstreamConnections: () => number
   /** Undefined: not configured. */
   readonly sharing?: (() => SharingSnapshot | undefined) | undefined
   /** Lines of the log that could not be written, since the start. Default: none. */
@@ -76,6 +78,7 @@ export function createGauges(registry: Registry, options: GaugeOptions): void {
   )
   gauge('token_waiters', 'Requests that wait for a token', () => token().waiters)
   gauge('requests_in_flight', 'Requests in flight', () => options.running.inFlight)
+  gauge('upstream_connections', 'Connections to iSales that are open', options.upstreamConnections)
   const stateGauge = <Each extends string>(
     name: string,
     help: string,

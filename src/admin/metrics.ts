@@ -1,8 +1,10 @@
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { HANDSHAKE_FAILURES, type HandshakeFailure } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
+import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
 import { PREFIX, createGauges, type GaugeOptions } from './metrics-gauges.ts'
 
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
@@ -10,6 +12,7 @@ const OUTCOMES = ['success', 'failure'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
+const OBS_REFRESH_OUTCOMES = ['success', 'rejected'] as const
 /**
  * What became of a request whose first response was a rejection.
  *
@@ -70,11 +73,17 @@ export interface Totals {
 export interface Metrics {
   readonly onTokenEvent: (event: TokenEvent) => void
   readonly requestEnded: (request: EndedRequest) => void
-  /** The listener responded with an error to what the parser did not take for a request. */
-  readonly connectionFailed: (code: ProblemCode, refusal: Refusal) => void
+  /** The listener responded with an error by itself, or closed a connection because there are too many. */
+  readonly connectionFailed: (code: ProblemCode, refusal: Refusal | undefined) => void
+  /** The TLS handshake of a client failed. */
+  readonly handshakeFailed: (reason: HandshakeFailure) => void
+  /** A connection to iSales was opened, or could not be. */
+  readonly upstreamConnected: (outcome: 'opened' | ConnectFailure) => void
   readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
   /** A login of CTI-OBS ended. */
   readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
+  /** A refresh of CTI-OBS ended. */
+  readonly obsRefresh: (outcome: (typeof OBS_REFRESH_OUTCOMES)[number]) => void
   /** The secret files changed and were read. */
   readonly credentialsReloaded: (outcome: (typeof OUTCOMES)[number]) => void
   /** An operation of the shared store ended. */
@@ -133,10 +142,16 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     connectionFailed(code, refusal) {
       counters.errors.inc({ code })
-      counters.refused.inc({ reason: refusal })
+      if (refusal !== undefined) counters.refused.inc({ reason: refusal })
+    },
+    handshakeFailed: (reason) => counters.handshakeFailures.inc({ reason }),
+    upstreamConnected(outcome) {
+      if (outcome === 'opened') counters.connectionsOpened.inc()
+      else counters.connectFailures.inc({ reason: outcome })
     },
     replayed: (outcome) => counters.replays.inc({ outcome }),
     obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
+    obsRefresh: (outcome) => counters.obsRefreshes.inc({ outcome }),
     storeCalled({ operation, durationMs, failure }) {
       const outcome = failure === undefined ? 'success' : 'failure'
       counters.storeOperations.inc({ operation, outcome })
@@ -250,6 +265,20 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'Requests that were refused before they were forwarded, by reason',
       { reason: REFUSAL_REASONS },
     ),
+    handshakeFailures: counter(
+      'client_handshake_failures_total',
+      'TLS handshakes of clients that failed, by reason',
+      { reason: HANDSHAKE_FAILURES },
+    ),
+    connectionsOpened: counter(
+      'upstream_connections_opened_total',
+      'Connections to iSales that were opened',
+    ),
+    connectFailures: counter(
+      'upstream_connect_failures_total',
+      'Connections to iSales that could not be opened, by the stage at which that failed',
+      { reason: CONNECT_FAILURES },
+    ),
     replays: counter(
       'replays_total',
       'Requests whose token iSales rejected, by what became of them',
@@ -257,6 +286,9 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     ),
     obsLogins: counter('obs_logins_total', 'Logins of CTI-OBS to the proxy, by outcome', {
       outcome: OBS_LOGIN_OUTCOMES,
+    }),
+    obsRefreshes: counter('obs_refreshes_total', 'Refreshes of CTI-OBS at the proxy, by outcome', {
+      outcome: OBS_REFRESH_OUTCOMES,
     }),
     credentialReloads: counter(
       'credential_reloads_total',

@@ -4,6 +4,7 @@ import type { Logger } from '../log/logger.ts'
 import type { TokenEvent, TokenSnapshot } from '../token/events.ts'
 import {
   CALL_FAILURES,
+  judgeCalls,
   judgeState,
   mainFailure,
   type CallCounts,
@@ -33,20 +34,30 @@ export interface Monitor {
   readonly onTokenEvent: (event: TokenEvent) => void
   readonly callEnded: (call: EndedCall) => void
   readonly token: () => JudgedToken
+  /** Of the last minute. */
   readonly calls: () => CallCounts
   readonly verdict: () => Verdict
   /** When a call last failed, on the monotonic clock. */
   readonly lastFailedAt: () => number | undefined
+  /** Calls, and those of them that failed, since it was last called. */
+  readonly takeTally: () => Tally
+}
+
+export interface Tally {
+  readonly requests: number
+  readonly errors: number
 }
 
 /** Milliseconds. */
 const WINDOW = 60_000
+const RECENT = 20_000
 const SLOT = 1000
 
 export function createMonitor({ snapshot, running, clock, log }: MonitorOptions): Monitor {
   let slots: { readonly at: number; total: number; failures: Map<CallFailure, number> }[] = []
   let rejection: { readonly generation: number; readonly at: number } | undefined
   let lastFailedAt: number | undefined
+  let tally = { requests: 0, errors: 0 }
   let timer: Timer | undefined
   /** The present period of failing calls. */
   let episode:
@@ -64,11 +75,12 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
     slots = slots.filter(({ at }) => at > since)
   }
 
-  const calls = (): CallCounts => {
-    forgetOld()
+  const callsOf = (window: number): CallCounts => {
+    const since = clock.now() - window
     const byFailure: Partial<Record<CallFailure, number>> = {}
     let [total, failed] = [0, 0]
     for (const slot of slots) {
+      if (slot.at <= since) continue
       total += slot.total
       for (const [failure, count] of slot.failures) {
         failed += count
@@ -78,13 +90,13 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
     return { total, failed, byFailure }
   }
 
+  const calls = (): CallCounts => callsOf(WINDOW)
+  const recentCalls = (): CallCounts => callsOf(RECENT)
+
   const logChange = (): void => {
     const now = clock.now()
-    const { total, byFailure } = calls()
-    // Token requests have lines of their own.
-    const { 'no-token': _, rejected: __, ...upstream } = byFailure
-    const failed = Object.values(upstream).reduce((sum, count) => sum + count, 0)
-    if (failed === 0) {
+    const minute = withoutToken(calls())
+    if (minute.failed === 0) {
       timer = undefined
       if (episode === undefined) return
       const { since, ...fields } = episode
@@ -95,9 +107,10 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
     }
     // The failures leave the window without an event.
     timer = clock.setTimer(logChange, SLOT)
-    const share = Math.round((failed / total) * 100) / 100
+    const { counts } = judgeCalls(minute, withoutToken(recentCalls()))
+    const share = Math.round((counts.failed / counts.total) * 100) / 100
     if (episode !== undefined && (episode.share > 0.5 || share <= 0.5)) return
-    const fields = { code: mainFailure(upstream), share }
+    const fields = { code: mainFailure(counts.byFailure), share }
     episode = { since: episode?.since ?? now, ...fields }
     log('upstream-failing', fields, share > 0.5 ? 'error' : 'warn')
   }
@@ -105,8 +118,19 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
   return {
     token,
     calls,
-    verdict: () => judgeState({ draining: running.draining, token: token(), calls: calls() }),
+    verdict: () =>
+      judgeState({
+        draining: running.draining,
+        token: token(),
+        calls: calls(),
+        recentCalls: recentCalls(),
+      }),
     lastFailedAt: () => lastFailedAt,
+    takeTally() {
+      const taken = tally
+      tally = { requests: 0, errors: 0 }
+      return taken
+    },
 
     onTokenEvent(event) {
       if (event.type === 'granted') rejection = undefined
@@ -124,6 +148,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
         slots.push(slot)
       }
       slot.total += 1
+      tally.requests += 1
       if (outcome === 'ok') {
         // One that was sent before the rejection proves nothing.
         if (rejection !== undefined && now - (call.durationMs ?? 0) >= rejection.at) {
@@ -131,11 +156,19 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
         }
         return
       }
+      tally.errors += 1
       slot.failures.set(outcome, (slot.failures.get(outcome) ?? 0) + 1)
       lastFailedAt = now
       if (timer === undefined) logChange()
     },
   }
+}
+
+/** Token requests have lines of their own. */
+function withoutToken({ total, byFailure }: CallCounts): CallCounts {
+  const { 'no-token': _, rejected: __, ...upstream } = byFailure
+  const failed = Object.values(upstream).reduce((sum, count) => sum + count, 0)
+  return { total, failed, byFailure: upstream }
 }
 
 /** Undefined: the client made a mistake or left, which says nothing of iSales or the proxy. */

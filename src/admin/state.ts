@@ -7,7 +7,7 @@ import type { TokenSnapshot } from '../token/events.ts'
  * - `starting`: the first login has not ended yet.
  * - `healthy`: no call of the last minute failed, and renewals work.
  * - `degraded`: some calls of the last minute failed, or renewals fail while the token still serves.
- * - `failing`: more than half of the calls of the last minute failed.
+ * - `failing`: more than half of the calls of the last minute failed, or of the last 20 s.
  * - `unauthenticated`: there is no usable token, or iSales rejects the one there is.
  * - `refused`: iSales refuses the user or password; somebody has to act.
  * - `conflict`: somebody else logs in as this user.
@@ -39,7 +39,7 @@ export const CALL_FAILURES = [
 ] as const satisfies readonly (ProblemCode | 'rejected' | 'isales-error')[]
 export type CallFailure = (typeof CALL_FAILURES)[number]
 
-/** The calls of the last minute. What the client did wrong, or gave up, is not among them. */
+/** Calls of some time. What the client did wrong, or gave up, is not among them. */
 export interface CallCounts {
   readonly total: number
   readonly failed: number
@@ -52,7 +52,10 @@ export type JudgedToken = TokenSnapshot & { readonly rejected: boolean }
 export interface StateInput {
   readonly draining: boolean
   readonly token: JudgedToken
+  /** Of the last minute. */
   readonly calls: CallCounts
+  /** Of the last 20 s. */
+  readonly recentCalls: CallCounts
 }
 
 export interface Verdict {
@@ -68,7 +71,7 @@ export interface Verdict {
 const NO_SERVICE = 'Calls get 503 until a login succeeds.'
 const TOKEN_SERVES = 'The current token is still used.'
 
-export function judgeState({ draining, token, calls }: StateInput): Verdict {
+export function judgeState({ draining, token, calls, recentCalls }: StateInput): Verdict {
   const { backoff, usable, exchange } = token
   if (draining) {
     const reason = 'Calls in flight are finished; new connections are refused.'
@@ -98,7 +101,7 @@ export function judgeState({ draining, token, calls }: StateInput): Verdict {
     return { state: 'healthy', title: 'Idle', reason, remedy: '' }
   }
   if (!usable) return withoutToken(token)
-  if (calls.failed > 0) return failingCalls(calls)
+  if (calls.failed > 0) return failingCalls(calls, recentCalls)
   if (backoff === 'transient') {
     return {
       state: 'degraded',
@@ -139,16 +142,30 @@ function withoutToken({ rejected, exchange, backoff, session, lastFailure }: Jud
   }
 }
 
-function failingCalls(calls: CallCounts): Verdict {
-  const failing = calls.failed > calls.total / 2
-  const { words, remedy } = FAILURES[mainFailure(calls.byFailure)]
+function failingCalls(calls: CallCounts, recentCalls: CallCounts): Verdict {
+  const { failing, recently, counts } = judgeCalls(calls, recentCalls)
+  const { words, remedy } = FAILURES[mainFailure(counts.byFailure)]
+  const time = recently ? '20 seconds' : 'minute'
   return {
     state: failing ? 'failing' : 'degraded',
     title: failing ? 'Calls fail' : 'Some calls fail',
-    reason: `${calls.failed} of ${calls.total} calls failed in the last minute: ${words}.`,
+    reason: `${counts.failed} of ${counts.total} calls failed in the last ${time}: ${words}.`,
     remedy,
     runbook: 'IsalesProxyCallsFailing',
   }
+}
+
+/** A single failed call is no outage. */
+const FEWEST_RECENT = 2
+
+/**
+ * Whether most calls fail, and the counts that say so. Those of the last 20 s say it earlier than those of the minute:
+ * calls that fail slowly are few.
+ */
+export function judgeCalls(minute: CallCounts, recent: CallCounts) {
+  const most = ({ failed, total }: CallCounts): boolean => failed > total / 2
+  const recently = !most(minute) && recent.failed >= FEWEST_RECENT && most(recent)
+  return { failing: recently || most(minute), recently, counts: recently ? recent : minute }
 }
 
 /** The most frequent failure. */

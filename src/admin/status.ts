@@ -1,4 +1,5 @@
 import { describeConfig, sourceText } from '../config/describe.ts'
+import { DOCUMENTATION } from '../http/documentation.ts'
 import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
 import type { SharingSnapshot, StoreFailureReason } from '../token/sharing.ts'
@@ -127,9 +128,6 @@ export interface RequestsStatus {
   readonly lastFailedAt: Instant | null
 }
 
-const RUNBOOK =
-  'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs/operations.md'
-
 export interface StatusOptions {
   readonly monitor: Pick<Monitor, 'verdict' | 'token' | 'calls' | 'lastFailedAt'>
   readonly history: () => HistoryView
@@ -168,7 +166,10 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
 
   return {
     ...verdict,
-    runbook: verdict.runbook === undefined ? null : `${RUNBOOK}#${verdict.runbook.toLowerCase()}`,
+    runbook:
+      verdict.runbook === undefined
+        ? null
+        : `${DOCUMENTATION}/operations.md#${verdict.runbook.toLowerCase()}`,
     host,
     version,
     time: date(now),

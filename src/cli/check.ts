@@ -121,7 +121,8 @@ function configTable(rows: readonly ConfigRow[], wrong: ReadonlySet<string>): st
 
 /** An error may name the file variable, or the lower-case name of a proxy variable. */
 function isWrong(setting: string, wrong: ReadonlySet<string>): boolean {
-  return [setting, `${setting}_FILE`, setting.toLowerCase()].some((name) => wrong.has(name))
+  const names = [setting, `${setting}_FILE`, setting.replace(/_FILE$/, ''), setting.toLowerCase()]
+  return names.some((name) => wrong.has(name))
 }
 
 function show(value: string | undefined): string {

@@ -1,8 +1,10 @@
-import { connect as connectTcp } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTcp, isIP } from 'node:net'
+import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import { readUpstreamTls } from '../config/certificates.ts'
 import { valueOf } from '../config/files.ts'
+import { formatDuration } from '../config/formats.ts'
 import { loadConfig, type Config } from '../config/load.ts'
+import { PUBLISHED_REFRESH_PATH } from '../config/settings.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { defineCommand } from './command.ts'
 import { discover, type Discovery, type Finding } from './discovery.ts'
@@ -56,8 +58,9 @@ logs in again.`,
       password: config.isalesPassword,
       paths: {
         login: config.isalesLoginPath,
-        refresh: config.isalesRefreshPath ?? '/rest/isales/v1/openapi/obs/auth/refresh',
+        refresh: config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH,
         interface: config.isalesInterfacePath,
+        allowed: config.allowedPaths,
       },
       secondLogin: flags['second-login'] === true,
       post: upstream.post,
@@ -69,9 +72,10 @@ logs in again.`,
     const { verdict } = discovery
     // Through an egress proxy the certificate and the keep-alive would be somebody else's.
     const direct = verdict === 'works' && config.httpsProxy === undefined
-    const connection = direct ? await watchConnection(config, io.signal) : []
-    const findings = [...discovery.findings, ...connection]
-    io.stdout.write(format({ ...discovery, findings }, output))
+    const connection = direct ? await watchConnection(config, io.signal) : NOTHING_SEEN
+    const findings = [...discovery.findings, ...connection.findings]
+    const settings = { ...discovery.settings, ...connection.settings }
+    io.stdout.write(format({ verdict, findings, settings }, output))
     io.stderr.write(`${VERDICTS[verdict].text}\n`)
     return VERDICTS[verdict].code
   },
@@ -91,6 +95,10 @@ const VERDICTS = {
     code: EXIT.failed,
     text: 'The login works, but no business call was accepted.',
   },
+  elsewhere: {
+    code: EXIT.failed,
+    text: 'Calls work, but iSales names another host than ISALES_URL: CTI-OBS would call it there.',
+  },
 } as const satisfies Record<Discovery['verdict'], { readonly code: number; readonly text: string }>
 
 function format({ findings, settings, verdict }: Discovery, output: Output): string {
@@ -104,48 +112,67 @@ function format({ findings, settings, verdict }: Discovery, output: Output): str
   return `${comments}settings:\n${lines.join('')}`
 }
 
-/** The certificate of iSales, and how long it keeps an idle connection. */
-function watchConnection(config: Config, signal: AbortSignal): Promise<readonly Finding[]> {
+type Connection = Pick<Discovery, 'findings' | 'settings'>
+const NOTHING_SEEN: Connection = { findings: [], settings: {} }
+
+/** The certificates of iSales, and how long it keeps an idle connection. */
+function watchConnection(config: Config, signal: AbortSignal): Promise<Connection> {
   const { hostname, port, protocol } = new URL(config.isalesUrl)
   const host = hostname.replaceAll(/^\[|\]$/g, '')
   const secure = protocol === 'https:'
   const address = { host, port: Number(port || (secure ? 443 : 80)) }
-  const { ca } = valueOf(readUpstreamTls(config))
+  const { ca, cert, key } = valueOf(readUpstreamTls(config))
+  const servername = isIP(host) === 0 ? host : ''
   const socket = secure
-    ? connectTls({ ...address, servername: host, ...(ca === undefined ? {} : { ca }) })
+    ? connectTls({ ...address, servername, ca, cert, key: key?.reveal() })
     : connectTcp(address)
   return new Promise((resolve) => {
     const findings: Finding[] = []
     let idleSince = performance.now()
-    const done = (evidence: string): void => {
+    let response = ''
+    const done = (evidence: string, settings: Connection['settings'] = {}): void => {
       clearTimeout(timer)
       socket.destroy()
-      resolve([...findings, { topic: 'keep-alive', evidence }])
+      resolve({ findings: [...findings, { topic: 'keep-alive', evidence }], settings })
     }
     const timer = setTimeout(() => {
       done(`an idle connection is kept for ${KEEP_ALIVE_WATCH / 1000} s or more`)
     }, KEEP_ALIVE_WATCH)
     socket.once(secure ? 'secureConnect' : 'connect', () => {
-      if (secure) findings.push(certificateOf(socket as TLSSocket))
-      socket.write(`OPTIONS * HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
+      if (secure) findings.push(certificatesOf(socket as TLSSocket))
+      socket.write(`HEAD / HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
     })
-    socket.on('data', () => {
+    socket.setEncoding('latin1').on('data', (text: string) => {
       idleSince = performance.now()
+      response += text
     })
     socket.once('error', () => done('could not be measured'))
     socket.once('close', () => {
-      const seconds = (performance.now() - idleSince) / 1000
-      done(`an idle connection is closed after ${seconds.toFixed(1)} s`)
+      const ms = performance.now() - idleSince
+      if (/^connection: *close/im.test(response)) return done('could not be measured')
+      const evidence = `an idle connection is closed after ${(ms / 1000).toFixed(1)} s`
+      done(evidence, ms < config.isalesKeepAlive + 1000 ? { ISALES_KEEP_ALIVE: halfOf(ms) } : {})
     })
     signal.addEventListener('abort', () => done('was not measured'), { once: true })
   })
 }
 
-function certificateOf(socket: TLSSocket): Finding {
-  const { subject, issuer, valid_to: end } = socket.getPeerCertificate()
-  const until = new Date(end).toISOString().slice(0, 10)
-  return {
-    topic: 'certificate',
-    evidence: `${String(subject.CN)}, issued by ${String(issuer.CN)}, valid until ${until}`,
+/** Half of what iSales keeps: a call must not meet a connection that iSales closes meanwhile. */
+function halfOf(ms: number): string {
+  return formatDuration(Math.max(100, Math.floor(ms / 200) * 100))
+}
+
+/** The chain as iSales shows it, its own certificate first, and the end that comes first. */
+function certificatesOf(socket: TLSSocket): Finding {
+  const chain: DetailedPeerCertificate[] = []
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  // A root names itself as its issuer.
+  while (next !== undefined && !chain.includes(next)) {
+    chain.push(next)
+    next = next.issuerCertificate as DetailedPeerCertificate | undefined
   }
+  const names = chain.map(({ subject }) => String(subject.CN)).join(', issued by ')
+  const ends = Math.min(...chain.map(({ valid_to: end }) => Date.parse(end)))
+  const until = new Date(ends).toISOString().slice(0, 10)
+  return { topic: 'certificates', evidence: `${names}; valid until ${until}` }
 }

@@ -1,5 +1,8 @@
+import { path as pathFormat } from '../config/formats-net.ts'
 import type { Secret } from '../config/secret.ts'
+import { PUBLISHED_REFRESH_PATH } from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
+import { isUnder } from '../proxy/validate.ts'
 import { isGrant, loginBody, parseResponse, refreshBody, type Grant } from '../token/protocol.ts'
 import type { Post } from '../upstream/post.ts'
 
@@ -14,8 +17,9 @@ export interface Finding {
  * - `refused`: iSales refused the credentials. Nothing else was tried.
  * - `unreachable`: no login came about for another reason.
  * - `no-header`: no combination of header, field and scheme was accepted on a business call.
+ * - `elsewhere`: iSales names another host than `ISALES_URL`, so CTI-OBS would go past the proxy.
  */
-export type Verdict = 'works' | 'refused' | 'unreachable' | 'no-header'
+export type Verdict = 'works' | 'refused' | 'unreachable' | 'no-header' | 'elsewhere'
 
 export interface Discovery {
   readonly verdict: Verdict
@@ -29,7 +33,13 @@ export interface DiscoveryOptions {
   readonly origin: string
   readonly user: string
   readonly password: Secret
-  readonly paths: { readonly login: string; readonly refresh: string; readonly interface: string }
+  readonly paths: {
+    readonly login: string
+    readonly refresh: string
+    readonly interface: string
+    /** `ALLOWED_PATHS`. */
+    readonly allowed: readonly string[]
+  }
   /** Log in a second time, to see whether that ends the first token. Default false. */
   readonly secondLogin: boolean
   /** One POST, never repeated. */
@@ -64,6 +74,8 @@ interface Response {
   /** `result` as text; undefined: the body is not JSON or has none. */
   readonly result: string | undefined
   readonly data: Readonly<Record<string, unknown>>
+  /** A page, which the proxy takes for a gateway's. */
+  readonly page: boolean
   readonly error: string | undefined
 }
 
@@ -73,7 +85,7 @@ interface Response {
  * refusal of the credentials.
  */
 export async function discover(options: DiscoveryOptions): Promise<Discovery> {
-  const { origin, paths, now } = options
+  const { paths, now } = options
   const findings: Finding[] = []
   const settings: Record<string, string> = {}
   const find = (topic: string, evidence: string): void => void findings.push({ topic, evidence })
@@ -87,6 +99,10 @@ export async function discover(options: DiscoveryOptions): Promise<Discovery> {
   }
   let { grant } = login
   find('login', `works, took ${Math.round(now() - startedAt)} ms; ${describeGrant(grant)}`)
+  if (login.texts) {
+    settings['OBS_NUMBERS'] = 'string'
+    find('numbers', 'result or lifetimes are written as text, so CTI-OBS gets them as text')
+  }
 
   const carrier = await findCarrier(options, grant, find)
   if (carrier === undefined) return end('no-header')
@@ -95,7 +111,8 @@ export async function discover(options: DiscoveryOptions): Promise<Discovery> {
   if (carrier.scheme !== 'Bearer') settings['ISALES_TOKEN_SCHEME'] = carrier.scheme
 
   await findRejection(options, grant, carrier, { find, settings })
-  findPaths(await readInterface(options, grant, carrier), { origin, paths, find, settings })
+  const named = namedPaths(await readInterface(options, grant, carrier))
+  if (!findPaths(named, options, { find, settings })) return end('elsewhere')
 
   const refreshPath = settings['ISALES_REFRESH_PATH'] ?? paths.refresh
   const refreshed = await findRefresh(options, { grant, carrier, refreshPath }, { find, settings })
@@ -113,7 +130,10 @@ interface Report {
   readonly settings: Record<string, string>
 }
 
-type Login = { readonly grant: Grant } | { readonly refused: boolean; readonly evidence: string }
+type Login =
+  /** `texts`: numbers are written as text. */
+  | { readonly grant: Grant; readonly texts: boolean }
+  | { readonly refused: boolean; readonly evidence: string }
 
 async function logIn({ post, user, password, paths, signal }: DiscoveryOptions): Promise<Login> {
   const result = await post({
@@ -124,7 +144,7 @@ async function logIn({ post, user, password, paths, signal }: DiscoveryOptions):
   })
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
   const outcome = parseResponse(result, { assumed: 300_000 }, 0)
-  if (isGrant(outcome)) return { grant: outcome }
+  if (isGrant(outcome)) return { grant: outcome, texts: hasTexts(result.body ?? '') }
   const refused = outcome.kind === 'refused'
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
   return { refused, evidence: `status ${result.status}, ${outcome.detail}${cost}` }
@@ -174,32 +194,61 @@ async function findRejection(
   const text = textOf(grant, carrier.field)
   const spoilt = `${text.slice(0, -1)}${text.endsWith('x') ? 'y' : 'x'}`
   const response = await callInterface(options, carrier, spoilt)
-  find('a spoilt token', describe(response))
-  const { status, result } = response
-  if (status === 401 || status === 403) return
-  if (status >= 400 && status < 500) settings['ISALES_REJECTED_STATUSES'] = `401,403,${status}`
-  else if (status === 200 && result !== undefined && !isZero(result))
-    settings['ISALES_REJECTED_RESULTS'] = result
+  const { status, result, page } = response
+  const byStatus = status >= 400 && status < 500 && !page
+  const byResult = status === 200 && result !== undefined && !isZero(result)
+  const told = byStatus || byResult
+  const limit = told ? '' : '; so the proxy does not notice when a token ends early'
+  find('a spoilt token', `${describe(response)}${limit}`)
+  if (byResult) settings['ISALES_REJECTED_RESULTS'] = result
+  if (byStatus && status !== 401 && status !== 403)
+    settings['ISALES_REJECTED_STATUSES'] = `401,403,${status}`
 }
 
-interface Paths {
-  readonly origin: string
-  readonly paths: DiscoveryOptions['paths']
+/** A path that `business/interface` names, and the origin where it stands in a URL. */
+interface NamedPath {
+  readonly name: string
+  readonly path: string
+  readonly origin: string | undefined
 }
 
-/** What `business/interface` says about the other paths. */
-function findPaths({ data }: Response, { origin, paths, find, settings }: Paths & Report): void {
-  const urls = Object.values(data).filter((value) => typeof value === 'string')
-  if (urls.some((url) => url.toLowerCase().startsWith(`${origin.toLowerCase()}/`))) {
+function namedPaths({ data }: Response): readonly NamedPath[] {
+  return Object.entries(data).flatMap(([name, value]) => {
+    const text = String(value)
+    const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
+    const { data: path } = pathFormat().safeParse(url?.pathname ?? value)
+    return path === undefined ? [] : [{ name, path, origin: url?.origin }]
+  })
+}
+
+/** False: iSales names another host than `ISALES_URL`. */
+function findPaths(
+  named: readonly NamedPath[],
+  { origin: isalesUrl, paths }: DiscoveryOptions,
+  { find, settings }: Report,
+): boolean {
+  const origins = new Set(named.flatMap(({ origin = [] }) => origin))
+  const other = [...origins].find((origin) => origin !== new URL(isalesUrl).origin)
+  if (other !== undefined) {
+    find('interface', `gives URLs of ${other}, which is not ISALES_URL; try that as ISALES_URL`)
+    return false
+  }
+  if (origins.size > 0) {
     settings['OBS_REWRITE_INTERFACE'] = 'true'
     find('interface', 'gives whole URLs that name iSales; they are rewritten to the proxy')
   }
-  const { refreshToken: refresh } = data
-  if (typeof refresh !== 'string') return
-  const path = refresh.startsWith('/') ? refresh : pathOfUrl(refresh)
-  if (path === undefined || path === paths.refresh) return
-  settings['ISALES_REFRESH_PATH'] = path
-  find('interface', `names ${path} as the refresh path`)
+  const all = new Set(named.map(({ path }) => path))
+  const closed = [...all].filter((path) => !paths.allowed.some((open) => isUnder(path, open)))
+  if (closed.length > 0) {
+    settings['ALLOWED_PATHS'] = [...paths.allowed, ...closed].join(',')
+    find('interface', `names ${closed.length} paths outside of ALLOWED_PATHS; they are added`)
+  }
+  const refresh = named.find(({ name }) => name === 'refreshToken')?.path
+  if (refresh !== undefined && refresh !== paths.refresh) {
+    settings['ISALES_REFRESH_PATH'] = refresh
+    find('interface', `names ${refresh} as the refresh path`)
+  }
+  return true
 }
 
 interface Refreshing {
@@ -215,9 +264,14 @@ async function findRefresh(
   { find, settings }: Report,
 ): Promise<Grant | undefined> {
   const { refreshToken } = grant
+  // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there. `off` means the
+  // published path.
+  const giveUp = (evidence: string): void => {
+    if (refreshPath === PUBLISHED_REFRESH_PATH) settings['ISALES_REFRESH_PATH'] = 'off'
+    find('refresh', evidence)
+  }
   if (refreshToken === undefined) {
-    settings['ISALES_REFRESH_PATH'] = 'off'
-    find('refresh', 'the login gives no refresh token')
+    giveUp('the login gives no refresh token')
     return undefined
   }
   for (const form of REFRESH_FORMS) {
@@ -246,8 +300,7 @@ async function findRefresh(
     )
     return { ...outcome, refreshToken: latest }
   }
-  settings['ISALES_REFRESH_PATH'] = 'off'
-  find('refresh', 'does not work in any form; the proxy logs in instead')
+  giveUp('does not work in any form; the proxy logs in instead')
   return undefined
 }
 
@@ -271,12 +324,15 @@ async function callInterface(
     body: '{"version":311}',
     signal,
   })
-  if (!response.ok) return { status: 0, result: undefined, data: {}, error: response.code }
-  const { result, resultData } = parseObject(response.body ?? '') ?? {}
+  if (!response.ok)
+    return { status: 0, result: undefined, data: {}, page: false, error: response.code }
+  const { body = '' } = response
+  const { result, resultData } = parseObject(body) ?? {}
   return {
     status: response.status,
     result: typeof result === 'number' || typeof result === 'string' ? String(result) : undefined,
     data: isObject(resultData) ? resultData : {},
+    page: body.trimStart().startsWith('<'),
     error: undefined,
   }
 }
@@ -323,6 +379,9 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
     : `${life}, the refresh token ${refreshLifetime.ms / 1000} s`
 }
 
-function pathOfUrl(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).pathname : undefined
+/** True when iSales writes a number as text, as its interface documents. */
+function hasTexts(body: string): boolean {
+  const { result, resultData } = parseObject(body) ?? {}
+  const lifetime = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
+  return typeof result === 'string' || typeof lifetime === 'string'
 }

@@ -12,18 +12,21 @@ export const EXIT = {
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   [
     '0',
-    'Done. For serve: stopped by SIGTERM or SIGINT, and every request in flight was finished or cut after DRAIN_TIMEOUT.',
+    'Done. For serve: stopped by SIGTERM, SIGINT, SIGQUIT or SIGUSR2, and every request in flight was finished or cut after DRAIN_TIMEOUT.',
   ],
-  ['1', 'It failed while running: an address is taken, or an unexpected error.'],
+  [
+    '1',
+    'It failed while running: an address is taken, or an unexpected error. discover: no settings were found with which everything works.',
+  ],
   ['2', 'The configuration or the command line is wrong; nothing was started.'],
-  ['3', 'check --live: iSales refused the user or password.'],
+  ['3', 'check --live, discover: iSales refused the user or password.'],
   [
     '4',
-    'check --live: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind), or iSales rejects calls with the token.',
+    'check --live, discover: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind). check --live: or iSales rejects calls with the token.',
   ],
   ['5', 'wait: not ready in time. check --health: the running process does not respond.'],
   [
-    '130, 143',
-    'A second SIGINT or SIGTERM ended the process immediately; wait and check end so at the first.',
+    '130, 131, 140, 143',
+    'A second SIGINT, SIGQUIT, SIGUSR2 or SIGTERM ended the process immediately; wait, check and discover end so at the first.',
   ],
 ]

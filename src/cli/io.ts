@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { formatError, type ConfigError } from '../config/errors.ts'
 import type { Environment } from '../config/load.ts'
 
@@ -18,9 +19,9 @@ export interface Io {
   readonly llhttp: string
   /** Stdout is a terminal. */
   readonly isTTY: boolean
-  /** Aborted by the first SIGTERM or SIGINT; the reason is the signal's name. */
+  /** Aborted by the first SIGTERM, SIGINT, SIGQUIT or SIGUSR2; the reason is the signal's name. */
   readonly signal: AbortSignal
-  /** From now on SIGHUP does this. */
+  /** From now on SIGHUP does this. Before, it does nothing. */
   readonly onHangUp: (run: () => void) => void
   /** From now on an error that nobody caught is given to `report`; the process ends when that is done. */
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
@@ -29,11 +30,16 @@ export interface Io {
 /** Writes what is wrong with the configuration. */
 export function writeErrors(io: Io, errors: readonly ConfigError[], prefix = ''): void {
   for (const error of errors) io.stderr.write(`${prefix}${formatError(error)}\n`)
-  const ofFiles = errors.some(({ setting }) => setting.endsWith('_FILE'))
-  if (ofFiles && io.uid !== undefined) io.stderr.write(`Files are read as uid ${io.uid}.\n`)
+  const readers = new Set(errors.map((error) => readerOf(io, error)))
+  for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }
+/** As whom the file of a setting is read; empty when the error is of no file, or nobody knows. */
+export function readerOf({ uid }: Io, { setting }: ConfigError): string {
+  return setting.endsWith('_FILE') && uid !== undefined ? `Files are read as uid ${uid}.` : ''
+}
+
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
 
 /** The exit code of a command that a signal ended, as a shell gives it: 128 and the signal's number. */
 export function endedBy(signal: AbortSignal): number {

@@ -9,7 +9,7 @@ import type { Config } from '../config/settings.ts'
 import type { Logger } from '../log/logger.ts'
 import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import { writeErrors, type Io } from './io.ts'
+import { readerOf, writeErrors, type Io } from './io.ts'
 import { createNotifier } from './notify.ts'
 
 export const command = defineCommand({
@@ -18,9 +18,9 @@ export const command = defineCommand({
 comes in at LISTEN. Everything is set by environment variables; see
 docs/configuration.md, and "check" for what is in force.
 
-SIGHUP: the secrets are read again, and a login is tried now.
-SIGTERM or SIGINT: readiness goes off, requests in flight are finished, exit 0.
-A second signal ends the process immediately.`,
+SIGHUP: secrets and certificates are read again, and a login is tried now.
+SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are
+finished, exit 0. A second of these signals ends the process immediately.`,
   flags: {},
   run: (_, io) => serve(io),
 })
@@ -28,20 +28,32 @@ A second signal ends the process immediately.`,
 /** The proxy itself, until a signal comes. */
 async function serve(io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
-  if (!loaded.ok) {
+  const { warnings } = loaded
+  // When one of them could not be read, its default counts.
+  const { logFormat = 'auto', logLevel = 'info' } = loaded.config
+  const pretty = logFormat === 'pretty' || (logFormat === 'auto' && io.isTTY)
+  if (!loaded.ok && pretty) {
     writeErrors(io, loaded.errors)
     io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
     return EXIT.usage
   }
-  const { config, warnings } = loaded
-  const pretty = config.logFormat === 'pretty' || (config.logFormat === 'auto' && io.isTTY)
   const stdout = openStdout()
   const logger = await createLogger({
-    level: config.logLevel,
+    level: logLevel,
     format: pretty ? 'pretty' : 'json',
     destination: stdout,
     colors: stdout.colors,
   })
+  if (!loaded.ok) {
+    for (const error of loaded.errors) {
+      const { setting, problem, remedy } = error
+      const detail = `${problem}. ${remedy}. ${readerOf(io, error)}`.trim()
+      logger.log('setting-wrong', { setting, detail })
+    }
+    await stdout.flush()
+    return EXIT.usage
+  }
+  const { config } = loaded
   const fatal = (error: unknown): Promise<void> => {
     logger.log('unexpected', { error }, 'fatal')
     return stdout.flush()
@@ -72,9 +84,9 @@ async function serve(io: Io): Promise<number> {
     await app.stop()
     return EXIT.ok
   } catch (error) {
-    // An operator can cure that a listener could not be opened; the error says how.
-    if (error instanceof ListenError) io.stderr.write(`${error.message}\n`)
-    else await fatal(error)
+    if (!(error instanceof ListenError)) await fatal(error)
+    else if (pretty) io.stderr.write(`${error.setting}: ${error.message}\n`)
+    else logger.log('cannot-listen', { setting: error.setting, detail: error.message })
     return EXIT.failed
   } finally {
     await stdout.flush()

@@ -24,7 +24,8 @@ export function describeConfig({
   readonly sources: Sources
 }): readonly ConfigRow[] {
   return SETTING_LIST.map((setting) => ({
-    setting: setting.name,
+    // What can be set: of a secret that is read from a file alone, the name of the file.
+    setting: setting.fileOnly === true ? `${setting.name}_FILE` : setting.name,
     group: setting.group,
     value: setting.key in sources ? valueText(setting, config) : undefined,
     source: sources[setting.key] ?? { from: 'default' },

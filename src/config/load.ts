@@ -129,7 +129,11 @@ export function rereadSettings<Key extends ConfigKey>(
     return path === undefined ? undefined : readValueFile(setting, path, readFile)
   })
   if (!read.ok) return read
-  const value: Pick<Config, Key> = { ...config, ...read.value }
+  const value = { ...config, ...read.value }
+  const errors = brokenRules(value, new Set()).filter(
+    ({ severity, reads }) => severity === 'error' && keys.some((key) => reads.includes(key)),
+  )
+  if (errors.length > 0) return { ok: false, errors: errors.map(withoutRule) }
   const others = new Set<ConfigKey>(Object.keys(SETTINGS.shape) as ConfigKey[])
   for (const key of keys) others.delete(key)
   return { ok: true, value, warnings: brokenRules(value, others).map(withoutRule) }

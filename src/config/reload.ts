@@ -28,17 +28,12 @@ export interface ReloadListener {
 /** User and password are written one after the other: half of a change would cost an attempt to log in. */
 const CREDENTIALS_SETTLE = 2000
 
-export interface ConfigFiles extends FileWatch {
-  /** Reads user and password now, without waiting for a change. */
-  rereadCredentials(): void
-}
-
 /** Reads files again when they change, and uses what they hold when all that belongs together is good. */
 export function watchConfigFiles(
   config: Config,
   users: FileUsers,
   listener: ReloadListener,
-): ConfigFiles {
+): FileWatch {
   const credentials: Reloadable<Credentials> = {
     files: {
       ISALES_USER_FILE: config.isalesUserFile,
@@ -84,7 +79,9 @@ export function watchConfigFiles(
   // They may have changed between the reading of the configuration, which warned, and the beginning of the watch.
   reload({ ...listener, onWarning: () => undefined }, credentials, [])
   return {
-    rereadCredentials: () => reload(listener, credentials, []),
+    reread() {
+      for (const watch of watches) watch.reread()
+    },
     close() {
       for (const watch of watches) watch.close()
     },

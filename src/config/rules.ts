@@ -64,6 +64,27 @@ function oneLine(name: string, key: Text): Rule {
   return doubtfulText([name, key], 'has more than one line', (text) => /[\r\n]/.test(text.trim()))
 }
 
+const WEAK = { characters: 12, different: 4 }
+
+/** Tickets can be tried against it at leisure, by whoever has one. */
+function isWeak(secret: Secret | undefined): boolean {
+  if (secret === undefined) return false
+  const characters = Array.from(secret.reveal())
+  return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
+}
+
+function weakOnNetwork(setting: string, key: 'obsPassword' | 'obsTicketKey'): Rule {
+  return rule({
+    setting,
+    problem: 'is easy to guess, and LISTEN is reachable from other machines',
+    remedy:
+      'Use 12 or more characters, 4 of them different, such as `openssl rand -base64 32` gives',
+    reads: [key, 'listen', 'obsLogin'],
+    broken: ({ [key]: secret, listen, obsLogin }) =>
+      obsLogin === 'require' && !isLocal(listen) && isWeak(secret),
+  })
+}
+
 /** Node itself obeys this variable, for iSales too. */
 export const INSECURE_NODE: ConfigError = {
   setting: 'NODE_TLS_REJECT_UNAUTHORIZED',
@@ -90,6 +111,15 @@ export const RULES: readonly Rule[] = [
       const { protocol, hostname } = new URL(isalesUrl)
       return protocol === 'http:' && !isalesAllowHttp && !isLoopback(hostname)
     },
+  }),
+  rule({
+    setting: 'ISALES_URL',
+    problem: 'names this proxy itself',
+    remedy: 'Give the address of iSales, which is neither LISTEN nor ADMIN_LISTEN',
+    severity: 'warning',
+    reads: ['isalesUrl', 'listen', 'adminListen'],
+    broken: ({ isalesUrl, listen, adminListen }) =>
+      leadsTo(isalesUrl, listen) || leadsTo(isalesUrl, adminListen),
   }),
   rule({
     setting: 'ISALES_ALLOW_HTTP',
@@ -220,6 +250,17 @@ export const RULES: readonly Rule[] = [
     reads: ['obsLogin', 'obsPassword'],
     broken: ({ obsLogin, obsPassword }) => obsLogin === 'require' && obsPassword === undefined,
   }),
+  weakOnNetwork('OBS_PASSWORD', 'obsPassword'),
+  weakOnNetwork('OBS_TICKET_KEY_FILE', 'obsTicketKey'),
+  rule({
+    setting: 'SESSION_STORE_KEY_FILE',
+    problem: 'is easy to guess, and the store is reachable from other machines',
+    remedy: 'Make one with `openssl rand -base64 32`, the same for all replicas',
+    reads: ['sessionStoreKey', 'sessionStoreUrl'],
+    broken: ({ sessionStoreKey, sessionStoreUrl }) =>
+      sessionStoreUrl?.servers.every(({ host }) => isLoopback(host)) === false &&
+      isWeak(sessionStoreKey),
+  }),
   rule({
     setting: 'OBS_USER',
     problem: 'is set but not used, since OBS_LOGIN is not require',
@@ -311,6 +352,17 @@ function isOpen({ listen, obsLogin, listenClientCaFile }: Access): boolean {
 }
 
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+
+/** As far as can be seen without DNS. */
+function leadsTo(url: string, address: ListenAddress): boolean {
+  if (address.kind === 'unix') return false
+  const { protocol, hostname, port } = new URL(url)
+  const given = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+  if (given !== address.port) return false
+  const host = address.host.toLowerCase()
+  const same = hostname === host || hostname === `[${host}]`
+  return same || (isLoopback(hostname) && (isLoopback(host) || ANY.has(host)))
+}
 
 function collide(one: ListenAddress, other: ListenAddress): boolean {
   if (one.kind === 'unix' || other.kind === 'unix') return false

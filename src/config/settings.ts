@@ -33,6 +33,8 @@ import {
   type Format,
 } from './formats.ts'
 
+export const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
+
 /** What documents, `check` and the chart say of a setting, besides its format. */
 interface About {
   /** What it does and when to change it; for an operator. */
@@ -92,7 +94,7 @@ const isales = {
     doc: 'The path of the login call. Change it when your iSales stands behind a gateway that adds a prefix.',
     example: '/gateway/rest/isales/v1/openapi/obs/auth/login',
   }),
-  isalesRefreshPath: setting(orOff(path()).prefault('/rest/isales/v1/openapi/obs/auth/refresh'), {
+  isalesRefreshPath: setting(orOff(path()).prefault(PUBLISHED_REFRESH_PATH), {
     doc: 'The path of the refresh call. `off` never refreshes and always logs in, for an iSales without a working refresh.',
     example: 'off',
   }),
@@ -316,7 +318,7 @@ const listener = {
       'what stands before `auth/login` in `ISALES_LOGIN_PATH`: `/rest/isales/v1/openapi/obs/`',
   }),
   listenMaxConnections: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most connections of clients; those above it get a 503.',
+    doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503.',
     example: '256',
   }),
   listenKeepAlive: setting(duration({ min: 1 * S, max: 1 * H }).prefault('65s'), {
@@ -381,14 +383,18 @@ const obs = {
   }),
   obsPasswordFile: valueFile(),
   obsTicketKey: setting(secret(32).optional(), {
-    doc: 'A key for the tickets; replicas that share it accept the tickets of all. Without it the key is derived from `OBS_PASSWORD`, or is a new one at each start. Make one with `openssl rand -base64 32`.',
+    doc: 'A key for the tickets; replicas that share it and `OBS_PASSWORD` accept the tickets of all. Without it the key is derived from `OBS_PASSWORD` alone, or is a new one at each start. Make one with `openssl rand -base64 32`.',
     example: '/etc/isales/obs/ticket-key',
     fileOnly: true,
   }),
   obsTicketKeyFile: valueFile(),
   obsTicketLifetime: setting(duration({ min: 10 * S, max: 24 * H }).prefault('1h'), {
-    doc: 'How long a ticket is good.',
+    doc: 'How long a ticket is good. It can be refreshed for twelve times as long, up to 24 h.',
     example: '8h',
+  }),
+  obsSessionMaxAge: setting(duration({ min: 1 * M, max: 30 * 24 * H }).prefault('24h'), {
+    doc: 'How long after its login a client may still refresh its tickets; then it must log in again. None of its tickets lives longer.',
+    example: '12h',
   }),
   obsNumbers: setting(choice('number', 'string').prefault('number'), {
     doc: 'How `result` and lifetimes are written in our responses to login and refresh; the interface documents strings and shows numbers.',
@@ -404,6 +410,10 @@ const admin = {
   adminListen: setting(listenAddress({ unix: false }).prefault(':9090'), {
     doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. It gives no access to iSales.',
     example: '127.0.0.1:9090',
+  }),
+  adminHosts: setting(list(hostName(), { emptyAllowed: true }).prefault(''), {
+    doc: 'Further names by which a browser may open the status page. Addresses, loopback names, the name of the machine and the host of `ADMIN_LISTEN` always may. Probes and metrics are served to all.',
+    example: 'proxy-admin.telephony.svc',
   }),
   logLevel: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal').prefault('info'), {
     doc: 'The least severe lines that are written.',

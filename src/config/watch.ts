@@ -14,6 +14,8 @@ export interface WatchOptions {
 }
 
 export interface FileWatch {
+  /** Gives every path to `onChange` now, changed or not. */
+  reread(): void
   close(): void
 }
 
@@ -60,6 +62,12 @@ export function watchFiles(paths: readonly string[], options: WatchOptions): Fil
   }
   for (const path of paths) watchFile(path, { persistent: false, interval: INTERVAL }, onStat)
   return {
+    reread() {
+      if (paths.length === 0) return
+      // The next look is for what changes from here on.
+      for (const path of paths) hasChanged(path)
+      onChange(paths)
+    },
     close() {
       clearTimeout(timer)
       for (const path of paths) unwatchFile(path, onStat)

@@ -2,9 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
+/** What an app gets beside the request. */
+export interface RequestOrigin {
+  /** Of the client; undefined: a Unix socket. */
+  readonly address: string | undefined
+}
+
 /** The part of a Hono app that is used here. */
 interface FetchApp {
-  readonly fetch: (request: Request) => Response | Promise<Response>
+  readonly fetch: (request: Request, origin: RequestOrigin) => Response | Promise<Response>
 }
 
 /**
@@ -22,9 +28,10 @@ export function serveHono(app: FetchApp): Serve {
     target: string | undefined,
   ): Promise<void> => {
     const respond = async (webRequest: Request): Promise<Response> => {
-      const webResponse = await app.fetch(webRequest)
-      // The rest of an unread body must not be taken for the next request.
-      if (!request.complete) response.shouldKeepAlive = false
+      const { remoteAddress: address } = request.socket
+      const webResponse = await app.fetch(webRequest, { address })
+      // The rest of an unread body must not be taken for the next request, and who is refused has to connect again.
+      if (!request.complete || webResponse.status >= 400) response.shouldKeepAlive = false
       // The listener has responded to a request that broke off; a second response would throw.
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : webResponse
     }

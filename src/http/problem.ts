@@ -1,4 +1,5 @@
 import { METHODS, type ServerResponse } from 'node:http'
+import { DOCUMENTATION } from './documentation.ts'
 
 /** Whether iSales may have executed the request. */
 export type Sent = 'no' | 'unknown'
@@ -33,6 +34,7 @@ export const PROBLEMS = {
   'expectation-failed': { status: 417, title: 'The expectation is not known', sent: 'no' },
   misdirected: { status: 421, title: 'The request names another host', sent: 'no' },
   'headers-too-large': { status: 431, title: 'The headers are too large', sent: 'no' },
+  'loop-detected': { status: 508, title: 'The request came from this proxy', sent: 'no' },
   'not-implemented': {
     status: 501,
     title: 'The method or transfer coding is not known',
@@ -47,10 +49,11 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 export const REFUSALS = {
   'http-version': { code: 'bad-request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here' },
   method: { code: 'method-not-allowed', detail: 'CONNECT and TRACE are not forwarded' },
+  'unknown-method': { code: 'not-implemented', detail: 'The HTTP parser does not know the method' },
   host: { code: 'bad-request', detail: 'Host is missing, repeated or malformed' },
   'content-length': {
     code: 'bad-request',
-    detail: 'Content-Length is repeated or not a number',
+    detail: 'Content-Length is repeated, not a number, or beside a Transfer-Encoding',
   },
   'transfer-encoding': {
     code: 'bad-request',
@@ -77,6 +80,10 @@ export const REFUSALS = {
     detail: 'The request target has another scheme than the listener',
   },
   'other-host': { code: 'misdirected', detail: 'Host is not this proxy, nor in ALLOWED_HOSTS' },
+  loop: {
+    code: 'loop-detected',
+    detail: 'Via names this proxy: ISALES_URL leads back to it',
+  },
   'double-slash': {
     code: 'not-allowed',
     detail: 'The path has an empty segment (//), as an obsUrl that ends with a slash makes it',
@@ -86,12 +93,27 @@ export const REFUSALS = {
     detail: 'The path has dot segments or encoded separators, which servers read in several ways',
   },
   'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
-  ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
-  parser: {
-    code: 'bad-request',
-    detail: 'The HTTP parser does not accept the request: obs-fold, a bare LF, a control character',
+  'auth-path': {
+    code: 'not-allowed',
+    detail: 'The path is like that of login or refresh, whose response would be the real token',
   },
+  connections: {
+    code: 'overloaded',
+    detail: 'There are too many connections, or too many requests on one',
+  },
+  ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
+  tls: { code: 'bad-request', detail: 'TLS was spoken to a port of plain HTTP' },
+  'line-fold': { code: 'bad-request', detail: 'A header is folded over several lines (obs-fold)' },
+  'line-end': { code: 'bad-request', detail: 'A line does not end in CR LF: a bare CR or LF' },
+  header: {
+    code: 'bad-request',
+    detail: 'A header line is malformed: no colon, a space in its name, or a control character',
+  },
+  chunk: { code: 'bad-request', detail: 'A chunk of the body is malformed' },
+  'chunk-extensions': { code: 'too-large', detail: 'The chunk extensions are too long' },
+  parser: { code: 'bad-request', detail: 'The HTTP parser does not accept the request' },
   timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
+  'in-flight': { code: 'overloaded', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
 } as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>
 
 export type Refusal = keyof typeof REFUSALS
@@ -124,7 +146,7 @@ function problem(
 ): Problem {
   const { status, title, sent } = PROBLEMS[code]
   const detail = refusal === undefined ? undefined : REFUSALS[refusal].detail
-  const type = `urn:isales-auth-proxy:problem:${code}`
+  const type = `${DOCUMENTATION}/errors.md#${code}`
   const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
   const headers = ['Content-Type', 'application/problem+json', 'Content-Length', `${body.length}`]
   headers.push('Cache-Control', 'no-store', 'X-Request-Id', requestId)
@@ -147,8 +169,8 @@ export function writeProblem(
 }
 
 /** The same as bytes, for a connection whose request could not be read. It is to be closed behind them. */
-export function problemBytes(code: ProblemCode, requestId: string): string {
-  const { status, headers, body } = problem(code, { requestId })
+export function problemBytes(code: ProblemCode, details: ProblemDetails): string {
+  const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
   let head = `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`

@@ -11,6 +11,8 @@ export type ListenAddress =
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
+  /** The setting that gave the address. */
+  setting = ''
 }
 
 /** sun_path holds 108 bytes with its NUL; libuv would cut a longer name without a word. */

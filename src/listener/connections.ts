@@ -1,19 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { PROBLEMS, problemBytes, writeProblem, type ProblemCode } from '../http/problem.ts'
+import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import type { Place } from './caps.ts'
 
 export interface ConnectionOptions {
-  /** Over the cap: its first request is refused with 503. */
-  readonly overCap: boolean
+  /** Over the cap, its first request is refused with 503. */
+  readonly place: Place | undefined
   /** Milliseconds without a byte of a body that is awaited, or of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
   readonly now: () => number
   /** True from a drain on: each response closes its connection. */
   readonly closing: () => boolean
-  /** Each response that was made here, for the count by code. */
-  readonly onProblem: (code: ProblemCode) => void
+  /** Each response that was made here, with the request id in it. */
+  readonly onRefused: (refusal: Refusal, requestId: string) => void
 }
 
 /** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
@@ -75,8 +76,14 @@ export class Connection {
     if (this.#failed) return false
     if (request.headers.upgrade === undefined) this.#boundary = undefined
     else this.#ignoreUpgrade(request, response)
-    if (this.#options.overCap) this.#respond(response, 'overloaded')
-    return !this.#options.overCap
+    const overCap = this.#options.place?.overCap === true
+    if (overCap) this.#respond(response, 'connections')
+    return !overCap
+  }
+
+  /** Its client may be served: it is not closed to make room for others. */
+  keep(): void {
+    this.#options.place?.keep()
   }
 
   /**
@@ -103,13 +110,13 @@ export class Connection {
    * never touched. When the error is in the body of the last request, the response to that request says so; else it is
    * said behind the last response, if the connection is still open then.
    */
-  fail(code: ProblemCode): void {
+  fail(refusal: Refusal): void {
     if (this.#failed) return
     this.#failed = true
     const last = this.#unfinished().at(-1)
-    if (last === undefined) this.#refuse(code)
-    else if (last.req.complete || last.headersSent) last.once('close', () => this.#refuse(code))
-    else this.#respond(last, code)
+    if (last === undefined) this.#refuse(refusal)
+    else if (last.req.complete || last.headersSent) last.once('close', () => this.#refuse(refusal))
+    else this.#respond(last, refusal)
   }
 
   /** Ends requests whose client sends nothing of a body, or takes nothing of a response, for too long. */
@@ -125,7 +132,7 @@ export class Connection {
       const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req))
       if (stalled && last.destroyed) this.#socket.destroy()
       // A response that has begun closes the connection at its end; until then it is not to be cut.
-      else if (stalled && !last.headersSent) this.#respond(last, 'request-timeout')
+      else if (stalled && !last.headersSent) this.#respond(last, 'timeout')
     }
     this.#forget()
   }
@@ -172,6 +179,8 @@ export class Connection {
     const bytes = socket.bytesRead + LINGER.bytes
     const ends = performance.now() + LINGER.time
     socket.end()
+    // Node's parser would go on with each chunk of a body that nobody wants.
+    socket.removeAllListeners('data').on('data', () => undefined)
     socket.resume()
     const timer = setInterval(() => {
       if (performance.now() >= ends || socket.bytesRead > bytes) socket.destroy()
@@ -180,20 +189,23 @@ export class Connection {
   }
 
   /** Responds to a request in its turn; the connection is closed behind it. */
-  #respond(response: ServerResponse, code: ProblemCode): void {
-    this.#options.onProblem(code)
+  #respond(response: ServerResponse, refusal: Refusal): void {
+    const { code } = REFUSALS[refusal]
+    const requestId = randomUUID()
+    this.#options.onRefused(refusal, requestId)
     response.shouldKeepAlive = false
-    writeProblem(response, code, { requestId: randomUUID() })
+    writeProblem(response, code, { requestId, refusal })
     if (response.req.complete) return
     // Node forgets a request once it has its response: without this its reader would wait forever.
     response.once('close', () => response.req.destroy(new Error(PROBLEMS[code].title)))
   }
 
   /** Closes the connection with a response that belongs to no request. */
-  #refuse(code: ProblemCode): void {
+  #refuse(refusal: Refusal): void {
     if (this.#socket.writable) {
-      this.#options.onProblem(code)
-      this.#socket.write(problemBytes(code, randomUUID()))
+      const requestId = randomUUID()
+      this.#options.onRefused(refusal, requestId)
+      this.#socket.write(problemBytes(REFUSALS[refusal].code, { requestId, refusal }))
     }
     this.#socket.destroySoon()
   }

@@ -4,12 +4,16 @@ import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { Server as TlsServer, type SecureContextOptions } from 'node:tls'
+import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { isLocal } from '../config/formats-net.ts'
 import type { Secret } from '../config/secret.ts'
-import { writeProblem, type ProblemCode } from '../http/problem.ts'
+import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
+import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
+import { Caps } from './caps.ts'
 import { Connection } from './connections.ts'
+import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /** Durations in milliseconds. */
 export interface ListenerLimits {
@@ -17,7 +21,10 @@ export interface ListenerLimits {
   readonly headerTimeout: number
   /** Without a byte of a body that is awaited: 408; of a response that the client is to take: closed. */
   readonly bodyIdleTimeout: number
-  /** Served at once; the next ones are refused with 503, and from twice as many on closed unheard. */
+  /**
+   * Open at a time; half as many from one address, unless the listener is local. For one above it, the oldest is closed
+   * that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
+   */
   readonly maxConnections: number
   /** How long a connection without a request stays open. Default 65 s. */
   readonly keepAliveTimeout?: number
@@ -30,6 +37,15 @@ export interface ListenerTls {
   readonly ca?: string
 }
 
+/** A response that the listener gave by itself. */
+export interface ListenerProblem {
+  readonly code: ProblemCode
+  /** Undefined: `onRequest` threw. */
+  readonly refusal?: Refusal
+  /** As in the response; undefined: the connection was closed without one. */
+  readonly requestId?: string | undefined
+}
+
 export interface ListenerOptions {
   readonly address: ListenAddress
   /** Permission bits of a Unix socket. Default 0600. */
@@ -37,16 +53,23 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
-   * one that expects `100-continue`. When it throws or rejects, the request gets a 500.
+   * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
+   * call `keep`: until then its connection may be closed to make room for others.
    */
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => unknown
+  readonly onRequest: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: { keep(): void },
+  ) => unknown
   /** Each error that `onRequest` threw. */
   readonly onError?: (error: unknown) => void
   readonly limits: ListenerLimits
   /** Monotonic milliseconds. Default: the clock of the machine. */
   readonly now?: () => number
-  /** Each response that the listener gave by itself. */
-  readonly onClientError?: (code: ProblemCode) => void
+  /** Each response that the listener gave by itself, and each connection that it closed because there are too many. */
+  readonly onProblem?: (problem: ListenerProblem) => void
+  /** Each TLS handshake of a client that failed. */
+  readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
 
 interface ListenerAddress {
@@ -84,6 +107,8 @@ const DEFAULT_KEEP_ALIVE = 65_000
 /** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
+/** A client far away needs less than one. */
+const LONGEST_HANDSHAKE = 5000
 
 /**
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
@@ -91,30 +116,39 @@ const DRAIN_STEP = 50
  */
 export function createListener(options: ListenerOptions): Listener {
   const { limits, onRequest, now = () => performance.now() } = options
-  const onProblem = (code: ProblemCode): void => options.onClientError?.(code)
+  const onRefused = (refusal: Refusal, requestId?: string): void =>
+    options.onProblem?.({ code: REFUSALS[refusal].code, refusal, requestId })
   /** Every TCP or Unix connection, also in its TLS handshake. */
   const sockets = new Set<Socket>()
   /** Those on which HTTP is spoken. */
   const connections = new Map<Socket, Connection>()
   let draining = false
   const server = createServer(options)
+  const most = limits.maxConnections
+  // On loopback all clients have one address.
+  const mostOfPeer = isLocal(options.address) ? most : Math.ceil(most / 2)
+  const caps = new Caps({ most, mostOfPeer, onClosed: () => onRefused('connections') })
   // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
-  server.maxConnections = limits.maxConnections * 2
+  server.maxConnections = most * 2 + 1
   // Node would drop the headers above it without a word; the size limit bounds their number.
   server.maxHeadersCount = 0
-  server.on('drop', () => onProblem('overloaded'))
+  server.on('drop', () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
   server.on('connection', (socket: Socket) => {
+    caps.enter(socket)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    const overCap = connections.size >= limits.maxConnections
+    const place = caps.placeOf(socket)
+    if (options.tls?.ca !== undefined) place?.keep()
     const { bodyIdleTimeout } = limits
     const closing = (): boolean => draining
-    const options = { overCap, bodyIdleTimeout, now, closing, onProblem }
-    connections.set(socket, new Connection(socket, options))
+    connections.set(
+      socket,
+      new Connection(socket, { place, bodyIdleTimeout, now, closing, onRefused }),
+    )
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -122,31 +156,39 @@ export function createListener(options: ListenerOptions): Listener {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
     if (draining) response.shouldKeepAlive = false
-    if (connections.get(request.socket)?.admit(request, response) !== true) return
+    const connection = connections.get(request.socket)
+    if (connection?.admit(request, response) !== true) return
     try {
-      const served = onRequest(request, response)
+      const served = onRequest(request, response, connection)
       if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
     } catch (error) {
       failed(response, error)
     }
   }
   const failed = (response: ServerResponse, error: unknown): void => {
-    onProblem('internal')
+    const requestId = randomUUID()
+    options.onProblem?.({ code: 'internal', requestId })
     options.onError?.(error)
     if (response.headersSent) response.destroy()
-    else writeProblem(response, 'internal', { requestId: randomUUID() })
+    else writeProblem(response, 'internal', { requestId })
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
   server.on('checkExpectation', handle)
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy())
-    connections.get(socket)?.fail('method-not-allowed')
+    connections.get(socket)?.fail('method')
   })
   server.on('clientError', (error: ParserError, socket: Socket) => {
-    const code = problemOf(error)
-    if (code === undefined) socket.destroy()
-    else connections.get(socket)?.fail(code)
+    const refusal = refusalOf(error)
+    if (refusal === undefined) socket.destroy()
+    else connections.get(socket)?.fail(refusal)
+  })
+  // Node gives it to `clientError`, too, which closes the connection.
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    // Node declares an Error, and sets the name of OpenSSL's result, or null.
+    const certificate = socket.authorizationError as unknown as string | null
+    options.onHandshakeFailure?.(handshakeFailure(error.code, certificate ?? undefined))
   })
 
   const sweep = (): void => {
@@ -160,7 +202,9 @@ export function createListener(options: ListenerOptions): Listener {
   return {
     async start() {
       await listen(server, options.address, options.socketMode ?? 0o600)
-      sweeping = setInterval(sweep, checkInterval(limits.bodyIdleTimeout)).unref()
+      // When the process did not run for a while, what has come meanwhile is read first.
+      const look = (): unknown => setImmediate(sweep)
+      sweeping = setInterval(look, checkInterval(limits.bodyIdleTimeout)).unref()
       const bound = server.address()
       const port = typeof bound === 'object' && bound !== null ? bound.port : 0
       return { text: addressText(options.address, { port, tls: options.tls !== undefined }), port }
@@ -218,7 +262,7 @@ function createServer(options: ListenerOptions) {
   return createHttpsServer({
     ...http,
     ...contextOf(tls),
-    handshakeTimeout: headerTimeout,
+    handshakeTimeout: Math.min(headerTimeout, LONGEST_HANDSHAKE),
     requestCert: tls.ca !== undefined,
     rejectUnauthorized: true,
   })
@@ -232,32 +276,4 @@ function contextOf({ cert, key, ca }: ListenerTls): SecureContextOptions {
 /** Often enough that a timeout is late by a tenth at most, and never more than once in 50 ms. */
 function checkInterval(timeout: number): number {
   return Math.min(1000, Math.max(50, Math.floor(timeout / 10)))
-}
-
-const PARSER_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'too-large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
-}
-
-/** As Node hands it to `clientError`. */
-interface ParserError extends NodeJS.ErrnoException {
-  readonly rawPacket?: Buffer
-  readonly bytesParsed?: number
-}
-
-const REQUEST_LINE = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r\n/
-
-/** What the parser's error means to the client; undefined when it is gone and nothing can be said. */
-function problemOf(error: ParserError): ProblemCode | undefined {
-  const { code = '' } = error
-  if (code === 'HPE_INVALID_METHOD' && REQUEST_LINE.test(failedRequest(error)))
-    return 'not-implemented'
-  return PARSER_PROBLEMS[code] ?? (code.startsWith('HPE_') ? 'bad-request' : undefined)
-}
-
-/** The beginning of the request that could not be read; others may stand before it in the packet. */
-function failedRequest({ rawPacket, bytesParsed = 0 }: ParserError): string {
-  const before = rawPacket?.lastIndexOf('\r\n\r\n', bytesParsed) ?? -1
-  return rawPacket?.toString('latin1', before === -1 ? 0 : before + 4) ?? ''
 }

@@ -22,6 +22,16 @@ export const LOG_EVENTS = {
     text: 'Listening',
     doc: 'A listener accepts connections; `listener` says which, `address` where, also for port 0.',
   },
+  'setting-wrong': {
+    level: 'fatal',
+    text: 'A setting is wrong: nothing was started',
+    doc: 'One line for each error of the configuration; `setting` names it, `detail` says what to do. The process ends with 2. At a terminal they are sentences on stderr.',
+  },
+  'cannot-listen': {
+    level: 'fatal',
+    text: 'A listener cannot be opened: nothing was started',
+    doc: '`setting` says which, `detail` why. The process ends with 1. At a terminal it is a sentence on stderr.',
+  },
   'setting-doubtful': {
     level: 'warn',
     text: 'A setting may not be what was meant',
@@ -65,7 +75,7 @@ export const LOG_EVENTS = {
   recovered: {
     level: 'info',
     text: 'Logged in again after failures',
-    doc: 'A login or refresh succeeded after `failures` in a row. Nothing is left to do.',
+    doc: 'A login or refresh succeeded after `failures` in a row, also when the secret was changed meanwhile. Nothing is left to do.',
   },
   'renewal-failed': {
     level: 'warn',
@@ -155,7 +165,7 @@ export const LOG_EVENTS = {
   'renew-asked': {
     level: 'info',
     text: 'An operator asked for a login now',
-    doc: 'SIGHUP or the command `renew`. The secrets were read again; the back-off does not count for this attempt.',
+    doc: 'SIGHUP or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
   },
   'files-reloaded': {
     level: 'info',
@@ -180,7 +190,7 @@ export const LOG_EVENTS = {
   'upstream-failing': {
     level: 'warn',
     text: 'Calls to iSales fail',
-    doc: 'Calls of the last minute failed, most of them because of `code`; `share` says how many, from 0 to 1. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
+    doc: 'Calls failed, most of them because of `code`; `share` says how many of those of the last minute, from 0 to 1, or of the last 20 s when more than half of these failed. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
   },
   'upstream-recovered': {
     level: 'info',
@@ -190,12 +200,27 @@ export const LOG_EVENTS = {
   'client-refused': {
     level: 'warn',
     text: 'A client was refused',
-    doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+    doc: 'A request that is not valid or not allowed; `reason` is the label of `isales_proxy_requests_refused_total`, `code` the one that the client got, and `requestId` as there. At most one line a minute for each reason: the first immediately, then one with the `count` of the rest and the `requestId` of the last.',
+  },
+  'client-handshake-failed': {
+    level: 'warn',
+    text: 'The TLS handshake of a client failed',
+    doc: '`reason` is the label of `isales_proxy_client_handshake_failures_total`, and the run-book explains it (IsalesProxyClientHandshakesRefused). Throttled as `client-refused`.',
+  },
+  'obs-logged-in': {
+    level: 'info',
+    text: 'CTI-OBS logged in to the proxy',
+    doc: '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
+  },
+  'connections-full': {
+    level: 'warn',
+    text: 'Too many connections, or too many requests on one',
+    doc: 'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, or raise `LISTEN_MAX_CONNECTIONS`.',
   },
   'obs-login-refused': {
     level: 'warn',
     text: 'A login of CTI-OBS was refused',
-    doc: '`reason` is the label `outcome` of `isales_proxy_obs_logins_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses.',
+    doc: '`operation` says whether it was a login or a refresh; `reason` is the label `outcome` of `isales_proxy_obs_logins_total` or `isales_proxy_obs_refreshes_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses. A refresh with the ticket of an earlier process is refused, and CTI-OBS logs in again.',
   },
   'request-failed': {
     level: 'debug',
@@ -254,12 +279,18 @@ export const LOG_FIELDS = {
   requestId: { kind: 'text', doc: 'As in `X-Request-Id` and in the body of an error.' },
   method: { kind: 'text', doc: 'Of the request.' },
   path: { kind: 'text', doc: 'Of the request, without the query.' },
+  attempts: { kind: 'number', doc: 'How often the request was sent; 0: never.' },
+  requests: { kind: 'number', doc: 'Calls of CTI-OBS since the last token came.' },
+  errors: {
+    kind: 'number',
+    doc: 'Of `requests`, those that failed: an error of the proxy, a relayed 401, 403 or 5xx.',
+  },
   code: {
     kind: 'text',
     doc: 'As the label `code` of `isales_proxy_request_errors_total`; also `isales-error` (a relayed 5xx).',
   },
   count: { kind: 'number', doc: 'How many times it happened, of a line that is throttled.' },
-  share: { kind: 'number', doc: 'Of the calls of the last minute that failed, from 0 to 1.' },
+  share: { kind: 'number', doc: 'Of the calls that failed, from 0 to 1.' },
   durationSeconds: { kind: 'number', doc: 'How long calls failed.' },
   error: {
     kind: 'error',

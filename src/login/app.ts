@@ -2,16 +2,19 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
-import { serveHono, type Serve } from '../http/hono.ts'
+import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { localPaths } from './paths.ts'
 import { RESPONSE_TYPE, grantedBody, refusedBody, type NumberStyle } from './responses.ts'
 import { createTicketCheck, ticketIn, type TicketCheck } from './ticket-check.ts'
+import { createThrottle } from './throttle.ts'
 import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
 
 /** How a login of CTI-OBS ended: the label values of `obs_logins_total`. */
 export type ObsLoginOutcome = 'success' | 'rejected' | 'throttled' | 'malformed'
+/** How a refresh of CTI-OBS ended: the label values of `obs_refreshes_total`. */
+export type ObsRefreshOutcome = 'success' | 'rejected'
 
 /**
  * - `answer`: every login gets a ticket, and calls need none.
@@ -30,35 +33,39 @@ export interface ObsAppOptions {
   readonly numbers: NumberStyle
   /** Monotonic milliseconds, for the throttle of wrong passwords. */
   readonly now: () => number
-  /** Called for each POST to the login path. */
+  /** Called for each request of the login path. */
   readonly onLogin: (outcome: ObsLoginOutcome) => void
+  /** Called for each request of the refresh path. */
+  readonly onRefresh: (outcome: ObsRefreshOutcome) => void
+}
+
+/** Where a request comes from. */
+interface ObsEnv {
+  readonly Bindings: RequestOrigin
 }
 
 /** Bytes; a login as published has about a hundred. */
-const MAX_BODY = 4096
-const WRONG_PASSWORDS_PER_SECOND = 5
-/** As published: CTI-OBS refreshes there even when the proxy does not refresh with iSales. */
-const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
+const MAX_BODY = 2048
 
-export interface LocalLoginParts {
+export interface LocalLoginParts extends Pick<ObsAppOptions, 'onLogin' | 'onRefresh'> {
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly wallClock: () => number
-  readonly onLogin: (outcome: ObsLoginOutcome) => void
 }
 
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
 export function openLocalLogin(config: Config, parts: LocalLoginParts) {
   const loginPath = config.isalesLoginPath
+  // CTI-OBS refreshes there even when the proxy does not refresh with iSales.
   const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
   const paths = { loginPath, refreshPath }
   let current = openWith(config, paths, parts)
   const ticketCheck: TicketCheck = {
     passes: (rawHeaders) => current.check.passes(rawHeaders),
-    refuse: (response, requestId, framing) => current.check.refuse(response, requestId, framing),
+    refuse: (response, requestId) => current.check.refuse(response, requestId),
   }
   return {
-    isLocal: localPaths([loginPath, refreshPath]),
+    kindOf: localPaths([loginPath, refreshPath]),
     serveLocal: ((...call) => current.serve(...call)) satisfies Serve,
     /** Undefined: calls need no ticket. */
     ticketCheck: config.obsLogin === 'require' ? ticketCheck : undefined,
@@ -72,17 +79,19 @@ export function openLocalLogin(config: Config, parts: LocalLoginParts) {
 function openWith(
   config: Config,
   paths: Pick<ObsAppOptions, 'loginPath' | 'refreshPath'>,
-  { clock, wallClock, onLogin }: LocalLoginParts,
+  { clock, wallClock, onLogin, onRefresh }: LocalLoginParts,
 ) {
   const numbers = config.obsNumbers
   const login = loginOf(config)
   const tickets = createTickets({
-    key: config.obsTicketKey ?? config.obsPassword,
+    key: config.obsTicketKey,
+    password: config.obsPassword,
     lifetime: config.obsTicketLifetime,
+    maxAge: config.obsSessionMaxAge,
     now: wallClock,
   })
   const now = (): number => clock.now()
-  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin })
+  const app = createObsApp({ ...paths, login, tickets, numbers, now, onLogin, onRefresh })
   return {
     serve: serveHono(app),
     check: createTicketCheck({ verify: tickets.verify, numbers }),
@@ -98,46 +107,66 @@ function loginOf({ obsLogin: mode, obsUser: user, obsPassword: password }: Confi
 }
 
 /** Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked. */
-export function createObsApp(options: ObsAppOptions): Hono {
+export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
   const { login, tickets, loginPath, refreshPath, numbers } = options
   const judge = createJudge(login, options.now)
-  const respond = (context: Context, status: ContentfulStatusCode, body: string) => {
+  const respond = (context: ObsContext, status: ContentfulStatusCode, body: string) => {
     context.header('Cache-Control', 'no-store')
     return context.body(body, status, { 'Content-Type': RESPONSE_TYPE })
   }
-  const refuse = (context: Context, status: ContentfulStatusCode) =>
+  const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, refusedBody(status, numbers))
-  const grant = (context: Context, issued: IssuedTickets) =>
+  const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {
+    if (context.req.path === loginPath) options.onLogin('malformed')
+    else options.onRefresh('rejected')
+    return refuse(context, status)
+  }
+  const grant = (context: ObsContext, issued: IssuedTickets) =>
     respond(context, 200, grantedBody(issued, numbers))
 
-  const app = new Hono()
+  const refresh = (ticket: () => string): IssuedTickets | undefined => {
+    if (login.mode === 'forward') return undefined
+    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
+    if (login.mode === 'answer') return tickets.issue()
+    const renewed = tickets.renew(ticket())
+    return typeof renewed === 'string' ? undefined : renewed
+  }
+
+  const app = new Hono<ObsEnv>()
+  // Each chunk costs as much as a whole request, and its client proves nothing before they are read.
+  app.use(async (context, next) => {
+    if (context.req.header('Transfer-Encoding') === undefined) {
+      await next()
+      return
+    }
+    context.res = refuseUnread(context, 411)
+  })
   app.post(loginPath, async (context) => {
-    const outcome = judge(await readObject(context.req.raw.body))
+    const outcome = judge(context.env.address, await readObject(context))
     options.onLogin(outcome)
     if (outcome === 'success') return grant(context, tickets.issue())
     if (outcome === 'throttled') context.header('Retry-After', '1')
     return refuse(context, STATUSES[outcome])
   })
   app.post(refreshPath, async (context) => {
-    const body = await readObject(context.req.raw.body)
-    if (login.mode === 'forward') return refuse(context, 403)
-    // Where every login succeeds, a ticket of an earlier process is no reason to demand one.
-    if (login.mode === 'answer') return grant(context, tickets.issue())
-    const renewed = tickets.renew(refreshTicket(context, body))
-    return typeof renewed === 'string' ? refuse(context, 403) : grant(context, renewed)
+    const body = await readObject(context)
+    const renewed = refresh(() => refreshTicket(context, body))
+    options.onRefresh(renewed === undefined ? 'rejected' : 'success')
+    return renewed === undefined ? refuse(context, 403) : grant(context, renewed)
   })
-  const wrongMethod = (context: Context) => {
+  const wrongMethod = (context: ObsContext) => {
     context.header('Allow', 'POST')
-    return refuse(context, 405)
+    return refuseUnread(context, 405)
   }
   app.all(loginPath, wrongMethod)
   app.all(refreshPath, wrongMethod)
   app.notFound((context) => refuse(context, 404))
   // The only error left is a body that broke off.
-  app.onError((_error, context) => refuse(context, 400))
+  app.onError((_error, context) => refuseUnread(context, 400))
   return app
 }
 
+type ObsContext = Context<ObsEnv>
 type JsonObject = Readonly<Record<string, unknown>>
 
 const STATUSES = {
@@ -147,17 +176,17 @@ const STATUSES = {
 } as const satisfies Record<Exclude<ObsLoginOutcome, 'success'>, number>
 
 function createJudge(login: ObsLogin, now: () => number) {
-  const throttle = createThrottle(WRONG_PASSWORDS_PER_SECOND, now)
+  const throttle = createThrottle(now)
   const matches = login.mode === 'require' ? compareWith(login) : () => true
 
-  return (body: JsonObject = {}): ObsLoginOutcome => {
+  return (address: string | undefined, body: JsonObject = {}): ObsLoginOutcome => {
     if (login.mode === 'forward') return 'rejected'
     const { user, passwd } = body
     if (typeof user !== 'string' || typeof passwd !== 'string') return 'malformed'
     // Not even compared: a 429 reveals nothing of the password.
-    if (!throttle.open()) return 'throttled'
+    if (!throttle.open(address)) return 'throttled'
     if (matches(user, passwd)) return 'success'
-    throttle.spend()
+    throttle.spend(address)
     return 'rejected'
   }
 }
@@ -177,25 +206,8 @@ function compareWith(expected: { readonly user: string; readonly password: Secre
   }
 }
 
-/** A token bucket of wrong passwords: `open` says whether one may be tried, `spend` takes it. */
-function createThrottle(perSecond: number, now: () => number) {
-  let left = perSecond
-  let seenAt = now()
-  return {
-    open(): boolean {
-      const at = now()
-      left = Math.min(perSecond, left + ((at - seenAt) * perSecond) / 1000)
-      seenAt = at
-      return left >= 1
-    },
-    spend(): void {
-      left -= 1
-    },
-  }
-}
-
 /** In the body, as both editions' examples show; or in a header alone, as the Chinese text says. */
-function refreshTicket(context: Context, { refreshToken }: JsonObject = {}): string {
+function refreshTicket(context: ObsContext, { refreshToken }: JsonObject = {}): string {
   if (typeof refreshToken === 'string') return refreshToken
   const { req } = context
   return ticketIn(req.header('Authentication') ?? req.header('Authorization') ?? '')
@@ -205,9 +217,9 @@ function refreshTicket(context: Context, { refreshToken }: JsonObject = {}): str
  * The body as an object; undefined when it is none or too long. Hono's `bodyLimit` does not work here: it
  * wraps a chunked request in a new Request, and undici's does not accept that of node-server.
  */
-async function readObject(
-  body: ReadableStream<Uint8Array> | null,
-): Promise<JsonObject | undefined> {
+async function readObject({ req }: ObsContext): Promise<JsonObject | undefined> {
+  if (Number(req.header('Content-Length') ?? 0) > MAX_BODY) return undefined
+  const { body } = req.raw
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of body ?? []) {

@@ -4,8 +4,8 @@ import { RESPONSE_TYPE, refusedBody, type NumberStyle } from './responses.ts'
 export interface TicketCheck {
   /** A business call carries a valid ticket. */
   passes(rawHeaders: readonly string[]): boolean
-  /** Responds 401 in the shape that iSales publishes. `framing`: the body's length in bytes, or chunked. */
-  refuse(response: ServerResponse, requestId: string, framing: number | 'chunked'): void
+  /** Responds 401 in the shape that iSales publishes, and closes the connection: it is for those with a ticket. */
+  refuse(response: ServerResponse, requestId: string): void
 }
 
 export interface TicketCheckOptions {
@@ -17,8 +17,6 @@ export interface TicketCheckOptions {
 const AUTHORIZATION = 13
 const AUTHENTICATION = 14
 const SCHEME = /^bearer +/i
-/** Bytes of a refused body that are read to keep the connection; it is closed on a longer one. */
-const WORTH_READING = 64 * 1024
 
 /** A ticket in either header is enough: the other may hold whatever that edition's client puts there. */
 export function createTicketCheck({ verify, numbers }: TicketCheckOptions): TicketCheck {
@@ -34,8 +32,8 @@ export function createTicketCheck({ verify, numbers }: TicketCheckOptions): Tick
       }
       return false
     },
-    refuse(response, requestId, framing) {
-      if (framing === 'chunked' || framing > WORTH_READING) response.shouldKeepAlive = false
+    refuse(response, requestId) {
+      response.shouldKeepAlive = false
       response.writeHead(401, [
         'Content-Type',
         RESPONSE_TYPE,

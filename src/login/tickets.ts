@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Secret } from '../config/secret.ts'
 
@@ -22,40 +22,56 @@ export interface Tickets {
   readonly issue: () => IssuedTickets
   /** For a business call, where either kind is valid. A verdict of `valid` is cached. */
   readonly verify: (ticket: string) => Verdict
-  /** A new pair for a refresh ticket; an access ticket is `invalid` here. */
+  /** A new pair of the same session for a refresh ticket; an access ticket is `invalid` here. */
   readonly renew: (ticket: string) => IssuedTickets | Exclude<Verdict, 'valid'>
 }
 
 export interface TicketOptions {
-  /** Proxies with the same key accept each other's tickets. Undefined: tickets end with this process. */
+  /**
+   * Proxies with the same key and password accept each other's tickets. Undefined: the password makes the key; if it is
+   * undefined, too, tickets end with this process.
+   */
   readonly key: Secret | undefined
-  /** Of an access ticket, milliseconds; a refresh ticket's is twelve times as long, as in iSales' example. */
+  /** What clients log in with. Tickets end when it changes. */
+  readonly password: Secret | undefined
+  /**
+   * Of an access ticket, milliseconds; a refresh ticket's is twelve times as long, as in iSales' example. Both are 24 h
+   * at most.
+   */
   readonly lifetime: number
+  /** From a login to the end of the last ticket that is refreshed after it, milliseconds. */
+  readonly maxAge: number
   /** Milliseconds since 1970: a ticket carries its end across restarts and machines. */
   readonly now: () => number
 }
 
 /**
- * The bytes of a ticket: kind (1), end in seconds since 1970 (6), random (9), HMAC-SHA-256 of those (32).
- * It holds nothing of a user, and base64url makes it safe in a header and in JSON.
+ * The bytes of a ticket: kind (1), end in seconds since 1970 (5), end of the session (5), random (5), HMAC-SHA-256 of
+ * those (32). It holds nothing of a user, and base64url makes it safe in a header and in JSON.
  */
 const END_AT = 1
-const RANDOM_AT = 7
+const SESSION_AT = 6
+const INSTANT = 5
+const RANDOM_AT = 11
 const MAC_AT = 16
 const LENGTH = 48
 const TEXT_LENGTH = (LENGTH / 3) * 4
 
 const KIND_BYTES = { access: 1, refresh: 2 } as const satisfies Record<TicketKind, number>
 const REFRESH_FACTOR = 12
+/** Seconds. Nothing later is believed, so that whoever finds out the key forges nothing that lasts. */
+const LONGEST = 24 * 3600
 const CACHED = 10_000
 /** Changes with the format, so that an old ticket cannot be read as a new one. */
-const KEY_PURPOSE = 'isales-auth-proxy ticket 1'
+const KEY_PURPOSE = 'isales-auth-proxy ticket 2'
 const KEY_BYTES = 32
+/** Some 50 ms and 16 MiB for each password that somebody tries against a ticket, and once here. */
+const SCRYPT = { N: 16_384, r: 8, p: 1 }
 
 /** Tickets that need no store: each carries its end, and an HMAC that only this key can make. */
 export function createTickets(options: TicketOptions): Tickets {
-  const { lifetime, now } = options
-  const key = deriveKey(options.key)
+  const { lifetime, maxAge, now } = options
+  const key = deriveKey(options)
   // Only verified tickets get in, so forgeries cannot evict one.
   const verified = new LRUCache<string, true>({
     max: CACHED,
@@ -64,20 +80,30 @@ export function createTickets(options: TicketOptions): Tickets {
     perf: { now },
   })
   const accessSeconds = Math.max(1, Math.floor(lifetime / 1000))
-  const refreshSeconds = accessSeconds * REFRESH_FACTOR
+  const seconds = (): number => Math.floor(now() / 1000)
 
-  function write(kind: TicketKind, seconds: number): string {
+  /** @param session the end of the session, in seconds since 1970. */
+  function write(kind: TicketKind, end: number, session: number): string {
     const bytes = Buffer.alloc(LENGTH)
     bytes[0] = KIND_BYTES[kind]
-    bytes.writeUIntBE(Math.floor(now() / 1000) + seconds, END_AT, RANDOM_AT - END_AT)
+    bytes.writeUIntBE(end, END_AT, INSTANT)
+    bytes.writeUIntBE(session, SESSION_AT, INSTANT)
     randomBytes(MAC_AT - RANDOM_AT).copy(bytes, RANDOM_AT)
     macOf(key, bytes).copy(bytes, MAC_AT)
     return bytes.toString('base64url')
   }
 
-  function issue(): IssuedTickets {
-    const [access, refresh] = [write('access', accessSeconds), write('refresh', refreshSeconds)]
-    return { access, accessSeconds, refresh, refreshSeconds }
+  function issue(session = seconds() + Math.ceil(maxAge / 1000)): IssuedTickets {
+    const at = seconds()
+    const longest = Math.min(session - at, LONGEST)
+    const access = Math.min(accessSeconds, longest)
+    const refresh = Math.min(accessSeconds * REFRESH_FACTOR, longest)
+    return {
+      access: write('access', at + access, session),
+      accessSeconds: access,
+      refresh: write('refresh', at + refresh, session),
+      refreshSeconds: refresh,
+    }
   }
 
   /** The ticket's bytes when its HMAC is right and it has not ended. */
@@ -87,11 +113,13 @@ export function createTickets(options: TicketOptions): Tickets {
     // Node skips what is not base64url; two texts for one ticket would be two entries.
     if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return 'invalid'
     if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return 'invalid'
-    return endOf(bytes) > now() ? bytes : 'expired'
+    const left = endOf(bytes) - now()
+    if (left > LONGEST * 1000) return 'invalid'
+    return left > 0 ? bytes : 'expired'
   }
 
   return {
-    issue,
+    issue: () => issue(),
     verify(ticket) {
       if (verified.get(ticket) === true) return 'valid'
       const bytes = read(ticket)
@@ -104,14 +132,20 @@ export function createTickets(options: TicketOptions): Tickets {
     renew(ticket) {
       const bytes = read(ticket)
       if (typeof bytes === 'string') return bytes
-      return bytes[0] === KIND_BYTES.refresh ? issue() : 'invalid'
+      if (bytes[0] !== KIND_BYTES.refresh) return 'invalid'
+      return issue(bytes.readUIntBE(SESSION_AT, INSTANT))
     },
   }
 }
 
-function deriveKey(secret: Secret | undefined): Buffer {
-  if (secret === undefined) return randomBytes(KEY_BYTES)
-  return Buffer.from(hkdfSync('sha256', secret.reveal(), '', KEY_PURPOSE, KEY_BYTES))
+function deriveKey({ key, password }: Pick<TicketOptions, 'key' | 'password'>): Buffer {
+  if (key === undefined && password === undefined) return randomBytes(KEY_BYTES)
+  const stretched =
+    password === undefined
+      ? Buffer.alloc(0)
+      : scryptSync(password.reveal(), KEY_PURPOSE, KEY_BYTES, SCRYPT)
+  const material = Buffer.concat([stretched, Buffer.from(key?.reveal() ?? '')])
+  return Buffer.from(hkdfSync('sha256', material, '', KEY_PURPOSE, KEY_BYTES))
 }
 
 function macOf(key: Buffer, bytes: Buffer): Buffer {
@@ -119,5 +153,5 @@ function macOf(key: Buffer, bytes: Buffer): Buffer {
 }
 
 function endOf(bytes: Buffer): number {
-  return bytes.readUIntBE(END_AT, RANDOM_AT - END_AT) * 1000
+  return bytes.readUIntBE(END_AT, INSTANT) * 1000
 }

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { writeProblem, type ProblemCode } from '../http/problem.ts'
+import { writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
-import { carriesAny, isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
+import { isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import {
@@ -38,9 +38,13 @@ export interface RequestEnd {
   /** 0: the client left before a response began. */
   readonly status: number
   readonly code: ProblemCode | undefined
+  /** Undefined: it was not refused. */
+  readonly refusal: Refusal | undefined
   readonly durationMs: number
   /** Milliseconds from the last attempt's start to its response's head; undefined: iSales did not respond. */
   readonly upstreamMs: number | undefined
+  /** How many times it was sent, or was to be sent when no connection came. */
+  readonly attempts: number
   readonly requestId: string
 }
 
@@ -49,6 +53,8 @@ export interface ForwardOptions {
   readonly dispatch: Upstream['dispatch']
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestHeaders: (request: OutgoingRequest) => string[]
+  /** True for a text of a response that the client is not to see. */
+  readonly carriesToken: (text: string) => boolean
   /** Undefined: responses are relayed without a look. */
   readonly inspector: Inspector | undefined
   readonly clock: Clock
@@ -77,6 +83,11 @@ export function createForward(options: ForwardOptions): Forward {
   return (call) => new Forwarding(options, call).run()
 }
 
+/** A chunked body turns out to be too large when it comes. */
+function refusalOf(code: ProblemCode | undefined): Refusal | undefined {
+  return code === 'too-large' ? 'body-size' : undefined
+}
+
 /** The token of the next attempt, or undefined when the client has a response. */
 type Next = Token | undefined
 type Step = Promise<Next> | undefined
@@ -100,6 +111,7 @@ class Forwarding implements AttemptHooks {
   /** Of the latest attempt. */
   #token: Token | undefined
   #sentAt = 0
+  #attempts = 0
   #upstreamMs: number | undefined
   #code: ProblemCode | undefined
 
@@ -176,6 +188,7 @@ class Forwarding implements AttemptHooks {
     this.#pending = undefined
     const attempt = new Attempt(this)
     this.#attempt = attempt
+    this.#attempts += 1
     this.#token = token
     this.#sentAt = clock.now()
     const headers = requestHeaders({
@@ -219,7 +232,7 @@ class Forwarding implements AttemptHooks {
     }
     if (inspector?.wants(this.#history.method, this.#call.validated.target, head.status) === true)
       return this.#inspected(token, this.#pending, inspector)
-    return this.#accepted(token)
+    return this.#notRejected(token, this.#pending.head)
   }
 
   async #inspected(token: Token, pending: PendingResponse, inspector: Inspector): Promise<Next> {
@@ -228,18 +241,21 @@ class Forwarding implements AttemptHooks {
     if (kept !== 'whole' && kept !== 'part') return this.#interruptedWhile('sent', kept)
     if (kept === 'whole' && isRejection(inspector, pending, this.#call.validated))
       return this.#rejected(token, pending.head.status)
-    return this.#accepted(token)
+    return this.#notRejected(token, pending.head)
   }
 
-  #accepted(token: Token): undefined {
+  #notRejected(token: Token, { status, headers }: RelayedHead): undefined {
     this.#reportReplay('healed')
-    this.#options.tokens.accept(token, this.#path, this.#sentAt)
+    // A page, or an error, may come from a gateway that has not looked at the token.
+    if (status < 300 && !isHtml(headers))
+      this.#options.tokens.accept(token, this.#path, this.#sentAt)
     this.#relay()
   }
 
   #rejected(token: Token, status: number): Promise<Next> {
-    const { tokens } = this.#options
-    const verdict = tokens.reject(token, status, this.#path, this.#sentAt)
+    const { rejected: again } = this.#history
+    const call = { path: this.#path, sentAt: this.#sentAt, again }
+    const verdict = this.#options.tokens.reject(token, status, call)
     this.#reportReplay('rejected')
     const bodyKept = this.#body.kept
     return this.#overcome({ type: 'rejected', renewing: verdict === 'wait', bodyKept })
@@ -306,7 +322,7 @@ class Forwarding implements AttemptHooks {
       this.#code = code
       const most = this.#options.limits.retryAfterMax
       const told = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
-      writeProblem(response, code, { requestId, retryAfter: told })
+      writeProblem(response, code, { requestId, retryAfter: told, refusal: refusalOf(code) })
     }
     this.#abort(code)
   }
@@ -329,8 +345,10 @@ class Forwarding implements AttemptHooks {
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: this.#code,
+      refusal: refusalOf(this.#code),
       durationMs: this.#options.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
+      attempts: this.#attempts,
       requestId,
     }
     span?.ended(end)
@@ -355,12 +373,11 @@ class Forwarding implements AttemptHooks {
   }
 
   #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
-    const { token, refreshToken } = this.#token ?? {}
-    const secrets = [token, refreshToken].flatMap((secret) => secret?.reveal() ?? [])
+    const { carriesToken } = this.#options
     return {
       status,
-      reason: carriesAny(reason, secrets) ? '' : reason,
-      ...responseHeaders(status, rawHeaders, secrets, this.#call.requestId),
+      reason: carriesToken(reason) ? '' : reason,
+      ...responseHeaders(status, rawHeaders, carriesToken, this.#call.requestId),
     }
   }
 

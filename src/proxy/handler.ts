@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ALLOW, REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { Forward } from './forward.ts'
-import { pathOf, validateRequest, type Framing, type RequestRules } from './validate.ts'
+import { pathOf, validateRequest, type RequestRules } from './validate.ts'
 
 /** Asks for the client's ticket, where one is demanded. */
 export interface TicketCheck {
   passes(rawHeaders: readonly string[]): boolean
-  refuse(response: ServerResponse, requestId: string, framing: Framing): void
+  refuse(response: ServerResponse, requestId: string): void
 }
 
 /** A request that was refused here: nothing of it was sent to iSales. */
@@ -14,15 +14,14 @@ export interface RefusedRequest {
   readonly method: string
   readonly target: string
   readonly code: ProblemCode
-  /** Undefined: it is valid, and the proxy is overloaded. */
-  readonly refusal?: Refusal | undefined
+  readonly refusal: Refusal
   readonly requestId: string
 }
 
 export interface HandlerOptions {
   readonly rules: RequestRules
-  /** Paths that are served here, such as login and refresh, in whatever spelling. */
-  readonly isLocal: (path: string) => boolean
+  /** `local`: served here, such as login and refresh. `alike`: iSales might take it for one of them. */
+  readonly kindOf: (path: string) => 'local' | 'alike' | 'other'
   readonly serveLocal: (request: IncomingMessage, response: ServerResponse, target: string) => void
   /** Undefined: no ticket is demanded. */
   readonly ticketCheck: TicketCheck | undefined
@@ -33,33 +32,43 @@ export interface HandlerOptions {
   readonly onRefused: (refused: RefusedRequest) => void
 }
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: { keep(): void },
+) => Promise<void> | void
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { rules, isLocal, ticketCheck, maxInFlight } = options
+  const { rules, kindOf, ticketCheck, maxInFlight } = options
 
-  return (request, response): Promise<void> | void => {
+  return (request, response, connection): Promise<void> | void => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
     const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
 
-    const refuse = (code: ProblemCode, refusal?: Refusal): void => {
+    const refuse = (refusal: Refusal): void => {
+      const { code } = REFUSALS[refusal]
       // Whatever follows on this connection may be the rest of what was refused.
       response.shouldKeepAlive = false
       writeProblem(response, code, { requestId, refusal })
       options.onRefused({ method, target, code, refusal, requestId })
     }
 
-    if ('refused' in valid) refuse(REFUSALS[valid.refused].code, valid.refused)
+    if ('refused' in valid) {
+      refuse(valid.refused)
+      return
+    }
+    const kind = kindOf(pathOf(valid.target))
+    if (kind === 'alike') refuse('auth-path')
     // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
     else if (valid.maxForwards === 0 || valid.target === '*')
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
-    else if (isLocal(pathOf(valid.target))) {
+    else if (kind === 'local') {
       if (valid.expectsContinue) response.writeContinue()
       options.serveLocal(request, response, valid.target)
     } else if (ticketCheck?.passes(rawHeaders) === false) {
-      ticketCheck.refuse(response, requestId, valid.framing)
+      ticketCheck.refuse(response, requestId)
       options.onRefused({
         method,
         target,
@@ -67,7 +76,10 @@ export function createHandler(options: HandlerOptions): Handler {
         refusal: 'ticket',
         requestId,
       })
-    } else if (options.inFlight() >= maxInFlight) refuse('overloaded')
-    else return options.forward({ request, response, validated: valid, requestId })
+    } else if (options.inFlight() >= maxInFlight) refuse('in-flight')
+    else {
+      connection.keep()
+      return options.forward({ request, response, validated: valid, requestId })
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import type { Framing } from './validate.ts'
 
 export interface ReplayLimits {
@@ -19,6 +20,7 @@ export class ReplayBuffer {
   #chunks: Buffer[] | undefined = []
   #size = 0
   #whole: Buffer | null | undefined
+  #stream: Readable | undefined
   #copying = false
 
   constructor(request: IncomingMessage, framing: Framing, limits: ReplayLimits) {
@@ -33,9 +35,11 @@ export class ReplayBuffer {
     return this.#framing !== 'chunked' && this.#framing > 0 && this.#framing <= this.#limits.keep
   }
 
-  /** What is to be sent: a Buffer, null for no body, or the request to be streamed. */
-  get body(): Buffer | null | IncomingMessage {
-    return this.#whole === undefined ? this.#request : this.#whole
+  /** What is to be sent: a Buffer, null for no body, or a stream. */
+  get body(): Buffer | null | Readable {
+    if (this.#whole !== undefined) return this.#whole
+    this.#stream ??= streamOf(this.#request)
+    return this.#stream
   }
 
   /** True when it can be sent again from its start. */
@@ -51,16 +55,11 @@ export class ReplayBuffer {
   /** Resolves when all of it is there; never, when it breaks off. */
   read(): Promise<void> {
     return new Promise((resolve) => {
-      const onReadable = (): void => {
-        for (let chunk = this.#next(); chunk !== null; chunk = this.#next()) this.#keep(chunk)
-        if (this.#size !== this.#framing) return
-        this.#request.off('readable', onReadable)
-        // Without it Node does not emit `end`, which others wait for.
-        this.#request.resume()
+      this.#request.on('data', (chunk: Buffer) => this.#keep(chunk))
+      this.#request.on('end', () => {
         this.#finish()
         resolve()
-      }
-      this.#request.on('readable', onReadable)
+      })
     })
   }
 
@@ -79,10 +78,6 @@ export class ReplayBuffer {
     })
   }
 
-  #next(): Buffer | null {
-    return this.#request.read() as Buffer | null
-  }
-
   #keep(chunk: Buffer): void {
     this.#size += chunk.length
     this.#chunks?.push(chunk)
@@ -94,4 +89,26 @@ export class ReplayBuffer {
     else if (this.#chunks !== undefined) this.#whole = Buffer.concat(this.#chunks, this.#size)
     this.#chunks = undefined
   }
+}
+
+/**
+ * The body as a stream of its own. undici destroys a body when the response comes before its end, and Node closes the
+ * connection of a request that is destroyed: the client might lose the response (RFC 9112 section 9.6). What comes after
+ * the end of the stream is read and dropped.
+ */
+function streamOf(request: IncomingMessage): Readable {
+  const stream = new Readable({
+    read: () => request.resume(),
+    destroy(error, done) {
+      request.resume()
+      done(error)
+    },
+  })
+  // Nothing flows before it is asked for.
+  request.pause()
+  request.on('data', (chunk: Buffer) => {
+    if (!stream.destroyed && !stream.push(chunk)) request.pause()
+  })
+  request.on('end', () => stream.push(null))
+  return stream
 }

@@ -11,6 +11,8 @@ export interface RequestRules {
   readonly allowedPaths: readonly string[]
   /** Bytes. */
   readonly maxBodySize: number
+  /** Received-by of our `Via`; no other proxy has it. */
+  readonly pseudonym: string
 }
 
 /** How the body is framed (RFC 9112 section 6): its length in bytes, 0 for none, or chunked. */
@@ -70,7 +72,7 @@ export function validateRequest(head: RequestHead, rules: RequestRules): ValidRe
   // Node's parser lets 0.9 and 2.0 through.
   if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refuse('http-version')
   if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('method')
-  const seen = readHeaders(head.rawHeaders)
+  const seen = readHeaders(head.rawHeaders, rules)
   if ('refused' in seen) return seen
   const framing = validateFraming(seen, head, rules)
   if (typeof framing === 'object') return framing
@@ -96,7 +98,7 @@ interface SeenHeaders {
 }
 
 /** One pass over the header lines. */
-function readHeaders(lines: HeaderLines): SeenHeaders | Refused {
+function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeaders | Refused {
   if (lines.length > 2 * MAX_HEADERS) return refuse('headers')
   const seen: SeenHeaders = {
     host: undefined,
@@ -111,7 +113,10 @@ function readHeaders(lines: HeaderLines): SeenHeaders | Refused {
     const name = lines[i] ?? ''
     const value = lines[i + 1] ?? ''
     bytes += name.length + value.length + 4
-    const refused = readHeader(seen, name.toLowerCase(), value)
+    const lower = name.toLowerCase()
+    // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
+    if (lower === 'via' && value.includes(pseudonym)) return refuse('loop')
+    const refused = readHeader(seen, lower, value)
     if (refused !== undefined) return refused
   }
   return bytes > MAX_HEADER_BYTES ? refuse('headers') : seen
@@ -207,8 +212,7 @@ interface AbsoluteForm {
 
 function absoluteForm(target: string, method: string): AbsoluteForm | undefined {
   const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
-  const [, scheme, authority, rest] = match ?? []
-  if (scheme === undefined || authority === undefined || rest === undefined) return undefined
+  const [, scheme = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return undefined
   // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
   const asterisk = rest === '' && method === 'OPTIONS'
@@ -226,7 +230,7 @@ function validatePath(target: string, prefixes: readonly string[]): Refused | un
 }
 
 /** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */
-function isUnder(path: string, prefix: string): boolean {
+export function isUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
 }

@@ -340,9 +340,9 @@ function rejected(
 ): Transition {
   const { token, backoff } = state
   const { now } = moment
-  const { generation, status, path } = event
+  const { generation, status } = event
   if (token?.generation !== generation || !usable(token, now)) return { state, events: [] }
-  const outcome = reject(state.rejections, { token, path }, rules, moment)
+  const outcome = reject(state.rejections, { ...event, token }, rules, moment)
   const { verdict, rejections } = outcome
   const noted: TokenEvent = {
     type: 'token-rejected',
@@ -354,6 +354,10 @@ function rejected(
   switch (verdict) {
     case 'known':
       return { state: { ...state, rejections }, events: [] }
+    case 'doubt': {
+      const notBefore = Math.max(state.notBefore, outcome.until)
+      return { state: { ...state, rejections, notBefore }, events: [] }
+    }
     case 'about-call':
     case 'brand-new':
       return {
@@ -386,7 +390,8 @@ function accepted(
   const known = { ...state, token: { ...token, accepted: true }, rejections }
   // The token that a rejection asked for is not needed any more, and so is not the back-off of the attempts.
   const needless = state.rejections.renewing && !rejections.renewing
-  if (backoff === 'conflict' && needless) return { ...known, backoff: 'none', notBefore: now }
+  if ((backoff === 'conflict' || backoff === 'none') && needless)
+    return { ...known, backoff: 'none', notBefore: now }
   const passed = backoff === 'transient' && needless && now < state.renewAt
   return passed ? { ...known, backoff: 'none' } : known
 }

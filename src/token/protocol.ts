@@ -143,7 +143,7 @@ export function parseRetryAfter(value: string | undefined, wallNow: number): num
   if (value === undefined) return undefined
   const text = value.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
-  // Only a date that names a zone or month is one: Date.parse would read "7x" too.
+  // An HTTP date names its month. Date.parse would take `1.5` and `-5` for dates, too.
   const instant = /[A-Za-z]{3}/.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(instant) ? undefined : Math.max(0, instant - wallNow)
 }

@@ -14,9 +14,13 @@ export interface Rejections {
   readonly replaced:
     | { readonly at: number; readonly generation: number; readonly paths: ReadonlySet<string> }
     | undefined
-  /** Paths whose rejections are about the call, and until when that is believed. */
-  readonly forbidden: ReadonlyMap<string, number>
-  /** When the latest call that iSales did not reject was sent. */
+  /** In a hold-off: since when. */
+  readonly heldSince: number | undefined
+  /** A call that was sent in the hold-off was rejected, too: nothing more is sent with the token. */
+  readonly givenUp: boolean
+  /** Paths with rejections that are about the call. */
+  readonly forbidden: ReadonlyMap<string, Forbidden>
+  /** When the latest call that iSales accepted was sent. */
   readonly acceptedAt: number
   /** Tokens that were rejected before their end, within the last minute. */
   readonly early: readonly { readonly at: number; readonly generation: number }[]
@@ -24,11 +28,19 @@ export interface Rejections {
   readonly conflictUntil: number
 }
 
+interface Forbidden {
+  readonly until: number
+  /** Others of its calls are accepted. */
+  readonly mixed: boolean
+}
+
 export type RejectionRules = Pick<Config, 'loginReplacePause'>
+
+const NOT_RENEWING = { renewing: false, heldSince: undefined, givenUp: false } as const
 
 export const NO_REJECTIONS: Rejections = {
   suspects: new Map(),
-  renewing: false,
+  ...NOT_RENEWING,
   replaced: undefined,
   forbidden: new Map(),
   acceptedAt: -Infinity,
@@ -42,6 +54,8 @@ const CONFLICT_WINDOW = 60_000
 const HOLD_OFF_MIN = 5000
 const HOLD_OFF_MAX = 60_000
 const FORBIDDEN_FOR = 600_000
+/** How long a rejection on a mixed path waits for a call that shows that the token works. */
+const DOUBT = 500
 const MOST_PATHS = 1000
 /** Acceptance is noted once a second; that is exact enough for a pause of 30 s. */
 const NOTED_AGAIN = 1000
@@ -53,33 +67,45 @@ const NOTED_AGAIN = 1000
  * - `brand-new`: the token has not worked yet, and was asked for by a rejection not long ago. A login would hardly
  *   cure it.
  * - `known`: the newer token was asked for already.
+ * - `doubt`: a newer token is asked for in a moment, unless another call is accepted before.
  * - `replace`: a newer token is asked for now.
  * - `hold-off`: a newer token is asked for later, since somebody else seems to log in as this user.
  */
 export type Verdict =
   | { readonly verdict: 'about-call' | 'brand-new' | 'known' | 'replace' }
-  | { readonly verdict: 'hold-off'; readonly until: number }
+  | { readonly verdict: 'doubt' | 'hold-off'; readonly until: number }
+
+/** A business call that iSales rejected. */
+export interface RejectedCall {
+  readonly path: string
+  readonly sentAt: number
+  /** It was rejected with an older token before. */
+  readonly again: boolean
+}
 
 /** @param random in [0, 1). */
 export function reject(
   state: Rejections,
-  { token, path }: { readonly token: Token; readonly path: string },
+  { token, path, sentAt, again }: RejectedCall & { readonly token: Token },
   rules: RejectionRules,
   { now, random }: { readonly now: number; readonly random: number },
 ): Verdict & { readonly rejections: Rejections } {
+  const suspects = withSuspect(state, path, now)
+  if (state.renewing) {
+    const givenUp = state.givenUp || sentAt > (state.heldSince ?? Infinity)
+    return { verdict: 'known', rejections: { ...state, suspects, givenUp } }
+  }
   if (isForbidden(state, path, rules, now)) return { verdict: 'about-call', rejections: state }
   const { replaced } = state
   const lately = replaced !== undefined && now - replaced.at < rules.loginReplacePause
-  if (lately && token.accepted && replaced.paths.has(path)) {
-    // The call was sent again with a token that works elsewhere.
-    const early = state.early.filter(({ generation }) => generation !== replaced.generation)
-    return {
-      verdict: 'about-call',
-      rejections: { ...state, early, forbidden: withForbidden(state, [path], now) },
-    }
+  const unhealed = lately && replaced.paths.has(path)
+  if (token.accepted && (again || unhealed)) {
+    // The call was sent again with a token that works for others.
+    const early = withoutEarly(state, replaced?.generation)
+    const found = { until: now + FORBIDDEN_FOR, mixed: !unhealed }
+    const forbidden = withForbidden(state.forbidden, [path], found)
+    return { verdict: 'about-call', rejections: { ...state, early, forbidden } }
   }
-  const suspects = withSuspect(state, path, now)
-  if (state.renewing) return { verdict: 'known', rejections: { ...state, suspects } }
   const brandNew = lately && !token.accepted
   // In a conflict the other login may end a token before its first call: that, a login would cure.
   if (brandNew && now >= state.conflictUntil) {
@@ -89,19 +115,21 @@ export function reject(
   const early = [...recent, { at: now, generation: token.generation }]
   const renewing = { ...state, suspects, early, renewing: true }
   if (!brandNew && early.length < CONFLICT_REJECTIONS) {
-    return { verdict: 'replace', rejections: renewing }
+    return isMixed(state, path, now)
+      ? { verdict: 'doubt', until: now + DOUBT, rejections: renewing }
+      : { verdict: 'replace', rejections: renewing }
   }
   const until = now + HOLD_OFF_MIN + random * (HOLD_OFF_MAX - HOLD_OFF_MIN)
   return {
     verdict: 'hold-off',
     until,
-    rejections: { ...renewing, conflictUntil: until + CONFLICT_WINDOW },
+    rejections: { ...renewing, heldSince: now, conflictUntil: until + CONFLICT_WINDOW },
   }
 }
 
 /**
- * The state after a call was not rejected. Rejections that were reported before it was sent were about their calls:
- * the token works.
+ * The state after iSales accepted a call. Rejections that were reported before it was sent were about their calls: the
+ * token works.
  *
  * @param sentAt when the call was sent.
  */
@@ -117,28 +145,32 @@ export function accept(
   const { replaced } = state
   const cleared = [...state.suspects].filter(([, reportedAt]) => reportedAt < sentAt)
   const healed = replaced?.paths.has(path) === true
-  const allowed = state.forbidden.has(path)
-  if (cleared.length === 0 && !healed && !allowed && sentAt - state.acceptedAt < NOTED_AGAIN)
+  const wasForbidden = state.forbidden.get(path)?.mixed === false
+  if (cleared.length === 0 && !healed && !wasForbidden && sentAt - state.acceptedAt < NOTED_AGAIN)
     return state
+  const paths = cleared.map(([suspect]) => suspect)
+  const until = now + FORBIDDEN_FOR
+  const others = paths.filter((suspect) => suspect !== path)
+  const refused = withForbidden(state.forbidden, others, { until, mixed: false })
+  const mixed = wasForbidden || paths.includes(path) ? [path] : []
   const accepted = {
     ...state,
-    // A path with an accepted call is not forbidden: what rejected its other calls was about the token.
-    forbidden: new Map([...state.forbidden].filter(([other]) => other !== path)),
+    forbidden: withForbidden(refused, mixed, { until, mixed: true }),
     acceptedAt: Math.max(state.acceptedAt, sentAt),
     replaced: healed ? { ...replaced, paths: without(replaced.paths, path) } : replaced,
   }
   if (cleared.length === 0) return accepted
-  const paths = cleared.map(([suspect]) => suspect)
   const suspects = new Map([...state.suspects].filter(([suspect]) => !paths.includes(suspect)))
-  const others = paths.filter((suspect) => suspect !== path)
-  const forbidden = withForbidden(accepted, others, now)
-  if (suspects.size > 0) return { ...accepted, suspects, forbidden }
+  // A newer token did not help these calls: what rejected them with the older one was no early end of it.
+  const early = paths.some((suspect) => replaced?.paths.has(suspect))
+    ? withoutEarly(state, replaced?.generation)
+    : state.early
+  if (suspects.size > 0) return { ...accepted, suspects, early }
   return {
     ...accepted,
     suspects,
-    forbidden,
-    renewing: false,
-    early: state.early.filter(({ generation }) => generation !== token.generation),
+    ...NOT_RENEWING,
+    early: withoutEarly({ early }, token.generation),
     conflictUntil: state.renewing ? -Infinity : state.conflictUntil,
   }
 }
@@ -148,7 +180,7 @@ export function replace(state: Rejections, generation: number, now: number): Rej
   return {
     ...state,
     suspects: new Map(),
-    renewing: false,
+    ...NOT_RENEWING,
     replaced: state.renewing
       ? { at: now, generation, paths: new Set(state.suspects.keys()) }
       : state.replaced,
@@ -170,7 +202,7 @@ export function adopt(
   const next = replace(state, generation, now)
   const { replaced } = next
   // Another replica logged in, not somebody else.
-  const early = state.early.filter((one) => one.generation !== generation)
+  const early = withoutEarly(state, generation)
   const bought =
     boughtAt === undefined || state.renewing
       ? replaced
@@ -178,14 +210,21 @@ export function adopt(
   return { ...next, early, replaced: bought }
 }
 
-/** True when rejections of this path are about the call. Only while the token works for other calls. */
-export function isForbidden(
+/** True when every rejection on this path is about the call. Only while the token works for other calls. */
+function isForbidden(
   { forbidden, acceptedAt }: Rejections,
   path: string,
   rules: RejectionRules,
   now: number,
 ): boolean {
-  return now < (forbidden.get(path) ?? -Infinity) && now - acceptedAt < rules.loginReplacePause
+  const found = forbidden.get(path)
+  const believed = found !== undefined && now < found.until && !found.mixed
+  return believed && now - acceptedAt < rules.loginReplacePause
+}
+
+function isMixed({ forbidden }: Rejections, path: string, now: number): boolean {
+  const found = forbidden.get(path)
+  return found !== undefined && now < found.until && found.mixed
 }
 
 function withSuspect({ suspects }: Rejections, path: string, now: number) {
@@ -193,11 +232,23 @@ function withSuspect({ suspects }: Rejections, path: string, now: number) {
   return new Map(suspects).set(path, now)
 }
 
-/** The latest stand last; the oldest are dropped. */
-function withForbidden({ forbidden }: Rejections, paths: readonly string[], now: number) {
-  const others = [...forbidden].filter(([path, until]) => now < until && !paths.includes(path))
-  const latest = paths.map((path): [string, number] => [path, now + FORBIDDEN_FOR])
+/** The latest stand last; the oldest are dropped. A mixed path stays mixed. */
+function withForbidden(
+  forbidden: Rejections['forbidden'],
+  paths: readonly string[],
+  { until, mixed }: Forbidden,
+): Rejections['forbidden'] {
+  if (paths.length === 0) return forbidden
+  const others = [...forbidden].filter(([path]) => !paths.includes(path))
+  const latest = paths.map((path): [string, Forbidden] => [
+    path,
+    { until, mixed: mixed || forbidden.get(path)?.mixed === true },
+  ])
   return new Map([...others, ...latest].slice(-MOST_PATHS))
+}
+
+function withoutEarly({ early }: Pick<Rejections, 'early'>, generation: number | undefined) {
+  return early.filter((one) => one.generation !== generation)
 }
 
 function without(paths: ReadonlySet<string>, path: string): ReadonlySet<string> {

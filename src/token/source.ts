@@ -23,6 +23,7 @@ import {
   type Rules,
 } from './state.ts'
 import type { RefusalBook } from './refusals.ts'
+import type { RejectedCall } from './rejections.ts'
 import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {
@@ -55,7 +56,7 @@ export interface TokenSource {
   /** Resolves with a token of a later generation, or as soon as none can come before the deadline. */
   waitForToken(wait: Wait): Promise<Token | Unavailable>
   /**
-   * A business call with this token was not rejected.
+   * iSales accepted this token for a business call: a success, and no page.
    *
    * @param path of the call. A query is ignored.
    * @param sentAt when it was sent, on the monotonic clock.
@@ -64,10 +65,11 @@ export interface TokenSource {
   /**
    * iSales rejected a business call with this token. Others may go on with it until a newer one comes.
    *
+   * @param call its path may have a query, which is ignored.
    * @returns `wait`: a newer token is there or may come, see `waitForToken`; when that gives none, relay the
    *   response of iSales. `relay`: relay it now, since a login would not cure it.
    */
-  reject(token: Token, status: number, path: string, sentAt: number): 'wait' | 'relay'
+  reject(token: Token, status: number, call: RejectedCall): 'wait' | 'relay'
   /**
    * The secret was read again. Changed credentials are logged in with; the present token serves until that has
    * succeeded. Those that were refused before wait for their back-off.
@@ -283,12 +285,12 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       if (before.rejections.renewing && !state.rejections.renewing) proceed()
     },
 
-    reject({ generation }, status, target) {
-      const path = pathOf(target)
+    reject({ generation }, status, call) {
+      const path = pathOf(call.path)
       const before = state
-      apply({ type: 'rejected', generation, status, path })
+      apply({ ...call, type: 'rejected', generation, status, path })
       if (state !== before) proceed()
-      return isCurable(state, { generation, path }, rules, clock.now()) ? 'wait' : 'relay'
+      return isCurable(state, generation, clock.now()) ? 'wait' : 'relay'
     },
 
     changeCredentials(changed) {

@@ -3,7 +3,12 @@ import { delayAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenSnapshot } from './events.ts'
 import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
 import type { AuthFailure, FailureKind, Grant, Operation } from './protocol.ts'
-import { isForbidden, NO_REJECTIONS, type RejectionRules, type Rejections } from './rejections.ts'
+import {
+  NO_REJECTIONS,
+  type RejectedCall,
+  type RejectionRules,
+  type Rejections,
+} from './rejections.ts'
 import { usable, type Token, type TokenRules } from './token.ts'
 
 /** The settings that decide when a token is renewed. Milliseconds. */
@@ -17,7 +22,7 @@ export interface State {
   readonly token: Token | undefined
   /** The token request in flight. */
   readonly request: TokenRequest | undefined
-  /** When the token is renewed if nothing else happens. */
+  /** When the token is renewed if nothing else happens; before the first token, the start. */
   readonly renewAt: number
   /** The back-off: no token request begins before. */
   readonly notBefore: number
@@ -76,12 +81,11 @@ export type LifecycleEvent =
       readonly refusals: number
     }
   | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | {
+  | ({
       readonly type: 'rejected'
       readonly generation: number
       readonly status: number
-      readonly path: string
-    }
+    } & RejectedCall)
   | {
       readonly type: 'accepted'
       readonly generation: number
@@ -161,8 +165,8 @@ export function countsOf(
 }
 
 /** When the next token request begins, unless it is in flight or the token is idle. */
-export function dueAt({ token, loginDue, renewAt, notBefore, rejections }: State): number {
-  const due = token === undefined || loginDue || rejections.renewing
+export function dueAt({ loginDue, renewAt, notBefore, rejections }: State): number {
+  const due = loginDue || rejections.renewing
   return due ? notBefore : Math.max(notBefore, renewAt)
 }
 
@@ -173,8 +177,8 @@ export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): bo
 }
 
 /** The token to send, or undefined when none may be sent. */
-export function sendable({ token }: State, now: number): Token | undefined {
-  return token !== undefined && usable(token, now) ? token : undefined
+export function sendable({ token, rejections }: State, now: number): Token | undefined {
+  return token !== undefined && usable(token, now) && !rejections.givenUp ? token : undefined
 }
 
 /** The token at hand, for whoever obtains the next one. */
@@ -188,14 +192,7 @@ export function outageBudget(state: State, now: number): number {
   return token === undefined ? 0 : token.usableUntil - now
 }
 
-/** True when the call that was rejected may succeed with a token that is there or was asked for. */
-export function isCurable(
-  state: State,
-  { generation, path }: { readonly generation: number; readonly path: string },
-  rules: Rules,
-  now: number,
-): boolean {
-  const { token, rejections } = state
-  if (token?.generation !== generation || !usable(token, now)) return true
-  return rejections.renewing && !isForbidden(rejections, path, rules, now)
+/** True when a call that was rejected with this generation may succeed with a token that is there or was asked for. */
+export function isCurable({ token, rejections }: State, generation: number, now: number): boolean {
+  return token?.generation !== generation || !usable(token, now) || rejections.renewing
 }

@@ -9,11 +9,21 @@ type Adopted = Extract<TokenEvent, { type: 'adopted' }>
 type Failed = Extract<TokenEvent, { type: 'failed' }>
 type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
 
+export interface TokenLogOptions {
+  /** The business calls since it was last called, and how many of them failed. Default: they are not logged. */
+  readonly takeTally?: () => { readonly requests: number; readonly errors: number }
+}
+
 /**
  * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
  * conflict that goes on) is written at DEBUG.
  */
-export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => void {
+export function tokenLog(
+  { log }: Pick<Logger, 'log'>,
+  { takeTally }: TokenLogOptions = {},
+): (event: TokenEvent) => void {
+  /** Failures in a row, whatever secrets they were of. */
+  let failures = 0
   /** What was logged of the present outage; timeouts and resets may take turns all night. */
   const said = new Set<string>()
   let refreshRefused = false
@@ -26,19 +36,27 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
     log(event, fields, isChange ? undefined : 'debug')
   }
 
-  const onGranted = (event: Granted): void => {
-    const { session, operation, failuresBefore } = event
-    const recovered = said.size > 0 || failuresBefore > 0
+  /** @returns the failures that the outage had; 0: there was none. */
+  const endOutage = (failuresBefore: number): number => {
+    const ended = Math.max(failures, failuresBefore)
+    failures = 0
     said.clear()
+    return ended
+  }
+
+  const onGranted = (event: Granted): void => {
+    const { session, operation } = event
+    const recovered = endOutage(event.failuresBefore)
     if (operation === 'refresh') refreshRefused = false
     const lifetimeSeconds = session.lifetime / 1000
-    log(recovered ? 'recovered' : operation === 'login' ? 'logged-in' : 'renewed', {
+    log(recovered > 0 ? 'recovered' : operation === 'login' ? 'logged-in' : 'renewed', {
       operation,
       generation: session.generation,
       lifetimeSeconds,
       durationMs: Math.round(event.durationMs),
-      ...(recovered ? { failures: failuresBefore } : {}),
+      ...(recovered > 0 ? { failures: recovered } : {}),
       ...(event.sameToken ? { sameToken: true } : {}),
+      ...takeTally?.(),
     })
     if (event.lifetimeAssumed) onChange(!lifetimeAssumed, 'lifetime-assumed', { lifetimeSeconds })
     lifetimeAssumed = event.lifetimeAssumed
@@ -61,7 +79,10 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
       durationMs: Math.round(event.durationMs),
     })
     if (name === 'refresh-refused') refreshRefused = true
-    else said.add(`${name} ${failure.reason}`)
+    else {
+      failures += 1
+      said.add(`${name} ${failure.reason}`)
+    }
   }
 
   const onRejected = ({ generation, status, replacing }: Rejected): void => {
@@ -74,13 +95,13 @@ export function tokenLog({ log }: Pick<Logger, 'log'>): (event: TokenEvent) => v
   }
 
   const onAdopted = ({ session, at, failuresBefore }: Adopted): void => {
-    const recovered = said.size > 0 || failuresBefore > 0
-    said.clear()
-    log(recovered ? 'recovered' : 'token-adopted', {
+    const recovered = endOutage(failuresBefore)
+    log(recovered > 0 ? 'recovered' : 'token-adopted', {
       generation: session.generation,
       lifetimeSeconds: session.lifetime / 1000,
       ageSeconds: seconds(at - session.obtainedAt),
-      ...(recovered ? { failures: failuresBefore } : {}),
+      ...(recovered > 0 ? { failures: recovered } : {}),
+      ...takeTally?.(),
     })
   }
 

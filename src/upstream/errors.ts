@@ -1,5 +1,6 @@
 /** The stage at which connecting failed. `refused`: TCP; `proxy`: anything of the egress proxy. */
-export type ConnectFailure = 'dns' | 'refused' | 'timeout' | 'tls' | 'proxy'
+export const CONNECT_FAILURES = ['dns', 'refused', 'timeout', 'tls', 'proxy'] as const
+export type ConnectFailure = (typeof CONNECT_FAILURES)[number]
 
 /** No connection came about. Nothing of a request was written. */
 export class ConnectError extends Error {

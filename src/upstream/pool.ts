@@ -36,18 +36,16 @@ export interface UpstreamOptions {
   readonly clock?: Pick<Clock, 'now'>
   /** Default: the system's. */
   readonly resolve?: Resolve
+  /** Called with each connection that was opened, or the stage at which opening it failed. */
+  readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
 }
 
 /** For metrics. */
 export interface UpstreamStats {
   /** Connections open now. */
   readonly open: number
-  /** Connections opened since the start. */
-  readonly opened: number
   /** Requests that wait for a free connection. */
   readonly waiting: number
-  /** Attempts to connect that failed since the start. */
-  readonly connectFailures: Readonly<Record<ConnectFailure, number>>
 }
 
 export interface Upstream {
@@ -73,11 +71,7 @@ const MAX_KEEP_ALIVE = 600_000
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions): Upstream {
   const { config, clock = systemClock, resolve = resolveBySystem } = options
-  const counts = {
-    open: 0,
-    opened: 0,
-    connectFailures: { dns: 0, refused: 0, timeout: 0, tls: 0, proxy: 0 },
-  }
+  let openNow = 0
   const timeout = config.isalesConnectTimeout
   const lookup = createLookup({ timeout, resolve })
   const connectWith = (tls: UpstreamTls): Connect => {
@@ -90,11 +84,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     })
     return (done) => {
       connect((outcome) => {
-        if (outcome instanceof Error) counts.connectFailures[outcome.reason] += 1
-        else {
-          counts.opened += 1
-          counts.open += 1
-          outcome.once('close', () => (counts.open -= 1))
+        options.onConnect?.(outcome instanceof Error ? outcome.reason : 'opened')
+        if (!(outcome instanceof Error)) {
+          openNow += 1
+          outcome.once('close', () => (openNow -= 1))
         }
         done(outcome)
       })
@@ -135,11 +128,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       const connectAnew = connectWith(changed)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
-    stats: () => ({
-      ...counts,
-      connectFailures: { ...counts.connectFailures },
-      waiting: business.waiting + auth.waiting,
-    }),
+    stats: () => ({ open: openNow, waiting: business.waiting + auth.waiting }),
     async destroy() {
       await Promise.all([business.destroy(), auth.destroy()])
     },
@@ -183,9 +172,11 @@ class Pool {
       attempt.abort(new errors.ClientDestroyedError())
       return attempt
     }
-    attempt.onAbort = () => this.#waiting.delete(attempt)
-    this.#waiting.add(attempt)
-    this.#serve()
+    const connection = this.#waiting.size === 0 ? this.#free() : undefined
+    if (connection === undefined) {
+      attempt.onAbort = () => this.#waiting.delete(attempt)
+      this.#waiting.add(attempt)
+    } else this.#send(attempt, connection)
     return attempt
   }
 
@@ -209,13 +200,20 @@ class Pool {
       const connection = this.#free()
       if (connection === undefined) return
       this.#waiting.delete(attempt)
-      connection.attempt = attempt
-      attempt.onDone = () => {
-        // A turn later undici knows whether the connection goes on.
-        setImmediate(() => this.#release(connection))
-      }
-      connection.client.dispatch(attempt.request, attempt)
+      this.#send(attempt, connection)
     }
+  }
+
+  #send(attempt: Attempt, connection: Connection): void {
+    connection.attempt = attempt
+    attempt.onDone = (failed) => {
+      // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
+      // closed the client must be, or it opens another one for the request that was aborted.
+      if (failed) connection.retired = true
+      const later = failed ? queueMicrotask : setImmediate
+      later(() => this.#release(connection))
+    }
+    connection.client.dispatch(attempt.request, attempt)
   }
 
   #free(): Connection | undefined {

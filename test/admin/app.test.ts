@@ -17,6 +17,7 @@ function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean
       running: { listening: true, draining: false },
     }),
     status: () => statusOf(SCENES.healthy),
+    hosts: new Set(['localhost', 'proxy.example']),
   })
 }
 
@@ -72,6 +73,32 @@ describe('the admin app', () => {
       expect(response.status).toBe(404)
       expect(await response.text()).toBe('Not found\n')
       expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+    },
+  )
+
+  it.each([
+    ['localhost:9090', 200],
+    ['Proxy.Example', 200],
+    ['10.0.0.1:9090', 200],
+    ['[fd00::1]:9090', 200],
+    ['127.0.0.1', 200],
+    ['rebound.example:9090', 421],
+    ['localhost.rebound.example', 421],
+    ['10.0.0.1.rebound.example', 421],
+    ['', 421],
+  ])('responds to Host %j on the status page and its JSON with %i', async (host, status) => {
+    for (const path of ['/', '/status.json', '/?refresh=off']) {
+      const response = await appWith().request(path, { headers: { host } })
+      expect(response.status).toBe(status)
+      expect(response.headers.get('cache-control')).toBe('no-store')
+    }
+  })
+
+  it.each(['/metrics', '/livez', '/startupz', '/readyz'])(
+    'serves %s under any name, as probes and Prometheus call it',
+    async (path) => {
+      const headers = { host: 'pod-4711.example' }
+      expect((await appWith().request(path, { headers })).status).toBe(200)
     },
   )
 

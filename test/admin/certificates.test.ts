@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { readCertificateEnds } from '../../src/admin/certificates.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'certificates-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const folder = temporaryDirectory()
 const { ca, server, expired } = makeCertificates()
 
 function file(name: string, ...pems: readonly string[]): string {

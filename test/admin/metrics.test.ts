@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admin/metrics.ts'
+import { HANDSHAKE_FAILURES } from '../../src/http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS } from '../../src/http/problem.ts'
 import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
+import { CONNECT_FAILURES } from '../../src/upstream/errors.ts'
 import { CANARY, NOW, failed, granted, session, snapshot } from './token.ts'
 
 const WALL = 1_760_000_000_000
@@ -19,6 +21,7 @@ function metricsWith(changes: Partial<MetricsOptions> = {}): Metrics {
     state: () => 'healthy',
     certificates: () => ({ listener: WALL, client: undefined, ca: undefined }),
     running: { inFlight: 0 },
+    upstreamConnections: () => 3,
     rejectedStatuses: new Set([401, 403]),
     version: '1.2.3',
     wallClock: () => WALL,
@@ -76,6 +79,10 @@ describe('the metrics page', () => {
         '+Inf',
       ]),
       'upstream_duration_seconds_count',
+      'upstream_connections_opened_total',
+      ...singles('upstream_connect_failures_total', 'reason', CONNECT_FAILURES),
+      ...singles('client_handshake_failures_total', 'reason', HANDSHAKE_FAILURES),
+      ...singles('obs_refreshes_total', 'outcome', ['success', 'rejected']),
       ...singles('request_errors_total', 'code', PROBLEM_CODES),
       ...singles('requests_refused_total', 'reason', REFUSAL_REASONS),
     ]
@@ -128,6 +135,32 @@ describe('the metrics page', () => {
     }
     expect(run.stderr + run.stdout).toBe('')
     expect(run.status).toBe(0)
+  })
+})
+
+describe('a connection', () => {
+  it('to iSales is counted when it was opened, and when it was not, by the stage', async () => {
+    const metrics = metricsWith()
+    metrics.upstreamConnected('opened')
+    metrics.upstreamConnected('dns')
+    metrics.upstreamConnected('dns')
+    expect(await valueOf(metrics, 'upstream_connections')).toBe(3)
+    expect(await valueOf(metrics, 'upstream_connections_opened_total')).toBe(1)
+    expect(await valueOf(metrics, 'upstream_connect_failures_total{reason="dns"}')).toBe(2)
+  })
+
+  it('of a client whose TLS handshake failed is counted by the reason', async () => {
+    const metrics = metricsWith()
+    metrics.handshakeFailed('plain-http')
+    const series = 'client_handshake_failures_total{reason="plain-http"}'
+    expect(await valueOf(metrics, series)).toBe(1)
+  })
+
+  it('that the listener closed itself, for an error of ours, is no refusal', async () => {
+    const metrics = metricsWith()
+    metrics.connectionFailed('internal', undefined)
+    expect(await valueOf(metrics, 'request_errors_total{code="internal"}')).toBe(1)
+    expect(await metrics.render()).not.toMatch(/requests_refused_total\{.*\} 1/)
   })
 })
 

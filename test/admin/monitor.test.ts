@@ -64,6 +64,15 @@ describe('the calls of the last minute', () => {
   })
 })
 
+it('tells how many calls there were since it was last asked, and how many failed', () => {
+  const { call, takeTally } = start()
+  call(OK, 3)
+  call(DOWN, 2)
+  call({ status: 400, code: 'bad-request' })
+  expect(takeTally()).toEqual({ requests: 5, errors: 2 })
+  expect(takeTally()).toEqual({ requests: 0, errors: 0 })
+})
+
 describe('the log', () => {
   it('has a line when calls begin to fail, when most fail, and when all succeed again', async () => {
     const { call, clock, lines } = start()
@@ -87,6 +96,25 @@ describe('the log', () => {
       },
     ])
     expect(clock.waiting()).toEqual([])
+  })
+})
+
+describe('an outage whose calls fail slowly, after many that succeeded', () => {
+  it('makes the state failing within 20 s, and an error in the log', async () => {
+    const { call, clock, lines, verdict } = start()
+    call(OK, 600)
+    for (let n = 0; n < 7; n += 1) {
+      await clock.advance(2800)
+      call(DOWN)
+    }
+    await clock.advance(2000)
+    expect(verdict()).toMatchObject({
+      state: 'failing',
+      reason: expect.stringContaining('7 of 7 calls failed in the last 20 seconds'),
+    })
+    expect(lines.map(({ level }) => level)).toEqual(['warn', 'error'])
+    call(OK, 10)
+    expect(verdict().state).toBe('degraded')
   })
 })
 

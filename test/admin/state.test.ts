@@ -6,6 +6,7 @@ import {
   type CallCounts,
   type JudgedToken,
   type State,
+  type StateInput,
 } from '../../src/admin/state.ts'
 import { NOW, token } from './token.ts'
 
@@ -24,9 +25,21 @@ const LAST_FAILURE = {
 } as const
 const NONE = { session: undefined, usable: false } as const
 
+/** The verdict; a valid token and no calls unless told otherwise. */
+function judge(input: Partial<StateInput>) {
+  return judgeState({
+    draining: false,
+    token: token(),
+    calls: NO_CALLS,
+    recentCalls: NO_CALLS,
+    ...input,
+  })
+}
+
 interface Case {
   readonly token?: Partial<JudgedToken>
   readonly calls?: CallCounts
+  readonly recentCalls?: CallCounts
   readonly draining?: boolean
 }
 
@@ -39,6 +52,21 @@ describe('the state', () => {
     ['half of the calls failed', { calls: calls(5, 10) }, 'degraded'],
     ['more than half of the calls failed', { calls: calls(6, 10) }, 'failing'],
     ['the only call failed', { calls: calls(1, 1) }, 'failing'],
+    [
+      'the last calls failed, after many that succeeded',
+      { calls: calls(4, 604), recentCalls: calls(4, 4) },
+      'failing',
+    ],
+    [
+      'one call failed, after many that succeeded',
+      { calls: calls(1, 604), recentCalls: calls(1, 1) },
+      'degraded',
+    ],
+    [
+      'half of the last calls failed',
+      { calls: calls(4, 604), recentCalls: calls(4, 8) },
+      'degraded',
+    ],
     ['renewals fail and the token serves', { token: { backoff: 'transient' } }, 'degraded'],
     [
       'renewals fail and calls fail, too',
@@ -70,8 +98,8 @@ describe('the state', () => {
       'conflict',
     ],
     ['it shuts down', { draining: true, token: { ...NONE, backoff: 'guarded' } }, 'draining'],
-  ])('when %s is %s', (_case, { token: changes, calls = NO_CALLS, draining = false }, state) => {
-    const verdict = judgeState({ draining, token: token(changes), calls })
+  ])('when %s is %s', (_case, { token: changes, ...input }, state) => {
+    const verdict = judge({ ...input, token: token(changes) })
     expect(verdict.state).toBe(state)
     expect(verdict.title).not.toBe('')
     expect(verdict.reason).toMatch(/\.$/)
@@ -82,7 +110,7 @@ describe('the state', () => {
   it('gives the share of failed calls, their main reason and what to do', () => {
     const byFailure = { 'upstream-timeout': 2, [UNREACHABLE]: 7 } as const
     const counts = { total: 10, failed: 9, byFailure }
-    expect(judgeState({ draining: false, token: token(), calls: counts })).toEqual({
+    expect(judge({ calls: counts })).toEqual({
       state: 'failing',
       title: 'Calls fail',
       reason: '9 of 10 calls failed in the last minute: iSales cannot be reached.',
@@ -91,9 +119,14 @@ describe('the state', () => {
     })
   })
 
+  it('says so of the last 20 seconds when these tell of an outage and the minute does not yet', () => {
+    const { reason } = judge({ calls: calls(4, 604), recentCalls: calls(4, 4) })
+    expect(reason).toMatch(/^4 of 4 calls failed in the last 20 seconds: /)
+  })
+
   it.each(CALL_FAILURES)('has words and a remedy for %s', (failure) => {
     const counts = { total: 1, failed: 1, byFailure: { [failure]: 1 } }
-    const { reason, remedy } = judgeState({ draining: false, token: token(), calls: counts })
+    const { reason, remedy } = judge({ calls: counts })
     expect(reason).toMatch(/^1 of 1 calls failed in the last minute: .+\.$/)
     expect(remedy).toMatch(/\.$/)
   })
@@ -103,7 +136,7 @@ describe('the state', () => {
     ['calls get 503 until a login succeeds', false],
   ])('says that %s when the credentials are refused', (words, usable) => {
     const refused = token({ backoff: 'guarded', usable })
-    const { reason } = judgeState({ draining: false, token: refused, calls: NO_CALLS })
+    const { reason } = judge({ token: refused })
     expect(reason.toLowerCase()).toContain(words)
   })
 })

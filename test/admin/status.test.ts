@@ -10,6 +10,7 @@ function appOf(...args: Parameters<typeof statusOf>) {
     metrics: { render: () => Promise.resolve(''), contentType: 'text/plain' },
     health: { live: () => verdict, started: () => verdict, ready: () => verdict },
     status: () => statusOf(...args),
+    hosts: new Set(),
   })
 }
 

@@ -110,7 +110,8 @@ describe('10,000 requests', () => {
     const stand = await openStand({
       answer: ({ index, method }) => {
         if (method === 'HEAD') return answerBytes('')
-        if (index % 7 === 0) return [answerBytes('once'), { close: 'end' }]
+        if (index % 7 === 0)
+          return [answerBytes('once', { fields: ['Connection: close'] }), { close: 'end' }]
         if (index % 5 === 0)
           return 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'
         return answerBytes('ok')

@@ -66,6 +66,29 @@ describe('the head of a response', () => {
     client.destroy()
   })
 
+  it('that echoes a former token, plain or encoded, does not give it to the client', async () => {
+    const tokens = ['long-enough-token-1', 'long-enough-token-2']
+    const spellings = tokens.flatMap((token) => [
+      token,
+      Buffer.from(`{"token":"${token}"}`).toString('base64'),
+      token.replaceAll('-', '%2D'),
+    ])
+    const stand = await openStand({
+      answer: () => answerBytes('ok', { fields: spellings.map((text, n) => `X-${n}: a=${text}`) }),
+      login: (n) =>
+        answerBytes(
+          JSON.stringify({
+            result: 0,
+            resultData: { token: tokens[n - 1], tokenExpirationTime: 60 },
+          }),
+        ),
+      revoked: () => 1,
+    })
+    const { status, fields } = await stand.exchange(get())
+    expect(status).toBe(200)
+    expect(fields.map(([name]) => name).filter((name) => /^X-\d/.test(name))).toEqual([])
+  })
+
   it.each([' ', '  '])('with white space %j behind its values is relayed', async (space) => {
     const stand = await openStand({
       answer: ({ method }) =>

@@ -245,6 +245,42 @@ describe("a response before the request's end", () => {
     },
   )
 
+  it.each([
+    ['of known length', ''],
+    ['in chunks', '10000\r\n'],
+  ])(
+    'reaches a client that reads nothing before it has sent all: a body %s (RFC 9112 section 9.6)',
+    async (_, chunkHead) => {
+      const stand = await openStand({
+        onHead: ({ target }) =>
+          target === PATH ? [answerBytes('enough', { status: '413 Enough' })] : [],
+        answer: () => [() => new Promise(() => undefined)],
+      })
+      const client = await stand.connect()
+      client.pause()
+      const chunked = chunkHead !== ''
+      await client.send(
+        chunked
+          ? chunkedPost([]).replace('0\r\n\r\n', '')
+          : post('').replace('Content-Length: 0', `Content-Length: ${8 * MIB}`),
+      )
+      for (let sent = 0; sent < 8 * MIB; sent += PIECE.length) {
+        await client.send(chunkHead)
+        await client.send(PIECE)
+        if (chunked) await client.send('\r\n')
+        // The response has come, and the connection to iSales is closed, while the body is on its way.
+        if (sent === 0)
+          await until(() => stand.upstream.connections() === 2 && stand.upstream.open() === 1)
+      }
+      if (chunked) await client.send('0\r\n\r\n')
+      client.resume()
+      const response = await client.read()
+      expect(response).toMatchObject({ status: 413, text: 'enough' })
+      expect((await client.closed()).reset).toBe(false)
+      await stand.idle()
+    },
+  )
+
   it('and both go on to their ends, at once', async () => {
     const stand = await openStand({
       onHead: ({ target }) =>

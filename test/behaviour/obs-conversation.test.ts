@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
@@ -8,6 +7,7 @@ import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { openCtiObs, type CtiObs, type Edition } from './cti-obs.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`
 const BATCH = 20
@@ -19,7 +19,7 @@ const CHINESE: Environment = {
 }
 
 async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs }> {
-  const directory = mkdtempSync(join(tmpdir(), 'conversation-'))
+  const directory = temporaryDirectory()
   const [cert, key] = [join(directory, 'tls.crt'), join(directory, 'tls.key')]
   writeFileSync(cert, made.server.cert)
   writeFileSync(key, made.server.key)

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TLSSocket, type ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
@@ -9,6 +8,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
@@ -23,13 +23,9 @@ function portOf(world: World): number {
   return Number(new URL(world.proxy).port)
 }
 
-function newDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'obs-listener-'))
-}
-
 describe('a Unix socket', () => {
   test('serves calls, belongs to the user of the proxy alone, and is removed at the end', async () => {
-    const path = join(newDirectory(), 'proxy.sock')
+    const path = join(temporaryDirectory(), 'proxy.sock')
     const world = await openWorld({ env: { LISTEN: `unix:${path}` } })
     expect(world.proxy).toBe(`unix:${path}`)
     expect(statSync(path).mode & 0o777).toBe(0o600)
@@ -39,7 +35,7 @@ describe('a Unix socket', () => {
   })
 
   test('is replaced when its process is gone, and left alone while it lives', async () => {
-    const path = join(newDirectory(), 'proxy.sock')
+    const path = join(temporaryDirectory(), 'proxy.sock')
     const die = `net.createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`
     spawnSync(process.execPath, ['-e', die])
     expect(existsSync(path)).toBe(true)
@@ -58,7 +54,7 @@ interface Https {
 
 /** HTTPS, from files that are replaced as a renewed Secret is: each by a rename. */
 async function openHttps(clientCa?: string): Promise<Https> {
-  const directory = newDirectory()
+  const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     const path = join(directory, name)
     writeFileSync(`${path}.new`, text)

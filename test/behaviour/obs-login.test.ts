@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Calling } from '../support/call.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
@@ -110,6 +110,24 @@ describe('require', () => {
     expect(attemptsAtIsales(world)).toBe(1)
   })
 
+  test('a right password is not refused because of the wrong ones of others', async () => {
+    const world = await openWorld({ env: REQUIRE })
+    const port = Number(new URL(world.proxy).port)
+    const loginFrom = async (from: string, passwd: string): Promise<number> => {
+      const body = JSON.stringify({ ...RIGHT, passwd })
+      const lines = [`POST ${LOGIN_PATH} HTTP/1.1`, 'Host: localhost']
+      const request = [...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
+      return (await exchangeRaw({ port, from }, request)).status
+    }
+    const statuses = { wrong: new Set<number>(), right: new Set<number>() }
+    for (let n = 0; n < 100; n += 1) {
+      statuses.wrong.add(await loginFrom(`127.0.1.${n % 4}`, 'wrong'))
+      if (n % 5 === 0) statuses.right.add(await loginFrom('127.0.0.1', RIGHT.passwd))
+    }
+    expect(statuses).toEqual({ wrong: new Set([403, 429]), right: new Set([200]) })
+    expect(world.lines.filter(({ event }) => event === 'obs-login-refused')).toHaveLength(2)
+  })
+
   test.each<[string, (ticket: string) => Record<string, string>]>([
     ['Authorization with Bearer', (ticket) => ({ Authorization: `Bearer ${ticket}` })],
     ['Authentication with Bearer', (ticket) => ({ Authentication: `Bearer ${ticket}` })],
@@ -158,6 +176,22 @@ describe('require', () => {
     expect(attemptsAtIsales(world)).toBe(1)
   })
 
+  test('refreshes end with the session, and a login begins another', async () => {
+    let wallNow = Date.now()
+    const world = await openWorld({
+      env: { ...REQUIRE, OBS_TICKET_LIFETIME: '10m', OBS_SESSION_MAX_AGE: '1h' },
+      wallClock: () => wallNow,
+    })
+    let { refreshToken } = await ticketsOf(world)
+    for (let minutes = 0; minutes < 60; minutes += 20) {
+      const { json } = await post(world, REFRESH_PATH, { refreshToken })
+      refreshToken = String(json.resultData?.['refreshToken'])
+      wallNow += 20 * 60_000
+    }
+    expect((await post(world, REFRESH_PATH, { refreshToken })).status).toBe(403)
+    expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
+  })
+
   test('a ticket survives a restart and is good at a replica with the same key', async () => {
     const first = await openWorld({ env: REQUIRE })
     const { token } = await ticketsOf(first)
@@ -166,19 +200,31 @@ describe('require', () => {
     expect((await tasks(second, { Authorization: `Bearer ${token}` })).status).toBe(200)
   })
 
-  test('a login that waits for 100 is told to go on, and may come in chunks', async () => {
+  test('a login that waits for 100 is told to go on', async () => {
     const world = await openWorld({ env: REQUIRE })
     const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
-    const fields = 'Host: localhost\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked'
+    const fields = `Host: localhost\r\nExpect: 100-continue\r\nContent-Length: ${BODY.length}`
     await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\n${fields}\r\n\r\n`)
     expect((await client.readInterim()).status).toBe(100)
-    const body = JSON.stringify(RIGHT)
-    for (const piece of [body.slice(0, 10), body.slice(10)])
-      await client.send(`${piece.length.toString(16)}\r\n${piece}\r\n`)
-    await client.send('0\r\n\r\n')
+    await client.send(BODY.slice(0, 10))
+    await client.send(BODY.slice(10))
     expect((await client.read()).status).toBe(200)
     client.destroy()
   })
+
+  test.each([LOGIN_PATH, REFRESH_PATH])(
+    '%s in chunks gets a 411 before they come',
+    async (path) => {
+      const world = await openWorld({ env: REQUIRE })
+      const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
+      const fields = 'Host: localhost\r\nTransfer-Encoding: chunked'
+      await client.send(`POST ${path} HTTP/1.1\r\n${fields}\r\n\r\n`)
+      const answer = await client.read()
+      expect([answer.status, answer.header('connection')]).toEqual([411, 'close'])
+      expect(JSON.parse(answer.text)).toEqual({ result: 411, resultData: {} })
+      client.destroy()
+    },
+  )
 })
 
 test('forward: login and refresh are refused and do not reach iSales, calls need no ticket', async () => {
@@ -204,12 +250,16 @@ test.each(['answer', 'require', 'forward'])(
       `${REFRESH_PATH}.json`,
       `${REFRESH_PATH}%3Fa`,
       `${REFRESH_PATH}%23a`,
-      `${BASE_PATH}/x/../auth/login`,
+      `${LOGIN_PATH}~`,
+      `${LOGIN_PATH}%7f`,
+      `${LOGIN_PATH}/more`,
+      LOGIN_PATH.slice(0, -1),
+      LOGIN_PATH.replace('auth', '%25252561uth'),
     ]
     for (const path of spellings) {
       const answer = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
       const held = world.sim.issued().filter((real) => answer.text.includes(real))
-      expect([path, held]).toEqual([path, []])
+      expect([path, held, answer.status]).toEqual([path, [], 403])
     }
     expect(world.sim.requests()).toEqual([])
     expect(attemptsAtIsales(world)).toBe(1)
@@ -226,20 +276,18 @@ test('numbers are strings where CTI-OBS wants them so', async () => {
   })
 })
 
-test.each([
-  ['with a length', 'Content-Length: 9000', 'x'.repeat(5000)],
-  ['in chunks', 'Transfer-Encoding: chunked', `2000\r\n${'x'.repeat(5000)}`],
-])(
-  'a login over 4 KiB %s ends its connection, for more of it may come',
-  async (_name, field, sent) => {
-    const world = await openWorld()
-    const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
-    await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n\r\n${sent}`)
-    const answer = await client.read()
-    expect([answer.status, answer.header('connection')]).toEqual([400, 'close'])
-    expect((await client.closed()).left.length).toBe(0)
-  },
-)
+test('a login that is announced to be over 2 KiB is refused before it comes', async () => {
+  const world = await openWorld()
+  const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
+  const head = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2049\r\n\r\n`
+  await client.send(head)
+  const answer = await client.read()
+  expect([answer.status, answer.header('connection')]).toEqual([400, 'close'])
+  expect((await client.closed()).left.length).toBe(0)
+  expect(world.lines).toContainEqual(
+    expect.objectContaining({ event: 'obs-login-refused', reason: 'malformed' }),
+  )
+})
 
 test('a login that breaks off is answered 400, once, and nothing is printed', async () => {
   const world = await openWorld()

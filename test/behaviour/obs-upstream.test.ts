@@ -1,16 +1,16 @@
-import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
-const directory = mkdtempSync(join(tmpdir(), 'obs-upstream-'))
+const directory = temporaryDirectory()
 const servers: Server[] = []
 
 afterEach(() => {

@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 /** Milliseconds within which a change is used: polling, and the time to settle. */
 const NOTICED = 6000
@@ -15,9 +15,8 @@ vi.setConfig({ testTimeout: 20_000 })
 
 let directory: string
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'reload-'))
+  directory = temporaryDirectory()
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const write = (name: string, text: string): string => {
   const path = join(directory, name)
@@ -90,18 +89,58 @@ test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () =>
   expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'OBS_PASSWORD_FILE' })
   expect((await login(world, 'old')).status).toBe(403)
   expect((await login(world, 'new')).status).toBe(200)
-  const tasks = { method: 'POST', headers: { Authorization: `Bearer ${token}` }, body: '{}' }
   const path = LOGIN_PATH.replace('auth/login', 'business/tasks')
-  expect((await world.request(path, tasks)).status).toBe(200)
+  const tasks = async (ticket: unknown): Promise<number> => {
+    const headers = { Authorization: `Bearer ${String(ticket)}` }
+    return (await world.request(path, { method: 'POST', headers, body: '{}' })).status
+  }
+  // Who had the former password has no more of its tickets.
+  expect(await tasks(token)).toBe(401)
+  const renewed = (await login(world, 'new')).json.resultData?.['token']
+  expect(await tasks(renewed)).toBe(200)
 
   write('key', 'j'.repeat(32))
   await until(async () => (await reloads(world, 'success')) === 2, NOTICED)
-  expect((await world.request(path, tasks)).status).toBe(401)
+  expect(await tasks(renewed)).toBe(401)
   write('key', 'short')
   expect(await logged(world, 'secret-unreadable')).toMatchObject({
     setting: 'OBS_TICKET_KEY_FILE',
   })
   expect((await login(world, 'new')).status).toBe(200)
+})
+
+test('off loopback a weak password is not taken over', async () => {
+  const env = {
+    LISTEN: '0.0.0.0:0',
+    OBS_USER: 'cti',
+    OBS_PASSWORD_FILE: write('obs', 'correct horse battery'),
+  }
+  const world = await openWorld({ env })
+  write('obs', 'weak')
+  expect(await logged(world, 'secret-unreadable')).toMatchObject({ setting: 'OBS_PASSWORD' })
+  expect((await login(world, 'weak')).status).toBe(403)
+  expect((await login(world, 'correct horse battery')).status).toBe(200)
+})
+
+test('a renewal that is asked for reads every file again, without a wait for the watch', async () => {
+  const { ca, server } = makeCertificates()
+  const env = {
+    ISALES_CA_FILE: write('ca.pem', ca.cert),
+    OBS_LOGIN: 'require',
+    OBS_USER: 'cti',
+    OBS_PASSWORD_FILE: write('obs', 'old'),
+  }
+  const world = await openWorld({ simulator: { tls: server }, env })
+  write('obs', 'new')
+  write('ca.pem', '')
+
+  world.app.renew()
+
+  expect((await login(world, 'new')).status).toBe(200)
+  expect(world.lines.filter(({ setting }) => setting !== undefined)).toEqual([
+    expect.objectContaining({ event: 'files-reloaded', setting: 'OBS_PASSWORD_FILE' }),
+    expect.objectContaining({ event: 'secret-unreadable', setting: 'ISALES_CA_FILE' }),
+  ])
 })
 
 test('a secret with white space at its ends is a warning before it costs an attempt', async () => {

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 // A change of the files is used after 2 s.
 vi.setConfig({ testTimeout: 15_000 })
@@ -12,11 +13,9 @@ let directory: string
 let file: string
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'secret-'))
+  directory = temporaryDirectory()
   file = join(directory, 'password')
 })
-
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const openWithFile = (password: string): Promise<World> => {
   writeFileSync(file, `${password}\n`)
@@ -63,6 +62,32 @@ test('a refused password that is written again buys no attempt', async () => {
   })
   expect(await reloads(world, 'success')).toBe(0)
   expect(world.sim.state().loginAttempts).toBe(1)
+})
+
+test('a password file that is written in two parts, and then the user file, cost one login', async () => {
+  const userFile = join(directory, 'user')
+  writeFileSync(userFile, 'obs')
+  writeFileSync(file, 'right')
+  const world = await openWorld({
+    simulator: { switches: { user: 'obs', password: 'right' } },
+    env: {
+      ISALES_USER: undefined,
+      ISALES_USER_FILE: userFile,
+      ISALES_PASSWORD: undefined,
+      ISALES_PASSWORD_FILE: file,
+    },
+  })
+  world.sim.set({ user: 'obs-2', password: 'right-newer' })
+
+  writeFileSync(file, 'right-')
+  await delay(300)
+  appendFileSync(file, 'newer')
+  await delay(1000)
+  writeFileSync(userFile, 'obs-2')
+
+  await until(() => world.sim.state().logins === 2, 5000)
+  expect(world.sim.state()).toMatchObject({ loginAttempts: 2, loginsRejected: 0 })
+  expect(await reloads(world, 'success')).toBe(1)
 })
 
 test('a file that is emptied before it is written leaves the former password in force', async () => {

@@ -9,7 +9,6 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
-  scratchDirectory,
   environment,
   openIsales,
   post,
@@ -19,6 +18,7 @@ import {
   ticket,
   whole,
 } from './secrets-stand.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const start = builtProgram()
 const SECRET_TEXT = Object.values(CANARIES).join(' ')
@@ -120,7 +120,7 @@ describe('no secret is shown', () => {
   test('when TLS fails, and in `check --live` of it', async () => {
     const { stranger, ca } = makeCertificates()
     const sim = await openIsales({ tls: stranger })
-    const file = join(scratchDirectory(), 'ca.pem')
+    const file = join(temporaryDirectory(), 'ca.pem')
     writeFileSync(file, ca.cert)
     const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
     const served = await serve(start, env)
@@ -179,7 +179,7 @@ describe('no secret is shown', () => {
 
   test('when a mounted password changes, and when its file is spoilt', async () => {
     const sim = await openIsales()
-    const file = join(scratchDirectory(), 'password')
+    const file = join(temporaryDirectory(), 'password')
     writeFileSync(file, CANARIES.password)
     const { ISALES_PASSWORD: _, ...env } = environment(sim.origin)
     const served = await serve(start, { ...env, ISALES_PASSWORD_FILE: file })

@@ -7,7 +7,8 @@ import type { Environment } from '../../src/config/load.ts'
 import { builtProgram } from '../cli/program.ts'
 import { CANARIES, leaks } from '../support/canaries.ts'
 import { until } from '../support/until.ts'
-import { environment, openIsales, scratchDirectory } from './secrets-stand.ts'
+import { environment, openIsales } from './secrets-stand.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const start = builtProgram()
 
@@ -44,7 +45,7 @@ test.each(['check', 'check --live', 'serve'])(
   'the environment of the process holds no secret any more once %s has begun',
   async (command) => {
     const sim = await openIsales()
-    const directory = scratchDirectory()
+    const directory = temporaryDirectory()
     const witness = join(directory, 'witness.json')
     const preload = join(directory, 'preload.cjs')
     writeFileSync(

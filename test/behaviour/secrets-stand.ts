@@ -1,6 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import {
@@ -14,13 +12,6 @@ import type { Program, Start } from '../cli/program.ts'
 import { call, type Answered } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { until } from '../support/until.ts'
-
-/** Removed when the test has finished. */
-export function scratchDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'canary-'))
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
-}
 
 export async function openIsales(options: SimulatorOptions = {}): Promise<Simulator> {
   const switches = { password: CANARIES.password, ...options.switches }

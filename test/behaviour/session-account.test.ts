@@ -1,11 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import { openTimedWorld } from './session-world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -66,15 +64,15 @@ test('a wrong password whose refusal comes after the timeout costs at most 15 lo
   expect(world.sim.state().loginAttempts).toBeLessThanOrEqual(15)
 })
 
-test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'state-'))
+/** Logins in so many runs of 10 s, one after the other. */
+async function restart(runs: number, env: Record<string, string>): Promise<number> {
   // The date goes on over the restarts.
   let date = Date.parse('2026-03-01T12:00:00Z')
   let attempts = 0
-  for (let run = 0; run < 90; run += 1) {
+  for (let run = 0; run < runs; run += 1) {
     const world = await openTimedWorld({
       ready: false,
-      env: { ISALES_PASSWORD: 'wrong', STATE_DIR: directory },
+      env: { ISALES_PASSWORD: 'wrong', ...env },
       wallClock: () => date,
     })
     await world.settled()
@@ -86,9 +84,27 @@ test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () =>
     attempts += world.sim.state().loginAttempts
     await world.stop()
   }
-  rmSync(directory, { recursive: true })
+  return attempts
+}
 
-  expect(attempts).toBe(3)
+test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
+  expect(await restart(90, { STATE_DIR: temporaryDirectory() })).toBe(3)
+})
+
+test('a restart that lost its state costs one login with the one attempt that the chart sets', async () => {
+  expect(await restart(6, { LOGIN_REJECTED_ATTEMPTS: '1' })).toBe(6)
+})
+
+test('5 replicas that do not share, with the one attempt each that the chart sets, cost 5 logins in 20 s', async () => {
+  const env = { LOGIN_REJECTED_ATTEMPTS: '1' }
+  const first = await openWrong(env)
+  const others = await Promise.all(
+    Array.from({ length: 4 }, () => openWrong({ ...env, ISALES_URL: first.sim.origin })),
+  )
+
+  for (const world of [first, ...others]) await world.pass(20_000)
+
+  expect(first.sim.state().loginAttempts).toBe(5)
 })
 
 test('the 407 of the egress proxy costs 6 connections in 15 min, and the log names the egress proxy', async () => {

@@ -33,6 +33,14 @@ test('another instance of the same user is noticed, told, and not fought over', 
     // 5 to 60 s, with even jitter.
     holdOffSeconds: 32.5,
   })
+  // The next one shows that the token is dead; those after it are not sent.
+  await world.jump(1)
+  expect((await world.tasks()).status).toBe(401)
+  const sent = world.sim.state().businessRejected
+  const refused = await world.tasks()
+  expect(refused).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+  expect(world.sim.state().businessRejected).toBe(sent)
+  expect((await world.probe('/readyz')).status).toBe(503)
   await world.pass(30_500)
   expect(world.sim.state().logins).toBe(6)
   // One that comes shortly before the hold-off ends waits for the new token.
@@ -69,11 +77,14 @@ test('two instances that share a user and a single session do not drive each oth
   }
 
   const statuses = await Promise.all(answers.map(async (one) => (await one).status))
-  expect(new Set(statuses)).toEqual(new Set([200, 401]))
+  const count = (status: number): number => statuses.filter((one) => one === status).length
+  expect(count(200) + count(401) + count(503)).toBe(600)
   // Between two hold-offs of half a minute lie two tokens at most, each a refused refresh and a login.
   const conflicts = await world.metric('isales_proxy_session_conflicts_total')
   expect(conflicts).toBeGreaterThan(10)
   expect(conflicts).toBeLessThan(25)
+  // The call that finds the conflict, the one that shows that the token is dead, and one sent at the same instant.
+  expect(count(401)).toBeLessThanOrEqual(3 * conflicts)
   expect(world.exchanges()).toBeLessThan(4 * conflicts + 10)
   expect(world.said().filter((line) => line === 'warn conflict').length).toBeLessThan(4)
 }, 30_000)

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 // Files settle for 2 s, in real time.
 vi.setConfig({ testTimeout: 30_000 })
@@ -16,10 +16,9 @@ let volume: string
 let version: number
 
 beforeEach(() => {
-  volume = mkdtempSync(join(tmpdir(), 'secret-volume-'))
+  volume = temporaryDirectory()
   version = 0
 })
-afterEach(() => rmSync(volume, { recursive: true }))
 
 /** How Kubernetes renews a mounted Secret: a directory with the new files, and one rename that makes `..data` lead there. */
 function mount(password: string): void {
@@ -113,6 +112,7 @@ test('a corrected password ends the back-off of the refused one, and its count o
   await until(() => world.events.at(-1)?.type === 'granted', NOTICED)
   expect((await world.tasks()).status).toBe(200)
   expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
+  expect(world.lines.at(-1)).toMatchObject({ event: 'recovered', failures: 4 })
   expect(await world.metric('isales_proxy_credential_reloads_total{outcome="success"}')).toBe(2)
 })
 

@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { until } from '../support/until.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 // The program starts several times, and files settle in real time.
 vi.setConfig({ testTimeout: 60_000 })
@@ -14,12 +12,11 @@ let directory: string
 let sim: Simulator
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'state-'))
+  directory = temporaryDirectory()
   sim = await createSimulator()
 })
 afterEach(async () => {
   await sim.close()
-  rmSync(directory, { recursive: true })
 })
 
 const serve = (env: Record<string, string> = {}): Program =>

@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Certificate } from '../../simulator/certificates.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { openTimedWorld } from './session-world.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 let certificates: Certificates
 let folder: string
@@ -13,11 +13,10 @@ let caFile: string
 
 beforeAll(async () => {
   certificates = makeCertificates()
-  folder = await mkdtemp(join(tmpdir(), 'session-'))
+  folder = temporaryDirectory()
   caFile = join(folder, 'ca.pem')
   await writeFile(caFile, certificates.ca.cert)
 })
-afterAll(() => rm(folder, { recursive: true }))
 
 const UNREACHABLE: readonly (readonly [string, string])[] = [
   ['refuses connections', 'http://127.0.0.1:1'],

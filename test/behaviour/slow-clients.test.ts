@@ -127,6 +127,10 @@ test('a slow response of iSales is not a timeout of the client', async () => {
 test('a connection over the cap gets 503 and Retry-After, and a place when one is free', async () => {
   const world = await openWorld({ env: { LISTEN_MAX_CONNECTIONS: '2' } })
   const open = [await connect(world), await connect(world)]
+  for (const client of open) {
+    await client.send(head(INTERFACE_PATHS.getTask, 'Content-Length: 2') + '{}')
+    expect((await client.read()).status).toBe(200)
+  }
   const refused = await connect(world)
   await refused.send(head(INTERFACE_PATHS.getTask, 'Content-Length: 2') + '{}')
   const response = await refused.read()

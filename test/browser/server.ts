@@ -16,6 +16,7 @@ export async function servePage(status: () => Promise<Status>): Promise<PageServ
     metrics: { render: () => Promise.resolve(''), contentType: 'text/plain' },
     health: { live: () => verdict, started: () => verdict, ready: () => verdict },
     status,
+    hosts: new Set(),
   })
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const server = createServer((request, response) => void listener(request, response))

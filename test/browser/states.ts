@@ -186,6 +186,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     token: monitor.token,
     state: () => monitor.verdict().state,
     running,
+    upstreamConnections: () => 0,
     certificates,
     rejectedStatuses: [401, 403],
     version: '1.4.0',

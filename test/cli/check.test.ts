@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -7,6 +7,7 @@ import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until, within } from '../support/until.ts'
 import { runHere, type Ran } from './stand.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const CANARY = 'canary-password'
 const SOUND = {
@@ -25,7 +26,11 @@ describe('check', () => {
   it('shows every setting with its value, where it came from and its default', async () => {
     const ran = await runHere(['check'], { env: { ...SOUND, CLIENT_DEADLINE: '2700ms' } })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    for (const { name } of SETTING_LIST) expect(row(ran, name)).toBeDefined()
+    for (const { name, fileOnly } of SETTING_LIST) {
+      expect(row(ran, fileOnly === true ? `${name}_FILE` : name)).toBeDefined()
+    }
+    // It cannot be set.
+    expect(row(ran, 'SESSION_STORE_KEY')).toBeUndefined()
     expect(row(ran, 'ISALES_USER')).toEqual(['ISALES_USER', 'obs', 'environment', '-'])
     expect(row(ran, 'ISALES_PASSWORD')).toEqual([
       'ISALES_PASSWORD',
@@ -40,12 +45,11 @@ describe('check', () => {
   })
 
   it('names the file that a secret came from', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'check-'))
+    const directory = temporaryDirectory()
     const file = join(directory, 'password')
     writeFileSync(file, `${CANARY}\n`)
     const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
     const ran = await runHere(['check'], { env })
-    rmSync(directory, { recursive: true })
     expect(row(ran, 'ISALES_PASSWORD')).toEqual([
       'ISALES_PASSWORD',
       '[redacted]',

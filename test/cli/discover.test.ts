@@ -1,16 +1,31 @@
+import { X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { createSimulator, type SimulatorOptions, type Switches } from '../../simulator/index.ts'
+import { createSimulator, type SimulatorTls, type Switches } from '../../simulator/index.ts'
+import type { Discovery } from '../../src/cli/discovery.ts'
 import { leaks } from '../support/canaries.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { runHere } from './stand.ts'
+
+function inFile(text: string): string {
+  const path = join(temporaryDirectory(), 'ca.pem')
+  writeFileSync(path, text)
+  return path
+}
 
 async function discoverAt(
   switches: Partial<Switches>,
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  tls?: SimulatorTls,
 ) {
-  const options: SimulatorOptions = { switches: { keepAlive: 100, ...switches } }
-  const sim = await createSimulator(options)
+  const sim = await createSimulator({
+    switches: { keepAlive: 100, ...switches },
+    ...(tls === undefined ? {} : { tls }),
+  })
   const ran = await runHere(['discover', ...args], {
     env: {
       ISALES_URL: sim.origin,
@@ -39,15 +54,35 @@ describe.concurrent('discover', () => {
     [{ absoluteUrls: true }, ['OBS_REWRITE_INTERFACE=true']],
   ])('prints what differs from the defaults for an iSales with %j', async (switches, settings) => {
     const ran = await discoverAt(switches)
-    expect([ran.code, ran.settings]).toEqual([0, settings])
+    const found = ran.settings.filter((line) => !line.startsWith('ISALES_KEEP_ALIVE='))
+    expect([ran.code, found]).toEqual([0, settings])
     expect(ran.stdout).toMatch(/^# login +works/)
     expect(ran.stdout).toMatch(/# keep-alive +an idle connection is closed after \d+\.\d s/)
     expect(ran.stderr).toBe('The whole conversation works with these settings.\n')
   })
 
+  it('prints half of the time that iSales keeps an idle connection, when that is short', async () => {
+    const { stdout } = await discoverAt({ keepAlive: 600 }, ['--output', 'json'])
+    const { settings, findings } = JSON.parse(stdout) as Pick<Discovery, 'settings' | 'findings'>
+    const { evidence = '' } = findings.find(({ topic }) => topic === 'keep-alive') ?? {}
+    const [, seconds] = /closed after (\d+\.\d) s/.exec(evidence) ?? []
+    const kept = Number.parseInt(settings['ISALES_KEEP_ALIVE'] ?? '', 10)
+    expect(kept).toBeGreaterThanOrEqual(300)
+    expect(2 * kept).toBeLessThanOrEqual(Number(seconds) * 1000 + 50)
+  })
+
+  it('shows the certificates of iSales and the first end among them', async () => {
+    const { ca, server } = makeCertificates()
+    const { stdout } = await discoverAt({}, [], { ISALES_CA_FILE: inFile(ca.cert) }, server)
+    const end = new X509Certificate(server.cert).validTo
+    const until = new Date(end).toISOString().slice(0, 10)
+    expect(stdout).toMatch(/^# certificates +localhost, issued by Test CA; valid until /m)
+    expect(stdout).toContain(` valid until ${until}\n`)
+  })
+
   it('prints chart values and JSON', async () => {
     const values = await discoverAt({ scheme: '' }, ['--output', 'values'])
-    expect(parse(values.stdout)).toEqual({ settings: { ISALES_TOKEN_SCHEME: '' } })
+    expect(parse(values.stdout)).toMatchObject({ settings: { ISALES_TOKEN_SCHEME: '' } })
     const json = await discoverAt({ scheme: '' }, ['--output', 'json'])
     expect(JSON.parse(json.stdout)).toMatchObject({
       verdict: 'works',

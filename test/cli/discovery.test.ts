@@ -1,97 +1,170 @@
-import { assert, asyncProperty, boolean, constantFrom, record, type Arbitrary } from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import {
+  BASE_PATH,
   createSimulator,
   INTERFACE_PATHS,
-  LOGIN_PATH,
   REFRESH_PATH,
   type Simulator,
   type Switches,
 } from '../../simulator/index.ts'
+import { SWITCHES } from '../../simulator/switches.ts'
 import { discover, type DiscoveryOptions } from '../../src/cli/discovery.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { Secret } from '../../src/config/secret.ts'
+import { createUpstream } from '../../src/upstream/pool.ts'
 import type { Post } from '../../src/upstream/post.ts'
-import { call } from '../support/call.ts'
+import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
 import { openWorld } from '../support/world.ts'
 
-const INTERFACE_PATH = '/rest/isales/v1/openapi/obs/business/interface'
+const INTERFACE_PATH = `${BASE_PATH}/business/interface`
+const ALLOWED = `${BASE_PATH}/`
 
-/** One POST by Node's own client. */
-const postTo =
-  (origin: string): Post =>
-  async ({ path, headers, body }) => {
-    const pairs = headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1] ?? '']] : []))
-    const response = await call(`${origin}${path}`, {
-      method: 'POST',
-      headers: Object.fromEntries(pairs) as Record<string, string>,
-      body,
-    })
-    return { ok: true, status: response.status, body: response.text }
-  }
+/** Sends as the program does. */
+function postTo(sim: Simulator): Post {
+  const env = { ISALES_URL: sim.origin, ISALES_USER: 'any', ISALES_PASSWORD: 'any' }
+  const loaded = loadConfig(env)
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+  const upstream = createUpstream({ config: loaded.config, tls: {} })
+  onTestFinished(() => upstream.destroy())
+  return upstream.post
+}
 
 function discoverAt(sim: Simulator, changes: Partial<DiscoveryOptions> = {}) {
   return discover({
     origin: sim.origin,
     user: sim.switches.user,
     password: new Secret(sim.switches.password),
-    paths: { login: LOGIN_PATH, refresh: REFRESH_PATH, interface: INTERFACE_PATH },
+    paths: {
+      login: `${BASE_PATH}/auth/login`,
+      refresh: REFRESH_PATH,
+      interface: INTERFACE_PATH,
+      allowed: [ALLOWED],
+    },
     secondLogin: false,
-    post: postTo(sim.origin),
+    post: postTo(sim),
     now: () => performance.now(),
     signal: new AbortController().signal,
     ...changes,
   })
 }
 
-/** Every switch that changes what a client must send or understand. */
-const switches: Arbitrary<Partial<Switches>> = record({
-  edition: constantFrom('english', 'chinese'),
-  acceptHeaders: constantFrom(null, ['Authorization'], ['Authentication']),
-  businessToken: constantFrom(null, 'token', 'refreshToken'),
-  scheme: constantFrom('Bearer', ''),
-  refreshHeader: boolean(),
-  rotate: boolean(),
-  refreshEndsOld: boolean(),
-  singleSession: boolean(),
-  resultAs: constantFrom('number', 'string'),
-  rejection: constantFrom(401, 403, 400, 410, 'result'),
-  rejectionResult: constantFrom(7, '100401'),
-  refreshRejection: constantFrom(401, 403, 'result'),
-  tokenLifetime: constantFrom(300, '300', 'soon', null),
-  sameToken: constantFrom('off', 'extended', 'remaining'),
-  absoluteUrls: boolean(),
-  gzip: constantFrom('off', 'accepted'),
-  omit: constantFrom([], ['refreshToken']),
-} as const).filter(({ edition, businessToken, omit }) => {
-  const carried = businessToken ?? (edition === 'chinese' ? 'refreshToken' : 'token')
-  // Nobody can send a refresh token that was never granted.
-  return carried === 'token' || omit.length === 0
-}) as Arbitrary<Partial<Switches>>
+/** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
+const VALUES = {
+  user: ['obs', '坐席'],
+  password: ['simulated-password', '密 码"'],
+  tokenLifetime: [300, '300', 'soon', null, -5],
+  tokenLives: [null, 3600],
+  refreshLifetime: [3600, '3600', null],
+  refreshLives: [null, 7200],
+  omit: [[], ['refreshToken'], ['tokenExpirationTime', 'refreshExpirationTime']],
+  resultAs: ['number', 'string'],
+  rejection: [401, 403, 400, 410, 500, 'result'],
+  loginRejection: [403, 401, 500, 'result'],
+  refreshRejection: [401, 403, 404, 500, 'result'],
+  rejectionResult: [7, '100401'],
+  rejectionBody: ['json', 'empty', 'html'],
+  // Refused whatever is sent.
+  forbiddenPath: [null],
+  forbiddenStatus: [403],
+  forbiddenBody: ['json'],
+  edition: ['english', 'chinese'],
+  acceptHeaders: [null, ['Authorization'], ['Authentication'], ['Authorization', 'Authentication']],
+  businessToken: [null, 'token', 'refreshToken'],
+  scheme: ['Bearer', ''],
+  refreshHeader: [true, false],
+  refreshBody: [true, false],
+  rotate: [true, false],
+  refreshEndsOld: [true, false],
+  singleSession: [true, false],
+  sameToken: ['off', 'extended', 'remaining', 'unextended'],
+  lockAfter: [0, 1, 5],
+  lockPolicy: ['both', 'row', 'window'],
+  lockWindow: [900],
+  lockLasts: [900],
+  absoluteUrls: [true, false],
+  callsUnder: [null, '/rest/isales/v2/openapi/obs', '/obs'],
+  echoToken: [true, false],
+  latency: [0, 2],
+  // A login that is packed although nobody asked for it is not understood.
+  gzip: ['off', 'accepted'],
+  // How long an idle connection is kept shows on the command line only: discover.test.ts.
+  keepAlive: [5000],
+} as const satisfies Record<keyof Switches, readonly unknown[]>
+
+const switches: Arbitrary<Switches> = record(
+  Object.fromEntries(
+    Object.entries(VALUES).map(([name, values]) => [name, constantFrom<unknown[]>(...values)]),
+  ),
+)
+  .map((drawn) => SWITCHES.parse(drawn))
+  .filter(({ edition, businessToken, omit }) => {
+    const carried = businessToken ?? (edition === 'chinese' ? 'refreshToken' : 'token')
+    // Nobody can send a refresh token that was never granted.
+    return carried === 'token' || !omit.includes('refreshToken')
+  })
+
+/** The proxy learns of a revoked token from such a rejection: a page is a gateway's, a 500 a failed call. */
+function isTold({ rejection, rejectionBody }: Switches): boolean {
+  return rejection === 'result' || (rejectionBody !== 'html' && rejection !== 500)
+}
+
+/** All that a CTI-OBS does, through a proxy with these settings and nothing else. */
+async function converse(
+  changes: Switches,
+  env: Readonly<Record<string, string>>,
+  edition: Edition,
+) {
+  const world = await openWorld({
+    simulator: { switches: changes },
+    env: {
+      ISALES_USER: changes.user,
+      ISALES_PASSWORD: changes.password,
+      ALLOWED_PATHS: ALLOWED,
+      ...env,
+    },
+  })
+  const { sim } = world
+  const obs = await openCtiObs({ target: { port: Number(new URL(world.proxy).port) }, edition })
+  const works = async (answer: Promise<{ status: number; result: unknown; data: object }>) => {
+    const { status, result, data } = await answer
+    expect([status, String(result)]).toEqual([200, '0'])
+    return data as Readonly<Record<string, unknown>>
+  }
+  await works(obs.login())
+  const named = await works(obs.readInterface(INTERFACE_PATH))
+  expect(JSON.stringify(named)).not.toContain(sim.origin)
+  await works(obs.call('getTask', {}))
+  // Where iSales names no such path, CTI-OBS cannot refresh.
+  if (named['refreshToken'] !== undefined) await works(obs.refresh())
+  if (isTold(changes)) sim.revoke()
+  const { userData } = await works(obs.call('getUserData', { serviceId: 1, batchCount: 1 }))
+  const [{ uniqueId = '' } = {}] = userData as readonly { readonly uniqueId?: string }[]
+  await works(obs.call('pushMidRlt', { uniqueId, serviceId: '1' }))
+  await works(obs.call('pushCallOutRlt', { uniqueId, serviceId: '1' }))
+  await works(obs.call('pushTaskStatus', { serviceId: '1', status: 1 }))
+  await works(obs.call('getHoliDay', { holidayId: '1' }))
+  expect([...sim.results().values()]).toEqual([{ results: 1, midResults: 1 }])
+  expect(sim.state()).toMatchObject({ wrongPasswords: 0, locked: false })
+  obs.close()
+  await world.stop()
+}
 
 describe('discover', () => {
   test('prints settings with which CTI-OBS works, whatever the switches of iSales are', async () => {
+    expect(Object.keys(VALUES).sort()).toEqual(Object.keys(SWITCHES.shape).sort())
+    const editions = constantFrom<Edition>('english', 'chinese')
     await assert(
-      asyncProperty(switches, async (changes) => {
+      asyncProperty(switches, editions, async (changes, edition) => {
         const sim = await createSimulator({ switches: changes })
         const { verdict, settings, findings } = await discoverAt(sim)
         expect([verdict, sim.state().logins, sim.state().loginsRejected]).toEqual(['works', 1, 0])
-        expect(leaks(JSON.stringify(findings), sim.issued())).toEqual([])
+        expect(leaks(JSON.stringify([findings, settings]), sim.issued())).toEqual([])
         await sim.close()
-
-        const world = await openWorld({ simulator: { switches: changes }, env: settings })
-        expect((await world.tasks()).json.result).toSatisfy((result) => String(result) === '0')
-        world.sim.revoke()
-        const healed = await world.tasks()
-        expect([healed.status, String(healed.json.result)]).toEqual([200, '0'])
-        const answer = await world.request(INTERFACE_PATH, {
-          method: 'POST',
-          body: '{"version":311}',
-        })
-        expect(answer.text).not.toContain(world.sim.origin)
-        await world.stop()
+        await converse(changes, settings, edition)
       }),
-      { numRuns: 30 },
+      { numRuns: 40 },
     )
   }, 60_000)
 
@@ -137,19 +210,51 @@ describe('discover', () => {
     ])
   })
 
-  test('the paths that iSales names are taken over', async () => {
-    const sim = await createSimulator()
-    const post: Post = async (request) => {
-      const result = await postTo(sim.origin)({
-        ...request,
-        path: request.path.replace('/renamed', ''),
+  test.each([true, false])(
+    'the paths that iSales names are taken over, and no others (refresh works: %s)',
+    async (refreshes) => {
+      const sim = await createSimulator({ switches: { callsUnder: '/obs' } })
+      if (!refreshes) sim.failRefresh({ status: 403, times: 'always' })
+      const { settings } = await discoverAt(sim)
+      const paths = Object.values(INTERFACE_PATHS).map((path) => path.replace(BASE_PATH, '/obs'))
+      expect(settings).toEqual({
+        ALLOWED_PATHS: [ALLOWED, ...paths].join(','),
+        // Whether it works or not: CTI-OBS refreshes there, at the proxy.
+        ISALES_REFRESH_PATH: '/obs/auth/refresh',
       })
-      if (!result.ok || request.path !== INTERFACE_PATH) return result
-      return { ...result, body: result.body?.replace(REFRESH_PATH, `/renamed${REFRESH_PATH}`) }
-    }
-    const { settings } = await discoverAt(sim, { post })
-    expect(settings).toEqual({ ISALES_REFRESH_PATH: `/renamed${REFRESH_PATH}` })
-    expect(INTERFACE_PATHS.refreshToken).toBe(REFRESH_PATH)
+      await sim.close()
+    },
+  )
+
+  test.each<Partial<Switches>>([
+    { rejection: 500 },
+    { rejection: 403, rejectionBody: 'html' },
+    { rejection: 'result', rejectionResult: 0 },
+  ])(
+    'an iSales that does not tell a bad token from a failed call is named: %j',
+    async (switches) => {
+      const sim = await createSimulator({ switches })
+      const { verdict, findings, settings } = await discoverAt(sim)
+      expect([verdict, settings]).toEqual(['works', {}])
+      const { evidence } = findings.find(({ topic }) => topic === 'a spoilt token') ?? {}
+      expect(evidence).toMatch(/; so the proxy does not notice when a token ends early$/)
+      await sim.close()
+    },
+  )
+
+  test('an iSales whose URLs name another host is no success', async () => {
+    const sim = await createSimulator({ switches: { absoluteUrls: true } })
+    const { verdict, findings } = await discoverAt(sim, { origin: 'https://isales.example' })
+    expect([verdict, findings.at(-1)?.evidence]).toEqual([
+      'elsewhere',
+      `gives URLs of ${sim.origin}, which is not ISALES_URL; try that as ISALES_URL`,
+    ])
+    await sim.close()
+  })
+
+  test('a login that is packed although nobody asked for it is no success', async () => {
+    const sim = await createSimulator({ switches: { gzip: 'always' } })
+    expect((await discoverAt(sim)).verdict).toBe('unreachable')
     await sim.close()
   })
 })

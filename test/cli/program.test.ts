@@ -1,21 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 // A start takes a second on a busy machine.
 vi.setConfig({ testTimeout: 30_000 })
 
 const CANARY = 'canary-password-4711'
 const start = builtProgram()
-const scratch = mkdtempSync(join(tmpdir(), 'program-test-'))
+const scratch = temporaryDirectory()
 let sim: Simulator
 
 beforeEach(async () => {
@@ -23,7 +23,6 @@ beforeEach(async () => {
 })
 
 afterEach(() => sim.close())
-afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
 const env = (more: Environment = {}): Environment => ({
   ISALES_URL: sim.origin,
@@ -75,7 +74,7 @@ describe('the program', () => {
     },
   )
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
+  it.each(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR2'] as const)(
     'serves without a command, lets others wait for it, and ends with 0 at %s',
     async (signal) => {
       const program = start([], env({ ISALES_FOO: '1' }))
@@ -97,7 +96,9 @@ describe('the program', () => {
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
-  ] as const)('ends at once at a second %s', async (signal, code) => {
+    ['SIGQUIT', 131],
+    ['SIGUSR2', 140],
+  ] as const)('ends immediately at a second %s', async (signal, code) => {
     const program = start([], env({ DRAIN_TIMEOUT: '1h', CLIENT_DEADLINE: '0' }))
     const { proxy } = await addresses(program)
     await program.line('logged-in')
@@ -115,10 +116,32 @@ describe('the program', () => {
   it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
     const program = start(['serve'], { ...env(), ISALES_URL: undefined, LOG_LEVEL: 'loud' })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
+    expect(program.stderr()).toBe('')
+    expect(program.lines()).toMatchObject([
+      {
+        level: 'fatal',
+        event: 'setting-wrong',
+        setting: 'ISALES_URL',
+        detail: 'is not set. Set it, for example ISALES_URL=https://service.besclouds.com.',
+      },
+      {
+        event: 'setting-wrong',
+        setting: 'LOG_LEVEL',
+        detail:
+          'is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug.',
+      },
+    ])
+  })
+
+  it('says to a person what is wrong with the configuration, and as whom files are read', async () => {
+    const file = join(scratch, 'no-such-file')
+    const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const program = start(['serve'], { ...env(), ...wrong, LOG_FORMAT: 'pretty' })
+    expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stdout()).toBe('')
     expect(program.stderr()).toBe(
-      'ISALES_URL is not set. Set it, for example ISALES_URL=https://service.besclouds.com\n' +
-        'LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug\n' +
+      `ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\n` +
+        `Files are read as uid ${process.getuid?.()}.\n` +
         'Nothing was started. "isales-auth-proxy check" shows all settings.\n',
     )
   })
@@ -128,11 +151,15 @@ describe('the program', () => {
     await once(other, 'listening')
     const taken = other.address()
     const port = typeof taken === 'object' && taken !== null ? taken.port : 0
-    const program = start([], env({ ADMIN_LISTEN: `127.0.0.1:${port}` }))
+    const wrong = { ADMIN_LISTEN: `127.0.0.1:${port}` }
+    const detail = `cannot listen on 127.0.0.1:${port}: in use by another process`
+    const program = start([], env(wrong))
     expect(await ended(program)).toEqual({ code: 1, signal: null })
-    expect(program.stderr()).toBe(
-      `ADMIN_LISTEN: cannot listen on 127.0.0.1:${port}: in use by another process\n`,
-    )
+    const line = { event: 'cannot-listen', level: 'fatal', setting: 'ADMIN_LISTEN', detail }
+    expect([program.lines().at(-1), program.stderr()]).toEqual([expect.objectContaining(line), ''])
+    const pretty = start([], env({ ...wrong, LOG_FORMAT: 'pretty' }))
+    expect(await ended(pretty)).toEqual({ code: 1, signal: null })
+    expect(pretty.stderr()).toBe(`ADMIN_LISTEN: ${detail}\n`)
     other.close()
   })
 
@@ -159,10 +186,10 @@ describe('the program', () => {
   ])(
     'ends with 1 at %s that nobody caught, with one line that repeats nothing of it',
     async (name, script) => {
-      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGUSR2', () => { ${script} })`)
+      const hook = preload(name.replaceAll(' ', '-'), `process.on('SIGALRM', () => { ${script} })`)
       const program = start([], env({ ...hook, CANARY }))
       await program.line('logged-in')
-      program.process.kill('SIGUSR2')
+      program.process.kill('SIGALRM')
       expect(await ended(program)).toEqual({ code: 1, signal: null })
       expect(program.stderr()).toBe('')
       expect(program.lines().at(-1)).toMatchObject({ level: 'fatal', event: 'unexpected' })
@@ -170,6 +197,30 @@ describe('the program', () => {
       expect(program.stdout()).not.toContain(CANARY)
     },
   )
+
+  it('does not open the inspector at SIGUSR1, which shows every secret', async () => {
+    const program = start([], env())
+    const { proxy } = await addresses(program)
+    program.process.kill('SIGUSR1')
+    expect((await tasks(proxy)).status).toBe(200)
+    program.process.kill('SIGTERM')
+    expect(await ended(program)).toEqual({ code: 0, signal: null })
+    expect(program.stderr()).toBe('')
+  })
+
+  it('starts although SIGHUP comes before its configuration is read', async () => {
+    const hook = preload(
+      'hang-up',
+      `const timer = setInterval(() => {
+        if (process.listenerCount('uncaughtException') === 0) return
+        clearInterval(timer)
+        process.kill(process.pid, 'SIGHUP')
+      }, 1)`,
+    )
+    const program = start([], env(hook))
+    const { proxy } = await addresses(program)
+    expect((await tasks(proxy)).status).toBe(200)
+  })
 
   it('writes one line to stderr when that happens before there is a log', async () => {
     const hook = preload(

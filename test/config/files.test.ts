@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { readSmallFile } from '../../src/config/files.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const LIMIT = 64 * 1024
 let directory: string
 const at = (name: string): string => join(directory, name)
 
 beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'files-'))
+  directory = temporaryDirectory()
   writeFileSync(at('plain'), 'text')
   writeFileSync(at('empty'), '')
   writeFileSync(at('full'), 'x'.repeat(LIMIT))
@@ -22,8 +22,6 @@ beforeAll(() => {
   symlinkSync('gone', at('dangling'))
   execFileSync('mkfifo', [at('fifo')])
 })
-
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('readSmallFile', () => {
   it.each([

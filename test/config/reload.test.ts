@@ -1,13 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { watchConfigFiles, type FileUsers } from '../../src/config/reload.ts'
 import { configOf, PASSWORDLESS } from './stand.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'reload-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const directory = temporaryDirectory()
 
 it('a password that changes between the reading of the configuration and the watch is used', () => {
   const file = join(directory, 'password')
@@ -31,7 +30,7 @@ it('a password that changes between the reading of the configuration and the wat
   expect(read).toEqual(['new'])
 
   writeFileSync(file, 'newer')
-  files.rereadCredentials()
+  files.reread()
   expect(read).toEqual(['new', 'newer'])
   files.close()
 })

@@ -7,7 +7,7 @@ const MINIMAL: Environment = {
   ISALES_USER: 'obs',
   ISALES_PASSWORD: 'x',
 }
-const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'y' }
+const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'correct horse' }
 const DEADLINE_LONG =
   'CLIENT_DEADLINE is 3 s or more: CTI-OBS gives up after 3 s unless its `timeout` was raised'
 const DEADLINE_OFF = 'CLIENT_DEADLINE is off: CTI-OBS may give up before it gets a response'
@@ -20,12 +20,19 @@ const STORE_WITHOUT_TLS =
   'SESSION_STORE_CA_FILE or SESSION_STORE_CLIENT_CERT_FILE is set, and SESSION_STORE_URL is not rediss or valkeys'
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 
+const FILES: Readonly<Record<string, string>> = {
+  '/store-key': '0123456789abcdef'.repeat(2),
+  '/weak-key': 'k'.repeat(32),
+}
+const WEAK_PASSWORD = 'OBS_PASSWORD is easy to guess, and LISTEN is reachable from other machines'
+const WEAK_KEY = 'OBS_TICKET_KEY_FILE is easy to guess, and LISTEN is reachable from other machines'
+
 /** Rules that are broken, as `SETTING problem`. Whether files exist is another matter. */
 function broken(env: Environment): readonly string[] {
   const loaded = loadConfig({ ...MINIMAL, ...env }, (path) =>
-    path === '/store-key'
-      ? { ok: true, bytes: Buffer.alloc(32, 'k') }
-      : { ok: false, problem: 'missing' },
+    FILES[path] === undefined
+      ? { ok: false, problem: 'missing' }
+      : { ok: true, bytes: Buffer.from(FILES[path]) },
   )
   const all = [...(loaded.ok ? [] : loaded.errors), ...loaded.warnings]
   return all
@@ -47,6 +54,23 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [
     { ISALES_URL: 'http://isales.example', ISALES_ALLOW_HTTP: 'true' },
     'ISALES_ALLOW_HTTP is on: the password and the token cross the network in the clear',
+  ],
+  [{ ISALES_URL: 'http://127.0.0.1:8080' }, 'ISALES_URL names this proxy itself'],
+  [{ ISALES_URL: 'http://localhost:9090' }, 'ISALES_URL names this proxy itself'],
+  [
+    {
+      ISALES_URL: 'https://own.example',
+      OBS_LOGIN: 'answer',
+      LISTEN: 'own.example:443',
+      UNSAFE_LISTEN: 'true',
+    },
+    'ISALES_URL names this proxy itself',
+    'UNSAFE_LISTEN is on: whoever reaches LISTEN calls iSales as ISALES_USER',
+  ],
+  [
+    { ISALES_URL: 'http://[::1]', OBS_LOGIN: 'answer', LISTEN: '[::]:80', UNSAFE_LISTEN: 'true' },
+    'ISALES_URL names this proxy itself',
+    'UNSAFE_LISTEN is on: whoever reaches LISTEN calls iSales as ISALES_USER',
   ],
   [
     { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/a', ISALES_REFRESH_PATH: '/a' },
@@ -129,6 +153,14 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
     { OBS_LOGIN: 'require', OBS_USER: 'cti' },
     'OBS_PASSWORD is not set, although OBS_LOGIN is require',
   ],
+  [{ LISTEN: ':8443', ...TLS, ...LOGIN, OBS_PASSWORD: 'correcthors' }, WEAK_PASSWORD],
+  [{ LISTEN: '10.0.0.1:1', ...TLS, ...LOGIN, OBS_PASSWORD: 'x'.repeat(40) }, WEAK_PASSWORD],
+  [{ LISTEN: ':8443', ...TLS, ...LOGIN, OBS_PASSWORD: 'abcabcabcabcabc' }, WEAK_PASSWORD],
+  [{ LISTEN: ':8443', ...TLS, ...LOGIN, OBS_TICKET_KEY_FILE: '/weak-key' }, WEAK_KEY],
+  [
+    { ...STORE_TLS, SESSION_STORE_KEY_FILE: '/weak-key' },
+    'SESSION_STORE_KEY_FILE is easy to guess, and the store is reachable from other machines',
+  ],
   [{ ...LOGIN }, 'OBS_USER is set but not used, since OBS_LOGIN is not require'],
   [{ LISTEN: ':8443', ...LOGIN }, 'LISTEN takes passwords in the clear from other machines'],
   [{ TOKEN_WAIT: '2.8s' }, 'TOKEN_WAIT is not below CLIENT_DEADLINE, which ends the wait first'],
@@ -192,6 +224,9 @@ const KEPT: readonly Environment[] = [
   { LISTEN: '[::1]:8080' },
   { LISTEN: '127.9.9.9:8080' },
   { LISTEN: ':8443', ...TLS, ...LOGIN },
+  { LISTEN: ':8443', ...TLS, ...LOGIN, OBS_TICKET_KEY_FILE: '/store-key' },
+  { OBS_LOGIN: 'require', ...LOGIN, OBS_PASSWORD: 'y', OBS_TICKET_KEY_FILE: '/weak-key' },
+  { ...STORE, SESSION_STORE_KEY_FILE: '/weak-key' },
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/ca', OBS_LOGIN: 'answer' },
   { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: ':0' },
   { LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.2:1' },

@@ -1,17 +1,9 @@
-import {
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, it } from 'vitest'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { watchFiles, type FileWatch, type WatchOptions } from '../../src/config/watch.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const WITHIN = { timeout: 2000, interval: 10 }
 
@@ -20,10 +12,9 @@ afterAll(() => ends.forEach((end) => end()))
 
 /** A directory with a file, and a watch that counts the changes it tells of. */
 function openScene() {
-  const directory = mkdtempSync(join(tmpdir(), 'watch-'))
+  const directory = temporaryDirectory()
   const file = join(directory, 'password')
   writeFileSync(file, 'old')
-  ends.push(() => rmSync(directory, { recursive: true, force: true }))
   let changes = 0
   const start = (path = file, options: Partial<WatchOptions> = {}): FileWatch => {
     const watch = watchFiles([path], { onChange: () => changes++, ...options })

@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
 import { ROOT, run } from './support/run.ts'
 import { installed } from './support/tools.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const promtool = await installed('promtool')
 const dashboard = await readDashboard()
@@ -14,7 +14,7 @@ describe('the dashboard', () => {
   it.skipIf(promtool === undefined)('asks only what Prometheus can parse', async () => {
     const exprs = expressions(dashboard)
     expect(exprs.length).toBeGreaterThan(panels.length)
-    const home = await mkdtemp(join(tmpdir(), 'dashboard-'))
+    const home = temporaryDirectory()
     try {
       const rules = exprs.map((expr, index) => ({ record: `panel:${index}`, expr }))
       const file = join(home, 'rules.yaml') // JSON is YAML

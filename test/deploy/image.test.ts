@@ -1,5 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,6 +11,7 @@ import { createContainers, type Containers } from './support/containers.ts'
 import { listening } from './support/daemon.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { installed } from './support/tools.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const IMAGE = 'isales-auth-proxy:test'
 const SIMULATOR = 'isales-simulator:test'
@@ -24,7 +24,6 @@ interface ImageConfig {
   readonly User: string
   readonly Env: readonly string[]
   readonly StopSignal: string
-  readonly Entrypoint: readonly string[]
   readonly Labels: Readonly<Record<string, string>>
 }
 
@@ -40,7 +39,7 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     await containers.build(IMAGE, '--build-arg=VERSION=1.2.3', '--build-arg=REVISION=abcdef')
     await containers.build(SIMULATOR, '--target=simulator')
     simulator = await createSimulator()
-    home = await mkdtemp(join(tmpdir(), 'credentials-'))
+    home = temporaryDirectory()
     await writeFile(join(home, 'user'), 'obs')
     await writeFile(join(home, 'password'), 'simulated-password')
     await chmod(home, 0o755) // for user 65532
@@ -78,7 +77,6 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
         'org.opencontainers.image.base.name': expect.stringContaining('distroless'),
       },
     })
-    expect(config.Entrypoint).toContain('--disable-sigusr1')
     expect(config.Env.filter((one) => /ISALES|OBS|PASSWORD|TOKEN/.test(one))).toEqual([])
   })
 

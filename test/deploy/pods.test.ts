@@ -117,6 +117,14 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
     expect(standalone.ok && standalone.config.allowedHosts).toContain('isales-proxy.example')
   })
 
+  it('shows its status page under the name of its admin Service', async () => {
+    const manifests = await pods.standalone()
+    const names = manifests.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)
+    const standalone = configure(proxyIn(deploymentOf(manifests)))
+    const [host] = standalone.ok ? standalone.config.adminHosts : []
+    expect(names).toContain(`Service ${host}`)
+  })
+
   it.each(['standalone', 'standalone-everything'] as const)(
     'is given the time that it needs to end its calls, and no token of the API (%s)',
     async (name) => {

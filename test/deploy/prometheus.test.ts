@@ -1,61 +1,33 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSimulator, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
-import { call } from '../support/call.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
-import { listening, startDaemon, type Daemon } from './support/daemon.ts'
+import type { Daemon } from './support/daemon.ts'
 import { expressions, metricNames, readDashboard } from './support/dashboard.ts'
 import { discover, startMonitoring, type Monitoring } from './support/prometheus.ts'
-import { ROOT, run, succeed } from './support/run.ts'
+import { ROOT, run } from './support/run.ts'
 import { installed } from './support/tools.ts'
+import { startWatched, type Watched } from './support/watched.ts'
 
 const programs = await Promise.all(
   ['prometheus', 'prometheus-alertmanager', 'promtool'].map(installed),
 )
 
 describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Prometheus', () => {
-  let home = ''
+  let watched: Watched
   let simulator: Simulator
   let proxy: Daemon
-  let address = ''
   let admin = ''
   let monitoring: Monitoring
 
   beforeAll(async () => {
-    await succeed('npm', ['run', '--silent', 'build'])
-    home = await mkdtemp(join(tmpdir(), 'watched-'))
-    await writeFile(join(home, 'user'), 'obs')
-    await writeFile(join(home, 'password'), 'simulated-password')
-    simulator = await createSimulator()
-    proxy = startDaemon(process.execPath, ['dist/main.js'], {
-      ISALES_URL: simulator.origin,
-      ISALES_USER_FILE: join(home, 'user'),
-      ISALES_PASSWORD_FILE: join(home, 'password'),
-      LISTEN: '127.0.0.1:0',
-      ADMIN_LISTEN: '127.0.0.1:0',
-    })
-    const [, at = ''] = await proxy.find(listening('proxy'))
-    address = at
-    const [, adminAt = ''] = await proxy.find(listening('admin'))
-    admin = adminAt
-    monitoring = await startMonitoring(new URL(admin).host)
+    watched = await startWatched()
+    ;({ simulator, proxy, admin, monitoring } = watched)
   })
-  afterAll(async () => {
-    await monitoring?.stop()
-    await proxy?.stop()
-    await simulator?.close()
-    await rm(home, { recursive: true })
-  })
+  afterAll(() => watched?.stop())
 
-  const ask = () =>
-    call(address + LOGIN_PATH.replace('auth/login', 'business/tasks'), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{"subCCNo":1,"vdnId":1}',
-    })
+  const ask = () => watched.ask()
   const page = async (): Promise<string> => (await fetch(`${admin}/metrics`)).text()
 
   it('shows a page that promtool finds nothing wrong with', async () => {
@@ -116,7 +88,7 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
 
   it('pages once for a wrong password, before calls stop and after it, and calms down when it is right', async () => {
     const before = monitoring.pages().length
-    await writeFile(join(home, 'password'), 'wrong')
+    await watched.setPassword('wrong')
     const rejected = 'IsalesProxyAccountRejected'
     const firing = async (name: string) => (await monitoring.firing()).includes(name)
     await until(() => firing(rejected), 30_000)
@@ -132,7 +104,7 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
     await until(async () => (await monitoring.notified()).includes(rejected), 20_000)
     await delay(3000)
     expect([...new Set(monitoring.pages().slice(before).flat())]).toEqual([rejected])
-    await writeFile(join(home, 'password'), 'simulated-password')
+    await watched.setPassword('simulated-password')
     await until(async () => !(await firing(rejected)), 30_000)
     expect(await monitoring.query('isales_proxy_authenticated == 1')).toHaveLength(1)
     expect(simulator.state().loginAttempts).toBeLessThan(8)

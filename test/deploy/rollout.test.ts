@@ -1,6 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'node:tls'
@@ -13,6 +12,7 @@ import { listening, startDaemon, type Daemon } from './support/daemon.ts'
 import { ofKind, podSpec } from './support/manifests.ts'
 import { succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const helm = (await newest())?.helm ?? ''
 const TASKS = LOGIN_PATH.replace('auth/login', 'business/tasks')
@@ -41,7 +41,7 @@ describe.skipIf(helm === '')(
     beforeAll(async () => {
       await succeed('npm', ['run', '--silent', 'build'])
       simulator = await createSimulator({ switches: { latency: 20 } })
-      home = await mkdtemp(join(tmpdir(), 'rollout-'))
+      home = temporaryDirectory()
       const files = {
         user: 'obs',
         password: 'simulated-password',

@@ -2,18 +2,18 @@
 // program is started as the unit would start it, and a datagram socket stands for systemd.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, it } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, it } from 'vitest'
 import { createSimulator } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { until } from '../support/until.ts'
 import { ROOT, run, succeed } from './support/run.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const UNIT = join(ROOT, 'config/systemd/isales-auth-proxy.service')
-const directory = mkdtempSync(join(tmpdir(), 'systemd-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const directory = temporaryDirectory()
 
 const start = builtProgram()
 
@@ -37,6 +37,13 @@ it('the unit is exposed to 2.0 of 10 at most', async () => {
   expect(Number(level)).toBeLessThanOrEqual(2)
 })
 
+it('the unit asks for the notifications that the program sends', () => {
+  const unit = readFileSync(UNIT, 'utf8')
+  for (const line of ['Type=notify', 'NotifyAccess=all', 'WatchdogSec=30', 'DynamicUser=yes'])
+    expect(unit).toContain(`\n${line}\n`)
+  expect(unit).toMatch(/^ExecReload=\S*kill -HUP \$MAINPID$/m)
+})
+
 it('the unit names settings that exist', () => {
   const settings = readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8')
   const named = readFileSync(UNIT, 'utf8').match(
@@ -45,7 +52,7 @@ it('the unit names settings that exist', () => {
   for (const name of named ?? []) expect(settings).toContain(`\`${name.replace(/_FILE$/, '')}`)
 })
 
-it('systemd hears READY=1, the watchdog and STOPPING=1', async () => {
+it('systemd hears READY=1, the watchdog while the process runs, and STOPPING=1', async () => {
   const path = join(directory, 'notify')
   const receiver = spawn('python3', [
     '-uc',
@@ -68,7 +75,16 @@ while True: print(s.recv(4096).decode())`,
     NOTIFY_SOCKET: path,
     WATCHDOG_USEC: '400000',
   })
-  await until(() => received.includes('WATCHDOG=1'))
+  const pings = () => received.split('WATCHDOG=1').length - 1
+  await until(() => pings() >= 3)
+  // A process that hangs sends none: systemd restarts it.
+  program.process.kill('SIGSTOP')
+  await delay(300)
+  const before = pings()
+  await delay(1000)
+  expect(pings()).toBe(before)
+  program.process.kill('SIGCONT')
+  await until(() => pings() > before)
   program.process.kill('SIGTERM')
   await program.ended
   await until(() => received.includes('STOPPING=1'))

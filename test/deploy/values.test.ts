@@ -170,6 +170,27 @@ describe.each(await helms())('the values of the chart, with helm $version,', ({ 
     expect(await spec('Deployment', { standalone: { replicas: 0 } })).toMatchObject({ replicas: 0 })
   })
 
+  it.each([
+    ['two replicas', {}, '1'],
+    ['replicas without a number', { standalone: { replicas: null } }, '1'],
+    ['one replica', { standalone: { replicas: 1 } }, undefined],
+    [
+      'replicas that share',
+      {
+        sessionStore: { secretName: 'store' },
+        settings: { SESSION_STORE_URL: 'valkeys://store.example' },
+      },
+      '3',
+    ],
+    ['who says so', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
+  ])(
+    'leave %s so many attempts with a wrong password as its replicas know of: %j: %s',
+    async (_what, values, attempts) => {
+      const env = environment(proxyIn(deploymentOf(await make(values))))
+      expect(env['LOGIN_REJECTED_ATTEMPTS']).toBe(attempts)
+    },
+  )
+
   it('mount a directory for the state, which a restart of the container keeps', async () => {
     const pod = deploymentOf(await make({}))
     const { STATE_DIR } = environment(proxyIn(pod))

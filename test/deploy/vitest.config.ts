@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/deploy/**/*.test.ts'],
     fileParallelism: false,
-    globalSetup: ['test/support/build-program.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
     restoreMocks: true,
     testTimeout: 60_000,
     hookTimeout: 300_000,

@@ -34,14 +34,19 @@ test('the Chinese guide to CTI-OBS has the commands and settings of the English 
   expect(missing).toEqual(['OBS_NUMBERS=string', 'OBS_TICKET_LIFETIME'])
 })
 
-test.each(['README.md', 'docs/cti-obs.md', 'docs/vm.md', 'docs/security.md'])(
-  'every setting that %s names exists',
-  (page) => {
-    const reference = read('docs/configuration.md')
-    const unknown = [...terms(read(page))]
-      .filter((term) => SETTING.test(term) && !/^(?:NODE_|UPDATE_)/.test(term))
-      .map((term) => term.replace(/=.*$/, '').replace(/_FILE$/, ''))
-      .filter((name) => !reference.includes(name))
-    expect(unknown).toEqual([])
-  },
-)
+test.each([
+  'README.md',
+  'docs/get-started.md',
+  'docs/cti-obs.md',
+  'docs/vm.md',
+  'docs/security.md',
+  'docs/compatibility.md',
+  'docs/glossary.md',
+])('every setting that %s names exists', (page) => {
+  const reference = read('docs/configuration.md')
+  const unknown = [...terms(read(page))]
+    .filter((term) => SETTING.test(term) && !/^(?:NODE_|UPDATE_)/.test(term))
+    .map((term) => term.replace(/=.*$/, '').replace(/_FILE$/, ''))
+    .filter((name) => !reference.includes(name))
+  expect(unknown).toEqual([])
+})

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { DOCUMENTATION } from '../../src/http/documentation.ts'
 import {
   PROBLEM_CODES,
   PROBLEMS,
@@ -25,7 +26,7 @@ describe('every problem', () => {
     async (code) => {
       const response = await written(code, { requestId: 'id-1' })
       const { status, title, sent } = PROBLEMS[code]
-      const type = `urn:isales-auth-proxy:problem:${code}`
+      const type = `${DOCUMENTATION}/errors.md#${code}`
       expect(response.status).toBe(status)
       expect(JSON.parse(response.text)).toEqual({
         type,
@@ -43,7 +44,7 @@ describe('every problem', () => {
   )
 
   it.each(PROBLEM_CODES)('%s is the same as bytes, and closes the connection', async (code) => {
-    const server = await listen((socket) => socket.end(problemBytes(code, 'id-1')))
+    const server = await listen((socket) => socket.end(problemBytes(code, { requestId: 'id-1' })))
     const { port } = server.address() as AddressInfo
     const client = await connectRaw({ port })
     const response = await client.read()

@@ -20,9 +20,9 @@ describe.each([
     const errors: unknown[] = []
     let count = 0
     const { port, problems } = await startListener(
-      (request, response) => {
+      (request, response, connection) => {
         count += 1
-        return count === 1 ? onRequest(request, response) : answerOk(request, response)
+        return count === 1 ? onRequest(request, response, connection) : answerOk(request, response)
       },
       { onError: (error) => errors.push(error) },
     )

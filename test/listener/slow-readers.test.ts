@@ -1,6 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/listener/listener.ts'
@@ -9,8 +7,9 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { GET, LIMITS, startListener } from './support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'slow-readers-'))
+const directory = temporaryDirectory()
 const { ca, server } = makeCertificates()
 const path = join(directory, 'proxy.sock')
 

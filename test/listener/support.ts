@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
-import type { ProblemCode } from '../../src/http/problem.ts'
+import type { ProblemCode, Refusal } from '../../src/http/problem.ts'
 import { createListener } from '../../src/listener/listener.ts'
 import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -17,6 +17,11 @@ export interface RunningListener {
   readonly port: number
   readonly text: string
   readonly problems: ProblemCode[]
+  /** The reason and the request id of each of `problems`. */
+  readonly refusals: {
+    readonly reason: Refusal | undefined
+    readonly requestId: string | undefined
+  }[]
 }
 
 /** On a free port of loopback unless told otherwise; stopped after the test. */
@@ -25,21 +30,31 @@ export async function startListener(
   options: Partial<ListenerOptions> = {},
 ): Promise<RunningListener> {
   const problems: ProblemCode[] = []
+  const refusals: RunningListener['refusals'] = []
   const listener = createListener({
     address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
     limits: LIMITS,
     onRequest,
-    onClientError: (code) => problems.push(code),
+    onProblem: ({ code, refusal, requestId }) => {
+      problems.push(code)
+      refusals.push({ reason: refusal, requestId })
+    },
     ...options,
   })
   const { port, text } = await listener.start()
   onTestFinished(() => listener.stop(0))
-  return { listener, port, text, problems }
+  return { listener, port, text, problems, refusals }
 }
 
 export function answerOk(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, ['Content-Length', '2'])
   response.end('ok')
+}
+
+/** Accepts the request, as one with a ticket. */
+export const keepAndAnswer: ListenerOptions['onRequest'] = (request, response, connection) => {
+  connection.keep()
+  answerOk(request, response)
 }
 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'

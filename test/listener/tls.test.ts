@@ -1,7 +1,8 @@
 import { TLSSocket } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
+import { handshakeFailure, type HandshakeFailure } from '../../src/http/handshake.ts'
 import type { ListenerTls } from '../../src/listener/listener.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -16,6 +17,7 @@ const second = await made.ca.issue({ names: ['second.example', 'localhost'] })
 
 interface Options {
   readonly clientCa?: string
+  readonly headerTimeout?: number
   readonly bodyIdleTimeout?: number
 }
 
@@ -25,9 +27,19 @@ const tlsOf = ({ cert, key }: { cert: string; key: string }, clientCa?: string):
   ...(clientCa === undefined ? {} : { ca: clientCa }),
 })
 
-async function startTls({ clientCa, bodyIdleTimeout = LIMITS.bodyIdleTimeout }: Options = {}) {
-  const limits = { ...LIMITS, bodyIdleTimeout }
-  return startListener(answerOk, { tls: tlsOf(first, clientCa), limits })
+async function startTls({
+  clientCa,
+  headerTimeout = LIMITS.headerTimeout,
+  bodyIdleTimeout = LIMITS.bodyIdleTimeout,
+}: Options = {}) {
+  const limits = { ...LIMITS, headerTimeout, bodyIdleTimeout }
+  const failures: HandshakeFailure[] = []
+  const running = await startListener(answerOk, {
+    tls: tlsOf(first, clientCa),
+    limits,
+    onHandshakeFailure: (reason) => failures.push(reason),
+  })
+  return { ...running, failures }
 }
 
 function connectTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
@@ -80,6 +92,60 @@ test('with a client CA, only its certificates are let in', async () => {
   expect(await outcome(port, made.strangerClient)).toBe('refused')
   expect(await outcome(port, made.expiredClient)).toBe('refused')
   expect(await outcome(port, {})).toBe('refused')
+})
+
+describe('a handshake that fails is reported with its reason', () => {
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
+
+  test.each<readonly [HandshakeFailure, string, ConnectionOptions]>([
+    ['no-certificate', 'no certificate', {}],
+    ['no-certificate', 'no certificate, by TLS 1.2', { maxVersion: 'TLSv1.2' }],
+    ['unknown-ca', 'a certificate of another CA', made.strangerClient],
+    ['bad-certificate', 'a certificate that has expired', made.expiredClient],
+    ['protocol', 'TLS 1.1', { ...old, ...made.client }],
+  ])('%s: %s', async (reason, _name, options) => {
+    const { port, failures } = await startTls({ clientCa: ca })
+    expect(await outcome(port, options)).toBe('refused')
+    await until(() => failures.length > 0)
+    expect(failures).toEqual([reason])
+  })
+
+  test('plain-http: HTTP without TLS', async () => {
+    const { port, failures } = await startTls()
+    const plain = await connectRaw({ port })
+    await plain.send(GET)
+    await plain.closed()
+    expect(failures).toEqual(['plain-http'])
+  })
+
+  test('closed: a client that says nothing', async () => {
+    const { port, failures } = await startTls()
+    const silent = await connectRaw({ port })
+    silent.destroy()
+    await until(() => failures.length > 0)
+    expect(failures).toEqual(['closed'])
+  })
+
+  test('timeout: a client that does not go on', async () => {
+    const { port, failures } = await startTls({ headerTimeout: 100 })
+    const slow = await connectRaw({ port })
+    await slow.closed()
+    expect(failures).toEqual(['timeout'])
+  })
+
+  test.each([
+    'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+    'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+    'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+  ])('not-trusted: an alert of the client about our certificate, %s', (code) => {
+    expect(handshakeFailure(code)).toBe('not-trusted')
+  })
+
+  test('and one that succeeds is not', async () => {
+    const { port, failures } = await startTls({ clientCa: ca })
+    expect(await outcome(port, made.client)).toBe('served')
+    expect(failures).toEqual([])
+  })
 })
 
 test('a withdrawn client CA lets nobody in by an old session', async () => {

@@ -1,14 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { leftOf, answerOk, GET, startListener } from './support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 function socketPath(): string {
-  return join(mkdtempSync(join(tmpdir(), 'listener-')), 'proxy.sock')
+  return join(temporaryDirectory(), 'proxy.sock')
 }
 
 function startOn(path: string, socketMode?: number) {

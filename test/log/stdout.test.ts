@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const FORMATS = ['json', 'pretty'] as const
 /** More than a pipe and the queue hold. */
@@ -16,7 +15,7 @@ describe('a log on stdout', () => {
   const children: ChildProcess[] = []
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'log-'))
+    folder = temporaryDirectory()
     await build({
       stdin: {
         resolveDir: process.cwd(),
@@ -52,7 +51,6 @@ describe('a log on stdout', () => {
   afterEach(() => {
     for (const child of children.splice(0)) child.kill('SIGKILL')
   })
-  afterAll(() => rm(folder, { recursive: true }))
 
   function start(format: string, lines: number, stdout: number | 'pipe' = 'pipe'): ChildProcess {
     const child = spawn(process.execPath, [join(folder, 'program.mjs'), format, String(lines)], {

@@ -22,6 +22,12 @@ test('the first line is written immediately, the rest of the minute as a count w
   expect(lines[2]).toMatchObject({ requestId: 'd', count: 1 })
 })
 
+test('logins and refreshes with one outcome are counted apart', () => {
+  const { lines, log } = start()
+  for (const operation of ['login', 'refresh']) log('obs-logged-in', 'success', { operation })
+  expect(lines).toMatchObject([{ operation: 'login' }, { operation: 'refresh' }])
+})
+
 test('each reason has its own minute, and nothing is left when a minute was quiet', async () => {
   const { clock, lines, log } = start()
   log('client-refused', 'bad-request')

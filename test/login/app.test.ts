@@ -5,6 +5,7 @@ import {
   type ObsAppOptions,
   type ObsLogin,
   type ObsLoginOutcome,
+  type ObsRefreshOutcome,
 } from '../../src/login/app.ts'
 import { createTickets } from '../../src/login/tickets.ts'
 
@@ -26,9 +27,12 @@ async function bodyOf(response: Response): Promise<LoginResponse> {
 function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
   const clock = { now: 1_000_000 }
   const outcomes: ObsLoginOutcome[] = []
+  const refreshes: ObsRefreshOutcome[] = []
   const tickets = createTickets({
     key: new Secret('key'),
+    password: undefined,
     lifetime: 3_600_000,
+    maxAge: 86_400_000,
     now: () => 1_764_000_000_000 + clock.now,
   })
   const app = createObsApp({
@@ -39,15 +43,25 @@ function start(login: ObsLogin, options: Partial<ObsAppOptions> = {}) {
     numbers: 'number',
     now: () => clock.now,
     onLogin: (outcome) => outcomes.push(outcome),
+    onRefresh: (outcome) => refreshes.push(outcome),
     ...options,
   })
-  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
-    app.request(path, {
-      method: 'POST',
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-      headers,
-    })
-  return { app, post, tickets, outcomes, clock }
+  const post = (
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+    address = '192.0.2.1',
+  ) =>
+    app.request(
+      path,
+      {
+        method: 'POST',
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        headers,
+      },
+      { address },
+    )
+  return { app, post, tickets, outcomes, refreshes, clock }
 }
 
 test('answer: every login gets tickets in the published shape', async () => {
@@ -95,7 +109,26 @@ test('forward: no login and no refresh gets a ticket', async () => {
   expect(outcomes).toEqual(['rejected'])
 })
 
-test('after five wrong passwords in a second even the right one must wait', async () => {
+test.each<readonly [ObsLogin, readonly ObsRefreshOutcome[]]>([
+  [{ mode: 'answer' }, ['success', 'success']],
+  [REQUIRE, ['success', 'rejected']],
+  [{ mode: 'forward' }, ['rejected', 'rejected']],
+])('with $mode a good and a bad refresh end with %s', async (login, expected) => {
+  const { post, tickets, refreshes, outcomes } = start(login)
+  await post(REFRESH, { refreshToken: tickets.issue().refresh })
+  await post(REFRESH, { refreshToken: 'none' })
+  expect(refreshes).toEqual(expected)
+  expect(outcomes).toEqual([])
+})
+
+test('a login or refresh by another method leaves a trace, too', async () => {
+  const { app, outcomes, refreshes } = start({ mode: 'answer' })
+  expect((await app.request(LOGIN)).status).toBe(405)
+  expect((await app.request(REFRESH)).status).toBe(405)
+  expect([outcomes, refreshes]).toEqual([['malformed'], ['rejected']])
+})
+
+test('after five wrong passwords in a second even the right one of that address must wait', async () => {
   const { post, outcomes, clock } = start(REQUIRE)
   for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
   const throttled = await post(LOGIN, RIGHT)
@@ -107,6 +140,35 @@ test('after five wrong passwords in a second even the right one must wait', asyn
   clock.now += 1
   expect((await post(LOGIN, RIGHT)).status).toBe(200)
   expect(outcomes.filter((outcome) => outcome === 'throttled')).toHaveLength(2)
+})
+
+test('the wrong passwords of others are no reason to refuse a right one', async () => {
+  const { post, clock } = start(REQUIRE)
+  const from = async (address: string, body: unknown): Promise<number> =>
+    (await post(LOGIN, body, {}, address)).status
+  for (let n = 0; n < 200; n += 1) await from(`198.51.100.${n % 100}`, WRONG)
+  expect(await from('192.0.2.1', RIGHT)).toBe(200)
+  clock.now += 1000
+  // An address of one IPv6 network stands for all of them.
+  for (let n = 0; n < 5; n += 1) expect(await from(`2001:db8::${n}`, WRONG)).toBe(403)
+  expect(await from('2001:db8::ffff', RIGHT)).toBe(429)
+  expect(await from('2001:db8:0:1::1', RIGHT)).toBe(200)
+})
+
+test('all addresses together try fifty wrong passwords a second, and each one more a minute', async () => {
+  const { post, clock } = start(REQUIRE)
+  const wrong = async (): Promise<number> => {
+    let tried = 0
+    for (let n = 0; n < 600; n += 1)
+      if ((await post(LOGIN, WRONG, {}, `198.51.100.${n % 200}`)).status === 403) tried += 1
+    return tried
+  }
+  // The first of each address, and fifty more.
+  expect(await wrong()).toBe(250)
+  clock.now += 1000
+  expect(await wrong()).toBe(50)
+  clock.now += 60_000
+  expect(await wrong()).toBe(250)
 })
 
 test('right passwords are never throttled', async () => {
@@ -137,13 +199,11 @@ test.each([
   expect(outcomes).toEqual(['malformed'])
 })
 
-test('a body over 4 KiB gets 400, with Content-Length or without', async () => {
-  const { app, post, outcomes } = start({ mode: 'answer' })
-  const large = { user: 'x'.repeat(4096), passwd: 'x' }
-  expect((await post(LOGIN, large, { 'Content-Length': '4130' })).status).toBe(400)
-  const body = new Blob([JSON.stringify(large)]).stream()
-  const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
-  expect((await app.request(LOGIN, init)).status).toBe(400)
+test('a body over 2 KiB gets 400, also when its length is not what was announced', async () => {
+  const { post, outcomes } = start({ mode: 'answer' })
+  const large = { user: 'x'.repeat(2048), passwd: 'x' }
+  expect((await post(LOGIN, large, { 'Content-Length': '2081' })).status).toBe(400)
+  expect((await post(LOGIN, large, { 'Content-Length': '10' })).status).toBe(400)
   expect(outcomes).toEqual(['malformed', 'malformed'])
 })
 

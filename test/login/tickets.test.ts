@@ -1,3 +1,4 @@
+import { createHmac, hkdfSync } from 'node:crypto'
 import { assert, nat, property, string, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
@@ -16,8 +17,19 @@ function clockAt(start: number) {
   }
 }
 
-function ticketsWith(key: string | undefined, now: () => number, lifetime = HOUR) {
-  return createTickets({ key: key === undefined ? undefined : new Secret(key), lifetime, now })
+const DAY = 24 * HOUR
+
+function secret(text: string | undefined): Secret | undefined {
+  return text === undefined ? undefined : new Secret(text)
+}
+
+function ticketsWith(
+  key: string | undefined,
+  now: () => number,
+  lifetime = HOUR,
+  { password, maxAge = 2 * DAY }: { readonly password?: string; readonly maxAge?: number } = {},
+) {
+  return createTickets({ key: secret(key), password: secret(password), lifetime, maxAge, now })
 }
 
 test('a ticket is valid until its end and expired from then on', () => {
@@ -66,6 +78,59 @@ test('a refresh ticket renews, lives twelve times as long, and is valid for call
   expect(typeof renewed === 'string' ? renewed : tickets.verify(renewed.access)).toBe('valid')
   advance(HOUR)
   expect(tickets.renew(refresh)).toBe('expired')
+})
+
+test('renewals end with the session, whatever the lifetime of a ticket is', () => {
+  const { now, advance } = clockAt(START)
+  const tickets = ticketsWith('key', now, HOUR, { maxAge: DAY })
+  let { refresh } = tickets.issue()
+  for (let hours = 0; hours < 24; hours += 5) {
+    const renewed = tickets.renew(refresh)
+    if (typeof renewed === 'string') throw new Error(renewed)
+    expect(renewed.refreshSeconds).toBe(Math.min(12, 24 - hours) * 3600)
+    ;({ refresh } = renewed)
+    advance(5 * HOUR)
+  }
+  expect(tickets.renew(refresh)).toBe('expired')
+  expect(tickets.verify(refresh)).toBe('expired')
+})
+
+test('a session may be shorter than a ticket', () => {
+  const tickets = ticketsWith('key', () => START, HOUR, { maxAge: 60_000 })
+  expect(tickets.issue()).toMatchObject({ accessSeconds: 60, refreshSeconds: 60 })
+})
+
+test('no ticket is issued for more than 24 h, or believed when it ends later', () => {
+  const { refreshSeconds } = ticketsWith('key', () => START, 3 * HOUR).issue()
+  expect(refreshSeconds).toBe(DAY / 1000)
+  const { refresh } = ticketsWith('key', () => START + 1000, 3 * HOUR).issue()
+  expect(ticketsWith('key', () => START + 1000).verify(refresh)).toBe('valid')
+  expect(ticketsWith('key', () => START).verify(refresh)).toBe('invalid')
+  expect(ticketsWith('key', () => START).renew(refresh)).toBe('invalid')
+})
+
+test('with the same key, tickets end with the password', () => {
+  const now = (): number => START
+  const tickets = ticketsWith('key', now, HOUR, { password: 'old' })
+  const { access, refresh } = tickets.issue()
+  expect(ticketsWith('key', now, HOUR, { password: 'old' }).verify(access)).toBe('valid')
+  const changed = ticketsWith('key', now, HOUR, { password: 'new' })
+  expect([changed.verify(access), changed.renew(refresh)]).toEqual(['invalid', 'invalid'])
+})
+
+test('a password is not a key: trying one costs more than 10 ms', () => {
+  const now = (): number => START
+  const began = performance.now()
+  const tickets = ticketsWith(undefined, now, HOUR, { password: 'password' })
+  expect(performance.now() - began).toBeGreaterThan(10)
+  const { access } = tickets.issue()
+  expect(ticketsWith(undefined, now, HOUR, { password: 'password' }).verify(access)).toBe('valid')
+  // As an attacker would forge one who knows the password and the plain derivation.
+  const bytes = Buffer.from(access, 'base64url')
+  const key = hkdfSync('sha256', 'password', '', 'isales-auth-proxy ticket 1', 32)
+  const mac = createHmac('sha256', Buffer.from(key)).update(bytes.subarray(0, 16)).digest()
+  const forged = Buffer.concat([bytes.subarray(0, 16), mac]).toString('base64url')
+  expect(tickets.verify(forged)).toBe('invalid')
 })
 
 test('an access ticket does not renew', () => {

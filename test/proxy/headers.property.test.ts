@@ -121,6 +121,7 @@ describe('whatever headers a client sends', () => {
 
 describe('whatever headers iSales sends', () => {
   const secrets = ['token-of-16-chars', 'refresh-token-of-more']
+  const carriesToken = (text: string): boolean => secrets.some((secret) => text.includes(secret))
   const value = fc.constantFrom(
     'a',
     'token-of-16-chars',
@@ -135,7 +136,7 @@ describe('whatever headers iSales sends', () => {
     fc.assert(
       fc.property(response, fc.constantFrom(103, 200, 204, 304), (fields, status) => {
         const raw = fields.flat().map((text) => Buffer.from(text, 'latin1'))
-        const relayed = pairs(responseHeaders(status, raw, secrets, 'id-1').headers)
+        const relayed = pairs(responseHeaders(status, raw, carriesToken, 'id-1').headers)
         const gone = [...ENDS_HERE, ...nominated(fields)].filter(
           (field) => field !== 'x-request-id',
         )

@@ -148,10 +148,10 @@ describe('the trace of a request', () => {
 
 function received(
   fields: readonly string[],
-  { status = 200, secrets = [] }: { status?: number; secrets?: readonly string[] } = {},
+  { status = 200, secret = '?' }: { status?: number; secret?: string } = {},
 ) {
   const raw = fields.map((field) => Buffer.from(field, 'latin1'))
-  return responseHeaders(status, raw, secrets, 'id-1')
+  return responseHeaders(status, raw, (text) => text.includes(secret), 'id-1')
 }
 
 describe('the headers of a response', () => {
@@ -197,22 +197,7 @@ describe('the headers of a response', () => {
       'A',
       'b',
     ]
-    expect(received(fields, { secrets: [LONG] }).headers.slice(0, 2)).toEqual(['A', 'b'])
-  })
-
-  it('that are a short token are dropped; others only happen to contain it', () => {
-    const fields = ['X-Echo', 'ok', 'ok', 'x', 'Content-Type', 'text/ok', 'X-Ok', 'okay']
-    expect(received(fields, { secrets: ['ok'] }).headers.slice(0, -2)).toEqual(fields.slice(4))
-  })
-
-  it.each([
-    [15, true],
-    [16, false],
-  ])('with a token of %i characters within them stay: %s', (length, stays) => {
-    const { headers } = received(['A', `x${LONG.slice(0, length)}y`], {
-      secrets: [LONG.slice(0, length)],
-    })
-    expect(headers.includes('A')).toBe(stays)
+    expect(received(fields, { secret: LONG }).headers.slice(0, 2)).toEqual(['A', 'b'])
   })
 
   it.each(['12 ', '12  '])('lose the spaces behind their value: %j', (value) => {

@@ -5,6 +5,7 @@ import { get, openStand } from './stand.ts'
 const CASES: readonly (readonly [Refusal, string])[] = [
   ['double-slash', get([], { path: '//rest/isales/v1/x' })],
   ['ambiguous-path', get([], { path: '/rest/isales/%2e%2e/x' })],
+  ['auth-path', get([], { path: '/rest/isales/v1/openapi/obs/auth/login~' })],
   ['other-path', get([], { path: '/metrics' })],
   ['browser', get(['Origin: http://localhost'])],
   ['expectation', get(['Expect: 200-ok'])],

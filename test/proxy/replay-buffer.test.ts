@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -23,9 +25,27 @@ describe('a body', () => {
     expect(new ReplayBuffer(stream(), framing, LIMITS)).toMatchObject(expected)
   })
 
-  it('that is larger streams: what is sent is the request', () => {
+  it('that is larger streams, not read before it is asked for', async () => {
     const request = stream()
-    expect(new ReplayBuffer(request, 11, LIMITS).body).toBe(request)
+    request.push('hello world')
+    const { body } = new ReplayBuffer(request, 11, LIMITS)
+    if (!(body instanceof Readable)) throw new TypeError('it does not stream')
+    await turn()
+    expect(request.readableLength).toBe(11)
+    request.push(null)
+    expect(await text(body)).toBe('hello world')
+  })
+
+  it('that is larger outlives the attempt to send it: the rest of it is dropped', async () => {
+    const request = stream()
+    const { body } = new ReplayBuffer(request, 100_000, LIMITS)
+    if (!(body instanceof Readable)) throw new TypeError('it does not stream')
+    body.destroy()
+    for (let sent = 0; sent < 10; sent += 1) request.push('x'.repeat(10_000))
+    request.push(null)
+    await finished(request)
+    expect(request.destroyed).toBe(true)
+    expect(request.errored).toBeNull()
   })
 })
 
@@ -38,6 +58,7 @@ describe('a body that is announced to be small', () => {
     await turn()
     expect(buffer.kept).toBe(false)
     request.push('o')
+    request.push(null)
     await read
     expect(buffer.body).toEqual(Buffer.from('hello'))
   })

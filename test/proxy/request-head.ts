@@ -2,6 +2,7 @@ import type { RequestHead, RequestRules } from '../../src/proxy/validate.ts'
 
 export const RULES: RequestRules = {
   hosts: new Set(['localhost', '127.0.0.1', '[::1]', 'obs.example']),
+  pseudonym: 'us-4711',
   scheme: 'http',
   allowedPaths: ['/rest/isales/'],
   maxBodySize: 1000,

@@ -97,6 +97,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
       failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
     }),
     requestHeaders: () => [],
+    carriesToken: () => false,
     limits: {
       clientDeadline: 2800,
       replayBodySize: 100,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { validateRequest } from '../../src/proxy/validate.ts'
 import { validated } from './validated.ts'
 import { head, OPEN, RULES } from './request-head.ts'
 
@@ -17,6 +18,7 @@ describe('the target', () => {
     ['a star', '*', 'bad-request'],
     ['a star and more', '*/rest/isales/', 'bad-request'],
     ['another scheme', 'ftp://localhost/rest/isales/', 'bad-request'],
+    ['a scheme that ends like ours', 'xhttp://localhost/rest/isales/', 'bad-request'],
     ['no authority', 'http:///rest/isales/', 'bad-request'],
     ['userinfo', 'http://u:p@localhost/rest/isales/', 'bad-request'],
     ['an authority alone', 'localhost:443', 'bad-request'],
@@ -164,7 +166,14 @@ describe('Host', () => {
     '[::1]:8080',
     'obs.example:',
     '[::1]:65535',
+    'localhost:59999',
     'localhost:60000',
+    'localhost:64999',
+    'localhost:65000',
+    'localhost:65499',
+    'localhost:65500',
+    'localhost:65529',
+    'localhost:65530',
     'localhost:00080',
   ])('%s is ours', (host) => {
     expect(validated(head({ rawHeaders: ['Host', host] }), RULES)).not.toHaveProperty('refused')
@@ -174,5 +183,20 @@ describe('Host', () => {
     expect(validated(head({ rawHeaders: ['Host', 'anything.example'] }), OPEN)).not.toHaveProperty(
       'refused',
     )
+  })
+})
+
+describe('a path', () => {
+  it.each([
+    ['/rest/isales//x', 'double-slash'],
+    ['/rest/isales/%2fx', 'ambiguous-path'],
+    ['/rest/other', 'other-path'],
+  ])('%s is refused because of %s', (target, refused) => {
+    expect(validateRequest(head({ target }), RULES)).toEqual({ refused })
+  })
+
+  it.each(['/a/x', '/b/x'])('%s is under one of several prefixes', (target) => {
+    const rules = { ...RULES, allowedPaths: ['/a/', '/b/'] }
+    expect(validated(head({ target }), rules)).toMatchObject({ target })
   })
 })

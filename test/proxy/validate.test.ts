@@ -7,6 +7,18 @@ function withHeaders(...fields: string[]) {
   return validated(head({ rawHeaders: ['Host', 'localhost', ...fields] }), RULES)
 }
 
+describe('a request that this proxy sent', () => {
+  it.each([
+    [['Via', '1.1 us-4711'], true],
+    [['via', '1.0 them, 1.1 us-4711 (a comment), 1.1 others'], true],
+    [['Via', '1.1 them', 'VIA', '1.1 us-4711'], true],
+    [['Via', '1.1 us-4712'], false],
+    [['X-Via', '1.1 us-4711'], false],
+  ])('is known by Via: %j: %s', (fields, refused) => {
+    expect('refused' in withHeaders(...fields)).toBe(refused)
+  })
+})
+
 describe('a good request', () => {
   it('is valid with its target as it came', () => {
     expect(validated(head({ target: `${PATH}?a=%2F..&b=//\u007e` }), RULES)).toEqual({
@@ -53,11 +65,23 @@ describe('a good request', () => {
     ['OPTIONS', '7', 7],
     ['OPTIONS', '-1', -1],
     ['OPTIONS', '1.5', -1],
+    ['OPTIONS', '999999999', 999_999_999],
     ['OPTIONS', '9999999999', -1],
     ['POST', '0', -1],
   ])('%s with Max-Forwards %s counts %i', (method, value, maxForwards) => {
     const rawHeaders = ['Host', 'localhost', 'Max-Forwards', value]
     expect(validated(head({ method, rawHeaders }), RULES)).toMatchObject({ maxForwards })
+  })
+})
+
+describe('several Max-Forwards', () => {
+  it.each([
+    ['3', '7', 3],
+    ['7', '3', 3],
+    ['x', '7', 7],
+  ])('%s and %s count as the least: %i', (one, other, maxForwards) => {
+    const rawHeaders = ['Host', 'localhost', 'Max-Forwards', one, 'Max-Forwards', other]
+    expect(validated(head({ method: 'OPTIONS', rawHeaders }), RULES)).toMatchObject({ maxForwards })
   })
 })
 

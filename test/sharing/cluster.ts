@@ -296,12 +296,16 @@ function createReplica(
       source.accept(token, '/tasks', sentAt)
       return true
     }
-    if (source.reject(token, 401, '/tasks', sentAt) === 'relay' || after > 0) return false
+    if (
+      source.reject(token, 401, { path: '/tasks', sentAt, again: after > 0 }) === 'relay' ||
+      after > 0
+    )
+      return false
     const newer = await source.waitForToken({ after: token.generation, deadline })
     if ('unavailable' in newer) return false
     const accepted = isales.accepts(newer.token.reveal())
     if (accepted) source.accept(newer, '/tasks', clock.now())
-    else source.reject(newer, 401, '/tasks', clock.now())
+    else source.reject(newer, 401, { path: '/tasks', sentAt: clock.now(), again: true })
     return accepted
   }
   return {

@@ -14,6 +14,8 @@ function evidence(changes: Partial<Evidence> = {}): Evidence {
     storms: [],
     forbidden: [],
     earlyEnds: [],
+    outages: [],
+    tokenRequests: [],
     holdOffs: [],
     samples: steady,
     locks: 0,
@@ -118,12 +120,45 @@ describe('the judge of a soak', () => {
 
   it.each([
     ['the second of two tokens ended within 30 s', [-20_000, 900], 0],
+    ['the second ended more than a second before', [-20_000, -10], 1],
     ['a token ended on its own', [900], 1],
     ['a token ended 30 s after another', [-29_100, 900], 1],
     ['two tokens ended, but later', [1011, 1012], 1],
     ['two tokens ended long before', [-40_000, -30_000], 1],
   ] as const)('judges a rejection after %s', (_case, earlyEnds, curable) => {
     expect(judge(evidence({ attempts: [heardSuccess, rejected], earlyEnds })).curable).toBe(curable)
+  })
+
+  it.each([
+    ['a login had failed and none had been granted', [[900, 910, false]], [], 0],
+    ['a login failed while it waited', [[1005, 1008, false]], [], 0],
+    [
+      'a login was granted only later',
+      [
+        [900, 910, false],
+        [1005, 1020, true],
+      ],
+      [],
+      0,
+    ],
+    [
+      'a login had failed and the next one been granted',
+      [
+        [900, 910, false],
+        [920, 930, true],
+      ],
+      [],
+      1,
+    ],
+    ['a login failed later', [[1011, 1020, false]], [], 1],
+    ['iSales took no connection', [], [{ from: 900, to: 1005 }], 0],
+    ['iSales had come back', [], [{ from: 900, to: 999 }], 1],
+  ] as const)('judges a rejection when %s', (_case, requests, outages, curable) => {
+    const tokenRequests = requests.map(([from, to, granted]) => ({ from, to, granted }))
+    const judgement = judge(
+      evidence({ attempts: [heardSuccess, rejected], tokenRequests, outages }),
+    )
+    expect(judgement).toMatchObject({ curable, incurableRejections: 1 - curable })
   })
 
   it('counts what was refused in a hold-off after a conflict apart from other refusals', () => {

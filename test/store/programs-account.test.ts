@@ -11,6 +11,16 @@ vi.setConfig({ testTimeout: 120_000 })
 const { environment, file, openIsales, start, startReplica, startReplicas } = sharingPrograms()
 
 describe.each(ENGINES)('programs that share through %s', (engine) => {
+  it('make 3 logins with a wrong password in 20 s, five of them together', async () => {
+    const sim = await openIsales(60)
+    const server = await startServer({ engine })
+    const began = performance.now()
+    await startReplicas(5, server.port, { ISALES_PASSWORD: 'wrong' })
+    await until(() => sim.state().loginAttempts === 3, 25_000)
+    await delay(Math.max(0, began + 20_000 - performance.now()))
+    expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })
+  })
+
   it('spare a password that was refused, although all of them start again', async () => {
     const sim = await openIsales(60)
     const server = await startServer({ engine })

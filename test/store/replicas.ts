@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach } from 'vitest'
+import { afterEach } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import type { StoreServer } from './servers.ts'
 
@@ -23,13 +23,12 @@ export interface Replica {
 /** Built programs that share a token, and the iSales that they use; all of it ends with the test. */
 export function sharingPrograms() {
   const start = builtProgram()
-  const scratch = mkdtempSync(join(tmpdir(), 'store-programs-'))
+  const scratch = temporaryDirectory()
   const file = (name: string, text: string): string => {
     writeFileSync(join(scratch, name), text)
     return join(scratch, name)
   }
   const keyFile = file('key', KEY)
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
   let sim: Simulator | undefined
   afterEach(async () => {
     await sim?.close()

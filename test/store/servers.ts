@@ -1,13 +1,13 @@
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 import { closing } from '../support/tcp-server.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 export type Engine = 'valkey' | 'redis'
 
@@ -46,7 +46,7 @@ export interface ServerSettings {
 export async function startServer(settings: ServerSettings = {}): Promise<StoreServer> {
   const { engine = ENGINES[0] ?? 'valkey', directives = [], sentinel = false } = settings
   const port = settings.port ?? (await freePort())
-  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const directory = temporaryDirectory()
   const file = join(directory, 'server.conf')
   const tls = directives.some((line) => line.startsWith('tls-port'))
   const lines = [`port ${tls ? 0 : port}`, 'bind 127.0.0.1', `dir ${directory}`]
@@ -71,7 +71,6 @@ export async function startServer(settings: ServerSettings = {}): Promise<StoreS
       child.kill('SIGKILL')
       await exit
     }
-    rmSync(directory, { recursive: true, force: true })
   })
   await ready()
   return {
@@ -110,8 +109,7 @@ export async function startTlsServer(
   engine: Engine,
   directives: readonly string[] = [],
 ): Promise<TlsServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'store-tls-'))
-  closing.push(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text)
     return join(directory, name)

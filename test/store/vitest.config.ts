@@ -5,7 +5,7 @@ export default defineConfig({
   define: { BUILD_VERSION: JSON.stringify('0.0.0-test') },
   oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
   test: {
-    globalSetup: 'test/support/build-program.ts',
+    globalSetup: 'test/support/global-setup.ts',
     include: ['test/store/**/*.test.ts'],
     maxWorkers: 3,
     restoreMocks: true,

@@ -11,6 +11,8 @@ export interface RawTarget {
   readonly port?: number
   /** Default 127.0.0.1. */
   readonly host?: string
+  /** The address of loopback that it connects from. Default: the system's choice. */
+  readonly from?: string
   /** A Unix socket; `port` and `host` are then not used. */
   readonly path?: string
   /** Speaks TLS with these options. */
@@ -70,8 +72,9 @@ export interface RawClient {
 
 /** Connects; rejects when that fails, the TLS handshake included. */
 export async function connectRaw(target: RawTarget): Promise<RawClient> {
-  const { host = '127.0.0.1', port = 0, path, tls } = target
-  const place = path === undefined ? { host, port } : { path }
+  const { host = '127.0.0.1', port = 0, from, path, tls } = target
+  const tcp = from === undefined ? { host, port } : { host, port, localAddress: from }
+  const place = path === undefined ? tcp : { path }
   const socket =
     tls === undefined
       ? connectTcp(place)

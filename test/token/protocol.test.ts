@@ -215,6 +215,51 @@ describe('a result other than 0', () => {
   })
 })
 
+describe('what the log and the status page say of a response', () => {
+  const unclear = { kind: 'unclear', reason: 'malformed' }
+  const refused = { kind: 'refused', reason: 'rejected' }
+
+  it.each<readonly [number, string | undefined, object, string]>([
+    [100, '{"result":0}', unclear, 'informational response'],
+    [199, '', unclear, 'informational response'],
+    [200, undefined, unclear, 'body over 64 KiB'],
+    [200, 'page', unclear, 'body is not a JSON object'],
+    [200, '[]', unclear, 'body is not a JSON object'],
+    [200, '{}', unclear, 'result is missing'],
+    [200, '{"result":null}', unclear, 'result is missing'],
+    [200, '{"result":0}', unclear, 'resultData is missing'],
+    [200, '{"result":7}', { kind: 'refused', reason: 'result' }, 'result 7'],
+    [200, '{"result":"-7"}', { kind: 'refused', reason: 'result' }, 'result -7'],
+    [200, '{"result":[]}', { kind: 'refused', reason: 'result' }, 'result is not 0'],
+    [299, '{"result":7}', { kind: 'refused', reason: 'result' }, 'result 7'],
+    [300, '{"result":0,"resultData":{"token":"t"}}', unclear, 'redirect'],
+    [399, '', unclear, 'redirect'],
+    [400, '{"result":7}', refused, 'status 400'],
+    [400, '{"result":null}', unclear, 'status 400, not in the shape of iSales'],
+    [400, '{"result":0}', unclear, 'status 400, not in the shape of iSales'],
+    [400, '', unclear, 'status 400, not in the shape of iSales'],
+    [401, '', refused, 'status 401'],
+    [401, ' \r\n', refused, 'status 401'],
+    [401, undefined, unclear, 'status 401, not in the shape of iSales'],
+    [402, '', unclear, 'status 402, not in the shape of iSales'],
+    [403, '', refused, 'status 403'],
+    [403, '<html>', unclear, 'status 403, not in the shape of iSales'],
+    [404, '', unclear, 'status 404: nothing at this path'],
+    [405, '', unclear, 'status 405: no POST at this path'],
+    [407, '', unclear, 'status 407: a proxy in between'],
+    [408, '', { kind: 'unclear', reason: 'timeout' }, 'status 408'],
+    [429, '', { kind: 'unclear', reason: 'throttled' }, 'status 429'],
+    [499, '{"result":7}', refused, 'status 499'],
+    [500, '{"result":7}', { kind: 'refused', reason: 'result' }, 'status 500, result 7'],
+    [500, '', { kind: 'unclear', reason: 'unavailable' }, 'status 500, not in the shape of iSales'],
+    [502, '{"result":7}', { kind: 'unreached', reason: 'unavailable' }, 'status 502'],
+    [503, '', { kind: 'unreached', reason: 'unavailable' }, 'status 503'],
+    [504, '', { kind: 'unreached', reason: 'unavailable' }, 'status 504'],
+  ])('status %i with %j: %j, %s', (status, body, verdict, detail) => {
+    expect(judge(body, status)).toStrictEqual({ ...verdict, status, detail })
+  })
+})
+
 describe('a lifetime', () => {
   it.each([
     [300, 300_000],
@@ -225,6 +270,7 @@ describe('a lifetime', () => {
     ['1', 1000],
     [1.5, 1500],
     ['1.5', 1500],
+    ['1.25', 1250],
     [4, 4000],
     [86_400, DAY],
     [86_401, DAY],
@@ -306,12 +352,21 @@ describe('Retry-After', () => {
     expect(parseRetryAfter(value, WALL)).toBe(ms)
   })
 
-  it.each(['', 'soon', '-5', '1.5', '1e5', '9999999999', '12:00', '7x', '0x10', 'NaN'])(
-    'of %j is neither seconds nor a date',
-    (value) => {
-      expect(parseRetryAfter(value, WALL)).toBeUndefined()
-    },
-  )
+  it.each([
+    '',
+    'soon',
+    '2026-03-01T12:00:05Z',
+    '-5',
+    '1.5',
+    '1e5',
+    '9999999999',
+    '12:00',
+    '7x',
+    '0x10',
+    'NaN',
+  ])('of %j is neither seconds nor a date', (value) => {
+    expect(parseRetryAfter(value, WALL)).toBeUndefined()
+  })
 
   it('may be missing', () => {
     expect(parseRetryAfter(undefined, WALL)).toBeUndefined()

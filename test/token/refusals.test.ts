@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { createRefusalBook, type RefusalBook } from '../../src/token/refusals.ts'
 import { credentialsOf } from './source-support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const START = Date.parse('2026-03-01T12:00:00Z')
 const WRONG = credentialsOf('canary-wrong')
@@ -13,11 +13,10 @@ let now: number
 let unusable: unknown[]
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'state-'))
+  directory = temporaryDirectory()
   now = START
   unusable = []
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const open = (where: string | undefined = directory): RefusalBook =>
   createRefusalBook({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { dueAt, isCurable, sendable } from '../../src/token/state.ts'
-import { DOWN, ended, grant, live, REFUSED, RULES, throttled, type Life } from './support.ts'
+import { DOWN, ended, grant, live, REFUSED, throttled, type Life } from './support.ts'
 
 const LOGIN = { do: 'request', operation: 'login' }
 
@@ -19,7 +19,7 @@ function verdict(life: Life, path = '/tasks'): string {
   if (types.includes('conflict')) return 'hold-off'
   const [event] = life.events()
   if (event?.type === 'token-rejected') return event.replacing ? 'replace' : 'relay'
-  return isCurable(life.state(), { generation, path }, RULES, life.now()) ? 'known' : 'relay'
+  return isCurable(life.state(), generation, life.now()) ? 'known' : 'relay'
 }
 
 /** A token that served, was found rejected and was replaced, one second each; the call is sent again. */
@@ -112,16 +112,37 @@ describe('a rejection that is about the call', () => {
     expect(verdict(life.after(1), '/bad')).toBe('replace')
   })
 
-  it('is believed no longer once a call on its path is accepted', () => {
-    const life = live().login(grant()).rejected(1, '/bad').after(1).accepted()
-    expect(verdict(life, '/bad')).toBe('relay')
-    life.accepted(1, '/bad').after(1)
-    expect(verdict(life, '/bad')).toBe('replace')
+  it.each(['/other', '/mixed'])(
+    'is doubted for 500 ms on a path whose own calls are accepted, too; told by a call of %s',
+    (first) => {
+      const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, first)
+      life.accepted(1, '/mixed').after(1)
+      expect(verdict(life, '/mixed')).toBe('known')
+      expect(life.wait()).toBe(500)
+      life.after(1).accepted()
+      expect(life.wait()).toBeGreaterThan(200_000)
+      expect(life.state().rejections.early).toEqual([])
+    },
+  )
+
+  it('is recognized of a call that is sent again, although others of its path were accepted meanwhile', () => {
+    const life = live()
+      .login(grant())
+      .rejected(1, '/mixed')
+      .refresh(grant({ token: 't2' }))
+    life.accepted(2, '/mixed').after(1).rejected(2, '/mixed', true)
+    expect(life.events()).toMatchObject([{ type: 'token-rejected', replacing: false }])
+    expect(life.wait()).toBeGreaterThan(200_000)
+    expect(life.state().rejections.early).toEqual([])
   })
 
-  it('does not begin on a path whose own later call is accepted', () => {
-    const life = live().login(grant()).rejected(1, '/bad').after(1).accepted(1, '/bad').after(1)
-    expect(verdict(life, '/bad')).toBe('replace')
+  it('counts for no conflict when a newer token works, whichever comes first', () => {
+    const life = live()
+      .login(grant())
+      .rejected(1, '/bad')
+      .refresh(grant({ token: 't2' }))
+    life.rejected(2, '/bad', true).after(1).accepted()
+    expect(life.state().rejections.early).toEqual([])
   })
 
   it('does not hide a token that was revoked', () => {
@@ -221,6 +242,29 @@ describe('the third early rejection in a minute', () => {
     expect(life.wait()).toBeCloseTo(holdOff, 6)
     expect(life.state().backoff).toBe('conflict')
     expect(sent(life)).toBe(3)
+  })
+
+  it('gives the token up when a call that was sent in the hold-off is rejected, too', () => {
+    const life = third().rejected().rejected()
+    expect(sent(life)).toBe(3)
+    expect(sent(life.after(1).rejected())).toBeUndefined()
+    life.after(life.wait()).login(grant({ token: 't4' }))
+    expect(sent(life)).toBe(4)
+  })
+
+  it('does not give it up for the rejections of calls that were sent before', () => {
+    const life = third().rejected()
+    const sentAt = life.now()
+    life.after(50)
+    const report = { type: 'rejected', generation: 3, status: 401, path: '/other' } as const
+    expect(sent(life.does({ ...report, sentAt, again: false }))).toBe(3)
+  })
+
+  it('takes it up again when a call that was sent in the hold-off is accepted', () => {
+    const life = third().rejected().after(1).rejected(3, '/other')
+    expect(sent(life)).toBeUndefined()
+    expect(sent(life.after(1).accepted())).toBe(3)
+    expect(life.state().backoff).toBe('none')
   })
 
   it('is followed by one token request when the hold-off ends', () => {

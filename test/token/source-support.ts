@@ -80,7 +80,8 @@ export function openSource(changes: Changes = {}): OpenSource {
       return request
     },
     wait: (wait) => source.waitForToken({ after: 0, deadline: clock.now() + 2500, ...wait }),
-    reject: (token, path = '/tasks') => source.reject(token, 401, path, clock.now()),
+    reject: (token, path = '/tasks') =>
+      source.reject(token, 401, { path, sentAt: clock.now(), again: false }),
     accept: (token, path = '/tasks') => source.accept(token, path, clock.now()),
   }
 }

@@ -159,7 +159,7 @@ describe('the token source, whatever iSales responds and whenever requests come'
               for (let one = 0; one < move.many; one += 1) void arrive(move.ms, move.newer)
             } else if (token !== undefined) {
               if (move.kind === 'accepted') source.accept(token, '/tasks', clock.now())
-              else source.reject(token, 401, '/tasks', clock.now())
+              else source.reject(token, 401, { path: '/tasks', sentAt: clock.now(), again: false })
             }
             if (source.snapshot().waiters > LIMIT) broken.push('the number of waits is bounded')
           }

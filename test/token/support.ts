@@ -90,8 +90,8 @@ export interface Life {
   /** A login, as soon as it is allowed, with its outcome. */
   login(outcome: Grant | AuthFailure): Life
   refresh(outcome: Grant | AuthFailure): Life
-  /** A call on this path, with this token, that ends now. */
-  rejected(generation?: number, path?: string): Life
+  /** A call on this path, with this token, that was sent and rejected now; `again`: with an older token before, too. */
+  rejected(generation?: number, path?: string, again?: boolean): Life
   /** A call that was sent now. */
   accepted(generation?: number, path?: string): Life
 }
@@ -127,8 +127,8 @@ export function live(rules: Partial<Rules> = {}, refused?: PastRefusals): Life {
     },
     login: (outcome) => request('login', outcome),
     refresh: (outcome) => request('refresh', outcome),
-    rejected: (generation = current(), path = '/tasks') =>
-      life.does({ type: 'rejected', generation, status: 401, path }),
+    rejected: (generation = current(), path = '/tasks', again = false) =>
+      life.does({ type: 'rejected', generation, status: 401, path, sentAt: now, again }),
     accepted: (generation = current(), path = '/tasks') =>
       life.does({ type: 'accepted', generation, path, sentAt: now }),
   }

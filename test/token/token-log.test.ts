@@ -142,6 +142,37 @@ describe('the session log', () => {
     ])
   })
 
+  it('says that logins work again also when the secret was corrected meanwhile', () => {
+    const rejected = failed({ failure: refused, backoff: 'rejected' })
+    const events = [
+      rejected,
+      rejected,
+      { type: 'credentials-changed', at: NOW } as const,
+      granted(),
+    ]
+    expect(seen(events).at(-1)).toBe('info recovered')
+    expect(linesOf(events).at(-1)?.fields).toMatchObject({ failures: 2 })
+    expect(seen([...events, grantedAs(2)]).at(-1)).toBe('info renewed')
+  })
+
+  it('says with each token how many calls there were since the last one, and how many failed', () => {
+    const tallies = [
+      { requests: 12, errors: 1 },
+      { requests: 0, errors: 0 },
+    ]
+    const fields: LogFields[] = []
+    const observe = tokenLog(
+      { log: (_event, given = {}) => void fields.push(given) },
+      { takeTally: () => tallies.shift() ?? { requests: -1, errors: -1 } },
+    )
+    observe(granted())
+    observe(grantedAs(2))
+    expect(fields).toMatchObject([
+      { requests: 12, errors: 1 },
+      { requests: 0, errors: 0 },
+    ])
+  })
+
   it('warns of a lifetime that had to be assumed once, and again after a good one', () => {
     const assumed = grantedAs(2, { lifetimeAssumed: true })
     expect(seen([assumed, assumed, grantedAs(3), assumed])).toEqual([

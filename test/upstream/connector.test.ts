@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns'
+import { Socket } from 'node:net'
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createConnect } from '../../src/upstream/connector.ts'
@@ -32,36 +33,45 @@ test('a login at the egress proxy that cannot be decoded fails at the start', ()
   expect(() => createConnect({ ...OPTIONS, egress })).toThrow(URIError)
 })
 
+test('a connection that was opened while the process did not run is not too late', async () => {
+  const server = await listen(() => undefined)
+  const connect = createConnect({ ...OPTIONS, origin: `http://127.0.0.1:${portOf(server)}` })
+  const outcome = await new Promise<Socket | ConnectError>((resolve) => {
+    connect(resolve)
+    // The kernel accepts it meanwhile.
+    const end = performance.now() + 2 * OPTIONS.timeout
+    while (performance.now() < end);
+  })
+  expect(outcome).toBeInstanceOf(Socket)
+  if (outcome instanceof Socket) outcome.destroy()
+})
+
 const noName: Resolve = (_name, _options, found) => {
   found(Object.assign(new Error('x'), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }), [])
 }
 const noResponse: Resolve = () => undefined
 
 describe('a connection that fails', () => {
-  it('is counted by its reason', async () => {
+  it('is reported by its stage, and so is one that was opened', async () => {
     const isales = await plain(() => answerBytes('ok'))
-    const failing = async (changes: Parameters<typeof openUpstream>[0]) => {
-      const upstream = openUpstream(changes)
-      await dispatch(upstream)
-      const { connectFailures, opened } = upstream.stats()
-      return { opened, ...connectFailures }
+    const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
+      const seen: string[] = []
+      await dispatch(openUpstream({ ...changes, onConnect: (outcome) => seen.push(outcome) }))
+      return seen
     }
-    const none = { opened: 0, dns: 0, refused: 0, timeout: 0, tls: 0, proxy: 0 }
     const plainServer = await listen((socket) => socket.end('HTTP/1.1 400 Not TLS\r\n\r\n'))
     const secure = `https://127.0.0.1:${portOf(plainServer)}`
     const silentServer = await listen(() => undefined)
     const isalesUrl = 'http://isales.example'
-    expect(await failing({ isalesUrl: isales.origin })).toEqual({ ...none, opened: 1 })
-    expect(await failing({ isalesUrl, resolve: noName })).toEqual({ ...none, dns: 1 })
-    expect(await failing({ isalesUrl, resolve: noResponse })).toEqual({ ...none, dns: 1 })
-    expect(await failing({ isalesUrl: 'http://127.0.0.1:1' })).toEqual({ ...none, refused: 1 })
-    expect(await failing({ isalesUrl: secure })).toEqual({ ...none, tls: 1 })
-    expect(await failing({ isalesUrl: `https://127.0.0.1:${portOf(silentServer)}` })).toEqual({
-      ...none,
-      timeout: 1,
-    })
-    const httpsProxy = new Secret(`http://127.0.0.1:${portOf(silentServer)}`)
-    expect(await failing({ isalesUrl: secure, httpsProxy })).toEqual({ ...none, proxy: 1 })
+    const silent = `127.0.0.1:${portOf(silentServer)}`
+    const httpsProxy = new Secret(`http://${silent}`)
+    expect(await outcomes({ isalesUrl: isales.origin })).toEqual(['opened'])
+    expect(await outcomes({ isalesUrl, resolve: noName })).toEqual(['dns'])
+    expect(await outcomes({ isalesUrl, resolve: noResponse })).toEqual(['dns'])
+    expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['refused'])
+    expect(await outcomes({ isalesUrl: secure })).toEqual(['tls'])
+    expect(await outcomes({ isalesUrl: `https://${silent}` })).toEqual(['timeout'])
+    expect(await outcomes({ isalesUrl: secure, httpsProxy })).toEqual(['proxy'])
   })
 
   it('for want of DNS costs one query, however many requests there are', async () => {

@@ -19,9 +19,10 @@ interface Changes extends Partial<UpstreamOptions['config']> {
   readonly tls?: UpstreamTls
   readonly clock?: { now(): number }
   readonly resolve?: Resolve
+  readonly onConnect?: UpstreamOptions['onConnect']
 }
 
-export function openUpstream({ tls, clock, resolve, ...changes }: Changes) {
+export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Changes) {
   const upstream = createUpstream({
     config: {
       isalesUrl: 'http://127.0.0.1:1',
@@ -38,6 +39,7 @@ export function openUpstream({ tls, clock, resolve, ...changes }: Changes) {
     tls: tls ?? { ca: certificates.ca.cert },
     ...(clock === undefined ? {} : { clock }),
     ...(resolve === undefined ? {} : { resolve }),
+    ...(onConnect === undefined ? {} : { onConnect }),
   })
   closing.push(() => upstream.destroy())
   return upstream

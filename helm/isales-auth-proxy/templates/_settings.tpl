@@ -9,6 +9,12 @@
 {{- $given := .Values.settings -}}
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
 {{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" "STATE_DIR" "/run/isales/state" -}}
+{{- /* Replicas that do not share do not know of each other's attempts with a wrong password. */ -}}
+{{- if .Values.sessionStore.secretName -}}
+  {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "3" -}}
+{{- else if not (and $standalone (eq (.Values.standalone.replicas | toString) "1")) -}}
+  {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "1" -}}
+{{- end -}}
 {{- $path := include "isales-auth-proxy.path" (dict "root" . "value" "") -}}
 {{- $_ := required (printf "%ssettings.ISALES_URL is required: where iSales is, for example https://isales.example" $path) $given.ISALES_URL -}}
 {{- if .Values.secret.name -}}
@@ -26,6 +32,9 @@
   {{- $inside := printf "%s.%s" $name .Release.Namespace -}}
   {{- $hosts := list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) -}}
   {{- $_ := set $env "ALLOWED_HOSTS" (concat $hosts .Values.standalone.service.hosts | join ",") -}}
+  {{- $page := printf "%s-admin" $name -}}
+  {{- $pageInside := printf "%s.%s" $page .Release.Namespace -}}
+  {{- $_ := set $env "ADMIN_HOSTS" (list $page $pageInside (printf "%s.svc" $pageInside) (printf "%s.svc.cluster.local" $pageInside) | join ",") -}}
 {{- else if not .Values.sidecar.native -}}
   {{- /* An ordinary container is stopped together with CTI-OBS, which still has calls to end. */ -}}
   {{- $_ := set $env "DRAIN_DELAY" "10s" -}}

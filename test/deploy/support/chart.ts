@@ -1,9 +1,9 @@
-import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { parseManifests, type Manifest } from './manifests.ts'
 import { ROOT, run, succeed, type Outcome } from './run.ts'
+import { temporaryDirectory } from '../../support/temporary.ts'
 
 export const CHART = join(ROOT, 'helm/isales-auth-proxy')
 
@@ -52,7 +52,7 @@ export const createDependent = async (
   helm: string,
   { alias, scope, condition = false }: DependentOptions = {},
 ): Promise<Dependent> => {
-  const home = await mkdtemp(join(tmpdir(), 'dependent-'))
+  const home = temporaryDirectory()
   const parent = join(home, 'cti-obs')
   await cp(join(ROOT, 'test/deploy/cti-obs'), parent, { recursive: true })
   await cp(CHART, join(home, 'isales-auth-proxy'), { recursive: true })

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ROOT, run, succeed, type Outcome } from './run.ts'
+import { temporaryDirectory } from '../../support/temporary.ts'
 
 /** buildah and podman with a store of their own, and stand-ins for the base images in it. */
 export interface Containers {
@@ -16,7 +16,7 @@ export interface Containers {
 
 /** No namespace of its own for the network or for builds, and no registry: a CI machine allows none of them. */
 export const createContainers = async (): Promise<Containers> => {
-  const home = await mkdtemp(join(tmpdir(), 'containers-'))
+  const home = temporaryDirectory()
   const storage = join(home, 'storage.conf')
   await writeFile(
     storage,

@@ -1,10 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { CHART } from './chart.ts'
 import { parseManifests, type Manifest } from './manifests.ts'
 import { run, type Outcome } from './run.ts'
+import { temporaryDirectory } from '../../support/temporary.ts'
 
 /** The least that a stand-alone proxy needs to be told. */
 export const BASE = {
@@ -26,7 +26,7 @@ export interface Templates {
 }
 
 export const createTemplates = async (helm: string): Promise<Templates> => {
-  const home = await mkdtemp(join(tmpdir(), 'values-'))
+  const home = temporaryDirectory()
   const base = join(home, 'base.yaml')
   await writeFile(base, stringify(BASE))
   let files = 0

@@ -5,13 +5,13 @@ import { configure, proxyIn, unrestricted } from './support/pod.ts'
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { ROOT } from './support/run.ts'
 
-const readme = await readFile(`${ROOT}README.md`, 'utf8')
-const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(readme) ?? []
+const page = await readFile(`${ROOT}docs/kubernetes.md`, 'utf8')
+const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
 const manifests = parseManifests(yaml)
 const pod = manifests[0]?.spec as IPodSpec
 const proxy = proxyIn(pod)
 
-describe('the pod of the README', () => {
+describe('the pod of docs/kubernetes.md', () => {
   it('is whole, with no unknown or missing field', async () => {
     expect(manifests.map(({ kind }) => kind)).toEqual(['Pod'])
     expect(faults(manifests)).toEqual([])
@@ -46,8 +46,8 @@ describe('the pod of the README', () => {
     })
   })
 
-  it('mounts the Secret that the command before it makes', () => {
-    const [, name, keys = ''] = /kubectl create secret generic (\S+) (.*)/.exec(readme) ?? []
+  it('mounts the Secret that the first command of the page makes', () => {
+    const [, name, keys = ''] = /kubectl create secret generic (\S+) (.*)/.exec(page) ?? []
     const secret = pod.volumes?.find((volume) => volume.secret !== undefined)
     expect(secret?.secret?.secretName).toBe(name)
     expect([...keys.matchAll(/--from-(?:literal|file)=(\w+)/g)].map(([, key]) => key)).toEqual([

@@ -13,9 +13,14 @@ declare module 'vitest' {
 
 const BUILD_SCRIPT = new URL('../../scripts/build.mjs', import.meta.url).pathname
 
-/** Builds the program as it is delivered, once for all test files of a run. */
-export default function buildProgram({ provide }: TestProject): () => void {
-  const scratch = mkdtempSync(join(tmpdir(), 'program-'))
+/**
+ * Before the test files of a run: makes one directory for all temporary files, those of child processes included, and
+ * builds the program as it is delivered. Afterwards the directory is removed.
+ */
+export default function setUp({ provide }: TestProject): () => void {
+  const scratch = mkdtempSync(join(tmpdir(), 'isales-test-'))
+  // The workers start later and take it over.
+  process.env['TMPDIR'] = scratch
   const program = join(scratch, 'dist')
   execFileSync(process.execPath, [BUILD_SCRIPT, program])
   provide('program', program)

@@ -1,0 +1,180 @@
+import { PROBLEM_CODES, PROBLEMS, REFUSALS, type ProblemCode } from '../src/http/problem.ts'
+
+interface Explanation {
+  readonly meaning: string
+  readonly cause:
+    | 'CTI-OBS'
+    | 'iSales, or the network to it'
+    | 'This proxy'
+    | 'Load'
+    | 'The configuration'
+  readonly remedy: string
+}
+
+/** What each code means; the compiler demands one for each. */
+const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
+  'no-token': {
+    meaning: 'No token came within `TOKEN_WAIT`: logins to iSales fail, or take too long.',
+    cause: 'iSales, or the network to it',
+    remedy:
+      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), or [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password.',
+  },
+  overloaded: {
+    meaning: 'Too many requests or connections are open, or too many requests wait for a token.',
+    cause: 'Load',
+    remedy:
+      'CTI-OBS may repeat the call. Look for a slow iSales before you raise `MAX_IN_FLIGHT`, `LISTEN_MAX_CONNECTIONS` or `TOKEN_WAITERS`.',
+  },
+  'shutting-down': {
+    meaning: 'The process is about to end, and the call still waited for a token.',
+    cause: 'This proxy',
+    remedy: 'CTI-OBS may repeat the call, on another connection.',
+  },
+  'out-of-time': {
+    meaning:
+      '`CLIENT_DEADLINE` ended, or the client closed its side, before a connection to iSales was free.',
+    cause: 'Load',
+    remedy:
+      'CTI-OBS may repeat the call. Look for a slow iSales before you raise `ISALES_MAX_CONNECTIONS`.',
+  },
+  'upstream-unreachable': {
+    meaning:
+      'No connection to iSales came about: DNS, TCP, or the egress proxy. `isales_proxy_upstream_connect_failures_total` says which.',
+    cause: 'iSales, or the network to it',
+    remedy:
+      'CTI-OBS may repeat the call. Check the network to `ISALES_URL` (DNS, firewall, `HTTPS_PROXY`), then ask the operator of iSales.',
+  },
+  'upstream-tls': {
+    meaning: 'TLS with iSales failed: its certificate is not trusted, or ours is not accepted.',
+    cause: 'iSales, or the network to it',
+    remedy:
+      'Check the certificate of iSales, `ISALES_CA_FILE` and `ISALES_CLIENT_CERT_FILE`. `check --live` names the cause.',
+  },
+  'upstream-broken': {
+    meaning: 'The connection broke after the request was sent, or the response is not valid HTTP.',
+    cause: 'iSales, or the network to it',
+    remedy:
+      'iSales may have executed the call: look there before it is repeated by hand. If it comes often, ask the operator of iSales, or of what stands before it.',
+  },
+  'upstream-timeout': {
+    meaning: 'iSales did not respond before `CLIENT_DEADLINE`.',
+    cause: 'iSales, or the network to it',
+    remedy:
+      'iSales may have executed the call: look there before it is repeated by hand. Ask the operator of iSales; `CLIENT_DEADLINE` and the `timeout` of CTI-OBS may be raised together.',
+  },
+  internal: {
+    meaning: 'An error of the program itself.',
+    cause: 'This proxy',
+    remedy: 'Report it with the line `unexpected` of the log.',
+  },
+  'bad-request': {
+    meaning: 'The request is not valid HTTP/1.1, or in a form that hides one request in another.',
+    cause: 'CTI-OBS',
+    remedy:
+      'Correct the client, or what stands between it and the proxy; `detail` says what is wrong.',
+  },
+  'not-allowed': {
+    meaning: 'The path is not one that is forwarded, or a browser sent the request.',
+    cause: 'CTI-OBS',
+    remedy:
+      'An `obsUrl` that ends with a slash: take the slash off. A path of your iSales: add its prefix to `ALLOWED_PATHS`.',
+  },
+  'method-not-allowed': {
+    meaning: 'CONNECT and TRACE are not forwarded.',
+    cause: 'CTI-OBS',
+    remedy: 'The proxy is no egress proxy: do not set it as `HTTP_PROXY` of the client.',
+  },
+  'not-logged-in': {
+    meaning:
+      'With `OBS_LOGIN=require` a call needs a ticket of this proxy, and this one has none that is valid. The body has the shape that iSales publishes, not that of this page.',
+    cause: 'CTI-OBS',
+    remedy:
+      'CTI-OBS logs in again by itself. If it stays so: `OBS_USER` and `OBS_PASSWORD` differ from what CTI-OBS has; several replicas need one `OBS_TICKET_KEY_FILE`.',
+  },
+  'request-timeout': {
+    meaning:
+      'The header did not come within `HEADER_TIMEOUT`, or the body stood still for `BODY_IDLE_TIMEOUT`.',
+    cause: 'CTI-OBS',
+    remedy: 'Look for a client that hangs, or a network that loses packets.',
+  },
+  'too-large': {
+    meaning: 'The body is longer than `MAX_BODY_SIZE`.',
+    cause: 'CTI-OBS',
+    remedy: 'Raise `MAX_BODY_SIZE` if such a call is meant.',
+  },
+  'expectation-failed': {
+    meaning: '`Expect` names something else than `100-continue`.',
+    cause: 'CTI-OBS',
+    remedy: 'Correct the client.',
+  },
+  misdirected: {
+    meaning:
+      'The request is for another host or scheme than this proxy: protection against DNS rebinding.',
+    cause: 'CTI-OBS',
+    remedy: 'Add the host of `obsUrl` to `ALLOWED_HOSTS`.',
+  },
+  'headers-too-large': {
+    meaning: 'The headers have more than 16 KiB, or are more than 200.',
+    cause: 'CTI-OBS',
+    remedy: 'Correct the client.',
+  },
+  'loop-detected': {
+    meaning: '`Via` of the request names this very process: `ISALES_URL` leads back to the proxy.',
+    cause: 'The configuration',
+    remedy: 'Correct `ISALES_URL`; `isales-auth-proxy check` warns of it.',
+  },
+  'not-implemented': {
+    meaning: 'The method is not known, or the transfer coding is not `chunked`.',
+    cause: 'CTI-OBS',
+    remedy: 'Correct the client.',
+  },
+}
+
+const SENT = {
+  no: 'No: iSales has not seen the request, and CTI-OBS may repeat it.',
+  unknown: 'Not known: iSales may have executed the request.',
+} as const
+
+/** docs/errors.md. */
+export function errorsPage(): string {
+  const overview = PROBLEM_CODES.map((code) => {
+    const { status, title, sent } = PROBLEMS[code]
+    return `| [\`${code}\`](#${code}) | ${status} | ${title} | ${sent} | ${EXPLANATIONS[code].cause} |`
+  })
+  return `<!-- Written by \`npm run docs\` from src/http/problem.ts. Do not edit. -->
+# Errors
+
+What the proxy itself responds when it does not relay a response of iSales: \`application/problem+json\` (RFC 9457).
+
+\`\`\`json
+{"type":"https://.../docs/errors.md#not-allowed","title":"${PROBLEMS['not-allowed'].title}","status":403,"detail":"${REFUSALS['double-slash'].detail}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
+\`\`\`
+
+\`type\` is the URL of the section below. \`code\` is the label of \`isales_proxy_request_errors_total\`. \`sent\` tells the caller whether iSales may have executed the request.
+\`detail\` is there when the proxy refused the request, and comes from the lists below; the reason in front of it is the label of \`isales_proxy_requests_refused_total\` and stands in the log
+(\`client-refused\`). \`requestId\` is also in \`X-Request-Id\` and in the log. Nothing of iSales' text is in it. Codes and reasons are stable; titles and details may change.
+
+| code | status | title | sent | caused by |
+| --- | --- | --- | --- | --- |
+${overview.join('\n')}
+
+${PROBLEM_CODES.map(section).join('\n')}`
+}
+
+function section(code: ProblemCode): string {
+  const { status, title, sent } = PROBLEMS[code]
+  const { meaning, cause, remedy } = EXPLANATIONS[code]
+  const reasons = Object.entries(REFUSALS)
+    .filter(([, refusal]) => refusal.code === code)
+    .map(([reason, { detail }]) => `- \`${reason}\`: ${detail}.`)
+  return `## ${code}
+
+${status} ${title}. ${meaning}
+
+**Caused by.** ${cause}.
+
+**Sent to iSales?** ${SENT[sent]}
+
+**Do.** ${remedy}
+${reasons.length === 0 ? '' : `\nReasons:\n\n${reasons.join('\n')}\n`}`
+}

@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import type { EndedRequest, Metrics } from './admin/metrics.ts'
+import type { Monitor } from './admin/monitor.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { readListenTls } from './config/certificates.ts'
+import { valueOf } from './config/files.ts'
+import type { Config } from './config/settings.ts'
+import { PROBLEMS } from './http/problem.ts'
+import { ownHosts } from './listener/hosts.ts'
+import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
+import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { createThrottledLog } from './log/throttle.ts'
+import { openLocalLogin } from './login/app.ts'
+import type { Echoes } from './proxy/echoes.ts'
+import { createForward, type Call } from './proxy/forward.ts'
+import { createHandler } from './proxy/handler.ts'
+import { createRequestHeaders } from './proxy/headers.ts'
+import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
+import { rewriteInterface } from './proxy/rewrite-interface.ts'
+import type { TokenSource } from './token/source.ts'
+import type { Tracing } from './tracing/tracing.ts'
+import { classify } from './upstream/errors.ts'
+import type { Upstream } from './upstream/pool.ts'
+
+/** The connections to iSales and the token for them. */
+export interface Isales {
+  readonly upstream: Upstream
+  readonly tokens: TokenSource
+}
+
+/** What the data plane reports to, and where it gets the token and the connections. */
+export interface DataPlaneOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly tracing?: Tracing | undefined
+  readonly clock?: Clock
+  readonly wallClock?: () => number
+  readonly isales: Isales
+  readonly metrics: Metrics
+  readonly monitor: Monitor
+  readonly running: { inFlight: number }
+  readonly echoes: Echoes
+}
+
+export interface DataPlane {
+  readonly listener: Listener
+  readonly localLogin: ReturnType<typeof openLocalLogin>
+}
+
+/** Listener, handler, login and forward, not started yet. */
+export function openDataPlane(options: DataPlaneOptions): DataPlane {
+  const { config, logger, tracing, isales, metrics, monitor, running, echoes } = options
+  const clock = options.clock ?? systemClock
+  const pseudonym = viaPseudonym()
+  const logAccess = createAccessLog(logger, config.accessLog)
+  const logThrottled = createThrottledLog(clock, logger.log)
+  const ended = (end: EndedRequest & Access & { readonly attempts?: number }): void => {
+    metrics.requestEnded(end)
+    monitor.callEnded(end)
+    const { code, refusal, requestId } = end
+    if (code !== undefined) {
+      const { upstreamMs, attempts } = end
+      logger.log('request-failed', { ...accessFields(end), upstreamMs, attempts })
+    }
+    if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
+    logAccess?.(end)
+  }
+
+  const forward = createForward({
+    tokens: isales.tokens,
+    dispatch: isales.upstream.dispatch,
+    classify,
+    requestHeaders: createRequestHeaders({
+      tokenHeaders: config.isalesTokenHeaders,
+      pseudonym,
+    }),
+    carriesToken: echoes.carriesToken,
+    inspector: responseInspector(config),
+    clock,
+    limits: config,
+    rejectedStatuses: new Set(config.isalesRejectedStatuses),
+    onEnd(end) {
+      running.inFlight -= 1
+      ended(end)
+    },
+    onReplay: metrics.replayed,
+  })
+  const localLogin = openLocalLogin(config, {
+    clock,
+    wallClock: options.wallClock ?? Date.now,
+    onLogin(outcome) {
+      metrics.obsLogin(outcome)
+      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+      logThrottled(event, outcome, { operation: 'login' })
+    },
+    onRefresh(outcome) {
+      metrics.obsRefresh(outcome)
+      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+      logThrottled(event, outcome, { operation: 'refresh' })
+    },
+  })
+  const handler = createHandler({
+    rules: {
+      hosts: ownHosts(config),
+      scheme: listenScheme(config),
+      allowedPaths: config.allowedPaths,
+      maxBodySize: config.maxBodySize,
+      pseudonym,
+    },
+    ...localLogin,
+    forward(call) {
+      running.inFlight += 1
+      return forward(tracing === undefined ? call : traced(call, tracing))
+    },
+    inFlight: () => running.inFlight,
+    maxInFlight: config.maxInFlight,
+    newRequestId: requestIds(),
+    onRefused(refused) {
+      ended({ ...refused, status: PROBLEMS[refused.code].status })
+    },
+  })
+  const listener = createListener({
+    ...listenerOptions(config),
+    onRequest: handler,
+    onError: (error) => logger.log('unexpected', { error }),
+    now: () => clock.now(),
+    onProblem({ code, refusal, requestId }) {
+      metrics.connectionFailed(code, refusal)
+      if (refusal === undefined) return
+      // Without a request id no request came: the connection was closed to make room.
+      if (requestId !== undefined) monitor.callEnded({ status: PROBLEMS[code].status, code })
+      if (refusal === 'connections')
+        logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
+      else logThrottled('client-refused', refusal, { code, requestId })
+    },
+    onHandshakeFailure(reason) {
+      metrics.handshakeFailed(reason)
+      logThrottled('client-handshake-failed', reason)
+    },
+  })
+  return { listener, localLogin }
+}
+
+function traced(call: Call, tracing: Tracing): Call {
+  const { method = '', rawHeaders } = call.request
+  return { ...call, span: tracing.requestStarted(method, rawHeaders) }
+}
+
+function listenerOptions(
+  config: Config,
+): Pick<ListenerOptions, 'address' | 'socketMode' | 'tls' | 'limits'> {
+  const tls = valueOf(readListenTls(config))
+  return {
+    address: config.listen,
+    socketMode: config.listenSocketMode,
+    limits: {
+      headerTimeout: config.headerTimeout,
+      bodyIdleTimeout: config.bodyIdleTimeout,
+      maxConnections: config.listenMaxConnections,
+      keepAliveTimeout: config.listenKeepAlive,
+    },
+    ...(tls === undefined ? {} : { tls }),
+  }
+}
+
+/** What is looked for in responses before they are relayed; undefined: nothing. */
+function responseInspector(config: Config): Inspector | undefined {
+  return createInspector({
+    rejectedResults: config.isalesRejectedResults,
+    rewriting: config.obsRewriteInterface ? interfaceRewriting(config) : undefined,
+  })
+}
+
+function interfaceRewriting(config: Config): Rewriting {
+  const scheme = listenScheme(config)
+  return {
+    path: config.isalesInterfacePath,
+    rewrite: (body, authority) =>
+      rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`),
+  }
+}
+
+/** What clients speak to the proxy. */
+function listenScheme(config: Config): 'http' | 'https' {
+  return config.listenTlsCertFile === undefined ? 'http' : 'https'
+}
+
+/** Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another. */
+function viaPseudonym(): string {
+  return `isales-auth-proxy-${randomBytes(6).toString('hex')}`
+}
+
+/** Unique in this process and, by a random start, between processes. */
+function requestIds(): () => string {
+  const start = randomBytes(6).toString('hex')
+  let count = 0
+  return () => {
+    count += 1
+    return `${start}-${count.toString(36)}`
+  }
+}

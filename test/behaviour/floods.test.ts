@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import { call } from '../support/call.ts'
+import { connectRaw, exchangeRaw, type RawClient } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+const NETWORK = {
+  LISTEN: '0.0.0.0:0',
+  LISTEN_MAX_CONNECTIONS: '8',
+  OBS_LOGIN: 'require',
+  OBS_USER: 'cti',
+  OBS_PASSWORD: 'cti-password',
+}
+const LOGIN = { user: 'cti', passwd: 'cti-password' }
+
+function portOf(url: string): number {
+  return Number(new URL(url).port)
+}
+
+function post(path: string, body: unknown, fields: readonly string[] = []): string {
+  const text = JSON.stringify(body)
+  const lines = [`POST ${path} HTTP/1.1`, 'Host: localhost', ...fields]
+  return [...lines, `Content-Length: ${text.length}`, '', text].join('\r\n')
+}
+
+async function hold(count: number, port: number, bytes = '', from = '127.0.0.1') {
+  const held: RawClient[] = []
+  for (let n = 0; n < count; n += 1) {
+    const client = await connectRaw({ port, from })
+    await client.send(bytes)
+    held.push(client)
+  }
+  return held
+}
+
+async function ticketOf(world: World, from: string): Promise<string> {
+  const target = { port: portOf(world.proxy), from }
+  const { text } = await exchangeRaw(target, post(LOGIN_PATH, LOGIN))
+  const { resultData } = JSON.parse(text) as { resultData: { token: string } }
+  return `Authorization: Bearer ${resultData.token}`
+}
+
+test.each([
+  ['connections that say nothing', ''],
+  ['heads that do not end', 'GET /livez HTTP/1.1\r\nHo'],
+])('probes have a place beside 100 %s on the admin port', async (_name, bytes) => {
+  const world = await openWorld()
+  await hold(100, portOf(world.admin), bytes)
+  for (let n = 0; n < 20; n += 1) {
+    const began = performance.now()
+    const probe = await call(`${world.admin}/livez`)
+    expect([probe.status, probe.header('connection')]).toEqual([200, 'close'])
+    expect(performance.now() - began).toBeLessThan(1000)
+  }
+  expect(world.lines.filter(({ event }) => event === 'connections-full')).toEqual([
+    expect.objectContaining({ level: 'warn', listener: 'admin' }),
+  ])
+  const refused = 'isales_proxy_requests_refused_total{reason="connections"}'
+  expect(await world.metric(refused)).toBeGreaterThanOrEqual(36)
+})
+
+test('connections without a ticket keep no client with one out, from whatever address', async () => {
+  const world = await openWorld({ env: NETWORK })
+  const port = portOf(world.proxy)
+  const ticket = await ticketOf(world, '127.0.0.9')
+  const tasks = post(INTERFACE_PATHS.getTask, {}, [ticket])
+  const kept = await connectRaw({ port, from: '127.0.0.9' })
+  await kept.send(tasks)
+  expect((await kept.read()).status).toBe(200)
+  for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.9']) await hold(20, port, '', from)
+  for (let n = 0; n < 15; n += 1) {
+    const another = await ticketOf(world, '127.0.0.9')
+    const response = await exchangeRaw({ port }, post(INTERFACE_PATHS.getTask, {}, [another]))
+    expect(response.status).toBe(200)
+  }
+  await kept.send(tasks)
+  expect((await kept.read()).status).toBe(200)
+  await until(() =>
+    world.lines.some(({ event, listener }) => event === 'connections-full' && listener === 'proxy'),
+  )
+})
+
+test('a call without a ticket loses its connection', async () => {
+  const world = await openWorld({ env: NETWORK })
+  const client = await connectRaw({ port: portOf(world.proxy) })
+  await client.send(post(INTERFACE_PATHS.getTask, {}))
+  const response = await client.read()
+  expect([response.status, response.header('connection')]).toEqual([401, 'close'])
+  await client.closed()
+})

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+const requests = (world: World): Promise<number> =>
+  world.metric('isales_proxy_requests_total{method="POST",status_class="5xx"}')
+
+test('a proxy whose ISALES_URL leads back to it says so after one turn', async () => {
+  const port = await freePort()
+  const own = `http://127.0.0.1:${port}`
+  const world = await openWorld({ env: { LISTEN: `127.0.0.1:${port}`, ISALES_URL: own } })
+  const response = await world.tasks()
+  expect(response.status).toBe(508)
+  expect(response.json).toMatchObject({ code: 'loop-detected', sent: 'no' })
+  expect(await requests(world)).toBe(2)
+})
+
+test('so does one of two that lead to each other', async () => {
+  const port = await freePort()
+  const first = `http://127.0.0.1:${port}`
+  const second = await openWorld({ env: { ISALES_URL: first }, ready: false })
+  const env = { LISTEN: `127.0.0.1:${port}`, ISALES_URL: second.proxy }
+  const world = await openWorld({ env })
+  const response = await world.tasks()
+  expect(response.status).toBe(508)
+  expect([await requests(world), await requests(second)]).toEqual([2, 1])
+})
+
+test('one proxy may be in front of another', async () => {
+  const inner = await openWorld()
+  const outer = await openWorld({ env: { ISALES_URL: inner.proxy } })
+  expect((await outer.tasks()).status).toBe(200)
+})

@@ -1,0 +1,317 @@
+// Every shell block of the documentation is run here, or says why it cannot be. Addresses, ports and
+// system directories are replaced by those of a scratch directory; nothing else is.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSimulator, type Simulator } from '../../simulator/index.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import { ROOT, succeed } from './support/run.ts'
+import { newest } from './support/tools.ts'
+
+const PAGES = [
+  ...readdirSync(ROOT),
+  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  'helm/isales-auth-proxy/README.md',
+].filter((name) => name.endsWith('.md'))
+const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
+
+function blocksOf(page: string): readonly string[] {
+  return Array.from(read(page).matchAll(/^ *```sh\n([^]*?)^ *```/gm), ([, block = '']) => block)
+}
+
+/** A page, and how one of its blocks begins. */
+type Block = readonly [page: string, start: string]
+
+/** Blocks that are not run, and why: `ci` means that each line is a step of .ci/run. */
+const NOT_RUN: readonly (readonly [...Block, string])[] = [
+  ['README.md', 'npm ci', 'ci'],
+  ['README.zh-CN.md', 'npm ci', 'ci'],
+  ['CONTRIBUTING.md', 'npm ci', 'ci'],
+  ['docs/get-started.md', 'npm ci', 'ci'],
+  ['docs/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
+  ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
+  ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds the image with buildah'],
+  ['docs/kubernetes.md', 'digest()', 'no Docker and no registry'],
+  ['docs/kubernetes.md', 'kubectl exec', 'no cluster; image.test.ts runs them in a container'],
+  ['docs/kubernetes.md', 'docker run', 'no Docker; image.test.ts runs the image with podman'],
+]
+
+const scratch = temporaryDirectory()
+const home = join(scratch, 'home')
+const checkout = join(scratch, 'checkout')
+const running: ChildProcess[] = []
+const ran: Block[] = []
+let simulator: Simulator
+let ports: Readonly<Record<string, string>>
+let environment: NodeJS.ProcessEnv
+
+/** The block of a page that begins so, with the replacements. */
+function block(page: string, start: string): string {
+  const [text, another] = blocksOf(page).filter((one) => one.startsWith(start))
+  if (text === undefined || another !== undefined)
+    throw new Error(`${page} has not one shell block that begins with ${start}`)
+  ran.push([page, start])
+  const replaced = Object.entries({
+    '--port 9400': `--port ${ports['9400']} --control-port ${ports['9401']}`,
+    'npm run simulator -- --run': 'npm run simulator -- --port 0 --control-port 0 --run',
+    'localhost:': '127.0.0.1:',
+    'https://service.besclouds.com': simulator.origin,
+    'ISALES_USER=obs01': 'ISALES_USER=obs',
+    ' obs01 ': ' obs ',
+    '/usr/local/bin/': `${scratch}/bin/`,
+    '/opt/': `${scratch}/opt/`,
+    '/etc/': `${scratch}/etc/`,
+    'helm install': 'helm template',
+    ...Object.fromEntries(
+      Object.entries(ports).map(([port, free]) => [`127.0.0.1:${port}`, `127.0.0.1:${free}`]),
+    ),
+  }).reduce((all, [from, to]) => all.replaceAll(from, to), text)
+  return `set -euo pipefail\n${replaced}`
+}
+
+const runBlock = (script: string, input = '') =>
+  succeed('bash', ['-c', script], {
+    cwd: checkout,
+    env: environment as Record<string, string>,
+    input,
+  })
+
+/** Starts a block whose last command goes on, and waits for a line of it. */
+async function startBlock(script: string, line: RegExp, input = ''): Promise<string> {
+  const child = spawn('bash', ['-c', script], { cwd: checkout, env: environment, detached: true })
+  running.push(child)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  child.stdin.end(input)
+  await until(() => {
+    if (child.exitCode !== null) throw new Error(`it ended: ${output}`)
+    return line.test(output)
+  }, 20_000)
+  return output
+}
+
+/** The process group: bash and what it started. */
+async function stopAll(): Promise<void> {
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.pid === undefined) continue
+    const ended = once(child, 'exit')
+    process.kill(-child.pid, 'SIGTERM')
+    await ended
+  }
+}
+
+beforeAll(async () => {
+  await succeed('npm', ['run', '--silent', 'build'])
+  for (const directory of [
+    home,
+    checkout,
+    join(scratch, 'etc/systemd/system'),
+    join(scratch, 'bin'),
+  ])
+    mkdirSync(directory, { recursive: true })
+  for (const name of readdirSync(ROOT))
+    if (!['.tmp', '.git'].includes(name)) symlinkSync(join(ROOT, name), join(checkout, name))
+  simulator = await createSimulator({
+    switches: { password: 'the password', edition: 'chinese', keepAlive: 1000 },
+  })
+  const names = ['8080', '9090', '9400', '9401'] as const
+  ports = Object.fromEntries(
+    await Promise.all(names.map(async (n) => [n, String(await freePort())])),
+  )
+  environment = {
+    PATH: `${join(scratch, 'bin')}:${process.env['PATH']}`,
+    HOME: home,
+    LISTEN: `127.0.0.1:${ports['8080']}`,
+    ADMIN_LISTEN: `127.0.0.1:${ports['9090']}`,
+  }
+})
+afterAll(async () => {
+  await stopAll()
+  await simulator.close()
+})
+
+describe('the shell blocks of the documentation', () => {
+  it('get started: the program by its name', async () => {
+    const version = await runBlock(
+      `${block('docs/get-started.md', 'ln -sfn')}isales-auth-proxy version`,
+    )
+    expect(version).toBe(`${(JSON.parse(read('package.json')) as { version: string }).version}\n`)
+  })
+
+  it('get started: a call works before and after its token was revoked', async () => {
+    await startBlock(block('docs/get-started.md', 'npm run simulator'), /^control +http/m)
+    await startBlock(
+      block('docs/get-started.md', '(umask 077 && printf'),
+      /It works\.[^]*"event":"logged-in"/,
+    )
+    const output = await runBlock(block('docs/get-started.md', 'curl'))
+    expect(output.match(/"result":0/g)).toHaveLength(2)
+    expect(output).toContain('isales_proxy_replays_total{outcome="healed"} 1')
+    await stopAll()
+  })
+
+  it('get started: discover prints what another iSales needs, and the proxy works with it', async () => {
+    const found = await runBlock(
+      block('docs/get-started.md', '(umask 077 && read'),
+      'the password\n',
+    )
+    expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
+    Object.assign(environment, {
+      ISALES_URL: simulator.origin,
+      ISALES_USER: 'obs',
+      ISALES_PASSWORD_FILE: join(home, 'isales-password'),
+    })
+    await startBlock(block('docs/get-started.md', 'set -a'), /It works\.[^]*"event":"logged-in"/)
+  })
+
+  it('CTI-OBS: a login at the proxy, and a call with what it gave', async () => {
+    const [login = '', call = ''] = block('docs/cti-obs.md', 'curl').split(/(?<=x"}'\n)/)
+    const granted = JSON.parse(await runBlock(login)) as { resultData: { token: string } }
+    const response = await runBlock(call.replace('<token>', granted.resultData.token))
+    expect(JSON.parse(response)).toMatchObject({ result: 0, resultData: { version: 310 } })
+    await stopAll()
+  })
+
+  it('simulator: its start, and its control port', async () => {
+    await startBlock(
+      block('docs/simulator.md', 'npm ci').replace('npm ci\n', ''),
+      /^control +http/m,
+    )
+    const [control = '', start = ''] = block('docs/simulator.md', 'curl').split(/(?=npm run)/)
+    expect(await runBlock(control)).toContain('{')
+    await startBlock(start, /^control +http/m)
+    await stopAll()
+  })
+
+  it('virtual machine: installed, upgraded and configured as the unit expects it', async () => {
+    const version = (JSON.parse(read('package.json')) as { version: string }).version
+    for (const name of [version, '0.2.0']) {
+      await succeed('npm', ['pack', '--silent', `--pack-destination=${checkout}`])
+      if (name === version) continue
+      const [from, to] = [version, name].map((one) =>
+        join(checkout, `isales-auth-proxy-${one}.tgz`),
+      )
+      await succeed('cp', [from ?? '', to ?? ''])
+    }
+    writeFileSync(join(scratch, 'bin/systemctl'), '#!/bin/sh\necho "$@" >>"$HOME/systemctl"\n', {
+      mode: 0o755,
+    })
+    const install = block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.1.0').replace(
+      /^curl.*/m,
+      '',
+    )
+    await runBlock(install, 'the password\n')
+    const link = join(scratch, 'opt/isales-auth-proxy')
+    const unit = readFileSync(join(scratch, 'etc/systemd/system/isales-auth-proxy.service'), 'utf8')
+    const named = unit.matchAll(/\/(?:opt|etc)\/isales-auth-proxy\/[\w./-]+/g)
+    const missing = Array.from(named, ([path]) => path).filter(
+      (path) => !existsSync(join(scratch, path)),
+    )
+    expect(missing).toEqual([])
+
+    // The settings of the shell are not those of the service.
+    for (const name of Object.keys(environment))
+      if (name.startsWith('ISALES_')) delete environment[name]
+    const found = await runBlock(block('docs/vm.md', '('))
+    expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
+
+    await runBlock(block('docs/vm.md', 'read'), 'another\n')
+    expect(readFileSync(join(scratch, 'etc/isales-auth-proxy/password'), 'utf8')).toBe('another')
+    await runBlock(block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.2.0'))
+    expect(readlinkSync(link)).toBe(join(scratch, 'opt/isales-auth-proxy-0.2.0'))
+    expect(readFileSync(join(home, 'systemctl'), 'utf8')).toContain(
+      'enable --now isales-auth-proxy',
+    )
+  })
+
+  it('Kubernetes: the Secrets and the stand-alone proxy', async (context) => {
+    const tools = await newest()
+    if (tools === undefined) return context.skip()
+    const { server } = makeCertificates()
+    const values = join(ROOT, 'helm/isales-auth-proxy/ci/standalone-values.yaml')
+    const files = {
+      'tls.crt': server.cert,
+      'tls.key': server.key,
+      'obs-password': 'x',
+      password: 'y',
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(checkout, name), text)
+    writeFileSync(join(checkout, 'values.yaml'), readFileSync(values))
+    const stubs = `kubectl() { ${tools.kubectl} "$@" --dry-run=client --output yaml; }
+      helm() { ${tools.helm} "$@"; }\n`
+    const made = await runBlock(stubs + block('docs/kubernetes.md', 'kubectl create secret tls'))
+    expect(made).toMatch(/kind: Secret[^]*obs-password:[^]*kind: Deployment/)
+    expect(await runBlock(stubs + block('helm/isales-auth-proxy/README.md', 'kubectl'))).toContain(
+      'Secret',
+    )
+    expect(await runBlock(stubs + block('docs/kubernetes.md', 'openssl rand'))).toMatch(
+      /^ {2}key: [^]*name: isales-store$/m,
+    )
+    // The last one, because it shreds the password.
+    expect(await runBlock(stubs + block('docs/kubernetes.md', 'printf'))).toContain('kind: Secret')
+    expect(existsSync(join(checkout, 'password'))).toBe(false)
+  })
+
+  it('are all run above, or say why not', () => {
+    const entries = [...ran, ...NOT_RUN]
+    const blocks = PAGES.flatMap((page) => blocksOf(page).map((text) => ({ page, text })))
+    const unknown = blocks.filter(
+      ({ page, text }) => !entries.some(([of, start]) => of === page && text.startsWith(start)),
+    )
+    // Without kubectl and helm their blocks are not run.
+    const isSkipped = !ran.some(([page]) => page.startsWith('helm'))
+    expect(unknown.filter(({ text }) => !isSkipped || !text.includes('kubectl'))).toEqual([])
+    const gone = NOT_RUN.filter(
+      ([of, start]) => !blocks.some(({ page, text }) => of === page && text.startsWith(start)),
+    )
+    expect(gone).toEqual([])
+  })
+
+  it('that are left to .ci/run are there', () => {
+    const ci = read('.ci/run')
+    const commands = NOT_RUN.filter(([, , reason]) => reason === 'ci').flatMap(([page, start]) => {
+      const text = blocksOf(page).find((one) => one.startsWith(start)) ?? ''
+      return text.split('\n').map((line) => line.replace(/ +#.*$/, ''))
+    })
+    const missing = commands.filter(
+      (command) => !ci.includes(command.replace('npm run test:', 'test:')) && command !== '.ci/run',
+    )
+    // The build is what every test of the program uses; the mutation tests take 20 minutes.
+    expect(missing).toEqual(['npm run test:mutation', 'npm run build'])
+  })
+
+  it('are marked as such wherever a page shows a command', () => {
+    const command = /^ *(?:npm|npx|node|curl|kubectl|helm|docker|systemctl|apt-get) /m
+    const unmarked = PAGES.flatMap((page) =>
+      Array.from(read(page).matchAll(/^ *```(?!sh\n)\w*\n([^]*?)^ *```/gm), ([, text = '']) => text)
+        .filter((text) => command.test(text))
+        .map((text) => `${page}: ${text}`),
+    )
+    expect(unmarked).toEqual([])
+  })
+
+  it('name only scripts, commands and flags that exist, also within a sentence', async () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    const text = PAGES.map(read).join('\n')
+    const named = new Set(Array.from(text.matchAll(/npm run ([a-z][a-z:-]*)/g), ([, name]) => name))
+    expect([...named].filter((name) => !Object.hasOwn(scripts, name ?? ''))).toEqual([])
+
+    const calls =
+      /(?:isales-auth-proxy|main\.js|`) ?(check|wait|discover|renew|serve)((?: --[a-z-]+)*)/g
+    const flags = new Map<string, Set<string>>()
+    for (const [, name = '', given = ''] of text.matchAll(calls))
+      for (const flag of given.split(' ')) flags.set(name, (flags.get(name) ?? new Set()).add(flag))
+    expect([...flags.keys()].sort()).toEqual(['check', 'discover', 'renew', 'serve', 'wait'])
+    for (const [name, given] of flags) {
+      const help = await succeed(process.execPath, ['dist/main.js', name, '--help'])
+      expect([...given].filter((flag) => !help.includes(flag))).toEqual([])
+    }
+  })
+})

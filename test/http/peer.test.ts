@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { peerOf } from '../../src/http/peer.ts'
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:db8:1:2::6', '2001:db8:1:2'],
+  ['2001:db8::6', '2001:db8:0:0'],
+  ['2001:db8:0:1::', '2001:db8:0:1'],
+  ['2001::2:3:4:5:6', '2001:0:0:2'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  [undefined, ''],
+])('the peer behind %s is %s', (address, peer) => {
+  expect(peerOf(address)).toBe(peer)
+})
+
+test('one /64 of IPv6 is one peer, and the next one another', () => {
+  expect(peerOf('2001:db8::1')).toBe(peerOf('2001:db8::ffff:1'))
+  expect(peerOf('2001:db8:0:1::1')).not.toBe(peerOf('2001:db8::1'))
+})

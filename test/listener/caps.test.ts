@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import { connect } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { answerOk, GET, keepAndAnswer, leftOf, LIMITS, startListener } from './support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+const made = makeCertificates()
+const FOUR = { ...LIMITS, maxConnections: 4 }
+const ANY = { kind: 'tcp', host: '0.0.0.0', port: 0 } as const
+
+async function ask(client: RawClient): Promise<number> {
+  await client.send(GET)
+  return (await client.read()).status
+}
+
+async function asked(target: RawTarget): Promise<RawClient> {
+  const client = await connectRaw(target)
+  expect(await ask(client)).toBe(200)
+  return client
+}
+
+/** Connections from `address` that send these bytes and no more. */
+async function hold(
+  count: number,
+  port: number,
+  { bytes = '', address = '127.0.0.1' } = {},
+): Promise<RawClient[]> {
+  const held: RawClient[] = []
+  for (let n = 0; n < count; n += 1) {
+    const client = await connectRaw({ port, from: address })
+    await client.send(bytes)
+    held.push(client)
+  }
+  return held
+}
+
+describe('those who only hold connections', () => {
+  test.each([
+    ['say nothing', ''],
+    ['send half a head', 'GET / HTTP/1.1\r\nHo'],
+  ])('and %s keep nobody out, and lose the oldest first', async (_name, bytes) => {
+    const { port, problems, listener } = await startListener(keepAndAnswer, { limits: FOUR })
+    const kept = await asked({ port })
+    const held = await hold(10, port, { bytes })
+    await until(() => listener.connections() === 4)
+    expect(await ask(await connectRaw({ port }))).toBe(200)
+    expect(await ask(kept)).toBe(200)
+    for (const client of held.slice(0, 8)) await client.closed()
+    expect(await held[9]?.silent(0)).toBe(true)
+    expect(problems).toEqual(Array.from({ length: 8 }, () => 'overloaded'))
+  })
+
+  test('and get responses, but nothing that is accepted, keep nobody out', async () => {
+    const { port } = await startListener(answerOk, { limits: FOUR })
+    const held = [await asked({ port }), await asked({ port }), await asked({ port })]
+    for (let n = 0; n < 20; n += 1) (await asked({ port })).destroy()
+    expect((await held[0]?.closed())?.left).toHaveLength(0)
+  })
+
+  test('in front of a TLS handshake keep out no client with a certificate', async () => {
+    const tls = { cert: made.server.cert, key: new Secret(made.server.key), ca: made.ca.cert }
+    const { port, listener } = await startListener(answerOk, { limits: FOUR, tls })
+    const target = { port, tls: { ca: made.ca.cert, ...made.client } }
+    const kept = await asked(target)
+    await hold(10, port)
+    for (let n = 0; n < 10; n += 1) (await asked(target)).destroy()
+    expect(await ask(kept)).toBe(200)
+    expect(listener.connections()).toBeLessThanOrEqual(4)
+  })
+})
+
+test('one address has at most half of the connections', async () => {
+  const { port, listener } = await startListener(keepAndAnswer, { limits: FOUR, address: ANY })
+  const first = await asked({ port, from: '127.0.0.2' })
+  await asked({ port, from: '127.0.0.2' })
+  const third = await connectRaw({ port, from: '127.0.0.2' })
+  expect(await ask(third)).toBe(503)
+  await asked({ port, from: '127.0.0.3' })
+  const idle = await connectRaw({ port, from: '127.0.0.4' })
+  const more = await connectRaw({ port, from: '127.0.0.2' })
+  expect(await ask(more)).toBe(503)
+  first.destroy()
+  await until(() => listener.connections() === 3)
+  // Its own idle connection is the one that goes.
+  const own = await hold(5, port, { address: '127.0.0.2' })
+  for (const client of own.slice(0, 4)) await client.closed()
+  expect(await ask(idle)).toBe(200)
+})
+
+test('a local listener gives all of them to its one address', async () => {
+  const { port } = await startListener(keepAndAnswer, { limits: FOUR })
+  for (let n = 0; n < 4; n += 1) await asked({ port })
+  expect(await ask(await connectRaw({ port }))).toBe(503)
+})
+
+test('on a Unix socket one over the cap gets a 503, and one far over it is closed unheard', async () => {
+  const path = join(temporaryDirectory(), 'proxy.sock')
+  const limits = { ...LIMITS, maxConnections: 1 }
+  const { listener, problems } = await startListener(answerOk, {
+    limits,
+    address: { kind: 'unix', path },
+  })
+  await connectRaw({ path })
+  const over = [await connectRaw({ path }), await connectRaw({ path })]
+  await until(() => listener.connections() === 3)
+  const refused = await connectRaw({ path })
+  expect(await leftOf(refused)).toBe('')
+  expect(problems).toEqual(['overloaded'])
+  for (const client of over) expect(await ask(client)).toBe(503)
+})
+
+test('a flood of connections that are reset leaves nothing behind', async () => {
+  const { port, listener } = await startListener(keepAndAnswer, { limits: FOUR })
+  await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const socket = connect({ port, host: '127.0.0.1' })
+      await new Promise((resolve) => {
+        socket.once('connect', resolve)
+        socket.once('error', resolve)
+      })
+      socket.resetAndDestroy()
+    }),
+  )
+  await until(() => listener.connections() === 0)
+  const clients: number[] = []
+  for (let n = 0; n < 4; n += 1) clients.push(await ask(await connectRaw({ port })))
+  expect(clients).toEqual([200, 200, 200, 200])
+})

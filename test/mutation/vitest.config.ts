@@ -1,0 +1,15 @@
+// The tests that npm run test:mutation runs against each mutant: those of pure code, which are quick.
+// Random tests are left out: a mutant that only some of their runs find would count as found.
+import { configDefaults, defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: [
+      'test/token/*.test.ts',
+      'test/proxy/{validate,headers,retry}*.test.ts',
+      'test/login/tickets.test.ts',
+    ],
+    exclude: [...configDefaults.exclude, '**/*.property.test.ts'],
+    isolate: false,
+  },
+})

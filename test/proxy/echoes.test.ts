@@ -1,0 +1,97 @@
+import { assert, constantFrom, integer, property, string } from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { createEchoes, type Echoes } from '../../src/proxy/echoes.ts'
+import type { Token } from '../../src/token/token.ts'
+
+const LONG = '0123456789abcdef'
+
+function token(text: string, refresh?: string): Token {
+  return {
+    generation: 1,
+    headerValue: new Secret(`Bearer ${text}`),
+    token: new Secret(text),
+    obtainedAt: 0,
+    lifetime: 1,
+    expiresAt: 1,
+    usableUntil: 1,
+    accepted: false,
+    ...(refresh === undefined ? {} : { refreshToken: new Secret(refresh) }),
+  }
+}
+
+function echoesOf(...tokens: readonly Token[]): Echoes {
+  const echoes = createEchoes()
+  for (const session of tokens)
+    echoes.onTokenEvent({ type: 'adopted', at: 0, session, failuresBefore: 0 })
+  return echoes
+}
+
+describe('a text that carries a token', () => {
+  it.each([
+    ['plain', LONG, true],
+    ['as its header', `Bearer ${LONG}`, true],
+    ['inside of it', `a=${LONG}; b`, true],
+    ['cut', LONG.slice(1), false],
+    ['of the refresh token', 'a refresh-0123456789abcdef b', true],
+    ['percent-encoded in full', Buffer.from(LONG).toString('hex').replaceAll(/../g, '%$&'), true],
+    ['beside a percent sign', `100% ${LONG}`, true],
+    ['of nobody', 'application/json;charset=UTF-8', false],
+    ['empty', '', false],
+  ])('is found, %s: %j', (_, text, found) => {
+    const { carriesToken } = echoesOf(token(LONG, 'refresh-0123456789abcdef'))
+    expect(carriesToken(text)).toBe(found)
+  })
+
+  it.each([
+    ['token?a/b', 'token?a/b', true],
+    ['token?a/b', 'Bearer token?a/b', true],
+    ['token?a/b', 'token%3Fa%2fb', true],
+    ['token?a/b', 'dG9rZW4/YS9i', true],
+    ['token?a/b', 'dG9rZW4_YS9i', true],
+    ['tok', 'dG9r', true],
+    ['to', 'dG8', true],
+    ['to', 'dG8=', true],
+    ['ok', 'okay', false],
+    ['ok', 'text/ok', false],
+    [LONG.slice(1), `x${LONG.slice(1)}`, false],
+  ])(
+    'is found of a token shorter than 16 characters only when it is the whole text: %j, %j',
+    (short, text, found) => {
+      expect(echoesOf(token(short)).carriesToken(text)).toBe(found)
+    },
+  )
+
+  it('is found in base64 wherever the token begins in what was encoded, in either alphabet', () => {
+    const visible = string({
+      unit: integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+      minLength: 16,
+      maxLength: 64,
+    })
+    const around = string({ maxLength: 10 })
+    const coding = constantFrom('base64' as const, 'base64url' as const)
+    assert(
+      property(visible, around, around, coding, (secret, before, after, form) => {
+        const coded = Buffer.from(`${before}${secret}${after}`).toString(form)
+        expect(echoesOf(token(secret)).carriesToken(`x=${coded}`)).toBe(true)
+        expect(echoesOf(token(secret)).carriesToken(encodeURIComponent(secret))).toBe(true)
+      }),
+    )
+  })
+
+  it('is found of the last four generations', () => {
+    const generation = (n: number): string => `generation-${n}-of-the-token`
+    const { carriesToken } = echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
+    expect([1, 2, 3, 4, 5].map((n) => carriesToken(generation(n)))).toEqual([
+      false,
+      true,
+      true,
+      true,
+      true,
+    ])
+  })
+
+  it('is not found before the first token', () => {
+    expect(createEchoes().carriesToken(LONG)).toBe(false)
+  })
+})
