@@ -48,8 +48,8 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
   }
   const permitted: Promise<unknown>[] = []
   const initial = isales.switches.password
-  let downSince = 0
   const { singleSession } = isales.switches
+  let downSince = 0
   let changes = 0
   let turn = 0
   const next = (): Proxy | undefined => proxies[(turn += 1) % proxies.length]
