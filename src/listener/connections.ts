@@ -160,6 +160,7 @@ export class Connection implements Reader {
 
   /** Closes a client that takes nothing. */
   close(reason: ClosedReason): void {
+    if (this.#socket.destroyed) return
     this.#socket.destroy()
     this.#options.onClosed(reason)
   }
