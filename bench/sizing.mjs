@@ -27,7 +27,7 @@ const LARGE = Buffer.alloc(3_000_000, 'x')
 const IN_GROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 const LIMIT_MIB = 128
 const RATES = [0, 10, 50, 200, 500, 1000]
-const SECONDS = 10
+const SECONDS = 5
 const WARM = { rate: 200, seconds: 8 }
 
 const isales = async (dir) => {
@@ -84,10 +84,11 @@ const launch = async ({ node, dir, upstream, group }, env = {}) => {
   return { running, port }
 }
 
-/** MiB of a process that cannot be paged out again, and all of it. */
+/** MiB of a process that cannot be paged out again, and all of it; 0 of one that was killed. */
 const memory = ({ pid }) => {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const of = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) / 1024
+  const of = (name) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024
   return { anon: of('RssAnon'), rss: of('VmRSS') }
 }
 
@@ -222,9 +223,9 @@ const bench = { node: values.node, dir, group, upstream: await isales(dir) }
 try {
   const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim()
   const machine = `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`
-  const parts = [await byRate(bench), await byConnections(bench), await underAttack(bench)]
-  const heading = `Node ${version}, ${machine}, load before it ${load.toFixed(1)}.`
-  process.stdout.write(`${[heading, ...parts].join('\n\n')}\n`)
+  process.stdout.write(`Node ${version}, ${machine}, load before it ${load.toFixed(1)}.\n`)
+  for (const measure of [byRate, byConnections, underAttack])
+    process.stdout.write(`\n${await measure(bench)}\n`)
 } finally {
   bench.upstream.server.close()
   rmdirSync(group)
