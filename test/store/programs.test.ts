@@ -12,6 +12,7 @@ import {
   KEY,
   leaseOf,
   PASSWORD,
+  sharingOf,
   sharingPrograms,
   traffic,
   type Replica,
@@ -117,6 +118,8 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     })
     await inState(replicas, { state: 'shared', replicas: 2 })
     await authenticated(replicas)
+    const [first] = replicas
+    expect(first && (await sharingOf(first))).toMatchObject({ state: 'shared', replicas: 2 })
   })
 
   it('free the lease when they are ended while they ask', async () => {
