@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import type { ClosedReason, Reader } from './backlog.ts'
 import type { Place } from './caps.ts'
 
 export interface ConnectionOptions {
@@ -15,6 +16,8 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   /** Each response that was made here, with the request id in it. */
   readonly onRefused: (refusal: Refusal, requestId: string) => void
+  /** The client took nothing of its response, and was closed. */
+  readonly onClosed: (reason: ClosedReason) => void
 }
 
 /** Requests of one connection that are not yet responded to; a client that pipelines seldom sends as many. */
@@ -25,7 +28,7 @@ const LEAST_BODY = 1024
 const LINGER = { time: 2000, bytes: 64 * 1024 * 1024, step: 50 }
 
 /** One client connection after its TLS handshake, and the requests on it. */
-export class Connection {
+export class Connection implements Reader {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   /** In the order of their requests. */
@@ -129,7 +132,7 @@ export class Connection {
     const { bytesWritten, bytesRead, writableLength } = this.#socket
     // A write counts when all of it has left: the kernel makes room in steps larger than a chunk of a response.
     if (this.#taken.stalled(bytesWritten - writableLength, writableLength === 0)) {
-      this.#socket.destroy()
+      this.close('idle')
       return
     }
     const last = this.#open.at(-1)
@@ -140,6 +143,26 @@ export class Connection {
       else if (stalled && !last.headersSent) this.#respond(last, 'timeout')
     }
     this.#forget()
+  }
+
+  get bytes(): number {
+    // Of a response that waits for its turn, the socket knows nothing yet.
+    const queued = this.#open.filter(({ socket }) => socket === null)
+    return queued.reduce(
+      (sum, response) => sum + response.writableLength,
+      this.#socket.writableLength,
+    )
+  }
+
+  get stalled(): number {
+    return this.#taken.since()
+  }
+
+  /** Closes a client that takes nothing. */
+  close(reason: ClosedReason): void {
+    if (this.#socket.destroyed) return
+    this.#socket.destroy()
+    this.#options.onClosed(reason)
   }
 
   /** The response in progress is the last one; a connection without one is closed. */
@@ -242,6 +265,11 @@ class Progress {
     this.#at = this.#now()
   }
 
+  /** Milliseconds since any moved. */
+  since(): number {
+    return this.#now() - this.#at
+  }
+
   /** True when so many have moved since it was last true. */
   moved(bytes: number, least = 1): boolean {
     if (Math.abs(bytes - this.#bytes) < least) return false
@@ -253,6 +281,6 @@ class Progress {
   /** True when fewer have moved within the limit. */
   stalled(bytes: number, excused: boolean, least = 1): boolean {
     if (!this.moved(bytes, least) && excused) this.excuse()
-    return this.#now() - this.#at >= this.#limit
+    return this.since() >= this.#limit
   }
 }

@@ -157,3 +157,20 @@ test('a request over the cap of those in flight gets 503, and nothing of it was 
   expect((await first).status).toBe(200)
   expect((await world.tasks()).status).toBe(200)
 })
+
+test('clients that take nothing of their responses do not keep the places of those in flight', async () => {
+  const world = await openWorld({ env: { MAX_IN_FLIGHT: '64' } })
+  const clients = await Promise.all(Array.from({ length: 64 }, () => connect(world)))
+  for (const client of clients) {
+    client.pause()
+    await client.send(`GET ${ECHO_PATH}?bytes=8000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  }
+  await until(async () => (await world.tasks()).status === 503)
+  await until(async () => (await world.tasks()).status === 200, 10_000)
+  expect(await world.metric('isales_proxy_slow_clients_closed_total')).toBeGreaterThan(0)
+  expect(world.lines).toContainEqual(
+    expect.objectContaining({ event: 'slow-client-closed', reason: 'backlog' }),
+  )
+  for (const client of clients) client.destroy()
+  expect(faults).toEqual([])
+}, 20_000)

@@ -142,6 +142,10 @@ describe('what the client is told', () => {
     expect(code(history(before), { type: 'interrupted', by: 'deadline', stage })).toBe(expected)
   })
 
+  it.each(STAGES)('of a body that turns out too large while %s', (stage) => {
+    expect(code(history(), { type: 'interrupted', by: 'too-large', stage })).toBe('too-large')
+  })
+
   it('is nothing when the client is gone', () => {
     const obstacle = { type: 'interrupted', by: 'client-gone', stage: 'sent' } as const
     expect(decide(history(), obstacle)).toEqual({ do: 'nothing' })
