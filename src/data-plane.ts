@@ -138,7 +138,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     },
     onClientClosed(reason) {
       metrics.slowClientClosed()
-      logThrottled('slow-client-closed', reason)
+      logThrottled('slow-client-closed', reason, { listener: 'proxy' })
     },
     onHandshakeFailure(reason) {
       metrics.handshakeFailed(reason)

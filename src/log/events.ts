@@ -215,7 +215,7 @@ export const LOG_EVENTS = {
   'slow-client-closed': {
     level: 'warn',
     text: 'A client that took nothing of its response was closed',
-    doc: '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). Throttled as `client-refused`. Find out who asks and does not read.',
+    doc: '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read.',
   },
   'connections-full': {
     level: 'warn',
