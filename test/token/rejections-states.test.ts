@@ -115,12 +115,11 @@ describe('a forbidden path', () => {
 
 describe('a token that was rejected before it has worked', () => {
   const replaced = { at: NOW - 1000, generation: 2, paths: new Set<string>() }
-  const token = tokenOf(3, false)
-
   it.each([
     [NOW, 'brand-new'],
     [NOW + 1, 'hold-off'],
   ])('is relayed, unless a conflict lasts (until %i): %s', (conflictUntil, verdict) => {
+    const token = tokenOf(3, false)
     const outcome = rejectIn(stateOf({ replaced, conflictUntil }), '/tasks', { token })
     expect(outcome.verdict).toBe(verdict)
     expect(outcome.rejections.suspects).toEqual(map(['/tasks', NOW]))
@@ -132,7 +131,7 @@ describe('a token that was rejected before it has worked', () => {
     [0.999, 59_945],
   ])('is held off in a conflict (random %d) for %i ms, which lasts a minute more', (random, ms) => {
     const state = stateOf({ replaced, conflictUntil: NOW + 1 })
-    const outcome = rejectIn(state, '/tasks', { token, random })
+    const outcome = rejectIn(state, '/tasks', { token: tokenOf(3, false), random })
     expect(outcome).toMatchObject({ verdict: 'hold-off', until: NOW + ms })
     expect(outcome.rejections).toMatchObject({
       heldSince: NOW,
