@@ -38,8 +38,11 @@ function peerEnv({ port, upstream, caFile }) {
   }
 }
 
-/** Starts a proxy; resolves when it has forwarded its first response, with the ms that it took. */
-export const launch = async ({ name, node, upstream, caFile, dir, cores }) => {
+/**
+ * Starts a proxy, with `more` environment variables; resolves when it has forwarded its first response, with the ms
+ * that it took.
+ */
+export const launch = async ({ name, node, upstream, caFile, dir, cores, more = {} }) => {
   const port = await freePort()
   const { program, env } = SUBJECTS[name]
   const place = { port, adminPort: await freePort(), upstream, caFile }
@@ -47,7 +50,7 @@ export const launch = async ({ name, node, upstream, caFile, dir, cores }) => {
   const running = start({
     name: name.replaceAll(/\W+/g, '-'),
     command: [node, program],
-    env: env(place),
+    env: { ...env(place), ...more },
     dir,
     core: cores.proxy,
   })

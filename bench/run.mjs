@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
-// npm run bench -- --sharing [--seconds 120]: replicas that share a token; see sharing.ts.
+// npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
+// npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
 // docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
 // response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
@@ -9,15 +10,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { bigBodies, idleRss, launch, smallRequests, SUBJECTS } from './measure.mjs'
+import { measureCost } from './sharing-cost.mjs'
 import { startUpstream } from './upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
-
-if (process.argv.includes('--sharing')) {
-  const command = [join(root, 'node_modules/tsx/dist/cli.mjs'), join(root, 'bench/sharing.ts')]
-  execFileSync(process.execPath, [...command, ...process.argv.slice(2)], { stdio: 'inherit' })
-  process.exit()
-}
 
 const OWN = 'this proxy'
 const FASTIFY = '@fastify/http-proxy'
@@ -55,7 +51,9 @@ const COLUMNS = [
 ]
 
 const stop = (message) => {
-  say(`${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing`)
+  say(
+    `${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
+  )
   process.exit(2)
 }
 
@@ -66,6 +64,9 @@ const optionsOf = (args) => {
       options: {
         quick: { type: 'boolean', default: false },
         node: { type: 'string', default: process.execPath },
+        sharing: { type: 'boolean', default: false },
+        sizing: { type: 'boolean', default: false },
+        seconds: { type: 'string', default: '120' },
       },
     }).values
   } catch (error) {
@@ -187,9 +188,24 @@ const writeDocument = (version, text) => {
   writeFileSync(file, `${page.split(begin)[0]}${begin}\n${text}\n${end}${page.split(end)[1]}`)
 }
 
+/** A hundred replicas in `sharing.ts`, then what sharing costs one of them. */
+const benchSharing = async ({ node, seconds }) => {
+  const command = [join(root, 'node_modules/tsx/dist/cli.mjs'), join(root, 'bench/sharing.ts')]
+  const flags = ['--seconds', seconds]
+  execFileSync(process.execPath, [...command, ...flags], { stdio: 'inherit' })
+  prepare()
+  const header = ['', 'without a store', 'with a store', 'difference', 'bar']
+  print(`\n${table([header, ...(await measureCost(node))])}`)
+}
+
 const main = async () => {
-  const { quick, node } = optionsOf(process.argv.slice(2))
+  const { quick, node, sharing, sizing, seconds } = optionsOf(process.argv.slice(2))
   const [load] = loadavg()
+  if (sharing) return benchSharing({ node, seconds })
+  if (sizing) {
+    const command = [join(root, 'bench/sizing.mjs'), '--node', node]
+    return execFileSync(process.execPath, command, { stdio: 'inherit' })
+  }
   prepare()
   const plan = quick ? QUICK : FULL
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()

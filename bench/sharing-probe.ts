@@ -32,8 +32,9 @@ const replica = await openReplica({
 
 process.on('message', (message: ToProbe) => {
   if ('granted' in message) return resolveGrant?.(message.granted)
-  send({ claims })
-  void replica.stop().then(() => process.disconnect())
+  void replica
+    .stop()
+    .then(() => process.send?.({ claims } satisfies FromProbe, () => process.exit()))
 })
 replica.source.start()
 send({ ready: true })

@@ -1,4 +1,4 @@
-// `npm run bench -- --sharing [--seconds 120]`: a hundred replicas that share one token through a real server, with
+// Of `npm run bench -- --sharing [--seconds 120]`: a hundred replicas that share one token through a real server, with
 // tokens of 10 s. docs/benchmarks.md says what is measured.
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ const KILLS = 10
 const ISALES_MS = 50
 
 const { values } = parseArgs({
-  options: { sharing: { type: 'boolean' }, seconds: { type: 'string', default: '120' } },
+  options: { seconds: { type: 'string', default: '120' } },
 })
 const seconds = Number(values.seconds)
 
@@ -132,7 +132,6 @@ const cpu = process.cpuUsage(before)
 const steady = { ...isales }
 await Promise.all(probes.map(endProbe))
 const recovery = await killAskers(replicas)
-await Promise.all(replicas.map((one) => one.stop()))
 server.kill()
 
 const refreshes = Math.ceil((seconds / LIFETIME_SECONDS) * 1.4)

@@ -131,7 +131,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
 }
 
 const SENT = {
-  no: 'No: iSales has not seen the request, and CTI-OBS may repeat it.',
+  no: 'No: iSales has not executed the request.',
   unknown: 'Not known: iSales may have executed the request.',
 } as const
 

@@ -15,14 +15,23 @@ export interface Timer {
 /** Node fires a timer immediately when its delay is over this. */
 const MAX_TIMER = 2 ** 31 - 1
 
-/** CLOCK_MONOTONIC: a changed date does not move it, and it runs while the process is stopped. */
+/**
+ * CLOCK_MONOTONIC: a changed date does not move it, and it runs while the process is stopped. Node fires timers before
+ * it reads: a response that came while the process did not run would be too late. So what a timer does is done after
+ * the reads.
+ */
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimer(run, ms) {
-    const timer = setTimeout(run, Math.min(ms, MAX_TIMER)).unref()
+    let afterReads: NodeJS.Immediate | undefined
+    const expire = (): void => {
+      afterReads = setImmediate(run)
+    }
+    const timer = setTimeout(expire, Math.min(ms, MAX_TIMER)).unref()
     return {
       cancel() {
         clearTimeout(timer)
+        clearImmediate(afterReads)
       },
     }
   },

@@ -4,6 +4,7 @@ import { isCommand, runCommand } from '../../simulator/server.ts'
 import type { Span } from './judge.ts'
 import { ENDS_TOKEN, type Act } from './plan.ts'
 import type { MountedSecret, Proxy } from './proxy.ts'
+import type { Store } from './store.ts'
 import { PROBED_PATH } from './traffic.ts'
 
 /** A fault that waited for a login may make that of the rival hang. */
@@ -11,7 +12,10 @@ const RIVAL_TIMEOUT = 2000
 
 interface ActsOptions {
   readonly isales: Simulator
-  readonly proxy: Proxy
+  /** One after the other is restarted, or stopped for a while. */
+  readonly proxies: readonly Proxy[]
+  /** Undefined: the proxies do not share. */
+  readonly store: Store | undefined
   readonly secret: MountedSecret
   /** Milliseconds since the start of the plan. */
   readonly now: () => number
@@ -32,7 +36,7 @@ export interface Played {
 
 /** Plays the acts one after another, each not before its time. */
 export async function play(acts: readonly Act[], options: ActsOptions): Promise<Played> {
-  const { isales, proxy, secret, now } = options
+  const { isales, proxies, store, secret, now } = options
   const played: Played = {
     storms: [],
     forbidden: [],
@@ -44,8 +48,11 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
   }
   const permitted: Promise<unknown>[] = []
   const initial = isales.switches.password
+  const { singleSession } = isales.switches
   let downSince = 0
   let changes = 0
+  let turn = 0
+  const next = (): Proxy | undefined => proxies[(turn += 1) % proxies.length]
 
   async function rival(): Promise<void> {
     const { user, password } = isales.switches
@@ -58,7 +65,7 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
     }).catch(() => undefined)
     const text = await response?.text().catch(() => '')
     if (text?.includes('"resultData"') === true) played.rivalLogins += 1
-    isales.set({ singleSession: false })
+    isales.set({ singleSession })
     played.rivals.push({ from, to: now() })
   }
 
@@ -98,17 +105,26 @@ export async function play(acts: readonly Act[], options: ActsOptions): Promise<
         await Promise.all(permitted.splice(0))
         permitted.push(forbid(act))
         break
-      case 'freeze':
-        proxy.signal('SIGSTOP')
+      case 'freeze': {
+        const proxy = next()
+        proxy?.signal('SIGSTOP')
         await delay(act.ms)
-        proxy.signal('SIGCONT')
+        proxy?.signal('SIGCONT')
         break
-      case 'restart':
-        await proxy.stop()
+      }
+      case 'restart': {
+        const proxy = next()
+        await proxy?.stop()
         secret.write('not-the-password')
-        await proxy.start()
+        await proxy?.start()
         await delay(act.ms)
         secret.write(isales.switches.password)
+        break
+      }
+      case 'store-killed':
+      case 'store-frozen':
+      case 'store-emptied':
+        await store?.perform(act.kind, act.ms)
         break
     }
   }

@@ -34,7 +34,7 @@ export interface Span {
 
 /** A login or refresh that reached iSales. */
 export interface TokenRequest extends Span {
-  /** False: a fault kept its token from the proxy. */
+  /** False: a fault kept its token from the proxy, or its password had just been changed. */
   readonly granted: boolean
 }
 
@@ -56,7 +56,7 @@ export interface Evidence {
   readonly earlyEnds: readonly number[]
   /** When iSales took no connection. */
   readonly outages: readonly Span[]
-  /** As iSales saw them, in the order of their ends; those that it refused are left out. */
+  /** As iSales saw them, in the order of their ends; refreshes that it refused are left out. */
   readonly tokenRequests: readonly TokenRequest[]
   /** The hold-offs after conflicts. */
   readonly holdOffs: readonly Span[]
@@ -94,8 +94,10 @@ export interface Judgement {
   readonly failures: readonly string[]
 }
 
-/** An early end so soon after another can meet a brand-new token: its rejection is relayed, by design. */
-const REPLACE_PAUSE = 30_000
+/** An early end so soon after another may be the third in a minute: a conflict, with a hold-off. */
+const SOON = 30_000
+/** What was in flight when the proxy found the conflict, and what it sent until it gave the token up. */
+const FINDS_CONFLICT = 1000
 /** How long a waiting request may still hear of a hold-off that has just ended. */
 const SETTLE = 3000
 const EXAMPLES = 20
@@ -169,7 +171,7 @@ function isForbidden(attempt: Attempt, { forbidden }: Evidence): boolean {
   return probes === true && heard === 'relayed' && isWithin(attempt, forbidden)
 }
 
-/** From a token request that a fault spoilt to the next one that was granted: no login could cure anything. */
+/** From a token request that failed to the next one that was granted: no login could cure anything. */
 function withoutLogin(requests: readonly TokenRequest[]): readonly Span[] {
   const spans: { from: number; to: number }[] = []
   for (const { granted, from, to } of requests) {
@@ -186,8 +188,8 @@ function isDesigned(attempt: Attempt, { storms, earlyEnds }: Evidence): boolean 
   const { from, to } = attempt
   return earlyEnds.some((end, index) => {
     const before = earlyEnds[index - 1]
-    const soon = before !== undefined && end - before < REPLACE_PAUSE
-    return soon && to >= end && from <= end + REPLACE_PAUSE
+    const soon = before !== undefined && end - before < SOON
+    return soon && to >= end && from <= end + FINDS_CONFLICT
   })
 }
 

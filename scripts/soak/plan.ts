@@ -17,6 +17,8 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'freeze'; readonly ms: number }
   /** The proxy is restarted with a wrong password, which is corrected after `ms`. */
   | { readonly kind: 'restart'; readonly ms: number }
+  /** The shared store is killed, or stopped (SIGSTOP), for `ms`; or emptied. */
+  | { readonly kind: 'store-killed' | 'store-frozen' | 'store-emptied'; readonly ms: number }
 )
 
 /** Acts that end a token before its time. */
@@ -33,6 +35,10 @@ const RIVALS_APART = 4000
 const RESTARTS_APART = 960_000
 /** Half of the faults meet business calls: only those can be lost or doubled. */
 const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
+/** Milliseconds: a login after a token was ended, and until replicas have found a store that is back. */
+const BEFORE_STORE_FAULT = 5000
+const RECOVERY = 4000
+const STORE_FAULTS = ['store-killed', 'store-frozen', 'store-emptied'] as const
 
 /** Everything that will happen, decided by the seed alone; in order. */
 export function plan(seed: number, duration: number): readonly Act[] {
@@ -41,6 +47,50 @@ export function plan(seed: number, duration: number): readonly Act[] {
   const acts = [...faults(random, end), ...earlyEnds(random, end), ...restarts(end)]
   return acts.sort((one, other) => one.at - other.at)
 }
+
+/**
+ * The same for replicas that share a token of an account with one session. Tokens live so long that they bridge what
+ * happens to the store. What befalls logins is left to the plan of one proxy: here iSales would have ended the session
+ * before the reply was lost, and the store is what may fail.
+ */
+export function planForReplicas(seed: number, duration: number): readonly Act[] {
+  const random = createRandom(seed)
+  const acts = plan(seed, duration)
+    .filter((act) => act.kind !== 'command' || isOfReplicas(act))
+    .map((act): Act => {
+      if (act.kind === 'freeze')
+        return { at: act.at, kind: 'freeze', ms: random.between(3500, 6000) }
+      if (lifeOf(act) === 0) return act
+      const lives = { tokenLifetime: random.between(120, 180), refreshLifetime: 3600 }
+      return command(act.at, 'set', lives)
+    })
+  const busy = acts.filter(keepsStore).map((act) => ({ from: act.at, to: act.at + lengthOf(act) }))
+  let at = 8000
+  while (at + 15_000 < duration) {
+    const ms = random.between(1000, 5000)
+    const [from, to] = [at - BEFORE_STORE_FAULT, at + ms + RECOVERY]
+    const isFree = busy.every((span) => span.to < from || span.from > to)
+    if (isFree) acts.push({ at, kind: random.pick(STORE_FAULTS), ms })
+    at += isFree ? random.between(8000, 12_000) : 1000
+  }
+  return acts.sort((one, other) => one.at - other.at)
+}
+
+function isOfReplicas({ command: name, input }: Extract<Act, { kind: 'command' }>): boolean {
+  const kept = ['set', 'revoke', 'revokeRefresh', 'failRefresh', 'failBusiness']
+  return kept.includes(name) || input['operation'] === 'business'
+}
+
+/**
+ * The store is not taken away meanwhile: without it each replica replaces a token that ended early by itself, and ends
+ * that of the others. Nor while the acts stand still.
+ */
+function keepsStore(act: Act): boolean {
+  const name = act.kind === 'command' ? act.command : act.kind
+  return ['freeze', 'rotate', 'restart', ...ENDS_TOKEN].some((one) => one === name)
+}
+
+const lengthOf = (act: Act): number => ('ms' in act ? act.ms : 0)
 
 /** In the first fifth of a run: the growth of memory is measured after it. */
 function restarts(end: number): Act[] {

@@ -9,7 +9,7 @@ export interface Run {
   readonly judgement: Judgement
   readonly isales: SimulatorState
   readonly played: Played
-  /** How often the proxy logged each event. */
+  /** How often the proxies logged each event. */
   readonly events: ReadonlyMap<string, number>
 }
 
@@ -39,6 +39,7 @@ export function report({ minutes, seed, judgement: of, isales, played, events }:
     ['refreshes', isales.refreshes, ''],
     ['logins refused (a wrong password, on purpose)', isales.loginsRejected, ''],
     ['logins of a rival', played.rivalLogins, ''],
+    ['tokens taken from another replica', logged('token-adopted'), ''],
     ['tokens found rejected', logged('token-rejected'), ''],
     ['conflicts', logged('conflict'), ''],
     ['memory growth, MB', growth(of.rssGrowthMb), `≤ ${MOST_GROWTH.rssMb}`],

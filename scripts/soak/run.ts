@@ -1,7 +1,7 @@
-// npm run soak -- [--minutes N] [--seed N]
+// npm run soak -- [--minutes N] [--seed N] [--replicas N --store]
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -16,8 +16,9 @@ import {
   type Span,
   type TokenRequest,
 } from './judge.ts'
-import { plan } from './plan.ts'
+import { plan, planForReplicas } from './plan.ts'
 import { mountSecret, startProxy, type Proxy } from './proxy.ts'
+import { startStore, type Store } from './store.ts'
 import { report } from './report.ts'
 import { runTraffic } from './traffic.ts'
 
@@ -26,17 +27,34 @@ const USER = 'obs'
 const SAMPLE_INTERVAL = 1000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+interface Options {
+  readonly minutes: number
+  readonly seed: number
+  readonly replicas: number
+  /** The replicas share a token through a real valkey-server, and iSales allows one session. */
+  readonly store: boolean
+}
+
 /** What the command line asks for; undefined when it asks for what cannot be. */
-function optionsOf(
-  args: string[],
-): { readonly minutes: number; readonly seed: number } | undefined {
+function optionsOf(args: string[]): Options | undefined {
   try {
-    const options = { minutes: { type: 'string' }, seed: { type: 'string' } } as const
-    const { values } = parseArgs({ args, options })
+    const { values } = parseArgs({
+      args,
+      options: {
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        replicas: { type: 'string' },
+        store: { type: 'boolean', default: false },
+      },
+    })
     const minutes = Number(values.minutes ?? 1)
     const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
+    const replicas = Number(values.replicas ?? (values.store ? 3 : 1))
     const isValid = minutes >= 0.25 && minutes <= 10_000 && Number.isInteger(seed)
-    return isValid ? { minutes, seed } : undefined
+    const isCount = Number.isInteger(replicas) && replicas >= 1 && replicas <= 9
+    // Replicas that do not share are not what the plan is about.
+    if (!isValid || !isCount || (replicas > 1 && !values.store)) return undefined
+    return { minutes, seed, replicas, store: values.store }
   } catch {
     return undefined
   }
@@ -55,18 +73,18 @@ async function build(): Promise<string> {
 }
 
 /** Runs the soak and prints its report; returns the exit code. */
-async function soak(minutes: number, seed: number): Promise<number> {
+async function soak({ minutes, seed, ...options }: Options): Promise<number> {
   const dir = await build()
   const begin = performance.now()
   const now = (): number => performance.now() - begin
   const executions = new Map<string, number>()
   const tokenRequests: TokenRequest[] = []
   const isales = await createSimulator({
-    switches: { user: USER, password: PASSWORD },
+    switches: { user: USER, password: PASSWORD, singleSession: options.store },
     onRequest: ({ path, status, note, durationMs }) => {
       if (path !== LOGIN_PATH && path !== REFRESH_PATH) return
       const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
-      if (!granted && !/fault|ignored/.test(note)) return
+      if (!granted && !/fault|ignored|wrong password/.test(note)) return
       tokenRequests.push({ from: now() - durationMs, to: now(), granted })
     },
     onExecution: ({ id = '' }) => executions.set(id, (executions.get(id) ?? 0) + 1),
@@ -74,31 +92,40 @@ async function soak(minutes: number, seed: number): Promise<number> {
   await mkdir(join(dir, 'secret'))
   const secret = mountSecret(join(dir, 'secret'), PASSWORD)
   const holdOffs: Span[] = []
-  const proxy = await startProxy({
-    program: join(dir, 'dist', 'main.js'),
-    env: {
-      ISALES_URL: isales.origin,
-      ISALES_USER: USER,
-      ISALES_PASSWORD_FILE: secret.file,
-      ADMIN_LISTEN: '127.0.0.1:0',
-    },
-    onConflict: (holdOff) => holdOffs.push({ from: now(), to: now() + holdOff }),
-  })
+  const store = options.store ? await startStore() : undefined
+  const proxies: Proxy[] = []
+  for (let index = 0; index < options.replicas; index += 1) {
+    proxies.push(
+      await startProxy({
+        program: join(dir, 'dist', 'main.js'),
+        env: {
+          ISALES_URL: isales.origin,
+          ISALES_USER: USER,
+          ISALES_PASSWORD_FILE: secret.file,
+          ADMIN_LISTEN: '127.0.0.1:0',
+          ...(store === undefined ? {} : await shared(dir, store)),
+        },
+        onConflict: (holdOff) => holdOffs.push({ from: now(), to: now() + holdOff }),
+      }),
+    )
+  }
   try {
     const attempts: Attempt[] = []
     const over = new AbortController()
-    const samples = watch(proxy, over.signal)
+    const samples = watch(proxies, over.signal)
     const traffic = runTraffic({
-      proxy: proxy.origin,
+      proxies: proxies.map(({ origin }) => origin),
       now,
       record: (attempt) => attempts.push(attempt),
       signal: over.signal,
     })
-    const played = await play(plan(seed, minutes * 60_000), { isales, proxy, secret, now })
-    await delay(Math.max(0, minutes * 60_000 - now()))
+    const duration = minutes * 60_000
+    const acts = options.store ? planForReplicas(seed, duration) : plan(seed, duration)
+    const played = await play(acts, { isales, proxies, store, secret, now })
+    await delay(Math.max(0, duration - now()))
     over.abort()
     await traffic
-    await proxy.stop()
+    await stopAll(proxies)
     const judgement = judge({
       attempts,
       executions,
@@ -108,24 +135,48 @@ async function soak(minutes: number, seed: number): Promise<number> {
       holdOffs,
       samples: await samples,
       locks: isales.state().locks,
-      exits: proxy.exits,
+      exits: proxies.flatMap(({ exits }) => exits),
     })
-    const { events } = proxy
+    const events = sumOf(proxies.map((one) => one.events))
     const run = { minutes, seed, judgement, isales: isales.state(), played, events }
     process.stdout.write(report(run))
     if (judgement.failures.length === 0) return 0
     for (const attempt of judgement.examples) process.stdout.write(`${JSON.stringify(attempt)}\n`)
     return 1
   } finally {
-    await proxy.stop()
+    await stopAll(proxies)
+    store?.stop()
     await isales.close()
   }
 }
 
-async function watch(proxy: Proxy, signal: AbortSignal): Promise<readonly Sample[]> {
+/** The settings of a replica that shares. */
+async function shared(dir: string, { port }: Store): Promise<Readonly<Record<string, string>>> {
+  const file = join(dir, 'store-key')
+  await writeFile(file, 'soak'.repeat(8))
+  return { SESSION_STORE_URL: `valkey://127.0.0.1:${port}`, SESSION_STORE_KEY_FILE: file }
+}
+
+async function stopAll(proxies: readonly Proxy[]): Promise<void> {
+  await Promise.all(proxies.map((proxy) => proxy.stop()))
+}
+
+function sumOf(counts: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sum = new Map<string, number>()
+  for (const [event, times] of counts.flatMap((count) => [...count])) {
+    sum.set(event, (sum.get(event) ?? 0) + times)
+  }
+  return sum
+}
+
+/** The mean of the proxies; NaN while one of them restarts. */
+async function watch(proxies: readonly Proxy[], signal: AbortSignal): Promise<readonly Sample[]> {
   const samples: Sample[] = []
+  const mean = (all: readonly Sample[], of: keyof Sample): number =>
+    all.reduce((sum, one) => sum + one[of], 0) / all.length
   while (!signal.aborted) {
-    samples.push(proxy.sample())
+    const all = proxies.map((proxy) => proxy.sample())
+    samples.push({ rssMb: mean(all, 'rssMb'), handles: mean(all, 'handles') })
     await delay(SAMPLE_INTERVAL)
   }
   return samples
@@ -133,10 +184,10 @@ async function watch(proxy: Proxy, signal: AbortSignal): Promise<readonly Sample
 
 const options = optionsOf(process.argv.slice(2))
 if (options === undefined) {
-  process.stderr.write('usage: npm run soak -- [--minutes N] [--seed N]\n')
+  process.stderr.write('usage: npm run soak -- [--minutes N] [--seed N] [--replicas N --store]\n')
   process.exitCode = 2
 } else {
-  const { minutes, seed } = options
-  process.stdout.write(`soak: ${minutes} min, seed ${seed}\n`)
-  process.exitCode = await soak(minutes, seed)
+  const { minutes, seed, replicas } = options
+  process.stdout.write(`soak: ${minutes} min, seed ${seed}, replicas ${replicas}\n`)
+  process.exitCode = await soak(options)
 }

@@ -19,8 +19,8 @@ const SILENCE = 30_000
 const PROBLEM = 'application/problem+json'
 
 interface TrafficOptions {
-  /** The origin of the proxy. */
-  readonly proxy: string
+  /** The origins of the proxies; each client keeps to one. */
+  readonly proxies: readonly string[]
   readonly now: () => number
   readonly record: (attempt: Attempt) => void
   readonly signal: AbortSignal
@@ -33,39 +33,46 @@ interface TrafficOptions {
  */
 export async function runTraffic(options: TrafficOptions): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: WORKERS + 1 })
-  const workers = Array.from({ length: WORKERS }, (_, index) => work(`c${index}`, agent, options))
-  await Promise.all([...workers, probe(agent, options)])
+  const proxyOf = (index: number): string => options.proxies[index % options.proxies.length] ?? ''
+  const workers = Array.from({ length: WORKERS }, (_, index) =>
+    work(`c${index}`, { agent, proxy: proxyOf(index) }, options),
+  )
+  await Promise.all([...workers, probe({ agent, proxy: proxyOf(WORKERS) }, options)])
   agent.destroy()
 }
 
-async function work(name: string, agent: Agent, options: TrafficOptions): Promise<void> {
+async function work(name: string, where: Where, options: TrafficOptions): Promise<void> {
   for (let nth = 1; !options.signal.aborted; nth += 1) {
     const { getUserData, pushCallOutRlt } = INTERFACE_PATHS
-    const fetched = await call({ id: `${name}-${nth}`, path: getUserData, agent }, options)
+    const fetched = await call({ id: `${name}-${nth}`, path: getUserData, ...where }, options)
     await delay(PACE)
     if (fetched.number === undefined) continue
-    await call({ id: fetched.number, path: pushCallOutRlt, agent }, options)
+    await call({ id: fetched.number, path: pushCallOutRlt, ...where }, options)
     await delay(PACE)
   }
 }
 
-async function probe(agent: Agent, options: TrafficOptions): Promise<void> {
+async function probe(where: Where, options: TrafficOptions): Promise<void> {
   for (let nth = 1; !options.signal.aborted; nth += 1) {
-    await call({ id: `probe-${nth}`, path: PROBED_PATH, agent }, options)
+    await call({ id: `probe-${nth}`, path: PROBED_PATH, ...where }, options)
     await delay(PROBE_PACE)
   }
 }
 
-interface Call {
+interface Where {
+  readonly agent: Agent
+  readonly proxy: string
+}
+
+interface Call extends Where {
   readonly id: string
   readonly path: string
-  readonly agent: Agent
 }
 
 async function call(what: Call, options: TrafficOptions): Promise<Attempt> {
   for (let repeats = 0; ; repeats += 1) {
     const from = options.now()
-    const heard = await send(what, options.proxy)
+    const heard = await send(what)
     const probes = what.path === PROBED_PATH
     const attempt = { id: what.id, from, to: options.now(), probes, ...heard }
     options.record(attempt)
@@ -76,7 +83,7 @@ async function call(what: Call, options: TrafficOptions): Promise<Attempt> {
 
 type Outcome = Pick<Attempt, 'heard' | 'status' | 'code' | 'number'>
 
-function send({ id, path, agent }: Call, proxy: string): Promise<Outcome> {
+function send({ id, path, agent, proxy }: Call): Promise<Outcome> {
   const wantsNumber = path === INTERFACE_PATHS.getUserData
   const body = JSON.stringify(
     path === INTERFACE_PATHS.pushCallOutRlt

@@ -180,13 +180,18 @@ function sharingRow({ sharing, time }: Status): [name: string, value: string, al
   if (sharing === null) return []
   const { state, reason, replicas, since, adoptedAt } = sharing
   if (state === 'alone') {
-    const why = reason === null ? '' : `${STORE_REASONS[reason]}, `
-    return [['Shared token', `alone: ${why}since ${ago(since, time)}`, true]]
+    const why = reason === null ? '' : `${STORE_REASONS[reason]}; `
+    return [['Shared token', `alone: ${why}began ${ago(since, time)}`, true]]
   }
-  const others = replicas === null ? '' : ` with ${number(replicas - 1)} other replicas`
+  const others = replicas === null ? '' : ` with ${otherReplicas(replicas - 1)}`
   const origin =
     adoptedAt === null ? '' : `; this token came from another replica ${ago(adoptedAt, time)}`
   return [['Shared token', `shared${others}${origin}`, false]]
+}
+
+function otherReplicas(count: number): string {
+  if (count <= 0) return 'no other replica'
+  return count === 1 ? '1 other replica' : `${number(count)} other replicas`
 }
 
 function Token({ status }: { status: Status }) {

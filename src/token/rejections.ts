@@ -20,7 +20,7 @@ export interface Rejections {
   readonly givenUp: boolean
   /** Paths with rejections that are about the call. */
   readonly forbidden: ReadonlyMap<string, Forbidden>
-  /** When the latest call that iSales did not reject was sent. */
+  /** When the latest call that iSales accepted was sent. */
   readonly acceptedAt: number
   /** Tokens that were rejected before their end, within the last minute. */
   readonly early: readonly { readonly at: number; readonly generation: number }[]
@@ -36,12 +36,12 @@ interface Forbidden {
 
 export type RejectionRules = Pick<Config, 'loginReplacePause'>
 
+const NOT_RENEWING = { renewing: false, heldSince: undefined, givenUp: false } as const
+
 export const NO_REJECTIONS: Rejections = {
   suspects: new Map(),
-  renewing: false,
+  ...NOT_RENEWING,
   replaced: undefined,
-  heldSince: undefined,
-  givenUp: false,
   forbidden: new Map(),
   acceptedAt: -Infinity,
   early: [],
@@ -102,7 +102,8 @@ export function reject(
   if (token.accepted && (again || unhealed)) {
     // The call was sent again with a token that works for others.
     const early = withoutEarly(state, replaced?.generation)
-    const forbidden = withForbidden(state, [path], { until: now + FORBIDDEN_FOR, mixed: !unhealed })
+    const found = { until: now + FORBIDDEN_FOR, mixed: !unhealed }
+    const forbidden = withForbidden(state.forbidden, [path], found)
     return { verdict: 'about-call', rejections: { ...state, early, forbidden } }
   }
   const brandNew = lately && !token.accepted
@@ -127,8 +128,8 @@ export function reject(
 }
 
 /**
- * The state after a call was not rejected. Rejections that were reported before it was sent were about their calls:
- * the token works.
+ * The state after iSales accepted a call. Rejections that were reported before it was sent were about their calls: the
+ * token works.
  *
  * @param sentAt when the call was sent.
  */
@@ -149,15 +150,12 @@ export function accept(
     return state
   const paths = cleared.map(([suspect]) => suspect)
   const until = now + FORBIDDEN_FOR
-  const mixed = wasForbidden || paths.includes(path) ? [path] : []
   const others = paths.filter((suspect) => suspect !== path)
+  const refused = withForbidden(state.forbidden, others, { until, mixed: false })
+  const mixed = wasForbidden || paths.includes(path) ? [path] : []
   const accepted = {
     ...state,
-    forbidden: withForbidden(
-      { forbidden: withForbidden(state, others, { until, mixed: false }) },
-      mixed,
-      { until, mixed: true },
-    ),
+    forbidden: withForbidden(refused, mixed, { until, mixed: true }),
     acceptedAt: Math.max(state.acceptedAt, sentAt),
     replaced: healed ? { ...replaced, paths: without(replaced.paths, path) } : replaced,
   }
@@ -176,8 +174,6 @@ export function accept(
     conflictUntil: state.renewing ? -Infinity : state.conflictUntil,
   }
 }
-
-const NOT_RENEWING = { renewing: false, heldSince: undefined, givenUp: false } as const
 
 /** The state after a newer token came. */
 export function replace(state: Rejections, generation: number, now: number): Rejections {
@@ -238,7 +234,7 @@ function withSuspect({ suspects }: Rejections, path: string, now: number) {
 
 /** The latest stand last; the oldest are dropped. A mixed path stays mixed. */
 function withForbidden(
-  { forbidden }: Pick<Rejections, 'forbidden'>,
+  forbidden: Rejections['forbidden'],
   paths: readonly string[],
   { until, mixed }: Forbidden,
 ): Rejections['forbidden'] {

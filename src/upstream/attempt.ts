@@ -36,8 +36,8 @@ export interface UpstreamHandler {
 /** What undici calls, passed on to one handler. */
 export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   rawHeaders: readonly Buffer[] = []
-  /** Called when undici has no more to do with it. */
-  onDone = (): void => undefined
+  /** Called when undici has no more to do with it; `failed`: after it had started. */
+  onDone: (failed: boolean) => void = () => undefined
   /** Called when it is aborted before it starts. */
   onAbort = (): void => undefined
   readonly request: UpstreamRequest
@@ -94,13 +94,13 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.onDone()
+    this.onDone(false)
     this.#ended = true
     this.#handler.onResponseEnd(this)
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
-    this.onDone()
+    this.onDone(this.#controller !== undefined)
     if (!this.#ended) this.#fail(error)
   }
 

@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
+import { systemClock } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
 import { createTunnels, portOf } from './egress-proxy.ts'
 import { CODES, codeOf, ConnectError, type ConnectFailure } from './errors.ts'
@@ -72,14 +73,14 @@ export function createConnect(options: ConnectOptions): Connect {
     const settle = (outcome: Socket | ConnectError): void => {
       if (settled) return
       settled = true
-      clearTimeout(timer)
+      timer.cancel()
       if (outcome instanceof Error) opening?.destroy()
       done(outcome)
     }
     const fail = (error: unknown): void => {
       settle(error instanceof ConnectError ? error : failureAt(stage, error))
     }
-    const timer = setTimeout(() => {
+    const timer = systemClock.setTimer(() => {
       const reason = stage === 'dns' || stage === 'proxy' ? stage : 'timeout'
       settle(new ConnectError(reason, CODES.timeout))
     }, timeout)

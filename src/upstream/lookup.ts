@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts'
 import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 
@@ -48,7 +49,7 @@ export function createLookup({ timeout, resolve }: LookupOptions): LookupFunctio
     }
     const { waiting, known } = name
     const found: Found = (error, addresses) => {
-      clearTimeout(timer)
+      timer.cancel()
       waiting.delete(found)
       const usable = error === null ? addresses : (known ?? [])
       const [first] = usable
@@ -56,7 +57,7 @@ export function createLookup({ timeout, resolve }: LookupOptions): LookupFunctio
       else if (options.all === true) callback(null, usable)
       else callback(null, first.address, first.family)
     }
-    const timer = setTimeout(
+    const timer = systemClock.setTimer(
       () => found(new Error('no response from DNS in time'), []),
       known === undefined ? timeout : timeout / 2,
     )

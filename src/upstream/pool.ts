@@ -206,9 +206,12 @@ class Pool {
 
   #send(attempt: Attempt, connection: Connection): void {
     connection.attempt = attempt
-    attempt.onDone = () => {
-      // A turn later undici knows whether the connection goes on.
-      setImmediate(() => this.#release(connection))
+    attempt.onDone = (failed) => {
+      // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
+      // closed the client must be, or it opens another one for the request that was aborted.
+      if (failed) connection.retired = true
+      const later = failed ? queueMicrotask : setImmediate
+      later(() => this.#release(connection))
     }
     connection.client.dispatch(attempt.request, attempt)
   }

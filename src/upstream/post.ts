@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts'
 import { classify, CODES } from './errors.ts'
 import type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 
@@ -46,7 +47,7 @@ export function createPost(
       const chunks: Buffer[] = []
       let written = false
       const settle = (result: PostResult): void => {
-        clearTimeout(timer)
+        timer.cancel()
         signal.removeEventListener('abort', giveUp)
         resolve(result)
       }
@@ -58,7 +59,7 @@ export function createPost(
         settle({ ...LATE, written })
         attempt.abort(new Error('the login timed out or was cancelled'))
       }
-      const timer = setTimeout(giveUp, timeout)
+      const timer = systemClock.setTimer(giveUp, timeout)
       signal.addEventListener('abort', giveUp)
       const attempt = dispatch(
         { path, method: 'POST', headers: [...headers], body },

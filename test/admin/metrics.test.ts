@@ -4,6 +4,7 @@ import { createMetrics, type Metrics, type MetricsOptions } from '../../src/admi
 import { HANDSHAKE_FAILURES } from '../../src/http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS } from '../../src/http/problem.ts'
 import { AUTH_FAILURE_REASONS } from '../../src/token/protocol.ts'
+import { STORE_FAILURES, STORE_OPERATIONS } from '../../src/token/sharing.ts'
 import { CONNECT_FAILURES } from '../../src/upstream/errors.ts'
 import { CANARY, NOW, failed, granted, session, snapshot } from './token.ts'
 
@@ -82,6 +83,7 @@ describe('the metrics page', () => {
       'upstream_connections_opened_total',
       ...singles('upstream_connect_failures_total', 'reason', CONNECT_FAILURES),
       ...singles('client_handshake_failures_total', 'reason', HANDSHAKE_FAILURES),
+      'slow_clients_closed_total',
       ...singles('obs_refreshes_total', 'outcome', ['success', 'rejected']),
       ...singles('request_errors_total', 'code', PROBLEM_CODES),
       ...singles('requests_refused_total', 'reason', REFUSAL_REASONS),
@@ -362,5 +364,58 @@ describe('the gauges of the token', () => {
     backoff = 'none'
     expect(await valueOf(metrics, 'auth_backoff_state{state="guarded"}')).toBe(0)
     expect(await valueOf(metrics, 'auth_backoff_state{state="none"}')).toBe(1)
+  })
+})
+
+describe('the metrics of a shared token', () => {
+  const state = (value: string): string => `session_sharing_state{state="${value}"}`
+
+  it('say that none is shared when no store is configured, with every label set at 0', async () => {
+    const metrics = metricsWith()
+    expect(await valueOf(metrics, state('off'))).toBe(1)
+    expect(await valueOf(metrics, 'session_replicas')).toBe(0)
+    const zero = [
+      'tokens_adopted_total',
+      ...singles('session_store_failures_total', 'reason', STORE_FAILURES),
+      ...pairs(
+        'session_store_operations_total',
+        'operation',
+        STORE_OPERATIONS,
+        'outcome',
+        OUTCOMES,
+      ),
+    ]
+    for (const series of zero) expect(await valueOf(metrics, series)).toBe(0)
+  })
+
+  it('say whether it is shared and with how many', async () => {
+    const now = { reason: undefined, since: NOW, adoptedAt: undefined } as const
+    const shared = metricsWith({ sharing: () => ({ ...now, state: 'shared', replicas: 3 }) })
+    expect(await valueOf(shared, state('shared'))).toBe(1)
+    expect(await valueOf(shared, state('alone'))).toBe(0)
+    expect(await valueOf(shared, 'session_replicas')).toBe(3)
+    const alone = metricsWith({ sharing: () => ({ ...now, state: 'alone', replicas: undefined }) })
+    expect(await valueOf(alone, state('alone'))).toBe(1)
+    expect(await valueOf(alone, 'session_replicas')).toBe(0)
+  })
+
+  it('count what the store did and did not do, with reason and duration', async () => {
+    const metrics = metricsWith()
+    metrics.storeCalled({ operation: 'claim', durationMs: 2, failure: undefined })
+    metrics.storeCalled({ operation: 'claim', durationMs: 500, failure: 'timeout' })
+    const claims = 'session_store_operations_total{operation="claim"'
+    expect(await valueOf(metrics, `${claims},outcome="success"}`)).toBe(1)
+    expect(await valueOf(metrics, `${claims},outcome="failure"}`)).toBe(1)
+    expect(await valueOf(metrics, 'session_store_failures_total{reason="timeout"}')).toBe(1)
+    const seconds = 'session_store_duration_seconds_sum{operation="claim"}'
+    expect(await valueOf(metrics, seconds)).toBeCloseTo(0.502)
+  })
+
+  it('count the tokens of other replicas, which are no logins', async () => {
+    const metrics = metricsWith()
+    metrics.onTokenEvent({ type: 'adopted', at: NOW, session: session(), failuresBefore: 0 })
+    expect(await valueOf(metrics, 'tokens_adopted_total')).toBe(1)
+    const login = 'auth_attempts_total{operation="login",outcome="success"}'
+    expect(await valueOf(metrics, login)).toBe(0)
   })
 })

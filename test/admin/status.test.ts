@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
+import type { SharingSnapshot } from '../../src/token/sharing.ts'
 import { SCENES, statusOf } from '../browser/states.ts'
 import { CANARY, NOW, session } from './token.ts'
 
@@ -13,6 +14,31 @@ function appOf(...args: Parameters<typeof statusOf>) {
     hosts: new Set(),
   })
 }
+
+const SHARED: SharingSnapshot = {
+  state: 'shared',
+  reason: undefined,
+  since: NOW - 600_000,
+  replicas: 3,
+  adoptedAt: NOW - 120_000,
+}
+
+describe('the row of the status page for a shared token', () => {
+  it.each<[string, Partial<SharingSnapshot>]>([
+    ['shared with 2 other replicas; this token came from another replica 2 min ago', {}],
+    ['shared with 1 other replica', { replicas: 2, adoptedAt: undefined }],
+    ['shared with no other replica', { replicas: 1, adoptedAt: undefined }],
+    ['shared', { replicas: undefined, adoptedAt: undefined }],
+    ['alone: the store is too slow; began 10 min ago', { state: 'alone', reason: 'timeout' }],
+  ])('says: %s', async (text, changes) => {
+    const page = await appOf({ ...SCENES.healthy, sharing: { ...SHARED, ...changes } }).request('/')
+    expect(await page.text()).toMatch(new RegExp(`Shared token</dt><dd[^>]*>${text}</dd>`))
+  })
+
+  it('is not there without a store', async () => {
+    expect(await (await appOf(SCENES.healthy).request('/')).text()).not.toContain('Shared token')
+  })
+})
 
 describe('status.json', () => {
   it('gives the token, its end and the next renewal', async () => {
@@ -71,6 +97,18 @@ describe('status.json', () => {
       lastFailedAt: '2026-03-02T09:41:05.000Z',
     })
     expect((await statusOf(SCENES.healthy)).requests.lastFailedAt).toBeNull()
+  })
+
+  it('says of a shared token how many share it and where it came from, and null without a store', async () => {
+    expect((await statusOf(SCENES.healthy)).sharing).toBeNull()
+    const { sharing } = await statusOf({ ...SCENES.healthy, sharing: SHARED })
+    expect(sharing).toEqual({
+      state: 'shared',
+      reason: null,
+      since: '2026-03-02T09:31:05.000Z',
+      replicas: 3,
+      adoptedAt: '2026-03-02T09:39:05.000Z',
+    })
   })
 
   it('gives the ends of certificates', async () => {

@@ -64,15 +64,15 @@ test('a wrong password whose refusal comes after the timeout costs at most 15 lo
   expect(world.sim.state().loginAttempts).toBeLessThanOrEqual(15)
 })
 
-test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
-  const directory = temporaryDirectory()
+/** Logins in so many runs of 10 s, one after the other. */
+async function restart(runs: number, env: Record<string, string>): Promise<number> {
   // The date goes on over the restarts.
   let date = Date.parse('2026-03-01T12:00:00Z')
   let attempts = 0
-  for (let run = 0; run < 90; run += 1) {
+  for (let run = 0; run < runs; run += 1) {
     const world = await openTimedWorld({
       ready: false,
-      env: { ISALES_PASSWORD: 'wrong', STATE_DIR: directory },
+      env: { ISALES_PASSWORD: 'wrong', ...env },
       wallClock: () => date,
     })
     await world.settled()
@@ -84,8 +84,15 @@ test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () =>
     attempts += world.sim.state().loginAttempts
     await world.stop()
   }
+  return attempts
+}
 
-  expect(attempts).toBe(3)
+test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
+  expect(await restart(90, { STATE_DIR: temporaryDirectory() })).toBe(3)
+})
+
+test('a restart that lost its state costs one login with the one attempt that the chart sets', async () => {
+  expect(await restart(6, { LOGIN_REJECTED_ATTEMPTS: '1' })).toBe(6)
 })
 
 test('5 replicas that do not share, with the one attempt each that the chart sets, cost 5 logins in 20 s', async () => {

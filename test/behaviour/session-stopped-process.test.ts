@@ -11,6 +11,25 @@ const start = builtProgram()
 /** Seconds. */
 const LIVES = 2
 
+test('a login whose response comes while the process is stopped has succeeded', async () => {
+  const { sim } = await simulate({ switches: { latency: 300 } })
+  const program = start([], {
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD: sim.switches.password,
+    ISALES_LOGIN_TIMEOUT: '1s',
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+  })
+  await until(() => sim.state().loginAttempts === 1, 20_000)
+  program.process.kill('SIGSTOP')
+  await delay(1300)
+  program.process.kill('SIGCONT')
+
+  const first = await until(() => program.lines().find(({ event }) => event.startsWith('log')))
+  expect(first.event).toBe('logged-in')
+})
+
 test('a process that was stopped for longer than its token lives never sends that token', async () => {
   const { sim } = await simulate({ switches: { tokenLifetime: LIVES } })
   const program = start([], {

@@ -1,3 +1,4 @@
+import type { SharingSnapshot } from '../../src/token/sharing.ts'
 import { createHistory } from '../../src/admin/history.ts'
 import { createMetrics } from '../../src/admin/metrics.ts'
 import { createMonitor, type EndedCall } from '../../src/admin/monitor.ts'
@@ -54,6 +55,8 @@ interface Scene {
   readonly draining?: boolean
   /** Of the listener, milliseconds since 1970. */
   readonly certificateEnd?: number
+  /** Undefined: no store is configured. */
+  readonly sharing?: SharingSnapshot
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -189,6 +192,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     upstreamConnections: () => 0,
     certificates,
     rejectedStatuses: [401, 403],
+    sharing: () => scene.sharing,
     version: '1.4.0',
     wallClock: () => WALL,
     processMetrics: false,
@@ -214,6 +218,7 @@ export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
     wallClock: () => WALL,
     version: '1.4.0',
     host: 'cti-obs-0',
+    sharing: () => scene.sharing,
     startedAt: NOW - 261 * MINUTE,
     settings,
   })

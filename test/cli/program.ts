@@ -66,7 +66,14 @@ function follow(child: ChildProcess): Program {
     stdout: () => written.stdout,
     stderr: () => written.stderr,
     lines,
-    line: (event) => until(() => lines().find((line) => line.event === event), 20_000),
+    async line(event) {
+      try {
+        return await until(() => lines().find((line) => line.event === event), 20_000)
+      } catch (error) {
+        // What it did instead.
+        throw new Error(`no ${event}: ${written.stdout}${written.stderr}`, { cause: error })
+      }
+    },
     // `close` comes when the output has been read to its end, unlike `exit`.
     ended: once(child, 'close').then(([code, signal]) => ({
       code: code as number | null,

@@ -1,5 +1,4 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -7,7 +6,16 @@ import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { answerOk, GET, keepAndAnswer, leftOf, LIMITS, startListener } from './support.ts'
+import {
+  answerOk,
+  GET,
+  keepAndAnswer,
+  leftOf,
+  LIMITS,
+  responsesOf,
+  startListener,
+} from './support.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const FOUR = { ...LIMITS, maxConnections: 4 }
@@ -99,7 +107,7 @@ test('a local listener gives all of them to its one address', async () => {
 })
 
 test('on a Unix socket one over the cap gets a 503, and one far over it is closed unheard', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'caps-')), 'proxy.sock')
+  const path = join(temporaryDirectory(), 'proxy.sock')
   const limits = { ...LIMITS, maxConnections: 1 }
   const { listener, problems } = await startListener(answerOk, {
     limits,
@@ -130,4 +138,16 @@ test('a flood of connections that are reset leaves nothing behind', async () => 
   const clients: number[] = []
   for (let n = 0; n < 4; n += 1) clients.push(await ask(await connectRaw({ port })))
   expect(clients).toEqual([200, 200, 200, 200])
+})
+
+test('of the requests of one connection 16 are in flight, and one more gets a 503 in its turn', async () => {
+  const held: ServerResponse[] = []
+  const { port, problems } = await startListener((_request, response) => held.push(response))
+  const client = await connectRaw({ port })
+  await client.send(GET.repeat(30))
+  await until(() => problems.length === 1)
+  expect(held).toHaveLength(16)
+  for (const response of held) response.end('ok')
+  const statuses = (await responsesOf(client)).map(({ status }) => status)
+  expect(statuses).toEqual([...Array.from({ length: 16 }, () => 200), 503])
 })

@@ -120,6 +120,7 @@ describe('the judge of a soak', () => {
 
   it.each([
     ['the second of two tokens ended within 30 s', [-20_000, 900], 0],
+    ['the second ended more than a second before', [-20_000, -10], 1],
     ['a token ended on its own', [900], 1],
     ['a token ended 30 s after another', [-29_100, 900], 1],
     ['two tokens ended, but later', [1011, 1012], 1],

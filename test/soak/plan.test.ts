@@ -1,6 +1,6 @@
 import { assert, integer, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ENDS_TOKEN, plan, type Act } from '../../scripts/soak/plan.ts'
+import { ENDS_TOKEN, plan, planForReplicas, type Act } from '../../scripts/soak/plan.ts'
 
 const nameOf = (act: Act): string => (act.kind === 'command' ? act.command : act.kind)
 const endsToken = (act: Act): boolean => ENDS_TOKEN.some((name) => name === nameOf(act))
@@ -67,6 +67,39 @@ describe('the plan of a soak', () => {
         const names = plan(seed, duration).map(nameOf)
         const last = names.findLast((name) => name === 'down' || name === 'up')
         expect(last).not.toBe('down')
+      }),
+    )
+  })
+})
+
+describe('the plan of a soak with replicas', () => {
+  const isStoreFault = ({ kind }: Act): boolean => kind.startsWith('store-')
+
+  it('is decided by its seed, and holds every fault of the store within ten minutes', () => {
+    const acts = planForReplicas(7, TEN_MINUTES)
+    expect(acts).toEqual(planForReplicas(7, TEN_MINUTES))
+    const kinds = new Set(acts.map(({ kind }) => kind))
+    expect([...kinds].filter((kind) => kind.startsWith('store-')).sort()).toEqual([
+      'store-emptied',
+      'store-frozen',
+      'store-killed',
+    ])
+    expect(acts.filter(isStoreFault).length).toBeGreaterThan(15)
+  })
+
+  it('has tokens that outlive every fault of the store, and none of these when a token is needed', () => {
+    assert(
+      property(integer(), integer({ min: 30_000, max: TEN_MINUTES }), (seed, duration) => {
+        const acts = planForReplicas(seed, duration)
+        const lives = acts.flatMap((act) =>
+          act.kind === 'command' && act.command === 'set' ? Number(act.input['tokenLifetime']) : [],
+        )
+        expect(Math.min(...lives)).toBeGreaterThanOrEqual(120)
+        const needed = acts.filter((act) => endsToken(act) || nameOf(act) === 'rotate')
+        for (const { at, ...fault } of acts.filter(isStoreFault)) {
+          const until = at + ('ms' in fault ? fault.ms : 0)
+          for (const end of needed) expect(end.at < at || end.at > until + 3000).toBe(true)
+        }
       }),
     )
   })

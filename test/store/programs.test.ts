@@ -115,8 +115,8 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
       SESSION_STORE_CLIENT_CERT_FILE: server.clientCertFile,
       SESSION_STORE_CLIENT_KEY_FILE: server.clientKeyFile,
     })
-    await authenticated(replicas)
     await inState(replicas, { state: 'shared', replicas: 2 })
+    await authenticated(replicas)
     expect(sim.state().logins).toBe(1)
   })
 

@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns'
+import { Socket } from 'node:net'
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createConnect } from '../../src/upstream/connector.ts'
@@ -30,6 +31,19 @@ test('a connection that cannot be started fails once, and not again at its timeo
 test('a login at the egress proxy that cannot be decoded fails at the start', () => {
   const egress = new URL('http://u:100%@127.0.0.1:1')
   expect(() => createConnect({ ...OPTIONS, egress })).toThrow(URIError)
+})
+
+test('a connection that was opened while the process did not run is not too late', async () => {
+  const server = await listen(() => undefined)
+  const connect = createConnect({ ...OPTIONS, origin: `http://127.0.0.1:${portOf(server)}` })
+  const outcome = await new Promise<Socket | ConnectError>((resolve) => {
+    connect(resolve)
+    // The kernel accepts it meanwhile.
+    const end = performance.now() + 2 * OPTIONS.timeout
+    while (performance.now() < end);
+  })
+  expect(outcome).toBeInstanceOf(Socket)
+  if (outcome instanceof Socket) outcome.destroy()
 })
 
 const noName: Resolve = (_name, _options, found) => {
