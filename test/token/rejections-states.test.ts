@@ -62,6 +62,13 @@ describe('a call that is rejected again after it was sent again', () => {
     expect(rejections.forbidden).toEqual(forbidden(['/bad', TEN_MINUTES, true]))
   })
 
+  it('needs no replacement that is known here: another replica may have made it', () => {
+    const { verdict, rejections } = rejectIn(stateOf({ early: earlyOf(1) }), '/bad', {
+      again: true,
+    })
+    expect([verdict, rejections.early]).toEqual(['about-call', earlyOf(1)])
+  })
+
   it('is the latest of the remembered paths, and stays mixed', () => {
     const state = stateOf({
       replaced,
@@ -250,6 +257,9 @@ describe('a call that is accepted', () => {
     const suspects = map(['/bad', NOW - 1])
     const state = stateOf({ ...suspected, early: earlyOf(1, 2, 3, 4), suspects, replaced })
     expect(acceptIn(state, '/tasks').early).toEqual(early)
+    // One of several that were cleared is enough.
+    const several = { ...state, suspects: map(['/bad', NOW - 1], ['/x', NOW - 1]) }
+    expect(acceptIn(several, '/tasks').early).toEqual(early)
     // The same while other suspicions remain, apart from that of its own token.
     const more = { ...state, suspects: map(['/bad', NOW - 1], ['/after', NOW]) }
     const kept = acceptIn(more, '/tasks').early.filter(({ generation }) => generation !== 3)
@@ -277,6 +287,10 @@ describe('a call that is accepted', () => {
     const after = acceptIn(before, '/tasks')
     expect([after === before, after.acceptedAt]).toEqual([!isNoted, isNoted ? NOW : NOW - ms])
   })
+})
+
+it('nothing is known at the start', () => {
+  expect(NO_REJECTIONS).toMatchObject({ early: [], renewing: false, givenUp: false })
 })
 
 describe('a newer token', () => {
