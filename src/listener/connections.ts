@@ -89,7 +89,7 @@ export class Connection implements Reader {
     return !refused
   }
 
-  /** Its client may be served: it is not closed to make room for others. */
+  /** Its client may be served: from now on it is not closed for others. */
   keep(): void {
     this.#options.place?.keep()
   }

@@ -55,7 +55,7 @@ export interface ListenerOptions {
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
    * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
-   * call `keep`: until then its connection may be closed to make room for others.
+   * call `keep`: until then its connection may be closed for others.
    */
   readonly onRequest: (
     request: IncomingMessage,

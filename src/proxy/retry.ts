@@ -77,7 +77,7 @@ export function decide(history: History, obstacle: Obstacle): Decision {
   }
 }
 
-/** To send a body in tiny chunks is a way to be slow. */
+/** Tiny chunks count as slowness: the body did not arrive in time. */
 export function codeOfBody(fault: BodyFault): ProblemCode {
   return fault === 'too-large' ? 'too-large' : 'request-timeout'
 }

@@ -70,10 +70,13 @@ describe('those who only hold connections', () => {
     expect((await held[0]?.closed())?.left).toHaveLength(0)
   })
 
-  test('in front of a TLS handshake keep out no client with a certificate', async () => {
-    const tls = { cert: made.server.cert, key: new Secret(made.server.key), ca: made.ca.cert }
-    const { port, listener } = await startListener(answerOk, { limits: FOUR, tls })
-    const target = { port, tls: { ca: made.ca.cert, ...made.client } }
+  test.each([
+    ['with a certificate', { ca: made.ca.cert }, made.client, answerOk],
+    ['whose requests are accepted', {}, {}, keepAndAnswer],
+  ])('in front of a TLS handshake keep out no client %s', async (_name, ca, client, onRequest) => {
+    const tls = { cert: made.server.cert, key: new Secret(made.server.key), ...ca }
+    const { port, listener } = await startListener(onRequest, { limits: FOUR, tls })
+    const target = { port, tls: { ca: made.ca.cert, ...client } }
     const kept = await asked(target)
     await hold(10, port)
     for (let n = 0; n < 10; n += 1) (await asked(target)).destroy()

@@ -142,8 +142,8 @@ describe('the headers of a request', () => {
 
 describe('the trace of a request', () => {
   const theirs = ['a', '1', 'traceparent', '00-theirs', 'Tracestate', 'x=1', 'TRACEPARENT', 'y']
-  const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
-  const sentWith = (trace: OutgoingRequest['trace']) => make(outgoing(theirs, { trace }))
+  const sentWith = (trace: OutgoingRequest['trace']) =>
+    createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })(outgoing(theirs, { trace }))
 
   it('passes as the client sent it when we do not trace', () => {
     expect(sentWith(undefined).slice(0, 8)).toEqual(theirs)

@@ -20,12 +20,6 @@ import { DOCUMENTED_ACL, ENGINES, startServer, startTlsServer } from './servers.
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const MINUTE = 60_000
-/** Minutes of traffic: 10 by hand; in CI 2 with the first engine, since the other one differs in nothing here. */
-const minutes = (engine: string): number => {
-  const { STORE_TEST_MINUTES, CI } = process.env
-  return Number(STORE_TEST_MINUTES ?? (CI === 'true' && engine === ENGINES[0] ? 2 : 0.5))
-}
 const STORE_PASSWORD = 'canary-store-password'
 
 const { start, environment, openIsales, startReplica, startReplicas } = sharingPrograms()
@@ -50,24 +44,6 @@ async function unprotected(port: number): Promise<string> {
 }
 
 describe.each(ENGINES)('three programs that share through %s', (engine) => {
-  it(
-    'log in once, and every call succeeds',
-    async () => {
-      const sim = await openIsales(20)
-      const server = await startServer({ engine })
-      const replicas = await startReplicas(3, server.port)
-      await authenticated(replicas)
-      expect(await traffic(replicas, minutes(engine) * MINUTE)).toEqual([])
-      expect(sim.state().logins).toBe(1)
-      const metrics = await Promise.all(replicas.map(({ admin }) => call(`${admin}/metrics`)))
-      for (const { text } of metrics) {
-        expect(text).toContain('isales_proxy_session_sharing_state{state="shared"} 1')
-        expect(text).toContain('isales_proxy_session_replicas 3')
-      }
-    },
-    minutes(engine) * MINUTE + 60_000,
-  )
-
   it('go on when one of them is stopped while it asks, and when one is ended', async () => {
     const sim = await openIsales(60)
     const server = await startServer({ engine })
