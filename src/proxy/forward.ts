@@ -5,8 +5,8 @@ import { writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts
 import type { Token } from '../token/token.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
+import { Attempt, type AttemptHooks, type ResponseHead } from '../upstream/attempt.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
-import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
 import { isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
 import { ReplayBuffer, type BodyFault } from './replay-buffer.ts'
@@ -195,8 +195,6 @@ class Forwarding implements AttemptHooks {
     // The rest of a rejection is not worth the connection that this attempt may wait for.
     this.#pending?.attempt.abort('sent again with a newer token')
     this.#pending = undefined
-    const attempt = new Attempt(this)
-    this.#attempt = attempt
     this.#attempts += 1
     this.#token = token
     this.#sentAt = clock.now()
@@ -211,7 +209,9 @@ class Forwarding implements AttemptHooks {
     })
     const { method } = this.#history
     const outgoing = { method, path: validated.target, headers, body: this.#body.body }
-    attempt.dispatched(dispatch(outgoing, attempt))
+    const attempt = new Attempt(outgoing, this)
+    this.#attempt = attempt
+    dispatch(attempt)
     return attempt
   }
 
