@@ -54,7 +54,7 @@ export interface ForwardOptions {
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestHeaders: (request: OutgoingRequest) => string[]
   /** True for a text of a response that the client is not to see. */
-  readonly carriesToken: (text: string) => boolean
+  readonly carriesToken: (text: string, sent: Token | undefined) => boolean
   /** Undefined: responses are relayed without a look. */
   readonly inspector: Inspector | undefined
   readonly clock: Clock
@@ -371,7 +371,7 @@ class Forwarding implements AttemptHooks {
   }
 
   #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
-    const { carriesToken } = this.#options
+    const carriesToken = (text: string): boolean => this.#options.carriesToken(text, this.#token)
     return {
       status,
       reason: carriesToken(reason) ? '' : reason,
