@@ -41,12 +41,13 @@ export class Caps {
     this.#peers.set(peer, group)
     const groups = [group, this.#all]
     let overCap = false
-    for (const { most, size, newcomers } of groups) {
-      // Nobody is closed for one that is refused.
-      if (size < most || overCap) continue
-      const [oldest] = newcomers
-      if (oldest === undefined) overCap = true
-      else this.#close(oldest)
+    for (const group of groups) {
+      // One over the cap is counted, too: closing it alone does not bring the group below the cap.
+      while (group.size >= group.most && !overCap) {
+        const [oldest] = group.newcomers
+        if (oldest === undefined) overCap = true
+        else this.#close(oldest)
+      }
     }
     const key = keyOf(socket)
     const place = new Place(socket, groups, overCap)

@@ -103,6 +103,22 @@ test('one address has at most half of the connections', async () => {
   expect(await ask(idle)).toBe(200)
 })
 
+test.each([
+  ['of one address', '127.0.0.2', 2],
+  ['of all', '127.0.0.4', 4],
+])('connections over the cap %s never add to those that are kept', async (_name, from, most) => {
+  const { port } = await startListener(keepAndAnswer, { limits: FOUR, address: ANY })
+  for (const address of ['127.0.0.3', '127.0.0.3', '127.0.0.2', '127.0.0.2'].slice(-most))
+    await asked({ port, from: address })
+  let last = await connectRaw({ port, from })
+  for (let n = 0; n < 6; n += 1) {
+    const next = await connectRaw({ port, from })
+    expect((await last.closed()).left).toHaveLength(0)
+    last = next
+  }
+  expect(await ask(last)).toBe(503)
+})
+
 test('a local listener gives all of them to its one address', async () => {
   const { port } = await startListener(keepAndAnswer, { limits: FOUR })
   for (let n = 0; n < 4; n += 1) await asked({ port })
