@@ -16,7 +16,7 @@ export interface Rejections {
     | undefined
   /** In a hold-off: since when. */
   readonly heldSince: number | undefined
-  /** A call that was sent in the hold-off was rejected, too: nothing more is sent with the token. */
+  /** A call that was sent in the hold-off, on no forbidden path, was rejected, too: the token is not sent any more. */
   readonly givenUp: boolean
   /** Paths with rejections that are about the call. */
   readonly forbidden: ReadonlyMap<string, Forbidden>
@@ -92,7 +92,8 @@ export function reject(
 ): Verdict & { readonly rejections: Rejections } {
   const suspects = withSuspect(state, path, now)
   if (state.renewing) {
-    const givenUp = state.givenUp || sentAt > (state.heldSince ?? Infinity)
+    const inHoldOff = sentAt > (state.heldSince ?? Infinity)
+    const givenUp = state.givenUp || (inHoldOff && !isForbidden(state, path, rules, now))
     return { verdict: 'known', rejections: { ...state, suspects, givenUp } }
   }
   if (isForbidden(state, path, rules, now)) return { verdict: 'about-call', rejections: state }

@@ -284,6 +284,13 @@ describe('the third early rejection in a minute', () => {
     expect(sent(life.does({ ...report, sentAt, again: false }))).toBe(3)
   })
 
+  it('does not give it up for a rejection on a path that is known to be forbidden', () => {
+    const first = live().login(grant()).rejected(1, '/bad').after(1).accepted()
+    const life = replaceOnce(replaceOnce(first, 't2'), 't3').accepted().after(1000)
+    expect(verdict(life)).toBe('hold-off')
+    expect(sent(life.after(1).rejected(3, '/bad'))).toBe(3)
+  })
+
   it('takes it up again when a call that was sent in the hold-off is accepted', () => {
     const life = third().rejected().after(1).rejected(3, '/other')
     expect(sent(life)).toBeUndefined()
