@@ -349,7 +349,7 @@ function rejected(
     at: now,
     generation,
     status,
-    replacing: verdict === 'replace' || verdict === 'hold-off',
+    verdict: verdict === 'about-call' || verdict === 'brand-new' ? verdict : 'replace',
   }
   switch (verdict) {
     case 'known':
@@ -359,11 +359,17 @@ function rejected(
       return { state: { ...state, rejections, notBefore }, events: [] }
     }
     case 'about-call':
-    case 'brand-new':
-      return {
-        state: { ...state, rejections, relayedGeneration: generation },
-        events: state.relayedGeneration === generation ? [] : [noted],
-      }
+    case 'brand-new': {
+      const { relayed } = state
+      // Only the first of a generation counts, but one that is about its call must not hide a rejected token.
+      const isNews =
+        relayed?.generation !== generation ||
+        (verdict === 'brand-new' && relayed.verdict === 'about-call')
+      const known = { ...state, rejections }
+      return isNews
+        ? { state: { ...known, relayed: { generation, verdict } }, events: [noted] }
+        : { state: known, events: [] }
+    }
     case 'replace':
       return { state: { ...state, rejections }, events: [noted] }
     case 'hold-off': {

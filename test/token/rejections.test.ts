@@ -18,7 +18,7 @@ function verdict(life: Life, path = '/tasks'): string {
     .map(({ type }) => type)
   if (types.includes('conflict')) return 'hold-off'
   const [event] = life.events()
-  if (event?.type === 'token-rejected') return event.replacing ? 'replace' : 'relay'
+  if (event?.type === 'token-rejected') return event.verdict === 'replace' ? 'replace' : 'relay'
   return isCurable(life.state(), generation, life.now()) ? 'known' : 'relay'
 }
 
@@ -131,7 +131,7 @@ describe('a rejection that is about the call', () => {
       .rejected(1, '/mixed')
       .refresh(grant({ token: 't2' }))
     life.accepted(2, '/mixed').after(1).rejected(2, '/mixed', true)
-    expect(life.events()).toMatchObject([{ type: 'token-rejected', replacing: false }])
+    expect(life.events()).toMatchObject([{ type: 'token-rejected', verdict: 'about-call' }])
     expect(life.wait()).toBeGreaterThan(200_000)
     expect(life.state().rejections.early).toEqual([])
   })

@@ -209,8 +209,8 @@ describe('a rejected token', () => {
     expect(reject(second)).toBe('relay')
     expect(asked).toHaveLength(2)
     expect(events.filter(({ type }) => type === 'token-rejected')).toMatchObject([
-      { generation: 1, status: 401, replacing: true },
-      { generation: 2, status: 401, replacing: false },
+      { generation: 1, status: 401, verdict: 'replace' },
+      { generation: 2, status: 401, verdict: 'brand-new' },
     ])
     expect(source.current()).toBe(second)
   })
