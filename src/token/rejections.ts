@@ -10,6 +10,8 @@ export interface Rejections {
   readonly suspects: ReadonlyMap<string, number>
   /** A newer token was asked for because of them. */
   readonly renewing: boolean
+  /** The status of the doubted rejection that asked for it, until the renewal begins and the rejection is reported. */
+  readonly doubted: number | undefined
   /** The token that was last replaced because of rejections, and the paths of the calls that are sent again. */
   readonly replaced:
     | { readonly at: number; readonly generation: number; readonly paths: ReadonlySet<string> }
@@ -36,7 +38,12 @@ interface Forbidden {
 
 export type RejectionRules = Pick<Config, 'loginReplacePause'>
 
-const NOT_RENEWING = { renewing: false, heldSince: undefined, givenUp: false } as const
+const NOT_RENEWING = {
+  renewing: false,
+  doubted: undefined,
+  heldSince: undefined,
+  givenUp: false,
+} as const
 
 export const NO_REJECTIONS: Rejections = {
   suspects: new Map(),

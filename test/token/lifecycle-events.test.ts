@@ -151,6 +151,23 @@ describe('a rejected business call', () => {
     expect(life.rejected(2, '/bad').events()).toEqual([])
   })
 
+  it('that is doubted is told when its renewal begins, once', () => {
+    const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, '/mixed').after(1)
+    expect(life.rejected(1, '/mixed').events()).toEqual([])
+    life.after(500).does({ type: 'wanted', operation: 'refresh' })
+    expect(life.events()).toEqual([
+      { type: 'token-rejected', at: life.now(), generation: 1, status: 401, verdict: 'replace' },
+    ])
+    life.does({ type: 'held', because: 'busy', ms: 300, refusals: 0 }).after(300)
+    expect(life.does({ type: 'wanted', operation: 'refresh' }).events()).toEqual([])
+  })
+
+  it('that is doubted is told to nobody when another call is accepted in time', () => {
+    const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, '/mixed').after(1)
+    life.rejected(1, '/mixed').after(1).accepted().after(240_000)
+    expect(life.does({ type: 'wanted', operation: 'refresh' }).events()).toEqual([])
+  })
+
   it('tells of a conflict and of its hold-off', () => {
     const life = live().login(grant()).accepted()
     for (const token of ['t2', 't3']) life.rejected().refresh(grant({ token })).accepted().after(10)
