@@ -204,6 +204,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
     conclude(obtained, used)
+    // The login in flight was enough; later renewals are not forced.
+    forced &&= state.loginDue
     proceed()
   }
 
