@@ -84,6 +84,7 @@ export type Verdict =
 
 /** A business call that iSales rejected. */
 export interface RejectedCall {
+  /** Without a query. */
   readonly path: string
   readonly sentAt: number
   /** It was rejected with an older token before. */
