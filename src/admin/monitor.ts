@@ -134,7 +134,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
 
     onTokenEvent(event) {
       if (event.type === 'granted') rejection = undefined
-      if (event.type === 'token-rejected') rejection = event
+      if (event.type === 'token-rejected' && event.verdict !== 'about-call') rejection = event
     },
 
     callEnded(call) {

@@ -41,14 +41,18 @@ export type TokenEvent =
       /** How long requests go on working, milliseconds; 0 when no token is usable. */
       readonly outageBudget: number
     }
-  /** iSales rejected a business call; reported once a generation. */
+  /** iSales rejected a business call; each verdict is reported once a generation at most. */
   | {
       readonly type: 'token-rejected'
       readonly at: number
       readonly generation: number
       readonly status: number
-      /** False: the response is relayed and no token request is made (a brand-new token). */
-      readonly replacing: boolean
+      /**
+       * - `replace`: a newer token is asked for, now or after the hold-off.
+       * - `brand-new`: the response is relayed; iSales rejects the token that was asked for just before.
+       * - `about-call`: the response is relayed; the token works for other calls.
+       */
+      readonly verdict: 'replace' | 'brand-new' | 'about-call'
     }
   /** The token of another replica is used. */
   | {

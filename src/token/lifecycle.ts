@@ -67,7 +67,7 @@ export function step(
   const { now: at } = moment
   switch (event.type) {
     case 'wanted':
-      return { state: { ...state, request: requestOf(state, event, at) }, events: [] }
+      return wanted(state, event, at)
     case 'request-started': {
       const { operation, before } = event
       const request = requestOf(state, event, at)
@@ -105,6 +105,23 @@ export function step(
       }
     case 'used':
       return { state: { ...state, usedAt: at }, events: [] }
+  }
+}
+
+/** No other call was accepted in time: a doubted rejection is reported now. */
+function wanted(
+  state: State,
+  event: Extract<LifecycleEvent, { type: 'wanted' }>,
+  at: number,
+): Transition {
+  const { token, rejections } = state
+  const { doubted: status } = rejections
+  const wants = { ...state, request: requestOf(state, event, at) }
+  if (token === undefined || status === undefined) return { state: wants, events: [] }
+  const { generation } = token
+  return {
+    state: { ...wants, rejections: { ...rejections, doubted: undefined } },
+    events: [{ type: 'token-rejected', at, generation, status, verdict: 'replace' }],
   }
 }
 
@@ -349,21 +366,28 @@ function rejected(
     at: now,
     generation,
     status,
-    replacing: verdict === 'replace' || verdict === 'hold-off',
+    verdict: verdict === 'about-call' || verdict === 'brand-new' ? verdict : 'replace',
   }
   switch (verdict) {
     case 'known':
       return { state: { ...state, rejections }, events: [] }
     case 'doubt': {
       const notBefore = Math.max(state.notBefore, outcome.until)
-      return { state: { ...state, rejections, notBefore }, events: [] }
+      const doubts = { ...rejections, doubted: status }
+      return { state: { ...state, rejections: doubts, notBefore }, events: [] }
     }
     case 'about-call':
-    case 'brand-new':
-      return {
-        state: { ...state, rejections, relayedGeneration: generation },
-        events: state.relayedGeneration === generation ? [] : [noted],
-      }
+    case 'brand-new': {
+      const { relayed } = state
+      // Only the first of a generation counts, but one that is about its call must not hide a rejected token.
+      const isNews =
+        relayed?.generation !== generation ||
+        (verdict === 'brand-new' && relayed.verdict === 'about-call')
+      const known = { ...state, rejections }
+      return isNews
+        ? { state: { ...known, relayed: { generation, verdict } }, events: [noted] }
+        : { state: known, events: [] }
+    }
     case 'replace':
       return { state: { ...state, rejections }, events: [noted] }
     case 'hold-off': {

@@ -10,13 +10,15 @@ export interface Rejections {
   readonly suspects: ReadonlyMap<string, number>
   /** A newer token was asked for because of them. */
   readonly renewing: boolean
+  /** The status of the doubted rejection that asked for it, until the renewal begins and the rejection is reported. */
+  readonly doubted: number | undefined
   /** The token that was last replaced because of rejections, and the paths of the calls that are sent again. */
   readonly replaced:
     | { readonly at: number; readonly generation: number; readonly paths: ReadonlySet<string> }
     | undefined
   /** In a hold-off: since when. */
   readonly heldSince: number | undefined
-  /** A call that was sent in the hold-off was rejected, too: nothing more is sent with the token. */
+  /** A call that was sent in the hold-off, on no forbidden path, was rejected, too: the token is not sent any more. */
   readonly givenUp: boolean
   /** Paths with rejections that are about the call. */
   readonly forbidden: ReadonlyMap<string, Forbidden>
@@ -36,7 +38,12 @@ interface Forbidden {
 
 export type RejectionRules = Pick<Config, 'loginReplacePause'>
 
-const NOT_RENEWING = { renewing: false, heldSince: undefined, givenUp: false } as const
+const NOT_RENEWING = {
+  renewing: false,
+  doubted: undefined,
+  heldSince: undefined,
+  givenUp: false,
+} as const
 
 export const NO_REJECTIONS: Rejections = {
   suspects: new Map(),
@@ -77,6 +84,7 @@ export type Verdict =
 
 /** A business call that iSales rejected. */
 export interface RejectedCall {
+  /** Without a query. */
   readonly path: string
   readonly sentAt: number
   /** It was rejected with an older token before. */
@@ -92,7 +100,8 @@ export function reject(
 ): Verdict & { readonly rejections: Rejections } {
   const suspects = withSuspect(state, path, now)
   if (state.renewing) {
-    const givenUp = state.givenUp || sentAt > (state.heldSince ?? Infinity)
+    const inHoldOff = sentAt > (state.heldSince ?? Infinity)
+    const givenUp = state.givenUp || (inHoldOff && !isForbidden(state, path, rules, now))
     return { verdict: 'known', rejections: { ...state, suspects, givenUp } }
   }
   if (isForbidden(state, path, rules, now)) return { verdict: 'about-call', rejections: state }

@@ -58,14 +58,13 @@ export interface TokenSource {
   /**
    * iSales accepted this token for a business call: a success, and no page.
    *
-   * @param path of the call. A query is ignored.
+   * @param path of the call, without a query.
    * @param sentAt when it was sent, on the monotonic clock.
    */
   accept(token: Token, path: string, sentAt: number): void
   /**
    * iSales rejected a business call with this token. Others may go on with it until a newer one comes.
    *
-   * @param call its path may have a query, which is ignored.
    * @returns `wait`: a newer token is there or may come, see `waitForToken`; when that gives none, relay the
    *   response of iSales. `relay`: relay it now, since a login would not cure it.
    */
@@ -204,6 +203,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
     conclude(obtained, used)
+    // The login in flight was enough; later renewals are not forced.
+    forced &&= state.loginDue
     proceed()
   }
 
@@ -279,16 +280,15 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       return waiters.size < options.waiters ? wait(asked) : OVERLOADED
     },
 
-    accept({ generation }, target, sentAt) {
+    accept({ generation }, path, sentAt) {
       const before = state
-      apply({ type: 'accepted', generation, path: pathOf(target), sentAt })
+      apply({ type: 'accepted', generation, path, sentAt })
       if (before.rejections.renewing && !state.rejections.renewing) proceed()
     },
 
     reject({ generation }, status, call) {
-      const path = pathOf(call.path)
       const before = state
-      apply({ ...call, type: 'rejected', generation, status, path })
+      apply({ ...call, type: 'rejected', generation, status })
       if (state !== before) proceed()
       return isCurable(state, generation, clock.now()) ? 'wait' : 'relay'
     },
@@ -339,9 +339,4 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 function refreshTokens(token: Token | undefined): RefreshTokens | undefined {
   if (token?.refreshToken === undefined) return undefined
   return { token: token.token, refreshToken: token.refreshToken }
-}
-
-function pathOf(target: string): string {
-  const query = target.indexOf('?')
-  return query === -1 ? target : target.slice(0, query)
 }

@@ -41,8 +41,10 @@ export interface State {
   /** The refresh path gave 404 or 405; it is tried again then. */
   readonly refreshMissingUntil: number
   readonly rejections: Rejections
-  /** The generation whose rejection was last relayed. */
-  readonly relayedGeneration: number
+  /** The rejection that was last relayed and reported. */
+  readonly relayed:
+    | { readonly generation: number; readonly verdict: 'brand-new' | 'about-call' }
+    | undefined
   /** When a business call last asked for the token. */
   readonly usedAt: number
   readonly lastSuccessAt: number | undefined
@@ -117,7 +119,7 @@ export function initialState(now: number, rules: Rules, refused?: PastRefusals):
     refreshSpent: false,
     refreshMissingUntil: -Infinity,
     rejections: NO_REJECTIONS,
-    relayedGeneration: 0,
+    relayed: undefined,
     usedAt: now,
     lastSuccessAt: undefined,
     lastFailure: undefined,

@@ -85,7 +85,8 @@ export function tokenLog(
     }
   }
 
-  const onRejected = ({ generation, status, replacing }: Rejected): void => {
+  const onRejected = ({ generation, status, verdict }: Rejected): void => {
+    const replacing = verdict === 'replace'
     const outcome = replacing ? 'replaced' : 'relayed'
     // The token before met the same end: nothing has changed.
     const isChange = rejected[outcome] < generation - 1

@@ -204,7 +204,7 @@ describe('a rejection', () => {
         at: NOW,
         generation: 1,
         status,
-        replacing: true,
+        verdict: 'replace',
       })
     }
     expect(await valueOf(metrics, 'token_rejections_total{status="401"}')).toBe(2)

@@ -21,9 +21,9 @@ function start() {
   const call = (ended: EndedCall, count = 1): void => {
     for (let n = 0; n < count; n += 1) monitor.callEnded(ended)
   }
-  const reject = (): void => {
+  const reject = (verdict: 'replace' | 'about-call' = 'replace'): void => {
     const at = clock.now()
-    monitor.onTokenEvent({ type: 'token-rejected', at, generation, status: 401, replacing: true })
+    monitor.onTokenEvent({ type: 'token-rejected', at, generation, status: 401, verdict })
   }
   const grant = (): void => {
     generation += 1
@@ -126,6 +126,14 @@ describe('the log of calls that fail without a token', () => {
     await clock.advance(90_000)
     expect(lines).toEqual([])
     expect(clock.waiting()).toEqual([])
+  })
+})
+
+describe('a rejection that is about its call', () => {
+  it('leaves the token usable', () => {
+    const { token, reject } = start()
+    reject('about-call')
+    expect(token()).toMatchObject({ rejected: false, usable: true, outageBudget: 235_000 })
   })
 })
 

@@ -17,7 +17,10 @@ async function callBoth(
   const bad: Answered[] = []
   for (let second = 0; second < SECONDS; second += 1) {
     everySecond(world.sim)
-    const forbidden = world.request(INTERFACE_PATHS.getHoliDay, { method: 'POST', body: '{}' })
+    const forbidden = world.request(`${INTERFACE_PATHS.getHoliDay}?page=${second}`, {
+      method: 'POST',
+      body: '{}',
+    })
     for (let call = 0; call < GOOD_CALLS_A_SECOND; call += 1) {
       good.push((await world.tasks()).status)
       await world.jump(1000 / GOOD_CALLS_A_SECOND)

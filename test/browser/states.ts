@@ -86,7 +86,7 @@ export const SCENES = {
         at: NOW - 62 * MINUTE,
         generation: 48,
         status: 401,
-        replacing: true,
+        verdict: 'replace',
       },
       ...renewals(13, MINUTE),
     ],
@@ -143,7 +143,13 @@ export const SCENES = {
     snapshot: { session: session({ generation: 2, accepted: false }) },
     events: [
       granted({ at: NOW - 20_000 }),
-      { type: 'token-rejected', at: NOW - 15_000, generation: 2, status: 401, replacing: false },
+      {
+        type: 'token-rejected',
+        at: NOW - 15_000,
+        generation: 2,
+        status: 401,
+        verdict: 'brand-new',
+      },
     ],
     calls: times(12, { status: 401 }),
   },
@@ -151,7 +157,7 @@ export const SCENES = {
     snapshot: { backoff: 'conflict', nextExchangeAt: NOW + 31_000 },
     events: [
       granted({ at: NOW - 20_000 }),
-      { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401, replacing: true },
+      { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401, verdict: 'replace' },
       { type: 'conflict', at: NOW - 9000, holdOff: 40_000 },
     ],
     calls: [...times(2, { status: 200 }), ...times(10, { status: 503, code: 'no-token' })],

@@ -131,23 +131,48 @@ describe('failures in a row', () => {
 
 describe('a rejected business call', () => {
   it.each([
-    [false, true],
-    [true, false],
-  ])('tells of its token once, whatever was done (brand-new: %j)', (isBrandNew, replacing) => {
+    [1, 'replace'],
+    [2, 'brand-new'],
+  ])('tells of its token once: generation %i, %s', (generation, outcome) => {
     const life = live().login(grant())
-    if (isBrandNew) life.rejected().refresh(grant({ token: 't2' }))
-    const generation = isBrandNew ? 2 : 1
+    if (generation === 2) life.rejected().refresh(grant({ token: 't2' }))
     expect(life.rejected().events()).toEqual([
-      { type: 'token-rejected', at: life.now(), generation, status: 401, replacing },
+      { type: 'token-rejected', at: life.now(), generation, status: 401, verdict: outcome },
     ])
     expect(life.rejected().events()).toEqual([])
+  })
+
+  it('that is about the call is told apart, and does not hide that the token is rejected', () => {
+    const life = live().login(grant()).rejected(1, '/bad').after(1).accepted()
+    life.rejected().refresh(grant({ token: 't2' }))
+    expect(life.rejected(2, '/bad').events()).toMatchObject([{ verdict: 'about-call' }])
+    expect(life.rejected(2, '/bad').events()).toEqual([])
+    expect(life.rejected(2, '/tasks').events()).toMatchObject([{ verdict: 'brand-new' }])
+    expect(life.rejected(2, '/bad').events()).toEqual([])
+  })
+
+  it('that is doubted is told when its renewal begins, once', () => {
+    const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, '/mixed').after(1)
+    expect(life.rejected(1, '/mixed').events()).toEqual([])
+    life.after(500).does({ type: 'wanted', operation: 'refresh' })
+    expect(life.events()).toEqual([
+      { type: 'token-rejected', at: life.now(), generation: 1, status: 401, verdict: 'replace' },
+    ])
+    life.does({ type: 'held', because: 'busy', ms: 300, refusals: 0 }).after(300)
+    expect(life.does({ type: 'wanted', operation: 'refresh' }).events()).toEqual([])
+  })
+
+  it('that is doubted is told to nobody when another call is accepted in time', () => {
+    const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, '/mixed').after(1)
+    life.rejected(1, '/mixed').after(1).accepted().after(240_000)
+    expect(life.does({ type: 'wanted', operation: 'refresh' }).events()).toEqual([])
   })
 
   it('tells of a conflict and of its hold-off', () => {
     const life = live().login(grant()).accepted()
     for (const token of ['t2', 't3']) life.rejected().refresh(grant({ token })).accepted().after(10)
     expect(life.rejected().events()).toEqual([
-      { type: 'token-rejected', at: life.now(), generation: 3, status: 401, replacing: true },
+      { type: 'token-rejected', at: life.now(), generation: 3, status: 401, verdict: 'replace' },
       { type: 'conflict', at: life.now(), holdOff: 32_500 },
     ])
     expect(life.state().backoff).toBe('conflict')

@@ -18,7 +18,7 @@ function verdict(life: Life, path = '/tasks'): string {
     .map(({ type }) => type)
   if (types.includes('conflict')) return 'hold-off'
   const [event] = life.events()
-  if (event?.type === 'token-rejected') return event.replacing ? 'replace' : 'relay'
+  if (event?.type === 'token-rejected') return event.verdict === 'replace' ? 'replace' : 'relay'
   return isCurable(life.state(), generation, life.now()) ? 'known' : 'relay'
 }
 
@@ -131,7 +131,7 @@ describe('a rejection that is about the call', () => {
       .rejected(1, '/mixed')
       .refresh(grant({ token: 't2' }))
     life.accepted(2, '/mixed').after(1).rejected(2, '/mixed', true)
-    expect(life.events()).toMatchObject([{ type: 'token-rejected', replacing: false }])
+    expect(life.events()).toMatchObject([{ type: 'token-rejected', verdict: 'about-call' }])
     expect(life.wait()).toBeGreaterThan(200_000)
     expect(life.state().rejections.early).toEqual([])
   })
@@ -282,6 +282,13 @@ describe('the third early rejection in a minute', () => {
     life.after(50)
     const report = { type: 'rejected', generation: 3, status: 401, path: '/other' } as const
     expect(sent(life.does({ ...report, sentAt, again: false }))).toBe(3)
+  })
+
+  it('does not give it up for a rejection on a path that is known to be forbidden', () => {
+    const first = live().login(grant()).rejected(1, '/bad').after(1).accepted()
+    const life = replaceOnce(replaceOnce(first, 't2'), 't3').accepted().after(1000)
+    expect(verdict(life)).toBe('hold-off')
+    expect(sent(life.after(1).rejected(3, '/bad'))).toBe(3)
   })
 
   it('takes it up again when a call that was sent in the hold-off is accepted', () => {

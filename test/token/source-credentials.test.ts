@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { obtainDirectly, type Obtain } from '../../src/token/obtain.ts'
 import { credentialsOf, headerValue, openFresh, openSource } from './source-support.ts'
 import { grant, REFUSED } from './support.ts'
 
@@ -96,7 +97,40 @@ describe('an idle token', () => {
   })
 })
 
+/** Whether each token request may ignore the pauses of other replicas. */
+function noteForced(): { readonly forced: readonly boolean[]; readonly obtain: Obtain } {
+  const forced: boolean[] = []
+  const obtain: Obtain = (wanted, ask, signal) => {
+    forced.push(wanted.forced)
+    return obtainDirectly(wanted, ask, signal)
+  }
+  return { forced, obtain }
+}
+
 describe('an operator who asks for a login', () => {
+  it('ignores the pauses of other replicas for that login, and for no later renewal', async () => {
+    const { forced, obtain } = noteForced()
+    const { source, clock, last } = await openFresh(grant(), { obtain })
+    source.renew()
+    await last().respond(grant({ token: 't2' }))
+    expect(forced).toEqual([false, true])
+    source.changeCredentials(credentialsOf('another'))
+    source.renew()
+    await last().respond(grant({ token: 't3' }))
+    await clock.advance(240_000)
+    expect(forced).toEqual([false, true, false, false])
+  })
+
+  it('ignores them after the login in flight has failed', async () => {
+    const { forced, obtain } = noteForced()
+    const { source, clock, last } = openSource({ obtain })
+    source.start()
+    source.renew()
+    await last().respond(REFUSED)
+    await clock.advance(5000)
+    expect(forced).toEqual([false, true])
+  })
+
   it('gets it in spite of the back-off', async () => {
     const { source, clock, asked, last } = openSource()
     source.start()

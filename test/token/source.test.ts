@@ -209,8 +209,8 @@ describe('a rejected token', () => {
     expect(reject(second)).toBe('relay')
     expect(asked).toHaveLength(2)
     expect(events.filter(({ type }) => type === 'token-rejected')).toMatchObject([
-      { generation: 1, status: 401, replacing: true },
-      { generation: 2, status: 401, replacing: false },
+      { generation: 1, status: 401, verdict: 'replace' },
+      { generation: 2, status: 401, verdict: 'brand-new' },
     ])
     expect(source.current()).toBe(second)
   })
@@ -266,7 +266,7 @@ describe('a rejection that turns out to be about the call', () => {
     await clock.advance(1)
     accept(token)
     expect(await waited).toMatchObject({ unavailable: 'no-token' })
-    expect(reject(token, '/bad?page=2')).toBe('relay')
+    expect(reject(token, '/bad')).toBe('relay')
     expect(asked).toHaveLength(2)
     expect(source.current()).toMatchObject({ generation: 1, accepted: true })
   })

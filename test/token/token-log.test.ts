@@ -32,12 +32,14 @@ function seen(events: readonly TokenEvent[]): readonly string[] {
 const grantedAs = (generation: number, changes: Parameters<typeof granted>[0] = {}) =>
   granted({ session: session({ generation }), operation: 'refresh', ...changes })
 
-const rejectedAs = (generation: number, replacing = true): TokenEvent => ({
+type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
+
+const rejectedAs = (generation: number, verdict: Rejected['verdict'] = 'replace'): TokenEvent => ({
   type: 'token-rejected',
   at: NOW,
   generation,
   status: 401,
-  replacing,
+  verdict,
 })
 
 const refused = { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' } as const
@@ -193,7 +195,7 @@ describe('the session log', () => {
   })
 
   it('warns once of rejections that are passed on, though tokens are replaced in between', () => {
-    const events = [1, 2, 3, 4].flatMap((n) => [rejectedAs(n, false), rejectedAs(n)])
+    const events = [1, 2, 3, 4].flatMap((n) => [rejectedAs(n, 'brand-new'), rejectedAs(n)])
     expect(seen(events)).toEqual(['warn rejection-relayed', 'warn token-rejected'])
   })
 
