@@ -52,6 +52,8 @@ const CONNECT_WAIT = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
 const LOOK_JITTER = 0.2
+/** Less than the shortest pause between two looks that nobody asked for. */
+const COUNT_PAUSE = 5000
 /** Without the store the token is renewed this long before its last use, or later. */
 const ALONE_WINDOW = 30_000
 const ALONE_SHARE = 0.05
@@ -76,6 +78,7 @@ export function createShare(options: ShareOptions): Share {
   let lookAfterwards = false
   let lookTimer: Timer | undefined
   let unreadable = ''
+  let countedAt = -Infinity
   let aloneShare = { token: undefined as unknown, random: 0 }
   let state: SharingSnapshot = {
     state: 'shared',
@@ -322,6 +325,9 @@ export function createShare(options: ShareOptions): Share {
       seen = found.id
       await offer(`${options.processId}-${(claims += 1)}`)
     }
+    // A look after each renewal costs one operation, not two: a hundred replicas look at the same time.
+    if (clock.now() - countedAt < COUNT_PAUSE) return
+    countedAt = clock.now()
     state = { ...state, replicas: await countReplicas() }
   }
 
