@@ -52,8 +52,6 @@ const CONNECT_WAIT = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
 const LOOK_JITTER = 0.2
-/** Less than the shortest pause between two looks that nobody asked for. */
-const COUNT_PAUSE = 5000
 /** Without the store the token is renewed this long before its last use, or later. */
 const ALONE_WINDOW = 30_000
 const ALONE_SHARE = 0.05
@@ -78,7 +76,6 @@ export function createShare(options: ShareOptions): Share {
   let lookAfterwards = false
   let lookTimer: Timer | undefined
   let unreadable = ''
-  let countedAt = -Infinity
   let aloneShare = { token: undefined as unknown, random: 0 }
   let state: SharingSnapshot = {
     state: 'shared',
@@ -304,7 +301,6 @@ export function createShare(options: ShareOptions): Share {
 
   /** Takes a newer token out of the store, or puts ours into it when it has none. */
   const look = async (): Promise<void> => {
-    lookTimer?.cancel()
     if (stopped || holder === undefined) return
     // The first token is claimed, which tells whether a login is due.
     if (fingerprint === undefined || working !== undefined) {
@@ -312,7 +308,6 @@ export function createShare(options: ShareOptions): Share {
       return
     }
     const reply = noted(await store.read())
-    planLook()
     if (isFailure(reply) || working !== undefined || stopped) return
     const atHand = holder.atHand()
     const found = find(reply, atHand)
@@ -325,10 +320,16 @@ export function createShare(options: ShareOptions): Share {
       seen = found.id
       await offer(`${options.processId}-${(claims += 1)}`)
     }
-    // A look after each renewal costs one operation, not two: a hundred replicas look at the same time.
-    if (clock.now() - countedAt < COUNT_PAUSE) return
-    countedAt = clock.now()
-    state = { ...state, replicas: await countReplicas() }
+  }
+
+  /** Not after a message: a hundred replicas get it at the same time, and each operation delays the others. */
+  const lookAndCount = async (): Promise<void> => {
+    await look()
+    if (!stopped && state.state === 'shared') {
+      const replicas = await countReplicas()
+      state = { ...state, replicas }
+    }
+    planLook()
   }
 
   const countReplicas = async (): Promise<number | undefined> => {
@@ -356,7 +357,10 @@ export function createShare(options: ShareOptions): Share {
     lookTimer?.cancel()
     if (stopped) return
     const pause = state.state === 'alone' ? LOOK_ALONE_EVERY : LOOK_EVERY
-    lookTimer = clock.setTimer(() => void look(), pause * (1 + (random() * 2 - 1) * LOOK_JITTER))
+    lookTimer = clock.setTimer(
+      () => void lookAndCount(),
+      pause * (1 + (random() * 2 - 1) * LOOK_JITTER),
+    )
   }
 
   return {
@@ -369,7 +373,7 @@ export function createShare(options: ShareOptions): Share {
         lookAfterwards = false
         // After the token source has taken what came.
         lookTimer?.cancel()
-        lookTimer = clock.setTimer(() => void look(), 0)
+        lookTimer = clock.setTimer(() => void lookAndCount(), 0)
       }
       return obtained
     },
