@@ -1,5 +1,6 @@
 // npm run bench [-- --quick] [--node PATH]: this proxy beside the floor and a peer, in one run.
 // npm run bench -- --sharing [--seconds 120]: replicas that share a token, and what that costs one of them.
+// npm run bench -- --sizing [--node PATH]: CPU and memory by load; see sizing.mjs.
 // docs/benchmarks.md says what is measured and how. It exits 1 when a figure could not be had or a
 // response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
@@ -50,7 +51,9 @@ const COLUMNS = [
 ]
 
 const stop = (message) => {
-  say(`${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing [--seconds N]`)
+  say(
+    `${message}\nusage: npm run bench -- [--quick] [--node PATH] | --sharing [--seconds N] | --sizing [--node PATH]`,
+  )
   process.exit(2)
 }
 
@@ -62,6 +65,7 @@ const optionsOf = (args) => {
         quick: { type: 'boolean', default: false },
         node: { type: 'string', default: process.execPath },
         sharing: { type: 'boolean', default: false },
+        sizing: { type: 'boolean', default: false },
         seconds: { type: 'string', default: '120' },
       },
     }).values
@@ -195,9 +199,13 @@ const benchSharing = async ({ node, seconds }) => {
 }
 
 const main = async () => {
-  const { quick, node, sharing, seconds } = optionsOf(process.argv.slice(2))
+  const { quick, node, sharing, sizing, seconds } = optionsOf(process.argv.slice(2))
   const [load] = loadavg()
   if (sharing) return benchSharing({ node, seconds })
+  if (sizing) {
+    const command = [join(root, 'bench/sizing.mjs'), '--node', node]
+    return execFileSync(process.execPath, command, { stdio: 'inherit' })
+  }
   prepare()
   const plan = quick ? QUICK : FULL
   const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()

@@ -77,7 +77,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning: 'The path is not one that is forwarded, or a browser sent the request.',
     cause: 'CTI-OBS',
     remedy:
-      'An `obsUrl` that ends with a slash: take the slash off. A path of your iSales: add its prefix to `ALLOWED_PATHS`.',
+      'An `obsUrl` that ends with a slash: take the slash off. A path of your iSales: add its prefix to `ALLOWED_PATHS`. A login: write `loginUri` as `ISALES_LOGIN_PATH`.',
   },
   'method-not-allowed': {
     meaning: 'CONNECT and TRACE are not forwarded.',
@@ -93,7 +93,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'request-timeout': {
     meaning:
-      'The header did not come within `HEADER_TIMEOUT`, or the body stood still for `BODY_IDLE_TIMEOUT`.',
+      'The header did not come within `HEADER_TIMEOUT`, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
     cause: 'CTI-OBS',
     remedy: 'Look for a client that hangs, or a network that loses packets.',
   },
@@ -131,7 +131,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
 }
 
 const SENT = {
-  no: 'No: iSales has not seen the request, and CTI-OBS may repeat it.',
+  no: 'No: iSales has not executed the request.',
   unknown: 'Not known: iSales may have executed the request.',
 } as const
 

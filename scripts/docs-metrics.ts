@@ -15,6 +15,8 @@ const USES: Readonly<Record<string, string>> = {
   build_info: 'Which version runs where; also proof that it is this program that is scraped.',
   certificate_expiry_timestamp_seconds:
     'Renew a certificate before it ends; alerts begin 14 days ahead.',
+  slow_clients_closed_total:
+    'Somebody asks and does not read: `slow-client-closed` in the log says whether one client was idle, or too much waited for all.',
   client_handshake_failures_total:
     'Which clients cannot connect by TLS: the reasons are explained under IsalesProxyClientHandshakesRefused. `closed` alone is a port scan or a TCP probe.',
   credential_reloads_total:

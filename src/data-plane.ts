@@ -10,7 +10,7 @@ import { ownHosts } from './listener/hosts.ts'
 import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
 import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
-import { openLocalLogin } from './login/app.ts'
+import { openLocalLogin, type ObsLoginOutcome } from './login/app.ts'
 import type { Echoes } from './proxy/echoes.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
@@ -66,6 +66,11 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     logAccess?.(end)
   }
 
+  const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {
+    const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+    logThrottled(event, outcome, { operation })
+  }
+
   const forward = createForward({
     tokens: isales.tokens,
     dispatch: isales.upstream.dispatch,
@@ -90,13 +95,11 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     wallClock: options.wallClock ?? Date.now,
     onLogin(outcome) {
       metrics.obsLogin(outcome)
-      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
-      logThrottled(event, outcome, { operation: 'login' })
+      logObsLogin('login', outcome)
     },
     onRefresh(outcome) {
       metrics.obsRefresh(outcome)
-      const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
-      logThrottled(event, outcome, { operation: 'refresh' })
+      logObsLogin('refresh', outcome)
     },
   })
   const handler = createHandler({
@@ -133,9 +136,14 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
         logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
       else logThrottled('client-refused', refusal, { code, requestId })
     },
+    onClientClosed(reason) {
+      metrics.slowClientClosed()
+      logThrottled('slow-client-closed', reason, { listener: 'proxy' })
+    },
     onHandshakeFailure(reason) {
       metrics.handshakeFailed(reason)
-      logThrottled('client-handshake-failed', reason)
+      // A load balancer that probes the port would write a line a minute.
+      if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
     },
   })
   return { listener, localLogin }

@@ -149,6 +149,10 @@ export function createApp(options: AppOptions): App {
       metrics.connectionFailed(code, refusal)
       logAdmin('connections-full', refusal, { listener: 'admin' })
     },
+    onClientClosed(reason) {
+      metrics.slowClientClosed()
+      logAdmin('slow-client-closed', reason, { listener: 'admin' })
+    },
   })
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   admin.retire()

@@ -75,6 +75,8 @@ export interface Metrics {
   readonly requestEnded: (request: EndedRequest) => void
   /** The listener responded with an error by itself, or closed a connection because there are too many. */
   readonly connectionFailed: (code: ProblemCode, refusal: Refusal | undefined) => void
+  /** A client took nothing of its response, and was closed. */
+  readonly slowClientClosed: () => void
   /** The TLS handshake of a client failed. */
   readonly handshakeFailed: (reason: HandshakeFailure) => void
   /** A connection to iSales was opened, or could not be. */
@@ -144,6 +146,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       counters.errors.inc({ code })
       if (refusal !== undefined) counters.refused.inc({ reason: refusal })
     },
+    slowClientClosed: () => counters.slowClientsClosed.inc(),
     handshakeFailed: (reason) => counters.handshakeFailures.inc({ reason }),
     upstreamConnected(outcome) {
       if (outcome === 'opened') counters.connectionsOpened.inc()
@@ -264,6 +267,10 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'requests_refused_total',
       'Requests that were refused before they were forwarded, by reason',
       { reason: REFUSAL_REASONS },
+    ),
+    slowClientsClosed: counter(
+      'slow_clients_closed_total',
+      'Clients that were closed because they took nothing of their response',
     ),
     handshakeFailures: counter(
       'client_handshake_failures_total',

@@ -55,7 +55,12 @@ export type ParsedFlags<F extends Flags> =
 export function parseFlags<F extends Flags>(flags: F, args: readonly string[]): ParsedFlags<F> {
   try {
     const options: Flags = flags
-    const { values } = parseArgs({ args: [...args], options, strict: true })
+    const { values, tokens } = parseArgs({ args: [...args], options, strict: true, tokens: true })
+    const named = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+    const twice = named.find(
+      (name, index) => flags[name]?.type === 'string' && named.indexOf(name) !== index,
+    )
+    if (twice !== undefined) return { ok: false, problem: `--${twice} is given twice.` }
     const empty = Object.keys(values).find((name) => values[name] === '')
     if (empty !== undefined) return { ok: false, problem: needsValue(flags, empty) }
     return { ok: true, values: values as FlagValues<F> }

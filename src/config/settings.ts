@@ -330,7 +330,7 @@ const listener = {
     example: '30s',
   }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most requests in flight; more get a 503 with `Retry-After`.',
+    doc: 'Most requests in flight, 16 of them on one connection; more get a 503 with `Retry-After`.',
     example: '256',
   }),
   headerTimeout: setting(duration({ min: 100 * MS, max: 5 * M }).prefault('15s'), {
@@ -338,7 +338,7 @@ const listener = {
     example: '5s',
   }),
   bodyIdleTimeout: setting(duration({ min: 100 * MS, max: 1 * H }).prefault('30s'), {
-    doc: 'How long a body, either way, may stand still before the request is given up.',
+    doc: 'How long a body of a response may stand still, and how long a body of a request may take for 1 KiB or its end, before the request is given up.',
     example: '1m',
   }),
   maxBodySize: setting(size({ min: 1 * KIB, max: 100 * GIB }).prefault('100MiB'), {
@@ -346,7 +346,7 @@ const listener = {
     example: '1MiB',
   }),
   replayBodySize: setting(size({ min: 0, max: 1024 * KIB }).prefault('64KiB'), {
-    doc: 'The largest body that is kept, so that the request can be sent once more with a new token. Each request in flight may hold so much memory.',
+    doc: 'The largest body that is kept, so that the request can be sent once more with a new token. So much of a body is read before a connection to iSales is taken for it. Each request in flight may hold so much memory.',
     example: '256KiB',
   }),
   clientDeadline: setting(

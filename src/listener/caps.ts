@@ -6,7 +6,7 @@ export interface CapsOptions {
   readonly most: number
   /** Connections from one address, see `peerOf`. */
   readonly mostOfPeer: number
-  /** A connection was closed to make room. */
+  /** A connection was closed in favor of another. */
   readonly onClosed: () => void
 }
 
@@ -73,7 +73,7 @@ export class Caps {
 /** One connection among those that the caps count. */
 export class Place {
   readonly socket: Socket
-  /** There was no room for it. */
+  /** It came when the cap was reached and no connection could be closed for it. */
   readonly overCap: boolean
   readonly #groups: readonly Group[]
   #left = false
@@ -90,7 +90,7 @@ export class Place {
     }
   }
 
-  /** It is not closed to make room any more. */
+  /** From now on it is not closed for another. */
   keep(): void {
     if (this.#kept) return
     this.#kept = true

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import type { ClosedReason, Reader } from './backlog.ts'
 import type { Place } from './caps.ts'
 
 export interface ConnectionOptions {
   /** Over the cap, its first request is refused with 503. */
   readonly place: Place | undefined
-  /** Milliseconds without a byte of a body that is awaited, or of what the client is to take. */
+  /** Milliseconds without 1 KiB of a body that is awaited, or without a byte of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** Monotonic milliseconds. */
   readonly now: () => number
@@ -15,13 +16,19 @@ export interface ConnectionOptions {
   readonly closing: () => boolean
   /** Each response that was made here, with the request id in it. */
   readonly onRefused: (refusal: Refusal, requestId: string) => void
+  /** The client took nothing of its response, and was closed. */
+  readonly onClosed: (reason: ClosedReason) => void
 }
 
+/** Requests of one connection that are not yet responded to; a client that pipelines seldom sends as many. */
+const MOST_OPEN = 16
+/** Bytes of a body that must come within its idle timeout, unless it ends before. */
+const LEAST_BODY = 1024
 /** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
 const LINGER = { time: 2000, bytes: 64 * 1024 * 1024, step: 50 }
 
 /** One client connection after its TLS handshake, and the requests on it. */
-export class Connection {
+export class Connection implements Reader {
   readonly #socket: Socket
   readonly #options: ConnectionOptions
   /** In the order of their requests. */
@@ -71,17 +78,18 @@ export class Connection {
     const closing = this.#open.some(({ shouldKeepAlive }) => !shouldKeepAlive)
     if (request.socket.writableEnded || closing) this.#failed = true
     this.#forget()
+    const tooMany = this.#open.length >= MOST_OPEN
     this.#open.push(response)
     this.#received.excuse()
     if (this.#failed) return false
     if (request.headers.upgrade === undefined) this.#boundary = undefined
     else this.#ignoreUpgrade(request, response)
-    const overCap = this.#options.place?.overCap === true
-    if (overCap) this.#respond(response, 'connections')
-    return !overCap
+    const refused = tooMany || this.#options.place?.overCap === true
+    if (refused) this.#respond(response, 'connections')
+    return !refused
   }
 
-  /** Its client may be served: it is not closed to make room for others. */
+  /** Its client may be served: from now on it is not closed for others. */
   keep(): void {
     this.#options.place?.keep()
   }
@@ -124,17 +132,37 @@ export class Connection {
     const { bytesWritten, bytesRead, writableLength } = this.#socket
     // A write counts when all of it has left: the kernel makes room in steps larger than a chunk of a response.
     if (this.#taken.stalled(bytesWritten - writableLength, writableLength === 0)) {
-      this.#socket.destroy()
+      this.close('idle')
       return
     }
     const last = this.#open.at(-1)
     if (last !== undefined && !last.req.complete) {
-      const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req))
+      const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req), LEAST_BODY)
       if (stalled && last.destroyed) this.#socket.destroy()
       // A response that has begun closes the connection at its end; until then it is not to be cut.
       else if (stalled && !last.headersSent) this.#respond(last, 'timeout')
     }
     this.#forget()
+  }
+
+  get bytes(): number {
+    // Of a response that waits for its turn, the socket knows nothing yet.
+    const queued = this.#open.filter(({ socket }) => socket === null)
+    return queued.reduce(
+      (sum, response) => sum + response.writableLength,
+      this.#socket.writableLength,
+    )
+  }
+
+  get stalled(): number {
+    return this.#taken.since()
+  }
+
+  /** Closes a client that takes nothing. */
+  close(reason: ClosedReason): void {
+    if (this.#socket.destroyed) return
+    this.#socket.destroy()
+    this.#options.onClosed(reason)
   }
 
   /** The response in progress is the last one; a connection without one is closed. */
@@ -237,17 +265,22 @@ class Progress {
     this.#at = this.#now()
   }
 
-  /** True when there are others than at the last look. */
-  moved(bytes: number): boolean {
-    if (bytes === this.#bytes) return false
+  /** Milliseconds since any moved. */
+  since(): number {
+    return this.#now() - this.#at
+  }
+
+  /** True when so many have moved since it was last true. */
+  moved(bytes: number, least = 1): boolean {
+    if (Math.abs(bytes - this.#bytes) < least) return false
     this.#bytes = bytes
     this.excuse()
     return true
   }
 
-  /** True when none has moved for the limit. */
-  stalled(bytes: number, excused: boolean): boolean {
-    if (!this.moved(bytes) && excused) this.excuse()
-    return this.#now() - this.#at >= this.#limit
+  /** True when fewer have moved within the limit. */
+  stalled(bytes: number, excused: boolean, least = 1): boolean {
+    if (!this.moved(bytes, least) && excused) this.excuse()
+    return this.since() >= this.#limit
   }
 }

@@ -11,6 +11,7 @@ import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import type { ListenAddress } from './address.ts'
+import { slowest, type ClosedReason } from './backlog.ts'
 import { Caps } from './caps.ts'
 import { Connection } from './connections.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
@@ -54,7 +55,7 @@ export interface ListenerOptions {
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
    * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
-   * call `keep`: until then its connection may be closed to make room for others.
+   * call `keep`: until then its connection may be closed for others.
    */
   readonly onRequest: (
     request: IncomingMessage,
@@ -68,6 +69,8 @@ export interface ListenerOptions {
   readonly now?: () => number
   /** Each response that the listener gave by itself, and each connection that it closed because there are too many. */
   readonly onProblem?: (problem: ListenerProblem) => void
+  /** Each client that was closed because it took nothing of its response. */
+  readonly onClientClosed?: (reason: ClosedReason) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
@@ -118,6 +121,7 @@ export function createListener(options: ListenerOptions): Listener {
   const { limits, onRequest, now = () => performance.now() } = options
   const onRefused = (refusal: Refusal, requestId?: string): void =>
     options.onProblem?.({ code: REFUSALS[refusal].code, refusal, requestId })
+  const onClosed = (reason: ClosedReason): void => options.onClientClosed?.(reason)
   /** Every TCP or Unix connection, also in its TLS handshake. */
   const sockets = new Set<Socket>()
   /** Those on which HTTP is spoken. */
@@ -147,7 +151,7 @@ export function createListener(options: ListenerOptions): Listener {
     const closing = (): boolean => draining
     connections.set(
       socket,
-      new Connection(socket, { place, bodyIdleTimeout, now, closing, onRefused }),
+      new Connection(socket, { place, bodyIdleTimeout, now, closing, onRefused, onClosed }),
     )
     socket.once('close', () => connections.delete(socket))
   })
@@ -193,6 +197,7 @@ export function createListener(options: ListenerOptions): Listener {
 
   const sweep = (): void => {
     for (const connection of connections.values()) connection.sweep()
+    for (const connection of slowest([...connections.values()])) connection.close('backlog')
   }
   const drain = (): void => {
     for (const connection of connections.values()) connection.drain()

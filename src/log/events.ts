@@ -205,12 +205,17 @@ export const LOG_EVENTS = {
   'client-handshake-failed': {
     level: 'warn',
     text: 'The TLS handshake of a client failed',
-    doc: '`reason` is the label of `isales_proxy_client_handshake_failures_total`, and the run-book explains it (IsalesProxyClientHandshakesRefused). Throttled as `client-refused`.',
+    doc: '`reason` is the label of `isales_proxy_client_handshake_failures_total`, and the run-book explains it (IsalesProxyClientHandshakesRefused). `closed` is counted and not logged. Throttled as `client-refused`.',
   },
   'obs-logged-in': {
     level: 'info',
     text: 'CTI-OBS logged in to the proxy',
     doc: '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
+  },
+  'slow-client-closed': {
+    level: 'warn',
+    text: 'A client that took nothing of its response was closed',
+    doc: '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read.',
   },
   'connections-full': {
     level: 'warn',

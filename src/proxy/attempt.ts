@@ -16,7 +16,6 @@ export type Outcome =
 export interface AttemptHooks {
   /** Asked when a connection is there and nothing is written yet. */
   mayStart(): boolean
-  onStart(): void
   /** A 1xx response, except 101. */
   onInformational(head: ResponseHead): void
 }
@@ -72,7 +71,6 @@ export class Attempt implements UpstreamHandler {
     }
     this.#controller = controller
     this.written = true
-    this.#hooks.onStart()
   }
 
   onResponseStart(controller: UpstreamController, status: number, reason: string): void {

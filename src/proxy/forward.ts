@@ -9,7 +9,7 @@ import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
 import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
 import { isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
-import { ReplayBuffer } from './replay-buffer.ts'
+import { ReplayBuffer, type BodyFault } from './replay-buffer.ts'
 import {
   cut,
   relay,
@@ -17,7 +17,14 @@ import {
   type PendingResponse,
   type RelayedHead,
 } from './response.ts'
-import { decide, type History, type Interruption, type Obstacle, type Stage } from './retry.ts'
+import {
+  codeOfBody,
+  decide,
+  type History,
+  type Interruption,
+  type Obstacle,
+  type Stage,
+} from './retry.ts'
 import { pathOf, type ValidRequest } from './validate.ts'
 
 /**
@@ -122,7 +129,9 @@ class Forwarding implements AttemptHooks {
     this.#options = options
     this.#call = call
     this.#history = { method: request.method ?? '', unwritten: 0, lost: 0, rejected: false }
-    this.#body = new ReplayBuffer(request, validated.framing, { keep, most })
+    this.#body = new ReplayBuffer(request, validated.framing, { keep, most }, (fault) =>
+      this.#refuseBody(fault),
+    )
     this.#path = pathOf(validated.target)
     this.#startedAt = clock.now()
     if (clientDeadline > 0) {
@@ -134,7 +143,7 @@ class Forwarding implements AttemptHooks {
   async run(): Promise<void> {
     const { response, validated } = this.#call
     if (validated.expectsContinue) response.writeContinue()
-    if (this.#body.announcedSmall) {
+    if (!this.#body.kept) {
       const interruption = await this.#orInterrupted(this.#body.read())
       if (typeof interruption === 'string') {
         await this.#interruptedWhile('reading', interruption)
@@ -210,10 +219,6 @@ class Forwarding implements AttemptHooks {
   mayStart(): boolean {
     if (this.#over || this.#call.response.headersSent) return false
     return this.#options.tokens.current()?.generation === this.#token?.generation
-  }
-
-  onStart(): void {
-    this.#body.copy(() => this.#tooLarge())
   }
 
   onInformational(head: ResponseHead): void {
@@ -327,12 +332,12 @@ class Forwarding implements AttemptHooks {
     this.#abort(code)
   }
 
-  #tooLarge(): void {
-    this.#interrupt('too-large')
+  #refuseBody(fault: BodyFault): void {
+    this.#interrupt(fault)
     // A response that has begun can only be cut.
     if (!this.#call.response.headersSent) return
-    this.#code = 'too-large'
-    this.#abort('too-large')
+    this.#code = codeOfBody(fault)
+    this.#abort(fault)
   }
 
   #closed(): void {

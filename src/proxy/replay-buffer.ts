@@ -9,36 +9,51 @@ export interface ReplayLimits {
   readonly most: number
 }
 
+/** Why a body is refused when it comes. `too-fine`: each chunk or packet costs time, and these hold next to nothing. */
+export type BodyFault = 'too-large' | 'too-fine'
+
+/** Beyond so many of them, chunks and packets must have so many bytes on average. */
+const FINEST = { after: 1024, bytes: 16 }
+
 /**
- * The body of one request, kept so that it can be sent again. A body that is announced to be small is read whole before it
- * is sent. A larger one streams and cannot be sent again. One in chunks streams, and is copied until it is too large.
+ * The body of one request, kept so that it can be sent again. What can be kept is read before anything is sent: a client
+ * that is slow holds no connection to iSales until then. A larger body streams from there on, and cannot be sent again.
  */
 export class ReplayBuffer {
   readonly #request: IncomingMessage
   readonly #framing: Framing
   readonly #limits: ReplayLimits
-  #chunks: Buffer[] | undefined = []
+  readonly #onFault: (fault: BodyFault) => void
+  /** What has come and is in neither `#whole` nor the stream. */
+  #chunks: Buffer[] = []
+  #count = 0
   #size = 0
   #whole: Buffer | null | undefined
   #stream: Readable | undefined
-  #copying = false
+  #flushing: NodeJS.Immediate | undefined
+  #faulty = false
 
-  constructor(request: IncomingMessage, framing: Framing, limits: ReplayLimits) {
+  /** @param onFault called once at most; the body never ends then. */
+  constructor(
+    request: IncomingMessage,
+    framing: Framing,
+    limits: ReplayLimits,
+    onFault: (fault: BodyFault) => void,
+  ) {
     this.#request = request
     this.#framing = framing
     this.#limits = limits
+    this.#onFault = onFault
     if (framing === 0) this.#whole = null
-  }
-
-  /** True: read it with `read` before it is sent. */
-  get announcedSmall(): boolean {
-    return this.#framing !== 'chunked' && this.#framing > 0 && this.#framing <= this.#limits.keep
   }
 
   /** What is to be sent: a Buffer, null for no body, or a stream. */
   get body(): Buffer | null | Readable {
     if (this.#whole !== undefined) return this.#whole
-    this.#stream ??= streamOf(this.#request)
+    if (this.#stream === undefined) {
+      this.#stream = streamOf(this.#request)
+      this.#flush()
+    }
     return this.#stream
   }
 
@@ -52,42 +67,60 @@ export class ReplayBuffer {
     return this.kept || this.#framing === 'chunked' ? undefined : String(this.#framing)
   }
 
-  /** Resolves when all of it is there; never, when it breaks off. */
+  /** Resolves when all of it is there, or more than can be kept; never, when it breaks off or is refused. */
   read(): Promise<void> {
+    const request = this.#request
     return new Promise((resolve) => {
-      this.#request.on('data', (chunk: Buffer) => this.#keep(chunk))
-      this.#request.on('end', () => {
-        this.#finish()
-        resolve()
+      request.on('data', (chunk: Buffer) => {
+        if (!this.#accepts(chunk)) return
+        this.#chunks.push(chunk)
+        // What came in one packet is sent at one time.
+        if (this.#stream !== undefined) this.#flushing ??= setImmediate(() => this.#flush())
+        else if (this.#size > this.#limits.keep) {
+          request.pause()
+          resolve()
+        }
+      })
+      request.on('end', () => {
+        if (this.#faulty) return
+        if (this.#stream === undefined) {
+          this.#whole = this.#taken()
+          resolve()
+        } else {
+          this.#flush()
+          this.#stream.push(null)
+        }
       })
     })
   }
 
-  /** Copies a body in chunks beside who reads it from now on. `onTooLarge` is called once, past the limit. */
-  copy(onTooLarge: () => void): void {
-    if (this.#framing !== 'chunked' || this.#copying) return
-    this.#copying = true
-    this.#request.on('data', (chunk: Buffer) => {
-      const before = this.#size
-      this.#keep(chunk)
-      if (this.#size > this.#limits.keep) this.#chunks = undefined
-      if (this.#size > this.#limits.most && before <= this.#limits.most) onTooLarge()
-    })
-    this.#request.on('end', () => {
-      this.#finish()
-    })
-  }
-
-  #keep(chunk: Buffer): void {
+  #accepts(chunk: Buffer): boolean {
+    if (this.#faulty) return false
+    this.#count += 1
     this.#size += chunk.length
-    this.#chunks?.push(chunk)
+    if (this.#size > this.#limits.most) return this.#refuse('too-large')
+    const tooFine = this.#count > FINEST.after && this.#size < this.#count * FINEST.bytes
+    return !tooFine || this.#refuse('too-fine')
   }
 
-  #finish(): void {
-    const [first] = this.#chunks ?? []
-    if (this.#chunks?.length === 1) this.#whole = first
-    else if (this.#chunks !== undefined) this.#whole = Buffer.concat(this.#chunks, this.#size)
-    this.#chunks = undefined
+  #refuse(fault: BodyFault): false {
+    this.#faulty = true
+    this.#onFault(fault)
+    return false
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    const chunk = this.#taken()
+    if (this.#stream?.destroyed === false && chunk.length > 0 && !this.#stream.push(chunk))
+      this.#request.pause()
+  }
+
+  #taken(): Buffer {
+    const chunks = this.#chunks
+    this.#chunks = []
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
   }
 }
 
@@ -97,18 +130,11 @@ export class ReplayBuffer {
  * the end of the stream is read and dropped.
  */
 function streamOf(request: IncomingMessage): Readable {
-  const stream = new Readable({
+  return new Readable({
     read: () => request.resume(),
     destroy(error, done) {
       request.resume()
       done(error)
     },
   })
-  // Nothing flows before it is asked for.
-  request.pause()
-  request.on('data', (chunk: Buffer) => {
-    if (!stream.destroyed && !stream.push(chunk)) request.pause()
-  })
-  request.on('end', () => stream.push(null))
-  return stream
 }

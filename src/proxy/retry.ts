@@ -1,5 +1,6 @@
 import type { UpstreamFailure } from '../upstream/pool.ts'
 import type { ProblemCode } from '../http/problem.ts'
+import type { BodyFault } from './replay-buffer.ts'
 
 /** What has happened to one request so far, the latest attempt included. */
 export interface History {
@@ -30,8 +31,8 @@ export type Obstacle =
   | { readonly type: 'no-token'; readonly code: ProblemCode }
   | { readonly type: 'interrupted'; readonly by: Interruption; readonly stage: Stage }
 
-/** What ends a request before a response has begun. `too-large`: its body, in chunks, turned out so. */
-export type Interruption = 'client-gone' | 'deadline' | 'too-large'
+/** What ends a request before a response has begun. */
+export type Interruption = 'client-gone' | 'deadline' | BodyFault
 
 export type Decision =
   /** `pause` in milliseconds: a restarting iSales needs a moment. */
@@ -71,9 +72,14 @@ export function decide(history: History, obstacle: Obstacle): Decision {
       return { do: 'fail', code: written ? 'upstream-broken' : obstacle.code }
     case 'interrupted':
       if (obstacle.by === 'client-gone') return { do: 'nothing' }
-      if (obstacle.by === 'too-large') return { do: 'fail', code: 'too-large' }
-      return deadlinePassed(history, obstacle.stage)
+      if (obstacle.by === 'deadline') return deadlinePassed(history, obstacle.stage)
+      return { do: 'fail', code: codeOfBody(obstacle.by) }
   }
+}
+
+/** Tiny chunks count as slowness: the body did not arrive in time. */
+export function codeOfBody(fault: BodyFault): ProblemCode {
+  return fault === 'too-large' ? 'too-large' : 'request-timeout'
 }
 
 function mayResend(

@@ -83,6 +83,7 @@ describe('the metrics page', () => {
       'upstream_connections_opened_total',
       ...singles('upstream_connect_failures_total', 'reason', CONNECT_FAILURES),
       ...singles('client_handshake_failures_total', 'reason', HANDSHAKE_FAILURES),
+      'slow_clients_closed_total',
       ...singles('obs_refreshes_total', 'outcome', ['success', 'rejected']),
       ...singles('request_errors_total', 'code', PROBLEM_CODES),
       ...singles('requests_refused_total', 'reason', REFUSAL_REASONS),

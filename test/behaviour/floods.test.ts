@@ -89,3 +89,37 @@ test('a call without a ticket loses its connection', async () => {
   expect([response.status, response.header('connection')]).toEqual([401, 'close'])
   await client.closed()
 })
+
+const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n'
+const TASKS = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\n`
+
+test.each([
+  ['of known length', `${TASKS}Content-Length: 100000\r\n\r\n{`],
+  ['in chunks', `${TASKS}${CHUNKED}1\r\n{\r\n`],
+])('bodies %s that hardly move hold no connection to iSales', async (_name, begun) => {
+  const world = await openWorld({ env: { ISALES_MAX_CONNECTIONS: '4', CLIENT_DEADLINE: '2.8s' } })
+  await hold(12, portOf(world.proxy), begun)
+  await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 12)
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test('one connection cannot take all places of requests in flight', async () => {
+  const world = await openWorld({ env: { MAX_IN_FLIGHT: '32', CLIENT_DEADLINE: '0' } })
+  world.sim.hang({ operation: 'business', times: 16 })
+  const client = await connectRaw({ port: portOf(world.proxy) })
+  await client.send(`${TASKS}Content-Length: 2\r\n\r\n{}`.repeat(40))
+  await until(() => world.sim.state().hanging === 16)
+  expect((await world.tasks()).status).toBe(200)
+  client.destroy()
+})
+
+test('a body in chunks of a byte gets a 408, and iSales gets nothing of it', async () => {
+  const world = await openWorld()
+  const client = await connectRaw({ port: portOf(world.proxy) })
+  await client.send(`${TASKS}${CHUNKED}${'1\r\n{\r\n'.repeat(20_000)}`)
+  const response = await client.read()
+  expect([response.status, response.header('connection')]).toEqual([408, 'close'])
+  expect(JSON.parse(response.text)).toMatchObject({ code: 'request-timeout', sent: 'no' })
+  expect(world.sim.requests()).toEqual([])
+  expect(await world.metric('isales_proxy_request_errors_total{code="request-timeout"}')).toBe(1)
+})

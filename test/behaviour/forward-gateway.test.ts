@@ -14,6 +14,23 @@ it('an HTML 403 is of a gateway: it is relayed, and buys no login', async () => 
   expect(stand.logins()).toBe(1)
 })
 
+it('calls that are always refused, on a path whose others are accepted, are relayed and buy two tokens at most', async () => {
+  const stand = await openStand({
+    answer: ({ body }) =>
+      body.toString() === 'bad' ? answerBytes('no', { status: '403 No' }) : answerBytes('ok'),
+  })
+  const good = new Set<number>()
+  for (let round = 0; round < 20; round += 1) {
+    const inFlight = { bad: true }
+    const bad = stand.exchange(post('bad')).finally(() => (inFlight.bad = false))
+    while (inFlight.bad) good.add((await stand.exchange(post('good'))).status)
+    expect(await bad).toMatchObject({ status: 403, text: 'no' })
+  }
+  expect(good).toEqual(new Set([200]))
+  expect(stand.logins() - 1).toBeLessThanOrEqual(2)
+  expect(await stand.metric('session_conflicts_total')).toBe(0)
+})
+
 it.each([
   [{}, '5'],
   [{ RETRY_AFTER_MAX: '30s' }, '30'],

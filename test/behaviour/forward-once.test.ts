@@ -79,6 +79,7 @@ describe('a rejection', () => {
         target.endsWith('/login') || revoked === 0
           ? []
           : [answerBytes('no', { status: '401 No' }), { waitMs: 50 }, { close: 'end' }],
+      env: { REPLAY_BODY_SIZE: '0' },
     })
     revoked = 1
     const client = await stand.connect()

@@ -255,6 +255,7 @@ describe("a response before the request's end", () => {
         onHead: ({ target }) =>
           target === PATH ? [answerBytes('enough', { status: '413 Enough' })] : [],
         answer: () => [() => new Promise(() => undefined)],
+        env: { REPLAY_BODY_SIZE: '0' },
       })
       const client = await stand.connect()
       client.pause()
@@ -286,6 +287,7 @@ describe("a response before the request's end", () => {
       onHead: ({ target }) =>
         target === PATH ? [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n`] : [],
       answer: ({ body }) => [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'],
+      env: { REPLAY_BODY_SIZE: '0' },
     })
     const client = await stand.connect()
     const bytes = chunkedPost(['a'.repeat(1000), 'b'.repeat(1000)])

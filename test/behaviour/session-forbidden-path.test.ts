@@ -3,7 +3,7 @@ import { INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import type { Answered } from '../support/call.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
-// Three minutes with 20 calls a second take a minute and a half, so they are run by hand: docs/reliability.md.
+// Three minutes with 20 calls a second take 45 s, so they are run by hand: docs/reliability.md.
 const FULL_SIZE = process.env['FULL_SIZE'] === 'true'
 const SECONDS = FULL_SIZE ? 180 : 45
 const GOOD_CALLS_A_SECOND = FULL_SIZE ? 20 : 5

@@ -27,18 +27,19 @@ function head(path: string, framing: string): string {
   return `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n`
 }
 
-/** Over what is kept for a replay, so that it streams. */
+/** Over what is kept for a replay, so that it streams when so much of it is there. */
 const LARGE = 100_000
+const STREAMED = 'x'.repeat(70_000)
 const OFF: Environment = { CLIENT_DEADLINE: '0' }
 
 describe.each([
-  ['kept', INTERFACE_PATHS.getTask, 100],
-  ['streamed', UPLOAD_PATH, LARGE],
-])('a body that is %s', (_name, path, size) => {
+  ['kept', INTERFACE_PATHS.getTask, 100, 'half'],
+  ['streamed', UPLOAD_PATH, LARGE, STREAMED],
+])('a body that is %s', (_name, path, size, half) => {
   test('and stops gets a 408 after the idle timeout, and iSales never has it whole', async () => {
     const world = await openWorld({ env: { ...OFF, BODY_IDLE_TIMEOUT: '1s' } })
     const client = await connect(world)
-    await client.send(`${head(path, `Content-Length: ${size}`)}half`)
+    await client.send(head(path, `Content-Length: ${size}`) + half)
     const response = await client.read()
     expect(response.status).toBe(408)
     expect(JSON.parse(response.text)).toMatchObject({ code: 'request-timeout' })
@@ -52,7 +53,7 @@ describe.each([
   test('and breaks off gets a 400, and iSales never has it whole', async () => {
     const world = await openWorld({ env: OFF })
     const client = await connect(world)
-    await client.send(`${head(path, `Content-Length: ${size}`)}half`)
+    await client.send(head(path, `Content-Length: ${size}`) + half)
     client.end()
     expect((await client.read()).status).toBe(400)
     await until(() => world.sim.state().sockets <= 1)
@@ -84,7 +85,7 @@ test('a response of iSales to a request that was given up meanwhile changes noth
   // Behind a response that is awaited, so that the 408 cannot leave before iSales has responded to this one.
   world.sim.set({ latency: 1500 })
   world.sim.failBusiness({ status: 500 })
-  await client.send(`${head(UPLOAD_PATH, `Content-Length: ${LARGE}`)}half`)
+  await client.send(head(UPLOAD_PATH, `Content-Length: ${LARGE}`) + STREAMED)
   await until(() => world.sim.state().faultsWaiting === 0)
   // It takes as long, and begins later.
   expect((await world.tasks()).status).toBe(200)
@@ -101,7 +102,8 @@ test('a client that takes nothing of its responses loses its place, though each 
   const client = await connect(world)
   client.pause()
   // More of them than the kernel holds.
-  await client.send(`GET ${ECHO_PATH}?bytes=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(200))
+  const request = `GET ${ECHO_PATH}?bytes=1000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  await client.send(request.repeat(16))
   await until(() => world.sim.requests().length > 10)
   expect((await world.tasks()).status).toBe(503)
   await until(async () => (await world.tasks()).status === 200)
@@ -155,3 +157,20 @@ test('a request over the cap of those in flight gets 503, and nothing of it was 
   expect((await first).status).toBe(200)
   expect((await world.tasks()).status).toBe(200)
 })
+
+test('clients that take nothing of their responses do not keep the places of those in flight', async () => {
+  const world = await openWorld({ env: { MAX_IN_FLIGHT: '64' } })
+  const clients = await Promise.all(Array.from({ length: 64 }, () => connect(world)))
+  for (const client of clients) {
+    client.pause()
+    await client.send(`GET ${ECHO_PATH}?bytes=8000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  }
+  await until(async () => (await world.tasks()).status === 503)
+  await until(async () => (await world.tasks()).status === 200, 10_000)
+  expect(await world.metric('isales_proxy_slow_clients_closed_total')).toBeGreaterThan(0)
+  expect(world.lines).toContainEqual(
+    expect.objectContaining({ event: 'slow-client-closed', reason: 'backlog' }),
+  )
+  for (const client of clients) client.destroy()
+  expect(faults).toEqual([])
+}, 20_000)

@@ -93,6 +93,8 @@ test('a client that speaks plain HTTP to the TLS port, and one without a certifi
     await plain.send(`${HEAD}\r\n`)
     await plain.closed()
   }
+  const probe = await connectRaw({ port: portOf(world) })
+  probe.destroy()
   await exchangeRaw({ port: portOf(world), tls: { ca: ca.cert } }, `${HEAD}\r\n`).catch(() => null)
 
   await until(() => linesOf(world, 'client-handshake-failed').length === 2)
@@ -103,6 +105,8 @@ test('a client that speaks plain HTTP to the TLS port, and one without a certifi
   const failures = 'isales_proxy_client_handshake_failures_total'
   expect(await world.metric(`${failures}{reason="plain-http"}`)).toBe(3)
   expect(await world.metric(`${failures}{reason="no-certificate"}`)).toBe(1)
+  // A probe of the port is no client that was turned away.
+  await until(async () => (await world.metric(`${failures}{reason="closed"}`)) === 1)
 })
 
 test('logins and refreshes of CTI-OBS are logged by what came of them', async () => {

@@ -26,6 +26,7 @@ describe('parseFlags', () => {
     [['-pSECRET'], 'Unknown flag "-p".'],
     [['--live=yes'], '--live takes no value.'],
     [['--timeout'], '--timeout needs a value, such as --timeout 60s.'],
+    [['--timeout', '5s', '--timeout=6s'], '--timeout is given twice.'],
     [['--timeout='], '--timeout needs a value, such as --timeout 60s.'],
     [['extra'], 'Unexpected argument: only flags are accepted here.'],
     [['--', 'extra'], 'Unexpected argument: only flags are accepted here.'],

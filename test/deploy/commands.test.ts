@@ -35,6 +35,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['CONTRIBUTING.md', 'npm ci', 'ci'],
   ['docs/get-started.md', 'npm ci', 'ci'],
   ['docs/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
+  ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
   ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
   ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds the image with buildah'],
   ['docs/kubernetes.md', 'digest()', 'no Docker and no registry'],

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -5,7 +6,15 @@ import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { answerOk, GET, keepAndAnswer, leftOf, LIMITS, startListener } from './support.ts'
+import {
+  answerOk,
+  GET,
+  keepAndAnswer,
+  leftOf,
+  LIMITS,
+  responsesOf,
+  startListener,
+} from './support.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
@@ -61,10 +70,13 @@ describe('those who only hold connections', () => {
     expect((await held[0]?.closed())?.left).toHaveLength(0)
   })
 
-  test('in front of a TLS handshake keep out no client with a certificate', async () => {
-    const tls = { cert: made.server.cert, key: new Secret(made.server.key), ca: made.ca.cert }
-    const { port, listener } = await startListener(answerOk, { limits: FOUR, tls })
-    const target = { port, tls: { ca: made.ca.cert, ...made.client } }
+  test.each([
+    ['with a certificate', { ca: made.ca.cert }, made.client, answerOk],
+    ['whose requests are accepted', {}, {}, keepAndAnswer],
+  ])('in front of a TLS handshake keep out no client %s', async (_name, ca, client, onRequest) => {
+    const tls = { cert: made.server.cert, key: new Secret(made.server.key), ...ca }
+    const { port, listener } = await startListener(onRequest, { limits: FOUR, tls })
+    const target = { port, tls: { ca: made.ca.cert, ...client } }
     const kept = await asked(target)
     await hold(10, port)
     for (let n = 0; n < 10; n += 1) (await asked(target)).destroy()
@@ -129,4 +141,16 @@ test('a flood of connections that are reset leaves nothing behind', async () => 
   const clients: number[] = []
   for (let n = 0; n < 4; n += 1) clients.push(await ask(await connectRaw({ port })))
   expect(clients).toEqual([200, 200, 200, 200])
+})
+
+test('of the requests of one connection 16 are in flight, and one more gets a 503 in its turn', async () => {
+  const held: ServerResponse[] = []
+  const { port, problems } = await startListener((_request, response) => held.push(response))
+  const client = await connectRaw({ port })
+  await client.send(GET.repeat(30))
+  await until(() => problems.length === 1)
+  expect(held).toHaveLength(16)
+  for (const response of held) response.end('ok')
+  const statuses = (await responsesOf(client)).map(({ status }) => status)
+  expect(statuses).toEqual([...Array.from({ length: 16 }, () => 200), 503])
 })

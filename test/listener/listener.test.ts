@@ -210,21 +210,37 @@ async function startWatched(limits: ListenerLimits, now: () => number) {
   return { ...listener, looked }
 }
 
-test('a body that crawls is not idle', async () => {
+test('a body of 1 KiB within each idle timeout is not idle', async () => {
   let now = 0
   const limits = { ...LIMITS, bodyIdleTimeout: 200 }
   const { port, problems, looked } = await startWatched(limits, () => now)
   const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 8\r\n\r\n`)
+  await client.send(`${POST}Content-Length: ${8 * 1024}\r\n\r\n`)
   for (let sent = 1; sent < 8; sent += 1) {
     now += 150
-    await client.send('x')
-    await looked(sent)
+    await client.send('x'.repeat(1024))
+    await looked(sent * 1024)
   }
-  await client.send('x')
+  await client.send('x'.repeat(1024))
   expect((await client.read()).status).toBe(200)
   expect(problems).toEqual([])
   client.destroy()
+})
+
+test('a body that crawls gets a 408', async () => {
+  let now = 0
+  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
+  const { port, problems, looked } = await startWatched(limits, () => now)
+  const client = await connectRaw({ port })
+  await client.send(`${POST}Content-Length: 8\r\n\r\nx`)
+  await looked(1)
+  now += 150
+  await client.send('x'.repeat(6))
+  await looked(7)
+  expect(problems).toEqual([])
+  now += 50
+  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
+  expect(problems).toEqual(['request-timeout'])
 })
 
 test('a body that came while the process did not run is not idle', async () => {

@@ -114,3 +114,74 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
     client.destroy()
   })
 })
+
+describe('clients that take nothing of their responses', () => {
+  /** With its head just below 1 MiB. */
+  const LARGE = MIB - 1024
+
+  /** Each is asked for and paused, one after the other; the clock stands still meanwhile. */
+  async function paused(count: number) {
+    const watch = { time: 0, looks: 0 }
+    const closed: string[] = []
+    const served: ServerResponse[] = []
+    const { listener, port } = await startListener(
+      (_request, response) => served.push(response.end(BODY.subarray(0, LARGE))),
+      {
+        address: { kind: 'unix', path: join(directory, 'backlog.sock') },
+        onClientClosed: (reason) => closed.push(reason),
+        now: () => {
+          watch.looks += 1
+          return watch.time
+        },
+      },
+    )
+    const connect = () => connectRaw({ path: join(directory, 'backlog.sock'), port })
+    const clients: RawClient[] = []
+    for (let n = 1; n <= count; n += 1) {
+      const client = await connect()
+      clients.push(client)
+      client.pause()
+      await client.send(GET)
+      await until(() => served.length === n)
+      watch.time += 100
+    }
+    return { watch, closed, listener, clients, connect }
+  }
+  /** Each of at most four connections is looked at once at least. */
+  async function looked(watch: { readonly looks: number }): Promise<void> {
+    const { looks } = watch
+    await until(() => watch.looks > looks + 8)
+  }
+
+  test('are closed, the slowest first, while more than 2 MiB wait for all of them', async () => {
+    const { watch, closed, listener, clients, connect } = await paused(4)
+    watch.time += 1500
+    await looked(watch)
+    expect(closed).toEqual([])
+
+    watch.time += 600
+    await until(() => listener.connections() === 2)
+    expect(closed).toEqual(['backlog', 'backlog'])
+    for (const client of clients) client.resume()
+    const [first, second, third, fourth] = clients.map((client) => client.read())
+    await expect(first).rejects.toThrow('in the body')
+    await expect(second).rejects.toThrow('in the body')
+    expect((await third)?.body).toHaveLength(LARGE)
+    expect((await fourth)?.body).toHaveLength(LARGE)
+
+    const another = await connect()
+    await another.send(GET)
+    expect((await another.read()).body).toHaveLength(LARGE)
+    for (const client of [...clients, another]) client.destroy()
+  })
+
+  test('are left until their own time is up while less waits for all of them', async () => {
+    const { watch, closed, listener } = await paused(2)
+    watch.time += 4000
+    await looked(watch)
+    expect(closed).toEqual([])
+    watch.time += 2000
+    await until(() => listener.connections() === 0)
+    expect(closed).toEqual(['idle', 'idle'])
+  })
+})

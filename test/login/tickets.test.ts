@@ -187,3 +187,27 @@ test('more tickets than are cached are all still valid', () => {
 test('the shortest lifetime is a second', () => {
   expect(ticketsWith('key', () => START, 10).issue().accessSeconds).toBe(1)
 })
+
+// Replicas of two versions run side by side during an upgrade.
+test.each([
+  [
+    'a key',
+    'k'.repeat(32),
+    undefined,
+    'AQBppDhQAGmk0wD8w8gYNjj93-As_m4Ny5BIJbY1VwZwS4nUg3Rkjcey_mK5ggqz',
+  ],
+  [
+    'a password',
+    undefined,
+    'p',
+    'AQBppDhQAGmk0wCNtsWE1rW7AFJRbtN81jmeCAu5rj6tjoPDsne-PI2dTzknWaaf',
+  ],
+  ['both', 'k'.repeat(32), 'p', 'AQBppDhQAGmk0wDTOCipdSP8Fx1oQSStqJjCrR0975cUedGyq_w11Sbg1PQR31bS'],
+])('a ticket of the first version is valid with %s', (_, key, password, ticket) => {
+  const { now } = clockAt(Date.parse('2026-03-01T12:30:00Z'))
+  const options = password === undefined ? {} : { password }
+  const tickets = ticketsWith(key, now, HOUR, options)
+  expect(tickets.verify(ticket)).toBe('valid')
+  const { access, refresh } = tickets.issue()
+  expect([access, refresh].map((text) => Buffer.from(text, 'base64url')[0])).toEqual([1, 2])
+})

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
-  responseHeaders,
   createRequestHeaders,
+  headerValue,
+  isHtml,
+  replacedBodyHeaders,
+  responseHeaders,
   type OutgoingRequest,
 } from '../../src/proxy/headers.ts'
 
@@ -78,6 +81,16 @@ describe('the headers of a request', () => {
     ])
   })
 
+  it('are nominated by Connection only, and its options are no names', () => {
+    const fields = ['X-Lists', 'x-stays', 'X-Stays', '1', 'Close', '2', 'Connection', 'close']
+    expect(sent(fields)).toEqual([...fields.slice(0, 6), ...ADDED])
+  })
+
+  it('carry no credential of the client, whichever header the token is in', () => {
+    const inbound = ['Authorization', 'evil', 'Authentication', 'evil', 'X-Token', 'evil']
+    expect(sent(inbound, ['X-Token']).slice(4)).toEqual(['X-Token', 'Bearer good'])
+  })
+
   it('of ours cannot be nominated away', () => {
     const connection = ['Connection', 'Authorization, Via, X-Request-Id, Content-Length, Host']
     expect(sent(['Via', '1.0 them', ...connection])).toEqual(ADDED)
@@ -119,6 +132,7 @@ describe('the headers of a request', () => {
   it.each([
     [7, ['Max-Forwards', '6']],
     [1, ['Max-Forwards', '0']],
+    [0, []],
     [-1, []],
   ])('count Max-Forwards %i down', (maxForwards, expected) => {
     const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
@@ -128,8 +142,8 @@ describe('the headers of a request', () => {
 
 describe('the trace of a request', () => {
   const theirs = ['a', '1', 'traceparent', '00-theirs', 'Tracestate', 'x=1', 'TRACEPARENT', 'y']
-  const make = createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })
-  const sentWith = (trace: OutgoingRequest['trace']) => make(outgoing(theirs, { trace }))
+  const sentWith = (trace: OutgoingRequest['trace']) =>
+    createRequestHeaders({ tokenHeaders: [], pseudonym: 'us' })(outgoing(theirs, { trace }))
 
   it('passes as the client sent it when we do not trace', () => {
     expect(sentWith(undefined).slice(0, 8)).toEqual(theirs)
@@ -143,6 +157,7 @@ describe('the trace of a request', () => {
     expect(headers.slice(0, kept.length)).toEqual(kept)
     expect(headers.slice(-2)).toEqual(['traceparent', '00-ours'])
     expect(headers.filter((text) => text.toLowerCase() === 'traceparent')).toHaveLength(1)
+    expect(headers.includes('Tracestate')).toBe(keepState)
   })
 })
 
@@ -240,5 +255,56 @@ describe('the headers of a response', () => {
   it('with two Transfer-Encoding lines cannot be rebuilt', () => {
     const fields = ['Transfer-Encoding', 'chunked', 'transfer-encoding', 'chunked']
     expect(received(fields)).toMatchObject({ relayable: false })
+  })
+})
+
+it.each([
+  [103, false],
+  [199, false],
+  [200, true],
+  [204, false],
+  [304, true],
+])('the headers of a %i keep a length only where it may have one: %j', (status, isKept) => {
+  const { headers } = received(['Content-Length', '7', 'ETag', '"a"'], { status })
+  const length = isKept ? ['Content-Length', '7'] : []
+  expect(headers).toEqual([...length, 'ETag', '"a"', 'X-Request-Id', 'id-1'])
+})
+
+describe('the headers of another body', () => {
+  it('say nothing of the former one', () => {
+    const names = ['Content-Encoding', 'ETag', 'Content-MD5', 'Digest', 'Content-Digest']
+    const gone = [...names, 'Repr-Digest', 'Accept-Ranges', 'Content-Length', 'content-length']
+    const former = gone.flatMap((name) => [name, '7'])
+    const kept = ['Content-Type', 'application/json', 'X-empty', '']
+    expect(replacedBodyHeaders([...former, ...kept, ...former], 12)).toEqual([
+      ...kept,
+      'Content-Length',
+      '12',
+    ])
+  })
+})
+
+describe('the value of a header', () => {
+  it.each([
+    [[], undefined],
+    [['B', '1'], undefined],
+    // A value is no name.
+    [['B', 'a', 'C', '1'], undefined],
+    [['A', '1'], '1'],
+    [['B', '0', 'a', ''], ''],
+    [['A', '1', 'B', '2', 'a', '3', 'A', '4'], '1, 3, 4'],
+  ])('of %j is %j', (lines, value) => {
+    expect(headerValue(lines, 'a')).toBe(value)
+  })
+
+  it.each([
+    [['Content-Type', 'text/html'], true],
+    [['content-type', 'TEXT/HTML; charset=utf-8'], true],
+    [['Content-Type', 'text/html5'], false],
+    [['Content-Type', 'application/json; was=text/html'], false],
+    [['Accept', 'text/html'], false],
+    [[], false],
+  ])('%j tells a page: %j', (lines, isPage) => {
+    expect(isHtml(lines)).toBe(isPage)
   })
 })

@@ -142,6 +142,15 @@ describe('what the client is told', () => {
     expect(code(history(before), { type: 'interrupted', by: 'deadline', stage })).toBe(expected)
   })
 
+  it.each(STAGES)(
+    'of a body that turns out too large, or in too many chunks, while %s',
+    (stage) => {
+      const of = (by: 'too-large' | 'too-fine') =>
+        code(history(), { type: 'interrupted', by, stage })
+      expect([of('too-large'), of('too-fine')]).toEqual(['too-large', 'request-timeout'])
+    },
+  )
+
   it('is nothing when the client is gone', () => {
     const obstacle = { type: 'interrupted', by: 'client-gone', stage: 'sent' } as const
     expect(decide(history(), obstacle)).toEqual({ do: 'nothing' })

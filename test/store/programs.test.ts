@@ -12,7 +12,6 @@ import {
   KEY,
   leaseOf,
   PASSWORD,
-  sharingOf,
   sharingPrograms,
   traffic,
   type Replica,
@@ -82,7 +81,7 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
   })
 
   it('reach the store over TLS with a client certificate, as a user with the documented permissions', async () => {
-    await openIsales(60)
+    const sim = await openIsales(60)
     const server = await startTlsServer(engine, [`user proxy on >pw ${DOCUMENTED_ACL}`])
     const replicas = await startReplicas(2, server.port, {
       SESSION_STORE_URL: `valkeys://127.0.0.1:${server.port}`,
@@ -94,8 +93,7 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     })
     await inState(replicas, { state: 'shared', replicas: 2 })
     await authenticated(replicas)
-    const [first] = replicas
-    expect(first && (await sharingOf(first))).toMatchObject({ state: 'shared', replicas: 2 })
+    expect(sim.state().logins).toBe(1)
   })
 
   it('free the lease when they are ended while they ask', async () => {

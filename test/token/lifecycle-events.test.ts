@@ -189,3 +189,24 @@ describe('an accepted business call', () => {
     expect(life.rejected().wait()).toBe(wait - 1)
   })
 })
+
+describe('what changes nothing that anybody must know', () => {
+  it.each([
+    { type: 'used' },
+    { type: 'renew-asked' },
+    { type: 'accepted', generation: 1, path: '/tasks', sentAt: START },
+  ] as const)('is told to nobody: %j', (event) => {
+    expect(live().login(grant()).does(event).events()).toEqual([])
+  })
+
+  it.each([
+    { type: 'rejected', generation: 0, status: 401, path: '/tasks', sentAt: START, again: false },
+    { type: 'accepted', generation: 0, path: '/tasks', sentAt: START },
+    { type: 'held', because: 'busy', ms: 0, refusals: 0 },
+  ] as const)('may come before the first token: %j', (event) => {
+    const life = live()
+    const before = life.state()
+    expect(life.does(event).state()).toEqual(before)
+    expect(life.events()).toEqual([])
+  })
+})

@@ -90,6 +90,12 @@ describe('a token is renewed', () => {
     expect(live().random(random).login(grant({ lives })).wait()).toBeCloseTo(ms, 6)
   })
 
+  it('which is waited for', () => {
+    const life = live().login(grant())
+    expect(life.after(239_999).next()).toEqual({ do: 'wait', until: life.now() + 1 })
+    expect(life.after(1).next()).toEqual(REFRESH)
+  })
+
   it('counted from when the request was sent, not from when the response came', () => {
     const life = live().does({ type: 'request-started', operation: 'login' }).after(2000)
     life.does(ended(grant()))
@@ -351,6 +357,10 @@ describe('an operator who asks for a login', () => {
     life.does({ type: 'renew-asked' })
     expect(life.next()).toEqual(LOGIN)
     expect(life.login(REFUSED).wait()).toBe(4 * HOUR)
+  })
+
+  it('gets no refresh, although the refresh token is good', () => {
+    expect(live().login(grant()).does({ type: 'renew-asked' }).next()).toEqual(LOGIN)
   })
 
   it('gets a login and no refresh, also after a refresh in flight', () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createRefusalBook, type RefusalBook } from '../../src/token/refusals.ts'
@@ -7,6 +7,13 @@ import { temporaryDirectory } from '../support/temporary.ts'
 
 const START = Date.parse('2026-03-01T12:00:00Z')
 const WRONG = credentialsOf('canary-wrong')
+const KEY = '0'.repeat(64)
+const FILE = /^not a refusals file$/
+const ENTRY = /^not a refusal$/
+
+function fileWith(entry: object): string {
+  return JSON.stringify({ version: 1, key: KEY, refusals: { a: entry } })
+}
 
 let directory: string
 let now: number
@@ -56,7 +63,7 @@ describe('the count of refusals', () => {
     })
     book.add(WRONG)
     expect(book.find(WRONG)).toEqual({ count: 1, age: 0 })
-    expect(readdirSync(directory)).toEqual([])
+    expect([readdirSync(directory), unusable]).toEqual([[], []])
   })
 
   it('is of now when the clock was set back', () => {
@@ -94,24 +101,44 @@ describe('the file', () => {
     expect(hashes[0]).not.toBe(hashes[1])
   })
 
+  // Nothing but the message of the error is written to the log.
   it.each([
-    ['empty', ''],
-    ['cut off', '{"version":1,"key":"'],
-    ['of another program', '{"name":"something"}'],
-    ['of another version', '{"version":2}'],
-    ['without a key', '{"version":1,"key":"","refusals":{}}'],
-    ['with no entry', `{"version":1,"key":"${'0'.repeat(64)}","refusals":{"a":5}}`],
-    [
-      'with another entry',
-      `{"version":1,"key":"${'0'.repeat(64)}","refusals":{"a":{"count":"x"}}}`,
-    ],
-  ])('that is %s is ignored with a warning, and written anew', (_, text) => {
+    ['empty', '', /JSON/],
+    ['cut off', '{"version":1,"key":"', /JSON/],
+    ['null', 'null', FILE],
+    ['a list', '[]', FILE],
+    ['of another program', '{"name":"something"}', FILE],
+    ['of another version', `{"version":2,"key":"${KEY}","refusals":{}}`, FILE],
+    ['without a key', '{"version":1,"key":"","refusals":{}}', FILE],
+    ['with a key that is too long', `{"version":1,"key":"${KEY}0","refusals":{}}`, FILE],
+    ['with a key that begins otherwise', `{"version":1,"key":"x${KEY}","refusals":{}}`, FILE],
+    ['with a list of keys', `{"version":1,"key":["${KEY}"],"refusals":{}}`, FILE],
+    ['without refusals', `{"version":1,"key":"${KEY}"}`, FILE],
+    ['with no entry', `{"version":1,"key":"${KEY}","refusals":{"a":5}}`, ENTRY],
+    ['with an entry of null', `{"version":1,"key":"${KEY}","refusals":{"a":null}}`, ENTRY],
+    ['with a count that is none', fileWith({ count: 'x', at: 1 }), ENTRY],
+    ['with half a count', fileWith({ count: 1.5, at: 1 }), ENTRY],
+    ['with a date that is none', fileWith({ count: 1, at: 'x' }), ENTRY],
+  ])('that is %s is ignored with a warning, and written anew', (_, text, message) => {
     writeFileSync(file(), text)
     const book = open()
-    expect(unusable).toHaveLength(1)
+    expect(unusable).toEqual([expect.objectContaining({ message: expect.stringMatching(message) })])
     book.add(WRONG)
     expect(open().find(WRONG)).toMatchObject({ count: 1 })
     expect(unusable).toHaveLength(1)
+  })
+
+  it('of the first version is read', () => {
+    const hash = '591b75128cfea90ec1fde165aca4f6e2225534b476fc146c8bfc740284e2ccdc'
+    const refusals = { [hash]: { count: 2, at: START - 1000 } }
+    writeFileSync(file(), JSON.stringify({ version: 1, key: KEY, refusals }))
+    expect(open().find(WRONG)).toEqual({ count: 2, age: 1000 })
+  })
+
+  it('that is a directory is a warning', () => {
+    mkdirSync(file())
+    open()
+    expect(unusable).toMatchObject([{ code: 'EISDIR' }])
   })
 
   it('that cannot be written is a warning, and counting goes on', () => {
@@ -119,6 +146,7 @@ describe('the file', () => {
     const book = open(join(directory, 'file', 'below'))
     book.add(WRONG)
     expect(book.find(WRONG)).toMatchObject({ count: 1 })
-    expect(unusable.length).toBeGreaterThan(0)
+    // Once when it is read, and once when it is written.
+    expect(unusable).toMatchObject([{ code: 'ENOTDIR' }, { code: 'ENOTDIR' }])
   })
 })

@@ -62,6 +62,13 @@ describe('a call that is rejected again after it was sent again', () => {
     expect(rejections.forbidden).toEqual(forbidden(['/bad', TEN_MINUTES, true]))
   })
 
+  it('needs no replacement that is known here: another replica may have made it', () => {
+    const { verdict, rejections } = rejectIn(stateOf({ early: earlyOf(1) }), '/bad', {
+      again: true,
+    })
+    expect([verdict, rejections.early]).toEqual(['about-call', earlyOf(1)])
+  })
+
   it('is the latest of the remembered paths, and stays mixed', () => {
     const state = stateOf({
       replaced,
@@ -115,12 +122,11 @@ describe('a forbidden path', () => {
 
 describe('a token that was rejected before it has worked', () => {
   const replaced = { at: NOW - 1000, generation: 2, paths: new Set<string>() }
-  const token = tokenOf(3, false)
-
   it.each([
     [NOW, 'brand-new'],
     [NOW + 1, 'hold-off'],
   ])('is relayed, unless a conflict lasts (until %i): %s', (conflictUntil, verdict) => {
+    const token = tokenOf(3, false)
     const outcome = rejectIn(stateOf({ replaced, conflictUntil }), '/tasks', { token })
     expect(outcome.verdict).toBe(verdict)
     expect(outcome.rejections.suspects).toEqual(map(['/tasks', NOW]))
@@ -132,7 +138,7 @@ describe('a token that was rejected before it has worked', () => {
     [0.999, 59_945],
   ])('is held off in a conflict (random %d) for %i ms, which lasts a minute more', (random, ms) => {
     const state = stateOf({ replaced, conflictUntil: NOW + 1 })
-    const outcome = rejectIn(state, '/tasks', { token, random })
+    const outcome = rejectIn(state, '/tasks', { token: tokenOf(3, false), random })
     expect(outcome).toMatchObject({ verdict: 'hold-off', until: NOW + ms })
     expect(outcome.rejections).toMatchObject({
       heldSince: NOW,
@@ -251,6 +257,9 @@ describe('a call that is accepted', () => {
     const suspects = map(['/bad', NOW - 1])
     const state = stateOf({ ...suspected, early: earlyOf(1, 2, 3, 4), suspects, replaced })
     expect(acceptIn(state, '/tasks').early).toEqual(early)
+    // One of several that were cleared is enough.
+    const several = { ...state, suspects: map(['/bad', NOW - 1], ['/x', NOW - 1]) }
+    expect(acceptIn(several, '/tasks').early).toEqual(early)
     // The same while other suspicions remain, apart from that of its own token.
     const more = { ...state, suspects: map(['/bad', NOW - 1], ['/after', NOW]) }
     const kept = acceptIn(more, '/tasks').early.filter(({ generation }) => generation !== 3)
@@ -278,6 +287,10 @@ describe('a call that is accepted', () => {
     const after = acceptIn(before, '/tasks')
     expect([after === before, after.acceptedAt]).toEqual([!isNoted, isNoted ? NOW : NOW - ms])
   })
+})
+
+it('nothing is known at the start', () => {
+  expect(NO_REJECTIONS).toMatchObject({ early: [], renewing: false, givenUp: false })
 })
 
 describe('a newer token', () => {

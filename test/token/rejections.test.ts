@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { dueAt, isCurable, sendable } from '../../src/token/state.ts'
-import { DOWN, ended, grant, live, REFUSED, throttled, type Life } from './support.ts'
+import { DOWN, ended, grant, live, REFUSED, START, throttled, type Life } from './support.ts'
 
 const LOGIN = { do: 'request', operation: 'login' }
 
@@ -143,6 +143,30 @@ describe('a rejection that is about the call', () => {
       .refresh(grant({ token: 't2' }))
     life.rejected(2, '/bad', true).after(1).accepted()
     expect(life.state().rejections.early).toEqual([])
+  })
+
+  it('is not told by a call that was sent before, nor with an older token', () => {
+    const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, '/mixed')
+    const sentAt = life.now()
+    life.after(1).rejected(1, '/mixed')
+    expect([life.events(), life.wait()]).toEqual([[], 500])
+    life.does({ type: 'accepted', generation: 1, path: '/tasks', sentAt })
+    expect(life.wait()).toBe(500)
+    life.after(1).accepted(0)
+    expect(life.wait()).toBe(499)
+  })
+
+  it('does not put off a renewal that is due in the meantime', () => {
+    const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, '/mixed')
+    life.after(239_899).accepted().after(1).rejected(1, '/mixed')
+    life.after(1).accepted()
+    expect(life.wait()).toBe(240_000 - (life.now() - START))
+  })
+
+  it('does not end the pause in which another replica asks', () => {
+    const life = live().login(grant()).after(240_000).does({ type: 'wanted', operation: 'refresh' })
+    life.does({ type: 'held', because: 'busy', ms: 300, refusals: 0 })
+    expect(life.accepted().wait()).toBe(300)
   })
 
   it('does not hide a token that was revoked', () => {

@@ -68,7 +68,6 @@ describe('a token request', () => {
 
 describe('failures that all replicas met', () => {
   const ours = {
-    ...live().state(),
     failures: 3,
     refusals: 2,
     failuresByKind: { ...NO_FAILURES, unclear: 2, unreached: 1 },
@@ -89,28 +88,30 @@ describe('failures that all replicas met', () => {
       { failures: 3, refusals: 2, failuresByKind: ours.failuresByKind },
     ],
   ] as const)('count where they are more than our own: %j', (before, counts) => {
-    expect(countsOf(ours, before)).toEqual(counts)
+    expect(countsOf({ ...live().state(), ...ours }, before)).toEqual(counts)
   })
 })
 
 describe('an idle token', () => {
   const rules = { ...RULES, tokenIdleAfter: 5000 }
-  const state = live().login(grant()).state()
+  const fresh = () => live().login(grant()).state()
 
   it.each([
     [4999, false],
     [5000, true],
     [5001, true],
   ])('is one that nobody has asked for since %i ms: %j', (ms, idle) => {
+    const state = fresh()
     expect(isIdle(state, rules, state.usedAt + ms)).toBe(idle)
   })
 
   it.each([
-    ['no login has succeeded', { ...state, lastSuccessAt: undefined }, rules],
-    ['a login is due', { ...state, loginDue: true }, rules],
-    ['TOKEN_IDLE_AFTER is off', state, RULES],
-  ])('is none where %s', (_, other, otherRules) => {
-    expect(isIdle(other, otherRules, state.usedAt + 5000)).toBe(false)
+    ['no login has succeeded', { lastSuccessAt: undefined }, rules],
+    ['a login is due', { loginDue: true }, rules],
+    ['TOKEN_IDLE_AFTER is off', {}, RULES],
+  ])('is none where %s', (_, changes, otherRules) => {
+    const state = { ...fresh(), ...changes }
+    expect(isIdle(state, otherRules, state.usedAt + 5000)).toBe(false)
   })
 })
 
@@ -144,18 +145,18 @@ describe('the token at hand', () => {
 })
 
 describe('a rejected call may be cured', () => {
-  const rejected = live().login(grant()).rejected()
-  const { state, now } = rejected
+  const fresh = () => live().login(grant())
 
   it.each([
-    ['there is no token', live().state(), 1, START, true],
-    ['there is a newer token', state(), 0, now(), true],
-    ['its token has ended', state(), 1, now() + 295_000, true],
-    ['its token is being renewed', state(), 1, now(), true],
-    ['its token is good and nothing is renewed', live().login(grant()).state(), 1, START, false],
+    ['there is no token', () => live(), 1, 0, true],
+    ['there is a newer token', () => fresh().rejected(), 0, 0, true],
+    ['its token has ended', fresh, 1, 295_000, true],
+    ['its token is being renewed', () => fresh().rejected(), 1, 0, true],
+    ['its token is good and nothing is renewed', fresh, 1, 294_999, false],
   ])('when %s: %#', (_, ...row) => {
-    const [given, generation, at, curable] = row
-    expect(isCurable(given, generation, at)).toBe(curable)
+    const [open, generation, age, curable] = row
+    const life = open()
+    expect(isCurable(life.state(), generation, life.now() + age)).toBe(curable)
   })
 })
 

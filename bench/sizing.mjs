@@ -1,0 +1,233 @@
+// npm run bench -- --sizing [--node PATH]: CPU and memory of the proxy, as docs/sizing.md has them.
+// Client and iSales are this process, on one core; the proxy has the other one, and the memory limit
+// of the chart, by which V8 sizes its heap: as root, on cgroup v1 or v2. TLS towards iSales.
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { Agent, request } from 'node:http'
+import { createServer } from 'node:https'
+import { connect } from 'node:net'
+import { cpus, loadavg, release, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { cpuMs, firstResponse, freePort, start } from './process.mjs'
+
+const root = new URL('../', import.meta.url).pathname
+const API = '/rest/isales/v1/openapi/obs'
+const SMALL = '{"result":0,"resultData":{"taskData":[]}}'.padEnd(1000)
+const LARGE = Buffer.alloc(3_000_000, 'x')
+const IN_GROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
+const LIMIT_MIB = 128
+const RATES = [0, 10, 50, 200, 500, 1000]
+const SECONDS = 10
+const WARM = { rate: 200, seconds: 8 }
+
+const isales = async (dir) => {
+  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
+  const flags = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost`
+  const files = ['-addext', names, '-keyout', key, '-out', cert]
+  execFileSync('openssl', [...flags.split(' '), ...files], { stdio: 'pipe' })
+  const state = { latency: 0 }
+  const grant = { token: 't'.repeat(40), tokenExpirationTime: 3600 }
+  const login = JSON.stringify({ result: 0, resultData: grant })
+  const tls = { key: readFileSync(key), cert: readFileSync(cert) }
+  const server = createServer(tls, (incoming, response) => {
+    const body = incoming.url.endsWith('/login') ? login : incoming.method === 'GET' ? LARGE : SMALL
+    incoming.resume().once('end', () => setTimeout(() => response.end(body), state.latency))
+  })
+  const port = await freePort()
+  await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return { server, state, caFile: cert, url: `https://localhost:${port}` }
+}
+
+/** A directory; what is written to its `cgroup.procs` has the memory limit. */
+const limitedGroup = () => {
+  const isV1 = existsSync('/sys/fs/cgroup/memory')
+  const group = `/sys/fs/cgroup/${isV1 ? 'memory/' : ''}isales-sizing-${process.pid}`
+  mkdirSync(group)
+  const file = isV1 ? 'memory.limit_in_bytes' : 'memory.max'
+  writeFileSync(join(group, file), String(LIMIT_MIB * 1024 * 1024))
+  return group
+}
+
+const launch = async ({ node, dir, upstream, group }, env = {}) => {
+  const port = await freePort()
+  const running = start({
+    name: 'proxy',
+    command: ['sh', '-c', IN_GROUP, group, node, join(root, 'dist/main.js')],
+    env: {
+      ISALES_URL: upstream.url,
+      ISALES_CA_FILE: upstream.caFile,
+      ISALES_USER: 'sizing',
+      ISALES_PASSWORD: 'sizing',
+      LISTEN: `127.0.0.1:${port}`,
+      ADMIN_LISTEN: '127.0.0.1:0',
+      LOG_FORMAT: 'json',
+      // As in the image.
+      MALLOC_MMAP_THRESHOLD_: '32768',
+      MALLOC_TRIM_THRESHOLD_: '65536',
+      ...env,
+    },
+    dir,
+    core: 1,
+  })
+  await firstResponse({ running, port, path: `${API}/business/tasks`, body: SMALL })
+  return { running, port }
+}
+
+/** MiB of a process that cannot be paged out again, and all of it. */
+const memory = ({ pid }) => {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const of = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) / 1024
+  return { anon: of('RssAnon'), rss: of('VmRSS') }
+}
+
+const post = (port, { agent, body = '{"subCCNo":1,"vdnId":1}' }) =>
+  new Promise((resolve) => {
+    const options = {
+      host: '127.0.0.1',
+      port,
+      path: `${API}/business/tasks`,
+      method: 'POST',
+      agent,
+    }
+    const sent = request(options, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode))
+    })
+    sent.once('error', () => resolve(0))
+    sent.end(body)
+  })
+
+/** So many calls a second, whether or not the former ones have their response; counts those without a 200. */
+const atRate = async (port, rate, seconds) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const calls = []
+  const begin = performance.now()
+  while (performance.now() - begin < seconds * 1000) {
+    const due = Math.floor(((performance.now() - begin) / 1000) * rate)
+    while (calls.length < due) calls.push(post(port, { agent }))
+    await sleep(1)
+  }
+  const failed = (await Promise.all(calls)).filter((status) => status !== 200).length
+  agent.destroy()
+  return { calls: calls.length, failed }
+}
+
+const peakDuring = async (running, work) => {
+  let peak = 0
+  const poll = setInterval(() => {
+    if (!running.hasEnded()) peak = Math.max(peak, memory(running).anon)
+  }, 10)
+  await work()
+  clearInterval(poll)
+  return running.hasEnded() ? 'killed' : whole(peak)
+}
+
+const table = (head, rows) =>
+  [head, head.map((_, n) => (n === 0 ? '---' : '--:')), ...rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n')
+const one = (number) => number.toFixed(1)
+const whole = (number) => number.toFixed(0)
+
+const byRate = async (bench) => {
+  const { running, port } = await launch(bench)
+  await atRate(port, WARM.rate, WARM.seconds)
+  const rows = []
+  for (const rate of RATES) {
+    const before = cpuMs(running)
+    const { calls, failed } = await atRate(port, rate, SECONDS)
+    const used = cpuMs(running) - before
+    if (failed > 0) throw new Error(`${failed} of ${calls} calls failed`)
+    const { anon, rss } = memory(running)
+    const perCall = calls === 0 ? '' : whole((used * 1000) / calls)
+    rows.push([rate, one(used / SECONDS / 10), perCall, whole(anon), whole(rss)])
+  }
+  await running.stop()
+  return table(['calls a second', '% of a core', 'µs a call', 'MiB', 'RSS, MiB'], rows)
+}
+
+const byConnections = async (bench) => {
+  const rows = []
+  for (const count of [1, 64, 256, 1024]) {
+    const { running, port } = await launch(bench)
+    const sockets = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const socket = connect(port, '127.0.0.1')
+        socket.write(
+          `POST ${API}/business/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
+        )
+        await new Promise((resolve) => socket.once('data', resolve))
+        return socket
+      }),
+    )
+    await sleep(1000)
+    rows.push([count, whole(memory(running).anon)])
+    for (const socket of sockets) socket.destroy()
+    await running.stop()
+  }
+  return table(['idle connections of clients', 'MiB'], rows)
+}
+
+const underAttack = async (bench) => {
+  const { state } = bench.upstream
+  const body = 'x'.repeat(64 * 1024 - 100)
+  const bursts = async (port) => {
+    state.latency = 1000
+    for (let round = 0; round < 3; round += 1)
+      await Promise.all(Array.from({ length: 1000 }, () => post(port, { agent: false, body })))
+    state.latency = 0
+  }
+  const slowReaders = async (port) => {
+    const sockets = Array.from({ length: 1024 }, () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+      socket.pause().write(`GET ${API}/x HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      return socket
+    })
+    await sleep(8000)
+    for (const socket of sockets) socket.destroy()
+  }
+  const rows = []
+  for (const most of [256, 1024]) {
+    const row = [most]
+    for (const attack of [bursts, slowReaders]) {
+      const { running, port } = await launch(bench, { MAX_IN_FLIGHT: String(most) })
+      row.push(await peakDuring(running, () => attack(port)))
+      await running.stop()
+    }
+    rows.push(row)
+  }
+  const head = ['`MAX_IN_FLIGHT`', '1,000 bodies of 64 KiB at once, MiB']
+  return table([...head, '1,024 clients that do not read 3 MB, MiB'], rows)
+}
+
+const { values } = parseArgs({
+  options: { node: { type: 'string', default: process.execPath } },
+})
+const [load] = loadavg()
+execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' })
+execFileSync('taskset', ['-cp', '0', String(process.pid)], { stdio: 'ignore' })
+const dir = mkdtempSync(join(tmpdir(), 'isales-sizing-'))
+const group = limitedGroup()
+const bench = { node: values.node, dir, group, upstream: await isales(dir) }
+try {
+  const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim()
+  const machine = `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`
+  const parts = [await byRate(bench), await byConnections(bench), await underAttack(bench)]
+  const heading = `Node ${version}, ${machine}, load before it ${load.toFixed(1)}.`
+  process.stdout.write(`${[heading, ...parts].join('\n\n')}\n`)
+} finally {
+  bench.upstream.server.close()
+  rmdirSync(group)
+  rmSync(dir, { recursive: true, force: true })
+}
+process.exit()
