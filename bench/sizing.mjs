@@ -49,6 +49,8 @@ const isales = async (dir) => {
   return { server, state, caFile: cert, url: `https://localhost:${port}` }
 }
 
+const launched = []
+
 /** A directory; what is written to its `cgroup.procs` has the memory limit. */
 const limitedGroup = () => {
   const isV1 = existsSync('/sys/fs/cgroup/memory')
@@ -80,6 +82,7 @@ const launch = async ({ node, dir, upstream, group }, env = {}) => {
     dir,
     core: 1,
   })
+  launched.push(running)
   await firstResponse({ running, port, path: `${API}/business/tasks`, body: SMALL })
   return { running, port }
 }
@@ -228,6 +231,7 @@ try {
     process.stdout.write(`\n${await measure(bench)}\n`)
 } finally {
   bench.upstream.server.close()
+  for (const running of launched) await running.stop()
   rmdirSync(group)
   rmSync(dir, { recursive: true, force: true })
 }
