@@ -54,9 +54,11 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   const pseudonym = viaPseudonym()
   const logAccess = createAccessLog(logger, config.accessLog)
   const logThrottled = createThrottledLog(clock, logger.log)
-  const ended = (end: EndedRequest & Access & { readonly attempts?: number }): void => {
+  const ended = (
+    end: EndedRequest & Access & { readonly attempts?: number; readonly byListener?: boolean },
+  ): void => {
     metrics.requestEnded(end)
-    monitor.callEnded(end)
+    if (end.byListener !== true) monitor.callEnded(end)
     const { code, refusal, requestId } = end
     if (code !== undefined) {
       const { upstreamMs, attempts } = end

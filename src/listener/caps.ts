@@ -110,8 +110,9 @@ function groupOf(most: number): Group {
   return { most, size: 0, newcomers: new Set() }
 }
 
-/** A TLS socket is another object than the connection below it, with the same peer. */
+/** A TLS socket is another object than the connection below it, with the same two ends. */
 function keyOf(socket: Socket): string | Socket {
-  const { remoteAddress, remotePort } = socket
-  return remotePort === undefined ? socket : `${remoteAddress} ${remotePort}`
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  if (remotePort === undefined) return socket
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

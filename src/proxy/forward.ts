@@ -40,6 +40,8 @@ export interface RequestEnd {
   readonly code: ProblemCode | undefined
   /** Undefined: it was not refused. */
   readonly refusal: Refusal | undefined
+  /** The listener responded by itself, such as with 408, and reports it with the code. */
+  readonly byListener: boolean
   readonly durationMs: number
   /** Milliseconds from the last attempt's start to its response's head; undefined: iSales did not respond. */
   readonly upstreamMs: number | undefined
@@ -108,6 +110,7 @@ class Forwarding implements AttemptHooks {
   #sentAt = 0
   #attempts = 0
   #upstreamMs: number | undefined
+  #relays = false
   #code: ProblemCode | undefined
   #refusal: BodyRefusal | undefined
 
@@ -305,6 +308,7 @@ class Forwarding implements AttemptHooks {
     this.#stop()
     if (this.#pending === undefined || response.headersSent) return
     if (!this.#pending.head.relayable) return this.#fail('upstream-broken')
+    this.#relays = true
     relay(response, this.#pending, () => {
       if (response.destroyed) return
       this.#code ??= 'upstream-broken'
@@ -344,6 +348,7 @@ class Forwarding implements AttemptHooks {
       status: response.headersSent ? response.statusCode : 0,
       code: this.#code,
       refusal: this.#refusal,
+      byListener: response.headersSent && !this.#relays && this.#code === undefined,
       durationMs: this.#options.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#attempts,
