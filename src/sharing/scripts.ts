@@ -1,6 +1,6 @@
 /**
- * What the store executes atomically. `store-rules.ts` specifies it. Managed services restrict scripts: every key
- * is literally `KEYS[n]`, nothing is published, no global is set.
+ * What the store executes atomically. `test/sharing/store-rules.ts` specifies it. Managed services restrict scripts:
+ * every key is literally `KEYS[n]`, nothing is published, no global is set.
  */
 
 /** KEYS grant lease hold guard; ARGV seen lease leaseMs operation holdGrace guardGrace knownRefusals. */

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
 import { formatRecord, parseRecord, type SharedRecord } from './record.ts'
-import { ID_LENGTH } from './store-rules.ts'
+import { ID_LENGTH } from './store.ts'
 
 /** Whose token it is. */
 export interface Account {

@@ -7,8 +7,7 @@ import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import { usableUntil } from '../token/token.ts'
 import { totalLife, type SharedRecord } from './record.ts'
 import type { Seal } from './seal.ts'
-import { isFailure, type SessionStore } from './store.ts'
-import { ID_LENGTH, type ReadReply } from './store-rules.ts'
+import { ID_LENGTH, isFailure, type ReadReply, type SessionStore } from './store.ts'
 import { isBetter, turnOf, type Found, type Mine, type Reply, type Situation } from './turn.ts'
 
 export interface ShareOptions {

@@ -1,6 +1,6 @@
 import type { SharedRecord } from './record.ts'
 import type { StoreFailure } from './store.ts'
-import type { ClaimReply } from './store-rules.ts'
+import type { ClaimReply } from './store.ts'
 import type { Before, HeldBecause } from '../token/obtain.ts'
 import type { FailureKind } from '../token/protocol.ts'
 

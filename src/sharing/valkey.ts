@@ -4,14 +4,15 @@ import type { UpstreamTls } from '../config/certificates.ts'
 import type { Secret } from '../config/secret.ts'
 import { SCRIPTS } from './scripts.ts'
 import type { StoreCall, StoreFailureReason } from '../token/sharing.ts'
-import type { SessionStore, StoreFailure } from './store.ts'
 import {
   guardKey,
   type ClaimReply,
   type FailedReply,
   type GrantedReply,
   type ReadReply,
-} from './store-rules.ts'
+  type SessionStore,
+  type StoreFailure,
+} from './store.ts'
 
 export interface ValkeyOptions {
   /** Several only with Sentinel. */

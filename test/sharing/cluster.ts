@@ -3,11 +3,7 @@ import { createSeal } from '../../src/sharing/seal.ts'
 import { createShare, type Share } from '../../src/sharing/share.ts'
 import type { SharingEvent, StoreFailureReason } from '../../src/token/sharing.ts'
 import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
-import {
-  applyOperation,
-  type StoreOperation,
-  type StoreState,
-} from '../../src/sharing/store-rules.ts'
+import { applyOperation, type StoreOperation, type StoreState } from './store-rules.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/state.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'

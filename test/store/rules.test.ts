@@ -15,7 +15,7 @@ import {
   type StoreOperation,
   type StoreReply,
   type StoreState,
-} from '../../src/sharing/store-rules.ts'
+} from '../sharing/store-rules.ts'
 import type { SessionStore } from '../../src/sharing/store.ts'
 import { connect, FINGERPRINT, GUARD_GRACE, HOLD_GRACE, PROCESS_A, PROCESS_B } from './connect.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
