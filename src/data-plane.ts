@@ -132,7 +132,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     onProblem({ code, refusal, requestId }) {
       metrics.connectionFailed(code, refusal)
       if (refusal === undefined) return
-      // Without a request id no request came: the connection was closed to make room.
+      // Without a request id no request came: the connection was closed to stay under the cap.
       if (requestId !== undefined) monitor.callEnded({ status: PROBLEMS[code].status, code })
       if (refusal === 'connections')
         logThrottled('connections-full', refusal, { listener: 'proxy', requestId })

@@ -197,8 +197,8 @@ async function findRejection(
   const { status, result, page } = response
   const byStatus = status >= 400 && status < 500 && !page
   const byResult = status === 200 && result !== undefined && !isZero(result)
-  const told = byStatus || byResult
-  const limit = told ? '' : '; so the proxy does not notice when a token ends early'
+  const known = byStatus || byResult
+  const limit = known ? '' : '; so the proxy does not notice when a token ends early'
   find('a spoilt token', `${describe(response)}${limit}`)
   if (byResult) settings['ISALES_REJECTED_RESULTS'] = result
   if (byStatus && status !== 401 && status !== 403)

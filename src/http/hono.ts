@@ -41,7 +41,7 @@ export function serveHono(app: FetchApp): Serve {
   }
   return (request, response, target) => {
     serve(request, response, target).catch(() => {
-      // A whole response may still be on its way to the client.
+      // A whole response may not have reached the client yet.
       if (!response.writableEnded) response.destroy()
     })
   }

@@ -10,7 +10,7 @@ interface ProblemKind {
   readonly sent: Sent
 }
 
-/** Every way in which a request can fail here, once: code, status, and what the caller may conclude. */
+/** Every failure of a request here, once: code, status, and what the caller may conclude. */
 export const PROBLEMS = {
   'no-token': { status: 503, title: 'iSales cannot be logged in to', sent: 'no' },
   overloaded: { status: 503, title: 'Too many requests in flight', sent: 'no' },

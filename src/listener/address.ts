@@ -21,7 +21,7 @@ const ALL_MODE_BITS = 0o777
 
 /**
  * Binds and listens. A stale Unix socket (nobody listens on it) is replaced; a live one, or a file that
- * is not a socket, is a fault.
+ * is not a socket, is an error.
  *
  * @param socketMode permission bits of a Unix socket.
  * @throws ListenError

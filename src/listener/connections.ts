@@ -130,7 +130,7 @@ export class Connection implements Reader {
   /** Ends requests whose client sends nothing of a body, or takes nothing of a response, for too long. */
   sweep(): void {
     const { bytesWritten, bytesRead, writableLength } = this.#socket
-    // A write counts when all of it has left: the kernel makes room in steps larger than a chunk of a response.
+    // A write counts when all of it has left: the kernel takes bytes in steps larger than a chunk of a response.
     if (this.#taken.stalled(bytesWritten - writableLength, writableLength === 0)) {
       this.close('idle')
       return
@@ -249,7 +249,7 @@ function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessag
   return length + rawHeaders.length * 2 + Number(headers['content-length'] ?? 0)
 }
 
-/** Bytes that went one way, and when they were last seen to move, or were excused. */
+/** Bytes that were received, or sent, and when they were last seen to move, or were excused. */
 class Progress {
   readonly #now: () => number
   readonly #limit: number

@@ -87,7 +87,7 @@ export interface Listener {
   start(): Promise<ListenerAddress>
   /**
    * Serves on, and every response closes its connection: behind a load balancer, clients move to another proxy between
-   * two requests. A connection that is closed when it is idle may meet the next request on its way, which is lost.
+   * two requests. A connection that is closed when it is idle may be sent a request just then, which is lost.
    */
   retire(): void
   /**

@@ -1,12 +1,5 @@
-import type { ServerResponse } from 'node:http'
+import type { TicketCheck } from '../http/ticket-check.ts'
 import { RESPONSE_TYPE, refusedBody, type NumberStyle } from './responses.ts'
-
-export interface TicketCheck {
-  /** A business call carries a valid ticket. */
-  passes(rawHeaders: readonly string[]): boolean
-  /** Responds 401 in the shape that iSales publishes, and closes the connection: it is for those with a ticket. */
-  refuse(response: ServerResponse, requestId: string): void
-}
 
 export interface TicketCheckOptions {
   readonly verify: (ticket: string) => string

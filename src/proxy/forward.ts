@@ -322,8 +322,8 @@ class Forwarding implements AttemptHooks {
     if (!response.headersSent) {
       this.#code = code
       const most = this.#options.limits.retryAfterMax
-      const told = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
-      writeProblem(response, code, { requestId, retryAfter: told, refusal: this.#refusal })
+      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
+      writeProblem(response, code, { requestId, retryAfter: wait, refusal: this.#refusal })
     }
     this.#abort(code)
   }

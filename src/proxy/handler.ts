@@ -1,13 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ALLOW, REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
+import type { TicketCheck } from '../http/ticket-check.ts'
 import type { Forward } from './forward.ts'
 import { pathOf, validateRequest, type RequestRules } from './validate.ts'
-
-/** Asks for the client's ticket, where one is demanded. */
-export interface TicketCheck {
-  passes(rawHeaders: readonly string[]): boolean
-  refuse(response: ServerResponse, requestId: string): void
-}
 
 /** A request that was refused here: nothing of it was sent to iSales. */
 export interface RefusedRequest {

@@ -1,5 +1,5 @@
 /**
- * Headers on their way through, as flat lists of name, value, name, value: the form in which Node gives and takes them,
+ * Headers of a message that is forwarded, as flat lists of name, value, name, value: the form in which Node gives and takes them,
  * so that order, case and repetition stay as they came.
  */
 export type HeaderLines = readonly string[]

@@ -52,7 +52,8 @@ const PAUSE = 50
 /**
  * The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
  * it, so that only GET and HEAD are sent again, once. A rejected request was not executed and is replayed once, with a
- * newer token. The client is told `sent: "no"` only when no attempt was ever written.
+ * newer token. The client gets `sent: "no"` only when no attempt was ever written, or when its body never came whole:
+ * what went to iSales of a streamed one ends without its last chunk, or short of its length (RFC 9112 section 8).
  */
 export function decide(history: History, obstacle: Obstacle): Decision {
   const { unwritten, lost, rejected } = history

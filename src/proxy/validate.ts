@@ -55,7 +55,7 @@ const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
 /**
  * What another server could read as a path separator, an empty or a dot segment (path parameters taken off) or a
  * string's end: also when it decodes twice (`%25` and two digits) or takes overlong UTF-8 (`%c0`, `%c1`, `%e0%80`,
- * `%f0%80`). And a `%` that begins no octet, which each server decodes in its own way.
+ * `%f0%80`). And a `%` that begins no octet, which no two servers decode alike.
  */
 const AMBIGUOUS_PATH = new RegExp(
   [
