@@ -57,7 +57,7 @@ module.exports = {
     oneHome('undici', 'upstream/'),
     oneHome('prom-client', 'admin/metrics'),
     oneHome('ioredis', 'sharing/valkey'),
-    oneHome('lru-cache', 'login/tickets'),
+    oneHome('lru-cache', 'login/'),
     oneHome('@hono/node-server', 'http/hono'),
     oneHome('zod', 'config/'),
     oneHome('pino', 'log/'),

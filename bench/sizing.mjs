@@ -25,9 +25,9 @@ const API = '/rest/isales/v1/openapi/obs'
 const SMALL = '{"result":0,"resultData":{"taskData":[]}}'.padEnd(1000)
 const LARGE = Buffer.alloc(3_000_000, 'x')
 const IN_GROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
-const LIMIT_MIB = 128
+const LIMIT_MIB = 192
 const RATES = [0, 10, 50, 200, 500, 1000]
-const SECONDS = 10
+const SECONDS = 5
 const WARM = { rate: 200, seconds: 8 }
 
 const isales = async (dir) => {
@@ -48,6 +48,8 @@ const isales = async (dir) => {
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
   return { server, state, caFile: cert, url: `https://localhost:${port}` }
 }
+
+const launched = []
 
 /** A directory; what is written to its `cgroup.procs` has the memory limit. */
 const limitedGroup = () => {
@@ -80,14 +82,16 @@ const launch = async ({ node, dir, upstream, group }, env = {}) => {
     dir,
     core: 1,
   })
+  launched.push(running)
   await firstResponse({ running, port, path: `${API}/business/tasks`, body: SMALL })
   return { running, port }
 }
 
-/** MiB of a process that cannot be paged out again, and all of it. */
+/** MiB of a process that cannot be paged out again, and all of it; 0 of one that was killed. */
 const memory = ({ pid }) => {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const of = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) / 1024
+  const of = (name) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024
   return { anon: of('RssAnon'), rss: of('VmRSS') }
 }
 
@@ -222,11 +226,12 @@ const bench = { node: values.node, dir, group, upstream: await isales(dir) }
 try {
   const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim()
   const machine = `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`
-  const parts = [await byRate(bench), await byConnections(bench), await underAttack(bench)]
-  const heading = `Node ${version}, ${machine}, load before it ${load.toFixed(1)}.`
-  process.stdout.write(`${[heading, ...parts].join('\n\n')}\n`)
+  process.stdout.write(`Node ${version}, ${machine}, load before it ${load.toFixed(1)}.\n`)
+  for (const measure of [byRate, byConnections, underAttack])
+    process.stdout.write(`\n${await measure(bench)}\n`)
 } finally {
   bench.upstream.server.close()
+  for (const running of launched) await running.stop()
   rmdirSync(group)
   rmSync(dir, { recursive: true, force: true })
 }

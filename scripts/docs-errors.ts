@@ -95,7 +95,8 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning:
       'The header did not come within `HEADER_TIMEOUT`, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
     cause: 'CTI-OBS',
-    remedy: 'Look for a client that hangs, or a network that loses packets.',
+    remedy:
+      'Look for a client that hangs or writes its body a few bytes at a time, or a network that loses packets.',
   },
   'too-large': {
     meaning: 'The body is longer than `MAX_BODY_SIZE`.',

@@ -57,7 +57,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   const logThrottled = createThrottledLog(clock, logger.log)
   const ended = (end: EndedRequest): void => {
     metrics.requestEnded(end)
-    monitor.callEnded(end)
+    if (end.byListener !== true) monitor.callEnded(end)
     const { code, refusal, requestId } = end
     if (code !== undefined) {
       const { upstreamMs, attempts } = end

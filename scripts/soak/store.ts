@@ -15,6 +15,7 @@ export async function startStore(): Promise<Store> {
   const port = await freePort()
   let child = run(port)
   await once(child, 'spawn')
+  process.once('exit', () => child.kill('SIGKILL'))
   return {
     port,
     async perform(fault, ms) {
@@ -37,7 +38,5 @@ export async function startStore(): Promise<Store> {
 }
 
 function run(port: number): ChildProcess {
-  const child = spawn('valkey-server', ['--port', String(port), '--save', ''], { stdio: 'ignore' })
-  process.once('exit', () => child.kill('SIGKILL'))
-  return child
+  return spawn('valkey-server', ['--port', String(port), '--save', ''], { stdio: 'ignore' })
 }

@@ -86,6 +86,7 @@ async function logInThroughStore(
 const NOT_ASKED = {
   busy: 'a replica logs in just now. Try again in some seconds',
   held: 'the replicas wait after a failure. See the status page of one of them',
+  conflict: 'somebody else logs in as this user, and the replicas wait. Try again in a minute',
   guarded: 'iSales refused this password before, and the account is spared. Correct the password',
   alone: 'the shared store cannot be reached',
 } as const

@@ -11,6 +11,8 @@ export interface EndedRequest {
   readonly code?: ProblemCode | undefined
   /** Why it was refused before it was forwarded, or while its body came. */
   readonly refusal?: Refusal | undefined
+  /** The listener responded by itself, such as with 408, and reports it with the code. */
+  readonly byListener?: boolean
   /** Undefined: refused before it was forwarded. It is counted and not timed. */
   readonly durationMs?: number
   /** Milliseconds from the last attempt's start to its response's head; undefined: iSales sent no response. */

@@ -112,6 +112,10 @@ export const REFUSALS = {
   chunk: { code: 'bad-request', detail: 'A chunk of the body is malformed' },
   'chunk-extensions': { code: 'too-large', detail: 'The chunk extensions are too long' },
   parser: { code: 'bad-request', detail: 'The HTTP parser does not accept the request' },
+  'tiny-chunks': {
+    code: 'request-timeout',
+    detail: 'The body comes in more than 1024 chunks or packets, of less than 16 bytes on average',
+  },
   timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
   'in-flight': { code: 'overloaded', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
 } as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>

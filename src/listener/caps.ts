@@ -41,12 +41,13 @@ export class Caps {
     this.#peers.set(peer, group)
     const groups = [group, this.#all]
     let overCap = false
-    for (const { most, size, newcomers } of groups) {
-      // Nobody is closed for one that is refused.
-      if (size < most || overCap) continue
-      const [oldest] = newcomers
-      if (oldest === undefined) overCap = true
-      else this.#close(oldest)
+    for (const group of groups) {
+      // One over the cap is counted, too: closing it alone does not bring the group below the cap.
+      while (group.size >= group.most && !overCap) {
+        const [oldest] = group.newcomers
+        if (oldest === undefined) overCap = true
+        else this.#close(oldest)
+      }
     }
     const key = keyOf(socket)
     const place = new Place(socket, groups, overCap)
@@ -109,8 +110,9 @@ function groupOf(most: number): Group {
   return { most, size: 0, newcomers: new Set() }
 }
 
-/** A TLS socket is another object than the connection below it, with the same peer. */
+/** A TLS socket is another object than the connection below it, with the same two ends. */
 function keyOf(socket: Socket): string | Socket {
-  const { remoteAddress, remotePort } = socket
-  return remotePort === undefined ? socket : `${remoteAddress} ${remotePort}`
+  const { remoteAddress, remotePort, localAddress, localPort } = socket
+  if (remotePort === undefined) return socket
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -136,7 +136,7 @@ export class Connection implements Reader {
       return
     }
     const last = this.#open.at(-1)
-    if (last !== undefined && !last.req.complete) {
+    if (last !== undefined && !last.req.complete && !this.#lingering) {
       const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req), LEAST_BODY)
       if (stalled && last.destroyed) this.#socket.destroy()
       // A response that has begun closes the connection at its end; until then it is not to be cut.
@@ -225,7 +225,8 @@ export class Connection implements Reader {
     writeProblem(response, code, { requestId, refusal })
     if (response.req.complete) return
     // Node forgets a request once it has its response: without this its reader would wait forever.
-    response.once('close', () => response.req.destroy(new Error(PROBLEMS[code].title)))
+    // Destroying the request destroys the socket, so not before the rest of the request was read.
+    this.#socket.once('close', () => response.req.destroy(new Error(PROBLEMS[code].title)))
   }
 
   /** Closes the connection with a response that belongs to no request. */

@@ -125,7 +125,7 @@ export const LOG_EVENTS = {
   'token-request-held': {
     level: 'debug',
     text: 'Not asking iSales for a token now',
-    doc: '`reason` says why: another replica asks (`busy`), met a failure (`held`) or a refusal (`guarded`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
+    doc: '`reason` says why: another replica asks (`busy`), met a failure (`held`), a refusal (`guarded`) or a login of somebody else (`conflict`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
   },
   'sharing-alone': {
     level: 'warn',

@@ -61,6 +61,8 @@ const KIND_BYTES = { access: 1, refresh: 2 } as const satisfies Record<TicketKin
 const REFRESH_FACTOR = 12
 /** Seconds. Nothing later is believed, so that whoever finds out the key forges nothing that lasts. */
 const LONGEST = 24 * 3600
+/** Seconds that the clocks of two proxies may differ: a ticket of 24 h ends later by the clock that is behind. */
+const CLOCK_SKEW = 5 * 60
 const CACHED = 10_000
 /** Changes with the format, so that an old ticket cannot be read as a new one. */
 const KEY_PURPOSE = 'isales-auth-proxy ticket 2'
@@ -114,7 +116,7 @@ export function createTickets(options: TicketOptions): Tickets {
     if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return 'invalid'
     if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return 'invalid'
     const left = endOf(bytes) - now()
-    if (left > LONGEST * 1000) return 'invalid'
+    if (left > (LONGEST + CLOCK_SKEW) * 1000) return 'invalid'
     return left > 0 ? bytes : 'expired'
   }
 

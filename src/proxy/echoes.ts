@@ -5,8 +5,12 @@ import type { Token } from '../token/token.ts'
 /** Finds tokens that iSales echoes in a header: also one that was replaced while the call was in flight. */
 export interface Echoes {
   onTokenEvent(event: TokenEvent): void
-  /** True when the text is a token, or contains one that is too long to stand there by chance. */
-  readonly carriesToken: (text: string) => boolean
+  /**
+   * True when the text is a token, or contains one that is too long to stand there by chance.
+   *
+   * @param sent the token of the call, however old it is.
+   */
+  readonly carriesToken: (text: string, sent: Token | undefined) => boolean
 }
 
 /** A token or refresh token as a header may hold it. */
@@ -20,14 +24,26 @@ const GENERATIONS = 4
 /** A shorter token stands in many a text that has nothing to do with it. */
 const SHORTEST_FOUND_WITHIN = 16
 
-/** Knows the tokens of the last four generations: plain, in base64 and in percent-encoding. */
+/** Knows the token that was sent and those of the last four generations: plain, in base64 and in percent-encoding. */
 export function createEchoes(): Echoes {
   let generations: readonly (readonly Spelling[])[] = []
   let shortest = Infinity
 
-  const found = (text: string): boolean =>
-    text.length >= shortest &&
-    generations.some((spellings) => spellings.some((spelling) => holds(text, spelling)))
+  /** By the token's text: a token is copied when it is accepted. */
+  const known = new WeakMap<Secret, readonly Spelling[]>()
+  const spellingsOf = (token: Token): readonly Spelling[] => {
+    const spellings = known.get(token.token) ?? spellToken(token)
+    known.set(token.token, spellings)
+    return spellings
+  }
+
+  const found = (text: string, sent: Token | undefined): boolean => {
+    const holdsOne = (spellings: readonly Spelling[]): boolean =>
+      spellings.some((spelling) => holds(text, spelling))
+    if (text.length >= shortest && generations.some(holdsOne)) return true
+    const own = sent === undefined ? undefined : spellingsOf(sent)
+    return own !== undefined && !generations.includes(own) && holdsOne(own)
+  }
 
   return {
     onTokenEvent(event) {
@@ -36,7 +52,8 @@ export function createEchoes(): Echoes {
       shortest = Math.min(...generations.flat().map(({ text }) => text.reveal().length))
     },
 
-    carriesToken: (text) => found(text) || (text.includes('%') && found(percentDecoded(text))),
+    carriesToken: (text, sent) =>
+      found(text, sent) || (text.includes('%') && found(percentDecoded(text), sent)),
   }
 }
 
@@ -45,7 +62,7 @@ function holds(text: string, spelling: Spelling): boolean {
   return spelling.within ? text.includes(secret) : text === secret
 }
 
-function spellingsOf({ token, refreshToken, headerValue }: Token): readonly Spelling[] {
+function spellToken({ token, refreshToken, headerValue }: Token): readonly Spelling[] {
   const ofRefresh = refreshToken === undefined ? [] : spell(refreshToken)
   return [...spell(token), ...ofRefresh, { text: headerValue, within: false }]
 }

@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import type { EndedRequest, ReplayOutcome } from '../http/ended.ts'
-import { writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
+import { REFUSALS, writeProblem, type ProblemCode } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
+import { Attempt, type AttemptHooks, type ResponseHead } from '../upstream/attempt.ts'
 import type { Upstream, UpstreamFailure } from '../upstream/pool.ts'
-import { Attempt, type AttemptHooks, type ResponseHead } from './attempt.ts'
 import { isHtml, responseHeaders, type OutgoingRequest } from './headers.ts'
 import { isRejection, type Inspector } from './inspect.ts'
-import { ReplayBuffer, type BodyFault } from './replay-buffer.ts'
+import { ReplayBuffer, type BodyRefusal } from './replay-buffer.ts'
 import {
   cut,
   relay,
@@ -18,14 +18,7 @@ import {
   type PendingResponse,
   type RelayedHead,
 } from './response.ts'
-import {
-  codeOfBody,
-  decide,
-  type History,
-  type Interruption,
-  type Obstacle,
-  type Stage,
-} from './retry.ts'
+import { decide, type History, type Interruption, type Obstacle, type Stage } from './retry.ts'
 import { pathOf, type ValidRequest } from './validate.ts'
 
 export interface ForwardOptions {
@@ -34,7 +27,7 @@ export interface ForwardOptions {
   readonly classify: (error: unknown) => { readonly failure: UpstreamFailure }
   readonly requestHeaders: (request: OutgoingRequest) => string[]
   /** True for a text of a response that the client is not to see. */
-  readonly carriesToken: (text: string) => boolean
+  readonly carriesToken: (text: string, sent: Token | undefined) => boolean
   /** Undefined: responses are relayed without a look. */
   readonly inspector: Inspector | undefined
   readonly clock: Clock
@@ -63,11 +56,6 @@ export function createForward(options: ForwardOptions): Forward {
   return (call) => new Forwarding(options, call).run()
 }
 
-/** A chunked body turns out to be too large when it comes. */
-function refusalOf(code: ProblemCode | undefined): Refusal | undefined {
-  return code === 'too-large' ? 'body-size' : undefined
-}
-
 /** The token of the next attempt, or undefined when the client has a response. */
 type Next = Token | undefined
 type Step = Promise<Next> | undefined
@@ -93,7 +81,9 @@ class Forwarding implements AttemptHooks {
   #sentAt = 0
   #attempts = 0
   #upstreamMs: number | undefined
+  #relays = false
   #code: ProblemCode | undefined
+  #refusal: BodyRefusal | undefined
 
   constructor(options: ForwardOptions, call: Call) {
     const { clock } = options
@@ -102,8 +92,8 @@ class Forwarding implements AttemptHooks {
     this.#options = options
     this.#call = call
     this.#history = { method: request.method ?? '', unwritten: 0, lost: 0, rejected: false }
-    this.#body = new ReplayBuffer(request, validated.framing, { keep, most }, (fault) =>
-      this.#refuseBody(fault),
+    this.#body = new ReplayBuffer(request, validated.framing, { keep, most }, (refusal) =>
+      this.#bodyRefused(refusal),
     )
     this.#path = pathOf(validated.target)
     this.#startedAt = clock.now()
@@ -168,8 +158,6 @@ class Forwarding implements AttemptHooks {
     // The rest of a rejection is not worth the connection that this attempt may wait for.
     this.#pending?.attempt.abort('sent again with a newer token')
     this.#pending = undefined
-    const attempt = new Attempt(this)
-    this.#attempt = attempt
     this.#attempts += 1
     this.#token = token
     this.#sentAt = clock.now()
@@ -184,7 +172,9 @@ class Forwarding implements AttemptHooks {
     })
     const { method } = this.#history
     const outgoing = { method, path: validated.target, headers, body: this.#body.body }
-    attempt.dispatched(dispatch(outgoing, attempt))
+    const attempt = new Attempt(outgoing, this)
+    this.#attempt = attempt
+    dispatch(attempt)
     return attempt
   }
 
@@ -276,6 +266,9 @@ class Forwarding implements AttemptHooks {
       case 'fail':
         this.#reportReplay('failed')
         return this.#fail(decision.code, retryAfter)
+      case 'refuse':
+        this.#refusal = decision.refusal
+        return this.#fail(REFUSALS[decision.refusal].code)
       case 'nothing':
         return undefined
     }
@@ -286,6 +279,7 @@ class Forwarding implements AttemptHooks {
     this.#stop()
     if (this.#pending === undefined || response.headersSent) return
     if (!this.#pending.head.relayable) return this.#fail('upstream-broken')
+    this.#relays = true
     relay(response, this.#pending, () => {
       if (response.destroyed) return
       this.#code ??= 'upstream-broken'
@@ -300,17 +294,18 @@ class Forwarding implements AttemptHooks {
       this.#code = code
       const most = this.#options.limits.retryAfterMax
       const told = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
-      writeProblem(response, code, { requestId, retryAfter: told, refusal: refusalOf(code) })
+      writeProblem(response, code, { requestId, retryAfter: told, refusal: this.#refusal })
     }
     this.#abort(code)
   }
 
-  #refuseBody(fault: BodyFault): void {
-    this.#interrupt(fault)
+  #bodyRefused(refusal: BodyRefusal): void {
+    this.#interrupt(refusal)
     // A response that has begun can only be cut.
     if (!this.#call.response.headersSent) return
-    this.#code = codeOfBody(fault)
-    this.#abort(fault)
+    this.#refusal = refusal
+    this.#code = REFUSALS[refusal].code
+    this.#abort(refusal)
   }
 
   #closed(): void {
@@ -323,7 +318,8 @@ class Forwarding implements AttemptHooks {
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: this.#code,
-      refusal: refusalOf(this.#code),
+      refusal: this.#refusal,
+      byListener: response.headersSent && !this.#relays && this.#code === undefined,
       durationMs: this.#options.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#attempts,
@@ -351,7 +347,7 @@ class Forwarding implements AttemptHooks {
   }
 
   #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
-    const { carriesToken } = this.#options
+    const carriesToken = (text: string): boolean => this.#options.carriesToken(text, this.#token)
     return {
       status,
       reason: carriesToken(reason) ? '' : reason,

@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { KEPT_RESPONSE } from './attempt.ts'
+import { KEPT_RESPONSE } from '../upstream/attempt.ts'
 import { headerValue, replacedBodyHeaders, type HeaderLines } from './headers.ts'
 import type { PendingResponse } from './response.ts'
 import { pathOf } from './validate.ts'

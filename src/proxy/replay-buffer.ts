@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import type { Refusal } from '../http/problem.ts'
 import type { Framing } from './validate.ts'
 
 export interface ReplayLimits {
@@ -9,8 +10,8 @@ export interface ReplayLimits {
   readonly most: number
 }
 
-/** Why a body is refused when it comes. `too-fine`: each chunk or packet costs time, and these hold next to nothing. */
-export type BodyFault = 'too-large' | 'too-fine'
+/** Why a body is refused when it comes: each chunk or packet costs time, and tiny ones hold next to nothing. */
+export type BodyRefusal = Extract<Refusal, 'body-size' | 'tiny-chunks'>
 
 /** Beyond so many of them, chunks and packets must have so many bytes on average. */
 const FINEST = { after: 1024, bytes: 16 }
@@ -23,7 +24,7 @@ export class ReplayBuffer {
   readonly #request: IncomingMessage
   readonly #framing: Framing
   readonly #limits: ReplayLimits
-  readonly #onFault: (fault: BodyFault) => void
+  readonly #onRefused: (refusal: BodyRefusal) => void
   /** What has come and is in neither `#whole` nor the stream. */
   #chunks: Buffer[] = []
   #count = 0
@@ -31,19 +32,19 @@ export class ReplayBuffer {
   #whole: Buffer | null | undefined
   #stream: Readable | undefined
   #flushing: NodeJS.Immediate | undefined
-  #faulty = false
+  #refused = false
 
-  /** @param onFault called once at most; the body never ends then. */
+  /** @param onRefused called once at most; the body never ends then. */
   constructor(
     request: IncomingMessage,
     framing: Framing,
     limits: ReplayLimits,
-    onFault: (fault: BodyFault) => void,
+    onRefused: (refusal: BodyRefusal) => void,
   ) {
     this.#request = request
     this.#framing = framing
     this.#limits = limits
-    this.#onFault = onFault
+    this.#onRefused = onRefused
     if (framing === 0) this.#whole = null
   }
 
@@ -82,7 +83,7 @@ export class ReplayBuffer {
         }
       })
       request.on('end', () => {
-        if (this.#faulty) return
+        if (this.#refused) return
         if (this.#stream === undefined) {
           this.#whole = this.#taken()
           resolve()
@@ -95,17 +96,17 @@ export class ReplayBuffer {
   }
 
   #accepts(chunk: Buffer): boolean {
-    if (this.#faulty) return false
+    if (this.#refused) return false
     this.#count += 1
     this.#size += chunk.length
-    if (this.#size > this.#limits.most) return this.#refuse('too-large')
+    if (this.#size > this.#limits.most) return this.#refuse('body-size')
     const tooFine = this.#count > FINEST.after && this.#size < this.#count * FINEST.bytes
-    return !tooFine || this.#refuse('too-fine')
+    return !tooFine || this.#refuse('tiny-chunks')
   }
 
-  #refuse(fault: BodyFault): false {
-    this.#faulty = true
-    this.#onFault(fault)
+  #refuse(refusal: BodyRefusal): false {
+    this.#refused = true
+    this.#onRefused(refusal)
     return false
   }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { STATUS_CODES, type ServerResponse } from 'node:http'
-import type { Attempt } from './attempt.ts'
+import type { Attempt } from '../upstream/attempt.ts'
 import type { ResponseHeaders } from './headers.ts'
 
 /** The head of a response as the client is to get it. */

@@ -1,6 +1,6 @@
 import type { UpstreamFailure } from '../upstream/pool.ts'
 import type { ProblemCode } from '../http/problem.ts'
-import type { BodyFault } from './replay-buffer.ts'
+import type { BodyRefusal } from './replay-buffer.ts'
 
 /** What has happened to one request so far, the latest attempt included. */
 export interface History {
@@ -32,7 +32,7 @@ export type Obstacle =
   | { readonly type: 'interrupted'; readonly by: Interruption; readonly stage: Stage }
 
 /** What ends a request before a response has begun. */
-export type Interruption = 'client-gone' | 'deadline' | BodyFault
+export type Interruption = 'client-gone' | 'deadline' | BodyRefusal
 
 export type Decision =
   /** `pause` in milliseconds: a restarting iSales needs a moment. */
@@ -41,6 +41,7 @@ export type Decision =
   /** The client gets the rejection as iSales sent it. */
   | { readonly do: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
   | { readonly do: 'fail'; readonly code: ProblemCode }
+  | { readonly do: 'refuse'; readonly refusal: BodyRefusal }
   /** Nobody waits for a response. */
   | { readonly do: 'nothing' }
 
@@ -73,13 +74,8 @@ export function decide(history: History, obstacle: Obstacle): Decision {
     case 'interrupted':
       if (obstacle.by === 'client-gone') return { do: 'nothing' }
       if (obstacle.by === 'deadline') return deadlinePassed(history, obstacle.stage)
-      return { do: 'fail', code: codeOfBody(obstacle.by) }
+      return { do: 'refuse', refusal: obstacle.by }
   }
-}
-
-/** Tiny chunks count as slowness: the body did not arrive in time. */
-export function codeOfBody(fault: BodyFault): ProblemCode {
-  return fault === 'too-large' ? 'too-large' : 'request-timeout'
 }
 
 function mayResend(

@@ -300,7 +300,6 @@ export function createShare(options: ShareOptions): Share {
 
   /** Takes a newer token out of the store, or puts ours into it when it has none. */
   const look = async (): Promise<void> => {
-    lookTimer?.cancel()
     if (stopped || holder === undefined) return
     // The first token is claimed, which tells whether a login is due.
     if (fingerprint === undefined || working !== undefined) {
@@ -308,7 +307,6 @@ export function createShare(options: ShareOptions): Share {
       return
     }
     const reply = noted(await store.read())
-    planLook()
     if (isFailure(reply) || working !== undefined || stopped) return
     const atHand = holder.atHand()
     const found = find(reply, atHand)
@@ -321,7 +319,16 @@ export function createShare(options: ShareOptions): Share {
       seen = found.id
       await offer(`${options.processId}-${(claims += 1)}`)
     }
-    state = { ...state, replicas: await countReplicas() }
+  }
+
+  /** Not after a message: a hundred replicas get it at the same time, and each operation delays the others. */
+  const lookAndCount = async (): Promise<void> => {
+    await look()
+    if (!stopped && state.state === 'shared') {
+      const replicas = await countReplicas()
+      state = { ...state, replicas }
+    }
+    planLook()
   }
 
   const countReplicas = async (): Promise<number | undefined> => {
@@ -349,7 +356,10 @@ export function createShare(options: ShareOptions): Share {
     lookTimer?.cancel()
     if (stopped) return
     const pause = state.state === 'alone' ? LOOK_ALONE_EVERY : LOOK_EVERY
-    lookTimer = clock.setTimer(() => void look(), pause * (1 + (random() * 2 - 1) * LOOK_JITTER))
+    lookTimer = clock.setTimer(
+      () => void lookAndCount(),
+      pause * (1 + (random() * 2 - 1) * LOOK_JITTER),
+    )
   }
 
   return {
@@ -362,7 +372,7 @@ export function createShare(options: ShareOptions): Share {
         lookAfterwards = false
         // After the token source has taken what came.
         lookTimer?.cancel()
-        lookTimer = clock.setTimer(() => void look(), 0)
+        lookTimer = clock.setTimer(() => void lookAndCount(), 0)
       }
       return obtained
     },

@@ -83,7 +83,8 @@ export function turnOf(reply: Reply, situation: Situation): Turn {
     case 'held': {
       // All replicas see it end at the same time; the first to claim then asks alone.
       const ms = Math.min(reply.ms, LONGEST_HOLD)
-      return { do: 'wait', because: 'held', ms, refusals }
+      const because = reply.hold.startsWith('conflict ') ? 'conflict' : 'held'
+      return { do: 'wait', because, ms, refusals }
     }
     case 'guarded':
       return {

@@ -168,22 +168,21 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
     holdOff: ({ text, ms, grace }) =>
       call('hold-off', () => run('shareHoldOff', ['hold'], text, Math.ceil(ms), grace), parseFlag),
 
-    read() {
-      // A listening connection that broke silently is found by a ping without reply.
-      if (listener.status === 'ready') listener.ping().catch(ignore)
-      return call('read', () => run('shareRead', ['grant']), parseRead)
-    },
+    read: () => call('read', () => run('shareRead', ['grant']), parseRead),
 
     async publish() {
       await call('publish', () => commands.publish(channel, ''), parseCount)
     },
 
-    replicas: () =>
-      call(
+    replicas() {
+      // A listening connection that broke silently is found by a ping without reply.
+      if (listener.status === 'ready') listener.ping().catch(ignore)
+      return call(
         'replicas',
         () => commands.pubsub('NUMSUB', channel),
         (reply) => parseCount(Array.isArray(reply) ? reply[1] : undefined),
-      ),
+      )
+    },
 
     start(look) {
       commands.on('error', (error) => {

@@ -2,7 +2,7 @@ import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
 import type { TokenEvent } from './events.ts'
 import type { Adopted } from './obtain.ts'
 import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import { accept, adopt, reject, replace } from './rejections.ts'
+import { accept, adopt, reject, replace, holdOff } from './rejections.ts'
 import {
   backoffOf,
   countsOf,
@@ -173,11 +173,13 @@ function held(
     busy: state.backoff,
     alone: state.backoff,
     held: 'transient',
+    conflict: 'conflict',
     guarded: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
   } as const
   const notBefore = Math.max(state.notBefore, now + ms)
+  const rejections = because === 'conflict' ? holdOff(state.rejections, now) : state.rejections
   return {
-    state: { ...waits, refusals, backoff: backoff[because], notBefore },
+    state: { ...waits, refusals, backoff: backoff[because], notBefore, rejections },
     events: [{ type: 'held', at: now, because, ms }],
   }
 }

@@ -50,8 +50,10 @@ export interface Adopted {
 export type HeldBecause =
   /** Another replica asks iSales. */
   | 'busy'
-  /** A failure, or a conflict, that another replica met. */
+  /** A failure that another replica met. */
   | 'held'
+  /** Somebody else logs in as this user, as another replica found. */
+  | 'conflict'
   /** iSales refused these credentials. */
   | 'guarded'
   /** The store cannot be reached, and the token at hand is good. */

@@ -136,6 +136,11 @@ export function reject(
   }
 }
 
+/** The state in the hold-off of another replica, which found that somebody else logs in as this user. */
+export function holdOff(state: Rejections, now: number): Rejections {
+  return state.renewing ? { ...state, heldSince: state.heldSince ?? now } : state
+}
+
 /**
  * The state after iSales accepted a call. Rejections that were reported before it was sent were about their calls: the
  * token works.

@@ -4,78 +4,87 @@ import { isEmpty } from './undici-workarounds.ts'
 /** One request, without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
 
-/** One attempt to send a request. */
-export interface UpstreamController {
-  /** The header lines of the latest head: name, value, name, value, exactly as received. */
+/** The head of a response as undici gives it: the reason is read as UTF-8, the headers are name, value, name, value. */
+export interface ResponseHead {
+  readonly status: number
+  readonly reason: string
   readonly rawHeaders: readonly Buffer[]
-  /** No more `onResponseData` until `resume`; TCP flow control then stops iSales. */
-  pause(): void
-  resume(): void
-  /**
-   * Ends the attempt; `onResponseError` follows before it returns, unless the attempt has ended. Before
-   * `onRequestStart` nothing is written and no connection is lost; after it the connection is closed.
-   */
-  abort(reason: Error): void
 }
 
-/** Is called in this order; after `onResponseEnd` or `onResponseError` no more calls follow. */
-export interface UpstreamHandler {
-  /**
-   * The request is about to be written; before this call nothing was. If it throws, the request is not written, the
-   * connection stays open, and no more calls follow.
-   */
-  onRequestStart(controller: UpstreamController): void
-  /** A status below 200 is followed by another head. */
-  onResponseStart(controller: UpstreamController, status: number, reason: string): void
-  onResponseData(controller: UpstreamController, chunk: Buffer): void
-  onResponseEnd(controller: UpstreamController): void
-  /** `controller` is undefined when nothing was written. */
-  onResponseError(controller: UpstreamController | undefined, error: unknown): void
+export type Outcome =
+  | { readonly type: 'response'; readonly head: ResponseHead }
+  | { readonly type: 'failed'; readonly error: unknown }
+  /** Nothing was written, because `mayStart` said no. */
+  | { readonly type: 'withheld' }
+
+export interface AttemptHooks {
+  /** Asked when a connection is there and nothing is written yet. Default: yes. */
+  mayStart?(): boolean
+  /** A 1xx response, except 101. Default: it is dropped. */
+  onInformational?(head: ResponseHead): void
 }
 
-/** What undici calls, passed on to one handler. */
-export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
-  rawHeaders: readonly Buffer[] = []
-  /** Called when undici has no more to do with it; `failed`: after it had started. */
-  onDone: (failed: boolean) => void = () => undefined
-  /** Called when it is aborted before it starts. */
-  onAbort = (): void => undefined
+/** Who takes the body of a response. */
+export interface Sink {
+  /** False: no more before `resume` is called. */
+  readonly onChunk: (chunk: Buffer) => boolean
+  /** `whole` false: the response was cut. */
+  readonly onEnd: (whole: boolean) => void
+}
+
+/** How much of a response's body is kept: all of it, all of one that was cut, or no more than the first part. */
+export type Kept = 'whole' | 'cut' | 'part'
+
+/** Bytes of a response that are kept until somebody takes them. With more of them, iSales is paused. */
+export const KEPT_RESPONSE = 64 * 1024
+
+/** One try to send a request: undici's callbacks on one side, a promise of the response and a body to take on the other. */
+export class Attempt implements Dispatcher.DispatchHandler {
   readonly request: UpstreamRequest
-  readonly #handler: UpstreamHandler
+  /** Settles once and never rejects. */
+  readonly outcome: Promise<Outcome>
+  /** Bytes of the request may have reached iSales. */
+  written = false
+  /** Why the response was cut. */
+  error: unknown
+  /** For the pool: undici has no more to do with it; `failed`: after it had started. */
+  onDone: (failed: boolean) => void = () => undefined
+  /** For the pool: it is aborted before it starts. */
+  onAbort = (): void => undefined
+  readonly #hooks: AttemptHooks
+  #settle: (outcome: Outcome) => void = () => undefined
   #controller: Dispatcher.DispatchController | undefined
-  #ended = false
+  #chunks: Buffer[] = []
+  #size = 0
+  #ended: 'whole' | 'cut' | undefined
+  #sink: Sink | undefined
+  #onKept: ((kept: Kept) => void) | undefined
 
-  constructor(request: UpstreamRequest, handler: UpstreamHandler) {
+  constructor(request: UpstreamRequest, hooks: AttemptHooks = {}) {
     this.request = request
-    this.#handler = handler
+    this.#hooks = hooks
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve
+    })
   }
 
-  pause(): void {
-    this.#controller?.pause()
+  /** All of the response has come. */
+  get whole(): boolean {
+    return this.#ended === 'whole'
   }
 
-  resume(): void {
-    this.#controller?.resume()
-  }
-
-  abort(reason: Error): void {
-    if (this.#controller !== undefined) this.#controller.abort(reason)
-    else if (!this.#ended) {
-      this.onAbort()
-      this.#fail(reason)
-    }
-  }
+  // What undici calls. Before `onRequestStart` nothing is written. After `onResponseEnd` or `onResponseError` no more
+  // calls follow.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    try {
-      if (!this.#ended) this.#handler.onRequestStart(this)
-    } catch (error) {
-      this.#ended = true
-      throw error
+    if (this.#ended === undefined && this.#hooks.mayStart?.() === false) {
+      this.#settle({ type: 'withheld' })
+      this.#end('cut')
     }
-    // Thrown, because an abort would close the connection.
-    if (this.#ended) throw new Error('aborted before the start')
+    // Thrown, because an abort would close the connection, on which nothing was written yet.
+    if (this.#ended !== undefined) throw new Error('the request is not to be sent any more')
     this.#controller = controller
+    this.written = true
   }
 
   onResponseStart(
@@ -85,27 +94,96 @@ export class Attempt implements UpstreamController, Dispatcher.DispatchHandler {
     reason = '',
   ): void {
     // Of HTTP/1.1, they are buffers.
-    this.rawHeaders = controller.rawHeaders as Buffer[]
-    this.#handler.onResponseStart(this, status, reason)
+    const head = { status, reason, rawHeaders: controller.rawHeaders as Buffer[] }
+    if (status >= 200) this.#settle({ type: 'response', head })
+    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP.
+    else if (status < 100 || status === 101) this.abort('no final response')
+    else this.#hooks.onInformational?.(head)
   }
 
-  onResponseData(_controller: unknown, chunk: Buffer): void {
-    if (!isEmpty(chunk)) this.#handler.onResponseData(this, chunk)
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (isEmpty(chunk)) return
+    if (this.#sink !== undefined) {
+      if (!this.#sink.onChunk(chunk)) controller.pause()
+      return
+    }
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+    if (this.#size <= KEPT_RESPONSE) return
+    controller.pause()
+    this.#onKept?.('part')
   }
 
   onResponseEnd(): void {
     this.onDone(false)
-    this.#ended = true
-    this.#handler.onResponseEnd(this)
+    this.#end('whole')
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
     this.onDone(this.#controller !== undefined)
-    if (!this.#ended) this.#fail(error)
+    this.#fail(error)
+  }
+
+  /** Resolves when no more of the body will be kept. */
+  keep(): Promise<Kept> {
+    if (this.#ended !== undefined) return Promise.resolve(this.#ended)
+    if (this.#size > KEPT_RESPONSE) return Promise.resolve('part')
+    return new Promise((resolve) => {
+      this.#onKept = resolve
+    })
+  }
+
+  /** What is kept of the body. */
+  kept(): Buffer {
+    const [first] = this.#chunks
+    if (this.#chunks.length === 1 && first !== undefined) return first
+    return Buffer.concat(this.#chunks, this.#size)
+  }
+
+  /** Puts another body in the place of a whole one. */
+  replace(body: Buffer): void {
+    this.#chunks = [body]
+    this.#size = body.length
+  }
+
+  /** Takes the body: what is kept as one chunk, then whatever comes. */
+  take(sink: Sink): void {
+    const kept = this.kept()
+    this.#chunks = []
+    this.#sink = sink
+    const more = kept.length === 0 || sink.onChunk(kept)
+    if (this.#ended !== undefined) sink.onEnd(this.#ended === 'whole')
+    else if (more) this.resume()
+    else this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  /** Gives up the wait for a connection, or closes the connection unless the response has ended. */
+  abort(reason: string | Error): void {
+    if (this.#ended !== undefined) return
+    const error = typeof reason === 'string' ? new Error(reason) : reason
+    if (this.#controller !== undefined) {
+      this.#controller.abort(error)
+      return
+    }
+    this.onAbort()
+    this.#fail(error)
   }
 
   #fail(error: unknown): void {
-    this.#ended = true
-    this.#handler.onResponseError(this.#controller === undefined ? undefined : this, error)
+    if (this.#ended !== undefined) return
+    this.error = error
+    this.#settle({ type: 'failed', error })
+    this.#end('cut')
+  }
+
+  #end(ended: 'whole' | 'cut'): void {
+    if (this.#ended !== undefined) return
+    this.#ended = ended
+    this.#onKept?.(ended)
+    this.#sink?.onEnd(ended === 'whole')
   }
 }

@@ -2,12 +2,7 @@ import { Client, errors } from 'undici'
 import { systemClock, type Clock } from '../clock.ts'
 import type { UpstreamTls } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
-import {
-  Attempt,
-  type UpstreamController,
-  type UpstreamHandler,
-  type UpstreamRequest,
-} from './attempt.ts'
+import type { Attempt } from './attempt.ts'
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
 import type { ConnectFailure } from './errors.ts'
@@ -15,7 +10,6 @@ import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
 
-export type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
 export type { UpstreamFailure } from './errors.ts'
 
 export interface UpstreamOptions {
@@ -50,10 +44,10 @@ export interface UpstreamStats {
 
 export interface Upstream {
   /**
-   * Sends one business call as soon as a connection is free. It waits without a limit of its own: the caller bounds
-   * the number of its requests and aborts one that has waited too long.
+   * Sends a business call as soon as a connection is free. It waits without a limit of its own: the caller bounds the
+   * number of its attempts and aborts one that has waited too long.
    */
-  readonly dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamController
+  readonly dispatch: (attempt: Attempt) => void
   readonly post: Post
   /** New connections use this from now on; requests in flight finish on their old connections. */
   reload(tls: UpstreamTls): void
@@ -119,11 +113,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const auth = open(AUTH_CONNECTIONS)
 
   return {
-    dispatch: (request, handler) => business.dispatch(request, handler),
-    post: createPost(
-      (request, handler) => auth.dispatch(request, handler),
-      config.isalesLoginTimeout,
-    ),
+    dispatch: (attempt) => business.dispatch(attempt),
+    post: createPost((attempt) => auth.dispatch(attempt), config.isalesLoginTimeout),
     reload(changed) {
       const connectAnew = connectWith(changed)
       for (const pool of [business, auth]) pool.reload(connectAnew)
@@ -166,18 +157,16 @@ class Pool {
     return this.#waiting.size
   }
 
-  dispatch(request: UpstreamRequest, handler: UpstreamHandler): UpstreamController {
-    const attempt = new Attempt(request, handler)
+  dispatch(attempt: Attempt): void {
     if (this.#destroyed) {
       attempt.abort(new errors.ClientDestroyedError())
-      return attempt
+      return
     }
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
     if (connection === undefined) {
       attempt.onAbort = () => this.#waiting.delete(attempt)
       this.#waiting.add(attempt)
     } else this.#send(attempt, connection)
-    return attempt
   }
 
   reload(connect: Connect): void {

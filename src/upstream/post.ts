@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts'
 import { classify, CODES } from './errors.ts'
-import type { UpstreamController, UpstreamHandler, UpstreamRequest } from './attempt.ts'
+import { Attempt } from './attempt.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
 export type PostResult =
@@ -30,66 +30,38 @@ export type Post = (request: {
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
-/** Bytes; the response to a login has a few hundred. */
-const MAX_RESPONSE = 64 * 1024
-
 const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' } as const
 
 /** @param timeout milliseconds for all of it. */
-export function createPost(
-  dispatch: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamController,
-  timeout: number,
-): Post {
+export function createPost(dispatch: (attempt: Attempt) => void, timeout: number): Post {
   return async ({ path, headers, body, signal }) => {
     if (signal.aborted) return { ...LATE, written: false }
-    return new Promise((resolve) => {
-      const response = { status: 0, retryAfter: undefined as string | undefined, bytes: 0 }
-      const chunks: Buffer[] = []
-      let written = false
-      const settle = (result: PostResult): void => {
-        timer.cancel()
-        signal.removeEventListener('abort', giveUp)
-        resolve(result)
-      }
-      const received = (text: string | undefined): void => {
-        const { status, retryAfter } = response
-        settle({ ok: true, status, retryAfter, body: text })
-      }
-      const giveUp = (): void => {
-        settle({ ...LATE, written })
-        attempt.abort(new Error('the login timed out or was cancelled'))
-      }
-      const timer = systemClock.setTimer(giveUp, timeout)
-      signal.addEventListener('abort', giveUp)
-      const attempt = dispatch(
-        { path, method: 'POST', headers: [...headers], body },
-        {
-          onRequestStart() {
-            written = true
-          },
-          onResponseStart({ rawHeaders }, status) {
-            response.status = status
-            response.retryAfter = valueOf(rawHeaders, 'retry-after')
-          },
-          onResponseData(controller, chunk) {
-            response.bytes += chunk.length
-            if (response.bytes <= MAX_RESPONSE) {
-              chunks.push(chunk)
-              return
-            }
-            received(undefined)
-            controller.abort(new Error('the response is too long'))
-          },
-          onResponseEnd() {
-            received(Buffer.concat(chunks).toString('utf8'))
-          },
-          onResponseError(_, error) {
-            settle({ ok: false, ...failureOf(error), written })
-          },
-        },
-      )
-    })
+    const attempt = new Attempt({ path, method: 'POST', headers: [...headers], body })
+    let late = false
+    const giveUp = (): void => {
+      late = true
+      attempt.abort('the login timed out or was cancelled')
+    }
+    const timer = systemClock.setTimer(giveUp, timeout)
+    signal.addEventListener('abort', giveUp)
+    dispatch(attempt)
+    const result = await resultOf(attempt)
+    timer.cancel()
+    signal.removeEventListener('abort', giveUp)
+    return late ? { ...LATE, written: attempt.written } : result
   }
+}
+
+async function resultOf(attempt: Attempt): Promise<PostResult> {
+  const outcome = await attempt.outcome
+  const kept = outcome.type === 'response' ? await attempt.keep() : 'cut'
+  if (outcome.type !== 'response' || kept === 'cut')
+    return { ok: false, ...failureOf(attempt.error), written: attempt.written }
+  const { status, rawHeaders } = outcome.head
+  const retryAfter = valueOf(rawHeaders, 'retry-after')
+  if (kept === 'whole') return { ok: true, status, retryAfter, body: attempt.kept().toString() }
+  attempt.abort('the response is too long')
+  return { ok: true, status, retryAfter, body: undefined }
 }
 
 function failureOf(error: unknown): Pick<PostResult & { ok: false }, 'failure' | 'code'> {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { openTimedWorld } from './session-world.ts'
 
 test.each([0, -5, 'soon', null, '', 0.2, [300], undefined])(
@@ -61,3 +62,19 @@ test.each(['extended', 'remaining', 'unextended'] as const)(
   },
   30_000,
 )
+
+test('the token of a call that outlives four renewals is not in the headers of its response', async () => {
+  const world = await openTimedWorld({
+    simulator: { switches: { tokenLifetime: 60, tokenLives: 600, echoToken: true } },
+    env: { CLIENT_DEADLINE: '0' },
+  })
+  world.sim.hang({ operation: 'business' })
+  const call = world.tasks()
+  await until(() => world.sim.state().hanging === 1)
+  await world.pass(60_000 * 5)
+  expect(world.sim.issued().length).toBeGreaterThan(5)
+  world.sim.release()
+  const response = await call
+  expect(response.status).toBe(200)
+  expect(response.header('x-echo-token')).toBeUndefined()
+})

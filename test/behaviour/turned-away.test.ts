@@ -73,6 +73,22 @@ test('a chunked body that turns out to be too large is refused with its reason',
   expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'body-size' }])
 })
 
+test.each(['kept', 'streamed'])(
+  'a body that is %s in too many tiny chunks is refused with its reason',
+  async (how) => {
+    const world = await openWorld({ env: { REPLAY_BODY_SIZE: how === 'kept' ? '64KiB' : '1KiB' } })
+    const chunks = 'Transfer-Encoding: chunked\r\n\r\n' + '1\r\nx\r\n'.repeat(2000)
+    const { text } = await exchangeRaw({ port: portOf(world) }, HEAD + chunks)
+    expect(JSON.parse(text)).toMatchObject({
+      code: 'request-timeout',
+      detail: REFUSALS['tiny-chunks'].detail,
+      sent: 'no',
+    })
+    expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'tiny-chunks' }])
+    expect(await world.metric('isales_proxy_requests_refused_total{reason="tiny-chunks"}')).toBe(1)
+  },
+)
+
 test('a client that speaks plain HTTP to the TLS port, and one without a certificate, are logged and counted', async () => {
   const { ca, server } = makeCertificates()
   const directory = temporaryDirectory()

@@ -284,7 +284,7 @@ describe('the shell blocks of the documentation', () => {
     const missing = commands.filter(
       (command) => !ci.includes(command.replace('npm run test:', 'test:')) && command !== '.ci/run',
     )
-    // The build is what every test of the program uses; the mutation tests take 20 minutes.
+    // The build is what every test of the program uses; the mutation tests take ten minutes.
     expect(missing).toEqual(['npm run test:mutation', 'npm run build'])
   })
 

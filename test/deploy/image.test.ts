@@ -109,7 +109,7 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     )
   })
 
-  it('starts hardened, in 128 MiB, and is healthy', async () => {
+  it('starts hardened, in 192 MiB, and is healthy', async () => {
     const adminPort = await freePort()
     const environment = {
       ISALES_URL: simulator.origin,
@@ -130,8 +130,8 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
       '--cap-drop=ALL',
       '--security-opt=no-new-privileges',
       '--ulimit=core=0',
-      '--memory=128m',
-      '--memory-swap=128m',
+      '--memory=192m',
+      '--memory-swap=192m',
       `--volume=${home}:/run/isales:ro`,
       ...Object.entries(environment).map(([name, value]) => `--env=${name}=${value}`),
       IMAGE,
@@ -177,7 +177,7 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     expect(await logs()).not.toContain('Debugger')
   })
 
-  it('outlives 1,000 requests at once in 128 MiB, each answered', async () => {
+  it('outlives 1,000 requests at once in 192 MiB, each answered', async () => {
     simulator.set({ latency: 1000 })
     const body = JSON.stringify({ subCCNo: 1, vdnId: 1, pad: 'x'.repeat(64 * KIB - 100) })
     for (let round = 0; round < 3; round += 1) {

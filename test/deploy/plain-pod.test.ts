@@ -26,7 +26,7 @@ describe('the pod of docs/kubernetes.md', () => {
     const loaded = configure(proxy)
     expect(loaded).toMatchObject({ ok: true, warnings: [] })
     expect(loaded.ok && loaded.config.maxInFlight).toBe(256)
-    expect(proxy.resources?.limits).toEqual({ memory: '128Mi' })
+    expect(proxy.resources?.limits).toEqual({ memory: '192Mi' })
   })
 
   it('is probed where the proxy listens, on IPv4 and IPv6, and delays CTI-OBS by a second at most', () => {

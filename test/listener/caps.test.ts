@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -101,6 +103,46 @@ test('one address has at most half of the connections', async () => {
   const own = await hold(5, port, { address: '127.0.0.2' })
   for (const client of own.slice(0, 4)) await client.closed()
   expect(await ask(idle)).toBe(200)
+})
+
+test.each([
+  ['of one address', '127.0.0.2', 2],
+  ['of all', '127.0.0.4', 4],
+])('connections over the cap %s never add to those that are kept', async (_name, from, most) => {
+  const { port } = await startListener(keepAndAnswer, { limits: FOUR, address: ANY })
+  for (const address of ['127.0.0.3', '127.0.0.3', '127.0.0.2', '127.0.0.2'].slice(-most))
+    await asked({ port, from: address })
+  let last = await connectRaw({ port, from })
+  for (let n = 0; n < 6; n += 1) {
+    const next = await connectRaw({ port, from })
+    expect((await last.closed()).left).toHaveLength(0)
+    last = next
+  }
+  expect(await ask(last)).toBe(503)
+})
+
+test('connections from one port to two addresses of the listener are not taken for each other', async () => {
+  const tls = { cert: made.server.cert, key: new Secret(made.server.key) }
+  const { port } = await startListener(keepAndAnswer, { limits: FOUR, address: ANY, tls })
+  const first = await connectRaw({ port, from: '127.0.0.2' })
+  const { localPort } = first.socket
+  if (localPort === undefined) throw new Error('not connected')
+  const second = connect({ port, host: '127.0.0.9', localAddress: '127.0.0.2', localPort })
+  await once(second.resume(), 'connect')
+  // The second is counted before the first has ended its TLS handshake.
+  await asked({ port, from: '127.0.0.3', tls: { ca: made.ca.cert } })
+  first.socket.removeAllListeners('data')
+  const secure = connectTls({ socket: first.socket, ca: made.ca.cert, servername: 'localhost' })
+  const ok = async (): Promise<boolean> => {
+    secure.write(GET)
+    const [bytes] = (await once(secure, 'data')) as [Buffer]
+    return bytes.toString().startsWith('HTTP/1.1 200 ')
+  }
+  expect(await ok()).toBe(true)
+  await hold(4, port, { address: '127.0.0.4' })
+  await until(() => second.destroyed)
+  expect(await ok()).toBe(true)
+  secure.destroy()
 })
 
 test('a local listener gives all of them to its one address', async () => {

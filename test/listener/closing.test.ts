@@ -1,11 +1,12 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { writeProblem } from '../../src/http/problem.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { POST, responsesOf, startListener } from './support.ts'
+import { GET, LIMITS, POST, responsesOf, startListener } from './support.ts'
 
 const MIB = 1024 * 1024
 const CHUNK = Buffer.alloc(64 * 1024, 'x')
@@ -41,6 +42,35 @@ describe('a response before the end of its request (RFC 9112 section 9.6)', () =
     client.resume()
     expect((await responsesOf(client)).map(({ status }) => status)).toEqual([400])
     await until(() => listener.connections() === 0)
+  })
+
+  test.each([
+    ['over the cap', 503, `${POST}Content-Length: ${8 * MIB}\r\n\r\n`, { maxConnections: 1 }],
+    ['behind 16 others', 503, `${GET.repeat(16)}${POST}Content-Length: ${8 * MIB}\r\n\r\n`, {}],
+    ['with a broken chunk', 400, `${POST}Transfer-Encoding: chunked\r\n\r\nx`, {}],
+    ['that stalls', 408, `${POST}Content-Length: ${8 * MIB}\r\n\r\n`, { bodyIdleTimeout: 100 }],
+  ])('of the listener to one %s reaches it, too', async (_name, status, head, limits) => {
+    const held: ServerResponse[] = []
+    const { port, problems } = await startListener(
+      (request, response, connection) => {
+        connection.keep()
+        if (request.method === 'GET') held.push(response)
+      },
+      { limits: { ...LIMITS, ...limits } },
+    )
+    const first = await connectRaw({ port })
+    await first.send(GET)
+    await until(() => held.length === 1)
+    const client = await connectRaw({ port })
+    client.pause()
+    await client.send(head)
+    await until(() => problems.length === 1)
+    for (const response of held) response.end('ok')
+    await delay(100)
+    await sendUntilRefused(client, 8 * MIB)
+    client.resume()
+    expect((await responsesOf(client)).at(-1)?.status).toBe(status)
+    expect((await client.closed()).reset).toBe(false)
   })
 
   test.each([

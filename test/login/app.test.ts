@@ -162,8 +162,29 @@ test('all addresses together try fifty wrong passwords a second, and each one mo
   expect(await wrong()).toBe(250)
   clock.now += 1000
   expect(await wrong()).toBe(50)
-  clock.now += 60_000
+  clock.now += 60_001
   expect(await wrong()).toBe(250)
+})
+
+test('a /48 of IPv6 tries fifty wrong passwords a second, and no other network waits for it', async () => {
+  const { post, clock } = start(REQUIRE)
+  const from = async (address: string, body: unknown): Promise<number> =>
+    (await post(LOGIN, body, {}, address)).status
+  let next = 0
+  const tried = async (): Promise<number> => {
+    let compared = 0
+    for (let n = 0; n < 200; n += 1) {
+      next += 1
+      if ((await from(`2001:db8:0:${next.toString(16)}::1`, WRONG)) === 403) compared += 1
+    }
+    return compared
+  }
+  expect(await tried()).toBe(50)
+  expect(await from('2001:db8:0:ffff::1', RIGHT)).toBe(429)
+  expect(await from('2001:db8:1::1', RIGHT)).toBe(200)
+  expect(await from('192.0.2.1', RIGHT)).toBe(200)
+  clock.now += 1000
+  expect(await tried()).toBe(50)
 })
 
 test('right passwords are never throttled', async () => {

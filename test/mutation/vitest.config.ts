@@ -10,6 +10,8 @@ export default defineConfig({
       'test/login/tickets.test.ts',
     ],
     exclude: [...configDefaults.exclude, '**/*.property.test.ts'],
+    // Makes and removes the directory of all temporary files.
+    globalSetup: ['test/support/global-setup.ts'],
     isolate: false,
   },
 })

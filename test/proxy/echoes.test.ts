@@ -40,7 +40,7 @@ describe('a text that carries a token', () => {
     ['empty', '', false],
   ])('is found, %s: %j', (_, text, found) => {
     const { carriesToken } = echoesOf(token(LONG, 'refresh-0123456789abcdef'))
-    expect(carriesToken(text)).toBe(found)
+    expect(carriesToken(text, undefined)).toBe(found)
   })
 
   it.each([
@@ -58,7 +58,7 @@ describe('a text that carries a token', () => {
   ])(
     'is found of a token shorter than 16 characters only when it is the whole text: %j, %j',
     (short, text, found) => {
-      expect(echoesOf(token(short)).carriesToken(text)).toBe(found)
+      expect(echoesOf(token(short)).carriesToken(text, undefined)).toBe(found)
     },
   )
 
@@ -73,8 +73,10 @@ describe('a text that carries a token', () => {
     assert(
       property(visible, around, around, coding, (secret, before, after, form) => {
         const coded = Buffer.from(`${before}${secret}${after}`).toString(form)
-        expect(echoesOf(token(secret)).carriesToken(`x=${coded}`)).toBe(true)
-        expect(echoesOf(token(secret)).carriesToken(encodeURIComponent(secret))).toBe(true)
+        expect(echoesOf(token(secret)).carriesToken(`x=${coded}`, undefined)).toBe(true)
+        expect(echoesOf(token(secret)).carriesToken(encodeURIComponent(secret), undefined)).toBe(
+          true,
+        )
       }),
     )
   })
@@ -82,7 +84,7 @@ describe('a text that carries a token', () => {
   it('is found of the last four generations', () => {
     const generation = (n: number): string => `generation-${n}-of-the-token`
     const { carriesToken } = echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
-    expect([1, 2, 3, 4, 5].map((n) => carriesToken(generation(n)))).toEqual([
+    expect([1, 2, 3, 4, 5].map((n) => carriesToken(generation(n), undefined))).toEqual([
       false,
       true,
       true,
@@ -91,7 +93,16 @@ describe('a text that carries a token', () => {
     ])
   })
 
+  it('is found of the token that was sent, however many came since', () => {
+    const generation = (n: number): string => `generation-${n}-of-the-token`
+    const { carriesToken } = echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
+    expect(carriesToken(`a=${generation(1)}`, token(generation(1)))).toBe(true)
+    expect(carriesToken('generation%2D1-of-the-token', token(generation(1)))).toBe(true)
+    expect(carriesToken('ok', token(generation(1)))).toBe(false)
+    expect(carriesToken('ok', token('ok'))).toBe(true)
+  })
+
   it('is not found before the first token', () => {
-    expect(createEchoes().carriesToken(LONG)).toBe(false)
+    expect(createEchoes().carriesToken(LONG, undefined)).toBe(false)
   })
 })

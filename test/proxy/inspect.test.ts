@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { KEPT_RESPONSE } from '../../src/proxy/attempt.ts'
+import { KEPT_RESPONSE } from '../../src/upstream/attempt.ts'
 import {
   createInspector,
   type Inspector,

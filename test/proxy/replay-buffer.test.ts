@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ReplayBuffer, type BodyFault, type ReplayLimits } from '../../src/proxy/replay-buffer.ts'
+import { ReplayBuffer, type BodyRefusal, type ReplayLimits } from '../../src/proxy/replay-buffer.ts'
 import type { Framing } from '../../src/proxy/validate.ts'
 
 const LIMITS = { keep: 10, most: 20 }
@@ -16,21 +16,21 @@ function stream(): IncomingMessage {
 }
 
 function bufferOf(request: IncomingMessage, framing: Framing, limits: ReplayLimits = LIMITS) {
-  const faults: BodyFault[] = []
-  const buffer = new ReplayBuffer(request, framing, limits, (fault) => faults.push(fault))
-  return { buffer, faults }
+  const refusals: BodyRefusal[] = []
+  const buffer = new ReplayBuffer(request, framing, limits, (refusal) => refusals.push(refusal))
+  return { buffer, refusals }
 }
 
 /** A body that is larger than what is kept, and the stream of it. */
 async function streaming(framing: Framing = 'chunked', first = 'hello world', limits = LIMITS) {
   const request = stream()
-  const { buffer, faults } = bufferOf(request, framing, limits)
+  const { buffer, refusals } = bufferOf(request, framing, limits)
   const read = buffer.read()
   request.push(first)
   await read
   const { body } = buffer
   if (!(body instanceof Readable)) throw new TypeError('it does not stream')
-  return { request, buffer, faults, body }
+  return { request, buffer, refusals, body }
 }
 
 describe('a body', () => {
@@ -152,45 +152,45 @@ describe('a body that is larger', () => {
 })
 
 describe('a body that is refused', () => {
-  it.each<[number, BodyFault[]]>([
-    [21, ['too-large']],
+  it.each<[number, BodyRefusal[]]>([
+    [21, ['body-size']],
     [20, []],
   ])('or not, when %i bytes are read, of 20 that may come', async (size, expected) => {
     const request = stream()
-    const { buffer, faults } = bufferOf(request, 'chunked', { keep: 100, most: 20 })
+    const { buffer, refusals } = bufferOf(request, 'chunked', { keep: 100, most: 20 })
     void buffer.read()
     request.push('x'.repeat(size))
     request.push(null)
     await finished(request)
-    expect([faults, buffer.kept]).toEqual([expected, expected.length === 0])
+    expect([refusals, buffer.kept]).toEqual([expected, expected.length === 0])
   })
 
-  it.each<[string, BodyFault[], boolean]>([
-    ['y'.repeat(10), ['too-large'], false],
+  it.each<[string, BodyRefusal[], boolean]>([
+    ['y'.repeat(10), ['body-size'], false],
     ['y'.repeat(9), [], true],
   ])('or not, when %j is sent behind 11 bytes: %j', async (rest, expected, ended) => {
-    const { request, faults, body } = await streaming()
+    const { request, refusals, body } = await streaming()
     body.resume()
     request.push(rest)
     request.push('')
     request.push(null)
     await finished(request)
     await turn()
-    expect([faults, body.readableEnded]).toEqual([expected, ended])
+    expect([refusals, body.readableEnded]).toEqual([expected, ended])
   })
 
   it.each([
     [1, 1024, []],
-    [1, 1025, ['too-fine']],
-    [15, 2000, ['too-fine']],
+    [1, 1025, ['tiny-chunks']],
+    [15, 2000, ['tiny-chunks']],
     [16, 2000, []],
   ])('or not, when its chunks have %i bytes, %i of them: %j', async (size, count, expected) => {
     const request = stream()
-    const { buffer, faults } = bufferOf(request, 'chunked', { keep: 1e6, most: 1e6 })
+    const { buffer, refusals } = bufferOf(request, 'chunked', { keep: 1e6, most: 1e6 })
     void buffer.read()
     for (let n = 0; n < count; n += 1) request.push('x'.repeat(size))
     request.push(null)
     await finished(request)
-    expect(faults).toEqual(expected)
+    expect(refusals).toEqual(expected)
   })
 })

@@ -145,9 +145,10 @@ describe('what the client is told', () => {
   it.each(STAGES)(
     'of a body that turns out too large, or in too many chunks, while %s',
     (stage) => {
-      const of = (by: 'too-large' | 'too-fine') =>
-        code(history(), { type: 'interrupted', by, stage })
-      expect([of('too-large'), of('too-fine')]).toEqual(['too-large', 'request-timeout'])
+      for (const refusal of ['body-size', 'tiny-chunks'] as const) {
+        const decision = decide(history(), { type: 'interrupted', by: refusal, stage })
+        expect(decision).toEqual({ do: 'refuse', refusal })
+      }
     },
   )
 

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import type { UpstreamHandler, UpstreamRequest } from '../../src/upstream/pool.ts'
 import type { EndedRequest } from '../../src/http/ended.ts'
+import type { Attempt } from '../../src/upstream/attempt.ts'
 import { createForward, type ForwardOptions } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
 import type { Unavailable } from '../../src/token/source.ts'
@@ -14,16 +14,15 @@ import { until } from '../support/until.ts'
 
 /** One attempt, of which the test says what undici would. */
 export class ScriptedAttempt {
-  rawHeaders: readonly Buffer[] = []
-  aborted: Error | undefined
-  readonly request: UpstreamRequest
-  readonly handler: UpstreamHandler
+  rawHeaders: Buffer[] = []
+  rawTrailers: Buffer[] = []
+  aborted = false
   paused = false
-  #started = false
+  reason: Error | null = null
+  readonly attempt: Attempt
 
-  constructor(request: UpstreamRequest, handler: UpstreamHandler) {
-    this.request = request
-    this.handler = handler
+  constructor(attempt: Attempt) {
+    this.attempt = attempt
   }
 
   pause(): void {
@@ -35,31 +34,30 @@ export class ScriptedAttempt {
   }
 
   abort(reason: Error): void {
-    if (this.#started) this.aborted = reason
-    this.handler.onResponseError(this.#started ? this : undefined, reason)
+    this.aborted = true
+    this.reason = reason
+    this.attempt.onResponseError(this, reason)
   }
 
   start(): void {
-    this.handler.onRequestStart(this)
-    this.#started = true
+    this.attempt.onRequestStart(this)
   }
 
   head(status: number, ...fields: string[]): void {
     this.rawHeaders = fields.map((field) => Buffer.from(field))
-    this.handler.onResponseStart(this, status, '')
+    this.attempt.onResponseStart(this, status, {}, '')
   }
 
   data(text: string): void {
-    this.handler.onResponseData(this, Buffer.from(text))
+    this.attempt.onResponseData(this, Buffer.from(text))
   }
 
   end(): void {
-    this.handler.onResponseEnd(this)
+    this.attempt.onResponseEnd()
   }
 
-  fail(code: string, started = true): void {
-    const error = Object.assign(new Error(code), { code })
-    this.handler.onResponseError(started ? this : undefined, error)
+  fail(code: string): void {
+    this.attempt.onResponseError(this, Object.assign(new Error(code), { code }))
   }
 }
 
@@ -89,11 +87,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
       accept: () => undefined,
       reject: () => 'wait',
     },
-    dispatch(request, handler) {
-      const attempt = new ScriptedAttempt(request, handler)
-      attempts.push(attempt)
-      return attempt
-    },
+    dispatch: (attempt) => void attempts.push(new ScriptedAttempt(attempt)),
     classify: (error) => ({
       failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
     }),

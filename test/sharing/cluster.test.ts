@@ -202,6 +202,24 @@ describe('replicas that share a token', () => {
     expect(cluster.replicas.every(({ source }) => source.current() !== undefined)).toBe(true)
   })
 
+  it('say how many they are, soon after one has come or gone', async () => {
+    const cluster = openCluster(3)
+    const counts = () => cluster.replicas.map(({ share }) => share.snapshot().replicas)
+    await cluster.clock.advance(13_000)
+    expect(counts()).toEqual([3, 3, 3])
+    const stopping = cluster.replicas.pop()?.stop()
+    await cluster.clock.advance(13_000)
+    await stopping
+    expect(counts()).toEqual([2, 2])
+    cluster.store.down = 'unreachable'
+    await cluster.clock.advance(13_000)
+    cluster.add()
+    cluster.store.down = undefined
+    cluster.store.reconnect()
+    await cluster.clock.advance(2000)
+    expect(counts()).toEqual([3, 3, 3])
+  })
+
   it('leave nothing behind when they stop', async () => {
     const cluster = openCluster(3)
     await cluster.clock.advance(MINUTE)

@@ -117,6 +117,12 @@ describe('what a replica does after its claim', () => {
       { do: 'wait', because: 'held', ms: 5000, refusals: 1 },
     ],
     [
+      'somebody else logs in as this user, as another replica found',
+      { type: 'held', ms: 5000, hold: 'conflict 0' },
+      {},
+      { do: 'wait', because: 'conflict', ms: 5000, refusals: 0 },
+    ],
+    [
       'believes no pause over ten minutes',
       { type: 'held', ms: 1e9, hold: '' },
       {},

@@ -155,7 +155,7 @@ export async function inState(
     await until(async () => {
       const sharing = await sharingOf(replica)
       return wanted.every(([name, value]) => sharing[name] === value)
-    }, 15_000)
+    }, 20_000)
   }
 }
 

@@ -84,6 +84,7 @@ describe('a token request that is held', () => {
     ['busy', 0, 'none'],
     ['alone', 0, 'none'],
     ['held', 0, 'transient'],
+    ['conflict', 0, 'conflict'],
     ['guarded', 1, 'rejected'],
     ['guarded', 2, 'rejected'],
     ['guarded', 3, 'guarded'],
@@ -151,5 +152,21 @@ describe('a token request after failures of other replicas', () => {
     life.does(ended(outcome))
     expect(life.state()).toMatchObject({ refusals, backoff })
     expect(life.wait()).toBe(wait)
+  })
+})
+
+describe('a conflict that another replica found', () => {
+  it('ends the sending of a rejected token with the next call that is rejected, as an own one does', () => {
+    const life = live().login(grant()).rejected().does({ type: 'wanted', operation: 'login' })
+    life.does({ type: 'held', because: 'conflict', ms: MINUTE, refusals: 0 })
+    expect(life.state().rejections.givenUp).toBe(false)
+    life.after(10).rejected()
+    expect(life.state().rejections.givenUp).toBe(true)
+  })
+
+  it('leaves a token that no call found rejected', () => {
+    const life = live().login(grant()).does({ type: 'wanted', operation: 'refresh' })
+    life.does({ type: 'held', because: 'conflict', ms: MINUTE, refusals: 0 })
+    expect(life.state().rejections.heldSince).toBe(undefined)
   })
 })

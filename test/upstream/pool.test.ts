@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { Attempt } from '../../src/upstream/attempt.ts'
 import { answerBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, free, openUpstream, plain } from './support.ts'
@@ -115,22 +116,19 @@ describe('a paused response whose connection ends', () => {
     const isales = await plain(() => [`HTTP/1.1 200 OK\r\n\r\nfirst`, { waitMs: 50 }, { close }])
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const chunks: string[] = []
+    const attempt = new Attempt({ method: 'GET', path: '/', headers: [] })
+    upstream.dispatch(attempt)
+    await attempt.outcome
     const ended = await new Promise((resolve) => {
-      upstream.dispatch(
-        { method: 'GET', path: '/', headers: [] },
-        {
-          onRequestStart() {},
-          onResponseStart() {},
-          onResponseData(controller, chunk) {
-            chunks.push(chunk.toString())
-            // A client that takes nothing: every chunk, an empty one too, would fill its buffer.
-            controller.pause()
-            setTimeout(() => controller.resume(), 200)
-          },
-          onResponseEnd: () => resolve('end'),
-          onResponseError: () => resolve('reset'),
+      attempt.take({
+        onChunk(chunk) {
+          chunks.push(chunk.toString())
+          setTimeout(() => attempt.resume(), 200)
+          // A client that takes nothing: every chunk, an empty one too, would fill its buffer.
+          return false
         },
-      )
+        onEnd: (whole) => resolve(whole ? 'end' : 'reset'),
+      })
     })
     expect(ended).toBe(close)
     expect(chunks).toEqual(['first'])
@@ -143,19 +141,11 @@ describe('the headers of a response', () => {
     const fields = lines.flatMap((name, i) => (i % 2 ? [] : [`${name}: ${lines[i + 1]}`]))
     const isales = await plain(() => answerBytes('ok', { fields }))
     const upstream = openUpstream({ isalesUrl: isales.origin })
-    const received = await new Promise<string[]>((resolve, reject) => {
-      upstream.dispatch(
-        { method: 'GET', path: '/', headers: [] },
-        {
-          onRequestStart() {},
-          onResponseStart: ({ rawHeaders }) =>
-            resolve(rawHeaders.map((line) => line.toString('latin1'))),
-          onResponseData() {},
-          onResponseEnd() {},
-          onResponseError: (_, error) => reject(error),
-        },
-      )
-    })
+    const attempt = new Attempt({ method: 'GET', path: '/', headers: [] })
+    upstream.dispatch(attempt)
+    const outcome = await attempt.outcome
+    const rawHeaders = outcome.type === 'response' ? outcome.head.rawHeaders : []
+    const received = rawHeaders.map((line) => line.toString('latin1'))
     expect(received).toEqual([...lines, 'Content-Length', '2'])
   })
 })

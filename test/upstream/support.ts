@@ -1,6 +1,7 @@
 import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { UpstreamTls } from '../../src/config/certificates.ts'
+import { Attempt } from '../../src/upstream/attempt.ts'
 import { classify } from '../../src/upstream/errors.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
@@ -57,35 +58,22 @@ interface Outcome {
 }
 
 /** One POST, by the pool alone. */
-export function dispatch(
+export async function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],
   method = 'POST',
 ): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    const seen = { written: false, status: 0 }
-    const text = (): string => Buffer.concat(chunks).toString()
-    upstream.dispatch(
-      {
-        method,
-        path: '/x',
-        headers: [...headers],
-        body: method === 'POST' ? Buffer.from('abc') : null,
-      },
-      {
-        onRequestStart() {
-          seen.written = true
-        },
-        onResponseStart(_, status) {
-          seen.status = status
-        },
-        onResponseData: (_, chunk) => void chunks.push(chunk),
-        onResponseEnd: () => resolve({ ...seen, text: text() }),
-        onResponseError: (_, error) => resolve({ ...seen, ...classify(error), text: text() }),
-      },
-    )
-  })
+  const body = method === 'POST' ? Buffer.from('abc') : null
+  const attempt = new Attempt({ method, path: '/x', headers: [...headers], body })
+  upstream.dispatch(attempt)
+  const outcome = await attempt.outcome
+  const kept = outcome.type === 'response' ? await attempt.keep() : 'cut'
+  return {
+    status: outcome.type === 'response' ? outcome.head.status : 0,
+    ...(kept === 'cut' ? classify(attempt.error) : {}),
+    text: attempt.kept().toString(),
+    written: attempt.written,
+  }
 }
 
 /** An iSales without TLS. */

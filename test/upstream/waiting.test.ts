@@ -2,18 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import type { UpstreamController, UpstreamHandler } from '../../src/upstream/pool.ts'
+import { Attempt } from '../../src/upstream/attempt.ts'
 import { answerBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, openUpstream, plain } from './support.ts'
 
-const silent: UpstreamHandler = {
-  onRequestStart() {},
-  onResponseStart() {},
-  onResponseData() {},
-  onResponseEnd() {},
-  onResponseError() {},
-}
+const post = (body?: Buffer): Attempt =>
+  new Attempt({ method: 'POST', path: '/aborted', headers: [], ...(body && { body }) })
 
 /** Without `--expose-gc` on the command line. */
 function collectGarbage(): void {
@@ -29,27 +24,24 @@ describe('a request that waits for a connection', () => {
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
     const first = dispatch(upstream)
     await until(() => isales.requests.length === 1)
-    const failures: unknown[] = []
     const bodies: WeakRef<Buffer>[] = []
-    const begin = (): UpstreamController => {
+    const begin = (): Attempt => {
       const body = Buffer.alloc(BODY)
       bodies.push(new WeakRef(body))
-      return upstream.dispatch(
-        { method: 'POST', path: '/', headers: [], body },
-        {
-          onRequestStart() {},
-          onResponseStart() {},
-          onResponseData() {},
-          onResponseEnd() {},
-          onResponseError: (controller, error) => failures.push([controller, error]),
-        },
-      )
+      const attempt = post(body)
+      upstream.dispatch(attempt)
+      return attempt
     }
     const waiting = Array.from({ length: 100 }, begin)
     expect(upstream.stats().waiting).toBe(100)
-    const reason = new Error('too late')
-    waiting.splice(0).forEach((controller) => controller.abort(reason))
-    expect(failures).toEqual(Array.from({ length: 100 }, () => [undefined, reason]))
+    const error = new Error('too late')
+    const failures = waiting.splice(0).map((attempt) => {
+      attempt.abort(error)
+      return attempt.outcome.then((outcome) => [outcome, attempt.written])
+    })
+    expect(await Promise.all(failures)).toEqual(
+      Array.from({ length: 100 }, () => [{ type: 'failed', error }, false]),
+    )
     expect(upstream.stats().waiting).toBe(0)
     await until(() => {
       collectGarbage()
@@ -67,9 +59,9 @@ describe('a request that waits for a connection', () => {
     })
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
     const outcomes = [dispatch(upstream), dispatch(upstream)]
-    upstream
-      .dispatch({ method: 'POST', path: '/aborted', headers: [] }, silent)
-      .abort(new Error('too late'))
+    const aborted = post()
+    upstream.dispatch(aborted)
+    aborted.abort('too late')
     outcomes.push(dispatch(upstream))
     for (const outcome of await Promise.all(outcomes))
       expect(outcome).toMatchObject({ status: 200 })
