@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import type { EndedRequest, Metrics } from './admin/metrics.ts'
+import type { Metrics } from './admin/metrics.ts'
 import type { Monitor } from './admin/monitor.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readListenTls } from './config/certificates.ts'
 import { valueOf } from './config/files.ts'
 import type { Config } from './config/settings.ts'
+import type { EndedRequest, ObsLoginOutcome } from './http/ended.ts'
 import { PROBLEMS } from './http/problem.ts'
 import { ownHosts } from './listener/hosts.ts'
 import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
-import { accessFields, createAccessLog, type Access, type Logger } from './log/logger.ts'
+import { accessFields, createAccessLog, type Logger } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
-import { openLocalLogin, type ObsLoginOutcome } from './login/app.ts'
+import { openLocalLogin } from './login/app.ts'
 import type { Echoes } from './proxy/echoes.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
@@ -54,9 +55,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   const pseudonym = viaPseudonym()
   const logAccess = createAccessLog(logger, config.accessLog)
   const logThrottled = createThrottledLog(clock, logger.log)
-  const ended = (
-    end: EndedRequest & Access & { readonly attempts?: number; readonly byListener?: boolean },
-  ): void => {
+  const ended = (end: EndedRequest): void => {
     metrics.requestEnded(end)
     if (end.byListener !== true) monitor.callEnded(end)
     const { code, refusal, requestId } = end
@@ -120,9 +119,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onRefused(refused) {
-      ended({ ...refused, status: PROBLEMS[refused.code].status })
-    },
+    onRefused: ended,
   })
   const listener = createListener({
     ...listenerOptions(config),

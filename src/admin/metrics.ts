@@ -1,4 +1,13 @@
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import {
+  OBS_LOGIN_OUTCOMES,
+  OBS_REFRESH_OUTCOMES,
+  REPLAY_OUTCOMES,
+  type EndedRequest,
+  type ObsLoginOutcome,
+  type ObsRefreshOutcome,
+  type ReplayOutcome,
+} from '../http/ended.ts'
 import { HANDSHAKE_FAILURES, type HandshakeFailure } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
@@ -11,18 +20,6 @@ const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
-const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
-const OBS_REFRESH_OUTCOMES = ['success', 'rejected'] as const
-/**
- * What became of a request whose first response was a rejection.
- *
- * - `healed`: sent again with a newer token, and not rejected this time.
- * - `rejected`: sent again, and rejected again.
- * - `failed`: sent again, and no response came.
- * - `no-token`: not sent again, no newer token came in time.
- * - `not-kept`: not sent again, the body was larger than what is kept for it.
- */
-const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept'] as const
 
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -38,21 +35,6 @@ export interface MetricsOptions extends GaugeOptions {
   readonly rejectedStatuses: Iterable<number>
   /** Adds what prom-client reads of the process: CPU, memory, handles, event-loop lag, GC. Default: true. */
   readonly processMetrics?: boolean
-}
-
-/** A request that ended. */
-export interface EndedRequest {
-  readonly method: string
-  /** The proxy itself responded with this error. */
-  readonly code?: ProblemCode | undefined
-  /** Why it was refused before it was forwarded. */
-  readonly refusal?: Refusal | undefined
-  /** 0: the client left before a response began. */
-  readonly status: number
-  /** Undefined: refused before it was forwarded. It is counted and not timed. */
-  readonly durationMs?: number
-  /** Undefined: iSales sent no response. */
-  readonly upstreamMs?: number | undefined
 }
 
 /** The values of a counter since the start, summed by one label. */
@@ -72,7 +54,7 @@ export interface Totals {
 /** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
 export interface Metrics {
   readonly onTokenEvent: (event: TokenEvent) => void
-  readonly requestEnded: (request: EndedRequest) => void
+  readonly requestEnded: (request: Omit<EndedRequest, 'target' | 'requestId'>) => void
   /** The listener responded with an error by itself, or closed a connection because there are too many. */
   readonly connectionFailed: (code: ProblemCode, refusal: Refusal | undefined) => void
   /** A client took nothing of its response, and was closed. */
@@ -81,11 +63,11 @@ export interface Metrics {
   readonly handshakeFailed: (reason: HandshakeFailure) => void
   /** A connection to iSales was opened, or could not be. */
   readonly upstreamConnected: (outcome: 'opened' | ConnectFailure) => void
-  readonly replayed: (outcome: (typeof REPLAY_OUTCOMES)[number]) => void
+  readonly replayed: (outcome: ReplayOutcome) => void
   /** A login of CTI-OBS ended. */
-  readonly obsLogin: (outcome: (typeof OBS_LOGIN_OUTCOMES)[number]) => void
+  readonly obsLogin: (outcome: ObsLoginOutcome) => void
   /** A refresh of CTI-OBS ended. */
-  readonly obsRefresh: (outcome: (typeof OBS_REFRESH_OUTCOMES)[number]) => void
+  readonly obsRefresh: (outcome: ObsRefreshOutcome) => void
   /** The secret files changed and were read. */
   readonly credentialsReloaded: (outcome: (typeof OUTCOMES)[number]) => void
   /** An operation of the shared store ended. */

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { ProblemCode } from '../http/problem.ts'
+import type { EndedRequest } from '../http/ended.ts'
 import type { Logger } from '../log/logger.ts'
 import type { TokenEvent, TokenSnapshot } from '../token/events.ts'
 import {
@@ -20,14 +20,7 @@ export interface MonitorOptions {
   readonly log: Logger['log']
 }
 
-/** A call that ended. */
-export interface EndedCall {
-  /** 0: the client left before a response began. */
-  readonly status: number
-  readonly code?: ProblemCode | undefined
-  /** Undefined: it was refused before it was forwarded. */
-  readonly durationMs?: number
-}
+export type EndedCall = Pick<EndedRequest, 'status' | 'code' | 'durationMs'>
 
 /** Watches the calls of the last minute and the token, and logs when calls begin or cease to fail. */
 export interface Monitor {

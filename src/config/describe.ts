@@ -2,7 +2,7 @@ import type { ConfigError } from './errors.ts'
 import type { Source, Sources } from './load.ts'
 import { INSECURE_NODE, RULES } from './rules.ts'
 import { Secret } from './secret.ts'
-import { SETTING_LIST, SETTINGS, type Config, type Setting } from './settings.ts'
+import { SETTING_LIST, SETTINGS, variableOf, type Config, type Setting } from './settings.ts'
 
 /** One setting in force, as it may be shown to anybody who may see the status page. */
 export interface ConfigRow {
@@ -24,8 +24,7 @@ export function describeConfig({
   readonly sources: Sources
 }): readonly ConfigRow[] {
   return SETTING_LIST.map((setting) => ({
-    // What can be set: of a secret that is read from a file alone, the name of the file.
-    setting: setting.fileOnly === true ? `${setting.name}_FILE` : setting.name,
+    setting: variableOf(setting.key),
     group: setting.group,
     value: setting.key in sources ? valueText(setting, config) : undefined,
     source: sources[setting.key] ?? { from: 'default' },

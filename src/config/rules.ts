@@ -1,7 +1,7 @@
 import type { ConfigError } from './errors.ts'
 import { isLocal, isLoopback, type ListenAddress } from './formats-net.ts'
 import { Secret } from './secret.ts'
-import type { Config, ConfigKey } from './settings.ts'
+import { variableOf, type Config, type ConfigKey } from './settings.ts'
 
 /** A rule between settings, or a warning about one. */
 export interface Rule extends ConfigError {
@@ -23,29 +23,23 @@ function rule<const Key extends keyof Config>(
   return { severity: 'error', ...spec }
 }
 
-type Named = readonly [name: string, key: ConfigKey]
-
 /** A setting that is of use only together with another. */
-function needs([setting, key]: Named, [other, otherKey]: Named): Rule {
+function needs(key: ConfigKey, other: ConfigKey): Rule {
   return rule({
-    setting,
-    problem: `is set without ${other}`,
+    setting: variableOf(key),
+    problem: `is set without ${variableOf(other)}`,
     remedy: 'Set both, or neither',
-    reads: [key, otherKey],
-    broken: (c) => c[key] !== undefined && c[otherKey] === undefined,
+    reads: [key, other],
+    broken: (c) => c[key] !== undefined && c[other] === undefined,
   })
 }
 
 type Text = 'isalesUser' | 'isalesPassword' | 'obsUser' | 'obsPassword'
 
 /** What an editor or a copied line adds to a secret costs an attempt to log in. */
-function doubtfulText(
-  [setting, key]: readonly [name: string, key: Text],
-  problem: string,
-  isDoubtful: (text: string) => boolean,
-): Rule {
+function doubtfulText(key: Text, problem: string, isDoubtful: (text: string) => boolean): Rule {
   return rule({
-    setting,
+    setting: variableOf(key),
     problem,
     remedy: 'Correct it, unless it is meant to be so',
     severity: 'warning',
@@ -55,13 +49,13 @@ function doubtfulText(
   })
 }
 
-function trimmed(name: string, key: Text): Rule {
+function trimmed(key: Text): Rule {
   const problem = 'begins or ends with white space'
-  return doubtfulText([name, key], problem, (text) => text !== text.trim())
+  return doubtfulText(key, problem, (text) => text !== text.trim())
 }
 
-function oneLine(name: string, key: Text): Rule {
-  return doubtfulText([name, key], 'has more than one line', (text) => /[\r\n]/.test(text.trim()))
+function oneLine(key: Text): Rule {
+  return doubtfulText(key, 'has more than one line', (text) => /[\r\n]/.test(text.trim()))
 }
 
 const WEAK = { characters: 12, different: 4 }
@@ -73,9 +67,9 @@ function isWeak(secret: Secret | undefined): boolean {
   return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
 }
 
-function weakOnNetwork(setting: string, key: 'obsPassword' | 'obsTicketKey'): Rule {
+function weakOnNetwork(key: 'obsPassword' | 'obsTicketKey'): Rule {
   return rule({
-    setting,
+    setting: variableOf(key),
     problem: 'is easy to guess, and LISTEN is reachable from other machines',
     remedy:
       'Use 12 or more characters, 4 of them different, such as `openssl rand -base64 32` gives',
@@ -93,13 +87,13 @@ export const INSECURE_NODE: ConfigError = {
 }
 
 const STORE_SETTINGS = [
-  ['SESSION_STORE_KEY_FILE', 'sessionStoreKey'],
-  ['SESSION_STORE_USER', 'sessionStoreUser'],
-  ['SESSION_STORE_PASSWORD', 'sessionStorePassword'],
-  ['SESSION_STORE_SENTINEL', 'sessionStoreSentinel'],
-  ['SESSION_STORE_CA_FILE', 'sessionStoreCaFile'],
-  ['SESSION_STORE_CLIENT_CERT_FILE', 'sessionStoreClientCertFile'],
-] as const satisfies readonly Named[]
+  'sessionStoreKey',
+  'sessionStoreUser',
+  'sessionStorePassword',
+  'sessionStoreSentinel',
+  'sessionStoreCaFile',
+  'sessionStoreClientCertFile',
+] as const satisfies readonly ConfigKey[]
 
 export const RULES: readonly Rule[] = [
   rule({
@@ -139,14 +133,8 @@ export const RULES: readonly Rule[] = [
     reads: ['isalesLoginPath', 'isalesRefreshPath'],
     broken: ({ isalesLoginPath, isalesRefreshPath }) => isalesLoginPath === isalesRefreshPath,
   }),
-  needs(
-    ['ISALES_CLIENT_CERT_FILE', 'isalesClientCertFile'],
-    ['ISALES_CLIENT_KEY_FILE', 'isalesClientKeyFile'],
-  ),
-  needs(
-    ['ISALES_CLIENT_KEY_FILE', 'isalesClientKeyFile'],
-    ['ISALES_CLIENT_CERT_FILE', 'isalesClientCertFile'],
-  ),
+  needs('isalesClientCertFile', 'isalesClientKeyFile'),
+  needs('isalesClientKeyFile', 'isalesClientCertFile'),
   rule({
     setting: 'LOGIN_BACKOFF_MAX',
     problem: 'is less than LOGIN_BACKOFF',
@@ -177,20 +165,11 @@ export const RULES: readonly Rule[] = [
     reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
     broken: (c) => isOpen(c) && c.unsafeListen,
   }),
-  needs(['SESSION_STORE_URL', 'sessionStoreUrl'], ['SESSION_STORE_KEY_FILE', 'sessionStoreKey']),
-  ...STORE_SETTINGS.map((named) => needs(named, ['SESSION_STORE_URL', 'sessionStoreUrl'])),
-  needs(
-    ['SESSION_STORE_CLIENT_CERT_FILE', 'sessionStoreClientCertFile'],
-    ['SESSION_STORE_CLIENT_KEY_FILE', 'sessionStoreClientKeyFile'],
-  ),
-  needs(
-    ['SESSION_STORE_CLIENT_KEY_FILE', 'sessionStoreClientKeyFile'],
-    ['SESSION_STORE_CLIENT_CERT_FILE', 'sessionStoreClientCertFile'],
-  ),
-  needs(
-    ['SESSION_STORE_SENTINEL_PASSWORD', 'sessionStoreSentinelPassword'],
-    ['SESSION_STORE_SENTINEL', 'sessionStoreSentinel'],
-  ),
+  needs('sessionStoreUrl', 'sessionStoreKey'),
+  ...STORE_SETTINGS.map((key) => needs(key, 'sessionStoreUrl')),
+  needs('sessionStoreClientCertFile', 'sessionStoreClientKeyFile'),
+  needs('sessionStoreClientKeyFile', 'sessionStoreClientCertFile'),
+  needs('sessionStoreSentinelPassword', 'sessionStoreSentinel'),
   rule({
     setting: 'SESSION_STORE_URL',
     problem: 'has several hosts, which are Sentinels, without SESSION_STORE_SENTINEL',
@@ -219,8 +198,8 @@ export const RULES: readonly Rule[] = [
       sessionStoreUrl?.tls === false &&
       !sessionStoreUrl.servers.every(({ host }) => isLoopback(host)),
   }),
-  needs(['LISTEN_TLS_CERT_FILE', 'listenTlsCertFile'], ['LISTEN_TLS_KEY_FILE', 'listenTlsKeyFile']),
-  needs(['LISTEN_TLS_KEY_FILE', 'listenTlsKeyFile'], ['LISTEN_TLS_CERT_FILE', 'listenTlsCertFile']),
+  needs('listenTlsCertFile', 'listenTlsKeyFile'),
+  needs('listenTlsKeyFile', 'listenTlsCertFile'),
   rule({
     setting: 'LISTEN_CLIENT_CA_FILE',
     problem: 'is set without LISTEN_TLS_CERT_FILE',
@@ -250,8 +229,8 @@ export const RULES: readonly Rule[] = [
     reads: ['obsLogin', 'obsPassword'],
     broken: ({ obsLogin, obsPassword }) => obsLogin === 'require' && obsPassword === undefined,
   }),
-  weakOnNetwork('OBS_PASSWORD', 'obsPassword'),
-  weakOnNetwork('OBS_TICKET_KEY_FILE', 'obsTicketKey'),
+  weakOnNetwork('obsPassword'),
+  weakOnNetwork('obsTicketKey'),
   rule({
     setting: 'SESSION_STORE_KEY_FILE',
     problem: 'is easy to guess, and the store is reachable from other machines',
@@ -336,12 +315,12 @@ export const RULES: readonly Rule[] = [
     reads: ['loginRejectedAttempts'],
     broken: ({ loginRejectedAttempts }) => loginRejectedAttempts > 5,
   }),
-  trimmed('ISALES_USER', 'isalesUser'),
-  trimmed('ISALES_PASSWORD', 'isalesPassword'),
-  oneLine('ISALES_PASSWORD', 'isalesPassword'),
-  trimmed('OBS_USER', 'obsUser'),
-  trimmed('OBS_PASSWORD', 'obsPassword'),
-  oneLine('OBS_PASSWORD', 'obsPassword'),
+  trimmed('isalesUser'),
+  trimmed('isalesPassword'),
+  oneLine('isalesPassword'),
+  trimmed('obsUser'),
+  trimmed('obsPassword'),
+  oneLine('obsPassword'),
 ]
 
 type Access = Pick<Config, 'listen' | 'obsLogin' | 'listenClientCaFile'>

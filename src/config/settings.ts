@@ -500,6 +500,15 @@ export const SETTING_LIST: readonly Setting[] = GROUPS.flatMap(([group, shape]) 
   Object.keys(shape).flatMap((key) => settingOf(key as ConfigKey, group) ?? []),
 )
 
+const VARIABLES = new Map(
+  SETTING_LIST.map(({ key, name, fileOnly }) => [key, fileOnly === true ? `${name}_FILE` : name]),
+)
+
+/** The variable that can be set: of a secret that is read from a file alone, the one that names the file. */
+export function variableOf(key: ConfigKey): string {
+  return VARIABLES.get(key) ?? key
+}
+
 function settingOf(key: ConfigKey, group: string): Setting | undefined {
   const schema: z.ZodType = SETTINGS.shape[key]
   const about = ABOUT.get(schema)

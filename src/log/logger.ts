@@ -1,6 +1,6 @@
 import { pino, type DestinationStream } from 'pino'
 import { Secret } from '../config/secret.ts'
-import type { ProblemCode } from '../http/problem.ts'
+import type { EndedRequest } from '../http/ended.ts'
 import {
   LOG_EVENTS,
   LOG_FIELDS,
@@ -29,23 +29,11 @@ export interface LoggerOptions {
   readonly now?: () => number
 }
 
-export interface Access {
-  readonly method: string
-  /** The request target; the query is cut off here. */
-  readonly target: string
-  readonly status: number
-  /** Undefined: it was refused before it was forwarded. */
-  readonly durationMs?: number
-  readonly requestId: string
-  /** The problem code, when the proxy itself responded with an error. */
-  readonly code?: ProblemCode | undefined
-}
-
 export interface Logger {
   /** Writes one line, at the event's own level unless another is given. Never throws, never waits. */
   readonly log: (event: LogEventName, fields?: LogFields, level?: LogLevel) => void
   /** Writes the line of a request. */
-  readonly logAccess: (access: Access) => void
+  readonly logAccess: (access: EndedRequest) => void
 }
 
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
@@ -150,7 +138,7 @@ export function createAccessLog(
   { logAccess }: Pick<Logger, 'logAccess'>,
   share: number,
   random: () => number = Math.random,
-): ((access: Access) => void) | undefined {
+): ((access: EndedRequest) => void) | undefined {
   if (share <= 0) return undefined
   if (share >= 1) return logAccess
   return (access) => {
@@ -158,7 +146,7 @@ export function createAccessLog(
   }
 }
 
-export function accessFields(access: Access): LogFields {
+export function accessFields(access: EndedRequest): LogFields {
   const { method, target, status, durationMs, requestId, code } = access
   return {
     method: printable(method),

@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
 import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import type { Secret } from '../config/secret.ts'
+import type { ObsLoginOutcome, ObsRefreshOutcome } from '../http/ended.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import type { TicketCheck } from '../http/ticket-check.ts'
 import { localPaths } from './paths.ts'
@@ -11,11 +12,6 @@ import { RESPONSE_TYPE, grantedBody, refusedBody, type NumberStyle } from './res
 import { createTicketCheck, ticketIn } from './ticket-check.ts'
 import { createThrottle } from './throttle.ts'
 import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
-
-/** How a login of CTI-OBS ended: the label values of `obs_logins_total`. */
-export type ObsLoginOutcome = 'success' | 'rejected' | 'throttled' | 'malformed'
-/** How a refresh of CTI-OBS ended: the label values of `obs_refreshes_total`. */
-export type ObsRefreshOutcome = 'success' | 'rejected'
 
 /**
  * - `answer`: every login gets a ticket, and calls need none.

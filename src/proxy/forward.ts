@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
+import type { EndedRequest, ReplayOutcome } from '../http/ended.ts'
+import { REFUSALS, writeProblem, type ProblemCode } from '../http/problem.ts'
 import type { Token } from '../token/token.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { RequestSpan } from '../tracing/tracing.ts'
@@ -20,36 +21,6 @@ import {
 import { decide, type History, type Interruption, type Obstacle, type Stage } from './retry.ts'
 import { pathOf, type ValidRequest } from './validate.ts'
 
-/**
- * What became of a request whose first response was a rejection.
- *
- * - `healed`: sent again with a newer token, and not rejected this time.
- * - `rejected`: sent again, and rejected again.
- * - `failed`: sent again, and no response came.
- * - `no-token`: not sent again, no newer token came in time.
- * - `not-kept`: not sent again, the body was larger than what is kept for it.
- */
-export type ReplayOutcome = 'healed' | 'rejected' | 'failed' | 'no-token' | 'not-kept'
-
-/** What happened to one request, reported once, at its end. */
-export interface RequestEnd {
-  readonly method: string
-  readonly target: string
-  /** 0: the client left before a response began. */
-  readonly status: number
-  readonly code: ProblemCode | undefined
-  /** Undefined: it was not refused. */
-  readonly refusal: Refusal | undefined
-  /** The listener responded by itself, such as with 408, and reports it with the code. */
-  readonly byListener: boolean
-  readonly durationMs: number
-  /** Milliseconds from the last attempt's start to its response's head; undefined: iSales did not respond. */
-  readonly upstreamMs: number | undefined
-  /** How many times it was sent, or was to be sent when no connection came. */
-  readonly attempts: number
-  readonly requestId: string
-}
-
 export interface ForwardOptions {
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
@@ -65,7 +36,7 @@ export interface ForwardOptions {
     'clientDeadline' | 'replayBodySize' | 'maxBodySize' | 'tokenWait' | 'retryAfterMax'
   >
   readonly rejectedStatuses: ReadonlySet<number>
-  readonly onEnd: (end: RequestEnd) => void
+  readonly onEnd: (end: EndedRequest) => void
   readonly onReplay: (outcome: ReplayOutcome) => void
 }
 

@@ -1,17 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ALLOW, REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
+import type { EndedRequest } from '../http/ended.ts'
+import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { TicketCheck } from '../http/ticket-check.ts'
 import type { Forward } from './forward.ts'
 import { pathOf, validateRequest, type RequestRules } from './validate.ts'
-
-/** A request that was refused here: nothing of it was sent to iSales. */
-export interface RefusedRequest {
-  readonly method: string
-  readonly target: string
-  readonly code: ProblemCode
-  readonly refusal: Refusal
-  readonly requestId: string
-}
 
 export interface HandlerOptions {
   readonly rules: RequestRules
@@ -24,7 +16,8 @@ export interface HandlerOptions {
   readonly inFlight: () => number
   readonly maxInFlight: number
   readonly newRequestId: () => string
-  readonly onRefused: (refused: RefusedRequest) => void
+  /** A request was refused here: nothing of it was sent to iSales. */
+  readonly onRefused: (refused: EndedRequest) => void
 }
 
 export type Handler = (
@@ -42,12 +35,24 @@ export function createHandler(options: HandlerOptions): Handler {
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
     const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
 
+    const reportRefusal = (refusal: Refusal): void => {
+      const { code } = REFUSALS[refusal]
+      options.onRefused({
+        method,
+        target,
+        status: PROBLEMS[code].status,
+        code,
+        refusal,
+        requestId,
+      })
+    }
+
     const refuse = (refusal: Refusal): void => {
       const { code } = REFUSALS[refusal]
       // Whatever follows on this connection may be the rest of what was refused.
       response.shouldKeepAlive = false
       writeProblem(response, code, { requestId, refusal })
-      options.onRefused({ method, target, code, refusal, requestId })
+      reportRefusal(refusal)
     }
 
     if ('refused' in valid) {
@@ -64,13 +69,7 @@ export function createHandler(options: HandlerOptions): Handler {
       options.serveLocal(request, response, valid.target)
     } else if (ticketCheck?.passes(rawHeaders) === false) {
       ticketCheck.refuse(response, requestId)
-      options.onRefused({
-        method,
-        target,
-        code: 'not-logged-in',
-        refusal: 'ticket',
-        requestId,
-      })
+      reportRefusal('ticket')
     } else if (options.inFlight() >= maxInFlight) refuse('in-flight')
     else {
       connection.keep()

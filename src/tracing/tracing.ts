@@ -1,3 +1,4 @@
+import type { EndedRequest } from '../http/ended.ts'
 import type { TokenEvent } from '../token/events.ts'
 
 /** W3C Trace Context: what goes into the `traceparent` header of a request to iSales. */
@@ -7,21 +8,12 @@ export interface Outgoing {
   readonly keepState: boolean
 }
 
-/** How a request ended, for its span. */
-export interface SpanEnd {
-  /** 0: the client left before a response began. */
-  readonly status: number
-  /** The problem code, when the proxy itself responded with an error. */
-  readonly code: string | undefined
-  readonly requestId: string
-}
-
 /** One request in a trace. */
 export interface RequestSpan {
   readonly outgoing: () => Outgoing
   /** The request is sent once more, with a newer token; `outgoing` then names the span of that. */
   readonly replayed: () => void
-  readonly ended: (end: SpanEnd) => void
+  readonly ended: (end: Pick<EndedRequest, 'status' | 'code' | 'requestId'>) => void
 }
 
 export interface Tracing {

@@ -1,4 +1,3 @@
-import { TLSSocket } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
@@ -13,7 +12,6 @@ import { answerOk, responsesOf, GET, leftOf, LIMITS, POST, startListener } from 
 const made = makeCertificates()
 const ca = made.ca.cert
 const first = made.server
-const second = await made.ca.issue({ names: ['second.example', 'localhost'] })
 
 interface Options {
   readonly clientCa?: string
@@ -46,10 +44,6 @@ function connectTls(port: number, options: ConnectionOptions = {}): Promise<RawC
   return connectRaw({ port, tls: { ca, ...options } })
 }
 
-function serverName({ socket }: RawClient): unknown {
-  return socket instanceof TLSSocket ? socket.getPeerCertificate().subject.CN : undefined
-}
-
 async function ask(client: RawClient): Promise<string> {
   await client.send(GET)
   return (await client.read()).text
@@ -66,33 +60,6 @@ async function outcome(port: number, options: ConnectionOptions): Promise<string
     return 'refused'
   }
 }
-
-test('HTTPS is served, and TLS 1.1 is not', async () => {
-  const { port, text } = await startTls()
-  expect(text).toBe(`https://127.0.0.1:${port}`)
-  expect(await outcome(port, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })).toBe('served')
-  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
-  expect(await outcome(port, old)).toBe('refused')
-})
-
-test('a new certificate serves the connections to come, and those that are open go on', async () => {
-  const { port, listener } = await startTls()
-  const open = await connectTls(port)
-  listener.replaceTls(tlsOf(second))
-  const fresh = await connectTls(port)
-  expect([serverName(open), serverName(fresh)]).toEqual(['localhost', 'second.example'])
-  expect([await ask(open), await ask(fresh)]).toEqual(['ok', 'ok'])
-  open.destroy()
-  fresh.destroy()
-})
-
-test('with a client CA, only its certificates are let in', async () => {
-  const { port } = await startTls({ clientCa: ca })
-  expect(await outcome(port, made.client)).toBe('served')
-  expect(await outcome(port, made.strangerClient)).toBe('refused')
-  expect(await outcome(port, made.expiredClient)).toBe('refused')
-  expect(await outcome(port, {})).toBe('refused')
-})
 
 describe('a handshake that fails is reported with its reason', () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const

@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { leftOf, answerOk, GET, startListener } from './support.ts'
+import { leftOf, answerOk, startListener } from './support.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 function socketPath(): string {
@@ -17,36 +16,12 @@ function startOn(path: string, socketMode?: number) {
   return startListener(answerOk, socketMode === undefined ? { address } : { address, socketMode })
 }
 
-test('a Unix socket serves, is its owner’s alone, and is removed at the stop', async () => {
-  const path = socketPath()
-  const { listener, text, port } = await startOn(path)
-  expect([text, port]).toEqual([`unix:${path}`, 0])
-  expect(statSync(path).mode & 0o777).toBe(0o600)
-  const client = await connectRaw({ path })
-  await client.send(GET)
-  await client.read()
-  await listener.stop(1000)
-  expect(existsSync(path)).toBe(false)
-})
-
 test('its mode is a setting, and the umask of the process is left as it was', async () => {
   const path = socketPath()
   const before = process.umask()
   await startOn(path, 0o660)
   expect(statSync(path).mode & 0o777).toBe(0o660)
   expect(process.umask()).toBe(before)
-})
-
-test('a stale socket is replaced', async () => {
-  const path = socketPath()
-  const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
-  spawnSync(process.execPath, ['-e', script])
-  expect(statSync(path).isSocket()).toBe(true)
-  await startOn(path)
-  const client = await connectRaw({ path })
-  await client.send(GET)
-  await client.read()
-  client.destroy()
 })
 
 test('a live socket is a fault, and goes on serving', async () => {

@@ -1,12 +1,7 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import {
-  createObsApp,
-  type ObsAppOptions,
-  type ObsLogin,
-  type ObsLoginOutcome,
-  type ObsRefreshOutcome,
-} from '../../src/login/app.ts'
+import type { ObsLoginOutcome, ObsRefreshOutcome } from '../../src/http/ended.ts'
+import { createObsApp, type ObsAppOptions, type ObsLogin } from '../../src/login/app.ts'
 import { createTickets } from '../../src/login/tickets.ts'
 
 const LOGIN = '/obs/auth/login'

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
+import type { EndedRequest } from '../../src/http/ended.ts'
 import type { Attempt } from '../../src/upstream/attempt.ts'
-import { createForward, type ForwardOptions, type RequestEnd } from '../../src/proxy/forward.ts'
+import { createForward, type ForwardOptions } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
 import type { Unavailable } from '../../src/token/source.ts'
 import { manualClock } from '../support/manual-clock.ts'
@@ -75,7 +76,7 @@ interface SceneOptions extends Partial<ForwardOptions> {
 export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const clock = manualClock()
   const attempts: ScriptedAttempt[] = []
-  const ends: RequestEnd[] = []
+  const ends: EndedRequest[] = []
   const replays: string[] = []
   const responses: ServerResponse[] = []
   const state = { current: token(1) as Token | undefined }

@@ -115,7 +115,7 @@ describe('tracing', () => {
 
   it('marks an error of the proxy and a 5xx, and neither a 4xx nor a client that left', async () => {
     const ends = [
-      { ...END, status: 503, code: 'no-token' },
+      { ...END, status: 503, code: 'no-token' as const },
       { ...END, status: 500 },
       { ...END, status: 404 },
       { ...END, status: 0 },

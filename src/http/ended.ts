@@ -1,0 +1,42 @@
+import type { ProblemCode, Refusal } from './problem.ts'
+
+/** A request of a client, reported once, at its end. */
+export interface EndedRequest {
+  readonly method: string
+  readonly target: string
+  /** 0: the client left before a response began. */
+  readonly status: number
+  readonly requestId: string
+  /** The proxy itself responded with this error. */
+  readonly code?: ProblemCode | undefined
+  /** Why it was refused before it was forwarded, or while its body came. */
+  readonly refusal?: Refusal | undefined
+  /** The listener responded by itself, such as with 408, and reports it with the code. */
+  readonly byListener?: boolean
+  /** Undefined: refused before it was forwarded. It is counted and not timed. */
+  readonly durationMs?: number
+  /** Milliseconds from the last attempt's start to its response's head; undefined: iSales sent no response. */
+  readonly upstreamMs?: number | undefined
+  /** How many times it was sent, or was to be sent when no connection came. */
+  readonly attempts?: number
+}
+
+/**
+ * What became of a request whose first response was a rejection.
+ *
+ * - `healed`: sent again with a newer token, and not rejected this time.
+ * - `rejected`: sent again, and rejected again.
+ * - `failed`: sent again, and no response came.
+ * - `no-token`: not sent again, no newer token came in time.
+ * - `not-kept`: not sent again, the body was larger than what is kept for it.
+ */
+export const REPLAY_OUTCOMES = ['healed', 'rejected', 'failed', 'no-token', 'not-kept'] as const
+export type ReplayOutcome = (typeof REPLAY_OUTCOMES)[number]
+
+/** What became of a login of CTI-OBS to the proxy. */
+export const OBS_LOGIN_OUTCOMES = ['success', 'rejected', 'throttled', 'malformed'] as const
+export type ObsLoginOutcome = (typeof OBS_LOGIN_OUTCOMES)[number]
+
+/** What became of a refresh of CTI-OBS at the proxy. */
+export const OBS_REFRESH_OUTCOMES = ['success', 'rejected'] as const
+export type ObsRefreshOutcome = (typeof OBS_REFRESH_OUTCOMES)[number]
