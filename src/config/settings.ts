@@ -127,7 +127,7 @@ const isales = {
     example: '403',
   }),
   isalesRejectedResults: setting(list(text(64), { emptyAllowed: true }).prefault(''), {
-    doc: 'Values of `result` in a 200 that mean the same. When it is set, responses up to 64 KiB are inspected, which costs time; leave it empty unless your iSales answers so.',
+    doc: 'Values of `result` in a 200 that mean the same. When it is set, responses up to 64 KiB are inspected, which costs time; leave it empty unless your iSales responds so.',
     example: '100401,100403',
   }),
   isalesCaFile: setting(filePath().optional(), {
@@ -401,7 +401,7 @@ const obs = {
     example: 'string',
   }),
   obsRewriteInterface: setting(boolean().prefault('false'), {
-    doc: 'Replace absolute URLs that name iSales in the response to `business/interface` by the address that the client used. Turn it on when your iSales answers with URLs instead of paths.',
+    doc: 'Replace absolute URLs that name iSales in the response to `business/interface` by the address that the client used. Turn it on when your iSales responds with URLs instead of paths.',
     example: 'true',
   }),
 }

@@ -15,7 +15,7 @@ export interface CtiObsOptions {
 
 type Data = Readonly<Record<string, unknown>>
 
-interface Answer {
+interface ObsResponse {
   readonly status: number
   readonly result: unknown
   readonly data: Data
@@ -35,7 +35,11 @@ export async function openCtiObs(options: CtiObsOptions) {
   let tokens: Tokens | undefined
   let paths: Readonly<Record<string, string>> = INTERFACE_PATHS
 
-  async function post(path: string, body: unknown, fields: readonly string[]): Promise<Answer> {
+  async function post(
+    path: string,
+    body: unknown,
+    fields: readonly string[],
+  ): Promise<ObsResponse> {
     const json = typeof body === 'string' ? body : JSON.stringify(body)
     const lines = [`POST ${path} HTTP/1.1`, `Host: ${host}`, 'Content-Type: application/json']
     lines.push(`Content-Length: ${Buffer.byteLength(json)}`, ...fields)
@@ -46,11 +50,11 @@ export async function openCtiObs(options: CtiObsOptions) {
     return { status: response.status, result, data: isData(resultData) ? resultData : {} }
   }
 
-  function keep(answer: Answer): Answer {
-    const { token, refreshToken } = answer.data
+  function keep(response: ObsResponse): ObsResponse {
+    const { token, refreshToken } = response.data
     if (typeof token === 'string' && typeof refreshToken === 'string')
       tokens = { token, refreshToken }
-    return answer
+    return response
   }
 
   function credential(): string[] {
@@ -65,17 +69,17 @@ export async function openCtiObs(options: CtiObsOptions) {
     heard: (): string => heard.join('\n'),
     tokens: (): Tokens | undefined => tokens,
     close: (): void => client.destroy(),
-    call: (name: keyof typeof INTERFACE_PATHS, body: Data): Promise<Answer> =>
+    call: (name: keyof typeof INTERFACE_PATHS, body: Data): Promise<ObsResponse> =>
       post(paths[name] ?? '', { subCCNo: 1, vdnId: 1, ...body }, credential()),
-    async login(): Promise<Answer> {
+    async login(): Promise<ObsResponse> {
       return keep(await post(LOGIN_PATH, { user, passwd: password }, []))
     },
-    async readInterface(path: string): Promise<Answer> {
-      const answer = await post(path, { version: 311 }, credential())
-      if (answer.status === 200) paths = answer.data as typeof paths
-      return answer
+    async readInterface(path: string): Promise<ObsResponse> {
+      const response = await post(path, { version: 311 }, credential())
+      if (response.status === 200) paths = response.data as typeof paths
+      return response
     },
-    async refresh(): Promise<Answer> {
+    async refresh(): Promise<ObsResponse> {
       const { token = '', refreshToken = '' } = tokens ?? {}
       const path = paths['refreshToken'] ?? ''
       return edition === 'english'

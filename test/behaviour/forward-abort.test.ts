@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import {
   chunkedPost,
   gate,
   get,
-  loginAnswer,
+  loginResponse,
   openStand,
   PATH,
   post,
@@ -30,15 +30,15 @@ function inFlight(stand: Stand) {
 }
 
 /** Serves one path as the test says, and any other with `next`. */
-const answer = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
-  request.target === PATH ? steps : answerBytes('next')
+const respond = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
+  request.target === PATH ? steps : responseBytes('next')
 
 /** No token comes until the test logs in. */
 async function openWithoutToken() {
   const login = gate()
   const stand = await openStand({
-    answer: answer(answerBytes('ok')),
-    login: (n) => login.opened.then(() => loginAnswer(n)),
+    respond: respond(responseBytes('ok')),
+    login: (n) => login.opened.then(() => loginResponse(n)),
     authenticated: false,
     env: { REPLAY_BODY_SIZE: '0' },
   })
@@ -48,8 +48,8 @@ async function openWithoutToken() {
 /** One client waits for a slow response on the only connection; what another one sends has to wait for that. */
 async function openQueue(pause: Step) {
   const stand = await openStand({
-    answer: ({ body }) =>
-      body.toString() === 'first' ? [pause, answerBytes('slow')] : answerBytes('next'),
+    respond: ({ body }) =>
+      body.toString() === 'first' ? [pause, responseBytes('slow')] : responseBytes('next'),
     env: { ISALES_MAX_CONNECTIONS: '1' },
   })
   const first = await stand.connect()
@@ -60,7 +60,7 @@ async function openQueue(pause: Step) {
 
 describe('the client resets its connection', () => {
   it('within its head', async () => {
-    const stand = await openStand({ answer: answer('') })
+    const stand = await openStand({ respond: respond('') })
     const client = await stand.connect()
     await client.send(post('x').slice(0, 40))
     await delay(20)
@@ -70,7 +70,7 @@ describe('the client resets its connection', () => {
   })
 
   it('within a body that is read whole', async () => {
-    const stand = await openStand({ answer: answer('') })
+    const stand = await openStand({ respond: respond('') })
     const client = await stand.connect()
     await client.send(post('x'.repeat(1000)).slice(0, -500))
     await until(inFlight(stand))
@@ -83,7 +83,7 @@ describe('the client resets its connection', () => {
     ['of known length', post('x'.repeat(200_000)).slice(0, -100)],
     ['in chunks', chunkedPost(['abc', 'def']).slice(0, -5)],
   ])('within a body that streams %s', async (_, bytes) => {
-    const stand = await openStand({ answer: answer(''), env: { REPLAY_BODY_SIZE: '0' } })
+    const stand = await openStand({ respond: respond(''), env: { REPLAY_BODY_SIZE: '0' } })
     const client = await stand.connect()
     const before = stand.upstream.received()
     await client.send(bytes)
@@ -97,10 +97,10 @@ describe('the client resets its connection', () => {
   it('while it waits for the first token', async () => {
     const login = gate()
     const opening = openStand({
-      answer: answer(''),
+      respond: respond(''),
       login: async (n) => {
         await login.opened
-        return loginAnswer(n)
+        return loginResponse(n)
       },
       authenticated: false,
     })
@@ -118,11 +118,11 @@ describe('the client resets its connection', () => {
   it('while it waits for the token of its replay', async () => {
     let revoked = 0
     const stand = await openStand({
-      answer: answer(''),
+      respond: respond(''),
       revoked: () => revoked,
       login: async (n) => {
         if (n === 2) await delay(300)
-        return loginAnswer(n)
+        return loginResponse(n)
       },
     })
     revoked = 1
@@ -149,7 +149,7 @@ describe('the client resets its connection', () => {
   })
 
   it('before the turn of a request that waits for a connection: it is not sent', async () => {
-    const stand = await openStand({ answer: answer(NEVER), env: { ISALES_MAX_CONNECTIONS: '1' } })
+    const stand = await openStand({ respond: respond(NEVER), env: { ISALES_MAX_CONNECTIONS: '1' } })
     const client = await stand.connect()
     await client.send(get() + post('x').replace(PATH, SECOND))
     await until(async () => (await stand.metric('requests_in_flight')) === 2)
@@ -161,8 +161,8 @@ describe('the client resets its connection', () => {
   it('before the turn of a large response, which iSales is no longer held from sending', async () => {
     const large = [`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]
     const stand = await openStand({
-      answer: ({ target }) =>
-        target === PATH ? NEVER : target === SECOND ? large : answerBytes('next'),
+      respond: ({ target }) =>
+        target === PATH ? NEVER : target === SECOND ? large : responseBytes('next'),
     })
     const client = await stand.connect()
     await client.send(get() + get([], { path: SECOND }))
@@ -172,7 +172,7 @@ describe('the client resets its connection', () => {
   })
 
   it('while iSales works', async () => {
-    const stand = await openStand({ answer: answer(NEVER) })
+    const stand = await openStand({ respond: respond(NEVER) })
     const client = await stand.connect()
     await client.send(post('x'))
     await until(() => stand.business().length === 1)
@@ -183,7 +183,7 @@ describe('the client resets its connection', () => {
 
   it('within the response', async () => {
     const stand = await openStand({
-      answer: answer([`${OK}Content-Length: 10\r\n\r\nhello`, NEVER]),
+      respond: respond([`${OK}Content-Length: 10\r\n\r\nhello`, NEVER]),
     })
     const client = await stand.connect()
     await client.send(post('x'))
@@ -194,7 +194,7 @@ describe('the client resets its connection', () => {
 
   it('within a large response that it does not read', async () => {
     const stand = await openStand({
-      answer: answer([`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]),
+      respond: respond([`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]),
     })
     const client = await stand.connect()
     client.pause()
@@ -214,7 +214,7 @@ describe('iSales leaves', () => {
   ] as const)('%s: 502, not sent again, and the upload is given up', async (_, steps) => {
     const stand = await openStand({
       onHead: ({ target }) => (target === PATH ? steps : []),
-      answer: () => answerBytes('next'),
+      respond: () => responseBytes('next'),
       env: { REPLAY_BODY_SIZE: '0' },
     })
     const client = await stand.connect()
@@ -231,7 +231,7 @@ describe('iSales leaves', () => {
 
 describe('the client closes its side', () => {
   it('while iSales works: it is gone, and its request is ended', async () => {
-    const stand = await openStand({ answer: answer(NEVER) })
+    const stand = await openStand({ respond: respond(NEVER) })
     const client = await stand.connect()
     await client.send(post('x'))
     await until(() => stand.business().length === 1)
@@ -268,7 +268,7 @@ describe('the client closes its side', () => {
 
   it('within a response, which ends with the next bytes that nobody takes', async () => {
     const stand = await openStand({
-      answer: answer([`${OK}\r\nhello`, { waitMs: 100 }, 'more', { waitMs: 50 }, 'more', NEVER]),
+      respond: respond([`${OK}\r\nhello`, { waitMs: 100 }, 'more', { waitMs: 50 }, 'more', NEVER]),
     })
     const client = await stand.connect()
     await client.send(post('x'))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { get, openStand, post } from '../proxy/stand.ts'
 
@@ -34,10 +34,10 @@ describe('a response that is none: 502, and it may have been executed', () => {
     ['half a head, reset', [`${OK}X: y\r\n`, { close: 'reset' }]],
     ['an interim response only', ['HTTP/1.1 103 Early Hints\r\n\r\n', { close: 'end' }]],
     // undici has no use for it, and nobody asked for it: Expect never goes on.
-    ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${answerBytes('ok')}`],
+    ['a 100 Continue', `HTTP/1.1 100 Continue\r\n\r\n${responseBytes('ok')}`],
     ['nothing', [{ close: 'end' }]],
   ])('%s', async (_, steps) => {
-    const stand = await openStand({ answer: () => steps })
+    const stand = await openStand({ respond: () => steps })
     const response = await stand.exchange(post('x'))
     expect(response.status).toBe(502)
     expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
@@ -61,7 +61,7 @@ describe('a response that is cut: the connection of the client is destroyed', ()
     ['by a chunk that is none', [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`]],
     ['without a length, by a reset', [`${OK}\r\nhello`, { waitMs: 30 }, { close: 'reset' }]],
   ])('%s', async (_, steps) => {
-    const stand = await openStand({ answer: () => steps })
+    const stand = await openStand({ respond: () => steps })
     const client = await stand.connect()
     await client.send(post('x'))
     await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the body/)
@@ -78,7 +78,7 @@ describe('a response that is cut: the connection of the client is destroyed', ()
   ])(
     'by a reset to a 1.0 client, to which the end of the connection is that of the response: %s',
     async (_, steps) => {
-      const stand = await openStand({ answer: () => steps })
+      const stand = await openStand({ respond: () => steps })
       const client = await stand.connect()
       await client.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
       await expect(client.closed()).resolves.toMatchObject({ reset: true })
@@ -88,10 +88,10 @@ describe('a response that is cut: the connection of the client is destroyed', ()
 
   it('and the other responses of that connection with it, never complete', async () => {
     const stand = await openStand({
-      answer: ({ method }) =>
+      respond: ({ method }) =>
         method === 'POST'
           ? [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 30 }, { close: 'reset' }]
-          : answerBytes('second'),
+          : responseBytes('second'),
     })
     const client = await stand.connect()
     await client.send(post('x') + get())
@@ -102,7 +102,7 @@ describe('a response that is cut: the connection of the client is destroyed', ()
 
   it('stays silent for longer than is waited for: cut as well', async () => {
     const stand = await openStand({
-      answer: () => [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'],
+      respond: () => [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 4000 }, 'world'],
       env: { BODY_IDLE_TIMEOUT: '1s' },
     })
     const client = await stand.connect()
@@ -115,10 +115,10 @@ describe('a response that is cut: the connection of the client is destroyed', ()
 describe('bytes behind a response', () => {
   it('are not taken for the response to the next request', async () => {
     const stand = await openStand({
-      answer: ({ method }) =>
+      respond: ({ method }) =>
         method === 'POST'
-          ? [answerBytes('first') + answerBytes('poison', { status: '200 Evil' })]
-          : answerBytes('second'),
+          ? [responseBytes('first') + responseBytes('poison', { status: '200 Evil' })]
+          : responseBytes('second'),
     })
     const client = await stand.connect()
     await client.send(post('x'))
@@ -130,10 +130,10 @@ describe('bytes behind a response', () => {
 
   it('that come while the connection is idle are not, either', async () => {
     const stand = await openStand({
-      answer: ({ method }) =>
+      respond: ({ method }) =>
         method === 'POST'
-          ? [answerBytes('first'), { waitMs: 20 }, answerBytes('poison')]
-          : answerBytes('second'),
+          ? [responseBytes('first'), { waitMs: 20 }, responseBytes('poison')]
+          : responseBytes('second'),
     })
     const client = await stand.connect()
     await client.send(post('x'))

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { chunkedPost, openStand, post, type Stand } from '../proxy/stand.ts'
 
@@ -9,12 +9,12 @@ const OK = 'HTTP/1.1 200 OK\r\n'
 
 /** What iSales does with a call that it executes. */
 const FATES: Readonly<Record<string, (body: string) => Step | readonly Step[]>> = {
-  answers: (body) => answerBytes(body),
-  'answers late': (body) => [{ waitMs: 30 }, answerBytes(body)],
-  'answers in chunks': (body) =>
+  responds: (body) => responseBytes(body),
+  'responds late': (body) => [{ waitMs: 30 }, responseBytes(body)],
+  'responds in chunks': (body) =>
     `${OK}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
-  'answers and closes': (body) => [answerBytes(body), { close: 'end' }],
-  'answers and resets': (body) => [answerBytes(body), { waitMs: 5 }, { close: 'reset' }],
+  'responds and closes': (body) => [responseBytes(body), { close: 'end' }],
+  'responds and resets': (body) => [responseBytes(body), { waitMs: 5 }, { close: 'reset' }],
   resets: () => [{ close: 'reset' }],
   closes: () => [{ close: 'end' }],
   'closes within the head': () => [OK, { close: 'end' }],
@@ -63,12 +63,12 @@ describe('whatever clients and iSales do to each other', () => {
         const stand = await openStand({
           shared: true,
           revoked: () => revoked,
-          answer: ({ body }) => {
+          respond: ({ body }) => {
             const key = /^call-\d+/.exec(body.toString())?.[0] ?? ''
             executed.set(key, (executed.get(key) ?? 0) + 1)
             const meant = all[Number(key.slice(5))]
             if (meant?.revokes === true) revoked = Math.min(stand.logins(), 3)
-            return FATES[meant?.fate ?? 'answers']?.(key) ?? []
+            return FATES[meant?.fate ?? 'responds']?.(key) ?? []
           },
           env: {
             CLIENT_DEADLINE: '300ms',

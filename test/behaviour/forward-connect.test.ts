@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { get, openStand, post } from '../proxy/stand.ts'
@@ -32,7 +32,7 @@ describe('iSales cannot be reached', () => {
     const seen: Buffer[] = []
     await listen((socket) => {
       socket.on('data', (chunk) => seen.push(chunk))
-      setTimeout(() => socket.write(answerBytes('back')), 50)
+      setTimeout(() => socket.write(responseBytes('back')), 50)
     }, port)
     expect(await client.read()).toMatchObject({ status: 200, text: 'back' })
     expect(Buffer.concat(seen).toString().split(' HTTP/1.1\r\n')).toHaveLength(2)

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { get, loginAnswer, openStand, post } from '../proxy/stand.ts'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { get, loginResponse, openStand, post } from '../proxy/stand.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 
 it('an HTML 403 is of a gateway: it is relayed, and buys no login', async () => {
   const stand = await openStand({
-    answer: () =>
-      answerBytes('<html>', { status: '403 No', fields: ['Content-Type: text/html; charset=x'] }),
+    respond: () =>
+      responseBytes('<html>', { status: '403 No', fields: ['Content-Type: text/html; charset=x'] }),
   })
   for (let n = 0; n < 3; n += 1)
     expect(await stand.exchange(post('x'))).toMatchObject({ status: 403, text: '<html>' })
@@ -16,8 +16,8 @@ it('an HTML 403 is of a gateway: it is relayed, and buys no login', async () => 
 
 it('calls that are always refused, on a path whose others are accepted, are relayed and buy two tokens at most', async () => {
   const stand = await openStand({
-    answer: ({ body }) =>
-      body.toString() === 'bad' ? answerBytes('no', { status: '403 No' }) : answerBytes('ok'),
+    respond: ({ body }) =>
+      body.toString() === 'bad' ? responseBytes('no', { status: '403 No' }) : responseBytes('ok'),
   })
   const good = new Set<number>()
   for (let round = 0; round < 20; round += 1) {
@@ -36,7 +36,7 @@ it.each([
   [{ RETRY_AFTER_MAX: '30s' }, '30'],
 ])('Retry-After is bounded for clients: %j', async (env, seconds) => {
   const stand = await openStand({
-    login: (n) => (n === 1 ? loginAnswer(n, 1) : answerBytes('', { status: '500 No' })),
+    login: (n) => (n === 1 ? loginResponse(n, 1) : responseBytes('', { status: '500 No' })),
     env: { ...env, LOGIN_BACKOFF: '5m', LOGIN_BACKOFF_MAX: '10m', TOKEN_WAIT: '100ms' },
   })
   await until(() => stand.logins() === 2)

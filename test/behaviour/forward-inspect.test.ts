@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { answerBytes, type RawRequest, type Step } from '../support/raw-upstream.ts'
+import { responseBytes, type RawRequest, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { gate, get, openStand, post, type StandOptions } from '../proxy/stand.ts'
 
@@ -14,10 +14,10 @@ const ENV = { ISALES_REJECTED_RESULTS: '7' }
 const rejecting =
   (rejection: Step) =>
   (request: RawRequest): Step =>
-    request.header('authorization') === 'Bearer token-1' ? rejection : answerBytes(GOOD)
+    request.header('authorization') === 'Bearer token-1' ? rejection : responseBytes(GOOD)
 
-const open = (answer: StandOptions['answer'], env: Readonly<Record<string, string>> = ENV) =>
-  openStand({ ...(answer === undefined ? {} : { answer }), env })
+const open = (respond: StandOptions['respond'], env: Readonly<Record<string, string>> = ENV) =>
+  openStand({ ...(respond === undefined ? {} : { respond }), env })
 
 function gzipped(text: string): Buffer {
   const body = gzipSync(text)
@@ -27,7 +27,7 @@ function gzipped(text: string): Buffer {
 
 describe('a 200 whose result says that the token is bad', () => {
   it.each<[string, Step]>([
-    ['of known length', answerBytes(REJECTED)],
+    ['of known length', responseBytes(REJECTED)],
     ['in chunks', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\n{"res\r\n7\r\nult":7}\r\n0\r\n\r\n`],
     ['in gzip', gzipped(REJECTED)],
   ])('%s is healed by one login and one replay', async (_, rejection) => {
@@ -39,13 +39,13 @@ describe('a 200 whose result says that the token is bad', () => {
   })
 
   it('is relayed as it came when the setting is off', async () => {
-    const stand = await open(rejecting(answerBytes(REJECTED)), {})
+    const stand = await open(rejecting(responseBytes(REJECTED)), {})
     expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: REJECTED })
     expect(stand.logins()).toBe(1)
   })
 
   it('a second time is relayed, and not replayed again', async () => {
-    const stand = await open(() => answerBytes(REJECTED, { fields: ['A: b'] }))
+    const stand = await open(() => responseBytes(REJECTED, { fields: ['A: b'] }))
     const response = await stand.exchange(post('x'))
     expect(response).toMatchObject({ status: 200, text: REJECTED })
     expect(response.header('a')).toBe('b')
@@ -54,7 +54,7 @@ describe('a 200 whose result says that the token is bad', () => {
   })
 
   it('to a request that was not kept is relayed', async () => {
-    const stand = await open(rejecting(answerBytes(REJECTED)))
+    const stand = await open(rejecting(responseBytes(REJECTED)))
     const response = await stand.exchange(post('x'.repeat(70_000)))
     expect(response).toMatchObject({ status: 200, text: REJECTED })
     await until(() => stand.logins() === 2)
@@ -82,7 +82,7 @@ describe('a response that is looked into', () => {
     const stand = await open((request) =>
       request.header('authorization') === 'Bearer token-1'
         ? `${head}${body}\r\n0\r\n\r\n`
-        : answerBytes(GOOD),
+        : responseBytes(GOOD),
     )
     const response = await stand.exchange(post('x'))
     expect(response.text === (framing === 'length' ? GOOD : body)).toBe(true)

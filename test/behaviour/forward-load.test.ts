@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { answerBytes, type RawRequest } from '../support/raw-upstream.ts'
+import { responseBytes, type RawRequest } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { chunkedPost, gate, get, openStand, post } from '../proxy/stand.ts'
 
@@ -18,7 +18,7 @@ function ledger() {
     execute: ({ body }: RawRequest): string => {
       const key = body.toString()
       executed.set(key, (executed.get(key) ?? 0) + 1)
-      return answerBytes(key)
+      return responseBytes(key)
     },
     timesMost: () => Math.max(...executed.values()),
   }
@@ -30,7 +30,7 @@ describe('1,000 concurrent requests', () => {
     let revoked = 0
     const stand = await openStand({
       revoked: () => revoked,
-      answer: execute,
+      respond: execute,
       env: { CLIENT_DEADLINE: '0', TOKEN_WAIT: '10s' },
     })
     revoked = 1
@@ -50,10 +50,10 @@ describe('1,000 concurrent requests', () => {
     const { executed, execute, timesMost } = ledger()
     let count = 0
     const stand = await openStand({
-      answer: (request) => {
-        const answer = execute(request)
+      respond: (request) => {
+        const response = execute(request)
         count += 1
-        return count % 3 === 0 ? [{ close: 'reset' }] : answer
+        return count % 3 === 0 ? [{ close: 'reset' }] : response
       },
       env: { CLIENT_DEADLINE: '0' },
     })
@@ -72,9 +72,9 @@ describe('1,000 concurrent requests', () => {
   it('over the cap are refused with 503 and Retry-After, and nothing of them is sent', async () => {
     const held = gate()
     const stand = await openStand({
-      answer: async () => {
+      respond: async () => {
         await held.opened
-        return answerBytes('ok')
+        return responseBytes('ok')
       },
       env: { CLIENT_DEADLINE: '0', MAX_IN_FLIGHT: '100' },
     })
@@ -108,13 +108,13 @@ describe('10,000 requests', () => {
       post('waits', ['Expect: 100-continue']),
     ]
     const stand = await openStand({
-      answer: ({ index, method }) => {
-        if (method === 'HEAD') return answerBytes('')
+      respond: ({ index, method }) => {
+        if (method === 'HEAD') return responseBytes('')
         if (index % 7 === 0)
-          return [answerBytes('once', { fields: ['Connection: close'] }), { close: 'end' }]
+          return [responseBytes('once', { fields: ['Connection: close'] }), { close: 'end' }]
         if (index % 5 === 0)
           return 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'
-        return answerBytes('ok')
+        return responseBytes('ok')
       },
       env: { ISALES_KEEP_ALIVE: '500ms', CLIENT_DEADLINE: '0' },
     })

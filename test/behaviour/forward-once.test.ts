@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
 
@@ -8,7 +8,7 @@ const BODY = '{"subCCNo":1}'
 describe('a request that gets a response', () => {
   it('reaches iSales once, with its body, the token and nothing hop-by-hop', async () => {
     const stand = await openStand({
-      answer: () => answerBytes('{"result":0}', { fields: ['Content-Type: application/json'] }),
+      respond: () => responseBytes('{"result":0}', { fields: ['Content-Type: application/json'] }),
     })
     const response = await stand.exchange(
       post(BODY, ['Connection: keep-alive, X-Drop', 'X-Drop: 1']),
@@ -43,7 +43,9 @@ describe('a rejection', () => {
   })
 
   it('of the replay is relayed, whatever it is', async () => {
-    const stand = await openStand({ answer: () => answerBytes('still no', { status: '403 No' }) })
+    const stand = await openStand({
+      respond: () => responseBytes('still no', { status: '403 No' }),
+    })
     const response = await stand.exchange(post(BODY))
     expect(response).toMatchObject({ status: 403, text: 'still no' })
     expect(stand.business()).toHaveLength(2)
@@ -78,7 +80,7 @@ describe('a rejection', () => {
       onHead: ({ target }) =>
         target.endsWith('/login') || revoked === 0
           ? []
-          : [answerBytes('no', { status: '401 No' }), { waitMs: 50 }, { close: 'end' }],
+          : [responseBytes('no', { status: '401 No' }), { waitMs: 50 }, { close: 'end' }],
       env: { REPLAY_BODY_SIZE: '0' },
     })
     revoked = 1
@@ -96,10 +98,10 @@ describe('a rejection', () => {
   it('whose body stalls does not keep the replay from the only connection', async () => {
     let count = 0
     const stand = await openStand({
-      answer: () =>
+      respond: () =>
         (count += 1) === 1
           ? ['HTTP/1.1 401 No\r\nContent-Length: 10\r\n\r\nno', { waitMs: 10_000 }]
-          : answerBytes('healed'),
+          : responseBytes('healed'),
       env: { ISALES_MAX_CONNECTIONS: '1' },
     })
     expect(await stand.exchange(post(BODY))).toMatchObject({ status: 200, text: 'healed' })
@@ -111,13 +113,13 @@ describe('a rejection', () => {
       revoked: () => revoked,
       login: (n) =>
         n === 1
-          ? answerBytes(
+          ? responseBytes(
               JSON.stringify({
                 result: 0,
                 resultData: { token: 'token-1', tokenExpirationTime: 3600 },
               }),
             )
-          : answerBytes('down', { status: '503 Down' }),
+          : responseBytes('down', { status: '503 Down' }),
       env: { TOKEN_WAIT: '100ms' },
     })
     revoked = 1
@@ -161,7 +163,7 @@ describe('a connection lost after the request was written', () => {
   ] as const)(
     '%s is never sent again, and may have been executed (%#)',
     async (_, request, close) => {
-      const stand = await openStand({ answer: () => [{ close }] })
+      const stand = await openStand({ respond: () => [{ close }] })
       const response = await stand.exchange(request)
       expect(response.status).toBe(502)
       expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
@@ -173,15 +175,15 @@ describe('a connection lost after the request was written', () => {
   it.each(['GET', 'HEAD'])('%s is sent once more, and healed', async (method) => {
     let count = 0
     const stand = await openStand({
-      answer: () =>
-        (count += 1) === 1 ? [{ close: 'reset' }] : answerBytes(method === 'HEAD' ? '' : 'ok'),
+      respond: () =>
+        (count += 1) === 1 ? [{ close: 'reset' }] : responseBytes(method === 'HEAD' ? '' : 'ok'),
     })
     expect(await stand.exchange(get([], { method }), { method })).toMatchObject({ status: 200 })
     expect(stand.business()).toHaveLength(2)
   })
 
   it('GET is sent twice at most', async () => {
-    const stand = await openStand({ answer: () => [{ close: 'reset' }] })
+    const stand = await openStand({ respond: () => [{ close: 'reset' }] })
     const response = await stand.exchange(get())
     expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
     expect(stand.business()).toHaveLength(2)
@@ -189,7 +191,7 @@ describe('a connection lost after the request was written', () => {
 
   it('GET that is lost and then finds nobody may have been executed', async () => {
     const stand = await openStand({
-      answer: () => {
+      respond: () => {
         void stand.closeUpstream()
         return [{ close: 'reset' }]
       },
@@ -203,7 +205,7 @@ describe('a connection lost after the request was written', () => {
   it('GET with a body in chunks is sent again with its body', async () => {
     let count = 0
     const stand = await openStand({
-      answer: () => ((count += 1) === 1 ? [{ close: 'reset' }] : answerBytes('ok')),
+      respond: () => ((count += 1) === 1 ? [{ close: 'reset' }] : responseBytes('ok')),
     })
     const request = chunkedPost(['abc', 'def']).replace('POST', 'GET')
     expect(await stand.exchange(request)).toMatchObject({ status: 200 })

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const LONG = 'long-enough-token-1'
 const login = () =>
-  answerBytes(JSON.stringify({ result: 0, resultData: { token: LONG, tokenExpirationTime: 3600 } }))
+  responseBytes(
+    JSON.stringify({ result: 0, resultData: { token: LONG, tokenExpirationTime: 3600 } }),
+  )
 
 describe('the head of a response', () => {
   it('keeps its status, reason and headers, in their order and never merged', async () => {
@@ -19,7 +21,7 @@ describe('the head of a response', () => {
       'Empty:',
     ]
     const stand = await openStand({
-      answer: () => answerBytes('ok', { status: '418 Tea, no', fields }),
+      respond: () => responseBytes('ok', { status: '418 Tea, no', fields }),
     })
     const response = await stand.exchange(get())
     expect([response.status, response.reason]).toEqual([418, 'Tea, no'])
@@ -34,7 +36,7 @@ describe('the head of a response', () => {
     ['of its own', 'Nothing here', undefined],
   ])('with a reason %s keeps its bytes', async (_, reason, relayed = reason) => {
     const stand = await openStand({
-      answer: () => `HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`,
+      respond: () => `HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`,
     })
     const response = await stand.exchange(get())
     expect(response).toMatchObject({ status: 404, text: 'no', reason: relayed })
@@ -42,7 +44,7 @@ describe('the head of a response', () => {
 
   it('with a reason that is not UTF-8 does not lose the response', async () => {
     const stand = await openStand({
-      answer: () => 'HTTP/1.1 404 \u00e9t\u00e9\r\nContent-Length: 2\r\n\r\nno',
+      respond: () => 'HTTP/1.1 404 \u00e9t\u00e9\r\nContent-Length: 2\r\n\r\nno',
     })
     expect(await stand.exchange(get())).toMatchObject({ status: 404, text: 'no' })
   })
@@ -56,7 +58,7 @@ describe('the head of a response', () => {
     ],
     ['in a 1xx', `HTTP/1.1 103 ${LONG}\r\nX: ${LONG}\r\n\r\nHTTP/1.1 204 No\r\n\r\n`, 204],
   ])('that echoes the token %s does not give it to the client', async (_, bytes, status) => {
-    const stand = await openStand({ answer: () => bytes, login })
+    const stand = await openStand({ respond: () => bytes, login })
     const client = await stand.connect()
     let received = ''
     client.socket.on('data', (chunk) => (received += String(chunk)))
@@ -74,9 +76,10 @@ describe('the head of a response', () => {
       token.replaceAll('-', '%2D'),
     ])
     const stand = await openStand({
-      answer: () => answerBytes('ok', { fields: spellings.map((text, n) => `X-${n}: a=${text}`) }),
+      respond: () =>
+        responseBytes('ok', { fields: spellings.map((text, n) => `X-${n}: a=${text}`) }),
       login: (n) =>
-        answerBytes(
+        responseBytes(
           JSON.stringify({
             result: 0,
             resultData: { token: tokens[n - 1], tokenExpirationTime: 60 },
@@ -91,7 +94,7 @@ describe('the head of a response', () => {
 
   it.each([' ', '  '])('with white space %j behind its values is relayed', async (space) => {
     const stand = await openStand({
-      answer: ({ method }) =>
+      respond: ({ method }) =>
         method === 'GET'
           ? `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked${space}\r\n\r\n2\r\nok\r\n0\r\n\r\n`
           : `HTTP/1.1 200 OK\r\nContent-Length: 2${space}\r\n\r\nok`,
@@ -105,7 +108,7 @@ describe('the head of a response', () => {
     async (status) => {
       const fields = ['Location: http://127.0.0.1:1/elsewhere']
       const stand = await openStand({
-        answer: () => answerBytes('', { status: `${status} Go`, fields }),
+        respond: () => responseBytes('', { status: `${status} Go`, fields }),
       })
       const response = await stand.exchange(post('x'))
       expect(response).toMatchObject({ status })
@@ -116,8 +119,8 @@ describe('the head of a response', () => {
 
   it('that repeats the token does not give it to the client', async () => {
     const stand = await openStand({
-      answer: (request) =>
-        answerBytes('ok', {
+      respond: (request) =>
+        responseBytes('ok', {
           fields: [`X-Echo: ${request.header('authorization')}`, `Set-Cookie: t=${LONG}`, 'A: b'],
         }),
       login,
@@ -130,7 +133,7 @@ describe('the head of a response', () => {
   it('that has no body behind it yet is not kept waiting', async () => {
     const { opened, open } = gate()
     const stand = await openStand({
-      answer: () => [`${OK}Content-Length: 4\r\n\r\n`, () => opened, 'late'],
+      respond: () => [`${OK}Content-Length: 4\r\n\r\n`, () => opened, 'late'],
     })
     const client = await stand.connect()
     await client.send(get())
@@ -141,11 +144,11 @@ describe('the head of a response', () => {
   })
 
   it('that comes byte by byte is read all the same', async () => {
-    const bytes = answerBytes('slowly', { fields: ['X-Long-Name: and its value', 'Via: 1.1 x'] })
+    const bytes = responseBytes('slowly', { fields: ['X-Long-Name: and its value', 'Via: 1.1 x'] })
     const pieces = bytes
       .split('')
       .flatMap((byte, i) => (i % 20 === 0 ? [{ waitMs: 1 }, byte] : [byte]))
-    const stand = await openStand({ answer: () => pieces })
+    const stand = await openStand({ respond: () => pieces })
     const response = await stand.exchange(get())
     expect(response).toMatchObject({ status: 200, reason: 'OK', text: 'slowly' })
     expect(response.header('x-long-name')).toBe('and its value')
@@ -158,7 +161,12 @@ describe('interim responses', () => {
 
   it('are passed on, with their end-to-end headers', async () => {
     const stand = await openStand({
-      answer: () => ['HTTP/1.1 102 Processing\r\n\r\n', EARLY, { waitMs: 20 }, answerBytes('ok')],
+      respond: () => [
+        'HTTP/1.1 102 Processing\r\n\r\n',
+        EARLY,
+        { waitMs: 20 },
+        responseBytes('ok'),
+      ],
     })
     const client = await stand.connect()
     await client.send(get())
@@ -174,17 +182,17 @@ describe('interim responses', () => {
   })
 
   it('are not passed on to HTTP/1.0', async () => {
-    const stand = await openStand({ answer: () => [EARLY, answerBytes('ok')] })
+    const stand = await openStand({ respond: () => [EARLY, responseBytes('ok')] })
     const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\n\r\n`)
     expect(response).toMatchObject({ status: 200, text: 'ok', interim: [] })
   })
 
   it('of a pipelined request do not get into the response before it', async () => {
     const stand = await openStand({
-      answer: ({ target }) =>
+      respond: ({ target }) =>
         target === PATH
           ? [`${OK}Content-Length: 4\r\n\r\nfi`, { waitMs: 100 }, 'rs']
-          : [EARLY, answerBytes('second')],
+          : [EARLY, responseBytes('second')],
     })
     const client = await stand.connect()
     await client.send(get() + get([], { path: '/rest/isales/b' }))
@@ -196,7 +204,7 @@ describe('interim responses', () => {
   it('that switch protocols unasked are no response', async () => {
     const upgrade =
       'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw'
-    const stand = await openStand({ answer: () => upgrade })
+    const stand = await openStand({ respond: () => upgrade })
     const response = await stand.exchange(post('x'))
     expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
   })
@@ -227,7 +235,7 @@ describe('a response without a body', () => {
     ['a length of 0', 'POST', `${OK}Content-Length: 0\r\n\r\n`, '0'],
   ])('%s ends with its head, and the connection goes on', async (_, method, bytes, length) => {
     const stand = await openStand({
-      answer: ({ target }) => (target === PATH ? bytes : answerBytes('next')),
+      respond: ({ target }) => (target === PATH ? bytes : responseBytes('next')),
     })
     const client = await stand.connect()
     await client.send(method === 'POST' ? post('x') : get([], { method }))
@@ -243,13 +251,13 @@ describe('a response without a body', () => {
 
   it.each([
     ['text', 'a body behind HEAD'],
-    ['a response', answerBytes('poison', { status: '200 Evil' })],
+    ['a response', responseBytes('poison', { status: '200 Evil' })],
   ])('HEAD takes no late body, be it %s, for the response to the next call', async (_, body) => {
     let asked: number | undefined
     const stand = await openStand({
-      answer({ method, connection }) {
+      respond({ method, connection }) {
         if (method !== 'HEAD')
-          return connection === asked ? [body, answerBytes('next')] : answerBytes('next')
+          return connection === asked ? [body, responseBytes('next')] : responseBytes('next')
         asked = connection
         return `${OK}Connection: keep-alive\r\nContent-Length: ${body.length}\r\n\r\n`
       },
@@ -264,7 +272,7 @@ describe('a response without a body', () => {
 
   it('HEAD takes no body that comes with its head, either', async () => {
     const stand = await openStand({
-      answer: ({ method }) => answerBytes(method === 'HEAD' ? 'a body behind HEAD' : 'next'),
+      respond: ({ method }) => responseBytes(method === 'HEAD' ? 'a body behind HEAD' : 'next'),
     })
     const client = await stand.connect()
     await client.send(get([], { method: 'HEAD' }))
@@ -294,7 +302,7 @@ describe('the framing of a response is rebuilt', () => {
     ],
   ])('%s (HTTP/%s)', async (_, bytes, version, framing) => {
     const stand = await openStand({
-      answer: () =>
+      respond: () =>
         bytes.includes('Length') || bytes.includes('chunked') ? bytes : [bytes, { close: 'end' }],
     })
     const response = await stand.exchange(`GET ${PATH} HTTP/${version}\r\nHost: localhost\r\n\r\n`)
@@ -305,7 +313,7 @@ describe('the framing of a response is rebuilt', () => {
   })
 
   it('keep-alive of HTTP/1.0 is honoured where the length is known', async () => {
-    const stand = await openStand({ answer: () => answerBytes('ok') })
+    const stand = await openStand({ respond: () => responseBytes('ok') })
     const client = await stand.connect()
     const request = `GET ${PATH} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`
     await client.send(request)
@@ -319,7 +327,7 @@ describe('the framing of a response is rebuilt', () => {
 describe('a client of HTTP/1.0 that says that it takes chunks', () => {
   it('gets none', async () => {
     const stand = await openStand({
-      answer: () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+      respond: () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
     })
     const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\nTE: chunked\r\n\r\n`)
     expect(response).toMatchObject({ status: 200, text: 'ok', framing: 'close' })

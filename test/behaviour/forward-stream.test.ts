@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { RawClient } from '../support/raw-client.ts'
-import { answerBytes, type Step } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { chunkedPost, gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
@@ -34,7 +34,7 @@ async function settled(value: () => number): Promise<number> {
 describe('back-pressure', () => {
   it('a client that does not read stops iSales, and gets 50 MiB whole in the end', async () => {
     const { taken, pieces } = largeAnswer(50 * MIB)
-    const stand = await openStand({ answer: () => pieces })
+    const stand = await openStand({ respond: () => pieces })
     const client = await stand.connect()
     client.pause()
     await client.send(get())
@@ -88,10 +88,10 @@ describe('back-pressure', () => {
     const { taken, pieces } = largeAnswer(20 * MIB)
     const first = gate()
     const stand = await openStand({
-      answer: async ({ target }) => {
+      respond: async ({ target }) => {
         if (target !== PATH) return pieces
         await first.opened
-        return answerBytes('first')
+        return responseBytes('first')
       },
     })
     const client = await stand.connect()
@@ -111,13 +111,13 @@ describe('a response whose connection ends while it is kept waiting', () => {
   const CHUNKED = 'Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n'
 
   /** The response's turn has not come, so that no client is there to take it. */
-  const held = async (answer: string) => {
+  const held = async (response: string) => {
     const first = gate()
     const stand = await openStand({
-      answer: async ({ target }) => {
-        if (target !== PATH) return [answer, { close: 'end' }]
+      respond: async ({ target }) => {
+        if (target !== PATH) return [response, { close: 'end' }]
         await first.opened
-        return answerBytes('first')
+        return responseBytes('first')
       },
     })
     const client = await stand.connect()
@@ -133,8 +133,8 @@ describe('a response whose connection ends while it is kept waiting', () => {
     ['without a length', `${OK}\r\n${body}`],
     ['with a length', `${OK}Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`],
     ['in chunks', `${OK}${CHUNKED}${chunk}0\r\n\r\n`],
-  ])('comes whole: %s', async (_, answer) => {
-    const { stand, client } = await held(answer)
+  ])('comes whole: %s', async (_, response) => {
+    const { stand, client } = await held(response)
     expect((await client.read()).text === body).toBe(true)
     client.destroy()
     await stand.idle()
@@ -143,8 +143,8 @@ describe('a response whose connection ends while it is kept waiting', () => {
   it.each([
     ['with a length', `${OK}Connection: close\r\nContent-Length: 40000\r\n\r\n${body}`],
     ['in chunks', `${OK}${CHUNKED}${chunk}`],
-  ])('and was cut does not look complete: %s', async (_, answer) => {
-    const { stand, client } = await held(answer)
+  ])('and was cut does not look complete: %s', async (_, response) => {
+    const { stand, client } = await held(response)
     await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the/)
     await stand.idle()
   })
@@ -153,7 +153,7 @@ describe('a response whose connection ends while it is kept waiting', () => {
 describe('a client that stalls within a response', () => {
   it('is given up, and iSales with it', async () => {
     const { pieces } = largeAnswer(50 * MIB)
-    const stand = await openStand({ answer: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
+    const stand = await openStand({ respond: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
     const client = await stand.connect()
     client.pause()
     await client.send(get())
@@ -166,7 +166,7 @@ describe('a client that stalls within a response', () => {
 
   it('but moves is not', async () => {
     const { pieces } = largeAnswer(20 * MIB)
-    const stand = await openStand({ answer: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
+    const stand = await openStand({ respond: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
     const client = await stand.connect()
     await client.send(get())
     for (let turn = 1; turn <= 5; turn += 1) {
@@ -185,7 +185,7 @@ describe('a response', () => {
     const seen: string[] = []
     const clients: RawClient[] = []
     const stand = await openStand({
-      answer: () => [
+      respond: () => [
         `${OK}Transfer-Encoding: chunked\r\n\r\n`,
         ...['one', 'two', 'three'].flatMap((word) => [
           `${word.length}\r\n${word}\r\n`,
@@ -210,7 +210,7 @@ describe('a response', () => {
     ['unknown', `${OK}Transfer-Encoding: chunked\r\n\r\n6\r\n`],
   ])('of %s length that comes in two chunks is whole', async (kind, head) => {
     const stand = await openStand({
-      answer: () => [`${head}abc`, { waitMs: 30 }, kind === 'known' ? 'def' : 'def\r\n0\r\n\r\n'],
+      respond: () => [`${head}abc`, { waitMs: 30 }, kind === 'known' ? 'def' : 'def\r\n0\r\n\r\n'],
     })
     expect(await stand.exchange(get())).toMatchObject({ text: 'abcdef' })
   })
@@ -226,8 +226,8 @@ describe("a response before the request's end", () => {
       const body = 'n'.repeat(100_000)
       const stand = await openStand({
         onHead: ({ target }) =>
-          target === PATH ? [answerBytes(body, { status: '413 Enough' }), ...close] : [],
-        answer: () => [() => new Promise(() => undefined)],
+          target === PATH ? [responseBytes(body, { status: '413 Enough' }), ...close] : [],
+        respond: () => [() => new Promise(() => undefined)],
       })
       const client = await stand.connect()
       await client.send(post('').replace('Content-Length: 0', `Content-Length: ${10 * MIB}`))
@@ -253,8 +253,8 @@ describe("a response before the request's end", () => {
     async (_, chunkHead) => {
       const stand = await openStand({
         onHead: ({ target }) =>
-          target === PATH ? [answerBytes('enough', { status: '413 Enough' })] : [],
-        answer: () => [() => new Promise(() => undefined)],
+          target === PATH ? [responseBytes('enough', { status: '413 Enough' })] : [],
+        respond: () => [() => new Promise(() => undefined)],
         env: { REPLAY_BODY_SIZE: '0' },
       })
       const client = await stand.connect()
@@ -286,7 +286,7 @@ describe("a response before the request's end", () => {
     const stand = await openStand({
       onHead: ({ target }) =>
         target === PATH ? [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n`] : [],
-      answer: ({ body }) => [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'],
+      respond: ({ body }) => [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'],
       env: { REPLAY_BODY_SIZE: '0' },
     })
     const client = await stand.connect()

@@ -4,10 +4,10 @@ import { openWorld } from '../support/world.ts'
 test('a request without a token reaches iSales with one', async () => {
   const world = await openWorld()
 
-  const answer = await world.tasks()
+  const response = await world.tasks()
 
-  expect(answer.status).toBe(200)
-  expect(answer.json.result).toBe(0)
+  expect(response.status).toBe(200)
+  expect(response.json.result).toBe(0)
   const [request] = world.sim.requests()
   expect(request?.rawHeaders).toContain(`Bearer ${world.sim.issued()[0]}`)
 })
@@ -17,9 +17,9 @@ test('a revoked token is replaced, and the client does not notice', async () => 
   await world.tasks()
   world.sim.revoke()
 
-  const answer = await world.tasks()
+  const response = await world.tasks()
 
-  expect(answer.status).toBe(200)
+  expect(response.status).toBe(200)
   expect(await world.metric('isales_proxy_token_rejections_total{status="401"}')).toBe(1)
   expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(1)
 })

@@ -10,29 +10,29 @@ const ACCEPTING = { 'Accept-Encoding': 'gzip', Host: 'localhost:8080' }
 
 async function read(switches: Partial<Switches>, env: Environment) {
   const world = await openWorld({ simulator: { switches }, env })
-  const answer = await world.request(INTERFACE, {
+  const response = await world.request(INTERFACE, {
     method: 'POST',
     headers: ACCEPTING,
     body: JSON.stringify({ version: 311 }),
   })
-  return { world, answer, paths: answer.json.resultData }
+  return { world, response, paths: response.json.resultData }
 }
 
 test.each<[string, Partial<Switches>]>([
   ['plain', {}],
   ['compressed', { gzip: 'accepted' }],
 ])('URLs that name iSales get the address that the client used: %s', async (_name, switches) => {
-  const { world, answer, paths } = await read({ absoluteUrls: true, ...switches }, REWRITE)
+  const { world, response, paths } = await read({ absoluteUrls: true, ...switches }, REWRITE)
   expect(paths?.['getTask']).toBe(`http://localhost:8080${INTERFACE_PATHS.getTask}`)
   expect(paths?.['refreshToken']).toBe(`http://localhost:8080${INTERFACE_PATHS.refreshToken}`)
-  expect(answer.text).not.toContain(world.sim.origin)
+  expect(response.text).not.toContain(world.sim.origin)
 })
 
 test('the address of an absolute form counts, not a Host that nobody has judged', async () => {
   const world = await openWorld({ simulator: { switches: { absoluteUrls: true } }, env: REWRITE })
   const body = JSON.stringify({ version: 311 })
   const { port } = new URL(world.proxy)
-  const answer = await exchangeRaw(
+  const response = await exchangeRaw(
     { port: Number(port) },
     [
       `POST http://localhost:${port}${INTERFACE} HTTP/1.1`,
@@ -43,8 +43,8 @@ test('the address of an absolute form counts, not a Host that nobody has judged'
       body,
     ].join('\r\n'),
   )
-  expect(answer.text).toContain(`http://localhost:${port}${INTERFACE_PATHS.getTask}`)
-  expect(answer.text).not.toContain('evil.example')
+  expect(response.text).toContain(`http://localhost:${port}${INTERFACE_PATHS.getTask}`)
+  expect(response.text).not.toContain('evil.example')
 })
 
 test('paths are left as they are', async () => {

@@ -134,8 +134,8 @@ describe('a browser on the same machine is no way in', () => {
     ['Sec-Fetch-Mode', 'Sec-Fetch-Mode: no-cors'],
   ])('%s: 403', async (_name, field) => {
     const world = await openWorld()
-    const answer = await exchangeRaw({ port: portOf(world) }, tasks(['Host: localhost', field]))
-    expect(answer.status).toBe(403)
+    const response = await exchangeRaw({ port: portOf(world) }, tasks(['Host: localhost', field]))
+    expect(response.status).toBe(403)
     expect(world.sim.requests()).toEqual([])
   })
 
@@ -143,8 +143,8 @@ describe('a browser on the same machine is no way in', () => {
     'a page that has bound %s to this machine: 421',
     async (host) => {
       const world = await openWorld()
-      const answer = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
-      expect(answer.status).toBe(421)
+      const response = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
+      expect(response.status).toBe(421)
       expect(world.sim.requests()).toEqual([])
     },
   )
@@ -153,8 +153,8 @@ describe('a browser on the same machine is no way in', () => {
     'but %s is ours',
     async (host) => {
       const world = await openWorld({ env: { ALLOWED_HOSTS: 'Proxy.example' } })
-      const answer = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
-      expect(answer.status).toBe(200)
+      const response = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
+      expect(response.status).toBe(200)
     },
   )
 })

@@ -72,21 +72,21 @@ describe.each(['answer', 'require'])('%s: a login is a login', (mode) => {
   ])('%s', async (_name, start, fields) => {
     const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode } })
     const port = Number(new URL(world.proxy).port)
-    const answer = await exchangeRaw({ port }, login(start, fields))
-    expect(answer.status).toBe(200)
-    expect(JSON.parse(answer.text)).toMatchObject({ result: 0 })
+    const response = await exchangeRaw({ port }, login(start, fields))
+    expect(response.status).toBe(200)
+    expect(JSON.parse(response.text)).toMatchObject({ result: 0 })
     expect(attemptsAtIsales(world)).toBe(1)
   })
 
   test('unless its port is one that no machine has', async () => {
     const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode } })
     const port = Number(new URL(world.proxy).port)
-    const answer = await exchangeRaw(
+    const response = await exchangeRaw(
       { port },
       login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:99999']),
     )
-    expect([answer.status, answer.header('connection')]).toEqual([400, 'close'])
-    expect(JSON.parse(answer.text)).toMatchObject({ code: 'bad-request' })
+    expect([response.status, response.header('connection')]).toEqual([400, 'close'])
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'bad-request' })
   })
 })
 
@@ -200,7 +200,7 @@ describe('require', () => {
     expect((await tasks(second, { Authorization: `Bearer ${token}` })).status).toBe(200)
   })
 
-  test('a login that waits for 100 is told to go on', async () => {
+  test('a login that waits for 100 gets it', async () => {
     const world = await openWorld({ env: REQUIRE })
     const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
     const fields = `Host: localhost\r\nExpect: 100-continue\r\nContent-Length: ${BODY.length}`
@@ -219,9 +219,9 @@ describe('require', () => {
       const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
       const fields = 'Host: localhost\r\nTransfer-Encoding: chunked'
       await client.send(`POST ${path} HTTP/1.1\r\n${fields}\r\n\r\n`)
-      const answer = await client.read()
-      expect([answer.status, answer.header('connection')]).toEqual([411, 'close'])
-      expect(JSON.parse(answer.text)).toEqual({ result: 411, resultData: {} })
+      const response = await client.read()
+      expect([response.status, response.header('connection')]).toEqual([411, 'close'])
+      expect(JSON.parse(response.text)).toEqual({ result: 411, resultData: {} })
       client.destroy()
     },
   )
@@ -257,9 +257,9 @@ test.each(['answer', 'require', 'forward'])(
       LOGIN_PATH.replace('auth', '%25252561uth'),
     ]
     for (const path of spellings) {
-      const answer = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
-      const held = world.sim.issued().filter((real) => answer.text.includes(real))
-      expect([path, held, answer.status]).toEqual([path, [], 403])
+      const response = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
+      const held = world.sim.issued().filter((real) => response.text.includes(real))
+      expect([path, held, response.status]).toEqual([path, [], 403])
     }
     expect(world.sim.requests()).toEqual([])
     expect(attemptsAtIsales(world)).toBe(1)
@@ -281,15 +281,15 @@ test('a login that is announced to be over 2 KiB is refused before it comes', as
   const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
   const head = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2049\r\n\r\n`
   await client.send(head)
-  const answer = await client.read()
-  expect([answer.status, answer.header('connection')]).toEqual([400, 'close'])
+  const response = await client.read()
+  expect([response.status, response.header('connection')]).toEqual([400, 'close'])
   expect((await client.closed()).left.length).toBe(0)
   expect(world.lines).toContainEqual(
     expect.objectContaining({ event: 'obs-login-refused', reason: 'malformed' }),
   )
 })
 
-test('a login that breaks off is answered 400, once, and nothing is printed', async () => {
+test('a login that breaks off is with a response 400, once, and nothing is printed', async () => {
   const world = await openWorld()
   const printed = vi.spyOn(console, 'error')
   const client = await connectRaw({ port: Number(new URL(world.proxy).port) })

@@ -15,7 +15,7 @@ const request = fc.record({
   ),
   /** Sizes of the client's chunks. */
   chunks: fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 4 }),
-  answer: fc.record({
+  response: fc.record({
     kind: fc.constantFrom('length', 'chunked'),
     body: fc.oneof(
       fc.string({ unit: 'binary-ascii', maxLength: 200 }),
@@ -61,7 +61,7 @@ let steps: (request: RawRequest) => readonly Step[] = () => []
 beforeAll(async () => {
   stand = await openStand({
     shared: true,
-    answer: (one) => steps(one),
+    respond: (one) => steps(one),
     env: { MAX_BODY_SIZE: String(MIB), CLIENT_DEADLINE: '0' },
   })
 })
@@ -77,7 +77,7 @@ describe('however the bytes are cut', () => {
         steps = ({ target }) => {
           const meant = requests[Number(target.slice(target.lastIndexOf('/') + 1))]
           if (meant === undefined) return []
-          const chunks = cut(`HTTP/1.1 200 OK\r\n${framed(meant.answer)}`, back)
+          const chunks = cut(`HTTP/1.1 200 OK\r\n${framed(meant.response)}`, back)
           // A turn of the event loop between two chunks, so that they are not joined again.
           return chunks.flatMap((chunk) => [chunk, { waitMs: 0 }])
         }
@@ -94,10 +94,10 @@ describe('however the bytes are cut', () => {
             await new Promise(setImmediate)
           }
         })()
-        for (const { answer } of requests) {
+        for (const { response } of requests) {
           const got = await client.read()
           expect(got.status).toBe(200)
-          expect(got.body.toString('latin1') === answer.body).toBe(true)
+          expect(got.body.toString('latin1') === response.body).toBe(true)
         }
         await sending
         client.destroy()

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { answerBytes, type RawRequest } from '../support/raw-upstream.ts'
+import { responseBytes, type RawRequest } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
 const SECOND = get([], { path: '/rest/isales/second' })
 
 describe('pipelined requests', () => {
-  it('get their responses in order, whatever the order in which iSales answers', async () => {
+  it('get their responses in order, whatever the order in which iSales responds', async () => {
     const first = gate()
     const stand = await openStand({
-      answer: async ({ target }) => {
+      respond: async ({ target }) => {
         if (target === PATH) await first.opened
-        return answerBytes(target)
+        return responseBytes(target)
       },
     })
     const client = await stand.connect()
@@ -27,9 +27,9 @@ describe('pipelined requests', () => {
   it('behind Connection: close are not served, and do not touch the response in progress', async () => {
     const first = gate()
     const stand = await openStand({
-      answer: async () => {
+      respond: async () => {
         await first.opened
-        return answerBytes('whole')
+        return responseBytes('whole')
       },
     })
     const client = await stand.connect()
@@ -71,7 +71,7 @@ describe('pipelined requests', () => {
     const second = gate()
     const half: RawRequest[] = []
     const stand = await openStand({
-      answer: (request) => {
+      respond: (request) => {
         half.push(request)
         return ['HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello', () => second.opened, 'world']
       },

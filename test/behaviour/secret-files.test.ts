@@ -34,7 +34,7 @@ const openWithFile = (password: string): Promise<World> => {
 const reloads = (world: World, outcome: string): Promise<number> =>
   world.metric(`isales_proxy_credential_reloads_total{outcome="${outcome}"}`)
 
-test('a refused password that is corrected in its file is tried at once', async () => {
+test('a refused password that is corrected in its file is tried immediately', async () => {
   const world = await openWithFile('wrong')
   await until(() => world.events.some(({ type }) => type === 'failed'))
 

@@ -58,40 +58,40 @@ describe('no secret is shown', () => {
   }, 30_000)
 
   const GRANT = {
-    token: CANARIES.answeredToken,
+    token: CANARIES.responseToken,
     tokenExpirationTime: 300,
-    refreshToken: CANARIES.answeredRefresh,
+    refreshToken: CANARIES.responseRefresh,
     refreshExpirationTime: 3600,
   }
   test.each<readonly [string, (sim: Simulator) => void]>([
     ['refuses with a status', (sim) => sim.failLogin({ status: 403, body: SECRET_TEXT })],
     ['refuses by result', (sim) => sim.answerLogin({ body: { result: 7, message: SECRET_TEXT } })],
-    ['answers a secret as result', (sim) => sim.answerLogin({ body: { result: SECRET_TEXT } })],
+    ['responses a secret as result', (sim) => sim.answerLogin({ body: { result: SECRET_TEXT } })],
     ['asks for patience', (sim) => sim.failLogin({ status: 429, retryAfter: SECRET_TEXT })],
     ['fails', (sim) => sim.failLogin({ status: 500, body: SECRET_TEXT })],
-    ['answers a page', (sim) => sim.answerLogin({ body: SECRET_TEXT, contentType: 'text/html' })],
+    ['responses a page', (sim) => sim.answerLogin({ body: SECRET_TEXT, contentType: 'text/html' })],
     ['names a strange type', (sim) => sim.answerLogin({ body: '{}', contentType: SECRET_TEXT })],
     [
-      'answers cut JSON',
+      'responds with cut JSON',
       (sim) =>
         sim.answerLogin({ body: JSON.stringify({ result: 0, resultData: GRANT }).slice(0, -9) }),
     ],
     [
-      'answers a token that no field can hold',
+      'responds with a token that no field can hold',
       (sim) =>
         sim.answerLogin({
-          body: { result: 0, resultData: { ...GRANT, token: `${CANARIES.answeredToken}\r\n` } },
+          body: { result: 0, resultData: { ...GRANT, token: `${CANARIES.responseToken}\r\n` } },
         }),
     ],
     [
-      'answers a token where the lifetime belongs',
+      'responds with a token where the lifetime belongs',
       (sim) =>
         sim.answerLogin({
           body: { result: 0, resultData: { ...GRANT, tokenExpirationTime: SECRET_TEXT } },
         }),
     ],
     ['redirects', (sim) => sim.redirect({ operation: 'login', location: `/${SECRET_TEXT}` })],
-    ['cuts its answer', (sim) => sim.reset({ operation: 'login', at: 'mid-body' })],
+    ['cuts its response', (sim) => sim.reset({ operation: 'login', at: 'mid-body' })],
   ])('when iSales %s at login', async (_how, spoil) => {
     const sim = await openIsales()
     spoil(sim)
@@ -104,9 +104,9 @@ describe('no secret is shown', () => {
         ),
     )
     const token = await ticket(served)
-    const answer = await tasks(served, token)
+    const response = await tasks(served, token)
     const secrets = [...sim.issued(), token]
-    expect(leaks(whole(answer), secrets)).toEqual([])
+    expect(leaks(whole(response), secrets)).toEqual([])
     expect(leaks(await shown(served), secrets)).toEqual([])
 
     sim.clear()
@@ -125,9 +125,9 @@ describe('no secret is shown', () => {
     const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
     const served = await serve(start, env)
     expect((await served.program.line('login-failed'))['reason']).toBe('tls')
-    const answer = await tasks(served, await ticket(served))
-    expect(answer.json.code).toBe('no-token')
-    expect(leaks(whole(answer))).toEqual([])
+    const response = await tasks(served, await ticket(served))
+    expect(response.json.code).toBe('no-token')
+    expect(leaks(whole(response))).toEqual([])
     expect(leaks(await shown(served))).toEqual([])
     const live = start(['check', '--live'], env)
     expect((await live.ended).code).not.toBe(0)
@@ -141,7 +141,7 @@ describe('no secret is shown', () => {
     const { proxy } = served
     const secret = encodeURIComponent(CANARIES.password)
     const bearer = { Authorization: `Bearer ${CANARIES.clientToken}` }
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       post(`${proxy}${LOGIN_PATH}`, { user: 'cti', passwd: CANARIES.wrongPassword }),
       post(`${proxy}${LOGIN_PATH}`, `{"user": "cti", "passwd": "${CANARIES.wrongPassword}`),
       post(`${proxy}${REFRESH_PATH}`, { refreshToken: CANARIES.clientToken }),
@@ -158,8 +158,8 @@ describe('no secret is shown', () => {
     const malformed = await raw.read()
     raw.destroy()
 
-    expect(answers.map(({ status }) => status).every((status) => status >= 400)).toBe(true)
-    expect(leaks(answers.map(whole).join('\n'), sim.issued())).toEqual([])
+    expect(responses.map(({ status }) => status).every((status) => status >= 400)).toBe(true)
+    expect(leaks(responses.map(whole).join('\n'), sim.issued())).toEqual([])
     expect(malformed.status).toBeGreaterThanOrEqual(400)
     expect(leaks(JSON.stringify(malformed) + malformed.body.toString())).toEqual([])
     expect(leaks(await shown(served), sim.issued())).toEqual([])
@@ -169,11 +169,11 @@ describe('no secret is shown', () => {
     const sim = await openIsales({ switches: { echoToken: true } })
     const served = await serve(start, environment(sim.origin))
     await served.program.line('logged-in')
-    const answer = await tasks(served, await ticket(served))
-    expect(answer.status).toBe(200)
-    expect(answer.header('X-Echo-Token')).toBeUndefined()
-    expect(leaks(answer.rawHeaders.join('\n'), sim.issued())).toEqual([])
-    expect(answer.json['echo']).toBe(sim.issued()[0])
+    const response = await tasks(served, await ticket(served))
+    expect(response.status).toBe(200)
+    expect(response.header('X-Echo-Token')).toBeUndefined()
+    expect(leaks(response.rawHeaders.join('\n'), sim.issued())).toEqual([])
+    expect(response.json['echo']).toBe(sim.issued()[0])
     expect(leaks(await shown(served), sim.issued())).toEqual([])
   })
 

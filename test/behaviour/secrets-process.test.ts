@@ -31,7 +31,7 @@ test('no secret is in the last words of a program that cannot start, nor in thos
   ]
   const ran = faulty.flatMap((env) => [start(['serve'], env), start(['check'], env)])
   for (const program of ran) {
-    // Some of these are no fault: then it serves, until it is told to stop.
+    // Some of these are no error: then it serves, until it gets SIGTERM.
     await until(() => program.process.exitCode !== null || program.lines().length > 2, 20_000)
     program.process.kill('SIGTERM')
     await program.ended

@@ -9,7 +9,7 @@ import {
   type SimulatorOptions,
 } from '../../simulator/index.ts'
 import type { Program, Start } from '../cli/program.ts'
-import { call, type Answered } from '../support/call.ts'
+import { call, type CallResponse } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { until } from '../support/until.ts'
 
@@ -63,7 +63,7 @@ export async function shown({ program, admin }: Served): Promise<string> {
   return [program.stdout(), program.stderr(), cmdline, ...pages.map(whole)].join('\n')
 }
 
-export const whole = ({ status, rawHeaders, text }: Answered): string =>
+export const whole = ({ status, rawHeaders, text }: CallResponse): string =>
   `${status} ${rawHeaders.join('\n')}\n${text}`
 
 export function post(url: string, body: unknown, headers: Readonly<Record<string, string>> = {}) {
@@ -80,5 +80,5 @@ export async function ticket({ proxy }: Served): Promise<string> {
   return String(login.json.resultData?.['token'])
 }
 
-export const tasks = ({ proxy }: Served, token: string): Promise<Answered> =>
+export const tasks = ({ proxy }: Served, token: string): Promise<CallResponse> =>
   post(`${proxy}${INTERFACE_PATHS.getTask}`, {}, { Authorization: `Bearer ${token}` })

@@ -8,10 +8,10 @@ async function loginElsewhere({ sim }: TimedWorld): Promise<void> {
   const { user, password } = sim.switches
   const body = JSON.stringify({ user, passwd: password })
   const { status } = await call(`${sim.origin}${LOGIN_PATH}`, { method: 'POST', body })
-  if (status !== 200) throw new Error(`the other login was answered ${status}`)
+  if (status !== 200) throw new Error(`the other login got ${status}`)
 }
 
-test('another instance of the same user is noticed, told, and not fought over', async () => {
+test('another instance of the same user is noticed, logged, and not fought over', async () => {
   const world = await openTimedWorld({ simulator: { switches: { singleSession: true } } })
   await world.tasks()
   for (let time = 0; time < 2; time += 1) {
@@ -68,15 +68,15 @@ test('a token that is rejected for some calls only stays in use for the others',
 
 test('two instances that share a user and a single session do not drive each other mad', async () => {
   const world = await openTimedWorld({ simulator: { switches: { singleSession: true } } })
-  const answers: Promise<{ readonly status: number }>[] = []
+  const responses: Promise<{ readonly status: number }>[] = []
   for (let second = 0; second < 600; second += 1) {
     // The other one logs in every other second, whatever that does to us.
     if (second % 2 === 1) await loginElsewhere(world)
-    answers.push(world.tasks())
+    responses.push(world.tasks())
     await world.pass(1000)
   }
 
-  const statuses = await Promise.all(answers.map(async (one) => (await one).status))
+  const statuses = await Promise.all(responses.map(async (one) => (await one).status))
   const count = (status: number): number => statuses.filter((one) => one === status).length
   expect(count(200) + count(401) + count(503)).toBe(600)
   // Between two hold-offs of half a minute lie two tokens at most, each a refused refresh and a login.

@@ -26,10 +26,10 @@ test('a blocked event loop makes calls slow and shows as a metric', async () => 
   // A scrape begins the measurement anew, and its first sample, due every 50 ms, only sets where to count from.
   await delay(200)
 
-  const answer = world.tasks()
+  const response = world.tasks()
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
 
-  expect((await answer).status).toBe(200)
+  expect((await response).status).toBe(200)
   expect((await call(`${world.admin}/livez`)).status).toBe(200)
   expect(await world.metric(lag)).toBeGreaterThan(0.2)
 })

@@ -9,14 +9,14 @@ test.each([401, 403])(
     const first = await world.tasks()
     const { logins } = world.sim.state()
 
-    const answers = [first]
+    const responses = [first]
     for (let call = 0; call < 60; call += 1) {
       await world.pass(500)
-      answers.push(await world.tasks())
+      responses.push(await world.tasks())
     }
 
-    expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => status))
-    expect(answers.map(({ json }) => json.result)).toEqual(answers.map(() => status))
+    expect(responses.map((response) => response.status)).toEqual(responses.map(() => status))
+    expect(responses.map(({ json }) => json.result)).toEqual(responses.map(() => status))
     expect(logins).toBe(2)
     // After 30 s one more.
     expect(world.sim.state().logins).toBe(3)
@@ -35,9 +35,9 @@ test('a storm of calls with tokens that are all rejected buys one token', async 
   const world = await openTimedWorld()
   world.sim.failBusiness({ status: 403, times: 'always' })
 
-  const answers = await Promise.all(Array.from({ length: 200 }, () => world.tasks()))
+  const responses = await Promise.all(Array.from({ length: 200 }, () => world.tasks()))
 
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403]))
+  expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([403]))
   expect(world.exchanges()).toBe(2)
   const { businessRejected } = world.sim.state()
   expect(businessRejected).toBeLessThanOrEqual(400)

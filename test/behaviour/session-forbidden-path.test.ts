@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
-import type { Answered } from '../support/call.ts'
+import type { CallResponse } from '../support/call.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
 // Three minutes with 20 calls a second take 45 s, so they are run by hand: docs/reliability.md.
@@ -14,7 +14,7 @@ async function callBoth(
   everySecond: (sim: Simulator) => void = () => undefined,
 ) {
   const good: number[] = []
-  const bad: Answered[] = []
+  const bad: CallResponse[] = []
   for (let second = 0; second < SECONDS; second += 1) {
     everySecond(world.sim)
     const forbidden = world.request(`${INTERFACE_PATHS.getHoliDay}?page=${second}`, {

@@ -7,13 +7,13 @@ const hang = { operation: 'login', times: 'always' } as const
 test('a request ends with 503 after its wait (2.5 s) while a login hangs', async () => {
   const world = await openTimedWorld({ ready: false, prepare: (sim) => sim.hang(hang) })
 
-  const answer = world.tasks()
+  const response = world.tasks()
   await world.waiting(1)
   await world.jump(2499)
   await world.waiting(1)
   await world.jump(1)
 
-  expect(await answer).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+  expect(await response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
   expect(world.sim.state()).toMatchObject({ loginAttempts: 1, hanging: 1, business: 0 })
 })
 

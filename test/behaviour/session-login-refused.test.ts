@@ -22,10 +22,10 @@ test.each(REFUSALS)(
     })
     await world.settled()
 
-    const answer = await world.tasks()
+    const response = await world.tasks()
 
-    expect(answer).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
-    expect(answer.header('Retry-After')).toBe('5')
+    expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+    expect(response.header('Retry-After')).toBe('5')
     await world.pass(9 * HOUR)
     expect(world.waits()).toEqual([5000, 10_000, 15 * MINUTE, 4 * HOUR, 4 * HOUR, 4 * HOUR])
     expect(world.sim.state()).toMatchObject({ loginAttempts: 6, loginsRejected: 6 })

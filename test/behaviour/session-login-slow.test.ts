@@ -7,9 +7,9 @@ test('200 requests that come during a slow login (800 ms) are all served, by one
     prepare: (sim) => sim.slow({ operation: 'login', ms: 800 }),
   })
 
-  const answers = await Promise.all(Array.from({ length: 200 }, () => world.tasks()))
+  const responses = await Promise.all(Array.from({ length: 200 }, () => world.tasks()))
 
-  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+  expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200))
   expect(world.sim.state()).toMatchObject({ loginAttempts: 1, logins: 1, business: 200 })
   expect(world.sim.state().businessRejected).toBe(0)
 })

@@ -8,9 +8,9 @@ test('while every login fails, calls go on to the true end of the token, and the
   const seen: (readonly [number, number, number])[] = []
 
   for (let second = 0; second <= 300; second += 5) {
-    const answer = world.tasks()
+    const response = world.tasks()
     if (second >= 295) await world.jump(2500)
-    const { status } = await answer
+    const { status } = await response
     const budget = await world.metric('isales_proxy_outage_budget_seconds')
     seen.push([second, status, budget])
     await world.pass(second >= 295 ? 2500 : 5000)

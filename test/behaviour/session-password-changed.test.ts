@@ -52,7 +52,7 @@ test.each([
   ['mounted Secret whose ..data link is swapped', mount],
   ['plain file that is edited', edit],
 ] as const)(
-  'a password that changed in a %s is logged in with at once; the old token serves until then',
+  'a password that changed in a %s is logged in with immediately; the old token serves until then',
   async (_, change) => {
     change('old-password')
     const world = await openWithSecret()

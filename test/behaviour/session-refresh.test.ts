@@ -14,7 +14,7 @@ test('a token is refreshed ahead of its end, and calls go on', async () => {
   expect(await world.metric(attempts)).toBe(1)
 })
 
-test('a refresh token that has ended is not tried: a login follows at once', async () => {
+test('a refresh token that has ended is not tried: a login follows immediately', async () => {
   const world = await openTimedWorld({ simulator: { switches: { refreshLifetime: 200 } } })
 
   await world.pass(RENEWAL)
@@ -48,7 +48,7 @@ test('refresh tokens that can be used once are used once each', async () => {
   expect((await world.tasks()).status).toBe(200)
 })
 
-test('an answer to a refresh without a refresh token leaves the one of before in use', async () => {
+test('a response to a refresh without a refresh token leaves the one of before in use', async () => {
   const world = await openTimedWorld()
   world.sim.set({ omit: ['refreshToken', 'refreshExpirationTime'] })
 
@@ -58,7 +58,7 @@ test('an answer to a refresh without a refresh token leaves the one of before in
 })
 
 test.each([404, 405])(
-  'a refresh path that answers %i is tried again after an hour, and logins serve until then',
+  'a refresh path that responds %i is tried again after an hour, and logins serve until then',
   async (status) => {
     const world = await openTimedWorld()
     world.sim.failRefresh({ status })
@@ -86,7 +86,7 @@ test('a refresh that goes astray is followed by a login after the back-off, and 
   expect(world.sim.state()).toMatchObject({ logins: 2, refreshAttempts: 1 })
 })
 
-test('a revoked token is refreshed; when that gives it back, a login follows at once', async () => {
+test('a revoked token is refreshed; when that gives it back, a login follows immediately', async () => {
   const world = await openTimedWorld()
   await world.tasks()
   const [token = ''] = world.sim.issued()

@@ -11,7 +11,7 @@ test('1,000 calls that meet a revoked token are all served, by one new token and
   })
   await world.tasks()
   world.sim.revoke()
-  // No call is answered before all have been judged.
+  // No call has its response before all have been judged.
   world.sim.hang({ operation: 'business', times: CALLS })
   const before = world.sim.state()
 
@@ -26,14 +26,14 @@ test('1,000 calls that meet a revoked token are all served, by one new token and
   )
   await until(() => world.sim.state().hanging === CALLS, 15_000)
   world.sim.release()
-  const answers = await calls
+  const responses = await calls
 
-  expect(answers.filter(({ status }) => status !== 200)).toEqual([])
+  expect(responses.filter(({ status }) => status !== 200)).toEqual([])
   const { logins, refreshes, businessRejected, duplicates } = world.sim.state()
   expect(logins + refreshes - before.logins - before.refreshes).toBe(1)
   expect(duplicates).toBe(0)
   expect(ids.map((id) => world.sim.executions(id))).toEqual(ids.map(() => 1))
-  // Each rejection was answered by one replay, and each replay healed.
+  // Each rejection led to one replay, and each replay healed.
   expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(businessRejected)
   expect(businessRejected).toBe(CALLS)
   expect(await world.metric('isales_proxy_token_rejections_total{status="401"}')).toBe(1)

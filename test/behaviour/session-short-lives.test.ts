@@ -9,18 +9,18 @@ test.each([1, 2, 4, '1', '3', 1.5, '2.5', 1.01])(
   'a lifetime of %j s is believed: calls are served, none carries an ended token, one exchange a second',
   async (tokenLifetime) => {
     const world = await openTimedWorld({ simulator: { switches: { tokenLifetime } } })
-    const answers: Promise<{ readonly status: number }>[] = []
+    const responses: Promise<{ readonly status: number }>[] = []
 
     for (let ms = 0; ms < LENGTH; ms += STEP) {
-      answers.push(world.tasks())
+      responses.push(world.tasks())
       await world.pass(STEP)
     }
     await world.pass(2000)
 
-    const statuses = await Promise.all(answers.map(async (one) => (await one).status))
+    const statuses = await Promise.all(responses.map(async (one) => (await one).status))
     expect(new Set(statuses)).toEqual(new Set([200]))
     // The simulator's clock is the same: a token that was sent past its end would have been refused.
-    expect(world.sim.state()).toMatchObject({ businessRejected: 0, business: answers.length })
+    expect(world.sim.state()).toMatchObject({ businessRejected: 0, business: responses.length })
     expect(world.exchanges()).toBeLessThanOrEqual(LENGTH / 1000 + 3)
     expect(await world.metric('isales_proxy_auth_lifetime_assumed_total')).toBe(0)
   },

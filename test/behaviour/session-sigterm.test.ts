@@ -72,23 +72,23 @@ test('SIGTERM while requests wait for a token that does not come gives each a 50
 
   program.process.kill('SIGTERM')
 
-  for (const answer of await Promise.all(calls)) {
-    expect(answer.status).toBe(503)
-    expect(answer.json).toMatchObject({ code: 'shutting-down', sent: 'no' })
-    expect(Number(answer.header('retry-after'))).toBeGreaterThanOrEqual(1)
+  for (const response of await Promise.all(calls)) {
+    expect(response.status).toBe(503)
+    expect(response.json).toMatchObject({ code: 'shutting-down', sent: 'no' })
+    expect(Number(response.header('retry-after'))).toBeGreaterThanOrEqual(1)
   }
   await expectEnd(program)
   expect(sim.state().business).toBe(0)
 })
 
-test('SIGTERM in mid-stream lets the answer go to its end', async () => {
+test('SIGTERM in mid-stream lets the response go to its end', async () => {
   // More than fits into the buffers between iSales and a client that does not read.
   const bytes = 32 * 1024 * 1024
   const program = startProxy()
   const proxy = await addressOf(program, 'proxy')
   await program.line('logged-in')
   const client = await connectRaw({ port: Number(new URL(proxy).port) })
-  const answer = client.read({ limitMs: 20_000 })
+  const response = client.read({ limitMs: 20_000 })
   await client.send(`GET ${ECHO_PATH}?bytes=${bytes} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   await until(() => client.received() > 0)
   client.pause()
@@ -98,7 +98,7 @@ test('SIGTERM in mid-stream lets the answer go to its end', async () => {
   expect(client.received()).toBeLessThan(bytes)
   client.resume()
 
-  const { status, body } = await answer
+  const { status, body } = await response
   expect(status).toBe(200)
   expect(body.length).toBe(bytes)
   await expectEnd(program)

@@ -51,8 +51,8 @@ test('a process that was stopped for longer than its token lives never sends tha
     const early = [tasks(), tasks(), tasks()]
     await delay(LIVES * 1000 + 500)
     program.process.kill('SIGCONT')
-    const answers = await Promise.all([...early, tasks(), tasks()])
-    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    const responses = await Promise.all([...early, tasks(), tasks()])
+    expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200))
   }
 
   expect(sim.state()).toMatchObject({ business: 11, businessRejected: 0 })

@@ -9,24 +9,27 @@ test.each([
   ['0', 1000],
   ['Sun, 01 Mar 2026 11:00:00 GMT', 1000],
   ['soon', 375],
-])('a login answered 429 with Retry-After %j is tried again after %d ms', async (told, ms) => {
-  const world = await openTimedWorld({
-    ready: false,
-    prepare: (sim) => sim.failLogin({ status: 429, retryAfter: told }),
-  })
-  await world.settled()
+])(
+  'a login with a response 429 with Retry-After %j is tried again after %d ms',
+  async (told, ms) => {
+    const world = await openTimedWorld({
+      ready: false,
+      prepare: (sim) => sim.failLogin({ status: 429, retryAfter: told }),
+    })
+    await world.settled()
 
-  expect(world.waits()).toEqual([ms])
-  const failures = 'isales_proxy_auth_failures_total{operation="login",reason="throttled"}'
-  expect(await world.metric(failures)).toBe(1)
-  await world.pass(ms - 1)
-  expect(world.exchanges()).toBe(1)
-  await world.pass(1)
-  expect(world.exchanges()).toBe(2)
-  expect((await world.tasks()).status).toBe(200)
-})
+    expect(world.waits()).toEqual([ms])
+    const failures = 'isales_proxy_auth_failures_total{operation="login",reason="throttled"}'
+    expect(await world.metric(failures)).toBe(1)
+    await world.pass(ms - 1)
+    expect(world.exchanges()).toBe(1)
+    await world.pass(1)
+    expect(world.exchanges()).toBe(2)
+    expect((await world.tasks()).status).toBe(200)
+  },
+)
 
-test('the client is told at once, and when to come again', async () => {
+test('the client gets 503 immediately, with when to come again', async () => {
   const world = await openTimedWorld({
     ready: false,
     env: { RETRY_AFTER_MAX: '1m' },
@@ -34,10 +37,10 @@ test('the client is told at once, and when to come again', async () => {
   })
   await world.settled()
 
-  const answer = await world.tasks()
+  const response = await world.tasks()
 
-  expect(answer).toMatchObject({ status: 503, json: { code: 'no-token' } })
-  expect(answer.header('Retry-After')).toBe('42')
+  expect(response).toMatchObject({ status: 503, json: { code: 'no-token' } })
+  expect(response.header('Retry-After')).toBe('42')
 })
 
 test('a renewal that is throttled leaves calls alone while the token is good', async () => {

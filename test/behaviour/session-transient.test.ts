@@ -95,9 +95,9 @@ test('a request that comes shortly before the next attempt waits for it', async 
   })
   await world.pass(250)
 
-  const answer = world.tasks()
+  const response = world.tasks()
   await world.waiting(1)
   await world.pass(500)
 
-  expect((await answer).status).toBe(200)
+  expect((await response).status).toBe(200)
 })

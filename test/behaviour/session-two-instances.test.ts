@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Answered } from '../support/call.ts'
+import type { CallResponse } from '../support/call.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
@@ -33,7 +33,7 @@ test('two instances that share a user and its one session hold off from each oth
 
   for (let second = 0; second < MINUTES * 60; second += STEP) {
     for (const world of worlds) {
-      const { status } = await answered(world, clock)
+      const { status } = await responseOf(world, clock)
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
     }
     await clock.advance(STEP * 1000)
@@ -66,11 +66,11 @@ function isQuiet({ events }: World): boolean {
   return begun === events.filter(({ type }) => type === 'granted' || type === 'failed').length
 }
 
-/** The answer of one call; while that waits for a token, time goes on. */
-async function answered(world: World, clock: ManualClock): Promise<Answered> {
-  const answer = world.tasks()
+/** The response of one call; while that waits for a token, time goes on. */
+async function responseOf(world: World, clock: ManualClock): Promise<CallResponse> {
+  const response = world.tasks()
   for (;;) {
-    const first = await Promise.race([answer, delay(20)])
+    const first = await Promise.race([response, delay(20)])
     if (first !== undefined) return first
     if ((await world.metric('isales_proxy_token_waiters')) === 1) await clock.advance(250)
   }

@@ -3,7 +3,7 @@ import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld } from './session-world.ts'
 
-test('of 1,010 requests that wait for a token, 10 are told at once that there are too many', async () => {
+test('of 1,010 requests that wait for a token, 10 get 503 immediately, since there are too many', async () => {
   const world = await openTimedWorld({
     ready: false,
     env: {
@@ -17,9 +17,9 @@ test('of 1,010 requests that wait for a token, 10 are told at once that there ar
   const statuses: number[] = []
   const overloaded: (string | undefined)[] = []
   const calls = Array.from({ length: 1010 }, async () => {
-    const answer = await world.tasks()
-    statuses.push(answer.status)
-    if (answer.json.code === 'overloaded') overloaded.push(answer.header('Retry-After'))
+    const response = await world.tasks()
+    statuses.push(response.status)
+    if (response.json.code === 'overloaded') overloaded.push(response.header('Retry-After'))
   })
 
   await until(() => statuses.length === 10, 15_000)

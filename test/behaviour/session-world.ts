@@ -1,4 +1,4 @@
-import { call, type Answered } from '../support/call.ts'
+import { call, type CallResponse } from '../support/call.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World, type WorldOptions } from '../support/world.ts'
@@ -10,7 +10,7 @@ export interface TimedWorld extends World {
   pass(ms: number): Promise<void>
   /** Moves the time on without waiting for what that brings about: for an iSales that hangs. */
   jump(ms: number): Promise<void>
-  /** Waits until no login or refresh is under way. */
+  /** Waits until no login or refresh is in progress. */
   settled(): Promise<void>
   /** Waits until so many requests wait for a token. */
   waiting(requests: number): Promise<void>
@@ -20,8 +20,8 @@ export interface TimedWorld extends World {
   waits(): readonly number[]
   /** What an operator reads of the session at the default LOG_LEVEL: level and name. */
   said(): readonly string[]
-  /** The answer of a probe. */
-  probe(path: '/livez' | '/startupz' | '/readyz'): Promise<Answered>
+  /** The response of a probe. */
+  probe(path: '/livez' | '/startupz' | '/readyz'): Promise<CallResponse>
 }
 
 /** Lines that are written whatever becomes of the token. */

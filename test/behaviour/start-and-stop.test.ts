@@ -3,13 +3,13 @@ import { createServer, type AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { createApp } from '../../src/server.ts'
-import { gate, loginAnswer, openStand, post } from '../proxy/stand.ts'
+import { gate, loginResponse, openStand, post } from '../proxy/stand.ts'
 import { until } from '../support/until.ts'
 
 test('a request that waits for the first login when the stop begins gets its response', async () => {
   const login = gate()
   const stand = await openStand({
-    login: (n) => login.opened.then(() => loginAnswer(n)),
+    login: (n) => login.opened.then(() => loginResponse(n)),
     authenticated: false,
     env: { DRAIN_TIMEOUT: '5s' },
   })

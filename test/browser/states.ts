@@ -15,7 +15,7 @@ function times(count: number, call: EndedCall): readonly EndedCall[] {
 }
 
 const DOWN: AuthFailure = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
-const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no answer within 5 s' }
+const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no response within 5 s' }
 const REFUSED: AuthFailure = {
   kind: 'refused',
   reason: 'rejected',

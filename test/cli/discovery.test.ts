@@ -127,8 +127,8 @@ async function converse(
   })
   const { sim } = world
   const obs = await openCtiObs({ target: { port: Number(new URL(world.proxy).port) }, edition })
-  const works = async (answer: Promise<{ status: number; result: unknown; data: object }>) => {
-    const { status, result, data } = await answer
+  const works = async (response: Promise<{ status: number; result: unknown; data: object }>) => {
+    const { status, result, data } = await response
     expect([status, String(result)]).toEqual([200, '0'])
     return data as Readonly<Record<string, unknown>>
   }

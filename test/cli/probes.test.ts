@@ -15,9 +15,9 @@ afterEach(() => {
   }
 })
 
-/** An admin listener that answers as it is told. Answers the environment that names it. */
-async function adminThat(answers: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
-  const server = createServer(answers).listen(0, '127.0.0.1')
+/** An admin listener that responds as it is told. Returns the environment that names it. */
+async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
+  const server = createServer(responses).listen(0, '127.0.0.1')
   servers.push(server)
   await once(server, 'listening')
   return { ADMIN_LISTEN: `127.0.0.1:${(server.address() as AddressInfo).port}` }
@@ -54,7 +54,7 @@ describe('check --health', () => {
     expect([code, stdout]).toEqual([5, 'The proxy did not respond (ECONNREFUSED).\n'])
   })
 
-  it('fails when there is no answer in time', async () => {
+  it('fails when there is no response in time', async () => {
     const env = await adminThat(() => undefined)
     const { code, stdout } = await within(runHere(['check', '--health'], { env }), 'check --health')
     expect([code, stdout]).toEqual([5, 'The proxy did not respond (no response in time).\n'])
@@ -78,12 +78,14 @@ describe('check --health', () => {
       'responded 503',
     ],
     [
-      'a cut answer',
+      'a cut response',
       (_, response) => response.writeHead(200, { 'Content-Length': 9 }).destroy(),
       'did not respond',
     ],
-  ])('tells of %s', async (_, answers, text) => {
-    const { code, stdout } = await runHere(['check', '--health'], { env: await adminThat(answers) })
+  ])('tells of %s', async (_, responses, text) => {
+    const { code, stdout } = await runHere(['check', '--health'], {
+      env: await adminThat(responses),
+    })
     expect(code).toBe(5)
     expect(stdout).toMatch(new RegExp(`^The proxy ${text.replaceAll(/[()]/g, '\\$&')}`))
     expect(stdout).not.toContain('\u001B')

@@ -25,7 +25,7 @@ describe('the dashboard', () => {
     }
   })
 
-  it('answers its five questions in four rows', () => {
+  it('has a panel for its five questions in four rows', () => {
     expect(dashboard.panels.filter((panel) => panel.type === 'row')).toMatchObject([
       { title: 'Is authentication healthy, and for how long are we safe?' },
       { title: 'What fails?' },

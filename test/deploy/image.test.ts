@@ -159,9 +159,9 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
   })
 
   it('logs in, forwards a call, counts it, and tells the same in words', async () => {
-    const answer = await ask('{"subCCNo":1,"vdnId":1}')
-    expect(answer.status).toBe(200)
-    expect(answer.json.resultData).toHaveProperty('taskData')
+    const response = await ask('{"subCCNo":1,"vdnId":1}')
+    expect(response.status).toBe(200)
+    expect(response.json.resultData).toHaveProperty('taskData')
     expect(await page()).toMatch(
       /^isales_proxy_requests_total\{method="POST",status_class="2xx"\} 1$/m,
     )
@@ -177,16 +177,18 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
     expect(await logs()).not.toContain('Debugger')
   })
 
-  it('outlives 1,000 requests at once in 192 MiB, each answered', async () => {
+  it('outlives 1,000 requests at once in 192 MiB, each with a response', async () => {
     simulator.set({ latency: 1000 })
     const body = JSON.stringify({ subCCNo: 1, vdnId: 1, pad: 'x'.repeat(64 * KIB - 100) })
     for (let round = 0; round < 3; round += 1) {
-      const answers = await Promise.all(Array.from({ length: 1000 }, () => ask(body)))
-      const served = answers.filter((answer) => answer.status === 200)
-      const refused = answers.filter((answer) => answer.status === 503)
+      const responses = await Promise.all(Array.from({ length: 1000 }, () => ask(body)))
+      const served = responses.filter((response) => response.status === 200)
+      const refused = responses.filter((response) => response.status === 503)
       expect(served.length).toBeGreaterThan(200)
       expect(served.length + refused.length).toBe(1000)
-      expect(new Set(refused.map((answer) => answer.json.code))).toEqual(new Set(['overloaded']))
+      expect(new Set(refused.map((response) => response.json.code))).toEqual(
+        new Set(['overloaded']),
+      )
     }
     simulator.set({ latency: 0 })
     expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')

@@ -22,7 +22,7 @@ describe('the pod of docs/kubernetes.md', () => {
       expect(unrestricted(pod, container)).toEqual([])
   })
 
-  it('is configured without a fault, and keeps its in-flight bodies within its memory', () => {
+  it('is configured without an error, and keeps its in-flight bodies within its memory', () => {
     const loaded = configure(proxy)
     expect(loaded).toMatchObject({ ok: true, warnings: [] })
     expect(loaded.ok && loaded.config.maxInFlight).toBe(256)

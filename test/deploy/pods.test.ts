@@ -42,7 +42,7 @@ describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
     expect(container.resources?.limits).toHaveProperty('memory')
   })
 
-  it.each(names)('is configured without a fault (%s)', async (name) => {
+  it.each(names)('is configured without an error (%s)', async (name) => {
     const loaded = configure(proxyIn(deploymentOf(await pods[name]())))
     expect(loaded).toMatchObject({ ok: true, warnings: [] })
   })

@@ -67,8 +67,8 @@ describe.skipIf(programs.includes(undefined))('a proxy, watched by a real Promet
     for (const expression of expressions(dashboard)) await monitoring.query(expression)
     const stats = dashboard.panels.filter((panel) => panel.type === 'stat')
     const asked = expressions({ ...dashboard, panels: stats, annotations: { list: [] } })
-    const answers = await Promise.all(asked.map((one) => monitoring.query(one)))
-    expect(answers.map((answer) => answer.length)).toEqual(asked.map(() => 1))
+    const responses = await Promise.all(asked.map((one) => monitoring.query(one)))
+    expect(responses.map((response) => response.length)).toEqual(asked.map(() => 1))
   })
 
   it('pages once when iSales fails while the token lives, and says that calls fail', async () => {

@@ -35,7 +35,7 @@ describe.skipIf(helm === '')(
     const running = new Set<Replica>()
     /** The ports that the Service sends new connections to. */
     const endpoints = new Set<number>()
-    /** Answers that sent their client away. */
+    /** Responses that sent their client away. */
     let farewells = 0
 
     beforeAll(async () => {
@@ -80,11 +80,11 @@ describe.skipIf(helm === '')(
     }
     const ready = async ({ admin }: Replica): Promise<boolean> =>
       fetch(`${admin}/readyz`).then(
-        (answer) => answer.ok,
+        (response) => response.ok,
         () => false,
       )
 
-    /** What kubelet and the Service do: SIGTERM at once, and the endpoint goes some time after the probe has failed. */
+    /** What kubelet and the Service do: SIGTERM immediately, and the endpoint goes some time after the probe has failed. */
     const terminate = async (replica: Replica): Promise<number | null> => {
       running.delete(replica)
       const ended = replica.stop()
@@ -108,13 +108,13 @@ describe.skipIf(helm === '')(
           'content-type': 'application/json',
           ...(ticket === '' ? {} : { authorization: `Bearer ${ticket}` }),
         }
-        const sent = request({ method: 'POST', path, headers, agent }, (answer) => {
+        const sent = request({ method: 'POST', path, headers, agent }, (response) => {
           let text = ''
-          if (answer.headers.connection === 'close') farewells += 1
-          answer.setEncoding('utf8')
-          answer.on('data', (chunk: string) => (text += chunk))
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }))
-          answer.on('error', reject)
+          if (response.headers.connection === 'close') farewells += 1
+          response.setEncoding('utf8')
+          response.on('data', (chunk: string) => (text += chunk))
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+          response.on('error', reject)
         })
         sent.on('error', reject)
         sent.end(JSON.stringify(body))
@@ -131,7 +131,7 @@ describe.skipIf(helm === '')(
       const client = async () => {
         while (!update.signal.aborted) {
           const outcome = await post(TASKS, { subCCNo: 1, vdnId: 1 }, resultData.token).then(
-            (answer) => String(answer.status),
+            (response) => String(response.status),
             (error: NodeJS.ErrnoException) => error.code ?? error.message,
           )
           outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)

@@ -9,7 +9,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import {
-  answerOk,
+  respondOk,
   GET,
   keepAndAnswer,
   leftOf,
@@ -66,14 +66,14 @@ describe('those who only hold connections', () => {
   })
 
   test('and get responses, but nothing that is accepted, keep nobody out', async () => {
-    const { port } = await startListener(answerOk, { limits: FOUR })
+    const { port } = await startListener(respondOk, { limits: FOUR })
     const held = [await asked({ port }), await asked({ port }), await asked({ port })]
     for (let n = 0; n < 20; n += 1) (await asked({ port })).destroy()
     expect((await held[0]?.closed())?.left).toHaveLength(0)
   })
 
   test.each([
-    ['with a certificate', { ca: made.ca.cert }, made.client, answerOk],
+    ['with a certificate', { ca: made.ca.cert }, made.client, respondOk],
     ['whose requests are accepted', {}, {}, keepAndAnswer],
   ])('in front of a TLS handshake keep out no client %s', async (_name, ca, client, onRequest) => {
     const tls = { cert: made.server.cert, key: new Secret(made.server.key), ...ca }
@@ -154,7 +154,7 @@ test('a local listener gives all of them to its one address', async () => {
 test('on a Unix socket one over the cap gets a 503, and one far over it is closed unheard', async () => {
   const path = join(temporaryDirectory(), 'proxy.sock')
   const limits = { ...LIMITS, maxConnections: 1 }
-  const { listener, problems } = await startListener(answerOk, {
+  const { listener, problems } = await startListener(respondOk, {
     limits,
     address: { kind: 'unix', path },
   })

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { responsesOf, answerOk, leaveThree, GET, startListener } from './support.ts'
+import { responsesOf, respondOk, leaveThree, GET, startListener } from './support.ts'
 
 const CONNECT = 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'
 
 test('CONNECT is refused and the connection closed', async () => {
-  const { port, problems } = await startListener(answerOk)
+  const { port, problems } = await startListener(respondOk)
   const client = await connectRaw({ port })
   await client.send(CONNECT)
   const [response] = await responsesOf(client)
@@ -17,7 +17,7 @@ test('CONNECT is refused and the connection closed', async () => {
 
 test('CONNECT behind a request leaves the response in progress whole', async () => {
   const { port } = await startListener((request, response) => {
-    setTimeout(() => answerOk(request, response), 20)
+    setTimeout(() => respondOk(request, response), 20)
   })
   const client = await connectRaw({ port })
   await client.send(`${GET}${CONNECT}`)

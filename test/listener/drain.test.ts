@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { responsesOf, leftOf, answerOk, GET, startListener } from './support.ts'
+import { responsesOf, leftOf, respondOk, GET, startListener } from './support.ts'
 
 const LONG = 10_000
 
@@ -28,7 +28,7 @@ test('a drain lets the request in flight end, and its response closes the connec
 })
 
 test('one that retires serves on, new connections too, and every response closes its connection', async () => {
-  const { port, listener } = await startListener(answerOk)
+  const { port, listener } = await startListener(respondOk)
   const kept = await connectRaw({ port })
   await kept.send(GET)
   await kept.read()
@@ -43,8 +43,8 @@ test('one that retires serves on, new connections too, and every response closes
   await listener.stop(LONG)
 })
 
-test('connections without a request are closed at once', async () => {
-  const { port, listener } = await startListener(answerOk)
+test('connections without a request are closed immediately', async () => {
+  const { port, listener } = await startListener(respondOk)
   const used = await connectRaw({ port })
   await used.send(GET)
   await used.read()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/listener/listener.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { answerOk, GET, startListener } from './support.ts'
+import { respondOk, GET, startListener } from './support.ts'
 
 const broken = new TypeError('a defect')
 const throws: ListenerOptions['onRequest'] = () => {
@@ -22,7 +22,7 @@ describe.each([
     const { port, problems } = await startListener(
       (request, response, connection) => {
         count += 1
-        return count === 1 ? onRequest(request, response, connection) : answerOk(request, response)
+        return count === 1 ? onRequest(request, response, connection) : respondOk(request, response)
       },
       { onError: (error) => errors.push(error) },
     )

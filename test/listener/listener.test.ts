@@ -6,7 +6,7 @@ import type { ListenerLimits } from '../../src/listener/listener.ts'
 import {
   responsesOf,
   leftOf,
-  answerOk,
+  respondOk,
   leaveThree,
   GET,
   LIMITS,
@@ -86,7 +86,7 @@ test('Upgrade is ignored; the response closes, for what came behind the request 
   const { port } = await startListener((request, response) => {
     urls.push(request.url ?? '')
     request.resume()
-    setTimeout(() => answerOk(request, response), 20)
+    setTimeout(() => respondOk(request, response), 20)
   })
   const client = await connectRaw({ port })
   await client.send(
@@ -103,7 +103,7 @@ test('Upgrade is ignored; the response closes, for what came behind the request 
 test('Expect: 100-continue is handed on, to be dealt with before the body is read', async () => {
   const { port } = await startListener((request, response) => {
     response.writeContinue()
-    request.resume().on('end', () => answerOk(request, response))
+    request.resume().on('end', () => respondOk(request, response))
   })
   const client = await connectRaw({ port })
   await client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`)
@@ -129,7 +129,7 @@ test.each([
   ['half a header', 'POST /p HTTP/1.1\r\nHo'],
 ])('a client that sends %s gets a 408 after the header timeout', async (_name, bytes) => {
   const limits = { ...LIMITS, headerTimeout: 150 }
-  const { port, problems } = await startListener(answerOk, { limits })
+  const { port, problems } = await startListener(respondOk, { limits })
   const client = await connectRaw({ port })
   await client.send(bytes)
   expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
@@ -158,7 +158,7 @@ async function startWatched(limits: ListenerLimits, now: () => number) {
   const listener = await startListener(
     (request, response) => {
       request.on('data', (chunk: Buffer) => (received += chunk.length))
-      request.on('end', () => answerOk(request, response))
+      request.on('end', () => respondOk(request, response))
     },
     {
       limits,
@@ -230,7 +230,7 @@ test('a body that we do not read, and a slow response, are not a timeout of the 
     (request, response) => {
       // Unread for far longer than the idle timeout, and then a late response.
       setTimeout(() => {
-        request.resume().on('end', () => setTimeout(() => answerOk(request, response), 400))
+        request.resume().on('end', () => setTimeout(() => respondOk(request, response), 400))
       }, 400)
     },
     { limits },
@@ -245,7 +245,7 @@ test('a body that we do not read, and a slow response, are not a timeout of the 
 
 test('an early response does not keep a connection whose body never comes', async () => {
   const limits = { ...LIMITS, bodyIdleTimeout: 150 }
-  const { port, listener } = await startListener(answerOk, { limits })
+  const { port, listener } = await startListener(respondOk, { limits })
   const client = await connectRaw({ port })
   await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
   expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200])
@@ -253,9 +253,9 @@ test('an early response does not keep a connection whose body never comes', asyn
 })
 
 test('a port that is taken fails with a plain sentence', async () => {
-  const { port } = await startListener(answerOk)
+  const { port } = await startListener(respondOk)
   const address = { kind: 'tcp', host: HOST, port } as const
-  await expect(startListener(answerOk, { address })).rejects.toThrow(
+  await expect(startListener(respondOk, { address })).rejects.toThrow(
     `cannot listen on 127.0.0.1:${port}: in use by another process`,
   )
 })

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { REFUSALS, type Refusal } from '../../src/http/problem.ts'
 import { connectRaw, type RawResponse } from '../support/raw-client.ts'
-import { answerOk, GET, POST, responsesOf, startListener, type RunningListener } from './support.ts'
+import {
+  respondOk,
+  GET,
+  POST,
+  responsesOf,
+  startListener,
+  type RunningListener,
+} from './support.ts'
 
 /**
  * What Node's strict parser lets through, and what it refuses by itself. Whatever it lets through has to be
@@ -224,7 +231,7 @@ test('TLS to a port of plain HTTP is named in the refusal', async () => {
 })
 
 test('garbage behind a request in one packet is not taken for a method', async () => {
-  const { port } = await startListener(answerOk)
+  const { port } = await startListener(respondOk)
   const client = await connectRaw({ port })
   await client.send(`${GET}(GARBAGE) / HTTP/1.1\r\n\r\n`)
   expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200, 400])

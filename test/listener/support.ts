@@ -46,7 +46,7 @@ export async function startListener(
   return { listener, port, text, problems, refusals }
 }
 
-export function answerOk(_request: IncomingMessage, response: ServerResponse): void {
+export function respondOk(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, ['Content-Length', '2'])
   response.end('ok')
 }
@@ -54,7 +54,7 @@ export function answerOk(_request: IncomingMessage, response: ServerResponse): v
 /** Accepts the request, as one with a ticket. */
 export const keepAndAnswer: ListenerOptions['onRequest'] = (request, response, connection) => {
   connection.keep()
-  answerOk(request, response)
+  respondOk(request, response)
 }
 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'

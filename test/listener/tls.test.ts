@@ -7,7 +7,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import type { RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { answerOk, responsesOf, GET, leftOf, LIMITS, POST, startListener } from './support.ts'
+import { respondOk, responsesOf, GET, leftOf, LIMITS, POST, startListener } from './support.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
@@ -32,7 +32,7 @@ async function startTls({
 }: Options = {}) {
   const limits = { ...LIMITS, headerTimeout, bodyIdleTimeout }
   const failures: HandshakeFailure[] = []
-  const running = await startListener(answerOk, {
+  const running = await startListener(respondOk, {
     tls: tlsOf(first, clientCa),
     limits,
     onHandshakeFailure: (reason) => failures.push(reason),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { leftOf, answerOk, startListener } from './support.ts'
+import { leftOf, respondOk, startListener } from './support.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 function socketPath(): string {
@@ -13,7 +13,7 @@ function socketPath(): string {
 
 function startOn(path: string, socketMode?: number) {
   const address = { kind: 'unix', path } as const
-  return startListener(answerOk, socketMode === undefined ? { address } : { address, socketMode })
+  return startListener(respondOk, socketMode === undefined ? { address } : { address, socketMode })
 }
 
 test('its mode is a setting, and the umask of the process is left as it was', async () => {
@@ -24,7 +24,7 @@ test('its mode is a setting, and the umask of the process is left as it was', as
   expect(process.umask()).toBe(before)
 })
 
-test('a live socket is a fault, and goes on serving', async () => {
+test('a live socket is an error, and goes on serving', async () => {
   const path = socketPath()
   const other = createServer((socket) => socket.on('error', () => undefined).end('other'))
   await new Promise<void>((resolve) => {
@@ -36,19 +36,19 @@ test('a live socket is a fault, and goes on serving', async () => {
   other.close()
 })
 
-test('a file that is no socket is a fault, and stays', async () => {
+test('a file that is no socket is an error, and stays', async () => {
   const path = socketPath()
   writeFileSync(path, 'precious')
   await expect(startOn(path)).rejects.toThrow(`${path} exists and is not a socket`)
   expect(readFileSync(path, 'utf8')).toBe('precious')
 })
 
-test('a directory that is not there is a fault', async () => {
+test('a directory that is not there is an error', async () => {
   const path = join(socketPath(), 'nowhere', 'proxy.sock')
   await expect(startOn(path)).rejects.toThrow('the directory does not exist')
 })
 
-test('a path longer than the kernel holds is a fault instead of another path', async () => {
+test('a path longer than the kernel holds is an error instead of another path', async () => {
   const path = join(tmpdir(), 'x'.repeat(108))
   await expect(startOn(path)).rejects.toThrow('longer than 107 bytes')
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
-import { answerOk, GET, responsesOf, startListener } from './support.ts'
+import { respondOk, GET, responsesOf, startListener } from './support.ts'
 
 /** As Java's default HTTP client sends it on each request. */
 const FIELDS =
@@ -9,8 +9,8 @@ const UPGRADE = `GET /u HTTP/1.1\r\n${FIELDS}\r\n`
 const upgradePost = (body: string) =>
   `POST /u HTTP/1.1\r\n${FIELDS}Content-Length: ${body.length}\r\n\r\n${body}`
 
-function readAndRespond(...[request, response]: Parameters<typeof answerOk>): void {
-  request.resume().on('end', () => answerOk(request, response))
+function readAndRespond(...[request, response]: Parameters<typeof respondOk>): void {
+  request.resume().on('end', () => respondOk(request, response))
 }
 
 test.each([
@@ -37,7 +37,7 @@ test.each([
     const urls: string[] = []
     const { port } = await startListener((request, response) => {
       urls.push(request.url ?? '')
-      answerOk(request, response)
+      respondOk(request, response)
     })
     const client = await connectRaw({ port })
     await client.send(`${UPGRADE}${more}`)

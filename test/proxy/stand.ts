@@ -5,7 +5,7 @@ import { accessFields, type LogFields } from '../../src/log/logger.ts'
 import { call } from '../support/call.ts'
 import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
 import {
-  answerBytes,
+  responseBytes,
   startRawUpstream,
   type RawRequest,
   type RawUpstream,
@@ -39,7 +39,7 @@ export interface LogLine extends LogFields {
 }
 
 export interface StandOptions extends Partial<
-  Pick<RawUpstreamOptions, 'answer' | 'onHead' | 'tls'>
+  Pick<RawUpstreamOptions, 'respond' | 'onHead' | 'tls'>
 > {
   readonly env?: Environment
   /** True: iSales refuses every token but that of the latest login, and that of a revoked one. */
@@ -48,8 +48,8 @@ export interface StandOptions extends Partial<
   readonly shared?: boolean
   /** False: does not wait for the first token. */
   readonly authenticated?: boolean
-  /** Answers a login; `n` counts them. Default: token-n for an hour. */
-  readonly login?: (n: number) => ReturnType<RawUpstreamOptions['answer']>
+  /** Responds to a login; `n` counts them. Default: token-n for an hour. */
+  readonly login?: (n: number) => ReturnType<RawUpstreamOptions['respond']>
 }
 
 export const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
@@ -72,9 +72,9 @@ export function chunkedPost(chunks: readonly string[], fields: readonly string[]
   return [...lines, 'Transfer-Encoding: chunked', '', `${coded}0`, '', ''].join('\r\n')
 }
 
-export function loginAnswer(n: number, lifetime = 3600): string {
+export function loginResponse(n: number, lifetime = 3600): string {
   const resultData = { token: `token-${n}`, tokenExpirationTime: lifetime }
-  return answerBytes(JSON.stringify({ result: 0, resultData }))
+  return responseBytes(JSON.stringify({ result: 0, resultData }))
 }
 
 /** Holds a response of iSales, or a login, until the test lets it go. */
@@ -88,12 +88,12 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
 
 /** Opens a stand that is closed when the test ends, and fails it when iSales was sent anything but HTTP/1.1. */
 export async function openStand(options: StandOptions = {}): Promise<Stand> {
-  const { answer = () => answerBytes('ok'), login = loginAnswer, revoked = () => 0 } = options
+  const { respond = () => responseBytes('ok'), login = loginResponse, revoked = () => 0 } = options
   let logins = 0
   const upstream = await startRawUpstream({
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.onHead === undefined ? {} : { onHead: options.onHead }),
-    answer(request) {
+    respond(request) {
       if (request.target === LOGIN_PATH) {
         logins += 1
         return login(logins)
@@ -101,7 +101,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
       const token = Number(
         /^Bearer .*token-(\d+)$/.exec(request.header('authorization') ?? '')?.[1],
       )
-      return token > revoked() ? answer(request) : answerBytes('no', { status: '401 No' })
+      return token > revoked() ? respond(request) : responseBytes('no', { status: '401 No' })
     },
   })
   const log: LogLine[] = []

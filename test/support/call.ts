@@ -1,6 +1,6 @@
 import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 
-export interface Answered {
+export interface CallResponse {
   readonly status: number
   /** Name, value, name, value, as they came. */
   readonly rawHeaders: readonly string[]
@@ -26,7 +26,7 @@ export interface Calling {
 
 /** One HTTP request by Node's own client, which adds nothing that a CTI-OBS would not send. */
 export function call(url: string, { method = 'GET', headers, body, agent }: Calling = {}) {
-  return new Promise<Answered>((resolve, reject) => {
+  return new Promise<CallResponse>((resolve, reject) => {
     const request = httpRequest(url, { method, headers: { ...headers }, agent: agent ?? false })
     request.on('error', reject)
     request.on('response', (response) => {
@@ -36,7 +36,7 @@ export function call(url: string, { method = 'GET', headers, body, agent }: Call
   })
 }
 
-async function read(response: IncomingMessage): Promise<Answered> {
+async function read(response: IncomingMessage): Promise<CallResponse> {
   const chunks: Buffer[] = []
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString('utf8')
@@ -55,9 +55,9 @@ async function read(response: IncomingMessage): Promise<Answered> {
   }
 }
 
-function parsed(text: string): Answered['json'] {
+function parsed(text: string): CallResponse['json'] {
   try {
-    return JSON.parse(text) as Answered['json']
+    return JSON.parse(text) as CallResponse['json']
   } catch {
     return {}
   }

@@ -5,8 +5,8 @@ export const CANARIES = {
   obsPassword: 'canary-"obs/3%word',
   wrongPassword: 'canary-"wrong/4%word',
   clientToken: 'canary-client-token-5',
-  answeredToken: 'canary-answered-token-6',
-  answeredRefresh: 'canary-answered-refresh-7',
+  responseToken: 'canary-response-token-6',
+  responseRefresh: 'canary-response-refresh-7',
   egressPassword: 'canary-egress-8',
 } as const
 

@@ -1,10 +1,10 @@
 /**
- * HTTP/1.1 read byte by byte and strictly (RFC 9112): what the grammar does not allow is a fault, never a
+ * HTTP/1.1 read byte by byte and strictly (RFC 9112): what the grammar does not allow is an error, never a
  * guess. It shares no code with Node's parser, which would forgive what a peer does not.
  */
 
 /** A violation of the grammar. */
-export class HttpFault extends Error {}
+export class HttpError extends Error {}
 
 export type Field = readonly [name: string, value: string]
 
@@ -43,7 +43,7 @@ export function readHead(bytes: Buffer): Head | undefined {
   judgeLineEnds(end === -1 ? bytes : bytes.subarray(0, end))
   if (end === -1) return undefined
   const [startLine = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n')
-  if (startLine === '') throw new HttpFault('an empty line before the start line')
+  if (startLine === '') throw new HttpError('an empty line before the start line')
   return { startLine, fields: lines.map(readField), length: end + END_OF_HEAD.length }
 }
 
@@ -72,16 +72,16 @@ export function framingOf(fields: readonly Field[], otherwise: 'none' | 'close')
   const codings = valuesOf(fields, 'transfer-encoding')
   const lengths = valuesOf(fields, 'content-length')
   if (codings.length > 0 && lengths.length > 0)
-    throw new HttpFault('both Transfer-Encoding and Content-Length')
+    throw new HttpError('both Transfer-Encoding and Content-Length')
   if (codings.length > 0) {
     if (codings.length > 1 || codings[0]?.toLowerCase() !== 'chunked')
-      throw new HttpFault(`Transfer-Encoding: ${codings.join(' | ')}`)
+      throw new HttpError(`Transfer-Encoding: ${codings.join(' | ')}`)
     return { kind: 'chunked' }
   }
-  if (lengths.length > 1) throw new HttpFault('more than one Content-Length')
+  if (lengths.length > 1) throw new HttpError('more than one Content-Length')
   const length = lengths[0]
   if (length === undefined) return { kind: otherwise }
-  if (!/^\d{1,15}$/.test(length)) throw new HttpFault(`Content-Length: ${length}`)
+  if (!/^\d{1,15}$/.test(length)) throw new HttpError(`Content-Length: ${length}`)
   return { kind: 'length', length: Number(length) }
 }
 
@@ -101,12 +101,12 @@ function readChunks(bytes: Buffer): Body | undefined {
   for (;;) {
     const end = bytes.indexOf(CRLF, offset)
     if (end === -1) {
-      if (bytes.length - offset > 1024) throw new HttpFault('a chunk line over 1 KiB')
+      if (bytes.length - offset > 1024) throw new HttpError('a chunk line over 1 KiB')
       return undefined
     }
     const line = bytes.toString('latin1', offset, end)
     const digits = CHUNK_LINE.exec(line)?.[1]
-    if (digits === undefined) throw new HttpFault(`chunk line ${JSON.stringify(line)}`)
+    if (digits === undefined) throw new HttpError(`chunk line ${JSON.stringify(line)}`)
     const size = Number.parseInt(digits, 16)
     offset = end + 2
     if (size === 0) return readTrailers(bytes, offset, contents)
@@ -114,7 +114,7 @@ function readChunks(bytes: Buffer): Body | undefined {
     contents.push(bytes.subarray(offset, offset + size))
     offset += size + 2
     if (!bytes.subarray(offset - 2, offset).equals(CRLF))
-      throw new HttpFault('no CRLF after a chunk')
+      throw new HttpError('no CRLF after a chunk')
   }
 }
 
@@ -137,15 +137,15 @@ function readTrailers(bytes: Buffer, start: number, contents: readonly Buffer[])
 function readField(line: string): Field {
   const colon = line.indexOf(':')
   const name = line.slice(0, colon)
-  if (colon === -1 || !TOKEN.test(name)) throw new HttpFault(`field line ${JSON.stringify(line)}`)
+  if (colon === -1 || !TOKEN.test(name)) throw new HttpError(`header line ${JSON.stringify(line)}`)
   const value = line.slice(colon + 1).replaceAll(/^[\t ]+|[\t ]+$/g, '')
-  if (!FIELD_VALUE.test(value)) throw new HttpFault(`value of field ${name}`)
+  if (!FIELD_VALUE.test(value)) throw new HttpError(`value of field ${name}`)
   return [name, value]
 }
 
 /** RFC 9112 section 2.2: a bare CR or LF is where two parsers disagree. */
 function judgeLineEnds(head: Buffer): void {
   const text = head.toString('latin1')
-  if (/[^\r]\n|^\n/.test(text)) throw new HttpFault('a bare LF in the head')
-  if (/\r(?!\n|$)/.test(text)) throw new HttpFault('a bare CR in the head')
+  if (/[^\r]\n|^\n/.test(text)) throw new HttpError('a bare LF in the head')
+  if (/\r(?!\n|$)/.test(text)) throw new HttpError('a bare CR in the head')
 }

@@ -43,7 +43,7 @@ export async function openReceiver() {
   return {
     received,
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    answer: (code: number) => {
+    respond: (code: number) => {
       status = code
     },
     spans: () =>

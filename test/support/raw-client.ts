@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import { framingOf, HttpFault, readBody, readHead, valueOf } from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead, valueOf } from './http-bytes.ts'
 import type { Body, Field, Framing } from './http-bytes.ts'
 import { inboxOf, write, type Inbox } from './raw-socket.ts'
 import { within } from './until.ts'
@@ -31,12 +31,12 @@ export interface RawResponse {
   readonly trailers: readonly Field[]
   readonly framing: Framing['kind']
   readonly chunks: readonly number[]
-  /** The 1xx answers before it. */
+  /** The 1xx responses before it. */
   readonly interim: readonly { readonly status: number; readonly fields: readonly Field[] }[]
 }
 
 export interface ReadOptions {
-  /** Of the request that is answered; HEAD and CONNECT answers have no body. Default GET. */
+  /** Of the request that is responded to; HEAD and CONNECT responses have no body. Default GET. */
   readonly method?: string
   readonly limitMs?: number
 }
@@ -46,9 +46,9 @@ export interface RawClient {
   send(data: string | Uint8Array): Promise<void>
   /** Each piece in a packet of its own; a number cuts the bytes into pieces of that size. */
   sendPieces(data: string | Uint8Array, size: number, pauseMs?: number): Promise<void>
-  /** @throws {HttpFault} when the bytes are not an HTTP answer; {Error} when they are cut or late. */
+  /** @throws {HttpError} when the bytes are not an HTTP response; {Error} when they are cut or late. */
   read(options?: ReadOptions): Promise<RawResponse>
-  /** The next 1xx answer, when it is there before a final one. */
+  /** The next 1xx response, when it is there before a final one. */
   readInterim(
     limitMs?: number,
   ): Promise<{ readonly status: number; readonly fields: readonly Field[] }>
@@ -63,7 +63,7 @@ export interface RawClient {
   /** Stops reading, so that the peer feels back-pressure. */
   pause(): void
   resume(): void
-  /** Half-closes: no more is sent, answers are still read. */
+  /** Half-closes: no more is sent, responses are still read. */
   end(): void
   /** With a RST where the socket can. */
   reset(): void
@@ -112,10 +112,10 @@ function clientOf(socket: Socket, inbox: Inbox): RawClient {
       }
     },
     read: ({ method = 'GET', limitMs = 5000 } = {}) =>
-      within(readResponse(inbox, method), 'an answer', limitMs),
+      within(readResponse(inbox, method), 'a response', limitMs),
     readInterim: async (limitMs = 5000) => {
-      const { status, fields } = await within(readResponseHead(inbox), 'a 1xx answer', limitMs)
-      if (status >= 200) throw new HttpFault(`a final answer (${status}) where a 1xx was due`)
+      const { status, fields } = await within(readResponseHead(inbox), 'a 1xx response', limitMs)
+      if (status >= 200) throw new HttpError(`a final response (${status}) where a 1xx was due`)
       return { status, fields }
     },
     async closed(limitMs = 5000) {
@@ -174,7 +174,7 @@ async function readResponseHead(inbox: Inbox) {
       const line = /^(HTTP\/1\.[01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/.exec(head.startLine)
       const [, version, status, reason] = line ?? []
       if (version === undefined || status === undefined || reason === undefined)
-        throw new HttpFault(`status line ${JSON.stringify(head.startLine)}`)
+        throw new HttpError(`status line ${JSON.stringify(head.startLine)}`)
       return { version, status: Number(status), reason, fields: head.fields }
     }
     await more(inbox, 'in the head')

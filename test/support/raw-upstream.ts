@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import { framingOf, HttpFault, readBody, readHead, valueOf, valuesOf } from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead, valueOf, valuesOf } from './http-bytes.ts'
 import type { Body, Field, Framing, Head } from './http-bytes.ts'
 import { inboxOf, write, type Inbox } from './raw-socket.ts'
 
@@ -25,7 +25,7 @@ export interface RawRequest {
 
 /**
  * What is done next on the connection: bytes are sent (text as Latin-1); a function runs, and what it gives is done;
- * `close` ends the connection with a FIN once all is sent (`end`), with a RST (`reset`), or at once (`destroy`).
+ * `close` ends the connection with a FIN once all is sent (`end`), with a RST (`reset`), or immediately (`destroy`).
  */
 export type Step =
   | string
@@ -35,9 +35,11 @@ export type Step =
   | (() => unknown)
 
 export interface RawUpstreamOptions {
-  /** The answer; asked when the request is whole. */
-  readonly answer: (request: RawRequest) => Step | readonly Step[] | Promise<Step | readonly Step[]>
-  /** Asked when the head is whole; what it gives is done before the body is read (100 Continue, early answers). */
+  /** The response; asked when the request is whole. */
+  readonly respond: (
+    request: RawRequest,
+  ) => Step | readonly Step[] | Promise<Step | readonly Step[]>
+  /** Asked when the head is whole; what it gives is done before the body is read (100 Continue, early responses). */
   readonly onHead?: (head: Omit<RawRequest, 'bytes' | 'body' | 'trailers'>) => readonly Step[]
   readonly tls?: TlsOptions
 }
@@ -55,7 +57,7 @@ export interface RawUpstream {
   connections(): number
   /** Connections open now. */
   open(): number
-  /** Bytes that came, all in all, those of a request under way too. */
+  /** Bytes that came, all in all, those of a request in progress too. */
   received(): number
   /** Stops and starts reading on every connection, so that the proxy feels back-pressure. */
   pause(): void
@@ -63,8 +65,8 @@ export interface RawUpstream {
   close(): Promise<void>
 }
 
-/** An answer with a body of known length; fields as given. */
-export function answerBytes(
+/** A response with a body of known length; fields as given. */
+export function responseBytes(
   body: string,
   { status = '200 OK', fields = [] }: { status?: string; fields?: readonly string[] } = {},
 ): string {
@@ -72,7 +74,7 @@ export function answerBytes(
   return [`HTTP/1.1 ${status}`, ...fields, length, '', body].join('\r\n')
 }
 
-/** A server that reads strictly, keeps every byte, and answers with exactly the bytes that it is given. */
+/** A server that reads strictly, keeps every byte, and responds with exactly the bytes that it is given. */
 export async function startRawUpstream(options: RawUpstreamOptions): Promise<RawUpstream> {
   const requests: RawRequest[] = []
   const faults: string[] = []
@@ -98,7 +100,7 @@ export async function startRawUpstream(options: RawUpstreamOptions): Promise<Raw
         trailers: body.trailers,
       }
       requests.push(request)
-      const steps = await options.answer(request)
+      const steps = await options.respond(request)
       if (!(await perform(socket, toSteps(steps)))) return
     }
   }
@@ -110,13 +112,13 @@ export async function startRawUpstream(options: RawUpstreamOptions): Promise<Raw
     if (paused) inbox.pause()
     socket.once('close', () => sockets.delete(socket))
     serve(socket, inbox, connection).catch((error: unknown) => {
-      if (error instanceof HttpFault) faults.push(`connection ${connection}: ${error.message}`)
+      if (error instanceof HttpError) faults.push(`connection ${connection}: ${error.message}`)
       else cut += 1
       socket.destroy()
     })
   }
 
-  // Half-open, so that a client that has sent all and said so still gets its answer.
+  // Half-open, so that a client that has sent all and said so still gets its response.
   const server =
     options.tls === undefined
       ? createServer({ allowHalfOpen: true }, accept)
@@ -183,9 +185,9 @@ function judge({ startLine, fields }: Head) {
   const line = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/1\.1$/.exec(startLine)
   const [, method, target] = line ?? []
   if (method === undefined || target === undefined)
-    throw new HttpFault(`request line ${JSON.stringify(startLine)}`)
+    throw new HttpError(`request line ${JSON.stringify(startLine)}`)
   const hosts = valuesOf(fields, 'host').length
-  if (hosts !== 1) throw new HttpFault(`${hosts} Host fields`)
+  if (hosts !== 1) throw new HttpError(`${hosts} Host fields`)
   const header = (name: string): string | undefined => valueOf(fields, name)
   return { method, target, fields, header, framing: framingOf(fields, 'none') }
 }

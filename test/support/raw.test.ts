@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { framingOf, HttpFault, readBody, readHead } from './http-bytes.ts'
+import { framingOf, HttpError, readBody, readHead } from './http-bytes.ts'
 import { connectRaw, exchangeRaw } from './raw-client.ts'
-import { answerBytes, startRawUpstream, type RawUpstreamOptions } from './raw-upstream.ts'
+import { responseBytes, startRawUpstream, type RawUpstreamOptions } from './raw-upstream.ts'
 import { until } from './until.ts'
 
 const GET = 'GET /a HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -26,7 +26,7 @@ describe('the strict reader', () => {
     ['a NUL in a value', 'GET / HTTP/1.1\r\nHost: x\0\r\n\r\n'],
     ['a field without a colon', 'GET / HTTP/1.1\r\nHost\r\n\r\n'],
   ])('refuses %s', (_, text) => {
-    expect(() => readHead(Buffer.from(text, 'latin1'))).toThrow(HttpFault)
+    expect(() => readHead(Buffer.from(text, 'latin1'))).toThrow(HttpError)
   })
 
   it('waits for the rest of a head', () => {
@@ -51,7 +51,7 @@ describe('the strict reader', () => {
     ['another coding', [['Transfer-Encoding', 'gzip, chunked']]],
     ['a signed length', [['Content-Length', '+1']]],
   ] as const)('refuses %s', (_, fields) => {
-    expect(() => framingOf(fields, 'none')).toThrow(HttpFault)
+    expect(() => framingOf(fields, 'none')).toThrow(HttpError)
   })
 
   it.each([
@@ -59,7 +59,7 @@ describe('the strict reader', () => {
     ['a chunk that is longer than it says', '1\r\nab\r\n'],
     ['a prefix', '0x1\r\na\r\n'],
   ])('refuses chunks with %s', (_, text) => {
-    expect(() => readBody(Buffer.from(text), { kind: 'chunked' }, false)).toThrow(HttpFault)
+    expect(() => readBody(Buffer.from(text), { kind: 'chunked' }, false)).toThrow(HttpError)
   })
 
   it('reads chunks and trailers to their end and no further', () => {
@@ -75,17 +75,17 @@ describe('the strict reader', () => {
 })
 
 describe('the raw client and the raw upstream', () => {
-  it('tell an answer that was cut from one that is whole', async () => {
+  it('tell a response that was cut from one that is whole', async () => {
     const server = await upstream({
-      answer: () => ['HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc', { close: 'end' }],
+      respond: () => ['HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc', { close: 'end' }],
     })
     await expect(exchangeRaw(server, GET)).rejects.toThrow('ended in the body')
   })
 
   it('tell a reset from an end, and bytes that nobody asked for', async () => {
     const server = await upstream({
-      answer: ({ target }) =>
-        target === '/a' ? [{ close: 'reset' }] : [answerBytes('b'), 'extra', { close: 'end' }],
+      respond: ({ target }) =>
+        target === '/a' ? [{ close: 'reset' }] : [responseBytes('b'), 'extra', { close: 'end' }],
     })
     const first = await connectRaw(server)
     await first.send(GET)
@@ -98,7 +98,7 @@ describe('the raw client and the raw upstream', () => {
   })
 
   it('record a request that breaks the grammar, and one that is cut', async () => {
-    const server = await upstream({ answer: () => answerBytes('') })
+    const server = await upstream({ respond: () => responseBytes('') })
     const bad = await connectRaw(server)
     await bad.send('GET / HTTP/1.1\r\n\r\n')
     await bad.closed()

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-type Answer<Value> = Value | undefined | false | null
+type Polled<Value> = Value | undefined | false | null
 
 /**
- * Polls until the condition gives something true, and answers that.
+ * Polls until the condition gives something true, and returns that.
  *
  * @throws {Error} with the condition's text when it gave nothing within `limitMs`.
  */
 export async function until<Value>(
-  condition: () => Answer<Value> | Promise<Answer<Value>>,
+  condition: () => Polled<Value> | Promise<Polled<Value>>,
   limitMs = 5000,
 ): Promise<Value> {
   const end = performance.now() + limitMs

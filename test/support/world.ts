@@ -10,7 +10,7 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
-import { call, type Answered, type Calling } from './call.ts'
+import { call, type CallResponse, type Calling } from './call.ts'
 import { until } from './until.ts'
 
 export interface WorldOptions extends Pick<
@@ -41,9 +41,9 @@ export interface World {
   readonly events: readonly TokenEvent[]
   readonly lines: readonly LogLine[]
   /** One request through the proxy. */
-  request(path: string, calling?: Calling): Promise<Answered>
+  request(path: string, calling?: Calling): Promise<CallResponse>
   /** `POST business/tasks`, the call without side effects. */
-  tasks(): Promise<Answered>
+  tasks(): Promise<CallResponse>
   /** The value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
   metric(sample: string): Promise<number>
   stop(): Promise<void>

@@ -182,7 +182,7 @@ describe('a response that the interface does not describe', () => {
 
   it('never repeats what iSales wrote', () => {
     const canary = 'canary-7d1f'
-    const answers = [
+    const responses = [
       judgeJson({ result: canary }),
       judgeJson({ result: `-1${canary}` }),
       judgeJson({ result: { [canary]: canary } }),
@@ -191,7 +191,7 @@ describe('a response that the interface does not describe', () => {
       judge(canary, 403),
       judge(canary, 429, canary),
     ]
-    expect(JSON.stringify(answers)).not.toContain(canary)
+    expect(JSON.stringify(responses)).not.toContain(canary)
   })
 })
 

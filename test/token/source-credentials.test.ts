@@ -6,7 +6,7 @@ import { grant, REFUSED } from './support.ts'
 const FAR = 1e9
 
 describe('new credentials', () => {
-  it('are tried at once, and the old token serves until they are granted one', async () => {
+  it('are tried immediately, and the old token serves until they are granted one', async () => {
     const { source, clock, last, asked, events } = await openFresh(grant())
     await clock.advance(1000)
     source.changeCredentials(credentialsOf('another'))

@@ -46,7 +46,7 @@ describe('the token source', () => {
     expect(headerValue(source.current())).toBe('Bearer t2')
   })
 
-  it('logs in at once after a refused refresh', async () => {
+  it('logs in immediately after a refused refresh', async () => {
     const { asked, clock, last } = await openFresh(grant())
     await clock.advance(240_000)
     await last().respond(REFUSED)
@@ -70,7 +70,7 @@ describe('the token source', () => {
     await opened.last().respond(grant({ lives: 20 }))
     asleep = 3_600_000
     expect(opened.source.current()).toBeUndefined()
-    // The timer is as late as the process: it asks anew at once, with the refresh token that has ended as well.
+    // The timer is as late as the process: it asks anew immediately, with the refresh token that has ended as well.
     await clock.advance(16_000)
     expect(opened.last().operation).toBe('login')
   })
@@ -100,7 +100,7 @@ describe('a token that comes too late to be used', () => {
 })
 
 describe('a request that waits', () => {
-  it('resolves at once when there is a token', async () => {
+  it('resolves immediately when there is a token', async () => {
     const { wait, token } = await openFresh(grant())
     expect(await wait()).toBe(token)
   })
@@ -232,7 +232,7 @@ describe('a rejected token', () => {
     expect(asked).toHaveLength(3)
     expect(events.at(-1)).toEqual({ type: 'conflict', at: clock.now(), holdOff: 32_500 })
     expect(headerValue(source.current())).toBe('Bearer t3')
-    // The call that was rejected is told at once that the new token does not come in its time.
+    // The call that was rejected learns immediately that the new token does not come in its time.
     expect(await wait({ after: third.generation })).toEqual({
       unavailable: 'no-token',
       retryAfter: 32_500,
@@ -243,7 +243,7 @@ describe('a rejected token', () => {
     expect(reject(third)).toBe('wait')
   })
 
-  it('that a refresh gives back is logged in for at once, and the refresh counts as failed', async () => {
+  it('that a refresh gives back is logged in for immediately, and the refresh counts as failed', async () => {
     const { source, token, last, events, accept, reject } = await openFresh(grant())
     accept(token)
     reject(token)

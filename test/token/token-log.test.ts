@@ -44,7 +44,7 @@ const rejectedAs = (generation: number, verdict: Rejected['verdict'] = 'replace'
 
 const refused = { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' } as const
 const down = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' } as const
-const slow = { kind: 'unclear', reason: 'timeout', detail: 'no answer within 5 s' } as const
+const slow = { kind: 'unclear', reason: 'timeout', detail: 'no response within 5 s' } as const
 
 describe('the session log', () => {
   it('writes one line for a login and one for each renewal', () => {

@@ -177,7 +177,7 @@ describe('tracing', () => {
   })
 
   it('says once that spans cannot be delivered', async () => {
-    receiver.answer(400)
+    receiver.respond(400)
     for (let n = 0; n < 1100; n += 1) tracing.requestStarted('GET', []).ended(END)
     await tracing.stop()
     expect(receiver.received.length).toBeGreaterThan(1)

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
-import { answerBytes, startRawUpstream } from '../support/raw-upstream.ts'
+import { responseBytes, startRawUpstream } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { certificates, dispatch, openUpstream, portOf } from './support.ts'
 
@@ -33,7 +33,7 @@ async function isales(secure: boolean) {
   const { cert, key } = certificates.server
   const upstream = await startRawUpstream({
     ...(secure ? { tls: { cert, key } } : {}),
-    answer: () => answerBytes('ok'),
+    respond: () => responseBytes('ok'),
   })
   closing.push(() => upstream.close())
   return upstream
@@ -84,7 +84,7 @@ describe('a name whose first address is dead', () => {
     const dead = await slowTcp('::1', 1)
     // The same port, on IPv4.
     const alive = await listen((socket) => {
-      socket.once('data', () => socket.end(answerBytes('ok', { fields: ['Connection: close'] })))
+      socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
     }, dead.port)
     const upstream = openUpstream({
       isalesUrl: `http://isales.example:${portOf(alive)}`,

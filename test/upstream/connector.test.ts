@@ -5,7 +5,7 @@ import { Secret } from '../../src/config/secret.ts'
 import { createConnect } from '../../src/upstream/connector.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
 import { ConnectError } from '../../src/upstream/errors.ts'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
 import { dispatch, openUpstream, plain, portOf } from './support.ts'
 
@@ -53,7 +53,7 @@ const noResponse: Resolve = () => undefined
 
 describe('a connection that fails', () => {
   it('is reported by its stage, and so is one that was opened', async () => {
-    const isales = await plain(() => answerBytes('ok'))
+    const isales = await plain(() => responseBytes('ok'))
     const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
       const seen: string[] = []
       await dispatch(openUpstream({ ...changes, onConnect: (outcome) => seen.push(outcome) }))

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Attempt } from '../../src/upstream/attempt.ts'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, free, openUpstream, plain } from './support.ts'
 
@@ -30,7 +30,7 @@ describe('an idle connection', () => {
     ['timeout=soon', 100, 400],
   ])('is closed in time after Keep-Alive: %s', async (hint, atLeast, atMost) => {
     const fields = hint === undefined ? [] : ['Connection: keep-alive', `Keep-Alive: ${hint}`]
-    const isales = await plain(() => answerBytes('ok', { fields }))
+    const isales = await plain(() => responseBytes('ok', { fields }))
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesKeepAlive: 200 })
     await dispatch(upstream)
     const startedAt = performance.now()
@@ -46,7 +46,7 @@ describe('an idle connection', () => {
       await delay(20)
       const whole = isales.requests.reduce((sum, { bytes }) => sum + bytes.length, 0)
       early.push(isales.received() - whole)
-      return answerBytes('ok')
+      return responseBytes('ok')
     })
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
     await Promise.all(Array.from({ length: 5 }, () => dispatch(upstream, [], method)))
@@ -63,7 +63,7 @@ describe('new certificates', () => {
     })
     const isales = await plain(async () => {
       await held
-      return answerBytes('ok')
+      return responseBytes('ok')
     })
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const outcome = dispatch(upstream)
@@ -95,7 +95,7 @@ describe('a request that is not HTTP', () => {
   ])(
     'with %s fails as invalid, is not written, and delays no other request',
     async (_, headers) => {
-      const isales = await plain(() => answerBytes('ok'))
+      const isales = await plain(() => responseBytes('ok'))
       const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
       const refused = { failure: 'invalid', written: false }
       expect(await dispatch(upstream, headers)).toMatchObject(refused)
@@ -139,7 +139,7 @@ describe('the headers of a response', () => {
   it('keep their bytes, order and repetition', async () => {
     const lines = ['Set-Cookie', 'a=1', 'X-B', 'caf\u00e9', 'set-cookie', 'b=2', '__proto__', 'x']
     const fields = lines.flatMap((name, i) => (i % 2 ? [] : [`${name}: ${lines[i + 1]}`]))
-    const isales = await plain(() => answerBytes('ok', { fields }))
+    const isales = await plain(() => responseBytes('ok', { fields }))
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const attempt = new Attempt({ method: 'GET', path: '/', headers: [] })
     upstream.dispatch(attempt)
@@ -153,7 +153,7 @@ describe('the headers of a response', () => {
 describe('a connection', () => {
   it('that is older than the maximum age is replaced between two requests, and none is lost', async () => {
     const clock = { time: 0, now: () => clock.time }
-    const isales = await plain(() => answerBytes('ok'))
+    const isales = await plain(() => responseBytes('ok'))
     const upstream = openUpstream({
       isalesUrl: isales.origin,
       isalesMaxConnections: 1,
@@ -175,7 +175,7 @@ describe('a connection', () => {
 
   it('that grew too old while it was idle is not used', async () => {
     const clock = { time: 0, now: () => clock.time }
-    const isales = await plain(() => answerBytes('ok'))
+    const isales = await plain(() => responseBytes('ok'))
     const upstream = openUpstream({
       isalesUrl: isales.origin,
       isalesMaxConnections: 1,

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { until } from '../support/until.ts'
-import { answerBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
+import { responseBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
 import { openUpstream, plain, portOf } from './support.ts'
 
 const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time', written: false }
 
 async function begin(
-  answer: RawUpstreamOptions['answer'],
+  respond: RawUpstreamOptions['respond'],
   { signal = new AbortController().signal } = {},
 ) {
-  const isales = await plain(answer)
+  const isales = await plain(respond)
   const upstream = openUpstream({ isalesUrl: isales.origin })
   const result = upstream.post({ path: '/login', headers: ['X-A', '1'], body: '{"é":1}', signal })
   return { isales, upstream, result }
@@ -21,7 +21,7 @@ const never = (): Promise<never> => new Promise(() => undefined)
 
 describe('a POST', () => {
   it('is sent as it is', async () => {
-    const { isales, result } = await begin(() => answerBytes('ok'))
+    const { isales, result } = await begin(() => responseBytes('ok'))
     await result
     const [request] = isales.requests
     expect(request).toMatchObject({ method: 'POST', target: '/login' })
@@ -48,7 +48,7 @@ describe('a POST', () => {
     [64 * 1024, 64 * 1024],
     [64 * 1024 + 1, undefined],
   ])('with a response of %i bytes has a body of %s', async (bytes, kept) => {
-    const { isales, result } = await begin(() => answerBytes('x'.repeat(bytes)))
+    const { isales, result } = await begin(() => responseBytes('x'.repeat(bytes)))
     const response = await result
     expect(response).toMatchObject({ ok: true, status: 200 })
     expect(response.ok && response.body?.length).toBe(kept)
@@ -75,7 +75,7 @@ describe('a POST', () => {
 
   it('that is cancelled before there is a connection is never sent', async () => {
     const stop = new AbortController()
-    const { isales, upstream, result } = await begin(() => answerBytes('ok'), {
+    const { isales, upstream, result } = await begin(() => responseBytes('ok'), {
       signal: stop.signal,
     })
     stop.abort()
@@ -86,7 +86,9 @@ describe('a POST', () => {
   })
 
   it('that was cancelled before it began is not begun', async () => {
-    const { isales, result } = await begin(() => answerBytes('ok'), { signal: AbortSignal.abort() })
+    const { isales, result } = await begin(() => responseBytes('ok'), {
+      signal: AbortSignal.abort(),
+    })
     expect(await result).toEqual(LATE)
     expect(isales.connections()).toBe(0)
   })

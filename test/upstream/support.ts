@@ -77,8 +77,8 @@ export async function dispatch(
 }
 
 /** An iSales without TLS. */
-export async function plain(answer: RawUpstreamOptions['answer']): Promise<RawUpstream> {
-  const upstream = await startRawUpstream({ answer })
+export async function plain(respond: RawUpstreamOptions['respond']): Promise<RawUpstream> {
+  const upstream = await startRawUpstream({ respond })
   closing.push(() => upstream.close())
   return upstream
 }

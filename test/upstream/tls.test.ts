@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { answerBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
+import { responseBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { certificates, dispatch, free, openUpstream, portOf } from './support.ts'
@@ -14,7 +14,7 @@ describe('TLS to iSales', () => {
     const { cert, key } = certificates[certificate] as { cert: string; key: string }
     const upstream = await startRawUpstream({
       tls: { cert, key, ...more },
-      answer: () => answerBytes('ok'),
+      respond: () => responseBytes('ok'),
     })
     closing.push(() => upstream.close())
     return upstream
@@ -35,7 +35,7 @@ describe('TLS to iSales', () => {
     const server = createTlsServer({ cert, key }, (socket) => {
       resumed.push(socket.isSessionReused())
       socket.on('error', () => undefined)
-      socket.once('data', () => socket.end(answerBytes('ok', { fields: ['Connection: close'] })))
+      socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
     }).listen(0, '127.0.0.1')
     closing.push(() => server.close())
     await once(server, 'listening')
@@ -98,7 +98,7 @@ describe('TLS to iSales', () => {
       let breakIt = (): void => undefined
       const isales = await startRawUpstream({
         tls: { cert, key },
-        answer: () => [
+        respond: () => [
           where === 'after the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
           { waitMs: 20 },
           () => breakIt(),
@@ -133,10 +133,10 @@ describe('TLS to iSales', () => {
     let most = 0
     const isales = await startRawUpstream({
       tls: { cert, key },
-      answer: async () => {
+      respond: async () => {
         most = Math.max(most, isales.open())
         await delay(20)
-        return answerBytes('ok')
+        return responseBytes('ok')
       },
     })
     closing.push(() => isales.close())
@@ -196,7 +196,10 @@ describe('the egress proxy', () => {
 
   it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
     const { cert, key } = certificates.server
-    const isales = await startRawUpstream({ tls: { cert, key }, answer: () => answerBytes('ok') })
+    const isales = await startRawUpstream({
+      tls: { cert, key },
+      respond: () => responseBytes('ok'),
+    })
     closing.push(() => isales.close())
     const { asked, url } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales)
     const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: new Secret(url) })

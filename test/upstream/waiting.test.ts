@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { Attempt } from '../../src/upstream/attempt.ts'
-import { answerBytes } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, openUpstream, plain } from './support.ts'
 
@@ -55,7 +55,7 @@ describe('a request that waits for a connection', () => {
   it('is served in its turn when those before it were aborted', async () => {
     const isales = await plain(async () => {
       await delay(20)
-      return answerBytes('ok')
+      return responseBytes('ok')
     })
     const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
     const outcomes = [dispatch(upstream), dispatch(upstream)]

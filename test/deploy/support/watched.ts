@@ -7,7 +7,7 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../../simulator/index.ts'
-import { call, type Answered } from '../../support/call.ts'
+import { call, type CallResponse } from '../../support/call.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { listening, startDaemon, type Daemon } from './daemon.ts'
 import { startMonitoring, type Monitoring } from './prometheus.ts'
@@ -20,7 +20,7 @@ export interface Watched {
   readonly admin: string
   readonly monitoring: Monitoring
   /** One business call through the proxy. */
-  readonly ask: () => Promise<Answered>
+  readonly ask: () => Promise<CallResponse>
   readonly setPassword: (password: string) => Promise<void>
   readonly stop: () => Promise<void>
 }
