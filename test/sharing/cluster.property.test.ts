@@ -144,10 +144,10 @@ async function perform({ cluster }: Run, step: Step): Promise<void> {
     }
     case 'restart': {
       const [stopped] = cluster.replicas.splice(step.replica % 4, 1)
-      let stopping = stopped !== undefined
-      void stopped?.stop().then(() => (stopping = false))
+      const end = { reached: stopped === undefined }
+      void stopped?.stop().then(() => (end.reached = true))
       // An operation of a slow store may be in flight.
-      while (stopping) await cluster.clock.advance(10)
+      while (!end.reached) await cluster.clock.advance(10)
       cluster.add([...isales.passwords].at(-1))
       break
     }
