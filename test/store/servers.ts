@@ -56,7 +56,9 @@ export async function startServer(settings: ServerSettings = {}): Promise<StoreS
     spawn(PROGRAMS[engine], [file, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
   const cli = async (...args: readonly string[]): Promise<string> => {
     const options = ['-p', String(port), ...(settings.cli ?? [])]
-    const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args])
+    // A record of 1 MiB is among what the tests write.
+    const limits = { maxBuffer: 4 * 1024 * 1024 }
+    const { stdout } = await promisify(execFile)('valkey-cli', [...options, ...args], limits)
     return stdout.trim()
   }
   const ready = (): Promise<true> =>
