@@ -2,7 +2,7 @@ import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, ECHO_PATH, LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
@@ -197,6 +197,9 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
   })
 
   it('outlives 1,024 clients that do not read their responses of 3 MB, and serves others meanwhile', async () => {
+    const refusals = async (): Promise<number> =>
+      Number(/refused_total\{reason="in-flight"\} (\d+)/.exec(await page())?.[1])
+    const before = await refusals()
     const port = Number(new URL(proxy).port)
     const request = `GET ${ECHO_PATH}?bytes=3000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`
     const slow = Array.from({ length: 1024 }, () => {
@@ -204,10 +207,11 @@ describe.skipIf(programs.includes(undefined))('the image', () => {
       socket.pause().write(request)
       return socket
     })
-    await until(async () => (await ask('{}')).status === 503, 10_000)
+    onTestFinished(() => slow.forEach((socket) => socket.destroy()))
+    // All of MAX_IN_FLIGHT was taken.
+    await until(async () => (await refusals()) > before, 10_000)
     await until(async () => (await ask('{}')).status === 200, 10_000)
     expect(await inspect('{{.State.Status}} {{.State.OOMKilled}}')).toBe('running false')
-    for (const socket of slow) socket.destroy()
     const status = await readFile(`/proc/${await inspect('{{.State.Pid}}')}/status`, 'utf8')
     process.stdout.write(`after it: ${status.match(/(VmHWM|RssAnon):\s+\d+ kB/g)?.join(', ')}\n`)
   })
