@@ -2,6 +2,7 @@ import { get } from 'node:http'
 import { loadSetting } from '../config/load.ts'
 import { formatError } from '../config/errors.ts'
 import type { Io } from './io.ts'
+import { parseObject } from '../http/json.ts'
 
 /** The response of a probe path of a running proxy. */
 export type ProbeResponse =
@@ -68,12 +69,8 @@ function ask(
 
 /** A reason of ours only: another program may listen there. */
 function reasonIn(body: string): string | undefined {
-  try {
-    const { reason } = JSON.parse(body) as { reason?: unknown }
-    return typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason) ? reason : undefined
-  } catch {
-    return undefined
-  }
+  const reason = parseObject(body)?.['reason']
+  return typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason) ? reason : undefined
 }
 
 /** `responded 503 (no-token)` or `did not respond (ECONNREFUSED)`. */

@@ -41,10 +41,10 @@ export class Caps {
     this.#peers.set(peer, group)
     const groups = [group, this.#all]
     let overCap = false
-    for (const group of groups) {
+    for (const counted of groups) {
       // One over the cap is counted, too: closing it alone does not bring the group below the cap.
-      while (group.size >= group.most && !overCap) {
-        const [oldest] = group.newcomers
+      while (counted.size >= counted.most && !overCap) {
+        const [oldest] = counted.newcomers
         if (oldest === undefined) overCap = true
         else this.#close(oldest)
       }

@@ -7,6 +7,7 @@ import type { Secret } from '../config/secret.ts'
 import type { ObsLoginOutcome, ObsRefreshOutcome } from '../http/ended.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import type { TicketCheck } from '../http/ticket-check.ts'
+import { parseObject, type JsonObject } from '../http/json.ts'
 import { localPaths } from './paths.ts'
 import { RESPONSE_TYPE, grantedBody, refusedBody, type NumberStyle } from './responses.ts'
 import { createTicketCheck, ticketIn } from './ticket-check.ts'
@@ -164,7 +165,6 @@ export function createObsApp(options: ObsAppOptions): Hono<ObsEnv> {
 }
 
 type ObsContext = Context<ObsEnv>
-type JsonObject = Readonly<Record<string, unknown>>
 
 const STATUSES = {
   rejected: 403,
@@ -224,12 +224,5 @@ async function readObject({ req }: ObsContext): Promise<JsonObject | undefined> 
     if (length > MAX_BODY) return undefined
     chunks.push(chunk)
   }
-  try {
-    const json: unknown = JSON.parse(Buffer.concat(chunks).toString())
-    return typeof json === 'object' && json !== null && !Array.isArray(json)
-      ? (json as JsonObject)
-      : undefined
-  } catch {
-    return undefined
-  }
+  return parseObject(Buffer.concat(chunks).toString())
 }

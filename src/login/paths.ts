@@ -1,3 +1,5 @@
+import { percentDecode } from '../http/percent.ts'
+
 /**
  * - `local`: login or refresh, served here.
  * - `alike`: iSales might take it for one of them. Forwarded with the real token, it would get the next token as its
@@ -45,7 +47,7 @@ function mayMean(path: string, isGuarded: (plain: string) => boolean): boolean {
     const ends = Array.from(read.matchAll(END), ({ index }) => index)
     if (ends.length > MOST_ENDS) return true
     if (ends.some((end) => isGuarded(`${plainest(read.slice(0, end))}/`))) return true
-    text = decode(read)
+    text = percentDecode(read)
     if (text === read) return false
   }
   return true
@@ -62,10 +64,4 @@ function plainest(path: string): string {
     else if (name !== '' && name !== '.') segments.push(name)
   }
   return segments.join('/')
-}
-
-function decode(text: string): string {
-  return text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
 }

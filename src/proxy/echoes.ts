@@ -1,4 +1,5 @@
 import { Secret } from '../config/secret.ts'
+import { percentDecode } from '../http/percent.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Token } from '../token/token.ts'
 
@@ -53,7 +54,7 @@ export function createEchoes(): Echoes {
     },
 
     carriesToken: (text, sent) =>
-      found(text, sent) || (text.includes('%') && found(percentDecoded(text), sent)),
+      found(text, sent) || (text.includes('%') && found(percentDecode(text), sent)),
   }
 }
 
@@ -92,10 +93,4 @@ function base64Within(plain: string): readonly string[] {
       bytes.toString(coding).slice(begin, end),
     )
   })
-}
-
-function percentDecoded(text: string): string {
-  return text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  )
 }

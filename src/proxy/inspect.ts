@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { KEPT_RESPONSE } from '../upstream/attempt.ts'
+import { parseObject } from '../http/json.ts'
 import { headerValue, replacedBodyHeaders, type HeaderLines } from './headers.ts'
 import type { PendingResponse } from './response.ts'
 import { pathOf } from './validate.ts'
@@ -81,14 +82,8 @@ export function createInspector(options: InspectorOptions): Inspector | undefine
 
 /** `result` of a response as text, a number as JSON writes it; undefined when there is none. */
 function resultOf(plain: Buffer): string | undefined {
-  try {
-    const json: unknown = JSON.parse(plain.toString())
-    if (typeof json !== 'object' || json === null || !('result' in json)) return undefined
-    const { result } = json
-    return typeof result === 'string' || typeof result === 'number' ? String(result) : undefined
-  } catch {
-    return undefined
-  }
+  const result = parseObject(plain.toString())?.['result']
+  return typeof result === 'string' || typeof result === 'number' ? String(result) : undefined
 }
 
 /** Without its content coding (RFC 9110 section 8.4.1); undefined when that is not known, broken, or hides too much. */
