@@ -31,8 +31,12 @@ const APART = [35_000, 45_000] as const
 /** After a conflict on purpose: the longest hold-off, and the minute in which early ends count. */
 const AFTER_CONFLICT = [120_000, 130_000] as const
 const RIVALS_APART = 4000
-/** A wrong password counts for 15 min at iSales, and five lock the account. */
+/**
+ * A wrong password counts for 15 min at iSales, and five lock the account. A login between a change of the password and
+ * that of the Secret has the wrong one, so a restart costs one or two and a change one: at most four in 15 min.
+ */
 const RESTARTS_APART = 960_000
+const ROTATIONS_APART = 460_000
 /** Half of the faults meet business calls: only those can be lost or doubled. */
 const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
 /** Milliseconds: a login after a token was ended, and until replicas have found a store that is back. */
@@ -105,6 +109,7 @@ function faults(random: Random, end: number): Act[] {
   const acts: Act[] = [lifetimes(random, 0)]
   let life = lifeOf(acts[0])
   let frozenAt = 0
+  let rotatedAt = -Infinity
   for (let at = 2000; at < end; at += random.between(1000, 4000)) {
     const ms = life * 1000 + random.between(500, 1500)
     const due = at - frozenAt > 45_000 || (frozenAt === 0 && at > 15_000)
@@ -115,6 +120,10 @@ function faults(random: Random, end: number): Act[] {
       continue
     }
     const made = random.pick(KINDS)(random, at)
+    if (made[0].kind === 'rotate') {
+      if (at - rotatedAt < ROTATIONS_APART) continue
+      rotatedAt = at
+    }
     acts.push(...made)
     life = lifeOf(made[0]) || life
     at = made.at(-1)?.at ?? at
