@@ -1,9 +1,22 @@
-import type { TicketCheck } from '../http/ticket-check.ts'
-import { RESPONSE_TYPE, refusedBody, type NumberStyle } from './responses.ts'
+import type { ServerResponse } from 'node:http'
+import type { Config } from '../config/settings.ts'
 
-export interface TicketCheckOptions {
-  readonly verify: (ticket: string) => string
-  readonly numbers: NumberStyle
+export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
+
+/**
+ * A body in the shape that iSales publishes. iSales documents `result` and the lifetimes as strings and shows them as
+ * numbers.
+ *
+ * @param result 0, or the HTTP status of a refusal.
+ */
+export function publishedBody(
+  result: number,
+  numbers: Config['obsNumbers'],
+  resultData: Readonly<Record<string, string | number>> = {},
+): string {
+  const asString = (_key: string, value: unknown): unknown =>
+    typeof value === 'number' ? String(value) : value
+  return JSON.stringify({ result, resultData }, numbers === 'string' ? asString : undefined)
 }
 
 /** Lengths of `Authorization` and `Authentication`, the headers of the two editions of the interface. */
@@ -12,33 +25,31 @@ const AUTHENTICATION = 14
 const SCHEME = /^bearer +/i
 
 /** A ticket in either header is enough: the other may hold whatever that edition's client puts there. */
-export function createTicketCheck({ verify, numbers }: TicketCheckOptions): TicketCheck {
-  const body = refusedBody(401, numbers)
+export function createTicketCheck(
+  isValid: (ticket: string) => boolean,
+  numbers: Config['obsNumbers'],
+) {
+  const body = publishedBody(401, numbers)
   return {
-    passes(rawHeaders) {
+    passes(rawHeaders: readonly string[]): boolean {
       for (let i = 0; i < rawHeaders.length; i += 2) {
         const name = rawHeaders[i] ?? ''
         if (name.length !== AUTHORIZATION && name.length !== AUTHENTICATION) continue
         const lower = name.toLowerCase()
         if (lower !== 'authorization' && lower !== 'authentication') continue
-        if (verify(ticketIn(rawHeaders[i + 1] ?? '')) === 'valid') return true
+        if (isValid(ticketIn(rawHeaders[i + 1] ?? ''))) return true
       }
       return false
     },
-    refuse(response, requestId) {
+    refuse(response: ServerResponse, requestId: string): void {
       response.shouldKeepAlive = false
-      response.writeHead(401, [
-        'Content-Type',
-        RESPONSE_TYPE,
-        'Content-Length',
-        String(body.length),
-        'Cache-Control',
-        'no-store',
-        'WWW-Authenticate',
-        'Bearer',
-        'X-Request-Id',
-        requestId,
-      ])
+      response.writeHead(401, {
+        'Content-Type': RESPONSE_TYPE,
+        'Content-Length': body.length,
+        'Cache-Control': 'no-store',
+        'WWW-Authenticate': 'Bearer',
+        'X-Request-Id': requestId,
+      })
       response.end(body)
     },
   }

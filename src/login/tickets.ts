@@ -1,14 +1,7 @@
 import { createHmac, hkdfSync, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Secret } from '../config/secret.ts'
-
-/**
- * `access` goes with business calls, `refresh` renews. iSales' Chinese edition puts the refresh token into
- * the header of business calls, so both are valid there.
- */
-type TicketKind = 'access' | 'refresh'
-
-type Verdict = 'valid' | 'expired' | 'invalid'
+import type { Config } from '../config/settings.ts'
 
 /** A pair of tickets and their lifetimes in whole seconds. */
 export interface IssuedTickets {
@@ -18,32 +11,7 @@ export interface IssuedTickets {
   readonly refreshSeconds: number
 }
 
-export interface Tickets {
-  readonly issue: () => IssuedTickets
-  /** For a business call, where either kind is valid. A verdict of `valid` is cached. */
-  readonly verify: (ticket: string) => Verdict
-  /** A new pair of the same session for a refresh ticket; an access ticket is `invalid` here. */
-  readonly renew: (ticket: string) => IssuedTickets | Exclude<Verdict, 'valid'>
-}
-
-export interface TicketOptions {
-  /**
-   * Proxies with the same key and password accept each other's tickets. Undefined: the password makes the key; if it is
-   * undefined, too, tickets end with this process.
-   */
-  readonly key: Secret | undefined
-  /** What clients log in with. Tickets end when it changes. */
-  readonly password: Secret | undefined
-  /**
-   * Of an access ticket, milliseconds; a refresh ticket's is twelve times as long, as in iSales' example. Both are 24 h
-   * at most.
-   */
-  readonly lifetime: number
-  /** From a login to the end of the last ticket that is refreshed after it, milliseconds. */
-  readonly maxAge: number
-  /** Milliseconds since 1970: a ticket carries its end across restarts and machines. */
-  readonly now: () => number
-}
+export type Tickets = ReturnType<typeof createTickets>
 
 /**
  * The bytes of a ticket: kind (1), end in seconds since 1970 (5), end of the session (5), random (5), HMAC-SHA-256 of
@@ -57,7 +25,11 @@ const MAC_AT = 16
 const LENGTH = 48
 const TEXT_LENGTH = (LENGTH / 3) * 4
 
-const KIND_BYTES = { access: 1, refresh: 2 } as const satisfies Record<TicketKind, number>
+/**
+ * `access` goes with business calls, `refresh` renews. iSales' Chinese edition puts the refresh token into the header of
+ * business calls, so both are valid there.
+ */
+const KIND_BYTES = { access: 1, refresh: 2 } as const
 const REFRESH_FACTOR = 12
 /** Seconds. Nothing later is believed, so that whoever finds out the key forges nothing that lasts. */
 const LONGEST = 24 * 3600
@@ -70,22 +42,26 @@ const KEY_BYTES = 32
 /** Some 50 ms and 16 MiB for each password that somebody tries against a ticket, and once here. */
 const SCRYPT = { N: 16_384, r: 8, p: 1 }
 
-/** Tickets that need no store: each carries its end, and an HMAC that only this key can make. */
-export function createTickets(options: TicketOptions): Tickets {
-  const { lifetime, maxAge, now } = options
-  const key = deriveKey(options)
-  // Only verified tickets get in, so forgeries cannot evict one.
-  const verified = new LRUCache<string, true>({
-    max: CACHED,
-    ttl: 1,
-    ttlResolution: 0,
-    perf: { now },
-  })
-  const accessSeconds = Math.max(1, Math.floor(lifetime / 1000))
+/**
+ * Tickets that need no store: each carries its end, and an HMAC that only this key can make. Proxies with the same key
+ * and password accept each other's tickets. Without a key the password makes one; without both, tickets end with this
+ * process. Tickets end when the password changes. A refresh ticket lives twelve times as long as an access ticket, as in
+ * iSales' example, and both 24 h at most.
+ *
+ * @param now milliseconds since 1970: a ticket carries its end across restarts and machines.
+ */
+export function createTickets(
+  config: Pick<Config, 'obsTicketKey' | 'obsPassword' | 'obsTicketLifetime' | 'obsSessionMaxAge'>,
+  now: () => number,
+) {
+  const key = deriveKey(config.obsTicketKey, config.obsPassword)
+  /** The ends of tickets whose HMAC was right, so forgeries cannot evict one. */
+  const ends = new LRUCache<string, number>({ max: CACHED })
+  const accessSeconds = Math.floor(config.obsTicketLifetime / 1000)
   const seconds = (): number => Math.floor(now() / 1000)
 
   /** @param session the end of the session, in seconds since 1970. */
-  function write(kind: TicketKind, end: number, session: number): string {
+  function write(kind: keyof typeof KIND_BYTES, end: number, session: number): string {
     const bytes = Buffer.alloc(LENGTH)
     bytes[0] = KIND_BYTES[kind]
     bytes.writeUIntBE(end, END_AT, INSTANT)
@@ -95,7 +71,7 @@ export function createTickets(options: TicketOptions): Tickets {
     return bytes.toString('base64url')
   }
 
-  function issue(session = seconds() + Math.ceil(maxAge / 1000)): IssuedTickets {
+  function issue(session = seconds() + Math.ceil(config.obsSessionMaxAge / 1000)): IssuedTickets {
     const at = seconds()
     const longest = Math.min(session - at, LONGEST)
     const access = Math.min(accessSeconds, longest)
@@ -109,38 +85,37 @@ export function createTickets(options: TicketOptions): Tickets {
   }
 
   /** The ticket's bytes when its HMAC is right and it has not ended. */
-  function read(ticket: string): Buffer | Exclude<Verdict, 'valid'> {
-    if (ticket.length !== TEXT_LENGTH) return 'invalid'
+  function read(ticket: string): Buffer | undefined {
+    if (ticket.length !== TEXT_LENGTH) return undefined
     const bytes = Buffer.from(ticket, 'base64url')
     // Node skips what is not base64url; two texts for one ticket would be two entries.
-    if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return 'invalid'
-    if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return 'invalid'
+    if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return undefined
+    if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return undefined
     const left = endOf(bytes) - now()
-    if (left > (LONGEST + CLOCK_SKEW) * 1000) return 'invalid'
-    return left > 0 ? bytes : 'expired'
+    return left > 0 && left <= (LONGEST + CLOCK_SKEW) * 1000 ? bytes : undefined
   }
 
   return {
     issue: () => issue(),
-    verify(ticket) {
-      if (verified.get(ticket) === true) return 'valid'
+    /** For a business call, where either kind is valid. */
+    isValid(ticket: string): boolean {
+      const known = ends.get(ticket)
+      if (known !== undefined) return known > now()
       const bytes = read(ticket)
-      if (typeof bytes === 'string') return bytes
-      // The cache keeps an entry through the last millisecond of its ttl; a ttl of 0 means no end.
-      const ttl = endOf(bytes) - now() - 1
-      if (ttl > 0) verified.set(ticket, true, { ttl })
-      return 'valid'
+      if (bytes === undefined) return false
+      ends.set(ticket, endOf(bytes))
+      return true
     },
-    renew(ticket) {
+    /** A new pair of the same session for a valid refresh ticket; undefined for an access ticket, too. */
+    renew(ticket: string): IssuedTickets | undefined {
       const bytes = read(ticket)
-      if (typeof bytes === 'string') return bytes
-      if (bytes[0] !== KIND_BYTES.refresh) return 'invalid'
+      if (bytes?.[0] !== KIND_BYTES.refresh) return undefined
       return issue(bytes.readUIntBE(SESSION_AT, INSTANT))
     },
   }
 }
 
-function deriveKey({ key, password }: Pick<TicketOptions, 'key' | 'password'>): Buffer {
+function deriveKey(key: Secret | undefined, password: Secret | undefined): Buffer {
   if (key === undefined && password === undefined) return randomBytes(KEY_BYTES)
   const stretched =
     password === undefined

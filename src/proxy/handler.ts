@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EndedRequest } from '../http/ended.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
-import type { TicketCheck } from '../http/ticket-check.ts'
 import type { Forward } from './forward.ts'
 import { pathOf, validateRequest, type RequestRules } from './validate.ts'
 
@@ -10,8 +9,15 @@ export interface HandlerOptions {
   /** `local`: served here, such as login and refresh. `alike`: iSales might take it for one of them. */
   readonly kindOf: (path: string) => 'local' | 'alike' | 'other'
   readonly serveLocal: (request: IncomingMessage, response: ServerResponse, target: string) => void
-  /** Undefined: no ticket is demanded. */
-  readonly ticketCheck: TicketCheck | undefined
+  /** Asks for the client's ticket. Undefined: none is demanded. */
+  readonly ticketCheck:
+    | {
+        /** A business call carries a valid ticket. */
+        passes(rawHeaders: readonly string[]): boolean
+        /** Responds 401 in the shape that iSales publishes, and closes the connection: it is for those with a ticket. */
+        refuse(response: ServerResponse, requestId: string): void
+      }
+    | undefined
   readonly forward: Forward
   readonly inFlight: () => number
   readonly maxInFlight: number

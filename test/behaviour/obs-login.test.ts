@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import type { Calling } from '../support/call.ts'
@@ -11,6 +11,7 @@ const REQUIRE: Environment = {
   OBS_PASSWORD: 'cti-password',
 }
 const RIGHT = { user: 'cti', passwd: 'cti-password' }
+const BODY = JSON.stringify(RIGHT)
 
 function post(world: World, path: string, body: unknown, headers: Calling['headers'] = {}) {
   return world.request(path, {
@@ -20,7 +21,8 @@ function post(world: World, path: string, body: unknown, headers: Calling['heade
   })
 }
 
-function tasks(world: World, headers: Calling['headers'] = {}) {
+function tasks(world: World, ticket?: string) {
+  const headers = ticket === undefined ? {} : { Authorization: `Bearer ${ticket}` }
   return post(world, INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
 }
 
@@ -30,201 +32,30 @@ async function ticketsOf(world: World) {
   return { token: String(token), refreshToken: String(refreshToken) }
 }
 
+function portOf(world: World): number {
+  return Number(new URL(world.proxy).port)
+}
+
+/** The login with this target and version, and these fields. */
+function login(start: string, fields: readonly string[], body = BODY): string {
+  return [`POST ${start}`, ...fields, `Content-Length: ${body.length}`, '', body].join('\r\n')
+}
+
 /** Logins and refreshes of the proxy itself are all that iSales may ever see of them. */
 function attemptsAtIsales(world: World): number {
   const { loginAttempts, refreshAttempts } = world.sim.state()
   return loginAttempts + refreshAttempts
 }
 
-describe('answer, the default on loopback', () => {
-  test('whoever logs in gets a ticket and not the token, and calls need none', async () => {
-    const world = await openWorld()
-    const login = await post(world, LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
-    expect(login.status).toBe(200)
-    expect(login.json.result).toBe(0)
-    expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
-    expect((await tasks(world)).status).toBe(200)
-    expect((await tasks(world, { Authorization: 'Bearer anything' })).status).toBe(200)
-    expect(attemptsAtIsales(world)).toBe(1)
-    expect(await world.metric('isales_proxy_obs_logins_total{outcome="success"}')).toBe(1)
-  })
-})
-
-const BODY = JSON.stringify(RIGHT)
-
-/** The login with this target and version, and these fields. */
-function login(start: string, fields: readonly string[]): string {
-  return [`POST ${start}`, ...fields, `Content-Length: ${BODY.length}`, '', BODY].join('\r\n')
-}
-
-describe.each(['answer', 'require'])('%s: a login is a login', (mode) => {
-  test.each([
-    ['of HTTP/1.0 without Host', `${LOGIN_PATH} HTTP/1.0`, []],
-    ['of HTTP/1.0 with Host', `${LOGIN_PATH} HTTP/1.0`, ['Host: localhost']],
-    ['in absolute form', `http://localhost${LOGIN_PATH} HTTP/1.1`, ['Host: localhost']],
-    ['in absolute form, shouted', `HTTP://LOCALHOST:80${LOGIN_PATH} HTTP/1.1`, ['Host: x']],
-    ['in absolute form of HTTP/1.0', `http://localhost${LOGIN_PATH} HTTP/1.0`, []],
-    ['with an empty port', `${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:']],
-    ['with port 0', `${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:0']],
-    ['with leading zeros', `${LOGIN_PATH} HTTP/1.1`, ['Host: LOCALHOST:00080']],
-    ['with the last port', `${LOGIN_PATH} HTTP/1.1`, ['Host: [::1]:65535']],
-    ['with a query', `${LOGIN_PATH}?a={b}|^ HTTP/1.1`, ['Host: localhost']],
-  ])('%s', async (_name, start, fields) => {
-    const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode } })
-    const port = Number(new URL(world.proxy).port)
-    const response = await exchangeRaw({ port }, login(start, fields))
-    expect(response.status).toBe(200)
-    expect(JSON.parse(response.text)).toMatchObject({ result: 0 })
-    expect(attemptsAtIsales(world)).toBe(1)
-  })
-
-  test('unless its port is one that no machine has', async () => {
-    const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode } })
-    const port = Number(new URL(world.proxy).port)
-    const response = await exchangeRaw(
-      { port },
-      login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:99999']),
-    )
-    expect([response.status, response.header('connection')]).toEqual([400, 'close'])
-    expect(JSON.parse(response.text)).toMatchObject({ code: 'bad-request' })
-  })
-})
-
-describe('require', () => {
-  test('a wrong password gets 403 in the published shape, and iSales never hears of it', async () => {
-    const world = await openWorld({ env: REQUIRE })
-    const login = await post(world, LOGIN_PATH, { ...RIGHT, passwd: 'wrong' })
-    expect(login.status).toBe(403)
-    expect(login.json).toEqual({ result: 403, resultData: {} })
-    expect(attemptsAtIsales(world)).toBe(1)
-    expect(await world.metric('isales_proxy_obs_logins_total{outcome="rejected"}')).toBe(1)
-  })
-
-  test('wrong passwords are slowed: five at once, then 429', async () => {
-    const world = await openWorld({ env: REQUIRE })
-    const statuses: number[] = []
-    for (let n = 0; n < 10; n += 1)
-      statuses.push((await post(world, LOGIN_PATH, { ...RIGHT, passwd: `${n}` })).status)
-    expect(statuses.slice(0, 5)).toEqual([403, 403, 403, 403, 403])
-    expect(statuses).toContain(429)
-    expect(attemptsAtIsales(world)).toBe(1)
-  })
-
-  test('a right password is not refused because of the wrong ones of others', async () => {
-    const world = await openWorld({ env: REQUIRE })
-    const port = Number(new URL(world.proxy).port)
-    const loginFrom = async (from: string, passwd: string): Promise<number> => {
-      const body = JSON.stringify({ ...RIGHT, passwd })
-      const lines = [`POST ${LOGIN_PATH} HTTP/1.1`, 'Host: localhost']
-      const request = [...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
-      return (await exchangeRaw({ port, from }, request)).status
-    }
-    const statuses = { wrong: new Set<number>(), right: new Set<number>() }
-    for (let n = 0; n < 100; n += 1) {
-      statuses.wrong.add(await loginFrom(`127.0.1.${n % 4}`, 'wrong'))
-      if (n % 5 === 0) statuses.right.add(await loginFrom('127.0.0.1', RIGHT.passwd))
-    }
-    expect(statuses).toEqual({ wrong: new Set([403, 429]), right: new Set([200]) })
-    expect(world.lines.filter(({ event }) => event === 'obs-login-refused')).toHaveLength(2)
-  })
-
-  test.each<[string, (ticket: string) => Record<string, string>]>([
-    ['Authorization with Bearer', (ticket) => ({ Authorization: `Bearer ${ticket}` })],
-    ['Authentication with Bearer', (ticket) => ({ Authentication: `Bearer ${ticket}` })],
-    ['either of them, bare', (ticket) => ({ Authentication: ticket })],
-  ])('a ticket in %s opens the way', async (_name, fields) => {
-    const world = await openWorld({ env: REQUIRE })
-    const { token } = await ticketsOf(world)
-    expect((await tasks(world, fields(token))).status).toBe(200)
-  })
-
-  test('none, a forged and a foreign one get 401 in the published shape, and stay here', async () => {
-    const world = await openWorld({ env: REQUIRE })
-    const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
-    const foreign = await post(other, LOGIN_PATH, { ...RIGHT, passwd: 'another' })
-    const { token } = await ticketsOf(world)
-    const values = [
-      undefined,
-      token.replace(/^.{4}/, 'AAAA'),
-      String(foreign.json.resultData?.['token']),
-      world.sim.issued()[0],
-    ]
-    for (const value of values) {
-      const refused = await tasks(world, value === undefined ? {} : { Authorization: value })
-      expect(refused.status).toBe(401)
-      expect(refused.header('www-authenticate')).toBe('Bearer')
-      expect(refused.json).toEqual({ result: 401, resultData: {} })
-    }
-    expect(world.sim.requests()).toEqual([])
-    expect(await world.metric('isales_proxy_request_errors_total{code="not-logged-in"}')).toBe(4)
-  })
-
-  test('a ticket ends when it says', async () => {
-    let wallNow = Date.now()
-    const world = await openWorld({
-      env: { ...REQUIRE, OBS_TICKET_LIFETIME: '10m' },
-      wallClock: () => wallNow,
-    })
-    const { token, refreshToken } = await ticketsOf(world)
-    const fields = { Authorization: `Bearer ${token}` }
-    expect((await tasks(world, fields)).status).toBe(200)
-    wallNow += 600_000
-    expect((await tasks(world, fields)).status).toBe(401)
-    const renewed = await post(world, REFRESH_PATH, { refreshToken }, fields)
-    const bearer = `Bearer ${String(renewed.json.resultData?.['token'])}`
-    expect((await tasks(world, { Authorization: bearer })).status).toBe(200)
-    expect(attemptsAtIsales(world)).toBe(1)
-  })
-
-  test('refreshes end with the session, and a login begins another', async () => {
-    let wallNow = Date.now()
-    const world = await openWorld({
-      env: { ...REQUIRE, OBS_TICKET_LIFETIME: '10m', OBS_SESSION_MAX_AGE: '1h' },
-      wallClock: () => wallNow,
-    })
-    let { refreshToken } = await ticketsOf(world)
-    for (let minutes = 0; minutes < 60; minutes += 20) {
-      const { json } = await post(world, REFRESH_PATH, { refreshToken })
-      refreshToken = String(json.resultData?.['refreshToken'])
-      wallNow += 20 * 60_000
-    }
-    expect((await post(world, REFRESH_PATH, { refreshToken })).status).toBe(403)
-    expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
-  })
-
-  test('a ticket survives a restart and is good at a replica with the same key', async () => {
-    const first = await openWorld({ env: REQUIRE })
-    const { token } = await ticketsOf(first)
-    await first.stop()
-    const second = await openWorld({ env: REQUIRE })
-    expect((await tasks(second, { Authorization: `Bearer ${token}` })).status).toBe(200)
-  })
-
-  test('a login that waits for 100 gets it', async () => {
-    const world = await openWorld({ env: REQUIRE })
-    const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
-    const fields = `Host: localhost\r\nExpect: 100-continue\r\nContent-Length: ${BODY.length}`
-    await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\n${fields}\r\n\r\n`)
-    expect((await client.readInterim()).status).toBe(100)
-    await client.send(BODY.slice(0, 10))
-    await client.send(BODY.slice(10))
-    expect((await client.read()).status).toBe(200)
-    client.destroy()
-  })
-
-  test.each([LOGIN_PATH, REFRESH_PATH])(
-    '%s in chunks gets a 411 before they come',
-    async (path) => {
-      const world = await openWorld({ env: REQUIRE })
-      const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
-      const fields = 'Host: localhost\r\nTransfer-Encoding: chunked'
-      await client.send(`POST ${path} HTTP/1.1\r\n${fields}\r\n\r\n`)
-      const response = await client.read()
-      expect([response.status, response.header('connection')]).toEqual([411, 'close'])
-      expect(JSON.parse(response.text)).toEqual({ result: 411, resultData: {} })
-      client.destroy()
-    },
-  )
+test('answer, the default on loopback: whoever logs in gets a ticket and not the token, and calls need none', async () => {
+  const world = await openWorld()
+  const login = await post(world, LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
+  expect(login).toMatchObject({ status: 200, json: { result: 0 } })
+  expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
+  expect((await tasks(world)).status).toBe(200)
+  expect((await tasks(world, 'anything')).status).toBe(200)
+  expect(attemptsAtIsales(world)).toBe(1)
+  expect(await world.metric('isales_proxy_obs_logins_total{outcome="success"}')).toBe(1)
 })
 
 test('forward: login and refresh are refused and do not reach iSales, calls need no ticket', async () => {
@@ -234,6 +65,134 @@ test('forward: login and refresh are refused and do not reach iSales, calls need
   expect((await post(world, REFRESH_PATH, { refreshToken: 'any' })).status).toBe(403)
   expect(attemptsAtIsales(world)).toBe(1)
   expect((await tasks(world)).status).toBe(200)
+})
+
+test('a login is a login, however its target and Host are written', async () => {
+  const world = await openWorld({ env: REQUIRE })
+  for (const [start, ...fields] of [
+    [`${LOGIN_PATH} HTTP/1.0`],
+    [`${LOGIN_PATH} HTTP/1.0`, 'Host: localhost'],
+    [`http://localhost${LOGIN_PATH} HTTP/1.1`, 'Host: localhost'],
+    [`HTTP://LOCALHOST:80${LOGIN_PATH} HTTP/1.1`, 'Host: x'],
+    [`http://localhost${LOGIN_PATH} HTTP/1.0`],
+    [`${LOGIN_PATH} HTTP/1.1`, 'Host: localhost:'],
+    [`${LOGIN_PATH} HTTP/1.1`, 'Host: localhost:0'],
+    [`${LOGIN_PATH} HTTP/1.1`, 'Host: LOCALHOST:00080'],
+    [`${LOGIN_PATH} HTTP/1.1`, 'Host: [::1]:65535'],
+    [`${LOGIN_PATH}?a={b}|^ HTTP/1.1`, 'Host: localhost'],
+  ] as const) {
+    const { status, text } = await exchangeRaw({ port: portOf(world) }, login(start, fields))
+    expect([start, fields, status]).toEqual([start, fields, 200])
+    expect(JSON.parse(text)).toMatchObject({ result: 0 })
+  }
+  const noPort = login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:99999'])
+  const refused = await exchangeRaw({ port: portOf(world) }, noPort)
+  expect([refused.status, refused.header('connection')]).toEqual([400, 'close'])
+  expect(JSON.parse(refused.text)).toMatchObject({ code: 'bad-request' })
+  expect(attemptsAtIsales(world)).toBe(1)
+})
+
+test('a right password is not refused because of the wrong ones of others, which iSales never hears of', async () => {
+  const world = await openWorld({ env: REQUIRE })
+  const loginFrom = async (from: string, passwd: string): Promise<number> => {
+    const body = JSON.stringify({ ...RIGHT, passwd })
+    const request = login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost'], body)
+    return (await exchangeRaw({ port: portOf(world), from }, request)).status
+  }
+  const statuses = { wrong: new Set<number>(), right: new Set<number>() }
+  for (let n = 0; n < 40; n += 1) {
+    statuses.wrong.add(await loginFrom(`127.0.1.${n % 2}`, 'wrong'))
+    if (n % 5 === 0) statuses.right.add(await loginFrom('127.0.0.1', RIGHT.passwd))
+  }
+  expect(statuses).toEqual({ wrong: new Set([403, 429]), right: new Set([200]) })
+  expect(world.lines.filter(({ event }) => event === 'obs-login-refused')).toHaveLength(2)
+  expect(attemptsAtIsales(world)).toBe(1)
+})
+
+test('no ticket, a forged and a foreign one get 401 in the published shape, and stay here', async () => {
+  const world = await openWorld({ env: REQUIRE })
+  const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
+  const foreign = await post(other, LOGIN_PATH, { ...RIGHT, passwd: 'another' })
+  const { token } = await ticketsOf(world)
+  for (const value of [
+    undefined,
+    token.replace(/^.{4}/, 'AAAA'),
+    String(foreign.json.resultData?.['token']),
+    world.sim.issued()[0],
+  ]) {
+    const refused = await tasks(world, value)
+    expect(refused).toMatchObject({ status: 401, json: { result: 401, resultData: {} } })
+    expect(refused.header('www-authenticate')).toBe('Bearer')
+    expect(refused.header('x-request-id')).toEqual(expect.any(String))
+  }
+  expect(world.sim.requests()).toEqual([])
+  expect(await world.metric('isales_proxy_request_errors_total{code="not-logged-in"}')).toBe(4)
+})
+
+test('a ticket ends when it says, refreshes end with the session, and a login begins another', async () => {
+  let wallNow = Date.now()
+  const world = await openWorld({
+    env: { ...REQUIRE, OBS_TICKET_LIFETIME: '10m', OBS_SESSION_MAX_AGE: '1h' },
+    wallClock: () => wallNow,
+  })
+  let { token, refreshToken } = await ticketsOf(world)
+  for (let minutes = 0; minutes < 60; minutes += 20) {
+    const { json } = await post(world, REFRESH_PATH, { refreshToken })
+    token = String(json.resultData?.['token'])
+    refreshToken = String(json.resultData?.['refreshToken'])
+    expect((await tasks(world, token)).status).toBe(200)
+    wallNow += 20 * 60_000
+    expect((await tasks(world, token)).status).toBe(401)
+  }
+  expect((await post(world, REFRESH_PATH, { refreshToken })).status).toBe(403)
+  expect((await tasks(world, (await ticketsOf(world)).token)).status).toBe(200)
+  expect(attemptsAtIsales(world)).toBe(1)
+})
+
+test('a login that waits for 100 gets it', async () => {
+  const world = await openWorld({ env: REQUIRE })
+  const client = await connectRaw({ port: portOf(world) })
+  const fields = `Host: localhost\r\nExpect: 100-continue\r\nContent-Length: ${BODY.length}`
+  await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\n${fields}\r\n\r\n`)
+  expect((await client.readInterim()).status).toBe(100)
+  await client.send(BODY.slice(0, 10))
+  await client.send(BODY.slice(10))
+  expect((await client.read()).status).toBe(200)
+  client.destroy()
+})
+
+test.each([
+  ['a login in chunks', 411, LOGIN_PATH, 'Transfer-Encoding: chunked'],
+  ['a refresh in chunks', 411, REFRESH_PATH, 'Transfer-Encoding: chunked'],
+  ['a login over 2 KiB', 400, LOGIN_PATH, 'Content-Length: 2049'],
+])('%s gets a %s before its body comes', async (_name, status, path, field) => {
+  const world = await openWorld({ env: REQUIRE })
+  const client = await connectRaw({ port: portOf(world) })
+  await client.send(`POST ${path} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n\r\n`)
+  const response = await client.read()
+  expect([response.status, response.header('connection')]).toEqual([status, 'close'])
+  expect(JSON.parse(response.text)).toEqual({ result: status, resultData: {} })
+  expect((await client.closed()).left.length).toBe(0)
+  const reason = path === LOGIN_PATH ? 'malformed' : 'rejected'
+  expect(world.lines).toContainEqual(
+    expect.objectContaining({ event: 'obs-login-refused', reason }),
+  )
+})
+
+test('a login that breaks off gets a 400, once, and nothing is printed', async () => {
+  const world = await openWorld()
+  const printed = vi.spyOn(console, 'error')
+  const begun = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"us`
+  const client = await connectRaw({ port: portOf(world) })
+  await client.send(begun)
+  client.end()
+  expect((await client.read()).status).toBe(400)
+  expect((await client.closed()).left.length).toBe(0)
+  const gone = await connectRaw({ port: portOf(world) })
+  await gone.send(begun)
+  gone.reset()
+  expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
+  expect(printed).not.toHaveBeenCalled()
 })
 
 test.each(['answer', 'require', 'forward'])(
@@ -265,45 +224,3 @@ test.each(['answer', 'require', 'forward'])(
     expect(attemptsAtIsales(world)).toBe(1)
   },
 )
-
-test('numbers are strings where CTI-OBS wants them so', async () => {
-  const world = await openWorld({ env: { OBS_NUMBERS: 'string' } })
-  const { json } = await post(world, LOGIN_PATH, RIGHT)
-  expect(json.result).toBe('0')
-  expect(json.resultData).toMatchObject({
-    tokenExpirationTime: '3600',
-    refreshExpirationTime: '43200',
-  })
-})
-
-test('a login that is announced to be over 2 KiB is refused before it comes', async () => {
-  const world = await openWorld()
-  const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
-  const head = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2049\r\n\r\n`
-  await client.send(head)
-  const response = await client.read()
-  expect([response.status, response.header('connection')]).toEqual([400, 'close'])
-  expect((await client.closed()).left.length).toBe(0)
-  expect(world.lines).toContainEqual(
-    expect.objectContaining({ event: 'obs-login-refused', reason: 'malformed' }),
-  )
-})
-
-test('a login that breaks off is with a response 400, once, and nothing is printed', async () => {
-  const world = await openWorld()
-  const printed = vi.spyOn(console, 'error')
-  const client = await connectRaw({ port: Number(new URL(world.proxy).port) })
-  await client.send(
-    `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"us`,
-  )
-  client.end()
-  expect((await client.read()).status).toBe(400)
-  expect((await client.closed()).left.length).toBe(0)
-  const gone = await connectRaw({ port: Number(new URL(world.proxy).port) })
-  await gone.send(
-    `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"us`,
-  )
-  gone.reset()
-  expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
-  expect(printed).not.toHaveBeenCalled()
-})
