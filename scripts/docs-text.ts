@@ -1,6 +1,6 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { fold } from '../src/cli/text.ts'
-import { describeRules } from '../src/config/describe.ts'
+import { INSECURE_NODE, RULES } from '../src/config/rules.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 
 const GROUPS = [...new Set(SETTING_LIST.map(({ group }) => group))]
@@ -38,7 +38,7 @@ An error keeps the program from starting; a warning is logged.
 ${markdownTable(
   ['setting', 'when it', 'what to do', ''],
   [
-    ...describeRules().map(({ setting, problem, remedy, severity }) => [
+    ...[...RULES, INSECURE_NODE].map(({ setting, problem, remedy, severity }) => [
       code(setting),
       problem,
       remedy,

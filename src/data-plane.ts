@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Metrics } from './admin/metrics.ts'
 import type { Monitor } from './admin/monitor.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { readListenTls } from './config/certificates.ts'
-import { valueOf } from './config/files.ts'
+import { readTls } from './config/certificates.ts'
+import { valueOf } from './config/errors.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome } from './http/ended.ts'
 import { PROBLEMS } from './http/problem.ts'
@@ -156,7 +156,6 @@ function traced(call: Call, tracing: Tracing): Call {
 function listenerOptions(
   config: Config,
 ): Pick<ListenerOptions, 'address' | 'socketMode' | 'tls' | 'limits'> {
-  const tls = valueOf(readListenTls(config))
   return {
     address: config.listen,
     socketMode: config.listenSocketMode,
@@ -166,7 +165,7 @@ function listenerOptions(
       maxConnections: config.listenMaxConnections,
       keepAliveTimeout: config.listenKeepAlive,
     },
-    ...(tls === undefined ? {} : { tls }),
+    tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
   }
 }
 

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { setDefaultHighWaterMark } from 'node:stream'
 import { EXIT } from './cli/exit-codes.ts'
 import { runCommand } from './cli/run.ts'
-import { SECRET_VARIABLES } from './config/secret.ts'
+import { SECRET_VARIABLES } from './config/settings.ts'
 
 /** What supervisors and images send to stop a program. By itself, Node would end on each with calls cut. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const

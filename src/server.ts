@@ -5,13 +5,13 @@ import { readCertificateEnds } from './admin/certificates.ts'
 import { createHistory } from './admin/history.ts'
 import { createMetrics } from './admin/metrics.ts'
 import { createMonitor } from './admin/monitor.ts'
-import type { EffectiveSetting } from './admin/status.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { readUpstreamTls } from './config/certificates.ts'
-import { valueOf } from './config/files.ts'
+import { readTls } from './config/certificates.ts'
+import { valueOf } from './config/errors.ts'
 import { watchConfigFiles } from './config/reload.ts'
+import type { EffectiveSetting } from './config/load.ts'
 import type { Config } from './config/settings.ts'
-import { renewFile } from './config/state-dir.ts'
+import { renewFile } from './config/reload.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
 import { openDataPlane, type DataPlane, type DataPlaneOptions, type Isales } from './data-plane.ts'
 import { ListenError } from './listener/address.ts'
@@ -277,7 +277,7 @@ function openIsales(
   const { config, logger, wallClock = Date.now } = options
   const upstream = createUpstream({
     config,
-    tls: valueOf(readUpstreamTls(config)),
+    tls: valueOf(readTls('isales', config)),
     clock: options.clock ?? systemClock,
     onConnect: observers.onConnect,
   })

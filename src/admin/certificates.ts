@@ -23,6 +23,6 @@ export function readCertificateEnds(
 
 /** Of every certificate in a file, the own certificate of a chain first. */
 function endsOf(path: string | undefined): readonly number[] {
-  const read = path === undefined ? undefined : readCertificates('', path)
-  return read?.ok === true ? read.certificates.map(({ validTo }) => Date.parse(validTo)) : []
+  const read = path === undefined ? '' : readCertificates(path)
+  return typeof read === 'string' ? [] : read.map(({ validTo }) => Date.parse(validTo))
 }

@@ -3,7 +3,8 @@ import { html, raw } from 'hono/html'
 import { PROBLEMS } from '../http/problem.ts'
 import { LifeLine, ShareBar, TokenRequestChart } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
-import type { EffectiveSetting, OccurrencesStatus, Status } from './status.ts'
+import type { EffectiveSetting } from '../config/load.ts'
+import type { OccurrencesStatus, Status } from './status.ts'
 import {
   BACKOFFS,
   REASONS,

@@ -1,4 +1,4 @@
-import { describeConfig, sourceText } from '../config/describe.ts'
+import type { EffectiveSetting } from '../config/load.ts'
 import { DOCUMENTATION } from '../http/documentation.ts'
 import type { BackoffState } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
@@ -8,15 +8,6 @@ import type { HistoryView } from './history.ts'
 import type { Sums, Totals } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { CallFailure, JudgedToken, State } from './state.ts'
-
-/** One setting in force; a secret is redacted. */
-export interface EffectiveSetting {
-  readonly name: string
-  /** Null: not set, and there is no default. */
-  readonly value: string | null
-  /** Where it came from: default, environment, or a file. */
-  readonly source: string
-}
 
 /** A date in ISO 8601, UTC. */
 export type Instant = string
@@ -259,17 +250,6 @@ function renewalStatus(
             detail: lastFailure.failure.detail,
           },
   }
-}
-
-/** The configuration in force; secrets are redacted. */
-export function effectiveSettings(
-  loaded: Parameters<typeof describeConfig>[0],
-): readonly EffectiveSetting[] {
-  return describeConfig(loaded).map(({ setting, value, source }) => ({
-    name: setting,
-    value: value ?? null,
-    source: sourceText(source),
-  }))
 }
 
 /** A second check behind the redaction of the settings: a proxy's URL may hold a password. */

@@ -1,8 +1,7 @@
-import { readUpstreamTls } from '../config/certificates.ts'
-import { describeConfig, sourceText, type ConfigRow } from '../config/describe.ts'
+import { readTls } from '../config/certificates.ts'
 import { formatError } from '../config/errors.ts'
-import { loadConfig, type Config } from '../config/load.ts'
-import { valueOf } from '../config/files.ts'
+import { effectiveSettings, loadConfig, type Config } from '../config/load.ts'
+import { valueOf } from '../config/errors.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { openProbe, probeText } from './admin-probe.ts'
 import { defineCommand, type FlagValues } from './command.ts'
@@ -57,7 +56,7 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
   const errors = loaded.ok ? [] : loaded.errors
   if (flags.quiet !== true) {
     const wrong = new Set(errors.map(({ setting }) => setting))
-    io.stdout.write(configTable(describeConfig(loaded), wrong))
+    io.stdout.write(configTable(effectiveSettings(loaded), wrong))
   }
   for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
   writeErrors(io, errors, 'Error: ')
@@ -70,7 +69,7 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
 
 /** One login, and never another: a wrong password must not come near to locking the account. */
 async function checkLive(config: Config, io: Io, before: string): Promise<number> {
-  const upstream = createUpstream({ config, tls: valueOf(readUpstreamTls(config)) })
+  const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
   const say = (text: string): void => void io.stdout.write(`${text}\n`)
   const fail = (text: string, verdict: string, code: number): number => {
     io.stderr.write(`${text}\n${verdict}\n`)
@@ -102,19 +101,17 @@ async function checkLive(config: Config, io: Io, before: string): Promise<number
 const NOT_SET = '-'
 
 /** The default is shown where another value is in force. */
-function configTable(rows: readonly ConfigRow[], wrong: ReadonlySet<string>): string {
+function configTable(
+  settings: ReturnType<typeof effectiveSettings>,
+  wrong: ReadonlySet<string>,
+): string {
   const lines: string[][] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
-  let group: string | undefined
-  for (const row of rows) {
-    if (row.group !== group) lines.push([], [row.group])
-    group = row.group
-    const { setting, value, source } = row
-    const standard = source.from === 'default' ? '' : show(row.default)
-    if (isWrong(setting, wrong)) {
-      lines.push([setting, '(error, see below)', NOT_SET, show(row.default)])
-    } else {
-      lines.push([setting, show(value), sourceText(source), standard])
-    }
+  let shown = ''
+  for (const { name, group, value, source, default: standard = null } of settings) {
+    if (group !== shown) lines.push([], [group])
+    shown = group
+    if (isWrong(name, wrong)) lines.push([name, '(error, see below)', NOT_SET, show(standard)])
+    else lines.push([name, show(value), source, source === 'default' ? '' : show(standard)])
   }
   return table(lines)
 }
@@ -125,7 +122,6 @@ function isWrong(setting: string, wrong: ReadonlySet<string>): boolean {
   return names.some((name) => wrong.has(name))
 }
 
-function show(value: string | undefined): string {
-  if (value === undefined) return NOT_SET
-  return value === '' ? '(empty)' : value
+function show(value: string | null): string {
+  return value === '' ? '(empty)' : (value ?? NOT_SET)
 }

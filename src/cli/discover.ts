@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
-import { readUpstreamTls } from '../config/certificates.ts'
-import { valueOf } from '../config/files.ts'
+import { readTls } from '../config/certificates.ts'
+import { valueOf } from '../config/errors.ts'
 import { formatDuration } from '../config/formats.ts'
 import { loadConfig, type Config } from '../config/load.ts'
 import { PUBLISHED_REFRESH_PATH } from '../config/settings.ts'
@@ -51,7 +51,7 @@ logs in again.`,
       return EXIT.usage
     }
     const { config } = loaded
-    const upstream = createUpstream({ config, tls: valueOf(readUpstreamTls(config)) })
+    const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
     const discovery = await discover({
       origin: config.isalesUrl,
       user: config.isalesUser,
@@ -121,7 +121,7 @@ function watchConnection(config: Config, signal: AbortSignal): Promise<Connectio
   const host = hostname.replaceAll(/^\[|\]$/g, '')
   const secure = protocol === 'https:'
   const address = { host, port: Number(port || (secure ? 443 : 80)) }
-  const { ca, cert, key } = valueOf(readUpstreamTls(config))
+  const { ca, cert, key } = valueOf(readTls('isales', config))
   const servername = isIP(host) === 0 ? host : ''
   const socket = secure
     ? connectTls({ ...address, servername, ca, cert, key: key?.reveal() })

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadConfig } from '../config/load.ts'
-import { renewFile } from '../config/state-dir.ts'
+import { renewFile } from '../config/reload.ts'
 import { codeOf } from '../upstream/errors.ts'
 import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'

@@ -12,3 +12,14 @@ export interface ConfigError {
 export function formatError({ setting, problem, remedy }: ConfigError): string {
   return `${setting} ${problem}. ${remedy}`
 }
+
+/** What settings and files hold now, or everything that is wrong with them. */
+export type Read<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings?: readonly ConfigError[] }
+  | { readonly ok: false; readonly errors: readonly ConfigError[] }
+
+/** @throws {Error} that names the settings and their problems. */
+export function valueOf<T>(read: Read<T>): T {
+  if (read.ok) return read.value
+  throw new Error(read.errors.map(formatError).join('; '))
+}

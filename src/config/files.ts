@@ -1,37 +1,22 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
-import { formatError, type ConfigError } from './errors.ts'
-
-/** What files hold now, or everything that is wrong with them. */
-export type FilesRead<T> =
-  | { readonly ok: true; readonly value: T; readonly warnings?: readonly ConfigError[] }
-  | { readonly ok: false; readonly errors: readonly ConfigError[] }
-
-/** @throws {Error} that names the settings and their problems. */
-export function valueOf<T>(read: FilesRead<T>): T {
-  if (read.ok) return read.value
-  throw new Error(read.errors.map(formatError).join('; '))
-}
 
 /** Why a file gave nothing. */
-export type FileProblem = 'missing' | 'unreadable' | 'directory' | 'not-regular' | 'too-large'
-
-export type FileRead =
-  | { readonly ok: true; readonly bytes: Uint8Array }
-  | { readonly ok: false; readonly problem: FileProblem }
-
-/** Reads at most `limit` bytes of a regular file. Never throws. */
-export type ReadFile = (path: string, limit: number) => FileRead
-
-const CHUNK = 16 * 1024
-
-const FILE_PROBLEMS: Readonly<Record<FileProblem, string>> = {
+const PROBLEMS = {
   missing: 'names a file that does not exist',
   unreadable: 'names a file that cannot be read',
   directory: 'names a directory',
   'not-regular': 'names something that is not a regular file',
   'too-large': 'names a file that is too large',
-}
+} as const
+export type FileProblem = keyof typeof PROBLEMS
+
+export type FileRead =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly problem: FileProblem }
+
+/** Reads a regular file of at most `limit` bytes. Never throws. */
+export type ReadFile = (path: string, limit: number) => FileRead
 
 /**
  * Completes `NAME ...`. The path is shown when it is in an existing directory other than `/`: a password that was given
@@ -40,7 +25,7 @@ const FILE_PROBLEMS: Readonly<Record<FileProblem, string>> = {
 export function fileProblem(path: string, problem: FileProblem): string {
   const directory = dirname(path)
   const shown = isAbsolute(path) && directory !== '/' && existsSync(directory)
-  return `${FILE_PROBLEMS[problem]}${shown ? `: ${path}` : ''}`
+  return `${PROBLEMS[problem]}${shown ? `: ${path}` : ''}`
 }
 
 export const readSmallFile: ReadFile = (path, limit) => {
@@ -51,29 +36,17 @@ export const readSmallFile: ReadFile = (path, limit) => {
     const stat = fstatSync(file)
     if (stat.isDirectory()) return { ok: false, problem: 'directory' }
     if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
-    return readAtMost(file, limit)
+    if (stat.size > limit) return { ok: false, problem: 'too-large' }
+    const bytes = readFileSync(file)
+    // The size is 0 in procfs, and may be out of date.
+    return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
   } catch (error) {
-    return { ok: false, problem: problemOf(error) }
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    return {
+      ok: false,
+      problem: code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unreadable',
+    }
   } finally {
     if (file !== undefined) closeSync(file)
   }
-}
-
-/** Reads until the end or the limit: the size that `stat` tells is 0 in procfs, and may be out of date. */
-function readAtMost(file: number, limit: number): FileRead {
-  const chunks: Buffer[] = []
-  for (let length = 0; length <= limit;) {
-    const chunk = Buffer.alloc(CHUNK)
-    const read = readSync(file, chunk, 0, CHUNK, null)
-    if (read === 0) return { ok: true, bytes: Buffer.concat(chunks, length) }
-    chunks.push(chunk.subarray(0, read))
-    length += read
-  }
-  return { ok: false, problem: 'too-large' }
-}
-
-function problemOf(error: unknown): FileProblem {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing'
-  return code === 'EISDIR' ? 'directory' : 'unreadable'
 }

@@ -172,7 +172,7 @@ export function proxyUrl() {
       },
       encode: String,
     })
-    .register(FORMATS, { type: 'proxy URL', limits: 'http or https' })
+    .register(FORMATS, { type: 'proxy URL', limits: 'http or https', secret: true })
 }
 
 /** The URL parser accepts a % that escapes nothing. */
@@ -255,6 +255,7 @@ export function storeUrl() {
     .register(FORMATS, {
       type: 'store URL',
       limits: 'redis, rediss, valkey or valkeys; several hosts are Sentinels',
+      secret: true,
     })
 }
 

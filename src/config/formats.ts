@@ -13,6 +13,8 @@ export interface Format {
   readonly limits: string
   /** An error repeats the text. Without it the text may hold a secret. */
   readonly quotable?: true
+  /** The value is, or may hold, a secret. */
+  readonly secret?: true
   /** The closed set of texts, if there is one. */
   readonly choices?: readonly string[]
   /** An empty text is a value of its own, not an unset variable. */
@@ -216,7 +218,7 @@ export function secret(minBytes = 1) {
       },
       encode: String,
     })
-    .register(FORMATS, { type: 'secret', limits, verbatim: true })
+    .register(FORMATS, { type: 'secret', limits, secret: true, verbatim: true })
 }
 
 /** What keys of a shared store may begin with. */

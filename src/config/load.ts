@@ -1,14 +1,16 @@
 import type * as z from 'zod'
 import { checkCertificates } from './certificates.ts'
-import type { ConfigError } from './errors.ts'
-import { fileProblem, readSmallFile, type FilesRead, type ReadFile } from './files.ts'
+import type { ConfigError, Read } from './errors.ts'
+import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import {
   SETTING_LIST,
   SETTINGS,
+  variableOf,
   withDerived,
   type Config,
   type ConfigKey,
+  type FileKey,
   type Setting,
 } from './settings.ts'
 import { unknownVariables } from './unknown-variables.ts'
@@ -41,78 +43,39 @@ export type Loaded =
       readonly sources: Sources
     }
 
-/** The rules are checked even when some settings could not be read: all errors are reported together. */
-const CONFIG = SETTINGS.superRefine(
-  (given, ctx) => {
-    const unread = new Set(ctx.issues.map(({ path }) => path?.[0]))
-    const read = Object.entries(given).filter(([key]) => !unread.has(key))
-    const config = withDerived(Object.fromEntries(read))
-    for (const rule of brokenRules(config, unread)) {
-      if (rule.severity === 'error') ctx.addIssue({ code: 'custom', params: withoutRule(rule) })
-    }
-  },
-  { when: () => true },
-).transform((given) => withDerived(given) as Config)
-
 /** Reads everything that can be set, or says everything that is wrong. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
-  const inputs = new Map(SETTING_LIST.map((one) => [one.key, readInput(one, env, readFile)]))
-  const texts: Record<string, unknown> = {}
-  const sources: Partial<Record<ConfigKey, Source>> = {}
-  for (const [key, input] of inputs) {
-    // No setting accepts an error in place of a text: it becomes the issue of its setting.
-    texts[key] = 'problem' in input ? input : input.text
-    texts[`${key}File`] = undefined
-    if ('problem' in input) continue
-    sources[key] = input.source
-    if (input.source.from === 'file') texts[`${key}File`] = input.source.path
-  }
-  const parsed = CONFIG.safeParse(texts)
-  const issues = parsed.error?.issues ?? []
-  const unread = new Set(issues.map(({ path }) => path[0]))
-  for (const key of unread) delete sources[key as ConfigKey]
-  const config = parsed.data ?? withDerived(parseEach(texts, unread))
+  const { values, sources, wrong } = parseSettings(SETTING_LIST, (one) =>
+    readInput(one, env, readFile),
+  )
+  const config = withDerived(values)
+  // Checked even when some settings could not be read: all errors are reported together.
+  const broken = brokenRules(config, wrong)
   const certificates = checkCertificates(config, readFile, Date.now())
   const errors = [
-    ...SETTING_LIST.flatMap((setting) => {
-      const issue = issues.find(({ path }) => path[0] === setting.key)
-      const input = inputs.get(setting.key)
-      return issue === undefined || input === undefined ? [] : [errorOf(setting, input, issue)]
-    }),
-    ...issues.flatMap((one) =>
-      one.code === 'custom' && one.path.length === 0 ? [one.params as ConfigError] : [],
-    ),
+    ...wrong.values(),
+    ...broken.filter(({ severity }) => severity === 'error'),
     ...certificates.errors,
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [INSECURE_NODE] : []),
   ]
-  const doubtful = brokenRules(config, unread).filter(({ severity }) => severity === 'warning')
   const warnings = [
-    ...doubtful.map(withoutRule),
+    ...broken.filter(({ severity }) => severity === 'warning'),
     ...certificates.warnings,
     ...unknownVariables(Object.keys(env)),
   ]
-  if (!parsed.success || errors.length > 0) return { ok: false, errors, warnings, config, sources }
-  return { ok: true, config: Object.freeze(parsed.data), sources, warnings }
-}
-
-function parseEach(
-  texts: Readonly<Record<string, unknown>>,
-  unread: ReadonlySet<unknown>,
-): Partial<Config> {
-  const read = Object.entries(SETTINGS.shape).filter(([key]) => !unread.has(key))
-  return Object.fromEntries(read.map(([key, schema]) => [key, schema.parse(texts[key])]))
-}
-
-function withoutRule({ setting, problem, remedy }: ConfigError): ConfigError {
-  return { setting, problem, remedy }
+  if (errors.length > 0) return { ok: false, errors, warnings, config, sources }
+  return { ok: true, config: Object.freeze(config as Config), sources, warnings }
 }
 
 /** One setting by itself, for a command that needs no more. */
 export function loadSetting<Key extends ConfigKey>(
   key: Key,
   env: Environment,
-): FilesRead<Pick<Config, Key>> {
-  return parseSettings([key], (setting) => readInput(setting, env, readSmallFile))
+): Read<Pick<Config, Key>> {
+  const settings = SETTING_LIST.filter((one) => one.key === key)
+  const { values, wrong } = parseSettings(settings, (one) => readInput(one, env, readSmallFile))
+  if (wrong.size > 0) return { ok: false, errors: [...wrong.values()] }
+  return { ok: true, value: values as Pick<Config, Key> }
 }
 
 /**
@@ -123,37 +86,48 @@ export function rereadSettings<Key extends ConfigKey>(
   keys: readonly Key[],
   config: Config,
   readFile: ReadFile = readSmallFile,
-): FilesRead<Pick<Config, Key>> {
-  const read = parseSettings(keys, (setting) => {
-    const path = config[`${setting.key}File` as ConfigKey] as string | undefined
-    return path === undefined ? undefined : readValueFile(setting, path, readFile)
-  })
-  if (!read.ok) return read
-  const value = { ...config, ...read.value }
-  const errors = brokenRules(value, new Set()).filter(
-    ({ severity, reads }) => severity === 'error' && keys.some((key) => reads.includes(key)),
+): Read<Pick<Config, Key>> {
+  const isKey = (key: ConfigKey): boolean => keys.some((one) => one === key)
+  const fileOf = ({ key }: Setting) => config[`${key}File` as FileKey]
+  const settings = SETTING_LIST.filter((one) => isKey(one.key) && fileOf(one) !== undefined)
+  const { values, wrong } = parseSettings(settings, (one) =>
+    readValueFile(one, fileOf(one) ?? '', readFile),
   )
-  if (errors.length > 0) return { ok: false, errors: errors.map(withoutRule) }
-  const others = new Set<ConfigKey>(Object.keys(SETTINGS.shape) as ConfigKey[])
-  for (const key of keys) others.delete(key)
-  return { ok: true, value, warnings: brokenRules(value, others).map(withoutRule) }
+  if (wrong.size > 0) return { ok: false, errors: [...wrong.values()] }
+  const value = { ...config, ...values }
+  const broken = brokenRules(value).filter(({ reads }) => reads.some(isKey))
+  const errors = broken.filter(({ severity }) => severity === 'error')
+  if (errors.length > 0) return { ok: false, errors }
+  return { ok: true, value, warnings: broken.filter(({ reads }) => reads.every(isKey)) }
 }
 
-function parseSettings<Key extends ConfigKey>(
-  keys: readonly ConfigKey[],
-  read: (setting: Setting) => Input | ConfigError | undefined,
-): FilesRead<Pick<Config, Key>> {
-  const values: Partial<Record<ConfigKey, unknown>> = {}
-  const errors: ConfigError[] = []
-  for (const setting of SETTING_LIST.filter(({ key }) => keys.includes(key))) {
+/** The values of settings, and of `NAME_FILE` where a value came from a file. */
+function parseSettings(
+  settings: readonly Setting[],
+  read: (setting: Setting) => Input | ConfigError,
+) {
+  const values: Record<string, unknown> = {}
+  const sources: Partial<Record<ConfigKey, Source>> = {}
+  const wrong = new Map<ConfigKey, ConfigError>()
+  for (const setting of settings) {
+    const { key, fileName } = setting
     const input = read(setting)
-    if (input === undefined) continue
-    const parsed = SETTINGS.shape[setting.key].safeParse('problem' in input ? input : input.text)
-    values[setting.key] = parsed.data
-    if (!parsed.success) errors.push(errorOf(setting, input, parsed.error.issues[0]))
+    if ('problem' in input) {
+      wrong.set(key, input)
+      continue
+    }
+    const { text, source } = input
+    const { data, error } = SETTINGS.shape[key].safeParse(text)
+    if (error !== undefined) {
+      wrong.set(key, errorOf(setting, input, error.issues[0]))
+      continue
+    }
+    values[key] = data
+    sources[key] = source
+    if (fileName !== undefined)
+      values[`${key}File`] = source.from === 'file' ? source.path : undefined
   }
-  if (errors.length > 0) return { ok: false, errors }
-  return { ok: true, value: values as Pick<Config, Key> }
+  return { values: values as Partial<Config>, sources, wrong }
 }
 
 interface Input {
@@ -223,11 +197,9 @@ function decode(bytes: Uint8Array): string | undefined {
 /** What is wrong with a setting, from the first issue of its text. */
 function errorOf(
   { name, fileName, quotable, example }: Setting,
-  input: Input | ConfigError,
+  { text, source }: Input,
   issue: z.core.$ZodIssue | undefined,
 ): ConfigError {
-  if ('problem' in input) return input
-  const { text, source } = input
   if (text === undefined) {
     const also = fileName === undefined ? '' : `, or ${fileName} to a file that holds it`
     return error(name, 'is not set', `Set it${also}, for example ${name}=${example}`)
@@ -250,4 +222,32 @@ function error(setting: string, problem: string, remedy: string): ConfigError {
 
 function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+}
+
+/** One setting in force, as it may be shown to anybody who may see the status page. */
+export interface EffectiveSetting {
+  /** The environment variable. */
+  readonly name: string
+  /** `[redacted]` for a secret; null when it is not set, or could not be read. */
+  readonly value: string | null
+  /** `default`, `environment` or `file /path`. */
+  readonly source: string
+}
+
+/** The configuration in force, in the order of the documentation. */
+export function effectiveSettings({
+  config,
+  sources,
+}: Pick<Loaded, 'config' | 'sources'>): readonly (EffectiveSetting &
+  Pick<Setting, 'group' | 'default'>)[] {
+  return SETTING_LIST.map(({ key, group, derived, ...setting }) => {
+    const source = sources[key]
+    return {
+      name: variableOf(key),
+      group,
+      value: source ? (SETTINGS.shape[key].encode(config[key] as never) ?? null) : null,
+      source: source?.from === 'file' ? `file ${source.path}` : (source?.from ?? 'default'),
+      default: setting.default ?? derived?.replaceAll('`', ''),
+    }
+  })
 }

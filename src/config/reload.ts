@@ -1,19 +1,22 @@
-import { readListenTls, readUpstreamTls, type ListenTls, type UpstreamTls } from './certificates.ts'
-import type { ConfigError } from './errors.ts'
-import type { FilesRead } from './files.ts'
+import { join } from 'node:path'
+import { readTls, type TlsFiles } from './certificates.ts'
+import type { ConfigError, Read } from './errors.ts'
 import { rereadSettings } from './load.ts'
-import type { Config } from './settings.ts'
+import { nameOf, type Config, type FileKey } from './settings.ts'
 import { watchFiles, type FileWatch } from './watch.ts'
 
-type Credentials = Pick<Config, 'isalesUser' | 'isalesPassword'>
+/** In `STATE_DIR`: the command `renew` writes it, and the running proxy logs in when it has changed. */
+export function renewFile(stateDir: string): string {
+  return join(stateDir, 'renew')
+}
 
 /** Puts new values in the place of the former ones. */
 export interface FileUsers {
-  /** Reports by itself, since a file may be written again with the same credentials. */
-  readonly credentials: (value: Credentials) => void
+  /** Reports by itself: a file may be written again with the same credentials. */
+  readonly credentials: (value: Pick<Config, 'isalesUser' | 'isalesPassword'>) => void
   readonly obsSecrets: (value: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => void
-  readonly upstreamTls: (value: UpstreamTls) => void
-  readonly listenTls: (value: ListenTls) => void
+  readonly upstreamTls: (value: TlsFiles) => void
+  readonly listenTls: (value: TlsFiles) => void
 }
 
 export interface ReloadListener {
@@ -34,90 +37,63 @@ export function watchConfigFiles(
   users: FileUsers,
   listener: ReloadListener,
 ): FileWatch {
-  const credentials: Reloadable<Credentials> = {
-    files: {
-      ISALES_USER_FILE: config.isalesUserFile,
-      ISALES_PASSWORD_FILE: config.isalesPasswordFile,
-    },
-    settle: CREDENTIALS_SETTLE,
-    read: () => rereadSettings(['isalesUser', 'isalesPassword'], config),
-    use(value) {
-      users.credentials(value)
-      return false
-    },
+  const watches: FileWatch[] = []
+  const watch = <T>({ files, settle, read, use, silent }: Reloadable<T>): void => {
+    const onChange = (changed: readonly string[]): void => {
+      const outcome = read()
+      if (!outcome.ok) return listener.onFailed(outcome.errors)
+      outcome.warnings?.forEach(listener.onWarning)
+      use(outcome.value)
+      const named = files.filter((key) => changed.includes(config[key] ?? ''))
+      if (silent !== true) listener.onReloaded(named.map(nameOf))
+    }
+    const paths = files.flatMap((key) => config[key] ?? [])
+    watches.push(watchFiles(paths, { onChange, settle }))
   }
-  const watches = [
-    reloadOnChange(listener, credentials),
-    reloadOnChange(listener, {
-      files: {
-        OBS_USER_FILE: config.obsUserFile,
-        OBS_PASSWORD_FILE: config.obsPasswordFile,
-        OBS_TICKET_KEY_FILE: config.obsTicketKeyFile,
-      },
-      read: () => rereadSettings(['obsUser', 'obsPassword', 'obsTicketKey'], config),
-      use: users.obsSecrets,
-    }),
-    reloadOnChange(listener, {
-      files: {
-        ISALES_CA_FILE: config.isalesCaFile,
-        ISALES_CLIENT_CERT_FILE: config.isalesClientCertFile,
-        ISALES_CLIENT_KEY_FILE: config.isalesClientKeyFile,
-      },
-      read: () => readUpstreamTls(config),
-      use: users.upstreamTls,
-    }),
-    reloadOnChange(listener, {
-      files: {
-        LISTEN_TLS_CERT_FILE: config.listenTlsCertFile,
-        LISTEN_TLS_KEY_FILE: config.listenTlsKeyFile,
-        LISTEN_CLIENT_CA_FILE: config.listenClientCaFile,
-      },
-      read: () => readListenTls(config),
-      use: (tls) => tls && users.listenTls(tls),
-    }),
-  ]
+  const readCredentials = () => rereadSettings(['isalesUser', 'isalesPassword'], config)
+  watch({
+    files: ['isalesUserFile', 'isalesPasswordFile'],
+    settle: CREDENTIALS_SETTLE,
+    read: readCredentials,
+    use: users.credentials,
+    silent: true,
+  })
+  watch({
+    files: ['obsUserFile', 'obsPasswordFile', 'obsTicketKeyFile'],
+    read: () => rereadSettings(['obsUser', 'obsPassword', 'obsTicketKey'], config),
+    use: users.obsSecrets,
+  })
+  watch({
+    files: ['isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile'],
+    read: () => readTls('isales', config),
+    use: users.upstreamTls,
+  })
+  watch({
+    files: ['listenTlsCertFile', 'listenTlsKeyFile', 'listenClientCaFile'],
+    read: () => readTls('listen', config),
+    use: users.listenTls,
+  })
   // They may have changed between the reading of the configuration, which warned, and the beginning of the watch.
-  reload({ ...listener, onWarning: () => undefined }, credentials, [])
+  const latest = readCredentials()
+  if (latest.ok) users.credentials(latest.value)
+  else listener.onFailed(latest.errors)
   return {
     reread() {
-      for (const watch of watches) watch.reread()
+      for (const each of watches) each.reread()
     },
     close() {
-      for (const watch of watches) watch.close()
+      for (const each of watches) each.close()
     },
   }
 }
 
 interface Reloadable<T> {
-  /** The paths by the names of their settings. */
-  readonly files: Readonly<Record<string, string | undefined>>
+  /** The settings that name them. */
+  readonly files: readonly FileKey[]
   /** Milliseconds, see `watchFiles`. */
   readonly settle?: number
-  readonly read: () => FilesRead<T>
-  /** False: nothing is to be reported. */
-  readonly use: (value: T) => unknown
-}
-
-function reloadOnChange<T>(listener: ReloadListener, reloadable: Reloadable<T>): FileWatch {
-  const paths = Object.values(reloadable.files).filter((path) => path !== undefined)
-  return watchFiles(paths, {
-    ...(reloadable.settle === undefined ? {} : { settle: reloadable.settle }),
-    onChange: (changed) => reload(listener, reloadable, changed),
-  })
-}
-
-function reload<T>(
-  listener: ReloadListener,
-  { files, read, use }: Reloadable<T>,
-  changed: readonly string[],
-): void {
-  const outcome = read()
-  if (!outcome.ok) {
-    listener.onFailed(outcome.errors)
-    return
-  }
-  outcome.warnings?.forEach(listener.onWarning)
-  if (use(outcome.value) === false) return
-  const named = Object.entries(files).filter(([, path]) => path && changed.includes(path))
-  listener.onReloaded(named.map(([name]) => name))
+  readonly read: () => Read<T>
+  readonly use: (value: T) => void
+  /** `use` reports by itself. */
+  readonly silent?: true
 }

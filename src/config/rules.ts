@@ -80,11 +80,12 @@ function weakOnNetwork(key: 'obsPassword' | 'obsTicketKey'): Rule {
 }
 
 /** Node itself obeys this variable, for iSales too. */
-export const INSECURE_NODE: ConfigError = {
+export const INSECURE_NODE = {
+  severity: 'error',
   setting: 'NODE_TLS_REJECT_UNAUTHORIZED',
   problem: 'is 0, which accepts any certificate',
   remedy: 'Unset it, and trust your own authority with ISALES_CA_FILE',
-}
+} as const satisfies Pick<Rule, 'severity' | keyof ConfigError>
 
 const STORE_SETTINGS = [
   'sessionStoreKey',
@@ -352,7 +353,7 @@ function collide(one: ListenAddress, other: ListenAddress): boolean {
 /** The rules that are broken, of those whose settings could all be read. */
 export function brokenRules(
   config: Partial<Config>,
-  unread: ReadonlySet<unknown>,
+  unread: Pick<ReadonlySet<ConfigKey>, 'has'> = new Set(),
 ): readonly Rule[] {
   const isUnread = (key: ConfigKey): boolean =>
     unread.has(key) || (DERIVED.has(key) && config[key] === undefined)

@@ -35,16 +35,3 @@ export class Secret {
     return REDACTED
   }
 }
-
-/** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
-export const SECRET_VARIABLES = [
-  'ISALES_PASSWORD',
-  'SESSION_STORE_URL',
-  'SESSION_STORE_KEY',
-  'SESSION_STORE_PASSWORD',
-  'SESSION_STORE_SENTINEL_PASSWORD',
-  'OBS_PASSWORD',
-  'OBS_TICKET_KEY',
-  'HTTPS_PROXY',
-  'https_proxy',
-] as const

@@ -462,6 +462,9 @@ export type Config = Readonly<Given> & { readonly [Key in Derived]: NonNullable<
 
 export type ConfigKey = keyof Config
 
+/** Of a setting that is the path of a file. */
+export type FileKey = Extract<ConfigKey, `${string}File`>
+
 /** Their defaults depend on other settings. */
 type Derived = 'obsLogin' | 'allowedPaths'
 
@@ -500,13 +503,19 @@ export const SETTING_LIST: readonly Setting[] = GROUPS.flatMap(([group, shape]) 
   Object.keys(shape).flatMap((key) => settingOf(key as ConfigKey, group) ?? []),
 )
 
-const VARIABLES = new Map(
-  SETTING_LIST.map(({ key, name, fileOnly }) => [key, fileOnly === true ? `${name}_FILE` : name]),
+/** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
+export const SECRET_VARIABLES = SETTING_LIST.flatMap(({ name, secret, lowerCaseToo }) =>
+  secret !== true ? [] : lowerCaseToo === true ? [name, name.toLowerCase()] : [name],
 )
+
+/** `ISALES_URL` of `isalesUrl`. */
+export function nameOf(key: ConfigKey): string {
+  return key.replaceAll(/[A-Z]/g, '_$&').toUpperCase()
+}
 
 /** The variable that can be set: of a secret that is read from a file alone, the one that names the file. */
 export function variableOf(key: ConfigKey): string {
-  return VARIABLES.get(key) ?? key
+  return SETTING_LIST.find((one) => one.key === key)?.variables[0] ?? nameOf(key)
 }
 
 function settingOf(key: ConfigKey, group: string): Setting | undefined {
@@ -517,7 +526,7 @@ function settingOf(key: ConfigKey, group: string): Setting | undefined {
   const optional = schema instanceof z.ZodOptional ? schema : undefined
   const inner = (prefault ?? optional)?.unwrap() as z.ZodType | undefined
   const { type = '', limits = '', ...format } = FORMATS.get(inner ?? schema) ?? {}
-  const name = key.replaceAll(/[A-Z]/g, '_$&').toUpperCase()
+  const name = nameOf(key)
   const fileName = `${key}File` in SETTINGS.shape ? `${name}_FILE` : undefined
   const variables = [about.fileOnly === true ? undefined : name, fileName]
   return {

@@ -9,7 +9,7 @@ export interface WatchOptions {
    * Milliseconds without another change before the files are read: files that belong together are written one after
    * the other, and one file may be written in several steps. Default 500 ms.
    */
-  readonly settle?: number
+  readonly settle?: number | undefined
   readonly readFile?: ReadFile
 }
 

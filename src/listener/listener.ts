@@ -5,8 +5,8 @@ import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
 import { isLocal } from '../config/formats-net.ts'
-import type { Secret } from '../config/secret.ts'
 import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
@@ -31,13 +31,6 @@ export interface ListenerLimits {
   readonly keepAliveTimeout?: number
 }
 
-/** PEM. With `ca`, a client without a certificate of that CA is refused. */
-export interface ListenerTls {
-  readonly cert: string
-  readonly key: Secret
-  readonly ca?: string
-}
-
 /** A response that the listener gave by itself. */
 export interface ListenerProblem {
   readonly code: ProblemCode
@@ -51,7 +44,8 @@ export interface ListenerOptions {
   readonly address: ListenAddress
   /** Permission bits of a Unix socket. Default 0600. */
   readonly socketMode?: number
-  readonly tls?: ListenerTls
+  /** With `ca`, a client without a certificate of that CA is refused. Default: plain HTTP. */
+  readonly tls?: TlsFiles | undefined
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
    * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
@@ -99,7 +93,7 @@ export interface Listener {
    * For connections to come; those that are open go on. Node makes new session ticket keys with it, so that no session
    * of a client CA that has been withdrawn is resumed: OpenSSL would not verify its certificate again.
    */
-  replaceTls(tls: ListenerTls): void
+  replaceTls(tls: TlsFiles): void
   connections(): number
 }
 
@@ -274,8 +268,8 @@ function createServer(options: ListenerOptions) {
 }
 
 /** RFC 9325 section 3.1.1: nothing below TLS 1.2. */
-function contextOf({ cert, key, ca }: ListenerTls): SecureContextOptions {
-  return { cert, key: key.reveal(), minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) }
+function contextOf(tls: TlsFiles): SecureContextOptions {
+  return { ...secureContextOptions(tls), minVersion: 'TLSv1.2' }
 }
 
 /** Often enough that a timeout is late by a tenth at most, and never more than once in 50 ms. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import { readStoreTls, type UpstreamTls } from '../config/certificates.ts'
+import { readTls, type TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
 import type { SharingEvent, StoreCall } from '../token/sharing.ts'
 import { createSeal } from './seal.ts'
@@ -45,10 +45,10 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
 }
 
 /** The files as they are now, or, while one of them is wrong, as they were. */
-function tlsFiles(config: Config): () => UpstreamTls {
-  let last: UpstreamTls = {}
+function tlsFiles(config: Config): () => TlsFiles {
+  let last: TlsFiles = {}
   return () => {
-    const read = readStoreTls(config)
+    const read = readTls('store', config)
     // The connection shows what is wrong.
     if (read.ok) last = read.value
     return last

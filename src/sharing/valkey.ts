@@ -1,6 +1,6 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import type { Clock, Timer } from '../clock.ts'
-import type { UpstreamTls } from '../config/certificates.ts'
+import type { TlsFiles } from '../config/certificates.ts'
 import type { Secret } from '../config/secret.ts'
 import { SCRIPTS } from './scripts.ts'
 import type { StoreCall, StoreFailureReason } from '../token/sharing.ts'
@@ -23,7 +23,7 @@ export interface ValkeyOptions {
   /** The servers are Sentinels and know the primary by this name. */
   readonly sentinel: { readonly name: string; readonly password: Secret | undefined } | undefined
   /** Undefined: no TLS. Read at each connection, so that a renewed certificate is used. */
-  readonly tls: (() => UpstreamTls) | undefined
+  readonly tls: (() => TlsFiles) | undefined
   /** Milliseconds that an operation may take. */
   readonly timeout: number
   /** Before each key and the channel: `<prefix>:{<place>}:`. */
@@ -286,7 +286,7 @@ function connectionOptions(
 }
 
 /** The library copies these properties each time that it connects. */
-function tlsOptions(read: () => UpstreamTls): NonNullable<RedisOptions['tls']> {
+function tlsOptions(read: () => TlsFiles): NonNullable<RedisOptions['tls']> {
   const property = <T>(get: () => T) => ({ enumerable: true, get })
   return Object.defineProperties(
     {},

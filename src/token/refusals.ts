@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { refusalsFile } from '../config/state-dir.ts'
+import { join } from 'node:path'
 import { isObject } from '../http/json.ts'
 import type { Credentials } from './client.ts'
 import type { PastRefusals } from './state.ts'
@@ -45,7 +45,7 @@ const HEX_KEY = /^[0-9a-f]{64}$/
 
 export function createRefusalBook(options: RefusalBookOptions): RefusalBook {
   const { directory, wallClock, onUnusable } = options
-  const file = directory === undefined ? undefined : refusalsFile(directory)
+  const file = directory === undefined ? undefined : join(directory, 'refusals.json')
   const { key, refusals } = open(file, onUnusable)
 
   const hash = ({ user, password }: Credentials): string =>

@@ -2,14 +2,14 @@ import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import { systemClock } from '../clock.ts'
-import type { UpstreamTls } from '../config/certificates.ts'
+import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
 import { createTunnels, portOf } from './egress-proxy.ts'
 import { CODES, codeOf, ConnectError, type ConnectFailure } from './errors.ts'
 
 export interface ConnectOptions {
   /** `https://host:port`, without a path. */
   readonly origin: string
-  readonly tls: UpstreamTls
+  readonly tls: TlsFiles
   /** Milliseconds for DNS, TCP, the tunnel and TLS together. */
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
@@ -57,7 +57,7 @@ export function createConnect(options: ConnectOptions): Connect {
       host,
       port,
       servername: isIP(host) === 0 ? host : '',
-      secureContext: (context ??= contextOf(tls)),
+      secureContext: (context ??= createSecureContext(secureContextOptions(tls))),
       ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: true,
       ...(session === undefined ? {} : { session }),
@@ -118,14 +118,6 @@ export function createConnect(options: ConnectOptions): Connect {
       fail(error)
     }
   }
-}
-
-function contextOf({ ca, cert, key }: UpstreamTls): SecureContext {
-  return createSecureContext({
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key: key.reveal() }),
-  })
 }
 
 /** A connection that is reset during the handshake was refused; nothing is wrong with a certificate then. */

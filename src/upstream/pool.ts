@@ -1,6 +1,6 @@
 import { Client, errors } from 'undici'
 import { systemClock, type Clock } from '../clock.ts'
-import type { UpstreamTls } from '../config/certificates.ts'
+import type { TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
 import type { Attempt } from './attempt.ts'
 import { createConnect, type Connect } from './connector.ts'
@@ -25,7 +25,7 @@ export interface UpstreamOptions {
     | 'isalesLoginTimeout'
     | 'bodyIdleTimeout'
   >
-  readonly tls: UpstreamTls
+  readonly tls: TlsFiles
   /** Default: the machine's. */
   readonly clock?: Pick<Clock, 'now'>
   /** Default: the system's. */
@@ -50,7 +50,7 @@ export interface Upstream {
   readonly dispatch: (attempt: Attempt) => void
   readonly post: Post
   /** New connections use this from now on; requests in flight finish on their old connections. */
-  reload(tls: UpstreamTls): void
+  reload(tls: TlsFiles): void
   readonly stats: () => UpstreamStats
   /** Closes all connections; what is in flight or waiting fails as `closed`. */
   destroy(): Promise<void>
@@ -68,7 +68,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   let openNow = 0
   const timeout = config.isalesConnectTimeout
   const lookup = createLookup({ timeout, resolve })
-  const connectWith = (tls: UpstreamTls): Connect => {
+  const connectWith = (tls: TlsFiles): Connect => {
     const connect = createConnect({
       origin: config.isalesUrl,
       tls,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { checkCertificates, readCertificates, readKeyPair } from '../../src/config/certificates.ts'
-import { formatError } from '../../src/config/errors.ts'
+import { checkCertificates, readTls } from '../../src/config/certificates.ts'
+import { formatError, valueOf } from '../../src/config/errors.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { disk } from './stand.ts'
 
@@ -114,27 +114,20 @@ describe('certificates and keys at the start', () => {
   })
 })
 
-describe('a PEM file that is read', () => {
-  it('gives its certificates, the own one first, and nothing else', () => {
-    const read = readCertificates('ISALES_CA_FILE', '/ca', files)
-    if (!read.ok) throw new Error(formatError(read.errors[0]))
-    expect(read.certificates.map(({ ca }) => ca)).toEqual([true, true])
-    expect(read.pem).not.toContain('# comment')
+describe('TLS files that are read', () => {
+  const linesOf = (...pems: readonly string[]) =>
+    pems.flatMap((pem) => pem.split('\n').filter(Boolean))
+
+  it('give the certificates, the own one first, and nothing else', () => {
+    const { ca } = valueOf(readTls('isales', { isalesCaFile: '/ca' }, files))
+    expect(linesOf(ca ?? '')).toEqual(linesOf(made.ca.cert, made.strangerCa.cert))
   })
 
-  it('gives a key that never prints', () => {
-    const read = readKeyPair('LISTEN_TLS', { cert: '/chain', key: '/key' }, files)
-    if (!read.ok) throw new Error(formatError(read.errors[0]))
-    expect(read.key.reveal()).toBe(made.server.key)
-    expect(String(read.key)).toBe('[redacted]')
-    expect(read.certificates).toHaveLength(2)
-  })
-
-  it('names each file of a pair that is of no use', () => {
-    const read = readKeyPair('LISTEN_TLS', { cert: '/text', key: '/gone' }, files)
-    expect(read.ok ? [] : read.errors.map(({ setting }) => setting)).toEqual([
-      'LISTEN_TLS_CERT_FILE',
-      'LISTEN_TLS_KEY_FILE',
-    ])
+  it('give a key that never prints', () => {
+    const pair = { listenTlsCertFile: '/chain', listenTlsKeyFile: '/key' }
+    const { cert, key } = valueOf(readTls('listen', pair, files))
+    expect(linesOf(cert ?? '')).toEqual(linesOf(made.server.cert, made.ca.cert))
+    expect(key?.reveal()).toBe(made.server.key)
+    expect(String(key)).toBe('[redacted]')
   })
 })

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { handshakeFailure, type HandshakeFailure } from '../../src/http/handshake.ts'
-import type { ListenerTls } from '../../src/listener/listener.ts'
+import type { TlsFiles } from '../../src/config/certificates.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import type { RawClient } from '../support/raw-client.ts'
@@ -19,7 +19,7 @@ interface Options {
   readonly bodyIdleTimeout?: number
 }
 
-const tlsOf = ({ cert, key }: { cert: string; key: string }, clientCa?: string): ListenerTls => ({
+const tlsOf = ({ cert, key }: { cert: string; key: string }, clientCa?: string): TlsFiles => ({
   cert,
   key: new Secret(key),
   ...(clientCa === undefined ? {} : { ca: clientCa }),

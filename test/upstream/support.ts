@@ -1,6 +1,6 @@
 import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { UpstreamTls } from '../../src/config/certificates.ts'
+import type { TlsFiles } from '../../src/config/certificates.ts'
 import { Attempt } from '../../src/upstream/attempt.ts'
 import { classify } from '../../src/upstream/errors.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
@@ -17,7 +17,7 @@ export const certificates = makeCertificates()
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
 interface Changes extends Partial<UpstreamOptions['config']> {
-  readonly tls?: UpstreamTls
+  readonly tls?: TlsFiles
   readonly clock?: { now(): number }
   readonly resolve?: Resolve
   readonly onConnect?: UpstreamOptions['onConnect']
