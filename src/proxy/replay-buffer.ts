@@ -16,6 +16,9 @@ export type BodyRefusal = Extract<Refusal, 'body-size' | 'tiny-chunks'>
 /** Beyond so many of them, chunks and packets must have so many bytes on average. */
 const FINEST = { after: 1024, bytes: 16 }
 
+/** Bytes of a chunk. */
+const NOT_JOINED = 16 * 1024
+
 /**
  * The body of one request, kept so that it can be sent again. What can be kept is read before anything is sent: a client
  * that is slow holds no connection to iSales until then. A larger body streams from there on, and cannot be sent again.
@@ -75,8 +78,7 @@ export class ReplayBuffer {
       request.on('data', (chunk: Buffer) => {
         if (!this.#accepts(chunk)) return
         this.#chunks.push(chunk)
-        // What came in one packet is sent at one time.
-        if (this.#stream !== undefined) this.#flushing ??= setImmediate(() => this.#flush())
+        if (this.#stream !== undefined) this.#flushSoon(chunk)
         else if (this.#size > this.#limits.keep) {
           request.pause()
           resolve()
@@ -108,6 +110,12 @@ export class ReplayBuffer {
     this.#refused = true
     this.#onRefused(refusal)
     return false
+  }
+
+  /** What came in one packet is sent at one time, unless a copy would cost more than another write. */
+  #flushSoon(chunk: Buffer): void {
+    if (chunk.length >= NOT_JOINED) this.#flush()
+    else this.#flushing ??= setImmediate(() => this.#flush())
   }
 
   #flush(): void {

@@ -41,7 +41,8 @@ export function relay(
   attempt.take({
     onChunk(chunk) {
       begun = true
-      const more = response.write(chunk)
+      // What the kernel has taken whole needs no pause, however large it was.
+      const more = response.write(chunk) || response.writableLength === 0
       if (!more) response.once('drain', () => attempt.resume())
       return more
     },
