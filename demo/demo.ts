@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { effectiveSettings, loadConfig } from '../src/config/load.ts'
-import { createApp } from '../src/server.ts'
+import { startApp } from '../src/server.ts'
 import { createAuthority } from '../simulator/certificates.ts'
 import { createSimulator, type Simulator } from '../simulator/index.ts'
 import { createObsClient } from './obs-client.ts'
@@ -167,14 +167,14 @@ async function startProxy({ report, undo, env }: ProxyOptions) {
   })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded))
   const { config } = loaded
-  const app = createApp({
+  const app = await startApp({
     config,
     version: 'demo',
     settings: effectiveSettings(loaded),
-    logger: { log: report.onLog, logAccess: () => undefined },
+    log: report.onLog,
   })
   undo.push(() => app.stop())
-  return { config, ...(await app.start()) }
+  return { config, proxy: app.proxy, admin: app.admin }
 }
 
 async function makeCertificates(undo: Surroundings['undo']) {

@@ -1,5 +1,4 @@
-import type { LogEventName } from '../src/log/events.ts'
-import type { LogFields } from '../src/log/logger.ts'
+import type { LogEventName, LogFields } from '../src/log/events.ts'
 import type { SimulatorState } from '../simulator/index.ts'
 import type { Call } from './obs-client.ts'
 import type { Screen, Style } from './screen.ts'

@@ -1,5 +1,7 @@
-import { createMetrics } from '../src/admin/metrics.ts'
+import { openAdmin } from '../src/admin/app.ts'
 import type { State } from '../src/admin/state.ts'
+import { systemClock } from '../src/clock.ts'
+import type { TokenSnapshot } from '../src/token/events.ts'
 
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
@@ -110,7 +112,7 @@ ${Object.entries(STATES)
 }
 
 function renderPage(): Promise<string> {
-  const token = {
+  const token: TokenSnapshot = {
     now: 0,
     session: undefined,
     usable: false,
@@ -123,18 +125,24 @@ function renderPage(): Promise<string> {
     waiters: 0,
     failuresInRow: 0,
     lastFailure: undefined,
-  } as const
-  return createMetrics({
+  }
+  const { metrics } = openAdmin({
     token: () => token,
-    state: () => 'starting',
-    certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
-    running: { inFlight: 0 },
+    sharing: () => undefined,
+    running: { listening: false, draining: false, inFlight: 0 },
     upstreamConnections: () => 0,
+    certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
+    logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
+    settings: [],
+    hosts: new Set(),
+    host: '',
     version: '',
+    clock: systemClock,
     wallClock: () => 0,
-    processMetrics: false,
-  }).render()
+    log: () => undefined,
+  })
+  return metrics.render()
 }
 
 /** Name and values of each label; the values of a label that depends on the settings are those of the defaults. */

@@ -9,7 +9,7 @@ import type { EndedRequest, ObsLoginOutcome } from './http/ended.ts'
 import { PROBLEMS } from './http/problem.ts'
 import { ownHosts } from './listener/hosts.ts'
 import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
-import { accessFields, createAccessLog, type Logger } from './log/logger.ts'
+import { accessFields, type Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { openLocalLogin } from './login/app.ts'
 import type { Echoes } from './proxy/echoes.ts'
@@ -19,7 +19,7 @@ import { createRequestHeaders } from './proxy/headers.ts'
 import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
 import { rewriteInterface } from './proxy/rewrite-interface.ts'
 import type { TokenSource } from './token/source.ts'
-import type { Tracing } from './tracing/tracing.ts'
+import type { Tracing } from './tracing/otlp.ts'
 import { classify } from './upstream/errors.ts'
 import type { Upstream } from './upstream/pool.ts'
 
@@ -32,10 +32,11 @@ export interface Isales {
 /** What the data plane reports to, and where it gets the token and the connections. */
 export interface DataPlaneOptions {
   readonly config: Config
-  readonly logger: Logger
+  readonly log: Log
   readonly tracing?: Tracing | undefined
   readonly clock?: Clock
   readonly wallClock?: () => number
+  readonly random?: () => number
   readonly isales: Isales
   readonly metrics: Metrics
   readonly monitor: Monitor
@@ -50,21 +51,20 @@ export interface DataPlane {
 
 /** Listener, handler, login and forward, not started yet. */
 export function openDataPlane(options: DataPlaneOptions): DataPlane {
-  const { config, logger, tracing, isales, metrics, monitor, running, echoes } = options
-  const clock = options.clock ?? systemClock
+  const { config, log, tracing, isales, metrics, monitor, running, echoes } = options
+  const { clock = systemClock, random = Math.random } = options
   const pseudonym = viaPseudonym()
-  const logAccess = createAccessLog(logger, config.accessLog)
-  const logThrottled = createThrottledLog(clock, logger.log)
+  const logThrottled = createThrottledLog(clock, log)
   const ended = (end: EndedRequest): void => {
     metrics.requestEnded(end)
     if (end.byListener !== true) monitor.callEnded(end)
     const { code, refusal, requestId } = end
     if (code !== undefined) {
       const { upstreamMs, attempts } = end
-      logger.log('request-failed', { ...accessFields(end), upstreamMs, attempts })
+      log('request-failed', { ...accessFields(end), upstreamMs, attempts })
     }
     if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
-    logAccess?.(end)
+    if (random() < config.accessLog) log('access', accessFields(end))
   }
 
   const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {
@@ -89,17 +89,17 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
       running.inFlight -= 1
       ended(end)
     },
-    onReplay: metrics.replayed,
+    onReplay: (outcome) => metrics.replays.inc({ outcome }),
   })
   const localLogin = openLocalLogin(config, {
     clock,
     wallClock: options.wallClock ?? Date.now,
     onLogin(outcome) {
-      metrics.obsLogin(outcome)
+      metrics.obsLogins.inc({ outcome })
       logObsLogin('login', outcome)
     },
     onRefresh(outcome) {
-      metrics.obsRefresh(outcome)
+      metrics.obsRefreshes.inc({ outcome })
       logObsLogin('refresh', outcome)
     },
   })
@@ -124,7 +124,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   const listener = createListener({
     ...listenerOptions(config),
     onRequest: handler,
-    onError: (error) => logger.log('unexpected', { error }),
+    onError: (error) => log('unexpected', { error }),
     now: () => clock.now(),
     onProblem({ code, refusal, requestId }) {
       metrics.connectionFailed(code, refusal)
@@ -136,11 +136,11 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
       else logThrottled('client-refused', refusal, { code, requestId })
     },
     onClientClosed(reason) {
-      metrics.slowClientClosed()
+      metrics.slowClientsClosed.inc()
       logThrottled('slow-client-closed', reason, { listener: 'proxy' })
     },
     onHandshakeFailure(reason) {
-      metrics.handshakeFailed(reason)
+      metrics.handshakeFailures.inc({ reason })
       // A load balancer that probes the port would write a line a minute.
       if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
     },

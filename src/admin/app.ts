@@ -1,19 +1,13 @@
 import { isIP } from 'node:net'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { serveHono, type Serve } from '../http/hono.ts'
-import { createHealth, type Health, type HealthOptions, type Verdict } from './health.ts'
-import type { Metrics } from './metrics.ts'
-import type { Monitor } from './monitor.ts'
+import type { TokenEvent } from '../token/events.ts'
+import { createMetrics } from './metrics.ts'
+import { createMonitor } from './monitor.ts'
+import type { AdminSources } from './sources.ts'
+import { unreadiness } from './state.ts'
 import { REFRESH, STATUS_POLICY, renderStatusPage } from './status-page.tsx'
-import { readStatus, type Status, type StatusOptions } from './status.ts'
-
-export interface AdminOptions {
-  readonly metrics: Pick<Metrics, 'render' | 'contentType'>
-  readonly health: Health
-  readonly status: () => Promise<Status>
-  /** Lower-case names without port that open the status page, beside every address. */
-  readonly hosts: ReadonlySet<string>
-}
+import { readStatus, type StatusOptions } from './status.ts'
 
 /** What every response forbids the browser; the status page adds its own style sheet. */
 const HEADERS = {
@@ -26,35 +20,37 @@ const HEADERS = {
   'X-Frame-Options': 'DENY',
 } as const
 
-export interface AdminParts extends Omit<
-  StatusOptions,
-  'monitor' | 'running' | 'totals' | 'startedAt'
-> {
-  readonly monitor: Monitor
-  readonly running: HealthOptions['running'] & StatusOptions['running']
-  readonly metrics: Metrics
-  readonly hosts: ReadonlySet<string>
-}
+export type Admin = ReturnType<typeof openAdmin>
 
-/** Serves the admin listener. The process counts as started now. */
-export function openAdmin(parts: AdminParts): Serve {
-  const { metrics, monitor, running } = parts
-  const startedAt = monitor.token().now
-  const status = (): Promise<Status> => readStatus({ ...parts, totals: metrics.totals, startedAt })
-  const health = createHealth({ token: monitor.token, running })
-  const serve = serveHono(createAdminApp({ metrics, health, status, hosts: parts.hosts }))
-  return (request, response) => {
+/** Counts and remembers what happens, and serves it. The process counts as started now. */
+export function openAdmin(sources: AdminSources) {
+  const monitor = createMonitor(sources)
+  const metrics = createMetrics(sources, monitor)
+  const app = createAdminApp({ ...sources, monitor, metrics })
+  const serveApp = serveHono(app)
+  const serve: Serve = (request, response) => {
     const { headers, httpVersion, url = '' } = request
     const target = url.replace(/^https?:\/\/[^/]*/i, '')
     // RFC 9112 section 3.2. Probes of load balancers are of HTTP/1.0 and have no Host.
     const hostMissing = headers.host === undefined && httpVersion !== '1.0'
     if (hostMissing || !target.startsWith('/')) response.writeHead(400).end()
-    else serve(request, response, target)
+    else serveApp(request, response, target)
+  }
+  return {
+    metrics,
+    monitor,
+    app,
+    serve,
+    onTokenEvent(event: TokenEvent): void {
+      metrics.onTokenEvent(event)
+      monitor.onTokenEvent(event)
+    },
   }
 }
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
-export function createAdminApp({ metrics, health, status, hosts }: AdminOptions): Hono {
+function createAdminApp(options: StatusOptions): Hono {
+  const { metrics, monitor, running, hosts } = options
   const app = new Hono()
 
   app.use(async (context, next) => {
@@ -69,13 +65,17 @@ export function createAdminApp({ metrics, health, status, hosts }: AdminOptions)
     }
   })
 
-  const probe = (verdict: () => Verdict) => () => {
-    const { status, body } = verdict()
-    return Response.json(body, { status })
-  }
-  app.get('/livez', probe(health.live))
-  app.get('/startupz', probe(health.started))
-  app.get('/readyz', probe(health.ready))
+  const probe = (status: string, problem?: Readonly<Record<string, string>>): Response =>
+    problem === undefined
+      ? Response.json({ status })
+      : Response.json({ status: 'not ready', ...problem }, { status: 503 })
+  // Depends on nothing but this process, so that an outage of iSales restarts no container.
+  app.get('/livez', () => probe('live'))
+  // Whether a login succeeds is a matter of readiness.
+  app.get('/startupz', () =>
+    probe('started', running.listening ? undefined : { reason: 'starting' }),
+  )
+  app.get('/readyz', () => probe('ready', unreadiness(running, monitor.token())))
 
   app.get('/metrics', async (context) =>
     context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
@@ -87,10 +87,11 @@ export function createAdminApp({ metrics, health, status, hosts }: AdminOptions)
     if (host === undefined || isOurs(host, hosts)) await next()
     else context.res = context.text('Host is not this proxy, nor in ADMIN_HOSTS\n', 421)
   }
-  app.get('/status.json', byOwnName, async (context) => context.json(await status()))
+  app.get('/status.json', byOwnName, async (context) => context.json(await readStatus(options)))
   app.get('/', byOwnName, async (context) => {
     const refreshing = context.req.query('refresh') !== 'off'
-    return context.html(renderStatusPage({ status: await status(), refreshing }), 200, {
+    const page = renderStatusPage({ status: await readStatus(options), refreshing })
+    return context.html(page, 200, {
       'Content-Security-Policy': STATUS_POLICY,
       // A header and not a <meta>: WCAG 2.2.1 wants a refresh that the reader can pause.
       ...(refreshing ? { Refresh: String(REFRESH) } : {}),

@@ -1,25 +1,26 @@
-import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import {
   OBS_LOGIN_OUTCOMES,
   OBS_REFRESH_OUTCOMES,
   REPLAY_OUTCOMES,
   type EndedRequest,
-  type ObsLoginOutcome,
-  type ObsRefreshOutcome,
-  type ReplayOutcome,
 } from '../http/ended.ts'
-import { HANDSHAKE_FAILURES, type HandshakeFailure } from '../http/handshake.ts'
+import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import type { TokenEvent } from '../token/events.ts'
+import { BACKOFF_STATES, type TokenEvent, type TokenSnapshot } from '../token/events.ts'
 import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
-import { PREFIX, createGauges, type GaugeOptions } from './metrics-gauges.ts'
+import type { Monitor } from './monitor.ts'
+import type { AdminSources } from './sources.ts'
+import { STATES } from './state.ts'
 
+const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+const SHARING_STATES = ['off', 'shared', 'alone'] as const
 
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -30,63 +31,20 @@ const REQUEST_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
 ]
 
-export interface MetricsOptions extends GaugeOptions {
-  /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
-  readonly rejectedStatuses: Iterable<number>
-  /** Adds what prom-client reads of the process: CPU, memory, handles, event-loop lag, GC. Default: true. */
-  readonly processMetrics?: boolean
-}
-
-/** The values of a counter since the start, summed by one label. */
-export type Sums = Readonly<Record<string, number>>
-
-/** What the status page reads of the counters. */
-export interface Totals {
-  readonly requests: Sums
-  readonly errors: Sums
-  readonly replays: Sums
-  readonly authFailures: Sums
-  readonly rejections: Sums
-  readonly credentialReloads: Sums
-  readonly conflicts: number
-}
+export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
-export interface Metrics {
-  readonly onTokenEvent: (event: TokenEvent) => void
-  readonly requestEnded: (request: Omit<EndedRequest, 'target' | 'requestId'>) => void
-  /** The listener responded with an error by itself, or closed a connection because there are too many. */
-  readonly connectionFailed: (code: ProblemCode, refusal: Refusal | undefined) => void
-  /** A client took nothing of its response, and was closed. */
-  readonly slowClientClosed: () => void
-  /** The TLS handshake of a client failed. */
-  readonly handshakeFailed: (reason: HandshakeFailure) => void
-  /** A connection to iSales was opened, or could not be. */
-  readonly upstreamConnected: (outcome: 'opened' | ConnectFailure) => void
-  readonly replayed: (outcome: ReplayOutcome) => void
-  /** A login of CTI-OBS ended. */
-  readonly obsLogin: (outcome: ObsLoginOutcome) => void
-  /** A refresh of CTI-OBS ended. */
-  readonly obsRefresh: (outcome: ObsRefreshOutcome) => void
-  /** The secret files changed and were read. */
-  readonly credentialsReloaded: (outcome: (typeof OUTCOMES)[number]) => void
-  /** An operation of the shared store ended. */
-  readonly storeCalled: (call: StoreCall) => void
-  readonly totals: () => Promise<Totals>
-  /** The page in Prometheus' text format. */
-  readonly render: () => Promise<string>
-  readonly contentType: string
-}
-
-export function createMetrics(options: MetricsOptions): Metrics {
+export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'token' | 'verdict'>) {
   const registry = new Registry()
-  const rejectedStatuses = [...options.rejectedStatuses].map(String)
-  createGauges(registry, options)
+  const rejectedStatuses = sources.rejectedStatuses.map(String)
+  createGauges(registry, sources, monitor)
   const counters = createCounters(registry, rejectedStatuses)
-  if (options.processMetrics ?? true) collectProcessMetrics(registry)
+  collectProcessMetrics(registry)
 
   return {
-    onTokenEvent(event) {
+    ...counters,
+
+    onTokenEvent(event: TokenEvent): void {
       switch (event.type) {
         case 'granted':
         case 'failed': {
@@ -116,53 +74,60 @@ export function createMetrics(options: MetricsOptions): Metrics {
           break
       }
     },
-    requestEnded({ method, status, code, refusal, durationMs, upstreamMs }) {
-      const known = METHODS.find((each) => each === method) ?? 'other'
-      counters.requests.inc({ method: known, status_class: statusClass(status) })
+
+    requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
+      const { status, code, refusal, durationMs, upstreamMs } = request
+      const method = METHODS.find((each) => each === request.method) ?? 'other'
+      counters.requests.inc({ method, status_class: statusClass(status) })
       if (code !== undefined) counters.errors.inc({ code })
       if (refusal !== undefined) counters.refused.inc({ reason: refusal })
       if (durationMs !== undefined) counters.requestDuration.observe(durationMs / 1000)
       if (upstreamMs !== undefined) counters.upstreamDuration.observe(upstreamMs / 1000)
     },
-    connectionFailed(code, refusal) {
+
+    /** The listener responded with an error by itself, or closed a connection because there are too many. */
+    connectionFailed(code: ProblemCode, refusal: Refusal | undefined): void {
       counters.errors.inc({ code })
       if (refusal !== undefined) counters.refused.inc({ reason: refusal })
     },
-    slowClientClosed: () => counters.slowClientsClosed.inc(),
-    handshakeFailed: (reason) => counters.handshakeFailures.inc({ reason }),
-    upstreamConnected(outcome) {
+
+    /** A connection to iSales was opened, or could not be. */
+    upstreamConnected(outcome: 'opened' | ConnectFailure): void {
       if (outcome === 'opened') counters.connectionsOpened.inc()
       else counters.connectFailures.inc({ reason: outcome })
     },
-    replayed: (outcome) => counters.replays.inc({ outcome }),
-    obsLogin: (outcome) => counters.obsLogins.inc({ outcome }),
-    obsRefresh: (outcome) => counters.obsRefreshes.inc({ outcome }),
-    storeCalled({ operation, durationMs, failure }) {
+
+    /** An operation of the shared store ended. */
+    storeCalled({ operation, durationMs, failure }: StoreCall): void {
       const outcome = failure === undefined ? 'success' : 'failure'
       counters.storeOperations.inc({ operation, outcome })
       counters.storeDuration.observe({ operation }, durationMs / 1000)
       if (failure !== undefined) counters.storeFailures.inc({ reason: failure })
     },
-    credentialsReloaded: (outcome) => counters.credentialReloads.inc({ outcome }),
 
-    totals: async () => ({
-      requests: await sums(counters.requests, 'status_class'),
-      errors: await sums(counters.errors, 'code'),
-      replays: await sums(counters.replays, 'outcome'),
-      authFailures: await sums(counters.authFailures, 'reason'),
-      rejections: await sums(counters.rejections, 'status'),
-      conflicts: (await counters.conflicts.get()).values[0]?.value ?? 0,
-      credentialReloads: await sums(counters.credentialReloads, 'outcome'),
-    }),
+    /** The page in Prometheus' text format. */
     render: () => registry.metrics(),
     contentType: registry.contentType,
   }
 }
 
+type LabelValues = Readonly<Record<string, readonly string[]>>
+
+/** A counter that takes only the label values that it was made with. */
+interface ClosedCounter<Labels extends LabelValues> extends Pick<Counter, 'get'> {
+  inc(labels: { readonly [Label in keyof Labels]: Labels[Label][number] }): void
+}
+
 function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
   const registers = [registry]
+  const total = (name: string, help: string): Counter =>
+    new Counter({ name: `${PREFIX}${name}`, help, registers })
   /** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
-  const counter = (name: string, help: string, labels: LabelValues = {}): Counter => {
+  const counter = <Labels extends LabelValues>(
+    name: string,
+    help: string,
+    labels: Labels,
+  ): ClosedCounter<Labels> => {
     const labelNames = Object.keys(labels)
     const metric = new Counter({ name: `${PREFIX}${name}`, help, labelNames, registers })
     for (const labelSet of labelSets(labels)) metric.inc(labelSet, 0)
@@ -199,11 +164,11 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       { operation: OPERATIONS, reason: AUTH_FAILURE_REASONS },
     ),
     authDuration,
-    lifetimesAssumed: counter(
+    lifetimesAssumed: total(
       'auth_lifetime_assumed_total',
       'Tokens whose lifetime could not be believed, so that the default was taken',
     ),
-    adopted: counter(
+    adopted: total(
       'tokens_adopted_total',
       'Tokens that another replica obtained and this one uses',
     ),
@@ -218,7 +183,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       { reason: STORE_FAILURES },
     ),
     storeDuration,
-    conflicts: counter(
+    conflicts: total(
       'session_conflicts_total',
       'Times tokens were rejected so often that somebody else must be logging in as this user',
     ),
@@ -250,7 +215,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'Requests that were refused before they were forwarded, by reason',
       { reason: REFUSAL_REASONS },
     ),
-    slowClientsClosed: counter(
+    slowClientsClosed: total(
       'slow_clients_closed_total',
       'Clients that were closed because they took nothing of their response',
     ),
@@ -259,7 +224,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'TLS handshakes of clients that failed, by reason',
       { reason: HANDSHAKE_FAILURES },
     ),
-    connectionsOpened: counter(
+    connectionsOpened: total(
       'upstream_connections_opened_total',
       'Connections to iSales that were opened',
     ),
@@ -287,6 +252,144 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
   }
 }
 
+/** Every combination of the values. */
+function labelSets(labels: LabelValues): readonly Readonly<Record<string, string>>[] {
+  let sets: Readonly<Record<string, string>>[] = [{}]
+  for (const [label, values] of Object.entries(labels)) {
+    sets = sets.flatMap((set) => values.map((value) => Object.assign({}, set, { [label]: value })))
+  }
+  return sets
+}
+
+/** Everything that is read when the page is. */
+function createGauges(
+  registry: Registry,
+  sources: AdminSources,
+  { token, verdict }: Pick<Monitor, 'token' | 'verdict'>,
+): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `${PREFIX}${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  /** @param read gives a number for each value of the label. */
+  const labelledGauge = (
+    label: string,
+    name: string,
+    help: string,
+    read: () => Readonly<Record<string, number>>,
+  ) =>
+    new Gauge({
+      name: `${PREFIX}${name}`,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number)
+      },
+    })
+  const stateGauge = <Each extends string>(
+    name: string,
+    help: string,
+    states: readonly Each[],
+    read: () => Each,
+  ) =>
+    labelledGauge('state', name, `${help}: 1 for the present state, 0 for the others`, () => {
+      const present = read()
+      return Object.fromEntries(states.map((state) => [state, Number(state === present)]))
+    })
+  /** Seconds since 1970; 0 for what is not there or not known. */
+  const dateGauge = (
+    name: string,
+    help: string,
+    read: (now: TokenSnapshot) => number | undefined,
+  ) =>
+    gauge(name, help, () => {
+      const now = token()
+      const instant = read(now) ?? Infinity
+      if (!Number.isFinite(instant)) return 0
+      return Math.round(sources.wallClock() + instant - now.now) / 1000
+    })
+
+  gauge(
+    'authenticated',
+    '1 while a usable token is there that iSales is not known to reject, else 0',
+    () => Number(token().usable),
+  )
+  gauge(
+    'outage_budget_seconds',
+    'How long requests would go on working if every login failed from now',
+    () => token().outageBudget / 1000,
+  )
+  dateGauge(
+    'token_expiry_timestamp_seconds',
+    'When the token ends; 0: there is none',
+    ({ session }) => session?.expiresAt,
+  )
+  dateGauge(
+    'token_next_renewal_timestamp_seconds',
+    'When the next login or refresh begins; 0: none is planned',
+    ({ exchange, nextExchangeAt, now }) => (exchange === undefined ? nextExchangeAt : now),
+  )
+  dateGauge(
+    'token_last_success_timestamp_seconds',
+    'When a token was last obtained; 0: never',
+    ({ lastSuccessAt }) => lastSuccessAt,
+  )
+  dateGauge(
+    'refresh_token_expiry_timestamp_seconds',
+    'When the refresh token ends; 0: there is none, or its end is not known',
+    ({ session }) => session?.refreshExpiresAt,
+  )
+  gauge('token_waiters', 'Requests that wait for a token', () => token().waiters)
+  gauge('requests_in_flight', 'Requests in flight', () => sources.running.inFlight)
+  gauge('upstream_connections', 'Connections to iSales that are open', sources.upstreamConnections)
+  gauge(
+    'session_replicas',
+    'Replicas that share the token through the store, this one included; 0: not known, or not shared',
+    () => sources.sharing()?.replicas ?? 0,
+  )
+  stateGauge('state', 'What CTI-OBS gets', STATES, () => verdict().state)
+  stateGauge(
+    'auth_backoff_state',
+    'What delays the next login',
+    BACKOFF_STATES,
+    () => token().backoff,
+  )
+  stateGauge(
+    'session_sharing_state',
+    'Whether replicas share one token',
+    SHARING_STATES,
+    () => sources.sharing()?.state ?? 'off',
+  )
+  labelledGauge(
+    'certificate',
+    'certificate_expiry_timestamp_seconds',
+    'When a certificate ends; 0: none is configured, or it cannot be read',
+    () => {
+      const { listener = 0, client = 0, ca = 0 } = sources.certificates()
+      return { listener: listener / 1000, client: client / 1000, ca: ca / 1000 }
+    },
+  )
+  labelledGauge('version', 'build_info', 'Always 1; the version is a label', () => ({
+    [sources.version]: 1,
+  }))
+  const dropped = new Counter({
+    name: `${PREFIX}log_lines_dropped_total`,
+    help: 'Lines of the log that could not be written',
+    registers,
+    collect() {
+      dropped.reset()
+      dropped.inc(sources.logLinesDropped())
+    },
+  })
+}
+
 function collectProcessMetrics(registry: Registry): void {
   // A timer samples the lag of the event loop: at the default of 10 ms it alone would wake an idle
   // process 100 times a second, which doubles what it costs.
@@ -297,30 +400,21 @@ function collectProcessMetrics(registry: Registry): void {
   }
 }
 
-type LabelValues = Readonly<Record<string, readonly string[]>>
-
-/** Every combination of the values. */
-function labelSets(labels: LabelValues): readonly Readonly<Record<string, string>>[] {
-  let sets: Readonly<Record<string, string>>[] = [{}]
-  for (const [label, values] of Object.entries(labels)) {
-    sets = sets.flatMap((set) =>
-      values.map((value) => Object.fromEntries([...Object.entries(set), [label, value]])),
-    )
-  }
-  return sets
-}
-
-async function sums(counter: Counter, label: string): Promise<Sums> {
-  const totals: Record<string, number> = {}
-  for (const { labels, value } of (await counter.get()).values) {
-    const key = String(labels[label])
-    totals[key] = (totals[key] ?? 0) + value
-  }
-  return totals
-}
-
 /** Status 0, the client left, counts as 4xx; a status that HTTP does not know as 5xx. */
 function statusClass(status: number): (typeof STATUS_CLASSES)[number] {
   if (status === 0) return '4xx'
   return STATUS_CLASSES[Math.trunc(status / 100) - 1] ?? '5xx'
+}
+
+/** The values of a counter since the start, summed by one label. */
+export async function sumsOf(
+  counter: Pick<Counter, 'get'>,
+  label: string,
+): Promise<Readonly<Record<string, number>>> {
+  const sums: Record<string, number> = {}
+  for (const { labels, value } of (await counter.get()).values) {
+    const key = String(labels[label])
+    sums[key] = (sums[key] ?? 0) + value
+  }
+  return sums
 }

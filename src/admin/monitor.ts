@@ -1,7 +1,8 @@
-import type { Clock, Timer } from '../clock.ts'
+import type { Timer } from '../clock.ts'
 import type { EndedRequest } from '../http/ended.ts'
-import type { Logger } from '../log/logger.ts'
-import type { TokenEvent, TokenSnapshot } from '../token/events.ts'
+import type { TokenEvent } from '../token/events.ts'
+import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { AdminSources } from './sources.ts'
 import {
   CALL_FAILURES,
   judgeCalls,
@@ -10,44 +11,43 @@ import {
   type CallCounts,
   type CallFailure,
   type JudgedToken,
-  type Verdict,
 } from './state.ts'
-
-export interface MonitorOptions {
-  readonly snapshot: () => TokenSnapshot
-  readonly running: { readonly draining: boolean }
-  readonly clock: Clock
-  readonly log: Logger['log']
-}
 
 export type EndedCall = Pick<EndedRequest, 'status' | 'code' | 'durationMs'>
 
-/** Watches the calls of the last minute and the token, and logs when calls begin or cease to fail. */
-export interface Monitor {
-  readonly onTokenEvent: (event: TokenEvent) => void
-  readonly callEnded: (call: EndedCall) => void
-  readonly token: () => JudgedToken
-  /** Of the last minute. */
-  readonly calls: () => CallCounts
-  readonly verdict: () => Verdict
-  /** When a call last failed, on the monotonic clock. */
-  readonly lastFailedAt: () => number | undefined
-  /** Calls, and those of them that failed, since it was last called. */
-  readonly takeTally: () => Tally
+/** One login or refresh that ended. */
+export interface TokenRequest {
+  readonly operation: Operation
+  /** When it ended, on the monotonic clock. */
+  readonly at: number
+  readonly durationMs: number
+  /** Undefined: it succeeded. */
+  readonly reason: AuthFailureReason | undefined
 }
 
-export interface Tally {
-  readonly requests: number
-  readonly errors: number
+interface Slot {
+  readonly at: number
+  total: number
+  readonly failures: Partial<Record<CallFailure, number>>
 }
 
 /** Milliseconds. */
-const WINDOW = 60_000
+const MINUTE = 60_000
 const RECENT = 20_000
 const SLOT = 1000
+/** Four hours at a token lifetime of five minutes. */
+const MOST_TOKEN_REQUESTS = 60
 
-export function createMonitor({ snapshot, running, clock, log }: MonitorOptions): Monitor {
-  let slots: { readonly at: number; total: number; failures: Map<CallFailure, number> }[] = []
+export type Monitor = ReturnType<typeof createMonitor>
+
+/**
+ * Remembers what the counters do not hold: the calls of the last minute, and the last events of the token. Logs when
+ * calls begin or cease to fail. Bounded in memory.
+ */
+export function createMonitor(sources: Pick<AdminSources, 'token' | 'running' | 'clock' | 'log'>) {
+  const { running, clock, log } = sources
+  const startedAt = clock.now()
+  let slots: Slot[] = []
   let rejection: { readonly generation: number; readonly at: number } | undefined
   let lastFailedAt: number | undefined
   let tally = { requests: 0, errors: 0 }
@@ -56,39 +56,27 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
   let episode:
     | { readonly since: number; readonly code: CallFailure; readonly share: number }
     | undefined
+  const tokenRequests: TokenRequest[] = []
+  const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
   const token = (): JudgedToken => {
-    const now = snapshot()
+    const now = sources.token()
     const rejected = rejection !== undefined && rejection.generation === now.session?.generation
     return rejected ? { ...now, rejected, usable: false, outageBudget: 0 } : { ...now, rejected }
   }
 
-  const forgetOld = (): void => {
-    const since = clock.now() - WINDOW
-    slots = slots.filter(({ at }) => at > since)
-  }
-
-  const callsOf = (window: number): CallCounts => {
+  /** The calls of so many milliseconds. */
+  const calls = (window = MINUTE, kinds?: readonly CallFailure[]): CallCounts => {
     const since = clock.now() - window
-    const byFailure: Partial<Record<CallFailure, number>> = {}
-    let [total, failed] = [0, 0]
-    for (const slot of slots) {
-      if (slot.at <= since) continue
-      total += slot.total
-      for (const [failure, count] of slot.failures) {
-        failed += count
-        byFailure[failure] = (byFailure[failure] ?? 0) + count
-      }
-    }
-    return { total, failed, byFailure }
+    return countCalls(
+      slots.filter(({ at }) => at > since),
+      kinds,
+    )
   }
-
-  const calls = (): CallCounts => callsOf(WINDOW)
-  const recentCalls = (): CallCounts => callsOf(RECENT)
 
   const logChange = (): void => {
     const now = clock.now()
-    const minute = withoutToken(calls())
+    const minute = calls(MINUTE, LOGGED)
     if (minute.failed === 0) {
       timer = undefined
       if (episode === undefined) return
@@ -100,7 +88,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
     }
     // The failures leave the window without an event.
     timer = clock.setTimer(logChange, SLOT)
-    const { counts } = judgeCalls(minute, withoutToken(recentCalls()))
+    const { counts } = judgeCalls(minute, calls(RECENT, LOGGED))
     const share = Math.round((counts.failed / counts.total) * 100) / 100
     if (episode !== undefined && (episode.share > 0.5 || share <= 0.5)) return
     const fields = { code: mainFailure(counts.byFailure), share }
@@ -109,36 +97,50 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
   }
 
   return {
+    /** On the monotonic clock. */
+    startedAt,
     token,
-    calls,
+    /** Of the last minute. */
+    calls: () => calls(),
     verdict: () =>
       judgeState({
         draining: running.draining,
         token: token(),
         calls: calls(),
-        recentCalls: recentCalls(),
+        recentCalls: calls(RECENT),
       }),
+    /** When a call last failed, on the monotonic clock. */
     lastFailedAt: () => lastFailedAt,
+    /** The last 60 logins and refreshes, the newest last. */
+    tokenRequests: (): readonly TokenRequest[] => tokenRequests,
+    /** When this kind of event was last seen, on the monotonic clock. */
+    lastAt: (type: TokenEvent['type']) => lastAt[type],
+    /** Calls, and those of them that failed, since it was last called. */
     takeTally() {
       const taken = tally
       tally = { requests: 0, errors: 0 }
       return taken
     },
 
-    onTokenEvent(event) {
+    onTokenEvent(event: TokenEvent): void {
+      lastAt[event.type] = event.at
       if (event.type === 'granted') rejection = undefined
       if (event.type === 'token-rejected' && event.verdict !== 'about-call') rejection = event
+      if (event.type !== 'granted' && event.type !== 'failed') return
+      const { operation, at, durationMs } = event
+      const reason = event.type === 'failed' ? event.failure.reason : undefined
+      tokenRequests.push({ operation, at, durationMs, reason })
+      if (tokenRequests.length > MOST_TOKEN_REQUESTS) tokenRequests.shift()
     },
 
-    callEnded(call) {
+    callEnded(call: EndedCall): void {
       const outcome = outcomeOf(call)
       if (outcome === undefined) return
       const now = clock.now()
       let slot = slots.at(-1)
       if (slot === undefined || now - slot.at >= SLOT) {
-        slot = { at: now, total: 0, failures: new Map() }
-        forgetOld()
-        slots.push(slot)
+        slot = { at: now, total: 0, failures: {} }
+        slots = [...slots.filter(({ at }) => at > now - MINUTE), slot]
       }
       slot.total += 1
       tally.requests += 1
@@ -150,7 +152,7 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
         return
       }
       tally.errors += 1
-      slot.failures.set(outcome, (slot.failures.get(outcome) ?? 0) + 1)
+      slot.failures[outcome] = (slot.failures[outcome] ?? 0) + 1
       lastFailedAt = now
       if (timer === undefined) logChange()
     },
@@ -158,10 +160,22 @@ export function createMonitor({ snapshot, running, clock, log }: MonitorOptions)
 }
 
 /** Token requests have lines of their own. */
-function withoutToken({ total, byFailure }: CallCounts): CallCounts {
-  const { 'no-token': _, rejected: __, ...upstream } = byFailure
-  const failed = Object.values(upstream).reduce((sum, count) => sum + count, 0)
-  return { total, failed, byFailure: upstream }
+const LOGGED = CALL_FAILURES.filter((kind) => kind !== 'no-token' && kind !== 'rejected')
+
+/** @param kinds what counts as a failure. */
+function countCalls(slots: readonly Slot[], kinds: readonly CallFailure[] = CALL_FAILURES) {
+  const byFailure: Partial<Record<CallFailure, number>> = {}
+  let [total, failed] = [0, 0]
+  for (const slot of slots) {
+    total += slot.total
+    for (const kind of kinds) {
+      const count = slot.failures[kind]
+      if (count === undefined) continue
+      failed += count
+      byFailure[kind] = (byFailure[kind] ?? 0) + count
+    }
+  }
+  return { total, failed, byFailure }
 }
 
 /** Undefined: the client made a mistake or left, which says nothing of iSales or the proxy. */

@@ -1,18 +1,7 @@
 import type { ProblemCode } from '../http/problem.ts'
 import type { TokenSnapshot } from '../token/events.ts'
 
-/**
- * What CTI-OBS gets, in one word.
- *
- * - `starting`: the first login has not ended yet.
- * - `healthy`: no call of the last minute failed, and renewals work.
- * - `degraded`: some calls of the last minute failed, or renewals fail while the token still serves.
- * - `failing`: more than half of the calls of the last minute failed, or of the last 20 s.
- * - `unauthenticated`: there is no usable token, or iSales rejects the one there is.
- * - `refused`: iSales refuses the user or password; somebody has to act.
- * - `conflict`: somebody else logs in as this user.
- * - `draining`: shutting down.
- */
+/** What CTI-OBS gets, in one word; docs/metrics.md explains each. */
 export const STATES = [
   'starting',
   'healthy',
@@ -153,6 +142,24 @@ function failingCalls(calls: CallCounts, recentCalls: CallCounts): Verdict {
     remedy,
     runbook: 'IsalesProxyCallsFailing',
   }
+}
+
+/**
+ * Why the pod gets no calls, for the body of `/readyz`; undefined: it is ready. Failing calls do not end readiness: a pod
+ * that leaves its Service heals nothing.
+ */
+export function unreadiness(
+  { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
+  { usable, rejected, idle, backoff, lastFailure }: JudgedToken,
+): Readonly<Record<string, string>> | undefined {
+  if (draining) return { reason: 'draining' }
+  if (!listening) return { reason: 'starting' }
+  if (usable) return undefined
+  if (rejected) return { reason: 'token-rejected', backoff }
+  // The next call logs in first, as the last login did.
+  if (idle && backoff === 'none') return undefined
+  if (lastFailure === undefined) return { reason: 'no-token' }
+  return { reason: 'no-token', backoff, lastFailure: lastFailure.failure.reason }
 }
 
 /** A single failed call is no outage. */

@@ -1,4 +1,4 @@
-import type { ExchangeStatus, Status, TokenStatus } from './status.ts'
+import type { Status } from './status.ts'
 import { REASONS, ago, clockTime, duration } from './words.ts'
 
 /** SVG takes percentages in attributes, where the style policy allows no inline style. */
@@ -7,7 +7,13 @@ function percent(share: number): string {
 }
 
 /** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
-export function LifeLine({ status, token }: { status: Status; token: TokenStatus }) {
+export function LifeLine({
+  status,
+  token,
+}: {
+  status: Status
+  token: NonNullable<Status['token']>
+}) {
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
   const usable = ageSeconds + usableForSeconds
   const now = ageSeconds / lifetimeSeconds
@@ -105,7 +111,7 @@ export function TokenRequestChart({ status }: { status: Status }) {
   )
 }
 
-function Bar(props: { exchange: ExchangeStatus; slot: number; height: number }) {
+function Bar(props: { exchange: Status['exchanges'][number]; slot: number; height: number }) {
   const { exchange, slot } = props
   const height = Math.max(4, Math.round(props.height))
   const { reason, operation, at, durationSeconds } = exchange

@@ -4,7 +4,7 @@ import { PROBLEMS } from '../http/problem.ts'
 import { LifeLine, ShareBar, TokenRequestChart } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
 import type { EffectiveSetting } from '../config/load.ts'
-import type { OccurrencesStatus, Status } from './status.ts'
+import type { Status } from './status.ts'
 import {
   BACKOFFS,
   REASONS,
@@ -214,7 +214,7 @@ function Token({ status }: { status: Status }) {
   )
 }
 
-function occurrences({ count, lastAt }: OccurrencesStatus, time: string): string {
+function occurrences({ count, lastAt }: Status['conflicts'], time: string): string {
   return lastAt === null ? 'never' : `${number(count)}, last ${ago(lastAt, time)}`
 }
 

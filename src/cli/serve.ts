@@ -1,11 +1,10 @@
-import { createApp } from '../server.ts'
+import { startApp } from '../server.ts'
 import { effectiveSettings, loadConfig } from '../config/load.ts'
-import { createLogger } from '../log/logger.ts'
+import { createLog, type Log } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
-import type { Tracing } from '../tracing/tracing.ts'
+import type { Tracing } from '../tracing/otlp.ts'
 import type { Config } from '../config/settings.ts'
-import type { Logger } from '../log/logger.ts'
 import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { readerOf, writeErrors, type Io } from './io.ts'
@@ -37,7 +36,7 @@ async function serve(io: Io): Promise<number> {
     return EXIT.usage
   }
   const stdout = openStdout()
-  const logger = await createLogger({
+  const log = await createLog({
     level: logLevel,
     format: pretty ? 'pretty' : 'json',
     destination: stdout,
@@ -47,34 +46,31 @@ async function serve(io: Io): Promise<number> {
     for (const error of loaded.errors) {
       const { setting, problem, remedy } = error
       const detail = `${problem}. ${remedy}. ${readerOf(io, error)}`.trim()
-      logger.log('setting-wrong', { setting, detail })
+      log('setting-wrong', { setting, detail })
     }
     await stdout.flush()
     return EXIT.usage
   }
   const { config } = loaded
   const fatal = (error: unknown): Promise<void> => {
-    logger.log('unexpected', { error }, 'fatal')
+    log('unexpected', { error }, 'fatal')
     return stdout.flush()
   }
   io.onFatal(fatal)
-  logger.log('starting', { version: BUILD_VERSION })
+  log('starting', { version: BUILD_VERSION })
   for (const { setting, problem, remedy } of warnings) {
-    logger.log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+    log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
   }
-  if (isLenientParser(io.llhttp)) logger.log('parser-doubtful')
+  if (isLenientParser(io.llhttp)) log('parser-doubtful')
   try {
-    const tracing = await loadTracing(config, logger)
-    const settings = effectiveSettings(loaded)
-    const app = createApp({
+    const app = await startApp({
       config,
       version: BUILD_VERSION,
-      logger,
+      log,
       logLinesDropped: stdout.dropped,
-      settings,
-      tracing,
+      settings: effectiveSettings(loaded),
+      tracing: await loadTracing(config, log),
     })
-    await app.start()
     io.onHangUp(() => app.renew())
     const systemd = createNotifier(io.env)
     systemd.ready()
@@ -85,7 +81,7 @@ async function serve(io: Io): Promise<number> {
   } catch (error) {
     if (!(error instanceof ListenError)) await fatal(error)
     else if (pretty) io.stderr.write(`${error.setting}: ${error.message}\n`)
-    else logger.log('cannot-listen', { setting: error.setting, detail: error.message })
+    else log('cannot-listen', { setting: error.setting, detail: error.message })
     return EXIT.failed
   } finally {
     await stdout.flush()
@@ -93,7 +89,7 @@ async function serve(io: Io): Promise<number> {
 }
 
 /** OpenTelemetry is loaded only when traces are exported. */
-async function loadTracing(config: Config, { log }: Logger): Promise<Tracing | undefined> {
+async function loadTracing(config: Config, log: Log): Promise<Tracing | undefined> {
   const endpoint = config.otelExporterOtlpEndpoint
   if (endpoint === undefined) return undefined
   const { openTracing } = await import('../tracing/otlp.ts')

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { LogEventName, LogFields } from './events.ts'
-import type { Logger } from './logger.ts'
+import type { Log } from './logger.ts'
 
 /** Milliseconds. */
 const INTERVAL = 60_000
@@ -9,7 +9,7 @@ const INTERVAL = 60_000
  * Writes one line a minute for each event and reason: the first immediately, and at the end of the minute one more
  * with the `count` of those between. `reason` and `operation` must be of closed sets.
  */
-export function createThrottledLog(clock: Clock, log: Logger['log']) {
+export function createThrottledLog(clock: Clock, log: Log) {
   const waiting = new Map<string, { count: number; fields: LogFields }>()
 
   return (event: LogEventName, reason: string, fields: LogFields = {}): void => {

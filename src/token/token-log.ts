@@ -1,5 +1,5 @@
-import type { LogEventName } from '../log/events.ts'
-import type { LogFields, Logger } from '../log/logger.ts'
+import type { LogEventName, LogFields } from '../log/events.ts'
+import type { Log } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
 import { isMissing } from './protocol.ts'
 import type { SharingEvent } from './sharing.ts'
@@ -19,7 +19,7 @@ export interface TokenLogOptions {
  * conflict that goes on) is written at DEBUG.
  */
 export function tokenLog(
-  { log }: Pick<Logger, 'log'>,
+  log: Log,
   { takeTally }: TokenLogOptions = {},
 ): (event: TokenEvent) => void {
   /** Failures in a row, whatever secrets they were of. */
@@ -139,7 +139,7 @@ export function tokenLog(
 }
 
 /** Writes one line for each change of what is shared. */
-export function sharingLog({ log }: Pick<Logger, 'log'>): (event: SharingEvent) => void {
+export function sharingLog(log: Log): (event: SharingEvent) => void {
   return (event) => {
     switch (event.type) {
       case 'alone':

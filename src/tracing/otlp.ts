@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   ROOT_CONTEXT,
   SpanKind,
@@ -16,8 +17,8 @@ import {
   BatchSpanProcessor,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
+import type { EndedRequest } from '../http/ended.ts'
 import type { TokenEvent } from '../token/events.ts'
-import type { Outgoing, RequestSpan, Tracing, TracingOptions } from './tracing.ts'
 
 /** Milliseconds that the last spans may take to be sent. */
 const LONGEST_STOP = 2000
@@ -41,31 +42,57 @@ const TRACEPARENT: TextMapGetter<readonly string[]> = {
   },
 }
 
+/** W3C Trace Context: what goes into the `traceparent` header of a request to iSales. */
+interface Outgoing {
+  readonly traceparent: string
+  /** False: the client's trace is not continued, so its `tracestate` must not be forwarded (section 3.3.1). */
+  readonly keepState: boolean
+}
+
+/** One request in a trace. */
+export interface RequestSpan {
+  readonly outgoing: () => Outgoing
+  /** The request is sent once more, with a newer token; `outgoing` then names the span of that. */
+  readonly replayed: () => void
+  readonly ended: (end: Pick<EndedRequest, 'status' | 'code' | 'requestId'>) => void
+}
+
+export interface TracingOptions {
+  /** Where OTLP over HTTP is accepted; `/v1/traces` is appended. */
+  readonly endpoint: string
+  readonly serviceName: string
+  readonly version: string
+  /** Called each time the delivery of spans begins to fail, and each time it works again. Default: nothing. */
+  readonly onDelivery?: (working: boolean) => void
+}
+
+export type Tracing = ReturnType<typeof openTracing>
+
 /**
  * Everything that knows OpenTelemetry. Its own settings (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
  * `OTEL_BSP_...`) are read by the SDK from the environment. Nothing is registered globally.
  */
-export function openTracing(options: TracingOptions): Tracing {
-  const { endpoint, serviceName, version, wallClock = Date.now } = options
+export function openTracing(options: TracingOptions) {
+  const { endpoint, serviceName, version, onDelivery = () => undefined } = options
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` })
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
-    spanProcessors: [
-      new BatchSpanProcessor(watched(exporter, options.onDelivery ?? (() => undefined))),
-    ],
+    spanProcessors: [new BatchSpanProcessor(watched(exporter, onDelivery))],
   })
   const tracer = provider.getTracer('isales-auth-proxy', version)
 
   return {
-    requestStarted: (method, rawHeaders) => startRequest(tracer, method, rawHeaders),
-    onTokenEvent(event) {
-      tokenRequestSpan(tracer, event, wallClock())
-    },
-    async stop() {
-      const late = new Promise<void>((resolve) => {
-        setTimeout(resolve, LONGEST_STOP).unref()
-      })
-      await Promise.race([provider.shutdown().catch(() => undefined), late])
+    /** @param rawHeaders name, value, name, value, as Node gives them. */
+    requestStarted: (method: string, rawHeaders: readonly string[]): RequestSpan =>
+      startRequest(tracer, method, rawHeaders),
+    /** Makes a span of each login and refresh. */
+    onTokenEvent: (event: TokenEvent): void => tokenRequestSpan(tracer, event),
+    /** Sends what is still in memory, for at most 2 s. */
+    async stop(): Promise<void> {
+      await Promise.race([
+        provider.shutdown().catch(() => undefined),
+        delay(LONGEST_STOP, undefined, { ref: false }),
+      ])
     },
   }
 }
@@ -114,7 +141,7 @@ function finish(span: Span, status: number, code: string | undefined): void {
 }
 
 /** A login or refresh is reported when it has ended; its start is counted back. */
-function tokenRequestSpan(tracer: Tracer, event: TokenEvent, wallNow: number): void {
+function tokenRequestSpan(tracer: Tracer, event: TokenEvent): void {
   if (event.type !== 'granted' && event.type !== 'failed') return
   const attributes: Attributes =
     event.type === 'granted'
@@ -122,14 +149,15 @@ function tokenRequestSpan(tracer: Tracer, event: TokenEvent, wallNow: number): v
       : { 'error.type': event.failure.reason }
   const status = event.type === 'failed' ? event.failure.status : undefined
   if (status !== undefined) attributes['http.response.status_code'] = status
-  const startTime = wallNow - event.durationMs
+  const now = Date.now()
+  const startTime = now - event.durationMs
   const span = tracer.startSpan(
     event.operation,
     { kind: SpanKind.CLIENT, attributes, startTime },
     ROOT_CONTEXT,
   )
   if (event.type === 'failed') span.setStatus({ code: SpanStatusCode.ERROR })
-  span.end(wallNow)
+  span.end(now)
 }
 
 /** The SDK does not report spans that it could not deliver; this reports each change once. */

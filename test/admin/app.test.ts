@@ -1,69 +1,42 @@
 import { describe, expect, it } from 'vitest'
-import { createHealth } from '../../src/admin/health.ts'
-import { createAdminApp } from '../../src/admin/app.ts'
-import { SCENES, statusOf } from '../browser/states.ts'
-import { token } from './token.ts'
+import { openAdmin } from '../../src/admin/app.ts'
+import type { AdminSources } from '../../src/admin/sources.ts'
+import type { TokenSnapshot } from '../../src/token/events.ts'
+import { NOW, adminSources, snapshot } from './token.ts'
 
-function appWith(changes: { readonly usable?: boolean; readonly broken?: boolean } = {}) {
-  const { usable = true, broken = false } = changes
-  return createAdminApp({
-    metrics: {
-      contentType: 'text/plain; version=0.0.4; charset=utf-8',
-      render: () =>
-        broken ? Promise.reject(new Error('secret inner text')) : Promise.resolve('up 1\n'),
-    },
-    health: createHealth({
-      token: () => token({ usable }),
-      running: { listening: true, draining: false },
-    }),
-    status: () => statusOf(SCENES.healthy),
-    hosts: new Set(['localhost', 'proxy.example']),
-  })
-}
+const appWith = (changes?: Partial<AdminSources>) => openAdmin(adminSources(changes)).app
 
 const PATHS = ['/metrics', '/livez', '/startupz', '/readyz', '/', '/status.json']
 
 describe('the admin app', () => {
   it('serves the metrics in the format that Prometheus asks for', async () => {
     const response = await appWith().request('/metrics')
-    expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
-    expect(await response.text()).toBe('up 1\n')
-  })
-
-  it('responds to readyz with one line of JSON', async () => {
-    const response = await appWith({ usable: false }).request('/readyz')
-    expect(response.status).toBe(503)
-    expect(response.headers.get('content-type')).toBe('application/json')
-    expect(await response.text()).toBe('{"status":"not ready","reason":"no-token"}')
+    expect(await response.text()).toContain('\nisales_proxy_authenticated 1\n')
   })
 
   it.each(PATHS)('forbids caching, framing and active content on %s', async (path) => {
     const { headers } = await appWith().request(path)
-    expect(headers.get('cache-control')).toBe('no-store')
-    expect(headers.get('content-security-policy')).toContain("default-src 'none'")
-    expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect(headers.get('x-frame-options')).toBe('DENY')
-    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'cache-control': 'no-store',
+      'content-security-policy': expect.stringContaining("default-src 'none'"),
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+    })
   })
 
-  it.each(PATHS)('responds to HEAD as to GET, without a body on %s', async (path) => {
-    const response = await appWith().request(path, { method: 'HEAD' })
-    expect(response.status).toBe(200)
-    expect(await response.text()).toBe('')
-  })
-
-  it.each(
-    PATHS.flatMap((path) =>
-      ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'BREW'].map(
-        (method) => [method, path] as const,
-      ),
-    ),
-  )('refuses %s %s', async (method, path) => {
-    const response = await appWith().request(path, { method })
-    expect(response.status).toBe(405)
-    expect(response.headers.get('allow')).toBe('GET, HEAD')
-    expect(response.headers.get('cache-control')).toBe('no-store')
+  it.each(PATHS)('serves GET and HEAD of %s, and refuses every other method', async (path) => {
+    const app = appWith()
+    const head = await app.request(path, { method: 'HEAD' })
+    expect(head.status).toBe(200)
+    expect(await head.text()).toBe('')
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'BREW']) {
+      const response = await app.request(path, { method })
+      expect(response.status).toBe(405)
+      expect(response.headers.get('allow')).toBe('GET, HEAD')
+      expect(response.headers.get('cache-control')).toBe('no-store')
+    }
   })
 
   it.each(['/nothing', '/metrics/', '//metrics', '/%2e%2e/etc/passwd', '/<script>'])(
@@ -103,9 +76,78 @@ describe('the admin app', () => {
   )
 
   it('responds 500 without the text of the error when a page cannot be made', async () => {
-    const response = await appWith({ broken: true }).request('/metrics')
+    const broken = appWith({
+      certificates() {
+        throw new Error('secret inner text')
+      },
+    })
+    const response = await broken.request('/metrics')
     expect(response.status).toBe(500)
     expect(await response.text()).toBe('Internal error\n')
     expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+})
+
+const UP = { listening: true, draining: false, inFlight: 0 }
+const NO_TOKEN = { session: undefined, usable: false }
+const REFUSED = {
+  at: NOW,
+  operation: 'login',
+  failure: { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' },
+} as const
+
+describe('the probes', () => {
+  it('are live whatever else is wrong, without a look at the token', async () => {
+    const app = appWith({
+      running: { ...UP, listening: false, draining: true },
+      token() {
+        throw new Error('asked')
+      },
+    })
+    expect(await (await app.request('/livez')).json()).toEqual({ status: 'live' })
+  })
+
+  it('say started once the listeners are up, logged in or not', async () => {
+    const starting = appWith({ running: { ...UP, listening: false } })
+    expect((await starting.request('/startupz')).status).toBe(503)
+    const started = appWith({ token: () => snapshot(NO_TOKEN) })
+    expect((await started.request('/startupz')).status).toBe(200)
+  })
+
+  it.each<[string, Partial<TokenSnapshot>]>([
+    ['with a usable token', {}],
+    ['while renewals fail and the token is still usable', { backoff: 'transient' }],
+    ['when the token is idle', { usable: false, idle: true }],
+  ])('say ready %s', async (_case, token) => {
+    const response = await appWith({ token: () => snapshot(token) }).request('/readyz')
+    expect(response.status).toBe(200)
+    expect(await response.text()).toBe('{"status":"ready"}')
+  })
+
+  it.each<[string, Partial<TokenSnapshot>, Partial<typeof UP>, object]>([
+    ['it drains', {}, { draining: true }, { reason: 'draining' }],
+    ['the listeners are not up', {}, { listening: false }, { reason: 'starting' }],
+    ['there is no token yet', NO_TOKEN, {}, { reason: 'no-token' }],
+    [
+      'logins fail',
+      { usable: false, backoff: 'guarded', lastFailure: REFUSED },
+      {},
+      { reason: 'no-token', backoff: 'guarded', lastFailure: 'rejected' },
+    ],
+  ])('say not ready when %s, and why', async (_case, token, running, body) => {
+    const app = appWith({ token: () => snapshot(token), running: { ...UP, ...running } })
+    const response = await app.request('/readyz')
+    expect(response.status).toBe(503)
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(await response.json()).toEqual({ status: 'not ready', ...body })
+  })
+
+  it('say not ready when iSales rejects the token that is there, and why', async () => {
+    const admin = openAdmin(adminSources({ token: () => snapshot({ backoff: 'conflict' }) }))
+    const rejected = { at: NOW, generation: 1, status: 401, verdict: 'replace' } as const
+    admin.onTokenEvent({ type: 'token-rejected', ...rejected })
+    const response = await admin.app.request('/readyz')
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ reason: 'token-rejected', backoff: 'conflict' })
   })
 })

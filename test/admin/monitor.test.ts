@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createMonitor, type EndedCall } from '../../src/admin/monitor.ts'
-import type { LogEventName } from '../../src/log/events.ts'
-import type { LogFields } from '../../src/log/logger.ts'
+import type { LogEventName, LogFields } from '../../src/log/events.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { granted, session, snapshot } from './token.ts'
+import { NOW, adminSources, failed, granted, session, snapshot } from './token.ts'
 
 const OK: EndedCall = { status: 200, durationMs: 10 }
 const DOWN: EndedCall = { status: 502, code: 'upstream-unreachable', durationMs: 10 }
@@ -12,12 +11,13 @@ function start() {
   const clock = manualClock()
   const lines: (LogFields & { readonly event: LogEventName; readonly level: unknown })[] = []
   let generation = 1
-  const monitor = createMonitor({
-    snapshot: () => snapshot({ now: clock.now(), session: session({ generation }) }),
-    running: { draining: false },
-    clock,
-    log: (event, fields, level) => lines.push({ event, level, ...fields }),
-  })
+  const monitor = createMonitor(
+    adminSources({
+      token: () => snapshot({ now: clock.now(), session: session({ generation }) }),
+      clock,
+      log: (event, fields, level) => lines.push({ event, level, ...fields }),
+    }),
+  )
   const call = (ended: EndedCall, count = 1): void => {
     for (let n = 0; n < count; n += 1) monitor.callEnded(ended)
   }
@@ -65,12 +65,12 @@ describe('the calls of the last minute', () => {
 })
 
 it('tells how many calls there were since it was last asked, and how many failed', () => {
-  const { call, takeTally } = start()
+  const { call, ...monitor } = start()
   call(OK, 3)
   call(DOWN, 2)
   call({ status: 400, code: 'bad-request' })
-  expect(takeTally()).toEqual({ requests: 5, errors: 2 })
-  expect(takeTally()).toEqual({ requests: 0, errors: 0 })
+  expect(monitor.takeTally()).toEqual({ requests: 5, errors: 2 })
+  expect(monitor.takeTally()).toEqual({ requests: 0, errors: 0 })
 })
 
 describe('the log', () => {
@@ -156,5 +156,21 @@ describe('a rejected token', () => {
     expect(token().rejected).toBe(true)
     call({ status: 200, durationMs: 40 })
     expect(token().rejected).toBe(false)
+  })
+})
+
+describe('the last logins and refreshes', () => {
+  it('are 60, however long it goes on, with how each ended', () => {
+    const monitor = start()
+    for (let n = 0; n < 10_000; n += 1) monitor.onTokenEvent(granted({ at: n }))
+    monitor.onTokenEvent(failed({ operation: 'refresh', at: NOW, durationMs: 9 }))
+    expect(monitor.tokenRequests().map(({ at }) => at)).toEqual([
+      ...Array.from({ length: 59 }, (_, n) => 9941 + n),
+      NOW,
+    ])
+    expect(monitor.tokenRequests().slice(-2)).toEqual([
+      { operation: 'login', at: 9999, durationMs: 42, reason: undefined },
+      { operation: 'refresh', at: NOW, durationMs: 9, reason: 'unavailable' },
+    ])
   })
 })

@@ -1,4 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
+import type { AdminSources } from '../../src/admin/sources.ts'
 import type { JudgedToken } from '../../src/admin/state.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
 import type { Token } from '../../src/token/token.ts'
@@ -44,6 +45,30 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
 
 export function token(changes: Partial<JudgedToken> = {}): JudgedToken {
   return { ...snapshot(), rejected: false, ...changes }
+}
+
+/** Milliseconds since 1970. */
+export const WALL = Date.parse('2026-03-02T09:41:05Z')
+
+/** A proxy at rest with a valid token. */
+export function adminSources(changes: Partial<AdminSources> = {}): AdminSources {
+  return {
+    token: () => snapshot(),
+    sharing: () => undefined,
+    running: { listening: true, draining: false, inFlight: 0 },
+    upstreamConnections: () => 3,
+    certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
+    logLinesDropped: () => 0,
+    rejectedStatuses: [401, 403],
+    settings: [],
+    hosts: new Set(['localhost', 'proxy.example']),
+    host: 'cti-obs-0',
+    version: '1.4.0',
+    clock: { now: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
+    wallClock: () => WALL,
+    log: () => undefined,
+    ...changes,
+  }
 }
 
 type Granted = Extract<TokenEvent, { type: 'granted' }>

@@ -45,3 +45,13 @@ test('a request that is refused is in the access log, without its query', async 
     code: 'not-allowed',
   })
 })
+
+test.each([
+  ['off', 0],
+  ['0.25', 0],
+  ['0.5', 1],
+])('with ACCESS_LOG=%s and a draw of 0.3 a request has %i lines', async (share, lines) => {
+  const world = await openWorld({ env: { ACCESS_LOG: share }, random: () => 0.3 })
+  await world.tasks()
+  expect(world.lines.filter(({ event }) => event === 'access')).toHaveLength(lines)
+})

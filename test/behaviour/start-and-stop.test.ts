@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import { createApp } from '../../src/server.ts'
+import { startApp } from '../../src/server.ts'
 import { gate, loginResponse, openStand, post } from '../proxy/stand.ts'
 import { until } from '../support/until.ts'
 
@@ -53,12 +53,8 @@ test('when the admin port is taken, the proxy port is not open either', async ()
     ADMIN_LISTEN: `127.0.0.1:${(taken.address() as AddressInfo).port}`,
   })
   if (!loaded.ok) throw new Error('the configuration is wrong')
-  const app = createApp({
-    config: loaded.config,
-    version: 'test',
-    logger: { log: () => undefined, logAccess: () => undefined },
-  })
-  await expect(app.start()).rejects.toThrow('in use by another process')
+  const started = startApp({ config: loaded.config, version: 'test', log: () => undefined })
+  await expect(started).rejects.toThrow('in use by another process')
   const probe = createServer().listen(port, '127.0.0.1')
   await once(probe, 'listening')
   probe.close()

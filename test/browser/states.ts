@@ -1,14 +1,12 @@
-import type { SharingSnapshot } from '../../src/token/sharing.ts'
-import { createHistory } from '../../src/admin/history.ts'
-import { createMetrics } from '../../src/admin/metrics.ts'
-import { createMonitor, type EndedCall } from '../../src/admin/monitor.ts'
-import { readStatus, type Status } from '../../src/admin/status.ts'
+import { openAdmin, type Admin } from '../../src/admin/app.ts'
+import type { EndedCall } from '../../src/admin/monitor.ts'
+import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
-import { NOW, failed, granted, session, snapshot } from '../admin/token.ts'
+import type { SharingSnapshot } from '../../src/token/sharing.ts'
+import { NOW, WALL, adminSources, failed, granted, session, snapshot } from '../admin/token.ts'
 
-const WALL = Date.parse('2026-03-02T09:41:05Z')
 const MINUTE = 60_000
 
 function times(count: number, call: EndedCall): readonly EndedCall[] {
@@ -46,7 +44,7 @@ const SETTINGS: readonly EffectiveSetting[] = [
   { name: 'CLIENT_DEADLINE', value: '2.8s', source: 'default' },
 ]
 
-interface Scene {
+export interface Scene {
   readonly snapshot: Partial<TokenSnapshot>
   readonly events: readonly TokenEvent[]
   /** Calls that succeeded before the last minute. */
@@ -178,55 +176,33 @@ export const SCENES = {
 
 export type SceneName = keyof typeof SCENES
 
-export function statusOf(scene: Scene, settings = SETTINGS): Promise<Status> {
-  const certificates = () => ({
-    listener: scene.certificateEnd,
-    client: undefined,
-    ca: undefined,
-  })
-  const history = createHistory()
-  const running = { draining: scene.draining ?? false, inFlight: scene.traffic ? 3 : 0 }
-  const monitor = createMonitor({
-    snapshot: () => snapshot(scene.snapshot),
-    running,
-    clock: { now: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
-    log: () => undefined,
-  })
-  const metrics = createMetrics({
-    token: monitor.token,
-    state: () => monitor.verdict().state,
-    running,
-    upstreamConnections: () => 0,
-    certificates,
-    rejectedStatuses: [401, 403],
-    sharing: () => scene.sharing,
-    version: '1.4.0',
-    wallClock: () => WALL,
-    processMetrics: false,
-  })
-  for (const event of scene.events) {
-    history.onTokenEvent(event)
-    metrics.onTokenEvent(event)
-    monitor.onTokenEvent(event)
-  }
+/** The admin part of a proxy to which all of the scene has happened. */
+export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Admin['app'] {
+  // The process started 261 minutes ago.
+  let now = NOW - 261 * MINUTE
+  const admin = openAdmin(
+    adminSources({
+      token: () => snapshot(scene.snapshot),
+      sharing: () => scene.sharing,
+      running: {
+        listening: true,
+        draining: scene.draining ?? false,
+        inFlight: scene.traffic ? 3 : 0,
+      },
+      certificates: () => ({ listener: scene.certificateEnd, client: undefined, ca: undefined }),
+      settings: SETTINGS,
+      clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
+      ...changes,
+    }),
+  )
+  now = NOW
+  for (const event of scene.events) admin.onTokenEvent(event)
   for (const call of times(scene.traffic ?? 0, { status: 200 })) {
-    metrics.requestEnded({ method: 'POST', ...call })
+    admin.metrics.requestEnded({ method: 'POST', ...call })
   }
   for (const call of scene.calls ?? []) {
-    metrics.requestEnded({ method: 'POST', ...call })
-    monitor.callEnded(call)
+    admin.metrics.requestEnded({ method: 'POST', ...call })
+    admin.monitor.callEnded(call)
   }
-  return readStatus({
-    monitor,
-    history: history.view,
-    totals: metrics.totals,
-    certificates,
-    running,
-    wallClock: () => WALL,
-    version: '1.4.0',
-    host: 'cti-obs-0',
-    sharing: () => scene.sharing,
-    startedAt: NOW - 261 * MINUTE,
-    settings,
-  })
+  return admin.app
 }

@@ -2,11 +2,12 @@ import { mkdir } from 'node:fs/promises'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Admin } from '../../src/admin/app.ts'
 import type { Status } from '../../src/admin/status.ts'
 import { duration } from '../../src/admin/words.ts'
 import { haveBrowser, openBrowser } from './browser.ts'
-import { servePage, type PageServer } from './server.ts'
-import { SCENES, statusOf, type SceneName } from './states.ts'
+import { servePage } from './server.ts'
+import { SCENES, adminOf, type SceneName } from './states.ts'
 
 const NAMES = Object.keys(SCENES) as readonly SceneName[]
 const IMAGES = 'docs/images'
@@ -15,7 +16,6 @@ const UPDATE = process.env['UPDATE_SCREENSHOTS'] === '1'
 
 describe.runIf(haveBrowser())('the status page in a browser', () => {
   let browser: Browser
-  let server: PageServer | undefined
   const cleanups: (() => Promise<void>)[] = []
 
   beforeAll(async () => {
@@ -26,11 +26,14 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     for (const cleanup of cleanups.splice(0)) await cleanup()
   })
 
-  async function open(status: Promise<Status>, options: BrowserContextOptions = {}, query = '') {
-    server = await servePage(() => status)
+  async function open(app: Admin['app'], options: BrowserContextOptions = {}, query = '') {
+    const server = await servePage(app)
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()
-    cleanups.push(() => context.close(), server.close)
+    cleanups.push(
+      () => context.close(),
+      () => server.close(),
+    )
     const complaints: string[] = []
     const requested: string[] = []
     page.on('console', (message) => complaints.push(message.text()))
@@ -41,7 +44,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
   }
 
   const openScene = (name: SceneName, options: BrowserContextOptions = {}) =>
-    open(statusOf(SCENES[name]), options, '?refresh=off')
+    open(adminOf(SCENES[name]), options, '?refresh=off')
 
   describe.each(NAMES)('%s', (name) => {
     it('says what status.json says', async () => {
@@ -105,11 +108,8 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
       ] as const
       for (const [file, colorScheme, width, height] of shots) {
         const viewport = { width, height }
-        const { page } = await open(statusOf(SCENES[name]), {
-          colorScheme,
-          viewport,
-          deviceScaleFactor: 1.5,
-        })
+        const options = { colorScheme, viewport, deviceScaleFactor: 1.5 }
+        const { page } = await open(adminOf(SCENES[name]), options)
         const image = await page.screenshot({ path: `${IMAGES}/${file}.png` })
         expect(image.length).toBeGreaterThan(10_000)
       }
@@ -126,17 +126,10 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
   })
 
   it('loads itself anew without JavaScript', async () => {
-    let reads = 0
-    const status = statusOf(SCENES.healthy)
-    server = await servePage(() => {
-      reads += 1
-      return status
-    })
-    const context = await browser.newContext({ javaScriptEnabled: false })
-    cleanups.push(() => context.close(), server.close)
-    const page = await context.newPage()
-    await page.goto(server.url)
-    await expect.poll(() => reads, { timeout: 15_000 }).toBeGreaterThan(1)
+    const { page, requested } = await open(adminOf(SCENES.healthy), { javaScriptEnabled: false })
+    await expect
+      .poll(() => requested.filter((path) => path === '/').length, { timeout: 15_000 })
+      .toBeGreaterThan(1)
     await page.click('text=pause refresh')
     expect(page.url()).toContain('refresh=off')
   })
@@ -144,7 +137,11 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
   it('shows hostile values as text and runs nothing of them', async () => {
     const attack = `"><script>document.title='owned'</script><img src=x onerror="document.title='owned'">&amp;`
     const settings = [{ name: attack, value: `</style>${attack}`, source: attack }]
-    const { page, requested } = await open(statusOf(SCENES.failing, settings), {}, '?refresh=off')
+    const { page, requested } = await open(
+      adminOf(SCENES.failing, { settings }),
+      {},
+      '?refresh=off',
+    )
     expect(await page.title()).not.toContain('owned')
     expect(await page.locator('script, img').count()).toBe(0)
     expect(await page.innerText('body')).toContain(attack)
@@ -154,7 +151,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
   it('keeps to the width of a phone with values that cannot be broken at a space', async () => {
     const settings = [{ name: 'A_'.repeat(60), value: 'x'.repeat(500), source: '/'.repeat(200) }]
     const viewport = { width: 360, height: 800 }
-    const { page } = await open(statusOf(SCENES.failing, settings), { viewport }, '?refresh=off')
+    const { page } = await open(adminOf(SCENES.failing, { settings }), { viewport }, '?refresh=off')
     expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(360)
   })
 })

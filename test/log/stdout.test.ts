@@ -20,16 +20,16 @@ describe('a log on stdout', () => {
       stdin: {
         resolveDir: process.cwd(),
         contents: `
-          import { createLogger } from './src/log/logger.ts'
+          import { createLog } from './src/log/logger.ts'
           import { openStdout } from './src/log/stdout.ts'
           const [format, count] = process.argv.slice(2)
           const stdout = openStdout()
-          const { logAccess } = await createLogger({ level: 'info', format, destination: stdout })
-          const access = { method: 'POST', target: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' }
-          for (let n = 0; n < Number(count); n += 1) logAccess(access)
+          const log = await createLog({ level: 'info', format, destination: stdout })
+          const access = { method: 'POST', path: 'x'.repeat(500), status: 200, durationMs: 1, requestId: 'r' }
+          for (let n = 0; n < Number(count); n += 1) log('access', access)
           // The first write has ended by then.
           setTimeout(() => {
-            logAccess(access)
+            log('access', access)
             process.stderr.write(String(stdout.dropped()))
           }, 100)
           setInterval(() => undefined, 60_000)

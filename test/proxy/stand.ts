@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest'
-import { createApp } from '../../src/server.ts'
+import { startApp } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { accessFields, type LogFields } from '../../src/log/logger.ts'
+import type { LogFields } from '../../src/log/events.ts'
 import { call } from '../support/call.ts'
 import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
 import {
@@ -105,7 +105,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     },
   })
   const log: LogLine[] = []
-  const app = createApp({
+  const app = await startApp({
     config: configOf({
       ISALES_URL: upstream.origin,
       ISALES_USER: 'obs',
@@ -119,13 +119,10 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
       ...options.env,
     }),
     version: 'test',
-    logger: {
-      log: (event, fields = {}) => log.push({ event, ...fields }),
-      logAccess: (access) => log.push({ event: 'access', ...accessFields(access) }),
-    },
+    log: (event, fields = {}) => log.push({ event, ...fields }),
     random: () => 0.5,
   })
-  const { proxy, admin } = await app.start()
+  const { proxy, admin } = app
   const port = Number(new URL(proxy).port)
   const tls = proxy.startsWith('https:') ? { tls: { rejectUnauthorized: false } } : {}
 

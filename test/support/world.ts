@@ -1,8 +1,7 @@
 import { onTestFinished } from 'vitest'
-import { createApp, type App, type AppOptions } from '../../src/server.ts'
+import { startApp, type App, type AppOptions } from '../../src/server.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { LOG_EVENTS, type LogLevel } from '../../src/log/events.ts'
-import { accessFields, type LogFields, type Logger } from '../../src/log/logger.ts'
+import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/events.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {
   createSimulator,
@@ -55,20 +54,15 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   await options.prepare?.(sim)
   const lines: LogLine[] = []
   const events: TokenEvent[] = []
-  const logger: Logger = {
-    log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
-      lines.push({ event, level, ...fields }),
-    logAccess: (access) =>
-      lines.push({ event: 'access', level: LOG_EVENTS.access.level, ...accessFields(access) }),
-  }
-  const app = createApp({
+  const app = await startApp({
     ...options,
     config: configOf({ ...worldEnv(sim), ...options.env }),
     version: 'test',
-    logger,
+    log: (event, fields = {}, level = LOG_EVENTS[event].level) =>
+      lines.push({ event, level, ...fields }),
     onTokenEvent: (event) => events.push(event),
   })
-  const { proxy, admin } = await app.start()
+  const { proxy, admin } = app
   let stopped: Promise<void> | undefined
   const world: World = {
     sim,

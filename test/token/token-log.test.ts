@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS, type LogEventName, type LogLevel } from '../../src/log/events.ts'
-import type { LogFields } from '../../src/log/logger.ts'
+import {
+  LOG_EVENTS,
+  type LogEventName,
+  type LogFields,
+  type LogLevel,
+} from '../../src/log/events.ts'
 import { sharingLog, tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, session } from '../admin/token.ts'
@@ -13,10 +17,8 @@ interface Line {
 
 function linesOf(events: readonly TokenEvent[]): readonly Line[] {
   const lines: Line[] = []
-  const observe = tokenLog({
-    log: (event, fields = {}, level = LOG_EVENTS[event].level) => {
-      lines.push({ level, event, fields })
-    },
+  const observe = tokenLog((event, fields = {}, level = LOG_EVENTS[event].level) => {
+    lines.push({ level, event, fields })
   })
   for (const event of events) observe(event)
   return lines
@@ -163,10 +165,9 @@ describe('the session log', () => {
       { requests: 0, errors: 0 },
     ]
     const fields: LogFields[] = []
-    const observe = tokenLog(
-      { log: (_event, given = {}) => void fields.push(given) },
-      { takeTally: () => tallies.shift() ?? { requests: -1, errors: -1 } },
-    )
+    const observe = tokenLog((_event, given = {}) => void fields.push(given), {
+      takeTally: () => tallies.shift() ?? { requests: -1, errors: -1 },
+    })
     observe(granted())
     observe(grantedAs(2))
     expect(fields).toMatchObject([
@@ -249,7 +250,7 @@ describe('a token that other replicas share', () => {
 
   it('is logged when sharing ends and begins again, and when a record cannot be read', () => {
     const names: LogEventName[] = []
-    const observe = sharingLog({ log: (event) => void names.push(event) })
+    const observe = sharingLog((event) => void names.push(event))
     observe({ type: 'alone', reason: 'timeout' })
     observe({ type: 'shared' })
     observe({ type: 'unreadable' })

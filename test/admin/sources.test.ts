@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readCertificateEnds } from '../../src/admin/sources.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+const folder = temporaryDirectory()
+const { ca, server, expired } = makeCertificates()
+
+function file(name: string, ...pems: readonly string[]): string {
+  const path = join(folder, name)
+  writeFileSync(path, pems.join(''))
+  return path
+}
+
+test('of a chain the own certificate counts, of a bundle of authorities the earliest end', () => {
+  const ends = readCertificateEnds({
+    listenTlsCertFile: file('chain.pem', server.cert, expired.cert),
+    isalesClientCertFile: undefined,
+    isalesCaFile: file('bundle.pem', ca.cert, expired.cert),
+  })
+  expect(ends.listener).toBeGreaterThan(Date.now())
+  expect(ends.client).toBeUndefined()
+  expect(ends.ca).toBeLessThan(Date.now())
+})
+
+test('a renewed file is read anew, and one that cannot be read has no end', () => {
+  const isalesClientCertFile = file('client.pem', expired.cert)
+  const end = (): number | undefined =>
+    readCertificateEnds({
+      listenTlsCertFile: undefined,
+      isalesClientCertFile,
+      isalesCaFile: undefined,
+    }).client
+  expect(end()).toBeLessThan(Date.now())
+  file('client.pem', server.cert)
+  expect(end()).toBeGreaterThan(Date.now())
+  file('client.pem', 'nonsense')
+  expect(end()).toBeUndefined()
+})
