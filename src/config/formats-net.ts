@@ -1,15 +1,10 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import * as z from 'zod'
+import { urlHost, type ListenAddress } from './address.ts'
 import { FORMATS, refuse } from './formats.ts'
 import { Secret } from './secret.ts'
 
-/** Where a listener listens. */
-export type ListenAddress =
-  /** An empty host means all interfaces; IPv6 without brackets. Port 0 means a free one. */
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
-
-/** Linux keeps 108 bytes for the path of a socket, the last of them NUL. */
+/** Linux keeps 108 bytes for the path of a socket, the last of them NUL. libuv would cut a longer one silently. */
 const LONGEST_SOCKET_PATH = 107
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
@@ -39,7 +34,7 @@ export function listenAddress({ unix }: { readonly unix: boolean }) {
       encode: (address) =>
         address.kind === 'unix'
           ? `unix:${address.path}`
-          : `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`,
+          : `${urlHost(address.host)}:${address.port}`,
     })
     .register(FORMATS, { type: 'address', limits: forms, quotable: true })
 }
@@ -66,45 +61,30 @@ function socketPath(path: string, ctx: z.core.ParsePayload): ListenAddress {
     : { kind: 'unix', path }
 }
 
-/** True when only this machine can reach the address. */
-export function isLocal(address: ListenAddress): boolean {
-  return address.kind === 'unix' || isLoopback(address.host)
-}
-
-/** True for `localhost`, 127.0.0.0/8 and ::1; brackets around an IPv6 address do not matter. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
-  if (bare === 'localhost' || bare === '::1') return true
-  return isIPv4(bare) && bare.startsWith('127.')
-}
-
 /** A host name or address without port, in lower case; IPv6 in brackets, as a `Host` header has it. */
 export function hostName() {
+  const bare = (value: string): string => /^\[(.*)\]$/.exec(value)?.[1] ?? value
   return z
-    .codec(z.string(), z.string(), {
-      decode(value, ctx) {
-        const v6 = /^\[(.*)\]$/.exec(value)?.[1] ?? value
-        if (isIPv6(v6)) return `[${v6.toLowerCase()}]`
-        if (HOST_NAME.test(value)) return value.toLowerCase()
-        return refuse(ctx, 'is not a host name or address (without port)')
-      },
-      encode: (host) => host,
+    .string()
+    .refine((value) => isIPv6(bare(value)) || HOST_NAME.test(value), {
+      error: 'is not a host name or address (without port)',
+      abort: true,
     })
+    .overwrite((value) => urlHost(bare(value)).toLowerCase())
     .register(FORMATS, { type: 'host', limits: 'without port', quotable: true })
 }
 
 /** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
 export function noProxy() {
   return z
-    .codec(z.string(), z.string(), {
-      decode: (value) =>
-        value
-          .toLowerCase()
-          .split(/[\s,]+/)
-          .filter(Boolean)
-          .join(','),
-      encode: (hosts) => hosts,
-    })
+    .string()
+    .overwrite((value) =>
+      value
+        .toLowerCase()
+        .split(/[\s,]+/)
+        .filter(Boolean)
+        .join(','),
+    )
     .register(FORMATS, { type: 'list of hosts', limits: 'hosts, .suffixes, host:port or *' })
 }
 
@@ -125,28 +105,33 @@ function httpUrl() {
 
 /** Scheme, host and port of a server, and nothing else. */
 export function origin() {
-  const plain = httpUrl()
+  return httpUrl()
     .refine((value) => !/[?#]/.test(value), 'has a query or a fragment; give scheme, host, port')
     .refine(
       (value) => new URL(value).pathname === '/',
       'has a path; give scheme, host and port only',
     )
-  return z
-    .codec(plain, z.string(), {
-      decode: (value) => new URL(value).origin,
-      encode: (value) => value,
-    })
+    .overwrite((value) => new URL(value).origin)
     .register(FORMATS, { type: 'origin', limits: 'https (http to loopback), no path' })
 }
 
 /** An http or https URL. */
 export function url() {
-  return z
-    .codec(httpUrl(), z.string(), {
-      decode: (value) => new URL(value).href,
-      encode: (value) => value,
-    })
+  return httpUrl()
+    .overwrite((value) => new URL(value).href)
     .register(FORMATS, { type: 'URL', limits: 'http or https' })
+}
+
+const UNDECODABLE = 'has a user or password that cannot be decoded; a % in one is written %25'
+
+/** The URL parser accepts a % that escapes nothing. */
+function isEncoded(value: string): boolean {
+  try {
+    decodeURIComponent(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
@@ -165,24 +150,11 @@ export function proxyUrl() {
         const { pathname, username, password } = new URL(whole)
         if (pathname !== '/') return refuse(ctx, 'has a path; an HTTP proxy has none')
         if (isEncoded(username) && isEncoded(password)) return new Secret(whole)
-        return refuse(
-          ctx,
-          'has a user or password that cannot be decoded; a % in one is written %25',
-        )
+        return refuse(ctx, UNDECODABLE)
       },
       encode: String,
     })
     .register(FORMATS, { type: 'proxy URL', limits: 'http or https', secret: true })
-}
-
-/** The URL parser accepts a % that escapes nothing. */
-function isEncoded(value: string): boolean {
-  try {
-    decodeURIComponent(value)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Where the shared store is. */
@@ -195,7 +167,8 @@ export interface StoreAddress {
   readonly password: Secret | undefined
 }
 
-const STORE_URL = /^(?:redis|valkey)(s?):\/\/(?:([^@/]*)@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
+const STORE_SCHEME = /^(?:redis|valkey)(s?):\/\//
+const STORE_REST = /^(?:([^@/:]*)(?::([^@/]*))?@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
 const STORE_SERVER = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
 
 /** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][,host[:port]]...[/database]`. */
@@ -203,60 +176,48 @@ export function storeUrl() {
   return z
     .codec(z.string(), z.custom<StoreAddress>(), {
       decode(value, ctx): StoreAddress {
-        const [, s, credentials, hosts = '', database] = STORE_URL.exec(value) ?? []
-        if (s === undefined) {
-          return /^(?:redis|valkey)s?:\/\//.test(value)
-            ? refuse(
-                ctx,
-                'is not host:port after the scheme; @ / ? # in a password are written %40',
-              )
-            : refuse(ctx, 'is not a redis, rediss, valkey or valkeys URL')
+        const [scheme, s] = STORE_SCHEME.exec(value) ?? []
+        if (scheme === undefined)
+          return refuse(ctx, 'is not a redis, rediss, valkey or valkeys URL')
+        const rest = STORE_REST.exec(value.slice(scheme.length))
+        if (rest === null) {
+          const problem = 'is not host:port after the scheme; @ / ? # in a password are written %40'
+          return refuse(ctx, problem)
         }
-        const servers = hosts.split(',').map((server) => STORE_SERVER.exec(server))
-        const valid = servers.every(
-          (match) =>
-            match !== null &&
-            (match[1] === undefined ? HOST_NAME.test(match[2] ?? '') : isIPv6(match[1])),
-        )
-        if (!valid) return refuse(ctx, 'has a host or port that is none')
-        const ports = servers.map((match) =>
-          match?.[3] === undefined ? undefined : Number(match[3]),
-        )
-        if (ports.some((port) => port === 0 || (port ?? 1) > 65_535)) {
+        const [, user = '', password, hosts = '', database = 0] = rest
+        const servers = hosts.split(',').flatMap((server) => parseServer(server) ?? [])
+        if (servers.length < hosts.split(',').length) {
           return refuse(ctx, 'has a host or port that is none')
         }
-        const [, name = '', secret] = /^([^:]*)(?::(.*))?$/s.exec(credentials ?? '') ?? []
-        if (!isEncoded(name) || !isEncoded(secret ?? '')) {
-          return refuse(
-            ctx,
-            'has a user or password that cannot be decoded; a % in one is written %25',
-          )
-        }
+        if (!isEncoded(user) || !isEncoded(password ?? '')) return refuse(ctx, UNDECODABLE)
         return {
           tls: s === 's',
-          servers: servers.map((match, index) => ({
-            host: match?.[1] ?? match?.[2] ?? '',
-            port: ports[index],
-          })),
-          database: Number(database ?? 0),
-          user: name === '' ? undefined : decodeURIComponent(name),
-          password: secret === undefined ? undefined : new Secret(decodeURIComponent(secret)),
+          servers,
+          database: Number(database),
+          user: user === '' ? undefined : decodeURIComponent(user),
+          password: password === undefined ? undefined : new Secret(decodeURIComponent(password)),
         }
       },
       // Never with user and password.
-      encode: ({ tls, servers, database }) =>
-        `valkey${tls ? 's' : ''}://${servers
-          .map(
-            ({ host, port }) =>
-              `${isIPv6(host) ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`,
-          )
-          .join(',')}/${database}`,
+      encode({ tls, servers, database }) {
+        const hosts = servers.map(
+          ({ host, port }) => `${urlHost(host)}${port === undefined ? '' : `:${port}`}`,
+        )
+        return `valkey${tls ? 's' : ''}://${hosts.join(',')}/${database}`
+      },
     })
     .register(FORMATS, {
       type: 'store URL',
       limits: 'redis, rediss, valkey or valkeys; several hosts are Sentinels',
       secret: true,
     })
+}
+
+function parseServer(text: string): StoreAddress['servers'][number] | undefined {
+  const [, v6, name = '', digits] = STORE_SERVER.exec(text) ?? []
+  const port = digits === undefined ? undefined : Number(digits)
+  const isHost = v6 === undefined ? HOST_NAME.test(name) : isIPv6(v6)
+  return isHost && port !== 0 && (port ?? 1) <= 65_535 ? { host: v6 ?? name, port } : undefined
 }
 
 /** RFC 3986 section 3.3, what a path may consist of. */

@@ -1,6 +1,7 @@
+import { endpointOf, isLocal, isLoopback, type ListenAddress } from './address.ts'
 import type { ConfigError } from './errors.ts'
-import { isLocal, isLoopback, type ListenAddress } from './formats-net.ts'
 import { Secret } from './secret.ts'
+import type { StoreAddress } from './formats-net.ts'
 import { variableOf, type Config, type ConfigKey } from './settings.ts'
 
 /** A rule between settings, or a warning about one. */
@@ -34,10 +35,15 @@ function needs(key: ConfigKey, other: ConfigKey): Rule {
   })
 }
 
-type Text = 'isalesUser' | 'isalesPassword' | 'obsUser' | 'obsPassword'
+const PASSWORDS = ['isalesPassword', 'obsPassword'] as const
+const TEXTS = ['isalesUser', 'obsUser', ...PASSWORDS] as const
 
 /** What an editor or a copied line adds to a secret costs an attempt to log in. */
-function doubtfulText(key: Text, problem: string, isDoubtful: (text: string) => boolean): Rule {
+function doubtful(
+  key: (typeof TEXTS)[number],
+  problem: string,
+  isDoubtful: (text: string) => boolean,
+): Rule {
   return rule({
     setting: variableOf(key),
     problem,
@@ -47,15 +53,6 @@ function doubtfulText(key: Text, problem: string, isDoubtful: (text: string) => 
     broken: ({ [key]: value }) =>
       value !== undefined && isDoubtful(value instanceof Secret ? value.reveal() : value),
   })
-}
-
-function trimmed(key: Text): Rule {
-  const problem = 'begins or ends with white space'
-  return doubtfulText(key, problem, (text) => text !== text.trim())
-}
-
-function oneLine(key: Text): Rule {
-  return doubtfulText(key, 'has more than one line', (text) => /[\r\n]/.test(text.trim()))
 }
 
 const WEAK = { characters: 12, different: 4 }
@@ -102,10 +99,7 @@ export const RULES: readonly Rule[] = [
     problem: 'is plain http to a host that is not loopback',
     remedy: 'Use https, or set ISALES_ALLOW_HTTP=true on a network where nobody listens',
     reads: ['isalesUrl', 'isalesAllowHttp'],
-    broken: ({ isalesUrl, isalesAllowHttp }) => {
-      const { protocol, hostname } = new URL(isalesUrl)
-      return protocol === 'http:' && !isalesAllowHttp && !isLoopback(hostname)
-    },
+    broken: ({ isalesUrl, isalesAllowHttp }) => isPlainHttp(isalesUrl) && !isalesAllowHttp,
   }),
   rule({
     setting: 'ISALES_URL',
@@ -122,10 +116,7 @@ export const RULES: readonly Rule[] = [
     remedy: 'Use https as soon as iSales has it',
     severity: 'warning',
     reads: ['isalesUrl', 'isalesAllowHttp'],
-    broken: ({ isalesUrl, isalesAllowHttp }) => {
-      const { protocol, hostname } = new URL(isalesUrl)
-      return protocol === 'http:' && isalesAllowHttp && !isLoopback(hostname)
-    },
+    broken: ({ isalesUrl, isalesAllowHttp }) => isPlainHttp(isalesUrl) && isalesAllowHttp,
   }),
   rule({
     setting: 'ISALES_REFRESH_PATH',
@@ -141,7 +132,7 @@ export const RULES: readonly Rule[] = [
     problem: 'is less than LOGIN_BACKOFF',
     remedy: 'Raise it, or lower LOGIN_BACKOFF',
     reads: ['loginBackoff', 'loginBackoffMax'],
-    broken: ({ loginBackoff, loginBackoffMax }) => loginBackoffMax < loginBackoff,
+    broken: (c) => c.loginBackoffMax < c.loginBackoff,
   }),
   rule({
     setting: 'LOGIN_REJECTED_BACKOFF_MAX',
@@ -195,9 +186,7 @@ export const RULES: readonly Rule[] = [
     remedy: 'Use rediss or valkeys: the token is sealed, the password of the store is not',
     severity: 'warning',
     reads: ['sessionStoreUrl'],
-    broken: ({ sessionStoreUrl }) =>
-      sessionStoreUrl?.tls === false &&
-      !sessionStoreUrl.servers.every(({ host }) => isLoopback(host)),
+    broken: ({ sessionStoreUrl }) => sessionStoreUrl?.tls === false && isRemote(sessionStoreUrl),
   }),
   needs('listenTlsCertFile', 'listenTlsKeyFile'),
   needs('listenTlsKeyFile', 'listenTlsCertFile'),
@@ -238,8 +227,7 @@ export const RULES: readonly Rule[] = [
     remedy: 'Make one with `openssl rand -base64 32`, the same for all replicas',
     reads: ['sessionStoreKey', 'sessionStoreUrl'],
     broken: ({ sessionStoreKey, sessionStoreUrl }) =>
-      sessionStoreUrl?.servers.every(({ host }) => isLoopback(host)) === false &&
-      isWeak(sessionStoreKey),
+      sessionStoreUrl !== undefined && isRemote(sessionStoreUrl) && isWeak(sessionStoreKey),
   }),
   rule({
     setting: 'OBS_USER',
@@ -255,9 +243,8 @@ export const RULES: readonly Rule[] = [
     remedy: 'Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
     severity: 'warning',
     reads: ['listen', 'obsLogin', 'listenTlsCertFile'],
-    broken: ({ listen, obsLogin, listenTlsCertFile }) => {
-      return !isLocal(listen) && obsLogin === 'require' && listenTlsCertFile === undefined
-    },
+    broken: (c) =>
+      !isLocal(c.listen) && c.obsLogin === 'require' && c.listenTlsCertFile === undefined,
   }),
   rule({
     setting: 'TOKEN_WAIT',
@@ -316,12 +303,12 @@ export const RULES: readonly Rule[] = [
     reads: ['loginRejectedAttempts'],
     broken: ({ loginRejectedAttempts }) => loginRejectedAttempts > 5,
   }),
-  trimmed('isalesUser'),
-  trimmed('isalesPassword'),
-  oneLine('isalesPassword'),
-  trimmed('obsUser'),
-  trimmed('obsPassword'),
-  oneLine('obsPassword'),
+  ...TEXTS.map((key) =>
+    doubtful(key, 'begins or ends with white space', (text) => text !== text.trim()),
+  ),
+  ...PASSWORDS.map((key) =>
+    doubtful(key, 'has more than one line', (text) => /[\r\n]/.test(text.trim())),
+  ),
 ]
 
 type Access = Pick<Config, 'listen' | 'obsLogin' | 'listenClientCaFile'>
@@ -331,17 +318,23 @@ function isOpen({ listen, obsLogin, listenClientCaFile }: Access): boolean {
   return !isLocal(listen) && obsLogin !== 'require' && listenClientCaFile === undefined
 }
 
+/** The password would cross a network in the clear. */
+function isPlainHttp(url: string): boolean {
+  return url.startsWith('http:') && !isLoopback(endpointOf(new URL(url)).host)
+}
+
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+
+function isRemote({ servers }: StoreAddress): boolean {
+  return !servers.every(({ host }) => isLoopback(host))
+}
 
 /** As far as can be seen without DNS. */
 function leadsTo(url: string, address: ListenAddress): boolean {
   if (address.kind === 'unix') return false
-  const { protocol, hostname, port } = new URL(url)
-  const given = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
-  if (given !== address.port) return false
-  const host = address.host.toLowerCase()
-  const same = hostname === host || hostname === `[${host}]`
-  return same || (isLoopback(hostname) && (isLoopback(host) || ANY.has(host)))
+  const { host, port } = endpointOf(new URL(url))
+  const own = isLoopback(host) && (isLoopback(address.host) || ANY.has(address.host))
+  return port === address.port && (host === address.host || own)
 }
 
 function collide(one: ListenAddress, other: ListenAddress): boolean {

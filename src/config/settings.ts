@@ -1,10 +1,10 @@
 // oxlint-disable max-lines -- one table of everything that can be set
 import * as z from 'zod'
+import { isLocal } from './address.ts'
 import {
   authScheme,
   headerName,
   hostName,
-  isLocal,
   listenAddress,
   noProxy,
   origin,

@@ -2,11 +2,7 @@ import { existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
-
-/** Where to listen. An empty `host` means every interface; port 0 a free port. */
-export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
+import { urlHost, type ListenAddress } from '../config/address.ts'
 
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {
@@ -15,8 +11,6 @@ export class ListenError extends Error {
   setting = ''
 }
 
-/** sun_path holds 108 bytes with its NUL; libuv would cut a longer name without a word. */
-const LONGEST_SOCKET_PATH = 107
 const ALL_MODE_BITS = 0o777
 
 /**
@@ -37,8 +31,6 @@ export async function listen(
     return
   }
   const { path } = address
-  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH)
-    throw new ListenError(`${path} is longer than ${LONGEST_SOCKET_PATH} bytes`)
   // libuv would call it a lack of permission.
   if (!existsSync(dirname(path)))
     throw new ListenError(`cannot listen on ${path}: the directory does not exist`)
@@ -54,7 +46,7 @@ export function addressText(
   if (address.kind === 'unix') return `unix:${address.path}`
   const host = address.host === '' ? '0.0.0.0' : address.host
   const scheme = bound.tls ? 'https' : 'http'
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound.port}`
+  return `${scheme}://${urlHost(host)}:${bound.port}`
 }
 
 /** The mode holds from the first instant: a chmod after the bind would leave a moment for anyone. */

@@ -1,5 +1,5 @@
+import { urlHost, type ListenAddress } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
-import type { ListenAddress } from './address.ts'
 
 /** The names that a `Host` field may give us: a page that rebinds its own name to this machine gives another. */
 export function ownHosts(config: Config): ReadonlySet<string> {
@@ -14,7 +14,7 @@ export function adminHosts(config: Config, machine: string): ReadonlySet<string>
 
 function hostOf(address: ListenAddress): readonly string[] {
   if (address.kind === 'unix' || address.host === '') return []
-  return [address.host.includes(':') ? `[${address.host}]` : address.host]
+  return [urlHost(address.host)]
 }
 
 function lowerCase(names: readonly string[]): ReadonlySet<string> {

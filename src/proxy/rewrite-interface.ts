@@ -1,6 +1,7 @@
+import { endpointOf } from '../config/address.ts'
+
 /** A solidus as JSON may write it. */
 const SLASH = String.raw`(?:\\?/|\\u002[fF])`
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 
 /**
  * Replaces the origin of each absolute URL that names iSales in the response to `business/interface`, so that the
@@ -17,14 +18,14 @@ export function rewriteInterface(body: Buffer, isalesOrigin: string, clientOrigi
 }
 
 function originPattern(origin: string): RegExp {
-  const { protocol, hostname, port } = new URL(origin)
-  const defaultPort = DEFAULT_PORTS[protocol] ?? ''
-  const ports = port === '' ? `(?::${defaultPort})?` : `:${port}`
+  const url = new URL(origin)
+  const { port } = endpointOf(url)
+  const ports = url.port === '' ? `(?::${port})?` : `:${port}`
   // Neither the tail of another scheme, nor the head of a longer host, another port, or a user's name.
   const before = '(?<![a-z0-9+.-])'
   const after = String.raw`(?![a-z0-9.:@_~%-])`
-  const host = hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
-  return new RegExp(`${before}${protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
+  const host = url.hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+  return new RegExp(`${before}${url.protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
 }
 
 function isJson(bytes: Buffer): boolean {

@@ -2,8 +2,9 @@ import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 import { systemClock } from '../clock.ts'
+import { endpointOf } from '../config/address.ts'
 import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
-import { createTunnels, portOf } from './egress-proxy.ts'
+import { createTunnels } from './egress-proxy.ts'
 import { CODES, codeOf, ConnectError, type ConnectFailure } from './errors.ts'
 
 export interface ConnectOptions {
@@ -36,8 +37,7 @@ export function createConnect(options: ConnectOptions): Connect {
   const { origin, tls, timeout, egress, lookup } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
-  const host = url.hostname.replaceAll(/^\[|\]$/g, '')
-  const port = portOf(url)
+  const { host, port } = endpointOf(url)
   const finding = {
     lookup,
     // Node tries a name's addresses one after the other and gives up one after 250 ms. An address with a longer

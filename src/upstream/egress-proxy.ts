@@ -1,15 +1,9 @@
 import { request as requestHttp, type ClientRequest, type RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { BlockList, isIP, type Socket } from 'node:net'
+import { endpointOf } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
 import { CODES, ConnectError } from './errors.ts'
-
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
-
-/** The scheme's own port when the URL names none. */
-export function portOf({ protocol, port }: Pick<URL, 'protocol' | 'port'>): number {
-  return port === '' ? (DEFAULT_PORTS[protocol] ?? 0) : Number(port)
-}
 
 /** The egress proxy for this origin, by the rules of curl and Go; undefined: connect directly. */
 export function egressFor({
@@ -19,12 +13,11 @@ export function egressFor({
 }: Pick<Config, 'isalesUrl' | 'httpsProxy' | 'noProxy'>): URL | undefined {
   const url = new URL(isalesUrl)
   if (httpsProxy === undefined || url.protocol !== 'https:') return undefined
-  const host = url.hostname.replaceAll(/^\[|\]$/g, '')
-  const port = String(portOf(url))
+  const { host, port } = endpointOf(url)
   const direct = noProxy
     .toLowerCase()
     .split(/[\s,]+/)
-    .some((entry) => entry === '*' || covers(entry, host, port))
+    .some((entry) => entry === '*' || covers(entry, host, String(port)))
   return direct ? undefined : new URL(httpsProxy.reveal())
 }
 
@@ -66,7 +59,7 @@ export type OpenTunnel = (
  * @throws {URIError} when user or password cannot be decoded.
  */
 export function createTunnels(egress: URL, finding: RequestOptions): OpenTunnel {
-  const { protocol, hostname, username, password } = egress
+  const { protocol, username, password } = egress
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   const authorization =
     username === ''
@@ -76,8 +69,7 @@ export function createTunnels(egress: URL, finding: RequestOptions): OpenTunnel 
   return (target, opened) => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
       ...finding,
-      host: hostname.replaceAll(/^\[|\]$/g, ''),
-      port: portOf(egress),
+      ...endpointOf(egress),
       method: 'CONNECT',
       path: target,
       agent: false,

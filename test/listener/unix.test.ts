@@ -1,6 +1,5 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
@@ -46,9 +45,4 @@ test('a file that is no socket is an error, and stays', async () => {
 test('a directory that is not there is an error', async () => {
   const path = join(socketPath(), 'nowhere', 'proxy.sock')
   await expect(startOn(path)).rejects.toThrow('the directory does not exist')
-})
-
-test('a path longer than the kernel holds is an error instead of another path', async () => {
-  const path = join(tmpdir(), 'x'.repeat(108))
-  await expect(startOn(path)).rejects.toThrow('longer than 107 bytes')
 })
