@@ -39,7 +39,7 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'tok
   const rejectedStatuses = sources.rejectedStatuses.map(String)
   createGauges(registry, sources, monitor)
   const counters = createCounters(registry, rejectedStatuses)
-  collectProcessMetrics(registry)
+  const registries = [registry, processMetrics()]
 
   return {
     ...counters,
@@ -106,7 +106,7 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'tok
     },
 
     /** The page in Prometheus' text format. */
-    render: () => registry.metrics(),
+    render: async () => (await Promise.all(registries.map((each) => each.metrics()))).join('\n'),
     contentType: registry.contentType,
   }
 }
@@ -390,14 +390,21 @@ function createGauges(
   })
 }
 
-function collectProcessMetrics(registry: Registry): void {
+let processRegistry: Registry | undefined
+
+/** Made once: its timer and its observer of garbage collection cannot be stopped. */
+function processMetrics(): Registry {
+  if (processRegistry !== undefined) return processRegistry
+  const register = new Registry()
   // A timer samples the lag of the event loop: at the default of 10 ms it alone would wake an idle
   // process 100 times a second, which doubles what it costs.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 })
+  collectDefaultMetrics({ register, eventLoopMonitoringPrecision: 50 })
   // Gauges with a counter's suffix, which promtool refuses; each only sums up the metric beside it.
   for (const kind of ['handles', 'requests', 'resources']) {
-    registry.removeSingleMetric(`nodejs_active_${kind}_total`)
+    register.removeSingleMetric(`nodejs_active_${kind}_total`)
   }
+  processRegistry = register
+  return register
 }
 
 /** Status 0, the client left, counts as 4xx; a status that HTTP does not know as 5xx. */

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH, type Simulator } from '../../simulator/index.ts'
-import { builtProgram } from '../cli/program.ts'
+import { runHere } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
 import { CANARIES, leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -20,7 +20,6 @@ import {
 } from './secrets-stand.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
-const start = builtProgram()
 const SECRET_TEXT = Object.values(CANARIES).join(' ')
 
 describe('no secret is shown', () => {
@@ -39,15 +38,15 @@ describe('no secret is shown', () => {
 
   test('while all goes well, a token is revoked, refreshed and refused', async () => {
     const sim = await openIsales({ switches: { tokenLifetime: 2 } })
-    const served = await serve(start, environment(sim.origin))
-    await served.program.line('logged-in')
+    const served = await serve(environment(sim.origin))
+    await served.logged('logged-in')
     const token = await ticket(served)
     expect((await tasks(served, token)).status).toBe(200)
     sim.revoke()
     expect((await tasks(served, token)).status).toBe(200)
-    await served.program.line('renewed')
+    await served.logged('renewed')
     sim.failRefresh({ status: 403, body: { result: 403, message: sim.issued().join(' ') } })
-    await served.program.line('refresh-refused')
+    await served.logged('refresh-refused')
     sim.badToken({ kind: 'missing', operation: 'refresh', times: 'always' })
     sim.failLogin({ status: 500, body: sim.issued().join(' '), times: 'always' })
     await until(() => sim.state().loginAttempts > 3, 10_000)
@@ -66,10 +65,10 @@ describe('no secret is shown', () => {
   test.each<readonly [string, (sim: Simulator) => void]>([
     ['refuses with a status', (sim) => sim.failLogin({ status: 403, body: SECRET_TEXT })],
     ['refuses by result', (sim) => sim.answerLogin({ body: { result: 7, message: SECRET_TEXT } })],
-    ['responses a secret as result', (sim) => sim.answerLogin({ body: { result: SECRET_TEXT } })],
+    ['gives a secret as result', (sim) => sim.answerLogin({ body: { result: SECRET_TEXT } })],
     ['asks for patience', (sim) => sim.failLogin({ status: 429, retryAfter: SECRET_TEXT })],
     ['fails', (sim) => sim.failLogin({ status: 500, body: SECRET_TEXT })],
-    ['responses a page', (sim) => sim.answerLogin({ body: SECRET_TEXT, contentType: 'text/html' })],
+    ['gives a page', (sim) => sim.answerLogin({ body: SECRET_TEXT, contentType: 'text/html' })],
     ['names a strange type', (sim) => sim.answerLogin({ body: '{}', contentType: SECRET_TEXT })],
     [
       'responds with cut JSON',
@@ -95,14 +94,8 @@ describe('no secret is shown', () => {
   ])('when iSales %s at login', async (_how, spoil) => {
     const sim = await openIsales()
     spoil(sim)
-    const served = await serve(start, environment(sim.origin))
-    await until(() =>
-      served.program
-        .lines()
-        .find(({ event }) =>
-          ['login-failed', 'login-rejected', 'logged-in', 'recovered'].includes(event),
-        ),
-    )
+    const served = await serve(environment(sim.origin))
+    await served.logged('login-failed', 'login-rejected', 'logged-in', 'recovered')
     const token = await ticket(served)
     const response = await tasks(served, token)
     const secrets = [...sim.issued(), token]
@@ -111,10 +104,9 @@ describe('no secret is shown', () => {
 
     sim.clear()
     spoil(sim)
-    const live = start(['check', '--live'], environment(sim.origin))
-    await live.ended
-    expect(live.stdout()).toContain('ISALES_PASSWORD')
-    expect(leaks(live.stdout() + live.stderr(), sim.issued())).toEqual([])
+    const live = await runHere(['check', '--live'], { env: environment(sim.origin) })
+    expect(live.stdout).toContain('ISALES_PASSWORD')
+    expect(leaks(live.stdout + live.stderr, sim.issued())).toEqual([])
   })
 
   test('when TLS fails, and in `check --live` of it', async () => {
@@ -123,21 +115,21 @@ describe('no secret is shown', () => {
     const file = join(temporaryDirectory(), 'ca.pem')
     writeFileSync(file, ca.cert)
     const env = { ...environment(sim.origin), ISALES_CA_FILE: file }
-    const served = await serve(start, env)
-    expect((await served.program.line('login-failed'))['reason']).toBe('tls')
+    const served = await serve(env)
+    expect((await served.logged('login-failed'))['reason']).toBe('tls')
     const response = await tasks(served, await ticket(served))
     expect(response.json.code).toBe('no-token')
     expect(leaks(whole(response))).toEqual([])
     expect(leaks(await shown(served))).toEqual([])
-    const live = start(['check', '--live'], env)
-    expect((await live.ended).code).not.toBe(0)
-    expect(leaks(live.stdout() + live.stderr())).toEqual([])
+    const live = await runHere(['check', '--live'], { env })
+    expect(live.code).not.toBe(0)
+    expect(leaks(live.stdout + live.stderr)).toEqual([])
   })
 
   test('in what is refused to a client that sends secrets where they do not belong', async () => {
     const sim = await openIsales()
-    const served = await serve(start, environment(sim.origin))
-    await served.program.line('logged-in')
+    const served = await serve(environment(sim.origin))
+    await served.logged('logged-in')
     const { proxy } = served
     const secret = encodeURIComponent(CANARIES.password)
     const bearer = { Authorization: `Bearer ${CANARIES.clientToken}` }
@@ -167,8 +159,8 @@ describe('no secret is shown', () => {
 
   test('when iSales echoes the token: the field is dropped, the body is relayed as it is', async () => {
     const sim = await openIsales({ switches: { echoToken: true } })
-    const served = await serve(start, environment(sim.origin))
-    await served.program.line('logged-in')
+    const served = await serve(environment(sim.origin))
+    await served.logged('logged-in')
     const response = await tasks(served, await ticket(served))
     expect(response.status).toBe(200)
     expect(response.header('X-Echo-Token')).toBeUndefined()
@@ -182,14 +174,16 @@ describe('no secret is shown', () => {
     const file = join(temporaryDirectory(), 'password')
     writeFileSync(file, CANARIES.password)
     const { ISALES_PASSWORD: _, ...env } = environment(sim.origin)
-    const served = await serve(start, { ...env, ISALES_PASSWORD_FILE: file })
-    await served.program.line('logged-in')
+    const served = await serve({ ...env, ISALES_PASSWORD_FILE: file })
+    await served.logged('logged-in')
     sim.set({ password: CANARIES.rotated })
     writeFileSync(file, CANARIES.rotated)
-    await served.program.line('secret-reloaded')
-    await until(() => sim.state().logins === 2, 10_000)
+    served.renew()
+    await served.logged('secret-reloaded')
+    await until(() => sim.state().logins === 2)
     writeFileSync(file, `${CANARIES.rotated}\u0000${CANARIES.wrongPassword}`.repeat(9000))
-    await served.program.line('secret-unreadable')
+    served.renew()
+    await served.logged('secret-unreadable')
     expect(leaks(await shown(served), sim.issued())).toEqual([])
-  }, 20_000)
+  })
 })

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
-import type { Environment } from '../../src/config/load.ts'
+import { effectiveSettings } from '../../src/config/load.ts'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import { createLog } from '../../src/log/logger.ts'
+import { startApp, type App } from '../../src/server.ts'
 import {
   createSimulator,
   LOGIN_PATH,
@@ -8,11 +11,12 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
-import type { Program, Start } from '../cli/program.ts'
+import type { LogLine, Start } from '../cli/program.ts'
 import { call, type CallResponse } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { until } from '../support/until.ts'
 
+/** A simulated iSales that is closed when the test ends. */
 export async function openIsales(options: SimulatorOptions = {}): Promise<Simulator> {
   const switches = { password: CANARIES.password, ...options.switches }
   const sim = await createSimulator({ ...options, switches })
@@ -37,30 +41,76 @@ export function environment(origin: string): Environment {
   }
 }
 
+/** A proxy that shows something, at `proxy`, at `admin` and on its outputs. */
 export interface Served {
-  readonly program: Program
   readonly proxy: string
   readonly admin: string
+  /** Its outputs so far; of a process its command line, too. */
+  output(): string
+  /** Waits for one of these events in the log. */
+  logged(...events: readonly string[]): Promise<LogLine>
 }
 
-export async function serve(start: Start, env: Environment): Promise<Served> {
-  const program = start(['serve'], env)
-  const address = (listener: string) =>
-    until(() => program.lines().find((line) => line['listener'] === listener)?.['address'], 20_000)
+/** The whole app in this process, with the log that the program writes. */
+export async function serve(env: Environment): Promise<Served & Pick<App, 'renew'>> {
+  const loaded = loadConfig(env)
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+  const written: string[] = []
+  const log = await createLog({
+    level: 'trace',
+    format: 'json',
+    destination: { write: (line) => void written.push(line) },
+  })
+  const app = await startApp({
+    config: loaded.config,
+    version: 'test',
+    log,
+    settings: effectiveSettings(loaded),
+    // No back-off is waited for.
+    random: () => 0,
+  })
+  onTestFinished(() => app.stop())
   return {
-    program,
-    proxy: String(await address('proxy')),
-    admin: String(await address('admin')),
+    proxy: app.proxy,
+    admin: app.admin,
+    renew: () => app.renew(),
+    output: () => written.join(''),
+    logged: (...events) =>
+      until(
+        () =>
+          written
+            .map((line) => JSON.parse(line) as LogLine)
+            .find(({ event }) => events.includes(event)),
+        10_000,
+      ),
+  }
+}
+
+/** The program as it is delivered, in a process of its own. */
+export async function serveBuilt(start: Start, env: Environment): Promise<Served> {
+  const program = start(['serve'], env)
+  const address = async (listener: string) =>
+    String(
+      await until(
+        () => program.lines().find((line) => line['listener'] === listener)?.['address'],
+        20_000,
+      ),
+    )
+  const cmdline = readFileSync(`/proc/${program.process.pid}/cmdline`, 'latin1')
+  return {
+    proxy: await address('proxy'),
+    admin: await address('admin'),
+    output: () => `${cmdline}\n${program.stdout()}\n${program.stderr()}`,
+    logged: (event = '') => program.line(event),
   }
 }
 
 const ADMIN_PAGES = '/ /status.json /metrics /livez /readyz /startupz /nowhere'.split(' ')
 
-/** All that the program shows to anybody but iSales: its output, its pages, its command line. */
-export async function shown({ program, admin }: Served): Promise<string> {
-  const pages = await Promise.all(ADMIN_PAGES.map((page) => call(`${admin}${page}`)))
-  const cmdline = readFileSync(`/proc/${program.process.pid}/cmdline`, 'latin1')
-  return [program.stdout(), program.stderr(), cmdline, ...pages.map(whole)].join('\n')
+/** All that it shows to anybody but iSales and CTI-OBS. */
+export async function shown(served: Served): Promise<string> {
+  const pages = await Promise.all(ADMIN_PAGES.map((page) => call(`${served.admin}${page}`)))
+  return [served.output(), ...pages.map(whole)].join('\n')
 }
 
 export const whole = ({ status, rawHeaders, text }: CallResponse): string =>

@@ -1,46 +1,29 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createSimulator, type Simulator } from '../../simulator/index.ts'
-import { builtProgram, type Program } from '../cli/program.ts'
+import { expect, test } from 'vitest'
+import { builtProgram } from '../cli/program.ts'
+import { runHere } from '../cli/stand.ts'
+import { simulate } from '../simulator/caller.ts'
 import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-
-// The program starts several times, and files settle in real time.
-vi.setConfig({ testTimeout: 60_000 })
+import { openWorld } from '../support/world.ts'
 
 const start = builtProgram()
-let directory: string
-let sim: Simulator
 
-beforeEach(async () => {
-  directory = temporaryDirectory()
-  sim = await createSimulator()
-})
-afterEach(async () => {
-  await sim.close()
-})
-
-const serve = (env: Record<string, string> = {}): Program =>
-  start([], {
+test('the command renew lets the proxy log in now, and so does SIGHUP', async () => {
+  const { sim } = await simulate()
+  const env = { STATE_DIR: temporaryDirectory() }
+  const proxy = start([], {
     ISALES_URL: sim.origin,
     ISALES_USER: sim.switches.user,
     ISALES_PASSWORD: 'wrong',
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
-    STATE_DIR: directory,
     LOGIN_REJECTED_ATTEMPTS: '1',
     ...env,
   })
-
-const attempts = (count: number): Promise<unknown> =>
-  until(() => sim.state().loginAttempts === count, 20_000)
-
-test('the command renew lets the proxy log in now, and so does SIGHUP', async () => {
-  const proxy = serve()
   await proxy.line('guarded')
 
-  const renew = start(['renew'], { STATE_DIR: directory })
-  expect(await renew.ended).toMatchObject({ code: 0 })
-  await attempts(2)
+  expect(await runHere(['renew'], { env })).toMatchObject({ code: 0 })
+  await until(() => sim.state().loginAttempts === 2, 20_000)
   sim.set({ password: 'wrong' })
   proxy.process.kill('SIGHUP')
 
@@ -49,32 +32,14 @@ test('the command renew lets the proxy log in now, and so does SIGHUP', async ()
 })
 
 test('the command renew without STATE_DIR says what to do instead', async () => {
-  const renew = start(['renew'], {})
+  const { code, stderr } = await runHere(['renew'])
 
-  expect(await renew.ended).toMatchObject({ code: 2 })
-  expect(renew.stderr()).toContain('SIGHUP')
+  expect(code).toBe(2)
+  expect(stderr).toContain('SIGHUP')
 })
 
-test('a restart does not forget a refused password', async () => {
-  for (let run = 0; run < 3; run += 1) {
-    const proxy = serve()
-    await proxy.line('listening')
-    if (run === 0) await proxy.line('guarded')
-    proxy.process.kill('SIGTERM')
-    await proxy.ended
-  }
+test('a proxy without STATE_DIR says that it forgets refusals', async () => {
+  const { lines } = await openWorld({ env: { STATE_DIR: '' } })
 
-  expect(sim.state().loginAttempts).toBe(1)
-})
-
-test('a restart without STATE_DIR costs one attempt, and the log says so', async () => {
-  for (let run = 1; run <= 2; run += 1) {
-    const proxy = serve({ STATE_DIR: '' })
-    await proxy.line('state-in-memory')
-    await attempts(run)
-    proxy.process.kill('SIGTERM')
-    await proxy.ended
-  }
-
-  expect(sim.state().loginAttempts).toBe(2)
+  expect(lines.map(({ event }) => event)).toContain('state-in-memory')
 })

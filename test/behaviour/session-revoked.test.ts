@@ -3,9 +3,9 @@ import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
-const CALLS = 1000
+const CALLS = 400
 
-test('1,000 calls that meet a revoked token are all served, by one new token and one replay each', async () => {
+test('400 calls that meet a revoked token are all served, by one new token and one replay each', async () => {
   const world = await openWorld({
     env: { CLIENT_DEADLINE: '20s', TOKEN_WAIT: '20s', ISALES_MAX_CONNECTIONS: '1024' },
   })
@@ -24,7 +24,7 @@ test('1,000 calls that meet a revoked token are all served, by one new token and
       }),
     ),
   )
-  await until(() => world.sim.state().hanging === CALLS, 15_000)
+  await until(() => world.sim.state().hanging === CALLS)
   world.sim.release()
   const responses = await calls
 
@@ -37,7 +37,7 @@ test('1,000 calls that meet a revoked token are all served, by one new token and
   expect(await world.metric('isales_proxy_replays_total{outcome="healed"}')).toBe(businessRejected)
   expect(businessRejected).toBe(CALLS)
   expect(await world.metric('isales_proxy_token_rejections_total{status="401"}')).toBe(1)
-}, 30_000)
+})
 
 test('a call that is too large to be sent again waits for the newer token', async () => {
   const world = await openWorld({ env: { REPLAY_BODY_SIZE: '1KiB' } })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import {
   environment,
   openIsales,
-  serve,
+  serveBuilt,
   shown,
   tasks,
   ticket,
@@ -17,10 +17,10 @@ const start = builtProgram()
 
 test('a day in the life of the built program shows no secret anywhere', async () => {
   const sim = await openIsales({ switches: { tokenLifetime: 2, echoToken: true, rotate: true } })
-  const served = await serve(start, environment(sim.origin))
-  await served.program.line('logged-in')
+  const served = await serveBuilt(start, environment(sim.origin))
+  await served.logged('logged-in')
   const clientTicket = await ticket(served)
-  await served.program.line('renewed')
+  await served.logged('renewed')
   sim.revoke()
   const healed = await tasks(served, clientTicket)
   sim.failBusiness({ status: 500, body: sim.issued().join(' ') })

@@ -105,6 +105,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     },
   })
   const log: LogLine[] = []
+  let granted = false
   const app = await startApp({
     config: configOf({
       ISALES_URL: upstream.origin,
@@ -121,6 +122,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
     version: 'test',
     log: (event, fields = {}) => log.push({ event, ...fields }),
     random: () => 0.5,
+    onTokenEvent: ({ type }) => (granted ||= type === 'granted'),
   })
   const { proxy, admin } = app
   const port = Number(new URL(proxy).port)
@@ -163,9 +165,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
   }
   if (options.shared !== true) onTestFinished(() => stand.stop())
   await until(() => logins > 0)
-  if (options.authenticated !== false) {
-    await until(async () => (await metric('authenticated')) === 1)
-  }
+  if (options.authenticated !== false) await until(() => granted)
   return stand
 }
 
