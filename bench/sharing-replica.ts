@@ -106,6 +106,6 @@ function grantOf(granted: Granted): Grant {
     token: new Secret(tokenOf(granted)),
     lifetime: { ms: LIFETIME, assumed: false },
     refreshToken: new Secret(`refresh-${granted.count}`),
-    refreshLifetime: { ms: 3_600_000, assumed: false },
+    refreshLifetime: 3_600_000,
   }
 }

@@ -143,7 +143,7 @@ async function logIn({ post, user, password, paths, signal }: DiscoveryOptions):
     signal,
   })
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
-  const outcome = parseResponse(result, { assumed: 300_000 }, 0)
+  const outcome = parseResponse(result, 300_000, 0)
   if (isGrant(outcome)) return { grant: outcome, texts: hasTexts(result.body ?? '') }
   const refused = outcome.kind === 'refused'
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
@@ -282,7 +282,7 @@ async function findRefresh(
       body: refreshBody(refreshToken),
       signal: options.signal,
     })
-    const outcome = result.ok ? parseResponse(result, { assumed: 300_000 }, 0) : undefined
+    const outcome = result.ok ? parseResponse(result, 300_000, 0) : undefined
     const how = form === 'off' ? 'body alone' : `Authentication with the ${form}, and body`
     if (outcome === undefined || !isGrant(outcome)) {
       find('refresh', `${how}: ${outcome?.detail ?? 'no response'}`)
@@ -376,7 +376,7 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
   if (refreshToken === undefined) return `${life}, no refresh token`
   return refreshLifetime === undefined
     ? `${life}, with a refresh token`
-    : `${life}, the refresh token ${refreshLifetime.ms / 1000} s`
+    : `${life}, the refresh token ${refreshLifetime / 1000} s`
 }
 
 /** True when iSales writes a number as text, as its interface documents. */

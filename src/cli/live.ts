@@ -103,7 +103,7 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
     : `lives ${formatDuration(lifetime.ms)}`
   if (refreshToken === undefined) return `The token ${life}, without a refresh token.`
   const refresh =
-    refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime.ms)}`
+    refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime)}`
   return `The token ${life}, with a refresh token${refresh}.`
 }
 

@@ -30,11 +30,10 @@ export function createEchoes(): Echoes {
   let generations: readonly (readonly Spelling[])[] = []
   let shortest = Infinity
 
-  /** By the token's text: a token is copied when it is accepted. */
-  const known = new WeakMap<Secret, readonly Spelling[]>()
+  const known = new WeakMap<Token, readonly Spelling[]>()
   const spellingsOf = (token: Token): readonly Spelling[] => {
-    const spellings = known.get(token.token) ?? spellToken(token)
-    known.set(token.token, spellings)
+    const spellings = known.get(token) ?? spellToken(token)
+    known.set(token, spellings)
     return spellings
   }
 

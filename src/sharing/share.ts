@@ -405,10 +405,8 @@ function grantOf(record: SharedRecord): Grant {
   return {
     token,
     lifetime: { ms: lifetimeMs, assumed },
-    ...(refreshToken === undefined ? {} : { refreshToken }),
-    ...(refreshLifetimeMs === undefined
-      ? {}
-      : { refreshLifetime: { ms: refreshLifetimeMs, assumed: false } }),
+    refreshToken,
+    refreshLifetime: refreshLifetimeMs,
   }
 }
 
@@ -425,7 +423,7 @@ function recordOf(
   const refreshToken = grant.refreshToken ?? carried?.token.refreshToken
   const kept = carried?.token.refreshExpiresAt
   const refreshLifetimeMs = renewed
-    ? grant.refreshLifetime?.ms
+    ? grant.refreshLifetime
     : kept === undefined
       ? undefined
       : Math.max(1000, kept - sentAt)

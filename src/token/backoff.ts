@@ -34,6 +34,11 @@ export function delayAfterRefusal(refusals: number, rules: BackoffRules): number
   return doubled(rules.loginRejectedBackoff, refusals - 1, rules.loginRejectedBackoffMax)
 }
 
+/** `guarded`: the account is spared, as long as nobody corrects the credentials. */
+export function stateAfterRefusal(refusals: number, rules: BackoffRules): 'rejected' | 'guarded' {
+  return refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected'
+}
+
 /**
  * Milliseconds after a failure that is no refusal. Each cap doubles from `LOGIN_BACKOFF`.
  *

@@ -60,33 +60,23 @@ function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesRefreshHeader, isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
-  const post = async (request: Parameters<Post>[0]): Promise<Grant | AuthFailure> => {
-    const result = await options.post(request)
-    if (!result.ok) return failureOf(result)
-    return parseResponse(result, { assumed: options.tokenDefaultLifetime }, options.wallClock())
+  const post = async (request: Omit<Parameters<Post>[0], 'headers'>, headers = JSON_HEADERS) => {
+    const result = await options.post({ ...request, headers })
+    return result.ok
+      ? parseResponse(result, options.tokenDefaultLifetime, options.wallClock())
+      : failureOf(result)
   }
 
   return {
     login: ({ user, password }, signal) =>
-      post({
-        path: options.isalesLoginPath,
-        headers: JSON_HEADERS,
-        body: loginBody(user, password),
-        signal,
-      }),
+      post({ path: options.isalesLoginPath, body: loginBody(user, password), signal }),
 
     refresh(tokens, signal) {
+      const request = { path: isalesRefreshPath, body: refreshBody(tokens.refreshToken), signal }
+      if (isalesRefreshHeader === undefined) return post(request)
       const token = tokens[options.isalesRefreshHeaderToken].reveal()
       const value = scheme === '' ? token : `${scheme} ${token}`
-      return post({
-        path: isalesRefreshPath,
-        headers:
-          isalesRefreshHeader === undefined
-            ? JSON_HEADERS
-            : [...JSON_HEADERS, isalesRefreshHeader, value],
-        body: refreshBody(tokens.refreshToken),
-        signal,
-      })
+      return post(request, [...JSON_HEADERS, isalesRefreshHeader, value])
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { HeldBecause } from './obtain.ts'
 import type { AuthFailure, Operation } from './protocol.ts'
+import type { Verdict } from './rejections.ts'
 import type { Token } from './token.ts'
 
 /**
@@ -47,12 +48,7 @@ export type TokenEvent =
       readonly at: number
       readonly generation: number
       readonly status: number
-      /**
-       * - `replace`: a newer token is asked for, now or after the hold-off.
-       * - `brand-new`: the response is relayed; iSales rejects the token that was asked for just before.
-       * - `about-call`: the response is relayed; the token works for other calls.
-       */
-      readonly verdict: 'replace' | 'brand-new' | 'about-call'
+      readonly verdict: Verdict
     }
   /** The token of another replica is used. */
   | {

@@ -1,33 +1,45 @@
-import { delayAfterFailure, delayAfterRefusal } from './backoff.ts'
+import { delayAfterFailure, delayAfterRefusal, stateAfterRefusal } from './backoff.ts'
 import type { TokenEvent } from './events.ts'
-import type { Adopted } from './obtain.ts'
+import type { Adopted, Before } from './obtain.ts'
 import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import { accept, adopt, reject, replace, holdOff } from './rejections.ts'
+import { accept, adopt, holdOff, reject, replace } from './rejections.ts'
 import {
   backoffOf,
-  countsOf,
   dueAt,
+  failuresInRow,
   isIdle,
+  isLoginDue,
+  isSuspect,
   NO_FAILURES,
   outageBudget,
-  requestOf,
   type LifecycleEvent,
-  type Moment,
   type Rules,
   type State,
   type TokenRequest,
 } from './state.ts'
 import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
 
-/** What to do now: begin a token request, or wait until an instant (Infinity: until something happens). */
-export type NextStep =
-  | { readonly do: 'request'; readonly operation: Operation }
-  | { readonly do: 'wait'; readonly until: number }
+/** The next token request; `at` is Infinity while one is in flight or the token is idle. */
+export interface NextRequest {
+  readonly at: number
+  /** What it is, were it made now. */
+  readonly operation: Operation
+}
 
 export interface Transition {
   readonly state: State
   readonly events: readonly TokenEvent[]
 }
+
+/** What a step depends on beside the state; passed in, so that the rules are pure. */
+export interface Circumstances {
+  readonly rules: Rules
+  readonly now: number
+  /** In [0, 1). */
+  readonly random: number
+}
+
+type Event<Type extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: Type }>
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
 const SHORTEST_RENEWAL = 1000
@@ -42,237 +54,159 @@ const SAME_TOKEN_AGAIN: AuthFailure = {
 }
 
 /** Refresh token first; login when there is none, it has expired, or it failed. */
-export function next(state: State, rules: Rules, now: number): NextStep {
-  if (state.request !== undefined) return { do: 'wait', until: Infinity }
-  const due = dueAt(state)
-  if (now < due) return { do: 'wait', until: due }
-  if (isIdle(state, rules, now)) return { do: 'wait', until: Infinity }
-  const { token } = state
+export function next(state: State, rules: Rules, now: number): NextRequest {
+  const { token, request } = state
   const refresh =
     rules.isalesRefreshPath !== undefined &&
-    !state.refreshSpent &&
+    state.login === 'none' &&
     now >= state.refreshMissingUntil &&
     token !== undefined &&
     refreshable(token, now)
-  return { do: 'request', operation: refresh ? 'refresh' : 'login' }
+  return {
+    at: request !== undefined || isIdle(state, rules, now) ? Infinity : dueAt(state),
+    operation: refresh ? 'refresh' : 'login',
+  }
 }
 
 /** The one transition function of a token's life. */
-export function step(
-  state: State,
-  event: LifecycleEvent,
-  rules: Rules,
-  moment: Moment,
-): Transition {
-  const { now: at } = moment
+export function step(state: State, event: LifecycleEvent, given: Circumstances): Transition {
+  const { now: at, rules } = given
   switch (event.type) {
     case 'wanted':
       return wanted(state, event, at)
-    case 'request-started': {
-      const { operation, before } = event
-      const request = requestOf(state, event, at)
-      return {
-        state: { ...state, request, ...countsOf(state, before) },
-        events: [{ type: 'request-started', operation, at }],
-      }
-    }
-    case 'adopted':
-      return adopted(state, event, rules, moment)
-    case 'held':
-      return held(state, event, rules, at)
+    case 'request-started':
+      return started(state, event.before, at)
     case 'request-ended':
-      return ended(state, event.outcome, rules, moment)
+      return ended(state, event.outcome, given)
+    case 'adopted':
+      return adopted(state, event, given)
+    case 'held':
+      return held(state, event, given)
     case 'rejected':
-      return rejected(state, event, rules, moment)
+      return rejected(state, event, given)
     case 'accepted':
-      return { state: accepted(state, event, at), events: [] }
+      return silently(accepted(state, event, at))
     case 'credentials-changed': {
+      const { request } = state
       const changed = {
         ...state,
-        credentials: state.credentials + 1,
-        loginDue: true,
-        refreshSpent: true,
-        failures: 0,
-        failuresByKind: NO_FAILURES,
+        request: request && { ...request, outdated: true },
+        login: stillDue(state),
+        failures: NO_FAILURES,
         ...backoffOf(event.refused, rules.loginRejectedPause, rules, at),
       }
       return { state: changed, events: [{ type: 'credentials-changed', at }] }
     }
     case 'renew-asked':
-      return {
-        state: { ...state, loginDue: true, refreshSpent: true, notBefore: at },
-        events: [],
-      }
+      return silently({ ...state, login: 'asked', notBefore: at })
     case 'used':
-      return { state: { ...state, usedAt: at }, events: [] }
+      return silently({ ...state, usedAt: at })
   }
 }
 
-/** No other call was accepted in time: a doubted rejection is reported now. */
-function wanted(
-  state: State,
-  event: Extract<LifecycleEvent, { type: 'wanted' }>,
-  at: number,
-): Transition {
+function silently(state: State): Transition {
+  return { state, events: [] }
+}
+
+/** A login is due; what an operator asked for stays asked for. */
+function stillDue({ login }: State): 'now' | 'asked' {
+  return login === 'asked' ? 'asked' : 'now'
+}
+
+// A token request.
+
+function wanted(state: State, { operation }: Event<'wanted'>, at: number): Transition {
   const { token, rejections } = state
-  const { doubted: status } = rejections
-  const wants = { ...state, request: requestOf(state, event, at) }
-  if (token === undefined || status === undefined) return { state: wants, events: [] }
+  const request = { operation, startedAt: at, outdated: false, alone: false }
+  // Only this request ignores the pauses of others.
+  const login = state.login === 'asked' ? 'now' : state.login
+  const status = rejections.renewal?.doubted
+  if (token === undefined || status === undefined) return silently({ ...state, request, login })
+  // No other call was accepted in time: a doubted rejection is reported now.
   const { generation } = token
+  const renewal = { ...rejections.renewal, doubted: undefined }
   return {
-    state: { ...wants, rejections: { ...rejections, doubted: undefined } },
+    state: { ...state, request, login, rejections: { ...rejections, renewal } },
     events: [{ type: 'token-rejected', at, generation, status, verdict: 'replace' }],
   }
 }
 
-// A token, or a pause, of another replica.
-
-function adopted(
-  state: State,
-  { grant, sentAt, bought, ownSecret, loginDue }: Adopted,
-  rules: Rules,
-  { now, random }: Moment,
-): Transition {
-  const { token: previous } = state
-  const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
+/** @param before what all replicas together have met; where that is more than our own, it counts. */
+function started(state: State, before: Before | undefined, at: number): Transition {
+  const { request, failures, refusals } = state
+  if (request === undefined) return silently(state)
+  const { kind = 'unreached', count = 0 } = before?.failures ?? {}
   return {
     state: {
       ...state,
-      token,
-      request: undefined,
-      renewAt: sentAt + renewAfter(token, rules, random),
-      notBefore: now,
-      backoff: 'none',
-      failures: 0,
-      failuresByKind: NO_FAILURES,
-      refusals: ownSecret ? 0 : state.refusals,
-      loginDue,
-      refreshSpent: loginDue,
-      rejections: adopt(
-        state.rejections,
-        previous?.generation ?? 0,
-        bought ? sentAt : undefined,
-        now,
-      ),
-      lastSuccessAt: now,
+      request: { ...request, startedAt: at, alone: before?.alone ?? false },
+      failures: { ...failures, [kind]: Math.max(failures[kind], count) },
+      refusals: Math.max(refusals, before?.refusals ?? 0),
     },
-    events: [{ type: 'adopted', at: now, session: token, failuresBefore: state.failures }],
+    events: [{ type: 'request-started', operation: request.operation, at }],
   }
 }
 
-function held(
-  state: State,
-  { because, ms, refusals }: Extract<LifecycleEvent, { type: 'held' }>,
-  rules: Rules,
-  now: number,
-): Transition {
-  const waits = { ...state, request: undefined }
-  // The secret changed meanwhile: what holds the former one says nothing about the new one.
-  if (state.request?.credentials !== state.credentials) return { state: waits, events: [] }
-  const backoff = {
-    busy: state.backoff,
-    alone: state.backoff,
-    held: 'transient',
-    conflict: 'conflict',
-    guarded: refusals >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
-  } as const
-  const notBefore = Math.max(state.notBefore, now + ms)
-  const rejections = because === 'conflict' ? holdOff(state.rejections, now) : state.rejections
-  return {
-    state: { ...waits, refusals, backoff: backoff[because], notBefore, rejections },
-    events: [{ type: 'held', at: now, because, ms }],
-  }
-}
-
-// The end of a token request.
-
-/** The state without its token request, and that token request. */
-interface Ended {
-  readonly state: State
-  readonly request: TokenRequest
-}
-
-function ended(
-  before: State,
-  outcome: Grant | AuthFailure,
-  rules: Rules,
-  moment: Moment,
-): Transition {
-  const { request } = before
-  if (request === undefined) return { state: before, events: [] }
+function ended(before: State, outcome: Grant | AuthFailure, given: Circumstances): Transition {
+  const { request, token: previous } = before
+  if (request === undefined) return silently(before)
   const state = { ...before, request: undefined }
-  if (!isGrant(outcome)) return failed({ state, request }, outcome, rules, moment)
+  if (!isGrant(outcome)) return failed(state, request, outcome, given)
   const { startedAt: sentAt, operation } = request
-  const { token: previous } = state
-  const token = createToken(outcome, rules, { sentAt, operation, previous })
+  const token = createToken(outcome, given.rules, { sentAt, operation, previous })
   // What a login gives is taken as it is: nothing else can be done.
   const curesNothing =
     operation === 'refresh' &&
-    state.rejections.renewing &&
+    isSuspect(state) &&
     previous !== undefined &&
     sameCredential(token, previous)
-  return curesNothing
-    ? failed({ state, request }, SAME_TOKEN_AGAIN, rules, moment)
-    : granted({ state, request, token }, outcome, rules, moment)
-}
+  if (curesNothing) return failed(state, request, SAME_TOKEN_AGAIN, given)
 
-function granted(
-  { state, request, token }: Ended & { readonly token: Token },
-  grant: Grant,
-  rules: Rules,
-  { now, random }: Moment,
-): Transition {
-  const previous = state.token
-  const outdated = request.credentials !== state.credentials
-  const loginDue = outdated || (state.loginDue && request.operation === 'refresh')
+  const { now } = given
+  const dueAgain = request.outdated || (isLoginDue(state) && operation === 'refresh')
   return {
     state: {
-      ...state,
-      token,
-      renewAt: token.obtainedAt + renewAfter(token, rules, random),
-      ...(outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' as const }),
-      failures: 0,
-      failuresByKind: NO_FAILURES,
-      loginDue,
-      refreshSpent: loginDue,
+      ...withToken(state, token, given),
+      ...(request.outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' as const }),
+      login: dueAgain ? stillDue(state) : 'none',
       rejections: replace(state.rejections, previous?.generation ?? 0, now),
-      lastSuccessAt: now,
     },
     events: [
       {
         type: 'granted',
-        operation: request.operation,
+        operation,
         at: now,
-        durationMs: now - request.startedAt,
+        durationMs: now - sentAt,
         session: token,
-        failuresBefore: state.failures,
-        sameToken: previous?.token.reveal() === grant.token.reveal(),
-        lifetimeAssumed: grant.lifetime.assumed,
+        failuresBefore: failuresInRow(state),
+        sameToken: previous?.token.reveal() === outcome.token.reveal(),
+        lifetimeAssumed: outcome.lifetime.assumed,
       },
     ],
   }
 }
 
-/** Not later than the token's last use, whatever the share and the jitter. */
-function renewAfter(token: Token, rules: Rules, random: number): number {
+function withToken(state: State, token: Token, { rules, now, random }: Circumstances): State {
   const jitter = 1 + (random * 2 - 1) * JITTER
-  const due = Math.min(
+  // Not later than the token's last use, whatever the share and the jitter.
+  const renewAfter = Math.min(
     token.lifetime * rules.tokenRenewAt * jitter,
     token.usableUntil - token.obtainedAt,
   )
-  return Math.max(SHORTEST_RENEWAL, due)
+  const renewAt = token.obtainedAt + Math.max(SHORTEST_RENEWAL, renewAfter)
+  return { ...state, token, renewAt, failures: NO_FAILURES, lastSuccessAt: now }
 }
 
 function failed(
-  { state: before, request }: Ended,
+  before: State,
+  request: TokenRequest,
   failure: AuthFailure,
-  rules: Rules,
-  moment: Moment,
+  given: Circumstances,
 ): Transition {
-  const { operation } = request
-  const { now } = moment
+  const { operation, startedAt } = request
+  const { now } = given
   const state = {
-    ...afterFailure({ state: before, request }, failure, rules, moment),
+    ...afterFailure(before, request, failure, given),
     lastFailure: { at: now, operation, failure },
   }
   return {
@@ -282,9 +216,9 @@ function failed(
         type: 'failed',
         operation,
         at: now,
-        durationMs: now - request.startedAt,
+        durationMs: now - startedAt,
         failure,
-        failuresInRow: state.failures,
+        failuresInRow: failuresInRow(state),
         backoff: state.backoff,
         retryIn: Math.max(0, dueAt(state) - now),
         outageBudget: outageBudget(state, now),
@@ -294,39 +228,35 @@ function failed(
 }
 
 function afterFailure(
-  { state, request }: Ended,
+  state: State,
+  request: TokenRequest,
   failure: AuthFailure,
-  rules: Rules,
-  moment: Moment,
+  given: Circumstances,
 ): State {
   // The secret changed meanwhile: this failure says nothing about the new one.
-  if (request.credentials !== state.credentials) return state
-  if (request.operation === 'login') return backedOff({ state, request }, failure, rules, moment)
-  const spent = {
+  if (request.outdated) return state
+  if (request.operation === 'login') return backedOff(state, request, failure, given)
+  const isAbsent = isMissing(failure)
+  const spent: State = {
     ...state,
-    refreshSpent: true,
-    refreshMissingUntil: isMissing(failure)
-      ? moment.now + REFRESH_MISSING_FOR
-      : state.refreshMissingUntil,
+    login: isLoginDue(state) ? state.login : 'next',
+    refreshMissingUntil: isAbsent ? given.now + REFRESH_MISSING_FOR : state.refreshMissingUntil,
   }
   // The login that follows tells more.
-  return failure.kind === 'refused' || isMissing(failure)
-    ? spent
-    : backedOff({ state: spent, request }, failure, rules, moment)
+  return failure.kind === 'refused' || isAbsent ? spent : backedOff(spent, request, failure, given)
 }
 
 function backedOff(
-  { state, request }: Ended,
+  state: State,
+  { alone }: TokenRequest,
   failure: AuthFailure,
-  rules: Rules,
-  { now, random }: Moment,
+  { rules, now, random }: Circumstances,
 ): State {
   const { kind } = failure
-  const before = state.failuresByKind[kind]
-  const counted = state.refusals + (kind === 'refused' ? 1 : 0)
+  const before = state.failures[kind]
   // Each replica that is alone may make one attempt.
-  const guards = kind === 'refused' && request.alone
-  const refusals = guards ? Math.max(counted, rules.loginRejectedAttempts) : counted
+  const fewest = alone ? rules.loginRejectedAttempts : 0
+  const refusals = kind === 'refused' ? Math.max(state.refusals + 1, fewest) : state.refusals
   const spared = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)
   // An attempt that iSales may have counted does not come sooner than after a refusal. One that did not reach it may.
   const delay =
@@ -336,88 +266,99 @@ function backedOff(
   return {
     ...state,
     refusals,
-    failures: state.failures + 1,
-    failuresByKind: { ...state.failuresByKind, [kind]: before + 1 },
-    backoff:
-      refusals === 0
-        ? 'transient'
-        : refusals >= rules.loginRejectedAttempts
-          ? 'guarded'
-          : 'rejected',
+    failures: { ...state.failures, [kind]: before + 1 },
+    backoff: refusals === 0 ? 'transient' : stateAfterRefusal(refusals, rules),
     // A hold-off that began while the token request was in flight is not cut short by its failure.
     notBefore: Math.max(state.notBefore, now + delay),
   }
 }
 
-// Rejections and acceptance of business calls.
+// A token, or a pause, of another replica.
 
-function rejected(
-  state: State,
-  event: Extract<LifecycleEvent, { type: 'rejected' }>,
-  rules: Rules,
-  moment: Moment,
-): Transition {
-  const { token, backoff } = state
-  const { now } = moment
-  const { generation, status } = event
-  if (token?.generation !== generation || !usable(token, now)) return { state, events: [] }
-  const outcome = reject(state.rejections, { ...event, token }, rules, moment)
-  const { verdict, rejections } = outcome
-  const noted: TokenEvent = {
-    type: 'token-rejected',
-    at: now,
-    generation,
-    status,
-    verdict: verdict === 'about-call' || verdict === 'brand-new' ? verdict : 'replace',
-  }
-  switch (verdict) {
-    case 'known':
-      return { state: { ...state, rejections }, events: [] }
-    case 'doubt': {
-      const notBefore = Math.max(state.notBefore, outcome.until)
-      const doubts = { ...rejections, doubted: status }
-      return { state: { ...state, rejections: doubts, notBefore }, events: [] }
-    }
-    case 'about-call':
-    case 'brand-new': {
-      const { relayed } = state
-      // Only the first of a generation counts, but one that is about its call must not hide a rejected token.
-      const isNews =
-        relayed?.generation !== generation ||
-        (verdict === 'brand-new' && relayed.verdict === 'about-call')
-      const known = { ...state, rejections }
-      return isNews
-        ? { state: { ...known, relayed: { generation, verdict } }, events: [noted] }
-        : { state: known, events: [] }
-    }
-    case 'replace':
-      return { state: { ...state, rejections }, events: [noted] }
-    case 'hold-off': {
-      const notBefore = Math.max(state.notBefore, outcome.until)
-      const held = { ...state, rejections, notBefore }
-      return {
-        // A back-off that protects the account or a struggling iSales keeps its name.
-        state: backoff === 'none' ? { ...held, backoff: 'conflict' } : held,
-        events: [noted, { type: 'conflict', at: now, holdOff: notBefore - now }],
-      }
-    }
+function adopted(state: State, adoption: Adopted, given: Circumstances): Transition {
+  const { grant, sentAt, bought, ownSecret, loginDue } = adoption
+  const { now, rules } = given
+  const { token: previous } = state
+  const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
+  const boughtAt = bought ? sentAt : undefined
+  return {
+    state: {
+      ...withToken(state, token, given),
+      request: undefined,
+      refusals: ownSecret ? 0 : state.refusals,
+      notBefore: now,
+      backoff: 'none',
+      login: loginDue ? stillDue(state) : 'none',
+      rejections: adopt(state.rejections, previous?.generation ?? 0, boughtAt, now),
+    },
+    events: [{ type: 'adopted', at: now, session: token, failuresBefore: failuresInRow(state) }],
   }
 }
 
-function accepted(
+function held(
   state: State,
-  { generation, path, sentAt }: Extract<LifecycleEvent, { type: 'accepted' }>,
-  now: number,
-): State {
+  { because, ms, refusals }: Event<'held'>,
+  { rules, now }: Circumstances,
+): Transition {
+  const waits = { ...state, request: undefined }
+  // The secret changed meanwhile: what holds the former one says nothing about the new one.
+  if (state.request?.outdated !== false) return silently(waits)
+  const backoff = {
+    busy: state.backoff,
+    alone: state.backoff,
+    held: 'transient',
+    conflict: 'conflict',
+    guarded: stateAfterRefusal(refusals, rules),
+  } as const
+  return {
+    state: {
+      ...waits,
+      refusals,
+      backoff: backoff[because],
+      notBefore: Math.max(state.notBefore, now + ms),
+      rejections: because === 'conflict' ? holdOff(state.rejections, now) : state.rejections,
+    },
+    events: [{ type: 'held', at: now, because, ms }],
+  }
+}
+
+// Rejections and acceptance of business calls.
+
+function rejected(state: State, event: Event<'rejected'>, given: Circumstances): Transition {
   const { token, backoff } = state
-  if (token?.generation !== generation) return state
-  const rejections = accept(state.rejections, { token, path, sentAt }, now)
-  if (token.accepted && rejections === state.rejections) return state
-  const known = { ...state, token: { ...token, accepted: true }, rejections }
+  const { now } = given
+  const { generation, status } = event
+  if (token?.generation !== generation || !usable(token, now)) return silently(state)
+  const judged = reject(state.rejections, event, given.rules, given)
+  const { rejections, verdict } = judged
+  const notBefore = Math.max(state.notBefore, judged.notBefore ?? now)
+  const known = { ...state, rejections, notBefore }
+  if (verdict === undefined) return silently(known)
+  const reported = { type: 'token-rejected', at: now, generation, status, verdict } as const
+  const isConflict = judged.notBefore !== undefined
+  if (!isConflict) return { state: known, events: [reported] }
+  return {
+    // A back-off that protects the account or a struggling iSales keeps its name.
+    state: { ...known, backoff: backoff === 'none' ? 'conflict' : backoff },
+    events: [reported, { type: 'conflict', at: now, holdOff: notBefore - now }],
+  }
+}
+
+function accepted(state: State, call: Event<'accepted'>, now: number): State {
+  if (state.token?.generation !== call.generation) return state
+  const rejections = accept(state.rejections, call, now)
+  if (rejections === state.rejections) return state
+  const known = { ...state, rejections }
+  if (!isSuspect(state) || isSuspect(known)) return known
   // The token that a rejection asked for is not needed any more, and so is not the back-off of the attempts.
-  const needless = state.rejections.renewing && !rejections.renewing
-  if ((backoff === 'conflict' || backoff === 'none') && needless)
-    return { ...known, backoff: 'none', notBefore: now }
-  const passed = backoff === 'transient' && needless && now < state.renewAt
-  return passed ? { ...known, backoff: 'none' } : known
+  switch (state.backoff) {
+    case 'none':
+    case 'conflict':
+      return { ...known, backoff: 'none', notBefore: now }
+    case 'transient':
+      return now < state.renewAt ? { ...known, backoff: 'none' } : known
+    case 'rejected':
+    case 'guarded':
+      return known
+  }
 }

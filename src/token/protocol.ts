@@ -44,30 +44,19 @@ export interface AuthFailure {
   /** The HTTP status; undefined: there was no response. */
   readonly status?: number
   /** What `Retry-After` asked for, milliseconds from the response. Never with `refused`. */
-  readonly retryAfter?: number
+  readonly retryAfter?: number | undefined
   /** Our own text or an error code; never text from the response. */
   readonly detail: string
 }
 
-/** A lifetime in milliseconds; `assumed` when the response gave none that can be believed. */
-export interface Lifetime {
-  readonly ms: number
-  readonly assumed: boolean
-}
-
-/** What a successful login or refresh gives. */
+/** What a successful login or refresh gives. Lifetimes are in milliseconds. */
 export interface Grant {
   readonly token: Secret
-  readonly lifetime: Lifetime
-  readonly refreshToken?: Secret
-  /** Absent when the response gave none that can be believed: the refresh token then serves until it is refused. */
-  readonly refreshLifetime?: Lifetime
-}
-
-/** Milliseconds; what is believed of a lifetime, and what stands in for one that cannot be. */
-export interface LifetimeRules {
-  /** Used when none can be believed. Default 300 s. */
-  readonly assumed: number
+  /** `assumed`: the response gave none that can be believed. */
+  readonly lifetime: { readonly ms: number; readonly assumed: boolean }
+  readonly refreshToken?: Secret | undefined
+  /** Undefined: none that can be believed was given, and the refresh token serves until it is refused. */
+  readonly refreshLifetime?: number | undefined
 }
 
 const LONGEST_LIFETIME = 24 * 3600 * 1000
@@ -100,20 +89,19 @@ export interface TokenResponse {
 /**
  * Judges the response to a login or a refresh. It never throws: whatever came has a reason.
  *
+ * @param assumedLifetime milliseconds; stands in for a lifetime that cannot be believed.
  * @param wallNow milliseconds since 1970, for a `Retry-After` that is a date.
  */
 export function parseResponse(
   response: TokenResponse,
-  rules: LifetimeRules,
+  assumedLifetime: number,
   wallNow: number,
 ): Grant | AuthFailure {
   const { status, body } = response
   if (status < 200 || status >= 300) {
     const failure = judgeStatus(response)
-    const retryAfter = parseRetryAfter(response.retryAfter, wallNow)
-    return failure.kind === 'refused' || retryAfter === undefined
-      ? failure
-      : { ...failure, retryAfter }
+    if (failure.kind === 'refused') return failure
+    return { ...failure, retryAfter: parseRetryAfter(response.retryAfter, wallNow) }
   }
   if (body === undefined) return malformed(status, 'body over 64 KiB')
   const json = parseObject(body)
@@ -122,7 +110,17 @@ export function parseResponse(
   if (result === undefined || result === null) return malformed(status, 'result is missing')
   if (isFailure(result)) return refused('result', status, resultText(result))
   if (!isObject(resultData)) return malformed(status, 'resultData is missing')
-  return parseGrant(status, resultData, rules)
+  const token = parseToken(resultData['token'])
+  if (token === undefined) {
+    return malformed(status, 'token is missing or could not be a header value')
+  }
+  const lifetime = parseLifetime(resultData['tokenExpirationTime'])
+  return {
+    token,
+    lifetime: { ms: lifetime ?? assumedLifetime, assumed: lifetime === undefined },
+    refreshToken: parseToken(resultData['refreshToken']),
+    refreshLifetime: parseLifetime(resultData['refreshExpirationTime']),
+  }
 }
 
 /** True for a grant. */
@@ -192,36 +190,17 @@ function resultText(result: unknown): string {
   return /^-?\d{1,9}$/.test(code) ? `result ${code}` : 'result is not 0'
 }
 
-function parseGrant(
-  status: number,
-  data: Readonly<Record<string, unknown>>,
-  rules: LifetimeRules,
-): Grant | AuthFailure {
-  const token = parseToken(data['token'])
-  if (token === undefined)
-    return malformed(status, 'token is missing or could not be a header value')
-  const lifetime = parseLifetime(data['tokenExpirationTime'])
-  const refreshToken = parseToken(data['refreshToken'])
-  const refreshLifetime = parseLifetime(data['refreshExpirationTime'])
-  return {
-    token,
-    lifetime: lifetime ?? { ms: rules.assumed, assumed: true },
-    ...(refreshToken === undefined ? {} : { refreshToken }),
-    ...(refreshLifetime === undefined ? {} : { refreshLifetime }),
-  }
-}
-
 function parseToken(value: unknown): Secret | undefined {
   if (typeof value !== 'string' || value.length > LONGEST_TOKEN) return undefined
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }
 
-/** Seconds as a number or a decimal string; 1 s and more, at most 24 h. Undefined: cannot be believed. */
-function parseLifetime(value: unknown): Lifetime | undefined {
+/** From seconds as a number or a decimal string: 1 s to 24 h in milliseconds. Undefined: cannot be believed. */
+function parseLifetime(value: unknown): number | undefined {
   const text = typeof value === 'string' ? value.trim() : undefined
   const seconds = text !== undefined && DECIMAL.test(text) ? Number(text) : value
   if (typeof seconds !== 'number' || !(seconds * 1000 >= SHORTEST_LIFETIME)) return undefined
-  return { ms: Math.min(seconds * 1000, LONGEST_LIFETIME), assumed: false }
+  return Math.min(seconds * 1000, LONGEST_LIFETIME)
 }
 
 function refused(reason: AuthFailureReason, status: number, detail: string): AuthFailure {

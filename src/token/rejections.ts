@@ -1,5 +1,4 @@
 import type { Config } from '../config/settings.ts'
-import type { Token } from './token.ts'
 
 /**
  * What is known of business calls that iSales rejected. A rejection makes the token suspect, not dead: iSales sends
@@ -8,18 +7,16 @@ import type { Token } from './token.ts'
 export interface Rejections {
   /** The paths of calls that found the present token rejected, with the instant of the first report. */
   readonly suspects: ReadonlyMap<string, number>
-  /** A newer token was asked for because of them. */
-  readonly renewing: boolean
-  /** The status of the doubted rejection that asked for it, until the renewal begins and the rejection is reported. */
-  readonly doubted: number | undefined
+  /** The newer token that was asked for because of them. */
+  readonly renewal: Renewal | undefined
+  /** iSales accepted a call with the present token. */
+  readonly works: boolean
+  /** What was last reported of rejections of the present token that are relayed. */
+  readonly relayed: 'brand-new' | 'about-call' | undefined
   /** The token that was last replaced because of rejections, and the paths of the calls that are sent again. */
   readonly replaced:
     | { readonly at: number; readonly generation: number; readonly paths: ReadonlySet<string> }
     | undefined
-  /** In a hold-off: since when. */
-  readonly heldSince: number | undefined
-  /** A call that was sent in the hold-off, on no forbidden path, was rejected, too: the token is not sent any more. */
-  readonly givenUp: boolean
   /** Paths with rejections that are about the call. */
   readonly forbidden: ReadonlyMap<string, Forbidden>
   /** When the latest call that iSales accepted was sent. */
@@ -30,6 +27,15 @@ export interface Rejections {
   readonly conflictUntil: number
 }
 
+interface Renewal {
+  /** The status of the doubted rejection that asked for it, until the renewal begins and the rejection is reported. */
+  readonly doubted?: number | undefined
+  /** In a hold-off: since when. */
+  readonly heldSince?: number
+  /** A call that was sent in the hold-off, on no forbidden path, was rejected, too: the token is not sent any more. */
+  readonly givenUp?: boolean
+}
+
 interface Forbidden {
   readonly until: number
   /** Others of its calls are accepted. */
@@ -38,16 +44,11 @@ interface Forbidden {
 
 export type RejectionRules = Pick<Config, 'loginReplacePause'>
 
-const NOT_RENEWING = {
-  renewing: false,
-  doubted: undefined,
-  heldSince: undefined,
-  givenUp: false,
-} as const
-
 export const NO_REJECTIONS: Rejections = {
   suspects: new Map(),
-  ...NOT_RENEWING,
+  renewal: undefined,
+  works: false,
+  relayed: undefined,
   replaced: undefined,
   forbidden: new Map(),
   acceptedAt: -Infinity,
@@ -70,17 +71,20 @@ const NOTED_AGAIN = 1000
 /**
  * What a rejection of the present token means.
  *
- * - `about-call`: a login would not cure it, since the token works for other calls.
- * - `brand-new`: the token has not worked yet, and was asked for by a rejection not long ago. A login would hardly
- *   cure it.
- * - `known`: the newer token was asked for already.
- * - `doubt`: a newer token is asked for in a moment, unless another call is accepted before.
- * - `replace`: a newer token is asked for now.
- * - `hold-off`: a newer token is asked for later, since somebody else seems to log in as this user.
+ * - `replace`: a newer token is asked for, now or after the hold-off.
+ * - `brand-new`: the response is relayed. The token has not worked yet, and was asked for by a rejection not long
+ *   ago: a login would hardly cure it.
+ * - `about-call`: the response is relayed. A login would not cure it, since the token works for other calls.
  */
-export type Verdict =
-  | { readonly verdict: 'about-call' | 'brand-new' | 'known' | 'replace' }
-  | { readonly verdict: 'doubt' | 'hold-off'; readonly until: number }
+export type Verdict = 'replace' | 'brand-new' | 'about-call'
+
+export interface Judgement {
+  readonly rejections: Rejections
+  /** Undefined: nothing new is to be reported. */
+  readonly verdict?: Verdict
+  /** The newer token is not asked for before. */
+  readonly notBefore?: number
+}
 
 /** A business call that iSales rejected. */
 export interface RejectedCall {
@@ -94,98 +98,113 @@ export interface RejectedCall {
 /** @param random in [0, 1). */
 export function reject(
   state: Rejections,
-  { token, path, sentAt, again }: RejectedCall & { readonly token: Token },
+  call: RejectedCall & { readonly generation: number; readonly status: number },
   rules: RejectionRules,
   { now, random }: { readonly now: number; readonly random: number },
-): Verdict & { readonly rejections: Rejections } {
-  const suspects = withSuspect(state, path, now)
-  if (state.renewing) {
-    const inHoldOff = sentAt > (state.heldSince ?? Infinity)
-    const givenUp = state.givenUp || (inHoldOff && !isForbidden(state, path, rules, now))
-    return { verdict: 'known', rejections: { ...state, suspects, givenUp } }
+): Judgement {
+  const { generation, status, path, sentAt, again } = call
+  const { renewal, replaced } = state
+  const forbidden = isForbidden(state, path, rules, now)
+  const suspected = { ...state, suspects: withSuspect(state, path, now) }
+  if (renewal !== undefined) {
+    const isDead = sentAt > (renewal.heldSince ?? Infinity) && !forbidden
+    return {
+      rejections: isDead ? { ...suspected, renewal: { ...renewal, givenUp: true } } : suspected,
+    }
   }
-  if (isForbidden(state, path, rules, now)) return { verdict: 'about-call', rejections: state }
-  const { replaced } = state
+  if (forbidden) return relay(state, 'about-call')
   const lately = replaced !== undefined && now - replaced.at < rules.loginReplacePause
   const unhealed = lately && replaced.paths.has(path)
-  if (token.accepted && (again || unhealed)) {
+  if (state.works && (again || unhealed)) {
     // The call was sent again with a token that works for others.
-    const early = withoutEarly(state, replaced?.generation)
     const found = { until: now + FORBIDDEN_FOR, mixed: !unhealed }
-    const forbidden = withForbidden(state.forbidden, [path], found)
-    return { verdict: 'about-call', rejections: { ...state, early, forbidden } }
+    const refused = {
+      ...state,
+      early: withoutEarly(state, replaced?.generation),
+      forbidden: withForbidden(state.forbidden, [path], found),
+    }
+    return relay(refused, 'about-call')
   }
-  const brandNew = lately && !token.accepted
+  const brandNew = lately && !state.works
   // In a conflict the other login may end a token before its first call: that, a login would cure.
-  if (brandNew && now >= state.conflictUntil) {
-    return { verdict: 'brand-new', rejections: { ...state, suspects } }
-  }
+  if (brandNew && now >= state.conflictUntil) return relay(suspected, 'brand-new')
   const recent = state.early.filter(({ at }) => now - at < CONFLICT_WINDOW)
-  const early = [...recent, { at: now, generation: token.generation }]
-  const renewing = { ...state, suspects, early, renewing: true }
-  if (!brandNew && early.length < CONFLICT_REJECTIONS) {
-    return isMixed(state, path, now)
-      ? { verdict: 'doubt', until: now + DOUBT, rejections: renewing }
-      : { verdict: 'replace', rejections: renewing }
+  const early = [...recent, { at: now, generation }]
+  const renewing = { ...suspected, early, renewal: {} }
+  if (brandNew || early.length >= CONFLICT_REJECTIONS) {
+    const notBefore = now + HOLD_OFF_MIN + random * (HOLD_OFF_MAX - HOLD_OFF_MIN)
+    const conflictUntil = notBefore + CONFLICT_WINDOW
+    return {
+      verdict: 'replace',
+      notBefore,
+      rejections: { ...renewing, renewal: { heldSince: now }, conflictUntil },
+    }
   }
-  const until = now + HOLD_OFF_MIN + random * (HOLD_OFF_MAX - HOLD_OFF_MIN)
-  return {
-    verdict: 'hold-off',
-    until,
-    rejections: { ...renewing, heldSince: now, conflictUntil: until + CONFLICT_WINDOW },
-  }
+  return isMixed(state, path, now)
+    ? { notBefore: now + DOUBT, rejections: { ...renewing, renewal: { doubted: status } } }
+    : { verdict: 'replace', rejections: renewing }
+}
+
+/** Reported once for each token, but a rejection that is about its call must not hide a rejected token. */
+function relay(state: Rejections, verdict: 'brand-new' | 'about-call'): Judgement {
+  const { relayed } = state
+  const isNews = relayed === undefined || (relayed === 'about-call' && verdict === 'brand-new')
+  return isNews ? { verdict, rejections: { ...state, relayed: verdict } } : { rejections: state }
 }
 
 /** The state in the hold-off of another replica, which found that somebody else logs in as this user. */
 export function holdOff(state: Rejections, now: number): Rejections {
-  return state.renewing ? { ...state, heldSince: state.heldSince ?? now } : state
+  const { renewal } = state
+  return renewal === undefined ? state : { ...state, renewal: { heldSince: now, ...renewal } }
 }
 
 /**
- * The state after iSales accepted a call. Rejections that were reported before it was sent were about their calls: the
- * token works.
+ * The state after iSales accepted a call with the present token. Rejections that were reported before it was sent were
+ * about their calls: the token works.
  *
- * @param sentAt when the call was sent.
+ * @param call `sentAt`: when it was sent.
  */
 export function accept(
   state: Rejections,
-  {
-    token,
-    path,
-    sentAt,
-  }: { readonly token: Token; readonly path: string; readonly sentAt: number },
+  call: { readonly generation: number; readonly path: string; readonly sentAt: number },
   now: number,
 ): Rejections {
+  const { path, sentAt } = call
   const { replaced } = state
-  const cleared = [...state.suspects].filter(([, reportedAt]) => reportedAt < sentAt)
+  const cleared = [...state.suspects].flatMap(([suspect, at]) => (at < sentAt ? [suspect] : []))
   const healed = replaced?.paths.has(path) === true
   const wasForbidden = state.forbidden.get(path)?.mixed === false
-  if (cleared.length === 0 && !healed && !wasForbidden && sentAt - state.acceptedAt < NOTED_AGAIN)
-    return state
-  const paths = cleared.map(([suspect]) => suspect)
+  const isNews =
+    !state.works ||
+    cleared.length > 0 ||
+    healed ||
+    wasForbidden ||
+    sentAt - state.acceptedAt >= NOTED_AGAIN
+  if (!isNews) return state
   const until = now + FORBIDDEN_FOR
-  const others = paths.filter((suspect) => suspect !== path)
+  const others = cleared.filter((suspect) => suspect !== path)
   const refused = withForbidden(state.forbidden, others, { until, mixed: false })
-  const mixed = wasForbidden || paths.includes(path) ? [path] : []
+  const mixed = wasForbidden || cleared.includes(path) ? [path] : []
   const accepted = {
     ...state,
-    forbidden: withForbidden(refused, mixed, { until, mixed: true }),
+    works: true,
     acceptedAt: Math.max(state.acceptedAt, sentAt),
+    forbidden: withForbidden(refused, mixed, { until, mixed: true }),
     replaced: healed ? { ...replaced, paths: without(replaced.paths, path) } : replaced,
   }
   if (cleared.length === 0) return accepted
-  const suspects = new Map([...state.suspects].filter(([suspect]) => !paths.includes(suspect)))
+  const suspects = new Map([...state.suspects].filter(([suspect]) => !cleared.includes(suspect)))
   // A newer token did not help these calls: what rejected them with the older one was no early end of it.
-  const early = paths.some((suspect) => replaced?.paths.has(suspect))
+  const early = cleared.some((suspect) => replaced?.paths.has(suspect))
     ? withoutEarly(state, replaced?.generation)
     : state.early
   if (suspects.size > 0) return { ...accepted, suspects, early }
   return {
     ...accepted,
     suspects,
-    ...NOT_RENEWING,
-    early: withoutEarly({ early }, token.generation),
-    conflictUntil: state.renewing ? -Infinity : state.conflictUntil,
+    renewal: undefined,
+    early: withoutEarly({ early }, call.generation),
+    conflictUntil: state.renewal === undefined ? state.conflictUntil : -Infinity,
   }
 }
 
@@ -194,10 +213,13 @@ export function replace(state: Rejections, generation: number, now: number): Rej
   return {
     ...state,
     suspects: new Map(),
-    ...NOT_RENEWING,
-    replaced: state.renewing
-      ? { at: now, generation, paths: new Set(state.suspects.keys()) }
-      : state.replaced,
+    renewal: undefined,
+    works: false,
+    relayed: undefined,
+    replaced:
+      state.renewal === undefined
+        ? state.replaced
+        : { at: now, generation, paths: new Set(state.suspects.keys()) },
   }
 }
 
@@ -214,14 +236,12 @@ export function adopt(
   now: number,
 ): Rejections {
   const next = replace(state, generation, now)
-  const { replaced } = next
-  // Another replica logged in, not somebody else.
-  const early = withoutEarly(state, generation)
   const bought =
-    boughtAt === undefined || state.renewing
-      ? replaced
+    boughtAt === undefined || state.renewal !== undefined
+      ? next.replaced
       : { at: boughtAt, generation, paths: new Set<string>() }
-  return { ...next, early, replaced: bought }
+  // Another replica logged in, not somebody else.
+  return { ...next, early: withoutEarly(state, generation), replaced: bought }
 }
 
 /** True when every rejection on this path is about the call. Only while the token works for other calls. */
@@ -253,12 +273,12 @@ function withForbidden(
   { until, mixed }: Forbidden,
 ): Rejections['forbidden'] {
   if (paths.length === 0) return forbidden
-  const others = [...forbidden].filter(([path]) => !paths.includes(path))
-  const latest = paths.map((path): [string, Forbidden] => [
-    path,
-    { until, mixed: mixed || forbidden.get(path)?.mixed === true },
-  ])
-  return new Map([...others, ...latest].slice(-MOST_PATHS))
+  const all = new Map(forbidden)
+  for (const path of paths) {
+    all.delete(path)
+    all.set(path, { until, mixed: mixed || forbidden.get(path)?.mixed === true })
+  }
+  return new Map([...all].slice(-MOST_PATHS))
 }
 
 function withoutEarly({ early }: Pick<Rejections, 'early'>, generation: number | undefined) {

@@ -1,29 +1,24 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Credentials, IsalesClient, RefreshTokens } from './client.ts'
-import { isGrant, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import type { Credentials, IsalesClient } from './client.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
 import { next, step } from './lifecycle.ts'
-import {
-  obtainDirectly,
-  type Adopted,
-  type Ask,
-  type AtHand,
-  type Obtain,
-  type Obtained,
-} from './obtain.ts'
+import { obtainDirectly, type Adopted, type Ask, type AtHand, type Obtain } from './obtain.ts'
+import { isGrant, type Operation } from './protocol.ts'
+import type { RefusalBook } from './refusals.ts'
+import type { RejectedCall } from './rejections.ts'
 import {
   atHand,
   dueAt,
+  failuresInRow,
   initialState,
   isCurable,
   isIdle,
+  isSuspect,
   outageBudget,
   sendable,
   type LifecycleEvent,
   type Rules,
 } from './state.ts'
-import type { RefusalBook } from './refusals.ts'
-import type { RejectedCall } from './rejections.ts'
 import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {
@@ -123,55 +118,43 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   let timer: Timer | undefined
   let abort: AbortController | undefined
   let running = false
-  let forced = false
 
   const apply = (event: LifecycleEvent): void => {
-    const transition = step(state, event, rules, { now: clock.now(), random: options.random() })
+    const given = { rules, now: clock.now(), random: options.random() }
+    const transition = step(state, event, given)
     state = transition.state
     for (const one of transition.events) observe(one)
   }
 
-  const noToken = (): Unavailable => ({
-    unavailable: 'no-token',
-    retryAfter: Math.max(0, dueAt(state) - clock.now()),
-  })
+  const untilDue = (): number => Math.max(0, dueAt(state) - clock.now())
+
+  const noToken = (): Unavailable => ({ unavailable: 'no-token', retryAfter: untilDue() })
 
   /** Does what is next, and sets the one timer for what comes after. */
   const proceed = (): void => {
     timer?.cancel()
     timer = undefined
     if (!running) return
-    settleWaiters()
+    for (const waiter of waiters) {
+      const outcome = outcomeOf(waiter)
+      if (outcome !== undefined) waiter.settle(outcome)
+    }
     const now = clock.now()
-    const action = next(state, rules, now)
-    if (action.do === 'request') void request(action.operation)
-    else if (action.until < Infinity) timer = clock.setTimer(proceed, action.until - now)
+    const { at, operation } = next(state, rules, now)
+    if (at <= now) void request(operation)
+    else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
   }
 
   /** Undefined: a token may come in time. */
   const outcomeOf = ({ after, deadline, replayable }: Wait): Token | Unavailable | undefined => {
     const token = sendable(state, clock.now())
-    const { renewing } = state.rejections
+    const suspect = isSuspect(state)
     const hopeless = state.request === undefined && dueAt(state) > deadline
     if (token !== undefined && token.generation > after) {
-      return replayable === false && renewing && !hopeless ? undefined : token
+      return replayable === false && suspect && !hopeless ? undefined : token
     }
     // The token was rejected, and then works: the rejection was about the call.
-    return hopeless || (token !== undefined && !renewing) ? noToken() : undefined
-  }
-
-  /** At the deadline even a suspect token will do. */
-  const lastOutcomeOf = ({ after }: Wait): Token | Unavailable => {
-    const token = sendable(state, clock.now())
-    return token !== undefined && token.generation > after ? token : noToken()
-  }
-
-  /** Ends each wait whose outcome is known. */
-  const settleWaiters = (): void => {
-    for (const waiter of waiters) {
-      const outcome = outcomeOf(waiter)
-      if (outcome !== undefined) waiter.settle(outcome)
-    }
+    return hopeless || (token !== undefined && !suspect) ? noToken() : undefined
   }
 
   /** A business call needs the token: an idle one is renewed. */
@@ -183,44 +166,35 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   const request = async (operation: Operation): Promise<void> => {
-    apply({ type: 'wanted', operation })
-    abort = new AbortController()
-    const { signal } = abort
     const used = credentials
+    const { token, refusals: refused, login } = state
     const wanted = {
       operation,
       password: used.password,
       atHand: atHand(state),
-      refusals: state.refusals,
-      forced,
+      refusals: refused,
+      forced: login === 'asked',
     }
-    forced = false
-    const tokens = operation === 'refresh' ? refreshTokens(state.token) : undefined
+    apply({ type: 'wanted', operation })
+    abort = new AbortController()
+    const { signal } = abort
     const ask: Ask = async (before) => {
-      if (!signal.aborted) apply({ type: 'request-started', operation, before })
-      return tokens === undefined ? logIn(used, signal) : client.refresh(tokens, signal)
+      if (!signal.aborted) apply({ type: 'request-started', before })
+      if (operation === 'refresh' && token?.refreshToken !== undefined) {
+        return client.refresh({ token: token.token, refreshToken: token.refreshToken }, signal)
+      }
+      const outcome = await client.login(used, signal)
+      // What iSales counted is counted here, even when nobody waits for the token any more.
+      if (isGrant(outcome)) refusals.remove(used)
+      else if (outcome.kind === 'refused') refusals.add(used)
+      return outcome
     }
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
-    conclude(obtained, used)
-    // The login in flight was enough; later renewals are not forced.
-    forced &&= state.loginDue
-    proceed()
-  }
-
-  /** What iSales counted is counted here, even when nobody waits for the token any more. */
-  const logIn = async (used: Credentials, signal: AbortSignal): Promise<Grant | AuthFailure> => {
-    const outcome = await client.login(used, signal)
-    if (isGrant(outcome)) refusals.remove(used)
-    else if (outcome.kind === 'refused') refusals.add(used)
-    return outcome
-  }
-
-  const conclude = (obtained: Obtained, used: Credentials): void => {
     switch (obtained.by) {
       case 'us':
         apply({ type: 'request-ended', outcome: obtained.outcome })
-        obtained.settle?.(Math.max(0, dueAt(state) - clock.now()))
+        obtained.settle?.(untilDue())
         break
       case 'another':
         adopt(obtained.adopted, used)
@@ -229,6 +203,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
         apply({ ...obtained, type: 'held' })
         break
     }
+    proceed()
   }
 
   const adopt = (adopted: Adopted, used: Credentials): void => {
@@ -244,7 +219,11 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
         asked.signal?.removeEventListener('abort', expire)
         resolve(outcome)
       }
-      const expire = (): void => settle(lastOutcomeOf(asked))
+      /** At the deadline even a suspect token will do. */
+      const expire = (): void => {
+        const token = sendable(state, clock.now())
+        settle(token !== undefined && token.generation > asked.after ? token : noToken())
+      }
       const waiter: Waiter = { ...asked, settle }
       const expiry = clock.setTimer(expire, Math.max(0, asked.deadline - clock.now()))
       asked.signal?.addEventListener('abort', expire)
@@ -266,7 +245,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     current(replayable = true) {
       use()
-      return replayable || !state.rejections.renewing ? sendable(state, clock.now()) : undefined
+      return replayable || !isSuspect(state) ? sendable(state, clock.now()) : undefined
     },
 
     async waitForToken(asked) {
@@ -281,9 +260,9 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     },
 
     accept({ generation }, path, sentAt) {
-      const before = state
+      const wasSuspect = isSuspect(state)
       apply({ type: 'accepted', generation, path, sentAt })
-      if (before.rejections.renewing && !state.rejections.renewing) proceed()
+      if (wasSuspect && !isSuspect(state)) proceed()
     },
 
     reject({ generation }, status, call) {
@@ -303,7 +282,6 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     },
 
     renew() {
-      forced = true
       apply({ type: 'renew-asked' })
       proceed()
     },
@@ -317,26 +295,21 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     snapshot() {
       const now = clock.now()
-      const idle = isIdle(state, rules, now)
+      const { at } = next(state, rules, now)
       return {
         now,
         session: state.token,
         usable: sendable(state, now) !== undefined,
         exchange: state.request?.operation,
         backoff: state.backoff,
-        nextExchangeAt: idle || state.request !== undefined ? undefined : dueAt(state),
-        idle,
+        nextExchangeAt: at === Infinity ? undefined : at,
+        idle: isIdle(state, rules, now),
         lastSuccessAt: state.lastSuccessAt,
         outageBudget: outageBudget(state, now),
         waiters: waiters.size,
-        failuresInRow: state.failures,
+        failuresInRow: failuresInRow(state),
         lastFailure: state.lastFailure,
       }
     },
   }
-}
-
-function refreshTokens(token: Token | undefined): RefreshTokens | undefined {
-  if (token?.refreshToken === undefined) return undefined
-  return { token: token.token, refreshToken: token.refreshToken }
 }

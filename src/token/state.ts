@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts'
-import { delayAfterRefusal, type BackoffRules } from './backoff.ts'
+import { delayAfterRefusal, stateAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenSnapshot } from './events.ts'
 import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
 import type { AuthFailure, FailureKind, Grant, Operation } from './protocol.ts'
@@ -27,34 +27,35 @@ export interface State {
   /** The back-off: no token request begins before. */
   readonly notBefore: number
   readonly backoff: BackoffState
-  /** A login is due whatever the token is like: the secret changed, or an operator asked. */
-  readonly loginDue: boolean
+  readonly login: LoginNeed
   /** Failed token requests in a row. */
-  readonly failures: number
-  readonly failuresByKind: Readonly<Record<FailureKind, number>>
+  readonly failures: Readonly<Record<FailureKind, number>>
   /** Logins in a row that refused the present credentials. */
   readonly refusals: number
-  /** Counts up when the secret changes; a token request remembers which it used. */
-  readonly credentials: number
-  /** The refresh token is of no use: it failed once, or the credentials are newer than it. */
-  readonly refreshSpent: boolean
   /** The refresh path gave 404 or 405; it is tried again then. */
   readonly refreshMissingUntil: number
   readonly rejections: Rejections
-  /** The rejection that was last relayed and reported. */
-  readonly relayed:
-    | { readonly generation: number; readonly verdict: 'brand-new' | 'about-call' }
-    | undefined
   /** When a business call last asked for the token. */
   readonly usedAt: number
   readonly lastSuccessAt: number | undefined
   readonly lastFailure: TokenSnapshot['lastFailure']
 }
 
+/**
+ * Whether the next token request must be a login.
+ *
+ * - `none`: a refresh is tried first.
+ * - `next`: the refresh token failed.
+ * - `now`: whatever the token is like, since the secret changed.
+ * - `asked`: the same, since an operator asked; no pause of another replica counts.
+ */
+export type LoginNeed = 'none' | 'next' | 'now' | 'asked'
+
 export interface TokenRequest {
   readonly operation: Operation
   readonly startedAt: number
-  readonly credentials: number
+  /** The secret has changed since: its outcome says nothing about the new one. */
+  readonly outdated: boolean
   /** The other replicas cannot be asked: one refusal guards the account. */
   readonly alone: boolean
 }
@@ -70,11 +71,9 @@ export interface PastRefusals {
 export type LifecycleEvent =
   /** A token is to be obtained, from iSales or from another replica. */
   | { readonly type: 'wanted'; readonly operation: Operation }
-  | {
-      readonly type: 'request-started'
-      readonly operation: Operation
-      readonly before?: Before | undefined
-    }
+  /** The token request is sent to iSales. */
+  | { readonly type: 'request-started'; readonly before?: Before | undefined }
+  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
   | ({ readonly type: 'adopted' } & Adopted)
   | {
       readonly type: 'held'
@@ -82,7 +81,6 @@ export type LifecycleEvent =
       readonly ms: number
       readonly refusals: number
     }
-  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
   | ({
       readonly type: 'rejected'
       readonly generation: number
@@ -98,12 +96,6 @@ export type LifecycleEvent =
   | { readonly type: 'renew-asked' }
   | { readonly type: 'used' }
 
-/** The instant and the random number in [0, 1) of a step; passed in, so that the rules are pure. */
-export interface Moment {
-  readonly now: number
-  readonly random: number
-}
-
 export const NO_FAILURES = { refused: 0, unclear: 0, unreached: 0, egress: 0 } as const
 
 /** @param refused what a former process knew of the credentials. */
@@ -112,14 +104,10 @@ export function initialState(now: number, rules: Rules, refused?: PastRefusals):
     token: undefined,
     request: undefined,
     renewAt: now,
-    loginDue: false,
-    failures: 0,
-    failuresByKind: NO_FAILURES,
-    credentials: 1,
-    refreshSpent: false,
+    login: 'none',
+    failures: NO_FAILURES,
     refreshMissingUntil: -Infinity,
     rejections: NO_REJECTIONS,
-    relayed: undefined,
     usedAt: now,
     lastSuccessAt: undefined,
     lastFailure: undefined,
@@ -140,52 +128,47 @@ export function backoffOf(
   return {
     refusals: count,
     notBefore: Math.max(now, now - age + delay),
-    backoff: count >= rules.loginRejectedAttempts ? 'guarded' : 'rejected',
+    backoff: stateAfterRefusal(count, rules),
   }
 }
 
-export function requestOf(
-  state: State,
-  { operation, before }: { readonly operation: Operation; readonly before?: Before | undefined },
-  startedAt: number,
-): TokenRequest {
-  const { credentials } = state.request ?? state
-  return { operation, startedAt, credentials, alone: before?.alone ?? false }
+/** Failed token requests in a row, of all kinds. */
+export function failuresInRow({ failures }: State): number {
+  return Object.values(failures).reduce((sum, count) => sum + count, 0)
 }
 
-/** What all replicas together have met is the larger. */
-export function countsOf(
-  { failures, failuresByKind, refusals }: State,
-  before: Before | undefined,
-): Pick<State, 'failures' | 'failuresByKind' | 'refusals'> {
-  const { kind = 'unreached', count = 0 } = before?.failures ?? {}
-  return {
-    failures: Math.max(failures, count),
-    failuresByKind: { ...failuresByKind, [kind]: Math.max(failuresByKind[kind], count) },
-    refusals: Math.max(refusals, before?.refusals ?? 0),
-  }
+/** True when a login is due now, whatever the token is like. */
+export function isLoginDue({ login }: State): boolean {
+  return login === 'now' || login === 'asked'
+}
+
+/** True when a rejection has asked for a newer token. */
+export function isSuspect({ rejections }: State): boolean {
+  return rejections.renewal !== undefined
 }
 
 /** When the next token request begins, unless it is in flight or the token is idle. */
-export function dueAt({ loginDue, renewAt, notBefore, rejections }: State): number {
-  const due = loginDue || rejections.renewing
-  return due ? notBefore : Math.max(notBefore, renewAt)
+export function dueAt(state: State): number {
+  const { renewAt, notBefore } = state
+  return isLoginDue(state) || isSuspect(state) ? notBefore : Math.max(notBefore, renewAt)
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
 export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): boolean {
   if (tokenIdleAfter === undefined || state.lastSuccessAt === undefined) return false
-  return !state.loginDue && now - state.usedAt >= tokenIdleAfter
+  return !isLoginDue(state) && now - state.usedAt >= tokenIdleAfter
 }
 
 /** The token to send, or undefined when none may be sent. */
 export function sendable({ token, rejections }: State, now: number): Token | undefined {
-  return token !== undefined && usable(token, now) && !rejections.givenUp ? token : undefined
+  const isDead = rejections.renewal?.givenUp === true
+  return token !== undefined && usable(token, now) && !isDead ? token : undefined
 }
 
 /** The token at hand, for whoever obtains the next one. */
-export function atHand({ token, rejections }: State): AtHand | undefined {
-  return token === undefined ? undefined : { token, rejected: rejections.renewing }
+export function atHand(state: State): AtHand | undefined {
+  const { token } = state
+  return token === undefined ? undefined : { token, rejected: isSuspect(state) }
 }
 
 /** How long requests would go on working if every login failed from now, milliseconds. */
@@ -195,6 +178,7 @@ export function outageBudget(state: State, now: number): number {
 }
 
 /** True when a call that was rejected with this generation may succeed with a token that is there or was asked for. */
-export function isCurable({ token, rejections }: State, generation: number, now: number): boolean {
-  return token?.generation !== generation || !usable(token, now) || rejections.renewing
+export function isCurable(state: State, generation: number, now: number): boolean {
+  const { token } = state
+  return token?.generation !== generation || !usable(token, now) || isSuspect(state)
 }

@@ -18,11 +18,9 @@ export interface Token {
   readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
-  readonly refreshToken?: Secret
+  readonly refreshToken?: Secret | undefined
   /** Undefined: not known; the refresh token serves until it is refused. */
-  readonly refreshExpiresAt?: number
-  /** True once a business call with it was not rejected. */
-  readonly accepted: boolean
+  readonly refreshExpiresAt?: number | undefined
 }
 
 export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
@@ -47,16 +45,14 @@ export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin
   const text = (carried?.refreshToken ?? grant.token).reveal()
   // When the header carries the refresh token, the token cannot outlive it.
   const lifetime = Math.min(grant.lifetime.ms, (carried?.refreshExpiresAt ?? Infinity) - sentAt)
-  const expiresAt = sentAt + lifetime
   return {
     generation: (previous?.generation ?? 0) + 1,
     headerValue: new Secret(scheme === '' ? text : `${scheme} ${text}`),
     token: grant.token,
     obtainedAt: sentAt,
     lifetime,
-    expiresAt,
+    expiresAt: sentAt + lifetime,
     usableUntil: usableUntil(sentAt, lifetime),
-    accepted: false,
     ...refresh,
   }
 }
@@ -83,17 +79,13 @@ export function sameCredential(one: Token, other: Token): boolean {
 
 /** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
 function refreshPart(
-  grant: Grant,
+  { refreshToken, refreshLifetime }: Grant,
   { sentAt, previous, operation }: TokenOrigin,
 ): Pick<Token, 'refreshToken' | 'refreshExpiresAt'> {
-  if (grant.refreshToken === undefined) {
-    if (operation === 'login' || previous?.refreshToken === undefined) return {}
-    const { refreshToken, refreshExpiresAt } = previous
-    return { refreshToken, ...(refreshExpiresAt === undefined ? {} : { refreshExpiresAt }) }
+  if (refreshToken !== undefined) {
+    const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
+    return { refreshToken, refreshExpiresAt }
   }
-  const { refreshToken, refreshLifetime } = grant
-  return {
-    refreshToken,
-    ...(refreshLifetime === undefined ? {} : { refreshExpiresAt: sentAt + refreshLifetime.ms }),
-  }
+  const kept = operation === 'refresh' ? previous : undefined
+  return { refreshToken: kept?.refreshToken, refreshExpiresAt: kept?.refreshExpiresAt }
 }

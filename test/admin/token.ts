@@ -20,7 +20,6 @@ export function session(changes: Partial<Token> = {}): Token {
     usableUntil: NOW + 235_000,
     refreshToken: new Secret(`${CANARY}-refresh`),
     refreshExpiresAt: NOW + 3_540_000,
-    accepted: true,
     ...changes,
   }
 }

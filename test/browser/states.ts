@@ -139,7 +139,7 @@ export const SCENES = {
     calls: times(12, { status: 503, code: 'no-token' }),
   },
   unauthenticated: {
-    snapshot: { session: session({ generation: 2, accepted: false }) },
+    snapshot: { session: session({ generation: 2 }) },
     events: [
       granted({ at: NOW - 20_000 }),
       {

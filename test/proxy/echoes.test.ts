@@ -15,7 +15,6 @@ function token(text: string, refresh?: string): Token {
     lifetime: 1,
     expiresAt: 1,
     usableUntil: 1,
-    accepted: false,
     ...(refresh === undefined ? {} : { refreshToken: new Secret(refresh) }),
   }
 }

@@ -64,7 +64,7 @@ export class ScriptedAttempt {
 export function token(generation: number): Token {
   const text = new Secret(`token-${generation}`)
   const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1 }
-  return { generation, headerValue: text, token: text, accepted: false, ...instants }
+  return { generation, headerValue: text, token: text, ...instants }
 }
 
 interface SceneOptions extends Partial<ForwardOptions> {

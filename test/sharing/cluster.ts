@@ -158,7 +158,7 @@ export class SimulatedIsales {
       token: new Secret(token),
       lifetime: { ms: this.lifetime, assumed: false },
       refreshToken: new Secret(this.#refresh),
-      refreshLifetime: { ms: 3_600_000, assumed: false },
+      refreshLifetime: 3_600_000,
     }
   }
 

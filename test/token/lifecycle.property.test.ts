@@ -23,7 +23,7 @@ function broken(history: readonly (readonly [Happening, number])[]): readonly st
   const beginWhenDue = (): void => {
     const { token } = life.state()
     const due = life.next()
-    if (due.do === 'wait') return
+    if (due.at > life.now()) return
     if (due.operation === 'refresh') {
       must(
         token !== undefined && refreshable(token, life.now()),
@@ -35,16 +35,16 @@ function broken(history: readonly (readonly [Happening, number])[]): readonly st
       // Instants are fractions of a millisecond: their difference is not exact.
       must(life.now() - (refusedAt.at(-1) ?? -Infinity) > 4999.99, 'a refused login waits 5 s')
     }
-    life.does({ type: 'request-started', operation: due.operation })
+    life.begins(due.operation)
   }
 
   const end = (outcome: Grant | AuthFailure): void => {
-    const { request, token, credentials } = life.state()
+    const { request, token } = life.state()
     if (request === undefined) return
     life.does(ended(outcome))
     const { token: newer } = life.state()
     const due = dueAt(life.state())
-    const own = request.credentials === credentials
+    const own = !request.outdated
     if (newer !== token && newer !== undefined) {
       refusedAt = []
       must(newer.generation === (token?.generation ?? 0) + 1, 'generations count up')

@@ -1,36 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { headerValue, openFresh, openSource } from './source-support.ts'
+import { obtainDirectly, type Obtain } from '../../src/token/obtain.ts'
+import type { Token } from '../../src/token/token.ts'
+import { credentialsOf, headerValue, openFresh, openSource } from './source-support.ts'
 import { DOWN, grant, REFUSED, START } from './support.ts'
 
 const FAR = 1e9
 
 describe('the token source', () => {
   it('logs in when it is started, not before', async () => {
-    const { source, asked, clock } = openSource()
+    const { source, asked, clock, last } = openSource()
     await clock.advance(60_000)
     expect(asked).toHaveLength(0)
     source.start()
-    expect(asked).toMatchObject([{ operation: 'login' }])
-    source.stop()
-  })
-
-  it('serves the token once it is there', async () => {
-    const { source, last } = openSource()
-    source.start()
-    expect(source.current()).toBeUndefined()
+    expect([last().operation, source.current()]).toEqual(['login', undefined])
     await last().respond(grant())
     expect(headerValue(source.current())).toBe('Bearer t1')
-  })
-
-  it('never begins a second token request beside one that is in flight', async () => {
-    const { source, asked, clock, wait } = openSource()
-    source.start()
-    const waits = Array.from({ length: 200 }, () => wait({ deadline: clock.now() + FAR }))
-    await clock.advance(800)
-    expect(asked).toHaveLength(1)
-    await asked[0]?.respond(grant())
-    const tokens = await Promise.all(waits)
-    expect(new Set(tokens)).toEqual(new Set([source.current()]))
   })
 
   it('refreshes ahead of the end, with both tokens, while the old one serves', async () => {
@@ -46,25 +30,9 @@ describe('the token source', () => {
     expect(headerValue(source.current())).toBe('Bearer t2')
   })
 
-  it('logs in immediately after a refused refresh', async () => {
-    const { asked, clock, last } = await openFresh(grant())
-    await clock.advance(240_000)
-    await last().respond(REFUSED)
-    expect(asked.map(({ operation }) => operation)).toEqual(['login', 'refresh', 'login'])
-  })
-
-  it('stops serving a token at its last use, whatever happens', async () => {
-    const { source, clock, last } = await openFresh(grant({ lives: 20 }))
-    await clock.advance(17_999)
-    expect(last().operation).toBe('refresh')
-    expect(source.current()).toBeDefined()
-    await clock.advance(1)
-    expect(source.current()).toBeUndefined()
-  })
-
   it('wakes long after the end and sends nothing old', async () => {
     let asleep = 0
-    const clock = openSource().clock
+    const { clock } = openSource()
     const opened = openSource({ clock: { ...clock, now: () => clock.now() + asleep } })
     opened.source.start()
     await opened.last().respond(grant({ lives: 20 }))
@@ -75,53 +43,48 @@ describe('the token source', () => {
     expect(opened.last().operation).toBe('login')
   })
 
-  it('asks for no timer where nothing is planned, and leaves none when stopped', async () => {
+  it('has one timer, and none when it is stopped', async () => {
     const { source, clock } = await openFresh(grant())
     expect(clock.waiting()).toEqual([240_000])
     source.stop()
     expect(clock.waiting()).toEqual([])
-    await clock.advance(FAR)
-    expect(clock.waiting()).toEqual([])
   })
 })
 
-describe('a token that comes too late to be used', () => {
-  it('is not given to those who wait', async () => {
+describe('a request that waits', () => {
+  it('is given the token that is there, also after the stop', async () => {
+    const { source, wait, token } = await openFresh(grant())
+    expect(await wait()).toBe(token)
+    source.stop()
+    expect(await wait()).toBe(token)
+  })
+
+  it('is given no token that comes too late to be used, but the next', async () => {
     const { source, clock, asked, wait } = openSource()
     source.start()
     const waited = wait()
     await clock.advance(2000)
     await asked[0]?.respond(grant({ lives: 1 }))
     expect(source.current()).toBeUndefined()
-    expect(asked).toHaveLength(2)
     await asked[1]?.respond(grant({ token: 't2' }))
     expect(await waited).toMatchObject({ generation: 2 })
   })
-})
 
-describe('a request that waits', () => {
-  it('resolves immediately when there is a token', async () => {
-    const { wait, token } = await openFresh(grant())
-    expect(await wait()).toBe(token)
-  })
-
-  it('ends when no token request will be made in time', async () => {
+  it.each([
+    ['no token request will be made in time', REFUSED, 1000, { retryAfter: 4000 }],
+    ['one will be made in time', DOWN, 0, { generation: 1 }],
+  ] as const)('after a failure, when %s: %j', async (_, failure, ms, outcome) => {
     const { source, clock, last, wait } = openSource()
     source.start()
-    await last().respond(REFUSED)
-    await clock.advance(1000)
-    expect(await wait()).toEqual({ unavailable: 'no-token', retryAfter: 4000 })
-    expect(source.snapshot().waiters).toBe(0)
-  })
-
-  it('waits for a token request that will be made in time', async () => {
-    const { source, clock, last, wait } = openSource()
-    source.start()
-    await last().respond(DOWN)
+    await last().respond(failure)
+    await clock.advance(ms)
     const waited = wait()
-    await clock.advance(250)
-    await last().respond(grant())
-    expect(await waited).toMatchObject({ generation: 1 })
+    if (failure === DOWN) {
+      await clock.advance(250)
+      await last().respond(grant())
+    }
+    expect(await waited).toMatchObject(outcome)
+    expect(source.snapshot().waiters).toBe(0)
   })
 
   it('ends as soon as no token request will be made in time', async () => {
@@ -141,22 +104,25 @@ describe('a request that waits', () => {
     expect(await waited).toEqual({ unavailable: 'no-token', retryAfter: 0 })
   })
 
-  it('is refused when 1,000 wait', async () => {
-    const { source, wait, last } = openSource()
+  it('is refused when 1,000 wait; these are all served by one login', async () => {
+    const { source, asked, wait, last } = openSource()
     source.start()
     const waits = Array.from({ length: 1000 }, () => wait())
     expect(await wait()).toEqual({ unavailable: 'overloaded', retryAfter: 1000 })
     expect(source.snapshot().waiters).toBe(1000)
     await last().respond(grant())
-    expect((await Promise.all(waits)).every((one) => 'generation' in one)).toBe(true)
+    expect(new Set(await Promise.all(waits))).toEqual(new Set([source.current()]))
+    expect(asked).toHaveLength(1)
   })
 
   it('is ended when the source stops, and so is the login', async () => {
     const { source, last, wait, clock, events } = openSource()
+    const away = { unavailable: 'shutting-down', retryAfter: 1000 }
+    expect(await wait()).toEqual(away)
     source.start()
     const waited = wait()
     source.stop()
-    expect(await waited).toEqual({ unavailable: 'shutting-down', retryAfter: 1000 })
+    expect([await waited, await wait()]).toEqual([away, away])
     expect(last().signal.aborted).toBe(true)
     await last().respond(grant())
     await clock.advance(FAR)
@@ -164,34 +130,23 @@ describe('a request that waits', () => {
     expect(events).toHaveLength(1)
   })
 
-  it('is refused before the start and after the stop', async () => {
+  it('ends without a token when its client is gone already', async () => {
     const { source, wait } = openSource()
-    const away = { unavailable: 'shutting-down', retryAfter: 1000 }
-    expect(await wait()).toEqual(away)
-    source.stop()
-    expect(await wait()).toEqual(away)
-  })
-
-  it('after the stop still gets the token that is there is', async () => {
-    const { source, wait, token } = await openFresh(grant())
-    source.stop()
-    expect(source.current()).toBe(token)
-    expect(await wait()).toBe(token)
+    source.start()
+    const gone = new AbortController()
+    gone.abort()
+    expect(await wait({ signal: gone.signal })).toMatchObject({ unavailable: 'no-token' })
   })
 })
 
 describe('a rejected token', () => {
   it('is replaced once, however many report it', async () => {
-    const { source, asked, events, token, last, clock, accept, reject } = await openFresh(grant())
-    accept(token)
+    const { asked, events, token, last, accept, reject, wait } = await openFresh(grant())
     accept(token)
     const verdicts = Array.from({ length: 1000 }, () => reject(token))
     expect(new Set(verdicts)).toEqual(new Set(['wait']))
-    const waits = verdicts.map(() =>
-      source.waitForToken({ after: token.generation, deadline: clock.now() + 2500 }),
-    )
+    const waits = verdicts.map(() => wait({ after: token.generation }))
     await last().respond(grant({ token: 't2' }))
-    expect(asked).toHaveLength(2)
     expect(new Set(await Promise.all(waits)).size).toBe(1)
     expect(events.filter(({ type }) => type === 'token-rejected')).toHaveLength(1)
     // Reports that were still on their way.
@@ -199,177 +154,176 @@ describe('a rejected token', () => {
     expect(asked).toHaveLength(2)
   })
 
-  it('that is brand-new is relayed after a replacement, and reported once', async () => {
-    const { source, token, last, events, asked, reject } = await openFresh(grant())
-    reject(token)
-    await last().respond(grant({ token: 't2' }))
-    const second = source.current()
-    if (second === undefined) throw new Error('no second token')
-    expect(reject(second)).toBe('relay')
-    expect(reject(second)).toBe('relay')
-    expect(asked).toHaveLength(2)
-    expect(events.filter(({ type }) => type === 'token-rejected')).toMatchObject([
-      { generation: 1, status: 401, verdict: 'replace' },
-      { generation: 2, status: 401, verdict: 'brand-new' },
-    ])
-    expect(source.current()).toBe(second)
-  })
-
-  it('a third time in a minute is a conflict: reported, held off, still served', async () => {
-    const { source, clock, last, events, asked, wait, accept, reject } = await openFresh(grant())
-    for (const text of ['t2', 't3']) {
+  it('a third time in a minute is served on, and whoever reports it learns that no newer one comes in time', async () => {
+    const { source, clock, last, asked, wait, accept, reject } = await openFresh(grant())
+    const present = (): Token => {
       const token = source.current()
       if (token === undefined) throw new Error('no token')
-      accept(token)
+      return token
+    }
+    for (const text of ['t2', 't3']) {
+      accept(present())
       await clock.advance(1000)
-      reject(token)
+      reject(present())
       await last().respond(grant({ token: text }))
     }
-    const third = source.current()
-    if (third === undefined) throw new Error('no third token')
+    const third = present()
     accept(third)
     expect(reject(third)).toBe('wait')
     expect(asked).toHaveLength(3)
-    expect(events.at(-1)).toEqual({ type: 'conflict', at: clock.now(), holdOff: 32_500 })
-    expect(headerValue(source.current())).toBe('Bearer t3')
-    // The call that was rejected learns immediately that the new token does not come in its time.
-    expect(await wait({ after: third.generation })).toEqual({
-      unavailable: 'no-token',
-      retryAfter: 32_500,
-    })
+    expect(source.current()).toBe(third)
+    expect(await wait({ after: third.generation })).toMatchObject({ retryAfter: 32_500 })
     await clock.advance(32_500)
     await last().respond(grant({ token: 't4' }))
     expect(headerValue(source.current())).toBe('Bearer t4')
-    expect(reject(third)).toBe('wait')
   })
 
-  it('that a refresh gives back is logged in for immediately, and the refresh counts as failed', async () => {
-    const { source, token, last, events, accept, reject } = await openFresh(grant())
-    accept(token)
-    reject(token)
-    await last().respond(grant())
-    expect(last().operation).toBe('login')
-    expect(events.filter(({ type }) => type === 'failed')).toMatchObject([
-      { operation: 'refresh', failure: { reason: 'rejected' }, retryIn: 0 },
-    ])
-    await last().respond(grant({ token: 't2' }))
-    expect(headerValue(source.current())).toBe('Bearer t2')
-  })
-})
-
-describe('a rejection that turns out to be about the call', () => {
-  it('ends the wait of who reported it as soon as another call is accepted', async () => {
-    const { source, clock, token, asked, reject, accept } = await openFresh(grant())
+  it('that works after all ends the wait of who reported it: the rejection was about the call', async () => {
+    const { source, clock, token, asked, reject, accept, wait } = await openFresh(grant())
     expect(reject(token, '/bad')).toBe('wait')
-    const deadline = clock.now() + 2500
-    const waited = source.waitForToken({ after: token.generation, deadline })
+    const waited = wait({ after: token.generation })
     await clock.advance(1)
     accept(token)
     expect(await waited).toMatchObject({ unavailable: 'no-token' })
     expect(reject(token, '/bad')).toBe('relay')
     expect(asked).toHaveLength(2)
-    expect(source.current()).toMatchObject({ generation: 1, accepted: true })
+    expect(source.current()).toBe(token)
   })
 
-  it('is relayed as soon as no token comes in time, and other calls go on', async () => {
-    const { source, clock, token, last, reject } = await openFresh(grant())
-    await clock.advance(1000)
-    reject(token, '/bad')
-    const deadline = clock.now() + 200
-    const waited = source.waitForToken({ after: token.generation, deadline })
+  it('ends the wait of who reported it when no newer one comes in time, and others go on', async () => {
+    const { source, token, last, clock, reject, wait } = await openFresh(grant())
+    reject(token)
+    const waited = wait({ after: token.generation, deadline: clock.now() + 200 })
     await last().respond(DOWN)
     expect(await waited).toMatchObject({ unavailable: 'no-token' })
     expect(source.current()).toBe(token)
   })
+
+  it.each([
+    ['the newer one, when it comes', 1000, 2],
+    ['the suspect one, when no newer one comes', 2500, 1],
+  ])(
+    'is not used for a call that cannot be sent again: it waits, and is given %s',
+    async (...row) => {
+      const [, ms, generation] = row
+      const { source, clock, token, last, reject, wait } = await openFresh(grant())
+      reject(token)
+      expect([source.current(true), source.current(false)]).toEqual([token, undefined])
+      const waited = wait({ replayable: false })
+      await clock.advance(ms)
+      await last().respond(grant({ token: 't2' }))
+      expect(await waited).toMatchObject({ generation })
+      expect(source.current(false)).toMatchObject({ generation: 2 })
+    },
+  )
 })
 
-describe('a call that cannot be sent again', () => {
-  it('waits for a newer token while the present one is suspect', async () => {
-    const { source, token, last, reject, wait } = await openFresh(grant())
-    reject(token)
-    expect(source.current(true)).toBe(token)
-    expect(source.current(false)).toBeUndefined()
-    const waited = wait({ replayable: false })
-    await last().respond(grant({ token: 't2' }))
-    expect(await waited).toMatchObject({ generation: 2 })
-    expect(source.current(false)).toMatchObject({ generation: 2 })
-  })
-
-  it('is sent with the suspect token when no newer one comes in time', async () => {
-    const { clock, token, reject, wait } = await openFresh(grant())
-    reject(token)
-    const waited = wait({ replayable: false })
-    await clock.advance(2500)
-    expect(await waited).toBe(token)
-  })
-})
-
-describe('an accepted token', () => {
-  it('is accepted once, and serves on', async () => {
-    const { source, token, accept } = await openFresh(grant())
-    accept(token)
-    const accepted = source.current()
-    expect(accepted).toEqual({ ...token, accepted: true })
-    if (accepted !== undefined) accept(accepted)
-    accept(token)
-    expect(source.current()).toBe(accepted)
-  })
-})
-
-describe('what the token source reports of a login', () => {
-  it('is when it began, and what it gave', async () => {
-    const { source, clock, last, events } = openSource()
+describe('new credentials', () => {
+  it('wait for the token request that is in flight', async () => {
+    const { source, asked, last } = openSource()
     source.start()
-    await clock.advance(300)
-    await last().respond(grant())
-    expect(events).toEqual([
-      { type: 'request-started', operation: 'login', at: START },
-      {
-        type: 'granted',
-        operation: 'login',
-        at: START + 300,
-        durationMs: 300,
-        session: source.current(),
-        failuresBefore: 0,
-        sameToken: false,
-        lifetimeAssumed: false,
-      },
-    ])
-  })
-
-  it('is what went wrong, and when it is tried again', async () => {
-    const { source, last, events, clock } = openSource()
-    source.start()
+    source.changeCredentials(credentialsOf('another'))
+    expect(asked).toHaveLength(1)
     await last().respond(REFUSED)
-    expect(events.at(-1)).toEqual({
-      type: 'failed',
-      operation: 'login',
-      at: START,
-      durationMs: 0,
-      failure: REFUSED,
-      failuresInRow: 1,
-      backoff: 'rejected',
-      retryIn: 5000,
-      outageBudget: 0,
+    expect(asked).toHaveLength(2)
+    expect(source.snapshot()).toMatchObject({ backoff: 'none', failuresInRow: 0 })
+  })
+
+  it('before the start are simply the first', async () => {
+    const { source, asked } = openSource()
+    source.changeCredentials(credentialsOf('another'))
+    expect(asked).toHaveLength(0)
+    source.start()
+    expect(asked).toHaveLength(1)
+  })
+
+  it('that change back and forth between two that are refused get 6 logins in 15 min', async () => {
+    const { source, clock, asked, last } = openSource()
+    source.start()
+    for (let second = 0; second < 900; second += 1) {
+      if (second % 20 === 19) {
+        source.changeCredentials(credentialsOf(second % 40 === 19 ? 'wrong too' : 'wrong'))
+      }
+      await last().respond(REFUSED)
+      await clock.advance(1000)
+    }
+    expect(asked).toHaveLength(6)
+  })
+
+  it('that were not refused before are tried now; the present ones change nothing', async () => {
+    const { source, asked, last } = await openFresh(grant())
+    expect(source.changeCredentials(credentialsOf('wrong'))).toBe(false)
+    expect(asked).toHaveLength(1)
+    source.changeCredentials(credentialsOf('another'))
+    await last().respond(REFUSED)
+    expect(source.changeCredentials(credentialsOf('wrong'))).toBe(true)
+    expect(asked).toHaveLength(3)
+  })
+})
+
+describe('an idle token', () => {
+  const rules = { tokenIdleAfter: 300_000 }
+
+  it('is not renewed, and the next call logs in first', async () => {
+    const { source, clock, asked, last, wait } = await openFresh(grant({ refreshLives: 300 }), {
+      rules,
     })
-    await clock.advance(5000)
-    await last().respond(grant())
-    expect(events.at(-1)).toMatchObject({ type: 'granted', failuresBefore: 1 })
+    await clock.advance(240_000)
+    await last().respond(grant({ token: 't2', refreshLives: 300 }))
+    await clock.advance(FAR)
+    expect(asked).toHaveLength(2)
+    expect(source.snapshot()).toMatchObject({ idle: true, nextExchangeAt: undefined })
+    expect(source.current()).toBeUndefined()
+    const waited = wait()
+    expect(last().operation).toBe('login')
+    await last().respond(grant({ token: 't3' }))
+    expect(await waited).toMatchObject({ generation: 3 })
+    expect(source.snapshot()).toMatchObject({ idle: false })
   })
 
-  it('is that the same token came back, or that the lifetime was assumed', async () => {
-    const { clock, last, events } = await openFresh(grant({ lives: undefined }))
-    expect(events.at(-1)).toMatchObject({ lifetimeAssumed: true, sameToken: false })
+  it('that still serves is renewed by the call that uses it, when it is due', async () => {
+    const { source, clock, asked } = await openFresh(grant({ lives: 3600 }), { rules })
+    await clock.advance(400_000)
+    expect(source.current()).toMatchObject({ generation: 1 })
+    await clock.advance(2_600_000)
+    expect(asked).toHaveLength(1)
+    expect(source.current()).toMatchObject({ generation: 1 })
+    expect(asked).toHaveLength(2)
+  })
+})
+
+describe('an operator who asks for a login', () => {
+  /** Whether each token request may ignore the pauses of other replicas. */
+  function noteForced() {
+    const forced: boolean[] = []
+    const obtain: Obtain = (wanted, ask, signal) => {
+      forced.push(wanted.forced)
+      return obtainDirectly(wanted, ask, signal)
+    }
+    return { forced, obtain }
+  }
+
+  it('ignores the pauses of other replicas for that login, and for no later renewal', async () => {
+    const { forced, obtain } = noteForced()
+    const { source, clock, last } = await openFresh(grant(), { obtain })
+    source.renew()
+    await last().respond(grant({ token: 't2' }))
+    expect(forced).toEqual([false, true])
+    source.changeCredentials(credentialsOf('another'))
+    source.renew()
+    await last().respond(grant({ token: 't3' }))
     await clock.advance(240_000)
-    await last().respond(grant())
-    expect(events.at(-1)).toMatchObject({ lifetimeAssumed: false, sameToken: true })
+    expect(forced).toEqual([false, true, false, false])
   })
 
-  it('is for how long requests go on working', async () => {
-    const { clock, last, events } = await openFresh(grant())
-    await clock.advance(240_000)
-    await last().respond(DOWN)
-    expect(events.at(-1)).toMatchObject({ type: 'failed', outageBudget: 55_000, retryIn: 250 })
+  it('ignores them after the login in flight has failed, also when the secret changes', async () => {
+    const { forced, obtain } = noteForced()
+    const { source, last } = openSource({ obtain })
+    source.start()
+    source.renew()
+    source.changeCredentials(credentialsOf('another'))
+    await last().respond(REFUSED)
+    expect(forced).toEqual([false, true])
   })
 })
 
@@ -392,28 +346,10 @@ describe('the snapshot', () => {
     })
   })
 
-  it('during a token request names it, and plans no other', async () => {
-    const { source, wait } = openSource()
+  it('during a token request names it, and plans no other', () => {
+    const { source } = openSource()
     source.start()
-    void wait()
-    expect(source.snapshot()).toMatchObject({ exchange: 'login', waiters: 1 })
-    expect(source.snapshot().nextExchangeAt).toBeUndefined()
-    source.stop()
-  })
-
-  it('counts the outage budget down, to the millisecond, to 0', async () => {
-    const { source, clock } = await openFresh(grant({ lives: 20 }))
-    const budgets = []
-    for (let second = 0; second <= 19; second += 1) {
-      budgets.push(source.snapshot().outageBudget)
-      await clock.advance(1000)
-    }
-    expect(budgets).toEqual([
-      ...Array.from({ length: 18 }, (_, past) => 18_000 - past * 1000),
-      0,
-      0,
-    ])
-    expect(source.snapshot().usable).toBe(false)
+    expect(source.snapshot()).toMatchObject({ exchange: 'login', nextExchangeAt: undefined })
   })
 
   it('remembers the last failure after it has been overcome', async () => {
@@ -424,20 +360,11 @@ describe('the snapshot', () => {
     await last().respond(grant())
     expect(source.snapshot()).toMatchObject({
       usable: true,
+      outageBudget: 295_000,
       failuresInRow: 0,
       lastSuccessAt: START + 250,
       lastFailure: { at: START, operation: 'login', failure: DOWN },
       nextExchangeAt: START + 240_250,
     })
-  })
-})
-
-describe('a wait', () => {
-  it('of a client that is gone already ends without a token', async () => {
-    const { source, wait } = openSource()
-    source.start()
-    const gone = new AbortController()
-    gone.abort()
-    expect(await wait({ signal: gone.signal })).toMatchObject({ unavailable: 'no-token' })
   })
 })

@@ -1,6 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import { next, step, type NextStep } from '../../src/token/lifecycle.ts'
+import type { Before } from '../../src/token/obtain.ts'
+import { next, step, type NextRequest } from '../../src/token/lifecycle.ts'
 import {
   dueAt,
   initialState,
@@ -46,10 +47,8 @@ export function grant(options: GrantOptions = {}): Grant {
   return {
     token: new Secret(token),
     lifetime: { ms: (lives ?? 300) * 1000, assumed: lives === undefined },
-    ...(refreshToken === null ? {} : { refreshToken: new Secret(refreshToken) }),
-    ...(refreshToken === null || refreshLives === undefined
-      ? {}
-      : { refreshLifetime: { ms: refreshLives * 1000, assumed: false } }),
+    refreshToken: refreshToken === null ? undefined : new Secret(refreshToken),
+    refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
   }
 }
 
@@ -80,13 +79,15 @@ export interface Life {
   readonly now: () => number
   /** Milliseconds from now until the next token request may begin. */
   readonly wait: () => number
-  readonly next: () => NextStep
+  readonly next: () => NextRequest
   /** What the last step gave to log and metrics. */
   readonly events: () => readonly TokenEvent[]
   after(ms: number): Life
   /** The random number of the steps to come; 0.5 unless set: no jitter in a renewal. */
   random(value: number): Life
   does(event: LifecycleEvent): Life
+  /** A token request that is sent now. */
+  begins(operation: Operation, before?: Before): Life
   /** A login, as soon as it is allowed, with its outcome. */
   login(outcome: Grant | AuthFailure): Life
   refresh(outcome: Grant | AuthFailure): Life
@@ -105,7 +106,7 @@ export function live(rules: Partial<Rules> = {}, refused?: PastRefusals): Life {
   const current = (): number => state.token?.generation ?? 0
   const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
     now = Math.max(now, dueAt(state))
-    return life.does({ type: 'request-started', operation }).does(ended(outcome))
+    return life.begins(operation).does(ended(outcome))
   }
   const life: Life = {
     state: () => state,
@@ -122,9 +123,11 @@ export function live(rules: Partial<Rules> = {}, refused?: PastRefusals): Life {
       return life
     },
     does(event) {
-      ;({ state, events } = step(state, event, all, { now, random }))
+      ;({ state, events } = step(state, event, { rules: all, now, random }))
       return life
     },
+    begins: (operation, before) =>
+      life.does({ type: 'wanted', operation }).does({ type: 'request-started', before }),
     login: (outcome) => request('login', outcome),
     refresh: (outcome) => request('refresh', outcome),
     rejected: (generation = current(), path = '/tasks', again = false) =>

@@ -26,41 +26,33 @@ function open(
 }
 
 describe('a new token', () => {
-  it('counts its life from the moment the request was sent', () => {
-    expect(open(grant({ lives: 300 }))).toMatchObject({
+  it('counts its life from the moment the request was sent, and takes the next generation', () => {
+    const first = open(grant({ lives: 300 }))
+    expect(first).toMatchObject({
+      generation: 1,
       obtainedAt: SENT,
       lifetime: 300_000,
       expiresAt: SENT + 300_000,
       refreshExpiresAt: SENT + 3_600_000,
-      accepted: false,
     })
+    expect(open(grant(), { previous: first }).generation).toBe(2)
   })
 
   it.each([
     [1, 100],
     [1.5, 150],
-    [4, 400],
-    [20, 2000],
     [49, 4900],
     [50, 5000],
     [51, 5000],
-    [300, 5000],
     [86_400, 5000],
   ])('of %d s is not sent in its last %d ms', (lives, margin) => {
     const token = open(grant({ lives }))
     const end = SENT + lives * 1000 - margin
-    expect(token.usableUntil).toBe(end)
-    expect([usable(token, SENT), usable(token, end - 1), usable(token, end)]).toEqual([
-      true,
+    expect([token.usableUntil, usable(token, end - 1), usable(token, end)]).toEqual([
+      end,
       true,
       false,
     ])
-  })
-
-  it('takes the next generation', () => {
-    const first = open(grant())
-    expect(first.generation).toBe(1)
-    expect(open(grant(), { previous: first }).generation).toBe(2)
   })
 
   it.each([
@@ -68,14 +60,11 @@ describe('a new token', () => {
     ['', 'token', 't1'],
     ['Token', 'refreshToken', 'Token r1'],
     ['', 'refreshToken', 'r1'],
-  ] as const)(
-    'with scheme %j puts the %s into the header as %j',
-    (isalesTokenScheme, isalesTokenField, text) => {
-      const token = open(grant(), { rules: { isalesTokenScheme, isalesTokenField } })
-      expect(token.headerValue.reveal()).toBe(text)
-      expect(token.token.reveal()).toBe('t1')
-    },
-  )
+  ] as const)('with scheme %j puts the %s into the header as %j', (...row) => {
+    const [isalesTokenScheme, isalesTokenField, text] = row
+    const token = open(grant(), { rules: { isalesTokenScheme, isalesTokenField } })
+    expect([token.headerValue.reveal(), token.token.reveal()]).toEqual([text, 't1'])
+  })
 })
 
 describe('when the refresh token goes into the header', () => {
@@ -87,63 +76,39 @@ describe('when the refresh token goes into the header', () => {
     [60, undefined, 60_000],
   ])('a token of %i s and a refresh token of %j s live for %i ms', (lives, refreshLives, ms) => {
     const token = open(grant({ lives, refreshLives }), { rules })
-    expect(token.lifetime).toBe(ms)
-    expect(token.expiresAt).toBe(SENT + ms)
+    expect([token.lifetime, token.expiresAt]).toEqual([ms, SENT + ms])
   })
 
   it('the token stands in when there is no refresh token', () => {
-    const token = open(grant({ refreshToken: null }), { rules })
-    expect(token.headerValue.reveal()).toBe('t1')
+    expect(open(grant({ refreshToken: null }), { rules }).headerValue.reveal()).toBe('t1')
   })
 
   it('one that is kept over a refresh ends when it was said to end', () => {
     const previous = open(grant({ refreshLives: 100 }), { rules })
-    const token = open(grant({ refreshToken: null }), {
-      rules,
-      previous,
-      operation: 'refresh',
-      sentAt: SENT + 80_000,
-    })
+    const origin = { rules, previous, operation: 'refresh', sentAt: SENT + 80_000 } as const
+    const token = open(grant({ refreshToken: null }), origin)
     expect(token.headerValue.reveal()).toBe('r1')
-    expect(token.lifetime).toBe(20_000)
-    expect(token.expiresAt).toBe(SENT + 100_000)
+    expect([token.lifetime, token.expiresAt]).toEqual([20_000, SENT + 100_000])
   })
 })
 
 describe('the refresh token', () => {
-  const previous = open(grant({ refreshToken: 'r0', refreshLives: 1000 }))
+  const former = open(grant({ refreshToken: 'r0', refreshLives: 1000 }))
+  const endless = open(grant({ refreshToken: 'r0', refreshLives: undefined }))
+  const none = open(grant({ refreshToken: null }))
 
   it.each([
-    ['refresh', 'r0', SENT + 1_000_000],
-    ['login', undefined, undefined],
-  ] as const)('of before, after a %s that gave none, is %j', (operation, text, expiresAt) => {
-    const token = open(grant({ refreshToken: null }), { previous, operation })
-    expect(token.refreshToken?.reveal()).toBe(text)
-    expect(token.refreshExpiresAt).toBe(expiresAt)
-  })
-
-  it('of before keeps an end that is not known', () => {
-    const endless = open(grant({ refreshToken: 'r0', refreshLives: undefined }))
-    const token = open(grant({ refreshToken: null }), { previous: endless, operation: 'refresh' })
-    expect(token.refreshToken?.reveal()).toBe('r0')
-    expect('refreshExpiresAt' in token).toBe(false)
-  })
-
-  it('is not made up where there never was one', () => {
-    const without = open(grant({ refreshToken: null }))
-    const token = open(grant({ refreshToken: null }), { previous: without, operation: 'refresh' })
-    expect('refreshToken' in token).toBe(false)
-    const first = open(grant({ refreshToken: null }), { operation: 'refresh' })
-    expect('refreshToken' in first).toBe(false)
-  })
-
-  it('that was rotated replaces the one of before, with its own end or none', () => {
-    const token = open(grant({ refreshToken: 'r1', refreshLives: undefined }), {
-      previous,
-      operation: 'refresh',
-    })
-    expect(token.refreshToken?.reveal()).toBe('r1')
-    expect('refreshExpiresAt' in token).toBe(false)
+    ['refresh', 'none', former, { refreshToken: null }, 'r0', SENT + 1_000_000],
+    ['refresh', 'none', endless, { refreshToken: null }, 'r0', undefined],
+    ['refresh', 'none', none, { refreshToken: null }, undefined, undefined],
+    ['refresh', 'none', undefined, { refreshToken: null }, undefined, undefined],
+    ['login', 'none', former, { refreshToken: null }, undefined, undefined],
+    ['refresh', 'one', former, { refreshLives: 10 }, 'r1', SENT + 10_000],
+    ['refresh', 'one without an end', former, { refreshLives: undefined }, 'r1', undefined],
+  ] as const)('after a %s that gave %s: %#', (...row) => {
+    const [operation, , previous, given, text, expiresAt] = row
+    const token = open(grant(given), { previous, operation })
+    expect([token.refreshToken?.reveal(), token.refreshExpiresAt]).toEqual([text, expiresAt])
   })
 
   it.each([
