@@ -15,12 +15,9 @@ import { openLocalLogin } from './login/app.ts'
 import type { Echoes } from './proxy/echoes.ts'
 import { createForward, type Call } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
-import { createRequestHeaders } from './proxy/headers.ts'
-import { createInspector, type Inspector, type Rewriting } from './proxy/inspect.ts'
-import { rewriteInterface } from './proxy/rewrite-interface.ts'
+import type { RequestRules } from './proxy/validate.ts'
 import type { TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/otlp.ts'
-import { classify } from './upstream/errors.ts'
 import type { Upstream } from './upstream/pool.ts'
 
 /** The connections to iSales and the token for them. */
@@ -53,7 +50,12 @@ export interface DataPlane {
 export function openDataPlane(options: DataPlaneOptions): DataPlane {
   const { config, log, tracing, isales, metrics, monitor, running, echoes } = options
   const { clock = systemClock, random = Math.random } = options
-  const pseudonym = viaPseudonym()
+  const rules: RequestRules = {
+    ...config,
+    hosts: ownHosts(config),
+    scheme: config.listenTlsCertFile === undefined ? 'http' : 'https',
+    pseudonym: viaPseudonym(),
+  }
   const logThrottled = createThrottledLog(clock, log)
   const ended = (end: EndedRequest): void => {
     metrics.requestEnded(end)
@@ -73,18 +75,12 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   }
 
   const forward = createForward({
+    config,
+    rules,
     tokens: isales.tokens,
     dispatch: isales.upstream.dispatch,
-    classify,
-    requestHeaders: createRequestHeaders({
-      tokenHeaders: config.isalesTokenHeaders,
-      pseudonym,
-    }),
     carriesToken: echoes.carriesToken,
-    inspector: responseInspector(config),
     clock,
-    limits: config,
-    rejectedStatuses: new Set(config.isalesRejectedStatuses),
     onEnd(end) {
       running.inFlight -= 1
       ended(end)
@@ -104,13 +100,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     },
   })
   const handler = createHandler({
-    rules: {
-      hosts: ownHosts(config),
-      scheme: listenScheme(config),
-      allowedPaths: config.allowedPaths,
-      maxBodySize: config.maxBodySize,
-      pseudonym,
-    },
+    rules,
     ...localLogin,
     forward(call) {
       running.inFlight += 1
@@ -167,28 +157,6 @@ function listenerOptions(
     },
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
   }
-}
-
-/** What is looked for in responses before they are relayed; undefined: nothing. */
-function responseInspector(config: Config): Inspector | undefined {
-  return createInspector({
-    rejectedResults: config.isalesRejectedResults,
-    rewriting: config.obsRewriteInterface ? interfaceRewriting(config) : undefined,
-  })
-}
-
-function interfaceRewriting(config: Config): Rewriting {
-  const scheme = listenScheme(config)
-  return {
-    path: config.isalesInterfacePath,
-    rewrite: (body, authority) =>
-      rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`),
-  }
-}
-
-/** What clients speak to the proxy. */
-function listenScheme(config: Config): 'http' | 'https' {
-  return config.listenTlsCertFile === undefined ? 'http' : 'https'
 }
 
 /** Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another. */

@@ -1,4 +1,4 @@
-import { DOCUMENTATION } from '../http/documentation.ts'
+import { DOCUMENTATION } from '../http/problem.ts'
 import { sumsOf, type Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'

@@ -1,5 +1,7 @@
 import { METHODS, type ServerResponse } from 'node:http'
-import { DOCUMENTATION } from './documentation.ts'
+
+/** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
+export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
 
 /** Whether iSales may have executed the request. */
 export type Sent = 'no' | 'unknown'

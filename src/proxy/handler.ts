@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EndedRequest } from '../http/ended.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { Forward } from './forward.ts'
-import { pathOf, validateRequest, type RequestRules } from './validate.ts'
+import { validateRequest, type RequestRules } from './validate.ts'
 
 export interface HandlerOptions {
   readonly rules: RequestRules
@@ -65,7 +65,7 @@ export function createHandler(options: HandlerOptions): Handler {
       refuse(valid.refused)
       return
     }
-    const kind = kindOf(pathOf(valid.target))
+    const kind = kindOf(valid.path)
     if (kind === 'alike') refuse('auth-path')
     // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
     else if (valid.maxForwards === 0 || valid.target === '*')

@@ -34,14 +34,6 @@ const OVERRIDES = [
 /** Where iSales may look for a token, in either edition of its interface. */
 const CREDENTIALS = ['authorization', 'authentication']
 
-/** What every forwarded request shares. */
-export interface RequestHeaderRules {
-  /** The headers that carry the token, as they are written. */
-  readonly tokenHeaders: readonly string[]
-  /** Received-by of our `Via` (RFC 9110 section 7.6.3). */
-  readonly pseudonym: string
-}
-
 export interface OutgoingRequest {
   readonly rawHeaders: HeaderLines
   /** Of the client's request, such as `1.1`. */
@@ -65,11 +57,15 @@ export interface OutgoingRequest {
  * go first, then every inbound credential and what overrides the target. So does each name that differs from one of
  * those in punctuation only: some servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can
  * nominate them away.
+ *
+ * @param carriers the headers that carry the token, as they are written.
+ * @param pseudonym received-by of our `Via` (RFC 9110 section 7.6.3).
  */
 export function createRequestHeaders(
-  rules: RequestHeaderRules,
+  carriers: readonly string[],
+  pseudonym: string,
 ): (request: OutgoingRequest) => string[] {
-  const tokenHeaders = distinctNames(rules.tokenHeaders)
+  const tokenHeaders = [...new Map(carriers.map((name) => [name.toLowerCase(), name])).values()]
   const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...OVERRIDES, ...tokenHeaders]
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
 
@@ -85,7 +81,7 @@ export function createRequestHeaders(
       if (trace?.keepState === false && lower === 'tracestate') continue
       headers.push(name, rawHeaders[i + 1] ?? '')
     }
-    headers.push('Via', `${request.httpVersion} ${rules.pseudonym}`)
+    headers.push('Via', `${request.httpVersion} ${pseudonym}`)
     headers.push('X-Request-Id', request.requestId)
     if (contentLength !== undefined) headers.push('Content-Length', contentLength)
     if (maxForwards > 0) headers.push('Max-Forwards', String(maxForwards - 1))
@@ -97,10 +93,6 @@ export function createRequestHeaders(
 
 function withoutPunctuation(lowerName: string): string {
   return lowerName.replaceAll(/[^a-z0-9]/g, '')
-}
-
-function distinctNames(names: readonly string[]): readonly string[] {
-  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()]
 }
 
 export interface ResponseHeaders {

@@ -1,81 +1,55 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
-import { KEPT_RESPONSE } from '../upstream/attempt.ts'
+import { endpointOf } from '../config/address.ts'
+import type { Config } from '../config/settings.ts'
 import { parseObject } from '../http/json.ts'
-import { headerValue, replacedBodyHeaders, type HeaderLines } from './headers.ts'
-import type { PendingResponse } from './response.ts'
-import { pathOf } from './validate.ts'
+import { KEPT_RESPONSE } from '../upstream/attempt.ts'
+import { headerValue, type HeaderLines } from './headers.ts'
+import type { RequestRules, ValidRequest } from './validate.ts'
 
-/** A response that was kept whole. */
-export interface KeptResponse {
-  /** Origin-form of the request. */
-  readonly target: string
-  /** What the client calls us. */
-  readonly authority: string | undefined
-  /** The response's end-to-end headers. */
-  readonly headers: HeaderLines
-  readonly body: Buffer
-}
-
-/** Relayed as it came, taken for a rejection of the token, or relayed with another body in no coding. */
-export type Verdict = 'relay' | 'rejected' | { readonly body: Buffer }
+/** Relayed as it came, taken for a rejection of the token, or relayed with this other body in no coding. */
+export type Verdict = 'relay' | 'rejected' | Buffer
 
 /** Looks into responses before they are relayed. Never throws: what it cannot read is relayed as it came. */
 export interface Inspector {
   /** Asked about each final response. True: inspect it when it is no longer than `KEPT_RESPONSE`. */
-  wants(method: string, target: string, status: number): boolean
-  inspect(response: KeptResponse): Verdict
+  wants(method: string, path: string, status: number): boolean
+  /** @param body all of the response's body, in its content coding. */
+  inspect(
+    request: Pick<ValidRequest, 'path' | 'authority'>,
+    headers: HeaderLines,
+    body: Buffer,
+  ): Verdict
 }
 
-export interface InspectorOptions {
-  /** Values of `result`, as text, that say in a 200 that the token is bad; empty: none is looked for. */
-  readonly rejectedResults: readonly string[]
-  readonly rewriting?: Rewriting | undefined
-}
-
-/** The one response in which iSales names itself. */
-export interface Rewriting {
-  readonly path: string
-  /** `authority` is what the client calls us. */
-  readonly rewrite: (body: Buffer, authority: string) => Buffer
-}
+export type InspectorConfig = Pick<
+  Config,
+  'isalesUrl' | 'isalesRejectedResults' | 'obsRewriteInterface' | 'isalesInterfacePath'
+>
 
 /**
- * Inspects a response that is kept whole, and puts another body in its place where one is due.
+ * Undefined when nothing is to be looked for: then no response waits for its end.
  *
- * @returns true when it is a rejection of the token.
+ * @param scheme what clients speak to us.
  */
-export function isRejection(
-  inspector: Inspector,
-  { attempt, head }: PendingResponse,
-  { target, authority }: Pick<KeptResponse, 'target' | 'authority'>,
-): boolean {
-  const { headers } = head
-  const verdict = inspector.inspect({ target, authority, headers, body: attempt.kept() })
-  if (typeof verdict === 'object') {
-    attempt.replace(verdict.body)
-    head.headers = replacedBodyHeaders(headers, verdict.body.length)
-  }
-  return verdict === 'rejected'
-}
-
-/** Undefined when nothing is to be looked for: then no response waits for its end. */
-export function createInspector(options: InspectorOptions): Inspector | undefined {
-  const { rewriting } = options
-  const rejected = new Set(options.rejectedResults)
-  if (rejected.size === 0 && rewriting === undefined) return undefined
-  const rewrites = (target: string): boolean => pathOf(target) === rewriting?.path
+export function createInspector(
+  config: InspectorConfig,
+  scheme: RequestRules['scheme'],
+): Inspector | undefined {
+  const { isalesRejectedResults: rejected, obsRewriteInterface, isalesInterfacePath } = config
+  if (rejected.length === 0 && !obsRewriteInterface) return undefined
+  const rewrites = (path: string): boolean => obsRewriteInterface && path === isalesInterfacePath
 
   return {
-    wants: (method, target, status) =>
-      status === 200 && method !== 'HEAD' && (rejected.size > 0 || rewrites(target)),
+    wants: (method, path, status) =>
+      status === 200 && method !== 'HEAD' && (rejected.length > 0 || rewrites(path)),
 
-    inspect({ target, authority, headers, body }) {
+    inspect({ path, authority }, headers, body) {
       const plain = decode(body, headerValue(headers, 'content-encoding'))
       if (plain === undefined) return 'relay'
-      if (rejected.size > 0 && rejected.has(resultOf(plain) ?? '')) return 'rejected'
-      if (rewriting === undefined || authority === undefined || !rewrites(target)) return 'relay'
-      const rewritten = rewriting.rewrite(plain, authority)
-      return rewritten.equals(plain) ? 'relay' : { body: rewritten }
+      if (rejected.length > 0 && rejected.includes(resultOf(plain) ?? '')) return 'rejected'
+      if (authority === undefined || !rewrites(path)) return 'relay'
+      const rewritten = rewriteInterface(plain, config.isalesUrl, `${scheme}://${authority}`)
+      return rewritten.equals(plain) ? 'relay' : rewritten
     },
   }
 }
@@ -113,4 +87,36 @@ function decode(body: Buffer, coding = 'identity'): Buffer | undefined {
 /** RFC 1950 section 2.2: method 8, and a check that makes the pair a multiple of 31. */
 function hasZlibHeader(body: Buffer): boolean {
   return body.length > 1 && ((body[0] ?? 0) & 15) === 8 && body.readUInt16BE(0) % 31 === 0
+}
+
+/** A solidus as JSON may write it. */
+const SLASH = String.raw`(?:\\?/|\\u002[fF])`
+
+/**
+ * Replaces the origin of each absolute URL that names iSales in the response to `business/interface`, so that the
+ * client does not bypass the proxy. Nothing else changes, not a byte; what is not JSON does not change at all.
+ *
+ * @param isalesOrigin such as `https://service.example`, as `URL.origin` gives it.
+ * @param clientOrigin what the client calls us: scheme, host and port.
+ */
+function rewriteInterface(body: Buffer, isalesOrigin: string, clientOrigin: string): Buffer {
+  try {
+    JSON.parse(body.toString())
+  } catch {
+    return body
+  }
+  // As latin1, where a character is a byte: bytes that are no UTF-8 stay what they are.
+  const text = body.toString('latin1').replaceAll(originPattern(isalesOrigin), clientOrigin)
+  return Buffer.from(text, 'latin1')
+}
+
+function originPattern(origin: string): RegExp {
+  const url = new URL(origin)
+  const { port } = endpointOf(url)
+  const ports = url.port === '' ? `(?::${port})?` : `:${port}`
+  // Neither the tail of another scheme, nor the head of a longer host, another port, or a user's name.
+  const before = '(?<![a-z0-9+.-])'
+  const after = String.raw`(?![a-z0-9.:@_~%-])`
+  const host = url.hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+  return new RegExp(`${before}${url.protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
 }

@@ -1,14 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import type { Config } from '../config/settings.ts'
 import type { Refusal } from '../http/problem.ts'
 import type { Framing } from './validate.ts'
 
-export interface ReplayLimits {
-  /** Bytes; a body up to this can be sent again. */
-  readonly keep: number
-  /** Bytes; a body in chunks that turns out larger is refused. */
-  readonly most: number
-}
+/** A body up to the first can be sent again; one in chunks that turns out larger than the second is refused. */
+export type ReplayLimits = Pick<Config, 'replayBodySize' | 'maxBodySize'>
 
 /** Why a body is refused when it comes: each chunk or packet costs time, and tiny ones hold next to nothing. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'tiny-chunks'>
@@ -71,29 +68,27 @@ export class ReplayBuffer {
     return this.kept || this.#framing === 'chunked' ? undefined : String(this.#framing)
   }
 
-  /** Resolves when all of it is there, or more than can be kept; never, when it breaks off or is refused. */
-  read(): Promise<void> {
+  /** @param done called when all of it is there, or more than can be kept; not when it breaks off or is refused. */
+  read(done: () => void): void {
     const request = this.#request
-    return new Promise((resolve) => {
-      request.on('data', (chunk: Buffer) => {
-        if (!this.#accepts(chunk)) return
-        this.#chunks.push(chunk)
-        if (this.#stream !== undefined) this.#flushSoon(chunk)
-        else if (this.#size > this.#limits.keep) {
-          request.pause()
-          resolve()
-        }
-      })
-      request.on('end', () => {
-        if (this.#refused) return
-        if (this.#stream === undefined) {
-          this.#whole = this.#taken()
-          resolve()
-        } else {
-          this.#flush()
-          this.#stream.push(null)
-        }
-      })
+    request.on('data', (chunk: Buffer) => {
+      if (!this.#accepts(chunk)) return
+      this.#chunks.push(chunk)
+      if (this.#stream !== undefined) this.#flushSoon(chunk)
+      else if (this.#size > this.#limits.replayBodySize) {
+        request.pause()
+        done()
+      }
+    })
+    request.on('end', () => {
+      if (this.#refused) return
+      if (this.#stream === undefined) {
+        this.#whole = this.#taken()
+        done()
+      } else {
+        this.#flush()
+        this.#stream.push(null)
+      }
     })
   }
 
@@ -101,7 +96,7 @@ export class ReplayBuffer {
     if (this.#refused) return false
     this.#count += 1
     this.#size += chunk.length
-    if (this.#size > this.#limits.most) return this.#refuse('body-size')
+    if (this.#size > this.#limits.maxBodySize) return this.#refuse('body-size')
     const tooFine = this.#count > FINEST.after && this.#size < this.#count * FINEST.bytes
     return !tooFine || this.#refuse('tiny-chunks')
   }

@@ -9,12 +9,6 @@ export interface RelayedHead extends ResponseHeaders {
   readonly reason: string
 }
 
-/** A response of iSales that has not been relayed yet. */
-export interface PendingResponse {
-  readonly attempt: Attempt
-  readonly head: RelayedHead
-}
-
 /**
  * Relays a response with back-pressure: iSales is paused while the client has not taken what there is.
  *
@@ -23,10 +17,13 @@ export interface PendingResponse {
  */
 export function relay(
   response: ServerResponse,
-  { attempt, head }: PendingResponse,
+  head: RelayedHead,
+  attempt: Attempt,
   onCut: () => void,
 ): void {
-  writeHead(response, head)
+  // Before the request's end: what is left of it must not be taken for the next request.
+  if (!response.req.complete) response.shouldKeepAlive = false
+  response.writeHead(head.status, reasonBytes(head), head.headers)
   // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
   if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) {
     response.end()
@@ -37,22 +34,17 @@ export function relay(
     response.end(attempt.kept())
     return
   }
-  let begun = false
+  // A head without a body behind it yet does not wait for one.
+  if (attempt.kept().length === 0) response.flushHeaders()
+  response.on('drain', () => attempt.resume())
   attempt.take({
-    onChunk(chunk) {
-      begun = true
-      // What the kernel has taken whole needs no pause, however large it was.
-      const more = response.write(chunk) || response.writableLength === 0
-      if (!more) response.once('drain', () => attempt.resume())
-      return more
-    },
+    // What the kernel has taken whole needs no pause, however large it was.
+    onChunk: (chunk) => response.write(chunk) || response.writableLength === 0,
     onEnd(whole) {
       if (whole) response.end()
       else onCut()
     },
   })
-  // A head without a body behind it yet does not wait for one.
-  if (!begun && response.writable) response.flushHeaders()
 }
 
 /**
@@ -82,12 +74,6 @@ export function cut(response: ServerResponse): void {
   // Behind another response: Node 24 would send what is queued, and leave the connection open.
   if (socket === null) response.once('socket', (assigned: Socket) => assigned.destroy())
   response.destroy()
-}
-
-function writeHead(response: ServerResponse, head: RelayedHead): void {
-  // Before the request's end: what is left of it must not be taken for the next request.
-  if (!response.req.complete) response.shouldKeepAlive = false
-  response.writeHead(head.status, reasonBytes(head), head.headers)
 }
 
 /**

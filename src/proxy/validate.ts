@@ -1,16 +1,13 @@
+import type { Config } from '../config/settings.ts'
 import type { Refusal } from '../http/problem.ts'
 import type { HeaderLines } from './headers.ts'
 
 /** What is let in. */
-export interface RequestRules {
+export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize'> {
   /** Lower-case `host` names, without port, that are ours; undefined: any. */
   readonly hosts: ReadonlySet<string> | undefined
   /** Of the listener: what an absolute-form target must begin with. */
   readonly scheme: 'http' | 'https'
-  /** Path prefixes that may be forwarded; `/` opens all. */
-  readonly allowedPaths: readonly string[]
-  /** Bytes. */
-  readonly maxBodySize: number
   /** Received-by of our `Via`; no other proxy has it. */
   readonly pseudonym: string
 }
@@ -22,6 +19,8 @@ export interface ValidRequest {
   readonly framing: Framing
   /** Origin-form, byte for byte as it came. */
   readonly target: string
+  /** The target without its query. */
+  readonly path: string
   /** What the client calls us: host and port as it wrote them; undefined: it is of HTTP/1.0 and does not say. */
   readonly authority: string | undefined
   /** The client's own `X-Request-Id`, when it is one. */
@@ -79,9 +78,8 @@ export function validateRequest(head: RequestHead, rules: RequestRules): ValidRe
   const valid = validateTarget(head, seen, rules)
   if ('refused' in valid) return valid
   return {
+    ...valid,
     framing,
-    target: valid.target,
-    authority: valid.authority,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
     maxForwards: head.method === 'OPTIONS' ? seen.maxForwards : -1,
@@ -186,44 +184,45 @@ function validateTarget(
   head: RequestHead,
   seen: SeenHeaders,
   rules: RequestRules,
-): Pick<ValidRequest, 'target' | 'authority'> | Refused {
-  const { target } = head
+): Pick<ValidRequest, 'target' | 'path' | 'authority'> | Refused {
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
   if (seen.host === undefined && head.httpVersion !== '1.0') return refuse('host')
-  if (BAD_TARGET.test(target)) return refuse('target')
-  const plain = target.startsWith('/') || target === '*'
-  const origin = plain ? undefined : absoluteForm(target, head.method)
+  if (BAD_TARGET.test(head.target)) return refuse('target')
+  const plain = head.target.startsWith('/') || head.target === '*'
+  const origin = plain ? undefined : absoluteForm(head.target, head.method)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
-  const path = origin?.path ?? target
-  if (path === '*' ? head.method !== 'OPTIONS' : !path.startsWith('/')) return refuse('target')
+  const target = origin?.target ?? head.target
+  if (target === '*' ? head.method !== 'OPTIONS' : !target.startsWith('/')) return refuse('target')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
   if (origin !== undefined && origin.scheme !== rules.scheme) return refuse('scheme')
   if (authority !== undefined && !isOurs(authority, rules.hosts)) return refuse('other-host')
+  const query = target.indexOf('?')
+  const path = query === -1 ? target : target.slice(0, query)
   const refused = path === '*' ? undefined : validatePath(path, rules.allowedPaths)
-  return refused ?? { target: path, authority }
+  return refused ?? { target, path, authority }
 }
 
 interface AbsoluteForm {
   readonly scheme: string
   readonly authority: string
-  readonly path: string
+  /** Origin-form. */
+  readonly target: string
 }
 
-function absoluteForm(target: string, method: string): AbsoluteForm | undefined {
-  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(target)
+function absoluteForm(absolute: string, method: string): AbsoluteForm | undefined {
+  const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(absolute)
   const [, scheme = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return undefined
   // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
   const asterisk = rest === '' && method === 'OPTIONS'
-  const path = asterisk ? '*' : rest.startsWith('/') ? rest : `/${rest}`
-  return { scheme: scheme.toLowerCase(), authority, path }
+  const target = asterisk ? '*' : rest.startsWith('/') ? rest : `/${rest}`
+  return { scheme: scheme.toLowerCase(), authority, target }
 }
 
 /** Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. */
-function validatePath(target: string, prefixes: readonly string[]): Refused | undefined {
+function validatePath(path: string, prefixes: readonly string[]): Refused | undefined {
   if (prefixes.includes('/')) return undefined
-  const path = pathOf(target)
   if (path.includes('//')) return refuse('double-slash')
   if (AMBIGUOUS_PATH.test(path)) return refuse('ambiguous-path')
   return prefixes.some((prefix) => isUnder(path, prefix)) ? undefined : refuse('other-path')
@@ -233,12 +232,6 @@ function validatePath(target: string, prefixes: readonly string[]): Refused | un
 export function isUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/'
-}
-
-/** An origin-form target without its query. */
-export function pathOf(target: string): string {
-  const query = target.indexOf('?')
-  return query === -1 ? target : target.slice(0, query)
 }
 
 /** The port is not judged: between the client and us it may be mapped to another. */

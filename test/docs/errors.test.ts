@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { DOCUMENTATION } from '../../src/http/documentation.ts'
-import { PROBLEM_CODES, PROBLEMS, REFUSALS } from '../../src/http/problem.ts'
+import { DOCUMENTATION, PROBLEM_CODES, PROBLEMS, REFUSALS } from '../../src/http/problem.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { DOCUMENTATION } from '../../src/http/documentation.ts'
 import {
+  DOCUMENTATION,
   PROBLEM_CODES,
   PROBLEMS,
   problemBytes,

@@ -1,56 +1,113 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { scene, token, type ScriptedAttempt } from './scene.ts'
+import { scene, token } from './scene.ts'
 
 const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
 const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
+const DEADLINE = 2800
+
+/** A request whose first attempt has begun. */
+async function sent(request = POST, options: Parameters<typeof scene>[0] = {}) {
+  const all = await scene(options)
+  await all.client.send(request)
+  const first = await all.attempt(1)
+  first.start()
+  return { ...all, first }
+}
+
+describe('attempts that fail', () => {
+  it('before they are written leave a GET its second sending', async () => {
+    const { client, clock, attempt } = await scene()
+    await client.send(GET)
+    for (const [index, started] of [false, false, true].entries()) {
+      const one = await attempt(index + 1)
+      if (started) one.start()
+      one.fail()
+      await clock.advance(150)
+    }
+    const last = await attempt(4)
+    last.start()
+    last.head(204)
+    expect(await client.read()).toMatchObject({ status: 204 })
+  })
+
+  it.each([false, true])(
+    'after a rejection count as one failed replay, written: %s',
+    async (written) => {
+      const { client, clock, attempt, first, replays } = await sent()
+      first.head(401)
+      for (let n = 2; n <= (written ? 2 : 4); n += 1) {
+        const replay = await attempt(n)
+        if (written) replay.start()
+        replay.fail()
+        await clock.advance(150)
+      }
+      const response = await client.read()
+      expect(response.status).toBe(502)
+      expect(JSON.parse(response.text)).toMatchObject({ sent: 'unknown' })
+      expect(replays).toEqual(['failed'])
+    },
+  )
+})
+
+describe('the deadline', () => {
+  it.each([
+    [0, 'out-of-time', 503],
+    [1, 'upstream-unreachable', 502],
+  ])('after %i connections that could not be opened: %s', async (failures, code, status) => {
+    const { client, clock, attempt, ends } = await scene()
+    await client.send(POST)
+    for (let n = 1; n <= failures; n += 1) {
+      const one = await attempt(n)
+      one.fail()
+      await clock.advance(100)
+    }
+    const last = await attempt(failures + 1)
+    await clock.advance(DEADLINE)
+    const response = await client.read()
+    expect(response.status).toBe(status)
+    expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'no' })
+    expect(ends).toMatchObject([{ code, status }])
+    // A connection that comes later is not lost by it.
+    expect(() => last.start()).toThrow('not to be sent')
+    expect(last.aborted).toBe(false)
+  })
+
+  it.each([true, false])(
+    'of a GET that was lost says that it may have been executed, a token at hand: %s',
+    async (hasToken) => {
+      const { client, clock, state, first } = await sent(GET, { newer: false })
+      if (!hasToken) state.current = undefined
+      first.fail()
+      await clock.advance(100)
+      await clock.advance(DEADLINE)
+      const response = await client.read()
+      expect(response.status).toBe(504)
+      expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-timeout', sent: 'unknown' })
+    },
+  )
+
+  it('does not cut a response that has begun, and waits for nothing any more', async () => {
+    const { client, clock, first } = await sent()
+    first.head(200, 'Content-Length', '4')
+    await until(() => clock.waiting().length === 0)
+    await clock.advance(5000)
+    first.data('late')
+    first.end()
+    expect(await client.read()).toMatchObject({ status: 200, text: 'late' })
+  })
+})
 
 describe('a rejection', () => {
-  it('of the second attempt is relayed even when a newer token is there', async () => {
-    const { client, attempt, attempts, replays } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(401)
-    first.end()
-    const second = await attempt(2)
-    expect(second.attempt.request.body).toEqual(Buffer.from('hi'))
-    second.start()
-    second.head(401, 'Content-Length', '2')
-    second.data('no')
-    second.end()
-    expect(await client.read()).toMatchObject({ status: 401, text: 'no' })
-    expect(attempts).toHaveLength(2)
-    expect(replays).toEqual(['rejected'])
-  })
-
-  it('whose body has no end is not read to it', async () => {
-    const { client, attempt } = await scene({ newer: new Promise(() => undefined) })
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(401)
-    first.data('x'.repeat(64 * 1024))
-    expect(first.paused).toBe(false)
-    first.data('x')
-    expect(first.paused).toBe(true)
-  })
-
   it.each([100, 100_000])(
-    'of %i bytes is relayed as iSales sent it when no newer token comes in time',
+    'of %i bytes is relayed as it came at the deadline, when no newer token has come by then',
     async (size) => {
-      const unavailable = { unavailable: 'no-token', retryAfter: 1000 } as const
-      const later = new Promise<typeof unavailable>((resolve) => {
-        setTimeout(resolve, 20, unavailable)
-      })
-      const { client, attempt, attempts, replays } = await scene({ newer: later })
-      await client.send(POST)
-      const first = await attempt(1)
-      first.start()
+      const { client, clock, attempts, first, replays } = await sent(POST, { newer: false })
       first.head(401, 'X-Why', 'because', 'Content-Length', String(size))
       first.data('n'.repeat(size))
       await until(() => first.paused === size > 64 * 1024)
       first.end()
+      await clock.advance(DEADLINE)
       const response = await client.read()
       expect(response).toMatchObject({ status: 401, text: 'n'.repeat(size) })
       expect(response.header('x-why')).toBe('because')
@@ -59,181 +116,64 @@ describe('a rejection', () => {
     },
   )
 
-  it('is relayed at the deadline, when no newer token has come by then', async () => {
-    const { client, clock, attempt } = await scene({ newer: new Promise(() => undefined) })
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(401, 'Content-Length', '2')
-    first.data('no')
-    first.end()
-    await clock.advance(2800)
-    expect(await client.read()).toMatchObject({ status: 401, text: 'no' })
-  })
-
-  it('whose end has not come is given up when the newer token is there', async () => {
-    const { client, attempt } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(401)
-    await attempt(2)
-    expect(first.aborted).toBe(true)
-  })
-
   it('whose end has not come is given up when the client leaves', async () => {
-    const { client, attempt } = await scene({ newer: new Promise(() => undefined) })
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
+    const { client, first } = await sent(POST, { newer: false })
     first.head(401)
     expect(first.aborted).toBe(false)
     client.destroy()
     await until(() => first.aborted)
   })
 
-  it('that fails behind its head does not touch the replay', async () => {
-    const { client, attempt, attempts } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
+  it('that fails behind its head does not touch the replay, which may not be relayable', async () => {
+    const { client, attempt, attempts, first, replays } = await sent()
     first.head(401)
     const second = await attempt(2)
-    first.fail('cut')
-    second.start()
-    second.head(204)
-    expect(await client.read()).toMatchObject({ status: 204 })
-    expect(attempts).toHaveLength(2)
-  })
-
-  it('replayed without a response counts as failed', async () => {
-    const { client, attempt, replays } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(401)
-    first.end()
-    const second = await attempt(2)
-    second.start()
-    second.fail('cut')
-    expect((await client.read()).status).toBe(502)
-    expect(replays).toEqual(['failed'])
-  })
-})
-
-describe('a replay', () => {
-  it('counts once: a response that heals and then cannot be relayed was healed', async () => {
-    const { client, attempt, replays } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(401)
-    first.end()
-    const second = await attempt(2)
+    expect(second.attempt.request.body).toEqual(Buffer.from('hi'))
+    first.fail()
     second.start()
     second.head(200, 'Transfer-Encoding', 'gzip, chunked')
     expect((await client.read()).status).toBe(502)
+    expect(attempts).toHaveLength(2)
+    // The token was healed all the same, and that counts once.
     expect(replays).toEqual(['healed'])
   })
 })
 
-describe('interim responses', () => {
-  it('are not kept for a client that does not read', async () => {
-    const { client, attempt, responses } = await scene()
-    client.pause()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    for (let count = 0; count < 2000; count += 1) first.head(103, 'X', 'y'.repeat(10_000))
-    expect(responses[0]?.socket?.writableLength).toBeLessThan(1_000_000)
-    first.head(204)
-    client.resume()
-    expect((await client.read()).status).toBe(204)
-  })
+it('interim responses are not kept for a client that does not read', async () => {
+  const { client, first, responses } = await sent()
+  client.pause()
+  for (let count = 0; count < 2000; count += 1) first.head(103, 'X', 'y'.repeat(10_000))
+  expect(responses[0]?.socket?.writableLength).toBeLessThan(1_000_000)
+  first.head(204)
+  client.resume()
+  expect((await client.read()).status).toBe(204)
 })
 
-describe('a token that was replaced while a connection was awaited', () => {
-  it('is not sent: the newer one is, on the next connection, and nothing was written', async () => {
-    const { client, attempt, state, ends } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    state.current = token(2)
-    expect(() => {
-      first.start()
-    }).toThrow('not to be sent')
-    first.fail('thrown')
-    const second = await attempt(2)
-    second.start()
-    second.head(204)
-    expect(await client.read()).toMatchObject({ status: 204 })
-    expect(ends).toMatchObject([{ status: 204, code: undefined }])
-  })
+it('a token that was replaced while a connection was awaited is not sent, but the newer one', async () => {
+  const { client, attempt, state, ends } = await scene()
+  await client.send(POST)
+  const first = await attempt(1)
+  state.current = token(2)
+  expect(() => first.start()).toThrow('not to be sent')
+  const second = await attempt(2)
+  second.start()
+  second.head(204)
+  expect(await client.read()).toMatchObject({ status: 204 })
+  expect(ends).toMatchObject([{ status: 204, code: undefined }])
 })
 
-describe('a client that closes its side while a connection is awaited', () => {
-  it('is gone: nothing is written for it, and the connection is not lost', async () => {
-    const { client, attempt, ends } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    client.end()
-    await until(() => ends.length > 0)
-    expect(() => {
-      first.start()
-    }).toThrow('not to be sent')
-    expect(first.aborted).toBe(false)
-    expect(ends).toMatchObject([{ status: 0, code: undefined }])
-  })
-})
-
-describe('a status that is none', () => {
-  it.each([101, 99, 42])('%i ends the attempt', async (status) => {
-    const { client, attempt } = await scene()
-    await client.send(POST)
-    const first = await attempt(1)
-    first.start()
-    first.head(status)
-    expect(first.aborted).toBe(true)
-    expect((await client.read()).status).toBe(502)
-  })
-})
-
-describe('a request that the listener responds to by itself', () => {
-  const responded = async () => {
-    const all = await scene()
-    await all.client.send(POST)
-    const first = await all.attempt(1)
-    first.start()
+it.each(['fails', 'gets a response', 'is past its deadline'])(
+  'a request that the listener responds to by itself gets no second response when it then %s',
+  async (what) => {
+    const { client, clock, first, responses, ends } = await sent()
     // It stays in progress.
-    all.responses[0]?.writeHead(400, ['Content-Length', '3'])
-    all.responses[0]?.write('b')
-    return { ...all, first }
-  }
-
-  it.each<[string, (attempt: ScriptedAttempt, all: Awaited<ReturnType<typeof scene>>) => unknown]>([
-    ['fails', (attempt) => attempt.fail('cut')],
-    ['gets a response', (attempt) => attempt.head(200)],
-    ['is past its deadline', (_, { clock }) => clock.advance(2800)],
-  ])('gets no second response when it then %s', async (_, happens) => {
-    const { first, responses, client, ends, ...all } = await responded()
-    await happens(first, { ...all, responses, client, ends })
+    responses[0]?.writeHead(400, ['Content-Length', '3'])
+    responses[0]?.write('b')
+    if (what === 'fails') first.fail()
+    else if (what === 'gets a response') first.head(200)
+    else await clock.advance(DEADLINE)
     responses[0]?.end('ad')
     expect(await client.read()).toMatchObject({ status: 400, text: 'bad' })
     expect(ends).toMatchObject([{ status: 400, code: undefined }])
-  })
-})
-
-describe('back-pressure', () => {
-  it('holds iSales until the client has taken what there is', async () => {
-    const { client, attempt } = await scene()
-    client.pause()
-    await client.send(GET)
-    const first = await attempt(1)
-    first.start()
-    first.head(200)
-    while (!first.paused) first.data('x'.repeat(64 * 1024))
-    client.resume()
-    await until(() => !first.paused)
-    first.end()
-    expect((await client.read()).status).toBe(200)
-  })
-})
+  },
+)

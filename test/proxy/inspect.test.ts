@@ -1,63 +1,50 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createInspector, type InspectorConfig } from '../../src/proxy/inspect.ts'
 import { KEPT_RESPONSE } from '../../src/upstream/attempt.ts'
-import {
-  createInspector,
-  type Inspector,
-  type InspectorOptions,
-  type KeptResponse,
-} from '../../src/proxy/inspect.ts'
 
-function inspectorOf(options: Partial<InspectorOptions> = {}): Inspector {
-  const inspector = createInspector({ rejectedResults: ['7', 'expired'], ...options })
-  if (inspector === undefined) throw new Error('no inspector')
-  return inspector
-}
+const ISALES = 'https://service.example.com'
+const CLIENT = 'http://127.0.0.1:8080'
+const INTERFACE = '/interface'
 
-const UPPER = {
-  path: '/interface',
-  rewrite: (body: Buffer, host: string) => Buffer.from(body.toString().replaceAll('isales', host)),
-}
-
-function kept(body: string | Buffer, changes: Partial<KeptResponse> = {}): KeptResponse {
-  return {
-    target: '/tasks',
-    authority: 'proxy:8080',
-    headers: ['Content-Type', 'application/json'],
-    body: Buffer.from(body),
+function inspectorOf(changes: Partial<InspectorConfig> = {}) {
+  const config = {
+    isalesUrl: ISALES,
+    isalesRejectedResults: ['7', 'expired'],
+    obsRewriteInterface: false,
+    isalesInterfacePath: INTERFACE,
     ...changes,
   }
+  return createInspector(config, 'http')
+}
+
+const rewriting = (isalesUrl = ISALES) =>
+  inspectorOf({ isalesUrl, isalesRejectedResults: [], obsRewriteInterface: true })
+
+function inspect(
+  body: string | Uint8Array,
+  { inspector = inspectorOf(), path = '/tasks', coding = 'identity', authority = '127.0.0.1:8080' },
+) {
+  const request = { path, authority: authority === '' ? undefined : authority }
+  return inspector?.inspect(request, ['content-encoding', coding], Buffer.from(body))
 }
 
 describe('what is inspected', () => {
-  const wants = (inspector: Inspector, method: string, target: string, status: number) =>
-    inspector.wants(method, target, status)
-
   it('is nothing when nothing is looked for', () => {
-    expect(createInspector({ rejectedResults: [] })).toBeUndefined()
+    expect(inspectorOf({ isalesRejectedResults: [] })).toBeUndefined()
   })
 
   it.each([
-    ['POST', '/tasks', 200, true],
-    ['GET', '/tasks', 200, true],
-    ['HEAD', '/tasks', 200, false],
-    ['POST', '/tasks', 201, false],
-    ['POST', '/tasks', 401, false],
-    ['POST', '/tasks', 500, false],
-  ])('while results are looked for: %s %s %i: %s', (method, target, status, held) => {
-    expect(wants(inspectorOf(), method, target, status)).toBe(held)
-  })
-
-  it.each([
-    ['/interface', true],
-    ['/interface?a=b', true],
-    ['/interfaces', false],
-    ['/tasks', false],
-  ])('while one response is rewritten: %s: %s', (target, held) => {
-    expect(wants(inspectorOf({ rejectedResults: [], rewriting: UPPER }), 'POST', target, 200)).toBe(
-      held,
-    )
+    ['POST', '/tasks', 200, [true, false]],
+    ['GET', INTERFACE, 200, [true, true]],
+    ['HEAD', INTERFACE, 200, [false, false]],
+    ['POST', INTERFACE, 201, [false, false]],
+    ['POST', INTERFACE, 401, [false, false]],
+    ['POST', '/interfaces', 200, [true, false]],
+  ])('is, of %s %s %i, for a result and for a URL: %j', (method, path, status, wanted) => {
+    const inspectors = [inspectorOf(), rewriting()]
+    expect(inspectors.map((one) => one?.wants(method, path, status))).toEqual(wanted)
   })
 })
 
@@ -72,17 +59,14 @@ describe('a result', () => {
     ['{"result":"Expired"}', 'relay'],
     ['{"result":null}', 'relay'],
     ['{"result":[7]}', 'relay'],
-    ['{"result":{"result":7}}', 'relay'],
     ['{"resultData":{"result":7}}', 'relay'],
     ['[{"result":7}]', 'relay'],
-    ['7', 'relay'],
-    ['null', 'relay'],
     ['', 'relay'],
     ['{"result":7', 'relay'],
     ['<result>7</result>', 'relay'],
     ['\ufeff{"result":7}', 'relay'],
   ])('%s: %s', (body, verdict) => {
-    expect(inspectorOf().inspect(kept(body))).toBe(verdict)
+    expect(inspect(body, {})).toBe(verdict)
   })
 
   const plain = Buffer.from('{"result":7}')
@@ -93,7 +77,6 @@ describe('a result', () => {
     ['br', brotliCompressSync(plain), 'rejected'],
     ['deflate', deflateSync(plain), 'rejected'],
     ['deflate', deflateRawSync(plain), 'rejected'],
-    ['identity', plain, 'rejected'],
     ['', plain, 'rejected'],
     ['zstd', plain, 'relay'],
     ['gzip, br', gzipSync(plain), 'relay'],
@@ -102,61 +85,103 @@ describe('a result', () => {
     ['deflate', Buffer.alloc(0), 'relay'],
     ['br', Buffer.from('x'), 'relay'],
   ])('in coding %j (%#): %s', (coding, body, verdict) => {
-    const headers = ['content-encoding', coding]
-    expect(inspectorOf().inspect(kept(body, { headers }))).toBe(verdict)
+    expect(inspect(body, { coding })).toBe(verdict)
   })
 
   it('that hides behind more than is looked into is relayed', () => {
-    const bomb = JSON.stringify({ result: 7, padding: 'x'.repeat(10_000_000) })
-    const headers = ['Content-Encoding', 'gzip']
-    const body = gzipSync(bomb)
-    expect(body.length).toBeLessThan(KEPT_RESPONSE)
-    expect(inspectorOf().inspect(kept(body, { headers }))).toBe('relay')
+    const bomb = gzipSync(JSON.stringify({ result: 7, padding: 'x'.repeat(10_000_000) }))
+    expect(bomb.length).toBeLessThan(KEPT_RESPONSE)
+    expect(inspect(bomb, { coding: 'gzip' })).toBe('relay')
   })
 
   it('is found or not, but nothing ever throws', () => {
-    const coding = fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x')
+    const codings = fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x')
+    const inspector = inspectorOf({ obsRewriteInterface: true })
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), coding, (bytes, name) => {
-        const response = kept(Buffer.from(bytes), { headers: ['Content-Encoding', name] })
-        expect(inspectorOf({ rewriting: UPPER }).inspect(response)).toBe('relay')
+      fc.property(fc.uint8Array({ maxLength: 300 }), codings, (bytes, coding) => {
+        expect(inspect(bytes, { inspector, coding, path: INTERFACE })).toBe('relay')
       }),
     )
   })
 })
 
 describe('the response that names iSales', () => {
-  const inspector = inspectorOf({ rejectedResults: [], rewriting: UPPER })
-  const target = '/interface'
+  const rewrite = (body: string | Uint8Array, isalesUrl = ISALES) => {
+    const verdict = inspect(body, { inspector: rewriting(isalesUrl), path: INTERFACE })
+    return Buffer.isBuffer(verdict) ? verdict.toString('latin1') : verdict
+  }
+  const quoted = (text: string): string => JSON.stringify({ getTask: text })
 
-  it('is given another body, by what the client calls us', () => {
-    const verdict = inspector.inspect(kept('{"url":"isales"}', { target }))
-    expect(verdict).toEqual({ body: Buffer.from('{"url":"proxy:8080"}') })
-  })
-
-  it('is given another body out of its coding', () => {
-    const headers = ['Content-Encoding', 'gzip']
-    const verdict = inspector.inspect(kept(gzipSync('{"url":"isales"}'), { target, headers }))
-    expect(verdict).toEqual({ body: Buffer.from('{"url":"proxy:8080"}') })
+  it.each([
+    ['a path', `${ISALES}/rest/x`, `${CLIENT}/rest/x`],
+    ['nothing', ISALES, CLIENT],
+    ['a query', `${ISALES}?a=b`, `${CLIENT}?a=b`],
+    ['any case', 'HTTPS://Service.EXAMPLE.com/x', `${CLIENT}/x`],
+    ['the default port', `${ISALES}:443/x`, `${CLIENT}/x`],
+    ['text around it', `see ${ISALES}/a or <${ISALES}/b>`, `see ${CLIENT}/a or <${CLIENT}/b>`],
+  ])('gets what the client calls us in each URL, with %s', (_, before, after) => {
+    expect(rewrite(quoted(before))).toBe(quoted(after))
   })
 
   it.each([
-    ['nothing in it names iSales', { body: Buffer.from('{}'), target }],
-    ['it is another response', { body: Buffer.from('isales'), target: '/tasks' }],
-    [
-      'the client did not say what it calls us',
-      { body: Buffer.from('isales'), target, authority: undefined },
-    ],
-    [
-      'its coding is not known',
-      { body: Buffer.from('isales'), target, headers: ['Content-Encoding', 'x'] },
-    ],
-  ])('is relayed as it came when %s', (_, changes) => {
-    expect(inspector.inspect(kept('', changes))).toBe('relay')
+    [String.raw`"https:\/\/service.example.com\/x"`, String.raw`"${CLIENT}\/x"`],
+    [String.raw`"https:\u002f\u002Fservice.example.com/x"`, `"${CLIENT}/x"`],
+    // Bytes that are no UTF-8, white space and order stay as they are.
+    [`{ "b" :\n"\xff${ISALES}/x" , "a":1.50}`, `{ "b" :\n"\xff${CLIENT}/x" , "a":1.50}`],
+  ])('may write it in other ways: %s', (before, after) => {
+    expect(rewrite(Buffer.from(before, 'latin1'))).toBe(after)
+  })
+
+  it.each([
+    ['another port', `${ISALES}:8443/x`],
+    ['a longer port', `${ISALES}:4430/x`],
+    ['a longer host', `${ISALES}.evil.example/x`],
+    ['a host that only ends so', 'https://myservice.example.com/x'],
+    ['a host that fits a dot as a wildcard', 'https://serviceXexample.com/x'],
+    ['a user of that name', `${ISALES}@evil.example/x`],
+    ['another scheme', 'http://service.example.com/x'],
+    ['a scheme that only ends so', 'xhttps://service.example.com/x'],
+    ['a path', '/rest/isales/v1'],
+    ['the bare host', 'service.example.com/x'],
+  ])('keeps %s', (_, text) => {
+    expect(rewrite(quoted(text))).toBe('relay')
+  })
+
+  it.each(['https://service.example.com:8443', 'http://[::1]:9000', 'http://[::1]'])(
+    'is rewritten for exactly the origin of ISALES_URL: %s',
+    (isalesUrl) => {
+      expect(rewrite(quoted(`${isalesUrl}/x`), isalesUrl)).toBe(quoted(`${CLIENT}/x`))
+      expect(rewrite(quoted(`${ISALES}/x`), isalesUrl)).toBe('relay')
+    },
+  )
+
+  it('is given its other body out of its coding', () => {
+    const options = { inspector: rewriting(), path: INTERFACE, coding: 'gzip' }
+    expect(inspect(gzipSync(quoted(ISALES)), options)).toEqual(Buffer.from(quoted(CLIENT)))
+  })
+
+  it.each([
+    ['it is no JSON', `<a href="${ISALES}/x">`, {}],
+    ['it is another response', quoted(ISALES), { path: '/tasks' }],
+    ['the client did not say what it calls us', quoted(ISALES), { authority: '' }],
+    ['its coding is not known', quoted(ISALES), { coding: 'x' }],
+  ])('is relayed as it came when %s', (_, body, changes) => {
+    const options = { inspector: rewriting(), path: INTERFACE, ...changes }
+    expect(inspect(body, options)).toBe('relay')
   })
 
   it('may be a rejection, too', () => {
-    const both = inspectorOf({ rewriting: UPPER })
-    expect(both.inspect(kept('{"result":7,"url":"isales"}', { target }))).toBe('rejected')
+    const inspector = inspectorOf({ obsRewriteInterface: true })
+    const body = `{"result":7,"url":"${ISALES}"}`
+    expect(inspect(body, { inspector, path: INTERFACE })).toBe('rejected')
+  })
+
+  it('without the host of iSales comes out byte for byte', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        expect(rewrite(text)).toBe('relay')
+      }),
+      { numRuns: 500 },
+    )
   })
 })

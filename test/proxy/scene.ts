@@ -5,9 +5,11 @@ import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { EndedRequest } from '../../src/http/ended.ts'
 import type { Attempt } from '../../src/upstream/attempt.ts'
-import { createForward, type ForwardOptions } from '../../src/proxy/forward.ts'
+import { ConnectError } from '../../src/upstream/errors.ts'
+import { createForward } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
 import type { Unavailable } from '../../src/token/source.ts'
+import { configOf } from '../support/config.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -56,8 +58,10 @@ export class ScriptedAttempt {
     this.attempt.onResponseEnd()
   }
 
-  fail(code: string): void {
-    this.attempt.onResponseError(this, Object.assign(new Error(code), { code }))
+  /** Before `start` no connection came. */
+  fail(): void {
+    const error = this.attempt.written ? new Error('cut') : new ConnectError('refused', 'X')
+    this.attempt.onResponseError(this, error)
   }
 }
 
@@ -67,13 +71,14 @@ export function token(generation: number): Token {
   return { generation, headerValue: text, token: text, ...instants }
 }
 
-interface SceneOptions extends Partial<ForwardOptions> {
-  /** What a wait for a newer token gives. Default: immediately, the token of the next generation. */
-  readonly newer?: Promise<Token | Unavailable>
-}
+const UNAVAILABLE = { unavailable: 'no-token', retryAfter: 1000 } as const satisfies Unavailable
 
-/** The forwarding alone, on a real client connection, between a scripted pool and a scripted token source. */
-export async function scene({ newer, ...changes }: SceneOptions = {}) {
+/**
+ * The forwarding alone, on a real client connection, between a scripted pool and a scripted token source.
+ *
+ * @param newer a newer token is there when one is waited for; else none comes before the wait is aborted.
+ */
+export async function scene({ newer = true } = {}) {
   const clock = manualClock()
   const attempts: ScriptedAttempt[] = []
   const ends: EndedRequest[] = []
@@ -83,29 +88,25 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      waitForToken: ({ after }) => newer ?? Promise.resolve((state.current = token(after + 1))),
+      waitForToken: async ({ after, signal }) => {
+        if (newer) return (state.current = token(after + 1))
+        if (signal !== undefined) await once(signal, 'abort')
+        return UNAVAILABLE
+      },
       accept: () => undefined,
       reject: () => 'wait',
     },
     dispatch: (attempt) => void attempts.push(new ScriptedAttempt(attempt)),
-    classify: (error) => ({
-      failure: (error as { code?: string }).code === 'down' ? 'unreachable' : 'broken',
-    }),
-    requestHeaders: () => [],
     carriesToken: () => false,
-    limits: {
-      clientDeadline: 2800,
-      replayBodySize: 100,
-      maxBodySize: 1000,
-      tokenWait: 2500,
-      retryAfterMax: 5000,
-    },
-    inspector: undefined,
+    config: configOf({
+      ISALES_URL: 'https://isales.example',
+      ISALES_USER: 'u',
+      ISALES_PASSWORD: 'p',
+    }),
+    rules: { pseudonym: 'us', scheme: 'http' },
     clock,
-    rejectedStatuses: new Set([401]),
     onEnd: (end) => ends.push(end),
     onReplay: (outcome) => replays.push(outcome),
-    ...changes,
   })
   const server = createServer((request, response) => {
     responses.push(response)
@@ -113,6 +114,7 @@ export async function scene({ newer, ...changes }: SceneOptions = {}) {
     const validated = {
       framing: request.headers['transfer-encoding'] === undefined ? length : ('chunked' as const),
       target: request.url ?? '',
+      path: request.url ?? '',
       authority: undefined,
       requestId: undefined,
       expectsContinue: false,

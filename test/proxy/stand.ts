@@ -1,8 +1,9 @@
 import { onTestFinished } from 'vitest'
 import { startApp } from '../../src/server.ts'
-import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { Environment } from '../../src/config/load.ts'
 import type { LogFields } from '../../src/log/events.ts'
 import { call } from '../support/call.ts'
+import { configOf } from '../support/config.ts'
 import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
 import {
   responseBytes,
@@ -167,10 +168,4 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
   await until(() => logins > 0)
   if (options.authenticated !== false) await until(() => granted)
   return stand
-}
-
-function configOf(env: Environment) {
-  const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
-  return loaded.config
 }

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { startApp, type App, type AppOptions } from '../../src/server.ts'
-import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { Environment } from '../../src/config/load.ts'
 import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/events.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {
@@ -9,6 +9,7 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
+import { configOf } from './config.ts'
 import { call, type CallResponse, type Calling } from './call.ts'
 import { until } from './until.ts'
 
@@ -107,10 +108,4 @@ function worldEnv(sim: Simulator): Environment {
     // Tests send whatever path they like below it.
     ALLOWED_PATHS: '/rest/isales/',
   }
-}
-
-function configOf(env: Environment) {
-  const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
-  return loaded.config
 }

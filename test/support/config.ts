@@ -1,0 +1,9 @@
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/settings.ts'
+
+/** @throws with all that is wrong with the settings. */
+export function configOf(env: Environment): Config {
+  const loaded = loadConfig(env)
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+  return loaded.config
+}
