@@ -13,7 +13,7 @@ import { accessFields, type Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { openLocalLogin } from './login/app.ts'
 import type { Echoes } from './proxy/echoes.ts'
-import { createForward, type Call } from './proxy/forward.ts'
+import { createForward } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import type { RequestRules } from './proxy/validate.ts'
 import type { TokenSource } from './token/source.ts'
@@ -104,7 +104,8 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     ...localLogin,
     forward(call) {
       running.inFlight += 1
-      return forward(tracing === undefined ? call : traced(call, tracing))
+      if (tracing === undefined) return forward(call)
+      return forward({ ...call, span: tracing.requestStarted(call.request) })
     },
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
@@ -136,11 +137,6 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     },
   })
   return { listener, localLogin }
-}
-
-function traced(call: Call, tracing: Tracing): Call {
-  const { method = '', rawHeaders } = call.request
-  return { ...call, span: tracing.requestStarted(method, rawHeaders) }
 }
 
 function listenerOptions(

@@ -7,8 +7,8 @@ import {
 } from '../http/ended.ts'
 import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import { BACKOFF_STATES, type TokenEvent, type TokenSnapshot } from '../token/events.ts'
-import { AUTH_FAILURE_REASONS, type Operation } from '../token/protocol.ts'
+import { BACKOFFS, type TokenEvent, type TokenSnapshot } from '../token/events.ts'
+import { AUTH_FAILURES, type Operation } from '../token/protocol.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
 import type { Monitor } from './monitor.ts'
@@ -133,25 +133,17 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     for (const labelSet of labelSets(labels)) metric.inc(labelSet, 0)
     return metric
   }
-  const requestHistogram = (name: string, help: string): Histogram =>
-    new Histogram({ name: `${PREFIX}${name}`, help, buckets: REQUEST_BUCKETS, registers })
-
-  const authDuration = new Histogram({
-    name: `${PREFIX}auth_duration_seconds`,
-    help: 'How long logins and refreshes took',
-    labelNames: ['operation'],
-    buckets: AUTH_BUCKETS,
-    registers,
-  })
-  for (const operation of OPERATIONS) authDuration.zero({ operation })
-  const storeDuration = new Histogram({
-    name: `${PREFIX}session_store_duration_seconds`,
-    help: 'How long operations of the shared store took',
-    labelNames: ['operation'],
-    buckets: STORE_BUCKETS,
-    registers,
-  })
-  for (const operation of STORE_OPERATIONS) storeDuration.zero({ operation })
+  const histogram = (
+    name: string,
+    help: string,
+    buckets: number[],
+    operations: readonly string[] = [],
+  ): Histogram => {
+    const labelNames = operations.length === 0 ? [] : ['operation']
+    const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
+    for (const operation of operations) metric.zero({ operation })
+    return metric
+  }
 
   return {
     authAttempts: counter('auth_attempts_total', 'Logins and refreshes that ended, by outcome', {
@@ -161,9 +153,14 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     authFailures: counter(
       'auth_failures_total',
       'Logins and refreshes that gave no token, by reason',
-      { operation: OPERATIONS, reason: AUTH_FAILURE_REASONS },
+      { operation: OPERATIONS, reason: keysOf(AUTH_FAILURES) },
     ),
-    authDuration,
+    authDuration: histogram(
+      'auth_duration_seconds',
+      'How long logins and refreshes took',
+      AUTH_BUCKETS,
+      OPERATIONS,
+    ),
     lifetimesAssumed: total(
       'auth_lifetime_assumed_total',
       'Tokens whose lifetime could not be believed, so that the default was taken',
@@ -180,9 +177,14 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     storeFailures: counter(
       'session_store_failures_total',
       'Operations that the shared store did not do, by reason',
-      { reason: STORE_FAILURES },
+      { reason: keysOf(STORE_FAILURES) },
     ),
-    storeDuration,
+    storeDuration: histogram(
+      'session_store_duration_seconds',
+      'How long operations of the shared store took',
+      STORE_BUCKETS,
+      STORE_OPERATIONS,
+    ),
     conflicts: total(
       'session_conflicts_total',
       'Times tokens were rejected so often that somebody else must be logging in as this user',
@@ -197,13 +199,15 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'Requests that ended, by method and status class of the response',
       { method: METHODS, status_class: STATUS_CLASSES },
     ),
-    requestDuration: requestHistogram(
+    requestDuration: histogram(
       'request_duration_seconds',
       'From the head of the request to the end of the response',
+      REQUEST_BUCKETS,
     ),
-    upstreamDuration: requestHistogram(
+    upstreamDuration: histogram(
       'upstream_duration_seconds',
       'From sending to iSales to the head of its response',
+      REQUEST_BUCKETS,
     ),
     errors: counter(
       'request_errors_total',
@@ -250,6 +254,10 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       { outcome: OUTCOMES },
     ),
   }
+}
+
+function keysOf<Key extends string>(table: Readonly<Record<Key, string>>): readonly Key[] {
+  return Object.keys(table) as Key[]
 }
 
 /** Every combination of the values. */
@@ -354,11 +362,11 @@ function createGauges(
     'Replicas that share the token through the store, this one included; 0: not known, or not shared',
     () => sources.sharing()?.replicas ?? 0,
   )
-  stateGauge('state', 'What CTI-OBS gets', STATES, () => verdict().state)
+  stateGauge('state', 'What CTI-OBS gets', keysOf(STATES), () => verdict().state)
   stateGauge(
     'auth_backoff_state',
     'What delays the next login',
-    BACKOFF_STATES,
+    keysOf(BACKOFFS),
     () => token().backoff,
   )
   stateGauge(

@@ -1,18 +1,21 @@
 import type { ProblemCode } from '../http/problem.ts'
 import type { TokenSnapshot } from '../token/events.ts'
 
-/** What CTI-OBS gets, in one word; docs/metrics.md explains each. */
-export const STATES = [
-  'starting',
-  'healthy',
-  'degraded',
-  'failing',
-  'unauthenticated',
-  'refused',
-  'conflict',
-  'draining',
-] as const
-export type State = (typeof STATES)[number]
+/**
+ * What CTI-OBS gets, in one word; docs/metrics.md explains each. With the tone of the status page: `bad` means that
+ * somebody has to act, `quiet` that there is nothing to judge yet.
+ */
+export const STATES = {
+  starting: 'quiet',
+  healthy: 'good',
+  degraded: 'warning',
+  failing: 'bad',
+  unauthenticated: 'bad',
+  refused: 'bad',
+  conflict: 'bad',
+  draining: 'quiet',
+} as const
+export type State = keyof typeof STATES
 
 /** How a call of CTI-OBS failed: an error of the proxy, a relayed 401 or 403, a relayed 5xx. */
 export const CALL_FAILURES = [

@@ -1,5 +1,6 @@
 import type { Status } from './status.ts'
-import { REASONS, ago, clockTime, duration } from './words.ts'
+import { AUTH_FAILURES } from '../token/protocol.ts'
+import { ago, clockTime, duration } from './format.ts'
 
 /** SVG takes percentages in attributes, where the style policy allows no inline style. */
 function percent(share: number): string {
@@ -120,7 +121,7 @@ function Bar(props: { exchange: Status['exchanges'][number]; slot: number; heigh
   const width = percent(0.7 / SLOTS)
   return (
     <g>
-      <title>{reason === null ? took : `${took}: ${reason}, ${REASONS[reason]}`}</title>
+      <title>{reason === null ? took : `${took}: ${reason}, ${AUTH_FAILURES[reason]}`}</title>
       <rect
         class={reason === null ? operation : 'failed'}
         x={x}

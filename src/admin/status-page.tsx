@@ -1,22 +1,15 @@
 import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
+import type { EffectiveSetting } from '../config/load.ts'
 import { PROBLEMS } from '../http/problem.ts'
+import { BACKOFFS } from '../token/events.ts'
+import { AUTH_FAILURES } from '../token/protocol.ts'
+import { STORE_FAILURES } from '../token/sharing.ts'
+import { ago, clockTime, countdown, duration, number, until } from './format.ts'
+import { STATES } from './state.ts'
 import { LifeLine, ShareBar, TokenRequestChart } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
-import type { EffectiveSetting } from '../config/load.ts'
 import type { Status } from './status.ts'
-import {
-  BACKOFFS,
-  REASONS,
-  STORE_REASONS,
-  TONES,
-  ago,
-  clockTime,
-  countdown,
-  duration,
-  number,
-  until,
-} from './words.ts'
 
 export { STATUS_POLICY } from './status-style.ts'
 
@@ -46,7 +39,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
         <style>{raw(STYLE)}</style>
       </head>
       <body>
-        <div class={`page ${TONES[state]}`}>
+        <div class={`page ${STATES[state]}`}>
           <header class="top">
             <span>
               <strong>isales-auth-proxy</strong> on {host}
@@ -111,7 +104,7 @@ function Hero({ status }: { status: Status }) {
           )}
           {failuresInRow > 0 && lastFailure !== null && (
             <p>
-              Last login or refresh: <span class="tone">{REASONS[lastFailure.reason]}</span>{' '}
+              Last login or refresh: <span class="tone">{AUTH_FAILURES[lastFailure.reason]}</span>{' '}
               <span class="note">
                 ({lastFailure.detail}, {ago(lastFailure.at, status.time)})
               </span>
@@ -181,7 +174,7 @@ function sharingRow({ sharing, time }: Status): [name: string, value: string, al
   if (sharing === null) return []
   const { state, reason, replicas, since, adoptedAt } = sharing
   if (state === 'alone') {
-    const why = reason === null ? '' : `${STORE_REASONS[reason]}; `
+    const why = reason === null ? '' : `${STORE_FAILURES[reason]}; `
     return [['Shared token', `alone: ${why}began ${ago(since, time)}`, true]]
   }
   const others = replicas === null ? '' : ` with ${otherReplicas(replicas - 1)}`
@@ -268,7 +261,7 @@ function Failures({ status }: { status: Status }) {
   return (
     <section>
       <h2>Failed logins and refreshes</h2>
-      <Counts counts={status.failures} words={REASONS} />
+      <Counts counts={status.failures} words={AUTH_FAILURES} />
     </section>
   )
 }

@@ -4,7 +4,7 @@ import type { Verdict } from './rejections.ts'
 import type { Token } from './token.ts'
 
 /**
- * Why the next token request waits.
+ * Why the next token request waits, in words.
  *
  * - `none`: nothing; the next token request is an ordinary renewal.
  * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
@@ -12,8 +12,14 @@ import type { Token } from './token.ts'
  * - `guarded`: refused 3 times; one attempt after 15 min, then each 4 h, so that the account is not locked.
  * - `conflict`: somebody else logs in as this user; a hold-off with jitter.
  */
-export const BACKOFF_STATES = ['none', 'transient', 'rejected', 'guarded', 'conflict'] as const
-export type BackoffState = (typeof BACKOFF_STATES)[number]
+export const BACKOFFS = {
+  none: 'none',
+  transient: 'waiting to retry',
+  rejected: 'credentials refused',
+  guarded: 'guarding the account',
+  conflict: 'waiting: another login',
+} as const
+export type BackoffState = keyof typeof BACKOFFS
 
 /** Each change in the life of the token, in order. Metrics, log, traces and the status page read nothing else. */
 export type TokenEvent =

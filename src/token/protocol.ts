@@ -15,7 +15,7 @@ export type Operation = 'login' | 'refresh'
 export type FailureKind = 'refused' | 'unclear' | 'unreached' | 'egress'
 
 /**
- * Why a token request gave no token. A closed set: each is a label value of `auth_failures_total`.
+ * Why a token request gave no token, in words. A closed set: each is a label value of `auth_failures_total`.
  *
  * - `rejected`: a 4xx in the shape of iSales, or 401 or 403 without a body, or a refresh that gave the rejected token
  *   again.
@@ -27,16 +27,16 @@ export type FailureKind = 'refused' | 'unclear' | 'unreached' | 'egress'
  * - `malformed`: a response that the interface does not describe (HTML, a redirect, 404, a body over 64 KiB,
  *   a token that cannot be a header value).
  */
-export const AUTH_FAILURE_REASONS = [
-  'rejected',
-  'result',
-  'throttled',
-  'unavailable',
-  'timeout',
-  'tls',
-  'malformed',
-] as const
-export type AuthFailureReason = (typeof AUTH_FAILURE_REASONS)[number]
+export const AUTH_FAILURES = {
+  rejected: 'user or password refused (4xx)',
+  result: '200 with a result other than 0',
+  throttled: 'too many logins (429)',
+  unavailable: 'no connection, or 5xx',
+  timeout: 'no response in time',
+  tls: 'certificate or handshake failed',
+  malformed: 'response not understood',
+} as const
+export type AuthFailureReason = keyof typeof AUTH_FAILURES
 
 export interface AuthFailure {
   readonly kind: FailureKind

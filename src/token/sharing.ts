@@ -1,39 +1,26 @@
 /** What log, metrics and status page know of `sharing/`, whose code is loaded only when it is configured. */
 
 /**
- * Why the store did not do what it was asked to. A closed set: each is a label value of
- * `session_store_failures_total`.
- *
- * - `unreachable`: no connection, or it broke.
- * - `timeout`: no reply in `SESSION_STORE_TIMEOUT`; the operation may have been executed.
- * - `tls`: a certificate or the handshake failed.
- * - `auth`: WRONGPASS, NOAUTH: user or password.
- * - `permission`: NOPERM: the ACL.
- * - `readonly`: READONLY: a replica.
- * - `memory`: OOM.
- * - `wrong-type`: WRONGTYPE: something else wrote the key.
- * - `cluster`: MOVED and its kin: the server is part of a cluster, which is not supported.
- * - `loading`: LOADING, MASTERDOWN, BUSY: not yet.
- * - `replicas`: NOREPLICAS: fewer replicas than `min-replicas-to-write`.
- * - `refused`: another error of the server.
- * - `malformed`: a reply that the operation does not have.
+ * Why the store did not do what it was asked to, in words. A closed set: each is a label value of
+ * `session_store_failures_total`, and docs/sharing.md says what to do about it. After `timeout` the operation may have
+ * been executed.
  */
-export const STORE_FAILURES = [
-  'unreachable',
-  'timeout',
-  'tls',
-  'auth',
-  'permission',
-  'readonly',
-  'memory',
-  'wrong-type',
-  'cluster',
-  'loading',
-  'replicas',
-  'refused',
-  'malformed',
-] as const
-export type StoreFailureReason = (typeof STORE_FAILURES)[number]
+export const STORE_FAILURES = {
+  unreachable: 'no connection to the store',
+  timeout: 'the store is too slow',
+  tls: 'certificate or handshake of the store failed',
+  auth: 'user or password refused by the store',
+  permission: 'the user may not do this at the store',
+  readonly: 'the store is a replica',
+  memory: 'the memory of the store is full',
+  'wrong-type': 'something else wrote the key',
+  cluster: 'the store is part of a cluster',
+  loading: 'the store is loading its data',
+  replicas: 'the store has too few replicas',
+  refused: 'the store refused it',
+  malformed: 'reply of the store not understood',
+} as const
+export type StoreFailureReason = keyof typeof STORE_FAILURES
 
 export const STORE_OPERATIONS = [
   'claim',

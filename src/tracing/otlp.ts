@@ -1,12 +1,14 @@
+import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
   trace,
   type Attributes,
   type Span,
-  type TextMapGetter,
   type Tracer,
 } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -26,21 +28,6 @@ const LONGEST_STOP = 2000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 const PROPAGATOR = new W3CTraceContextPropagator()
-
-/**
- * Reads the one `traceparent` of raw headers: W3C Trace Context section 3.2 takes several for none. The
- * client's `tracestate` is forwarded as it came, so it is not parsed.
- */
-const TRACEPARENT: TextMapGetter<readonly string[]> = {
-  keys: () => ['traceparent'],
-  get(rawHeaders, wanted) {
-    if (wanted !== 'traceparent') return undefined
-    const values = rawHeaders.filter(
-      (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === wanted,
-    )
-    return values.length === 1 ? values[0] : undefined
-  },
-}
 
 /** W3C Trace Context: what goes into the `traceparent` header of a request to iSales. */
 interface Outgoing {
@@ -82,9 +69,8 @@ export function openTracing(options: TracingOptions) {
   const tracer = provider.getTracer('isales-auth-proxy', version)
 
   return {
-    /** @param rawHeaders name, value, name, value, as Node gives them. */
-    requestStarted: (method: string, rawHeaders: readonly string[]): RequestSpan =>
-      startRequest(tracer, method, rawHeaders),
+    requestStarted: (request: Pick<IncomingMessage, 'method' | 'headers'>): RequestSpan =>
+      startRequest(tracer, request),
     /** Makes a span of each login and refresh. */
     onTokenEvent: (event: TokenEvent): void => tokenRequestSpan(tracer, event),
     /** Sends what is still in memory, for at most 2 s. */
@@ -97,8 +83,14 @@ export function openTracing(options: TracingOptions) {
   }
 }
 
-function startRequest(tracer: Tracer, method: string, rawHeaders: readonly string[]): RequestSpan {
-  const parent = PROPAGATOR.extract(ROOT_CONTEXT, rawHeaders, TRACEPARENT)
+function startRequest(
+  tracer: Tracer,
+  { method = '', headers }: Pick<IncomingMessage, 'method' | 'headers'>,
+): RequestSpan {
+  // Node joins several to one that is malformed: W3C Trace Context section 3.2 takes several for none. The client's
+  // `tracestate` is forwarded as it came, so it is not parsed.
+  const carrier = { traceparent: headers['traceparent'] }
+  const parent = PROPAGATOR.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter)
   const continued = trace.getSpanContext(parent) !== undefined
   const known = METHODS.has(method) ? method : '_OTHER'
   const name = known === '_OTHER' ? 'HTTP' : known
@@ -124,12 +116,8 @@ function startRequest(tracer: Tracer, method: string, rawHeaders: readonly strin
 
 function outgoingOf(span: Span, keepState: boolean): Outgoing {
   const carrier = { traceparent: '' }
-  PROPAGATOR.inject(trace.setSpan(ROOT_CONTEXT, span), carrier, {
-    set(_, name, value) {
-      if (name === 'traceparent') carrier.traceparent = value
-    },
-  })
-  return { ...carrier, keepState }
+  PROPAGATOR.inject(trace.setSpan(ROOT_CONTEXT, span), carrier, defaultTextMapSetter)
+  return { traceparent: carrier.traceparent, keepState }
 }
 
 function finish(span: Span, status: number, code: string | undefined): void {

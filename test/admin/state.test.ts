@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
-  CALL_FAILURES,
   judgeState,
   type CallCounts,
   type JudgedToken,
@@ -124,19 +123,11 @@ describe('the state', () => {
     expect(reason).toMatch(/^4 of 4 calls failed in the last 20 seconds: /)
   })
 
-  it.each(CALL_FAILURES)('has words and a remedy for %s', (failure) => {
-    const counts = { total: 1, failed: 1, byFailure: { [failure]: 1 } }
-    const { reason, remedy } = judge({ calls: counts })
-    expect(reason).toMatch(/^1 of 1 calls failed in the last minute: .+\.$/)
-    expect(remedy).toMatch(/\.$/)
-  })
-
   it.each([
     ['the current token is still used', true],
     ['calls get 503 until a login succeeds', false],
   ])('says that %s when the credentials are refused', (words, usable) => {
-    const refused = token({ backoff: 'guarded', usable })
-    const { reason } = judge({ token: refused })
+    const { reason } = judge({ token: token({ backoff: 'guarded', usable }) })
     expect(reason.toLowerCase()).toContain(words)
   })
 })

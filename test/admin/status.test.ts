@@ -17,33 +17,29 @@ const SHARED: SharingSnapshot = {
   adoptedAt: NOW - 120_000,
 }
 
-describe('the row of the status page for a shared token', () => {
-  it.each<[string, Partial<SharingSnapshot>]>([
-    ['shared with 2 other replicas; this token came from another replica 2 min ago', {}],
-    ['shared with 1 other replica', { replicas: 2, adoptedAt: undefined }],
-    ['shared with no other replica', { replicas: 1, adoptedAt: undefined }],
-    ['shared', { replicas: undefined, adoptedAt: undefined }],
-    ['alone: the store is too slow; began 10 min ago', { state: 'alone', reason: 'timeout' }],
-  ])('says: %s', async (text, changes) => {
-    const page = await adminOf({ ...SCENES.healthy, sharing: { ...SHARED, ...changes } }).request(
-      '/',
-    )
-    expect(await page.text()).toMatch(new RegExp(`Shared token</dt><dd[^>]*>${text}</dd>`))
-  })
-
-  it('is not there without a store', async () => {
-    expect(await (await adminOf(SCENES.healthy).request('/')).text()).not.toContain('Shared token')
-  })
-})
+const NO_TOKEN_END = { nextExchangeAt: Infinity, session: session({ refreshExpiresAt: Infinity }) }
 
 describe('status.json', () => {
-  it('gives the token, its end and the next renewal', async () => {
-    expect(await statusOf(SCENES.healthy)).toMatchObject({
+  it('has everything that the page shows', async () => {
+    const { exchanges, settings, ...rest } = await statusOf(SCENES.healthy)
+    expect(exchanges).toHaveLength(60)
+    expect(exchanges.at(-1)).toEqual({
+      at: '2026-03-02T09:40:05.000Z',
+      operation: 'refresh',
+      durationSeconds: 0.114,
+      reason: null,
+    })
+    expect(settings).toContainEqual({ name: 'ISALES_CA_FILE', value: null, source: 'default' })
+    expect(rest).toEqual({
       state: 'healthy',
       title: 'Healthy',
+      reason: 'Every call of the last minute reached iSales with a valid token.',
       remedy: '',
+      runbook: null,
       host: 'cti-obs-0',
+      version: '1.4.0',
       time: '2026-03-02T09:41:05.000Z',
+      upSeconds: 15_660,
       authenticated: true,
       outageBudgetSeconds: 235,
       token: {
@@ -53,76 +49,95 @@ describe('status.json', () => {
         lifetimeSeconds: 300,
         ageSeconds: 60,
         usableForSeconds: 235,
+        refreshTokenExpiresAt: '2026-03-02T10:40:05.000Z',
       },
-      renewal: { exchange: null, backoff: 'none', nextInSeconds: 180, lastFailure: null },
-      upSeconds: 15_660,
+      renewal: {
+        exchange: null,
+        backoff: 'none',
+        nextAt: '2026-03-02T09:44:05.000Z',
+        nextInSeconds: 180,
+        lastSuccessAt: '2026-03-02T09:40:05.000Z',
+        failuresInRow: 0,
+        lastFailure: null,
+      },
+      sharing: null,
+      failures: expect.objectContaining({ rejected: 0, malformed: 0 }),
+      conflicts: { count: 0, lastAt: null },
+      rejections: { count: 1, lastAt: '2026-03-02T08:39:05.000Z' },
+      credentialChanges: { count: 0, lastAt: null },
+      requests: {
+        inFlight: 3,
+        waitingForToken: 0,
+        total: 48_523,
+        byStatusClass: { '1xx': 0, '2xx': 48_523, '3xx': 0, '4xx': 0, '5xx': 0 },
+        errors: {},
+        replays: { healed: 0, rejected: 0, failed: 0, 'no-token': 0, 'not-kept': 0 },
+        lastMinute: { total: 312, failed: 0, byFailure: {} },
+        lastFailedAt: null,
+      },
+      certificates: { listener: null, client: null, ca: null },
     })
   })
 
-  it('has null for what is not there', async () => {
-    const status = await statusOf(SCENES.starting)
-    expect(status.token).toBeNull()
-    expect(status.renewal).toMatchObject({ nextAt: null, nextInSeconds: null, lastSuccessAt: null })
-  })
-
-  it('has null for a next attempt that is not planned, and for an end that is not known', async () => {
-    const { refreshExpiresAt: _, ...rest } = session()
-    const status = await statusOf({
-      snapshot: { nextExchangeAt: Infinity, session: rest },
-      events: [],
-    })
-    expect(status.renewal.nextInSeconds).toBeNull()
-    expect(status.token?.refreshTokenExpiresAt).toBeNull()
-  })
-
-  it('gives the last failure without any text of the response', async () => {
-    const { renewal } = await statusOf(SCENES.refused)
-    expect(renewal.lastFailure).toEqual({
-      at: '2026-03-02T09:38:07.000Z',
-      operation: 'login',
-      reason: 'rejected',
-      httpStatus: 403,
-      detail: 'status 403',
-    })
-  })
-
-  it('gives the calls of the last minute beside those of the whole life', async () => {
-    expect((await statusOf(SCENES.failing)).requests).toMatchObject({
-      total: 9270,
-      lastMinute: { total: 150, failed: 149, byFailure: { 'upstream-unreachable': 149 } },
-      lastFailedAt: '2026-03-02T09:41:05.000Z',
-    })
-    expect((await statusOf(SCENES.healthy)).requests.lastFailedAt).toBeNull()
-  })
-
-  it('says of a shared token how many share it and where it came from, and null without a store', async () => {
-    expect((await statusOf(SCENES.healthy)).sharing).toBeNull()
-    const { sharing } = await statusOf({ ...SCENES.healthy, sharing: SHARED })
-    expect(sharing).toEqual({
-      state: 'shared',
-      reason: null,
-      since: '2026-03-02T09:31:05.000Z',
-      replicas: 3,
-      adoptedAt: '2026-03-02T09:39:05.000Z',
-    })
-  })
-
-  it('gives the ends of certificates', async () => {
-    expect((await statusOf(SCENES.degraded)).certificates).toEqual({
-      listener: '2026-03-14T09:41:05.000Z',
-      client: null,
-      ca: null,
-    })
-  })
-
-  it('names only the error codes that came', async () => {
-    expect((await statusOf(SCENES.refused)).requests.errors).toEqual({ 'no-token': 12 })
-  })
-
-  it('is served as JSON that must not be stored', async () => {
-    const response = await adminOf(SCENES.healthy).request('/status.json')
-    expect(response.headers.get('content-type')).toBe('application/json')
-    expect(response.headers.get('cache-control')).toBe('no-store')
+  it.each<[string, Scene, object]>([
+    [
+      'null for what is not there',
+      SCENES.starting,
+      { token: null, renewal: { nextAt: null, nextInSeconds: null, lastSuccessAt: null } },
+    ],
+    [
+      'null for a next attempt that is not planned, and for an end that is not known',
+      { snapshot: NO_TOKEN_END, events: [] },
+      { token: { refreshTokenExpiresAt: null }, renewal: { nextAt: null, nextInSeconds: null } },
+    ],
+    [
+      'the last failure, and only the error codes that came',
+      SCENES.refused,
+      {
+        runbook: expect.stringContaining('/docs/operations.md#isalesproxyaccountrejected'),
+        renewal: {
+          lastFailure: {
+            at: '2026-03-02T09:38:07.000Z',
+            operation: 'login',
+            reason: 'rejected',
+            httpStatus: 403,
+            detail: 'status 403',
+          },
+        },
+        requests: { errors: { 'no-token': 12 } },
+      },
+    ],
+    [
+      'the calls of the last minute beside those of the whole life',
+      SCENES.failing,
+      {
+        requests: {
+          total: 9270,
+          lastMinute: { total: 150, failed: 149, byFailure: { 'upstream-unreachable': 149 } },
+          lastFailedAt: '2026-03-02T09:41:05.000Z',
+        },
+      },
+    ],
+    [
+      'how many share the token and where it came from',
+      { ...SCENES.healthy, sharing: SHARED },
+      {
+        sharing: {
+          state: 'shared',
+          reason: null,
+          since: '2026-03-02T09:31:05.000Z',
+          replicas: 3,
+          adoptedAt: '2026-03-02T09:39:05.000Z',
+        },
+      },
+    ],
+    [
+      'the ends of certificates',
+      SCENES.degraded,
+      { certificates: { listener: '2026-03-14T09:41:05.000Z', client: null, ca: null } },
+    ],
+  ])('has %s', async (_case, scene, expected) => {
+    expect(await statusOf(scene)).toMatchObject(expected)
   })
 
   it.each(['/', '/status.json'])('%s shows no token and no password of a URL', async (path) => {
@@ -137,6 +152,22 @@ describe('status.json', () => {
 })
 
 describe('the status page', () => {
+  it.each<[string, Partial<SharingSnapshot>]>([
+    ['shared with 2 other replicas; this token came from another replica 2 min ago', {}],
+    ['shared with 1 other replica', { replicas: 2, adoptedAt: undefined }],
+    ['shared with no other replica', { replicas: 1, adoptedAt: undefined }],
+    ['shared', { replicas: undefined, adoptedAt: undefined }],
+    ['alone: the store is too slow; began 10 min ago', { state: 'alone', reason: 'timeout' }],
+  ])('says of a shared token: %s', async (text, changes) => {
+    const app = adminOf({ ...SCENES.healthy, sharing: { ...SHARED, ...changes } })
+    const page = await (await app.request('/')).text()
+    expect(page).toMatch(new RegExp(`Shared token</dt><dd[^>]*>${text}</dd>`))
+  })
+
+  it('says nothing of sharing without a store', async () => {
+    expect(await (await adminOf(SCENES.healthy).request('/')).text()).not.toContain('Shared token')
+  })
+
   it('refreshes itself until the reader pauses it', async () => {
     const app = adminOf(SCENES.healthy)
     expect((await app.request('/')).headers.get('refresh')).toBe('5')

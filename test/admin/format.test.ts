@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ago, clockTime, countdown, duration, until } from '../../src/admin/words.ts'
+import { ago, clockTime, countdown, duration, until } from '../../src/admin/format.ts'
 
 describe('durations in words', () => {
   it.each([
