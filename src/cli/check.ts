@@ -1,13 +1,9 @@
-import { readTls } from '../config/certificates.ts'
 import { formatError } from '../config/errors.ts'
-import { effectiveSettings, loadConfig, type Config } from '../config/load.ts'
-import { valueOf } from '../config/errors.ts'
-import { createUpstream } from '../upstream/pool.ts'
-import { openProbe, probeText } from './admin-probe.ts'
-import { defineCommand, type FlagValues } from './command.ts'
+import { effectiveSettings, loadConfig } from '../config/load.ts'
+import { openProbe } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy, writeErrors, type Io } from './io.ts'
-import { logIn, tryInterface } from './live.ts'
+import { defineCommand, writeErrors, type FlagValues, type Io } from './io.ts'
+import { checkLive } from './live.ts'
 import { table } from './text.ts'
 
 const FLAGS = {
@@ -46,9 +42,9 @@ the lease of the store, and running replicas take the new token.`,
 async function checkHealth(io: Io): Promise<number> {
   const probe = openProbe(io)
   if (probe === undefined) return EXIT.usage
-  const response = await probe('/livez')
-  io.stdout.write(`The proxy ${probeText(response)}.\n`)
-  return response.status === 200 ? EXIT.ok : EXIT.notReady
+  const { ready, text } = await probe('/livez')
+  io.stdout.write(`The proxy ${text}.\n`)
+  return ready ? EXIT.ok : EXIT.notReady
 }
 
 async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<number> {
@@ -61,41 +57,10 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
   for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
   writeErrors(io, errors, 'Error: ')
   if (!loaded.ok) return EXIT.usage
-  const end = flags.quiet === true ? '' : '\n'
-  if (flags.live === true) return checkLive(loaded.config, io, end)
-  io.stdout.write(`${end}The configuration is sound.\n`)
+  if (flags.quiet !== true) io.stdout.write('\n')
+  if (flags.live === true) return checkLive(loaded.config, io)
+  io.stdout.write('The configuration is sound.\n')
   return EXIT.ok
-}
-
-/** One login, and never another: a wrong password must not come near to locking the account. */
-async function checkLive(config: Config, io: Io, before: string): Promise<number> {
-  const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
-  const say = (text: string): void => void io.stdout.write(`${text}\n`)
-  const fail = (text: string, verdict: string, code: number): number => {
-    io.stderr.write(`${text}\n${verdict}\n`)
-    return code
-  }
-  try {
-    io.stdout.write(before)
-    const login = await logIn(config, upstream.post, io.signal)
-    if (io.signal.aborted) return endedBy(io.signal)
-    if (!login.ok) {
-      return fail(login.text, login.verdict, login.refused ? EXIT.refused : EXIT.unreachable)
-    }
-    say(login.text)
-    say(login.store)
-    const call = await tryInterface(config, login.grant, upstream.post, io.signal)
-    if (io.signal.aborted) return endedBy(io.signal)
-    for (const warning of call.warnings) io.stderr.write(`Warning: ${warning}\n`)
-    if (!call.ok) {
-      return fail(call.text, 'The login works, but calls do not.', EXIT.unreachable)
-    }
-    say(call.text)
-    say('It works.')
-    return EXIT.ok
-  } finally {
-    await upstream.destroy()
-  }
 }
 
 const NOT_SET = '-'

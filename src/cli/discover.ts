@@ -1,15 +1,14 @@
-import { connect as connectTcp, isIP } from 'node:net'
-import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
+import { lookup } from 'node:dns'
+import { TLSSocket, type DetailedPeerCertificate } from 'node:tls'
 import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import { formatDuration } from '../config/formats.ts'
 import { loadConfig, type Config } from '../config/load.ts'
-import { PUBLISHED_REFRESH_PATH } from '../config/settings.ts'
+import { createConnect } from '../upstream/connector.ts'
 import { createUpstream } from '../upstream/pool.ts'
-import { defineCommand } from './command.ts'
 import { discover, type Discovery, type Finding } from './discovery.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy, writeErrors } from './io.ts'
+import { defineCommand, endedBy, writeErrors } from './io.ts'
 import { table } from './text.ts'
 
 const OUTPUTS = ['env', 'values', 'json'] as const
@@ -53,18 +52,9 @@ logs in again.`,
     const { config } = loaded
     const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
     const discovery = await discover({
-      origin: config.isalesUrl,
-      user: config.isalesUser,
-      password: config.isalesPassword,
-      paths: {
-        login: config.isalesLoginPath,
-        refresh: config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH,
-        interface: config.isalesInterfacePath,
-        allowed: config.allowedPaths,
-      },
+      config,
       secondLogin: flags['second-login'] === true,
       post: upstream.post,
-      now: () => performance.now(),
       signal: io.signal,
     })
     await upstream.destroy()
@@ -117,43 +107,41 @@ const NOTHING_SEEN: Connection = { findings: [], settings: {} }
 
 /** The certificates of iSales, and how long it keeps an idle connection. */
 function watchConnection(config: Config, signal: AbortSignal): Promise<Connection> {
-  const { hostname, port, protocol } = new URL(config.isalesUrl)
-  const host = hostname.replaceAll(/^\[|\]$/g, '')
-  const secure = protocol === 'https:'
-  const address = { host, port: Number(port || (secure ? 443 : 80)) }
-  const { ca, cert, key } = valueOf(readTls('isales', config))
-  const servername = isIP(host) === 0 ? host : ''
-  const socket = secure
-    ? connectTls({ ...address, servername, ca, cert, key: key?.reveal() })
-    : connectTcp(address)
+  const connect = createConnect({
+    origin: config.isalesUrl,
+    tls: valueOf(readTls('isales', config)),
+    timeout: config.isalesConnectTimeout,
+    egress: undefined,
+    lookup,
+  })
   return new Promise((resolve) => {
     const findings: Finding[] = []
-    let idleSince = performance.now()
-    let response = ''
-    const done = (evidence: string, settings: Connection['settings'] = {}): void => {
-      clearTimeout(timer)
-      socket.destroy()
+    const done = (evidence: string, settings: Connection['settings'] = {}): void =>
       resolve({ findings: [...findings, { topic: 'keep-alive', evidence }], settings })
-    }
-    const timer = setTimeout(() => {
-      done(`an idle connection is kept for ${KEEP_ALIVE_WATCH / 1000} s or more`)
-    }, KEEP_ALIVE_WATCH)
-    socket.once(secure ? 'secureConnect' : 'connect', () => {
-      if (secure) findings.push(certificatesOf(socket as TLSSocket))
-      socket.write(`HEAD / HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
+    connect((socket) => {
+      if (socket instanceof Error) return done('could not be measured')
+      if (socket instanceof TLSSocket) findings.push(certificatesOf(socket))
+      let idleSince = performance.now()
+      let response = ''
+      const timer = setTimeout(() => {
+        done(`an idle connection is kept for ${KEEP_ALIVE_WATCH / 1000} s or more`)
+        socket.destroy()
+      }, KEEP_ALIVE_WATCH)
+      signal.addEventListener('abort', () => socket.destroy(), { once: true })
+      socket.write(`HEAD / HTTP/1.1\r\nHost: ${new URL(config.isalesUrl).host}\r\n\r\n`)
+      socket.setEncoding('latin1').on('data', (text: string) => {
+        idleSince = performance.now()
+        response += text
+      })
+      socket.once('close', (failed) => {
+        clearTimeout(timer)
+        if (signal.aborted) return done('was not measured')
+        if (failed || /^connection: *close/im.test(response)) return done('could not be measured')
+        const ms = performance.now() - idleSince
+        const evidence = `an idle connection is closed after ${(ms / 1000).toFixed(1)} s`
+        done(evidence, ms < config.isalesKeepAlive + 1000 ? { ISALES_KEEP_ALIVE: halfOf(ms) } : {})
+      })
     })
-    socket.setEncoding('latin1').on('data', (text: string) => {
-      idleSince = performance.now()
-      response += text
-    })
-    socket.once('error', () => done('could not be measured'))
-    socket.once('close', () => {
-      const ms = performance.now() - idleSince
-      if (/^connection: *close/im.test(response)) return done('could not be measured')
-      const evidence = `an idle connection is closed after ${(ms / 1000).toFixed(1)} s`
-      done(evidence, ms < config.isalesKeepAlive + 1000 ? { ISALES_KEEP_ALIVE: halfOf(ms) } : {})
-    })
-    signal.addEventListener('abort', () => done('was not measured'), { once: true })
   })
 }
 

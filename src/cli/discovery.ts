@@ -1,10 +1,20 @@
-import { path as pathFormat } from '../config/formats-net.ts'
-import type { Secret } from '../config/secret.ts'
-import { PUBLISHED_REFRESH_PATH } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { isGrant, loginBody, parseResponse, refreshBody, type Grant } from '../token/protocol.ts'
 import type { Post } from '../upstream/post.ts'
+import {
+  callInterface,
+  describeCarrier,
+  describeGrant,
+  JSON_HEADERS,
+  namedPaths,
+  tokenText,
+  withScheme,
+  type Carrier,
+  type InterfaceResponse,
+  type NamedPath,
+} from './calls.ts'
 
 /** What was tried and what iSales did. */
 export interface Finding {
@@ -29,55 +39,29 @@ export interface Discovery {
 }
 
 export interface DiscoveryOptions {
-  /** `ISALES_URL`. */
-  readonly origin: string
-  readonly user: string
-  readonly password: Secret
-  readonly paths: {
-    readonly login: string
-    readonly refresh: string
-    readonly interface: string
-    /** `ALLOWED_PATHS`. */
-    readonly allowed: readonly string[]
-  }
-  /** Log in a second time, to see whether that ends the first token. Default false. */
+  readonly config: Config
+  /** Log in a second time, to see whether that ends the first token. */
   readonly secondLogin: boolean
   /** One POST, never repeated. */
   readonly post: Post
-  /** Monotonic milliseconds. */
-  readonly now: () => number
   readonly signal: AbortSignal
 }
 
-type TokenField = 'token' | 'refreshToken'
-
-/** Where a business call carries its token. */
-interface Carrier {
-  readonly header: 'Authorization' | 'Authentication'
-  readonly field: TokenField
-  readonly scheme: 'Bearer' | ''
+/** The options, and where findings and settings are collected. */
+interface Run extends DiscoveryOptions {
+  readonly find: (topic: string, evidence: string) => void
+  readonly settings: Record<string, string>
 }
 
 /** The English edition comes first, then the Chinese one, then everything between. */
-const CARRIERS: readonly Carrier[] = (['Bearer', ''] as const).flatMap((scheme) =>
+const CARRIERS: readonly Carrier[] = ['Bearer', ''].flatMap((scheme) =>
   (['token', 'refreshToken'] as const).flatMap((field) =>
-    (['Authorization', 'Authentication'] as const).map((header) => ({ header, field, scheme })),
+    ['Authorization', 'Authentication'].map((header) => ({ headers: [header], field, scheme })),
   ),
 )
 
 /** Which token the refresh call carries in `Authentication`. `off`: none. */
 const REFRESH_FORMS = ['token', 'refreshToken', 'off'] as const
-
-interface Response {
-  /** 0: no response came. */
-  readonly status: number
-  /** `result` as text; undefined: the body is not JSON or has none. */
-  readonly result: string | undefined
-  readonly data: Readonly<Record<string, unknown>>
-  /** A page, which the proxy takes for a gateway's. */
-  readonly page: boolean
-  readonly error: string | undefined
-}
 
 /**
  * Finds the settings that suit an iSales, with one login and calls that change nothing
@@ -85,49 +69,48 @@ interface Response {
  * refusal of the credentials.
  */
 export async function discover(options: DiscoveryOptions): Promise<Discovery> {
-  const { paths, now } = options
   const findings: Finding[] = []
   const settings: Record<string, string> = {}
   const find = (topic: string, evidence: string): void => void findings.push({ topic, evidence })
-  const end = (verdict: Verdict): Discovery => ({ verdict, findings, settings })
+  const verdict = await converse({ ...options, settings, find })
+  return { verdict, findings, settings }
+}
 
-  const startedAt = now()
-  const login = await logIn(options)
+async function converse(run: Run): Promise<Verdict> {
+  const { find, settings } = run
+  const startedAt = performance.now()
+  const login = await logIn(run)
   if (!('grant' in login)) {
     find('login', login.evidence)
-    return end(login.refused ? 'refused' : 'unreachable')
+    return login.refused ? 'refused' : 'unreachable'
   }
   let { grant } = login
-  find('login', `works, took ${Math.round(now() - startedAt)} ms; ${describeGrant(grant)}`)
+  const took = Math.round(performance.now() - startedAt)
+  find('login', `works, took ${took} ms; the token ${describeGrant(grant)}`)
   if (login.texts) {
     settings['OBS_NUMBERS'] = 'string'
     find('numbers', 'result or lifetimes are written as text, so CTI-OBS gets them as text')
   }
 
-  const carrier = await findCarrier(options, grant, find)
-  if (carrier === undefined) return end('no-header')
-  if (carrier.header !== 'Authorization') settings['ISALES_TOKEN_HEADERS'] = carrier.header
+  const carrier = await findCarrier(run, grant)
+  if (carrier === undefined) return 'no-header'
+  const [header = ''] = carrier.headers
+  if (header !== 'Authorization') settings['ISALES_TOKEN_HEADERS'] = header
   if (carrier.field !== 'token') settings['ISALES_TOKEN_FIELD'] = carrier.field
   if (carrier.scheme !== 'Bearer') settings['ISALES_TOKEN_SCHEME'] = carrier.scheme
 
-  await findRejection(options, grant, carrier, { find, settings })
-  const named = namedPaths(await readInterface(options, grant, carrier))
-  if (!findPaths(named, options, { find, settings })) return end('elsewhere')
+  await findRejection(run, grant, carrier)
+  if (!findPaths(run, namedPaths(await readInterface(run, grant, carrier)))) return 'elsewhere'
 
-  const refreshPath = settings['ISALES_REFRESH_PATH'] ?? paths.refresh
-  const refreshed = await findRefresh(options, { grant, carrier, refreshPath }, { find, settings })
-  if (refreshed !== undefined) grant = refreshed
-
-  if (options.secondLogin) grant = await logInAgain(options, grant, carrier, find)
-  const works = isSuccess(await readInterface(options, grant, carrier))
+  grant = (await findRefresh(run, grant, carrier)) ?? grant
+  if (run.secondLogin) grant = await logInAgain(run, grant, carrier)
+  const { works } = await readInterface(run, grant, carrier)
   find('conversation', works ? 'works with these settings' : 'the token at hand is not accepted')
-  return end(works ? 'works' : 'no-header')
+  return works ? 'works' : 'no-header'
 }
 
-/** Where findings and settings are collected. */
-interface Report {
-  readonly find: (topic: string, evidence: string) => void
-  readonly settings: Record<string, string>
+function readInterface(run: Run, grant: Grant, carrier: Carrier): Promise<InterfaceResponse> {
+  return callInterface(run, carrier, tokenText(grant, carrier.field))
 }
 
 type Login =
@@ -135,100 +118,72 @@ type Login =
   | { readonly grant: Grant; readonly texts: boolean }
   | { readonly refused: boolean; readonly evidence: string }
 
-async function logIn({ post, user, password, paths, signal }: DiscoveryOptions): Promise<Login> {
+async function logIn({ config, post, signal }: Run): Promise<Login> {
   const result = await post({
-    path: paths.login,
-    headers: jsonHeaders(),
-    body: loginBody(user, password),
+    path: config.isalesLoginPath,
+    headers: JSON_HEADERS,
+    body: loginBody(config.isalesUser, config.isalesPassword),
     signal,
   })
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
-  const outcome = parseResponse(result, 300_000, 0)
+  const outcome = parseResponse(result, config.tokenDefaultLifetime, 0)
   if (isGrant(outcome)) return { grant: outcome, texts: hasTexts(result.body ?? '') }
   const refused = outcome.kind === 'refused'
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
   return { refused, evidence: `status ${result.status}, ${outcome.detail}${cost}` }
 }
 
+/** True when iSales writes a number as text, as its interface documents. */
+function hasTexts(body: string): boolean {
+  const { result, resultData } = parseObject(body) ?? {}
+  const lifetime = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
+  return typeof result === 'string' || typeof lifetime === 'string'
+}
+
 /** A second login, and whether the first token outlives it. */
-async function logInAgain(
-  options: DiscoveryOptions,
-  first: Grant,
-  carrier: Carrier,
-  find: Report['find'],
-): Promise<Grant> {
-  const second = await logIn(options)
+async function logInAgain(run: Run, first: Grant, carrier: Carrier): Promise<Grant> {
+  const second = await logIn(run)
   if (!('grant' in second)) {
-    find('second login', second.evidence)
+    run.find('second login', second.evidence)
     return first
   }
   const same = second.grant.token.reveal() === first.token.reveal()
-  const alive = isSuccess(await readInterface(options, first, carrier))
-  const effect = alive
+  const { works } = await readInterface(run, first, carrier)
+  const effect = works
     ? 'the first token lives on: several replicas may share a user'
     : 'it ends the first token: one user allows one session only'
-  find('second login', same ? 'gives the same token' : effect)
+  run.find('second login', same ? 'gives the same token' : effect)
   return second.grant
 }
 
-async function findCarrier(
-  options: DiscoveryOptions,
-  grant: Grant,
-  find: Report['find'],
-): Promise<Carrier | undefined> {
+async function findCarrier(run: Run, grant: Grant): Promise<Carrier | undefined> {
   for (const carrier of CARRIERS) {
-    const response = await readInterface(options, grant, carrier)
-    find('business call', `${describeCarrier(carrier)}: ${describe(response)}`)
-    if (isSuccess(response)) return carrier
+    const { text, works } = await readInterface(run, grant, carrier)
+    run.find('business call', `${describeCarrier(carrier)}: ${text}`)
+    if (works) return carrier
   }
   return undefined
 }
 
 /** How iSales says that a token is bad: a status, or a `result` in a 200. */
-async function findRejection(
-  options: DiscoveryOptions,
-  grant: Grant,
-  carrier: Carrier,
-  { find, settings }: Report,
-): Promise<void> {
-  const text = textOf(grant, carrier.field)
-  const spoilt = `${text.slice(0, -1)}${text.endsWith('x') ? 'y' : 'x'}`
-  const response = await callInterface(options, carrier, spoilt)
-  const { status, result, page } = response
+async function findRejection(run: Run, grant: Grant, carrier: Carrier): Promise<void> {
+  const token = tokenText(grant, carrier.field)
+  const spoilt = `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`
+  const { status, result, page, text, works } = await callInterface(run, carrier, spoilt)
   const byStatus = status >= 400 && status < 500 && !page
-  const byResult = status === 200 && result !== undefined && !isZero(result)
-  const known = byStatus || byResult
-  const limit = known ? '' : '; so the proxy does not notice when a token ends early'
-  find('a spoilt token', `${describe(response)}${limit}`)
-  if (byResult) settings['ISALES_REJECTED_RESULTS'] = result
+  const byResult = status === 200 && result !== undefined && !works
+  const limit = byStatus || byResult ? '' : '; so the proxy does not notice when a token ends early'
+  run.find('a spoilt token', `${text}${limit}`)
+  if (byResult) run.settings['ISALES_REJECTED_RESULTS'] = result
   if (byStatus && status !== 401 && status !== 403)
-    settings['ISALES_REJECTED_STATUSES'] = `401,403,${status}`
-}
-
-/** A path that `business/interface` names, and the origin where it stands in a URL. */
-interface NamedPath {
-  readonly name: string
-  readonly path: string
-  readonly origin: string | undefined
-}
-
-function namedPaths({ data }: Response): readonly NamedPath[] {
-  return Object.entries(data).flatMap(([name, value]) => {
-    const text = String(value)
-    const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-    const { data: path } = pathFormat().safeParse(url?.pathname ?? value)
-    return path === undefined ? [] : [{ name, path, origin: url?.origin }]
-  })
+    run.settings['ISALES_REJECTED_STATUSES'] = `401,403,${status}`
 }
 
 /** False: iSales names another host than `ISALES_URL`. */
-function findPaths(
-  named: readonly NamedPath[],
-  { origin: isalesUrl, paths }: DiscoveryOptions,
-  { find, settings }: Report,
-): boolean {
+function findPaths({ config, find, settings }: Run, named: readonly NamedPath[]): boolean {
+  const { allowedPaths: allowed } = config
   const origins = new Set(named.flatMap(({ origin = [] }) => origin))
-  const other = [...origins].find((origin) => origin !== new URL(isalesUrl).origin)
+  const other = [...origins].find((origin) => origin !== config.isalesUrl)
   if (other !== undefined) {
     find('interface', `gives URLs of ${other}, which is not ISALES_URL; try that as ISALES_URL`)
     return false
@@ -238,36 +193,33 @@ function findPaths(
     find('interface', 'gives whole URLs that name iSales; they are rewritten to the proxy')
   }
   const all = new Set(named.map(({ path }) => path))
-  const closed = [...all].filter((path) => !paths.allowed.some((open) => isUnder(path, open)))
+  const closed = [...all].filter((path) => !allowed.some((open) => isUnder(path, open)))
   if (closed.length > 0) {
-    settings['ALLOWED_PATHS'] = [...paths.allowed, ...closed].join(',')
+    settings['ALLOWED_PATHS'] = [...allowed, ...closed].join(',')
     find('interface', `names ${closed.length} paths outside of ALLOWED_PATHS; they are added`)
   }
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
-  if (refresh !== undefined && refresh !== paths.refresh) {
+  if (refresh !== undefined && refresh !== refreshPathOf(config)) {
     settings['ISALES_REFRESH_PATH'] = refresh
     find('interface', `names ${refresh} as the refresh path`)
   }
   return true
 }
 
-interface Refreshing {
-  readonly grant: Grant
-  readonly carrier: Carrier
-  readonly refreshPath: string
+/** Refreshing is tried where it is off, too. */
+function refreshPathOf({ isalesRefreshPath = PUBLISHED_REFRESH_PATH }: Config): string {
+  return isalesRefreshPath
 }
 
 /** Tries each form of the refresh call until one works. Returns what it granted. */
-async function findRefresh(
-  options: DiscoveryOptions,
-  { grant, carrier, refreshPath }: Refreshing,
-  { find, settings }: Report,
-): Promise<Grant | undefined> {
+async function findRefresh(run: Run, grant: Grant, carrier: Carrier): Promise<Grant | undefined> {
+  const { config, find, settings } = run
+  const path = settings['ISALES_REFRESH_PATH'] ?? refreshPathOf(config)
   const { refreshToken } = grant
   // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there. `off` means the
   // published path.
   const giveUp = (evidence: string): void => {
-    if (refreshPath === PUBLISHED_REFRESH_PATH) settings['ISALES_REFRESH_PATH'] = 'off'
+    if (path === PUBLISHED_REFRESH_PATH) settings['ISALES_REFRESH_PATH'] = 'off'
     find('refresh', evidence)
   }
   if (refreshToken === undefined) {
@@ -275,14 +227,15 @@ async function findRefresh(
     return undefined
   }
   for (const form of REFRESH_FORMS) {
-    const header = form === 'off' ? [] : ['Authentication', valueOf(grant, form, carrier.scheme)]
-    const result = await options.post({
-      path: refreshPath,
-      headers: [...jsonHeaders(), ...header],
+    const header =
+      form === 'off' ? [] : ['Authentication', withScheme(carrier.scheme, tokenText(grant, form))]
+    const result = await run.post({
+      path,
+      headers: [...JSON_HEADERS, ...header],
       body: refreshBody(refreshToken),
-      signal: options.signal,
+      signal: run.signal,
     })
-    const outcome = result.ok ? parseResponse(result, 300_000, 0) : undefined
+    const outcome = result.ok ? parseResponse(result, config.tokenDefaultLifetime, 0) : undefined
     const how = form === 'off' ? 'body alone' : `Authentication with the ${form}, and body`
     if (outcome === undefined || !isGrant(outcome)) {
       find('refresh', `${how}: ${outcome?.detail ?? 'no response'}`)
@@ -292,96 +245,14 @@ async function findRefresh(
     if (form === 'refreshToken') settings['ISALES_REFRESH_HEADER_TOKEN'] = form
     const latest = outcome.refreshToken ?? refreshToken
     const rotates = latest.reveal() !== refreshToken.reveal()
-    const alive = isSuccess(await readInterface(options, grant, carrier))
+    const { works } = await readInterface(run, grant, carrier)
     find(
       'refresh',
       `${how}: works; the refresh token ${rotates ? 'rotates' : 'stays'}, ` +
-        `the old token ${alive ? 'lives on' : 'ends'}`,
+        `the old token ${works ? 'lives on' : 'ends'}`,
     )
     return { ...outcome, refreshToken: latest }
   }
   giveUp('does not work in any form; the proxy logs in instead')
   return undefined
-}
-
-function readInterface(
-  options: DiscoveryOptions,
-  grant: Grant,
-  carrier: Carrier,
-): Promise<Response> {
-  return callInterface(options, carrier, textOf(grant, carrier.field))
-}
-
-async function callInterface(
-  { post, paths, signal }: DiscoveryOptions,
-  { header, scheme }: Carrier,
-  token: string,
-): Promise<Response> {
-  const value = scheme === '' ? token : `${scheme} ${token}`
-  const response = await post({
-    path: paths.interface,
-    headers: [...jsonHeaders(), header, value],
-    body: '{"version":311}',
-    signal,
-  })
-  if (!response.ok)
-    return { status: 0, result: undefined, data: {}, page: false, error: response.code }
-  const { body = '' } = response
-  const { result, resultData } = parseObject(body) ?? {}
-  return {
-    status: response.status,
-    result: typeof result === 'number' || typeof result === 'string' ? String(result) : undefined,
-    data: isObject(resultData) ? resultData : {},
-    page: body.trimStart().startsWith('<'),
-    error: undefined,
-  }
-}
-
-function jsonHeaders(): readonly string[] {
-  return ['Content-Type', 'application/json', 'Accept', 'application/json']
-}
-
-function textOf({ token, refreshToken }: Grant, field: TokenField): string {
-  return (field === 'refreshToken' ? (refreshToken ?? token) : token).reveal()
-}
-
-function valueOf(grant: Grant, field: TokenField, scheme: Carrier['scheme']): string {
-  const text = textOf(grant, field)
-  return scheme === '' ? text : `${scheme} ${text}`
-}
-
-function isSuccess({ status, result }: Response): boolean {
-  return status === 200 && result !== undefined && isZero(result)
-}
-
-function isZero(result: string): boolean {
-  return result === '0'
-}
-
-/** Never the body: it may hold a token. */
-function describe({ status, result, error }: Response): string {
-  if (status === 0) return `no response (${error ?? 'unknown'})`
-  const shown = result !== undefined && /^-?\w{1,9}$/.test(result) ? `, result ${result}` : ''
-  return `status ${status}${shown}`
-}
-
-function describeCarrier({ header, field, scheme }: Carrier): string {
-  return `${header}: ${scheme === '' ? '' : `${scheme} `}<${field}>`
-}
-
-function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): string {
-  const life = lifetime.assumed
-    ? 'the token states no lifetime that can be believed'
-    : `the token lives ${lifetime.ms / 1000} s`
-  if (refreshToken === undefined) return `${life}, no refresh token`
-  return refreshLifetime === undefined
-    ? `${life}, with a refresh token`
-    : `${life}, the refresh token ${refreshLifetime / 1000} s`
-}
-
-/** True when iSales writes a number as text, as its interface documents. */
-function hasTexts(body: string): boolean {
-  const { result, resultData } = parseObject(body) ?? {}
-  const lifetime = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
-  return typeof result === 'string' || typeof lifetime === 'string'
 }

@@ -1,71 +1,88 @@
-import { path as pathFormat } from '../config/formats-net.ts'
-import { formatDuration } from '../config/formats.ts'
+import { readTls } from '../config/certificates.ts'
+import { valueOf } from '../config/errors.ts'
 import type { Config } from '../config/settings.ts'
-import { isObject, parseObject, type JsonObject } from '../http/json.ts'
 import { createIsalesClient } from '../token/client.ts'
 import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
-import type { Post, PostResult } from '../upstream/post.ts'
+import { createUpstream } from '../upstream/pool.ts'
+import type { Post } from '../upstream/post.ts'
+import {
+  callInterface,
+  describeCarrier,
+  describeGrant,
+  namedPaths,
+  tokenText,
+  type InterfaceResponse,
+} from './calls.ts'
+import { EXIT } from './exit-codes.ts'
+import { endedBy, type Io } from './io.ts'
 
-export type LoginCheck =
-  | {
-      readonly ok: true
-      readonly grant: Grant
-      readonly text: string
-      /** What is to be said of the shared store. */
-      readonly store: string
-    }
-  | {
-      readonly ok: false
-      /** iSales refused the user or password. */
-      readonly refused: boolean
-      readonly text: string
-      readonly verdict: string
-    }
-
-/** Logs in once: under the lease of the shared store, where there is one, so that replicas take the new token. */
-export async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<LoginCheck> {
-  const isales = createIsalesClient({ ...config, post, wallClock: Date.now })
-  const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const ask = () => isales.login(credentials, signal)
-  const shared = config.sessionStoreUrl && (await logInThroughStore(config, ask, signal))
-  const where = `Login at ${config.isalesUrl} as ${config.isalesUser}`
-  const { store, outcome } = shared ? shared : { store: NO_STORE, outcome: await ask() }
-  if (outcome === undefined) {
-    return { ok: false, refused: false, text: `${where}: ${store}`, verdict: 'No login was made.' }
-  }
-  if (isGrant(outcome)) {
-    const text = `${where}: it works. ${describeGrant(outcome)}`
-    return { ok: true, grant: outcome, text, store }
-  }
-  const refused = outcome.kind === 'refused'
-  return {
-    ok: false,
-    refused,
-    text: `${where}${through(config)}: ${describeFailure(outcome, config)}`,
-    verdict: refused ? 'iSales refused the login.' : 'No login came about.',
+/**
+ * Logs in, calls `business/interface`, says what came of it, and returns the exit code. One login, and never another: a
+ * wrong password must not come near to locking the account.
+ */
+export async function checkLive(config: Config, io: Io): Promise<number> {
+  const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
+  try {
+    return await converse(config, upstream.post, io)
+  } finally {
+    await upstream.destroy()
   }
 }
 
-/** How many replicas there are is not known here; the notes of the chart warn when they are several. */
-const NO_STORE =
-  'No store is shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens.'
+async function converse(config: Config, post: Post, io: Io): Promise<number> {
+  const { signal, stdout, stderr } = io
+  const fail = (text: string, verdict: string, code: number): number => {
+    stderr.write(`${text}\n${verdict}\n`)
+    return code
+  }
+  const { store, outcome } = await logIn(config, post, signal)
+  if (signal.aborted) return endedBy(signal)
+  const where = `Login at ${config.isalesUrl} as ${config.isalesUser}`
+  if (outcome === undefined) {
+    return fail(`${where}: ${store}`, 'No login was made.', EXIT.unreachable)
+  }
+  if (!isGrant(outcome)) {
+    const text = `${where}${through(config)}: ${describeFailure(outcome, config)}`
+    return outcome.kind === 'refused'
+      ? fail(text, 'iSales refused the login.', EXIT.refused)
+      : fail(text, 'No login came about.', EXIT.unreachable)
+  }
+  stdout.write(`${where}: it works. The token ${describeGrant(outcome)}.\n${store}\n`)
+  const carrier = {
+    headers: config.isalesTokenHeaders,
+    field: config.isalesTokenField,
+    scheme: config.isalesTokenScheme,
+  }
+  const token = tokenText(outcome, carrier.field)
+  const response = await callInterface({ config, post, signal }, carrier, token)
+  if (signal.aborted) return endedBy(signal)
+  const call = `Call of business/interface with ${describeCarrier(carrier)}`
+  if (!response.works) {
+    const text = `${call}: ${response.text}. Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_INTERFACE_PATH`
+    return fail(text, 'The login works, but calls do not.', EXIT.unreachable)
+  }
+  for (const warning of interfaceWarnings(response, config)) stderr.write(`Warning: ${warning}\n`)
+  stdout.write(`${call}: it works.\nIt works.\n`)
+  return EXIT.ok
+}
 
-interface StoreLogin {
+interface Login {
+  /** What is to be said of the shared store. */
   readonly store: string
   /** Undefined: iSales was not asked; `store` says why. */
   readonly outcome: Grant | AuthFailure | undefined
 }
 
-async function logInThroughStore(
-  config: Config,
-  ask: () => Promise<Grant | AuthFailure>,
-  signal: AbortSignal,
-): Promise<StoreLogin | undefined> {
+/** Under the lease of the shared store, where there is one, so that replicas take the new token. */
+async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<Login> {
+  const isales = createIsalesClient({ ...config, post, wallClock: Date.now })
+  const credentials = { user: config.isalesUser, password: config.isalesPassword }
+  const ask = () => isales.login(credentials, signal)
   // Loaded only where a store is configured.
-  const { logInShared } = await import('../sharing/check.ts')
-  const login = await logInShared(config, ask, signal)
-  if (login === undefined) return undefined
+  const sharing = config.sessionStoreUrl && (await import('../sharing/check.ts'))
+  const login = await sharing?.logInShared(config, ask, signal)
+  if (login === undefined) return { store: NO_STORE, outcome: await ask() }
   const { obtained, store, others } = login
   const text =
     store.state === 'alone'
@@ -83,6 +100,10 @@ async function logInThroughStore(
   }
 }
 
+/** How many replicas there are is not known here; the notes of the chart warn when they are several. */
+const NO_STORE =
+  'No store is shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens.'
+
 const NOT_ASKED = {
   busy: 'a replica logs in just now. Try again in some seconds',
   held: 'the replicas wait after a failure. See the status page of one of them',
@@ -95,16 +116,6 @@ const NOT_ASKED = {
 function through(config: Config): string {
   const egress = egressFor(config)
   return egress === undefined ? '' : ` through HTTPS_PROXY (${egress.host})`
-}
-
-function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): string {
-  const life = lifetime.assumed
-    ? `states no lifetime that can be believed (TOKEN_DEFAULT_LIFETIME is taken)`
-    : `lives ${formatDuration(lifetime.ms)}`
-  if (refreshToken === undefined) return `The token ${life}, without a refresh token.`
-  const refresh =
-    refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime)}`
-  return `The token ${life}, with a refresh token${refresh}.`
 }
 
 const FAILURES: Readonly<Record<AuthFailure['reason'], string>> = {
@@ -142,78 +153,21 @@ function describeFailure({ reason, status, detail }: AuthFailure, config: Config
   return `${cause}${hint} (${known ? detail : `status ${status}: ${detail}`}).`
 }
 
-const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
-
-export interface InterfaceCheck {
-  readonly ok: boolean
-  readonly text: string
-  readonly warnings: readonly string[]
-}
-
-/** Calls `business/interface` once, which changes nothing: it proves header, scheme, field and paths. */
-export async function tryInterface(
-  config: Config,
-  grant: Grant,
-  post: Post,
-  signal: AbortSignal,
-): Promise<InterfaceCheck> {
-  const { isalesTokenField: field, isalesTokenHeaders: names, isalesTokenScheme: scheme } = config
-  const token = (field === 'refreshToken' ? grant.refreshToken : undefined) ?? grant.token
-  const value = scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`
-  const result = await post({
-    path: config.isalesInterfacePath,
-    headers: [...JSON_HEADERS, ...names.flatMap((name) => [name, value])],
-    body: '{"version":311}',
-    signal,
-  })
-  const sent = `${names.join(' and ')}: ${scheme === '' ? '' : `${scheme} `}<${field}>`
-  const data = resultDataOf(result)
-  const call = `Call of business/interface with ${sent}`
-  if (data === undefined) {
-    const text = `${call}: ${describeResult(result)}. Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_INTERFACE_PATH`
-    return { ok: false, text, warnings: [] }
-  }
-  return { ok: true, text: `${call}: it works.`, warnings: interfaceWarnings(data, config) }
-}
-
-/** Undefined: the call did not succeed. */
-function resultDataOf(result: PostResult): JsonObject | undefined {
-  const body = parseBody(result)
-  if (body === undefined || (body['result'] !== 0 && body['result'] !== '0')) return undefined
-  const { resultData } = body
-  return isObject(resultData) ? resultData : {}
-}
-
-function parseBody(result: PostResult): JsonObject | undefined {
-  return result.ok && result.status === 200 ? parseObject(result.body ?? '') : undefined
-}
-
-/** Never the body: it may hold a token. */
-function describeResult(result: PostResult): string {
-  if (!result.ok) return `no response (${result.code})`
-  if (result.status !== 200) return `status ${result.status}`
-  const code = parseBody(result)?.['result']
-  return /^-?\d{1,9}$/.test(String(code)) ? `result ${String(code)}` : 'not a response of iSales'
-}
-
 function interfaceWarnings(
-  data: JsonObject,
+  response: InterfaceResponse,
   { obsRewriteInterface, isalesRefreshPath }: Config,
 ): readonly string[] {
+  const named = namedPaths(response)
   const warnings: string[] = []
-  const urls = Object.values(data).filter((one) => /^https?:\/\//i.test(String(one)))
-  if (urls.length > 0 && !obsRewriteInterface) {
+  if (named.some(({ origin }) => origin !== undefined) && !obsRewriteInterface) {
     warnings.push(
       'business/interface gives whole URLs: CTI-OBS would call iSales past the proxy. Set OBS_REWRITE_INTERFACE=true',
     )
   }
-  const named = String(data['refreshToken'])
-  const { data: path } = pathFormat().safeParse(
-    URL.canParse(named) ? new URL(named).pathname : named,
-  )
-  if (path !== undefined && isalesRefreshPath !== undefined && path !== isalesRefreshPath) {
+  const refresh = named.find(({ name }) => name === 'refreshToken')?.path
+  if (refresh !== undefined && isalesRefreshPath !== undefined && refresh !== isalesRefreshPath) {
     warnings.push(
-      `business/interface names another refresh path than ISALES_REFRESH_PATH. Set it to ${path}`,
+      `business/interface names another refresh path than ISALES_REFRESH_PATH. Set it to ${refresh}`,
     )
   }
   return warnings

@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadConfig } from '../config/load.ts'
 import { renewFile } from '../config/reload.ts'
 import { codeOf } from '../upstream/errors.ts'
-import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
+import { defineCommand } from './io.ts'
 
 /**
  * Asks by a file in `STATE_DIR`. A signal would need the process id, which may be of another process by now, and the

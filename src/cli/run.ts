@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util'
 import { nearest } from '../config/unknown-variables.ts'
-import type { Command, FlagValues, Flags } from './command.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
-import type { Io } from './io.ts'
+import type { Command, Flags, FlagValues, Io } from './io.ts'
 import { fold } from './text.ts'
 
 const PROGRAM = 'isales-auth-proxy'
@@ -33,8 +32,8 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<numbe
   if (args.includes('--help') || args.includes('-h')) return help(name, io)
   const command = await load(name)
   if (command === undefined) return refuse(unknown('command', name, NAMES), io)
-  const parsed = parseFlags(command.flags, args)
-  return parsed.ok ? command.run(parsed.values, io) : refuse(parsed.problem, io)
+  const values = parseFlags(command.flags, args)
+  return typeof values === 'string' ? refuse(values, io) : command.run(values, io)
 }
 
 async function load(name: string): Promise<Command | undefined> {
@@ -46,49 +45,29 @@ function refuse(problem: string, io: Io): number {
   return EXIT.usage
 }
 
-export type ParsedFlags<F extends Flags> =
-  | { readonly ok: true; readonly values: FlagValues<F> }
-  /** A sentence. It repeats no value and no argument: somebody may have put a password there. */
-  | { readonly ok: false; readonly problem: string }
-
-/** Reads `--name`, `--name value` and `--name=value`; anything else is refused. */
-export function parseFlags<F extends Flags>(flags: F, args: readonly string[]): ParsedFlags<F> {
-  try {
-    const options: Flags = flags
-    const { values, tokens } = parseArgs({ args: [...args], options, strict: true, tokens: true })
-    const named = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
-    const twice = named.find(
-      (name, index) => flags[name]?.type === 'string' && named.indexOf(name) !== index,
-    )
-    if (twice !== undefined) return { ok: false, problem: `--${twice} is given twice.` }
-    const empty = Object.keys(values).find((name) => values[name] === '')
-    if (empty !== undefined) return { ok: false, problem: needsValue(flags, empty) }
-    return { ok: true, values: values as FlagValues<F> }
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    return { ok: false, problem: problemOf(code, flags, args) }
+/** Reads `--name`, `--name value` and `--name=value`. A text says what is wrong. */
+function parseFlags(flags: Flags, args: readonly string[]): FlagValues<Flags> | string {
+  // Strict, its errors would repeat arguments, and somebody may have put a password there.
+  const { tokens } = parseArgs({ args: [...args], options: flags, strict: false, tokens: true })
+  const values: Record<string, string | boolean> = {}
+  for (const token of tokens) {
+    if (token.kind === 'positional') return 'Unexpected argument: only flags are accepted here.'
+    if (token.kind === 'option-terminator') continue
+    const { name, rawName, value, inlineValue } = token
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined
+    if (flag === undefined) {
+      const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
+      return unknown('flag', rawName, known)
+    }
+    if (flag.type === 'boolean' && value !== undefined) return `--${name} takes no value.`
+    if (flag.type === 'string') {
+      if (!value || (!inlineValue && value.startsWith('-')))
+        return `--${name} needs a value, such as --${name} ${flag.value}.`
+      if (name in values) return `--${name} is given twice.`
+    }
+    values[name] = value ?? true
   }
-}
-
-function problemOf(code: unknown, flags: Flags, args: readonly string[]): string {
-  const known = [...Object.keys(flags), 'help'].map((name) => `--${name}`)
-  // A letter may be followed by its value: `-pSECRET`.
-  const given = args
-    .filter((arg) => arg.startsWith('-'))
-    .map((arg) => (arg.startsWith('--') ? (arg.split('=')[0] ?? '') : arg.slice(0, 2)))
-  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
-    return unknown('flag', given.find((flag) => !known.includes(flag)) ?? '', known)
-  }
-  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
-    return 'Unexpected argument: only flags are accepted here.'
-  }
-  const wordy = given.find((flag) => flags[flag.slice(2)]?.type === 'boolean')
-  const bare = given.find((flag) => flags[flag.slice(2)]?.type === 'string')
-  return bare === undefined ? `${wordy} takes no value.` : needsValue(flags, bare.slice(2))
-}
-
-function needsValue(flags: Flags, name: string): string {
-  return `--${name} needs a value, such as --${name} ${flags[name]?.value ?? ''}.`
+  return values as FlagValues<Flags>
 }
 
 /** `Unknown flag "--helth". Did you mean --health?` */

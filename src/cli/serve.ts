@@ -1,14 +1,14 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { startApp } from '../server.ts'
-import { effectiveSettings, loadConfig } from '../config/load.ts'
+import { effectiveSettings, loadConfig, type Environment } from '../config/load.ts'
 import { createLog, type Log } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
 import type { Tracing } from '../tracing/otlp.ts'
 import type { Config } from '../config/settings.ts'
-import { defineCommand } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import { readerOf, writeErrors, type Io } from './io.ts'
-import { createNotifier } from './notify.ts'
+import { defineCommand, readerOf, writeErrors, type Io } from './io.ts'
 
 export const command = defineCommand({
   summary: 'Run the proxy (the default)',
@@ -74,7 +74,7 @@ async function serve(io: Io): Promise<number> {
     io.onHangUp(() => app.renew())
     const systemd = createNotifier(io.env)
     systemd.ready()
-    await aborted(io.signal)
+    if (!io.signal.aborted) await once(io.signal, 'abort')
     systemd.stopping()
     await app.stop()
     return EXIT.ok
@@ -106,9 +106,30 @@ function isLenientParser(llhttp: string): boolean {
   return Number.parseInt(llhttp, 10) < 9
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+/**
+ * Tells systemd how the service is doing, see sd_notify(3). Node has no Unix datagram sockets, so each message is sent by
+ * `systemd-notify`, which comes with systemd. The unit needs `NotifyAccess=all`. A message that cannot be sent is no
+ * reason to fail.
+ *
+ * @param env `NOTIFY_SOCKET` and `WATCHDOG_USEC` come from systemd. Without the first, nothing is sent.
+ */
+function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environment) {
+  const send = (message: string): void => {
+    if (NOTIFY_SOCKET === undefined) return
+    execFile('systemd-notify', [message], { env: { NOTIFY_SOCKET, PATH } }, () => undefined)
+  }
+  let watchdog: NodeJS.Timeout | undefined
+  return {
+    ready() {
+      send('READY=1')
+      // Half of the time that systemd waits, as sd_watchdog_enabled(3) recommends.
+      const interval = Number(WATCHDOG_USEC) / 2000
+      if (interval > 0) watchdog = setInterval(() => send('WATCHDOG=1'), interval).unref()
+    },
+    /** Ends the watchdog messages, too. */
+    stopping() {
+      clearInterval(watchdog)
+      send('STOPPING=1')
+    },
+  }
 }

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { duration, formatDuration } from '../config/formats.ts'
-import { openProbe, probeText } from './admin-probe.ts'
-import { defineCommand } from './command.ts'
+import { openProbe } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy } from './io.ts'
+import { defineCommand, endedBy } from './io.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
@@ -26,13 +25,13 @@ requests, so that what depends on it can be started after it.`,
     if (probe === undefined) return EXIT.usage
     const deadline = performance.now() + timeout.data
     for (;;) {
-      const response = await probe('/readyz')
+      const { ready, text } = await probe('/readyz')
       if (io.signal.aborted) return endedBy(io.signal)
-      if (response.status === 200) return EXIT.ok
+      if (ready) return EXIT.ok
       const left = deadline - performance.now()
       if (left <= 0) {
         const waited = formatDuration(timeout.data)
-        io.stderr.write(`Not ready within ${waited}: the proxy ${probeText(response)}.\n`)
+        io.stderr.write(`Not ready within ${waited}: the proxy ${text}.\n`)
         return EXIT.notReady
       }
       await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)

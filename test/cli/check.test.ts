@@ -174,7 +174,7 @@ describe('check --live', () => {
     const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
     expect(ran.code).toBe(4)
     expect(ran.stderr).toMatch(
-      /with Authorization: Bearer <token>: status 40[13]\. Check ISALES_TOKEN_HEADERS, .*\nThe login works, but calls do not\.\n$/,
+      /with Authorization: Bearer <token>: status 401, result 401\. Check ISALES_TOKEN_HEADERS, .*\nThe login works, but calls do not\.\n$/,
     )
     const chinese = {
       ...envOf(sim),

@@ -4,14 +4,12 @@ import {
   BASE_PATH,
   createSimulator,
   INTERFACE_PATHS,
-  REFRESH_PATH,
   type Simulator,
   type Switches,
 } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
 import { discover, type DiscoveryOptions } from '../../src/cli/discovery.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import { Secret } from '../../src/config/secret.ts'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createUpstream } from '../../src/upstream/pool.ts'
 import type { Post } from '../../src/upstream/post.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
@@ -21,33 +19,24 @@ import { openWorld } from '../support/world.ts'
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
 
-/** Sends as the program does. */
-function postTo(sim: Simulator): Post {
-  const env = { ISALES_URL: sim.origin, ISALES_USER: 'any', ISALES_PASSWORD: 'any' }
-  const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
-  const upstream = createUpstream({ config: loaded.config, tls: {} })
-  onTestFinished(() => upstream.destroy())
-  return upstream.post
+interface Changes extends Partial<Pick<DiscoveryOptions, 'post' | 'secondLogin'>> {
+  readonly env?: Environment
 }
 
-function discoverAt(sim: Simulator, changes: Partial<DiscoveryOptions> = {}) {
-  return discover({
-    origin: sim.origin,
-    user: sim.switches.user,
-    password: new Secret(sim.switches.password),
-    paths: {
-      login: `${BASE_PATH}/auth/login`,
-      refresh: REFRESH_PATH,
-      interface: INTERFACE_PATH,
-      allowed: [ALLOWED],
-    },
-    secondLogin: false,
-    post: postTo(sim),
-    now: () => performance.now(),
-    signal: new AbortController().signal,
-    ...changes,
+function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
+  const loaded = loadConfig({
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD: sim.switches.password,
+    ...env,
   })
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+  const { config } = loaded
+  const upstream = createUpstream({ config: { ...config, isalesUrl: sim.origin }, tls: {} })
+  onTestFinished(() => upstream.destroy())
+  const { post } = upstream
+  const { signal } = new AbortController()
+  return discover({ config, post, signal, secondLogin: false, ...changes })
 }
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
@@ -177,7 +166,7 @@ describe('discover', () => {
 
   test('a refusal of the credentials ends it after one attempt, and says what it cost', async () => {
     const sim = await createSimulator()
-    const { verdict, findings } = await discoverAt(sim, { password: new Secret('wrong') })
+    const { verdict, findings } = await discoverAt(sim, { env: { ISALES_PASSWORD: 'wrong' } })
     expect(verdict).toBe('refused')
     expect(findings.at(-1)?.evidence).toContain('one wrong attempt was spent')
     expect(sim.state()).toMatchObject({ loginAttempts: 1, loginsRejected: 1 })
@@ -244,7 +233,9 @@ describe('discover', () => {
 
   test('an iSales whose URLs name another host is no success', async () => {
     const sim = await createSimulator({ switches: { absoluteUrls: true } })
-    const { verdict, findings } = await discoverAt(sim, { origin: 'https://isales.example' })
+    const { verdict, findings } = await discoverAt(sim, {
+      env: { ISALES_URL: 'https://isales.example' },
+    })
     expect([verdict, findings.at(-1)?.evidence]).toEqual([
       'elsewhere',
       `gives URLs of ${sim.origin}, which is not ISALES_URL; try that as ISALES_URL`,
