@@ -6,9 +6,9 @@ import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome } from './http/ended.ts'
-import { PROBLEMS } from './http/problem.ts'
-import { ownHosts } from './listener/hosts.ts'
-import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
+import { PROBLEMS, REFUSALS } from './http/problem.ts'
+import { ownHosts } from './listener/address.ts'
+import { createListener, type Listener } from './listener/listener.ts'
 import { accessFields, type Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { openLocalLogin } from './login/app.ts'
@@ -113,13 +113,18 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     onRefused: ended,
   })
   const listener = createListener({
-    ...listenerOptions(config),
+    address: config.listen,
+    socketMode: config.listenSocketMode,
+    tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
+    limits: config,
     onRequest: handler,
-    onError: (error) => log('unexpected', { error }),
-    now: () => clock.now(),
-    onProblem({ code, refusal, requestId }) {
+    onError(error) {
+      metrics.connectionFailed('internal', undefined)
+      log('unexpected', { error })
+    },
+    onRefused(refusal, requestId) {
+      const { code } = REFUSALS[refusal]
       metrics.connectionFailed(code, refusal)
-      if (refusal === undefined) return
       // Without a request id no request came: the connection was closed to stay under the cap.
       if (requestId !== undefined) monitor.callEnded({ status: PROBLEMS[code].status, code })
       if (refusal === 'connections')
@@ -137,22 +142,6 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
     },
   })
   return { listener, localLogin }
-}
-
-function listenerOptions(
-  config: Config,
-): Pick<ListenerOptions, 'address' | 'socketMode' | 'tls' | 'limits'> {
-  return {
-    address: config.listen,
-    socketMode: config.listenSocketMode,
-    limits: {
-      headerTimeout: config.headerTimeout,
-      bodyIdleTimeout: config.bodyIdleTimeout,
-      maxConnections: config.listenMaxConnections,
-      keepAliveTimeout: config.listenKeepAlive,
-    },
-    tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
-  }
 }
 
 /** Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another. */

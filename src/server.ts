@@ -10,9 +10,8 @@ import { renewFile, watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
 import { openDataPlane, type DataPlane, type DataPlaneOptions } from './data-plane.ts'
-import { ListenError } from './listener/address.ts'
-import { adminHosts } from './listener/hosts.ts'
-import { createListener, type Listener, type ListenerOptions } from './listener/listener.ts'
+import { adminHosts, ListenError } from './listener/address.ts'
+import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { createEchoes } from './proxy/echoes.ts'
@@ -59,8 +58,10 @@ export interface App {
 const ADMIN_LIMITS = {
   headerTimeout: 5000,
   bodyIdleTimeout: 5000,
-  maxConnections: 64,
-} as const satisfies ListenerOptions['limits']
+  listenMaxConnections: 64,
+  // Each response closes its connection.
+  listenKeepAlive: 5000,
+} as const satisfies ListenerLimits
 
 /** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
@@ -156,8 +157,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
-      const { text: adminAddress } = await open('ADMIN_LISTEN', adminListener)
-      const { text: proxyAddress } = await open('LISTEN', proxy.listener)
+      const adminAddress = await open('ADMIN_LISTEN', adminListener)
+      const proxyAddress = await open('LISTEN', proxy.listener)
       return { admin: adminAddress, proxy: proxyAddress }
     } catch (error) {
       await close(0, 0)
@@ -213,9 +214,9 @@ function createAdminListener({ config, log, clock, admin }: AdminListenerParts):
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => admin.serve(request, response),
     onError: (error) => log('unexpected', { error }),
-    onProblem({ code, refusal }) {
+    onRefused(refusal) {
       if (refusal !== 'connections') return
-      metrics.connectionFailed(code, refusal)
+      metrics.connectionFailed('overloaded', refusal)
       logThrottled('connections-full', refusal, { listener: 'admin' })
     },
     onClientClosed(reason) {

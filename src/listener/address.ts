@@ -2,7 +2,9 @@ import { existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
+import { Server as TlsServer } from 'node:tls'
 import { urlHost, type ListenAddress } from '../config/address.ts'
+import type { Config } from '../config/settings.ts'
 
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {
@@ -39,14 +41,33 @@ export async function listen(
 }
 
 /** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`, `unix:/run/x.sock`. */
-export function addressText(
-  address: ListenAddress,
-  bound: { readonly port: number; readonly tls: boolean },
-): string {
+export function addressText(address: ListenAddress, server: Server): string {
   if (address.kind === 'unix') return `unix:${address.path}`
-  const host = address.host === '' ? '0.0.0.0' : address.host
-  const scheme = bound.tls ? 'https' : 'http'
-  return `${scheme}://${urlHost(host)}:${bound.port}`
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0
+  const [host = '0.0.0.0'] = hostOf(address)
+  return `${server instanceof TlsServer ? 'https' : 'http'}://${host}:${port}`
+}
+
+/** The names that a `Host` field may give us: a page that rebinds its own name to this machine gives another. */
+export function ownHosts(config: Pick<Config, 'listen' | 'allowedHosts'>): ReadonlySet<string> {
+  const loopback = ['localhost', '127.0.0.1', '[::1]']
+  return new Set([...loopback, ...hostOf(config.listen), ...config.allowedHosts])
+}
+
+/** The same for the status page, beside every address. */
+export function adminHosts(
+  config: Pick<Config, 'adminListen' | 'adminHosts'>,
+  machine: string,
+): ReadonlySet<string> {
+  const names = ['localhost', machine.toLowerCase()]
+  return new Set([...names, ...hostOf(config.adminListen), ...config.adminHosts])
+}
+
+/** The host as in a URL; none: a Unix socket, or all interfaces. */
+function hostOf(address: ListenAddress): readonly string[] {
+  if (address.kind === 'unix' || address.host === '') return []
+  return [urlHost(address.host)]
 }
 
 /** The mode holds from the first instant: a chmod after the bind would leave a moment for anyone. */
@@ -95,9 +116,7 @@ async function removeStale(path: string): Promise<void> {
   if (outcome === 'ENOENT') return
   if (outcome !== 'ECONNREFUSED')
     throw new ListenError(`cannot tell whether ${path} is in use (${outcome})`)
-  // Another starter may have replaced it since: only the very socket that was probed is removed.
-  const now = lstatSync(path, { throwIfNoEntry: false })
-  if (now?.ino === found.ino && now.dev === found.dev) unlinkSync(path)
+  unlinkSync(path)
 }
 
 function probe(path: string): Promise<string> {

@@ -13,9 +13,9 @@ export interface CapsOptions {
 /** The connections that a cap counts. */
 interface Group {
   readonly most: number
-  size: number
   /** Those without an accepted request, the oldest first. */
   readonly newcomers: Set<Place>
+  readonly kept: Set<Place>
 }
 
 /**
@@ -37,32 +37,31 @@ export class Caps {
   /** Takes a connection in, before its TLS handshake. */
   enter(socket: Socket): void {
     const peer = peerOf(socket.remoteAddress)
-    const group = this.#peers.get(peer) ?? groupOf(this.#options.mostOfPeer)
-    this.#peers.set(peer, group)
-    const groups = [group, this.#all]
-    let overCap = false
-    for (const counted of groups) {
-      // One over the cap is counted, too: closing it alone does not bring the group below the cap.
-      while (counted.size >= counted.most && !overCap) {
-        const [oldest] = counted.newcomers
-        if (oldest === undefined) overCap = true
-        else this.#close(oldest)
-      }
-    }
+    const own = this.#peers.get(peer) ?? groupOf(this.#options.mostOfPeer)
+    this.#peers.set(peer, own)
+    const groups = [own, this.#all]
+    const overCap = !groups.every((group) => this.#hasPlace(group))
     const key = keyOf(socket)
     const place = new Place(socket, groups, overCap)
     this.#places.set(key, place)
     socket.once('close', () => {
       place.leave()
       if (this.#places.get(key) === place) this.#places.delete(key)
-      if (group.size === 0) this.#peers.delete(peer)
+      if (own.newcomers.size + own.kept.size === 0) this.#peers.delete(peer)
     })
   }
 
-  #close(place: Place): void {
-    place.leave()
-    place.socket.destroy()
-    this.#options.onClosed()
+  /** Closes newcomers until there is a place, or none of them is left. */
+  #hasPlace({ most, newcomers, kept }: Group): boolean {
+    // One over the cap is counted, too: closing it alone does not bring the group below the cap.
+    while (newcomers.size + kept.size >= most) {
+      const [oldest] = newcomers
+      if (oldest === undefined) return false
+      oldest.leave()
+      oldest.socket.destroy()
+      this.#options.onClosed()
+    }
+    return true
   }
 
   /** Of a connection, or of what TLS made of one. */
@@ -77,37 +76,31 @@ export class Place {
   /** It came when the cap was reached and no connection could be closed for it. */
   readonly overCap: boolean
   readonly #groups: readonly Group[]
-  #left = false
-  #kept = false
 
   constructor(socket: Socket, groups: readonly Group[], overCap: boolean) {
     this.socket = socket
-    this.#groups = groups
     this.overCap = overCap
-    for (const group of groups) {
-      group.size += 1
-      // A Unix socket has its mode. What TLS makes of one could not be found again, and be kept.
-      if (socket.remotePort !== undefined) group.newcomers.add(this)
-    }
+    this.#groups = groups
+    // A Unix socket has its mode. What TLS makes of one could not be found again, and be kept.
+    for (const { newcomers, kept } of groups)
+      (socket.remotePort === undefined ? kept : newcomers).add(this)
   }
 
   /** From now on it is not closed for another. */
   keep(): void {
-    if (this.#kept) return
-    this.#kept = true
-    for (const { newcomers } of this.#groups) newcomers.delete(this)
+    for (const { newcomers, kept } of this.#groups) if (newcomers.delete(this)) kept.add(this)
   }
 
   leave(): void {
-    this.keep()
-    if (this.#left) return
-    this.#left = true
-    for (const group of this.#groups) group.size -= 1
+    for (const { newcomers, kept } of this.#groups) {
+      newcomers.delete(this)
+      kept.delete(this)
+    }
   }
 }
 
 function groupOf(most: number): Group {
-  return { most, size: 0, newcomers: new Set() }
+  return { most, newcomers: new Set(), kept: new Set() }
 }
 
 /** A TLS socket is another object than the connection below it, with the same two ends. */

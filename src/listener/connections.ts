@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
 import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { ClosedReason, Reader } from './backlog.ts'
 import type { Place } from './caps.ts'
@@ -8,10 +9,9 @@ import type { Place } from './caps.ts'
 export interface ConnectionOptions {
   /** Over the cap, its first request is refused with 503. */
   readonly place: Place | undefined
+  readonly clock: Clock
   /** Milliseconds without 1 KiB of a body that is awaited, or without a byte of what the client is to take. */
   readonly bodyIdleTimeout: number
-  /** Monotonic milliseconds. */
-  readonly now: () => number
   /** True from a drain on: each response closes its connection. */
   readonly closing: () => boolean
   /** Each response that was made here, with the request id in it. */
@@ -25,28 +25,32 @@ const MOST_OPEN = 16
 /** Bytes of a body that must come within its idle timeout, unless it ends before. */
 const LEAST_BODY = 1024
 /** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
-const LINGER = { time: 2000, bytes: 64 * 1024 * 1024, step: 50 }
+const LINGER = { time: 2000, bytes: 64 * 1024 * 1024 }
 
 /** One client connection after its TLS handshake, and the requests on it. */
 export class Connection implements Reader {
+  /** Milliseconds since the client last took anything of what waits for it, when it was last looked at. */
+  stalled = 0
   readonly #socket: Socket
   readonly #options: ConnectionOptions
+  /** Undefined: it is not closed for others. */
+  #place: Place | undefined
   /** In the order of their requests. */
   #open: ServerResponse[] = []
   /** No more requests are taken: it closes when what is open has been responded to. */
   #failed = false
-  /** Bytes received when the next request begins; undefined: not known. */
-  #boundary: number | undefined = 0
+  /** Bytes received when the next request begins; NaN: not known. */
+  #boundary = 0
   #lingering = false
-  readonly #received: Progress
-  readonly #taken: Progress
+  /** Bytes received when a drain last looked. */
+  #drained = 0
+  readonly #received = new Progress()
+  readonly #taken = new Progress()
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    const { now, bodyIdleTimeout } = options
-    this.#received = new Progress(now, bodyIdleTimeout)
-    this.#taken = new Progress(now, bodyIdleTimeout)
+    this.#place = options.place
     const destroySoon = socket.destroySoon.bind(socket)
     // Node calls it behind a response that closes the connection.
     socket.destroySoon = () => {
@@ -54,17 +58,12 @@ export class Connection implements Reader {
       else this.#linger()
     }
     socket.once('close', () => {
-      // Node emits `close` on the response whose turn it is, and on that one first.
-      process.nextTick(() => {
+      // Node emits `close` on the response whose turn it is, and after this; Node 24 on each that is destroyed.
+      setImmediate(() => {
         for (const response of this.#unfinished()) {
-          let closed = false
-          response.once('close', () => {
-            closed = true
-          })
           response.destroy()
-          // Node 24 emits it for each response, Node 20 does not.
-          setImmediate(() => {
-            if (!closed) response.emit('close')
+          process.nextTick(() => {
+            if (!response.closed) response.emit('close')
           })
         }
       })
@@ -80,18 +79,19 @@ export class Connection implements Reader {
     this.#forget()
     const tooMany = this.#open.length >= MOST_OPEN
     this.#open.push(response)
-    this.#received.excuse()
+    this.#received.restart()
     if (this.#failed) return false
-    if (request.headers.upgrade === undefined) this.#boundary = undefined
+    if (request.headers.upgrade === undefined) this.#boundary = Number.NaN
     else this.#ignoreUpgrade(request, response)
-    const refused = tooMany || this.#options.place?.overCap === true
+    const refused = tooMany || this.#place?.overCap === true
     if (refused) this.#respond(response, 'connections')
     return !refused
   }
 
   /** Its client may be served: from now on it is not closed for others. */
   keep(): void {
-    this.#options.place?.keep()
+    this.#place?.keep()
+    this.#place = undefined
   }
 
   /**
@@ -99,14 +99,12 @@ export class Connection implements Reader {
    * behind it was served, by closing the connection. It stays open when what was received is the request to the byte.
    */
   #ignoreUpgrade(request: IncomingMessage, response: ServerResponse): void {
-    const length = lengthOf(request)
-    const end = length === undefined ? undefined : (this.#boundary ?? Number.NaN) + length
+    const end = this.#boundary + lengthOf(request)
+    this.#boundary = end
     const { shouldKeepAlive } = response
     response.shouldKeepAlive = false
     const settle = (): void => {
-      const alone = this.#socket.bytesRead === end
-      this.#boundary = alone ? end : undefined
-      if (!alone) this.#failed = true
+      if (this.#socket.bytesRead !== end) this.#failed = true
       else if (!this.#options.closing()) response.shouldKeepAlive = shouldKeepAlive
     }
     if (request.headers['content-length'] === undefined) settle()
@@ -127,20 +125,29 @@ export class Connection implements Reader {
     else this.#respond(last, refusal)
   }
 
-  /** Ends requests whose client sends nothing of a body, or takes nothing of a response, for too long. */
-  sweep(): void {
+  /**
+   * Ends requests whose client sends nothing of a body, or takes nothing of a response, for too long.
+   *
+   * @param now monotonic milliseconds.
+   */
+  sweep(now: number): void {
     const { bytesWritten, bytesRead, writableLength } = this.#socket
+    const { bodyIdleTimeout } = this.#options
     // A write counts when all of it has left: the kernel takes bytes in steps larger than a chunk of a response.
-    if (this.#taken.stalled(bytesWritten - writableLength, writableLength === 0)) {
+    const left = bytesWritten - writableLength
+    this.stalled = this.#taken.stalled(now, left, { excused: writableLength === 0 })
+    if (this.stalled >= bodyIdleTimeout) {
       this.close('idle')
       return
     }
     const last = this.#open.at(-1)
     if (last !== undefined && !last.req.complete && !this.#lingering) {
-      const stalled = this.#received.stalled(bytesRead, !this.#reads(last.req), LEAST_BODY)
-      if (stalled && last.destroyed) this.#socket.destroy()
+      const excused = !this.#reads(last.req)
+      const stalled = this.#received.stalled(now, bytesRead, { excused, least: LEAST_BODY })
+      const late = stalled >= bodyIdleTimeout
+      if (late && last.destroyed) this.#socket.destroy()
       // A response that has begun closes the connection at its end; until then it is not to be cut.
-      else if (stalled && !last.headersSent) this.#respond(last, 'timeout')
+      else if (late && !last.headersSent) this.#respond(last, 'timeout')
     }
     this.#forget()
   }
@@ -152,10 +159,6 @@ export class Connection implements Reader {
       (sum, response) => sum + response.writableLength,
       this.#socket.writableLength,
     )
-  }
-
-  get stalled(): number {
-    return this.#taken.since()
   }
 
   /** Closes a client that takes nothing. */
@@ -173,7 +176,9 @@ export class Connection implements Reader {
     if (this.#unfinished().length > 0) return
     // Node's `closeIdleConnections` would cut a response that was handed over but has not left yet. Bytes since the
     // last look are the beginning of a request.
-    if (!this.#received.moved(this.#socket.bytesRead)) this.#socket.destroySoon()
+    const { bytesRead } = this.#socket
+    if (this.#drained === bytesRead) this.#socket.destroySoon()
+    this.#drained = bytesRead
   }
 
   /** An idle connection does not keep its last request and all that was kept of it. */
@@ -204,16 +209,15 @@ export class Connection implements Reader {
     if (this.#lingering) return
     this.#lingering = true
     const socket = this.#socket
-    const bytes = socket.bytesRead + LINGER.bytes
-    const ends = performance.now() + LINGER.time
+    const most = socket.bytesRead + LINGER.bytes
     socket.end()
     // Node's parser would go on with each chunk of a body that nobody wants.
-    socket.removeAllListeners('data').on('data', () => undefined)
+    socket.removeAllListeners('data').on('data', () => {
+      if (socket.bytesRead > most) socket.destroy()
+    })
     socket.resume()
-    const timer = setInterval(() => {
-      if (performance.now() >= ends || socket.bytesRead > bytes) socket.destroy()
-    }, LINGER.step)
-    socket.once('close', () => clearInterval(timer))
+    const timer = this.#options.clock.setTimer(() => socket.destroy(), LINGER.time)
+    socket.once('close', () => timer.cancel())
   }
 
   /** Responds to a request in its turn; the connection is closed behind it. */
@@ -240,9 +244,9 @@ export class Connection implements Reader {
   }
 }
 
-/** The bytes of a request as most clients write one; undefined: its body is in chunks. */
-function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage) {
-  if (headers['transfer-encoding'] !== undefined) return undefined
+/** The bytes of a request as most clients write one; NaN: its body is in chunks. */
+function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage): number {
+  if (headers['transfer-encoding'] !== undefined) return Number.NaN
   let length = `${method} ${url} HTTP/1.1\r\n\r\n`.length
   for (const part of rawHeaders) length += part.length
   // A colon and a space, a CR and a LF for each pair.
@@ -251,37 +255,24 @@ function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessag
 
 /** Bytes that were received, or sent, and when they were last seen to move, or were excused. */
 class Progress {
-  readonly #now: () => number
-  readonly #limit: number
   #bytes = 0
-  #at: number
+  /** Undefined: from the next look on. */
+  #at: number | undefined
 
-  constructor(now: () => number, limit: number) {
-    this.#now = now
-    this.#limit = limit
-    this.#at = now()
+  restart(): void {
+    this.#at = undefined
   }
 
-  excuse(): void {
-    this.#at = this.#now()
-  }
-
-  /** Milliseconds since any moved. */
-  since(): number {
-    return this.#now() - this.#at
-  }
-
-  /** True when so many have moved since it was last true. */
-  moved(bytes: number, least = 1): boolean {
-    if (Math.abs(bytes - this.#bytes) < least) return false
-    this.#bytes = bytes
-    this.excuse()
-    return true
-  }
-
-  /** True when fewer have moved within the limit. */
-  stalled(bytes: number, excused: boolean, least = 1): boolean {
-    if (!this.moved(bytes, least) && excused) this.excuse()
-    return this.since() >= this.#limit
+  /** Milliseconds since `least` of them moved, 1 by default. */
+  stalled(
+    now: number,
+    bytes: number,
+    { excused, least = 1 }: { readonly excused: boolean; readonly least?: number },
+  ): number {
+    if (excused || this.#at === undefined || Math.abs(bytes - this.#bytes) >= least) {
+      this.#bytes = bytes
+      this.#at = now
+    }
+    return now - this.#at
   }
 }

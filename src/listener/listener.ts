@@ -3,41 +3,29 @@ import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
+import { systemClock, type Clock, type Timer } from '../clock.ts'
 import { isLocal, type ListenAddress } from '../config/address.ts'
+import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
+import type { Config } from '../config/settings.ts'
 import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
-import { REFUSALS, writeProblem, type ProblemCode, type Refusal } from '../http/problem.ts'
+import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import { slowest, type ClosedReason } from './backlog.ts'
 import { Caps } from './caps.ts'
 import { Connection } from './connections.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
-/** Durations in milliseconds. */
-export interface ListenerLimits {
-  /** From the first byte of a connection or request to the end of its header. */
-  readonly headerTimeout: number
-  /** Without a byte of a body that is awaited: 408; of a response that the client is to take: closed. */
-  readonly bodyIdleTimeout: number
-  /**
-   * Open at a time; half as many from one address, unless the listener is local. For one above it, the oldest is closed
-   * that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
-   */
-  readonly maxConnections: number
-  /** How long a connection without a request stays open. Default 65 s. */
-  readonly keepAliveTimeout?: number
-}
-
-/** A response that the listener gave by itself. */
-export interface ListenerProblem {
-  readonly code: ProblemCode
-  /** Undefined: `onRequest` threw. */
-  readonly refusal?: Refusal
-  /** As in the response; undefined: the connection was closed without one. */
-  readonly requestId?: string | undefined
-}
+/**
+ * `bodyIdleTimeout`: without a byte of a body that is awaited, 408; of a response that the client is to take, closed.
+ *
+ * `listenMaxConnections`: half as many from one address, unless the listener is local. For one above it, the oldest is
+ * closed that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
+ */
+export type ListenerLimits = Pick<
+  Config,
+  'headerTimeout' | 'bodyIdleTimeout' | 'listenMaxConnections' | 'listenKeepAlive'
+>
 
 export interface ListenerOptions {
   readonly address: ListenAddress
@@ -56,50 +44,25 @@ export interface ListenerOptions {
     connection: { keep(): void },
   ) => unknown
   /** Each error that `onRequest` threw. */
-  readonly onError?: (error: unknown) => void
+  readonly onError: (error: unknown) => void
   readonly limits: ListenerLimits
-  /** Monotonic milliseconds. Default: the clock of the machine. */
-  readonly now?: () => number
-  /** Each response that the listener gave by itself, and each connection that it closed because there are too many. */
-  readonly onProblem?: (problem: ListenerProblem) => void
+  /** Default: the clock of the machine. */
+  readonly clock?: Clock
+  /**
+   * Each request that the listener refused by itself, with the request id of its response; without one, a connection
+   * that was closed because there are too many.
+   */
+  readonly onRefused: (refusal: Refusal, requestId?: string) => void
   /** Each client that was closed because it took nothing of its response. */
-  readonly onClientClosed?: (reason: ClosedReason) => void
+  readonly onClientClosed: (reason: ClosedReason) => void
   /** Each TLS handshake of a client that failed. */
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
 
-interface ListenerAddress {
-  /** `http://127.0.0.1:8080`, `https://[::1]:8443` or `unix:/run/isales/proxy.sock`. */
-  readonly text: string
-  /** The port that was bound; 0 for a Unix socket. */
-  readonly port: number
-}
-
-export interface Listener {
-  /** @throws ListenError */
-  start(): Promise<ListenerAddress>
-  /**
-   * Serves on, and every response closes its connection: behind a load balancer, clients move to another proxy between
-   * two requests. A connection that is closed when it is idle may be sent a request just then, which is lost.
-   */
-  retire(): void
-  /**
-   * Accepts no more, closes idle connections, lets requests in progress end; after `grace` milliseconds
-   * what is left is cut. A Unix socket is removed.
-   */
-  stop(grace: number): Promise<void>
-  /**
-   * For connections to come; those that are open go on. Node makes new session ticket keys with it, so that no session
-   * of a client CA that has been withdrawn is resumed: OpenSSL would not verify its certificate again.
-   */
-  replaceTls(tls: TlsFiles): void
-  connections(): number
-}
+export type Listener = ReturnType<typeof createListener>
 
 /** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
-/** Longer than a polling client's pause, so that it seldom meets a connection that is just closing. */
-const DEFAULT_KEEP_ALIVE = 65_000
 /** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
@@ -110,25 +73,21 @@ const LONGEST_HANDSHAKE = 5000
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
  * taken as gone, as nginx and Go's net/http do.
  */
-export function createListener(options: ListenerOptions): Listener {
-  const { limits, onRequest, now = () => performance.now() } = options
-  const onRefused = (refusal: Refusal, requestId?: string): void =>
-    options.onProblem?.({ code: REFUSALS[refusal].code, refusal, requestId })
-  const onClosed = (reason: ClosedReason): void => options.onClientClosed?.(reason)
+export function createListener(options: ListenerOptions) {
+  const { clock = systemClock, limits, onRequest, onRefused, onClientClosed: onClosed } = options
+  const { bodyIdleTimeout, listenMaxConnections: most } = limits
   /** Every TCP or Unix connection, also in its TLS handshake. */
   const sockets = new Set<Socket>()
   /** Those on which HTTP is spoken. */
   const connections = new Map<Socket, Connection>()
   let draining = false
+  const closing = (): boolean => draining
   const server = createServer(options)
-  const most = limits.maxConnections
   // On loopback all clients have one address.
   const mostOfPeer = isLocal(options.address) ? most : Math.ceil(most / 2)
   const caps = new Caps({ most, mostOfPeer, onClosed: () => onRefused('connections') })
   // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
   server.maxConnections = most * 2 + 1
-  // Node would drop the headers above it without a word; the size limit bounds their number.
-  server.maxHeadersCount = 0
   server.on('drop', () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
@@ -140,12 +99,8 @@ export function createListener(options: ListenerOptions): Listener {
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     const place = caps.placeOf(socket)
     if (options.tls?.ca !== undefined) place?.keep()
-    const { bodyIdleTimeout } = limits
-    const closing = (): boolean => draining
-    connections.set(
-      socket,
-      new Connection(socket, { place, bodyIdleTimeout, now, closing, onRefused, onClosed }),
-    )
+    const parts = { place, clock, bodyIdleTimeout, closing, onRefused, onClosed }
+    connections.set(socket, new Connection(socket, parts))
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -163,11 +118,9 @@ export function createListener(options: ListenerOptions): Listener {
     }
   }
   const failed = (response: ServerResponse, error: unknown): void => {
-    const requestId = randomUUID()
-    options.onProblem?.({ code: 'internal', requestId })
-    options.onError?.(error)
+    options.onError(error)
     if (response.headersSent) response.destroy()
-    else writeProblem(response, 'internal', { requestId })
+    else writeProblem(response, 'internal', { requestId: randomUUID() })
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
@@ -188,31 +141,41 @@ export function createListener(options: ListenerOptions): Listener {
     options.onHandshakeFailure?.(handshakeFailure(error.code, certificate ?? undefined))
   })
 
+  let sweeping: Timer | undefined
   const sweep = (): void => {
-    for (const connection of connections.values()) connection.sweep()
+    const now = clock.now()
+    for (const connection of connections.values()) connection.sweep(now)
     for (const connection of slowest([...connections.values()])) connection.close('backlog')
+    sweeping = clock.setTimer(sweep, checkInterval(bodyIdleTimeout))
   }
   const drain = (): void => {
     for (const connection of connections.values()) connection.drain()
   }
-  let sweeping: NodeJS.Timeout | undefined
 
   return {
-    async start() {
+    /**
+     * @returns `http://127.0.0.1:8080`, `https://[::1]:8443` or `unix:/run/isales/proxy.sock`, with the port that was bound.
+     * @throws ListenError
+     */
+    async start(): Promise<string> {
       await listen(server, options.address, options.socketMode ?? 0o600)
-      // When the process did not run for a while, what has come meanwhile is read first.
-      const look = (): unknown => setImmediate(sweep)
-      sweeping = setInterval(look, checkInterval(limits.bodyIdleTimeout)).unref()
-      const bound = server.address()
-      const port = typeof bound === 'object' && bound !== null ? bound.port : 0
-      return { text: addressText(options.address, { port, tls: options.tls !== undefined }), port }
+      sweep()
+      return addressText(options.address, server)
     },
 
-    retire() {
+    /**
+     * Serves on, and every response closes its connection: behind a load balancer, clients move to another proxy
+     * between two requests. A connection that is closed when it is idle may be sent a request just then, which is lost.
+     */
+    retire(): void {
       draining = true
     },
 
-    async stop(grace) {
+    /**
+     * Accepts no more, closes idle connections, lets requests in progress end; after `grace` milliseconds what is left
+     * is cut. A Unix socket is removed.
+     */
+    async stop(grace: number): Promise<void> {
       draining = true
       // Not http's close: it cuts responses that have been handed over but have not left yet.
       const closed = new Promise<void>((resolve) => {
@@ -226,12 +189,16 @@ export function createListener(options: ListenerOptions): Listener {
       await closed
       clearInterval(step)
       clearTimeout(cut)
-      clearInterval(sweeping)
+      sweeping?.cancel()
       // Nothing is left to close: this ends Node's own check of connections.
       server.close()
     },
 
-    replaceTls(tls) {
+    /**
+     * For connections to come; those that are open go on. Node makes new session ticket keys with it, so that no
+     * session of a client CA that has been withdrawn is resumed: OpenSSL would not verify its certificate again.
+     */
+    replaceTls(tls: TlsFiles): void {
       if (server instanceof TlsServer) server.setSecureContext(contextOf(tls))
     },
 
@@ -240,13 +207,13 @@ export function createListener(options: ListenerOptions): Listener {
 }
 
 function createServer(options: ListenerOptions) {
-  const { headerTimeout, keepAliveTimeout } = options.limits
+  const { headerTimeout, listenKeepAlive } = options.limits
   const http: ServerOptions = {
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: headerTimeout,
     // A long upload is not slow while it moves: the body idle timeout governs.
     requestTimeout: 0,
-    keepAliveTimeout: keepAliveTimeout ?? DEFAULT_KEEP_ALIVE,
+    keepAliveTimeout: listenKeepAlive,
     connectionsCheckingInterval: checkInterval(headerTimeout),
     insecureHTTPParser: false,
     // The proxy validates Host, and refuses it in our own words.
@@ -271,7 +238,7 @@ function contextOf(tls: TlsFiles): SecureContextOptions {
   return { ...secureContextOptions(tls), minVersion: 'TLSv1.2' }
 }
 
-/** Often enough that a timeout is late by a tenth at most, and never more than once in 50 ms. */
+/** Often enough that a timeout is late by a fifth at most, and never more than once in 50 ms. */
 function checkInterval(timeout: number): number {
   return Math.min(1000, Math.max(50, Math.floor(timeout / 10)))
 }

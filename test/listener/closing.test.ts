@@ -1,62 +1,44 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { writeProblem } from '../../src/http/problem.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, LIMITS, POST, responsesOf, startListener } from './support.ts'
+import { GET, POST, responsesOf, startListener } from './support.ts'
 
 const MIB = 1024 * 1024
 const CHUNK = Buffer.alloc(64 * 1024, 'x')
+const LARGE_POST = `${POST}Content-Length: ${8 * MIB}\r\n\r\n`
 
-async function sendUntilRefused(client: RawClient, bytes: number): Promise<void> {
-  for (let sent = 0; sent < bytes; sent += CHUNK.length) await client.send(CHUNK)
+/** Reads nothing before all of it was sent. */
+async function sendLarge(client: RawClient): Promise<void> {
+  for (let sent = 0; sent < 8 * MIB; sent += CHUNK.length) await client.send(CHUNK)
+  client.resume()
 }
 
 describe('a response before the end of its request (RFC 9112 section 9.6)', () => {
-  test('reaches a client that reads nothing before it has sent all', async () => {
-    const { port, listener } = await startListener((_request, response) =>
-      writeProblem(response, 'too-large', { requestId: 'id-1' }),
-    )
-    const client = await connectRaw({ port })
-    client.pause()
-    await client.send(`${POST}Content-Length: ${8 * MIB}\r\n\r\n`)
-    await delay(100)
-    await sendUntilRefused(client, 8 * MIB)
-    client.resume()
-    const response = await client.read()
-    expect([response.status, response.header('connection')]).toEqual([413, 'close'])
-    expect((await client.closed()).reset).toBe(false)
-    await until(() => listener.connections() === 0)
-  })
-
-  test('to a request that cannot be read reaches it, too', async () => {
-    const { port, listener } = await startListener(() => undefined)
-    const client = await connectRaw({ port })
-    client.pause()
-    await client.send('GET / HTTP/1.1\r\nHost : x\r\n\r\n')
-    await delay(100)
-    await sendUntilRefused(client, 4 * MIB)
-    client.resume()
-    expect((await responsesOf(client)).map(({ status }) => status)).toEqual([400])
-    await until(() => listener.connections() === 0)
-  })
-
   test.each([
-    ['over the cap', 503, `${POST}Content-Length: ${8 * MIB}\r\n\r\n`, { maxConnections: 1 }],
-    ['behind 16 others', 503, `${GET.repeat(16)}${POST}Content-Length: ${8 * MIB}\r\n\r\n`, {}],
+    ['that cannot be read', 400, 'GET / HTTP/1.1\r\nHost : x\r\n\r\n', {}],
+    ['over the cap', 503, LARGE_POST, { listenMaxConnections: 1 }],
+    ['behind 16 others', 503, GET.repeat(16) + LARGE_POST, {}],
     ['with a broken chunk', 400, `${POST}Transfer-Encoding: chunked\r\n\r\nx`, {}],
-    ['that stalls', 408, `${POST}Content-Length: ${8 * MIB}\r\n\r\n`, { bodyIdleTimeout: 100 }],
-  ])('of the listener to one %s reaches it, too', async (_name, status, head, limits) => {
+    ['that stalls', 408, LARGE_POST, {}],
+    ['that the handler refuses', 413, LARGE_POST.replace('/p', '/large'), {}],
+  ])('to one %s reaches a client that is still sending', async (_name, status, head, limits) => {
+    const clock = manualClock()
     const held: ServerResponse[] = []
-    const { port, problems } = await startListener(
-      (request, response, connection) => {
+    let refusals = 0
+    const { port, listener } = await startListener(
+      ({ method, url }, response, connection) => {
         connection.keep()
-        if (request.method === 'GET') held.push(response)
+        if (method === 'GET') held.push(response)
+        if (url !== '/large') return
+        writeProblem(response, 'too-large', { requestId: 'id-1' })
+        refusals += 1
       },
-      { limits: { ...LIMITS, ...limits } },
+      { clock, limits, onRefused: () => (refusals += 1) },
     )
     const first = await connectRaw({ port })
     await first.send(GET)
@@ -64,35 +46,52 @@ describe('a response before the end of its request (RFC 9112 section 9.6)', () =
     const client = await connectRaw({ port })
     client.pause()
     await client.send(head)
-    await until(() => problems.length === 1)
+    await until(() => listener.connections() === 2)
+    await until(async () => {
+      if (status === 408) await clock.advance(1000)
+      return refusals === 1
+    })
     for (const response of held) response.end('ok')
-    await delay(100)
-    await sendUntilRefused(client, 8 * MIB)
-    client.resume()
-    expect((await responsesOf(client)).at(-1)?.status).toBe(status)
+    await sendLarge(client)
+    const response = (await responsesOf(client)).at(-1)
+    expect([response?.status, response?.header('connection')]).toEqual([status, 'close'])
     expect((await client.closed()).reset).toBe(false)
+    first.destroy()
+    await until(() => listener.connections() === 0)
   })
 
-  test.each([
-    ['sends nothing more and does not close', false],
-    ['never stops sending', true],
-  ])('does not keep the connection of a client that %s', async (_name, sends) => {
-    const { port, listener } = await startListener((_request, response) =>
-      writeProblem(response, 'not-allowed', { requestId: 'id-1' }),
+  /** A client that keeps its side open behind the response. */
+  async function refused() {
+    const clock = manualClock()
+    const { port, listener } = await startListener(
+      (_request, response) => writeProblem(response, 'not-allowed', { requestId: 'id-1' }),
+      { clock },
     )
     const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     client.on('error', () => undefined)
     client.write(`${POST}Content-Length: ${1000 * MIB}\r\n\r\n`)
     const [response] = (await once(client, 'data')) as [Buffer]
     expect(response.toString()).toMatch(/^HTTP\/1\.1 403 /)
+    return { client, clock, listener }
+  }
+
+  test('keeps the connection of a client that sends nothing more for 2 s', async () => {
+    const { client, clock, listener } = await refused()
+    await clock.advance(1999)
+    expect(listener.connections()).toBe(1)
+    await clock.advance(1)
+    await until(() => listener.connections() === 0)
+    client.destroy()
+  })
+
+  test('does not keep the connection of a client that never stops sending', async () => {
+    const { client, listener } = await refused()
     const send = (): void => {
       while (!client.destroyed && client.write(CHUNK));
     }
-    if (sends) {
-      client.on('drain', send)
-      send()
-    }
-    await until(() => listener.connections() === 0, 4000)
+    client.on('drain', send)
+    send()
+    expect(await until(() => listener.connections() === 0)).toBe(true)
     client.destroy()
   })
 })

@@ -1,71 +1,45 @@
 import type { ServerResponse } from 'node:http'
-import { expect, test } from 'vitest'
-import { connectRaw } from '../support/raw-client.ts'
+import { describe, expect, test } from 'vitest'
+import type { ListenerOptions } from '../../src/listener/listener.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import type { ListenerLimits } from '../../src/listener/listener.ts'
 import {
-  responsesOf,
-  leftOf,
-  respondOk,
-  leaveThree,
   GET,
-  LIMITS,
+  leaveThree,
+  leftOf,
+  outcomesOf,
   POST,
+  respondOk,
+  responsesOf,
   startListener,
 } from './support.ts'
 
-const HOST = '127.0.0.1'
+const CONNECT = 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'
 
-test('a response in progress is neither cut nor written into by garbage behind its request', async () => {
-  let held: ServerResponse | undefined
-  const { port, problems } = await startListener((_request, response) => {
-    held = response
-  })
+test('garbage behind a Connection: close does not touch the response in progress', async () => {
+  const held: ServerResponse[] = []
+  const { port, refused } = await startListener((_request, response) => held.push(response))
   const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
-  await until(() => held !== undefined)
-  held?.writeHead(200, ['Content-Length', '10'])
-  held?.write('hello')
-  await client.send('GARBAGE\x01\r\n\r\n')
-  await until(() => client.left().includes('hello'))
-  held?.end('world')
-  const responses = await responsesOf(client)
-  expect(responses.map(({ status, text }) => [status, text.slice(0, 10)])).toEqual([
-    [200, 'helloworld'],
-    [400, '{"type":"h'],
-  ])
-  expect(problems).toEqual(['bad-request'])
+  await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi\0\x01\x02`)
+  await until(() => held.length === 1)
+  held[0]?.end('ok')
+  expect(await outcomesOf(client)).toEqual([[200, 'close']])
+  expect(refused).toEqual([])
 })
 
-test.each([
-  ['another request', GET],
-  ['garbage', '\0\x01\x02'],
-])(
-  '%s behind a Connection: close does not kill the response in progress',
-  async (_name, behind) => {
-    let held: ServerResponse | undefined
-    const { port, problems } = await startListener((_request, response) => {
-      held = response
-    })
-    const client = await connectRaw({ port })
-    await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi${behind}`)
-    await until(() => held !== undefined)
-    held?.writeHead(200, ['Content-Length', '2']).end('ok')
-    const responses = await responsesOf(client)
-    expect(responses.map(({ status }) => status)).toEqual([200])
-    expect(problems).toEqual([])
-  },
-)
-
-test('requests in a row get their responses in order', async () => {
-  const { port } = await startListener((request, response) => {
-    setTimeout(() => response.end(request.url), request.url === '/1' ? 30 : 0)
-  })
+test('CONNECT is refused, and leaves the response in progress before it whole', async () => {
+  const held: ServerResponse[] = []
+  const { port, refused } = await startListener((_request, response) => held.push(response))
   const client = await connectRaw({ port })
-  for (const n of [1, 2, 3]) await client.send(`GET /${n} HTTP/1.1\r\nHost: x\r\n\r\n`)
-  const texts = [await client.read(), await client.read(), await client.read()]
-  expect(texts.map(({ text }) => text)).toEqual(['/1', '/2', '/3'])
-  client.destroy()
+  await client.send(`${GET}${CONNECT}`)
+  await until(() => held.length === 1)
+  held[0]?.end('ok')
+  const [first, second] = await responsesOf(client)
+  expect([first?.text, second?.status]).toEqual(['ok', 405])
+  expect(second?.header('allow')).toMatch(/\bPOST\b/)
+  expect(second?.header('allow')).not.toMatch(/CONNECT|TRACE/)
+  expect(refused).toEqual(['method'])
 })
 
 test('a client that closes its sending side is gone', async () => {
@@ -81,187 +55,199 @@ test('a client that closes its sending side is gone', async () => {
   expect(closed).toEqual([false])
 })
 
-test('Upgrade is ignored; the response closes, for what came behind the request is lost', async () => {
-  const urls: string[] = []
-  const { port } = await startListener((request, response) => {
-    urls.push(request.url ?? '')
-    request.resume()
-    setTimeout(() => respondOk(request, response), 20)
-  })
-  const client = await connectRaw({ port })
-  await client.send(
-    `GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n${GET}`,
-  )
-  await client.send(GET)
-  const responses = await responsesOf(client)
-  expect(responses.map((response) => [response.status, response.header('connection')])).toEqual([
-    [200, 'close'],
-  ])
-  expect(urls).toEqual(['/u'])
+test.each([
+  ['leaves', ''],
+  ['sends a CONNECT and leaves', CONNECT],
+])('a client that %s is noticed by each of its requests, once', async (_name, more) => {
+  const { held, closed } = await leaveThree(more)
+  expect(closed).toEqual(held)
+  expect(held.every(({ destroyed }) => destroyed)).toBe(true)
 })
 
-test('Expect: 100-continue is handed on, to be dealt with before the body is read', async () => {
-  const { port } = await startListener((request, response) => {
-    response.writeContinue()
-    request.resume().on('end', () => respondOk(request, response))
+test('any expectation is handed on, to be judged with the rest of the request', async () => {
+  const { port, refused } = await startListener((request, response) => {
+    if (request.headers.expect === '100-continue') response.writeContinue()
+    request.resume().on('end', () => response.end(request.headers.expect))
   })
   const client = await connectRaw({ port })
   await client.send(`${POST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`)
   expect((await client.readInterim()).status).toBe(100)
   await client.send('hi')
-  expect((await client.read()).text).toBe('ok')
+  expect((await client.read()).text).toBe('100-continue')
+  await client.send(`${POST}Expect: 200-ok\r\nContent-Length: 2\r\n\r\nhi`)
+  expect((await client.read()).text).toBe('200-ok')
+  expect(refused).toEqual([])
   client.destroy()
 })
 
-test('any other expectation is handed on, to be judged with the rest of the request', async () => {
-  const { port, problems } = await startListener((request, response) => {
-    response.end(request.headers.expect)
+test('a port that is taken fails with a plain sentence', async () => {
+  const { port } = await startListener(respondOk)
+  const address = { kind: 'tcp', host: '127.0.0.1', port } as const
+  await expect(startListener(respondOk, { address })).rejects.toThrow(
+    `cannot listen on 127.0.0.1:${port}: in use by another process`,
+  )
+})
+
+describe('a request handler that', () => {
+  const broken = new TypeError('a defect')
+  const throws = (): never => {
+    throw broken
+  }
+
+  test.each<[string, ListenerOptions['onRequest']]>([
+    ['throws', throws],
+    ['rejects', () => Promise.resolve().then(throws)],
+  ])(
+    '%s gives a 500 that is reported, and the next request is served',
+    async (_name, onRequest) => {
+      let count = 0
+      const { port, errors } = await startListener((request, response, connection) => {
+        count += 1
+        return count === 1 ? onRequest(request, response, connection) : respondOk(request, response)
+      })
+      const client = await connectRaw({ port })
+      await client.send(GET)
+      const response = await client.read()
+      expect(response.status).toBe(500)
+      expect(JSON.parse(response.text)).toMatchObject({ code: 'internal', sent: 'unknown' })
+      expect(response.text).not.toContain('defect')
+      expect(errors).toEqual([broken])
+      client.destroy()
+      expect((await exchangeRaw({ port }, GET)).status).toBe(200)
+    },
+  )
+
+  test('throws in mid-response cuts it', async () => {
+    const { port } = await startListener((_request, response) => {
+      response.writeHead(200, ['Content-Length', '10'])
+      response.write('half')
+      throws()
+    })
+    const client = await connectRaw({ port })
+    await client.send(GET)
+    expect(await leftOf(client)).not.toMatch(/\r\n\r\n.{10}/s)
   })
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Expect: 200-ok\r\nContent-Length: 2\r\n\r\nhi`)
-  expect((await client.read()).text).toBe('200-ok')
-  expect(problems).toEqual([])
-  client.destroy()
 })
 
 test.each([
   ['nothing', ''],
   ['half a header', 'POST /p HTTP/1.1\r\nHo'],
 ])('a client that sends %s gets a 408 after the header timeout', async (_name, bytes) => {
-  const limits = { ...LIMITS, headerTimeout: 150 }
-  const { port, problems } = await startListener(respondOk, { limits })
+  const { port, refused } = await startListener(respondOk, { limits: { headerTimeout: 150 } })
   const client = await connectRaw({ port })
   await client.send(bytes)
-  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
-  expect(problems).toEqual(['request-timeout'])
+  expect(await outcomesOf(client)).toEqual([[408, 'close']])
+  expect(refused).toEqual(['timeout'])
 })
 
-test('a body that stops behind a response in progress gets its response in its turn', async () => {
-  const limits = { ...LIMITS, bodyIdleTimeout: 100 }
-  const held: ServerResponse[] = []
-  const { port, problems } = await startListener((_request, response) => held.push(response), {
-    limits,
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${GET}${POST}Content-Length: 20\r\n\r\nhi`)
-  await until(() => problems.length === 1)
-  // Several looks later the response in front is still whole.
-  expect(await client.silent(300)).toBe(true)
-  held[0]?.writeHead(200, ['Content-Length', '2']).end('ok')
-  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200, 408])
-  expect(problems).toEqual(['request-timeout'])
-})
-
-/** A listener that reads bodies; `looked` waits until it has looked at a connection after so many bytes of a body. */
-async function startWatched(limits: ListenerLimits, now: () => number) {
-  let [received, looks] = [0, 0]
-  const listener = await startListener(
-    (request, response) => {
-      request.on('data', (chunk: Buffer) => (received += chunk.length))
-      request.on('end', () => respondOk(request, response))
-    },
-    {
-      limits,
-      now() {
-        looks += 1
-        return now()
+describe('a body', () => {
+  /** A listener that reads bodies, and whose time is moved by `pass`, to when as many bytes have come. */
+  async function startReading(options: Parameters<typeof startListener>[1] = {}) {
+    let received = 0
+    const clock = manualClock()
+    const running = await startListener(
+      (request, response) => {
+        request.on('data', (chunk: Buffer) => (received += chunk.length))
+        request.on('end', () => respondOk(request, response))
       },
-    },
-  )
-  const looked = async (bytes: number): Promise<void> => {
-    await until(() => received === bytes)
-    // A look asks for the time twice, and one may be going on.
-    const before = looks
-    await until(() => looks >= before + 4)
+      { clock, ...options, limits: { bodyIdleTimeout: 10_000 } },
+    )
+    const pass = async (ms: number, bytes: number): Promise<void> => {
+      await until(() => received === bytes)
+      await clock.advance(ms)
+    }
+    return { ...running, pass, client: await connectRaw({ port: running.port }) }
   }
-  return { ...listener, looked }
-}
 
-test('a body of 1 KiB within each idle timeout is not idle', async () => {
-  let now = 0
-  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
-  const { port, problems, looked } = await startWatched(limits, () => now)
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: ${8 * 1024}\r\n\r\n`)
-  for (let sent = 1; sent < 8; sent += 1) {
-    now += 150
-    await client.send('x'.repeat(1024))
-    await looked(sent * 1024)
-  }
-  await client.send('x'.repeat(1024))
-  expect((await client.read()).status).toBe(200)
-  expect(problems).toEqual([])
-  client.destroy()
-})
+  test('of 1 KiB within each idle timeout is not idle', async () => {
+    const { client, refused, pass } = await startReading()
+    await client.send(`${POST}Content-Length: ${8 * 1024}\r\n\r\n`)
+    for (let sent = 0; sent < 8; sent += 1) {
+      await pass(8000, sent * 1024)
+      await client.send('x'.repeat(1024))
+    }
+    expect((await client.read()).status).toBe(200)
+    expect(refused).toEqual([])
+    client.destroy()
+  })
 
-test('a body that crawls gets a 408', async () => {
-  let now = 0
-  const limits = { ...LIMITS, bodyIdleTimeout: 200 }
-  const { port, problems, looked } = await startWatched(limits, () => now)
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 8\r\n\r\nx`)
-  await looked(1)
-  now += 150
-  await client.send('x'.repeat(6))
-  await looked(7)
-  expect(problems).toEqual([])
-  now += 50
-  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([408])
-  expect(problems).toEqual(['request-timeout'])
-})
+  test('that crawls gets a 408', async () => {
+    const { client, refused, pass } = await startReading()
+    await client.send(`${POST}Content-Length: 8\r\n\r\nx`)
+    await pass(8000, 1)
+    await client.send('x'.repeat(6))
+    await pass(1000, 7)
+    expect(refused).toEqual([])
+    await pass(3000, 7)
+    expect(await outcomesOf(client)).toEqual([[408, 'close']])
+    expect(refused).toEqual(['timeout'])
+  })
 
-test('a body that came while the process did not run is not idle', async () => {
-  const limits = { ...LIMITS, bodyIdleTimeout: 150 }
-  const { port, problems, looked } = await startWatched(limits, () => performance.now())
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 2\r\n\r\nh`)
-  await looked(1)
-  client.socket.write('i')
-  const until400 = performance.now() + 400
-  while (performance.now() < until400);
-  expect((await client.read()).status).toBe(200)
-  expect(problems).toEqual([])
-  client.destroy()
-})
+  test('that stops behind a response in progress gets its response in its turn', async () => {
+    const clock = manualClock()
+    const held: ServerResponse[] = []
+    const { port, refused } = await startListener((_request, response) => held.push(response), {
+      clock,
+    })
+    const client = await connectRaw({ port })
+    await client.send(`${GET}${POST}Content-Length: 20\r\n\r\nhi`)
+    await until(() => held.length === 2)
+    await clock.advance(20_000)
+    expect(refused).toEqual(['timeout'])
+    expect(client.received()).toBe(0)
+    held[0]?.end('ok')
+    expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200, 408])
+  })
 
-test('a body that we do not read, and a slow response, are not a timeout of the client', async () => {
-  const limits = { ...LIMITS, bodyIdleTimeout: 100 }
-  const { port, problems } = await startListener(
-    (request, response) => {
-      // Unread for far longer than the idle timeout, and then a late response.
-      setTimeout(() => {
-        request.resume().on('end', () => setTimeout(() => respondOk(request, response), 400))
-      }, 400)
-    },
-    { limits },
-  )
-  const client = await connectRaw({ port })
-  const size = 8 * 1024 * 1024
-  await client.send(`${POST}Content-Length: ${size}\r\n\r\n${'x'.repeat(size)}`)
-  await client.read()
-  expect(problems).toEqual([])
-  client.destroy()
-})
+  test('that we do not read, and a slow response, are not a timeout of the client', async () => {
+    const clock = manualClock()
+    const held: ServerResponse[] = []
+    const { port, refused } = await startListener((_request, response) => held.push(response), {
+      clock,
+    })
+    const client = await connectRaw({ port })
+    const size = 8 * 1024 * 1024
+    const sent = client.send(`${POST}Content-Length: ${size}\r\n\r\n${'x'.repeat(size)}`)
+    await until(() => held[0]?.req.readableLength)
+    await clock.advance(20_000)
+    held[0]?.req.resume()
+    await until(() => held[0]?.req.complete)
+    await clock.advance(20_000)
+    held[0]?.end('ok')
+    await sent
+    expect((await client.read()).status).toBe(200)
+    expect(refused).toEqual([])
+    client.destroy()
+  })
 
-test('an early response does not keep a connection whose body never comes', async () => {
-  const limits = { ...LIMITS, bodyIdleTimeout: 150 }
-  const { port, listener } = await startListener(respondOk, { limits })
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
-  expect((await responsesOf(client)).map(({ status }) => status)).toEqual([200])
-  await until(() => listener.connections() === 0)
-})
+  test('that never comes does not keep a connection whose response came early', async () => {
+    const clock = manualClock()
+    const { port, listener } = await startListener(respondOk, { clock })
+    const client = await connectRaw({ port })
+    await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
+    expect((await client.read()).status).toBe(200)
+    await clock.advance(20_000)
+    await until(() => listener.connections() === 0)
+  })
 
-test('a port that is taken fails with a plain sentence', async () => {
-  const { port } = await startListener(respondOk)
-  const address = { kind: 'tcp', host: HOST, port } as const
-  await expect(startListener(respondOk, { address })).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${port}: in use by another process`,
-  )
-})
-
-test('a client that leaves is noticed by each of its requests, once', async () => {
-  const { held, closed } = await leaveThree()
-  expect(closed).toEqual(held)
-  expect(held.every(({ destroyed }) => destroyed)).toBe(true)
+  test('that came while the process did not run is not idle', async () => {
+    const limits = { bodyIdleTimeout: 150 }
+    let begun = false
+    const { port, refused } = await startListener(
+      (request, response) => {
+        request.on('data', () => (begun = true))
+        request.on('end', () => respondOk(request, response))
+      },
+      { limits },
+    )
+    const client = await connectRaw({ port })
+    await client.send(`${POST}Content-Length: 2\r\n\r\nh`)
+    await until(() => begun)
+    client.socket.write('i')
+    const end = performance.now() + 300
+    while (performance.now() < end);
+    expect((await client.read()).status).toBe(200)
+    expect(refused).toEqual([])
+    client.destroy()
+  })
 })

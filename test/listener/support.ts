@@ -1,49 +1,59 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
-import type { ProblemCode, Refusal } from '../../src/http/problem.ts'
-import { createListener } from '../../src/listener/listener.ts'
+import type { Refusal } from '../../src/http/problem.ts'
+import {
+  createListener,
+  type Listener,
+  type ListenerLimits,
+  type ListenerOptions,
+} from '../../src/listener/listener.ts'
 import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import type { Listener, ListenerLimits, ListenerOptions } from '../../src/listener/listener.ts'
 
-export const LIMITS: ListenerLimits = {
+const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
   bodyIdleTimeout: 5000,
-  maxConnections: 100,
+  listenMaxConnections: 100,
+  listenKeepAlive: 65_000,
 }
 
-export interface RunningListener {
+interface RunningListener {
   readonly listener: Listener
+  /** 0: a Unix socket. */
   readonly port: number
-  readonly text: string
-  readonly problems: ProblemCode[]
-  /** The reason and the request id of each of `problems`. */
-  readonly refusals: {
-    readonly reason: Refusal | undefined
-    readonly requestId: string | undefined
-  }[]
+  /** What it refused by itself, and the request id of each. */
+  readonly refused: Refusal[]
+  readonly requestIds: (string | undefined)[]
+  /** What `onRequest` threw. */
+  readonly errors: unknown[]
 }
 
-/** On a free port of loopback unless told otherwise; stopped after the test. */
+/** On a free port of loopback unless options say otherwise; stopped after the test. */
 export async function startListener(
   onRequest: ListenerOptions['onRequest'],
-  options: Partial<ListenerOptions> = {},
+  options: Partial<Omit<ListenerOptions, 'limits'>> & {
+    readonly limits?: Partial<ListenerLimits>
+  } = {},
 ): Promise<RunningListener> {
-  const problems: ProblemCode[] = []
-  const refusals: RunningListener['refusals'] = []
+  const running = { refused: [], requestIds: [], errors: [] } as Omit<
+    RunningListener,
+    'listener' | 'port'
+  >
   const listener = createListener({
     address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
-    limits: LIMITS,
     onRequest,
-    onProblem: ({ code, refusal, requestId }) => {
-      problems.push(code)
-      refusals.push({ reason: refusal, requestId })
+    onError: (error) => running.errors.push(error),
+    onRefused(refusal, requestId) {
+      running.refused.push(refusal)
+      running.requestIds.push(requestId)
     },
+    onClientClosed: () => undefined,
     ...options,
+    limits: { ...LIMITS, ...options.limits },
   })
-  const { port, text } = await listener.start()
+  const text = await listener.start()
   onTestFinished(() => listener.stop(0))
-  return { listener, port, text, problems, refusals }
+  return { ...running, listener, port: Number(/\d+$/.exec(text)?.[0] ?? 0) }
 }
 
 export function respondOk(_request: IncomingMessage, response: ServerResponse): void {
@@ -52,7 +62,7 @@ export function respondOk(_request: IncomingMessage, response: ServerResponse): 
 }
 
 /** Accepts the request, as one with a ticket. */
-export const keepAndAnswer: ListenerOptions['onRequest'] = (request, response, connection) => {
+export const keepAndRespond: ListenerOptions['onRequest'] = (request, response, connection) => {
   connection.keep()
   respondOk(request, response)
 }
@@ -60,7 +70,7 @@ export const keepAndAnswer: ListenerOptions['onRequest'] = (request, response, c
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
 
-/** Every response up to the end of the connection; bytes that are no response are a fault. */
+/** Every response up to the end of the connection; bytes that are no response are an error. */
 export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   await client.closed()
   const responses: RawResponse[] = []
@@ -68,13 +78,22 @@ export async function responsesOf(client: RawClient): Promise<RawResponse[]> {
   return responses
 }
 
+/** Status and `Connection` of each of them. */
+export async function outcomesOf(client: RawClient) {
+  const responses = await responsesOf(client)
+  return responses.map((response) => [response.status, response.header('connection')])
+}
+
 /** What came until the connection ended, when it was not a response. */
 export async function leftOf(client: RawClient): Promise<string> {
   return (await client.closed()).left.toString('latin1')
 }
 
-/** Three requests and then `more`, none of them responded to, and a client that leaves: the responses, and those that were closed. */
-export async function leaveThree(more = '') {
+/**
+ * Three requests and then `more`, none of them responded to, and a client that leaves: the responses, and those that
+ * were closed.
+ */
+export async function leaveThree(more: string) {
   const closed: ServerResponse[] = []
   const held: ServerResponse[] = []
   const { port, listener } = await startListener((_request, response) => {

@@ -10,15 +10,14 @@ function socketPath(): string {
   return join(temporaryDirectory(), 'proxy.sock')
 }
 
-function startOn(path: string, socketMode?: number) {
-  const address = { kind: 'unix', path } as const
-  return startListener(respondOk, socketMode === undefined ? { address } : { address, socketMode })
+function startOn(path: string) {
+  return startListener(respondOk, { address: { kind: 'unix', path }, socketMode: 0o660 })
 }
 
 test('its mode is a setting, and the umask of the process is left as it was', async () => {
   const path = socketPath()
   const before = process.umask()
-  await startOn(path, 0o660)
+  await startOn(path)
   expect(statSync(path).mode & 0o777).toBe(0o660)
   expect(process.umask()).toBe(before)
 })
