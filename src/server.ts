@@ -125,7 +125,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
   })
   const { metrics, monitor } = admin
-  const logToken = tokenLog(log, { takeTally: () => monitor.takeTally() })
+  const logToken = tokenLog(log, () => monitor.takeTally())
   const echoes = createEchoes()
   const isales = { upstream, tokens }
   const proxy = openDataPlane({ ...options, isales, metrics, monitor, running, echoes })

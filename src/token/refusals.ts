@@ -104,16 +104,20 @@ function open(file: string | undefined, onUnusable: (error: unknown) => void): C
 
 /** @throws TypeError when it is not a file of ours. */
 function parse(json: unknown): Contents {
-  if (!isObject(json) || json['version'] !== VERSION) throw new TypeError('not a refusals file')
-  const { key, refusals } = json
-  if (typeof key !== 'string' || !HEX_KEY.test(key) || !isObject(refusals)) {
+  const { version, key, refusals } = isObject(json) ? json : {}
+  if (version !== VERSION || !isKey(key) || !isObject(refusals)) {
     throw new TypeError('not a refusals file')
   }
-  const entries = Object.entries(refusals).map(([id, entry]): [string, Entry] => {
-    if (!isObject(entry)) throw new TypeError('not a refusal')
-    const { count, at } = entry
-    if (!Number.isInteger(count) || !Number.isFinite(at)) throw new TypeError('not a refusal')
-    return [id, { count: Number(count), at: Number(at) }]
-  })
+  const entries = Object.entries(refusals)
+  if (!entries.every(isEntry)) throw new TypeError('not a refusal')
   return { key, refusals: new Map(entries) }
+}
+
+function isKey(value: unknown): value is string {
+  return typeof value === 'string' && HEX_KEY.test(value)
+}
+
+function isEntry(pair: readonly [string, unknown]): pair is [string, Entry] {
+  const [, value] = pair
+  return isObject(value) && Number.isInteger(value['count']) && Number.isFinite(value['at'])
 }

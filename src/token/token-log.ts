@@ -4,23 +4,20 @@ import type { TokenEvent } from './events.ts'
 import { isMissing } from './protocol.ts'
 import type { SharingEvent } from './sharing.ts'
 
-type Granted = Extract<TokenEvent, { type: 'granted' }>
-type Adopted = Extract<TokenEvent, { type: 'adopted' }>
+type Obtained = Extract<TokenEvent, { type: 'granted' | 'adopted' }>
 type Failed = Extract<TokenEvent, { type: 'failed' }>
 type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
-
-export interface TokenLogOptions {
-  /** The business calls since it was last called, and how many of them failed. Default: they are not logged. */
-  readonly takeTally?: () => { readonly requests: number; readonly errors: number }
-}
 
 /**
  * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
  * conflict that goes on) is written at DEBUG.
+ *
+ * @param takeTally the business calls since it was last called, and how many of them failed. Default: they are not
+ *   logged.
  */
 export function tokenLog(
   log: Log,
-  { takeTally }: TokenLogOptions = {},
+  takeTally?: () => { readonly requests: number; readonly errors: number },
 ): (event: TokenEvent) => void {
   /** Failures in a row, whatever secrets they were of. */
   let failures = 0
@@ -29,48 +26,37 @@ export function tokenLog(
   let refreshRefused = false
   let lifetimeAssumed = false
   /** The generation that was last rejected, by what came of it. */
-  const rejected = { replaced: -1, relayed: -1 }
+  const rejected = { 'token-rejected': -1, 'rejection-relayed': -1 }
   let conflicting = false
 
   const onChange = (isChange: boolean, event: LogEventName, fields: LogFields): void => {
     log(event, fields, isChange ? undefined : 'debug')
   }
 
-  /** @returns the failures that the outage had; 0: there was none. */
-  const endOutage = (failuresBefore: number): number => {
-    const ended = Math.max(failures, failuresBefore)
+  /** @param own what only the line of an own token says, or only that of one of another replica. */
+  const obtained = (event: Obtained, name: LogEventName, own: LogFields): void => {
+    const recovered = Math.max(failures, event.failuresBefore)
     failures = 0
     said.clear()
-    return ended
-  }
-
-  const onGranted = (event: Granted): void => {
-    const { session, operation } = event
-    const recovered = endOutage(event.failuresBefore)
-    if (operation === 'refresh') refreshRefused = false
-    const lifetimeSeconds = session.lifetime / 1000
-    log(recovered > 0 ? 'recovered' : operation === 'login' ? 'logged-in' : 'renewed', {
-      operation,
-      generation: session.generation,
-      lifetimeSeconds,
-      durationMs: Math.round(event.durationMs),
-      ...(recovered > 0 ? { failures: recovered } : {}),
-      ...(event.sameToken ? { sameToken: true } : {}),
+    log(recovered > 0 ? 'recovered' : name, {
+      operation: event.type === 'granted' ? event.operation : undefined,
+      generation: event.session.generation,
+      lifetimeSeconds: event.session.lifetime / 1000,
+      ...own,
+      failures: recovered > 0 ? recovered : undefined,
       ...takeTally?.(),
     })
-    if (event.lifetimeAssumed) onChange(!lifetimeAssumed, 'lifetime-assumed', { lifetimeSeconds })
-    lifetimeAssumed = event.lifetimeAssumed
   }
 
   const onFailed = (event: Failed): void => {
     const { failure } = event
     const name = nameOf(event)
-    const isChange =
-      name === 'refresh-refused' ? !refreshRefused : !said.has(`${name} ${failure.reason}`)
-    onChange(isChange, name, {
+    const outage = `${name} ${failure.reason}`
+    const isRefresh = name === 'refresh-refused'
+    onChange(isRefresh ? !refreshRefused : !said.has(outage), name, {
       operation: event.operation,
       reason: failure.reason,
-      ...(failure.status === undefined ? {} : { status: failure.status }),
+      status: failure.status,
       detail: failure.detail,
       failures: event.failuresInRow,
       backoff: event.backoff,
@@ -78,32 +64,20 @@ export function tokenLog(
       budgetSeconds: seconds(event.outageBudget),
       durationMs: Math.round(event.durationMs),
     })
-    if (name === 'refresh-refused') refreshRefused = true
+    if (isRefresh) refreshRefused = true
     else {
       failures += 1
-      said.add(`${name} ${failure.reason}`)
+      said.add(outage)
     }
   }
 
   const onRejected = ({ generation, status, verdict }: Rejected): void => {
-    const replacing = verdict === 'replace'
-    const outcome = replacing ? 'replaced' : 'relayed'
+    const name = verdict === 'replace' ? 'token-rejected' : 'rejection-relayed'
     // The token before met the same end: nothing has changed.
-    const isChange = rejected[outcome] < generation - 1
-    if (isChange && replacing) conflicting = false
-    rejected[outcome] = generation
-    onChange(isChange, replacing ? 'token-rejected' : 'rejection-relayed', { generation, status })
-  }
-
-  const onAdopted = ({ session, at, failuresBefore }: Adopted): void => {
-    const recovered = endOutage(failuresBefore)
-    log(recovered > 0 ? 'recovered' : 'token-adopted', {
-      generation: session.generation,
-      lifetimeSeconds: session.lifetime / 1000,
-      ageSeconds: seconds(at - session.obtainedAt),
-      ...(recovered > 0 ? { failures: recovered } : {}),
-      ...takeTally?.(),
-    })
+    const isChange = rejected[name] < generation - 1
+    if (isChange && verdict === 'replace') conflicting = false
+    rejected[name] = generation
+    onChange(isChange, name, { generation, status })
   }
 
   return (event) => {
@@ -111,17 +85,30 @@ export function tokenLog(
       case 'request-started':
         log('exchange-started', { operation: event.operation })
         break
-      case 'granted':
-        onGranted(event)
+      case 'granted': {
+        const { operation, session } = event
+        if (operation === 'refresh') refreshRefused = false
+        obtained(event, operation === 'login' ? 'logged-in' : 'renewed', {
+          durationMs: Math.round(event.durationMs),
+          sameToken: event.sameToken ? true : undefined,
+        })
+        const lifetimeSeconds = session.lifetime / 1000
+        if (event.lifetimeAssumed) {
+          onChange(!lifetimeAssumed, 'lifetime-assumed', { lifetimeSeconds })
+        }
+        lifetimeAssumed = event.lifetimeAssumed
+        break
+      }
+      case 'adopted':
+        obtained(event, 'token-adopted', {
+          ageSeconds: seconds(event.at - event.session.obtainedAt),
+        })
         break
       case 'failed':
         onFailed(event)
         break
       case 'token-rejected':
         onRejected(event)
-        break
-      case 'adopted':
-        onAdopted(event)
         break
       case 'held':
         log('token-request-held', { reason: event.because, retryInSeconds: seconds(event.ms) })
@@ -138,21 +125,16 @@ export function tokenLog(
   }
 }
 
+const SHARING_EVENTS = {
+  alone: 'sharing-alone',
+  shared: 'sharing-restored',
+  unreadable: 'shared-token-unreadable',
+} as const satisfies Record<SharingEvent['type'], LogEventName>
+
 /** Writes one line for each change of what is shared. */
 export function sharingLog(log: Log): (event: SharingEvent) => void {
-  return (event) => {
-    switch (event.type) {
-      case 'alone':
-        log('sharing-alone', { reason: event.reason })
-        break
-      case 'shared':
-        log('sharing-restored')
-        break
-      case 'unreadable':
-        log('shared-token-unreadable')
-        break
-    }
-  }
+  return (event) =>
+    log(SHARING_EVENTS[event.type], event.type === 'alone' ? { reason: event.reason } : {})
 }
 
 function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {

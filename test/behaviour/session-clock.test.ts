@@ -7,7 +7,7 @@ afterEach(() => vi.useRealTimers())
 const HOUR = 3_600_000
 const DATE = Date.parse('2026-03-01T12:00:00Z')
 
-test.each([HOUR, -HOUR, 365 * 24 * HOUR])(
+test.each([365 * 24 * HOUR, -HOUR])(
   'a date that jumps by %d ms makes no exchange and ends no token',
   async (jump) => {
     let date = DATE

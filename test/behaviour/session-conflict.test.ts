@@ -65,26 +65,3 @@ test('a token that is rejected for some calls only stays in use for the others',
   expect((await world.probe('/readyz')).status).toBe(200)
   expect(world.exchanges()).toBe(3)
 })
-
-test('two instances that share a user and a single session do not drive each other mad', async () => {
-  const world = await openTimedWorld({ simulator: { switches: { singleSession: true } } })
-  const responses: Promise<{ readonly status: number }>[] = []
-  for (let second = 0; second < 600; second += 1) {
-    // The other one logs in every other second, whatever that does to us.
-    if (second % 2 === 1) await loginElsewhere(world)
-    responses.push(world.tasks())
-    await world.pass(1000)
-  }
-
-  const statuses = await Promise.all(responses.map(async (one) => (await one).status))
-  const count = (status: number): number => statuses.filter((one) => one === status).length
-  expect(count(200) + count(401) + count(503)).toBe(600)
-  // Between two hold-offs of half a minute lie two tokens at most, each a refused refresh and a login.
-  const conflicts = await world.metric('isales_proxy_session_conflicts_total')
-  expect(conflicts).toBeGreaterThan(10)
-  expect(conflicts).toBeLessThan(25)
-  // The call that finds the conflict, the one that shows that the token is dead, and one sent at the same instant.
-  expect(count(401)).toBeLessThanOrEqual(3 * conflicts)
-  expect(world.exchanges()).toBeLessThan(4 * conflicts + 10)
-  expect(world.said().filter((line) => line === 'warn conflict').length).toBeLessThan(4)
-}, 30_000)

@@ -2,22 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openWorld } from '../support/world.ts'
 import { call } from '../support/call.ts'
-import { openTimedWorld } from './session-world.ts'
-
-test('liveness depends on nothing outside: not on iSales, a login, or a token', async () => {
-  const hanging = await openTimedWorld({
-    ready: false,
-    prepare: (sim) => sim.hang({ operation: 'login' }),
-  })
-  const away = await openTimedWorld({ ready: false, prepare: (sim) => sim.down() })
-  await away.pass(3_600_000)
-
-  for (const world of [hanging, away]) {
-    expect(await world.probe('/livez')).toMatchObject({ status: 200, json: { status: 'live' } })
-    expect(await world.probe('/startupz')).toMatchObject({ status: 200 })
-    expect(await world.probe('/readyz')).toMatchObject({ status: 503 })
-  }
-})
 
 test('a blocked event loop makes calls slow and shows as a metric', async () => {
   const world = await openWorld()

@@ -15,6 +15,10 @@ test('a request ends with 503 after its wait (2.5 s) while a login hangs', async
 
   expect(await response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
   expect(world.sim.state()).toMatchObject({ loginAttempts: 1, hanging: 1, business: 0 })
+  // Liveness depends on nothing outside.
+  expect(await world.probe('/livez')).toMatchObject({ status: 200, json: { status: 'live' } })
+  expect(await world.probe('/startupz')).toMatchObject({ status: 200 })
+  expect(await world.probe('/readyz')).toMatchObject({ status: 503 })
 })
 
 test('a login that hangs ends by its own limit, and the next follows by back-off', async () => {

@@ -24,17 +24,3 @@ test('while every login fails, calls go on to the true end of the token, and the
   expect(world.sim.state().businessRejected).toBe(0)
   expect(await world.metric('isales_proxy_authenticated')).toBe(0)
 })
-
-test('the budget of a token of 20 s counts down to its end less a tenth', async () => {
-  const world = await openTimedWorld({ simulator: { switches: { tokenLifetime: 20 } } })
-  world.sim.failRefresh({ status: 503, times: 'always' })
-  world.sim.failLogin({ status: 503, times: 'always' })
-  const budgets: number[] = []
-
-  for (let second = 0; second < 20; second += 1) {
-    budgets.push(await world.metric('isales_proxy_outage_budget_seconds'))
-    await world.pass(1000)
-  }
-
-  expect(budgets).toEqual([...Array.from({ length: 18 }, (_, second) => 18 - second), 0, 0])
-})

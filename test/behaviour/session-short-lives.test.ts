@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { until } from '../support/until.ts'
 import { openTimedWorld } from './session-world.ts'
 
-const STEP = 50
+const STEP = 100
 const LENGTH = 20_000
 
-test.each([1, 2, 4, '1', '3', 1.5, '2.5', 1.01])(
+test.each([1, 1.01, '2.5', 4])(
   'a lifetime of %j s is believed: calls are served, none carries an ended token, one exchange a second',
   async (tokenLifetime) => {
     const world = await openTimedWorld({ simulator: { switches: { tokenLifetime } } })
