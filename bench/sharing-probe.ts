@@ -44,11 +44,9 @@ for await (const _ of setInterval(CLAIM_EVERY, undefined, { ref: false })) {
     // Nobody has seen this record, so that the claim takes no lease.
     seen: 'x'.repeat(22),
     lease: `${String(index).padStart(16, 'c')}-1`,
-    leaseMs: 3000,
     operation: 'refresh',
     fingerprint: '',
-    holdGrace: 0,
-    guardGrace: 0,
     refusals: 0,
+    forced: false,
   })
 }

@@ -7,6 +7,7 @@ import type { SessionStore } from '../src/sharing/store.ts'
 import { createValkeyStore } from '../src/sharing/valkey.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
+import { storeSettings } from '../test/store/connect.ts'
 import { RULES } from '../test/token/support.ts'
 
 const LIFETIME = 10_000
@@ -41,14 +42,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
   const seal = createSeal(new Secret('k'.repeat(32)), { origin: 'https://isales', user: 'obs' })
   const store = await createValkeyStore({
-    servers: [{ host: '127.0.0.1', port }],
-    database: 0,
-    user: undefined,
-    password: undefined,
-    sentinel: undefined,
-    tls: undefined,
-    timeout: 500,
-    prefix: `bench:{${seal.place}}:`,
+    ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` }),
+    place: seal.place,
     clock,
     random: Math.random,
     observe({ operation, durationMs }) {
@@ -59,7 +54,6 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     store,
     seal,
     rules: RULES,
-    processId: String(index).padStart(16, 'p'),
     clock,
     random: Math.random,
     observe: () => undefined,

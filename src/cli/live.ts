@@ -80,7 +80,7 @@ async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<L
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   const ask = () => isales.login(credentials, signal)
   // Loaded only where a store is configured.
-  const sharing = config.sessionStoreUrl && (await import('../sharing/check.ts'))
+  const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
   const login = await sharing?.logInShared(config, ask, signal)
   if (login === undefined) return { store: NO_STORE, outcome: await ask() }
   const { obtained, store, others } = login

@@ -1,56 +1,72 @@
-import { randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import { readTls, type TlsFiles } from '../config/certificates.ts'
+import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { SharingEvent, StoreCall } from '../token/sharing.ts'
+import type { Ask, Obtained } from '../token/obtain.ts'
+import type { SharingSnapshot, StoreCall } from '../token/sharing.ts'
 import { createSeal } from './seal.ts'
-import { createShare, type Share } from './share.ts'
+import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyStore } from './valkey.ts'
 
-export interface OpenShareOptions {
+export interface OpenShareOptions extends Pick<ShareOptions, 'clock' | 'random' | 'observe'> {
   readonly config: Config
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
-  readonly observe: (event: SharingEvent) => void
   readonly observeCall: (call: StoreCall) => void
 }
 
-const PORT = 6379
-const SENTINEL_PORT = 26_379
-
 /** Sharing as it is configured; undefined without `SESSION_STORE_URL` and its key. Connects when it is started. */
 export async function openShare(options: OpenShareOptions): Promise<Share | undefined> {
-  const { config, clock, random } = options
-  const { sessionStoreUrl: address, sessionStoreKey: key, sessionStoreSentinel: name } = config
+  const { config, observeCall } = options
+  const { sessionStoreUrl: address, sessionStoreKey: key } = config
   if (address === undefined || key === undefined) return undefined
   const seal = createSeal(key, { origin: config.isalesUrl, user: config.isalesUser })
-  const port = name === undefined ? PORT : SENTINEL_PORT
-  const store = await createValkeyStore({
-    servers: address.servers.map((server) => ({ host: server.host, port: server.port ?? port })),
-    database: address.database,
-    user: config.sessionStoreUser ?? address.user,
-    password: config.sessionStorePassword ?? address.password,
-    sentinel:
-      name === undefined ? undefined : { name, password: config.sessionStoreSentinelPassword },
-    tls: address.tls ? tlsFiles(config) : undefined,
-    timeout: config.sessionStoreTimeout,
-    prefix: `${config.sessionStorePrefix}:{${seal.place}}:`,
-    clock,
-    random,
-    observe: options.observeCall,
-  })
-  const processId = randomBytes(12).toString('base64url')
-  return createShare({ ...options, rules: config, store, seal, processId })
+  const { place } = seal
+  const store = await createValkeyStore({ ...options, address, place, observe: observeCall })
+  return createShare({ ...options, rules: config, store, seal })
 }
 
-/** The files as they are now, or, while one of them is wrong, as they were. */
-function tlsFiles(config: Config): () => TlsFiles {
-  let last: TlsFiles = {}
-  return () => {
-    const read = readTls('store', config)
-    // The connection shows what is wrong.
-    if (read.ok) last = read.value
-    return last
+export interface SharedLogin {
+  readonly obtained: Obtained
+  readonly store: Pick<SharingSnapshot, 'state' | 'reason'>
+  /** Replicas that listen with this key, this process not among them; undefined: not known. */
+  readonly others: number | undefined
+}
+
+/**
+ * One login of a command, under the lease and published, so that running replicas take the new token instead of losing
+ * theirs. Undefined when no store is configured.
+ */
+export async function logInShared(
+  config: Config,
+  ask: Ask,
+  signal: AbortSignal,
+): Promise<SharedLogin | undefined> {
+  const ignore = (): void => {}
+  const share = await openShare({
+    config,
+    clock: systemClock,
+    random: Math.random,
+    observe: ignore,
+    observeCall: ignore,
+  })
+  if (share === undefined) return undefined
+  const wanted = {
+    operation: 'login',
+    password: config.isalesPassword,
+    atHand: undefined,
+    refusals: 0,
+    forced: false,
+  } as const
+  share.start({ atHand: () => undefined, adopt: ignore })
+  try {
+    let obtained = await share.obtain(wanted, ask, signal)
+    // The token of the replicas is known now: the next claim asks for another one.
+    if (obtained.by === 'another') obtained = await share.obtain(wanted, ask, signal)
+    if (obtained.by === 'us') obtained.settle?.(0)
+    const replicas = await share.replicas()
+    return {
+      obtained,
+      store: share.snapshot(),
+      others: replicas === undefined ? undefined : Math.max(0, replicas - 1),
+    }
+  } finally {
+    await share.stop()
   }
 }

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
-import { formatRecord, parseRecord, type SharedRecord } from './record.ts'
+import { parseObject } from '../http/json.ts'
+import { parseToken, type Grant } from '../token/protocol.ts'
 import { ID_LENGTH } from './store.ts'
 
 /** Whose token it is. */
@@ -8,6 +9,20 @@ export interface Account {
   /** Origin of iSales, as `https://host:port`. */
   readonly origin: string
   readonly user: string
+}
+
+/** What one replica tells the others of a token. */
+export interface SharedRecord {
+  readonly grant: Grant
+  /**
+   * Milliseconds. The longer life of the token and its refresh token. The store counts down from it, so that the age
+   * of a token is this less what is left of the key, and no process reads a wall clock.
+   */
+  readonly totalMs: number
+  /** Fingerprint of the credentials that the token was obtained with. */
+  readonly fingerprint: string
+  /** A rejected business call asked for it. */
+  readonly bought: boolean
 }
 
 /**
@@ -20,9 +35,9 @@ export interface Seal {
   /** Names the credentials without revealing them. Unlike a hash it cannot be guessed at without the key. */
   fingerprint(password: Secret): string
   /** `<id of 22 characters>.<sealed>`, another id each time. */
-  close(record: SharedRecord): { readonly id: string; readonly sealed: string }
+  close(record: SharedRecord): string
   /** Undefined for what was not sealed with this key for this place, and for what cannot be read. */
-  open(sealed: string): { readonly id: string; readonly record: SharedRecord } | undefined
+  open(sealed: string): SharedRecord | undefined
 }
 
 const CIPHER = 'aes-256-gcm'
@@ -53,31 +68,26 @@ export function createSeal(key: Secret, account: Account): Seal {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData(id))
       const text = Buffer.concat([cipher.update(formatRecord(record), 'utf8'), cipher.final()])
-      const sealed = Buffer.concat([nonce, text, cipher.getAuthTag()])
-      return { id, sealed: `${id}.${sealed.toString('base64url')}` }
+      return `${id}.${Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url')}`
     },
 
     open(sealed) {
       if (sealed.length > LONGEST_SEALED || sealed[ID_LENGTH] !== '.') return undefined
-      const id = sealed.slice(0, ID_LENGTH)
       const bytes = Buffer.from(sealed.slice(ID_LENGTH + 1), 'base64url')
       if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined
       const decipher = createDecipheriv(CIPHER, sealKey, bytes.subarray(0, NONCE_BYTES), {
         authTagLength: TAG_BYTES,
       })
-      decipher.setAAD(additionalData(id))
+      decipher.setAAD(additionalData(sealed.slice(0, ID_LENGTH)))
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
+      const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES))
       try {
-        const text = Buffer.concat([
-          decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)),
-          decipher.final(),
-        ])
-        const record = parseRecord(text.toString('utf8'))
-        return record === undefined ? undefined : { id, record }
+        decipher.final()
       } catch {
         // GCM: the tag does not fit.
         return undefined
       }
+      return parseRecord(text.toString('utf8'))
     },
   }
 }
@@ -86,4 +96,52 @@ export function createSeal(key: Secret, account: Account): Seal {
 function mac(key: Buffer, ...parts: readonly string[]): string {
   const digest = createHmac('sha256', key).update(JSON.stringify(parts)).digest()
   return digest.subarray(0, 16).toString('base64url')
+}
+
+// The text that is sealed. Fields may be added to it, never changed: other versions of the program read it.
+
+const RECORD_VERSION = 1
+const SHORTEST_LIFE = 1000
+const LONGEST_LIFE = 24 * 3600 * 1000
+
+function formatRecord({ grant, totalMs, fingerprint, bought }: SharedRecord): string {
+  return JSON.stringify({
+    v: RECORD_VERSION,
+    token: grant.token.reveal(),
+    lifetimeMs: grant.lifetime.ms,
+    assumed: grant.lifetime.assumed,
+    refreshToken: grant.refreshToken?.reveal(),
+    refreshLifetimeMs: grant.refreshLifetime,
+    totalMs,
+    fp: fingerprint,
+    bought,
+  })
+}
+
+/** Undefined for anything that this version of the program would not have written. */
+export function parseRecord(text: string): SharedRecord | undefined {
+  const json = parseObject(text)
+  if (json?.['v'] !== RECORD_VERSION) return undefined
+  const { lifetimeMs, assumed, refreshLifetimeMs, totalMs, fp: fingerprint, bought } = json
+  const token = parseToken(json['token'])
+  const refreshToken = parseToken(json['refreshToken'])
+  if (token === undefined || (json['refreshToken'] !== undefined && refreshToken === undefined)) {
+    return undefined
+  }
+  if (!isLife(lifetimeMs) || !isLife(totalMs) || typeof assumed !== 'boolean') return undefined
+  if (refreshLifetimeMs !== undefined && !isLife(refreshLifetimeMs)) return undefined
+  if (typeof fingerprint !== 'string' || typeof bought !== 'boolean') return undefined
+  const lifetime = { ms: lifetimeMs, assumed }
+  const grant = { token, lifetime, refreshToken, refreshLifetime: refreshLifetimeMs }
+  return { grant, totalMs, fingerprint, bought }
+}
+
+/** The life of the key: a refresh token whose lifetime is not known is kept for a day. */
+export function totalLife({ lifetime, refreshToken, refreshLifetime }: Grant): number {
+  if (refreshToken === undefined) return lifetime.ms
+  return Math.max(lifetime.ms, refreshLifetime ?? LONGEST_LIFE)
+}
+
+function isLife(value: unknown): value is number {
+  return typeof value === 'number' && value >= SHORTEST_LIFE && value <= LONGEST_LIFE
 }

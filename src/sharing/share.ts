@@ -1,81 +1,61 @@
+import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../clock.ts'
 import { delayAfterRefusal, type BackoffRules } from '../token/backoff.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Adopted, Ask, AtHand, Before, Obtain, Obtained, Wanted } from '../token/obtain.ts'
 import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
-import { usableUntil } from '../token/token.ts'
-import { totalLife, type SharedRecord } from './record.ts'
-import type { Seal } from './seal.ts'
-import { ID_LENGTH, isFailure, type ReadReply, type SessionStore } from './store.ts'
-import { isBetter, turnOf, type Found, type Mine, type Reply, type Situation } from './turn.ts'
+import type { TokenSource } from '../token/source.ts'
+import { refreshPart, usable } from '../token/token.ts'
+import { totalLife, type Seal } from './seal.ts'
+import {
+  ID_LENGTH,
+  type ClaimReply,
+  type Failed,
+  type RecordReply,
+  type SessionStore,
+  type StoreFailure,
+} from './store.ts'
+import { isAtHand, isBetter, jittered, turnOf, type Found } from './turn.ts'
 
 export interface ShareOptions {
   readonly store: SessionStore
   readonly seal: Seal
   readonly rules: BackoffRules
-  /** 16 characters that no other process has. */
-  readonly processId: string
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
   readonly observe: (event: SharingEvent) => void
 }
 
-/** The part of the token source that sharing works with. */
-export interface Holder {
-  readonly atHand: () => AtHand | undefined
-  readonly adopt: (adopted: Adopted) => void
-}
-
-/** One token for all replicas that use the same store, key, iSales and user. */
-export interface Share {
-  readonly obtain: Obtain
-  start(holder: Holder): void
-  onTokenEvent(event: TokenEvent): void
-  readonly snapshot: () => SharingSnapshot
-  /** Replicas that listen, this one included; undefined: not known. */
-  readonly replicas: () => Promise<number | undefined>
-  /** Frees the lease of an aborted request, and disconnects. */
-  stop(): Promise<void>
-}
-
-const LEASE = 3000
 const EXTEND_EVERY = 1000
-const HOLD_GRACE = 600_000
-const GUARD_GRACE = 24 * 3600 * 1000
-const FOREVER = 1e12
 const MOST_ROUNDS = 3
-/** A store that is slow to connect delays the first login no longer. */
-const CONNECT_WAIT = 1000
+const TRY_AGAIN = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
-const LOOK_JITTER = 0.2
-/** Without the store the token is renewed this long before its last use, or later. */
-const ALONE_WINDOW = 30_000
-const ALONE_SHARE = 0.05
-const ALONE_MARGIN = 1000
+/** A refresh token that is about to end is as good as none, but the record has to be valid. */
+const SHORTEST_LIFE = 1000
 
-/** The token at hand as the store knows it, or would. */
-interface Ours {
-  readonly record: SharedRecord
-  readonly sentAt: number
-}
+/** One token for all replicas that use the same store, key, iSales and user. */
+export type Share = ReturnType<typeof createShare>
 
-export function createShare(options: ShareOptions): Share {
-  const { store, seal, clock, random, observe } = options
-  /** Names what this process has seen in the store. */
-  let seen = ''
-  let ours: Ours | undefined
-  let fingerprint: string | undefined
+export function createShare({ store, seal, rules, clock, random, observe }: ShareOptions) {
+  const processId = randomBytes(12).toString('base64url')
+  const ownRandom = random()
   let claims = 0
-  let holder: Holder | undefined
-  let stopped = false
-  let working: Promise<unknown> | undefined
-  let lookAfterwards = false
-  let lookTimer: Timer | undefined
+  /** Id of the record that this process last saw in the store. */
+  let seen = ''
+  /** The token at hand as it is in the store, or would be. */
+  let ours: Found | undefined
+  /** Of the credentials that were last used. */
+  let fingerprint: string | undefined
+  /** Id of the record that was last reported as unreadable. */
   let unreadable = ''
-  let aloneShare = { token: undefined as unknown, random: 0 }
+  let holder: Pick<TokenSource, 'atHand' | 'adopt'> | undefined
+  let connected: Promise<void> | undefined
+  let obtaining: Promise<unknown> | undefined
+  let lookTimer: Timer | undefined
+  let stopped = false
   let state: SharingSnapshot = {
     state: 'shared',
     reason: undefined,
@@ -84,150 +64,121 @@ export function createShare(options: ShareOptions): Share {
     adoptedAt: undefined,
   }
 
+  const nextLease = (): string => `${processId}-${(claims += 1)}`
+
   /** Notes whether the store does what it is asked to. */
-  const noted = <R>(reply: R): R => {
-    const reason = isFailure(reply) ? reply.reason : undefined
-    if (reason !== state.reason) {
-      const was = state.state
-      const is = reason === undefined ? 'shared' : 'alone'
-      const since = was === is ? state.since : clock.now()
-      state = { ...state, state: is, reason, since }
-      if (reason === undefined) observe({ type: 'shared' })
-      else observe({ type: 'alone', reason })
-    }
+  const noted = <R extends ClaimReply | { readonly type: 'kept' } | StoreFailure>(reply: R): R => {
+    const reason = reply.type === 'failure' ? reply.reason : undefined
+    if (reason === state.reason) return reply
+    const is = reason === undefined ? 'shared' : 'alone'
+    const since = state.state === is ? state.since : clock.now()
+    state = { ...state, state: is, reason, since }
+    observe(reason === undefined ? { type: 'shared' } : { type: 'alone', reason })
     return reply
   }
 
-  const find = ({ record: sealed, pttl }: ReadReply, atHand: AtHand | undefined): Found => {
-    const id = sealed.slice(0, ID_LENGTH)
-    const record = seal.open(sealed)?.record
+  /** Undefined: nothing is in the store, or nothing that can be read. */
+  const find = ({ record: sealed, pttl }: RecordReply): Found | undefined => {
+    const record = seal.open(sealed)
     if (record === undefined) {
-      if (sealed !== '' && unreadable !== id) observe({ type: 'unreadable' })
+      const id = idOf(sealed)
+      if (id !== '' && id !== unreadable) observe({ type: 'unreadable' })
       unreadable = id
-      return { id, record, obtainedAt: -Infinity, usableUntil: -Infinity, isAtHand: false }
+      return undefined
     }
     // A store whose clock was set back would make the token younger than it is.
     const age = Math.max(0, record.totalMs - Math.max(0, pttl))
-    const obtainedAt = clock.now() - age
-    const isAtHand = atHand?.token.token.reveal() === record.token.reveal()
-    return {
-      id,
-      record,
-      obtainedAt,
-      usableUntil: usableUntil(obtainedAt, record.lifetimeMs),
-      isAtHand,
-    }
+    return { record, sentAt: clock.now() - age }
   }
 
-  const mineOf = (atHand: AtHand | undefined): Mine | undefined => {
-    if (atHand === undefined) return undefined
-    const { token, rejected } = atHand
-    if (aloneShare.token !== token.token) aloneShare = { token: token.token, random: random() }
-    const window = Math.min(ALONE_WINDOW, token.lifetime * ALONE_SHARE)
-    const aloneFrom = token.usableUntil - ALONE_MARGIN - aloneShare.random * window
-    return { obtainedAt: token.obtainedAt, usableUntil: token.usableUntil, rejected, aloneFrom }
-  }
-
-  const adopted = (found: Found, record: SharedRecord, loginDue: boolean): Adopted => {
-    seen = found.id
-    ours = { record, sentAt: found.obtainedAt }
+  /** @param firstOfSecret the first token with these credentials: another secret's serves, and we log in. */
+  const adopted = (found: Found, firstOfSecret: boolean): Adopted => {
+    const { record, sentAt } = found
+    const ownSecret = record.fingerprint === fingerprint
+    ours = found
     state = { ...state, adoptedAt: clock.now() }
-    return {
-      grant: grantOf(record),
-      sentAt: found.obtainedAt,
-      bought: record.bought,
-      ownSecret: record.fingerprint === fingerprint,
-      loginDue,
-    }
+    const { grant, bought } = record
+    return { grant, sentAt, bought, ownSecret, loginDue: firstOfSecret && !ownSecret }
   }
+
+  /** The record of the token at hand, when that is good. */
+  const goodRecord = (atHand: AtHand | undefined): Found | undefined =>
+    atHand !== undefined &&
+    !atHand.rejected &&
+    usable(atHand.token, clock.now()) &&
+    ours !== undefined &&
+    isAtHand(ours.record, atHand)
+      ? ours
+      : undefined
 
   const obtain = async (wanted: Wanted, ask: Ask, signal: AbortSignal): Promise<Obtained> => {
-    if (fingerprint === undefined) await store.connected(CONNECT_WAIT)
+    await connected
+    const { atHand, operation, refusals, forced } = wanted
     const secret = seal.fingerprint(wanted.password)
-    const firstOfSecret = secret !== fingerprint
+    // With a token before the first attempt, the credentials were refused before the start: they are not new.
+    const firstOfSecret = fingerprint === undefined ? ours === undefined : secret !== fingerprint
     fingerprint = secret
-    // It may have been obtained with the credentials that are new here only: then no login is needed.
-    if (firstOfSecret && ours?.record.fingerprint === secret) seen = ''
-    const situation = (): Situation => ({
-      now: clock.now(),
-      random: random(),
-      mine: mineOf(wanted.atHand),
-      fingerprint: secret,
-      firstOfSecret,
-      refusals: wanted.refusals,
-    })
+    const good = firstOfSecret ? goodRecord(atHand) : undefined
+    // Another replica obtained it with the credentials that are new here only: no login is needed.
+    if (good?.record.fingerprint === secret) return { by: 'another', adopted: adopted(good, true) }
 
     for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
-      const lease = `${options.processId}-${(claims += 1)}`
-      const reply = noted(
-        await store.claim({
-          seen,
-          lease,
-          leaseMs: LEASE,
-          operation: wanted.operation,
-          fingerprint: secret,
-          // An operator who asks for a login ends each pause.
-          holdGrace: wanted.forced ? FOREVER : HOLD_GRACE,
-          guardGrace: wanted.forced ? FOREVER : GUARD_GRACE,
-          refusals: wanted.refusals,
-        }),
-      )
-      const read: Reply =
-        reply.type === 'grant' ? { type: 'grant', found: find(reply, wanted.atHand) } : reply
-      const turn = turnOf(read, situation())
-      switch (turn.do) {
-        case 'adopt':
-          if (turn.found.record === undefined) break
-          return { by: 'another', adopted: adopted(turn.found, turn.found.record, turn.loginDue) }
-        case 'claim-again':
-          ;({ seen } = turn)
-          break
-        case 'wait':
-          return { by: 'nobody', because: turn.because, ms: turn.ms, refusals: turn.refusals }
-        case 'ask': {
-          const { before } = turn
-          const claimed = { wanted, secret, lease: before.alone ? undefined : lease, before }
-          return await askIsales(claimed, ask, signal)
+      const lease = nextLease()
+      const asked = { seen, lease, operation, fingerprint: secret, refusals, forced }
+      const reply = noted(await store.claim(asked))
+      const now = clock.now()
+      if (reply.type === 'grant') {
+        const found = find(reply)
+        seen = idOf(reply.record)
+        if (found !== undefined && isBetter(found, atHand, now)) {
+          return { by: 'another', adopted: adopted(found, firstOfSecret) }
         }
+        continue
       }
+      const turn = turnOf(reply, { now, random: random(), ownRandom, atHand, refusals })
+      if ('by' in turn) return turn
+      const claimed = { wanted, secret, before: turn, lease: turn.alone ? undefined : lease }
+      return askIsales(claimed, ask, signal)
     }
-    return { by: 'nobody', because: 'busy', ms: EXTEND_EVERY, refusals: wanted.refusals }
+    return nothing(wanted)
   }
 
   interface Claimed {
     readonly wanted: Wanted
     readonly secret: string
+    readonly before: Before
     /** Undefined: without the store. */
     readonly lease: string | undefined
-    readonly before: Before
   }
 
   const askIsales = async (claimed: Claimed, ask: Ask, signal: AbortSignal): Promise<Obtained> => {
-    const { lease, wanted, secret, before } = claimed
-    if (lease !== undefined && signal.aborted) {
-      await store.failed({ lease, fingerprint: secret, failure: { kind: 'none' } })
-      return { by: 'nobody', because: 'busy', ms: EXTEND_EVERY, refusals: wanted.refusals }
+    const { wanted, secret, before, lease } = claimed
+    const fail = (failure: Failed['failure']): Promise<void> =>
+      lease === undefined
+        ? Promise.resolve()
+        : store.failed({ lease, fingerprint: secret, failure })
+    if (signal.aborted) {
+      await fail({ kind: 'none' })
+      return nothing(wanted)
     }
     const sentAt = clock.now()
     const extending = lease === undefined ? undefined : extend(lease)
     const outcome = await ask(before)
     extending?.cancel()
-    if (isGrant(outcome)) return await publish(claimed, outcome, sentAt)
-    if (lease === undefined) return { by: 'us', outcome }
-    const give = (retryIn: number): void => {
-      const failure = failureOf(outcome, wanted, before, retryIn)
-      void store.failed({ lease, fingerprint: secret, failure })
+    if (isGrant(outcome)) return publish(claimed, outcome, sentAt)
+    if (signal.aborted) await fail({ kind: 'none' })
+    return {
+      by: 'us',
+      outcome,
+      settle: (retryIn) => void fail(failureOf(outcome, claimed, retryIn)),
     }
-    if (!signal.aborted) return { by: 'us', outcome, settle: give }
-    await store.failed({ lease, fingerprint: secret, failure: { kind: 'none' } })
-    return { by: 'us', outcome }
   }
 
   /** The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
   const extend = (lease: string): Timer => {
     const next = (): Timer =>
       clock.setTimer(() => {
-        void store.extend({ lease, leaseMs: LEASE })
+        void store.extend(lease)
         timer = next()
       }, EXTEND_EVERY)
     let timer = next()
@@ -236,88 +187,89 @@ export function createShare(options: ShareOptions): Share {
 
   const failureOf = (
     outcome: AuthFailure,
-    { operation }: Wanted,
-    { failures, refusals }: Before,
+    { wanted, before }: Claimed,
     retryIn: number,
-  ): Parameters<SessionStore['failed']>[0]['failure'] => {
-    if (outcome.kind === 'refused' && operation === 'login') {
-      const { rules } = options
+  ): Failed['failure'] => {
+    if (outcome.kind === 'refused' && wanted.operation === 'login') {
       const pauses = Array.from({ length: rules.loginRejectedAttempts + 1 }, (_, index) =>
         delayAfterRefusal(index + 1, rules),
       )
-      return { kind: 'refused', known: refusals, grace: GUARD_GRACE, pauses }
+      return { kind: 'refused', known: before.refusals, pauses }
     }
     if (retryIn <= 0) return { kind: 'none' }
-    const count = failures?.kind === outcome.kind ? failures.count : 0
-    const text = `${outcome.kind} ${count + 1}`
-    return { kind: 'hold', text, ms: retryIn, grace: HOLD_GRACE }
+    const count = before.failures?.kind === outcome.kind ? before.failures.count : 0
+    return { kind: 'hold', text: `${outcome.kind} ${count + 1}`, ms: retryIn }
   }
 
   const publish = async (
     { wanted, secret, lease }: Claimed,
-    grant: Grant,
+    given: Grant,
     sentAt: number,
   ): Promise<Obtained> => {
     const { operation, atHand } = wanted
-    // A refresh goes on with the login of whoever made it.
-    const by = operation === 'refresh' ? (ours?.record.fingerprint ?? secret) : secret
-    const carried = operation === 'refresh' ? atHand : undefined
-    const record = recordOf(grant, {
-      sentAt,
-      carried,
-      fingerprint: by,
-      bought: atHand?.rejected === true,
-    })
+    const grant = withRefreshToken(given, wanted, sentAt)
+    const refreshed = operation === 'refresh'
+    const rejected = atHand?.rejected === true
+    const record = {
+      grant,
+      totalMs: totalLife(grant),
+      // A refresh goes on with the login of whoever made it.
+      fingerprint: refreshed ? (ours?.record.fingerprint ?? secret) : secret,
+      bought: rejected,
+    }
     ours = { record, sentAt }
     state = { ...state, adoptedAt: undefined }
-    const us = { by: 'us', outcome: grant } as const
     // A refresh that gives the rejected token again cures nothing for the others either.
-    const same = atHand?.rejected === true && atHand.token.token.reveal() === grant.token.reveal()
-    if (lease === undefined || (same && operation === 'refresh')) return us
-    const found = await offer(lease)
-    if (found?.record === undefined || found.isAtHand || found.obtainedAt <= sentAt) return us
-    return { by: 'another', adopted: adopted(found, found.record, false) }
+    const curesNothing = refreshed && rejected && isAtHand(record, atHand)
+    const found = lease === undefined || curesNothing ? undefined : await offer(ours, lease)
+    return found !== undefined && found.sentAt > sentAt
+      ? { by: 'another', adopted: adopted(found, false) }
+      : { by: 'us', outcome: given }
   }
 
   /** Puts our token into the store; gives what is there when it did not take it. */
-  const offer = async (lease: string): Promise<Found | undefined> => {
-    if (ours === undefined) return undefined
-    const { record, sentAt } = ours
+  const offer = async ({ record, sentAt }: Found, lease: string): Promise<Found | undefined> => {
     const ms = record.totalMs - (clock.now() - sentAt)
     if (ms <= 0) return undefined
-    const { id, sealed } = seal.close(record)
+    const sealed = seal.close(record)
     // The guard of the credentials that the token came from ends: iSales took them. A refresh proves no others.
     const { fingerprint: proven } = record
     const reply = noted(
       await store.granted({ seen, lease, record: sealed, ms, fingerprint: proven }),
     )
-    if (isFailure(reply)) return undefined
-    if (reply.type === 'late') return find(reply, holder?.atHand())
-    seen = id
-    void store.publish()
+    if (reply.type === 'grant') {
+      seen = idOf(reply.record)
+      return find(reply)
+    }
+    if (reply.type === 'kept') {
+      seen = idOf(sealed)
+      void store.publish()
+    }
     return undefined
   }
 
   /** Takes a newer token out of the store, or puts ours into it when it has none. */
   const look = async (): Promise<void> => {
-    if (stopped || holder === undefined) return
-    // The first token is claimed, which tells whether a login is due.
-    if (fingerprint === undefined || working !== undefined) {
-      lookAfterwards = true
-      return
+    if (obtaining !== undefined) {
+      // The token source takes what is obtained first.
+      await obtaining
+      return look()
     }
+    if (stopped || holder === undefined) return
     const reply = noted(await store.read())
-    if (isFailure(reply) || working !== undefined || stopped) return
+    if (reply.type === 'failure' || obtaining !== undefined || stopped) return
     const atHand = holder.atHand()
-    const found = find(reply, atHand)
-    if (found.isAtHand) {
-      seen = found.id
-      if (found.record !== undefined) ours = { record: found.record, sentAt: found.obtainedAt }
-    } else if (found.record !== undefined && isBetter(found, lookSituation(atHand))) {
-      holder.adopt(adopted(found, found.record, false))
-    } else if (isOurs(atHand)) {
-      seen = found.id
-      await offer(`${options.processId}-${(claims += 1)}`)
+    const good = goodRecord(atHand)
+    const found = find(reply)
+    if (found !== undefined && isAtHand(found.record, atHand)) {
+      seen = idOf(reply.record)
+      ours = found
+    } else if (found !== undefined && isBetter(found, atHand, clock.now())) {
+      seen = idOf(reply.record)
+      holder.adopt(adopted(found, false))
+    } else if (good !== undefined) {
+      seen = idOf(reply.record)
+      await offer(good, nextLease())
     }
   }
 
@@ -325,116 +277,64 @@ export function createShare(options: ShareOptions): Share {
   const lookAndCount = async (): Promise<void> => {
     await look()
     if (!stopped && state.state === 'shared') {
-      const replicas = await countReplicas()
+      const replicas = await store.replicas()
       state = { ...state, replicas }
     }
-    planLook()
+    planLook(state.state === 'alone' ? LOOK_ALONE_EVERY : LOOK_EVERY)
   }
 
-  const countReplicas = async (): Promise<number | undefined> => {
-    const replicas = await store.replicas()
-    return isFailure(replicas) ? undefined : replicas
-  }
-
-  const lookSituation = (atHand: AtHand | undefined): Situation => ({
-    now: clock.now(),
-    random: 0,
-    mine: mineOf(atHand),
-    fingerprint: fingerprint ?? '',
-    firstOfSecret: false,
-    refusals: 0,
-  })
-
-  /** The token at hand is good, and this process knows all that belongs into its record. */
-  const isOurs = (atHand: AtHand | undefined): boolean =>
-    atHand !== undefined &&
-    !atHand.rejected &&
-    clock.now() < atHand.token.usableUntil &&
-    ours?.record.token.reveal() === atHand.token.token.reveal()
-
-  const planLook = (): void => {
-    lookTimer?.cancel()
-    if (stopped) return
-    const pause = state.state === 'alone' ? LOOK_ALONE_EVERY : LOOK_EVERY
-    lookTimer = clock.setTimer(
-      () => void lookAndCount(),
-      pause * (1 + (random() * 2 - 1) * LOOK_JITTER),
-    )
+  const planLook = (ms: number): void => {
+    if (!stopped) lookTimer = clock.setTimer(() => void lookAndCount(), jittered(ms, random()))
   }
 
   return {
-    async obtain(wanted, ask, signal) {
-      const work = obtain(wanted, ask, signal)
-      working = work
-      const obtained = await work
-      working = undefined
-      if (lookAfterwards) {
-        lookAfterwards = false
-        // After the token source has taken what came.
-        lookTimer?.cancel()
-        lookTimer = clock.setTimer(() => void lookAndCount(), 0)
-      }
-      return obtained
+    /** A token: from iSales, or from another replica. */
+    obtain: ((wanted, ask, signal) => {
+      const work = obtain(wanted, ask, signal).finally(() => {
+        obtaining = undefined
+      })
+      obtaining = work
+      return work
+    }) satisfies Obtain,
+
+    /** Connects, and gives the token source what other replicas obtain. */
+    start(source: Pick<TokenSource, 'atHand' | 'adopt'>): void {
+      holder = source
+      connected = store.start(() => void look())
+      planLook(LOOK_ALONE_EVERY)
     },
 
-    start(taker) {
-      holder = taker
-      store.start(() => void look())
-      planLook()
-    },
-
-    onTokenEvent(event) {
-      if (event.type !== 'conflict') return
-      void store.holdOff({ text: 'conflict 0', ms: event.holdOff, grace: HOLD_GRACE })
+    onTokenEvent(event: TokenEvent): void {
+      if (event.type === 'conflict') void store.holdOff(event.holdOff)
     },
 
     snapshot: () => state,
-    replicas: countReplicas,
+    replicas: () => store.replicas(),
 
-    async stop() {
+    /** Frees the lease of an aborted request, and disconnects. */
+    async stop(): Promise<void> {
       stopped = true
       lookTimer?.cancel()
-      await working
+      await obtaining
       store.stop()
     },
   }
 }
 
-function grantOf(record: SharedRecord): Grant {
-  const { token, lifetimeMs, assumed, refreshToken, refreshLifetimeMs } = record
-  return {
-    token,
-    lifetime: { ms: lifetimeMs, assumed },
-    refreshToken,
-    refreshLifetime: refreshLifetimeMs,
-  }
+/** Neither iSales nor another replica gave one: try again soon. */
+function nothing({ refusals }: Wanted): Obtained {
+  return { by: 'nobody', because: 'busy', ms: TRY_AGAIN, refusals }
 }
 
-function recordOf(
-  grant: Grant,
-  origin: Pick<SharedRecord, 'fingerprint' | 'bought'> & {
-    readonly sentAt: number
-    /** The token that was refreshed. */
-    readonly carried: AtHand | undefined
-  },
-): SharedRecord {
-  const { sentAt, carried, fingerprint, bought } = origin
-  const renewed = grant.refreshToken !== undefined
-  const refreshToken = grant.refreshToken ?? carried?.token.refreshToken
-  const kept = carried?.token.refreshExpiresAt
-  const refreshLifetimeMs = renewed
-    ? grant.refreshLifetime
-    : kept === undefined
-      ? undefined
-      : Math.max(1000, kept - sentAt)
-  const record = {
-    token: grant.token,
-    lifetimeMs: grant.lifetime.ms,
-    assumed: grant.lifetime.assumed,
-    ...(refreshToken === undefined ? {} : { refreshToken }),
-    ...(refreshToken === undefined || refreshLifetimeMs === undefined ? {} : { refreshLifetimeMs }),
-    fingerprint,
-    bought,
-  }
-  return { ...record, totalMs: totalLife(record) }
+/** Names what is in a key, be it a record or not; '' for an empty key. */
+function idOf(record: string): string {
+  return record.slice(0, ID_LENGTH)
+}
+
+/** A refresh that gives no refresh token leaves the former one in force; the other replicas need it, too. */
+function withRefreshToken(grant: Grant, { operation, atHand }: Wanted, sentAt: number): Grant {
+  const origin = { sentAt, operation, previous: atHand?.token }
+  const { refreshToken, refreshExpiresAt: end } = refreshPart(grant, origin)
+  const refreshLifetime = end === undefined ? undefined : Math.max(SHORTEST_LIFE, end - sentAt)
+  return { ...grant, refreshToken, refreshLifetime }
 }

@@ -1,62 +1,29 @@
-import type { SharedRecord } from './record.ts'
-import type { StoreFailure } from './store.ts'
-import type { ClaimReply } from './store.ts'
-import type { Before, HeldBecause } from '../token/obtain.ts'
+import type { AtHand, Before, Obtained } from '../token/obtain.ts'
 import type { FailureKind } from '../token/protocol.ts'
+import { usable, usableUntil, type Token } from '../token/token.ts'
+import type { SharedRecord } from './seal.ts'
+import { CONFLICT, type ClaimReply, type StoreFailure } from './store.ts'
 
-/** What is in the store, opened. Instants are on the monotonic clock of this process. */
+/** A token as it is in the store, opened. */
 export interface Found {
-  /** Names what is in the key, be it a record or not; '' for an empty key. */
-  readonly id: string
-  /** Undefined: there is none, or none that can be read. */
-  readonly record: SharedRecord | undefined
-  readonly obtainedAt: number
-  readonly usableUntil: number
-  /** It is the token at hand. */
-  readonly isAtHand: boolean
+  readonly record: SharedRecord
+  /** When it was requested, on the monotonic clock of this process. */
+  readonly sentAt: number
 }
 
-/** The token at hand. */
-export interface Mine {
-  readonly obtainedAt: number
-  readonly usableUntil: number
-  readonly rejected: boolean
-  /** Without a store it is renewed from here on, shortly before its end, at another time in each replica. */
-  readonly aloneFrom: number
-}
-
-/** All that a turn depends on; `random` in [0, 1). */
+/** All that a turn depends on; random numbers in [0, 1). */
 export interface Situation {
   readonly now: number
   readonly random: number
-  readonly mine: Mine | undefined
-  /** Of the credentials that a login would use. */
-  readonly fingerprint: string
-  /** The first token of this process, or the first with these credentials: another secret's serves, and we log in. */
-  readonly firstOfSecret: boolean
-  /** Refusals of these credentials that this process knows of. */
+  /** The same for each turn of this process: without the store, each replica renews at another time. */
+  readonly ownRandom: number
+  readonly atHand: AtHand | undefined
+  /** Refusals of the credentials that this process knows of. */
   readonly refusals: number
 }
 
-export type Reply =
-  | { readonly type: 'grant'; readonly found: Found }
-  | Exclude<ClaimReply, { readonly type: 'grant' }>
-  | StoreFailure
-
-export type Turn =
-  | { readonly do: 'adopt'; readonly found: Found; readonly loginDue: boolean }
-  /** What is in the store is of no use, and now known. */
-  | { readonly do: 'claim-again'; readonly seen: string }
-  | {
-      readonly do: 'ask'
-      readonly before: Before
-    }
-  | {
-      readonly do: 'wait'
-      readonly because: HeldBecause
-      readonly ms: number
-      readonly refusals: number
-    }
+/** iSales is not asked for a while. */
+type Wait = Extract<Obtained, { readonly by: 'nobody' }>
 
 /** Milliseconds between two looks while another replica asks iSales; without a usable token calls are waiting. */
 const LOOK_USABLE = 1000
@@ -65,76 +32,74 @@ const LOOK_JITTER = 0.2
 /** No pause of ours is longer. What the store says is not believed beyond. */
 const LONGEST_HOLD = 600_000
 const LONGEST_GUARD = 4 * 3600 * 1000
+/** Without the store a token is renewed this long before its last use, or later. */
+const ALONE_WINDOW = 30_000
+const ALONE_SHARE = 0.05
+const ALONE_MARGIN = 1000
 
-/** What the reply to a claim means. */
-export function turnOf(reply: Reply, situation: Situation): Turn {
-  const { refusals } = situation
+/** What follows a claim that found no other record: to wait, or what is known before iSales is asked. */
+export function turnOf(
+  reply: Exclude<ClaimReply, { readonly type: 'grant' }> | StoreFailure,
+  situation: Situation,
+): Wait | Before {
+  const { now, random, atHand } = situation
+  const refusals = Math.max(situation.refusals, 'refusals' in reply ? reply.refusals : 0)
+  const serves = atHand !== undefined && !atHand.rejected && usable(atHand.token, now)
+  const wait = (because: Wait['because'], ms: number): Wait => ({
+    by: 'nobody',
+    because,
+    ms,
+    refusals,
+  })
   switch (reply.type) {
-    case 'grant': {
-      const { found } = reply
-      if (!isBetter(found, situation)) return { do: 'claim-again', seen: found.id }
-      const foreign = found.record?.fingerprint !== situation.fingerprint
-      return { do: 'adopt', found, loginDue: foreign && situation.firstOfSecret }
-    }
-    case 'busy': {
-      const ms = isUsable(situation) ? LOOK_USABLE : LOOK_URGENT
-      return { do: 'wait', because: 'busy', ms: jittered(ms, situation), refusals }
-    }
+    case 'busy':
+      return wait('busy', jittered(serves ? LOOK_USABLE : LOOK_URGENT, random))
     case 'held': {
       // All replicas see it end at the same time; the first to claim then asks alone.
-      const ms = Math.min(reply.ms, LONGEST_HOLD)
-      const because = reply.hold.startsWith('conflict ') ? 'conflict' : 'held'
-      return { do: 'wait', because, ms, refusals }
+      const because = reply.hold === CONFLICT ? 'conflict' : 'held'
+      return wait(because, Math.min(reply.ms, LONGEST_HOLD))
     }
     case 'guarded':
-      return {
-        do: 'wait',
-        because: 'guarded',
-        ms: Math.min(reply.ms, LONGEST_GUARD),
-        refusals: Math.max(refusals, reply.refusals),
-      }
+      return wait('guarded', Math.min(reply.ms, LONGEST_GUARD))
     case 'mine':
-      return {
-        do: 'ask',
-        before: {
-          failures: failuresOf(reply.hold),
-          refusals: Math.max(refusals, reply.refusals),
-          alone: false,
-        },
-      }
-    case 'failure': {
-      const { mine, now } = situation
-      const serves = isUsable(situation) && mine !== undefined && now < mine.aloneFrom
-      return serves
-        ? { do: 'wait', because: 'alone', ms: jittered(LOOK_USABLE, situation), refusals }
-        : { do: 'ask', before: { failures: undefined, refusals, alone: true } }
-    }
+      return { failures: failuresOf(reply.hold), refusals, alone: false }
+    case 'failure':
+      return serves && now < aloneFrom(atHand.token, situation.ownRandom)
+        ? wait('alone', jittered(LOOK_USABLE, random))
+        : { failures: undefined, refusals, alone: true }
   }
 }
 
 /** True when the token in the store is of more use than the one at hand. */
-export function isBetter(found: Found, { now, mine, ...situation }: Situation): boolean {
-  const { record } = found
-  if (record === undefined || now >= found.usableUntil) return false
-  if (mine === undefined) return true
-  // The same token: taken once more only because it was obtained with the credentials that are new here.
-  if (found.isAtHand) {
-    return !mine.rejected && situation.firstOfSecret && record.fingerprint === situation.fingerprint
-  }
-  if (found.obtainedAt > mine.obtainedAt) return true
-  return !mine.rejected && now >= mine.usableUntil
+export function isBetter(
+  { record, sentAt }: Found,
+  atHand: AtHand | undefined,
+  now: number,
+): boolean {
+  if (now >= usableUntil(sentAt, record.grant.lifetime.ms)) return false
+  if (atHand === undefined) return true
+  if (isAtHand(record, atHand)) return false
+  const { token, rejected } = atHand
+  return sentAt > token.obtainedAt || (!rejected && !usable(token, now))
+}
+
+/** True when this is the record of the token at hand. */
+export function isAtHand({ grant }: SharedRecord, atHand: AtHand | undefined): boolean {
+  return atHand?.token.token.reveal() === grant.token.reveal()
+}
+
+/** Milliseconds, scattered by a fifth. */
+export function jittered(ms: number, random: number): number {
+  return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
+}
+
+/** From here on a token is renewed without the store: shortly before its end. */
+function aloneFrom({ usableUntil: end, lifetime }: Token, ownRandom: number): number {
+  return end - ALONE_MARGIN - ownRandom * Math.min(ALONE_WINDOW, lifetime * ALONE_SHARE)
 }
 
 /** `<kind> <failures>`; what cannot be read counts as none. */
 function failuresOf(hold: string): Before['failures'] {
   const [, kind, count] = /^(unclear|unreached|egress) (\d{1,4})$/.exec(hold) ?? []
   return kind === undefined ? undefined : { kind: kind as FailureKind, count: Number(count) }
-}
-
-function isUsable({ mine, now }: Situation): boolean {
-  return mine !== undefined && !mine.rejected && now < mine.usableUntil
-}
-
-function jittered(ms: number, { random }: Situation): number {
-  return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
 }

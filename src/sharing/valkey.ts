@@ -1,38 +1,32 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import type { Clock, Timer } from '../clock.ts'
-import type { TlsFiles } from '../config/certificates.ts'
-import type { Secret } from '../config/secret.ts'
-import { SCRIPTS } from './scripts.ts'
+import { readTls, type TlsFiles } from '../config/certificates.ts'
+import type { StoreAddress } from '../config/formats-net.ts'
+import type { Config } from '../config/settings.ts'
 import type { StoreCall, StoreFailureReason } from '../token/sharing.ts'
+import { SCRIPTS } from './scripts.ts'
 import {
-  guardKey,
+  CONFLICT,
   type ClaimReply,
-  type FailedReply,
-  type GrantedReply,
-  type ReadReply,
+  type Failed,
+  type RecordReply,
   type SessionStore,
   type StoreFailure,
 } from './store.ts'
 
 export interface ValkeyOptions {
-  /** Several only with Sentinel. */
-  readonly servers: readonly { readonly host: string; readonly port: number }[]
-  readonly database: number
-  readonly user: string | undefined
-  readonly password: Secret | undefined
-  /** The servers are Sentinels and know the primary by this name. */
-  readonly sentinel: { readonly name: string; readonly password: Secret | undefined } | undefined
-  /** Undefined: no TLS. Read at each connection, so that a renewed certificate is used. */
-  readonly tls: (() => TlsFiles) | undefined
-  /** Milliseconds that an operation may take. */
-  readonly timeout: number
-  /** Before each key and the channel: `<prefix>:{<place>}:`. */
-  readonly prefix: string
+  readonly config: Config
+  /** `SESSION_STORE_URL`. */
+  readonly address: StoreAddress
+  /** Names the account: keys and the channel begin with `<prefix>:{<place>}:`. */
+  readonly place: string
   readonly clock: Clock
   readonly random: () => number
   readonly observe: (call: StoreCall) => void
 }
 
+const PORT = 6379
+const SENTINEL_PORT = 26_379
 const CONNECT_TIMEOUT = 1000
 /** Between two looks whether the server is ready. */
 const CHECK_PAUSE = 1000
@@ -58,6 +52,9 @@ const REASONS: Readonly<Record<string, StoreFailureReason>> = {
   NOREPLICAS: 'replicas',
 }
 
+/** Node and OpenSSL name what concerns certificates and the handshake by code. */
+const TLS_CODES = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/
+
 type Scripted = Redis &
   Readonly<
     Record<
@@ -68,152 +65,146 @@ type Scripted = Redis &
 
 /** The store on Valkey or Redis. Two connections: one for operations, one that listens. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<SessionStore> {
-  const { clock, prefix } = options
+  const { config, clock } = options
   const library = await loadLibrary()
   const settings = connectionOptions(options)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `scripts` defines these methods
   const commands = new library.Redis({ ...settings, scripts: SCRIPTS }) as Scripted
   const listener = new library.Redis(settings)
-  const key = (name: string): string => `${prefix}${name}`
+  const key = (name: string): string => `${config.sessionStorePrefix}:{${options.place}}:${name}`
+  const guard = (fingerprint: string): string => `guard:${fingerprint}`
   const channel = key('changed')
   /** Why nothing is sent; undefined when the server does what it is asked to. */
   let closed: StoreFailureReason | undefined = 'unreachable'
   let recheck: Timer | undefined
-  const whenOpen = new Set<() => void>()
 
   /** Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves. */
   const reasonOf = (error: unknown): StoreFailureReason => {
     if (error instanceof library.ReplyError) return REASONS[codeOfReply(error)] ?? 'refused'
-    return isTls(error) ? 'tls' : 'unreachable'
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    return TLS_CODES.test(code) ? 'tls' : 'unreachable'
   }
 
   const call = async <Reply>(
     operation: StoreCall['operation'],
     send: () => Promise<unknown>,
-    parse: (reply: unknown) => Reply | undefined,
+    parse: (reply: readonly unknown[]) => Reply | undefined,
   ): Promise<Reply | StoreFailure> => {
     const startedAt = clock.now()
-    const end = <Result>(result: Result, failure?: StoreFailureReason): Result => {
-      options.observe({ operation, durationMs: clock.now() - startedAt, failure })
-      return result
+    let reply: Reply | undefined
+    let failure = closed
+    if (failure === undefined) {
+      try {
+        const sent = await send()
+        reply = parse(Array.isArray(sent) ? sent.map(asText) : [])
+        if (reply === undefined) failure = 'malformed'
+      } catch (error) {
+        const late = clock.now() - startedAt >= config.sessionStoreTimeout - 1
+        failure = reasonOf(error)
+        if (failure === 'unreachable' && late) failure = 'timeout'
+      }
     }
-    const fail = (reason: StoreFailureReason): StoreFailure =>
-      end({ type: 'failure', reason }, reason)
-    if (closed !== undefined) return fail(closed)
-    try {
-      const reply = parse(await send())
-      return reply === undefined ? fail('malformed') : end(reply)
-    } catch (error) {
-      const reason = reasonOf(error)
-      const late = clock.now() - startedAt >= options.timeout - 1
-      return fail(reason === 'unreachable' && late ? 'timeout' : reason)
-    }
-  }
-
-  /**
-   * A server that loads its data or wants a password takes connections. A longer command without a password would
-   * be a protocol error, which does not say why.
-   */
-  const check = async (look: () => void): Promise<void> => {
-    recheck?.cancel()
-    try {
-      await commands.ping()
-    } catch (error) {
-      if (commands.status !== 'ready') return
-      closed = reasonOf(error)
-      recheck = clock.setTimer(() => void check(look), CHECK_PAUSE)
-      return
-    }
-    closed = undefined
-    for (const open of whenOpen) open()
-    look()
+    options.observe({ operation, durationMs: clock.now() - startedAt, failure })
+    return reply ?? { type: 'failure', reason: failure ?? 'malformed' }
   }
 
   /** Bytes as latin1: what somebody else wrote into a key comes, and goes back, unchanged. */
-  const run = async (
-    script: keyof typeof SCRIPTS,
-    keys: readonly string[],
-    ...args: readonly (string | number)[]
-  ): Promise<unknown> => {
-    const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
-    return asText(await commands[`${script}Buffer`](...keys.map(key), ...bytes))
-  }
+  const run =
+    (
+      script: keyof typeof SCRIPTS,
+      keys: readonly string[],
+      ...args: readonly (string | number | boolean)[]
+    ) =>
+    (): Promise<unknown> => {
+      const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
+      return commands[`${script}Buffer`](...keys.map(key), ...bytes)
+    }
 
   return {
-    claim: ({ seen, lease, leaseMs, operation, fingerprint, holdGrace, guardGrace, refusals }) => {
-      const keys = ['grant', 'lease', 'hold', guardKey(fingerprint)]
-      const rest = [operation, holdGrace, guardGrace, refusals]
-      return call('claim', () => run('shareClaim', keys, seen, lease, leaseMs, ...rest), parseClaim)
+    claim: ({ seen, lease, operation, fingerprint, refusals, forced }) => {
+      const keys = ['grant', 'lease', 'hold', guard(fingerprint)]
+      const send = run('shareClaim', keys, seen, lease, operation, refusals, forced)
+      return call('claim', send, parseClaim)
     },
 
-    extend: ({ lease, leaseMs }) =>
-      call('extend', () => run('shareExtend', ['lease'], lease, leaseMs), parseFlag),
+    async extend(lease) {
+      await call('extend', run('shareExtend', ['lease'], lease), done)
+    },
 
     granted: ({ seen, lease, record, ms, fingerprint }) => {
-      const keys = ['grant', 'lease', 'hold', guardKey(fingerprint)]
-      const life = Math.ceil(ms)
+      const keys = ['grant', 'lease', 'hold', guard(fingerprint)]
       return call(
         'granted',
-        () => run('shareGranted', keys, seen, lease, record, life),
-        parseGranted,
+        run('shareGranted', keys, seen, lease, record, Math.ceil(ms)),
+        (reply) => (reply[0] === 'kept' ? { type: 'kept' } : parseRecord(reply)),
       )
     },
 
-    failed: ({ lease, fingerprint, failure }) => {
-      const keys = ['lease', 'hold', guardKey(fingerprint)]
-      const rest = failureArguments(failure)
-      return call('failed', () => run('shareFailed', keys, lease, ...rest), parseFailed)
+    async failed({ lease, fingerprint, failure }) {
+      const keys = ['lease', 'hold', guard(fingerprint)]
+      await call('failed', run('shareFailed', keys, lease, ...failureArguments(failure)), done)
     },
 
-    holdOff: ({ text, ms, grace }) =>
-      call('hold-off', () => run('shareHoldOff', ['hold'], text, Math.ceil(ms), grace), parseFlag),
+    async holdOff(ms) {
+      await call('hold-off', run('shareHoldOff', ['hold'], CONFLICT, Math.ceil(ms)), done)
+    },
 
-    read: () => call('read', () => run('shareRead', ['grant']), parseRead),
+    read: () => call('read', run('shareRead', ['grant']), parseRecord),
 
     async publish() {
-      await call('publish', () => commands.publish(channel, ''), parseCount)
+      await call('publish', () => commands.publish(channel, ''), done)
     },
 
-    replicas() {
+    async replicas() {
       // A listening connection that broke silently is found by a ping without reply.
       if (listener.status === 'ready') listener.ping().catch(ignore)
-      return call(
+      const count = await call(
         'replicas',
         () => commands.pubsub('NUMSUB', channel),
-        (reply) => parseCount(Array.isArray(reply) ? reply[1] : undefined),
+        ([, listeners]) => (isCount(listeners) ? listeners : undefined),
       )
+      return typeof count === 'number' ? count : undefined
     },
 
-    start(look) {
-      commands.on('error', (error) => {
-        closed = reasonOf(error)
-      })
-      commands.on('close', () => {
-        closed ??= 'unreachable'
-      })
-      commands.on('ready', () => void check(look))
-      listener.on('error', ignore)
-      listener.on('ready', () => {
-        listener.subscribe(channel).then(() => {
-          if (closed === undefined) look()
-        }, ignore)
-      })
-      listener.on('message', look)
-      // A connection that fails is tried again; the events say how it goes.
-      commands.connect().catch(ignore)
-      listener.connect().catch(ignore)
-    },
-
-    connected: (ms) =>
+    start: (look) =>
       new Promise((resolve) => {
-        if (closed === undefined) return resolve()
-        const done = (): void => {
-          whenOpen.delete(done)
-          timer.cancel()
+        const wait = clock.setTimer(resolve, CONNECT_TIMEOUT)
+        /**
+         * A server that loads its data or wants a password takes connections. A longer command without a password
+         * would be a protocol error, which does not say why.
+         */
+        const check = async (): Promise<void> => {
+          recheck?.cancel()
+          try {
+            await commands.ping()
+          } catch (error) {
+            if (commands.status !== 'ready') return
+            closed = reasonOf(error)
+            recheck = clock.setTimer(() => void check(), CHECK_PAUSE)
+            return
+          }
+          closed = undefined
+          wait.cancel()
           resolve()
+          look()
         }
-        const timer = clock.setTimer(done, ms)
-        whenOpen.add(done)
+        commands.on('error', (error) => {
+          closed = reasonOf(error)
+        })
+        commands.on('close', () => {
+          closed ??= 'unreachable'
+        })
+        commands.on('ready', () => void check())
+        listener.on('error', ignore)
+        listener.on('ready', () => {
+          listener.subscribe(channel).then(() => {
+            if (closed === undefined) look()
+          }, ignore)
+        })
+        listener.on('message', look)
+        // A connection that fails is tried again; the events say how it goes.
+        commands.connect().catch(ignore)
+        listener.connect().catch(ignore)
       }),
 
     stop() {
@@ -237,13 +228,20 @@ async function loadLibrary() {
   }
 }
 
-function connectionOptions(
-  options: ValkeyOptions,
-): RedisOptions & { readonly replyMapping: 'legacy' } {
-  const { servers, sentinel, user, password, timeout } = options
-  const tls = options.tls === undefined ? {} : { tls: tlsOptions(options.tls) }
+function connectionOptions({
+  config,
+  address,
+  random,
+}: ValkeyOptions): RedisOptions & { readonly replyMapping: 'legacy' } {
+  const { sessionStoreSentinel: name, sessionStoreTimeout } = config
+  const port = name === undefined ? PORT : SENTINEL_PORT
+  const servers = address.servers.map((server) => ({ ...server, port: server.port ?? port }))
+  const username = config.sessionStoreUser ?? address.user
+  const password = (config.sessionStorePassword ?? address.password)?.reveal()
+  const sentinelPassword = config.sessionStoreSentinelPassword?.reveal()
+  const tls = address.tls ? tlsOptions(config) : undefined
   const retryStrategy = (attempt: number): number =>
-    Math.min(LONGEST_RETRY, SHORTEST_RETRY * 2 ** (attempt - 1)) + options.random() * RETRY_JITTER
+    Math.min(LONGEST_RETRY, SHORTEST_RETRY * 2 ** (attempt - 1)) + random() * RETRY_JITTER
   return {
     lazyConnect: true,
     protocol: 2,
@@ -253,76 +251,75 @@ function connectionOptions(
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     disableClientInfo: true,
-    db: options.database,
-    commandTimeout: timeout,
+    db: address.database,
+    commandTimeout: sessionStoreTimeout,
     connectTimeout: CONNECT_TIMEOUT,
     // A server that takes connections and never replies is left for another one.
-    socketTimeout: Math.max(CONNECT_TIMEOUT, 2 * timeout),
+    socketTimeout: Math.max(CONNECT_TIMEOUT, 2 * sessionStoreTimeout),
     disconnectTimeout: CONNECT_TIMEOUT,
     retryStrategy,
     reconnectOnError: (error) => codeOfReply(error) === 'READONLY',
-    ...(user === undefined ? {} : { username: user }),
-    ...(password === undefined ? {} : { password: password.reveal() }),
-    ...tls,
-    ...(sentinel === undefined
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls }),
+    ...(name === undefined
       ? { ...servers[0], enableReadyCheck: false }
       : {
-          sentinels: [...servers],
-          name: sentinel.name,
+          sentinels: servers,
+          name,
           // Its connections have no listener for errors, so that the library prints them. A primary that is gone is
           // noticed by its connection, one that is frozen by `socketTimeout`, and the role is checked.
           failoverDetector: false,
           enableReadyCheck: true,
           sentinelRetryStrategy: retryStrategy,
           sentinelCommandTimeout: CONNECT_TIMEOUT,
-          ...(sentinel.password === undefined
-            ? {}
-            : { sentinelPassword: sentinel.password.reveal() }),
-          ...(tls.tls === undefined
-            ? {}
-            : { enableTLSForSentinelMode: true, sentinelTLS: tls.tls }),
+          ...(sentinelPassword !== undefined && { sentinelPassword }),
+          ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         }),
   }
 }
 
-/** The library copies these properties each time that it connects. */
-function tlsOptions(read: () => TlsFiles): NonNullable<RedisOptions['tls']> {
-  const property = <T>(get: () => T) => ({ enumerable: true, get })
-  return Object.defineProperties(
-    {},
-    {
-      ca: property(() => read().ca),
-      cert: property(() => read().cert),
-      key: property(() => read().key?.reveal()),
+/** The library copies these properties each time that it connects, so that a renewed certificate is used. */
+function tlsOptions(config: Config): NonNullable<RedisOptions['tls']> {
+  let last: TlsFiles = {}
+  /** The files as they are now, or, while one of them is wrong, as they were. */
+  const files = (): TlsFiles => {
+    const read = readTls('store', config)
+    // The connection shows what is wrong.
+    if (read.ok) last = read.value
+    return last
+  }
+  return {
+    get ca() {
+      return files().ca
     },
-  )
+    get cert() {
+      return files().cert
+    },
+    get key() {
+      return files().key?.reveal()
+    },
+  }
 }
 
-function failureArguments(
-  failure: Parameters<SessionStore['failed']>[0]['failure'],
-): readonly (string | number)[] {
+function failureArguments(failure: Failed['failure']): readonly (string | number)[] {
   switch (failure.kind) {
     case 'none':
       return ['']
     case 'hold':
-      return ['hold', failure.text, Math.ceil(failure.ms), failure.grace]
+      return ['hold', failure.text, Math.ceil(failure.ms)]
     case 'refused':
-      return ['refused', failure.known, 0, failure.grace, ...failure.pauses.map(Math.ceil)]
+      return ['refused', failure.known, ...failure.pauses.map(Math.ceil)]
   }
 }
 
-function asText(reply: unknown): unknown {
-  if (Array.isArray(reply)) return reply.map(asText)
-  return Buffer.isBuffer(reply) ? reply.toString('latin1') : reply
+function asText(value: unknown): unknown {
+  return Buffer.isBuffer(value) ? value.toString('latin1') : value
 }
 
-function parseClaim(reply: unknown): ClaimReply | undefined {
-  if (!Array.isArray(reply)) return undefined
-  const [type, first, second]: unknown[] = reply
-  if (type === 'grant' && isText(first) && isCount(second)) {
-    return { type, record: first, pttl: second }
-  }
-  if (type === 'busy' && isCount(first)) return { type, ms: first }
+function parseClaim(reply: readonly unknown[]): ClaimReply | undefined {
+  const [type, first, second] = reply
+  if (type === 'busy') return { type }
   if (type === 'held' && isCount(first) && isText(second)) return { type, ms: first, hold: second }
   if (type === 'guarded' && isCount(first) && isCount(second)) {
     return { type, ms: first, refusals: second }
@@ -330,34 +327,16 @@ function parseClaim(reply: unknown): ClaimReply | undefined {
   if (type === 'mine' && isText(first) && isCount(second)) {
     return { type, hold: first, refusals: second }
   }
-  return undefined
+  return parseRecord(reply)
 }
 
-function parseGranted(reply: unknown): GrantedReply | undefined {
-  if (!Array.isArray(reply)) return undefined
-  const [type, record, pttl]: unknown[] = reply
-  if (type === 'kept') return { type }
-  return type === 'late' && isText(record) && isCount(pttl) ? { type, record, pttl } : undefined
+function parseRecord([type, record, pttl]: readonly unknown[]): RecordReply | undefined {
+  return type === 'grant' && isText(record) && isCount(pttl) ? { type, record, pttl } : undefined
 }
 
-function parseFailed(reply: unknown): FailedReply | undefined {
-  if (!Array.isArray(reply)) return undefined
-  const [mine, refusals]: unknown[] = reply
-  return isCount(refusals) ? { mine: mine === 1, refusals } : undefined
-}
-
-function parseRead(reply: unknown): ReadReply | undefined {
-  if (!Array.isArray(reply)) return undefined
-  const [record, pttl]: unknown[] = reply
-  return isText(record) && isCount(pttl) ? { record, pttl } : undefined
-}
-
-function parseFlag(reply: unknown): boolean | undefined {
-  return reply === 0 || reply === 1 ? reply === 1 : undefined
-}
-
-function parseCount(reply: unknown): number | undefined {
-  return isCount(reply) ? reply : undefined
+/** The reply says no more. */
+function done(): true {
+  return true
 }
 
 function isText(value: unknown): value is string {
@@ -370,15 +349,6 @@ function isCount(value: unknown): value is number {
 
 function codeOfReply(error: unknown): string {
   return error instanceof Error ? (error.message.split(' ', 1)[0] ?? '') : ''
-}
-
-/** Node and OpenSSL name what concerns certificates and the handshake by code. */
-function isTls(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string')
-    return false
-  return /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/.test(
-    error.code,
-  )
 }
 
 function ignore(): void {}

@@ -190,7 +190,7 @@ function resultText(result: unknown): string {
   return /^-?\d{1,9}$/.test(code) ? `result ${code}` : 'result is not 0'
 }
 
-function parseToken(value: unknown): Secret | undefined {
+export function parseToken(value: unknown): Secret | undefined {
   if (typeof value !== 'string' || value.length > LONGEST_TOKEN) return undefined
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }

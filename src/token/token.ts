@@ -78,7 +78,7 @@ export function sameCredential(one: Token, other: Token): boolean {
 }
 
 /** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
-function refreshPart(
+export function refreshPart(
   { refreshToken, refreshLifetime }: Grant,
   { sentAt, previous, operation }: TokenOrigin,
 ): Pick<Token, 'refreshToken' | 'refreshExpiresAt'> {

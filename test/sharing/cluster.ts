@@ -1,48 +1,38 @@
 import { Secret } from '../../src/config/secret.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { createShare, type Share } from '../../src/sharing/share.ts'
-import type { SharingEvent, StoreFailureReason } from '../../src/token/sharing.ts'
 import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
-import { applyOperation, type StoreOperation, type StoreState } from './store-rules.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Rules } from '../../src/token/state.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
+import type { RefusalBook } from '../../src/token/refusals.ts'
+import type { StoreFailureReason } from '../../src/token/sharing.ts'
 import { createTokenSource, type TokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { credentialsOf, memoryBook } from '../token/source-support.ts'
-import { DOWN, REFUSED, RULES } from '../token/support.ts'
+import { DOWN, grant, REFUSED, RULES } from '../token/support.ts'
+import { StoreRules } from './store-rules.ts'
+
+/** Lets through what a process gets to know. */
+type Passed = <T>(promise: Promise<T>) => Promise<T>
 
 /** A store in memory that does what `store-rules.ts` says, with faults. */
-export class SimulatedStore {
-  state: StoreState = new Map()
-  /** No replica reaches it. */
+class SimulatedStore extends StoreRules {
+  /** Why no replica reaches it. */
   down: StoreFailureReason | undefined
   /** Replicas that do not reach it. */
   readonly cutOff = new Set<number>()
   /** Messages are lost. */
   quiet = false
-  /** Milliseconds that an operation takes. */
+  /** Milliseconds that an operation takes; from 500 on its reply is lost. */
   latency = 1
-  /** Told each record that replaces another. */
-  onReplace: ((former: string, latter: string) => void) | undefined
+  /** Called with each record that replaces another. */
+  onReplace: (former: string, latter: string) => void = () => undefined
   readonly #clock: ManualClock
   readonly #lookers = new Map<number, () => void>()
-  #backup: StoreState = new Map()
 
   constructor(clock: ManualClock) {
+    super(() => clock.now())
     this.#clock = clock
-  }
-
-  flush(): void {
-    this.state = new Map()
-  }
-
-  backUp(): void {
-    this.#backup = this.state
-  }
-
-  rollBack(): void {
-    this.state = this.#backup
   }
 
   /** Every replica that reaches it looks, as after a connection. */
@@ -50,40 +40,40 @@ export class SimulatedStore {
     for (const [index, look] of this.#lookers) if (!this.cutOff.has(index)) look()
   }
 
-  /** The store as one replica sees it. Replies of an operation over 500 ms are lost, not the operation. */
-  connect(index: number): SessionStore {
+  /** The store as one replica sees it. */
+  connect(index: number, passed: Passed): SessionStore {
+    const cut = () => this.down ?? (this.cutOff.has(index) ? 'unreachable' : undefined)
     const failure = (reason: StoreFailureReason): StoreFailure => ({ type: 'failure', reason })
-    const execute = async (operation: StoreOperation): Promise<never> => {
+    const perform = async <Reply>(act: () => Reply): Promise<Reply | StoreFailure> => {
       const { latency } = this
       await this.#pause(Math.min(latency, 500) / 2)
-      if (this.down !== undefined) return failure(this.down) as never
-      if (this.cutOff.has(index)) return failure('unreachable') as never
-      const { state, reply } = applyOperation(this.state, operation, this.#clock.now())
-      const former = this.state.get('grant')?.value
-      this.state = state
-      const latter = state.get('grant')?.value
-      if (former !== undefined && latter !== undefined && former !== latter) {
-        this.onReplace?.(former, latter)
-      }
+      const reason = cut()
+      if (reason !== undefined) return failure(reason)
+      const reply = act()
       await this.#pause(Math.min(latency, 500) / 2)
-      if (latency >= 500 || this.cutOff.has(index)) return failure('timeout') as never
-      return reply as never
+      return latency >= 500 || this.cutOff.has(index) ? failure('timeout') : reply
     }
+    const request = <Reply>(act: () => Reply): Promise<Reply | StoreFailure> => passed(perform(act))
+    const send = async (act: () => void): Promise<void> => void (await request(act))
     return {
-      claim: (asked) => execute({ ...asked, type: 'claim' }),
-      extend: (asked) => execute({ ...asked, type: 'extend' }),
-      granted: (asked) => execute({ ...asked, type: 'granted' }),
-      failed: (asked) => execute({ ...asked, type: 'failed' }),
-      holdOff: (asked) => execute({ ...asked, type: 'hold-off' }),
-      read: () => execute({ type: 'read' }),
-      publish: async () => {
-        await this.#pause(1)
-        if (this.quiet || this.down !== undefined || this.cutOff.has(index)) return
-        this.reconnect()
+      claim: (asked) => request(() => this.claim(asked)),
+      extend: (lease) => send(() => this.extend(lease)),
+      granted: (asked) =>
+        request(() => {
+          const former = this.read().record
+          const reply = this.granted(asked)
+          if (reply.type === 'kept' && former !== '') this.onReplace(former, asked.record)
+          return reply
+        }),
+      failed: (asked) => send(() => this.failed(asked)),
+      holdOff: (ms) => send(() => this.holdOff(ms)),
+      read: () => request(() => this.read()),
+      publish: () => send(() => this.quiet || this.reconnect()),
+      replicas: () => passed(Promise.resolve(this.#lookers.size)),
+      start: (look) => {
+        this.#lookers.set(index, () => void passed(Promise.resolve()).then(look))
+        return passed(this.#pause(1))
       },
-      replicas: async () => this.#lookers.size,
-      start: (look) => void this.#lookers.set(index, look),
-      connected: () => this.#pause(1),
       stop: () => void this.#lookers.delete(index),
     }
   }
@@ -95,32 +85,30 @@ export class SimulatedStore {
   }
 }
 
-/** An iSales that allows one user one session, as its tokens. */
-export class SimulatedIsales {
+/** An iSales that allows one user one session. */
+class SimulatedIsales {
   logins = 0
   refreshes = 0
   refused = 0
-  /** Token requests in flight now, and the most at any time. */
-  inFlight = 0
+  /** The most token requests in flight at any time. */
   most = 0
   down = false
-  lifetime = 300_000
   readonly passwords = new Set(['right'])
   /** Milliseconds that a token request takes. */
   latency = 200
-  #valid: string | undefined
-  #refresh: string | undefined
-  #count = 0
-  readonly #clock: ManualClock
   /** When each token was granted, by the text. */
   readonly grantedAt = new Map<string, number>()
+  #inFlight = 0
+  #valid: string | undefined
+  #refresh: string | undefined
+  readonly #clock: ManualClock
 
   constructor(clock: ManualClock) {
     this.#clock = clock
   }
 
-  accepts(token: string): boolean {
-    return token === this.#valid
+  accepts(token: Secret | undefined): boolean {
+    return token !== undefined && token.reveal() === this.#valid
   }
 
   revoke(): void {
@@ -140,41 +128,32 @@ export class SimulatedIsales {
 
   refresh(refreshToken: Secret, signal: AbortSignal): Promise<Grant | AuthFailure> {
     return this.#request(signal, () => {
-      if (refreshToken.reveal() !== this.#refresh) {
-        return REFUSED
-      }
+      if (refreshToken.reveal() !== this.#refresh) return REFUSED
       this.refreshes += 1
       return this.#grant()
     })
   }
 
   #grant(): Grant {
-    this.#count += 1
-    const token = `t${this.#count}`
-    this.#valid = token
-    this.#refresh = `r${this.#count}`
-    this.grantedAt.set(token, this.#clock.now())
-    return {
-      token: new Secret(token),
-      lifetime: { ms: this.lifetime, assumed: false },
-      refreshToken: new Secret(this.#refresh),
-      refreshLifetime: 3_600_000,
-    }
+    const count = this.grantedAt.size + 1
+    this.#valid = `t${count}`
+    this.#refresh = `r${count}`
+    this.grantedAt.set(this.#valid, this.#clock.now())
+    return grant({ token: this.#valid, refreshToken: this.#refresh })
   }
 
   async #request(
     signal: AbortSignal,
     respond: () => Grant | AuthFailure,
   ): Promise<Grant | AuthFailure> {
-    this.inFlight += 1
-    this.most = Math.max(this.most, this.inFlight)
+    this.#inFlight += 1
+    this.most = Math.max(this.most, this.#inFlight)
     await new Promise<void>((resolve) => {
       this.#clock.setTimer(resolve, this.latency)
       signal.addEventListener('abort', () => resolve())
     })
-    this.inFlight -= 1
-    if (signal.aborted || this.down) return DOWN
-    return respond()
+    this.#inFlight -= 1
+    return signal.aborted || this.down ? DOWN : respond()
   }
 }
 
@@ -183,97 +162,125 @@ export interface Replica {
   readonly source: TokenSource
   readonly share: Share
   readonly events: readonly TokenEvent[]
-  readonly shareEvents: readonly SharingEvent[]
   /** Its process does nothing until it is thawed; its replies come then. */
   freeze(): void
   thaw(): void
   changePassword(password: string): void
-  /** One business call: true when iSales accepted it, replays included. */
-  call(): Promise<boolean>
   stop(): Promise<void>
 }
 
-/** Of all replicas. */
-const ACCOUNT = { origin: 'https://isales.example', user: 'obs' }
-const SEAL = createSeal(new Secret('k'.repeat(32)), ACCOUNT)
+const SEAL = createSeal(new Secret('k'.repeat(32)), { origin: 'https://isales', user: 'obs' })
 
-export interface Cluster {
-  readonly clock: ManualClock
-  readonly store: SimulatedStore
-  readonly isales: SimulatedIsales
-  readonly replicas: Replica[]
-  /** What must not happen, and did. */
-  readonly broken: string[]
-  /** Looks at a replica before each of its calls. */
-  watch?: (replica: Replica) => void
-  add(password?: string): Replica
-}
+export type Cluster = ReturnType<typeof openCluster>
 
 /** N token sources in one virtual time, on one store and one iSales. */
-export function openCluster(
-  size: number,
-  random: () => number = seeded(1),
-  rules: Partial<Rules> = {},
-): Cluster {
+export function openCluster(size: number, random: () => number = seeded(1)) {
   const clock = manualClock(1_000_000)
   const store = new SimulatedStore(clock)
   const isales = new SimulatedIsales(clock)
   const replicas: Replica[] = []
   let added = 0
-  const cluster: Cluster = {
+  /** What must not happen, and did. */
+  const broken: string[] = []
+  store.onReplace = (...records) => {
+    const [former = 0, latter = 0] = records.map((sealed) =>
+      isales.grantedAt.get(SEAL.open(sealed)?.grant.token.reveal() ?? ''),
+    )
+    if (former > latter) broken.push('a record replaced one that was granted later')
+  }
+  const add = (password = 'right', refusals: RefusalBook = memoryBook(clock)): Replica => {
+    const start = { index: (added += 1), random, password, refusals }
+    const replica = createReplica({ clock, store, isales }, start)
+    replicas.push(replica)
+    return replica
+  }
+  for (let index = 0; index < size; index += 1) add()
+  return {
     clock,
     store,
     isales,
     replicas,
-    broken: [],
-    add(password = 'right') {
-      const replica = createReplica(cluster, (added += 1), random, { password, rules })
-      replicas.push(replica)
-      return replica
+    broken,
+    add,
+
+    /** Calls on every replica each second; how many were not accepted. */
+    traffic: async (ms: number): Promise<number> => {
+      let failed = 0
+      for (let passed = 0; passed < ms; passed += 1000) {
+        for (const { source } of replicas) {
+          const sent = source.current()
+          if (sent !== undefined && clock.now() >= sent.expiresAt) {
+            broken.push('a token was sent after its end')
+          }
+          if (sent !== undefined && !isales.grantedAt.has(sent.token.reveal())) {
+            broken.push('a token was sent that iSales did not grant')
+          }
+          void succeeds({ source, isales, clock }).then((accepted) => {
+            if (!accepted) failed += 1
+          })
+        }
+        await clock.advance(Math.min(1000, ms - passed))
+      }
+      return failed
     },
+
+    /** The tokens that the replicas send now. */
+    tokens: () => new Set(replicas.map(({ source }) => source.current()?.token.reveal())),
   }
-  store.onReplace = (former, latter) => {
-    const [one, other] = [former, latter].map((sealed) => {
-      const token = SEAL.open(sealed)?.record.token.reveal() ?? ''
-      return isales.grantedAt.get(token) ?? 0
-    })
-    if ((one ?? 0) > (other ?? 0))
-      cluster.broken.push('a record replaced one that was granted later')
+}
+
+/** One business call: true when iSales accepted it, replays included. */
+async function succeeds({
+  source,
+  isales,
+  clock,
+}: Pick<Cluster, 'isales' | 'clock'> & Pick<Replica, 'source'>): Promise<boolean> {
+  const deadline = clock.now() + 2500
+  let token = source.current() ?? (await source.waitForToken({ after: 0, deadline }))
+  for (const again of [false, true]) {
+    if ('unavailable' in token) return false
+    const sentAt = clock.now()
+    if (isales.accepts(token.token)) {
+      source.accept(token, '/tasks', sentAt)
+      return true
+    }
+    const verdict = source.reject(token, 401, { path: '/tasks', sentAt, again })
+    if (verdict === 'relay' || again) return false
+    token = await source.waitForToken({ after: token.generation, deadline })
   }
-  for (let index = 0; index < size; index += 1) cluster.add()
-  return cluster
+  return false
 }
 
 function createReplica(
-  { clock: real, store, isales }: Cluster,
-  index: number,
-  random: () => number,
-  start: { readonly password: string; readonly rules: Partial<Rules> },
+  { clock: real, store, isales }: Pick<Cluster, 'clock' | 'store' | 'isales'>,
+  start: {
+    readonly index: number
+    readonly random: () => number
+    readonly password: string
+    readonly refusals: RefusalBook
+  },
 ): Replica {
-  const frozen = freezable(real)
-  const { clock } = frozen
+  const { index, random, refusals } = start
+  const { clock, passed, freeze, thaw } = freezable(real)
   const events: TokenEvent[] = []
-  const shareEvents: SharingEvent[] = []
-  const rules = { ...RULES, ...start.rules }
   const share = createShare({
-    store: thawing(store.connect(index), frozen.passed),
+    store: store.connect(index, passed),
     seal: SEAL,
-    rules,
-    processId: String(index).padStart(16, 'p'),
+    rules: RULES,
     clock,
     random,
-    observe: (event) => shareEvents.push(event),
+    observe: () => undefined,
   })
   const source = createTokenSource({
-    rules,
+    rules: RULES,
     waiters: 1000,
     clock,
     random,
     credentials: credentialsOf(start.password),
-    refusals: memoryBook(real),
+    refusals,
     client: {
-      login: ({ password }, signal) => frozen.passed(isales.login(password, signal)),
-      refresh: ({ refreshToken }, signal) => frozen.passed(isales.refresh(refreshToken, signal)),
+      login: ({ password }, signal) => passed(isales.login(password, signal)),
+      refresh: ({ refreshToken }, signal) => passed(isales.refresh(refreshToken, signal)),
     },
     obtain: share.obtain,
     observe(event) {
@@ -283,39 +290,14 @@ function createReplica(
   })
   share.start(source)
   source.start()
-  const attempt = async (after: number): Promise<boolean> => {
-    const deadline = clock.now() + 2500
-    const token = source.current() ?? (await source.waitForToken({ after, deadline }))
-    if ('unavailable' in token) return false
-    const sentAt = clock.now()
-    if (isales.accepts(token.token.reveal())) {
-      source.accept(token, '/tasks', sentAt)
-      return true
-    }
-    if (
-      source.reject(token, 401, { path: '/tasks', sentAt, again: after > 0 }) === 'relay' ||
-      after > 0
-    )
-      return false
-    const newer = await source.waitForToken({ after: token.generation, deadline })
-    if ('unavailable' in newer) return false
-    const accepted = isales.accepts(newer.token.reveal())
-    if (accepted) source.accept(newer, '/tasks', clock.now())
-    else source.reject(newer, 401, { path: '/tasks', sentAt: clock.now(), again: true })
-    return accepted
-  }
   return {
     index,
     source,
     share,
     events,
-    shareEvents,
-    freeze: () => frozen.freeze(),
-    thaw: () => frozen.thaw(),
-    changePassword(password) {
-      source.changeCredentials(credentialsOf(password))
-    },
-    call: () => attempt(0),
+    freeze,
+    thaw,
+    changePassword: (password) => void source.changeCredentials(credentialsOf(password)),
     async stop() {
       source.stop()
       await share.stop()
@@ -331,16 +313,19 @@ function freezable(real: ManualClock) {
     if (frozen) kept.push(action)
     else action()
   }
+  const passed: Passed = (promise) =>
+    new Promise((resolve) => {
+      void promise.then((value) => run(() => resolve(value)))
+    })
   return {
     clock: {
       now: () => real.now(),
       setTimer(action: () => void, ms: number) {
         let cancelled = false
-        const timer = real.setTimer(() => {
-          run(() => {
-            if (!cancelled) action()
-          })
-        }, ms)
+        const expire = (): void => {
+          if (!cancelled) action()
+        }
+        const timer = real.setTimer(() => run(expire), ms)
         return {
           cancel() {
             cancelled = true
@@ -349,38 +334,14 @@ function freezable(real: ManualClock) {
         }
       },
     },
-    passed: <T>(promise: Promise<T>): Promise<T> =>
-      new Promise((resolve) => {
-        void promise.then((value) => run(() => resolve(value)))
-      }),
-    freeze() {
+    passed,
+    freeze: () => {
       frozen = true
     },
-    thaw() {
+    thaw: () => {
       frozen = false
       for (const action of kept.splice(0)) action()
     },
-  }
-}
-
-function thawing(
-  store: SessionStore,
-  passed: <T>(promise: Promise<T>) => Promise<T>,
-): SessionStore {
-  return {
-    claim: (asked) => passed(store.claim(asked)),
-    extend: (asked) => passed(store.extend(asked)),
-    granted: (asked) => passed(store.granted(asked)),
-    failed: (asked) => passed(store.failed(asked)),
-    holdOff: (asked) => passed(store.holdOff(asked)),
-    read: () => passed(store.read()),
-    publish: () => passed(store.publish()),
-    replicas: () => passed(store.replicas()),
-    start: (look) => {
-      store.start(() => void passed(Promise.resolve()).then(look))
-    },
-    connected: (ms) => passed(store.connected(ms)),
-    stop: () => store.stop(),
   }
 }
 

@@ -1,35 +1,50 @@
-import { assert, integer, property } from 'fast-check'
+import { assert, boolean, integer, option, property, record, stringMatching } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createSeal } from '../../src/sharing/seal.ts'
-import type { SharedRecord } from '../../src/sharing/record.ts'
+import { createSeal, parseRecord, totalLife, type SharedRecord } from '../../src/sharing/seal.ts'
+import { grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))
 const ACCOUNT = { origin: 'https://isales.example:443', user: 'obs' }
 const RECORD: SharedRecord = {
-  token: new Secret('canary-token'),
-  lifetimeMs: 3_600_000,
-  assumed: false,
-  refreshToken: new Secret('canary-refresh'),
-  totalMs: 86_400_000,
+  grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
+  totalMs: 3_600_000,
   fingerprint: 'f'.repeat(22),
   bought: false,
 }
 const seal = createSeal(KEY, ACCOUNT)
 
+/** A record whose secrets can be compared. */
+const revealed = (shared: SharedRecord | undefined): unknown =>
+  JSON.parse(
+    JSON.stringify(shared, (_, value: unknown) =>
+      value instanceof Secret ? value.reveal() : value,
+    ),
+  )
+
 describe('sealing', () => {
   it('gives the record again to whoever has the key, the origin and the user', () => {
-    const { id, sealed } = seal.close(RECORD)
-    expect(id).toMatch(/^[\w-]{22}$/)
-    expect(sealed.startsWith(`${id}.`)).toBe(true)
-    const opened = createSeal(KEY, ACCOUNT).open(sealed)
-    expect(opened?.id).toBe(id)
-    expect(opened?.record.token.reveal()).toBe('canary-token')
-    expect(opened?.record.refreshToken?.reveal()).toBe('canary-refresh')
+    const tokens = stringMatching(/^[\x21-\x7e]{1,200}$/)
+    const seconds = integer({ min: 1, max: 86_400 })
+    const grants = record({
+      token: tokens,
+      lives: option(seconds, { nil: undefined }),
+      refreshToken: option(tokens, { nil: null }),
+      refreshLives: option(seconds, { nil: undefined }),
+    })
+    assert(
+      property(grants, boolean(), (given, bought) => {
+        const shared = { ...RECORD, grant: grant(given), bought }
+        const sealed = seal.close({ ...shared, totalMs: totalLife(shared.grant) })
+        expect(sealed).toMatch(/^[\w-]{22}\./)
+        const opened = createSeal(KEY, ACCOUNT).open(sealed)
+        expect(revealed(opened)).toEqual(revealed({ ...shared, totalMs: totalLife(shared.grant) }))
+      }),
+    )
   })
 
   it('shows nothing of the record, and looks different each time', () => {
-    const [one, other] = [seal.close(RECORD).sealed, seal.close(RECORD).sealed]
+    const [one, other] = [seal.close(RECORD), seal.close(RECORD)]
     expect(one).not.toBe(other)
     const bytes = Buffer.from(one.slice(23), 'base64url').toString('latin1')
     expect(`${one}${bytes}`).not.toContain('canary')
@@ -44,45 +59,31 @@ describe('sealing', () => {
       createSeal(KEY, { origin: `${ACCOUNT.origin}","o`, user: 'bs' }),
     ],
   ])('is another place with another fingerprint, and opens nothing, with %s', (_, other) => {
-    const { sealed } = seal.close(RECORD)
     expect(other.place).not.toBe(seal.place)
     expect(other.fingerprint(new Secret('pw'))).not.toBe(seal.fingerprint(new Secret('pw')))
-    expect(other.open(sealed)).toBeUndefined()
+    expect(other.open(seal.close(RECORD))).toBeUndefined()
   })
 
   it('names a password the same each time, and another one differently', () => {
-    expect(seal.fingerprint(new Secret('pw'))).toBe(
-      createSeal(KEY, ACCOUNT).fingerprint(new Secret('pw')),
-    )
-    expect(seal.fingerprint(new Secret('pw'))).not.toBe(seal.fingerprint(new Secret('pw2')))
-    expect(seal.fingerprint(new Secret('pw'))).toMatch(/^[\w-]{22}$/)
-    expect(seal.place).toMatch(/^[\w-]{22}$/)
+    const name = seal.fingerprint(new Secret('pw'))
+    expect(name).toMatch(/^[\w-]{22}$/)
+    expect(createSeal(KEY, ACCOUNT).fingerprint(new Secret('pw'))).toBe(name)
+    expect(seal.fingerprint(new Secret('pw2'))).not.toBe(name)
   })
 
-  it('opens nothing in which one character was changed, the id included', () => {
-    const { sealed } = seal.close(RECORD)
+  it('opens nothing in which one character was changed, the id included, or that was cut off', () => {
+    const sealed = seal.close(RECORD)
     assert(
       property(integer({ min: 0, max: sealed.length - 2 }), (at) => {
-        const changed =
-          sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1)
-        expect(seal.open(changed)).toBeUndefined()
+        const other = sealed[at] === 'A' ? 'B' : 'A'
+        expect(seal.open(sealed.slice(0, at) + other + sealed.slice(at + 1))).toBeUndefined()
+        expect(seal.open(sealed.slice(0, at))).toBeUndefined()
       }),
       { numRuns: 300 },
     )
   })
 
-  it('opens nothing that was cut off', () => {
-    const { sealed } = seal.close(RECORD)
-    assert(
-      property(integer({ min: 0, max: sealed.length - 2 }), (length) => {
-        expect(seal.open(sealed.slice(0, length))).toBeUndefined()
-      }),
-    )
-  })
-
   it.each([
-    ['nothing', ''],
-    ['an id alone', 'i'.repeat(22)],
     ['bytes of somebody else', `${'i'.repeat(22)}.${'A'.repeat(200)}`],
     ['a megabyte', `${'i'.repeat(22)}.${'A'.repeat(1024 * 1024)}`],
     ['no base64', `${'i'.repeat(22)}.${'\u{1F600}'.repeat(50)}`],
@@ -91,8 +92,62 @@ describe('sealing', () => {
   })
 
   it('opens the longest record that can be granted', () => {
-    const long = new Secret('t'.repeat(8192))
-    const { sealed } = seal.close({ ...RECORD, token: long, refreshToken: long })
-    expect(seal.open(sealed)?.record.token.reveal()).toHaveLength(8192)
+    const long = 't'.repeat(8192)
+    const sealed = seal.close({ ...RECORD, grant: grant({ token: long, refreshToken: long }) })
+    expect(seal.open(sealed)?.grant.token.reveal()).toHaveLength(8192)
   })
+})
+
+describe('a record of another version of the program', () => {
+  const written = (changes: object): string =>
+    JSON.stringify({
+      v: 1,
+      token: 'abc',
+      lifetimeMs: 3_600_000,
+      assumed: false,
+      refreshToken: 'def',
+      refreshLifetimeMs: 7_200_000,
+      totalMs: 7_200_000,
+      fp: 'f'.repeat(22),
+      bought: true,
+      ...changes,
+    })
+
+  it('may have fields that this one does not know', () => {
+    expect(parseRecord(written({ added: 1 }))?.grant.token.reveal()).toBe('abc')
+  })
+
+  it.each([
+    { v: 2 },
+    { token: undefined },
+    { token: 'a\r\nX: y' },
+    { refreshToken: 'a b' },
+    { lifetimeMs: undefined },
+    { lifetimeMs: 999 },
+    { lifetimeMs: 86_400_001 },
+    { refreshLifetimeMs: '3600000' },
+    { totalMs: null },
+    { fp: undefined },
+    { assumed: 1 },
+    { bought: 'yes' },
+  ])('is none with %j', (changes) => {
+    expect(parseRecord(written(changes))).toBeUndefined()
+  })
+
+  it.each(['', 'null', '[]', '{'])('is none: %s', (text) => {
+    expect(parseRecord(text)).toBeUndefined()
+  })
+})
+
+it.each([
+  ['as long as the token, without a refresh token', { refreshToken: null }, 300_000],
+  ['as long as its refresh token', {}, 3_600_000],
+  ['as long as the token, when that lives longer', { refreshLives: 30 }, 300_000],
+  [
+    'a day, when the refresh token lives nobody knows how long',
+    { refreshLives: undefined },
+    86_400_000,
+  ],
+])('a record is kept %s', (_, parts, expected) => {
+  expect(totalLife(grant(parts))).toBe(expected)
 })

@@ -1,156 +1,107 @@
 import {
-  guardKey,
+  CONFLICT,
+  GUARD_GRACE,
+  HOLD_GRACE,
   ID_LENGTH,
+  LEASE,
   type Claim,
   type ClaimReply,
-  type Extend,
   type Failed,
-  type FailedReply,
   type Granted,
-  type GrantedReply,
-  type HoldOff,
-  type Read,
-  type ReadReply,
+  type RecordReply,
 } from '../../src/sharing/store.ts'
 
-/**
- * The rules of the shared store as a reducer: the specification of the scripts in `src/sharing/scripts.ts`, and the
- * simulated store of the tests. `test/store/` checks that a real server agrees.
- *
- * Every operation is atomic. Durations are milliseconds; keys end by themselves.
- */
-
-export interface Entry {
+interface Entry {
   readonly value: string
   readonly endsAt: number
 }
 
-/** Keys without their prefix: `grant`, `lease`, `hold`, `guard:<fingerprint>`. */
-export type StoreState = ReadonlyMap<string, Entry>
-
-export type StoreOperation = Claim | Extend | Granted | Failed | Read | HoldOff
-export type StoreReply = ClaimReply | GrantedReply | FailedReply | ReadReply | boolean
-
-interface Outcome<Reply> {
-  readonly state: StoreState
-  readonly reply: Reply
-}
-
+const NOTHING: Entry = { value: '', endsAt: -Infinity }
 /** Characters of a process' id, before the dash. */
 const PROCESS_LENGTH = 16
 
-export function applyOperation(
-  before: StoreState,
-  operation: StoreOperation,
-  now: number,
-): Outcome<StoreReply> {
-  const state = withoutEnded(before, now)
-  switch (operation.type) {
-    case 'claim':
-      return claim(state, operation, now)
-    case 'extend':
-      return extend(state, operation, now)
-    case 'granted':
-      return granted(state, operation, now)
-    case 'failed':
-      return failed(state, operation, now)
-    case 'read':
-      return { state, reply: { record: valueOf(state, 'grant'), pttl: left(state, 'grant', now) } }
-    case 'hold-off':
-      return holdOff(state, operation, now)
+/**
+ * The rules of the shared store: the specification of the scripts in `src/sharing/scripts.ts`, and the simulated store
+ * of the tests. `test/store/` checks that a real server agrees.
+ */
+export class StoreRules {
+  /** Without their prefix: `grant`, `lease`, `hold`, `guard:<fingerprint>`. Keys end by themselves. */
+  keys = new Map<string, Entry>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
   }
-}
 
-function claim(state: StoreState, asked: Claim, now: number): Outcome<ClaimReply> {
-  const record = valueOf(state, 'grant')
-  if (record.slice(0, ID_LENGTH) !== asked.seen) {
-    return { state, reply: { type: 'grant', record, pttl: left(state, 'grant', now) } }
+  claim(asked: Claim): ClaimReply {
+    if (this.#value('grant').slice(0, ID_LENGTH) !== asked.seen) return this.read()
+    const holder = this.#value('lease').slice(0, PROCESS_LENGTH)
+    if (holder !== '' && holder !== asked.lease.slice(0, PROCESS_LENGTH)) return { type: 'busy' }
+    const guard = `guard:${asked.fingerprint}`
+    const hold = this.#value('hold')
+    const refusals = Math.max(Number(this.#value(guard)), asked.refusals)
+    if (!asked.forced) {
+      const held = this.#left('hold') - HOLD_GRACE
+      if (held > 0) return { type: 'held', ms: held, hold }
+      const guarded = this.#left(guard) - GUARD_GRACE
+      if (asked.operation === 'login' && guarded > 0) {
+        return { type: 'guarded', ms: guarded, refusals }
+      }
+    }
+    this.#set('lease', asked.lease, LEASE)
+    return { type: 'mine', hold, refusals }
   }
-  const lease = state.get('lease')?.value
-  if (
-    lease !== undefined &&
-    lease.slice(0, PROCESS_LENGTH) !== asked.lease.slice(0, PROCESS_LENGTH)
-  ) {
-    return { state, reply: { type: 'busy', ms: left(state, 'lease', now) } }
+
+  extend(lease: string): void {
+    if (this.#value('lease') === lease) this.#set('lease', lease, LEASE)
   }
-  const hold = valueOf(state, 'hold')
-  const held = state.has('hold') ? left(state, 'hold', now) - asked.holdGrace : 0
-  if (held > 0) return { state, reply: { type: 'held', ms: held, hold } }
-  const guard = guardKey(asked.fingerprint)
-  const refusals = Math.max(Number(valueOf(state, guard)), asked.refusals)
-  if (asked.operation === 'login') {
-    const guarded = left(state, guard, now) - asked.guardGrace
-    if (guarded > 0) return { state, reply: { type: 'guarded', ms: guarded, refusals } }
+
+  granted({ seen, lease, record, ms, fingerprint }: Granted): RecordReply | { type: 'kept' } {
+    const holder = this.#value('lease')
+    const isChanged = this.#value('grant').slice(0, ID_LENGTH) !== seen
+    if (holder !== lease && (holder !== '' || isChanged)) return this.read()
+    this.#set('grant', record, ms)
+    for (const key of ['lease', 'hold', `guard:${fingerprint}`]) this.keys.delete(key)
+    return { type: 'kept' }
   }
-  return {
-    state: put(state, 'lease', { value: asked.lease, endsAt: now + asked.leaseMs }),
-    reply: { type: 'mine', hold, refusals },
+
+  failed({ lease, fingerprint, failure }: Failed): void {
+    const isMine = this.#value('lease') === lease
+    // Counted even without the lease: iSales counted it, too.
+    if (failure.kind === 'refused') {
+      const guard = `guard:${fingerprint}`
+      const refusals = Math.max(Number(this.#value(guard)), failure.known) + 1
+      const pause = failure.pauses[Math.min(refusals, failure.pauses.length) - 1] ?? 0
+      this.#set(guard, String(refusals), pause + GUARD_GRACE)
+    }
+    if (failure.kind === 'hold' && isMine) this.#set('hold', failure.text, failure.ms + HOLD_GRACE)
+    if (isMine) this.keys.delete('lease')
   }
-}
 
-function extend(state: StoreState, asked: Extend, now: number): Outcome<boolean> {
-  if (state.get('lease')?.value !== asked.lease) return { state, reply: false }
-  const endsAt = now + asked.leaseMs
-  return { state: put(state, 'lease', { value: asked.lease, endsAt }), reply: true }
-}
-
-function granted(state: StoreState, offered: Granted, now: number): Outcome<GrantedReply> {
-  const record = valueOf(state, 'grant')
-  const lease = state.get('lease')?.value
-  const changed = record.slice(0, ID_LENGTH) !== offered.seen
-  if (lease !== offered.lease && (lease !== undefined || changed)) {
-    return { state, reply: { type: 'late', record, pttl: left(state, 'grant', now) } }
+  holdOff(ms: number): void {
+    if (this.#left('hold') - HOLD_GRACE < ms) this.#set('hold', CONFLICT, ms + HOLD_GRACE)
   }
-  const kept = put(state, 'grant', { value: offered.record, endsAt: now + offered.ms })
-  return {
-    state: without(kept, 'lease', 'hold', guardKey(offered.fingerprint)),
-    reply: { type: 'kept' },
+
+  /** A PTTL of -2 is a key that is not there, as the servers say. */
+  read(): RecordReply {
+    const record = this.#value('grant')
+    return { type: 'grant', record, pttl: record === '' ? -2 : this.#left('grant') }
   }
-}
 
-function failed(state: StoreState, ended: Failed, now: number): Outcome<FailedReply> {
-  const { failure, fingerprint } = ended
-  const mine = state.get('lease')?.value === ended.lease
-  const rest = mine ? without(state, 'lease') : state
-  // Counted even without the lease: iSales counted it, too.
-  if (failure.kind === 'refused') {
-    const guard = guardKey(fingerprint)
-    const refusals = Math.max(Number(valueOf(state, guard)), failure.known) + 1
-    const pause = failure.pauses[Math.min(refusals, failure.pauses.length) - 1] ?? 0
-    const entry = { value: String(refusals), endsAt: now + pause + failure.grace }
-    return { state: put(rest, guard, entry), reply: { mine, refusals } }
+  #entry(key: string): Entry {
+    const entry = this.keys.get(key) ?? NOTHING
+    return this.#now() < entry.endsAt ? entry : NOTHING
   }
-  if (failure.kind === 'hold' && mine) {
-    const entry = { value: failure.text, endsAt: now + failure.ms + failure.grace }
-    return { state: put(rest, 'hold', entry), reply: { mine, refusals: 0 } }
+
+  #value(key: string): string {
+    return this.#entry(key).value
   }
-  return { state: rest, reply: { mine, refusals: 0 } }
-}
 
-function holdOff(state: StoreState, asked: HoldOff, now: number): Outcome<boolean> {
-  const { text, ms, grace } = asked
-  if (left(state, 'hold', now) - grace >= ms) return { state, reply: false }
-  return { state: put(state, 'hold', { value: text, endsAt: now + ms + grace }), reply: true }
-}
+  #left(key: string): number {
+    return this.#entry(key).endsAt - this.#now()
+  }
 
-function withoutEnded(state: StoreState, now: number): StoreState {
-  return new Map([...state].filter(([, { endsAt }]) => now < endsAt))
-}
-
-function valueOf(state: StoreState, key: string): string {
-  return state.get(key)?.value ?? ''
-}
-
-/** -2 for a key that is not there, as the servers say. */
-function left(state: StoreState, key: string, now: number): number {
-  const entry = state.get(key)
-  return entry === undefined ? -2 : entry.endsAt - now
-}
-
-function put(state: StoreState, key: string, entry: Entry): StoreState {
-  return new Map(state).set(key, entry)
-}
-
-function without(state: StoreState, ...keys: readonly string[]): StoreState {
-  return new Map([...state].filter(([key]) => !keys.includes(key)))
+  #set(key: string, value: string, ms: number): void {
+    this.keys.set(key, { value, endsAt: this.#now() + ms })
+  }
 }

@@ -1,187 +1,134 @@
 import { describe, expect, it } from 'vitest'
-import { Secret } from '../../src/config/secret.ts'
-import type { SharedRecord } from '../../src/sharing/record.ts'
-import {
-  turnOf,
-  type Found,
-  type Mine,
-  type Reply,
-  type Situation,
-  type Turn,
-} from '../../src/sharing/turn.ts'
+import { isBetter, turnOf, type Situation } from '../../src/sharing/turn.ts'
+import { createToken } from '../../src/token/token.ts'
+import { grant, RULES } from '../token/support.ts'
 
 const NOW = 1_000_000
-const OURS = 'o'.repeat(22)
-const RECORD: SharedRecord = {
-  token: new Secret('t'),
-  lifetimeMs: 300_000,
-  assumed: false,
-  totalMs: 300_000,
-  fingerprint: OURS,
-  bought: false,
-}
-const GOOD: Mine = {
-  obtainedAt: NOW - 200_000,
-  usableUntil: NOW + 95_000,
-  rejected: false,
-  aloneFrom: NOW + 80_000,
-}
-const REJECTED: Mine = { ...GOOD, rejected: true }
-const ENDED: Mine = { ...GOOD, usableUntil: NOW - 1, aloneFrom: NOW - 10_000 }
-const NEWER: Found = {
-  id: 'n'.repeat(22),
-  record: RECORD,
-  obtainedAt: NOW - 1000,
-  usableUntil: NOW + 294_000,
-  isAtHand: false,
-}
-const OLDER: Found = { ...NEWER, obtainedAt: NOW - 250_000, usableUntil: NOW + 45_000 }
-const SAME: Found = { ...NEWER, obtainedAt: GOOD.obtainedAt, isAtHand: true }
-const FOREIGN: Found = { ...NEWER, record: { ...RECORD, fingerprint: 'x'.repeat(22) } }
+type Reply = Parameters<typeof turnOf>[0]
 
-const situation = (changes: Partial<Situation>): Situation => ({
-  now: NOW,
-  random: 0.5,
-  mine: GOOD,
-  fingerprint: OURS,
-  firstOfSecret: false,
-  refusals: 0,
-  ...changes,
+/** A token of 300 s that was requested so many seconds ago. */
+const aged = (seconds: number, rejected = false) => {
+  const origin = { sentAt: NOW - seconds * 1000, operation: 'login', previous: undefined } as const
+  return { token: createToken(grant(), RULES, origin), rejected }
+}
+const GOOD = aged(200)
+const REJECTED = aged(200, true)
+const ENDED = aged(296)
+/** It is renewed alone in the last 16 s before its last use, here 8.5 s before it. */
+const NEAR_ITS_END = aged(287)
+
+const found = (token: string, seconds: number) => ({
+  record: { grant: grant({ token }), totalMs: 0, fingerprint: '', bought: false },
+  sentAt: NOW - seconds * 1000,
 })
-const grant = (found: Found): Reply => ({ type: 'grant', found })
-const adopt = (found: Found, loginDue = false): Turn => ({ do: 'adopt', found, loginDue })
-const again: Turn = { do: 'claim-again', seen: NEWER.id }
+
+describe('the token in the store', () => {
+  it.each([
+    ['is taken when it is newer', found('other', 1), GOOD, true],
+    ['is taken when there is none', found('other', 250), undefined, true],
+    [
+      'is taken for one that has ended, although it is older',
+      found('other', 290),
+      { ...ENDED, token: aged(298).token },
+      true,
+    ],
+    ['is taken for a rejected one when it is newer', found('other', 1), REJECTED, true],
+    ['is not taken for a rejected one when it is older', found('other', 250), REJECTED, false],
+    ['is not taken when it is older', found('other', 250), GOOD, false],
+    ['is not taken when it is the one at hand', found('t1', 199), GOOD, false],
+    ['is not taken when it has ended', found('other', 295), undefined, false],
+  ])('%s', (_, inStore, atHand, better) => {
+    expect(isBetter(inStore, atHand, NOW)).toBe(better)
+  })
+})
 
 describe('what a replica does after its claim', () => {
-  it.each<[string, Reply, Partial<Situation>, Turn]>([
-    ['takes a newer token', grant(NEWER), {}, adopt(NEWER)],
-    ['takes any good token when it has none', grant(OLDER), { mine: undefined }, adopt(OLDER)],
-    ['takes any good token when its own has ended', grant(OLDER), { mine: ENDED }, adopt(OLDER)],
-    ['takes a newer token for a rejected one', grant(NEWER), { mine: REJECTED }, adopt(NEWER)],
-    ['takes no older token for a rejected one', grant(OLDER), { mine: REJECTED }, again],
-    ['takes no older token', grant(OLDER), {}, again],
-    ['takes not the token that it has', grant(SAME), {}, again],
-    ['takes not the token that was rejected here', grant(SAME), { mine: REJECTED }, again],
-    [
-      'takes no token that has ended',
-      grant({ ...NEWER, usableUntil: NOW }),
-      { mine: undefined },
-      again,
-    ],
-    [
-      'takes nothing that it cannot read',
-      grant({ ...NEWER, record: undefined }),
-      { mine: undefined },
-      again,
-    ],
-    [
-      'claims what is empty',
-      grant({ ...NEWER, id: '', record: undefined }),
-      {},
-      { do: 'claim-again', seen: '' },
-    ],
-    [
-      'takes the token of another secret, and tries its own, when it starts',
-      grant(FOREIGN),
-      { mine: undefined, firstOfSecret: true },
-      adopt(FOREIGN, true),
-    ],
-    [
-      'takes the token of another secret otherwise, and does not log in',
-      grant(FOREIGN),
-      {},
-      adopt(FOREIGN),
-    ],
-    [
-      'takes its token again after a change to the secret that it was obtained with',
-      grant(SAME),
-      { firstOfSecret: true },
-      adopt(SAME),
-    ],
-    [
-      'looks again in a second while another asks',
-      { type: 'busy', ms: 3000 },
-      {},
-      { do: 'wait', because: 'busy', ms: 1000, refusals: 0 },
-    ],
+  const situation = (changes: Partial<Situation>): Situation => ({
+    now: NOW,
+    random: 0.5,
+    ownRandom: 0.5,
+    atHand: GOOD,
+    refusals: 0,
+    ...changes,
+  })
+  const wait = (because: string, ms: number, refusals = 0) => ({
+    by: 'nobody',
+    because,
+    ms,
+    refusals,
+  })
+  const alone = { failures: undefined, refusals: 2, alone: true }
+  const away: Reply = { type: 'failure', reason: 'timeout' }
+
+  it.each<[string, Reply, Partial<Situation>, object]>([
+    ['looks again in a second while another asks', { type: 'busy' }, {}, wait('busy', 1000)],
     [
       'looks again sooner while calls wait',
-      { type: 'busy', ms: 3000 },
-      { mine: REJECTED },
-      { do: 'wait', because: 'busy', ms: 250, refusals: 0 },
+      { type: 'busy' },
+      { atHand: REJECTED },
+      wait('busy', 250),
     ],
+    ['scatters looks by a fifth', { type: 'busy' }, { random: 0 }, wait('busy', 800)],
     [
       'waits as long as the others',
       { type: 'held', ms: 5000, hold: 'unclear 3' },
       { refusals: 1 },
-      { do: 'wait', because: 'held', ms: 5000, refusals: 1 },
+      wait('held', 5000, 1),
     ],
     [
-      'somebody else logs in as this user, as another replica found',
+      'knows that somebody else logs in as this user, as another replica found',
       { type: 'held', ms: 5000, hold: 'conflict 0' },
       {},
-      { do: 'wait', because: 'conflict', ms: 5000, refusals: 0 },
+      wait('conflict', 5000),
     ],
     [
       'believes no pause over ten minutes',
       { type: 'held', ms: 1e9, hold: '' },
       {},
-      { do: 'wait', because: 'held', ms: 600_000, refusals: 0 },
+      wait('held', 600_000),
     ],
     [
       'spares refused credentials',
       { type: 'guarded', ms: 900_000, refusals: 3 },
       { refusals: 1 },
-      { do: 'wait', because: 'guarded', ms: 900_000, refusals: 3 },
+      wait('guarded', 900_000, 3),
     ],
     [
       'believes no guard over four hours',
       { type: 'guarded', ms: 1e12, refusals: 3 },
       {},
-      { do: 'wait', because: 'guarded', ms: 14_400_000, refusals: 3 },
+      wait('guarded', 14_400_000, 3),
     ],
     [
       'asks iSales, and knows what the others met',
       { type: 'mine', hold: 'unclear 4', refusals: 2 },
       { refusals: 1 },
-      {
-        do: 'ask',
-        before: { failures: { kind: 'unclear', count: 4 }, refusals: 2, alone: false },
-      },
+      { failures: { kind: 'unclear', count: 4 }, refusals: 2, alone: false },
     ],
     ...['', 'conflict 0', 'unclear', 'unclear -1', 'unclear 99999', '\u0000'].map(
-      (hold): [string, Reply, Partial<Situation>, Turn] => [
+      (hold): [string, Reply, Partial<Situation>, object] => [
         `counts no failures in ${JSON.stringify(hold)}`,
         { type: 'mine', hold, refusals: 0 },
         {},
-        { do: 'ask', before: { failures: undefined, refusals: 0, alone: false } },
+        { failures: undefined, refusals: 0, alone: false },
       ],
     ),
+    ['serves on without the store', away, {}, wait('alone', 1000)],
     [
-      'serves on without the store',
-      { type: 'failure', reason: 'timeout' },
-      {},
-      { do: 'wait', because: 'alone', ms: 1000, refusals: 0 },
+      'asks without the store shortly before the end',
+      away,
+      { atHand: NEAR_ITS_END, refusals: 2 },
+      alone,
     ],
-    ...(
-      [
-        ['shortly before the end', { ...GOOD, aloneFrom: NOW }],
-        ['with a rejected token', REJECTED],
-        ['with an ended token', ENDED],
-        ['with no token', undefined],
-      ] as const
-    ).map(([when, mine]): [string, Reply, Partial<Situation>, Turn] => [
-      `asks iSales without the store ${when}`,
-      { type: 'failure', reason: 'unreachable' },
-      { mine, refusals: 2 },
-      { do: 'ask', before: { failures: undefined, refusals: 2, alone: true } },
-    ]),
+    [
+      'asks without the store with a rejected token',
+      away,
+      { atHand: REJECTED, refusals: 2 },
+      alone,
+    ],
+    ['asks without the store with an ended token', away, { atHand: ENDED, refusals: 2 }, alone],
+    ['asks without the store with no token', away, { atHand: undefined, refusals: 2 }, alone],
   ])('%s', (_, reply, changes, turn) => {
     expect(turnOf(reply, situation(changes))).toEqual(turn)
-  })
-
-  it('scatters looks by a fifth', () => {
-    const waits = [0, 0.999].map((random) => turnOf({ type: 'busy', ms: 1 }, situation({ random })))
-    expect(waits).toMatchObject([{ ms: 800 }, { ms: expect.closeTo(1200, -1) as number }])
   })
 })

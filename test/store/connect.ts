@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../src/clock.ts'
-import type { SessionStore } from '../../src/sharing/store.ts'
+import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { Claim, SessionStore } from '../../src/sharing/store.ts'
+import { createValkeyStore } from '../../src/sharing/valkey.ts'
 import type { StoreCall } from '../../src/token/sharing.ts'
-import { createValkeyStore, type ValkeyOptions } from '../../src/sharing/valkey.ts'
 import { closing } from '../support/tcp-server.ts'
 
 export interface Connected {
@@ -12,57 +14,55 @@ export interface Connected {
   readonly looks: () => number
 }
 
-/** A store on a server at this port, connected, or given up after a second. */
-export async function connect(
-  port: number,
-  changes: Partial<ValkeyOptions> = {},
-): Promise<Connected> {
+/** A store on this server, connected, or given up after a second. */
+export async function connect(port: number, env: Environment = {}): Promise<Connected> {
   const calls: StoreCall[] = []
   let looks = 0
   const store = await createValkeyStore({
-    servers: [{ host: '127.0.0.1', port }],
-    database: 0,
-    user: undefined,
-    password: undefined,
-    sentinel: undefined,
-    tls: undefined,
-    timeout: 500,
-    prefix: 'isales-auth-proxy:{test}:',
+    ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}`, ...env }),
+    place: 'test',
     clock: systemClock,
     random: Math.random,
     observe: (call) => calls.push(call),
-    ...changes,
   })
   closing.push(() => store.stop())
-  store.start(() => {
+  await store.start(() => {
     looks += 1
   })
-  await store.connected(2000)
   return { store, calls, looks: () => looks }
 }
 
+/** The settings that these variables give, with a user, a key and an iSales. */
+export function storeSettings(env: Environment) {
+  const ends = { ISALES_URL: 'https://isales', ISALES_USER: 'obs', ISALES_PASSWORD: 'p' }
+  const readFile: ReadFile = (path, limit) =>
+    path === 'key' ? { ok: true, bytes: Buffer.from(KEY) } : readSmallFile(path, limit)
+  const loaded = loadConfig({ ...ends, SESSION_STORE_KEY_FILE: 'key', ...env }, readFile)
+  const address = loaded.config.sessionStoreUrl
+  if (!loaded.ok || address === undefined) throw new Error(JSON.stringify(loaded))
+  return { config: loaded.config, address }
+}
+
+const KEY = 'k'.repeat(32)
+export const KEYS = 'isales-auth-proxy:{test}:'
 export const FINGERPRINT = 'f'.repeat(22)
 export const PROCESS_A = 'a'.repeat(16)
 export const PROCESS_B = 'b'.repeat(16)
-export const HOLD_GRACE = 600_000
-export const GUARD_GRACE = 86_400_000
 
-export function claimBy(process: string, changes: object = {}) {
+export function claimBy(process: string, seen = ''): Claim {
   return {
-    seen: '',
+    seen,
     lease: `${process}-1`,
-    leaseMs: 3000,
-    operation: 'login' as const,
+    operation: 'login',
     fingerprint: FINGERPRINT,
-    holdGrace: HOLD_GRACE,
-    guardGrace: GUARD_GRACE,
     refusals: 0,
-    ...changes,
+    forced: false,
   }
 }
 
-/** A record as the store sees it: an id, a dot, and bytes. */
-export function record(): { readonly id: string; readonly record: string } {
+/** A token as the store sees it: an id, a dot, and bytes. */
+export function grantBy(process: string, ms = 600_000) {
   const id = randomBytes(16).toString('base64url')
-  return { id, record: `${id}.${randomBytes(60).toString('base64url')}` }
+  const record = `${id}.${randomBytes(60).toString('base64url')}`
+  return { seen: '', lease: `${process}-1`, record, ms, fingerprint: FINGERPRINT }
 }

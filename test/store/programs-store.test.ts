@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { until } from '../support/until.ts'
+import { grant } from '../token/support.ts'
 import { freePort } from '../support/free-port.ts'
 import {
   authenticated,
@@ -33,13 +34,11 @@ const unreadable = ({ program }: Replica): number =>
 function recordOfAnotherUser(): string {
   const seal = createSeal(new Secret(KEY), { origin: 'https://isales', user: 'another' })
   return seal.close({
-    token: new Secret('injected'),
-    lifetimeMs: 60_000,
-    assumed: false,
-    totalMs: 60_000,
+    grant: grant({ token: 'injected', refreshToken: null }),
+    totalMs: 300_000,
     fingerprint: seal.fingerprint(new Secret(PASSWORD)),
     bought: false,
-  }).sealed
+  })
 }
 
 describe.each(ENGINES)('programs that share through %s lose no call', (engine) => {
@@ -73,9 +72,9 @@ describe.each(ENGINES)('programs that share through %s lose no call', (engine) =
     await authenticated(replicas)
     await inState(replicas, { state: 'shared' })
     const calls = startTraffic(replicas)
-    const grant = (await keyOf(server, 'grant')) ?? ''
+    const key = (await keyOf(server, 'grant')) ?? ''
     network.delay(400)
-    await nudge(server, grant)
+    await nudge(server, key)
     await inState(replicas, { state: 'alone', reason: 'timeout' })
     network.stall(true)
     await delay(3000)
@@ -99,34 +98,34 @@ describe.each(ENGINES)('programs that share through %s lose no call', (engine) =
     await authenticated(replicas)
     await inState(replicas, { state: 'shared' })
     const calls = startTraffic(replicas)
-    const grant = (await keyOf(server, 'grant')) ?? ''
-    const sealed = await server.cli('GET', grant)
+    const key = (await keyOf(server, 'grant')) ?? ''
+    const sealed = await server.cli('GET', key)
     const values: readonly (readonly string[])[] = [
-      ['SET', grant, sealed.slice(0, -40)],
-      ['SET', grant, `${'f'.repeat(22)}.${sealed.slice(23)}`],
-      ['SET', grant, recordOfAnotherUser()],
-      ['SET', grant, 'hello'],
-      ['EVAL', "redis.call('SET', KEYS[1], string.rep('x', 1024 * 1024))", '1', grant],
+      ['SET', key, sealed.slice(0, -40)],
+      ['SET', key, `${'f'.repeat(22)}.${sealed.slice(23)}`],
+      ['SET', key, recordOfAnotherUser()],
+      ['SET', key, 'hello'],
+      ['EVAL', "redis.call('SET', KEYS[1], string.rep('x', 1024 * 1024))", '1', key],
     ]
     for (const [index, command] of values.entries()) {
       await server.cli(...command)
-      await nudge(server, grant)
+      await nudge(server, key)
       await until(() => replicas.reduce((sum, one) => sum + unreadable(one), 0) > index)
-      await until(async () => (await server.cli('GET', grant)).length === sealed.length)
+      await until(async () => (await server.cli('GET', key)).length === sealed.length)
     }
     await server.cli(
       'EVAL',
       "redis.call('DEL', KEYS[1]) redis.call('LPUSH', KEYS[1], 'x')",
       '1',
-      grant,
+      key,
     )
-    await nudge(server, grant)
+    await nudge(server, key)
     await inState(replicas, { state: 'alone', reason: 'wrong-type' })
-    await server.cli('DEL', grant)
+    await server.cli('DEL', key)
     await inState(replicas, { state: 'shared' })
-    await until(async () => (await server.cli('GET', grant)).length === sealed.length)
+    await until(async () => (await server.cli('GET', key)).length === sealed.length)
     await server.cli('ACL', 'SETUSER', 'default', '-eval', '-evalsha')
-    await nudge(server, grant)
+    await nudge(server, key)
     await inState(replicas, { state: 'alone', reason: 'permission' })
     await server.cli('ACL', 'SETUSER', 'default', '+eval', '+evalsha')
     await inState(replicas, { state: 'shared' })
@@ -140,13 +139,13 @@ describe.each(ENGINES)('programs that share through %s lose no call', (engine) =
     const replicas = await startReplicas(2, server.port)
     await authenticated(replicas)
     const calls = startTraffic(replicas)
-    const grant = (await keyOf(server, 'grant')) ?? ''
-    const older = await server.cli('GET', grant)
+    const key = (await keyOf(server, 'grant')) ?? ''
+    const older = await server.cli('GET', key)
     await until(() => sim.state().refreshes === 1, 10_000)
-    await until(async () => (await server.cli('GET', grant)) !== older)
-    await server.cli('SET', grant, older, 'PX', '60000')
-    await nudge(server, grant)
-    await until(async () => (await server.cli('GET', grant)) !== older)
+    await until(async () => (await server.cli('GET', key)) !== older)
+    await server.cli('SET', key, older, 'PX', '60000')
+    await nudge(server, key)
+    await until(async () => (await server.cli('GET', key)) !== older)
     await delay(2000)
     expect(await calls.stop()).toEqual([])
     expect(sim.state()).toMatchObject({ logins: 1, refreshes: 1 })

@@ -4,7 +4,7 @@ import { until } from '../support/until.ts'
 import { setTimeout as delay } from 'node:timers/promises'
 import { call } from '../support/call.ts'
 import { authenticated, inState, sharingPrograms, startTraffic, type Replica } from './replicas.ts'
-import { claimBy, connect, FINGERPRINT, PROCESS_A, PROCESS_B, record } from './connect.ts'
+import { claimBy, connect, grantBy, PROCESS_A, PROCESS_B } from './connect.ts'
 import { freePort } from '../support/free-port.ts'
 import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
 
@@ -74,28 +74,25 @@ describe.each(ENGINES)('%s with Sentinels', (engine) => {
       const printed = watchOutput()
       const sim = await openIsales(120)
       const { primary, replica, sentinels } = await startFailover(engine)
-      const programs = await startReplicas(2, 0, {
+      const settings = {
         SESSION_STORE_URL: `valkey://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join()}`,
         SESSION_STORE_SENTINEL: 'store',
-      })
+      }
+      const programs = await startReplicas(2, 0, settings)
       await authenticated(programs)
       await inState(programs, { state: 'shared' })
       const calls = startTraffic(programs)
-      const { store, looks } = await connect(primary.port, {
-        servers: sentinels.map(({ port }) => ({ host: '127.0.0.1', port })),
-        sentinel: { name: 'store', password: undefined },
-      })
-      await store.connected(5000)
-      const { record: sealed } = record()
+      const { store, looks } = await connect(0, settings)
+      await until(() => looks() > 0)
+      const given = grantBy(PROCESS_A)
       expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
-      const grant = { seen: '', lease: `${PROCESS_A}-1`, record: sealed, ms: 600_000 }
-      await store.granted({ ...grant, fingerprint: FINGERPRINT })
+      await store.granted(given)
       await delay(300)
       const before = looks()
       primary.signal(signal)
       await until(async () => {
         const reply = await store.claim(claimBy(PROCESS_B))
-        return reply.type === 'grant' && reply.record === sealed
+        return reply.type === 'grant' && reply.record === given.record
       }, 40_000)
       expect(looks()).toBeGreaterThan(before)
       // One Sentinel that is gone is no matter, and nothing is printed about it.
@@ -103,7 +100,7 @@ describe.each(ENGINES)('%s with Sentinels', (engine) => {
       await haveRead(programs, replica)
       sim.revoke()
       await delay(3000)
-      expect(await store.read()).toMatchObject({ record: sealed })
+      expect(await store.read()).toMatchObject({ record: given.record })
       expect(await calls.stop()).toEqual([])
       // The first login, and one renewal of the revoked token.
       expect(sim.state().logins + sim.state().refreshes).toBe(2)

@@ -1,36 +1,50 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Secret } from '../../src/config/secret.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
 import { claimBy, connect, PROCESS_A } from './connect.ts'
 import { certificates, ENGINES, startServer, startTlsServer } from './servers.ts'
+
+const directory = temporaryDirectory()
+const file = (name: string, text: string): string => {
+  writeFileSync(join(directory, name), text)
+  return join(directory, name)
+}
+
+/** Settings with this client certificate. */
+const showing = (port: number, { cert, key }: { readonly cert: string; readonly key: string }) => ({
+  SESSION_STORE_URL: `valkeys://127.0.0.1:${port}`,
+  SESSION_STORE_CA_FILE: file('ca.pem', certificates.ca.cert),
+  SESSION_STORE_CLIENT_CERT_FILE: file('cert.pem', cert),
+  SESSION_STORE_CLIENT_KEY_FILE: file('key.pem', key),
+})
 
 describe.each(ENGINES)('%s over TLS', (engine) => {
   it('shows its client certificate, and takes the next one at the next connection', async () => {
     const server = await startTlsServer(engine)
-    let pair = certificates.strangerClient
-    const { store } = await connect(server.port, {
-      tls: () => ({ ca: certificates.ca.cert, cert: pair.cert, key: new Secret(pair.key) }),
-    })
+    const { store } = await connect(server.port, showing(server.port, certificates.strangerClient))
     expect(await store.read()).toMatchObject({ type: 'failure' })
-    pair = certificates.client
-    await store.connected(10_000)
-    expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
+    showing(server.port, certificates.client)
+    await until(async () => (await store.claim(claimBy(PROCESS_A))).type === 'mine', 10_000)
   })
 
   it.each([
-    ['a certificate of an authority that is not trusted', { ca: certificates.strangerCa.cert }],
-    ['no authorities but the public ones', {}],
-  ])('says by name that it met %s', async (_, tls) => {
+    ['a certificate of an authority that is not trusted', certificates.strangerCa.cert],
+    ['no authorities but the public ones', undefined],
+  ])('says by name that it met %s', async (_, ca) => {
     const server = await startTlsServer(engine)
-    const { cert, key } = certificates.client
-    const { store } = await connect(server.port, {
-      tls: () => ({ ...tls, cert, key: new Secret(key) }),
-    })
+    const trusted = ca === undefined ? undefined : file('other-ca.pem', ca)
+    const env = { ...showing(server.port, certificates.client), SESSION_STORE_CA_FILE: trusted }
+    const { store } = await connect(server.port, env)
     expect(await store.read()).toEqual({ type: 'failure', reason: 'tls' })
   })
 
   it('says by name that the server speaks no TLS', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port, { tls: () => ({}) })
+    const { store } = await connect(server.port, {
+      SESSION_STORE_URL: `valkeys://127.0.0.1:${server.port}`,
+    })
     expect(['tls', 'unreachable']).toContain(Object(await store.read()).reason)
   })
 })

@@ -2,7 +2,6 @@ import type { Clock, Timer } from '../../src/clock.ts'
 
 interface Pending {
   readonly at: number
-  readonly order: number
   readonly run: () => void
 }
 
@@ -24,13 +23,16 @@ export interface ManualClock extends Clock {
 export function manualClock(start = 1_000_000): ManualClock {
   const pending = new Set<Pending>()
   let now = start
-  let order = 0
 
-  const next = (): Pending | undefined =>
-    [...pending].sort((a, b) => a.at - b.at || a.order - b.order)[0]
+  /** Of those for the same time the one that was set first: a set keeps that order. */
+  const next = (): Pending | undefined => {
+    let first: Pending | undefined
+    for (const entry of pending) if (first === undefined || entry.at < first.at) first = entry
+    return first
+  }
 
   function setTimer(run: () => void, ms: number): Timer {
-    const entry = { at: now + Math.max(0, ms), order: (order += 1), run }
+    const entry = { at: now + Math.max(0, ms), run }
     pending.add(entry)
     return { cancel: () => pending.delete(entry) }
   }
