@@ -40,7 +40,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     now: () => systemClock.now(),
     setTimer: (run, ms) => systemClock.setTimer(() => (dead ? undefined : run()), ms),
   }
-  const seal = createSeal(new Secret('k'.repeat(32)), { origin: 'https://isales', user: 'obs' })
+  const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const store = await createValkeyStore({
     ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` }),
     place: seal.place,

@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { Ask, Obtained } from '../token/obtain.ts'
-import type { SharingSnapshot, StoreCall } from '../token/sharing.ts'
+import type { Ask } from '../token/obtain.ts'
+import type { StoreCall } from '../token/sharing.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyStore } from './valkey.ts'
@@ -16,28 +16,17 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
   const { config, observeCall } = options
   const { sessionStoreUrl: address, sessionStoreKey: key } = config
   if (address === undefined || key === undefined) return undefined
-  const seal = createSeal(key, { origin: config.isalesUrl, user: config.isalesUser })
+  const seal = createSeal(key, config.isalesUrl, config.isalesUser)
   const { place } = seal
   const store = await createValkeyStore({ ...options, address, place, observe: observeCall })
   return createShare({ ...options, rules: config, store, seal })
-}
-
-export interface SharedLogin {
-  readonly obtained: Obtained
-  readonly store: Pick<SharingSnapshot, 'state' | 'reason'>
-  /** Replicas that listen with this key, this process not among them; undefined: not known. */
-  readonly others: number | undefined
 }
 
 /**
  * One login of a command, under the lease and published, so that running replicas take the new token instead of losing
  * theirs. Undefined when no store is configured.
  */
-export async function logInShared(
-  config: Config,
-  ask: Ask,
-  signal: AbortSignal,
-): Promise<SharedLogin | undefined> {
+export async function logInShared(config: Config, ask: Ask, signal: AbortSignal) {
   const ignore = (): void => {}
   const share = await openShare({
     config,
@@ -64,6 +53,7 @@ export async function logInShared(
     return {
       obtained,
       store: share.snapshot(),
+      /** Replicas that listen with this key, this process not among them; undefined: not known. */
       others: replicas === undefined ? undefined : Math.max(0, replicas - 1),
     }
   } finally {

@@ -1,12 +1,13 @@
 import { GUARD_GRACE, HOLD_GRACE, ID_LENGTH, LEASE } from './store.ts'
 
 /**
- * What the store executes atomically. `test/sharing/store-rules.ts` specifies it. Managed services restrict scripts:
- * every key is literally `KEYS[n]`, nothing is published, no global is set.
+ * What the store executes atomically, by the name of the operation. `test/sharing/store-rules.ts` specifies it. KEYS of
+ * each are grant, lease, hold and guard. Managed services restrict scripts: every key is literally `KEYS[n]`, nothing is
+ * published, no global is set.
  */
-
-/** KEYS grant lease hold guard; ARGV seen lease operation knownRefusals forced. */
-const CLAIM = `
+export const SCRIPTS = {
+  /** ARGV seen lease operation knownRefusals forced. */
+  claim: `
 local record = redis.call('GET', KEYS[1])
 if (record and string.sub(record, 1, ${ID_LENGTH}) or '') ~= ARGV[1] then
   return {'grant', record or '', redis.call('PTTL', KEYS[1])}
@@ -22,16 +23,14 @@ if ARGV[5] ~= 'true' then
   if guarded > 0 then return {'guarded', guarded, refusals} end
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ${LEASE})
-return {'mine', hold or '', refusals}
-`
+return {'mine', hold or '', refusals}`,
 
-/** KEYS lease; ARGV lease. */
-const EXTEND = `
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ${LEASE}) end
-`
+  /** ARGV lease. */
+  extend: `
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ${LEASE}) end`,
 
-/** KEYS grant lease hold guard; ARGV seen lease record ms. A paused process cannot overwrite a newer token. */
-const GRANTED = `
+  /** ARGV seen lease record ms. A paused process cannot overwrite a newer token. */
+  granted: `
 local record = redis.call('GET', KEYS[1])
 local lease = redis.call('GET', KEYS[2])
 if lease ~= ARGV[2] and (lease or (record and string.sub(record, 1, ${ID_LENGTH}) or '') ~= ARGV[1]) then
@@ -41,40 +40,26 @@ redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 redis.call('DEL', KEYS[2])
 redis.call('DEL', KEYS[3])
 redis.call('DEL', KEYS[4])
-return {'kept'}
-`
+return {'kept'}`,
 
-/** KEYS lease hold guard; ARGV lease, then kind and what it needs: hold text ms, or refused known pause1 pause2 ... */
-const FAILED = `
-local mine = redis.call('GET', KEYS[1]) == ARGV[1]
+  /** ARGV lease, then kind and what it needs: hold text ms, or refused known pause1 pause2 and so on. */
+  failed: `
+local mine = redis.call('GET', KEYS[2]) == ARGV[1]
 if ARGV[2] == 'refused' then
-  local refusals = math.max(tonumber(redis.call('GET', KEYS[3]) or '0') or 0, tonumber(ARGV[3])) + 1
+  local refusals = math.max(tonumber(redis.call('GET', KEYS[4]) or '0') or 0, tonumber(ARGV[3])) + 1
   local pause = tonumber(ARGV[3 + math.min(refusals, #ARGV - 3)])
-  redis.call('SET', KEYS[3], refusals, 'PX', pause + ${GUARD_GRACE})
+  redis.call('SET', KEYS[4], refusals, 'PX', pause + ${GUARD_GRACE})
 elseif ARGV[2] == 'hold' and mine then
-  redis.call('SET', KEYS[2], ARGV[3], 'PX', tonumber(ARGV[4]) + ${HOLD_GRACE})
+  redis.call('SET', KEYS[3], ARGV[3], 'PX', tonumber(ARGV[4]) + ${HOLD_GRACE})
 end
-if mine then redis.call('DEL', KEYS[1]) end
-`
+if mine then redis.call('DEL', KEYS[2]) end`,
 
-/** KEYS hold; ARGV text ms. A pause is never shortened. */
-const HOLD_OFF = `
-if redis.call('PTTL', KEYS[1]) - ${HOLD_GRACE} < tonumber(ARGV[2]) then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', tonumber(ARGV[2]) + ${HOLD_GRACE})
-end
-`
+  /** ARGV text ms. A pause is never shortened. */
+  'hold-off': `
+if redis.call('PTTL', KEYS[3]) - ${HOLD_GRACE} < tonumber(ARGV[2]) then
+  redis.call('SET', KEYS[3], ARGV[1], 'PX', tonumber(ARGV[2]) + ${HOLD_GRACE})
+end`,
 
-/** KEYS grant. */
-const READ = `
-return {'grant', redis.call('GET', KEYS[1]) or '', redis.call('PTTL', KEYS[1])}
-`
-
-/** By the name of their command, as ioredis defines it. */
-export const SCRIPTS = {
-  shareClaim: { lua: CLAIM, numberOfKeys: 4 },
-  shareExtend: { lua: EXTEND, numberOfKeys: 1 },
-  shareGranted: { lua: GRANTED, numberOfKeys: 4 },
-  shareFailed: { lua: FAILED, numberOfKeys: 3 },
-  shareHoldOff: { lua: HOLD_OFF, numberOfKeys: 1 },
-  shareRead: { lua: READ, numberOfKeys: 1 },
+  read: `
+return {'grant', redis.call('GET', KEYS[1]) or '', redis.call('PTTL', KEYS[1])}`,
 } as const

@@ -4,13 +4,6 @@ import { parseObject } from '../http/json.ts'
 import { parseToken, type Grant } from '../token/protocol.ts'
 import { ID_LENGTH } from './store.ts'
 
-/** Whose token it is. */
-export interface Account {
-  /** Origin of iSales, as `https://host:port`. */
-  readonly origin: string
-  readonly user: string
-}
-
 /** What one replica tells the others of a token. */
 export interface SharedRecord {
   readonly grant: Grant
@@ -25,21 +18,6 @@ export interface SharedRecord {
   readonly bought: boolean
 }
 
-/**
- * Seals records and names their place. Whoever can read and write the store learns no token and no password, and
- * cannot make a replica send a token that none of them obtained: a record is bound to its place and its id.
- */
-export interface Seal {
-  /** Names the account in the store: another user, another iSales or another key is another place. */
-  readonly place: string
-  /** Names the credentials without revealing them. Unlike a hash it cannot be guessed at without the key. */
-  fingerprint(password: Secret): string
-  /** `<id of 22 characters>.<sealed>`, another id each time. */
-  close(record: SharedRecord): string
-  /** Undefined for what was not sealed with this key for this place, and for what cannot be read. */
-  open(sealed: string): SharedRecord | undefined
-}
-
 const CIPHER = 'aes-256-gcm'
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
@@ -49,21 +27,30 @@ const LONGEST_SEALED = 32 * 1024
 /** In the purposes and in the authenticated data: a breaking change of the record is another place. */
 const VERSION = 'isales-auth-proxy v1'
 
-export function createSeal(key: Secret, account: Account): Seal {
+/**
+ * Seals records and names their place. Whoever can read and write the store learns no token and no password, and
+ * cannot make a replica send a token that none of them obtained: a record is bound to its place and its id.
+ *
+ * @param origin of iSales, as `https://host:port`.
+ */
+export function createSeal(key: Secret, origin: string, user: string) {
   const derive = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', key.reveal(), '', `${VERSION} ${purpose}`, KEY_BYTES))
   const sealKey = derive('seal')
   const secretKey = derive('secret')
-  const place = mac(derive('place'), account.origin, account.user)
+  const place = mac(derive('place'), origin, user)
 
   const additionalData = (id: string): Buffer => Buffer.from(`${VERSION}\n${place}\n${id}`)
 
   return {
+    /** Names the account in the store: another user, another iSales or another key is another place. */
     place,
 
-    fingerprint: (password) => mac(secretKey, account.origin, account.user, password.reveal()),
+    /** Names the credentials without revealing them. Unlike a hash it cannot be guessed at without the key. */
+    fingerprint: (password: Secret): string => mac(secretKey, origin, user, password.reveal()),
 
-    close(record) {
+    /** `<id of 22 characters>.<sealed>`, another id each time. */
+    close(record: SharedRecord): string {
       const id = randomBytes(16).toString('base64url')
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(CIPHER, sealKey, nonce).setAAD(additionalData(id))
@@ -71,7 +58,8 @@ export function createSeal(key: Secret, account: Account): Seal {
       return `${id}.${Buffer.concat([nonce, text, cipher.getAuthTag()]).toString('base64url')}`
     },
 
-    open(sealed) {
+    /** Undefined for what was not sealed with this key for this place, and for what cannot be read. */
+    open(sealed: string): SharedRecord | undefined {
       if (sealed.length > LONGEST_SEALED || sealed[ID_LENGTH] !== '.') return undefined
       const bytes = Buffer.from(sealed.slice(ID_LENGTH + 1), 'base64url')
       if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined
@@ -91,6 +79,8 @@ export function createSeal(key: Secret, account: Account): Seal {
     },
   }
 }
+
+export type Seal = ReturnType<typeof createSeal>
 
 /** 22 characters. JSON keeps the parts apart, whatever they hold. */
 function mac(key: Buffer, ...parts: readonly string[]): string {

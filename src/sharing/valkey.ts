@@ -55,24 +55,25 @@ const REASONS: Readonly<Record<string, StoreFailureReason>> = {
 /** Node and OpenSSL name what concerns certificates and the handshake by code. */
 const TLS_CODES = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/
 
-type Scripted = Redis &
-  Readonly<
-    Record<
-      `${keyof typeof SCRIPTS}Buffer`,
-      (...args: readonly (string | Buffer)[]) => Promise<unknown>
-    >
-  >
+type Script = keyof typeof SCRIPTS
+/** The library defines these methods by `scripts`; they reply with bytes. */
+type Scripted = Record<
+  `share-${Script}Buffer`,
+  (...args: readonly (string | Buffer)[]) => Promise<unknown>
+>
 
 /** The store on Valkey or Redis. Two connections: one for operations, one that listens. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<SessionStore> {
   const { config, clock } = options
   const library = await loadLibrary()
   const settings = connectionOptions(options)
+  const scripts = Object.fromEntries(
+    Object.entries(SCRIPTS).map(([name, lua]) => [`share-${name}`, { lua, numberOfKeys: 4 }]),
+  )
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `scripts` defines these methods
-  const commands = new library.Redis({ ...settings, scripts: SCRIPTS }) as Scripted
+  const commands = new library.Redis({ ...settings, scripts }) as Redis & Scripted
   const listener = new library.Redis(settings)
   const key = (name: string): string => `${config.sessionStorePrefix}:{${options.place}}:${name}`
-  const guard = (fingerprint: string): string => `guard:${fingerprint}`
   const channel = key('changed')
   /** Why nothing is sent; undefined when the server does what it is asked to. */
   let closed: StoreFailureReason | undefined = 'unreachable'
@@ -109,47 +110,37 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
   }
 
   /** Bytes as latin1: what somebody else wrote into a key comes, and goes back, unchanged. */
-  const run =
-    (
-      script: keyof typeof SCRIPTS,
-      keys: readonly string[],
-      ...args: readonly (string | number | boolean)[]
-    ) =>
-    (): Promise<unknown> => {
-      const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
-      return commands[`${script}Buffer`](...keys.map(key), ...bytes)
-    }
+  const run = <Reply>(
+    script: Script,
+    parse: (reply: readonly unknown[]) => Reply | undefined,
+    args: readonly (string | number | boolean)[],
+    fingerprint = '',
+  ): Promise<Reply | StoreFailure> => {
+    const keys = ['grant', 'lease', 'hold', `guard:${fingerprint}`].map(key)
+    const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
+    return call(script, () => commands[`share-${script}Buffer`](...keys, ...bytes), parse)
+  }
 
   return {
-    claim: ({ seen, lease, operation, fingerprint, refusals, forced }) => {
-      const keys = ['grant', 'lease', 'hold', guard(fingerprint)]
-      const send = run('shareClaim', keys, seen, lease, operation, refusals, forced)
-      return call('claim', send, parseClaim)
-    },
+    claim: ({ seen, lease, operation, fingerprint, refusals, forced }) =>
+      run('claim', parseClaim, [seen, lease, operation, refusals, forced], fingerprint),
 
     async extend(lease) {
-      await call('extend', run('shareExtend', ['lease'], lease), done)
+      await run('extend', done, [lease])
     },
 
-    granted: ({ seen, lease, record, ms, fingerprint }) => {
-      const keys = ['grant', 'lease', 'hold', guard(fingerprint)]
-      return call(
-        'granted',
-        run('shareGranted', keys, seen, lease, record, Math.ceil(ms)),
-        (reply) => (reply[0] === 'kept' ? { type: 'kept' } : parseRecord(reply)),
-      )
-    },
+    granted: ({ seen, lease, record, ms, fingerprint }) =>
+      run('granted', parseGranted, [seen, lease, record, Math.ceil(ms)], fingerprint),
 
     async failed({ lease, fingerprint, failure }) {
-      const keys = ['lease', 'hold', guard(fingerprint)]
-      await call('failed', run('shareFailed', keys, lease, ...failureArguments(failure)), done)
+      await run('failed', done, [lease, ...failureArguments(failure)], fingerprint)
     },
 
     async holdOff(ms) {
-      await call('hold-off', run('shareHoldOff', ['hold'], CONFLICT, Math.ceil(ms)), done)
+      await run('hold-off', done, [CONFLICT, Math.ceil(ms)])
     },
 
-    read: () => call('read', run('shareRead', ['grant']), parseRecord),
+    read: () => run('read', parseRecord, []),
 
     async publish() {
       await call('publish', () => commands.publish(channel, ''), done)
@@ -328,6 +319,10 @@ function parseClaim(reply: readonly unknown[]): ClaimReply | undefined {
     return { type, hold: first, refusals: second }
   }
   return parseRecord(reply)
+}
+
+function parseGranted(reply: readonly unknown[]): RecordReply | { type: 'kept' } | undefined {
+  return reply[0] === 'kept' ? { type: 'kept' } : parseRecord(reply)
 }
 
 function parseRecord([type, record, pttl]: readonly unknown[]): RecordReply | undefined {

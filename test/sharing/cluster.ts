@@ -169,7 +169,7 @@ export interface Replica {
   stop(): Promise<void>
 }
 
-const SEAL = createSeal(new Secret('k'.repeat(32)), { origin: 'https://isales', user: 'obs' })
+const SEAL = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
 
 export type Cluster = ReturnType<typeof openCluster>
 

@@ -5,14 +5,14 @@ import { createSeal, parseRecord, totalLife, type SharedRecord } from '../../src
 import { grant } from '../token/support.ts'
 
 const KEY = new Secret('k'.repeat(32))
-const ACCOUNT = { origin: 'https://isales.example:443', user: 'obs' }
+const ORIGIN = 'https://isales.example:443'
 const RECORD: SharedRecord = {
   grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
   totalMs: 3_600_000,
   fingerprint: 'f'.repeat(22),
   bought: false,
 }
-const seal = createSeal(KEY, ACCOUNT)
+const seal = createSeal(KEY, ORIGIN, 'obs')
 
 /** A record whose secrets can be compared. */
 const revealed = (shared: SharedRecord | undefined): unknown =>
@@ -37,7 +37,7 @@ describe('sealing', () => {
         const shared = { ...RECORD, grant: grant(given), bought }
         const sealed = seal.close({ ...shared, totalMs: totalLife(shared.grant) })
         expect(sealed).toMatch(/^[\w-]{22}\./)
-        const opened = createSeal(KEY, ACCOUNT).open(sealed)
+        const opened = createSeal(KEY, ORIGIN, 'obs').open(sealed)
         expect(revealed(opened)).toEqual(revealed({ ...shared, totalMs: totalLife(shared.grant) }))
       }),
     )
@@ -51,13 +51,10 @@ describe('sealing', () => {
   })
 
   it.each([
-    ['another key', createSeal(new Secret('x'.repeat(32)), ACCOUNT)],
-    ['another user', createSeal(KEY, { ...ACCOUNT, user: 'other' })],
-    ['another iSales', createSeal(KEY, { ...ACCOUNT, origin: 'https://other.example' })],
-    [
-      'parts that join to the same text',
-      createSeal(KEY, { origin: `${ACCOUNT.origin}","o`, user: 'bs' }),
-    ],
+    ['another key', createSeal(new Secret('x'.repeat(32)), ORIGIN, 'obs')],
+    ['another user', createSeal(KEY, ORIGIN, 'other')],
+    ['another iSales', createSeal(KEY, 'https://other.example', 'obs')],
+    ['parts that join to the same text', createSeal(KEY, `${ORIGIN}","o`, 'bs')],
   ])('is another place with another fingerprint, and opens nothing, with %s', (_, other) => {
     expect(other.place).not.toBe(seal.place)
     expect(other.fingerprint(new Secret('pw'))).not.toBe(seal.fingerprint(new Secret('pw')))
@@ -67,7 +64,7 @@ describe('sealing', () => {
   it('names a password the same each time, and another one differently', () => {
     const name = seal.fingerprint(new Secret('pw'))
     expect(name).toMatch(/^[\w-]{22}$/)
-    expect(createSeal(KEY, ACCOUNT).fingerprint(new Secret('pw'))).toBe(name)
+    expect(createSeal(KEY, ORIGIN, 'obs').fingerprint(new Secret('pw'))).toBe(name)
     expect(seal.fingerprint(new Secret('pw2'))).not.toBe(name)
   })
 

@@ -32,7 +32,7 @@ const unreadable = ({ program }: Replica): number =>
 
 /** Sealed with the same key: it belongs to another place. */
 function recordOfAnotherUser(): string {
-  const seal = createSeal(new Secret(KEY), { origin: 'https://isales', user: 'another' })
+  const seal = createSeal(new Secret(KEY), 'https://isales', 'another')
   return seal.close({
     grant: grant({ token: 'injected', refreshToken: null }),
     totalMs: 300_000,
