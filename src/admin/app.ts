@@ -6,7 +6,8 @@ import { createMetrics } from './metrics.ts'
 import { createMonitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
 import { unreadiness } from './state.ts'
-import { REFRESH, STATUS_POLICY, renderStatusPage } from './status-page.tsx'
+import { REFRESH, renderStatusPage } from './status-page.tsx'
+import { STATUS_POLICY } from './status-style.ts'
 import { readStatus, type StatusOptions } from './status.ts'
 
 /** What every response forbids the browser; the status page adds its own style sheet. */

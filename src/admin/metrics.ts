@@ -7,7 +7,7 @@ import {
 } from '../http/ended.ts'
 import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import { BACKOFFS, type TokenEvent, type TokenSnapshot } from '../token/events.ts'
+import { BACKOFFS, type TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURES, type Operation } from '../token/protocol.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
@@ -20,7 +20,6 @@ const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
-const SHARING_STATES = ['off', 'shared', 'alone'] as const
 
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -153,7 +152,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     authFailures: counter(
       'auth_failures_total',
       'Logins and refreshes that gave no token, by reason',
-      { operation: OPERATIONS, reason: keysOf(AUTH_FAILURES) },
+      { operation: OPERATIONS, reason: Object.keys(AUTH_FAILURES) },
     ),
     authDuration: histogram(
       'auth_duration_seconds',
@@ -177,7 +176,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     storeFailures: counter(
       'session_store_failures_total',
       'Operations that the shared store did not do, by reason',
-      { reason: keysOf(STORE_FAILURES) },
+      { reason: Object.keys(STORE_FAILURES) },
     ),
     storeDuration: histogram(
       'session_store_duration_seconds',
@@ -256,10 +255,6 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
   }
 }
 
-function keysOf<Key extends string>(table: Readonly<Record<Key, string>>): readonly Key[] {
-  return Object.keys(table) as Key[]
-}
-
 /** Every combination of the values. */
 function labelSets(labels: LabelValues): readonly Readonly<Record<string, string>>[] {
   let sets: Readonly<Record<string, string>>[] = [{}]
@@ -301,28 +296,16 @@ function createGauges(
         for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number)
       },
     })
-  const stateGauge = <Each extends string>(
-    name: string,
-    help: string,
-    states: readonly Each[],
-    read: () => Each,
-  ) =>
+  const stateGauge = (name: string, help: string, states: readonly string[], read: () => string) =>
     labelledGauge('state', name, `${help}: 1 for the present state, 0 for the others`, () => {
       const present = read()
       return Object.fromEntries(states.map((state) => [state, Number(state === present)]))
     })
   /** Seconds since 1970; 0 for what is not there or not known. */
-  const dateGauge = (
-    name: string,
-    help: string,
-    read: (now: TokenSnapshot) => number | undefined,
-  ) =>
-    gauge(name, help, () => {
-      const now = token()
-      const instant = read(now) ?? Infinity
-      if (!Number.isFinite(instant)) return 0
-      return Math.round(sources.wallClock() + instant - now.now) / 1000
-    })
+  const date = (instant = Infinity): number => {
+    if (!Number.isFinite(instant)) return 0
+    return Math.round(sources.wallClock() + instant - sources.clock.now()) / 1000
+  }
 
   gauge(
     'authenticated',
@@ -334,25 +317,24 @@ function createGauges(
     'How long requests would go on working if every login failed from now',
     () => token().outageBudget / 1000,
   )
-  dateGauge(
-    'token_expiry_timestamp_seconds',
-    'When the token ends; 0: there is none',
-    ({ session }) => session?.expiresAt,
+  gauge('token_expiry_timestamp_seconds', 'When the token ends; 0: there is none', () =>
+    date(token().session?.expiresAt),
   )
-  dateGauge(
+  gauge(
     'token_next_renewal_timestamp_seconds',
     'When the next login or refresh begins; 0: none is planned',
-    ({ exchange, nextExchangeAt, now }) => (exchange === undefined ? nextExchangeAt : now),
+    () => {
+      const { exchange, nextExchangeAt, now } = token()
+      return date(exchange === undefined ? nextExchangeAt : now)
+    },
   )
-  dateGauge(
-    'token_last_success_timestamp_seconds',
-    'When a token was last obtained; 0: never',
-    ({ lastSuccessAt }) => lastSuccessAt,
+  gauge('token_last_success_timestamp_seconds', 'When a token was last obtained; 0: never', () =>
+    date(token().lastSuccessAt),
   )
-  dateGauge(
+  gauge(
     'refresh_token_expiry_timestamp_seconds',
     'When the refresh token ends; 0: there is none, or its end is not known',
-    ({ session }) => session?.refreshExpiresAt,
+    () => date(token().session?.refreshExpiresAt),
   )
   gauge('token_waiters', 'Requests that wait for a token', () => token().waiters)
   gauge('requests_in_flight', 'Requests in flight', () => sources.running.inFlight)
@@ -362,17 +344,17 @@ function createGauges(
     'Replicas that share the token through the store, this one included; 0: not known, or not shared',
     () => sources.sharing()?.replicas ?? 0,
   )
-  stateGauge('state', 'What CTI-OBS gets', keysOf(STATES), () => verdict().state)
+  stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), () => verdict().state)
   stateGauge(
     'auth_backoff_state',
     'What delays the next login',
-    keysOf(BACKOFFS),
+    Object.keys(BACKOFFS),
     () => token().backoff,
   )
   stateGauge(
     'session_sharing_state',
     'Whether replicas share one token',
-    SHARING_STATES,
+    ['off', 'shared', 'alone'],
     () => sources.sharing()?.state ?? 'off',
   )
   labelledGauge(

@@ -11,23 +11,24 @@ import { LifeLine, ShareBar, TokenRequestChart } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
 import type { Status } from './status.ts'
 
-export { STATUS_POLICY } from './status-style.ts'
-
 /** Seconds between two loads of the page. */
 export const REFRESH = 5
 
-export interface StatusPageProps {
+interface Props {
   readonly status: Status
+}
+
+interface PageProps extends Props {
   /** False: the reader has paused the refresh. */
   readonly refreshing: boolean
 }
 
 /** One document that loads nothing, runs no script, and escapes whatever it shows. */
-export function renderStatusPage(props: StatusPageProps) {
+export function renderStatusPage(props: PageProps) {
   return html`<!doctype html>${<StatusPage {...props} />}`
 }
 
-function StatusPage({ status, refreshing }: StatusPageProps) {
+function StatusPage({ status, refreshing }: PageProps) {
   const { state, title, host } = status
   return (
     <html lang="en">
@@ -56,22 +57,36 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
           <main>
             <Hero status={status} />
             <div class="cards">
-              <Renewal status={status} />
-              <Token status={status} />
-              <Requests status={status} />
+              <Card title="Renewal">
+                <Facts rows={renewalFacts(status)} />
+              </Card>
+              <Card title="Token">
+                <Facts rows={tokenFacts(status)} />
+              </Card>
+              <Card title="Requests">
+                <ShareBar counts={status.requests.byStatusClass} />
+                <Facts rows={requestFacts(status)} />
+              </Card>
               <Certificates status={status} />
             </div>
-            <section>
-              <h2>Last logins and refreshes</h2>
+            <Card title="Last logins and refreshes">
               {status.exchanges.length === 0 ? (
                 <p class="note">None has ended yet.</p>
               ) : (
                 <TokenRequestChart status={status} />
               )}
-            </section>
+            </Card>
             <div class="cards uneven">
-              <Failures status={status} />
-              <Errors status={status} />
+              <Card title="Failed logins and refreshes">
+                <Counts counts={status.failures} words={AUTH_FAILURES} />
+              </Card>
+              <Card title="Errors of the proxy itself">
+                {Object.keys(status.requests.errors).length === 0 ? (
+                  <p class="note">None since the start.</p>
+                ) : (
+                  <Counts counts={status.requests.errors} words={TITLES} />
+                )}
+              </Card>
             </div>
             <Settings settings={status.settings} />
           </main>
@@ -87,7 +102,7 @@ function StatusPage({ status, refreshing }: StatusPageProps) {
   )
 }
 
-function Hero({ status }: { status: Status }) {
+function Hero({ status }: Props) {
   const { title, reason, remedy, runbook } = status
   const { lastFailure, failuresInRow } = status.renewal
   return (
@@ -119,7 +134,7 @@ function Hero({ status }: { status: Status }) {
 }
 
 /** The number that matters most: how many calls fail, how long the token serves, or when the next login begins. */
-function Outlook({ status }: { status: Status }) {
+function Outlook({ status }: Props) {
   const { exchange, nextInSeconds } = status.renewal
   const { total, failed } = status.requests.lastMinute
   if (failed > 0 && (status.state === 'failing' || status.state === 'degraded')) {
@@ -147,30 +162,48 @@ function Figure({ above, value }: { above: string; value: string }) {
   )
 }
 
-function Renewal({ status }: { status: Status }) {
-  const { exchange, nextInSeconds, backoff, failuresInRow, lastSuccessAt } = status.renewal
-  const planned = nextInSeconds === null ? 'not planned' : `in ${duration(nextInSeconds)}`
+function Card({ title, children }: { title: string; children: Child }) {
   return (
     <section>
-      <h2>Renewal</h2>
-      <Facts
-        rows={[
-          [
-            failuresInRow > 0 ? 'Next attempt' : 'Next renewal',
-            exchange === null ? planned : `${exchange} in progress`,
-          ],
-          ['Back-off', BACKOFFS[backoff], backoff !== 'none'],
-          ['Failed in a row', number(failuresInRow), failuresInRow > 0],
-          ...sharingRow(status),
-          ['Last success', lastSuccessAt === null ? 'never' : ago(lastSuccessAt, status.time)],
-        ]}
-      />
+      <h2>{title}</h2>
+      {children}
     </section>
   )
 }
 
+/** Name and value; the third says whether the value needs attention. */
+type Fact = readonly [name: string, value: string, marked?: boolean]
+
+function Facts({ rows }: { rows: readonly Fact[] }) {
+  return (
+    <dl class="facts">
+      {rows.map(([name, value, marked = false]) => (
+        <>
+          <dt>{name}</dt>
+          <dd class={marked ? 'tone' : ''}>{value}</dd>
+        </>
+      ))}
+    </dl>
+  )
+}
+
+function renewalFacts(status: Status): readonly Fact[] {
+  const { exchange, nextInSeconds, backoff, failuresInRow, lastSuccessAt } = status.renewal
+  const planned = nextInSeconds === null ? 'not planned' : `in ${duration(nextInSeconds)}`
+  return [
+    [
+      failuresInRow > 0 ? 'Next attempt' : 'Next renewal',
+      exchange === null ? planned : `${exchange} in progress`,
+    ],
+    ['Back-off', BACKOFFS[backoff], backoff !== 'none'],
+    ['Failed in a row', number(failuresInRow), failuresInRow > 0],
+    ...sharingFact(status),
+    ['Last success', lastSuccessAt === null ? 'never' : ago(lastSuccessAt, status.time)],
+  ]
+}
+
 /** Nothing unless it is configured. */
-function sharingRow({ sharing, time }: Status): [name: string, value: string, alert: boolean][] {
+function sharingFact({ sharing, time }: Status): readonly Fact[] {
   if (sharing === null) return []
   const { state, reason, replicas, since, adoptedAt } = sharing
   if (state === 'alone') {
@@ -188,51 +221,35 @@ function otherReplicas(count: number): string {
   return count === 1 ? '1 other replica' : `${number(count)} other replicas`
 }
 
-function Token({ status }: { status: Status }) {
+function tokenFacts(status: Status): readonly Fact[] {
   const { token, conflicts, rejections, credentialChanges, time } = status
   const end = token?.refreshTokenExpiresAt
-  return (
-    <section>
-      <h2>Token</h2>
-      <Facts
-        rows={[
-          ['Tokens so far', number(token?.generation ?? 0)],
-          ['Refresh token', token === null ? 'none' : end ? until(end, time) : 'end not known'],
-          ['Rejected early', occurrences(rejections, time)],
-          ['Conflicts', occurrences(conflicts, time)],
-          ['Secret changed', occurrences(credentialChanges, time)],
-        ]}
-      />
-    </section>
-  )
+  return [
+    ['Tokens so far', number(token?.generation ?? 0)],
+    ['Refresh token', token === null ? 'none' : end ? until(end, time) : 'end not known'],
+    ['Rejected early', occurrences(rejections, time)],
+    ['Conflicts', occurrences(conflicts, time)],
+    ['Secret changed', occurrences(credentialChanges, time)],
+  ]
 }
 
 function occurrences({ count, lastAt }: Status['conflicts'], time: string): string {
   return lastAt === null ? 'never' : `${number(count)}, last ${ago(lastAt, time)}`
 }
 
-function Requests({ status }: { status: Status }) {
-  const { requests, time } = status
+function requestFacts({ requests, time }: Status): readonly Fact[] {
   const { lastMinute, lastFailedAt, byStatusClass } = requests
   const byClass = Object.entries(byStatusClass).filter(([, count]) => count > 0)
-  return (
-    <section>
-      <h2>Requests</h2>
-      <ShareBar counts={byStatusClass} />
-      <Facts
-        rows={[
-          ['Calls in the last minute', number(lastMinute.total)],
-          ['of these failed', number(lastMinute.failed), lastMinute.failed > 0],
-          ['Last failed call', lastFailedAt === null ? 'never' : ago(lastFailedAt, time)],
-          ['In flight', number(requests.inFlight)],
-          ['Waiting for a token', number(requests.waitingForToken)],
-          ['Ended since the start', number(requests.total)],
-          ...byClass.map(([name, count]) => [`with ${name}`, number(count)] as const),
-          ['Saved by a replay', number(requests.replays['healed'] ?? 0)],
-        ]}
-      />
-    </section>
-  )
+  return [
+    ['Calls in the last minute', number(lastMinute.total)],
+    ['of these failed', number(lastMinute.failed), lastMinute.failed > 0],
+    ['Last failed call', lastFailedAt === null ? 'never' : ago(lastFailedAt, time)],
+    ['In flight', number(requests.inFlight)],
+    ['Waiting for a token', number(requests.waitingForToken)],
+    ['Ended since the start', number(requests.total)],
+    ...byClass.map(([name, count]): Fact => [`with ${name}`, number(count)]),
+    ['Saved by a replay', number(requests.replays['healed'] ?? 0)],
+  ]
 }
 
 const CERTIFICATE_NAMES = {
@@ -241,7 +258,7 @@ const CERTIFICATE_NAMES = {
   ca: 'Authority of iSales',
 } as const
 
-function Certificates({ status: { certificates, time } }: { status: Status }) {
+function Certificates({ status: { certificates, time } }: Props) {
   const rows = Object.entries(CERTIFICATE_NAMES).flatMap(([name, words]): Fact[] => {
     const end = certificates[name as keyof typeof CERTIFICATE_NAMES]
     if (end === null) return []
@@ -250,19 +267,9 @@ function Certificates({ status: { certificates, time } }: { status: Status }) {
   })
   if (rows.length === 0) return null
   return (
-    <section>
-      <h2>Certificates</h2>
+    <Card title="Certificates">
       <Facts rows={rows} />
-    </section>
-  )
-}
-
-function Failures({ status }: { status: Status }) {
-  return (
-    <section>
-      <h2>Failed logins and refreshes</h2>
-      <Counts counts={status.failures} words={AUTH_FAILURES} />
-    </section>
+    </Card>
   )
 }
 
@@ -270,32 +277,17 @@ const TITLES = Object.fromEntries(
   Object.entries(PROBLEMS).map(([code, { title }]) => [code, title]),
 )
 
-function Errors({ status }: { status: Status }) {
-  const { errors } = status.requests
-  return (
-    <section>
-      <h2>Errors of the proxy itself</h2>
-      {Object.keys(errors).length === 0 ? (
-        <p class="note">None since the start.</p>
-      ) : (
-        <Counts counts={errors} words={TITLES} />
-      )}
-    </section>
-  )
-}
-
 function Settings({ settings }: { settings: readonly EffectiveSetting[] }) {
   const isDefault = ({ source }: EffectiveSetting): boolean => source === 'default'
   return (
-    <section>
-      <h2>Configuration</h2>
+    <Card title="Configuration">
       <h3>Set for this instance</h3>
       <SettingTable settings={settings.filter((setting) => !isDefault(setting))} withSource />
       <details>
         <summary>Defaults</summary>
         <SettingTable settings={settings.filter(isDefault)} />
       </details>
-    </section>
+    </Card>
   )
 }
 
@@ -323,22 +315,6 @@ function SettingTable(props: { settings: readonly EffectiveSetting[]; withSource
         ))}
       </tbody>
     </table>
-  )
-}
-
-/** Name and value; the third says whether the value needs attention. */
-type Fact = readonly [name: string, value: Child, marked?: boolean]
-
-function Facts({ rows }: { rows: readonly Fact[] }) {
-  return (
-    <dl class="facts">
-      {rows.map(([name, value, marked = false]) => (
-        <>
-          <dt>{name}</dt>
-          <dd class={marked ? 'tone' : ''}>{value}</dd>
-        </>
-      ))}
-    </dl>
   )
 }
 

@@ -89,8 +89,7 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   .hero { padding: 1.25rem 1.1rem 1.1rem; }
   section { padding: 1.1rem 1.1rem 1.2rem; }
   .verdict { grid-template-columns: 1fr; }
-  .verdict .remedy { font-weight: 600; }
-.outlook { text-align: left; }
+  .outlook { text-align: left; }
   .settings thead { display: none; }
   .settings tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
   .settings tr:first-child { border-top: 0; }
