@@ -1,55 +1,49 @@
 import { randomBytes } from 'node:crypto'
 import type { Metrics } from './admin/metrics.ts'
 import type { Monitor } from './admin/monitor.ts'
-import { systemClock, type Clock } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome } from './http/ended.ts'
 import { PROBLEMS, REFUSALS } from './http/problem.ts'
 import { ownHosts } from './listener/address.ts'
-import { createListener, type Listener } from './listener/listener.ts'
+import { createListener } from './listener/listener.ts'
 import { accessFields, type Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { openLocalLogin } from './login/app.ts'
-import type { Echoes } from './proxy/echoes.ts'
+import { createEchoes } from './proxy/echoes.ts'
 import { createForward } from './proxy/forward.ts'
 import { createHandler } from './proxy/handler.ts'
 import type { RequestRules } from './proxy/validate.ts'
+import type { TokenEvent } from './token/events.ts'
 import type { TokenSource } from './token/source.ts'
 import type { Tracing } from './tracing/otlp.ts'
 import type { Upstream } from './upstream/pool.ts'
 
-/** The connections to iSales and the token for them. */
-export interface Isales {
-  readonly upstream: Upstream
-  readonly tokens: TokenSource
-}
-
 /** What the data plane reports to, and where it gets the token and the connections. */
 export interface DataPlaneOptions {
   readonly config: Config
-  readonly log: Log
-  readonly tracing?: Tracing | undefined
-  readonly clock?: Clock
-  readonly wallClock?: () => number
-  readonly random?: () => number
-  readonly isales: Isales
+  readonly tokens: TokenSource
+  readonly upstream: Upstream
   readonly metrics: Metrics
   readonly monitor: Monitor
   readonly running: { inFlight: number }
-  readonly echoes: Echoes
+  readonly log: Log
+  readonly tracing: Tracing | undefined
+  readonly clock: Clock
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number
+  /** In [0, 1). */
+  readonly random: () => number
 }
 
-export interface DataPlane {
-  readonly listener: Listener
-  readonly localLogin: ReturnType<typeof openLocalLogin>
-}
+export type DataPlane = ReturnType<typeof openDataPlane>
 
 /** Listener, handler, login and forward, not started yet. */
-export function openDataPlane(options: DataPlaneOptions): DataPlane {
-  const { config, log, tracing, isales, metrics, monitor, running, echoes } = options
-  const { clock = systemClock, random = Math.random } = options
+export function openDataPlane(options: DataPlaneOptions) {
+  const { config, log, tracing, metrics, monitor, running, clock, random } = options
+  const echoes = createEchoes()
   const rules: RequestRules = {
     ...config,
     hosts: ownHosts(config),
@@ -77,8 +71,8 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   const forward = createForward({
     config,
     rules,
-    tokens: isales.tokens,
-    dispatch: isales.upstream.dispatch,
+    tokens: options.tokens,
+    dispatch: options.upstream.dispatch,
     carriesToken: echoes.carriesToken,
     clock,
     onEnd(end) {
@@ -89,7 +83,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
   })
   const localLogin = openLocalLogin(config, {
     clock,
-    wallClock: options.wallClock ?? Date.now,
+    wallClock: options.wallClock,
     onLogin(outcome) {
       metrics.obsLogins.inc({ outcome })
       logObsLogin('login', outcome)
@@ -141,7 +135,7 @@ export function openDataPlane(options: DataPlaneOptions): DataPlane {
       if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
     },
   })
-  return { listener, localLogin }
+  return { listener, localLogin, onTokenEvent: (event: TokenEvent) => echoes.onTokenEvent(event) }
 }
 
 /** Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another. */

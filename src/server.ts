@@ -14,7 +14,6 @@ import { adminHosts, ListenError } from './listener/address.ts'
 import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
-import { createEchoes } from './proxy/echoes.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
 import { createRefusalBook } from './token/refusals.ts'
@@ -79,7 +78,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const observe = (event: TokenEvent): void => {
     admin.onTokenEvent(event)
     logToken(event)
-    echoes.onTokenEvent(event)
+    proxy.onTokenEvent(event)
     share?.onTokenEvent(event)
     tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
@@ -126,9 +125,19 @@ export async function startApp(options: AppOptions): Promise<App> {
   })
   const { metrics, monitor } = admin
   const logToken = tokenLog(log, () => monitor.takeTally())
-  const echoes = createEchoes()
-  const isales = { upstream, tokens }
-  const proxy = openDataPlane({ ...options, isales, metrics, monitor, running, echoes })
+  const proxy = openDataPlane({
+    config,
+    tokens,
+    upstream,
+    metrics,
+    monitor,
+    running,
+    log,
+    tracing,
+    clock,
+    wallClock,
+    random,
+  })
   const adminListener = createAdminListener({ config, clock, log, admin })
 
   // The first login is in flight when the first request comes.
@@ -138,7 +147,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   running.listening = true
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
-  const files = watchFilesOf({ config, log, metrics, isales, proxy })
+  const files = watchFilesOf({ config, log, metrics, tokens, upstream, proxy })
   const renewals = watchRenewFile(config, renew)
 
   /** Sharing is loaded only when it is configured. */
@@ -245,21 +254,24 @@ function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
   return watchFiles(files, { onChange: renew, settle: 500 })
 }
 
-interface FilesParts extends Pick<DataPlaneOptions, 'config' | 'log' | 'metrics' | 'isales'> {
+interface FilesParts extends Pick<
+  DataPlaneOptions,
+  'config' | 'log' | 'metrics' | 'tokens' | 'upstream'
+> {
   readonly proxy: DataPlane
 }
 
 /** New secrets and certificates are used while the former ones still serve. */
-function watchFilesOf({ config, log, metrics, isales, proxy }: FilesParts): FileWatch {
+function watchFilesOf({ config, log, metrics, tokens, upstream, proxy }: FilesParts): FileWatch {
   return watchConfigFiles(
     config,
     {
       credentials({ isalesUser: user, isalesPassword: password }) {
-        if (isales.tokens.changeCredentials({ user, password }))
+        if (tokens.changeCredentials({ user, password }))
           metrics.credentialReloads.inc({ outcome: 'success' })
       },
       obsSecrets: proxy.localLogin.replaceSecrets,
-      upstreamTls: (tls) => isales.upstream.reload(tls),
+      upstreamTls: (tls) => upstream.reload(tls),
       listenTls: (tls) => proxy.listener.replaceTls(tls),
     },
     {

@@ -73,68 +73,60 @@ it('tells how many calls there were since it was last asked, and how many failed
   expect(monitor.takeTally()).toEqual({ requests: 0, errors: 0 })
 })
 
-describe('the log', () => {
-  it('has a line when calls begin to fail, when most fail, and when all succeed again', async () => {
-    const { call, clock, lines } = start()
-    call(OK, 9)
+it('logs when calls begin to fail, when most fail, and when all succeed again', async () => {
+  const { call, clock, lines } = start()
+  call(OK, 9)
+  call(DOWN)
+  await clock.advance(30_000)
+  call(DOWN, 20)
+  await clock.advance(1000)
+  call(OK, 100)
+  await clock.advance(60_000)
+  const code = 'upstream-unreachable'
+  expect(lines).toEqual([
+    { event: 'upstream-failing', level: 'warn', code, share: 0.1 },
+    { event: 'upstream-failing', level: 'error', code, share: 0.7 },
+    {
+      event: 'upstream-recovered',
+      level: undefined,
+      code,
+      share: 0.7,
+      durationSeconds: 30,
+    },
+  ])
+  expect(clock.waiting()).toEqual([])
+})
+
+it('sees an outage whose calls fail slowly within 20 s, after many that succeeded', async () => {
+  const { call, clock, lines, verdict } = start()
+  call(OK, 600)
+  for (let n = 0; n < 7; n += 1) {
+    await clock.advance(2800)
     call(DOWN)
-    await clock.advance(30_000)
-    call(DOWN, 20)
-    await clock.advance(1000)
-    call(OK, 100)
-    await clock.advance(60_000)
-    const code = 'upstream-unreachable'
-    expect(lines).toEqual([
-      { event: 'upstream-failing', level: 'warn', code, share: 0.1 },
-      { event: 'upstream-failing', level: 'error', code, share: 0.7 },
-      {
-        event: 'upstream-recovered',
-        level: undefined,
-        code,
-        share: 0.7,
-        durationSeconds: 30,
-      },
-    ])
-    expect(clock.waiting()).toEqual([])
+  }
+  await clock.advance(2000)
+  expect(verdict()).toMatchObject({
+    state: 'failing',
+    reason: expect.stringContaining('7 of 7 calls failed in the last 20 seconds'),
   })
+  expect(lines.map(({ level }) => level)).toEqual(['warn', 'error'])
+  call(OK, 10)
+  expect(verdict().state).toBe('degraded')
 })
 
-describe('an outage whose calls fail slowly, after many that succeeded', () => {
-  it('makes the state failing within 20 s, and an error in the log', async () => {
-    const { call, clock, lines, verdict } = start()
-    call(OK, 600)
-    for (let n = 0; n < 7; n += 1) {
-      await clock.advance(2800)
-      call(DOWN)
-    }
-    await clock.advance(2000)
-    expect(verdict()).toMatchObject({
-      state: 'failing',
-      reason: expect.stringContaining('7 of 7 calls failed in the last 20 seconds'),
-    })
-    expect(lines.map(({ level }) => level)).toEqual(['warn', 'error'])
-    call(OK, 10)
-    expect(verdict().state).toBe('degraded')
-  })
+it('leaves calls without a token to the log of the token', async () => {
+  const { call, clock, lines } = start()
+  call({ status: 503, code: 'no-token' }, 5)
+  call({ status: 401 }, 5)
+  await clock.advance(90_000)
+  expect(lines).toEqual([])
+  expect(clock.waiting()).toEqual([])
 })
 
-describe('the log of calls that fail without a token', () => {
-  it('is that of the token', async () => {
-    const { call, clock, lines } = start()
-    call({ status: 503, code: 'no-token' }, 5)
-    call({ status: 401 }, 5)
-    await clock.advance(90_000)
-    expect(lines).toEqual([])
-    expect(clock.waiting()).toEqual([])
-  })
-})
-
-describe('a rejection that is about its call', () => {
-  it('leaves the token usable', () => {
-    const { token, reject } = start()
-    reject('about-call')
-    expect(token()).toMatchObject({ rejected: false, usable: true, outageBudget: 235_000 })
-  })
+it('takes a token for usable when a rejection was about its call', () => {
+  const { token, reject } = start()
+  reject('about-call')
+  expect(token()).toMatchObject({ rejected: false, usable: true, outageBudget: 235_000 })
 })
 
 describe('a rejected token', () => {
@@ -159,18 +151,16 @@ describe('a rejected token', () => {
   })
 })
 
-describe('the last logins and refreshes', () => {
-  it('are 60, however long it goes on, with how each ended', () => {
-    const monitor = start()
-    for (let n = 0; n < 10_000; n += 1) monitor.onTokenEvent(granted({ at: n }))
-    monitor.onTokenEvent(failed({ operation: 'refresh', at: NOW, durationMs: 9 }))
-    expect(monitor.tokenRequests().map(({ at }) => at)).toEqual([
-      ...Array.from({ length: 59 }, (_, n) => 9941 + n),
-      NOW,
-    ])
-    expect(monitor.tokenRequests().slice(-2)).toEqual([
-      { operation: 'login', at: 9999, durationMs: 42, reason: undefined },
-      { operation: 'refresh', at: NOW, durationMs: 9, reason: 'unavailable' },
-    ])
-  })
+it('keeps 60 logins and refreshes, however long it goes on, with how each ended', () => {
+  const monitor = start()
+  for (let n = 0; n < 10_000; n += 1) monitor.onTokenEvent(granted({ at: n }))
+  monitor.onTokenEvent(failed({ operation: 'refresh', at: NOW, durationMs: 9 }))
+  expect(monitor.tokenRequests().map(({ at }) => at)).toEqual([
+    ...Array.from({ length: 59 }, (_, n) => 9941 + n),
+    NOW,
+  ])
+  expect(monitor.tokenRequests().slice(-2)).toEqual([
+    { operation: 'login', at: 9999, durationMs: 42, reason: undefined },
+    { operation: 'refresh', at: NOW, durationMs: 9, reason: 'unavailable' },
+  ])
 })

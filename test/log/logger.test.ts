@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { LOG_EVENTS, type LogFields } from '../../src/log/events.ts'
+import type { LogFields } from '../../src/log/events.ts'
 import { accessFields, createLog, type LogOptions } from '../../src/log/logger.ts'
 
 const CANARY = 'canary-password-77aa'
@@ -138,10 +138,6 @@ describe('an error in a log line', () => {
   })
 })
 
-it.each(Object.keys(LOG_EVENTS))('the event %s has a name that is searched for', (name) => {
-  expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
-})
-
 describe('the pretty format', () => {
   it('is one readable line without colour when not on a terminal', async () => {
     const { log, text } = await openLog({ format: 'pretty' })
@@ -191,16 +187,5 @@ describe('the line of a request', () => {
     ['#canary', ''],
   ])('has of the target %j the path %j', (target, path) => {
     expect(accessFields({ ...request, target }).path).toBe(path)
-  })
-
-  it('is cut and disarmed, whatever a client has sent', async () => {
-    const { log, lines } = await openLog()
-    const hostile = `\u001B[2J\u202E${'x'.repeat(1000)}`
-    log(
-      'access',
-      accessFields({ ...request, method: hostile, target: hostile, requestId: hostile }),
-    )
-    const disarmed = `\uFFFD[2J\uFFFD${'x'.repeat(507)}`
-    expect(lines()[0]).toMatchObject({ method: disarmed, path: disarmed, requestId: disarmed })
   })
 })
