@@ -24,38 +24,37 @@ describe('check', () => {
       ?.split(/ {2,}/)
 
   it('shows every setting with its value, where it came from and its default', async () => {
-    const ran = await runHere(['check'], { env: { ...SOUND, CLIENT_DEADLINE: '2700ms' } })
+    const file = join(temporaryDirectory(), 'password')
+    writeFileSync(file, `${CANARY}\n`)
+    const ran = await runHere(['check'], {
+      env: {
+        ...SOUND,
+        ISALES_PASSWORD: undefined,
+        ISALES_PASSWORD_FILE: file,
+        ISALES_REFRESH_PATH: 'off',
+        CLIENT_DEADLINE: '2700ms',
+        https_proxy: `http://user:${CANARY}@proxy`,
+      },
+    })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
     for (const { name, fileOnly } of SETTING_LIST) {
       expect(row(ran, fileOnly === true ? `${name}_FILE` : name)).toBeDefined()
     }
     // It cannot be set.
     expect(row(ran, 'SESSION_STORE_KEY')).toBeUndefined()
-    expect(row(ran, 'ISALES_USER')).toEqual(['ISALES_USER', 'obs', 'environment', '-'])
-    expect(row(ran, 'ISALES_PASSWORD')).toEqual([
-      'ISALES_PASSWORD',
-      '[redacted]',
-      'environment',
-      '-',
-    ])
-    expect(row(ran, 'CLIENT_DEADLINE')).toEqual(['CLIENT_DEADLINE', '2.7s', 'environment', '2.8s'])
-    expect(row(ran, 'LISTEN')).toEqual(['LISTEN', '127.0.0.1:8080', 'default'])
+    const rows = [
+      'ISALES_USER  obs  environment  -',
+      `ISALES_PASSWORD  [redacted]  file ${file}  -`,
+      'ISALES_REFRESH_PATH  off  environment  /rest/isales/v1/openapi/obs/auth/refresh',
+      'ISALES_CA_FILE  -  default',
+      'HTTPS_PROXY  [redacted]  environment  -',
+      'CLIENT_DEADLINE  2.7s  environment  2.8s',
+      'LISTEN  127.0.0.1:8080  default',
+      'OBS_LOGIN  answer  default',
+    ].map((line) => line.split('  '))
+    expect(rows.map(([name = '']) => row(ran, name))).toEqual(rows)
     expect(ran.stdout).toContain('The configuration is sound.')
     expect(ran.stdout).not.toContain(CANARY)
-  })
-
-  it('names the file that a secret came from', async () => {
-    const directory = temporaryDirectory()
-    const file = join(directory, 'password')
-    writeFileSync(file, `${CANARY}\n`)
-    const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
-    const ran = await runHere(['check'], { env })
-    expect(row(ran, 'ISALES_PASSWORD')).toEqual([
-      'ISALES_PASSWORD',
-      '[redacted]',
-      `file ${file}`,
-      '-',
-    ])
   })
 
   it('names the path of a file, and as whom it is read', async () => {

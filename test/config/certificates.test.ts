@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { checkCertificates, readTls } from '../../src/config/certificates.ts'
-import { formatError, valueOf } from '../../src/config/errors.ts'
+import { valueOf } from '../../src/config/errors.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { disk } from './stand.ts'
 
@@ -37,80 +37,73 @@ beforeAll(() => {
   })
 })
 
-/** Errors and warnings, the latter marked. */
+/** `SETTING problem` of errors, and of warnings, which are marked. */
 function check(config: Parameters<typeof checkCertificates>[0]): readonly string[] {
   const { errors, warnings } = checkCertificates(config, files, NOW)
   return [
-    ...errors.map((error) => formatError(error)),
-    ...warnings.map((warning) => `warning: ${formatError(warning)}`),
+    ...errors.map(({ setting, problem }) => `${setting} ${problem}`),
+    ...warnings.map(({ setting, problem }) => `warning: ${setting} ${problem}`),
   ]
 }
 
-describe('certificates and keys at the start', () => {
-  it('are not looked for when none are set', () => {
-    expect(check({})).toEqual([])
-  })
+const listen = (cert: string, key: string) => ({ listenTlsCertFile: cert, listenTlsKeyFile: key })
+const client = (cert: string, key: string) => ({
+  isalesClientCertFile: cert,
+  isalesClientKeyFile: key,
+})
 
+describe('certificates and keys at the start', () => {
   it.each([
+    [{}],
     [{ isalesCaFile: '/ca' }],
-    [{ isalesClientCertFile: '/cert', isalesClientKeyFile: '/key' }],
-    [{ listenTlsCertFile: '/chain', listenTlsKeyFile: '/key', listenClientCaFile: '/ca' }],
+    [client('/cert', '/key')],
+    [{ ...listen('/chain', '/key'), listenClientCaFile: '/ca' }],
   ])('are sound: %j', (config) => {
     expect(check(config)).toEqual([])
   })
 
-  const REMEDY = 'Give the path of a PEM file that this user may read'
   it.each([
-    [{ isalesCaFile: '/gone' }, `ISALES_CA_FILE names a file that does not exist. ${REMEDY}`],
-    [{ isalesCaFile: '/text' }, `ISALES_CA_FILE names a file without a PEM certificate. ${REMEDY}`],
-    [
-      { isalesCaFile: '/half' },
-      `ISALES_CA_FILE names a file with a damaged certificate. ${REMEDY}`,
-    ],
-    [{ isalesCaFile: '/huge' }, `ISALES_CA_FILE names a file that is too large. ${REMEDY}`],
+    [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE names a file that does not exist'],
+    [{ isalesCaFile: '/text' }, 'ISALES_CA_FILE names a file without a PEM certificate'],
+    [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE names a file with a damaged certificate'],
+    [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE names a file that is too large'],
     [
       { listenClientCaFile: '/key' },
-      `LISTEN_CLIENT_CA_FILE names a file without a PEM certificate. ${REMEDY}`,
+      'LISTEN_CLIENT_CA_FILE names a file without a PEM certificate',
     ],
     [
-      { listenTlsCertFile: '/damaged', listenTlsKeyFile: '/key' },
-      `LISTEN_TLS_CERT_FILE names a file with a damaged certificate. ${REMEDY}`,
+      { sessionStoreCaFile: '/text' },
+      'SESSION_STORE_CA_FILE names a file without a PEM certificate',
+    ],
+    [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE names a file with a damaged certificate'],
+    [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE names a file without a PEM private key'],
+    [
+      listen('/cert', '/damaged-key'),
+      'LISTEN_TLS_KEY_FILE names a file with a damaged private key',
+    ],
+    [client('/cert', '/encrypted'), 'ISALES_CLIENT_KEY_FILE names a file with an encrypted key'],
+    [
+      client('/cert', '/encrypted-old'),
+      'ISALES_CLIENT_KEY_FILE names a file with an encrypted key',
     ],
     [
-      { listenTlsCertFile: '/cert', listenTlsKeyFile: '/cert' },
-      `LISTEN_TLS_KEY_FILE names a file without a PEM private key. ${REMEDY}`,
+      client('/cert', '/other-key'),
+      'ISALES_CLIENT_KEY_FILE holds a key that is not the one of ISALES_CLIENT_CERT_FILE',
     ],
     [
-      { listenTlsCertFile: '/cert', listenTlsKeyFile: '/damaged-key' },
-      `LISTEN_TLS_KEY_FILE names a file with a damaged private key. ${REMEDY}`,
+      listen('/expired', '/expired-key'),
+      'warning: LISTEN_TLS_CERT_FILE names a certificate that has expired',
     ],
     [
-      { isalesClientCertFile: '/cert', isalesClientKeyFile: '/encrypted' },
-      `ISALES_CLIENT_KEY_FILE names a file with an encrypted key. ${REMEDY}`,
-    ],
-    [
-      { isalesClientCertFile: '/cert', isalesClientKeyFile: '/encrypted-old' },
-      `ISALES_CLIENT_KEY_FILE names a file with an encrypted key. ${REMEDY}`,
-    ],
-    [
-      { isalesClientCertFile: '/cert', isalesClientKeyFile: '/other-key' },
-      'ISALES_CLIENT_KEY_FILE holds a key that is not the one of ISALES_CLIENT_CERT_FILE. Give the two files of one pair; the own certificate comes first in a chain',
-    ],
-    [
-      { listenTlsCertFile: '/expired', listenTlsKeyFile: '/expired-key' },
-      'warning: LISTEN_TLS_CERT_FILE names a certificate that has expired. Renew it',
-    ],
-    [
-      { listenTlsCertFile: '/early', listenTlsKeyFile: '/early-key' },
-      'warning: LISTEN_TLS_CERT_FILE names a certificate that is not valid yet. Renew it',
+      listen('/early', '/early-key'),
+      'warning: LISTEN_TLS_CERT_FILE names a certificate that is not valid yet',
     ],
   ])('are not: %j', (config, problem) => {
     expect(check(config)).toEqual([problem])
   })
 
   it('are all checked together', () => {
-    const config = { isalesCaFile: '/gone', listenTlsCertFile: '/text', listenTlsKeyFile: '/text' }
-    expect(check(config)).toHaveLength(3)
+    expect(check({ isalesCaFile: '/gone', ...listen('/text', '/text') })).toHaveLength(3)
   })
 })
 

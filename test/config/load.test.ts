@@ -2,8 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
 import type { FileRead } from '../../src/config/files.ts'
-import { loadConfig, loadSetting, type Environment, type Loaded } from '../../src/config/load.ts'
-
+import { loadConfig, rereadSettings, type Environment, type Loaded } from '../../src/config/load.ts'
 import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 const errorLines = (loaded: Loaded): readonly string[] => errorsOf(loaded).map(formatError)
@@ -23,6 +22,8 @@ describe('the configuration', () => {
       clientDeadline: 2800,
       maxBodySize: 104_857_600,
       listen: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
+      // Both families.
+      adminListen: { kind: 'tcp', host: '', port: 9090 },
       listenSocketMode: 0o600,
       obsLogin: 'answer',
       accessLog: 0,
@@ -85,20 +86,6 @@ describe('the configuration', () => {
     expect(config.isalesPassword.reveal()).toBe(' p ')
   })
 
-  it('says where each value came from', () => {
-    const loaded = loadConfig(
-      { ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/run/pw', https_proxy: 'proxy:3128' },
-      disk({ '/run/pw': 'x' }),
-    )
-    expect(configOf(loaded).isalesPasswordFile).toBe('/run/pw')
-    expect(loaded.sources).toMatchObject({
-      isalesUrl: { from: 'environment', variable: 'ISALES_URL' },
-      isalesPassword: { from: 'file', path: '/run/pw' },
-      httpsProxy: { from: 'environment', variable: 'https_proxy' },
-      listen: { from: 'default' },
-    })
-  })
-
   it('reads proxy variables in lower case too, which win', () => {
     const proxies = {
       HTTPS_PROXY: 'http://upper:1',
@@ -126,11 +113,6 @@ describe('the configuration', () => {
     )
   })
 
-  it('serves metrics and probes on both families', () => {
-    const { adminListen } = configOf(loadConfig(MINIMAL))
-    expect(adminListen).toEqual({ kind: 'tcp', host: '', port: 9090 })
-  })
-
   it.each([
     [
       { LISTEN: '8080' },
@@ -150,13 +132,6 @@ describe('the configuration', () => {
     ],
   ])('gives a hint that fits the mistake: %j', (env, line) => {
     expect(errorLines(loadConfig({ ...MINIMAL, ...env }))).toEqual([line])
-  })
-
-  it('gives what could be read beside its errors', () => {
-    const loaded = loadConfig({ ...MINIMAL, LOG_LEVEL: 'loud' })
-    expect(errorsOf(loaded)).toHaveLength(1)
-    expect(loaded.config).toMatchObject({ isalesUser: 'obs', logFormat: 'auto' })
-    expect(loaded.config.logLevel).toBeUndefined()
   })
 
   it('is frozen', () => {
@@ -283,12 +258,28 @@ describe('a secret in a variable', () => {
   })
 })
 
-describe('loadSetting', () => {
-  it('reads one setting and no other', () => {
-    expect(loadSetting('adminListen', { ADMIN_LISTEN: ':1' })).toEqual({
-      ok: true,
-      value: { adminListen: { kind: 'tcp', host: '', port: 1 } },
+describe('a setting that is read again', () => {
+  const env = { ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/pw' }
+  const config = configOf(loadConfig(env, disk({ '/pw': 'old' })))
+
+  it('has the value that its file holds now', () => {
+    const read = rereadSettings(['isalesPassword'], config, disk({ '/pw': 'new\n' }))
+    expect(read.ok && read.value.isalesPassword.reveal()).toBe('new')
+  })
+
+  it('stays as it is when it did not come from a file', () => {
+    const read = rereadSettings(['isalesPassword'], configOf(loadConfig(MINIMAL)), disk({}))
+    expect(read.ok && read.value.isalesPassword.reveal()).toBe(PASSWORD)
+  })
+
+  it.each([
+    [{}, 'names a file that does not exist'],
+    [{ '/pw': '' }, 'names an empty file'],
+    [{ '/pw': 'a\0' }, 'holds a value that contains a NUL byte'],
+  ])('names the file that is of no use: %j', (files, problem) => {
+    expect(rereadSettings(['isalesPassword'], config, disk(files))).toMatchObject({
+      ok: false,
+      errors: [{ setting: 'ISALES_PASSWORD_FILE', problem }],
     })
-    expect(loadSetting('adminListen', { ADMIN_LISTEN: 'x' })).toMatchObject({ ok: false })
   })
 })

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { effectiveSettings, loadConfig, type Environment } from '../../src/config/load.ts'
+import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { RULES } from '../../src/config/rules.ts'
-import { Secret } from '../../src/config/secret.ts'
 import { SECRET_VARIABLES, SETTING_LIST, SETTINGS } from '../../src/config/settings.ts'
 import { configurationPage, exampleEnv } from '../../scripts/docs-text.ts'
 
@@ -51,56 +49,6 @@ describe('each setting', () => {
   })
 })
 
-describe('the rows of the configuration', () => {
-  const loaded = loadConfig({
-    ISALES_URL: 'https://service.besclouds.com',
-    ISALES_USER: 'obs',
-    ISALES_PASSWORD: 'canary-1',
-    HTTPS_PROXY: 'http://user:canary-2@proxy',
-    ISALES_REFRESH_PATH: 'off',
-    CLIENT_DEADLINE: '0',
-    LOG_LEVEL: 'loud',
-  })
-  const rows = new Map(effectiveSettings(loaded).map((row) => [row.name, row]))
-
-  it('show each setting once, in the order of the documentation', () => {
-    // A secret that is read from a file alone is listed by the variable that can be set.
-    const names = SETTING_LIST.map(({ name, fileOnly }) =>
-      fileOnly === true ? `${name}_FILE` : name,
-    )
-    expect([...rows.keys()]).toEqual(names)
-  })
-
-  it('show what is in force, where it came from and the default', () => {
-    const shown = (name: string): unknown[] => {
-      const row = rows.get(name)
-      return [row?.value, row?.source, row?.default]
-    }
-    expect(shown('ISALES_URL')).toEqual(['https://service.besclouds.com', 'environment', undefined])
-    expect(shown('ISALES_REFRESH_PATH')).toEqual([
-      'off',
-      'environment',
-      '/rest/isales/v1/openapi/obs/auth/refresh',
-    ])
-    expect(shown('CLIENT_DEADLINE')).toEqual(['0s', 'environment', '2.8s'])
-    expect(shown('LISTEN')).toEqual(['127.0.0.1:8080', 'default', '127.0.0.1:8080'])
-    expect(shown('ISALES_CA_FILE')).toEqual([null, 'default', undefined])
-    expect(shown('OBS_LOGIN')).toEqual([
-      'answer',
-      'default',
-      'answer on loopback and Unix sockets, require elsewhere',
-    ])
-    expect(shown('LOG_LEVEL')[0]).toBeNull()
-  })
-
-  it('show no secret', () => {
-    expect(rows.get('ISALES_PASSWORD')?.value).toBe('[redacted]')
-    expect(rows.get('HTTPS_PROXY')?.value).toBe('[redacted]')
-    expect(JSON.stringify([...rows.values()])).not.toContain('canary')
-    expect(loaded.config.isalesPassword).toBeInstanceOf(Secret)
-  })
-})
-
 describe('the written documentation', () => {
   const page = configurationPage()
 
@@ -109,13 +57,6 @@ describe('the written documentation', () => {
       expect(page).toContain(`\`${name}\``)
     }
     for (const { problem } of RULES) expect(page).toContain(problem)
-  })
-
-  it('is the one in the tree', () => {
-    const tree = (path: string): string =>
-      readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-    expect(tree('docs/configuration.md')).toBe(page)
-    expect(tree('config/example.env')).toBe(exampleEnv())
   })
 
   it('has tables whose rows have as many cells as their heads', () => {
