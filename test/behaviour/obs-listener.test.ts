@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, linkSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { TLSSocket, type ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
@@ -35,10 +36,14 @@ describe('a Unix socket', () => {
   })
 
   test('is replaced when its process is gone, and left alone while it lives', async () => {
-    const path = join(temporaryDirectory(), 'proxy.sock')
-    const die = `net.createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`
-    spawnSync(process.execPath, ['-e', die])
-    expect(existsSync(path)).toBe(true)
+    const directory = temporaryDirectory()
+    const path = join(directory, 'proxy.sock')
+    // A server removes its own name at the end, and no other.
+    const former = createServer().listen(join(directory, 'former.sock'))
+    await once(former, 'listening')
+    linkSync(join(directory, 'former.sock'), path)
+    former.close()
+    expect(statSync(path).isSocket()).toBe(true)
     await openWorld({ env: { LISTEN: `unix:${path}`, LISTEN_SOCKET_MODE: '0660' } })
     expect(statSync(path).mode & 0o777).toBe(0o660)
     await expect(openWorld({ env: { LISTEN: `unix:${path}` } })).rejects.toThrow('in use')
@@ -46,14 +51,8 @@ describe('a Unix socket', () => {
   })
 })
 
-interface Https {
-  readonly world: World
-  readonly target: (options?: ConnectionOptions) => RawTarget
-  readonly install: (certificate: { readonly cert: string; readonly key: string }) => void
-}
-
 /** HTTPS, from files that are replaced as a renewed Secret is: each by a rename. */
-async function openHttps(clientCa?: string): Promise<Https> {
+async function openHttps(clientCa?: string) {
   const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     const path = join(directory, name)
@@ -61,7 +60,7 @@ async function openHttps(clientCa?: string): Promise<Https> {
     renameSync(`${path}.new`, path)
     return path
   }
-  const install: Https['install'] = ({ cert, key }) => {
+  const install = ({ cert, key }: { readonly cert: string; readonly key: string }): void => {
     file('tls.key', key)
     file('tls.crt', cert)
   }
@@ -73,7 +72,7 @@ async function openHttps(clientCa?: string): Promise<Https> {
       ...(clientCa === undefined ? {} : { LISTEN_CLIENT_CA_FILE: file('ca.crt', clientCa) }),
     },
   })
-  const target: Https['target'] = (options = {}) => ({
+  const target = (options: ConnectionOptions = {}): RawTarget => ({
     port: portOf(world),
     tls: { ca, ...options },
   })
@@ -117,61 +116,57 @@ describe('HTTPS', () => {
     expect((await exchangeRaw(target(), tasks())).status).toBe(200)
   })
 
-  test('with a client CA only its certificates are let in', async () => {
+  test('with a client CA only its certificates are let in, and who is not is logged and counted', async () => {
     const { world, target } = await openHttps(ca)
     expect((await exchangeRaw(target(made.client), tasks())).status).toBe(200)
     for (const options of [{}, made.strangerClient, made.expiredClient])
       await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(/broke|ended|ECONNRESET/)
+    const port = portOf(world)
+    for (let n = 0; n < 3; n += 1)
+      await expect(exchangeRaw({ port }, tasks())).rejects.toThrow(/broke|ended/)
+    // A probe of the port is no client that was turned away.
+    const probe = await connectRaw({ port })
+    probe.destroy()
+    const failures = 'isales_proxy_client_handshake_failures_total'
+    await until(async () => (await world.metric(`${failures}{reason="closed"}`)) === 1)
+    expect(await world.metric(`${failures}{reason="plain-http"}`)).toBe(3)
+    const logged = world.lines.filter(({ event }) => event === 'client-handshake-failed')
+    expect(logged.map(({ level, reason, count }) => [level, reason, count])).toEqual([
+      ['warn', 'no-certificate', 1],
+      ['warn', 'unknown-ca', 1],
+      ['warn', 'bad-certificate', 1],
+      ['warn', 'plain-http', 1],
+    ])
     expect(world.sim.requests()).toHaveLength(1)
   })
 })
 
-describe('a browser on the same machine is no way in', () => {
-  test.each([
-    ['Origin', 'Origin: https://evil.example'],
-    ['an opaque Origin', 'Origin: null'],
-    ['Sec-Fetch-Site', 'Sec-Fetch-Site: cross-site'],
-    ['Sec-Fetch-Mode', 'Sec-Fetch-Mode: no-cors'],
-  ])('%s: 403', async (_name, field) => {
-    const world = await openWorld()
-    const response = await exchangeRaw({ port: portOf(world) }, tasks(['Host: localhost', field]))
-    expect(response.status).toBe(403)
-    expect(world.sim.requests()).toEqual([])
-  })
-
-  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.nip.example', '10.0.0.1'])(
-    'a page that has bound %s to this machine: 421',
-    async (host) => {
-      const world = await openWorld()
-      const response = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
-      expect(response.status).toBe(421)
-      expect(world.sim.requests()).toEqual([])
-    },
-  )
-
-  test.each(['localhost', 'LOCALHOST:8080', '127.0.0.1:1', '[::1]:8080', 'proxy.example:8443'])(
-    'but %s is ours',
-    async (host) => {
-      const world = await openWorld({ env: { ALLOWED_HOSTS: 'Proxy.example' } })
-      const response = await exchangeRaw({ port: portOf(world) }, tasks([`Host: ${host}`]))
-      expect(response.status).toBe(200)
-    },
-  )
+test('a browser on the same machine is not let in, nor a page that has bound its name to it', async () => {
+  const world = await openWorld({ env: { ALLOWED_HOSTS: 'Proxy.example' } })
+  const statusOf = async (...fields: string[]): Promise<number> =>
+    (await exchangeRaw({ port: portOf(world) }, tasks(fields))).status
+  for (const field of [
+    'Origin: https://evil.example',
+    'Origin: null',
+    'Sec-Fetch-Site: cross-site',
+    'Sec-Fetch-Mode: no-cors',
+  ])
+    expect([field, await statusOf('Host: localhost', field)]).toEqual([field, 403])
+  const others = ['evil.example', 'localhost.evil.example', '127.0.0.1.nip.example', '10.0.0.1']
+  for (const host of others) expect([host, await statusOf(`Host: ${host}`)]).toEqual([host, 421])
+  expect(world.sim.requests()).toEqual([])
+  const ours = ['localhost', 'LOCALHOST:8080', '127.0.0.1:1', '[::1]:8080', 'proxy.example:8443']
+  for (const host of ours) expect([host, await statusOf(`Host: ${host}`)]).toEqual([host, 200])
 })
 
-describe('beyond loopback', () => {
-  test('nothing is served to everybody unless that was said', async () => {
-    const open = openWorld({ env: { LISTEN: '0.0.0.0:0', OBS_LOGIN: 'answer' } })
-    await expect(open).rejects.toThrow('OBS_LOGIN')
-    const unsafe = { LISTEN: '0.0.0.0:0', OBS_LOGIN: 'answer', UNSAFE_LISTEN: 'true' }
-    const world = await openWorld({ env: unsafe })
-    expect((await exchangeRaw({ port: portOf(world) }, tasks())).status).toBe(200)
-  })
-
-  test('a login is required by default', async () => {
-    const env = { LISTEN: '0.0.0.0:0', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
-    const world = await openWorld({ env })
-    expect((await exchangeRaw({ port: portOf(world) }, tasks())).status).toBe(401)
-    expect(world.sim.requests()).toEqual([])
-  })
+test('beyond loopback a login is required by default, and nothing is served to everybody unless that was said', async () => {
+  const network = { LISTEN: '0.0.0.0:0' }
+  const credentials = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
+  const world = await openWorld({ env: { ...network, ...credentials } })
+  expect((await exchangeRaw({ port: portOf(world) }, tasks())).status).toBe(401)
+  expect(world.sim.requests()).toEqual([])
+  const open = { ...network, OBS_LOGIN: 'answer' }
+  await expect(openWorld({ env: open })).rejects.toThrow('OBS_LOGIN')
+  const unsafe = await openWorld({ env: { ...open, UNSAFE_LISTEN: 'true' } })
+  expect((await exchangeRaw({ port: portOf(unsafe) }, tasks())).status).toBe(200)
 })

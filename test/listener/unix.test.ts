@@ -14,7 +14,7 @@ function startOn(path: string) {
   return startListener(respondOk, { address: { kind: 'unix', path }, socketMode: 0o660 })
 }
 
-test('its mode is a setting, and the umask of the process is left as it was', async () => {
+test('it has its mode, and the umask of the process is left as it was', async () => {
   const path = socketPath()
   const before = process.umask()
   await startOn(path)
