@@ -90,12 +90,12 @@ async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<L
       : others === 0 || others === undefined
         ? 'The shared store works. No replica listens with this key: none runs, or theirs is another.'
         : `The shared store works. ${others} running with this key take the new token.`
-  switch (obtained.by) {
-    case 'us':
+  switch (obtained.type) {
+    case 'request-ended':
       return { store: text, outcome: obtained.outcome }
-    case 'another':
-      return { store: text, outcome: obtained.adopted.grant }
-    case 'nobody':
+    case 'adopted':
+      return { store: text, outcome: obtained.grant }
+    case 'held':
       return { store: `${NOT_ASKED[obtained.because]}. ${text}`, outcome: undefined }
   }
 }

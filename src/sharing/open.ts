@@ -47,8 +47,8 @@ export async function logInShared(config: Config, ask: Ask, signal: AbortSignal)
   try {
     let obtained = await share.obtain(wanted, ask, signal)
     // The token of the replicas is known now: the next claim asks for another one.
-    if (obtained.by === 'another') obtained = await share.obtain(wanted, ask, signal)
-    if (obtained.by === 'us') obtained.settle?.(0)
+    if (obtained.type === 'adopted') obtained = await share.obtain(wanted, ask, signal)
+    if (obtained.type === 'request-ended') obtained.settle?.(0)
     const replicas = await share.replicas()
     return {
       obtained,

@@ -120,7 +120,7 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     fingerprint = secret
     const good = firstOfSecret ? goodRecord(atHand) : undefined
     // Another replica obtained it with the credentials that are new here only: no login is needed.
-    if (good?.record.fingerprint === secret) return { by: 'another', adopted: adopted(good, true) }
+    if (good?.record.fingerprint === secret) return { type: 'adopted', ...adopted(good, true) }
 
     for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
       const lease = nextLease()
@@ -131,12 +131,12 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
         const found = find(reply)
         seen = idOf(reply.record)
         if (found !== undefined && isBetter(found, atHand, now)) {
-          return { by: 'another', adopted: adopted(found, firstOfSecret) }
+          return { type: 'adopted', ...adopted(found, firstOfSecret) }
         }
         continue
       }
       const turn = turnOf(reply, { now, random: random(), ownRandom, atHand, refusals })
-      if ('by' in turn) return turn
+      if ('type' in turn) return turn
       const claimed = { wanted, secret, before: turn, lease: turn.alone ? undefined : lease }
       return askIsales(claimed, ask, signal)
     }
@@ -168,7 +168,7 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     if (isGrant(outcome)) return publish(claimed, outcome, sentAt)
     if (signal.aborted) await fail({ kind: 'none' })
     return {
-      by: 'us',
+      type: 'request-ended',
       outcome,
       settle: (retryIn) => void fail(failureOf(outcome, claimed, retryIn)),
     }
@@ -223,8 +223,8 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     const curesNothing = refreshed && rejected && isAtHand(record, atHand)
     const found = lease === undefined || curesNothing ? undefined : await offer(ours, lease)
     return found !== undefined && found.sentAt > sentAt
-      ? { by: 'another', adopted: adopted(found, false) }
-      : { by: 'us', outcome: given }
+      ? { type: 'adopted', ...adopted(found, false) }
+      : { type: 'request-ended', outcome: given }
   }
 
   /** Puts our token into the store; gives what is there when it did not take it. */
@@ -323,7 +323,7 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
 
 /** Neither iSales nor another replica gave one: try again soon. */
 function nothing({ refusals }: Wanted): Obtained {
-  return { by: 'nobody', because: 'busy', ms: TRY_AGAIN, refusals }
+  return { type: 'held', because: 'busy', ms: TRY_AGAIN, refusals }
 }
 
 /** Names what is in a key, be it a record or not; '' for an empty key. */

@@ -23,7 +23,7 @@ export interface Situation {
 }
 
 /** iSales is not asked for a while. */
-type Wait = Extract<Obtained, { readonly by: 'nobody' }>
+type Wait = Extract<Obtained, { readonly type: 'held' }>
 
 /** Milliseconds between two looks while another replica asks iSales; without a usable token calls are waiting. */
 const LOOK_USABLE = 1000
@@ -46,7 +46,7 @@ export function turnOf(
   const refusals = Math.max(situation.refusals, 'refusals' in reply ? reply.refusals : 0)
   const serves = atHand !== undefined && !atHand.rejected && usable(atHand.token, now)
   const wait = (because: Wait['because'], ms: number): Wait => ({
-    by: 'nobody',
+    type: 'held',
     because,
     ms,
     refusals,

@@ -59,16 +59,18 @@ export type HeldBecause =
   /** The store cannot be reached, and the token at hand is good. */
   | 'alone'
 
+/** How a token request went; the lifecycle takes it as it is. */
 export type Obtained =
   | {
-      readonly by: 'us'
+      readonly type: 'request-ended'
       readonly outcome: Grant | AuthFailure
       /** Called after a failure with the milliseconds until this process tries again. */
       readonly settle?: (retryIn: number) => void
     }
-  | { readonly by: 'another'; readonly adopted: Adopted }
+  | ({ readonly type: 'adopted' } & Adopted)
+  /** iSales was not asked. */
   | {
-      readonly by: 'nobody'
+      readonly type: 'held'
       readonly because: HeldBecause
       /** Milliseconds until the token is to be asked for again. */
       readonly ms: number
@@ -80,4 +82,7 @@ export type Obtained =
 export type Obtain = (wanted: Wanted, ask: Ask, signal: AbortSignal) => Promise<Obtained>
 
 /** Without other replicas: iSales is asked. */
-export const obtainDirectly: Obtain = async (_, ask) => ({ by: 'us', outcome: await ask() })
+export const obtainDirectly: Obtain = async (_, ask) => ({
+  type: 'request-ended',
+  outcome: await ask(),
+})

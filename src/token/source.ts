@@ -191,24 +191,10 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     }
     const obtained = await obtain(wanted, ask, signal)
     if (signal.aborted) return
-    switch (obtained.by) {
-      case 'us':
-        apply({ type: 'request-ended', outcome: obtained.outcome })
-        obtained.settle?.(untilDue())
-        break
-      case 'another':
-        adopt(obtained.adopted, used)
-        break
-      case 'nobody':
-        apply({ ...obtained, type: 'held' })
-        break
-    }
+    if (obtained.type === 'adopted' && obtained.ownSecret) refusals.remove(used)
+    apply(obtained)
+    if (obtained.type === 'request-ended') obtained.settle?.(untilDue())
     proceed()
-  }
-
-  const adopt = (adopted: Adopted, used: Credentials): void => {
-    if (adopted.ownSecret) refusals.remove(used)
-    apply({ ...adopted, type: 'adopted' })
   }
 
   const wait = (asked: Wait): Promise<Token | Unavailable> =>
@@ -289,7 +275,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     atHand: () => atHand(state),
 
     adopt(adopted) {
-      adopt(adopted, credentials)
+      if (adopted.ownSecret) refusals.remove(credentials)
+      apply({ ...adopted, type: 'adopted' })
       proceed()
     },
 

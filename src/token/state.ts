@@ -1,8 +1,8 @@
 import type { Config } from '../config/settings.ts'
 import { delayAfterRefusal, stateAfterRefusal, type BackoffRules } from './backoff.ts'
 import type { BackoffState, TokenSnapshot } from './events.ts'
-import type { Adopted, AtHand, Before, HeldBecause } from './obtain.ts'
-import type { AuthFailure, FailureKind, Grant, Operation } from './protocol.ts'
+import type { AtHand, Before, Obtained } from './obtain.ts'
+import type { FailureKind, Operation } from './protocol.ts'
 import {
   NO_REJECTIONS,
   type RejectedCall,
@@ -73,14 +73,7 @@ export type LifecycleEvent =
   | { readonly type: 'wanted'; readonly operation: Operation }
   /** The token request is sent to iSales. */
   | { readonly type: 'request-started'; readonly before?: Before | undefined }
-  | { readonly type: 'request-ended'; readonly outcome: Grant | AuthFailure }
-  | ({ readonly type: 'adopted' } & Adopted)
-  | {
-      readonly type: 'held'
-      readonly because: HeldBecause
-      readonly ms: number
-      readonly refusals: number
-    }
+  | Obtained
   | ({
       readonly type: 'rejected'
       readonly generation: number

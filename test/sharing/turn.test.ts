@@ -52,7 +52,7 @@ describe('what a replica does after its claim', () => {
     ...changes,
   })
   const wait = (because: string, ms: number, refusals = 0) => ({
-    by: 'nobody',
+    type: 'held',
     because,
     ms,
     refusals,
