@@ -77,7 +77,8 @@ class Forwarding implements AttemptHooks {
   readonly #startedAt: number
   #deadline: Timer | undefined
   #interruption: Interruption | undefined
-  #stopWaiting = (): void => undefined
+  /** What the request waits for; a field, since a closure for each would outlive its request by many. */
+  #awaited: { abort(reason: string): void } | undefined
   readonly #history: { -readonly [Key in keyof History]: History[Key] }
   #replayReported = false
   #attempts = 0
@@ -124,7 +125,7 @@ class Forwarding implements AttemptHooks {
   /** Resolves when the step is done, or the request is interrupted. */
   #untilDone(begin: (done: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
-      this.#stopWaiting = resolve
+      this.#awaited = { abort: () => resolve() }
       begin(resolve)
     })
   }
@@ -136,7 +137,7 @@ class Forwarding implements AttemptHooks {
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
     const deadline = Math.min(clock.now() + tokenWait, ends)
     const wait = new AbortController()
-    this.#stopWaiting = () => wait.abort()
+    this.#awaited = wait
     const { signal } = wait
     const taken = await tokens.waitForToken({
       after,
@@ -187,7 +188,7 @@ class Forwarding implements AttemptHooks {
     const outgoing = { method, path: validated.target, headers, body: this.#body.body }
     const attempt = new Attempt(outgoing, this)
     this.#attempt = attempt
-    this.#stopWaiting = () => attempt.abort('interrupted')
+    this.#awaited = attempt
     dispatch(attempt)
     return attempt
   }
@@ -327,7 +328,7 @@ class Forwarding implements AttemptHooks {
 
   #interrupt(interruption: Interruption): void {
     this.#interruption ??= interruption
-    this.#stopWaiting()
+    this.#awaited?.abort(interruption)
   }
 
   #closed(): void {
