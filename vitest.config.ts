@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -12,7 +13,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     // Tests over real sockets wait more than they work.
-    maxWorkers: 4,
+    maxWorkers: Math.max(8, availableParallelism()),
     // A test that takes seconds on an idle machine must not fail on a busy one.
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -27,13 +27,13 @@ async function settled(value: () => number): Promise<number> {
   for (let before = -1, now = value(); ; now = value()) {
     if (now === before) return now
     before = now
-    await delay(300)
+    await delay(150)
   }
 }
 
 describe('back-pressure', () => {
-  it('a client that does not read stops iSales, and gets 50 MiB whole in the end', async () => {
-    const { taken, pieces } = largeAnswer(50 * MIB)
+  it('a client that does not read stops iSales, and gets 36 MiB whole in the end', async () => {
+    const { taken, pieces } = largeAnswer(36 * MIB)
     const stand = await openStand({ respond: () => pieces })
     const client = await stand.connect()
     client.pause()
@@ -42,7 +42,7 @@ describe('back-pressure', () => {
     expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL)
     client.resume()
     const response = await client.read({ limitMs: 20_000 })
-    expect(response.body).toHaveLength(50 * MIB)
+    expect(response.body).toHaveLength(36 * MIB)
     client.destroy()
     await stand.idle()
   }, 30_000)
@@ -61,11 +61,11 @@ describe('back-pressure', () => {
       await client.send(
         chunked
           ? head.replace('0\r\n\r\n', '')
-          : head.replace('Content-Length: 0', `Content-Length: ${50 * MIB}`),
+          : head.replace('Content-Length: 0', `Content-Length: ${36 * MIB}`),
       )
       let sent = 0
       const sending = (async () => {
-        for (; sent < 50 * MIB; sent += PIECE.length) {
+        for (; sent < 36 * MIB; sent += PIECE.length) {
           if (chunked) await client.send('10000\r\n')
           await client.send(PIECE)
           if (chunked) await client.send('\r\n')
@@ -77,7 +77,7 @@ describe('back-pressure', () => {
       stand.upstream.resume()
       await sending
       expect(await client.read({ limitMs: 20_000 })).toMatchObject({ status: 200 })
-      expect(stand.business()[0]?.body).toHaveLength(50 * MIB)
+      expect(stand.business()[0]?.body).toHaveLength(36 * MIB)
       client.destroy()
       await stand.idle()
     },
@@ -152,7 +152,7 @@ describe('a response whose connection ends while it is kept waiting', () => {
 
 describe('a client that stalls within a response', () => {
   it('is given up, and iSales with it', async () => {
-    const { pieces } = largeAnswer(50 * MIB)
+    const { pieces } = largeAnswer(36 * MIB)
     const stand = await openStand({ respond: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
     const client = await stand.connect()
     client.pause()

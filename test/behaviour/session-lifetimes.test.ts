@@ -60,7 +60,6 @@ test.each(['extended', 'remaining', 'unextended'] as const)(
     expect(world.exchanges()).toBeLessThan(sameToken === 'remaining' ? 60 : 12)
     expect(await world.metric('isales_proxy_session_conflicts_total')).toBe(0)
   },
-  30_000,
 )
 
 test('the token of a call that outlives four renewals is not in the headers of its response', async () => {

@@ -45,15 +45,13 @@ test('a process that was stopped for longer than its token lives never sends tha
   const tasks = () => call(url, { method: 'POST', body: '{}' })
   expect((await tasks()).status).toBe(200)
 
-  for (let time = 0; time < 2; time += 1) {
-    program.process.kill('SIGSTOP')
-    // They arrive while nobody listens, and are read when the process wakes.
-    const early = [tasks(), tasks(), tasks()]
-    await delay(LIVES * 1000 + 500)
-    program.process.kill('SIGCONT')
-    const responses = await Promise.all([...early, tasks(), tasks()])
-    expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200))
-  }
+  program.process.kill('SIGSTOP')
+  // They arrive while nobody listens, and are read when the process wakes.
+  const early = [tasks(), tasks(), tasks()]
+  await delay(LIVES * 1000 + 500)
+  program.process.kill('SIGCONT')
+  const responses = await Promise.all([...early, tasks(), tasks()])
 
-  expect(sim.state()).toMatchObject({ business: 11, businessRejected: 0 })
-}, 60_000)
+  expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 200))
+  expect(sim.state()).toMatchObject({ business: 6, businessRejected: 0 })
+})

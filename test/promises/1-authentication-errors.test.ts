@@ -1,6 +1,7 @@
 // Promise 1: CTI-OBS never sees an authentication error that a login could have cured, and always
 // sees one that no login can cure, as iSales sent it.
 import { expect, test } from 'vitest'
+import { openTimedWorld } from '../behaviour/session-world.ts'
 import { openWorld } from '../support/world.ts'
 
 test('a revoked token is replaced by one login, and no client notices', async () => {
@@ -16,10 +17,13 @@ test('a revoked token is replaced by one login, and no client notices', async ()
 })
 
 test('a token that ends is replaced ahead of its end, and no call waits', async () => {
-  const world = await openWorld({ simulator: { switches: { tokenLifetime: 2 } } })
+  const world = await openTimedWorld({ simulator: { switches: { tokenLifetime: 300 } } })
 
   const statuses = new Set<number>()
-  while (world.sim.state().refreshes < 2) statuses.add((await world.tasks()).status)
+  while (world.sim.state().refreshes < 2) {
+    statuses.add((await world.tasks()).status)
+    await world.pass(5000)
+  }
 
   expect(statuses).toEqual(new Set([200]))
   expect(world.sim.state().businessRejected).toBe(0)

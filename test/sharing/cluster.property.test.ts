@@ -127,7 +127,7 @@ async function expectOneToken(cluster: Cluster): Promise<void> {
   expect(cluster.store.keys.has('lease')).toBe(false)
 }
 
-const RUNS = process.env['CI'] === 'true' ? 300 : 100
+const RUNS = process.env['CI'] === 'true' ? 300 : 40
 
 /** Runs four replicas through random acts, and looks at how they end. */
 function whatever(

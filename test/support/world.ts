@@ -1,3 +1,4 @@
+import { Agent } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { startApp, type App, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
@@ -42,7 +43,7 @@ export interface World {
   readonly lines: readonly LogLine[]
   /** One request through the proxy. */
   request(path: string, calling?: Calling): Promise<CallResponse>
-  /** `POST business/tasks`, the call without side effects. */
+  /** `POST business/tasks`, the call without side effects, on a connection that is kept. */
   tasks(): Promise<CallResponse>
   /** The value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
   metric(sample: string): Promise<number>
@@ -64,6 +65,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     onTokenEvent: (event) => events.push(event),
   })
   const { proxy, admin } = app
+  const agent = new Agent({ keepAlive: true })
   let stopped: Promise<void> | undefined
   const world: World = {
     sim,
@@ -77,6 +79,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       call(`${proxy}${INTERFACE_PATHS.getTask}`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },
+        agent,
         body: JSON.stringify({ subCCNo: 1, vdnId: 1 }),
       }),
     async metric(sample) {
@@ -86,6 +89,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       return Number(line.slice(sample.length + 1))
     },
     stop() {
+      agent.destroy()
       stopped ??= app.stop().then(() => sim.close())
       return stopped
     },
