@@ -14,6 +14,7 @@ import {
 import type { LogLine, Start } from '../cli/program.ts'
 import { call, type CallResponse } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'
+import { configOf } from '../support/config.ts'
 import { until } from '../support/until.ts'
 
 /** A simulated iSales that is closed when the test ends. */
@@ -53,8 +54,6 @@ export interface Served {
 
 /** The whole app in this process, with the log that the program writes. */
 export async function serve(env: Environment): Promise<Served & Pick<App, 'renew'>> {
-  const loaded = loadConfig(env)
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
   const written: string[] = []
   const log = await createLog({
     level: 'trace',
@@ -62,10 +61,10 @@ export async function serve(env: Environment): Promise<Served & Pick<App, 'renew
     destination: { write: (line) => void written.push(line) },
   })
   const app = await startApp({
-    config: loaded.config,
+    config: configOf(env),
     version: 'test',
     log,
-    settings: effectiveSettings(loaded),
+    settings: effectiveSettings(loadConfig(env)),
     // No back-off is waited for.
     random: () => 0,
   })
@@ -89,17 +88,9 @@ export async function serve(env: Environment): Promise<Served & Pick<App, 'renew
 /** The program as it is delivered, in a process of its own. */
 export async function serveBuilt(start: Start, env: Environment): Promise<Served> {
   const program = start(['serve'], env)
-  const address = async (listener: string) =>
-    String(
-      await until(
-        () => program.lines().find((line) => line['listener'] === listener)?.['address'],
-        20_000,
-      ),
-    )
   const cmdline = readFileSync(`/proc/${program.process.pid}/cmdline`, 'latin1')
   return {
-    proxy: await address('proxy'),
-    admin: await address('admin'),
+    ...(await program.addresses()),
     output: () => `${cmdline}\n${program.stdout()}\n${program.stderr()}`,
     logged: (event = '') => program.line(event),
   }

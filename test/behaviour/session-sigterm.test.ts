@@ -32,14 +32,6 @@ function startProxy({ drainTimeout = '1m' } = {}): Program {
   })
 }
 
-async function addressOf(program: Program, listener: 'proxy' | 'admin'): Promise<string> {
-  const line = await until(
-    () => program.lines().find((one) => one['listener'] === listener),
-    20_000,
-  )
-  return String(line['address'])
-}
-
 async function expectEnd(program: Program): Promise<void> {
   const end = await within(program.ended, 'the end of the program', 20_000)
   expect(end).toEqual({ code: 0, signal: null })
@@ -62,8 +54,7 @@ test('SIGTERM while logging in aborts the login, and the program ends with 0', a
 test('SIGTERM while requests wait for a token that does not come gives each a 503', async () => {
   sim.hang({ operation: 'login' })
   const program = startProxy({ drainTimeout: '3s' })
-  const proxy = await addressOf(program, 'proxy')
-  const admin = await addressOf(program, 'admin')
+  const { proxy, admin } = await program.addresses()
   const calls = Array.from({ length: 5 }, () => call(`${proxy}${INTERFACE_PATHS.getTask}`))
   await until(async () => {
     const { text } = await call(`${admin}/metrics`)
@@ -85,7 +76,7 @@ test('SIGTERM in mid-stream lets the response go to its end', async () => {
   // More than fits into the buffers between iSales and a client that does not read.
   const bytes = 32 * 1024 * 1024
   const program = startProxy()
-  const proxy = await addressOf(program, 'proxy')
+  const { proxy } = await program.addresses()
   await program.line('logged-in')
   const client = await connectRaw({ port: Number(new URL(proxy).port) })
   const response = client.read({ limitMs: 20_000 })

@@ -40,8 +40,8 @@ test('a process that was stopped for longer than its token lives never sends tha
     ADMIN_LISTEN: '127.0.0.1:0',
   })
   await program.line('logged-in')
-  const proxy = await until(() => program.lines().find(({ listener }) => listener === 'proxy'))
-  const url = `${String(proxy['address'])}${INTERFACE_PATHS.getTask}`
+  const { proxy } = await program.addresses()
+  const url = `${proxy}${INTERFACE_PATHS.getTask}`
   const tasks = () => call(url, { method: 'POST', body: '{}' })
   expect((await tasks()).status).toBe(200)
 

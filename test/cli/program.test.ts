@@ -40,16 +40,6 @@ function preload(name: string, script: string): Environment {
   return { NODE_OPTIONS: `--require ${path}` }
 }
 
-async function addresses(program: Program): Promise<{ proxy: string; admin: string }> {
-  const listening = await until(() => {
-    const lines = program.lines().filter(({ event }) => event === 'listening')
-    return lines.length === 2 && lines
-  }, 20_000)
-  const of = (listener: string): string =>
-    String(listening.find((line) => line['listener'] === listener)?.['address'])
-  return { proxy: of('proxy'), admin: of('admin') }
-}
-
 const tasks = (proxy: string): ReturnType<typeof call> =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
@@ -75,7 +65,7 @@ describe('the program', () => {
 
   it('serves without a command, lets others wait for it, and ends with 0 at SIGTERM', async () => {
     const program = start([], env({ ISALES_FOO: '1' }))
-    const { proxy, admin } = await addresses(program)
+    const { proxy, admin } = await program.addresses()
     const where = { ADMIN_LISTEN: new URL(admin).host }
     expect(await ended(start(['wait', '--timeout', '20s'], where))).toMatchObject({ code: 0 })
     expect(await ended(start(['check', '--health'], where))).toMatchObject({ code: 0 })
@@ -98,7 +88,7 @@ describe('the program', () => {
     'lets requests finish at %s, and ends immediately at a second one',
     async (signal, code) => {
       const program = start([], env({ DRAIN_TIMEOUT: '1h', CLIENT_DEADLINE: '0' }))
-      const { proxy } = await addresses(program)
+      const { proxy } = await program.addresses()
       await program.line('logged-in')
       sim.hang({ operation: 'business' })
       const request = tasks(proxy).catch((error: unknown) => error)
@@ -182,7 +172,7 @@ describe('the program', () => {
 
   it('does not open the inspector at SIGUSR1, which shows every secret', async () => {
     const program = start([], env())
-    const { proxy } = await addresses(program)
+    const { proxy } = await program.addresses()
     program.process.kill('SIGUSR1')
     expect((await tasks(proxy)).status).toBe(200)
     program.process.kill('SIGTERM')
@@ -200,7 +190,7 @@ describe('the program', () => {
       }, 1)`,
     )
     const program = start([], env(hook))
-    const { proxy } = await addresses(program)
+    const { proxy } = await program.addresses()
     expect((await tasks(proxy)).status).toBe(200)
   })
 

@@ -13,6 +13,8 @@ export interface Program {
   lines(): readonly LogLine[]
   /** Waits for a line of the log with this event. */
   line(event: string): Promise<LogLine>
+  /** Waits until it listens on both ports. */
+  addresses(): Promise<{ readonly proxy: string; readonly admin: string }>
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
 }
 
@@ -74,6 +76,11 @@ function follow(child: ChildProcess): Program {
         throw new Error(`no ${event}: ${written.stdout}${written.stderr}`, { cause: error })
       }
     },
+    addresses: () =>
+      until(() => {
+        const [proxy, admin] = lines().filter((line) => line.event === 'listening')
+        return admin && { proxy: String(proxy?.['address']), admin: String(admin['address']) }
+      }, 20_000),
     // `close` comes when the output has been read to its end, unlike `exit`.
     ended: once(child, 'close').then(([code, signal]) => ({
       code: code as number | null,

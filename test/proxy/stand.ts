@@ -2,7 +2,6 @@ import { onTestFinished } from 'vitest'
 import { startApp } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { LogFields } from '../../src/log/events.ts'
-import { call } from '../support/call.ts'
 import { configOf } from '../support/config.ts'
 import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
 import {
@@ -13,6 +12,7 @@ import {
   type RawUpstreamOptions,
 } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
+import { metricOf } from '../support/world.ts'
 
 /** The whole app in front of an iSales whose every byte the test decides, and that judges every byte it is sent. */
 export interface Stand {
@@ -129,12 +129,7 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
   const port = Number(new URL(proxy).port)
   const tls = proxy.startsWith('https:') ? { tls: { rejectUnauthorized: false } } : {}
 
-  async function metric(sample: string): Promise<number> {
-    const { text } = await call(`${admin}/metrics`)
-    const line = text.split('\n').find((each) => each.startsWith(`isales_proxy_${sample} `))
-    if (line === undefined) throw new Error(`no sample ${sample}`)
-    return Number(line.slice(line.lastIndexOf(' ') + 1))
-  }
+  const metric = (sample: string): Promise<number> => metricOf(admin, `isales_proxy_${sample}`)
 
   let stopped: Promise<void> | undefined
   let closed: Promise<void> | undefined

@@ -15,15 +15,9 @@ describe('memory has an end', () => {
 
   it('the ledger keeps the newest 100,000 ids', () => {
     const ledger = createLedger()
-    for (let count = 0; count <= 100_000; count += 1) {
-      const id = String(count)
-      ledger.record({ ...CALL, id })
-      ledger.handOut([id])
-      ledger.writeResult(id, 'results')
-    }
+    for (let count = 0; count <= 100_000; count += 1) ledger.record({ ...CALL, id: String(count) })
     expect(ledger.executions('0')).toBe(0)
     expect(ledger.executions('1')).toBe(1)
-    expect([ledger.handedOut().size, ledger.results().size]).toEqual([100_000, 100_000])
   })
 
   it('the accounts keep the newest 5,000 sessions, of which a renewed one is new', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createSimulator } from '../../simulator/index.ts'
-import { read, simulate } from './caller.ts'
+import { call } from '../support/call.ts'
+import { simulate } from './caller.ts'
 
 describe('the control port', () => {
   it('does what the object does', async () => {
@@ -68,16 +69,16 @@ describe('the control port', () => {
     const { control, sim } = await simulate()
     expect((await control('toString')).status).toBe(404)
     expect((await control('revoke/twice')).status).toBe(404)
-    expect((await read(await fetch(`${sim.controlUrl}/revoke`))).status).toBe(405)
-    expect((await read(await fetch(sim.controlUrl.replace('/control', '/other')))).status).toBe(404)
+    expect((await call(`${sim.controlUrl}/revoke`)).status).toBe(405)
+    expect((await call(sim.controlUrl.replace('/control', '/other'))).status).toBe(404)
   })
 
   it('shows the state and the requests that were executed', async () => {
     const { granted, tasks, sim } = await simulate()
     await tasks((await granted()).token)
-    const state = await (await fetch(`${sim.controlUrl}/state`)).json()
+    const state = (await call(`${sim.controlUrl}/state`)).json
     expect(state).toEqual({ ...sim.state(), sockets: expect.any(Number) })
-    const requests: unknown = await (await fetch(`${sim.controlUrl}/requests`)).json()
+    const requests = (await call(`${sim.controlUrl}/requests`)).json
     expect(requests).toEqual(sim.requests())
     expect(requests).toHaveLength(1)
   })

@@ -52,12 +52,7 @@ export function sharingPrograms() {
       LOG_LEVEL: 'debug',
       ...more,
     })
-    const listening = await until(() => {
-      const lines = program.lines().filter(({ event }) => event === 'listening')
-      return lines.length === 2 && lines
-    }, 20_000)
-    const [proxy, admin] = listening.map((line) => String(line['address']))
-    return { program, proxy: proxy ?? '', admin: admin ?? '' }
+    return { program, ...(await program.addresses()) }
   }
 
   return {

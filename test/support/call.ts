@@ -5,7 +5,7 @@ export interface CallResponse {
   /** Name, value, name, value, as they came. */
   readonly rawHeaders: readonly string[]
   /** The value of a field, several joined with a comma. */
-  header(name: string): string | undefined
+  readonly header: (name: string) => string | undefined
   readonly text: string
   /** The JSON body, or an empty object. */
   readonly json: {

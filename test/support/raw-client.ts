@@ -44,8 +44,6 @@ export interface ReadOptions {
 export interface RawClient {
   readonly socket: Socket
   send(data: string | Uint8Array): Promise<void>
-  /** Each piece in a packet of its own; a number cuts the bytes into pieces of that size. */
-  sendPieces(data: string | Uint8Array, size: number, pauseMs?: number): Promise<void>
   /** @throws {HttpError} when the bytes are not an HTTP response; {Error} when they are cut or late. */
   read(options?: ReadOptions): Promise<RawResponse>
   /** The next 1xx response, when it is there before a final one. */
@@ -104,13 +102,6 @@ function clientOf(socket: Socket, inbox: Inbox): RawClient {
   return {
     socket,
     send: (data) => write(socket, data),
-    async sendPieces(data, size, pauseMs = 0) {
-      const bytes = Buffer.from(data as string, 'latin1')
-      for (let start = 0; start < bytes.length; start += size) {
-        await write(socket, bytes.subarray(start, start + size))
-        await delay(pauseMs)
-      }
-    },
     read: ({ method = 'GET', limitMs = 5000 } = {}) =>
       within(readResponse(inbox, method), 'a response', limitMs),
     readInterim: async (limitMs = 5000) => {

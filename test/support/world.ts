@@ -82,12 +82,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
         agent,
         body: JSON.stringify({ subCCNo: 1, vdnId: 1 }),
       }),
-    async metric(sample) {
-      const { text } = await call(`${admin}/metrics`)
-      const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
-      if (line === undefined) throw new Error(`no sample ${sample}`)
-      return Number(line.slice(sample.length + 1))
-    },
+    metric: (sample) => metricOf(admin, sample),
     stop() {
       agent.destroy()
       stopped ??= app.stop().then(() => sim.close())
@@ -99,6 +94,14 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     await until(() => events.some(({ type }) => type === 'granted'))
   }
   return world
+}
+
+/** The value of a sample of the metrics page. */
+export async function metricOf(admin: string, sample: string): Promise<number> {
+  const { text } = await call(`${admin}/metrics`)
+  const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
+  if (line === undefined) throw new Error(`no sample ${sample}`)
+  return Number(line.slice(sample.length + 1))
 }
 
 function worldEnv(sim: Simulator): Environment {
