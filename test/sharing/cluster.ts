@@ -1,12 +1,12 @@
 import { Secret } from '../../src/config/secret.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
-import { createShare, type Share } from '../../src/sharing/share.ts'
+import { createShare } from '../../src/sharing/share.ts'
 import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import type { RefusalBook } from '../../src/token/refusals.ts'
 import type { StoreFailureReason } from '../../src/token/sharing.ts'
-import { createTokenSource, type TokenSource } from '../../src/token/source.ts'
+import { createTokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { credentialsOf, memoryBook } from '../token/source-support.ts'
 import { DOWN, grant, REFUSED, RULES } from '../token/support.ts'
@@ -157,18 +157,6 @@ class SimulatedIsales {
   }
 }
 
-export interface Replica {
-  readonly index: number
-  readonly source: TokenSource
-  readonly share: Share
-  readonly events: readonly TokenEvent[]
-  /** Its process does nothing until it is thawed; its replies come then. */
-  freeze(): void
-  thaw(): void
-  changePassword(password: string): void
-  stop(): Promise<void>
-}
-
 const SEAL = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
 
 export type Cluster = ReturnType<typeof openCluster>
@@ -189,8 +177,8 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
     if (former > latter) broken.push('a record replaced one that was granted later')
   }
   const add = (password = 'right', refusals: RefusalBook = memoryBook(clock)): Replica => {
-    const start = { index: (added += 1), random, password, refusals }
-    const replica = createReplica({ clock, store, isales }, start)
+    const index = (added += 1)
+    const replica = createReplica({ clock, store, isales, index, random, password, refusals })
     replicas.push(replica)
     return replica
   }
@@ -251,17 +239,21 @@ async function succeeds({
   return false
 }
 
-function createReplica(
-  { clock: real, store, isales }: Pick<Cluster, 'clock' | 'store' | 'isales'>,
-  start: {
-    readonly index: number
-    readonly random: () => number
-    readonly password: string
-    readonly refusals: RefusalBook
-  },
-): Replica {
-  const { index, random, refusals } = start
-  const { clock, passed, freeze, thaw } = freezable(real)
+export type Replica = ReturnType<typeof createReplica>
+
+interface ReplicaOptions {
+  readonly clock: ManualClock
+  readonly store: SimulatedStore
+  readonly isales: SimulatedIsales
+  readonly index: number
+  readonly random: () => number
+  readonly password: string
+  readonly refusals: RefusalBook
+}
+
+function createReplica(options: ReplicaOptions) {
+  const { store, isales, index, random, password: first, refusals } = options
+  const { clock, passed, freeze, thaw } = freezable(options.clock)
   const events: TokenEvent[] = []
   const share = createShare({
     store: store.connect(index, passed),
@@ -276,7 +268,7 @@ function createReplica(
     waiters: 1000,
     clock,
     random,
-    credentials: credentialsOf(start.password),
+    credentials: credentialsOf(first),
     refusals,
     client: {
       login: ({ password }, signal) => passed(isales.login(password, signal)),
@@ -295,10 +287,13 @@ function createReplica(
     source,
     share,
     events,
+    /** Its process does nothing until it is thawed; its replies come then. */
     freeze,
     thaw,
-    changePassword: (password) => void source.changeCredentials(credentialsOf(password)),
-    async stop() {
+    changePassword(password: string): void {
+      source.changeCredentials(credentialsOf(password))
+    },
+    async stop(): Promise<void> {
       source.stop()
       await share.stop()
     },
