@@ -1,6 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, lstatSync, unlinkSync } from 'node:fs'
-import { connect } from 'node:net'
-import type { Server } from 'node:net'
+import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { Server as TlsServer } from 'node:tls'
 import { urlHost, type ListenAddress } from '../config/address.ts'
@@ -27,17 +27,15 @@ export async function listen(
   address: ListenAddress,
   socketMode: number,
 ): Promise<void> {
-  if (address.kind === 'tcp') {
-    const { host, port } = address
-    await listening(server, () => server.listen(host === '' ? { port } : { host, port }), address)
-    return
+  if (address.kind === 'unix') await removeStale(address.path)
+  const listening = once(server, 'listening')
+  if (address.kind === 'unix') bindWithMode(server, address.path, socketMode)
+  else server.listen(address.host === '' ? { port: address.port } : address)
+  try {
+    await listening
+  } catch (error) {
+    throw new ListenError(sentence(error as NodeJS.ErrnoException, address), { cause: error })
   }
-  const { path } = address
-  // libuv would call it a lack of permission.
-  if (!existsSync(dirname(path)))
-    throw new ListenError(`cannot listen on ${path}: the directory does not exist`)
-  await removeStale(path)
-  await listening(server, () => bindWithMode(server, path, socketMode), address)
 }
 
 /** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`, `unix:/run/x.sock`. */
@@ -81,19 +79,6 @@ function bindWithMode(server: Server, path: string, mode: number): void {
   }
 }
 
-function listening(server: Server, start: () => void, address: ListenAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException): void =>
-      reject(new ListenError(sentence(error, address), { cause: error }))
-    server.once('error', failed)
-    server.once('listening', () => {
-      server.off('error', failed)
-      resolve()
-    })
-    start()
-  })
-}
-
 const CAUSES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'in use by another process',
   EACCES: 'no permission',
@@ -108,24 +93,28 @@ function sentence(error: NodeJS.ErrnoException, address: ListenAddress): string 
 }
 
 async function removeStale(path: string): Promise<void> {
+  // libuv would call it a lack of permission.
+  if (!existsSync(dirname(path)))
+    throw new ListenError(`cannot listen on ${path}: the directory does not exist`)
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket()) throw new ListenError(`${path} exists and is not a socket`)
-  const outcome = await probe(path)
-  if (outcome === 'connected') throw new ListenError(`${path} is in use by another process`)
-  if (outcome === 'ENOENT') return
-  if (outcome !== 'ECONNREFUSED')
-    throw new ListenError(`cannot tell whether ${path} is in use (${outcome})`)
-  unlinkSync(path)
+  const code = await connectError(path)
+  if (code === undefined) throw new ListenError(`${path} is in use by another process`)
+  if (code === 'ECONNREFUSED') unlinkSync(path)
+  else if (code !== 'ENOENT')
+    throw new ListenError(`cannot tell whether ${path} is in use (${code})`)
 }
 
-function probe(path: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ path })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve('connected')
-    })
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown error'))
-  })
+/** Undefined: there is a server. */
+async function connectError(path: string): Promise<string | undefined> {
+  const socket = connect({ path })
+  try {
+    await once(socket, 'connect')
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unknown error'
+  } finally {
+    socket.destroy()
+  }
 }

@@ -19,9 +19,8 @@ export function publishedBody(
   return JSON.stringify({ result, resultData }, numbers === 'string' ? asString : undefined)
 }
 
-/** Lengths of `Authorization` and `Authentication`, the headers of the two editions of the interface. */
-const AUTHORIZATION = 13
-const AUTHENTICATION = 14
+/** The headers of the two editions of the interface. */
+const TICKET_HEADER = /^auth(?:orization|entication)$/i
 const SCHEME = /^bearer +/i
 
 /** A ticket in either header is enough: the other may hold whatever that edition's client puts there. */
@@ -33,10 +32,7 @@ export function createTicketCheck(
   return {
     passes(rawHeaders: readonly string[]): boolean {
       for (let i = 0; i < rawHeaders.length; i += 2) {
-        const name = rawHeaders[i] ?? ''
-        if (name.length !== AUTHORIZATION && name.length !== AUTHENTICATION) continue
-        const lower = name.toLowerCase()
-        if (lower !== 'authorization' && lower !== 'authentication') continue
+        if (!TICKET_HEADER.test(rawHeaders[i] ?? '')) continue
         if (isValid(ticketIn(rawHeaders[i + 1] ?? ''))) return true
       }
       return false
