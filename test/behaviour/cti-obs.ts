@@ -1,56 +1,38 @@
+import { isObject, parseObject, type JsonObject } from '../../src/http/json.ts'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
-import { connectRaw, type RawResponse, type RawTarget } from '../support/raw-client.ts'
+import { connectRaw, type RawTarget } from '../support/raw-client.ts'
 
 /** In which field each edition of the interface puts which of the two tokens. */
 export type Edition = 'english' | 'chinese'
 
-export interface CtiObsOptions {
-  readonly target: RawTarget
-  readonly edition?: Edition
-  readonly user?: string
-  readonly password?: string
-  /** Default 127.0.0.1. */
-  readonly host?: string
-}
-
-type Data = Readonly<Record<string, unknown>>
-
-interface ObsResponse {
-  readonly status: number
-  readonly result: unknown
-  readonly data: Data
-}
-
-interface Tokens {
-  readonly token: string
-  readonly refreshToken: string
-}
+export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
 
 /** Does what a CTI-OBS does, over one connection, and keeps all that it was sent. */
-export async function openCtiObs(options: CtiObsOptions) {
-  const { target, edition = 'english', user = 'cti', password = 'cti-password' } = options
-  const { host = '127.0.0.1' } = options
+export async function openCtiObs({
+  target,
+  edition,
+}: {
+  readonly target: RawTarget
+  readonly edition: Edition
+}) {
   const client = await connectRaw(target)
   const heard: string[] = []
-  let tokens: Tokens | undefined
-  let paths: Readonly<Record<string, string>> = INTERFACE_PATHS
+  let tokens: { readonly token: string; readonly refreshToken: string } | undefined
+  let paths: Readonly<Record<string, unknown>> = INTERFACE_PATHS
 
-  async function post(
-    path: string,
-    body: unknown,
-    fields: readonly string[],
-  ): Promise<ObsResponse> {
+  async function post(path: unknown, body: unknown, fields: readonly string[]) {
     const json = typeof body === 'string' ? body : JSON.stringify(body)
-    const lines = [`POST ${path} HTTP/1.1`, `Host: ${host}`, 'Content-Type: application/json']
-    lines.push(`Content-Length: ${Buffer.byteLength(json)}`, ...fields)
+    const lines = [`POST ${String(path)} HTTP/1.1`, 'Host: 127.0.0.1']
+    lines.push('Content-Type: application/json', `Content-Length: ${json.length}`, ...fields)
     await client.send(`${lines.join('\r\n')}\r\n\r\n${json}`)
     const response = await client.read()
-    heard.push(allOf(response))
-    const { result, resultData } = parse(response.text)
-    return { status: response.status, result, data: isData(resultData) ? resultData : {} }
+    heard.push(JSON.stringify({ ...response, body: undefined }))
+    const { result, resultData } = parseObject(response.text) ?? {}
+    return { status: response.status, result, data: isObject(resultData) ? resultData : {} }
   }
 
-  function keep(response: ObsResponse): ObsResponse {
+  async function ask(path: unknown, body: unknown, fields: readonly string[]) {
+    const response = await post(path, body, fields)
     const { token, refreshToken } = response.data
     if (typeof token === 'string' && typeof refreshToken === 'string')
       tokens = { token, refreshToken }
@@ -67,43 +49,21 @@ export async function openCtiObs(options: CtiObsOptions) {
   return {
     /** Everything that came, for a search. */
     heard: (): string => heard.join('\n'),
-    tokens: (): Tokens | undefined => tokens,
+    tokens: () => tokens,
     close: (): void => client.destroy(),
-    call: (name: keyof typeof INTERFACE_PATHS, body: Data): Promise<ObsResponse> =>
-      post(paths[name] ?? '', { subCCNo: 1, vdnId: 1, ...body }, credential()),
-    async login(): Promise<ObsResponse> {
-      return keep(await post(LOGIN_PATH, { user, passwd: password }, []))
-    },
-    async readInterface(path: string): Promise<ObsResponse> {
+    call: (name: keyof typeof INTERFACE_PATHS, body: JsonObject) =>
+      post(paths[name], { subCCNo: 1, vdnId: 1, ...body }, credential()),
+    login: () => ask(LOGIN_PATH, { user: 'cti', passwd: 'cti-password' }, []),
+    async readInterface(path: string) {
       const response = await post(path, { version: 311 }, credential())
-      if (response.status === 200) paths = response.data as typeof paths
+      if (response.status === 200) paths = response.data
       return response
     },
-    async refresh(): Promise<ObsResponse> {
+    refresh() {
       const { token = '', refreshToken = '' } = tokens ?? {}
-      const path = paths['refreshToken'] ?? ''
       return edition === 'english'
-        ? keep(await post(path, { refreshToken }, [`Authentication: Bearer ${token}`]))
-        : keep(await post(path, '', [`Authentication: ${refreshToken}`]))
+        ? ask(paths['refreshToken'], { refreshToken }, [`Authentication: Bearer ${token}`])
+        : ask(paths['refreshToken'], '', [`Authentication: ${refreshToken}`])
     },
   }
-}
-
-export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
-
-function allOf({ reason, fields, text, trailers, interim }: RawResponse): string {
-  return JSON.stringify({ reason, fields, text, trailers, interim })
-}
-
-function parse(text: string): Data {
-  try {
-    const json: unknown = JSON.parse(text)
-    return isData(json) ? json : {}
-  } catch {
-    return {}
-  }
-}
-
-function isData(value: unknown): value is Data {
-  return typeof value === 'object' && value !== null
 }

@@ -1,58 +1,41 @@
 import { expect, test } from 'vitest'
-import type { Environment } from '../../src/config/load.ts'
-import { BASE_PATH, INTERFACE_PATHS, type Switches } from '../../simulator/index.ts'
+import { BASE_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
 import { openWorld } from '../support/world.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`
-const REWRITE: Environment = { OBS_REWRITE_INTERFACE: 'true' }
-const ACCEPTING = { 'Accept-Encoding': 'gzip', Host: 'localhost:8080' }
+const BODY = JSON.stringify({ version: 311 })
 
-async function read(switches: Partial<Switches>, env: Environment) {
-  const world = await openWorld({ simulator: { switches }, env })
-  const response = await world.request(INTERFACE, {
-    method: 'POST',
-    headers: ACCEPTING,
-    body: JSON.stringify({ version: 311 }),
+test.each([
+  ['true', 'http://localhost:8080'],
+  // Nothing is rewritten unless it is asked for.
+  ['false', undefined],
+])('with OBS_REWRITE_INTERFACE=%s compressed URLs of iSales get %s', async (setting, origin) => {
+  const world = await openWorld({
+    simulator: { switches: { absoluteUrls: true, gzip: 'accepted' } },
+    env: { OBS_REWRITE_INTERFACE: setting },
   })
-  return { world, response, paths: response.json.resultData }
-}
-
-test.each<[string, Partial<Switches>]>([
-  ['plain', {}],
-  ['compressed', { gzip: 'accepted' }],
-])('URLs that name iSales get the address that the client used: %s', async (_name, switches) => {
-  const { world, response, paths } = await read({ absoluteUrls: true, ...switches }, REWRITE)
-  expect(paths?.['getTask']).toBe(`http://localhost:8080${INTERFACE_PATHS.getTask}`)
-  expect(paths?.['refreshToken']).toBe(`http://localhost:8080${INTERFACE_PATHS.refreshToken}`)
-  expect(response.text).not.toContain(world.sim.origin)
+  const headers = { Host: 'localhost:8080', ...(origin && { 'Accept-Encoding': 'gzip' }) }
+  const { text, json } = await world.request(INTERFACE, { method: 'POST', headers, body: BODY })
+  const expected = origin ?? world.sim.origin
+  expect(json.resultData).toMatchObject({
+    getTask: `${expected}${INTERFACE_PATHS.getTask}`,
+    refreshToken: `${expected}${INTERFACE_PATHS.refreshToken}`,
+  })
+  expect(text.includes(world.sim.origin)).toBe(origin === undefined)
 })
 
 test('the address of an absolute form counts, not a Host that nobody has judged', async () => {
-  const world = await openWorld({ simulator: { switches: { absoluteUrls: true } }, env: REWRITE })
-  const body = JSON.stringify({ version: 311 })
+  const world = await openWorld({
+    simulator: { switches: { absoluteUrls: true } },
+    env: { OBS_REWRITE_INTERFACE: 'true' },
+  })
   const { port } = new URL(world.proxy)
-  const response = await exchangeRaw(
+  const head = `POST http://localhost:${port}${INTERFACE} HTTP/1.1\r\nHost: evil.example`
+  const { text } = await exchangeRaw(
     { port: Number(port) },
-    [
-      `POST http://localhost:${port}${INTERFACE} HTTP/1.1`,
-      'Host: evil.example',
-      'Content-Type: application/json',
-      `Content-Length: ${body.length}`,
-      '',
-      body,
-    ].join('\r\n'),
+    `${head}\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
   )
-  expect(response.text).toContain(`http://localhost:${port}${INTERFACE_PATHS.getTask}`)
-  expect(response.text).not.toContain('evil.example')
-})
-
-test('paths are left as they are', async () => {
-  const { paths } = await read({}, REWRITE)
-  expect(paths).toEqual({ version: 310, ...INTERFACE_PATHS })
-})
-
-test('nothing is rewritten unless it is asked for', async () => {
-  const { world, paths } = await read({ absoluteUrls: true }, {})
-  expect(paths?.['getTask']).toBe(`${world.sim.origin}${INTERFACE_PATHS.getTask}`)
+  expect(text).toContain(`http://localhost:${port}${INTERFACE_PATHS.getTask}`)
+  expect(text).not.toContain('evil.example')
 })
