@@ -114,7 +114,7 @@ type LabelValues = Readonly<Record<string, readonly string[]>>
 
 /** A counter that takes only the label values that it was made with. */
 interface ClosedCounter<Labels extends LabelValues> extends Pick<Counter, 'get'> {
-  inc(labels: { readonly [Label in keyof Labels]: Labels[Label][number] }): void
+  inc(labels: { readonly [Label in keyof Labels]: Labels[Label][number] }, count?: number): void
 }
 
 function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
