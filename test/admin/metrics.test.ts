@@ -18,16 +18,6 @@ const DOCUMENTED = Array.from(
   ],
 )
 
-/** `{operation="login",outcome="success"}` and the like. */
-function labelSets(labels: string): readonly string[] {
-  const [values = [''], others = ['']] = labels
-    .split('; ')
-    .map((text) => /^`(\w+)`: (.*)$/.exec(text))
-    .map((found) => found?.[2]?.split(', ').map((value) => `${found[1]}="${value}"`))
-  const sets = values.flatMap((value) => others.map((other) => [value, other].filter(Boolean)))
-  return sets.map((set) => (set.length === 0 ? '' : `{${set.join(',')}}`))
-}
-
 /** The value of each series on the page, without the prefix. */
 async function seriesOf(admin: Admin): Promise<Readonly<Record<string, number>>> {
   const page = await admin.metrics.render()
@@ -41,8 +31,13 @@ function open(changes?: Partial<AdminSources>): Admin {
 
 describe('the metrics page', () => {
   it.each(DOCUMENTED)('shows every label set of %s at 0 from the start', async (name, labels) => {
-    const series = await seriesOf(open())
-    for (const set of labelSets(labels)) expect(series).toHaveProperty([`${name}${set}`], 0)
+    const series = Object.entries(await seriesOf(open())).filter(
+      ([each]) => each.replace(/\{.*/, '') === name,
+    )
+    const values = Array.from(labels.matchAll(/`: ([^;]+)/g), ([, list = '']) => list.split(', '))
+    const sets = values.reduce((product, { length }) => product * length, 1)
+    expect(series).toHaveLength(sets)
+    expect(series.filter(([, value]) => value !== 0)).toEqual([])
   })
 
   it('shows no secret, and nothing that happened to another instance', async () => {
