@@ -329,7 +329,7 @@ function rejected(state: State, event: Event<'rejected'>, given: Circumstances):
   const { now } = given
   const { generation, status } = event
   if (token?.generation !== generation || !usable(token, now)) return silently(state)
-  const judged = reject(state.rejections, event, given.rules, given)
+  const judged = reject(state.rejections, event, given)
   const { rejections, verdict } = judged
   const notBefore = Math.max(state.notBefore, judged.notBefore ?? now)
   const known = { ...state, rejections, notBefore }

@@ -95,16 +95,20 @@ export interface RejectedCall {
   readonly again: boolean
 }
 
-/** @param random in [0, 1). */
+/** @param given `random`: in [0, 1). */
 export function reject(
   state: Rejections,
   call: RejectedCall & { readonly generation: number; readonly status: number },
-  rules: RejectionRules,
-  { now, random }: { readonly now: number; readonly random: number },
+  given: { readonly rules: RejectionRules; readonly now: number; readonly random: number },
 ): Judgement {
+  const { rules, now, random } = given
   const { generation, status, path, sentAt, again } = call
   const { renewal, replaced } = state
-  const forbidden = isForbidden(state, path, rules, now)
+  const found = state.forbidden.get(path)
+  const known = found !== undefined && now < found.until ? found : undefined
+  // Believed only while the token works for other calls.
+  const forbidden = known?.mixed === false && now - state.acceptedAt < rules.loginReplacePause
+  if (forbidden && renewal === undefined) return relay(state, 'about-call')
   const suspected = { ...state, suspects: withSuspect(state, path, now) }
   if (renewal !== undefined) {
     const isDead = sentAt > (renewal.heldSince ?? Infinity) && !forbidden
@@ -112,18 +116,13 @@ export function reject(
       rejections: isDead ? { ...suspected, renewal: { ...renewal, givenUp: true } } : suspected,
     }
   }
-  if (forbidden) return relay(state, 'about-call')
   const lately = replaced !== undefined && now - replaced.at < rules.loginReplacePause
   const unhealed = lately && replaced.paths.has(path)
   if (state.works && (again || unhealed)) {
     // The call was sent again with a token that works for others.
-    const found = { until: now + FORBIDDEN_FOR, mixed: !unhealed }
-    const refused = {
-      ...state,
-      early: withoutEarly(state, replaced?.generation),
-      forbidden: withForbidden(state.forbidden, [path], found),
-    }
-    return relay(refused, 'about-call')
+    const early = withoutEarly(state, replaced?.generation)
+    const paths = withForbidden(state, new Map([[path, !unhealed]]), now)
+    return relay({ ...state, early, forbidden: paths }, 'about-call')
   }
   const brandNew = lately && !state.works
   // In a conflict the other login may end a token before its first call: that, a login would cure.
@@ -140,7 +139,7 @@ export function reject(
       rejections: { ...renewing, renewal: { heldSince: now }, conflictUntil },
     }
   }
-  return isMixed(state, path, now)
+  return known?.mixed === true
     ? { notBefore: now + DOUBT, rejections: { ...renewing, renewal: { doubted: status } } }
     : { verdict: 'replace', rejections: renewing }
 }
@@ -181,15 +180,13 @@ export function accept(
     wasForbidden ||
     sentAt - state.acceptedAt >= NOTED_AGAIN
   if (!isNews) return state
-  const until = now + FORBIDDEN_FOR
-  const others = cleared.filter((suspect) => suspect !== path)
-  const refused = withForbidden(state.forbidden, others, { until, mixed: false })
-  const mixed = wasForbidden || cleared.includes(path) ? [path] : []
+  const found = new Map(cleared.map((suspect) => [suspect, suspect === path]))
+  if (wasForbidden) found.set(path, true)
   const accepted = {
     ...state,
     works: true,
     acceptedAt: Math.max(state.acceptedAt, sentAt),
-    forbidden: withForbidden(refused, mixed, { until, mixed: true }),
+    forbidden: withForbidden(state, found, now),
     replaced: healed ? { ...replaced, paths: without(replaced.paths, path) } : replaced,
   }
   if (cleared.length === 0) return accepted
@@ -244,39 +241,27 @@ export function adopt(
   return { ...next, early: withoutEarly(state, generation), replaced: bought }
 }
 
-/** True when every rejection on this path is about the call. Only while the token works for other calls. */
-function isForbidden(
-  { forbidden, acceptedAt }: Rejections,
-  path: string,
-  rules: RejectionRules,
-  now: number,
-): boolean {
-  const found = forbidden.get(path)
-  const believed = found !== undefined && now < found.until && !found.mixed
-  return believed && now - acceptedAt < rules.loginReplacePause
-}
-
-function isMixed({ forbidden }: Rejections, path: string, now: number): boolean {
-  const found = forbidden.get(path)
-  return found !== undefined && now < found.until && found.mixed
-}
-
 function withSuspect({ suspects }: Rejections, path: string, now: number) {
   if (suspects.has(path) || suspects.size >= MOST_PATHS) return suspects
   return new Map(suspects).set(path, now)
 }
 
-/** The latest stand last; the oldest are dropped. A mixed path stays mixed. */
+/**
+ * The latest stand last; the oldest are dropped. A mixed path stays mixed.
+ *
+ * @param paths with whether they are mixed.
+ */
 function withForbidden(
-  forbidden: Rejections['forbidden'],
-  paths: readonly string[],
-  { until, mixed }: Forbidden,
+  { forbidden }: Rejections,
+  paths: ReadonlyMap<string, boolean>,
+  now: number,
 ): Rejections['forbidden'] {
-  if (paths.length === 0) return forbidden
+  if (paths.size === 0) return forbidden
   const all = new Map(forbidden)
-  for (const path of paths) {
+  for (const [path, mixed] of paths) {
     all.delete(path)
-    all.set(path, { until, mixed: mixed || forbidden.get(path)?.mixed === true })
+    const wasMixed = forbidden.get(path)?.mixed === true
+    all.set(path, { until: now + FORBIDDEN_FOR, mixed: mixed || wasMixed })
   }
   return new Map([...all].slice(-MOST_PATHS))
 }

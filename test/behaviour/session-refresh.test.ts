@@ -14,15 +14,6 @@ test('a token is refreshed ahead of its end, and calls go on', async () => {
   expect(await world.metric(attempts)).toBe(1)
 })
 
-test('a refresh token that has ended is not tried: a login follows immediately', async () => {
-  const world = await openTimedWorld({ simulator: { switches: { refreshLifetime: 200 } } })
-
-  await world.pass(RENEWAL)
-
-  expect(world.sim.state()).toMatchObject({ logins: 2, refreshAttempts: 0 })
-  expect((await world.tasks()).status).toBe(200)
-})
-
 test.each([400, 401, 403, 500, 'result'] as const)(
   'a refresh that is refused (%s) is followed by a login, and calls go on',
   async (refreshRejection) => {
@@ -48,15 +39,6 @@ test('refresh tokens that can be used once are used once each', async () => {
   expect((await world.tasks()).status).toBe(200)
 })
 
-test('a response to a refresh without a refresh token leaves the one of before in use', async () => {
-  const world = await openTimedWorld()
-  world.sim.set({ omit: ['refreshToken', 'refreshExpirationTime'] })
-
-  await world.pass(5 * RENEWAL)
-
-  expect(world.sim.state()).toMatchObject({ logins: 1, refreshes: 5 })
-})
-
 test.each([404, 405])(
   'a refresh path that responds %i is tried again after an hour, and logins serve until then',
   async (status) => {
@@ -73,18 +55,6 @@ test.each([404, 405])(
     ])
   },
 )
-
-test('a refresh that goes astray is followed by a login after the back-off, and calls go on', async () => {
-  const world = await openTimedWorld()
-  world.sim.reset({ operation: 'refresh' })
-
-  await world.pass(RENEWAL + 374)
-  expect(world.sim.state()).toMatchObject({ logins: 1, refreshAttempts: 1 })
-  expect((await world.tasks()).status).toBe(200)
-  await world.pass(1)
-
-  expect(world.sim.state()).toMatchObject({ logins: 2, refreshAttempts: 1 })
-})
 
 test('a revoked token is refreshed; when that gives it back, a login follows immediately', async () => {
   const world = await openTimedWorld()

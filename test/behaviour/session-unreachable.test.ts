@@ -102,19 +102,6 @@ test('a variable that turns verification off in a running process turns nothing 
   expect(world.sim.state()).toMatchObject({ loginAttempts: 0, business: 0 })
 })
 
-test('when only logins are broken, calls go on while the token is good', async () => {
-  const world = await openTimedWorld({ simulator: { switches: { keepAlive: 60_000 } } })
-  await world.tasks()
-  for (const operation of ['login', 'refresh'] as const) {
-    world.sim.reset({ operation, times: 'always' })
-  }
-  await world.pass(280_000)
-
-  expect((await world.tasks()).status).toBe(200)
-  const failures = 'isales_proxy_auth_failures_total{operation="login",reason="unavailable"}'
-  expect(await world.metric(failures)).toBeGreaterThan(3)
-})
-
 test('when iSales comes back, the next attempt finds it', async () => {
   const world = await openTimedWorld({ ready: false, prepare: (sim) => sim.down() })
   await world.pass(10_000)
