@@ -1,136 +1,196 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { IContainer } from 'kubernetes-models/v1/Container'
-import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { CHART, ciFile, ciNames, render } from './support/chart.ts'
-import { faults, ofKind, podSpec } from './support/manifests.ts'
-import { unrestricted } from './support/pod.ts'
+import {
+  CHART,
+  CI_NAMES,
+  ciFile,
+  ciValues,
+  PARENT,
+  NAME,
+  render,
+  sidecar,
+  standalone,
+  template,
+  type Rendering,
+} from './support/chart.ts'
+import { mistakes, ofKind, podSpec, specOf } from './support/manifests.ts'
+import { podOf, unrestricted } from './support/pod.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
-const tools = [
-  { version: '4.1', helm: (await newest())?.helm },
-  { version: '3.17', helm: (await older())?.helm },
-]
-const names = await ciNames()
-const [latest] = tools
-const helm = latest?.helm ?? ''
+const { helm } = newest
+const chart = PARENT
 
-describe.each(tools)('the chart with helm $version', ({ version, helm = '' }) => {
-  it.skipIf(helm === '')('is really that version', async () => {
+const value = 'x'
+const variable = { name: 'A', value }
+const injection = ciValues('injection')
+const on = { enabled: true }
+const valueFrom = { secretKeyRef: { name: 'egress', key: 'url' } }
+
+/** What is wrong, settings of a stand-alone proxy, and what helm says to them. */
+const REFUSED_SETTINGS = [
+  ['a misspelt one', { ISALES_URI: value }, 'ISALES_URI'],
+  ['no address of iSales', { ISALES_URL: undefined }, 'settings.ISALES_URL is required'],
+  ['a password', { ISALES_PASSWORD: value }, 'ISALES_PASSWORD'],
+  ['a password in a URL', { SESSION_STORE_URL: 'redis://u:secret@s.example' }, 'SESSION_STORE_URL'],
+  ['a duration of two units', { DRAIN_DELAY: '1h30m' }, 'DRAIN_DELAY'],
+  ['a duration that is none', { DRAIN_TIMEOUT: 'soon' }, 'DRAIN_TIMEOUT'],
+  ['metrics on loopback', { ADMIN_LISTEN: '127.0.0.1:9090' }, 'settings.ADMIN_LISTEN is 127.0.0.1'],
+  ['the same by name', { ADMIN_LISTEN: 'localhost:9090' }, 'settings.ADMIN_LISTEN is localhost'],
+  ['the same of IPv6', { ADMIN_LISTEN: '[::1]:9090' }, 'settings.ADMIN_LISTEN is'],
+] as const
+
+/** The same for other values. */
+const REFUSED_VALUES = [
+  ['a misspelt one', { standalone: { replica: 3 } }, 'replica'],
+  ['one of the wrong type', { standalone: { replicas: 'many' } }, 'replicas'],
+  ['another kind of probe', { livenessProbe: { exec: {} } }, 'livenessProbe'],
+  ['no Secret', { secret: {} }, 'secret.name is required'],
+  ['no certificate', { tls: {} }, 'tls.secretName is required'],
+  ['a store without its URL', { sessionStore: { secretName: 's' } }, 'SESSION_STORE_URL'],
+  [
+    'a setting in extraEnv',
+    { extraEnv: [{ name: 'MAX_IN_FLIGHT', value }] },
+    'say settings.MAX_IN',
+  ],
+  ['a variable twice', { extraEnv: [variable, variable] }, 'extraEnv names A twice'],
+  ['injection', { injection: on }, 'mode=sidecar'],
+  ['two monitors', { podMonitor: on, serviceMonitor: on }, 'would scrape each proxy twice'],
+  ['a misspelt alert', { prometheusRule: { ...on, alerts: { No: {} } } }, 'there is no such alert'],
+  ['no port for DNS', { networkPolicy: { dnsPorts: [] } }, 'dnsPorts'],
+  [
+    'a proxy in a Secret without its port',
+    { extraEnv: [{ name: 'HTTPS_PROXY', valueFrom }] },
+    'networkPolicy.isalesPorts: name the port',
+  ],
+] as const
+
+/** The same for all values together, and where they are rendered. */
+const REFUSED: readonly (readonly [string, object, string | RegExp, Rendering])[] = [
+  ['Kubernetes 1.26', standalone(), /kubeVersion|incompatible/, { kube: '1.26.15' }],
+  [
+    'a native sidecar before Kubernetes 1.29',
+    sidecar('sidecar'),
+    `${NAME}.sidecar.native needs Kubernetes 1.29, and this is v1.28.9`,
+    { chart, kube: '1.28.9' },
+  ],
+  [
+    'a dependency without iSales',
+    sidecar('sidecar', { settings: {} }),
+    `${NAME}.settings.ISALES_URL is required`,
+    { chart },
+  ],
+  [
+    'templates that get the wrong scope',
+    { aliased: { ...ciValues('sidecar'), ...on } },
+    'pass the scope of the chart',
+    { chart },
+  ],
+  ['injection before 1.34', injection, 'needs Kubernetes 1.34', { kube: '1.33.9' }],
+  [
+    'injection of an ordinary container',
+    { ...injection, sidecar: { native: false } },
+    'sidecar.native=true',
+    {},
+  ],
+]
+
+describe.each([newest, older])('with helm $version', ({ version, helm }) => {
+  it('is really that version', async () => {
     expect(await succeed(helm, ['version', '--short'])).toContain(`v${version}.`)
   })
 
-  it.skipIf(helm === '').each(names)('passes lint with the values %s', async (name) => {
-    const args = ['lint', '--strict', CHART, '--values', ciFile(name)]
-    const outcome = await run(helm, [...args, '--kube-version', '1.36.0'])
-    expect(outcome).toMatchObject({ code: 0 })
-  })
-
-  it.skipIf(helm === '')('makes no manifest with an unknown or missing field', async () => {
-    const sets = await Promise.all(
-      names.map((name) => render(helm, ciFile(name), '--kube-version', '1.36.0')),
-    )
-    for (const manifests of sets) expect(manifests.length).toBeGreaterThan(0)
-    expect(faults(sets.flat())).toEqual([])
-  })
-
-  it.skipIf(helm === '').each([
-    ['a misspelt value', 'standalone.replica=3', 'replica'],
-    ['a misspelt setting', 'settings.ISALES_URI=https://isales.example', 'ISALES_URI'],
-    ['a password among the settings', 'settings.ISALES_PASSWORD=secret', 'ISALES_PASSWORD'],
-    [
-      'a password in the address of the store',
-      'settings.SESSION_STORE_URL=valkeys://obs:secret@store.example',
-      'SESSION_STORE_URL',
-    ],
-    ['a Secret of the store without its address', 'sessionStore.secretName=s', 'SESSION_STORE_URL'],
-    ['a value of the wrong type', 'standalone.replicas=many', 'replicas'],
-  ])('refuses %s', async (_what, value, named) => {
-    const args = ['template', CHART, '--values', ciFile('standalone'), '--set-string', value]
-    const outcome = await run(helm, args)
-    expect(outcome.code).not.toBe(0)
-    expect(outcome.stderr).toContain(named)
+  it.each(CI_NAMES)('the values %s pass lint', async (name) => {
+    const args = ['lint', '--strict', CHART, '--values', ciFile(name), '--kube-version=1.36.0']
+    expect(await run(helm, args)).toMatchObject({ code: 0 })
   })
 })
 
-describe.skipIf(helm === '')('the check of manifests', () => {
-  it('sees a field that the API does not know, deep inside', async () => {
-    const manifests = await render(helm, ciFile('standalone'))
-    const [deployment] = ofKind(manifests, 'Deployment')
-    Object.assign(podSpec(deployment).containers[0] ?? {}, { readynessProbe: {} })
-    expect(faults(manifests).join()).toMatch(/readynessProbe.* does not exist in type 'IContainer'/)
-  })
-
-  it('sees a field of a custom resource that is missing', async () => {
-    const manifests = await render(helm, ciFile('sidecar'))
-    const [monitor] = ofKind(manifests, 'PodMonitor')
-    Reflect.deleteProperty(monitor?.spec as object, 'selector')
-    expect(faults(manifests).join()).toContain('selector')
-  })
+it.each<(typeof REFUSED)[number]>([
+  ...REFUSED_SETTINGS.map(
+    ([what, settings, said]) =>
+      [`the setting ${what}`, standalone({ settings }), said, {}] as const,
+  ),
+  ...REFUSED_VALUES.map(([what, values, said]) => [what, standalone(values), said, {}] as const),
+  ...REFUSED,
+])('the chart refuses %s, with words', async (_what, values, said, rendering) => {
+  for (const { code, stderr } of await template(values, rendering)) {
+    expect(code).not.toBe(0)
+    expect(stderr).toMatch(said)
+  }
 })
 
-describe.skipIf(helm === '')('the chart', () => {
+it('the chart runs in the versions of Kubernetes that it says', async () => {
+  expect(await render(standalone(), { kube: '1.27.0' })).not.toEqual([])
+  const classic = sidecar('sidecar', { sidecar: { native: false } })
+  expect(await render(classic, { chart, kube: '1.28.9' })).not.toEqual([])
+})
+
+it('the check of manifests sees a field that the API does not know, and one that is missing', async () => {
+  const manifests = await render(standalone({ podMonitor: on }))
+  Object.assign(podOf(manifests).containers[0] ?? {}, { readynessProbe: {} })
+  Reflect.deleteProperty(specOf(manifests, 'PodMonitor'), 'selector')
+  const found = mistakes(manifests).join()
+  expect(found).toMatch(/readynessProbe.* does not exist in type 'IContainer'/)
+  expect(found).toMatch(/'"selector"' is missing/)
+})
+
+describe('the chart', () => {
   // helm 3 asks a cluster for its version before it prints notes.
+  const notes = (ci: string, ...more: readonly string[]) =>
+    succeed(helm, ['install', 'obs', CHART, '--dry-run=client', '--values', ciFile(ci), ...more])
+
   it.each([
     ['two replicas without a shared store', 'standalone', 2, true],
     ['one replica', 'standalone', 1, false],
     ['two replicas that share', 'sharing', 2, false],
   ] as const)('warns in its notes where it must: %s', async (_what, name, replicas, warns) => {
-    const values = ['--values', ciFile(name), '--set', `standalone.replicas=${replicas}`]
-    const notes = await succeed(helm, ['install', 'obs', CHART, '--dry-run=client', ...values])
-    expect(notes).toContain('See it start, and log in')
-    expect(/let them share one token \(sessionStore/.test(notes)).toBe(warns)
+    const text = await notes(name, '--set', `standalone.replicas=${replicas}`)
+    expect(/let them share one token \(sessionStore/.test(text)).toBe(warns)
   })
 
-  it('tells what is missing in words', async () => {
-    const bare = (value: string) => run(helm, ['template', CHART, '--set', value])
-    expect((await bare('mode=standalone')).stderr).toContain('settings.ISALES_URL is required')
-    const url = 'settings.ISALES_URL=https://isales.example'
-    expect((await bare(url)).stderr).toContain('secret.name is required')
-    expect((await bare(`${url},secret.name=s`)).stderr).toContain('tls.secretName is required')
-    const twice = `${url},secret.name=s,tls.secretName=t,podMonitor.enabled=true,serviceMonitor.enabled=true`
-    expect((await bare(twice)).stderr).toContain('would scrape each proxy twice')
+  it('says after the installation what to do next', async () => {
+    const text = await notes('standalone')
+    for (const part of [
+      'See it start, and log in',
+      'obsUrl = https://isales-proxy.example\n',
+      'check --live',
+      'podMonitor.enabled=true',
+      'helm test',
+      'lets these peers scrape the metrics: [{"namespaceSelector"',
+    ])
+      expect(text).toContain(part)
+    const nobody = await notes('standalone', '--set-json', 'networkPolicy.prometheus=[]')
+    expect(nobody).toContain('nobody scrape the metrics')
+    expect(await notes('injection')).toContain('`isales-auth-proxy: inject` in telephony, vendor')
+    expect(await notes('standalone-everything')).not.toContain('! ')
+    expect(await notes('sidecar-classic')).toContain('obsUrl = http://127.0.0.1:18080')
   })
 
-  it('carries the very rules and the very dashboard of config/', async () => {
-    for (const [copy, original] of [
-      ['alerts.yaml', 'config/prometheus/alerts.yaml'],
-      ['isales-auth-proxy.json', 'config/grafana/isales-auth-proxy.json'],
-    ] as const) {
-      const text = await readFile(join(CHART, 'files', copy), 'utf8')
-      expect(text).toBe(await readFile(join(ROOT, original), 'utf8'))
-    }
-  })
-
-  it('says where it comes from, with an icon that is in the repository', async () => {
-    const chart = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8')) as {
+  it('says where it comes from, with an icon that is in the repository', () => {
+    const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+    const chart = parse(read(`helm/${NAME}/Chart.yaml`)) as {
       home: string
       sources: readonly string[]
       icon: string
-      annotations: Readonly<Record<string, string>>
+      annotations: object
       version: string
       appVersion: string
     }
     expect(chart.sources).toEqual([chart.home])
-    expect(chart.icon.startsWith(`${chart.home}/raw/main/`)).toBe(true)
-    const icon = await readFile(
-      join(ROOT, chart.icon.replace(`${chart.home}/raw/main/`, '')),
-      'utf8',
-    )
-    expect(icon).toMatch(/^<svg/)
-    expect(Object.keys(chart.annotations)).toContain('artifacthub.io/license')
-    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
-      version: string
-    }
+    const [, icon = ''] = chart.icon.split(`${chart.home}/raw/main/`)
+    expect(read(icon)).toMatch(/^<svg/)
+    expect(chart.annotations).toHaveProperty(['artifacthub.io/license'])
+    const { version } = JSON.parse(read('package.json')) as { version: string }
     expect([chart.version, chart.appVersion]).toEqual([version, version])
   })
 
-  it('is packed with these files, and without those of its tests', async () => {
+  it('is packed with the alerts and the dashboard, and without the files of its tests', async () => {
     const file = await succeed(helm, ['package', CHART, '--destination', join(ROOT, '.tmp')])
     const packed = file.trim().replace(/^.* /, '')
     const list = (await succeed('tar', ['tzf', packed])).split('\n')
@@ -139,42 +199,17 @@ describe.skipIf(helm === '')('the chart', () => {
     expect(list.filter((path) => path.includes('/ci/'))).toEqual([])
   })
 
-  it('tells after the installation what to do next', async () => {
-    const install = (name: string, ...more: readonly string[]) =>
-      succeed(helm, [
-        'install',
-        'obs',
-        CHART,
-        '--dry-run=client',
-        '--values',
-        ciFile(name),
-        ...more,
-      ])
-    const standalone = await install('standalone')
-    expect(standalone).toContain('obsUrl = https://isales-proxy.example\n')
-    expect(standalone).toContain('check --live')
-    expect(standalone).toContain('podMonitor.enabled=true')
-    expect(standalone).toContain('helm test')
-    expect(standalone).toContain('lets these peers scrape the metrics: [{"namespaceSelector"')
-    const none = await install('standalone', '--set-json', 'networkPolicy.prometheus=[]')
-    expect(none).toContain('nobody scrape the metrics')
-    expect(await install('injection')).toContain('`isales-auth-proxy: inject` in telephony, vendor')
-    expect(await install('standalone-everything')).not.toContain('! ')
-    expect(await install('sidecar-classic')).toContain('obsUrl = http://127.0.0.1:18080')
-  })
-
   it('has a test that waits until a proxy is ready, and fails when none is', async () => {
-    const manifests = await render(helm, ciFile('standalone'))
+    const manifests = await render(ciValues('standalone'))
     const [pod] = ofKind(manifests, 'Pod')
     expect(pod?.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'test' })
-    const spec = pod?.spec as IPodSpec
+    const spec = podSpec(pod)
     const [, ...args] = spec.containers[0]?.command ?? []
     expect(args.pop()).toBe('http://obs-isales-auth-proxy-admin:9090/readyz')
     expect(unrestricted(spec, spec.containers[0] as IContainer)).toEqual([])
     // The Service must not send calls to it.
-    const [service] = ofKind(manifests, 'Service')
-    const sendsTo = service?.spec as { selector: Readonly<Record<string, string>> }
-    expect(pod?.metadata.labels).not.toMatchObject(sendsTo.selector)
+    const { selector } = specOf(manifests, 'Service')
+    expect(pod?.metadata.labels).not.toMatchObject(selector as object)
 
     let asked = 0
     const proxy = createServer((_request, response) => {

@@ -2,8 +2,7 @@
 // system directories are replaced by those of a scratch directory; nothing else is.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { symlinkSync, writeFileSync } from 'node:fs'
+import fs from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
@@ -11,18 +10,22 @@ import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
+import { ciFile } from './support/chart.ts'
 import { ROOT, succeed } from './support/run.ts'
 import { newest } from './support/tools.ts'
 
 const PAGES = [
-  ...readdirSync(ROOT),
-  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  ...fs.readdirSync(ROOT),
+  ...fs.readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
   'helm/isales-auth-proxy/README.md',
 ].filter((name) => name.endsWith('.md'))
-const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8')
+const read = (page: string): string => fs.readFileSync(join(ROOT, page), 'utf8')
 
-function blocksOf(page: string): readonly string[] {
-  return Array.from(read(page).matchAll(/^ *```sh\n([^]*?)^ *```/gm), ([, block = '']) => block)
+const blocksOf = (page: string): readonly string[] =>
+  Array.from(read(page).matchAll(/^ *```sh\n([^]*?)^ *```/gm), ([, block = '']) => block)
+const { scripts, version } = JSON.parse(read('package.json')) as {
+  readonly scripts: Readonly<Record<string, string>>
+  readonly version: string
 }
 
 /** A page, and how one of its blocks begins. */
@@ -49,8 +52,8 @@ const checkout = join(scratch, 'checkout')
 const running: ChildProcess[] = []
 const ran: Block[] = []
 let simulator: Simulator
-let ports: Readonly<Record<string, string>>
-let environment: NodeJS.ProcessEnv
+const ports: Record<string, string> = {}
+const environment: Record<string, string> = {}
 
 /** The block of a page that begins so, with the replacements. */
 function block(page: string, start: string): string {
@@ -69,33 +72,26 @@ function block(page: string, start: string): string {
     '/opt/': `${scratch}/opt/`,
     '/etc/': `${scratch}/etc/`,
     'helm install': 'helm template',
-    ...Object.fromEntries(
-      Object.entries(ports).map(([port, free]) => [`127.0.0.1:${port}`, `127.0.0.1:${free}`]),
-    ),
   }).reduce((all, [from, to]) => all.replaceAll(from, to), text)
-  return `set -euo pipefail\n${replaced}`
+  const local = replaced.replaceAll(/(?<=127\.0\.0\.1:)\d+/g, (port) => ports[port] ?? port)
+  return `set -euo pipefail\n${local}`
 }
 
 const runBlock = (script: string, input = '') =>
-  succeed('bash', ['-c', script], {
-    cwd: checkout,
-    env: environment as Record<string, string>,
-    input,
-  })
+  succeed('bash', ['-c', script], { cwd: checkout, env: environment, input })
 
 /** Starts a block whose last command goes on, and waits for a line of it. */
-async function startBlock(script: string, line: RegExp, input = ''): Promise<string> {
+async function startBlock(script: string, line: RegExp): Promise<void> {
   const child = spawn('bash', ['-c', script], { cwd: checkout, env: environment, detached: true })
   running.push(child)
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
-  child.stdin.end(input)
+  child.stdin.end()
   await until(() => {
     if (child.exitCode !== null) throw new Error(`it ended: ${output}`)
     return line.test(output)
   }, 20_000)
-  return output
 }
 
 /** The process group: bash and what it started. */
@@ -110,28 +106,20 @@ async function stopAll(): Promise<void> {
 
 beforeAll(async () => {
   await succeed('npm', ['run', '--silent', 'build'])
-  for (const directory of [
-    home,
-    checkout,
-    join(scratch, 'etc/systemd/system'),
-    join(scratch, 'bin'),
-  ])
-    mkdirSync(directory, { recursive: true })
-  for (const name of readdirSync(ROOT))
-    if (!['.tmp', '.git'].includes(name)) symlinkSync(join(ROOT, name), join(checkout, name))
+  for (const name of ['home', 'checkout', 'etc/systemd/system', 'bin'])
+    fs.mkdirSync(join(scratch, name), { recursive: true })
+  for (const name of fs.readdirSync(ROOT))
+    if (!['.tmp', '.git'].includes(name)) fs.symlinkSync(join(ROOT, name), join(checkout, name))
   simulator = await createSimulator({
     switches: { password: 'the password', edition: 'chinese', keepAlive: 1000 },
   })
-  const names = ['8080', '9090', '9400', '9401'] as const
-  ports = Object.fromEntries(
-    await Promise.all(names.map(async (n) => [n, String(await freePort())])),
-  )
-  environment = {
+  for (const port of ['8080', '9090', '9400', '9401']) ports[port] = String(await freePort())
+  Object.assign(environment, {
     PATH: `${join(scratch, 'bin')}:${process.env['PATH']}`,
     HOME: home,
     LISTEN: `127.0.0.1:${ports['8080']}`,
     ADMIN_LISTEN: `127.0.0.1:${ports['9090']}`,
-  }
+  })
 })
 afterAll(async () => {
   await stopAll()
@@ -140,10 +128,8 @@ afterAll(async () => {
 
 describe('the shell blocks of the documentation', () => {
   it('get started: the program by its name', async () => {
-    const version = await runBlock(
-      `${block('docs/get-started.md', 'ln -sfn')}isales-auth-proxy version`,
-    )
-    expect(version).toBe(`${(JSON.parse(read('package.json')) as { version: string }).version}\n`)
+    const install = block('docs/get-started.md', 'ln -sfn')
+    expect(await runBlock(`${install}isales-auth-proxy version`)).toBe(`${version}\n`)
   })
 
   it('get started: a call works before and after its token was revoked', async () => {
@@ -192,30 +178,17 @@ describe('the shell blocks of the documentation', () => {
   })
 
   it('virtual machine: installed, upgraded and configured as the unit expects it', async () => {
-    const version = (JSON.parse(read('package.json')) as { version: string }).version
-    for (const name of [version, '0.2.0']) {
-      await succeed('npm', ['pack', '--silent', `--pack-destination=${checkout}`])
-      if (name === version) continue
-      const [from, to] = [version, name].map((one) =>
-        join(checkout, `isales-auth-proxy-${one}.tgz`),
-      )
-      await succeed('cp', [from ?? '', to ?? ''])
-    }
-    writeFileSync(join(scratch, 'bin/systemctl'), '#!/bin/sh\necho "$@" >>"$HOME/systemctl"\n', {
-      mode: 0o755,
-    })
-    const install = block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.1.0').replace(
-      /^curl.*/m,
-      '',
-    )
-    await runBlock(install, 'the password\n')
-    const link = join(scratch, 'opt/isales-auth-proxy')
-    const unit = readFileSync(join(scratch, 'etc/systemd/system/isales-auth-proxy.service'), 'utf8')
-    const named = unit.matchAll(/\/(?:opt|etc)\/isales-auth-proxy\/[\w./-]+/g)
-    const missing = Array.from(named, ([path]) => path).filter(
-      (path) => !existsSync(join(scratch, path)),
-    )
-    expect(missing).toEqual([])
+    await succeed('npm', ['pack', '--silent', `--pack-destination=${checkout}`])
+    const archive = (name: string) => join(checkout, `isales-auth-proxy-${name}.tgz`)
+    fs.copyFileSync(archive(version), archive('0.2.0'))
+    const systemctl = '#!/bin/sh\necho "$@" >>"$HOME/systemctl"\n'
+    fs.writeFileSync(join(scratch, 'bin/systemctl'), systemctl, { mode: 0o755 })
+    const install = block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.1.0')
+    await runBlock(install.replace(/^curl.*/m, ''), 'the password\n')
+    const written = (name: string) => fs.readFileSync(join(scratch, name), 'utf8')
+    const unit = written('etc/systemd/system/isales-auth-proxy.service')
+    for (const [path] of unit.matchAll(/\/(?:opt|etc)\/isales-auth-proxy\/[\w./-]+/g))
+      expect([path, fs.existsSync(join(scratch, path))]).toEqual([path, true])
 
     // The settings of the shell are not those of the service.
     for (const name of Object.keys(environment))
@@ -224,29 +197,21 @@ describe('the shell blocks of the documentation', () => {
     expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
 
     await runBlock(block('docs/vm.md', 'read'), 'another\n')
-    expect(readFileSync(join(scratch, 'etc/isales-auth-proxy/password'), 'utf8')).toBe('another')
+    expect(written('etc/isales-auth-proxy/password')).toBe('another')
     await runBlock(block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.2.0'))
-    expect(readlinkSync(link)).toBe(join(scratch, 'opt/isales-auth-proxy-0.2.0'))
-    expect(readFileSync(join(home, 'systemctl'), 'utf8')).toContain(
-      'enable --now isales-auth-proxy',
-    )
+    const link = fs.readlinkSync(join(scratch, 'opt/isales-auth-proxy'))
+    expect(link).toBe(join(scratch, 'opt/isales-auth-proxy-0.2.0'))
+    expect(written('home/systemctl')).toContain('enable --now isales-auth-proxy')
   })
 
-  it('Kubernetes: the Secrets and the stand-alone proxy', async (context) => {
-    const tools = await newest()
-    if (tools === undefined) return context.skip()
-    const { server } = makeCertificates()
-    const values = join(ROOT, 'helm/isales-auth-proxy/ci/standalone-values.yaml')
-    const files = {
-      'tls.crt': server.cert,
-      'tls.key': server.key,
-      'obs-password': 'x',
-      password: 'y',
-    }
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(checkout, name), text)
-    writeFileSync(join(checkout, 'values.yaml'), readFileSync(values))
-    const stubs = `kubectl() { ${tools.kubectl} "$@" --dry-run=client --output yaml; }
-      helm() { ${tools.helm} "$@"; }\n`
+  it('Kubernetes: the Secrets and the stand-alone proxy', async () => {
+    const { cert, key } = makeCertificates().server
+    const values = fs.readFileSync(ciFile('standalone'), 'utf8')
+    const files = { 'tls.crt': cert, 'tls.key': key, 'obs-password': 'x', password: 'y' }
+    for (const [name, text] of Object.entries({ ...files, 'values.yaml': values }))
+      fs.writeFileSync(join(checkout, name), text)
+    const stubs = `kubectl() { ${newest.kubectl} "$@" --dry-run=client --output yaml; }
+      helm() { ${newest.helm} "$@"; }\n`
     const made = await runBlock(stubs + block('docs/kubernetes.md', 'kubectl create secret tls'))
     expect(made).toMatch(/kind: Secret[^]*obs-password:[^]*kind: Deployment/)
     expect(await runBlock(stubs + block('helm/isales-auth-proxy/README.md', 'kubectl'))).toContain(
@@ -257,7 +222,7 @@ describe('the shell blocks of the documentation', () => {
     )
     // The last one, because it shreds the password.
     expect(await runBlock(stubs + block('docs/kubernetes.md', 'printf'))).toContain('kind: Secret')
-    expect(existsSync(join(checkout, 'password'))).toBe(false)
+    expect(fs.existsSync(join(checkout, 'password'))).toBe(false)
   })
 
   it('are all run above, or say why not', () => {
@@ -266,9 +231,7 @@ describe('the shell blocks of the documentation', () => {
     const unknown = blocks.filter(
       ({ page, text }) => !entries.some(([of, start]) => of === page && text.startsWith(start)),
     )
-    // Without kubectl and helm their blocks are not run.
-    const isSkipped = !ran.some(([page]) => page.startsWith('helm'))
-    expect(unknown.filter(({ text }) => !isSkipped || !text.includes('kubectl'))).toEqual([])
+    expect(unknown).toEqual([])
     const gone = NOT_RUN.filter(
       ([of, start]) => !blocks.some(({ page, text }) => of === page && text.startsWith(start)),
     )
@@ -299,7 +262,6 @@ describe('the shell blocks of the documentation', () => {
   })
 
   it('name only scripts, commands and flags that exist, also within a sentence', async () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
     const text = PAGES.map(read).join('\n')
     const named = new Set(Array.from(text.matchAll(/npm run ([a-z][a-z:-]*)/g), ([, name]) => name))
     expect([...named].filter((name) => !Object.hasOwn(scripts, name ?? ''))).toEqual([])

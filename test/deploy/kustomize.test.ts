@@ -1,254 +1,210 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
+import { expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { createDependent } from './support/chart.ts'
-import { faults, ofKind, parseManifests, podSpec, type Manifest } from './support/manifests.ts'
-import { configureWith, deploymentOf, environment, proxyIn } from './support/pod.ts'
-import { ROOT, run, succeed } from './support/run.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { NAME, renderSidecar } from './support/chart.ts'
+import {
+  mistakes,
+  ofKind,
+  parseManifests,
+  podSpec,
+  specOf,
+  type Manifest,
+} from './support/manifests.ts'
+import { configure, environment, podOf, proxyIn } from './support/pod.ts'
+import { ROOT, run } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
-const NAME = 'isales-auth-proxy'
 const LABELS = { [NAME]: 'sidecar' }
-const tools = await newest()
-const helm = tools?.helm ?? ''
+const KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'] as const
 
-interface Port {
-  readonly port: number
-}
-
-const workload = (kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'Job', labels = {}) => ({
+const workload = (kind: (typeof KINDS)[number], labels = {}) => ({
   apiVersion: kind === 'Job' ? 'batch/v1' : 'apps/v1',
   kind,
   metadata: { name: kind.toLowerCase(), labels },
   spec: {
-    ...(kind === 'Job' ? {} : { selector: { matchLabels: { app: 'cti-obs' } } }),
-    ...(kind === 'StatefulSet' ? { serviceName: 'cti-obs' } : {}),
+    ...(kind !== 'Job' && { selector: { matchLabels: { app: 'cti-obs' } } }),
+    ...(kind === 'StatefulSet' && { serviceName: 'cti-obs' }),
     template: {
       metadata: { labels: { app: 'cti-obs' } },
       spec: {
         initContainers: [{ name: 'prepare', image: 'cti-obs:9' }],
         containers: [{ name: 'cti-obs', image: 'cti-obs:9' }],
-        ...(kind === 'Job' ? { restartPolicy: 'Never' } : {}),
+        ...(kind === 'Job' && { restartPolicy: 'Never' }),
       },
     },
   },
 })
+const labelled = workload('Deployment', LABELS)
 
-describe.each([
-  { version: '1.35', kubectl: tools?.kubectl ?? '' },
-  { version: '1.32', kubectl: (await older())?.kubectl ?? '' },
-])('the kustomize component with kubectl $version', ({ kubectl }) => {
-  let overlays = ''
-  beforeAll(async () => {
-    await mkdir(join(ROOT, '.tmp'), { recursive: true })
-    overlays = await mkdtemp(join(ROOT, '.tmp/overlay-'))
+/** What kustomize says to an overlay: the newest one, which has to make the same of it as the older one. */
+const kustomize = async (overlay: string) => {
+  const outcome = await run(newest.kubectl, ['kustomize', overlay])
+  const { code, stdout } = await run(older.kubectl, ['kustomize', overlay])
+  expect({ code, stdout }).toEqual({ code: outcome.code, stdout: outcome.stdout })
+  return outcome
+}
+
+/** The settings of a pod: what stands later in `envFrom` wins, and `env` over all of it. */
+const settingsOf = (manifests: readonly Manifest[], pod = podOf(manifests)) => {
+  const proxy = proxyIn(pod)
+  const maps = (proxy.envFrom ?? []).map(({ configMapRef }) => {
+    const map = ofKind(manifests, 'ConfigMap').find(
+      ({ metadata }) => metadata.name === configMapRef?.name,
+    )
+    expect(map).toBeDefined()
+    return map?.data
   })
-  afterAll(() => rm(overlays, { recursive: true }))
+  return Object.assign({}, ...maps, environment(proxy)) as Record<string, string | undefined>
+}
 
-  /** Writes an overlay of these resources, the component and more, and builds it. */
-  const build = async (
-    resources: readonly object[],
-    more: object = {},
-    names: readonly string[] = ['sidecar'],
-  ) => {
-    const files = resources.map((_, index) => `${index}.yaml`)
-    for (const [index, resource] of resources.entries())
-      await writeFile(join(overlays, `${index}.yaml`), stringify(resource))
-    const components = names.map((name) => `../../config/kustomize/${name}`)
-    const head = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' }
-    const overlay = { ...head, resources: files, components, ...more }
-    await writeFile(join(overlays, 'kustomization.yaml'), stringify(overlay))
-    return run(kubectl, ['kustomize', overlays])
-  }
-  const settings = (...literals: readonly string[]) => ({
-    configMapGenerator: [{ name: NAME, literals }],
-  })
-  /** The environment of a container: what stands later in `envFrom` wins, and `env` over all of it. */
-  const environmentOf = (manifests: readonly Manifest[], spec: ReturnType<typeof podSpec>) => {
-    const proxy = proxyIn(spec)
-    const maps = (proxy.envFrom ?? []).map(({ configMapRef }) => {
-      const map = ofKind(manifests, 'ConfigMap').find(
-        ({ metadata }) => metadata.name === configMapRef?.name,
-      )
-      expect(map).toBeDefined()
-      return map?.data
-    })
-    return Object.assign({}, ...maps, environment(proxy)) as Record<string, string | undefined>
-  }
+const overlays = temporaryDirectory()
 
-  it.skipIf(kubectl === '')('adds the same container as the chart', async () => {
-    const built = await succeed(kubectl, ['kustomize', 'config/kustomize/example'])
-    const manifests = parseManifests(built)
-    expect(faults(manifests)).toEqual([])
-    const pod = deploymentOf(manifests)
-    const { image, envFrom, ...proxy } = proxyIn(pod)
-    expect(image).toBe('registry.example/isales-auth-proxy:0.1.0')
-    expect(envFrom).toHaveLength(2)
-
-    const dependent = await createDependent(helm)
-    const charted = deploymentOf(await dependent.render('sidecar'))
-    await dependent.remove()
-    const { image: _image, env: _env, ...rest } = proxyIn(charted)
-    expect(proxy).toEqual(rest)
-    expect(environmentOf(manifests, pod)).toEqual(environment(proxyIn(charted)))
-    const [state, credentials] = charted.volumes ?? []
-    const { items: _items, ...secret } = credentials?.secret ?? {}
-    expect(pod.volumes).toEqual([
-      state,
-      { ...credentials, secret: { ...secret, secretName: NAME } },
-    ])
-    const [monitor] = ofKind(manifests, 'PodMonitor')
-    expect(monitor?.spec).toMatchObject({ selector: { matchLabels: LABELS } })
-    const [deployment] = ofKind(manifests, 'Deployment')
-    expect(deployment?.spec).toMatchObject({ template: { metadata: { labels: LABELS } } })
-  })
-
-  it.skipIf(kubectl === '')(
-    'patches each kind of workload that is labelled, first of its init containers, and no other',
-    async () => {
-      const kinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'] as const
-      const others = { ...workload('Deployment'), metadata: { name: 'other' } }
-      const labelled = kinds.map((kind) => workload(kind, LABELS))
-      const { stdout } = await build(
-        [...labelled, others],
-        settings('ISALES_URL=https://i.example'),
-      )
-      const manifests = parseManifests(stdout)
-      expect(faults(manifests)).toEqual([])
-      for (const kind of kinds) {
-        const found = ofKind(manifests, kind).find(({ metadata }) => metadata.name !== 'other')
-        const names = podSpec(found).initContainers?.map(({ name }) => name)
-        expect(names).toEqual([NAME, 'prepare'])
-      }
-      const other = manifests.find(({ metadata }) => metadata.name === 'other')
-      expect(podSpec(other)).toEqual(others.spec.template.spec)
-    },
+interface Overlay {
+  readonly resources: readonly object[]
+  readonly components?: readonly string[]
+  readonly settings?: Readonly<Record<string, string>>
+  readonly [field: string]: unknown
+}
+const attempt = async ({
+  resources,
+  components = ['sidecar'],
+  settings = {},
+  ...more
+}: Overlay) => {
+  await writeFile(
+    join(overlays, 'resources.yaml'),
+    resources.map((one) => stringify(one)).join('---\n'),
   )
+  const all = Object.entries({ ISALES_URL: 'https://isales.example', ...settings })
+  const overlay = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: ['resources.yaml'],
+    // By a relative path, as kustomize demands.
+    components: components.map((name) => relative(overlays, join(ROOT, 'config/kustomize', name))),
+    configMapGenerator: [{ name: NAME, literals: all.map((pair) => pair.join('=')) }],
+    ...more,
+  }
+  await writeFile(join(overlays, 'kustomization.yaml'), stringify(overlay))
+  return kustomize(overlays)
+}
+const build = async (overlay: Overlay) => {
+  const manifests = parseManifests((await attempt(overlay)).stdout)
+  expect(mistakes(manifests)).toEqual([])
+  return manifests
+}
 
-  it.skipIf(kubectl === '')('lets the ConfigMap of the user have the last word', async () => {
-    const own = {
-      ISALES_URL: 'https://i.example',
-      ISALES_USER: 'obs1',
-      ISALES_USER_FILE: '',
-      MAX_IN_FLIGHT: '64',
-      LOG_FORMAT: 'pretty',
-      ADMIN_LISTEN: ':9191',
-    }
-    const literals = Object.entries(own).map(([name, value]) => `${name}=${value}`)
-    const { stdout } = await build([workload('Deployment', LABELS)], settings(...literals))
-    const manifests = parseManifests(stdout)
-    const env = environmentOf(manifests, deploymentOf(manifests))
-    expect(env).toMatchObject(own)
-    expect(configureWith(env)).toMatchObject({
-      ok: true,
-      config: { isalesUser: 'obs1', maxInFlight: 64, adminListen: { port: 9191 } },
-    })
+it('adds the same container as the chart', async () => {
+  const manifests = parseManifests((await kustomize('config/kustomize/example')).stdout)
+  expect(mistakes(manifests)).toEqual([])
+  const [pod, wanted] = [podOf(manifests), podOf(await renderSidecar())]
+  const { image, envFrom: _, ...proxy } = proxyIn(pod)
+  expect(image).toBe('registry.example/isales-auth-proxy:0.1.0')
+  const { image: _image, env: _env, ...rest } = proxyIn(wanted)
+  expect(proxy).toEqual(rest)
+  expect(settingsOf(manifests)).toEqual(environment(proxyIn(wanted)))
+  const [state, credentials] = wanted.volumes ?? []
+  const { items: _items, ...secret } = credentials?.secret ?? {}
+  expect(pod.volumes).toEqual([state, { ...credentials, secret: { ...secret, secretName: NAME } }])
+  const labels = { selector: { matchLabels: LABELS } }
+  expect(specOf(manifests, 'PodMonitor')).toMatchObject(labels)
+  expect(specOf(manifests, 'Deployment')).toMatchObject({
+    template: { metadata: { labels: LABELS } },
   })
+})
 
-  it.skipIf(kubectl === '')('shares one token through the same store as the chart', async () => {
-    const store = {
-      SESSION_STORE_URL: 'valkeys://isales-auth-proxy@a.example,b.example',
-      SESSION_STORE_SENTINEL: 'mymaster',
-    }
+it('patches each kind of workload that is labelled, first of its init containers, and no other', async () => {
+  const other = { ...workload('Deployment'), metadata: { name: 'other' } }
+  const resources = [...KINDS.map((kind) => workload(kind, LABELS)), other]
+  const manifests = await build({ resources })
+  const patched = manifests.filter(
+    ({ kind, metadata }) => kind !== 'ConfigMap' && metadata.name !== 'other',
+  )
+  const names = patched.map((one) => podSpec(one).initContainers?.map(({ name }) => name))
+  expect(names).toEqual(KINDS.map(() => [NAME, 'prepare']))
+  const untouched = manifests.find(({ metadata }) => metadata.name === 'other')
+  expect(podSpec(untouched)).toEqual(other.spec.template.spec)
+})
+
+it('lets the ConfigMap of the user have the last word', async () => {
+  const settings = {
+    ISALES_USER: 'obs1',
+    ISALES_USER_FILE: '',
+    MAX_IN_FLIGHT: '64',
+    LOG_FORMAT: 'pretty',
+    ADMIN_LISTEN: ':9191',
+  }
+  const env = settingsOf(await build({ resources: [labelled], settings }))
+  expect(env).toMatchObject(settings)
+  expect(configure(env)).toMatchObject({
+    ok: true,
+    config: { isalesUser: 'obs1', maxInFlight: 64, adminListen: { port: 9191 } },
+  })
+})
+
+it('shares one token through the same store as the chart', async () => {
+  const store = {
+    SESSION_STORE_URL: 'valkeys://isales-auth-proxy@a.example,b.example',
+    SESSION_STORE_SENTINEL: 'mymaster',
+  }
+  const manifests = await build({
+    resources: [labelled, workload('StatefulSet', LABELS)],
+    components: ['sidecar', 'session-store', 'session-store-network'],
     // What the chart derives from its values is a literal here.
-    const files = {
+    settings: {
+      ...store,
       SESSION_STORE_CA_FILE: '/run/isales/store-ca/ca.crt',
       SESSION_STORE_CLIENT_CERT_FILE: '/run/isales/store-client/tls.crt',
       SESSION_STORE_CLIENT_KEY_FILE: '/run/isales/store-client/tls.key',
       SESSION_STORE_SENTINEL_PASSWORD_FILE: '/run/isales/store/sentinel-password',
-    }
-    const literals = Object.entries({
-      ISALES_URL: 'https://isales.example',
-      ...store,
-      ...files,
-    }).map(([name, value]) => `${name}=${value}`)
-    const components = ['sidecar', 'session-store', 'session-store-network']
-    const { stdout } = await build(
-      [workload('Deployment', LABELS), workload('StatefulSet', LABELS)],
-      settings(...literals),
-      components,
-    )
-    const manifests = parseManifests(stdout)
-    expect(faults(manifests)).toEqual([])
-
-    const dependent = await createDependent(helm)
-    const charted = await dependent.render('sidecar', {
-      settings: { ISALES_URL: 'https://isales.example', ...store },
-      sessionStore: {
-        secretName: 'isales-auth-proxy-store',
-        keys: { sentinelPassword: 'sentinel-password' },
-        ca: { configMapName: 'isales-auth-proxy-store-ca' },
-        clientCert: { secretName: 'isales-auth-proxy-store-client' },
-      },
-      networkPolicy: { enabled: true, podSelector: { matchLabels: LABELS }, storePorts: [6379] },
-    })
-    await dependent.remove()
-    const wanted = deploymentOf(charted)
-    const mounts = (spec: typeof wanted) =>
-      proxyIn(spec).volumeMounts?.toSorted((one, other) => one.name.localeCompare(other.name))
-    for (const kind of ['Deployment', 'StatefulSet'] as const) {
-      const spec = podSpec(ofKind(manifests, kind)[0])
-      expect(mounts(spec)).toEqual(mounts(wanted))
-      const env = environmentOf(manifests, spec)
-      expect(env).toEqual(environment(proxyIn(wanted)))
-      expect(configureWith(env)).toMatchObject({ ok: true, warnings: [] })
-    }
-    const volumes = ({ volumes: all = [] }: typeof wanted) =>
-      all
-        .filter(({ name }) => name.startsWith('isales-store'))
-        .map(({ name, secret, configMap }) => [name, secret?.secretName ?? configMap?.name])
-    expect(volumes(deploymentOf(manifests))).toEqual(volumes(wanted))
-    expect(volumes(wanted)).toHaveLength(3)
-
-    const egress = (from: readonly Manifest[]) => {
-      const [policy] = ofKind(from, 'NetworkPolicy')
-      const spec = policy?.spec as { podSelector: object; egress: readonly { ports: Port[] }[] }
-      const { ports, ...rule } = spec.egress.at(-1) ?? { ports: [] }
-      return { to: rule, from: spec.podSelector, ports: new Set(ports.map(({ port }) => port)) }
-    }
-    expect(egress(manifests)).toEqual(egress(charted))
-  })
-
-  it.skipIf(kubectl === '')('takes the URL of the store from the Secret, too', async () => {
-    const { stdout } = await build(
-      [workload('Deployment', LABELS)],
-      settings(
-        'ISALES_URL=https://isales.example',
-        'SESSION_STORE_URL_FILE=/run/isales/store/url',
-        'SESSION_STORE_PASSWORD_FILE=',
-      ),
-      ['sidecar', 'session-store'],
-    )
-    const manifests = parseManifests(stdout)
-    const env = environmentOf(manifests, deploymentOf(manifests))
-    const loaded = configureWith(env)
-    expect(loaded).toMatchObject({
-      ok: true,
-      config: { sessionStoreUrl: { servers: [{ host: 'store.example' }] } },
-    })
-    expect(loaded.ok && loaded.config.sessionStorePassword).toBe(undefined)
-  })
-
-  it.skipIf(kubectl === '')(
-    'fails for a label that comes too late, where the overlay has the test of the example',
-    async () => {
-      const more = {
-        ...settings('ISALES_URL=https://i.example'),
-        labels: [{ pairs: LABELS }],
-        patches: [
-          {
-            target: { kind: 'Deployment', name: 'deployment' },
-            patch: stringify([
-              { op: 'test', path: '/spec/template/spec/initContainers/0/name', value: NAME },
-            ]),
-          },
-        ],
-      }
-      const late = await build([workload('Deployment')], more)
-      expect(late.code).not.toBe(0)
-      expect(late.stderr).toMatch(/test failed|test operation does not apply|testing path/)
-      expect(await build([workload('Deployment', LABELS)], more)).toMatchObject({ code: 0 })
     },
-  )
+  })
+  const wanted = await renderSidecar('sidecar', {
+    settings: { ISALES_URL: 'https://isales.example', ...store },
+    sessionStore: {
+      secretName: 'isales-auth-proxy-store',
+      keys: { sentinelPassword: 'sentinel-password' },
+      ca: { configMapName: 'isales-auth-proxy-store-ca' },
+      clientCert: { secretName: 'isales-auth-proxy-store-client' },
+    },
+    networkPolicy: { enabled: true, podSelector: { matchLabels: LABELS }, storePorts: [6379] },
+  })
+  const mountsOf = (pod: IPodSpec) =>
+    new Map(proxyIn(pod).volumeMounts?.map((mount) => [mount.name, mount]))
+  const volumesOf = ({ volumes = [] }: IPodSpec) =>
+    volumes
+      .filter(({ name }) => name.startsWith('isales-store'))
+      .map(({ name, secret, configMap }) => [name, secret?.secretName ?? configMap?.name])
+  expect(volumesOf(podOf(wanted))).toHaveLength(3)
+  for (const kind of ['Deployment', 'StatefulSet']) {
+    const pod = podSpec(ofKind(manifests, kind)[0])
+    expect(mountsOf(pod)).toEqual(mountsOf(podOf(wanted)))
+    expect(volumesOf(pod)).toEqual(volumesOf(podOf(wanted)))
+    const env = settingsOf(manifests, pod)
+    expect(env).toEqual(environment(proxyIn(podOf(wanted))))
+    expect(configure(env)).toMatchObject({ ok: true, warnings: [] })
+  }
+  const egress = (from: readonly Manifest[]) => {
+    type Rule = { readonly to: object; readonly ports: readonly { readonly port: number }[] }
+    const { podSelector, egress: rules } = specOf(from, 'NetworkPolicy')
+    const rule = (rules as readonly Rule[]).at(-1)
+    return { podSelector, to: rule?.to, ports: new Set(rule?.ports.map(({ port }) => port)) }
+  }
+  expect(egress(manifests)).toEqual(egress(wanted))
+})
+
+it('fails for a label that comes too late, where the overlay has the test of the example', async () => {
+  const path = '/spec/template/spec/initContainers/0/name'
+  const patch = stringify([{ op: 'test', path, value: NAME }])
+  const more = {
+    labels: [{ pairs: LABELS }],
+    patches: [{ target: { kind: 'Deployment', name: 'deployment' }, patch }],
+  }
+  const late = await attempt({ resources: [workload('Deployment')], ...more })
+  expect(late.code).not.toBe(0)
+  expect(late.stderr).toMatch(/test failed|test operation does not apply|testing path/)
+  expect(await attempt({ resources: [labelled], ...more })).toMatchObject({ code: 0 })
 })

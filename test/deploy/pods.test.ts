@@ -1,209 +1,209 @@
-import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
-import { ciFile, createDependent, render, type Dependent } from './support/chart.ts'
-import { faults, ofKind, podSpec } from './support/manifests.ts'
-import { configure, deploymentOf, environment, proxyIn, unrestricted } from './support/pod.ts'
-import { ROOT, run } from './support/run.ts'
-import { installed, newest, older } from './support/tools.ts'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { ciValues, NAME, PARENT, render, renderSidecar, standalone } from './support/chart.ts'
+import { mistakes, ofKind, parseManifests, specOf } from './support/manifests.ts'
+import { configure, podOf, environment, proxyIn, unrestricted } from './support/pod.ts'
+import { ROOT } from './support/run.ts'
 
-const helm = (await newest())?.helm ?? ''
-const olderHelm = (await older())?.helm ?? ''
-const promtool = await installed('promtool')
-const NAME = 'isales-auth-proxy'
+const page = readFileSync(`${ROOT}docs/kubernetes.md`, 'utf8')
+const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
+const written = parseManifests(yaml)
 
-interface Alert {
-  readonly alert: string
-  readonly expr: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
+const made = {
+  standalone: await render(ciValues('standalone')),
+  'standalone-everything': await render(ciValues('standalone-everything')),
+  sharing: await render(ciValues('sharing')),
+  sidecar: await renderSidecar(),
+  'sidecar-classic': await renderSidecar('sidecar-classic'),
+  'docs/kubernetes.md': written,
 }
+const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
+const make = async (values: Parameters<typeof standalone>[0]) =>
+  podOf(await render(standalone(values)))
+const configOf = (name: keyof typeof made) =>
+  configure(environment(proxyIn(podOf(made[name])))).config
 
-describe.skipIf(helm === '')('a proxy that the chart deploys', () => {
-  let dependent: Dependent
-  beforeAll(async () => {
-    dependent = await createDependent(helm)
-  })
-  afterAll(() => dependent.remove())
+describe.each(rows)('the pod of $name', ({ manifests }) => {
+  const pod = podOf(manifests)
+  const proxy = proxyIn(pod)
+  const loaded = configure(environment(proxy))
 
-  const pods = {
-    standalone: () => render(helm, ciFile('standalone')),
-    'standalone-everything': () => render(helm, ciFile('standalone-everything')),
-    sharing: () => render(helm, ciFile('sharing')),
-    sidecar: () => dependent.render('sidecar'),
-    'sidecar-classic': () => dependent.render('sidecar-classic'),
-  }
-  const names = Object.keys(pods) as (keyof typeof pods)[]
-
-  it.each(names)('is restricted to what it needs (%s)', async (name) => {
-    const pod = deploymentOf(await pods[name]())
-    const container = proxyIn(pod)
-    expect(unrestricted(pod, container)).toEqual([])
-    expect(container.resources?.limits).toHaveProperty('memory')
+  it('comes with no unknown or missing field', async () => {
+    expect(mistakes(manifests)).toEqual([])
   })
 
-  it.each(names)('is configured without an error (%s)', async (name) => {
-    const loaded = configure(proxyIn(deploymentOf(await pods[name]())))
+  it('is restricted to what it needs, and has a limit of memory', () => {
+    expect(unrestricted(pod, proxy)).toEqual([])
+    expect(proxy.resources?.limits).toHaveProperty('memory')
+  })
+
+  it('is configured without an error or a warning', () => {
     expect(loaded).toMatchObject({ ok: true, warnings: [] })
   })
 
-  it.each(names)('has its secrets in files, mounted whole (%s)', async (name) => {
-    const pod = deploymentOf(await pods[name]())
-    const container = proxyIn(pod)
+  it('has its secrets in files, mounted whole', () => {
     const volumes = (pod.volumes ?? []).map((volume) => volume.name)
-    for (const mount of container.volumeMounts ?? []) {
+    const mounts = proxy.volumeMounts ?? []
+    for (const mount of mounts) {
       expect(volumes).toContain(mount.name)
       expect(mount).not.toHaveProperty('subPath')
     }
-    expect(environment(container)).not.toHaveProperty('ISALES_PASSWORD')
-    expect(environment(container)['ISALES_PASSWORD_FILE']).toBe('/run/isales/credentials/password')
-    expect([...(container.args ?? []), ...(container.command ?? [])]).toEqual([])
+    const env = environment(proxy)
+    expect(env['ISALES_PASSWORD_FILE']).toBe('/run/isales/credentials/password')
+    expect(Object.keys(env).filter((name) => /(?:PASSWORD|KEY)$/.test(name))).toEqual([])
+    const isMounted = (path = '') =>
+      mounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`))
+    const files = Object.entries(env).filter(([name]) => name.endsWith('_FILE'))
+    expect(files.filter(([, path]) => !isMounted(path))).toEqual([])
+    expect(proxy).not.toHaveProperty('args')
+    expect(proxy).not.toHaveProperty('command')
   })
 
-  it.each(names)('is probed on its admin port, the three ways (%s)', async (name) => {
-    const container = proxyIn(deploymentOf(await pods[name]()))
+  it('is probed on its admin port, on IPv4 and IPv6, the three ways', () => {
     const port = 'isales-admin'
-    expect(container).toMatchObject({
-      startupProbe: { httpGet: { path: '/startupz', port } },
+    expect(proxy).toMatchObject({
+      startupProbe: { httpGet: { path: '/startupz', port }, periodSeconds: 1 },
       livenessProbe: { httpGet: { path: '/livez', port } },
       readinessProbe: { httpGet: { path: '/readyz', port } },
     })
-    const loaded = configure(container)
-    const admin = loaded.ok && loaded.config.adminListen.kind === 'tcp' && loaded.config.adminListen
-    expect(container.ports).toContainEqual({
-      name: port,
-      protocol: 'TCP',
-      containerPort: admin ? admin.port : 0,
-    })
+    const found = proxy.ports?.find(({ name }) => name === port)
+    expect(loaded.config.adminListen).toMatchObject({ host: '', port: found?.containerPort })
   })
+})
 
-  it.each(['sidecar', 'sidecar-classic'] as const)(
-    'is one more container of the pod of CTI-OBS, and nothing else that runs (%s)',
-    async (name) => {
-      const manifests = await pods[name]()
-      const pod = deploymentOf(manifests)
-      const native = pod.initContainers?.find((one) => one.name === NAME)
-      expect(native?.restartPolicy).toBe(name === 'sidecar' ? 'Always' : undefined)
-      expect(native === undefined).toBe(name === 'sidecar-classic')
-      expect(ofKind(manifests, 'Deployment')).toHaveLength(1)
-      expect(ofKind(manifests, 'Service')).toEqual([])
-      expect(faults(manifests)).toEqual([])
-    },
-  )
-
-  it('is the same under an alias, whose scope is passed to the templates', async () => {
-    const aliased = await createDependent(helm, { alias: 'proxy' })
-    const manifests = await aliased.render('sidecar')
-    await aliased.remove()
-    expect(deploymentOf(manifests)).toEqual(deploymentOf(await pods.sidecar()))
-    expect(ofKind(manifests, 'Deployment')).toHaveLength(1)
+it('a sidecar is one more container of the pod of CTI-OBS, and nothing else that runs', () => {
+  for (const name of ['sidecar', 'sidecar-classic'] as const) {
+    const native = podOf(made[name]).initContainers?.find((one) => one.name === NAME)
+    expect(native?.restartPolicy).toBe(name === 'sidecar' ? 'Always' : undefined)
+    expect(native === undefined).toBe(name === 'sidecar-classic')
+    expect(ofKind(made[name], 'Deployment')).toHaveLength(1)
+    expect(ofKind(made[name], 'Service')).toEqual([])
+  }
+  expect(specOf(made.sidecar, 'Deployment')).toMatchObject({
+    template: { metadata: { labels: { 'isales-auth-proxy/release': 'obs' } } },
   })
+})
 
-  it.skipIf(olderHelm === '')('is the same with the older helm', async () => {
-    const old = await createDependent(olderHelm)
-    const sidecars = [await old.render('sidecar'), await old.render('sidecar-classic')]
-    await old.remove()
-    expect(sidecars).toEqual([await pods.sidecar(), await pods['sidecar-classic']()])
-    const standalone = await render(olderHelm, ciFile('standalone-everything'))
-    expect(standalone).toEqual(await pods['standalone-everything']())
+it('a sidecar is the same under an alias, whose scope is passed to the templates', async () => {
+  const aliased = { ...ciValues('sidecar'), enabled: true }
+  const manifests = await render({ aliased, scope: 'aliased' }, { chart: PARENT })
+  expect(podOf(manifests)).toEqual(podOf(made.sidecar))
+})
+
+it('a sidecar is switched off by its condition, with guarded includes', async () => {
+  const off = await render({}, { chart: PARENT })
+  expect(ofKind(off, 'Deployment')).toHaveLength(1)
+  expect(JSON.stringify(off)).not.toContain('isales')
+})
+
+it('a sidecar leaves readiness to the containers of CTI-OBS where the values say so', async () => {
+  const off = { sidecar: { readiness: false } }
+  const proxy = proxyIn(podOf(await renderSidecar('sidecar', off)))
+  expect(proxy).not.toHaveProperty('readinessProbe')
+  expect(proxy).toHaveProperty('livenessProbe')
+  expect(proxy).toHaveProperty('startupProbe')
+})
+
+it('a sidecar listens on loopback; a login is demanded where the network can reach the proxy', () => {
+  expect(configOf('sidecar').listen).toMatchObject({ host: '127.0.0.1' })
+  expect(configOf('standalone')).toMatchObject({
+    obsLogin: 'require',
+    listenTlsKeyFile: '/run/isales/tls/tls.key',
+    allowedHosts: expect.arrayContaining(['isales-proxy.example']),
   })
+})
 
-  it('listens on loopback as a sidecar, and demands a login where the network can reach it', async () => {
-    const sidecar = configure(proxyIn(deploymentOf(await pods.sidecar())))
-    expect(sidecar).toMatchObject({ config: { listen: { host: '127.0.0.1' } } })
-    const standalone = configure(proxyIn(deploymentOf(await pods.standalone())))
-    expect(standalone).toMatchObject({ config: { obsLogin: 'require' } })
-    expect(standalone.ok && standalone.config.listenTlsKeyFile).toBe('/run/isales/tls/tls.key')
-    expect(standalone.ok && standalone.config.allowedHosts).toContain('isales-proxy.example')
-  })
+it('a stand-alone proxy shows its status page under the name of its admin Service', () => {
+  const services = ofKind(made.standalone, 'Service').map(({ metadata }) => metadata.name)
+  expect(services).toContain(configOf('standalone').adminHosts?.[0])
+})
 
-  it('shows its status page under the name of its admin Service', async () => {
-    const manifests = await pods.standalone()
-    const names = manifests.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)
-    const standalone = configure(proxyIn(deploymentOf(manifests)))
-    const [host] = standalone.ok ? standalone.config.adminHosts : []
-    expect(names).toContain(`Service ${host}`)
-  })
+it.each([
+  ['2.5s', '0s', 8],
+  ['90m', '1h', 9005],
+  [5, 25, 35],
+  ['500ms', '1m', 66],
+])('a pod that drains for %s and %s has the time for it', async (delay, timeout, seconds) => {
+  const settings = { DRAIN_DELAY: delay, DRAIN_TIMEOUT: timeout }
+  expect((await make({ settings })).terminationGracePeriodSeconds).toBe(seconds)
+})
 
-  it.each(['standalone', 'standalone-everything'] as const)(
-    'is given the time that it needs to end its calls, and no token of the API (%s)',
-    async (name) => {
-      const pod = deploymentOf(await pods[name]())
-      expect(pod.automountServiceAccountToken).toBe(false)
-      const loaded = configure(proxyIn(pod))
-      const drain = loaded.ok ? loaded.config.drainDelay + loaded.config.drainTimeout : Infinity
-      expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drain / 1000 + 2)
-    },
-  )
-
-  it('is replaced without a moment when none serves, and spread over hosts and zones', async () => {
-    const [deployment] = ofKind(await pods.standalone(), 'Deployment')
-    expect(deployment?.spec).toMatchObject({
-      strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-      template: {
-        spec: {
-          topologySpreadConstraints: [
-            { topologyKey: 'kubernetes.io/hostname' },
-            { topologyKey: 'topology.kubernetes.io/zone' },
-          ],
-        },
+it('a stand-alone proxy is replaced without a moment when none serves, and spread over hosts and zones', () => {
+  expect(specOf(made.standalone, 'Deployment')).toMatchObject({
+    strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+    template: {
+      spec: {
+        topologySpreadConstraints: [
+          { topologyKey: 'kubernetes.io/hostname' },
+          { topologyKey: 'topology.kubernetes.io/zone' },
+        ],
       },
-    })
-    const loaded = configure(proxyIn(podSpec(deployment)))
-    expect(loaded.ok && loaded.config.drainDelay).toBeGreaterThanOrEqual(5000)
+    },
   })
+  expect(configOf('standalone').drainDelay).toBeGreaterThanOrEqual(5000)
+  expect(podOf(made.standalone).automountServiceAccountToken).toBe(false)
+})
 
-  it('has the alerts of config/prometheus, whole, with its own address of the run book', async () => {
-    const original: unknown = parse(await readFile(`${ROOT}config/prometheus/alerts.yaml`, 'utf8'))
-    const [rule] = ofKind(await pods.sidecar(), 'PrometheusRule')
-    expect(rule?.spec).toEqual(original)
+it('the user is left to a cluster that chooses one, and the pod stays restricted', async () => {
+  const open = { runAsUser: null, runAsGroup: null }
+  const pod = await make({
+    containerSecurityContext: open,
+    podSecurityContext: { ...open, fsGroup: null },
   })
+  expect(JSON.stringify(pod)).not.toMatch(/65532|null/)
+  expect(unrestricted(pod, proxyIn(pod))).toEqual([])
+  expect(pod.securityContext).toMatchObject({ runAsNonRoot: true })
+  // Without a group of its own the files have to be readable by whoever the cluster chose.
+  expect(pod.volumes?.find(({ secret }) => secret)?.secret?.defaultMode).toBe(0o444)
+  const none = await make({ containerSecurityContext: null, podSecurityContext: null })
+  expect(none).not.toHaveProperty('securityContext')
+  expect(proxyIn(none)).not.toHaveProperty('securityContext')
+})
 
-  it('has alerts that are tuned, switched off, labelled and documented as its values say', async () => {
-    const rulesOf = async (name: keyof typeof pods) => {
-      const [rule] = ofKind(await pods[name](), 'PrometheusRule')
-      const file = rule?.spec as { groups: readonly { rules: readonly Alert[] }[] }
-      return new Map(file.groups.flatMap(({ rules }) => rules).map((one) => [one.alert, one]))
-    }
-    const [original, tuned] = [await rulesOf('sidecar'), await rulesOf('standalone-everything')]
-    const { severity } = original.get('IsalesProxyDown')?.labels ?? {}
-    expect(tuned.get('IsalesProxyDown')).toEqual({
-      ...original.get('IsalesProxyDown'),
-      labels: { severity, team: 'telephony' },
-      annotations: {
-        ...original.get('IsalesProxyDown')?.annotations,
-        runbook_url: 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown',
-      },
-    })
-    expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
-    expect(tuned.get('IsalesProxyErrorRatio')).toMatchObject({
-      expr: original.get('IsalesProxyErrorRatio')?.expr,
-      for: '10m',
-      labels: { severity: 'critical', team: 'telephony' },
-    })
-  })
+it.each([
+  ['two replicas', {}, '1'],
+  ['replicas without a number', { standalone: { replicas: null } }, '1'],
+  ['one replica', { standalone: { replicas: 1 } }, undefined],
+  [
+    'replicas that share',
+    {
+      sessionStore: { secretName: 'store' },
+      settings: { SESSION_STORE_URL: 'valkeys://store.example' },
+    },
+    '3',
+  ],
+  ['who says so', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
+])(
+  '%s have so many attempts with a wrong password as replicas know of: %j: %s',
+  async (_what, values, attempts) => {
+    const env = environment(proxyIn(await make(values)))
+    expect(env['LOGIN_REJECTED_ATTEMPTS']).toBe(attempts)
+  },
+)
 
-  it.skipIf(promtool === undefined)('has alerts that Prometheus takes', async () => {
-    const [rule] = ofKind(await pods.sidecar(), 'PrometheusRule')
-    const input = JSON.stringify(rule?.spec)
-    expect(await run('promtool', ['check', 'rules'], { input })).toMatchObject({ code: 0 })
-  })
+it('the state lies in a directory that a restart of the container keeps', async () => {
+  const pod = await make({})
+  const { STATE_DIR } = environment(proxyIn(pod))
+  const mount = proxyIn(pod).volumeMounts?.find(({ mountPath }) => mountPath === STATE_DIR)
+  expect(mount?.readOnly).not.toBe(true)
+  expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
+  // Somebody else's directory comes with its own volume.
+  const own = await make({ settings: { STATE_DIR: '/state' } })
+  expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
+})
 
-  it('has the dashboard of config/grafana', async () => {
-    const [map] = ofKind(await pods.sidecar(), 'ConfigMap')
-    const original = await readFile(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8')
-    expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(original.trim())
-  })
+it('the pod of docs/kubernetes.md keeps its in-flight bodies within its memory, and CTI-OBS restricted', () => {
+  const { initContainers, containers } = podOf(written)
+  const resources = { limits: { memory: '192Mi' } }
+  expect(initContainers).toMatchObject([{ name: NAME, restartPolicy: 'Always', resources }])
+  expect(environment(proxyIn(podOf(written)))['MAX_IN_FLIGHT']).toBe('256')
+  for (const container of containers) expect(unrestricted(podOf(written), container)).toEqual([])
+})
 
-  it('lets in Prometheus and CTI-OBS, lets out to iSales and DNS, and nothing else', async () => {
-    const [policy] = ofKind(await pods.standalone(), 'NetworkPolicy')
-    expect(policy?.spec).toMatchObject({
-      policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ ports: [{ port: 9090 }] }, { ports: [{ port: 8443 }] }],
-      egress: [{ ports: [{ port: 53 }, { port: 53 }] }, { ports: [{ port: 443 }] }],
-    })
-    const [beside] = ofKind(await pods['sidecar-classic'](), 'NetworkPolicy')
-    expect(beside?.spec).toMatchObject({ podSelector: { matchLabels: { app: 'cti-obs' } } })
-    expect(ofKind(await pods.sidecar(), 'NetworkPolicy')).toEqual([])
-  })
+it('the pod of docs/kubernetes.md mounts the Secret that the first command of the page makes', () => {
+  const [, name, keys = ''] = /kubectl create secret generic (\S+) (.*)/.exec(page) ?? []
+  const secret = podOf(written).volumes?.find((volume) => volume.secret !== undefined)
+  expect(secret?.secret?.secretName).toBe(name)
+  const made = Array.from(keys.matchAll(/--from-(?:literal|file)=(\w+)/g), ([, key]) => key)
+  expect(made).toEqual(['user', 'password'])
 })

@@ -1,37 +1,90 @@
+// The built program before a simulated iSales, watched by a real Prometheus with a real Alertmanager.
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, it, type TestContext } from 'vitest'
+import { describe, expect, inject, it, type TestContext } from 'vitest'
+import {
+  createSimulator,
+  INTERFACE_PATHS,
+  LOGIN_PATH,
+  type SimulatorOptions,
+} from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/status.ts'
-import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
+import { freePort } from '../support/free-port.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import { installed } from './support/tools.ts'
-import { startWatched, type Watched } from './support/watched.ts'
-
-const programs = await Promise.all(
-  ['prometheus', 'prometheus-alertmanager'].map((program) => installed(program)),
-)
+import { listening, startDaemon } from './support/daemon.ts'
+import { dashboard, expressions, metricNames } from './support/dashboard.ts'
+import { serve, startAlertmanager, startPrometheus } from './support/prometheus.ts'
+import { ROOT } from './support/run.ts'
+import { lacks } from './support/tools.ts'
 
 const WAIT = 30_000
+const FAILING = 'IsalesProxyCallsFailing'
+type Context = Pick<TestContext, 'onTestFinished'>
 
-/** What an operator and a program are told, wherever they look. */
-async function seenBy({ admin }: Watched) {
+const start = async ({ onTestFinished }: Context, options: SimulatorOptions = {}) => {
+  const home = temporaryDirectory()
+  const setPassword = (password: string) => writeFile(join(home, 'password'), password)
+  await writeFile(join(home, 'user'), 'obs')
+  await setPassword('simulated-password')
+  const simulator = await createSimulator(options)
+  onTestFinished(() => simulator.close())
+  const proxy = startDaemon(process.execPath, [join(inject('program'), 'main.js')], {
+    ISALES_URL: simulator.origin,
+    ISALES_USER_FILE: join(home, 'user'),
+    ISALES_PASSWORD_FILE: join(home, 'password'),
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+  })
+  onTestFinished(async () => void (await proxy.stop()))
+  const [, address = ''] = await proxy.find(listening('proxy'))
+  const [, admin = ''] = await proxy.find(listening('admin'))
+  const alertmanager = await startAlertmanager()
+  onTestFinished(() => alertmanager.stop())
+  const prometheus = await startPrometheus(0, (config) => {
+    const targets = [new URL(admin).host]
+    const job = config.scrape_configs.find((one) => one.kubernetes_sd_configs === undefined)
+    config.scrape_configs = [{ ...job, static_configs: [{ targets }] }]
+    config.alerting = { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] }
+  })
+  onTestFinished(async () => void (await prometheus.stop()))
+  // An increase is seen from the first scrape on.
+  await until(async () => (await prometheus.query('isales_proxy_build_info')).length > 0, WAIT)
+  /** One business call. */
+  const ask = async () => {
+    const headers = { 'content-type': 'application/json' }
+    const body = '{"subCCNo":1,"vdnId":1}'
+    const path = address + INTERFACE_PATHS.getTask
+    return (await call(path, { method: 'POST', headers, body })).status
+  }
+  const fires = (alert: string) =>
+    until(async () => (await prometheus.firing()).includes(alert), WAIT)
+  const ends = (alert: string) =>
+    until(async () => !(await prometheus.firing()).includes(alert), WAIT)
+  return { simulator, proxy, admin, prometheus, alertmanager, ask, fires, ends, setPassword }
+}
+type Watched = Awaited<ReturnType<typeof start>>
+
+/** What an operator and a program see when all have come to this headline. */
+const showing = ({ admin }: Watched, headline: string) => {
   const read = async () => {
     const status = (await call(`${admin}/status.json`)).json as unknown as Status
-    const page = await call(admin)
-    const metrics = await call(`${admin}/metrics`)
-    const ready = await call(`${admin}/readyz`)
+    const [page, metrics, ready] = await Promise.all(
+      ['', '/metrics', '/readyz'].map((path) => call(admin + path)),
+    )
     const sample = (name: string) =>
-      Number(new RegExp(`^isales_proxy_${name} (.*)$`, 'm').exec(metrics.text)?.[1])
-    const gauge = /^isales_proxy_state\{state="(\w+)"\} 1$/m.exec(metrics.text)?.[1]
-    const headline = /<h1>(.*)<\/h1>/.exec(page.text)?.[1]
+      Number(new RegExp(`^isales_proxy_${name} (.*)$`, 'm').exec(metrics?.text ?? '')?.[1])
     return {
       state: status.state,
-      gauge,
+      gauge: /^isales_proxy_state\{state="(\w+)"\} 1$/m.exec(metrics?.text ?? '')?.[1],
       title: status.title,
-      headline,
+      headline: /<h1>(.*)<\/h1>/.exec(page?.text ?? '')?.[1],
       reason: status.reason,
       runbook: status.runbook?.replace(/.*#/, ''),
-      ready: ready.status,
+      ready: ready?.status,
       authenticated: sample('authenticated'),
       budget: sample('outage_budget_seconds'),
     }
@@ -39,26 +92,21 @@ async function seenBy({ admin }: Watched) {
   // The state may change between two of the reads.
   return until(async () => {
     const [one, other] = [await read(), await read()]
-    return one.state === other.state && one.headline === other.title ? one : undefined
-  })
+    return one.title === headline && one.state === other.state && one.headline === headline && one
+  }, WAIT)
 }
 
-type Finishing = Pick<TestContext, 'onTestFinished'>
-
-async function start(
-  { onTestFinished }: Finishing,
-  ...options: Parameters<typeof startWatched>
-): Promise<Watched> {
-  const watched = await startWatched(...options)
-  onTestFinished(() => watched.stop())
-  // An increase is seen from the first scrape on.
-  const { monitoring } = watched
-  await until(async () => (await monitoring.query('isales_proxy_build_info')).length > 0, WAIT)
-  return watched
+/** One page has come for one cause, while this alert fires, too. */
+const pagesOnce = async ({ fires, alertmanager }: Watched, alert: string, cause = FAILING) => {
+  await fires(alert)
+  await until(() => alertmanager.pages.length > 0, WAIT)
+  // The messages that follow come within a second.
+  await delay(3000)
+  expect([...new Set(alertmanager.pages.flat())]).toEqual([cause])
 }
 
 /** Does something again and again, as CTI-OBS and other programs do, until the test ends. */
-function keep({ onTestFinished }: Finishing, everyMs: number, act: () => Promise<unknown>): void {
+const keep = ({ onTestFinished }: Context, everyMs: number, act: () => Promise<unknown>): void => {
   const ending = new AbortController()
   const acting = (async () => {
     while (!ending.signal.aborted) {
@@ -73,32 +121,47 @@ function keep({ onTestFinished }: Finishing, everyMs: number, act: () => Promise
 }
 
 // Together: they wait most of the time.
-describe.skipIf(programs.includes(undefined))(
-  'CTI-OBS gets errors, and',
+describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
+  'a real Prometheus',
   { concurrent: true },
   () => {
-    const paged = ({ monitoring }: Watched) => [...new Set(monitoring.pages().flat())]
+    it('sees no alert of a healthy proxy, and has a value for each expression of dashboard and alerts', async (context) => {
+      const watched = await start(context)
+      const { ask, prometheus, admin } = watched
+      expect(await ask()).toBe(200)
+      const healthy = { state: 'healthy', ready: 200, authenticated: 1 }
+      expect(await showing(watched, 'Healthy')).toMatchObject(healthy)
+      await until(
+        async () => (await prometheus.query('isales_proxy_authenticated == 1')).length > 0,
+      )
+      expect(await prometheus.query('up{job="isales-auth-proxy"} == 1')).toHaveLength(1)
+      // Before the first scrape it was absent.
+      await until(async () => (await prometheus.firing()).length === 0, WAIT)
 
-    it('iSales is gone while the token lives: all say so, and one page comes, also when the token ends', async (context) => {
+      for (const expression of expressions(dashboard)) await prometheus.query(expression)
+      const stats = dashboard.panels.filter((panel) => panel.type === 'stat')
+      const asked = expressions({ panels: stats, annotations: { list: [] } })
+      const samples = await Promise.all(asked.map((one) => prometheus.query(one)))
+      expect(samples.map(({ length }) => length)).toEqual(asked.map(() => 1))
+
+      const { text } = await call(`${admin}/metrics`)
+      const exported = new Set(Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name))
+      const alerts = readFileSync(`${ROOT}config/prometheus/alerts.yaml`, 'utf8')
+      const named = [...expressions(dashboard), alerts]
+        .flatMap(metricNames)
+        .map((name) => name.replace(/_(?:bucket|sum|count)$/, ''))
+      expect(named.length).toBeGreaterThan(30)
+      expect(named.filter((name) => !exported.has(name))).toEqual([])
+    })
+
+    it('pages once when iSales is gone while the token lives, also when the token ends: all say so', async (context) => {
       const watched = await start(context, { switches: { tokenLifetime: 25 } })
-      const { simulator, ask, monitoring } = watched
-      await until(async () => (await ask()).status === 200)
-      keep(context, 200, ask)
-      expect(await seenBy(watched)).toMatchObject({
-        state: 'healthy',
-        ready: 200,
-        authenticated: 1,
-      })
-
-      await simulator.down()
-
-      const failing = await until(async () => {
-        const seen = await seenBy(watched)
-        return seen.state === 'failing' && seen
-      }, WAIT)
+      await until(async () => (await watched.ask()) === 200)
+      keep(context, 200, watched.ask)
+      await watched.simulator.down()
+      const failing = await showing(watched, 'Calls fail')
       expect(failing).toMatchObject({
         gauge: 'failing',
-        headline: 'Calls fail',
         reason: expect.stringMatching(/\d+ of \d+ calls failed in the last minute: .*iSales/),
         runbook: 'isalesproxycallsfailing',
         authenticated: 1,
@@ -106,76 +169,123 @@ describe.skipIf(programs.includes(undefined))(
       })
       expect(failing.budget).toBeGreaterThan(0)
       await watched.proxy.find(/"event":"upstream-failing"/)
-      await until(() => monitoring.pages().length > 0, WAIT)
-
-      const ended = await until(async () => {
-        const seen = await seenBy(watched)
-        return seen.state === 'unauthenticated' && seen
-      }, WAIT)
-      expect(ended).toMatchObject({ gauge: 'unauthenticated', authenticated: 0, budget: 0 })
-      expect(ended).toMatchObject({ ready: 503, headline: 'Not authenticated' })
-      await until(
-        async () => (await monitoring.firing()).includes('IsalesProxyNotAuthenticated'),
-        WAIT,
-      )
-      await delay(3000)
-      expect(paged(watched)).toEqual(['IsalesProxyCallsFailing'])
+      await until(() => watched.alertmanager.pages.length > 0, WAIT)
+      const ended = { gauge: 'unauthenticated', authenticated: 0, budget: 0, ready: 503 }
+      expect(await showing(watched, 'Not authenticated')).toMatchObject(ended)
+      await pagesOnce(watched, 'IsalesProxyNotAuthenticated')
     })
 
-    it('another program logs in as the same user: all say so, and one page comes', async (context) => {
+    it('pages once when another program logs in as the same user: all say so', async (context) => {
       const watched = await start(context, { switches: { singleSession: true } })
-      const { simulator, ask, monitoring } = watched
-      const { user, password } = simulator.switches
-      await until(async () => (await ask()).status === 200)
+      const { user, password } = watched.simulator.switches
+      await until(async () => (await watched.ask()) === 200)
       const body = JSON.stringify({ user, passwd: password })
-      keep(context, 1000, () => call(`${simulator.origin}${LOGIN_PATH}`, { method: 'POST', body }))
-      keep(context, 200, ask)
-
-      const conflict = await until(async () => {
-        const seen = await seenBy(watched)
-        return seen.state === 'conflict' && seen
-      }, WAIT)
-      expect(conflict).toMatchObject({
+      const login = `${watched.simulator.origin}${LOGIN_PATH}`
+      keep(context, 1000, () => call(login, { method: 'POST', body }))
+      keep(context, 200, watched.ask)
+      expect(await showing(watched, 'Somebody else uses this login')).toMatchObject({
         gauge: 'conflict',
-        headline: 'Somebody else uses this login',
         runbook: 'isalesproxysessionconflict',
         authenticated: 0,
         budget: 0,
         ready: 503,
       })
       await watched.proxy.find(/"event":"conflict"/)
-      await until(() => monitoring.pages().length > 0, WAIT)
-      await until(async () => (await monitoring.notified()).includes('IsalesProxySessionConflict'))
-      await delay(3000)
-      expect(paged(watched)).toEqual(['IsalesProxyCallsFailing'])
+      await pagesOnce(watched, 'IsalesProxySessionConflict')
     })
 
-    it('the token goes into the header of the other edition: all say so, and one page comes', async (context) => {
+    it('pages once when the token goes into the header of the other edition: all say so', async (context) => {
       const watched = await start(context, { switches: { edition: 'chinese' } })
-      const { ask, monitoring } = watched
       await watched.proxy.find(/"event":"logged-in"/)
-      expect([401, 403]).toContain((await ask()).status)
-      keep(context, 200, ask)
-
-      const rejected = await until(async () => {
-        const seen = await seenBy(watched)
-        return seen.state === 'unauthenticated' && seen.title === 'The token is rejected' && seen
-      }, WAIT)
-      expect(rejected).toMatchObject({
-        gauge: 'unauthenticated',
-        headline: 'The token is rejected',
-        authenticated: 0,
-        budget: 0,
-        ready: 503,
-      })
+      expect([401, 403]).toContain(await watched.ask())
+      keep(context, 200, watched.ask)
+      const rejected = { gauge: 'unauthenticated', authenticated: 0, budget: 0, ready: 503 }
+      expect(await showing(watched, 'The token is rejected')).toMatchObject(rejected)
       await watched.proxy.find(/"event":"rejection-relayed"/)
-      await until(() => monitoring.pages().length > 0, WAIT)
-      await until(
-        async () => (await monitoring.firing()).includes('IsalesProxyNotAuthenticated'),
-        WAIT,
+      await pagesOnce(watched, 'IsalesProxyNotAuthenticated')
+    })
+
+    it('pages once for a wrong password, before calls stop and after it, and calms down when it is right', async (context) => {
+      const watched = await start(context)
+      const { fires, alertmanager, prometheus, setPassword } = watched
+      expect(await watched.ask()).toBe(200)
+      const rejected = 'IsalesProxyAccountRejected'
+      await setPassword('wrong')
+      await fires(rejected)
+      expect(await prometheus.query('isales_proxy_authenticated == 1')).toHaveLength(1)
+      await until(async () => (await alertmanager.notified()).includes(rejected), WAIT)
+      await fires('IsalesProxyAuthenticationFailing')
+      // The token that still serves is ended: from here on calls fail.
+      watched.simulator.revoke()
+      expect(await watched.ask()).toBeGreaterThanOrEqual(400)
+      await pagesOnce(watched, 'IsalesProxyNotAuthenticated', rejected)
+      await setPassword('simulated-password')
+      await watched.ends(rejected)
+      expect(await prometheus.query('isales_proxy_authenticated == 1')).toHaveLength(1)
+      expect(watched.simulator.state().loginAttempts).toBeLessThan(8)
+    })
+
+    it('discovers each running proxy and each sidecar that does not start, and takes nothing else for one', async ({
+      onTestFinished,
+    }) => {
+      const proxyPort = { name: 'isales-admin', containerPort: 9090 }
+      const items = [
+        { name: 'standalone', phase: 'Running', isSidecar: false, port: proxyPort },
+        { name: 'sidecar', phase: 'Running', isSidecar: true, port: proxyPort },
+        { name: 'crash-loop', phase: 'Pending', isSidecar: true, port: proxyPort },
+        { name: 'job', phase: 'Succeeded', isSidecar: true, port: proxyPort },
+        {
+          name: 'other',
+          phase: 'Running',
+          isSidecar: false,
+          port: { name: 'http', containerPort: 80 },
+        },
+      ].map(({ name, phase, isSidecar, port }) => {
+        const container = { name: 'isales-auth-proxy', image: 'isales-auth-proxy', ports: [port] }
+        return {
+          metadata: { name, namespace: 'telephony', uid: name, resourceVersion: '1' },
+          spec: {
+            containers: isSidecar ? [{ name: 'cti-obs', image: 'cti-obs' }] : [container],
+            initContainers: isSidecar ? [{ ...container, restartPolicy: 'Always' }] : [],
+          },
+          status: { phase, podIP: '127.0.0.1', hostIP: '127.0.0.1' },
+        }
+      })
+      // The API server is one that lists pods and does nothing else.
+      const api = await serve((request, response) => {
+        response.setHeader('content-type', 'application/json')
+        if (request.url?.includes('watch=true') === true) return response.flushHeaders()
+        const metadata = { resourceVersion: '1' }
+        response.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata, items }))
+      })
+      onTestFinished(api.stop)
+      const port = await freePort()
+      const prometheus = await startPrometheus(port, (config) => {
+        config.scrape_configs = config.scrape_configs.map((job) =>
+          job.kubernetes_sd_configs === undefined
+            ? { ...job, static_configs: [{ targets: [`127.0.0.1:${port}`] }] }
+            : { ...job, kubernetes_sd_configs: [{ role: 'pod', api_server: api.url }] },
+        )
+        config.alerting = {}
+      })
+      onTestFinished(async () => void (await prometheus.stop()))
+      interface Targets {
+        readonly activeTargets: readonly { labels: Readonly<Record<string, string>> }[]
+        readonly droppedTargets: readonly unknown[]
+      }
+      const found = await until(async () => {
+        const { activeTargets, droppedTargets } = await prometheus.ask<Targets>('targets')
+        // Each pod is either a target or dropped, beside the one that is Prometheus itself.
+        if (activeTargets.length + droppedTargets.length <= items.length) return undefined
+        return activeTargets.map(({ labels }) => labels).filter(({ pod }) => pod !== undefined)
+      }, WAIT)
+      expect(new Set(found.map(({ pod }) => pod))).toEqual(
+        new Set(['crash-loop', 'sidecar', 'standalone']),
       )
-      await delay(3000)
-      expect(paged(watched)).toEqual(['IsalesProxyCallsFailing'])
+      for (const target of found)
+        expect(target).toMatchObject({ job: 'isales-auth-proxy', namespace: 'telephony' })
+      const itself = `ALERTS{alertname="IsalesProxyDown", instance="127.0.0.1:${port}"}`
+      await until(async () => (await prometheus.query(itself)).length > 0, WAIT)
     })
   },
 )

@@ -1,237 +1,226 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ciFile, render } from './support/chart.ts'
-import { faults, ofKind, podSpec } from './support/manifests.ts'
-import { deploymentOf, environment, proxyIn, unrestricted } from './support/pod.ts'
-import { helms } from './support/tools.ts'
-import { createTemplates, type Templates } from './support/values.ts'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { ciValues, render, renderSidecar, standalone } from './support/chart.ts'
+import { mistakes, ofKind, specOf } from './support/manifests.ts'
+import { podOf, proxyIn } from './support/pod.ts'
+import { ROOT } from './support/run.ts'
 
-describe.each(await helms())('the values of the chart, with helm $version,', ({ helm }) => {
-  let templates: Templates
-  beforeAll(async () => {
-    templates = await createTemplates(helm)
-  })
-  afterAll(() => templates.remove())
-  const make: Templates['make'] = (...args) => templates.make(...args)
-  const refusal: Templates['refusal'] = (...args) => templates.refusal(...args)
-  const spec = async (kind: 'Service' | 'Deployment', values: object) => {
-    const [found] = ofKind(await make(values), kind)
-    return found?.spec as Record<string, unknown>
+interface Alert {
+  readonly alert: string
+  readonly expr: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+interface Rule {
+  readonly from?: readonly unknown[]
+  readonly to?: readonly unknown[]
+  readonly ports?: readonly { readonly port: number; readonly protocol: string }[]
+}
+
+const make = (values: Parameters<typeof standalone>[0]) => render(standalone(values))
+const beside = await renderSidecar()
+const everything = await render(ciValues('standalone-everything'))
+
+it('the Service has what its type has a use for, and nothing that the API server refuses', async () => {
+  const families = { ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv6', 'IPv4'] }
+  const outside = { externalTrafficPolicy: 'Local' }
+  const balanced = {
+    loadBalancerClass: 'example.com/internal',
+    loadBalancerSourceRanges: ['192.0.2.0/24'],
   }
-  const service = (values: object) => spec('Service', { standalone: { service: values } })
-
-  it('give the Service what its type has a use for, and nothing that the API server refuses', async () => {
-    const everything = {
-      nodePort: 30443,
-      externalTrafficPolicy: 'Local',
-      loadBalancerClass: 'example.com/internal',
-      loadBalancerSourceRanges: ['192.0.2.0/24'],
-      ipFamilyPolicy: 'PreferDualStack',
-      ipFamilies: ['IPv6', 'IPv4'],
-    }
-    const both = { ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv6', 'IPv4'] }
-    const { nodePort, ...rest } = everything
-    const balanced = await service({ type: 'LoadBalancer', ...everything })
-    expect(balanced).toMatchObject({ ...rest, ports: [{ nodePort }] })
-    const ofNodes = await service({ type: 'NodePort', ...everything })
-    expect(ofNodes).toMatchObject({
-      ...both,
-      externalTrafficPolicy: 'Local',
-      ports: [{ nodePort: 30443 }],
+  const all = { nodePort: 30443, ...outside, ...balanced, ...families }
+  for (const [type, fields, nodePort] of [
+    ['ClusterIP', families, undefined],
+    ['NodePort', { ...families, ...outside }, 30443],
+    ['LoadBalancer', { ...families, ...outside, ...balanced }, 30443],
+  ] as const) {
+    const manifests = await make({ standalone: { service: { type, ...all } } })
+    const { selector: _, ports, ...rest } = specOf(manifests, 'Service')
+    expect(rest).toEqual({ type, ...fields })
+    expect((ports as readonly object[])[0]).toEqual({
+      name: 'https',
+      port: 443,
+      targetPort: 'isales-proxy',
+      protocol: 'TCP',
+      ...(nodePort && { nodePort }),
     })
-    expect(Object.keys(ofNodes)).not.toContain('loadBalancerClass')
-    expect(Object.keys(ofNodes)).not.toContain('loadBalancerSourceRanges')
-    const inside = await service({ type: 'ClusterIP', ...everything })
-    expect(Object.keys(inside).toSorted()).toEqual(
-      ['type', 'selector', 'ports', 'ipFamilyPolicy', 'ipFamilies'].toSorted(),
-    )
-    expect(JSON.stringify(inside)).not.toContain('nodePort')
-  })
+  }
+})
 
-  it('leave the user to the cluster where it chooses one, and stay restricted', async () => {
-    const open = { runAsUser: null, runAsGroup: null }
-    const manifests = await make({
-      containerSecurityContext: open,
-      podSecurityContext: { ...open, fsGroup: null },
+it('a monitor selects the pods of its release, or those that its values name', async () => {
+  const select = async (mode: string, release: string, selector = {}) => {
+    const values = standalone({ mode, podMonitor: { enabled: true, selector } })
+    const monitor = specOf(await render(values, { release }), 'PodMonitor')
+    return (monitor as { selector: { matchLabels: object } }).selector.matchLabels
+  }
+  for (const mode of ['standalone', 'sidecar']) {
+    expect(Object.values(await select(mode, 'east'))).toContain('east')
+    expect(await select(mode, 'west')).not.toEqual(await select(mode, 'east'))
+  }
+  const own = { app: 'cti' }
+  expect(await select('sidecar', 'east', { matchLabels: own })).toEqual(own)
+})
+
+it('labels, annotations, registry, pull secrets, account, DNS, hosts and probes reach each of them', () => {
+  const further = everything.filter(({ metadata }) => /-further$|-as-text$/.test(metadata.name))
+  expect(further.map(({ metadata }) => metadata.name)).toEqual([
+    'isales-proxy-further',
+    'obs-as-text',
+  ])
+  expect(further[0]?.data).toEqual({ namespace: 'telephony' })
+  for (const manifest of everything.filter((one) => !further.includes(one))) {
+    if (manifest.kind === 'Pod') continue
+    expect(manifest.metadata).toMatchObject({
+      labels: { 'example.com/cost-centre': '4711' },
+      annotations: { 'example.com/contact': 'telephony' },
     })
-    const pod = deploymentOf(manifests)
-    expect(JSON.stringify(manifests)).not.toMatch(/65532|null/)
-    expect(unrestricted(pod, proxyIn(pod))).toEqual([])
-    expect(pod.securityContext).toMatchObject({ runAsNonRoot: true })
-    // Without a group of its own the files have to be readable by whoever the cluster chose.
-    expect(pod.volumes?.find(({ secret }) => secret)?.secret?.defaultMode).toBe(0o444)
-    const none = deploymentOf(
-      await make({ containerSecurityContext: null, podSecurityContext: null }),
-    )
-    expect(none).not.toHaveProperty('securityContext')
-    expect(proxyIn(none)).not.toHaveProperty('securityContext')
+  }
+  const pod = podOf(everything)
+  expect(pod).toMatchObject({
+    serviceAccountName: 'telephony',
+    imagePullSecrets: [{ name: 'global' }, { name: 'registry' }],
+    dnsPolicy: 'None',
+    dnsConfig: { nameservers: ['192.0.2.53'] },
+    hostAliases: [{ ip: '198.51.100.7', hostnames: ['isales.example'] }],
   })
-
-  it.each([
-    [
-      'a loopback address',
-      { ADMIN_LISTEN: '127.0.0.1:9090' },
-      'settings.ADMIN_LISTEN is 127.0.0.1',
-    ],
-    ['the loopback name', { ADMIN_LISTEN: 'localhost:9090' }, 'settings.ADMIN_LISTEN is localhost'],
-    ['the loopback of IPv6', { ADMIN_LISTEN: '[::1]:9090' }, 'settings.ADMIN_LISTEN is'],
-    ['a duration of two units', { DRAIN_DELAY: '1h30m' }, 'DRAIN_DELAY'],
-    ['a duration that is none', { DRAIN_TIMEOUT: 'soon' }, 'DRAIN_TIMEOUT'],
-  ])('are refused for %s', async (_what, settings, said) => {
-    expect(await refusal({ settings })).toMatch(said)
+  expect(proxyIn(pod)).toMatchObject({
+    image: expect.stringMatching(/^mirror\.example\/telephony\/isales-auth-proxy@sha256:/),
+    startupProbe: { periodSeconds: 1, failureThreshold: 120 },
+    livenessProbe: { initialDelaySeconds: 5 },
+    readinessProbe: { successThreshold: 2 },
   })
-
-  it.each([
-    ['2.5s', '0s', 8],
-    ['90m', '1h', 9005],
-    [5, 25, 35],
-    ['500ms', '1m', 66],
-  ])('give a pod that drains for %s and %s the time for it', async (delay, timeout, seconds) => {
-    const settings = { DRAIN_DELAY: delay, DRAIN_TIMEOUT: timeout }
-    expect(deploymentOf(await make({ settings })).terminationGracePeriodSeconds).toBe(seconds)
-  })
-
-  it('refuse an environment variable that would stand in a pod twice', async () => {
-    const value = 'x'
-    expect(await refusal({ extraEnv: [{ name: 'MAX_IN_FLIGHT', value }] })).toMatch(
-      'say settings.MAX_IN_FLIGHT instead',
-    )
-    expect(
-      await refusal({
-        extraEnv: [
-          { name: 'A', value },
-          { name: 'A', value },
-        ],
-      }),
-    ).toMatch('extraEnv names A twice')
-    const manifests = await make({ extraEnv: [{ name: 'NODE_OPTIONS', value }] })
-    const names = proxyIn(deploymentOf(manifests)).env?.map(({ name }) => name) ?? []
-    expect(new Set(names).size).toBe(names.length)
-  })
-
-  it('keep the monitors of two releases in one namespace apart', async () => {
-    const monitored = { podMonitor: { enabled: true } }
-    for (const mode of ['standalone', 'sidecar']) {
-      const [one, other] = await Promise.all(
-        ['east', 'west'].map(async (name) => {
-          const manifests = await templates.makeAs(name, { ...monitored, mode })
-          const [monitor] = ofKind(manifests, 'PodMonitor')
-          const { selector } = (monitor ?? {}).spec as { selector: { matchLabels: object } }
-          return selector.matchLabels
-        }),
-      )
-      expect(Object.values(one ?? {})).toContain('east')
-      expect(other).not.toEqual(one)
-    }
-    const own = { podMonitor: { enabled: true, selector: { matchLabels: { app: 'cti' } } } }
-    const [monitor] = ofKind(await make({ ...own, mode: 'sidecar' }), 'PodMonitor')
-    expect(monitor?.spec).toMatchObject({ selector: { matchLabels: { app: 'cti' } } })
-  })
-
-  it('reach each object: labels, annotations, registry, pull secrets, account, DNS, hosts, probes', async () => {
-    const manifests = await render(helm, ciFile('standalone-everything'))
-    const further = manifests.filter(({ metadata }) => /-further$|-as-text$/.test(metadata.name))
-    expect(further.map(({ metadata }) => metadata.name)).toEqual([
-      'isales-proxy-further',
-      'obs-as-text',
-    ])
-    expect(further[0]?.data).toEqual({ namespace: 'telephony' })
-    for (const { kind, metadata } of manifests.filter((one) => !further.includes(one))) {
-      if (kind === 'Pod') continue
-      expect(metadata.labels).toMatchObject({ 'example.com/cost-centre': '4711' })
-      expect(metadata.annotations).toMatchObject({ 'example.com/contact': 'telephony' })
-    }
-    const pod = deploymentOf(manifests)
-    expect(pod).toMatchObject({
-      serviceAccountName: 'telephony',
-      automountServiceAccountToken: false,
-      imagePullSecrets: [{ name: 'global' }, { name: 'registry' }],
-      dnsPolicy: 'None',
-      dnsConfig: { nameservers: ['192.0.2.53'] },
-      hostAliases: [{ ip: '198.51.100.7', hostnames: ['isales.example'] }],
-    })
-    expect(proxyIn(pod)).toMatchObject({
-      image: expect.stringMatching(/^mirror\.example\/telephony\/isales-auth-proxy@sha256:/),
-      startupProbe: { periodSeconds: 1, failureThreshold: 120 },
-      livenessProbe: { initialDelaySeconds: 5 },
-      readinessProbe: { successThreshold: 2 },
-    })
-    const [account] = ofKind(manifests, 'ServiceAccount')
-    expect(account).toMatchObject({
+  expect(ofKind(everything, 'ServiceAccount')).toMatchObject([
+    {
       metadata: { name: 'telephony', annotations: { 'example.com/role': 'none' } },
       automountServiceAccountToken: false,
-    })
-    const [monitor] = ofKind(manifests, 'ServiceMonitor')
-    expect(monitor?.spec).toMatchObject({ endpoints: [{ scrapeTimeout: '10s' }] })
-  })
+    },
+  ])
+  const monitor = specOf(everything, 'ServiceMonitor')
+  expect(monitor).toMatchObject({ endpoints: [{ scrapeTimeout: '10s' }] })
+})
 
-  it('leave the number of pods to an autoscaler', async () => {
-    const [deployment] = ofKind(await make({ standalone: { replicas: null } }), 'Deployment')
-    expect(deployment?.spec).not.toHaveProperty('replicas')
-    expect(await spec('Deployment', { standalone: { replicas: 0 } })).toMatchObject({ replicas: 0 })
+it('the number of pods is left to an autoscaler where there is none', async () => {
+  const replicas = async (value: number | null) =>
+    specOf(await make({ standalone: { replicas: value } }), 'Deployment')
+  expect(await replicas(null)).not.toHaveProperty('replicas')
+  expect(await replicas(0)).toMatchObject({ replicas: 0 })
+})
+
+it('other forms of the values make no unknown or missing field either', async () => {
+  const manifests = await make({
+    podMonitor: {
+      enabled: true,
+      scrapeTimeout: '5s',
+      relabelings: [{ targetLabel: 'cluster', replacement: 'east' }],
+    },
+    prometheusRule: { enabled: true, alerts: { IsalesProxyDown: { for: '5m' } } },
+    standalone: {
+      serviceAccount: { create: true },
+      service: { type: 'NodePort', nodePort: 30001 },
+    },
+    containerSecurityContext: null,
+    extraEnv: [{ name: 'NODE_OPTIONS', value: '' }],
+    global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
   })
+  expect(mistakes(manifests)).toEqual([])
+  const pod = podOf(manifests)
+  expect(pod.imagePullSecrets).toEqual([{ name: 'a' }, { name: 'b' }])
+})
+
+it('the alerts and the dashboard are those of config/', () => {
+  const read = (path: string) => readFileSync(`${ROOT}config/${path}`, 'utf8')
+  expect(specOf(beside, 'PrometheusRule')).toEqual(parse(read('prometheus/alerts.yaml')))
+  const [map] = ofKind(beside, 'ConfigMap')
+  expect(map?.data?.['isales-auth-proxy.json']?.trim()).toBe(
+    read('grafana/isales-auth-proxy.json').trim(),
+  )
+})
+
+it('the alerts are tuned, switched off, labelled and documented as the values say', () => {
+  const rulesOf = (manifests: typeof beside) => {
+    const { groups } = specOf(manifests, 'PrometheusRule') as {
+      groups: readonly { rules: readonly Alert[] }[]
+    }
+    return new Map(groups.flatMap(({ rules }) => rules).map((one) => [one.alert, one]))
+  }
+  const [original, tuned] = [rulesOf(beside), rulesOf(everything)]
+  const down = original.get('IsalesProxyDown')
+  expect(tuned.get('IsalesProxyDown')).toEqual({
+    ...down,
+    labels: { severity: down?.labels['severity'], team: 'telephony' },
+    annotations: {
+      ...down?.annotations,
+      runbook_url: 'https://docs.example/isales-auth-proxy/docs/operations.md#isalesproxydown',
+    },
+  })
+  expect([...original.keys()].filter((name) => !tuned.has(name))).toEqual(['IsalesProxyLatency'])
+  expect(tuned.get('IsalesProxyErrorRatio')).toMatchObject({
+    expr: original.get('IsalesProxyErrorRatio')?.expr,
+    for: '10m',
+    labels: { severity: 'critical', team: 'telephony' },
+  })
+})
+
+describe('the NetworkPolicy', () => {
+  const rules = async (values: Parameters<typeof standalone>[0]) =>
+    specOf(await make(values), 'NetworkPolicy') as unknown as {
+      ingress: Rule[]
+      egress?: Rule[]
+    }
+  const portsOf = (all: readonly Rule[] = []) =>
+    all.map((rule) => [...new Set(rule.ports?.map(({ port }) => port))])
+  const proxied = {
+    HTTPS_PROXY: 'http://egress:3128',
+    ISALES_URL: 'https://isales.example:8443',
+  }
+  const secret = { secretKeyRef: { name: 'egress', key: 'url' } }
+  const fromSecret = {
+    extraEnv: [{ name: 'HTTPS_PROXY', valueFrom: secret }],
+    networkPolicy: { isalesPorts: [3128] },
+  }
+  const store = (SESSION_STORE_URL: string) => ({ settings: { SESSION_STORE_URL } })
 
   it.each([
-    ['two replicas', {}, '1'],
-    ['replicas without a number', { standalone: { replicas: null } }, '1'],
-    ['one replica', { standalone: { replicas: 1 } }, undefined],
+    ['iSales', {}, [[53], [443]]],
+    ['iSales and the proxy to it', { settings: proxied }, [[53], [8443, 3128]]],
+    ['a proxy whose address is in a Secret', fromSecret, [[53], [443, 3128]]],
     [
-      'replicas that share',
-      {
-        sessionStore: { secretName: 'store' },
-        settings: { SESSION_STORE_URL: 'valkeys://store.example' },
-      },
-      '3',
+      'the collector of traces',
+      { settings: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' } },
+      [[53], [443], [4318]],
     ],
-    ['who says so', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
-  ])(
-    'leave %s so many attempts with a wrong password as its replicas know of: %j: %s',
-    async (_what, values, attempts) => {
-      const env = environment(proxyIn(deploymentOf(await make(values))))
-      expect(env['LOGIN_REJECTED_ATTEMPTS']).toBe(attempts)
-    },
-  )
-
-  it('mount a directory for the state, which a restart of the container keeps', async () => {
-    const pod = deploymentOf(await make({}))
-    const { STATE_DIR } = environment(proxyIn(pod))
-    const mount = proxyIn(pod).volumeMounts?.find(({ mountPath }) => mountPath === STATE_DIR)
-    expect(mount?.readOnly).not.toBe(true)
-    expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
-    // Somebody else's directory comes with its own volume.
-    const own = deploymentOf(await make({ settings: { STATE_DIR: '/state' } }))
-    expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')
+    ['a store', store('rediss://store.telephony:6380/1'), [[53], [443], [6380]]],
+    ['a store at its usual port', store('redis://store.telephony'), [[53], [443], [6379]]],
+    ['Sentinels', store('redis+sentinel://a:26379,b:26380/1'), [[53], [443], [26379, 26380]]],
+    ['other name servers', { networkPolicy: { dnsPorts: [53, 5353] } }, [[53, 5353], [443]]],
+  ])('lets in Prometheus and CTI-OBS, lets out to %s, and no more', async (_, values, ports) => {
+    const { ingress, egress = [] } = await rules(values)
+    expect(portsOf(ingress)).toEqual([[9090], [8443]])
+    expect(portsOf(egress)).toEqual(ports)
+    for (const { from, to } of [...ingress, ...egress]) expect(from ?? to).not.toEqual([])
+    const dns = egress[0]?.ports?.map(({ protocol }) => protocol)
+    expect(new Set(dns)).toEqual(new Set(['UDP', 'TCP']))
   })
 
-  it('run in the versions of Kubernetes that the chart says', async () => {
-    expect(await refusal({}, '--kube-version', '1.26.15')).toMatch(/kubeVersion|incompatible/)
-    expect(await templates.attempt({}, '--kube-version', '1.27.0')).toMatchObject({ code: 0 })
+  it('takes an empty list for nobody, never for everybody', async () => {
+    const lists = { prometheus: [], clients: [], isales: [], dns: [], otlp: [], store: [] }
+    const { ingress, egress } = await rules({ networkPolicy: lists })
+    expect(egress ?? []).toEqual([])
+    // What is left is the pod of `helm test`.
+    const matchLabels = {
+      'app.kubernetes.io/name': 'isales-auth-proxy-test',
+      'app.kubernetes.io/instance': 'obs',
+    }
+    expect(ingress.map(({ from }) => from)).toEqual([[{ podSelector: { matchLabels } }]])
   })
 
-  it('give manifests without an unknown or missing field, whatever is set', async () => {
-    const manifests = await make({
-      podMonitor: {
-        enabled: true,
-        scrapeTimeout: '5s',
-        relabelings: [{ targetLabel: 'cluster', replacement: 'east' }],
-      },
-      prometheusRule: { enabled: true, alerts: { IsalesProxyDown: { for: '5m' } } },
-      standalone: {
-        serviceAccount: { create: true },
-        service: { type: 'NodePort', nodePort: 30001 },
-      },
-      containerSecurityContext: null,
-      global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
+  it('is made for the pod of CTI-OBS only where the values name it', async () => {
+    const classic = await renderSidecar('sidecar-classic')
+    expect(specOf(classic, 'NetworkPolicy')).toMatchObject({
+      policyTypes: ['Ingress', 'Egress'],
+      podSelector: { matchLabels: { app: 'cti-obs' } },
     })
-    expect(faults(manifests)).toEqual([])
-    expect(podSpec(ofKind(manifests, 'Deployment')[0]).imagePullSecrets).toEqual([
-      { name: 'a' },
-      { name: 'b' },
-    ])
-    expect(await refusal({ prometheusRule: { enabled: true, alerts: { Misspelt: {} } } })).toMatch(
-      'there is no such alert',
-    )
-    expect(await refusal({ livenessProbe: { exec: { command: ['true'] } } })).toMatch(
-      'livenessProbe',
-    )
+    expect(ofKind(beside, 'NetworkPolicy')).toEqual([])
   })
 })

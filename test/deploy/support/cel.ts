@@ -1,93 +1,55 @@
-import { parse } from '@bufbuild/cel'
+import { celEnv, isCelError, isCelList, isCelMap, parse, plan, type CelInput } from '@bufbuild/cel'
 
-type Node = ReturnType<typeof parse>['expr'] | undefined
-type Scope = Readonly<Record<string, unknown>>
+type Expression = NonNullable<ReturnType<typeof parse>['expr']>
 
 /**
- * Evaluates an expression of the Common Expression Language: the part of it that the chart uses, parsed by the real
- * parser. An object such as `Object.spec{name: "x"}` becomes a plain one.
+ * Evaluates an expression of the Common Expression Language, with `object` and `variables` in scope.
  *
- * @throws on a syntax error, on a type that does not fit its place, and on anything outside of that part.
+ * @throws on a syntax error, on an error of the evaluation, and on an object whose type does not fit its place.
  */
-export const evaluate = (expression: string, scope: Scope): unknown =>
-  valueOf(parse(expression).expr, scope)
-
-const valueOf = (node: Node, scope: Scope): unknown => {
-  const kind = node?.exprKind ?? { case: undefined }
-  switch (kind.case) {
-    case 'constExpr': {
-      const { value } = kind.value.constantKind
-      return typeof value === 'bigint' ? Number(value) : value
-    }
-    case 'identExpr':
-      if (!(kind.value.name in scope)) throw new Error(`${kind.value.name} is not declared`)
-      return scope[kind.value.name]
-    case 'selectExpr': {
-      const { operand, field, testOnly } = kind.value
-      const object = valueOf(operand, scope) as Scope
-      if (testOnly) return field in object
-      if (!(field in object)) throw new Error(`no such key: ${field}`)
-      return object[field]
-    }
-    case 'listExpr':
-      return kind.value.elements.map((element) => valueOf(element, scope))
-    case 'structExpr':
-      return Object.fromEntries(
-        kind.value.entries.map(({ keyKind, value }) => {
-          const { messageName } = kind.value
-          if (keyKind.case === 'mapKey') {
-            if (messageName !== '') throw new Error('a map with the name of a type')
-            return [String(valueOf(keyKind.value, scope)), valueOf(value, scope)]
-          }
-          const inner = value?.exprKind
-          const typed = inner?.case === 'structExpr' ? inner.value.messageName : ''
-          // The API server declares one type for each place in the object.
-          if (
-            typed !== '' &&
-            messageName !== 'JSONPatch' &&
-            typed !== `${messageName}.${keyKind.value}`
-          )
-            throw new Error(`${typed} in ${messageName}.${keyKind.value}`)
-          return [String(keyKind.value), valueOf(value, scope)]
-        }),
-      )
-    case 'callExpr':
-      return call(kind.value.function, kind.value.args, scope)
-    case 'comprehensionExpr': {
-      const { iterVar, iterRange, accuVar, accuInit, loopStep, result } = kind.value
-      let accumulated = valueOf(accuInit, scope)
-      for (const item of valueOf(iterRange, scope) as unknown[])
-        accumulated = valueOf(loopStep, { ...scope, [iterVar]: item, [accuVar]: accumulated })
-      return valueOf(result, { ...scope, [accuVar]: accumulated })
-    }
-    case undefined:
-      throw new Error('an expression is missing')
-  }
+export const evaluate = (expression: string, scope: Readonly<Record<string, unknown>>): unknown => {
+  const parsed = parse(expression)
+  untype(parsed.expr)
+  const result = plan(celEnv(), parsed)(scope as Record<string, CelInput>)
+  if (isCelError(result)) throw result
+  return plain(result)
 }
 
-const call = (name: string, args: readonly Node[], scope: Scope): unknown => {
-  const [first, second, third] = args
-  const value = (node: Node | undefined) => valueOf(node, scope)
-  switch (name) {
-    case '_?_:_':
-      return value(first) === true ? value(second) : value(third)
-    case '_&&_':
-      return value(first) === true && value(second) === true
-    case '_||_':
-      return value(first) === true || value(second) === true
-    case '!_':
-      return value(first) !== true
-    case '_==_':
-      return value(first) === value(second)
-    case '@in':
-      return String(value(first)) in (value(second) as Scope)
-    case '_[_]':
-      return (value(first) as Scope)[String(value(second))]
-    case '@not_strictly_false':
-      return value(first) !== false
-    case '_+_':
-      return [...(value(first) as unknown[]), ...(value(second) as unknown[])]
-    default:
-      throw new Error(`not understood: ${name}`)
+const isObject = (node: unknown): node is object => typeof node === 'object' && node !== null
+
+/**
+ * Makes a map of each object such as `Object.spec{name: "x"}`, whose types only the API server knows: it declares one
+ * type for each place.
+ */
+const untype = (node: unknown): void => {
+  if (!isObject(node)) return
+  const { exprKind } = node as Partial<Expression>
+  if (exprKind?.case === 'structExpr') {
+    const { messageName, entries } = exprKind.value
+    exprKind.value.messageName = ''
+    for (const entry of entries) {
+      if (entry.keyKind.case !== 'fieldKey') continue
+      const key = entry.keyKind.value
+      checkPlace(`${messageName}.${key}`, entry.value)
+      const name = parse(JSON.stringify(key)).expr
+      if (name !== undefined) entry.keyKind = { case: 'mapKey', value: name }
+    }
   }
+  for (const child of Object.values(node)) untype(child)
+}
+
+const checkPlace = (place: string, value: Expression | undefined): void => {
+  if (value?.exprKind.case === 'listExpr')
+    for (const element of value.exprKind.value.elements) checkPlace(place, element)
+  if (value?.exprKind.case !== 'structExpr') return
+  const { messageName } = value.exprKind.value
+  if (messageName !== '' && messageName !== place && place !== 'JSONPatch.value')
+    throw new Error(`${messageName} in ${place}`)
+}
+
+const plain = (value: unknown): unknown => {
+  if (typeof value === 'bigint') return Number(value)
+  if (isCelList(value)) return Array.from(value, plain)
+  if (!isCelMap(value)) return value
+  return Object.fromEntries(Array.from(value, ([key, one]) => [key, plain(one)]))
 }

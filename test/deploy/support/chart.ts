@@ -1,97 +1,82 @@
-import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse, stringify } from 'yaml'
-import { parseManifests, type Manifest } from './manifests.ts'
-import { ROOT, run, succeed, type Outcome } from './run.ts'
+import { expect } from 'vitest'
+import { parse } from 'yaml'
 import { temporaryDirectory } from '../../support/temporary.ts'
+import { parseManifests, type Manifest } from './manifests.ts'
+import { ROOT, run, type Outcome } from './run.ts'
+import { newest, older } from './tools.ts'
 
 export const CHART = join(ROOT, 'helm/isales-auth-proxy')
-
-/** The names of the values files in `ci/`, without `-values.yaml`. */
-export const ciNames = async (): Promise<readonly string[]> =>
-  (await readdir(join(CHART, 'ci'))).map((file) => file.replace(/-values\.yaml$/, '')).sort()
+export const NAME = 'isales-auth-proxy'
 
 export const ciFile = (name: string): string => join(CHART, 'ci', `${name}-values.yaml`)
 
-/** What `helm template` makes of the chart by itself. */
+/** The names of the values files in `ci/`, without `-values.yaml`. */
+export const CI_NAMES = readdirSync(join(CHART, 'ci')).map((file) =>
+  file.replace(/-values\.yaml$/, ''),
+)
+
+export const ciValues = (name: string): object =>
+  parse(readFileSync(ciFile(name), 'utf8')) as object
+
+interface Values {
+  readonly settings?: object
+  readonly [name: string]: unknown
+}
+
+/** The least that a stand-alone proxy needs, and these values on top of it. */
+export const standalone = ({ settings, ...values }: Values = {}): Values => ({
+  settings: { ISALES_URL: 'https://isales.example', ...settings },
+  secret: { name: 's' },
+  tls: { secretName: 't' },
+  ...values,
+})
+
+export interface Rendering {
+  /** Default: obs. */
+  readonly release?: string
+  /** A directory; default: this chart. */
+  readonly chart?: string
+  /** Version of Kubernetes; default: 1.36.0. */
+  readonly kube?: string
+}
+
+/** What `helm template` says to these values: helm 4, and helm 3. */
+export const template = (
+  values: object,
+  { release = 'obs', chart = CHART, kube = '1.36.0' }: Rendering = {},
+): Promise<readonly Outcome[]> => {
+  const where = [release, chart, '--namespace=telephony', `--kube-version=${kube}`]
+  const args = ['template', ...where, '--values=-']
+  const input = JSON.stringify(values)
+  return Promise.all([newest, older].map(({ helm }) => run(helm, args, { input })))
+}
+
+/** The manifests that both make, the same ones. @throws with what helm said when it makes none, or warns. */
 export const render = async (
-  helm: string,
-  values: string,
-  ...more: readonly string[]
-): Promise<readonly Manifest[]> =>
-  parseManifests(
-    await succeed(helm, [
-      'template',
-      'obs',
-      CHART,
-      '--namespace=telephony',
-      `--values=${values}`,
-      ...more,
-    ]),
-  )
-
-export interface Dependent {
-  /** What `helm template` makes of a chart that has this one as a dependency, with the values of a file in `ci/`. */
-  render(ci: string, more?: object): Promise<readonly Manifest[]>
-  /** The same with these values alone, whatever helm says to them. */
-  attempt(values: object, ...more: readonly string[]): Promise<Outcome>
-  remove(): Promise<void>
+  values: object,
+  rendering?: Rendering,
+): Promise<readonly Manifest[]> => {
+  const outcomes = await template(values, rendering)
+  const [manifests = [], others] = outcomes.map(({ code, stdout, stderr }) => {
+    if (code !== 0 || stderr !== '') throw new Error(stderr)
+    return parseManifests(stdout)
+  })
+  expect(others).toEqual(manifests)
+  return manifests
 }
 
-export interface DependentOptions {
-  /** The name of the dependency in the parent; default: its own. */
-  readonly alias?: string
-  /** What the parent passes to the templates; default: as the documentation says. */
-  readonly scope?: string
-  /** Give the dependency a condition, and put each include between an `if`; default false. */
-  readonly condition?: boolean
-}
+/** The directory of the chart `test/deploy/cti-obs` with its dependency. */
+export const PARENT = temporaryDirectory()
+cpSync(join(ROOT, 'test/deploy/cti-obs'), PARENT, { recursive: true })
+cpSync(CHART, join(PARENT, 'charts', NAME), { recursive: true })
 
-/** Builds a copy of the chart `test/deploy/cti-obs`, the proxy's chart packed into it as people do. */
-export const createDependent = async (
-  helm: string,
-  { alias, scope, condition = false }: DependentOptions = {},
-): Promise<Dependent> => {
-  const home = temporaryDirectory()
-  const parent = join(home, 'cti-obs')
-  await cp(join(ROOT, 'test/deploy/cti-obs'), parent, { recursive: true })
-  await cp(CHART, join(home, 'isales-auth-proxy'), { recursive: true })
-  const edit = async (file: string, change: (text: string) => string) => {
-    const path = join(parent, file)
-    await writeFile(path, change(await readFile(path, 'utf8')))
-  }
-  const name = alias ?? 'isales-auth-proxy'
-  if (alias !== undefined) {
-    const passed = scope ?? `.Subcharts.${alias}`
-    await edit('Chart.yaml', (text) => `${text}    alias: ${alias}\n`)
-    await edit('templates/deployment.yaml', (text) =>
-      text.replaceAll(/(include "isales-auth-proxy\.(?!podLabels)\w+") \./g, `$1 ${passed}`),
-    )
-  }
-  if (condition) {
-    await edit('Chart.yaml', (text) => `${text}    condition: ${name}.enabled\n`)
-    await edit('templates/deployment.yaml', (text) =>
-      text.replaceAll(
-        /\{\{- (include .*) \}\}/g,
-        `{{- if (index .Values "${name}").enabled }}{{ $1 }}{{ end }}`,
-      ),
-    )
-  }
-  await succeed(helm, ['dependency', 'build', parent])
-  let files = 0
-  const attempt = async (values: object, ...more: readonly string[]): Promise<Outcome> => {
-    const file = join(home, `${(files += 1)}.yaml`)
-    await writeFile(file, stringify({ [name]: values }))
-    return run(helm, ['template', 'obs', parent, '--values', file, ...more])
-  }
-  return {
-    attempt,
-    async render(ci, more = {}) {
-      const values = parse(await readFile(ciFile(ci), 'utf8')) as object
-      const { code, stdout, stderr } = await attempt({ ...values, ...more })
-      if (code !== 0) throw new Error(stderr)
-      return parseManifests(stdout)
-    },
-    remove: () => rm(home, { recursive: true }),
-  }
-}
+/** Its manifests for a sidecar with the values of a file in `ci/`, and these on top of them. */
+export const renderSidecar = (ci = 'sidecar', more: object = {}): Promise<readonly Manifest[]> =>
+  render(sidecar(ci, more), { chart: PARENT })
+
+/** What it needs to be told for a sidecar with the values of a file in `ci/`, and these on top of them. */
+export const sidecar = (ci: string, more: object = {}): object => ({
+  [NAME]: { ...ciValues(ci), enabled: true, ...more },
+})

@@ -1,15 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { until } from '../../support/until.ts'
 import { ROOT } from './run.ts'
 
 export interface Daemon {
-  readonly pid: number
-  /** Everything it has written so far, line by line. */
-  readonly lines: readonly string[]
-  /** The first line in which the expression finds something, and what it found. */
-  find(expression: RegExp, limitMs?: number): Promise<RegExpExecArray>
+  /** The first place in its output that the expression matches. @throws when there is none within 15 s. */
+  find(expression: RegExp): Promise<RegExpExecArray>
   /** Sends SIGTERM and waits for the end; the exit code, or null when it had to be killed. */
   stop(): Promise<number | null>
 }
@@ -27,38 +23,30 @@ export const startDaemon = (
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const exited = once(child, 'exit') as Promise<[number | null]>
-  exited.catch(() => undefined) // told by the first `find`
-  const lines: string[] = []
-  let ended: string | undefined
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => lines.push(line))
-  }
-  child.once('error', (error) => (ended = error.message))
-  child.once('exit', (code) => (ended = `ended with ${code}`))
+  let output = ''
+  let hasEnded = false
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  child.once('error', (error) => (output += error.message))
+  child.once('close', () => (hasEnded = true))
 
   return {
-    pid: child.pid ?? 0,
-    lines,
-    async find(expression, limitMs = 15_000) {
-      const search = () => {
-        for (const line of lines) {
-          const match = expression.exec(line)
-          if (match !== null) return match
-        }
-        return ended === undefined ? undefined : 'ended'
-      }
-      const found = await until(search, limitMs).catch((error: unknown) => String(error))
-      if (typeof found !== 'string') return found
-      throw new Error(`${command}: no ${expression} (${ended ?? found})\n${lines.join('\n')}`)
+    async find(expression) {
+      const found = await until(
+        () => expression.exec(output) ?? (hasEnded && 'ended'),
+        15_000,
+      ).catch(() => undefined)
+      if (typeof found === 'object') return found
+      throw new Error(`${command}: no ${expression}\n${output}`)
     },
     async stop() {
-      if (ended !== undefined) return child.exitCode
+      if (hasEnded) return child.exitCode
+      const ended = once(child, 'close')
       const kill = setTimeout(() => child.kill('SIGKILL'), GRACE)
       child.kill('SIGTERM')
-      const [code] = await exited
+      await ended
       clearTimeout(kill)
-      return code
+      return child.exitCode
     },
   }
 }

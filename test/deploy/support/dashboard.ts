@@ -1,53 +1,48 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { ROOT } from './run.ts'
 
-interface GridPos {
-  readonly x: number
-  readonly y: number
-  readonly w: number
-  readonly h: number
-}
 interface Panel {
   readonly id: number
   readonly type: string
   readonly title: string
   readonly description?: string
-  readonly gridPos: GridPos
+  readonly gridPos: {
+    readonly x: number
+    readonly y: number
+    readonly w: number
+    readonly h: number
+  }
   /** The shortest step. */
   readonly interval?: string
   readonly links?: readonly { readonly url: string }[]
   readonly datasource?: { readonly uid: string }
   readonly targets?: readonly {
     readonly expr: string
-    readonly refId: string
     readonly legendFormat?: string
     readonly datasource: { readonly uid: string }
   }[]
 }
-interface Dashboard {
-  readonly uid: string
+interface Asking {
   readonly panels: readonly Panel[]
-  readonly links: readonly { readonly url: string }[]
-  readonly templating: { readonly list: readonly { readonly name: string; definition?: string }[] }
   readonly annotations: { readonly list: readonly { readonly expr: string }[] }
 }
+interface Dashboard extends Asking {
+  readonly links: readonly { readonly url: string }[]
+  readonly templating: { readonly list: readonly { readonly name: string }[] }
+}
 
-export const readDashboard = async (): Promise<Dashboard> =>
-  JSON.parse(await readFile(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8')) as Dashboard
+export const dashboard = JSON.parse(
+  readFileSync(`${ROOT}config/grafana/isales-auth-proxy.json`, 'utf8'),
+) as Dashboard
 
-/** What Grafana puts in before it asks Prometheus. */
-const interpolate = (expr: string): string =>
-  expr
-    .replaceAll('$__rate_interval', '1m')
-    .replaceAll('$job', 'isales-auth-proxy')
-    .replaceAll(/\$(?:cluster|namespace|pod|instance)\b/g, '.*')
-
-/** Each expression of the dashboard, as Prometheus is asked it. */
-export const expressions = (dashboard: Dashboard): readonly string[] =>
-  [
-    ...dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => target.expr)),
-    ...dashboard.annotations.list.map((annotation) => annotation.expr),
-  ].map(interpolate)
+/** Each expression, with what Grafana puts in before it asks Prometheus. */
+export const expressions = ({ panels, annotations }: Asking): readonly string[] =>
+  [...panels.flatMap(({ targets = [] }) => targets), ...annotations.list].map(({ expr }) =>
+    expr
+      .replaceAll('$__rate_interval', '1m')
+      .replaceAll('$job', 'isales-auth-proxy')
+      .replaceAll(/\$(?:cluster|namespace|pod|instance)\b/g, '.*'),
+  )
 
 /** The names of metrics in an expression. */
 export const metricNames = (expr: string): readonly string[] => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 /** The root of the checkout, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -19,25 +20,27 @@ export interface RunOptions {
 }
 
 /** Runs a program to its end. Never rejects: a program that cannot be started has code 127. */
-export const run = (
+export const run = async (
   command: string,
   args: readonly string[],
   { input = '', env = {}, cwd = ROOT, timeout = 120_000 }: RunOptions = {},
-): Promise<Outcome> =>
-  new Promise((resolve) => {
-    const child = execFile(
-      command,
-      args,
-      { cwd, timeout, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 },
-      (error, stdout, stderr) => {
-        if (error === null) return resolve({ code: 0, stdout, stderr })
-        const code = typeof error.code === 'number' ? error.code : 127
-        resolve({ code, stdout, stderr: stderr === '' ? error.message : stderr })
-      },
-    )
-    child.stdin?.on('error', () => {}) // a program that ends without reading its input
-    child.stdin?.end(input)
-  })
+): Promise<Outcome> => {
+  const options = { cwd, timeout, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 }
+  const running = promisify(execFile)(command, args, options)
+  running.child.stdin?.on('error', () => {}) // a program that ends without reading its input
+  running.child.stdin?.end(input)
+  return running.then(
+    (output) => ({ code: 0, ...output }),
+    ({ code, message, stdout = '', stderr = '' }: Failure) => ({
+      code: typeof code === 'number' ? code : 127,
+      stdout,
+      stderr: stderr === '' ? message : stderr,
+    }),
+  )
+}
+interface Failure extends Error, Partial<Omit<Outcome, 'code'>> {
+  readonly code?: unknown
+}
 
 /** Like `run`, and rejects with what the program said unless it ended with 0. */
 export const succeed = async (

@@ -1,0 +1,138 @@
+// The alert rules, their routing and the dashboard by themselves; scenes.test.ts runs them.
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { dashboard, metricNames } from './support/dashboard.ts'
+import { ROOT, run } from './support/run.ts'
+import { lacks } from './support/tools.ts'
+
+interface Rules {
+  readonly groups: readonly {
+    readonly rules: readonly {
+      readonly alert: string
+      readonly labels: Readonly<Record<string, string>>
+      readonly annotations: Readonly<Record<string, string>>
+    }[]
+  }[]
+}
+interface RuleTests {
+  readonly tests: readonly {
+    readonly alert_rule_test?: readonly {
+      readonly alertname: string
+      readonly exp_alerts: readonly unknown[]
+    }[]
+  }[]
+}
+
+const read = (path: string): string => readFileSync(ROOT + path, 'utf8')
+const { home } = parse(read('helm/isales-auth-proxy/Chart.yaml')) as { home: string }
+const runbook = read('docs/operations.md')
+const headings = Array.from(runbook.matchAll(/^#+ (\w+)$/gm), ([, text = '']) => text)
+const anchors = headings.map((heading) => heading.toLowerCase())
+const page = `${home}/blob/main/docs/operations.md#`
+
+it.skipIf(await lacks('promtool', 'amtool')).each([
+  ['promtool', 'check', 'rules', '--lint=all', '--lint-fatal', 'config/prometheus/alerts.yaml'],
+  ['promtool', 'test', 'rules', 'config/prometheus/alerts.test.yaml'],
+  ['promtool', 'check', 'config', '--syntax-only', 'config/prometheus/prometheus.example.yaml'],
+  ['amtool', 'check-config', 'config/prometheus/alertmanager.example.yaml'],
+])('rules, their tests, scrape configuration and routes pass: %s %s %s', async (tool, ...args) => {
+  expect(await run(tool, args)).toMatchObject({ code: 0 })
+})
+
+describe('each alert', () => {
+  const { groups } = parse(read('config/prometheus/alerts.yaml')) as Rules
+  const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as RuleTests
+  const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
+
+  it.each(groups.flatMap(({ rules }) => rules))(
+    '$alert is tested firing and not firing, has a severity, a summary and a place in the run book',
+    ({ alert, labels, annotations }) => {
+      const own = cases.filter(({ alertname }) => alertname === alert)
+      const fires = own.map(({ exp_alerts: alerts }) => alerts.length > 0)
+      expect(new Set(fires)).toEqual(new Set([true, false]))
+      expect(labels['severity']).toMatch(/^(critical|warning)$/)
+      expect(annotations['summary']).toBeTruthy()
+      expect(annotations['runbook_url']).toBe(page + alert.toLowerCase())
+      expect(headings).toContain(alert)
+    },
+  )
+})
+
+describe('the dashboard', () => {
+  const panels = dashboard.panels.filter((panel) => panel.type !== 'row')
+  const targets = panels.flatMap((panel) => panel.targets ?? [])
+  const variables = ['cluster', 'namespace', 'job', 'pod', 'instance']
+
+  it('has a panel for its five questions in four rows', () => {
+    const rows = dashboard.panels.filter((panel) => panel.type === 'row')
+    expect(rows.map(({ title }) => title)).toEqual([
+      'Is authentication healthy, and for how long are we safe?',
+      'What fails?',
+      'How fast is it?',
+      'Do replicas share one token?',
+    ])
+  })
+
+  it('shows of each replica whether it shares, and of the store what it did not do', () => {
+    const row = dashboard.panels.findIndex(({ title }) => title.startsWith('Do replicas share'))
+    const shown = dashboard.panels
+      .slice(row)
+      .flatMap((panel) => panel.targets ?? [])
+      .map(({ expr, legendFormat }) => [metricNames(expr).join(), legendFormat])
+    expect(Object.fromEntries(shown)).toEqual({
+      isales_proxy_session_sharing_state: '{{pod}} {{instance}} {{state}}',
+      isales_proxy_session_replicas: '{{pod}} {{instance}}',
+      isales_proxy_tokens_adopted_total: '{{pod}} {{instance}}',
+      isales_proxy_session_store_failures_total: '{{reason}}',
+      isales_proxy_session_store_duration_seconds_bucket: '{{operation}} p95',
+    })
+  })
+
+  it.each(panels)('explains the panel $title, which can be narrowed', (panel) => {
+    expect(panel.description).toBeTruthy()
+    expect(panel.targets?.length).toBeGreaterThan(0)
+    for (const { datasource } of [panel, ...(panel.targets ?? [])])
+      expect(datasource?.uid).toBe('${datasource}')
+    for (const { expr } of panel.targets ?? [])
+      for (const name of variables) expect(expr).toContain(`${name}=~"$${name}"`)
+  })
+
+  it('can be narrowed to a cluster, namespace, job, pod or instance', () => {
+    const names = dashboard.templating.list.map(({ name }) => name)
+    expect(names).toEqual(['datasource', ...variables])
+  })
+
+  it('names the pod wherever it shows one line a proxy', () => {
+    const legends = targets.map(({ legendFormat = '' }) => legendFormat)
+    const ofProxies = legends.filter((legend) => legend.includes('{{instance}}'))
+    expect(ofProxies.length).toBeGreaterThan(5)
+    for (const legend of ofProxies) expect(legend).toContain('{{pod}} {{instance}}')
+  })
+
+  it('shows one event once: in one panel, and in one bar of it', () => {
+    const isCounter = ({ expr }: { readonly expr: string }) => /increase\(|changes\(/.test(expr)
+    const names = targets.filter(isCounter).flatMap(({ expr }) => metricNames(expr))
+    expect(names).toEqual([...new Set(names)])
+    // At steps of a minute Grafana's range is a minute and one scrape; at shorter ones ranges overlap.
+    for (const { interval } of panels.filter((panel) => panel.targets?.some(isCounter)))
+      expect(interval).toBe('1m')
+  })
+
+  it('links to pages of the run-book that exist', () => {
+    const urls = [dashboard, ...panels].flatMap(({ links = [] }) => links.map(({ url }) => url))
+    expect(urls.length).toBeGreaterThan(10)
+    expect(urls.filter((url) => !anchors.some((anchor) => url === page + anchor))).toEqual([])
+  })
+
+  it('has no two panels with one id or on one place, and none over the edge', () => {
+    const ids = dashboard.panels.map((panel) => panel.id)
+    expect(ids).toEqual([...new Set(ids)])
+    const places = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
+    )
+    expect(places).toEqual([...new Set(places)])
+    for (const { x, w } of dashboard.panels.map((panel) => panel.gridPos))
+      expect(x + w).toBeLessThanOrEqual(24)
+  })
+})
