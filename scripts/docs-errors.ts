@@ -1,4 +1,5 @@
 import { PROBLEM_CODES, PROBLEMS, REFUSALS, type ProblemCode } from '../src/http/problem.ts'
+import { markdownTable } from './docs-text.ts'
 
 interface Explanation {
   readonly meaning: string
@@ -140,7 +141,7 @@ const SENT = {
 export function errorsPage(): string {
   const overview = PROBLEM_CODES.map((code) => {
     const { status, title, sent } = PROBLEMS[code]
-    return `| [\`${code}\`](#${code}) | ${status} | ${title} | ${sent} | ${EXPLANATIONS[code].cause} |`
+    return [`[\`${code}\`](#${code})`, String(status), title, sent, EXPLANATIONS[code].cause]
   })
   return `<!-- Written by \`npm run docs\` from src/http/problem.ts. Do not edit. -->
 # Errors
@@ -155,9 +156,7 @@ What the proxy itself responds when it does not relay a response of iSales: \`ap
 \`detail\` is there when the proxy refused the request, and comes from the lists below; the reason in front of it is the label of \`isales_proxy_requests_refused_total\` and stands in the log
 (\`client-refused\`). \`requestId\` is also in \`X-Request-Id\` and in the log. Nothing of iSales' text is in it. Codes and reasons are stable; titles and details may change.
 
-| code | status | title | sent | caused by |
-| --- | --- | --- | --- | --- |
-${overview.join('\n')}
+${markdownTable(['code', 'status', 'title', 'sent', 'caused by'], overview)}
 
 ${PROBLEM_CODES.map(section).join('\n')}`
 }

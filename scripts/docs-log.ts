@@ -1,4 +1,5 @@
 import { LOG_EVENTS, LOG_FIELDS, type LogEventName, type LogFieldName } from '../src/log/events.ts'
+import { markdownTable } from './docs-text.ts'
 
 /** When each line is written and what to do about it; the compiler demands one for each. */
 const EVENTS: Readonly<Record<LogEventName, string>> = {
@@ -127,13 +128,16 @@ const KINDS = { string: 'text', number: 'number', boolean: 'flag', error: 'error
 
 /** docs/log.md. */
 export function logPage(): string {
-  const events = Object.entries(LOG_EVENTS).map(
-    ([name, { level, text }]) =>
-      `| \`${name}\` | ${level} | ${text}. ${EVENTS[name as LogEventName]} |`,
-  )
-  const fields = Object.entries(LOG_FIELDS).map(
-    ([name, type]) => `| \`${name}\` | ${KINDS[type]} | ${FIELDS[name as LogFieldName]} |`,
-  )
+  const events = Object.entries(LOG_EVENTS).map(([name, { level, text }]) => [
+    `\`${name}\``,
+    level,
+    `${text}. ${EVENTS[name as LogEventName]}`,
+  ])
+  const fields = Object.entries(LOG_FIELDS).map(([name, type]) => [
+    `\`${name}\``,
+    KINDS[type],
+    FIELDS[name as LogFieldName],
+  ])
   return `<!-- Written by \`npm run docs\` from src/log/events.ts. Do not edit. -->
 # The log
 
@@ -150,16 +154,12 @@ lines are dropped and counted in \`isales_proxy_log_lines_dropped_total\`.
 
 ## Events
 
-| event | level | meaning |
-| --- | --- | --- |
-${events.join('\n')}
+${markdownTable(['event', 'level', 'meaning'], events)}
 
 ## Fields
 
 Nothing but these is ever written: no header, no body, no query, no password, no token. Control characters are replaced, text is cut at 512 characters.
 
-| field | kind | meaning |
-| --- | --- | --- |
-${fields.join('\n')}
+${markdownTable(['field', 'kind', 'meaning'], fields)}
 `
 }

@@ -2,6 +2,7 @@ import { openAdmin } from '../src/admin/app.ts'
 import type { State } from '../src/admin/state.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/events.ts'
+import { markdownTable } from './docs-text.ts'
 
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
@@ -84,7 +85,7 @@ export async function metricsPage(): Promise<string> {
     const use = USES[name]
     if (use === undefined) throw new Error(`scripts/docs-metrics.ts does not explain ${name}`)
     const type = new RegExp(`^# TYPE isales_proxy_${name} (.*)$`, 'm').exec(page)?.[1]
-    return `| \`isales_proxy_${name}\` | ${type} | ${labelsOf(page, name)} | ${help} | ${use} |`
+    return [`\`isales_proxy_${name}\``, type ?? '', labelsOf(page, name), help, use]
   })
   return `<!-- Written by \`npm run docs\` from the metrics of the program. Do not edit. -->
 # Metrics
@@ -92,9 +93,7 @@ export async function metricsPage(): Promise<string> {
 \`/metrics\` on the admin listener, in Prometheus' text format. Every series exists at 0 from the start, and a client cannot make up a label value. Dates are seconds since 1970, 0 for none.
 The [alerts](operations.md#alerts) are built on these.
 
-| metric | type | labels | meaning | what to do with it |
-| --- | --- | --- | --- | --- |
-${rows.join('\n')}
+${markdownTable(['metric', 'type', 'labels', 'meaning', 'what to do with it'], rows)}
 
 Beside these there are the metrics of the process that prom-client knows: \`process_*\` (CPU, memory, open files, start time) and \`nodejs_*\` (event-loop lag, garbage collection, heap, version).
 
@@ -103,11 +102,10 @@ Beside these there are the metrics of the process that prom-client knows: \`proc
 \`isales_proxy_state\`, the status page, \`/status.json\` and the log say the same. What the client did wrong, or gave up, counts for none of them. Where two are true, the first of this list wins: \`draining\`,
 \`refused\`, \`conflict\`, \`starting\` and \`unauthenticated\`, \`failing\`, \`degraded\`.
 
-| state | meaning |
-| --- | --- |
-${Object.entries(STATES)
-  .map(([state, meaning]) => `| \`${state}\` | ${meaning} |`)
-  .join('\n')}
+${markdownTable(
+  ['state', 'meaning'],
+  Object.entries(STATES).map(([state, meaning]) => [`\`${state}\``, meaning]),
+)}
 `
 }
 

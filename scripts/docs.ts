@@ -1,6 +1,7 @@
-// Writes the pages of docs/ and config/ that the program describes itself. `--check` changes nothing and fails when
-// one is stale.
+// Writes the pages of docs/ and config/ that the program describes itself, and what the chart repeats. `--check` changes
+// nothing and fails when one is stale.
 import { readFile, writeFile } from 'node:fs/promises'
+import { chartFiles } from './docs-chart.ts'
 import { errorsPage } from './docs-errors.ts'
 import { logPage } from './docs-log.ts'
 import { metricsPage } from './docs-metrics.ts'
@@ -14,6 +15,7 @@ for (const [file, text] of [
   ['docs/errors.md', errorsPage()],
   ['docs/log.md', logPage()],
   ['docs/metrics.md', await metricsPage()],
+  ...chartFiles(),
 ] as const) {
   const url = new URL(file, root)
   if ((await readFile(url, 'utf8').catch(() => '')) === text) continue
