@@ -8,6 +8,8 @@ const run = promisify(execFile)
 const here = new URL('./', import.meta.url).pathname
 const REQUEST_BYTES = 700
 const CONNECTIONS = 64
+/** The cores of client and iSales, and of what is measured. */
+export const CORES = { load: 0, proxy: 1 }
 
 /** The proxies by name: what runs, with which environment before an upstream. */
 export const SUBJECTS = {
@@ -39,33 +41,33 @@ function peerEnv({ port, upstream, caFile }) {
 }
 
 /**
- * Starts a proxy, with `more` environment variables; resolves when it has forwarded its first response, with the ms
+ * Starts a proxy with `node`, a command or its words, and `more` environment variables; resolves when it has forwarded its first response, with the ms
  * that it took.
  */
-export const launch = async ({ name, node, upstream, caFile, dir, cores, more = {} }) => {
+export const launch = async ({ name, node, upstream, caFile, dir, more = {} }) => {
   const port = await freePort()
   const { program, env } = SUBJECTS[name]
   const place = { port, adminPort: await freePort(), upstream, caFile }
   const begin = performance.now()
   const running = start({
     name: name.replaceAll(/\W+/g, '-'),
-    command: [node, program],
+    command: [node, program].flat(),
     env: { ...env(place), ...more },
     dir,
-    core: cores.proxy,
+    core: CORES.proxy,
   })
   try {
     const target = { running, port, path: PATHS.small, body: SMALL_BODY, begin }
     const coldMs = await firstResponse(target)
-    return { running, port, loadCore: cores.load, coldMs }
+    return { running, port, coldMs }
   } catch (error) {
     await running.stop()
     throw error
   }
 }
 
-const figures = async (core, command) => {
-  const { stdout } = await run('taskset', ['-c', core, ...command].map(String), {
+const figures = async (command) => {
+  const { stdout } = await run('taskset', ['-c', CORES.load, ...command].map(String), {
     timeout: 120_000,
   })
   const line = /^JSON (.*)$/m.exec(stdout)
@@ -74,12 +76,12 @@ const figures = async (core, command) => {
 }
 
 /** Small requests over 64 connections for so many seconds: CPU of the proxy and its memory. */
-export const smallRequests = async ({ running, port, loadCore }, seconds) => {
+export const smallRequests = async ({ running, port }, seconds) => {
   const before = cpuMs(running)
   const script = ['-s', `${here}post.lua`, `http://127.0.0.1:${port}`, '--']
   const flags = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s']
   const command = ['wrk', ...flags, ...script, PATHS.small, REQUEST_BYTES]
-  const { requests, bytes, us, wrong } = await figures(loadCore, command)
+  const { requests, bytes, us, wrong } = await figures(command)
   if (wrong > 0 || requests === 0) throw new Error(`${wrong} of ${requests} requests failed`)
   if (bytes / requests < SMALL_BODY.length) throw new Error('responses are too short')
   const cpuUs = ((cpuMs(running) - before) * 1000) / requests
@@ -87,11 +89,9 @@ export const smallRequests = async ({ running, port, loadCore }, seconds) => {
 }
 
 /** 50 MiB bodies, one after another: CPU of the proxy in ms per MiB. */
-export const bigBodies = async ({ running, port, loadCore }, direction, count) => {
+export const bigBodies = async ({ running, port }, direction, count) => {
   const before = cpuMs(running)
   const transfer = [direction, port, PATHS[direction], BIG, count]
-  await figures(loadCore, [process.execPath, `${here}transfer.mjs`, ...transfer])
+  await figures([process.execPath, `${here}transfer.mjs`, ...transfer])
   return (cpuMs(running) - before) / (BIG_MIB * count)
 }
-
-export const idleRss = ({ running }) => rssMb(running)

@@ -5,11 +5,13 @@
 // response was wrong, never for being slow.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, release, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { bigBodies, idleRss, launch, smallRequests, SUBJECTS } from './measure.mjs'
+import { bigBodies, CORES, launch, smallRequests, SUBJECTS } from './measure.mjs'
+import { rssMb } from './process.mjs'
+import { machine, median, table } from './report.mjs'
 import { measureCost } from './sharing-cost.mjs'
 import { startUpstream } from './upstream.mjs'
 
@@ -18,7 +20,6 @@ const root = new URL('../', import.meta.url).pathname
 const OWN = 'this proxy'
 const FASTIFY = '@fastify/http-proxy'
 const BARE = 'bare node:http'
-const CORES = { load: 0, proxy: 1 }
 const BUSY = 0.5
 const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
@@ -88,12 +89,6 @@ const prepare = () => {
   execFileSync('taskset', ['-cp', String(CORES.load), String(process.pid)], { stdio: 'ignore' })
 }
 
-const median = (numbers) => {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const half = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
-}
-
 /**
  * One cycle, every process started anew. The proxies wait beside each other and are measured in
  * turns, so that what else the machine does meets them all alike.
@@ -118,7 +113,7 @@ const cycle = async ({ plan, record, say, ...bench }) => {
   say('small requests and bodies')
   await sideBySide(bench.urls.plain, async (each) => {
     await sleep(IDLE_MS)
-    await each(1, (proxy, note) => note('rssIdle', idleRss(proxy)))
+    await each(1, (proxy, note) => note('rssIdle', rssMb(proxy.running)))
     await each(1, (proxy) => smallRequests(proxy, plan.warmSeconds))
     await each(plan.turns, async (proxy, note) => {
       const { cpuUs, perSecond, rss } = await smallRequests(proxy, 1)
@@ -148,14 +143,6 @@ const cycle = async ({ plan, record, say, ...bench }) => {
       record(name, 'cold', coldMs)
     }
   }
-}
-
-const table = (rows) => {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  const line = (row, fill = ' ') =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column], fill)).join(' | ')} |`
-  const rule = widths.map((_, column) => (column === 0 ? '---' : '--:'))
-  return [line(rows[0]), line(rule), ...rows.slice(1).map((row) => line(row))].join('\n')
 }
 
 const barTable = (value) =>
@@ -221,7 +208,7 @@ const main = async () => {
   }
   const upstream = await startUpstream({ dir, core: CORES.load })
   const urls = { plain: upstream.url, tls: upstream.tlsUrl }
-  const bench = { plan, record, node, dir, urls, caFile: upstream.caFile, cores: CORES }
+  const bench = { plan, record, node, dir, urls, caFile: upstream.caFile }
   try {
     for (let nth = 1; nth <= plan.cycles; nth += 1)
       await cycle({ ...bench, say: (text) => say(`cycle ${nth}/${plan.cycles}: ${text}`) })
@@ -230,9 +217,8 @@ const main = async () => {
     rmSync(dir, { recursive: true, force: true })
   }
   const date = new Date().toISOString().slice(0, 10)
-  const machine = `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`
   const busy = load > BUSY ? ` The machine had other work (load ${load.toFixed(1)}).` : ''
-  const heading = `${date}, Node ${version}, ${machine}, medians of ${plan.cycles} cycles.${busy}`
+  const heading = `${date}, Node ${version}, ${machine()}, medians of ${plan.cycles} cycles.${busy}`
   const text = [heading, barTable(value), figureTable(value)].join('\n\n')
   print(text)
   if (!quick) writeDocument(version.split('.')[0].slice(1), text)

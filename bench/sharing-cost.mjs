@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { launch, smallRequests } from './measure.mjs'
+import { CORES, launch, smallRequests } from './measure.mjs'
 import { cpuMs, freePort, rssMb, start } from './process.mjs'
+import { median } from './report.mjs'
 import { startUpstream } from './upstream.mjs'
 
-const CORES = { load: 0, proxy: 1 }
 const WARM_SECONDS = 6
 /** Seconds of load for each of the two, in turns. */
 const TURNS = 30
@@ -17,7 +17,6 @@ const IDLE_SECONDS = 60
 const PAIRS = 5
 
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 
 /** The rows of a table: what is measured, without a store, with one, the difference and its bar. */
 export const measureCost = async (node) => {
@@ -36,14 +35,7 @@ export const measureCost = async (node) => {
   try {
     for (let pair = 0; pair < PAIRS; pair += 1) {
       for (const more of [{}, sharing]) {
-        const options = {
-          name: 'this proxy',
-          node,
-          dir,
-          cores: CORES,
-          upstream: upstream.url,
-          more,
-        }
+        const options = { name: 'this proxy', node, dir, upstream: upstream.url, more }
         proxies.push(await launch(options))
       }
     }

@@ -14,15 +14,16 @@ import {
 import { Agent, request } from 'node:http'
 import { createServer } from 'node:https'
 import { connect } from 'node:net'
-import { cpus, loadavg, release, tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { cpuMs, firstResponse, freePort, start } from './process.mjs'
+import { CORES, launch } from './measure.mjs'
+import { cpuMs, freePort } from './process.mjs'
+import { machine, table } from './report.mjs'
+import { certificate, GRANT, PATHS, SMALL_BODY } from './upstream.mjs'
 
 const root = new URL('../', import.meta.url).pathname
-const API = '/rest/isales/v1/openapi/obs'
-const SMALL = '{"result":0,"resultData":{"taskData":[]}}'.padEnd(1000)
 const LARGE = Buffer.alloc(3_000_000, 'x')
 const IN_GROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 const LIMIT_MIB = 192
@@ -31,25 +32,18 @@ const SECONDS = 5
 const WARM = { rate: 200, seconds: 8 }
 
 const isales = async (dir) => {
-  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
-  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
-  const flags = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost`
-  const files = ['-addext', names, '-keyout', key, '-out', cert]
-  execFileSync('openssl', [...flags.split(' '), ...files], { stdio: 'pipe' })
+  const { keyFile, certFile } = certificate(dir)
   const state = { latency: 0 }
-  const grant = { token: 't'.repeat(40), tokenExpirationTime: 3600 }
-  const login = JSON.stringify({ result: 0, resultData: grant })
-  const tls = { key: readFileSync(key), cert: readFileSync(cert) }
+  const tls = { key: readFileSync(keyFile), cert: readFileSync(certFile) }
   const server = createServer(tls, (incoming, response) => {
-    const body = incoming.url.endsWith('/login') ? login : incoming.method === 'GET' ? LARGE : SMALL
+    const small = incoming.url === PATHS.login ? GRANT : SMALL_BODY
+    const body = incoming.method === 'GET' ? LARGE : small
     incoming.resume().once('end', () => setTimeout(() => response.end(body), state.latency))
   })
   const port = await freePort()
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return { server, state, caFile: cert, url: `https://localhost:${port}` }
+  return { server, state, caFile: certFile, url: `https://localhost:${port}` }
 }
-
-const launched = []
 
 /** A directory; what is written to its `cgroup.procs` has the memory limit. */
 const limitedGroup = () => {
@@ -61,30 +55,20 @@ const limitedGroup = () => {
   return group
 }
 
-const launch = async ({ node, dir, upstream, group }, env = {}) => {
-  const port = await freePort()
-  const running = start({
-    name: 'proxy',
-    command: ['sh', '-c', IN_GROUP, group, node, join(root, 'dist/main.js')],
-    env: {
-      ISALES_URL: upstream.url,
-      ISALES_CA_FILE: upstream.caFile,
-      ISALES_USER: 'sizing',
-      ISALES_PASSWORD: 'sizing',
-      LISTEN: `127.0.0.1:${port}`,
-      ADMIN_LISTEN: '127.0.0.1:0',
-      LOG_FORMAT: 'json',
-      // As in the image.
-      MALLOC_MMAP_THRESHOLD_: '32768',
-      MALLOC_TRIM_THRESHOLD_: '65536',
-      ...env,
-    },
+const launched = []
+const start = async ({ node, dir, upstream, group }, env = {}) => {
+  const proxy = await launch({
+    name: 'this proxy',
+    node: ['sh', '-c', IN_GROUP, group, node],
+    upstream: upstream.url,
+    caFile: upstream.caFile,
     dir,
-    core: 1,
+    cores: CORES,
+    // As in the image.
+    more: { MALLOC_MMAP_THRESHOLD_: '32768', MALLOC_TRIM_THRESHOLD_: '65536', ...env },
   })
-  launched.push(running)
-  await firstResponse({ running, port, path: `${API}/business/tasks`, body: SMALL })
-  return { running, port }
+  launched.push(proxy.running)
+  return proxy
 }
 
 /** MiB of a process that cannot be paged out again, and all of it; 0 of one that was killed. */
@@ -100,7 +84,7 @@ const post = (port, { agent, body = '{"subCCNo":1,"vdnId":1}' }) =>
     const options = {
       host: '127.0.0.1',
       port,
-      path: `${API}/business/tasks`,
+      path: PATHS.small,
       method: 'POST',
       agent,
     }
@@ -136,15 +120,11 @@ const peakDuring = async (running, work) => {
   return running.hasEnded() ? 'killed' : whole(peak)
 }
 
-const table = (head, rows) =>
-  [head, head.map((_, n) => (n === 0 ? '---' : '--:')), ...rows]
-    .map((row) => `| ${row.join(' | ')} |`)
-    .join('\n')
 const one = (number) => number.toFixed(1)
 const whole = (number) => number.toFixed(0)
 
 const byRate = async (bench) => {
-  const { running, port } = await launch(bench)
+  const { running, port } = await start(bench)
   await atRate(port, WARM.rate, WARM.seconds)
   const rows = []
   for (const rate of RATES) {
@@ -157,18 +137,18 @@ const byRate = async (bench) => {
     rows.push([rate, one(used / SECONDS / 10), perCall, whole(anon), whole(rss)])
   }
   await running.stop()
-  return table(['calls a second', '% of a core', 'µs a call', 'MiB', 'RSS, MiB'], rows)
+  return table([['calls a second', '% of a core', 'µs a call', 'MiB', 'RSS, MiB'], ...rows])
 }
 
 const byConnections = async (bench) => {
   const rows = []
   for (const count of [1, 64, 256, 1024]) {
-    const { running, port } = await launch(bench)
+    const { running, port } = await start(bench)
     const sockets = await Promise.all(
       Array.from({ length: count }, async () => {
         const socket = connect(port, '127.0.0.1')
         socket.write(
-          `POST ${API}/business/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
+          `POST ${PATHS.small} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
         )
         await new Promise((resolve) => socket.once('data', resolve))
         return socket
@@ -179,7 +159,7 @@ const byConnections = async (bench) => {
     for (const socket of sockets) socket.destroy()
     await running.stop()
   }
-  return table(['idle connections of clients', 'MiB'], rows)
+  return table([['idle connections of clients', 'MiB'], ...rows])
 }
 
 const underAttack = async (bench) => {
@@ -194,7 +174,7 @@ const underAttack = async (bench) => {
   const slowReaders = async (port) => {
     const sockets = Array.from({ length: 1024 }, () => {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined)
-      socket.pause().write(`GET ${API}/x HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      socket.pause().write(`GET ${PATHS.small} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
       return socket
     })
     await sleep(8000)
@@ -204,14 +184,14 @@ const underAttack = async (bench) => {
   for (const most of [256, 1024]) {
     const row = [most]
     for (const attack of [bursts, slowReaders]) {
-      const { running, port } = await launch(bench, { MAX_IN_FLIGHT: String(most) })
+      const { running, port } = await start(bench, { MAX_IN_FLIGHT: String(most) })
       row.push(await peakDuring(running, () => attack(port)))
       await running.stop()
     }
     rows.push(row)
   }
   const head = ['`MAX_IN_FLIGHT`', '1,000 bodies of 64 KiB at once, MiB']
-  return table([...head, '1,024 clients that do not read 3 MB, MiB'], rows)
+  return table([[...head, '1,024 clients that do not read 3 MB, MiB'], ...rows])
 }
 
 const { values } = parseArgs({
@@ -219,14 +199,13 @@ const { values } = parseArgs({
 })
 const [load] = loadavg()
 execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' })
-execFileSync('taskset', ['-cp', '0', String(process.pid)], { stdio: 'ignore' })
+execFileSync('taskset', ['-cp', String(CORES.load), String(process.pid)], { stdio: 'ignore' })
 const dir = mkdtempSync(join(tmpdir(), 'isales-sizing-'))
 const group = limitedGroup()
 const bench = { node: values.node, dir, group, upstream: await isales(dir) }
 try {
   const version = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim()
-  const machine = `${cpus().length} cores of ${cpus()[0].model}, Linux ${release()}`
-  process.stdout.write(`Node ${version}, ${machine}, load before it ${load.toFixed(1)}.\n`)
+  process.stdout.write(`Node ${version}, ${machine()}, load before it ${load.toFixed(1)}.\n`)
   for (const measure of [byRate, byConnections, underAttack])
     process.stdout.write(`\n${await measure(bench)}\n`)
 } finally {

@@ -22,7 +22,8 @@ const tail = '"}]}}'
 /** The body of a small response: 1,024 bytes. */
 export const SMALL_BODY = head + 'x'.repeat(1024 - head.length - tail.length) + tail
 
-const grant = JSON.stringify({
+/** The response to a login. */
+export const GRANT = JSON.stringify({
   result: 0,
   resultData: {
     token: TOKEN,
@@ -37,7 +38,7 @@ const grant = JSON.stringify({
 // first; the content handler then finds no file, and error_page responds.
 const locations = (dir) => `
     root ${dir}/none;
-    location = ${PATHS.login} { return 200 '${grant}'; }
+    location = ${PATHS.login} { return 200 '${GRANT}'; }
     location ~ ^(${PATHS.small}|${PATHS.up})$ {
       if ($http_authorization != "${AUTHORIZATION}") { return 401; }
       client_body_buffer_size 64m;
@@ -52,7 +53,7 @@ const locations = (dir) => `
     location = /-/small { internal; return 200 '${SMALL_BODY}'; }`
 
 // An nginx that is run by root would otherwise have a worker that cannot read the directory.
-const config = ({ dir, plain, tls }) => `
+const config = ({ dir, plain, tls, keyFile, certFile }) => `
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
 worker_processes 1;
@@ -79,24 +80,30 @@ http {
   }
   server {
     listen 127.0.0.1:${tls} ssl backlog=4096;
-    ssl_certificate ${dir}/upstream.crt;
-    ssl_certificate_key ${dir}/upstream.key;
+    ssl_certificate ${certFile};
+    ssl_certificate_key ${keyFile};
     ssl_protocols TLSv1.3;${locations(dir)}
   }
 }
 `
 
+/** Makes a certificate for localhost in a directory. */
+export const certificate = (dir) => {
+  const [keyFile, certFile] = [join(dir, 'upstream.key'), join(dir, 'upstream.crt')]
+  const flags = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  const command = [...flags.split(' '), ...names, '-keyout', keyFile, '-out', certFile]
+  execFileSync('openssl', command, { stdio: 'pipe' })
+  return { keyFile, certFile }
+}
+
 /** Starts the upstream on a core; `url` and `tlsUrl` are its origins, `caFile` its certificate. */
 export const startUpstream = async ({ dir, core }) => {
   mkdirSync(join(dir, 'none'))
-  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
-  const certificate =
-    `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost ` +
-    `-addext ${names} -keyout ${dir}/upstream.key -out ${dir}/upstream.crt`
-  execFileSync('openssl', certificate.split(' '), { stdio: 'pipe' })
+  const { keyFile, certFile } = certificate(dir)
   writeFileSync(join(dir, 'download'), Buffer.alloc(BIG, 'isales'))
   const [plain, tls] = [await freePort(), await freePort()]
-  writeFileSync(join(dir, 'upstream.conf'), config({ dir, plain, tls }))
+  writeFileSync(join(dir, 'upstream.conf'), config({ dir, plain, tls, keyFile, certFile }))
   const command = ['nginx', '-e', 'stderr', '-c', join(dir, 'upstream.conf')]
   const running = start({ name: 'upstream', command, dir, core })
   await firstResponse({
@@ -110,6 +117,6 @@ export const startUpstream = async ({ dir, core }) => {
     stop: () => running.stop(),
     url: `http://127.0.0.1:${plain}`,
     tlsUrl: `https://localhost:${tls}`,
-    caFile: join(dir, 'upstream.crt'),
+    caFile: certFile,
   }
 }

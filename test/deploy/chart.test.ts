@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
@@ -20,6 +18,7 @@ import {
 } from './support/chart.ts'
 import { mistakes, ofKind, podSpec, specOf } from './support/manifests.ts'
 import { podOf, unrestricted } from './support/pod.ts'
+import { serve } from './support/prometheus.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
@@ -174,20 +173,16 @@ describe('the chart', () => {
 
   it('says where it comes from, with an icon that is in the repository', () => {
     const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
-    const chart = parse(read(`helm/${NAME}/Chart.yaml`)) as {
-      home: string
-      sources: readonly string[]
-      icon: string
-      annotations: object
-      version: string
-      appVersion: string
+    const { home, sources, icon, ...chart } = parse(read(`helm/${NAME}/Chart.yaml`)) as {
+      readonly home: string
+      readonly sources: readonly string[]
+      readonly icon: string
     }
-    expect(chart.sources).toEqual([chart.home])
-    const [, icon = ''] = chart.icon.split(`${chart.home}/raw/main/`)
-    expect(read(icon)).toMatch(/^<svg/)
-    expect(chart.annotations).toHaveProperty(['artifacthub.io/license'])
+    expect(sources).toEqual([home])
+    expect(read(icon.replace(`${home}/raw/main/`, ''))).toMatch(/^<svg/)
     const { version } = JSON.parse(read('package.json')) as { version: string }
-    expect([chart.version, chart.appVersion]).toEqual([version, version])
+    const annotations = { 'artifacthub.io/license': 'MIT' }
+    expect(chart).toMatchObject({ version, appVersion: version, annotations })
   })
 
   it('is packed with the alerts and the dashboard, and without the files of its tests', async () => {
@@ -212,17 +207,15 @@ describe('the chart', () => {
     expect(pod?.metadata.labels).not.toMatchObject(selector as object)
 
     let asked = 0
-    const proxy = createServer((_request, response) => {
+    const proxy = await serve((_request, response) => {
       response.statusCode = (asked += 1) < 2 ? 503 : 200
       response.end('no token')
     })
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-    const { port } = proxy.address() as AddressInfo
-    const outcome = await run(process.execPath, [...args, `http://127.0.0.1:${port}/readyz`])
-    proxy.close()
+    const outcome = await run(process.execPath, [...args, `${proxy.url}/readyz`])
+    proxy.stop()
     expect(outcome).toMatchObject({ code: 0, stdout: '503 no token\n' })
     const impatient = args.map((arg) => arg.replace('60_000', '0'))
-    const refused = await run(process.execPath, [...impatient, `http://127.0.0.1:${port}/readyz`])
+    const refused = await run(process.execPath, [...impatient, `${proxy.url}/readyz`])
     expect(refused.code).toBe(1)
     expect(refused.stdout).toContain('ECONNREFUSED')
   })

@@ -175,14 +175,14 @@ it('shares one token through the same store as the chart', async () => {
   const mountsOf = (pod: IPodSpec) =>
     new Map(proxyIn(pod).volumeMounts?.map((mount) => [mount.name, mount]))
   const volumesOf = ({ volumes = [] }: IPodSpec) =>
-    volumes
-      .filter(({ name }) => name.startsWith('isales-store'))
-      .map(({ name, secret, configMap }) => [name, secret?.secretName ?? configMap?.name])
-  expect(volumesOf(podOf(wanted))).toHaveLength(3)
+    new Map(
+      volumes.map(({ name, secret, configMap }) => [name, secret?.secretName ?? configMap?.name]),
+    )
   for (const kind of ['Deployment', 'StatefulSet']) {
     const pod = podSpec(ofKind(manifests, kind)[0])
     expect(mountsOf(pod)).toEqual(mountsOf(podOf(wanted)))
-    expect(volumesOf(pod)).toEqual(volumesOf(podOf(wanted)))
+    const own = new Map([['isales-credentials', NAME]])
+    expect(volumesOf(pod)).toEqual(new Map([...volumesOf(podOf(wanted)), ...own]))
     const env = settingsOf(manifests, pod)
     expect(env).toEqual(environment(proxyIn(podOf(wanted))))
     expect(configure(env)).toMatchObject({ ok: true, warnings: [] })

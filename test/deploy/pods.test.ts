@@ -9,6 +9,13 @@ const page = readFileSync(`${ROOT}docs/kubernetes.md`, 'utf8')
 const [, yaml = ''] = /<!-- pod:.*-->\n```yaml\n([^]*?)```/.exec(page) ?? []
 const written = parseManifests(yaml)
 
+const OTHER_FORMS = {
+  podMonitor: { enabled: true, scrapeTimeout: '5s', relabelings: [{ targetLabel: 'cluster' }] },
+  prometheusRule: { enabled: true, alerts: { IsalesProxyDown: { for: '5m' } } },
+  standalone: { serviceAccount: { create: true }, service: { type: 'NodePort', nodePort: 30001 } },
+  extraEnv: [{ name: 'NODE_OPTIONS', value: '' }],
+  global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
+}
 const made = {
   standalone: await render(ciValues('standalone')),
   'standalone-everything': await render(ciValues('standalone-everything')),
@@ -16,6 +23,7 @@ const made = {
   sidecar: await renderSidecar(),
   'sidecar-classic': await renderSidecar('sidecar-classic'),
   'docs/kubernetes.md': written,
+  'values in other forms': await render(standalone(OTHER_FORMS)),
 }
 const rows = Object.entries(made).map(([name, manifests]) => ({ name, manifests }))
 const make = async (values: Parameters<typeof standalone>[0]) =>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { ciValues, render, renderSidecar, standalone } from './support/chart.ts'
-import { mistakes, ofKind, specOf } from './support/manifests.ts'
+import { ofKind, specOf } from './support/manifests.ts'
 import { podOf, proxyIn } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
 
@@ -105,27 +105,6 @@ it('the number of pods is left to an autoscaler where there is none', async () =
     specOf(await make({ standalone: { replicas: value } }), 'Deployment')
   expect(await replicas(null)).not.toHaveProperty('replicas')
   expect(await replicas(0)).toMatchObject({ replicas: 0 })
-})
-
-it('other forms of the values make no unknown or missing field either', async () => {
-  const manifests = await make({
-    podMonitor: {
-      enabled: true,
-      scrapeTimeout: '5s',
-      relabelings: [{ targetLabel: 'cluster', replacement: 'east' }],
-    },
-    prometheusRule: { enabled: true, alerts: { IsalesProxyDown: { for: '5m' } } },
-    standalone: {
-      serviceAccount: { create: true },
-      service: { type: 'NodePort', nodePort: 30001 },
-    },
-    containerSecurityContext: null,
-    extraEnv: [{ name: 'NODE_OPTIONS', value: '' }],
-    global: { imagePullSecrets: [{ name: 'a' }, 'b'] },
-  })
-  expect(mistakes(manifests)).toEqual([])
-  const pod = podOf(manifests)
-  expect(pod.imagePullSecrets).toEqual([{ name: 'a' }, { name: 'b' }])
 })
 
 it('the alerts and the dashboard are those of config/', () => {

@@ -95,12 +95,11 @@ annotations:
 {{- $account.name | default (ternary (include "isales-auth-proxy.fullname" .) "" $account.create) -}}
 {{- end -}}
 
-{{- define "isales-auth-proxy.ipFamilies" -}}
-{{- with .Values.standalone.service.ipFamilyPolicy }}
-ipFamilyPolicy: {{ . }}
+{{/* The fields of a map that are not empty. */}}
+{{- define "isales-auth-proxy.fields" -}}
+{{- range $field, $value := . }}
+{{- with $value }}
+{{ dict $field . | toYaml }}
 {{- end }}
-{{- with .Values.standalone.service.ipFamilies }}
-ipFamilies:
-  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

@@ -29,12 +29,10 @@
   {{- $_ := set $env "DRAIN_DELAY" "5s" -}}
   {{- $_ := set $env "DRAIN_TIMEOUT" "25s" -}}
   {{- $name := include "isales-auth-proxy.fullname" . -}}
-  {{- $inside := printf "%s.%s" $name .Release.Namespace -}}
-  {{- $hosts := list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) -}}
-  {{- $_ := set $env "ALLOWED_HOSTS" (concat $hosts .Values.standalone.service.hosts | join ",") -}}
-  {{- $page := printf "%s-admin" $name -}}
-  {{- $pageInside := printf "%s.%s" $page .Release.Namespace -}}
-  {{- $_ := set $env "ADMIN_HOSTS" (list $page $pageInside (printf "%s.svc" $pageInside) (printf "%s.svc.cluster.local" $pageInside) | join ",") -}}
+  {{- /* A Service by each of its names. */ -}}
+  {{- $names := "%[1]s,%[1]s.%[2]s,%[1]s.%[2]s.svc,%[1]s.%[2]s.svc.cluster.local" -}}
+  {{- $_ := set $env "ALLOWED_HOSTS" (prepend .Values.standalone.service.hosts (printf $names $name .Release.Namespace) | join ",") -}}
+  {{- $_ := set $env "ADMIN_HOSTS" (printf $names (printf "%s-admin" $name) .Release.Namespace) -}}
 {{- else if not .Values.sidecar.native -}}
   {{- /* An ordinary container is stopped together with CTI-OBS, which still has calls to end. */ -}}
   {{- $_ := set $env "DRAIN_DELAY" "10s" -}}

@@ -35,7 +35,7 @@ decided by `sidecar.native`.
 {{- define "isales-auth-proxy.volumes" -}}
 {{- include "isales-auth-proxy.checkScope" . -}}
 {{- $own := get (.Subcharts | default dict) "isales-auth-proxy" | default . -}}
-{{- include "isales-auth-proxy.ownVolumes" $own | trim -}}
+{{- include "isales-auth-proxy.podVolumes" $own | trim -}}
 {{- end -}}
 
 {{- define "isales-auth-proxy.podLabels" -}}
