@@ -214,9 +214,6 @@ describe('the shell blocks of the documentation', () => {
       helm() { ${newest.helm} "$@"; }\n`
     const made = await runBlock(stubs + block('docs/kubernetes.md', 'kubectl create secret tls'))
     expect(made).toMatch(/kind: Secret[^]*obs-password:[^]*kind: Deployment/)
-    expect(await runBlock(stubs + block('helm/isales-auth-proxy/README.md', 'kubectl'))).toContain(
-      'Secret',
-    )
     expect(await runBlock(stubs + block('docs/kubernetes.md', 'openssl rand'))).toMatch(
       /^ {2}key: [^]*name: isales-store$/m,
     )

@@ -1,18 +1,6 @@
 {{/*
-What a chart that has this one as a dependency puts into its own pods; `.` is that chart's scope (or, where the
-dependency has an alias, `.Subcharts.<alias>`):
-
-      labels:
-        {{- include "isales-auth-proxy.podLabels" . | nindent 8 }}
-    spec:
-      initContainers:
-        {{- include "isales-auth-proxy.initContainers" . | nindent 8 }}
-      containers:
-        {{- include "isales-auth-proxy.containers" . | nindent 8 }}
-      volumes:
-        {{- include "isales-auth-proxy.volumes" . | nindent 8 }}
-
-By the label the PodMonitor finds the pods of its own release. Whether `initContainers` or `containers` is empty is
+What a chart that has this one as a dependency puts into its own pods, as docs/kubernetes.md shows. `.` is that chart's
+scope, or, where the dependency has an alias, `.Subcharts.<alias>`. Whether `initContainers` or `containers` is empty is
 decided by `sidecar.native`.
 */}}
 {{- define "isales-auth-proxy.initContainers" -}}
