@@ -228,29 +228,22 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
     it('discovers each running proxy and each sidecar that does not start, and takes nothing else for one', async ({
       onTestFinished,
     }) => {
-      const proxyPort = { name: 'isales-admin', containerPort: 9090 }
       const items = [
-        { name: 'standalone', phase: 'Running', isSidecar: false, port: proxyPort },
-        { name: 'sidecar', phase: 'Running', isSidecar: true, port: proxyPort },
-        { name: 'crash-loop', phase: 'Pending', isSidecar: true, port: proxyPort },
-        { name: 'job', phase: 'Succeeded', isSidecar: true, port: proxyPort },
-        {
-          name: 'other',
-          phase: 'Running',
-          isSidecar: false,
-          port: { name: 'http', containerPort: 80 },
+        ['standalone', 'Running', 'containers', 'isales-admin'],
+        ['sidecar', 'Running', 'initContainers', 'isales-admin'],
+        ['crash-loop', 'Pending', 'initContainers', 'isales-admin'],
+        ['job', 'Succeeded', 'initContainers', 'isales-admin'],
+        ['other', 'Running', 'containers', 'http'],
+      ].map(([name = '', phase, place = '', port]) => ({
+        metadata: { name, namespace: 'telephony', uid: name, resourceVersion: '1' },
+        spec: {
+          containers: [{ name: 'cti-obs', image: 'cti-obs' }],
+          [place]: [
+            { name: 'proxy', image: 'proxy', ports: [{ name: port, containerPort: 9090 }] },
+          ],
         },
-      ].map(({ name, phase, isSidecar, port }) => {
-        const container = { name: 'isales-auth-proxy', image: 'isales-auth-proxy', ports: [port] }
-        return {
-          metadata: { name, namespace: 'telephony', uid: name, resourceVersion: '1' },
-          spec: {
-            containers: isSidecar ? [{ name: 'cti-obs', image: 'cti-obs' }] : [container],
-            initContainers: isSidecar ? [{ ...container, restartPolicy: 'Always' }] : [],
-          },
-          status: { phase, podIP: '127.0.0.1', hostIP: '127.0.0.1' },
-        }
-      })
+        status: { phase, podIP: '127.0.0.1', hostIP: '127.0.0.1' },
+      }))
       // The API server is one that lists pods and does nothing else.
       const api = await serve((request, response) => {
         response.setHeader('content-type', 'application/json')
