@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
@@ -143,12 +144,79 @@ test('a renewal that is asked for reads every file again, without a wait for the
   ])
 })
 
-test('a secret with white space at its ends is a warning before it costs an attempt', async () => {
+const openWithPassword = (password: string): Promise<World> =>
+  openWorld({
+    simulator: { switches: { password: 'right' } },
+    env: {
+      ISALES_PASSWORD: undefined,
+      ISALES_PASSWORD_FILE: write('password', `${password}\n`),
+      // No attempt comes by itself while a test waits.
+      LOGIN_REJECTED_BACKOFF: '1m',
+    },
+    ready: false,
+  })
+
+test('a refused password that is written again buys no attempt', async () => {
+  const world = await openWithPassword('wrong')
+  await until(() => world.events.some(({ type }) => type === 'failed'))
+
+  // Another text, the same password. The watch uses it within 2.5 s.
+  write('password', 'wrong')
+  await expect(until(() => world.sim.state().loginAttempts > 1, 3500)).rejects.toThrow('not within')
+  unlinkSync(join(directory, 'password'))
+
+  await until(async () => (await reloads(world, 'failure')) === 1, 5000)
+  expect(world.lines.at(-1)).toMatchObject({
+    event: 'secret-unreadable',
+    setting: 'ISALES_PASSWORD_FILE',
+  })
+  expect(await reloads(world, 'success')).toBe(0)
+  expect(world.sim.state().loginAttempts).toBe(1)
+})
+
+test('a password file that is written in two parts, and then the user file, cost one login', async () => {
+  const userFile = write('user', 'obs')
   const file = write('password', 'right')
   const world = await openWorld({
-    simulator: { switches: { password: 'right' } },
-    env: { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file },
+    simulator: { switches: { user: 'obs', password: 'right' } },
+    env: {
+      ISALES_USER: undefined,
+      ISALES_USER_FILE: userFile,
+      ISALES_PASSWORD: undefined,
+      ISALES_PASSWORD_FILE: file,
+    },
   })
+  world.sim.set({ user: 'obs-2', password: 'right-newer' })
+
+  write('password', 'right-')
+  await delay(300)
+  appendFileSync(file, 'newer')
+  await delay(1000)
+  write('user', 'obs-2')
+
+  await until(() => world.sim.state().logins === 2, 5000)
+  expect(world.sim.state()).toMatchObject({ loginAttempts: 2, loginsRejected: 0 })
+  expect(await reloads(world, 'success')).toBe(1)
+})
+
+test('a file that is emptied before it is written leaves the former password in force', async () => {
+  const world = await openWithPassword('right')
+  await until(() => world.events.some(({ type }) => type === 'granted'))
+
+  write('password', '')
+  await until(async () => (await reloads(world, 'failure')) === 1, 5000)
+  world.sim.revoke()
+  expect((await world.tasks()).status).toBe(200)
+
+  world.sim.wrongPassword({ password: 'newer' })
+  write('password', 'newer\n')
+  await until(async () => (await reloads(world, 'success')) === 1, 5000)
+  await until(() => world.events.at(-1)?.type === 'granted')
+  expect(world.sim.state().loginsRejected).toBe(0)
+})
+
+test('a secret with white space at its ends is a warning before it costs an attempt', async () => {
+  const world = await openWithPassword('right')
   write('password', 'newer ')
   expect(await logged(world, 'setting-doubtful')).toMatchObject({ setting: 'ISALES_PASSWORD' })
   await logged(world, 'secret-reloaded')

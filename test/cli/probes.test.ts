@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
@@ -21,12 +22,6 @@ async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_L
   servers.push(server)
   await once(server, 'listening')
   return { ADMIN_LISTEN: `127.0.0.1:${(server.address() as AddressInfo).port}` }
-}
-
-const nobody = async (): Promise<{ readonly ADMIN_LISTEN: string }> => {
-  const env = await adminThat(() => undefined)
-  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
-  return env
 }
 
 describe('check --health', () => {
@@ -50,7 +45,8 @@ describe('check --health', () => {
   })
 
   it('fails when nobody listens', async () => {
-    const { code, stdout } = await runHere(['check', '--health'], { env: await nobody() })
+    const env = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}` }
+    const { code, stdout } = await runHere(['check', '--health'], { env })
     expect([code, stdout]).toEqual([5, 'The proxy did not respond (ECONNREFUSED).\n'])
   })
 

@@ -170,9 +170,6 @@ describe('a secret in a file', () => {
     ['UTF-16', Buffer.from('\uFEFFpw', 'utf16le'), 'names a file that is not UTF-8 text'],
     ['with NUL', 'a\0b', 'holds a value that contains a NUL byte'],
     ['missing', { ok: false, problem: 'missing' }, 'names a file that does not exist'],
-    ['unreadable', { ok: false, problem: 'unreadable' }, 'names a file that cannot be read'],
-    ['a directory', { ok: false, problem: 'directory' }, 'names a directory'],
-    ['a FIFO', { ok: false, problem: 'not-regular' }, 'names something that is not a regular file'],
   ])('%s is an error', (_, content, problem) => {
     const [error, ...more] = errorsOf(load(content))
     expect(more).toEqual([])

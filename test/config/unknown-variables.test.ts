@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearest, unknownVariables } from '../../src/config/unknown-variables.ts'
+import { unknownVariables } from '../../src/config/unknown-variables.ts'
 
 const remedies = (...names: readonly string[]): readonly string[] =>
   unknownVariables(names).map(({ setting, problem, remedy }) => `${setting} ${problem}: ${remedy}`)
@@ -46,17 +46,5 @@ describe('a variable of others', () => {
     ['Kubernetes', 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_PORT'],
   ])('is none of our business: %s', (_, ...names) => {
     expect(remedies(...names)).toEqual([])
-  })
-})
-
-describe('the nearest word', () => {
-  it.each([
-    ['chekc', 2, 'check'],
-    ['hlp', 1, 'help'],
-    ['hxyp', 1, undefined],
-    ['wxyz', 2, undefined],
-    ['', 2, undefined],
-  ])('to %j within %d edits is %j', (word, limit, near) => {
-    expect(nearest(word, ['help', 'heap', 'check', 'checks'], limit)).toBe(near)
   })
 })
