@@ -3,22 +3,18 @@ import { run } from '../../demo/demo.ts'
 
 interface Surroundings {
   readonly isTTY?: boolean
-  readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
 /** Runs the demo and keeps what it writes. */
-async function perform(
-  args: readonly string[],
-  { isTTY = false, env = {}, signal }: Surroundings = {},
-) {
+async function perform(args: readonly string[], { isTTY = false, signal }: Surroundings = {}) {
   let out = ''
   let err = ''
   const stdout = { columns: 120, write: (text: string) => (out += text) }
   const code = await run(args, {
     stdout,
     stderr: { write: (text) => (err += text) },
-    env,
+    env: {},
     isTTY,
     signal: signal ?? new AbortController().signal,
   })
@@ -49,13 +45,6 @@ describe.concurrent('the demo', () => {
     expect(out).toContain('\u001b[32m')
     expect(out.lastIndexOf('\u001b[?25h')).toBeGreaterThan(out.lastIndexOf('\u001b[?25l'))
     expect(code).toBe(0)
-  }, 20_000)
-
-  it('shows no colour where NO_COLOR is set', async () => {
-    let { out } = await perform(['--seconds', '5'], { isTTY: true, env: { NO_COLOR: '1' } })
-    expect(out).toMatch(/━+/)
-    for (const code of ['K', '?25l', '?25h']) out = out.replaceAll(`\u001b[${code}`, '')
-    expect(out).not.toContain('\u001b')
   }, 20_000)
 
   it('ends with the summary when it is interrupted', async () => {

@@ -1,22 +1,4 @@
-import { createAuthority, type Authority, type Certificate } from '../../simulator/certificates.ts'
-
-export interface Certificates {
-  readonly ca: Authority
-  /** For `localhost` and 127.0.0.1. */
-  readonly server: Certificate
-  readonly client: Certificate
-  /** As `server`, ended yesterday. */
-  readonly expired: Certificate
-  readonly expiredClient: Certificate
-  /** As `server`, begins tomorrow. */
-  readonly notYetValid: Certificate
-  /** For `elsewhere.example` only. */
-  readonly wrongHost: Certificate
-  /** As `server` and `client`, but of a CA that nobody trusts. */
-  readonly strangerCa: Authority
-  readonly stranger: Certificate
-  readonly strangerClient: Certificate
-}
+import { createAuthority } from '../../simulator/certificates.ts'
 
 const DAY = 24 * 3_600_000
 const NAMES = ['localhost', '127.0.0.1'] as const
@@ -28,20 +10,26 @@ const days = (from: number, to: number) => ({
 
 const ca = await createAuthority('Test CA')
 const strangerCa = await createAuthority('Stranger CA')
-const made: Certificates = {
+const made = {
   ca,
-  strangerCa,
+  /** For `localhost` and 127.0.0.1. */
   server: await ca.issue({ names: NAMES }),
   client: await ca.issue(CLIENT),
+  /** As `server`, ended yesterday. */
   expired: await ca.issue({ names: NAMES, ...days(-2, -1) }),
   expiredClient: await ca.issue({ ...CLIENT, ...days(-2, -1) }),
+  /** As `server`, begins tomorrow. */
   notYetValid: await ca.issue({ names: NAMES, ...days(1, 2) }),
+  /** For `elsewhere.example` only. */
   wrongHost: await ca.issue({ names: ['elsewhere.example'] }),
+  /** As `server` and `client`, but of a CA that nobody trusts. */
+  strangerCa,
   stranger: await strangerCa.issue({ names: NAMES }),
   strangerClient: await strangerCa.issue(CLIENT),
 }
+export type Certificates = typeof made
 
-/** The same for every caller of one test file. */
+/** The same for every caller of one worker. */
 export function makeCertificates(): Certificates {
   return made
 }
