@@ -140,22 +140,19 @@ function Bar(props: { exchange: Status['exchanges'][number]; slot: number; heigh
 }
 
 /** Responses by status class, as shares of one line. */
-export function ShareBar({ counts }: { counts: Readonly<Record<string, number>> }) {
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
-  let start = 0
-  const parts = Object.entries(counts).map(([name, count]) => {
-    const part = { name, start, share: total === 0 ? 0 : count / total }
-    start += part.share
-    return part
-  })
+export function ShareBar({ requests: { byStatusClass, total } }: Pick<Status, 'requests'>) {
+  let before = 0
+  const parts = Object.entries(byStatusClass)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => {
+      const x = percent(before / total)
+      before += count
+      return <rect class={`c${name}`} x={x} width={percent(count / total)} height="10" />
+    })
   return (
     <svg class="share" aria-hidden="true">
       <rect class="track" width="100%" height="10" />
-      {parts
-        .filter(({ share }) => share > 0)
-        .map(({ name, start, share }) => (
-          <rect class={`c${name}`} x={percent(start)} width={percent(share)} height="10" />
-        ))}
+      {parts}
     </svg>
   )
 }

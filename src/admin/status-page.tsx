@@ -64,7 +64,7 @@ function StatusPage({ status, refreshing }: PageProps) {
                 <Facts rows={tokenFacts(status)} />
               </Card>
               <Card title="Requests">
-                <ShareBar counts={status.requests.byStatusClass} />
+                <ShareBar requests={status.requests} />
                 <Facts rows={requestFacts(status)} />
               </Card>
               <Certificates status={status} />

@@ -64,26 +64,6 @@ describe('the metrics page', () => {
 describe('the counters', () => {
   it.each<[string, (admin: Admin) => void, Readonly<Record<string, number>>]>([
     [
-      'connections to iSales, and those that failed, by the stage',
-      ({ metrics }) => {
-        metrics.upstreamConnected('opened')
-        metrics.upstreamConnected('dns')
-        metrics.upstreamConnected('dns')
-      },
-      {
-        upstream_connections_opened_total: 1,
-        'upstream_connect_failures_total{reason="dns"}': 2,
-      },
-    ],
-    [
-      'what the listener refused by itself',
-      ({ metrics }) => metrics.connectionFailed('bad-request', 'parser'),
-      {
-        'request_errors_total{code="bad-request"}': 1,
-        'requests_refused_total{reason="parser"}': 1,
-      },
-    ],
-    [
       'a refresh with its duration',
       (admin) => admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 })),
       {
@@ -91,24 +71,6 @@ describe('the counters', () => {
         'auth_duration_seconds_sum{operation="refresh"}': 0.25,
         auth_lifetime_assumed_total: 0,
       },
-    ],
-    [
-      'a failed login with its reason',
-      (admin) => admin.onTokenEvent(failed()),
-      {
-        'auth_failures_total{operation="login",reason="unavailable"}': 1,
-        'auth_attempts_total{operation="login",outcome="failure"}': 1,
-      },
-    ],
-    [
-      'a lifetime that had to be assumed',
-      (admin) => admin.onTokenEvent(granted({ lifetimeAssumed: true })),
-      { auth_lifetime_assumed_total: 1 },
-    ],
-    [
-      'a conflict',
-      (admin) => admin.onTokenEvent({ type: 'conflict', at: NOW, holdOff: 9000 }),
-      { session_conflicts_total: 1 },
     ],
     [
       'a token of another replica, which is no login',
@@ -227,11 +189,6 @@ describe('the gauges', () => {
         token_last_success_timestamp_seconds: NOW_SECONDS - 60,
         refresh_token_expiry_timestamp_seconds: NOW_SECONDS + 3540,
       },
-    ],
-    [
-      'the end of the token when the date jumps',
-      { wallClock: () => WALL + 3_600_000 },
-      { token_expiry_timestamp_seconds: NOW_SECONDS + 3600 + 240 },
     ],
     [
       '0 for what is not there',
