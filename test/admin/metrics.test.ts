@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { openAdmin, type Admin } from '../../src/admin/app.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import { CANARY, NOW, WALL, adminSources, failed, granted, session, snapshot } from './token.ts'
+import { CANARY, NOW, WALL, adminSources, granted, session, snapshot } from './token.ts'
 
 const NOW_SECONDS = WALL / 1000
 
