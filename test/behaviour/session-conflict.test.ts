@@ -50,18 +50,3 @@ test('another instance of the same user is noticed, logged, and not fought over'
   expect((await waited).status).toBe(200)
   expect(world.sim.state().logins).toBe(7)
 })
-
-test('a token that is rejected for some calls only stays in use for the others', async () => {
-  const world = await openTimedWorld()
-  for (let time = 0; time < 3; time += 1) {
-    await world.tasks()
-    world.sim.failBusiness({ status: 403 })
-    await world.pass(1000)
-    const { status } = await world.tasks()
-    expect(status).toBe(time < 2 ? 200 : 403)
-  }
-
-  expect((await world.tasks()).status).toBe(200)
-  expect((await world.probe('/readyz')).status).toBe(200)
-  expect(world.exchanges()).toBe(3)
-})

@@ -78,22 +78,6 @@ test.each([
   },
 )
 
-test('a new password that is refused leaves the old token in use to its end', async () => {
-  mount('old-password')
-  const world = await openWithSecret()
-  await until(() => world.events.some(({ type }) => type === 'granted'))
-
-  mount('mistyped')
-  await noticed(world)
-  await world.settled()
-  await world.pass(290_000)
-
-  expect((await world.tasks()).status).toBe(200)
-  expect(world.sim.state().wrongPasswords).toBeGreaterThan(0)
-  await world.pass(5000)
-  expect((await world.tasks()).json.code).toBe('no-token')
-})
-
 test('a corrected password ends the back-off of the refused one, and its count of refusals', async () => {
   mount('mistyped')
   const world = await openWithSecret()
@@ -114,20 +98,6 @@ test('a corrected password ends the back-off of the refused one, and its count o
   expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
   expect(world.lines.at(-1)).toMatchObject({ event: 'recovered', failures: 4 })
   expect(await world.metric('isales_proxy_credential_reloads_total{outcome="success"}')).toBe(2)
-})
-
-test('a password that changes while the old one is being tried is tried next', async () => {
-  mount('mistyped')
-  const world = await openWithSecret((sim) => sim.hang({ operation: 'login' }))
-  await until(() => world.sim.state().hanging === 1)
-
-  mount('old-password')
-  await noticed(world)
-  world.sim.release()
-
-  await until(() => world.events.at(-1)?.type === 'granted')
-  expect((await world.tasks()).status).toBe(200)
-  expect(world.sim.state()).toMatchObject({ loginAttempts: 2, wrongPasswords: 1 })
 })
 
 /** Every token that a business call was carried out with. */

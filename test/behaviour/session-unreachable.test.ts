@@ -84,15 +84,6 @@ test.each(FAULTS)(
   },
 )
 
-test('an iSales whose certificate is trusted is logged in to', async () => {
-  const world = await openTimedWorld({
-    simulator: { tls: certificates.server },
-    env: { ISALES_CA_FILE: caFile },
-  })
-
-  expect((await world.tasks()).status).toBe(200)
-})
-
 test('a variable that turns verification off in a running process turns nothing off', async () => {
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
   const world = await withCertificate(({ expired }) => expired)()

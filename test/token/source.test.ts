@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { obtainDirectly, type Obtain } from '../../src/token/obtain.ts'
-import type { Token } from '../../src/token/token.ts'
 import { credentialsOf, headerValue, openFresh, openSource } from './source-support.ts'
 import { DOWN, grant, REFUSED, START } from './support.ts'
 
@@ -30,19 +29,6 @@ describe('the token source', () => {
     expect(headerValue(source.current())).toBe('Bearer t2')
   })
 
-  it('wakes long after the end and sends nothing old', async () => {
-    let asleep = 0
-    const { clock } = openSource()
-    const opened = openSource({ clock: { ...clock, now: () => clock.now() + asleep } })
-    opened.source.start()
-    await opened.last().respond(grant({ lives: 20 }))
-    asleep = 3_600_000
-    expect(opened.source.current()).toBeUndefined()
-    // The timer is as late as the process: it asks anew immediately, with the refresh token that has ended as well.
-    await clock.advance(16_000)
-    expect(opened.last().operation).toBe('login')
-  })
-
   it('has one timer, and none when it is stopped', async () => {
     const { source, clock } = await openFresh(grant())
     expect(clock.waiting()).toEqual([240_000])
@@ -70,23 +56,6 @@ describe('a request that waits', () => {
     expect(await waited).toMatchObject({ generation: 2 })
   })
 
-  it.each([
-    ['no token request will be made in time', REFUSED, 1000, { retryAfter: 4000 }],
-    ['one will be made in time', DOWN, 0, { generation: 1 }],
-  ] as const)('after a failure, when %s: %j', async (_, failure, ms, outcome) => {
-    const { source, clock, last, wait } = openSource()
-    source.start()
-    await last().respond(failure)
-    await clock.advance(ms)
-    const waited = wait()
-    if (failure === DOWN) {
-      await clock.advance(250)
-      await last().respond(grant())
-    }
-    expect(await waited).toMatchObject(outcome)
-    expect(source.snapshot().waiters).toBe(0)
-  })
-
   it('ends as soon as no token request will be made in time', async () => {
     const { source, clock, last, wait } = openSource()
     source.start()
@@ -94,14 +63,6 @@ describe('a request that waits', () => {
     await clock.advance(300)
     await last().respond(REFUSED)
     expect(await waited).toEqual({ unavailable: 'no-token', retryAfter: 5000 })
-  })
-
-  it('ends at its deadline while a login hangs', async () => {
-    const { source, clock, wait } = openSource()
-    source.start()
-    const waited = wait()
-    await clock.advance(2500)
-    expect(await waited).toEqual({ unavailable: 'no-token', retryAfter: 0 })
   })
 
   it('is refused when 1,000 wait; these are all served by one login', async () => {
@@ -154,30 +115,6 @@ describe('a rejected token', () => {
     expect(asked).toHaveLength(2)
   })
 
-  it('a third time in a minute is served on, and whoever reports it learns that no newer one comes in time', async () => {
-    const { source, clock, last, asked, wait, accept, reject } = await openFresh(grant())
-    const present = (): Token => {
-      const token = source.current()
-      if (token === undefined) throw new Error('no token')
-      return token
-    }
-    for (const text of ['t2', 't3']) {
-      accept(present())
-      await clock.advance(1000)
-      reject(present())
-      await last().respond(grant({ token: text }))
-    }
-    const third = present()
-    accept(third)
-    expect(reject(third)).toBe('wait')
-    expect(asked).toHaveLength(3)
-    expect(source.current()).toBe(third)
-    expect(await wait({ after: third.generation })).toMatchObject({ retryAfter: 32_500 })
-    await clock.advance(32_500)
-    await last().respond(grant({ token: 't4' }))
-    expect(headerValue(source.current())).toBe('Bearer t4')
-  })
-
   it('that works after all ends the wait of who reported it: the rejection was about the call', async () => {
     const { source, clock, token, asked, reject, accept, wait } = await openFresh(grant())
     expect(reject(token, '/bad')).toBe('wait')
@@ -187,15 +124,6 @@ describe('a rejected token', () => {
     expect(await waited).toMatchObject({ unavailable: 'no-token' })
     expect(reject(token, '/bad')).toBe('relay')
     expect(asked).toHaveLength(2)
-    expect(source.current()).toBe(token)
-  })
-
-  it('ends the wait of who reported it when no newer one comes in time, and others go on', async () => {
-    const { source, token, last, clock, reject, wait } = await openFresh(grant())
-    reject(token)
-    const waited = wait({ after: token.generation, deadline: clock.now() + 200 })
-    await last().respond(DOWN)
-    expect(await waited).toMatchObject({ unavailable: 'no-token' })
     expect(source.current()).toBe(token)
   })
 
@@ -262,30 +190,14 @@ describe('new credentials', () => {
 })
 
 describe('an idle token', () => {
-  const rules = { tokenIdleAfter: 300_000 }
-
-  it('is not renewed, and the next call logs in first', async () => {
-    const { source, clock, asked, last, wait } = await openFresh(grant({ refreshLives: 300 }), {
-      rules,
-    })
-    await clock.advance(240_000)
-    await last().respond(grant({ token: 't2', refreshLives: 300 }))
-    await clock.advance(FAR)
-    expect(asked).toHaveLength(2)
-    expect(source.snapshot()).toMatchObject({ idle: true, nextExchangeAt: undefined })
-    expect(source.current()).toBeUndefined()
-    const waited = wait()
-    expect(last().operation).toBe('login')
-    await last().respond(grant({ token: 't3' }))
-    expect(await waited).toMatchObject({ generation: 3 })
-    expect(source.snapshot()).toMatchObject({ idle: false })
-  })
-
   it('that still serves is renewed by the call that uses it, when it is due', async () => {
-    const { source, clock, asked } = await openFresh(grant({ lives: 3600 }), { rules })
+    const { source, clock, asked } = await openFresh(grant({ lives: 3600 }), {
+      rules: { tokenIdleAfter: 300_000 },
+    })
     await clock.advance(400_000)
     expect(source.current()).toMatchObject({ generation: 1 })
     await clock.advance(2_600_000)
+    expect(source.snapshot()).toMatchObject({ idle: true, nextExchangeAt: undefined })
     expect(asked).toHaveLength(1)
     expect(source.current()).toMatchObject({ generation: 1 })
     expect(asked).toHaveLength(2)
