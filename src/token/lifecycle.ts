@@ -39,6 +39,10 @@ export interface Circumstances {
   readonly random: number
 }
 
+interface Given extends Circumstances {
+  readonly report: (event: TokenEvent) => void
+}
+
 type Event<Type extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: Type }>
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
@@ -70,12 +74,17 @@ export function next(state: State, rules: Rules, now: number): NextRequest {
 
 /** The one transition function of a token's life. */
 export function step(state: State, event: LifecycleEvent, given: Circumstances): Transition {
-  const { now: at, rules } = given
+  const events: TokenEvent[] = []
+  const report = (one: TokenEvent): void => void events.push(one)
+  return { state: after(state, event, { ...given, report }), events }
+}
+
+function after(state: State, event: LifecycleEvent, given: Given): State {
   switch (event.type) {
     case 'wanted':
-      return wanted(state, event, at)
+      return wanted(state, event, given)
     case 'request-started':
-      return started(state, event.before, at)
+      return started(state, event.before, given)
     case 'request-ended':
       return ended(state, event.outcome, given)
     case 'adopted':
@@ -85,27 +94,30 @@ export function step(state: State, event: LifecycleEvent, given: Circumstances):
     case 'rejected':
       return rejected(state, event, given)
     case 'accepted':
-      return silently(accepted(state, event, at))
-    case 'credentials-changed': {
-      const { request } = state
-      const changed = {
-        ...state,
-        request: request && { ...request, outdated: true },
-        login: stillDue(state),
-        failures: NO_FAILURES,
-        ...backoffOf(event.refused, rules.loginRejectedPause, rules, at),
-      }
-      return { state: changed, events: [{ type: 'credentials-changed', at }] }
-    }
+      return accepted(state, event, given)
+    case 'credentials-changed':
+      return changed(state, event, given)
     case 'renew-asked':
-      return silently({ ...state, login: 'asked', notBefore: at })
+      return { ...state, login: 'asked', notBefore: given.now }
     case 'used':
-      return silently({ ...state, usedAt: at })
+      return { ...state, usedAt: given.now }
   }
 }
 
-function silently(state: State): Transition {
-  return { state, events: [] }
+function changed(
+  state: State,
+  { refused }: Event<'credentials-changed'>,
+  { rules, now, report }: Given,
+): State {
+  report({ type: 'credentials-changed', at: now })
+  const { request } = state
+  return {
+    ...state,
+    request: request && { ...request, outdated: true },
+    login: stillDue(state),
+    failures: NO_FAILURES,
+    ...backoffOf(refused, rules.loginRejectedPause, rules, now),
+  }
 }
 
 /** A login is due; what an operator asked for stays asked for. */
@@ -115,41 +127,40 @@ function stillDue({ login }: State): 'now' | 'asked' {
 
 // A token request.
 
-function wanted(state: State, { operation }: Event<'wanted'>, at: number): Transition {
+function wanted(state: State, { operation }: Event<'wanted'>, { now, report }: Given): State {
   const { token, rejections } = state
-  const request = { operation, startedAt: at, outdated: false, alone: false }
-  // Only this request ignores the pauses of others.
-  const login = state.login === 'asked' ? 'now' : state.login
+  const wants: State = {
+    ...state,
+    request: { operation, startedAt: now, outdated: false, alone: false },
+    // Only this request ignores the pauses of others.
+    login: state.login === 'asked' ? 'now' : state.login,
+  }
   const status = rejections.renewal?.doubted
-  if (token === undefined || status === undefined) return silently({ ...state, request, login })
+  if (token === undefined || status === undefined) return wants
   // No other call was accepted in time: a doubted rejection is reported now.
   const { generation } = token
+  report({ type: 'token-rejected', at: now, generation, status, verdict: 'replace' })
   const renewal = { ...rejections.renewal, doubted: undefined }
-  return {
-    state: { ...state, request, login, rejections: { ...rejections, renewal } },
-    events: [{ type: 'token-rejected', at, generation, status, verdict: 'replace' }],
-  }
+  return { ...wants, rejections: { ...rejections, renewal } }
 }
 
 /** @param before what all replicas together have met; where that is more than our own, it counts. */
-function started(state: State, before: Before | undefined, at: number): Transition {
+function started(state: State, before: Before | undefined, { now, report }: Given): State {
   const { request, failures, refusals } = state
-  if (request === undefined) return silently(state)
+  if (request === undefined) return state
+  report({ type: 'request-started', operation: request.operation, at: now })
   const { kind = 'unreached', count = 0 } = before?.failures ?? {}
   return {
-    state: {
-      ...state,
-      request: { ...request, startedAt: at, alone: before?.alone ?? false },
-      failures: { ...failures, [kind]: Math.max(failures[kind], count) },
-      refusals: Math.max(refusals, before?.refusals ?? 0),
-    },
-    events: [{ type: 'request-started', operation: request.operation, at }],
+    ...state,
+    request: { ...request, startedAt: now, alone: before?.alone ?? false },
+    failures: { ...failures, [kind]: Math.max(failures[kind], count) },
+    refusals: Math.max(refusals, before?.refusals ?? 0),
   }
 }
 
-function ended(before: State, outcome: Grant | AuthFailure, given: Circumstances): Transition {
+function ended(before: State, outcome: Grant | AuthFailure, given: Given): State {
   const { request, token: previous } = before
-  if (request === undefined) return silently(before)
+  if (request === undefined) return before
   const state = { ...before, request: undefined }
   if (!isGrant(outcome)) return failed(state, request, outcome, given)
   const { startedAt: sentAt, operation } = request
@@ -162,31 +173,27 @@ function ended(before: State, outcome: Grant | AuthFailure, given: Circumstances
     sameCredential(token, previous)
   if (curesNothing) return failed(state, request, SAME_TOKEN_AGAIN, given)
 
-  const { now } = given
+  const { now, report } = given
+  report({
+    type: 'granted',
+    operation,
+    at: now,
+    durationMs: now - sentAt,
+    session: token,
+    failuresBefore: failuresInRow(state),
+    sameToken: previous?.token.reveal() === outcome.token.reveal(),
+    lifetimeAssumed: outcome.lifetime.assumed,
+  })
   const dueAgain = request.outdated || (isLoginDue(state) && operation === 'refresh')
   return {
-    state: {
-      ...withToken(state, token, given),
-      ...(request.outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' as const }),
-      login: dueAgain ? stillDue(state) : 'none',
-      rejections: replace(state.rejections, previous?.generation ?? 0, now),
-    },
-    events: [
-      {
-        type: 'granted',
-        operation,
-        at: now,
-        durationMs: now - sentAt,
-        session: token,
-        failuresBefore: failuresInRow(state),
-        sameToken: previous?.token.reveal() === outcome.token.reveal(),
-        lifetimeAssumed: outcome.lifetime.assumed,
-      },
-    ],
+    ...withToken(state, token, given),
+    ...(request.outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' }),
+    login: dueAgain ? stillDue(state) : 'none',
+    rejections: replace(state.rejections, previous?.generation ?? 0, now),
   }
 }
 
-function withToken(state: State, token: Token, { rules, now, random }: Circumstances): State {
+function withToken(state: State, token: Token, { rules, now, random }: Given): State {
   const jitter = 1 + (random * 2 - 1) * JITTER
   // Not later than the token's last use, whatever the share and the jitter.
   const renewAfter = Math.min(
@@ -197,41 +204,32 @@ function withToken(state: State, token: Token, { rules, now, random }: Circumsta
   return { ...state, token, renewAt, failures: NO_FAILURES, lastSuccessAt: now }
 }
 
-function failed(
-  before: State,
-  request: TokenRequest,
-  failure: AuthFailure,
-  given: Circumstances,
-): Transition {
+function failed(before: State, request: TokenRequest, failure: AuthFailure, given: Given): State {
   const { operation, startedAt } = request
-  const { now } = given
+  const { now, report } = given
   const state = {
     ...afterFailure(before, request, failure, given),
     lastFailure: { at: now, operation, failure },
   }
-  return {
-    state,
-    events: [
-      {
-        type: 'failed',
-        operation,
-        at: now,
-        durationMs: now - startedAt,
-        failure,
-        failuresInRow: failuresInRow(state),
-        backoff: state.backoff,
-        retryIn: Math.max(0, dueAt(state) - now),
-        outageBudget: outageBudget(state, now),
-      },
-    ],
-  }
+  report({
+    type: 'failed',
+    operation,
+    at: now,
+    durationMs: now - startedAt,
+    failure,
+    failuresInRow: failuresInRow(state),
+    backoff: state.backoff,
+    retryIn: Math.max(0, dueAt(state) - now),
+    outageBudget: outageBudget(state, now),
+  })
+  return state
 }
 
 function afterFailure(
   state: State,
   request: TokenRequest,
   failure: AuthFailure,
-  given: Circumstances,
+  given: Given,
 ): State {
   // The secret changed meanwhile: this failure says nothing about the new one.
   if (request.outdated) return state
@@ -250,7 +248,7 @@ function backedOff(
   state: State,
   { alone }: TokenRequest,
   failure: AuthFailure,
-  { rules, now, random }: Circumstances,
+  { rules, now, random }: Given,
 ): State {
   const { kind } = failure
   const before = state.failures[kind]
@@ -275,34 +273,30 @@ function backedOff(
 
 // A token, or a pause, of another replica.
 
-function adopted(state: State, adoption: Adopted, given: Circumstances): Transition {
+function adopted(state: State, adoption: Adopted, given: Given): State {
   const { grant, sentAt, bought, ownSecret, loginDue } = adoption
-  const { now, rules } = given
+  const { now, rules, report } = given
   const { token: previous } = state
   const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
+  report({ type: 'adopted', at: now, session: token, failuresBefore: failuresInRow(state) })
   const boughtAt = bought ? sentAt : undefined
   return {
-    state: {
-      ...withToken(state, token, given),
-      request: undefined,
-      refusals: ownSecret ? 0 : state.refusals,
-      notBefore: now,
-      backoff: 'none',
-      login: loginDue ? stillDue(state) : 'none',
-      rejections: adopt(state.rejections, previous?.generation ?? 0, boughtAt, now),
-    },
-    events: [{ type: 'adopted', at: now, session: token, failuresBefore: failuresInRow(state) }],
+    ...withToken(state, token, given),
+    request: undefined,
+    refusals: ownSecret ? 0 : state.refusals,
+    notBefore: now,
+    backoff: 'none',
+    login: loginDue ? stillDue(state) : 'none',
+    rejections: adopt(state.rejections, previous?.generation ?? 0, boughtAt, now),
   }
 }
 
-function held(
-  state: State,
-  { because, ms, refusals }: Event<'held'>,
-  { rules, now }: Circumstances,
-): Transition {
+function held(state: State, event: Event<'held'>, { rules, now, report }: Given): State {
+  const { because, ms, refusals } = event
   const waits = { ...state, request: undefined }
   // The secret changed meanwhile: what holds the former one says nothing about the new one.
-  if (state.request?.outdated !== false) return silently(waits)
+  if (state.request?.outdated !== false) return waits
+  report({ type: 'held', at: now, because, ms })
   const backoff = {
     busy: state.backoff,
     alone: state.backoff,
@@ -311,40 +305,35 @@ function held(
     guarded: stateAfterRefusal(refusals, rules),
   } as const
   return {
-    state: {
-      ...waits,
-      refusals,
-      backoff: backoff[because],
-      notBefore: Math.max(state.notBefore, now + ms),
-      rejections: because === 'conflict' ? holdOff(state.rejections, now) : state.rejections,
-    },
-    events: [{ type: 'held', at: now, because, ms }],
+    ...waits,
+    refusals,
+    backoff: backoff[because],
+    notBefore: Math.max(state.notBefore, now + ms),
+    rejections: because === 'conflict' ? holdOff(state.rejections, now) : state.rejections,
   }
 }
 
 // Rejections and acceptance of business calls.
 
-function rejected(state: State, event: Event<'rejected'>, given: Circumstances): Transition {
+function rejected(state: State, event: Event<'rejected'>, given: Given): State {
   const { token, backoff } = state
-  const { now } = given
+  const { now, report } = given
   const { generation, status } = event
-  if (token?.generation !== generation || !usable(token, now)) return silently(state)
+  if (token?.generation !== generation || !usable(token, now)) return state
   const judged = reject(state.rejections, event, given)
   const { rejections, verdict } = judged
   const notBefore = Math.max(state.notBefore, judged.notBefore ?? now)
   const known = { ...state, rejections, notBefore }
-  if (verdict === undefined) return silently(known)
-  const reported = { type: 'token-rejected', at: now, generation, status, verdict } as const
+  if (verdict === undefined) return known
+  report({ type: 'token-rejected', at: now, generation, status, verdict })
   const isConflict = judged.notBefore !== undefined
-  if (!isConflict) return { state: known, events: [reported] }
-  return {
-    // A back-off that protects the account or a struggling iSales keeps its name.
-    state: { ...known, backoff: backoff === 'none' ? 'conflict' : backoff },
-    events: [reported, { type: 'conflict', at: now, holdOff: notBefore - now }],
-  }
+  if (!isConflict) return known
+  report({ type: 'conflict', at: now, holdOff: notBefore - now })
+  // A back-off that protects the account or a struggling iSales keeps its name.
+  return { ...known, backoff: backoff === 'none' ? 'conflict' : backoff }
 }
 
-function accepted(state: State, call: Event<'accepted'>, now: number): State {
+function accepted(state: State, call: Event<'accepted'>, { now }: Given): State {
   if (state.token?.generation !== call.generation) return state
   const rejections = accept(state.rejections, call, now)
   if (rejections === state.rejections) return state
