@@ -27,29 +27,22 @@ const SHORTEST_FOUND_WITHIN = 16
 
 /** Knows the token that was sent and those of the last four generations: plain, in base64 and in percent-encoding. */
 export function createEchoes(): Echoes {
-  let generations: readonly (readonly Spelling[])[] = []
+  let generations: readonly Token[] = []
+  let spellings: readonly Spelling[] = []
   let shortest = Infinity
 
-  const known = new WeakMap<Token, readonly Spelling[]>()
-  const spellingsOf = (token: Token): readonly Spelling[] => {
-    const spellings = known.get(token) ?? spellToken(token)
-    known.set(token, spellings)
-    return spellings
-  }
-
   const found = (text: string, sent: Token | undefined): boolean => {
-    const holdsOne = (spellings: readonly Spelling[]): boolean =>
-      spellings.some((spelling) => holds(text, spelling))
-    if (text.length >= shortest && generations.some(holdsOne)) return true
-    const own = sent === undefined ? undefined : spellingsOf(sent)
-    return own !== undefined && !generations.includes(own) && holdsOne(own)
+    if (text.length >= shortest && spellings.some((spelling) => holds(text, spelling))) return true
+    if (sent === undefined || generations.includes(sent)) return false
+    return spellToken(sent).some((spelling) => holds(text, spelling))
   }
 
   return {
     onTokenEvent(event) {
       if (event.type !== 'granted' && event.type !== 'adopted') return
-      generations = [...generations, spellingsOf(event.session)].slice(-GENERATIONS)
-      shortest = Math.min(...generations.flat().map(({ text }) => text.reveal().length))
+      generations = [...generations, event.session].slice(-GENERATIONS)
+      spellings = generations.flatMap(spellToken)
+      shortest = Math.min(...spellings.map(({ text }) => text.reveal().length))
     },
 
     carriesToken: (text, sent) =>

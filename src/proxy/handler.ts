@@ -36,37 +36,30 @@ export type Handler = (
 export function createHandler(options: HandlerOptions): Handler {
   const { rules, kindOf, ticketCheck, maxInFlight } = options
 
+  const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
+    const { method = '', url: target = '' } = request
+    const { code } = REFUSALS[refusal]
+    const { status } = PROBLEMS[code]
+    options.onRefused({ method, target, status, code, refusal, requestId })
+  }
+
+  const refuse = (response: ServerResponse, refusal: Refusal, requestId: string): void => {
+    // Whatever follows on this connection may be the rest of what was refused.
+    response.shouldKeepAlive = false
+    writeProblem(response, REFUSALS[refusal].code, { requestId, refusal })
+    reportRefusal(response.req, refusal, requestId)
+  }
+
   return (request, response, connection): Promise<void> | void => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
-    const requestId = ('requestId' in valid ? valid.requestId : undefined) ?? options.newRequestId()
-
-    const reportRefusal = (refusal: Refusal): void => {
-      const { code } = REFUSALS[refusal]
-      options.onRefused({
-        method,
-        target,
-        status: PROBLEMS[code].status,
-        code,
-        refusal,
-        requestId,
-      })
-    }
-
-    const refuse = (refusal: Refusal): void => {
-      const { code } = REFUSALS[refusal]
-      // Whatever follows on this connection may be the rest of what was refused.
-      response.shouldKeepAlive = false
-      writeProblem(response, code, { requestId, refusal })
-      reportRefusal(refusal)
-    }
-
     if ('refused' in valid) {
-      refuse(valid.refused)
+      refuse(response, valid.refused, options.newRequestId())
       return
     }
+    const requestId = valid.requestId ?? options.newRequestId()
     const kind = kindOf(valid.path)
-    if (kind === 'alike') refuse('auth-path')
+    if (kind === 'alike') refuse(response, 'auth-path', requestId)
     // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
     else if (valid.maxForwards === 0 || valid.target === '*')
       response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
@@ -75,8 +68,8 @@ export function createHandler(options: HandlerOptions): Handler {
       options.serveLocal(request, response, valid.target)
     } else if (ticketCheck?.passes(rawHeaders) === false) {
       ticketCheck.refuse(response, requestId)
-      reportRefusal('ticket')
-    } else if (options.inFlight() >= maxInFlight) refuse('in-flight')
+      reportRefusal(request, 'ticket', requestId)
+    } else if (options.inFlight() >= maxInFlight) refuse(response, 'in-flight', requestId)
     else {
       connection.keep()
       return options.forward({ request, response, validated: valid, requestId })

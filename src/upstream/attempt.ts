@@ -48,11 +48,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Why the response was cut. */
   error: unknown
   /** For the pool: undici has no more to do with it; `failed`: after it had started. */
-  onDone: (failed: boolean) => void = () => undefined
+  onDone: ((failed: boolean) => void) | undefined
   /** For the pool: it is aborted before it starts. */
-  onAbort = (): void => undefined
+  onAbort: (() => void) | undefined
   readonly #hooks: AttemptHooks
-  #settle: (outcome: Outcome) => void = () => undefined
+  #settle: ((outcome: Outcome) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #chunks: Buffer[] = []
   #size = 0
@@ -78,7 +78,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#ended === undefined && this.#hooks.mayStart?.() === false) {
-      this.#settle({ type: 'withheld' })
+      this.#settle?.({ type: 'withheld' })
       this.#end('cut')
     }
     // Thrown, because an abort would close the connection, on which nothing was written yet.
@@ -95,7 +95,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   ): void {
     // Of HTTP/1.1, they are buffers.
     const head = { status, reason, rawHeaders: controller.rawHeaders as Buffer[] }
-    if (status >= 200) this.#settle({ type: 'response', head })
+    if (status >= 200) this.#settle?.({ type: 'response', head })
     // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP.
     else if (status < 100 || status === 101) this.abort('no final response')
     else this.#hooks.onInformational?.(head)
@@ -115,12 +115,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.onDone(false)
+    this.onDone?.(false)
     this.#end('whole')
   }
 
   onResponseError(_controller: unknown, error: unknown): void {
-    this.onDone(this.#controller !== undefined)
+    this.onDone?.(this.#controller !== undefined)
     this.#fail(error)
   }
 
@@ -169,14 +169,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#controller.abort(error)
       return
     }
-    this.onAbort()
+    this.onAbort?.()
     this.#fail(error)
   }
 
   #fail(error: unknown): void {
     if (this.#ended !== undefined) return
     this.error = error
-    this.#settle({ type: 'failed', error })
+    this.#settle?.({ type: 'failed', error })
     this.#end('cut')
   }
 

@@ -64,93 +64,55 @@ const MAX_KEEP_ALIVE = 600_000
 
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions): Upstream {
-  const { config, clock = systemClock, resolve = resolveBySystem } = options
-  let openNow = 0
+  const { config, resolve = resolveBySystem } = options
+  const origin = config.isalesUrl
   const timeout = config.isalesConnectTimeout
+  const egress = egressFor(config)
   const lookup = createLookup({ timeout, resolve })
-  const connectWith = (tls: TlsFiles): Connect => {
-    const connect = createConnect({
-      origin: config.isalesUrl,
-      tls,
-      timeout,
-      egress: egressFor(config),
-      lookup,
-    })
-    return (done) => {
-      connect((outcome) => {
-        options.onConnect?.(outcome instanceof Error ? outcome.reason : 'opened')
-        if (!(outcome instanceof Error)) {
-          openNow += 1
-          outcome.once('close', () => (openNow -= 1))
-        }
-        done(outcome)
-      })
-    }
-  }
+  const connectWith = (tls: TlsFiles) => createConnect({ origin, tls, timeout, egress, lookup })
   const connect = connectWith(options.tls)
-  const open = (max: number): Pool =>
-    new Pool({
-      max,
-      maxAge: config.isalesConnectionMaxAge,
-      clock,
-      connect,
-      createClient: (clientConnect) =>
-        new Client(config.isalesUrl, {
-          connect: clientConnect,
-          pipelining: 1,
-          keepAliveTimeout: config.isalesKeepAlive,
-          keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
-          keepAliveMaxTimeout: MAX_KEEP_ALIVE,
-          // The client's deadline ends a request without a response.
-          headersTimeout: 0,
-          bodyTimeout: config.bodyIdleTimeout,
-          // As large as what a client may send.
-          maxHeaderSize: 64 * 1024,
-          allowH2: false,
-        }),
-    })
-  const business = open(config.isalesMaxConnections)
-  const auth = open(AUTH_CONNECTIONS)
+  const business = new Pool(options, connect, config.isalesMaxConnections)
+  const auth = new Pool(options, connect, AUTH_CONNECTIONS)
 
   return {
     dispatch: (attempt) => business.dispatch(attempt),
     post: createPost((attempt) => auth.dispatch(attempt), config.isalesLoginTimeout),
-    reload(changed) {
-      const connectAnew = connectWith(changed)
+    reload(tls) {
+      const connectAnew = connectWith(tls)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
-    stats: () => ({ open: openNow, waiting: business.waiting + auth.waiting }),
+    stats: () => ({ open: business.open + auth.open, waiting: business.waiting + auth.waiting }),
     async destroy() {
       await Promise.all([business.destroy(), auth.destroy()])
     },
   }
 }
 
-interface PoolOptions {
-  readonly max: number
-  /** Milliseconds. */
-  readonly maxAge: number
-  readonly clock: Pick<Clock, 'now'>
-  readonly connect: Connect
-  readonly createClient: (connect: ClientConnect) => Client
-}
-
-type ClientConnect = Extract<Client.Options['connect'], (...parameters: never) => unknown>
-
 /**
  * A client of undici is one connection that carries one request at a time. Requests wait here for a free one and not
  * in undici's `Pool`, where a request that nobody waits for any more stays queued with its body (docs/decisions/0012).
  */
 class Pool {
-  readonly #options: PoolOptions
+  readonly #options: Omit<UpstreamOptions, 'tls'>
+  readonly #max: number
+  readonly #now: () => number
   readonly #connections = new Set<Connection>()
   readonly #waiting = new Set<Attempt>()
   #connect: Connect
   #destroyed = false
 
-  constructor(options: PoolOptions) {
+  constructor(options: Omit<UpstreamOptions, 'tls'>, connect: Connect, max: number) {
+    const { clock = systemClock } = options
     this.#options = options
-    this.#connect = options.connect
+    this.#connect = connect
+    this.#max = max
+    this.#now = () => clock.now()
+  }
+
+  get open(): number {
+    let count = 0
+    for (const { openedAt } of this.#connections) if (openedAt < Infinity) count += 1
+    return count
   }
 
   get waiting(): number {
@@ -211,27 +173,41 @@ class Pool {
       if (!this.#isOld(connection)) return connection
       this.#close(connection)
     }
-    return this.#connections.size < this.#options.max ? this.#add() : undefined
+    return this.#connections.size < this.#max ? this.#add() : undefined
   }
 
   /** After a DNS change the old address must not be used for ever. */
   #isOld({ openedAt }: Connection): boolean {
-    const { maxAge, clock } = this.#options
-    return clock.now() - openedAt >= maxAge
+    return this.#now() - openedAt >= this.#options.config.isalesConnectionMaxAge
   }
 
   #add(): Connection {
+    const { config, onConnect } = this.#options
     const connect = this.#connect
-    const client = this.#options.createClient((_, connected) => {
-      connect((outcome) => {
-        if (outcome instanceof Error) {
-          connected(outcome, null)
-          return
-        }
-        connection.openedAt = this.#options.clock.now()
-        prepareSocket(outcome, () => connection.attempt?.resume())
-        connected(null, outcome)
-      })
+    const client = new Client(config.isalesUrl, {
+      connect: (_, connected) => {
+        connect((outcome) => {
+          if (outcome instanceof Error) {
+            onConnect?.(outcome.reason)
+            connected(outcome, null)
+            return
+          }
+          onConnect?.('opened')
+          connection.openedAt = this.#now()
+          prepareSocket(outcome, () => connection.attempt?.resume())
+          connected(null, outcome)
+        })
+      },
+      pipelining: 1,
+      keepAliveTimeout: config.isalesKeepAlive,
+      keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN,
+      keepAliveMaxTimeout: MAX_KEEP_ALIVE,
+      // The client's deadline ends a request without a response.
+      headersTimeout: 0,
+      bodyTimeout: config.bodyIdleTimeout,
+      // As large as what a client may send.
+      maxHeaderSize: 64 * 1024,
+      allowH2: false,
     })
     const connection: Connection = {
       client,
@@ -265,7 +241,7 @@ class Pool {
 
 interface Connection {
   readonly client: Client
-  /** By the pool's clock. */
+  /** By the pool's clock; infinite before. */
   openedAt: number
   /** Undefined: it is idle. */
   attempt: Attempt | undefined
