@@ -1,115 +1,93 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { gate, get, openStand, PATH, post } from '../proxy/stand.ts'
+import { gate, get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
-const LONG = 'long-enough-token-1'
-const login = () =>
-  responseBytes(
-    JSON.stringify({ result: 0, resultData: { token: LONG, tokenExpirationTime: 3600 } }),
-  )
+const TOKEN = 'long-enough-token-2'
+const FORMER = 'long-enough-token-1'
+
+let stand: Stand
+beforeAll(async () => {
+  let revoked = 0
+  stand = await openStand({
+    shared: true,
+    revoked: () => revoked,
+    login(n) {
+      const resultData = { token: n === 1 ? FORMER : TOKEN, tokenExpirationTime: 3600 }
+      return responseBytes(JSON.stringify({ result: 0, resultData }))
+    },
+  })
+  // The second token is in force, the first a former one.
+  revoked = 1
+  await stand.exchange(get())
+})
+afterAll(() => stand.stop())
 
 describe('the head of a response', () => {
   it('keeps its status, reason and headers, in their order and never merged', async () => {
-    const fields = [
-      'Set-Cookie: a=1',
-      'x-b: 1',
-      'X-B: 2',
-      'set-cookie: b=2; Path=/',
-      'Vary: A',
-      'Empty:',
-    ]
-    const stand = await openStand({
-      respond: () => responseBytes('ok', { status: '418 Tea, no', fields }),
-    })
+    const fields = ['Set-Cookie: a=1', 'x-b: 1', 'X-B: 2', 'set-cookie: b=2; Path=/', 'Empty: ']
+    stand.serve(responseBytes('ok', { status: '418 Tea, no', fields }))
     const response = await stand.exchange(get())
     expect([response.status, response.reason]).toEqual([418, 'Tea, no'])
-    expect(
-      response.fields.slice(0, 6).map(([name, value]) => `${name}:${value && ` ${value}`}`),
-    ).toEqual(fields)
+    expect(response.fields.slice(0, 5).map(([name, value]) => `${name}: ${value}`)).toEqual(fields)
   })
 
   it.each([
     ['in Chinese', Buffer.from('\u672a\u6388\u6743').toString('latin1'), undefined],
     ['that is empty', '', 'Not Found'],
     ['of its own', 'Nothing here', undefined],
+    ['that is not UTF-8', '\u00e9t\u00e9', expect.any(String) as string],
   ])('with a reason %s keeps its bytes', async (_, reason, relayed = reason) => {
-    const stand = await openStand({
-      respond: () => `HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`,
-    })
+    stand.serve(`HTTP/1.1 404 ${reason}\r\nContent-Length: 2\r\n\r\nno`)
     const response = await stand.exchange(get())
     expect(response).toMatchObject({ status: 404, text: 'no', reason: relayed })
   })
 
-  it('with a reason that is not UTF-8 does not lose the response', async () => {
-    const stand = await openStand({
-      respond: () => 'HTTP/1.1 404 \u00e9t\u00e9\r\nContent-Length: 2\r\n\r\nno',
-    })
-    expect(await stand.exchange(get())).toMatchObject({ status: 404, text: 'no' })
-  })
-
   it.each([
-    ['in its reason', `HTTP/1.1 422 bad ${LONG}\r\nContent-Length: 2\r\n\r\nno`, 422],
+    ['in its reason', `HTTP/1.1 422 bad ${TOKEN}\r\nA: b\r\nContent-Length: 2\r\n\r\nno`],
+    ['in the name of a header', `HTTP/1.1 422 No\r\nX-${TOKEN}: a\r\nA: b\r\n\r\n`],
     [
-      'in the name of a header',
-      `HTTP/1.1 422 No\r\nX-${LONG}: a\r\nContent-Length: 2\r\n\r\nno`,
-      422,
+      'in a value',
+      `HTTP/1.1 422 No\r\nX: Bearer ${TOKEN}\r\nSet-Cookie: t=${TOKEN}\r\nA: b\r\n\r\n`,
     ],
-    ['in a 1xx', `HTTP/1.1 103 ${LONG}\r\nX: ${LONG}\r\n\r\nHTTP/1.1 204 No\r\n\r\n`, 204],
-  ])('that echoes the token %s does not give it to the client', async (_, bytes, status) => {
-    const stand = await openStand({ respond: () => bytes, login })
+    ['in a 1xx', `HTTP/1.1 103 ${TOKEN}\r\nX: ${TOKEN}\r\n\r\nHTTP/1.1 422 No\r\nA: b\r\n\r\n`],
+    ['that is a former one', `HTTP/1.1 422 No\r\nX: a=${FORMER}\r\nA: b\r\n\r\n`],
+    [
+      'in base64',
+      `HTTP/1.1 422 No\r\nX: ${Buffer.from(`{"t":"${TOKEN}"}`).toString('base64')}\r\nA: b\r\n\r\n`,
+    ],
+    ['percent-encoded', `HTTP/1.1 422 No\r\nX: ${FORMER.replaceAll('-', '%2D')}\r\nA: b\r\n\r\n`],
+  ])('that echoes the token %s does not give it to the client', async (_, bytes) => {
+    stand.serve([bytes, { close: 'end' }])
     const client = await stand.connect()
     let received = ''
     client.socket.on('data', (chunk) => (received += String(chunk)))
     await client.send(get())
-    expect(await client.read()).toMatchObject({ status })
-    expect(received).not.toContain(LONG)
+    const response = await client.read()
+    expect(response.status).toBe(422)
+    expect(received).not.toMatch(/long-enough|long%2D/)
+    const names = response.fields.map(([name]) => name.toLowerCase())
+    expect(names.filter((name) => name.startsWith('x') || name.startsWith('set'))).toEqual([
+      'x-request-id',
+    ])
+    expect(response.header('a')).toBe('b')
     client.destroy()
   })
 
-  it('that echoes a former token, plain or encoded, does not give it to the client', async () => {
-    const tokens = ['long-enough-token-1', 'long-enough-token-2']
-    const spellings = tokens.flatMap((token) => [
-      token,
-      Buffer.from(`{"token":"${token}"}`).toString('base64'),
-      token.replaceAll('-', '%2D'),
-    ])
-    const stand = await openStand({
-      respond: () =>
-        responseBytes('ok', { fields: spellings.map((text, n) => `X-${n}: a=${text}`) }),
-      login: (n) =>
-        responseBytes(
-          JSON.stringify({
-            result: 0,
-            resultData: { token: tokens[n - 1], tokenExpirationTime: 60 },
-          }),
-        ),
-      revoked: () => 1,
-    })
-    const { status, fields } = await stand.exchange(get())
-    expect(status).toBe(200)
-    expect(fields.map(([name]) => name).filter((name) => /^X-\d/.test(name))).toEqual([])
-  })
-
-  it.each([' ', '  '])('with white space %j behind its values is relayed', async (space) => {
-    const stand = await openStand({
-      respond: ({ method }) =>
-        method === 'GET'
-          ? `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked${space}\r\n\r\n2\r\nok\r\n0\r\n\r\n`
-          : `HTTP/1.1 200 OK\r\nContent-Length: 2${space}\r\n\r\nok`,
-    })
+  it.each([
+    ['Transfer-Encoding: chunked ', '2\r\nok\r\n0\r\n\r\n'],
+    ['Content-Length: 2  ', 'ok'],
+  ])('with white space behind its values is relayed: %j', async (framing, body) => {
+    stand.serve(`${OK}${framing}\r\n\r\n${body}`)
     expect(await stand.exchange(get())).toMatchObject({ status: 200, text: 'ok' })
-    expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: 'ok' })
   })
 
   it.each([301, 302, 303, 307, 308])(
     'that redirects (%i) is relayed, not followed',
     async (status) => {
       const fields = ['Location: http://127.0.0.1:1/elsewhere']
-      const stand = await openStand({
-        respond: () => responseBytes('', { status: `${status} Go`, fields }),
-      })
+      stand.serve(responseBytes('', { status: `${status} Go`, fields }))
       const response = await stand.exchange(post('x'))
       expect(response).toMatchObject({ status })
       expect(response.header('location')).toBe('http://127.0.0.1:1/elsewhere')
@@ -117,41 +95,15 @@ describe('the head of a response', () => {
     },
   )
 
-  it('that repeats the token does not give it to the client', async () => {
-    const stand = await openStand({
-      respond: (request) =>
-        responseBytes('ok', {
-          fields: [`X-Echo: ${request.header('authorization')}`, `Set-Cookie: t=${LONG}`, 'A: b'],
-        }),
-      login,
-    })
-    const response = await stand.exchange(get())
-    expect(JSON.stringify(response.fields)).not.toContain(LONG)
-    expect(response.header('a')).toBe('b')
-  })
-
   it('that has no body behind it yet is not kept waiting', async () => {
     const { opened, open } = gate()
-    const stand = await openStand({
-      respond: () => [`${OK}Content-Length: 4\r\n\r\n`, () => opened, 'late'],
-    })
+    stand.serve([`${OK}Content-Length: 4\r\n\r\n`, () => opened, 'late'])
     const client = await stand.connect()
     await client.send(get())
     await until(() => client.left().toString().includes('\r\n\r\n'))
     open()
     expect(await client.read()).toMatchObject({ text: 'late' })
     client.destroy()
-  })
-
-  it('that comes byte by byte is read all the same', async () => {
-    const bytes = responseBytes('slowly', { fields: ['X-Long-Name: and its value', 'Via: 1.1 x'] })
-    const pieces = bytes
-      .split('')
-      .flatMap((byte, i) => (i % 20 === 0 ? [{ waitMs: 1 }, byte] : [byte]))
-    const stand = await openStand({ respond: () => pieces })
-    const response = await stand.exchange(get())
-    expect(response).toMatchObject({ status: 200, reason: 'OK', text: 'slowly' })
-    expect(response.header('x-long-name')).toBe('and its value')
   })
 })
 
@@ -160,14 +112,8 @@ describe('interim responses', () => {
     'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\nConnection: x\r\nX: y\r\n\r\n'
 
   it('are passed on, with their end-to-end headers', async () => {
-    const stand = await openStand({
-      respond: () => [
-        'HTTP/1.1 102 Processing\r\n\r\n',
-        EARLY,
-        { waitMs: 20 },
-        responseBytes('ok'),
-      ],
-    })
+    const processing = 'HTTP/1.1 102 Processing\r\n\r\n'
+    stand.serve([processing, EARLY, { waitMs: 20 }, responseBytes('ok')])
     const client = await stand.connect()
     await client.send(get())
     expect(await client.readInterim()).toMatchObject({ status: 102 })
@@ -182,18 +128,17 @@ describe('interim responses', () => {
   })
 
   it('are not passed on to HTTP/1.0', async () => {
-    const stand = await openStand({ respond: () => [EARLY, responseBytes('ok')] })
+    stand.serve([EARLY, responseBytes('ok')])
     const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\n\r\n`)
     expect(response).toMatchObject({ status: 200, text: 'ok', interim: [] })
   })
 
   it('of a pipelined request do not get into the response before it', async () => {
-    const stand = await openStand({
-      respond: ({ target }) =>
-        target === PATH
-          ? [`${OK}Content-Length: 4\r\n\r\nfi`, { waitMs: 100 }, 'rs']
-          : [EARLY, responseBytes('second')],
-    })
+    stand.serve(({ target }) =>
+      target === PATH
+        ? [`${OK}Content-Length: 4\r\n\r\nfi`, { waitMs: 100 }, 'rs']
+        : [EARLY, responseBytes('second')],
+    )
     const client = await stand.connect()
     await client.send(get() + get([], { path: '/rest/isales/b' }))
     expect(await client.read()).toMatchObject({ text: 'firs' })
@@ -201,16 +146,8 @@ describe('interim responses', () => {
     client.destroy()
   })
 
-  it('that switch protocols unasked are no response', async () => {
-    const upgrade =
-      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nraw'
-    const stand = await openStand({ respond: () => upgrade })
-    const response = await stand.exchange(post('x'))
-    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
-  })
-
   it('100 Continue gets a response here, and the body then forwarded without Expect', async () => {
-    const stand = await openStand()
+    stand.serve(responseBytes('ok'))
     const client = await stand.connect()
     const request = post('hello', ['Expect: 100-continue'])
     await client.send(request.slice(0, -5))
@@ -224,19 +161,20 @@ describe('interim responses', () => {
 })
 
 describe('a response without a body', () => {
+  const poison = responseBytes('poison', { status: '200 Evil' })
+
   it.each([
     ['HEAD with a length', 'HEAD', `${OK}Content-Length: 42\r\n\r\n`, '42'],
     ['HEAD with chunks', 'HEAD', `${OK}Transfer-Encoding: chunked\r\n\r\n`, undefined],
     ['HEAD without either', 'HEAD', `${OK}\r\n`, undefined],
+    ['HEAD with a body behind it', 'HEAD', responseBytes('a body behind HEAD'), '18'],
     ['204', 'POST', 'HTTP/1.1 204 No Content\r\n\r\n', undefined],
     ['204 with a length', 'GET', 'HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n', undefined],
     ['304', 'GET', 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n', undefined],
     ['304 with a length', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 42\r\n\r\n', '42'],
     ['a length of 0', 'POST', `${OK}Content-Length: 0\r\n\r\n`, '0'],
   ])('%s ends with its head, and the connection goes on', async (_, method, bytes, length) => {
-    const stand = await openStand({
-      respond: ({ target }) => (target === PATH ? bytes : responseBytes('next')),
-    })
+    stand.serve(({ target }) => (target === PATH ? bytes : responseBytes('next')))
     const client = await stand.connect()
     await client.send(method === 'POST' ? post('x') : get([], { method }))
     const response = await client.read({ method })
@@ -249,87 +187,53 @@ describe('a response without a body', () => {
     await stand.idle()
   })
 
-  it.each([
-    ['text', 'a body behind HEAD'],
-    ['a response', responseBytes('poison', { status: '200 Evil' })],
-  ])('HEAD takes no late body, be it %s, for the response to the next call', async (_, body) => {
-    let asked: number | undefined
-    const stand = await openStand({
-      respond({ method, connection }) {
+  it.each(['a body behind HEAD', poison])(
+    'HEAD takes no late body for the response to the next call (%#)',
+    async (body) => {
+      let asked: number | undefined
+      stand.serve(({ method, connection }) => {
         if (method !== 'HEAD')
           return connection === asked ? [body, responseBytes('next')] : responseBytes('next')
         asked = connection
         return `${OK}Connection: keep-alive\r\nContent-Length: ${body.length}\r\n\r\n`
-      },
-    })
-    const client = await stand.connect()
-    await client.send(get([], { method: 'HEAD' }))
-    await client.read({ method: 'HEAD' })
-    await client.send(post('x'))
-    expect(await client.read()).toMatchObject({ status: 200, reason: 'OK', text: 'next' })
-    client.destroy()
-  })
-
-  it('HEAD takes no body that comes with its head, either', async () => {
-    const stand = await openStand({
-      respond: ({ method }) => responseBytes(method === 'HEAD' ? 'a body behind HEAD' : 'next'),
-    })
-    const client = await stand.connect()
-    await client.send(get([], { method: 'HEAD' }))
-    expect((await client.read({ method: 'HEAD' })).header('content-length')).toBe('18')
-    await client.send(post('x'))
-    expect(await client.read()).toMatchObject({ status: 200, text: 'next' })
-    client.destroy()
-  })
+      })
+      const client = await stand.connect()
+      await client.send(get([], { method: 'HEAD' }))
+      await client.read({ method: 'HEAD' })
+      await client.send(post('x'))
+      expect(await client.read()).toMatchObject({ status: 200, reason: 'OK', text: 'next' })
+      client.destroy()
+    },
+  )
 })
 
 describe('the framing of a response is rebuilt', () => {
-  const chunked =
-    'Transfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n3\r\nabc\r\n3;x=y\r\ndef\r\n0\r\nSum: 1\r\n\r\n'
+  const chunked = `${OK}Transfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n3\r\nabc\r\n3;x=y\r\ndef\r\n0\r\nSum: 1\r\n\r\n`
+  const length = `${OK}Trailer: Sum\r\nContent-Length: 6\r\n\r\nabcdef`
 
   it.each([
-    ['chunks stay chunks', `${OK}${chunked}`, '1.1', 'chunked'],
-    ['chunks end with the connection', `${OK}${chunked}`, '1.0', 'close'],
-    ['a length stays', `${OK}Content-Length: 6\r\n\r\nabcdef`, '1.1', 'length'],
-    ['a length stays', `${OK}Content-Length: 6\r\n\r\nabcdef`, '1.0', 'length'],
+    ['chunks stay chunks', chunked, '1.1', 'chunked'],
+    ['chunks end with the connection, even for one that says TE', chunked, '1.0', 'close'],
+    ['a length stays', length, '1.1', 'length'],
+    ['a length stays', length, '1.0', 'length'],
     ['the end of the connection becomes chunks', `${OK}\r\nabcdef`, '1.1', 'chunked'],
     ['the end of the connection stays', `${OK}\r\nabcdef`, '1.0', 'close'],
-    [
-      'Trailer beside a length goes',
-      `${OK}Trailer: Sum\r\nContent-Length: 6\r\n\r\nabcdef`,
-      '1.1',
-      'length',
-    ],
-  ])('%s (HTTP/%s)', async (_, bytes, version, framing) => {
-    const stand = await openStand({
-      respond: () =>
-        bytes.includes('Length') || bytes.includes('chunked') ? bytes : [bytes, { close: 'end' }],
-    })
-    const response = await stand.exchange(`GET ${PATH} HTTP/${version}\r\nHost: localhost\r\n\r\n`)
+  ])('%s (%#)', async (_, bytes, version, framing) => {
+    stand.serve(bytes.startsWith(`${OK}\r\n`) ? [bytes, { close: 'end' }] : bytes)
+    const head = `GET ${PATH} HTTP/${version}\r\nHost: localhost\r\nTE: chunked\r\n\r\n`
+    const response = await stand.exchange(head)
     expect(response).toMatchObject({ status: 200, text: 'abcdef', framing, trailers: [] })
     expect(response.header('trailer')).toBeUndefined()
-    const closes = framing === 'close' || version === '1.0'
-    expect(response.header('connection')).toBe(closes ? 'close' : 'keep-alive')
+    expect(response.header('connection')).toBe(version === '1.0' ? 'close' : 'keep-alive')
   })
 
   it('keep-alive of HTTP/1.0 is honoured where the length is known', async () => {
-    const stand = await openStand({ respond: () => responseBytes('ok') })
+    stand.serve(responseBytes('ok'))
     const client = await stand.connect()
-    const request = `GET ${PATH} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`
-    await client.send(request)
-    expect(await client.read()).toMatchObject({ text: 'ok' })
-    await client.send(request)
-    expect(await client.read()).toMatchObject({ text: 'ok' })
+    for (let n = 0; n < 2; n += 1) {
+      await client.send(`GET ${PATH} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`)
+      expect(await client.read()).toMatchObject({ text: 'ok' })
+    }
     client.destroy()
-  })
-})
-
-describe('a client of HTTP/1.0 that says that it takes chunks', () => {
-  it('gets none', async () => {
-    const stand = await openStand({
-      respond: () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
-    })
-    const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\nTE: chunked\r\n\r\n`)
-    expect(response).toMatchObject({ status: 200, text: 'ok', framing: 'close' })
   })
 })

@@ -17,7 +17,7 @@ afterAll(async () => {
   await stand.stop()
 })
 
-/** What a client that sends these bytes and then waits gets a response, and how many requests reached iSales. */
+/** What a client that sends these bytes and then waits gets for a response, and how many requests reached iSales. */
 async function outcome(bytes: string) {
   const before = stand.business().length
   const client = await stand.connect()
@@ -25,18 +25,16 @@ async function outcome(bytes: string) {
   const response = await client.read()
   const { code } = JSON.parse(response.text) as { code?: unknown }
   await client.closed()
-  client.destroy()
-  await stand.idle()
   return { status: response.status, code, forwarded: stand.business().length - before }
 }
 
+// What `validateRequest` refuses has its table beside it; here is what the parser decides, or both.
 describe('refused, the connection closed, and nothing of it reaches iSales', () => {
   it.each([
     // The request line.
     ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
     ['HTTP/0.9 that says so', `GET ${PATH} HTTP/0.9\r\n${H}${END}`, 400],
     ['HTTP/2.0', `GET ${PATH} HTTP/2.0\r\n${H}${END}`, 400],
-    ['HTTP/1.2', `GET ${PATH} HTTP/1.2\r\n${H}${END}`, 400],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
     ['another protocol', `GET ${PATH} http/1.1\r\n${H}${END}`, 400],
     ['a method that is none', `G(T ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
@@ -45,37 +43,18 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['a space behind the version', `GET ${PATH} HTTP/1.1 \r\n${H}${END}`, 400],
     ['a TLS handshake', '\u0016\u0003\u0001\u0000\u00a5\u0001\u0000\u0000\u00a1\u0003\u0003', 400],
     // The target.
-    ['a fragment', `GET ${PATH}#x HTTP/1.1\r\n${H}${END}`, 400],
-    ['a backslash', `GET /rest/isales/a\\b HTTP/1.1\r\n${H}${END}`, 400],
     ['a control character', `GET /rest/isales/a\u0001b HTTP/1.1\r\n${H}${END}`, 400],
     ['NUL', `GET /rest/isales/a\u0000b HTTP/1.1\r\n${H}${END}`, 400],
     ['a tab', `GET /rest/isales/a\tb HTTP/1.1\r\n${H}${END}`, 400],
     ['a space', `GET /rest/isales/a b HTTP/1.1\r\n${H}${END}`, 400],
     ['a byte over ASCII', `GET /rest/isales/\u00e9 HTTP/1.1\r\n${H}${END}`, 400],
-    ['GET *', `GET * HTTP/1.1\r\n${H}${END}`, 400],
-    ['no slash', `GET rest/isales/a HTTP/1.1\r\n${H}${END}`, 400],
-    ['userinfo', `GET http://u@localhost${PATH} HTTP/1.1\r\n${H}${END}`, 400],
-    ['another authority', `GET http://evil.example${PATH} HTTP/1.1\r\n${H}${END}`, 421],
-    ['another scheme', `GET https://localhost${PATH} HTTP/1.1\r\n${H}${END}`, 421],
-    ['a path outside', `GET /rest/other HTTP/1.1\r\n${H}${END}`, 403],
-    ['an encoded slash', `GET /rest/isales/a%2fb HTTP/1.1\r\n${H}${END}`, 403],
-    ['an encoded dot', `GET /rest/isales/%2e%2e/b HTTP/1.1\r\n${H}${END}`, 403],
-    ['dots', `GET /rest/isales/../b HTTP/1.1\r\n${H}${END}`, 403],
-    ['dots and a parameter', `GET /rest/isales/..;/b HTTP/1.1\r\n${H}${END}`, 403],
-    ['an empty segment', `GET /rest/isales//b HTTP/1.1\r\n${H}${END}`, 403],
-    ['an encoded NUL', `GET /rest/isales/a%00 HTTP/1.1\r\n${H}${END}`, 403],
     // Methods.
     ['TRACE', `TRACE ${PATH} HTTP/1.1\r\n${H}${END}`, 405],
     ['CONNECT', `CONNECT localhost:443 HTTP/1.1\r\n${H}${END}`, 405],
     ['a method that nobody knows', `FOO ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
     ['a method in lower case', `get ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
-    // Host.
-    ['no Host', `GET ${PATH} HTTP/1.1\r\n${END}`, 400],
+    // Headers.
     ['two Hosts', `GET ${PATH} HTTP/1.1\r\n${H}${H}${END}`, 400],
-    ['an empty Host', `GET ${PATH} HTTP/1.1\r\nHost:\r\n${END}`, 400],
-    ['a Host with a path', `GET ${PATH} HTTP/1.1\r\nHost: localhost/x\r\n${END}`, 400],
-    ['another Host', `GET ${PATH} HTTP/1.1\r\nHost: evil.example\r\n${END}`, 421],
-    // Header lines.
     ['obs-fold', `${LINE}${H}X: a\r\n b\r\n${END}`, 400],
     ['obs-fold with a tab', `${LINE}${H}X: a\r\n\tb\r\n${END}`, 400],
     ['a folded Host', `${LINE}Host: localhost\r\n .evil\r\n${END}`, 400],
@@ -91,14 +70,6 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['a bare CR in a value', `${LINE}${H}X: a\rb\r\n${END}`, 400],
     ['a bare LF behind a value', `${LINE}${H}X: a\n${END}`, 400],
     ['a bare LF at the end', `${LINE}${H}\n`, 400],
-    ['Origin', `${LINE}${H}Origin: https://evil.example\r\n${END}`, 403],
-    ['Sec-Fetch-Mode', `${LINE}${H}Sec-Fetch-Mode: cors\r\n${END}`, 403],
-    ['an unknown expectation', `${LINE}${H}Expect: teapot\r\nContent-Length: 0\r\n${END}`, 417],
-    [
-      'one among two',
-      `${LINE}${H}Expect: 100-continue, teapot\r\nContent-Length: 1\r\n${END}`,
-      417,
-    ],
     ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
     ['17 KiB of headers', `${LINE}${H}X: ${'x'.repeat(17 * 1024)}\r\n${END}`, 431],
     // Framing.
@@ -107,21 +78,14 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['two lengths', `${LINE}${H}Content-Length: 2\r\nContent-Length: 2\r\n${END}ab`, 400],
     ['lengths that differ', `${LINE}${H}Content-Length: 2\r\nContent-Length: 3\r\n${END}abc`, 400],
     ['a signed length', `${LINE}${H}Content-Length: +2\r\n${END}ab`, 400],
-    ['a negative length', `${LINE}${H}Content-Length: -2\r\n${END}ab`, 400],
-    ['a listed length', `${LINE}${H}Content-Length: 2, 2\r\n${END}ab`, 400],
-    ['a hexadecimal length', `${LINE}${H}Content-Length: 0x2\r\n${END}ab`, 400],
     ['a length with a space', `${LINE}${H}Content-Length: 1 1\r\n${END}ab`, 400],
-    ['an empty length', `${LINE}${H}Content-Length:\r\n${END}ab`, 400],
     ['a length over all numbers', `${LINE}${H}Content-Length: ${'9'.repeat(30)}\r\n${END}ab`, 400],
     ['a length over the limit', `${LINE}${H}Content-Length: 1048577\r\n${END}ab`, 413],
-    ['a length over 2^53', `${LINE}${H}Content-Length: 9999999999999999\r\n${END}ab`, 413],
-    ['gzip', `${LINE}${H}Transfer-Encoding: gzip\r\n${END}ab`, 501],
     ['gzip and chunks', `${LINE}${H}Transfer-Encoding: gzip, chunked\r\n${END}${NOTHING}`, 501],
     ['chunks and gzip', `${LINE}${H}Transfer-Encoding: chunked, gzip\r\n${END}${NOTHING}`, 400],
     ['chunks twice', `${LINE}${H}Transfer-Encoding: chunked, chunked\r\n${END}${NOTHING}`, 400],
     ['chunks in two lines', `${LINE}${H}${CHUNKED}${CHUNKED}${END}${NOTHING}`, 400],
     ['an empty coding', `${LINE}${H}Transfer-Encoding:\r\n${END}${LINE}${H}${END}`, 400],
-    ['a quoted coding', `${LINE}${H}Transfer-Encoding: "chunked"\r\n${END}${NOTHING}`, 501],
     ['a vertical tab', `${LINE}${H}Transfer-Encoding: \u000bchunked\r\n${END}${NOTHING}`, 400],
     ['chunks in HTTP/1.0', `POST ${PATH} HTTP/1.0\r\n${H}${CHUNKED}${END}${NOTHING}`, 400],
   ])('%s', async (_, bytes, status) => {
@@ -181,11 +145,8 @@ describe('let through as HTTP allows', () => {
   })
 
   it.each([
-    '/rest/isales/a?b=c&d=%2F%2e//..\u007e',
-    '/rest/isales/%E4%BD%A0%e5%a5%bd',
-    `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}?"<>[]^\`{|}`,
-    '/rest/isales/?',
-    '/rest/isales/a+b%20c',
+    `/rest/isales/a?b=c&d=%2F%2e//..~"<>[]^\`{|}`,
+    `/rest/isales/%E4%BD%A0%e5%a5%bd/!$&'()*+,;=:@-._~"<>[]^\`{|}?`,
   ])('%s, byte for byte', async (target) => {
     const before = stand.business().length
     await stand.exchange(`GET ${target} HTTP/1.1\r\n${H}${END}`)
@@ -197,20 +158,15 @@ describe('served here', () => {
   it.each([
     ['OPTIONS *', `OPTIONS * HTTP/1.1\r\n${H}${END}`],
     ['OPTIONS on the server', `OPTIONS http://localhost HTTP/1.1\r\n${H}${END}`],
-    ['OPTIONS at its end', `OPTIONS ${PATH} HTTP/1.1\r\n${H}Max-Forwards: 0\r\n${END}`],
+    [
+      'OPTIONS at its end, by the least of two',
+      `OPTIONS ${PATH} HTTP/1.1\r\n${H}Max-Forwards: 0\r\nMax-Forwards: 5\r\n${END}`,
+    ],
   ])('%s', async (_, bytes) => {
     const before = stand.business().length
     const response = await stand.exchange(bytes)
     expect(response.status).toBe(204)
     expect(response.header('allow')).toContain('POST')
-    expect(stand.business()).toHaveLength(before)
-  })
-
-  it('OPTIONS whose Max-Forwards are two, one of them 0', async () => {
-    const before = stand.business().length
-    const fields = 'Max-Forwards: 0\r\nMax-Forwards: 5\r\n'
-    const response = await stand.exchange(`OPTIONS ${PATH} HTTP/1.1\r\n${H}${fields}${END}`)
-    expect(response.status).toBe(204)
     expect(stand.business()).toHaveLength(before)
   })
 

@@ -10,6 +10,7 @@ import {
   type RawRequest,
   type RawUpstream,
   type RawUpstreamOptions,
+  type Step,
 } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { metricOf } from '../support/world.ts'
@@ -18,8 +19,10 @@ import { metricOf } from '../support/world.ts'
 export interface Stand {
   readonly port: number
   readonly upstream: RawUpstream
-  /** Business requests that came whole to iSales, in the order of their ends. */
+  /** Business requests that came whole to iSales since the last `serve`, in the order of their ends. */
   business(): readonly RawRequest[]
+  /** What iSales responds from now on: for a stand that several tests share. */
+  serve(respond: RawUpstreamOptions['respond'] | Step | readonly Step[]): void
   /** How often was logged in; the token of the n-th login is `token-<n>`. */
   logins(): number
   /** Events logged, such as `request-failed`, with their fields. */
@@ -89,7 +92,9 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
 
 /** Opens a stand that is closed when the test ends, and fails it when iSales was sent anything but HTTP/1.1. */
 export async function openStand(options: StandOptions = {}): Promise<Stand> {
-  const { respond = () => responseBytes('ok'), login = loginResponse, revoked = () => 0 } = options
+  const { login = loginResponse, revoked = () => 0 } = options
+  let { respond = () => responseBytes('ok') } = options
+  let served = 0
   let logins = 0
   const upstream = await startRawUpstream({
     ...(options.tls === undefined ? {} : { tls: options.tls }),
@@ -137,7 +142,11 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
   const stand: Stand = {
     port,
     upstream,
-    business: () => upstream.requests.filter(({ target }) => target !== LOGIN_PATH),
+    business: () => upstream.requests.slice(served).filter(({ target }) => target !== LOGIN_PATH),
+    serve(next) {
+      respond = typeof next === 'function' ? (next as typeof respond) : () => next
+      served = upstream.requests.length
+    },
     logins: () => logins,
     log,
     connect: () => connectRaw({ port, ...tls }),
