@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RawClient } from '../support/raw-client.ts'
 import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import {
@@ -14,105 +15,134 @@ import {
 } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
+const NEXT = '/rest/isales/next'
 const SECOND = '/rest/isales/second'
 const NEVER: Step = () => new Promise(() => undefined)
+const LARGE: readonly Step[] = [`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]
 
 /** Nothing is left of it, and the next request is served. */
-async function recovered(stand: Stand): Promise<string> {
+async function recovered(stand: Stand): Promise<void> {
   await stand.idle()
-  const { text } = await stand.exchange(get([], { path: '/rest/isales/next' }))
+  expect(await stand.exchange(get([], { path: NEXT }))).toMatchObject({ text: 'next' })
   await stand.idle()
-  return text
 }
 
-function inFlight(stand: Stand) {
-  return async (): Promise<boolean> => (await stand.metric('requests_in_flight')) === 1
-}
+const inFlight = (stand: Stand, count: number) =>
+  until(async () => (await stand.metric('requests_in_flight')) === count)
+const waiting = (stand: Stand, count: number) =>
+  until(async () => (await stand.metric('token_waiters')) === count)
+const bodies = (stand: Stand) => stand.business().map(({ body }) => body.toString())
 
 /** Serves one path as the test says, and any other with `next`. */
 const respond = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
   request.target === PATH ? steps : responseBytes('next')
 
-/** No token comes until the test logs in. */
-async function openWithoutToken() {
-  const login = gate()
-  const stand = await openStand({
-    respond: respond(responseBytes('ok')),
-    login: (n) => login.opened.then(() => loginResponse(n)),
-    authenticated: false,
-    env: { REPLAY_BODY_SIZE: '0' },
-  })
-  return { stand, client: await stand.connect(), logIn: login.open }
+const leave = {
+  resets: (client: RawClient) => client.reset(),
+  closes: (client: RawClient) => client.end(),
 }
 
-/** One client waits for a slow response on the only connection; what another one sends has to wait for that. */
-async function openQueue(pause: Step) {
-  const stand = await openStand({
-    respond: ({ body }) =>
-      body.toString() === 'first' ? [pause, responseBytes('slow')] : responseBytes('next'),
-    env: { ISALES_MAX_CONNECTIONS: '1' },
+// A client that closes its side is gone, as for nginx and Go's net/http.
+describe.each(['resets', 'closes'] as const)('the client %s its connection', (how) => {
+  let stand: Stand
+  beforeAll(async () => {
+    stand = await openStand({ shared: true })
   })
-  const first = await stand.connect()
-  await first.send(post('first'))
-  await until(() => stand.business().length === 1)
-  return { stand, first, second: await stand.connect() }
-}
+  afterAll(() => stand.stop())
 
-describe('the client resets its connection', () => {
-  it('within its head', async () => {
-    const stand = await openStand({ respond: respond('') })
+  const hello = `${OK}Content-Length: 10\r\n\r\nhello`
+  it.each<[string, string, Step | readonly Step[], (client: RawClient) => unknown, number]>([
+    ['its head', post('x').slice(0, 40), '', () => delay(20), 0],
+    ['a body that is kept', post('x'.repeat(1000)).slice(0, -500), '', () => inFlight(stand, 1), 0],
+    ['the wait for iSales', post('x'), NEVER, () => until(() => stand.business().length === 1), 1],
+    [
+      'the response',
+      post('x'),
+      [hello, NEVER],
+      (client) => until(() => client.left().includes('hello')),
+      1,
+    ],
+  ])('within %s', async (_, bytes, steps, reached, forwarded) => {
+    stand.serve(respond(steps))
     const client = await stand.connect()
-    await client.send(post('x').slice(0, 40))
-    await delay(20)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business()).toHaveLength(1)
-  })
-
-  it('within a body that is read whole', async () => {
-    const stand = await openStand({ respond: respond('') })
-    const client = await stand.connect()
-    await client.send(post('x'.repeat(1000)).slice(0, -500))
-    await until(inFlight(stand))
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business()).toHaveLength(1)
+    await client.send(bytes)
+    await reached(client)
+    leave[how](client)
+    await recovered(stand)
+    expect(stand.business()).toHaveLength(forwarded + 1)
   })
 
   it.each([
     ['of known length', post('x'.repeat(200_000)).slice(0, -100)],
-    ['in chunks', chunkedPost(['abc', 'def']).slice(0, -5)],
-  ])('within a body that streams %s', async (_, bytes) => {
-    const stand = await openStand({ respond: respond(''), env: { REPLAY_BODY_SIZE: '0' } })
+    ['in chunks', chunkedPost(['x'.repeat(100_000), 'def']).slice(0, -5)],
+  ])('within a body that streams %s: iSales never sees its end', async (_, bytes) => {
+    stand.serve(respond(''))
+    const [before, cut] = [stand.upstream.received(), stand.upstream.cut()]
     const client = await stand.connect()
-    const before = stand.upstream.received()
     await client.send(bytes)
     await until(() => stand.upstream.received() >= before + bytes.length - 100)
-    client.reset()
-    await until(() => stand.upstream.cut() === 1)
-    expect(await recovered(stand)).toBe('next')
+    leave[how](client)
+    await until(() => stand.upstream.cut() === cut + 1)
+    await recovered(stand)
     expect(stand.business()).toHaveLength(1)
   })
 
-  it('while it waits for the first token', async () => {
+  it.each([
+    ['its request', post('x')],
+    ['the beginning of a streamed body', chunkedPost(['x']).slice(0, -5)],
+  ])('behind %s while the first token is awaited: nothing is sent', async (_, bytes) => {
     const login = gate()
-    const opening = openStand({
+    const tokenless = await openStand({
       respond: respond(''),
-      login: async (n) => {
-        await login.opened
-        return loginResponse(n)
-      },
+      login: (n) => login.opened.then(() => loginResponse(n)),
       authenticated: false,
+      env: { REPLAY_BODY_SIZE: '0' },
     })
-    const stand = await opening
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await until(async () => (await stand.metric('token_waiters')) === 1)
-    client.reset()
-    await until(async () => (await stand.metric('token_waiters')) === 0, 1000)
+    const client = await tokenless.connect()
+    await client.send(bytes)
+    await waiting(tokenless, 1)
+    leave[how](client)
+    await waiting(tokenless, 0)
     login.open()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business()).toHaveLength(1)
+    await recovered(tokenless)
+    expect(bodies(tokenless)).toEqual([''])
+  })
+
+  it('while a connection is awaited: its request is never sent, and the connection is not lost', async () => {
+    const queue = await openStand({
+      respond: ({ body }) =>
+        body.toString() === 'first'
+          ? [{ waitMs: 200 }, responseBytes('slow')]
+          : responseBytes('next'),
+      env: { ISALES_MAX_CONNECTIONS: '1' },
+    })
+    const first = await queue.connect()
+    await first.send(post('first'))
+    await until(() => queue.business().length === 1)
+    const before = queue.upstream.connections()
+    const second = await queue.connect()
+    await second.send(post('second'))
+    await inFlight(queue, 2)
+    leave[how](second)
+    await inFlight(queue, 1)
+    expect(await first.read()).toMatchObject({ text: 'slow' })
+    await recovered(queue)
+    expect(queue.upstream.connections()).toBe(before)
+    expect(bodies(queue)).toEqual(['first', ''])
+    first.destroy()
+  })
+})
+
+describe('the client resets its connection', () => {
+  it('within a large response that it does not read', async () => {
+    const stand = await openStand({ respond: respond(LARGE) })
+    const client = await stand.connect()
+    client.pause()
+    await client.send(post('x'))
+    await until(() => stand.business().length === 1)
+    await delay(50)
+    client.reset()
+    await recovered(stand)
   })
 
   it('while it waits for the token of its replay', async () => {
@@ -120,100 +150,45 @@ describe('the client resets its connection', () => {
     const stand = await openStand({
       respond: respond(''),
       revoked: () => revoked,
-      login: async (n) => {
-        if (n === 2) await delay(300)
-        return loginResponse(n)
-      },
+      login: (n) => delay(n === 2 ? 300 : 0).then(() => loginResponse(n)),
     })
     revoked = 1
     const client = await stand.connect()
     await client.send(post('x'))
-    await until(async () => (await stand.metric('token_waiters')) === 1)
+    await waiting(stand, 1)
     client.reset()
-    expect(await recovered(stand)).toBe('next')
+    await recovered(stand)
     expect(stand.business().filter(({ target }) => target === PATH)).toHaveLength(1)
-  })
-
-  it('while it waits for a connection, which is not lost by it', async () => {
-    const { stand, first, second } = await openQueue({ waitMs: 200 })
-    const before = stand.upstream.connections()
-    await second.send(post('second'))
-    await until(async () => (await stand.metric('requests_in_flight')) === 2)
-    second.reset()
-    await until(inFlight(stand))
-    expect(await first.read()).toMatchObject({ text: 'slow' })
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.upstream.connections()).toBe(before)
-    expect(stand.business().map(({ body }) => body.toString())).toEqual(['first', ''])
-    first.destroy()
   })
 
   it('before the turn of a request that waits for a connection: it is not sent', async () => {
     const stand = await openStand({ respond: respond(NEVER), env: { ISALES_MAX_CONNECTIONS: '1' } })
     const client = await stand.connect()
     await client.send(get() + post('x').replace(PATH, SECOND))
-    await until(async () => (await stand.metric('requests_in_flight')) === 2)
+    await inFlight(stand, 2)
     client.reset()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business().map(({ target }) => target)).toEqual([PATH, '/rest/isales/next'])
+    await recovered(stand)
+    expect(stand.business().map(({ target }) => target)).toEqual([PATH, NEXT])
   })
 
   it('before the turn of a large response, which iSales is no longer held from sending', async () => {
-    const large = [`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]
     const stand = await openStand({
       respond: ({ target }) =>
-        target === PATH ? NEVER : target === SECOND ? large : responseBytes('next'),
+        target === PATH ? NEVER : target === SECOND ? LARGE : responseBytes('next'),
     })
     const client = await stand.connect()
     await client.send(get() + get([], { path: SECOND }))
     await until(() => stand.business().length === 2)
     client.reset()
-    expect(await recovered(stand)).toBe('next')
-  })
-
-  it('while iSales works', async () => {
-    const stand = await openStand({ respond: respond(NEVER) })
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await until(() => stand.business().length === 1)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business()).toHaveLength(2)
-  })
-
-  it('within the response', async () => {
-    const stand = await openStand({
-      respond: respond([`${OK}Content-Length: 10\r\n\r\nhello`, NEVER]),
-    })
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await until(() => client.left().toString().endsWith('hello'))
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-  })
-
-  it('within a large response that it does not read', async () => {
-    const stand = await openStand({
-      respond: respond([`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]),
-    })
-    const client = await stand.connect()
-    client.pause()
-    await client.send(post('x'))
-    await until(() => stand.business().length === 1)
-    await delay(50)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
+    await recovered(stand)
   })
 })
 
-describe('iSales leaves', () => {
-  it.each([
-    ['before the body, reset', [{ close: 'reset' }]],
-    ['before the body, closed', [{ close: 'end' }]],
-    ['before the body, gone', [{ close: 'destroy' }]],
-  ] as const)('%s: 502, not sent again, and the upload is given up', async (_, steps) => {
+it.each(['reset', 'end', 'destroy'] as const)(
+  'iSales leaves within an upload, by %s: 502, not sent again, and the upload is given up',
+  async (close) => {
     const stand = await openStand({
-      onHead: ({ target }) => (target === PATH ? steps : []),
+      onHead: ({ target }) => (target === PATH ? [{ close }] : []),
       respond: () => responseBytes('next'),
       env: { REPLAY_BODY_SIZE: '0' },
     })
@@ -224,56 +199,7 @@ describe('iSales leaves', () => {
     expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
     expect(response.header('connection')).toBe('close')
     await client.closed()
-    expect(await recovered(stand)).toBe('next')
+    await recovered(stand)
     expect(stand.business()).toHaveLength(1)
-  })
-})
-
-describe('the client closes its side', () => {
-  it('while iSales works: it is gone, and its request is ended', async () => {
-    const stand = await openStand({ respond: respond(NEVER) })
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await until(() => stand.business().length === 1)
-    client.end()
-    expect((await client.closed()).left).toHaveLength(0)
-    expect(await recovered(stand)).toBe('next')
-  })
-
-  it('while a connection is awaited: its request is never sent', async () => {
-    const { stand, first, second } = await openQueue({ waitMs: 200 })
-    await second.send(post('second'))
-    await until(async () => (await stand.metric('requests_in_flight')) === 2)
-    second.end()
-    await until(inFlight(stand))
-    expect(await first.read()).toMatchObject({ text: 'slow' })
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business().map(({ body }) => body.toString())).toEqual(['first', ''])
-    first.destroy()
-  })
-
-  it.each([
-    ['its request', post('x')],
-    ['the beginning of a streamed body', chunkedPost(['x']).slice(0, -5)],
-  ])('behind %s while a token is awaited: nothing is sent', async (_, bytes) => {
-    const { stand, client, logIn } = await openWithoutToken()
-    await client.send(bytes)
-    await until(async () => (await stand.metric('token_waiters')) === 1)
-    client.end()
-    await until(async () => (await stand.metric('token_waiters')) === 0)
-    logIn()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business().map(({ body }) => body.toString())).toEqual([''])
-  })
-
-  it('within a response, which ends with the next bytes that nobody takes', async () => {
-    const stand = await openStand({
-      respond: respond([`${OK}\r\nhello`, { waitMs: 100 }, 'more', { waitMs: 50 }, 'more', NEVER]),
-    })
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await until(() => client.left().toString().includes('hello'))
-    client.destroy()
-    expect(await recovered(stand)).toBe('next')
-  })
-})
+  },
+)

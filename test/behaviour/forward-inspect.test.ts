@@ -1,23 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { responseBytes, type RawRequest, type Step } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { gate, get, openStand, post, type StandOptions } from '../proxy/stand.ts'
+import { gate, get, openStand, post } from '../proxy/stand.ts'
 
 const REJECTED = '{"result":7,"resultDesc":"expired"}'
 const GOOD = '{"result":0}'
 const OK = 'HTTP/1.1 200 OK\r\n'
+const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 const ENV = { ISALES_REJECTED_RESULTS: '7' }
 
-/** Rejects the first token by a 200. */
-const rejecting =
-  (rejection: Step) =>
-  (request: RawRequest): Step =>
-    request.header('authorization') === 'Bearer token-1' ? rejection : responseBytes(GOOD)
+const open = (steps: Step | readonly Step[], env: Readonly<Record<string, string>> = ENV) =>
+  openStand({ respond: () => steps, env })
 
-const open = (respond: StandOptions['respond'], env: Readonly<Record<string, string>> = ENV) =>
-  openStand({ ...(respond === undefined ? {} : { respond }), env })
+/** The first token gets this response, any other a good one. */
+const openRejecting = (rejection: Step, env: Readonly<Record<string, string>> = ENV) =>
+  openStand({
+    respond: (request) =>
+      request.header('authorization') === 'Bearer token-1' ? rejection : responseBytes(GOOD),
+    env,
+  })
 
 function gzipped(text: string): Buffer {
   const body = gzipSync(text)
@@ -28,43 +31,39 @@ function gzipped(text: string): Buffer {
 describe('a 200 whose result says that the token is bad', () => {
   it.each<[string, Step]>([
     ['of known length', responseBytes(REJECTED)],
-    ['in chunks', `${OK}Transfer-Encoding: chunked\r\n\r\n5\r\n{"res\r\n7\r\nult":7}\r\n0\r\n\r\n`],
+    ['in chunks', `${CHUNKED}5\r\n{"res\r\n7\r\nult":7}\r\n0\r\n\r\n`],
     ['in gzip', gzipped(REJECTED)],
   ])('%s is healed by one login and one replay', async (_, rejection) => {
-    const stand = await open(rejecting(rejection))
+    const stand = await openRejecting(rejection)
     expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: GOOD })
     expect(stand.logins()).toBe(2)
     expect(stand.business().map(({ body }) => body.toString())).toEqual(['x', 'x'])
     expect(await stand.metric('replays_total{outcome="healed"}')).toBe(1)
   })
 
-  it('is relayed as it came when the setting is off', async () => {
-    const stand = await open(rejecting(responseBytes(REJECTED)), {})
-    expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: REJECTED })
-    expect(stand.logins()).toBe(1)
+  it.each([
+    ['the setting is off', 'x', {}, 1],
+    ['the request was not kept', 'x'.repeat(70_000), ENV, 2],
+  ])('is relayed as it came when %s', async (_, body, env, logins) => {
+    const stand = await openRejecting(responseBytes(REJECTED), env)
+    expect(await stand.exchange(post(body))).toMatchObject({ status: 200, text: REJECTED })
+    await until(() => stand.logins() === logins)
+    expect(stand.business()).toHaveLength(1)
   })
 
   it('a second time is relayed, and not replayed again', async () => {
-    const stand = await open(() => responseBytes(REJECTED, { fields: ['A: b'] }))
+    const stand = await open(responseBytes(REJECTED, { fields: ['A: b'] }))
     const response = await stand.exchange(post('x'))
     expect(response).toMatchObject({ status: 200, text: REJECTED })
     expect(response.header('a')).toBe('b')
     expect(stand.business()).toHaveLength(2)
     expect(await stand.metric('replays_total{outcome="rejected"}')).toBe(1)
   })
-
-  it('to a request that was not kept is relayed', async () => {
-    const stand = await open(rejecting(responseBytes(REJECTED)))
-    const response = await stand.exchange(post('x'.repeat(70_000)))
-    expect(response).toMatchObject({ status: 200, text: REJECTED })
-    await until(() => stand.logins() === 2)
-    expect(stand.business()).toHaveLength(1)
-  })
 })
 
 describe('a response that is looked into', () => {
   it('and is good comes as it came, its coding with it', async () => {
-    const stand = await open(() => gzipped(GOOD))
+    const stand = await open(gzipped(GOOD))
     const response = await stand.exchange(post('x'))
     expect(gunzipSync(response.body).toString()).toBe(GOOD)
     expect(response.header('content-encoding')).toBe('gzip')
@@ -73,33 +72,25 @@ describe('a response that is looked into', () => {
   })
 
   it.each([
-    ['64 KiB', 64 * 1024, 'length'],
-    ['64 KiB and a byte', 64 * 1024 + 1, 'chunked'],
-    ['1 MiB', 1024 * 1024, 'chunked'],
-  ])('of %s in chunks comes whole, %i bytes (%s)', async (_, size, framing) => {
+    [64 * 1024, true],
+    [64 * 1024 + 1, false],
+    [1024 * 1024, false],
+  ])('comes whole in %i bytes, healed: %s', async (size, healed) => {
     const body = `{"result":7,"padding":"${'x'.repeat(size - 25)}"}`
-    const head = `${OK}Transfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n`
-    const stand = await open((request) =>
-      request.header('authorization') === 'Bearer token-1'
-        ? `${head}${body}\r\n0\r\n\r\n`
-        : responseBytes(GOOD),
-    )
-    const response = await stand.exchange(post('x'))
-    expect(response.text === (framing === 'length' ? GOOD : body)).toBe(true)
-    expect(response.framing).toBe(framing)
+    const stand = await openRejecting(`${CHUNKED}${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`)
+    const { text, framing } = await stand.exchange(post('x'))
+    expect(text === (healed ? GOOD : body)).toBe(true)
+    expect(framing).toBe(healed ? 'length' : 'chunked')
   })
 
   it('and turns out too large, in many small chunks, to a client that is slow, comes whole', async () => {
     const warnings: Error[] = []
     const note = (warning: Error): void => void warnings.push(warning)
     process.on('warning', note)
-    const pieces = Array.from({ length: 200 }, () => [
-      `400\r\n${'x'.repeat(1024)}\r\n`,
-      { waitMs: 0 },
-    ])
-    const stand = await open(() => [
-      `${OK}Transfer-Encoding: chunked\r\n\r\n`,
-      ...pieces.flat(),
+    const chunk = [`400\r\n${'x'.repeat(1024)}\r\n`, { waitMs: 0 }]
+    const stand = await open([
+      CHUNKED,
+      ...Array.from({ length: 200 }, () => chunk).flat(),
       '0\r\n\r\n',
     ])
     const client = await stand.connect()
@@ -114,8 +105,8 @@ describe('a response that is looked into', () => {
     client.destroy()
   })
 
-  it('without a body, or to HEAD, keeps its length', async () => {
-    const stand = await open(() => `${OK}Content-Length: 42\r\n\r\n`)
+  it('without a body, to HEAD, keeps its length', async () => {
+    const stand = await open(`${OK}Content-Length: 42\r\n\r\n`)
     const response = await stand.exchange(get([], { method: 'HEAD' }), { method: 'HEAD' })
     expect(response.header('content-length')).toBe('42')
   })
@@ -123,26 +114,19 @@ describe('a response that is looked into', () => {
   it.each<[string, readonly Step[], number]>([
     ['cut', [`${OK}Content-Length: 10\r\n\r\n{"res`, { close: 'end' }], 502],
     ['late', [`${OK}Content-Length: 10\r\n\r\n{"res`, { waitMs: 900 }], 504],
-    [
-      'in gzip and chunks',
-      [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`],
-      502,
-    ],
+    ['in no framing', [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n`], 502],
   ])('and is %s is never passed on half', async (_, steps, status) => {
-    const stand = await open(() => steps, { ...ENV, CLIENT_DEADLINE: '400ms' })
+    const stand = await open(steps, { ...ENV, CLIENT_DEADLINE: '400ms' })
     const response = await stand.exchange(post('x'))
     expect(response.status).toBe(status)
     expect(JSON.parse(response.text)).toMatchObject({ sent: 'unknown' })
     expect(stand.business()).toHaveLength(1)
   })
 
-  it('behind one of another status is not: nothing is kept waiting', async () => {
+  it('is none of another status than 200: nothing is kept waiting', async () => {
     const late = gate()
-    const stand = await open(() => [
-      'HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\n',
-      () => late.opened,
-      'late',
-    ])
+    const head = 'HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\n'
+    const stand = await open([head, () => late.opened, 'late'])
     const client = await stand.connect()
     await client.send(post('x'))
     await until(() => client.left().toString().includes('\r\n\r\n'))
@@ -152,20 +136,15 @@ describe('a response that is looked into', () => {
   })
 })
 
-describe('OBS_REWRITE_INTERFACE', () => {
-  it('gives the response that names iSales another body, in a framing of its own', async () => {
-    const path = '/rest/isales/v1/openapi/obs/business/interface'
-    const isales: { origin?: string } = {}
-    const stand = await open(() => gzipped(JSON.stringify({ getTask: `${isales.origin}/x` })), {
-      OBS_REWRITE_INTERFACE: 'true',
-    })
-    isales.origin = stand.upstream.origin
-    const response = await stand.exchange(
-      get([], { path }).replace('Host: localhost', `Host: localhost:${stand.port}`),
-    )
-    expect(JSON.parse(response.text)).toEqual({ getTask: `http://localhost:${stand.port}/x` })
-    expect(response.framing).toBe('length')
-    expect(response.header('content-encoding')).toBeUndefined()
-    expect(response.header('etag')).toBeUndefined()
-  })
+it('OBS_REWRITE_INTERFACE gives the response that names iSales another body, in a framing of its own', async () => {
+  const path = '/rest/isales/v1/openapi/obs/business/interface'
+  const stand = await openStand({ env: { OBS_REWRITE_INTERFACE: 'true' } })
+  stand.serve(gzipped(JSON.stringify({ getTask: `${stand.upstream.origin}/x` })))
+  const response = await stand.exchange(
+    get([], { path }).replace('Host: localhost', `Host: localhost:${stand.port}`),
+  )
+  expect(JSON.parse(response.text)).toEqual({ getTask: `http://localhost:${stand.port}/x` })
+  expect(response.framing).toBe('length')
+  expect(response.header('content-encoding')).toBeUndefined()
+  expect(response.header('etag')).toBeUndefined()
 })
