@@ -6,78 +6,102 @@ import { until } from '../support/until.ts'
 import { chunkedPost, gate, get, openStand, PATH, post } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
+const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
+const NEVER: Step = () => new Promise(() => undefined)
 const MIB = 1024 * 1024
 const PIECE = Buffer.alloc(64 * 1024, 'x')
 /** What the kernel may hold on two connections, and then some. */
 const KERNEL = 24 * MIB
+const LARGE = 32 * MIB
 
 /** A response of so many bytes, and how many of them have been taken from it. */
-function largeAnswer(bytes: number) {
+function largeResponse(bytes: number) {
   const taken = { bytes: 0 }
-  const pieces: Step[] = [`${OK}Content-Length: ${bytes}\r\n\r\n`]
-  for (let sent = 0; sent < bytes; sent += PIECE.length) {
-    pieces.push(PIECE, () => {
-      taken.bytes += PIECE.length
-    })
+  const steps: Step[] = [`${OK}Content-Length: ${bytes}\r\n\r\n`]
+  for (let sent = 0; sent < bytes; sent += PIECE.length)
+    steps.push(PIECE, () => void (taken.bytes += PIECE.length))
+  return { taken, steps }
+}
+
+/** The parts of an upload that is sent piece by piece: of known length, or in chunks. */
+const UPLOADS = {
+  'of known length': (bytes: number) => ({
+    head: post('').replace('Content-Length: 0', `Content-Length: ${bytes}`),
+    before: '',
+    after: '',
+    end: '',
+  }),
+  'in chunks': () => ({
+    head: chunkedPost([]).replace('0\r\n\r\n', ''),
+    before: '10000\r\n',
+    after: '\r\n',
+    end: '0\r\n\r\n',
+  }),
+}
+const uploads = ['of known length', 'in chunks'] as const
+
+interface Sending {
+  /** Of a known length. Default: as much as is sent. */
+  readonly announced?: number
+  /** Called behind each piece. */
+  readonly sent?: (bytes: number) => unknown
+}
+
+async function upload(
+  client: RawClient,
+  kind: keyof typeof UPLOADS,
+  bytes: number,
+  { announced = bytes, sent = () => undefined }: Sending,
+): Promise<void> {
+  const { head, before, after, end } = UPLOADS[kind](announced)
+  await client.send(head)
+  for (let count = 0; count < bytes; count += PIECE.length) {
+    await client.send(before)
+    await client.send(PIECE)
+    await client.send(after)
+    await sent(count + PIECE.length)
   }
-  return { taken, pieces }
+  await client.send(end)
 }
 
 async function settled(value: () => number): Promise<number> {
   for (let before = -1, now = value(); ; now = value()) {
     if (now === before) return now
     before = now
-    await delay(150)
+    await delay(300)
   }
 }
 
 describe('back-pressure', () => {
-  it('a client that does not read stops iSales, and gets 36 MiB whole in the end', async () => {
-    const { taken, pieces } = largeAnswer(36 * MIB)
-    const stand = await openStand({ respond: () => pieces })
+  it('a client that does not read stops iSales, and gets all of it in the end', async () => {
+    const { taken, steps } = largeResponse(LARGE)
+    const stand = await openStand({ respond: () => steps })
     const client = await stand.connect()
     client.pause()
     await client.send(get())
     await until(() => taken.bytes > 0)
     expect(await settled(() => taken.bytes)).toBeLessThan(KERNEL)
     client.resume()
-    const response = await client.read({ limitMs: 20_000 })
-    expect(response.body).toHaveLength(36 * MIB)
+    expect((await client.read({ limitMs: 20_000 })).body).toHaveLength(LARGE)
     client.destroy()
     await stand.idle()
   }, 30_000)
 
-  it.each([
-    ['of known length', post('')],
-    ['in chunks', chunkedPost([])],
-  ])(
-    'iSales that does not read stops an upload %s, and gets it whole in the end',
-    async (_, head) => {
+  it.each(uploads)(
+    'iSales that does not read stops an upload %s, and gets all of it in the end',
+    async (kind) => {
       const stand = await openStand({ env: { CLIENT_DEADLINE: '0' } })
       const client = await stand.connect()
-      const chunked = head.includes('chunked')
-      const before = stand.upstream.received()
+      const received = stand.upstream.received()
       stand.upstream.pause()
-      await client.send(
-        chunked
-          ? head.replace('0\r\n\r\n', '')
-          : head.replace('Content-Length: 0', `Content-Length: ${36 * MIB}`),
-      )
       let sent = 0
-      const sending = (async () => {
-        for (; sent < 36 * MIB; sent += PIECE.length) {
-          if (chunked) await client.send('10000\r\n')
-          await client.send(PIECE)
-          if (chunked) await client.send('\r\n')
-        }
-        if (chunked) await client.send('0\r\n\r\n')
-      })()
+      const sending = upload(client, kind, LARGE, { sent: (bytes) => (sent = bytes) })
       expect(await settled(() => sent)).toBeLessThan(KERNEL)
-      expect(stand.upstream.received()).toBe(before)
+      expect(stand.upstream.received()).toBe(received)
       stand.upstream.resume()
       await sending
       expect(await client.read({ limitMs: 20_000 })).toMatchObject({ status: 200 })
-      expect(stand.business()[0]?.body).toHaveLength(36 * MIB)
+      expect(stand.business()[0]?.body).toHaveLength(LARGE)
       client.destroy()
       await stand.idle()
     },
@@ -85,14 +109,11 @@ describe('back-pressure', () => {
   )
 
   it('holds for a pipelined response whose turn has not come', async () => {
-    const { taken, pieces } = largeAnswer(20 * MIB)
+    const { taken, steps } = largeResponse(20 * MIB)
     const first = gate()
     const stand = await openStand({
-      respond: async ({ target }) => {
-        if (target !== PATH) return pieces
-        await first.opened
-        return responseBytes('first')
-      },
+      respond: ({ target }) =>
+        target === PATH ? [() => first.opened, responseBytes('first')] : steps,
     })
     const client = await stand.connect()
     await client.send(get() + get([], { path: '/rest/isales/large' }))
@@ -108,17 +129,22 @@ describe('back-pressure', () => {
 describe('a response whose connection ends while it is kept waiting', () => {
   const body = 'z'.repeat(30_000)
   const chunk = `${body.length.toString(16)}\r\n${body}\r\n`
-  const CHUNKED = 'Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n'
+  const CLOSE = `${OK}Connection: close\r\n`
 
-  /** The response's turn has not come, so that no client is there to take it. */
-  const held = async (response: string) => {
+  it.each([
+    ['without a length, whole', `${OK}\r\n${body}`, true],
+    ['with a length, whole', `${CLOSE}Content-Length: ${body.length}\r\n\r\n${body}`, true],
+    ['in chunks, whole', `${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`, true],
+    ['with a length, cut', `${CLOSE}Content-Length: 40000\r\n\r\n${body}`, false],
+    ['in chunks, cut', `${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunk}`, false],
+  ])('looks complete only when it is: %s', async (_, response, whole) => {
     const first = gate()
+    // Its turn has not come, so that no client is there to take it.
     const stand = await openStand({
-      respond: async ({ target }) => {
-        if (target !== PATH) return [response, { close: 'end' }]
-        await first.opened
-        return responseBytes('first')
-      },
+      respond: ({ target }) =>
+        target === PATH
+          ? [() => first.opened, responseBytes('first')]
+          : [response, { close: 'end' }],
     })
     const client = await stand.connect()
     await client.send(get() + get([], { path: '/rest/isales/last' }))
@@ -126,34 +152,18 @@ describe('a response whose connection ends while it is kept waiting', () => {
     await settled(() => stand.upstream.open())
     first.open()
     expect(await client.read()).toMatchObject({ text: 'first' })
-    return { stand, client }
-  }
-
-  it.each([
-    ['without a length', `${OK}\r\n${body}`],
-    ['with a length', `${OK}Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`],
-    ['in chunks', `${OK}${CHUNKED}${chunk}0\r\n\r\n`],
-  ])('comes whole: %s', async (_, response) => {
-    const { stand, client } = await held(response)
-    expect((await client.read()).text === body).toBe(true)
+    if (whole) expect((await client.read()).text === body).toBe(true)
+    else await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the/)
     client.destroy()
-    await stand.idle()
-  })
-
-  it.each([
-    ['with a length', `${OK}Connection: close\r\nContent-Length: 40000\r\n\r\n${body}`],
-    ['in chunks', `${OK}${CHUNKED}${chunk}`],
-  ])('and was cut does not look complete: %s', async (_, response) => {
-    const { stand, client } = await held(response)
-    await expect(client.read()).rejects.toThrow(/the connection (?:broke|ended) in the/)
     await stand.idle()
   })
 })
 
-describe('a client that stalls within a response', () => {
-  it('is given up, and iSales with it', async () => {
-    const { pieces } = largeAnswer(36 * MIB)
-    const stand = await openStand({ respond: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
+describe('a client within a response', () => {
+  const env = { BODY_IDLE_TIMEOUT: '1s' }
+
+  it('that stalls is given up, and iSales with it', async () => {
+    const stand = await openStand({ respond: () => largeResponse(LARGE).steps, env })
     const client = await stand.connect()
     client.pause()
     await client.send(get())
@@ -164,9 +174,8 @@ describe('a client that stalls within a response', () => {
     client.destroy()
   })
 
-  it('but moves is not', async () => {
-    const { pieces } = largeAnswer(20 * MIB)
-    const stand = await openStand({ respond: () => pieces, env: { BODY_IDLE_TIMEOUT: '1s' } })
+  it('that is slow is not', async () => {
+    const stand = await openStand({ respond: () => largeResponse(20 * MIB).steps, env })
     const client = await stand.connect()
     await client.send(get())
     for (let turn = 1; turn <= 5; turn += 1) {
@@ -180,43 +189,45 @@ describe('a client that stalls within a response', () => {
   }, 15_000)
 })
 
-describe('a response', () => {
-  it('passes chunk by chunk, none kept waiting for the next', async () => {
+it.each([
+  ['known', `${OK}Content-Length: 11\r\n\r\n`, (word: string) => word, ''],
+  ['unknown', CHUNKED, (word: string) => `${word.length}\r\n${word}\r\n`, '0\r\n\r\n'],
+])(
+  'a response of %s length passes chunk by chunk, none kept waiting for the next',
+  async (_, head, chunkOf, end) => {
     const seen: string[] = []
     const clients: RawClient[] = []
     const stand = await openStand({
       respond: () => [
-        `${OK}Transfer-Encoding: chunked\r\n\r\n`,
+        head,
         ...['one', 'two', 'three'].flatMap((word) => [
-          `${word.length}\r\n${word}\r\n`,
+          chunkOf(word),
           async () => {
             await until(() => clients[0]?.left().toString().includes(word))
             seen.push(word)
           },
         ]),
-        '0\r\n\r\n',
+        end,
       ],
     })
     const client = await stand.connect()
     clients.push(client)
     await client.send(get())
     await until(() => seen.length === 3)
-    expect(await client.read()).toMatchObject({ text: 'onetwothree', framing: 'chunked' })
+    expect(await client.read()).toMatchObject({ text: 'onetwothree' })
     client.destroy()
-  })
-
-  it.each([
-    ['known', `${OK}Content-Length: 6\r\n\r\n`],
-    ['unknown', `${OK}Transfer-Encoding: chunked\r\n\r\n6\r\n`],
-  ])('of %s length that comes in two chunks is whole', async (kind, head) => {
-    const stand = await openStand({
-      respond: () => [`${head}abc`, { waitMs: 30 }, kind === 'known' ? 'def' : 'def\r\n0\r\n\r\n'],
-    })
-    expect(await stand.exchange(get())).toMatchObject({ text: 'abcdef' })
-  })
-})
+  },
+)
 
 describe("a response before the request's end", () => {
+  /** iSales responds to the head of a business call. */
+  const early = (steps: readonly Step[], env = {}) =>
+    openStand({
+      onHead: ({ target }) => (target === PATH ? steps : []),
+      respond: () => [NEVER],
+      env,
+    })
+
   it.each([
     ['and the connection closed', [{ close: 'end' }]],
     ['and the connection left open', []],
@@ -224,68 +235,45 @@ describe("a response before the request's end", () => {
     '%s: it arrives whole, and the connection of the client is closed',
     async (_, close) => {
       const body = 'n'.repeat(100_000)
-      const stand = await openStand({
-        onHead: ({ target }) =>
-          target === PATH ? [responseBytes(body, { status: '413 Enough' }), ...close] : [],
-        respond: () => [() => new Promise(() => undefined)],
-      })
+      const stand = await early([responseBytes(body, { status: '413 Enough' }), ...close])
       const client = await stand.connect()
-      await client.send(post('').replace('Content-Length: 0', `Content-Length: ${10 * MIB}`))
       // Goes on sending, as most clients do, until it has read the response.
-      const sending = (async () => {
-        for (let sent = 0; sent < 5 * MIB; sent += PIECE.length) await client.send(PIECE)
-      })().catch(() => undefined)
+      const sending = upload(client, 'of known length', 5 * MIB, { announced: 10 * MIB })
       const response = await client.read()
       expect(response).toMatchObject({ status: 413, text: body })
       expect(response.header('connection')).toBe('close')
-      await sending
+      await sending.catch(() => undefined)
       await client.closed()
       await stand.idle()
       expect(stand.business()).toEqual([])
     },
   )
 
-  it.each([
-    ['of known length', ''],
-    ['in chunks', '10000\r\n'],
-  ])(
+  it.each(uploads)(
     'reaches a client that reads nothing before it has sent all: a body %s (RFC 9112 section 9.6)',
-    async (_, chunkHead) => {
-      const stand = await openStand({
-        onHead: ({ target }) =>
-          target === PATH ? [responseBytes('enough', { status: '413 Enough' })] : [],
-        respond: () => [() => new Promise(() => undefined)],
-        env: { REPLAY_BODY_SIZE: '0' },
+    async (kind) => {
+      const stand = await early([responseBytes('enough', { status: '413 Enough' })], {
+        REPLAY_BODY_SIZE: '0',
       })
       const client = await stand.connect()
       client.pause()
-      const chunked = chunkHead !== ''
-      await client.send(
-        chunked
-          ? chunkedPost([]).replace('0\r\n\r\n', '')
-          : post('').replace('Content-Length: 0', `Content-Length: ${8 * MIB}`),
-      )
-      for (let sent = 0; sent < 8 * MIB; sent += PIECE.length) {
-        await client.send(chunkHead)
-        await client.send(PIECE)
-        if (chunked) await client.send('\r\n')
-        // The response has come, and the connection to iSales is closed, while the body is on its way.
-        if (sent === 0)
-          await until(() => stand.upstream.connections() === 2 && stand.upstream.open() === 1)
-      }
-      if (chunked) await client.send('0\r\n\r\n')
+      await upload(client, kind, 8 * MIB, {
+        async sent(bytes) {
+          // The response has come, and the connection to iSales is closed, while the body is on its way.
+          if (bytes === PIECE.length)
+            await until(() => stand.upstream.connections() === 2 && stand.upstream.open() === 1)
+        },
+      })
       client.resume()
-      const response = await client.read()
-      expect(response).toMatchObject({ status: 413, text: 'enough' })
+      expect(await client.read()).toMatchObject({ status: 413, text: 'enough' })
       expect((await client.closed()).reset).toBe(false)
       await stand.idle()
     },
   )
 
-  it('and both go on to their ends, at once', async () => {
+  it('may go on beside it, and both come to their ends', async () => {
     const stand = await openStand({
-      onHead: ({ target }) =>
-        target === PATH ? [`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n`] : [],
+      onHead: ({ target }) => (target === PATH ? [`${CHUNKED}5\r\nearly\r\n`] : []),
       respond: ({ body }) => [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'],
       env: { REPLAY_BODY_SIZE: '0' },
     })
