@@ -15,9 +15,9 @@ export const ENDS_HERE = [
   'proxy-authenticate',
 ]
 /** Made anew here. Theirs never go on, but for `via`. */
-export const OURS = ['via', 'x-request-id', 'content-length', 'max-forwards']
+const OURS = ['via', 'x-request-id', 'content-length', 'max-forwards']
 /** Never go on, besides those that end here and ours. */
-export const NEVER = [
+const NEVER = [
   'host',
   'expect',
   'authorization',
