@@ -57,7 +57,7 @@ const WAYS = ['http', 'https', 'the egress proxy'] as const
 describe('a name with an IPv4 address that needs a second to connect, and an IPv6 address that refuses', () => {
   it.each(ORDERS)('is reached over TCP, TLS and the egress proxy, %s', async (_, addresses) => {
     const options = {
-      isalesConnectTimeout: 3000,
+      isalesConnectTimeout: 8000,
       resolve: ((_name, _options, found) => found(null, [...addresses])) satisfies Resolve,
     }
     const reach = async (way: (typeof WAYS)[number]) => {
