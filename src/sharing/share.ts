@@ -6,7 +6,7 @@ import type { Adopted, Ask, AtHand, Before, Obtain, Obtained, Wanted } from '../
 import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import type { TokenSource } from '../token/source.ts'
-import { refreshPart, usable } from '../token/token.ts'
+import { refreshPart } from '../token/token.ts'
 import { totalLife, type Seal } from './seal.ts'
 import {
   ID_LENGTH,
@@ -16,7 +16,7 @@ import {
   type SessionStore,
   type StoreFailure,
 } from './store.ts'
-import { isAtHand, isBetter, jittered, turnOf, type Found } from './turn.ts'
+import { isAtHand, isBetter, jittered, serves, turnOf, type Found } from './turn.ts'
 
 export interface ShareOptions {
   readonly store: SessionStore
@@ -103,11 +103,7 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
 
   /** The record of the token at hand, when that is good. */
   const goodRecord = (atHand: AtHand | undefined): Found | undefined =>
-    atHand !== undefined &&
-    !atHand.rejected &&
-    usable(atHand.token, clock.now()) &&
-    ours !== undefined &&
-    isAtHand(ours.record, atHand)
+    serves(atHand, clock.now()) && ours !== undefined && isAtHand(ours.record, atHand)
       ? ours
       : undefined
 

@@ -44,7 +44,6 @@ export function turnOf(
 ): Wait | Before {
   const { now, random, atHand } = situation
   const refusals = Math.max(situation.refusals, 'refusals' in reply ? reply.refusals : 0)
-  const serves = atHand !== undefined && !atHand.rejected && usable(atHand.token, now)
   const wait = (because: Wait['because'], ms: number): Wait => ({
     type: 'held',
     because,
@@ -53,7 +52,7 @@ export function turnOf(
   })
   switch (reply.type) {
     case 'busy':
-      return wait('busy', jittered(serves ? LOOK_USABLE : LOOK_URGENT, random))
+      return wait('busy', jittered(serves(atHand, now) ? LOOK_USABLE : LOOK_URGENT, random))
     case 'held': {
       // All replicas see it end at the same time; the first to claim then asks alone.
       const because = reply.hold === CONFLICT ? 'conflict' : 'held'
@@ -64,10 +63,15 @@ export function turnOf(
     case 'mine':
       return { failures: failuresOf(reply.hold), refusals, alone: false }
     case 'failure':
-      return serves && now < aloneFrom(atHand.token, situation.ownRandom)
+      return serves(atHand, now) && now < aloneFrom(atHand.token, situation.ownRandom)
         ? wait('alone', jittered(LOOK_USABLE, random))
         : { failures: undefined, refusals, alone: true }
   }
+}
+
+/** True while calls are sent with the token at hand and nobody has found it rejected. */
+export function serves(atHand: AtHand | undefined, now: number): atHand is AtHand {
+  return atHand !== undefined && !atHand.rejected && usable(atHand.token, now)
 }
 
 /** True when the token in the store is of more use than the one at hand. */
