@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config'
+import shared from '../../vitest.config.ts'
 
 /** What is deployed, checked with the programs that it is deployed to. One file after the other: they are heavy. */
 export default defineConfig({
-  define: { BUILD_VERSION: JSON.stringify('0.0.0-test') },
-  oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
+  ...shared,
   test: {
     include: ['test/deploy/**/*.test.ts'],
     fileParallelism: false,

@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config'
+import shared from '../../vitest.config.ts'
 
 /** The shared store, on real servers. The files wait more than they work, so that three run at a time. */
 export default defineConfig({
-  define: { BUILD_VERSION: JSON.stringify('0.0.0-test') },
-  oxc: { jsx: { runtime: 'automatic', importSource: 'hono/jsx' } },
+  ...shared,
   test: {
     globalSetup: 'test/support/global-setup.ts',
     include: ['test/store/**/*.test.ts'],
