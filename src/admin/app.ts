@@ -1,6 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import { Hono, type MiddlewareHandler } from 'hono'
-import { serveHono, type Serve } from '../http/hono.ts'
+import { serveHono } from '../http/hono.ts'
 import type { TokenEvent } from '../token/events.ts'
 import { createMetrics } from './metrics.ts'
 import { createMonitor } from './monitor.ts'
@@ -29,7 +30,7 @@ export function openAdmin(sources: AdminSources) {
   const metrics = createMetrics(sources, monitor)
   const app = createAdminApp({ ...sources, monitor, metrics })
   const serveApp = serveHono(app)
-  const serve: Serve = (request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const { headers, httpVersion, url = '' } = request
     const target = url.replace(/^https?:\/\/[^/]*/i, '')
     // RFC 9112 section 3.2. Probes of load balancers are of HTTP/1.0 and have no Host.

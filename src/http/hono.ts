@@ -16,17 +16,13 @@ interface FetchApp {
 /**
  * Serves one request with a Hono app. It never rejects.
  *
- * @param target the origin-form of a request whose Host and target were validated before. Default: both as they came.
+ * @param target the origin-form; Host and target were validated before.
  */
-export type Serve = (request: IncomingMessage, response: ServerResponse, target?: string) => void
+export type Serve = (request: IncomingMessage, response: ServerResponse, target: string) => void
 
 /** Makes a request listener of a Hono app. The global `Request` and `Response` stay Node's own. */
 export function serveHono(app: FetchApp): Serve {
-  const serve = async (
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: string | undefined,
-  ): Promise<void> => {
+  return (request, response, target) => {
     const respond = async (webRequest: Request): Promise<Response> => {
       const { remoteAddress: address } = request.socket
       const webResponse = await app.fetch(webRequest, { address })
@@ -36,11 +32,9 @@ export function serveHono(app: FetchApp): Serve {
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : webResponse
     }
     // node-server makes a URL of Host, and refuses an HTTP/1.0 request without one and an empty port.
-    if (target !== undefined) request.url = `http://localhost${target}`
-    await getRequestListener(respond, { overrideGlobalObjects: false })(request, response)
-  }
-  return (request, response, target) => {
-    serve(request, response, target).catch(() => {
+    request.url = `http://localhost${target}`
+    const serve = getRequestListener(respond, { overrideGlobalObjects: false })
+    serve(request, response).catch(() => {
       // A whole response may not have reached the client yet.
       if (!response.writableEnded) response.destroy()
     })

@@ -6,7 +6,7 @@ import { serveHono } from '../../src/http/hono.ts'
 /** Serves the admin app on a free port of loopback. */
 export async function servePage(app: Admin['app']) {
   const serve = serveHono(app)
-  const server = createServer((request, response) => serve(request, response))
+  const server = createServer((request, response) => serve(request, response, request.url ?? '/'))
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
   })

@@ -15,9 +15,3 @@ test.each([
   const response = await exchangeRaw({ port }, `GET http://y/ ${version}\r\n${headers}\r\n`)
   expect([response.status, response.text]).toEqual([200, '/validated'])
 })
-
-test('a request that nobody has validated needs a Host', async () => {
-  const serve = serveHono({ fetch: () => new Response('of the app') })
-  const { port } = await startListener((request, response) => serve(request, response))
-  expect((await exchangeRaw({ port }, 'GET /g HTTP/1.1\r\n\r\n')).status).toBe(400)
-})
