@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { REFUSALS, type Refusal } from '../../src/http/problem.ts'
+import type { Environment } from '../../src/config/load.ts'
+import { PROBLEMS, REFUSALS, type Refusal } from '../../src/http/problem.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -73,43 +74,21 @@ test('a request that is refused is counted but not timed, and in the access log 
   ])
 })
 
-test('an expectation that is not known is refused like everything else, and nothing behind it served', async () => {
-  const world = await openWorld({ env: { ACCESS_LOG: 'full' } })
-  const client = await connectRaw({ port: portOf(world) })
-  await client.send(`${HEAD}Expect: 200-ok\r\nContent-Length: 2\r\n\r\n`)
-  await client.send(`${HEAD}\r\n`)
-
-  expect((await client.read()).status).toBe(417)
-
-  expect((await client.closed()).left.length).toBe(0)
+test.each<readonly [Refusal, string, Environment, string]>([
+  ['body-size', 'is too large', { MAX_BODY_SIZE: '1KiB' }, `401\r\n${'x'.repeat(1025)}\r\n`],
+  ['tiny-chunks', 'is kept', { REPLAY_BODY_SIZE: '64KiB' }, '1\r\nx\r\n'.repeat(2000)],
+  ['tiny-chunks', 'is streamed', { REPLAY_BODY_SIZE: '1KiB' }, '1\r\nx\r\n'.repeat(2000)],
+])('%s: chunks of a body that %s are refused with their reason', async (reason, _, env, chunks) => {
+  const world = await openWorld({ env })
+  const body = `Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`
+  const response = await exchangeRaw({ port: portOf(world) }, HEAD + body)
+  const { code, detail } = REFUSALS[reason]
+  expect([response.status, response.header('connection')]).toEqual([PROBLEMS[code].status, 'close'])
+  expect(JSON.parse(response.text)).toMatchObject({ code, detail, sent: 'no' })
   expect(world.sim.requests()).toEqual([])
-  const code = 'expectation-failed'
-  expect(await world.metric(`isales_proxy_request_errors_total{code="${code}"}`)).toBe(1)
-  expect(linesOf(world, 'access')).toMatchObject([{ method: 'POST', status: 417, code }])
+  expect(linesOf(world, 'client-refused')).toMatchObject([{ reason }])
+  expect(await world.metric(`isales_proxy_requests_refused_total{reason="${reason}"}`)).toBe(1)
 })
-
-test('a chunked body that turns out to be too large is refused with its reason', async () => {
-  const world = await openWorld({ env: { MAX_BODY_SIZE: '1KiB' } })
-  const chunk = `401\r\n${'x'.repeat(1025)}\r\n`
-  const chunks = `Transfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`
-  const { text } = await exchangeRaw({ port: portOf(world) }, HEAD + chunks)
-  expect(JSON.parse(text)).toMatchObject(REFUSALS['body-size'])
-  expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'body-size' }])
-})
-
-test.each(['kept', 'streamed'])(
-  'a body that is %s in too many tiny chunks is refused with its reason',
-  async (how) => {
-    const world = await openWorld({ env: { REPLAY_BODY_SIZE: how === 'kept' ? '64KiB' : '1KiB' } })
-    const chunks = 'Transfer-Encoding: chunked\r\n\r\n' + '1\r\nx\r\n'.repeat(2000)
-    const response = await exchangeRaw({ port: portOf(world) }, HEAD + chunks)
-    expect([response.status, response.header('connection')]).toEqual([408, 'close'])
-    expect(JSON.parse(response.text)).toMatchObject({ ...REFUSALS['tiny-chunks'], sent: 'no' })
-    expect(world.sim.requests()).toEqual([])
-    expect(linesOf(world, 'client-refused')).toMatchObject([{ reason: 'tiny-chunks' }])
-    expect(await world.metric('isales_proxy_requests_refused_total{reason="tiny-chunks"}')).toBe(1)
-  },
-)
 
 test('logins and refreshes of CTI-OBS are logged by what came of them', async () => {
   const obs = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
