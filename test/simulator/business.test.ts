@@ -4,7 +4,7 @@ import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simula
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
-import { simulate } from './caller.ts'
+import { loggedIn, simulate } from './caller.ts'
 
 const RESULT = { subCCNo: 1, vdnId: 1, serviceId: 12_345, uniqueId: 'u1' }
 
@@ -18,23 +18,20 @@ describe('business calls', () => {
     ['/business/push/midresult', RESULT, undefined],
     ['/business/push/taskstatus', {}, undefined],
   ])('%s responds as published', async (path, body, resultData) => {
-    const { granted, business } = await simulate()
-    const { token } = await granted()
+    const { business, token } = await loggedIn()
     const { status, json } = await business(BASE_PATH + path, token, body)
     expect(status).toBe(200)
     expect(json).toEqual(resultData === undefined ? { result: 0 } : { result: 0, resultData })
   })
 
   it('interface gives URLs when switched so', async () => {
-    const { granted, business, sim } = await simulate({ switches: { absoluteUrls: true } })
-    const { token } = await granted()
+    const { business, sim, token } = await loggedIn({ switches: { absoluteUrls: true } })
     const { json } = await business(`${BASE_PATH}/business/interface`, token, { version: 311 })
     expect(json.resultData?.['getTask']).toBe(`${sim.origin}${INTERFACE_PATHS.getTask}`)
   })
 
   it('callnos hands out each number once', async () => {
-    const { granted, business, sim } = await simulate()
-    const { token } = await granted()
+    const { business, sim, token } = await loggedIn()
     const ask = { subCCNo: 1, vdnId: 1, serviceId: 12_345, batchCount: 50 }
     const { json } = await business(INTERFACE_PATHS.getUserData, token, ask)
     await business(INTERFACE_PATHS.getUserData, token, ask)
@@ -60,8 +57,7 @@ describe('business calls', () => {
     ['a list', INTERFACE_PATHS.getTask, []],
     ['a body over 1 MiB', INTERFACE_PATHS.getTask, { padding: 'x'.repeat(1024 * 1024) }],
   ])('%s is a 400', async (_, path, body) => {
-    const { granted, business } = await simulate()
-    const { token } = await granted()
+    const { business, token } = await loggedIn()
     expect((await business(path, token, body)).status).toBe(400)
   })
 
@@ -75,8 +71,7 @@ describe('business calls', () => {
   )
 
   it('records what was executed, and counts what was executed twice', async () => {
-    const { granted, business, sim } = await simulate()
-    const { token } = await granted()
+    const { business, sim, token } = await loggedIn()
     await business(INTERFACE_PATHS.pushCallOutRlt, 'bad', RESULT)
     await business(INTERFACE_PATHS.pushCallOutRlt, token, RESULT)
     await business(INTERFACE_PATHS.pushMidRlt, token, RESULT)
@@ -105,8 +100,7 @@ describe('business calls', () => {
     const [forbiddenStatus, forbiddenBody, text] = row
     const forbiddenPath = 'business/tasks'
     const switches = { forbiddenPath, forbiddenStatus, forbiddenBody }
-    const { granted, tasks, business, sim } = await simulate({ switches })
-    const { token } = await granted()
+    const { tasks, business, sim, token } = await loggedIn({ switches })
     expect(await tasks(token)).toMatchObject({ status: forbiddenStatus, text })
     expect((await tasks('bad')).status).toBe(forbiddenStatus)
     expect((await business(INTERFACE_PATHS.getHoliDay, token, {})).status).toBe(200)
@@ -114,8 +108,7 @@ describe('business calls', () => {
   })
 
   it('shows the token in a header and in the body when switched so', async () => {
-    const { granted, tasks } = await simulate({ switches: { echoToken: true } })
-    const { token } = await granted()
+    const { tasks, token } = await loggedIn({ switches: { echoToken: true } })
     const { header, json } = await tasks(token)
     expect([header('x-echo-token'), json['echo']]).toEqual([token, token])
   })
@@ -126,8 +119,7 @@ describe('business calls', () => {
     ['accepted', 'identity', null],
     ['always', 'identity', 'gzip'],
   ] as const)('with gzip %s and Accept-Encoding %s is coded %s', async (gzip, accept, coding) => {
-    const { granted, sim } = await simulate({ switches: { gzip: 'off' } })
-    const { token } = await granted()
+    const { sim, token } = await loggedIn({ switches: { gzip: 'off' } })
     sim.set({ gzip })
     const response = await fetch(sim.origin + INTERFACE_PATHS.getTask, {
       method: 'POST',

@@ -38,6 +38,12 @@ export async function simulate(options: SimulatorOptions = {}) {
   }
 }
 
+/** The same with both tokens of a first login. */
+export async function loggedIn(options: SimulatorOptions = {}) {
+  const client = await simulate(options)
+  return { ...client, ...(await client.granted()) }
+}
+
 export function grantOf({ json }: CallResponse) {
   const { token, refreshToken } = json.resultData ?? {}
   return { token: String(token), refreshToken: String(refreshToken) }

@@ -3,7 +3,7 @@ import { BAD_TOKENS, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../sim
 import type { BadToken } from '../../simulator/index.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { simulate } from './caller.ts'
+import { loggedIn, simulate } from './caller.ts'
 
 const CREDENTIALS = JSON.stringify({ user: 'obs', passwd: 'simulated-password' })
 const LOGIN = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: ${CREDENTIALS.length}\r\n\r\n${CREDENTIALS}`
@@ -46,8 +46,7 @@ describe('faults', () => {
     [401, 0],
     [403, 0],
   ])('respond to a business call with %i and execute %i of it', async (status, executed) => {
-    const { granted, tasks, sim } = await simulate()
-    const { token } = await granted()
+    const { tasks, sim, token } = await loggedIn()
     sim.failBusiness({ status })
     expect((await tasks(token)).status).toBe(status)
     expect(sim.state()).toMatchObject({ business: executed, businessRejected: 1 - executed })
@@ -82,15 +81,13 @@ describe('faults', () => {
   })
 
   it('give a bad token from a refresh', async () => {
-    const { granted, refresh, sim } = await simulate()
-    const { refreshToken } = await granted()
+    const { refresh, sim, refreshToken } = await loggedIn()
     sim.badToken({ kind: 'crlf', operation: 'refresh' })
     expect((await refresh(refreshToken)).json.resultData?.['token']).toBe(BAD_TOKENS.crlf)
   })
 
   it('hang until released', async () => {
-    const { granted, tasks, sim } = await simulate()
-    const { token } = await granted()
+    const { tasks, sim, token } = await loggedIn()
     sim.hang({ operation: 'business' })
     const hanging = tasks(token)
     await until(() => sim.state().hanging === 1)
@@ -209,8 +206,7 @@ describe('faults', () => {
   })
 
   it('spoil the streamed responses, too', async () => {
-    const { granted, business, sim } = await simulate()
-    const { token } = await granted()
+    const { business, sim, token } = await loggedIn()
     sim.failBusiness({ status: 401 })
     const path = INTERFACE_PATHS.getTask.replace('business/tasks', 'echo?bytes=9')
     expect((await business(path, token, {})).status).toBe(401)

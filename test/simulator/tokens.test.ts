@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { REFRESH_PATH } from '../../simulator/index.ts'
-import { grantOf, simulate } from './caller.ts'
+import { grantOf, loggedIn, simulate } from './caller.ts'
 
 describe('a token', () => {
   it('is good until its life ends, by the clock that was passed in', async () => {
     let now = 0
     const switches = { tokenLifetime: 20, refreshLifetime: 60 }
-    const { granted, tasks, refresh } = await simulate({ switches, now: () => now })
-    const { token, refreshToken } = await granted()
+    const { tasks, refresh, token, refreshToken } = await loggedIn({ switches, now: () => now })
     now = 19_999
     expect((await tasks(token)).status).toBe(200)
     now = 20_000
@@ -38,8 +37,7 @@ describe('a token', () => {
     [403, 403],
     ['result', 200],
   ] as const)('that was revoked is refused with %s', async (rejection, status) => {
-    const { granted, tasks, refresh, sim } = await simulate({ switches: { rejection } })
-    const { token, refreshToken } = await granted()
+    const { tasks, refresh, sim, token, refreshToken } = await loggedIn({ switches: { rejection } })
     expect(sim.revoke()).toBe(1)
     expect(await tasks(token)).toMatchObject({
       status,
@@ -70,8 +68,7 @@ describe('a token', () => {
   })
 
   it('stands where each edition wants it, or where a switch says', async () => {
-    const { granted, tasks, sim } = await simulate()
-    const { token, refreshToken } = await granted()
+    const { tasks, sim, token, refreshToken } = await loggedIn()
     const tried = async () => [
       (await tasks(token, 'Authorization')).status,
       (await tasks(refreshToken, 'Authorization')).status,
@@ -91,8 +88,7 @@ describe('a token', () => {
   })
 
   it('needs the scheme that is set, in any case, or none', async () => {
-    const { granted, post, sim } = await simulate({ switches: { scheme: 'Token' } })
-    const { token } = await granted()
+    const { post, sim, token } = await loggedIn({ switches: { scheme: 'Token' } })
     const ask = async (authorization: string) =>
       (await post('/rest/isales/v1/openapi/obs/business/tasks', {}, { authorization })).status
     expect(await ask(`token ${token}`)).toBe(200)
@@ -110,8 +106,7 @@ describe('a token', () => {
 
 describe('refresh', () => {
   it('responds as login does, and leaves the old token its life', async () => {
-    const { granted, refresh, tasks, sim } = await simulate()
-    const { token, refreshToken } = await granted()
+    const { refresh, tasks, sim, token, refreshToken } = await loggedIn()
     const next = grantOf(await refresh(refreshToken))
     expect(next.token).not.toBe(token)
     expect(next.refreshToken).toBe(refreshToken)
@@ -121,15 +116,15 @@ describe('refresh', () => {
   })
 
   it('ends the old token when switched so', async () => {
-    const { granted, refresh, tasks } = await simulate({ switches: { refreshEndsOld: true } })
-    const { token, refreshToken } = await granted()
+    const { refresh, tasks, token, refreshToken } = await loggedIn({
+      switches: { refreshEndsOld: true },
+    })
     await refresh(refreshToken)
     expect((await tasks(token)).status).toBe(401)
   })
 
   it('takes a refresh token once when it rotates', async () => {
-    const { granted, refresh, sim } = await simulate({ switches: { rotate: true } })
-    const { refreshToken } = await granted()
+    const { refresh, sim, refreshToken } = await loggedIn({ switches: { rotate: true } })
     const next = grantOf(await refresh(refreshToken))
     expect(next.refreshToken).not.toBe(refreshToken)
     expect((await refresh(refreshToken)).status).toBe(403)
@@ -138,8 +133,7 @@ describe('refresh', () => {
   })
 
   it('requires a header with either token, unless switched off', async () => {
-    const { granted, refresh, sim } = await simulate()
-    const { token, refreshToken } = await granted()
+    const { refresh, sim, token, refreshToken } = await loggedIn()
     expect((await refresh(refreshToken, {})).status).toBe(403)
     expect((await refresh(refreshToken, { authentication: 'Bearer other' })).status).toBe(403)
     expect((await refresh(refreshToken, { authentication: `Bearer ${token}` })).status).toBe(200)
@@ -148,8 +142,9 @@ describe('refresh', () => {
   })
 
   it('reads the refresh token from the header alone when switched so', async () => {
-    const { granted, post, refresh } = await simulate({ switches: { refreshBody: false } })
-    const { token, refreshToken } = await granted()
+    const { post, refresh, token, refreshToken } = await loggedIn({
+      switches: { refreshBody: false },
+    })
     expect((await refresh('ignored', { authentication: `Bearer ${token}` })).status).toBe(403)
     const authentication = `Bearer ${refreshToken}`
     expect((await post(REFRESH_PATH, undefined, { authentication })).status).toBe(200)
@@ -159,8 +154,9 @@ describe('refresh', () => {
     [400, 400],
     ['result', 200],
   ] as const)('refuses with %s after the refresh tokens were revoked', async (how, status) => {
-    const { granted, refresh, tasks, sim } = await simulate({ switches: { refreshRejection: how } })
-    const { token, refreshToken } = await granted()
+    const { refresh, tasks, sim, token, refreshToken } = await loggedIn({
+      switches: { refreshRejection: how },
+    })
     expect(sim.revokeRefresh()).toBe(1)
     expect((await refresh(refreshToken)).status).toBe(status)
     expect((await tasks(token)).status).toBe(200)
