@@ -75,6 +75,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { config, log, tracing } = options
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
   const running = { listening: false, draining: false, inFlight: 0 }
+  // The first event comes when the token source starts: then all parts are there.
   const observe = (event: TokenEvent): void => {
     admin.onTokenEvent(event)
     logToken(event)
