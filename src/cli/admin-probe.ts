@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { loadSetting } from '../config/load.ts'
+import { loadConfig } from '../config/load.ts'
 import { parseObject } from '../http/json.ts'
 import { codeOf } from '../upstream/errors.ts'
 import { writeErrors, type Io } from './io.ts'
@@ -21,12 +21,16 @@ const PROBE_TIMEOUT = 2000
 
 /** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
 export function openProbe(io: Io): Probe | undefined {
-  const read = loadSetting('adminListen', io.env)
-  if (!read.ok) {
-    writeErrors(io, read.errors)
+  const loaded = loadConfig(io.env)
+  const { adminListen: address } = loaded.config
+  if (address === undefined) {
+    const errors = loaded.ok ? [] : loaded.errors
+    writeErrors(
+      io,
+      errors.filter(({ setting }) => setting === 'ADMIN_LISTEN'),
+    )
     return undefined
   }
-  const address = read.value.adminListen
   if (address.kind === 'unix' || address.port === 0) {
     io.stderr.write('ADMIN_LISTEN has port 0: the port that was taken is not known here.\n')
     return undefined

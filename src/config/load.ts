@@ -27,21 +27,18 @@ export type Source =
 
 export type Sources = Readonly<Partial<Record<ConfigKey, Source>>>
 
-export type Loaded =
-  | {
-      readonly ok: true
-      readonly config: Config
-      readonly sources: Sources
-      readonly warnings: readonly ConfigError[]
-    }
+export type Loaded = {
+  readonly sources: Sources
+  readonly warnings: readonly ConfigError[]
+} & (
+  | { readonly ok: true; readonly config: Config }
+  /** `config`: what could be read all the same. */
   | {
       readonly ok: false
-      readonly errors: readonly ConfigError[]
-      readonly warnings: readonly ConfigError[]
-      /** What could be read all the same. */
       readonly config: Partial<Config>
-      readonly sources: Sources
+      readonly errors: readonly ConfigError[]
     }
+)
 
 /** Reads everything that can be set, or says everything that is wrong. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
@@ -65,17 +62,6 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   ]
   if (errors.length > 0) return { ok: false, errors, warnings, config, sources }
   return { ok: true, config: Object.freeze(config as Config), sources, warnings }
-}
-
-/** One setting by itself, for a command that needs no more. */
-export function loadSetting<Key extends ConfigKey>(
-  key: Key,
-  env: Environment,
-): Read<Pick<Config, Key>> {
-  const settings = SETTING_LIST.filter((one) => one.key === key)
-  const { values, wrong } = parseSettings(settings, (one) => readInput(one, env, readSmallFile))
-  if (wrong.size > 0) return { ok: false, errors: [...wrong.values()] }
-  return { ok: true, value: values as Pick<Config, Key> }
 }
 
 /**

@@ -47,21 +47,11 @@ const ended = (program: Program): Promise<{ code: number | null; signal: string 
   within(program.ended, 'the end of the program', 20_000)
 
 describe('the program', () => {
-  it.each([
-    ['8.1.2', true],
-    ['10.0.0', false],
-  ])(
-    'warns of a Node whose parser lets a request hide another: llhttp %s: %s',
-    async (llhttp, warned) => {
-      const older = preload(
-        `llhttp-${llhttp}`,
-        `Object.defineProperty(process, 'versions', { value: { ...process.versions, llhttp: '${llhttp}' } })`,
-      )
-      const program = start([], env(older))
-      await program.line('logged-in')
-      expect(program.lines().some(({ event }) => event === 'parser-doubtful')).toBe(warned)
-    },
-  )
+  it('warns of a Node whose parser lets a request hide another', async () => {
+    const versions = '{ value: { ...process.versions, llhttp: "8.1.2" } }'
+    const older = preload('llhttp', `Object.defineProperty(process, 'versions', ${versions})`)
+    await start([], env(older)).line('parser-doubtful')
+  })
 
   it('serves without a command, lets others wait, opens no inspector, and ends with 0 at SIGTERM', async () => {
     const program = start([], env({ ISALES_FOO: '1' }))
@@ -78,6 +68,7 @@ describe('the program', () => {
     const events = program.lines().map(({ event }) => event)
     expect(events.slice(0, 2)).toEqual(['starting', 'setting-doubtful'])
     expect(events.slice(-2)).toEqual(['draining', 'stopped'])
+    expect(events).not.toContain('parser-doubtful')
     expect(program.stdout()).not.toContain(CANARY)
   })
 
