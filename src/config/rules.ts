@@ -13,20 +13,23 @@ export interface Rule extends ConfigError {
   broken(config: Config): boolean
 }
 
-/** Lets the compiler check that a rule reads no more than it says. */
-function rule<const Key extends keyof Config>(
-  spec: ConfigError & {
-    readonly reads: readonly Key[]
-    readonly severity?: 'warning'
-    broken(config: Pick<Config, Key>): boolean
-  },
-): Rule {
-  return { severity: 'error', ...spec }
+/** The compiler checks that a rule reads no more than it says. */
+interface Spec<Key extends ConfigKey> extends ConfigError {
+  readonly reads: readonly Key[]
+  broken(config: Pick<Config, Key>): boolean
+}
+
+function error<const Key extends ConfigKey>(spec: Spec<Key>): Rule {
+  return { ...spec, severity: 'error' }
+}
+
+function warning<const Key extends ConfigKey>(spec: Spec<Key>): Rule {
+  return { ...spec, severity: 'warning' }
 }
 
 /** A setting that is of use only together with another. */
 function needs(key: ConfigKey, other: ConfigKey): Rule {
-  return rule({
+  return error({
     setting: variableOf(key),
     problem: `is set without ${variableOf(other)}`,
     remedy: 'Set both, or neither',
@@ -44,11 +47,10 @@ function doubtful(
   problem: string,
   isDoubtful: (text: string) => boolean,
 ): Rule {
-  return rule({
+  return warning({
     setting: variableOf(key),
     problem,
     remedy: 'Correct it, unless it is meant to be so',
-    severity: 'warning',
     reads: [key],
     broken: ({ [key]: value }) =>
       value !== undefined && isDoubtful(value instanceof Secret ? value.reveal() : value),
@@ -65,7 +67,7 @@ function isWeak(secret: Secret | undefined): boolean {
 }
 
 function weakOnNetwork(key: 'obsPassword' | 'obsTicketKey'): Rule {
-  return rule({
+  return error({
     setting: variableOf(key),
     problem: 'is easy to guess, and LISTEN is reachable from other machines',
     remedy:
@@ -94,31 +96,29 @@ const STORE_SETTINGS = [
 ] as const satisfies readonly ConfigKey[]
 
 export const RULES: readonly Rule[] = [
-  rule({
+  error({
     setting: 'ISALES_URL',
     problem: 'is plain http to a host that is not loopback',
     remedy: 'Use https, or set ISALES_ALLOW_HTTP=true on a network where nobody listens',
     reads: ['isalesUrl', 'isalesAllowHttp'],
     broken: ({ isalesUrl, isalesAllowHttp }) => isPlainHttp(isalesUrl) && !isalesAllowHttp,
   }),
-  rule({
+  warning({
     setting: 'ISALES_URL',
     problem: 'names this proxy itself',
     remedy: 'Give the address of iSales, which is neither LISTEN nor ADMIN_LISTEN',
-    severity: 'warning',
     reads: ['isalesUrl', 'listen', 'adminListen'],
     broken: ({ isalesUrl, listen, adminListen }) =>
       leadsTo(isalesUrl, listen) || leadsTo(isalesUrl, adminListen),
   }),
-  rule({
+  warning({
     setting: 'ISALES_ALLOW_HTTP',
     problem: 'is on: the password and the token cross the network in the clear',
     remedy: 'Use https as soon as iSales has it',
-    severity: 'warning',
     reads: ['isalesUrl', 'isalesAllowHttp'],
     broken: ({ isalesUrl, isalesAllowHttp }) => isPlainHttp(isalesUrl) && isalesAllowHttp,
   }),
-  rule({
+  error({
     setting: 'ISALES_REFRESH_PATH',
     problem: 'is the same as ISALES_LOGIN_PATH',
     remedy: 'Give the path of the refresh call, or off',
@@ -127,21 +127,21 @@ export const RULES: readonly Rule[] = [
   }),
   needs('isalesClientCertFile', 'isalesClientKeyFile'),
   needs('isalesClientKeyFile', 'isalesClientCertFile'),
-  rule({
+  error({
     setting: 'LOGIN_BACKOFF_MAX',
     problem: 'is less than LOGIN_BACKOFF',
     remedy: 'Raise it, or lower LOGIN_BACKOFF',
     reads: ['loginBackoff', 'loginBackoffMax'],
     broken: (c) => c.loginBackoffMax < c.loginBackoff,
   }),
-  rule({
+  error({
     setting: 'LOGIN_REJECTED_BACKOFF_MAX',
     problem: 'is less than LOGIN_REJECTED_BACKOFF',
     remedy: 'Raise it, or lower LOGIN_REJECTED_BACKOFF',
     reads: ['loginRejectedBackoff', 'loginRejectedBackoffMax'],
     broken: (c) => c.loginRejectedBackoffMax < c.loginRejectedBackoff,
   }),
-  rule({
+  error({
     setting: 'LISTEN',
     problem: 'is reachable from other machines, and nothing keeps others out',
     remedy:
@@ -149,11 +149,10 @@ export const RULES: readonly Rule[] = [
     reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
     broken: (c) => isOpen(c) && !c.unsafeListen,
   }),
-  rule({
+  warning({
     setting: 'UNSAFE_LISTEN',
     problem: 'is on: whoever reaches LISTEN calls iSales as ISALES_USER',
     remedy: 'Set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE instead when you can',
-    severity: 'warning',
     reads: ['listen', 'obsLogin', 'listenClientCaFile', 'unsafeListen'],
     broken: (c) => isOpen(c) && c.unsafeListen,
   }),
@@ -162,7 +161,7 @@ export const RULES: readonly Rule[] = [
   needs('sessionStoreClientCertFile', 'sessionStoreClientKeyFile'),
   needs('sessionStoreClientKeyFile', 'sessionStoreClientCertFile'),
   needs('sessionStoreSentinelPassword', 'sessionStoreSentinel'),
-  rule({
+  error({
     setting: 'SESSION_STORE_URL',
     problem: 'has several hosts, which are Sentinels, without SESSION_STORE_SENTINEL',
     remedy: 'Give one host, or the name of the primary that the Sentinels know',
@@ -170,7 +169,7 @@ export const RULES: readonly Rule[] = [
     broken: ({ sessionStoreUrl, sessionStoreSentinel }) =>
       (sessionStoreUrl?.servers.length ?? 0) > 1 && sessionStoreSentinel === undefined,
   }),
-  rule({
+  error({
     setting: 'SESSION_STORE_CA_FILE',
     problem:
       'or SESSION_STORE_CLIENT_CERT_FILE is set, and SESSION_STORE_URL is not rediss or valkeys',
@@ -180,38 +179,37 @@ export const RULES: readonly Rule[] = [
       sessionStoreUrl?.tls === false &&
       (sessionStoreCaFile !== undefined || sessionStoreClientCertFile !== undefined),
   }),
-  rule({
+  warning({
     setting: 'SESSION_STORE_URL',
     problem: 'is without TLS to a host that is not loopback',
     remedy: 'Use rediss or valkeys: the token is sealed, the password of the store is not',
-    severity: 'warning',
     reads: ['sessionStoreUrl'],
     broken: ({ sessionStoreUrl }) => sessionStoreUrl?.tls === false && isRemote(sessionStoreUrl),
   }),
   needs('listenTlsCertFile', 'listenTlsKeyFile'),
   needs('listenTlsKeyFile', 'listenTlsCertFile'),
-  rule({
+  error({
     setting: 'LISTEN_CLIENT_CA_FILE',
     problem: 'is set without LISTEN_TLS_CERT_FILE',
     remedy: 'Client certificates need HTTPS: set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
     reads: ['listenClientCaFile', 'listenTlsCertFile'],
     broken: (c) => c.listenClientCaFile !== undefined && c.listenTlsCertFile === undefined,
   }),
-  rule({
+  error({
     setting: 'ADMIN_LISTEN',
     problem: 'takes the port of LISTEN',
     remedy: 'Give the two listeners different ports',
     reads: ['listen', 'adminListen'],
     broken: ({ listen, adminListen }) => collide(listen, adminListen),
   }),
-  rule({
+  error({
     setting: 'OBS_USER',
     problem: 'is not set, although OBS_LOGIN is require',
     remedy: 'Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
     reads: ['obsLogin', 'obsUser'],
     broken: ({ obsLogin, obsUser }) => obsLogin === 'require' && obsUser === undefined,
   }),
-  rule({
+  error({
     setting: 'OBS_PASSWORD',
     problem: 'is not set, although OBS_LOGIN is require',
     remedy:
@@ -221,7 +219,7 @@ export const RULES: readonly Rule[] = [
   }),
   weakOnNetwork('obsPassword'),
   weakOnNetwork('obsTicketKey'),
-  rule({
+  error({
     setting: 'SESSION_STORE_KEY_FILE',
     problem: 'is easy to guess, and the store is reachable from other machines',
     remedy: 'Make one with `openssl rand -base64 32`, the same for all replicas',
@@ -229,77 +227,68 @@ export const RULES: readonly Rule[] = [
     broken: ({ sessionStoreKey, sessionStoreUrl }) =>
       sessionStoreUrl !== undefined && isRemote(sessionStoreUrl) && isWeak(sessionStoreKey),
   }),
-  rule({
+  warning({
     setting: 'OBS_USER',
     problem: 'is set but not used, since OBS_LOGIN is not require',
     remedy: 'Set OBS_LOGIN=require if only that user may log in',
-    severity: 'warning',
     reads: ['obsLogin', 'obsUser'],
     broken: ({ obsLogin, obsUser }) => obsLogin !== 'require' && obsUser !== undefined,
   }),
-  rule({
+  warning({
     setting: 'LISTEN',
     problem: 'takes passwords in the clear from other machines',
     remedy: 'Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
-    severity: 'warning',
     reads: ['listen', 'obsLogin', 'listenTlsCertFile'],
     broken: (c) =>
       !isLocal(c.listen) && c.obsLogin === 'require' && c.listenTlsCertFile === undefined,
   }),
-  rule({
+  warning({
     setting: 'TOKEN_WAIT',
     problem: 'is not below CLIENT_DEADLINE, which ends the wait first',
     remedy: 'Lower it, so that the response can say what was missing',
-    severity: 'warning',
     reads: ['tokenWait', 'clientDeadline'],
     broken: ({ tokenWait, clientDeadline }) => clientDeadline !== 0 && tokenWait >= clientDeadline,
   }),
-  rule({
+  warning({
     setting: 'CLIENT_DEADLINE',
     problem: 'is 3 s or more: CTI-OBS gives up after 3 s unless its `timeout` was raised',
     remedy: 'Lower it, unless the `timeout` of the OBS URL resource is longer',
-    severity: 'warning',
     reads: ['clientDeadline'],
     broken: ({ clientDeadline }) => clientDeadline >= 3000,
   }),
-  rule({
+  warning({
     setting: 'CLIENT_DEADLINE',
     problem: 'is off: CTI-OBS may give up before it gets a response',
     remedy: 'Set it below the `timeout` of the OBS URL resource',
-    severity: 'warning',
     reads: ['clientDeadline'],
     broken: ({ clientDeadline }) => clientDeadline === 0,
   }),
-  rule({
+  warning({
     setting: 'ISALES_CONNECT_TIMEOUT',
     problem: 'is above CLIENT_DEADLINE, which ends the attempt first',
     remedy: 'Lower it, so that connecting can be tried again',
-    severity: 'warning',
     reads: ['isalesConnectTimeout', 'clientDeadline'],
     broken: (c) => c.clientDeadline !== 0 && c.isalesConnectTimeout > c.clientDeadline,
   }),
-  rule({
+  warning({
     setting: 'HTTPS_PROXY',
     problem: 'is not used, since ISALES_URL is plain http',
     remedy: 'Unset it, or use https',
-    severity: 'warning',
     reads: ['httpsProxy', 'isalesUrl'],
     broken: (c) => c.httpsProxy !== undefined && c.isalesUrl.startsWith('http:'),
   }),
-  rule({
+  warning({
     setting: 'ALLOWED_PATHS',
     problem: 'does not hold the paths beside ISALES_LOGIN_PATH, so calls to them get 403',
     remedy: 'Add the prefix of the paths of your iSales',
-    severity: 'warning',
     reads: ['allowedPaths', 'isalesLoginPath'],
     broken: ({ allowedPaths, isalesLoginPath }) =>
       !allowedPaths.some((one) => isalesLoginPath.startsWith(one.replace(/\/?$/, '/'))),
   }),
-  rule({
+  warning({
     setting: 'LOGIN_REJECTED_ATTEMPTS',
     problem: 'is over 5: many systems lock an account after 5 wrong passwords',
     remedy: 'Keep it below the number that locks yours',
-    severity: 'warning',
     reads: ['loginRejectedAttempts'],
     broken: ({ loginRejectedAttempts }) => loginRejectedAttempts > 5,
   }),
