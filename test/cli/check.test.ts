@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
-import { createSimulator, type Simulator } from '../../simulator/index.ts'
+import { createSimulator, type Simulator, type SimulatorTls } from '../../simulator/index.ts'
+import type { Environment } from '../../src/config/load.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until, within } from '../support/until.ts'
 import { runHere, type Ran } from './stand.ts'
@@ -193,50 +194,46 @@ describe('check --live', () => {
     expect(ran.stderr).toContain('Set it to /rest/isales/v1/openapi/obs/auth/refresh')
   })
 
-  it('tells TLS where none is expected, and none where it is', async () => {
-    const { server } = makeCertificates()
-    sim = await createSimulator({ tls: server })
-    const plain = { ...envOf(sim), ISALES_URL: sim.origin.replace('https:', 'http:') }
-    const first = await runHere(['check', '--live'], { env: plain })
-    expect([first.code, first.stderr]).toEqual([4, expect.stringContaining('speaks TLS')])
-    await sim.close()
-    sim = await createSimulator()
-    const secure = { ...envOf(sim), ISALES_URL: sim.origin.replace('http:', 'https:') }
-    const second = await runHere(['check', '--live'], { env: secure })
-    expect([second.code, second.stderr]).toEqual([4, expect.stringContaining('speaks no TLS')])
-  })
-
-  it('names the egress proxy by its host alone', async () => {
-    sim = await createSimulator()
-    const proxy = new URL(sim.origin).host
-    const env = {
-      ...envOf(sim),
-      ISALES_URL: 'https://isales.example',
-      HTTPS_PROXY: `http://user:${CANARY}@${proxy}`,
-    }
-    const ran = await runHere(['check', '--live'], { env })
-    expect(ran.code).toBe(4)
-    expect(ran.stderr).toContain(`through HTTPS_PROXY (${proxy})`)
-    expect(ran.stdout + ran.stderr).not.toContain(CANARY)
-  })
-
-  it('tells of an iSales that is not there', async () => {
-    sim = await createSimulator()
-    const env = envOf(sim)
-    await sim.close()
-    const ran = await runHere(['check', '--live'], { env })
-    expect(ran.code).toBe(4)
-    expect(ran.stderr).toContain(
+  it.each<readonly [string, SimulatorTls | undefined, (origin: string) => Environment, string]>([
+    [
+      'speaks TLS where none is expected',
+      makeCertificates().server,
+      (origin) => ({ ISALES_URL: origin.replace('https:', 'http:') }),
+      'speaks TLS',
+    ],
+    [
+      'speaks none where it is',
+      undefined,
+      (origin) => ({ ISALES_URL: origin.replace('http:', 'https:') }),
+      'speaks no TLS',
+    ],
+    [
+      'has a certificate that is not trusted',
+      makeCertificates().server,
+      () => ({}),
+      'TLS failed. Check ISALES_CA_FILE',
+    ],
+    [
+      'is not there',
+      undefined,
+      () => ({ ISALES_URL: 'http://127.0.0.1:1' }),
       'cannot be reached or is out of order. Check ISALES_URL and the network (ECONNREFUSED).',
-    )
-  })
-
-  it('tells of a certificate that is not trusted', async () => {
-    const { server } = makeCertificates()
-    sim = await createSimulator({ tls: server })
-    const ran = await runHere(['check', '--live'], { env: envOf(sim) })
-    expect(ran.code).toBe(4)
-    expect(ran.stderr).toContain('TLS failed. Check ISALES_CA_FILE')
+    ],
+    [
+      'is behind an egress proxy that refuses, which is named by its host alone',
+      undefined,
+      (origin) => ({
+        ISALES_URL: 'https://isales.example',
+        HTTPS_PROXY: origin.replace('http://', `http://user:${CANARY}@`),
+      }),
+      ' through HTTPS_PROXY (127.0.0.1:',
+    ],
+  ])('tells of an iSales that %s', async (_, tls, changes, text) => {
+    sim = await createSimulator(tls === undefined ? {} : { tls })
+    const env = { ...envOf(sim), ...changes(sim.origin) }
+    const { code, stdout, stderr } = await runHere(['check', '--live'], { env })
+    expect([code, stderr]).toEqual([4, expect.stringContaining(text)])
+    expect(stdout + stderr).not.toContain(CANARY)
     expect(sim.state().loginAttempts).toBe(0)
   })
 

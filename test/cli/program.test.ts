@@ -50,7 +50,8 @@ describe('the program', () => {
   it('warns of a Node whose parser lets a request hide another', async () => {
     const versions = '{ value: { ...process.versions, llhttp: "8.1.2" } }'
     const older = preload('llhttp', `Object.defineProperty(process, 'versions', ${versions})`)
-    await start([], env(older)).line('parser-doubtful')
+    const line = await start([], env(older)).line('parser-doubtful')
+    expect(line).toMatchObject({ level: 'warn' })
   })
 
   it('serves without a command, lets others wait, opens no inspector, and ends with 0 at SIGTERM', async () => {
