@@ -201,7 +201,7 @@ export function accept(
     suspects,
     renewal: undefined,
     early: withoutEarly({ early }, call.generation),
-    conflictUntil: state.renewal === undefined ? state.conflictUntil : -Infinity,
+    conflictUntil: -Infinity,
   }
 }
 

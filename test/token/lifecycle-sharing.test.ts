@@ -68,6 +68,12 @@ describe('a token that another replica obtained', () => {
     expect(life.events()).toMatchObject([{ type: 'token-rejected', verdict }])
   })
 
+  it('after a rejection here is not replaced for the call that is rejected again', () => {
+    const life = live().login(grant()).rejected(1, '/bad').rejected(1, '/tasks')
+    adopt(life.after(100), { bought: true }).accepted(2, '/tasks').after(1).rejected(2, '/bad')
+    expect(life.events()).toMatchObject([{ type: 'token-rejected', verdict: 'about-call' }])
+  })
+
   it('makes no conflict of the rejections before it', () => {
     const life = live().login(grant())
     for (let time = 0; time < 5; time += 1) {

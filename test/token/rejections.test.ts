@@ -154,8 +154,10 @@ describe('a rejection that is about the call', () => {
     (first) => {
       const life = live().login(grant()).rejected(1, '/mixed').after(1).accepted(1, first)
       life.accepted(1, '/mixed').after(1)
-      expect([verdict(life, '/mixed'), life.wait()]).toEqual(['wait', 500])
-      expect(life.after(1).accepted().wait()).toBeGreaterThan(200_000)
+      for (let time = 0; time < 2; time += 1) {
+        expect([verdict(life, '/mixed'), life.wait()]).toEqual(['wait', 500])
+        expect(life.after(1).accepted().after(1).wait()).toBeGreaterThan(200_000)
+      }
     },
   )
 
@@ -289,11 +291,38 @@ describe('the third early rejection in a minute', () => {
     expect(life.state().backoff).toBe('none')
   })
 
+  it('does not count those that were about their calls, and counts the others', () => {
+    const life = replaceOnce(live().login(grant()), 't2').accepted()
+    life
+      .rejected(2, '/bad')
+      .refresh(grant({ token: 't3' }))
+      .accepted(3, '/other')
+    expect(verdict(life, '/bad')).toBe('about-call')
+    expect(verdict(life)).toBe('replace')
+    life.refresh(grant({ token: 't4' })).accepted()
+    expect(verdict(life)).toBe('conflict')
+  })
+
+  it('does not count one whose call was rejected with the next token, too, before that worked', () => {
+    const life = live()
+      .login(grant())
+      .rejected(1, '/bad')
+      .refresh(grant({ token: 't2' }))
+    expect(verdict(life, '/bad')).toBe('brand-new')
+    expect(verdict(replaceOnce(life.after(1), 't3').accepted())).toBe('replace')
+  })
+
   it('takes the token up again when a call that was sent in the hold-off is accepted', () => {
     const life = third().rejected().after(1).rejected(3, '/other')
     expect(sent(life)).toBeUndefined()
     expect(sent(life.after(1).accepted())).toBe(3)
     expect([life.state().backoff, life.wait()]).toEqual(['none', 240_000 - 1002])
+  })
+
+  it('ends the conflict when a call that was sent in the hold-off is accepted', () => {
+    const life = third().random(0.999).rejected().after(1).accepted().after(MINUTE)
+    life.rejected().login(grant({ token: 't4' }))
+    expect(verdict(life)).toBe('brand-new')
   })
 
   it.each([
