@@ -39,10 +39,6 @@ export interface Circumstances {
   readonly random: number
 }
 
-interface Given extends Circumstances {
-  readonly report: (event: TokenEvent) => void
-}
-
 type Event<Type extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: Type }>
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
@@ -74,17 +70,12 @@ export function next(state: State, rules: Rules, now: number): NextRequest {
 
 /** The one transition function of a token's life. */
 export function step(state: State, event: LifecycleEvent, given: Circumstances): Transition {
-  const events: TokenEvent[] = []
-  const report = (one: TokenEvent): void => void events.push(one)
-  return { state: after(state, event, { ...given, report }), events }
-}
-
-function after(state: State, event: LifecycleEvent, given: Given): State {
+  const { now: at, rules } = given
   switch (event.type) {
     case 'wanted':
-      return wanted(state, event, given)
+      return wanted(state, event, at)
     case 'request-started':
-      return started(state, event.before, given)
+      return started(state, event.before, at)
     case 'request-ended':
       return ended(state, event.outcome, given)
     case 'adopted':
@@ -94,30 +85,27 @@ function after(state: State, event: LifecycleEvent, given: Given): State {
     case 'rejected':
       return rejected(state, event, given)
     case 'accepted':
-      return accepted(state, event, given)
-    case 'credentials-changed':
-      return changed(state, event, given)
+      return silently(accepted(state, event, at))
+    case 'credentials-changed': {
+      const { request } = state
+      const changed = {
+        ...state,
+        request: request && { ...request, outdated: true },
+        login: stillDue(state),
+        failures: NO_FAILURES,
+        ...backoffOf(event.refused, rules.loginRejectedPause, rules, at),
+      }
+      return { state: changed, events: [{ type: 'credentials-changed', at }] }
+    }
     case 'renew-asked':
-      return { ...state, login: 'asked', notBefore: given.now }
+      return silently({ ...state, login: 'asked', notBefore: at })
     case 'used':
-      return { ...state, usedAt: given.now }
+      return silently({ ...state, usedAt: at })
   }
 }
 
-function changed(
-  state: State,
-  { refused }: Event<'credentials-changed'>,
-  { rules, now, report }: Given,
-): State {
-  report({ type: 'credentials-changed', at: now })
-  const { request } = state
-  return {
-    ...state,
-    request: request && { ...request, outdated: true },
-    login: stillDue(state),
-    failures: NO_FAILURES,
-    ...backoffOf(refused, rules.loginRejectedPause, rules, now),
-  }
+function silently(state: State): Transition {
+  return { state, events: [] }
 }
 
 /** A login is due; what an operator asked for stays asked for. */
@@ -127,40 +115,41 @@ function stillDue({ login }: State): 'now' | 'asked' {
 
 // A token request.
 
-function wanted(state: State, { operation }: Event<'wanted'>, { now, report }: Given): State {
+function wanted(state: State, { operation }: Event<'wanted'>, at: number): Transition {
   const { token, rejections } = state
-  const wants: State = {
-    ...state,
-    request: { operation, startedAt: now, outdated: false, alone: false },
-    // Only this request ignores the pauses of others.
-    login: state.login === 'asked' ? 'now' : state.login,
-  }
+  const request = { operation, startedAt: at, outdated: false, alone: false }
+  // Only this request ignores the pauses of others.
+  const login = state.login === 'asked' ? 'now' : state.login
   const status = rejections.renewal?.doubted
-  if (token === undefined || status === undefined) return wants
+  if (token === undefined || status === undefined) return silently({ ...state, request, login })
   // No other call was accepted in time: a doubted rejection is reported now.
   const { generation } = token
-  report({ type: 'token-rejected', at: now, generation, status, verdict: 'replace' })
   const renewal = { ...rejections.renewal, doubted: undefined }
-  return { ...wants, rejections: { ...rejections, renewal } }
+  return {
+    state: { ...state, request, login, rejections: { ...rejections, renewal } },
+    events: [{ type: 'token-rejected', at, generation, status, verdict: 'replace' }],
+  }
 }
 
 /** @param before what all replicas together have met; where that is more than our own, it counts. */
-function started(state: State, before: Before | undefined, { now, report }: Given): State {
+function started(state: State, before: Before | undefined, at: number): Transition {
   const { request, failures, refusals } = state
-  if (request === undefined) return state
-  report({ type: 'request-started', operation: request.operation, at: now })
+  if (request === undefined) return silently(state)
   const { kind = 'unreached', count = 0 } = before?.failures ?? {}
   return {
-    ...state,
-    request: { ...request, startedAt: now, alone: before?.alone ?? false },
-    failures: { ...failures, [kind]: Math.max(failures[kind], count) },
-    refusals: Math.max(refusals, before?.refusals ?? 0),
+    state: {
+      ...state,
+      request: { ...request, startedAt: at, alone: before?.alone ?? false },
+      failures: { ...failures, [kind]: Math.max(failures[kind], count) },
+      refusals: Math.max(refusals, before?.refusals ?? 0),
+    },
+    events: [{ type: 'request-started', operation: request.operation, at }],
   }
 }
 
-function ended(before: State, outcome: Grant | AuthFailure, given: Given): State {
+function ended(before: State, outcome: Grant | AuthFailure, given: Circumstances): Transition {
   const { request, token: previous } = before
-  if (request === undefined) return before
+  if (request === undefined) return silently(before)
   const state = { ...before, request: undefined }
   if (!isGrant(outcome)) return failed(state, request, outcome, given)
   const { startedAt: sentAt, operation } = request
@@ -173,27 +162,31 @@ function ended(before: State, outcome: Grant | AuthFailure, given: Given): State
     sameCredential(token, previous)
   if (curesNothing) return failed(state, request, SAME_TOKEN_AGAIN, given)
 
-  const { now, report } = given
-  report({
-    type: 'granted',
-    operation,
-    at: now,
-    durationMs: now - sentAt,
-    session: token,
-    failuresBefore: failuresInRow(state),
-    sameToken: previous?.token.reveal() === outcome.token.reveal(),
-    lifetimeAssumed: outcome.lifetime.assumed,
-  })
+  const { now } = given
   const dueAgain = request.outdated || (isLoginDue(state) && operation === 'refresh')
   return {
-    ...withToken(state, token, given),
-    ...(request.outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' }),
-    login: dueAgain ? stillDue(state) : 'none',
-    rejections: replace(state.rejections, previous?.generation ?? 0, now),
+    state: {
+      ...withToken(state, token, given),
+      ...(request.outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' as const }),
+      login: dueAgain ? stillDue(state) : 'none',
+      rejections: replace(state.rejections, previous?.generation ?? 0, now),
+    },
+    events: [
+      {
+        type: 'granted',
+        operation,
+        at: now,
+        durationMs: now - sentAt,
+        session: token,
+        failuresBefore: failuresInRow(state),
+        sameToken: previous?.token.reveal() === outcome.token.reveal(),
+        lifetimeAssumed: outcome.lifetime.assumed,
+      },
+    ],
   }
 }
 
-function withToken(state: State, token: Token, { rules, now, random }: Given): State {
+function withToken(state: State, token: Token, { rules, now, random }: Circumstances): State {
   const jitter = 1 + (random * 2 - 1) * JITTER
   // Not later than the token's last use, whatever the share and the jitter.
   const renewAfter = Math.min(
@@ -204,32 +197,41 @@ function withToken(state: State, token: Token, { rules, now, random }: Given): S
   return { ...state, token, renewAt, failures: NO_FAILURES, lastSuccessAt: now }
 }
 
-function failed(before: State, request: TokenRequest, failure: AuthFailure, given: Given): State {
+function failed(
+  before: State,
+  request: TokenRequest,
+  failure: AuthFailure,
+  given: Circumstances,
+): Transition {
   const { operation, startedAt } = request
-  const { now, report } = given
+  const { now } = given
   const state = {
     ...afterFailure(before, request, failure, given),
     lastFailure: { at: now, operation, failure },
   }
-  report({
-    type: 'failed',
-    operation,
-    at: now,
-    durationMs: now - startedAt,
-    failure,
-    failuresInRow: failuresInRow(state),
-    backoff: state.backoff,
-    retryIn: Math.max(0, dueAt(state) - now),
-    outageBudget: outageBudget(state, now),
-  })
-  return state
+  return {
+    state,
+    events: [
+      {
+        type: 'failed',
+        operation,
+        at: now,
+        durationMs: now - startedAt,
+        failure,
+        failuresInRow: failuresInRow(state),
+        backoff: state.backoff,
+        retryIn: Math.max(0, dueAt(state) - now),
+        outageBudget: outageBudget(state, now),
+      },
+    ],
+  }
 }
 
 function afterFailure(
   state: State,
   request: TokenRequest,
   failure: AuthFailure,
-  given: Given,
+  given: Circumstances,
 ): State {
   // The secret changed meanwhile: this failure says nothing about the new one.
   if (request.outdated) return state
@@ -248,7 +250,7 @@ function backedOff(
   state: State,
   { alone }: TokenRequest,
   failure: AuthFailure,
-  { rules, now, random }: Given,
+  { rules, now, random }: Circumstances,
 ): State {
   const { kind } = failure
   const before = state.failures[kind]
@@ -273,30 +275,34 @@ function backedOff(
 
 // A token, or a pause, of another replica.
 
-function adopted(state: State, adoption: Adopted, given: Given): State {
+function adopted(state: State, adoption: Adopted, given: Circumstances): Transition {
   const { grant, sentAt, bought, ownSecret, loginDue } = adoption
-  const { now, rules, report } = given
+  const { now, rules } = given
   const { token: previous } = state
   const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
-  report({ type: 'adopted', at: now, session: token, failuresBefore: failuresInRow(state) })
   const boughtAt = bought ? sentAt : undefined
   return {
-    ...withToken(state, token, given),
-    request: undefined,
-    refusals: ownSecret ? 0 : state.refusals,
-    notBefore: now,
-    backoff: 'none',
-    login: loginDue ? stillDue(state) : 'none',
-    rejections: adopt(state.rejections, previous?.generation ?? 0, boughtAt, now),
+    state: {
+      ...withToken(state, token, given),
+      request: undefined,
+      refusals: ownSecret ? 0 : state.refusals,
+      notBefore: now,
+      backoff: 'none',
+      login: loginDue ? stillDue(state) : 'none',
+      rejections: adopt(state.rejections, previous?.generation ?? 0, boughtAt, now),
+    },
+    events: [{ type: 'adopted', at: now, session: token, failuresBefore: failuresInRow(state) }],
   }
 }
 
-function held(state: State, event: Event<'held'>, { rules, now, report }: Given): State {
-  const { because, ms, refusals } = event
+function held(
+  state: State,
+  { because, ms, refusals }: Event<'held'>,
+  { rules, now }: Circumstances,
+): Transition {
   const waits = { ...state, request: undefined }
   // The secret changed meanwhile: what holds the former one says nothing about the new one.
-  if (state.request?.outdated !== false) return waits
-  report({ type: 'held', at: now, because, ms })
+  if (state.request?.outdated !== false) return silently(waits)
   const backoff = {
     busy: state.backoff,
     alone: state.backoff,
@@ -305,35 +311,40 @@ function held(state: State, event: Event<'held'>, { rules, now, report }: Given)
     guarded: stateAfterRefusal(refusals, rules),
   } as const
   return {
-    ...waits,
-    refusals,
-    backoff: backoff[because],
-    notBefore: Math.max(state.notBefore, now + ms),
-    rejections: because === 'conflict' ? holdOff(state.rejections, now) : state.rejections,
+    state: {
+      ...waits,
+      refusals,
+      backoff: backoff[because],
+      notBefore: Math.max(state.notBefore, now + ms),
+      rejections: because === 'conflict' ? holdOff(state.rejections, now) : state.rejections,
+    },
+    events: [{ type: 'held', at: now, because, ms }],
   }
 }
 
 // Rejections and acceptance of business calls.
 
-function rejected(state: State, event: Event<'rejected'>, given: Given): State {
+function rejected(state: State, event: Event<'rejected'>, given: Circumstances): Transition {
   const { token, backoff } = state
-  const { now, report } = given
+  const { now } = given
   const { generation, status } = event
-  if (token?.generation !== generation || !usable(token, now)) return state
+  if (token?.generation !== generation || !usable(token, now)) return silently(state)
   const judged = reject(state.rejections, event, given)
   const { rejections, verdict } = judged
   const notBefore = Math.max(state.notBefore, judged.notBefore ?? now)
   const known = { ...state, rejections, notBefore }
-  if (verdict === undefined) return known
-  report({ type: 'token-rejected', at: now, generation, status, verdict })
+  if (verdict === undefined) return silently(known)
+  const reported = { type: 'token-rejected', at: now, generation, status, verdict } as const
   const isConflict = judged.notBefore !== undefined
-  if (!isConflict) return known
-  report({ type: 'conflict', at: now, holdOff: notBefore - now })
-  // A back-off that protects the account or a struggling iSales keeps its name.
-  return { ...known, backoff: backoff === 'none' ? 'conflict' : backoff }
+  if (!isConflict) return { state: known, events: [reported] }
+  return {
+    // A back-off that protects the account or a struggling iSales keeps its name.
+    state: { ...known, backoff: backoff === 'none' ? 'conflict' : backoff },
+    events: [reported, { type: 'conflict', at: now, holdOff: notBefore - now }],
+  }
 }
 
-function accepted(state: State, call: Event<'accepted'>, { now }: Given): State {
+function accepted(state: State, call: Event<'accepted'>, now: number): State {
   if (state.token?.generation !== call.generation) return state
   const rejections = accept(state.rejections, call, now)
   if (rejections === state.rejections) return state

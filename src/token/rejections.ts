@@ -170,16 +170,16 @@ export function accept(
 ): Rejections {
   const { path, sentAt } = call
   const { replaced } = state
-  const cleared = [...state.suspects].flatMap(([suspect, at]) => (at < sentAt ? [suspect] : []))
   const healed = replaced?.paths.has(path) === true
   const wasForbidden = state.forbidden.get(path)?.mixed === false
   const isNews =
     !state.works ||
-    cleared.length > 0 ||
+    state.suspects.size > 0 ||
     healed ||
     wasForbidden ||
     sentAt - state.acceptedAt >= NOTED_AGAIN
   if (!isNews) return state
+  const cleared = [...state.suspects].flatMap(([suspect, at]) => (at < sentAt ? [suspect] : []))
   const found = new Map(cleared.map((suspect) => [suspect, suspect === path]))
   if (wasForbidden) found.set(path, true)
   const accepted = {
