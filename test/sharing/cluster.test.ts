@@ -28,6 +28,51 @@ describe('replicas that share a token', () => {
     expect(cluster.tokens()).not.toContain(undefined)
   }, 30_000)
 
+  it('take a token for as old as it is', async () => {
+    const cluster = openCluster(1)
+    await cluster.clock.advance(2 * MINUTE)
+    cluster.add()
+    await cluster.clock.advance(1000)
+    const [first = 0, second = 0] = cluster.replicas.map(
+      ({ source }) => source.current()?.expiresAt,
+    )
+    expect(second).toBeGreaterThan(0)
+    expect(Math.abs(first - second)).toBeLessThan(10)
+  })
+
+  it('ask one at a time, however long iSales takes', async () => {
+    const cluster = openCluster(3)
+    cluster.isales.latency = 20_000
+    await cluster.clock.advance(MINUTE)
+    expect(cluster.isales).toMatchObject({ logins: 1, most: 1 })
+  })
+
+  it('buy one token together when iSales rejects even new ones', async () => {
+    const cluster = openCluster(5)
+    expect(await cluster.traffic(MINUTE)).toBe(0)
+    cluster.isales.broken = true
+    await cluster.traffic(25_000)
+    expect(cluster.isales.logins + cluster.isales.refreshes).toBe(2)
+    expect(cluster.record()?.bought).toBe(true)
+  })
+
+  it('log in once when a refresh gives the rejected token again', async () => {
+    const cluster = openCluster(5)
+    let failed = await cluster.traffic(MINUTE)
+    cluster.isales.refreshGives = 'former'
+    cluster.isales.revoke()
+    failed += await cluster.traffic(MINUTE)
+    expect(failed).toBe(0)
+    expect(cluster.isales).toMatchObject({ logins: 2, refreshes: 1 })
+  })
+
+  it('go on with the refresh token of the login when a refresh gives none', async () => {
+    const cluster = openCluster(3)
+    cluster.isales.refreshGives = 'token'
+    expect(await cluster.traffic(30 * MINUTE)).toBe(0)
+    expect(cluster.isales.logins).toBe(1)
+  })
+
   it('make no further login when the store is away for 30 s across a renewal', async () => {
     const cluster = openCluster(3)
     let failed = await cluster.traffic(225_000)
@@ -98,6 +143,17 @@ describe('replicas that share a token', () => {
     expect(third.source.current()).toBeDefined()
     await cluster.clock.advance(12 * MINUTE)
     expect(cluster.isales.refused).toBe(0)
+  })
+
+  it('spare a wrong password although the replica that has it refreshes the token', async () => {
+    const cluster = openCluster(1)
+    await cluster.clock.advance(MINUTE)
+    cluster.add('wrong')
+    await cluster.clock.advance(5 * MINUTE)
+    await cluster.replicas[0]?.stop()
+    await cluster.clock.advance(3 * MINUTE)
+    expect(cluster.isales).toMatchObject({ refused: 3, refreshes: 2 })
+    expect([...cluster.store.keys.keys()].some((key) => key.startsWith('guard:'))).toBe(true)
   })
 
   it('need one login for a password that is changed in all of them, one after the other', async () => {

@@ -85,6 +85,8 @@ class SimulatedStore extends StoreRules {
   }
 }
 
+const LIFETIME = 300_000
+
 /** An iSales that allows one user one session. */
 class SimulatedIsales {
   logins = 0
@@ -93,6 +95,10 @@ class SimulatedIsales {
   /** The most token requests in flight at any time. */
   most = 0
   down = false
+  /** What a refresh gives: a token and a refresh token, a token alone, or the former token. */
+  refreshGives: 'both' | 'token' | 'former' = 'both'
+  /** It rejects its own tokens. */
+  broken = false
   readonly passwords = new Set(['right'])
   /** Milliseconds that a token request takes. */
   latency = 200
@@ -108,7 +114,13 @@ class SimulatedIsales {
   }
 
   accepts(token: Secret | undefined): boolean {
-    return token !== undefined && token.reveal() === this.#valid
+    const text = token?.reveal() ?? ''
+    return !this.broken && text === this.#valid && !this.hasEnded(text)
+  }
+
+  /** Also for a token that was never granted. */
+  hasEnded(token: string): boolean {
+    return this.#clock.now() >= (this.grantedAt.get(token) ?? -Infinity) + LIFETIME
   }
 
   revoke(): void {
@@ -130,16 +142,21 @@ class SimulatedIsales {
     return this.#request(signal, () => {
       if (refreshToken.reveal() !== this.#refresh) return REFUSED
       this.refreshes += 1
-      return this.#grant()
+      if (this.refreshGives === 'former') return grant({ token: this.#last })
+      return this.#grant(this.refreshGives === 'both')
     })
   }
 
-  #grant(): Grant {
+  get #last(): string {
+    return `t${this.grantedAt.size}`
+  }
+
+  #grant(refreshable = true): Grant {
     const count = this.grantedAt.size + 1
-    this.#valid = `t${count}`
-    this.#refresh = `r${count}`
-    this.grantedAt.set(this.#valid, this.#clock.now())
-    return grant({ token: this.#valid, refreshToken: this.#refresh })
+    this.grantedAt.set(`t${count}`, this.#clock.now())
+    this.#valid = this.#last
+    if (refreshable) this.#refresh = `r${count}`
+    return grant({ token: this.#last, refreshToken: refreshable ? `r${count}` : null })
   }
 
   async #request(
@@ -197,11 +214,8 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
       for (let passed = 0; passed < ms; passed += 1000) {
         for (const { source } of replicas) {
           const sent = source.current()
-          if (sent !== undefined && clock.now() >= sent.expiresAt) {
-            broken.push('a token was sent after its end')
-          }
-          if (sent !== undefined && !isales.grantedAt.has(sent.token.reveal())) {
-            broken.push('a token was sent that iSales did not grant')
+          if (sent !== undefined && isales.hasEnded(sent.token.reveal())) {
+            broken.push('a token was sent after its end, or that iSales did not grant')
           }
           void succeeds({ source, isales, clock }).then((accepted) => {
             if (!accepted) failed += 1
@@ -211,6 +225,9 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
       }
       return failed
     },
+
+    /** What is in the store. */
+    record: () => SEAL.open(store.read().record),
 
     /** The tokens that the replicas send now. */
     tokens: () => new Set(replicas.map(({ source }) => source.current()?.token.reveal())),
