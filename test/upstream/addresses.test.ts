@@ -6,9 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
-import { responseBytes, startRawUpstream } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
-import { certificates, dispatch, openUpstream, portOf } from './support.ts'
+import { dispatch, openUpstream, plain, portOf, secured } from './support.ts'
 
 /** A TCP proxy that completes no connection until `resume`, as a network with a long round-trip time would. */
 async function slowTcp(host: string, to: number) {
@@ -28,16 +28,6 @@ const ORDERS = [
   ['IPv4 first', [V4, V6]],
   ['IPv6 first', [V6, V4]],
 ] as const
-
-async function isales(secure: boolean) {
-  const { cert, key } = certificates.server
-  const upstream = await startRawUpstream({
-    ...(secure ? { tls: { cert, key } } : {}),
-    respond: () => responseBytes('ok'),
-  })
-  closing.push(() => upstream.close())
-  return upstream
-}
 
 /** Knows CONNECT and nothing else. */
 async function egressTo(port: number) {
@@ -61,7 +51,7 @@ describe('a name with an IPv4 address that needs a second to connect, and an IPv
       resolve: ((_name, _options, found) => found(null, [...addresses])) satisfies Resolve,
     }
     const reach = async (way: (typeof WAYS)[number]) => {
-      const { port } = await isales(way !== 'http')
+      const { port } = await (way === 'http' ? plain(() => responseBytes('ok')) : secured())
       const target = way === 'the egress proxy' ? portOf(await egressTo(port)) : port
       const slow = await slowTcp('127.0.0.1', target)
       const httpsProxy = new Secret(`http://egress.example:${slow.port}`)

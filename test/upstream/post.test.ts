@@ -17,6 +17,9 @@ async function begin(
   return { isales, upstream, result }
 }
 
+const postTo = (upstream: ReturnType<typeof openUpstream>, path = '/login') =>
+  upstream.post({ path, headers: [], body: '', signal: new AbortController().signal })
+
 const never = (): Promise<never> => new Promise(() => undefined)
 
 describe('a POST', () => {
@@ -64,11 +67,7 @@ describe('a POST', () => {
     })
     const isalesUrl = `http://127.0.0.1:${portOf(silent)}`
     const upstream = openUpstream({ isalesUrl, isalesLoginTimeout: 100 })
-    const { signal } = new AbortController()
-    expect(await upstream.post({ path: '/', headers: [], body: '', signal })).toEqual({
-      ...LATE,
-      written: true,
-    })
+    expect(await postTo(upstream)).toEqual({ ...LATE, written: true })
     await until(() => sockets.closed === 1)
     expect(sockets.opened).toBe(1)
   })
@@ -80,8 +79,7 @@ describe('a POST', () => {
     })
     stop.abort()
     expect(await result).toEqual(LATE)
-    const { signal } = new AbortController()
-    await upstream.post({ path: '/next', headers: [], body: '', signal })
+    await postTo(upstream, '/next')
     expect(isales.requests.map(({ target }) => target)).toEqual(['/next'])
   })
 
@@ -94,29 +92,16 @@ describe('a POST', () => {
   })
 
   it('to nobody fails as unreachable', async () => {
-    const upstream = openUpstream({})
-    const { signal } = new AbortController()
-    const result = upstream.post({ path: '/login', headers: [], body: '', signal })
-    expect(await result).toEqual({
-      ok: false,
-      failure: 'unreachable',
-      code: 'ECONNREFUSED',
-      written: false,
-    })
+    const failed = { ok: false, failure: 'unreachable', code: 'ECONNREFUSED', written: false }
+    expect(await postTo(openUpstream({}))).toEqual(failed)
   })
 
   it('that the egress proxy asks to authenticate fails as proxy-auth', async () => {
     const egress = await listen((socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'))
     const httpsProxy = new Secret(`http://127.0.0.1:${portOf(egress)}`)
     const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy })
-    const { signal } = new AbortController()
-    const result = upstream.post({ path: '/login', headers: [], body: '', signal })
-    expect(await result).toEqual({
-      ok: false,
-      failure: 'proxy-auth',
-      code: 'ERR_EGRESS_PROXY_AUTH',
-      written: false,
-    })
+    const failed = { failure: 'proxy-auth', code: 'ERR_EGRESS_PROXY_AUTH', written: false }
+    expect(await postTo(upstream)).toEqual({ ok: false, ...failed })
   })
 
   it('fails as broken when the pool is closed', async () => {

@@ -1,4 +1,5 @@
 import type { AddressInfo, Server } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TlsFiles } from '../../src/config/certificates.ts'
 import { Attempt } from '../../src/upstream/attempt.ts'
@@ -7,6 +8,7 @@ import type { Resolve } from '../../src/upstream/lookup.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import {
+  responseBytes,
   startRawUpstream,
   type RawUpstream,
   type RawUpstreamOptions,
@@ -77,8 +79,19 @@ export async function dispatch(
 }
 
 /** An iSales without TLS. */
-export async function plain(respond: RawUpstreamOptions['respond']): Promise<RawUpstream> {
-  const upstream = await startRawUpstream({ respond })
+export async function plain(
+  respond: RawUpstreamOptions['respond'],
+  tls?: TlsOptions,
+): Promise<RawUpstream> {
+  const upstream = await startRawUpstream({ respond, ...(tls === undefined ? {} : { tls }) })
   closing.push(() => upstream.close())
   return upstream
+}
+
+/** One with TLS. Default: with a certificate that is right. */
+export function secured(
+  respond: RawUpstreamOptions['respond'] = () => responseBytes('ok'),
+  tls: TlsOptions = certificates.server,
+): Promise<RawUpstream> {
+  return plain(respond, tls)
 }

@@ -4,24 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { responseBytes, startRawUpstream, type RawUpstream } from '../support/raw-upstream.ts'
+import { responseBytes, type RawUpstream } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import { certificates, dispatch, free, openUpstream, portOf } from './support.ts'
+import { certificates, dispatch, free, openUpstream, portOf, secured } from './support.ts'
 
 describe('TLS to iSales', () => {
-  async function secured(certificate: keyof typeof certificates, more: object = {}) {
-    const { cert, key } = certificates[certificate] as { cert: string; key: string }
-    const upstream = await startRawUpstream({
-      tls: { cert, key, ...more },
-      respond: () => responseBytes('ok'),
-    })
-    closing.push(() => upstream.close())
-    return upstream
-  }
-
   it('with a certificate of the CA is used, and its connection again', async () => {
-    const isales = await secured('server')
+    const isales = await secured()
     const upstream = openUpstream({ isalesUrl: isales.origin })
     expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
     await free()
@@ -50,7 +40,7 @@ describe('TLS to iSales', () => {
   it.each(['expired', 'notYetValid', 'wrongHost', 'stranger'] as const)(
     'with a certificate that is %s is refused, and nothing was written',
     async (certificate) => {
-      const isales = await secured(certificate)
+      const isales = await secured(undefined, certificates[certificate])
       const upstream = openUpstream({
         isalesUrl: isales.origin,
         isalesMaxConnections: 1,
@@ -64,47 +54,25 @@ describe('TLS to iSales', () => {
   )
 
   it('that asks for our certificate gets it', async () => {
-    const asking = { ca: certificates.ca.cert, requestCert: true, rejectUnauthorized: true }
-    const isales = await secured('server', asking)
+    const { server, ca } = certificates
+    const isales = await secured(undefined, { ...server, ca: ca.cert, requestCert: true })
     const without = openUpstream({ isalesUrl: isales.origin })
     expect((await dispatch(without)).failure).toMatch(/tls|broken/)
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const { cert, key } = certificates.client
-    upstream.reload({
-      ca: certificates.ca.cert,
-      cert,
-      key: new Secret(key),
-    })
+    upstream.reload({ ca: ca.cert, cert, key: new Secret(key) })
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-  })
-
-  it('with a server that never says hello is given up at the timeout', async () => {
-    let connections = 0
-    const silent = await listen(() => {
-      connections += 1
-    })
-    const upstream = openUpstream({ isalesUrl: `https://127.0.0.1:${portOf(silent)}` })
-    const startedAt = performance.now()
-    const outcome = await dispatch(upstream)
-    expect(outcome).toMatchObject({ failure: 'unreachable', written: false })
-    expect(performance.now() - startedAt).toBeLessThan(900)
-    expect(connections).toBe(1)
   })
 
   it.each(['after the request', 'during a response that ends with its connection'])(
     'that breaks %s is noticed immediately, and the request may have been executed',
     async (where) => {
-      const { cert, key } = certificates.server
       let breakIt = (): void => undefined
-      const isales = await startRawUpstream({
-        tls: { cert, key },
-        respond: () => [
-          where === 'after the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
-          { waitMs: 20 },
-          () => breakIt(),
-        ],
-      })
-      closing.push(() => isales.close())
+      const isales = await secured(() => [
+        where === 'after the request' ? '' : 'HTTP/1.1 200 OK\r\n\r\ncut',
+        { waitMs: 20 },
+        () => breakIt(),
+      ])
       const wire = await listen((socket) => {
         const through = connect(isales.port, '127.0.0.1')
         closing.push(() => through.destroy())
@@ -129,17 +97,12 @@ describe('TLS to iSales', () => {
   )
 
   it('that fails at first leads to no more connections than are set, and all of them end with the pool', async () => {
-    const { cert, key } = certificates.server
     let most = 0
-    const isales = await startRawUpstream({
-      tls: { cert, key },
-      respond: async () => {
-        most = Math.max(most, isales.open())
-        await delay(20)
-        return responseBytes('ok')
-      },
+    const isales = await secured(async () => {
+      most = Math.max(most, isales.open())
+      await delay(20)
+      return responseBytes('ok')
     })
-    closing.push(() => isales.close())
     let connections = 0
     const wire = await listen((socket) => {
       connections += 1
@@ -163,18 +126,35 @@ describe('TLS to iSales', () => {
     await upstream.destroy()
     await until(() => isales.open() === 0)
   })
-
-  it('is not what a plain server speaks', async () => {
-    let attempts = 0
-    const plain = await listen((socket) => {
-      attempts += 1
-      socket.end('HTTP/1.1 400 Not TLS\r\n\r\n')
-    })
-    const upstream = openUpstream({ isalesUrl: `https://127.0.0.1:${portOf(plain)}` })
-    expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
-    expect(attempts).toBe(1)
-  })
 })
+
+it.each([
+  ['a server that never says hello', '', false, 'unreachable'],
+  ['a plain server', 'HTTP/1.1 400 Not TLS\r\n\r\n', false, 'tls'],
+  ['an egress proxy that says nothing', '', true, 'unreachable'],
+] as const)(
+  '%s is given up in time, and its one connection closed',
+  async (_, says, isEgress, failure) => {
+    const connections = { opened: 0, open: 0 }
+    const server = await listen((socket) => {
+      connections.opened += 1
+      connections.open += 1
+      socket.resume().once('close', () => (connections.open -= 1))
+      if (says !== '') socket.end(says)
+    })
+    const there = `127.0.0.1:${portOf(server)}`
+    const upstream = openUpstream(
+      isEgress
+        ? { isalesUrl: 'https://127.0.0.1:1', httpsProxy: new Secret(`http://${there}`) }
+        : { isalesUrl: `https://${there}` },
+    )
+    const startedAt = performance.now()
+    expect(await dispatch(upstream)).toMatchObject({ failure, written: false })
+    expect(performance.now() - startedAt).toBeLessThan(900)
+    expect(connections.opened).toBe(1)
+    await until(() => connections.open === 0)
+  },
+)
 
 describe('the egress proxy', () => {
   /** Understands CONNECT and nothing else. */
@@ -195,12 +175,7 @@ describe('the egress proxy', () => {
   }
 
   it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
-    const { cert, key } = certificates.server
-    const isales = await startRawUpstream({
-      tls: { cert, key },
-      respond: () => responseBytes('ok'),
-    })
-    closing.push(() => isales.close())
+    const isales = await secured()
     const { asked, url } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales)
     const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: new Secret(url) })
     const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
@@ -228,19 +203,5 @@ describe('the egress proxy', () => {
       code,
       written: false,
     })
-  })
-
-  it('that says nothing is given up at the timeout, and its connection closed', async () => {
-    let open = 0
-    const silent = await listen((socket) => {
-      open += 1
-      socket.resume().once('close', () => (open -= 1))
-    })
-    const httpsProxy = new Secret(`http://127.0.0.1:${portOf(silent)}`)
-    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy })
-    const startedAt = performance.now()
-    expect(await dispatch(upstream)).toMatchObject({ failure: 'unreachable', written: false })
-    expect(performance.now() - startedAt).toBeLessThan(900)
-    await until(() => open === 0)
   })
 })
