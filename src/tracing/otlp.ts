@@ -29,21 +29,6 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 const PROPAGATOR = new W3CTraceContextPropagator()
 
-/** W3C Trace Context: what goes into the `traceparent` header of a request to iSales. */
-interface Outgoing {
-  readonly traceparent: string
-  /** False: the client's trace is not continued, so its `tracestate` must not be forwarded (section 3.3.1). */
-  readonly keepState: boolean
-}
-
-/** One request in a trace. */
-export interface RequestSpan {
-  readonly outgoing: () => Outgoing
-  /** The request is sent once more, with a newer token; `outgoing` then names the span of that. */
-  readonly replayed: () => void
-  readonly ended: (end: Pick<EndedRequest, 'status' | 'code' | 'requestId'>) => void
-}
-
 export interface TracingOptions {
   /** Where OTLP over HTTP is accepted; `/v1/traces` is appended. */
   readonly endpoint: string
@@ -69,7 +54,7 @@ export function openTracing(options: TracingOptions) {
   const tracer = provider.getTracer('isales-auth-proxy', version)
 
   return {
-    requestStarted: (request: Pick<IncomingMessage, 'method' | 'headers'>): RequestSpan =>
+    requestStarted: (request: Pick<IncomingMessage, 'method' | 'headers'>) =>
       startRequest(tracer, request),
     /** Makes a span of each login and refresh. */
     onTokenEvent: (event: TokenEvent): void => tokenRequestSpan(tracer, event),
@@ -83,10 +68,13 @@ export function openTracing(options: TracingOptions) {
   }
 }
 
+/** One request in a trace. */
+export type RequestSpan = ReturnType<typeof startRequest>
+
 function startRequest(
   tracer: Tracer,
   { method = '', headers }: Pick<IncomingMessage, 'method' | 'headers'>,
-): RequestSpan {
+) {
   // Node joins several to one that is malformed: W3C Trace Context section 3.2 takes several for none. The client's
   // `tracestate` is forwarded as it came, so it is not parsed.
   const carrier = { traceparent: headers['traceparent'] }
@@ -99,25 +87,29 @@ function startRequest(
   let replay: Span | undefined
 
   return {
-    outgoing: () => outgoingOf(replay ?? span, continued),
+    /**
+     * The `traceparent` of the request to iSales. With `keepState: false` the client's trace is not continued, so its
+     * `tracestate` must not be forwarded (W3C Trace Context section 3.3.1).
+     */
+    outgoing() {
+      const carrier = { traceparent: '' }
+      const within = trace.setSpan(ROOT_CONTEXT, replay ?? span)
+      PROPAGATOR.inject(within, carrier, defaultTextMapSetter)
+      return { traceparent: carrier.traceparent, keepState: continued }
+    },
 
-    replayed() {
+    /** The request is sent once more, with a newer token; `outgoing` then names the span of that. */
+    replayed(): void {
       const within = trace.setSpan(ROOT_CONTEXT, span)
       replay = tracer.startSpan('replay', { kind: SpanKind.CLIENT, attributes }, within)
     },
 
-    ended({ status, code, requestId }) {
+    ended({ status, code, requestId }: Pick<EndedRequest, 'status' | 'code' | 'requestId'>): void {
       if (replay !== undefined) finish(replay, status, code)
       span.setAttribute('isales_proxy.request_id', requestId)
       finish(span, status, code)
     },
   }
-}
-
-function outgoingOf(span: Span, keepState: boolean): Outgoing {
-  const carrier = { traceparent: '' }
-  PROPAGATOR.inject(trace.setSpan(ROOT_CONTEXT, span), carrier, defaultTextMapSetter)
-  return { traceparent: carrier.traceparent, keepState }
 }
 
 function finish(span: Span, status: number, code: string | undefined): void {
