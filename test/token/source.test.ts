@@ -228,14 +228,17 @@ describe('an operator who asks for a login', () => {
     expect(forced).toEqual([false, true, false, false])
   })
 
-  it('ignores them after the login in flight has failed, also when the secret changes', async () => {
+  it('ignores them once, after the login in flight has failed, also when the secret changes', async () => {
     const { forced, obtain } = noteForced()
-    const { source, last } = openSource({ obtain })
+    const { source, clock, last } = openSource({ obtain })
     source.start()
     source.renew()
     source.changeCredentials(credentialsOf('another'))
     await last().respond(REFUSED)
     expect(forced).toEqual([false, true])
+    await last().respond(REFUSED)
+    await clock.advance(5000)
+    expect(forced).toEqual([false, true, false])
   })
 })
 
