@@ -71,13 +71,12 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
 export function rereadSettings<Key extends ConfigKey>(
   keys: readonly Key[],
   config: Config,
-  readFile: ReadFile = readSmallFile,
 ): Read<Pick<Config, Key>> {
   const isKey = (key: ConfigKey): boolean => keys.some((one) => one === key)
   const fileOf = ({ key }: Setting) => config[`${key}File` as FileKey]
   const settings = SETTING_LIST.filter((one) => isKey(one.key) && fileOf(one) !== undefined)
   const { values, wrong } = parseSettings(settings, (one) =>
-    readValueFile(one, fileOf(one) ?? '', readFile),
+    readValueFile(one, fileOf(one) ?? '', readSmallFile),
   )
   if (wrong.size > 0) return { ok: false, errors: [...wrong.values()] }
   const value = { ...config, ...values }

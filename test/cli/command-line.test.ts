@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { EXIT, EXIT_CODES } from '../../src/cli/exit-codes.ts'
 import { COMMANDS } from '../../src/cli/run.ts'
-import { fold, table } from '../../src/cli/text.ts'
 import { runHere } from './stand.ts'
 
 describe('help', () => {
@@ -80,17 +79,5 @@ describe('a wrong command line', () => {
       expect(code).toBe(2)
       expect(stderr).not.toContain('canary')
     }
-  })
-})
-
-describe('what is laid out', () => {
-  it('in columns keeps them apart, and leaves no spaces at the end', () => {
-    expect(table([['A', 'BB', 'C'], [], ['aaa', 'b', '']])).toBe('A    BB  C\n\naaa  b\n')
-  })
-
-  it('in lines breaks at spaces only', () => {
-    expect(fold('aa bb cc', 5)).toEqual(['aa bb', 'cc'])
-    expect(fold('a-very-long-word x', 5)).toEqual(['a-very-long-word', 'x'])
-    expect(fold('', 5)).toEqual([''])
   })
 })

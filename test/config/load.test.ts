@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
 import type { FileRead } from '../../src/config/files.ts'
-import { loadConfig, rereadSettings, type Environment, type Loaded } from '../../src/config/load.ts'
+import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 const errorLines = (loaded: Loaded): readonly string[] => errorsOf(loaded).map(formatError)
@@ -134,10 +134,6 @@ describe('the configuration', () => {
     expect(errorLines(loadConfig({ ...MINIMAL, ...env }))).toEqual([line])
   })
 
-  it('is frozen', () => {
-    expect(Object.isFrozen(configOf(loadConfig(MINIMAL)))).toBe(true)
-  })
-
   it('is refused while Node accepts any certificate', () => {
     const loaded = loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     expect(errorLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
@@ -252,31 +248,5 @@ describe('a secret in a variable', () => {
         expect(said.map(formatError).join('\n')).not.toContain(secret)
       }),
     )
-  })
-})
-
-describe('a setting that is read again', () => {
-  const env = { ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/pw' }
-  const config = configOf(loadConfig(env, disk({ '/pw': 'old' })))
-
-  it('has the value that its file holds now', () => {
-    const read = rereadSettings(['isalesPassword'], config, disk({ '/pw': 'new\n' }))
-    expect(read.ok && read.value.isalesPassword.reveal()).toBe('new')
-  })
-
-  it('stays as it is when it did not come from a file', () => {
-    const read = rereadSettings(['isalesPassword'], configOf(loadConfig(MINIMAL)), disk({}))
-    expect(read.ok && read.value.isalesPassword.reveal()).toBe(PASSWORD)
-  })
-
-  it.each([
-    [{}, 'names a file that does not exist'],
-    [{ '/pw': '' }, 'names an empty file'],
-    [{ '/pw': 'a\0' }, 'holds a value that contains a NUL byte'],
-  ])('names the file that is of no use: %j', (files, problem) => {
-    expect(rereadSettings(['isalesPassword'], config, disk(files))).toMatchObject({
-      ok: false,
-      errors: [{ setting: 'ISALES_PASSWORD_FILE', problem }],
-    })
   })
 })
