@@ -77,8 +77,13 @@ function block(page: string, start: string): string {
   return `set -euo pipefail\n${local}`
 }
 
-const runBlock = (script: string, input = '') =>
+const run = (script: string, input = '') =>
   succeed('bash', ['-c', script], { cwd: checkout, env: environment, input })
+const runBlock = (page: string, start: string, input = '') => run(block(page, start), input)
+
+/** What the simulator prints when it listens, and the program after `check --live`. */
+const SIMULATING = /^control +http/m
+const SERVING = /It works\.[^]*"event":"logged-in"/
 
 /** Starts a block whose last command goes on, and waits for a line of it. */
 async function startBlock(script: string, line: RegExp): Promise<void> {
@@ -128,52 +133,43 @@ afterAll(async () => {
 
 describe('the shell blocks of the documentation', () => {
   it('get started: the program by its name', async () => {
-    const install = block('docs/get-started.md', 'ln -sfn')
-    expect(await runBlock(`${install}isales-auth-proxy version`)).toBe(`${version}\n`)
+    await runBlock('docs/get-started.md', 'ln -sfn')
+    expect(await run('isales-auth-proxy version')).toBe(`${version}\n`)
   })
 
   it('get started: a call works before and after its token was revoked', async () => {
-    await startBlock(block('docs/get-started.md', 'npm run simulator'), /^control +http/m)
-    await startBlock(
-      block('docs/get-started.md', '(umask 077 && printf'),
-      /It works\.[^]*"event":"logged-in"/,
-    )
-    const output = await runBlock(block('docs/get-started.md', 'curl'))
+    await startBlock(block('docs/get-started.md', 'npm run simulator'), SIMULATING)
+    await startBlock(block('docs/get-started.md', '(umask 077 && printf'), SERVING)
+    const output = await runBlock('docs/get-started.md', 'curl')
     expect(output.match(/"result":0/g)).toHaveLength(2)
     expect(output).toContain('isales_proxy_replays_total{outcome="healed"} 1')
     await stopAll()
   })
 
   it('get started: discover prints what another iSales needs, and the proxy works with it', async () => {
-    const found = await runBlock(
-      block('docs/get-started.md', '(umask 077 && read'),
-      'the password\n',
-    )
+    const found = await runBlock('docs/get-started.md', '(umask 077 && read', 'the password\n')
     expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
     Object.assign(environment, {
       ISALES_URL: simulator.origin,
       ISALES_USER: 'obs',
       ISALES_PASSWORD_FILE: join(home, 'isales-password'),
     })
-    await startBlock(block('docs/get-started.md', 'set -a'), /It works\.[^]*"event":"logged-in"/)
+    await startBlock(block('docs/get-started.md', 'set -a'), SERVING)
   })
 
   it('CTI-OBS: a login at the proxy, and a call with what it gave', async () => {
     const [login = '', call = ''] = block('docs/cti-obs.md', 'curl').split(/(?<=x"}'\n)/)
-    const granted = JSON.parse(await runBlock(login)) as { resultData: { token: string } }
-    const response = await runBlock(call.replace('<token>', granted.resultData.token))
+    const granted = JSON.parse(await run(login)) as { resultData: { token: string } }
+    const response = await run(call.replace('<token>', granted.resultData.token))
     expect(JSON.parse(response)).toMatchObject({ result: 0, resultData: { version: 310 } })
     await stopAll()
   })
 
   it('simulator: its start, and its control port', async () => {
-    await startBlock(
-      block('docs/simulator.md', 'npm ci').replace('npm ci\n', ''),
-      /^control +http/m,
-    )
+    await startBlock(block('docs/simulator.md', 'npm ci').replace('npm ci\n', ''), SIMULATING)
     const [control = '', start = ''] = block('docs/simulator.md', 'curl').split(/(?=npm run)/)
-    expect(await runBlock(control)).toContain('{')
-    await startBlock(start, /^control +http/m)
+    expect(await run(control)).toContain('{')
+    await startBlock(start, SIMULATING)
     await stopAll()
   })
 
@@ -184,7 +180,7 @@ describe('the shell blocks of the documentation', () => {
     const systemctl = '#!/bin/sh\necho "$@" >>"$HOME/systemctl"\n'
     fs.writeFileSync(join(scratch, 'bin/systemctl'), systemctl, { mode: 0o755 })
     const install = block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.1.0')
-    await runBlock(install.replace(/^curl.*/m, ''), 'the password\n')
+    await run(install.replace(/^curl.*/m, ''), 'the password\n')
     const written = (name: string) => fs.readFileSync(join(scratch, name), 'utf8')
     const unit = written('etc/systemd/system/isales-auth-proxy.service')
     for (const [path] of unit.matchAll(/\/(?:opt|etc)\/isales-auth-proxy\/[\w./-]+/g))
@@ -193,12 +189,12 @@ describe('the shell blocks of the documentation', () => {
     // The settings of the shell are not those of the service.
     for (const name of Object.keys(environment))
       if (name.startsWith('ISALES_')) delete environment[name]
-    const found = await runBlock(block('docs/vm.md', '('))
+    const found = await runBlock('docs/vm.md', '(')
     expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
 
-    await runBlock(block('docs/vm.md', 'read'), 'another\n')
+    await runBlock('docs/vm.md', 'read', 'another\n')
     expect(written('etc/isales-auth-proxy/password')).toBe('another')
-    await runBlock(block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.2.0'))
+    await runBlock('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.2.0')
     const link = fs.readlinkSync(join(scratch, 'opt/isales-auth-proxy'))
     expect(link).toBe(join(scratch, 'opt/isales-auth-proxy-0.2.0'))
     expect(written('home/systemctl')).toContain('enable --now isales-auth-proxy')
@@ -212,27 +208,24 @@ describe('the shell blocks of the documentation', () => {
       fs.writeFileSync(join(checkout, name), text)
     const stubs = `kubectl() { ${newest.kubectl} "$@" --dry-run=client --output yaml; }
       helm() { ${newest.helm} "$@"; }\n`
-    const made = await runBlock(stubs + block('docs/kubernetes.md', 'kubectl create secret tls'))
-    expect(made).toMatch(/kind: Secret[^]*obs-password:[^]*kind: Deployment/)
-    expect(await runBlock(stubs + block('docs/kubernetes.md', 'openssl rand'))).toMatch(
-      /^ {2}key: [^]*name: isales-store$/m,
+    const made = (start: string) => run(stubs + block('docs/kubernetes.md', start))
+    expect(await made('kubectl create secret tls')).toMatch(
+      /kind: Secret[^]*obs-password:[^]*kind: Deployment/,
     )
+    expect(await made('openssl rand')).toMatch(/^ {2}key: [^]*name: isales-store$/m)
     // The last one, because it shreds the password.
-    expect(await runBlock(stubs + block('docs/kubernetes.md', 'printf'))).toContain('kind: Secret')
+    expect(await made('printf')).toContain('kind: Secret')
     expect(fs.existsSync(join(checkout, 'password'))).toBe(false)
   })
 
   it('are all run above, or say why not', () => {
+    const isOf = (page: string, text: string) => (entry: readonly string[]) =>
+      entry[0] === page && text.startsWith(entry[1] ?? '')
+    const blocks = PAGES.flatMap((page) => blocksOf(page).map((text) => [page, text] as const))
     const entries = [...ran, ...NOT_RUN]
-    const blocks = PAGES.flatMap((page) => blocksOf(page).map((text) => ({ page, text })))
-    const unknown = blocks.filter(
-      ({ page, text }) => !entries.some(([of, start]) => of === page && text.startsWith(start)),
-    )
-    expect(unknown).toEqual([])
-    const gone = NOT_RUN.filter(
-      ([of, start]) => !blocks.some(({ page, text }) => of === page && text.startsWith(start)),
-    )
-    expect(gone).toEqual([])
+    expect(blocks.filter(([page, text]) => !entries.some(isOf(page, text)))).toEqual([])
+    const used = new Set(blocks.map(([page, text]) => NOT_RUN.find(isOf(page, text))))
+    expect(NOT_RUN.filter((entry) => !used.has(entry))).toEqual([])
   })
 
   it('that are left to .ci/run are there', () => {

@@ -129,7 +129,7 @@ it('patches each kind of workload that is labelled, first of its init containers
   expect(podSpec(untouched)).toEqual(other.spec.template.spec)
 })
 
-it('lets the ConfigMap of the user have the last word', async () => {
+it('lets the settings of the ConfigMap of the user win', async () => {
   const settings = {
     ISALES_USER: 'obs1',
     ISALES_USER_FILE: '',

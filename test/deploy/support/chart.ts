@@ -76,7 +76,7 @@ cpSync(CHART, join(PARENT, 'charts', NAME), { recursive: true })
 export const renderSidecar = (ci = 'sidecar', more: object = {}): Promise<readonly Manifest[]> =>
   render(sidecar(ci, more), { chart: PARENT })
 
-/** What it needs to be told for a sidecar with the values of a file in `ci/`, and these on top of them. */
+/** The values of that chart for such a sidecar. */
 export const sidecar = (ci: string, more: object = {}): object => ({
   [NAME]: { ...ciValues(ci), enabled: true, ...more },
 })
