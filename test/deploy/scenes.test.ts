@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, inject, it, type TestContext } from 'vitest'
+import { describe, expect, inject, it, vi, type TestContext } from 'vitest'
 import {
   createSimulator,
   INTERFACE_PATHS,
@@ -68,41 +68,42 @@ const start = async ({ onTestFinished }: Context, options: SimulatorOptions = {}
 }
 type Watched = Awaited<ReturnType<typeof start>>
 
-/** What an operator and a program see when all have come to this headline. */
-const showing = ({ admin }: Watched, headline: string) => {
-  const read = async () => {
-    const status = (await call(`${admin}/status.json`)).json as unknown as Status
-    const [page, metrics, ready] = await Promise.all(
-      ['', '/metrics', '/readyz'].map((path) => call(admin + path)),
-    )
-    const sample = (name: string) =>
-      Number(new RegExp(`^isales_proxy_${name} (.*)$`, 'm').exec(metrics?.text ?? '')?.[1])
-    return {
-      state: status.state,
-      gauge: /^isales_proxy_state\{state="(\w+)"\} 1$/m.exec(metrics?.text ?? '')?.[1],
-      title: status.title,
-      headline: /<h1>(.*)<\/h1>/.exec(page?.text ?? '')?.[1],
-      reason: status.reason,
-      runbook: status.runbook?.replace(/.*#/, ''),
-      ready: ready?.status,
-      authenticated: sample('authenticated'),
-      budget: sample('outage_budget_seconds'),
-    }
+/** What an operator and a program see, wherever they look. */
+const seenBy = async ({ admin }: Watched) => {
+  const [json, page, metrics, ready] = await Promise.all(
+    ['/status.json', '', '/metrics', '/readyz'].map((path) => call(admin + path)),
+  )
+  const status = json?.json as unknown as Status
+  const find = (expression: RegExp, from = metrics) => expression.exec(from?.text ?? '')?.[1]
+  return {
+    state: status.state,
+    gauge: find(/^isales_proxy_state\{state="(\w+)"\} 1$/m),
+    title: status.title,
+    headline: find(/<h1>(.*)<\/h1>/, page),
+    reason: status.reason,
+    runbook: status.runbook?.replace(/.*#/, ''),
+    ready: ready?.status === 200,
+    authenticated: find(/^isales_proxy_authenticated (.*)$/m) === '1',
+    hasBudget: find(/^isales_proxy_outage_budget_seconds (.*)$/m) !== '0',
   }
-  // The state may change between two of the reads.
-  return until(async () => {
-    const [one, other] = [await read(), await read()]
-    return one.title === headline && one.state === other.state && one.headline === headline && one
-  }, WAIT)
 }
 
-/** One page has come for one cause, while this alert fires, too. */
-const pagesOnce = async ({ fires, alertmanager }: Watched, alert: string, cause = FAILING) => {
+/** All of them come to this state and headline, and to more. */
+const shows = (watched: Watched, state: string, title: string, more: object = {}) => {
+  const wanted = { state, gauge: state, title, headline: title, ...more }
+  const check = async () => expect(await seenBy(watched)).toMatchObject(wanted)
+  return vi.waitFor(check, { timeout: WAIT, interval: 20 })
+}
+const SERVING = { ready: true, authenticated: true, hasBudget: true }
+const STOPPED = { ready: false, authenticated: false, hasBudget: false }
+
+/** The alerts that pages have come for, once this alert fires, too. */
+const pagedFor = async ({ fires, alertmanager }: Watched, alert: string) => {
   await fires(alert)
   await until(() => alertmanager.pages.length > 0, WAIT)
   // The messages that follow come within a second.
   await delay(3000)
-  expect([...new Set(alertmanager.pages.flat())]).toEqual([cause])
+  return [...new Set(alertmanager.pages.flat())]
 }
 
 /** Does something again and again, as CTI-OBS and other programs do, until the test ends. */
@@ -129,8 +130,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       const watched = await start(context)
       const { ask, prometheus, admin } = watched
       expect(await ask()).toBe(200)
-      const healthy = { state: 'healthy', ready: 200, authenticated: 1 }
-      expect(await showing(watched, 'Healthy')).toMatchObject(healthy)
+      await shows(watched, 'healthy', 'Healthy', SERVING)
       await until(
         async () => (await prometheus.query('isales_proxy_authenticated == 1')).length > 0,
       )
@@ -159,20 +159,15 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       await until(async () => (await watched.ask()) === 200)
       keep(context, 200, watched.ask)
       await watched.simulator.down()
-      const failing = await showing(watched, 'Calls fail')
-      expect(failing).toMatchObject({
-        gauge: 'failing',
+      await shows(watched, 'failing', 'Calls fail', {
+        ...SERVING,
         reason: expect.stringMatching(/\d+ of \d+ calls failed in the last minute: .*iSales/),
         runbook: 'isalesproxycallsfailing',
-        authenticated: 1,
-        ready: 200,
       })
-      expect(failing.budget).toBeGreaterThan(0)
       await watched.proxy.find(/"event":"upstream-failing"/)
       await until(() => watched.alertmanager.pages.length > 0, WAIT)
-      const ended = { gauge: 'unauthenticated', authenticated: 0, budget: 0, ready: 503 }
-      expect(await showing(watched, 'Not authenticated')).toMatchObject(ended)
-      await pagesOnce(watched, 'IsalesProxyNotAuthenticated')
+      await shows(watched, 'unauthenticated', 'Not authenticated', STOPPED)
+      expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([FAILING])
     })
 
     it('pages once when another program logs in as the same user: all say so', async (context) => {
@@ -183,15 +178,10 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       const login = `${watched.simulator.origin}${LOGIN_PATH}`
       keep(context, 1000, () => call(login, { method: 'POST', body }))
       keep(context, 200, watched.ask)
-      expect(await showing(watched, 'Somebody else uses this login')).toMatchObject({
-        gauge: 'conflict',
-        runbook: 'isalesproxysessionconflict',
-        authenticated: 0,
-        budget: 0,
-        ready: 503,
-      })
+      const runbook = 'isalesproxysessionconflict'
+      await shows(watched, 'conflict', 'Somebody else uses this login', { ...STOPPED, runbook })
       await watched.proxy.find(/"event":"conflict"/)
-      await pagesOnce(watched, 'IsalesProxySessionConflict')
+      expect(await pagedFor(watched, 'IsalesProxySessionConflict')).toEqual([FAILING])
     })
 
     it('pages once when the token goes into the header of the other edition: all say so', async (context) => {
@@ -199,10 +189,9 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       await watched.proxy.find(/"event":"logged-in"/)
       expect([401, 403]).toContain(await watched.ask())
       keep(context, 200, watched.ask)
-      const rejected = { gauge: 'unauthenticated', authenticated: 0, budget: 0, ready: 503 }
-      expect(await showing(watched, 'The token is rejected')).toMatchObject(rejected)
+      await shows(watched, 'unauthenticated', 'The token is rejected', STOPPED)
       await watched.proxy.find(/"event":"rejection-relayed"/)
-      await pagesOnce(watched, 'IsalesProxyNotAuthenticated')
+      expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([FAILING])
     })
 
     it('pages once for a wrong password, before calls stop and after it, and calms down when it is right', async (context) => {
@@ -218,7 +207,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       // The token that still serves is ended: from here on calls fail.
       watched.simulator.revoke()
       expect(await watched.ask()).toBeGreaterThanOrEqual(400)
-      await pagesOnce(watched, 'IsalesProxyNotAuthenticated', rejected)
+      expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([rejected])
       await setPassword('simulated-password')
       await watched.ends(rejected)
       expect(await prometheus.query('isales_proxy_authenticated == 1')).toHaveLength(1)
