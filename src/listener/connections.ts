@@ -3,8 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
-import type { ClosedReason, Reader } from './backlog.ts'
 import type { Place } from './caps.ts'
+
+/**
+ * Why a client was closed that took nothing of its response.
+ *
+ * - `idle`: for `BODY_IDLE_TIMEOUT`.
+ * - `backlog`: for 2 s, it was the slowest, and more than 2 MiB waited for all clients together.
+ */
+export type ClosedReason = 'idle' | 'backlog'
 
 export interface ConnectionOptions {
   /** Over the cap, its first request is refused with 503. */
@@ -28,7 +35,7 @@ const LEAST_BODY = 1024
 const LINGER = { time: 2000, bytes: 64 * 1024 * 1024 }
 
 /** One client connection after its TLS handshake, and the requests on it. */
-export class Connection implements Reader {
+export class Connection {
   /** Milliseconds since the client last took anything of what waits for it, when it was last looked at. */
   stalled = 0
   readonly #socket: Socket
@@ -152,7 +159,8 @@ export class Connection implements Reader {
     this.#forget()
   }
 
-  get bytes(): number {
+  /** Bytes that were written and that the kernel has not taken. */
+  get waiting(): number {
     // Of a response that waits for its turn, the socket knows nothing yet.
     const queued = this.#open.filter(({ socket }) => socket === null)
     return queued.reduce(

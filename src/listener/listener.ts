@@ -11,9 +11,8 @@ import type { Config } from '../config/settings.ts'
 import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
-import { slowest, type ClosedReason } from './backlog.ts'
 import { Caps } from './caps.ts'
-import { Connection } from './connections.ts'
+import { Connection, type ClosedReason } from './connections.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /**
@@ -66,6 +65,10 @@ const MAX_HEADER_SIZE = 16 * 1024
 /** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
+/** Bytes that may wait for clients that do not read. */
+const MOST_WAITING = 2 * 1024 * 1024
+/** Milliseconds; a client that is only slow, or far away, takes something in this time. */
+const PATIENCE = 2000
 /** A client far away needs less than one. */
 const LONGEST_HANDSHAKE = 5000
 
@@ -145,7 +148,7 @@ export function createListener(options: ListenerOptions) {
   const sweep = (): void => {
     const now = clock.now()
     for (const connection of connections.values()) connection.sweep(now)
-    for (const connection of slowest([...connections.values()])) connection.close('backlog')
+    closeSlowest([...connections.values()])
     sweeping = clock.setTimer(sweep, checkInterval(bodyIdleTimeout))
   }
   const drain = (): void => {
@@ -203,6 +206,17 @@ export function createListener(options: ListenerOptions) {
     },
 
     connections: () => sockets.size,
+  }
+}
+
+/** Bounds what waits for clients that do not read. */
+function closeSlowest(connections: readonly Connection[]): void {
+  let waiting = connections.reduce((sum, connection) => sum + connection.waiting, 0)
+  if (waiting <= MOST_WAITING) return
+  for (const connection of connections.toSorted((one, other) => other.stalled - one.stalled)) {
+    if (waiting <= MOST_WAITING || connection.stalled < PATIENCE) return
+    waiting -= connection.waiting
+    connection.close('backlog')
   }
 }
 
