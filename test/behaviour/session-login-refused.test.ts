@@ -36,22 +36,6 @@ test.each(REFUSALS)(
   },
 )
 
-test('a refused login makes one log line for each change of state', async () => {
-  const world = await openTimedWorld({
-    ready: false,
-    env: { ISALES_PASSWORD: 'out-of-date' },
-    simulator: { switches: { lockAfter: 0 } },
-  })
-
-  await world.pass(9 * HOUR)
-  world.sim.set({ password: 'out-of-date' })
-  await world.pass(3 * HOUR + 16 * MINUTE)
-
-  expect(world.said()).toEqual(['error login-rejected', 'error guarded', 'info recovered'])
-  expect(world.lines.at(-1)).toMatchObject({ event: 'recovered', failures: 6 })
-  expect((await world.tasks()).status).toBe(200)
-})
-
 test('a login that is refused while the token is good leaves calls and readiness alone', async () => {
   const world = await openTimedWorld()
   await world.tasks()

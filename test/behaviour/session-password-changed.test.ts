@@ -1,7 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
-import type { Simulator } from '../../simulator/index.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -34,12 +33,11 @@ function mount(password: string): void {
 
 const edit = (password: string): void => writeFileSync(join(volume, 'password'), password)
 
-const openWithSecret = (prepare: (sim: Simulator) => unknown = () => undefined) =>
+const openWithSecret = (): Promise<TimedWorld> =>
   openTimedWorld({
     ready: false,
     simulator: { switches: { password: 'old-password', lockAfter: 0 } },
     env: { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: join(volume, 'password') },
-    prepare,
   })
 
 const noticed = (world: TimedWorld): Promise<unknown> =>
@@ -77,28 +75,6 @@ test.each([
     expect(world.said()).toEqual(['info logged-in', 'info secret-reloaded', 'info logged-in'])
   },
 )
-
-test('a corrected password ends the back-off of the refused one, and its count of refusals', async () => {
-  mount('mistyped')
-  const world = await openWithSecret()
-  await world.pass(60_000)
-  expect(await world.metric('isales_proxy_auth_backoff_state{state="guarded"}')).toBe(1)
-  expect(world.sim.state().wrongPasswords).toBe(3)
-
-  // Wrong again: counted from the beginning, 5 s and not 15 min.
-  mount('mistyped-again')
-  await noticed(world)
-  await world.settled()
-  expect(world.sim.state().wrongPasswords).toBe(4)
-  expect(world.waits().at(-1)).toBe(5000)
-
-  mount('old-password')
-  await until(() => world.events.at(-1)?.type === 'granted', NOTICED)
-  expect((await world.tasks()).status).toBe(200)
-  expect(await world.metric('isales_proxy_auth_backoff_state{state="none"}')).toBe(1)
-  expect(world.lines.at(-1)).toMatchObject({ event: 'recovered', failures: 4 })
-  expect(await world.metric('isales_proxy_credential_reloads_total{outcome="success"}')).toBe(2)
-})
 
 /** Every token that a business call was carried out with. */
 function tokensSent({ sim }: TimedWorld): readonly string[] {

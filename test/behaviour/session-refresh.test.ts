@@ -3,17 +3,6 @@ import { openTimedWorld } from './session-world.ts'
 
 const RENEWAL = 240_000
 
-test('a token is refreshed ahead of its end, and calls go on', async () => {
-  const world = await openTimedWorld()
-
-  await world.pass(RENEWAL)
-
-  expect(world.sim.state()).toMatchObject({ logins: 1, refreshes: 1 })
-  expect((await world.tasks()).status).toBe(200)
-  const attempts = 'isales_proxy_auth_attempts_total{operation="refresh",outcome="success"}'
-  expect(await world.metric(attempts)).toBe(1)
-})
-
 test.each([400, 401, 403, 500, 'result'] as const)(
   'a refresh that is refused (%s) is followed by a login, and calls go on',
   async (refreshRejection) => {
