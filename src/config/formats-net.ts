@@ -19,9 +19,20 @@ export function listenAddress({ unix }: { readonly unix: boolean }) {
           return unix ? socketPath(value.slice(5), ctx) : refuse(ctx, 'cannot be a Unix socket')
         }
         const [, v6, name, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? []
-        if (digits === undefined) return refuseAddress(value, ctx, { unix, forms })
-        const port = Number(digits)
-        if (port > 65_535) return refuse(ctx, 'has a port over 65535')
+        if (digits === undefined) {
+          // What may be reached by other machines is never proposed for the port of the proxy itself.
+          if (/^\d{1,5}$/.test(value)) {
+            return refuse(
+              ctx,
+              'is a port without an address',
+              `${unix ? '127.0.0.1' : ''}:${value}`,
+            )
+          }
+          if (isIPv4(value))
+            return refuse(ctx, 'is an address without a port', `${value}:${unix ? 8080 : 9090}`)
+          return refuse(ctx, `is not an address: ${forms}`, unix ? '127.0.0.1:8080' : ':9090')
+        }
+        if (Number(digits) > 65_535) return refuse(ctx, 'has a port over 65535')
         const host = v6 ?? name ?? ''
         if (v6 !== undefined && !isIPv6(v6)) {
           return refuse(ctx, 'has no IPv6 address in its brackets')
@@ -29,7 +40,7 @@ export function listenAddress({ unix }: { readonly unix: boolean }) {
         if (v6 === undefined && host !== '' && !HOST_NAME.test(host)) {
           return refuse(ctx, 'has no valid host before its port')
         }
-        return { kind: 'tcp', host: host.toLowerCase(), port }
+        return { kind: 'tcp', host: host.toLowerCase(), port: Number(digits) }
       },
       encode: (address) =>
         address.kind === 'unix'
@@ -37,20 +48,6 @@ export function listenAddress({ unix }: { readonly unix: boolean }) {
           : `${urlHost(address.host)}:${address.port}`,
     })
     .register(FORMATS, { type: 'address', limits: forms, quotable: true })
-}
-
-function refuseAddress(
-  value: string,
-  ctx: z.core.ParsePayload,
-  { unix, forms }: { readonly unix: boolean; readonly forms: string },
-) {
-  // What may be reached by other machines is never proposed for the port of the proxy itself.
-  if (/^\d{1,5}$/.test(value)) {
-    return refuse(ctx, 'is a port without an address', `${unix ? '127.0.0.1' : ''}:${value}`)
-  }
-  if (isIPv4(value))
-    return refuse(ctx, 'is an address without a port', `${value}:${unix ? 8080 : 9090}`)
-  return refuse(ctx, `is not an address: ${forms}`, unix ? '127.0.0.1:8080' : ':9090')
 }
 
 function socketPath(path: string, ctx: z.core.ParsePayload): ListenAddress {

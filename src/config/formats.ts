@@ -199,9 +199,9 @@ export function text(maxBytes: number) {
   return z
     .string()
     .refine((value) => !CONTROL.test(value), 'contains a control character')
-    .superRefine((value, ctx) => {
-      const bytes = Buffer.byteLength(value)
-      if (bytes > maxBytes) ctx.addIssue(`has ${bytes} bytes; at most ${maxBytes} fit`)
+    .refine((value) => Buffer.byteLength(value) <= maxBytes, {
+      error: ({ input }) =>
+        `has ${Buffer.byteLength(String(input))} bytes; at most ${maxBytes} fit`,
     })
     .register(FORMATS, { type: 'text', limits: `1 to ${maxBytes} bytes of UTF-8`, verbatim: true })
 }
@@ -223,14 +223,11 @@ export function secret(minBytes = 1) {
 
 /** What keys of a shared store may begin with. */
 export function keyPrefix() {
+  const limits = '1 to 64 of A-Z a-z 0-9 . _ : -'
   return z
     .string()
-    .regex(/^[A-Za-z0-9._:-]{1,64}$/, 'is not 1 to 64 of A-Z a-z 0-9 . _ : -')
-    .register(FORMATS, {
-      type: 'key prefix',
-      limits: '1 to 64 of A-Z a-z 0-9 . _ : -',
-      quotable: true,
-    })
+    .regex(/^[A-Za-z0-9._:-]{1,64}$/, `is not ${limits}`)
+    .register(FORMATS, { type: 'key prefix', limits, quotable: true })
 }
 
 /** The path of a file that is read at the start. */
