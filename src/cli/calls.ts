@@ -3,11 +3,10 @@ import { formatDuration } from '../config/formats.ts'
 import type { Config } from '../config/settings.ts'
 import { isObject, parseObject, type JsonObject } from '../http/json.ts'
 import type { Grant } from '../token/protocol.ts'
+import { withScheme } from '../token/token.ts'
 import type { Post } from '../upstream/post.ts'
 
 /** What `check --live` and `discover` send to iSales, and what they say of its responses. */
-
-export const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
 /** Where a business call carries its token. */
 export interface Carrier {
@@ -39,7 +38,7 @@ export async function callInterface(
   const value = withScheme(scheme, token)
   const response = await post({
     path: config.isalesInterfacePath,
-    headers: [...JSON_HEADERS, ...headers.flatMap((name) => [name, value])],
+    headers: headers.flatMap((name) => [name, value]),
     body: '{"version":311}',
     signal,
   })
@@ -65,10 +64,6 @@ export async function callInterface(
 /** The token that goes into the header fields. */
 export function tokenText({ token, refreshToken }: Grant, field: Carrier['field']): string {
   return (field === 'refreshToken' ? (refreshToken ?? token) : token).reveal()
-}
-
-export function withScheme(scheme: string, token: string): string {
-  return scheme === '' ? token : `${scheme} ${token}`
 }
 
 /** `Authorization: Bearer <token>` */

@@ -2,15 +2,14 @@ import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { isGrant, loginBody, parseResponse, refreshBody, type Grant } from '../token/protocol.ts'
+import { withScheme } from '../token/token.ts'
 import type { Post } from '../upstream/post.ts'
 import {
   callInterface,
   describeCarrier,
   describeGrant,
-  JSON_HEADERS,
   namedPaths,
   tokenText,
-  withScheme,
   type Carrier,
   type InterfaceResponse,
   type NamedPath,
@@ -121,7 +120,6 @@ type Login =
 async function logIn({ config, post, signal }: Run): Promise<Login> {
   const result = await post({
     path: config.isalesLoginPath,
-    headers: JSON_HEADERS,
     body: loginBody(config.isalesUser, config.isalesPassword),
     signal,
   })
@@ -227,11 +225,11 @@ async function findRefresh(run: Run, grant: Grant, carrier: Carrier): Promise<Gr
     return undefined
   }
   for (const form of REFRESH_FORMS) {
-    const header =
+    const headers =
       form === 'off' ? [] : ['Authentication', withScheme(carrier.scheme, tokenText(grant, form))]
     const result = await run.post({
       path,
-      headers: [...JSON_HEADERS, ...header],
+      headers,
       body: refreshBody(refreshToken),
       signal: run.signal,
     })

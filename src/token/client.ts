@@ -9,6 +9,7 @@ import {
   type AuthFailureReason,
   type Grant,
 } from './protocol.ts'
+import { withScheme } from './token.ts'
 
 export interface IsalesClientOptions extends Pick<
   Config,
@@ -40,8 +41,6 @@ export interface IsalesClient {
   readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
 }
 
-const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
-
 const REASON_OF_FAILURE = {
   unreachable: 'unavailable',
   'proxy-auth': 'unavailable',
@@ -60,8 +59,8 @@ function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesRefreshHeader, isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
-  const post = async (request: Omit<Parameters<Post>[0], 'headers'>, headers = JSON_HEADERS) => {
-    const result = await options.post({ ...request, headers })
+  const post = async (request: Parameters<Post>[0]) => {
+    const result = await options.post(request)
     return result.ok
       ? parseResponse(result, options.tokenDefaultLifetime, options.wallClock())
       : failureOf(result)
@@ -75,8 +74,7 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
       const request = { path: isalesRefreshPath, body: refreshBody(tokens.refreshToken), signal }
       if (isalesRefreshHeader === undefined) return post(request)
       const token = tokens[options.isalesRefreshHeaderToken].reveal()
-      const value = scheme === '' ? token : `${scheme} ${token}`
-      return post(request, [...JSON_HEADERS, isalesRefreshHeader, value])
+      return post({ ...request, headers: [isalesRefreshHeader, withScheme(scheme, token)] })
     },
   }
 }

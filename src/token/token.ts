@@ -47,7 +47,7 @@ export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin
   const lifetime = Math.min(grant.lifetime.ms, (carried?.refreshExpiresAt ?? Infinity) - sentAt)
   return {
     generation: (previous?.generation ?? 0) + 1,
-    headerValue: new Secret(scheme === '' ? text : `${scheme} ${text}`),
+    headerValue: new Secret(withScheme(scheme, text)),
     token: grant.token,
     obtainedAt: sentAt,
     lifetime,
@@ -55,6 +55,11 @@ export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin
     usableUntil: usableUntil(sentAt, lifetime),
     ...refresh,
   }
+}
+
+/** What a header carries: scheme, space, token; without a scheme the token alone. */
+export function withScheme(scheme: string, token: string): string {
+  return scheme === '' ? token : `${scheme} ${token}`
 }
 
 /** When a token that was requested at `sentAt` is sent for the last time. */

@@ -21,10 +21,11 @@ export type PostResult =
       readonly written: boolean
     }
 
-/** Sends one POST to iSales, on connections that business calls do not use. */
+/** Sends one POST of JSON to iSales, on connections that business calls do not use. */
 export type Post = (request: {
   readonly path: string
-  readonly headers: readonly string[]
+  /** Besides those that say JSON. Default: none. */
+  readonly headers?: readonly string[]
   readonly body: string
   /** Aborting ends the POST with a result of no interest. */
   readonly signal: AbortSignal
@@ -32,11 +33,14 @@ export type Post = (request: {
 
 const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' } as const
 
+const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
+
 /** @param timeout milliseconds for all of it. */
 export function createPost(dispatch: (attempt: Attempt) => void, timeout: number): Post {
-  return async ({ path, headers, body, signal }) => {
+  return async ({ path, headers: more = [], body, signal }) => {
     if (signal.aborted) return { ...LATE, written: false }
-    const attempt = new Attempt({ path, method: 'POST', headers: [...headers], body })
+    const headers = [...JSON_HEADERS, ...more]
+    const attempt = new Attempt({ path, method: 'POST', headers, body })
     let late = false
     const giveUp = (): void => {
       late = true

@@ -29,6 +29,8 @@ describe('a POST', () => {
     const [request] = isales.requests
     expect(request).toMatchObject({ method: 'POST', target: '/login' })
     expect(request?.header('x-a')).toBe('1')
+    expect(request?.header('content-type')).toBe('application/json')
+    expect(request?.header('accept')).toBe('application/json')
     expect(request?.body.toString()).toBe('{"é":1}')
   })
 
