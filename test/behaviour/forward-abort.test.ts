@@ -109,11 +109,13 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
   })
 
   it('while a connection is awaited: its request is never sent, and the connection is not lost', async () => {
+    const slow = gate()
     const queue = await openStand({
-      respond: ({ body }) =>
-        body.toString() === 'first'
-          ? [{ waitMs: 200 }, responseBytes('slow')]
-          : responseBytes('next'),
+      respond: async ({ body }) => {
+        if (body.toString() !== 'first') return responseBytes('next')
+        await slow.opened
+        return responseBytes('slow')
+      },
       env: { ISALES_MAX_CONNECTIONS: '1' },
     })
     const first = await queue.connect()
@@ -125,6 +127,7 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
     await inFlight(queue, 2)
     leave[how](second)
     await inFlight(queue, 1)
+    slow.open()
     expect(await first.read()).toMatchObject({ text: 'slow' })
     expect(await recovered(queue)).toBe('next')
     expect(queue.upstream.connections()).toBe(before)
