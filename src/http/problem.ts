@@ -138,18 +138,8 @@ export interface ProblemDetails {
   readonly refusal?: Refusal | undefined
 }
 
-interface Problem {
-  readonly status: number
-  /** Name, value, name, value. */
-  readonly headers: string[]
-  readonly body: string
-}
-
-/** RFC 9457: nothing of iSales' text, no stack, no secret. */
-function problem(
-  code: ProblemCode,
-  { requestId, retryAfter = 1000, refusal }: ProblemDetails,
-): Problem {
+/** RFC 9457: nothing of iSales' text, no stack, no secret. The headers are name, value, name, value. */
+function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
   const { status, title, sent } = PROBLEMS[code]
   const detail = refusal === undefined ? undefined : REFUSALS[refusal].detail
   const type = `${DOCUMENTATION}/errors.md#${code}`

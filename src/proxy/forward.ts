@@ -64,7 +64,6 @@ interface Shared extends ForwardOptions {
 
 /** The token of the next attempt, or undefined when the client has a response. */
 type Next = Token | undefined
-type Step = Promise<Next> | undefined
 
 /**
  * One request. `run` is the whole course; each step gives the token of the next attempt. What interrupts a request ends
@@ -203,7 +202,7 @@ class Forwarding implements AttemptHooks {
     relayInformational(this.#call.response, this.#relayed(head))
   }
 
-  #responded(token: Token, attempt: Attempt, received: ResponseHead): Step {
+  #responded(token: Token, attempt: Attempt, received: ResponseHead): Promise<Next> | undefined {
     const { clock, config, inspector } = this.#shared
     const { status } = received
     this.#upstreamMs = clock.now() - this.#sentAt
