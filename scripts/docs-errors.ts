@@ -143,7 +143,7 @@ export function errorsPage(): string {
     const { status, title, sent } = PROBLEMS[code]
     return [`[\`${code}\`](#${code})`, String(status), title, sent, EXPLANATIONS[code].cause]
   })
-  return `<!-- Written by \`npm run docs\` from src/http/problem.ts. Do not edit. -->
+  return `<!-- Written by \`npm run docs\` from src/http/problem.ts and scripts/docs-errors.ts. Do not edit. -->
 # Errors
 
 What the proxy itself responds when it does not relay a response of iSales: \`application/problem+json\` (RFC 9457).

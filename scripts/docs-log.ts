@@ -138,7 +138,7 @@ export function logPage(): string {
     KINDS[type],
     FIELDS[name as LogFieldName],
   ])
-  return `<!-- Written by \`npm run docs\` from src/log/events.ts. Do not edit. -->
+  return `<!-- Written by \`npm run docs\` from src/log/events.ts and scripts/docs-log.ts. Do not edit. -->
 # The log
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at

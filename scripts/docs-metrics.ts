@@ -87,7 +87,7 @@ export async function metricsPage(): Promise<string> {
     const type = new RegExp(`^# TYPE isales_proxy_${name} (.*)$`, 'm').exec(page)?.[1]
     return [`\`isales_proxy_${name}\``, type ?? '', labelsOf(page, name), help, use]
   })
-  return `<!-- Written by \`npm run docs\` from the metrics of the program. Do not edit. -->
+  return `<!-- Written by \`npm run docs\` from the metrics of the program and scripts/docs-metrics.ts. Do not edit. -->
 # Metrics
 
 \`/metrics\` on the admin listener, in Prometheus' text format. Every series exists at 0 from the start, and a client cannot make up a label value. Dates are seconds since 1970, 0 for none.
