@@ -15,10 +15,11 @@ interface Explanation {
 /** What each code means; the compiler demands one for each. */
 const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   'no-token': {
-    meaning: 'No token came within `TOKEN_WAIT`: logins to iSales fail, or take too long.',
+    meaning:
+      'No token came within `TOKEN_WAIT`: logins to iSales fail, take too long, or wait because another program logs in as the same user.',
     cause: 'iSales, or the network to it',
     remedy:
-      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), or [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password.',
+      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password, [IsalesProxySessionConflict](operations.md#isalesproxysessionconflict) when another program logs in.',
   },
   overloaded: {
     meaning: 'Too many requests or connections are open, or too many requests wait for a token.',
@@ -32,8 +33,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     remedy: 'CTI-OBS may repeat the call, on another connection.',
   },
   'out-of-time': {
-    meaning:
-      '`CLIENT_DEADLINE` ended, or the client closed its side, before a connection to iSales was free.',
+    meaning: '`CLIENT_DEADLINE` ended before a connection to iSales was free.',
     cause: 'Load',
     remedy:
       'CTI-OBS may repeat the call. Look for a slow iSales before you raise `ISALES_MAX_CONNECTIONS`.',
@@ -94,7 +94,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'request-timeout': {
     meaning:
-      'The header did not come within `HEADER_TIMEOUT`, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
+      'The header did not come within `HEADER_TIMEOUT`, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or not all of a body that is kept before `CLIENT_DEADLINE`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
     cause: 'CTI-OBS',
     remedy:
       'Look for a client that hangs or writes its body a few bytes at a time, or a network that loses packets.',

@@ -32,9 +32,9 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'refresh-refused':
     'The refresh token is not accepted; a login follows immediately. If it comes back often, set `ISALES_REFRESH_PATH=off`.',
   'login-rejected':
-    'Correct the secret; it is read again within 2 s. `budgetSeconds` says how long the current token can still be used.',
+    'Correct the secret; it is read again within 3 s. `budgetSeconds` says how long the current token can still be used.',
   guarded:
-    'Correct the secret; it is tried within 2 s. Until then one attempt is made after 15 min, then one each 4 h; `renew` or SIGHUP makes one now.',
+    'Correct the secret; it is tried within 3 s. Until then one attempt is made after 15 min, then one each 4 h; `renew` or SIGHUP makes one now.',
   'token-rejected':
     'iSales ended the session early: revoked, restarted, or another login by this user. Clients do not notice.',
   'rejection-relayed':
@@ -81,7 +81,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'connections-full':
     'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, or raise `LISTEN_MAX_CONNECTIONS`.',
   'obs-login-refused':
-    '`operation` says whether it was a login or a refresh; `reason` is the label `outcome` of `isales_proxy_obs_logins_total` or `isales_proxy_obs_refreshes_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses. A refresh with the ticket of an earlier process is refused, and CTI-OBS logs in again.',
+    '`operation` says whether it was a login or a refresh; `reason` is the label `outcome` of `isales_proxy_obs_logins_total` or `isales_proxy_obs_refreshes_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses. A refresh with a ticket that has expired, or of another password or key, is refused, and CTI-OBS logs in again.',
   'request-failed':
     '`code` is the one in the body that the client got, `requestId` the same as there. Without `upstreamMs` iSales did not respond.',
   access:

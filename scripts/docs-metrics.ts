@@ -28,7 +28,7 @@ const USES: Readonly<Record<string, string>> = {
   obs_logins_total:
     '`rejected` and `throttled`: CTI-OBS has the wrong `OBS_USER` or `OBS_PASSWORD`, or somebody guesses.',
   obs_refreshes_total:
-    '`rejected`: the ticket is of an earlier process without `OBS_TICKET_KEY_FILE`, or has expired; CTI-OBS logs in again.',
+    '`rejected`: the ticket has expired, or is of another `OBS_PASSWORD` or `OBS_TICKET_KEY_FILE`; CTI-OBS logs in again.',
   outage_budget_seconds: 'How much time is left to restore the connection to iSales.',
   refresh_token_expiry_timestamp_seconds: 'After it the next renewal is a login.',
   replays_total:
