@@ -99,7 +99,9 @@ export function openDataPlane(options: DataPlaneOptions) {
     forward(call) {
       running.inFlight += 1
       if (tracing === undefined) return forward(call)
-      return forward({ ...call, span: tracing.requestStarted(call.request) })
+      const { request, response, validated, requestId } = call
+      const span = tracing.requestStarted(request)
+      return forward({ request, response, validated, requestId, span })
     },
     inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 
 /** Why a file gave nothing. */
@@ -36,9 +36,7 @@ export const readSmallFile: ReadFile = (path, limit) => {
     const stat = fstatSync(file)
     if (stat.isDirectory()) return { ok: false, problem: 'directory' }
     if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
-    if (stat.size > limit) return { ok: false, problem: 'too-large' }
-    const bytes = readFileSync(file)
-    // The size is 0 in procfs, and may be out of date.
+    const bytes = readAtMost(file, limit + 1)
     return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
@@ -49,4 +47,16 @@ export const readSmallFile: ReadFile = (path, limit) => {
   } finally {
     if (file !== undefined) closeSync(file)
   }
+}
+
+/** Reads to the end or so many bytes: the size that `stat` gives is 0 in procfs, and may be out of date. */
+function readAtMost(file: number, most: number): Buffer {
+  const bytes = Buffer.alloc(most)
+  let length = 0
+  let read = 0
+  do {
+    read = readSync(file, bytes, length, most - length, null)
+    length += read
+  } while (read > 0 && length < most)
+  return bytes.subarray(0, length)
 }

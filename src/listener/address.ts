@@ -101,9 +101,12 @@ async function removeStale(path: string): Promise<void> {
   if (!found.isSocket()) throw new ListenError(`${path} exists and is not a socket`)
   const code = await connectError(path)
   if (code === undefined) throw new ListenError(`${path} is in use by another process`)
-  if (code === 'ECONNREFUSED') unlinkSync(path)
-  else if (code !== 'ENOENT')
+  if (code === 'ENOENT') return
+  if (code !== 'ECONNREFUSED')
     throw new ListenError(`cannot tell whether ${path} is in use (${code})`)
+  // Another starter may have replaced it since: only the socket that was probed is removed.
+  const now = lstatSync(path, { throwIfNoEntry: false })
+  if (now?.ino === found.ino && now.dev === found.dev) unlinkSync(path)
 }
 
 /** Undefined: there is a server. */

@@ -293,8 +293,10 @@ class Forwarding implements AttemptHooks {
   #relay(): undefined {
     const { response } = this.#call
     this.#deadline?.cancel()
-    if (this.#attempt === undefined || this.#head === undefined || response.headersSent) return
-    if (!this.#head.relayable) return this.#fail('upstream-broken')
+    if (response.headersSent) return
+    // Without a head: a rejection whose response was given up for an attempt that then had no token.
+    if (this.#attempt === undefined || this.#head?.relayable !== true)
+      return this.#fail('upstream-broken')
     this.#relays = true
     relay(response, this.#head, this.#attempt, () => {
       if (response.destroyed) return

@@ -34,8 +34,7 @@ export function relay(
     response.end(attempt.kept())
     return
   }
-  // A head without a body behind it yet does not wait for one.
-  if (attempt.kept().length === 0) response.flushHeaders()
+  const begun = attempt.kept().length > 0
   response.on('drain', () => attempt.resume())
   attempt.take({
     // What the kernel has taken whole needs no pause, however large it was.
@@ -45,6 +44,8 @@ export function relay(
       else onCut()
     },
   })
+  // A head without a body behind it yet does not wait for one.
+  if (!begun && response.writable) response.flushHeaders()
 }
 
 /**

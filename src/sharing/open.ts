@@ -1,7 +1,8 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { Ask } from '../token/obtain.ts'
+import type { Ask, AtHand, Wanted } from '../token/obtain.ts'
 import type { StoreCall } from '../token/sharing.ts'
+import { createToken } from '../token/token.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyStore } from './valkey.ts'
@@ -36,18 +37,22 @@ export async function logInShared(config: Config, ask: Ask, signal: AbortSignal)
     observeCall: ignore,
   })
   if (share === undefined) return undefined
-  const wanted = {
+  const wanted = (atHand?: AtHand): Wanted => ({
     operation: 'login',
     password: config.isalesPassword,
-    atHand: undefined,
+    atHand,
     refusals: 0,
     forced: false,
-  } as const
+  })
   share.start({ atHand: () => undefined, adopt: ignore })
   try {
-    let obtained = await share.obtain(wanted, ask, signal)
-    // The token of the replicas is known now: the next claim asks for another one.
-    if (obtained.type === 'adopted') obtained = await share.obtain(wanted, ask, signal)
+    let obtained = await share.obtain(wanted(), ask, signal)
+    if (obtained.type === 'adopted') {
+      // The token of the replicas is known now: the next claim asks for another one, but not without the store.
+      const { grant, sentAt } = obtained
+      const token = createToken(grant, config, { sentAt, operation: 'login', previous: undefined })
+      obtained = await share.obtain(wanted({ token, rejected: false }), ask, signal)
+    }
     if (obtained.type === 'request-ended') obtained.settle?.(0)
     const replicas = await share.replicas()
     return {

@@ -91,8 +91,8 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 // The text that is sealed. Fields may be added to it, never changed: other versions of the program read it.
 
 const RECORD_VERSION = 1
-const SHORTEST_LIFE = 1000
-const LONGEST_LIFE = 24 * 3600 * 1000
+export const SHORTEST_LIFE = 1000
+export const LONGEST_LIFE = 24 * 3600 * 1000
 
 function formatRecord({ grant, totalMs, fingerprint, bought }: SharedRecord): string {
   return JSON.stringify({

@@ -7,7 +7,7 @@ import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import type { TokenSource } from '../token/source.ts'
 import { refreshPart } from '../token/token.ts'
-import { totalLife, type Seal } from './seal.ts'
+import { LONGEST_LIFE, SHORTEST_LIFE, totalLife, type Seal } from './seal.ts'
 import {
   ID_LENGTH,
   type ClaimReply,
@@ -33,8 +33,6 @@ const MOST_ROUNDS = 3
 const TRY_AGAIN = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
-/** A refresh token that is about to end is as good as none, but the record has to be valid. */
-const SHORTEST_LIFE = 1000
 
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
@@ -329,8 +327,11 @@ function idOf(record: string): string {
 
 /** A refresh that gives no refresh token leaves the former one in force; the other replicas need it, too. */
 function withRefreshToken(grant: Grant, { operation, atHand }: Wanted, sentAt: number): Grant {
+  if (grant.refreshToken !== undefined) return grant
   const origin = { sentAt, operation, previous: atHand?.token }
   const { refreshToken, refreshExpiresAt: end } = refreshPart(grant, origin)
-  const refreshLifetime = end === undefined ? undefined : Math.max(SHORTEST_LIFE, end - sentAt)
+  if (end === undefined) return { ...grant, refreshToken, refreshLifetime: undefined }
+  // A refresh token that is about to end is as good as none, but the record has to be valid.
+  const refreshLifetime = Math.min(Math.max(end - sentAt, SHORTEST_LIFE), LONGEST_LIFE)
   return { ...grant, refreshToken, refreshLifetime }
 }

@@ -23,7 +23,7 @@ function largeResponse(bytes: number) {
   return { taken, steps }
 }
 
-/** The parts of an upload that is sent piece by piece: of known length, or in chunks. */
+/** The parts of an upload that is sent chunk by chunk: of known length, or in chunks. */
 const UPLOADS = {
   'of known length': (bytes: number) => ({
     head: post('').replace('Content-Length: 0', `Content-Length: ${bytes}`),
@@ -43,7 +43,7 @@ const uploads = ['of known length', 'in chunks'] as const
 interface Sending {
   /** Of a known length. Default: as much as is sent. */
   readonly announced?: number
-  /** Called behind each piece. */
+  /** Called behind each chunk. */
   readonly sent?: (bytes: number) => unknown
 }
 
@@ -260,7 +260,7 @@ describe("a response before the request's end", () => {
       client.pause()
       await upload(client, kind, 8 * MIB, {
         async sent(bytes) {
-          // The response has come, and the connection to iSales is closed, while the body is on its way.
+          // The response has come, and the connection to iSales is closed, while the body is still being sent.
           if (bytes === PIECE.length)
             await until(() => stand.upstream.connections() === 2 && stand.upstream.open() === 1)
         },

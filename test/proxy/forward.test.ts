@@ -48,6 +48,18 @@ describe('attempts that fail', () => {
       expect(replays).toEqual(['failed'])
     },
   )
+
+  it('after a rejection, with no token to send it again with, get a response', async () => {
+    const { client, clock, state, attempt, first } = await sent()
+    first.head(401)
+    const replay = await attempt(2)
+    state.newer = false
+    replay.fail()
+    await clock.advance(DEADLINE)
+    const response = await client.read()
+    expect(response.status).toBe(502)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+  })
 })
 
 describe('the deadline', () => {

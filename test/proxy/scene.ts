@@ -84,12 +84,12 @@ export async function scene({ newer = true } = {}) {
   const ends: EndedRequest[] = []
   const replays: string[] = []
   const responses: ServerResponse[] = []
-  const state = { current: token(1) as Token | undefined }
+  const state = { current: token(1) as Token | undefined, newer }
   const forward = createForward({
     tokens: {
       current: () => state.current,
       waitForToken: async ({ after, signal }) => {
-        if (newer) return (state.current = token(after + 1))
+        if (state.newer) return (state.current = token(after + 1))
         if (signal !== undefined) await once(signal, 'abort')
         return UNAVAILABLE
       },

@@ -73,6 +73,20 @@ describe('replicas that share a token', () => {
     expect(cluster.isales.logins).toBe(1)
   })
 
+  it('can read what is granted for a whole day, at whatever fraction of a millisecond', async () => {
+    const cluster = openCluster(0)
+    cluster.isales.refreshLives = 86_400
+    await cluster.clock.advance(13 * 3_600_000)
+    for (let nth = 0; nth < 40; nth += 1) {
+      await cluster.clock.advance(977.13)
+      cluster.store.keys.clear()
+      const replica = cluster.add()
+      await cluster.clock.advance(1000)
+      expect(cluster.record()?.grant.token.reveal()).toBe(replica.source.current()?.token.reveal())
+      await replica.stop()
+    }
+  })
+
   it('make no further login when the store is away for 30 s across a renewal', async () => {
     const cluster = openCluster(3)
     let failed = await cluster.traffic(225_000)

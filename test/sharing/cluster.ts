@@ -97,6 +97,8 @@ class SimulatedIsales {
   down = false
   /** What a refresh gives: a token and a refresh token, a token alone, or the former token. */
   refreshGives: 'both' | 'token' | 'former' = 'both'
+  /** Seconds that a refresh token lives. */
+  refreshLives = 3600
   /** It rejects its own tokens. */
   broken = false
   readonly passwords = new Set(['right'])
@@ -156,7 +158,8 @@ class SimulatedIsales {
     this.grantedAt.set(`t${count}`, this.#clock.now())
     this.#valid = this.#last
     if (refreshable) this.#refresh = `r${count}`
-    return grant({ token: this.#last, refreshToken: refreshable ? `r${count}` : null })
+    const refreshToken = refreshable ? `r${count}` : null
+    return grant({ token: this.#last, refreshToken, refreshLives: this.refreshLives })
   }
 
   async #request(
