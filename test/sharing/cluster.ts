@@ -53,7 +53,12 @@ class SimulatedStore extends StoreRules {
       await this.#pause(Math.min(latency, 500) / 2)
       return latency >= 500 || this.cutOff.has(index) ? failure('timeout') : reply
     }
-    const request = <Reply>(act: () => Reply): Promise<Reply | StoreFailure> => passed(perform(act))
+    const request = async <Reply>(act: () => Reply): Promise<Reply | StoreFailure> => {
+      const askedAt = this.#clock.now()
+      const reply = await passed(perform(act))
+      // As the client of the real store: a reply that comes after its timeout does not count.
+      return this.#clock.now() - askedAt >= 500 ? failure('timeout') : reply
+    }
     const send = async (act: () => void): Promise<void> => void (await request(act))
     return {
       claim: (asked) => request(() => this.claim(asked)),
