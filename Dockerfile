@@ -56,7 +56,7 @@ LABEL org.opencontainers.image.title="isales-auth-proxy" \
 WORKDIR /app
 COPY LICENSE ./
 COPY --from=build /build/dist ./
-# Left to itself, the C library never returns freed buffers: after 1,000 requests of 64 KiB at once the process stayed at
+# Left to itself, the C library never returns freed buffers: after 1,000 requests of 64 KiB at the same time the process stayed at
 # 115 MiB, and so at 70. It costs no time that could be measured. No option of Node is set: docs/decisions/0005.
 ENV NODE_ENV=production \
     MALLOC_MMAP_THRESHOLD_=32768 \

@@ -190,7 +190,7 @@ const underAttack = async (bench) => {
     }
     rows.push(row)
   }
-  const head = ['`MAX_IN_FLIGHT`', '1,000 bodies of 64 KiB at once, MiB']
+  const head = ['`MAX_IN_FLIGHT`', '1,000 bodies of 64 KiB at the same time, MiB']
   return table([[...head, '1,024 clients that do not read 3 MB, MiB'], ...rows])
 }
 
