@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
+import type { ReadFile } from '../config/files.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseObject } from '../http/json.ts'
 import { codeOf } from '../upstream/errors.ts'
@@ -19,9 +20,12 @@ export type Probe = (path: string) => Promise<ProbeResponse>
 /** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
 
+/** A probe needs one address, and no secret. */
+const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
+
 /** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
 export function openProbe(io: Io): Probe | undefined {
-  const loaded = loadConfig(io.env)
+  const loaded = loadConfig(io.env, readNothing)
   const { adminListen: address } = loaded.config
   if (address === undefined) {
     const errors = loaded.ok ? [] : loaded.errors

@@ -1,6 +1,9 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 
+/** Bytes; most files are smaller. */
+const CHUNK = 16 * 1024
+
 /** Why a file gave nothing. */
 const PROBLEMS = {
   missing: 'names a file that does not exist',
@@ -36,7 +39,7 @@ export const readSmallFile: ReadFile = (path, limit) => {
     const stat = fstatSync(file)
     if (stat.isDirectory()) return { ok: false, problem: 'directory' }
     if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
-    const bytes = readAtMost(file, limit + 1)
+    const bytes = readUntil(file, limit)
     return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
@@ -49,14 +52,16 @@ export const readSmallFile: ReadFile = (path, limit) => {
   }
 }
 
-/** Reads to the end or so many bytes: the size that `stat` gives is 0 in procfs, and may be out of date. */
-function readAtMost(file: number, most: number): Buffer {
-  const bytes = Buffer.alloc(most)
+/** Reads to the end, or until it is over the limit: the size that `stat` gives is 0 in procfs, and may be out of date. */
+function readUntil(file: number, limit: number): Buffer {
+  const chunks: Buffer[] = []
   let length = 0
-  let read = 0
-  do {
-    read = readSync(file, bytes, length, most - length, null)
+  while (length <= limit) {
+    const chunk = Buffer.alloc(CHUNK)
+    const read = readSync(file, chunk)
+    if (read === 0) break
+    chunks.push(chunk.subarray(0, read))
     length += read
-  } while (read > 0 && length < most)
-  return bytes.subarray(0, length)
+  }
+  return Buffer.concat(chunks, length)
 }

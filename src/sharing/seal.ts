@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
 import { parseObject } from '../http/json.ts'
-import { parseToken, type Grant } from '../token/protocol.ts'
+import { LONGEST_LIFETIME, parseToken, SHORTEST_LIFETIME, type Grant } from '../token/protocol.ts'
 import { ID_LENGTH } from './store.ts'
 
 /** What one replica tells the others of a token. */
@@ -91,8 +91,6 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 // The text that is sealed. Fields may be added to it, never changed: other versions of the program read it.
 
 const RECORD_VERSION = 1
-export const SHORTEST_LIFE = 1000
-export const LONGEST_LIFE = 24 * 3600 * 1000
 
 function formatRecord({ grant, totalMs, fingerprint, bought }: SharedRecord): string {
   return JSON.stringify({
@@ -129,9 +127,9 @@ export function parseRecord(text: string): SharedRecord | undefined {
 /** The life of the key: a refresh token whose lifetime is not known is kept for a day. */
 export function totalLife({ lifetime, refreshToken, refreshLifetime }: Grant): number {
   if (refreshToken === undefined) return lifetime.ms
-  return Math.max(lifetime.ms, refreshLifetime ?? LONGEST_LIFE)
+  return Math.max(lifetime.ms, refreshLifetime ?? LONGEST_LIFETIME)
 }
 
 function isLife(value: unknown): value is number {
-  return typeof value === 'number' && value >= SHORTEST_LIFE && value <= LONGEST_LIFE
+  return typeof value === 'number' && value >= SHORTEST_LIFETIME && value <= LONGEST_LIFETIME
 }

@@ -3,11 +3,17 @@ import type { Clock, Timer } from '../clock.ts'
 import { delayAfterRefusal, type BackoffRules } from '../token/backoff.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Adopted, Ask, AtHand, Before, Obtain, Obtained, Wanted } from '../token/obtain.ts'
-import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
+import {
+  isGrant,
+  LONGEST_LIFETIME,
+  SHORTEST_LIFETIME,
+  type AuthFailure,
+  type Grant,
+} from '../token/protocol.ts'
 import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
 import type { TokenSource } from '../token/source.ts'
 import { refreshPart } from '../token/token.ts'
-import { LONGEST_LIFE, SHORTEST_LIFE, totalLife, type Seal } from './seal.ts'
+import { totalLife, type Seal } from './seal.ts'
 import {
   ID_LENGTH,
   type ClaimReply,
@@ -332,6 +338,6 @@ function withRefreshToken(grant: Grant, { operation, atHand }: Wanted, sentAt: n
   const { refreshToken, refreshExpiresAt: end } = refreshPart(grant, origin)
   if (end === undefined) return { ...grant, refreshToken, refreshLifetime: undefined }
   // A refresh token that is about to end is as good as none, but the record has to be valid.
-  const refreshLifetime = Math.min(Math.max(end - sentAt, SHORTEST_LIFE), LONGEST_LIFE)
+  const refreshLifetime = Math.min(Math.max(end - sentAt, SHORTEST_LIFETIME), LONGEST_LIFETIME)
   return { ...grant, refreshToken, refreshLifetime }
 }

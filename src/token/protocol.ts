@@ -59,9 +59,10 @@ export interface Grant {
   readonly refreshLifetime?: number | undefined
 }
 
-const LONGEST_LIFETIME = 24 * 3600 * 1000
+/** Milliseconds. No lifetime that is believed is longer, or shorter than the next. */
+export const LONGEST_LIFETIME = 24 * 3600 * 1000
 /** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
-const SHORTEST_LIFETIME = 1000
+export const SHORTEST_LIFETIME = 1000
 /** A header value over this would not pass iSales' own limits; no token is so long. */
 const LONGEST_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */
