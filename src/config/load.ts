@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import { checkCertificates } from './certificates.ts'
+import { DEFAULT_SETTINGS, parseDefaultSettings } from './default-settings.ts'
 import type { ConfigError, Read } from './errors.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
@@ -7,6 +8,7 @@ import {
   SETTING_LIST,
   SETTINGS,
   variableOf,
+  variablesOf,
   withDerived,
   type Config,
   type ConfigKey,
@@ -22,7 +24,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Where a value came from. */
 export type Source =
   | { readonly from: 'default' }
-  | { readonly from: 'environment'; readonly variable: string }
+  | { readonly from: 'environment' | typeof DEFAULT_SETTINGS; readonly variable: string }
   | { readonly from: 'file'; readonly path: string }
 
 export type Sources = Readonly<Partial<Record<ConfigKey, Source>>>
@@ -42,14 +44,19 @@ export type Loaded = {
 
 /** Reads everything that can be set, or says everything that is wrong. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
+  const below = parseDefaultSettings(env[DEFAULT_SETTINGS] ?? '')
   const { values, sources, wrong } = parseSettings(SETTING_LIST, (one) =>
-    readInput(one, env, readFile),
+    // A variable that is there and empty switches the default off.
+    [one.name, ...variablesOf(one)].some((name) => env[name] !== undefined)
+      ? readInput(one, env, readFile)
+      : readInput(one, below.defaults, readFile, DEFAULT_SETTINGS),
   )
   const config = withDerived(values)
   // Checked even when some settings could not be read: all errors are reported together.
   const broken = brokenRules(config, wrong)
   const certificates = checkCertificates(config, readFile, Date.now())
   const errors = [
+    ...below.errors,
     ...wrong.values(),
     ...broken.filter(({ severity }) => severity === 'error'),
     ...certificates.errors,
@@ -124,7 +131,12 @@ interface Input {
 /** Bytes; no password is longer. */
 const LARGEST_SECRET_FILE = 64 * 1024
 
-function readInput(setting: Setting, env: Environment, readFile: ReadFile): Input | ConfigError {
+function readInput(
+  setting: Setting,
+  env: Environment,
+  readFile: ReadFile,
+  from: 'environment' | typeof DEFAULT_SETTINGS = 'environment',
+): Input | ConfigError {
   const { name, fileName } = setting
   const lower = name.toLowerCase()
   const variable = setting.lowerCaseToo === true && (env[lower] ?? '') !== '' ? lower : name
@@ -140,7 +152,7 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   if (text === undefined) return { text, source: { from: 'default' } }
   // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
   if (text.includes('\uFFFD')) return error(variable, 'is not valid UTF-8', 'Write it in UTF-8')
-  return { text, source: { from: 'environment', variable } }
+  return { text, source: { from, variable } }
 }
 
 /** The text as it counts; undefined when the variable is not set. */
@@ -197,8 +209,9 @@ function errorOf(
   if (source.from === 'file') {
     return error(`${name}_FILE`, `holds a value that ${problem}`, 'Correct the file')
   }
-  const variable = source.from === 'environment' ? source.variable : name
-  return error(variable, problem, `Write it like ${variable}=${shown}`)
+  const variable = source.from === 'default' ? name : source.variable
+  const where = source.from === DEFAULT_SETTINGS ? `in ${DEFAULT_SETTINGS} ` : ''
+  return error(variable, `${where}${problem}`, `Write it like ${variable}=${shown}`)
 }
 
 function error(setting: string, problem: string, remedy: string): ConfigError {
@@ -215,7 +228,7 @@ export interface EffectiveSetting {
   readonly name: string
   /** `[redacted]` for a secret; null when it is not set, or could not be read. */
   readonly value: string | null
-  /** `default`, `environment` or `file /path`. */
+  /** `default`, `environment`, `DEFAULT_SETTINGS` or `file /path`. */
   readonly source: string
 }
 

@@ -504,9 +504,14 @@ export const SETTING_LIST: readonly Setting[] = GROUPS.flatMap(([group, shape]) 
 )
 
 /** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
-export const SECRET_VARIABLES = SETTING_LIST.flatMap(({ name, secret, lowerCaseToo }) =>
-  secret !== true ? [] : lowerCaseToo === true ? [name, name.toLowerCase()] : [name],
+export const SECRET_VARIABLES = SETTING_LIST.filter(({ secret }) => secret === true).flatMap(
+  ({ name, lowerCaseToo }) => (lowerCaseToo === true ? [name, name.toLowerCase()] : [name]),
 )
+
+/** Every variable that a setting is read from, and of a secret that is read from a file alone not its own name. */
+export function variablesOf({ name, variables, lowerCaseToo }: Setting): readonly string[] {
+  return lowerCaseToo === true ? [name, name.toLowerCase()] : variables
+}
 
 /** `ISALES_URL` of `isalesUrl`. */
 export function nameOf(key: ConfigKey): string {

@@ -1,11 +1,9 @@
 import { distance } from 'fastest-levenshtein'
 import type { ConfigError } from './errors.ts'
-import { SETTING_LIST } from './settings.ts'
+import { SETTING_LIST, variablesOf } from './settings.ts'
 
 /** Every variable that means something to us. */
-const KNOWN: readonly string[] = SETTING_LIST.flatMap(({ name, variables, lowerCaseToo }) =>
-  lowerCaseToo === true ? [name, name.toLowerCase()] : variables,
-)
+export const KNOWN: readonly string[] = SETTING_LIST.flatMap(variablesOf)
 
 /** Those that no other program reads: `HTTP_PROXY` is no misspelt `HTTPS_PROXY`. */
 const OWN = KNOWN.filter((name) => !/_proxy$/i.test(name))
