@@ -53,12 +53,12 @@ const REQUEST_ID = /^[A-Za-z0-9._~+/=:@-]{1,128}$/
 const BAD_TARGET = /[\u0000-\u0020#\\\u007f-\uffff]/
 /**
  * What another server could read as a path separator, an empty or a dot segment (path parameters taken off) or a
- * string's end: also when it decodes twice (`%25` and two digits) or takes overlong UTF-8 (`%c0`, `%c1`, `%e0%80`,
- * `%f0%80`). And a `%` that begins no octet, which no two servers decode alike.
+ * string's end: also when it decodes twice (`%25` and two digits, each plain or encoded) or takes overlong UTF-8
+ * (`%c0`, `%c1`, `%e0%80`, `%f0%80`). And a `%` that begins no octet, which no two servers decode alike.
  */
 const AMBIGUOUS_PATH = new RegExp(
   [
-    '%(?:2f|5c|2e|00|25[0-9a-f]{2}|c[01]|e0%[89]|f0%8|(?![0-9a-f]{2}))',
+    '%(?:2f|5c|2e|00|25(?:[0-9a-f]|%3[0-9]|%[46][1-6]){2}|c[01]|e0%[89]|f0%8|(?![0-9a-f]{2}))',
     String.raw`\.\.`,
     String.raw`/(?:/|;|%3b)`,
     String.raw`/\.(?:/|;|%3b|$)`,
@@ -223,9 +223,11 @@ function absoluteForm(absolute: string, method: string): AbsoluteForm | undefine
   return { scheme: scheme.toLowerCase(), authority, target }
 }
 
-/** Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. */
+/**
+ * Judged on the bytes as they came: nothing is decoded, so nothing can be decoded differently by iSales. This holds for
+ * `/`, too: behind an empty or a dot segment, servers disagree about where login and refresh are.
+ */
 function validatePath(path: string, prefixes: readonly string[]): Refused | undefined {
-  if (prefixes.includes('/')) return undefined
   if (path.includes('//')) return refuse('double-slash')
   if (AMBIGUOUS_PATH.test(path)) return refuse('ambiguous-path')
   return prefixes.some((prefix) => isUnder(path, prefix)) ? undefined : refuse('other-path')

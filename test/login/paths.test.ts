@@ -1,5 +1,7 @@
+import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { localPaths } from '../../src/login/paths.ts'
+import { validateRequest } from '../../src/proxy/validate.ts'
 
 const kindOf = localPaths(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])
 
@@ -9,30 +11,21 @@ test.each(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])('%s is local', (path
 
 test.each([
   '/rest/v1/auth/refresh/',
-  '//rest/v1/auth/refresh',
-  '/rest/v1//auth/refresh',
-  '/rest/v1/./auth/refresh',
-  '/rest/v1/x/../auth/refresh',
   '/rest/v1/%61uth/refresh',
-  '/rest/v1/%2561uth/refresh',
-  '/rest/v1/auth%2Frefresh',
-  String.raw`/rest/v1/auth\refresh`,
   '/rest/v1/auth/refresh;a=b',
   '/rest/v1/auth;x/refresh',
+  '/rest/v1/auth%3bx/refresh',
   '/rest/v1/auth/REFRESH',
   '/Rest/V1/Auth/Refresh',
   '/rest/v1/auth/refresh.json',
-  '/rest/v1/auth/refresh%00',
   '/rest/v1/auth/refresh%20',
+  '/rest/v1/auth%20/refresh',
+  '/rest/v1/%20/auth/refresh',
+  '/rest/v1/.%20/auth/refresh',
   '/rest/v1/auth/refresh%3Fa',
+  '/rest/v1/auth%3Fa/refresh',
   '/rest/v1/auth/refresh%23a',
-  '/rest/v1/auth/refresh%253Fa',
-  '/rest/v1/auth/refresh%3F/a/b',
-  '/rest/v1/auth/refresh%00/a',
-  '/rest/v1/auth%00/refresh',
   '/rest/v1/auth/refresh;a%3Fb%23c',
-  '/rest/v1/auth/x%3Fa/../refresh',
-  '/rest/v1/auth/x%253F/../refresh%3Fa',
   '/rest/v1/auth',
   '/rest/v1/auth/login~',
   '/rest/v1/auth/login%7f',
@@ -41,12 +34,6 @@ test.each([
   '/rest/v1/auth/login2',
   '/rest/v1/auth/refreshment',
   '/rest/v1/auth/refresh/more',
-  '/rest/v1/auth/refresh/%zz',
-  '/rest/v1/auth/login/../../business/tasks',
-  '/rest/v1/auth/login/%252e%252e/%252e%252e/%252e%252e/x',
-  '/rest/v1/%252561uth/login',
-  '/rest/v1/%25252561uth/login',
-  '/rest/v1/business/%25252525',
 ])('%s is like one', (path) => {
   expect(kindOf(path)).toBe('alike')
 })
@@ -71,19 +58,70 @@ test.each([
   '/rest/v1/business/tasks',
   '/rest/v1/Business/tasks;x=%41',
   '/other/rest/v1/auth/refresh',
-  '/rest/v1/business/%2525',
+  '/rest/v1/business/100%25',
   '/rest/v1/business/tasks%3Fnext=/rest/v1/auth/refresh',
   '/rest/v1/business/%3F%23%3F',
 ])('%s is not', (path) => {
   expect(kindOf(path)).toBe('other')
 })
 
-test('a path with more encoded ends than any of iSales has is refused', () => {
-  expect(kindOf(`/rest/v1/business/${'%3F'.repeat(5000)}`)).toBe('alike')
-})
-
 test('a long path is judged in time that grows with its length, whatever it holds', () => {
-  const path = `/rest/v1${'/.a.a'.repeat(10)}/${'.a'.repeat(7500)}/x${'%3Fa'.repeat(7)}`
+  const path = `/rest/v1${'/.a.a'.repeat(10)}/${'.a'.repeat(7500)}/x${'%3Fa'.repeat(7)}${';'.repeat(900)}`
   // In quadratic time it would be past the limit of a test.
   for (let n = 0; n < 100; n += 1) expect(kindOf(path)).toBe('other')
+})
+
+/** How servers read a path: with or without empty segments and parameters, decoded never to three times. */
+function readings(path: string): string[] {
+  let decoded = path
+  const all: string[] = []
+  for (let round = 0; round <= 3; round += 1) {
+    for (const text of [
+      decoded,
+      decoded.replaceAll(/;[^/]*/g, ''),
+      decoded.replaceAll(/\/+/g, '/'),
+    ])
+      all.push(
+        removeDotSegments(text),
+        removeDotSegments(removeDotSegments(text).replaceAll(/\/+/g, '/')),
+      )
+    decoded = decoded.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    )
+  }
+  return all.map((text) => text.toLowerCase())
+}
+
+/** RFC 3986 section 5.2.4: `..` takes an empty segment away like any other. */
+function removeDotSegments(path: string): string {
+  const segments: string[] = []
+  for (const segment of path.split('/').slice(1)) {
+    if (segment === '..') segments.pop()
+    else if (segment !== '.') segments.push(segment)
+  }
+  return `/${segments.join('/')}`
+}
+
+test('no path that is forwarded is read as login or refresh by any server', () => {
+  const encoded = ['%2f', '%2e', '%25', '2e', '%32%65', '%2561', '%61', '%20', '%3f', '%3b']
+  const segments = ['/rest', '/v1', '/auth', 'uth', '/login', '/refresh', '/x', '/business']
+  const part = constantFrom('/', '//', '/..', '/.', ';x', 'a', ...encoded, ...segments)
+  const rules = {
+    hosts: undefined,
+    pseudonym: 'us',
+    scheme: 'http' as const,
+    allowedPaths: ['/'],
+    maxBodySize: 1000,
+  }
+  assert(
+    property(array(part, { minLength: 1, maxLength: 9 }), (parts) => {
+      const target = `/rest/v1${parts.join('')}`
+      const head = { method: 'POST', target, httpVersion: '1.1', rawHeaders: ['Host', 'localhost'] }
+      const valid = validateRequest(head, rules)
+      if ('refused' in valid || kindOf(valid.path) !== 'other') return
+      for (const reading of readings(valid.path))
+        expect(reading).not.toMatch(/^\/rest\/v1\/auth\/(?:login|refresh)/)
+    }),
+    { numRuns: 2000 },
+  )
 })

@@ -87,6 +87,7 @@ describe('the target', () => {
     ['a dot encoded twice', '/rest/isales/%252e%252e/x', 'ambiguous-path'],
     ['a slash encoded twice', '/rest/isales/..%252Fx', 'ambiguous-path'],
     ['a percent sign encoded twice', '/rest/isales/%25252e/x', 'ambiguous-path'],
+    ['a dot encoded twice, each digit too', '/rest/isales/%25%32%65%25%32E/x', 'ambiguous-path'],
     ['an overlong dot of two bytes', '/rest/isales/%c0%ae%C0%AE/x', 'ambiguous-path'],
     ['an overlong slash', '/rest/isales/..%c0%afx', 'ambiguous-path'],
     ['an overlong dot of three bytes', '/rest/isales/%e0%80%ae/x', 'ambiguous-path'],
@@ -104,6 +105,7 @@ describe('the target', () => {
     ['GET', '/rest/isales/%E4%BD%A0', undefined],
     ['GET', '/rest/isales/%e0%a4%a0', undefined],
     ['GET', '/rest/isales/100%25', undefined],
+    ['GET', '/rest/isales/100%25%20off', undefined],
     ['GET', '/rest/isales/a%3bb', undefined],
     ['GET', `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`, undefined],
     ['OPTIONS', '*', undefined],
@@ -114,10 +116,18 @@ describe('the target', () => {
   })
 
   it.each([
+    ['//x', 'double-slash'],
+    ['/x//../y', 'double-slash'],
+    ['/;x/../y', 'ambiguous-path'],
+    ['/%2f/../x', 'ambiguous-path'],
+    ['/a;/./b', 'ambiguous-path'],
+  ])('%s is refused when every path is open, too', (target, refused) => {
+    expect(judge({ target }, OPEN)).toEqual({ refused })
+  })
+
+  it.each([
     ['/', undefined],
-    ['/%2f/../x', undefined],
-    ['//x', undefined],
-    ['/a;/./b', undefined],
+    ['/a/b;c', undefined],
     ['http://localhost', '/'],
     ['http://localhost?a', '/?a'],
   ])('%s goes on when every path is open', (target, originForm = target) => {

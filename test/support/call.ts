@@ -27,7 +27,10 @@ export interface Calling {
 /** One HTTP request by Node's own client, which adds nothing that a CTI-OBS would not send. */
 export function call(url: string, { method = 'GET', headers, body, agent }: Calling = {}) {
   return new Promise<CallResponse>((resolve, reject) => {
-    const request = httpRequest(url, { method, headers: { ...headers }, agent: agent ?? false })
+    // As it is written: a URL takes dot segments away.
+    const path = url.slice(new URL(url).origin.length) || '/'
+    const options = { path, method, headers: { ...headers }, agent: agent ?? false }
+    const request = httpRequest(url, options)
     request.on('error', reject)
     request.on('response', (response) => {
       read(response).then(resolve, reject)
