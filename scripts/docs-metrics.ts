@@ -15,6 +15,7 @@ const USES: Readonly<Record<string, string>> = {
   auth_lifetime_assumed_total:
     'When it grows, set `TOKEN_DEFAULT_LIFETIME` to what this iSales grants.',
   authenticated: 'At 0 calls get 503, or the 401 or 403 of iSales.',
+  info: 'Which instance this is: join it by `instance` and `pod` to name the others.',
   build_info: 'Which version runs where; also proof that it is this program that is scraped.',
   certificate_expiry_timestamp_seconds:
     'Renew a certificate before it ends; alerts begin 14 days ahead.',
@@ -63,10 +64,11 @@ const USES: Readonly<Record<string, string>> = {
 
 const STATES: Readonly<Record<State, string>> = {
   starting: 'The first login has not ended yet.',
-  healthy: 'No call of the last minute failed, and renewals work.',
-  degraded: 'Some calls of the last minute failed, or renewals fail while the token is still used.',
+  healthy: 'No call of the last minute failed or was refused, and renewals work.',
+  degraded:
+    'Some calls of the last minute failed, or iSales refused them (401, 403); or renewals fail while the token is still used; or iSales is slow; or the clock is wrong by more than 30 s.',
   failing:
-    'More than half of the calls of the last minute failed, or of the last 20 s. Readiness stays: a pod that leaves its Service heals nothing.',
+    'No call has succeeded for 3 s and at least two failed, or more than half of the last 20 s or of the last minute failed. It ends when none has failed for 5 s and three have succeeded. Readiness stays: a pod that leaves its Service heals nothing.',
   unauthenticated: 'There is no usable token, or iSales rejects the one there is. Not ready.',
   refused: 'iSales refuses the user or password; somebody has to act.',
   conflict: 'Somebody else logs in as this user.',
@@ -134,10 +136,12 @@ function renderPage(): Promise<string> {
     rejectedStatuses: [401, 403],
     settings: [],
     hosts: new Set(),
+    instance: '',
     host: '',
     version: '',
     clock: systemClock,
     wallClock: () => 0,
+    utcOffset: () => 0,
     log: () => undefined,
   })
   return metrics.render()

@@ -122,7 +122,14 @@ export function openDataPlane(options: DataPlaneOptions) {
       const { code } = REFUSALS[refusal]
       metrics.connectionFailed(code, refusal)
       // Without a request id no request came: the connection was closed to stay under the cap.
-      if (requestId !== undefined) monitor.callEnded({ status: PROBLEMS[code].status, code })
+      if (requestId !== undefined)
+        monitor.callEnded({
+          method: '',
+          target: '',
+          status: PROBLEMS[code].status,
+          code,
+          requestId,
+        })
       if (refusal === 'connections')
         logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
       else logThrottled('client-refused', refusal, { code, requestId })

@@ -21,6 +21,7 @@ import { createTokenSource } from './token/source.ts'
 import { sharingLog, tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/otlp.ts'
 import { createUpstream } from './upstream/pool.ts'
+import type { Post } from './upstream/post.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -92,13 +93,18 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     onConnect: (outcome) => admin.metrics.upstreamConnected(outcome),
   })
+  const post: Post = async (request) => {
+    const result = await upstream.post(request)
+    if (result.ok) admin.monitor.dateSeen(result.date)
+    return result
+  }
   if (config.stateDir === undefined) log('state-in-memory')
   const tokens = createTokenSource({
     rules: config,
     waiters: config.tokenWaiters,
     clock,
     random,
-    client: createIsalesClient({ ...config, post: upstream.post, wallClock }),
+    client: createIsalesClient({ ...config, post, wallClock }),
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     refusals: createRefusalBook({
       directory: config.stateDir,
@@ -118,14 +124,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     rejectedStatuses: config.isalesRejectedStatuses,
     settings: options.settings ?? [],
     hosts: adminHosts(config, hostname()),
+    instance: config.instance ?? `${config.isalesUser}@${hostname()}`,
     host: hostname(),
     version: options.version,
     clock,
     wallClock,
+    utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
     log,
   })
   const { metrics, monitor } = admin
-  const logToken = tokenLog(log, () => monitor.takeTally())
+  const logToken = tokenLog(log, () => monitor.calls.takeTally())
   const proxy = openDataPlane({
     config,
     tokens,

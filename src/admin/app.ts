@@ -1,15 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
-import { Hono, type MiddlewareHandler } from 'hono'
+import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { languageDetector } from 'hono/language'
 import { serveHono } from '../http/hono.ts'
 import type { TokenEvent } from '../token/events.ts'
+import { createSpeaker } from './format.ts'
 import { createMetrics } from './metrics.ts'
 import { createMonitor } from './monitor.ts'
+import { renderText } from './report.ts'
 import type { AdminSources } from './sources.ts'
 import { unreadiness } from './state.ts'
 import { REFRESH, renderStatusPage } from './status-page.tsx'
 import { STATUS_POLICY } from './status-style.ts'
 import { readStatus, type StatusOptions } from './status.ts'
+import { LANGUAGES, type Language } from './texts.ts'
 
 /** What every response forbids the browser; the status page adds its own style sheet. */
 const HEADERS = {
@@ -89,10 +93,27 @@ function createAdminApp(options: StatusOptions): Hono {
     if (host === undefined || isOurs(host, hosts)) await next()
     else context.res = context.text('Host is not this proxy, nor in ADMIN_HOSTS\n', 421)
   }
-  app.get('/status.json', byOwnName, async (context) => context.json(await readStatus(options)))
-  app.get('/', byOwnName, async (context) => {
+  const inLanguage = languageDetector({
+    supportedLanguages: [...LANGUAGES],
+    fallbackLanguage: 'en',
+    order: ['querystring', 'header'],
+    caches: false,
+  })
+  const read = async (context: Context) => {
+    const speaker = createSpeaker(context.get('language') as Language)
+    return { status: await readStatus(options, speaker), speaker }
+  }
+  app.use('/', byOwnName, inLanguage)
+  app.use('/status.json', byOwnName, inLanguage)
+  app.use('/status.txt', byOwnName, inLanguage)
+  app.get('/status.json', async (context) => context.json((await read(context)).status))
+  app.get('/status.txt', async (context) => {
+    const { status, speaker } = await read(context)
+    return context.text(renderText(status, speaker))
+  })
+  app.get('/', async (context) => {
     const refreshing = context.req.query('refresh') !== 'off'
-    const page = renderStatusPage({ status: await readStatus(options), refreshing })
+    const page = renderStatusPage({ ...(await read(context)), refreshing })
     return context.html(page, 200, {
       'Content-Security-Policy': STATUS_POLICY,
       // A header and not a <meta>: WCAG 2.2.1 wants a refresh that the reader can pause.

@@ -1,49 +1,93 @@
+import { LANGUAGES, WORDS, type Language, type Text } from './texts.ts'
+
 const UNITS = [
-  ['d', 86_400],
-  ['h', 3600],
-  ['min', 60],
-  ['s', 1],
-] as const
+  [86_400, ['d', '天']],
+  [3600, ['h', '小时']],
+  [60, ['min', '分']],
+  [1, ['s', '秒']],
+] as const satisfies readonly (readonly [number, Text])[]
+const MILLISECONDS: Text = ['ms', '毫秒']
 
-/** The two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
-export function duration(seconds: number): string {
-  if (seconds < 0) return `−${duration(-seconds)}`
-  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 9.95) return `${Math.round(seconds * 10) / 10} s`
-  const whole = Math.round(seconds)
-  const first = UNITS.findIndex(([, size]) => whole >= size)
-  const [name, size] = UNITS[first] ?? UNITS[3]
-  const next = UNITS[first + 1]
-  const large = `${Math.floor(whole / size)} ${name}`
-  const rest = next === undefined ? 0 : Math.floor((whole % size) / next[1])
-  return next === undefined || rest === 0 ? large : `${large} ${rest} ${next[0]}`
-}
+/** The names in braces of a text. */
+type Names<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Names<Rest>
+  : never
 
-/** In whole seconds. */
-export function countdown(seconds: number): string {
-  return seconds < 60 ? `${Math.floor(seconds)} s` : duration(Math.floor(seconds))
-}
+/** Nothing for a text without names. */
+type Values<T extends string> = [Names<T>] extends [never]
+  ? []
+  : [values: Readonly<Record<Names<T>, string | number>>]
 
-/** `09:41:05 UTC`. */
-export function clockTime(instant: string): string {
-  return `${instant.slice(11, 19)} UTC`
-}
+export type Speaker = ReturnType<typeof createSpeaker>
 
-/** `3 min 5 s ago`, as seen at `now`. */
-export function ago(instant: string, now: string): string {
-  const seconds = (Date.parse(now) - Date.parse(instant)) / 1000
-  if (seconds < 1) return 'just now'
-  const whole = duration(Math.round(seconds))
-  return `${seconds < 3600 ? whole : whole.split(' ', 2).join(' ')} ago`
-}
+/** Says texts, durations and times in one language. */
+export function createSpeaker(language: Language) {
+  const index = LANGUAGES.indexOf(language)
+  /** The compiler demands the values that the English text names; a test, that the Chinese one names the same. */
+  const say = <T extends Text>([...texts]: T, ...[values]: Values<T[0]>): string => {
+    const text = texts[index] ?? texts[0]
+    const named: Readonly<Record<string, string | number>> = values ?? {}
+    return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+      const value = named[name] ?? ''
+      return typeof value === 'number' ? number(value) : value
+    })
+  }
 
-/** `for 58 min`, as seen at `now`. */
-export function until(instant: string, now: string): string {
-  const seconds = (Date.parse(instant) - Date.parse(now)) / 1000
-  return seconds <= 0 ? 'ended' : `for ${duration(Math.ceil(seconds))}`
+  /** The two largest units: `3 min 55 s`, `2 d 4 h`; below 10 s with a decimal, below 1 s in ms. */
+  const duration = (seconds: number): string => {
+    if (seconds < 0) return `−${duration(-seconds)}`
+    if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ${say(MILLISECONDS)}`
+    if (seconds < 9.95) return `${Math.round(seconds * 10) / 10} ${say(UNITS[3][1])}`
+    const whole = Math.round(seconds)
+    const first = UNITS.findIndex(([size]) => whole >= size)
+    const [size, name] = UNITS[first] ?? UNITS[3]
+    const next = UNITS[first + 1]
+    const large = `${Math.floor(whole / size)} ${say(name)}`
+    const rest = next === undefined ? 0 : Math.floor((whole % size) / next[0])
+    return next === undefined || rest === 0 ? large : `${large} ${rest} ${say(next[1])}`
+  }
+
+  return {
+    language,
+    say,
+    duration,
+    /** In whole seconds. */
+    countdown: (seconds: number): string =>
+      seconds < 60 ? `${Math.floor(seconds)} ${say(UNITS[3][1])}` : duration(Math.floor(seconds)),
+    /** `3 min 5 s ago`, as seen at `now`. */
+    ago: (instant: string, now: string): string => {
+      const seconds = (Date.parse(now) - Date.parse(instant)) / 1000
+      if (seconds < 1) return say(WORDS.justNow)
+      const whole = duration(Math.round(seconds))
+      return say(WORDS.ago, {
+        time: seconds < 3600 ? whole : whole.split(' ', 2).join(' '),
+      })
+    },
+    /** `for 58 min`, as seen at `now`. */
+    until: (instant: string, now: string): string => {
+      const seconds = (Date.parse(instant) - Date.parse(now)) / 1000
+      return seconds <= 0
+        ? say(WORDS.ended)
+        : say(WORDS.for, { time: duration(Math.ceil(seconds)) })
+    },
+  }
 }
 
 /** `12,345`. */
 export function number(value: number): string {
   return value.toLocaleString('en-US')
+}
+
+/**
+ * `17:41:05 +08:00 (09:41:05 UTC)`; without the first where the machine lives by UTC.
+ *
+ * @param offset minutes east of UTC.
+ */
+export function clockTime(instant: string, offset: number): string {
+  const utc = `${instant.slice(11, 19)} UTC`
+  if (offset === 0) return utc
+  const local = new Date(Date.parse(instant) + offset * 60_000).toISOString().slice(11, 19)
+  const minutes = Math.abs(offset)
+  const two = (part: number): string => String(Math.trunc(part)).padStart(2, '0')
+  return `${local} ${offset < 0 ? '−' : '+'}${two(minutes / 60)}:${two(minutes % 60)} (${utc})`
 }

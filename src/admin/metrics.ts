@@ -33,7 +33,7 @@ const REQUEST_BUCKETS = [
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
-export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'token' | 'verdict'>) {
+export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'token' | 'state'>) {
   const registry = new Registry()
   const rejectedStatuses = sources.rejectedStatuses.map(String)
   createGauges(registry, sources, monitor)
@@ -268,7 +268,7 @@ function labelSets(labels: LabelValues): readonly Readonly<Record<string, string
 function createGauges(
   registry: Registry,
   sources: AdminSources,
-  { token, verdict }: Pick<Monitor, 'token' | 'verdict'>,
+  { token, state }: Pick<Monitor, 'token' | 'state'>,
 ): void {
   const registers = [registry]
   const gauge = (name: string, help: string, read: () => number) =>
@@ -344,7 +344,7 @@ function createGauges(
     'Replicas that share the token through the store, this one included; 0: not known, or not shared',
     () => sources.sharing()?.replicas ?? 0,
   )
-  stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), () => verdict().state)
+  stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), state)
   stateGauge(
     'auth_backoff_state',
     'What delays the next login',
@@ -366,6 +366,9 @@ function createGauges(
       return { listener: listener / 1000, client: client / 1000, ca: ca / 1000 }
     },
   )
+  labelledGauge('instance_name', 'info', 'Always 1; the name of the instance is a label', () => ({
+    [sources.instance]: 1,
+  }))
   labelledGauge('version', 'build_info', 'Always 1; the version is a label', () => ({
     [sources.version]: 1,
   }))

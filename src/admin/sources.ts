@@ -29,12 +29,16 @@ export interface AdminSources {
   readonly settings: readonly EffectiveSetting[]
   /** Lower-case names without port that open the status page, beside every address. */
   readonly hosts: ReadonlySet<string>
+  /** What people call this proxy: `INSTANCE`. */
+  readonly instance: string
   /** Name of the host or pod. */
   readonly host: string
   readonly version: string
   readonly clock: Clock
   /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
   readonly wallClock: () => number
+  /** Minutes by which the local time of the machine is ahead of UTC. */
+  readonly utcOffset: () => number
   readonly log: Log
 }
 

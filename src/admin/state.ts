@@ -1,5 +1,7 @@
-import type { ProblemCode } from '../http/problem.ts'
 import type { TokenSnapshot } from '../token/events.ts'
+import { mainFailure, mostFail, totalOf, type CallsView, type PathCounts } from './calls.ts'
+import { createSpeaker, number, type Speaker } from './format.ts'
+import { CALL_FAILURE_TEXTS, FINDINGS } from './texts.ts'
 
 /**
  * What CTI-OBS gets, in one word; docs/metrics.md explains each. With the tone of the status page: `bad` means that
@@ -17,40 +19,22 @@ export const STATES = {
 } as const
 export type State = keyof typeof STATES
 
-/** How a call of CTI-OBS failed: an error of the proxy, a relayed 401 or 403, a relayed 5xx. */
-export const CALL_FAILURES = [
-  'no-token',
-  'overloaded',
-  'out-of-time',
-  'upstream-unreachable',
-  'upstream-tls',
-  'upstream-broken',
-  'upstream-timeout',
-  'rejected',
-  'isales-error',
-] as const satisfies readonly (ProblemCode | 'rejected' | 'isales-error')[]
-export type CallFailure = (typeof CALL_FAILURES)[number]
-
-/** Calls of some time. What the client did wrong, or gave up, is not among them. */
-export interface CallCounts {
-  readonly total: number
-  readonly failed: number
-  readonly byFailure: Readonly<Partial<Record<CallFailure, number>>>
-}
-
 /** The token, and whether iSales is known to reject it: then it is neither usable nor worth a budget. */
 export type JudgedToken = TokenSnapshot & { readonly rejected: boolean }
 
 export interface StateInput {
   readonly draining: boolean
   readonly token: JudgedToken
-  /** Of the last minute. */
-  readonly calls: CallCounts
-  /** Of the last 20 s. */
-  readonly recentCalls: CallCounts
+  readonly calls: CallsView
+  /** Those that failed in the last hour. */
+  readonly paths: readonly PathCounts[]
+  /** Milliseconds by which this machine's clock is ahead of that of iSales; undefined: not known. */
+  readonly clockAhead: number | undefined
+  /** The file that the password comes from; undefined: the environment. */
+  readonly passwordFile: string | undefined
 }
 
-export interface Verdict {
+export interface Finding {
   readonly state: State
   readonly title: string
   readonly reason: string
@@ -60,90 +44,258 @@ export interface Verdict {
   readonly runbook?: string
 }
 
-const NO_SERVICE = 'Calls get 503 until a login succeeds.'
-const TOKEN_SERVES = 'The current token is still used.'
+/** Milliseconds. */
+const OUTAGE = 3000
+const CALM = 5000
+const MINUTE = 60_000
+const CLOCK_TOLERANCE = 30_000
+/** Calls that succeeded since the last failure, before anybody speaks of recovery. */
+const SUCCESSES = 3
+/** A slow call of so many; below two there is none. */
+const SLOW_SHARE = 0.05
+const SLOW_LEAST = 2
+/** Now and then a client errs, or a ticket ends. */
+const MISTAKES_LEAST = 3
 
-export function judgeState({ draining, token, calls, recentCalls }: StateInput): Verdict {
-  const { backoff, usable, exchange } = token
-  if (draining) {
-    const reason = 'Calls in flight are finished; new connections are refused.'
-    return { state: 'draining', title: 'Shutting down', reason, remedy: '' }
+const ENGLISH = createSpeaker('en')
+
+/** All that is to be said, the most important first: it gives the state. */
+export function judge(input: StateInput, speaker: Speaker = ENGLISH): readonly Finding[] {
+  const { token } = input
+  const { say } = speaker
+  if (input.draining) {
+    const reason = say(FINDINGS.drainingReason)
+    return [{ state: 'draining', title: say(FINDINGS.draining), reason, remedy: '' }]
   }
-  const service = usable ? TOKEN_SERVES : NO_SERVICE
-  if (backoff === 'rejected' || backoff === 'guarded') {
-    return {
-      state: 'refused',
-      title: 'Credentials refused',
-      reason: `iSales refuses the user or password. ${service}`,
-      remedy: 'Correct the user or password: the changed secret is tried within seconds.',
-      runbook: 'IsalesProxyAccountRejected',
-    }
-  }
+  const findings = [
+    ofCredentials(input, speaker),
+    ofToken(token, speaker),
+    ...ofCalls(input, speaker),
+    ofRenewal(token, speaker),
+    ofSlowness(input.calls, speaker),
+    ofClock(input, speaker),
+    ofMistakes(input.calls, speaker),
+  ].filter((finding) => finding !== undefined)
+  return findings.some(({ state }) => state !== 'healthy')
+    ? findings
+    : [healthy(input, speaker), ...findings]
+}
+
+function healthy({ token: { usable }, calls: { minute } }: StateInput, { say }: Speaker): Finding {
+  const finding = { state: 'healthy', remedy: '' } as const
+  if (!usable) return { ...finding, title: say(FINDINGS.idle), reason: say(FINDINGS.idleReason) }
+  const reason = say(totalOf(minute) === 0 ? FINDINGS.noCall : FINDINGS.everyCall)
+  return { ...finding, title: say(FINDINGS.healthy), reason }
+}
+
+/** The login itself: refused, or used by somebody else. */
+function ofCredentials(input: StateInput, { say }: Speaker): Finding | undefined {
+  const { backoff, usable, lastFailure } = input.token
+  const service = say(usable ? FINDINGS.tokenServes : FINDINGS.noService)
   if (backoff === 'conflict') {
     return {
       state: 'conflict',
-      title: 'Somebody else uses this login',
-      reason: `iSales rejects our tokens early, again and again. ${service}`,
-      remedy: 'Give each instance a user of its own, or run only one.',
+      title: say(FINDINGS.conflict),
+      reason: say(FINDINGS.conflictReason, { service }),
+      remedy: say(FINDINGS.conflictRemedy),
       runbook: 'IsalesProxySessionConflict',
     }
   }
-  if (!usable && !token.rejected && token.idle && backoff === 'none') {
-    const reason = 'No call came for TOKEN_IDLE_AFTER, and the next one logs in first.'
-    return { state: 'healthy', title: 'Idle', reason, remedy: '' }
+  if (backoff !== 'rejected' && backoff !== 'guarded') return undefined
+  const { status = 0 } = lastFailure?.failure ?? {}
+  const account = status === 401
+  const request = status === 400 || status === 500
+  const { passwordFile } = input
+  const correct =
+    passwordFile === undefined
+      ? say(FINDINGS.correctEnvironment)
+      : say(FINDINGS.correctFile, { file: passwordFile })
+  return {
+    state: 'refused',
+    title: say(FINDINGS.credentials),
+    reason: account
+      ? say(FINDINGS.accountReason, { service })
+      : request
+        ? say(FINDINGS.requestReason, { status, service })
+        : say(FINDINGS.credentialsReason, { service }),
+    remedy: account ? say(FINDINGS.correctAccount) : correct,
+    runbook: 'IsalesProxyAccountRejected',
   }
-  if (!usable) return withoutToken(token)
-  if (calls.failed > 0) return failingCalls(calls, recentCalls)
-  if (backoff === 'transient') {
-    return {
-      state: 'degraded',
-      title: 'Renewal is failing',
-      reason: `Calls succeed. ${TOKEN_SERVES}`,
-      remedy: 'Restore the connection to iSales; the renewal is retried until it succeeds.',
-      runbook: 'IsalesProxyAuthenticationFailing',
-    }
-  }
-  const reason =
-    calls.total === 0
-      ? `The token is valid${exchange === undefined ? '' : ' and being renewed'}. There was no call in the last minute.`
-      : 'Every call of the last minute reached iSales with a valid token.'
-  return { state: 'healthy', title: 'Healthy', reason, remedy: '' }
 }
 
-function withoutToken({ rejected, exchange, backoff, session, lastFailure }: JudgedToken): Verdict {
+/** Why there is no token that serves. */
+function ofToken(token: JudgedToken, { say }: Speaker): Finding | undefined {
+  const { usable, rejected, exchange, backoff, session, lastFailure, idle } = token
+  if (usable || backoff === 'conflict' || backoff === 'rejected' || backoff === 'guarded') {
+    return undefined
+  }
   if (rejected && exchange === undefined) {
     return {
       state: 'unauthenticated',
-      title: 'The token is rejected',
-      reason: 'Logins succeed, but iSales rejects calls with a brand-new token.',
-      remedy: FAILURES.rejected.remedy,
+      title: say(FINDINGS.rejected),
+      reason: say(FINDINGS.rejectedReason),
+      remedy: say(FINDINGS.rejectedRemedy),
       runbook: 'IsalesProxyCallsRefused',
     }
   }
+  if (!rejected && idle && backoff === 'none') return undefined
   if (session === undefined && lastFailure === undefined) {
-    const reason = 'The first login is in progress.'
-    return { state: 'starting', title: 'Starting', reason, remedy: '' }
+    const reason = say(FINDINGS.startingReason)
+    return { state: 'starting', title: say(FINDINGS.starting), reason, remedy: '' }
   }
-  const titled = { state: 'unauthenticated', title: 'Not authenticated' } as const
-  if (backoff === 'none') return { ...titled, reason: 'Calls wait for a new token.', remedy: '' }
+  const titled = { state: 'unauthenticated', title: say(FINDINGS.unauthenticated) } as const
+  if (backoff === 'none') return { ...titled, reason: say(FINDINGS.waiting), remedy: '' }
   return {
     ...titled,
-    reason: `Logins fail. ${NO_SERVICE}`,
-    remedy: 'Restore the connection to iSales; the login is retried until it succeeds.',
+    reason: say(FINDINGS.loginsFail, { service: say(FINDINGS.noService) }),
+    remedy: say(FINDINGS.loginsRemedy),
     runbook: 'IsalesProxyNotAuthenticated',
   }
 }
 
-function failingCalls(calls: CallCounts, recentCalls: CallCounts): Verdict {
-  const { failing, recently, counts } = judgeCalls(calls, recentCalls)
-  const { words, remedy } = FAILURES[mainFailure(counts.byFailure)]
-  const time = recently ? '20 seconds' : 'minute'
+function ofRenewal({ usable, backoff }: JudgedToken, { say }: Speaker): Finding | undefined {
+  if (!usable || backoff !== 'transient') return undefined
   return {
-    state: failing ? 'failing' : 'degraded',
-    title: failing ? 'Calls fail' : 'Some calls fail',
-    reason: `${counts.failed} of ${counts.total} calls failed in the last ${time}: ${words}.`,
-    remedy,
-    runbook: 'IsalesProxyCallsFailing',
+    state: 'degraded',
+    title: say(FINDINGS.renewal),
+    reason: say(FINDINGS.renewalReason),
+    remedy: say(FINDINGS.renewalRemedy),
+    runbook: 'IsalesProxyAuthenticationFailing',
+  }
+}
+
+/** What became of the calls: failed by network, iSales or proxy, or refused by iSales. */
+function ofCalls(input: StateInput, speaker: Speaker): readonly (Finding | undefined)[] {
+  const { refused, pages } = input.calls.minute
+  return [
+    ofFailures(input, speaker),
+    refused > pages && input.token.usable ? ofRefusals(input, speaker) : undefined,
+    pages > 0 ? ofPages(input, speaker) : undefined,
+  ]
+}
+
+/** The counts of failed calls that are worth saying, and since when; undefined: none failed in the last minute. */
+export function worstOf(
+  { minute, recent, outage, succeededSince, lastFailedAt }: CallsView,
+  now: number,
+) {
+  if (minute.failed === 0 || lastFailedAt === undefined) return undefined
+  if (outage.failed > 1 && now - outage.since >= OUTAGE && lastFailedAt > now - MINUTE)
+    return { kind: 'outage', counts: outage, ms: now - outage.since } as const
+  const calm = now - lastFailedAt
+  if (calm >= CALM && succeededSince >= SUCCESSES)
+    return { kind: 'recovering', counts: minute, ms: calm } as const
+  const most = mostFail({ minute, recent })
+  if (most === undefined) return { kind: 'some', counts: minute, ms: MINUTE } as const
+  return { kind: 'most', counts: most, ms: most === recent ? 20_000 : MINUTE } as const
+}
+
+function ofFailures({ calls, token }: StateInput, { say, duration }: Speaker): Finding | undefined {
+  const worst = worstOf(calls, token.now)
+  if (worst === undefined) return undefined
+  const { kind, counts, ms } = worst
+  const failure = mainFailure(counts.byFailure)
+  // Why there is no token is said elsewhere.
+  if (failure === 'no-token' && (!token.usable || token.backoff !== 'none')) return undefined
+  const { failed } = counts
+  const words = say(CALL_FAILURE_TEXTS[failure].words)
+  const time = duration(Math.round(ms / 1000))
+  const runbook = 'IsalesProxyCallsFailing'
+  if (kind === 'recovering') {
+    const succeeded = calls.succeededSince
+    const reason = say(FINDINGS.recoveringReason, { time, succeeded, failed, words })
+    return { state: 'degraded', title: say(FINDINGS.recovering), reason, remedy: '' }
+  }
+  const remedy = say(CALL_FAILURE_TEXTS[failure].remedy)
+  if (kind === 'outage') {
+    const reason = say(FINDINGS.outageReason, { time, failed, words })
+    return { state: 'failing', title: say(FINDINGS.failing), reason, remedy, runbook }
+  }
+  const text = ms === MINUTE ? FINDINGS.minuteReason : FINDINGS.recentReason
+  const reason = say(text, { failed, total: totalOf(counts), words })
+  return kind === 'most'
+    ? { state: 'failing', title: say(FINDINGS.failing), reason, remedy, runbook }
+    : { state: 'degraded', title: say(FINDINGS.someFail), reason, remedy, runbook }
+}
+
+function ofRefusals({ calls: { minute }, paths }: StateInput, { say }: Speaker): Finding {
+  const refused = minute.refused - minute.pages
+  return {
+    state: 'degraded',
+    title: say(FINDINGS.someRefused),
+    reason: say(FINDINGS.someRefusedReason, {
+      refused,
+      total: totalOf(minute),
+      paths: refusedPaths(paths),
+    }),
+    remedy: say(FINDINGS.someRefusedRemedy),
+    runbook: 'IsalesProxyCallsRefused',
+  }
+}
+
+function ofPages({ calls: { minute }, paths }: StateInput, { say }: Speaker): Finding {
+  return {
+    state: 'degraded',
+    title: say(FINDINGS.pages),
+    reason: say(FINDINGS.pagesReason, { pages: minute.pages, paths: refusedPaths(paths) }),
+    remedy: say(FINDINGS.pagesRemedy),
+    runbook: 'IsalesProxyCallsRefused',
+  }
+}
+
+/** `POST /a (5), GET /b (1)`: the three most frequent. */
+function refusedPaths(paths: readonly PathCounts[]): string {
+  const refused = paths.filter((each) => each.refused > 0)
+  const shown = refused
+    .slice(0, 3)
+    .map(({ method, path, refused: count }) => `${method} ${path} (${number(count)})`)
+  return refused.length > 3 ? `${shown.join(', ')}, …` : shown.join(', ')
+}
+
+function ofSlowness({ minute }: CallsView, { say }: Speaker): Finding | undefined {
+  const { slow } = minute
+  const total = totalOf(minute)
+  if (slow < SLOW_LEAST || slow < total * SLOW_SHARE) return undefined
+  return {
+    state: 'degraded',
+    title: say(FINDINGS.slow),
+    reason: say(FINDINGS.slowReason, { slow, total }),
+    remedy: say(FINDINGS.slowRemedy),
+    runbook: 'IsalesProxyLatency',
+  }
+}
+
+function ofClock(
+  { clockAhead = 0, token }: StateInput,
+  { say, duration }: Speaker,
+): Finding | undefined {
+  const early = token.lastFailure?.failure.detail === 'CERT_NOT_YET_VALID'
+  const failing = early && token.failuresInRow > 0
+  if (!failing && Math.abs(clockAhead) < CLOCK_TOLERANCE) return undefined
+  const time = duration(Math.abs(clockAhead) / 1000)
+  return {
+    state: 'degraded',
+    title: say(FINDINGS.clock),
+    reason: failing
+      ? say(FINDINGS.clockTls)
+      : say(clockAhead > 0 ? FINDINGS.clockAhead : FINDINGS.clockBehind, { time }),
+    remedy: say(FINDINGS.clockRemedy),
+  }
+}
+
+/** Anybody who reaches the listener makes such mistakes, so they are no state of the proxy. */
+function ofMistakes({ minute: { mistakes } }: CallsView, { say }: Speaker): Finding | undefined {
+  const counts = Object.entries(mistakes)
+  const count = counts.reduce((sum, [, each]) => sum + each, 0)
+  if (count < MISTAKES_LEAST) return undefined
+  return {
+    state: 'healthy',
+    title: say(FINDINGS.mistakes),
+    reason: say(FINDINGS.mistakesReason, {
+      count,
+      codes: counts.map(([code, count]) => `${code} (${number(count)})`).join(', '),
+    }),
+    remedy: say(FINDINGS.mistakesRemedy),
   }
 }
 
@@ -164,62 +316,3 @@ export function unreadiness(
   if (lastFailure === undefined) return { reason: 'no-token' }
   return { reason: 'no-token', backoff, lastFailure: lastFailure.failure.reason }
 }
-
-/** A single failed call is no outage. */
-const FEWEST_RECENT = 2
-
-/**
- * Whether most calls fail, and the counts that say so. Those of the last 20 s say it earlier than those of the minute:
- * calls that fail slowly are few.
- */
-export function judgeCalls(minute: CallCounts, recent: CallCounts) {
-  const most = ({ failed, total }: CallCounts): boolean => failed > total / 2
-  const recently = !most(minute) && recent.failed >= FEWEST_RECENT && most(recent)
-  return { failing: recently || most(minute), recently, counts: recently ? recent : minute }
-}
-
-/** The most frequent failure. */
-export function mainFailure(byFailure: CallCounts['byFailure']): CallFailure {
-  let main: CallFailure = 'isales-error'
-  for (const failure of CALL_FAILURES) {
-    if ((byFailure[failure] ?? 0) > (byFailure[main] ?? 0)) main = failure
-  }
-  return main
-}
-
-const NETWORK =
-  'Check the network to ISALES_URL (DNS, firewall, HTTPS_PROXY), then ask the operator of iSales.'
-
-const FAILURES: Readonly<Record<CallFailure, { readonly words: string; readonly remedy: string }>> =
-  {
-    'no-token': { words: 'no token came in time', remedy: 'Find out why logins fail.' },
-    overloaded: {
-      words: 'too many were in flight or waiting',
-      remedy: 'Look for a slow iSales before raising MAX_IN_FLIGHT or TOKEN_WAITERS.',
-    },
-    'out-of-time': {
-      words: 'no connection to iSales was free in time',
-      remedy: 'Look for a slow iSales before raising ISALES_MAX_CONNECTIONS.',
-    },
-    'upstream-unreachable': { words: 'iSales cannot be reached', remedy: NETWORK },
-    'upstream-tls': {
-      words: 'there is no trusted TLS connection to iSales',
-      remedy: 'Check the certificate of iSales, ISALES_CA_FILE and ISALES_CLIENT_CERT_FILE.',
-    },
-    'upstream-broken': { words: 'responses of iSales are cut off or malformed', remedy: NETWORK },
-    'upstream-timeout': {
-      words: 'iSales does not respond in time',
-      remedy:
-        'Ask the operator of iSales. CTI-OBS and CLIENT_DEADLINE may be given more time together.',
-    },
-    rejected: {
-      words: 'iSales rejects the token',
-      remedy:
-        'Check that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales, and that the account may make these calls.',
-    },
-    'isales-error': {
-      words: 'iSales responds 5xx',
-      remedy:
-        'A 500 is a business failure: check the parameters that CTI-OBS sends, then ask the operator of iSales.',
-    },
-  }

@@ -1,6 +1,12 @@
+import { clockTime, type Speaker } from './format.ts'
+import { authFailures } from './report.ts'
 import type { Status } from './status.ts'
-import { AUTH_FAILURES } from '../token/protocol.ts'
-import { ago, clockTime, duration } from './format.ts'
+import { WORDS } from './texts.ts'
+
+interface Props {
+  readonly status: Status
+  readonly speaker: Speaker
+}
 
 /** SVG takes percentages in attributes, where the style policy allows no inline style. */
 function percent(share: number): string {
@@ -8,23 +14,20 @@ function percent(share: number): string {
 }
 
 /** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
-export function LifeLine({
-  status,
-  token,
-}: {
-  status: Status
-  token: NonNullable<Status['token']>
-}) {
+export function LifeLine({ status, speaker }: Props) {
+  const { say, duration } = speaker
+  const { token, renewal: next, authenticated, utcOffset } = status
+  if (token === null) return null
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
   const usable = ageSeconds + usableForSeconds
   const now = ageSeconds / lifetimeSeconds
   const end = usable / lifetimeSeconds
-  const { nextInSeconds } = status.renewal
-  const renewal =
-    nextInSeconds === null ? undefined : (ageSeconds + nextInSeconds) / lifetimeSeconds
-  const label = status.authenticated
-    ? `The token is usable for ${duration(usableForSeconds)} of ${duration(lifetimeSeconds)}.`
-    : 'The token is not usable.'
+  const nextIn = next.nextInSeconds
+  const renewal = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
+  const label = authenticated
+    ? say(WORDS.usable, { time: duration(usableForSeconds), life: duration(lifetimeSeconds) })
+    : say(WORDS.notUsable)
+  const expires = clockTime(token.expiresAt, utcOffset)
   return (
     <div class="life">
       <svg role="img" aria-label={label}>
@@ -33,78 +36,96 @@ export function LifeLine({
         </clipPath>
         <g clip-path="url(#rounded)">
           <rect class="track" y="24" width="100%" height="14" />
-          {status.authenticated && (
+          {authenticated && (
             <rect class="left" x={percent(now)} y="24" width={percent(end - now)} height="14" />
           )}
           <rect class="margin" x={percent(end)} y="24" width={percent(1 - end)} height="14" />
         </g>
-        {renewal !== undefined && renewal <= 1 && (
+        {nextIn !== null && renewal <= 1 && (
           <>
             <line class="tick" x1={percent(renewal)} x2={percent(renewal)} y1="19" y2="43" />
             <text x={percent(renewal)} y="12" text-anchor={renewal < 0.85 ? 'middle' : 'end'}>
-              {status.renewal.failuresInRow > 0 ? 'next attempt' : 'renewal'} in{' '}
-              {duration(nextInSeconds ?? 0)}
+              {say(next.failuresInRow > 0 ? WORDS.attemptIn : WORDS.renewalIn, {
+                time: duration(nextIn),
+              })}
             </text>
           </>
         )}
         {now <= 1 && <circle class="needle" cx={percent(now)} cy="31" r="8" />}
       </svg>
       <p class="ends">
-        <span>Obtained {clockTime(token.obtainedAt)}</span>
+        <span>{say(WORDS.obtained, { time: clockTime(token.obtainedAt, utcOffset) })}</span>
         <span>
-          {ageSeconds > lifetimeSeconds ? 'Ended' : 'Ends'} {clockTime(token.expiresAt)}; the last{' '}
-          {duration(lifetimeSeconds - usable)} are not used
+          {ageSeconds > lifetimeSeconds
+            ? say(WORDS.endedAt, { time: expires })
+            : say(WORDS.ends, { time: expires, rest: duration(lifetimeSeconds - usable) })}
         </span>
       </p>
     </div>
   )
 }
 
-const SLOTS = 60
-const TOP = 18
-const BASE = 112
+const HOUR = 3_600_000
+const TOP = 30
+const BASE = 118
+const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
 
-/** One bar for each login and refresh; its height is the duration. A failed one is crossed. */
-export function TokenRequestChart({ status }: { status: Status }) {
-  const { exchanges, time } = status
-  const longest = Math.max(...exchanges.map((exchange) => exchange.durationSeconds), 0.001)
-  const failures = exchanges.filter((exchange) => exchange.reason !== null).length
-  const first = exchanges[0]
-  // Two labels would cover one another on a phone.
-  const crowded = exchanges.length < 30
-  const label = `The last ${exchanges.length} logins and refreshes: ${failures} failed, the longest took ${duration(longest)}.`
+/** A bar for each minute of the last hour, and a mark for each login and refresh. */
+export function CallStrip({ status, speaker }: Props) {
+  const { say } = speaker
+  const { lastHour } = status.requests
+  const sum = (of: (typeof OUTCOMES)[number]): number =>
+    lastHour.reduce((total, minute) => total + minute[of], 0)
+  const totals = lastHour.map(({ succeeded, refused, failed }) => succeeded + refused + failed)
+  const most = Math.max(...totals, 1)
+  const begin = Date.parse(lastHour[0]?.at ?? status.time)
+  const marks = status.exchanges.filter(({ at }) => Date.parse(at) >= begin)
+  const label = say(WORDS.hourLabel, {
+    succeeded: sum('succeeded'),
+    refused: sum('refused'),
+    failed: sum('failed'),
+    requests: marks.length,
+    failures: marks.filter(({ reason }) => reason !== null).length,
+  })
   return (
     <>
       <svg class="chart" role="img" aria-label={label}>
-        <line class="rule" x1="0" x2="100%" y1={TOP} y2={TOP} />
         <line class="rule" x1="0" x2="100%" y1={BASE} y2={BASE} />
-        <text x="0" y={TOP - 6}>
-          duration, up to {duration(longest)}
-        </text>
-        {exchanges.map((exchange, index) => (
-          <Bar
-            exchange={exchange}
-            slot={SLOTS - exchanges.length + index}
-            height={(exchange.durationSeconds / longest) * (BASE - TOP)}
+        {lastHour.map((minute, index) => (
+          <Bar minute={minute} index={index} scale={(BASE - TOP) / most} {...{ status, speaker }} />
+        ))}
+        {marks.map((mark) => (
+          <Mark
+            mark={mark}
+            x={percent((Date.parse(mark.at) - begin) / HOUR)}
+            {...{ status, speaker }}
           />
         ))}
-        {first !== undefined && !crowded && (
-          <text x={percent((SLOTS - exchanges.length) / SLOTS)} y="129">
-            {ago(first.at, time)}
-          </text>
-        )}
-        <text x="100%" y="129" text-anchor="end">
-          {first !== undefined && crowded ? `${ago(first.at, time)} to now` : 'now'}
+        <text x="0" y={BASE + 17}>
+          {say(WORDS.hourAgo)}
+        </text>
+        <text x="50%" y={BASE + 17} text-anchor="middle">
+          {say(WORDS.perMinute, { count: most })}
+        </text>
+        <text x="100%" y={BASE + 17} text-anchor="end">
+          {say(WORDS.now)}
         </text>
       </svg>
       <ul class="legend">
-        {(['login', 'refresh', 'failed'] as const).map((kind) => (
+        {OUTCOMES.map((outcome) => (
           <li>
             <svg aria-hidden="true">
-              <rect class={kind} x="1" y="1" width="10" height="10" rx="2" />
-              {kind === 'failed' && <path class="cross" d="M4 4l4 4m0-4l-4 4" />}
+              <rect class={outcome} x="1" y="1" width="10" height="10" rx="2" />
             </svg>
-            {kind}
+            {say(outcome === 'refused' ? WORDS.refusedByIsales : WORDS[outcome])}
+          </li>
+        ))}
+        {(['login', 'refresh', 'failedLogin'] as const).map((kind) => (
+          <li>
+            <svg aria-hidden="true">
+              <Sign kind={kind} />
+            </svg>
+            {say(WORDS[kind])}
           </li>
         ))}
       </ul>
@@ -112,47 +133,47 @@ export function TokenRequestChart({ status }: { status: Status }) {
   )
 }
 
-function Bar(props: { exchange: Status['exchanges'][number]; slot: number; height: number }) {
-  const { exchange, slot } = props
-  const height = Math.max(4, Math.round(props.height))
-  const { reason, operation, at, durationSeconds } = exchange
-  const took = `${operation} ${clockTime(at)}, ${duration(durationSeconds)}`
-  const x = percent((slot + 0.15) / SLOTS)
-  const width = percent(0.7 / SLOTS)
+type Minute = Status['requests']['lastHour'][number]
+
+function Bar(props: Props & { minute: Minute; index: number; scale: number }) {
+  const { minute, index, scale, status, speaker } = props
+  let base = BASE
+  const { at, ...counts } = minute
   return (
     <g>
-      <title>{reason === null ? took : `${took}: ${reason}, ${AUTH_FAILURES[reason]}`}</title>
-      <rect
-        class={reason === null ? operation : 'failed'}
-        x={x}
-        y={BASE - height}
-        width={width}
-        height={height}
-        rx="1.5"
-      />
-      {reason !== null && (
-        <svg x={percent((slot + 0.5) / SLOTS)} y={BASE - height - 7} overflow="visible">
-          <path class="cross" d="M-2.5 -2.5l5 5m0 -5l-5 5" />
-        </svg>
-      )}
+      <title>
+        {speaker.say(WORDS.minuteTitle, { time: clockTime(at, status.utcOffset), ...counts })}
+      </title>
+      {OUTCOMES.filter((outcome) => minute[outcome] > 0).map((outcome) => {
+        // One failed call of thousands is seen.
+        const height = Math.max(3, Math.round(minute[outcome] * scale))
+        base -= height
+        const x = percent((index + 0.1) / 60)
+        return <rect class={outcome} x={x} y={base} width={percent(0.8 / 60)} height={height} />
+      })}
     </g>
   )
 }
 
-/** Responses by status class, as shares of one line. */
-export function ShareBar({ requests: { byStatusClass, total } }: Pick<Status, 'requests'>) {
-  let before = 0
-  const parts = Object.entries(byStatusClass)
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => {
-      const x = percent(before / total)
-      before += count
-      return <rect class={`c${name}`} x={x} width={percent(count / total)} height="10" />
-    })
+type TokenRequest = Status['exchanges'][number]
+
+function Mark({ mark, x, status, speaker }: Props & { mark: TokenRequest; x: string }) {
+  const { reason, operation, at, durationSeconds } = mark
+  const { say, duration } = speaker
+  const took = `${say(WORDS[operation])} ${clockTime(at, status.utcOffset)}, ${duration(durationSeconds)}`
   return (
-    <svg class="share" aria-hidden="true">
-      <rect class="track" width="100%" height="10" />
-      {parts}
+    <svg class="mark" x={x} y="4" overflow="visible">
+      <title>
+        {reason === null ? took : `${took}: ${reason}, ${authFailures(speaker)[reason]}`}
+      </title>
+      <g transform="translate(-6)">
+        <Sign kind={reason === null ? operation : 'failedLogin'} />
+      </g>
     </svg>
   )
+}
+
+function Sign({ kind }: { kind: 'login' | 'refresh' | 'failedLogin' }) {
+  if (kind === 'failedLogin') return <path class="cross" d="M3 3l6 6m0 -6l-6 6" />
+  return <circle class={kind} cx="6" cy="6" r={kind === 'login' ? 4.5 : 3} />
 }

@@ -7,17 +7,18 @@ export const STYLE = `
   --ground: #f6f6f3; --panel: #fff; --line: #e2e2dc; --track: #e4e4de; --mark: #8d8d85;
   --text: #1c1d1a; --soft: #5c5d57;
   --good: #1d7a4d; --warning: #8a5800; --bad: #b3261e; --quiet: #4a5a78;
-  --login: #1d7a4d; --refresh: #6cae8b;
+  --login: #1d7a4d; --refresh: #6cae8b; --amber: #d9952b;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --ground: #121412; --panel: #1b1e1b; --line: #2c302c; --track: #323732; --mark: #8b918b;
     --text: #eceee9; --soft: #a3a9a1;
     --good: #62d29b; --warning: #efb04c; --bad: #ff8f85; --quiet: #a5b6d8;
-    --login: #62d29b; --refresh: #35795a;
+    --login: #62d29b; --refresh: #35795a; --amber: #c98a2a;
   }
 }
 * { box-sizing: border-box; margin: 0; }
+p, dd, th, td { overflow-wrap: anywhere; min-width: 0; }
 body {
   background: var(--ground); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
@@ -37,11 +38,13 @@ a:focus-visible { outline: 2px solid var(--quiet); outline-offset: 3px; border-r
 .verdict { display: grid; grid-template-columns: 1fr auto; gap: 1rem 2.5rem; align-items: start; }
 h1 { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; color: var(--tone); }
 .verdict p { margin-top: .5rem; max-width: 36rem; }
-.verdict .remedy { font-weight: 600; }
+.remedy { font-weight: 600; }
+.finding { margin-top: 1.25rem; padding-left: 1rem; border-left: 3px solid var(--amber); }
+.finding h2 { margin: 0; } .finding p { margin-top: .3rem; max-width: 44rem; }
 .outlook { text-align: right; white-space: nowrap; }
 .outlook dt { font-size: .875rem; color: var(--soft); }
 .outlook dd { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing: -.02em; font-weight: 650; }
-.warning .outlook dd, .bad .outlook dd { color: var(--tone); }
+.outlook .tone { font-weight: 650; }
 .life { margin-top: 1.5rem; }
 .life svg { display: block; width: 100%; height: 46px; overflow: visible; }
 .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1.5rem; margin-top: .35rem; font-size: .875rem; color: var(--soft); }
@@ -60,26 +63,21 @@ h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 
 .tone { color: var(--tone); font-weight: 600; }
 
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
-.track { fill: var(--track); } .left { fill: var(--tone); } .margin { fill: var(--mark); }
+.track { fill: var(--track); } .left { fill: var(--good); } .margin { fill: var(--mark); }
 .tick { stroke: var(--text); stroke-width: 2; } .rule { stroke: var(--line); stroke-width: 1; }
 .needle { fill: var(--panel); stroke: var(--text); stroke-width: 2.5; }
-.chart { display: block; width: 100%; height: 132px; overflow: visible; }
+.chart { display: block; width: 100%; height: 138px; overflow: visible; }
 .login { fill: var(--login); } .refresh { fill: var(--refresh); }
-.failed { fill: none; stroke: var(--bad); stroke-width: 1.5; } .cross { stroke: var(--bad); stroke-width: 2; stroke-linecap: round; }
+.succeeded { fill: var(--login); } .refused { fill: var(--amber); } .failed { fill: var(--bad); }
+.cross { stroke: var(--bad); stroke-width: 2; stroke-linecap: round; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .6rem; font-size: .875rem; color: var(--soft); list-style: none; padding: 0; }
 .legend svg { width: 12px; height: 12px; margin-right: .4rem; vertical-align: -1px; overflow: visible; }
-.share { display: block; width: 100%; height: 10px; margin: .2rem 0 .8rem; border-radius: 5px; }
-.c2xx { fill: var(--good); } .c3xx, .c1xx { fill: var(--quiet); } .c4xx { fill: var(--warning); } .c5xx { fill: var(--bad); }
-
 table { width: 100%; border-collapse: collapse; }
 th, td { text-align: left; vertical-align: baseline; padding: .32rem 1rem .32rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 tr:first-child > * { border-top: 0; }
-th { font-weight: 500; white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }
-.count { text-align: right; width: 1%; white-space: nowrap; }
-.zero { color: var(--soft); }
-code { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
-.settings th { white-space: normal; }
-.settings thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
+th { font-weight: 500; } td:last-child, th:last-child { padding-right: 0; }
+pre { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; margin-top: .8rem; }
+thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
 i { color: var(--soft); font-style: normal; }
 summary { cursor: pointer; margin-top: 1.1rem; font-size: .875rem; font-weight: 600; color: var(--soft); }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
@@ -90,13 +88,18 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   section { padding: 1.1rem 1.1rem 1.2rem; }
   .verdict { grid-template-columns: 1fr; }
   .outlook { text-align: left; }
-  .settings thead { display: none; }
-  .settings tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
-  .settings tr:first-child { border-top: 0; }
-  .settings th, .settings td { display: block; border: 0; padding: 0; }
+  thead { display: none; }
+  tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
+  tr:first-child { border-top: 0; }
+  th, td { display: block; border: 0; padding: 0; }
+  td::before { content: attr(data-name) " "; color: var(--soft); font-size: .875rem; }
+}
+@media print {
+  .page { max-width: none; padding: 0; } .top a, footer { display: none; }
+  section, .hero { break-inside: avoid; }
 }
 @media (forced-colors: active) {
-  .left, .login, .refresh { fill: CanvasText; } .track { fill: GrayText; }
+  .left, .login, .refresh, .succeeded { fill: CanvasText; } .track { fill: GrayText; }
 }
 `
 

@@ -1,7 +1,11 @@
 import { DOCUMENTATION } from '../http/problem.ts'
+import { totalOf } from './calls.ts'
+import { createSpeaker, type Speaker } from './format.ts'
 import { sumsOf, type Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
+import { worstOf, type Finding } from './state.ts'
+import type { Language } from './texts.ts'
 
 /** A date in ISO 8601, UTC. */
 type Instant = string
@@ -15,8 +19,8 @@ export interface StatusOptions extends AdminSources {
   readonly metrics: Metrics
 }
 
-/** Durations are seconds. Null: there is none, or it is not known. */
-export async function readStatus(options: StatusOptions) {
+/** Durations are seconds. Null: there is none, or it is not known. Sentences are in the speaker's language. */
+export async function readStatus(options: StatusOptions, speaker: Speaker = createSpeaker('en')) {
   const { monitor, metrics, running } = options
   const byStatusClass = await sumsOf(metrics.requests, 'status_class')
   const errors = await sumsOf(metrics.errors, 'code')
@@ -25,9 +29,20 @@ export async function readStatus(options: StatusOptions) {
   const rejections = await sumsOf(metrics.rejections, 'status')
   const reloads = await sumsOf(metrics.credentialReloads, 'outcome')
   const conflicts = await metrics.conflicts.get()
-  const { state, title, reason, remedy, runbook } = monitor.verdict()
+  const { calls } = monitor
+  const findings = monitor.findings(speaker).map((finding) => shown(finding, speaker.language))
+  const {
+    state = 'healthy',
+    title = '',
+    reason = '',
+    remedy = '',
+    runbook = null,
+  } = findings[0] ?? {}
   const token = monitor.token()
   const { now, session, lastFailure, nextExchangeAt = Infinity } = token
+  const view = calls.view()
+  const { minute, lastFailedAt } = view
+  const worst = worstOf(view, now)
   const sharing = options.sharing()
   const certificates = options.certificates()
   const wall = options.wallClock()
@@ -44,12 +59,17 @@ export async function readStatus(options: StatusOptions) {
     /** What to do; empty when there is nothing to do. */
     remedy,
     /** URL of what to do in detail. */
-    runbook:
-      runbook === undefined ? null : `${DOCUMENTATION}/operations.md#${runbook.toLowerCase()}`,
+    runbook,
+    /** The first is the headline above. */
+    findings,
+    /** What people call this proxy. */
+    instance: options.instance,
     /** Name of the host or pod. */
     host: options.host,
     version: options.version,
     time: date(now),
+    /** Minutes by which the local time of the machine is ahead of UTC. */
+    utcOffset: options.utcOffset(),
     upSeconds: seconds(now - monitor.startedAt),
     /** There is a usable token that iSales is not known to reject. */
     authenticated: token.usable,
@@ -130,8 +150,33 @@ export async function readStatus(options: StatusOptions) {
       errors: Object.fromEntries(Object.entries(errors).filter(([, count]) => count > 0)),
       replays,
       /** Calls of the last 60 s; what the client did wrong, or gave up, is not among them. */
-      lastMinute: monitor.calls(),
-      lastFailedAt: optionalDate(monitor.lastFailedAt()),
+      lastMinute: { total: totalOf(minute), ...minute },
+      /** The failed calls that are worth saying, of how many, in which time; null: none failed in the last minute. */
+      worst:
+        worst === undefined
+          ? null
+          : {
+              kind: worst.kind,
+              failed: worst.counts.failed,
+              total: totalOf(worst.counts),
+              seconds: seconds(worst.ms),
+            },
+      lastFailedAt: optionalDate(lastFailedAt),
+      /** By minute, the newest last. */
+      lastHour: calls.hour().map(({ at, succeeded, refused, failed }) => {
+        return { at: date(at), succeeded, refused, failed }
+      }),
+      /** The last ten that did not succeed, the newest first. */
+      lastFailed: calls.failed().map(({ at, method, path, status, code = null, requestId }) => {
+        return { at: date(at), method, path, status, code, requestId }
+      }),
+      /** Of the last hour, the most frequent first; ten at most. */
+      failedPaths: calls
+        .paths()
+        .slice(0, 10)
+        .map(({ method, path, refused, failed, lastAt }) => {
+          return { method, path, refused, failed, lastAt: date(lastAt) }
+        }),
     },
     /** When each certificate ends; null: none is configured, or it cannot be read. */
     certificates: {
@@ -146,6 +191,12 @@ export async function readStatus(options: StatusOptions) {
       source,
     })),
   }
+}
+
+function shown({ runbook, ...finding }: Finding, language: Language) {
+  const file = language === 'zh' ? 'operations.zh-CN.md' : 'operations.md'
+  const page = `${DOCUMENTATION}/${file}#${runbook?.toLowerCase()}`
+  return { ...finding, runbook: runbook === undefined ? null : page }
 }
 
 function calendarDate(ms: number | undefined): Instant | null {

@@ -411,6 +411,10 @@ const admin = {
     doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. It gives no access to iSales.',
     example: '127.0.0.1:9090',
   }),
+  instance: setting(text(64).optional(), {
+    doc: 'What people call this proxy: it stands at the top of the status page and in `isales_proxy_info`. Unset, it is the user and the host name.',
+    example: 'site-a-active',
+  }),
   adminHosts: setting(list(hostName(), { emptyAllowed: true }).prefault(''), {
     doc: 'Further names by which a browser may open the status page. Addresses, loopback names, the name of the machine and the host of `ADMIN_LISTEN` always may. Probes and metrics are served to all.',
     example: 'proxy-admin.telephony.svc',

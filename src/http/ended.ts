@@ -11,6 +11,8 @@ export interface EndedRequest {
   readonly code?: ProblemCode | undefined
   /** Why it was refused before it was forwarded, or while its body came. */
   readonly refusal?: Refusal | undefined
+  /** What was relayed is a web page: something before iSales responded. */
+  readonly page?: boolean
   /** The listener responded by itself, such as with 408, and reports it with the code. */
   readonly byListener?: boolean
   /** Undefined: refused before it was forwarded. It is counted and not timed. */

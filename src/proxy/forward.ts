@@ -343,6 +343,7 @@ class Forwarding implements AttemptHooks {
       status: response.headersSent ? response.statusCode : 0,
       code: this.#code,
       refusal: this.#refusal,
+      page: this.#relays && this.#head !== undefined && isHtml(this.#head.headers),
       byListener: response.headersSent && !this.#relays && this.#code === undefined,
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

@@ -9,6 +9,8 @@ export type PostResult =
       readonly status: number
       /** The first `Retry-After` header. */
       readonly retryAfter?: string | undefined
+      /** The first `Date` header. */
+      readonly date?: string | undefined
       /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
     }
@@ -62,10 +64,11 @@ async function resultOf(attempt: Attempt): Promise<PostResult> {
   if (outcome.type !== 'response' || kept === 'cut')
     return { ok: false, ...failureOf(attempt.error), written: attempt.written }
   const { status, rawHeaders } = outcome.head
+  const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')
-  if (kept === 'whole') return { ok: true, status, retryAfter, body: attempt.kept().toString() }
-  attempt.abort('the response is too long')
-  return { ok: true, status, retryAfter, body: undefined }
+  const body = kept === 'whole' ? attempt.kept().toString() : undefined
+  if (body === undefined) attempt.abort('the response is too long')
+  return { ok: true, status, retryAfter, date, body }
 }
 
 function failureOf(error: unknown): Pick<PostResult & { ok: false }, 'failure' | 'code'> {

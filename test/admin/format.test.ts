@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { ago, clockTime, countdown, duration, until } from '../../src/admin/format.ts'
+import { clockTime, createSpeaker } from '../../src/admin/format.ts'
+import * as tables from '../../src/admin/texts.ts'
+
+const { ago, countdown, duration, until } = createSpeaker('en')
 
 describe('durations in words', () => {
   it.each([
@@ -52,7 +55,38 @@ describe('durations in words', () => {
     expect(until(instant, now)).toBe(words)
   })
 
-  it('shows a time of day with its zone', () => {
-    expect(clockTime(now)).toBe('09:41:05 UTC')
+  it.each([
+    [0, '09:41:05 UTC'],
+    [480, '17:41:05 +08:00 (09:41:05 UTC)'],
+    [-210, '06:11:05 −03:30 (09:41:05 UTC)'],
+  ])('shows a time of day %i minutes east of UTC', (offset, shown) => {
+    expect(clockTime(now, offset)).toBe(shown)
+  })
+
+  it('says the same in Chinese', () => {
+    const chinese = createSpeaker('zh')
+    expect(chinese.duration(235)).toBe('3 分 55 秒')
+    expect(chinese.ago('2026-03-02T07:00:00.000Z', now)).toBe('2 小时前')
+    expect(chinese.until('2026-03-02T10:41:05.000Z', now)).toBe('还有 1 小时')
   })
 })
+
+/** Every text of the tables, with its name. */
+function textsIn(value: unknown, name = ''): readonly (readonly [string, string, string])[] {
+  if (Array.isArray(value) && value.length === 2) {
+    return [[name, String(value[0]), String(value[1])]]
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
+  return Object.entries(value).flatMap(([key, each]) => textsIn(each, `${name}/${key}`))
+}
+
+it.each(textsIn({ ...tables, LANGUAGES: undefined }))(
+  '%s names the same values in both languages, and is Chinese in Chinese',
+  (name, english, chinese) => {
+    const names = (text: string): readonly string[] => (text.match(/\{\w+\}/g) ?? []).sort()
+    expect(names(chinese)).toEqual(names(english))
+    const words = english.replaceAll(/\{\w+\}/g, '')
+    const alike = name === '/WORDS/otherLanguage' || words === ' of '
+    expect(/\p{Script=Han}/u.test(chinese)).toBe(!alike)
+  },
+)

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import {
-  judgeState,
-  type CallCounts,
-  type JudgedToken,
-  type State,
-  type StateInput,
-} from '../../src/admin/state.ts'
+import { noCalls, type CallCounts, type CallsView } from '../../src/admin/calls.ts'
+import { judge, type JudgedToken, type State, type StateInput } from '../../src/admin/state.ts'
 import { NOW, token } from './token.ts'
 
 const RUNBOOK = readFileSync('docs/operations.md', 'utf8')
-const NO_CALLS: CallCounts = { total: 0, failed: 0, byFailure: {} }
 const UNREACHABLE = 'upstream-unreachable'
 
-function calls(failed: number, total: number): CallCounts {
-  return { total, failed, byFailure: { [UNREACHABLE]: failed } }
+function counts(failed: number, total: number): CallCounts {
+  return { ...noCalls(), succeeded: total - failed, failed, byFailure: { [UNREACHABLE]: failed } }
+}
+
+/** Calls of the last minute, the last of which failed now. */
+function calls(minute: CallCounts, recent = noCalls()): CallsView {
+  const lastFailedAt = minute.failed > 0 ? NOW : undefined
+  return { minute, recent, outage: { since: 0, ...noCalls() }, succeededSince: 0, lastFailedAt }
 }
 
 const LAST_FAILURE = {
@@ -24,52 +24,49 @@ const LAST_FAILURE = {
 } as const
 const NONE = { session: undefined, usable: false } as const
 
-/** The verdict; a valid token and no calls unless told otherwise. */
-function judge(input: Partial<StateInput>) {
-  return judgeState({
+/** All findings; a valid token and no calls unless told otherwise. */
+function judged(input: Partial<StateInput>) {
+  return judge({
     draining: false,
     token: token(),
-    calls: NO_CALLS,
-    recentCalls: NO_CALLS,
+    calls: calls(noCalls()),
+    paths: [],
+    clockAhead: undefined,
+    passwordFile: '/etc/isales/password',
     ...input,
   })
 }
 
 interface Case {
   readonly token?: Partial<JudgedToken>
-  readonly calls?: CallCounts
-  readonly recentCalls?: CallCounts
+  readonly calls?: CallsView
   readonly draining?: boolean
 }
 
 describe('the state', () => {
   it.each<readonly [string, Case, State]>([
     ['the token is valid and nothing was called', {}, 'healthy'],
-    ['every call succeeds', { calls: calls(0, 10) }, 'healthy'],
+    ['every call succeeds', { calls: calls(counts(0, 10)) }, 'healthy'],
     ['the token is valid and being renewed', { token: { exchange: 'refresh' } }, 'healthy'],
-    ['one call of a thousand failed', { calls: calls(1, 1000) }, 'degraded'],
-    ['half of the calls failed', { calls: calls(5, 10) }, 'degraded'],
-    ['more than half of the calls failed', { calls: calls(6, 10) }, 'failing'],
-    ['the only call failed', { calls: calls(1, 1) }, 'failing'],
+    ['one call of a thousand failed', { calls: calls(counts(1, 1000)) }, 'degraded'],
+    ['half of the calls failed', { calls: calls(counts(5, 10)) }, 'degraded'],
+    ['more than half of the calls failed', { calls: calls(counts(6, 10)) }, 'failing'],
+    ['the only call failed', { calls: calls(counts(1, 1)) }, 'failing'],
     [
       'the last calls failed, after many that succeeded',
-      { calls: calls(4, 604), recentCalls: calls(4, 4) },
+      { calls: calls(counts(4, 604), counts(4, 4)) },
       'failing',
     ],
     [
       'one call failed, after many that succeeded',
-      { calls: calls(1, 604), recentCalls: calls(1, 1) },
+      { calls: calls(counts(1, 604), counts(1, 1)) },
       'degraded',
     ],
-    [
-      'half of the last calls failed',
-      { calls: calls(4, 604), recentCalls: calls(4, 8) },
-      'degraded',
-    ],
+    ['half of the last calls failed', { calls: calls(counts(4, 604), counts(4, 8)) }, 'degraded'],
     ['renewals fail and the token serves', { token: { backoff: 'transient' } }, 'degraded'],
     [
       'renewals fail and calls fail, too',
-      { token: { backoff: 'transient' }, calls: calls(9, 10) },
+      { token: { backoff: 'transient' }, calls: calls(counts(9, 10)) },
       'failing',
     ],
     ['the first login is in progress', { token: { ...NONE, exchange: 'login' } }, 'starting'],
@@ -81,7 +78,7 @@ describe('the state', () => {
     ['the token has ended', { token: { usable: false, exchange: 'login' } }, 'unauthenticated'],
     [
       'iSales rejects the token, whatever calls did before',
-      { token: { usable: false, rejected: true }, calls: calls(0, 10) },
+      { token: { usable: false, rejected: true }, calls: calls(counts(0, 10)) },
       'unauthenticated',
     ],
     ['the credentials are refused', { token: { backoff: 'rejected' } }, 'refused'],
@@ -93,41 +90,80 @@ describe('the state', () => {
     ['another program logs in', { token: { backoff: 'conflict' } }, 'conflict'],
     [
       'another program logs in and calls fail',
-      { token: { backoff: 'conflict', usable: false, rejected: true }, calls: calls(10, 12) },
+      {
+        token: { backoff: 'conflict', usable: false, rejected: true },
+        calls: calls(counts(10, 12)),
+      },
       'conflict',
     ],
     ['it shuts down', { draining: true, token: { ...NONE, backoff: 'guarded' } }, 'draining'],
   ])('when %s is %s', (_case, { token: changes, ...input }, state) => {
-    const verdict = judge({ ...input, token: token(changes) })
-    expect(verdict.state).toBe(state)
-    expect(verdict.title).not.toBe('')
-    expect(verdict.reason).toMatch(/\.$/)
-    expect(verdict.remedy === '').toBe(verdict.runbook === undefined)
-    expect(RUNBOOK).toContain(`### ${verdict.runbook ?? ''}`)
+    const [headline] = judged({ ...input, token: token(changes) })
+    expect(headline?.state).toBe(state)
+    expect(headline?.title).not.toBe('')
+    expect(headline?.reason).toMatch(/\.$/)
+    expect(headline?.remedy === '').toBe(headline?.runbook === undefined)
+    expect(RUNBOOK).toContain(`### ${headline?.runbook ?? ''}`)
   })
 
   it('gives the share of failed calls, their main reason and what to do', () => {
     const byFailure = { 'upstream-timeout': 2, [UNREACHABLE]: 7 } as const
-    const counts = { total: 10, failed: 9, byFailure }
-    expect(judge({ calls: counts })).toEqual({
-      state: 'failing',
-      title: 'Calls fail',
-      reason: '9 of 10 calls failed in the last minute: iSales cannot be reached.',
-      remedy: expect.stringContaining('Check the network'),
-      runbook: 'IsalesProxyCallsFailing',
+    expect(judged({ calls: calls({ ...counts(9, 10), byFailure }) })).toEqual([
+      {
+        state: 'failing',
+        title: 'Calls fail',
+        reason: '9 of 10 calls failed in the last minute. iSales cannot be reached.',
+        remedy: expect.stringContaining('Check the network'),
+        runbook: 'IsalesProxyCallsFailing',
+      },
+    ])
+  })
+
+  it('says so of the last 20 seconds when these tell of an outage', () => {
+    const [headline] = judged({ calls: calls(counts(4, 604), counts(4, 4)) })
+    expect(headline?.reason).toMatch(/^4 of 4 calls failed in the last 20 seconds\. /)
+  })
+
+  it('says everything that is wrong, the most important first', () => {
+    const findings = judged({
+      token: token({ backoff: 'transient' }),
+      calls: calls({ ...counts(1, 100), refused: 3, slow: 20 }),
+      clockAhead: 60_000,
     })
+    expect(findings.map(({ title }) => title)).toEqual([
+      'Some calls fail',
+      'iSales refuses some calls',
+      'Renewal is failing',
+      'iSales is slow',
+      'The clock is wrong',
+    ])
   })
+})
 
-  it('says so of the last 20 seconds when these tell of an outage and the minute does not yet', () => {
-    const { reason } = judge({ calls: calls(4, 604), recentCalls: calls(4, 4) })
-    expect(reason).toMatch(/^4 of 4 calls failed in the last 20 seconds: /)
-  })
-
+describe('refused credentials', () => {
   it.each([
     ['the current token is still used', true],
     ['calls get 503 until a login succeeds', false],
-  ])('says that %s when the credentials are refused', (words, usable) => {
-    const { reason } = judge({ token: token({ backoff: 'guarded', usable }) })
-    expect(reason.toLowerCase()).toContain(words)
+  ])('say that %s', (words, usable) => {
+    const [headline] = judged({ token: token({ backoff: 'guarded', usable }) })
+    expect(headline?.reason.toLowerCase()).toContain(words)
+  })
+
+  it.each([
+    [403, 'refuses the user or password', 'Correct /etc/isales/password'],
+    [401, 'service is not purchased', 'operator of iSales'],
+    [400, 'with 400: by its documents', 'Correct /etc/isales/password'],
+    [500, 'with 500: by its documents', 'Correct /etc/isales/password'],
+  ])('by %i have words and a remedy of their own', (status, reason, remedy) => {
+    const failure = { kind: 'refused', reason: 'rejected', status, detail: '' } as const
+    const lastFailure = { at: NOW, operation: 'login', failure } as const
+    const [headline] = judged({ token: token({ backoff: 'guarded', lastFailure }) })
+    expect(headline?.reason).toContain(reason)
+    expect(headline?.remedy).toContain(remedy)
+  })
+
+  it('name the environment when the password comes from there', () => {
+    const [headline] = judged({ token: token({ backoff: 'rejected' }), passwordFile: undefined })
+    expect(headline?.remedy).toContain('then restart the proxy')
   })
 })

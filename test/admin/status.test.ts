@@ -21,7 +21,8 @@ const NO_TOKEN_END = { nextExchangeAt: Infinity, session: session({ refreshExpir
 
 describe('status.json', () => {
   it('has everything that the page shows', async () => {
-    const { exchanges, settings, ...rest } = await statusOf(SCENES.healthy)
+    const { exchanges, settings, requests, ...rest } = await statusOf(SCENES.healthy)
+    const { lastHour, ...sums } = requests
     expect(exchanges).toHaveLength(60)
     expect(exchanges.at(-1)).toEqual({
       at: '2026-03-02T09:40:05.000Z',
@@ -36,9 +37,12 @@ describe('status.json', () => {
       reason: 'Every call of the last minute reached iSales with a valid token.',
       remedy: '',
       runbook: null,
+      findings: [expect.objectContaining({ state: 'healthy', title: 'Healthy' })],
+      instance: 'site-a-active',
       host: 'cti-obs-0',
       version: '1.4.0',
       time: '2026-03-02T09:41:05.000Z',
+      utcOffset: 0,
       upSeconds: 15_660,
       authenticated: true,
       outageBudgetSeconds: 235,
@@ -65,17 +69,36 @@ describe('status.json', () => {
       conflicts: { count: 0, lastAt: null },
       rejections: { count: 1, lastAt: '2026-03-02T08:39:05.000Z' },
       credentialChanges: { count: 0, lastAt: null },
-      requests: {
-        inFlight: 3,
-        waitingForToken: 0,
-        total: 48_523,
-        byStatusClass: { '1xx': 0, '2xx': 48_523, '3xx': 0, '4xx': 0, '5xx': 0 },
-        errors: {},
-        replays: { healed: 0, rejected: 0, failed: 0, 'no-token': 0, 'not-kept': 0 },
-        lastMinute: { total: 312, failed: 0, byFailure: {} },
-        lastFailedAt: null,
-      },
       certificates: { listener: null, client: null, ca: null },
+    })
+    expect(lastHour).toHaveLength(60)
+    expect(lastHour[30]).toEqual({
+      at: '2026-03-02T09:11:25.000Z',
+      succeeded: expect.closeTo(76, -1),
+      refused: 0,
+      failed: 0,
+    })
+    expect(sums).toEqual({
+      inFlight: 3,
+      waitingForToken: 0,
+      total: 52_789,
+      byStatusClass: { '1xx': 0, '2xx': 52_789, '3xx': 0, '4xx': 0, '5xx': 0 },
+      errors: {},
+      replays: { healed: 0, rejected: 0, failed: 0, 'no-token': 0, 'not-kept': 0 },
+      lastMinute: {
+        total: 78,
+        succeeded: 78,
+        refused: 0,
+        failed: 0,
+        byFailure: {},
+        pages: 0,
+        slow: 0,
+        mistakes: {},
+      },
+      worst: null,
+      lastFailedAt: null,
+      lastFailed: [],
+      failedPaths: [],
     })
   })
 
@@ -108,12 +131,13 @@ describe('status.json', () => {
       },
     ],
     [
-      'the calls of the last minute beside those of the whole life',
+      'what fails, how often, and where',
       SCENES.failing,
       {
         requests: {
-          total: 9270,
-          lastMinute: { total: 150, failed: 149, byFailure: { 'upstream-unreachable': 149 } },
+          lastMinute: { failed: 145, byFailure: { 'upstream-unreachable': 145 } },
+          worst: { kind: 'outage', failed: 145, total: 145, seconds: 5.76 },
+          failedPaths: [{ method: 'POST', refused: 0, failed: 145 }],
           lastFailedAt: '2026-03-02T09:41:05.000Z',
         },
       },

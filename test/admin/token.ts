@@ -61,10 +61,12 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     rejectedStatuses: [401, 403],
     settings: [],
     hosts: new Set(['localhost', 'proxy.example']),
+    instance: 'site-a-active',
     host: 'cti-obs-0',
     version: '1.4.0',
     clock: { now: () => NOW, setTimer: () => ({ cancel: () => undefined }) },
     wallClock: () => WALL,
+    utcOffset: () => 0,
     log: () => undefined,
     ...changes,
   }

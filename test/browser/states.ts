@@ -1,5 +1,5 @@
 import { openAdmin, type Admin } from '../../src/admin/app.ts'
-import type { EndedCall } from '../../src/admin/monitor.ts'
+import type { EndedCall } from '../../src/admin/calls.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
@@ -9,9 +9,23 @@ import { NOW, WALL, adminSources, failed, granted, session, snapshot } from '../
 
 const MINUTE = 60_000
 
-function times(count: number, call: EndedCall): readonly EndedCall[] {
-  return Array.from({ length: count }, () => call)
+const SECOND = 1000
+const TASKS = '/rest/isales/v1/openapi/obs/business/tasks'
+
+/** `count` calls that end alike, `apart` milliseconds apart, the last `ago` milliseconds before now. */
+interface Calls {
+  readonly count: number
+  readonly apart: number
+  readonly ago?: number
+  readonly call: Partial<EndedCall> & Pick<EndedCall, 'status'>
 }
+
+const OK = { status: 200, upstreamMs: 40 } as const
+const UNREACHABLE = { status: 502, code: 'upstream-unreachable' } as const
+
+/** Some calls a second for the hour before the last minute. */
+const HOUR: Calls = { count: 4500, apart: 786, ago: MINUTE, call: OK }
+const QUIET: Calls = { count: 78, apart: 760, call: OK }
 
 const DOWN: AuthFailure = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
 const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no response within 5 s' }
@@ -47,10 +61,11 @@ const SETTINGS: readonly EffectiveSetting[] = [
 export interface Scene {
   readonly snapshot: Partial<TokenSnapshot>
   readonly events: readonly TokenEvent[]
-  /** Calls that succeeded before the last minute. */
+  /** Calls that succeeded before the last hour. */
   readonly traffic?: number
-  /** Calls of the last minute. */
-  readonly calls?: readonly EndedCall[]
+  readonly calls?: readonly Calls[]
+  /** The `Date` of iSales is so many milliseconds ahead of our clock. */
+  readonly isalesAhead?: number
   readonly draining?: boolean
   /** Of the listener, milliseconds since 1970. */
   readonly certificateEnd?: number
@@ -90,16 +105,13 @@ export const SCENES = {
       ...renewals(13, MINUTE),
     ],
     traffic: 48_211,
-    calls: times(312, { status: 200 }),
+    calls: [HOUR, QUIET],
   },
   failing: {
     snapshot: {},
     events: renewals(20, MINUTE),
     traffic: 9120,
-    calls: [
-      ...times(1, { status: 200 }),
-      ...times(149, { status: 502, code: 'upstream-unreachable' }),
-    ],
+    calls: [HOUR, { ...QUIET, ago: 6 * SECOND }, { count: 145, apart: 40, call: UNREACHABLE }],
   },
   degraded: {
     snapshot: {
@@ -122,7 +134,7 @@ export const SCENES = {
     ],
     traffic: 9120,
     certificateEnd: WALL + 12 * 24 * 60 * MINUTE,
-    calls: times(150, { status: 200 }),
+    calls: [HOUR, QUIET],
   },
   refused: {
     snapshot: {
@@ -136,7 +148,7 @@ export const SCENES = {
       lastSuccessAt: undefined,
     },
     events: failures(REFUSED, [193_000, 188_000, 178_000]),
-    calls: times(12, { status: 503, code: 'no-token' }),
+    calls: [{ count: 12, apart: 4000, call: { status: 503, code: 'no-token' } }],
   },
   unauthenticated: {
     snapshot: { session: session({ generation: 2 }) },
@@ -150,7 +162,7 @@ export const SCENES = {
         verdict: 'brand-new',
       },
     ],
-    calls: times(12, { status: 401 }),
+    calls: [{ count: 12, apart: 1000, call: { status: 401 } }],
   },
   conflict: {
     snapshot: { backoff: 'conflict', nextExchangeAt: NOW + 31_000 },
@@ -159,7 +171,10 @@ export const SCENES = {
       { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401, verdict: 'replace' },
       { type: 'conflict', at: NOW - 9000, holdOff: 40_000 },
     ],
-    calls: [...times(2, { status: 200 }), ...times(10, { status: 503, code: 'no-token' })],
+    calls: [
+      { count: 2, apart: 1000, ago: 12_000, call: OK },
+      { count: 10, apart: 800, call: { status: 503, code: 'no-token' } },
+    ],
   },
   starting: {
     snapshot: {
@@ -171,6 +186,37 @@ export const SCENES = {
       lastSuccessAt: undefined,
     },
     events: [],
+  },
+  'some refused': {
+    snapshot: {},
+    events: renewals(20, MINUTE),
+    traffic: 9120,
+    calls: [
+      HOUR,
+      QUIET,
+      {
+        count: 5,
+        apart: 9000,
+        call: { status: 403, target: '/rest/isales/v1/openapi/obs/business/records?batch=7' },
+      },
+    ],
+  },
+  recovering: {
+    snapshot: {},
+    events: renewals(20, MINUTE),
+    traffic: 9120,
+    calls: [
+      HOUR,
+      { count: 480, apart: 50, ago: 8 * SECOND, call: UNREACHABLE },
+      { count: 160, apart: 50, call: OK },
+    ],
+  },
+  'slow, and a wrong clock': {
+    snapshot: {},
+    events: renewals(20, MINUTE),
+    traffic: 9120,
+    calls: [HOUR, { count: 100, apart: 590, call: { status: 200, upstreamMs: 2350 } }],
+    isalesAhead: -11 * MINUTE,
   },
 } as const satisfies Record<string, Scene>
 
@@ -195,12 +241,20 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Admi
       ...changes,
     }),
   )
+  const calls = (scene.calls ?? []).flatMap(({ count, apart, ago = 0, call }) =>
+    Array.from({ length: count }, (_, n) => ({ at: NOW - ago - (count - 1 - n) * apart, call })),
+  )
+  for (const { at, call } of calls.toSorted((one, other) => one.at - other.at)) {
+    now = at
+    const requestId = `8c1f5ab0c3d2-${(at - NOW + 4e6).toString(36)}`
+    const ended = { method: 'POST', target: TASKS, requestId, ...call }
+    admin.metrics.requestEnded(ended)
+    admin.monitor.callEnded(ended)
+  }
   now = NOW
   for (const event of scene.events) admin.onTokenEvent(event)
   admin.metrics.requests.inc({ method: 'POST', status_class: '2xx' }, scene.traffic ?? 0)
-  for (const call of scene.calls ?? []) {
-    admin.metrics.requestEnded({ method: 'POST', ...call })
-    admin.monitor.callEnded(call)
-  }
+  if (scene.isalesAhead !== undefined)
+    admin.monitor.dateSeen(new Date(WALL + scene.isalesAhead).toUTCString())
   return admin.app
 }

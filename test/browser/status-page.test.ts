@@ -1,16 +1,20 @@
 import { mkdir } from 'node:fs/promises'
 import axe from 'axe-core'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Admin } from '../../src/admin/app.ts'
 import type { Status } from '../../src/admin/status.ts'
-import { duration } from '../../src/admin/format.ts'
+import { createSpeaker, number } from '../../src/admin/format.ts'
+import { describe as report } from '../../src/admin/report.ts'
+import { LANGUAGES, type Language } from '../../src/admin/texts.ts'
 import { haveBrowser, openBrowser } from './browser.ts'
 import { servePage } from './server.ts'
 import { SCENES, adminOf, type SceneName } from './states.ts'
 
 const NAMES = Object.keys(SCENES) as readonly SceneName[]
 const IMAGES = 'docs/images'
+/** A picture of each state in each language, for people to look at. */
+const LOOK_AT = '.tmp/status-page'
 const PICTURES: readonly (readonly [SceneName, string, BrowserContextOptions])[] = [
   ['healthy', 'status-healthy', {}],
   ['healthy', 'status-healthy-dark', { colorScheme: 'dark' }],
@@ -18,6 +22,7 @@ const PICTURES: readonly (readonly [SceneName, string, BrowserContextOptions])[]
   ['failing', 'status-failing', {}],
   ['refused', 'status-refused', {}],
   ['starting', 'status-starting', {}],
+  ['failing', 'status-failing-chinese', { locale: 'zh-CN' }],
 ]
 const UPDATE = process.env['UPDATE_SCREENSHOTS'] === '1'
 
@@ -50,39 +55,54 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     return { page, complaints, requested, url: server.url }
   }
 
-  const openScene = (name: SceneName, options: BrowserContextOptions = {}) =>
-    open(adminOf(SCENES[name]), options, '?refresh=off')
+  const openScene = (name: SceneName, language: Language = 'en') =>
+    open(adminOf(SCENES[name]), {}, `?refresh=off&lang=${language}`)
 
-  describe.each(NAMES)('%s', (name) => {
+  const CASES = NAMES.flatMap((name) => LANGUAGES.map((language) => [name, language] as const))
+  describe.each(CASES)('%s in %s', (name, language) => {
     it('says what status.json says', async () => {
-      const { page, url } = await openScene(name)
-      const status = (await (await fetch(`${url}/status.json`)).json()) as Status
-      expect(status.state).toBe(name)
-      await page.click('summary')
+      const { page, url } = await openScene(name, language)
+      const response = await fetch(`${url}/status.json?lang=${language}`)
+      const status = (await response.json()) as Status
+      const { figure, cards, tables, settings } = report(status, createSpeaker(language))
+      for (const summary of await page.locator('summary').all()) await summary.click()
       const text = await page.innerText('body')
       expect(await page.innerText('h1')).toBe(status.title)
-      expect(await page.title()).toContain(`${status.title} · ${status.host}`)
-      expect(text).toContain(status.reason)
-      expect(text).toContain(status.remedy)
-      expect(await page.locator('.verdict a').count()).toBe(status.runbook === null ? 0 : 1)
-      expect(await outlook(page)).toBe(expectedOutlook(status))
-      const failures = await rowsOf(page, 'Failed logins and refreshes')
-      expect(
-        Object.fromEntries(failures.map(([reason, , count]) => [reason, Number(count)])),
-      ).toEqual(status.failures)
-      expect(await page.locator('.chart g').count()).toBe(status.exchanges.length)
-      expect(text).toContain(
-        `Ended since the start\n${status.requests.total.toLocaleString('en-US')}`,
+      expect(await page.title()).toContain(`${status.title} · ${status.instance}`)
+      for (const finding of status.findings) {
+        expect(text).toContain(finding.title)
+        expect(text).toContain(finding.reason)
+        expect(text).toContain(finding.remedy)
+      }
+      const links = status.findings.filter(({ runbook }) => runbook !== null)
+      expect(await page.locator('.hero a').count()).toBe(links.length)
+      const large = page.locator('.outlook dd')
+      expect(await large.allInnerTexts()).toEqual(figure === undefined ? [] : [figure.value])
+      for (const [title, facts] of cards) {
+        expect(text).toContain(title)
+        for (const [fact, value] of facts) expect(text).toContain(`${fact}\n${value}`)
+      }
+      const cells = (await page.locator('th, td').allInnerTexts()).map((cell) => cell.trim())
+      expect(cells).toEqual(
+        [...tables, ...settings]
+          .filter(({ rows }) => rows.length > 0)
+          .flatMap(({ head, rows }) => [head, ...rows].flat()),
       )
-      expect(text).toContain(`of these failed\n${status.requests.lastMinute.failed}`)
-      expect(text).toContain(`Failed in a row\n${status.renewal.failuresInRow}`)
-      expect(text).toContain(`Version ${status.version}`)
-      const shown = status.settings.flatMap(({ name, value }) => [name, value ?? 'not set'])
-      expect(shown.filter((each) => !text.includes(each))).toEqual([])
+      expect(await page.locator('.chart > g').count()).toBe(60)
+      const hourAgo = Date.parse(status.requests.lastHour[0]?.at ?? '')
+      expect(await page.locator('.mark').count()).toBe(
+        status.exchanges.filter(({ at }) => Date.parse(at) >= hourAgo).length,
+      )
+      expect(text).toContain(number(status.requests.total))
+      const copied = await page.innerText('pre')
+      expect(copied.trim()).toBe(
+        (await (await fetch(`${url}/status.txt?lang=${language}`)).text()).trim(),
+      )
     })
 
     it('is accessible in light and dark, and does not scroll sideways, at every width', async () => {
-      const { page } = await openScene(name)
+      const { page } = await openScene(name, language)
+      for (const summary of await page.locator('summary').all()) await summary.click()
       await page.evaluate(axe.source)
       for (const width of [320, 360, 390, 1080]) {
         await page.setViewportSize({ width, height: 800 })
@@ -91,6 +111,8 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
         if (width !== 360 && width !== 1080) continue
         for (const colorScheme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme })
+          const file = `${name}-${language}-${width}-${colorScheme}.png`.replaceAll(/[ ,]+/g, '-')
+          await page.screenshot({ path: `${LOOK_AT}/${file}`, fullPage: true })
           const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
           expect(
             violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`),
@@ -106,6 +128,14 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     const { page } = await open(adminOf(SCENES[scene]), { deviceScaleFactor: 1.5, ...how })
     const image = await page.screenshot({ path: `${IMAGES}/${file}.png` })
     expect(image.length).toBeGreaterThan(10_000)
+  })
+
+  it('is printed light and whole, without what a reader of paper cannot use', async () => {
+    const { page } = await openScene('failing')
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+    expect(await page.evaluate('getComputedStyle(document.body).color')).toBe('rgb(28, 29, 26)')
+    expect(await page.locator('footer').isVisible()).toBe(false)
+    expect((await page.pdf({ format: 'A4' })).length).toBeGreaterThan(10_000)
   })
 
   it('is styled by its own sheet, loads nothing else and complains of nothing', async () => {
@@ -147,24 +177,3 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBe(360)
   })
 })
-
-async function outlook(page: Page): Promise<string | undefined> {
-  const number = page.locator('.outlook dd')
-  return (await number.count()) === 0 ? undefined : number.innerText()
-}
-
-function expectedOutlook(status: Status) {
-  const { state, authenticated, outageBudgetSeconds, renewal } = status
-  const { failed, total } = status.requests.lastMinute
-  if ((state === 'failing' || state === 'degraded') && failed > 0) return `${failed} of ${total}`
-  if (!authenticated && renewal.exchange !== null) return 'now'
-  const seconds = Math.floor(authenticated ? outageBudgetSeconds : (renewal.nextInSeconds ?? 0))
-  return seconds < 60 ? `${seconds} s` : duration(seconds)
-}
-
-function rowsOf(page: Page, heading: string): Promise<readonly (readonly string[])[]> {
-  const rows = page.locator('section').filter({ hasText: heading }).first().locator('tr')
-  return rows
-    .all()
-    .then((all) => Promise.all(all.map((row) => row.locator('th, td').allInnerTexts())))
-}
