@@ -7,6 +7,18 @@ import { parseObject } from '../http/json.ts'
 import { codeOf } from '../upstream/errors.ts'
 import { writeErrors, type Io } from './io.ts'
 
+/** A response of the admin listener; undefined status: none came, and `body` says why. */
+export interface AdminResponse {
+  readonly status: number | undefined
+  readonly body: string
+}
+
+/** Asks one path of the running proxy. Never rejects. */
+export type AskAdmin = (
+  path: string,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<AdminResponse>
+
 /** The response of a probe path of a running proxy. */
 export interface ProbeResponse {
   readonly ready: boolean
@@ -23,8 +35,8 @@ const PROBE_TIMEOUT = 2000
 /** A probe needs one address, and no secret. */
 const readNothing: ReadFile = () => ({ ok: false, problem: 'unreadable' })
 
-/** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
-export function openProbe(io: Io): Probe | undefined {
+/** Asks the proxy that runs with this environment; undefined after saying why there is none. */
+export function openAdminClient(io: Io): AskAdmin | undefined {
   const loaded = loadConfig(io.env, readNothing)
   const { adminListen: address } = loaded.config
   if (address === undefined) {
@@ -41,28 +53,30 @@ export function openProbe(io: Io): Probe | undefined {
   }
   const { port } = address
   const host = reachable(address.host)
-  return async (path) => {
+  return async (path, headers = {}) => {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
-    const request = get({
-      host,
-      port,
-      path,
-      agent: false,
-      signal: AbortSignal.any([io.signal, late]),
-    })
+    const signal = AbortSignal.any([io.signal, late])
+    const request = get({ host, port, path, headers, agent: false, signal })
     // Also after the response has begun, where nothing else listens.
     request.on('error', () => undefined)
     try {
       const [response] = (await once(request, 'response')) as [IncomingMessage]
-      const reason = reasonIn(await text(response))
-      return {
-        ready: response.statusCode === 200,
-        text: `responded ${response.statusCode}${reason}`,
-      }
+      return { status: response.statusCode, body: await text(response) }
     } catch (error) {
-      const code = late.aborted ? 'no response in time' : codeOf(error)
-      return { ready: false, text: `did not respond (${code})` }
+      return { status: undefined, body: late.aborted ? 'no response in time' : codeOf(error) }
     }
+  }
+}
+
+/** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
+export function openProbe(io: Io): Probe | undefined {
+  const ask = openAdminClient(io)
+  if (ask === undefined) return undefined
+  return async (path) => {
+    const { status, body } = await ask(path)
+    return status === undefined
+      ? { ready: false, text: `did not respond (${body})` }
+      : { ready: status === 200, text: `responded ${status}${reasonIn(body)}` }
   }
 }
 

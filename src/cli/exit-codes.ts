@@ -24,7 +24,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
     '4',
     'check --live, discover: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind). check --live: or iSales rejects calls with the token.',
   ],
-  ['5', 'wait: not ready in time. check --health: the running process does not respond.'],
+  ['5', 'wait: not ready in time. check --health, status: the running process does not respond.'],
   [
     '130, 131, 140, 143',
     'A second SIGINT, SIGQUIT, SIGUSR2 or SIGTERM ended the process immediately; wait, check and discover end so at the first.',

@@ -11,6 +11,8 @@ const WIDTH = 80
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).command,
   check: async () => (await import('./check.ts')).command,
+  status: async () => (await import('./status.ts')).command,
+  support: async () => (await import('./support.ts')).command,
   wait: async () => (await import('./wait.ts')).command,
   discover: async () => (await import('./discover.ts')).command,
   renew: async () => (await import('./renew.ts')).command,
@@ -94,7 +96,7 @@ async function overview(): Promise<string> {
   commands.push(['help', 'Explain a command'], ['version', 'Print the version'])
   return `Logs in to CC-iSales, keeps the token fresh, and puts it on every request.
 
-Usage: ${PROGRAM} [${NAMES.join('|')}]
+Usage: ${PROGRAM} [COMMAND] [FLAGS]
 
 Commands:
 ${columns(commands)}

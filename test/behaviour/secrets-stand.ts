@@ -96,7 +96,8 @@ export async function serveBuilt(start: Start, env: Environment): Promise<Served
   }
 }
 
-const ADMIN_PAGES = '/ /status.json /metrics /livez /readyz /startupz /nowhere'.split(' ')
+const ADMIN_PAGES =
+  '/ /?lang=zh /status.json /status.txt /metrics /livez /readyz /startupz /nowhere'.split(' ')
 
 /** All that it shows to anybody but iSales and CTI-OBS. */
 export async function shown(served: Served): Promise<string> {

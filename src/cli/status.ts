@@ -1,0 +1,39 @@
+import type { Environment } from '../config/load.ts'
+import { openAdminClient } from './admin-probe.ts'
+import { EXIT } from './exit-codes.ts'
+import { defineCommand } from './io.ts'
+
+const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
+
+export const command = defineCommand({
+  summary: 'Print what the status page of a running proxy shows',
+  text: `Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about
+it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).`,
+  flags: {
+    output: { type: 'string', value: 'text', doc: 'text or json (default text)' },
+  },
+  async run({ output = 'text' }, io) {
+    const path = Object.hasOwn(PATHS, output) ? PATHS[output] : undefined
+    if (path === undefined) {
+      io.stderr.write('--output is text or json.\n')
+      return EXIT.usage
+    }
+    const ask = openAdminClient(io)
+    if (ask === undefined) return EXIT.usage
+    const { status, body } = await ask(path, { 'Accept-Language': languageOf(io.env) })
+    if (status === 200) {
+      io.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
+      return EXIT.ok
+    }
+    const what = status === undefined ? `did not respond (${body})` : `responded ${status}`
+    io.stderr.write(`The proxy ${what}.\n`)
+    return EXIT.notReady
+  },
+})
+
+/** `zh-CN` of the locale `zh_CN.UTF-8`. */
+function languageOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): string {
+  const [, language = 'en', region] =
+    /^([a-z]{2,3})(?:_([A-Z]{2}))?(?:[.@]|$)/.exec(LC_ALL || LC_MESSAGES || LANG || '') ?? []
+  return region === undefined ? language : `${language}-${region}`
+}

@@ -1,0 +1,179 @@
+import { lookup } from 'node:dns'
+import { lookup as lookupAll } from 'node:dns/promises'
+import { unescape } from 'node:querystring'
+import { arch, hostname, platform, release } from 'node:os'
+import { TLSSocket } from 'node:tls'
+import { endpointOf } from '../config/address.ts'
+import { readTls } from '../config/certificates.ts'
+import { formatError } from '../config/errors.ts'
+import {
+  effectiveSettings,
+  loadConfig,
+  type EffectiveSetting,
+  type Environment,
+} from '../config/load.ts'
+import { Secret } from '../config/secret.ts'
+import type { Config } from '../config/settings.ts'
+import { isObject, parseObject } from '../http/json.ts'
+import { createConnect } from '../upstream/connector.ts'
+import { egressFor } from '../upstream/egress-proxy.ts'
+import { codeOf, ConnectError } from '../upstream/errors.ts'
+import { openAdminClient, type AskAdmin } from './admin-probe.ts'
+import { EXIT } from './exit-codes.ts'
+import { defineCommand, type Io } from './io.ts'
+import { table } from './text.ts'
+
+/** Milliseconds for each connection. */
+const TIMEOUT = 5000
+/** A shorter text may stand in any word. */
+const SHORTEST_SECRET = 4
+
+export const command = defineCommand({
+  summary: 'Write all that support needs to know, without secrets',
+  text: `Prints versions, the settings and where they came from, what a running proxy (ADMIN_LISTEN)
+says of its state, its last logins and refreshes, the last calls that did not succeed, its
+metrics, and what DNS, TCP and TLS on the route to iSales give: isales-auth-proxy support > support.txt
+
+It logs in nowhere, and sends nothing to iSales but a TLS handshake. Passwords, tokens and keys are
+redacted; addresses, user names and paths are not.`,
+  flags: {},
+  async run(_, io) {
+    const ask = openAdminClient(io)
+    const running = await readRunning(ask)
+    const settings = settingsIn(running.status)
+    // The shell of an operator has no settings of a service.
+    const env = { ...environmentOf(settings), ...io.env }
+    const { config } = loadConfig(env)
+    const parts = [
+      versions(io),
+      section('Status', running.text),
+      section('Settings of the running proxy', settingTable(settings)),
+      section('Settings of this environment', settingTable(hereSet(io))),
+      section('Network', (await networkOf(config)).join('\n')),
+      section('Status as JSON', running.status),
+      section('Metrics', running.metrics),
+    ]
+    io.stdout.write(redact(`${parts.join('\n\n')}\n`, [config, loadConfig(io.env).config]))
+    return EXIT.ok
+  },
+})
+
+function versions(io: Io): string {
+  return [
+    `isales-auth-proxy ${BUILD_VERSION}, support report of ${new Date().toISOString()}`,
+    `Node ${process.version}, llhttp ${io.llhttp}, ${platform()} ${release()} ${arch()}`,
+    `Host ${hostname()}, uid ${io.uid ?? 'unknown'}, local time ${new Date().toString()}`,
+  ].join('\n')
+}
+
+function section(title: string, text: string): string {
+  return `## ${title}\n\n${text.trim()}`
+}
+
+async function readRunning(ask: AskAdmin | undefined) {
+  const read = async (path: string): Promise<string> => {
+    const { status, body } = (await ask?.(path)) ?? { status: undefined, body: 'no address' }
+    if (status === undefined) return `The proxy did not respond (${body}).`
+    return status === 200 ? body : `The proxy responded ${status}.`
+  }
+  return {
+    text: await read('/status.txt'),
+    status: await read('/status.json'),
+    metrics: await read('/metrics'),
+  }
+}
+
+/** Another program may listen there, so nothing is taken for granted. */
+function settingsIn(status: string): readonly EffectiveSetting[] {
+  const { settings } = parseObject(status) ?? {}
+  if (!Array.isArray(settings)) return []
+  return settings.flatMap((each: unknown): readonly EffectiveSetting[] => {
+    if (!isObject(each)) return []
+    const { name, value, source } = each
+    if (typeof name !== 'string' || typeof source !== 'string') return []
+    return [{ name, value: typeof value === 'string' ? value : null, source }]
+  })
+}
+
+/** What a running proxy does not redact. */
+function environmentOf(settings: readonly EffectiveSetting[]): Environment {
+  const entries = settings.flatMap(({ name, value }) =>
+    value === null || value.includes('[redacted]') ? [] : [[name, value] as const],
+  )
+  return Object.fromEntries(entries)
+}
+
+function hereSet(io: Io): readonly EffectiveSetting[] {
+  return effectiveSettings(loadConfig(io.env)).filter(({ source }) => source !== 'default')
+}
+
+function settingTable(settings: readonly EffectiveSetting[]): string {
+  if (settings.length === 0) return 'None.'
+  return table(settings.map(({ name, value, source }) => [name, value ?? '-', source]))
+}
+
+/** What DNS says of iSales and of the egress proxy, and what a connection to iSales gives. */
+async function networkOf(config: Partial<Config>): Promise<readonly string[]> {
+  const { isalesUrl } = config
+  if (isalesUrl === undefined) return ['ISALES_URL is not known here.']
+  const egress = egressFor({ isalesUrl, httpsProxy: config.httpsProxy, noProxy: config.noProxy })
+  const tls = readTls('isales', config)
+  return [
+    await addressesOf('iSales', new URL(isalesUrl)),
+    ...(egress === undefined ? [] : [await addressesOf('egress proxy', egress)]),
+    ...(tls.ok ? [] : tls.errors.map((error) => formatError(error))),
+    await connectTo(isalesUrl, tls.ok ? tls.value : {}, egress),
+  ]
+}
+
+async function addressesOf(what: string, url: URL): Promise<string> {
+  const { host, port } = endpointOf(url)
+  try {
+    const found = await lookupAll(host, { all: true })
+    const addresses = found.map(({ address }) => address).join(', ')
+    return `DNS of ${what}: ${host} is ${addresses} (port ${port})`
+  } catch (error) {
+    return `DNS of ${what}: ${host} failed (${codeOf(error)})`
+  }
+}
+
+async function connectTo(
+  origin: string,
+  tls: Parameters<typeof createConnect>[0]['tls'],
+  egress: URL | undefined,
+): Promise<string> {
+  const connect = createConnect({ origin, tls, timeout: TIMEOUT, egress, lookup })
+  const began = performance.now()
+  const outcome = await new Promise<Parameters<Parameters<typeof connect>[0]>[0]>((resolve) => {
+    connect(resolve)
+  })
+  const took = `after ${Math.round(performance.now() - began)} ms`
+  const through = egress === undefined ? '' : ` through ${egress.host}`
+  if (outcome instanceof ConnectError)
+    return `Connection to ${origin}${through}: failed at ${outcome.reason} (${outcome.code}) ${took}`
+  const what = outcome instanceof TLSSocket ? describeTls(outcome) : 'TCP, without TLS'
+  outcome.destroy()
+  return `Connection to ${origin}${through}: open ${took}, ${what}`
+}
+
+function describeTls(socket: TLSSocket): string {
+  const { subject, issuer, valid_from: from, valid_to: to } = socket.getPeerCertificate()
+  return `${socket.getProtocol()}, certificate of ${String(subject.CN)} by ${String(issuer.CN)}, valid from ${from} to ${to}`
+}
+
+/** A second check behind the redaction of each part. */
+function redact(text: string, configs: readonly Partial<Config>[]): string {
+  const secrets = configs
+    .flatMap((config) => Object.values(config))
+    .filter((value) => value instanceof Secret)
+    .flatMap((secret) => spellings(secret.reveal()))
+  return secrets
+    .filter((secret) => secret.length >= SHORTEST_SECRET)
+    .reduce((redacted, secret) => redacted.replaceAll(secret, '[redacted]'), text)
+}
+
+/** Some secrets are URLs with a password. */
+function spellings(secret: string): readonly string[] {
+  const password = URL.canParse(secret) ? new URL(secret).password : ''
+  return [secret, JSON.stringify(secret).slice(1, -1), password, unescape(password)]
+}

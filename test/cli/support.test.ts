@@ -1,0 +1,145 @@
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Status } from '../../src/admin/status.ts'
+import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
+import { CANARIES, leaks } from '../support/canaries.ts'
+import { makeCertificates } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { runHere } from './stand.ts'
+
+/** A proxy before a simulated iSales, and the environment of a shell that knows its admin port alone. */
+async function start() {
+  const { server, ca } = makeCertificates()
+  const sim = await openIsales({ tls: server })
+  const file = join(temporaryDirectory(), 'ca.pem')
+  writeFileSync(file, ca.cert)
+  const port = await freePort()
+  const listen = { ADMIN_LISTEN: `127.0.0.1:${port}` }
+  const env = { ...environment(sim.origin), ...listen, ISALES_CA_FILE: file, INSTANCE: 'site-a' }
+  const served = await serve(env)
+  await served.logged('logged-in')
+  const token = await ticket(served)
+  await tasks(served, token)
+  sim.failBusiness({ status: 500, times: 1 })
+  await tasks(served, token)
+  return { sim, served, env, shell: listen, secrets: [...sim.issued(), token] }
+}
+
+describe('status', () => {
+  it('prints what the page shows, or its JSON', async () => {
+    const { shell } = await start()
+    const text = await runHere(['status'], { env: shell })
+    expect(text).toMatchObject({ code: 0, stderr: '' })
+    expect(text.stdout).toContain('· site-a · Version test')
+    expect(text.stdout).toMatch(/^\[.+\] .+/m)
+    const json = await runHere(['status', '--output', 'json'], { env: shell })
+    const status = JSON.parse(json.stdout) as Status
+    expect(status.instance).toBe('site-a')
+    expect(text.stdout).toContain(`[${status.title}]`)
+  })
+
+  it.each([
+    [{ LANG: 'zh_CN.UTF-8' }, '版本 test'],
+    [{ LANG: 'zh_CN.UTF-8', LC_ALL: 'C' }, 'Version test'],
+    [{ LANG: 'de_DE.UTF-8' }, 'Version test'],
+    [{ LC_MESSAGES: 'zh_TW' }, '版本 test'],
+  ])('speaks the language of the locale %j', async (locale, words) => {
+    const { shell } = await start()
+    const { stdout } = await runHere(['status'], { env: { ...shell, ...locale } })
+    expect(stdout).toContain(words)
+  })
+
+  it('ends with 5 where nobody listens, and where another program does', async () => {
+    const port = await freePort()
+    const env = { ADMIN_LISTEN: `127.0.0.1:${port}` }
+    expect(await runHere(['status'], { env })).toEqual({
+      code: 5,
+      stdout: '',
+      stderr: 'The proxy did not respond (ECONNREFUSED).\n',
+    })
+    const other = createServer((_, response) => response.writeHead(404).end('<html>'))
+    onTestFinished(() => void other.close())
+    await new Promise<void>((resolve) => {
+      other.listen(port, '127.0.0.1', resolve)
+    })
+    expect((await runHere(['status'], { env })).stderr).toBe('The proxy responded 404.\n')
+    expect(await runHere(['status', '--output', 'xml'], { env })).toMatchObject({ code: 2 })
+  })
+})
+
+describe('support', () => {
+  it('writes versions, settings, state, metrics and what the network says', async () => {
+    const { sim, shell } = await start()
+    const { code, stdout } = await runHere(['support'], { env: shell })
+    expect(code).toBe(0)
+    for (const part of [
+      /^isales-auth-proxy \S+, support report of \d{4}-/,
+      /^Node v\d+/m,
+      /^## Status\n\nisales-auth-proxy · site-a/m,
+      /^ISALES_PASSWORD +\[redacted\] +environment$/m,
+      /^DNS of iSales: (?:localhost|127\.0\.0\.1) is /m,
+      /^Connection to https:\/\/.+: open after \d+ ms, TLSv1\.3, certificate of .+ valid from /m,
+      /"exchanges":\[\{"at":/,
+      /^isales_proxy_authenticated 1$/m,
+    ])
+      expect(stdout).toMatch(part)
+    expect(sim.state().loginAttempts).toBe(1)
+  })
+
+  it('shows no secret of the running proxy, nor of its own environment', async () => {
+    const { env, secrets } = await start()
+    const full = {
+      ...env,
+      HTTPS_PROXY: `http://user:${CANARIES.egressPassword}@127.0.0.1:9`,
+      NO_PROXY: '',
+      OBS_TICKET_KEY_FILE: '/nowhere',
+    }
+    const { stdout, stderr } = await runHere(['support'], { env: full })
+    expect(stdout).toContain('through 127.0.0.1:9: failed at proxy (ECONNREFUSED)')
+    expect(leaks(stdout + stderr, secrets)).toEqual([])
+  })
+
+  it('redacts a secret wherever it stands', async () => {
+    const port = await freePort()
+    const other = createServer((_, response) =>
+      response.end(`it says ${Object.values(CANARIES).join(' ')}`),
+    )
+    onTestFinished(() => void other.close())
+    await new Promise<void>((resolve) => {
+      other.listen(port, '127.0.0.1', resolve)
+    })
+    const env = { ...environment('https://127.0.0.1:9'), ADMIN_LISTEN: `127.0.0.1:${port}` }
+    const { stdout } = await runHere(['support'], { env })
+    expect(stdout).toContain('it says [redacted]')
+    expect(leaks(stdout)).not.toContain('password')
+    expect(leaks(stdout)).not.toContain('obsPassword')
+  })
+
+  it('works without a proxy and without settings', async () => {
+    const env = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}` }
+    const { code, stdout } = await runHere(['support'], { env })
+    expect(code).toBe(0)
+    expect(stdout).toContain('The proxy did not respond (ECONNREFUSED).')
+    expect(stdout).toContain('ISALES_URL is not known here.')
+  })
+
+  it.each([
+    ['https://isales.invalid', 'DNS of iSales: isales.invalid failed (', 'failed at dns ('],
+    ['https://127.0.0.1:9', 'DNS of iSales: 127.0.0.1 is 127.0.0.1', 'failed at refused (ECONNREF'],
+  ])('says what is wrong on the way to %s', async (url, ...words) => {
+    const env = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}`, ISALES_URL: url }
+    const { stdout } = await runHere(['support'], { env })
+    for (const each of words) expect(stdout).toContain(each)
+  })
+
+  it('names the certificate that is not trusted', async () => {
+    const { stranger } = makeCertificates()
+    const sim = await openIsales({ tls: stranger })
+    const env = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}`, ISALES_URL: sim.origin }
+    const { stdout } = await runHere(['support'], { env })
+    expect(stdout).toMatch(/failed at tls \([A-Z_]+\)/)
+  })
+})
