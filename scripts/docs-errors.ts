@@ -1,4 +1,6 @@
+import { PROBLEM_TITLES_ZH } from '../src/admin/texts.ts'
 import { PROBLEM_CODES, PROBLEMS, REFUSALS, type ProblemCode } from '../src/http/problem.ts'
+import { CAUSES_ZH, EXPLANATIONS_ZH, SENT_ZH } from './docs-errors-zh.ts'
 import { markdownTable } from './docs-text.ts'
 
 interface Explanation {
@@ -139,34 +141,24 @@ const SENT = {
 
 /** docs/errors.md. */
 export function errorsPage(): string {
-  const overview = PROBLEM_CODES.map((code) => {
-    const { status, title, sent } = PROBLEMS[code]
-    return [`[\`${code}\`](#${code})`, String(status), title, sent, EXPLANATIONS[code].cause]
-  })
   return `<!-- Written by \`npm run docs\` from src/http/problem.ts and scripts/docs-errors.ts. Do not edit. -->
 # Errors
 
+[中文](errors.zh-CN.md)
+
 What the proxy itself responds when it does not relay a response of iSales: \`application/problem+json\` (RFC 9457).
 
-\`\`\`json
-{"type":"https://.../docs/errors.md#not-allowed","title":"${PROBLEMS['not-allowed'].title}","status":403,"detail":"${REFUSALS['double-slash'].detail}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
-\`\`\`
+${EXAMPLE}
 
 \`type\` is the URL of the section below. \`code\` is the label of \`isales_proxy_request_errors_total\`. \`sent\` tells the caller whether iSales may have executed the request.
 \`detail\` is there when the proxy refused the request, and comes from the lists below; the reason in front of it is the label of \`isales_proxy_requests_refused_total\` and stands in the log
 (\`client-refused\`). \`requestId\` is also in \`X-Request-Id\` and in the log. Nothing of iSales' text is in it. Codes and reasons are stable; titles and details may change.
 
-${markdownTable(['code', 'status', 'title', 'sent', 'caused by'], overview)}
+${overview(['code', 'status', 'title', 'sent', 'caused by'], (code) => [PROBLEMS[code].title, EXPLANATIONS[code].cause])}
 
-${PROBLEM_CODES.map(section).join('\n')}`
-}
-
-function section(code: ProblemCode): string {
+${PROBLEM_CODES.map((code) => {
   const { status, title, sent } = PROBLEMS[code]
   const { meaning, cause, remedy } = EXPLANATIONS[code]
-  const reasons = Object.entries(REFUSALS)
-    .filter(([, refusal]) => refusal.code === code)
-    .map(([reason, { detail }]) => `- \`${reason}\`: ${detail}.`)
   return `## ${code}
 
 ${status} ${title}. ${meaning}
@@ -176,5 +168,59 @@ ${status} ${title}. ${meaning}
 **Sent to iSales?** ${SENT[sent]}
 
 **Do.** ${remedy}
-${reasons.length === 0 ? '' : `\nReasons:\n\n${reasons.join('\n')}\n`}`
+${reasonsOf(code, 'Reasons:')}`
+}).join('\n')}`
+}
+
+/** docs/errors.zh-CN.md. */
+export function errorsPageInChinese(): string {
+  return `<!-- Written by \`npm run docs\` from src/http/problem.ts and scripts/docs-errors-zh.ts. Do not edit. -->
+# 错误
+
+[English](errors.md)
+
+代理没有 iSales 的响应可转发时自己返回的内容：\`application/problem+json\`（RFC 9457）。
+
+${EXAMPLE}
+
+\`type\` 是下面各节英文版的 URL。\`code\` 是 \`isales_proxy_request_errors_total\` 的标签。\`sent\` 告诉调用方 iSales 是否可能已经执行该请求。
+代理拒绝请求时才有 \`detail\`，其英文原文列在下面各节；它前面的原因是 \`isales_proxy_requests_refused_total\` 的标签，也在日志中
+（\`client-refused\`）。\`requestId\` 也在 \`X-Request-Id\` 和日志中。其中没有 iSales 的任何文字。错误码和原因保持不变；标题和 \`detail\` 可能变化。
+
+${overview(['错误码', '状态码', '标题', 'sent', '原因在于'], (code) => [PROBLEM_TITLES_ZH[code], CAUSES_ZH[EXPLANATIONS[code].cause]])}
+
+${PROBLEM_CODES.map((code) => {
+  const { status, sent } = PROBLEMS[code]
+  const { meaning, remedy } = EXPLANATIONS_ZH[code]
+  return `## ${code}
+
+${status} ${PROBLEM_TITLES_ZH[code]}。${meaning}
+
+**原因在于。** ${CAUSES_ZH[EXPLANATIONS[code].cause]}。
+
+**发给 iSales 了吗？** ${SENT_ZH[sent]}
+
+**处理。** ${remedy}
+${reasonsOf(code, '具体原因：')}`
+}).join('\n')}`
+}
+
+const EXAMPLE = `\`\`\`json
+{"type":"https://.../docs/errors.md#not-allowed","title":"${PROBLEMS['not-allowed'].title}","status":403,"detail":"${REFUSALS['double-slash'].detail}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
+\`\`\``
+
+function overview(head: string[], describe: (code: ProblemCode) => readonly [string, string]) {
+  const rows = PROBLEM_CODES.map((code) => {
+    const { status, sent } = PROBLEMS[code]
+    const [title, cause] = describe(code)
+    return [`[\`${code}\`](#${code})`, String(status), title, sent, cause]
+  })
+  return markdownTable(head, rows)
+}
+
+function reasonsOf(code: ProblemCode, heading: string): string {
+  const reasons = Object.entries(REFUSALS)
+    .filter(([, refusal]) => refusal.code === code)
+    .map(([reason, { detail }]) => `- \`${reason}\`: ${detail}.`)
+  return reasons.length === 0 ? '' : `\n${heading}\n\n${reasons.join('\n')}\n`
 }

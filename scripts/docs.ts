@@ -2,7 +2,7 @@
 // nothing and fails when one is stale.
 import { readFile, writeFile } from 'node:fs/promises'
 import { chartFiles } from './docs-chart.ts'
-import { errorsPage } from './docs-errors.ts'
+import { errorsPage, errorsPageInChinese } from './docs-errors.ts'
 import { logPage } from './docs-log.ts'
 import { metricsPage } from './docs-metrics.ts'
 import { configurationPage, exampleEnv } from './docs-text.ts'
@@ -13,6 +13,7 @@ for (const [file, text] of [
   ['docs/configuration.md', configurationPage()],
   ['config/example.env', exampleEnv()],
   ['docs/errors.md', errorsPage()],
+  ['docs/errors.zh-CN.md', errorsPageInChinese()],
   ['docs/log.md', logPage()],
   ['docs/metrics.md', await metricsPage()],
   ...chartFiles(),

@@ -73,7 +73,14 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const business = createBusiness({ ledger, nameOf })
   const { onRequest = () => undefined } = options
   const service = createService({ switches, accounts, faults, ledger, business, onRequest })
-  const server = await openServer(service.handle, { tls, host, port: options.port ?? 0 })
+  const server = await openServer(
+    (request, response) => {
+      // With a clock of its own it has no date: the machine's would be another clock.
+      response.sendDate = options.now === undefined
+      return service.handle(request, response)
+    },
+    { tls, host, port: options.port ?? 0 },
+  )
   server.setKeepAlive(current.keepAlive)
   const urlHost = host.includes(':') ? `[${host}]` : host
   const origin = `${tls === undefined ? 'http' : 'https'}://${urlHost}:${server.port}`

@@ -80,13 +80,32 @@ describe('the dashboard', () => {
   })
 
   it.each(panels)('explains the panel $title, which can be narrowed by each variable', (panel) => {
-    expect([source, ...variables].join()).toBe('datasource,cluster,namespace,job,pod,instance')
+    expect([source, ...variables].join()).toBe(
+      'datasource,cluster,namespace,job,pod,instance_name,instance',
+    )
     expect(panel.description).toBeTruthy()
     expect(panel.targets?.length).toBeGreaterThan(0)
     for (const { datasource } of [panel, ...(panel.targets ?? [])])
       expect(datasource?.uid).toBe('${datasource}')
     for (const { expr } of panel.targets ?? [])
-      for (const name of variables) expect(expr).toContain(`${name}=~"$${name}"`)
+      for (const name of variables.filter((each) => each !== 'instance_name'))
+        expect(expr).toContain(`${name}=~"$${name}"`)
+  })
+
+  it('begins with a cell for each instance, with its state, its budget and its failing share', () => {
+    const [cell] = panels
+    expect(cell).toMatchObject({ title: '$instance_name', repeat: 'instance_name', maxPerRow: 8 })
+    const named = 'instance_name=~"$instance_name"'
+    expect(cell?.targets?.map(({ expr }) => [metricNames(expr)[0], expr.includes(named)])).toEqual([
+      ['isales_proxy_state', true],
+      ['isales_proxy_outage_budget_seconds', true],
+      ['isales_proxy_requests_total', true],
+    ])
+    // Forty of them, eight in a row, fit a screen of 1080 lines: Grafana's unit is 38 pixels.
+    expect((40 / 8) * (cell?.gridPos.h ?? 0) * 38).toBeLessThan(1080)
+    // The other panels follow the name by their variable `instance`.
+    const { definition } = dashboard.templating.list.find(({ name }) => name === 'instance') ?? {}
+    expect(definition).toContain(named)
   })
 
   it('names the pod wherever it shows one line a proxy', () => {

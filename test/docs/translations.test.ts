@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 const root = new URL('../../', import.meta.url).pathname
 const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
@@ -21,6 +21,54 @@ test('the Chinese README has commands and metrics of the English one, and no oth
   expect(commands(english)).toEqual(expect.arrayContaining([...commands(chinese)]))
   const known = terms(english)
   expect([...terms(chinese)].filter((term) => !known.has(term))).toEqual([])
+})
+
+/** Pages of docs/ that are in both languages, in whole. */
+const TRANSLATED = ['get-started', 'operations', 'errors'] as const
+
+/** Without comments, which are translated. */
+const codeBlocks = (text: string): readonly string[] =>
+  Array.from(text.matchAll(/^```[^]*?^```/gm), ([block]) => block.replaceAll(/ +# .*$/gm, ''))
+
+/** The level of each heading; the name of an alert or a code is an anchor, which stays. */
+const headings = (text: string): readonly string[] =>
+  Array.from(
+    text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/^(#+) (.*)$/gm),
+    ([, level = '', words = '']) =>
+      /^(?:Isales\w+|[a-z-]+)$/.test(words) ? `${level} ${words}` : level,
+  )
+
+/** Where links lead, in order, but for the first, to the other language. A heading that is translated is `#`. */
+const links = (text: string): readonly string[] =>
+  Array.from(
+    text.matchAll(/\]\(([^)\s]+)\)|<(https?:[^>]+)>/g),
+    ([, link, address]) => link ?? address ?? '',
+  )
+    .map((link) => link.replace('.zh-CN.md', '.md').replace(/^#.*\P{ASCII}.*$/u, '#'))
+    .slice(1)
+
+describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
+  const english = read(`docs/${page}.md`)
+  const chinese = read(`docs/${page}.zh-CN.md`)
+
+  test('the headings of the English page', () => {
+    expect(headings(chinese)).toEqual(headings(english))
+  })
+
+  test('its code blocks', () => {
+    expect(codeBlocks(chinese)).toEqual(codeBlocks(english))
+  })
+
+  test('its links, to the Chinese page where there is one', () => {
+    expect(links(chinese)).toEqual(links(english))
+    const translated = [...TRANSLATED, 'cti-obs'].map((each) => `](${each}.md`)
+    expect(translated.filter((link) => chinese.includes(link))).toEqual([`](${page}.md`])
+  })
+
+  test('its settings, metrics and values', () => {
+    const known = terms(english)
+    expect([...terms(chinese)].filter((term) => !known.has(term))).toEqual([])
+  })
 })
 
 test('the Chinese guide to CTI-OBS has the commands and settings of the English one', () => {

@@ -28,7 +28,9 @@ interface Asking {
 }
 interface Dashboard extends Asking {
   readonly links: readonly { readonly url: string }[]
-  readonly templating: { readonly list: readonly { readonly name: string }[] }
+  readonly templating: {
+    readonly list: readonly { readonly name: string; readonly definition?: string }[]
+  }
 }
 
 export const dashboard = JSON.parse(
@@ -41,7 +43,7 @@ export const expressions = ({ panels, annotations }: Asking): readonly string[] 
     expr
       .replaceAll('$__rate_interval', '1m')
       .replaceAll('$job', 'isales-auth-proxy')
-      .replaceAll(/\$(?:cluster|namespace|pod|instance)\b/g, '.*'),
+      .replaceAll(/\$(?:cluster|namespace|pod|instance_name|instance)\b/g, '.*'),
   )
 
 /** The names of metrics in an expression. */
