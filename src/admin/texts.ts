@@ -50,8 +50,8 @@ export const FINDINGS = {
     'iSales 以 {status} 拒绝登录：按其文档，请求或参数值有误。{service}',
   ],
   correctFile: [
-    'Correct {file}: a changed password is tried within seconds.',
-    '更正 {file}：修改后的密码几秒内就会被尝试。',
+    'Correct the user or password, which is read from {file}: a changed one is tried within seconds.',
+    '更正用户名或密码（密码读自 {file}）：修改后几秒内就会被尝试。',
   ],
   correctEnvironment: [
     'Correct ISALES_USER and ISALES_PASSWORD, then restart the proxy: they come from its environment.',

@@ -150,10 +150,10 @@ describe('refused credentials', () => {
   })
 
   it.each([
-    [403, 'refuses the user or password', 'Correct /etc/isales/password'],
+    [403, 'refuses the user or password', 'read from /etc/isales/password'],
     [401, 'service is not purchased', 'operator of iSales'],
-    [400, 'with 400: by its documents', 'Correct /etc/isales/password'],
-    [500, 'with 500: by its documents', 'Correct /etc/isales/password'],
+    [400, 'with 400: by its documents', 'read from /etc/isales/password'],
+    [500, 'with 500: by its documents', 'read from /etc/isales/password'],
   ])('by %i have words and a remedy of their own', (status, reason, remedy) => {
     const failure = { kind: 'refused', reason: 'rejected', status, detail: '' } as const
     const lastFailure = { at: NOW, operation: 'login', failure } as const

@@ -161,7 +161,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       await watched.simulator.down()
       await shows(watched, 'failing', 'Calls fail', {
         ...SERVING,
-        reason: expect.stringMatching(/\d+ of \d+ calls failed in the last minute: .*iSales/),
+        reason: expect.stringMatching(/(?:No call has succeeded|\d+ of \d+ calls failed).*iSales/),
         runbook: 'isalesproxycallsfailing',
       })
       await watched.proxy.find(/"event":"upstream-failing"/)
