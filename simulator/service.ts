@@ -15,6 +15,8 @@ export interface SeenRequest {
   readonly method: string
   /** Without the query. */
   readonly path: string
+  /** What its header `X-Call-Id` says: tests follow a call by it. */
+  readonly callId: string | undefined
   /** 0 when none was sent. */
   readonly status: number
   /** What was made of it, in a few words. */
@@ -75,6 +77,7 @@ export function createService({
       onRequest({
         method: request.method ?? '',
         path,
+        callId: request.headers['x-call-id']?.toString(),
         status: out.headersSent ? out.statusCode : 0,
         note: call.note,
         durationMs: performance.now() - startedAt,

@@ -1,0 +1,253 @@
+// Clients of the proxy: some behave as CTI-OBS does, others hang up, stall, pipeline or send what is no HTTP.
+import { connect } from 'node:net'
+import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
+import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts'
+import { as, schedule, time, type Owner, type VirtualSocket } from './patches.ts'
+import type { Call, Heard } from './judge.ts'
+
+/** The path that iSales refuses now and then, whatever the token. */
+export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
+
+/** How a call is sent, and where its client hangs up. */
+export interface Manner {
+  readonly kind: 'json' | 'chunked' | 'upload' | 'get' | 'expect' | 'probe' | 'garbage'
+  /** Bytes of an upload. */
+  readonly bytes: number
+  /** Milliseconds between two parts of the request; 0: it is sent whole. */
+  readonly pause: number
+  /** Undefined: the client stays. */
+  readonly hangUp: 'in-request' | 'waiting' | 'in-response' | 'half' | undefined
+  /** Milliseconds until it hangs up, when it waits. */
+  readonly patience: number
+}
+
+export interface Client {
+  /** Sends the calls on one connection, behind each other, without waiting for a response between them. */
+  send(manners: readonly Manner[]): void
+  readonly busy: () => boolean
+  close(): void
+}
+
+interface ClientOptions {
+  readonly name: string
+  readonly port: number
+  readonly replica: number
+  readonly owner: Owner
+  readonly onCall: (call: Call) => void
+  /** Bytes behind the last response. */
+  readonly onExtra: (id: string, bytes: string) => void
+}
+
+interface Pending {
+  readonly id: string
+  readonly manner: Manner
+  readonly from: number
+  /** When the last byte was written. */
+  sentAt: number
+  wrote: boolean
+}
+
+/** One client of one replica: a connection that is kept, and opened again when it is needed. */
+export function createClient(options: ClientOptions): Client {
+  const { name, port, replica, owner } = options
+  let socket: VirtualSocket | undefined
+  const pending: Pending[] = []
+  let received = Buffer.alloc(0)
+  let count = 0
+  let last = ''
+
+  function end(heard: Heard, status = 0, body = ''): void {
+    const one = pending.shift()
+    if (one === undefined) return
+    last = one.id
+    const { id, manner, from, sentAt, wrote } = one
+    const problem = problemOf(body)
+    options.onCall({
+      id,
+      replica,
+      safe: manner.kind === 'get',
+      probes: manner.kind === 'probe',
+      garbage: manner.kind === 'garbage',
+      replayable: manner.kind !== 'upload' || manner.bytes <= 60_000,
+      from,
+      sentAt,
+      wrote,
+      to: time(),
+      heard,
+      status,
+      body,
+      ...problem,
+    })
+  }
+
+  function lose(heard: Heard): void {
+    socket = undefined
+    received = Buffer.alloc(0)
+    while (pending.length > 0) end(heard)
+  }
+
+  function open(): VirtualSocket {
+    if (socket !== undefined) return socket
+    const opened = connect({ host: '127.0.0.1', port, allowHalfOpen: true }) as VirtualSocket
+    socket = opened
+    opened.on('data', (bytes: Buffer) => {
+      received = Buffer.concat([received, bytes])
+      if (socket === opened) take(opened, false)
+    })
+    opened.on('end', () => {
+      if (socket !== opened) return
+      take(opened, true)
+      opened.destroy()
+    })
+    opened.on('error', () => undefined)
+    opened.on('close', () => {
+      if (socket === opened) lose('cut')
+    })
+    return opened
+  }
+
+  /** Reads the responses that are whole. */
+  function take(from: VirtualSocket, ended: boolean): void {
+    while (received.length > 0) {
+      const [first] = pending
+      if (first === undefined) {
+        options.onExtra(last, JSON.stringify(received.toString('latin1', 0, 60)))
+        received = Buffer.alloc(0)
+        return
+      }
+      const head = readHead(received)
+      if (head === undefined) return
+      const status = Number(head.startLine.split(' ')[1])
+      if (status >= 100 && status < 200) {
+        received = received.subarray(head.length)
+        continue
+      }
+      if (first.manner.hangUp === 'in-response') {
+        hangUp(from)
+        return
+      }
+      const isBodiless = status === 204 || status === 304
+      const framing = isBodiless ? { kind: 'none' as const } : framingOf(head.fields, 'close')
+      const body = readBody(received.subarray(head.length), framing, ended)
+      if (body === undefined) return
+      received = received.subarray(head.length + body.length)
+      end('response', status, body.content.toString('latin1'))
+      if (valueOf(head.fields, 'connection')?.toLowerCase() === 'close') {
+        from.end()
+        if (pending.length > 0) lose('cut')
+        socket = undefined
+        received = Buffer.alloc(0)
+        return
+      }
+    }
+  }
+
+  function hangUp(of: VirtualSocket): void {
+    if (socket !== of) return
+    lose('hung-up')
+    of.resetAndDestroy()
+  }
+
+  function write(one: Pending, on: VirtualSocket, parts: readonly Buffer[]): void {
+    const { manner } = one
+    const [part, ...rest] = parts
+    if (socket !== on || part === undefined) return
+    on.write(part)
+    one.wrote = true
+    one.sentAt = time()
+    if (manner.hangUp === 'in-request' && rest.length < 2) {
+      hangUp(on)
+      return
+    }
+    if (rest.length > 0) {
+      schedule(() => write(one, on, rest), manner.pause)
+      return
+    }
+    if (manner.hangUp === 'half') on.end()
+    if (manner.hangUp === 'waiting') {
+      schedule(() => {
+        if (pending.includes(one)) hangUp(on)
+      }, manner.patience)
+    }
+  }
+
+  return {
+    busy: () => pending.length > 0,
+    send: (manners) =>
+      as(owner, () => {
+        const on = open()
+        for (const manner of manners) {
+          count += 1
+          const id = `${name}-${count}`
+          const one = { id, manner, from: time(), sentAt: time(), wrote: false }
+          pending.push(one)
+          write(one, on, partsOf(id, manner, port))
+        }
+      }),
+    close: () =>
+      as(owner, () => {
+        if (socket !== undefined) socket.end()
+        socket = undefined
+      }),
+  }
+}
+
+function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
+  const { kind, bytes, pause, hangUp } = manner
+  const common = `Host: 127.0.0.1:${port}\r\nX-Call-Id: ${id}\r\n`
+  const json = JSON.stringify({
+    id,
+    serviceId: '12345',
+    batchCount: 1,
+    uniqueId: id,
+    holidayId: '0',
+  })
+  const post = (path: string, fields: string) =>
+    `POST ${path} HTTP/1.1\r\n${common}Content-Type: application/json\r\n${fields}\r\n`
+  const length = `Content-Length: ${json.length}\r\n`
+  const whole = (): readonly string[] => {
+    switch (kind) {
+      case 'json':
+        return [post(INTERFACE_PATHS.getTask, length), json]
+      case 'probe':
+        return [post(PROBED_PATH, length), json]
+      case 'expect':
+        return [post(INTERFACE_PATHS.pushCallOutRlt, `${length}Expect: 100-continue\r\n`), json]
+      case 'chunked': {
+        const half = Math.floor(json.length / 2)
+        const chunks = [json.slice(0, half), json.slice(half)]
+        const framed = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`)
+        return [
+          post(INTERFACE_PATHS.getTask, 'Transfer-Encoding: chunked\r\n'),
+          ...framed,
+          '0\r\n\r\n',
+        ]
+      }
+      case 'upload':
+        return [post(`${UPLOAD_PATH}?id=${id}`, `Content-Length: ${bytes}\r\n`), 'x'.repeat(bytes)]
+      case 'get':
+        return [`GET ${ECHO_PATH}?id=${id}&bytes=${bytes} HTTP/1.1\r\n${common}\r\n`]
+      case 'garbage':
+        return [
+          `POST ${BASE_PATH}/business/tasks HTTP/1.1\r\n${common}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`,
+        ]
+    }
+  }
+  const buffer = Buffer.from(whole().join(''), 'latin1')
+  if (pause === 0 && hangUp !== 'in-request') return [buffer]
+  // Of equal size, so that a client that hangs up has sent most of it.
+  const size = Math.ceil(buffer.length / 4)
+  return [0, 1, 2, 3]
+    .map((nth) => buffer.subarray(nth * size, (nth + 1) * size))
+    .filter((part) => part.length > 0)
+}
+
+function problemOf(body: string): { readonly code?: string; readonly sent?: string } {
+  if (!body.startsWith('{"type"')) return {}
+  try {
+    const { code, sent } = JSON.parse(body) as { readonly code?: string; readonly sent?: string }
+    return { ...(code !== undefined && { code }), ...(sent !== undefined && { sent }) }
+  } catch {
+    return {}
+  }
+}

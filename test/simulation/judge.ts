@@ -1,0 +1,259 @@
+// What must hold, whatever happens: one description for the simulation and for the soak. It trusts what clients heard and
+// what iSales saw, never what the proxy says of itself.
+
+/**
+ * What a client heard.
+ *
+ * - `response`: one that is whole.
+ * - `cut`: the connection ended before that.
+ * - `hung-up`: the client left.
+ */
+export type Heard = 'response' | 'cut' | 'hung-up'
+
+/** One call of a client, when it has ended; instants in milliseconds. */
+export interface Call {
+  readonly id: string
+  readonly replica: number
+  /** GET: it may be sent twice. */
+  readonly safe: boolean
+  /** To the path that is forbidden now and then. */
+  readonly probes: boolean
+  /** No HTTP: it must not reach iSales. */
+  readonly garbage: boolean
+  /** Its body is kept for a replay. */
+  readonly replayable: boolean
+  readonly from: number
+  /** When its last byte was sent. */
+  readonly sentAt: number
+  readonly wrote: boolean
+  readonly to: number
+  readonly heard: Heard
+  /** 0 without a response. */
+  readonly status: number
+  readonly body: string
+  /** Of a problem of the proxy. */
+  readonly code?: string
+  readonly sent?: string
+}
+
+/** A business call as iSales saw it, when its response has ended. */
+export interface Arrival {
+  readonly callId: string
+  readonly from: number
+  readonly to: number
+  /** 0: none was sent. */
+  readonly status: number
+  /** `token`: its token was not good. `call`: iSales rejected it whatever its token. */
+  readonly rejected: 'token' | 'call' | undefined
+}
+
+/** A login or a refresh as iSales saw it. */
+export interface TokenRequest {
+  readonly from: number
+  readonly to: number
+  readonly granted: boolean
+  /** A login with a password that is not the one of iSales. */
+  readonly wrongPassword: boolean
+}
+
+/**
+ * What excuses something, from one instant to another.
+ *
+ * - `no-login`: no token can be had of iSales.
+ * - `token-ended`: a token ended early.
+ * - `replica-N`: the process does not run, or its clients do not reach it.
+ * - `store`: the store is not what it should be.
+ */
+export interface Span {
+  readonly kind: string
+  readonly from: number
+  to: number
+}
+
+export interface Finding {
+  readonly judgement: number
+  readonly at: number
+  readonly text: string
+}
+
+export interface JudgeOptions {
+  /** CLIENT_DEADLINE, and what the network may add, in milliseconds. */
+  readonly deadline: number
+  /** Replicas that do not share count for themselves. */
+  readonly groups: number
+  readonly onFinding: (finding: Finding) => void
+}
+
+/** A window of the account's lock, and the most wrong passwords in it. */
+const LOCK_WINDOW = 900_000
+const MAX_WRONG = 4
+/** After a call that was rejected whatever its token, renewals are up to so far apart. */
+const LONGEST_PACE = 15_000
+
+export interface Counts {
+  calls: number
+  succeeded: number
+  problems: number
+  relayed: number
+  cut: number
+  hungUp: number
+  /** Rejected twice, since the token of its replay had ended, too. */
+  secondRejections: number
+  tokenRequests: number
+}
+
+export type Judge = ReturnType<typeof createJudge>
+
+export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
+  const arrivals = new Map<string, Arrival[]>()
+  const executions = new Map<string, number>()
+  const ended = new Map<string, Call>()
+  const spans: Span[] = []
+  const wrongAt: number[] = []
+  const callRejections: number[] = []
+  let budget = MAX_WRONG * groups
+  const counts: Counts = {
+    calls: 0,
+    succeeded: 0,
+    problems: 0,
+    relayed: 0,
+    cut: 0,
+    hungUp: 0,
+    secondRejections: 0,
+    tokenRequests: 0,
+  }
+  const find = (judgement: number, at: number, text: string): void =>
+    onFinding({ judgement, at, text })
+  const during = (kinds: readonly string[], from: number, to: number): boolean =>
+    spans.some((span) => kinds.includes(span.kind) && span.from <= to && span.to >= from)
+
+  /** Opens a span that lasts until it is ended. */
+  function open(kind: string, from: number): Span {
+    const span = { kind, from, to: Infinity }
+    spans.push(span)
+    return span
+  }
+
+  /** Judgements that need what comes later: when all has ended. */
+  function judgeRejection(call: Call): void {
+    const seen = arrivals.get(call.id) ?? []
+    const last = seen.at(-1)
+    const rejections = seen.filter(({ rejected }) => rejected === 'token')
+    const isRejection =
+      call.code === undefined && last?.rejected !== undefined && call.status === last.status
+    if (call.status === 401 || call.status === 403) {
+      if (seen.length === 0)
+        find(3, call.to, `${call.id} got a ${call.status} that iSales did not send`)
+    }
+    if (last?.rejected === 'call' && call.heard === 'response' && !isRejection) {
+      const excused = during(['no-login'], last.from - LONGEST_PACE, call.to)
+      if (!excused)
+        find(
+          3,
+          call.to,
+          `${call.id} was rejected for itself with ${last.status} and got ${call.status} ${call.code ?? ''}`,
+        )
+    }
+    if (!isRejection || last.rejected === 'call') return
+    if (rejections.length > 1) {
+      counts.secondRejections += 1
+      const first = rejections.at(-2)?.from ?? 0
+      if (!during(['token-ended', 'no-login', 'store'], first - 100, last.to)) {
+        find(3, call.to, `${call.id} was rejected twice, and no token had ended between`)
+      }
+      return
+    }
+    const paced = callRejections.some((at) => at > last.from - LONGEST_PACE && at < call.to)
+    if (call.replayable && !paced && !during(['no-login', 'store'], last.from, call.to)) {
+      find(3, call.to, `${call.id} got a ${call.status} that a login would have cured`)
+    }
+  }
+
+  return {
+    counts,
+    find,
+    open,
+    during,
+
+    /** It lasts so long. */
+    note(kind: string, from: number, to: number): void {
+      spans.push({ kind, from, to })
+    },
+
+    executed(callId: string, at: number): void {
+      executions.set(callId, (executions.get(callId) ?? 0) + 1)
+      const call = ended.get(callId)
+      if (call?.sent === 'no') find(2, at, `${callId} was executed after its client heard sent: no`)
+      if (call?.garbage === true) find(2, at, `${callId} is no HTTP and was executed`)
+    },
+
+    arrived(arrival: Arrival): void {
+      const before = arrivals.get(arrival.callId) ?? []
+      arrivals.set(arrival.callId, [...before, arrival])
+      if (arrival.rejected === 'call') callRejections.push(arrival.from)
+    },
+
+    tokenRequest({ from, to, granted, wrongPassword }: TokenRequest): void {
+      counts.tokenRequests += 1
+      for (const span of spans)
+        if (granted && span.kind === 'no-login' && span.to === Infinity) span.to = to
+      if (!granted) open('no-login', from)
+      else spans.push({ kind: 'no-login', from, to })
+      if (!wrongPassword) return
+      wrongAt.push(from)
+      const recent = wrongAt.filter((at) => at > from - LOCK_WINDOW).length
+      if (recent > budget)
+        find(4, from, `${recent} wrong passwords within 15 min, ${budget} are allowed`)
+    },
+
+    /** The book of logins was lost with its store. */
+    bookLost(): void {
+      budget += MAX_WRONG
+    },
+
+    called(call: Call): void {
+      counts.calls += 1
+      ended.set(call.id, call)
+      if (call.heard === 'hung-up') counts.hungUp += 1
+      else if (call.heard === 'cut') counts.cut += 1
+      else if (call.code !== undefined) counts.problems += 1
+      else if (call.status === 200) counts.succeeded += 1
+      else counts.relayed += 1
+      const times = executions.get(call.id) ?? 0
+      if (call.sent === 'no' && times > 0)
+        find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
+      const took = call.to - call.sentAt
+      const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
+      if (call.heard !== 'hung-up' && took > deadline && !excused) {
+        find(1, call.to, `${call.id} was ${call.heard} after ${Math.round(took)} ms`)
+      }
+      if (
+        call.heard === 'response' &&
+        call.status === 200 &&
+        call.body.startsWith('{"result":0') &&
+        times === 0 &&
+        !call.safe
+      ) {
+        find(2, call.to, `${call.id} succeeded and was not executed`)
+      }
+    },
+
+    /** When all has ended. */
+    finish(): void {
+      for (const [id, seen] of arrivals) {
+        const call = ended.get(id)
+        if (call === undefined || call.safe) continue
+        const again = seen.toSorted((one, other) => one.from - other.from).slice(0, -1)
+        const executable = again.find(({ rejected }) => rejected === undefined)
+        if (executable !== undefined)
+          find(
+            2,
+            executable.to,
+            `${id} was sent again after a ${executable.status || 'lost response'}`,
+          )
+        if ((executions.get(id) ?? 0) > 1) find(2, call.to, `${id} was executed twice`)
+      }
+      for (const call of ended.values()) judgeRejection(call)
+    },
+  }
+}

@@ -1,0 +1,213 @@
+// oxlint-disable no-underscore-dangle, unbound-method -- these are names of Node, and functions in the place of its own
+// Virtual time: one heap of tasks. Each task has an owner, the program that scheduled it, so that one program can be
+// stopped or killed while the others go on.
+
+/** One simulated process. */
+export interface Owner {
+  readonly name: string
+  /** `frozen`: what is due waits until it is thawed, as after SIGSTOP. `dead`: it is dropped. */
+  state: 'running' | 'frozen' | 'dead'
+  /** In [0, 1); a generator for each owner, so that what one draws does not change the others. */
+  readonly random: () => number
+  /** Milliseconds that its date is wrong. */
+  dateOffset: number
+  /** What came due while it was frozen. */
+  parked: Task[]
+  /** Timers that are set. */
+  timers: number
+}
+
+type Kind = 'timer' | 'io'
+
+interface Task {
+  readonly at: number
+  readonly order: number
+  readonly owner: Owner
+  readonly kind: Kind
+  run: (() => void) | undefined
+}
+
+/** 2026-01-01, in milliseconds since 1970. */
+const DATE = 1_767_225_600_000
+
+let heap: Task[] = []
+let now = 0
+let order = 0
+let onCrash: (owner: Owner, error: unknown) => void = () => undefined
+let generators: (name: string) => () => number = () => seeded(0)
+let current = createOwner('outside')
+
+/** Begins a world: nothing is due, and it is 0. Each owner's numbers come from the seed and its name. */
+export function resetLoop(seed: number, crashed: typeof onCrash): void {
+  heap = []
+  now = 0
+  order = 0
+  onCrash = crashed
+  generators = (name) => seeded(hashOf(`${seed} ${name}`))
+  current = createOwner('world')
+}
+
+export function createOwner(name: string): Owner {
+  const random = generators(name)
+  return { name, state: 'running', random, dateOffset: 0, parked: [], timers: 0 }
+}
+
+/** Milliseconds since the world began. */
+export const time = (): number => now
+export const date = (): number => DATE + Math.floor(now) + current.dateOffset
+export const owner = (): Owner => current
+
+/** Runs `act` as the program `who`. */
+export function as<T>(who: Owner, act: () => T): T {
+  const before = current
+  current = who
+  try {
+    return act()
+  } finally {
+    current = before
+  }
+}
+
+/** Does it in `ms`, as the program that is running now unless another one is given. */
+export function schedule(run: () => void, ms: number, kind: Kind = 'io', who = current): Task {
+  order += 1
+  const task: Task = { at: now + Math.max(0, ms), order, owner: who, kind, run }
+  if (kind === 'timer') who.timers += 1
+  insert(task)
+  return task
+}
+
+export function cancel(task: Task | undefined): void {
+  if (task?.run === undefined) return
+  task.run = undefined
+  if (task.kind === 'timer') task.owner.timers -= 1
+}
+
+export function thaw(who: Owner): void {
+  if (who.state !== 'frozen') return
+  who.state = 'running'
+  // Node fires the timers that are due before it reads.
+  const parked = who.parked.toSorted((one, other) => rank(one) - rank(other))
+  who.parked = []
+  for (const task of parked) {
+    order += 1
+    insert({ ...task, at: now, order, run: () => take(task) })
+  }
+}
+
+const rank = ({ kind }: Task): number => (kind === 'timer' ? 0 : 1)
+
+// Node's own drain of `process.nextTick` and of microtasks; it works in a macrotask only.
+const drain = (process as unknown as { _tickCallback(): void })._tickCallback
+
+/** Runs what is due, in order, until the condition holds or nothing is left before `end`. */
+export function runUntil(condition: () => boolean, end = Infinity): boolean {
+  const caller = current
+  try {
+    return run(condition, end)
+  } finally {
+    current = caller
+  }
+}
+
+function run(condition: () => boolean, end: number): boolean {
+  settle(current)
+  while (!condition()) {
+    const task = heap[0]
+    if (task === undefined || task.at > end) {
+      if (end < Infinity) now = Math.max(now, end)
+      return false
+    }
+    remove()
+    if (task.run === undefined) continue
+    now = Math.max(now, task.at)
+    if (task.owner.state === 'frozen') task.owner.parked.push(task)
+    else if (task.owner.state === 'running') perform(task)
+  }
+  return true
+}
+
+function perform(task: Task): void {
+  current = task.owner
+  try {
+    take(task)
+  } catch (error) {
+    onCrash(task.owner, error)
+  }
+  settle(task.owner)
+}
+
+function take(task: Task): void {
+  const { run } = task
+  cancel(task)
+  run?.()
+}
+
+function settle(who: Owner): void {
+  for (;;) {
+    try {
+      drain()
+      return
+    } catch (error) {
+      onCrash(who, error)
+    }
+  }
+}
+
+const isBefore = (one: Task, other: Task): boolean =>
+  one.at < other.at || (one.at === other.at && one.order < other.order)
+
+function insert(task: Task): void {
+  let index = heap.length
+  while (index > 0) {
+    const parent = (index - 1) >> 1
+    const above = heap[parent]
+    if (above === undefined || isBefore(above, task)) break
+    heap[index] = above
+    index = parent
+  }
+  heap[index] = task
+}
+
+function remove(): void {
+  const last = heap.pop()
+  if (last === undefined || heap.length === 0) return
+  let index = 0
+  for (;;) {
+    let child = 2 * index + 1
+    const left = heap[child]
+    if (left === undefined) break
+    const right = heap[child + 1]
+    const least = right !== undefined && isBefore(right, left) ? right : left
+    if (least === right) child += 1
+    if (isBefore(last, least)) break
+    heap[index] = least
+    index = child
+  }
+  heap[index] = last
+}
+
+/** sfc32: fast, and good enough for choices. */
+export function seeded(seed: number): () => number {
+  let [a, b, c, d] = [0x9e3779b9, 0x243f6a88, 0xb7e15162, seed >>> 0]
+  const next = (): number => {
+    const sum = (((a + b) | 0) + d) | 0
+    d = (d + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = (c << 21) | (c >>> 11)
+    c = (c + sum) | 0
+    return (sum >>> 0) / 2 ** 32
+  }
+  for (let round = 0; round < 12; round += 1) next()
+  return next
+}
+
+/** FNV-1a. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  }
+  return hash >>> 0
+}

@@ -1,0 +1,161 @@
+// npm run simulate -- [--seeds N] [--from N] [--minutes N] [--rate N] | --seed N [--trace] | --planted | --search
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { bundle, root } from './build.ts'
+import { actText } from './plan.ts'
+import { shrink } from './shrink.ts'
+import type { Result, Task } from './worker.ts'
+
+const PROCESSES = 2
+/** Each seed that this divides runs once more, in another process. */
+const TWICE = 10
+/** Seeds of one process, so that both are busy to the end. */
+const BATCH = 10
+/** Findings that are shown. */
+const SHOWN = 8
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '300' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    minutes: { type: 'string', default: '3' },
+    rate: { type: 'string', default: '5' },
+    trace: { type: 'boolean', default: false },
+  },
+})
+
+const directory = await makeDirectory()
+const entry = await bundle(directory)
+process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed))
+
+async function makeDirectory(): Promise<string> {
+  await mkdir(join(root, '.tmp'), { recursive: true })
+  const made = mkdtempSync(join(root, '.tmp', 'simulation-'))
+  process.on('exit', () => rmSync(made, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+  return made
+}
+
+/** Runs the task in a process of its own. `onResult` is called with the result of each seed. */
+function run(
+  task: Task,
+  onResult: (result: Result) => void,
+  onLine: (line: string) => void = ignore,
+): Promise<void> {
+  const child = spawn(process.execPath, ['--enable-source-maps', entry, JSON.stringify(task)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  createInterface(child.stdout).on('line', (line) => {
+    if (line.startsWith('RESULT ')) onResult(JSON.parse(line.slice(7)) as Result)
+    else onLine(line)
+  })
+  return new Promise((resolve, reject) => {
+    child.on('close', (code) => {
+      if (code === 0) resolve()
+      else reject(new Error(`the world ended with ${code}`))
+    })
+  })
+}
+
+async function runAll(task: Task): Promise<Result[]> {
+  const results: Result[] = []
+  await run(task, (result) => results.push(result))
+  return results
+}
+
+async function one(seed: number): Promise<number> {
+  const found: Result[] = []
+  const task = {
+    seeds: [seed],
+    minutes: Number(values.minutes),
+    rate: Number(values.rate),
+    trace: values.trace,
+  }
+  await run(task, (result) => found.push(result), print)
+  for (const result of found) await tell(result)
+  return found.every(({ findings }) => findings.length === 0) ? 0 : 1
+}
+
+async function many(): Promise<number> {
+  const [count, from] = [Number(values.seeds), Number(values.from)]
+  const seeds = Array.from({ length: count }, (_, nth) => from + nth)
+  const again = seeds.filter((seed) => seed % TWICE === 0)
+  const began = performance.now()
+  const first = new Map<number, Result>()
+  const failed: Result[] = []
+  let unequal = 0
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < seeds.length) {
+      const batch = seeds.slice(next, (next += BATCH))
+      await run(
+        { seeds: batch, minutes: Number(values.minutes), rate: Number(values.rate) },
+        (result) => {
+          first.set(result.seed, result)
+          if (result.findings.length > 0) failed.push(result)
+        },
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: PROCESSES }, worker))
+  // Other seeds came before it in that process.
+  const halves = [again.filter((_, nth) => nth % 2 === 0), again.filter((_, nth) => nth % 2 === 1)]
+  const second = halves.map(async (half) => {
+    for (const { seed, hash } of await runAll({
+      seeds: half.toReversed(),
+      minutes: Number(values.minutes),
+      rate: Number(values.rate),
+    })) {
+      if (first.get(seed)?.hash === hash) continue
+      unequal += 1
+      print(`seed ${seed}: two runs, two traces`)
+    }
+  })
+  await Promise.all(second)
+  const took = (performance.now() - began) / 1000
+  for (const result of failed.slice(0, SHOWN)) await tell(result)
+  const sum = (of: (result: Result) => number): number =>
+    [...first.values()].reduce((total, result) => total + of(result), 0)
+  print(
+    `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal} differ; ${took.toFixed(0)} s, ` +
+      `${sum(({ counts }) => counts.calls)} calls, ${sum(({ plan }) => plan.acts.length)} acts, ` +
+      `${sum(({ counts }) => counts.succeeded)} succeeded, ${sum(({ counts }) => counts.problems)} problems, ` +
+      `${sum(({ counts }) => counts.secondRejections)} second rejections`,
+  )
+  return failed.length === 0 && unequal === 0 ? 0 : 1
+}
+
+/** What was found, the plan cut down to what matters, and how to see it again. */
+async function tell(result: Result): Promise<void> {
+  const { seed, findings } = result
+  if (findings.length === 0) {
+    print(`seed ${seed}: nothing found, ${JSON.stringify(result.counts)}, trace ${result.hash}`)
+    return
+  }
+  print(`\nseed ${seed}:`)
+  for (const { judgement, at, text } of findings.slice(0, SHOWN))
+    print(`  judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
+  const shrunk = await shrink(
+    result,
+    async (plan) => (await runAll({ seeds: [seed], minutes: 0, plan }))[0],
+  )
+  const { replicas, shared, singleSession, switches, env } = shrunk.plan
+  print(
+    `  ${replicas} replicas${shared ? ', shared' : ''}${singleSession ? ', one session' : ''}; ${JSON.stringify(switches)} ${JSON.stringify(env)}`,
+  )
+  for (const act of shrunk.plan.acts) print(`  ${actText(act)}`)
+  print(
+    `  npm run simulate -- --seed ${seed} --minutes ${values.minutes} --rate ${values.rate} --trace`,
+  )
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function ignore(): void {}

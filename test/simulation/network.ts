@@ -1,0 +1,393 @@
+// oxlint-disable no-underscore-dangle, no-this-in-exported-function -- these are names of Node, and functions in the place of its own
+// The network in memory: sockets without a handle that deliver to each other on virtual time.
+import { isIP, Socket, type LookupFunction, type Server } from 'node:net'
+import { as, cancel, createOwner, owner, schedule, time, type Owner } from './loop.ts'
+
+/** What happens on the way between two programs; by the port that is connected to. */
+export interface Link {
+  /** `refuse`: nobody listens there. `ignore`: nothing comes back. */
+  mode: 'open' | 'refuse' | 'ignore'
+  /** Nothing is delivered before this. */
+  stalledUntil: number
+  /** Bytes after which a connection is cut, of the next ones that are sent on this link; ends with one cut. */
+  cutAfter: number | undefined
+  /** Least and most milliseconds of one delivery. */
+  latency: readonly [number, number]
+}
+
+export interface Delivery {
+  readonly from: VirtualSocket
+  readonly to: VirtualSocket
+  readonly bytes: Buffer
+}
+
+/** Bytes that a sender may have on the way before it waits. */
+const WINDOW = 64 * 1024
+const CLIENT_PORTS = 40_000
+
+let listeners = new Map<number, { readonly server: Server; readonly owner: Owner }>()
+let links = new Map<number, Link>()
+let sockets = new Set<VirtualSocket>()
+let network: Owner
+let count = 0
+let freePort = 10_000
+let onDeliver: (delivery: Delivery) => void = () => undefined
+
+export function resetNetwork(delivered: typeof onDeliver): void {
+  listeners = new Map()
+  links = new Map()
+  sockets = new Set()
+  network = createOwner('network')
+  count = 0
+  freePort = 10_000
+  onDeliver = delivered
+}
+
+export function linkTo(port: number): Link {
+  let link = links.get(port)
+  if (link === undefined) {
+    link = { mode: 'open', stalledUntil: 0, cutAfter: undefined, latency: [0.2, 3] }
+    links.set(port, link)
+  }
+  return link
+}
+
+/** The sockets of one program that are open. */
+export function socketsOf(who: Owner): VirtualSocket[] {
+  return [...sockets].filter((socket) => socket.owner === who)
+}
+
+/** The kernel closes what a killed process had open. */
+export function kill(who: Owner): void {
+  for (const socket of socketsOf(who)) {
+    sockets.delete(socket)
+    socket.peer?.receive({ type: 'reset' })
+  }
+  for (const [port, { owner: own }] of listeners) if (own === who) listeners.delete(port)
+  who.state = 'dead'
+  who.parked = []
+}
+
+type Segment =
+  | { readonly type: 'bytes'; readonly bytes: Buffer }
+  | { readonly type: 'end' }
+  | { readonly type: 'reset' }
+
+export class VirtualSocket extends Socket {
+  /** `c12` connects, `s12` accepts. */
+  readonly label: string
+  readonly port: number
+  readonly owner: Owner
+  peer: VirtualSocket | undefined
+  readonly #link: Link
+  /** What has come and that nobody has read. */
+  #inbox: (Buffer | null)[] = []
+  #wanted = false
+  /** When the last segment to the peer arrives: first in, first out. */
+  #arrival = 0
+  #onTheWay = 0
+  #waiting: (() => void) | undefined
+  #timeout: ReturnType<typeof schedule> | undefined
+  #timeoutMs = 0
+  #read = 0
+  #written = 0
+  #resetting = false
+  #forgotten = false
+
+  constructor(label: string, port: number, allowHalfOpen: boolean) {
+    super({ allowHalfOpen })
+    this.label = label
+    this.port = port
+    this.owner = owner()
+    this.#link = linkTo(port)
+    const place = { address: '127.0.0.1', family: 'IPv4' }
+    const local = { ...place, port: label.startsWith('s') ? port : CLIENT_PORTS + count }
+    const remote = { ...place, port: label.startsWith('s') ? CLIENT_PORTS + count : port }
+    Object.assign(this, { _sockname: local, _peername: remote })
+    Object.defineProperty(this, 'bytesRead', { get: () => this.#read })
+    Object.defineProperty(this, 'bytesWritten', { get: () => this.#written + this.writableLength })
+    sockets.add(this)
+  }
+
+  /** What the network brings, in `ms`. */
+  receive(segment: Segment, ms = 0): void {
+    schedule(() => this.#take(segment), ms, 'io', this.owner)
+  }
+
+  #take(segment: Segment): void {
+    if (this.destroyed) {
+      if (segment.type === 'bytes') this.#send({ type: 'reset' })
+      return
+    }
+    if (segment.type === 'reset') {
+      this.#fail('ECONNRESET')
+      return
+    }
+    const bytes = segment.type === 'bytes' ? segment.bytes : null
+    this.#touch()
+    if (bytes !== null) {
+      this.#read += bytes.length
+      if (this.peer !== undefined) onDeliver({ from: this.peer, to: this, bytes })
+    }
+    this.#inbox.push(bytes)
+    this.#flush()
+  }
+
+  #flush(): void {
+    while (this.#wanted && this.#inbox.length > 0) {
+      const bytes = this.#inbox.shift() ?? null
+      if (bytes !== null) this.peer?.acknowledge(bytes.length)
+      if (!this.push(bytes)) this.#wanted = false
+    }
+  }
+
+  /** The peer has read so much. */
+  acknowledge(bytes: number): void {
+    this.#onTheWay -= bytes
+    const waiting = this.#waiting
+    if (waiting === undefined || this.#onTheWay >= WINDOW) return
+    this.#waiting = undefined
+    schedule(waiting, 0, 'io', this.owner)
+  }
+
+  #fail(code: string): void {
+    if (this.destroyed) return
+    this.#forgotten = true
+    const error = Object.assign(new Error(`read ${code}`), { code, syscall: 'read' })
+    this.destroy(error)
+  }
+
+  #send(segment: Segment): void {
+    const { peer } = this
+    if (peer === undefined) return
+    const [least, most] = this.#link.latency
+    const delay = least + network.random() * (most - least)
+    const arrives = Math.max(time() + delay, this.#link.stalledUntil + delay)
+    // A reset overtakes nothing either: the bytes before it were on the way.
+    this.#arrival = Math.max(this.#arrival, arrives)
+    peer.receive(segment, this.#arrival - time())
+  }
+
+  /** Now and then in several segments; up to the byte at which the link cuts the connection. */
+  #transmit(bytes: Buffer): void {
+    const { cutAfter } = this.#link
+    if (cutAfter !== undefined && bytes.length > cutAfter) {
+      this.#link.cutAfter = undefined
+      if (cutAfter > 0) this.#send({ type: 'bytes', bytes: bytes.subarray(0, cutAfter) })
+      this.#send({ type: 'reset' })
+      this.receive({ type: 'reset' }, 1)
+      return
+    }
+    if (cutAfter !== undefined) this.#link.cutAfter = cutAfter - bytes.length
+    const splits = bytes.length > 1 && network.random() < 0.1
+    const at = splits ? 1 + Math.floor(network.random() * (bytes.length - 1)) : bytes.length
+    this.#send({ type: 'bytes', bytes: bytes.subarray(0, at) })
+    if (splits) this.#send({ type: 'bytes', bytes: bytes.subarray(at) })
+  }
+
+  /** Node declares it as read-only. */
+  #setConnecting(connecting: boolean): void {
+    Object.assign(this, { connecting })
+  }
+
+  override _read(): void {
+    this.#wanted = true
+    this.#flush()
+  }
+
+  override _write(
+    chunk: Buffer | string,
+    encoding: BufferEncoding,
+    done: (error?: Error | null) => void,
+  ): void {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk)
+    this.#whenConnected(() => {
+      this.#touch()
+      this.#written += bytes.length
+      this.#onTheWay += bytes.length
+      this.#transmit(bytes)
+      if (this.#onTheWay < WINDOW) done()
+      else this.#waiting = done
+    })
+  }
+
+  override _writev(
+    chunks: { chunk: Buffer | string; encoding: BufferEncoding }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    const bytes = chunks.map(({ chunk, encoding }) =>
+      typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk,
+    )
+    this._write(Buffer.concat(bytes), 'utf8', done)
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#whenConnected(() => {
+      this.#send({ type: 'end' })
+      done()
+    })
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    cancel(this.#timeout)
+    sockets.delete(this)
+    this.#setConnecting(false)
+    const unread = this.#inbox.some((bytes) => bytes !== null)
+    // Closed with bytes unread, TCP resets the connection.
+    if (!this.#forgotten) this.#send({ type: unread || this.#resetting ? 'reset' : 'end' })
+    done(error)
+    schedule(() => this.emit('close', error !== null), 0, 'io', this.owner)
+    const { _server: server } = this as unknown as { readonly _server?: Accounting }
+    if (server === undefined) return
+    server._connections -= 1
+    server._emitCloseIfDrained()
+  }
+
+  #whenConnected(run: () => void): void {
+    if (this.connecting) this.once('connect', run)
+    else run()
+  }
+
+  override resetAndDestroy(): this {
+    this.#resetting = true
+    return this.destroy()
+  }
+
+  override setTimeout(ms: number, run?: () => void): this {
+    this.#timeoutMs = ms
+    if (run !== undefined) {
+      if (ms > 0) this.once('timeout', run)
+      else this.removeListener('timeout', run)
+    }
+    this.#touch()
+    return this
+  }
+
+  #touch(): void {
+    cancel(this.#timeout)
+    this.#timeout = undefined
+    if (this.#timeoutMs === 0 || this.destroyed) return
+    this.#timeout = schedule(() => this.emit('timeout'), this.#timeoutMs, 'timer', this.owner)
+  }
+
+  override setNoDelay(): this {
+    return this
+  }
+
+  override setKeepAlive(): this {
+    return this
+  }
+
+  override ref(): this {
+    return this
+  }
+
+  override unref(): this {
+    return this
+  }
+
+  /** Opens the connection, as `net.connect` does. */
+  open(host: string, lookup: LookupFunction | undefined): void {
+    this.#setConnecting(true)
+    const refuse = (code: string): void => {
+      if (this.destroyed) return
+      this.#forgotten = true
+      this.destroy(Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' }))
+    }
+    const [least, most] = this.#link.latency
+    const trip = (): number => least + network.random() * (most - least)
+    const accepted = (): void => {
+      if (this.destroyed) return
+      this.#setConnecting(false)
+      this.emit('connect')
+      this.emit('ready')
+      // What came while nobody could read.
+      this._read()
+    }
+    const reach = (): void => {
+      if (this.#link.mode === 'ignore' || this.destroyed) return
+      const listener = this.#link.mode === 'open' ? listeners.get(this.port) : undefined
+      if (listener === undefined) {
+        schedule(() => refuse('ECONNREFUSED'), trip(), 'io', this.owner)
+        return
+      }
+      as(listener.owner, () => this.#accept(listener.server))
+      schedule(accepted, trip(), 'io', this.owner)
+    }
+    const dial = (): void => void schedule(reach, trip(), 'io', network)
+    if (isIP(host) !== 0 || lookup === undefined) {
+      schedule(dial, 0)
+      return
+    }
+    lookup(host, { all: true }, (error, addresses) => {
+      this.emit('lookup', error, '127.0.0.1', 4, host)
+      if (error === null && addresses.length > 0) dial()
+      else refuse(error?.code ?? 'ENOTFOUND')
+    })
+  }
+
+  /** The kernel accepts, and the program hears of it when it runs. */
+  #accept(server: Server): void {
+    const accounting = server as unknown as Accounting
+    const { allowHalfOpen } = accounting
+    const end = new VirtualSocket(this.label.replace('c', 's'), this.port, allowHalfOpen)
+    end.peer = this
+    this.peer = end
+    schedule(() => {
+      const { maxConnections } = server
+      if (maxConnections > 0 && accounting._connections >= maxConnections) {
+        end.destroy()
+        server.emit('drop', {})
+        return
+      }
+      accounting._connections += 1
+      Object.assign(end, { server, _server: server })
+      server.emit('connection', end)
+      end._read()
+    }, 0)
+  }
+}
+
+/** What Node's server keeps of its connections. */
+interface Accounting {
+  _connections: number
+  _handle: unknown
+  readonly allowHalfOpen: boolean
+  _emitCloseIfDrained(): void
+}
+
+interface ConnectOptions {
+  readonly host?: string
+  readonly port?: number | string
+  readonly allowHalfOpen?: boolean
+  readonly lookup?: LookupFunction
+}
+
+/** In the place of `net.connect`. */
+export function connectVirtually(options: ConnectOptions, connected?: () => void): VirtualSocket {
+  count += 1
+  const { host = '127.0.0.1', port, lookup, allowHalfOpen = false } = options
+  const socket = new VirtualSocket(`c${count}`, Number(port), allowHalfOpen)
+  if (connected !== undefined) socket.once('connect', connected)
+  socket.open(host, lookup)
+  return socket
+}
+
+/** In the place of `net.Server.prototype.listen`; only with an object that has a port. */
+export function listenVirtually(this: Server, { port = 0 }: ConnectOptions): Server {
+  const place = Number(port) || (freePort += 1)
+  const own = owner()
+  listeners.set(place, { server: this, owner: own })
+  const accounting = this as unknown as Accounting
+  accounting._handle = {
+    close: () => listeners.delete(place),
+    ref: () => undefined,
+    unref: () => undefined,
+    getsockname(name: object) {
+      Object.assign(name, { address: '127.0.0.1', family: 'IPv4', port: place })
+      return 0
+    },
+  }
+  schedule(() => this.emit('listening'), 0, 'io', own)
+  return this
+}

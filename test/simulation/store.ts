@@ -1,0 +1,304 @@
+// A Valkey in memory that real clients speak to: its protocol, the few commands that the program may send, and its scripts
+// run by a Lua interpreter.
+import { createHash } from 'node:crypto'
+import { createServer, type Socket } from 'node:net'
+import { lauxlib, lua, lualib, to_luastring } from 'fengari'
+import { as, createOwner, thaw, time, type Owner } from './patches.ts'
+
+interface Entry {
+  readonly value: Buffer
+  /** By virtual time. */
+  readonly endsAt: number
+}
+
+type Reply = null | number | Buffer | string | Failure | readonly Reply[]
+/** An error reply, such as `LOADING`. */
+class Failure extends Error {}
+
+export type Store = ReturnType<typeof openStore>
+
+export function openStore(port: number) {
+  const owner: Owner = createOwner('store')
+  let keys = new Map<string, Entry>()
+  let kept = keys
+  const scripts = new Map<string, string>()
+  const subscribers = new Map<Socket, string>()
+  /** What every command gets instead of its reply. */
+  let failing: string | undefined
+
+  const get = (key: string): Entry | undefined => {
+    const entry = keys.get(key)
+    if (entry === undefined || entry.endsAt > time()) return entry
+    keys.delete(key)
+    return undefined
+  }
+
+  function set([key, value = Buffer.alloc(0), ...options]: readonly Buffer[]): Reply {
+    const words = options.map(String).map((word) => word.toUpperCase())
+    const current = get(String(key))
+    if (words.includes('NX') && current !== undefined) return null
+    if (words.includes('XX') && current === undefined) return null
+    const ms = Number(options[words.indexOf('PX') + 1])
+    const endsAt = words.includes('PX')
+      ? time() + ms
+      : words.includes('KEEPTTL')
+        ? (current?.endsAt ?? Infinity)
+        : Infinity
+    keys.set(String(key), { value: Buffer.from(value), endsAt })
+    return 'OK'
+  }
+
+  function expire(key: string, endsAt: number): Reply {
+    const entry = get(key)
+    if (entry === undefined) return 0
+    keys.set(key, { ...entry, endsAt })
+    return 1
+  }
+
+  function left(key: string): number {
+    const entry = get(key)
+    if (entry === undefined) return -2
+    return entry.endsAt === Infinity ? -1 : Math.ceil(entry.endsAt - time())
+  }
+
+  function execute(words: readonly Buffer[], from?: Socket): Reply {
+    const [command = '', ...args] = words.map(String)
+    const [first = '', second = ''] = args
+    switch (command.toUpperCase()) {
+      case 'PING':
+        return 'PONG'
+      case 'AUTH':
+      case 'SELECT':
+      case 'CLIENT':
+        return 'OK'
+      case 'GET':
+        return get(first)?.value ?? null
+      case 'SET':
+        return set(words.slice(1))
+      case 'DEL':
+        return args.filter((key) => get(key) !== undefined && keys.delete(key)).length
+      case 'EXISTS':
+        return args.filter((key) => get(key) !== undefined).length
+      case 'PTTL':
+        return left(first)
+      case 'PEXPIRE':
+        return expire(first, time() + Number(second))
+      case 'INCR': {
+        const value = Number(get(first)?.value ?? '0') + 1
+        keys.set(first, {
+          value: Buffer.from(String(value)),
+          endsAt: get(first)?.endsAt ?? Infinity,
+        })
+        return value
+      }
+      case 'PUBLISH': {
+        const heard = [...subscribers].filter(([, channel]) => channel === first)
+        for (const [socket] of heard)
+          socket.write(encode([Buffer.from('message'), Buffer.from(first), Buffer.from(second)]))
+        return heard.length
+      }
+      case 'PUBSUB':
+        return [
+          Buffer.from(second),
+          [...subscribers.values()].filter((channel) => channel === second).length,
+        ]
+      case 'SUBSCRIBE':
+        if (from !== undefined) subscribers.set(from, first)
+        return [Buffer.from('subscribe'), Buffer.from(first), 1]
+      case 'EVAL':
+        scripts.set(
+          createHash('sha1')
+            .update(words[1] ?? '')
+            .digest('hex'),
+          first,
+        )
+        return script(first, words.slice(2))
+      case 'EVALSHA': {
+        const source = scripts.get(first)
+        return source === undefined
+          ? new Failure('NOSCRIPT no matching script')
+          : script(source, words.slice(2))
+      }
+      default:
+        return new Failure(`ERR unknown command ${command}`)
+    }
+  }
+
+  function script(source: string, [count, ...rest]: readonly Buffer[]): Reply {
+    const keyCount = Number(String(count))
+    return runScript(source, rest.slice(0, keyCount), rest.slice(keyCount), (words) =>
+      execute(words),
+    )
+  }
+
+  const server = as(owner, () =>
+    createServer((socket) => {
+      let received = Buffer.alloc(0)
+      socket.on('data', (bytes: Buffer) => {
+        received = Buffer.concat([received, bytes])
+        for (;;) {
+          const command = readCommand(received)
+          if (command === undefined) return
+          received = received.subarray(command.length)
+          socket.write(
+            encode(failing === undefined ? execute(command.words, socket) : new Failure(failing)),
+          )
+        }
+      })
+      socket.on('error', () => socket.destroy())
+      socket.on('close', () => subscribers.delete(socket))
+    }),
+  )
+  const up = (): void => as(owner, () => void server.listen({ port }))
+  up()
+
+  return {
+    owner,
+    /** It ends with its connections, as after `kill`; what it held is lost. */
+    down(): void {
+      as(owner, () => server.close())
+      for (const socket of subscribers.keys()) subscribers.delete(socket)
+      keys = new Map()
+    },
+    up,
+    isUp: () => server.listening,
+    freeze: () => void (owner.state = 'frozen'),
+    thaw: () => thaw(owner),
+    flush: () => void (keys = new Map()),
+    /** A copy to go back to, as a replica that lags and is promoted. */
+    keep: () => void (kept = new Map(keys)),
+    rollBack: () => void (keys = new Map(kept)),
+    /** Other bytes in every key. */
+    spoil(): void {
+      for (const [key, entry] of keys)
+        keys.set(key, { ...entry, value: Buffer.from('\u0000spoilt') })
+    },
+    /** Each command gets this error, such as `LOADING`; undefined: no more. */
+    fail: (reply: string | undefined) => void (failing = reply),
+    /** All that is in it. */
+    dump: () =>
+      [...keys].map(([key, { value }]) => `${key} ${value.toString('latin1')}`).join('\n'),
+    keys: () => new Map([...keys].map(([key, { value }]) => [key, value.toString('latin1')])),
+  }
+}
+
+/** One command at the start of the bytes: an array of bulk strings. */
+function readCommand(
+  bytes: Buffer,
+): { readonly words: Buffer[]; readonly length: number } | undefined {
+  let offset = 0
+  const number = (): number | undefined => {
+    const end = bytes.indexOf('\r\n', offset)
+    if (end === -1) return undefined
+    const value = Number(bytes.toString('latin1', offset + 1, end))
+    offset = end + 2
+    return value
+  }
+  const count = number()
+  if (count === undefined) return undefined
+  const words: Buffer[] = []
+  for (let nth = 0; nth < count; nth += 1) {
+    const size = number()
+    if (size === undefined || bytes.length < offset + size + 2) return undefined
+    words.push(bytes.subarray(offset, offset + size))
+    offset += size + 2
+  }
+  return { words, length: offset }
+}
+
+function encode(reply: Reply): Buffer {
+  if (reply === null) return Buffer.from('$-1\r\n')
+  if (typeof reply === 'number') return Buffer.from(`:${reply}\r\n`)
+  if (typeof reply === 'string') return Buffer.from(`+${reply}\r\n`)
+  if (reply instanceof Failure) return Buffer.from(`-${reply.message}\r\n`)
+  if (Buffer.isBuffer(reply))
+    return Buffer.concat([Buffer.from(`$${reply.length}\r\n`), reply, Buffer.from('\r\n')])
+  return Buffer.concat([Buffer.from(`*${reply.length}\r\n`), ...reply.map(encode)])
+}
+
+/** As Valkey converts between Lua and its protocol. */
+function runScript(
+  source: string,
+  keys: readonly Buffer[],
+  args: readonly Buffer[],
+  call: (words: readonly Buffer[]) => Reply,
+): Reply {
+  const L = stateOf(source)
+  const push = (value: Reply): void => {
+    if (value === null) lua.lua_pushboolean(L, false)
+    else if (typeof value === 'number')
+      lua[(value | 0) === value ? 'lua_pushinteger' : 'lua_pushnumber'](L, value)
+    else if (typeof value === 'string' || Buffer.isBuffer(value))
+      lua.lua_pushstring(L, new Uint8Array(Buffer.from(value as string)))
+    else if (value instanceof Failure) lua.lua_pushnil(L)
+    else {
+      lua.lua_createtable(L, value.length, 0)
+      value.forEach((each, index) => {
+        push(each)
+        lua.lua_rawseti(L, -2, index + 1)
+      })
+    }
+  }
+  const pop = (index: number): Reply => {
+    switch (lua.lua_type(L, index)) {
+      case lua.LUA_TNUMBER:
+        return Math.trunc(lua.lua_tonumber(L, index))
+      case lua.LUA_TSTRING:
+        return Buffer.from(lua.lua_tostring(L, index))
+      case lua.LUA_TBOOLEAN:
+        return lua.lua_toboolean(L, index) ? 1 : null
+      case lua.LUA_TTABLE: {
+        const members: Reply[] = []
+        for (let nth = 1; ; nth += 1) {
+          lua.lua_rawgeti(L, index, nth)
+          const isEnd = lua.lua_isnil(L, -1)
+          if (!isEnd) members.push(pop(lua.lua_gettop(L)))
+          lua.lua_settop(L, -2)
+          if (isEnd) return members
+        }
+      }
+      default:
+        return null
+    }
+  }
+  const redis = (): number => {
+    const words = Array.from({ length: lua.lua_gettop(L) }, (_, nth) => {
+      const word = pop(nth + 1)
+      return Buffer.isBuffer(word) ? word : Buffer.from(String(word))
+    })
+    push(call(words))
+    return 1
+  }
+  lua.lua_createtable(L, 0, 1)
+  lua.lua_pushcfunction(L, redis)
+  lua.lua_setfield(L, -2, to_luastring('call'))
+  lua.lua_setglobal(L, to_luastring('redis'))
+  for (const [name, values] of [
+    ['KEYS', keys],
+    ['ARGV', args],
+  ] as const) {
+    push(values)
+    lua.lua_setglobal(L, to_luastring(name))
+  }
+  lua.lua_pushvalue(L, 1)
+  const failed = lua.lua_pcall(L, 0, 1, 0)
+  const reply = failed ? new Failure(`ERR ${lua.lua_tojsstring(L, -1)}`) : pop(lua.lua_gettop(L))
+  lua.lua_settop(L, 1)
+  return reply
+}
+
+const states = new Map<string, ReturnType<typeof lauxlib.luaL_newstate>>()
+
+/** An interpreter for each script, with the script at the bottom of its stack. */
+function stateOf(source: string) {
+  let state = states.get(source)
+  if (state === undefined) {
+    state = lauxlib.luaL_newstate()
+    lualib.luaL_openlibs(state)
+    if (lauxlib.luaL_loadstring(state, to_luastring(source)) !== 0) {
+      throw new Error(lua.lua_tojsstring(state, -1))
+    }
+    states.set(source, state)
+  }
+  return state
+}

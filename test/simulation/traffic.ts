@@ -1,0 +1,100 @@
+// The calls of all clients, drawn from a generator of their own.
+import { createClient, type Client, type Manner } from './client.ts'
+import type { Judge } from './judge.ts'
+import { createOwner, hashOf, schedule, seeded, time } from './patches.ts'
+import { randomOf, type Plan, type Random } from './plan.ts'
+import { PORTS, type World } from './world.ts'
+
+const CLIENTS_OF_EACH = 4
+/** What CTI-OBS sends. */
+const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, patience: 0 }
+
+export type Traffic = ReturnType<typeof startTraffic>
+
+export function startTraffic(plan: Plan, world: World, judge: Judge) {
+  const owner = createOwner('clients')
+  const random = randomOf(seeded(hashOf(`${plan.seed} traffic`)))
+  const clients: Client[] = []
+  let stopped = false
+
+  const add = (name: string, replica: number, onStatus?: (status: number) => void): Client => {
+    const client = createClient({
+      name,
+      port: PORTS.proxy + replica,
+      replica,
+      owner,
+      onCall(call) {
+        const { id, heard, status, code = '', sent = '' } = call
+        world.note(`call ${id} ${heard} ${status} ${code} ${sent}`)
+        judge.called(call)
+        onStatus?.(status)
+      },
+      onExtra: (id, bytes) => judge.find(1, time(), `more than one response after ${id}: ${bytes}`),
+    })
+    clients.push(client)
+    return client
+  }
+
+  const gap = (plan.replicas * CLIENTS_OF_EACH * 1000) / plan.rate
+  for (let nth = 0; nth < plan.replicas * CLIENTS_OF_EACH; nth += 1) {
+    const replica = nth % plan.replicas
+    const client = add(`${replica}${'abcd'[Math.floor(nth / plan.replicas)]}`, replica)
+    const next = (): void => {
+      if (stopped) return
+      // The numbers are drawn in any case: what the proxy does must not change the traffic.
+      const manners = mannersOf(random)
+      if (!client.busy()) client.send(manners)
+      schedule(next, gap * (0.5 + random.between(0, 1000) / 1000), 'io', owner)
+    }
+    schedule(next, random.between(0, Math.ceil(gap)), 'io', owner)
+  }
+
+  return {
+    stop: () => void (stopped = true),
+    busy: () => clients.filter((client) => client.busy()).length,
+    /** One plain call for each replica. */
+    probe: () =>
+      Array.from({ length: plan.replicas }, (_, replica) => {
+        const heard = { replica, status: 0 }
+        add(`probe${replica}`, replica, (status) => (heard.status = status)).send([PLAIN])
+        return heard
+      }),
+    close: () => clients.forEach((client) => client.close()),
+  }
+}
+
+/** What a client sends next: mostly one call, as CTI-OBS does. */
+function mannersOf(random: Random): readonly Manner[] {
+  const count = random.chance(0.1) ? random.between(2, 4) : 1
+  return Array.from({ length: count }, () => mannerOf(random, count === 1))
+}
+
+const KINDS: readonly [Manner['kind'], ...Manner['kind'][]] = [
+  'json',
+  'json',
+  'json',
+  'json',
+  'json',
+  'json',
+  'json',
+  'probe',
+  'probe',
+  'probe',
+  'chunked',
+  'chunked',
+  'get',
+  'get',
+  'upload',
+  'expect',
+]
+
+function mannerOf(random: Random, alone: boolean): Manner {
+  const kind = random.chance(0.01) ? 'garbage' : random.pick(KINDS)
+  const bytes = random.between(1, random.pick([100, 10_000, 70_000, 200_000]))
+  const leaves = random.chance(0.08)
+  const hangUp = random.pick(['in-request', 'waiting', 'waiting', 'in-response', 'half'] as const)
+  const patience = random.pick([1, 5, 20, 100, 700, 2500])
+  const pause = random.chance(0.05) ? random.pick([1, 50, 600]) : 0
+  const sent = kind === 'expect' && !alone ? 'json' : kind
+  return { kind: sent, bytes, pause, hangUp: leaves && alone ? hangUp : undefined, patience }
+}

@@ -1,0 +1,35 @@
+// Runs in a process of its own, loaded after patches.ts: one line of JSON for each seed.
+import { planOf, type Plan } from './plan.ts'
+import { real } from './patches.ts'
+import { runPlan, type Outcome } from './run.ts'
+
+export interface Task {
+  readonly seeds: readonly number[]
+  readonly minutes: number
+  readonly rate?: number
+  /** Instead of the plan of the seed. */
+  readonly plan?: Plan
+  readonly trace?: boolean
+}
+
+export interface Result extends Outcome {
+  readonly seed: number
+  readonly plan: Plan
+  /** Milliseconds of CPU. */
+  readonly took: number
+}
+
+const task = JSON.parse(process.argv[2] ?? '{}') as Task
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+// What libraries compile in the background is there before time stops: a wait for it would be for ever.
+await new Promise((resolve) => real.setTimeout(resolve, 300))
+await import('ioredis')
+real.setImmediate(() => {
+  for (const seed of task.seeds) {
+    const plan = task.plan ?? planOf(seed, task.minutes, task.rate)
+    const before = process.cpuUsage()
+    const outcome = runPlan(plan, task.trace === true ? print : undefined)
+    const result: Result = { seed, plan, took: process.cpuUsage(before).user / 1000, ...outcome }
+    print(`RESULT ${JSON.stringify(result)}`)
+  }
+})
