@@ -31,6 +31,8 @@ export interface Accounts {
   refresh(refreshToken: unknown, headerToken: string | undefined): Attempt
   /** True while a business call with this token is served. */
   accepts(token: string): boolean
+  /** True for a token that was good until its time was over. */
+  expired(token: string): boolean
   /** Ends every token, refresh tokens not. Returns how many were good. */
   revoke(): number
   revokeRefresh(): number
@@ -193,6 +195,7 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
       // A revocation of tokens ends the session for business calls, whichever token they carry.
       return session !== undefined && isGoodRefresh(token) && tokens.has(session.token)
     },
+    expired: (token) => tokens.has(token) && !isGood(token),
     revoke() {
       const ended = [...tokens.keys()].filter(isGood).length
       tokens.clear()

@@ -233,6 +233,7 @@ export function createService({
       .map((name) => bearer(call.request.headers[name.toLowerCase()], scheme))
       .filter((token) => token !== undefined)
     if (tokens.length === 0) call.note = `no ${scheme} token in ${names.join(' or ')}`
+    else if (tokens.some((token) => accounts.expired(token))) call.note = 'the token has expired'
     else call.note = 'the token is unknown, ended or not the one that is wanted'
     return tokens.find((token) => accounts.accepts(token))
   }
@@ -256,7 +257,7 @@ export function createService({
     release(): number {
       const responses = [...hanging]
       hanging.clear()
-      for (const [out, response] of responses) void send(out, response)
+      for (const [out, response] of responses) send(out, response).catch(() => out.destroy())
       return responses.length
     },
   }

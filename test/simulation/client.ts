@@ -45,6 +45,7 @@ interface Pending {
   /** When the last byte was written. */
   sentAt: number
   wrote: boolean
+  readonly after: string | undefined
 }
 
 /** One client of one replica: a connection that is kept, and opened again when it is needed. */
@@ -60,7 +61,10 @@ export function createClient(options: ClientOptions): Client {
     const one = pending.shift()
     if (one === undefined) return
     last = one.id
-    const { id, manner, from, sentAt, wrote } = one
+    const { id, manner, from, sentAt, wrote, after } = one
+    const [next] = pending
+    // It is served when it is its turn.
+    if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
     const problem = problemOf(body)
     options.onCall({
       id,
@@ -73,7 +77,9 @@ export function createClient(options: ClientOptions): Client {
       sentAt,
       wrote,
       to: time(),
-      heard,
+      after,
+      // A client that closes its side is taken as gone.
+      heard: manner.hangUp === 'half' && heard === 'cut' ? 'hung-up' : heard,
       status,
       body,
       ...problem,
@@ -179,7 +185,8 @@ export function createClient(options: ClientOptions): Client {
         for (const manner of manners) {
           count += 1
           const id = `${name}-${count}`
-          const one = { id, manner, from: time(), sentAt: time(), wrote: false }
+          const after = pending.at(-1)?.id
+          const one = { id, manner, from: time(), sentAt: time(), wrote: false, after }
           pending.push(one)
           write(one, on, partsOf(id, manner, port))
         }

@@ -34,6 +34,8 @@ export interface Call {
   /** Of a problem of the proxy. */
   readonly code?: string
   readonly sent?: string
+  /** The call before it on the connection, which had no response yet. */
+  readonly after: string | undefined
 }
 
 /** A business call as iSales saw it, when its response has ended. */
@@ -43,8 +45,12 @@ export interface Arrival {
   readonly to: number
   /** 0: none was sent. */
   readonly status: number
+  /** Its response was cut on purpose. */
+  readonly cut: boolean
   /** `token`: its token was not good. `call`: iSales rejected it whatever its token. */
   readonly rejected: 'token' | 'call' | undefined
+  /** The token was sent after its end. */
+  readonly expired: boolean
 }
 
 /** A login or a refresh as iSales saw it. */
@@ -52,8 +58,6 @@ export interface TokenRequest {
   readonly from: number
   readonly to: number
   readonly granted: boolean
-  /** A login with a password that is not the one of iSales. */
-  readonly wrongPassword: boolean
 }
 
 /**
@@ -61,6 +65,8 @@ export interface TokenRequest {
  *
  * - `no-login`: no token can be had of iSales.
  * - `token-ended`: a token ended early.
+ * - `cut`: connections are cut.
+ * - `delayed`: what was sent arrives later.
  * - `replica-N`: the process does not run, or its clients do not reach it.
  * - `store`: the store is not what it should be.
  */
@@ -87,6 +93,9 @@ export interface JudgeOptions {
 /** A window of the account's lock, and the most wrong passwords in it. */
 const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
+const MINUTE = 60_000
+/** In a minute in which no token ended early: those that are due, and those that rejected calls buy. */
+const MAX_RENEWALS = 20
 /** After a call that was rejected whatever its token, renewals are up to so far apart. */
 const LONGEST_PACE = 15_000
 
@@ -109,7 +118,9 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
   const executions = new Map<string, number>()
   const ended = new Map<string, Call>()
   const spans: Span[] = []
-  const wrongAt: number[] = []
+  const grants: number[] = []
+  const askedAt: number[] = []
+  const wrongAt = new Map<string, number[]>()
   const callRejections: number[] = []
   let budget = MAX_WRONG * groups
   const counts: Counts = {
@@ -169,6 +180,27 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
     }
   }
 
+  /** RFC 9112 section 9.3.2: behind a request that may change something, nothing is begun before its end. */
+  function judgeOrder({ id, after = '' }: Call): void {
+    const [first] = arrivals.get(id) ?? []
+    const last = arrivals.get(after)?.at(-1)
+    const isOpen =
+      last !== undefined && last.status > 0 && first !== undefined && first.from < last.to - 1
+    if (isOpen) {
+      find(2, first.from, `${id} was begun before the end of ${after}`)
+    }
+  }
+
+  /** iSales responded, and the client has stayed. */
+  function judgeLoss({ id, replica, heard, from, to, after }: Call): void {
+    if (heard !== 'cut' || after !== undefined) return
+    const last = arrivals.get(id)?.at(-1)
+    const isWhole = last !== undefined && last.status > 0 && last.to < to && !last.cut
+    if (isWhole && !during(['cut', `replica-${replica}`], from, to)) {
+      find(1, to, `${id} lost the response of iSales`)
+    }
+  }
+
   return {
     counts,
     find,
@@ -190,20 +222,42 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
     arrived(arrival: Arrival): void {
       const before = arrivals.get(arrival.callId) ?? []
       arrivals.set(arrival.callId, [...before, arrival])
-      if (arrival.rejected === 'call') callRejections.push(arrival.from)
+      const { callId, from, rejected, expired } = arrival
+      if (rejected === 'call') callRejections.push(from)
+      if (expired && !during(['delayed'], from - 100, from)) {
+        find(3, from, `${callId} was sent with a token after its end`)
+      }
     },
 
-    tokenRequest({ from, to, granted, wrongPassword }: TokenRequest): void {
+    tokenRequest({ from, to, granted }: TokenRequest): void {
       counts.tokenRequests += 1
       for (const span of spans)
         if (granted && span.kind === 'no-login' && span.to === Infinity) span.to = to
-      if (!granted) open('no-login', from)
-      else spans.push({ kind: 'no-login', from, to })
-      if (!wrongPassword) return
-      wrongAt.push(from)
-      const recent = wrongAt.filter((at) => at > from - LOCK_WINDOW).length
-      if (recent > budget)
-        find(4, from, `${recent} wrong passwords within 15 min, ${budget} are allowed`)
+      if (!granted) {
+        open('no-login', from)
+        return
+      }
+      spans.push({ kind: 'no-login', from, to })
+      grants.push(from)
+      const recent = grants.filter((at) => at > from - MINUTE).length
+      const isQuiet = !during(['token-ended', 'store', 'short-lives'], from - MINUTE, from)
+      if (isQuiet && recent > MAX_RENEWALS * groups) find(3, from, `${recent} renewals in a minute`)
+    },
+
+    /** A login with credentials that do not work; by what names them. */
+    wrongLogin(credentials: string, at: number): void {
+      const all = [...(wrongAt.get(credentials) ?? []), at]
+      wrongAt.set(credentials, all)
+      const isRecent = (one: number): boolean => one > at - LOCK_WINDOW
+      const allowed = budget + askedAt.filter(isRecent).length
+      const recent = all.filter(isRecent).length
+      if (recent <= allowed) return
+      find(4, at, `${recent} logins with ${credentials} within 15 min, ${allowed} are allowed`)
+    },
+
+    /** An operator asked for a login, which ends a pause. */
+    asked(at: number): void {
+      askedAt.push(at)
     },
 
     /** The book of logins was lost with its store. */
@@ -251,9 +305,13 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
             executable.to,
             `${id} was sent again after a ${executable.status || 'lost response'}`,
           )
+        judgeOrder(call)
         if ((executions.get(id) ?? 0) > 1) find(2, call.to, `${id} was executed twice`)
       }
-      for (const call of ended.values()) judgeRejection(call)
+      for (const call of ended.values()) {
+        judgeRejection(call)
+        judgeLoss(call)
+      }
     },
   }
 }

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { bundle, root } from './build.ts'
 import { actText } from './plan.ts'
+import { plant, PLANTED } from './planted.ts'
 import { shrink } from './shrink.ts'
 import type { Result, Task } from './worker.ts'
 
@@ -26,12 +27,42 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '3' },
     rate: { type: 'string', default: '5' },
     trace: { type: 'boolean', default: false },
+    planted: { type: 'boolean', default: false },
   },
 })
 
 const directory = await makeDirectory()
-const entry = await bundle(directory)
-process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed))
+const entry = values.planted ? '' : await bundle(directory)
+process.exitCode = await choose()
+
+function choose(): Promise<number> {
+  if (values.planted) return planted()
+  return values.seed === undefined ? many() : one(Number(values.seed))
+}
+
+/** Each planted bug must be found; two are tried at a time. */
+async function planted(): Promise<number> {
+  const waiting = [...PLANTED]
+  const seeds = Array.from({ length: Number(values.seeds) }, (_, nth) => nth + 1)
+  let missed = 0
+  const worker = async (): Promise<void> => {
+    for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
+      const built = await bundle(join(directory, String(waiting.length)), [plant(bug, root)])
+      const task = { seeds, minutes: Number(values.minutes), untilFinding: true }
+      const [last] = (await runAll(task, built)).slice(-1)
+      const [finding] = last?.findings ?? []
+      if (finding === undefined) missed += 1
+      const how =
+        finding === undefined
+          ? 'NOT FOUND'
+          : `seed ${last?.seed}, judgement ${finding.judgement}: ${finding.text.slice(0, 80)}`
+      print(`${bug.name}: ${how}`)
+    }
+  }
+  await Promise.all(Array.from({ length: PROCESSES }, worker))
+  print(`${PLANTED.length} planted bugs, ${missed} not found`)
+  return missed === 0 ? 0 : 1
+}
 
 async function makeDirectory(): Promise<string> {
   await mkdir(join(root, '.tmp'), { recursive: true })
@@ -41,13 +72,13 @@ async function makeDirectory(): Promise<string> {
   return made
 }
 
-/** Runs the task in a process of its own. `onResult` is called with the result of each seed. */
+/** Runs the task in a process of its own; what it prints beside its results goes to `onLine`. */
 function run(
   task: Task,
   onResult: (result: Result) => void,
-  onLine: (line: string) => void = ignore,
+  { program = entry, onLine = ignore }: { program?: string; onLine?: (line: string) => void } = {},
 ): Promise<void> {
-  const child = spawn(process.execPath, ['--enable-source-maps', entry, JSON.stringify(task)], {
+  const child = spawn(process.execPath, ['--enable-source-maps', program, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   createInterface(child.stdout).on('line', (line) => {
@@ -62,9 +93,9 @@ function run(
   })
 }
 
-async function runAll(task: Task): Promise<Result[]> {
+async function runAll(task: Task, program = entry): Promise<Result[]> {
   const results: Result[] = []
-  await run(task, (result) => results.push(result))
+  await run(task, (result) => results.push(result), { program })
   return results
 }
 
@@ -76,7 +107,7 @@ async function one(seed: number): Promise<number> {
     rate: Number(values.rate),
     trace: values.trace,
   }
-  await run(task, (result) => found.push(result), print)
+  await run(task, (result) => found.push(result), { onLine: print })
   for (const result of found) await tell(result)
   return found.every(({ findings }) => findings.length === 0) ? 0 : 1
 }

@@ -4,6 +4,7 @@
 import crypto from 'node:crypto'
 import dns from 'node:dns'
 import fs from 'node:fs'
+import fsPromises from 'node:fs/promises'
 import http from 'node:http'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
@@ -264,6 +265,39 @@ function checkHeaders(server: net.Server): void {
     else check._onTimeout.call(check)
   }, ms)
 }
+
+// Threads of libuv come back on real time. Each step takes a millisecond, so that a process can be killed between two.
+const later = <T>(act: () => T): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const run = (): void => {
+      try {
+        resolve(act())
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error('thrown'))
+      }
+    }
+    schedule(run, 1)
+  })
+const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
+for (const name of ['mkdir', 'rename', 'rm', 'stat']) {
+  Object.assign(fsPromises, {
+    [name]: (...args: readonly unknown[]) => later(() => sync[`${name}Sync`]?.(...args)),
+  })
+}
+Object.assign(fsPromises, {
+  async open(path: string, flags: number, mode: number) {
+    const file = await later(() => fs.openSync(path, flags, mode))
+    return {
+      async writeFile(text: string) {
+        const half = Math.floor(text.length / 2)
+        await later(() => fs.writeSync(file, text.slice(0, half)))
+        await later(() => fs.writeSync(file, text.slice(half)))
+      },
+      sync: () => later(() => undefined),
+      close: () => later(() => fs.closeSync(file)),
+    }
+  },
+})
 
 syncBuiltinESMExports()
 

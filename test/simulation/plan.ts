@@ -31,8 +31,13 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'freeze'; readonly replica: number; readonly ms: number }
   /** It ends by SIGKILL or SIGTERM, and starts again `ms` later. */
   | { readonly kind: 'kill' | 'terminate'; readonly replica: number; readonly ms: number }
-  /** The same, and meanwhile the file has a wrong password, which is corrected `ms` later. */
-  | { readonly kind: 'restart'; readonly ms: number }
+  /** It is started each second with a wrong password, and killed `ms` after each start. */
+  | {
+      readonly kind: 'crash-loop'
+      readonly replica: number
+      readonly ms: number
+      readonly times: number
+    }
   /** SIGHUP. */
   | { readonly kind: 'hang-up'; readonly replica: number }
   /** The next connection that carries so many more bytes is cut behind them. */
@@ -110,7 +115,7 @@ export function planOf(seed: number, minutes: number, rate = 5): Plan {
       rejectionBody: world.pick(['json', 'json', 'html', 'empty']),
       rotate: world.chance(0.3),
       refreshEndsOld: world.chance(0.2),
-      sameToken: world.pick(['off', 'off', 'off', 'extended', 'remaining']),
+      sameToken: world.pick(['off', 'off', 'off', 'extended']),
       latency: world.pick([0, 3, 20]),
       gzip: world.pick(['off', 'off', 'accepted']),
     },
@@ -218,7 +223,7 @@ const FAULTS: readonly [Kind['make'], ...Kind['make'][]] = [
     {
       at,
       kind: 'forbid',
-      ms: random.between(3000, 8000),
+      ms: random.pick([3000, 8000, 60_000]),
       status: random.pick([401, 403]),
       body: random.pick(['json', 'html', 'empty'] as const),
     },
@@ -246,7 +251,7 @@ const KINDS: readonly Kind[] = [
       return [0, 1, 2, 3].map((nth): Act => ({ at: at + nth * apart, kind: 'rival' }))
     },
   },
-  { make: (random, at) => [{ at, kind: 'storm', ms: random.between(300, 4000) }] },
+  { make: (random, at) => [{ at, kind: 'storm', ms: random.pick([300, 1000, 4000, 40_000]) }] },
   {
     make: (random, at) => [
       command(at, 'failBusiness', { status: random.pick([401, 403]), times: random.between(1, 5) }),
@@ -377,6 +382,18 @@ const KINDS: readonly Kind[] = [
   {
     make: (random, at) => [{ at, kind: 'store-refuses', ms: random.between(500, 8000) }],
     store: true,
+  },
+  {
+    make: (random, at, replicas) => [
+      {
+        at,
+        kind: 'crash-loop',
+        replica: random.between(0, replicas - 1),
+        ms: random.between(4, 40),
+        times: random.between(2, 8),
+      },
+    ],
+    secret: true,
   },
   { make: (_random, at) => [{ at, kind: 'store-emptied' }], store: true },
   { make: (_random, at) => [{ at, kind: 'store-rolled-back' }], store: true },

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
 import { createJudge, type Counts, type Finding, type Judge } from './judge.ts'
 import { runUntil, schedule, socketsOf, time } from './patches.ts'
-import { actText, type Plan } from './plan.ts'
+import { actText, type Act, type Plan } from './plan.ts'
 import { createStage } from './stage.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 import { openWorld, PORTS, type Replica, type World } from './world.ts'
@@ -47,6 +47,7 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
     ...plan,
     trace,
     onRequest: (seen) => judgeRequest(judge, seen, time()),
+    onWrongLogin: (password) => judge.wrongLogin(password, time()),
     onExecution: (callId) => judge.executed(callId, time()),
     onFinding: (judgement, text) => judge.find(judgement, time(), text),
   })
@@ -67,19 +68,21 @@ function judgeRequest(judge: Judge, seen: SeenRequest, to: number): void {
   const from = to - durationMs
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
-    const wrongPassword = path === LOGIN_PATH && note.startsWith('wrong password')
-    judge.tokenRequest({ from, to, granted, wrongPassword })
+    judge.tokenRequest({ from, to, granted })
   } else if (callId !== undefined) {
+    const expired = note.startsWith('the token has expired')
+    const cut = note.includes('fault reset')
     const byToken = note.startsWith('the token') || note.startsWith('no Bearer')
     const isRejected = status === 401 || status === 403 || (status === 200 && byToken)
     const rejected = !isRejected ? undefined : byToken ? 'token' : 'call'
-    judge.arrived({ callId, from, to, status, rejected })
+    judge.arrived({ callId, from, to, status, cut, rejected, expired })
   }
 }
 
 function play(plan: Plan, world: World, judge: Judge): void {
   const { isales, replicas } = world
   isales.set(plan.switches)
+  if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
   const begin = (replica: Replica): void => {
     const span = judge.open(`replica-${replica.index}`, time())
     world.start(replica)
@@ -102,10 +105,16 @@ function play(plan: Plan, world: World, judge: Judge): void {
     end = Math.max(end, act.at + ('ms' in act ? act.ms : 0) + ('gap' in act ? act.gap : 0))
   }
   runUntil(() => false, end + 100)
-  stage.calm()
+  stage.calm(plan.acts.some(mayPause))
   runUntil(() => false, time() + CALM)
   judgeCalm(world, judge, traffic)
   judgeEnd(world, judge)
+}
+
+/** After these the program may rightly pause for longer than the calm lasts, until an operator asks for a login. */
+function mayPause(act: Act): boolean {
+  const isRefusal = act.kind === 'command' && act.command === 'failLogin'
+  return isRefusal || ['disk-full', 'wrong-file', 'rotate', 'crash-loop'].includes(act.kind)
 }
 
 /** Judgement 6, while it runs. */

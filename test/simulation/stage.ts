@@ -57,6 +57,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
     switch (act.kind) {
       case 'command':
         tell(act.command, act.input)
+        if (Number(act.input['tokenLifetime'] ?? 60) < 30) judge.open('short-lives', time())
         if (act.command === 'blackHole') until('no-login', Number(act.input['seconds']) * 1000)
         break
       case 'rotate': {
@@ -72,10 +73,25 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         break
       }
       case 'wrong-file':
-        writeFileSync(world.secretFile, `${PASSWORD_MARK}-wrong`)
+        writeFileSync(world.secretFile, `${PASSWORD_MARK}-wrong-${act.ms % 2}`)
         later(act.ms, () => writeFileSync(world.secretFile, password))
         break
-      case 'restart':
+      case 'crash-loop':
+        if (replica === undefined || replica.phase === 'stopped') break
+        writeFileSync(world.secretFile, `${PASSWORD_MARK}-loop`)
+        away(replica, act.times * 1000 + 2000)
+        for (let nth = 0; nth < act.times; nth += 1) {
+          later(nth * 1000, () => {
+            world.kill(replica)
+            begin(replica)
+          })
+          later(nth * 1000 + act.ms, () => world.kill(replica))
+        }
+        later(act.times * 1000, () => {
+          writeFileSync(world.secretFile, password)
+          world.kill(replica)
+          begin(replica)
+        })
         break
       case 'rival':
         rival()
@@ -100,6 +116,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         if (replica === undefined || replica.phase !== 'running') break
         away(replica, act.ms + 1000)
         until('no-login', act.ms)
+        until('delayed', act.ms + 1000)
         world.freeze(replica)
         later(act.ms, () => world.thaw(replica))
         break
@@ -122,14 +139,17 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         break
       }
       case 'hang-up':
-        if (replica !== undefined) world.hangUp(replica)
+        if (replica === undefined) break
+        judge.asked(time())
+        world.hangUp(replica)
         break
       case 'cut':
         for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
-        if (act.link === 'isales') judge.open('cut', time())
+        if (act.link !== 'store') judge.open('cut', time())
         break
       case 'stall':
         for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
+        until('delayed', act.ms + 1000)
         if (act.link === 'isales') until('no-login', act.ms)
         if (act.link === 'proxy') for (const each of replicas) away(each, act.ms)
         break
@@ -196,16 +216,17 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
 
   return {
     perform,
-    /** Nothing is wrong from now on. */
-    calm(): void {
+    /** Nothing is wrong from now on. `asks`: an operator asks each replica for a login. */
+    calm(asks: boolean): void {
       isales.clear()
-      isales.release()
+      world.atIsales(() => Promise.resolve(isales.release()))
       isales.set({ forbiddenPath: null, password })
       writeFileSync(world.secretFile, password)
       for (const port of [PORTS.isales, PORTS.store, ...portsOf('proxy')]) {
         Object.assign(linkTo(port), { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
       }
       resolver.found = 'address'
+      if (asks) later(5000, () => replicas.forEach((replica) => world.hangUp(replica)))
     },
   }
 }

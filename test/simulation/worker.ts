@@ -1,4 +1,5 @@
 // Runs in a process of its own, loaded after patches.ts: one line of JSON for each seed.
+import { writeSync } from 'node:fs'
 import { planOf, type Plan } from './plan.ts'
 import { real } from './patches.ts'
 import { runPlan, type Outcome } from './run.ts'
@@ -10,6 +11,8 @@ export interface Task {
   /** Instead of the plan of the seed. */
   readonly plan?: Plan
   readonly trace?: boolean
+  /** Ends with the first seed that has a finding. */
+  readonly untilFinding?: boolean
 }
 
 export interface Result extends Outcome {
@@ -20,7 +23,7 @@ export interface Result extends Outcome {
 }
 
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
+const print = (line: string): void => void writeSync(1, `${line}\n`)
 // What libraries compile in the background is there before time stops: a wait for it would be for ever.
 await new Promise((resolve) => real.setTimeout(resolve, 300))
 await import('ioredis')
@@ -31,5 +34,8 @@ real.setImmediate(() => {
     const outcome = runPlan(plan, task.trace === true ? print : undefined)
     const result: Result = { seed, plan, took: process.cpuUsage(before).user / 1000, ...outcome }
     print(`RESULT ${JSON.stringify(result)}`)
+    if (task.untilFinding === true && result.findings.length > 0) break
   }
+  // An error that a program threw in a microtask leaves Node with a stack that it would not go on with.
+  process.exit(0)
 })

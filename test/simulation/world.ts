@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly trace?: ((line: string) => void) | undefined
   readonly onRequest: (seen: SeenRequest, at: number) => void
   readonly onExecution: (callId: string, at: number) => void
+  /** iSales has refused a login of a replica for its password. */
+  readonly onWrongLogin: (password: string) => void
   /** What must not be: a crash, a secret where it must not be. */
   readonly onFinding: (judgement: number, text: string) => void
 }
@@ -80,6 +82,7 @@ export function openWorld(options: WorldOptions) {
       `${from.owner.name} ${from.label} -> ${to.owner.name}: ${bytes.length} bytes ${headOf(text)}`,
     )
     hash.update(text)
+    if (to.port === PORTS.isales && from.owner.name.startsWith('r')) watchLogins(from.label, text)
     const isClients = to.owner.name === 'clients' || to.owner.name === 'store'
     if (isClients) searchSecrets(text, `what ${to.owner.name} got on ${to.label}`)
   })
@@ -87,6 +90,16 @@ export function openWorld(options: WorldOptions) {
   resolver.found = 'address'
   const onRejection = (error: unknown): void => crashed(owner(), error)
   process.on('unhandledRejection', onRejection)
+
+  /** The body of a login may come in parts. */
+  const heads = new Map<string, string>()
+  let lastPassword = ''
+  function watchLogins(connection: string, text: string): void {
+    const request = `${heads.get(connection) ?? ''}${text}`.slice(-1000)
+    const [, password] = /"passwd":"([^"]*)"/.exec(request) ?? []
+    heads.set(connection, password === undefined ? request : '')
+    if (password !== undefined) lastPassword = password
+  }
 
   function searchSecrets(text: string, where: string): void {
     if (text.includes(TOKEN_MARK) || text.includes(PASSWORD_MARK))
@@ -130,6 +143,7 @@ export function openWorld(options: WorldOptions) {
             `isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`,
           )
           options.onRequest(seen, time())
+          if (made.startsWith('wrong password')) options.onWrongLogin(lastPassword)
         },
         onExecution({ rawHeaders }) {
           const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')

@@ -123,7 +123,14 @@ describe('the simulator as a program', () => {
   })
 
   it('prints nothing of a path that is no printable ASCII', () => {
-    const seen = { method: 'GET', path: '/a\u001b[2J\n', status: 0, note: 'x', durationMs: 1.4, callId: undefined }
+    const seen = {
+      method: 'GET',
+      path: '/a\u001b[2J\n',
+      status: 0,
+      note: 'x',
+      durationMs: 1.4,
+      callId: undefined,
+    }
     expect(lineOf(seen, new Date(0))).toBe('00:00:00.000  GET  /a?[2J?  cut  x, 1 ms')
   })
 })

@@ -1,0 +1,145 @@
+// Mistakes that the simulation must find, each a change of one text of the program. One whose text is not there is an error.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Plugin } from 'esbuild'
+
+export interface Planted {
+  readonly name: string
+  /** Below `src/`. */
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+export const PLANTED: readonly Planted[] = [
+  {
+    name: 'a POST is sent again after its connection broke',
+    file: 'proxy/retry.ts',
+    from: "(method === 'GET' || method === 'HEAD') && bodyKept",
+    to: "method !== '' && bodyKept",
+  },
+  {
+    name: 'a call that may have been executed is said to be not sent',
+    file: 'http/problem.ts',
+    from: "title: 'iSales did not respond in time', sent: 'unknown'",
+    to: "title: 'iSales did not respond in time', sent: 'no'",
+  },
+  {
+    name: 'a hung-up client is not counted as ended',
+    file: 'proxy/forward.ts',
+    from: 'this.#shared.onEnd(end)',
+    to: 'if (response.writableFinished) this.#shared.onEnd(end)',
+  },
+  {
+    name: 'a waiter is forgotten at its deadline',
+    file: 'token/source.ts',
+    from: 'const expire = (): void => settle(outcome() ?? last())',
+    to: 'const expire = (): void => undefined',
+  },
+  {
+    name: 'a token is used after its end',
+    file: 'token/state.ts',
+    from: 'return usable(token, now) ||',
+    to: 'return now > 0 ||',
+  },
+  {
+    name: 'evidence: a call that was sent before the rejection came counts',
+    file: 'token/evidence.ts',
+    from: 'openSince === undefined || sentAt <= openSince',
+    to: 'openSince === undefined',
+  },
+  {
+    name: 'evidence: a rejection is always about its call',
+    file: 'token/evidence.ts',
+    from: 'if (openSince === undefined && !unsteady) return Infinity',
+    to: 'if (!unsteady) return Infinity',
+  },
+  {
+    name: 'pace: renewals that cure nothing do not grow rarer',
+    file: 'token/evidence.ts',
+    from: 'return Math.min(max, MIN_DISTANCE * 2 ** Math.max(0, uncuredInRow(state) - free))',
+    to: 'return Math.min(max, 1 + 0 * free)',
+  },
+  {
+    name: 'proof: a grant proves nothing',
+    file: 'token/attempts.ts',
+    from: 'provenUntil: now + PROOF }',
+    to: 'provenUntil: now }',
+  },
+  {
+    name: 'budget: a refused login is tried again soon for ever',
+    file: 'token/attempts.ts',
+    from: 'const REFUSED_PAUSE = 15 * MINUTE',
+    to: 'const REFUSED_PAUSE = 5 * SECOND',
+  },
+  {
+    name: 'budget: the book is written after the login',
+    file: 'token/attempts.ts',
+    from: 'const isWritten = await home.save(credentials, begun(before, now))',
+    to: 'const isWritten = begun(before, now) !== before',
+  },
+  {
+    name: 'replay: a rejected call is answered with a problem',
+    file: 'token/source.ts',
+    from: "const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }",
+    to: "const NOT_CURABLE: Verdict = { type: 'no-token', retryAfter: 1000 }",
+  },
+  {
+    name: 'replay: the body is sent without its beginning',
+    file: 'proxy/replay-buffer.ts',
+    from: 'Buffer.concat(chunks)',
+    to: 'Buffer.concat(chunks.slice(1))',
+  },
+  {
+    name: 'a response that was cut looks complete',
+    file: 'upstream/attempt.ts',
+    from: "this.#sink?.onEnd(ended === 'whole')",
+    to: 'this.#sink?.onEnd(true)',
+  },
+  {
+    name: 'drain: what is in flight is cut',
+    file: 'listener/connections.ts',
+    from: 'if (this.#unfinished().length > 0) return',
+    to: '',
+  },
+  {
+    name: 'drain: a connection is kept',
+    file: 'server.ts',
+    from: 'await upstream.destroy()',
+    to: '',
+  },
+  {
+    name: 'a secret is logged',
+    file: 'server.ts',
+    from: "log('listening', { listener: 'proxy', address: addresses.proxy })",
+    to: "log('listening', { listener: 'proxy', address: config.isalesPassword.reveal() })",
+  },
+  {
+    name: 'a client that never ends its headers stays',
+    file: 'listener/listener.ts',
+    from: 'headersTimeout: headerTimeout',
+    to: 'headersTimeout: 0',
+  },
+  {
+    name: 'a changed secret is not noticed',
+    file: 'token/source.ts',
+    from: "apply({ type: 'credentials-changed' })",
+    to: '',
+  },
+]
+
+/** @throws while it builds, when the text is not there exactly once. */
+export function plant({ file, from, to, name }: Planted, root: string): Plugin {
+  const path = join(root, 'src', file)
+  return {
+    name: 'plant',
+    setup(builder) {
+      builder.onLoad({ filter: new RegExp(`${file.replaceAll('.', '\\.')}$`) }, async (loaded) => {
+        if (loaded.path !== path) return undefined
+        const parts = (await readFile(path, 'utf8')).split(from)
+        if (parts.length !== 2) throw new Error(`"${name}" does not fit ${file} any more`)
+        return { contents: parts.join(to), loader: file.endsWith('x') ? 'tsx' : 'ts' }
+      })
+    },
+  }
+}
