@@ -101,7 +101,11 @@ export const REFUSALS = {
   },
   connections: {
     code: 'overloaded',
-    detail: 'There are too many connections, or too many requests on one',
+    detail: 'There are too many connections',
+  },
+  pipelined: {
+    code: 'overloaded',
+    detail: 'More than 64 requests came on one connection before the response to the first',
   },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   tls: { code: 'bad-request', detail: 'TLS was spoken to a port of plain HTTP' },

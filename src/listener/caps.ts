@@ -15,7 +15,7 @@ interface Group {
   readonly most: number
   /** Those without an accepted request, the oldest first. */
   readonly newcomers: Set<Place>
-  readonly kept: Set<Place>
+  readonly accepted: Set<Place>
 }
 
 /**
@@ -47,14 +47,14 @@ export class Caps {
     socket.once('close', () => {
       place.leave()
       if (this.#places.get(key) === place) this.#places.delete(key)
-      if (own.newcomers.size + own.kept.size === 0) this.#peers.delete(peer)
+      if (own.newcomers.size + own.accepted.size === 0) this.#peers.delete(peer)
     })
   }
 
   /** Closes newcomers until there is a place, or none of them is left. */
-  #hasPlace({ most, newcomers, kept }: Group): boolean {
+  #hasPlace({ most, newcomers, accepted }: Group): boolean {
     // One over the cap is counted, too: closing it alone does not bring the group below the cap.
-    while (newcomers.size + kept.size >= most) {
+    while (newcomers.size + accepted.size >= most) {
       const [oldest] = newcomers
       if (oldest === undefined) return false
       oldest.leave()
@@ -81,26 +81,27 @@ export class Place {
     this.socket = socket
     this.overCap = overCap
     this.#groups = groups
-    // A Unix socket has its mode. What TLS makes of one could not be found again, and be kept.
-    for (const { newcomers, kept } of groups)
-      (socket.remotePort === undefined ? kept : newcomers).add(this)
+    // A Unix socket has its mode. What TLS makes of one could not be found again, and be accepted.
+    for (const { newcomers, accepted } of groups)
+      (socket.remotePort === undefined ? accepted : newcomers).add(this)
   }
 
   /** From now on it is not closed for another. */
-  keep(): void {
-    for (const { newcomers, kept } of this.#groups) if (newcomers.delete(this)) kept.add(this)
+  accept(): void {
+    for (const { newcomers, accepted } of this.#groups)
+      if (newcomers.delete(this)) accepted.add(this)
   }
 
   leave(): void {
-    for (const { newcomers, kept } of this.#groups) {
+    for (const { newcomers, accepted } of this.#groups) {
       newcomers.delete(this)
-      kept.delete(this)
+      accepted.delete(this)
     }
   }
 }
 
 function groupOf(most: number): Group {
-  return { most, newcomers: new Set(), kept: new Set() }
+  return { most, newcomers: new Set(), accepted: new Set() }
 }
 
 /** A TLS socket is another object than the connection below it, with the same two ends. */

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
-import { PROBLEMS, problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { Place } from './caps.ts'
+import { LINGER } from './lingering-response.ts'
 
 /**
  * Why a client was closed that took nothing of its response.
@@ -14,27 +15,27 @@ import type { Place } from './caps.ts'
 export type ClosedReason = 'idle' | 'backlog'
 
 export interface ConnectionOptions {
-  /** Over the cap, its first request is refused with 503. */
-  readonly place: Place | undefined
   readonly clock: Clock
   /** Milliseconds without 1 KiB of a body that is awaited, or without a byte of what the client is to take. */
   readonly bodyIdleTimeout: number
   /** True from a drain on: each response closes its connection. */
   readonly closing: () => boolean
-  /** Each response that was made here, with the request id in it. */
-  readonly onRefused: (refusal: Refusal, requestId: string) => void
+  /** Serves a request whose turn has come. */
+  readonly serve: (response: ServerResponse, connection: Connection) => void
+  /** Each response that was made here, with the request id in it; without one, the connection was closed. */
+  readonly onRefused: (refusal: Refusal, requestId?: string) => void
   /** The client took nothing of its response, and was closed. */
   readonly onClosed: (reason: ClosedReason) => void
 }
 
-/** Requests of one connection that are not yet responded to; a client that pipelines seldom sends as many. */
-const MOST_OPEN = 16
+/** Requests that wait for their turn; when there are so many, no more is read of the connection. */
+const MAX_WAITING = 8
+/** One read may bring more of them; 64 KiB of the smallest would be 5 MB of objects on each connection. */
+const MAX_PIPELINED = 64
 /** Bytes of a body that must come within its idle timeout, unless it ends before. */
-const LEAST_BODY = 1024
-/** How long, in milliseconds, and for how many bytes a connection that is to be closed is still read. */
-const LINGER = { time: 2000, bytes: 64 * 1024 * 1024 }
+const MIN_BODY = 1024
 
-/** One client connection after its TLS handshake, and the requests on it. */
+/** One client connection after its TLS handshake. It serves one request at a time (RFC 9112 section 9.3.2). */
 export class Connection {
   /** Milliseconds since the client last took anything of what waits for it, when it was last looked at. */
   stalled = 0
@@ -42,94 +43,61 @@ export class Connection {
   readonly #options: ConnectionOptions
   /** Undefined: it is not closed for others. */
   #place: Place | undefined
-  /** In the order of their requests. */
-  #open: ServerResponse[] = []
-  /** No more requests are taken: it closes when what is open has been responded to. */
-  #failed = false
+  /** Until the kernel has the last byte of it. */
+  #current: ServerResponse | undefined
+  /** Their requests came behind the current one, and have not begun. */
+  #waiting: ServerResponse[] = []
+  /** What follows the last request could not be read: the connection closes when all of them have a response. */
+  #unreadable: Refusal | undefined
   /** Bytes received when the next request begins; NaN: not known. */
   #boundary = 0
-  #lingering = false
   /** Bytes received when a drain last looked. */
   #drained = 0
   readonly #received = new Progress()
   readonly #taken = new Progress()
 
-  constructor(socket: Socket, options: ConnectionOptions) {
+  constructor(socket: Socket, place: Place | undefined, options: ConnectionOptions) {
     this.#socket = socket
+    this.#place = place
     this.#options = options
-    this.#place = options.place
-    const destroySoon = socket.destroySoon.bind(socket)
-    // Node calls it behind a response that closes the connection.
-    socket.destroySoon = () => {
-      if (this.#isRead()) destroySoon()
-      else this.#linger()
-    }
-    socket.once('close', () => {
-      // Node emits `close` on the response whose turn it is, and after this; Node 24 on each that is destroyed.
-      setImmediate(() => {
-        for (const response of this.#unfinished()) {
-          response.destroy()
-          process.nextTick(() => {
-            if (!response.closed) response.emit('close')
-          })
-        }
-      })
-    })
+    // Node resumes a socket by itself, such as at the end of each request.
+    socket.on('resume', () => this.#limitWaiting())
   }
 
-  /** True: the request is to be served. False: it was responded to here, or nobody would read a response. */
-  admit(request: IncomingMessage, response: ServerResponse): boolean {
-    // RFC 9112 section 9.6: behind a response that closes the connection nothing is served, or it would be executed and
-    // its response lost.
-    const closing = this.#open.some(({ shouldKeepAlive }) => !shouldKeepAlive)
-    if (request.socket.writableEnded || closing) this.#failed = true
-    this.#forget()
-    const tooMany = this.#open.length >= MOST_OPEN
-    this.#open.push(response)
-    this.#received.restart()
-    if (this.#failed) return false
-    if (request.headers.upgrade === undefined) this.#boundary = Number.NaN
-    else this.#ignoreUpgrade(request, response)
-    const refused = tooMany || this.#place?.overCap === true
-    if (refused) this.#respond(response, 'connections')
-    return !refused
+  /** The head of a request has come. It is served when the response before it is done. */
+  announce(response: ServerResponse): void {
+    if (response.req.headers.upgrade === undefined) this.#boundary = Number.NaN
+    else this.#ignoreUpgrade(response)
+    // Behind a head that did not come in time, or too many requests.
+    if (this.#unreadable !== undefined || this.#socket.destroyed) return
+    this.#waiting.push(response)
+    if (this.#waiting.length > MAX_PIPELINED) {
+      this.#socket.destroy()
+      this.#options.onRefused('pipelined')
+      return
+    }
+    this.#serveNext()
+    this.#limitWaiting()
   }
 
   /** Its client may be served: from now on it is not closed for others. */
-  keep(): void {
-    this.#place?.keep()
+  accept(): void {
+    this.#place?.accept()
     this.#place = undefined
   }
 
   /**
-   * Node's parser drops what came in one packet behind a request with `Upgrade`. Then the response must say that nothing
-   * behind it was served, by closing the connection. It stays open when what was received is the request to the byte.
-   */
-  #ignoreUpgrade(request: IncomingMessage, response: ServerResponse): void {
-    const end = this.#boundary + lengthOf(request)
-    this.#boundary = end
-    const { shouldKeepAlive } = response
-    response.shouldKeepAlive = false
-    const settle = (): void => {
-      if (this.#socket.bytesRead !== end) this.#failed = true
-      else if (!this.#options.closing()) response.shouldKeepAlive = shouldKeepAlive
-    }
-    if (request.headers['content-length'] === undefined) settle()
-    else request.once('end', settle)
-  }
-
-  /**
-   * A request that could not be read. The error may stand behind a request whose response is in progress: that one is
-   * never touched. When the error is in the body of the last request, the response to that request says so; else it is
-   * said behind the last response, if the connection is still open then.
+   * A request that could not be read. The error may stand behind requests that are responded to first. When it is in
+   * the body of the last one, the response to that one says so; else it is said behind the last response.
    */
   fail(refusal: Refusal): void {
-    if (this.#failed) return
-    this.#failed = true
-    const last = this.#unfinished().at(-1)
-    if (last === undefined) this.#refuse(refusal)
-    else if (last.req.complete || last.headersSent) last.once('close', () => this.#refuse(refusal))
-    else this.#respond(last, refusal)
+    if (this.#unreadable !== undefined) return
+    this.#unreadable = refusal
+    const current = this.#current
+    if (current === undefined) this.#serveNext()
+    else if (!current.req.complete && !current.headersSent) this.#refuse(current, refusal)
+    // The client left within what it sent ahead.
+    else if (this.#socket.readableEnded) this.#socket.destroy()
   }
 
   /**
@@ -147,26 +115,17 @@ export class Connection {
       this.close('idle')
       return
     }
-    const last = this.#open.at(-1)
-    if (last !== undefined && !last.req.complete && !this.#lingering) {
-      const excused = !this.#reads(last.req)
-      const stalled = this.#received.stalled(now, bytesRead, { excused, least: LEAST_BODY })
-      const late = stalled >= bodyIdleTimeout
-      if (late && last.destroyed) this.#socket.destroy()
-      // A response that has begun closes the connection at its end; until then it is not to be cut.
-      else if (late && !last.headersSent) this.#respond(last, 'timeout')
-    }
-    this.#forget()
+    const current = this.#current
+    // A response that has begun closes the connection at its end.
+    if (current === undefined || current.req.complete || current.headersSent) return
+    const excused = !this.#reads(current.req)
+    const stalled = this.#received.stalled(now, bytesRead, { excused, least: MIN_BODY })
+    if (stalled >= bodyIdleTimeout) this.#refuse(current, 'timeout')
   }
 
   /** Bytes that were written and that the kernel has not taken. */
-  get waiting(): number {
-    // Of a response that waits for its turn, the socket knows nothing yet.
-    const queued = this.#open.filter(({ socket }) => socket === null)
-    return queued.reduce(
-      (sum, response) => sum + response.writableLength,
-      this.#socket.writableLength,
-    )
+  get unsent(): number {
+    return this.#socket.writableLength
   }
 
   /** Closes a client that takes nothing. */
@@ -178,10 +137,8 @@ export class Connection {
 
   /** The response in progress is the last one; a connection without one is closed. */
   drain(): void {
-    // Only the last one: behind a response that says close, no other is sent.
-    const last = this.#open.at(-1)
-    if (last?.headersSent === false) last.shouldKeepAlive = false
-    if (this.#unfinished().length > 0) return
+    if (this.#current?.headersSent === false) this.#current.shouldKeepAlive = false
+    if (this.#current !== undefined) return
     // Node's `closeIdleConnections` would cut a response that was handed over but has not left yet. Bytes since the
     // last look are the beginning of a request.
     const { bytesRead } = this.#socket
@@ -189,14 +146,35 @@ export class Connection {
     this.#drained = bytesRead
   }
 
-  /** An idle connection does not keep its last request and all that was kept of it. */
-  #forget(): void {
-    this.#open = this.#open.filter(({ destroyed, req }) => !destroyed || !req.complete)
+  /** What a client sends ahead is held back by TCP. Below the limit it is read, or nobody would notice that it left. */
+  #limitWaiting(): void {
+    if (this.#waiting.length >= MAX_WAITING) this.#socket.pause()
   }
 
-  /** Until its last byte has been handed to the kernel. */
-  #unfinished(): ServerResponse[] {
-    return this.#open.filter(({ destroyed }) => !destroyed)
+  #serveNext(): void {
+    if (this.#current !== undefined) return
+    // RFC 9112 section 9.6: behind a response that closes the connection nothing is served, or it would be executed and
+    // its response lost.
+    if (!this.#socket.writable) return
+    const response = this.#waiting.shift()
+    if (response === undefined) {
+      if (this.#unreadable !== undefined) this.#refuseRest(this.#unreadable)
+      return
+    }
+    this.#current = response
+    response.once('close', () => {
+      this.#current = undefined
+      // The handler did not want the rest of its body, and what came of it cannot be waited for.
+      if (response.req.complete) this.#serveNext()
+      else this.#linger()
+    })
+    this.#received.restart()
+    if (this.#waiting.length === MAX_WAITING - 1) this.#socket.resume()
+    if (this.#options.closing()) response.shouldKeepAlive = false
+    if (this.#place?.overCap === true) this.#refuse(response, 'connections')
+    else if (this.#unreadable !== undefined && !response.req.complete)
+      this.#refuse(response, this.#unreadable)
+    else this.#options.serve(response, this)
   }
 
   /** False while it is we who do not read: the client cannot send then. */
@@ -204,51 +182,45 @@ export class Connection {
     return readableLength < readableHighWaterMark && !this.#socket.isPaused()
   }
 
-  /** False: bytes of the client may come that nobody has asked for. */
-  #isRead(): boolean {
-    return !this.#failed && this.#open.at(-1)?.req.complete !== false
-  }
-
-  /**
-   * RFC 9112 section 9.6: closed with bytes of the client unread, the connection is reset, and the client may lose the
-   * response. So our side is closed, and what comes is dropped until the client closes its side or too much has come.
-   */
-  #linger(): void {
-    if (this.#lingering) return
-    this.#lingering = true
-    const socket = this.#socket
-    const most = socket.bytesRead + LINGER.bytes
-    socket.end()
-    // Node's parser would go on with each chunk of a body that nobody wants.
-    socket.removeAllListeners('data').on('data', () => {
-      if (socket.bytesRead > most) socket.destroy()
-    })
-    socket.resume()
-    const timer = this.#options.clock.setTimer(() => socket.destroy(), LINGER.time)
-    socket.once('close', () => timer.cancel())
-  }
-
-  /** Responds to a request in its turn; the connection is closed behind it. */
-  #respond(response: ServerResponse, refusal: Refusal): void {
-    const { code } = REFUSALS[refusal]
+  /** Responds to a request; the connection is closed behind it. */
+  #refuse(response: ServerResponse, refusal: Refusal): void {
     const requestId = randomUUID()
     this.#options.onRefused(refusal, requestId)
     response.shouldKeepAlive = false
-    writeProblem(response, code, { requestId, refusal })
-    if (response.req.complete) return
-    // Node forgets a request once it has its response: without this its reader would wait forever.
-    // Destroying the request destroys the socket, so not before the rest of the request was read.
-    this.#socket.once('close', () => response.req.destroy(new Error(PROBLEMS[code].title)))
+    writeProblem(response, REFUSALS[refusal].code, { requestId, refusal })
   }
 
   /** Closes the connection with a response that belongs to no request. */
-  #refuse(refusal: Refusal): void {
-    if (this.#socket.writable) {
-      const requestId = randomUUID()
-      this.#options.onRefused(refusal, requestId)
-      this.#socket.write(problemBytes(REFUSALS[refusal].code, { requestId, refusal }))
+  #refuseRest(refusal: Refusal): void {
+    const requestId = randomUUID()
+    this.#options.onRefused(refusal, requestId)
+    this.#socket.write(problemBytes(REFUSALS[refusal].code, { requestId, refusal }))
+    this.#linger()
+  }
+
+  #linger(): void {
+    const socket = this.#socket
+    socket.end()
+    socket.resume()
+    const timer = this.#options.clock.setTimer(() => socket.destroy(), LINGER)
+    socket.once('close', () => timer.cancel())
+  }
+
+  /**
+   * Node's parser drops what came in one packet behind a request with `Upgrade`. Then the response must say that nothing
+   * behind it was served, by closing the connection. It stays open when what was received is the request to the byte.
+   */
+  #ignoreUpgrade(response: ServerResponse): void {
+    const { req, shouldKeepAlive } = response
+    const end = this.#boundary + lengthOf(req)
+    this.#boundary = end
+    response.shouldKeepAlive = false
+    const settle = (): void => {
+      if (this.#socket.bytesRead === end && !this.#options.closing())
+        response.shouldKeepAlive = shouldKeepAlive
     }
-    this.#socket.destroySoon()
+    if (req.headers['content-length'] === undefined) settle()
+    else req.once('end', settle)
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer as createHttpServer } from 'node:http'
-import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
@@ -13,6 +13,7 @@ import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import { Caps } from './caps.ts'
 import { Connection, type ClosedReason } from './connections.ts'
+import { createLingeringResponse } from './lingering-response.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /**
@@ -35,12 +36,12 @@ export interface ListenerOptions {
   /**
    * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
    * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
-   * call `keep`: until then its connection may be closed for others.
+   * call `accept`: until then its connection may be closed for others.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: { keep(): void },
+    connection: { accept(): void },
   ) => unknown
   /** Each error that `onRequest` threw. */
   readonly onError: (error: unknown) => void
@@ -66,11 +67,11 @@ const MAX_HEADER_SIZE = 16 * 1024
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
 /** Bytes that may wait for clients that do not read. */
-const MOST_WAITING = 2 * 1024 * 1024
+const MAX_UNSENT = 2 * 1024 * 1024
 /** Milliseconds; a client that is only slow, or far away, takes something in this time. */
 const PATIENCE = 2000
 /** A client far away needs less than one. */
-const LONGEST_HANDSHAKE = 5000
+const MAX_HANDSHAKE = 5000
 
 /**
  * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
@@ -84,8 +85,7 @@ export function createListener(options: ListenerOptions) {
   /** Those on which HTTP is spoken. */
   const connections = new Map<Socket, Connection>()
   let draining = false
-  const closing = (): boolean => draining
-  const server = createServer(options)
+  const server = createServer(options, clock)
   // On loopback all clients have one address.
   const mostOfPeer = isLocal(options.address) ? most : Math.ceil(most / 2)
   const caps = new Caps({ most, mostOfPeer, onClosed: () => onRefused('connections') })
@@ -101,20 +101,19 @@ export function createListener(options: ListenerOptions) {
   })
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     const place = caps.placeOf(socket)
-    if (options.tls?.ca !== undefined) place?.keep()
-    const parts = { place, clock, bodyIdleTimeout, closing, onRefused, onClosed }
-    connections.set(socket, new Connection(socket, parts))
+    if (options.tls?.ca !== undefined) place?.accept()
+    connections.set(socket, new Connection(socket, place, parts))
     socket.once('close', () => connections.delete(socket))
   })
 
-  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+  const announce = (request: IncomingMessage, response: ServerResponse): void => {
     // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
     if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
-    if (draining) response.shouldKeepAlive = false
-    const connection = connections.get(request.socket)
-    if (connection?.admit(request, response) !== true) return
+    connections.get(request.socket)?.announce(response)
+  }
+  const serve = (response: ServerResponse, connection: Connection): void => {
     try {
-      const served = onRequest(request, response, connection)
+      const served = onRequest(response.req, response, connection)
       if (served instanceof Promise) served.catch((error: unknown) => failed(response, error))
     } catch (error) {
       failed(response, error)
@@ -125,9 +124,11 @@ export function createListener(options: ListenerOptions) {
     if (response.headersSent) response.destroy()
     else writeProblem(response, 'internal', { requestId: randomUUID() })
   }
-  server.on('request', handle)
-  server.on('checkContinue', handle)
-  server.on('checkExpectation', handle)
+  const closing = (): boolean => draining
+  const parts = { clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }
+  server.on('request', announce)
+  server.on('checkContinue', announce)
+  server.on('checkExpectation', announce)
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy())
     connections.get(socket)?.fail('method')
@@ -211,18 +212,19 @@ export function createListener(options: ListenerOptions) {
 
 /** Bounds what waits for clients that do not read. */
 function closeSlowest(connections: readonly Connection[]): void {
-  let waiting = connections.reduce((sum, connection) => sum + connection.waiting, 0)
-  if (waiting <= MOST_WAITING) return
+  let unsent = connections.reduce((sum, connection) => sum + connection.unsent, 0)
+  if (unsent <= MAX_UNSENT) return
   for (const connection of connections.toSorted((one, other) => other.stalled - one.stalled)) {
-    if (waiting <= MOST_WAITING || connection.stalled < PATIENCE) return
-    waiting -= connection.waiting
+    if (unsent <= MAX_UNSENT || connection.stalled < PATIENCE) return
+    unsent -= connection.unsent
     connection.close('backlog')
   }
 }
 
-function createServer(options: ListenerOptions) {
+function createServer(options: ListenerOptions, clock: Clock) {
   const { headerTimeout, listenKeepAlive } = options.limits
-  const http: ServerOptions = {
+  const http = {
+    ServerResponse: createLingeringResponse(clock),
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: headerTimeout,
     // A long upload is not slow while it moves: the body idle timeout governs.
@@ -241,7 +243,7 @@ function createServer(options: ListenerOptions) {
   return createHttpsServer({
     ...http,
     ...contextOf(tls),
-    handshakeTimeout: Math.min(headerTimeout, LONGEST_HANDSHAKE),
+    handshakeTimeout: Math.min(headerTimeout, MAX_HANDSHAKE),
     requestCert: tls.ca !== undefined,
     rejectUnauthorized: true,
   })

@@ -87,7 +87,7 @@ export const LOG_EVENTS = {
     level: 'warn',
     text: 'A client that took nothing of its response was closed',
   },
-  'connections-full': { level: 'warn', text: 'Too many connections, or too many requests on one' },
+  'connections-full': { level: 'warn', text: 'Too many connections' },
   'obs-login-refused': { level: 'warn', text: 'A login of CTI-OBS was refused' },
   'request-failed': {
     level: 'debug',

@@ -29,7 +29,7 @@ export interface HandlerOptions {
 export type Handler = (
   request: IncomingMessage,
   response: ServerResponse,
-  connection: { keep(): void },
+  connection: { accept(): void },
 ) => Promise<void> | void
 
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
@@ -71,7 +71,7 @@ export function createHandler(options: HandlerOptions): Handler {
       reportRefusal(request, 'ticket', requestId)
     } else if (options.inFlight() >= maxInFlight) refuse(response, 'in-flight', requestId)
     else {
-      connection.keep()
+      connection.accept()
       return options.forward({ request, response, validated: valid, requestId })
     }
   }

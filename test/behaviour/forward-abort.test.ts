@@ -16,7 +16,6 @@ import {
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const NEXT = '/rest/isales/next'
-const SECOND = '/rest/isales/second'
 const NEVER: Step = () => new Promise(() => undefined)
 const LARGE: readonly Step[] = [`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]
 
@@ -162,28 +161,6 @@ describe('the client resets its connection', () => {
     client.reset()
     expect(await recovered(stand)).toBe('next')
     expect(stand.business().filter(({ target }) => target === PATH)).toHaveLength(1)
-  })
-
-  it('before the turn of a request that waits for a connection: it is not sent', async () => {
-    const stand = await openStand({ respond: respond(NEVER), env: { ISALES_MAX_CONNECTIONS: '1' } })
-    const client = await stand.connect()
-    await client.send(get() + post('x').replace(PATH, SECOND))
-    await inFlight(stand, 2)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business().map(({ target }) => target)).toEqual([PATH, NEXT])
-  })
-
-  it('before the turn of a large response, which iSales is no longer held from sending', async () => {
-    const stand = await openStand({
-      respond: ({ target }) =>
-        target === PATH ? NEVER : target === SECOND ? LARGE : responseBytes('next'),
-    })
-    const client = await stand.connect()
-    await client.send(get() + get([], { path: SECOND }))
-    await until(() => stand.business().length === 2)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
   })
 })
 

@@ -54,25 +54,6 @@ describe.each([
   })
 })
 
-test('a response of iSales to a request that was given up meanwhile changes nothing', async () => {
-  const world = await openWorld({ env: { ...OFF, BODY_IDLE_TIMEOUT: '100ms' } })
-  world.sim.hang({ operation: 'business' })
-  const client = await connect(world)
-  await client.send(`${head(INTERFACE_PATHS.getTask, 'Content-Length: 2')}{}`)
-  await until(() => world.sim.state().hanging === 1)
-  // Behind a response that is awaited, so that the 408 cannot leave before iSales has responded to this one.
-  world.sim.set({ latency: 400 })
-  world.sim.failBusiness({ status: 500 })
-  await client.send(head(UPLOAD_PATH, `Content-Length: ${LARGE}`) + STREAMED)
-  await until(() => world.sim.state().faultsWaiting === 0)
-  // It takes as long, and begins later.
-  expect((await world.tasks()).status).toBe(200)
-  world.sim.release()
-  expect((await client.read()).status).toBe(200)
-  expect((await client.read()).status).toBe(408)
-  await client.closed()
-})
-
 test('a client that takes nothing of its responses loses its place, though each is whole and handed over', async () => {
   const env = { LISTEN_MAX_CONNECTIONS: '1', BODY_IDLE_TIMEOUT: '200ms' }
   const world = await openWorld({ env })
@@ -81,7 +62,7 @@ test('a client that takes nothing of its responses loses its place, though each 
   // More of them than the kernel holds.
   const request = `GET ${ECHO_PATH}?bytes=1000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`
   await client.send(request.repeat(16))
-  await until(() => world.sim.requests().length > 10)
+  await until(() => world.sim.requests().length > 1)
   expect((await world.tasks()).status).toBe(503)
   await until(async () => (await world.tasks()).status === 200)
   client.destroy()

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -8,7 +7,7 @@ import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, keepAndRespond, leftOf, respondOk, responsesOf, startListener } from './support.ts'
+import { GET, keepAndRespond, leftOf, respondOk, startListener } from './support.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
@@ -145,16 +144,4 @@ test('a flood of connections that are reset leaves nothing behind', async () => 
   await until(() => listener.connections() === 0)
   const four = await hold(4, port)
   expect(await Promise.all(four.map(ask))).toEqual([200, 200, 200, 200])
-})
-
-test('of the requests of one connection 16 are in flight, and one more gets a 503 in its turn', async () => {
-  const held: ServerResponse[] = []
-  const { port, refused } = await startListener((_request, response) => held.push(response))
-  const client = await connectRaw({ port })
-  await client.send(GET.repeat(30))
-  await until(() => refused.length === 1)
-  expect(held).toHaveLength(16)
-  for (const response of held) response.end('ok')
-  const statuses = (await responsesOf(client)).map(({ status }) => status)
-  expect(statuses).toEqual([...Array.from({ length: 16 }, () => 200), 503])
 })

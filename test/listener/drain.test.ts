@@ -59,8 +59,8 @@ test('a request that arrives during the drain on an open connection is served, a
   held[0]?.writeHead(200, ['Content-Length', '4']).write('on')
   const stop = listener.stop(LONG)
   await client.send(GET)
-  await until(() => held.length === 2)
   held[0]?.end('e1')
+  await until(() => held.length === 2)
   held[1]?.writeHead(200, ['Content-Length', '4']).end('two2')
   expect(await outcomesOf(client)).toEqual([
     [200, 'keep-alive'],

@@ -7,8 +7,7 @@ import {
   type ListenerLimits,
   type ListenerOptions,
 } from '../../src/listener/listener.ts'
-import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
-import { until } from '../support/until.ts'
+import type { RawClient, RawResponse } from '../support/raw-client.ts'
 
 const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
@@ -63,7 +62,7 @@ export function respondOk(_request: IncomingMessage, response: ServerResponse): 
 
 /** Accepts the request, as one with a ticket. */
 export const keepAndRespond: ListenerOptions['onRequest'] = (request, response, connection) => {
-  connection.keep()
+  connection.accept()
   respondOk(request, response)
 }
 
@@ -87,26 +86,4 @@ export async function outcomesOf(client: RawClient) {
 /** What came until the connection ended, when it was not a response. */
 export async function leftOf(client: RawClient): Promise<string> {
   return (await client.closed()).left.toString('latin1')
-}
-
-/**
- * Three requests and then `more`, none of them responded to, and a client that leaves: the responses, and those that
- * were closed.
- */
-export async function leaveThree(more: string) {
-  const closed: ServerResponse[] = []
-  const held: ServerResponse[] = []
-  const { port, listener } = await startListener((_request, response) => {
-    held.push(response)
-    response.on('close', () => closed.push(response))
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${GET}${GET}${GET}${more}`)
-  await until(() => held.length === 3)
-  held[2]?.end('handed over before its turn')
-  client.reset()
-  await until(() => listener.connections() === 0 && closed.length >= 3)
-  // One that came twice would come a turn later.
-  await new Promise(setImmediate)
-  return { held, closed }
 }
