@@ -6,7 +6,7 @@ import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome } from './http/ended.ts'
-import { PROBLEMS, REFUSALS } from './http/problem.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode } from './http/problem.ts'
 import { ownHosts } from './listener/address.ts'
 import { createListener } from './listener/listener.ts'
 import { accessFields, type Log } from './log/logger.ts'
@@ -28,7 +28,6 @@ export interface DataPlaneOptions {
   readonly upstream: Upstream
   readonly metrics: Metrics
   readonly monitor: Monitor
-  readonly running: { inFlight: number }
   readonly log: Log
   readonly tracing: Tracing | undefined
   readonly clock: Clock
@@ -42,7 +41,7 @@ export type DataPlane = ReturnType<typeof openDataPlane>
 
 /** Listener, handler, login and forward, not started yet. */
 export function openDataPlane(options: DataPlaneOptions) {
-  const { config, log, tracing, metrics, monitor, running, clock, random } = options
+  const { config, log, tracing, metrics, monitor, clock, random } = options
   const echoes = createEchoes()
   const rules: RequestRules = {
     ...config,
@@ -63,6 +62,12 @@ export function openDataPlane(options: DataPlaneOptions) {
     if (random() < config.accessLog) log('access', accessFields(end))
   }
 
+  /** A failure of which the listener knows the code and nothing else. */
+  const failedHere = (code: ProblemCode, requestId: string): void => {
+    const { status } = PROBLEMS[code]
+    monitor.callEnded({ method: '', target: '', status, code, requestId })
+  }
+
   const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {
     const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
     logThrottled(event, outcome, { operation })
@@ -75,10 +80,7 @@ export function openDataPlane(options: DataPlaneOptions) {
     dispatch: options.upstream.dispatch,
     carriesToken: echoes.carriesToken,
     clock,
-    onEnd(end) {
-      running.inFlight -= 1
-      ended(end)
-    },
+    onEnd: ended,
     onReplay: (outcome) => metrics.replays.inc({ outcome }),
   })
   const localLogin = openLocalLogin(config, {
@@ -97,39 +99,32 @@ export function openDataPlane(options: DataPlaneOptions) {
     rules,
     ...localLogin,
     forward(call) {
-      running.inFlight += 1
       if (tracing === undefined) return forward(call)
       const { request, response, validated, requestId } = call
       const span = tracing.requestStarted(request)
       return forward({ request, response, validated, requestId, span })
     },
-    inFlight: () => running.inFlight,
     maxInFlight: config.maxInFlight,
     newRequestId: requestIds(),
-    onRefused: ended,
+    onEnd: ended,
   })
   const listener = createListener({
     address: config.listen,
     socketMode: config.listenSocketMode,
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
     limits: config,
-    onRequest: handler,
-    onError(error) {
-      metrics.connectionFailed('internal', undefined)
-      log('unexpected', { error })
+    onRequest: (...request) => handler.handle(...request),
+    onError(error, requestId) {
+      const code = 'internal'
+      metrics.connectionFailed(code, undefined)
+      failedHere(code, requestId)
+      log('unexpected', { error, requestId })
     },
     onRefused(refusal, requestId) {
       const { code } = REFUSALS[refusal]
       metrics.connectionFailed(code, refusal)
       // Without a request id no request came: the connection was closed to stay under the cap.
-      if (requestId !== undefined)
-        monitor.callEnded({
-          method: '',
-          target: '',
-          status: PROBLEMS[code].status,
-          code,
-          requestId,
-        })
+      if (requestId !== undefined) failedHere(code, requestId)
       if (refusal === 'connections')
         logThrottled('connections-full', refusal, { listener: 'proxy', requestId })
       else logThrottled('client-refused', refusal, { code, requestId })
@@ -144,7 +139,12 @@ export function openDataPlane(options: DataPlaneOptions) {
       if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
     },
   })
-  return { listener, localLogin, onTokenEvent: (event: TokenEvent) => echoes.onTokenEvent(event) }
+  return {
+    listener,
+    localLogin,
+    inFlight: handler.inFlight,
+    onTokenEvent: (event: TokenEvent) => echoes.onTokenEvent(event),
+  }
 }
 
 /** Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another. */

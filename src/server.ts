@@ -75,7 +75,13 @@ const ADMIN_GRACE = 1000
 export async function startApp(options: AppOptions): Promise<App> {
   const { config, log, tracing } = options
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
-  const running = { listening: false, draining: false, inFlight: 0 }
+  const running = {
+    listening: false,
+    draining: false,
+    get inFlight() {
+      return proxy.inFlight()
+    },
+  }
   // The first event comes when the token source starts: then all parts are there.
   const observe = (event: TokenEvent): void => {
     admin.onTokenEvent(event)
@@ -140,7 +146,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     upstream,
     metrics,
     monitor,
-    running,
     log,
     tracing,
     clock,
@@ -231,7 +236,7 @@ function createAdminListener({ config, log, clock, admin }: AdminListenerParts):
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => admin.serve(request, response),
-    onError: (error) => log('unexpected', { error }),
+    onError: (error, requestId) => log('unexpected', { error, requestId }),
     onRefused(refusal) {
       if (refusal !== 'connections') return
       metrics.connectionFailed('overloaded', refusal)

@@ -43,8 +43,8 @@ export interface ListenerOptions {
     response: ServerResponse,
     connection: { accept(): void },
   ) => unknown
-  /** Each error that `onRequest` threw. */
-  readonly onError: (error: unknown) => void
+  /** Each error that `onRequest` threw, and the request id of the response. */
+  readonly onError: (error: unknown, requestId: string) => void
   readonly limits: ListenerLimits
   /** Default: the clock of the machine. */
   readonly clock?: Clock
@@ -120,9 +120,10 @@ export function createListener(options: ListenerOptions) {
     }
   }
   const failed = (response: ServerResponse, error: unknown): void => {
-    options.onError(error)
+    const requestId = randomUUID()
+    options.onError(error, requestId)
     if (response.headersSent) response.destroy()
-    else writeProblem(response, 'internal', { requestId: randomUUID() })
+    else writeProblem(response, 'internal', { requestId })
   }
   const closing = (): boolean => draining
   const parts = { clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }

@@ -19,28 +19,22 @@ export interface HandlerOptions {
       }
     | undefined
   readonly forward: Forward
-  readonly inFlight: () => number
   readonly maxInFlight: number
   readonly newRequestId: () => string
-  /** A request was refused here: nothing of it was sent to iSales. */
-  readonly onRefused: (refused: EndedRequest) => void
+  /** A request got its response here: nothing of it was sent to iSales. */
+  readonly onEnd: (ended: EndedRequest) => void
 }
 
-export type Handler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  connection: { accept(): void },
-) => Promise<void> | void
-
 /** Where every request enters: refused before it costs anything, served here, or forwarded. */
-export function createHandler(options: HandlerOptions): Handler {
-  const { rules, kindOf, ticketCheck, maxInFlight } = options
+export function createHandler(options: HandlerOptions) {
+  const { rules, kindOf, ticketCheck, maxInFlight, onEnd } = options
+  let inFlight = 0
 
   const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
     const { method = '', url: target = '' } = request
     const { code } = REFUSALS[refusal]
     const { status } = PROBLEMS[code]
-    options.onRefused({ method, target, status, code, refusal, requestId })
+    onEnd({ method, target, status, code, refusal, requestId })
   }
 
   const refuse = (response: ServerResponse, refusal: Refusal, requestId: string): void => {
@@ -50,29 +44,41 @@ export function createHandler(options: HandlerOptions): Handler {
     reportRefusal(response.req, refusal, requestId)
   }
 
-  return (request, response, connection): Promise<void> | void => {
-    const { method = '', url: target = '', httpVersion, rawHeaders } = request
-    const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
-    if ('refused' in valid) {
-      refuse(response, valid.refused, options.newRequestId())
-      return
-    }
-    const requestId = valid.requestId ?? options.newRequestId()
-    const kind = kindOf(valid.path)
-    if (kind === 'alike') refuse(response, 'auth-path', requestId)
-    // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
-    else if (valid.maxForwards === 0 || valid.target === '*')
-      response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
-    else if (kind === 'local') {
-      if (valid.expectsContinue) response.writeContinue()
-      options.serveLocal(request, response, valid.target)
-    } else if (ticketCheck?.passes(rawHeaders) === false) {
-      ticketCheck.refuse(response, requestId)
-      reportRefusal(request, 'ticket', requestId)
-    } else if (options.inFlight() >= maxInFlight) refuse(response, 'in-flight', requestId)
-    else {
-      connection.accept()
-      return options.forward({ request, response, validated: valid, requestId })
-    }
+  return {
+    /** Requests that were let in as business calls, and whose response has not ended. */
+    inFlight: () => inFlight,
+
+    handle(
+      request: IncomingMessage,
+      response: ServerResponse,
+      connection: { accept(): void },
+    ): Promise<void> | void {
+      const { method = '', url: target = '', httpVersion, rawHeaders } = request
+      const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
+      if ('refused' in valid) {
+        refuse(response, valid.refused, options.newRequestId())
+        return
+      }
+      const requestId = valid.requestId ?? options.newRequestId()
+      const kind = kindOf(valid.path)
+      if (kind === 'alike') refuse(response, 'auth-path', requestId)
+      else if (kind === 'other' && ticketCheck?.passes(rawHeaders) === false) {
+        ticketCheck.refuse(response, requestId)
+        reportRefusal(request, 'ticket', requestId)
+      } else if (valid.maxForwards === 0 || valid.target === '*') {
+        // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
+        response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
+        onEnd({ method, target, status: 204, requestId, byListener: true })
+      } else if (kind === 'local') {
+        if (valid.expectsContinue) response.writeContinue()
+        options.serveLocal(request, response, valid.target)
+      } else if (inFlight >= maxInFlight) refuse(response, 'in-flight', requestId)
+      else {
+        connection.accept()
+        inFlight += 1
+        response.once('close', () => (inFlight -= 1))
+        return options.forward({ request, response, validated: valid, requestId })
+      }
+    },
   }
 }

@@ -31,8 +31,8 @@ const OVERRIDES = [
   'x-method-override',
 ]
 
-/** Where iSales may look for a token, in either edition of its interface. */
-const CREDENTIALS = ['authorization', 'authentication']
+/** Where iSales may look for a token, in either edition of its interface, and what a server may prefer to it. */
+const CREDENTIALS = ['authorization', 'authentication', 'cookie', 'cookie2']
 
 export interface OutgoingRequest {
   readonly rawHeaders: HeaderLines
@@ -126,6 +126,8 @@ export function responseHeaders(
       chunked = true
     }
     if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
+    // A session of iSales is a credential of our user, as the token is.
+    if (lower === 'set-cookie' || lower === 'set-cookie2') continue
     if (lower === 'x-request-id' || carriesToken(value) || carriesToken(name)) continue
     // RFC 9110 section 8.6.
     if (lower === 'content-length' && (status < 200 || status === 204)) continue

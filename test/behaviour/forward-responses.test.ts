@@ -26,11 +26,18 @@ afterAll(() => stand.stop())
 
 describe('the head of a response', () => {
   it('keeps its status, reason and headers, in their order and never merged', async () => {
-    const fields = ['Set-Cookie: a=1', 'x-b: 1', 'X-B: 2', 'set-cookie: b=2; Path=/', 'Empty: ']
+    const fields = ['Link: </a>', 'x-b: 1', 'X-B: 2', 'link: </b>', 'Empty: ']
     stand.serve(responseBytes('ok', { status: '418 Tea, no', fields }))
     const response = await stand.exchange(get())
     expect([response.status, response.reason]).toEqual([418, 'Tea, no'])
     expect(response.fields.slice(0, 5).map(([name, value]) => `${name}: ${value}`)).toEqual(fields)
+  })
+
+  it('gives no client a session of iSales, nor iSales one of a client', async () => {
+    stand.serve(responseBytes('ok', { fields: ['Set-Cookie: JSESSIONID=1; Path=/', 'A: b'] }))
+    const response = await stand.exchange(get(['Cookie: JSESSIONID=2']))
+    expect([response.header('set-cookie'), response.header('a')]).toEqual([undefined, 'b'])
+    expect(stand.business()[0]?.header('cookie')).toBeUndefined()
   })
 
   it.each([

@@ -164,10 +164,13 @@ describe('served here', () => {
     ],
   ])('%s', async (_, bytes) => {
     const before = stand.business().length
+    const counted = () => stand.metric('requests_total{method="OPTIONS",status_class="2xx"}')
+    const counts = await counted()
     const response = await stand.exchange(bytes)
     expect(response.status).toBe(204)
     expect(response.header('allow')).toContain('POST')
     expect(stand.business()).toHaveLength(before)
+    expect(await counted()).toBe(counts + 1)
   })
 
   it('Allow names every method that is forwarded, and no other', async () => {

@@ -22,6 +22,7 @@ const NEVER = [
   'expect',
   'authorization',
   'authentication',
+  'cookie',
   'proxy-authentication-info',
   'http2-settings',
   'x-original-url',
@@ -44,7 +45,7 @@ const knownName = fc.constantFrom(
   ...NEVER,
   ...TOKEN_SETS.flat(),
   'X-Auth_Token',
-  'Cookie',
+  'Set-Cookie',
 )
 export const name = fc.oneof(
   fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/),

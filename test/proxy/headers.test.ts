@@ -36,7 +36,7 @@ const ADDED = [...VIA, 'Authorization', 'Bearer good']
 // Which names end here, what Connection nominates and where the token goes: headers.property.test.ts, for any headers.
 describe('the headers of a request', () => {
   it('keep their order, case, repetition and values', () => {
-    const fields = ['x-B', '1', 'Cookie', 'a=b', 'X-b', '', 'cookie', 'c=d', 'Accept', '*/*, x/y']
+    const fields = ['x-B', '1', 'Link', 'a=b', 'X-b', '', 'link', 'c=d', 'Accept', '*/*, x/y']
     expect(sent(fields)).toEqual([...fields, ...ADDED])
   })
 
@@ -50,7 +50,8 @@ describe('the headers of a request', () => {
     'Auth-Orization',
     'AUTHENTICATION',
     'X_Rewrite_Url',
-  ])('end here when they differ from one that does in punctuation only: %s', (name) => {
+    'Cookie',
+  ])('end here when they are one of ours, or differ from it in punctuation only: %s', (name) => {
     expect(sent(['A', 'b', name, 'x', 'C', 'd'])).toEqual(['A', 'b', 'C', 'd', ...ADDED])
   })
 
@@ -122,7 +123,7 @@ function received(fields: readonly string[], { status = 200, secret = '?' } = {}
 
 describe('the headers of a response', () => {
   it('keep their order, case, repetition and bytes', () => {
-    const fields = ['set-cookie', 'a=1', 'X-b', '\u00e9\u00ff', 'Set-Cookie', 'b=2']
+    const fields = ['link', 'a=1', 'X-b', '\u00e9\u00ff', 'Link', 'b=2']
     const headers = [...fields, 'X-Request-Id', 'id-1']
     expect(received(fields)).toEqual({ headers, relayable: true })
   })
@@ -130,6 +131,11 @@ describe('the headers of a response', () => {
   it('are nominated away, and ours stands for theirs', () => {
     const fields = ['Connection', 'X-Gone', 'x-gone', '1', 'X-Request-Id', 'theirs', 'A', 'b']
     expect(received(fields).headers).toEqual(['A', 'b', 'X-Request-Id', 'id-1'])
+  })
+
+  it('that give the client a session of iSales are dropped', () => {
+    const fields = ['Set-Cookie', 'JSESSIONID=1; HttpOnly', 'set-cookie', 'b=2', 'Set-Cookie2', 'c']
+    expect(received([...fields, 'A', 'b']).headers.slice(0, 2)).toEqual(['A', 'b'])
   })
 
   it('that carry a token are dropped whole', () => {
