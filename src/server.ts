@@ -213,7 +213,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     async stop() {
       running.draining = true
       log('draining', { inFlight: running.inFlight })
-      proxy.listener.retire()
+      proxy.listener.drain()
       await delay(config.drainDelay)
       files.close()
       renewals.close()
@@ -248,7 +248,7 @@ function createAdminListener({ config, log, clock, admin }: AdminListenerParts):
     },
   })
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
-  listener.retire()
+  listener.drain()
   return listener
 }
 

@@ -3,19 +3,21 @@ import { peerOf } from '../http/peer.ts'
 
 export interface CapsOptions {
   /** Connections of the listener. */
-  readonly most: number
+  readonly max: number
   /** Connections from one address, see `peerOf`. */
-  readonly mostOfPeer: number
+  readonly maxOfPeer: number
   /** A connection was closed in favor of another. */
   readonly onClosed: () => void
 }
 
-/** The connections that a cap counts. */
-interface Group {
-  readonly most: number
-  /** Those without an accepted request, the oldest first. */
-  readonly newcomers: Set<Place>
-  readonly accepted: Set<Place>
+/** One connection among those that the caps count. */
+export interface Place {
+  readonly socket: Socket
+  readonly peer: string
+  /** It had an accepted request: it is not closed for another. */
+  accepted: boolean
+  /** It came when a cap was reached and no connection could be closed for it. */
+  readonly overCap: boolean
 }
 
 /**
@@ -25,83 +27,58 @@ interface Group {
  */
 export class Caps {
   readonly #options: CapsOptions
-  readonly #all: Group
-  readonly #peers = new Map<string, Group>()
+  /** The oldest first. */
   readonly #places = new Map<string | Socket, Place>()
 
   constructor(options: CapsOptions) {
     this.#options = options
-    this.#all = groupOf(options.most)
   }
 
   /** Takes a connection in, before its TLS handshake. */
   enter(socket: Socket): void {
+    const { max, maxOfPeer } = this.#options
     const peer = peerOf(socket.remoteAddress)
-    const own = this.#peers.get(peer) ?? groupOf(this.#options.mostOfPeer)
-    this.#peers.set(peer, own)
-    const groups = [own, this.#all]
-    const overCap = !groups.every((group) => this.#hasPlace(group))
+    const isFree = [
+      this.#makeRoom(maxOfPeer, (place) => place.peer === peer),
+      this.#makeRoom(max, () => true),
+    ]
     const key = keyOf(socket)
-    const place = new Place(socket, groups, overCap)
+    // A Unix socket has its mode. What TLS makes of one could not be found again, and be accepted.
+    const accepted = socket.remotePort === undefined
+    const place = { socket, peer, accepted, overCap: isFree.includes(false) }
     this.#places.set(key, place)
     socket.once('close', () => {
-      place.leave()
       if (this.#places.get(key) === place) this.#places.delete(key)
-      if (own.newcomers.size + own.accepted.size === 0) this.#peers.delete(peer)
     })
-  }
-
-  /** Closes newcomers until there is a place, or none of them is left. */
-  #hasPlace({ most, newcomers, accepted }: Group): boolean {
-    // One over the cap is counted, too: closing it alone does not bring the group below the cap.
-    while (newcomers.size + accepted.size >= most) {
-      const [oldest] = newcomers
-      if (oldest === undefined) return false
-      oldest.leave()
-      oldest.socket.destroy()
-      this.#options.onClosed()
-    }
-    return true
   }
 
   /** Of a connection, or of what TLS made of one. */
   placeOf(socket: Socket): Place | undefined {
     return this.#places.get(keyOf(socket))
   }
-}
 
-/** One connection among those that the caps count. */
-export class Place {
-  readonly socket: Socket
-  /** It came when the cap was reached and no connection could be closed for it. */
-  readonly overCap: boolean
-  readonly #groups: readonly Group[]
-
-  constructor(socket: Socket, groups: readonly Group[], overCap: boolean) {
-    this.socket = socket
-    this.overCap = overCap
-    this.#groups = groups
-    // A Unix socket has its mode. What TLS makes of one could not be found again, and be accepted.
-    for (const { newcomers, accepted } of groups)
-      (socket.remotePort === undefined ? accepted : newcomers).add(this)
+  /** Every connection that has not been closed. */
+  sockets(): readonly Socket[] {
+    return Array.from(this.#places.values(), ({ socket }) => socket)
   }
 
-  /** From now on it is not closed for another. */
-  accept(): void {
-    for (const { newcomers, accepted } of this.#groups)
-      if (newcomers.delete(this)) accepted.add(this)
-  }
-
-  leave(): void {
-    for (const { newcomers, accepted } of this.#groups) {
-      newcomers.delete(this)
-      accepted.delete(this)
+  /** Closes connections until there is room for one more of these, or none of them may be closed. */
+  #makeRoom(max: number, counts: (place: Place) => boolean): boolean {
+    // Most connections come below the cap, and cost no look at the others.
+    if (this.#places.size < max) return true
+    const places = [...this.#places].filter(([, place]) => counts(place))
+    // Those over the cap are counted, too: closing one of them alone does not make room.
+    let excess = places.length - max + 1
+    for (const [key, { accepted, socket }] of places) {
+      if (excess <= 0) break
+      if (accepted) continue
+      this.#places.delete(key)
+      socket.destroy()
+      this.#options.onClosed()
+      excess -= 1
     }
+    return excess <= 0
   }
-}
-
-function groupOf(most: number): Group {
-  return { most, newcomers: new Set(), accepted: new Set() }
 }
 
 /** A TLS socket is another object than the connection below it, with the same two ends. */

@@ -82,7 +82,7 @@ export class Connection {
 
   /** Its client may be served: from now on it is not closed for others. */
   accept(): void {
-    this.#place?.accept()
+    if (this.#place !== undefined) this.#place.accepted = true
     this.#place = undefined
   }
 

@@ -34,9 +34,9 @@ export interface ListenerOptions {
   /** With `ca`, a client without a certificate of that CA is refused. Default: plain HTTP. */
   readonly tls?: TlsFiles | undefined
   /**
-   * Each request, one with `Expect` included: write 100 with `response.writeContinue()` before reading the body of
-   * one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the request is accepted,
-   * call `accept`: until then its connection may be closed for others.
+   * Each request when its turn has come, one with `Expect` included: write 100 with `response.writeContinue()` before
+   * reading the body of one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the
+   * request is accepted, call `accept`: until then its connection may be closed for others.
    */
   readonly onRequest: (
     request: IncomingMessage,
@@ -48,10 +48,7 @@ export interface ListenerOptions {
   readonly limits: ListenerLimits
   /** Default: the clock of the machine. */
   readonly clock?: Clock
-  /**
-   * Each request that the listener refused by itself, with the request id of its response; without one, a connection
-   * that was closed because there are too many.
-   */
+  /** Each request that was refused here, with the request id of its response; without one, a connection that was closed. */
   readonly onRefused: (refusal: Refusal, requestId?: string) => void
   /** Each client that was closed because it took nothing of its response. */
   readonly onClientClosed: (reason: ClosedReason) => void
@@ -63,14 +60,14 @@ export type Listener = ReturnType<typeof createListener>
 
 /** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
-/** TCP keep-alive probes after this: a peer that vanished without a FIN is noticed. */
+/** Milliseconds; TCP probes after this notice a peer that vanished without a FIN. */
 const TCP_KEEP_ALIVE = 60_000
 const DRAIN_STEP = 50
 /** Bytes that may wait for clients that do not read. */
 const MAX_UNSENT = 2 * 1024 * 1024
 /** Milliseconds; a client that is only slow, or far away, takes something in this time. */
 const PATIENCE = 2000
-/** A client far away needs less than one. */
+/** Milliseconds; a client far away needs less than 1,000. */
 const MAX_HANDSHAKE = 5000
 
 /**
@@ -79,38 +76,28 @@ const MAX_HANDSHAKE = 5000
  */
 export function createListener(options: ListenerOptions) {
   const { clock = systemClock, limits, onRequest, onRefused, onClientClosed: onClosed } = options
-  const { bodyIdleTimeout, listenMaxConnections: most } = limits
-  /** Every TCP or Unix connection, also in its TLS handshake. */
-  const sockets = new Set<Socket>()
-  /** Those on which HTTP is spoken. */
+  const { bodyIdleTimeout, listenMaxConnections: max } = limits
+  /** On which HTTP is spoken. */
   const connections = new Map<Socket, Connection>()
   let draining = false
+  let sweeping: Timer | undefined
   const server = createServer(options, clock)
   // On loopback all clients have one address.
-  const mostOfPeer = isLocal(options.address) ? most : Math.ceil(most / 2)
-  const caps = new Caps({ most, mostOfPeer, onClosed: () => onRefused('connections') })
+  const maxOfPeer = isLocal(options.address) ? max : Math.ceil(max / 2)
+  const caps = new Caps({ max, maxOfPeer, onClosed: () => onRefused('connections') })
   // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
-  server.maxConnections = most * 2 + 1
+  server.maxConnections = max * 2 + 1
   server.on('drop', () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
-  server.on('connection', (socket: Socket) => {
-    caps.enter(socket)
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
+  server.on('connection', (socket: Socket) => caps.enter(socket))
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     const place = caps.placeOf(socket)
-    if (options.tls?.ca !== undefined) place?.accept()
+    if (options.tls?.ca !== undefined && place !== undefined) place.accepted = true
     connections.set(socket, new Connection(socket, place, parts))
     socket.once('close', () => connections.delete(socket))
   })
 
-  const announce = (request: IncomingMessage, response: ServerResponse): void => {
-    // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
-    if (request.httpVersion === '1.0') response.useChunkedEncodingByDefault = false
-    connections.get(request.socket)?.announce(response)
-  }
   const serve = (response: ServerResponse, connection: Connection): void => {
     try {
       const served = onRequest(response.req, response, connection)
@@ -127,9 +114,12 @@ export function createListener(options: ListenerOptions) {
   }
   const closing = (): boolean => draining
   const parts = { clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }
-  server.on('request', announce)
-  server.on('checkContinue', announce)
-  server.on('checkExpectation', announce)
+  for (const event of ['request', 'checkContinue', 'checkExpectation'])
+    server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
+      // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
+      if (httpVersion === '1.0') response.useChunkedEncodingByDefault = false
+      connections.get(socket)?.announce(response)
+    })
   server.on('connect', (_request, socket: Socket) => {
     socket.on('error', () => socket.destroy())
     connections.get(socket)?.fail('method')
@@ -146,14 +136,13 @@ export function createListener(options: ListenerOptions) {
     options.onHandshakeFailure?.(handshakeFailure(error.code, certificate ?? undefined))
   })
 
-  let sweeping: Timer | undefined
   const sweep = (): void => {
     const now = clock.now()
     for (const connection of connections.values()) connection.sweep(now)
     closeSlowest([...connections.values()])
     sweeping = clock.setTimer(sweep, checkInterval(bodyIdleTimeout))
   }
-  const drain = (): void => {
+  const drainAll = (): void => {
     for (const connection of connections.values()) connection.drain()
   }
 
@@ -172,7 +161,7 @@ export function createListener(options: ListenerOptions) {
      * Serves on, and every response closes its connection: behind a load balancer, clients move to another proxy
      * between two requests. A connection that is closed when it is idle may be sent a request just then, which is lost.
      */
-    retire(): void {
+    drain(): void {
       draining = true
     },
 
@@ -186,10 +175,10 @@ export function createListener(options: ListenerOptions) {
       const closed = new Promise<void>((resolve) => {
         NetServer.prototype.close.call(server, () => resolve())
       })
-      drain()
-      const step = setInterval(drain, DRAIN_STEP)
+      drainAll()
+      const step = setInterval(drainAll, DRAIN_STEP)
       const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy()
+        for (const socket of caps.sockets()) socket.destroy()
       }, grace)
       await closed
       clearInterval(step)
@@ -207,7 +196,7 @@ export function createListener(options: ListenerOptions) {
       if (server instanceof TlsServer) server.setSecureContext(contextOf(tls))
     },
 
-    connections: () => sockets.size,
+    connections: () => caps.sockets().length,
   }
 }
 
@@ -222,8 +211,8 @@ function closeSlowest(connections: readonly Connection[]): void {
   }
 }
 
-function createServer(options: ListenerOptions, clock: Clock) {
-  const { headerTimeout, listenKeepAlive } = options.limits
+function createServer({ limits, tls }: ListenerOptions, clock: Clock) {
+  const { headerTimeout, listenKeepAlive } = limits
   const http = {
     ServerResponse: createLingeringResponse(clock),
     maxHeaderSize: MAX_HEADER_SIZE,
@@ -239,7 +228,6 @@ function createServer(options: ListenerOptions, clock: Clock) {
     keepAlive: true,
     keepAliveInitialDelay: TCP_KEEP_ALIVE,
   }
-  const { tls } = options
   if (tls === undefined) return createHttpServer(http)
   return createHttpsServer({
     ...http,

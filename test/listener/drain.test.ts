@@ -29,12 +29,12 @@ test('a drain lets the request in flight end, and its response closes the connec
   expect(listener.connections()).toBe(0)
 })
 
-test('one that retires serves on, new connections too, and every response closes its connection', async () => {
+test('one that drains serves on, new connections too, and every response closes its connection', async () => {
   const { port, listener } = await startListener(respondOk)
   const kept = await connectRaw({ port })
   await kept.send(GET)
   await kept.read()
-  listener.retire()
+  listener.drain()
   for (const client of [kept, await connectRaw({ port })]) {
     await client.send(GET)
     expect(await outcomesOf(client)).toEqual([[200, 'close']])

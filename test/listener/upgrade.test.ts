@@ -45,7 +45,7 @@ test.each([
 
 test('in a drain the response closes the connection', async () => {
   const { client, listener } = await start()
-  listener.retire()
+  listener.drain()
   await client.send(UPGRADE)
   expect(await outcomesOf(client)).toEqual([[200, 'close']])
 })
