@@ -28,7 +28,7 @@ export interface ForwardOptions {
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
   /** True for a text of a response that the client is not to see. */
-  readonly carriesToken: (text: string, sent: Token | undefined) => boolean
+  readonly carriesToken: (text: string, sent: Token) => boolean
   readonly clock: Clock
   readonly onEnd: (end: EndedRequest) => void
   readonly onReplay: (outcome: ReplayOutcome) => void
@@ -362,7 +362,9 @@ class Forwarding implements AttemptHooks {
   }
 
   #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
-    const carriesToken = (text: string): boolean => this.#shared.carriesToken(text, this.#token)
+    const sent = this.#token
+    const carriesToken = (text: string): boolean =>
+      sent !== undefined && this.#shared.carriesToken(text, sent)
     return {
       status,
       reason: carriesToken(reason) ? '' : reason,

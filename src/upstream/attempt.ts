@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { ConnectError } from './errors.ts'
 import { isEmpty } from './undici-workarounds.ts'
 
 /** One request, without the origin, which is the pool's. */
@@ -54,6 +55,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly #hooks: AttemptHooks
   #settle: ((outcome: Outcome) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
+  #responded = false
   #chunks: Buffer[] = []
   #size = 0
   #ended: 'whole' | 'cut' | undefined
@@ -95,6 +97,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   ): void {
     // Of HTTP/1.1, they are buffers.
     const head = { status, reason, rawHeaders: controller.rawHeaders as Buffer[] }
+    this.#responded = true
     if (status >= 200) this.#settle?.({ type: 'response', head })
     // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP.
     else if (status < 100 || status === 101) this.abort('no final response')
@@ -121,6 +124,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: unknown, error: unknown): void {
     this.onDone?.(this.#controller !== undefined)
+    this.#fail(error)
+  }
+
+  /**
+   * For the pool: iSales refused the handshake. With TLS 1.3 it does so after our side is through and the request is
+   * written, but it has read nothing of it (RFC 8446 section 4.4.2.4).
+   */
+  refused(error: ConnectError): void {
+    if (this.#responded) return
+    this.written = false
     this.#fail(error)
   }
 

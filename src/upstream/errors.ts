@@ -47,6 +47,18 @@ export function classify(error: unknown): { failure: UpstreamFailure; code: stri
   return { failure: FAILURES[code] ?? 'broken', code }
 }
 
+/**
+ * Alerts of RFC 8446 section 6.2 about a client's certificate, as OpenSSL names them; the words before them differ
+ * between its versions.
+ */
+const CERTIFICATE_ALERT =
+  /^ERR_SSL_.*_ALERT_(?:(?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
+
+/** The server refused our certificate. */
+export function isCertificateAlert(error: unknown): boolean {
+  return CERTIFICATE_ALERT.test(codeOf(error))
+}
+
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   if ('code' in error && typeof error.code === 'string') return error.code

@@ -5,7 +5,7 @@ import type { Config } from '../config/settings.ts'
 import type { Attempt } from './attempt.ts'
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
-import type { ConnectFailure } from './errors.ts'
+import { codeOf, ConnectError, isCertificateAlert, type ConnectFailure } from './errors.ts'
 import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
@@ -161,6 +161,7 @@ class Pool {
       // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
       // closed the client must be, or it opens another one for the request that was aborted.
       if (failed) connection.retired = true
+      else connection.responded = true
       const later = failed ? queueMicrotask : setImmediate
       later(() => this.#release(connection))
     }
@@ -195,6 +196,11 @@ class Pool {
           onConnect?.('opened')
           connection.openedAt = this.#now()
           prepareSocket(outcome, () => connection.attempt?.resume())
+          outcome.on('error', (error) => {
+            if (connection.responded || !isCertificateAlert(error)) return
+            onConnect?.('tls')
+            connection.attempt?.refused(new ConnectError('tls', codeOf(error), error))
+          })
           connected(null, outcome)
         })
       },
@@ -213,6 +219,7 @@ class Pool {
       client,
       openedAt: Infinity,
       attempt: undefined,
+      responded: false,
       retired: false,
     }
     client.on('disconnect', () => {
@@ -245,6 +252,8 @@ interface Connection {
   openedAt: number
   /** Undefined: it is idle. */
   attempt: Attempt | undefined
+  /** A response came on it, so that its handshake is over for iSales, too. */
+  responded: boolean
   /** It takes no more requests. */
   retired: boolean
 }

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, expect, test, vi } from 'vitest'
-import type { Certificate } from '../../simulator/certificates.ts'
+import type { SimulatorTls } from '../../simulator/server.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
@@ -19,7 +19,7 @@ afterEach(() => vi.unstubAllEnvs())
 const at = (ISALES_URL: string) => (): Promise<TimedWorld> =>
   openTimedWorld({ ready: false, env: { ISALES_URL } })
 
-const withCertificate = (choose: (from: Certificates) => Certificate) => (): Promise<TimedWorld> =>
+const withCertificate = (choose: (from: Certificates) => SimulatorTls) => (): Promise<TimedWorld> =>
   openTimedWorld({
     ready: false,
     simulator: { tls: choose(certificates) },
@@ -59,6 +59,12 @@ const FAULTS: readonly Row[] = [
     'tls',
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     withCertificate(({ stranger }) => stranger),
+  ],
+  [
+    'wants a certificate of ours, and says so after our handshake (TLS 1.3)',
+    'tls',
+    'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+    withCertificate(({ server, ca }) => ({ ...server, ca: ca.cert, requestCert: true })),
   ],
 ]
 

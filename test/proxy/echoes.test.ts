@@ -1,7 +1,6 @@
-import { assert, constantFrom, integer, property, string } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createEchoes, type Echoes } from '../../src/proxy/echoes.ts'
+import { createEchoes } from '../../src/proxy/echoes.ts'
 import type { Token } from '../../src/token/token.ts'
 
 const LONG = '0123456789abcdef'
@@ -19,7 +18,10 @@ function token(text: string, refresh?: string): Token {
   }
 }
 
-function echoesOf(...tokens: readonly Token[]): Echoes {
+/** Of a call that echoes nothing of its own. */
+const OTHER = token('other')
+
+function echoesOf(...tokens: readonly Token[]) {
   const echoes = createEchoes()
   for (const session of tokens)
     echoes.onTokenEvent({ type: 'adopted', at: 0, session, failuresBefore: 0 })
@@ -34,56 +36,33 @@ describe('a text that carries a token', () => {
     ['cut', LONG.slice(1), false],
     ['of the refresh token', 'a refresh-0123456789abcdef b', true],
     ['percent-encoded in full', Buffer.from(LONG).toString('hex').replaceAll(/../g, '%$&'), true],
+    ['percent-encoded in a longer text', `a=${LONG.replace('a', '%61')}; b`, true],
     ['beside a percent sign', `100% ${LONG}`, true],
     ['of nobody', 'application/json;charset=UTF-8', false],
     ['empty', '', false],
   ])('is found, %s: %j', (_, text, found) => {
     const { carriesToken } = echoesOf(token(LONG, 'refresh-0123456789abcdef'))
-    expect(carriesToken(text, undefined)).toBe(found)
+    expect(carriesToken(text, OTHER)).toBe(found)
   })
 
   it.each([
     ['token?a/b', 'token?a/b', true],
     ['token?a/b', 'Bearer token?a/b', true],
     ['token?a/b', 'token%3Fa%2fb', true],
-    ['token?a/b', 'dG9rZW4/YS9i', true],
-    ['token?a/b', 'dG9rZW4_YS9i', true],
-    ['tok', 'dG9r', true],
-    ['to', 'dG8', true],
-    ['to', 'dG8=', true],
     ['ok', 'okay', false],
     ['ok', 'text/ok', false],
     [LONG.slice(1), `x${LONG.slice(1)}`, false],
   ])(
     'is found of a token shorter than 16 characters only when it is the whole text: %j, %j',
     (short, text, found) => {
-      expect(echoesOf(token(short)).carriesToken(text, undefined)).toBe(found)
+      expect(echoesOf(token(short)).carriesToken(text, OTHER)).toBe(found)
     },
   )
-
-  it('is found in base64 wherever the token begins in what was encoded, in either alphabet', () => {
-    const visible = string({
-      unit: integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
-      minLength: 16,
-      maxLength: 64,
-    })
-    const around = string({ maxLength: 10 })
-    const coding = constantFrom('base64' as const, 'base64url' as const)
-    assert(
-      property(visible, around, around, coding, (secret, before, after, form) => {
-        const coded = Buffer.from(`${before}${secret}${after}`).toString(form)
-        expect(echoesOf(token(secret)).carriesToken(`x=${coded}`, undefined)).toBe(true)
-        expect(echoesOf(token(secret)).carriesToken(encodeURIComponent(secret), undefined)).toBe(
-          true,
-        )
-      }),
-    )
-  })
 
   it('is found of the last four generations', () => {
     const generation = (n: number): string => `generation-${n}-of-the-token`
     const { carriesToken } = echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
-    expect([1, 2, 3, 4, 5].map((n) => carriesToken(generation(n), undefined))).toEqual([
+    expect([1, 2, 3, 4, 5].map((n) => carriesToken(generation(n), OTHER))).toEqual([
       false,
       true,
       true,
@@ -102,6 +81,6 @@ describe('a text that carries a token', () => {
   })
 
   it('is not found before the first token', () => {
-    expect(createEchoes().carriesToken(LONG, undefined)).toBe(false)
+    expect(createEchoes().carriesToken(LONG, OTHER)).toBe(false)
   })
 })

@@ -1,13 +1,31 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { responseBytes, type RawUpstream } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { certificates, dispatch, free, openUpstream, portOf, secured } from './support.ts'
+
+/** A TLS server of OpenSSL, whose port it gives; Node's own closes a connection without an alert. */
+async function openssl(...args: readonly string[]): Promise<number> {
+  const cwd = temporaryDirectory()
+  const { server, ca } = certificates
+  const files = { 's.crt': server.cert, 's.key': server.key, 'ca.crt': ca.cert }
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text)
+  const flags = ['-cert', 's.crt', '-key', 's.key', '-CAfile', 'ca.crt', ...args]
+  const child = spawn('openssl', ['s_server', '-accept', '127.0.0.1:0', ...flags], { cwd })
+  closing.push(() => child.kill())
+  let printed = ''
+  child.stdout.on('data', (text: Buffer) => (printed += text.toString()))
+  return Number(await until(() => /^ACCEPT .*:(\d+)$/m.exec(printed)?.[1]))
+}
 
 describe('TLS to iSales', () => {
   it('with a certificate of the CA is used, and its connection again', async () => {
@@ -54,15 +72,44 @@ describe('TLS to iSales', () => {
   )
 
   it('that asks for our certificate gets it', async () => {
-    const { server, ca } = certificates
+    const { server, ca, client } = certificates
     const isales = await secured(undefined, { ...server, ca: ca.cert, requestCert: true })
-    const without = openUpstream({ isalesUrl: isales.origin })
-    expect((await dispatch(without)).failure).toMatch(/tls|broken/)
-    const upstream = openUpstream({ isalesUrl: isales.origin })
-    const { cert, key } = certificates.client
-    upstream.reload({ ca: ca.cert, cert, key: new Secret(key) })
+    const tls = { ca: ca.cert, cert: client.cert, key: new Secret(client.key) }
+    const upstream = openUpstream({ isalesUrl: isales.origin, tls })
     expect(await dispatch(upstream)).toMatchObject({ status: 200 })
   })
+
+  // Under 1.3 the handshake is over for us, and the request written, before iSales looks at our certificate.
+  it.each(
+    (['-tls1_2', '-tls1_3'] as const).flatMap((version) =>
+      ([undefined, 'strangerClient', 'expiredClient'] as const).map(
+        (certificate) => [version, certificate] as const,
+      ),
+    ),
+  )(
+    '%s, that refuses our certificate (%s), has read nothing of the request',
+    async (version, ours) => {
+      const { ca } = certificates
+      const port = await openssl('-Verify', '2', '-verify_return_error', version)
+      const tls =
+        ours === undefined
+          ? { ca: ca.cert }
+          : { ca: ca.cert, cert: certificates[ours].cert, key: new Secret(certificates[ours].key) }
+      const failures: string[] = []
+      const isalesUrl = `https://127.0.0.1:${port}`
+      const onConnect = (outcome: string): void => {
+        if (outcome !== 'opened') failures.push(outcome)
+      }
+      const upstream = openUpstream({ isalesUrl, tls, onConnect, isalesConnectTimeout: 2000 })
+      expect(await dispatch(upstream)).toMatchObject({ failure: 'tls', written: false })
+      const signal = new AbortController().signal
+      expect(await upstream.post({ path: '/login', body: '{}', signal })).toMatchObject({
+        failure: 'tls',
+        written: false,
+      })
+      expect(failures).toEqual(['tls', 'tls'])
+    },
+  )
 
   it.each(['after the request', 'during a response that ends with its connection'])(
     'that breaks %s is noticed immediately, and the request may have been executed',
