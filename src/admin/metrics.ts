@@ -11,6 +11,7 @@ import { BACKOFFS, type TokenEvent } from '../token/events.ts'
 import { AUTH_FAILURES, type Operation } from '../token/protocol.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
+import { createRequestMetrics } from './metrics-requests.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
 import { STATES } from './state.ts'
@@ -18,18 +19,10 @@ import { STATES } from './state.ts'
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'other'] as const
-const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
-
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Seconds. `SESSION_STORE_TIMEOUT` is 0.5 unless changed. */
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
-/** Seconds. CTI-OBS gives up after 3 s, so the buckets before it are narrow. */
-const REQUEST_BUCKETS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
-]
-
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
@@ -38,10 +31,12 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'tok
   const rejectedStatuses = sources.rejectedStatuses.map(String)
   createGauges(registry, sources, monitor)
   const counters = createCounters(registry, rejectedStatuses)
+  const requests = createRequestMetrics(PREFIX, registry)
   const registries = [registry, processMetrics()]
 
   return {
     ...counters,
+    requests: requests.requests,
 
     onTokenEvent(event: TokenEvent): void {
       switch (event.type) {
@@ -76,12 +71,9 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'tok
 
     requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
       const { status, code, refusal, durationMs, upstreamMs } = request
-      const method = METHODS.find((each) => each === request.method) ?? 'other'
-      counters.requests.inc({ method, status_class: statusClass(status) })
+      requests.countRequest(request.method, status, durationMs, upstreamMs)
       if (code !== undefined) counters.errors.inc({ code })
       if (refusal !== undefined) counters.refused.inc({ reason: refusal })
-      if (durationMs !== undefined) counters.requestDuration.observe(durationMs / 1000)
-      if (upstreamMs !== undefined) counters.upstreamDuration.observe(upstreamMs / 1000)
     },
 
     /** The listener responded with an error by itself, or closed a connection because there are too many. */
@@ -136,9 +128,9 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     name: string,
     help: string,
     buckets: number[],
-    operations: readonly string[] = [],
+    operations: readonly string[],
   ): Histogram => {
-    const labelNames = operations.length === 0 ? [] : ['operation']
+    const labelNames = ['operation']
     const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
     for (const operation of operations) metric.zero({ operation })
     return metric
@@ -192,21 +184,6 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       'token_rejections_total',
       'Tokens that a business call found rejected, by the status of its response',
       { status: [...rejectedStatuses, 'other'] },
-    ),
-    requests: counter(
-      'requests_total',
-      'Requests that ended, by method and status class of the response',
-      { method: METHODS, status_class: STATUS_CLASSES },
-    ),
-    requestDuration: histogram(
-      'request_duration_seconds',
-      'From the head of the request to the end of the response',
-      REQUEST_BUCKETS,
-    ),
-    upstreamDuration: histogram(
-      'upstream_duration_seconds',
-      'From sending to iSales to the head of its response',
-      REQUEST_BUCKETS,
     ),
     errors: counter(
       'request_errors_total',
@@ -398,12 +375,6 @@ function processMetrics(): Registry {
   }
   processRegistry = register
   return register
-}
-
-/** Status 0, the client left, counts as 4xx; a status that HTTP does not know as 5xx. */
-function statusClass(status: number): (typeof STATUS_CLASSES)[number] {
-  if (status === 0) return '4xx'
-  return STATUS_CLASSES[Math.trunc(status / 100) - 1] ?? '5xx'
 }
 
 /** The values of a counter since the start, summed by one label. */
