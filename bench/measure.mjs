@@ -1,5 +1,7 @@
 // What is measured of one proxy, with loads that run on the other core.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { cpuMs, firstResponse, freePort, rssMb, start } from './process.mjs'
 import { AUTHORIZATION, BIG, BIG_MIB, PATHS, SMALL_BODY } from './upstream.mjs'
@@ -66,32 +68,42 @@ export const launch = async ({ name, node, upstream, caFile, dir, more = {} }) =
   }
 }
 
-const figures = async (command) => {
-  const { stdout } = await run('taskset', ['-c', CORES.load, ...command].map(String), {
-    timeout: 120_000,
-  })
-  const line = /^JSON (.*)$/m.exec(stdout)
-  if (!line) throw new Error(`no figures from ${command[0]}: ${stdout.slice(0, 500)}`)
-  return JSON.parse(line[1])
+let load
+
+/** One burst of the load, which is a process of its own on the other core. */
+const burst = async (port, ms) => {
+  if (load === undefined) {
+    const args = [PATHS.small, REQUEST_BYTES, SMALL_BODY.length, CONNECTIONS].map(String)
+    const command = ['-c', String(CORES.load), process.execPath, `${here}load.mjs`, ...args]
+    const child = spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] })
+    load = { stdin: child.stdin, lines: createInterface({ input: child.stdout }) }
+    child.unref()
+  }
+  load.stdin.write(`${JSON.stringify({ port, ms })}\n`)
+  const [line] = await once(load.lines, 'line')
+  return JSON.parse(line)
 }
 
-/** Small requests over 64 connections for so many seconds: CPU of the proxy and its memory. */
-export const smallRequests = async ({ running, port }, seconds) => {
+/** Ends the load, so that nothing keeps this process. */
+export const stopLoad = () => {
+  load?.stdin.end()
+  load = undefined
+}
+
+/** Small requests over 64 connections for some milliseconds: CPU of the proxy in µs a request, and its memory. */
+export const smallRequests = async ({ running, port }, milliseconds) => {
   const before = cpuMs(running)
-  const script = ['-s', `${here}post.lua`, `http://127.0.0.1:${port}`, '--']
-  const flags = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s']
-  const command = ['wrk', ...flags, ...script, PATHS.small, REQUEST_BYTES]
-  const { requests, bytes, us, wrong } = await figures(command)
-  if (wrong > 0 || requests === 0) throw new Error(`${wrong} of ${requests} requests failed`)
-  if (bytes / requests < SMALL_BODY.length) throw new Error('responses are too short')
+  const { requests, wrong, ms } = await burst(port, milliseconds)
   const cpuUs = ((cpuMs(running) - before) * 1000) / requests
-  return { cpuUs, perSecond: requests / (us / 1e6), rss: rssMb(running) }
+  if (wrong > 0 || requests === 0) throw new Error(`${wrong} of ${requests} requests failed`)
+  return { cpuUs, perSecond: (requests * 1000) / ms, rss: rssMb(running) }
 }
 
 /** 50 MiB bodies, one after another: CPU of the proxy in ms per MiB. */
 export const bigBodies = async ({ running, port }, direction, count) => {
   const before = cpuMs(running)
-  const transfer = [direction, port, PATHS[direction], BIG, count]
-  await figures([process.execPath, `${here}transfer.mjs`, ...transfer])
+  const transfer = [`${here}transfer.mjs`, direction, port, PATHS[direction], BIG, count]
+  const command = ['-c', CORES.load, process.execPath, ...transfer].map(String)
+  await run('taskset', command, { timeout: 120_000 })
   return (cpuMs(running) - before) / (BIG_MIB * count)
 }

@@ -1,14 +1,13 @@
 // Starting and stopping what is measured, and reading what it cost from /proc (proc(5)).
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 /** Milliseconds. */
 const START_LIMIT = 10_000
 
@@ -81,12 +80,11 @@ const post = async (target) => {
   return response.statusCode === 200 ? body : `${response.statusCode} ${body}`
 }
 
-/** CPU time that a process and its threads have used, in ms (utime + stime). */
+/** CPU time that a process and its threads have used, in ms, to the microsecond (sched-stats in the kernel's docs). */
 export const cpuMs = ({ pid }) => {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name of the command is in parentheses and may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND
+  const tasks = `/proc/${pid}/task`
+  const onCpu = (task) => Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0])
+  return readdirSync(tasks).reduce((sum, task) => sum + onCpu(task), 0) / 1e6
 }
 
 /** Resident memory now, in MB. */

@@ -18,3 +18,17 @@ export const median = (numbers) => {
   const half = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
 }
+
+/** In random order: what happens in each third second must not always meet the same proxy. */
+export const shuffled = (items) =>
+  items
+    .map((item) => [Math.random(), item])
+    .toSorted(([a], [b]) => a - b)
+    .map(([, item]) => item)
+
+/** The mean, and its standard error. */
+export const estimate = (numbers) => {
+  const value = numbers.reduce((sum, number) => sum + number, 0) / numbers.length
+  const squares = numbers.reduce((sum, number) => sum + (number - value) ** 2, 0)
+  return { value, error: Math.sqrt(squares / Math.max(1, numbers.length - 1) / numbers.length) }
+}

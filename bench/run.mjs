@@ -9,9 +9,9 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { bigBodies, CORES, launch, smallRequests, SUBJECTS } from './measure.mjs'
+import { bigBodies, CORES, launch, smallRequests, stopLoad, SUBJECTS } from './measure.mjs'
 import { rssMb } from './process.mjs'
-import { machine, median, table } from './report.mjs'
+import { estimate, machine, median, shuffled, table } from './report.mjs'
 import { measureCost } from './sharing-cost.mjs'
 import { startUpstream } from './upstream.mjs'
 
@@ -25,9 +25,11 @@ const print = (text) => process.stdout.write(`${text}\n`)
 const say = (text) => process.stderr.write(`${text}\n`)
 
 // V8 compiles the code of a proxy, on other threads, for its first five or six seconds under load.
-const FULL = { cycles: 7, warmSeconds: 6, turns: 3, tlsTurns: 2, bodies: 6, coldStarts: 3 }
-const QUICK = { ...FULL, cycles: 1, warmSeconds: 3, turns: 2, tlsTurns: 1, bodies: 3 }
+const FULL = { cycles: 5, warmMs: 6000, bursts: 60, tlsBursts: 40, bodies: 6, coldStarts: 5 }
+const QUICK = { ...FULL, cycles: 1, warmMs: 3000, bursts: 30, tlsBursts: 20, bodies: 3 }
 const IDLE_MS = 500
+/** Milliseconds of load: short, so that the proxies of a comparison meet the same state of the machine. */
+const BURST = { min: 120, max: 200 }
 
 /** Name, subject, figure, the peer that it is divided by or none, the bar, and what it is in. */
 const BARS = [
@@ -76,7 +78,7 @@ const optionsOf = (args) => {
 }
 
 const prepare = () => {
-  const missing = ['wrk', 'nginx', 'openssl', 'taskset'].filter((tool) => {
+  const missing = ['nginx', 'openssl', 'taskset'].filter((tool) => {
     const dirs = `${process.env.PATH}:/usr/sbin`.split(':')
     return !dirs.some((dir) => existsSync(join(dir, tool)))
   })
@@ -99,45 +101,47 @@ const cycle = async ({ plan, record, say, ...bench }) => {
     const proxies = []
     try {
       for (const name of names) proxies.push([name, await launch({ ...bench, name, upstream })])
-      const each = async (turns, visit) => {
-        for (let turn = 0; turn < turns; turn += 1)
-          for (const [name, proxy] of proxies)
-            await visit(proxy, (figure, value) => record(name, figure, value))
-      }
-      await measure(each)
+      await measure(async (visit) => {
+        for (const [name, proxy] of shuffled(proxies))
+          await visit(proxy, (figure, value) => record(name, figure, value))
+      })
     } finally {
       for (const [, proxy] of proxies) await proxy.running.stop()
+    }
+  }
+  // What is recorded at the same index was measured within a second.
+  const bursts = async (each, count, figure) => {
+    for (let burst = 0; burst < count; burst += 1) {
+      const ms = BURST.min + Math.random() * (BURST.max - BURST.min)
+      await each(async (proxy, note) => {
+        const { cpuUs, perSecond } = await smallRequests(proxy, ms)
+        note(figure, cpuUs)
+        if (figure === 'cpu') note('perSecond', perSecond)
+      })
     }
   }
 
   say('small requests and bodies')
   await sideBySide(bench.urls.plain, async (each) => {
     await sleep(IDLE_MS)
-    await each(1, (proxy, note) => note('rssIdle', rssMb(proxy.running)))
-    await each(1, (proxy) => smallRequests(proxy, plan.warmSeconds))
-    await each(plan.turns, async (proxy, note) => {
-      const { cpuUs, perSecond, rss } = await smallRequests(proxy, 1)
-      note('cpu', cpuUs)
-      note('perSecond', perSecond)
-      note('rss', rss)
-    })
+    await each((proxy, note) => note('rssIdle', rssMb(proxy.running)))
+    await each((proxy) => smallRequests(proxy, plan.warmMs))
+    await bursts(each, plan.bursts, 'cpu')
+    await each((proxy, note) => note('rss', rssMb(proxy.running)))
     for (const direction of ['down', 'up']) {
-      await each(1, (proxy) => bigBodies(proxy, direction, 1))
-      await each(1, async (proxy, note) =>
-        note(direction, await bigBodies(proxy, direction, plan.bodies)),
-      )
+      await each((proxy) => bigBodies(proxy, direction, 1))
+      for (let body = 0; body < plan.bodies; body += 1)
+        await each(async (proxy, note) => note(direction, await bigBodies(proxy, direction, 1)))
     }
   })
   say('HTTPS')
   await sideBySide(bench.urls.tls, async (each) => {
-    await each(1, (proxy) => smallRequests(proxy, plan.warmSeconds))
-    await each(plan.tlsTurns, async (proxy, note) =>
-      note('cpuTls', (await smallRequests(proxy, 1)).cpuUs),
-    )
+    await each((proxy) => smallRequests(proxy, plan.warmMs))
+    await bursts(each, plan.tlsBursts, 'cpuTls')
   })
   say('cold starts')
   for (let start = 0; start < plan.coldStarts; start += 1) {
-    for (const name of [BARE, ...names]) {
+    for (const name of shuffled([BARE, ...names])) {
       const { running, coldMs } = await launch({ ...bench, name, upstream: bench.urls.plain })
       await running.stop()
       record(name, 'cold', coldMs)
@@ -145,23 +149,28 @@ const cycle = async ({ plan, record, say, ...bench }) => {
   }
 }
 
-const barTable = (value) =>
+const barTable = (samplesOf) =>
   table([
     ['bar', 'at most', 'measured', ''],
     ...BARS.map(([name, figure, peer, bar]) => {
-      const measured = value(OWN, figure) / (peer === undefined ? 1 : value(peer, figure))
+      const own = samplesOf(OWN, figure)
+      const peers = peer === undefined ? own.map(() => 1) : samplesOf(peer, figure)
+      const { value, error } = estimate(own.map((sample, index) => sample / peers[index]))
       const digits = peer === undefined ? 0 : 2
-      const verdict = measured <= bar ? 'pass' : 'FAIL'
-      return [name, bar.toFixed(digits), measured.toFixed(digits), verdict]
+      const measured = `${value.toFixed(digits)} ± ${error.toFixed(digits)}`
+      return [name, bar.toFixed(digits), measured, value <= bar ? 'pass' : 'FAIL']
     }),
   ])
 
-const figureTable = (value) =>
+const figureTable = (samplesOf) =>
   table([
     ['', ...COLUMNS.map(([title]) => title)],
     ...Object.keys(SUBJECTS).map((name) =>
       [name].concat(
-        COLUMNS.map(([, figure, digits]) => value(name, figure)?.toFixed(digits) ?? ''),
+        COLUMNS.map(([, figure, digits]) => {
+          const samples = samplesOf(name, figure)
+          return samples.length === 0 ? '' : median(samples).toFixed(digits)
+        }),
       ),
     ),
   ])
@@ -202,10 +211,7 @@ const main = async () => {
     const key = `${name} ${figure}`
     samples.set(key, [...(samples.get(key) ?? []), value])
   }
-  const value = (name, figure) => {
-    const values = samples.get(`${name} ${figure}`)
-    return values && median(values)
-  }
+  const samplesOf = (name, figure) => samples.get(`${name} ${figure}`) ?? []
   const upstream = await startUpstream({ dir, core: CORES.load })
   const urls = { plain: upstream.url, tls: upstream.tlsUrl }
   const bench = { plan, record, node, dir, urls, caFile: upstream.caFile }
@@ -213,13 +219,14 @@ const main = async () => {
     for (let nth = 1; nth <= plan.cycles; nth += 1)
       await cycle({ ...bench, say: (text) => say(`cycle ${nth}/${plan.cycles}: ${text}`) })
   } finally {
+    stopLoad()
     await upstream.stop()
     rmSync(dir, { recursive: true, force: true })
   }
   const date = new Date().toISOString().slice(0, 10)
   const busy = load > BUSY ? ` The machine had other work (load ${load.toFixed(1)}).` : ''
-  const heading = `${date}, Node ${version}, ${machine()}, medians of ${plan.cycles} cycles.${busy}`
-  const text = [heading, barTable(value), figureTable(value)].join('\n\n')
+  const heading = `${date}, Node ${version}, ${machine()}, ${plan.cycles} cycles.${busy}`
+  const text = [heading, barTable(samplesOf), figureTable(samplesOf)].join('\n\n')
   print(text)
   if (!quick) writeDocument(version.split('.')[0].slice(1), text)
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CORES, launch, smallRequests } from './measure.mjs'
+import { CORES, launch, smallRequests, stopLoad } from './measure.mjs'
 import { cpuMs, freePort, rssMb, start } from './process.mjs'
 import { median } from './report.mjs'
 import { startUpstream } from './upstream.mjs'
@@ -41,11 +41,11 @@ export const measureCost = async (node) => {
     }
     const idle = await measureIdle(proxies)
     const [one, other] = proxies
-    for (const proxy of [one, other]) await smallRequests(proxy, WARM_SECONDS)
+    for (const proxy of [one, other]) await smallRequests(proxy, WARM_SECONDS * 1000)
     const cpu = [[], []]
     for (let turn = 0; turn < TURNS; turn += 1)
       for (const [index, proxy] of [one, other].entries())
-        cpu[index].push((await smallRequests(proxy, 1)).cpuUs)
+        cpu[index].push((await smallRequests(proxy, 1000)).cpuUs)
     const [without, withStore] = cpu.map(median)
     const percent = `${((withStore / without - 1) * 100).toFixed(1)} %`
     const figures = ([first, second], digits) =>
@@ -56,6 +56,7 @@ export const measureCost = async (node) => {
       ['RSS while idle, MB', ...figures(idle.rss, 1), '≤ 13'],
     ]
   } finally {
+    stopLoad()
     for (const { running } of proxies) await running.stop()
     await store.stop()
     await upstream.stop()

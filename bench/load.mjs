@@ -1,0 +1,68 @@
+// The load: POSTs over connections that stay open, to one port at a time, in bursts. It reads a line of JSON for each
+// burst (port, ms) and writes one when all of its responses are there: requests, ms, wrong.
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+
+const [path, requestBytes, responseBytes, connections] = process.argv.slice(2)
+const start = '{"subCCNo":1,"vdnId":1,"callData":"'
+const body = `${start}${'x'.repeat(Number(requestBytes) - start.length - 2)}"}`
+const request = Buffer.from(
+  `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+)
+
+/** The connections to a port, opened once. */
+const clients = new Map()
+let burst
+
+const openClient = (port) => {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  let received = ''
+  const send = () => {
+    if (performance.now() < burst.endsAt) socket.write(request)
+    else burst.done()
+  }
+  socket.setEncoding('latin1').on('data', (text) => {
+    received += text
+    const head = received.indexOf('\r\n\r\n')
+    if (head === -1 || received.length < head + 4 + Number(responseBytes)) return
+    burst.requests += 1
+    if (received.length > head + 4 + Number(responseBytes) || !received.startsWith('HTTP/1.1 200'))
+      burst.wrong += 1
+    received = ''
+    send()
+  })
+  for (const event of ['error', 'end'])
+    socket.on(event, () => {
+      burst.wrong += 1
+      burst.done()
+    })
+  return { send }
+}
+
+const clientsOf = (port) => {
+  if (!clients.has(port))
+    clients.set(
+      port,
+      Array.from({ length: Number(connections) }, () => openClient(port)),
+    )
+  return clients.get(port)
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { port, ms } = JSON.parse(line)
+  const all = clientsOf(port)
+  const begin = performance.now()
+  await new Promise((resolve) => {
+    let left = all.length
+    burst = {
+      requests: 0,
+      wrong: 0,
+      endsAt: begin + ms,
+      done: () => (left -= 1) === 0 && resolve(),
+    }
+    for (const client of all) client.send()
+  })
+  const { requests, wrong } = burst
+  process.stdout.write(`${JSON.stringify({ requests, wrong, ms: performance.now() - begin })}\n`)
+}
+process.exit(0)
