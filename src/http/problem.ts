@@ -1,4 +1,5 @@
 import { METHODS, type ServerResponse } from 'node:http'
+import { headerText } from './header-lines.ts'
 
 /** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
@@ -172,7 +173,5 @@ export function writeProblem(
 export function problemBytes(code: ProblemCode, details: ProblemDetails): string {
   const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
-  let head = `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n`
-  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
-  return `${head}\r\n${body}`
+  return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${headerText(headers)}\r\n${body}`
 }

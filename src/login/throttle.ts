@@ -7,7 +7,7 @@ const OF_ALL = 50
 /** Milliseconds. */
 const MEMORY = 60_000
 /** Addresses, and networks, that are remembered. */
-const MOST_PEERS = 10_000
+const MAX_PEERS = 10_000
 
 /**
  * Slows the guessing of passwords. Each address has a bucket of wrong ones, and all that were wrong in the last minute
@@ -21,7 +21,7 @@ const MOST_PEERS = 10_000
  */
 export function createThrottle(now: () => number) {
   const buckets = () =>
-    new LRUCache<string, number>({ max: MOST_PEERS, ttl: MEMORY, ttlResolution: 0, perf: { now } })
+    new LRUCache<string, number>({ max: MAX_PEERS, ttl: MEMORY, ttlResolution: 0, perf: { now } })
   const peers = buckets()
   const networks = buckets()
   let all = 0

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Config } from '../config/settings.ts'
+import { forEachHeader } from '../http/header-lines.ts'
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
@@ -31,11 +32,11 @@ export function createTicketCheck(
   const body = publishedBody(401, numbers)
   return {
     passes(rawHeaders: readonly string[]): boolean {
-      for (let i = 0; i < rawHeaders.length; i += 2) {
-        if (!TICKET_HEADER.test(rawHeaders[i] ?? '')) continue
-        if (isValid(ticketIn(rawHeaders[i + 1] ?? ''))) return true
-      }
-      return false
+      let found = false
+      forEachHeader(rawHeaders, (name, value) => {
+        if (!found && TICKET_HEADER.test(name)) found = isValid(ticketIn(value))
+      })
+      return found
     },
     refuse(response: ServerResponse, requestId: string): void {
       response.shouldKeepAlive = false

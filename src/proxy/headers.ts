@@ -1,8 +1,4 @@
-/**
- * Headers of a message that is forwarded, as flat lists of name, value, name, value: the form in which Node gives and takes them,
- * so that order, case and repetition stay as they came.
- */
-export type HeaderLines = readonly string[]
+import { forEachHeader, headerValue, type HeaderLines } from '../http/header-lines.ts'
 
 /** RFC 9110 section 7.6.1, and those that RFC 9112 and older proxies treat so. They end at the next hop. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
@@ -73,14 +69,12 @@ export function createRequestHeaders(
     const { rawHeaders, trace, contentLength, maxForwards } = request
     const headers: string[] = []
     const nominated = nominatedBy(rawHeaders)
-    for (let i = 0; i < rawHeaders.length; i += 2) {
-      const name = rawHeaders[i] ?? ''
-      const lower = name.toLowerCase()
-      if (nominated?.has(lower) === true || dropped.has(withoutPunctuation(lower))) continue
-      if (trace !== undefined && lower === 'traceparent') continue
-      if (trace?.keepState === false && lower === 'tracestate') continue
-      headers.push(name, rawHeaders[i + 1] ?? '')
-    }
+    forEachHeader(rawHeaders, (name, value, lower) => {
+      if (nominated?.has(lower) === true || dropped.has(withoutPunctuation(lower))) return
+      if (trace !== undefined && lower === 'traceparent') return
+      if (trace?.keepState === false && lower === 'tracestate') return
+      headers.push(name, value)
+    })
     headers.push('Via', `${request.httpVersion} ${pseudonym}`)
     headers.push('X-Request-Id', request.requestId)
     if (contentLength !== undefined) headers.push('Content-Length', contentLength)
@@ -116,23 +110,20 @@ export function responseHeaders(
   const headers: string[] = []
   let relayable = true
   let chunked = false
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i] ?? ''
-    const value = lines[i + 1] ?? ''
-    const lower = name.toLowerCase()
+  forEachHeader(lines, (name, value, lower) => {
     if (lower === 'transfer-encoding') {
       // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
       if (chunked || value.toLowerCase() !== 'chunked') relayable = false
       chunked = true
     }
-    if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) continue
+    if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) return
     // A session of iSales is a credential of our user, as the token is.
-    if (lower === 'set-cookie' || lower === 'set-cookie2') continue
-    if (lower === 'x-request-id' || carriesToken(value) || carriesToken(name)) continue
+    if (lower === 'set-cookie' || lower === 'set-cookie2') return
+    if (lower === 'x-request-id' || carriesToken(value) || carriesToken(name)) return
     // RFC 9110 section 8.6.
-    if (lower === 'content-length' && (status < 200 || status === 204)) continue
+    if (lower === 'content-length' && (status < 200 || status === 204)) return
     headers.push(name, value)
-  }
+  })
   headers.push('X-Request-Id', requestId)
   return { headers, relayable }
 }
@@ -151,24 +142,11 @@ const OF_THE_BODY: ReadonlySet<string> = new Set([
 /** The headers of a response that is relayed with another body of `length` bytes. */
 export function replacedBodyHeaders(headers: HeaderLines, length: number): string[] {
   const kept: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] ?? ''
-    const lower = name.toLowerCase()
-    if (lower === 'content-length' || OF_THE_BODY.has(lower)) continue
-    kept.push(name, headers[i + 1] ?? '')
-  }
+  forEachHeader(headers, (name, value, lower) => {
+    if (lower !== 'content-length' && !OF_THE_BODY.has(lower)) kept.push(name, value)
+  })
   kept.push('Content-Length', String(length))
   return kept
-}
-
-/** The value of a header, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
-export function headerValue(lines: HeaderLines, lowerName: string): string | undefined {
-  let value: string | undefined
-  for (let i = 0; i < lines.length; i += 2) {
-    if (lines[i]?.toLowerCase() !== lowerName) continue
-    value = value === undefined ? lines[i + 1] : `${value}, ${lines[i + 1]}`
-  }
-  return value
 }
 
 export function isHtml(lines: HeaderLines): boolean {
@@ -177,15 +155,9 @@ export function isHtml(lines: HeaderLines): boolean {
 
 /** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */
 function nominatedBy(lines: HeaderLines): ReadonlySet<string> | undefined {
-  let names: Set<string> | undefined
-  for (let i = 0; i < lines.length; i += 2) {
-    if (lines[i]?.toLowerCase() !== 'connection') continue
-    const value = (lines[i + 1] ?? '').toLowerCase()
-    if (value === 'keep-alive' || value === 'close') continue
-    names ??= new Set()
-    for (const name of value.split(',')) names.add(name.trim())
-  }
-  return names
+  const value = headerValue(lines, 'connection')?.toLowerCase()
+  if (value === undefined || value === 'keep-alive' || value === 'close') return undefined
+  return new Set(value.split(',').map((name) => name.trim()))
 }
 
 /**

@@ -1,9 +1,9 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { endpointOf } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
+import { headerValue, type HeaderLines } from '../http/header-lines.ts'
 import { parseObject } from '../http/json.ts'
 import { KEPT_RESPONSE } from '../upstream/attempt.ts'
-import { headerValue, type HeaderLines } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 /** Relayed as it came, taken for a rejection of the token, or relayed with this other body in no coding. */

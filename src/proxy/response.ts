@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { headerText } from '../http/header-lines.ts'
 import type { Attempt } from '../upstream/attempt.ts'
 import type { ResponseHeaders } from './headers.ts'
 
@@ -59,9 +60,7 @@ export function relayInformational(response: ServerResponse, head: RelayedHead):
   // A flood of them is not kept for a client that does not read.
   if (socket.writableNeedDrain) return
   const { status, headers } = head
-  let bytes = `HTTP/1.1 ${status} ${reasonBytes(head)}\r\n`
-  for (let i = 0; i < headers.length; i += 2) bytes += `${headers[i]}: ${headers[i + 1]}\r\n`
-  socket.write(`${bytes}\r\n`, 'latin1')
+  socket.write(`HTTP/1.1 ${status} ${reasonBytes(head)}\r\n${headerText(headers)}\r\n`, 'latin1')
 }
 
 /**

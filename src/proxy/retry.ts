@@ -45,8 +45,8 @@ export type Decision =
   /** Nobody waits for a response. */
   | { readonly do: 'nothing' }
 
-const MOST_CONNECTS = 3
-const MOST_SENDS = 2
+const MAX_CONNECTS = 3
+const MAX_SENDS = 2
 const PAUSE = 50
 
 /**
@@ -84,9 +84,9 @@ function mayResend(
   { failure, written, bodyKept }: Extract<Obstacle, { type: 'failed' }>,
 ): boolean {
   // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
-  if (written) return (method === 'GET' || method === 'HEAD') && bodyKept && lost < MOST_SENDS
+  if (written) return (method === 'GET' || method === 'HEAD') && bodyKept && lost < MAX_SENDS
   // A certificate or a header does not get better within the deadline.
-  return failure !== 'tls' && failure !== 'invalid' && unwritten < MOST_CONNECTS
+  return failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
 }
 
 function codeOf(failure: UpstreamFailure, written: boolean): ProblemCode {

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts'
 import type { Refusal } from '../http/problem.ts'
-import type { HeaderLines } from './headers.ts'
+import { forEachHeader, type HeaderLines } from '../http/header-lines.ts'
 
 /** What is let in. */
 export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize'> {
@@ -78,10 +78,7 @@ export function validateRequest(head: RequestHead, rules: RequestRules): ValidRe
   const valid = validateTarget(head, seen, rules)
   if ('refused' in valid) return valid
   return {
-    // Each by name: an object made by a spread outlives its request by many.
-    target: valid.target,
-    path: valid.path,
-    authority: valid.authority,
+    ...valid,
     framing,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
@@ -110,17 +107,14 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
     maxForwards: -1,
   }
   let bytes = 0
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i] ?? ''
-    const value = lines[i + 1] ?? ''
+  let refused: Refused | undefined
+  forEachHeader(lines, (name, value, lower) => {
     bytes += name.length + value.length + 4
-    const lower = name.toLowerCase()
     // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
-    if (lower === 'via' && value.includes(pseudonym)) return refuse('loop')
-    const refused = readHeader(seen, lower, value)
-    if (refused !== undefined) return refused
-  }
-  return bytes > MAX_HEADER_BYTES ? refuse('headers') : seen
+    const loops = lower === 'via' && value.includes(pseudonym)
+    refused ??= loops ? refuse('loop') : readHeader(seen, lower, value)
+  })
+  return refused ?? (bytes > MAX_HEADER_BYTES ? refuse('headers') : seen)
 }
 
 function readHeader(seen: SeenHeaders, name: string, value: string): Refused | undefined {

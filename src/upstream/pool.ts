@@ -134,7 +134,7 @@ class Pool {
   reload(connect: Connect): void {
     this.#connect = connect
     for (const connection of this.#connections) {
-      connection.retired = true
+      connection.closing = true
       if (connection.attempt === undefined) this.#close(connection)
     }
   }
@@ -160,7 +160,7 @@ class Pool {
     attempt.onDone = (failed) => {
       // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
       // closed the client must be, or it opens another one for the request that was aborted.
-      if (failed) connection.retired = true
+      if (failed) connection.closing = true
       else connection.responded = true
       const later = failed ? queueMicrotask : setImmediate
       later(() => this.#release(connection))
@@ -170,7 +170,7 @@ class Pool {
 
   #free(): Connection | undefined {
     for (const connection of this.#connections) {
-      if (connection.attempt !== undefined || connection.retired) continue
+      if (connection.attempt !== undefined || connection.closing) continue
       if (!this.#isOld(connection)) return connection
       this.#close(connection)
     }
@@ -220,7 +220,7 @@ class Pool {
       openedAt: Infinity,
       attempt: undefined,
       responded: false,
-      retired: false,
+      closing: false,
     }
     client.on('disconnect', () => {
       if (connection.attempt === undefined) this.#close(connection)
@@ -231,13 +231,13 @@ class Pool {
 
   #release(connection: Connection): void {
     connection.attempt = undefined
-    const { client, retired } = connection
-    if (retired || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
+    const { client, closing } = connection
+    if (closing || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
     else this.#serve()
   }
 
   #close(connection: Connection): void {
-    connection.retired = true
+    connection.closing = true
     // It counts until its socket is closed, so that there are never more than `max`.
     void connection.client.destroy().then(() => {
       this.#connections.delete(connection)
@@ -255,5 +255,5 @@ interface Connection {
   /** A response came on it, so that its handshake is over for iSales, too. */
   responded: boolean
   /** It takes no more requests. */
-  retired: boolean
+  closing: boolean
 }

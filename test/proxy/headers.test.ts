@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { headerValue } from '../../src/http/header-lines.ts'
 import {
   createRequestHeaders,
-  headerValue,
   isHtml,
   replacedBodyHeaders,
   responseHeaders,
