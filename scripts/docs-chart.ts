@@ -76,6 +76,7 @@ function readme(): string {
 export const chartFiles = (): readonly (readonly [string, string])[] => [
   [`${CHART}/values.schema.json`, schema()],
   [`${CHART}/README.md`, readme()],
+  [`${CHART}/files/guard.yaml`, read('config/kubernetes/guard.yaml')],
   [`${CHART}/files/alerts.yaml`, read('config/prometheus/alerts.yaml')],
   [`${CHART}/files/isales-auth-proxy.json`, read('config/grafana/isales-auth-proxy.json')],
 ]

@@ -1,147 +1,238 @@
-import { describe, expect, it } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import type { IContainer } from 'kubernetes-models/v1/Container'
-import type { IPodSpec } from 'kubernetes-models/v1/PodSpec'
+import { describe, expect, it } from 'vitest'
+import { admit, type Pod } from './support/admission.ts'
 import { ciValues, NAME, render, renderSidecar } from './support/chart.ts'
-import type {
-  IMutatingAdmissionPolicy,
-  IMutatingAdmissionPolicyBinding,
-} from './support/admission-policy.ts'
-import { evaluate } from './support/cel.ts'
-import { mistakes, ofKind, specOf, type Manifest } from './support/manifests.ts'
-import { environment, podOf, proxyIn } from './support/pod.ts'
+import { openCluster } from './support/cluster.ts'
+import { mistakes, ofKind, parseManifests, specOf, type Manifest } from './support/manifests.ts'
+import { configure, environment, podOf, proxyIn } from './support/pod.ts'
+import { ROOT, run } from './support/run.ts'
 
-interface Pod {
-  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> }
-  readonly spec: IPodSpec
+const NAMESPACES = {
+  telephony: { 'kubernetes.io/metadata.name': 'telephony' },
+  vendor: { 'kubernetes.io/metadata.name': 'vendor' },
+  other: { 'kubernetes.io/metadata.name': 'other' },
+  labelled: { 'kubernetes.io/metadata.name': 'labelled', [NAME]: 'obs' },
+  'kube-system': { 'kubernetes.io/metadata.name': 'kube-system' },
 }
-interface Patch {
-  readonly op: string
-  readonly path: string
-  readonly value: unknown
-}
-
-const policyOf = (manifests: readonly Manifest[]): IMutatingAdmissionPolicy =>
-  ofKind(manifests, 'MutatingAdmissionPolicy')[0] as unknown as IMutatingAdmissionPolicy
-
-/** What the API server makes of a pod. */
-const admit = ({ spec }: IMutatingAdmissionPolicy, pod: Pod): Pod => {
-  const object = structuredClone(pod)
-  if (!spec.matchConditions?.every(({ expression }) => evaluate(expression, { object }) === true))
-    return object
-  const variables: Record<string, unknown> = {}
-  for (const { name, expression } of spec.variables ?? [])
-    variables[name] = evaluate(expression, { object, variables })
-  for (const { jsonPatch } of spec.mutations)
-    for (const patch of evaluate(jsonPatch.expression, { object, variables }) as readonly Patch[])
-      apply(object, patch)
-  return object
-}
-
-const apply = (object: object, { op, path, value }: Patch): void => {
-  expect(op).toBe('add')
-  const keys = path.split('/').slice(1)
-  const last = keys.pop() ?? ''
-  const parent = keys.reduce((at, key) => at[key] as never, object as Record<string, unknown>)
-  if (!Array.isArray(parent)) parent[last] = value
-  else if (last === '-') parent.push(value)
-  else parent.splice(Number(last), 0, value)
-}
-
 const container = (name: string): IContainer => ({ name, image: `registry.example/${name}:9` })
-const bare: Pod = { metadata: {}, spec: { containers: [container('cti-obs')] } }
+const podWith = (spec: object = {}, annotations = {}, label = 'obs'): Pod => ({
+  metadata: { namespace: 'telephony', labels: { [NAME]: label }, annotations },
+  spec: { containers: [container('cti-obs')], ...spec },
+})
+const injection = (more: object = {}) => ({ ...ciValues('injection'), ...more })
+const manifests = await render(injection())
+const inject = (pod = podWith(), policies: readonly Manifest[] = manifests) =>
+  admit(policies, NAMESPACES, pod)
+const linesOf = ({ env = [] }: IContainer) =>
+  parseEnv(environment({ name: '', env })['DEFAULT_SETTINGS'] ?? '')
 
-describe('the policy that adds the sidecar to pods', async () => {
-  const manifests = await render(ciValues('injection'))
-  const policy = policyOf(manifests)
-  const injected = admit(policy, bare)
-
-  it('is made of fields that the API knows', async () => {
+describe('the policies of a release', () => {
+  it('are made of fields that the API knows, and are all that there is', async () => {
     expect(mistakes(manifests)).toEqual([])
-  })
-
-  it('adds the container and the volumes that the chart adds to a pod of its own, with its settings as defaults', async () => {
-    const charted = podOf(await renderSidecar())
-    expect(injected.spec.volumes).toEqual(charted.volumes)
-    const { env: _, ...own } = proxyIn(charted)
-    // What stood in `env` would win over the ConfigMap of the pod.
-    const name = 'obs-isales-auth-proxy-defaults'
-    const envFrom = [{ configMapRef: { name } }]
-    expect(injected.spec.initContainers).toEqual([{ ...own, envFrom }])
-    expect(ofKind(manifests, 'ConfigMap')).toMatchObject(
-      ['telephony', 'vendor'].map((namespace) => ({
-        metadata: { name, namespace },
-        data: environment(proxyIn(charted)),
-      })),
-    )
-  })
-
-  it('adds it before the init containers of the pod, and its volumes after those of the pod', () => {
-    const own = {
-      initContainers: [container('prepare')],
-      volumes: [{ name: 'data', emptyDir: {} }],
-    }
-    const { spec } = admit(policy, { ...bare, spec: { ...bare.spec, ...own } })
-    const [names, volumes] = [spec.initContainers, spec.volumes].map((all) =>
-      all?.map(({ name }) => name),
-    )
-    expect(names).toEqual([NAME, 'prepare'])
-    expect(volumes).toEqual(['data', 'isales-state', 'isales-credentials'])
-    expect(spec.containers).toEqual(bare.spec.containers)
-  })
-
-  it('adds nothing a second time', () => {
-    expect(admit(policy, injected)).toEqual(injected)
-  })
-
-  it('takes settings and Secret from where the annotations of the pod say', () => {
-    const annotations = { [`${NAME}/settings`]: 'obs-east', [`${NAME}/secret`]: 'isales-east' }
-    const { spec } = admit(policy, { ...bare, metadata: { annotations } })
-    expect(proxyIn(spec).envFrom?.at(-1)).toEqual({ configMapRef: { name: 'obs-east' } })
-    const secrets = spec.volumes?.flatMap(({ secret }) => secret?.secretName ?? [])
-    expect(secrets).toEqual(['isales-east'])
-    const other = admit(policy, { ...bare, metadata: { annotations: { team: 'east' } } })
-    expect(other.spec).toEqual(injected.spec)
-  })
-
-  it('is for labelled new pods in the namespaces that were named, and lets none pass without the sidecar', () => {
-    expect(policy.spec).toMatchObject({
-      failurePolicy: 'Fail',
-      matchConstraints: { objectSelector: { matchLabels: { [NAME]: 'inject' } } },
-    })
-    const binding = specOf(manifests, 'MutatingAdmissionPolicyBinding')
-    const { policyName, matchResources } =
-      binding as unknown as IMutatingAdmissionPolicyBinding['spec']
-    expect(policyName).toBe(policy.metadata.name)
-    expect(matchResources?.namespaceSelector?.matchExpressions).toMatchObject([
-      { operator: 'In', values: ['telephony', 'vendor'] },
+    const kinds = manifests.map(({ kind }) => kind)
+    expect(kinds.sort()).toEqual([
+      'MutatingAdmissionPolicy',
+      'MutatingAdmissionPolicyBinding',
+      'MutatingAdmissionPolicyBinding',
+      'PodMonitor',
+      'ValidatingAdmissionPolicy',
+      'ValidatingAdmissionPolicyBinding',
     ])
   })
 
-  it('is scraped by a monitor for those pods in those namespaces', () => {
-    expect(specOf(manifests, 'PodMonitor')).toMatchObject({
-      selector: { matchLabels: { [NAME]: 'inject' } },
-      namespaceSelector: { matchNames: ['telephony', 'vendor'] },
-    })
+  it('do with each case what the script wants of a cluster', async () => {
+    const { kubectl, stop } = await openCluster(manifests, NAMESPACES)
+    const env = { KUBECTL: kubectl, CREATE: '1', LABEL: 'obs', SERVED: 'telephony' }
+    const script = `${ROOT}config/kubernetes/try-injection.sh`
+    const more = { OTHER: 'other', LABELLED: 'labelled' }
+    const { code, stdout, stderr } = await run(script, [], { env: { ...env, ...more } })
+    stop()
+    const lines = stdout.split('\n')
+    expect(lines.filter((line) => !line.startsWith('PASS '))).toEqual([
+      expect.stringMatching(/^\d\d passed, 0 failed, 0 skipped$/),
+      '',
+    ])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const cases = readFileSync(`${ROOT}config/kubernetes/injection-cases.txt`, 'utf8')
+    const count = cases.split('\n').filter((line) => /^[^#]/.test(line)).length
+    expect(lines.filter((line) => line.startsWith('PASS ')).length).toBe(count + 7)
+  }, 120_000)
+
+  it('say why the script fails where nothing is installed', async () => {
+    const { kubectl, stop } = await openCluster([], NAMESPACES)
+    const env = { KUBECTL: kubectl, LABEL: 'obs', SERVED: 'telephony', OTHER: 'other' }
+    const outcome = await run(`${ROOT}config/kubernetes/try-injection.sh`, [], { env })
+    stop()
+    expect(outcome.code).toBe(1)
+    expect(outcome.stdout).toMatch(/^FAIL a labelled pod is injected: wanted "name: isales/m)
+    expect(outcome.stdout).toMatch(/^FAIL label value true: wanted "no release/m)
+    expect(outcome.stdout).toMatch(/^SKIP a label cannot be added later: needs CREATE=1/m)
+  }, 120_000)
+
+  it('write out every default of the API, so that a second manager does not conflict', () => {
+    for (const kind of ['MutatingAdmissionPolicy', 'ValidatingAdmissionPolicy']) {
+      expect(specOf(manifests, kind)).toMatchObject({
+        failurePolicy: 'Fail',
+        matchConstraints: {
+          matchPolicy: 'Equivalent',
+          namespaceSelector: {},
+          objectSelector: {},
+          resourceRules: [{ scope: '*' }],
+        },
+      })
+      for (const { spec } of ofKind(manifests, `${kind}Binding`))
+        expect(spec).toMatchObject({
+          matchResources: { matchPolicy: 'Equivalent', objectSelector: {} },
+        })
+    }
+  })
+
+  it('are guarded by the same policy as config/kubernetes/guard.yaml has for a cluster', async () => {
+    const guard = parseManifests(readFileSync(`${ROOT}config/kubernetes/guard.yaml`, 'utf8'))
+    expect(mistakes(guard)).toEqual([])
+    const kind = 'ValidatingAdmissionPolicy'
+    expect(specOf(manifests, kind)).toEqual(specOf(guard, kind))
+    const { policyName, ...binding } = specOf(guard, `${kind}Binding`)
+    expect(specOf(manifests, `${kind}Binding`)).toMatchObject(binding)
+    expect(policyName).toBe(ofKind(guard, kind)[0]?.metadata.name)
+    const without = await render(injection({ injection: { enabled: true, guard: false } }))
+    expect(ofKind(without, kind)).toEqual([])
+  })
+})
+
+describe('an injected pod', () => {
+  const injected = inject()
+  const proxy = proxyIn(injected.spec)
+
+  it('has the container and the volumes that the chart adds to a pod of its own, with its settings below the environment', async () => {
+    const charted = podOf(await renderSidecar())
+    expect(injected.spec.volumes).toEqual(charted.volumes)
+    const { env: _, ...own } = proxyIn(charted)
+    const { env, ...rest } = proxy
+    expect(rest).toEqual(own)
+    expect(env?.map(({ name }) => name)).toEqual(['DEFAULT_SETTINGS'])
+    expect(linesOf(proxy)).toEqual(environment(proxyIn(charted)))
+    const { config } = configure({ ...environment(proxy), MAX_IN_FLIGHT: '64', ISALES_USER: 'own' })
+    expect(config).toMatchObject({ maxInFlight: 64, isalesUser: 'own', isalesUserFile: undefined })
+    expect(configure(environment(proxy))).toMatchObject({ ok: true, warnings: [] })
+  })
+
+  it('has it before its own init containers, and the volumes after its own', () => {
+    const volumes = [{ name: 'data', emptyDir: {} }]
+    const { spec } = inject(podWith({ initContainers: [container('prepare')], volumes }))
+    expect(spec.initContainers?.map(({ name }) => name)).toEqual([NAME, 'prepare'])
+    const names = spec.volumes?.map(({ name }) => name)
+    expect(names).toEqual(['data', 'isales-state', 'isales-credentials'])
+    expect(spec.containers).toEqual([container('cti-obs')])
+  })
+
+  it('needs nothing of the release that could change or vanish', () => {
+    expect(ofKind(manifests, 'ConfigMap')).toEqual([])
+    expect(proxy).not.toHaveProperty('envFrom')
+    const sources = injected.spec.volumes?.map(({ secret }) => secret?.secretName)
+    expect(sources).toEqual([undefined, 'isales-credentials'])
+  })
+
+  it('is marked with the release and a hash that changes with what is injected', async () => {
+    const markOf = (pod: Pod) => pod.metadata.labels?.[`${NAME}/injected`] ?? ''
+    const mark = markOf(injected)
+    expect(mark).toMatch(/^obs\.[0-9a-f]{8}$/)
+    const again = await render(injection({ podMonitor: { enabled: false } }))
+    expect(markOf(inject(podWith(), again))).toBe(mark)
+    for (const more of [{ image: { tag: '2' } }, { settings: { ISALES_URL: 'https://b.example' } }])
+      expect(markOf(inject(podWith(), await render(injection(more))))).not.toBe(mark)
+    const release = 'r'.repeat(53)
+    const long = await render(injection(), { release })
+    expect(markOf(inject(podWith({}, {}, release), long))).toHaveLength(62)
+  })
+
+  it('is of the one release that its label names, where two serve a namespace', async () => {
+    const settings = { ISALES_URL: 'https://south.example' }
+    const south = await render(injection({ settings }), { release: 'south' })
+    const both = [...manifests, ...south]
+    expect(linesOf(proxyIn(inject(podWith({}, {}, 'south'), both).spec))).toMatchObject(settings)
+    expect(linesOf(proxyIn(inject(podWith(), both).spec))['ISALES_URL']).toBe(
+      'https://isales.example',
+    )
+    expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow('has to be that of a release')
+    const named = await render(injection({ injection: { enabled: true, label: 'inject' } }))
+    expect(proxyIn(inject(podWith({}, {}, 'inject'), named).spec)).toEqual(proxy)
   })
 
   it('carries everything else that the chart can put into a container', async () => {
     const env = [{ name: 'QUOTED', value: `it's "quoted", \\ and \n<lines>` }]
-    const more = {
-      isalesCa: { configMapName: 'ca' },
-      image: { registry: 'r.example' },
-      extraEnv: env,
+    const settings = {
+      ISALES_URL: 'https://isales.example',
+      ISALES_USER: `o'bs #1 $(HOME) \\n `,
+      OTEL_SERVICE_NAME: '`a` "b"',
+      ISALES_TOKEN_SCHEME: '',
     }
-    const { spec } = admit(policyOf(await render({ ...ciValues('injection'), ...more })), bare)
-    expect(proxyIn(spec)).toMatchObject({ image: 'r.example/isales-auth-proxy:0.1.0', env })
+    const more = { isalesCa: { configMapName: 'ca' }, extraEnv: env, settings }
+    const { spec } = inject(podWith(), await render(injection(more)))
+    expect(proxyIn(spec).env?.slice(1)).toEqual(env)
+    expect(linesOf(proxyIn(spec))).toMatchObject(settings)
     expect(spec.volumes?.at(-1)).toMatchObject({ configMap: { name: 'ca' } })
   })
 
-  it.each([
-    ['1.36.0', 'v1'],
-    ['1.35.4', 'v1beta1'],
-    ['1.34.0', 'v1beta1'],
-  ])('is of the version that Kubernetes %s serves', async (kube, served) => {
-    const { apiVersion } = policyOf(await render(ciValues('injection'), { kube }))
-    expect(apiVersion).toBe(`admissionregistration.k8s.io/${served}`)
+  it('has the resources that its annotations say, also where the chart has none', async () => {
+    const annotations = { [`${NAME}/cpu-limit`]: '200m', [`${NAME}/memory-request`]: '128Mi' }
+    const none = await render(injection({ resources: { limits: null, requests: null } }))
+    expect(proxyIn(inject(podWith({}, annotations), none).spec).resources).toEqual({
+      limits: { cpu: '200m' },
+      requests: { memory: '128Mi' },
+    })
   })
+
+  it('can be updated by controllers whatever was wrong with it before the policies were there', () => {
+    const old = podWith({}, { [`${NAME}/typo`]: 'x' })
+    const update = (annotations: object) =>
+      admit(
+        manifests,
+        NAMESPACES,
+        {
+          ...old,
+          metadata: {
+            ...old.metadata,
+            annotations: { ...old.metadata.annotations, ...annotations },
+          },
+        },
+        old,
+      )
+    expect(update({ note: 'x' }).metadata.annotations).toMatchObject({ note: 'x' })
+    expect(() => update({ [`${NAME}/typo`]: 'y' })).toThrow('knows no annotation')
+  })
+})
+
+it.each([
+  [true, { any: true }],
+  [false, { matchNames: ['telephony', 'vendor'] }],
+])(
+  'pods of a release are scraped where it serves them; by a label on the namespace: %s',
+  async (namespaceLabel, selected) => {
+    const namespaces = ['telephony', 'vendor']
+    const made = await render(
+      injection({ injection: { enabled: true, namespaces, namespaceLabel } }),
+    )
+    expect(specOf(made, 'PodMonitor')).toMatchObject({
+      selector: { matchLabels: { [NAME]: 'obs' } },
+      namespaceSelector: selected,
+    })
+    const labelled = { ...podWith(), metadata: { ...podWith().metadata, namespace: 'labelled' } }
+    const outcome = () => (namespaceLabel ? inject(labelled, made) : inject(podWith(), made)).spec
+    expect(proxyIn(outcome()).name).toBe(NAME)
+    const other = { ...labelled, metadata: { ...labelled.metadata, namespace: 'other' } }
+    for (const pod of namespaceLabel ? [other] : [labelled, other])
+      expect(() => inject(pod, made)).toThrow('its namespace one that this release serves')
+  },
+)
+
+it.each([
+  ['1.36.0', 'v1'],
+  ['1.35.4', 'v1beta1'],
+  ['1.34.0', 'v1beta1'],
+])('the policy is of the version that Kubernetes %s serves', async (kube, served) => {
+  const [policy] = ofKind(await render(injection(), { kube }), 'MutatingAdmissionPolicy')
+  expect(policy?.apiVersion).toBe(`admissionregistration.k8s.io/${served}`)
 })

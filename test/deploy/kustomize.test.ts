@@ -112,7 +112,7 @@ it('adds the same container as the chart', async () => {
   const labels = { selector: { matchLabels: LABELS } }
   expect(specOf(manifests, 'PodMonitor')).toMatchObject(labels)
   expect(specOf(manifests, 'Deployment')).toMatchObject({
-    template: { metadata: { labels: LABELS } },
+    template: { metadata: { labels: { ...LABELS, 'isales-auth-proxy/injected': 'kustomize' } } },
   })
 })
 

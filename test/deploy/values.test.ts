@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { ciValues, render, renderSidecar, standalone } from './support/chart.ts'
+import { CI_NAMES, ciValues, render, renderSidecar, standalone } from './support/chart.ts'
 import { ofKind, specOf } from './support/manifests.ts'
 import { podOf, proxyIn } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
@@ -47,6 +47,19 @@ it('the Service has what its type has a use for, and nothing that the API server
     })
   }
 })
+
+it.each(CI_NAMES)(
+  'each object of %s says its namespace, unless it is of the cluster',
+  async (name) => {
+    const manifests = await render(ciValues(name))
+    const own = manifests.filter(({ metadata }) => !/-further$|-as-text$/.test(metadata.name))
+    for (const { kind, metadata } of own)
+      expect([kind, metadata.namespace]).toEqual([
+        kind,
+        /AdmissionPolicy/.test(kind) ? undefined : 'telephony',
+      ])
+  },
+)
 
 it('a monitor selects the pods of its release, or those that its values name', async () => {
   const select = async (mode: string, release: string, selector = {}) => {

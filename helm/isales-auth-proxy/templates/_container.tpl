@@ -11,7 +11,8 @@ restartPolicy: Always
 env:
   {{- range $name, $value := $settings }}
   - name: {{ $name }}
-    value: {{ $value | quote }}
+    {{- /* Kubelet expands $(NAME). */}}
+    value: {{ $value | replace "$" "$$" | quote }}
   {{- end }}
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}

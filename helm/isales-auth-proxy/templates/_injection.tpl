@@ -2,6 +2,56 @@
 {{- toYaml (.Values.injection.namespaces | default (list .Release.Namespace)) -}}
 {{- end -}}
 
+{{/* The value of the label `isales-auth-proxy` that this release serves: it names the release. */}}
+{{- define "isales-auth-proxy.injectionLabel" -}}
+{{- .Values.injection.label | default .Release.Name -}}
+{{- end -}}
+
+{{/* What pods are marked with: the release, and a hash of what it injects. At most 63 characters. */}}
+{{- define "isales-auth-proxy.injectionMark" -}}
+{{- $what := printf "%s%s" (include "isales-auth-proxy.injectedContainer" .) (include "isales-auth-proxy.injectedVolumes" .) -}}
+{{- printf "%s.%s" .Release.Name (sha256sum $what | trunc 8) -}}
+{{- end -}}
+
+{{/*
+The container of the chart as an expression. Its settings are one variable, which the program reads below its environment:
+the pod keeps what it was admitted with, and a ConfigMap that it names wins.
+*/}}
+{{- define "isales-auth-proxy.injectedContainer" -}}
+{{- $container := include "isales-auth-proxy.container" . | fromYaml -}}
+{{- $lines := include "isales-auth-proxy.settingLines" . | replace "$" "$$" -}}
+{{- $_ := set $container "env" (prepend .Values.extraEnv (dict "name" "DEFAULT_SETTINGS" "value" $lines)) -}}
+{{- /* Annotations add to these maps. */ -}}
+{{- $_ := set $container "resources" (merge (dict) $container.resources (dict "limits" dict "requests" dict)) -}}
+{{- include "isales-auth-proxy.cel" (dict "type" "Object.spec.initContainers" "value" $container) -}}
+{{- end -}}
+
+{{/* Its volumes, as a JSON list of expressions. */}}
+{{- define "isales-auth-proxy.injectedVolumes" -}}
+{{- $volumes := list -}}
+{{- range include "isales-auth-proxy.podVolumes" . | fromYamlArray -}}
+  {{- if eq .name "isales-credentials" -}}
+    {{- $_ := set .secret "secretName" "@cel:variables.secret" -}}
+  {{- end -}}
+  {{- $volumes = append $volumes (include "isales-auth-proxy.cel" (dict "type" "Object.spec.volumes" "value" .)) -}}
+{{- end -}}
+{{- toJson $volumes -}}
+{{- end -}}
+
+{{/* Every setting as a line of an env file. What the parser could take for a comment or a quote is quoted. */}}
+{{- define "isales-auth-proxy.settingLines" -}}
+{{- range $name, $value := include "isales-auth-proxy.settings" . | fromYaml -}}
+  {{- $quote := "" -}}
+  {{- if regexMatch "[#'\"`]|^\\s|\\s$" $value -}}
+    {{- if not (contains "'" $value) -}}{{- $quote = "'" -}}
+    {{- else if not (contains "`" $value) -}}{{- $quote = "`" -}}
+    {{- else -}}{{- fail (printf "settings.%s holds both ' and `, which no line of an env file can hold" $name) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- printf "%s=%s%s%s\n" $name $quote $value $quote -}}
+{{- end -}}
+{{- end -}}
+
 {{/*
 A value as an expression of the Common Expression Language. Takes a dict: `type`, the CEL type of an object at this
 place, and `value`. Maps whose keys anybody may choose are maps in CEL, too; a text that begins with "@cel:" is an

@@ -28,13 +28,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{/*
-Name, labels and annotations of an object. Takes a dict: `root`, and optionally `name`, `suffix`,
-`labels` and `annotations`. What the chart sets wins over `labels`, which win over `commonLabels`.
+Name, namespace, labels and annotations of an object. Takes a dict: `root`, and optionally `name`, `suffix`, `labels`,
+`annotations`, and `cluster` for an object without a namespace. What the chart sets wins over `labels`, which win over `commonLabels`.
 */}}
 {{- define "isales-auth-proxy.metadata" -}}
 {{- $root := .root -}}
 {{- $labels := include "isales-auth-proxy.labels" $root | fromYaml -}}
 name: {{ .name | default (printf "%s%s" (include "isales-auth-proxy.fullname" $root) (.suffix | default "")) }}
+{{- if not .cluster }}
+namespace: {{ $root.Release.Namespace }}
+{{- end }}
 labels:
   {{- toYaml (merge $labels (deepCopy (.labels | default dict)) $root.Values.commonLabels) | nindent 2 }}
 {{- with merge (deepCopy (.annotations | default dict)) $root.Values.commonAnnotations }}

@@ -16,8 +16,9 @@ export const proxyIn = ({ containers, initContainers = [] }: IPodSpec): IContain
 export const podOf = (manifests: readonly Manifest[]): IPodSpec =>
   podSpec(ofKind(manifests, 'Deployment')[0] ?? ofKind(manifests, 'Pod')[0])
 
+/** As kubelet gives it to the container: `$$` is a dollar. */
 export const environment = ({ env = [] }: IContainer): Record<string, string | undefined> =>
-  Object.fromEntries(env.map(({ name, value }) => [name, value]))
+  Object.fromEntries(env.map(({ name, value }) => [name, value?.replaceAll('$$', '$')]))
 
 const { server, ca } = makeCertificates()
 /** What is mounted; every other file of a mount is a secret. */

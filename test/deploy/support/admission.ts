@@ -1,0 +1,119 @@
+import type { IMatchResources } from 'kubernetes-models/admissionregistration.k8s.io/v1/MatchResources'
+import type { IValidation } from 'kubernetes-models/admissionregistration.k8s.io/v1/Validation'
+import type { IPod } from 'kubernetes-models/v1/Pod'
+import type {
+  IMutatingAdmissionPolicy,
+  IMutatingAdmissionPolicyBinding,
+} from './admission-policy.ts'
+import { evaluate, quantity } from './cel.ts'
+import { ofKind, type Manifest } from './manifests.ts'
+
+export interface Pod {
+  readonly metadata: {
+    readonly name?: string
+    readonly namespace?: string | undefined
+    readonly labels?: Labels
+    readonly annotations?: Labels
+  }
+  readonly spec: NonNullable<IPod['spec']>
+}
+type Labels = Readonly<Record<string, string>>
+interface Policy extends Omit<IMutatingAdmissionPolicy['spec'], 'mutations'> {
+  readonly mutations?: IMutatingAdmissionPolicy['spec']['mutations']
+  readonly validations?: readonly IValidation[]
+}
+interface Patch {
+  readonly op: string
+  readonly path: string
+  readonly value: unknown
+}
+
+/**
+ * The pod that an API server with these policies makes of a pod that is created, or changed from `old`.
+ *
+ * @param namespaces labels of each namespace.
+ * @throws with the message of what refuses it.
+ */
+export const admit = (
+  manifests: readonly Manifest[],
+  namespaces: Readonly<Record<string, Labels>>,
+  pod: Pod,
+  old?: Pod,
+): Pod => {
+  let object = structuredClone(pod)
+  const scopeOf = (kind: string, decide: (policy: Policy, scope: Scope) => void): void => {
+    const operation = old === undefined ? 'CREATE' : 'UPDATE'
+    for (const { metadata, spec } of ofKind(manifests, kind)) {
+      const policy = spec as Policy
+      const { objectSelector, resourceRules } = policy.matchConstraints
+      const serves = ofKind(manifests, `${kind}Binding`).some((binding) => {
+        const { policyName, matchResources } =
+          binding.spec as IMutatingAdmissionPolicyBinding['spec']
+        const labels = namespaces[object.metadata.namespace ?? '']
+        return policyName === metadata.name && matches(matchResources?.namespaceSelector, labels)
+      })
+      const sides = [object, old].some((one) => matches(objectSelector, one?.metadata.labels))
+      const variables: Record<string, unknown> = {}
+      const scope = { object, oldObject: old ?? null, variables }
+      if (!serves || !sides || !resourceRules?.[0]?.operations?.includes(operation)) continue
+      const conditions = policy.matchConditions ?? []
+      if (!conditions.every(({ expression }) => evaluate(expression, scope) === true)) continue
+      for (const { name, expression } of policy.variables ?? [])
+        variables[name] = evaluate(expression, scope)
+      decide(policy, scope)
+    }
+  }
+  scopeOf('MutatingAdmissionPolicy', ({ mutations = [] }, scope) => {
+    object = structuredClone(object)
+    for (const { jsonPatch } of mutations)
+      for (const patch of evaluate(jsonPatch.expression, scope) as readonly Patch[])
+        apply(object, patch)
+  })
+  checkPod(object)
+  scopeOf('ValidatingAdmissionPolicy', ({ validations = [] }, scope) => {
+    for (const { expression, message, messageExpression } of validations)
+      if (evaluate(expression, scope) !== true)
+        throw new Error(String(messageExpression ? evaluate(messageExpression, scope) : message))
+  })
+  return object
+}
+interface Scope extends Record<string, unknown> {
+  readonly object: Pod
+}
+
+const matches = (selector: IMatchResources['objectSelector'], labels: Labels = {}): boolean => {
+  const { matchLabels = {}, matchExpressions = [] } = selector ?? {}
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      if (operator === 'Exists') return key in labels
+      return values.includes(labels[key] ?? '') === (operator === 'In')
+    })
+  )
+}
+
+/** What the API server checks itself, before it asks the validating policies. */
+const checkPod = ({ spec }: Pod): void => {
+  const { containers, initContainers = [], volumes = [] } = spec
+  for (const all of [[...containers, ...initContainers], volumes])
+    if (new Set(all.map(({ name }) => name)).size < all.length) throw new Error('Duplicate value')
+  for (const { resources = {} } of initContainers) {
+    const [request = 0, limit = Infinity] = [resources.requests, resources.limits].map((one) =>
+      quantity(String(one?.['memory'])),
+    )
+    if (request > limit) throw new Error('must be less than or equal to memory limit')
+  }
+}
+
+const apply = (object: object, { op, path, value }: Patch): void => {
+  if (op !== 'add') throw new Error(`patch ${op}`)
+  const keys = path
+    .split('/')
+    .slice(1)
+    .map((key) => key.replaceAll('~1', '/'))
+  const last = keys.pop() ?? ''
+  const parent = keys.reduce((at, key) => at[key] as never, object as Record<string, unknown>)
+  if (!Array.isArray(parent)) parent[last] = value
+  else if (last === '-') parent.push(value)
+  else parent.splice(Number(last), 0, value)
+}
