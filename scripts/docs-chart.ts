@@ -1,43 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isScalar, parseDocument, type Scalar, type YAMLMap } from 'yaml'
-import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
+import { settingRanges, valuesSchema } from './docs-chart-schema.ts'
 import { markdownTable } from './docs-text.ts'
 
 const CHART = 'helm/isales-auth-proxy'
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
-
-/** What YAML may hold for a setting. */
-function schemaOf({ name, type, choices }: Setting): object {
-  // A password in a proxy's address would be in the manifest for all to read: `extraEnv` can take it from a Secret.
-  if (name === 'HTTPS_PROXY') return { type: 'string', pattern: '^[^@]*$' }
-  if (name === 'SESSION_STORE_URL')
-    return { type: 'string', pattern: '^[^@/]+://([^:@/]*@)?[^@]*$' }
-  if (type === 'boolean') return { enum: [true, false, 'true', 'false'] }
-  if (choices !== undefined) return { enum: [...choices] }
-  // YAML reads 0660 as the number 432.
-  if (type === 'octal mode') return { type: 'string', pattern: '^0?[0-7]{3}$' }
-  // `1h30m` would pass for a text and break the arithmetic of the templates.
-  if (type === 'duration')
-    return { type: ['number', 'string'], pattern: '^[0-9]+(\\.[0-9]+)?(ms|s|m|h)?$' }
-  if (/^(count|ratio|size)$|share/.test(type)) return { type: ['number', 'string'] }
-  return { type: 'string' }
-}
-
-/** values.schema.json, with each setting by the name of its variable; secrets only as the name of a file. */
-function schema(): string {
-  const properties: Record<string, object> = {}
-  for (const setting of SETTING_LIST) {
-    const { name, fileName, doc: description, type } = setting
-    if (type !== 'secret') properties[name] = { ...schemaOf(setting), description }
-    if (fileName !== undefined)
-      properties[fileName] = { type: 'string', description: `A file with it. ${description}` }
-  }
-  const whole = JSON.parse(read(`${CHART}/values.schema.json`)) as {
-    properties: { settings: { properties: object } }
-  }
-  whole.properties.settings.properties = properties
-  return `${JSON.stringify(whole, null, 2)}\n`
-}
 
 /** The rows of the table of values: each key whose comment begins with `# --`. */
 function rowsOf(
@@ -74,7 +41,8 @@ function readme(): string {
 
 /** What the chart repeats, by the name of the file: Helm reads nothing outside of a chart. */
 export const chartFiles = (): readonly (readonly [string, string])[] => [
-  [`${CHART}/values.schema.json`, schema()],
+  [`${CHART}/values.schema.json`, valuesSchema(read(`${CHART}/values.schema.json`))],
+  [`${CHART}/files/settings.json`, settingRanges()],
   [`${CHART}/README.md`, readme()],
   [`${CHART}/files/guard.yaml`, read('config/kubernetes/guard.yaml')],
   [`${CHART}/files/alerts.yaml`, read('config/prometheus/alerts.yaml')],

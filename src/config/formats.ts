@@ -21,6 +21,8 @@ export interface Format {
   readonly emptyIsValue?: true
   /** Spaces and line ends around the text belong to it. */
   readonly verbatim?: true
+  /** Of a number: its limits, and what each unit counts. */
+  readonly range?: Limits & { readonly units: Units }
 }
 
 /** What documents, the chart and error messages need to know of a format. */
@@ -100,7 +102,8 @@ interface Numeric {
 }
 
 /** Whole numbers of a smallest unit, written with larger ones. */
-function numeric({ min, max, zero }: Limits, { type, units, encode, ...problems }: Numeric) {
+function numeric(limited: Limits, { type, units, encode, ...problems }: Numeric) {
+  const { min, max, zero } = limited
   const range = `${encode(min)} to ${encode(max)}`
   const limits = zero === undefined ? range : `${range}; 0 ${zero}`
   const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`)
@@ -122,7 +125,7 @@ function numeric({ min, max, zero }: Limits, { type, units, encode, ...problems 
         encode,
       },
     )
-    .register(FORMATS, { type, limits, quotable: true })
+    .register(FORMATS, { type, limits, quotable: true, range: { ...limited, units } })
 }
 
 /** A share, written as a decimal fraction. */
@@ -134,7 +137,12 @@ export function ratio(min: number, max: number) {
       z.number().refine((value) => value >= min && value <= max, `is outside ${limits}`),
       { decode: Number, encode: String },
     )
-    .register(FORMATS, { type: 'ratio', limits, quotable: true })
+    .register(FORMATS, {
+      type: 'ratio',
+      limits,
+      quotable: true,
+      range: { min, max, units: { '': 1 } },
+    })
 }
 
 /** The share of requests that is sampled: `off` is 0, `full` is 1. */

@@ -128,7 +128,7 @@ it('a stand-alone proxy shows its status page under the name of its admin Servic
 
 it.each([
   ['2.5s', '0s', 8],
-  ['90m', '1h', 9005],
+  ['5m', '1h', 3905],
   [5, 25, 35],
   ['500ms', '1m', 66],
 ])('a pod that drains for %s and %s has the time for it', async (delay, timeout, seconds) => {
@@ -172,6 +172,7 @@ it.each([
   ['two replicas', {}, '1'],
   ['replicas without a number', { standalone: { replicas: null } }, '1'],
   ['one replica', { standalone: { replicas: 1 } }, undefined],
+  ['scaled replicas', { standalone: { replicas: 1 }, autoscaling: { enabled: true } }, '1'],
   [
     'replicas that share',
     {
@@ -195,6 +196,13 @@ it('the state lies in a directory that a restart of the container keeps', async 
   const mount = proxyIn(pod).volumeMounts?.find(({ mountPath }) => mountPath === STATE_DIR)
   expect(mount?.readOnly).not.toBe(true)
   expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
+  const alone = { replicas: 1, strategy: 'Recreate' }
+  const kept = await make({ standalone: alone, state: { persistentVolumeClaim: 'isales-state' } })
+  expect(kept.volumes?.find(({ name }) => name === mount?.name)).toEqual({
+    name: 'isales-state',
+    persistentVolumeClaim: { claimName: 'isales-state' },
+  })
+  expect(proxyIn(kept).volumeMounts).toContainEqual(mount)
   // Somebody else's directory comes with its own volume.
   const own = await make({ settings: { STATE_DIR: '/state' } })
   expect(own.volumes?.map(({ name }) => name)).not.toContain('isales-state')

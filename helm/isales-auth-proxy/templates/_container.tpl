@@ -56,7 +56,7 @@ volumeMounts:
 {{- range include "isales-auth-proxy.ownVolumes" . | fromYamlArray }}
 - name: {{ .name }}
   mountPath: /run/isales/{{ trimPrefix "isales-" .name }}
-  {{- if not (hasKey . "emptyDir") }}
+  {{- if ne .name "isales-state" }}
   readOnly: true
   {{- end }}
 {{- end }}
@@ -82,8 +82,17 @@ volumeMounts:
 {{- $store := .Values.sessionStore -}}
 {{- if eq ($settings.STATE_DIR | default "") "/run/isales/state" }}
 - name: isales-state
+  {{- with .Values.state.persistentVolumeClaim }}
+  {{- $alone := and (eq (include "isales-auth-proxy.single" $) "true") (eq $.Values.standalone.strategy "Recreate") }}
+  {{- if or $.Values.injection.enabled (and $standalone (not $alone)) }}
+    {{- fail (printf "%s is for one proxy at a time: say standalone.replicas=1 and standalone.strategy=Recreate; replicas share through sessionStore" (include "isales-auth-proxy.path" (dict "root" $ "value" "state.persistentVolumeClaim"))) }}
+  {{- end }}
+  persistentVolumeClaim:
+    claimName: {{ . }}
+  {{- else }}
   emptyDir:
     sizeLimit: 1Mi
+  {{- end }}
 {{- end }}
 {{- with .Values.secret }}
 {{- if .name }}

@@ -83,14 +83,11 @@ annotations:
 {{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "80" "443" (eq $url.scheme "http")) -}}
 {{- end -}}
 
-{{/* A duration such as "2.5s", or "5" for seconds, in whole seconds, rounded up. Takes a dict: `name`, `value`. */}}
+{{/* A duration such as "2.5s", or "5" for seconds, in whole seconds, rounded up. */}}
 {{- define "isales-auth-proxy.seconds" -}}
-{{- if not (regexMatch "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)?$" .value) -}}
-  {{- fail (printf "settings.%s is %s: write one number with one unit, such as 500ms, 5s or 90m" .name .value) -}}
-{{- end -}}
-{{- $unit := regexFind "[a-z]+$" .value -}}
+{{- $unit := regexFind "[a-z]*$" . -}}
 {{- $factor := get (dict "" 1.0 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit -}}
-{{- mulf (trimSuffix $unit .value | float64) $factor | ceil | int -}}
+{{- mulf (trimSuffix $unit . | float64) $factor | ceil | int -}}
 {{- end -}}
 
 {{- define "isales-auth-proxy.serviceAccountName" -}}

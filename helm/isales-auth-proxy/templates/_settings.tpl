@@ -3,6 +3,27 @@
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . | toString }}{{- end -}}
 {{- end -}}
 
+{{/* The schema checks how a value is written; a number with a unit is compared here. Takes a dict: `root`, `settings`. */}}
+{{- define "isales-auth-proxy.checkRanges" -}}
+{{- $outside := list -}}
+{{- range $name, $range := .root.Files.Get "files/settings.json" | fromJson -}}
+  {{- $text := get $.settings $name -}}
+  {{- if regexMatch "^[0-9.]+[A-Za-z]*$" $text -}}
+    {{- $unit := regexFind "[A-Za-z]*$" $text -}}
+    {{- $number := mulf (trimSuffix $unit $text | float64) (get $range.units $unit) -}}
+    {{- if and (or (lt $number $range.min) (gt $number $range.max)) (not (and $range.zero (eq $number 0.0))) -}}
+      {{- $outside = append $outside (printf "%s is %s: it has to be %s" (include "isales-auth-proxy.path" (dict "root" $.root "value" (printf "settings.%s" $name))) $text $range.limits) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- if $outside -}}{{- fail (join "\n" $outside) -}}{{- end -}}
+{{- end -}}
+
+{{/* Whether no more than one proxy ever runs, but for the moments of an update. */}}
+{{- define "isales-auth-proxy.single" -}}
+{{- and (eq (include "isales-auth-proxy.mode" .) "standalone") (not .Values.autoscaling.enabled) (eq (.Values.standalone.replicas | toString) "1") -}}
+{{- end -}}
+
 {{/* Every setting as a YAML map of strings: what the mode calls for, then what the user says. */}}
 {{- define "isales-auth-proxy.settings" -}}
 {{- /* So many requests at once, each with its 64 KiB, fit into the default memory limit; the program's own default does not. */ -}}
@@ -12,7 +33,7 @@
 {{- /* Replicas that do not share do not know of each other's attempts with a wrong password. */ -}}
 {{- if .Values.sessionStore.secretName -}}
   {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "3" -}}
-{{- else if not (and $standalone (eq (.Values.standalone.replicas | toString) "1")) -}}
+{{- else if ne (include "isales-auth-proxy.single" .) "true" -}}
   {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "1" -}}
 {{- end -}}
 {{- $path := include "isales-auth-proxy.path" (dict "root" . "value" "") -}}
@@ -67,6 +88,7 @@
   {{- end -}}
 {{- end -}}
 {{- range $name, $value := $given -}}{{- $_ := set $env $name (include "isales-auth-proxy.text" $value) -}}{{- end -}}
+{{- include "isales-auth-proxy.checkRanges" (dict "root" . "settings" $env) -}}
 {{- if and .Values.secret.name (eq (get $env "OBS_LOGIN") "require") -}}
   {{- if not (or (hasKey $env "OBS_USER") (hasKey $env "OBS_USER_FILE")) -}}{{- $_ := set $env "OBS_USER_FILE" "/run/isales/credentials/obs-user" -}}{{- end -}}
   {{- if not (hasKey $env "OBS_PASSWORD_FILE") -}}{{- $_ := set $env "OBS_PASSWORD_FILE" "/run/isales/credentials/obs-password" -}}{{- end -}}

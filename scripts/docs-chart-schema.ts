@@ -1,0 +1,239 @@
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
+
+interface Schema {
+  readonly [keyword: string]: unknown
+  properties?: Record<string, Schema>
+}
+
+/** What one text of a format looks like. Helm reads these, in the syntax of RE2. */
+const PATTERNS: Readonly<Record<string, string>> = {
+  URL: String.raw`https?://[^@\s\\]+`,
+  address: String.raw`(unix:/[^\s]*[^\s/]|(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5})`,
+  'auth scheme': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{0,64}`,
+  count: '[0-9]+',
+  duration: String.raw`[0-9]+(\.[0-9]+)?(ms|s|m|h)?`,
+  'file path': String.raw`(/[^\x00-\x1f\x7f]*)?`,
+  'header name': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{1,128}`,
+  host: String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_:.-]+)`,
+  'key prefix': '[A-Za-z0-9._:-]{1,64}',
+  // YAML reads 0660 as the number 432.
+  'octal mode': '0?[0-7]{3}',
+  'off, full or a share': String.raw`(off|full|[01](\.[0-9]+)?)`,
+  origin: String.raw`https?://[^@/?#\s\\]+/?`,
+  path: String.raw`/[^\s?#,\\]*`,
+  // A password would be in the manifest for all to read: `extraEnv` takes such an address from a Secret.
+  'proxy URL': String.raw`(https?://)?[^@/?#\s\\]+/?`,
+  ratio: String.raw`[0-9]+(\.[0-9]+)?`,
+  size: String.raw`[0-9]+(\.[0-9]+)?([KMG]iB|B)?`,
+  'status code': '4[0-9]{2}',
+  'store URL': String.raw`(redis|valkey)s?://([^:@/]*@)?[^@/?#\s]+(/[0-9]{0,5})?`,
+  text: String.raw`[^\x00-\x1f\x7f]{0,256}`,
+}
+/** Suffixes, networks and ports are hosts here, too. */
+const NO_PROXY = String.raw`[0-9A-Za-z_.:/*\[\], -]*`
+
+function patternOf({ name, type, limits }: Setting): string {
+  if (name === 'NO_PROXY') return NO_PROXY
+  const [, one = type.replace(/ or off$/, '')] = /^list of (.*)s$/.exec(type) ?? []
+  const pattern = PATTERNS[one]
+  if (pattern === undefined) throw new Error(`no pattern for the type ${type} of ${name}`)
+  if (type === 'text') return pattern.replace('256', /to (\d+) bytes/.exec(limits)?.[1] ?? '')
+  if (one === type) return pattern
+  if (type.endsWith(' or off')) return `(off|${pattern})`
+  const entries = `${pattern}( *, *${pattern})*`
+  return limits.includes('may be empty') ? `(${entries})?` : entries
+}
+
+/** What YAML may hold for a setting. */
+function schemaOfSetting(setting: Setting): Schema {
+  const { type, choices, range, doc: description } = setting
+  if (type === 'boolean') return { enum: [true, false, 'true', 'false'], description }
+  if (choices !== undefined) return { enum: [...choices], description }
+  const text = { pattern: `^${patternOf(setting)}$`, description }
+  if (/list of texts/.test(type)) return { type: ['integer', 'string'], ...text }
+  if (/status code/.test(type))
+    return { type: ['integer', 'string'], minimum: 400, maximum: 499, ...text }
+  if (/share/.test(type)) return { type: ['number', 'string'], minimum: 0, maximum: 1, ...text }
+  if (range === undefined) return { type: 'string', ...text }
+  // A number is in the unit that needs no name. The limits of a text with a unit are checked by the templates.
+  const { ['']: factor = 1 } = range.units
+  return {
+    type: [/count|size/.test(type) ? 'integer' : 'number', 'string'],
+    minimum: range.zero === undefined ? range.min / factor : 0,
+    maximum: range.max / factor,
+    ...text,
+  }
+}
+
+/** Each setting by the name of its variable; secrets only as the name of a file. */
+function settings(): Record<string, Schema> {
+  const properties: Record<string, Schema> = {}
+  for (const setting of SETTING_LIST) {
+    const { name, fileName, doc, type } = setting
+    if (type !== 'secret') properties[name] = schemaOfSetting(setting)
+    if (fileName !== undefined)
+      properties[fileName] = {
+        type: 'string',
+        pattern: `^${PATTERNS['file path']}$`,
+        description: `A file with it. ${doc}`,
+      }
+  }
+  return properties
+}
+
+/** The settings with limits, for the templates: limits, units, and both in words. */
+export function settingRanges(): string {
+  const ranges = SETTING_LIST.flatMap(({ name, range, limits }) =>
+    range === undefined ? [] : [[name, { ...range, limits }]],
+  )
+  return json(Object.fromEntries(ranges))
+}
+
+/** With an object that holds no other on one line. */
+function json(value: unknown): string {
+  const text = JSON.stringify(value, null, 1)
+  return `${text.replaceAll(/\{\n[^{}]*\}/g, (leaf) => leaf.replaceAll(/\s*\n\s*/g, ' '))}\n`
+}
+
+/** Values that Kubernetes or the Prometheus Operator defines, by their path, with their types there. */
+const FOREIGN = `
+import type { IAffinity } from 'kubernetes-models/v1/Affinity'
+import type { IEnvVar } from 'kubernetes-models/v1/EnvVar'
+import type { IHostAlias } from 'kubernetes-models/v1/HostAlias'
+import type { ILocalObjectReference } from 'kubernetes-models/v1/LocalObjectReference'
+import type { IPodDNSConfig } from 'kubernetes-models/v1/PodDNSConfig'
+import type { IPodSecurityContext } from 'kubernetes-models/v1/PodSecurityContext'
+import type { IProbe } from 'kubernetes-models/v1/Probe'
+import type { IResourceRequirements } from 'kubernetes-models/v1/ResourceRequirements'
+import type { ISecurityContext } from 'kubernetes-models/v1/SecurityContext'
+import type { IToleration } from 'kubernetes-models/v1/Toleration'
+import type { ITopologySpreadConstraint } from 'kubernetes-models/v1/TopologySpreadConstraint'
+import type { IVolume } from 'kubernetes-models/v1/Volume'
+import type { IVolumeMount } from 'kubernetes-models/v1/VolumeMount'
+import type { INetworkPolicyEgressRule } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicyEgressRule'
+import type { INetworkPolicyIngressRule } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicyIngressRule'
+import type { INetworkPolicyPeer } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicyPeer'
+import type { ILabelSelector } from '@kubernetes-models/apimachinery/apis/meta/v1/LabelSelector'
+import type { IPodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
+type Timing = Omit<IProbe, 'exec' | 'grpc' | 'httpGet' | 'tcpSocket'>
+type Endpoint = NonNullable<NonNullable<IPodMonitor['spec']>['podMetricsEndpoints']>[number]
+type Relabelings = NonNullable<Endpoint['relabelings']>
+type Peers = INetworkPolicyPeer[]
+type PullSecrets = (ILocalObjectReference | string)[]
+export interface Foreign {
+  'global.imagePullSecrets': PullSecrets
+  imagePullSecrets: PullSecrets
+  extraEnv: IEnvVar[]
+  resources: IResourceRequirements
+  containerSecurityContext: ISecurityContext
+  podSecurityContext: IPodSecurityContext
+  startupProbe: Timing
+  livenessProbe: Timing
+  readinessProbe: Timing
+  extraVolumeMounts: IVolumeMount[]
+  extraVolumes: IVolume[]
+  'standalone.topologySpreadConstraints': ITopologySpreadConstraint[]
+  'standalone.tolerations': IToleration[]
+  'standalone.affinity': IAffinity
+  'standalone.dnsConfig': IPodDNSConfig
+  'standalone.hostAliases': IHostAlias[]
+  'networkPolicy.podSelector': ILabelSelector
+  'networkPolicy.prometheus': Peers
+  'networkPolicy.clients': Peers
+  'networkPolicy.isales': Peers
+  'networkPolicy.otlp': Peers
+  'networkPolicy.store': Peers
+  'networkPolicy.extraIngress': INetworkPolicyIngressRule[]
+  'networkPolicy.extraEgress': INetworkPolicyEgressRule[]
+  'podMonitor.selector': ILabelSelector
+  'podMonitor.relabelings': Relabelings
+  'serviceMonitor.relabelings': Relabelings
+}
+`
+const FILE = fileURLToPath(new URL('foreign.ts', import.meta.url))
+
+/** The schemas of those values, and of the named types in them. Objects are closed; null takes a default away. */
+function foreign() {
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    skipLibCheck: true,
+    strict: true,
+    types: [],
+  }
+  const disk = ts.createCompilerHost(options)
+  const program = ts.createProgram([FILE], options, {
+    ...disk,
+    fileExists: (path) => path === FILE || disk.fileExists(path),
+    getSourceFile: (path, target) =>
+      path === FILE ? ts.createSourceFile(path, FOREIGN, target) : disk.getSourceFile(path, target),
+  })
+  const checker = program.getTypeChecker()
+  const source = program.getSourceFile(FILE)
+  const declared = source?.statements.find(ts.isInterfaceDeclaration)
+  if (source === undefined || declared === undefined) throw new Error('no interface Foreign')
+  const definitions: Record<string, Schema> = {}
+
+  const schemaOf = (given: ts.Type): Schema => {
+    const type = checker.getNonNullableType(given)
+    if (type.aliasSymbol?.name === 'IQuantity' || checker.typeToString(type) === 'IQuantity')
+      return { type: ['string', 'number', 'null'], pattern: QUANTITY }
+    if (type.isUnion()) {
+      const values = type.types.flatMap((one) => (one.isStringLiteral() ? [one.value] : []))
+      if (values.length === type.types.length) return { enum: [...values, null] }
+      if (type.types.every((one) => (one.flags & ts.TypeFlags.BooleanLike) !== 0))
+        return { type: ['boolean', 'null'] }
+      return { anyOf: type.types.map(schemaOf) }
+    }
+    if (type.isStringLiteral()) return { enum: [type.value, null] }
+    if ((type.flags & ts.TypeFlags.String) !== 0) return { type: ['string', 'null'] }
+    if ((type.flags & ts.TypeFlags.Number) !== 0) return { type: ['number', 'null'] }
+    if ((type.flags & ts.TypeFlags.Boolean) !== 0) return { type: ['boolean', 'null'] }
+    if (checker.isArrayType(type)) {
+      const [items] = checker.getTypeArguments(type as ts.TypeReference)
+      return { type: ['array', 'null'], items: items === undefined ? {} : schemaOf(items) }
+    }
+    if ((type.flags & ts.TypeFlags.Object) === 0) return {}
+    const map = checker.getIndexTypeOfType(type, ts.IndexKind.String)
+    if (map !== undefined) return { type: ['object', 'null'], additionalProperties: schemaOf(map) }
+    const name = type.symbol.name.replace(/^I(?=[A-Z])/, '')
+    if (type.aliasSymbol === undefined && /^[A-Z]/.test(name)) {
+      // Before its properties, which may be of the same type.
+      definitions[name] ??= Object.assign((definitions[name] = {}), closed(type))
+      return { $ref: `#/definitions/${name}` }
+    }
+    return closed(type)
+  }
+  const closed = (type: ts.Type): Schema => {
+    const all = checker.getPropertiesOfType(type)
+    const required = all.filter(({ flags }) => (flags & ts.SymbolFlags.Optional) === 0)
+    return {
+      type: ['object', 'null'],
+      ...(required.length > 0 && { required: required.map(({ name }) => name) }),
+      additionalProperties: false,
+      properties: Object.fromEntries(
+        all.map((one) => [one.name, schemaOf(checker.getTypeOfSymbolAtLocation(one, source))]),
+      ),
+    }
+  }
+  const { properties = {} } = closed(checker.getTypeAtLocation(declared))
+  return { properties, definitions }
+}
+const QUANTITY = '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'
+
+/** The schema of values.yaml, with its settings and foreign values written anew. */
+export function valuesSchema(former: string): string {
+  const whole = JSON.parse(former) as Schema
+  const { properties, definitions } = foreign()
+  const place = (path: string, schema: Schema): void => {
+    const keys = path.split('.')
+    const last = keys.pop() ?? ''
+    const parent = keys.reduce((at, key) => at.properties?.[key] ?? {}, whole)
+    if (parent.properties?.[last] === undefined) throw new Error(`values.yaml has no ${path}`)
+    parent.properties[last] = schema
+  }
+  for (const [path, schema] of Object.entries(properties)) place(path, schema)
+  place('settings', { type: 'object', additionalProperties: false, properties: settings() })
+  return json({ ...whole, definitions })
+}
