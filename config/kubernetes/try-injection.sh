@@ -7,6 +7,7 @@
 # MANIFEST  what `helm template` made: is it the same for a second manager of server-side apply? (a dry run)
 # CREATE=1  make pods and workloads, too, and delete them. Without it every request is a dry run that changes nothing.
 set -u
+applied=${1:+$(realpath "$1")}
 cd "$(dirname "$0")" || exit 1
 K=${KUBECTL:-kubectl} LABEL=${LABEL:?} SERVED=${SERVED:?} OTHER=${OTHER:-default} LABELLED=${LABELLED:-} CREATE=${CREATE:-}
 name=try-injection-$$ passed=0 failed=0 skipped=0
@@ -52,8 +53,8 @@ judge 'first of the init containers' 'isales-auth-proxy first' \
 once=$(pod "$SERVED" "$mine" '' | $K create -f - --dry-run=server -o yaml | sed '/uid:/d; /creationTimestamp:/d; /generation:/d')
 judge 'once, however often it is created' 'only:isales-auth-proxy.' \
   "only:$($K create -f - --dry-run=server -o jsonpath='{.spec.initContainers[*].name}' <<<"$once" 2>&1)."
-if [ $# -gt 0 ]; then
-  $K apply --server-side --field-manager=try-injection --dry-run=server -f "$OLDPWD/$1" >/dev/null
+if [ "$applied" ]; then
+  $K apply --server-side --field-manager=try-injection --dry-run=server -f "$applied" >/dev/null
   judge 'server-side apply by a second manager' 'ended with 0' "ended with $?"
 fi
 
