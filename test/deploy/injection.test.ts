@@ -166,7 +166,7 @@ describe('an injected pod', () => {
     const settings = {
       ISALES_URL: 'https://isales.example',
       ISALES_USER: `o'bs #1 $(HOME) \\n `,
-      OTEL_SERVICE_NAME: '`a` "b"',
+      OBS_USER: '`a` "b"',
       ISALES_TOKEN_SCHEME: '',
     }
     const more = { isalesCa: { configMapName: 'ca' }, extraEnv: env, settings }
