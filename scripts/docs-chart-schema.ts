@@ -17,6 +17,7 @@ const PATTERNS: Readonly<Record<string, string>> = {
   'file path': String.raw`(/[^\x00-\x1f\x7f]*)?`,
   'header name': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{1,128}`,
   host: String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_:.-]+)`,
+  'host name': '[0-9A-Za-z_.-]{1,253}',
   'key prefix': '[A-Za-z0-9._:-]{1,64}',
   // YAML reads 0660 as the number 432.
   'octal mode': '0?[0-7]{3}',

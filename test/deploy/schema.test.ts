@@ -15,6 +15,7 @@ const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   'file path': ['relative.pem', './relative.pem', 7],
   'header name': ['Two Words', 'Colon:', 'Cr\r'],
   host: ['two words', 'https://host', 'host/path'],
+  'host name': ['two words', 'https://host', 'host:443'],
   'key prefix': ['two words', 'x'.repeat(65), '*'],
   'octal mode': [432, '0888', 'rw'],
   'off, full or a share': ['all', '2', -0.5],
