@@ -46,7 +46,8 @@ for await (const _ of setInterval(CLAIM_EVERY, undefined, { ref: false })) {
     lease: `${String(index).padStart(16, 'c')}-1`,
     operation: 'refresh',
     fingerprint: '',
-    refusals: 0,
     forced: false,
+    book: { attempts: 0, refusals: 0, ms: 0 },
+    begun: [],
   })
 }

@@ -5,10 +5,10 @@ import { createSeal } from '../src/sharing/seal.ts'
 import { createShare } from '../src/sharing/share.ts'
 import type { SessionStore } from '../src/sharing/store.ts'
 import { createValkeyStore } from '../src/sharing/valkey.ts'
+import { memoryHome, withAttempts } from '../src/token/attempts.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
 import { storeSettings } from '../test/store/connect.ts'
-import { RULES } from '../test/token/support.ts'
 
 const LIFETIME = 10_000
 
@@ -41,39 +41,31 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     setTimer: (run, ms) => systemClock.setTimer(() => (dead ? undefined : run()), ms),
   }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
+  const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
+  const parts = { rules: settings.config, home: memoryHome(), clock, random: Math.random }
   const store = await createValkeyStore({
-    ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` }),
+    ...settings,
+    ...parts,
     place: seal.place,
-    clock,
-    random: Math.random,
     observe({ operation, durationMs }) {
       if (operation === 'claim') options.onClaim?.(durationMs)
     },
   })
-  const share = createShare({
-    store,
-    seal,
-    rules: RULES,
-    clock,
-    random: Math.random,
-    observe: () => undefined,
-  })
-  const login = async (): Promise<Grant> => grantOf(await ask(index, 'logins'))
+  const share = createShare({ ...parts, store, seal, observe: () => undefined })
+  const request = (operation: 'logins' | 'refreshes') => async (): Promise<Grant> => {
+    const sentAt = clock.now()
+    return grantOf(await ask(index, operation), sentAt)
+  }
+  const client = { login: request('logins'), refresh: request('refreshes') }
   const source = createTokenSource({
-    rules: RULES,
-    waiters: 10,
-    clock,
-    random: Math.random,
-    client: { login, refresh: async () => grantOf(await ask(index, 'refreshes')) },
+    ...parts,
+    client: share.wrap(withAttempts({ ...parts, client })),
     credentials: { user: 'obs', password: new Secret('p') },
-    refusals: { find: () => undefined, add: () => undefined, remove: () => undefined },
-    obtain: share.obtain,
     observe(event) {
-      share.onTokenEvent(event)
-      if (event.type === 'adopted') options.onAdopted?.(event.session.token.reveal())
+      if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())
     },
   })
-  share.start(source)
+  share.start(source.adopt)
   return {
     source,
     store,
@@ -82,7 +74,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       store.stop()
     },
     async stop() {
-      source.stop()
+      await source.stop()
       await share.stop()
     },
   }
@@ -95,10 +87,11 @@ export function monotonic(): number {
 
 export const tokenOf = ({ count }: Granted): string => `token-${count}`
 
-function grantOf(granted: Granted): Grant {
+function grantOf(granted: Granted, sentAt: number): Grant {
   return {
     token: new Secret(tokenOf(granted)),
-    lifetime: { ms: LIFETIME, assumed: false },
+    sentAt,
+    lifetime: { ms: LIFETIME },
     refreshToken: new Secret(`refresh-${granted.count}`),
     refreshLifetime: 3_600_000,
   }

@@ -100,7 +100,7 @@ async function killAskers(all: readonly Replica[]): Promise<number> {
     )
     const { count } = isales
     const hasNewest = ({ source }: Replica): boolean =>
-      source.atHand()?.token.token.reveal() === tokenOf(isales)
+      source.current()?.token.reveal() === tokenOf(isales)
     while (isales.count === count || !alive.every(hasNewest)) await sleep(10)
     recoveries.push(monotonic() - at)
   }

@@ -44,13 +44,16 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'token-adopted':
     'The shared store had a newer token; `ageSeconds` says how old it is, `lifetimeSeconds` for how long it was granted.',
   'token-request-held':
-    '`reason` says why: another replica asks (`busy`), met a failure (`held`), a refusal (`guarded`) or a login of somebody else (`conflict`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
+    '`reason` says why: another replica asks (`busy`), met a failure (`held`), the account is spared (`guarded`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
   'sharing-alone':
     '`reason` says why, as the label of `isales_proxy_session_store_failures_total`. The token at hand serves; see docs/sharing.md.',
   'sharing-restored': 'Ends `sharing-alone`.',
   'shared-token-unreadable':
     'It was not sealed by a replica with this SESSION_STORE_KEY_FILE, or is damaged. If it comes back, find out who writes there.',
-  'lifetime-assumed': 'Set TOKEN_DEFAULT_LIFETIME to what this iSales really grants.',
+  'lifetime-assumed':
+    'Ask the operator of iSales why a login states no lifetime; 5 min are assumed.',
+  'lifetime-too-long':
+    'Ask the operator of iSales whether `tokenExpirationTime` is in milliseconds.',
   'secret-reloaded':
     'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   'state-in-memory':
@@ -109,7 +112,6 @@ const FIELDS: Readonly<Record<LogFieldName, string>> = {
   backoff: 'As the label `state` of `isales_proxy_auth_backoff_state`.',
   retryInSeconds: 'Until the next attempt.',
   budgetSeconds: 'How long requests go on working with the current token.',
-  holdOffSeconds: 'How long the next login waits.',
   requestId: 'As in `X-Request-Id` and in the body of an error.',
   method: 'Of the request.',
   path: 'Of the request, without the query.',

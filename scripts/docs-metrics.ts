@@ -7,13 +7,13 @@ import { markdownTable } from './docs-text.ts'
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */
 const USES: Readonly<Record<string, string>> = {
   auth_attempts_total: 'A rate of `failure` means that renewals fail.',
-  auth_backoff_state: '`rejected` and `guarded` need a human, `conflict` another user.',
+  auth_backoff_state: '`rejected` and `guarded` need a human.',
   auth_duration_seconds:
     'How slow logins are. A slow login delays calls only when there is no token.',
   auth_failures_total:
-    'Why logins fail: the reasons are explained under IsalesProxyNotAuthenticated.',
+    'Why logins fail: the reasons are explained under IsalesProxyNotAuthenticated. `status` is that of the response, `none` without one.',
   auth_lifetime_assumed_total:
-    'When it grows, set `TOKEN_DEFAULT_LIFETIME` to what this iSales grants.',
+    'When it grows, ask the operator of iSales what a token lives: 5 min are assumed.',
   authenticated: 'At 0 calls get 503, or the 401 or 403 of iSales.',
   info: 'Which instance this is: join it by `instance` and `pod` to name the others.',
   build_info: 'Which version runs where; also proof that it is this program that is scraped.',
@@ -41,6 +41,8 @@ const USES: Readonly<Record<string, string>> = {
   requests_in_flight: 'Compare it with `MAX_IN_FLIGHT`.',
   requests_total: 'Load, and the share of 5xx. 4xx includes clients that left before a response.',
   session_conflicts_total: 'When it grows, find the other program that logs in as this user.',
+  state_failures_total:
+    'Above 0: a restart forgets attempts to log in. Look for `state-unusable` in the log.',
   session_replicas: 'Fewer than the replicas that run: one of them has another key or store.',
   session_sharing_state: '`alone` for long: the store cannot be used, and each replica logs in.',
   session_store_duration_seconds: 'Compare it with `SESSION_STORE_TIMEOUT`.',
@@ -68,10 +70,11 @@ const STATES: Readonly<Record<State, string>> = {
   degraded:
     'Some calls of the last minute failed, or iSales refused them (401, 403); or renewals fail while the token is still used; or iSales is slow; or the clock is wrong by more than 30 s.',
   failing:
-    'No call has succeeded for 3 s and at least two failed, or more than half of the last 20 s or of the last minute failed. It ends when none has failed for 5 s and three have succeeded. Readiness stays: a pod that leaves its Service heals nothing.',
-  unauthenticated: 'There is no usable token, or iSales rejects the one there is. Not ready.',
+    'No call has succeeded for 3 s and at least two failed, or more than half of the last 20 s or of the last minute failed, or iSales rejected the last three judged calls. It ends when none has failed for 5 s and three have succeeded. Readiness stays: a pod that leaves its Service heals nothing.',
+  unauthenticated: 'There is no usable token. Not ready.',
   refused: 'iSales refuses the user or password; somebody has to act.',
-  conflict: 'Somebody else logs in as this user.',
+  conflict:
+    'Somebody else logs in as this user: three tokens in a minute ended early. Renewals cure it, up to one each 2 s.',
   draining: 'The process is shutting down. Not ready.',
 }
 
@@ -102,7 +105,7 @@ Beside these there are the metrics of the process that prom-client knows: \`proc
 ## States
 
 \`isales_proxy_state\`, the status page, \`/status.json\` and the log say the same. What the client did wrong, or gave up, counts for none of them. Where two are true, the first of this list wins: \`draining\`,
-\`refused\`, \`conflict\`, \`starting\` and \`unauthenticated\`, \`failing\`, \`degraded\`.
+\`refused\`, \`conflict\`, \`failing\` where calls are rejected, \`starting\` and \`unauthenticated\`, \`failing\`, \`degraded\`.
 
 ${markdownTable(
   ['state', 'meaning'],
@@ -114,11 +117,13 @@ ${markdownTable(
 function renderPage(): Promise<string> {
   const token: TokenSnapshot = {
     now: 0,
-    session: undefined,
+    token: undefined,
     usable: false,
-    exchange: undefined,
+    rejected: false,
+    conflict: false,
+    request: undefined,
     backoff: 'none',
-    nextExchangeAt: undefined,
+    nextRequestAt: undefined,
     idle: false,
     lastSuccessAt: undefined,
     outageBudget: 0,

@@ -16,9 +16,11 @@ import type { Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
-import { createRefusalBook } from './token/refusals.ts'
+import { sharingLog } from './sharing/events.ts'
+import { memoryHome, withAttempts, type AttemptHome } from './token/attempts.ts'
+import { openAttemptFile } from './token/attempts-file.ts'
 import { createTokenSource } from './token/source.ts'
-import { sharingLog, tokenLog } from './token/token-log.ts'
+import { tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/otlp.ts'
 import { createUpstream } from './upstream/pool.ts'
 import type { Post } from './upstream/post.ts'
@@ -63,6 +65,8 @@ const ADMIN_LIMITS = {
   listenKeepAlive: 5000,
 } as const satisfies ListenerLimits
 
+const EXPOSED = 'others may write to this directory, and so end the protection of the account'
+
 /** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
 
@@ -87,41 +91,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     admin.onTokenEvent(event)
     logToken(event)
     proxy.onTokenEvent(event)
-    share?.onTokenEvent(event)
     tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
   }
 
-  const share = await openShare()
-  const upstream = createUpstream({
-    config,
-    tls: valueOf(readTls('isales', config)),
-    clock,
-    onConnect: (outcome) => admin.metrics.upstreamConnected(outcome),
-  })
-  const post: Post = async (request) => {
-    const result = await upstream.post(request)
-    if (result.ok) admin.monitor.dateSeen(result.date)
-    return result
-  }
-  if (config.stateDir === undefined) log('state-in-memory')
-  const tokens = createTokenSource({
-    rules: config,
-    waiters: config.tokenWaiters,
-    clock,
-    random,
-    client: createIsalesClient({ ...config, post, wallClock }),
-    credentials: { user: config.isalesUser, password: config.isalesPassword },
-    refusals: createRefusalBook({
-      directory: config.stateDir,
-      wallClock,
-      onUnusable: (error) => log('state-unusable', { setting: 'STATE_DIR', error }),
-    }),
-    obtain: share?.obtain,
-    observe,
-  })
   const admin = openAdmin({
-    token: tokens.snapshot,
+    token: () => tokens.snapshot(),
     sharing: () => share?.snapshot(),
     running,
     upstreamConnections: () => upstream.stats().open,
@@ -139,6 +114,34 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
   })
   const { metrics, monitor } = admin
+  const home = openAttemptHome()
+  const share = await openShare()
+  const upstream = createUpstream({
+    config,
+    tls: valueOf(readTls('isales', config)),
+    clock,
+    onConnect: (outcome) => metrics.upstreamConnected(outcome),
+  })
+  const post: Post = async (request) => {
+    const result = await upstream.post(request)
+    if (result.ok) monitor.dateSeen(result.date)
+    return result
+  }
+  const client = withAttempts({
+    client: createIsalesClient({ ...config, post, clock, wallClock }),
+    home,
+    rules: config,
+    clock,
+    random,
+  })
+  const tokens = createTokenSource({
+    rules: config,
+    clock,
+    random,
+    client: share?.wrap(client) ?? client,
+    credentials: { user: config.isalesUser, password: config.isalesPassword },
+    observe,
+  })
   const logToken = tokenLog(log, () => monitor.calls.takeTally())
   const proxy = openDataPlane({
     config,
@@ -155,7 +158,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const adminListener = createAdminListener({ config, clock, log, admin })
 
   // The first login is in flight when the first request comes.
-  share?.start(tokens)
+  share?.start(tokens.adopt)
   tokens.start()
   const addresses = await openBoth()
   running.listening = true
@@ -163,6 +166,24 @@ export async function startApp(options: AppOptions): Promise<App> {
   log('listening', { listener: 'admin', address: addresses.admin })
   const files = watchFilesOf({ config, log, metrics, tokens, upstream, proxy })
   const renewals = watchRenewFile(config, renew)
+
+  function openAttemptHome(): AttemptHome {
+    const { stateDir: directory } = config
+    if (directory === undefined) {
+      log('state-in-memory')
+      return memoryHome()
+    }
+    return openAttemptFile({
+      directory,
+      clock,
+      wallClock,
+      onUnusable(error) {
+        log('state-unusable', { setting: 'STATE_DIR', error })
+        metrics.stateFailures.inc()
+      },
+      onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: EXPOSED }),
+    })
+  }
 
   /** Sharing is loaded only when it is configured. */
   async function openShare() {
@@ -172,6 +193,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       config,
       clock,
       random,
+      home,
       observe: sharingLog(log),
       observeCall: (call) => metrics.storeCalled(call),
     })
@@ -192,10 +214,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   /** Milliseconds that requests in flight have. Renewal goes on until the last of them has its response. */
   async function close(drainTimeout: number, adminGrace: number): Promise<void> {
     // Those that still wait for a token near the end of the drain get a response instead of being cut.
-    const ending = setTimeout(() => tokens.stop(), drainTimeout * 0.9)
+    const ending = setTimeout(() => void tokens.stop(), drainTimeout * 0.9)
     await proxy.listener.stop(drainTimeout)
     clearTimeout(ending)
-    tokens.stop()
+    await tokens.stop()
     await share?.stop()
     await upstream.destroy()
     await adminListener.stop(adminGrace)

@@ -56,7 +56,7 @@ export function openAdmin(sources: AdminSources) {
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
 function createAdminApp(options: StatusOptions): Hono {
-  const { metrics, monitor, running, hosts } = options
+  const { metrics, running, hosts } = options
   const app = new Hono()
 
   app.use(async (context, next) => {
@@ -81,7 +81,7 @@ function createAdminApp(options: StatusOptions): Hono {
   app.get('/startupz', () =>
     probe('started', running.listening ? undefined : { reason: 'starting' }),
   )
-  app.get('/readyz', () => probe('ready', unreadiness(running, monitor.token())))
+  app.get('/readyz', () => probe('ready', unreadiness(running, options.token())))
 
   app.get('/metrics', async (context) =>
     context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),

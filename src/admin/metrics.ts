@@ -7,9 +7,10 @@ import {
 } from '../http/ended.ts'
 import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import { BACKOFFS, type TokenEvent } from '../token/events.ts'
-import { AUTH_FAILURES, type Operation } from '../token/protocol.ts'
-import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../token/sharing.ts'
+import { type TokenEvent } from '../token/events.ts'
+import { BACKOFFS } from '../token/ask.ts'
+import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
+import { type AuthFailure, type AuthFailureReason, type Operation } from '../token/protocol.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { Monitor } from './monitor.ts'
@@ -21,12 +22,12 @@ const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
 const OUTCOMES = ['success', 'failure'] as const
 /** Seconds. */
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-/** Seconds. `SESSION_STORE_TIMEOUT` is 0.5 unless changed. */
+/** Seconds. An operation ends within 0.5. */
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
-export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'token' | 'state'>) {
+export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'state'>) {
   const registry = new Registry()
   const rejectedStatuses = sources.rejectedStatuses.map(String)
   createGauges(registry, sources, monitor)
@@ -47,8 +48,9 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'tok
           counters.authAttempts.inc({ operation, outcome })
           counters.authDuration.observe({ operation }, event.durationMs / 1000)
           if (event.type === 'failed') {
-            counters.authFailures.inc({ operation, reason: event.failure.reason })
-          } else if (event.lifetimeAssumed) counters.lifetimesAssumed.inc()
+            const { reason } = event.failure
+            counters.authFailures.inc({ operation, reason, status: failureStatus(event.failure) })
+          } else if (event.lifetimeDoubt === 'missing') counters.lifetimesAssumed.inc()
           break
         }
         case 'token-rejected': {
@@ -63,6 +65,7 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'tok
           counters.adopted.inc()
           break
         case 'held':
+        case 'rejection-relayed':
         case 'request-started':
         case 'credentials-changed':
           break
@@ -141,10 +144,10 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
       operation: OPERATIONS,
       outcome: OUTCOMES,
     }),
-    authFailures: counter(
-      'auth_failures_total',
-      'Logins and refreshes that gave no token, by reason',
-      { operation: OPERATIONS, reason: Object.keys(AUTH_FAILURES) },
+    authFailures: authFailures(registry),
+    stateFailures: total(
+      'state_failures_total',
+      'Times the book of logins in STATE_DIR could not be read or written',
     ),
     authDuration: histogram(
       'auth_duration_seconds',
@@ -232,6 +235,37 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
   }
 }
 
+/** Which statuses a failure of each reason may have; `none`: there was no response. */
+const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> = {
+  rejected: ['400', '401', '403', 'none'],
+  result: ['200', '500'],
+  throttled: ['429'],
+  unavailable: ['none', '500', '502', '503', '504', 'other'],
+  timeout: ['none', '408'],
+  tls: ['none'],
+  malformed: ['200', '401', '403', '404', '405', '407', 'other'],
+}
+
+function failureStatus({ reason, status }: AuthFailure): string {
+  const text = status === undefined ? 'none' : String(status)
+  return FAILURE_STATUSES[reason].includes(text) ? text : 'other'
+}
+
+function authFailures(registry: Registry): Counter {
+  const metric = new Counter({
+    name: `${PREFIX}auth_failures_total`,
+    help: 'Logins and refreshes that gave no token, by reason and status of the response',
+    labelNames: ['operation', 'reason', 'status'],
+    registers: [registry],
+  })
+  for (const [reason, statuses] of Object.entries(FAILURE_STATUSES)) {
+    for (const labels of labelSets({ operation: OPERATIONS, status: statuses })) {
+      metric.inc({ ...labels, reason }, 0)
+    }
+  }
+  return metric
+}
+
 /** Every combination of the values. */
 function labelSets(labels: LabelValues): readonly Readonly<Record<string, string>>[] {
   let sets: Readonly<Record<string, string>>[] = [{}]
@@ -245,8 +279,9 @@ function labelSets(labels: LabelValues): readonly Readonly<Record<string, string
 function createGauges(
   registry: Registry,
   sources: AdminSources,
-  { token, state }: Pick<Monitor, 'token' | 'state'>,
+  { state }: Pick<Monitor, 'state'>,
 ): void {
+  const { token } = sources
   const registers = [registry]
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -287,7 +322,7 @@ function createGauges(
   gauge(
     'authenticated',
     '1 while a usable token is there that iSales is not known to reject, else 0',
-    () => Number(token().usable),
+    () => Number(token().usable && !token().rejected),
   )
   gauge(
     'outage_budget_seconds',
@@ -295,14 +330,14 @@ function createGauges(
     () => token().outageBudget / 1000,
   )
   gauge('token_expiry_timestamp_seconds', 'When the token ends; 0: there is none', () =>
-    date(token().session?.expiresAt),
+    date(token().token?.expiresAt),
   )
   gauge(
     'token_next_renewal_timestamp_seconds',
     'When the next login or refresh begins; 0: none is planned',
     () => {
-      const { exchange, nextExchangeAt, now } = token()
-      return date(exchange === undefined ? nextExchangeAt : now)
+      const { request, nextRequestAt, now } = token()
+      return date(request === undefined ? nextRequestAt : now)
     },
   )
   gauge('token_last_success_timestamp_seconds', 'When a token was last obtained; 0: never', () =>
@@ -311,7 +346,7 @@ function createGauges(
   gauge(
     'refresh_token_expiry_timestamp_seconds',
     'When the refresh token ends; 0: there is none, or its end is not known',
-    () => date(token().session?.refreshExpiresAt),
+    () => date(token().token?.refreshExpiresAt),
   )
   gauge('token_waiters', 'Requests that wait for a token', () => token().waiters)
   gauge('requests_in_flight', 'Requests in flight', () => sources.running.inFlight)

@@ -3,7 +3,7 @@ import type { AuthFailureReason, Operation } from '../token/protocol.ts'
 import { createCalls, type EndedCall } from './calls.ts'
 import type { Speaker } from './format.ts'
 import type { AdminSources } from './sources.ts'
-import { judge, type JudgedToken } from './state.ts'
+import { judge } from './state.ts'
 
 /** One login or refresh that ended. */
 export interface TokenRequest {
@@ -28,22 +28,15 @@ export function createMonitor(
   const startedAt = clock.now()
   const calls = createCalls(sources)
   const passwordFile = fileOf(sources.settings)
-  let rejection: { readonly generation: number; readonly at: number } | undefined
   let clockAhead: number | undefined
   const tokenRequests: TokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
-
-  const token = (): JudgedToken => {
-    const now = sources.token()
-    const rejected = rejection !== undefined && rejection.generation === now.session?.generation
-    return rejected ? { ...now, rejected, usable: false, outageBudget: 0 } : { ...now, rejected }
-  }
 
   const findings = (speaker?: Speaker) =>
     judge(
       {
         draining: running.draining,
-        token: token(),
+        token: sources.token(),
         calls: calls.view(),
         paths: calls.paths(),
         clockAhead,
@@ -55,7 +48,6 @@ export function createMonitor(
   return {
     /** On the monotonic clock. */
     startedAt,
-    token,
     calls,
     findings,
     state: () => findings()[0]?.state ?? 'healthy',
@@ -66,8 +58,6 @@ export function createMonitor(
 
     onTokenEvent(event: TokenEvent): void {
       lastAt[event.type] = event.at
-      if (event.type === 'granted') rejection = undefined
-      if (event.type === 'token-rejected' && event.verdict !== 'about-call') rejection = event
       if (event.type !== 'granted' && event.type !== 'failed') return
       const { operation, at, durationMs } = event
       const reason = event.type === 'failed' ? event.failure.reason : undefined
@@ -81,13 +71,7 @@ export function createMonitor(
       if (Number.isFinite(ahead)) clockAhead = ahead
     },
 
-    callEnded(call: EndedCall): void {
-      calls.ended(call)
-      // A call that was sent before the rejection proves nothing.
-      if (call.status === 0 || call.status >= 400) return
-      if (rejection !== undefined && clock.now() - (call.durationMs ?? 0) >= rejection.at)
-        rejection = undefined
-    },
+    callEnded: (call: EndedCall): void => calls.ended(call),
   }
 }
 

@@ -19,12 +19,9 @@ export const STATES = {
 } as const
 export type State = keyof typeof STATES
 
-/** The token, and whether iSales is known to reject it: then it is neither usable nor worth a budget. */
-export type JudgedToken = TokenSnapshot & { readonly rejected: boolean }
-
 export interface StateInput {
   readonly draining: boolean
-  readonly token: JudgedToken
+  readonly token: TokenSnapshot
   readonly calls: CallsView
   /** Those that failed in the last hour. */
   readonly paths: readonly PathCounts[]
@@ -70,6 +67,7 @@ export function judge(input: StateInput, speaker: Speaker = ENGLISH): readonly F
   const findings = [
     ofCredentials(input, speaker),
     ofToken(token, speaker),
+    ofRejections(token, speaker),
     ...ofCalls(input, speaker),
     ofRenewal(token, speaker),
     ofSlowness(input.calls, speaker),
@@ -92,7 +90,7 @@ function healthy({ token: { usable }, calls: { minute } }: StateInput, { say }: 
 function ofCredentials(input: StateInput, { say }: Speaker): Finding | undefined {
   const { backoff, usable, lastFailure } = input.token
   const service = say(usable ? FINDINGS.tokenServes : FINDINGS.noService)
-  if (backoff === 'conflict') {
+  if (input.token.conflict) {
     return {
       state: 'conflict',
       title: say(FINDINGS.conflict),
@@ -123,23 +121,26 @@ function ofCredentials(input: StateInput, { say }: Speaker): Finding | undefined
   }
 }
 
+/** The last calls were rejected, and no newer token cured that. */
+function ofRejections({ rejected }: TokenSnapshot, { say }: Speaker): Finding | undefined {
+  if (!rejected) return undefined
+  return {
+    state: 'failing',
+    title: say(FINDINGS.rejected),
+    reason: say(FINDINGS.rejectedReason),
+    remedy: say(FINDINGS.rejectedRemedy),
+    runbook: 'IsalesProxyCallsRefused',
+  }
+}
+
 /** Why there is no token that serves. */
-function ofToken(token: JudgedToken, { say }: Speaker): Finding | undefined {
-  const { usable, rejected, exchange, backoff, session, lastFailure, idle } = token
-  if (usable || backoff === 'conflict' || backoff === 'rejected' || backoff === 'guarded') {
+function ofToken(token: TokenSnapshot, { say }: Speaker): Finding | undefined {
+  const { usable, backoff, token: present, lastFailure, idle } = token
+  if (usable || token.conflict || backoff === 'rejected' || backoff === 'guarded') {
     return undefined
   }
-  if (rejected && exchange === undefined) {
-    return {
-      state: 'unauthenticated',
-      title: say(FINDINGS.rejected),
-      reason: say(FINDINGS.rejectedReason),
-      remedy: say(FINDINGS.rejectedRemedy),
-      runbook: 'IsalesProxyCallsRefused',
-    }
-  }
-  if (!rejected && idle && backoff === 'none') return undefined
-  if (session === undefined && lastFailure === undefined) {
+  if (idle && backoff === 'none') return undefined
+  if (present === undefined && lastFailure === undefined) {
     const reason = say(FINDINGS.startingReason)
     return { state: 'starting', title: say(FINDINGS.starting), reason, remedy: '' }
   }
@@ -153,7 +154,7 @@ function ofToken(token: JudgedToken, { say }: Speaker): Finding | undefined {
   }
 }
 
-function ofRenewal({ usable, backoff }: JudgedToken, { say }: Speaker): Finding | undefined {
+function ofRenewal({ usable, backoff }: TokenSnapshot, { say }: Speaker): Finding | undefined {
   if (!usable || backoff !== 'transient') return undefined
   return {
     state: 'degraded',
@@ -169,7 +170,9 @@ function ofCalls(input: StateInput, speaker: Speaker): readonly (Finding | undef
   const { refused, pages } = input.calls.minute
   return [
     ofFailures(input, speaker),
-    refused > pages && input.token.usable ? ofRefusals(input, speaker) : undefined,
+    refused > pages && input.token.usable && !input.token.rejected
+      ? ofRefusals(input, speaker)
+      : undefined,
     pages > 0 ? ofPages(input, speaker) : undefined,
   ]
 }
@@ -305,7 +308,7 @@ function ofMistakes({ minute: { mistakes } }: CallsView, { say }: Speaker): Find
  */
 export function unreadiness(
   { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
-  { usable, rejected, idle, backoff, lastFailure }: JudgedToken,
+  { usable, rejected, idle, backoff, lastFailure }: TokenSnapshot,
 ): Readonly<Record<string, string>> | undefined {
   if (draining) return { reason: 'draining' }
   if (!listening) return { reason: 'starting' }

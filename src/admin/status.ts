@@ -38,8 +38,8 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
     remedy = '',
     runbook = null,
   } = findings[0] ?? {}
-  const token = monitor.token()
-  const { now, session, lastFailure, nextExchangeAt = Infinity } = token
+  const snapshot = options.token()
+  const { now, token, lastFailure, nextRequestAt = Infinity } = snapshot
   const view = calls.view()
   const { minute, lastFailedAt } = view
   const worst = worstOf(view, now)
@@ -72,32 +72,32 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
     utcOffset: options.utcOffset(),
     upSeconds: seconds(now - monitor.startedAt),
     /** There is a usable token that iSales is not known to reject. */
-    authenticated: token.usable,
+    authenticated: snapshot.usable && !snapshot.rejected,
     /** How long requests would go on working if every login failed from now. */
-    outageBudgetSeconds: seconds(token.outageBudget),
+    outageBudgetSeconds: seconds(snapshot.outageBudget),
     token:
-      session === undefined
+      token === undefined
         ? null
         : {
-            generation: session.generation,
-            obtainedAt: date(session.obtainedAt),
-            expiresAt: date(session.expiresAt),
-            lifetimeSeconds: seconds(session.lifetime),
-            ageSeconds: seconds(now - session.obtainedAt),
+            generation: token.generation,
+            obtainedAt: date(token.obtainedAt),
+            expiresAt: date(token.expiresAt),
+            lifetimeSeconds: seconds(token.lifetime),
+            ageSeconds: seconds(now - token.obtainedAt),
             /** Until it is no longer sent, which is a little before its end; counts down below 0. */
-            usableForSeconds: seconds(session.usableUntil - now),
-            refreshTokenExpiresAt: optionalDate(session.refreshExpiresAt),
+            usableForSeconds: seconds(token.usableUntil - now),
+            refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
           },
     renewal: {
       /** The login or refresh in flight now. */
-      exchange: token.exchange ?? null,
-      backoff: token.backoff,
-      nextAt: optionalDate(nextExchangeAt),
-      nextInSeconds: Number.isFinite(nextExchangeAt)
-        ? seconds(Math.max(0, nextExchangeAt - now))
+      exchange: snapshot.request ?? null,
+      backoff: snapshot.backoff,
+      nextAt: optionalDate(nextRequestAt),
+      nextInSeconds: Number.isFinite(nextRequestAt)
+        ? seconds(Math.max(0, nextRequestAt - now))
         : null,
-      lastSuccessAt: optionalDate(token.lastSuccessAt),
-      failuresInRow: token.failuresInRow,
+      lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
+      failuresInRow: snapshot.failuresInRow,
       lastFailure:
         lastFailure === undefined
           ? null
@@ -143,7 +143,7 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
     },
     requests: {
       inFlight: running.inFlight,
-      waitingForToken: token.waiters,
+      waitingForToken: snapshot.waiters,
       total: sum(byStatusClass),
       byStatusClass,
       /** Errors of the proxy itself, by code; only codes that came. */

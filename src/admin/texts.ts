@@ -1,8 +1,8 @@
 // oxlint-disable max-lines -- one table of every text that people read on the status page
 import type { ProblemCode } from '../http/problem.ts'
-import type { BackoffState } from '../token/events.ts'
+import type { BackoffState } from '../token/ask.ts'
 import type { AuthFailureReason } from '../token/protocol.ts'
-import type { StoreFailureReason } from '../token/sharing.ts'
+import type { StoreFailureReason } from '../sharing/events.ts'
 import type { CallFailure } from './calls.ts'
 
 /** In English and in Chinese; `{name}` stands for a value. */
@@ -252,13 +252,13 @@ export const BACKOFF_TEXTS_ZH: Readonly<Record<BackoffState, string>> = {
   transient: '等待重试',
   rejected: '用户名或密码被拒绝',
   guarded: '为防锁定，暂缓登录',
-  conflict: '等待：有其他程序登录',
 }
 export const STORE_FAILURE_TEXTS_ZH: Readonly<Record<StoreFailureReason, string>> = {
   unreachable: '无法连接存储',
   timeout: '存储太慢',
   tls: '存储的证书或握手失败',
   auth: '存储拒绝了用户名或密码',
+  denied: '存储处于保护模式：请设置密码，或关闭 protected-mode',
   permission: '该用户无权在存储中执行此操作',
   readonly: '存储是只读副本',
   memory: '存储内存已满',

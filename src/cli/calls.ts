@@ -73,9 +73,10 @@ export function describeCarrier({ headers, scheme, field }: Carrier): string {
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
 export function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): string {
-  const life = lifetime.assumed
-    ? 'states no lifetime that can be believed (TOKEN_DEFAULT_LIFETIME is taken)'
-    : `lives ${formatDuration(lifetime.ms)}`
+  const life =
+    lifetime.doubt === 'missing'
+      ? 'states no lifetime that can be believed (5m is taken)'
+      : `lives ${formatDuration(lifetime.ms)}`
   if (refreshToken === undefined) return `${life}, without a refresh token`
   const refresh =
     refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime)}`

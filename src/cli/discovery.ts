@@ -124,7 +124,7 @@ async function logIn({ config, post, signal }: Run): Promise<Login> {
     signal,
   })
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
-  const outcome = parseResponse(result, config.tokenDefaultLifetime, 0)
+  const outcome = parseResponse(result, 0, 0)
   if (isGrant(outcome)) return { grant: outcome, texts: hasTexts(result.body ?? '') }
   const refused = outcome.kind === 'refused'
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
@@ -233,7 +233,7 @@ async function findRefresh(run: Run, grant: Grant, carrier: Carrier): Promise<Gr
       body: refreshBody(refreshToken),
       signal: run.signal,
     })
-    const outcome = result.ok ? parseResponse(result, config.tokenDefaultLifetime, 0) : undefined
+    const outcome = result.ok ? parseResponse(result, 0, 0) : undefined
     const how = form === 'off' ? 'body alone' : `Authentication with the ${form}, and body`
     if (outcome === undefined || !isGrant(outcome)) {
       find('refresh', `${how}: ${outcome?.detail ?? 'no response'}`)

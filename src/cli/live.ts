@@ -1,7 +1,8 @@
 import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import type { Config } from '../config/settings.ts'
-import { createIsalesClient } from '../token/client.ts'
+import { systemClock } from '../clock.ts'
+import { askOnce, createIsalesClient } from '../token/client.ts'
 import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 import { createUpstream } from '../upstream/pool.ts'
@@ -76,28 +77,25 @@ interface Login {
 
 /** Under the lease of the shared store, where there is one, so that replicas take the new token. */
 async function logIn(config: Config, post: Post, signal: AbortSignal): Promise<Login> {
-  const isales = createIsalesClient({ ...config, post, wallClock: Date.now })
+  const isales = createIsalesClient({ ...config, post, clock: systemClock, wallClock: Date.now })
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const ask = () => isales.login(credentials, signal)
   // Loaded only where a store is configured.
   const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
-  const login = await sharing?.logInShared(config, ask, signal)
-  if (login === undefined) return { store: NO_STORE, outcome: await ask() }
-  const { obtained, store, others } = login
+  const login = await sharing?.logInShared(config, isales, askOnce(signal))
+  if (login === undefined) {
+    return { store: NO_STORE, outcome: await isales.login(credentials, askOnce(signal)) }
+  }
+  const { outcome, store, others } = login
   const text =
     store.state === 'alone'
       ? `The shared store cannot be used (${store.reason}): a login may end the session of running replicas.`
       : others === 0 || others === undefined
         ? 'The shared store works. No replica listens with this key: none runs, or theirs is another.'
         : `The shared store works. ${others} running with this key take the new token.`
-  switch (obtained.type) {
-    case 'request-ended':
-      return { store: text, outcome: obtained.outcome }
-    case 'adopted':
-      return { store: text, outcome: obtained.grant }
-    case 'held':
-      return { store: `${NOT_ASKED[obtained.because]}. ${text}`, outcome: undefined }
+  if ('deferred' in outcome) {
+    return { store: `${NOT_ASKED[outcome.deferred]}. ${text}`, outcome: undefined }
   }
+  return { store: text, outcome: 'failure' in outcome ? outcome.failure : outcome }
 }
 
 /** How many replicas there are is not known here; the notes of the chart warn when they are several. */
@@ -107,7 +105,6 @@ const NO_STORE =
 const NOT_ASKED = {
   busy: 'a replica logs in just now. Try again in some seconds',
   held: 'the replicas wait after a failure. See the status page of one of them',
-  conflict: 'somebody else logs in as this user, and the replicas wait. Try again in a minute',
   guarded: 'iSales refused this password before, and the account is spared. Correct the password',
   alone: 'the shared store cannot be reached',
 } as const

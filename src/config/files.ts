@@ -18,8 +18,12 @@ export type FileRead =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly problem: FileProblem }
 
-/** Reads a regular file of at most `limit` bytes. Never throws. */
-export type ReadFile = (path: string, limit: number) => FileRead
+/**
+ * Reads a regular file of at most `limit` bytes. Never throws.
+ *
+ * @param flags more of `open(2)`. Default: none.
+ */
+export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
 /**
  * Completes `NAME ...`. The path is shown when it is in an existing directory other than `/`: a password that was given
@@ -31,11 +35,11 @@ export function fileProblem(path: string, problem: FileProblem): string {
   return `${PROBLEMS[problem]}${shown ? `: ${path}` : ''}`
 }
 
-export const readSmallFile: ReadFile = (path, limit) => {
+export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
   let file: number | undefined
   try {
     // Without O_NONBLOCK the opening of a FIFO would wait for a writer for ever.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags)
     const stat = fstatSync(file)
     if (stat.isDirectory()) return { ok: false, problem: 'directory' }
     if (!stat.isFile()) return { ok: false, problem: 'not-regular' }

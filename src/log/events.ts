@@ -29,10 +29,10 @@ export const LOG_EVENTS = {
   },
   'login-failed': { level: 'error', text: 'No usable token: requests get 503' },
   'refresh-refused': { level: 'warn', text: 'iSales refused to refresh; logging in instead' },
-  'login-rejected': { level: 'error', text: 'iSales refused the user or password' },
+  'login-rejected': { level: 'error', text: 'iSales refused the login' },
   guarded: {
     level: 'error',
-    text: 'The credentials were refused again and again; attempts are rare now so that the account is not locked',
+    text: 'Logins failed again and again; attempts are rare now so that the account is not locked',
   },
   'token-rejected': {
     level: 'warn',
@@ -61,14 +61,18 @@ export const LOG_EVENTS = {
     level: 'warn',
     text: 'iSales gave no lifetime that can be believed; the default is taken',
   },
+  'lifetime-too-long': {
+    level: 'warn',
+    text: 'iSales gave a lifetime over 24 h, probably milliseconds for seconds; 24 h is taken',
+  },
   'secret-reloaded': { level: 'info', text: 'The secret changed; logging in with the new one' },
   'state-in-memory': {
     level: 'info',
-    text: 'STATE_DIR is not set: refused logins are counted in memory only, and a restart forgets them',
+    text: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them',
   },
   'state-unusable': {
-    level: 'warn',
-    text: 'The file in STATE_DIR cannot be used; refused logins are counted in memory',
+    level: 'error',
+    text: 'STATE_DIR cannot be used: attempts to log in are counted in memory, and a restart forgets them',
   },
   'renew-asked': { level: 'info', text: 'An operator asked for a login now' },
   'files-reloaded': { level: 'info', text: 'Changed files are in use' },
@@ -128,7 +132,6 @@ export const LOG_FIELDS = {
   backoff: 'string',
   retryInSeconds: 'number',
   budgetSeconds: 'number',
-  holdOffSeconds: 'number',
   requestId: 'string',
   method: 'string',
   path: 'string',

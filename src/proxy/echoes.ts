@@ -14,7 +14,7 @@ export function createEchoes() {
   return {
     onTokenEvent(event: TokenEvent): void {
       if (event.type !== 'granted' && event.type !== 'adopted') return
-      latest = [...latest, event.session].slice(-MAX_TOKENS)
+      latest = [...latest, event.token].slice(-MAX_TOKENS)
       secrets = latest.flatMap(secretsOf)
     },
     /** True when the text is a token or refresh token, or contains a long one; percent-encoded, too. */

@@ -79,6 +79,9 @@ class Forwarding implements AttemptHooks {
   /** What the request waits for; a field, since a closure for each would outlive its request by many. */
   #awaited: { abort(reason: string): void } | undefined
   readonly #history: { -readonly [Key in keyof History]: History[Key] }
+  /** Generation of the token that the latest attempt was rejected with. */
+  #rejected: number | undefined
+  #replays = 0
   #replayReported = false
   #attempts = 0
   /** The latest, with its token, the instant it was sent, and its response, which is not relayed yet. */
@@ -117,7 +120,7 @@ class Forwarding implements AttemptHooks {
         return
       }
     }
-    let token = this.#shared.tokens.current(this.#body.kept) ?? (await this.#waitForToken(0))
+    let token = this.#shared.tokens.current(this.#body.kept) ?? (await this.#waitForToken())
     while (token !== undefined) token = await this.#try(token)
   }
 
@@ -129,21 +132,19 @@ class Forwarding implements AttemptHooks {
     })
   }
 
-  /** @param after only a token of a later generation will do. */
-  async #waitForToken(after: number): Promise<Next> {
-    const { tokens, clock, config } = this.#shared
+  /** What a wait for the token source is bounded by. */
+  #patience(): { readonly deadline: number; readonly signal: AbortSignal } {
+    const { clock, config } = this.#shared
     const { tokenWait, clientDeadline } = config
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
-    const deadline = Math.min(clock.now() + tokenWait, ends)
     const wait = new AbortController()
     this.#awaited = wait
-    const { signal } = wait
-    const taken = await tokens.waitForToken({
-      after,
-      deadline,
-      replayable: this.#body.kept,
-      signal,
-    })
+    return { deadline: Math.min(clock.now() + tokenWait, ends), signal: wait.signal }
+  }
+
+  async #waitForToken(): Promise<Next> {
+    const { tokens } = this.#shared
+    const taken = await tokens.waitForToken({ ...this.#patience(), replayable: this.#body.kept })
     if (this.#interruption !== undefined) return this.#interruptedWhile('waiting')
     if (!('unavailable' in taken)) return taken
     return this.#overcome({ type: 'no-token', code: taken.unavailable }, taken.retryAfter)
@@ -159,7 +160,7 @@ class Forwarding implements AttemptHooks {
         return this.#responded(token, attempt, outcome.head)
       case 'withheld':
         // The listener responds by itself when a body is garbage or stalls.
-        return this.#call.response.headersSent ? undefined : this.#waitForToken(0)
+        return this.#call.response.headersSent ? undefined : this.#waitForToken()
       case 'failed':
         return this.#failed(attempt, outcome.error)
     }
@@ -209,10 +210,7 @@ class Forwarding implements AttemptHooks {
     const head = this.#relayed(received)
     this.#head = head
     if (config.isalesRejectedStatuses.includes(status)) {
-      if (!isHtml(head.headers)) return this.#rejected(token, status)
-      // A page is a gateway's, and says nothing about the token: iSales sends JSON or nothing.
-      this.#reportReplay('rejected')
-      return this.#relay()
+      return this.#judged(token, status)
     }
     if (inspector?.wants(this.#history.method, this.#call.validated.path, status) === true)
       return this.#inspected(token, attempt, head, inspector)
@@ -225,7 +223,7 @@ class Forwarding implements AttemptHooks {
     if (kept === 'cut') return this.#failed(attempt, attempt.error)
     if (kept === 'part') return this.#notRejected(token, head)
     const verdict = inspector.inspect(this.#call.validated, head.headers, attempt.kept())
-    if (verdict === 'rejected') return this.#rejected(token, head.status)
+    if (verdict === 'rejected') return this.#judged(token, head.status)
     if (verdict !== 'relay') {
       attempt.replace(verdict)
       head.headers = replacedBodyHeaders(head.headers, verdict.length)
@@ -237,17 +235,39 @@ class Forwarding implements AttemptHooks {
     this.#reportReplay('healed')
     // A page, or an error, may come from a gateway that has not looked at the token.
     if (status < 300 && !isHtml(headers))
-      this.#shared.tokens.accept(token, this.#call.validated.path, this.#sentAt)
+      this.#shared.tokens.accept(token, this.#sentAt, this.#rejected)
     this.#relay()
   }
 
-  #rejected(token: Token, status: number): Promise<Next> {
-    const { path } = this.#call.validated
-    const call = { path, sentAt: this.#sentAt, again: this.#history.rejected }
-    const verdict = this.#shared.tokens.reject(token, status, call)
-    this.#reportReplay('rejected')
-    const bodyKept = this.#body.kept
-    return this.#overcome({ type: 'rejected', renewing: verdict === 'wait', bodyKept })
+  /** iSales rejected the token, or the call. */
+  async #judged(token: Token, status: number): Promise<Next> {
+    const { tokens, onReplay } = this.#shared
+    const verdict = await tokens.reject(token, {
+      ...this.#patience(),
+      status,
+      rejected: this.#rejected,
+      replays: this.#replays,
+      replayable: this.#body.kept,
+    })
+    this.#rejected = token.generation
+    this.#history.rejected = true
+    if (this.#interruption !== undefined && this.#interruption !== 'deadline')
+      return this.#interruptedWhile('waiting')
+    switch (verdict.type) {
+      case 'replay':
+        if (this.#interruption !== undefined) return this.#interruptedWhile('waiting')
+        this.#replays += 1
+        this.#call.span?.replayed()
+        return verdict.token
+      case 'relay':
+        if (verdict.why === 'body-not-kept') onReplay('not-kept')
+        else if (verdict.why === 'no-newer-token' || this.#replays > 0)
+          this.#reportReplay(this.#replays > 0 ? 'rejected' : 'no-token')
+        return this.#relay()
+      case 'no-token':
+        this.#reportReplay('no-token')
+        return this.#fail('no-token', verdict.retryAfter)
+    }
   }
 
   #failed({ written }: Attempt, error: unknown): Promise<Next> {
@@ -264,19 +284,14 @@ class Forwarding implements AttemptHooks {
 
   /** Does what the retry policy says. */
   async #overcome(obstacle: Obstacle, retryAfter?: number): Promise<Next> {
-    const { clock, onReplay } = this.#shared
+    const { clock } = this.#shared
     const decision = decide(this.#history, obstacle)
     switch (decision.do) {
       case 'resend':
         await this.#untilDone((done) => clock.setTimer(done, decision.pause))
         if (this.#interruption !== undefined) return this.#interruptedWhile('connecting')
-        return this.#waitForToken(0)
-      case 'wait-for-newer-token':
-        this.#history.rejected = true
-        this.#call.span?.replayed()
-        return this.#waitForToken(this.#token?.generation ?? 0)
+        return this.#waitForToken()
       case 'relay':
-        if (decision.why === 'body-not-kept') onReplay('not-kept')
         this.#reportReplay('no-token')
         return this.#relay()
       case 'fail':

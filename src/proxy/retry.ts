@@ -25,8 +25,6 @@ export type Obstacle =
       readonly written: boolean
       readonly bodyKept: boolean
     }
-  /** iSales rejected the token. `renewing`: a newer one is there or will come. */
-  | { readonly type: 'rejected'; readonly renewing: boolean; readonly bodyKept: boolean }
   /** No token, or no newer one, will come in time. */
   | { readonly type: 'no-token'; readonly code: ProblemCode }
   | { readonly type: 'interrupted'; readonly by: Interruption; readonly stage: Stage }
@@ -37,9 +35,8 @@ export type Interruption = 'client-gone' | 'deadline' | BodyRefusal
 export type Decision =
   /** `pause` in milliseconds: a restarting iSales needs a moment. */
   | { readonly do: 'resend'; readonly pause: number }
-  | { readonly do: 'wait-for-newer-token' }
   /** The client gets the rejection as iSales sent it. */
-  | { readonly do: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
+  | { readonly do: 'relay' }
   | { readonly do: 'fail'; readonly code: ProblemCode }
   | { readonly do: 'refuse'; readonly refusal: BodyRefusal }
   /** Nobody waits for a response. */
@@ -51,8 +48,8 @@ const PAUSE = 50
 
 /**
  * The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
- * it, so that only GET and HEAD are sent again, once. A rejected request was not executed and is replayed once, with a
- * newer token. The client gets `sent: "no"` only when no attempt was ever written, or when its body never came whole:
+ * it, so that only GET and HEAD are sent again, once. What becomes of a rejected request, which was not executed, the
+ * token source decides. The client gets `sent: "no"` only when no attempt was ever written, or when its body never came whole:
  * what went to iSales of a streamed one ends without its last chunk, or short of its length (RFC 9112 section 8).
  */
 export function decide(history: History, obstacle: Obstacle): Decision {
@@ -63,14 +60,8 @@ export function decide(history: History, obstacle: Obstacle): Decision {
       if (mayResend(history, obstacle)) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
       return { do: 'fail', code: codeOf(obstacle.failure, written) }
     }
-    case 'rejected': {
-      const { renewing, bodyKept } = obstacle
-      if (!renewing || rejected) return { do: 'relay', why: 'not-curable' }
-      if (!bodyKept) return { do: 'relay', why: 'body-not-kept' }
-      return { do: 'wait-for-newer-token' }
-    }
     case 'no-token':
-      if (rejected) return { do: 'relay', why: 'no-newer-token' }
+      if (rejected) return { do: 'relay' }
       return { do: 'fail', code: written ? 'upstream-broken' : obstacle.code }
     case 'interrupted':
       if (obstacle.by === 'client-gone') return { do: 'nothing' }
@@ -106,7 +97,7 @@ function codeOf(failure: UpstreamFailure, written: boolean): ProblemCode {
 }
 
 function deadlinePassed({ unwritten, lost, rejected }: History, stage: Stage): Decision {
-  if (rejected && stage === 'waiting') return { do: 'relay', why: 'no-newer-token' }
+  if (rejected && stage === 'waiting') return { do: 'relay' }
   if (lost > 0 || rejected || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }

@@ -1,13 +1,15 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { Ask, AtHand, Wanted } from '../token/obtain.ts'
-import type { StoreCall } from '../token/sharing.ts'
+import { memoryHome, withAttempts } from '../token/attempts.ts'
+import type { IsalesClient } from '../token/client.ts'
+import type { Ask } from '../token/ask.ts'
 import { createToken } from '../token/token.ts'
+import type { StoreCall } from './events.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyStore } from './valkey.ts'
 
-export interface OpenShareOptions extends Pick<ShareOptions, 'clock' | 'random' | 'observe'> {
+export interface OpenShareOptions extends Omit<ShareOptions, 'store' | 'seal' | 'rules'> {
   readonly config: Config
   readonly observeCall: (call: StoreCall) => void
 }
@@ -27,36 +29,24 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
  * One login of a command, under the lease and published, so that running replicas take the new token instead of losing
  * theirs. Undefined when no store is configured.
  */
-export async function logInShared(config: Config, ask: Ask, signal: AbortSignal) {
-  const ignore = (): void => {}
-  const share = await openShare({
-    config,
-    clock: systemClock,
-    random: Math.random,
-    observe: ignore,
-    observeCall: ignore,
-  })
+export async function logInShared(config: Config, isales: IsalesClient, ask: Ask) {
+  const home = memoryHome()
+  const parts = { config, home, clock: systemClock, random: Math.random }
+  const share = await openShare({ ...parts, observe() {}, observeCall() {} })
   if (share === undefined) return undefined
-  const wanted = (atHand?: AtHand): Wanted => ({
-    operation: 'login',
-    password: config.isalesPassword,
-    atHand,
-    refusals: 0,
-    forced: false,
-  })
-  share.start({ atHand: () => undefined, adopt: ignore })
+  const { login } = share.wrap(withAttempts({ ...parts, client: isales, rules: config }))
+  const credentials = { user: config.isalesUser, password: config.isalesPassword }
+  share.start(() => {})
   try {
-    let obtained = await share.obtain(wanted(), ask, signal)
-    if (obtained.type === 'adopted') {
+    let outcome = await login(credentials, ask)
+    if ('token' in outcome && outcome.adopted === true) {
       // The token of the replicas is known now: the next claim asks for another one, but not without the store.
-      const { grant, sentAt } = obtained
-      const token = createToken(grant, config, { sentAt, operation: 'login', previous: undefined })
-      obtained = await share.obtain(wanted({ token, rejected: false }), ask, signal)
+      const current = createToken(outcome, config, { operation: 'login', previous: undefined })
+      outcome = await login(credentials, { ...ask, current })
     }
-    if (obtained.type === 'request-ended') obtained.settle?.(0)
     const replicas = await share.replicas()
     return {
-      obtained,
+      outcome,
       store: share.snapshot(),
       /** Replicas that listen with this key, this process not among them; undefined: not known. */
       others: replicas === undefined ? undefined : Math.max(0, replicas - 1),

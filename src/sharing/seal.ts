@@ -1,21 +1,25 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
 import { parseObject } from '../http/json.ts'
-import { LONGEST_LIFETIME, parseToken, SHORTEST_LIFETIME, type Grant } from '../token/protocol.ts'
+import { MAX_LIFETIME, MIN_LIFETIME, parseToken, type Grant } from '../token/protocol.ts'
 import { ID_LENGTH } from './store.ts'
+
+export type SharedGrant = Pick<Grant, 'token' | 'lifetime' | 'refreshToken' | 'refreshLifetime'>
 
 /** What one replica tells the others of a token. */
 export interface SharedRecord {
-  readonly grant: Grant
+  readonly grant: SharedGrant
+  /** One more than any that the replica which obtained it had seen: an older record is never taken for a newer one. */
+  readonly number: number
   /**
    * Milliseconds. The longer life of the token and its refresh token. The store counts down from it, so that the age
    * of a token is this less what is left of the key, and no process reads a wall clock.
    */
   readonly totalMs: number
-  /** Fingerprint of the credentials that the token was obtained with. */
+  /** Fingerprint of the credentials that the token, or the one that was refreshed, was obtained with. */
   readonly fingerprint: string
-  /** A rejected business call asked for it. */
-  readonly bought: boolean
+  /** A login gave it: iSales took these credentials. */
+  readonly login: boolean
 }
 
 const CIPHER = 'aes-256-gcm'
@@ -25,7 +29,7 @@ const TAG_BYTES = 16
 /** Characters; two tokens of 8192 each and their base64 fit. */
 const LONGEST_SEALED = 32 * 1024
 /** In the purposes and in the authenticated data: a breaking change of the record is another place. */
-const VERSION = 'isales-auth-proxy v1'
+const VERSION = 'isales-auth-proxy v2'
 
 /**
  * Seals records and names their place. Whoever can read and write the store learns no token and no password, and
@@ -90,19 +94,19 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 
 // The text that is sealed. Fields may be added to it, never changed: other versions of the program read it.
 
-const RECORD_VERSION = 1
+const RECORD_VERSION = 2
 
-function formatRecord({ grant, totalMs, fingerprint, bought }: SharedRecord): string {
+function formatRecord({ grant, number, totalMs, fingerprint, login }: SharedRecord): string {
   return JSON.stringify({
     v: RECORD_VERSION,
+    n: number,
     token: grant.token.reveal(),
     lifetimeMs: grant.lifetime.ms,
-    assumed: grant.lifetime.assumed,
     refreshToken: grant.refreshToken?.reveal(),
     refreshLifetimeMs: grant.refreshLifetime,
     totalMs,
     fp: fingerprint,
-    bought,
+    login,
   })
 }
 
@@ -110,26 +114,30 @@ function formatRecord({ grant, totalMs, fingerprint, bought }: SharedRecord): st
 export function parseRecord(text: string): SharedRecord | undefined {
   const json = parseObject(text)
   if (json?.['v'] !== RECORD_VERSION) return undefined
-  const { lifetimeMs, assumed, refreshLifetimeMs, totalMs, fp: fingerprint, bought } = json
+  const { n: number, lifetimeMs, refreshLifetimeMs, totalMs, fp: fingerprint, login } = json
   const token = parseToken(json['token'])
   const refreshToken = parseToken(json['refreshToken'])
   if (token === undefined || (json['refreshToken'] !== undefined && refreshToken === undefined)) {
     return undefined
   }
-  if (!isLife(lifetimeMs) || !isLife(totalMs) || typeof assumed !== 'boolean') return undefined
+  if (!isLife(lifetimeMs) || !isLife(totalMs) || !Number.isSafeInteger(number)) return undefined
   if (refreshLifetimeMs !== undefined && !isLife(refreshLifetimeMs)) return undefined
-  if (typeof fingerprint !== 'string' || typeof bought !== 'boolean') return undefined
-  const lifetime = { ms: lifetimeMs, assumed }
-  const grant = { token, lifetime, refreshToken, refreshLifetime: refreshLifetimeMs }
-  return { grant, totalMs, fingerprint, bought }
+  if (typeof fingerprint !== 'string' || typeof login !== 'boolean') return undefined
+  const grant = {
+    token,
+    lifetime: { ms: lifetimeMs },
+    refreshToken,
+    refreshLifetime: refreshLifetimeMs,
+  }
+  return { grant, number: Number(number), totalMs, fingerprint, login }
 }
 
 /** The life of the key: a refresh token whose lifetime is not known is kept for a day. */
-export function totalLife({ lifetime, refreshToken, refreshLifetime }: Grant): number {
+export function totalLife({ lifetime, refreshToken, refreshLifetime }: SharedGrant): number {
   if (refreshToken === undefined) return lifetime.ms
-  return Math.max(lifetime.ms, refreshLifetime ?? LONGEST_LIFETIME)
+  return Math.max(lifetime.ms, refreshLifetime ?? MAX_LIFETIME)
 }
 
 function isLife(value: unknown): value is number {
-  return typeof value === 'number' && value >= SHORTEST_LIFETIME && value <= LONGEST_LIFETIME
+  return typeof value === 'number' && value >= MIN_LIFETIME && value <= MAX_LIFETIME
 }

@@ -1,33 +1,37 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../clock.ts'
-import { delayAfterRefusal, type BackoffRules } from '../token/backoff.ts'
-import type { TokenEvent } from '../token/events.ts'
-import type { Adopted, Ask, AtHand, Before, Obtain, Obtained, Wanted } from '../token/obtain.ts'
 import {
-  isGrant,
-  LONGEST_LIFETIME,
-  SHORTEST_LIFETIME,
-  type AuthFailure,
-  type Grant,
-} from '../token/protocol.ts'
-import type { SharingEvent, SharingSnapshot } from '../token/sharing.ts'
-import type { TokenSource } from '../token/source.ts'
-import { refreshPart } from '../token/token.ts'
-import { totalLife, type Seal } from './seal.ts'
+  backoffOf,
+  begun,
+  granted,
+  merged,
+  NO_ENTRY,
+  type AttemptHome,
+  type AttemptRules,
+} from '../token/attempts.ts'
+import type { Ask, Credentials, Deferred, Entry, Outcome, TokenClient } from '../token/ask.ts'
+import { MAX_LIFETIME, MIN_LIFETIME, type Grant, type Operation } from '../token/protocol.ts'
+import { refreshPart, usableUntil } from '../token/token.ts'
+import type { SharingEvent, SharingSnapshot } from './events.ts'
+import { totalLife, type Seal, type SharedRecord } from './seal.ts'
 import {
   ID_LENGTH,
+  PROOF,
+  type Book,
   type ClaimReply,
-  type Failed,
+  type Granted,
   type RecordReply,
   type SessionStore,
   type StoreFailure,
 } from './store.ts'
-import { isAtHand, isBetter, jittered, serves, turnOf, type Found } from './turn.ts'
+import { failuresOf, isBetter, isNewer, isSame, jittered, turnOf, type Found } from './turn.ts'
 
 export interface ShareOptions {
   readonly store: SessionStore
   readonly seal: Seal
-  readonly rules: BackoffRules
+  /** That of the book which the wrapped client keeps: what the store knows is remembered there, too. */
+  readonly home: AttemptHome
+  readonly rules: AttemptRules
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
@@ -35,29 +39,53 @@ export interface ShareOptions {
 }
 
 const EXTEND_EVERY = 1000
-const MOST_ROUNDS = 3
+const MAX_ROUNDS = 3
 const TRY_AGAIN = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
+/** No pause of the book is longer. What the store says is not believed beyond. */
+const MAX_GUARD = 4 * 3600 * 1000
+/** The pauses of a login in flight, by the number of the attempt; the last is for all that follow. */
+const BEGUN = [0, 1, 2].map((attempts) => begun({ ...NO_ENTRY, attempts }, 0).notBefore)
+
+/** A token of which this process knows how it is to be published. */
+interface Ours extends Found {
+  readonly operation: Granted['operation']
+}
+
+/** One token request. */
+interface Request {
+  readonly operation: Operation
+  readonly credentials: Credentials
+  readonly fingerprint: string
+  readonly ask: Ask
+  readonly send: (ask: Ask) => Promise<Outcome>
+}
 
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
 
-export function createShare({ store, seal, rules, clock, random, observe }: ShareOptions) {
+export function createShare(options: ShareOptions) {
+  const { store, seal, home, rules, clock, random, observe } = options
   const processId = randomBytes(12).toString('base64url')
-  const ownRandom = random()
   let claims = 0
   /** Id of the record that this process last saw in the store. */
   let seen = ''
+  /** The highest number of a record that this process has seen. */
+  let highest = 0
   /** The token at hand as it is in the store, or would be. */
-  let ours: Found | undefined
-  /** Of the credentials that were last used. */
-  let fingerprint: string | undefined
+  let ours: Ours | undefined
+  /** Of the last token request. */
+  let last: Pick<Request, 'credentials' | 'fingerprint'> | undefined
+  /** Since when the store has been away for a token that is rejected. */
+  let awaySince: number | undefined
   /** Id of the record that was last reported as unreadable. */
   let unreadable = ''
-  let holder: Pick<TokenSource, 'atHand' | 'adopt'> | undefined
+  let adopt: ((grant: Grant) => void) | undefined
   let connected: Promise<void> | undefined
   let obtaining: Promise<unknown> | undefined
+  let looking: Promise<void> | undefined
+  let isLookWanted = false
   let lookTimer: Timer | undefined
   let stopped = false
   let state: SharingSnapshot = {
@@ -81,8 +109,8 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     return reply
   }
 
-  /** Undefined: nothing is in the store, or nothing that can be read. */
-  const find = ({ record: sealed, pttl }: RecordReply): Found | undefined => {
+  /** What is in the store, and whether it is to be taken. Undefined: nothing, or nothing that can be read. */
+  const find = ({ record: sealed, pttl }: RecordReply) => {
     const record = seal.open(sealed)
     if (record === undefined) {
       const id = idOf(sealed)
@@ -90,88 +118,106 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
       unreadable = id
       return undefined
     }
+    const now = clock.now()
     // A store whose clock was set back would make the token younger than it is.
     const age = Math.max(0, record.totalMs - Math.max(0, pttl))
-    return { record, sentAt: clock.now() - age }
+    const found: Found = { record, sentAt: now - age }
+    const better = isBetter(found, ours, highest, now)
+    highest = Math.max(highest, record.number)
+    return { ...found, better }
   }
 
-  /** @param firstOfSecret the first token with these credentials: another secret's serves, and we log in. */
-  const adopted = (found: Found, firstOfSecret: boolean): Adopted => {
-    const { record, sentAt } = found
-    const ownSecret = record.fingerprint === fingerprint
-    ours = found
+  /** @param isNew the first token with these credentials: that of others serves, and we log in. */
+  const adopted = ({ record, sentAt }: Found, isNew: boolean): Grant => {
+    const isOwn = record.fingerprint === last?.fingerprint
+    ours = { record, sentAt, operation: 'offer' }
     state = { ...state, adoptedAt: clock.now() }
-    const { grant, bought } = record
-    return { grant, sentAt, bought, ownSecret, loginDue: firstOfSecret && !ownSecret }
+    if (isOwn && last !== undefined) void crossOut(last.credentials, record)
+    return { ...record.grant, sentAt, adopted: true, loginDue: isNew && !isOwn }
   }
 
-  /** The record of the token at hand, when that is good. */
-  const goodRecord = (atHand: AtHand | undefined): Found | undefined =>
-    serves(atHand, clock.now()) && ours !== undefined && isAtHand(ours.record, atHand)
-      ? ours
-      : undefined
+  /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
+  const crossOut = async (credentials: Credentials, { login }: SharedRecord): Promise<void> => {
+    const entry = (await home.find(credentials)) ?? NO_ENTRY
+    const now = clock.now()
+    if (login || now < entry.provenUntil) await home.save(credentials, granted(now))
+  }
 
-  const obtain = async (wanted: Wanted, ask: Ask, signal: AbortSignal): Promise<Obtained> => {
+  const obtain = async (request: Request): Promise<Outcome> => {
     await connected
-    const { atHand, operation, refusals, forced } = wanted
-    const secret = seal.fingerprint(wanted.password)
-    // With a token before the first attempt, the credentials were refused before the start: they are not new.
-    const firstOfSecret = fingerprint === undefined ? ours === undefined : secret !== fingerprint
-    fingerprint = secret
-    const good = firstOfSecret ? goodRecord(atHand) : undefined
-    // Another replica obtained it with the credentials that are new here only: no login is needed.
-    if (good?.record.fingerprint === secret) return { type: 'adopted', ...adopted(good, true) }
+    const { operation, credentials, fingerprint, ask, send } = request
+    const { forced } = ask
+    const isNew = last?.fingerprint !== fingerprint
+    last = { credentials, fingerprint }
+    // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
+    if (isNew && !forced && !ask.rejected && ours?.record.fingerprint === fingerprint) {
+      if (clock.now() < endOf(ours)) return adopted(ours, false)
+    }
 
-    for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
+    for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
       const lease = nextLease()
-      const asked = { seen, lease, operation, fingerprint: secret, refusals, forced }
-      const reply = noted(await store.claim(asked))
+      const local = (await home.find(credentials)) ?? NO_ENTRY
+      const askedAt = clock.now()
+      const book = bookOf(local, askedAt)
+      const claim = { seen, lease, operation, fingerprint, forced, book, begun: BEGUN }
+      const reply = noted(await store.claim(claim))
       const now = clock.now()
+      awaySince = reply.type === 'failure' && ask.rejected ? (awaySince ?? askedAt) : undefined
       if (reply.type === 'grant') {
-        const found = find(reply)
         seen = idOf(reply.record)
-        if (found !== undefined && isBetter(found, atHand, now)) {
-          return { type: 'adopted', ...adopted(found, firstOfSecret) }
-        }
+        const found = find(reply)
+        // An operator wants to know whether a login works.
+        if (found?.better === true && !forced) return adopted(found, isNew)
         continue
       }
-      const turn = turnOf(reply, { now, random: random(), ownRandom, atHand, refusals })
-      if ('type' in turn) return turn
-      const claimed = { wanted, secret, before: turn, lease: turn.alone ? undefined : lease }
-      return askIsales(claimed, ask, signal)
+      if (reply.type === 'guarded') {
+        const entry = merged(local, entryOf(reply, now))
+        // Whoever deletes it in the store buys no further login.
+        await home.save(credentials, entry)
+        const ms = Math.min(reply.ms, MAX_GUARD)
+        return { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
+      }
+      const situation = { now, random: random(), ask, awaySince: awaySince ?? now }
+      const wait = turnOf(reply, situation)
+      if (wait !== undefined) return wait
+      if (reply.type === 'mine') return askUnderLease(request, reply, lease)
+      const outcome = await send({ ...ask, weight: rules.loginRejectedAttempts })
+      return 'token' in outcome ? publish(request, outcome, undefined) : outcome
     }
-    return nothing(wanted)
+    return LOOK_AGAIN
   }
 
-  interface Claimed {
-    readonly wanted: Wanted
-    readonly secret: string
-    readonly before: Before
-    /** Undefined: without the store. */
-    readonly lease: string | undefined
-  }
+  type Mine = Extract<ClaimReply, { readonly type: 'mine' }>
 
-  const askIsales = async (claimed: Claimed, ask: Ask, signal: AbortSignal): Promise<Obtained> => {
-    const { wanted, secret, before, lease } = claimed
-    const fail = (failure: Failed['failure']): Promise<void> =>
-      lease === undefined
-        ? Promise.resolve()
-        : store.failed({ lease, fingerprint: secret, failure })
-    if (signal.aborted) {
-      await fail({ kind: 'none' })
-      return nothing(wanted)
+  const askUnderLease = async (request: Request, reply: Mine, lease: string): Promise<Outcome> => {
+    const { operation, fingerprint, ask, send } = request
+    const known = entryOf(reply, clock.now())
+    const failures = failuresOf(reply.pause)
+    const end = (entry: Entry, pause?: { text: string; ms: number }): Promise<void> => {
+      const book = operation === 'login' ? bookOf(entry, clock.now()) : undefined
+      return store.failed({ lease, fingerprint, pause, book })
     }
-    const sentAt = clock.now()
-    const extending = lease === undefined ? undefined : extend(lease)
-    const outcome = await ask(before)
-    extending?.cancel()
-    if (isGrant(outcome)) return publish(claimed, outcome, sentAt)
-    if (signal.aborted) await fail({ kind: 'none' })
-    return {
-      type: 'request-ended',
-      outcome,
-      settle: (retryIn) => void fail(failureOf(outcome, claimed, retryIn)),
+    if (ask.signal.aborted) {
+      await end(known)
+      return LOOK_AGAIN
     }
+    const extending = extend(lease)
+    const outcome = await send({ ...ask, known, failures })
+    extending.cancel()
+    if ('token' in outcome) return publish(request, outcome, lease)
+    if ('deferred' in outcome) {
+      await end(known)
+      return outcome
+    }
+    const { failure, entry, pause } = outcome
+    // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
+    const isCounted = operation === 'login' && entry.attempts > known.attempts
+    const isForAll = !ask.signal.aborted && !isCounted && pause > 0
+    await end(
+      entry,
+      isForAll ? { text: `${failure.kind} ${failures + 1}`, ms: Math.ceil(pause) } : undefined,
+    )
+    return outcome
   }
 
   /** The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
@@ -185,57 +231,46 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     return { cancel: () => timer.cancel() }
   }
 
-  const failureOf = (
-    outcome: AuthFailure,
-    { wanted, before }: Claimed,
-    retryIn: number,
-  ): Failed['failure'] => {
-    if (outcome.kind === 'refused' && wanted.operation === 'login') {
-      const pauses = Array.from({ length: rules.loginRejectedAttempts + 1 }, (_, index) =>
-        delayAfterRefusal(index + 1, rules),
-      )
-      return { kind: 'refused', known: before.refusals, pauses }
-    }
-    if (retryIn <= 0) return { kind: 'none' }
-    const count = before.failures?.kind === outcome.kind ? before.failures.count : 0
-    return { kind: 'hold', text: `${outcome.kind} ${count + 1}`, ms: retryIn }
-  }
-
+  /** @param lease undefined: it was obtained without the store, and is published by a look. */
   const publish = async (
-    { wanted, secret, lease }: Claimed,
+    { operation, fingerprint, ask }: Request,
     given: Grant,
-    sentAt: number,
-  ): Promise<Obtained> => {
-    const { operation, atHand } = wanted
-    const grant = withRefreshToken(given, wanted, sentAt)
-    const refreshed = operation === 'refresh'
-    const rejected = atHand?.rejected === true
+    lease: string | undefined,
+  ): Promise<Outcome> => {
+    const isLogin = operation === 'login'
+    const grant = withRefreshToken(given, operation, ask)
+    // A refresh that gives the rejected token again cures nothing for the others either.
+    if (!isLogin && ask.rejected && ask.current?.token.reveal() === grant.token.reveal()) {
+      if (lease !== undefined) {
+        await store.failed({ lease, fingerprint, pause: undefined, book: undefined })
+      }
+      return given
+    }
+    highest += 1
     const record = {
       grant,
+      number: highest,
       totalMs: totalLife(grant),
       // A refresh goes on with the login of whoever made it.
-      fingerprint: refreshed ? (ours?.record.fingerprint ?? secret) : secret,
-      bought: rejected,
+      fingerprint: isLogin ? fingerprint : (ours?.record.fingerprint ?? fingerprint),
+      login: isLogin,
     }
-    ours = { record, sentAt }
+    const own = { record, sentAt: given.sentAt, operation }
+    ours = own
     state = { ...state, adoptedAt: undefined }
-    // A refresh that gives the rejected token again cures nothing for the others either.
-    const curesNothing = refreshed && rejected && isAtHand(record, atHand)
-    const found = lease === undefined || curesNothing ? undefined : await offer(ours, lease)
-    return found !== undefined && found.sentAt > sentAt
-      ? { type: 'adopted', ...adopted(found, false) }
-      : { type: 'request-ended', outcome: given }
+    const found = lease === undefined ? undefined : await offer(own, lease)
+    return found?.better === true ? adopted(found, false) : given
   }
 
   /** Puts our token into the store; gives what is there when it did not take it. */
-  const offer = async ({ record, sentAt }: Found, lease: string): Promise<Found | undefined> => {
-    const ms = record.totalMs - (clock.now() - sentAt)
+  const offer = async (own: Ours, lease: string) => {
+    const { record, sentAt, operation } = own
+    const ms = Math.ceil(record.totalMs - (clock.now() - sentAt))
     if (ms <= 0) return undefined
     const sealed = seal.close(record)
-    // The guard of the credentials that the token came from ends: iSales took them. A refresh proves no others.
-    const { fingerprint: proven } = record
+    const { fingerprint } = record
     const reply = noted(
-      await store.granted({ seen, lease, record: sealed, ms, fingerprint: proven }),
+      await store.granted({ seen, lease, record: sealed, ms, fingerprint, operation }),
     )
     if (reply.type === 'grant') {
       seen = idOf(reply.record)
@@ -243,34 +278,45 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     }
     if (reply.type === 'kept') {
       seen = idOf(sealed)
+      if (ours === own) ours = { ...own, operation: 'offer' }
       void store.publish()
     }
     return undefined
   }
 
   /** Takes a newer token out of the store, or puts ours into it when it has none. */
-  const look = async (): Promise<void> => {
-    if (obtaining !== undefined) {
-      // The token source takes what is obtained first.
-      await obtaining
-      return look()
-    }
-    if (stopped || holder === undefined) return
+  const lookOnce = async (): Promise<void> => {
+    // The token source takes what is obtained first.
+    await obtaining
+    if (stopped || obtaining !== undefined) return
     const reply = noted(await store.read())
     if (reply.type === 'failure' || obtaining !== undefined || stopped) return
-    const atHand = holder.atHand()
-    const good = goodRecord(atHand)
     const found = find(reply)
-    if (found !== undefined && isAtHand(found.record, atHand)) {
+    if (found?.better === true) {
       seen = idOf(reply.record)
-      ours = found
-    } else if (found !== undefined && isBetter(found, atHand, clock.now())) {
+      adopt?.(adopted(found, false))
+    } else if (ours !== undefined && found !== undefined && isSame(found.record, ours.record)) {
       seen = idOf(reply.record)
-      holder.adopt(adopted(found, false))
-    } else if (good !== undefined) {
+      ours = { ...ours, operation: 'offer' }
+    } else if (ours !== undefined && clock.now() < endOf(ours)) {
+      if (found !== undefined && !isNewer(ours, found)) return
       seen = idOf(reply.record)
-      await offer(good, nextLease())
+      await offer(ours, nextLease())
     }
+  }
+
+  /** One look in flight and one wanted, however many messages, connections and timers ask. */
+  const look = (): Promise<void> => {
+    isLookWanted = true
+    const run = async (): Promise<void> => {
+      while (isLookWanted) {
+        isLookWanted = false
+        await lookOnce()
+      }
+      looking = undefined
+    }
+    looking ??= run()
+    return looking
   }
 
   /** Not after a message: a hundred replicas get it at the same time, and each operation delays the others. */
@@ -287,25 +333,34 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
     if (!stopped) lookTimer = clock.setTimer(() => void lookAndCount(), jittered(ms, random()))
   }
 
+  const request = (
+    operation: Operation,
+    credentials: Credentials,
+    ask: Ask,
+    send: Request['send'],
+  ): Promise<Outcome> => {
+    const fingerprint = seal.fingerprint(credentials.password)
+    const work = obtain({ operation, credentials, fingerprint, ask, send }).finally(() => {
+      obtaining = undefined
+    })
+    obtaining = work
+    return work
+  }
+
   return {
-    /** A token: from iSales, or from another replica. */
-    obtain: ((wanted, ask, signal) => {
-      const work = obtain(wanted, ask, signal).finally(() => {
-        obtaining = undefined
-      })
-      obtaining = work
-      return work
-    }) satisfies Obtain,
+    /** Gives the token of another replica where there is a newer one, and else asks this client. */
+    wrap: (client: TokenClient): TokenClient => ({
+      login: (credentials, ask) =>
+        request('login', credentials, ask, (known) => client.login(credentials, known)),
+      refresh: (tokens, credentials, ask) =>
+        request('refresh', credentials, ask, (known) => client.refresh(tokens, credentials, known)),
+    }),
 
     /** Connects, and gives the token source what other replicas obtain. */
-    start(source: Pick<TokenSource, 'atHand' | 'adopt'>): void {
-      holder = source
+    start(take: (grant: Grant) => void): void {
+      adopt = take
       connected = store.start(() => void look())
       planLook(LOOK_ALONE_EVERY)
-    },
-
-    onTokenEvent(event: TokenEvent): void {
-      if (event.type === 'conflict') void store.holdOff(event.holdOff)
     },
 
     snapshot: () => state,
@@ -321,23 +376,42 @@ export function createShare({ store, seal, rules, clock, random, observe }: Shar
   }
 }
 
-/** Neither iSales nor another replica gave one: try again soon. */
-function nothing({ refusals }: Wanted): Obtained {
-  return { type: 'held', because: 'busy', ms: TRY_AGAIN, refusals }
-}
+/** Neither iSales nor another replica gave one. */
+const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: TRY_AGAIN }
 
 /** Names what is in a key, be it a record or not; '' for an empty key. */
 function idOf(record: string): string {
   return record.slice(0, ID_LENGTH)
 }
 
+function endOf({ record, sentAt }: Found): number {
+  return usableUntil(sentAt, record.grant.lifetime.ms)
+}
+
+function bookOf({ attempts, refusals, notBefore, provenUntil }: Entry, now: number): Book {
+  const until = attempts > 0 ? notBefore : provenUntil
+  return { attempts, refusals, ms: Math.max(0, Math.ceil(until - now)) }
+}
+
+function entryOf({ attempts, refusals, ms }: Book, now: number): Entry {
+  const isGuard = attempts > 0
+  return {
+    attempts,
+    refusals,
+    notBefore: isGuard ? now + Math.min(ms, MAX_GUARD) : -Infinity,
+    provenUntil: isGuard ? -Infinity : now + Math.min(ms, PROOF),
+  }
+}
+
 /** A refresh that gives no refresh token leaves the former one in force; the other replicas need it, too. */
-function withRefreshToken(grant: Grant, { operation, atHand }: Wanted, sentAt: number): Grant {
+function withRefreshToken(grant: Grant, operation: Operation, { current }: Ask): Grant {
   if (grant.refreshToken !== undefined) return grant
-  const origin = { sentAt, operation, previous: atHand?.token }
-  const { refreshToken, refreshExpiresAt: end } = refreshPart(grant, origin)
+  const { refreshToken, refreshExpiresAt: end } = refreshPart(grant, {
+    operation,
+    previous: current,
+  })
   if (end === undefined) return { ...grant, refreshToken, refreshLifetime: undefined }
   // A refresh token that is about to end is as good as none, but the record has to be valid.
-  const refreshLifetime = Math.min(Math.max(end - sentAt, SHORTEST_LIFETIME), LONGEST_LIFETIME)
-  return { ...grant, refreshToken, refreshLifetime }
+  const life = Math.min(Math.max(end - grant.sentAt, MIN_LIFETIME), MAX_LIFETIME)
+  return { ...grant, refreshToken, refreshLifetime: life }
 }

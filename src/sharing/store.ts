@@ -1,31 +1,41 @@
-import type { StoreFailureReason } from '../token/sharing.ts'
+import type { StoreFailureReason } from './events.ts'
 
 // What the store is asked, and what it replies. `scripts.ts` does each atomically. Durations are milliseconds.
 
 /** How long a claim lasts unless it is extended. */
 export const LEASE = 3000
-/** Counts of failures and of refusals outlive their pause: what is left of a key less this is what is left of the pause. */
-export const HOLD_GRACE = 600_000
-export const GUARD_GRACE = 24 * 3600 * 1000
+/** A count outlives its pause: what is left of a key less this is what is left of the pause. */
+export const PAUSE_GRACE = 600_000
+export const BOOK_GRACE = 24 * 3600 * 1000
+export const PROOF = 24 * 3600 * 1000
 /** Characters of a record's id, before the dot. */
 export const ID_LENGTH = 22
+/** No count is higher. */
+export const MAX_COUNT = 9999
 
-/** What `hold` has after a conflict; else it is the kind of the failure and how many there were in a row. */
-export const CONFLICT = 'conflict 0'
+/** Logins with some credentials since the last grant. */
+export interface Book {
+  readonly attempts: number
+  readonly refusals: number
+  /** Until the next login; without attempts, until the credentials are no longer proven. */
+  readonly ms: number
+}
 
-/** Claims the right to ask iSales for a token. */
+/** Claims the right to ask iSales for a token. A claim for a login makes its entry in the book. */
 export interface Claim {
   /** Id of the record that the caller knows; '' for none. */
   readonly seen: string
   /** `<16 characters of the process>-<number of the claim>`. */
   readonly lease: string
   readonly operation: 'login' | 'refresh'
-  /** Names the credentials; a guard belongs to one fingerprint. */
+  /** Names the credentials of the book. */
   readonly fingerprint: string
-  /** Refusals of these credentials that the caller knows of. */
-  readonly refusals: number
   /** An operator asks for a login, which ends each pause. */
   readonly forced: boolean
+  /** The attempts that the caller knows. */
+  readonly book: Book
+  /** The pause while the first attempt is in flight, the second, and so on; the last is for all that follow. */
+  readonly begun: readonly number[]
 }
 
 /** What is in the key `grant`; `record` is '' when there is nothing. */
@@ -41,36 +51,26 @@ export type ClaimReply =
   /** Another process asks iSales. */
   | { readonly type: 'busy' }
   /** iSales gave no token to another process, which said when to try again. */
-  | { readonly type: 'held'; readonly ms: number; readonly hold: string }
-  /** iSales refused these credentials. */
-  | { readonly type: 'guarded'; readonly ms: number; readonly refusals: number }
-  /** The caller asks iSales. `hold` is what the last failure left, '' for none. */
-  | { readonly type: 'mine'; readonly hold: string; readonly refusals: number }
+  | { readonly type: 'held'; readonly ms: number }
+  /** It is too early for a login with these credentials. */
+  | ({ readonly type: 'guarded' } & Book)
+  /** The caller asks iSales. `pause` is what the last failure left, '' for none. */
+  | ({ readonly type: 'mine'; readonly pause: string } & Book)
 
 /** Publishes a token. Without the lease it does so only when nobody else has it and the record is still `seen`. */
-export interface Granted {
-  readonly seen: string
-  readonly lease: string
+export interface Granted extends Pick<Claim, 'seen' | 'lease' | 'fingerprint'> {
   readonly record: string
   readonly ms: number
-  /** Of the credentials whose guard ends. */
-  readonly fingerprint: string
+  /** `offer`: it was published before. */
+  readonly operation: 'login' | 'refresh' | 'offer'
 }
 
 /** Ends a claim without a token. */
-export interface Failed {
-  readonly lease: string
-  readonly fingerprint: string
-  readonly failure:
-    | { readonly kind: 'none' }
-    | { readonly kind: 'hold'; readonly text: string; readonly ms: number }
-    | {
-        readonly kind: 'refused'
-        /** Refusals that the caller knew of before this one. */
-        readonly known: number
-        /** The pause after the first refusal, the second, and so on; the last is for all that follow. */
-        readonly pauses: readonly number[]
-      }
+export interface Failed extends Pick<Claim, 'lease' | 'fingerprint'> {
+  /** All replicas wait that long; `<kind> <failures>`. Undefined: the next may claim now. */
+  readonly pause: { readonly text: string; readonly ms: number } | undefined
+  /** Undefined: it stays as it is. Without the lease the higher counts. */
+  readonly book: Book | undefined
 }
 
 export interface StoreFailure {
@@ -78,15 +78,13 @@ export interface StoreFailure {
   readonly reason: StoreFailureReason
 }
 
-/** The store of one account. Nothing rejects; everything ends within `SESSION_STORE_TIMEOUT`. */
+/** The store of one account. Nothing rejects; everything ends within half a second. */
 export interface SessionStore {
   claim(asked: Claim): Promise<ClaimReply | StoreFailure>
   extend(lease: string): Promise<void>
   /** `grant`: too late, the token of another process is there. */
   granted(asked: Granted): Promise<RecordReply | { readonly type: 'kept' } | StoreFailure>
   failed(asked: Failed): Promise<void>
-  /** Somebody else logs in as this user: all replicas wait for `ms`, unless they wait that long already. */
-  holdOff(ms: number): Promise<void>
   read(): Promise<RecordReply | StoreFailure>
   /** Asks the other replicas to look again. */
   publish(): Promise<void>

@@ -1,8 +1,7 @@
-import type { AtHand, Before, Obtained } from '../token/obtain.ts'
-import type { FailureKind } from '../token/protocol.ts'
-import { usable, usableUntil, type Token } from '../token/token.ts'
+import type { Ask, Deferred } from '../token/ask.ts'
+import { usable, usableUntil } from '../token/token.ts'
 import type { SharedRecord } from './seal.ts'
-import { CONFLICT, type ClaimReply, type StoreFailure } from './store.ts'
+import type { ClaimReply, StoreFailure } from './store.ts'
 
 /** A token as it is in the store, opened. */
 export interface Found {
@@ -11,85 +10,79 @@ export interface Found {
   readonly sentAt: number
 }
 
-/** All that a turn depends on; random numbers in [0, 1). */
+/** All that a turn depends on. */
 export interface Situation {
   readonly now: number
+  /** In [0, 1). */
   readonly random: number
-  /** The same for each turn of this process: without the store, each replica renews at another time. */
-  readonly ownRandom: number
-  readonly atHand: AtHand | undefined
-  /** Refusals of the credentials that this process knows of. */
-  readonly refusals: number
+  readonly ask: Pick<Ask, 'current' | 'rejected' | 'forced'>
+  /** Since when the store has been away for a token that is rejected. */
+  readonly awaySince: number
 }
-
-/** iSales is not asked for a while. */
-type Wait = Extract<Obtained, { readonly type: 'held' }>
 
 /** Milliseconds between two looks while another replica asks iSales; without a usable token calls are waiting. */
 const LOOK_USABLE = 1000
 const LOOK_URGENT = 250
 const LOOK_JITTER = 0.2
 /** No pause of ours is longer. What the store says is not believed beyond. */
-const LONGEST_HOLD = 600_000
-const LONGEST_GUARD = 4 * 3600 * 1000
-/** Without the store a token is renewed this long before its last use, or later. */
-const ALONE_WINDOW = 30_000
-const ALONE_SHARE = 0.05
-const ALONE_MARGIN = 1000
+const MAX_PAUSE = 600_000
+/** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
+const MAX_WAIT_REJECTED = 1500
+/** From then on a token is not sent, and each replica renews it without the store. */
+const LAST_SECOND = 1000
 
-/** What follows a claim that found no other record: to wait, or what is known before iSales is asked. */
+/** What follows a claim that found no other record. Undefined: ask iSales, with the lease, or alone without the store. */
 export function turnOf(
-  reply: Exclude<ClaimReply, { readonly type: 'grant' }> | StoreFailure,
+  reply: Exclude<ClaimReply, { readonly type: 'grant' | 'guarded' }> | StoreFailure,
   situation: Situation,
-): Wait | Before {
-  const { now, random, atHand } = situation
-  const refusals = Math.max(situation.refusals, 'refusals' in reply ? reply.refusals : 0)
-  const wait = (because: Wait['because'], ms: number): Wait => ({
-    type: 'held',
-    because,
-    ms,
-    refusals,
-  })
+): Deferred | undefined {
+  const { now, random, ask, awaySince } = situation
+  const { current, rejected, forced } = ask
+  const isServing = current !== undefined && !rejected && usable(current, now)
+  const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
   switch (reply.type) {
     case 'busy':
-      return wait('busy', jittered(serves(atHand, now) ? LOOK_USABLE : LOOK_URGENT, random))
-    case 'held': {
+      return { deferred: 'busy', ms: look }
+    case 'held':
       // All replicas see it end at the same time; the first to claim then asks alone.
-      const because = reply.hold === CONFLICT ? 'conflict' : 'held'
-      return wait(because, Math.min(reply.ms, LONGEST_HOLD))
-    }
-    case 'guarded':
-      return wait('guarded', Math.min(reply.ms, LONGEST_GUARD))
+      return { deferred: 'held', ms: Math.min(reply.ms, MAX_PAUSE), backoff: 'transient' }
     case 'mine':
-      return { failures: failuresOf(reply.hold), refusals, alone: false }
-    case 'failure':
-      return serves(atHand, now) && now < aloneFrom(atHand.token, situation.ownRandom)
-        ? wait('alone', jittered(LOOK_USABLE, random))
-        : { failures: undefined, refusals, alone: true }
+      return undefined
+    case 'failure': {
+      if (current === undefined || forced || now >= current.expiresAt - LAST_SECOND)
+        return undefined
+      const left = rejected ? awaySince + MAX_WAIT_REJECTED - now : look
+      return left > 0 ? { deferred: 'alone', ms: Math.min(look, left) } : undefined
+    }
   }
 }
 
-/** True while calls are sent with the token at hand and nobody has found it rejected. */
-export function serves(atHand: AtHand | undefined, now: number): atHand is AtHand {
-  return atHand !== undefined && !atHand.rejected && usable(atHand.token, now)
-}
-
-/** True when the token in the store is of more use than the one at hand. */
+/**
+ * True when the token in the store is to be taken.
+ *
+ * @param ours the token at hand.
+ * @param highest the highest number that this process has seen.
+ */
 export function isBetter(
-  { record, sentAt }: Found,
-  atHand: AtHand | undefined,
+  found: Found,
+  ours: Found | undefined,
+  highest: number,
   now: number,
 ): boolean {
-  if (now >= usableUntil(sentAt, record.grant.lifetime.ms)) return false
-  if (atHand === undefined) return true
-  if (isAtHand(record, atHand)) return false
-  const { token, rejected } = atHand
-  return sentAt > token.obtainedAt || (!rejected && !usable(token, now))
+  const { record, sentAt } = found
+  if (record.number < highest || now >= usableUntil(sentAt, record.grant.lifetime.ms)) return false
+  return ours === undefined || isNewer(found, ours)
 }
 
-/** True when this is the record of the token at hand. */
-export function isAtHand({ grant }: SharedRecord, atHand: AtHand | undefined): boolean {
-  return atHand?.token.token.reveal() === grant.token.reveal()
+/** Of two with one number, which two replicas obtained while the store was away, the younger is the newer. */
+export function isNewer(one: Found, other: Found): boolean {
+  if (isSame(one.record, other.record)) return false
+  const { number } = one.record
+  return number === other.record.number ? one.sentAt > other.sentAt : number > other.record.number
+}
+
+export function isSame(one: SharedRecord, other: SharedRecord): boolean {
+  return one.grant.token.reveal() === other.grant.token.reveal()
 }
 
 /** Milliseconds, scattered by a fifth. */
@@ -97,13 +90,8 @@ export function jittered(ms: number, random: number): number {
   return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
 }
 
-/** From here on a token is renewed without the store: shortly before its end. */
-function aloneFrom({ usableUntil: end, lifetime }: Token, ownRandom: number): number {
-  return end - ALONE_MARGIN - ownRandom * Math.min(ALONE_WINDOW, lifetime * ALONE_SHARE)
-}
-
-/** `<kind> <failures>`; what cannot be read counts as none. */
-function failuresOf(hold: string): Before['failures'] {
-  const [, kind, count] = /^(unclear|unreached|egress) (\d{1,4})$/.exec(hold) ?? []
-  return kind === undefined ? undefined : { kind: kind as FailureKind, count: Number(count) }
+/** Of `<kind> <failures>`; what cannot be read counts as none. */
+export function failuresOf(pause: string): number {
+  const [, count = '0'] = /^[a-z]{1,20} (\d{1,4})$/.exec(pause) ?? []
+  return Number(count)
 }

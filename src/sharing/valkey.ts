@@ -3,41 +3,39 @@ import type { Clock, Timer } from '../clock.ts'
 import { readTls, type TlsFiles } from '../config/certificates.ts'
 import type { StoreAddress } from '../config/formats-net.ts'
 import type { Config } from '../config/settings.ts'
-import type { StoreCall, StoreFailureReason } from '../token/sharing.ts'
+import type { StoreCall, StoreFailureReason } from './events.ts'
+import { mendReplies } from './ioredis-workarounds.ts'
 import { SCRIPTS } from './scripts.ts'
-import {
-  CONFLICT,
-  type ClaimReply,
-  type Failed,
-  type RecordReply,
-  type SessionStore,
-  type StoreFailure,
-} from './store.ts'
+import type { Book, ClaimReply, SessionStore, StoreFailure } from './store.ts'
 
 export interface ValkeyOptions {
   readonly config: Config
   /** `SESSION_STORE_URL`. */
   readonly address: StoreAddress
-  /** Names the account: keys and the channel begin with `<prefix>:{<place>}:`. */
+  /** Names the account: keys and the channel begin with `isales-auth-proxy:{<place>}:`. */
   readonly place: string
   readonly clock: Clock
   readonly random: () => number
   readonly observe: (call: StoreCall) => void
 }
 
+const PREFIX = 'isales-auth-proxy'
 const PORT = 6379
 const SENTINEL_PORT = 26_379
 const CONNECT_TIMEOUT = 1000
+const COMMAND_TIMEOUT = 500
+const DEFAULT_USER = 'default'
 /** Between two looks whether the server is ready. */
 const CHECK_PAUSE = 1000
 const SHORTEST_RETRY = 100
-const LONGEST_RETRY = 2000
+const LONGEST_RETRY = 1000
 const RETRY_JITTER = 200
 
 /** The first word of an error reply is its code: part of the protocol, not text. */
 const REASONS: Readonly<Record<string, StoreFailureReason>> = {
   WRONGPASS: 'auth',
   NOAUTH: 'auth',
+  DENIED: 'denied',
   NOPERM: 'permission',
   READONLY: 'readonly',
   OOM: 'memory',
@@ -64,27 +62,20 @@ type Scripted = Record<
 
 /** The store on Valkey or Redis. Two connections: one for operations, one that listens. */
 export async function createValkeyStore(options: ValkeyOptions): Promise<SessionStore> {
-  const { config, clock } = options
+  const { clock } = options
   const library = await loadLibrary()
   const settings = connectionOptions(options)
   const scripts = Object.fromEntries(
-    Object.entries(SCRIPTS).map(([name, lua]) => [`share-${name}`, { lua, numberOfKeys: 4 }]),
+    Object.entries(SCRIPTS).map(([name, lua]) => [`share-${name}`, { lua, numberOfKeys: 3 }]),
   )
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `scripts` defines these methods
   const commands = new library.Redis({ ...settings, scripts }) as Redis & Scripted
   const listener = new library.Redis(settings)
-  const key = (name: string): string => `${config.sessionStorePrefix}:{${options.place}}:${name}`
+  const key = (name: string): string => `${PREFIX}:{${options.place}}:${name}`
   const channel = key('changed')
   /** Why nothing is sent; undefined when the server does what it is asked to. */
   let closed: StoreFailureReason | undefined = 'unreachable'
   let recheck: Timer | undefined
-
-  /** Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves. */
-  const reasonOf = (error: unknown): StoreFailureReason => {
-    if (error instanceof library.ReplyError) return REASONS[codeOfReply(error)] ?? 'refused'
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    return TLS_CODES.test(code) ? 'tls' : 'unreachable'
-  }
 
   const call = async <Reply>(
     operation: StoreCall['operation'],
@@ -98,9 +89,13 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
       try {
         const sent = await send()
         reply = parse(Array.isArray(sent) ? sent.map(asText) : [])
-        if (reply === undefined) failure = 'malformed'
+        if (reply === undefined) {
+          failure = 'malformed'
+          // It may be the reply of another command.
+          commands.disconnect(true)
+        }
       } catch (error) {
-        const late = clock.now() - startedAt >= config.sessionStoreTimeout - 1
+        const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
         failure = reasonOf(error)
         if (failure === 'unreachable' && late) failure = 'timeout'
       }
@@ -116,32 +111,34 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
     args: readonly (string | number | boolean)[],
     fingerprint = '',
   ): Promise<Reply | StoreFailure> => {
-    const keys = ['grant', 'lease', 'hold', `guard:${fingerprint}`].map(key)
+    const keys = ['grant', 'lease', `book:${fingerprint}`].map(key)
     const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
     return call(script, () => commands[`share-${script}Buffer`](...keys, ...bytes), parse)
   }
 
   return {
-    claim: ({ seen, lease, operation, fingerprint, refusals, forced }) =>
-      run('claim', parseClaim, [seen, lease, operation, refusals, forced], fingerprint),
-
+    claim: ({ seen, lease, operation, fingerprint, forced, book, begun }) =>
+      run(
+        'claim',
+        parseReply('grant', 'busy', 'held', 'guarded', 'mine'),
+        [seen, lease, operation, forced, ...countsOf(book), ...begun],
+        fingerprint,
+      ),
+    granted: ({ seen, lease, record, ms, fingerprint, operation }) =>
+      run(
+        'granted',
+        parseReply('grant', 'kept'),
+        [seen, lease, record, ms, operation],
+        fingerprint,
+      ),
+    read: () => run('read', parseReply('grant'), []),
     async extend(lease) {
       await run('extend', done, [lease])
     },
-
-    granted: ({ seen, lease, record, ms, fingerprint }) =>
-      run('granted', parseGranted, [seen, lease, record, Math.ceil(ms)], fingerprint),
-
-    async failed({ lease, fingerprint, failure }) {
-      await run('failed', done, [lease, ...failureArguments(failure)], fingerprint)
+    async failed({ lease, fingerprint, pause, book }) {
+      const { text = '', ms = 0 } = pause ?? {}
+      await run('failed', done, [lease, text, ms, ...(book ? countsOf(book) : [])], fingerprint)
     },
-
-    async holdOff(ms) {
-      await run('hold-off', done, [CONFLICT, Math.ceil(ms)])
-    },
-
-    read: () => run('read', parseRecord, []),
-
     async publish() {
       await call('publish', () => commands.publish(channel, ''), done)
     },
@@ -169,9 +166,11 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
           try {
             await commands.ping()
           } catch (error) {
-            if (commands.status !== 'ready') return
-            closed = reasonOf(error)
-            recheck = clock.setTimer(() => void check(), CHECK_PAUSE)
+            const reason = reasonOf(error)
+            if (reason !== 'unreachable') closed = reason
+            if (commands.status === 'ready') {
+              recheck = clock.setTimer(() => void check(), CHECK_PAUSE)
+            }
             return
           }
           closed = undefined
@@ -206,13 +205,22 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
   }
 }
 
+/** Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves. */
+function reasonOf(error: unknown): StoreFailureReason {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (TLS_CODES.test(code)) return 'tls'
+  return REASONS[code] ?? (Object(error).name === 'ReplyError' ? 'refused' : 'unreachable')
+}
+
 /** With `DEBUG=ioredis:*` in its environment the library prints the arguments of AUTH when it is loaded. */
 async function loadLibrary() {
   const { DEBUG } = process.env
   delete process.env['DEBUG']
   try {
-    // A bundled CommonJS module has no other export.
+    // Bundled CommonJS modules have no other export.
     const { default: library } = await import('ioredis')
+    const { default: handler } = await import('ioredis/built/DataHandler.js')
+    mendReplies(handler)
     return library
   } finally {
     if (DEBUG !== undefined) process.env['DEBUG'] = DEBUG
@@ -224,11 +232,12 @@ function connectionOptions({
   address,
   random,
 }: ValkeyOptions): RedisOptions & { readonly replyMapping: 'legacy' } {
-  const { sessionStoreSentinel: name, sessionStoreTimeout } = config
+  const { sessionStoreSentinel: name } = config
   const port = name === undefined ? PORT : SENTINEL_PORT
   const servers = address.servers.map((server) => ({ ...server, port: server.port ?? port }))
-  const username = config.sessionStoreUser ?? address.user
   const password = (config.sessionStorePassword ?? address.password)?.reveal()
+  // Without a name, a server that wants no password would refuse one.
+  const username = config.sessionStoreUser ?? address.user ?? DEFAULT_USER
   const sentinelPassword = config.sessionStoreSentinelPassword?.reveal()
   const tls = address.tls ? tlsOptions(config) : undefined
   const retryStrategy = (attempt: number): number =>
@@ -243,15 +252,14 @@ function connectionOptions({
     autoResubscribe: false,
     disableClientInfo: true,
     db: address.database,
-    commandTimeout: sessionStoreTimeout,
+    commandTimeout: COMMAND_TIMEOUT,
     connectTimeout: CONNECT_TIMEOUT,
     // A server that takes connections and never replies is left for another one.
-    socketTimeout: Math.max(CONNECT_TIMEOUT, 2 * sessionStoreTimeout),
+    socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
     retryStrategy,
-    reconnectOnError: (error) => codeOfReply(error) === 'READONLY',
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
+    reconnectOnError: (error) => reasonOf(error) === 'readonly',
+    ...(password !== undefined && { username, password }),
     ...(tls && { tls }),
     ...(name === undefined
       ? { ...servers[0], enableReadyCheck: false }
@@ -264,7 +272,10 @@ function connectionOptions({
           enableReadyCheck: true,
           sentinelRetryStrategy: retryStrategy,
           sentinelCommandTimeout: CONNECT_TIMEOUT,
-          ...(sentinelPassword !== undefined && { sentinelPassword }),
+          ...(sentinelPassword !== undefined && {
+            sentinelUsername: DEFAULT_USER,
+            sentinelPassword,
+          }),
           ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         }),
   }
@@ -293,40 +304,41 @@ function tlsOptions(config: Config): NonNullable<RedisOptions['tls']> {
   }
 }
 
-function failureArguments(failure: Failed['failure']): readonly (string | number)[] {
-  switch (failure.kind) {
-    case 'none':
-      return ['']
-    case 'hold':
-      return ['hold', failure.text, Math.ceil(failure.ms)]
-    case 'refused':
-      return ['refused', failure.known, ...failure.pauses.map(Math.ceil)]
-  }
+function countsOf({ attempts, refusals, ms }: Book): readonly number[] {
+  return [attempts, refusals, ms]
 }
 
 function asText(value: unknown): unknown {
   return Buffer.isBuffer(value) ? value.toString('latin1') : value
 }
 
-function parseClaim(reply: readonly unknown[]): ClaimReply | undefined {
-  const [type, first, second] = reply
-  if (type === 'busy') return { type }
-  if (type === 'held' && isCount(first) && isText(second)) return { type, ms: first, hold: second }
-  if (type === 'guarded' && isCount(first) && isCount(second)) {
-    return { type, ms: first, refusals: second }
-  }
-  if (type === 'mine' && isText(first) && isCount(second)) {
-    return { type, hold: first, refusals: second }
-  }
-  return parseRecord(reply)
-}
+type Reply = ClaimReply | { readonly type: 'kept' }
 
-function parseGranted(reply: readonly unknown[]): RecordReply | { type: 'kept' } | undefined {
-  return reply[0] === 'kept' ? { type: 'kept' } : parseRecord(reply)
+/** What follows the type in a reply. */
+const FIELDS: Readonly<Record<Reply['type'], readonly string[]>> = {
+  grant: ['record', 'pttl'],
+  busy: [],
+  held: ['ms'],
+  guarded: ['attempts', 'refusals', 'ms'],
+  mine: ['pause', 'attempts', 'refusals', 'ms'],
+  kept: [],
 }
+const TEXTS: ReadonlySet<string> = new Set(['record', 'pause'])
 
-function parseRecord([type, record, pttl]: readonly unknown[]): RecordReply | undefined {
-  return type === 'grant' && isText(record) && isCount(pttl) ? { type, record, pttl } : undefined
+/** Of one of these types; undefined for anything else. */
+function parseReply<Type extends Reply['type']>(...types: readonly Type[]) {
+  return ([first, ...values]: readonly unknown[]): Extract<Reply, { type: Type }> | undefined => {
+    const type = types.find((one) => one === first)
+    if (type === undefined) return undefined
+    const fields = FIELDS[type].map((name, index) => [name, values[index]] as const)
+    const fits = fields.every(([name, value]) =>
+      TEXTS.has(name) ? typeof value === 'string' : isCount(value),
+    )
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fields were checked by their names
+    return fits
+      ? ({ type, ...Object.fromEntries(fields) } as Extract<Reply, { type: Type }>)
+      : undefined
+  }
 }
 
 /** The reply says no more. */
@@ -334,16 +346,8 @@ function done(): true {
   return true
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value)
-}
-
-function codeOfReply(error: unknown): string {
-  return error instanceof Error ? (error.message.split(' ', 1)[0] ?? '') : ''
 }
 
 function ignore(): void {}

@@ -1,6 +1,7 @@
+import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { Secret } from '../config/secret.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
+import type { Ask, Credentials, RefreshTokens } from './ask.ts'
 import {
   loginBody,
   parseResponse,
@@ -18,27 +19,22 @@ export interface IsalesClientOptions extends Pick<
   | 'isalesRefreshHeader'
   | 'isalesRefreshHeaderToken'
   | 'isalesTokenScheme'
-  | 'tokenDefaultLifetime'
 > {
   readonly post: Post
+  readonly clock: Clock
   /** Milliseconds since 1970, for a `Retry-After` that is a date. */
   readonly wallClock: () => number
 }
 
-export interface Credentials {
-  readonly user: string
-  readonly password: Secret
-}
-
-export interface RefreshTokens {
-  readonly token: Secret
-  readonly refreshToken: Secret
+/** What a command asks for, once. */
+export function askOnce(signal: AbortSignal): Ask {
+  return { signal, current: undefined, rejected: false, forced: false, onSent() {} }
 }
 
 /** The two token requests, one HTTP request each, never repeated here. They never reject. */
 export interface IsalesClient {
-  readonly login: (credentials: Credentials, signal: AbortSignal) => Promise<Grant | AuthFailure>
-  readonly refresh: (tokens: RefreshTokens, signal: AbortSignal) => Promise<Grant | AuthFailure>
+  readonly login: (credentials: Credentials, ask: Ask) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, ask: Ask) => Promise<Grant | AuthFailure>
 }
 
 const REASON_OF_FAILURE = {
@@ -53,28 +49,28 @@ function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }
   const reason = REASON_OF_FAILURE[failure]
   if (failure === 'proxy-auth') return { kind: 'egress', reason, detail: code }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
-  return { kind: written && failure !== 'tls' ? 'unclear' : 'unreached', reason, detail: code }
+  return { kind: written && failure !== 'tls' ? 'unclear' : 'untouched', reason, detail: code }
 }
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesRefreshHeader, isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
-  const post = async (request: Parameters<Post>[0]) => {
-    const result = await options.post(request)
-    return result.ok
-      ? parseResponse(result, options.tokenDefaultLifetime, options.wallClock())
-      : failureOf(result)
+  const post = async (request: Omit<Parameters<Post>[0], 'signal'>, { signal, onSent }: Ask) => {
+    onSent()
+    const sentAt = options.clock.now()
+    const result = await options.post({ ...request, signal })
+    return result.ok ? parseResponse(result, sentAt, options.wallClock()) : failureOf(result)
   }
 
   return {
-    login: ({ user, password }, signal) =>
-      post({ path: options.isalesLoginPath, body: loginBody(user, password), signal }),
+    login: ({ user, password }, ask) =>
+      post({ path: options.isalesLoginPath, body: loginBody(user, password) }, ask),
 
-    refresh(tokens, signal) {
-      const request = { path: isalesRefreshPath, body: refreshBody(tokens.refreshToken), signal }
-      if (isalesRefreshHeader === undefined) return post(request)
+    refresh(tokens, ask) {
+      const request = { path: isalesRefreshPath, body: refreshBody(tokens.refreshToken) }
+      if (isalesRefreshHeader === undefined) return post(request, ask)
       const token = tokens[options.isalesRefreshHeaderToken].reveal()
-      return post({ ...request, headers: [isalesRefreshHeader, withScheme(scheme, token)] })
+      return post({ ...request, headers: [isalesRefreshHeader, withScheme(scheme, token)] }, ask)
     },
   }
 }

@@ -1,25 +1,6 @@
-import type { HeldBecause } from './obtain.ts'
-import type { AuthFailure, Operation } from './protocol.ts'
-import type { Verdict } from './rejections.ts'
+import type { BackoffState, DeferredReason } from './ask.ts'
+import type { AuthFailure, Lifetime, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
-
-/**
- * Why the next token request waits, in words.
- *
- * - `none`: nothing; the next token request is an ordinary renewal.
- * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
- * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
- * - `guarded`: refused 3 times; one attempt after 15 min, then each 4 h, so that the account is not locked.
- * - `conflict`: somebody else logs in as this user; a hold-off with jitter.
- */
-export const BACKOFFS = {
-  none: 'none',
-  transient: 'waiting to retry',
-  rejected: 'credentials refused',
-  guarded: 'guarding the account',
-  conflict: 'waiting: another login',
-} as const
-export type BackoffState = keyof typeof BACKOFFS
 
 /** Each change in the life of the token, in order. Metrics, log, traces and the status page read nothing else. */
 export type TokenEvent =
@@ -29,11 +10,13 @@ export type TokenEvent =
       readonly operation: Operation
       readonly at: number
       readonly durationMs: number
-      readonly session: Token
+      readonly token: Token
       /** How many attempts had failed in a row before this one. */
       readonly failuresBefore: number
+      /** An operator asked for it. */
+      readonly asked: boolean
       readonly sameToken: boolean
-      readonly lifetimeAssumed: boolean
+      readonly lifetimeDoubt: Lifetime['doubt']
     }
   | {
       readonly type: 'failed'
@@ -41,6 +24,7 @@ export type TokenEvent =
       readonly at: number
       readonly durationMs: number
       readonly failure: AuthFailure
+      readonly asked: boolean
       readonly failuresInRow: number
       readonly backoff: BackoffState
       /** Milliseconds until the next attempt. */
@@ -48,40 +32,54 @@ export type TokenEvent =
       /** How long requests go on working, milliseconds; 0 when no token is usable. */
       readonly outageBudget: number
     }
-  /** iSales rejected a business call; each verdict is reported once a generation at most. */
+  /** Rejected business calls ask for a newer token. */
   | {
       readonly type: 'token-rejected'
       readonly at: number
       readonly generation: number
+      /** Of the latest of them. */
       readonly status: number
-      readonly verdict: Verdict
+    }
+  /** A rejected business call gets the response of iSales: no newer token cures it. */
+  | {
+      readonly type: 'rejection-relayed'
+      readonly at: number
+      readonly generation: number
+      readonly status: number
     }
   /** The token of another replica is used. */
   | {
       readonly type: 'adopted'
       readonly at: number
-      readonly session: Token
+      readonly token: Token
       readonly failuresBefore: number
     }
   /** iSales is not asked for so many milliseconds. */
   | {
       readonly type: 'held'
       readonly at: number
-      readonly because: HeldBecause
+      readonly because: DeferredReason
       readonly ms: number
+      readonly asked: boolean
     }
-  | { readonly type: 'conflict'; readonly at: number; readonly holdOff: number }
+  /** Somebody else logs in as this user: three tokens in a minute ended early, and renewals cured that. */
+  | { readonly type: 'conflict'; readonly at: number }
   | { readonly type: 'credentials-changed'; readonly at: number }
 
 /** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
 export interface TokenSnapshot {
   readonly now: number
-  readonly session: Token | undefined
+  readonly token: Token | undefined
   readonly usable: boolean
-  readonly exchange: Operation | undefined
+  /** The last three judged calls or more were rejected. */
+  readonly rejected: boolean
+  /** Somebody else logs in as this user. */
+  readonly conflict: boolean
+  /** The token request in flight. */
+  readonly request: Operation | undefined
   readonly backoff: BackoffState
   /** When the next token request begins; undefined while one is in flight or none is planned. */
-  readonly nextExchangeAt: number | undefined
+  readonly nextRequestAt: number | undefined
   /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
   readonly idle: boolean
   readonly lastSuccessAt: number | undefined

@@ -1,23 +1,19 @@
-import { delayAfterFailure, delayAfterRefusal, stateAfterRefusal } from './backoff.ts'
+import type { Deferred, Failed } from './ask.ts'
 import type { TokenEvent } from './events.ts'
-import type { Adopted, Before } from './obtain.ts'
-import { isGrant, isMissing, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import { accept, adopt, holdOff, reject, replace } from './rejections.ts'
+import { accept, beginRenewal, isConflict, reject, replace } from './evidence.ts'
+import { isMissing, type Grant, type Operation } from './protocol.ts'
 import {
-  backoffOf,
   dueAt,
-  failuresInRow,
   isIdle,
   isLoginDue,
   isSuspect,
-  NO_FAILURES,
   outageBudget,
   type LifecycleEvent,
   type Rules,
   type State,
   type TokenRequest,
 } from './state.ts'
-import { createToken, refreshable, sameCredential, usable, type Token } from './token.ts'
+import { createToken, refreshable, sameCredential, type Token } from './token.ts'
 
 /** The next token request; `at` is Infinity while one is in flight or the token is idle. */
 export interface NextRequest {
@@ -42,26 +38,28 @@ export interface Circumstances {
 type Event<Type extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: Type }>
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
-const SHORTEST_RENEWAL = 1000
+const MIN_RENEWAL = 1000
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = 3_600_000
 
 /** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
-const SAME_TOKEN_AGAIN: AuthFailure = {
-  kind: 'refused',
-  reason: 'rejected',
-  detail: 'the rejected token came back',
-}
+const SAME_TOKEN_AGAIN = {
+  failure: { kind: 'refused', reason: 'rejected', detail: 'the rejected token came back' },
+  pause: 0,
+  backoff: 'none',
+} as const
 
 /** Refresh token first; login when there is none, it has expired, or it failed. */
 export function next(state: State, rules: Rules, now: number): NextRequest {
-  const { token, request } = state
+  const { token, request, evidence } = state
   const refresh =
     rules.isalesRefreshPath !== undefined &&
     state.login === 'none' &&
     now >= state.refreshMissingUntil &&
     token !== undefined &&
-    refreshable(token, now)
+    refreshable(token, now) &&
+    // Another login ended the refresh token together with the token.
+    !(isSuspect(state) && isConflict(evidence, now))
   return {
     at: request !== undefined || isIdle(state, rules, now) ? Infinity : dueAt(state),
     operation: refresh ? 'refresh' : 'login',
@@ -70,31 +68,30 @@ export function next(state: State, rules: Rules, now: number): NextRequest {
 
 /** The one transition function of a token's life. */
 export function step(state: State, event: LifecycleEvent, given: Circumstances): Transition {
-  const { now: at, rules } = given
+  const { now: at } = given
   switch (event.type) {
-    case 'wanted':
-      return wanted(state, event, at)
     case 'request-started':
-      return started(state, event.before, at)
+      return started(state, event, given)
+    case 'request-sent':
+      return { state, events: [{ type: 'request-started', operation: event.operation, at }] }
     case 'request-ended':
-      return ended(state, event.outcome, given)
+      return ended(state, event, given)
     case 'adopted':
-      return adopted(state, event, given)
-    case 'held':
-      return held(state, event, given)
+      return taken(state, event.grant, 'login', given)
     case 'rejected':
-      return rejected(state, event, given)
+      return rejected(state, event, at)
     case 'accepted':
-      return silently(accepted(state, event, at))
+      return accepted(state, event, at)
     case 'credentials-changed': {
       const { request } = state
       const changed = {
         ...state,
         request: request && { ...request, outdated: true },
         login: stillDue(state),
-        failures: NO_FAILURES,
-        ...backoffOf(event.refused, rules.loginRejectedPause, rules, at),
-      }
+        failuresInRow: 0,
+        notBefore: at,
+        backoff: 'none',
+      } as const
       return { state: changed, events: [{ type: 'credentials-changed', at }] }
     }
     case 'renew-asked':
@@ -115,98 +112,120 @@ function stillDue({ login }: State): 'now' | 'asked' {
 
 // A token request.
 
-function wanted(state: State, { operation }: Event<'wanted'>, at: number): Transition {
-  const { token, rejections } = state
-  const request = { operation, startedAt: at, outdated: false, alone: false }
-  // Only this request ignores the pauses of others.
-  const login = state.login === 'asked' ? 'now' : state.login
-  const status = rejections.renewal?.doubted
-  if (token === undefined || status === undefined) return silently({ ...state, request, login })
-  // No other call was accepted in time: a doubted rejection is reported now.
-  const { generation } = token
-  const renewal = { ...rejections.renewal, doubted: undefined }
-  return {
-    state: { ...state, request, login, rejections: { ...rejections, renewal } },
-    events: [{ type: 'token-rejected', at, generation, status, verdict: 'replace' }],
-  }
-}
-
-/** @param before what all replicas together have met; where that is more than our own, it counts. */
-function started(state: State, before: Before | undefined, at: number): Transition {
-  const { request, failures, refusals } = state
-  if (request === undefined) return silently(state)
-  const { kind = 'unreached', count = 0 } = before?.failures ?? {}
+function started(state: State, event: Event<'request-started'>, given: Circumstances): Transition {
+  const { now: at, random } = given
+  const { token, rejectedStatus: status } = state
+  const { operation } = event
+  const asked = state.login === 'asked'
+  const evidence = beginRenewal(state.evidence, at, random)
+  const isRejection = evidence !== state.evidence && token !== undefined && status !== undefined
   return {
     state: {
       ...state,
-      request: { ...request, startedAt: at, alone: before?.alone ?? false },
-      failures: { ...failures, [kind]: Math.max(failures[kind], count) },
-      refusals: Math.max(refusals, before?.refusals ?? 0),
+      request: { operation, startedAt: at, asked, outdated: false },
+      // Only this request ignores the pauses.
+      login: asked ? 'now' : state.login,
+      evidence,
     },
-    events: [{ type: 'request-started', operation: request.operation, at }],
+    events: isRejection
+      ? [{ type: 'token-rejected', at, generation: token.generation, status }]
+      : [],
   }
 }
 
-function ended(before: State, outcome: Grant | AuthFailure, given: Circumstances): Transition {
-  const { request, token: previous } = before
+function ended(
+  before: State,
+  { outcome }: Event<'request-ended'>,
+  given: Circumstances,
+): Transition {
+  const { request, token } = before
   if (request === undefined) return silently(before)
-  const state = { ...before, request: undefined }
-  if (!isGrant(outcome)) return failed(state, request, outcome, given)
-  const { startedAt: sentAt, operation } = request
-  const token = createToken(outcome, given.rules, { sentAt, operation, previous })
+  if ('deferred' in outcome) return deferred(before, request, outcome, given.now)
+  if ('failure' in outcome) return failed(before, request, outcome, given.now)
   // What a login gives is taken as it is: nothing else can be done.
   const curesNothing =
-    operation === 'refresh' &&
-    isSuspect(state) &&
-    previous !== undefined &&
-    sameCredential(token, previous)
-  if (curesNothing) return failed(state, request, SAME_TOKEN_AGAIN, given)
+    request.operation === 'refresh' &&
+    isSuspect(before) &&
+    token !== undefined &&
+    sameCredential(
+      createToken(outcome, given.rules, { operation: 'refresh', previous: token }),
+      token,
+    )
+  return curesNothing
+    ? failed(before, request, SAME_TOKEN_AGAIN, given.now)
+    : taken(before, outcome, request.operation, given)
+}
 
-  const { now } = given
-  const dueAgain = request.outdated || (isLoginDue(state) && operation === 'refresh')
+/** The state with a newer token, ours or another replica's. */
+function taken(state: State, grant: Grant, operation: Operation, given: Circumstances): Transition {
+  const { rules, now } = given
+  const { request, token: previous, failuresInRow: failuresBefore } = state
+  const token = createToken(grant, rules, { operation, previous })
+  const { adopted } = token
+  const isOutdated = request?.outdated === true
+  const dueAgain =
+    isOutdated || grant.loginDue === true || (isLoginDue(state) && operation === 'refresh')
+  const next: State = {
+    ...state,
+    token,
+    request: undefined,
+    renewAt: renewAt(token, given),
+    ...(isOutdated ? {} : { notBefore: now, backoff: 'none' as const }),
+    login: dueAgain ? stillDue(state) : 'none',
+    failuresInRow: 0,
+    deferred: false,
+    evidence: replace(state.evidence, { adopted }),
+    lastSuccessAt: now,
+  }
+  if (adopted) return { state: next, events: [{ type: 'adopted', at: now, token, failuresBefore }] }
   return {
-    state: {
-      ...withToken(state, token, given),
-      ...(request.outdated ? {} : { refusals: 0, notBefore: now, backoff: 'none' as const }),
-      login: dueAgain ? stillDue(state) : 'none',
-      rejections: replace(state.rejections, previous?.generation ?? 0, now),
-    },
+    state: next,
     events: [
       {
         type: 'granted',
         operation,
         at: now,
-        durationMs: now - sentAt,
-        session: token,
-        failuresBefore: failuresInRow(state),
-        sameToken: previous?.token.reveal() === outcome.token.reveal(),
-        lifetimeAssumed: outcome.lifetime.assumed,
+        durationMs: now - grant.sentAt,
+        token,
+        failuresBefore,
+        asked: request?.asked === true,
+        sameToken: previous?.token.reveal() === grant.token.reveal(),
+        lifetimeDoubt: grant.lifetime.doubt,
       },
     ],
   }
 }
 
-function withToken(state: State, token: Token, { rules, now, random }: Circumstances): State {
+/** Not later than the token's last use, whatever the share and the jitter. */
+function renewAt(token: Token, { rules, random }: Circumstances): number {
   const jitter = 1 + (random * 2 - 1) * JITTER
-  // Not later than the token's last use, whatever the share and the jitter.
   const renewAfter = Math.min(
     token.lifetime * rules.tokenRenewAt * jitter,
     token.usableUntil - token.obtainedAt,
   )
-  const renewAt = token.obtainedAt + Math.max(SHORTEST_RENEWAL, renewAfter)
-  return { ...state, token, renewAt, failures: NO_FAILURES, lastSuccessAt: now }
+  return token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter)
 }
 
 function failed(
   before: State,
-  request: TokenRequest,
-  failure: AuthFailure,
-  given: Circumstances,
+  { operation, startedAt, asked, outdated }: TokenRequest,
+  outcome: Pick<Failed, 'failure' | 'pause' | 'backoff'>,
+  now: number,
 ): Transition {
-  const { operation, startedAt } = request
-  const { now } = given
-  const state = {
-    ...afterFailure(before, request, failure, given),
+  const { failure } = outcome
+  const isMissingPath = operation === 'refresh' && isMissing(failure)
+  const followed: State = {
+    ...before,
+    failuresInRow: before.failuresInRow + 1,
+    login: operation === 'refresh' && !isLoginDue(before) ? 'next' : before.login,
+    refreshMissingUntil: isMissingPath ? now + REFRESH_MISSING_FOR : before.refreshMissingUntil,
+    backoff: outcome.backoff,
+    notBefore: Math.max(before.notBefore, now + outcome.pause),
+  }
+  const state: State = {
+    // The secret changed meanwhile: this failure says nothing about the new one.
+    ...(outdated ? before : followed),
+    request: undefined,
     lastFailure: { at: now, operation, failure },
   }
   return {
@@ -218,7 +237,8 @@ function failed(
         at: now,
         durationMs: now - startedAt,
         failure,
-        failuresInRow: failuresInRow(state),
+        asked,
+        failuresInRow: state.failuresInRow,
         backoff: state.backoff,
         retryIn: Math.max(0, dueAt(state) - now),
         outageBudget: outageBudget(state, now),
@@ -227,138 +247,49 @@ function failed(
   }
 }
 
-function afterFailure(
-  state: State,
-  request: TokenRequest,
-  failure: AuthFailure,
-  given: Circumstances,
-): State {
-  // The secret changed meanwhile: this failure says nothing about the new one.
-  if (request.outdated) return state
-  if (request.operation === 'login') return backedOff(state, request, failure, given)
-  const isAbsent = isMissing(failure)
-  const spent: State = {
-    ...state,
-    login: isLoginDue(state) ? state.login : 'next',
-    refreshMissingUntil: isAbsent ? given.now + REFRESH_MISSING_FOR : state.refreshMissingUntil,
-  }
-  // The login that follows tells more.
-  return failure.kind === 'refused' || isAbsent ? spent : backedOff(spent, request, failure, given)
-}
-
-function backedOff(
-  state: State,
-  { alone }: TokenRequest,
-  failure: AuthFailure,
-  { rules, now, random }: Circumstances,
-): State {
-  const { kind } = failure
-  const before = state.failures[kind]
-  // Each replica that is alone may make one attempt.
-  const fewest = alone ? rules.loginRejectedAttempts : 0
-  const refusals = kind === 'refused' ? Math.max(state.refusals + 1, fewest) : state.refusals
-  const spared = refusals === 0 ? 0 : delayAfterRefusal(refusals, rules)
-  // An attempt that iSales may have counted does not come sooner than after a refusal. One that did not reach it may.
-  const delay =
-    kind === 'refused'
-      ? spared
-      : Math.max(delayAfterFailure(failure, before, rules, random), kind === 'unclear' ? spared : 0)
-  return {
-    ...state,
-    refusals,
-    failures: { ...state.failures, [kind]: before + 1 },
-    backoff: refusals === 0 ? 'transient' : stateAfterRefusal(refusals, rules),
-    // A hold-off that began while the token request was in flight is not cut short by its failure.
-    notBefore: Math.max(state.notBefore, now + delay),
-  }
-}
-
-// A token, or a pause, of another replica.
-
-function adopted(state: State, adoption: Adopted, given: Circumstances): Transition {
-  const { grant, sentAt, bought, ownSecret, loginDue } = adoption
-  const { now, rules } = given
-  const { token: previous } = state
-  const token = createToken(grant, rules, { sentAt, operation: 'login', previous })
-  const boughtAt = bought ? sentAt : undefined
-  return {
-    state: {
-      ...withToken(state, token, given),
-      request: undefined,
-      refusals: ownSecret ? 0 : state.refusals,
-      notBefore: now,
-      backoff: 'none',
-      login: loginDue ? stillDue(state) : 'none',
-      rejections: adopt(state.rejections, previous?.generation ?? 0, boughtAt, now),
-    },
-    events: [{ type: 'adopted', at: now, session: token, failuresBefore: failuresInRow(state) }],
-  }
-}
-
-function held(
-  state: State,
-  { because, ms, refusals }: Event<'held'>,
-  { rules, now }: Circumstances,
+function deferred(
+  before: State,
+  { asked, outdated }: TokenRequest,
+  { deferred: because, ms, backoff }: Deferred,
+  now: number,
 ): Transition {
-  const waits = { ...state, request: undefined }
+  const waits = { ...before, request: undefined }
   // The secret changed meanwhile: what holds the former one says nothing about the new one.
-  if (state.request?.outdated !== false) return silently(waits)
-  const backoff = {
-    busy: state.backoff,
-    alone: state.backoff,
-    held: 'transient',
-    conflict: 'conflict',
-    guarded: stateAfterRefusal(refusals, rules),
-  } as const
+  if (outdated) return silently(waits)
   return {
     state: {
       ...waits,
-      refusals,
-      backoff: backoff[because],
-      notBefore: Math.max(state.notBefore, now + ms),
-      rejections: because === 'conflict' ? holdOff(state.rejections, now) : state.rejections,
+      deferred: true,
+      // What an operator asked for is asked for until iSales was asked.
+      login: asked ? 'asked' : before.login,
+      backoff: backoff ?? before.backoff,
+      notBefore: Math.max(before.notBefore, now + ms),
     },
-    events: [{ type: 'held', at: now, because, ms }],
+    events: [{ type: 'held', at: now, because, ms, asked }],
   }
 }
 
 // Rejections and acceptance of business calls.
 
-function rejected(state: State, event: Event<'rejected'>, given: Circumstances): Transition {
-  const { token, backoff } = state
-  const { now } = given
-  const { generation, status } = event
-  if (token?.generation !== generation || !usable(token, now)) return silently(state)
-  const judged = reject(state.rejections, event, given)
-  const { rejections, verdict } = judged
-  const notBefore = Math.max(state.notBefore, judged.notBefore ?? now)
-  const known = { ...state, rejections, notBefore }
-  if (verdict === undefined) return silently(known)
-  const reported = { type: 'token-rejected', at: now, generation, status, verdict } as const
-  const isConflict = judged.notBefore !== undefined
-  if (!isConflict) return { state: known, events: [reported] }
-  return {
-    // A back-off that protects the account or a struggling iSales keeps its name.
-    state: { ...known, backoff: backoff === 'none' ? 'conflict' : backoff },
-    events: [reported, { type: 'conflict', at: now, holdOff: notBefore - now }],
-  }
+function rejected(state: State, event: Event<'rejected'>, at: number): Transition {
+  const { token, request } = state
+  const { generation, status, kind, replays } = event
+  if (token?.generation !== generation) return silently(state)
+  const call = { kind, replays, requestInFlight: request !== undefined }
+  return silently({
+    ...state,
+    rejectedStatus: status,
+    evidence: reject(state.evidence, call, at),
+  })
 }
 
-function accepted(state: State, call: Event<'accepted'>, now: number): State {
-  if (state.token?.generation !== call.generation) return state
-  const rejections = accept(state.rejections, call, now)
-  if (rejections === state.rejections) return state
-  const known = { ...state, rejections }
-  if (!isSuspect(state) || isSuspect(known)) return known
-  // The token that a rejection asked for is not needed any more, and so is not the back-off of the attempts.
-  switch (state.backoff) {
-    case 'none':
-    case 'conflict':
-      return { ...known, backoff: 'none', notBefore: now }
-    case 'transient':
-      return now < state.renewAt ? { ...known, backoff: 'none' } : known
-    case 'rejected':
-    case 'guarded':
-      return known
-  }
+function accepted(state: State, event: Event<'accepted'>, now: number): Transition {
+  const { token } = state
+  const { generation, kind, sentAt } = event
+  if (token?.generation !== generation) return silently(state)
+  const call = { kind, sentAt, tokenAge: now - token.obtainedAt }
+  const evidence = accept(state.evidence, call, now)
+  if (evidence === state.evidence) return silently(state)
+  const isNews = evidence.earlyEnds !== state.evidence.earlyEnds && isConflict(evidence, now)
+  return { state: { ...state, evidence }, events: isNews ? [{ type: 'conflict', at: now }] : [] }
 }

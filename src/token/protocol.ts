@@ -5,20 +5,20 @@ import { isObject, parseObject } from '../http/json.ts'
 export type Operation = 'login' | 'refresh'
 
 /**
- * What a failed token request may have done to the account.
+ * What a failed token request says of the credentials, and may have done to the account.
  *
  * - `refused`: iSales judged the credentials and refused them.
+ * - `ambiguous`: refused, or iSales is ill: its published 500. Whether the credentials are proven decides.
  * - `unclear`: the request was written, and nothing says how iSales judged it.
- * - `unreached`: iSales was not reached.
+ * - `untouched`: nothing of the account was touched.
  * - `egress`: the egress proxy refused its own user and password (407). iSales was not reached.
  */
-export type FailureKind = 'refused' | 'unclear' | 'unreached' | 'egress'
+export type FailureKind = 'refused' | 'ambiguous' | 'unclear' | 'untouched' | 'egress'
 
 /**
  * Why a token request gave no token, in words. A closed set: each is a label value of `auth_failures_total`.
  *
- * - `rejected`: a 4xx in the shape of iSales, or 401 or 403 without a body, or a refresh that gave the rejected token
- *   again.
+ * - `rejected`: 401 or 403 that is no page, 400 in the shape of iSales, or a refresh that gave the rejected token again.
  * - `result`: status 200 or 500 with a `result` other than 0.
  * - `throttled`: 429.
  * - `unavailable`: no connection, connection lost, or another 5xx.
@@ -28,8 +28,8 @@ export type FailureKind = 'refused' | 'unclear' | 'unreached' | 'egress'
  *   a token that cannot be a header value).
  */
 export const AUTH_FAILURES = {
-  rejected: 'user or password refused (4xx)',
-  result: '200 with a result other than 0',
+  rejected: 'refused by iSales (400, 401 or 403)',
+  result: 'a result other than 0 (200 or 500)',
   throttled: 'too many logins (429)',
   unavailable: 'no connection, or 5xx',
   timeout: 'no response in time',
@@ -37,6 +37,39 @@ export const AUTH_FAILURES = {
   malformed: 'response not understood',
 } as const
 export type AuthFailureReason = keyof typeof AUTH_FAILURES
+
+/**
+ * What a login that iSales refused says, by the vendor's list of statuses, and what to do. 200 stands for a `result`
+ * other than 0.
+ */
+export const REFUSALS_OF_LOGIN = {
+  200: {
+    means: 'iSales processed the login and refused it',
+    remedy: 'Correct the user or password.',
+  },
+  400: {
+    means: 'incorrect request',
+    remedy: 'Check ISALES_LOGIN_PATH, and that user and password are not empty or mixed up.',
+  },
+  401: {
+    means: 'service not purchased, or the status of the account is not normal',
+    remedy:
+      'Ask the operator of iSales whether the account of ISALES_USER is open. It may be locked.',
+  },
+  403: { means: 'authentication failed', remedy: 'Correct the user or password.' },
+  500: {
+    means: 'business failure: check the values of the parameters',
+    remedy: 'Correct the user or password. If they are right, ask the operator of iSales.',
+  },
+} as const
+export type RefusedStatus = keyof typeof REFUSALS_OF_LOGIN
+
+/** Undefined: the status is none that refuses a login. */
+export function refusalOf(
+  status: number | undefined,
+): (typeof REFUSALS_OF_LOGIN)[RefusedStatus] | undefined {
+  return Object.entries(REFUSALS_OF_LOGIN).find(([key]) => key === String(status))?.[1]
+}
 
 export interface AuthFailure {
   readonly kind: FailureKind
@@ -52,19 +85,37 @@ export interface AuthFailure {
 /** What a successful login or refresh gives. Lifetimes are in milliseconds. */
 export interface Grant {
   readonly token: Secret
-  /** `assumed`: the response gave none that can be believed. */
-  readonly lifetime: { readonly ms: number; readonly assumed: boolean }
+  /** When the request that gave it was sent, on the monotonic clock: iSales cannot have counted earlier. */
+  readonly sentAt: number
+  readonly lifetime: Lifetime
   readonly refreshToken?: Secret | undefined
   /** Undefined: none that can be believed was given, and the refresh token serves until it is refused. */
   readonly refreshLifetime?: number | undefined
+  /** Another replica obtained it. Default: this process did. */
+  readonly adopted?: boolean | undefined
+  /** It was obtained with other credentials: log in with ours once, so that a wrong password shows. Default: false. */
+  readonly loginDue?: boolean | undefined
+}
+
+export interface Lifetime {
+  readonly ms: number
+  /**
+   * What is wrong with what iSales gave.
+   *
+   * - `missing`: none that can be believed; `DEFAULT_LIFETIME` stands in.
+   * - `too-long`: over 24 h, probably milliseconds; 24 h is believed.
+   */
+  readonly doubt?: 'missing' | 'too-long' | undefined
 }
 
 /** Milliseconds. No lifetime that is believed is longer, or shorter than the next. */
-export const LONGEST_LIFETIME = 24 * 3600 * 1000
+export const MAX_LIFETIME = 24 * 3600 * 1000
 /** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
-export const SHORTEST_LIFETIME = 1000
+export const MIN_LIFETIME = 1000
+/** The published example. */
+const DEFAULT_LIFETIME = 300_000
 /** A header value over this would not pass iSales' own limits; no token is so long. */
-const LONGEST_TOKEN = 8192
+const MAX_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 const DECIMAL = /^\d+(?:\.\d+)?$/
@@ -84,43 +135,56 @@ export interface TokenResponse {
   readonly status: number
   /** The `Retry-After` header. */
   readonly retryAfter?: string | undefined
+  /** The `Content-Type` header. */
+  readonly contentType?: string | undefined
   readonly body: string | undefined
 }
 
 /**
  * Judges the response to a login or a refresh. It never throws: whatever came has a reason.
  *
- * @param assumedLifetime milliseconds; stands in for a lifetime that cannot be believed.
+ * @param sentAt when the request was sent, on the monotonic clock.
  * @param wallNow milliseconds since 1970, for a `Retry-After` that is a date.
  */
 export function parseResponse(
   response: TokenResponse,
-  assumedLifetime: number,
+  sentAt: number,
   wallNow: number,
 ): Grant | AuthFailure {
+  const { status } = response
+  const judged = status >= 200 && status < 300 ? judgeBody(response, sentAt) : judgeStatus(response)
+  if (isGrant(judged) || judged.kind === 'refused') return judged
+  return { ...judged, retryAfter: parseRetryAfter(response.retryAfter, wallNow) }
+}
+
+function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
   const { status, body } = response
-  if (status < 200 || status >= 300) {
-    const failure = judgeStatus(response)
-    if (failure.kind === 'refused') return failure
-    return { ...failure, retryAfter: parseRetryAfter(response.retryAfter, wallNow) }
-  }
   if (body === undefined) return malformed(status, 'body over 64 KiB')
+  if (isPage(response)) return page(status)
   const json = parseObject(body)
   if (json === undefined) return malformed(status, 'body is not a JSON object')
   const { result, resultData } = json
   if (result === undefined || result === null) return malformed(status, 'result is missing')
-  if (isFailure(result)) return refused('result', status, resultText(result))
+  if (isFailure(result)) {
+    return {
+      kind: 'refused',
+      reason: 'result',
+      status,
+      detail: meaning(status, resultText(result)),
+    }
+  }
   if (!isObject(resultData)) return malformed(status, 'resultData is missing')
   const token = parseToken(resultData['token'])
   if (token === undefined) {
     return malformed(status, 'token is missing or could not be a header value')
   }
-  const lifetime = parseLifetime(resultData['tokenExpirationTime'])
+  const refresh = parseLifetime(resultData['refreshExpirationTime'])
   return {
     token,
-    lifetime: { ms: lifetime ?? assumedLifetime, assumed: lifetime === undefined },
+    sentAt,
+    lifetime: parseLifetime(resultData['tokenExpirationTime']),
     refreshToken: parseToken(resultData['refreshToken']),
-    refreshLifetime: parseLifetime(resultData['refreshExpirationTime']),
+    refreshLifetime: refresh.doubt === 'missing' ? undefined : refresh.ms,
   }
 }
 
@@ -149,37 +213,50 @@ export function parseRetryAfter(value: string | undefined, wallNow: number): num
 
 /** Statuses of gateways and servers that say nothing about credentials, whatever the body is. */
 const WITHOUT_VERDICT: Readonly<Record<number, Omit<AuthFailure, 'status'>>> = {
-  404: { kind: 'unclear', reason: 'malformed', detail: 'status 404: nothing at this path' },
-  405: { kind: 'unclear', reason: 'malformed', detail: 'status 405: no POST at this path' },
-  407: { kind: 'unclear', reason: 'malformed', detail: 'status 407: a proxy in between' },
+  404: { kind: 'untouched', reason: 'malformed', detail: 'status 404: nothing at this path' },
+  405: { kind: 'untouched', reason: 'malformed', detail: 'status 405: no POST at this path' },
+  407: { kind: 'untouched', reason: 'malformed', detail: 'status 407: a proxy in between' },
   408: { kind: 'unclear', reason: 'timeout', detail: 'status 408' },
-  429: { kind: 'unclear', reason: 'throttled', detail: 'status 429' },
-  502: { kind: 'unreached', reason: 'unavailable', detail: 'status 502' },
-  503: { kind: 'unreached', reason: 'unavailable', detail: 'status 503' },
-  504: { kind: 'unreached', reason: 'unavailable', detail: 'status 504' },
+  429: { kind: 'untouched', reason: 'throttled', detail: 'status 429' },
+  502: { kind: 'untouched', reason: 'unavailable', detail: 'status 502' },
+  503: { kind: 'untouched', reason: 'unavailable', detail: 'status 503' },
+  504: { kind: 'untouched', reason: 'unavailable', detail: 'status 504' },
 }
 
-/**
- * A status that is no success. A refusal is recognized by the shape of iSales: a JSON object whose `result` is not 0.
- * iSales documents 500 for wrong parameters, so a wrong password may be a 500.
- */
-function judgeStatus({ status, body }: TokenResponse): AuthFailure {
+/** A status that is no success. 401 and 403 say it themselves; of others the shape of iSales does: `result` is not 0. */
+function judgeStatus(response: TokenResponse): AuthFailure {
+  const { status, body } = response
   const known = WITHOUT_VERDICT[status]
   if (known !== undefined) return { ...known, status }
-  if (status < 400) return malformed(status, status < 300 ? 'informational response' : 'redirect')
+  if (status < 400) {
+    const detail = status < 300 ? 'informational response' : 'redirect'
+    return { kind: 'untouched', reason: 'malformed', status, detail }
+  }
+  if (isPage(response)) return page(status)
   const result = parseObject(body ?? '')?.['result']
-  if (result !== undefined && result !== null && isFailure(result)) {
-    return status < 500
-      ? refused('rejected', status, `status ${status}`)
-      : refused('result', status, `status ${status}, ${resultText(result)}`)
+  const isShaped = result !== undefined && result !== null && isFailure(result)
+  const detail = isShaped ? `status ${status}, ${resultText(result)}` : `status ${status}`
+  if (status === 401 || status === 403 || (status === 400 && isShaped)) {
+    return { kind: 'refused', reason: 'rejected', status, detail: meaning(status, detail) }
   }
-  if ((status === 401 || status === 403) && body?.trim() === '') {
-    return refused('rejected', status, `status ${status}`)
-  }
-  const detail = `status ${status}, not in the shape of iSales`
-  return status < 500
-    ? malformed(status, detail)
-    : { kind: 'unclear', reason: 'unavailable', status, detail }
+  if (status === 500 && isShaped)
+    return { kind: 'ambiguous', reason: 'result', status, detail: meaning(status, detail) }
+  const foreign = isShaped ? detail : `status ${status}, not in the shape of iSales`
+  if (status < 500) return malformed(status, foreign)
+  const kind = isShaped ? 'unclear' : 'untouched'
+  return { kind, reason: 'unavailable', status, detail: foreign }
+}
+
+/** A gateway's. */
+function isPage({ contentType = '', body = '' }: TokenResponse): boolean {
+  return /^\s*text\/html\b/i.test(contentType) || body.trimStart().startsWith('<')
+}
+
+/** iSales may be behind a page that says 401 or 403; any other is of somebody who has not looked at the account. */
+function page(status: number): AuthFailure {
+  const kind = status === 401 || status === 403 ? 'unclear' : 'untouched'
+  const reason = status >= 500 ? 'unavailable' : 'malformed'
+  return { kind, reason, status, detail: `status ${status}, a page` }
 }
 
 function isFailure(result: unknown): boolean {
@@ -192,20 +269,25 @@ function resultText(result: unknown): string {
 }
 
 export function parseToken(value: unknown): Secret | undefined {
-  if (typeof value !== 'string' || value.length > LONGEST_TOKEN) return undefined
+  if (typeof value !== 'string' || value.length > MAX_TOKEN) return undefined
   return HEADER_SAFE.test(value) ? new Secret(value) : undefined
 }
 
-/** From seconds as a number or a decimal string: 1 s to 24 h in milliseconds. Undefined: cannot be believed. */
-function parseLifetime(value: unknown): number | undefined {
+/** From seconds as a number or a decimal string: 1 s to 24 h is believed. */
+function parseLifetime(value: unknown): Lifetime {
   const text = typeof value === 'string' ? value.trim() : undefined
   const seconds = text !== undefined && DECIMAL.test(text) ? Number(text) : value
-  if (typeof seconds !== 'number' || !(seconds * 1000 >= SHORTEST_LIFETIME)) return undefined
-  return Math.min(seconds * 1000, LONGEST_LIFETIME)
+  if (typeof seconds !== 'number' || !(seconds * 1000 >= MIN_LIFETIME)) {
+    return { ms: DEFAULT_LIFETIME, doubt: 'missing' }
+  }
+  const ms = seconds * 1000
+  return ms > MAX_LIFETIME ? { ms: MAX_LIFETIME, doubt: 'too-long' } : { ms }
 }
 
-function refused(reason: AuthFailureReason, status: number, detail: string): AuthFailure {
-  return { kind: 'refused', reason, status, detail }
+/** Our text, never one of the response. */
+function meaning(status: number, detail: string): string {
+  const refusal = refusalOf(status)
+  return refusal === undefined ? detail : `${detail}: ${refusal.means}`
 }
 
 function malformed(status: number, detail: string): AuthFailure {

@@ -1,21 +1,22 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Credentials, IsalesClient } from './client.ts'
+import type { Ask, Credentials, TokenClient } from './ask.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
-import { next, step } from './lifecycle.ts'
-import { obtainDirectly, type Adopted, type Ask, type AtHand, type Obtain } from './obtain.ts'
-import { isGrant, type Operation } from './protocol.ts'
-import type { RefusalBook } from './refusals.ts'
-import type { RejectedCall } from './rejections.ts'
 import {
-  atHand,
+  EVIDENCE_WAIT,
+  isSettled,
+  isUncured,
+  mayReplayAgain,
+  type AttemptKind,
+} from './evidence.ts'
+import { next, step } from './lifecycle.ts'
+import type { Grant, Operation } from './protocol.ts'
+import {
   dueAt,
-  failuresInRow,
   initialState,
-  isCurable,
   isIdle,
   isSuspect,
-  outageBudget,
   sendable,
+  snapshotOf,
   type LifecycleEvent,
   type Rules,
 } from './state.ts'
@@ -23,16 +24,11 @@ import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {
   readonly rules: Rules
-  /** Most requests that may wait for a token. */
-  readonly waiters: number
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  readonly client: IsalesClient
+  readonly client: TokenClient
   readonly credentials: Credentials
-  readonly refusals: RefusalBook
-  /** Default: iSales is asked. */
-  readonly obtain?: Obtain | undefined
   readonly observe: (event: TokenEvent) => void
 }
 
@@ -40,50 +36,72 @@ export interface TokenSourceOptions {
 export interface TokenSource {
   /** Begins the first login. */
   start(): void
-  /** Aborts the token request in flight and ends every wait. */
-  stop(): void
+  /** Aborts the token request in flight and ends every wait. Resolves when its outcome is in the book. */
+  stop(): Promise<void>
   /**
    * The token to send now; undefined when none may be sent.
    *
    * @param replayable false: the call cannot be sent again, so it is not sent with a suspect token. Default true.
    */
   current(replayable?: boolean): Token | undefined
-  /** Resolves with a token of a later generation, or as soon as none can come before the deadline. */
+  /** Resolves with a token, or as soon as none can come before the deadline. */
   waitForToken(wait: Wait): Promise<Token | Unavailable>
   /**
    * iSales accepted this token for a business call: a success, and no page.
    *
-   * @param path of the call, without a query.
-   * @param sentAt when it was sent, on the monotonic clock.
+   * @param sentAt when the call was sent, on the monotonic clock.
+   * @param rejected generation of the token that an earlier attempt of the call was rejected with. Default: none was.
    */
-  accept(token: Token, path: string, sentAt: number): void
+  accept(token: Token, sentAt: number, rejected?: number): void
   /**
-   * iSales rejected a business call with this token. Others may go on with it until a newer one comes.
-   *
-   * @returns `wait`: a newer token is there or may come, see `waitForToken`; when that gives none, relay the
-   *   response of iSales. `relay`: relay it now, since a login would not cure it.
+   * iSales rejected a business call with this token. Resolves when it is known what becomes of the call: with the
+   * evidence that the token works, with a newer token, or as soon as neither can come before the deadline.
    */
-  reject(token: Token, status: number, call: RejectedCall): 'wait' | 'relay'
+  reject(token: Token, call: RejectedCall): Promise<Verdict>
   /**
    * The secret was read again. Changed credentials are logged in with; the present token serves until that has
-   * succeeded. Those that were refused before wait for their back-off.
+   * succeeded. Those that were tried before wait for their back-off.
    *
    * @returns false when they are the present ones: nothing is done.
    */
   changeCredentials(credentials: Credentials): boolean
   /** An operator asks for a login now, whatever the back-off is. */
   renew(): void
-  /** The token that this process has; undefined before the first. */
-  readonly atHand: () => AtHand | undefined
-  /** Another replica has obtained a token. Not called while `obtain` runs. */
-  readonly adopt: (adopted: Adopted) => void
+  /** Another replica has obtained a token. */
+  readonly adopt: (grant: Grant) => void
   readonly snapshot: () => TokenSnapshot
 }
 
+/** A business call that iSales rejected. */
+export interface RejectedCall {
+  /** Of the response. */
+  readonly status: number
+  /** Generation of the token that the attempt before was rejected with. Undefined: this was the first. */
+  readonly rejected: number | undefined
+  /** How often it was sent again. */
+  readonly replays: number
+  /** False: its body is not kept. */
+  readonly replayable: boolean
+  /** On the monotonic clock. */
+  readonly deadline: number
+  /** Aborted when the client is gone. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * What becomes of a rejected call.
+ *
+ * - `replay`: send it again, with a newer token, or once with the same.
+ * - `relay`: the client gets the response of iSales.
+ * - `no-token`: a renewal that may cure it is in flight, and there is no time left. iSales has not executed it.
+ */
+export type Verdict =
+  | { readonly type: 'replay'; readonly token: Token }
+  | { readonly type: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
+  | { readonly type: 'no-token'; readonly retryAfter: number }
+
 /** What a request waits for. */
 export interface Wait {
-  /** Only a token of a later generation will do; 0: any. */
-  readonly after: number
   /** False: the call cannot be sent again, so a suspect token will do only when no newer one comes. Default true. */
   readonly replayable?: boolean | undefined
   /** On the monotonic clock; past it the wait ends with `no-token`. */
@@ -103,21 +121,29 @@ export interface Unavailable {
   readonly retryAfter: number
 }
 
-interface Waiter extends Wait {
-  readonly settle: (outcome: Token | Unavailable) => void
+/** A call that waits. */
+interface Waiter {
+  /** Called after each change. */
+  readonly check: () => void
+  readonly stop: () => void
 }
 
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
+const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }
+const NO_NEWER_TOKEN: Verdict = { type: 'relay', why: 'no-newer-token' }
+/** Most requests that wait: each holds a head, and a body of up to 64 KiB. */
+const MAX_WAITERS = 1000
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
-  const { rules, clock, client, refusals, observe, obtain = obtainDirectly } = options
+  const { rules, clock, client, observe } = options
   const waiters = new Set<Waiter>()
   let { credentials } = options
-  let state = initialState(clock.now(), rules, refusals.find(credentials))
+  let state = initialState(clock.now())
   let timer: Timer | undefined
   let abort: AbortController | undefined
   let running = false
+  let pending: Promise<void> = Promise.resolve()
 
   const apply = (event: LifecycleEvent): void => {
     const given = { rules, now: clock.now(), random: options.random() }
@@ -130,31 +156,19 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
   const noToken = (): Unavailable => ({ unavailable: 'no-token', retryAfter: untilDue() })
 
+  const comesAfter = (deadline: number): boolean =>
+    state.request === undefined && dueAt(state) > deadline
+
   /** Does what is next, and sets the one timer for what comes after. */
   const proceed = (): void => {
     timer?.cancel()
     timer = undefined
     if (!running) return
-    for (const waiter of waiters) {
-      const outcome = outcomeOf(waiter)
-      if (outcome !== undefined) waiter.settle(outcome)
-    }
+    for (const waiter of waiters) waiter.check()
     const now = clock.now()
     const { at, operation } = next(state, rules, now)
-    if (at <= now) void request(operation)
+    if (at <= now) pending = request(operation)
     else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
-  }
-
-  /** Undefined: a token may come in time. */
-  const outcomeOf = ({ after, deadline, replayable }: Wait): Token | Unavailable | undefined => {
-    const token = sendable(state, clock.now())
-    const suspect = isSuspect(state)
-    const hopeless = state.request === undefined && dueAt(state) > deadline
-    if (token !== undefined && token.generation > after) {
-      return replayable === false && suspect && !hopeless ? undefined : token
-    }
-    // The token was rejected, and then works: the rejection was about the call.
-    return hopeless || (token !== undefined && !suspect) ? noToken() : undefined
   }
 
   /** A business call needs the token: an idle one is renewed. */
@@ -166,55 +180,104 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   const request = async (operation: Operation): Promise<void> => {
+    const { token, login } = state
     const used = credentials
-    const { token, refusals: refused, login } = state
-    const wanted = {
-      operation,
-      password: used.password,
-      atHand: atHand(state),
-      refusals: refused,
-      forced: login === 'asked',
-    }
-    apply({ type: 'wanted', operation })
     abort = new AbortController()
     const { signal } = abort
-    const ask: Ask = async (before) => {
-      if (!signal.aborted) apply({ type: 'request-started', before })
-      if (operation === 'refresh' && token?.refreshToken !== undefined) {
-        return client.refresh({ token: token.token, refreshToken: token.refreshToken }, signal)
-      }
-      const outcome = await client.login(used, signal)
-      // What iSales counted is counted here, even when nobody waits for the token any more.
-      if (isGrant(outcome)) refusals.remove(used)
-      else if (outcome.kind === 'refused') refusals.add(used)
-      return outcome
+    const ask: Ask = {
+      signal,
+      current: token,
+      rejected: isSuspect(state),
+      forced: login === 'asked',
+      onSent() {
+        if (!signal.aborted) apply({ type: 'request-sent', operation })
+      },
     }
-    const obtained = await obtain(wanted, ask, signal)
+    apply({ type: 'request-started', operation })
+    const refreshToken = operation === 'refresh' ? token?.refreshToken : undefined
+    const outcome =
+      token === undefined || refreshToken === undefined
+        ? await client.login(used, ask)
+        : await client.refresh({ token: token.token, refreshToken }, used, ask)
     if (signal.aborted) return
-    if (obtained.type === 'adopted' && obtained.ownSecret) refusals.remove(used)
-    apply(obtained)
-    if (obtained.type === 'request-ended') obtained.settle?.(untilDue())
+    apply({ type: 'request-ended', outcome })
     proceed()
   }
 
-  const wait = (asked: Wait): Promise<Token | Unavailable> =>
+  /** Waits until the outcome is known, the deadline passes, the client is gone, or the process ends. */
+  const wait = <T, L>(
+    outcome: () => T | undefined,
+    last: () => L,
+    { deadline, signal }: Pick<Wait, 'deadline' | 'signal'>,
+    whenStopped: T | L,
+  ): Promise<T | L> =>
     new Promise((resolve) => {
-      const settle = (outcome: Token | Unavailable): void => {
+      const settle = (settled: T | L): void => {
         waiters.delete(waiter)
         expiry.cancel()
-        asked.signal?.removeEventListener('abort', expire)
-        resolve(outcome)
+        signal?.removeEventListener('abort', expire)
+        resolve(settled)
       }
-      /** At the deadline even a suspect token will do. */
-      const expire = (): void => {
-        const token = sendable(state, clock.now())
-        settle(token !== undefined && token.generation > asked.after ? token : noToken())
+      const expire = (): void => settle(outcome() ?? last())
+      const waiter: Waiter = {
+        check() {
+          const settled = outcome()
+          if (settled !== undefined) settle(settled)
+        },
+        stop: () => settle(whenStopped),
       }
-      const waiter: Waiter = { ...asked, settle }
-      const expiry = clock.setTimer(expire, Math.max(0, asked.deadline - clock.now()))
-      asked.signal?.addEventListener('abort', expire)
+      const expiry = clock.setTimer(expire, Math.max(0, deadline - clock.now()))
+      signal?.addEventListener('abort', expire)
       waiters.add(waiter)
     })
+
+  /** At the deadline even a suspect token will do. */
+  const tokenFor = ({ deadline, replayable }: Wait, isLast: boolean) => {
+    const token = sendable(state, clock.now())
+    const isHopeless = isLast || comesAfter(deadline)
+    const serves = replayable !== false || !isSuspect(state) || isHopeless
+    if (token !== undefined && serves) return token
+    return isHopeless ? noToken() : undefined
+  }
+
+  const judge = async (token: Token, call: RejectedCall): Promise<Verdict> => {
+    const { generation } = token
+    const { status, replays, deadline, signal } = call
+    const cameAt = clock.now()
+    const kind = kindOf(generation, call.rejected)
+    apply({ type: 'rejected', generation, status, kind, replays })
+    proceed()
+    if (!call.replayable) return { type: 'relay', why: 'body-not-kept' }
+    if (replays > 0 && !mayReplayAgain(state.evidence, replays, cameAt)) return NOT_CURABLE
+
+    /** A newer token, or evidence that the token works. */
+    const found = (): Verdict | undefined => {
+      const present = sendable(state, clock.now())
+      if (present === undefined) return undefined
+      if (present.generation > generation) return { type: 'replay', token: present }
+      // It was sent again with a token that works: it is refused for what it is.
+      if (kind === 'same-token') return NOT_CURABLE
+      if (state.evidence.answeredAt <= cameAt) return undefined
+      return replays === 0 ? { type: 'replay', token: present } : NOT_CURABLE
+    }
+    const renewed = (): Verdict | undefined =>
+      found() ?? (comesAfter(deadline) ? NO_NEWER_TOKEN : undefined)
+    /** The response of iSales, unless a renewal that may well cure it is in flight. */
+    const last = (): Verdict =>
+      state.request === undefined || isUncured(state.evidence)
+        ? NO_NEWER_TOKEN
+        : { type: 'no-token', retryAfter: untilDue() }
+
+    const verdict = found()
+    if (verdict !== undefined) return verdict
+    if (!running || waiters.size >= MAX_WAITERS) return NO_NEWER_TOKEN
+    const isGone = (): boolean => signal?.aborted === true
+    if (isGone()) return last()
+    const evidence = { deadline: Math.min(deadline, cameAt + EVIDENCE_WAIT), signal }
+    const early = await wait(found, () => undefined, evidence, NO_NEWER_TOKEN)
+    if (early === undefined && isGone()) return last()
+    return early ?? renewed() ?? wait(renewed, last, call, NO_NEWER_TOKEN)
+  }
 
   return {
     start() {
@@ -226,7 +289,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       running = false
       timer?.cancel()
       abort?.abort()
-      for (const waiter of waiters) waiter.settle(SHUTTING_DOWN)
+      for (const waiter of waiters) waiter.stop()
+      return pending
     },
 
     current(replayable = true) {
@@ -236,33 +300,43 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     async waitForToken(asked) {
       use()
-      const outcome = outcomeOf(asked)
+      const outcome = tokenFor(asked, false)
       if (outcome !== undefined && !('unavailable' in outcome)) return outcome
       if (!running) return SHUTTING_DOWN
       if (outcome !== undefined) return outcome
       // The event of a signal that is aborted already never comes.
       if (asked.signal?.aborted === true) return noToken()
-      return waiters.size < options.waiters ? wait(asked) : OVERLOADED
+      if (waiters.size >= MAX_WAITERS) return OVERLOADED
+      const last = (): Token | Unavailable => tokenFor(asked, true) ?? noToken()
+      return wait(() => tokenFor(asked, false), last, asked, SHUTTING_DOWN)
     },
 
-    accept({ generation }, path, sentAt) {
-      const wasSuspect = isSuspect(state)
-      apply({ type: 'accepted', generation, path, sentAt })
-      if (wasSuspect && !isSuspect(state)) proceed()
+    accept({ generation }, sentAt, rejected) {
+      const { evidence } = state
+      if (rejected === undefined && isSettled(evidence)) return
+      apply({ type: 'accepted', generation, kind: kindOf(generation, rejected), sentAt })
+      if (state.evidence !== evidence) proceed()
     },
 
-    reject({ generation }, status, call) {
-      const before = state
-      apply({ ...call, type: 'rejected', generation, status })
-      if (state !== before) proceed()
-      return isCurable(state, generation, clock.now()) ? 'wait' : 'relay'
+    async reject(token, call) {
+      const verdict = await judge(token, call)
+      if (verdict.type === 'relay') {
+        const { status } = call
+        observe({
+          type: 'rejection-relayed',
+          at: clock.now(),
+          generation: token.generation,
+          status,
+        })
+      }
+      return verdict
     },
 
     changeCredentials(changed) {
       const { user, password } = credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
       credentials = changed
-      apply({ type: 'credentials-changed', refused: refusals.find(changed) })
+      apply({ type: 'credentials-changed' })
       proceed()
       return true
     },
@@ -272,31 +346,24 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       proceed()
     },
 
-    atHand: () => atHand(state),
-
-    adopt(adopted) {
-      if (adopted.ownSecret) refusals.remove(credentials)
-      apply({ ...adopted, type: 'adopted' })
+    adopt(grant) {
+      apply({ type: 'adopted', grant })
       proceed()
     },
 
     snapshot() {
       const now = clock.now()
-      const { at } = next(state, rules, now)
-      return {
+      return snapshotOf(state, {
         now,
-        session: state.token,
-        usable: sendable(state, now) !== undefined,
-        exchange: state.request?.operation,
-        backoff: state.backoff,
-        nextExchangeAt: at === Infinity ? undefined : at,
+        next: next(state, rules, now).at,
         idle: isIdle(state, rules, now),
-        lastSuccessAt: state.lastSuccessAt,
-        outageBudget: outageBudget(state, now),
         waiters: waiters.size,
-        failuresInRow: failuresInRow(state),
-        lastFailure: state.lastFailure,
-      }
+      })
     },
   }
+}
+
+function kindOf(generation: number, rejected: number | undefined): AttemptKind {
+  if (rejected === undefined) return 'first'
+  return rejected === generation ? 'same-token' : 'newer-token'
 }

@@ -1,20 +1,20 @@
 import type { Config } from '../config/settings.ts'
-import { delayAfterRefusal, stateAfterRefusal, type BackoffRules } from './backoff.ts'
-import type { BackoffState, TokenSnapshot } from './events.ts'
-import type { AtHand, Before, Obtained } from './obtain.ts'
-import type { FailureKind, Operation } from './protocol.ts'
+import type { Outcome } from './ask.ts'
+import type { TokenSnapshot } from './events.ts'
+import type { BackoffState } from './ask.ts'
 import {
-  NO_REJECTIONS,
-  type RejectedCall,
-  type RejectionRules,
-  type Rejections,
-} from './rejections.ts'
+  NO_EVIDENCE,
+  isConflict,
+  isRejected,
+  renewalDueAt,
+  type AttemptKind,
+  type Evidence,
+} from './evidence.ts'
+import type { Grant, Operation } from './protocol.ts'
 import { usable, type Token, type TokenRules } from './token.ts'
 
 /** The settings that decide when a token is renewed. Milliseconds. */
 export type Rules = TokenRules &
-  BackoffRules &
-  RejectionRules &
   Pick<Config, 'isalesRefreshPath' | 'tokenRenewAt' | 'tokenIdleAfter'>
 
 /** All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock. */
@@ -29,12 +29,14 @@ export interface State {
   readonly backoff: BackoffState
   readonly login: LoginNeed
   /** Failed token requests in a row. */
-  readonly failures: Readonly<Record<FailureKind, number>>
-  /** Logins in a row that refused the present credentials. */
-  readonly refusals: number
+  readonly failuresInRow: number
   /** The refresh path gave 404 or 405; it is tried again then. */
   readonly refreshMissingUntil: number
-  readonly rejections: Rejections
+  /** No newer token can be obtained now: the present one serves to its last second. */
+  readonly deferred: boolean
+  readonly evidence: Evidence
+  /** Of the latest rejection. */
+  readonly rejectedStatus: number | undefined
   /** When a business call last asked for the token. */
   readonly usedAt: number
   readonly lastSuccessAt: number | undefined
@@ -47,87 +49,65 @@ export interface State {
  * - `none`: a refresh is tried first.
  * - `next`: the refresh token failed.
  * - `now`: whatever the token is like, since the secret changed.
- * - `asked`: the same, since an operator asked; no pause of another replica counts.
+ * - `asked`: the same, since an operator asked; no pause counts.
  */
 export type LoginNeed = 'none' | 'next' | 'now' | 'asked'
 
 export interface TokenRequest {
   readonly operation: Operation
   readonly startedAt: number
+  /** An operator asked for it. */
+  readonly asked: boolean
   /** The secret has changed since: its outcome says nothing about the new one. */
   readonly outdated: boolean
-  /** The other replicas cannot be asked: one refusal guards the account. */
-  readonly alone: boolean
-}
-
-/** Refusals of credentials before they came into force. */
-export interface PastRefusals {
-  readonly count: number
-  /** Milliseconds since the last one. */
-  readonly age: number
 }
 
 /** What happens to the token from outside. */
 export type LifecycleEvent =
-  /** A token is to be obtained, from iSales or from another replica. */
-  | { readonly type: 'wanted'; readonly operation: Operation }
-  /** The token request is sent to iSales. */
-  | { readonly type: 'request-started'; readonly before?: Before | undefined }
-  | Obtained
-  | ({
+  | { readonly type: 'request-started'; readonly operation: Operation }
+  /** It is sent to iSales. */
+  | { readonly type: 'request-sent'; readonly operation: Operation }
+  | { readonly type: 'request-ended'; readonly outcome: Outcome }
+  /** Another replica has obtained a token. */
+  | { readonly type: 'adopted'; readonly grant: Grant }
+  | {
       readonly type: 'rejected'
       readonly generation: number
       readonly status: number
-    } & RejectedCall)
+      readonly kind: AttemptKind
+      /** How often the call was sent again. */
+      readonly replays: number
+    }
   | {
       readonly type: 'accepted'
       readonly generation: number
-      readonly path: string
+      readonly kind: AttemptKind
       readonly sentAt: number
     }
-  | { readonly type: 'credentials-changed'; readonly refused: PastRefusals | undefined }
+  | { readonly type: 'credentials-changed' }
   | { readonly type: 'renew-asked' }
   | { readonly type: 'used' }
 
-export const NO_FAILURES = { refused: 0, unclear: 0, unreached: 0, egress: 0 } as const
+/** The last second of a token's lifetime: a request may be in flight that long. */
+const LAST_SECOND = 1000
 
-/** @param refused what a former process knew of the credentials. */
-export function initialState(now: number, rules: Rules, refused?: PastRefusals): State {
+export function initialState(now: number): State {
   return {
     token: undefined,
     request: undefined,
     renewAt: now,
+    notBefore: now,
+    backoff: 'none',
     login: 'none',
-    failures: NO_FAILURES,
+    failuresInRow: 0,
     refreshMissingUntil: -Infinity,
-    rejections: NO_REJECTIONS,
+    deferred: false,
+    evidence: NO_EVIDENCE,
+    rejectedStatus: undefined,
     usedAt: now,
     lastSuccessAt: undefined,
     lastFailure: undefined,
-    ...backoffOf(refused, 0, rules, now),
   }
-}
-
-/** The back-off of credentials that come into force. Those refused before are spared, for at least `shortest` ms. */
-export function backoffOf(
-  refused: PastRefusals | undefined,
-  shortest: number,
-  rules: Rules,
-  now: number,
-): Pick<State, 'refusals' | 'notBefore' | 'backoff'> {
-  if (refused === undefined) return { refusals: 0, notBefore: now, backoff: 'none' }
-  const { count, age } = refused
-  const delay = Math.max(shortest, delayAfterRefusal(count, rules))
-  return {
-    refusals: count,
-    notBefore: Math.max(now, now - age + delay),
-    backoff: stateAfterRefusal(count, rules),
-  }
-}
-
-/** Failed token requests in a row, of all kinds. */
-export function failuresInRow({ failures }: State): number {
-  return Object.values(failures).reduce((sum, count) => sum + count, 0)
 }
 
 /** True when a login is due now, whatever the token is like. */
@@ -135,15 +115,16 @@ export function isLoginDue({ login }: State): boolean {
   return login === 'now' || login === 'asked'
 }
 
-/** True when a rejection has asked for a newer token. */
-export function isSuspect({ rejections }: State): boolean {
-  return rejections.renewal !== undefined
+/** True while nobody knows whether a rejection is about the token. */
+export function isSuspect({ evidence }: State): boolean {
+  return evidence.openSince !== undefined
 }
 
 /** When the next token request begins, unless it is in flight or the token is idle. */
 export function dueAt(state: State): number {
-  const { renewAt, notBefore } = state
-  return isLoginDue(state) || isSuspect(state) ? notBefore : Math.max(notBefore, renewAt)
+  const { renewAt, notBefore, evidence } = state
+  if (isLoginDue(state)) return notBefore
+  return Math.max(notBefore, Math.min(renewAt, renewalDueAt(evidence)))
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
@@ -153,25 +134,47 @@ export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): bo
 }
 
 /** The token to send, or undefined when none may be sent. */
-export function sendable({ token, rejections }: State, now: number): Token | undefined {
-  const isDead = rejections.renewal?.givenUp === true
-  return token !== undefined && usable(token, now) && !isDead ? token : undefined
-}
-
-/** The token at hand, for whoever obtains the next one. */
-export function atHand(state: State): AtHand | undefined {
-  const { token } = state
-  return token === undefined ? undefined : { token, rejected: isSuspect(state) }
+export function sendable({ token, deferred }: State, now: number): Token | undefined {
+  if (token === undefined) return undefined
+  return usable(token, now) || (deferred && now < token.expiresAt - LAST_SECOND) ? token : undefined
 }
 
 /** How long requests would go on working if every login failed from now, milliseconds. */
 export function outageBudget(state: State, now: number): number {
   const token = sendable(state, now)
-  return token === undefined ? 0 : token.usableUntil - now
+  return token === undefined || isRejected(state.evidence)
+    ? 0
+    : Math.max(0, token.usableUntil - now)
 }
 
-/** True when a call that was rejected with this generation may succeed with a token that is there or was asked for. */
-export function isCurable(state: State, generation: number, now: number): boolean {
-  const { token } = state
-  return token?.generation !== generation || !usable(token, now) || isSuspect(state)
+/** What is shown of the token; `next` is when the next token request begins. */
+export function snapshotOf(
+  state: State,
+  given: {
+    readonly now: number
+    readonly next: number
+    readonly idle: boolean
+    readonly waiters: number
+  },
+): TokenSnapshot {
+  const { token, request, backoff, evidence, failuresInRow, lastSuccessAt, lastFailure } = state
+  const { now, next, idle, waiters } = given
+  // The token request that failed is not needed any more.
+  const isOver = backoff === 'transient' && request === undefined && next > state.notBefore
+  return {
+    now,
+    token,
+    usable: sendable(state, now) !== undefined,
+    rejected: isRejected(evidence),
+    conflict: isConflict(evidence, now),
+    request: request?.operation,
+    backoff: isOver ? 'none' : backoff,
+    nextRequestAt: next === Infinity ? undefined : next,
+    idle,
+    lastSuccessAt,
+    outageBudget: outageBudget(state, now),
+    waiters,
+    failuresInRow,
+    lastFailure,
+  }
 }

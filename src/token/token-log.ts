@@ -1,12 +1,14 @@
 import type { LogEventName, LogFields } from '../log/events.ts'
 import type { Log } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
-import { isMissing } from './protocol.ts'
-import type { SharingEvent } from './sharing.ts'
+import { isMissing, type Lifetime } from './protocol.ts'
 
 type Obtained = Extract<TokenEvent, { type: 'granted' | 'adopted' }>
 type Failed = Extract<TokenEvent, { type: 'failed' }>
-type Rejected = Extract<TokenEvent, { type: 'token-rejected' }>
+type Rejected = Extract<TokenEvent, { type: 'token-rejected' | 'rejection-relayed' }>
+
+/** A conflict that has not been seen for so many milliseconds is news. */
+const CONFLICT_OVER = 60_000
 
 /**
  * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
@@ -24,10 +26,10 @@ export function tokenLog(
   /** What was logged of the present outage; timeouts and resets may take turns all night. */
   const said = new Set<string>()
   let refreshRefused = false
-  let lifetimeAssumed = false
+  let lifetimeDoubt: Lifetime['doubt']
   /** The generation that was last rejected, by what came of it. */
   const rejected = { 'token-rejected': -1, 'rejection-relayed': -1 }
-  let conflicting = false
+  let conflictAt = -Infinity
 
   const onChange = (isChange: boolean, event: LogEventName, fields: LogFields): void => {
     log(event, fields, isChange ? undefined : 'debug')
@@ -40,8 +42,8 @@ export function tokenLog(
     said.clear()
     log(recovered > 0 ? 'recovered' : name, {
       operation: event.type === 'granted' ? event.operation : undefined,
-      generation: event.session.generation,
-      lifetimeSeconds: event.session.lifetime / 1000,
+      generation: event.token.generation,
+      lifetimeSeconds: event.token.lifetime / 1000,
       ...own,
       failures: recovered > 0 ? recovered : undefined,
       ...takeTally?.(),
@@ -53,7 +55,9 @@ export function tokenLog(
     const name = nameOf(event)
     const outage = `${name} ${failure.reason}`
     const isRefresh = name === 'refresh-refused'
-    onChange(isRefresh ? !refreshRefused : !said.has(outage), name, {
+    const isNews = isRefresh ? !refreshRefused : !said.has(outage)
+    // Whoever asked for a login is to see what came of it.
+    onChange(isNews || event.asked, name, {
       operation: event.operation,
       reason: failure.reason,
       status: failure.status,
@@ -71,13 +75,11 @@ export function tokenLog(
     }
   }
 
-  const onRejected = ({ generation, status, verdict }: Rejected): void => {
-    const name = verdict === 'replace' ? 'token-rejected' : 'rejection-relayed'
-    // The token before met the same end: nothing has changed.
-    const isChange = rejected[name] < generation - 1
-    if (isChange && verdict === 'replace') conflicting = false
-    rejected[name] = generation
-    onChange(isChange, name, { generation, status })
+  const onRejected = ({ type, generation, status }: Rejected): void => {
+    // The token before met the same: nothing has changed.
+    const isChange = rejected[type] < generation - 1
+    rejected[type] = generation
+    onChange(isChange, type, { generation, status })
   }
 
   return (event) => {
@@ -86,36 +88,40 @@ export function tokenLog(
         log('exchange-started', { operation: event.operation })
         break
       case 'granted': {
-        const { operation, session } = event
+        const { operation, token } = event
         if (operation === 'refresh') refreshRefused = false
         obtained(event, operation === 'login' ? 'logged-in' : 'renewed', {
           durationMs: Math.round(event.durationMs),
           sameToken: event.sameToken ? true : undefined,
         })
-        const lifetimeSeconds = session.lifetime / 1000
-        if (event.lifetimeAssumed) {
-          onChange(!lifetimeAssumed, 'lifetime-assumed', { lifetimeSeconds })
+        const { lifetimeDoubt: doubt } = event
+        if (doubt !== undefined) {
+          const name = doubt === 'missing' ? 'lifetime-assumed' : 'lifetime-too-long'
+          onChange(doubt !== lifetimeDoubt, name, { lifetimeSeconds: token.lifetime / 1000 })
         }
-        lifetimeAssumed = event.lifetimeAssumed
+        lifetimeDoubt = doubt
         break
       }
       case 'adopted':
         obtained(event, 'token-adopted', {
-          ageSeconds: seconds(event.at - event.session.obtainedAt),
+          ageSeconds: seconds(event.at - event.token.obtainedAt),
         })
         break
       case 'failed':
         onFailed(event)
         break
       case 'token-rejected':
+      case 'rejection-relayed':
         onRejected(event)
         break
-      case 'held':
-        log('token-request-held', { reason: event.because, retryInSeconds: seconds(event.ms) })
+      case 'held': {
+        const fields = { reason: event.because, retryInSeconds: seconds(event.ms) }
+        log('token-request-held', fields, event.asked ? 'info' : undefined)
         break
+      }
       case 'conflict':
-        onChange(!conflicting, 'conflict', { holdOffSeconds: seconds(event.holdOff) })
-        conflicting = true
+        onChange(event.at - conflictAt > CONFLICT_OVER, 'conflict', {})
+        conflictAt = event.at
         break
       case 'credentials-changed':
         said.clear()
@@ -125,22 +131,15 @@ export function tokenLog(
   }
 }
 
-const SHARING_EVENTS = {
-  alone: 'sharing-alone',
-  shared: 'sharing-restored',
-  unreadable: 'shared-token-unreadable',
-} as const satisfies Record<SharingEvent['type'], LogEventName>
-
-/** Writes one line for each change of what is shared. */
-export function sharingLog(log: Log): (event: SharingEvent) => void {
-  return (event) =>
-    log(SHARING_EVENTS[event.type], event.type === 'alone' ? { reason: event.reason } : {})
-}
-
 function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
-  const refused = failure.kind === 'refused'
-  if (operation === 'refresh' && (refused || isMissing(failure))) return 'refresh-refused'
-  if (refused) return backoff === 'guarded' ? 'guarded' : 'login-rejected'
+  const { kind } = failure
+  if (operation === 'refresh' && (kind === 'refused' || isMissing(failure))) {
+    return 'refresh-refused'
+  }
+  // An attempt that did not touch the account leaves it as it was.
+  const isCounted = kind !== 'untouched' && kind !== 'egress'
+  if (isCounted && backoff === 'guarded') return 'guarded'
+  if (isCounted && backoff === 'rejected') return 'login-rejected'
   return outageBudget > 0 ? 'renewal-failed' : 'login-failed'
 }
 

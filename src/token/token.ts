@@ -18,6 +18,8 @@ export interface Token {
   readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
+  /** Another replica obtained it. */
+  readonly adopted: boolean
   readonly refreshToken?: Secret | undefined
   /** Undefined: not known; the refresh token serves until it is refused. */
   readonly refreshExpiresAt?: number | undefined
@@ -26,20 +28,19 @@ export interface Token {
 export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
 
 /** A token is not sent in its last 5 s: the request may be in flight that long before iSales judges it. */
-const LARGEST_MARGIN = 5000
+const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
 
 /** The token request that gave the grant. */
 export interface TokenOrigin {
-  /** When it was sent, on the monotonic clock. */
-  readonly sentAt: number
   readonly operation: Operation
   readonly previous: Token | undefined
 }
 
 export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin): Token {
   const { isalesTokenScheme: scheme, isalesTokenField } = rules
-  const { sentAt, previous } = origin
+  const { previous } = origin
+  const { sentAt } = grant
   const refresh = refreshPart(grant, origin)
   const carried = isalesTokenField === 'refreshToken' ? refresh : undefined
   const text = (carried?.refreshToken ?? grant.token).reveal()
@@ -53,6 +54,7 @@ export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin
     lifetime,
     expiresAt: sentAt + lifetime,
     usableUntil: usableUntil(sentAt, lifetime),
+    adopted: grant.adopted === true,
     ...refresh,
   }
 }
@@ -64,7 +66,7 @@ export function withScheme(scheme: string, token: string): string {
 
 /** When a token that was requested at `sentAt` is sent for the last time. */
 export function usableUntil(sentAt: number, lifetime: number): number {
-  return sentAt + lifetime - Math.min(LARGEST_MARGIN, lifetime * MARGIN_SHARE)
+  return sentAt + lifetime - Math.min(MAX_MARGIN, lifetime * MARGIN_SHARE)
 }
 
 /** True while the token may be sent. */
@@ -84,8 +86,8 @@ export function sameCredential(one: Token, other: Token): boolean {
 
 /** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
 export function refreshPart(
-  { refreshToken, refreshLifetime }: Grant,
-  { sentAt, previous, operation }: TokenOrigin,
+  { refreshToken, refreshLifetime, sentAt }: Grant,
+  { previous, operation }: TokenOrigin,
 ): Pick<Token, 'refreshToken' | 'refreshExpiresAt'> {
   if (refreshToken !== undefined) {
     const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime

@@ -125,7 +125,7 @@ function tokenRequestSpan(tracer: Tracer, event: TokenEvent): void {
   if (event.type !== 'granted' && event.type !== 'failed') return
   const attributes: Attributes =
     event.type === 'granted'
-      ? { 'isales_proxy.generation': event.session.generation }
+      ? { 'isales_proxy.generation': event.token.generation }
       : { 'error.type': event.failure.reason }
   const status = event.type === 'failed' ? event.failure.status : undefined
   if (status !== undefined) attributes['http.response.status_code'] = status

@@ -11,6 +11,7 @@ export type PostResult =
       readonly retryAfter?: string | undefined
       /** The first `Date` header. */
       readonly date?: string | undefined
+      readonly contentType?: string | undefined
       /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
     }
@@ -66,9 +67,10 @@ async function resultOf(attempt: Attempt): Promise<PostResult> {
   const { status, rawHeaders } = outcome.head
   const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')
+  const contentType = valueOf(rawHeaders, 'content-type')
   const body = kept === 'whole' ? attempt.kept().toString() : undefined
   if (body === undefined) attempt.abort('the response is too long')
-  return { ok: true, status, retryAfter, date, body }
+  return { ok: true, status, retryAfter, contentType, date, body }
 }
 
 function failureOf(error: unknown): Pick<PostResult & { ok: false }, 'failure' | 'code'> {

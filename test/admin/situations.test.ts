@@ -3,7 +3,7 @@ import { openAdmin } from '../../src/admin/app.ts'
 import type { EndedCall } from '../../src/admin/calls.ts'
 import type { Status } from '../../src/admin/status.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { WALL, adminSources, failed, granted, session, snapshot } from './token.ts'
+import { WALL, adminSources, failed, granted, tokenOf, snapshot } from './token.ts'
 
 const OK = { method: 'POST', target: '/obs/tasks', status: 200, durationMs: 8, requestId: 'a' }
 const DOWN = { ...OK, status: 502, code: 'upstream-unreachable' } as const
@@ -21,7 +21,7 @@ function start(failure?: ReturnType<typeof failed>) {
       token: () =>
         snapshot({
           now: clock.now(),
-          session: session(at),
+          token: tokenOf(at),
           ...(failure && { lastFailure: failure, failuresInRow: 3, backoff: 'transient' }),
         }),
     }),
@@ -152,7 +152,7 @@ describe('what used to be silent', () => {
   })
 
   it('a clock by which the certificate of iSales is not valid yet', async () => {
-    const failure = { kind: 'unreached', reason: 'tls', detail: 'CERT_NOT_YET_VALID' } as const
+    const failure = { kind: 'untouched', reason: 'tls', detail: 'CERT_NOT_YET_VALID' } as const
     const { findings } = await start(failed({ failure })).status()
     expect(findings.map(({ title }) => title)).toEqual(['Renewal is failing', 'The clock is wrong'])
   })

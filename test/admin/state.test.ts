@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { noCalls, type CallCounts, type CallsView } from '../../src/admin/calls.ts'
-import { judge, type JudgedToken, type State, type StateInput } from '../../src/admin/state.ts'
-import { NOW, token } from './token.ts'
+import type { TokenSnapshot } from '../../src/token/events.ts'
+import { judge, type State, type StateInput } from '../../src/admin/state.ts'
+import { NOW, snapshot } from './token.ts'
 
 const RUNBOOK = readFileSync('docs/operations.md', 'utf8')
 const UNREACHABLE = 'upstream-unreachable'
@@ -20,15 +21,15 @@ function calls(minute: CallCounts, recent = noCalls()): CallsView {
 const LAST_FAILURE = {
   at: NOW,
   operation: 'login',
-  failure: { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' },
+  failure: { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' },
 } as const
-const NONE = { session: undefined, usable: false } as const
+const NONE = { token: undefined, usable: false } as const
 
 /** All findings; a valid token and no calls unless told otherwise. */
 function judged(input: Partial<StateInput>) {
   return judge({
     draining: false,
-    token: token(),
+    token: snapshot(),
     calls: calls(noCalls()),
     paths: [],
     clockAhead: undefined,
@@ -38,7 +39,7 @@ function judged(input: Partial<StateInput>) {
 }
 
 interface Case {
-  readonly token?: Partial<JudgedToken>
+  readonly token?: Partial<TokenSnapshot>
   readonly calls?: CallsView
   readonly draining?: boolean
 }
@@ -47,7 +48,7 @@ describe('the state', () => {
   it.each<readonly [string, Case, State]>([
     ['the token is valid and nothing was called', {}, 'healthy'],
     ['every call succeeds', { calls: calls(counts(0, 10)) }, 'healthy'],
-    ['the token is valid and being renewed', { token: { exchange: 'refresh' } }, 'healthy'],
+    ['the token is valid and being renewed', { token: { request: 'refresh' } }, 'healthy'],
     ['one call of a thousand failed', { calls: calls(counts(1, 1000)) }, 'degraded'],
     ['half of the calls failed', { calls: calls(counts(5, 10)) }, 'degraded'],
     ['more than half of the calls failed', { calls: calls(counts(6, 10)) }, 'failing'],
@@ -69,17 +70,17 @@ describe('the state', () => {
       { token: { backoff: 'transient' }, calls: calls(counts(9, 10)) },
       'failing',
     ],
-    ['the first login is in progress', { token: { ...NONE, exchange: 'login' } }, 'starting'],
+    ['the first login is in progress', { token: { ...NONE, request: 'login' } }, 'starting'],
     [
       'the first login has failed',
       { token: { ...NONE, backoff: 'transient', lastFailure: LAST_FAILURE } },
       'unauthenticated',
     ],
-    ['the token has ended', { token: { usable: false, exchange: 'login' } }, 'unauthenticated'],
+    ['the token has ended', { token: { usable: false, request: 'login' } }, 'unauthenticated'],
     [
       'iSales rejects the token, whatever calls did before',
-      { token: { usable: false, rejected: true }, calls: calls(counts(0, 10)) },
-      'unauthenticated',
+      { token: { rejected: true }, calls: calls(counts(0, 10)) },
+      'failing',
     ],
     ['the credentials are refused', { token: { backoff: 'rejected' } }, 'refused'],
     [
@@ -87,18 +88,18 @@ describe('the state', () => {
       { token: { ...NONE, backoff: 'guarded' } },
       'refused',
     ],
-    ['another program logs in', { token: { backoff: 'conflict' } }, 'conflict'],
+    ['another program logs in', { token: { conflict: true } }, 'conflict'],
     [
       'another program logs in and calls fail',
       {
-        token: { backoff: 'conflict', usable: false, rejected: true },
+        token: { conflict: true, rejected: true },
         calls: calls(counts(10, 12)),
       },
       'conflict',
     ],
     ['it shuts down', { draining: true, token: { ...NONE, backoff: 'guarded' } }, 'draining'],
   ])('when %s is %s', (_case, { token: changes, ...input }, state) => {
-    const [headline] = judged({ ...input, token: token(changes) })
+    const [headline] = judged({ ...input, token: snapshot(changes) })
     expect(headline?.state).toBe(state)
     expect(headline?.title).not.toBe('')
     expect(headline?.reason).toMatch(/\.$/)
@@ -126,7 +127,7 @@ describe('the state', () => {
 
   it('says everything that is wrong, the most important first', () => {
     const findings = judged({
-      token: token({ backoff: 'transient' }),
+      token: snapshot({ backoff: 'transient' }),
       calls: calls({ ...counts(1, 100), refused: 3, slow: 20 }),
       clockAhead: 60_000,
     })
@@ -145,7 +146,7 @@ describe('refused credentials', () => {
     ['the current token is still used', true],
     ['calls get 503 until a login succeeds', false],
   ])('say that %s', (words, usable) => {
-    const [headline] = judged({ token: token({ backoff: 'guarded', usable }) })
+    const [headline] = judged({ token: snapshot({ backoff: 'guarded', usable }) })
     expect(headline?.reason.toLowerCase()).toContain(words)
   })
 
@@ -157,13 +158,13 @@ describe('refused credentials', () => {
   ])('by %i have words and a remedy of their own', (status, reason, remedy) => {
     const failure = { kind: 'refused', reason: 'rejected', status, detail: '' } as const
     const lastFailure = { at: NOW, operation: 'login', failure } as const
-    const [headline] = judged({ token: token({ backoff: 'guarded', lastFailure }) })
+    const [headline] = judged({ token: snapshot({ backoff: 'guarded', lastFailure }) })
     expect(headline?.reason).toContain(reason)
     expect(headline?.remedy).toContain(remedy)
   })
 
   it('name the environment when the password comes from there', () => {
-    const [headline] = judged({ token: token({ backoff: 'rejected' }), passwordFile: undefined })
+    const [headline] = judged({ token: snapshot({ backoff: 'rejected' }), passwordFile: undefined })
     expect(headline?.remedy).toContain('then restart the proxy')
   })
 })

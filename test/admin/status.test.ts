@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Status } from '../../src/admin/status.ts'
-import type { SharingSnapshot } from '../../src/token/sharing.ts'
+import type { SharingSnapshot } from '../../src/sharing/events.ts'
 import { SCENES, adminOf, type Scene } from '../browser/states.ts'
-import { CANARY, NOW, session } from './token.ts'
+import { CANARY, NOW, tokenOf } from './token.ts'
 
 async function statusOf(scene: Scene): Promise<Status> {
   const response = await adminOf(scene).request('/status.json')
@@ -17,7 +17,7 @@ const SHARED: SharingSnapshot = {
   adoptedAt: NOW - 120_000,
 }
 
-const NO_TOKEN_END = { nextExchangeAt: Infinity, session: session({ refreshExpiresAt: Infinity }) }
+const NO_TOKEN_END = { nextRequestAt: Infinity, token: tokenOf({ refreshExpiresAt: Infinity }) }
 
 describe('status.json', () => {
   it('has everything that the page shows', async () => {
@@ -234,7 +234,7 @@ describe('the status page', () => {
       { obtainedAt: NOW - 500, lifetime: 1000, expiresAt: NOW + 500, usableUntil: NOW + 400 },
     ],
   ])('survives a token that %s', async (_case, life) => {
-    const app = adminOf({ snapshot: { session: session(life), usable: false }, events: [] })
+    const app = adminOf({ snapshot: { token: tokenOf(life), usable: false }, events: [] })
     const page = await app.request('/')
     expect(page.status).toBe(200)
     expect(await page.text()).not.toMatch(/NaN|Infinity|undefined|-\d+%/)

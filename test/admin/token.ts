@@ -1,6 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { JudgedToken } from '../../src/admin/state.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
 import type { Token } from '../../src/token/token.ts'
 
@@ -9,7 +8,7 @@ export const NOW = 1_000_000
 
 export const CANARY = 'canary-token-5f1e'
 
-export function session(changes: Partial<Token> = {}): Token {
+export function tokenOf(changes: Partial<Token> = {}): Token {
   return {
     generation: 1,
     headerValue: new Secret(`Bearer ${CANARY}`),
@@ -18,6 +17,7 @@ export function session(changes: Partial<Token> = {}): Token {
     lifetime: 300_000,
     expiresAt: NOW + 240_000,
     usableUntil: NOW + 235_000,
+    adopted: false,
     refreshToken: new Secret(`${CANARY}-refresh`),
     refreshExpiresAt: NOW + 3_540_000,
     ...changes,
@@ -27,11 +27,13 @@ export function session(changes: Partial<Token> = {}): Token {
 export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
   return {
     now: NOW,
-    session: session(),
+    token: tokenOf(),
     usable: true,
-    exchange: undefined,
+    rejected: false,
+    conflict: false,
+    request: undefined,
     backoff: 'none',
-    nextExchangeAt: NOW + 180_000,
+    nextRequestAt: NOW + 180_000,
     idle: false,
     lastSuccessAt: NOW - 60_000,
     outageBudget: 235_000,
@@ -40,10 +42,6 @@ export function snapshot(changes: Partial<TokenSnapshot> = {}): TokenSnapshot {
     lastFailure: undefined,
     ...changes,
   }
-}
-
-export function token(changes: Partial<JudgedToken> = {}): JudgedToken {
-  return { ...snapshot(), rejected: false, ...changes }
 }
 
 /** Milliseconds since 1970. */
@@ -81,10 +79,11 @@ export function granted(changes: Partial<Granted> = {}): Granted {
     operation: 'login',
     at: NOW,
     durationMs: 42,
-    session: session({ obtainedAt: NOW - 42 }),
+    token: tokenOf({ obtainedAt: NOW - 42 }),
     failuresBefore: 0,
+    asked: false,
     sameToken: false,
-    lifetimeAssumed: false,
+    lifetimeDoubt: undefined,
     ...changes,
   }
 }
@@ -95,7 +94,8 @@ export function failed(changes: Partial<Failed> = {}): Failed {
     operation: 'login',
     at: NOW,
     durationMs: 42,
-    failure: { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' },
+    failure: { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' },
+    asked: false,
     failuresInRow: 1,
     backoff: 'transient',
     retryIn: 500,

@@ -62,8 +62,8 @@ test('the wait for a new token shares it, too', async () => {
   await world.tasks()
   world.sim.revoke()
   world.sim.hang({ operation: 'refresh' })
-  // It was sent, so it gets the rejection as iSales sent it.
-  expect((await late(world, () => world.waiting(1).then(() => true))).status).toBe(401)
+  const response = await late(world, () => world.waiting(1).then(() => true))
+  expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
 })
 
 test('0 turns it off', async () => {

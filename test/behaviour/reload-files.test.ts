@@ -151,7 +151,7 @@ const openWithPassword = (password: string): Promise<World> =>
       ISALES_PASSWORD: undefined,
       ISALES_PASSWORD_FILE: write('password', `${password}\n`),
       // No attempt comes by itself while a test waits.
-      LOGIN_REJECTED_BACKOFF: '1m',
+      LOGIN_REJECTED_ATTEMPTS: '1',
     },
     ready: false,
   })

@@ -2,10 +2,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
+import { builtProgram } from '../cli/program.ts'
+import { simulate } from '../simulator/caller.ts'
 import { openTimedWorld } from './session-world.ts'
+import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
+
+const start = builtProgram()
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -28,17 +33,17 @@ test('a wrong password for 4 h does not lock an account that 5 wrong passwords l
 })
 
 const always = { times: 'always' } as const
+const GATEWAY = '{"timestamp":"2026-03-01T12:00:00Z","status":403,"error":"Forbidden"}'
 const ROWS: readonly (readonly [string, number, (sim: Simulator) => void])[] = [
   ['a 500 in the shape of iSales', 4, (sim) => sim.set({ loginRejection: 500 })],
-  ['a page', 15, (sim) => sim.html({ operation: 'login', ...always })],
-  ['a redirect', 15, (sim) => sim.redirect({ operation: 'login', ...always })],
-  ['a 200 without a result', 15, (sim) => sim.answerLogin({ body: {}, ...always })],
-  ['a 429', 15, (sim) => sim.failLogin({ status: 429, ...always })],
   [
-    'a 429 with Retry-After: 1',
-    15,
-    (sim) => sim.failLogin({ status: 429, retryAfter: 1, ...always }),
+    'a 403 with a JSON of a gateway',
+    4,
+    (sim) => sim.failLogin({ status: 403, body: GATEWAY, ...always }),
   ],
+  ['a 403 with a page', 4, (sim) => sim.failLogin({ status: 403, body: '<html>', ...always })],
+  ['a 200 without a result', 4, (sim) => sim.answerLogin({ body: {}, ...always })],
+  ['a lost connection', 4, (sim) => sim.reset({ operation: 'login', ...always })],
 ]
 
 test.each(ROWS)(
@@ -54,14 +59,14 @@ test.each(ROWS)(
   },
 )
 
-test('a wrong password whose refusal comes after the timeout costs at most 15 logins in 15 min', async () => {
+test('a wrong password that never gets a response costs at most 4 logins in 15 min', async () => {
   const world = await openWrong({ ISALES_LOGIN_TIMEOUT: '100ms' }, (sim) =>
     sim.hang({ operation: 'login', ...always }),
   )
 
   await world.pass(15 * MINUTE)
 
-  expect(world.sim.state().loginAttempts).toBeLessThanOrEqual(15)
+  expect(world.sim.state().loginAttempts).toBeLessThanOrEqual(4)
 })
 
 /** Logins in so many runs of 10 s, one after the other. */
@@ -75,6 +80,8 @@ async function restart(runs: number, env: Record<string, string>): Promise<numbe
       env: { ISALES_PASSWORD: 'wrong', ...env },
       wallClock: () => date,
     })
+    // The login has begun, or is deferred.
+    await until(() => world.events.length > 0)
     await world.settled()
     for (let half = 0; half < 2; half += 1) {
       await world.pass(4999)
@@ -87,8 +94,8 @@ async function restart(runs: number, env: Record<string, string>): Promise<numbe
   return attempts
 }
 
-test('a restart each 10 s for 15 min costs 3 logins with STATE_DIR', async () => {
-  expect(await restart(90, { STATE_DIR: temporaryDirectory() })).toBe(3)
+test('a restart each 10 s for 4 min costs 3 logins with STATE_DIR', async () => {
+  expect(await restart(24, { STATE_DIR: temporaryDirectory() })).toBe(3)
 })
 
 test('a restart that lost its state costs one login with the one attempt that the chart sets', async () => {
@@ -132,4 +139,41 @@ test('the 407 of the egress proxy costs 6 connections in 15 min, and the log nam
   expect(world.lines.find(({ event }) => event === 'login-failed')).toMatchObject({
     detail: 'ERR_EGRESS_PROXY_AUTH',
   })
+})
+
+test('an ill iSales after the password had worked for hours is left alone by no guard', async () => {
+  const world = await openTimedWorld({ env: { LOGIN_REJECTED_ATTEMPTS: '1' } })
+  world.sim.revoke()
+  const ill = { status: 500, body: '{"result":500}', ...always }
+  world.sim.failLogin(ill)
+  world.sim.failRefresh(ill)
+  await world.pass(240_000)
+  await world.pass(15_000)
+  expect(await world.metric('isales_proxy_auth_backoff_state{state="guarded"}')).toBe(0)
+  world.sim.clear()
+  await world.pass(20_000)
+  expect((await world.tasks()).status).toBe(200)
+})
+
+test('killed while iSales thinks, a wrong password costs one login in 5 s, in however many starts', async () => {
+  const { sim } = await simulate()
+  sim.slow({ operation: 'login', ms: 1500, times: 'always' })
+  const env = {
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD: 'wrong',
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    STATE_DIR: temporaryDirectory(),
+    LOG_LEVEL: 'debug',
+  }
+  const begun = performance.now()
+  for (let run = 0; run < 4; run += 1) {
+    const proxy = start([], env)
+    await Promise.race([proxy.line('token-request-held'), proxy.line('exchange-started')])
+    proxy.process.kill('SIGKILL')
+    await proxy.ended
+  }
+  const spent = performance.now() - begun
+  expect(sim.state().loginAttempts).toBeLessThanOrEqual(spent < 5000 ? 1 : 3)
 })

@@ -30,10 +30,10 @@ test('a login that hangs ends by its own limit, and the next follows by back-off
 
   await world.settled()
 
-  expect(world.waits()).toEqual([375])
+  expect(world.waits()).toEqual([5000])
   const failures = 'isales_proxy_auth_failures_total{operation="login",reason="timeout"}'
   expect(await world.metric(failures)).toBe(1)
-  await world.pass(375)
-  expect(world.waits()).toEqual([375, 750])
+  await world.pass(5000)
+  expect(world.waits()).toEqual([5000, 10_000])
   await until(() => world.sim.state().hanging === 0)
 })

@@ -17,7 +17,7 @@ test.each(REFUSALS)(
   async (loginRejection, status, reason) => {
     const world = await openTimedWorld({
       ready: false,
-      env: { ISALES_PASSWORD: 'out-of-date', RETRY_AFTER_MAX: '15m' },
+      env: { ISALES_PASSWORD: 'out-of-date' },
       simulator: { switches: { loginRejection, lockAfter: 0 } },
     })
     await world.settled()

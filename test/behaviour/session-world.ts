@@ -42,6 +42,8 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
   const count = (...types: readonly string[]): number =>
     world.events.filter(({ type }) => types.includes(type)).length
   const settled = async (): Promise<void> => {
+    // Before iSales is asked the login is written into the book.
+    await clock.advance(0)
     await until(() => count('request-started') === count('granted', 'failed'))
   }
 

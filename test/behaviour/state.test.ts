@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
@@ -45,41 +44,4 @@ test('iSales is gone while the token lives: the state follows the calls, and so 
   await world.pass(61_000)
   expect(await stateOf(world)).toMatchObject({ state: 'healthy', authenticated: 1, ready: 200 })
   expect(eventsOf(world, 'upstream-recovered')).toMatchObject([{ code: 'upstream-unreachable' }])
-})
-
-test('another program ends our tokens: conflict, not authenticated, not ready', async () => {
-  const world = await openTimedWorld({ simulator: { switches: { singleSession: true } } })
-  const { user, password } = world.sim.switches
-  for (let time = 0; time < 3; time += 1) {
-    await world.tasks()
-    const body = JSON.stringify({ user, passwd: password })
-    await call(`${world.sim.origin}${LOGIN_PATH}`, { method: 'POST', body })
-    await world.pass(1000)
-    await world.tasks()
-  }
-
-  expect(await stateOf(world)).toEqual({
-    state: 'conflict',
-    authenticated: 0,
-    budget: 0,
-    ready: 503,
-  })
-})
-
-test('the token goes into the wrong header: every call is a 401, so not authenticated and not ready', async () => {
-  const world = await openTimedWorld({
-    simulator: { switches: { acceptHeaders: ['X-Other'] } },
-  })
-  for (let n = 0; n < 3; n += 1) {
-    expect((await world.tasks()).status).toBe(401)
-    await world.pass(1000)
-  }
-
-  expect(await stateOf(world)).toEqual({
-    state: 'unauthenticated',
-    authenticated: 0,
-    budget: 0,
-    ready: 503,
-  })
-  expect(eventsOf(world, 'rejection-relayed')).toMatchObject([{ level: 'warn', status: 401 }])
 })

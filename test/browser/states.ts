@@ -4,8 +4,8 @@ import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent, TokenSnapshot } from '../../src/token/events.ts'
-import type { SharingSnapshot } from '../../src/token/sharing.ts'
-import { NOW, WALL, adminSources, failed, granted, session, snapshot } from '../admin/token.ts'
+import type { SharingSnapshot } from '../../src/sharing/events.ts'
+import { NOW, WALL, adminSources, failed, granted, tokenOf, snapshot } from '../admin/token.ts'
 
 const MINUTE = 60_000
 
@@ -27,7 +27,7 @@ const UNREACHABLE = { status: 502, code: 'upstream-unreachable' } as const
 const HOUR: Calls = { count: 4500, apart: 786, ago: MINUTE, call: OK }
 const QUIET: Calls = { count: 78, apart: 760, call: OK }
 
-const DOWN: AuthFailure = { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' }
+const DOWN: AuthFailure = { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' }
 const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no response within 5 s' }
 const REFUSED: AuthFailure = {
   kind: 'refused',
@@ -92,7 +92,7 @@ function failures(failure: AuthFailure, agoMs: readonly number[]): TokenEvent[] 
 
 export const SCENES = {
   healthy: {
-    snapshot: { session: session({ generation: 61 }) },
+    snapshot: { token: tokenOf({ generation: 61 }) },
     events: [
       ...renewals(47, 65 * MINUTE),
       {
@@ -100,7 +100,6 @@ export const SCENES = {
         at: NOW - 62 * MINUTE,
         generation: 48,
         status: 401,
-        verdict: 'replace',
       },
       ...renewals(13, MINUTE),
     ],
@@ -118,12 +117,12 @@ export const SCENES = {
       backoff: 'transient',
       failuresInRow: 9,
       outageBudget: 38_400,
-      session: session({
+      token: tokenOf({
         expiresAt: NOW + 43_400,
         usableUntil: NOW + 38_400,
         obtainedAt: NOW - 256_600,
       }),
-      nextExchangeAt: NOW + 11_200,
+      nextRequestAt: NOW + 11_200,
       lastFailure: { at: NOW - 3200, operation: 'login', failure: DOWN },
       lastSuccessAt: NOW - 256_600,
     },
@@ -138,12 +137,12 @@ export const SCENES = {
   },
   refused: {
     snapshot: {
-      session: undefined,
+      token: undefined,
       usable: false,
       backoff: 'guarded',
       failuresInRow: 3,
       outageBudget: 0,
-      nextExchangeAt: NOW + 722_000,
+      nextRequestAt: NOW + 722_000,
       lastFailure: { at: NOW - 178_000, operation: 'login', failure: REFUSED },
       lastSuccessAt: undefined,
     },
@@ -151,7 +150,7 @@ export const SCENES = {
     calls: [{ count: 12, apart: 4000, call: { status: 503, code: 'no-token' } }],
   },
   unauthenticated: {
-    snapshot: { session: session({ generation: 2 }) },
+    snapshot: { token: tokenOf({ generation: 2 }), rejected: true, outageBudget: 0 },
     events: [
       granted({ at: NOW - 20_000 }),
       {
@@ -159,17 +158,16 @@ export const SCENES = {
         at: NOW - 15_000,
         generation: 2,
         status: 401,
-        verdict: 'brand-new',
       },
     ],
     calls: [{ count: 12, apart: 1000, call: { status: 401 } }],
   },
   conflict: {
-    snapshot: { backoff: 'conflict', nextExchangeAt: NOW + 31_000 },
+    snapshot: { conflict: true },
     events: [
       granted({ at: NOW - 20_000 }),
-      { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401, verdict: 'replace' },
-      { type: 'conflict', at: NOW - 9000, holdOff: 40_000 },
+      { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401 },
+      { type: 'conflict', at: NOW - 9000 },
     ],
     calls: [
       { count: 2, apart: 1000, ago: 12_000, call: OK },
@@ -178,11 +176,11 @@ export const SCENES = {
   },
   starting: {
     snapshot: {
-      session: undefined,
+      token: undefined,
       usable: false,
-      exchange: 'login',
+      request: 'login',
       outageBudget: 0,
-      nextExchangeAt: undefined,
+      nextRequestAt: undefined,
       lastSuccessAt: undefined,
     },
     events: [],

@@ -14,6 +14,7 @@ function token(text: string, refresh?: string): Token {
     lifetime: 1,
     expiresAt: 1,
     usableUntil: 1,
+    adopted: false,
     ...(refresh === undefined ? {} : { refreshToken: new Secret(refresh) }),
   }
 }
@@ -23,8 +24,8 @@ const OTHER = token('other')
 
 function echoesOf(...tokens: readonly Token[]) {
   const echoes = createEchoes()
-  for (const session of tokens)
-    echoes.onTokenEvent({ type: 'adopted', at: 0, session, failuresBefore: 0 })
+  for (const token of tokens)
+    echoes.onTokenEvent({ type: 'adopted', at: 0, token, failuresBefore: 0 })
   return echoes
 }
 

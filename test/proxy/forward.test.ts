@@ -54,6 +54,7 @@ describe('attempts that fail', () => {
     first.head(401)
     const replay = await attempt(2)
     state.newer = false
+    state.current = undefined
     replay.fail()
     await clock.advance(DEADLINE)
     const response = await client.read()

@@ -67,7 +67,7 @@ export class ScriptedAttempt {
 
 export function token(generation: number): Token {
   const text = new Secret(`token-${generation}`)
-  const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1 }
+  const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1, adopted: false }
   return { generation, headerValue: text, token: text, ...instants }
 }
 
@@ -88,13 +88,21 @@ export async function scene({ newer = true } = {}) {
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      waitForToken: async ({ after, signal }) => {
-        if (state.newer) return (state.current = token(after + 1))
+      waitForToken: async ({ signal }) => {
+        if (state.current !== undefined) return state.current
+        if (state.newer) return (state.current = token(2))
         if (signal !== undefined) await once(signal, 'abort')
         return UNAVAILABLE
       },
       accept: () => undefined,
-      reject: () => 'wait',
+      async reject({ generation }, { signal }) {
+        if (state.newer) {
+          state.current = token(generation + 1)
+          return { type: 'replay', token: state.current }
+        }
+        if (signal !== undefined) await once(signal, 'abort')
+        return { type: 'relay', why: 'no-newer-token' }
+      },
     },
     dispatch: (attempt) => void attempts.push(new ScriptedAttempt(attempt)),
     carriesToken: () => false,

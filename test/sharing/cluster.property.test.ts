@@ -97,7 +97,7 @@ async function perform(cluster: Cluster, act: Act): Promise<void> {
       break
     case 'freeze':
     case 'freeze-asking': {
-      const asking = replicas.find(({ source }) => source.snapshot().exchange !== undefined)
+      const asking = replicas.find(({ source }) => source.snapshot().request !== undefined)
       const frozen = act.do === 'freeze' ? chosen : (asking ?? chosen)
       frozen?.freeze()
       await traffic(10_000)

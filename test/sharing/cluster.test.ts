@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { credentialsOf, memoryBook } from '../token/source-support.ts'
-import { openCluster, type Replica } from './cluster.ts'
+import { memoryHome } from '../../src/token/attempts.ts'
+import { credentialsOf, openCluster } from './cluster.ts'
 
 const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 
 // What replicas do when their store is killed, emptied or slow, or one of them is, is in test/store/, on real servers.
 
@@ -47,15 +48,6 @@ describe('replicas that share a token', () => {
     expect(cluster.isales).toMatchObject({ logins: 1, most: 1 })
   })
 
-  it('buy one token together when iSales rejects even new ones', async () => {
-    const cluster = openCluster(5)
-    expect(await cluster.traffic(MINUTE)).toBe(0)
-    cluster.isales.broken = true
-    await cluster.traffic(25_000)
-    expect(cluster.isales.logins + cluster.isales.refreshes).toBe(2)
-    expect(cluster.record()?.bought).toBe(true)
-  })
-
   it('log in once when a refresh gives the rejected token again', async () => {
     const cluster = openCluster(5)
     let failed = await cluster.traffic(MINUTE)
@@ -76,7 +68,7 @@ describe('replicas that share a token', () => {
   it('can read what is granted for a whole day, at whatever fraction of a millisecond', async () => {
     const cluster = openCluster(0)
     cluster.isales.refreshLives = 86_400
-    await cluster.clock.advance(13 * 3_600_000)
+    await cluster.clock.advance(13 * HOUR)
     for (let nth = 0; nth < 40; nth += 1) {
       await cluster.clock.advance(977.13)
       cluster.store.keys.clear()
@@ -85,89 +77,6 @@ describe('replicas that share a token', () => {
       expect(cluster.record()?.grant.token.reveal()).toBe(replica.source.current()?.token.reveal())
       await replica.stop()
     }
-  })
-
-  it('make no further login when the store is away for 30 s across a renewal', async () => {
-    const cluster = openCluster(3)
-    let failed = await cluster.traffic(225_000)
-    cluster.store.down = 'unreachable'
-    failed += await cluster.traffic(30_000)
-    cluster.store.down = undefined
-    cluster.store.reconnect()
-    failed += await cluster.traffic(5 * MINUTE)
-    expect(failed).toBe(0)
-    expect(cluster.isales.logins).toBe(1)
-  })
-
-  it('hold off when one of them is cut off for long, and have one token again soon after it', async () => {
-    const cluster = openCluster(3)
-    expect(await cluster.traffic(MINUTE)).toBe(0)
-    const [first, cutOff, third] = cluster.replicas
-    cluster.store.cutOff.add(cutOff?.index ?? 0)
-    await cluster.traffic(15 * MINUTE)
-    const metConflict = (one: Replica | undefined): boolean =>
-      one?.events.some(({ type }) => type === 'conflict') === true
-    expect(metConflict(cutOff)).toBe(true)
-    expect(metConflict(first) || metConflict(third)).toBe(true)
-    // Without hold-offs each of the 2700 calls would end the session of the others.
-    expect(cluster.isales.logins).toBeLessThan(60)
-    cluster.store.cutOff.clear()
-    cluster.store.reconnect()
-    await cluster.clock.advance(MINUTE)
-    expect(await cluster.traffic(5 * MINUTE)).toBe(0)
-    expect(cluster.tokens().size).toBe(1)
-  })
-
-  it.each([0, 1, 5])(
-    'refuse a wrong password 4 times in an hour, whatever restarts there are (%s per ten minutes)',
-    async (restarts) => {
-      const cluster = openCluster(0)
-      for (let index = 0; index < 10; index += 1) cluster.add('wrong')
-      for (let part = 0; part < 6; part += 1) {
-        await cluster.clock.advance(10 * MINUTE)
-        for (let restart = 0; restart < restarts; restart += 1) {
-          await cluster.replicas.shift()?.stop()
-          cluster.add('wrong')
-        }
-      }
-      expect(cluster.isales.refused).toBeGreaterThan(0)
-      expect(cluster.isales.refused).toBeLessThanOrEqual(4)
-    },
-  )
-
-  it('serve with the token of the others when the password is wrong, and try it', async () => {
-    const cluster = openCluster(2)
-    await cluster.clock.advance(MINUTE)
-    const third = cluster.add('wrong')
-    await cluster.clock.advance(10_000)
-    expect(cluster.isales.refused).toBeGreaterThan(0)
-    expect(third.source.current()).toBeDefined()
-    expect(await cluster.traffic(10 * MINUTE)).toBe(0)
-    expect(cluster.isales.refused).toBeLessThanOrEqual(3)
-    expect(cluster.isales.logins).toBe(1)
-  })
-
-  it('serve with the token of the others when the password was refused before they started', async () => {
-    const cluster = openCluster(2)
-    await cluster.clock.advance(MINUTE)
-    const book = memoryBook(cluster.clock)
-    for (let count = 0; count < 3; count += 1) book.add(credentialsOf('wrong'))
-    const third = cluster.add('wrong', book)
-    await cluster.clock.advance(2000)
-    expect(third.source.current()).toBeDefined()
-    await cluster.clock.advance(12 * MINUTE)
-    expect(cluster.isales.refused).toBe(0)
-  })
-
-  it('spare a wrong password although the replica that has it refreshes the token', async () => {
-    const cluster = openCluster(1)
-    await cluster.clock.advance(MINUTE)
-    cluster.add('wrong')
-    await cluster.clock.advance(5 * MINUTE)
-    await cluster.replicas[0]?.stop()
-    await cluster.clock.advance(3 * MINUTE)
-    expect(cluster.isales).toMatchObject({ refused: 3, refreshes: 2 })
-    expect([...cluster.store.keys.keys()].some((key) => key.startsWith('guard:'))).toBe(true)
   })
 
   it('need one login for a password that is changed in all of them, one after the other', async () => {
@@ -182,6 +91,15 @@ describe('replicas that share a token', () => {
     expect(cluster.isales.logins).toBe(2)
   })
 
+  it('log in when an operator asks for it, although there is a newer token', async () => {
+    const cluster = openCluster(2)
+    await cluster.clock.advance(MINUTE)
+    cluster.replicas[0]?.source.renew()
+    await cluster.clock.advance(5000)
+    expect(cluster.isales.logins).toBe(2)
+    expect(cluster.tokens().size).toBe(1)
+  })
+
   it('say how many they are, soon after one has come or gone', async () => {
     const cluster = openCluster(3)
     const counts = () => cluster.replicas.map(({ share }) => share.snapshot().replicas)
@@ -191,12 +109,210 @@ describe('replicas that share a token', () => {
     await cluster.clock.advance(13_000)
     await stopping
     expect(counts()).toEqual([2, 2])
+  })
+})
+
+describe('replicas whose store is away', () => {
+  it('make no further login for 30 s across a renewal', async () => {
+    const cluster = openCluster(3)
+    let failed = await cluster.traffic(225_000)
     cluster.store.down = 'unreachable'
-    await cluster.clock.advance(13_000)
-    cluster.add()
+    failed += await cluster.traffic(30_000)
     cluster.store.down = undefined
     cluster.store.reconnect()
-    await cluster.clock.advance(2000)
-    expect(counts()).toEqual([3, 3, 3])
+    failed += await cluster.traffic(5 * MINUTE)
+    expect(failed).toBe(0)
+    expect(cluster.isales.logins).toBe(1)
   })
+
+  it.each([1, 2, 3, 4, 5])(
+    'lose no call with tokens of 20 s when it is killed for 6 s and comes back empty (%i)',
+    async (seconds) => {
+      const cluster = openCluster(3)
+      cluster.isales.lifetime = 20_000
+      cluster.isales.latency = 20
+      let failed = await cluster.traffic(12_000 + seconds * 1000, 100)
+      cluster.store.keys.clear()
+      cluster.store.down = 'unreachable'
+      failed += await cluster.traffic(6000, 100)
+      cluster.store.down = undefined
+      cluster.store.reconnect()
+      failed += await cluster.traffic(20_000, 100)
+      expect(failed).toBe(0)
+      expect(cluster.isales.logins).toBeLessThanOrEqual(6)
+      expect(cluster.tokens().size).toBe(1)
+    },
+  )
+
+  it('wait 1.5 s for it with a rejected token, and then log in', async () => {
+    const cluster = openCluster(2)
+    await cluster.clock.advance(MINUTE)
+    cluster.store.down = 'timeout'
+    cluster.isales.revoke()
+    const failed = cluster.traffic(1000)
+    await cluster.clock.advance(0)
+    expect(await failed).toBe(0)
+    expect(cluster.isales.logins + cluster.isales.refreshes).toBe(1)
+    cluster.store.down = undefined
+    cluster.store.reconnect()
+    expect(await cluster.traffic(MINUTE)).toBe(0)
+    expect(cluster.isales.logins + cluster.isales.refreshes).toBe(2)
+  })
+
+  it('make one refused login each with a wrong password', async () => {
+    const cluster = openCluster(0)
+    cluster.store.down = 'unreachable'
+    for (let index = 0; index < 3; index += 1) cluster.add('wrong')
+    await cluster.clock.advance(10 * MINUTE)
+    expect(cluster.isales.refused).toBe(3)
+  })
+})
+
+describe('the account is spared by all replicas together', () => {
+  it.each([0, 1, 5])(
+    'when they have a wrong password, whatever restarts there are (%s per ten minutes)',
+    async (restarts) => {
+      const cluster = openCluster(0)
+      for (let index = 0; index < 10; index += 1) cluster.add('wrong')
+      let inFirst = 0
+      for (let part = 0; part < 6; part += 1) {
+        await cluster.clock.advance(10 * MINUTE)
+        if (part === 0) inFirst = cluster.isales.refused
+        for (let restart = 0; restart < restarts; restart += 1) {
+          await cluster.replicas.shift()?.stop()
+          cluster.add('wrong')
+        }
+      }
+      expect(inFirst).toBe(3)
+      expect(cluster.isales.refused).toBe(4)
+    },
+  )
+
+  it('when its responses are lost', async () => {
+    const cluster = openCluster(0)
+    cluster.isales.silent = true
+    for (let index = 0; index < 3; index += 1) cluster.add()
+    await cluster.clock.advance(15 * MINUTE)
+    expect(cluster.isales.judged).toBeGreaterThan(2)
+    expect(cluster.isales.judged).toBeLessThanOrEqual(4)
+  })
+
+  it('when each one that asks dies before the response', async () => {
+    const cluster = openCluster(0)
+    cluster.isales.latency = 1500
+    cluster.isales.silent = true
+    for (let restart = 0; restart < 30; restart += 1) {
+      const replica = cluster.add('wrong')
+      await cluster.clock.advance(1600)
+      replica.freeze()
+    }
+    expect(cluster.isales.judged).toBeLessThanOrEqual(4)
+  })
+
+  it('when somebody deletes the book in the store', async () => {
+    const cluster = openCluster(0)
+    for (let index = 0; index < 3; index += 1) cluster.add('wrong')
+    await cluster.clock.advance(MINUTE)
+    expect(cluster.isales.refused).toBe(3)
+    for (let minute = 0; minute < 12; minute += 1) {
+      for (const key of cluster.store.keys.keys()) {
+        if (key.startsWith('book:')) cluster.store.keys.delete(key)
+      }
+      await cluster.clock.advance(MINUTE)
+    }
+    expect(cluster.isales.refused).toBe(3)
+  })
+
+  it('but not after an iSales that was ill for hours: one at a time asks, each 30 s or so', async () => {
+    const cluster = openCluster(3)
+    await cluster.clock.advance(MINUTE)
+    cluster.isales.down = true
+    await cluster.clock.advance(2 * HOUR)
+    cluster.isales.down = false
+    await cluster.clock.advance(31_000)
+    expect(await cluster.traffic(10_000)).toBe(0)
+    expect(cluster.isales.most).toBe(1)
+  })
+
+  it('and one with a wrong password serves with the token of the others, and tries it', async () => {
+    const cluster = openCluster(2)
+    await cluster.clock.advance(MINUTE)
+    const third = cluster.add('wrong')
+    await cluster.clock.advance(10_000)
+    expect(cluster.isales.refused).toBeGreaterThan(0)
+    expect(third.source.current()).toBeDefined()
+    expect(await cluster.traffic(10 * MINUTE)).toBe(0)
+    expect(cluster.isales.refused).toBeLessThanOrEqual(3)
+    expect(cluster.isales.logins).toBe(1)
+  })
+
+  it('and one whose password was refused before it started serves with the token of the others', async () => {
+    const cluster = openCluster(2)
+    await cluster.clock.advance(MINUTE)
+    const home = memoryHome()
+    const notBefore = cluster.clock.now() + 15 * MINUTE
+    const entry = { attempts: 3, refusals: 3, notBefore, provenUntil: -Infinity }
+    await home.save(credentialsOf('wrong'), entry)
+    const third = cluster.add('wrong', home)
+    await cluster.clock.advance(2000)
+    expect(third.source.current()).toBeDefined()
+    await cluster.clock.advance(12 * MINUTE)
+    expect(cluster.isales.refused).toBe(0)
+  })
+
+  it('and a refresh by one with a wrong password proves nothing of it', async () => {
+    const cluster = openCluster(1)
+    await cluster.clock.advance(MINUTE)
+    cluster.add('wrong')
+    await cluster.clock.advance(5 * MINUTE)
+    await cluster.replicas[0]?.stop()
+    await cluster.clock.advance(3 * MINUTE)
+    expect(cluster.isales.refreshes).toBe(2)
+    expect(cluster.isales.refused).toBeLessThanOrEqual(3)
+    expect([...cluster.store.keys.keys()].some((key) => key.startsWith('book:'))).toBe(true)
+  })
+})
+
+describe('an older record', () => {
+  it('is not taken, whatever its life, and is replaced', async () => {
+    const cluster = openCluster(2)
+    await cluster.traffic(1000)
+    const { value } = cluster.store.keys.get('grant') ?? { value: '' }
+    cluster.isales.revoke()
+    expect(await cluster.traffic(10_000)).toBe(0)
+    const requests = cluster.isales.logins + cluster.isales.refreshes
+    const newest = cluster.record()?.number
+    expect(newest).toBeGreaterThan(1)
+    for (let nth = 0; nth < 10; nth += 1) {
+      cluster.store.keys.set('grant', { value, endsAt: cluster.clock.now() + 3_600_000 })
+      cluster.store.reconnect()
+      expect(await cluster.traffic(2000)).toBe(0)
+    }
+    expect(cluster.record()?.number).toBe(newest)
+    expect(cluster.isales.logins + cluster.isales.refreshes).toBe(requests)
+  })
+
+  it('is not what a flushed store starts again with', async () => {
+    const cluster = openCluster(2)
+    cluster.isales.revoke()
+    await cluster.traffic(MINUTE)
+    const newest = cluster.record()?.number ?? 0
+    cluster.store.keys.clear()
+    cluster.add()
+    cluster.store.reconnect()
+    expect(await cluster.traffic(10 * MINUTE)).toBe(0)
+    expect(cluster.record()?.number).toBeGreaterThan(newest)
+    expect(cluster.tokens().size).toBe(1)
+  })
+})
+
+it('a flood of messages makes one look at a time', async () => {
+  const cluster = openCluster(1)
+  await cluster.clock.advance(1000)
+  cluster.store.latency = 100
+  cluster.store.mostReads = 0
+  for (let nth = 0; nth < 10_000; nth += 1) cluster.store.reconnect()
+  await cluster.clock.advance(1000)
+  expect(cluster.store.mostReads).toBe(1)
+  expect(cluster.store.reads).toBeLessThan(20)
 })

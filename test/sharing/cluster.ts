@@ -1,16 +1,32 @@
 import { Secret } from '../../src/config/secret.ts'
+import type { StoreFailureReason } from '../../src/sharing/events.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { createShare } from '../../src/sharing/share.ts'
 import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
+import { memoryHome, withAttempts, type AttemptHome } from '../../src/token/attempts.ts'
+import type { Credentials } from '../../src/token/ask.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
-import type { RefusalBook } from '../../src/token/refusals.ts'
-import type { StoreFailureReason } from '../../src/token/sharing.ts'
 import { createTokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
-import { credentialsOf, memoryBook } from '../token/source-support.ts'
-import { DOWN, grant, REFUSED, RULES } from '../token/support.ts'
 import { StoreRules } from './store-rules.ts'
+
+const RULES = {
+  isalesTokenScheme: 'Bearer',
+  isalesTokenField: 'token',
+  isalesRefreshPath: '/auth/refresh',
+  tokenRenewAt: 0.8,
+  tokenIdleAfter: undefined,
+  loginRejectedAttempts: 3,
+} as const
+
+const REFUSED: AuthFailure = { kind: 'refused', reason: 'rejected', status: 403, detail: '' }
+const DOWN: AuthFailure = { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' }
+const LOST: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'timeout' }
+
+export function credentialsOf(password: string): Credentials {
+  return { user: 'obs', password: new Secret(password) }
+}
 
 /** Lets through what a process gets to know. */
 type Passed = <T>(promise: Promise<T>) => Promise<T>
@@ -25,6 +41,10 @@ class SimulatedStore extends StoreRules {
   quiet = false
   /** Milliseconds that an operation takes; from 500 on its reply is lost. */
   latency = 1
+  /** Looks, and the most of them in flight at any time. */
+  reads = 0
+  mostReads = 0
+  #reading = 0
   /** Called with each record that replaces another. */
   onReplace: (former: string, latter: string) => void = () => undefined
   readonly #clock: ManualClock
@@ -71,8 +91,14 @@ class SimulatedStore extends StoreRules {
           return reply
         }),
       failed: (asked) => send(() => this.failed(asked)),
-      holdOff: (ms) => send(() => this.holdOff(ms)),
-      read: () => request(() => this.read()),
+      read: async () => {
+        this.reads += 1
+        this.#reading += 1
+        this.mostReads = Math.max(this.mostReads, this.#reading)
+        const reply = await request(() => this.read())
+        this.#reading -= 1
+        return reply
+      },
       publish: () => send(() => this.quiet || this.reconnect()),
       replicas: () => passed(Promise.resolve(this.#lookers.size)),
       start: (look) => {
@@ -90,24 +116,25 @@ class SimulatedStore extends StoreRules {
   }
 }
 
-const LIFETIME = 300_000
-
 /** An iSales that allows one user one session. */
 class SimulatedIsales {
   logins = 0
   refreshes = 0
   refused = 0
+  /** Logins that it looked at. */
+  judged = 0
   /** The most token requests in flight at any time. */
   most = 0
   down = false
+  /** It judges, and its responses are lost. */
+  silent = false
   /** What a refresh gives: a token and a refresh token, a token alone, or the former token. */
   refreshGives: 'both' | 'token' | 'former' = 'both'
   /** Seconds that a refresh token lives. */
   refreshLives = 3600
-  /** It rejects its own tokens. */
-  broken = false
   readonly passwords = new Set(['right'])
-  /** Milliseconds that a token request takes. */
+  /** Milliseconds that a token lives, and that a token request takes. */
+  lifetime = 300_000
   latency = 200
   /** When each token was granted, by the text. */
   readonly grantedAt = new Map<string, number>()
@@ -122,12 +149,12 @@ class SimulatedIsales {
 
   accepts(token: Secret | undefined): boolean {
     const text = token?.reveal() ?? ''
-    return !this.broken && text === this.#valid && !this.hasEnded(text)
+    return text === this.#valid && !this.hasEnded(text)
   }
 
   /** Also for a token that was never granted. */
   hasEnded(token: string): boolean {
-    return this.#clock.now() >= (this.grantedAt.get(token) ?? -Infinity) + LIFETIME
+    return this.#clock.now() >= (this.grantedAt.get(token) ?? -Infinity) + this.lifetime
   }
 
   revoke(): void {
@@ -135,42 +162,50 @@ class SimulatedIsales {
   }
 
   login(password: Secret, signal: AbortSignal): Promise<Grant | AuthFailure> {
-    return this.#request(signal, () => {
+    return this.#request(signal, (sentAt) => {
+      this.judged += 1
       if (!this.passwords.has(password.reveal())) {
         this.refused += 1
         return REFUSED
       }
       this.logins += 1
-      return this.#grant()
+      return this.#grant(sentAt)
     })
   }
 
   refresh(refreshToken: Secret, signal: AbortSignal): Promise<Grant | AuthFailure> {
-    return this.#request(signal, () => {
+    return this.#request(signal, (sentAt) => {
       if (refreshToken.reveal() !== this.#refresh) return REFUSED
       this.refreshes += 1
-      if (this.refreshGives === 'former') return grant({ token: this.#last })
-      return this.#grant(this.refreshGives === 'both')
+      if (this.refreshGives === 'former') return this.#given(sentAt, true)
+      return this.#grant(sentAt, this.refreshGives === 'both')
     })
   }
 
-  get #last(): string {
-    return `t${this.grantedAt.size}`
+  #grant(sentAt: number, refreshable = true): Grant {
+    const count = this.grantedAt.size + 1
+    this.#valid = `t${count}`
+    this.grantedAt.set(this.#valid, this.#clock.now())
+    if (refreshable) this.#refresh = `r${count}`
+    return this.#given(sentAt, refreshable)
   }
 
-  #grant(refreshable = true): Grant {
-    const count = this.grantedAt.size + 1
-    this.grantedAt.set(`t${count}`, this.#clock.now())
-    this.#valid = this.#last
-    if (refreshable) this.#refresh = `r${count}`
-    const refreshToken = refreshable ? `r${count}` : null
-    return grant({ token: this.#last, refreshToken, refreshLives: this.refreshLives })
+  #given(sentAt: number, refreshable: boolean): Grant {
+    const count = this.grantedAt.size
+    return {
+      token: new Secret(`t${count}`),
+      sentAt,
+      lifetime: { ms: this.lifetime },
+      refreshToken: refreshable ? new Secret(`r${count}`) : undefined,
+      refreshLifetime: this.refreshLives * 1000,
+    }
   }
 
   async #request(
     signal: AbortSignal,
-    respond: () => Grant | AuthFailure,
+    respond: (sentAt: number) => Grant | AuthFailure,
   ): Promise<Grant | AuthFailure> {
+    const sentAt = this.#clock.now()
     this.#inFlight += 1
     this.most = Math.max(this.most, this.#inFlight)
     await new Promise<void>((resolve) => {
@@ -178,7 +213,9 @@ class SimulatedIsales {
       signal.addEventListener('abort', () => resolve())
     })
     this.#inFlight -= 1
-    return signal.aborted || this.down ? DOWN : respond()
+    if (signal.aborted || this.down) return DOWN
+    const response = respond(sentAt)
+    return this.silent ? LOST : response
   }
 }
 
@@ -201,9 +238,9 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
     )
     if (former > latter) broken.push('a record replaced one that was granted later')
   }
-  const add = (password = 'right', refusals: RefusalBook = memoryBook(clock)): Replica => {
+  const add = (password = 'right', home: AttemptHome = memoryHome()): Replica => {
     const index = (added += 1)
-    const replica = createReplica({ clock, store, isales, index, random, password, refusals })
+    const replica = createReplica({ clock, store, isales, index, random, password, home })
     replicas.push(replica)
     return replica
   }
@@ -216,10 +253,10 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
     broken,
     add,
 
-    /** Calls on every replica each second; how many were not accepted. */
-    traffic: async (ms: number): Promise<number> => {
+    /** Calls on every replica, one each so many milliseconds; how many were not accepted. */
+    traffic: async (ms: number, each = 1000): Promise<number> => {
       let failed = 0
-      for (let passed = 0; passed < ms; passed += 1000) {
+      for (let passed = 0; passed < ms; passed += each) {
         for (const { source } of replicas) {
           const sent = source.current()
           if (sent !== undefined && isales.hasEnded(sent.token.reveal())) {
@@ -229,7 +266,7 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
             if (!accepted) failed += 1
           })
         }
-        await clock.advance(Math.min(1000, ms - passed))
+        await clock.advance(Math.min(each, ms - passed))
       }
       return failed
     },
@@ -242,6 +279,8 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
   }
 }
 
+const LATENCY = 6
+
 /** One business call: true when iSales accepted it, replays included. */
 async function succeeds({
   source,
@@ -249,17 +288,23 @@ async function succeeds({
   clock,
 }: Pick<Cluster, 'isales' | 'clock'> & Pick<Replica, 'source'>): Promise<boolean> {
   const deadline = clock.now() + 2500
-  let token = source.current() ?? (await source.waitForToken({ after: 0, deadline }))
-  for (const again of [false, true]) {
-    if ('unavailable' in token) return false
+  let token = source.current() ?? (await source.waitForToken({ deadline }))
+  let rejected: number | undefined
+  for (let replays = 0; !('unavailable' in token); replays += 1) {
     const sentAt = clock.now()
-    if (isales.accepts(token.token)) {
-      source.accept(token, '/tasks', sentAt)
+    const accepted = isales.accepts(token.token)
+    await new Promise<void>((resolve) => {
+      clock.setTimer(resolve, LATENCY)
+    })
+    if (accepted) {
+      source.accept(token, sentAt, rejected)
       return true
     }
-    const verdict = source.reject(token, 401, { path: '/tasks', sentAt, again })
-    if (verdict === 'relay' || again) return false
-    token = await source.waitForToken({ after: token.generation, deadline })
+    const call = { status: 401, rejected, replays, replayable: true, deadline }
+    const verdict = await source.reject(token, call)
+    if (verdict.type !== 'replay') return false
+    rejected = token.generation
+    token = verdict.token
   }
   return false
 }
@@ -273,39 +318,41 @@ interface ReplicaOptions {
   readonly index: number
   readonly random: () => number
   readonly password: string
-  readonly refusals: RefusalBook
+  readonly home: AttemptHome
 }
 
 function createReplica(options: ReplicaOptions) {
-  const { store, isales, index, random, password: first, refusals } = options
+  const { store, isales, index, random, password: first, home } = options
   const { clock, passed, freeze, thaw } = freezable(options.clock)
   const events: TokenEvent[] = []
+  const parts = { rules: RULES, home, clock, random }
   const share = createShare({
+    ...parts,
     store: store.connect(index, passed),
     seal: SEAL,
-    rules: RULES,
-    clock,
-    random,
     observe: () => undefined,
   })
   const source = createTokenSource({
-    rules: RULES,
-    waiters: 1000,
-    clock,
-    random,
+    ...parts,
     credentials: credentialsOf(first),
-    refusals,
-    client: {
-      login: ({ password }, signal) => passed(isales.login(password, signal)),
-      refresh: ({ refreshToken }, signal) => passed(isales.refresh(refreshToken, signal)),
-    },
-    obtain: share.obtain,
-    observe(event) {
-      events.push(event)
-      share.onTokenEvent(event)
-    },
+    client: share.wrap(
+      withAttempts({
+        ...parts,
+        client: {
+          login({ password }, { onSent, signal }) {
+            onSent()
+            return passed(isales.login(password, signal))
+          },
+          refresh({ refreshToken }, { onSent, signal }) {
+            onSent()
+            return passed(isales.refresh(refreshToken, signal))
+          },
+        },
+      }),
+    ),
+    observe: (event) => void events.push(event),
   })
-  share.start(source)
+  share.start(source.adopt)
   source.start()
   return {
     index,
@@ -319,7 +366,7 @@ function createReplica(options: ReplicaOptions) {
       source.changeCredentials(credentialsOf(password))
     },
     async stop(): Promise<void> {
-      source.stop()
+      await source.stop()
       await share.stop()
     },
   }

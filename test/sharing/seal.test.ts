@@ -1,16 +1,42 @@
 import { assert, boolean, integer, option, property, record, stringMatching } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createSeal, parseRecord, totalLife, type SharedRecord } from '../../src/sharing/seal.ts'
-import { grant } from '../token/support.ts'
+import {
+  createSeal,
+  parseRecord,
+  totalLife,
+  type SharedGrant,
+  type SharedRecord,
+} from '../../src/sharing/seal.ts'
+
+interface GrantOptions {
+  readonly token?: string
+  /** Seconds. */
+  readonly lives?: number
+  readonly refreshToken?: string | undefined
+  readonly refreshLives?: number | undefined
+}
+
+const DEFAULTS = { token: 't1', lives: 300, refreshToken: 'r1', refreshLives: 3600 }
+
+function grant(options: GrantOptions): SharedGrant {
+  const { token, lives, refreshToken, refreshLives } = { ...DEFAULTS, ...options }
+  return {
+    token: new Secret(token),
+    lifetime: { ms: lives * 1000 },
+    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+    refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
+  }
+}
 
 const KEY = new Secret('k'.repeat(32))
 const ORIGIN = 'https://isales.example:443'
 const RECORD: SharedRecord = {
   grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
+  number: 7,
   totalMs: 3_600_000,
   fingerprint: 'f'.repeat(22),
-  bought: false,
+  login: false,
 }
 const seal = createSeal(KEY, ORIGIN, 'obs')
 
@@ -28,13 +54,13 @@ describe('sealing', () => {
     const seconds = integer({ min: 1, max: 86_400 })
     const grants = record({
       token: tokens,
-      lives: option(seconds, { nil: undefined }),
-      refreshToken: option(tokens, { nil: null }),
+      lives: seconds,
+      refreshToken: option(tokens, { nil: undefined }),
       refreshLives: option(seconds, { nil: undefined }),
     })
     assert(
-      property(grants, boolean(), (given, bought) => {
-        const shared = { ...RECORD, grant: grant(given), bought }
+      property(grants, boolean(), (given, login) => {
+        const shared = { ...RECORD, grant: grant(given), login }
         const sealed = seal.close({ ...shared, totalMs: totalLife(shared.grant) })
         expect(sealed).toMatch(/^[\w-]{22}\./)
         const opened = createSeal(KEY, ORIGIN, 'obs').open(sealed)
@@ -98,15 +124,15 @@ describe('sealing', () => {
 describe('a record of another version of the program', () => {
   const written = (changes: object): string =>
     JSON.stringify({
-      v: 1,
+      v: 2,
+      n: 1,
       token: 'abc',
       lifetimeMs: 3_600_000,
-      assumed: false,
       refreshToken: 'def',
       refreshLifetimeMs: 7_200_000,
       totalMs: 7_200_000,
       fp: 'f'.repeat(22),
-      bought: true,
+      login: true,
       ...changes,
     })
 
@@ -115,7 +141,9 @@ describe('a record of another version of the program', () => {
   })
 
   it.each([
-    { v: 2 },
+    { v: 1 },
+    { n: undefined },
+    { n: 1.5 },
     { token: undefined },
     { token: 'a\r\nX: y' },
     { refreshToken: 'a b' },
@@ -125,8 +153,7 @@ describe('a record of another version of the program', () => {
     { refreshLifetimeMs: '3600000' },
     { totalMs: null },
     { fp: undefined },
-    { assumed: 1 },
-    { bought: 'yes' },
+    { login: 'yes' },
   ])('is none with %j', (changes) => {
     expect(parseRecord(written(changes))).toBeUndefined()
   })
@@ -137,7 +164,7 @@ describe('a record of another version of the program', () => {
 })
 
 it.each([
-  ['as long as the token, without a refresh token', { refreshToken: null }, 300_000],
+  ['as long as the token, without a refresh token', { refreshToken: undefined }, 300_000],
   ['as long as its refresh token', {}, 3_600_000],
   ['as long as the token, when that lives longer', { refreshLives: 30 }, 300_000],
   [

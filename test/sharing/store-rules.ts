@@ -1,9 +1,11 @@
 import {
-  CONFLICT,
-  GUARD_GRACE,
-  HOLD_GRACE,
+  BOOK_GRACE,
   ID_LENGTH,
   LEASE,
+  MAX_COUNT,
+  PAUSE_GRACE,
+  PROOF,
+  type Book,
   type Claim,
   type ClaimReply,
   type Failed,
@@ -20,12 +22,14 @@ const NOTHING: Entry = { value: '', endsAt: -Infinity }
 /** Characters of a process' id, before the dash. */
 const PROCESS_LENGTH = 16
 
+const isPause = (lease: string): boolean => lease.includes(' ')
+
 /**
  * The rules of the shared store: the specification of the scripts in `src/sharing/scripts.ts`, and the simulated store
  * of the tests. `test/store/` checks that a real server agrees.
  */
 export class StoreRules {
-  /** Without their prefix: `grant`, `lease`, `hold`, `guard:<fingerprint>`. Keys end by themselves. */
+  /** Without their prefix: `grant`, `lease`, `book:<fingerprint>`. Keys end by themselves. */
   keys = new Map<string, Entry>()
   readonly #now: () => number
 
@@ -34,58 +38,80 @@ export class StoreRules {
   }
 
   claim(asked: Claim): ClaimReply {
-    if (this.#value('grant').slice(0, ID_LENGTH) !== asked.seen) return this.read()
-    const holder = this.#value('lease').slice(0, PROCESS_LENGTH)
-    if (holder !== '' && holder !== asked.lease.slice(0, PROCESS_LENGTH)) return { type: 'busy' }
-    const guard = `guard:${asked.fingerprint}`
-    const hold = this.#value('hold')
-    const refusals = Math.max(Number(this.#value(guard)), asked.refusals)
-    if (!asked.forced) {
-      const held = this.#left('hold') - HOLD_GRACE
-      if (held > 0) return { type: 'held', ms: held, hold }
-      const guarded = this.#left(guard) - GUARD_GRACE
-      if (asked.operation === 'login' && guarded > 0) {
-        return { type: 'guarded', ms: guarded, refusals }
-      }
+    const { seen, lease, operation, fingerprint, forced, begun } = asked
+    if (this.#value('grant').slice(0, ID_LENGTH) !== seen) return this.read()
+    const holder = this.#value('lease')
+    const pause = isPause(holder) ? holder : ''
+    const process = holder.slice(0, PROCESS_LENGTH)
+    if (pause === '' && holder !== '' && process !== lease.slice(0, PROCESS_LENGTH)) {
+      return { type: 'busy' }
     }
-    this.#set('lease', asked.lease, LEASE)
-    return { type: 'mine', hold, refusals }
+    const held = pause === '' ? 0 : this.#left('lease') - PAUSE_GRACE
+    if (held > 0 && !forced) return { type: 'held', ms: held }
+    const known = this.#book(fingerprint)
+    const book = asked.book.attempts > 0 ? higher(known, asked.book) : known
+    if (operation === 'login') {
+      if (book.attempts > 0 && book.ms > 0 && !forced) return { type: 'guarded', ...book }
+      const attempts = book.attempts + 1
+      const ms = begun[Math.min(attempts, begun.length) - 1] ?? 0
+      this.#write(fingerprint, { ...book, attempts, ms })
+    }
+    this.#set('lease', lease, LEASE)
+    return { type: 'mine', pause, ...book }
   }
 
   extend(lease: string): void {
     if (this.#value('lease') === lease) this.#set('lease', lease, LEASE)
   }
 
-  granted({ seen, lease, record, ms, fingerprint }: Granted): RecordReply | { type: 'kept' } {
+  granted(asked: Granted): RecordReply | { type: 'kept' } {
+    const { seen, lease, record, ms, fingerprint, operation } = asked
     const holder = this.#value('lease')
+    const isTaken = holder !== '' && !isPause(holder)
     const isChanged = this.#value('grant').slice(0, ID_LENGTH) !== seen
-    if (holder !== lease && (holder !== '' || isChanged)) return this.read()
+    if (holder !== lease && (isTaken || isChanged)) return this.read()
     this.#set('grant', record, ms)
-    for (const key of ['lease', 'hold', `guard:${fingerprint}`]) this.keys.delete(key)
+    if (operation !== 'offer') {
+      this.keys.delete('lease')
+      const { attempts, ms: left } = this.#book(fingerprint)
+      const isProven = operation === 'login' || (attempts === 0 && left > 0)
+      if (isProven) this.#write(fingerprint, { attempts: 0, refusals: 0, ms: PROOF })
+    }
     return { type: 'kept' }
   }
 
-  failed({ lease, fingerprint, failure }: Failed): void {
+  failed({ lease, fingerprint, pause, book: given }: Failed): void {
     const isMine = this.#value('lease') === lease
-    // Counted even without the lease: iSales counted it, too.
-    if (failure.kind === 'refused') {
-      const guard = `guard:${fingerprint}`
-      const refusals = Math.max(Number(this.#value(guard)), failure.known) + 1
-      const pause = failure.pauses[Math.min(refusals, failure.pauses.length) - 1] ?? 0
-      this.#set(guard, String(refusals), pause + GUARD_GRACE)
+    if (given !== undefined) {
+      const known = this.#book(fingerprint)
+      // Without the lease it lowers no count: iSales counted it, too.
+      const book = isMine || known.attempts === 0 ? given : higher(given, known)
+      this.keys.delete(`book:${fingerprint}`)
+      if (book.attempts > 0 || book.ms > 0) this.#write(fingerprint, book)
     }
-    if (failure.kind === 'hold' && isMine) this.#set('hold', failure.text, failure.ms + HOLD_GRACE)
-    if (isMine) this.keys.delete('lease')
-  }
-
-  holdOff(ms: number): void {
-    if (this.#left('hold') - HOLD_GRACE < ms) this.#set('hold', CONFLICT, ms + HOLD_GRACE)
+    if (!isMine) return
+    this.keys.delete('lease')
+    if (pause !== undefined) this.#set('lease', pause.text, pause.ms + PAUSE_GRACE)
   }
 
   /** A PTTL of -2 is a key that is not there, as the servers say. */
   read(): RecordReply {
     const record = this.#value('grant')
     return { type: 'grant', record, pttl: record === '' ? -2 : this.#left('grant') }
+  }
+
+  #book(fingerprint: string): Book {
+    const key = `book:${fingerprint}`
+    const found = /^(\d{1,4}) (\d{1,4})$/.exec(this.#value(key))
+    if (found === null) return { attempts: 0, refusals: 0, ms: 0 }
+    const [attempts = 0, refusals = 0] = found.slice(1).map(Number)
+    const ms = this.#left(key) - (attempts > 0 ? BOOK_GRACE : 0)
+    return { attempts, refusals, ms: Math.max(0, ms) }
+  }
+
+  #write(fingerprint: string, { attempts, refusals, ms }: Book): void {
+    const text = [attempts, refusals].map((count) => Math.min(count, MAX_COUNT)).join(' ')
+    this.#set(`book:${fingerprint}`, text, ms + (attempts > 0 ? BOOK_GRACE : 0))
   }
 
   #entry(key: string): Entry {
@@ -103,5 +129,15 @@ export class StoreRules {
 
   #set(key: string, value: string, ms: number): void {
     this.keys.set(key, { value, endsAt: this.#now() + ms })
+  }
+}
+
+/** A proof counts only while there is no attempt. */
+function higher(one: Book, other: Book): Book {
+  const pauses = [one, other].map(({ attempts, ms }) => (attempts > 0 ? ms : 0))
+  return {
+    attempts: Math.max(one.attempts, other.attempts),
+    refusals: Math.max(one.refusals, other.refusals),
+    ms: Math.max(...pauses),
   }
 }

@@ -1,134 +1,133 @@
 import { describe, expect, it } from 'vitest'
-import { isBetter, turnOf, type Situation } from '../../src/sharing/turn.ts'
+import { Secret } from '../../src/config/secret.ts'
+import { failuresOf, isBetter, turnOf, type Found, type Situation } from '../../src/sharing/turn.ts'
 import { createToken } from '../../src/token/token.ts'
-import { grant, RULES } from '../token/support.ts'
 
 const NOW = 1_000_000
+const RULES = { isalesTokenScheme: 'Bearer', isalesTokenField: 'token' } as const
 type Reply = Parameters<typeof turnOf>[0]
 
-/** A token of 300 s that was requested so many seconds ago. */
-const aged = (seconds: number, rejected = false) => {
-  const origin = { sentAt: NOW - seconds * 1000, operation: 'login', previous: undefined } as const
-  return { token: createToken(grant(), RULES, origin), rejected }
-}
-const GOOD = aged(200)
-const REJECTED = aged(200, true)
-const ENDED = aged(296)
-/** It is renewed alone in the last 16 s before its last use, here 8.5 s before it. */
-const NEAR_ITS_END = aged(287)
+/** A token of 300 s that was requested so many seconds ago; it is sent for 295 s, and to 299 s if need be. */
+const aged = (seconds: number) => ({
+  token: new Secret('t1'),
+  lifetime: { ms: 300_000 },
+  sentAt: NOW - seconds * 1000,
+})
+const token = (seconds: number) =>
+  createToken(aged(seconds), RULES, { operation: 'login', previous: undefined })
 
-const found = (token: string, seconds: number) => ({
-  record: { grant: grant({ token }), totalMs: 0, fingerprint: '', bought: false },
+const found = (text: string, number: number, seconds: number): Found => ({
+  record: {
+    grant: { ...aged(seconds), token: new Secret(text) },
+    number,
+    totalMs: 0,
+    fingerprint: '',
+    login: true,
+  },
   sentAt: NOW - seconds * 1000,
 })
 
 describe('the token in the store', () => {
+  const ours = found('t1', 5, 200)
+  const seen = (atHand: Found | undefined, highest = 5) => ({ atHand, highest })
+
   it.each([
-    ['is taken when it is newer', found('other', 1), GOOD, true],
-    ['is taken when there is none', found('other', 250), undefined, true],
+    ['is taken when its number is higher', found('t2', 6, 1), seen(ours), true],
+    ['is taken although it is older', found('t2', 6, 250), seen(ours), true],
+    ['is taken when there is none here', found('t2', 1, 250), seen(undefined, 0), true],
     [
-      'is taken for one that has ended, although it is older',
-      found('other', 290),
-      { ...ENDED, token: aged(298).token },
-      true,
+      'of a lower number is not taken, although it is younger',
+      found('t2', 4, 1),
+      seen(ours),
+      false,
     ],
-    ['is taken for a rejected one when it is newer', found('other', 1), REJECTED, true],
-    ['is not taken for a rejected one when it is older', found('other', 250), REJECTED, false],
-    ['is not taken when it is older', found('other', 250), GOOD, false],
-    ['is not taken when it is the one at hand', found('t1', 199), GOOD, false],
-    ['is not taken when it has ended', found('other', 295), undefined, false],
-  ])('%s', (_, inStore, atHand, better) => {
-    expect(isBetter(inStore, atHand, NOW)).toBe(better)
+    ['is not taken when a higher number was seen', found('t2', 6, 1), seen(ours, 7), false],
+    [
+      'is not taken for none when a higher number was seen',
+      found('t2', 6, 1),
+      seen(undefined, 7),
+      false,
+    ],
+    ['of one number is taken when it is younger', found('t2', 5, 199), seen(ours), true],
+    ['of one number is not taken when it is older', found('t2', 5, 201), seen(ours), false],
+    ['is not taken when it is the one at hand', found('t1', 5, 199), seen(ours), false],
+    ['is not taken when it has ended', found('t2', 6, 295), seen(ours), false],
+  ])('%s', (_, inStore, { atHand, highest }, better) => {
+    expect(isBetter(inStore, atHand, highest, NOW)).toBe(better)
   })
 })
 
 describe('what a replica does after its claim', () => {
-  const situation = (changes: Partial<Situation>): Situation => ({
-    now: NOW,
-    random: 0.5,
-    ownRandom: 0.5,
-    atHand: GOOD,
-    refusals: 0,
-    ...changes,
+  const asks = (seconds: number | undefined, rejected = false, forced = false) => ({
+    ask: { current: seconds === undefined ? undefined : token(seconds), rejected, forced },
   })
-  const wait = (because: string, ms: number, refusals = 0) => ({
-    type: 'held',
-    because,
-    ms,
-    refusals,
-  })
-  const alone = { failures: undefined, refusals: 2, alone: true }
   const away: Reply = { type: 'failure', reason: 'timeout' }
+  const alone = (ms: number) => ({ deferred: 'alone', ms })
 
-  it.each<[string, Reply, Partial<Situation>, object]>([
-    ['looks again in a second while another asks', { type: 'busy' }, {}, wait('busy', 1000)],
+  it.each<[string, Reply, Partial<Situation>, object | undefined]>([
+    [
+      'looks again in a second while another asks',
+      { type: 'busy' },
+      {},
+      { deferred: 'busy', ms: 1000 },
+    ],
     [
       'looks again sooner while calls wait',
       { type: 'busy' },
-      { atHand: REJECTED },
-      wait('busy', 250),
+      asks(200, true),
+      { deferred: 'busy', ms: 250 },
     ],
-    ['scatters looks by a fifth', { type: 'busy' }, { random: 0 }, wait('busy', 800)],
+    ['scatters looks by a fifth', { type: 'busy' }, { random: 0 }, { deferred: 'busy', ms: 800 }],
     [
       'waits as long as the others',
-      { type: 'held', ms: 5000, hold: 'unclear 3' },
-      { refusals: 1 },
-      wait('held', 5000, 1),
-    ],
-    [
-      'knows that somebody else logs in as this user, as another replica found',
-      { type: 'held', ms: 5000, hold: 'conflict 0' },
+      { type: 'held', ms: 5000 },
       {},
-      wait('conflict', 5000),
+      { deferred: 'held', ms: 5000, backoff: 'transient' },
     ],
     [
       'believes no pause over ten minutes',
-      { type: 'held', ms: 1e9, hold: '' },
+      { type: 'held', ms: 1e9 },
       {},
-      wait('held', 600_000),
+      { deferred: 'held', ms: 600_000, backoff: 'transient' },
     ],
+    ['asks iSales', { type: 'mine', pause: '', attempts: 0, refusals: 0, ms: 0 }, {}, undefined],
+    ['serves on without the store', away, {}, alone(1000)],
     [
-      'spares refused credentials',
-      { type: 'guarded', ms: 900_000, refusals: 3 },
-      { refusals: 1 },
-      wait('guarded', 900_000, 3),
-    ],
-    [
-      'believes no guard over four hours',
-      { type: 'guarded', ms: 1e12, refusals: 3 },
-      {},
-      wait('guarded', 14_400_000, 3),
-    ],
-    [
-      'asks iSales, and knows what the others met',
-      { type: 'mine', hold: 'unclear 4', refusals: 2 },
-      { refusals: 1 },
-      { failures: { kind: 'unclear', count: 4 }, refusals: 2, alone: false },
-    ],
-    ...['', 'conflict 0', 'unclear', 'unclear -1', 'unclear 99999', '\u0000'].map(
-      (hold): [string, Reply, Partial<Situation>, object] => [
-        `counts no failures in ${JSON.stringify(hold)}`,
-        { type: 'mine', hold, refusals: 0 },
-        {},
-        { failures: undefined, refusals: 0, alone: false },
-      ],
-    ),
-    ['serves on without the store', away, {}, wait('alone', 1000)],
-    [
-      'asks without the store shortly before the end',
+      'serves on without the store with a token that is sent only if need be',
       away,
-      { atHand: NEAR_ITS_END, refusals: 2 },
-      alone,
+      asks(298),
+      alone(250),
+    ],
+    ['asks without the store in the last second', away, asks(299), undefined],
+    ['asks without the store with no token', away, asks(undefined), undefined],
+    [
+      'waits for the store with a rejected token',
+      away,
+      { ...asks(200, true), awaySince: NOW - 1200 },
+      alone(250),
     ],
     [
-      'asks without the store with a rejected token',
+      'asks without the store after 1.5 s with a rejected token',
       away,
-      { atHand: REJECTED, refusals: 2 },
-      alone,
+      { ...asks(200, true), awaySince: NOW - 1500 },
+      undefined,
     ],
-    ['asks without the store with an ended token', away, { atHand: ENDED, refusals: 2 }, alone],
-    ['asks without the store with no token', away, { atHand: undefined, refusals: 2 }, alone],
+    ['asks without the store when an operator asks', away, asks(200, false, true), undefined],
   ])('%s', (_, reply, changes, turn) => {
-    expect(turnOf(reply, situation(changes))).toEqual(turn)
+    const situation = { now: NOW, random: 0.5, awaySince: NOW, ...asks(200) }
+    expect(turnOf(reply, { ...situation, ...changes })).toEqual(turn)
   })
+})
+
+it('counts the failures that a pause names, and none in what cannot be read', () => {
+  const pauses = [
+    'untouched 4',
+    'egress 12',
+    '',
+    'unclear',
+    'unclear -1',
+    'unclear 99999',
+    '\u0000 1',
+  ]
+  expect(pauses.map(failuresOf)).toEqual([4, 12, 0, 0, 0, 0, 0])
 })

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import type { Claim, SessionStore } from '../../src/sharing/store.ts'
+import type { StoreCall } from '../../src/sharing/events.ts'
+import type { Claim, Granted, SessionStore } from '../../src/sharing/store.ts'
 import { createValkeyStore } from '../../src/sharing/valkey.ts'
-import type { StoreCall } from '../../src/token/sharing.ts'
 import { closing } from '../support/tcp-server.ts'
 
 export interface Connected {
@@ -48,6 +48,8 @@ export const KEYS = 'isales-auth-proxy:{test}:'
 export const FINGERPRINT = 'f'.repeat(22)
 export const PROCESS_A = 'a'.repeat(16)
 export const PROCESS_B = 'b'.repeat(16)
+/** What the first claim gets. */
+export const MINE = { type: 'mine', pause: '', attempts: 0, refusals: 0, ms: 0 }
 
 export function claimBy(process: string, seen = ''): Claim {
   return {
@@ -55,14 +57,16 @@ export function claimBy(process: string, seen = ''): Claim {
     lease: `${process}-1`,
     operation: 'login',
     fingerprint: FINGERPRINT,
-    refusals: 0,
     forced: false,
+    book: { attempts: 0, refusals: 0, ms: 0 },
+    begun: [5000, 10_000, 480_000],
   }
 }
 
 /** A token as the store sees it: an id, a dot, and bytes. */
-export function grantBy(process: string, ms = 600_000) {
+export function grantBy(process: string, ms = 600_000): Granted {
   const id = randomBytes(16).toString('base64url')
   const record = `${id}.${randomBytes(60).toString('base64url')}`
-  return { seen: '', lease: `${process}-1`, record, ms, fingerprint: FINGERPRINT }
+  const lease = `${process}-1`
+  return { seen: '', lease, record, ms, fingerprint: FINGERPRINT, operation: 'login' }
 }

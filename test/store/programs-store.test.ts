@@ -3,7 +3,6 @@ import { describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { until } from '../support/until.ts'
-import { grant } from '../token/support.ts'
 import { freePort } from '../support/free-port.ts'
 import {
   authenticated,
@@ -11,6 +10,7 @@ import {
   KEY,
   keyOf,
   PASSWORD,
+  readsOf,
   sharingOf,
   sharingPrograms,
   startTraffic,
@@ -30,14 +30,22 @@ const nudge = (server: StoreServer, grant: string): Promise<string> =>
 const unreadable = ({ program }: Replica): number =>
   program.lines().filter(({ event }) => event === 'shared-token-unreadable').length
 
+/** Milliseconds since the one login of the replicas. */
+function sinceLogin(replicas: readonly Replica[]): number {
+  const lines = replicas.flatMap(({ program }) => program.lines())
+  const at = lines.find(({ event }) => event === 'logged-in')?.['time']
+  return Date.now() - Date.parse(String(at))
+}
+
 /** Sealed with the same key: it belongs to another place. */
 function recordOfAnotherUser(): string {
   const seal = createSeal(new Secret(KEY), 'https://isales', 'another')
   return seal.close({
-    grant: grant({ token: 'injected', refreshToken: null }),
+    grant: { token: new Secret('injected'), lifetime: { ms: 300_000 } },
+    number: 1000,
     totalMs: 300_000,
     fingerprint: seal.fingerprint(new Secret(PASSWORD)),
-    bought: false,
+    login: true,
   })
 }
 
@@ -133,22 +141,63 @@ describe.each(ENGINES)('programs that share through %s lose no call', (engine) =
     expect(sim.state()).toMatchObject({ logins: 1, refreshes: 0 })
   })
 
-  it('when the store goes back to an older token', async () => {
-    const sim = await openIsales(6)
+  it('when somebody puts an older token back, again and again, with a long life', async () => {
+    const sim = await openIsales(300)
     const server = await startServer({ engine })
     const replicas = await startReplicas(2, server.port)
     await authenticated(replicas)
+    await inState(replicas, { state: 'shared', replicas: 2 })
     const calls = startTraffic(replicas)
     const key = (await keyOf(server, 'grant')) ?? ''
     const older = await server.cli('GET', key)
-    await until(() => sim.state().refreshes === 1, 10_000)
+    sim.revoke()
     await until(async () => (await server.cli('GET', key)) !== older)
-    await server.cli('SET', key, older, 'PX', '60000')
-    await nudge(server, key)
-    await until(async () => (await server.cli('GET', key)) !== older)
-    await delay(2000)
+    const { logins, refreshes } = sim.state()
+    for (let nth = 0; nth < 5; nth += 1) {
+      await server.cli('SET', key, older, 'PX', '86400000')
+      await nudge(server, key)
+      await until(async () => (await server.cli('GET', key)) !== older)
+    }
+    await delay(1000)
     expect(await calls.stop()).toEqual([])
-    expect(sim.state()).toMatchObject({ logins: 1, refreshes: 1 })
+    expect(sim.state()).toMatchObject({ logins, refreshes })
+  })
+
+  it('while it is killed across a renewal of tokens that live 20 s, and is empty afterwards', async () => {
+    const sim = await openIsales(20)
+    const server = await startServer({ engine })
+    const replicas = await startReplicas(3, server.port)
+    await authenticated(replicas)
+    await inState(replicas, { state: 'shared', replicas: 3 })
+    const calls = startTraffic(replicas)
+    await delay(Math.max(0, 14_500 - sinceLogin(replicas)))
+    server.signal('SIGKILL')
+    await server.ended()
+    await delay(6000)
+    await server.restart()
+    await delay(15_000)
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state().logins).toBeLessThanOrEqual(8)
+  })
+
+  it('while messages flood the channel, with one look at a time', async () => {
+    const sim = await openIsales(300)
+    const server = await startServer({ engine })
+    const network = await startProxy(server.port)
+    const replica = await startReplica(network.port)
+    await authenticated([replica])
+    await inState([replica], { state: 'shared' })
+    const calls = startTraffic([replica])
+    network.delay(100)
+    const before = await readsOf(replica)
+    const channel = ((await keyOf(server, 'grant')) ?? '').replace(/grant$/, 'changed')
+    const flood = "for i = 1, 100000 do redis.call('PUBLISH', ARGV[1], '') end"
+    await server.cli('EVAL', flood, '0', channel)
+    await delay(3000)
+    // Two ways of 100 ms each.
+    expect((await readsOf(replica)) - before).toBeLessThan(20)
+    expect(await calls.stop()).toEqual([])
+    expect(sim.state().logins).toBe(1)
   })
 
   it('that starts without a store, and share when it comes', async () => {

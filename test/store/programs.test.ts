@@ -42,8 +42,8 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
       sim.set({ latency: 0 })
       const others = replicas.filter((replica) => replica !== asking)
       await authenticated(others)
-      // The lease lasts 3 s; the rest is for a busy machine.
-      expect(performance.now() - at).toBeLessThan(6000)
+      // The lease lasts 3 s, and the login in the book spares the account for 5 s; the rest is for a busy machine.
+      expect(performance.now() - at).toBeLessThan(10_000)
       process.kill('SIGCONT')
       const alive = signal === 'SIGSTOP' ? replicas : others
       await authenticated(alive)

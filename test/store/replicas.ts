@@ -134,6 +134,14 @@ export async function authenticated(replicas: readonly Replica[]): Promise<void>
   }
 }
 
+const READS = 'isales_proxy_session_store_operations_total{operation="read",outcome="success"} '
+
+/** How often a replica has looked at the store. */
+export async function readsOf({ admin }: Replica): Promise<number> {
+  const { text } = await call(`${admin}/metrics`)
+  return Number(text.split(READS)[1]?.split('\n', 1)[0])
+}
+
 /** What a replica says of sharing. */
 export async function sharingOf({ admin }: Replica): Promise<Readonly<Record<string, unknown>>> {
   const { sharing } = (await call(`${admin}/status.json`)).json
@@ -154,7 +162,7 @@ export async function inState(
   }
 }
 
-/** The key of this kind in the store: `grant`, `lease`, `hold`. */
+/** The key of this kind in the store: `grant`, `lease`, `book:*`. */
 export async function keyOf(server: StoreServer, kind: string): Promise<string | undefined> {
   const [key] = (await server.cli('KEYS', `*:${kind}`)).split('\n')
   return key === '' ? undefined : key

@@ -2,8 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { watchOutput } from './output.ts'
 import { until } from '../support/until.ts'
 import { setTimeout as delay } from 'node:timers/promises'
-import { call } from '../support/call.ts'
-import { authenticated, inState, sharingPrograms, startTraffic, type Replica } from './replicas.ts'
+import {
+  authenticated,
+  inState,
+  readsOf,
+  sharingPrograms,
+  startTraffic,
+  type Replica,
+} from './replicas.ts'
 import { claimBy, connect, grantBy, PROCESS_A, PROCESS_B } from './connect.ts'
 import { freePort } from '../support/free-port.ts'
 import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
@@ -47,13 +53,6 @@ async function startFailover(engine: Engine): Promise<Failover> {
   }
   for (const sentinel of sentinels) await until(() => knowAll(sentinel), 30_000)
   return { primary, replica, sentinels }
-}
-
-const READS = 'isales_proxy_session_store_operations_total{operation="read",outcome="success"} '
-
-async function readsOf({ admin }: Replica): Promise<number> {
-  const { text } = await call(`${admin}/metrics`)
-  return Number(text.split(READS)[1]?.split('\n', 1)[0])
 }
 
 /** Until each of the programs has read from this server, which it is asked to. */

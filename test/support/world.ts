@@ -96,12 +96,18 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   return world
 }
 
-/** The value of a sample of the metrics page. */
+/** The value of a sample of the metrics page; the sum of those that carry the given labels, and perhaps others. */
 export async function metricOf(admin: string, sample: string): Promise<number> {
   const { text } = await call(`${admin}/metrics`)
-  const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
-  if (line === undefined) throw new Error(`no sample ${sample}`)
-  return Number(line.slice(sample.length + 1))
+  const [name = '', labels = ''] = sample.replace('}', '').split('{')
+  const wanted = labels === '' ? [] : labels.split(',')
+  const values = text.split('\n').flatMap((line) => {
+    const [series = '', value] = line.split(' ')
+    const isOne = series === name || series.startsWith(`${name}{`)
+    return isOne && wanted.every((label) => series.includes(label)) ? [Number(value)] : []
+  })
+  if (values.length === 0) throw new Error(`no sample ${sample}`)
+  return values.reduce((sum, value) => sum + value, 0)
 }
 
 function worldEnv(sim: Simulator): Environment {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createIsalesClient, type IsalesClientOptions } from '../../src/token/client.ts'
+import { askOnce, createIsalesClient, type IsalesClientOptions } from '../../src/token/client.ts'
 import type { Post, PostResult } from '../../src/upstream/post.ts'
 
 type Sent = Parameters<Post>[0]
@@ -25,7 +25,7 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
     isalesRefreshHeader: 'Authentication',
     isalesRefreshHeaderToken: 'token',
     isalesTokenScheme: 'Bearer',
-    tokenDefaultLifetime: 120_000,
+    clock: { now: () => 7000, setTimer: () => ({ cancel() {} }) },
     wallClock: () => Date.parse('2026-03-01T12:00:00Z'),
     ...changes,
   })
@@ -33,8 +33,8 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
   return {
     sent,
     signal,
-    login: () => client.login(CREDENTIALS, signal),
-    refresh: () => client.refresh(TOKENS, signal),
+    login: () => client.login(CREDENTIALS, askOnce(signal)),
+    refresh: () => client.refresh(TOKENS, askOnce(signal)),
   }
 }
 
@@ -55,14 +55,15 @@ describe('a login', () => {
     const outcome = await clientOf(GRANTING).login()
     expect(outcome).toEqual({
       token: new Secret('t2'),
-      lifetime: { ms: 300_000, assumed: false },
+      sentAt: 7000,
+      lifetime: { ms: 300_000 },
     })
   })
 
   it('assumes the lifetime that the response leaves out', async () => {
     const body = '{"result":0,"resultData":{"token":"t2"}}'
     const outcome = await clientOf({ ok: true, status: 200, body }).login()
-    expect(outcome).toMatchObject({ lifetime: { ms: 120_000, assumed: true } })
+    expect(outcome).toMatchObject({ lifetime: { ms: 300_000, doubt: 'missing' } })
   })
 
   it('reads a date in Retry-After by the wall clock', async () => {
@@ -72,12 +73,12 @@ describe('a login', () => {
   })
 
   it.each([
-    ['unreachable', 'ECONNREFUSED', false, 'unreached', 'unavailable'],
+    ['unreachable', 'ECONNREFUSED', false, 'untouched', 'unavailable'],
     ['proxy-auth', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
-    ['broken', 'ECONNRESET', false, 'unreached', 'unavailable'],
+    ['broken', 'ECONNRESET', false, 'untouched', 'unavailable'],
     ['broken', 'ECONNRESET', true, 'unclear', 'unavailable'],
-    ['tls', 'CERT_HAS_EXPIRED', true, 'unreached', 'tls'],
-    ['timeout', 'no whole response in time', false, 'unreached', 'timeout'],
+    ['tls', 'CERT_HAS_EXPIRED', true, 'untouched', 'tls'],
+    ['timeout', 'no whole response in time', false, 'untouched', 'timeout'],
     ['timeout', 'no whole response in time', true, 'unclear', 'timeout'],
   ] as const)(
     'that ends %s (%s, written: %j) is %s with reason %s',

@@ -1,19 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import { outageBudget, sendable } from '../../src/token/state.ts'
-import {
-  DOWN,
-  ended,
-  grant,
-  live,
-  REFUSED,
-  START,
-  throttled,
-  unclear,
-  type Life,
-} from './support.ts'
+import { DOWN, grant, live, REFUSED, START, unclear, type Life } from './support.ts'
 
-const EGRESS: AuthFailure = { kind: 'egress', reason: 'unavailable', detail: '407' }
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
@@ -57,8 +46,8 @@ it('while a token request is in flight no other is due, however long it takes', 
 it('a token request that ended twice changes nothing', () => {
   const life = live().login(grant())
   const before = life.state()
-  expect(life.does(ended(grant({ token: 't2' }))).state()).toBe(before)
-  expect(life.does(ended(REFUSED)).events()).toEqual([])
+  expect(life.ends(grant({ token: 't2' })).state()).toBe(before)
+  expect(life.ends(REFUSED).events()).toEqual([])
 })
 
 describe('a token is renewed', () => {
@@ -75,7 +64,7 @@ describe('a token is renewed', () => {
   })
 
   it('counted from when the request was sent, not from when the response came', () => {
-    const life = live().begins('login').after(2000).does(ended(grant()))
+    const life = live().begins('login').after(2000).ends(grant())
     expect(life.wait()).toBeCloseTo(240_000 - 2000, 6)
     expect(life.state().lastSuccessAt).toBe(START + 2000)
   })
@@ -117,7 +106,7 @@ describe('a failed refresh', () => {
   it('that was refused is followed by a login, which brings a refresh token of its own', () => {
     const life = aged().refresh(REFUSED)
     expect(due(life)).toBe('login')
-    expect(life.state()).toMatchObject({ refusals: 0, backoff: 'none' })
+    expect(life.state()).toMatchObject({ backoff: 'none' })
     life.login(grant({ token: 't2', refreshToken: 'r2' }))
     expect(due(life.after(240_000))).toBe('refresh')
   })
@@ -133,112 +122,14 @@ describe('a failed refresh', () => {
 
   it('for another reason is followed by a login after the back-off', () => {
     const life = aged().refresh(DOWN)
-    expect(life.state()).toMatchObject({ backoff: 'transient', refusals: 0 })
+    expect(life.state()).toMatchObject({ backoff: 'transient', login: 'next' })
     expect(life.wait()).toBe(250)
     expect(due(life.after(250))).toBe('login')
   })
 })
 
-describe('refused credentials', () => {
-  it('are tried after 5 s, 10 s, 15 min, then each 4 h, and guarded from the third refusal on', () => {
-    const life = live()
-    const seen = Array.from({ length: 5 }, () => {
-      const wait = life.login(REFUSED).wait()
-      return [wait, life.state().backoff]
-    })
-    expect(seen).toEqual([
-      [5 * S, 'rejected'],
-      [10 * S, 'rejected'],
-      [15 * MINUTE, 'guarded'],
-      [4 * HOUR, 'guarded'],
-      [4 * HOUR, 'guarded'],
-    ])
-  })
-
-  it('double their wait up to 5 min while more attempts are allowed', () => {
-    expect(waits(live({ loginRejectedAttempts: 100 }), REFUSED, 9)).toEqual([
-      5000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 300_000,
-    ])
-  })
-
-  it('are forgiven by a grant', () => {
-    const life = live().login(REFUSED).login(REFUSED).login(grant())
-    expect(life.state()).toMatchObject({ backoff: 'none', refusals: 0 })
-    expect(life.login(REFUSED).wait()).toBe(5000)
-  })
-
-  it('are not tried sooner because an attempt in between had no verdict', () => {
-    const life = live().random(0).login(REFUSED).login(REFUSED).login(unclear(200))
-    expect([life.state().backoff, life.wait()]).toEqual(['rejected', 10_000])
-  })
-
-  it('are tried soon when the attempt did not reach iSales', () => {
-    const life = live().login(REFUSED).login(REFUSED).login(REFUSED).login(DOWN)
-    expect([life.state().backoff, life.wait()]).toEqual(['guarded', 250])
-  })
-
-  it.each([
-    [1, 2 * S, 3 * S, 'rejected'],
-    [2, 9999, 1, 'rejected'],
-    [2, 99 * S, 0, 'rejected'],
-    [3, MINUTE, 14 * MINUTE, 'guarded'],
-    [3, 20 * MINUTE, 0, 'guarded'],
-    [4, HOUR, 3 * HOUR, 'guarded'],
-  ])('of a former process count on: %i, %d ms ago, wait %d ms, %s', (count, age, wait, backoff) => {
-    const life = live({}, { count, age })
-    expect([life.wait(), life.state().backoff]).toEqual([wait, backoff])
-    expect(life.login(REFUSED).state().refusals).toBe(count + 1)
-  })
-})
-
-describe('a failure that is no refusal', () => {
-  it.each([
-    ['unreached', DOWN, 1, [0.5, 1, 2, 4, 8, 16, 30, 30]],
-    ['unreached', DOWN, 0.5, [0.25, 0.5, 1, 2, 4, 8, 15, 15]],
-    ['unclear', unclear(200), 1, [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]],
-    ['unclear', unclear(200), 0, [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 150, 150]],
-    ['egress', EGRESS, 0, [30, 60, 120, 240, 300, 300]],
-  ] as const)('waits, %s, %j, random %d: %j s', (_, outcome, random, seconds) => {
-    const expected = seconds.map((second) => second * 1000)
-    expect(waits(live().random(random), outcome, expected.length)).toEqual(expected)
-  })
-
-  it.each([
-    ['without a verdict', unclear(200), 15],
-    ['throttled', throttled(1000), 15],
-    ['of the egress proxy', EGRESS, 6],
-  ])('%s makes few attempts in 15 min, whatever the jitter', (_, outcome, most) => {
-    for (const random of [0, 0.25, 0.5, 0.999]) {
-      const life = live().random(random)
-      let attempts = 0
-      for (; life.now() + life.wait() <= START + 15 * MINUTE; attempts += 1) life.login(outcome)
-      expect(attempts).toBeLessThanOrEqual(most)
-    }
-  })
-
-  it('may repeat ten thousand times', () => {
-    expect(waits(live(), DOWN, 10_000).at(-1)).toBe(15_000)
-  })
-
-  it('that did not reach iSales does not lengthen the wait of one that did', () => {
-    const life = live().random(1)
-    waits(life, DOWN, 20)
-    expect(life.login(unclear(500)).wait()).toBe(500)
-  })
-
-  it.each([
-    [7000, 7000],
-    [999, 1000],
-    [0, 1000],
-    [300_000, 300_000],
-    [999_999_999_000, 300_000],
-  ])('with Retry-After of %d ms waits %d ms', (asked, wait) => {
-    expect(live().login(throttled(asked)).wait()).toBe(wait)
-  })
-})
-
 describe('changed credentials', () => {
-  const changed = { type: 'credentials-changed', refused: undefined } as const
+  const changed = { type: 'credentials-changed' } as const
 
   it('are tried by a login, and the present token still serves', () => {
     const life = live().login(grant()).after(1000).does(changed)
@@ -251,7 +142,7 @@ describe('changed credentials', () => {
     const life = live()
     waits(life, REFUSED, 3)
     expect(life.does(changed).events()).toEqual([{ type: 'credentials-changed', at: life.now() }])
-    expect(life.state()).toMatchObject({ backoff: 'none', refusals: 0, failures: { refused: 0 } })
+    expect(life.state()).toMatchObject({ backoff: 'none', failuresInRow: 0 })
     expect(life.wait()).toBe(0)
     expect(life.login(REFUSED).wait()).toBe(5000)
   })
@@ -260,24 +151,10 @@ describe('changed credentials', () => {
     ['refused', REFUSED],
     ['granted', grant()],
   ])('are tried although a token request with the former ones was %s', (_, outcome) => {
-    const life = live().begins('login').does(changed).after(500).does(ended(outcome))
-    expect(life.state()).toMatchObject({ backoff: 'none', refusals: 0 })
+    const life = live().begins('login').does(changed).after(500).ends(outcome)
+    expect(life.state()).toMatchObject({ backoff: 'none' })
     expect(due(life)).toBe('login')
   })
-
-  it.each([
-    [1, 10 * S, 15 * MINUTE - 10 * S],
-    [3, 14 * MINUTE, MINUTE],
-    [3, HOUR, 0],
-    [4, HOUR, 3 * HOUR],
-  ])(
-    'that were refused before get no attempt for 15 min: %i, %d ms ago, %d ms',
-    (count, age, wait) => {
-      const life = live().login(grant())
-      life.does({ type: 'credentials-changed', refused: { count, age } })
-      expect([life.wait(), sent(life)]).toEqual([wait, 1])
-    },
-  )
 })
 
 describe('an operator who asks for a login', () => {
@@ -292,7 +169,7 @@ describe('an operator who asks for a login', () => {
     ['granted', grant({ token: 't2' })],
     ['refused', REFUSED],
   ])('gets a login and no refresh, also after a refresh in flight that is %s', (_, outcome) => {
-    const life = aged().begins('refresh').does({ type: 'renew-asked' }).does(ended(outcome))
+    const life = aged().begins('refresh').does({ type: 'renew-asked' }).ends(outcome)
     expect(due(life)).toBe('login')
     expect(life.login(grant({ token: 't3' })).wait()).toBe(240_000)
     expect(due(life.does({ type: 'renew-asked' }))).toBe('login')
@@ -320,24 +197,25 @@ describe('a token that no business call has asked for', () => {
 
 describe('what is reported of a token request', () => {
   it.each([
-    [0, 't1', grant({ token: 't2' }), false, false],
-    [2, 't2', grant({ token: 't2', lives: undefined }), true, true],
+    [0, 't1', grant({ token: 't2' }), false, undefined],
+    [2, 't2', grant({ token: 't2', lives: undefined }), true, 'missing'],
   ])('is when it began and what it gave, after %i failures, of %s', (...row) => {
-    const [failuresBefore, token, outcome, sameToken, lifetimeAssumed] = row
+    const [failuresBefore, token, outcome, sameToken, lifetimeDoubt] = row
     const life = live().login(grant({ token }))
     waits(life, DOWN, failuresBefore)
     life.after(1000).begins('login')
     expect(life.events()).toEqual([{ type: 'request-started', operation: 'login', at: life.now() }])
-    expect(life.after(70).does(ended(outcome)).events()).toEqual([
+    expect(life.after(70).ends(outcome).events()).toEqual([
       {
         type: 'granted',
         operation: 'login',
         at: life.now(),
         durationMs: 70,
-        session: life.state().token,
+        token: life.state().token,
         failuresBefore,
+        asked: false,
         sameToken,
-        lifetimeAssumed,
+        lifetimeDoubt,
       },
     ])
     expect(life.state()).toMatchObject({ lastSuccessAt: life.now(), token: { generation: 2 } })
@@ -345,10 +223,10 @@ describe('what is reported of a token request', () => {
 
   it.each([
     [REFUSED, 'rejected', 5000],
-    [unclear(500), 'transient', 375],
+    [unclear(500), 'transient', 5000],
     [DOWN, 'transient', 250],
   ] as const)('is why it failed, and when the next one comes: %j', (failure, backoff, retryIn) => {
-    const life = live().begins('login').after(70).does(ended(failure))
+    const life = live().begins('login').after(70).ends(failure)
     expect(life.events()).toEqual([
       {
         type: 'failed',
@@ -356,6 +234,7 @@ describe('what is reported of a token request', () => {
         at: life.now(),
         durationMs: 70,
         failure,
+        asked: false,
         failuresInRow: 1,
         backoff,
         retryIn,
@@ -368,29 +247,80 @@ describe('what is reported of a token request', () => {
   it('is how long the present token bridges a failure', () => {
     const life = aged().refresh(REFUSED)
     expect(life.events()).toMatchObject([
-      { operation: 'refresh', failuresInRow: 0, backoff: 'none', retryIn: 0, outageBudget: 55_000 },
+      { operation: 'refresh', failuresInRow: 1, backoff: 'none', retryIn: 0, outageBudget: 55_000 },
     ])
-    expect(life.login(unclear(500)).login(DOWN).events()).toMatchObject([
-      { operation: 'login', failuresInRow: 2, backoff: 'transient', outageBudget: 54_625 },
+    expect(life.login(DOWN).login(DOWN).events()).toMatchObject([
+      { operation: 'login', failuresInRow: 3, backoff: 'transient', outageBudget: 54_750 },
     ])
   })
 
   it.each([
     { type: 'used' },
     { type: 'renew-asked' },
-    { type: 'wanted', operation: 'login' },
+    { type: 'request-started', operation: 'login' },
   ] as const)('is nothing of what changes nothing for others: %j', (event) => {
     expect(live().login(grant()).does(event).events()).toEqual([])
   })
 })
 
 it.each([
-  { type: 'rejected', generation: 0, status: 401, path: '/tasks', sentAt: START, again: false },
-  { type: 'accepted', generation: 0, path: '/tasks', sentAt: START },
-  { type: 'held', because: 'busy', ms: 0, refusals: 0 },
-  { type: 'request-started' },
+  { type: 'rejected', generation: 0, status: 401, kind: 'first', replays: 0 },
+  { type: 'accepted', generation: 0, kind: 'first', sentAt: START },
+  { type: 'request-ended', outcome: { deferred: 'busy', ms: 0 } },
 ] as const)('what comes before the first token request changes nothing: %j', (event) => {
   const life = live()
   const before = life.state()
   expect([life.does(event).state(), life.events()]).toEqual([before, []])
+})
+
+describe('a token request that is deferred', () => {
+  const deferred = (reason: 'busy' | 'guarded', ms: number) =>
+    ({ type: 'request-ended', outcome: { deferred: reason, ms, backoff: 'guarded' } }) as const
+
+  it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
+    const life = aged().begins('refresh').does(deferred('guarded', 60_000))
+    expect(life.events()).toEqual([
+      { type: 'held', at: life.now(), because: 'guarded', ms: 60_000, asked: false },
+    ])
+    expect([life.wait(), life.state().backoff]).toEqual([60_000, 'guarded'])
+    expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])
+  })
+
+  it('that an operator asked for stays asked for', () => {
+    const life = aged().does({ type: 'renew-asked' }).begins('login').does(deferred('busy', 250))
+    expect(life.events()).toMatchObject([{ because: 'busy', asked: true }])
+    expect(life.state().login).toBe('asked')
+  })
+
+  it('says nothing of credentials that came meanwhile', () => {
+    const life = aged().begins('login').does({ type: 'credentials-changed' })
+    expect(life.does(deferred('guarded', HOUR)).wait()).toBe(0)
+  })
+})
+
+describe('the token of another replica', () => {
+  it('is used as if it had been obtained here, and counts from when it was requested', () => {
+    const life = live()
+    const given = { ...grant({ token: 't2' }), sentAt: START - 10_000, adopted: true }
+    life.does({ type: 'adopted', grant: given })
+    expect(life.events()).toMatchObject([{ type: 'adopted', token: { adopted: true } }])
+    expect([sent(life), life.wait()]).toEqual([1, 230_000])
+  })
+
+  it('that came from other credentials serves, and a login with ours is due', () => {
+    const given = { ...grant({ token: 't2' }), adopted: true, loginDue: true }
+    const life = live().does({ type: 'adopted', grant: given })
+    expect([sent(life), due(life)]).toEqual([1, 'login'])
+  })
+})
+
+it('a refresh that gives the rejected token again is followed by a login', () => {
+  const life = live().login(grant()).after(60_000)
+  life.does({ type: 'rejected', generation: 1, status: 401, kind: 'first', replays: 0 })
+  expect(due(life)).toBe('refresh')
+  life.begins('refresh')
+  expect(life.events()).toMatchObject([{ type: 'request-started' }])
+  life.ends(grant())
+  expect(life.events()).toMatchObject([{ type: 'failed', failure: { reason: 'rejected' } }])
+  expect([sent(life), due(life)]).toEqual([1, 'login'])
 })

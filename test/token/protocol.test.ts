@@ -8,12 +8,12 @@ import {
   type Grant,
 } from '../../src/token/protocol.ts'
 
-const ASSUMED = 300_000
+const SENT = 5000
 const DAY = 24 * 3600 * 1000
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 
 function judge(body: string | undefined, status = 200, retryAfter?: string): Grant | AuthFailure {
-  return parseResponse({ status, body, retryAfter }, ASSUMED, WALL)
+  return parseResponse({ status, body, retryAfter }, SENT, WALL)
 }
 
 function judgeJson(body: unknown, status = 200): Grant | AuthFailure {
@@ -41,7 +41,8 @@ describe('a response as published', () => {
     const outcome = judgeJson({ result, resultData }) as Grant
     expect(outcome).toEqual({
       token: new Secret('t1'),
-      lifetime: { ms: 300_000, assumed: false },
+      sentAt: SENT,
+      lifetime: { ms: 300_000 },
       refreshToken: new Secret('r1'),
       refreshLifetime: 3_600_000,
     })
@@ -56,51 +57,66 @@ describe('a response as published', () => {
 
 describe('a response that gives no token', () => {
   const unclear = { kind: 'unclear', reason: 'malformed' }
-  const unavailable = { kind: 'unclear', reason: 'unavailable' }
+  const page = { kind: 'untouched', reason: 'malformed' }
+  const ill = { kind: 'untouched', reason: 'unavailable' }
   const refused = { kind: 'refused', reason: 'rejected' }
   const failed = { kind: 'refused', reason: 'result' }
+  const ambiguous = { kind: 'ambiguous', reason: 'result' }
+  const LOCKED = 'service not purchased, or the status of the account is not normal'
+  const WRONG = 'authentication failed'
+  const BUSINESS = 'business failure: check the values of the parameters'
+  const REFUSED = 'iSales processed the login and refused it'
 
   it.each<readonly [number, string | undefined, object, string]>([
-    [199, '', unclear, 'informational response'],
+    [199, '', page, 'informational response'],
     [200, undefined, unclear, 'body over 64 KiB'],
-    [200, HTML, unclear, 'body is not a JSON object'],
+    [200, HTML, page, 'status 200, a page'],
     [200, '{}', unclear, 'result is missing'],
     [200, '{"result":null}', unclear, 'result is missing'],
     [200, '{"result":0}', unclear, 'resultData is missing'],
-    [200, REFUSAL, failed, 'result 7'],
+    [200, REFUSAL, failed, `result 7: ${REFUSED}`],
     [299, REFUSAL, failed, 'result 7'],
-    [300, GRANTING, unclear, 'redirect'],
-    [399, '', unclear, 'redirect'],
-    [400, REFUSAL, refused, 'status 400'],
-    [400, HTML, unclear, 'status 400, not in the shape of iSales'],
+    [300, GRANTING, page, 'redirect'],
+    [399, '', page, 'redirect'],
+    [400, REFUSAL, refused, 'status 400, result 7: incorrect request'],
+    [400, HTML, page, 'status 400, a page'],
     [400, '', unclear, 'status 400, not in the shape of iSales'],
     [400, '{"result":null}', unclear, 'status 400, not in the shape of iSales'],
-    [401, '', refused, 'status 401'],
-    [401, ' \r\n', refused, 'status 401'],
-    [401, undefined, unclear, 'status 401, not in the shape of iSales'],
-    [403, REFUSAL, refused, 'status 403'],
-    [403, '', refused, 'status 403'],
-    [403, HTML, unclear, 'status 403, not in the shape of iSales'],
-    [403, GRANTING, unclear, 'status 403, not in the shape of iSales'],
-    [403, '{"error":"forbidden"}', unclear, 'status 403, not in the shape of iSales'],
-    [499, REFUSAL, refused, 'status 499'],
-    [500, REFUSAL, failed, 'status 500, result 7'],
-    [500, HTML, unavailable, 'status 500, not in the shape of iSales'],
-    [500, GRANTING, unavailable, 'status 500, not in the shape of iSales'],
-    [501, '', unavailable, 'status 501, not in the shape of iSales'],
+    [401, '', refused, `status 401: ${LOCKED}`],
+    [401, undefined, refused, `status 401: ${LOCKED}`],
+    [401, HTML, unclear, 'status 401, a page'],
+    [403, REFUSAL, refused, `status 403, result 7: ${WRONG}`],
+    [403, GRANTING, refused, `status 403: ${WRONG}`],
+    [403, '{"timestamp":"2026-03-01","error":"Forbidden"}', refused, `status 403: ${WRONG}`],
+    [403, ' \n<html>', unclear, 'status 403, a page'],
+    [499, REFUSAL, unclear, 'status 499, result 7'],
+    [500, REFUSAL, ambiguous, `status 500, result 7: ${BUSINESS}`],
+    [500, HTML, ill, 'status 500, a page'],
+    [500, GRANTING, ill, 'status 500, not in the shape of iSales'],
+    [501, '', ill, 'status 501, not in the shape of iSales'],
+    [501, REFUSAL, { ...ill, kind: 'unclear' }, 'status 501, result 7'],
   ])('is judged by status and shape: %i with %j: %j, %s', (status, body, verdict, detail) => {
     expect(judge(body, status)).toEqual({ ...verdict, status, detail })
   })
 
+  it('is a page by its media type, whatever it begins with', () => {
+    const outcome = parseResponse(
+      { status: 403, contentType: 'Text/HTML; charset=utf-8', body: 'Forbidden' },
+      SENT,
+      WALL,
+    )
+    expect(outcome).toMatchObject({ kind: 'unclear', reason: 'malformed' })
+  })
+
   it.each([
-    [404, 'unclear', 'malformed', 'status 404: nothing at this path'],
-    [405, 'unclear', 'malformed', 'status 405: no POST at this path'],
-    [407, 'unclear', 'malformed', 'status 407: a proxy in between'],
+    [404, 'untouched', 'malformed', 'status 404: nothing at this path'],
+    [405, 'untouched', 'malformed', 'status 405: no POST at this path'],
+    [407, 'untouched', 'malformed', 'status 407: a proxy in between'],
     [408, 'unclear', 'timeout', 'status 408'],
-    [429, 'unclear', 'throttled', 'status 429'],
-    [502, 'unreached', 'unavailable', 'status 502'],
-    [503, 'unreached', 'unavailable', 'status 503'],
-    [504, 'unreached', 'unavailable', 'status 504'],
+    [429, 'untouched', 'throttled', 'status 429'],
+    [502, 'untouched', 'unavailable', 'status 502'],
+    [503, 'untouched', 'unavailable', 'status 503'],
+    [504, 'untouched', 'unavailable', 'status 504'],
   ] as const)('is, with %i, %s, reason %s, whatever the body says', (...row) => {
     const [status, kind, reason, detail] = row
     for (const body of [GRANTING, REFUSAL, HTML, '', undefined]) {
@@ -131,7 +147,7 @@ describe('a response that gives no token', () => {
     [[0], 'result is not 0'],
   ])('refuses the credentials with a result of %j', (result, detail) => {
     const outcome = judgeJson({ result, resultData: { token: 't1' } })
-    expect(outcome).toEqual({ ...failed, status: 200, detail })
+    expect(outcome).toEqual({ ...failed, status: 200, detail: `${detail}: ${REFUSED}` })
   })
 
   it.each([
@@ -206,18 +222,24 @@ describe('a lifetime', () => {
     [1, 1000],
     ['1.25', 1250],
     [86_400, DAY],
-    [86_401, DAY],
-    [1e12, DAY],
-    ['9'.repeat(400), DAY],
   ])('of %j is believed, for a refresh token as well', (life, ms) => {
     const data = { token: 't', refreshToken: 'r' }
     const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
-    expect(grant).toMatchObject({ lifetime: { ms, assumed: false }, refreshLifetime: ms })
+    expect(grant).toMatchObject({ lifetime: { ms }, refreshLifetime: ms })
+    expect(grant.lifetime.doubt).toBeUndefined()
   })
+
+  it.each([86_401, 300_000, '300000', 1e12, '9'.repeat(400)])(
+    'of %j is a day, and doubted: milliseconds, probably',
+    (life) => {
+      const { lifetime } = grantOf({ token: 't', tokenExpirationTime: life })
+      expect(lifetime).toEqual({ ms: DAY, doubt: 'too-long' })
+    },
+  )
 
   it('of 1e999, which JSON lets through as Infinity, is a day', () => {
     const outcome = judge('{"result":0,"resultData":{"token":"t","tokenExpirationTime":1e999}}')
-    expect(outcome).toMatchObject({ lifetime: { ms: DAY, assumed: false } })
+    expect(outcome).toMatchObject({ lifetime: { ms: DAY, doubt: 'too-long' } })
   })
 
   it.each([0, '0', -5, 0.4, '0.999', 'soon', '', '1e3', '0x10', '3,5', null, undefined, true, {}])(
@@ -225,7 +247,7 @@ describe('a lifetime', () => {
     (life) => {
       const data = { token: 't', refreshToken: 'r' }
       const grant = grantOf({ ...data, tokenExpirationTime: life, refreshExpirationTime: life })
-      expect(grant.lifetime).toEqual({ ms: ASSUMED, assumed: true })
+      expect(grant.lifetime).toEqual({ ms: 300_000, doubt: 'missing' })
       expect(grant.refreshToken?.reveal()).toBe('r')
       expect(grant.refreshLifetime).toBeUndefined()
     },

@@ -1,14 +1,16 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { Credentials, RefreshTokens } from '../../src/token/client.ts'
+import { memoryHome, withAttempts } from '../../src/token/attempts.ts'
+import type { Ask, Credentials, RefreshTokens } from '../../src/token/ask.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/state.ts'
-import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
-import { createRefusalBook, type RefusalBook } from '../../src/token/refusals.ts'
+import { isGrant, type AuthFailure, type Grant, type Operation } from '../../src/token/protocol.ts'
 import {
   createTokenSource,
+  type RejectedCall,
   type TokenSource,
   type TokenSourceOptions,
   type Unavailable,
+  type Verdict,
   type Wait,
 } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
@@ -20,7 +22,7 @@ export interface Asked {
   readonly operation: Operation
   readonly at: number
   readonly tokens: RefreshTokens | undefined
-  readonly signal: AbortSignal
+  readonly ask: Ask
   readonly respond: (outcome: Grant | AuthFailure) => Promise<void>
 }
 
@@ -33,10 +35,10 @@ export interface OpenSource {
   readonly last: () => Asked
   /** Waits as a request does: 2.5 s, for any token. */
   readonly wait: (wait?: Partial<Wait>) => Promise<Token | Unavailable>
-  /** A call that was sent now and rejected. */
-  readonly reject: (token: Token, path?: string) => 'wait' | 'relay'
-  /** A call that was sent now and not rejected. */
-  readonly accept: (token: Token, path?: string) => void
+  /** The first attempt of a call that was rejected now. */
+  readonly reject: (token: Token, call?: Partial<RejectedCall>) => Promise<Verdict>
+  /** A call that was sent now and accepted. */
+  readonly accept: (token: Token) => void
 }
 
 type Changes = Partial<Omit<TokenSourceOptions, 'rules'>> & { readonly rules?: Partial<Rules> }
@@ -46,26 +48,32 @@ export function openSource(changes: Changes = {}): OpenSource {
   const clock = manualClock(START)
   const events: TokenEvent[] = []
   const asked: Asked[] = []
-  const ask = (operation: Operation, signal: AbortSignal, tokens?: RefreshTokens) =>
+  const request = (operation: Operation, ask: Ask, tokens?: RefreshTokens) =>
     new Promise<Grant | AuthFailure>((resolve) => {
+      ask.onSent()
+      const sentAt = clock.now()
       const respond = async (outcome: Grant | AuthFailure): Promise<void> => {
-        resolve(outcome)
+        resolve(isGrant(outcome) ? { ...outcome, sentAt } : outcome)
         await clock.advance(0)
       }
-      asked.push({ operation, at: clock.now(), tokens, signal, respond })
+      asked.push({ operation, at: sentAt, tokens, ask, respond })
     })
   const { rules, ...rest } = changes
   const source = createTokenSource({
     rules: { ...RULES, ...rules },
-    waiters: 1000,
     clock,
     random: () => 0.5,
-    client: {
-      login: (_, signal) => ask('login', signal),
-      refresh: (tokens, signal) => ask('refresh', signal, tokens),
-    },
+    client: withAttempts({
+      client: {
+        login: (_, ask) => request('login', ask),
+        refresh: (tokens, ask) => request('refresh', ask, tokens),
+      },
+      home: memoryHome(),
+      rules: { loginRejectedAttempts: 3 },
+      clock,
+      random: () => 0.5,
+    }),
     credentials: credentialsOf('wrong'),
-    refusals: memoryBook(clock),
     observe: (event) => events.push(event),
     ...rest,
   })
@@ -79,23 +87,22 @@ export function openSource(changes: Changes = {}): OpenSource {
       if (request === undefined) throw new Error('no token request has begun')
       return request
     },
-    wait: (wait) => source.waitForToken({ after: 0, deadline: clock.now() + 2500, ...wait }),
-    reject: (token, path = '/tasks') =>
-      source.reject(token, 401, { path, sentAt: clock.now(), again: false }),
-    accept: (token, path = '/tasks') => source.accept(token, path, clock.now()),
+    wait: (wait) => source.waitForToken({ deadline: clock.now() + 2500, ...wait }),
+    reject: (token, call) =>
+      source.reject(token, {
+        status: 401,
+        rejected: undefined,
+        replays: 0,
+        replayable: true,
+        deadline: clock.now() + 2500,
+        ...call,
+      }),
+    accept: (token) => source.accept(token, clock.now()),
   }
 }
 
 export function credentialsOf(password: string): Credentials {
   return { user: 'obs', password: new Secret(password) }
-}
-
-export function memoryBook(clock: ManualClock): RefusalBook {
-  return createRefusalBook({
-    directory: undefined,
-    wallClock: () => clock.now(),
-    onUnusable: () => undefined,
-  })
 }
 
 /** A source that has logged in once. */
@@ -105,6 +112,7 @@ export async function openFresh(
 ): Promise<OpenSource & { readonly token: Token }> {
   const opened = openSource(changes)
   opened.source.start()
+  await opened.clock.advance(0)
   await opened.last().respond(first)
   const token = opened.source.current()
   if (token === undefined) throw new Error('the first login gave nothing')

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { obtainDirectly, type Obtain } from '../../src/token/obtain.ts'
 import { credentialsOf, headerValue, openFresh, openSource } from './source-support.ts'
 import { DOWN, grant, REFUSED, START } from './support.ts'
 
@@ -11,6 +10,7 @@ describe('the token source', () => {
     await clock.advance(60_000)
     expect(asked).toHaveLength(0)
     source.start()
+    await clock.advance(0)
     expect([last().operation, source.current()]).toEqual(['login', undefined])
     await last().respond(grant())
     expect(headerValue(source.current())).toBe('Bearer t1')
@@ -32,7 +32,7 @@ describe('the token source', () => {
   it('has one timer, and none when it is stopped', async () => {
     const { source, clock } = await openFresh(grant())
     expect(clock.waiting()).toEqual([240_000])
-    source.stop()
+    void source.stop()
     expect(clock.waiting()).toEqual([])
   })
 })
@@ -41,13 +41,14 @@ describe('a request that waits', () => {
   it('is given the token that is there, also after the stop', async () => {
     const { source, wait, token } = await openFresh(grant())
     expect(await wait()).toBe(token)
-    source.stop()
+    void source.stop()
     expect(await wait()).toBe(token)
   })
 
   it('is given no token that comes too late to be used, but the next', async () => {
     const { source, clock, asked, wait } = openSource()
     source.start()
+    await clock.advance(0)
     const waited = wait()
     await clock.advance(2000)
     await asked[0]?.respond(grant({ lives: 1 }))
@@ -59,6 +60,7 @@ describe('a request that waits', () => {
   it('ends as soon as no token request will be made in time', async () => {
     const { source, clock, last, wait } = openSource()
     source.start()
+    await clock.advance(0)
     const waited = wait()
     await clock.advance(300)
     await last().respond(REFUSED)
@@ -66,8 +68,9 @@ describe('a request that waits', () => {
   })
 
   it('is refused when 1,000 wait; these are all served by one login', async () => {
-    const { source, asked, wait, last } = openSource()
+    const { source, clock, asked, wait, last } = openSource()
     source.start()
+    await clock.advance(0)
     const waits = Array.from({ length: 1000 }, () => wait())
     expect(await wait()).toEqual({ unavailable: 'overloaded', retryAfter: 1000 })
     expect(source.snapshot().waiters).toBe(1000)
@@ -81,10 +84,11 @@ describe('a request that waits', () => {
     const away = { unavailable: 'shutting-down', retryAfter: 1000 }
     expect(await wait()).toEqual(away)
     source.start()
+    await clock.advance(0)
     const waited = wait()
-    source.stop()
+    void source.stop()
     expect([await waited, await wait()]).toEqual([away, away])
-    expect(last().signal.aborted).toBe(true)
+    expect(last().ask.signal.aborted).toBe(true)
     await last().respond(grant())
     await clock.advance(FAR)
     expect(source.current()).toBeUndefined()
@@ -100,56 +104,107 @@ describe('a request that waits', () => {
   })
 })
 
-describe('a rejected token', () => {
-  it('is replaced once, however many report it', async () => {
-    const { asked, events, token, last, accept, reject, wait } = await openFresh(grant())
+describe('a rejected call', () => {
+  it('asks for one newer token, however many are rejected, and each is sent again with it', async () => {
+    const { asked, events, token, clock, last, accept, reject } = await openFresh(grant())
     accept(token)
-    const verdicts = Array.from({ length: 1000 }, () => reject(token))
-    expect(new Set(verdicts)).toEqual(new Set(['wait']))
-    const waits = verdicts.map(() => wait({ after: token.generation }))
+    const verdicts = Array.from({ length: 500 }, () => reject(token))
+    await clock.advance(5)
     await last().respond(grant({ token: 't2' }))
-    expect(new Set(await Promise.all(waits)).size).toBe(1)
+    const replay = { type: 'replay', token: expect.objectContaining({ generation: 2 }) as unknown }
+    expect(new Set((await Promise.all(verdicts)).map(({ type }) => type))).toEqual(
+      new Set(['replay']),
+    )
     expect(events.filter(({ type }) => type === 'token-rejected')).toHaveLength(1)
-    // Reports that were still on their way.
-    expect(reject(token)).toBe('wait')
+    // A report that was still on its way.
+    expect(await reject(token)).toMatchObject(replay)
     expect(asked).toHaveLength(2)
   })
 
-  it('that works after all ends the wait of who reported it: the rejection was about the call', async () => {
-    const { source, clock, token, asked, reject, accept, wait } = await openFresh(grant())
-    expect(reject(token, '/bad')).toBe('wait')
-    const waited = wait({ after: token.generation })
+  it('is sent again with the same token when a later call was accepted, and then relayed', async () => {
+    const { source, clock, token, asked, reject, accept } = await openFresh(grant())
+    accept(token)
+    const first = reject(token)
     await clock.advance(1)
     accept(token)
-    expect(await waited).toMatchObject({ unavailable: 'no-token' })
-    expect(reject(token, '/bad')).toBe('relay')
+    expect(await first).toEqual({ type: 'replay', token })
+    expect(await reject(token, { rejected: token.generation, replays: 1 })).toEqual({
+      type: 'relay',
+      why: 'not-curable',
+    })
+    // The token request that was asked for is in flight.
     expect(asked).toHaveLength(2)
     expect(source.current()).toBe(token)
   })
 
   it.each([
-    ['the newer one, when it comes', 1000, 2],
+    ['in flight', 'no-token', false],
+    ['failed', 'relay', true],
+  ] as const)('at its deadline, with the renewal %s, ends with %s', async (_, type, fails) => {
+    const { clock, token, last, reject } = await openFresh(grant())
+    const verdict = reject(token)
+    await clock.advance(100)
+    if (fails) {
+      await last().respond(REFUSED)
+      await last().respond(REFUSED)
+    }
+    await clock.advance(2500)
+    expect(await verdict).toMatchObject({ type })
+  })
+
+  it.each([
+    ['its body is not kept', { replayable: false }, 'body-not-kept'],
+    ['it was sent again twice', { rejected: 0, replays: 2 }, 'not-curable'],
+  ])('is relayed when %s', async (_, call, why) => {
+    const { token, reject } = await openFresh(grant())
+    expect(await reject(token, call)).toEqual({ type: 'relay', why })
+  })
+
+  it('is relayed when its client leaves or the source stops', async () => {
+    const { source, clock, token, reject } = await openFresh(grant())
+    const left = new AbortController()
+    const waits = [reject(token, { signal: left.signal }), reject(token)]
+    left.abort()
+    await clock.advance(1)
+    void source.stop()
+    const types = (await Promise.all(waits)).map(({ type }) => type)
+    expect(types).toEqual(['no-token', 'relay'])
+    expect(source.snapshot().waiters).toBe(0)
+  })
+
+  it.each([
+    ['the newer token, when it comes', 1000, 2],
     ['the suspect one, when no newer one comes', 2500, 1],
-  ])(
-    'is not used for a call that cannot be sent again: it waits, and is given %s',
-    async (...row) => {
-      const [, ms, generation] = row
-      const { source, clock, token, last, reject, wait } = await openFresh(grant())
-      reject(token)
-      expect([source.current(true), source.current(false)]).toEqual([token, undefined])
-      const waited = wait({ replayable: false })
-      await clock.advance(ms)
-      await last().respond(grant({ token: 't2' }))
-      expect(await waited).toMatchObject({ generation })
-      expect(source.current(false)).toMatchObject({ generation: 2 })
-    },
-  )
+  ])('makes one that cannot be sent again wait, and gives it %s', async (...row) => {
+    const [, ms, generation] = row
+    const { source, clock, token, last, reject, wait } = await openFresh(grant())
+    void reject(token)
+    expect([source.current(true), source.current(false)]).toEqual([token, undefined])
+    const waited = wait({ replayable: false })
+    await clock.advance(ms)
+    await last().respond(grant({ token: 't2' }))
+    expect(await waited).toMatchObject({ generation })
+    expect(source.current(false)).toMatchObject({ generation: 2 })
+  })
+
+  it('is known to people when three in a row were first attempts, until one is accepted', async () => {
+    const { source, token, reject, accept } = await openFresh(grant())
+    const seen = Array.from({ length: 3 }, () => {
+      void reject(token)
+      return source.snapshot().rejected
+    })
+    expect(seen).toEqual([false, false, true])
+    expect(source.snapshot()).toMatchObject({ usable: true, outageBudget: 0 })
+    accept(token)
+    expect(source.snapshot().rejected).toBe(false)
+  })
 })
 
 describe('new credentials', () => {
   it('wait for the token request that is in flight', async () => {
-    const { source, asked, last } = openSource()
+    const { source, clock, asked, last } = openSource()
     source.start()
+    await clock.advance(0)
     source.changeCredentials(credentialsOf('another'))
     expect(asked).toHaveLength(1)
     await last().respond(REFUSED)
@@ -158,16 +213,18 @@ describe('new credentials', () => {
   })
 
   it('before the start are simply the first', async () => {
-    const { source, asked } = openSource()
+    const { source, clock, asked } = openSource()
     source.changeCredentials(credentialsOf('another'))
     expect(asked).toHaveLength(0)
     source.start()
+    await clock.advance(0)
     expect(asked).toHaveLength(1)
   })
 
   it('that change back and forth between two that are refused get 6 logins in 15 min', async () => {
     const { source, clock, asked, last } = openSource()
     source.start()
+    await clock.advance(0)
     for (let second = 0; second < 900; second += 1) {
       if (second % 20 === 19) {
         source.changeCredentials(credentialsOf(second % 40 === 19 ? 'wrong too' : 'wrong'))
@@ -179,12 +236,14 @@ describe('new credentials', () => {
   })
 
   it('that were not refused before are tried now; the present ones change nothing', async () => {
-    const { source, asked, last } = await openFresh(grant())
+    const { source, clock, asked, last } = await openFresh(grant())
     expect(source.changeCredentials(credentialsOf('wrong'))).toBe(false)
     expect(asked).toHaveLength(1)
     source.changeCredentials(credentialsOf('another'))
+    await clock.advance(0)
     await last().respond(REFUSED)
     expect(source.changeCredentials(credentialsOf('wrong'))).toBe(true)
+    await clock.advance(0)
     expect(asked).toHaveLength(3)
   })
 })
@@ -197,7 +256,7 @@ describe('an idle token', () => {
     await clock.advance(400_000)
     expect(source.current()).toMatchObject({ generation: 1 })
     await clock.advance(2_600_000)
-    expect(source.snapshot()).toMatchObject({ idle: true, nextExchangeAt: undefined })
+    expect(source.snapshot()).toMatchObject({ idle: true, nextRequestAt: undefined })
     expect(asked).toHaveLength(1)
     expect(source.current()).toMatchObject({ generation: 1 })
     expect(asked).toHaveLength(2)
@@ -205,40 +264,26 @@ describe('an idle token', () => {
 })
 
 describe('an operator who asks for a login', () => {
-  /** Whether each token request may ignore the pauses of other replicas. */
-  function noteForced() {
-    const forced: boolean[] = []
-    const obtain: Obtain = (wanted, ask, signal) => {
-      forced.push(wanted.forced)
-      return obtainDirectly(wanted, ask, signal)
-    }
-    return { forced, obtain }
-  }
-
-  it('ignores the pauses of other replicas for that login, and for no later renewal', async () => {
-    const { forced, obtain } = noteForced()
-    const { source, clock, last } = await openFresh(grant(), { obtain })
+  it('gets it although the account is guarded, once, also when the secret changes', async () => {
+    const { source, clock, asked, last } = openSource()
+    source.start()
+    await clock.advance(0)
     source.renew()
-    await last().respond(grant({ token: 't2' }))
-    expect(forced).toEqual([false, true])
     source.changeCredentials(credentialsOf('another'))
-    source.renew()
-    await last().respond(grant({ token: 't3' }))
-    await clock.advance(240_000)
-    expect(forced).toEqual([false, true, false, false])
+    await last().respond(REFUSED)
+    await last().respond(REFUSED)
+    await clock.advance(4999)
+    expect(asked.map(({ ask }) => ask.forced)).toEqual([false, true])
+    await clock.advance(1)
+    expect(asked.map(({ ask }) => ask.forced)).toEqual([false, true, false])
   })
 
-  it('ignores them once, after the login in flight has failed, also when the secret changes', async () => {
-    const { forced, obtain } = noteForced()
-    const { source, clock, last } = openSource({ obtain })
-    source.start()
+  it('is told what came of it', async () => {
+    const { source, events, last, clock } = await openFresh(grant())
     source.renew()
-    source.changeCredentials(credentialsOf('another'))
+    await clock.advance(0)
     await last().respond(REFUSED)
-    expect(forced).toEqual([false, true])
-    await last().respond(REFUSED)
-    await clock.advance(5000)
-    expect(forced).toEqual([false, true, false])
+    expect(events.at(-1)).toMatchObject({ type: 'failed', asked: true })
   })
 })
 
@@ -247,11 +292,13 @@ describe('the snapshot', () => {
     const { source } = openSource()
     expect(source.snapshot()).toEqual({
       now: START,
-      session: undefined,
+      token: undefined,
       usable: false,
-      exchange: undefined,
+      rejected: false,
+      conflict: false,
+      request: undefined,
       backoff: 'none',
-      nextExchangeAt: START,
+      nextRequestAt: START,
       idle: false,
       lastSuccessAt: undefined,
       outageBudget: 0,
@@ -264,12 +311,13 @@ describe('the snapshot', () => {
   it('during a token request names it, and plans no other', () => {
     const { source } = openSource()
     source.start()
-    expect(source.snapshot()).toMatchObject({ exchange: 'login', nextExchangeAt: undefined })
+    expect(source.snapshot()).toMatchObject({ request: 'login', nextRequestAt: undefined })
   })
 
   it('remembers the last failure after it has been overcome', async () => {
     const { source, clock, last } = openSource()
     source.start()
+    await clock.advance(0)
     await last().respond(DOWN)
     await clock.advance(250)
     await last().respond(grant())
@@ -279,7 +327,7 @@ describe('the snapshot', () => {
       failuresInRow: 0,
       lastSuccessAt: START + 250,
       lastFailure: { at: START, operation: 'login', failure: DOWN },
-      nextExchangeAt: START + 240_250,
+      nextRequestAt: START + 240_250,
     })
   })
 })

@@ -1,16 +1,23 @@
 import { Secret } from '../../src/config/secret.ts'
+import { afterFailure, granted, NO_ENTRY } from '../../src/token/attempts.ts'
+import type { Entry } from '../../src/token/ask.ts'
+import type { Outcome } from '../../src/token/ask.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Before } from '../../src/token/obtain.ts'
 import { next, step, type NextRequest } from '../../src/token/lifecycle.ts'
 import {
   dueAt,
   initialState,
   type LifecycleEvent,
-  type PastRefusals,
   type Rules,
   type State,
 } from '../../src/token/state.ts'
-import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
+import {
+  isGrant,
+  isMissing,
+  type AuthFailure,
+  type Grant,
+  type Operation,
+} from '../../src/token/protocol.ts'
 
 /** The defaults of the settings. */
 export const RULES: Rules = {
@@ -18,13 +25,6 @@ export const RULES: Rules = {
   isalesTokenField: 'token',
   isalesRefreshPath: '/auth/refresh',
   tokenRenewAt: 0.8,
-  loginBackoff: 500,
-  loginBackoffMax: 30_000,
-  loginRejectedBackoff: 5000,
-  loginRejectedBackoffMax: 300_000,
-  loginRejectedAttempts: 3,
-  loginRejectedPause: 900_000,
-  loginReplacePause: 30_000,
   tokenIdleAfter: undefined,
 }
 
@@ -32,6 +32,8 @@ export const START = 1_000_000
 
 export interface GrantOptions {
   readonly token?: string
+  /** When it was requested. Default: the start. */
+  readonly sentAt?: number
   /** Seconds; undefined: assumed 300. */
   readonly lives?: number | undefined
   /** Null: none. */
@@ -46,7 +48,8 @@ export function grant(options: GrantOptions = {}): Grant {
   const refreshLives = 'refreshLives' in options ? options.refreshLives : 3600
   return {
     token: new Secret(token),
-    lifetime: { ms: (lives ?? 300) * 1000, assumed: lives === undefined },
+    sentAt: options.sentAt ?? START,
+    lifetime: lives === undefined ? { ms: 300_000, doubt: 'missing' } : { ms: lives * 1000 },
     refreshToken: refreshToken === null ? undefined : new Secret(refreshToken),
     refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
   }
@@ -59,7 +62,7 @@ export const REFUSED: AuthFailure = {
   detail: 'status 403',
 }
 export const DOWN: AuthFailure = {
-  kind: 'unreached',
+  kind: 'untouched',
   reason: 'unavailable',
   detail: 'ECONNREFUSED',
 }
@@ -70,7 +73,7 @@ export function unclear(status: number): AuthFailure {
 }
 
 export function throttled(retryAfter: number): AuthFailure {
-  return { kind: 'unclear', reason: 'throttled', status: 429, retryAfter, detail: 'status 429' }
+  return { kind: 'untouched', reason: 'throttled', status: 429, retryAfter, detail: 'status 429' }
 }
 
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */
@@ -87,26 +90,50 @@ export interface Life {
   random(value: number): Life
   does(event: LifecycleEvent): Life
   /** A token request that is sent now. */
-  begins(operation: Operation, before?: Before): Life
+  begins(operation: Operation): Life
+  /** The token request in flight ends; a grant is of when it was sent. */
+  ends(outcome: Grant | AuthFailure): Life
   /** A login, as soon as it is allowed, with its outcome. */
   login(outcome: Grant | AuthFailure): Life
   refresh(outcome: Grant | AuthFailure): Life
-  /** A call on this path, with this token, that was sent and rejected now; `again`: with an older token before, too. */
-  rejected(generation?: number, path?: string, again?: boolean): Life
-  /** A call that was sent now. */
-  accepted(generation?: number, path?: string): Life
 }
 
-export function live(rules: Partial<Rules> = {}, refused?: PastRefusals): Life {
+/** @param entry what the book knows of the credentials. Default: nothing. */
+export function live(
+  changes: Partial<Rules & { readonly loginRejectedAttempts: number }> = {},
+): Life {
+  const { loginRejectedAttempts = 3, ...rules } = changes
   const all = { ...RULES, ...rules }
-  let state = initialState(START, all, refused)
+  let state = initialState(START)
+  let entry: Entry = NO_ENTRY
+  let failures = 0
   let events: readonly TokenEvent[] = []
   let now = START
   let random = 0.5
-  const current = (): number => state.token?.generation ?? 0
   const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
     now = Math.max(now, dueAt(state))
-    return life.begins(operation).does(ended(outcome))
+    return life.begins(operation).ends(outcome)
+  }
+  const booked = (outcome: Grant | AuthFailure): Outcome => {
+    const refresh = state.request?.operation === 'refresh'
+    if (isGrant(outcome)) {
+      failures = 0
+      entry = granted(now)
+      return { ...outcome, sentAt: state.request?.startedAt ?? now }
+    }
+    const isFinal = refresh && (outcome.kind === 'refused' || isMissing(outcome))
+    if (isFinal) return { failure: outcome, entry, pause: 0, backoff: 'none' }
+    const given = {
+      rules: { loginRejectedAttempts },
+      weight: 1,
+      failuresBefore: failures,
+      now,
+      random,
+    }
+    const verdict = afterFailure(entry, outcome, given)
+    failures += 1
+    ;({ entry } = verdict)
+    return { failure: outcome, ...verdict }
   }
   const life: Life = {
     state: () => state,
@@ -123,21 +150,15 @@ export function live(rules: Partial<Rules> = {}, refused?: PastRefusals): Life {
       return life
     },
     does(event) {
+      if (event.type === 'credentials-changed') entry = NO_ENTRY
       ;({ state, events } = step(state, event, { rules: all, now, random }))
       return life
     },
-    begins: (operation, before) =>
-      life.does({ type: 'wanted', operation }).does({ type: 'request-started', before }),
+    begins: (operation) =>
+      life.does({ type: 'request-started', operation }).does({ type: 'request-sent', operation }),
+    ends: (outcome) => life.does({ type: 'request-ended', outcome: booked(outcome) }),
     login: (outcome) => request('login', outcome),
     refresh: (outcome) => request('refresh', outcome),
-    rejected: (generation = current(), path = '/tasks', again = false) =>
-      life.does({ type: 'rejected', generation, status: 401, path, sentAt: now, again }),
-    accepted: (generation = current(), path = '/tasks') =>
-      life.does({ type: 'accepted', generation, path, sentAt: now }),
   }
   return life
-}
-
-export function ended(outcome: Grant | AuthFailure): LifecycleEvent {
-  return { type: 'request-ended', outcome }
 }

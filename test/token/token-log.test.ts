@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/events.ts'
-import { sharingLog, tokenLog } from '../../src/token/token-log.ts'
+import { sharingLog } from '../../src/sharing/events.ts'
+import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Verdict } from '../../src/token/rejections.ts'
-import { NOW, failed, granted, session } from '../admin/token.ts'
+import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 
 interface Lines {
   /** What is seen at LOG_LEVEL=info: level and name. */
@@ -23,19 +23,21 @@ function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof to
 }
 
 const grantedAs = (generation: number, changes: Parameters<typeof granted>[0] = {}) =>
-  granted({ session: session({ generation }), operation: 'refresh', ...changes })
+  granted({ token: tokenOf({ generation }), operation: 'refresh', ...changes })
 
-const rejectedAs = (generation: number, verdict: Verdict = 'replace'): TokenEvent => ({
-  type: 'token-rejected',
+const rejectedAs = (
+  generation: number,
+  type: 'token-rejected' | 'rejection-relayed' = 'token-rejected',
+): TokenEvent => ({
+  type,
   at: NOW,
   generation,
   status: 401,
-  verdict,
 })
 
 const REFUSED = { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' } as const
 const down = failed({
-  failure: { kind: 'unreached', reason: 'unavailable', detail: 'ECONNREFUSED' },
+  failure: { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' },
 })
 const slow = failed({ failure: { kind: 'unclear', reason: 'timeout', detail: 'no response' } })
 const rejected = failed({ failure: REFUSED, backoff: 'rejected' })
@@ -49,12 +51,20 @@ const missing = failed({
 const login = grantedAs(2, { operation: 'login' })
 const recovery = grantedAs(2, { failuresBefore: 1 })
 const changed: TokenEvent = { type: 'credentials-changed', at: NOW }
-const conflict: TokenEvent = { type: 'conflict', at: NOW, holdOff: 12_345 }
-const assumed = grantedAs(2, { lifetimeAssumed: true })
+const conflictAt = (at: number): TokenEvent => ({ type: 'conflict', at })
+const assumed = grantedAs(2, { lifetimeDoubt: 'missing' })
+const tooLong = grantedAs(2, { lifetimeDoubt: 'too-long' })
+const held = (asked: boolean): TokenEvent => ({
+  type: 'held',
+  at: NOW,
+  because: 'busy',
+  ms: 1000,
+  asked,
+})
 const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   type: 'adopted',
   at: NOW,
-  session: session({ generation: 4 }),
+  token: tokenOf({ generation: 4 }),
   failuresBefore,
 })
 
@@ -124,13 +134,23 @@ describe('the log of the token', () => {
     ],
     [
       'warns once of rejections that are passed on, though tokens are replaced in between',
-      [1, 2, 3, 4].flatMap((n) => [rejectedAs(n, 'brand-new'), rejectedAs(n)]),
+      [1, 2, 3, 4].flatMap((n) => [rejectedAs(n, 'rejection-relayed'), rejectedAs(n)]),
       ['warn rejection-relayed', 'warn token-rejected'],
     ],
     [
       'warns of a conflict once while it lasts, and of the next one again',
-      [rejectedAs(1), conflict, rejectedAs(2), conflict, rejectedAs(9), conflict],
-      ['warn token-rejected', 'warn conflict', 'warn token-rejected', 'warn conflict'],
+      [conflictAt(NOW), conflictAt(NOW + 60_000), conflictAt(NOW + 120_001)],
+      ['warn conflict', 'warn conflict'],
+    ],
+    [
+      'warns of lifetimes that are probably milliseconds',
+      [tooLong, tooLong],
+      ['info renewed', 'warn lifetime-too-long', 'info renewed'],
+    ],
+    [
+      'always says what came of a token request that an operator asked for',
+      [rejected, failed({ failure: REFUSED, backoff: 'rejected', asked: true }), held(true)],
+      ['error login-rejected', 'error login-rejected', 'info token-request-held'],
     ],
     [
       'says that a token of another replica is used, and as a recovery after failures',
@@ -187,12 +207,7 @@ describe('the log of the token', () => {
       },
     ],
     ['a rejection', [rejectedAs(3)], { generation: 3, status: 401 }],
-    ['a conflict', [conflict], { holdOffSeconds: 12.3 }],
-    [
-      'a wait for another replica',
-      [{ type: 'held', at: NOW, because: 'busy', ms: 1000 }],
-      { reason: 'busy', retryInSeconds: 1 },
-    ],
+    ['a wait for another replica', [held(false)], { reason: 'busy', retryInSeconds: 1 }],
   ])('has these fields of %s', (_, events, fields) => {
     expect(linesOf(events).fields.at(-1)).toEqual(fields)
   })
@@ -208,7 +223,7 @@ describe('the log of the token', () => {
     observe({ type: 'alone', reason: 'timeout' })
     observe({ type: 'shared' })
     observe({ type: 'unreadable' })
-    expect(lines).toEqual([
+    expect(lines).toMatchObject([
       ['sharing-alone', { reason: 'timeout' }],
       ['sharing-restored', {}],
       ['shared-token-unreadable', {}],

@@ -17,8 +17,7 @@ function open(
   given: Grant,
   { rules = BEARER, ...origin }: Partial<TokenOrigin> & { readonly rules?: TokenRules } = {},
 ): Token {
-  return createToken(given, rules, {
-    sentAt: SENT,
+  return createToken({ ...given, sentAt: SENT }, rules, {
     previous: undefined,
     operation: 'login',
     ...origin,
@@ -85,8 +84,9 @@ describe('when the refresh token goes into the header', () => {
 
   it('one that is kept over a refresh ends when it was said to end', () => {
     const previous = open(grant({ refreshLives: 100 }), { rules })
-    const origin = { rules, previous, operation: 'refresh', sentAt: SENT + 80_000 } as const
-    const token = open(grant({ refreshToken: null }), origin)
+    const origin = { previous, operation: 'refresh' } as const
+    const given = { ...grant({ refreshToken: null }), sentAt: SENT + 80_000 }
+    const token = createToken(given, rules, origin)
     expect(token.headerValue.reveal()).toBe('r1')
     expect([token.lifetime, token.expiresAt]).toEqual([20_000, SENT + 100_000])
   })

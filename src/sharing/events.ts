@@ -1,4 +1,6 @@
-/** What log, metrics and status page know of `sharing/`, whose code is loaded only when it is configured. */
+import type { Log } from '../log/logger.ts'
+
+// What log, metrics and status page know of `sharing/`, whose other code is loaded only when it is configured.
 
 /**
  * Why the store did not do what it was asked to, in words. A closed set: each is a label value of
@@ -10,6 +12,7 @@ export const STORE_FAILURES = {
   timeout: 'the store is too slow',
   tls: 'certificate or handshake of the store failed',
   auth: 'user or password refused by the store',
+  denied: 'the store is in protected mode: give it a password, or set protected-mode no',
   permission: 'the user may not do this at the store',
   readonly: 'the store is a replica',
   memory: 'the memory of the store is full',
@@ -27,7 +30,6 @@ export const STORE_OPERATIONS = [
   'extend',
   'granted',
   'failed',
-  'hold-off',
   'read',
   'publish',
   'replicas',
@@ -60,4 +62,18 @@ export interface SharingSnapshot {
   readonly replicas: number | undefined
   /** When the token at hand came from another replica, on the monotonic clock; undefined: it did not. */
   readonly adoptedAt: number | undefined
+}
+
+/** Writes one line for each change of what is shared. */
+export function sharingLog(log: Log): (event: SharingEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'alone':
+        return log('sharing-alone', { reason: event.reason, detail: STORE_FAILURES[event.reason] })
+      case 'shared':
+        return log('sharing-restored')
+      case 'unreadable':
+        return log('shared-token-unreadable')
+    }
+  }
 }

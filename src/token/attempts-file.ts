@@ -1,0 +1,201 @@
+import { createHmac, randomBytes, scrypt } from 'node:crypto'
+import { constants } from 'node:fs'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import { readSmallFile } from '../config/files.ts'
+import type { AttemptHome } from './attempts.ts'
+import type { Entry } from './ask.ts'
+import type { Credentials } from './ask.ts'
+
+export interface AttemptFileOptions {
+  /** `STATE_DIR`. */
+  readonly directory: string
+  readonly clock: Clock
+  /** Milliseconds since 1970: a file outlives the monotonic clock. */
+  readonly wallClock: () => number
+  /** The file cannot be read or written, or is not ours. Counting goes on in memory. */
+  readonly onUnusable: (error: unknown) => void
+  /** Others may write to the directory. */
+  readonly onExposed: () => void
+}
+
+const NAME = 'attempts.json'
+const FORMER_NAME = 'refusals.json'
+const MAX_FILE = 64 * 1024
+const MAX_ENTRIES = 100
+/** A former file says how many refusals there were, not how long they pause: the longest ordinary pause. */
+const FORMER_PAUSE = 15 * 60_000
+/** A grant that prolongs a proof is not written more often. */
+const PROOF_STEP = 3_600_000
+const WRITABLE_BY_OTHERS = 0o022
+
+const COUNT = z.number().int().min(0).max(1e6)
+const LIFE = z
+  .number()
+  .min(0)
+  .max(30 * 24 * 3_600_000)
+/** Milliseconds; `at` since 1970, the others from then on. */
+const STORED = z.object({
+  attempts: COUNT,
+  refusals: COUNT,
+  at: z.number(),
+  pause: LIFE,
+  proof: LIFE,
+})
+const CONTENTS = z.object({
+  version: z.literal(2),
+  /** Hexadecimal. */
+  salt: z.string().regex(/^[0-9a-f]{32}$/),
+  entries: z.record(z.string(), STORED),
+})
+const FORMER = z.object({
+  version: z.literal(1),
+  key: z.string().regex(/^[0-9a-f]{64}$/),
+  refusals: z.record(z.string(), z.object({ count: COUNT, at: z.number() })),
+})
+
+type Stored = z.infer<typeof STORED>
+
+const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number) => Promise<Buffer>
+
+/**
+ * The book of logins in `STATE_DIR`. It names credentials by a slow hash with a salt of its own, so that whoever reads
+ * the file cannot try passwords quickly. A write goes to a new file of mode 0600, to the disk, and then into place: after
+ * a crash the file is whole, the former or the new one. A link in its place is not followed.
+ */
+export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
+  const { directory, clock, wallClock, onUnusable, onExposed } = options
+  const path = join(directory, NAME)
+  const scratch = `${path}.new`
+  const contents = read(path, CONTENTS, onUnusable)
+  const former =
+    contents === undefined ? read(join(directory, FORMER_NAME), FORMER, onUnusable) : undefined
+  const salt = contents?.salt ?? randomBytes(16).toString('hex')
+  const entries = new Map(Object.entries(contents?.entries ?? {}))
+  let last: { readonly credentials: Credentials; readonly id: string } | undefined
+  let isPrepared = false
+
+  const idOf = async (credentials: Credentials): Promise<string> => {
+    if (last?.credentials !== credentials) {
+      const text = JSON.stringify([credentials.user, credentials.password.reveal()])
+      const hash = await slowHash(text, Buffer.from(salt, 'hex'), 32)
+      last = { credentials, id: hash.toString('hex') }
+    }
+    return last.id
+  }
+
+  const formerEntry = ({ user, password }: Credentials): Stored | undefined => {
+    if (former === undefined) return undefined
+    const text = JSON.stringify([user, password.reveal()])
+    const id = createHmac('sha256', Buffer.from(former.key, 'hex')).update(text).digest('hex')
+    const found = former.refusals[id]
+    return (
+      found && {
+        attempts: found.count,
+        refusals: found.count,
+        at: found.at,
+        pause: FORMER_PAUSE,
+        proof: 0,
+      }
+    )
+  }
+
+  const prepare = async (): Promise<void> => {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    if (((await stat(directory)).mode & WRITABLE_BY_OTHERS) !== 0) onExposed()
+    isPrepared = true
+  }
+
+  const write = async (): Promise<void> => {
+    if (!isPrepared) await prepare()
+    // What a crash, or somebody else, left there.
+    await rm(scratch, { force: true })
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+    const file = await open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    try {
+      const text = JSON.stringify({ version: 2, salt, entries: Object.fromEntries(entries) })
+      await file.writeFile(`${text}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(scratch, path)
+    if (former !== undefined) await rm(join(directory, FORMER_NAME), { force: true })
+  }
+
+  return {
+    async find(credentials) {
+      const stored = entries.get(await idOf(credentials)) ?? formerEntry(credentials)
+      return stored && fromStored(stored, wallClock(), clock.now())
+    },
+
+    async save(credentials, entry) {
+      const id = await idOf(credentials)
+      const stored = toStored(entry, wallClock(), clock.now())
+      const before = entries.get(id)
+      if (before !== undefined && isProlonged(before, stored)) return true
+      // The latest stands last.
+      entries.delete(id)
+      entries.set(id, stored)
+      const [oldest] = entries.keys()
+      if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest)
+      try {
+        await write()
+        return true
+      } catch (error) {
+        onUnusable(error)
+        return false
+      }
+    },
+  }
+}
+
+/** A date in the future is a clock that was set back: it counts as now. */
+function fromStored(
+  { attempts, refusals, at, pause, proof }: Stored,
+  wallNow: number,
+  now: number,
+): Entry {
+  const written = now - Math.max(0, wallNow - at)
+  return { attempts, refusals, notBefore: written + pause, provenUntil: written + proof }
+}
+
+function toStored(
+  { attempts, refusals, notBefore, provenUntil }: Entry,
+  at: number,
+  now: number,
+): Stored {
+  const pause = Math.max(0, notBefore - now)
+  return { attempts, refusals, at, pause, proof: Math.max(0, provenUntil - now) }
+}
+
+/** The proof alone is newer, and not by much. */
+function isProlonged(before: Stored, after: Stored): boolean {
+  const isProof = ({ attempts, proof }: Stored): boolean => attempts === 0 && proof > 0
+  return (
+    isProof(before) && isProof(after) && after.at >= before.at && after.at - before.at < PROOF_STEP
+  )
+}
+
+/** Undefined: it is missing, or not ours. */
+function read<T>(
+  path: string,
+  shape: z.ZodType<T>,
+  onUnusable: (error: unknown) => void,
+): T | undefined {
+  const { O_NOFOLLOW } = constants
+  const file = readSmallFile(path, MAX_FILE, O_NOFOLLOW)
+  if (!file.ok) {
+    if (file.problem !== 'missing') onUnusable(new Error(`${path} ${file.problem}`))
+    return undefined
+  }
+  try {
+    return shape.parse(JSON.parse(Buffer.from(file.bytes).toString()))
+  } catch {
+    onUnusable(new Error(`${path} is not a file of ours`))
+    return undefined
+  }
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { listen } from '../support/tcp-server.ts'
+import { until } from '../support/until.ts'
+import { claimBy, connect, KEYS, MINE, PROCESS_A } from './connect.ts'
+import { watchOutput } from './output.ts'
+import { ENGINES, startServer } from './servers.ts'
+
+let printed: () => string
+const uncaught: unknown[] = []
+const note = (error: unknown): void => void uncaught.push(error)
+beforeEach(() => {
+  printed = watchOutput()
+  process.on('uncaughtException', note)
+})
+afterEach(() => {
+  process.off('uncaughtException', note)
+  // oxlint-disable-next-line vitest/no-standalone-expect -- whatever the test did
+  expect([printed(), uncaught.splice(0)]).toEqual(['', []])
+})
+
+/** A store that takes the handshake, and then sends what it likes. */
+async function startRude(hello = '') {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = await listen((socket) => {
+    connections += 1
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+    if (hello !== '') return void socket.end(hello)
+    socket.on('data', (chunk) => {
+      const text = chunk.toString()
+      if (/\r\nping\r\n/i.test(text)) socket.write('+PONG\r\n')
+      if (/\r\nsubscribe\r\n/i.test(text)) {
+        socket.write('*3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n')
+      }
+    })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    say: (reply: string) => sockets.forEach((socket) => socket.write(reply)),
+  }
+}
+
+describe('a reply that nobody asked for', () => {
+  it.each(['$-5\r\n', '*-5\r\n', '$-1\r\n', '*0\r\n', '*1\r\n$-1\r\n', '+OK\r\n', ':1\r\n'])(
+    '%j ends the connection, not the process, and prints nothing',
+    async (reply) => {
+      const rude = await startRude()
+      const { store, looks } = await connect(rude.port)
+      await until(() => looks() >= 2)
+      const before = rude.connections()
+      rude.say(reply)
+      expect(await until(() => rude.connections() >= before + 2)).toBe(true)
+      // What is thrown out of an event handler comes a little later.
+      await delay(50)
+      store.stop()
+    },
+  )
+
+  it('is not taken for that of the command in flight', async () => {
+    const rude = await startRude()
+    const { store } = await connect(rude.port)
+    const before = rude.connections()
+    const reply = store.read()
+    rude.say('*3\r\n$5\r\ngrant\r\n$0\r\n\r\n+x\r\n')
+    expect(await reply).toEqual({ type: 'failure', reason: 'malformed' })
+    await until(() => rude.connections() > before)
+  })
+})
+
+describe('protected mode', () => {
+  it.each([{}, { SESSION_STORE_PASSWORD: 'pw' }])(
+    'is named, with nothing printed (%j)',
+    async (settings) => {
+      const text = 'Redis is running in protected mode and no password is set for the default user.'
+      const rude = await startRude(`-DENIED ${text}\r\n`)
+      const { store } = await connect(rude.port, settings)
+      await until(() => rude.connections() > 4)
+      expect(await store.read()).toEqual({ type: 'failure', reason: 'denied' })
+    },
+  )
+})
+
+describe.each(ENGINES)('%s', (engine) => {
+  it('that wants no password takes one, and nothing is printed', async () => {
+    const server = await startServer({ engine })
+    const { store } = await connect(server.port, { SESSION_STORE_PASSWORD: randomUUID() })
+    expect(await store.claim(claimBy(PROCESS_A))).toEqual(MINE)
+  })
+
+  it('may hold an entry of the book that is none', async () => {
+    const server = await startServer({ engine })
+    const { store } = await connect(server.port)
+    for (const value of ['1e999 nan', '-1 -1', '99999 1', 'x', '1 1 1']) {
+      await server.cli('FLUSHALL')
+      await server.cli('SET', `${KEYS}book:${'f'.repeat(22)}`, value, 'PX', '999999999')
+      expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ attempts: 0, refusals: 0 })
+    }
+  })
+})

@@ -1,0 +1,185 @@
+import { createHmac } from 'node:crypto'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { expect, it, onTestFinished, test } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { NO_ENTRY } from '../../src/token/attempts.ts'
+import type { Entry } from '../../src/token/ask.ts'
+import { openAttemptFile } from '../../src/token/attempts-file.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+const HOUR = 3_600_000
+const WALL = Date.parse('2026-03-01T12:00:00Z')
+const NOW = 1_000_000
+const credentials = { user: 'obs', password: new Secret('p1-canary') }
+const REFUSED: Entry = { attempts: 2, refusals: 2, notBefore: NOW + 10_000, provenUntil: -Infinity }
+
+/** The file as a process sees it that starts at this date. */
+function start(directory: string, wall = WALL) {
+  const clock = manualClock(NOW)
+  const problems: string[] = []
+  const home = openAttemptFile({
+    directory,
+    clock,
+    wallClock: () => wall + clock.now() - NOW,
+    onUnusable: (error) => problems.push(error instanceof Error ? error.message : 'strange'),
+    onExposed: () => problems.push('exposed'),
+  })
+  return { ...home, clock, problems, file: join(directory, 'attempts.json') }
+}
+
+it('outlives the process, which reads the same entry later', async () => {
+  const directory = join(temporaryDirectory(), 'state')
+  const first = start(directory)
+  expect(await first.save(credentials, REFUSED)).toBe(true)
+  expect(statSync(directory).mode & 0o777).toBe(0o700)
+  expect(statSync(first.file).mode & 0o777).toBe(0o600)
+  const second = start(directory, WALL + 4000)
+  expect(await second.find(credentials)).toEqual({
+    ...REFUSED,
+    notBefore: NOW + 6000,
+    provenUntil: NOW - 4000,
+  })
+  expect(await second.find({ ...credentials, user: 'another' })).toBeUndefined()
+  expect([...first.problems, ...second.problems]).toEqual([])
+})
+
+it('takes a date in the future, of a clock that was set back, as now', async () => {
+  const directory = temporaryDirectory()
+  await start(directory, WALL + 1000 * HOUR).save(credentials, REFUSED)
+  expect(await start(directory).find(credentials)).toMatchObject({ notBefore: NOW + 10_000 })
+})
+
+it('names credentials by a slow hash with a salt, never by themselves', async () => {
+  const directory = temporaryDirectory()
+  const { save, file } = start(directory)
+  await save(credentials, REFUSED)
+  const text = readFileSync(file, 'utf8')
+  expect(text).not.toContain('canary')
+  expect(text).not.toContain('"obs"')
+  const other = temporaryDirectory()
+  await start(other).save(credentials, REFUSED)
+  const names = [text, readFileSync(join(other, 'attempts.json'), 'utf8')].map((each) =>
+    Object.keys((JSON.parse(each) as { entries: object }).entries),
+  )
+  expect(names[0]).not.toEqual(names[1])
+})
+
+it('reads the former file once, and removes it', async () => {
+  const directory = temporaryDirectory()
+  const key = 'ab'.repeat(32)
+  const id = createHmac('sha256', Buffer.from(key, 'hex'))
+    .update(JSON.stringify(['obs', 'p1-canary']))
+    .digest('hex')
+  const refusals = { [id]: { count: 3, at: WALL - 60_000 } }
+  const former = join(directory, 'refusals.json')
+  writeFileSync(former, JSON.stringify({ version: 1, key, refusals }))
+  const { find, save } = start(directory)
+  expect(await find(credentials)).toMatchObject({ refusals: 3, notBefore: NOW + 14 * 60_000 })
+  await save(credentials, { ...NO_ENTRY, attempts: 4, refusals: 4, notBefore: NOW + HOUR })
+  expect(existsSync(former)).toBe(false)
+  expect(await start(directory).find(credentials)).toMatchObject({ refusals: 4 })
+})
+
+it('writes a proof that a refresh prolongs once an hour', async () => {
+  const directory = temporaryDirectory()
+  const { save, clock, file } = start(directory)
+  await save(credentials, { ...NO_ENTRY, provenUntil: NOW + 24 * HOUR })
+  const text = readFileSync(file, 'utf8')
+  await clock.advance(HOUR - 1)
+  await save(credentials, { ...NO_ENTRY, provenUntil: clock.now() + 24 * HOUR })
+  expect(readFileSync(file, 'utf8')).toBe(text)
+  await clock.advance(1)
+  await save(credentials, { ...NO_ENTRY, provenUntil: clock.now() + 24 * HOUR })
+  expect(readFileSync(file, 'utf8')).not.toBe(text)
+})
+
+it.each([
+  ['is not JSON', '{'],
+  ['is of another kind', '{"version":3}'],
+  ['is huge', ' '.repeat(70_000)],
+  ['holds something else', '{"version":2,"salt":"00","entries":{}}'],
+])('says that a file that %s cannot be used, and begins anew', async (_, text) => {
+  const directory = temporaryDirectory()
+  writeFileSync(join(directory, 'attempts.json'), text)
+  const { find, save, problems } = start(directory)
+  expect(await find(credentials)).toBeUndefined()
+  expect(problems).toHaveLength(1)
+  expect(await save(credentials, REFUSED)).toBe(true)
+  expect(await start(directory).find(credentials)).toMatchObject({ refusals: 2 })
+})
+
+it.each(['attempts.json', 'attempts.json.new'])(
+  'does not follow a link that stands at %s',
+  async (name) => {
+    const directory = temporaryDirectory()
+    const target = join(temporaryDirectory(), 'target')
+    writeFileSync(target, 'untouched')
+    symlinkSync(target, join(directory, name))
+    const { save, file } = start(directory)
+    expect(await save(credentials, REFUSED)).toBe(true)
+    expect(readFileSync(target, 'utf8')).toBe('untouched')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  },
+)
+
+it('replaces a file that others may read or write by one that they may not', async () => {
+  const directory = temporaryDirectory()
+  await start(directory).save(credentials, REFUSED)
+  const { save, file } = start(directory)
+  chmodSync(file, 0o666)
+  await save(credentials, REFUSED)
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+})
+
+it.each([0o777, 0o1777, 0o770])('warns of a directory of mode %o once', async (mode) => {
+  const directory = join(temporaryDirectory(), 'state')
+  mkdirSync(directory)
+  chmodSync(directory, mode)
+  const { save, problems } = start(directory)
+  await save(credentials, REFUSED)
+  await save(credentials, { ...REFUSED, refusals: 3 })
+  expect(problems).toEqual(['exposed'])
+})
+
+it('says that nothing can be written where the directory is a file, and counts on in memory', async () => {
+  const directory = join(temporaryDirectory(), 'file')
+  writeFileSync(directory, '')
+  const { save, find, problems } = start(directory)
+  expect(await save(credentials, REFUSED)).toBe(false)
+  expect(problems.length).toBeGreaterThan(0)
+  expect(await find(credentials)).toMatchObject({ refusals: 2 })
+})
+
+test('on a full disk says so, keeps the former file, and writes again when there is room', async (context) => {
+  const directory = temporaryDirectory()
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'none', directory])
+  if (mounted.status !== 0) {
+    context.skip('a small file system needs the right to mount')
+    return
+  }
+  onTestFinished(() => {
+    spawnSync('umount', [directory])
+  })
+  const { save, problems } = start(directory)
+  await save(credentials, REFUSED)
+  const filler = join(directory, 'filler')
+  spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096', 'count=4'])
+  expect(await save(credentials, { ...REFUSED, refusals: 3 })).toBe(false)
+  expect(problems.join()).toContain('ENOSPC')
+  expect(await start(directory).find(credentials)).toMatchObject({ refusals: 2 })
+  unlinkSync(filler)
+  expect(await save(credentials, { ...REFUSED, refusals: 3 })).toBe(true)
+  expect(await start(directory).find(credentials)).toMatchObject({ refusals: 3 })
+})

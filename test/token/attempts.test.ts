@@ -1,0 +1,210 @@
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import {
+  afterFailure,
+  begun,
+  granted,
+  memoryHome,
+  NO_ENTRY,
+  withAttempts,
+  type AttemptHome,
+} from '../../src/token/attempts.ts'
+import type { Entry } from '../../src/token/ask.ts'
+import { askOnce } from '../../src/token/client.ts'
+import type { Ask } from '../../src/token/ask.ts'
+import type { AuthFailure, FailureKind, Grant } from '../../src/token/protocol.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { DOWN, grant, REFUSED, throttled, unclear } from './support.ts'
+
+const S = 1000
+const MINUTE = 60 * S
+const HOUR = 60 * MINUTE
+const NOW = 1_000_000
+const RULES = { loginRejectedAttempts: 3 }
+const PROVEN: Entry = granted(NOW)
+const AMBIGUOUS: AuthFailure = { ...REFUSED, kind: 'ambiguous', reason: 'result', status: 500 }
+const EGRESS: AuthFailure = { kind: 'egress', reason: 'unavailable', detail: '407' }
+
+/** The pauses, and what is shown, after so many of these failures in a row. */
+function pauses(
+  failure: AuthFailure,
+  count: number,
+  { before = NO_ENTRY, random = 0.5, attempts = 3, weight = 1 } = {},
+) {
+  let entry = before
+  return Array.from({ length: count }, (_, failuresBefore) => {
+    const rules = { loginRejectedAttempts: attempts }
+    const given = { rules, weight, failuresBefore, now: NOW, random }
+    const verdict = afterFailure(entry, failure, given)
+    ;({ entry } = verdict)
+    return [verdict.pause, verdict.backoff] as const
+  })
+}
+
+const seconds = (rows: ReturnType<typeof pauses>): readonly number[] =>
+  rows.map(([pause]) => pause / S)
+
+describe('the pause after a failed login', () => {
+  it.each([
+    ['refused', REFUSED, {}, [5, 10, 900, 14_400, 14_400]],
+    ['refused, proven', REFUSED, { before: PROVEN }, [5, 10, 900, 14_400]],
+    ['refused, with LOGIN_REJECTED_ATTEMPTS=1', REFUSED, { attempts: 1 }, [900, 14_400]],
+    ['refused, with LOGIN_REJECTED_ATTEMPTS=5', REFUSED, { attempts: 5 }, [5, 10, 480, 480, 900]],
+    ['refused while others may try as well', REFUSED, { weight: 3 }, [900, 14_400]],
+    ['500, not proven', AMBIGUOUS, {}, [5, 10, 900, 14_400]],
+    ['500, proven', AMBIGUOUS, { before: PROVEN, random: 1 }, [0.5, 1, 2, 4, 8, 16, 30, 30]],
+    ['unclear, not proven', unclear(200), {}, [5, 10, 480, 480, 480]],
+    ['unclear, proven', unclear(200), { before: PROVEN, random: 0 }, [0.25, 0.5, 1, 2, 4, 8, 15]],
+    ['untouched', DOWN, { random: 1 }, [0.5, 1, 2, 4, 8, 16, 30, 30]],
+    ['untouched, with jitter', DOWN, {}, [0.25, 0.5, 1, 2, 4, 8, 15, 15]],
+    ['the egress proxy', EGRESS, { random: 0 }, [30, 60, 120, 240, 300, 300]],
+  ])('%s', (_, failure, options, expected) => {
+    expect(seconds(pauses(failure, expected.length, options))).toEqual(expected)
+  })
+
+  it('of proven credentials without a clear response grows to 5 min after ten', () => {
+    expect(seconds(pauses(unclear(200), 12, { before: PROVEN, random: 1 })).slice(8)).toEqual([
+      30, 30, 300, 300,
+    ])
+  })
+
+  it.each([
+    [REFUSED, ['rejected', 'rejected', 'guarded', 'guarded']],
+    [unclear(200), ['transient', 'transient', 'guarded', 'guarded']],
+    [DOWN, ['transient', 'transient', 'transient', 'transient']],
+  ])('is shown as what it is: %j', (failure, expected) => {
+    expect(pauses(failure, 4).map(([, backoff]) => backoff)).toEqual(expected)
+  })
+
+  it.each([
+    [7 * S, 7 * S],
+    [999, S],
+    [0, S],
+    [300 * S, 300 * S],
+    [999_999_999_000, 300 * S],
+  ])('with Retry-After of %d ms is %d ms', (asked, pause) => {
+    expect(pauses(throttled(asked), 1)[0]?.[0]).toBe(pause)
+  })
+
+  it('keeps at most 4 logins that may lock the account in any 15 min, whatever the order of failures', () => {
+    const failures = [REFUSED, unclear(200), AMBIGUOUS]
+    for (let order = 0; order < 3 ** 6; order += 1) {
+      let entry = NO_ENTRY
+      let now = NOW
+      const sent: number[] = []
+      for (let index = 0; index < 6; index += 1) {
+        const failure = failures[Math.trunc(order / 3 ** index) % 3] ?? REFUSED
+        sent.push(now)
+        const given = { rules: RULES, weight: 1, failuresBefore: index, now, random: 0.5 }
+        const verdict = afterFailure(entry, failure, given)
+        ;({ entry } = verdict)
+        now += verdict.pause
+      }
+      const crowded = sent.filter((at, index) => (sent[index + 4] ?? Infinity) - at < 15 * MINUTE)
+      expect(crowded).toEqual([])
+    }
+  })
+
+  it('of a process that died in the login is that of an attempt without proof', () => {
+    const first = begun(PROVEN, NOW)
+    expect(first).toEqual({
+      attempts: 1,
+      refusals: 0,
+      notBefore: NOW + 5 * S,
+      provenUntil: -Infinity,
+    })
+    expect(begun(begun(first, NOW), NOW).notBefore).toBe(NOW + 8 * MINUTE)
+  })
+})
+
+describe('the book', () => {
+  const credentials = { user: 'obs', password: new Secret('p1') }
+
+  function open(outcomes: readonly (Grant | AuthFailure)[], home: AttemptHome = memoryHome()) {
+    const clock = manualClock(NOW)
+    const left = [...outcomes]
+    const asked: (Entry | undefined)[] = []
+    const next = async () => {
+      asked.push(await home.find(credentials))
+      return left.shift() ?? DOWN
+    }
+    const client = withAttempts({
+      client: { login: next, refresh: next },
+      home,
+      rules: RULES,
+      clock,
+      random: () => 0.5,
+    })
+    const ask = askOnce(new AbortController().signal)
+    return {
+      clock,
+      asked,
+      login: (changes: Partial<Ask> = {}) => client.login(credentials, { ...ask, ...changes }),
+      refresh: () =>
+        client.refresh({ token: new Secret('t'), refreshToken: new Secret('r') }, credentials, ask),
+      entry: () => home.find(credentials),
+    }
+  }
+
+  it('has the login before it is sent, crosses it out by a grant, and takes it back when nothing was touched', async () => {
+    const { login, entry, asked } = open([DOWN, grant()])
+    await login()
+    expect(await entry()).toEqual(NO_ENTRY)
+    await login()
+    expect(asked).toEqual([begun(NO_ENTRY, NOW), begun(NO_ENTRY, NOW)])
+    expect(await entry()).toEqual(PROVEN)
+  })
+
+  it('defers a login that comes too early, but not one that an operator asks for', async () => {
+    const { login, asked, clock } = open([REFUSED, REFUSED])
+    await login()
+    expect(await login()).toEqual({ deferred: 'guarded', ms: 5 * S, backoff: 'rejected' })
+    await clock.advance(2 * S)
+    expect(await login({ forced: true })).toMatchObject({ pause: 10 * S, backoff: 'rejected' })
+    expect(asked).toHaveLength(2)
+  })
+
+  it('knows what others know of the credentials', async () => {
+    const { login } = open([REFUSED])
+    const known = { ...NO_ENTRY, attempts: 2, refusals: 2 }
+    expect(await login({ known })).toMatchObject({ pause: 15 * MINUTE, backoff: 'guarded' })
+  })
+
+  it('makes one login in 8 min while it cannot be written and nothing is proven', async () => {
+    const home = { ...memoryHome(), save: () => Promise.resolve(false) }
+    const { login } = open([REFUSED, DOWN], home)
+    expect(await login()).toMatchObject({ pause: 8 * MINUTE })
+    expect(await login()).toMatchObject({ pause: 500 })
+  })
+
+  it.each<readonly [string, AuthFailure, number]>([
+    ['refused', REFUSED, 0],
+    ['not there', { ...DOWN, status: 404 }, 0],
+    ['without a response', DOWN, 250],
+    ['unclear', unclear(200), 375],
+  ])('lets a login follow a refresh that was %s', async (_, failure, pause) => {
+    const { refresh, entry } = open([failure])
+    expect(await refresh()).toMatchObject({ failure, pause })
+    expect(await entry()).toBeUndefined()
+  })
+
+  it('prolongs a proof by a refresh, and proves nothing by it', async () => {
+    const unproven = open([grant()])
+    await unproven.refresh()
+    expect(await unproven.entry()).toBeUndefined()
+    const proven = open([grant(), grant()])
+    await proven.login()
+    await proven.clock.advance(HOUR)
+    await proven.refresh()
+    expect(await proven.entry()).toEqual(granted(NOW + HOUR))
+  })
+
+  it('keeps each of the kinds apart that a response may be of', () => {
+    const kinds = ['refused', 'ambiguous', 'unclear', 'untouched', 'egress'] as const
+    const counted = kinds.filter((kind: FailureKind) => {
+      const given = { rules: RULES, weight: 1, failuresBefore: 0, now: NOW, random: 0.5 }
+      return afterFailure(NO_ENTRY, { ...REFUSED, kind }, given).entry !== NO_ENTRY
+    })
+    expect(counted).toEqual(['refused', 'ambiguous', 'unclear'])
+  })
+})
