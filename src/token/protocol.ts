@@ -38,37 +38,13 @@ export const AUTH_FAILURES = {
 } as const
 export type AuthFailureReason = keyof typeof AUTH_FAILURES
 
-/**
- * What a login that iSales refused says, by the vendor's list of statuses, and what to do. 200 stands for a `result`
- * other than 0.
- */
-export const REFUSALS_OF_LOGIN = {
-  200: {
-    means: 'iSales processed the login and refused it',
-    remedy: 'Correct the user or password.',
-  },
-  400: {
-    means: 'incorrect request',
-    remedy: 'Check ISALES_LOGIN_PATH, and that user and password are not empty or mixed up.',
-  },
-  401: {
-    means: 'service not purchased, or the status of the account is not normal',
-    remedy:
-      'Ask the operator of iSales whether the account of ISALES_USER is open. It may be locked.',
-  },
-  403: { means: 'authentication failed', remedy: 'Correct the user or password.' },
-  500: {
-    means: 'business failure: check the values of the parameters',
-    remedy: 'Correct the user or password. If they are right, ask the operator of iSales.',
-  },
-} as const
-export type RefusedStatus = keyof typeof REFUSALS_OF_LOGIN
-
-/** Undefined: the status is none that refuses a login. */
-export function refusalOf(
-  status: number | undefined,
-): (typeof REFUSALS_OF_LOGIN)[RefusedStatus] | undefined {
-  return Object.entries(REFUSALS_OF_LOGIN).find(([key]) => key === String(status))?.[1]
+/** What the vendor's list of statuses says of a login that is refused so; 200 has a `result` other than 0. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  200: 'iSales processed the login and refused it',
+  400: 'incorrect request',
+  401: 'service not purchased, or the status of the account is not normal',
+  403: 'authentication failed',
+  500: 'business failure: check the values of the parameters',
 }
 
 export interface AuthFailure {
@@ -286,8 +262,8 @@ function parseLifetime(value: unknown): Lifetime {
 
 /** Our text, never one of the response. */
 function meaning(status: number, detail: string): string {
-  const refusal = refusalOf(status)
-  return refusal === undefined ? detail : `${detail}: ${refusal.means}`
+  const means = REFUSALS[status]
+  return means === undefined ? detail : `${detail}: ${means}`
 }
 
 function malformed(status: number, detail: string): AuthFailure {
