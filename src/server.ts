@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin, type Admin } from './admin/app.ts'
@@ -286,8 +287,13 @@ async function open(setting: string, listener: Listener) {
 
 /** The command `renew` writes this file. */
 function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
-  const files = stateDir === undefined ? [] : [renewFile(stateDir)]
-  return watchFiles(files, { onChange: renew, settle: 500 })
+  if (stateDir === undefined) return watchFiles([], { onChange: renew })
+  const file = renewFile(stateDir)
+  // Nobody asks for anything by cleaning the directory.
+  const onChange = (): void => {
+    if (existsSync(file)) renew()
+  }
+  return watchFiles([file], { onChange, settle: 500 })
 }
 
 interface FilesParts extends Pick<

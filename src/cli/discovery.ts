@@ -1,7 +1,14 @@
 import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
-import { isGrant, loginBody, parseResponse, refreshBody, type Grant } from '../token/protocol.ts'
+import {
+  isGrant,
+  isRefusal,
+  loginBody,
+  parseResponse,
+  refreshBody,
+  type Grant,
+} from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
 import type { Post } from '../upstream/post.ts'
 import {
@@ -126,7 +133,7 @@ async function logIn({ config, post, signal }: Run): Promise<Login> {
   if (!result.ok) return { refused: false, evidence: `no response (${result.code})` }
   const outcome = parseResponse(result, 0, 0)
   if (isGrant(outcome)) return { grant: outcome, texts: hasTexts(result.body ?? '') }
-  const refused = outcome.kind === 'refused'
+  const refused = isRefusal(outcome)
   const cost = refused ? '; one wrong attempt was spent, and no other was made' : ''
   return { refused, evidence: `status ${result.status}, ${outcome.detail}${cost}` }
 }

@@ -3,7 +3,7 @@ import { valueOf } from '../config/errors.ts'
 import type { Config } from '../config/settings.ts'
 import { systemClock } from '../clock.ts'
 import { askOnce, createIsalesClient } from '../token/client.ts'
-import { isGrant, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import type { Post } from '../upstream/post.ts'
@@ -45,7 +45,7 @@ async function converse(config: Config, post: Post, io: Io): Promise<number> {
   }
   if (!isGrant(outcome)) {
     const text = `${where}${through(config)}: ${describeFailure(outcome, config)}`
-    return outcome.kind === 'refused'
+    return isRefusal(outcome)
       ? fail(text, 'iSales refused the login.', EXIT.refused)
       : fail(text, 'No login came about.', EXIT.unreachable)
   }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import type { Ask, BackoffState, Credentials, Entry, Failed, Outcome, TokenClient } from './ask.ts'
 import type { IsalesClient } from './client.ts'
-import { isGrant, isMissing, type AuthFailure } from './protocol.ts'
+import { isGrant, isMissing, isRefusal, type AuthFailure } from './protocol.ts'
 
 /** Where the book of logins lives. An entry that was written outlives the process if the home does. */
 export interface AttemptHome {
@@ -195,8 +195,7 @@ export function withAttempts(options: AttemptsOptions): TokenClient {
         return outcome
       }
       // It says nothing of the credentials; the login that follows tells more.
-      const isFinal =
-        outcome.kind === 'refused' || outcome.kind === 'ambiguous' || isMissing(outcome)
+      const isFinal = isRefusal(outcome) || isMissing(outcome)
       if (isFinal) return { failure: outcome, entry: known, pause: 0, backoff: 'none' }
       const proven = { ...known, provenUntil: Infinity }
       return { failure: outcome, ...failed(proven, outcome, ask), entry: known }

@@ -169,6 +169,11 @@ export function isGrant(outcome: Grant | AuthFailure): outcome is Grant {
   return 'token' in outcome
 }
 
+/** True when iSales refused, as far as its response alone says. */
+export function isRefusal({ kind }: AuthFailure): boolean {
+  return kind === 'refused' || kind === 'ambiguous'
+}
+
 /** True when there is no such path: an iSales without refresh. */
 export function isMissing({ status }: AuthFailure): boolean {
   return status === 404 || status === 405

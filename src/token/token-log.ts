@@ -1,7 +1,7 @@
 import type { LogEventName, LogFields } from '../log/events.ts'
 import type { Log } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
-import { isMissing, type Lifetime } from './protocol.ts'
+import { isMissing, isRefusal, type Lifetime } from './protocol.ts'
 
 type Obtained = Extract<TokenEvent, { type: 'granted' | 'adopted' }>
 type Failed = Extract<TokenEvent, { type: 'failed' }>
@@ -133,7 +133,7 @@ export function tokenLog(
 
 function nameOf({ operation, failure, backoff, outageBudget }: Failed): LogEventName {
   const { kind } = failure
-  if (operation === 'refresh' && (kind === 'refused' || isMissing(failure))) {
+  if (operation === 'refresh' && (isRefusal(failure) || isMissing(failure))) {
     return 'refresh-refused'
   }
   // An attempt that did not touch the account leaves it as it was.

@@ -117,10 +117,11 @@ describe('calls that iSales refuses for what they are', () => {
 
   it('leave the pod ready and authenticated when they are the first calls of a token', async () => {
     const world = await openRefusing()
-    const response = refused(world, 'first')()
-    await world.waiting(1)
-    await world.pass(3000)
-    expect((await response).status).toBe(403)
+    const { others } = await drive(world, {
+      seconds: 1,
+      beside: (step) => (step === 0 ? refused(world, 'first')() : undefined),
+    })
+    expect(others.map(({ status }) => status)).toEqual([403])
     expect((await world.probe('/readyz')).status).toBe(200)
     expect(await world.metric('isales_proxy_authenticated')).toBe(1)
     const { text } = await world.probe('/' as '/readyz')
