@@ -5,6 +5,7 @@ import type { Simulator } from '../../simulator/index.ts'
 import { builtProgram } from '../cli/program.ts'
 import { simulate } from '../simulator/caller.ts'
 import { openTimedWorld } from './session-world.ts'
+import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -87,6 +88,10 @@ async function restart(runs: number, env: Record<string, string>): Promise<numbe
       await world.pass(4999)
       date += 5000
       await world.pass(1)
+      await until(async () => {
+        const { json } = await call(`${world.admin}/status.json`)
+        return (json['renewal'] as { exchange: unknown }).exchange === null
+      })
     }
     attempts += world.sim.state().loginAttempts
     await world.stop()

@@ -21,6 +21,8 @@ test('the command renew lets the proxy log in now, and so does SIGHUP', async ()
     ...env,
   })
   await proxy.line('guarded')
+  // The file is watched by then.
+  await proxy.addresses()
 
   expect(await runHere(['renew'], { env })).toMatchObject({ code: 0 })
   await until(() => sim.state().loginAttempts === 2, 20_000)
