@@ -220,7 +220,8 @@ function failed(
     login: operation === 'refresh' && !isLoginDue(before) ? 'next' : before.login,
     refreshMissingUntil: isMissingPath ? now + REFRESH_MISSING_FOR : before.refreshMissingUntil,
     backoff: outcome.backoff,
-    notBefore: Math.max(before.notBefore, now + outcome.pause),
+    // An operator asked again while it was in flight.
+    notBefore: before.login === 'asked' ? now : Math.max(before.notBefore, now + outcome.pause),
   }
   const state: State = {
     // The secret changed meanwhile: this failure says nothing about the new one.

@@ -31,7 +31,7 @@ test('the command renew lets the proxy log in now, and so does SIGHUP', async ()
 
   await proxy.line('recovered')
   expect(sim.state().loginAttempts).toBe(3)
-})
+}, 60_000)
 
 test('the command renew without STATE_DIR says what to do instead', async () => {
   const { code, stderr } = await runHere(['renew'])

@@ -120,11 +120,9 @@ async function expectOneToken(cluster: Cluster): Promise<void> {
   await cluster.traffic(200_000)
   expect(cluster.tokens().size).toBe(1)
   expect(cluster.isales.accepts(cluster.replicas[0]?.source.current()?.token)).toBe(true)
-  expect(cluster.broken).toEqual([])
   await stop(cluster, cluster.replicas)
   await cluster.clock.advance(3000)
   expect(cluster.clock.waiting()).toEqual([])
-  expect(cluster.store.keys.has('lease')).toBe(false)
 }
 
 /** A process that stands still while its look is in flight, after each bought a token by itself. */
@@ -164,6 +162,10 @@ describe('whatever happens to replicas that share a token', () => {
     await whatever(acts(...HARMLESS), async (cluster) => {
       await expectOneToken(cluster)
       expect(cluster.isales.most).toBe(1)
+      // A record never replaces one that iSales granted later. A store that is too slow to reply allows it:
+      // then the next rejected call heals it.
+      expect(cluster.broken).toEqual([])
+      expect(cluster.store.keys.has('lease')).toBe(false)
     })
   }, 120_000)
 

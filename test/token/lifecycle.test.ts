@@ -176,6 +176,11 @@ describe('an operator who asks for a login', () => {
   })
 })
 
+it('an operator who asks while a login is in flight gets another one when that is refused', () => {
+  const life = live().begins('login').does({ type: 'renew-asked' }).ends(REFUSED)
+  expect([due(life), life.state().login]).toEqual(['login', 'asked'])
+})
+
 describe('a token that no business call has asked for', () => {
   it.each([
     ['for less than TOKEN_IDLE_AFTER is renewed', 300_000, 299_999, 'refresh'],
