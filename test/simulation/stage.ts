@@ -75,10 +75,13 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
       case 'wrong-file':
         writeFileSync(world.secretFile, `${PASSWORD_MARK}-wrong-${act.ms % 2}`)
         later(act.ms, () => writeFileSync(world.secretFile, password))
+        // While the login with it pauses, nobody refreshes either.
+        until('no-login', act.ms + 5000)
         break
       case 'crash-loop':
         if (replica === undefined || replica.phase === 'stopped') break
         writeFileSync(world.secretFile, `${PASSWORD_MARK}-loop`)
+        until('no-login', act.times * 1000 + 5000)
         away(replica, act.times * 1000 + 2000)
         for (let nth = 0; nth < act.times; nth += 1) {
           later(nth * 1000, () => {

@@ -26,7 +26,8 @@ const task = JSON.parse(process.argv[2] ?? '{}') as Task
 const print = (line: string): void => void writeSync(1, `${line}\n`)
 // What libraries compile in the background is there before time stops: a wait for it would be for ever.
 await new Promise((resolve) => real.setTimeout(resolve, 300))
-await import('ioredis')
+// What the program imports when it needs it would be read from the disk on real time.
+for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(name)
 real.setImmediate(() => {
   for (const seed of task.seeds) {
     const plan = task.plan ?? planOf(seed, task.minutes, task.rate)
