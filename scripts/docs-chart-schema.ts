@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { REMOVED, removedText } from '../src/config/removed.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 
 interface Schema {
@@ -18,7 +19,6 @@ const PATTERNS: Readonly<Record<string, string>> = {
   'header name': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{1,128}`,
   host: String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_:.-]+)`,
   'host name': '[0-9A-Za-z_.-]{1,253}',
-  'key prefix': '[A-Za-z0-9._:-]{1,64}',
   // YAML reads 0660 as the number 432.
   'octal mode': '0?[0-7]{3}',
   'off, full or a share': String.raw`(off|full|[01](\.[0-9]+)?)`,
@@ -81,6 +81,9 @@ function settings(): Record<string, Schema> {
         description: `A file with it. ${doc}`,
       }
   }
+  // Helm prints the constant that a value should have been, so it is the sentence.
+  for (const [name, clause] of Object.entries(REMOVED))
+    properties[name] = { const: removedText(clause) }
   return properties
 }
 

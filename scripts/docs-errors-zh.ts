@@ -12,7 +12,7 @@ export const EXPLANATIONS_ZH: Readonly<
   overloaded: {
     meaning: '打开的请求或连接过多，或等待令牌的请求过多。',
     remedy:
-      'CTI-OBS 可以重复调用。先查 iSales 是否缓慢，再考虑调大 `MAX_IN_FLIGHT`、`LISTEN_MAX_CONNECTIONS` 或 `TOKEN_WAITERS`。',
+      'CTI-OBS 可以重复调用。先查 iSales 是否缓慢，再考虑调大 `MAX_IN_FLIGHT` 或 `LISTEN_MAX_CONNECTIONS`。',
   },
   'shutting-down': {
     meaning: '进程即将结束，而该调用仍在等待令牌。',

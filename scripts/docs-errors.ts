@@ -27,7 +27,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     meaning: 'Too many requests or connections are open, or too many requests wait for a token.',
     cause: 'Load',
     remedy:
-      'CTI-OBS may repeat the call. Look for a slow iSales before you raise `MAX_IN_FLIGHT`, `LISTEN_MAX_CONNECTIONS` or `TOKEN_WAITERS`.',
+      'CTI-OBS may repeat the call. Look for a slow iSales before you raise `MAX_IN_FLIGHT` or `LISTEN_MAX_CONNECTIONS`.',
   },
   'shutting-down': {
     meaning: 'The process is about to end, and the call still waited for a token.',
@@ -96,7 +96,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'request-timeout': {
     meaning:
-      'The header did not come within `HEADER_TIMEOUT`, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or not all of a body that is kept before `CLIENT_DEADLINE`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
+      'The header did not come within 15 s, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or not all of a body that is kept before `CLIENT_DEADLINE`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
     cause: 'CTI-OBS',
     remedy:
       'Look for a client that hangs or writes its body a few bytes at a time, or a network that loses packets.',

@@ -45,7 +45,7 @@ const USES: Readonly<Record<string, string>> = {
     'Above 0: a restart forgets attempts to log in. Look for `state-unusable` in the log.',
   session_replicas: 'Fewer than the replicas that run: one of them has another key or store.',
   session_sharing_state: '`alone` for long: the store cannot be used, and each replica logs in.',
-  session_store_duration_seconds: 'Compare it with `SESSION_STORE_TIMEOUT`.',
+  session_store_duration_seconds: 'An operation may take 0.5 s.',
   session_store_failures_total: 'Why the store cannot be used; docs/sharing.md explains each.',
   session_store_operations_total: 'What is asked of the store, and with what outcome.',
   state:

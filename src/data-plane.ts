@@ -37,6 +37,12 @@ export interface DataPlaneOptions {
   readonly random: () => number
 }
 
+/**
+ * Milliseconds. 15 s for a head is what a slow network needs, and what one slow client costs at most; load balancers keep
+ * idle connections for 60 s, and the side that sends requests must be the one that closes first.
+ */
+const CLIENT_LIMITS = { headerTimeout: 15_000, keepAlive: 65_000 }
+
 export type DataPlane = ReturnType<typeof openDataPlane>
 
 /** Listener, handler, login and forward, not started yet. */
@@ -112,7 +118,7 @@ export function openDataPlane(options: DataPlaneOptions) {
     address: config.listen,
     socketMode: config.listenSocketMode,
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
-    limits: config,
+    limits: { ...config, ...CLIENT_LIMITS },
     onRequest: (...request) => handler.handle(...request),
     onError(error, requestId) {
       const code = 'internal'

@@ -63,7 +63,7 @@ const ADMIN_LIMITS = {
   bodyIdleTimeout: 5000,
   listenMaxConnections: 64,
   // Each response closes its connection.
-  listenKeepAlive: 5000,
+  keepAlive: 5000,
 } as const satisfies ListenerLimits
 
 const EXPOSED = 'others may write to this directory, and so end the protection of the account'

@@ -95,7 +95,6 @@ async function loadTracing(config: Config, log: Log): Promise<Tracing | undefine
   const { openTracing } = await import('../tracing/otlp.ts')
   return openTracing({
     endpoint,
-    serviceName: config.otelServiceName,
     version: BUILD_VERSION,
     onDelivery: (working) => log(working ? 'traces-delivered' : 'traces-lost'),
   })

@@ -229,15 +229,6 @@ export function secret(minBytes = 1) {
     .register(FORMATS, { type: 'secret', limits, secret: true, verbatim: true })
 }
 
-/** What keys of a shared store may begin with. */
-export function keyPrefix() {
-  const limits = '1 to 64 of A-Z a-z 0-9 . _ : -'
-  return z
-    .string()
-    .regex(/^[A-Za-z0-9._:-]{1,64}$/, `is not ${limits}`)
-    .register(FORMATS, { type: 'key prefix', limits, quotable: true })
-}
-
 /** The path of a file that is read at the start. */
 export function filePath() {
   return z

@@ -3,6 +3,7 @@ import { checkCertificates } from './certificates.ts'
 import { DEFAULT_SETTINGS, parseDefaultSettings } from './default-settings.ts'
 import type { ConfigError, Read } from './errors.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
+import { removedVariables } from './removed.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import {
   SETTING_LIST,
@@ -60,6 +61,7 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
     ...wrong.values(),
     ...broken.filter(({ severity }) => severity === 'error'),
     ...certificates.errors,
+    ...removedVariables(env),
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [INSECURE_NODE] : []),
   ]
   const warnings = [

@@ -128,20 +128,6 @@ export const RULES: readonly Rule[] = [
   needs('isalesClientCertFile', 'isalesClientKeyFile'),
   needs('isalesClientKeyFile', 'isalesClientCertFile'),
   error({
-    setting: 'LOGIN_BACKOFF_MAX',
-    problem: 'is less than LOGIN_BACKOFF',
-    remedy: 'Raise it, or lower LOGIN_BACKOFF',
-    reads: ['loginBackoff', 'loginBackoffMax'],
-    broken: (c) => c.loginBackoffMax < c.loginBackoff,
-  }),
-  error({
-    setting: 'LOGIN_REJECTED_BACKOFF_MAX',
-    problem: 'is less than LOGIN_REJECTED_BACKOFF',
-    remedy: 'Raise it, or lower LOGIN_REJECTED_BACKOFF',
-    reads: ['loginRejectedBackoff', 'loginRejectedBackoffMax'],
-    broken: (c) => c.loginRejectedBackoffMax < c.loginRejectedBackoff,
-  }),
-  error({
     setting: 'LISTEN',
     problem: 'is reachable from other machines, and nothing keeps others out',
     remedy:

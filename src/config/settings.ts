@@ -19,7 +19,6 @@ import {
   count,
   duration,
   filePath,
-  keyPrefix,
   FORMATS,
   list,
   octalMode,
@@ -158,10 +157,6 @@ const isales = {
     doc: 'Most connections to iSales; further requests wait for one.',
     example: '64',
   }),
-  isalesConnectionMaxAge: setting(duration({ min: 1 * S, max: 24 * H }).prefault('5m'), {
-    doc: 'A connection to iSales that is older is closed between two requests and replaced, so that a changed DNS record or load balancer is followed under load too.',
-    example: '1m',
-  }),
   httpsProxy: setting(proxyUrl().optional(), {
     doc: 'The HTTP proxy through which an https iSales is reached. It may hold a user and a password, and is treated as a secret.',
     example: 'http://egress.example:3128',
@@ -179,10 +174,6 @@ const token = {
     doc: 'The share of its life after which a token is renewed (with a jitter of ±5 %). Lower it to have more time for an iSales that is down.',
     example: '0.5',
   }),
-  tokenDefaultLifetime: setting(duration({ min: 5 * S, max: 24 * H }).prefault('5m'), {
-    doc: 'The life of a token when iSales states none that can be believed.',
-    example: '10m',
-  }),
   tokenWait: setting(duration({ min: 10 * MS, max: 60 * S }).prefault('2.5s'), {
     doc: 'How long a request waits for a token before it gets a 503. Keep it below `CLIENT_DEADLINE`.',
     example: '1s',
@@ -195,37 +186,9 @@ const token = {
     doc: 'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
     example: '/var/lib/isales-auth-proxy',
   }),
-  tokenWaiters: setting(count({ min: 1, max: 100_000 }).prefault('1000'), {
-    doc: 'Most requests that may wait for a token; more get a 503 immediately.',
-    example: '200',
-  }),
-  loginBackoff: setting(duration({ min: 100 * MS, max: 5 * M }).prefault('500ms'), {
-    doc: 'The first pause after a login that failed without a refusal (network, timeout, 429, 5xx, a page); it doubles, with jitter.',
-    example: '1s',
-  }),
-  loginBackoffMax: setting(duration({ min: 100 * MS, max: 1 * H }).prefault('30s'), {
-    doc: 'The longest such pause when iSales was not reached. When it may have counted the attempt, the longest is 5 min, or this when it is longer.',
-    example: '1m',
-  }),
-  loginRejectedBackoff: setting(duration({ min: 1 * S, max: 1 * H }).prefault('5s'), {
-    doc: 'The first pause after iSales refused the user or password; it doubles.',
-    example: '30s',
-  }),
-  loginRejectedBackoffMax: setting(duration({ min: 1 * S, max: 24 * H }).prefault('5m'), {
-    doc: 'The longest such pause.',
-    example: '15m',
-  }),
   loginRejectedAttempts: setting(count({ min: 1, max: 100 }).prefault('3'), {
-    doc: 'After so many refusals of the same credentials there is one attempt after `LOGIN_REJECTED_PAUSE`, then one each 4 h, so that the account is not locked. Keep it below the number of wrong passwords that lock yours.',
+    doc: 'After so many refusals of the same credentials there is one attempt after 15 min, then one each 4 h, so that the account is not locked. Keep it below the number of wrong passwords that lock yours.',
     example: '2',
-  }),
-  loginRejectedPause: setting(duration({ min: 10 * S, max: 24 * H }).prefault('15m'), {
-    doc: 'That pause. A changed password or user file ends it, unless its content was refused before, and so do SIGHUP and the command `renew`.',
-    example: '1h',
-  }),
-  loginReplacePause: setting(duration({ min: 1 * S, max: 1 * H }).prefault('30s'), {
-    doc: 'A brand-new token that a business call finds rejected buys no second login within this time; the rejection is relayed to the caller.',
-    example: '1m',
   }),
 }
 
@@ -272,14 +235,6 @@ const sharing = {
     doc: 'PEM file with the private key of that certificate, not encrypted. Read again at each connection.',
     example: '/etc/isales/store-client-key.pem',
   }),
-  sessionStorePrefix: setting(keyPrefix().prefault('isales-auth-proxy'), {
-    doc: 'What keys and the channel begin with. The permissions of the user at the store name it too.',
-    example: 'isales-auth-proxy-blue',
-  }),
-  sessionStoreTimeout: setting(duration({ min: 10 * MS, max: 5 * S }).prefault('500ms'), {
-    doc: 'How long an operation of the store may take. A store that is slower counts as away: the token at hand serves, and is renewed alone shortly before its end.',
-    example: '1s',
-  }),
 }
 
 const listener = {
@@ -321,21 +276,9 @@ const listener = {
     doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503.',
     example: '256',
   }),
-  listenKeepAlive: setting(duration({ min: 1 * S, max: 1 * H }).prefault('65s'), {
-    doc: 'How long a connection of a client without a request stays open; longer than a load balancer in front keeps it.',
-    example: '2m',
-  }),
-  retryAfterMax: setting(duration({ min: 1 * S, max: 15 * M }).prefault('5s'), {
-    doc: 'The longest `Retry-After` that a client gets: some sleep so long inside the call. The status page has the true instant.',
-    example: '30s',
-  }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
     doc: 'Most requests in flight, 16 of them on one connection; more get a 503 with `Retry-After`.',
     example: '256',
-  }),
-  headerTimeout: setting(duration({ min: 100 * MS, max: 5 * M }).prefault('15s'), {
-    doc: 'How long a client may take to send the head of a request.',
-    example: '5s',
   }),
   bodyIdleTimeout: setting(duration({ min: 100 * MS, max: 1 * H }).prefault('30s'), {
     doc: 'How long a body of a response may stand still, and how long a body of a request may take for 1 KiB or its end, before the request is given up.',
@@ -392,10 +335,6 @@ const obs = {
     doc: 'How long a ticket is good. It can be refreshed for twelve times as long, up to 24 h.',
     example: '8h',
   }),
-  obsSessionMaxAge: setting(duration({ min: 1 * M, max: 30 * 24 * H }).prefault('24h'), {
-    doc: 'How long after its login a client may still refresh its tickets; then it must log in again. None of its tickets lives longer.',
-    example: '12h',
-  }),
   obsNumbers: setting(choice('number', 'string').prefault('number'), {
     doc: 'How `result` and lifetimes are written in our responses to login and refresh; the interface documents strings and shows numbers.',
     example: 'string',
@@ -434,10 +373,6 @@ const admin = {
   otelExporterOtlpEndpoint: setting(url().optional(), {
     doc: 'Where traces are exported to, by OTLP over HTTP. Unset: no tracing, and nothing of it is loaded.',
     example: 'http://127.0.0.1:4318',
-  }),
-  otelServiceName: setting(text(128).prefault('isales-auth-proxy'), {
-    doc: 'The name of this service in traces.',
-    example: 'isales-auth-proxy-blue',
   }),
 }
 /** The tables of docs/configuration.md, in order. */

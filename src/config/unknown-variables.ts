@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 import type { ConfigError } from './errors.ts'
+import { REMOVED } from './removed.ts'
 import { SETTING_LIST, variablesOf } from './settings.ts'
 
 /** Every variable that means something to us. */
@@ -15,6 +16,7 @@ const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP
 export function unknownVariables(names: readonly string[]): readonly ConfigError[] {
   return names.flatMap((name) => {
     if (KNOWN.includes(name) || SERVICE_LINK.test(name)) return []
+    if (name.replace(/_FILE$/, '') in REMOVED) return []
     // Short names of other programs are often two edits away from ours: DB_USER and OBS_USER.
     const near = nearest(name.toUpperCase(), OWN, name.length < 9 ? 1 : 2)
     if (near === undefined && !name.startsWith('ISALES_')) return []

@@ -7,7 +7,7 @@
  * - `bad-certificate`: its certificate has expired, or is not valid for another reason.
  * - `not-trusted`: it does not trust the certificate of this proxy.
  * - `protocol`: it spoke no TLS, or there is no version or cipher in common.
- * - `timeout`: it did not finish within `HEADER_TIMEOUT`, or 5 s.
+ * - `timeout`: it did not finish within 5 s.
  * - `closed`: it closed the connection first, as a port scan or a TCP probe does, or lost it at a cap.
  */
 export const HANDSHAKE_FAILURES = [

@@ -22,10 +22,12 @@ import { refusalOf, type ParserError } from './parser-errors.ts'
  * `listenMaxConnections`: half as many from one address, unless the listener is local. For one above it, the oldest is
  * closed that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
  */
-export type ListenerLimits = Pick<
-  Config,
-  'headerTimeout' | 'bodyIdleTimeout' | 'listenMaxConnections' | 'listenKeepAlive'
->
+export interface ListenerLimits extends Pick<Config, 'bodyIdleTimeout' | 'listenMaxConnections'> {
+  /** Milliseconds for the head of a request. */
+  readonly headerTimeout: number
+  /** Milliseconds that a connection without a request stays open. */
+  readonly keepAlive: number
+}
 
 export interface ListenerOptions {
   readonly address: ListenAddress
@@ -212,14 +214,14 @@ function closeSlowest(connections: readonly Connection[]): void {
 }
 
 function createServer({ limits, tls }: ListenerOptions, clock: Clock) {
-  const { headerTimeout, listenKeepAlive } = limits
+  const { headerTimeout, keepAlive } = limits
   const http = {
     ServerResponse: createLingeringResponse(clock),
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: headerTimeout,
     // A long upload is not slow while it moves: the body idle timeout governs.
     requestTimeout: 0,
-    keepAliveTimeout: listenKeepAlive,
+    keepAliveTimeout: keepAlive,
     connectionsCheckingInterval: checkInterval(headerTimeout),
     insecureHTTPParser: false,
     // The proxy validates Host, and refuses it in our own words.

@@ -31,7 +31,10 @@ const TEXT_LENGTH = (LENGTH / 3) * 4
  */
 const KIND_BYTES = { access: 1, refresh: 2 } as const
 const REFRESH_FACTOR = 12
-/** Seconds. Nothing later is believed, so that whoever finds out the key forges nothing that lasts. */
+/**
+ * Seconds that a session lasts: a changed user logs in once a day. No ticket that ends later is believed, so that whoever
+ * finds out the key forges nothing that lasts.
+ */
 const LONGEST = 24 * 3600
 /** Seconds that the clocks of two proxies may differ: a ticket of 24 h ends later by the clock that is behind. */
 const CLOCK_SKEW = 5 * 60
@@ -51,7 +54,7 @@ const SCRYPT = { N: 16_384, r: 8, p: 1 }
  * @param now milliseconds since 1970: a ticket carries its end across restarts and machines.
  */
 export function createTickets(
-  config: Pick<Config, 'obsTicketKey' | 'obsPassword' | 'obsTicketLifetime' | 'obsSessionMaxAge'>,
+  config: Pick<Config, 'obsTicketKey' | 'obsPassword' | 'obsTicketLifetime'>,
   now: () => number,
 ) {
   const key = deriveKey(config.obsTicketKey, config.obsPassword)
@@ -71,7 +74,7 @@ export function createTickets(
     return bytes.toString('base64url')
   }
 
-  function issue(session = seconds() + Math.ceil(config.obsSessionMaxAge / 1000)): IssuedTickets {
+  function issue(session = seconds() + LONGEST): IssuedTickets {
     const at = seconds()
     const longest = Math.min(session - at, LONGEST)
     const access = Math.min(accessSeconds, longest)

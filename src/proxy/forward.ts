@@ -43,6 +43,9 @@ export interface Call {
   readonly span?: RequestSpan | undefined
 }
 
+/** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
+const LONGEST_RETRY_AFTER = 5000
+
 /** Sends one request on. Whatever happens becomes a response or a closed connection; resolves when nothing is left to do. */
 export type Forward = (call: Call) => Promise<void>
 
@@ -325,8 +328,7 @@ class Forwarding implements AttemptHooks {
     this.#deadline?.cancel()
     if (!response.headersSent) {
       this.#code = code
-      const most = this.#shared.config.retryAfterMax
-      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, most)
+      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, LONGEST_RETRY_AFTER)
       writeProblem(response, code, { requestId, retryAfter: wait, refusal: this.#refusal })
     }
     this.#attempt?.abort(code)

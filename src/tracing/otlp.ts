@@ -13,7 +13,7 @@ import {
 } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
-import { resourceFromAttributes } from '@opentelemetry/resources'
+import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import {
   BasicTracerProvider,
   BatchSpanProcessor,
@@ -32,7 +32,6 @@ const PROPAGATOR = new W3CTraceContextPropagator()
 export interface TracingOptions {
   /** Where OTLP over HTTP is accepted; `/v1/traces` is appended. */
   readonly endpoint: string
-  readonly serviceName: string
   readonly version: string
   /** Called each time the delivery of spans begins to fail, and each time it works again. Default: nothing. */
   readonly onDelivery?: (working: boolean) => void
@@ -41,14 +40,18 @@ export interface TracingOptions {
 export type Tracing = ReturnType<typeof openTracing>
 
 /**
- * Everything that knows OpenTelemetry. Its own settings (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
+ * Everything that knows OpenTelemetry. Its own settings (`OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`,
  * `OTEL_BSP_...`) are read by the SDK from the environment. Nothing is registered globally.
  */
 export function openTracing(options: TracingOptions) {
-  const { endpoint, serviceName, version, onDelivery = () => undefined } = options
+  const { endpoint, version, onDelivery = () => undefined } = options
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` })
   const provider = new BasicTracerProvider({
-    resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
+    // `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win.
+    resource: resourceFromAttributes({
+      'service.name': 'isales-auth-proxy',
+      'service.version': version,
+    }).merge(detectResources({ detectors: [envDetector] })),
     spanProcessors: [new BatchSpanProcessor(watched(exporter, onDelivery))],
   })
   const tracer = provider.getTracer('isales-auth-proxy', version)

@@ -21,7 +21,6 @@ export interface UpstreamOptions {
     | 'isalesConnectTimeout'
     | 'isalesKeepAlive'
     | 'isalesMaxConnections'
-    | 'isalesConnectionMaxAge'
     | 'isalesLoginTimeout'
     | 'bodyIdleTimeout'
   >
@@ -61,6 +60,8 @@ const AUTH_CONNECTIONS = 2
 /** Milliseconds; a connection is closed this long before iSales' `Keep-Alive: timeout` ends. */
 const KEEP_ALIVE_MARGIN = 1000
 const MAX_KEEP_ALIVE = 600_000
+/** Milliseconds; after a change of DNS or a load balancer the old address is used no longer, under load too. */
+const MAX_AGE = 300_000
 
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
 export function createUpstream(options: UpstreamOptions): Upstream {
@@ -177,9 +178,8 @@ class Pool {
     return this.#connections.size < this.#max ? this.#add() : undefined
   }
 
-  /** After a DNS change the old address must not be used for ever. */
   #isOld({ openedAt }: Connection): boolean {
-    return this.#now() - openedAt >= this.#options.config.isalesConnectionMaxAge
+    return this.#now() - openedAt >= MAX_AGE
   }
 
   #add(): Connection {

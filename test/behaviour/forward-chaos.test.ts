@@ -74,7 +74,6 @@ describe('whatever clients and iSales do to each other', () => {
             CLIENT_DEADLINE: '300ms',
             ISALES_KEEP_ALIVE: '100ms',
             ISALES_MAX_CONNECTIONS: '8',
-            LOGIN_REPLACE_PAUSE: '1s',
           },
         })
         try {

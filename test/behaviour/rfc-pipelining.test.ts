@@ -133,14 +133,18 @@ describe('behind a request that iSales keeps waiting', () => {
     ['half a body', post(LARGE).slice(0, 80_000)],
   ])('%s waits, and takes no connection to iSales', async (_, behind) => {
     const { client, first } = await waiting(behind)
-    const [connections, received] = [stand.upstream.open(), stand.upstream.received()]
+    const connections = stand.upstream.open()
+    const received = stand.upstream.received()
     expect(await client.silent(50)).toBe(true)
-    expect([stand.upstream.open(), stand.upstream.received()]).toEqual([connections, received])
-    expect(await stand.metric('requests_in_flight')).toBe(1)
-    expect([open, stand.business().length]).toEqual([1, 1])
+    const after = [stand.upstream.open(), stand.upstream.received()] as const
+    const seen = [await stand.metric('requests_in_flight'), open, stand.business().length]
     client.destroy()
     first.open()
     await stand.idle()
+    // A connection that is idle may end meanwhile.
+    expect(after[0]).toBeLessThanOrEqual(connections)
+    expect(after[1]).toBe(received)
+    expect(seen).toEqual([1, 1, 1])
   })
 
   it.each(['resets', 'closes'] as const)(

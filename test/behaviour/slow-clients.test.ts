@@ -69,7 +69,7 @@ test('a client that takes nothing of its responses loses its place, though each 
 })
 
 test('a slow response of iSales is not a timeout of the client', async () => {
-  const env = { ...OFF, BODY_IDLE_TIMEOUT: '100ms', HEADER_TIMEOUT: '100ms' }
+  const env = { ...OFF, BODY_IDLE_TIMEOUT: '100ms' }
   const world = await openWorld({ env })
   world.sim.slow({ operation: 'business', ms: 500 })
   expect((await world.tasks()).status).toBe(200)

@@ -17,7 +17,7 @@ async function openTracedWorld() {
   const receiver = await openReceiver()
   ;({ close } = receiver)
   const { endpoint } = receiver
-  const tracing = openTracing({ endpoint, serviceName: 'proxy', version: 'test' })
+  const tracing = openTracing({ endpoint, version: 'test' })
   return { world: await openWorld({ tracing }), spans: receiver.spans }
 }
 

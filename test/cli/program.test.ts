@@ -97,7 +97,12 @@ describe('the program', () => {
   )
 
   it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
-    const program = start(['serve'], { ...env(), ISALES_URL: undefined, LOG_LEVEL: 'loud' })
+    const program = start(['serve'], {
+      ...env(),
+      ISALES_URL: undefined,
+      LOG_LEVEL: 'loud',
+      HEADER_TIMEOUT: '15s',
+    })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stderr()).toBe('')
     expect(program.lines()).toMatchObject([
@@ -112,6 +117,10 @@ describe('the program', () => {
         setting: 'LOG_LEVEL',
         detail:
           'is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug.',
+      },
+      {
+        setting: 'HEADER_TIMEOUT',
+        detail: 'is no longer a setting: a client has 15 s for the head of a request. Unset it.',
       },
     ])
   })

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
+import { REMOVED } from '../../src/config/removed.ts'
 import type { FileRead } from '../../src/config/files.ts'
 import {
   effectiveSettings,
@@ -139,6 +140,18 @@ describe('the configuration', () => {
     expect(errorLines(loadConfig({ ...MINIMAL, ...env }))).toEqual([line])
   })
 
+  it.each(Object.keys(REMOVED).flatMap((name) => [[name], [`${name}_FILE`]]))(
+    'is refused when it sets %s, which is no longer a setting, and says what holds now',
+    (name) => {
+      const loaded = loadConfig({ ...MINIMAL, [name]: '/x' }, disk({ '/x': '1' }))
+      expect(errorLines(loaded)).toEqual([
+        expect.stringMatching(new RegExp(`^${name} is no longer a setting: .+[^.]\\. Unset it$`)),
+      ])
+      expect(loaded.warnings).toEqual([])
+      expect(loadConfig({ ...MINIMAL, [name]: '' }).ok).toBe(true)
+    },
+  )
+
   it('is refused while Node accepts any certificate', () => {
     const loaded = loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     expect(errorLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
@@ -195,6 +208,7 @@ describe('DEFAULT_SETTINGS', () => {
     ['https_proxy=u:hunter2@egress:3128', /holds a secret, https_proxy/],
     ['SESSION_STORE_URL=redis://:hunter2@store', /holds a secret, SESSION_STORE_URL/],
     ['MAX_INFLIGHT=hunter2', /names no setting in line 11. Write MAX_IN_FLIGHT/],
+    ['HEADER_TIMEOUT=hunter2', /sets HEADER_TIMEOUT in line 11, which is no longer a setting: a/],
     ['NODE_OPTIONS=hunter2', /names no setting in line 11. docs/],
     ['hunter2', /is not NAME=value in line 11. Correct/],
   ])('with the line %s is an error', (line, said) => {

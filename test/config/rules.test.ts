@@ -71,8 +71,6 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ...STORE, SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, ...STORE_PAIR }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, SESSION_STORE_URL: 'redis://v.example' }, 'SESSION_STORE_URL is without TLS'],
-  [{ LOGIN_BACKOFF: '31s' }, 'LOGIN_BACKOFF_MAX is less'],
-  [{ LOGIN_REJECTED_BACKOFF: '5.001m' }, 'LOGIN_REJECTED_BACKOFF_MAX is less'],
   [{ LISTEN: ':8080', OBS_LOGIN: 'answer' }, 'LISTEN is reachable from other machines'],
   [{ LISTEN: '10.0.0.1:8080', OBS_LOGIN: 'forward' }, 'LISTEN is reachable from other machines'],
   [{ LISTEN: '[::]:8080', ...OPEN }, 'UNSAFE_LISTEN is on'],
@@ -135,7 +133,6 @@ const KEPT: readonly Environment[] = [
   { ISALES_URL: 'http://[::1]:1' },
   { ISALES_REFRESH_PATH: 'off' },
   { ISALES_CLIENT_CERT_FILE: '/c', ISALES_CLIENT_KEY_FILE: '/k' },
-  { LOGIN_BACKOFF: '30s', LOGIN_REJECTED_BACKOFF: '5m' },
   STORE,
   { ...STORE_TLS, ...STORE_PAIR, SESSION_STORE_CA_FILE: '/c' },
   {

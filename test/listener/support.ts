@@ -13,7 +13,7 @@ const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
   bodyIdleTimeout: 5000,
   listenMaxConnections: 100,
-  listenKeepAlive: 65_000,
+  keepAlive: 65_000,
 }
 
 interface RunningListener {

@@ -34,7 +34,6 @@ function start(
     isalesRefreshPath: REFRESH,
     obsTicketKey: new Secret('key'),
     obsTicketLifetime: 3_600_000,
-    obsSessionMaxAge: 86_400_000,
   }
   const tickets = createTickets({ ...config, obsPassword: undefined }, () => clock.now())
   const app = createObsApp(config, tickets, {

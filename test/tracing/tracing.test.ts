@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, inject, it, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, it, test, vi } from 'vitest'
 import { openTracing, type RequestSpan, type Tracing } from '../../src/tracing/otlp.ts'
 import { CANARY, failed, granted } from '../admin/token.ts'
 import { attributesOf, openReceiver, type Export } from '../support/otlp-receiver.ts'
@@ -20,7 +20,6 @@ describe('tracing', () => {
     receiver = await openReceiver()
     tracing = openTracing({
       endpoint: receiver.endpoint,
-      serviceName: 'proxy-under-test',
       version: '1.2.3',
       onDelivery: (working) => deliveries.push(working),
     })
@@ -141,19 +140,28 @@ describe('tracing', () => {
     expect(receiver.received[0]?.body).not.toContain(CANARY)
   })
 
-  it('names the service, and asks at the standard path', async () => {
-    start('GET').ended(END)
-    await tracing.stop()
-    const [{ url, body, headers } = { url: '', body: '{}', headers: {} }] = receiver.received
-    expect(url).toBe('/v1/traces')
-    expect(headers['content-type']).toBe('application/json')
-    const [first] = (JSON.parse(body) as Export).resourceSpans
-    expect(
-      Object.fromEntries(
-        (first?.resource.attributes ?? []).map(({ key, value }) => [key, value.stringValue]),
-      ),
-    ).toMatchObject({ 'service.name': 'proxy-under-test', 'service.version': '1.2.3' })
-  })
+  it.each([
+    ['', 'isales-auth-proxy'],
+    ['proxy-blue', 'proxy-blue'],
+  ])(
+    'names the service as OTEL_SERVICE_NAME=%s says, at the standard path',
+    async (given, name) => {
+      vi.stubEnv('OTEL_SERVICE_NAME', given)
+      const named = openTracing({ endpoint: receiver.endpoint, version: '1.2.3' })
+      vi.unstubAllEnvs()
+      named.requestStarted({ method: 'GET', headers: {} }).ended(END)
+      await named.stop()
+      const [{ url, body, headers } = { url: '', body: '{}', headers: {} }] = receiver.received
+      expect(url).toBe('/v1/traces')
+      expect(headers['content-type']).toBe('application/json')
+      const [first] = (JSON.parse(body) as Export).resourceSpans
+      expect(
+        Object.fromEntries(
+          (first?.resource.attributes ?? []).map(({ key, value }) => [key, value.stringValue]),
+        ),
+      ).toMatchObject({ 'service.name': name, 'service.version': '1.2.3' })
+    },
+  )
 
   it('says once that spans cannot be delivered', async () => {
     receiver.respond(400)

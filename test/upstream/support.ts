@@ -34,7 +34,6 @@ export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Cha
       isalesConnectTimeout: 200,
       isalesKeepAlive: 4000,
       isalesMaxConnections: 4,
-      isalesConnectionMaxAge: 300_000,
       bodyIdleTimeout: 2000,
       isalesLoginTimeout: 2000,
       ...changes,

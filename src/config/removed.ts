@@ -1,0 +1,37 @@
+import type { ConfigError } from './errors.ts'
+
+/** Settings of earlier versions, and what holds in their place: a clause that follows `NAME is no longer a setting: `. */
+export const REMOVED: Readonly<Record<string, string>> = {
+  HEADER_TIMEOUT: 'a client has 15 s for the head of a request',
+  ISALES_CONNECTION_MAX_AGE: 'a connection to iSales is replaced after 5 min',
+  LISTEN_KEEP_ALIVE: 'a connection of a client stays open for 65 s without a request',
+  LOGIN_BACKOFF:
+    'a login that did not touch the account is tried again after 0.5 s, doubling to 30 s',
+  LOGIN_BACKOFF_MAX: 'a login that did not touch the account is tried again after 30 s at most',
+  LOGIN_REJECTED_BACKOFF: 'a refused login is tried again after 5 s, then after 10 s',
+  LOGIN_REJECTED_BACKOFF_MAX: 'a refused login is tried again after 5 s, then after 10 s',
+  LOGIN_REJECTED_PAUSE: 'from LOGIN_REJECTED_ATTEMPTS refusals on the pause is 15 min, then 4 h',
+  LOGIN_REPLACE_PAUSE: 'rejected calls ask for a newer token at a pace of their own',
+  OBS_SESSION_MAX_AGE: 'a client logs in again 24 h after its login',
+  RETRY_AFTER_MAX: 'a client is told to come back after 5 s at most',
+  SESSION_STORE_PREFIX: 'keys begin with isales-auth-proxy',
+  SESSION_STORE_TIMEOUT: 'an operation of the store has 500 ms',
+  TOKEN_DEFAULT_LIFETIME: 'a token without a lifetime that can be believed lives 5 min',
+  TOKEN_WAITERS: 'at most 1000 requests wait for a token',
+}
+
+/** What is said of one; `check`, the start and the schema of the chart say the same. */
+export function removedText(clause: string): string {
+  return `is no longer a setting: ${clause}`
+}
+
+/** Each that is given. It meant something to whoever wrote it, so nothing is started as if it were not there. */
+export function removedVariables(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly ConfigError[] {
+  return Object.entries(REMOVED).flatMap(([name, clause]) =>
+    [name, `${name}_FILE`]
+      .filter((variable) => (env[variable] ?? '') !== '')
+      .map((setting) => ({ setting, problem: removedText(clause), remedy: 'Unset it' })),
+  )
+}
