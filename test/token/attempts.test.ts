@@ -76,6 +76,11 @@ describe('the pause after a failed login', () => {
     expect(pauses(failure, 4).map(([, backoff]) => backoff)).toEqual(expected)
   })
 
+  it('is shown as the refusals before it when nothing was touched', () => {
+    const before = { ...NO_ENTRY, attempts: 2, refusals: 2 }
+    expect(pauses(DOWN, 1, { before })).toEqual([[250, 'rejected']])
+  })
+
   it.each([
     [7 * S, 7 * S],
     [999, S],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/protocol.ts'
-import { outageBudget, sendable } from '../../src/token/state.ts'
+import { outageBudget, sendable, snapshotOf } from '../../src/token/state.ts'
 import { DOWN, grant, live, REFUSED, START, unclear, type Life } from './support.ts'
 
 const S = 1000
@@ -179,6 +179,17 @@ describe('an operator who asks for a login', () => {
 it('an operator who asks while a login is in flight gets another one when that is refused', () => {
   const life = live().begins('login').does({ type: 'renew-asked' }).ends(REFUSED)
   expect([due(life), life.state().login]).toEqual(['login', 'asked'])
+})
+
+it('a failure is not shown any more when the token request is not needed any more', () => {
+  const life = live().login(grant()).after(60_000)
+  life.does({ type: 'rejected', generation: 1, status: 401, kind: 'first', replays: 0 })
+  life.refresh(DOWN).after(1)
+  const given = { now: life.now(), next: life.next().at, idle: false, waiters: 0 }
+  expect(snapshotOf(life.state(), given).backoff).toBe('transient')
+  life.does({ type: 'accepted', generation: 1, kind: 'first', sentAt: life.now() })
+  const later = { ...given, next: life.next().at }
+  expect(snapshotOf(life.state(), later).backoff).toBe('none')
 })
 
 describe('a token that no business call has asked for', () => {

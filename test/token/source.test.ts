@@ -187,6 +187,47 @@ describe('a rejected call', () => {
     expect(source.current(false)).toMatchObject({ generation: 2 })
   })
 
+  it('ends immediately when its client is gone already, and when the source has stopped', async () => {
+    const { source, token, reject } = await openFresh(grant())
+    const gone = new AbortController()
+    gone.abort()
+    expect(await reject(token, { signal: gone.signal })).toMatchObject({ type: 'no-token' })
+    void source.stop()
+    expect(await reject(token)).toEqual({ type: 'relay', why: 'no-newer-token' })
+  })
+
+  it('is relayed when 1,000 calls wait already', async () => {
+    const { source, token, reject, wait } = await openFresh(grant())
+    void reject(token)
+    const waits = Array.from({ length: 999 }, () => wait({ replayable: false }))
+    expect(await reject(token)).toEqual({ type: 'relay', why: 'no-newer-token' })
+    void source.stop()
+    await Promise.all(waits)
+  })
+
+  it('of a token that has ended meanwhile waits for the next', async () => {
+    const { clock, token, last, reject } = await openFresh(grant({ lives: 1 }))
+    await clock.advance(950)
+    const verdict = reject(token)
+    await clock.advance(50)
+    await last().respond(grant({ token: 't2' }))
+    expect(await verdict).toMatchObject({ type: 'replay', token: { generation: 2 } })
+  })
+
+  it('that is not cured by the second of two renewals is relayed at its deadline', async () => {
+    const { clock, token, last, reject, source } = await openFresh(grant())
+    const first = reject(token)
+    await clock.advance(1)
+    await last().respond(grant({ token: 't2' }))
+    await first
+    const second = source.current()
+    if (second === undefined) throw new Error('no second token')
+    void reject(second, { rejected: token.generation, replays: 1 })
+    const late = reject(second)
+    await clock.advance(6000)
+    expect(await late).toEqual({ type: 'relay', why: 'no-newer-token' })
+  })
+
   it('is known to people when three in a row were first attempts, until one is accepted', async () => {
     const { source, token, reject, accept } = await openFresh(grant())
     const seen = Array.from({ length: 3 }, () => {
