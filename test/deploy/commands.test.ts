@@ -39,9 +39,25 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/get-started.md', 'npm ci', 'ci'],
   ['docs/benchmarks.md', 'apt-get', 'a full run takes 8 minutes; .ci/run has a quick one'],
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
+  ['docs/get-started.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
   ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds the image with buildah'],
   ['docs/kubernetes.md', 'digest()', 'no Docker and no registry'],
+  ['docs/sharing.md', 'kubectl create secret', 'no cluster'],
+  ['docs/sharing.md', 'get()', 'no cluster'],
+  [
+    'docs/kubernetes.md',
+    'kubectl apply -f config/kubernetes/guard',
+    'injection.test.ts reads the file',
+  ],
+  ['docs/kubernetes.md', 'kubectl create secret generic isales-credentials', 'no cluster'],
+  [
+    'docs/kubernetes.md',
+    'kubectl get pods --all-namespaces --selector isales-auth-proxy ',
+    'no cluster',
+  ],
+  ['docs/kubernetes.md', "kubectl get pods --all-namespaces --selector 'isales", 'no cluster'],
+  ['docs/kubernetes.md', 'LABEL=isales', 'injection.test.ts runs the script'],
   ['docs/kubernetes.md', 'kubectl exec', 'no cluster; image.test.ts runs them in a container'],
   ['docs/kubernetes.md', 'docker run', 'no Docker; image.test.ts runs the image with podman'],
 ]
@@ -237,8 +253,12 @@ describe('the shell blocks of the documentation', () => {
     const missing = commands.filter(
       (command) => !ci.includes(command.replace('npm run test:', 'test:')) && command !== '.ci/run',
     )
-    // The build is what every test of the program uses; the mutation tests take ten minutes.
-    expect(missing).toEqual(['npm run test:mutation', 'npm run build'])
+    // The build is what every test of the program uses; the mutation tests take ten minutes, 300 seeds some.
+    expect(missing.toSorted()).toEqual([
+      'npm run build',
+      'npm run simulate -- --seeds 300',
+      'npm run test:mutation',
+    ])
   })
 
   it('are marked as such wherever a page shows a command', () => {
