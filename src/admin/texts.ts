@@ -188,8 +188,8 @@ export const CALL_FAILURE_TEXTS: Readonly<
   overloaded: {
     words: ['Too many were in flight or waiting', '进行中或等待中的调用过多'],
     remedy: [
-      'Look for a slow iSales before raising MAX_IN_FLIGHT or TOKEN_WAITERS.',
-      '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT 或 TOKEN_WAITERS。',
+      'Look for a slow iSales before raising MAX_IN_FLIGHT.',
+      '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT。',
     ],
   },
   'out-of-time': {
