@@ -88,6 +88,7 @@ export function openDataPlane(options: DataPlaneOptions) {
     clock,
     onEnd: ended,
     onReplay: (outcome) => metrics.replays.inc({ outcome }),
+    onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
   const localLogin = openLocalLogin(config, {
     clock,

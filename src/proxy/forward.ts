@@ -2,24 +2,27 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import type { EndedRequest, ReplayOutcome } from '../http/ended.ts'
-import { REFUSALS, writeProblem, type ProblemCode } from '../http/problem.ts'
-import type { Token } from '../token/token.ts'
+import { REFUSALS, writeProblem } from '../http/problem.ts'
 import type { TokenSource } from '../token/source.ts'
+import type { Token } from '../token/token.ts'
 import type { RequestSpan } from '../tracing/otlp.ts'
-import { Attempt, type AttemptHooks, type ResponseHead } from '../upstream/attempt.ts'
+import { Attempt, type AttemptHooks, type Outcome, type ResponseHead } from '../upstream/attempt.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
-import {
-  createRequestHeaders,
-  isHtml,
-  replacedBodyHeaders,
-  responseHeaders,
-  type OutgoingRequest,
-} from './headers.ts'
+import { createRequestHeaders, isHtml, replacedBodyHeaders, responseHeaders } from './headers.ts'
 import { createInspector, type Inspector } from './inspect.ts'
 import { ReplayBuffer, type BodyRefusal } from './replay-buffer.ts'
 import { cut, relay, relayInformational, type RelayedHead } from './response.ts'
-import { decide, type History, type Interruption, type Obstacle, type Stage } from './retry.ts'
+import {
+  afterFailure,
+  afterInterruption,
+  outcomeOfRejection,
+  withoutToken,
+  type Fail,
+  type History,
+  type Interruption,
+  type Stage,
+} from './retry.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 export interface ForwardOptions {
@@ -32,6 +35,8 @@ export interface ForwardOptions {
   readonly clock: Clock
   readonly onEnd: (end: EndedRequest) => void
   readonly onReplay: (outcome: ReplayOutcome) => void
+  /** An exception of our own: the client got `internal`, or its response was cut. */
+  readonly onError: (error: unknown, requestId: string) => void
 }
 
 export interface Call {
@@ -44,9 +49,9 @@ export interface Call {
 }
 
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
-const LONGEST_RETRY_AFTER = 5000
+const MAX_RETRY_AFTER = 5000
 
-/** Sends one request on. Whatever happens becomes a response or a closed connection; resolves when nothing is left to do. */
+/** Sends one request on. Whatever happens becomes a response or a closed connection; never rejects. */
 export type Forward = (call: Call) => Promise<void>
 
 export function createForward(options: ForwardOptions): Forward {
@@ -60,83 +65,164 @@ export function createForward(options: ForwardOptions): Forward {
 }
 
 interface Shared extends ForwardOptions {
-  readonly requestHeaders: (request: OutgoingRequest) => string[]
+  readonly requestHeaders: ReturnType<typeof createRequestHeaders>
   /** Undefined: responses are relayed without a look. */
   readonly inspector: Inspector | undefined
 }
 
-/** The token of the next attempt, or undefined when the client has a response. */
-type Next = Token | undefined
+/** How an attempt went. `cut` responses, too, are `failed`. */
+type Result =
+  | { readonly type: 'accepted' | 'rejected'; readonly head: RelayedHead }
+  | Exclude<Outcome, { type: 'response' }>
+
+interface Relay {
+  readonly do: 'relay'
+  readonly head: RelayedHead
+  /** Undefined: iSales did not reject the request, or no login could have helped. */
+  readonly replay: ReplayOutcome | undefined
+}
+
+/** What the client gets. `nothing`: it is gone, or the listener has responded. */
+type Ending = Relay | Fail | { readonly do: 'nothing' }
+
+const NOTHING: Ending = { do: 'nothing' }
 
 /**
- * One request. `run` is the whole course; each step gives the token of the next attempt. What interrupts a request ends
- * whatever it waits for, so each step looks for an interruption first when its wait is over.
+ * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
+ * for, so `proxy` looks for an interruption after each wait.
  */
 class Forwarding implements AttemptHooks {
   readonly #shared: Shared
   readonly #call: Call
   readonly #body: ReplayBuffer
+  readonly #history: { -readonly [Key in keyof History]: History[Key] }
   readonly #startedAt: number
-  #deadline: Timer | undefined
+  readonly #deadline: Timer | undefined
   #interruption: Interruption | undefined
   /** What the request waits for; a field, since a closure for each would outlive its request by many. */
   #awaited: { abort(reason: string): void } | undefined
-  readonly #history: { -readonly [Key in keyof History]: History[Key] }
-  /** Generation of the token that the latest attempt was rejected with. */
-  #rejected: number | undefined
-  #replays = 0
-  #replayReported = false
   #attempts = 0
-  /** The latest, with its token, the instant it was sent, and its response, which is not relayed yet. */
+  #rejections = 0
+  /** The latest, and its token. */
   #attempt: Attempt | undefined
   #token: Token | undefined
-  #sentAt = 0
-  #head: RelayedHead | undefined
   #upstreamMs: number | undefined
-  #relays = false
-  #code: ProblemCode | undefined
-  #refusal: BodyRefusal | undefined
+  #ending: Ending = NOTHING
 
   constructor(shared: Shared, call: Call) {
     const { clock, config } = shared
     const { request, response, validated } = call
     this.#shared = shared
     this.#call = call
-    this.#history = { method: request.method ?? '', unwritten: 0, lost: 0, rejected: false }
+    this.#history = { method: request.method ?? '', unwritten: 0, lost: 0 }
     this.#body = new ReplayBuffer(request, validated.framing, config, (refusal) =>
       this.#bodyRefused(refusal),
     )
     this.#startedAt = clock.now()
-    if (config.clientDeadline > 0) {
+    if (config.clientDeadline > 0)
       this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
-    }
     response.on('close', () => this.#closed())
   }
 
   async run(): Promise<void> {
-    const { response, validated } = this.#call
+    try {
+      const ending = await this.#proxy()
+      this.#deadline?.cancel()
+      this.#end(ending)
+    } catch (error) {
+      this.#shared.onError(error, this.#call.requestId)
+      this.#fail({ do: 'fail', code: 'internal' })
+      if (!this.#call.response.writableEnded) cut(this.#call.response)
+    }
+  }
+
+  /** From the body to what the client gets. Each turn of the loop is one attempt. */
+  async #proxy(): Promise<Ending> {
+    const { tokens, clock } = this.#shared
+    const { response, validated, span } = this.#call
     if (validated.expectsContinue) response.writeContinue()
     if (!this.#body.kept) {
-      await this.#untilDone((done) => this.#body.read(done))
-      if (this.#interruption !== undefined) {
-        await this.#interruptedWhile('reading')
-        return
+      await this.#until((done) => this.#body.read(done))
+      const ended = this.#interruptedWhile('reading')
+      if (ended !== undefined) return ended
+    }
+    const replayable = this.#body.kept
+    /** Generation of the token that the attempt before was rejected with. */
+    let rejected: number | undefined
+    let replays = 0
+    let token = tokens.current(replayable)
+    for (;;) {
+      if (token === undefined) {
+        const taken = await tokens.waitForToken({ ...this.#limits(), replayable })
+        const ended = this.#interruptedWhile('waiting')
+        if (ended !== undefined) return ended
+        if ('unavailable' in taken) return withoutToken(this.#history, taken)
+        token = taken
+      }
+      const sentAt = clock.now()
+      const attempt = this.#send(token)
+      const outcome = await attempt.outcome
+      if (outcome.type === 'response') this.#upstreamMs = clock.now() - sentAt
+      const result =
+        outcome.type === 'response' ? await this.#judge(attempt, outcome.head) : outcome
+      const interrupted = this.#interruptedWhile(attempt.written ? 'sent' : 'connecting')
+      if (interrupted !== undefined) return interrupted
+
+      switch (result.type) {
+        case 'accepted': {
+          const { head } = result
+          // A page, or an error, may come from a gateway that has not looked at the token.
+          if (head.status < 300 && !isHtml(head.headers)) tokens.accept(token, sentAt, rejected)
+          return { do: 'relay', head, replay: replays > 0 ? 'healed' : undefined }
+        }
+        case 'rejected': {
+          const { head } = result
+          this.#rejections += 1
+          const call = { ...this.#limits(), status: head.status, rejected, replays, replayable }
+          const verdict = await tokens.reject(token, call)
+          const ended = this.#interruptedWhile('waiting')
+          const isLate = this.#interruption === 'deadline'
+          if (ended !== undefined && !isLate) return ended
+          if (verdict.type === 'no-token')
+            return { do: 'fail', code: 'no-token', retryAfter: verdict.retryAfter }
+          if (verdict.type === 'relay' || isLate)
+            return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
+          rejected = token.generation
+          replays += 1
+          span?.replayed()
+          token = verdict.token
+          break
+        }
+        case 'failed': {
+          const { written } = attempt
+          const { failure } = classify(result.error)
+          this.#history[written ? 'lost' : 'unwritten'] += 1
+          const decision = afterFailure(this.#history, { failure, written, bodyKept: replayable })
+          if (decision.do === 'fail') return decision
+          await this.#until((done) => clock.setTimer(done, decision.pause))
+          const ended = this.#interruptedWhile('connecting')
+          if (ended !== undefined) return ended
+          token = undefined
+          break
+        }
+        case 'withheld':
+          // The listener responds by itself when a body is garbage or stalls.
+          if (response.headersSent) return NOTHING
+          token = undefined
       }
     }
-    let token = this.#shared.tokens.current(this.#body.kept) ?? (await this.#waitForToken())
-    while (token !== undefined) token = await this.#try(token)
   }
 
   /** Resolves when the step is done, or the request is interrupted. */
-  #untilDone(begin: (done: () => void) => void): Promise<void> {
+  #until(begin: (done: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
       this.#awaited = { abort: () => resolve() }
       begin(resolve)
     })
   }
 
-  /** What a wait for the token source is bounded by. */
-  #patience(): { readonly deadline: number; readonly signal: AbortSignal } {
+  /** How long the token source may take. */
+  #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
     const { clock, config } = this.#shared
     const { tokenWait, clientDeadline } = config
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
@@ -145,39 +231,13 @@ class Forwarding implements AttemptHooks {
     return { deadline: Math.min(clock.now() + tokenWait, ends), signal: wait.signal }
   }
 
-  async #waitForToken(): Promise<Next> {
-    const { tokens } = this.#shared
-    const taken = await tokens.waitForToken({ ...this.#patience(), replayable: this.#body.kept })
-    if (this.#interruption !== undefined) return this.#interruptedWhile('waiting')
-    if (!('unavailable' in taken)) return taken
-    return this.#overcome({ type: 'no-token', code: taken.unavailable }, taken.retryAfter)
-  }
-
-  async #try(token: Token): Promise<Next> {
-    const attempt = this.#send(token)
-    const outcome = await attempt.outcome
-    if (this.#interruption !== undefined)
-      return this.#interruptedWhile(attempt.written ? 'sent' : 'connecting')
-    switch (outcome.type) {
-      case 'response':
-        return this.#responded(token, attempt, outcome.head)
-      case 'withheld':
-        // The listener responds by itself when a body is garbage or stalls.
-        return this.#call.response.headersSent ? undefined : this.#waitForToken()
-      case 'failed':
-        return this.#failed(attempt, outcome.error)
-    }
-  }
-
   #send(token: Token): Attempt {
-    const { dispatch, requestHeaders, clock } = this.#shared
+    const { dispatch, requestHeaders } = this.#shared
     const { request, validated, requestId, span } = this.#call
     // The rest of a rejection is not worth the connection that this attempt may wait for.
     this.#attempt?.abort('sent again')
-    this.#head = undefined
     this.#attempts += 1
     this.#token = token
-    this.#sentAt = clock.now()
     const headers = requestHeaders({
       rawHeaders: request.rawHeaders,
       httpVersion: request.httpVersion,
@@ -206,141 +266,90 @@ class Forwarding implements AttemptHooks {
     relayInformational(this.#call.response, this.#relayed(head))
   }
 
-  #responded(token: Token, attempt: Attempt, received: ResponseHead): Promise<Next> | undefined {
-    const { clock, config, inspector } = this.#shared
-    const { status } = received
-    this.#upstreamMs = clock.now() - this.#sentAt
+  /** Accepted, unless its status or, where that is asked for, its body says that it is rejected. */
+  #judge(attempt: Attempt, received: ResponseHead): Result | Promise<Result> {
+    const { config, inspector } = this.#shared
     const head = this.#relayed(received)
-    this.#head = head
-    if (config.isalesRejectedStatuses.includes(status)) {
-      return this.#judged(token, status)
-    }
-    if (inspector?.wants(this.#history.method, this.#call.validated.path, status) === true)
-      return this.#inspected(token, attempt, head, inspector)
-    return this.#notRejected(token, head)
+    const { status } = head
+    if (config.isalesRejectedStatuses.includes(status)) return { type: 'rejected', head }
+    if (inspector?.wants(this.#history.method, this.#call.validated.path, status) !== true)
+      return { type: 'accepted', head }
+    return this.#inspect(attempt, head, inspector)
   }
 
-  async #inspected(token: Token, attempt: Attempt, head: RelayedHead, inspector: Inspector) {
+  async #inspect(attempt: Attempt, head: RelayedHead, inspector: Inspector): Promise<Result> {
     const kept = await attempt.keep()
-    if (this.#interruption !== undefined) return this.#interruptedWhile('sent')
-    if (kept === 'cut') return this.#failed(attempt, attempt.error)
-    if (kept === 'part') return this.#notRejected(token, head)
+    if (kept === 'cut') return { type: 'failed', error: attempt.error }
+    if (kept === 'part') return { type: 'accepted', head }
     const verdict = inspector.inspect(this.#call.validated, head.headers, attempt.kept())
-    if (verdict === 'rejected') return this.#judged(token, head.status)
+    if (verdict === 'rejected') return { type: 'rejected', head }
     if (verdict !== 'relay') {
       attempt.replace(verdict)
       head.headers = replacedBodyHeaders(head.headers, verdict.length)
     }
-    return this.#notRejected(token, head)
+    return { type: 'accepted', head }
   }
 
-  #notRejected(token: Token, { status, headers }: RelayedHead): undefined {
-    this.#reportReplay('healed')
-    // A page, or an error, may come from a gateway that has not looked at the token.
-    if (status < 300 && !isHtml(headers))
-      this.#shared.tokens.accept(token, this.#sentAt, this.#rejected)
-    this.#relay()
-  }
-
-  /** iSales rejected the token, or the call. */
-  async #judged(token: Token, status: number): Promise<Next> {
-    const { tokens, onReplay } = this.#shared
-    const verdict = await tokens.reject(token, {
-      ...this.#patience(),
+  /** The head of a response as the client is to get it. */
+  #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
+    const sent = this.#token
+    const carriesToken = (text: string): boolean =>
+      sent !== undefined && this.#shared.carriesToken(text, sent)
+    const { headers, relayable } = responseHeaders(
       status,
-      rejected: this.#rejected,
-      replays: this.#replays,
-      replayable: this.#body.kept,
-    })
-    this.#rejected = token.generation
-    this.#history.rejected = true
-    if (this.#interruption !== undefined && this.#interruption !== 'deadline')
-      return this.#interruptedWhile('waiting')
-    switch (verdict.type) {
-      case 'replay':
-        if (this.#interruption !== undefined) return this.#interruptedWhile('waiting')
-        this.#replays += 1
-        this.#call.span?.replayed()
-        return verdict.token
+      rawHeaders,
+      carriesToken,
+      this.#call.requestId,
+    )
+    return { status, reason: carriesToken(reason) ? '' : reason, headers, relayable }
+  }
+
+  #end(ending: Ending): void {
+    const { onReplay } = this.#shared
+    switch (ending.do) {
       case 'relay':
-        if (verdict.why === 'body-not-kept') onReplay('not-kept')
-        else if (verdict.why === 'no-newer-token' || this.#replays > 0)
-          this.#reportReplay(this.#replays > 0 ? 'rejected' : 'no-token')
-        return this.#relay()
-      case 'no-token':
-        this.#reportReplay('no-token')
-        return this.#fail('no-token', verdict.retryAfter)
-    }
-  }
-
-  #failed({ written }: Attempt, error: unknown): Promise<Next> {
-    if (written) this.#history.lost += 1
-    else this.#history.unwritten += 1
-    const { failure } = classify(error)
-    return this.#overcome({ type: 'failed', failure, written, bodyKept: this.#body.kept })
-  }
-
-  #interruptedWhile(stage: Stage): Promise<Next> {
-    const by = this.#interruption ?? 'client-gone'
-    return this.#overcome({ type: 'interrupted', by, stage })
-  }
-
-  /** Does what the retry policy says. */
-  async #overcome(obstacle: Obstacle, retryAfter?: number): Promise<Next> {
-    const { clock } = this.#shared
-    const decision = decide(this.#history, obstacle)
-    switch (decision.do) {
-      case 'resend':
-        await this.#untilDone((done) => clock.setTimer(done, decision.pause))
-        if (this.#interruption !== undefined) return this.#interruptedWhile('connecting')
-        return this.#waitForToken()
-      case 'relay':
-        this.#reportReplay('no-token')
-        return this.#relay()
+        if (ending.replay !== undefined) onReplay(ending.replay)
+        this.#relay(ending)
+        break
       case 'fail':
-        this.#reportReplay('failed')
-        return this.#fail(decision.code, retryAfter)
-      case 'refuse':
-        this.#refusal = decision.refusal
-        return this.#fail(REFUSALS[decision.refusal].code)
+        if (this.#rejections > 0 && ending.refusal === undefined)
+          onReplay(ending.code === 'no-token' ? 'no-token' : 'failed')
+        this.#fail(ending)
+        break
       case 'nothing':
-        return undefined
     }
   }
 
-  #relay(): undefined {
+  #relay(ending: Relay): void {
     const { response } = this.#call
-    this.#deadline?.cancel()
-    if (response.headersSent) return
-    // Without a head: a rejection whose response was given up for an attempt that then had no token.
-    if (this.#attempt === undefined || this.#head?.relayable !== true)
-      return this.#fail('upstream-broken')
-    this.#relays = true
-    relay(response, this.#head, this.#attempt, () => {
+    if (response.headersSent || this.#attempt === undefined) return
+    if (!ending.head.relayable) {
+      this.#fail({ do: 'fail', code: 'upstream-broken' })
+      return
+    }
+    this.#ending = ending
+    relay(response, ending.head, this.#attempt, () => {
       if (response.destroyed) return
-      this.#code ??= 'upstream-broken'
+      if (this.#ending.do === 'relay') this.#ending = { do: 'fail', code: 'upstream-broken' }
       cut(response)
     })
   }
 
-  #fail(code: ProblemCode, retryAfter?: number): undefined {
+  #fail(ending: Fail): void {
     const { response, requestId } = this.#call
-    this.#deadline?.cancel()
+    const { code, refusal, retryAfter } = ending
     if (!response.headersSent) {
-      this.#code = code
-      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, LONGEST_RETRY_AFTER)
-      writeProblem(response, code, { requestId, retryAfter: wait, refusal: this.#refusal })
-    }
+      this.#ending = ending
+      const wait = retryAfter === undefined ? undefined : Math.min(retryAfter, MAX_RETRY_AFTER)
+      writeProblem(response, code, { requestId, retryAfter: wait, refusal })
+    } else if (this.#ending.do === 'relay') this.#ending = ending
+    // A response that has begun can only be cut: `relay` does, unless all of it is there.
     this.#attempt?.abort(code)
   }
 
   #bodyRefused(refusal: BodyRefusal): void {
-    // A response that has begun can only be cut.
-    if (this.#call.response.headersSent) {
-      this.#refusal = refusal
-      this.#code = REFUSALS[refusal].code
-      this.#attempt?.abort(refusal)
-    }
+    if (this.#call.response.headersSent)
+      this.#fail({ do: 'fail', code: REFUSALS[refusal].code, refusal })
     this.#interrupt(refusal)
   }
 
@@ -349,19 +358,26 @@ class Forwarding implements AttemptHooks {
     this.#awaited?.abort(interruption)
   }
 
+  /** Undefined: nothing has interrupted the request. */
+  #interruptedWhile(stage: Stage): Ending | undefined {
+    if (this.#interruption === undefined) return undefined
+    return afterInterruption(this.#history, this.#interruption, stage) ?? NOTHING
+  }
+
   #closed(): void {
     this.#deadline?.cancel()
     this.#interrupt('client-gone')
     this.#attempt?.abort('the client is gone')
     const { response, validated, requestId, span } = this.#call
+    const ending = this.#ending
     const end = {
       method: this.#history.method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
-      code: this.#code,
-      refusal: this.#refusal,
-      page: this.#relays && this.#head !== undefined && isHtml(this.#head.headers),
-      byListener: response.headersSent && !this.#relays && this.#code === undefined,
+      code: ending.do === 'fail' ? ending.code : undefined,
+      refusal: ending.do === 'fail' ? ending.refusal : undefined,
+      page: ending.do === 'relay' && isHtml(ending.head.headers),
+      byListener: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#attempts,
@@ -369,23 +385,5 @@ class Forwarding implements AttemptHooks {
     }
     span?.ended(end)
     this.#shared.onEnd(end)
-  }
-
-  /** Once a request, whatever else happens to it. */
-  #reportReplay(outcome: ReplayOutcome): void {
-    if (!this.#history.rejected || this.#replayReported) return
-    this.#replayReported = true
-    this.#shared.onReplay(outcome)
-  }
-
-  #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
-    const sent = this.#token
-    const carriesToken = (text: string): boolean =>
-      sent !== undefined && this.#shared.carriesToken(text, sent)
-    return {
-      status,
-      reason: carriesToken(reason) ? '' : reason,
-      ...responseHeaders(status, rawHeaders, carriesToken, this.#call.requestId),
-    }
   }
 }

@@ -1,6 +1,14 @@
-import type { UpstreamFailure } from '../upstream/pool.ts'
-import type { ProblemCode } from '../http/problem.ts'
+import type { ReplayOutcome } from '../http/ended.ts'
+import { REFUSALS, type ProblemCode } from '../http/problem.ts'
+import type { Verdict } from '../token/source.ts'
+import type { UpstreamFailure } from '../upstream/errors.ts'
 import type { BodyRefusal } from './replay-buffer.ts'
+
+// The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
+// it, so that only GET and HEAD are sent again, once. A rejected request was not executed, and what becomes of it the
+// token source decides. The client gets `sent: "no"` only when every attempt was rejected or never written, or when its
+// body never came whole: what went to iSales of a streamed one ends without its last chunk, or short of its length
+// (RFC 9112 section 8).
 
 /** What has happened to one request so far, the latest attempt included. */
 export interface History {
@@ -9,78 +17,55 @@ export interface History {
   readonly unwritten: number
   /** Attempts that were written, at least in part, and got no response. */
   readonly lost: number
-  /** iSales has rejected the token of an attempt. */
-  readonly rejected: boolean
 }
 
 /** Where a request is when its deadline passes. A response that has begun has no deadline. */
 export type Stage = 'reading' | 'waiting' | 'connecting' | 'sent'
 
-/** Why a request cannot simply go on. */
-export type Obstacle =
-  /** No response came. `bodyKept`: the body, if any, can be sent again from its start. */
-  | {
-      readonly type: 'failed'
-      readonly failure: UpstreamFailure
-      readonly written: boolean
-      readonly bodyKept: boolean
-    }
-  /** No token, or no newer one, will come in time. */
-  | { readonly type: 'no-token'; readonly code: ProblemCode }
-  | { readonly type: 'interrupted'; readonly by: Interruption; readonly stage: Stage }
-
 /** What ends a request before a response has begun. */
 export type Interruption = 'client-gone' | 'deadline' | BodyRefusal
 
-export type Decision =
-  /** `pause` in milliseconds: a restarting iSales needs a moment. */
-  | { readonly do: 'resend'; readonly pause: number }
-  /** The client gets the rejection as iSales sent it. */
-  | { readonly do: 'relay' }
-  | { readonly do: 'fail'; readonly code: ProblemCode }
-  | { readonly do: 'refuse'; readonly refusal: BodyRefusal }
-  /** Nobody waits for a response. */
-  | { readonly do: 'nothing' }
+/** `pause` in milliseconds: a restarting iSales needs a moment. */
+export interface Resend {
+  readonly do: 'resend'
+  readonly pause: number
+}
+
+/** The client gets an error of the proxy. */
+export interface Fail {
+  readonly do: 'fail'
+  readonly code: ProblemCode
+  /** Milliseconds. */
+  readonly retryAfter?: number
+  readonly refusal?: BodyRefusal
+}
 
 const MAX_CONNECTS = 3
 const MAX_SENDS = 2
 const PAUSE = 50
 
-/**
- * The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
- * it, so that only GET and HEAD are sent again, once. What becomes of a rejected request, which was not executed, the
- * token source decides. The client gets `sent: "no"` only when no attempt was ever written, or when its body never came whole:
- * what went to iSales of a streamed one ends without its last chunk, or short of its length (RFC 9112 section 8).
- */
-export function decide(history: History, obstacle: Obstacle): Decision {
-  const { unwritten, lost, rejected } = history
-  const written = lost > 0 || rejected
-  switch (obstacle.type) {
-    case 'failed': {
-      if (mayResend(history, obstacle)) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
-      return { do: 'fail', code: codeOf(obstacle.failure, written) }
-    }
-    case 'no-token':
-      if (rejected) return { do: 'relay' }
-      return { do: 'fail', code: written ? 'upstream-broken' : obstacle.code }
-    case 'interrupted':
-      if (obstacle.by === 'client-gone') return { do: 'nothing' }
-      if (obstacle.by === 'deadline') return deadlinePassed(history, obstacle.stage)
-      return { do: 'refuse', refusal: obstacle.by }
-  }
+/** An attempt got no response. */
+export interface Failure {
+  readonly failure: UpstreamFailure
+  readonly written: boolean
+  /** The body, if any, can be sent again from its start. */
+  readonly bodyKept: boolean
 }
 
-function mayResend(
-  { method, unwritten, lost }: History,
-  { failure, written, bodyKept }: Extract<Obstacle, { type: 'failed' }>,
-): boolean {
-  // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
-  if (written) return (method === 'GET' || method === 'HEAD') && bodyKept && lost < MAX_SENDS
-  // A certificate or a header does not get better within the deadline.
-  return failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
+/** @param history with the failed attempt counted. */
+export function afterFailure(history: History, failed: Failure): Resend | Fail {
+  const { method, unwritten, lost } = history
+  const { failure, written, bodyKept } = failed
+  const maySend = written
+    ? // OPTIONS is safe, too (RFC 9110 section 9.2.1), but nobody needs it twice.
+      (method === 'GET' || method === 'HEAD') && bodyKept && lost < MAX_SENDS
+    : // A certificate or a header does not get better within the deadline.
+      failure !== 'tls' && failure !== 'invalid' && unwritten < MAX_CONNECTS
+  if (maySend) return { do: 'resend', pause: PAUSE * (unwritten + lost) }
+  return { do: 'fail', code: codeOfFailure(failure, lost > 0) }
 }
 
-function codeOf(failure: UpstreamFailure, written: boolean): ProblemCode {
+function codeOfFailure(failure: UpstreamFailure, written: boolean): ProblemCode {
   if (failure === 'timeout') return 'upstream-timeout'
   if (written) return 'upstream-broken'
   switch (failure) {
@@ -96,10 +81,31 @@ function codeOf(failure: UpstreamFailure, written: boolean): ProblemCode {
   }
 }
 
-function deadlinePassed({ unwritten, lost, rejected }: History, stage: Stage): Decision {
-  if (rejected && stage === 'waiting') return { do: 'relay' }
-  if (lost > 0 || rejected || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
+/** No token will come in time. */
+export function withoutToken(
+  { lost }: History,
+  { unavailable, retryAfter }: { readonly unavailable: ProblemCode; readonly retryAfter: number },
+): Fail {
+  return { do: 'fail', code: lost > 0 ? 'upstream-broken' : unavailable, retryAfter }
+}
+
+/** Undefined: nobody waits for a response. */
+export function afterInterruption(
+  { unwritten, lost }: History,
+  by: Interruption,
+  stage: Stage,
+): Fail | undefined {
+  if (by === 'client-gone') return undefined
+  if (by !== 'deadline') return { do: 'fail', code: REFUSALS[by].code, refusal: by }
+  if (lost > 0 || stage === 'sent') return { do: 'fail', code: 'upstream-timeout' }
   if (stage === 'reading') return { do: 'fail', code: 'request-timeout' }
   if (stage === 'waiting') return { do: 'fail', code: 'no-token' }
   return { do: 'fail', code: unwritten > 0 ? 'upstream-unreachable' : 'out-of-time' }
+}
+
+/** What is reported of a rejected request whose response is relayed after all. Undefined: it was not to be replayed. */
+export function outcomeOfRejection(verdict: Verdict, replays: number): ReplayOutcome | undefined {
+  if (verdict.type === 'relay' && verdict.why === 'body-not-kept') return 'not-kept'
+  if (replays > 0) return 'rejected'
+  return verdict.type === 'relay' && verdict.why === 'not-curable' ? undefined : 'no-token'
 }

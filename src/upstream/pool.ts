@@ -10,8 +10,6 @@ import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
 
-export type { UpstreamFailure } from './errors.ts'
-
 export interface UpstreamOptions {
   readonly config: Pick<
     Config,

@@ -44,7 +44,8 @@ describe('attempts that fail', () => {
       }
       const response = await client.read()
       expect(response.status).toBe(502)
-      expect(JSON.parse(response.text)).toMatchObject({ sent: 'unknown' })
+      // iSales has not executed what it rejected.
+      expect(JSON.parse(response.text)).toMatchObject({ sent: written ? 'unknown' : 'no' })
       expect(replays).toEqual(['failed'])
     },
   )
@@ -58,8 +59,31 @@ describe('attempts that fail', () => {
     replay.fail()
     await clock.advance(DEADLINE)
     const response = await client.read()
-    expect(response.status).toBe(502)
-    expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-broken', sent: 'unknown' })
+    // iSales has not executed what it rejected.
+    expect(response.status).toBe(503)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'no-token', sent: 'no' })
+  })
+})
+
+describe('an exception of our own', () => {
+  it.each([
+    ['before the head is sent', ['X', 'a\u0000b']],
+    ['when the pool throws', undefined],
+  ])('%s: 500 internal, reported once', async (_, fields) => {
+    const { client, attempt, ends, errors, state } = await scene()
+    if (fields === undefined) state.broken = true
+    await client.send(GET)
+    if (fields !== undefined) {
+      const one = await attempt(1)
+      one.start()
+      one.head(200, ...fields)
+    }
+    const response = await client.read()
+    expect(response.status).toBe(500)
+    expect(JSON.parse(response.text)).toMatchObject({ code: 'internal', sent: 'unknown' })
+    expect(errors).toHaveLength(1)
+    await until(() => ends.length > 0)
+    expect(ends).toMatchObject([{ code: 'internal', status: 500, byListener: false }])
   })
 })
 

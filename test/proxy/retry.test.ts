@@ -1,37 +1,50 @@
 import { describe, expect, it } from 'vitest'
 import { PROBLEMS } from '../../src/http/problem.ts'
-import { decide, type History, type Obstacle, type Stage } from '../../src/proxy/retry.ts'
+import {
+  afterFailure,
+  afterInterruption,
+  outcomeOfRejection,
+  withoutToken,
+  type Failure,
+  type History,
+  type Stage,
+} from '../../src/proxy/retry.ts'
 import type { UpstreamFailure } from '../../src/upstream/errors.ts'
 
 const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 
-type Failed = Extract<Obstacle, { type: 'failed' }>
-
-/** The last attempt failed before anything was written. */
-const unwritten = (changes: Partial<Failed> = {}): Failed => ({
-  type: 'failed',
-  failure: 'unreachable',
-  written: false,
-  bodyKept: true,
+/** Of a POST, but for the changes. */
+const history = (changes: Partial<History>): History => ({
+  method: 'POST',
+  unwritten: 0,
+  lost: 0,
   ...changes,
 })
 
-/** The last attempt was written and got no response. */
-const lost = (changes: Partial<Failed> = {}): Failed =>
-  unwritten({ failure: 'broken', written: true, ...changes })
+/** After an attempt that failed before anything was written. */
+const unwritten = (before: Partial<History>, changes: Partial<Failure> = {}) =>
+  afterFailure(history(before), {
+    failure: 'unreachable',
+    written: false,
+    bodyKept: true,
+    ...changes,
+  })
 
-const deadline = (stage: Stage): Obstacle => ({ type: 'interrupted', by: 'deadline', stage })
+/** After one that was written and got no response. */
+const lost = (before: Partial<History>, changes: Partial<Failure> = {}) =>
+  unwritten(before, { failure: 'broken', written: true, ...changes })
 
-/** Of a POST, but for the changes. */
-function decision(changes: Partial<History>, obstacle: Obstacle) {
-  return decide({ method: 'POST', unwritten: 0, lost: 0, rejected: false, ...changes }, obstacle)
-}
+const deadline = (before: Partial<History>, stage: Stage) =>
+  afterInterruption(history(before), 'deadline', stage)
+
+const noToken = (before: Partial<History>) =>
+  withoutToken(history(before), { unavailable: 'overloaded', retryAfter: 7 })
 
 describe('a request of which nothing was written', () => {
   it.each(['GET', 'POST', 'DELETE'])('%s is tried twice more, its body kept or not', (method) => {
     const decisions = [1, 2, 3].map((count) =>
-      decision({ method, unwritten: count }, unwritten({ bodyKept: count === 1 })),
+      unwritten({ method, unwritten: count }, { bodyKept: count === 1 }),
     )
     expect(decisions).toEqual([
       { do: 'resend', pause: 50 },
@@ -42,7 +55,7 @@ describe('a request of which nothing was written', () => {
 
   it('is tried again whatever was lost before', () => {
     const before = { method: 'GET', lost: 1, unwritten: 1 }
-    expect(decision(before, unwritten())).toEqual({ do: 'resend', pause: 100 })
+    expect(unwritten(before)).toEqual({ do: 'resend', pause: 100 })
   })
 })
 
@@ -58,7 +71,7 @@ describe('a request that was written and lost', () => {
     ['QUERY', 'fail'],
     ['get', 'fail'],
   ])('%s: %s', (method, what) => {
-    expect(decision({ method, lost: 1 }, lost())).toMatchObject({ do: what })
+    expect(lost({ method, lost: 1 })).toMatchObject({ do: what })
   })
 
   it.each([
@@ -66,17 +79,20 @@ describe('a request that was written and lost', () => {
     [{ lost: 2 }, true, 'fail'],
     [{ lost: 1 }, false, 'fail'],
   ])('is sent twice at most, and only with its body: %j, %s: %s', (before, bodyKept, what) => {
-    expect(decision({ method: 'GET', ...before }, lost({ bodyKept })).do).toBe(what)
+    expect(lost({ method: 'GET', ...before }, { bodyKept }).do).toBe(what)
   })
 })
 
-describe('a rejected request', () => {
-  it.each<[string, Obstacle]>([
-    ['no token comes for its replay', { type: 'no-token', code: 'no-token' }],
-    ['its deadline passes meanwhile', deadline('waiting')],
-  ])('gets the response of iSales when %s', (_, obstacle) => {
-    expect(decision({ rejected: true }, obstacle)).toEqual({ do: 'relay' })
-  })
+it.each([
+  ['not-kept', { type: 'relay', why: 'body-not-kept' }, 0],
+  ['rejected', { type: 'relay', why: 'not-curable' }, 1],
+  ['rejected', { type: 'relay', why: 'no-newer-token' }, 1],
+  ['no-token', { type: 'relay', why: 'no-newer-token' }, 0],
+  ['no-token', { type: 'no-token', retryAfter: 1 }, 0],
+  [undefined, { type: 'relay', why: 'not-curable' }, 0],
+] as const)('a rejection that is relayed is reported as %s: %j, after %i replays', (...row) => {
+  const [outcome, verdict, replays] = row
+  expect(outcomeOfRejection(verdict, replays)).toBe(outcome)
 })
 
 describe('what the client is told', () => {
@@ -94,11 +110,11 @@ describe('what the client is told', () => {
     ['invalid', true, 'upstream-broken'],
   ])('of %s, written %s: %s', (failure, written, code) => {
     const before = { unwritten: 3, lost: Number(written) }
-    expect(decision(before, unwritten({ failure, written }))).toEqual({ do: 'fail', code })
+    expect(unwritten(before, { failure, written })).toEqual({ do: 'fail', code })
   })
 
   it.each(['tls', 'invalid'] as const)('of %s comes without another try', (failure) => {
-    expect(decision({ method: 'GET', unwritten: 1 }, unwritten({ failure })).do).toBe('fail')
+    expect(unwritten({ method: 'GET', unwritten: 1 }, { failure }).do).toBe('fail')
   })
 
   it.each<[Stage, Partial<History>, string]>([
@@ -110,45 +126,41 @@ describe('what the client is told', () => {
     ['sent', {}, 'upstream-timeout'],
     ['waiting', { lost: 1 }, 'upstream-timeout'],
     ['connecting', { lost: 1 }, 'upstream-timeout'],
-    ['connecting', { rejected: true }, 'upstream-timeout'],
   ])('of a deadline while %s, after %j: %s', (stage, before, code) => {
-    expect(decision(before, deadline(stage))).toEqual({ do: 'fail', code })
+    expect(deadline(before, stage)).toEqual({ do: 'fail', code })
   })
 
   it.each(STAGES)(
     'of a body that is refused is why, and to one that is gone nothing: %s',
     (stage) => {
-      for (const refusal of ['body-size', 'tiny-chunks'] as const) {
-        const obstacle = { type: 'interrupted', by: refusal, stage } as const
-        expect(decision({}, obstacle)).toEqual({ do: 'refuse', refusal })
-      }
-      const gone = { type: 'interrupted', by: 'client-gone', stage } as const
-      expect(decision({}, gone)).toEqual({ do: 'nothing' })
+      const interrupted = (by: 'body-size' | 'tiny-chunks' | 'client-gone') =>
+        afterInterruption(history({}), by, stage)
+      expect(interrupted('body-size')).toEqual({
+        do: 'fail',
+        code: 'too-large',
+        refusal: 'body-size',
+      })
+      expect(interrupted('tiny-chunks')).toMatchObject({ refusal: 'tiny-chunks' })
+      expect(interrupted('client-gone')).toBeUndefined()
     },
   )
 
   it('of a missing token is the reason for it', () => {
-    const obstacle = { type: 'no-token', code: 'overloaded' } as const
-    expect(decision({}, obstacle)).toEqual({ do: 'fail', code: 'overloaded' })
+    expect(noToken({})).toEqual({ do: 'fail', code: 'overloaded', retryAfter: 7 })
   })
 
-  it('is never that nothing was sent, once an attempt was written', () => {
-    const obstacles: Obstacle[] = [
-      ...FAILURES.map((failure) => lost({ failure })),
-      ...FAILURES.map((failure) => unwritten({ failure })),
-      ...STAGES.map(deadline),
-      { type: 'no-token', code: 'no-token' },
-    ]
-    const told = [
-      { lost: 2, unwritten: 3 },
-      { rejected: true, lost: 1 },
-    ].flatMap((before) =>
-      obstacles.map((obstacle) => {
-        const decided = decision(before, obstacle)
-        return decided.do === 'fail' ? PROBLEMS[decided.code].sent : decided.do
-      }),
-    )
-    expect(told).toContain('unknown')
-    expect(told).not.toContain('no')
-  })
+  it.each([{ lost: 2, unwritten: 3 }, { lost: 1 }])(
+    'is never that nothing was sent, once an attempt was written: %j',
+    (before) => {
+      const told = [
+        noToken(before),
+        ...STAGES.map((stage) => deadline(before, stage)),
+        ...FAILURES.map((failure) => lost(before, { failure })),
+        ...FAILURES.map((failure) => unwritten(before, { failure })),
+      ]
+      const sent = told.map((each) => (each?.do === 'fail' ? PROBLEMS[each.code].sent : each?.do))
+      expect(sent).toContain('unknown')
+      expect(sent).not.toContain('no')
+    },
+  )
 })

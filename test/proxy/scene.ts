@@ -83,8 +83,9 @@ export async function scene({ newer = true } = {}) {
   const attempts: ScriptedAttempt[] = []
   const ends: EndedRequest[] = []
   const replays: string[] = []
+  const errors: unknown[] = []
   const responses: ServerResponse[] = []
-  const state = { current: token(1) as Token | undefined, newer }
+  const state = { current: token(1) as Token | undefined, newer, broken: false }
   const forward = createForward({
     tokens: {
       current: () => state.current,
@@ -104,7 +105,10 @@ export async function scene({ newer = true } = {}) {
         return { type: 'relay', why: 'no-newer-token' }
       },
     },
-    dispatch: (attempt) => void attempts.push(new ScriptedAttempt(attempt)),
+    dispatch(attempt) {
+      if (state.broken) throw new Error('a defect')
+      attempts.push(new ScriptedAttempt(attempt))
+    },
     carriesToken: () => false,
     config: configOf({
       ISALES_URL: 'https://isales.example',
@@ -115,6 +119,7 @@ export async function scene({ newer = true } = {}) {
     clock,
     onEnd: (end) => ends.push(end),
     onReplay: (outcome) => replays.push(outcome),
+    onError: (error) => errors.push(error),
   })
   const server = createServer((request, response) => {
     responses.push(response)
@@ -139,5 +144,5 @@ export async function scene({ newer = true } = {}) {
   })
   /** The n-th attempt, once it is there. */
   const attempt = (n: number): Promise<ScriptedAttempt> => until(() => attempts[n - 1])
-  return { clock, state, client, attempts, attempt, ends, replays, responses }
+  return { clock, state, client, attempts, attempt, ends, replays, errors, responses }
 }
