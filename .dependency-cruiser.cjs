@@ -5,7 +5,7 @@ const LAYERS = [
   ['main.ts'],
   ['cli/'],
   ['server.ts'],
-  ['data-plane.ts'],
+  ['reports.ts'],
   ['login/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
   ['tracing/'],
   ['token/'],

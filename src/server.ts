@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openAdmin, type Admin } from './admin/app.ts'
+import { openAdmin } from './admin/app.ts'
 import { readCertificateEnds } from './admin/sources.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
@@ -10,11 +10,12 @@ import type { EffectiveSetting } from './config/load.ts'
 import { renewFile, watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import { watchFiles, type FileWatch } from './config/watch.ts'
-import { openDataPlane, type DataPlane, type DataPlaneOptions } from './data-plane.ts'
-import { adminHosts, ListenError } from './listener/address.ts'
+import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
 import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
-import { createThrottledLog } from './log/throttle.ts'
+import { openLocalLogin } from './login/app.ts'
+import { openProxy } from './proxy/open.ts'
+import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
 import { sharingLog } from './sharing/events.ts'
@@ -56,6 +57,12 @@ export interface App {
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(): Promise<void>
 }
+
+/**
+ * Milliseconds. 15 s for a head is what a slow network needs, and what one slow client costs at most; load balancers keep
+ * idle connections for 60 s, and the side that sends requests must be the one that closes first.
+ */
+const CLIENT_LIMITS = { headerTimeout: 15_000, keepAlive: 65_000 }
 
 /** The admin listener serves probes, Prometheus and a person or two. */
 const ADMIN_LIMITS = {
@@ -144,19 +151,35 @@ export async function startApp(options: AppOptions): Promise<App> {
     observe,
   })
   const logToken = tokenLog(log, () => monitor.calls.takeTally())
-  const proxy = openDataPlane({
-    config,
+  const reports = createReports(config, { metrics, monitor, log, clock, random })
+  const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
+  const proxy = openProxy(config, {
+    ...login,
+    hosts: ownHosts(config),
     tokens,
-    upstream,
-    metrics,
-    monitor,
-    log,
-    tracing,
+    dispatch: upstream.dispatch,
     clock,
-    wallClock,
-    random,
+    tracing,
+    onEnd: (end) => reports.requestEnded(end),
+    onReplay: (outcome) => metrics.replays.inc({ outcome }),
+    onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
-  const adminListener = createAdminListener({ config, clock, log, admin })
+  const listener = createListener({
+    ...reports.of('proxy'),
+    address: config.listen,
+    socketMode: config.listenSocketMode,
+    tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
+    limits: { ...config, ...CLIENT_LIMITS },
+    onRequest: (...request) => proxy.handle(...request),
+  })
+  const adminListener = createListener({
+    ...reports.of('admin'),
+    address: config.adminListen,
+    limits: ADMIN_LIMITS,
+    onRequest: admin.serve,
+  })
+  // Each response closes its connection, so that probes need not wait for those who keep theirs.
+  adminListener.drain()
 
   // The first login is in flight when the first request comes.
   share?.start(tokens.adopt)
@@ -165,7 +188,20 @@ export async function startApp(options: AppOptions): Promise<App> {
   running.listening = true
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
-  const files = watchFilesOf({ config, log, metrics, tokens, upstream, proxy })
+  // New secrets and certificates are used while the former ones still serve.
+  const files = watchConfigFiles(
+    config,
+    {
+      credentials({ isalesUser: user, isalesPassword: password }) {
+        if (tokens.changeCredentials({ user, password }))
+          metrics.credentialReloads.inc({ outcome: 'success' })
+      },
+      obsSecrets: login.replaceSecrets,
+      upstreamTls: (tls) => upstream.reload(tls),
+      listenTls: (tls) => listener.replaceTls(tls),
+    },
+    reports.reloads,
+  )
   const renewals = watchRenewFile(config, renew)
 
   function openAttemptHome(): AttemptHome {
@@ -204,7 +240,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   async function openBoth() {
     try {
       const adminAddress = await open('ADMIN_LISTEN', adminListener)
-      const proxyAddress = await open('LISTEN', proxy.listener)
+      const proxyAddress = await open('LISTEN', listener)
       return { admin: adminAddress, proxy: proxyAddress }
     } catch (error) {
       await close(0, 0)
@@ -216,7 +252,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   async function close(drainTimeout: number, adminGrace: number): Promise<void> {
     // Those that still wait for a token near the end of the drain get a response instead of being cut.
     const ending = setTimeout(() => void tokens.stop(), drainTimeout * 0.9)
-    await proxy.listener.stop(drainTimeout)
+    await listener.stop(drainTimeout)
     clearTimeout(ending)
     await tokens.stop()
     await share?.stop()
@@ -236,7 +272,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     async stop() {
       running.draining = true
       log('draining', { inFlight: running.inFlight })
-      proxy.listener.drain()
+      listener.drain()
       await delay(config.drainDelay)
       files.close()
       renewals.close()
@@ -245,34 +281,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       log('stopped', { inFlight: running.inFlight })
     },
   }
-}
-
-interface AdminListenerParts extends Pick<AppOptions, 'config' | 'log'> {
-  readonly clock: Clock
-  readonly admin: Admin
-}
-
-function createAdminListener({ config, log, clock, admin }: AdminListenerParts): Listener {
-  const { metrics } = admin
-  const logThrottled = createThrottledLog(clock, log)
-  const listener = createListener({
-    address: config.adminListen,
-    limits: ADMIN_LIMITS,
-    onRequest: (request, response) => admin.serve(request, response),
-    onError: (error, requestId) => log('unexpected', { error, requestId }),
-    onRefused(refusal) {
-      if (refusal !== 'connections') return
-      metrics.connectionFailed('overloaded', refusal)
-      logThrottled('connections-full', refusal, { listener: 'admin' })
-    },
-    onClientClosed(reason) {
-      metrics.slowClientsClosed.inc()
-      logThrottled('slow-client-closed', reason, { listener: 'admin' })
-    },
-  })
-  // Each response closes its connection, so that probes need not wait for those who keep theirs.
-  listener.drain()
-  return listener
 }
 
 /** @throws ListenError that names the setting. */
@@ -285,7 +293,7 @@ async function open(setting: string, listener: Listener) {
   }
 }
 
-/** The command `renew` writes this file. */
+/** The command `renew` writes the file. */
 function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
   if (stateDir === undefined) return watchFiles([], { onChange: renew })
   const file = renewFile(stateDir)
@@ -294,42 +302,4 @@ function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
     if (existsSync(file)) renew()
   }
   return watchFiles([file], { onChange, settle: 500 })
-}
-
-interface FilesParts extends Pick<
-  DataPlaneOptions,
-  'config' | 'log' | 'metrics' | 'tokens' | 'upstream'
-> {
-  readonly proxy: DataPlane
-}
-
-/** New secrets and certificates are used while the former ones still serve. */
-function watchFilesOf({ config, log, metrics, tokens, upstream, proxy }: FilesParts): FileWatch {
-  return watchConfigFiles(
-    config,
-    {
-      credentials({ isalesUser: user, isalesPassword: password }) {
-        if (tokens.changeCredentials({ user, password }))
-          metrics.credentialReloads.inc({ outcome: 'success' })
-      },
-      obsSecrets: proxy.localLogin.replaceSecrets,
-      upstreamTls: (tls) => upstream.reload(tls),
-      listenTls: (tls) => proxy.listener.replaceTls(tls),
-    },
-    {
-      onWarning({ setting, problem, remedy }) {
-        log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
-      },
-      onReloaded(settings) {
-        metrics.credentialReloads.inc({ outcome: 'success' })
-        log('files-reloaded', { setting: settings.join(', ') })
-      },
-      onFailed(errors) {
-        metrics.credentialReloads.inc({ outcome: 'failure' })
-        for (const { setting, problem, remedy } of errors) {
-          log('secret-unreadable', { setting, detail: `${problem}. ${remedy}` })
-        }
-      },
-    },
-  )
 }

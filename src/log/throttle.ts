@@ -7,13 +7,13 @@ const INTERVAL = 60_000
 
 /**
  * Writes one line a minute for each event and reason: the first immediately, and at the end of the minute one more
- * with the `count` of those between. `reason` and `operation` must be of closed sets.
+ * with the `count` of those between. `reason`, `operation` and `listener` must be of closed sets.
  */
 export function createThrottledLog(clock: Clock, log: Log) {
   const waiting = new Map<string, { count: number; fields: LogFields }>()
 
   return (event: LogEventName, reason: string, fields: LogFields = {}): void => {
-    const key = `${event} ${reason} ${fields.operation ?? ''}`
+    const key = `${event} ${reason} ${fields.operation ?? ''} ${fields.listener ?? ''}`
     const repeated = waiting.get(key)
     if (repeated !== undefined) {
       repeated.count += 1

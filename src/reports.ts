@@ -1,0 +1,104 @@
+import type { Admin } from './admin/app.ts'
+import type { Clock } from './clock.ts'
+import type { ConfigError } from './config/errors.ts'
+import type { ReloadListener } from './config/reload.ts'
+import type { Config } from './config/settings.ts'
+import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './http/ended.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/problem.ts'
+import type { ListenerOptions } from './listener/listener.ts'
+import { accessFields, type Log } from './log/logger.ts'
+import { createThrottledLog } from './log/throttle.ts'
+
+interface ReportsParts extends Pick<Admin, 'metrics' | 'monitor'> {
+  readonly log: Log
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+/** Counts, remembers and logs what happens to requests and files: the one place that says which of the three. */
+export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsParts) {
+  const { metrics, monitor, log, clock, random } = parts
+  const logThrottled = createThrottledLog(clock, log)
+  const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {
+    const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
+    logThrottled(event, outcome, { operation })
+  }
+  const doubtful = ({ setting, problem, remedy }: ConfigError) => ({
+    setting,
+    detail: `${problem}. ${remedy}`,
+  })
+
+  const reloads: ReloadListener = {
+    onWarning: (warning) => log('setting-doubtful', doubtful(warning)),
+    onReloaded(settings) {
+      metrics.credentialReloads.inc({ outcome: 'success' })
+      log('files-reloaded', { setting: settings.join(', ') })
+    },
+    onFailed(errors) {
+      metrics.credentialReloads.inc({ outcome: 'failure' })
+      for (const error of errors) log('secret-unreadable', doubtful(error))
+    },
+  }
+
+  return {
+    reloads,
+
+    requestEnded(end: EndedRequest): void {
+      metrics.requestEnded(end)
+      if (end.byListener !== true) monitor.callEnded(end)
+      const { code, refusal, requestId, upstreamMs, attempts } = end
+      if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
+      if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
+      if (random() < config.accessLog) log('access', accessFields(end))
+    },
+
+    obsLogin: {
+      onLogin(outcome: ObsLoginOutcome): void {
+        metrics.obsLogins.inc({ outcome })
+        logObsLogin('login', outcome)
+      },
+      onRefresh(outcome: ObsRefreshOutcome): void {
+        metrics.obsRefreshes.inc({ outcome })
+        logObsLogin('refresh', outcome)
+      },
+    },
+
+    /** Of the listener itself. Requests of the admin listener are counted only where they were too many. */
+    of(listener: 'proxy' | 'admin') {
+      /** A failure of which the listener knows the code and nothing else. */
+      const failed = (code: ProblemCode, requestId: string): void => {
+        const { status } = PROBLEMS[code]
+        monitor.callEnded({ method: '', target: '', status, code, requestId })
+      }
+      return {
+        onError(error: unknown, requestId: string): void {
+          log('unexpected', { error, requestId })
+          if (listener === 'admin') return
+          const code = 'internal'
+          metrics.connectionFailed(code, undefined)
+          failed(code, requestId)
+        },
+        onRefused(refusal: Refusal, requestId?: string): void {
+          if (listener === 'admin' && refusal !== 'connections') return
+          const { code } = REFUSALS[refusal]
+          metrics.connectionFailed(code, refusal)
+          // Without a request id no request came: the connection was closed to stay under the cap.
+          if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)
+          if (refusal === 'connections')
+            logThrottled('connections-full', refusal, { listener, requestId })
+          else logThrottled('client-refused', refusal, { code, requestId })
+        },
+        onClientClosed(reason) {
+          metrics.slowClientsClosed.inc()
+          logThrottled('slow-client-closed', reason, { listener })
+        },
+        onHandshakeFailure(reason) {
+          metrics.handshakeFailures.inc({ reason })
+          // A load balancer that probes the port would write a line a minute.
+          if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
+        },
+      } satisfies Partial<ListenerOptions>
+    },
+  }
+}
