@@ -10,15 +10,17 @@ const request = Buffer.from(
   `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
 )
 
-/** The connections to a port, opened once. */
+/** The connections to a port, opened once, and again where the server has closed one that was idle. */
 const clients = new Map()
 let burst
 
 const openClient = (port) => {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   let received = ''
+  let busy = false
   const send = () => {
-    if (performance.now() < burst.endsAt) socket.write(request)
+    busy = performance.now() < burst.endsAt
+    if (busy) socket.write(request)
     else burst.done()
   }
   socket.setEncoding('latin1').on('data', (text) => {
@@ -31,21 +33,20 @@ const openClient = (port) => {
     received = ''
     send()
   })
-  for (const event of ['error', 'end'])
-    socket.on(event, () => {
-      burst.wrong += 1
-      burst.done()
-    })
-  return { send }
+  socket.on('error', () => socket.destroy())
+  socket.on('close', () => {
+    if (!busy) return
+    burst.wrong += 1
+    burst.done()
+  })
+  return { send, isOpen: () => !socket.readableEnded && !socket.destroyed }
 }
 
 const clientsOf = (port) => {
-  if (!clients.has(port))
-    clients.set(
-      port,
-      Array.from({ length: Number(connections) }, () => openClient(port)),
-    )
-  return clients.get(port)
+  const known = (clients.get(port) ?? []).filter((client) => client.isOpen())
+  while (known.length < Number(connections)) known.push(openClient(port))
+  clients.set(port, known)
+  return known
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
