@@ -209,10 +209,9 @@ export function createShare(options: ShareOptions) {
       await end(known)
       return outcome
     }
-    const { failure, entry, pause } = outcome
+    const { failure, entry, pause, counted } = outcome
     // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
-    const isCounted = operation === 'login' && entry.attempts > known.attempts
-    const isForAll = !ask.signal.aborted && !isCounted && pause > 0
+    const isForAll = !ask.signal.aborted && !counted && pause > 0
     await end(
       entry,
       isForAll ? { text: `${failure.kind} ${failures + 1}`, ms: Math.ceil(pause) } : undefined,

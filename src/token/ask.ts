@@ -90,6 +90,8 @@ export interface Failed {
   readonly entry: Entry
   /** Milliseconds until the next token request. */
   readonly pause: number
+  /** The login stands in the book: the pause spares the account, and a refresh does not wait for it. */
+  readonly counted: boolean
   readonly backoff: BackoffState
 }
 

@@ -91,12 +91,12 @@ export function afterFailure(
     const attempts = before.attempts + weight
     const longest = Math.max(pause, attempts > PAUSES.length ? UNCLEAR_PAUSE : 0, asked)
     const entry = { attempts, refusals, notBefore: now + longest, provenUntil: -Infinity }
-    return { entry, pause: longest, backoff: backoffOf(entry, rules) }
+    return { entry, pause: longest, counted: true, backoff: backoffOf(entry, rules) }
   }
   const uncounted = (pause: number): Verdict => {
     const longest = Math.max(pause, asked)
     const backoff = before.refusals > 0 ? backoffOf(before, rules) : 'transient'
-    return { entry: before, pause: longest, backoff }
+    return { entry: before, pause: longest, counted: false, backoff }
   }
   switch (kind) {
     case 'refused': {
@@ -179,9 +179,9 @@ export function withAttempts(options: AttemptsOptions): TokenClient {
       }
       const verdict = failed(before, outcome, ask)
       await home.save(credentials, verdict.entry)
-      const isCounted = verdict.entry !== before
       // A restart would forget it: the account is spared while this process lives.
-      const pause = isWritten || !isCounted ? verdict.pause : Math.max(verdict.pause, UNCLEAR_PAUSE)
+      const isForgotten = verdict.counted && !isWritten
+      const pause = isForgotten ? Math.max(verdict.pause, UNCLEAR_PAUSE) : verdict.pause
       return { failure: outcome, ...verdict, pause }
     },
 
@@ -195,8 +195,10 @@ export function withAttempts(options: AttemptsOptions): TokenClient {
         return outcome
       }
       // It says nothing of the credentials; the login that follows tells more.
-      const isFinal = isRefusal(outcome) || isMissing(outcome)
-      if (isFinal) return { failure: outcome, entry: known, pause: 0, backoff: 'none' }
+      if (isRefusal(outcome) || isMissing(outcome)) {
+        const backoff = known.attempts > 0 ? backoffOf(known, rules) : 'none'
+        return { failure: outcome, entry: known, pause: 0, counted: false, backoff }
+      }
       const proven = { ...known, provenUntil: Infinity }
       return { failure: outcome, ...failed(proven, outcome, ask), entry: known }
     },

@@ -13,6 +13,8 @@ export type TokenEvent =
       readonly token: Token
       /** How many attempts had failed in a row before this one. */
       readonly failuresBefore: number
+      /** The secret changed, and no login with the new one has succeeded yet. */
+      readonly loginDue: boolean
       /** An operator asked for it. */
       readonly asked: boolean
       readonly sameToken: boolean

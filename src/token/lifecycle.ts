@@ -1,9 +1,8 @@
 import type { Deferred, Failed } from './ask.ts'
 import type { TokenEvent } from './events.ts'
-import { accept, beginRenewal, isConflict, reject, replace } from './evidence.ts'
-import { isMissing, type Grant, type Operation } from './protocol.ts'
+import { accept, beginRenewal, isConflict, reject, renewalDueAt, replace } from './evidence.ts'
+import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import {
-  dueAt,
   isIdle,
   isLoginDue,
   isSuspect,
@@ -15,7 +14,7 @@ import {
 } from './state.ts'
 import { createToken, refreshable, sameCredential, type Token } from './token.ts'
 
-/** The next token request; `at` is Infinity while one is in flight or the token is idle. */
+/** The next token request. */
 export interface NextRequest {
   readonly at: number
   /** What it is, were it made now. */
@@ -46,24 +45,34 @@ const REFRESH_MISSING_FOR = 3_600_000
 const SAME_TOKEN_AGAIN = {
   failure: { kind: 'refused', reason: 'rejected', detail: 'the rejected token came back' },
   pause: 0,
+  counted: false,
   backoff: 'none',
 } as const
 
-/** Refresh token first; login when there is none, it has expired, or it failed. */
+/** What comes next, and when: `at` is Infinity while a token request is in flight or the token is idle. */
 export function next(state: State, rules: Rules, now: number): NextRequest {
-  const { token, request, evidence } = state
-  const refresh =
+  const planned = plan(state, rules, now)
+  const waits = state.request !== undefined || isIdle(state, rules, now)
+  return waits ? { ...planned, at: Infinity } : planned
+}
+
+/** Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. */
+export function plan(state: State, rules: Rules, now: number): NextRequest {
+  const { token, evidence } = state
+  const wanted = Math.min(state.renewAt, renewalDueAt(evidence))
+  const canRefresh =
     rules.isalesRefreshPath !== undefined &&
-    state.login === 'none' &&
-    now >= state.refreshMissingUntil &&
     token !== undefined &&
     refreshable(token, now) &&
     // Another login ended the refresh token together with the token.
     !(isSuspect(state) && isConflict(evidence, now))
-  return {
-    at: request !== undefined || isIdle(state, rules, now) ? Infinity : dueAt(state),
-    operation: refresh ? 'refresh' : 'login',
-  }
+  const refreshAt = canRefresh ? Math.max(wanted, state.refreshNotBefore) : Infinity
+  const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, state.loginNotBefore)
+  // What could begin now is equally early.
+  const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
+  return lead < 0 || (lead === 0 && state.login === 'none')
+    ? { at: refreshAt, operation: 'refresh' }
+    : { at: loginAt, operation: 'login' }
 }
 
 /** The one transition function of a token's life. */
@@ -89,13 +98,13 @@ export function step(state: State, event: LifecycleEvent, given: Circumstances):
         request: request && { ...request, outdated: true },
         login: stillDue(state),
         failuresInRow: 0,
-        notBefore: at,
+        loginNotBefore: at,
         backoff: 'none',
       } as const
       return { state: changed, events: [{ type: 'credentials-changed', at }] }
     }
     case 'renew-asked':
-      return silently({ ...state, login: 'asked', notBefore: at })
+      return silently({ ...state, login: 'asked', loginNotBefore: at })
     case 'used':
       return silently({ ...state, usedAt: at })
   }
@@ -141,7 +150,7 @@ function ended(
   const { request, token } = before
   if (request === undefined) return silently(before)
   if ('deferred' in outcome) return deferred(before, request, outcome, given.now)
-  if ('failure' in outcome) return failed(before, request, outcome, given.now)
+  if ('failure' in outcome) return failed(before, request, outcome, given)
   // What a login gives is taken as it is: nothing else can be done.
   const curesNothing =
     request.operation === 'refresh' &&
@@ -152,7 +161,7 @@ function ended(
       token,
     )
   return curesNothing
-    ? failed(before, request, SAME_TOKEN_AGAIN, given.now)
+    ? failed(before, request, SAME_TOKEN_AGAIN, given)
     : taken(before, outcome, request.operation, given)
 }
 
@@ -162,17 +171,18 @@ function taken(state: State, grant: Grant, operation: Operation, given: Circumst
   const { request, token: previous, failuresInRow: failuresBefore } = state
   const token = createToken(grant, rules, { operation, previous })
   const { adopted } = token
-  const isOutdated = request?.outdated === true
   const dueAgain =
-    isOutdated || grant.loginDue === true || (isLoginDue(state) && operation === 'refresh')
+    request?.outdated === true ||
+    grant.loginDue === true ||
+    (isLoginDue(state) && operation === 'refresh')
   const next: State = {
     ...state,
     token,
     request: undefined,
     renewAt: renewAt(token, given),
-    ...(isOutdated ? {} : { notBefore: now, backoff: 'none' as const }),
-    login: dueAgain ? stillDue(state) : 'none',
-    failuresInRow: 0,
+    ...(dueAgain
+      ? { login: stillDue(state) }
+      : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: false,
     evidence: replace(state.evidence, { adopted }),
     lastSuccessAt: now,
@@ -188,6 +198,7 @@ function taken(state: State, grant: Grant, operation: Operation, given: Circumst
         durationMs: now - grant.sentAt,
         token,
         failuresBefore,
+        loginDue: dueAgain,
         asked: request?.asked === true,
         sameToken: previous?.token.reveal() === grant.token.reveal(),
         lifetimeDoubt: grant.lifetime.doubt,
@@ -209,19 +220,16 @@ function renewAt(token: Token, { rules, random }: Circumstances): number {
 function failed(
   before: State,
   { operation, startedAt, asked, outdated }: TokenRequest,
-  outcome: Pick<Failed, 'failure' | 'pause' | 'backoff'>,
-  now: number,
+  outcome: Omit<Failed, 'entry'>,
+  { rules, now }: Circumstances,
 ): Transition {
-  const { failure } = outcome
-  const isMissingPath = operation === 'refresh' && isMissing(failure)
-  const followed: State = {
-    ...before,
+  const { failure, pause, counted, backoff } = outcome
+  const after = operation === 'refresh' ? afterRefresh(before, failure, now) : before
+  const followed = {
+    ...after,
+    ...pauses(after, { now, ms: pause, counted }),
     failuresInRow: before.failuresInRow + 1,
-    login: operation === 'refresh' && !isLoginDue(before) ? 'next' : before.login,
-    refreshMissingUntil: isMissingPath ? now + REFRESH_MISSING_FOR : before.refreshMissingUntil,
-    backoff: outcome.backoff,
-    // An operator asked again while it was in flight.
-    notBefore: before.login === 'asked' ? now : Math.max(before.notBefore, now + outcome.pause),
+    backoff,
   }
   const state: State = {
     // The secret changed meanwhile: this failure says nothing about the new one.
@@ -241,10 +249,34 @@ function failed(
         asked,
         failuresInRow: state.failuresInRow,
         backoff: state.backoff,
-        retryIn: Math.max(0, dueAt(state) - now),
+        retryIn: Math.max(0, plan(state, rules, now).at - now),
         outageBudget: outageBudget(state, now),
       },
     ],
+  }
+}
+
+/** A login follows. A refresh token that iSales refused is of no use any more. */
+function afterRefresh(before: State, failure: AuthFailure, now: number): State {
+  const { token } = before
+  return {
+    ...before,
+    token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
+    login: isLoginDue(before) ? before.login : 'next',
+    refreshNotBefore: isMissing(failure) ? now + REFRESH_MISSING_FOR : before.refreshNotBefore,
+  }
+}
+
+/** @param counted what waits spares the account: a refresh does not wait for it. */
+function pauses(
+  { login, loginNotBefore, refreshNotBefore }: State,
+  { now, ms, counted }: { readonly now: number; readonly ms: number; readonly counted: boolean },
+): Pick<State, 'loginNotBefore' | 'refreshNotBefore'> {
+  const until = now + ms
+  return {
+    // An operator asked again while it was in flight.
+    loginNotBefore: login === 'asked' ? now : Math.max(loginNotBefore, until),
+    refreshNotBefore: counted ? refreshNotBefore : Math.max(refreshNotBefore, until),
   }
 }
 
@@ -260,11 +292,11 @@ function deferred(
   return {
     state: {
       ...waits,
+      ...pauses(before, { now, ms, counted: because === 'guarded' }),
       deferred: true,
       // What an operator asked for is asked for until iSales was asked.
       login: asked ? 'asked' : before.login,
       backoff: backoff ?? before.backoff,
-      notBefore: Math.max(before.notBefore, now + ms),
     },
     events: [{ type: 'held', at: now, because, ms, asked }],
   }

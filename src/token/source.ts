@@ -8,10 +8,9 @@ import {
   mayReplayAgain,
   type AttemptKind,
 } from './evidence.ts'
-import { next, step } from './lifecycle.ts'
+import { next, plan, step } from './lifecycle.ts'
 import type { Grant, Operation } from './protocol.ts'
 import {
-  dueAt,
   initialState,
   isIdle,
   isSuspect,
@@ -152,12 +151,14 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     for (const one of transition.events) observe(one)
   }
 
-  const untilDue = (): number => Math.max(0, dueAt(state) - clock.now())
+  const dueAt = (): number => plan(state, rules, clock.now()).at
+
+  const untilDue = (): number => Math.max(0, dueAt() - clock.now())
 
   const noToken = (): Unavailable => ({ unavailable: 'no-token', retryAfter: untilDue() })
 
   const comesAfter = (deadline: number): boolean =>
-    state.request === undefined && dueAt(state) > deadline
+    state.request === undefined && dueAt() > deadline
 
   /** Does what is next, and sets the one timer for what comes after. */
   const proceed = (): void => {

@@ -2,14 +2,7 @@ import type { Config } from '../config/settings.ts'
 import type { Outcome } from './ask.ts'
 import type { TokenSnapshot } from './events.ts'
 import type { BackoffState } from './ask.ts'
-import {
-  NO_EVIDENCE,
-  isConflict,
-  isRejected,
-  renewalDueAt,
-  type AttemptKind,
-  type Evidence,
-} from './evidence.ts'
+import { NO_EVIDENCE, isConflict, isRejected, type AttemptKind, type Evidence } from './evidence.ts'
 import type { Grant, Operation } from './protocol.ts'
 import { usable, type Token, type TokenRules } from './token.ts'
 
@@ -24,14 +17,14 @@ export interface State {
   readonly request: TokenRequest | undefined
   /** When the token is renewed if nothing else happens; before the first token, the start. */
   readonly renewAt: number
-  /** The back-off: no token request begins before. */
-  readonly notBefore: number
+  /** The back-off of a login, and that of a refresh. A login that spares the account does not keep a refresh waiting. */
+  readonly loginNotBefore: number
+  readonly refreshNotBefore: number
+  /** Why the login waits. */
   readonly backoff: BackoffState
   readonly login: LoginNeed
   /** Failed token requests in a row. */
   readonly failuresInRow: number
-  /** The refresh path gave 404 or 405; it is tried again then. */
-  readonly refreshMissingUntil: number
   /** No newer token can be obtained now: the present one serves to its last second. */
   readonly deferred: boolean
   readonly evidence: Evidence
@@ -44,11 +37,11 @@ export interface State {
 }
 
 /**
- * Whether the next token request must be a login.
+ * Whether a login comes before a refresh.
  *
- * - `none`: a refresh is tried first.
- * - `next`: the refresh token failed.
- * - `now`: whatever the token is like, since the secret changed.
+ * - `none`: no.
+ * - `next`: yes, since the last refresh failed.
+ * - `now`: yes, and whatever the token is like, since the secret changed.
  * - `asked`: the same, since an operator asked; no pause counts.
  */
 export type LoginNeed = 'none' | 'next' | 'now' | 'asked'
@@ -96,11 +89,11 @@ export function initialState(now: number): State {
     token: undefined,
     request: undefined,
     renewAt: now,
-    notBefore: now,
+    loginNotBefore: now,
+    refreshNotBefore: now,
     backoff: 'none',
     login: 'none',
     failuresInRow: 0,
-    refreshMissingUntil: -Infinity,
     deferred: false,
     evidence: NO_EVIDENCE,
     rejectedStatus: undefined,
@@ -118,13 +111,6 @@ export function isLoginDue({ login }: State): boolean {
 /** True while nobody knows whether a rejection is about the token. */
 export function isSuspect({ evidence }: State): boolean {
   return evidence.openSince !== undefined
-}
-
-/** When the next token request begins, unless it is in flight or the token is idle. */
-export function dueAt(state: State): number {
-  const { renewAt, notBefore, evidence } = state
-  if (isLoginDue(state)) return notBefore
-  return Math.max(notBefore, Math.min(renewAt, renewalDueAt(evidence)))
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
@@ -160,7 +146,7 @@ export function snapshotOf(
   const { token, request, backoff, evidence, failuresInRow, lastSuccessAt, lastFailure } = state
   const { now, next, idle, waiters } = given
   // The token request that failed is not needed any more.
-  const isOver = backoff === 'transient' && request === undefined && next > state.notBefore
+  const isOver = backoff === 'transient' && request === undefined && next > state.loginNotBefore
   return {
     now,
     token,

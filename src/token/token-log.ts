@@ -37,9 +37,13 @@ export function tokenLog(
 
   /** @param own what only the line of an own token says, or only that of one of another replica. */
   const obtained = (event: Obtained, name: LogEventName, own: LogFields): void => {
-    const recovered = Math.max(failures, event.failuresBefore)
-    failures = 0
-    said.clear()
+    // What failed was a login, and it still does.
+    const isOver = event.type === 'adopted' || !event.loginDue
+    const recovered = isOver ? Math.max(failures, event.failuresBefore) : 0
+    if (isOver) {
+      failures = 0
+      said.clear()
+    }
     log(recovered > 0 ? 'recovered' : name, {
       operation: event.type === 'granted' ? event.operation : undefined,
       generation: event.token.generation,

@@ -81,6 +81,7 @@ export function granted(changes: Partial<Granted> = {}): Granted {
     durationMs: 42,
     token: tokenOf({ obtainedAt: NOW - 42 }),
     failuresBefore: 0,
+    loginDue: false,
     asked: false,
     sameToken: false,
     lifetimeDoubt: undefined,

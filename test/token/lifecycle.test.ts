@@ -157,6 +157,47 @@ describe('changed credentials', () => {
   })
 })
 
+describe('a changed secret that iSales refuses', () => {
+  const wrong = (): Life => {
+    const life = live().login(grant()).after(60_000).does({ type: 'credentials-changed' })
+    waits(life, REFUSED, 3)
+    return life
+  }
+
+  it('does not keep a rejected token from being renewed with the refresh token', () => {
+    const life = wrong()
+    life.does({ type: 'rejected', generation: 1, status: 401, kind: 'first', replays: 0 })
+    expect(due(life)).toBe('refresh')
+    expect([sent(life.refresh(grant({ token: 't2' }))), due(life)]).toEqual([2, undefined])
+  })
+
+  it('waits its 15 min, and is shown, while refreshes go on', () => {
+    const life = wrong()
+    const refused = life.now()
+    expect(life.wait()).toBe(240_000 - (refused - START))
+    for (const token of ['t2', 't3', 't4', 't5']) life.refresh(grant({ token }))
+    expect(life.events()).toMatchObject([{ type: 'granted', loginDue: true }])
+    expect(life.state()).toMatchObject({ login: 'now', backoff: 'guarded' })
+    expect(life.wait()).toBe(refused + 15 * MINUTE - life.now())
+    expect(due(life.after(life.wait()))).toBe('login')
+  })
+
+  it('is not tried by a refresh token that was refused, too', () => {
+    const life = wrong().after(180_000).refresh(REFUSED)
+    expect([due(life), life.next().operation, life.state().backoff]).toEqual([
+      undefined,
+      'login',
+      'guarded',
+    ])
+  })
+
+  it('waits together with the refresh when iSales is down', () => {
+    const life = wrong().after(180_000).refresh(DOWN)
+    expect([due(life), life.wait()]).toEqual([undefined, 2000])
+    expect(due(life.after(2000))).toBe('refresh')
+  })
+})
+
 describe('an operator who asks for a login', () => {
   it('gets one now, whatever the back-off is, and the count goes on', () => {
     const life = live()
@@ -229,6 +270,7 @@ describe('what is reported of a token request', () => {
         durationMs: 70,
         token: life.state().token,
         failuresBefore,
+        loginDue: false,
         asked: false,
         sameToken,
         lifetimeDoubt,
@@ -290,13 +332,13 @@ it.each([
 })
 
 describe('a token request that is deferred', () => {
-  const deferred = (reason: 'busy' | 'guarded', ms: number) =>
+  const deferred = (reason: 'busy' | 'held' | 'guarded', ms: number) =>
     ({ type: 'request-ended', outcome: { deferred: reason, ms, backoff: 'guarded' } }) as const
 
   it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
-    const life = aged().begins('refresh').does(deferred('guarded', 60_000))
+    const life = aged().begins('refresh').does(deferred('held', 60_000))
     expect(life.events()).toEqual([
-      { type: 'held', at: life.now(), because: 'guarded', ms: 60_000, asked: false },
+      { type: 'held', at: life.now(), because: 'held', ms: 60_000, asked: false },
     ])
     expect([life.wait(), life.state().backoff]).toEqual([60_000, 'guarded'])
     expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])

@@ -1,16 +1,10 @@
 import { Secret } from '../../src/config/secret.ts'
-import { afterFailure, granted, NO_ENTRY } from '../../src/token/attempts.ts'
+import { afterFailure, backoffOf, granted, NO_ENTRY } from '../../src/token/attempts.ts'
 import type { Entry } from '../../src/token/ask.ts'
 import type { Outcome } from '../../src/token/ask.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import { next, step, type NextRequest } from '../../src/token/lifecycle.ts'
-import {
-  dueAt,
-  initialState,
-  type LifecycleEvent,
-  type Rules,
-  type State,
-} from '../../src/token/state.ts'
+import { next, plan, step, type NextRequest } from '../../src/token/lifecycle.ts'
+import { initialState, type LifecycleEvent, type Rules, type State } from '../../src/token/state.ts'
 import {
   isGrant,
   isMissing,
@@ -111,7 +105,7 @@ export function live(
   let now = START
   let random = 0.5
   const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
-    now = Math.max(now, dueAt(state))
+    now = Math.max(now, plan(state, all, now).at)
     return life.begins(operation).ends(outcome)
   }
   const booked = (outcome: Grant | AuthFailure): Outcome => {
@@ -122,7 +116,8 @@ export function live(
       return { ...outcome, sentAt: state.request?.startedAt ?? now }
     }
     const isFinal = refresh && (outcome.kind === 'refused' || isMissing(outcome))
-    if (isFinal) return { failure: outcome, entry, pause: 0, backoff: 'none' }
+    const backoff = entry.attempts > 0 ? backoffOf(entry, { loginRejectedAttempts }) : 'none'
+    if (isFinal) return { failure: outcome, entry, pause: 0, counted: false, backoff }
     const given = {
       rules: { loginRejectedAttempts },
       weight: 1,
@@ -138,7 +133,7 @@ export function live(
   const life: Life = {
     state: () => state,
     now: () => now,
-    wait: () => Math.max(0, dueAt(state) - now),
+    wait: () => Math.max(0, plan(state, all, now).at - now),
     next: () => next(state, all, now),
     events: () => events,
     after(ms) {
