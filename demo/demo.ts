@@ -41,8 +41,6 @@ const PLAIN_INTERVAL = 5000
 const ISALES = { user: 'tenant-4711', password: 'known-to-the-proxy-only' }
 /** What CTI-OBS logs in with, at the proxy; iSales does not know it. */
 const OBS = { user: 'cti-obs', password: 'known-to-cti-obs-only' }
-/** The shortest there is, so that CTI-OBS refreshes its own ticket soon. */
-const TICKET_LIFETIME = '10s'
 
 /**
  * Shows the proxy between a simulated CTI-OBS and a simulated iSales: all in this process, on free
@@ -163,7 +161,6 @@ async function startProxy({ report, undo, env }: ProxyOptions) {
     OBS_LOGIN: 'require',
     OBS_USER: OBS.user,
     OBS_PASSWORD: OBS.password,
-    OBS_TICKET_LIFETIME: TICKET_LIFETIME,
   })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded))
   const { config } = loaded

@@ -57,7 +57,7 @@ const USES: Readonly<Record<string, string>> = {
   token_waiters: 'Calls that wait for a login. Above 0 for long: logins are slow or fail.',
   tokens_adopted_total: 'Tokens that another replica obtained: each saved a login or refresh.',
   upstream_connect_failures_total:
-    'Why iSales cannot be reached: `dns`, `refused` (TCP), `timeout` (`ISALES_CONNECT_TIMEOUT`), `tls` (certificate or handshake), `proxy` (`HTTPS_PROXY`).',
+    'Why iSales cannot be reached: `dns`, `refused` (TCP), `timeout` (a third of `CLIENT_DEADLINE`), `tls` (certificate or handshake), `proxy` (`HTTPS_PROXY`).',
   upstream_connections: 'At `ISALES_MAX_CONNECTIONS` calls wait for a free one: iSales is slow.',
   upstream_connections_opened_total:
     'About as fast as the calls: iSales, or something before it, closes connections, and each call pays for a handshake.',

@@ -194,7 +194,6 @@ function findPaths({ config, find, settings }: Run, named: readonly NamedPath[])
     return false
   }
   if (origins.size > 0) {
-    settings['OBS_REWRITE_INTERFACE'] = 'true'
     find('interface', 'gives whole URLs that name iSales; they are rewritten to the proxy')
   }
   const all = new Set(named.map(({ path }) => path))
@@ -246,8 +245,7 @@ async function findRefresh(run: Run, grant: Grant, carrier: Carrier): Promise<Gr
       find('refresh', `${how}: ${outcome?.detail ?? 'no response'}`)
       continue
     }
-    if (form === 'off') settings['ISALES_REFRESH_HEADER'] = 'off'
-    if (form === 'refreshToken') settings['ISALES_REFRESH_HEADER_TOKEN'] = form
+    if (form !== 'token') settings['ISALES_REFRESH_HEADER_TOKEN'] = form
     const latest = outcome.refreshToken ?? refreshToken
     const rotates = latest.reveal() !== refreshToken.reveal()
     const { works } = await readInterface(run, grant, carrier)

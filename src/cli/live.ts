@@ -60,7 +60,7 @@ async function converse(config: Config, post: Post, io: Io): Promise<number> {
   if (signal.aborted) return endedBy(signal)
   const call = `Call of business/interface with ${describeCarrier(carrier)}`
   if (!response.works) {
-    const text = `${call}: ${response.text}. Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_INTERFACE_PATH`
+    const text = `${call}: ${response.text}. Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_LOGIN_PATH`
     return fail(text, 'The login works, but calls do not.', EXIT.unreachable)
   }
   for (const warning of interfaceWarnings(response, config)) stderr.write(`Warning: ${warning}\n`)
@@ -152,15 +152,10 @@ function describeFailure({ reason, status, detail }: AuthFailure, config: Config
 
 function interfaceWarnings(
   response: InterfaceResponse,
-  { obsRewriteInterface, isalesRefreshPath }: Config,
+  { isalesRefreshPath }: Config,
 ): readonly string[] {
   const named = namedPaths(response)
   const warnings: string[] = []
-  if (named.some(({ origin }) => origin !== undefined) && !obsRewriteInterface) {
-    warnings.push(
-      'business/interface gives whole URLs: CTI-OBS would call iSales past the proxy. Set OBS_REWRITE_INTERFACE=true',
-    )
-  }
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && isalesRefreshPath !== undefined && refresh !== isalesRefreshPath) {
     warnings.push(

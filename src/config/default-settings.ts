@@ -31,7 +31,7 @@ export function parseDefaultSettings(lines: string): {
       error(`names no setting in line ${index + 1}`, remedy)
     }
   }
-  for (const setting of SETTING_LIST.filter(({ secret }) => secret === true))
+  for (const setting of SETTING_LIST.filter(({ redact }) => redact))
     for (const name of variablesOf(setting)) {
       const value = name.endsWith('_FILE') ? undefined : defaults[name]
       if (value !== undefined && (setting.type === 'secret' || hasPassword(value)))

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import * as z from 'zod'
 import { urlHost, type ListenAddress } from './address.ts'
 import { FORMATS, refuse } from './formats.ts'
-import { Secret } from './secret.ts'
+import { REDACTED, Secret } from './secret.ts'
 
 /** Linux keeps 108 bytes for the path of a socket, the last of them NUL. libuv would cut a longer one silently. */
 const LONGEST_SOCKET_PATH = 107
@@ -13,39 +13,30 @@ const HOST_NAME =
 export function listenAddress({ unix }: { readonly unix: boolean }) {
   const forms = `host:port, [v6]:port${unix ? ', :port or unix:/path' : ' or :port'}`
   return z
-    .codec(z.string(), z.custom<ListenAddress>(), {
-      decode(value, ctx): ListenAddress {
-        if (value.startsWith('unix:')) {
-          return unix ? socketPath(value.slice(5), ctx) : refuse(ctx, 'cannot be a Unix socket')
+    .string()
+    .transform((value, ctx): ListenAddress => {
+      if (value.startsWith('unix:')) {
+        return unix ? socketPath(value.slice(5), ctx) : refuse(ctx, 'cannot be a Unix socket')
+      }
+      const [, v6, name, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? []
+      if (digits === undefined) {
+        // What may be reached by other machines is never proposed for the port of the proxy itself.
+        if (/^\d{1,5}$/.test(value)) {
+          return refuse(ctx, 'is a port without an address', `${unix ? '127.0.0.1' : ''}:${value}`)
         }
-        const [, v6, name, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? []
-        if (digits === undefined) {
-          // What may be reached by other machines is never proposed for the port of the proxy itself.
-          if (/^\d{1,5}$/.test(value)) {
-            return refuse(
-              ctx,
-              'is a port without an address',
-              `${unix ? '127.0.0.1' : ''}:${value}`,
-            )
-          }
-          if (isIPv4(value))
-            return refuse(ctx, 'is an address without a port', `${value}:${unix ? 8080 : 9090}`)
-          return refuse(ctx, `is not an address: ${forms}`, unix ? '127.0.0.1:8080' : ':9090')
-        }
-        if (Number(digits) > 65_535) return refuse(ctx, 'has a port over 65535')
-        const host = v6 ?? name ?? ''
-        if (v6 !== undefined && !isIPv6(v6)) {
-          return refuse(ctx, 'has no IPv6 address in its brackets')
-        }
-        if (v6 === undefined && host !== '' && !HOST_NAME.test(host)) {
-          return refuse(ctx, 'has no valid host before its port')
-        }
-        return { kind: 'tcp', host: host.toLowerCase(), port: Number(digits) }
-      },
-      encode: (address) =>
-        address.kind === 'unix'
-          ? `unix:${address.path}`
-          : `${urlHost(address.host)}:${address.port}`,
+        if (isIPv4(value))
+          return refuse(ctx, 'is an address without a port', `${value}:${unix ? 8080 : 9090}`)
+        return refuse(ctx, `is not an address: ${forms}`, unix ? '127.0.0.1:8080' : ':9090')
+      }
+      if (Number(digits) > 65_535) return refuse(ctx, 'has a port over 65535')
+      const host = v6 ?? name ?? ''
+      if (v6 !== undefined && !isIPv6(v6)) {
+        return refuse(ctx, 'has no IPv6 address in its brackets')
+      }
+      if (v6 === undefined && host !== '' && !HOST_NAME.test(host)) {
+        return refuse(ctx, 'has no valid host before its port')
+      }
+      return { kind: 'tcp', host: host.toLowerCase(), port: Number(digits) }
     })
     .register(FORMATS, { type: 'address', limits: forms, quotable: true })
 }
@@ -69,6 +60,18 @@ export function hostName() {
     })
     .overwrite((value) => urlHost(bare(value)).toLowerCase())
     .register(FORMATS, { type: 'host', limits: 'without port', quotable: true })
+}
+
+/** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
+export function serverName() {
+  return z
+    .string()
+    .refine(
+      (value) => HOST_NAME.test(value) && !isIPv4(value),
+      'is not a host name (no address, no port)',
+    )
+    .toLowerCase()
+    .register(FORMATS, { type: 'host name', limits: 'no address, no port', quotable: true })
 }
 
 /** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
@@ -131,27 +134,30 @@ function isEncoded(value: string): boolean {
   }
 }
 
+/** Without user and password, if there is an `@`. */
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)?.*@/i, `$1${REDACTED}@`)
+}
+
 /** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
 export function proxyUrl() {
   return z
-    .codec(z.string(), z.instanceof(Secret), {
-      decode(value, ctx) {
-        const whole = value.includes('://') ? value : `http://${value}`
-        // An unescaped `#` in the password would make a host of the user's name.
-        if (/[?#]/.test(whole)) {
-          return refuse(ctx, 'contains ? or #, which in a password are written %3F and %23')
-        }
-        if (!HTTP_URL.test(whole) || !URL.canParse(whole)) {
-          return refuse(ctx, 'is not the URL of an HTTP proxy')
-        }
-        const { pathname, username, password } = new URL(whole)
-        if (pathname !== '/') return refuse(ctx, 'has a path; an HTTP proxy has none')
-        if (isEncoded(username) && isEncoded(password)) return new Secret(whole)
-        return refuse(ctx, UNDECODABLE)
-      },
-      encode: String,
+    .string()
+    .transform((value, ctx) => {
+      const whole = value.includes('://') ? value : `http://${value}`
+      // An unescaped `#` in the password would make a host of the user's name.
+      if (/[?#]/.test(whole)) {
+        return refuse(ctx, 'contains ? or #, which in a password are written %3F and %23')
+      }
+      if (!HTTP_URL.test(whole) || !URL.canParse(whole)) {
+        return refuse(ctx, 'is not the URL of an HTTP proxy')
+      }
+      const { pathname, username, password } = new URL(whole)
+      if (pathname !== '/') return refuse(ctx, 'has a path; an HTTP proxy has none')
+      if (isEncoded(username) && isEncoded(password)) return new Secret(whole)
+      return refuse(ctx, UNDECODABLE)
     })
-    .register(FORMATS, { type: 'proxy URL', limits: 'http or https', secret: true })
+    .register(FORMATS, { type: 'proxy URL', limits: 'http or https', redact: withoutUser })
 }
 
 /** Where the shared store is. */
@@ -171,42 +177,33 @@ const STORE_SERVER = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
 /** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][,host[:port]]...[/database]`. */
 export function storeUrl() {
   return z
-    .codec(z.string(), z.custom<StoreAddress>(), {
-      decode(value, ctx): StoreAddress {
-        const [scheme, s] = STORE_SCHEME.exec(value) ?? []
-        if (scheme === undefined)
-          return refuse(ctx, 'is not a redis, rediss, valkey or valkeys URL')
-        const rest = STORE_REST.exec(value.slice(scheme.length))
-        if (rest === null) {
-          const problem = 'is not host:port after the scheme; @ / ? # in a password are written %40'
-          return refuse(ctx, problem)
-        }
-        const [, user = '', password, hosts = '', database = 0] = rest
-        const servers = hosts.split(',').flatMap((server) => parseServer(server) ?? [])
-        if (servers.length < hosts.split(',').length) {
-          return refuse(ctx, 'has a host or port that is none')
-        }
-        if (!isEncoded(user) || !isEncoded(password ?? '')) return refuse(ctx, UNDECODABLE)
-        return {
-          tls: s === 's',
-          servers,
-          database: Number(database),
-          user: user === '' ? undefined : decodeURIComponent(user),
-          password: password === undefined ? undefined : new Secret(decodeURIComponent(password)),
-        }
-      },
-      // Never with user and password.
-      encode({ tls, servers, database }) {
-        const hosts = servers.map(
-          ({ host, port }) => `${urlHost(host)}${port === undefined ? '' : `:${port}`}`,
-        )
-        return `valkey${tls ? 's' : ''}://${hosts.join(',')}/${database}`
-      },
+    .string()
+    .transform((value, ctx): StoreAddress => {
+      const [scheme, s] = STORE_SCHEME.exec(value) ?? []
+      if (scheme === undefined) return refuse(ctx, 'is not a redis, rediss, valkey or valkeys URL')
+      const rest = STORE_REST.exec(value.slice(scheme.length))
+      if (rest === null) {
+        const problem = 'is not host:port after the scheme; @ / ? # in a password are written %40'
+        return refuse(ctx, problem)
+      }
+      const [, user = '', password, hosts = '', database = 0] = rest
+      const servers = hosts.split(',').flatMap((server) => parseServer(server) ?? [])
+      if (servers.length < hosts.split(',').length) {
+        return refuse(ctx, 'has a host or port that is none')
+      }
+      if (!isEncoded(user) || !isEncoded(password ?? '')) return refuse(ctx, UNDECODABLE)
+      return {
+        tls: s === 's',
+        servers,
+        database: Number(database),
+        user: user === '' ? undefined : decodeURIComponent(user),
+        password: password === undefined ? undefined : new Secret(decodeURIComponent(password)),
+      }
     })
     .register(FORMATS, {
       type: 'store URL',
       limits: 'redis, rediss, valkey or valkeys; several hosts are Sentinels',
-      secret: true,
+      redact: withoutUser,
     })
 }
 

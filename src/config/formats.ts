@@ -1,9 +1,9 @@
 import * as z from 'zod'
-import { Secret } from './secret.ts'
+import { REDACTED, Secret } from './secret.ts'
 
 /**
- * How values are written in the environment. Each is a zod codec: `decode` reads the text, `encode` writes the
- * canonical text again. The message of an issue completes `NAME ...` and never repeats the text.
+ * How values are written in the environment. Each reads a text; the message of an issue completes `NAME ...` and never
+ * repeats the text.
  */
 
 export interface Format {
@@ -13,8 +13,10 @@ export interface Format {
   readonly limits: string
   /** An error repeats the text. Without it the text may hold a secret. */
   readonly quotable?: true
-  /** The value is, or may hold, a secret. */
-  readonly secret?: true
+  /** The value is, or may hold, a secret: what may be shown of its text. */
+  readonly redact?: (text: string) => string
+  /** The value in the largest unit that fits, where a text may have another one. */
+  readonly inUnits?: (value: number) => string
   /** The closed set of texts, if there is one. */
   readonly choices?: readonly string[]
   /** An empty text is a value of its own, not an unset variable. */
@@ -28,7 +30,7 @@ export interface Format {
 /** What documents, the chart and error messages need to know of a format. */
 export const FORMATS = z.registry<Format>()
 
-/** Ends a `decode` with an issue. An example that fits the mistake is shown in place of the setting's own. */
+/** Ends a `transform` with an issue. An example that fits the mistake is shown in place of the setting's own. */
 export function refuse(ctx: z.core.ParsePayload, message: string, example?: string) {
   ctx.issues.push({ code: 'custom', message, input: undefined, params: { example } })
   return z.NEVER
@@ -51,7 +53,7 @@ export function duration(limits: Limits) {
     units: { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 },
     malformed: 'is not a duration such as 250ms, 2.8s, 5m or 1h (a bare number is seconds)',
     tooFine: 'is finer than one millisecond',
-    encode: formatDuration,
+    inUnits: formatDuration,
   })
 }
 
@@ -69,7 +71,7 @@ export function size(limits: Limits) {
     units: SIZE_UNITS,
     malformed: 'is not a size such as 64KiB, 1MiB or 4096 (bytes)',
     tooFine: 'is not a whole number of bytes',
-    encode: formatSize,
+    inUnits: formatSize,
   })
 }
 
@@ -84,13 +86,7 @@ function formatSize(bytes: number): string {
 /** A whole number. */
 export function count(limits: Limits) {
   const malformed = 'is not a whole number'
-  return numeric(limits, {
-    type: 'count',
-    units: { '': 1 },
-    malformed,
-    tooFine: malformed,
-    encode: String,
-  })
+  return numeric(limits, { type: 'count', units: { '': 1 }, malformed, tooFine: malformed })
 }
 
 interface Numeric {
@@ -98,45 +94,46 @@ interface Numeric {
   readonly units: Units
   readonly malformed: string
   readonly tooFine: string
-  readonly encode: (value: number) => string
+  readonly inUnits?: (value: number) => string
 }
 
 /** Whole numbers of a smallest unit, written with larger ones. */
-function numeric(limited: Limits, { type, units, encode, ...problems }: Numeric) {
+function numeric(limited: Limits, { type, units, inUnits, ...problems }: Numeric) {
   const { min, max, zero } = limited
-  const range = `${encode(min)} to ${encode(max)}`
+  const range = [min, max].map(inUnits ?? String).join(' to ')
   const limits = zero === undefined ? range : `${range}; 0 ${zero}`
   const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`)
   const inRange = (value: number): boolean =>
     (value >= min && value <= max) || (value === 0 && zero !== undefined)
   return z
-    .codec(
-      z.string().regex(pattern, problems.malformed),
-      z.number(`is outside ${limits}`).refine(inRange, `is outside ${limits}`),
-      {
-        decode(text, ctx) {
-          const [, digits, unit = ''] = pattern.exec(text) ?? []
-          const exact = Number(digits) * (units[unit] ?? 1)
-          const value = Math.round(exact)
-          // 1.1 s is 1100.0000000000001 ms: binary fractions are not a finer unit.
-          const whole = !(Math.abs(exact - value) > 1e-6 * Math.max(1, value))
-          return whole ? value : refuse(ctx, problems.tooFine)
-        },
-        encode,
-      },
-    )
-    .register(FORMATS, { type, limits, quotable: true, range: { ...limited, units } })
+    .string()
+    .regex(pattern, problems.malformed)
+    .transform((text, ctx) => {
+      const [, digits, unit = ''] = pattern.exec(text) ?? []
+      const exact = Number(digits) * (units[unit] ?? 1)
+      const value = Math.round(exact)
+      // 1.1 s is 1100.0000000000001 ms: binary fractions are not a finer unit.
+      const whole = !(Math.abs(exact - value) > 1e-6 * Math.max(1, value))
+      return whole ? value : refuse(ctx, problems.tooFine)
+    })
+    .pipe(z.number(`is outside ${limits}`).refine(inRange, `is outside ${limits}`))
+    .register(FORMATS, {
+      type,
+      limits,
+      quotable: true,
+      range: { ...limited, units },
+      ...(inUnits && { inUnits }),
+    })
 }
 
 /** A share, written as a decimal fraction. */
 export function ratio(min: number, max: number) {
   const limits = `${min} to ${max}`
   return z
-    .codec(
-      z.string().regex(/^\d+(?:\.\d+)?$/, 'is not a share such as 0.8'),
-      z.number().refine((value) => value >= min && value <= max, `is outside ${limits}`),
-      { decode: Number, encode: String },
-    )
+    .string()
+    .regex(/^\d+(?:\.\d+)?$/, 'is not a share such as 0.8')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `is outside ${limits}`)
     .register(FORMATS, {
       type: 'ratio',
       limits,
@@ -150,14 +147,10 @@ export function sampling() {
   const words: Readonly<Record<string, number>> = { off: 0, full: 1 }
   const problem = 'is neither off, full, nor a share such as 0.01'
   return z
-    .codec(
-      z.string().regex(/^(?:off|full|\d(?:\.\d+)?)$/, problem),
-      z.number().refine((share) => share <= 1, problem),
-      {
-        decode: (text) => words[text] ?? Number(text),
-        encode: (share) => (share === 0 ? 'off' : share === 1 ? 'full' : String(share)),
-      },
-    )
+    .string()
+    .regex(/^(?:off|full|\d(?:\.\d+)?)$/, problem)
+    .transform((text) => words[text] ?? Number(text))
+    .refine((share) => share <= 1, problem)
     .register(FORMATS, {
       type: 'off, full or a share',
       limits: 'off, full, or 0 to 1',
@@ -168,20 +161,18 @@ export function sampling() {
 /** A status between 400 and 499. */
 export function rejectionStatus() {
   return z
-    .codec(z.string().regex(/^4\d\d$/, 'is not a status from 400 to 499'), z.number(), {
-      decode: Number,
-      encode: String,
-    })
+    .string()
+    .regex(/^4\d\d$/, 'is not a status from 400 to 499')
+    .transform(Number)
     .register(FORMATS, { type: 'status code', limits: '400 to 499', quotable: true })
 }
 
 /** Permission bits, written in octal: `0600`. */
 export function octalMode() {
   return z
-    .codec(z.string().regex(/^0?[0-7]{3}$/, 'is not an octal mode such as 0600'), z.number(), {
-      decode: (text) => Number.parseInt(text, 8),
-      encode: (mode) => `0${mode.toString(8).padStart(3, '0')}`,
-    })
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'is not an octal mode such as 0600')
+    .transform((text) => Number.parseInt(text, 8))
     .register(FORMATS, { type: 'octal mode', limits: '0000 to 0777', quotable: true })
 }
 
@@ -214,19 +205,17 @@ export function text(maxBytes: number) {
     .register(FORMATS, { type: 'text', limits: `1 to ${maxBytes} bytes of UTF-8`, verbatim: true })
 }
 
-/** Any text but NUL; it never prints, so encoding it gives `[redacted]`. */
+/** Any text but NUL; it never prints. */
 export function secret(minBytes = 1) {
   const limits = `${minBytes === 1 ? 'not empty' : `at least ${minBytes} bytes`}, at most 64KiB`
   return z
-    .codec(z.string(), z.instanceof(Secret), {
-      decode(value, ctx) {
-        if (value.includes('\0')) return refuse(ctx, 'contains a NUL byte')
-        if (Buffer.byteLength(value) >= minBytes) return new Secret(value)
-        return refuse(ctx, `is shorter than ${minBytes} bytes`)
-      },
-      encode: String,
+    .string()
+    .transform((value, ctx) => {
+      if (value.includes('\0')) return refuse(ctx, 'contains a NUL byte')
+      if (Buffer.byteLength(value) >= minBytes) return new Secret(value)
+      return refuse(ctx, `is shorter than ${minBytes} bytes`)
     })
-    .register(FORMATS, { type: 'secret', limits, secret: true, verbatim: true })
+    .register(FORMATS, { type: 'secret', limits, redact: () => REDACTED, verbatim: true })
 }
 
 /** The path of a file that is read at the start. */
@@ -250,10 +239,9 @@ export function list<T extends z.ZodType<string | number, string>>(
       return new Set(values.map((value) => String(value).toLowerCase())).size === values.length
     }, 'has an entry twice')
   return z
-    .codec(z.string(), entries, {
-      decode: (whole) => (whole === '' ? [] : whole.split(',').map((entry) => entry.trim())),
-      encode: (values) => values.join(','),
-    })
+    .string()
+    .transform((whole) => (whole === '' ? [] : whole.split(',').map((entry) => entry.trim())))
+    .pipe(entries)
     .register(FORMATS, {
       type: `list of ${type}s`,
       limits: [limits, emptyAllowed ? 'may be empty' : 'at least one'].filter(Boolean).join('; '),
@@ -264,11 +252,14 @@ export function list<T extends z.ZodType<string | number, string>>(
 
 /** What the format accepts, or `off`: undefined. */
 export function orOff<S extends z.ZodType<unknown, string>>(of: S) {
-  const { type = 'text', ...format } = FORMATS.get(of) ?? { limits: '' }
+  const { type = 'text', choices, ...format } = FORMATS.get(of) ?? { limits: '' }
   return z
-    .codec(z.string(), of.optional(), {
-      decode: (value) => (value === 'off' ? undefined : value) as z.input<S> | undefined,
-      encode: (value) => value ?? 'off',
+    .string()
+    .transform((value) => (value === 'off' ? undefined : value))
+    .pipe(of.optional())
+    .register(FORMATS, {
+      ...format,
+      type: `${type} or off`,
+      ...(choices && { choices: [...choices, 'off'] }),
     })
-    .register(FORMATS, { ...format, type: `${type} or off` })
 }

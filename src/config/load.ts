@@ -28,7 +28,10 @@ export type Source =
   | { readonly from: 'environment' | typeof DEFAULT_SETTINGS; readonly variable: string }
   | { readonly from: 'file'; readonly path: string }
 
-export type Sources = Readonly<Partial<Record<ConfigKey, Source>>>
+/** Of each setting that could be read, also what may be shown of its text; undefined when it is not set. */
+export type Sources = Readonly<
+  Partial<Record<ConfigKey, Source & { readonly shown: string | undefined }>>
+>
 
 export type Loaded = {
   readonly sources: Sources
@@ -81,7 +84,7 @@ export function rereadSettings<Key extends ConfigKey>(
   keys: readonly Key[],
   config: Config,
 ): Read<Pick<Config, Key>> {
-  const isKey = (key: ConfigKey): boolean => keys.some((one) => one === key)
+  const isKey = (key: string): boolean => keys.some((one) => one === key)
   const fileOf = ({ key }: Setting) => config[`${key}File` as FileKey]
   const settings = SETTING_LIST.filter((one) => isKey(one.key) && fileOf(one) !== undefined)
   const { values, wrong } = parseSettings(settings, (one) =>
@@ -101,7 +104,7 @@ function parseSettings(
   read: (setting: Setting) => Input | ConfigError,
 ) {
   const values: Record<string, unknown> = {}
-  const sources: Partial<Record<ConfigKey, Source>> = {}
+  const sources: { -readonly [Key in ConfigKey]?: Sources[Key] } = {}
   const wrong = new Map<ConfigKey, ConfigError>()
   for (const setting of settings) {
     const { key, fileName } = setting
@@ -111,17 +114,25 @@ function parseSettings(
       continue
     }
     const { text, source } = input
-    const { data, error } = SETTINGS.shape[key].safeParse(text)
+    const schema: z.ZodType = SETTINGS.shape[key]
+    const { data, error } = schema.safeParse(text)
     if (error !== undefined) {
       wrong.set(key, errorOf(setting, input, error.issues[0]))
       continue
     }
     values[key] = data
-    sources[key] = source
+    sources[key] = { ...source, shown: text === undefined ? text : show(setting, text, data) }
     if (fileName !== undefined)
       values[`${key}File`] = source.from === 'file' ? source.path : undefined
   }
   return { values: values as Partial<Config>, sources, wrong }
+}
+
+/** The text as it was given, without a secret, and its value where units say it better: `300 (5m)`. */
+function show({ redact, inUnits }: Setting, text: string, value: unknown): string {
+  if (redact !== undefined) return redact(text)
+  const meaning = typeof value === 'number' ? inUnits?.(value) : undefined
+  return meaning === undefined || meaning === text ? text : `${text} (${meaning})`
 }
 
 interface Input {
@@ -242,10 +253,13 @@ export function effectiveSettings({
   Pick<Setting, 'group' | 'default'>)[] {
   return SETTING_LIST.map(({ key, group, derived, ...setting }) => {
     const source = sources[key]
+    // What follows from other settings is a word or a list of paths.
+    const follows =
+      derived === undefined ? undefined : config[key as 'allowedPaths' | 'obsLogin']?.toString()
     return {
       name: variableOf(key),
       group,
-      value: source ? (SETTINGS.shape[key].encode(config[key] as never) ?? null) : null,
+      value: (source && (source.shown ?? setting.default ?? follows)) ?? null,
       source: source?.from === 'file' ? `file ${source.path}` : (source?.from ?? 'default'),
       default: setting.default ?? derived?.replaceAll('`', ''),
     }

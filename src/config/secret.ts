@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-const REDACTED = '[redacted]'
+export const REDACTED = '[redacted]'
 
 /**
  * A string that cannot print. Every conversion (template, JSON, inspect, concatenation, error cause)

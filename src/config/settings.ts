@@ -10,6 +10,7 @@ import {
   origin,
   path,
   proxyUrl,
+  serverName,
   storeUrl,
   url,
 } from './formats-net.ts'
@@ -32,14 +33,15 @@ import {
   type Format,
 } from './formats.ts'
 
-export const PUBLISHED_REFRESH_PATH = '/rest/isales/v1/openapi/obs/auth/refresh'
+const PUBLISHED_PREFIX = '/rest/isales/v1/openapi/obs/'
+export const PUBLISHED_REFRESH_PATH = `${PUBLISHED_PREFIX}auth/refresh`
 
 /** What documents, `check` and the chart say of a setting, besides its format. */
 interface About {
-  /** What it does and when to change it; for an operator. */
+  /** What it does, and why an operator sets it. */
   readonly doc: string
-  /** A text that the format accepts. */
-  readonly example: string
+  /** A text that the format accepts. Default: the default of the setting. */
+  readonly example?: string
   /** The default depends on other settings: in words. `withDerived` fills it in. */
   readonly derived?: string
   /** The value comes from `NAME_FILE` alone. */
@@ -61,6 +63,11 @@ function valueFile() {
   return z.string().optional()
 }
 
+/** The path of a file that a setting asks for by itself. */
+function file(doc: string, example: string) {
+  return setting(filePath().optional(), { doc, example })
+}
+
 const MS = 1
 const S = 1000 * MS
 const M = 60 * S
@@ -76,8 +83,7 @@ const isales = {
     example: 'https://service.besclouds.com',
   }),
   isalesAllowHttp: setting(boolean().prefault('false'), {
-    doc: 'Accept an `http://` address that is not loopback. Password and token then cross the network in the clear; for test beds only.',
-    example: 'true',
+    doc: 'Accept an `http://` address that is not loopback. Set it for a test bed without TLS: password and token cross the network in the clear.',
   }),
   isalesUser: setting(text(49), {
     doc: 'The user that logs in to CC-iSales. Use one that nobody else logs in with: iSales may end the session of the other.',
@@ -89,62 +95,52 @@ const isales = {
     example: 'change-me',
   }),
   isalesPasswordFile: valueFile(),
-  isalesLoginPath: setting(path().prefault('/rest/isales/v1/openapi/obs/auth/login'), {
-    doc: 'The path of the login call. Change it when your iSales stands behind a gateway that adds a prefix.',
+  isalesLoginPath: setting(path().prefault(`${PUBLISHED_PREFIX}auth/login`), {
+    doc: 'The path of the login call. Change it when your iSales stands behind a gateway that adds a prefix: the interface is called beside it.',
     example: '/gateway/rest/isales/v1/openapi/obs/auth/login',
   }),
   isalesRefreshPath: setting(orOff(path()).prefault(PUBLISHED_REFRESH_PATH), {
-    doc: 'The path of the refresh call. `off` never refreshes and always logs in, for an iSales without a working refresh.',
-    example: 'off',
-  }),
-  isalesInterfacePath: setting(path().prefault('/rest/isales/v1/openapi/obs/business/interface'), {
-    doc: 'The path of the call that tells CTI-OBS the other paths. It is read only with `OBS_REWRITE_INTERFACE=true`.',
-    example: '/gateway/rest/isales/v1/openapi/obs/business/interface',
+    doc: 'The path of the refresh call. Set `off`, which always logs in, for an iSales without a working refresh, or the path that `discover` finds.',
   }),
   isalesTokenHeaders: setting(list(headerName()).prefault('Authorization'), {
     doc: 'The header fields that carry the token on business calls. The English edition of the interface asks for `Authorization`, the Chinese one for `Authentication`; both may be listed.',
     example: 'Authorization,Authentication',
   }),
   isalesTokenScheme: setting(authScheme().prefault('Bearer'), {
-    doc: 'The word before the token in those fields. Set it to nothing to send the bare token.',
-    example: 'Bearer',
+    doc: 'The word before the token in those fields. Set it to nothing for an iSales that wants the bare token.',
   }),
   isalesTokenField: setting(choice(...TOKENS).prefault('token'), {
     doc: 'Which of the two tokens of a login goes into the header fields. The Chinese edition asks for `refreshToken`.',
     example: 'refreshToken',
   }),
-  isalesRefreshHeader: setting(orOff(headerName()).prefault('Authentication'), {
-    doc: 'The header field that carries a token on the refresh call; `off` sends none.',
-    example: 'off',
-  }),
-  isalesRefreshHeaderToken: setting(choice(...TOKENS).prefault('token'), {
-    doc: 'Which token that field carries. The Chinese edition asks for `refreshToken`.',
+  isalesRefreshHeaderToken: setting(orOff(choice(...TOKENS)).prefault('token'), {
+    doc: 'Which token the refresh call carries in `Authentication`; `off` sends none. The Chinese edition asks for `refreshToken`.',
     example: 'refreshToken',
   }),
   isalesRejectedStatuses: setting(list(rejectionStatus()).prefault('401,403'), {
-    doc: 'The statuses of a business call that mean that its token is bad: the token is replaced and the call sent once more.',
-    example: '403',
+    doc: 'The statuses of a business call that mean that its token is bad: the token is replaced and the call sent once more. Add what your iSales responds with, as `discover` finds it.',
+    example: '401,403,400',
   }),
   isalesRejectedResults: setting(list(text(64), { emptyAllowed: true }).prefault(''), {
-    doc: 'Values of `result` in a 200 that mean the same. When it is set, responses up to 64 KiB are inspected, which costs time; leave it empty unless your iSales responds so.',
+    doc: 'Values of `result` in a 200 that mean the same. Set it only when your iSales responds so: responses up to 64 KiB are then inspected, which costs time.',
     example: '100401,100403',
   }),
-  isalesCaFile: setting(filePath().optional(), {
-    doc: 'PEM file with the certificate authorities to trust for iSales, instead of the public ones. Read again when it changes.',
-    example: '/etc/isales/ca.pem',
+  isalesCaFile: file(
+    'PEM file with the certificate authorities to trust for iSales, instead of the public ones: for an iSales with a certificate of your own authority. Read again when it changes.',
+    '/etc/isales/ca.pem',
+  ),
+  isalesTlsServerName: setting(serverName().optional(), {
+    doc: 'The name that is sent in the TLS handshake (SNI) and that the certificate of iSales is checked for. Set it when `ISALES_URL` holds an address, or a name of a private network that the certificate does not have.',
+    example: 'service.besclouds.com',
   }),
-  isalesClientCertFile: setting(filePath().optional(), {
-    doc: 'PEM file with the client certificate (and its chain) to show to iSales. Read again when it changes.',
-    example: '/etc/isales/client.pem',
-  }),
-  isalesClientKeyFile: setting(filePath().optional(), {
-    doc: 'PEM file with the private key of that certificate, not encrypted. Read again when it changes.',
-    example: '/etc/isales/client-key.pem',
-  }),
-  isalesConnectTimeout: setting(duration({ min: 10 * MS, max: 30 * S }).prefault('1s'), {
-    doc: 'How long connecting to iSales may take, TLS included. Raise it on slow links, but keep it below `CLIENT_DEADLINE`, so that connecting can be tried again.',
-    example: '500ms',
-  }),
+  isalesClientCertFile: file(
+    'PEM file with the client certificate (and its chain) to show to iSales, where it or a gateway asks for one. Read again when it changes.',
+    '/etc/isales/client.pem',
+  ),
+  isalesClientKeyFile: file(
+    'PEM file with the private key of that certificate, not encrypted. Read again when it changes.',
+    '/etc/isales/client-key.pem',
+  ),
   isalesLoginTimeout: setting(duration({ min: 100 * MS, max: 60 * S }).prefault('5s'), {
     doc: 'How long a whole login or refresh may take. Raise it when iSales is known to log in slowly.',
     example: '10s',
@@ -154,16 +150,16 @@ const isales = {
     example: '30s',
   }),
   isalesMaxConnections: setting(count({ min: 1, max: 10_000 }).prefault('256'), {
-    doc: 'Most connections to iSales; further requests wait for one.',
+    doc: 'Most connections to iSales; further requests wait for one. Lower it when iSales or a firewall limits the connections of one client.',
     example: '64',
   }),
   httpsProxy: setting(proxyUrl().optional(), {
-    doc: 'The HTTP proxy through which an https iSales is reached. It may hold a user and a password, and is treated as a secret.',
+    doc: 'The HTTP proxy through which an https iSales is reached, where your network demands one. It may hold a user and a password, and is treated as a secret.',
     example: 'http://egress.example:3128',
     lowerCaseToo: true,
   }),
   noProxy: setting(noProxy().optional(), {
-    doc: 'Hosts that are reached without that proxy: names (with their subdomains), addresses, networks such as `10.0.0.0/8`, or `*`; a `:port` may follow.',
+    doc: 'Hosts that are reached without that proxy, where `HTTPS_PROXY` is set for all programs: names (with their subdomains), addresses, networks such as `10.0.0.0/8`, or `*`; a `:port` may follow.',
     example: '.svc,10.0.0.0/8,service.besclouds.com',
     lowerCaseToo: true,
   }),
@@ -174,18 +170,14 @@ const token = {
     doc: 'The share of its life after which a token is renewed (with a jitter of ±5 %). Lower it to have more time for an iSales that is down.',
     example: '0.5',
   }),
-  tokenWait: setting(duration({ min: 10 * MS, max: 60 * S }).prefault('2.5s'), {
-    doc: 'How long a request waits for a token before it gets a 503. Keep it below `CLIENT_DEADLINE`.',
-    example: '1s',
-  }),
   tokenIdleAfter: setting(orOff(duration({ min: 10 * S, max: 24 * H })).prefault('off'), {
     doc: 'Without a business call for so long the token is not renewed, and the next call logs in first; readiness then means that the last login worked. For the standby of a pair with one user, where each login ends the session of the other. `off` always renews.',
     example: '5m',
   }),
-  stateDir: setting(filePath().optional(), {
-    doc: 'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
-    example: '/var/lib/isales-auth-proxy',
-  }),
+  stateDir: file(
+    'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
+    '/var/lib/isales-auth-proxy',
+  ),
   loginRejectedAttempts: setting(count({ min: 1, max: 100 }).prefault('3'), {
     doc: 'After so many refusals of the same credentials there is one attempt after 15 min, then one each 4 h, so that the account is not locked. Keep it below the number of wrong passwords that lock yours.',
     example: '2',
@@ -204,18 +196,13 @@ const sharing = {
     fileOnly: true,
   }),
   sessionStoreKeyFile: valueFile(),
-  sessionStoreUser: setting(text(256).optional(), {
-    doc: 'The user at the store; wins over the URL.',
-    example: 'isales-auth-proxy',
-  }),
-  sessionStoreUserFile: valueFile(),
   sessionStorePassword: setting(secret().optional(), {
-    doc: 'The password at the store; wins over the URL.',
+    doc: 'The password at the store; wins over the URL. Prefer the file, or whoever sees the settings sees it.',
     example: 'change-me',
   }),
   sessionStorePasswordFile: valueFile(),
   sessionStoreSentinel: setting(text(256).optional(), {
-    doc: 'The name of the primary. The hosts of the URL are then Sentinels, with port 26379 unless given.',
+    doc: 'The name of the primary, where Sentinels watch over the store. The hosts of the URL are then the Sentinels, with port 26379 unless given.',
     example: 'mymaster',
   }),
   sessionStoreSentinelPassword: setting(secret().optional(), {
@@ -223,18 +210,18 @@ const sharing = {
     example: 'change-me',
   }),
   sessionStoreSentinelPasswordFile: valueFile(),
-  sessionStoreCaFile: setting(filePath().optional(), {
-    doc: 'PEM file with the certificate authorities to trust for the store, instead of the public ones. Read again at each connection.',
-    example: '/etc/isales/store-ca.pem',
-  }),
-  sessionStoreClientCertFile: setting(filePath().optional(), {
-    doc: 'PEM file with the client certificate (and its chain) to show to the store. Read again at each connection.',
-    example: '/etc/isales/store-client.pem',
-  }),
-  sessionStoreClientKeyFile: setting(filePath().optional(), {
-    doc: 'PEM file with the private key of that certificate, not encrypted. Read again at each connection.',
-    example: '/etc/isales/store-client-key.pem',
-  }),
+  sessionStoreCaFile: file(
+    'PEM file with the certificate authorities to trust for the store, instead of the public ones: for a store with a certificate of your own authority. Read again at each connection.',
+    '/etc/isales/store-ca.pem',
+  ),
+  sessionStoreClientCertFile: file(
+    'PEM file with the client certificate (and its chain) to show to the store, where it asks for one. Read again at each connection.',
+    '/etc/isales/store-client.pem',
+  ),
+  sessionStoreClientKeyFile: file(
+    'PEM file with the private key of that certificate, not encrypted. Read again at each connection.',
+    '/etc/isales/store-client-key.pem',
+  ),
 }
 
 const listener = {
@@ -243,54 +230,48 @@ const listener = {
     example: 'unix:/run/isales/proxy.sock',
   }),
   listenSocketMode: setting(octalMode().prefault('0600'), {
-    doc: 'Permissions of the Unix socket. 0660 lets the group of the sidecar connect as well.',
+    doc: 'Permissions of the Unix socket. Set 0660 when CTI-OBS runs as another user of the same group.',
     example: '0660',
   }),
-  listenTlsCertFile: setting(filePath().optional(), {
-    doc: 'PEM file with the certificate (and its chain) to serve HTTPS with. Read again when it changes, without dropping a connection.',
-    example: '/etc/isales/tls/tls.crt',
-  }),
-  listenTlsKeyFile: setting(filePath().optional(), {
-    doc: 'PEM file with the private key of that certificate, not encrypted. Read again when it changes.',
-    example: '/etc/isales/tls/tls.key',
-  }),
-  listenClientCaFile: setting(filePath().optional(), {
-    doc: 'PEM file with the certificate authorities of clients. When it is set, a client without a certificate of theirs is not served.',
-    example: '/etc/isales/tls/ca.crt',
-  }),
+  listenTlsCertFile: file(
+    'PEM file with the certificate (and its chain) to serve HTTPS with, when CTI-OBS connects over a network. Read again when it changes, without dropping a connection.',
+    '/etc/isales/tls/tls.crt',
+  ),
+  listenTlsKeyFile: file(
+    'PEM file with the private key of that certificate, not encrypted. Read again when it changes.',
+    '/etc/isales/tls/tls.key',
+  ),
+  listenClientCaFile: file(
+    'PEM file with the certificate authorities of clients. Set it when CTI-OBS has a client certificate: a client without one of theirs is not served.',
+    '/etc/isales/tls/ca.crt',
+  ),
   unsafeListen: setting(boolean().prefault('false'), {
     doc: 'Serve anybody who reaches a `LISTEN` that is not loopback. Whoever does may then call iSales as `ISALES_USER`; only for networks that are closed by other means.',
-    example: 'true',
   }),
   allowedHosts: setting(list(hostName(), { emptyAllowed: true }).prefault(''), {
-    doc: 'Further names that may stand in the `Host` field of a request. Loopback names and the host of `LISTEN` always may; list here the name that `obsUrl` has when it is another.',
+    doc: 'Further names that may stand in the `Host` field of a request, for the proxy and the status page. Addresses of the listeners, loopback names and, for the status page, the name of the machine always may; list here the name that `obsUrl` has when it is another, or the one by which a browser opens the status page.',
     example: 'isales-auth-proxy.telephony.svc',
   }),
   allowedPaths: setting(list(path()).optional(), {
-    doc: 'Path prefixes that are forwarded; other paths get 403. `/` opens all. The tree above, `/rest/isales/`, holds the campaign interface, too.',
+    doc: 'Path prefixes that are forwarded; other paths get 403. Set it when your iSales names paths elsewhere. `/` opens all. The tree above, `/rest/isales/`, holds the campaign interface, too.',
     example: '/rest/isales/v1/openapi/obs/,/rest/other/',
     derived:
       'what stands before `auth/login` in `ISALES_LOGIN_PATH`: `/rest/isales/v1/openapi/obs/`',
   }),
   listenMaxConnections: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503.',
-    example: '256',
+    doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503. Raise it where strangers can reach the port.',
   }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most requests in flight, 16 of them on one connection; more get a 503 with `Retry-After`.',
-    example: '256',
+    doc: 'Most requests in flight, 16 of them on one connection; more get a 503 with `Retry-After`. Lower it to what the memory limit holds (docs/sizing.md).',
   }),
   bodyIdleTimeout: setting(duration({ min: 100 * MS, max: 1 * H }).prefault('30s'), {
-    doc: 'How long a body of a response may stand still, and how long a body of a request may take for 1 KiB or its end, before the request is given up.',
-    example: '1m',
+    doc: 'How long a body of a response may stand still, and how long a body of a request may take for 1 KiB or its end, before the request is given up. Raise it when iSales pauses within a response.',
   }),
   maxBodySize: setting(size({ min: 1 * KIB, max: 100 * GIB }).prefault('100MiB'), {
-    doc: 'The largest body of a request; a larger one gets a 413.',
-    example: '1MiB',
+    doc: 'The largest body of a request; a larger one gets a 413. Lower it where clients are not trusted.',
   }),
   replayBodySize: setting(size({ min: 0, max: 1024 * KIB }).prefault('64KiB'), {
-    doc: 'The largest body that is kept, so that the request can be sent once more with a new token. So much of a body is read before a connection to iSales is taken for it. Each request in flight may hold so much memory.',
-    example: '256KiB',
+    doc: 'The largest body that is kept, so that the request can be sent once more with a new token. So much of a body is read before a connection to iSales is taken for it. Raise it when `replays_total` counts `not-kept`; each request in flight may hold so much memory.',
   }),
   clientDeadline: setting(
     duration({ min: 100 * MS, max: 1 * H, zero: 'turns it off' }).prefault('2.8s'),
@@ -301,27 +282,25 @@ const listener = {
   ),
   drainDelay: setting(duration({ min: 0, max: 10 * M }).prefault('0s'), {
     doc: 'After SIGTERM, how long new connections are still accepted while readiness is off already. Raise it to 5 s behind a Kubernetes Service.',
-    example: '5s',
   }),
   drainTimeout: setting(duration({ min: 0, max: 1 * H }).prefault('25s'), {
-    doc: 'How long requests in flight may take to finish after that. Delay and limit together must fit into `terminationGracePeriodSeconds`.',
-    example: '10s',
+    doc: 'How long requests in flight may take to finish after that. Raise it when calls take longer; delay and limit together must fit into `terminationGracePeriodSeconds`.',
   }),
 }
 
 const obs = {
   obsLogin: setting(choice('answer', 'require', 'forward').optional(), {
-    doc: 'What happens when CTI-OBS logs in. `answer`: whoever asks gets a ticket. `require`: only `OBS_USER` with `OBS_PASSWORD` does, and every call must carry a valid ticket. `forward`: login calls are refused, calls need no ticket.',
+    doc: 'What happens when CTI-OBS logs in; set it to decide who may use the token of iSales. `answer`: whoever asks gets a ticket. `require`: only `OBS_USER` with `OBS_PASSWORD` does, and every call must carry a valid ticket. `forward`: login calls are refused, calls need no ticket.',
     example: 'require',
     derived: '`answer` on loopback and Unix sockets, `require` elsewhere',
   }),
   obsUser: setting(text(49).optional(), {
-    doc: 'The user that CTI-OBS is configured with (`userName` of its OBS URL resource).',
+    doc: 'The user that CTI-OBS is configured with (`userName` of its OBS URL resource); required with `OBS_LOGIN=require`.',
     example: 'cti-obs',
   }),
   obsUserFile: valueFile(),
   obsPassword: setting(secret().optional(), {
-    doc: 'The password that CTI-OBS is configured with. It is not the one of `ISALES_USER`.',
+    doc: 'The password that CTI-OBS is configured with. It is not the one of `ISALES_USER`; required with `OBS_LOGIN=require`.',
     example: 'change-me-too',
   }),
   obsPasswordFile: valueFile(),
@@ -331,47 +310,32 @@ const obs = {
     fileOnly: true,
   }),
   obsTicketKeyFile: valueFile(),
-  obsTicketLifetime: setting(duration({ min: 10 * S, max: 24 * H }).prefault('1h'), {
-    doc: 'How long a ticket is good. It can be refreshed for twelve times as long, up to 24 h.',
-    example: '8h',
-  }),
   obsNumbers: setting(choice('number', 'string').prefault('number'), {
-    doc: 'How `result` and lifetimes are written in our responses to login and refresh; the interface documents strings and shows numbers.',
-    example: 'string',
-  }),
-  obsRewriteInterface: setting(boolean().prefault('false'), {
-    doc: 'Replace absolute URLs that name iSales in the response to `business/interface` by the address that the client used. Turn it on when your iSales responds with URLs instead of paths.',
-    example: 'true',
+    doc: 'How `result` and lifetimes are written in our responses to login and refresh; the interface documents strings and shows numbers. Set it when CTI-OBS wants text.',
   }),
 }
 
 const admin = {
   adminListen: setting(listenAddress({ unix: false }).prefault(':9090'), {
-    doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. It gives no access to iSales.',
+    doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. Set loopback when nothing scrapes from elsewhere. It gives no access to iSales.',
     example: '127.0.0.1:9090',
   }),
   instance: setting(text(64).optional(), {
     doc: 'What people call this proxy: it stands at the top of the status page and in `isales_proxy_info`. Unset, it is the user and the host name.',
     example: 'site-a-active',
   }),
-  adminHosts: setting(list(hostName(), { emptyAllowed: true }).prefault(''), {
-    doc: 'Further names by which a browser may open the status page. Addresses, loopback names, the name of the machine and the host of `ADMIN_LISTEN` always may. Probes and metrics are served to all.',
-    example: 'proxy-admin.telephony.svc',
-  }),
   logLevel: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal').prefault('info'), {
-    doc: 'The least severe lines that are written.',
-    example: 'debug',
+    doc: 'The least severe lines that are written; `debug` while you look for a cause.',
   }),
   logFormat: setting(choice('auto', 'json', 'pretty').prefault('auto'), {
-    doc: 'One JSON object a line, or lines for people; `auto` is pretty on a terminal and JSON elsewhere.',
-    example: 'json',
+    doc: 'One JSON object a line, or lines for people; `auto` is pretty on a terminal and JSON elsewhere. Set it when people read the log of a service.',
   }),
   accessLog: setting(sampling().prefault('off'), {
-    doc: 'Log each request (`full`) or a share of them. Lines hold neither headers nor bodies nor queries.',
+    doc: 'Log each request (`full`) or a share of them, to see what CTI-OBS calls. Lines hold neither headers nor bodies nor queries.',
     example: '0.01',
   }),
   otelExporterOtlpEndpoint: setting(url().optional(), {
-    doc: 'Where traces are exported to, by OTLP over HTTP. Unset: no tracing, and nothing of it is loaded.',
+    doc: 'Where traces are exported to, by OTLP over HTTP, when you collect them. Unset: no tracing, and nothing of it is loaded.',
     example: 'http://127.0.0.1:4318',
   }),
 }
@@ -397,9 +361,19 @@ type Given = Required<z.infer<typeof SETTINGS>>
  * The whole configuration. Durations are milliseconds, sizes bytes; what is unset and has no default is undefined, and
  * so is `off` where a path or a header can be off.
  */
-export type Config = Readonly<Given> & { readonly [Key in Derived]: NonNullable<Given[Key]> }
+export type Config = Readonly<Given> & {
+  readonly [Key in Derived]: NonNullable<Given[Key]>
+} & Readonly<Following>
 
-export type ConfigKey = keyof Config
+/** Of what can be set. */
+export type ConfigKey = keyof Given
+
+/** What follows from settings, and cannot be set. Durations in milliseconds. */
+interface Following {
+  isalesInterfacePath: string
+  /** How long connecting may take, TLS included: so short that it can be tried again before `CLIENT_DEADLINE`. */
+  isalesConnectTimeout: number
+}
 
 /** Of a setting that is the path of a file. */
 export type FileKey = Extract<ConfigKey, `${string}File`>
@@ -409,21 +383,30 @@ type Derived = 'obsLogin' | 'allowedPaths'
 
 /** Fills in those defaults. Without a value for the other settings, there is none. */
 export function withDerived(given: Partial<Given>): Partial<Config> {
-  const config: { -readonly [Key in ConfigKey]?: Config[Key] } = { ...(given as Partial<Config>) }
-  const { listen, isalesLoginPath } = config
+  const config: { -readonly [Key in keyof Config]?: Config[Key] } = {
+    ...(given as Partial<Config>),
+  }
+  const { listen, isalesLoginPath, clientDeadline: deadline } = config
   if (listen !== undefined) config.obsLogin ??= isLocal(listen) ? 'answer' : 'require'
-  if (isalesLoginPath !== undefined) config.allowedPaths ??= [prefixOf(isalesLoginPath)]
+  if (isalesLoginPath !== undefined) {
+    const prefix = prefixOf(isalesLoginPath)
+    config.allowedPaths ??= [prefix]
+    config.isalesInterfacePath = `${prefix}business/interface`
+  }
+  if (deadline !== undefined)
+    config.isalesConnectTimeout = deadline === 0 ? 3 * S : Math.ceil(deadline / 3)
   return config
 }
 
 /** Where the calls of the interface are: `/rest/isales/v1/openapi/obs/`, or the same behind a gateway's prefix. */
 function prefixOf(loginPath: string): string {
   const [, prefix] = /^(.*\/)auth\/login$/.exec(loginPath) ?? []
-  return prefix ?? '/rest/isales/v1/openapi/obs/'
+  return prefix ?? PUBLISHED_PREFIX
 }
 
 /** A setting as plain data. */
 export interface Setting extends Format, About {
+  readonly example: string
   readonly key: ConfigKey
   /** The environment variable. */
   readonly name: string
@@ -443,7 +426,7 @@ export const SETTING_LIST: readonly Setting[] = GROUPS.flatMap(([group, shape]) 
 )
 
 /** The variables that hold, or may hold, a secret. `main.ts` deletes them from the environment of the process. */
-export const SECRET_VARIABLES = SETTING_LIST.filter(({ secret }) => secret === true).flatMap(
+export const SECRET_VARIABLES = SETTING_LIST.filter(({ redact }) => redact).flatMap(
   ({ name, lowerCaseToo }) => (lowerCaseToo === true ? [name, name.toLowerCase()] : [name]),
 )
 
@@ -472,6 +455,7 @@ function settingOf(key: ConfigKey, group: string): Setting | undefined {
   const { type = '', limits = '', ...format } = FORMATS.get(inner ?? schema) ?? {}
   const name = nameOf(key)
   const fileName = `${key}File` in SETTINGS.shape ? `${name}_FILE` : undefined
+  const given = prefault?.def.defaultValue as string | undefined
   const variables = [about.fileOnly === true ? undefined : name, fileName]
   return {
     ...format,
@@ -481,7 +465,8 @@ function settingOf(key: ConfigKey, group: string): Setting | undefined {
     group,
     type,
     limits,
-    default: prefault?.def.defaultValue as string | undefined,
+    example: about.example ?? given ?? '',
+    default: given,
     required: inner === undefined,
     fileName,
     variables: variables.filter((one) => one !== undefined),

@@ -55,11 +55,11 @@ export function ownHosts(config: Pick<Config, 'listen' | 'allowedHosts'>): Reado
 
 /** The same for the status page, beside every address. */
 export function adminHosts(
-  config: Pick<Config, 'adminListen' | 'adminHosts'>,
+  config: Pick<Config, 'adminListen' | 'allowedHosts'>,
   machine: string,
 ): ReadonlySet<string> {
   const names = ['localhost', machine.toLowerCase()]
-  return new Set([...names, ...hostOf(config.adminListen), ...config.adminHosts])
+  return new Set([...names, ...hostOf(config.adminListen), ...config.allowedHosts])
 }
 
 /** The host as in a URL; none: a Unix socket, or all interfaces. */

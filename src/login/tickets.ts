@@ -31,6 +31,8 @@ const TEXT_LENGTH = (LENGTH / 3) * 4
  */
 const KIND_BYTES = { access: 1, refresh: 2 } as const
 const REFRESH_FACTOR = 12
+/** CTI-OBS refreshes a ticket or logs in again, which costs nothing here; a stolen one ends within the hour. */
+const ACCESS_SECONDS = 3600
 /**
  * Seconds that a session lasts: a changed user logs in once a day. No ticket that ends later is believed, so that whoever
  * finds out the key forges nothing that lasts.
@@ -54,13 +56,12 @@ const SCRYPT = { N: 16_384, r: 8, p: 1 }
  * @param now milliseconds since 1970: a ticket carries its end across restarts and machines.
  */
 export function createTickets(
-  config: Pick<Config, 'obsTicketKey' | 'obsPassword' | 'obsTicketLifetime'>,
+  config: Pick<Config, 'obsTicketKey' | 'obsPassword'>,
   now: () => number,
 ) {
   const key = deriveKey(config.obsTicketKey, config.obsPassword)
   /** The ends of tickets whose HMAC was right, so forgeries cannot evict one. */
   const ends = new LRUCache<string, number>({ max: CACHED })
-  const accessSeconds = Math.floor(config.obsTicketLifetime / 1000)
   const seconds = (): number => Math.floor(now() / 1000)
 
   /** @param session the end of the session, in seconds since 1970. */
@@ -77,8 +78,8 @@ export function createTickets(
   function issue(session = seconds() + LONGEST): IssuedTickets {
     const at = seconds()
     const longest = Math.min(session - at, LONGEST)
-    const access = Math.min(accessSeconds, longest)
-    const refresh = Math.min(accessSeconds * REFRESH_FACTOR, longest)
+    const access = Math.min(ACCESS_SECONDS, longest)
+    const refresh = Math.min(ACCESS_SECONDS * REFRESH_FACTOR, longest)
     return {
       access: write('access', at + access, session),
       accessSeconds: access,

@@ -48,6 +48,8 @@ export interface Call {
   readonly span?: RequestSpan | undefined
 }
 
+/** Milliseconds that a request without a deadline waits for a token. */
+const LONGEST_WAIT = 60_000
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
 const MAX_RETRY_AFTER = 5000
 
@@ -66,8 +68,7 @@ export function createForward(options: ForwardOptions): Forward {
 
 interface Shared extends ForwardOptions {
   readonly requestHeaders: ReturnType<typeof createRequestHeaders>
-  /** Undefined: responses are relayed without a look. */
-  readonly inspector: Inspector | undefined
+  readonly inspector: Inspector
 }
 
 /** How an attempt went. `cut` responses, too, are `failed`. */
@@ -224,11 +225,13 @@ class Forwarding implements AttemptHooks {
   /** How long the token source may take. */
   #limits(): { readonly deadline: number; readonly signal: AbortSignal } {
     const { clock, config } = this.#shared
-    const { tokenWait, clientDeadline } = config
+    const { clientDeadline } = config
     const ends = clientDeadline > 0 ? this.#startedAt + clientDeadline : Infinity
     const wait = new AbortController()
     this.#awaited = wait
-    return { deadline: Math.min(clock.now() + tokenWait, ends), signal: wait.signal }
+    // So that a token which comes late can still be sent.
+    const longest = clientDeadline * 0.9 || LONGEST_WAIT
+    return { deadline: Math.min(clock.now() + longest, ends), signal: wait.signal }
   }
 
   #send(token: Token): Attempt {
@@ -272,7 +275,7 @@ class Forwarding implements AttemptHooks {
     const head = this.#relayed(received)
     const { status } = head
     if (config.isalesRejectedStatuses.includes(status)) return { type: 'rejected', head }
-    if (inspector?.wants(this.#history.method, this.#call.validated.path, status) !== true)
+    if (!inspector.wants(this.#history.method, this.#call.validated.path, status))
       return { type: 'accepted', head }
     return this.#inspect(attempt, head, inspector)
   }

@@ -23,21 +23,16 @@ export interface Inspector {
 
 export type InspectorConfig = Pick<
   Config,
-  'isalesUrl' | 'isalesRejectedResults' | 'obsRewriteInterface' | 'isalesInterfacePath'
+  'isalesUrl' | 'isalesRejectedResults' | 'isalesInterfacePath'
 >
 
-/**
- * Undefined when nothing is to be looked for: then no response waits for its end.
- *
- * @param scheme what clients speak to us.
- */
+/** @param scheme what clients speak to us. */
 export function createInspector(
   config: InspectorConfig,
   scheme: RequestRules['scheme'],
-): Inspector | undefined {
-  const { isalesRejectedResults: rejected, obsRewriteInterface, isalesInterfacePath } = config
-  if (rejected.length === 0 && !obsRewriteInterface) return undefined
-  const rewrites = (path: string): boolean => obsRewriteInterface && path === isalesInterfacePath
+): Inspector {
+  const { isalesRejectedResults: rejected, isalesInterfacePath } = config
+  const rewrites = (path: string): boolean => path === isalesInterfacePath
 
   return {
     wants: (method, path, status) =>

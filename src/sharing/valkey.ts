@@ -237,7 +237,7 @@ function connectionOptions({
   const servers = address.servers.map((server) => ({ ...server, port: server.port ?? port }))
   const password = (config.sessionStorePassword ?? address.password)?.reveal()
   // Without a name, a server that wants no password would refuse one.
-  const username = config.sessionStoreUser ?? address.user ?? DEFAULT_USER
+  const username = address.user ?? DEFAULT_USER
   const sentinelPassword = config.sessionStoreSentinelPassword?.reveal()
   const tls = address.tls ? tlsOptions(config) : undefined
   const retryStrategy = (attempt: number): number =>

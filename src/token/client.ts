@@ -16,7 +16,6 @@ export interface IsalesClientOptions extends Pick<
   Config,
   | 'isalesLoginPath'
   | 'isalesRefreshPath'
-  | 'isalesRefreshHeader'
   | 'isalesRefreshHeaderToken'
   | 'isalesTokenScheme'
 > {
@@ -53,7 +52,7 @@ function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }
 }
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
-  const { isalesRefreshHeader, isalesRefreshPath = '', isalesTokenScheme: scheme } = options
+  const { isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
   const post = async (request: Omit<Parameters<Post>[0], 'signal'>, { signal, onSent }: Ask) => {
     onSent()
@@ -68,9 +67,10 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
 
     refresh(tokens, ask) {
       const request = { path: isalesRefreshPath, body: refreshBody(tokens.refreshToken) }
-      if (isalesRefreshHeader === undefined) return post(request, ask)
-      const token = tokens[options.isalesRefreshHeaderToken].reveal()
-      return post({ ...request, headers: [isalesRefreshHeader, withScheme(scheme, token)] }, ask)
+      const field = options.isalesRefreshHeaderToken
+      if (field === undefined) return post(request, ask)
+      const token = tokens[field].reveal()
+      return post({ ...request, headers: ['Authentication', withScheme(scheme, token)] }, ask)
     },
   }
 }

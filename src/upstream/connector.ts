@@ -11,6 +11,8 @@ export interface ConnectOptions {
   /** `https://host:port`, without a path. */
   readonly origin: string
   readonly tls: TlsFiles
+  /** What SNI says and the certificate is checked for. Default: the host of `origin`. */
+  readonly serverName?: string | undefined
   /** Milliseconds for DNS, TCP, the tunnel and TLS together. */
   readonly timeout: number
   /** The egress proxy, with user and password if it needs them. */
@@ -34,7 +36,7 @@ const TLS_CODE =
  * @throws {URIError} when the egress proxy's user or password cannot be decoded.
  */
 export function createConnect(options: ConnectOptions): Connect {
-  const { origin, tls, timeout, egress, lookup } = options
+  const { origin, tls, serverName, timeout, egress, lookup } = options
   const url = new URL(origin)
   const secure = url.protocol === 'https:'
   const { host, port } = endpointOf(url)
@@ -56,7 +58,7 @@ export function createConnect(options: ConnectOptions): Connect {
       ...through,
       host,
       port,
-      servername: isIP(host) === 0 ? host : '',
+      servername: serverName ?? (isIP(host) === 0 ? host : ''),
       secureContext: (context ??= createSecureContext(secureContextOptions(tls))),
       ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: true,

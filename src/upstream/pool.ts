@@ -14,6 +14,7 @@ export interface UpstreamOptions {
   readonly config: Pick<
     Config,
     | 'isalesUrl'
+    | 'isalesTlsServerName'
     | 'httpsProxy'
     | 'noProxy'
     | 'isalesConnectTimeout'
@@ -68,7 +69,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const timeout = config.isalesConnectTimeout
   const egress = egressFor(config)
   const lookup = createLookup({ timeout, resolve })
-  const connectWith = (tls: TlsFiles) => createConnect({ origin, tls, timeout, egress, lookup })
+  const serverName = config.isalesTlsServerName
+  const connectWith = (tls: TlsFiles) =>
+    createConnect({ origin, tls, serverName, timeout, egress, lookup })
   const connect = connectWith(options.tls)
   const business = new Pool(options, connect, config.isalesMaxConnections)
   const auth = new Pool(options, connect, AUTH_CONNECTIONS)

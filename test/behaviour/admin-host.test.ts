@@ -14,7 +14,7 @@ async function openAdmin(env = {}) {
 test.each(['/', '/status.json'])(
   'a page that rebinds its name to the admin port does not read %s',
   async (path) => {
-    const statusOf = await openAdmin({ ADMIN_HOSTS: 'Proxy.example' })
+    const statusOf = await openAdmin({ ALLOWED_HOSTS: 'Proxy.example' })
     expect(await statusOf(get(path, 'Host: rebound.example:9090'))).toBe(421)
     expect(await statusOf(get(path, 'Host: localhost:19090'))).toBe(200)
     expect(await statusOf(get(path, 'Host: 10.1.2.3:9090'))).toBe(200)

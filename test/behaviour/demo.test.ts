@@ -25,7 +25,7 @@ describe.concurrent('the demo', () => {
   it('ends by itself with a renewal and a healed revocation, in plain lines', async () => {
     const { code, out, err } = await perform(['--seconds', '5'])
     expect(out).toMatch(/● logged in token 1, good for 3 s/)
-    expect(out).toMatch(/◆ CTI-OBS {3}logged in at the proxy, good for 10 s/)
+    expect(out).toMatch(/◆ CTI-OBS {3}logged in at the proxy, good for 3600 s/)
     expect(out).toMatch(
       /⚡ revoked[^\n]*\n[^\n]*✔ healed {4}token \d, good for 3 s, after \d+ ms; \d+ requests? w/,
     )

@@ -24,7 +24,7 @@ it('Retry-After is bounded for clients', async () => {
   const stand = await openStand({
     login: (n) =>
       n === 1 ? loginResponse(n, 1) : responseBytes('{"result":7}', { status: '403 No' }),
-    env: { LOGIN_REJECTED_ATTEMPTS: '1' },
+    env: { LOGIN_REJECTED_ATTEMPTS: '1', CLIENT_DEADLINE: '1s' },
   })
   await until(() => stand.logins() === 2)
   await until(async () => (await stand.metric('authenticated')) === 0)

@@ -136,9 +136,9 @@ describe('a response that is looked into', () => {
   })
 })
 
-it('OBS_REWRITE_INTERFACE gives the response that names iSales another body, in a framing of its own', async () => {
+it('the response that names iSales gets another body, in a framing of its own', async () => {
   const path = '/rest/isales/v1/openapi/obs/business/interface'
-  const stand = await openStand({ env: { OBS_REWRITE_INTERFACE: 'true' } })
+  const stand = await openStand()
   stand.serve(gzipped(JSON.stringify({ getTask: `${stand.upstream.origin}/x` })))
   const response = await stand.exchange(
     get([], { path }).replace('Host: localhost', `Host: localhost:${stand.port}`),

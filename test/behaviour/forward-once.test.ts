@@ -106,7 +106,7 @@ describe('a rejection', () => {
     const down = responseBytes('down', { status: '503 Down' })
     const stand = await openRevoked({
       login: (n) => (n === 1 ? loginResponse(n) : down),
-      env: { TOKEN_WAIT: '100ms' },
+      env: { CLIENT_DEADLINE: '1s' },
     })
     const response = await stand.exchange(post(BODY))
     expect(response).toMatchObject({ status: 401, reason: 'No', text: 'no' })

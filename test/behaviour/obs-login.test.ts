@@ -148,7 +148,7 @@ test('no ticket, a forged and a foreign one get 401 in the published shape, and 
 test('a ticket ends when it says, refreshes end with the session, and a login begins another', async () => {
   let wallNow = Date.now()
   const world = await openWorld({
-    env: { ...REQUIRE, OBS_TICKET_LIFETIME: '4h' },
+    env: REQUIRE,
     wallClock: () => wallNow,
   })
   let { token, refreshToken } = await ticketsOf(world)

@@ -35,7 +35,7 @@ test('iSales that asks for a client certificate gets ours, for logins and for ca
 
 test('without one iSales refuses the handshake, and the client gets 503 no-token', async () => {
   const tls = { ...made.server, requestCert: true, ca }
-  const env = { ...CA_FILE, TOKEN_WAIT: '300ms' }
+  const env = { ...CA_FILE, CLIENT_DEADLINE: '1s' }
   const world = await openWorld({ simulator: { tls }, env, ready: false })
   await until(() => world.events.some(({ type }) => type === 'failed'))
   expect((await world.tasks()).json).toMatchObject({ code: 'no-token', sent: 'no' })

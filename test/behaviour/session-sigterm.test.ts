@@ -24,7 +24,6 @@ function startProxy({ drainTimeout = '1m' } = {}): Program {
     ISALES_PASSWORD: sim.switches.password,
     // Longer than the test: a login that is not aborted, or a wait that is not ended, fails it.
     ISALES_LOGIN_TIMEOUT: '1m',
-    TOKEN_WAIT: '1m',
     CLIENT_DEADLINE: '0',
     DRAIN_TIMEOUT: drainTimeout,
     LISTEN: '127.0.0.1:0',

@@ -51,7 +51,7 @@ describe.concurrent('discover', () => {
     [{ rejection: 'result', rejectionResult: 100_401 }, ['ISALES_REJECTED_RESULTS=100401']],
     [{ rejection: 410 }, ['ISALES_REJECTED_STATUSES=401,403,410']],
     [{ omit: ['refreshToken'] }, ['ISALES_REFRESH_PATH=off']],
-    [{ absoluteUrls: true }, ['OBS_REWRITE_INTERFACE=true']],
+    [{ absoluteUrls: true }, []],
   ])('prints what differs from the defaults for an iSales with %j', async (switches, settings) => {
     const ran = await discoverAt(switches)
     const found = ran.settings.filter((line) => !line.startsWith('ISALES_KEEP_ALIVE='))

@@ -116,7 +116,7 @@ describe('the program', () => {
         event: 'setting-wrong',
         setting: 'LOG_LEVEL',
         detail:
-          'is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=debug.',
+          'is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=info.',
       },
       {
         setting: 'HEADER_TIMEOUT',

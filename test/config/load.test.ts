@@ -198,7 +198,7 @@ describe('DEFAULT_SETTINGS', () => {
       ISALES_PASSWORD: 'file /password',
       MAX_IN_FLIGHT: 'environment',
       STATE_DIR: 'default',
-      TOKEN_WAIT: 'default',
+      CLIENT_DEADLINE: 'default',
     })
   })
 

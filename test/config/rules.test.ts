@@ -50,7 +50,6 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ISALES_CLIENT_KEY_FILE: '/k' }, 'ISALES_CLIENT_KEY_FILE is set without'],
   [{ SESSION_STORE_URL: 'valkey://127.0.0.1' }, 'SESSION_STORE_URL is set without'],
   [STORE_KEY, 'SESSION_STORE_KEY_FILE is set without SESSION_STORE_URL'],
-  [{ SESSION_STORE_USER: 'u' }, 'SESSION_STORE_USER is set without'],
   [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD is set without'],
   [{ SESSION_STORE_SENTINEL: 's' }, 'SESSION_STORE_SENTINEL is set without'],
   [{ SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE is set without'],
@@ -99,14 +98,16 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   ],
   [LOGIN, 'OBS_USER is set but not used'],
   [{ LISTEN: ':8443', ...LOGIN }, 'LISTEN takes passwords in the clear'],
-  [{ TOKEN_WAIT: '2.8s' }, 'TOKEN_WAIT is not below CLIENT_DEADLINE'],
   [{ LOGIN_REJECTED_ATTEMPTS: '6' }, 'LOGIN_REJECTED_ATTEMPTS is over 5'],
   [{ CLIENT_DEADLINE: '3s' }, 'CLIENT_DEADLINE is 3 s or more'],
   [{ CLIENT_DEADLINE: '0' }, 'CLIENT_DEADLINE is off'],
-  [{ ISALES_CONNECT_TIMEOUT: '2.801s' }, 'ISALES_CONNECT_TIMEOUT is above CLIENT_DEADLINE'],
   [
     { ISALES_URL: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://proxy:3128' },
     'HTTPS_PROXY is not used',
+  ],
+  [
+    { ISALES_URL: 'http://127.0.0.1:1', ISALES_TLS_SERVER_NAME: 'isales.example' },
+    'ISALES_TLS_SERVER_NAME is not used',
   ],
   [
     { ALLOWED_PATHS: OBS_PATHS, ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
@@ -123,6 +124,10 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ISALES_USER: 'obs ' }, 'ISALES_USER begins or ends with white space'],
   [{ ...REQUIRED, OBS_PASSWORD: 'y ' }, 'OBS_PASSWORD begins or ends with white space'],
   [{ ...REQUIRED, OBS_PASSWORD: 'y\rz' }, 'OBS_PASSWORD has more than one line'],
+  [{ ISALES_PASSWORD: '"x"' }, 'ISALES_PASSWORD is in quotes'],
+  [{ ISALES_USER: "'obs'" }, 'ISALES_USER is in quotes'],
+  [{ ...REQUIRED, OBS_PASSWORD: "'y z'" }, 'OBS_PASSWORD is in quotes'],
+  [{ ...REQUIRED, OBS_USER: '"cti"' }, 'OBS_USER is in quotes'],
   [{ ...REQUIRED, OBS_USER: ' cti' }, 'OBS_USER begins or ends with white space'],
 ]
 
@@ -151,15 +156,14 @@ const KEPT: readonly Environment[] = [
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/ca', OBS_LOGIN: 'answer' },
   { LISTEN: '127.0.0.1:0', ADMIN_LISTEN: ':0' },
   { LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.2:1' },
-  { TOKEN_WAIT: '2.799s' },
   { CLIENT_DEADLINE: '2.999s' },
   { LOGIN_REJECTED_ATTEMPTS: '5' },
-  { ISALES_CONNECT_TIMEOUT: '2.8s' },
   { HTTPS_PROXY: 'http://proxy:3128' },
   { ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
   { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
   { ALLOWED_PATHS: '/gw', ISALES_LOGIN_PATH: '/gw/auth/login' },
   { ISALES_PASSWORD: 'a b\n' },
+  { ISALES_PASSWORD: '"x' },
 ]
 
 describe('a rule between settings', () => {

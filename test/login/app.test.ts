@@ -33,7 +33,6 @@ function start(
     isalesLoginPath: LOGIN,
     isalesRefreshPath: REFRESH,
     obsTicketKey: new Secret('key'),
-    obsTicketLifetime: 3_600_000,
   }
   const tickets = createTickets({ ...config, obsPassword: undefined }, () => clock.now())
   const app = createObsApp(config, tickets, {

@@ -12,29 +12,23 @@ function inspectorOf(changes: Partial<InspectorConfig> = {}) {
   const config = {
     isalesUrl: ISALES,
     isalesRejectedResults: ['7', 'expired'],
-    obsRewriteInterface: false,
     isalesInterfacePath: INTERFACE,
     ...changes,
   }
   return createInspector(config, 'http')
 }
 
-const rewriting = (isalesUrl = ISALES) =>
-  inspectorOf({ isalesUrl, isalesRejectedResults: [], obsRewriteInterface: true })
+const rewriting = (isalesUrl = ISALES) => inspectorOf({ isalesUrl, isalesRejectedResults: [] })
 
 function inspect(
   body: string | Uint8Array,
   { inspector = inspectorOf(), path = '/tasks', coding = 'identity', authority = '127.0.0.1:8080' },
 ) {
   const request = { path, authority: authority === '' ? undefined : authority }
-  return inspector?.inspect(request, ['content-encoding', coding], Buffer.from(body))
+  return inspector.inspect(request, ['content-encoding', coding], Buffer.from(body))
 }
 
 describe('what is inspected', () => {
-  it('is nothing when nothing is looked for', () => {
-    expect(inspectorOf({ isalesRejectedResults: [] })).toBeUndefined()
-  })
-
   it.each([
     ['POST', '/tasks', 200, [true, false]],
     ['GET', INTERFACE, 200, [true, true]],
@@ -44,7 +38,7 @@ describe('what is inspected', () => {
     ['POST', '/interfaces', 200, [true, false]],
   ])('is, of %s %s %i, for a result and for a URL: %j', (method, path, status, wanted) => {
     const inspectors = [inspectorOf(), rewriting()]
-    expect(inspectors.map((one) => one?.wants(method, path, status))).toEqual(wanted)
+    expect(inspectors.map((one) => one.wants(method, path, status))).toEqual(wanted)
   })
 })
 
@@ -96,7 +90,7 @@ describe('a result', () => {
 
   it('is found or not, but nothing ever throws', () => {
     const codings = fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x')
-    const inspector = inspectorOf({ obsRewriteInterface: true })
+    const inspector = inspectorOf()
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), codings, (bytes, coding) => {
         expect(inspect(bytes, { inspector, coding, path: INTERFACE })).toBe('relay')
@@ -171,7 +165,7 @@ describe('the response that names iSales', () => {
   })
 
   it('may be a rejection, too', () => {
-    const inspector = inspectorOf({ obsRewriteInterface: true })
+    const inspector = inspectorOf()
     const body = `{"result":7,"url":"${ISALES}"}`
     expect(inspect(body, { inspector, path: INTERFACE })).toBe('rejected')
   })

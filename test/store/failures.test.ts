@@ -25,10 +25,13 @@ const ACCOUNTS = [
   'user other on >pw ~other:* +@all',
   'user default off',
 ]
-const account = (user: string, password = 'pw') => ({
-  SESSION_STORE_USER: user,
-  SESSION_STORE_PASSWORD: password,
-})
+const account =
+  (user: string, password = 'pw') =>
+  (port: number): Environment => ({
+    SESSION_STORE_URL: `valkey://${user}@127.0.0.1:${port}`,
+    SESSION_STORE_PASSWORD: password,
+  })
+const nobody = (): Environment => ({})
 
 /** Until a reply has this type, or fails for this reason. */
 const untilReads = (store: SessionStore, expected: string) =>
@@ -49,8 +52,8 @@ afterEach(() => {
 describe.each(ENGINES)('%s', (engine) => {
   it('does all that is asked with the documented permissions', async () => {
     const server = await startServer({ engine, directives: ACCOUNTS })
-    const { store, calls, looks } = await connect(server.port, account('proxy'))
-    const other = await connect(server.port, account('proxy'))
+    const { store, calls, looks } = await connect(server.port, account('proxy')(server.port))
+    const other = await connect(server.port, account('proxy')(server.port))
     const given = grantBy(PROCESS_A)
     expect(await store.claim(claimBy(PROCESS_A))).toEqual(MINE)
     expect(await other.store.claim(claimBy(PROCESS_B))).toEqual({ type: 'busy' })
@@ -70,18 +73,20 @@ describe.each(ENGINES)('%s', (engine) => {
     expect([...calls, ...other.calls].filter((call) => call.failure !== undefined)).toEqual([])
   })
 
-  it.each<[string, string, Environment, { directives?: string[]; command?: string[] }]>([
+  it.each<
+    [string, string, (port: number) => Environment, { directives?: string[]; command?: string[] }]
+  >([
     ['a wrong password', 'auth', account('proxy', 'canary-wrong'), { directives: ACCOUNTS }],
-    ['no password', 'auth', {}, { directives: ACCOUNTS }],
+    ['no password', 'auth', nobody, { directives: ACCOUNTS }],
     ['a user that may nothing', 'permission', account('nobody'), { directives: ACCOUNTS }],
     ['a user of other keys', 'permission', account('other'), { directives: ACCOUNTS }],
-    ['a memory that is full', 'memory', {}, { command: ['CONFIG', 'SET', 'maxmemory', '1'] }],
-    ['what something else wrote', 'wrong-type', {}, { command: ['LPUSH', GRANT, 'x'] }],
-    ['too few replicas', 'replicas', {}, { directives: ['min-replicas-to-write 1'] }],
-    ['a cluster', 'cluster', {}, { directives: ['cluster-enabled yes'] }],
+    ['a memory that is full', 'memory', nobody, { command: ['CONFIG', 'SET', 'maxmemory', '1'] }],
+    ['what something else wrote', 'wrong-type', nobody, { command: ['LPUSH', GRANT, 'x'] }],
+    ['too few replicas', 'replicas', nobody, { directives: ['min-replicas-to-write 1'] }],
+    ['a cluster', 'cluster', nobody, { directives: ['cluster-enabled yes'] }],
   ])('says by name that it met %s', async (_, reason, settings, { directives = [], command }) => {
     const server = await startServer({ engine, directives })
-    const { store } = await connect(server.port, settings)
+    const { store } = await connect(server.port, settings(server.port))
     if (command !== undefined) await server.cli(...command)
     expect(await store.claim(claimBy(PROCESS_A))).toEqual(failure(reason))
   })

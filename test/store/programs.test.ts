@@ -58,8 +58,7 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     const sim = await openIsales(60)
     const server = await startTlsServer(engine, [`user proxy on >pw ${DOCUMENTED_ACL}`])
     const replicas = await startReplicas(2, server.port, {
-      SESSION_STORE_URL: `valkeys://127.0.0.1:${server.port}`,
-      SESSION_STORE_USER: 'proxy',
+      SESSION_STORE_URL: `valkeys://proxy@127.0.0.1:${server.port}`,
       SESSION_STORE_PASSWORD: 'pw',
       SESSION_STORE_CA_FILE: server.caFile,
       SESSION_STORE_CLIENT_CERT_FILE: server.clientCertFile,

@@ -22,7 +22,6 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
     },
     isalesLoginPath: '/auth/login',
     isalesRefreshPath: '/auth/refresh',
-    isalesRefreshHeader: 'Authentication',
     isalesRefreshHeaderToken: 'token',
     isalesTokenScheme: 'Bearer',
     clock: { now: () => 7000, setTimer: () => ({ cancel() {} }) },
@@ -92,14 +91,14 @@ describe('a login', () => {
 
 describe('a refresh', () => {
   it.each([
-    ['Authentication', 'token', 'Bearer', ['Authentication', 'Bearer t1']],
-    ['Authentication', 'refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
-    ['Authorization', 'token', '', ['Authorization', 't1']],
-    [undefined, 'token', 'Bearer', undefined],
+    ['token', 'Bearer', ['Authentication', 'Bearer t1']],
+    ['refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
+    ['token', '', ['Authentication', 't1']],
+    [undefined, 'Bearer', undefined],
   ] as const)(
-    'carries the refresh token in its body, and in %s the %s after %j',
-    async (isalesRefreshHeader, isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
-      const options = { isalesRefreshHeader, isalesRefreshHeaderToken, isalesTokenScheme }
+    'carries the refresh token in its body, and in Authentication the %s after %j',
+    async (isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
+      const options = { isalesRefreshHeaderToken, isalesTokenScheme }
       const { sent, signal, refresh } = clientOf(GRANTING, options)
       await refresh()
       expect(sent).toEqual([

@@ -29,6 +29,7 @@ export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Cha
   const upstream = createUpstream({
     config: {
       isalesUrl: 'http://127.0.0.1:1',
+      isalesTlsServerName: undefined,
       httpsProxy: undefined,
       noProxy: undefined,
       isalesConnectTimeout: 200,

@@ -71,6 +71,28 @@ describe('TLS to iSales', () => {
     },
   )
 
+  it('is checked for the name of ISALES_TLS_SERVER_NAME, which SNI says', async () => {
+    const names: unknown[] = []
+    const { cert, key } = certificates.wrongHost
+    const server = createTlsServer({ cert, key }, (socket) => {
+      names.push(socket.servername)
+      socket.on('error', () => undefined)
+      socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
+    }).listen(0, '127.0.0.1')
+    closing.push(() => server.close())
+    await once(server, 'listening')
+    const isalesUrl = `https://127.0.0.1:${portOf(server)}`
+    for (const [isalesTlsServerName, outcome] of [
+      ['elsewhere.example', { status: 200 }],
+      ['another.example', { failure: 'tls', written: false }],
+      [undefined, { failure: 'tls', written: false }],
+    ] as const)
+      expect(await dispatch(openUpstream({ isalesUrl, isalesTlsServerName }))).toMatchObject(
+        outcome,
+      )
+    expect(names[0]).toBe('elsewhere.example')
+  })
+
   it('that asks for our certificate gets it', async () => {
     const { server, ca, client } = certificates
     const isales = await secured(undefined, { ...server, ca: ca.cert, requestCert: true })

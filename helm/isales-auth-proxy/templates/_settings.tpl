@@ -52,8 +52,9 @@
   {{- $name := include "isales-auth-proxy.fullname" . -}}
   {{- /* A Service by each of its names. */ -}}
   {{- $names := "%[1]s,%[1]s.%[2]s,%[1]s.%[2]s.svc,%[1]s.%[2]s.svc.cluster.local" -}}
-  {{- $_ := set $env "ALLOWED_HOSTS" (prepend .Values.standalone.service.hosts (printf $names $name .Release.Namespace) | join ",") -}}
-  {{- $_ := set $env "ADMIN_HOSTS" (printf $names (printf "%s-admin" $name) .Release.Namespace) -}}
+  {{- $admin := printf $names (printf "%s-admin" $name) .Release.Namespace -}}
+  {{- $own := list (printf $names $name .Release.Namespace) $admin -}}
+  {{- $_ := set $env "ALLOWED_HOSTS" (concat $own .Values.standalone.service.hosts | join ",") -}}
 {{- else if not .Values.sidecar.native -}}
   {{- /* An ordinary container is stopped together with CTI-OBS, which still has calls to end. */ -}}
   {{- $_ := set $env "DRAIN_DELAY" "10s" -}}
