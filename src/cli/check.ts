@@ -1,15 +1,18 @@
-import { formatError } from '../config/errors.ts'
-import { effectiveSettings, loadConfig } from '../config/load.ts'
+import { readTls } from '../config/certificates.ts'
+import { valueOf } from '../config/errors.ts'
+import { effectiveSettings, loadConfig, type Config } from '../config/load.ts'
+import { askOnce } from '../token/client.ts'
+import { createUpstream } from '../upstream/pool.ts'
 import { openProbe } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, writeErrors, type FlagValues, type Io } from './io.ts'
-import { checkLive } from './live.ts'
+import { defineCommand, endedBy, writeProblems, type FlagValues, type Io } from './io.ts'
+import { probe, sentences, VERDICTS, type LogIn, type Login } from './prober.ts'
 import { table } from './text.ts'
 
 const FLAGS = {
   live: {
     type: 'boolean',
-    doc: 'Log in to iSales once, call business/interface once, and say what came of it',
+    doc: 'Log in to iSales once, have the conversation with it, and say what came of it',
   },
   quiet: { type: 'boolean', doc: 'Print no settings, only what is wrong and the verdict' },
   health: {
@@ -20,11 +23,13 @@ const FLAGS = {
 
 export const command = defineCommand({
   summary: 'Check the configuration, the login, or a running proxy',
+  example: '--live',
   text: `Prints every setting with its value (secrets redacted), where it came from and
 its default, and everything that is wrong with what to do about it.
 
 With --live it then logs in once, never twice: a wrong password costs one attempt.
-With the token it calls business/interface, which changes nothing.
+With the token it calls business/interface, which changes nothing, refreshes it, and
+sees how iSales refuses a token that is not valid.
 Where iSales allows a user one session only, that login may end the session of a
 running proxy, which then logs in again. With SESSION_STORE_URL it logs in under
 the lease of the store, and running replicas take the new token.`,
@@ -54,14 +59,71 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
     const wrong = new Set(errors.map(({ setting }) => setting))
     io.stdout.write(configTable(effectiveSettings(loaded), wrong))
   }
-  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
-  writeErrors(io, errors, 'Error: ')
+  writeProblems(io, loaded)
   if (!loaded.ok) return EXIT.usage
   if (flags.quiet !== true) io.stdout.write('\n')
   if (flags.live === true) return checkLive(loaded.config, io)
   io.stdout.write('The configuration is sound.\n')
   return EXIT.ok
 }
+
+/** The conversation with the settings as they are. Returns the exit code. */
+async function checkLive(config: Config, io: Io): Promise<number> {
+  const { signal, stdout, stderr } = io
+  const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
+  const { verdict, findings } = await probe({
+    config,
+    post: upstream.post,
+    signal,
+    vary: false,
+    logIn: logInWithStore(config, io),
+  })
+  await upstream.destroy()
+  if (signal.aborted) return endedBy(signal)
+  const good = findings.filter(({ remedy }) => remedy === undefined)
+  stdout.write(table(good.map(({ topic, evidence }) => [topic, evidence])))
+  const { code, text } = VERDICTS[verdict]
+  for (const one of findings.filter(({ remedy }) => remedy !== undefined))
+    stderr.write(`${code === EXIT.ok ? 'Warning' : 'Error'}: ${one.topic} ${sentences(one)}\n`)
+  ;(code === EXIT.ok ? stdout : stderr).write(`${text}\n`)
+  return code
+}
+
+/** Under the lease of the shared store, where there is one, so that replicas take the new token. */
+function logInWithStore(config: Config, io: Io): LogIn {
+  return async (ask, isales): Promise<Login> => {
+    // Loaded only where a store is configured.
+    const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
+    const login = await sharing?.logInShared(config, isales, askOnce(io.signal))
+    if (login === undefined) {
+      // Only in a cluster are several replicas likely.
+      const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
+      return { outcome: await ask(), ...(inCluster && { note: NO_STORE }) }
+    }
+    const { outcome, store, others = 0 } = login
+    const note =
+      store.state === 'alone'
+        ? `cannot be used (${store.reason}): a login may end the session of running replicas`
+        : others === 0
+          ? 'works. No replica listens with this key: none runs, or theirs is another'
+          : `works. ${others} running with this key take the new token`
+    if ('deferred' in outcome)
+      return { outcome: undefined, note: `${NOT_ASKED[outcome.deferred]}. The store ${note}` }
+    const shared = others > 0
+    return { outcome: 'failure' in outcome ? outcome.failure : outcome, note, shared }
+  }
+}
+
+/** How many replicas there are is not known here; the notes of the chart warn when they are several. */
+const NO_STORE =
+  'is not shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens'
+
+const NOT_ASKED = {
+  busy: 'a replica logs in just now. Try again in some seconds',
+  held: 'the replicas wait after a failure. See the status page of one of them',
+  guarded: 'iSales refused this password before, and the account is spared. Correct the password',
+  alone: 'the shared store cannot be reached',
+} as const
 
 const NOT_SET = '-'
 

@@ -4,11 +4,12 @@ import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import { formatDuration } from '../config/formats.ts'
 import { loadConfig, type Config } from '../config/load.ts'
+import { SECRET_VARIABLES, SETTING_LIST, variablesOf } from '../config/settings.ts'
 import { createConnect } from '../upstream/connector.ts'
 import { createUpstream } from '../upstream/pool.ts'
-import { discover, type Discovery, type Finding } from './discovery.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy, writeErrors } from './io.ts'
+import { defineCommand, endedBy, writeProblems, type Io } from './io.ts'
+import { probe, sentences, VERDICTS, type Finding, type Probed } from './prober.ts'
 import { table } from './text.ts'
 
 const OUTPUTS = ['env', 'values', 'json'] as const
@@ -19,10 +20,11 @@ const KEEP_ALIVE_WATCH = 20_000
 
 export const command = defineCommand({
   summary: 'Find the settings that suit your iSales',
+  example: '--output env > isales.env',
   text: `Logs in once with the configured user and password, then calls business/interface,
 which changes nothing, in each form that the editions of the interface describe, and
-refreshes the token. Prints what it found, and the settings to use: only those that
-differ from the defaults.
+refreshes the token. Prints what it found, and the settings to use: those that were
+given, but for secrets, and those that have to differ from the defaults.
 
 It never tries a wrong password, and stops at the first refusal. Where iSales allows a
 user one session only, the login may end the session of a running proxy, which then
@@ -45,64 +47,59 @@ logs in again.`,
       return EXIT.usage
     }
     const loaded = loadConfig(io.env)
-    if (!loaded.ok) {
-      writeErrors(io, loaded.errors)
-      return EXIT.usage
-    }
+    writeProblems(io, loaded)
+    if (!loaded.ok) return EXIT.usage
     const { config } = loaded
     const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
-    const discovery = await discover({
-      config,
-      secondLogin: flags['second-login'] === true,
-      post: upstream.post,
-      signal: io.signal,
-    })
+    const { post } = upstream
+    const { signal } = io
+    const secondLogin = flags['second-login'] === true
+    const { verdict, ...probed } = await probe({ config, post, signal, vary: true, secondLogin })
     await upstream.destroy()
-    if (io.signal.aborted) return endedBy(io.signal)
-    const { verdict } = discovery
+    if (signal.aborted) return endedBy(signal)
+    const { code, text } = VERDICTS[verdict]
     // Through an egress proxy the certificate and the keep-alive would be somebody else's.
-    const direct = verdict === 'works' && config.httpsProxy === undefined
-    const connection = direct ? await watchConnection(config, io.signal) : NOTHING_SEEN
-    const findings = [...discovery.findings, ...connection.findings]
-    const settings = { ...discovery.settings, ...connection.settings }
-    io.stdout.write(format({ verdict, findings, settings }, output))
-    io.stderr.write(`${VERDICTS[verdict].text}\n`)
-    return VERDICTS[verdict].code
+    const direct = code === EXIT.ok && config.httpsProxy === undefined
+    const connection = direct ? await watchConnection(config, signal) : NOTHING_SEEN
+    const findings = [...probed.findings, ...connection.findings]
+    const settings = { ...probed.settings, ...connection.settings }
+    io.stdout.write(format({ verdict, findings, settings }, output, io))
+    io.stderr.write(`${text}\n`)
+    return code
   },
 })
 
-const VERDICTS = {
-  works: { code: EXIT.ok, text: 'The whole conversation works with these settings.' },
-  refused: {
-    code: EXIT.refused,
-    text: 'iSales refused the user or password. One attempt was spent; nothing else was tried.',
-  },
-  unreachable: {
-    code: EXIT.unreachable,
-    text: 'No login came about, so nothing else could be tried.',
-  },
-  'no-header': {
-    code: EXIT.failed,
-    text: 'The login works, but no business call was accepted.',
-  },
-  elsewhere: {
-    code: EXIT.failed,
-    text: 'Calls work, but iSales names another host than ISALES_URL: CTI-OBS would call it there.',
-  },
-} as const satisfies Record<Discovery['verdict'], { readonly code: number; readonly text: string }>
+/** Settings that the conversation decides: what was given for them does not count. */
+const DECIDED = /^(?:ISALES_(?:TOKEN|REFRESH_HEADER)_|ISALES_REJECTED_)/
 
-function format({ findings, settings, verdict }: Discovery, output: Output): string {
+/** The settings of the environment, but for secrets and for what was found instead. */
+function givenIn({ env }: Io, found: Probed['settings']): Readonly<Record<string, string>> {
+  const given: Record<string, string> = {}
+  for (const setting of SETTING_LIST)
+    for (const name of variablesOf(setting)) {
+      const value = env[name]?.trim() ?? ''
+      const secret = setting.redact !== undefined && !name.endsWith('_FILE')
+      if (value !== '' && !secret && !DECIDED.test(name) && !(name in found)) given[name] = value
+    }
+  return given
+}
+
+function format({ findings, settings, verdict }: Probed, output: Output, io: Io): string {
   if (output === 'json') return `${JSON.stringify({ verdict, findings, settings }, null, 2)}\n`
-  const comments = table(findings.map(({ topic, evidence }) => [`# ${topic}`, evidence]))
+  const comments = table(findings.map((one) => [`# ${one.topic}`, sentences(one)]))
+  if (output === 'env') {
+    const lines = Object.entries({ ...givenIn(io, settings), ...settings })
+    const secrets = SECRET_VARIABLES.filter((name) => (io.env[name] ?? '') !== '')
+    const missing = secrets.map((name) => `# ${name} is a secret: add it\n`)
+    return comments + lines.map(([name, value]) => `${name}=${value}\n`).join('') + missing.join('')
+  }
   const entries = Object.entries(settings)
-  if (output === 'env')
-    return comments + entries.map(([name, value]) => `${name}=${value}\n`).join('')
   if (entries.length === 0) return `${comments}settings: {}\n`
   const lines = entries.map(([name, value]) => `  ${name}: ${JSON.stringify(value)}\n`)
   return `${comments}settings:\n${lines.join('')}`
 }
 
-type Connection = Pick<Discovery, 'findings' | 'settings'>
+type Connection = Pick<Probed, 'findings' | 'settings'>
 const NOTHING_SEEN: Connection = { findings: [], settings: {} }
 
 /** The certificates of iSales, and how long it keeps an idle connection. */

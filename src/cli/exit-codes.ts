@@ -16,13 +16,13 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   [
     '1',
-    'It failed while running: an address is taken, or an unexpected error. discover: no settings were found with which everything works.',
+    'It failed while running: an address is taken, or an unexpected error. check --live, discover: iSales names another host than ISALES_URL.',
   ],
   ['2', 'The configuration or the command line is wrong; nothing was started.'],
   ['3', 'check --live, discover: iSales refused the user or password.'],
   [
     '4',
-    'check --live, discover: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind). check --live: or iSales rejects calls with the token.',
+    'check --live, discover: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind), or iSales rejects calls with the token.',
   ],
   ['5', 'wait: not ready in time. check --health, status: the running process does not respond.'],
   [

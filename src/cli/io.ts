@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { formatError, type ConfigError } from '../config/errors.ts'
-import type { Environment } from '../config/load.ts'
+import type { Environment, Loaded } from '../config/load.ts'
 
 /** Where a command writes text. */
 export interface Output {
@@ -34,6 +34,12 @@ export function writeErrors(io: Io, errors: readonly ConfigError[], prefix = '')
   for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
 }
 
+/** Writes what is wrong and what is doubtful. */
+export function writeProblems(io: Io, loaded: Loaded): void {
+  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
+  if (!loaded.ok) writeErrors(io, loaded.errors, 'Error: ')
+}
+
 /** As whom the file of a setting is read; empty when the error is of no file, or nobody knows. */
 export function readerOf({ uid }: Io, { setting }: ConfigError): string {
   return setting.endsWith('_FILE') && uid !== undefined ? `Files are read as uid ${uid}.` : ''
@@ -63,6 +69,8 @@ export type FlagValues<F extends Flags> = {
 export interface Command<F extends Flags = Flags> {
   /** One line for the overview. */
   readonly summary: string
+  /** What stands behind the name in the example of the overview. Default: nothing. */
+  readonly example?: string
   /** What `--help` says besides; paragraphs with an empty line between. */
   readonly text: string
   readonly flags: F

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
-import { nearest } from '../config/unknown-variables.ts'
+import { REMOVED, removedText } from '../config/removed.ts'
+import { SETTING_LIST, variablesOf, type Setting } from '../config/settings.ts'
+import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
-import type { Command, Flags, FlagValues, Io } from './io.ts'
-import { fold } from './text.ts'
+import type { Command, Flags, FlagValues, Io, Output } from './io.ts'
+import { fold, printable } from './text.ts'
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
@@ -20,7 +22,9 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 
 /** Reads the command line and runs what it asks for. Returns the exit code. */
-export async function runCommand(argv: readonly string[], io: Io): Promise<number> {
+export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
+  const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text)) })
+  const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
   const [first, ...rest] = argv
   if (first === '--help' || first === '-h' || first === 'help') return help(rest[0], io)
   if (first === '--version' || first === '-v' || first === 'version') {
@@ -85,21 +89,46 @@ async function help(name: string | undefined, io: Io): Promise<number> {
     return EXIT.ok
   }
   const command = await load(name)
-  if (command === undefined) return refuse(unknown('command', name, NAMES), io)
-  io.stdout.write(commandHelp(name, command))
+  const setting = SETTING_LIST.find((one) => variablesOf(one).includes(name))
+  const removed = Object.hasOwn(REMOVED, name) ? REMOVED[name] : undefined
+  if (command !== undefined) io.stdout.write(commandHelp(name, command))
+  else if (setting !== undefined) io.stdout.write(settingHelp(setting))
+  else if (removed !== undefined)
+    io.stdout.write(`${fold(`${name} ${removedText(removed)}.`, WIDTH).join('\n')}\n`)
+  else if (name === name.toUpperCase()) return refuse(unknown('setting', name, KNOWN), io)
+  else return refuse(unknown('command', name, NAMES), io)
   return EXIT.ok
 }
 
 async function overview(): Promise<string> {
   const commands: (readonly [string, string])[] = []
-  for (const [name, get] of Object.entries(COMMANDS)) commands.push([name, (await get()).summary])
-  commands.push(['help', 'Explain a command'], ['version', 'Print the version'])
+  const examples: string[] = []
+  for (const [name, get] of Object.entries(COMMANDS)) {
+    const { summary, example = '' } = await get()
+    commands.push([name, summary])
+    examples.push(`  ${PROGRAM} ${name} ${example}`.trimEnd())
+  }
+  commands.push(['help', 'Explain a command or a setting'], ['version', 'Print the version'])
+  examples.push(`  ${PROGRAM} help CLIENT_DEADLINE`)
+  const required = SETTING_LIST.filter((one) => one.required).map(
+    ({ variables, example }): readonly [string, string] => [
+      variables.join(' or '),
+      `such as ${example}`,
+    ],
+  )
   return `Logs in to CC-iSales, keeps the token fresh, and puts it on every request.
 
 Usage: ${PROGRAM} [COMMAND] [FLAGS]
 
 Commands:
 ${columns(commands)}
+
+Everything is set by environment variables. Required:
+${columns(required)}
+docs/configuration.md has all of them, config/example.env is one to fill in.
+
+Examples:
+${examples.join('\n')}
 
 Exit codes:
 ${columns(EXIT_CODES)}
@@ -122,6 +151,25 @@ ${paragraphs.map((lines) => lines.join('\n')).join('\n\n')}
 
 Flags:
 ${columns([...shown, ['--help', 'Print this']])}
+`
+}
+
+function settingHelp({ name, variables, doc, ...setting }: Setting): string {
+  const { type, limits, required, derived, example } = setting
+  const standard = required
+    ? 'required'
+    : (derived?.replaceAll('`', '') ?? setting.default ?? 'unset')
+  const rows: readonly (readonly [string, string])[] = [
+    ['Type', type],
+    ['Limits', limits],
+    ['Default', standard === '' ? 'empty' : standard],
+    ['Example', example],
+  ]
+  return `${variables.join(' or ') || name}
+
+${fold(doc.replaceAll('`', ''), WIDTH).join('\n')}
+
+${columns(rows.filter(([, text]) => text !== ''))}
 `
 }
 

@@ -1,3 +1,12 @@
+/** Control and format characters of Unicode, which a terminal would obey: as `\\x0d`. A line end stays. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
+    character === '\n'
+      ? character
+      : `\\x${character.codePointAt(0)?.toString(16).padStart(2, '0')}`,
+  )
+}
+
 /** Breaks a text at spaces into lines of at most `width` characters; a longer word has a line of its own. */
 export function fold(text: string, width: number): readonly string[] {
   const lines: string[] = []

@@ -10,6 +10,7 @@ const TIMEOUT = duration({ min: 0, max: 24 * 3_600_000 })
 
 export const command = defineCommand({
   summary: 'Wait until a running proxy is ready',
+  example: '--timeout 60s',
   text: `Asks the proxy that runs here (ADMIN_LISTEN, /readyz) until it is ready to forward
 requests, so that what depends on it can be started after it.`,
   flags: {

@@ -71,17 +71,28 @@ export function checkCertificates(
   for (const use of Object.keys(FILES) as Use[]) {
     const files = readFiles(use, config, readFile)
     errors.push(...files.errors)
-    const problem = files.cert && validityProblem(files.cert[0], wallNow)
-    if (problem !== undefined)
-      warnings.push({ setting: nameOf(FILES[use].cert), problem, remedy: 'Renew it' })
+    const { ca, cert } = FILES[use]
+    for (const [key, certificates] of [
+      [cert, files.cert?.slice(0, 1)],
+      // A bundle is of use as long as one authority in it is.
+      [ca, files.ca],
+    ] as const) {
+      const problem = validityProblem(certificates ?? [], wallNow)
+      if (problem !== undefined)
+        warnings.push({ setting: nameOf(key), problem, remedy: 'Renew it, or set the clock' })
+    }
   }
   return { errors, warnings }
 }
 
-function validityProblem(cert: X509Certificate, wallNow: number): string | undefined {
-  if (Date.parse(cert.validTo) < wallNow) return 'names a certificate that has expired'
-  if (Date.parse(cert.validFrom) > wallNow) return 'names a certificate that is not valid yet'
-  return undefined
+/** When none of them is valid now: when the last ended, or the first begins. */
+function validityProblem(certificates: readonly X509Certificate[], wallNow: number) {
+  const day = (time: number): string => new Date(time).toISOString().slice(0, 10)
+  const last = Math.max(...certificates.map(({ validTo }) => Date.parse(validTo)))
+  const first = Math.min(...certificates.map(({ validFrom }) => Date.parse(validFrom)))
+  if (certificates.length === 0) return undefined
+  if (last < wallNow) return `names a certificate that ended on ${day(last)}`
+  return first > wallNow ? `names a certificate that begins on ${day(first)} only` : undefined
 }
 
 /** At least one; of a chain, the own certificate is first. */

@@ -1,4 +1,12 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+} from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 
 /** Bytes; most files are smaller. */
@@ -31,8 +39,25 @@ export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
  */
 export function fileProblem(path: string, problem: FileProblem): string {
   const directory = dirname(path)
+  const closed = isAbsolute(path) ? closedDirectory(directory) : undefined
+  if (closed !== undefined)
+    return `names a file that cannot be reached: ${path}; this user may not enter ${closed}`
   const shown = isAbsolute(path) && directory !== '/' && existsSync(directory)
   return `${PROBLEMS[problem]}${shown ? `: ${path}` : ''}`
+}
+
+/** The first directory on the way to it that this user may not enter. */
+function closedDirectory(directory: string): string | undefined {
+  const above = directory === '/' ? undefined : closedDirectory(dirname(directory))
+  if (above !== undefined) return above
+  try {
+    accessSync(directory, constants.X_OK)
+    return undefined
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EACCES'
+      ? directory
+      : undefined
+  }
 }
 
 export const readSmallFile: ReadFile = (path, limit, flags = 0) => {

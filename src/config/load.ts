@@ -154,7 +154,7 @@ function readInput(
   const lower = name.toLowerCase()
   const variable = setting.lowerCaseToo === true && (env[lower] ?? '') !== '' ? lower : name
   const text = given(setting, env[variable])
-  const path = fileName === undefined ? undefined : env[fileName] || undefined
+  const path = fileName === undefined ? undefined : env[fileName]?.trim() || undefined
   if (text !== undefined && setting.fileOnly === true) {
     return error(name, 'is read from a file only', `Unset it and set ${fileName}`)
   }
@@ -165,6 +165,8 @@ function readInput(
   if (text === undefined) return { text, source: { from: 'default' } }
   // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
   if (text.includes('\uFFFD')) return error(variable, 'is not valid UTF-8', 'Write it in UTF-8')
+  if (text.endsWith('\r'))
+    return error(variable, 'has a Windows line ending', 'Save the env file with Unix line endings')
   return { text, source: { from, variable } }
 }
 

@@ -58,6 +58,15 @@ describe('check', () => {
     expect(ran.stdout).not.toContain(CANARY)
   })
 
+  it('prints nothing that a terminal would obey', async () => {
+    const file = join(tmpdir(), 'pass\rword\u001b[2J\u202e')
+    const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const { stderr } = await runHere(['check', '--quiet'], { env: { ...env, 'ISALES_\r': '1' } })
+    expect(stderr).toContain('pass\\x0dword\\x1b[2J\\x202e')
+    expect(stderr).toContain('Warning: ISALES_\\x0d is not a setting')
+    for (const obeyed of ['\r', '\u001b', '\u202e']) expect(stderr).not.toContain(obeyed)
+  })
+
   it('names the path of a file, and as whom it is read', async () => {
     const file = join(tmpdir(), 'no-such-password')
     const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
@@ -115,14 +124,30 @@ describe('check --live', () => {
     sim = await createSimulator()
     const ran = await runHere(['check', '--live'], { env: envOf(sim) })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    expect(ran.stdout.split('\n').slice(-5)).toEqual([
-      `Login at ${sim.origin} as obs: it works. The token lives 5m, with a refresh token that lives 1h.`,
-      'No store is shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens.',
-      'Call of business/interface with Authorization: Bearer <token>: it works.',
+    const lines = ran.stdout
+      .replaceAll(/ {2,}/g, ' ')
+      .replace(/ took \d+ ms;/, '')
+      .split('\n')
+    expect(lines.slice(lines.indexOf('') + 1).slice(-7)).toEqual([
+      `login at ${sim.origin} as obs works, the token lives 5m, with a refresh token that lives 1h`,
+      'business call Authorization: Bearer <token>: works',
+      'an invalid token status 401, result 401',
+      'refresh Authentication with the token, and body: works; the refresh token stays, the old token lives on',
+      'conversation works with these settings',
       'It works.',
       '',
     ])
     expect(sim.state().loginAttempts).toBe(1)
+  })
+
+  it('speaks of replicas only in a cluster', async () => {
+    sim = await createSimulator()
+    const args = ['check', '--live', '--quiet']
+    const env = { ...envOf(sim), KUBERNETES_SERVICE_HOST: '10.0.0.1' }
+    expect((await runHere(args, { env: envOf(sim) })).stdout).not.toContain('SESSION_STORE_URL')
+    expect((await runHere(args, { env })).stdout).toContain(
+      'replicas would end each other’s tokens',
+    )
   })
 
   it('does not log in with a configuration that has errors', async () => {
@@ -133,7 +158,12 @@ describe('check --live', () => {
   })
 
   it.each<[string, (iSales: Simulator) => void, number, string]>([
-    ['a wrong password', (one) => one.wrongPassword(), 3, 'refused. Check user and password'],
+    [
+      'a wrong password',
+      (one) => one.wrongPassword(),
+      3,
+      'refused (status 403). Check user and password',
+    ],
     ['a 404', (one) => one.failLogin({ status: 404 }), 4, 'nothing at this path'],
     [
       'a 200 with result 7',
@@ -155,9 +185,11 @@ describe('check --live', () => {
     spoil(sim)
     const ran = await runHere(['check', '--live'], { env })
     expect(ran.code).toBe(code)
-    expect(ran.stderr).toContain(`Login at ${sim.origin} as obs: `)
+    expect(ran.stderr).toContain(`Error: login at ${sim.origin} as obs: `)
     expect(ran.stderr).toContain(text)
-    expect(ran.stderr).toMatch(/\([^()]+\)\.\n(iSales refused the login|No login came about)\.\n$/)
+    expect(ran.stderr).toMatch(
+      /\([^()]+\)\. .+\n(iSales refused the login|No login came about)[.,].*\n$/,
+    )
     expect(sim.state().loginAttempts).toBe(1)
   })
 
@@ -165,7 +197,8 @@ describe('check --live', () => {
     sim = await createSimulator()
     const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    expect(ran.stdout.split('\n')).toHaveLength(5)
+    expect(ran.stdout).not.toContain('SETTING')
+    expect(ran.stdout).toMatch(/\nIt works\.\n$/)
     const offline = await runHere(['check', '--quiet'], { env: envOf(sim) })
     expect(offline.stdout).toBe('The configuration is sound.\n')
   })
@@ -175,7 +208,7 @@ describe('check --live', () => {
     const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
     expect(ran.code).toBe(4)
     expect(ran.stderr).toMatch(
-      /with Authorization: Bearer <token>: status 401, result 401\. Check ISALES_TOKEN_HEADERS, .*\nThe login works, but calls do not\.\n$/,
+      /business call Authorization: Bearer <token>: status 401, result 401\. Check ISALES_TOKEN_HEADERS, .*\nThe login works, but business calls do not\.\n$/,
     )
     const chinese = {
       ...envOf(sim),
@@ -191,7 +224,7 @@ describe('check --live', () => {
     const env = { ...envOf(sim), ISALES_REFRESH_PATH: '/elsewhere' }
     const ran = await runHere(['check', '--live', '--quiet'], { env })
     expect(ran.code).toBe(0)
-    expect(ran.stderr).toContain('Set it to /rest/isales/v1/openapi/obs/auth/refresh')
+    expect(ran.stderr).toContain('Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh')
   })
 
   it.each<readonly [string, SimulatorTls | undefined, (origin: string) => Environment, string]>([
@@ -211,13 +244,13 @@ describe('check --live', () => {
       'has a certificate that is not trusted',
       makeCertificates().server,
       () => ({}),
-      'TLS failed. Check ISALES_CA_FILE',
+      'the certificate is not of an authority that is trusted',
     ],
     [
       'is not there',
       undefined,
       () => ({ ISALES_URL: 'http://127.0.0.1:1' }),
-      'cannot be reached or is out of order. Check ISALES_URL and the network (ECONNREFUSED).',
+      'cannot be reached or is out of order (ECONNREFUSED). Check ISALES_URL and the network',
     ],
     [
       'is behind an egress proxy that refuses, which is named by its host alone',

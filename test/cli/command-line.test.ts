@@ -35,6 +35,27 @@ describe('help', () => {
     },
   )
 
+  it('names the required settings, where all are, and an example of each command', async () => {
+    const { stdout } = await runHere(['--help'])
+    for (const name of ['ISALES_URL', 'ISALES_USER', 'ISALES_PASSWORD_FILE'])
+      expect(stdout).toContain(name)
+    expect(stdout).toContain('docs/configuration.md')
+    for (const name of Object.keys(COMMANDS))
+      expect(stdout).toMatch(new RegExp(`^ {2}isales-auth-proxy ${name}`, 'm'))
+  })
+
+  it.each([
+    ['CLIENT_DEADLINE', /Within this time the client gets a response[^]*Default +2\.8s/],
+    ['ISALES_PASSWORD_FILE', /ISALES_PASSWORD or ISALES_PASSWORD_FILE\n[^]*Default +required/],
+    ['https_proxy', /^HTTPS_PROXY\n/],
+    ['OBS_LOGIN', /Default +answer on loopback/],
+    ['HEADER_TIMEOUT', /^HEADER_TIMEOUT is no longer a setting: /],
+  ])('explains the setting %s', async (name, text) => {
+    const { code, stdout } = await runHere(['help', name])
+    expect([code, stdout]).toEqual([0, expect.stringMatching(text)])
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+  })
+
   it('names every exit code that the program uses', () => {
     const named = new Set(EXIT_CODES.map(([code]) => Number(code)))
     expect(Object.values(EXIT).filter((code) => !named.has(code))).toEqual([])
@@ -53,6 +74,7 @@ describe('a wrong command line', () => {
     [['sevre'], 'Unknown command "sevre". Did you mean serve?'],
     [['constructor'], 'Unknown command "constructor".'],
     [['help', 'wiat'], 'Unknown command "wiat". Did you mean wait?'],
+    [['help', 'CLIENT_DEADLNE'], 'Unknown setting "CLIENT_DEADLNE". Did you mean CLIENT_DEADLINE?'],
     [['--helpp'], 'Unknown flag "--helpp". Did you mean --help?'],
     [['check', '--lvie'], 'Unknown flag "--lvie". Did you mean --live?'],
     [['check', '--live', 'now'], 'Unexpected argument: only flags are accepted here.'],

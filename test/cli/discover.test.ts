@@ -1,10 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, type SimulatorTls, type Switches } from '../../simulator/index.ts'
-import type { Discovery } from '../../src/cli/discovery.ts'
+import type { Environment } from '../../src/config/load.ts'
+import type { Probed } from '../../src/cli/prober.ts'
 import { leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -36,7 +38,10 @@ async function discoverAt(
   })
   await sim.close()
   expect(leaks(ran.stdout + ran.stderr, [...sim.issued(), sim.switches.password])).toEqual([])
-  return { ...ran, settings: ran.stdout.split('\n').filter((line) => !/^(?:#|$)/.test(line)) }
+  const lines = ran.stdout.split('\n').filter((line) => !/^(?:#|$)/.test(line))
+  const given = Object.keys({ ISALES_URL: '', ISALES_USER: '', ...env })
+  const settings = lines.filter((line) => !given.some((name) => line.startsWith(`${name}=`)))
+  return { ...ran, lines, settings }
 }
 
 describe.concurrent('discover', () => {
@@ -56,14 +61,14 @@ describe.concurrent('discover', () => {
     const ran = await discoverAt(switches)
     const found = ran.settings.filter((line) => !line.startsWith('ISALES_KEEP_ALIVE='))
     expect([ran.code, found]).toEqual([0, settings])
-    expect(ran.stdout).toMatch(/^# login +works/)
+    expect(ran.stdout).toMatch(/^# login +at http:\/\/127.0.0.1:\d+ as obs works/)
     expect(ran.stdout).toMatch(/# keep-alive +an idle connection is closed after \d+\.\d s/)
-    expect(ran.stderr).toBe('The whole conversation works with these settings.\n')
+    expect(ran.stderr).toBe('It works.\n')
   })
 
   it('prints half of the time that iSales keeps an idle connection, when that is short', async () => {
     const { stdout } = await discoverAt({ keepAlive: 600 }, ['--output', 'json'])
-    const { settings, findings } = JSON.parse(stdout) as Pick<Discovery, 'settings' | 'findings'>
+    const { settings, findings } = JSON.parse(stdout) as Pick<Probed, 'settings' | 'findings'>
     const { evidence = '' } = findings.find(({ topic }) => topic === 'keep-alive') ?? {}
     const [, seconds] = /closed after (\d+\.\d) s/.exec(evidence) ?? []
     const kept = Number.parseInt(settings['ISALES_KEEP_ALIVE'] ?? '', 10)
@@ -96,5 +101,55 @@ describe.concurrent('discover', () => {
     expect([refused.code, refused.settings]).toEqual([3, []])
     expect(refused.stderr).toContain('One attempt was spent')
     expect((await discoverAt({}, [], { ISALES_URL: 'http://127.0.0.1:1' })).code).toBe(4)
+  })
+
+  it('prints an env file with which check --live comes to the same verdict', async () => {
+    const sim = await createSimulator({ switches: { edition: 'chinese', keepAlive: 100 } })
+    const file = inFile(sim.switches.password)
+    const env = { ISALES_URL: sim.origin, ISALES_USER: 'obs', ISALES_PASSWORD_FILE: file }
+    const found = await runHere(['discover', '--output', 'env'], { env })
+    const live = await runHere(['check', '--live', '--quiet'], { env: parseEnv(found.stdout) })
+    expect([live.code, live.stdout.split('\n').at(-2)]).toEqual([0, 'It works.'])
+    expect(found.stderr).toBe('It works.\n')
+    expect(sim.state()).toMatchObject({ logins: 2, loginsRejected: 0 })
+    await sim.close()
+  })
+
+  it.each<readonly [string, Environment, SimulatorTls | undefined, readonly string[]]>([
+    [
+      'a private CA',
+      {},
+      makeCertificates().server,
+      ['not of an authority that is trusted', 'Check ISALES_CA_FILE'],
+    ],
+    [
+      'a name that does not resolve',
+      { ISALES_URL: 'https://isales.invalid' },
+      undefined,
+      ['login at https://isales.invalid', 'Check'],
+    ],
+    [
+      'a wrong path',
+      { ISALES_LOGIN_PATH: '/nowhere/auth/login', ALLOWED_PATHS: '/' },
+      undefined,
+      ['nothing at this path', 'Check ISALES_URL and ISALES_LOGIN_PATH'],
+    ],
+    [
+      'a dead egress proxy',
+      { ISALES_URL: 'https://isales.example', HTTPS_PROXY: 'http://127.0.0.1:1' },
+      undefined,
+      ['through HTTPS_PROXY (127.0.0.1:1)', 'Check HTTPS_PROXY and NO_PROXY'],
+    ],
+    [
+      'a misspelt setting',
+      { ISALES_PASWORD: 'x', ISALES_URL: 'http://127.0.0.1:1' },
+      undefined,
+      ['ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?'],
+    ],
+  ])('says as check --live does what to do about %s', async (_, env, tls, texts) => {
+    const ran = await discoverAt({}, [], env as Record<string, string>, tls)
+    expect(ran.code).toBe(4)
+    const said = (ran.stdout + ran.stderr).replaceAll(/^# (\w+) +/gm, '$1 ')
+    for (const text of texts) expect(said).toContain(text)
   })
 })

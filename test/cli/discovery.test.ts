@@ -8,7 +8,7 @@ import {
   type Switches,
 } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
-import { discover, type DiscoveryOptions } from '../../src/cli/discovery.ts'
+import { probe, type ProbeOptions } from '../../src/cli/prober.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createUpstream } from '../../src/upstream/pool.ts'
 import type { Post } from '../../src/upstream/post.ts'
@@ -19,7 +19,9 @@ import { openWorld } from '../support/world.ts'
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
 
-interface Changes extends Partial<Pick<DiscoveryOptions, 'post' | 'secondLogin'>> {
+interface Changes extends Partial<
+  Pick<ProbeOptions, 'post' | 'secondLogin' | 'vary' | 'wallClock'>
+> {
   readonly env?: Environment
 }
 
@@ -36,7 +38,7 @@ function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
   onTestFinished(() => upstream.destroy())
   const { post } = upstream
   const { signal } = new AbortController()
-  return discover({ config, post, signal, secondLogin: false, ...changes })
+  return probe({ config, post, signal, vary: true, ...changes })
 }
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
@@ -94,9 +96,9 @@ const switches: Arbitrary<Switches> = record(
     return carried === 'token' || !omit.includes('refreshToken')
   })
 
-/** The proxy learns of a revoked token from such a rejection: a page is a gateway's, a 500 a failed call. */
-function isTold({ rejection, rejectionBody }: Switches): boolean {
-  return rejection === 'result' || (rejectionBody !== 'html' && rejection !== 500)
+/** The proxy learns of a revoked token from such a rejection, whatever its body is: a 500 is a failed call. */
+function isTold({ rejection }: Switches): boolean {
+  return rejection !== 500
 }
 
 /** All that a CTI-OBS does, through a proxy with these settings and nothing else. */
@@ -148,7 +150,8 @@ describe('discover', () => {
       asyncProperty(switches, editions, async (changes, edition) => {
         const sim = await createSimulator({ switches: changes })
         const { verdict, settings, findings } = await discoverAt(sim)
-        expect([verdict, sim.state().logins, sim.state().loginsRejected]).toEqual(['works', 1, 0])
+        const expected = isTold(changes) ? 'works' : 'blind'
+        expect([verdict, sim.state().logins, sim.state().loginsRejected]).toEqual([expected, 1, 0])
         expect(leaks(JSON.stringify([findings, settings]), sim.issued())).toEqual([])
         await sim.close()
         await converse(changes, settings, edition)
@@ -168,7 +171,7 @@ describe('discover', () => {
     const sim = await createSimulator()
     const { verdict, findings } = await discoverAt(sim, { env: { ISALES_PASSWORD: 'wrong' } })
     expect(verdict).toBe('refused')
-    expect(findings.at(-1)?.evidence).toContain('one wrong attempt was spent')
+    expect(findings.at(-1)?.remedy).toContain('or the account may be locked')
     expect(sim.state()).toMatchObject({ loginAttempts: 1, loginsRejected: 1 })
     await sim.close()
   })
@@ -195,7 +198,7 @@ describe('discover', () => {
     const { verdict, findings } = await discoverAt(sim, { post })
     expect([verdict, findings[0]?.evidence]).toEqual([
       'unreachable',
-      'no response (CERT_HAS_EXPIRED)',
+      expect.stringContaining('TLS failed (CERT_HAS_EXPIRED)'),
     ])
   })
 
@@ -217,19 +220,41 @@ describe('discover', () => {
 
   test.each<Partial<Switches>>([
     { rejection: 500 },
-    { rejection: 403, rejectionBody: 'html' },
     { rejection: 'result', rejectionResult: 0 },
   ])(
     'an iSales that does not tell a bad token from a failed call is named: %j',
     async (switches) => {
       const sim = await createSimulator({ switches })
       const { verdict, findings, settings } = await discoverAt(sim)
-      expect([verdict, settings]).toEqual(['works', {}])
-      const { evidence } = findings.find(({ topic }) => topic === 'a spoilt token') ?? {}
-      expect(evidence).toMatch(/; so the proxy does not notice when a token ends early$/)
+      expect([verdict, settings]).toEqual(['blind', {}])
+      const { remedy } = findings.find(({ topic }) => topic === 'an invalid token') ?? {}
+      expect(remedy).toContain('ISALES_REJECTED_STATUSES')
       await sim.close()
     },
   )
+
+  test.each([
+    [6, 'this machine is 6 min ahead of iSales'],
+    [-1440, 'this machine is 1440 min behind iSales'],
+    [4, undefined],
+  ])('a clock that is %i min off', async (minutes, evidence) => {
+    const sim = await createSimulator()
+    for (const vary of [true, false]) {
+      const wallClock = () => Date.now() + minutes * 60_000
+      const { verdict, findings } = await discoverAt(sim, { vary, wallClock })
+      expect(verdict).toBe('works')
+      expect(findings.find(({ topic }) => topic === 'clock')?.evidence).toBe(evidence)
+    }
+    await sim.close()
+  })
+
+  test('a lifetime in milliseconds is named', async () => {
+    const sim = await createSimulator({ switches: { tokenLifetime: 300_000 } })
+    const { findings } = await discoverAt(sim)
+    const { remedy } = findings.find(({ topic }) => topic === 'lifetime') ?? {}
+    expect(remedy).toContain('milliseconds')
+    await sim.close()
+  })
 
   test('an iSales whose URLs name another host is no success', async () => {
     const sim = await createSimulator({ switches: { absoluteUrls: true } })
@@ -238,7 +263,7 @@ describe('discover', () => {
     })
     expect([verdict, findings.at(-1)?.evidence]).toEqual([
       'elsewhere',
-      `gives URLs of ${sim.origin}, which is not ISALES_URL; try that as ISALES_URL`,
+      `gives URLs of ${sim.origin}, which is not ISALES_URL`,
     ])
     await sim.close()
   })

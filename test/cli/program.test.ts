@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
@@ -123,6 +123,21 @@ describe('the program', () => {
         detail: 'is no longer a setting: a client has 15 s for the head of a request. Unset it.',
       },
     ])
+  })
+
+  // Nothing is closed to root, so the program runs as somebody else.
+  it.runIf(process.getuid?.() === 0)('names the directory that it may not enter', async () => {
+    const closed = join(scratch, 'closed')
+    mkdirSync(closed, { mode: 0o700 })
+    const file = join(closed, 'password')
+    writeFileSync(file, 'x', { mode: 0o644 })
+    for (const open of [scratch, dirname(scratch)]) chmodSync(open, 0o755)
+    const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+    const program = start(['check', '--quiet'], { ...env(), ...wrong }, 65_534)
+    expect(await ended(program)).toEqual({ code: 2, signal: null })
+    expect(program.stderr()).toBe(
+      `Error: ISALES_PASSWORD_FILE names a file that cannot be reached: ${file}; this user may not enter ${closed}. Give the path of a file that this user may read and that holds the value alone\nFiles are read as uid 65534.\n`,
+    )
   })
 
   it('says to a person what is wrong with the configuration, and as whom files are read', async () => {

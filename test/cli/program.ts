@@ -24,7 +24,7 @@ export interface LogLine {
 }
 
 export interface Start {
-  (args: readonly string[], env: Environment): Program
+  (args: readonly string[], env: Environment, uid?: number): Program
   /** Where it has been built. */
   directory(): string
 }
@@ -42,10 +42,11 @@ export function builtProgram(): Start {
     }
   })
 
-  const start = (args: readonly string[], env: Environment): Program => {
+  const start = (args: readonly string[], env: Environment, uid?: number): Program => {
     const child = spawn(process.execPath, [join(directory(), 'main.js'), ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      uid,
     })
     running.push(child)
     return follow(child)

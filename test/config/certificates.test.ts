@@ -52,6 +52,10 @@ const client = (cert: string, key: string) => ({
   isalesClientKeyFile: key,
 })
 
+/** As the certificates were made: some days from now. */
+const day = (days: number): string =>
+  new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+
 describe('certificates and keys at the start', () => {
   it.each([
     [{}],
@@ -92,11 +96,15 @@ describe('certificates and keys at the start', () => {
     ],
     [
       listen('/expired', '/expired-key'),
-      'warning: LISTEN_TLS_CERT_FILE names a certificate that has expired',
+      `warning: LISTEN_TLS_CERT_FILE names a certificate that ended on ${day(-1)}`,
     ],
     [
       listen('/early', '/early-key'),
-      'warning: LISTEN_TLS_CERT_FILE names a certificate that is not valid yet',
+      `warning: LISTEN_TLS_CERT_FILE names a certificate that begins on ${day(1)} only`,
+    ],
+    [
+      { isalesCaFile: '/expired' },
+      `warning: ISALES_CA_FILE names a certificate that ended on ${day(-1)}`,
     ],
   ])('are not: %j', (config, problem) => {
     expect(check(config)).toEqual([problem])

@@ -287,6 +287,23 @@ describe('a secret in a file', () => {
   })
 })
 
+describe('an env file with Windows line endings', () => {
+  it.each(['ISALES_PASSWORD', 'ISALES_USER'])('is named where %s would keep one', (name) => {
+    expect(errorLines(loadConfig({ ...MINIMAL, [name]: 'x\r' }))).toEqual([
+      `${name} has a Windows line ending. Save the env file with Unix line endings`,
+    ])
+  })
+
+  it('does no harm to other values, and to the path of a file', () => {
+    const url = { ISALES_URL: 'https://isales.example\r' }
+    const env = { ...PASSWORDLESS, ...url, ISALES_PASSWORD_FILE: '/pw\r' }
+    expect(configOf(loadConfig(env, disk({ '/pw': 'pw' })))).toMatchObject({
+      isalesUrl: 'https://isales.example',
+      isalesPasswordFile: '/pw',
+    })
+  })
+})
+
 describe('a secret in a variable', () => {
   it('loses one line end, as in a file', () => {
     const config = configOf(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'pw\n' }))

@@ -1,0 +1,95 @@
+import type { Config } from '../config/settings.ts'
+import type { AuthFailure } from '../token/protocol.ts'
+import { egressFor } from '../upstream/egress-proxy.ts'
+
+/** What to do about a stage of the conversation that does not work as it should. */
+export const REMEDIES = {
+  blind:
+    'Ask the vendor how iSales refuses a token that is not valid; ISALES_REJECTED_STATUSES and ISALES_REJECTED_RESULTS tell the proxy',
+  carrier:
+    'Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_LOGIN_PATH; `discover` finds them',
+  clock: 'Set the clock: certificates, tickets and the log go by it',
+  milliseconds: 'Perhaps iSales states milliseconds: tell the vendor; 24 h are believed at most',
+  refresh: '`discover` finds the form, or set ISALES_REFRESH_PATH=off',
+} as const
+
+interface Cause {
+  readonly evidence: string
+  readonly remedy: string
+}
+
+const cause = (evidence: string, remedy: string): Cause => ({ evidence, remedy })
+const NO_TLS = cause(
+  'the server there speaks no TLS',
+  'Check the scheme and the port in ISALES_URL',
+)
+const SPEAKS_TLS = cause('the server there speaks TLS', 'Use https in ISALES_URL')
+const UNTRUSTED = cause(
+  'the certificate is not of an authority that is trusted',
+  'Check ISALES_CA_FILE',
+)
+
+const FAILURES: Readonly<Record<AuthFailure['reason'], Cause>> = {
+  rejected: cause(
+    'refused',
+    'Check user and password; do not try often, or the account may be locked',
+  ),
+  result: cause(
+    'refused by the result in the response',
+    'Check user and password, and that the account is in order',
+  ),
+  throttled: cause('refused for now, too many calls', 'Try again later'),
+  unavailable: cause(
+    'iSales cannot be reached or is out of order',
+    'Check ISALES_URL and the network',
+  ),
+  timeout: cause('no whole response within ISALES_LOGIN_TIMEOUT', 'Check the network'),
+  tls: cause('TLS failed', 'Check ISALES_CA_FILE and the dates of the certificate'),
+  malformed: cause(
+    'the response is not that of an iSales, and says nothing about user and password',
+    'Check ISALES_URL and ISALES_LOGIN_PATH',
+  ),
+}
+
+/** What an error code means, where it says more than the class of the failure. */
+const CAUSES: Readonly<Record<string, Cause>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+  HPE_INVALID_CONSTANT: SPEAKS_TLS,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: cause(
+    'the certificate is for another name',
+    'Check the host in ISALES_URL, or set ISALES_TLS_SERVER_NAME to the name of the certificate',
+  ),
+  ENOTFOUND: cause('the host name is unknown', 'Check ISALES_URL and DNS'),
+  EAI_AGAIN: cause('DNS does not respond', 'Check the network and DNS'),
+  ERR_EGRESS_PROXY_AUTH: cause(
+    'the egress proxy wants a user and password',
+    'Put them into HTTPS_PROXY',
+  ),
+  ERR_EGRESS_PROXY_REFUSED: cause(
+    'the egress proxy refuses to connect to iSales',
+    'Check its rules',
+  ),
+}
+
+/** Why a login gave no token: one sentence with the code behind it, and what to do. */
+export function describeFailure({ reason, status, detail }: AuthFailure, config: Config): Cause {
+  const { evidence, remedy } = CAUSES[detail] ?? FAILURES[reason]
+  const egress = egressFor(config)
+  const unreached = status === undefined && egress !== undefined
+  // To plain HTTP a server that speaks TLS sends an alert, closes the connection, or says 400.
+  const perhaps = status === 400 || detail === 'UND_ERR_SOCKET' || detail === 'ECONNRESET'
+  const hint = perhaps && config.isalesUrl.startsWith('http:')
+  const known = status === undefined || detail.includes(String(status))
+  const code = known ? detail : `status ${status}, ${detail}`
+  // Only the host: the rest of HTTPS_PROXY may hold a password.
+  const through = egress === undefined ? '' : ` through HTTPS_PROXY (${egress.host})`
+  return {
+    evidence: `${evidence}${hint ? `; perhaps ${SPEAKS_TLS.evidence}` : ''}${through} (${code})`,
+    remedy: `${remedy}${hint ? `. ${SPEAKS_TLS.remedy}` : ''}${unreached ? '. Check HTTPS_PROXY and NO_PROXY' : ''}`,
+  }
+}
