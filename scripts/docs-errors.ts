@@ -18,7 +18,7 @@ interface Explanation {
 const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   'no-token': {
     meaning:
-      'No token came within `CLIENT_DEADLINE`: logins to iSales fail, take too long, or wait because another program logs in as the same user.',
+      'No token came in nine tenths of `CLIENT_DEADLINE`: logins to iSales fail, take too long, or wait because another program logs in as the same user.',
     cause: 'iSales, or the network to it',
     remedy:
       'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password, [IsalesProxySessionConflict](operations.md#isalesproxysessionconflict) when another program logs in.',

@@ -8,14 +8,17 @@ import { openTimedWorld, type TimedWorld } from './session-world.ts'
 /** Far below the patience of everything else, so that what ends a request is this alone. */
 const DEADLINE: Environment = { CLIENT_DEADLINE: '400ms' }
 
-/** The response of a call that ends at the deadline and not before; `begun` waits until it is where it hangs. */
-async function late(world: TimedWorld, begun: () => unknown) {
+/** Milliseconds that a call waits for a token: nine tenths of the deadline. */
+const WAIT = 360
+
+/** The response of a call that ends then and not before; `begun` waits until it is where it hangs. */
+async function late(world: TimedWorld, begun: () => unknown, ends = 400) {
   let ended = false
   const response = world.tasks().finally(() => {
     ended = true
   })
   await until(async () => (await begun()) === true)
-  await world.jump(399)
+  await world.jump(ends - 1)
   expect(ended).toBe(false)
   await world.jump(1)
   return response
@@ -36,7 +39,7 @@ test('no token can be had: 503, and nothing was sent', async () => {
     ready: false,
     prepare: (sim) => sim.hang({ operation: 'login' }),
   })
-  const response = await late(world, () => world.waiting(1).then(() => true))
+  const response = await late(world, () => world.waiting(1).then(() => true), WAIT)
   expect(response).toMatchObject({ status: 503, json: { sent: 'no' } })
   expect(Number(response.header('retry-after'))).toBeGreaterThanOrEqual(1)
   expect(world.sim.requests()).toEqual([])
@@ -62,7 +65,7 @@ test('the wait for a new token shares it, too', async () => {
   await world.tasks()
   world.sim.revoke()
   world.sim.hang({ operation: 'refresh' })
-  const response = await late(world, () => world.waiting(1).then(() => true))
+  const response = await late(world, () => world.waiting(1).then(() => true), WAIT)
   expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
 })
 
