@@ -121,10 +121,8 @@ export function planOf(seed: number, minutes: number, rate = 5): Plan {
     },
     env: {
       ...(rejection === 'result' && { ISALES_REJECTED_RESULTS: '7' }),
-      ...(world.chance(0.2) && { OBS_REWRITE_INTERFACE: 'true' }),
       ...(world.chance(0.2) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
       DRAIN_TIMEOUT: '5s',
-      HEADER_TIMEOUT: '5s',
       BODY_IDLE_TIMEOUT: '5s',
     },
   }
