@@ -250,9 +250,10 @@ function tokenText({ token, refreshToken }: Grant, field: Carrier['field']): str
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
 function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): string {
-  const life = lifetime.doubt === 'missing'
-    ? `states no lifetime that can be believed (${formatDuration(lifetime.ms)} is taken)`
-    : `lives ${formatDuration(lifetime.ms)}`
+  const life =
+    lifetime.doubt === 'missing'
+      ? `states no lifetime that can be believed (${formatDuration(lifetime.ms)} is taken)`
+      : `lives ${formatDuration(lifetime.ms)}`
   if (refreshToken === undefined) return `${life}, without a refresh token`
   const refresh =
     refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime)}`

@@ -14,10 +14,7 @@ import { withScheme } from './token.ts'
 
 export interface IsalesClientOptions extends Pick<
   Config,
-  | 'isalesLoginPath'
-  | 'isalesRefreshPath'
-  | 'isalesRefreshHeaderToken'
-  | 'isalesTokenScheme'
+  'isalesLoginPath' | 'isalesRefreshPath' | 'isalesRefreshHeaderToken' | 'isalesTokenScheme'
 > {
   readonly post: Post
   readonly clock: Clock

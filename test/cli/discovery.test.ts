@@ -218,10 +218,7 @@ describe('discover', () => {
     },
   )
 
-  test.each<Partial<Switches>>([
-    { rejection: 500 },
-    { rejection: 'result', rejectionResult: 0 },
-  ])(
+  test.each<Partial<Switches>>([{ rejection: 500 }, { rejection: 'result', rejectionResult: 0 }])(
     'an iSales that does not tell a bad token from a failed call is named: %j',
     async (switches) => {
       const sim = await createSimulator({ switches })
