@@ -162,7 +162,7 @@ describe('check --live', () => {
       'a wrong password',
       (one) => one.wrongPassword(),
       3,
-      'refused (status 403). Check user and password',
+      'refused (status 403, result 403: authentication failed). Check user and password',
     ],
     ['a 404', (one) => one.failLogin({ status: 404 }), 4, 'nothing at this path'],
     [
