@@ -13,7 +13,7 @@ import type { DemoIo } from './demo.ts'
 
 const TOKEN_LIFETIME = 8
 const CALL_EVERY = 100
-const MOST_REPLICAS = 20
+const MAX_REPLICAS = 20
 const DEFAULT_SECONDS = 30
 const PASSWORD = 'known-to-the-proxies-only'
 
@@ -31,9 +31,9 @@ interface Replica {
  */
 export async function runReplicas(args: readonly string[], io: DemoIo): Promise<number> {
   const { replicas: count, seconds } = parseReplicasArgs(args)
-  const valid = count >= 2 && count <= MOST_REPLICAS && seconds >= 10
+  const valid = count >= 2 && count <= MAX_REPLICAS && seconds >= 10
   if (!valid) {
-    io.stderr.write(`--replicas must be from 2 to ${MOST_REPLICAS}, --seconds at least 10.\n`)
+    io.stderr.write(`--replicas must be from 2 to ${MAX_REPLICAS}, --seconds at least 10.\n`)
     return 2
   }
   const say = (text: string): void => void io.stdout.write(`${text}\n`)

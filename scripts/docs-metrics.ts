@@ -1,5 +1,5 @@
 import { openAdmin } from '../src/admin/app.ts'
-import type { State } from '../src/admin/state.ts'
+import type { Health } from '../src/admin/state.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/events.ts'
 import { markdownTable } from './docs-text.ts'
@@ -64,7 +64,7 @@ const USES: Readonly<Record<string, string>> = {
   upstream_duration_seconds: 'What iSales takes. Compare it with `request_duration_seconds`.',
 }
 
-const STATES: Readonly<Record<State, string>> = {
+const STATES: Readonly<Record<Health, string>> = {
   starting: 'The first login has not ended yet.',
   healthy: 'No call of the last minute failed or was refused, and renewals work.',
   degraded:

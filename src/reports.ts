@@ -46,7 +46,7 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
 
     requestEnded(end: EndedRequest): void {
       metrics.requestEnded(end)
-      if (end.byListener !== true) monitor.callEnded(end)
+      if (end.endedHere !== true) monitor.callEnded(end)
       const { code, refusal, requestId, upstreamMs, attempts } = end
       if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
       if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })

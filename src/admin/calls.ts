@@ -66,9 +66,9 @@ const HOUR = 60 * MINUTE
 /** CTI-OBS gives up after 3 s. */
 const SLOW = 2 * SECOND
 const RECENT = 20 * SECOND
-const MOST_FAILED = 10
-const MOST_PATHS = 50
-const LONGEST_PATH = 200
+const MAX_FAILED = 10
+const MAX_PATHS = 50
+const MAX_PATH = 200
 
 export type Calls = ReturnType<typeof createCalls>
 
@@ -128,10 +128,10 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
   }
 
   const remember = ({ method, target, status, code, requestId }: EndedCall): FailedCall => {
-    const path = target.replace(/[?#].*$/s, '').slice(0, LONGEST_PATH)
+    const path = target.replace(/[?#].*$/s, '').slice(0, MAX_PATH)
     const call = { at: clock.now(), method, path, status, code, requestId }
     failed.push(call)
-    if (failed.length > MOST_FAILED) failed.shift()
+    if (failed.length > MAX_FAILED) failed.shift()
     return call
   }
 
@@ -143,7 +143,7 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
     paths.delete(key)
     paths.set(key, counts)
     const [oldest] = paths.keys()
-    if (oldest !== undefined && paths.size > MOST_PATHS) paths.delete(oldest)
+    if (oldest !== undefined && paths.size > MAX_PATHS) paths.delete(oldest)
   }
 
   return {

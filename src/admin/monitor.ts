@@ -6,7 +6,7 @@ import type { AdminSources } from './sources.ts'
 import { judge } from './state.ts'
 
 /** One login or refresh that ended. */
-export interface TokenRequest {
+export interface EndedTokenRequest {
   readonly operation: Operation
   /** When it ended, on the monotonic clock. */
   readonly at: number
@@ -16,7 +16,7 @@ export interface TokenRequest {
 }
 
 /** Four hours at a token lifetime of five minutes. */
-const MOST_TOKEN_REQUESTS = 60
+const MAX_TOKEN_REQUESTS = 60
 
 export type Monitor = ReturnType<typeof createMonitor>
 
@@ -29,7 +29,7 @@ export function createMonitor(
   const calls = createCalls(sources)
   const passwordFile = fileOf(sources.settings)
   let clockAhead: number | undefined
-  const tokenRequests: TokenRequest[] = []
+  const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
   const findings = (speaker?: Speaker) =>
@@ -52,7 +52,7 @@ export function createMonitor(
     findings,
     state: () => findings()[0]?.state ?? 'healthy',
     /** The last 60 logins and refreshes, the newest last. */
-    tokenRequests: (): readonly TokenRequest[] => tokenRequests,
+    tokenRequests: (): readonly EndedTokenRequest[] => tokenRequests,
     /** When this kind of event was last seen, on the monotonic clock. */
     lastAt: (type: TokenEvent['type']) => lastAt[type],
 
@@ -62,7 +62,7 @@ export function createMonitor(
       const { operation, at, durationMs } = event
       const reason = event.type === 'failed' ? event.failure.reason : undefined
       tokenRequests.push({ operation, at, durationMs, reason })
-      if (tokenRequests.length > MOST_TOKEN_REQUESTS) tokenRequests.shift()
+      if (tokenRequests.length > MAX_TOKEN_REQUESTS) tokenRequests.shift()
     },
 
     /** iSales responded, with this `Date` header. */

@@ -17,7 +17,7 @@ export const STATES = {
   conflict: 'bad',
   draining: 'quiet',
 } as const
-export type State = keyof typeof STATES
+export type Health = keyof typeof STATES
 
 export interface StateInput {
   readonly draining: boolean
@@ -32,7 +32,7 @@ export interface StateInput {
 }
 
 export interface Finding {
-  readonly state: State
+  readonly state: Health
   readonly title: string
   readonly reason: string
   /** What to do; empty when there is nothing to do. */

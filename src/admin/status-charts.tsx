@@ -155,9 +155,12 @@ function Bar(props: Props & { minute: Minute; index: number; scale: number }) {
   )
 }
 
-type TokenRequest = Status['exchanges'][number]
-
-function Mark({ mark, x, status, speaker }: Props & { mark: TokenRequest; x: string }) {
+function Mark({
+  mark,
+  x,
+  status,
+  speaker,
+}: Props & { mark: Status['exchanges'][number]; x: string }) {
   const { reason, operation, at, durationSeconds } = mark
   const { say, duration } = speaker
   const took = `${say(WORDS[operation])} ${clockTime(at, status.utcOffset)}, ${duration(durationSeconds)}`

@@ -99,11 +99,11 @@ function format({ findings, settings, verdict }: Probed, output: Output, io: Io)
   return `${comments}settings:\n${lines.join('')}`
 }
 
-type Connection = Pick<Probed, 'findings' | 'settings'>
-const NOTHING_SEEN: Connection = { findings: [], settings: {} }
+type ConnectionFindings = Pick<Probed, 'findings' | 'settings'>
+const NOTHING_SEEN: ConnectionFindings = { findings: [], settings: {} }
 
 /** The certificates of iSales, and how long it keeps an idle connection. */
-function watchConnection(config: Config, signal: AbortSignal): Promise<Connection> {
+function watchConnection(config: Config, signal: AbortSignal): Promise<ConnectionFindings> {
   const connect = createConnect({
     origin: config.isalesUrl,
     tls: valueOf(readTls('isales', config)),
@@ -113,7 +113,7 @@ function watchConnection(config: Config, signal: AbortSignal): Promise<Connectio
   })
   return new Promise((resolve) => {
     const findings: Finding[] = []
-    const done = (evidence: string, settings: Connection['settings'] = {}): void =>
+    const done = (evidence: string, settings: ConnectionFindings['settings'] = {}): void =>
       resolve({ findings: [...findings, { topic: 'keep-alive', evidence }], settings })
     connect((socket) => {
       if (socket instanceof Error) return done('could not be measured')

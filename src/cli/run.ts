@@ -37,16 +37,16 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   const args = named ? rest : argv
   if (args.includes('--help') || args.includes('-h')) return help(name, io)
   const command = await load(name)
-  if (command === undefined) return refuse(unknown('command', name, NAMES), io)
+  if (command === undefined) return misused(unknown('command', name, NAMES), io)
   const values = parseFlags(command.flags, args)
-  return typeof values === 'string' ? refuse(values, io) : command.run(values, io)
+  return typeof values === 'string' ? misused(values, io) : command.run(values, io)
 }
 
 async function load(name: string): Promise<Command | undefined> {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.() : undefined
 }
 
-function refuse(problem: string, io: Io): number {
+function misused(problem: string, io: Io): number {
   io.stderr.write(`${problem}\n"${PROGRAM} help" lists commands and flags.\n`)
   return EXIT.usage
 }
@@ -95,8 +95,8 @@ async function help(name: string | undefined, io: Io): Promise<number> {
   else if (setting !== undefined) io.stdout.write(settingHelp(setting))
   else if (removed !== undefined)
     io.stdout.write(`${fold(`${name} ${removedText(removed)}.`, WIDTH).join('\n')}\n`)
-  else if (name === name.toUpperCase()) return refuse(unknown('setting', name, KNOWN), io)
-  else return refuse(unknown('command', name, NAMES), io)
+  else if (name === name.toUpperCase()) return misused(unknown('setting', name, KNOWN), io)
+  else return misused(unknown('command', name, NAMES), io)
   return EXIT.ok
 }
 

@@ -26,7 +26,7 @@ import { table } from './text.ts'
 /** Milliseconds for each connection. */
 const TIMEOUT = 5000
 /** A shorter text may stand in any word. */
-const SHORTEST_SECRET = 4
+const MIN_SECRET = 4
 
 export const command = defineCommand({
   summary: 'Write all that support needs to know, without secrets',
@@ -168,7 +168,7 @@ function redact(text: string, configs: readonly Partial<Config>[]): string {
     .filter((value) => value instanceof Secret)
     .flatMap((secret) => spellings(secret.reveal()))
   return secrets
-    .filter((secret) => secret.length >= SHORTEST_SECRET)
+    .filter((secret) => secret.length >= MIN_SECRET)
     .reduce((redacted, secret) => redacted.replaceAll(secret, '[redacted]'), text)
 }
 

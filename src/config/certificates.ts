@@ -131,11 +131,11 @@ export function readCertificates(path: string): Certificates | string {
 }
 
 /** Bytes; the bundle of all public authorities is a fifth of it. */
-const LARGEST_PEM = 1024 * 1024
+const MAX_PEM = 1024 * 1024
 
 /** What `parse` makes of the file; a text is a problem. */
 function readPem<T>(path: string, parse: (pem: string) => T | string, readFile: ReadFile) {
-  const file = readFile(path, LARGEST_PEM)
+  const file = readFile(path, MAX_PEM)
   if (!file.ok) return fileProblem(path, file.problem)
   return parse(Buffer.from(file.bytes).toString('latin1'))
 }

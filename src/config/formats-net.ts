@@ -5,7 +5,7 @@ import { FORMATS, refuse } from './formats.ts'
 import { REDACTED, Secret } from './secret.ts'
 
 /** Linux keeps 108 bytes for the path of a socket, the last of them NUL. libuv would cut a longer one silently. */
-const LONGEST_SOCKET_PATH = 107
+const MAX_SOCKET_PATH = 107
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
 
@@ -44,8 +44,8 @@ export function listenAddress({ unix }: { readonly unix: boolean }) {
 function socketPath(path: string, ctx: z.core.ParsePayload): ListenAddress {
   if (!path.startsWith('/')) return refuse(ctx, 'is not an absolute path after unix:')
   if (path.endsWith('/')) return refuse(ctx, 'names a directory, not a socket')
-  return Buffer.byteLength(path) > LONGEST_SOCKET_PATH
-    ? refuse(ctx, `has a socket path over ${LONGEST_SOCKET_PATH} bytes`)
+  return Buffer.byteLength(path) > MAX_SOCKET_PATH
+    ? refuse(ctx, `has a socket path over ${MAX_SOCKET_PATH} bytes`)
     : { kind: 'unix', path }
 }
 
@@ -216,14 +216,14 @@ function parseServer(text: string): StoreAddress['servers'][number] | undefined 
 
 /** RFC 3986 section 3.3, what a path may consist of. */
 const PATH = /^\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/
-const LONGEST_PATH = 1024
+const MAX_PATH = 1024
 
 /** An absolute path without query. */
 export function path() {
   return z
     .string()
     .startsWith('/', 'does not start with /')
-    .max(LONGEST_PATH, `is longer than ${LONGEST_PATH} characters`)
+    .max(MAX_PATH, `is longer than ${MAX_PATH} characters`)
     .regex(PATH, 'is not a path (no query, no spaces, ASCII only)')
     .refine((value) => !/\/(?:\/|\.\.?(?:\/|$))/.test(value), 'has an empty or a dot segment')
     .register(FORMATS, { type: 'path', limits: 'starts with /', quotable: true })

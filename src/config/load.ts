@@ -142,7 +142,7 @@ interface Input {
 }
 
 /** Bytes; no password is longer. */
-const LARGEST_SECRET_FILE = 64 * 1024
+const MAX_SECRET_FILE = 64 * 1024
 
 function readInput(
   setting: Setting,
@@ -184,7 +184,7 @@ function withoutLineEnd(text: string): string {
 
 function readValueFile(setting: Setting, path: string, readFile: ReadFile): Input | ConfigError {
   const name = `${setting.name}_FILE`
-  const file = readFile(path, LARGEST_SECRET_FILE)
+  const file = readFile(path, MAX_SECRET_FILE)
   if (!file.ok) {
     const limit = file.problem === 'too-large' ? ' (over 64KiB)' : ''
     const remedy = 'Give the path of a file that this user may read and that holds the value alone'

@@ -22,7 +22,7 @@ export interface FileWatch {
 /** Milliseconds between two looks at the metadata of a file. */
 const INTERVAL = 500
 /** Bytes; a bundle of certificate authorities is larger than a password. */
-const LARGEST_FILE = 1024 * 1024
+const MAX_FILE = 1024 * 1024
 
 /**
  * Watches files by polling, which sees a rename over the file and the `..data` swap of a mounted Secret on every file
@@ -35,7 +35,7 @@ export function watchFiles(paths: readonly string[], options: WatchOptions): Fil
 
   /** True when the file is not as it was at the last look. */
   const hasChanged = (path: string): boolean => {
-    const file = readFile(path, LARGEST_FILE)
+    const file = readFile(path, MAX_FILE)
     if (!file.ok) {
       const first = !lost.has(path)
       lost.add(path)

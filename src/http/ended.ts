@@ -13,8 +13,8 @@ export interface EndedRequest {
   readonly refusal?: Refusal | undefined
   /** What was relayed is a web page: something before iSales responded. */
   readonly page?: boolean
-  /** The listener responded by itself, such as with 408, and reports it with the code. */
-  readonly byListener?: boolean
+  /** Says nothing of iSales: a response to `OPTIONS *`, or one of the listener, such as 408, that it reports itself. */
+  readonly endedHere?: boolean
   /** Undefined: refused before it was forwarded. It is counted and not timed. */
   readonly durationMs?: number
   /** Milliseconds from the last attempt's start to its response's head; undefined: iSales sent no response. */

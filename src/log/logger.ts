@@ -10,7 +10,7 @@ import {
   type LogLevel,
 } from './events.ts'
 
-const LONGEST_TEXT = 512
+const MAX_TEXT = 512
 /** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */
 const CONTROL = /[\p{C}\p{Zl}\p{Zp}]/gu
 const CODE = /^[A-Za-z0-9_-]{1,64}$/
@@ -75,19 +75,19 @@ function shownAs(name: LogFieldName, value: unknown): unknown {
 }
 
 function printable(text: string): string {
-  return text.slice(0, LONGEST_TEXT).replaceAll(CONTROL, '\uFFFD')
+  return text.slice(0, MAX_TEXT).replaceAll(CONTROL, '\uFFFD')
 }
 
 function reduceError(error: unknown): Readonly<Record<string, string | undefined>> | undefined {
   if (!(error instanceof Error)) return error === undefined ? undefined : { name: typeof error }
   return {
     name: printable(error.name).slice(0, 64),
-    code: codeOf(error) ?? codeOf(error.cause),
+    code: shownCode(error) ?? shownCode(error.cause),
     at: thrownAt(error),
   }
 }
 
-function codeOf(error: unknown): string | undefined {
+function shownCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
   return typeof error.code === 'string' && CODE.test(error.code) ? error.code : undefined
 }

@@ -14,9 +14,9 @@ export interface Stdout {
 }
 
 /** Bytes that wait for a reader that is slow or a disk that is full; more are dropped. */
-const LONGEST_QUEUE = 1024 * 1024
+const MAX_QUEUE = 1024 * 1024
 /** Milliseconds. */
-const LONGEST_FLUSH = 1000
+const MAX_FLUSH = 1000
 
 /**
  * pino's own destination, without `pino.destination`, which adds an exit hook: its `flushSync` retries
@@ -26,7 +26,7 @@ export function openStdout(): Stdout {
   const stream = new sonic.SonicBoom({
     fd: openNonBlocking(),
     sync: false,
-    maxLength: LONGEST_QUEUE,
+    maxLength: MAX_QUEUE,
     // At 0, `flush` would not wait for a write in progress.
     minLength: 1,
   })
@@ -45,7 +45,7 @@ export function openStdout(): Stdout {
     dropped: () => dropped,
     flush: () =>
       new Promise((resolve) => {
-        setTimeout(resolve, LONGEST_FLUSH)
+        setTimeout(resolve, MAX_FLUSH)
         stream.flush(() => resolve())
       }),
   }

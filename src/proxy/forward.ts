@@ -6,7 +6,12 @@ import { REFUSALS, writeProblem } from '../http/problem.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { Token } from '../token/token.ts'
 import type { RequestSpan } from '../tracing/otlp.ts'
-import { Attempt, type AttemptHooks, type Outcome, type ResponseHead } from '../upstream/attempt.ts'
+import {
+  Attempt,
+  type AttemptHooks,
+  type AttemptOutcome,
+  type ResponseHead,
+} from '../upstream/attempt.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
 import { createRequestHeaders, isHtml, replacedBodyHeaders, responseHeaders } from './headers.ts'
@@ -74,7 +79,7 @@ interface Shared extends ForwardOptions {
 /** How an attempt went. `cut` responses, too, are `failed`. */
 type Result =
   | { readonly type: 'accepted' | 'rejected'; readonly head: RelayedHead }
-  | Exclude<Outcome, { type: 'response' }>
+  | Exclude<AttemptOutcome, { type: 'response' }>
 
 interface Relay {
   readonly do: 'relay'
@@ -281,10 +286,10 @@ class Forwarding implements AttemptHooks {
   }
 
   async #inspect(attempt: Attempt, head: RelayedHead, inspector: Inspector): Promise<Result> {
-    const kept = await attempt.keep()
-    if (kept === 'cut') return { type: 'failed', error: attempt.error }
-    if (kept === 'part') return { type: 'accepted', head }
-    const verdict = inspector.inspect(this.#call.validated, head.headers, attempt.kept())
+    const collected = await attempt.collect()
+    if (collected === 'cut') return { type: 'failed', error: attempt.error }
+    if (collected === 'part') return { type: 'accepted', head }
+    const verdict = inspector.inspect(this.#call.validated, head.headers, attempt.collected())
     if (verdict === 'rejected') return { type: 'rejected', head }
     if (verdict !== 'relay') {
       attempt.replace(verdict)
@@ -380,7 +385,7 @@ class Forwarding implements AttemptHooks {
       code: ending.do === 'fail' ? ending.code : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
       page: ending.do === 'relay' && isHtml(ending.head.headers),
-      byListener: response.headersSent && ending.do === 'nothing',
+      endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#attempts,

@@ -68,7 +68,7 @@ export function createHandler(options: HandlerOptions) {
       } else if (valid.maxForwards === 0 || valid.target === '*') {
         // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
         response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
-        onEnd({ method, target, status: 204, requestId, byListener: true })
+        onEnd({ method, target, status: 204, requestId, endedHere: true })
       } else if (kind === 'local') {
         if (valid.expectsContinue) response.writeContinue()
         options.serveLocal(request, response, valid.target)

@@ -3,22 +3,22 @@ import { endpointOf } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
 import { headerValue, type HeaderLines } from '../http/header-lines.ts'
 import { parseObject } from '../http/json.ts'
-import { KEPT_RESPONSE } from '../upstream/attempt.ts'
+import { MAX_COLLECTED } from '../upstream/attempt.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 /** Relayed as it came, taken for a rejection of the token, or relayed with this other body in no coding. */
-export type Verdict = 'relay' | 'rejected' | Buffer
+export type Inspection = 'relay' | 'rejected' | Buffer
 
 /** Looks into responses before they are relayed. Never throws: what it cannot read is relayed as it came. */
 export interface Inspector {
-  /** Asked about each final response. True: inspect it when it is no longer than `KEPT_RESPONSE`. */
+  /** Asked about each final response. True: inspect it when it is no longer than `MAX_COLLECTED`. */
   wants(method: string, path: string, status: number): boolean
   /** @param body all of the response's body, in its content coding. */
   inspect(
     request: Pick<ValidRequest, 'path' | 'authority'>,
     headers: HeaderLines,
     body: Buffer,
-  ): Verdict
+  ): Inspection
 }
 
 export type InspectorConfig = Pick<
@@ -57,7 +57,7 @@ function resultOf(plain: Buffer): string | undefined {
 
 /** Without its content coding (RFC 9110 section 8.4.1); undefined when that is not known, broken, or hides too much. */
 function decode(body: Buffer, coding = 'identity'): Buffer | undefined {
-  const limit = { maxOutputLength: KEPT_RESPONSE }
+  const limit = { maxOutputLength: MAX_COLLECTED }
   try {
     switch (coding.trim().toLowerCase()) {
       case 'identity':

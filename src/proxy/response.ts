@@ -32,10 +32,10 @@ export function relay(
   }
   // Most responses are whole when their head is looked at: one write for all.
   if (attempt.whole) {
-    response.end(attempt.kept())
+    response.end(attempt.collected())
     return
   }
-  const begun = attempt.kept().length > 0
+  const begun = attempt.collected().length > 0
   response.on('drain', () => attempt.resume())
   attempt.take({
     // What the kernel has taken whole needs no pause, however large it was.

@@ -69,8 +69,8 @@ const AMBIGUOUS_PATH = new RegExp(
 /** Judges a request before it costs anything: by the raw header lines, never by a merged view of them. */
 export function validateRequest(head: RequestHead, rules: RequestRules): ValidRequest | Refused {
   // Node's parser lets 0.9 and 2.0 through.
-  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refuse('http-version')
-  if (head.method === 'CONNECT' || head.method === 'TRACE') return refuse('method')
+  if (head.httpVersion !== '1.1' && head.httpVersion !== '1.0') return refusedFor('http-version')
+  if (head.method === 'CONNECT' || head.method === 'TRACE') return refusedFor('method')
   const seen = readHeaders(head.rawHeaders, rules)
   if ('refused' in seen) return seen
   const framing = validateFraming(seen, head, rules)
@@ -97,7 +97,7 @@ interface SeenHeaders {
 
 /** One pass over the header lines. */
 function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeaders | Refused {
-  if (lines.length > 2 * MAX_HEADERS) return refuse('headers')
+  if (lines.length > 2 * MAX_HEADERS) return refusedFor('headers')
   const seen: SeenHeaders = {
     host: undefined,
     contentLength: undefined,
@@ -112,29 +112,30 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
     bytes += name.length + value.length + 4
     // RFC 9110 section 7.6.3: a loop would end only when all connections are used up.
     const loops = lower === 'via' && value.includes(pseudonym)
-    refused ??= loops ? refuse('loop') : readHeader(seen, lower, value)
+    refused ??= loops ? refusedFor('loop') : readHeader(seen, lower, value)
   })
-  return refused ?? (bytes > MAX_HEADER_BYTES ? refuse('headers') : seen)
+  return refused ?? (bytes > MAX_HEADER_BYTES ? refusedFor('headers') : seen)
 }
 
 function readHeader(seen: SeenHeaders, name: string, value: string): Refused | undefined {
   switch (name) {
     case 'host':
-      if (seen.host !== undefined || !HOST.test(value)) return refuse('host')
+      if (seen.host !== undefined || !HOST.test(value)) return refusedFor('host')
       seen.host = value
       return undefined
     case 'content-length':
       // RFC 9112 section 6.3: one length, digits only; a list or a second one may hide a second request.
-      if (seen.contentLength !== undefined || !/^\d+$/.test(value)) return refuse('content-length')
+      if (seen.contentLength !== undefined || !/^\d+$/.test(value))
+        return refusedFor('content-length')
       seen.contentLength = value
       return undefined
     case 'transfer-encoding':
-      if (seen.transferEncoding !== undefined) return refuse('transfer-encoding')
+      if (seen.transferEncoding !== undefined) return refusedFor('transfer-encoding')
       seen.transferEncoding = value
       return undefined
     case 'expect':
       // RFC 9110 section 10.1.1: what is not known is said so, or the client waits for its timeout.
-      if (value.toLowerCase() !== '100-continue') return refuse('expectation')
+      if (value.toLowerCase() !== '100-continue') return refusedFor('expectation')
       seen.expectsContinue = true
       return undefined
     case 'x-request-id':
@@ -146,9 +147,9 @@ function readHeader(seen: SeenHeaders, name: string, value: string): Refused | u
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
     case 'origin':
-      return refuse('browser')
+      return refusedFor('browser')
     default:
-      return name.startsWith('sec-fetch-') ? refuse('browser') : undefined
+      return name.startsWith('sec-fetch-') ? refusedFor('browser') : undefined
   }
 }
 
@@ -160,15 +161,15 @@ function validateFraming(
   if (seen.transferEncoding !== undefined) {
     // RFC 9112 section 6.1: both, or a coding in HTTP/1.0, is how requests are smuggled.
     if (seen.contentLength !== undefined || head.httpVersion === '1.0') {
-      return refuse('transfer-encoding')
+      return refusedFor('transfer-encoding')
     }
     const coding = seen.transferEncoding.toLowerCase()
     if (coding === 'chunked') return 'chunked'
     // Node reads an empty one as no body at all, and what follows as the next request.
-    return refuse(coding === '' ? 'transfer-encoding' : 'coding')
+    return refusedFor(coding === '' ? 'transfer-encoding' : 'coding')
   }
   const length = seen.contentLength === undefined ? 0 : Number(seen.contentLength)
-  return length > rules.maxBodySize ? refuse('body-size') : length
+  return length > rules.maxBodySize ? refusedFor('body-size') : length
 }
 
 /** Several are not allowed; the least of them is right whichever was meant. -1: none yet. */
@@ -183,17 +184,18 @@ function validateTarget(
   rules: RequestRules,
 ): Pick<ValidRequest, 'target' | 'path' | 'authority'> | Refused {
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
-  if (seen.host === undefined && head.httpVersion !== '1.0') return refuse('host')
-  if (BAD_TARGET.test(head.target)) return refuse('target')
+  if (seen.host === undefined && head.httpVersion !== '1.0') return refusedFor('host')
+  if (BAD_TARGET.test(head.target)) return refusedFor('target')
   const plain = head.target.startsWith('/') || head.target === '*'
   const origin = plain ? undefined : absoluteForm(head.target, head.method)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
   const target = origin?.target ?? head.target
-  if (target === '*' ? head.method !== 'OPTIONS' : !target.startsWith('/')) return refuse('target')
+  if (target === '*' ? head.method !== 'OPTIONS' : !target.startsWith('/'))
+    return refusedFor('target')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
-  if (origin !== undefined && origin.scheme !== rules.scheme) return refuse('scheme')
-  if (authority !== undefined && !isOurs(authority, rules.hosts)) return refuse('other-host')
+  if (origin !== undefined && origin.scheme !== rules.scheme) return refusedFor('scheme')
+  if (authority !== undefined && !isOurs(authority, rules.hosts)) return refusedFor('other-host')
   const query = target.indexOf('?')
   const path = query === -1 ? target : target.slice(0, query)
   const refused = path === '*' ? undefined : validatePath(path, rules.allowedPaths)
@@ -222,9 +224,9 @@ function absoluteForm(absolute: string, method: string): AbsoluteForm | undefine
  * `/`, too: behind an empty or a dot segment, servers disagree about where login and refresh are.
  */
 function validatePath(path: string, prefixes: readonly string[]): Refused | undefined {
-  if (path.includes('//')) return refuse('double-slash')
-  if (AMBIGUOUS_PATH.test(path)) return refuse('ambiguous-path')
-  return prefixes.some((prefix) => isUnder(path, prefix)) ? undefined : refuse('other-path')
+  if (path.includes('//')) return refusedFor('double-slash')
+  if (AMBIGUOUS_PATH.test(path)) return refusedFor('ambiguous-path')
+  return prefixes.some((prefix) => isUnder(path, prefix)) ? undefined : refusedFor('other-path')
 }
 
 /** A prefix ends at a segment: `/a` opens `/a` and `/a/b`, not `/ab`. */
@@ -239,6 +241,6 @@ function isOurs(authority: string, hosts: ReadonlySet<string> | undefined): bool
   return hosts.has(authority.replace(/:\d*$/, '').toLowerCase())
 }
 
-function refuse(refused: Refusal): Refused {
+function refusedFor(refused: Refusal): Refused {
   return { refused }
 }

@@ -27,7 +27,7 @@ const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 /** Characters; two tokens of 8192 each and their base64 fit. */
-const LONGEST_SEALED = 32 * 1024
+const MAX_SEALED = 32 * 1024
 /** In the purposes and in the authenticated data: a breaking change of the record is another place. */
 const VERSION = 'isales-auth-proxy v2'
 
@@ -64,7 +64,7 @@ export function createSeal(key: Secret, origin: string, user: string) {
 
     /** Undefined for what was not sealed with this key for this place, and for what cannot be read. */
     open(sealed: string): SharedRecord | undefined {
-      if (sealed.length > LONGEST_SEALED || sealed[ID_LENGTH] !== '.') return undefined
+      if (sealed.length > MAX_SEALED || sealed[ID_LENGTH] !== '.') return undefined
       const bytes = Buffer.from(sealed.slice(ID_LENGTH + 1), 'base64url')
       if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined
       const decipher = createDecipheriv(CIPHER, sealKey, bytes.subarray(0, NONCE_BYTES), {

@@ -27,8 +27,8 @@ const COMMAND_TIMEOUT = 500
 const DEFAULT_USER = 'default'
 /** Between two looks whether the server is ready. */
 const CHECK_PAUSE = 1000
-const SHORTEST_RETRY = 100
-const LONGEST_RETRY = 1000
+const MIN_RETRY = 100
+const MAX_RETRY = 1000
 const RETRY_JITTER = 200
 
 /** The first word of an error reply is its code: part of the protocol, not text. */
@@ -241,7 +241,7 @@ function connectionOptions({
   const sentinelPassword = config.sessionStoreSentinelPassword?.reveal()
   const tls = address.tls ? tlsOptions(config) : undefined
   const retryStrategy = (attempt: number): number =>
-    Math.min(LONGEST_RETRY, SHORTEST_RETRY * 2 ** (attempt - 1)) + random() * RETRY_JITTER
+    Math.min(MAX_RETRY, MIN_RETRY * 2 ** (attempt - 1)) + random() * RETRY_JITTER
   return {
     lazyConnect: true,
     protocol: 2,

@@ -15,7 +15,7 @@ export interface AttemptHome {
 export type AttemptRules = Pick<Config, 'loginRejectedAttempts'>
 
 /** What follows a failed login. */
-export type Verdict = Omit<Failed, 'failure'>
+export type FailedAttempt = Omit<Failed, 'failure'>
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -80,20 +80,20 @@ export function afterFailure(
     readonly now: number
     readonly random: number
   },
-): Verdict {
+): FailedAttempt {
   const { rules, weight, failuresBefore, now, random } = given
   const { retryAfter } = failure
   const proven = now < before.provenUntil
   const kind = failure.kind === 'ambiguous' ? (proven ? 'unclear' : 'refused') : failure.kind
   const asked =
     retryAfter === undefined ? 0 : Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
-  const counted = (refusals: number, pause: number): Verdict => {
+  const counted = (refusals: number, pause: number): FailedAttempt => {
     const attempts = before.attempts + weight
     const longest = Math.max(pause, attempts > PAUSES.length ? UNCLEAR_PAUSE : 0, asked)
     const entry = { attempts, refusals, notBefore: now + longest, provenUntil: -Infinity }
     return { entry, pause: longest, counted: true, backoff: backoffOf(entry, rules) }
   }
-  const uncounted = (pause: number): Verdict => {
+  const uncounted = (pause: number): FailedAttempt => {
     const longest = Math.max(pause, asked)
     const backoff = before.refusals > 0 ? backoffOf(before, rules) : 'transient'
     return { entry: before, pause: longest, counted: false, backoff }
@@ -154,7 +154,7 @@ export function withAttempts(options: AttemptsOptions): TokenClient {
   let failures = 0
 
   /** The next login waits, and so does the next refresh: a failed one leads to a login. */
-  const failed = (before: Entry, failure: AuthFailure, ask: Ask): Verdict => {
+  const failed = (before: Entry, failure: AuthFailure, ask: Ask): FailedAttempt => {
     const { weight = 1, failures: failuresBefore = failures } = ask
     const given = { rules, weight, failuresBefore, now: clock.now(), random: random() }
     failures = failuresBefore + 1

@@ -23,7 +23,7 @@ import type { EndedRequest } from '../http/ended.ts'
 import type { TokenEvent } from '../token/events.ts'
 
 /** Milliseconds that the last spans may take to be sent. */
-const LONGEST_STOP = 2000
+const MAX_STOP = 2000
 /** A client cannot make up the name of a span (HTTP semantic conventions, `_OTHER`). */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
@@ -65,7 +65,7 @@ export function openTracing(options: TracingOptions) {
     async stop(): Promise<void> {
       await Promise.race([
         provider.shutdown().catch(() => undefined),
-        delay(LONGEST_STOP, undefined, { ref: false }),
+        delay(MAX_STOP, undefined, { ref: false }),
       ])
     },
   }

@@ -12,7 +12,7 @@ export interface ResponseHead {
   readonly rawHeaders: readonly Buffer[]
 }
 
-export type Outcome =
+export type AttemptOutcome =
   | { readonly type: 'response'; readonly head: ResponseHead }
   | { readonly type: 'failed'; readonly error: unknown }
   /** Nothing was written, because `mayStart` said no. */
@@ -33,17 +33,17 @@ export interface Sink {
   readonly onEnd: (whole: boolean) => void
 }
 
-/** How much of a response's body is kept: all of it, all of one that was cut, or no more than the first part. */
-export type Kept = 'whole' | 'cut' | 'part'
+/** What was collected of a response's body: all of it, all of one that was cut, or no more than the first part. */
+export type Collected = 'whole' | 'cut' | 'part'
 
-/** Bytes of a response that are kept until somebody takes them. With more of them, iSales is paused. */
-export const KEPT_RESPONSE = 64 * 1024
+/** Bytes of a response that are collected until somebody takes them. With more of them, iSales is paused. */
+export const MAX_COLLECTED = 64 * 1024
 
 /** One try to send a request: undici's callbacks on one side, a promise of the response and a body to take on the other. */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly request: UpstreamRequest
   /** Settles once and never rejects. */
-  readonly outcome: Promise<Outcome>
+  readonly outcome: Promise<AttemptOutcome>
   /** Bytes of the request may have reached iSales. */
   written = false
   /** Why the response was cut. */
@@ -53,14 +53,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** For the pool: it is aborted before it starts. */
   onAbort: (() => void) | undefined
   readonly #hooks: AttemptHooks
-  #settle: ((outcome: Outcome) => void) | undefined
+  #settle: ((outcome: AttemptOutcome) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #responded = false
   #chunks: Buffer[] = []
   #size = 0
   #ended: 'whole' | 'cut' | undefined
   #sink: Sink | undefined
-  #onKept: ((kept: Kept) => void) | undefined
+  #onCollected: ((collected: Collected) => void) | undefined
 
   constructor(request: UpstreamRequest, hooks: AttemptHooks = {}) {
     this.request = request
@@ -112,9 +112,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#chunks.push(chunk)
     this.#size += chunk.length
-    if (this.#size <= KEPT_RESPONSE) return
+    if (this.#size <= MAX_COLLECTED) return
     controller.pause()
-    this.#onKept?.('part')
+    this.#onCollected?.('part')
   }
 
   onResponseEnd(): void {
@@ -137,17 +137,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#fail(error)
   }
 
-  /** Resolves when no more of the body will be kept. */
-  keep(): Promise<Kept> {
+  /** Resolves when no more of the body will be collected. */
+  collect(): Promise<Collected> {
     if (this.#ended !== undefined) return Promise.resolve(this.#ended)
-    if (this.#size > KEPT_RESPONSE) return Promise.resolve('part')
+    if (this.#size > MAX_COLLECTED) return Promise.resolve('part')
     return new Promise((resolve) => {
-      this.#onKept = resolve
+      this.#onCollected = resolve
     })
   }
 
-  /** What is kept of the body. */
-  kept(): Buffer {
+  /** What has come of the body. */
+  collected(): Buffer {
     const [first] = this.#chunks
     if (this.#chunks.length === 1 && first !== undefined) return first
     return Buffer.concat(this.#chunks, this.#size)
@@ -159,12 +159,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#size = body.length
   }
 
-  /** Takes the body: what is kept as one chunk, then whatever comes. */
+  /** Takes the body: what was collected as one chunk, then whatever comes. */
   take(sink: Sink): void {
-    const kept = this.kept()
+    const collected = this.collected()
     this.#chunks = []
     this.#sink = sink
-    const more = kept.length === 0 || sink.onChunk(kept)
+    const more = collected.length === 0 || sink.onChunk(collected)
     if (this.#ended !== undefined) sink.onEnd(this.#ended === 'whole')
     else if (more) this.resume()
     else this.#controller?.pause()
@@ -196,7 +196,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #end(ended: 'whole' | 'cut'): void {
     if (this.#ended !== undefined) return
     this.#ended = ended
-    this.#onKept?.(ended)
+    this.#onCollected?.(ended)
     this.#sink?.onEnd(ended === 'whole')
   }
 }

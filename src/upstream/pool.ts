@@ -98,7 +98,7 @@ class Pool {
   readonly #options: Omit<UpstreamOptions, 'tls'>
   readonly #max: number
   readonly #now: () => number
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<PooledConnection>()
   readonly #waiting = new Set<Attempt>()
   #connect: Connect
   #destroyed = false
@@ -157,7 +157,7 @@ class Pool {
     }
   }
 
-  #send(attempt: Attempt, connection: Connection): void {
+  #send(attempt: Attempt, connection: PooledConnection): void {
     connection.attempt = attempt
     attempt.onDone = (failed) => {
       // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
@@ -170,7 +170,7 @@ class Pool {
     connection.client.dispatch(attempt.request, attempt)
   }
 
-  #free(): Connection | undefined {
+  #free(): PooledConnection | undefined {
     for (const connection of this.#connections) {
       if (connection.attempt !== undefined || connection.closing) continue
       if (!this.#isOld(connection)) return connection
@@ -179,11 +179,11 @@ class Pool {
     return this.#connections.size < this.#max ? this.#add() : undefined
   }
 
-  #isOld({ openedAt }: Connection): boolean {
+  #isOld({ openedAt }: PooledConnection): boolean {
     return this.#now() - openedAt >= MAX_AGE
   }
 
-  #add(): Connection {
+  #add(): PooledConnection {
     const { config, onConnect } = this.#options
     const connect = this.#connect
     const client = new Client(config.isalesUrl, {
@@ -216,7 +216,7 @@ class Pool {
       maxHeaderSize: 64 * 1024,
       allowH2: false,
     })
-    const connection: Connection = {
+    const connection: PooledConnection = {
       client,
       openedAt: Infinity,
       attempt: undefined,
@@ -230,14 +230,14 @@ class Pool {
     return connection
   }
 
-  #release(connection: Connection): void {
+  #release(connection: PooledConnection): void {
     connection.attempt = undefined
     const { client, closing } = connection
     if (closing || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
     else this.#serve()
   }
 
-  #close(connection: Connection): void {
+  #close(connection: PooledConnection): void {
     connection.closing = true
     // It counts until its socket is closed, so that there are never more than `max`.
     void connection.client.destroy().then(() => {
@@ -247,7 +247,7 @@ class Pool {
   }
 }
 
-interface Connection {
+interface PooledConnection {
   readonly client: Client
   /** By the pool's clock; infinite before. */
   openedAt: number

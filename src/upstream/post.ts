@@ -61,14 +61,14 @@ export function createPost(dispatch: (attempt: Attempt) => void, timeout: number
 
 async function resultOf(attempt: Attempt): Promise<PostResult> {
   const outcome = await attempt.outcome
-  const kept = outcome.type === 'response' ? await attempt.keep() : 'cut'
-  if (outcome.type !== 'response' || kept === 'cut')
+  const collected = outcome.type === 'response' ? await attempt.collect() : 'cut'
+  if (outcome.type !== 'response' || collected === 'cut')
     return { ok: false, ...failureOf(attempt.error), written: attempt.written }
   const { status, rawHeaders } = outcome.head
   const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')
   const contentType = valueOf(rawHeaders, 'content-type')
-  const body = kept === 'whole' ? attempt.kept().toString() : undefined
+  const body = collected === 'whole' ? attempt.collected().toString() : undefined
   if (body === undefined) attempt.abort('the response is too long')
   return { ok: true, status, retryAfter, contentType, date, body }
 }

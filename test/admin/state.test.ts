@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { noCalls, type CallCounts, type CallsView } from '../../src/admin/calls.ts'
 import type { TokenSnapshot } from '../../src/token/events.ts'
-import { judge, type State, type StateInput } from '../../src/admin/state.ts'
+import { judge, type Health, type StateInput } from '../../src/admin/state.ts'
 import { NOW, snapshot } from './token.ts'
 
 const RUNBOOK = readFileSync('docs/operations.md', 'utf8')
@@ -45,7 +45,7 @@ interface Case {
 }
 
 describe('the state', () => {
-  it.each<readonly [string, Case, State]>([
+  it.each<readonly [string, Case, Health]>([
     ['the token is valid and nothing was called', {}, 'healthy'],
     ['every call succeeds', { calls: calls(counts(0, 10)) }, 'healthy'],
     ['the token is valid and being renewed', { token: { request: 'refresh' } }, 'healthy'],

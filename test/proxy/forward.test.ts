@@ -83,7 +83,7 @@ describe('an exception of our own', () => {
     expect(JSON.parse(response.text)).toMatchObject({ code: 'internal', sent: 'unknown' })
     expect(errors).toHaveLength(1)
     await until(() => ends.length > 0)
-    expect(ends).toMatchObject([{ code: 'internal', status: 500, byListener: false }])
+    expect(ends).toMatchObject([{ code: 'internal', status: 500, endedHere: false }])
   })
 })
 

@@ -69,11 +69,11 @@ export async function dispatch(
   const attempt = new Attempt({ method, path: '/x', headers: [...headers], body })
   upstream.dispatch(attempt)
   const outcome = await attempt.outcome
-  const kept = outcome.type === 'response' ? await attempt.keep() : 'cut'
+  const collected = outcome.type === 'response' ? await attempt.collect() : 'cut'
   return {
     status: outcome.type === 'response' ? outcome.head.status : 0,
-    ...(kept === 'cut' ? classify(attempt.error) : {}),
-    text: attempt.kept().toString(),
+    ...(collected === 'cut' ? classify(attempt.error) : {}),
+    text: attempt.collected().toString(),
     written: attempt.written,
   }
 }
