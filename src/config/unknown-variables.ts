@@ -33,6 +33,8 @@ export function nearest(
   limit: number,
 ): string | undefined {
   const [best] = candidates
+    // Most are too long or too short, and cost no comparison.
+    .filter(({ length }) => Math.abs(length - word.length) <= limit)
     .map((candidate) => ({ candidate, edits: distance(word, candidate) }))
     .filter(({ edits }) => edits <= limit)
     .sort((a, b) => a.edits - b.edits)

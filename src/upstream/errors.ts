@@ -18,6 +18,8 @@ export class ConnectError extends Error {
 /** Codes of our own. */
 export const CODES = {
   timeout: 'ETIMEDOUT',
+  /** The pool was closed before the request was sent. */
+  closed: 'ERR_POOL_CLOSED',
   /** The egress proxy responded 407 (RFC 9110 section 15.5.8). */
   proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
   /** The egress proxy responded with another status that is not 2xx. */
@@ -37,6 +39,7 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   UND_ERR_NOT_SUPPORTED: 'invalid',
   UND_ERR_DESTROYED: 'closed',
   UND_ERR_CLOSED: 'closed',
+  [CODES.closed]: 'closed',
 }
 
 /** Names a failure by its class and code, never by message text. */

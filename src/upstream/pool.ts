@@ -1,11 +1,11 @@
-import { Client, errors } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import { systemClock, type Clock } from '../clock.ts'
 import type { TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
 import type { Attempt } from './attempt.ts'
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
-import { codeOf, ConnectError, isCertificateAlert, type ConnectFailure } from './errors.ts'
+import { CODES, codeOf, ConnectError, isCertificateAlert, type ConnectFailure } from './errors.ts'
 import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost, type Post } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
@@ -123,7 +123,7 @@ class Pool {
 
   dispatch(attempt: Attempt): void {
     if (this.#destroyed) {
-      attempt.abort(new errors.ClientDestroyedError())
+      attempt.abort(closed())
       return
     }
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
@@ -143,7 +143,7 @@ class Pool {
 
   async destroy(): Promise<void> {
     this.#destroyed = true
-    for (const attempt of this.#waiting) attempt.abort(new errors.ClientDestroyedError())
+    for (const attempt of this.#waiting) attempt.abort(closed())
     await Promise.all(Array.from(this.#connections, ({ client }) => client.destroy()))
   }
 
@@ -257,4 +257,8 @@ interface PooledConnection {
   responded: boolean
   /** It takes no more requests. */
   closing: boolean
+}
+
+function closed(): Error {
+  return Object.assign(new Error('the pool was closed'), { code: CODES.closed })
 }
