@@ -1,4 +1,4 @@
-import { openAdmin } from '../src/admin/app.ts'
+import { openAdmin } from '../src/admin/open.ts'
 import type { Health } from '../src/admin/state.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/events.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openAdmin } from './admin/app.ts'
+import { openAdmin } from './admin/open.ts'
 import { readCertificateEnds } from './admin/sources.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
@@ -13,7 +13,7 @@ import { watchFiles, type FileWatch } from './config/watch.ts'
 import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
 import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
-import { openLocalLogin } from './login/app.ts'
+import { openLocalLogin } from './login/open.ts'
 import { openProxy } from './proxy/open.ts'
 import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
@@ -176,7 +176,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...reports.of('admin'),
     address: config.adminListen,
     limits: ADMIN_LIMITS,
-    onRequest: admin.serve,
+    onRequest: (request, response) => admin.serve(request, response),
   })
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()

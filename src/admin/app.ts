@@ -1,14 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
-import { serveHono } from '../http/hono.ts'
-import type { TokenEvent } from '../token/events.ts'
+import { serveHono, type Serve } from '../http/hono.ts'
 import { createSpeaker } from './format.ts'
-import { createMetrics } from './metrics.ts'
-import { createMonitor } from './monitor.ts'
 import { renderText } from './report.ts'
-import type { AdminSources } from './sources.ts'
 import { unreadiness } from './state.ts'
 import { REFRESH, renderStatusPage } from './status-page.tsx'
 import { STATUS_POLICY } from './status-style.ts'
@@ -26,36 +21,13 @@ const HEADERS = {
   'X-Frame-Options': 'DENY',
 } as const
 
-export type Admin = ReturnType<typeof openAdmin>
-
-/** Counts and remembers what happens, and serves it. The process counts as started now. */
-export function openAdmin(sources: AdminSources) {
-  const monitor = createMonitor(sources)
-  const metrics = createMetrics(sources, monitor)
-  const app = createAdminApp({ ...sources, monitor, metrics })
-  const serveApp = serveHono(app)
-  const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    const { headers, httpVersion, url = '' } = request
-    const target = url.replace(/^https?:\/\/[^/]*/i, '')
-    // RFC 9112 section 3.2. Probes of load balancers are of HTTP/1.0 and have no Host.
-    const hostMissing = headers.host === undefined && httpVersion !== '1.0'
-    if (hostMissing || !target.startsWith('/')) response.writeHead(400).end()
-    else serveApp(request, response, target)
-  }
-  return {
-    metrics,
-    monitor,
-    app,
-    serve,
-    onTokenEvent(event: TokenEvent): void {
-      metrics.onTokenEvent(event)
-      monitor.onTokenEvent(event)
-    },
-  }
+/** Serves a request with the app. */
+export function serveAdminApp(options: StatusOptions): Serve {
+  return serveHono(createAdminApp(options))
 }
 
 /** What an operator, a probe and Prometheus read. Nothing can be changed through it. */
-function createAdminApp(options: StatusOptions): Hono {
+export function createAdminApp(options: StatusOptions): Hono {
   const { metrics, running, hosts } = options
   const app = new Hono()
 

@@ -2,14 +2,14 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
+import type { Config } from '../config/settings.ts'
 import type { ObsLoginOutcome, ObsRefreshOutcome } from '../http/ended.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { parseObject, type JsonObject } from '../http/json.ts'
-import { localPaths } from './paths.ts'
-import { createTicketCheck, publishedBody, RESPONSE_TYPE, ticketIn } from './ticket-check.ts'
+import { refreshPathOf } from './paths.ts'
+import { publishedBody, RESPONSE_TYPE, ticketIn } from './ticket-check.ts'
 import { createThrottle } from './throttle.ts'
-import { createTickets, type IssuedTickets, type Tickets } from './tickets.ts'
+import type { IssuedTickets, Tickets } from './tickets.ts'
 
 export interface LocalLoginOptions {
   readonly clock: Clock
@@ -21,35 +21,6 @@ export interface LocalLoginOptions {
   readonly onRefresh: (outcome: ObsRefreshOutcome) => void
 }
 
-/** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
-export function openLocalLogin(config: Config, options: LocalLoginOptions) {
-  const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => {
-    const changed = { ...config, ...secrets }
-    const tickets = createTickets(changed, options.wallClock)
-    return { tickets, serve: serveHono(createObsApp(changed, tickets, options)) }
-  }
-  let current = open(config)
-  const ticketCheck = createTicketCheck(
-    (ticket) => current.tickets.isValid(ticket),
-    config.obsNumbers,
-  )
-  return {
-    kindOf: localPaths([config.isalesLoginPath, refreshPathOf(config)]),
-    serveLocal: ((...call) => current.serve(...call)) satisfies Serve,
-    /** Undefined: calls need no ticket. */
-    ticketCheck: config.obsLogin === 'require' ? ticketCheck : undefined,
-    /** Tickets of another key are not valid any more. Without a key of its own, it comes from the password. */
-    replaceSecrets: (secrets: Parameters<typeof open>[0]): void => {
-      current = open(secrets)
-    },
-  }
-}
-
-/** CTI-OBS refreshes even when the proxy does not refresh with iSales. */
-function refreshPathOf(config: Pick<Config, 'isalesRefreshPath'>): string {
-  return config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
-}
-
 type ObsContext = Context<{ readonly Bindings: RequestOrigin }>
 type LoginConfig = Pick<
   Config,
@@ -57,6 +28,11 @@ type LoginConfig = Pick<
 >
 
 const REFUSED = { rejected: 403, throttled: 429, malformed: 400 } as const
+
+/** Serves a request with the app. */
+export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
+  return serveHono(createObsApp(...parts))
+}
 
 /**
  * Serves CTI-OBS's own login and refresh in the shape that iSales publishes; iSales is not asked. With `OBS_LOGIN` of

@@ -1,3 +1,4 @@
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import { percentDecode } from '../http/percent.ts'
 
 /**
@@ -38,4 +39,9 @@ function plainest(path: string): string {
     .toLowerCase()
     .replaceAll(/[;?#][^/]*|[^!-~]/g, '')
   return `${visible}/`.replaceAll(/\/(?:\.?\/)+/g, '/')
+}
+
+/** CTI-OBS refreshes even when the proxy does not refresh with iSales. */
+export function refreshPathOf(config: Pick<Config, 'isalesRefreshPath'>): string {
+  return config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
 }

@@ -8,7 +8,11 @@ export interface HandlerOptions {
   readonly rules: RequestRules
   /** `local`: served here, such as login and refresh. `alike`: iSales might take it for one of them. */
   readonly kindOf: (path: string) => 'local' | 'alike' | 'other'
-  readonly serveLocal: (request: IncomingMessage, response: ServerResponse, target: string) => void
+  readonly serveLocal: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+  ) => Promise<void>
   /** Asks for the client's ticket. Undefined: none is demanded. */
   readonly ticketCheck:
     | {
@@ -71,7 +75,7 @@ export function createHandler(options: HandlerOptions) {
         onEnd({ method, target, status: 204, requestId, endedHere: true })
       } else if (kind === 'local') {
         if (valid.expectsContinue) response.writeContinue()
-        options.serveLocal(request, response, valid.target)
+        return options.serveLocal(request, response, valid.target)
       } else if (inFlight >= maxInFlight) refuse(response, 'in-flight', requestId)
       else {
         connection.accept()

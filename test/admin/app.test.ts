@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { openAdmin } from '../../src/admin/app.ts'
+import { createAdminApp } from '../../src/admin/app.ts'
+import { openAdmin } from '../../src/admin/open.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/events.ts'
 import { NOW, adminSources, snapshot } from './token.ts'
 
-const appWith = (changes?: Partial<AdminSources>) => openAdmin(adminSources(changes)).app
+function appWith(changes?: Partial<AdminSources>) {
+  const sources = adminSources(changes)
+  return createAdminApp({ ...sources, ...openAdmin(sources) })
+}
 
 const PATHS = ['/metrics', '/livez', '/startupz', '/readyz', '/', '/status.json']
 
@@ -143,9 +147,9 @@ describe('the probes', () => {
   })
 
   it('say ready when iSales rejects calls with the token: a pod that leaves its Service heals nothing', async () => {
-    const admin = openAdmin(adminSources({ token: () => snapshot({ rejected: true }) }))
-    expect((await admin.app.request('/readyz')).status).toBe(200)
-    expect(await (await admin.app.request('/status.json')).json()).toMatchObject({
+    const app = appWith({ token: () => snapshot({ rejected: true }) })
+    expect((await app.request('/readyz')).status).toBe(200)
+    expect(await (await app.request('/status.json')).json()).toMatchObject({
       authenticated: false,
       state: 'failing',
     })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { openAdmin } from '../../src/admin/app.ts'
+import { createAdminApp } from '../../src/admin/app.ts'
+import { openAdmin } from '../../src/admin/open.ts'
 import type { EndedCall } from '../../src/admin/calls.ts'
 import type { Status } from '../../src/admin/status.ts'
 import { manualClock } from '../support/manual-clock.ts'
@@ -14,22 +15,22 @@ function start(failure?: ReturnType<typeof failed>) {
   const clock = manualClock()
   const began = clock.now()
   const at = { obtainedAt: began, expiresAt: began + 3e5, usableUntil: began + 295_000 }
-  const admin = openAdmin(
-    adminSources({
-      clock,
-      wallClock: () => WALL + clock.now() - began,
-      token: () =>
-        snapshot({
-          now: clock.now(),
-          token: tokenOf(at),
-          ...(failure && { lastFailure: failure, failuresInRow: 3, backoff: 'transient' }),
-        }),
-    }),
-  )
+  const sources = adminSources({
+    clock,
+    wallClock: () => WALL + clock.now() - began,
+    token: () =>
+      snapshot({
+        now: clock.now(),
+        token: tokenOf(at),
+        ...(failure && { lastFailure: failure, failuresInRow: 3, backoff: 'transient' }),
+      }),
+  })
+  const admin = openAdmin(sources)
+  const app = createAdminApp({ ...sources, ...admin })
   admin.onTokenEvent(granted({ at: began }))
   const status = async () =>
-    (await (await admin.app.request('/status.json')).json()) as Status & { readonly title: string }
-  const page = async () => (await admin.app.request('/')).text()
+    (await (await app.request('/status.json')).json()) as Status & { readonly title: string }
+  const page = async () => (await app.request('/')).text()
   /** So many calls a second, for so many seconds. */
   const traffic = async (seconds: number, call: EndedCall, perSecond = 20): Promise<void> => {
     for (let n = 0; n < seconds * perSecond; n += 1) {
@@ -37,7 +38,7 @@ function start(failure?: ReturnType<typeof failed>) {
       await clock.advance(1000 / perSecond)
     }
   }
-  return { ...admin, clock, status, page, traffic }
+  return { ...admin, app, clock, status, page, traffic }
 }
 
 describe('one refused path among thousands of calls', () => {

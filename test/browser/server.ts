@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Admin } from '../../src/admin/app.ts'
+import type { Hono } from 'hono'
 import { serveHono } from '../../src/http/hono.ts'
 
 /** Serves the admin app on a free port of loopback. */
-export async function servePage(app: Admin['app']) {
+export async function servePage(app: Hono) {
   const serve = serveHono(app)
   const server = createServer((request, response) => serve(request, response, request.url ?? '/'))
   await new Promise<void>((resolve) => {

@@ -1,4 +1,6 @@
-import { openAdmin, type Admin } from '../../src/admin/app.ts'
+import type { Hono } from 'hono'
+import { createAdminApp } from '../../src/admin/app.ts'
+import { openAdmin } from '../../src/admin/open.ts'
 import type { EndedCall } from '../../src/admin/calls.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
@@ -221,24 +223,23 @@ export const SCENES = {
 export type SceneName = keyof typeof SCENES
 
 /** The admin part of a proxy to which all of the scene has happened. */
-export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Admin['app'] {
+export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono {
   // The process started 261 minutes ago.
   let now = NOW - 261 * MINUTE
-  const admin = openAdmin(
-    adminSources({
-      token: () => snapshot(scene.snapshot),
-      sharing: () => scene.sharing,
-      running: {
-        listening: true,
-        draining: scene.draining ?? false,
-        inFlight: scene.traffic ? 3 : 0,
-      },
-      certificates: () => ({ listener: scene.certificateEnd, client: undefined, ca: undefined }),
-      settings: SETTINGS,
-      clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
-      ...changes,
-    }),
-  )
+  const sources = adminSources({
+    token: () => snapshot(scene.snapshot),
+    sharing: () => scene.sharing,
+    running: {
+      listening: true,
+      draining: scene.draining ?? false,
+      inFlight: scene.traffic ? 3 : 0,
+    },
+    certificates: () => ({ listener: scene.certificateEnd, client: undefined, ca: undefined }),
+    settings: SETTINGS,
+    clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
+    ...changes,
+  })
+  const admin = openAdmin(sources)
   const calls = (scene.calls ?? []).flatMap(({ count, apart, ago = 0, call }) =>
     Array.from({ length: count }, (_, n) => ({ at: NOW - ago - (count - 1 - n) * apart, call })),
   )
@@ -254,5 +255,5 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Admi
   admin.metrics.requests.inc({ method: 'POST', status_class: '2xx' }, scene.traffic ?? 0)
   if (scene.isalesAhead !== undefined)
     admin.monitor.dateSeen(new Date(WALL + scene.isalesAhead).toUTCString())
-  return admin.app
+  return createAdminApp({ ...sources, ...admin })
 }

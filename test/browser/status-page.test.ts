@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Admin } from '../../src/admin/app.ts'
+import type { Hono } from 'hono'
 import type { Status } from '../../src/admin/status.ts'
 import { createSpeaker, number } from '../../src/admin/format.ts'
 import { describe as report } from '../../src/admin/report.ts'
@@ -38,7 +38,7 @@ describe.runIf(haveBrowser())('the status page in a browser', () => {
     for (const cleanup of cleanups.splice(0)) await cleanup()
   })
 
-  async function open(app: Admin['app'], options: BrowserContextOptions = {}, query = '') {
+  async function open(app: Hono, options: BrowserContextOptions = {}, query = '') {
     const server = await servePage(app)
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()
