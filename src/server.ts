@@ -14,7 +14,7 @@ import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
 import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './login/open.ts'
-import { openProxy } from './proxy/open.ts'
+import { openProxy } from './proxy/handler.ts'
 import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
@@ -153,8 +153,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   const logToken = tokenLog(log, () => monitor.calls.takeTally())
   const reports = createReports(config, { metrics, monitor, log, clock, random })
   const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
-  const proxy = openProxy(config, {
+  const proxy = openProxy({
     ...login,
+    config,
     hosts: ownHosts(config),
     tokens,
     dispatch: upstream.dispatch,
@@ -170,7 +171,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     socketMode: config.listenSocketMode,
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
     limits: { ...config, ...CLIENT_LIMITS },
-    onRequest: (...request) => proxy.handle(...request),
+    onRequest: (request, response, connection) => proxy.handle(request, response, connection),
   })
   const adminListener = createListener({
     ...reports.of('admin'),

@@ -262,7 +262,7 @@ const listener = {
     doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503. Raise it where strangers can reach the port.',
   }),
   maxInFlight: setting(count({ min: 1, max: 100_000 }).prefault('1024'), {
-    doc: 'Most requests in flight, 16 of them on one connection; more get a 503 with `Retry-After`. Lower it to what the memory limit holds (docs/sizing.md).',
+    doc: 'Most requests in flight; more get a 503 with `Retry-After`. Lower it to what the memory limit holds (docs/sizing.md).',
   }),
   bodyIdleTimeout: setting(duration({ min: 100 * MS, max: 1 * H }).prefault('30s'), {
     doc: 'How long a body of a response may stand still, and how long a body of a request may take for 1 KiB or its end, before the request is given up. Raise it when iSales pauses within a response.',

@@ -11,7 +11,7 @@ export interface EndedRequest {
   readonly code?: ProblemCode | undefined
   /** Why it was refused before it was forwarded, or while its body came. */
   readonly refusal?: Refusal | undefined
-  /** What was relayed is a web page: something before iSales responded. */
+  /** What was relayed is an error that is a web page: something before iSales responded. */
   readonly page?: boolean
   /** Says nothing of iSales: a response to `OPTIONS *`, or one of the listener, such as 408, that it reports itself. */
   readonly endedHere?: boolean

@@ -18,11 +18,11 @@ export function forEachHeader(
 
 /** The value of a header, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
 export function headerValue(lines: HeaderLines, lowerName: string): string | undefined {
-  const values: string[] = []
+  let joined: string | undefined
   forEachHeader(lines, (_, value, lower) => {
-    if (lower === lowerName) values.push(value)
+    if (lower === lowerName) joined = joined === undefined ? value : `${joined}, ${value}`
   })
-  return values.length === 0 ? undefined : values.join(', ')
+  return joined
 }
 
 /** Header lines as they are written on the wire, each with its line end. */

@@ -54,7 +54,7 @@ export interface Call {
 }
 
 /** Milliseconds that a request without a deadline waits for a token. */
-const LONGEST_WAIT = 60_000
+const MAX_WAIT = 60_000
 /** Milliseconds; some clients sleep so long inside the call. The status page has the true instant. */
 const MAX_RETRY_AFTER = 5000
 
@@ -235,7 +235,7 @@ class Forwarding implements AttemptHooks {
     const wait = new AbortController()
     this.#awaited = wait
     // So that a token which comes late can still be sent.
-    const longest = clientDeadline * 0.9 || LONGEST_WAIT
+    const longest = clientDeadline * 0.9 || MAX_WAIT
     return { deadline: Math.min(clock.now() + longest, ends), signal: wait.signal }
   }
 
@@ -384,7 +384,7 @@ class Forwarding implements AttemptHooks {
       status: response.headersSent ? response.statusCode : 0,
       code: ending.do === 'fail' ? ending.code : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
-      page: ending.do === 'relay' && isHtml(ending.head.headers),
+      page: ending.do === 'relay' && ending.head.status >= 400 && isHtml(ending.head.headers),
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

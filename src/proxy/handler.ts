@@ -1,11 +1,20 @@
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { EndedRequest } from '../http/ended.ts'
+import type { Config } from '../config/settings.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
-import type { Forward } from './forward.ts'
-import { validateRequest, type RequestRules } from './validate.ts'
+import type { TokenEvent } from '../token/events.ts'
+import type { Tracing } from '../tracing/otlp.ts'
+import { createEchoes } from './echoes.ts'
+import { createForward, type ForwardOptions } from './forward.ts'
+import { validateRequest } from './validate.ts'
 
-export interface HandlerOptions {
-  readonly rules: RequestRules
+export interface ProxyOptions extends Pick<
+  ForwardOptions,
+  'tokens' | 'dispatch' | 'clock' | 'onEnd' | 'onReplay' | 'onError'
+> {
+  readonly config: Config
+  /** Lower-case `host` names, without port, that are ours. */
+  readonly hosts: ReadonlySet<string>
   /** `local`: served here, such as login and refresh. `alike`: iSales might take it for one of them. */
   readonly kindOf: (path: string) => 'local' | 'alike' | 'other'
   readonly serveLocal: (
@@ -22,16 +31,23 @@ export interface HandlerOptions {
         refuse(response: ServerResponse, requestId: string): void
       }
     | undefined
-  readonly forward: Forward
-  readonly maxInFlight: number
-  readonly newRequestId: () => string
-  /** A request got its response here: nothing of it was sent to iSales. */
-  readonly onEnd: (ended: EndedRequest) => void
+  /** Undefined: nothing is traced. */
+  readonly tracing: Tracing | undefined
 }
 
-/** Where every request enters: refused before it costs anything, served here, or forwarded. */
-export function createHandler(options: HandlerOptions) {
-  const { rules, kindOf, ticketCheck, maxInFlight, onEnd } = options
+/** Where every request of a client enters: refused before it costs anything, served here, or forwarded. */
+export function openProxy(options: ProxyOptions) {
+  const { config, hosts, kindOf, ticketCheck, tracing, onEnd } = options
+  const echoes = createEchoes()
+  const rules = {
+    ...config,
+    hosts,
+    scheme: config.listenTlsCertFile === undefined ? 'http' : 'https',
+    // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
+    pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
+  } as const
+  const forward = createForward({ ...options, rules, carriesToken: echoes.carriesToken })
+  const newRequestId = requestIds()
   let inFlight = 0
 
   const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
@@ -58,31 +74,46 @@ export function createHandler(options: HandlerOptions) {
       connection: { accept(): void },
     ): Promise<void> | void {
       const { method = '', url: target = '', httpVersion, rawHeaders } = request
-      const valid = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
-      if ('refused' in valid) {
-        refuse(response, valid.refused, options.newRequestId())
+      const validated = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
+      if ('refused' in validated) {
+        refuse(response, validated.refused, newRequestId())
         return
       }
-      const requestId = valid.requestId ?? options.newRequestId()
-      const kind = kindOf(valid.path)
+      const requestId = validated.requestId ?? newRequestId()
+      const kind = kindOf(validated.path)
       if (kind === 'alike') refuse(response, 'auth-path', requestId)
       else if (kind === 'other' && ticketCheck?.passes(rawHeaders) === false) {
         ticketCheck.refuse(response, requestId)
         reportRefusal(request, 'ticket', requestId)
-      } else if (valid.maxForwards === 0 || valid.target === '*') {
+      } else if (validated.maxForwards === 0 || validated.target === '*') {
         // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
         response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
         onEnd({ method, target, status: 204, requestId, endedHere: true })
       } else if (kind === 'local') {
-        if (valid.expectsContinue) response.writeContinue()
-        return options.serveLocal(request, response, valid.target)
-      } else if (inFlight >= maxInFlight) refuse(response, 'in-flight', requestId)
+        if (validated.expectsContinue) response.writeContinue()
+        return options.serveLocal(request, response, validated.target)
+      } else if (inFlight >= config.maxInFlight) refuse(response, 'in-flight', requestId)
       else {
         connection.accept()
         inFlight += 1
         response.once('close', () => (inFlight -= 1))
-        return options.forward({ request, response, validated: valid, requestId })
+        const span = tracing?.requestStarted(request)
+        return forward({ request, response, validated, requestId, span })
       }
     },
+
+    onTokenEvent(event: TokenEvent): void {
+      echoes.onTokenEvent(event)
+    },
+  }
+}
+
+/** Unique in this process and, by a random start, between processes. */
+function requestIds(): () => string {
+  const start = randomBytes(6).toString('hex')
+  let count = 0
+  return () => {
+    count += 1
+    return `${start}-${count.toString(36)}`
   }
 }

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import { headerText } from '../http/header-lines.ts'
 import type { Attempt } from '../upstream/attempt.ts'
@@ -55,7 +54,7 @@ export function relay(
  */
 export function relayInformational(response: ServerResponse, head: RelayedHead): void {
   const { socket } = response
-  // RFC 9110 section 15.2: none to a 1.0 client. Without a socket another response of its connection comes first.
+  // RFC 9110 section 15.2: none to a 1.0 client.
   if (response.req.httpVersion === '1.0' || socket === null || response.headersSent) return
   // A flood of them is not kept for a client that does not read.
   if (socket.writableNeedDrain) return
@@ -71,8 +70,6 @@ export function cut(response: ServerResponse): void {
   const { socket } = response
   const tcp = socket?.remoteFamily !== undefined && !('encrypted' in socket)
   if (tcp && response.req.httpVersion === '1.0') socket.resetAndDestroy()
-  // Behind another response: Node 24 would send what is queued, and leave the connection open.
-  if (socket === null) response.once('socket', (assigned: Socket) => assigned.destroy())
   response.destroy()
 }
 
