@@ -4,6 +4,7 @@ import type { ConfigError } from './config/errors.ts'
 import type { ReloadListener } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './http/ended.ts'
+import { HANDSHAKE_FAILURES } from './http/handshake.ts'
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/problem.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { accessFields, type Log } from './log/logger.ts'
@@ -24,6 +25,8 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
     const event = outcome === 'success' ? 'obs-logged-in' : 'obs-login-refused'
     logThrottled(event, outcome, { operation })
   }
+  const logRefused = (refusal: Refusal, requestId: string | undefined): void =>
+    logThrottled('client-refused', refusal, { ...REFUSALS[refusal], requestId })
   const doubtful = ({ setting, problem, remedy }: ConfigError) => ({
     setting,
     detail: `${problem}. ${remedy}`,
@@ -49,7 +52,7 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
       if (end.endedHere !== true) monitor.callEnded(end)
       const { code, refusal, requestId, upstreamMs, attempts } = end
       if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
-      if (refusal !== undefined) logThrottled('client-refused', refusal, { code, requestId })
+      if (refusal !== undefined) logRefused(refusal, requestId)
       if (random() < config.accessLog) log('access', accessFields(end))
     },
 
@@ -87,7 +90,7 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
           if (listener === 'proxy' && requestId !== undefined) failed(code, requestId)
           if (refusal === 'connections')
             logThrottled('connections-full', refusal, { listener, requestId })
-          else logThrottled('client-refused', refusal, { code, requestId })
+          else logRefused(refusal, requestId)
         },
         onClientClosed(reason) {
           metrics.slowClientsClosed.inc()
@@ -96,7 +99,8 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
         onHandshakeFailure(reason) {
           metrics.handshakeFailures.inc({ reason })
           // A load balancer that probes the port would write a line a minute.
-          if (reason !== 'closed') logThrottled('client-handshake-failed', reason)
+          if (reason !== 'closed')
+            logThrottled('client-handshake-failed', reason, { detail: HANDSHAKE_FAILURES[reason] })
         },
       } satisfies Partial<ListenerOptions>
     },

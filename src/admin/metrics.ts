@@ -205,7 +205,7 @@ function createCounters(registry: Registry, rejectedStatuses: readonly string[])
     handshakeFailures: counter(
       'client_handshake_failures_total',
       'TLS handshakes of clients that failed, by reason',
-      { reason: HANDSHAKE_FAILURES },
+      { reason: Object.keys(HANDSHAKE_FAILURES) },
     ),
     connectionsOpened: total(
       'upstream_connections_opened_total',

@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts'
-import type { AuthFailure } from '../token/protocol.ts'
+import { isRefusal, type AuthFailure } from '../token/protocol.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 
 /** What to do about a stage of the conversation that does not work as it should. */
@@ -19,25 +19,19 @@ interface Cause {
 }
 
 const cause = (evidence: string, remedy: string): Cause => ({ evidence, remedy })
-const NO_TLS = cause(
-  'the server there speaks no TLS',
-  'Check the scheme and the port in ISALES_URL',
-)
-const SPEAKS_TLS = cause('the server there speaks TLS', 'Use https in ISALES_URL')
 const UNTRUSTED = cause(
   'the certificate is not of an authority that is trusted',
   'Check ISALES_CA_FILE',
 )
 
+const REFUSED = cause(
+  'refused',
+  'Check user and password; do not try often, or the account may be locked',
+)
+
 const FAILURES: Readonly<Record<AuthFailure['reason'], Cause>> = {
-  rejected: cause(
-    'refused',
-    'Check user and password; do not try often, or the account may be locked',
-  ),
-  result: cause(
-    'refused by the result in the response',
-    'Check user and password, and that the account is in order',
-  ),
+  rejected: REFUSED,
+  result: REFUSED,
   throttled: cause('refused for now, too many calls', 'Try again later'),
   unavailable: cause(
     'iSales cannot be reached or is out of order',
@@ -53,9 +47,6 @@ const FAILURES: Readonly<Record<AuthFailure['reason'], Cause>> = {
 
 /** What an error code means, where it says more than the class of the failure. */
 const CAUSES: Readonly<Record<string, Cause>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
-  HPE_INVALID_CONSTANT: SPEAKS_TLS,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
@@ -76,20 +67,28 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   ),
 }
 
+/** What to do about a login that is refused with this status, where it says more. */
+const REFUSED_WITH: Readonly<Record<number, string>> = {
+  400: 'Check user, password and ISALES_LOGIN_PATH',
+  401: 'Have the operator of iSales put the account in order',
+}
+
 /** Why a login gave no token: one sentence with the code behind it, and what to do. */
-export function describeFailure({ reason, status, detail }: AuthFailure, config: Config): Cause {
+export function describeFailure(failure: AuthFailure, config: Config): Cause {
+  const { reason, status, detail, tlsSide } = failure
   const { evidence, remedy } = CAUSES[detail] ?? FAILURES[reason]
   const egress = egressFor(config)
-  const unreached = status === undefined && egress !== undefined
-  // To plain HTTP a server that speaks TLS sends an alert, closes the connection, or says 400.
-  const perhaps = status === 400 || detail === 'UND_ERR_SOCKET' || detail === 'ECONNRESET'
-  const hint = perhaps && config.isalesUrl.startsWith('http:')
   const known = status === undefined || detail.includes(String(status))
   const code = known ? detail : `status ${status}, ${detail}`
   // Only the host: the rest of HTTPS_PROXY may hold a password.
   const through = egress === undefined ? '' : ` through HTTPS_PROXY (${egress.host})`
+  const remedies = [
+    (isRefusal(failure) && REFUSED_WITH[status ?? 0]) || remedy,
+    ...(tlsSide === undefined ? [] : ['Check the scheme and the port in ISALES_URL']),
+    ...(status === undefined && egress !== undefined ? ['Check HTTPS_PROXY and NO_PROXY'] : []),
+  ]
   return {
-    evidence: `${evidence}${hint ? `; perhaps ${SPEAKS_TLS.evidence}` : ''}${through} (${code})`,
-    remedy: `${remedy}${hint ? `. ${SPEAKS_TLS.remedy}` : ''}${unreached ? '. Check HTTPS_PROXY and NO_PROXY' : ''}`,
+    evidence: `${evidence}${tlsSide === undefined ? '' : `; ${tlsSide}`}${through} (${code})`,
+    remedy: remedies.join('. '),
   }
 }

@@ -1,26 +1,15 @@
-/**
- * Why the TLS handshake of a client failed.
- *
- * - `plain-http`: the client spoke plain HTTP.
- * - `no-certificate`: it presented no certificate, and `LISTEN_CLIENT_CA_FILE` demands one.
- * - `unknown-ca`: its certificate is not of `LISTEN_CLIENT_CA_FILE`.
- * - `bad-certificate`: its certificate has expired, or is not valid for another reason.
- * - `not-trusted`: it does not trust the certificate of this proxy.
- * - `protocol`: it spoke no TLS, or there is no version or cipher in common.
- * - `timeout`: it did not finish within 5 s.
- * - `closed`: it closed the connection first, as a port scan or a TCP probe does, or lost it at a cap.
- */
-export const HANDSHAKE_FAILURES = [
-  'plain-http',
-  'no-certificate',
-  'unknown-ca',
-  'bad-certificate',
-  'not-trusted',
-  'protocol',
-  'timeout',
-  'closed',
-] as const
-export type HandshakeFailure = (typeof HANDSHAKE_FAILURES)[number]
+/** Why the TLS handshake of a client failed, in words. A closed set: each is a label value of a metric. */
+export const HANDSHAKE_FAILURES = {
+  'plain-http': 'The client spoke plain HTTP, and this port speaks TLS: use https there',
+  'no-certificate': 'It presented no certificate, and LISTEN_CLIENT_CA_FILE demands one',
+  'unknown-ca': 'Its certificate is not of LISTEN_CLIENT_CA_FILE',
+  'bad-certificate': 'Its certificate has expired, or is not valid for another reason',
+  'not-trusted': 'It does not trust the certificate of this proxy',
+  protocol: 'It spoke no TLS, or there is no version or cipher in common',
+  timeout: 'It did not finish within 5 s',
+  closed: 'It closed the connection first, as a port scan or a TCP probe does, or lost it at a cap',
+} as const
+export type HandshakeFailure = keyof typeof HANDSHAKE_FAILURES
 
 const BY_CODE: Readonly<Record<string, HandshakeFailure>> = {
   ERR_SSL_HTTP_REQUEST: 'plain-http',

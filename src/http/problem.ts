@@ -109,7 +109,11 @@ export const REFUSALS = {
     detail: 'More than 64 requests came on one connection before the response to the first',
   },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
-  tls: { code: 'bad-request', detail: 'TLS was spoken to a port of plain HTTP' },
+  tls: {
+    code: 'bad-request',
+    detail:
+      'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE',
+  },
   'line-fold': { code: 'bad-request', detail: 'A header is folded over several lines (obs-fold)' },
   'line-end': { code: 'bad-request', detail: 'A line does not end in CR LF: a bare CR or LF' },
   header: {

@@ -1,8 +1,11 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
+import { tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 import type { Ask, Credentials, RefreshTokens } from './ask.ts'
 import {
+  isGrant,
+  isRefusal,
   loginBody,
   parseResponse,
   refreshBody,
@@ -14,7 +17,11 @@ import { withScheme } from './token.ts'
 
 export interface IsalesClientOptions extends Pick<
   Config,
-  'isalesLoginPath' | 'isalesRefreshPath' | 'isalesRefreshHeaderToken' | 'isalesTokenScheme'
+  | 'isalesUrl'
+  | 'isalesLoginPath'
+  | 'isalesRefreshPath'
+  | 'isalesRefreshHeaderToken'
+  | 'isalesTokenScheme'
 > {
   readonly post: Post
   readonly clock: Clock
@@ -55,7 +62,12 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
     onSent()
     const sentAt = options.clock.now()
     const result = await options.post({ ...request, signal })
-    return result.ok ? parseResponse(result, sentAt, options.wallClock()) : failureOf(result)
+    const outcome = result.ok
+      ? parseResponse(result, sentAt, options.wallClock())
+      : failureOf(result)
+    if (isGrant(outcome) || isRefusal(outcome)) return outcome
+    const code = result.ok ? result.status : result.code
+    return { ...outcome, tlsSide: tlsSideOf(options.isalesUrl, code) }
   }
 
   return {

@@ -56,6 +56,8 @@ export interface AuthFailure {
   readonly retryAfter?: number | undefined
   /** Our own text or an error code; never text from the response. */
   readonly detail: string
+  /** Which side speaks TLS, when that is why it failed. */
+  readonly tlsSide?: string | undefined
 }
 
 /** What a successful login or refresh gives. Lifetimes are in milliseconds. */

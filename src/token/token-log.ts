@@ -56,6 +56,7 @@ export function tokenLog(
 
   const onFailed = (event: Failed): void => {
     const { failure } = event
+    const { detail, tlsSide } = failure
     const name = nameOf(event)
     const outage = `${name} ${failure.reason}`
     const isRefresh = name === 'refresh-refused'
@@ -65,7 +66,7 @@ export function tokenLog(
       operation: event.operation,
       reason: failure.reason,
       status: failure.status,
-      detail: failure.detail,
+      detail: tlsSide === undefined ? detail : `${detail}: ${tlsSide}`,
       failures: event.failuresInRow,
       backoff: event.backoff,
       retryInSeconds: seconds(event.retryIn),

@@ -42,6 +42,23 @@ const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
   [CODES.closed]: 'closed',
 }
 
+/** Which side speaks TLS, where an error tells. */
+const TLS_SIDES: Readonly<Record<string, string>> = {
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server there speaks no TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server there speaks no TLS',
+  HPE_INVALID_CONSTANT: 'the server there speaks TLS',
+}
+
+/**
+ * Which side speaks TLS, when it is not the one that `origin` says. To plain HTTP a server that speaks TLS sends an
+ * alert, closes the connection, or responds with 400.
+ */
+export function tlsSideOf(origin: string, code: string | number): string | undefined {
+  if (!origin.startsWith('http:')) return TLS_SIDES[code]
+  const isClosed = code === 400 || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
+  return isClosed ? 'perhaps the server there speaks TLS' : TLS_SIDES[code]
+}
+
 /** Names a failure by its class and code, never by message text. */
 export function classify(error: unknown): { failure: UpstreamFailure; code: string } {
   const code = codeOf(error)

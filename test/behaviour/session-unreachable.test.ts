@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { createSimulator } from '../../simulator/index.ts'
 import type { SimulatorTls } from '../../simulator/server.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -89,6 +90,20 @@ test.each(FAULTS)(
     expect((await world.probe('/readyz')).status).toBe(503)
   },
 )
+
+test.each([
+  ['http', 'the server there speaks TLS'],
+  ['https', 'the server there speaks no TLS'],
+])('%s in ISALES_URL to a port of the other scheme: the log names it', async (scheme, text) => {
+  const { server: tls } = certificates
+  const other = await createSimulator(scheme === 'http' ? { tls } : {})
+  onTestFinished(() => other.close())
+  const ISALES_URL = other.origin.replace(/^https?/, scheme)
+  const world = await openTimedWorld({ ready: false, env: { ISALES_URL } })
+  await world.pass(1000)
+  const failed = world.lines.find(({ event }) => event === 'login-failed')
+  expect(failed?.['detail']).toContain(text)
+})
 
 test('a variable that turns verification off in a running process turns nothing off', async () => {
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')

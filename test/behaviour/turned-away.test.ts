@@ -27,6 +27,7 @@ test('a request that cannot be read leaves a line with the request id that the c
     expect(linesOf(world, 'client-refused').at(-1)).toMatchObject({
       reason,
       code,
+      detail,
       requestId,
       count: 1,
     })

@@ -20,6 +20,7 @@ function clientOf(result: PostResult, changes: Partial<IsalesClientOptions> = {}
       sent.push(request)
       return Promise.resolve(result)
     },
+    isalesUrl: 'https://isales.example',
     isalesLoginPath: '/auth/login',
     isalesRefreshPath: '/auth/refresh',
     isalesRefreshHeaderToken: 'token',
