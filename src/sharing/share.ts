@@ -77,8 +77,6 @@ export function createShare(options: ShareOptions) {
   let ours: Ours | undefined
   /** Of the last token request. */
   let last: Pick<Request, 'credentials' | 'fingerprint'> | undefined
-  /** Since when the store has been away for a token that is rejected. */
-  let awaySince: number | undefined
   /** Id of the record that was last reported as unreadable. */
   let unreadable = ''
   let adopt: ((grant: Grant) => void) | undefined
@@ -150,19 +148,22 @@ export function createShare(options: ShareOptions) {
     const isNew = last?.fingerprint !== fingerprint
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
-    if (isNew && !forced && !ask.rejected && ours?.record.fingerprint === fingerprint) {
+    if (
+      isNew &&
+      !forced &&
+      ask.rejectedAt === undefined &&
+      ours?.record.fingerprint === fingerprint
+    ) {
       if (clock.now() < endOf(ours)) return adopted(ours, false)
     }
 
     for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
       const lease = nextLease()
       const local = (await home.find(credentials)) ?? NO_ENTRY
-      const askedAt = clock.now()
-      const book = bookOf(local, askedAt)
+      const book = bookOf(local, clock.now())
       const claim = { seen, lease, operation, fingerprint, forced, book, begun: BEGUN }
       const reply = noted(await store.claim(claim))
       const now = clock.now()
-      awaySince = reply.type === 'failure' && ask.rejected ? (awaySince ?? askedAt) : undefined
       if (reply.type === 'grant') {
         seen = idOf(reply.record)
         const found = find(reply)
@@ -177,8 +178,7 @@ export function createShare(options: ShareOptions) {
         const ms = Math.min(reply.ms, MAX_GUARD)
         return { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
       }
-      const situation = { now, random: random(), ask, awaySince: awaySince ?? now }
-      const wait = turnOf(reply, situation)
+      const wait = turnOf(reply, { now, random: random(), ask })
       if (wait !== undefined) return wait
       if (reply.type === 'mine') return askUnderLease(request, reply, lease)
       const outcome = await send({ ...ask, weight: rules.loginRejectedAttempts })
@@ -239,7 +239,11 @@ export function createShare(options: ShareOptions) {
     const isLogin = operation === 'login'
     const grant = withRefreshToken(given, operation, ask)
     // A refresh that gives the rejected token again cures nothing for the others either.
-    if (!isLogin && ask.rejected && ask.current?.token.reveal() === grant.token.reveal()) {
+    if (
+      !isLogin &&
+      ask.rejectedAt !== undefined &&
+      ask.current?.token.reveal() === grant.token.reveal()
+    ) {
       if (lease !== undefined) {
         await store.failed({ lease, fingerprint, pause: undefined, book: undefined })
       }

@@ -15,9 +15,7 @@ export interface Situation {
   readonly now: number
   /** In [0, 1). */
   readonly random: number
-  readonly ask: Pick<Ask, 'current' | 'rejected' | 'forced'>
-  /** Since when the store has been away for a token that is rejected. */
-  readonly awaySince: number
+  readonly ask: Pick<Ask, 'current' | 'rejectedAt' | 'forced'>
 }
 
 /** Milliseconds between two looks while another replica asks iSales; without a usable token calls are waiting. */
@@ -36,9 +34,9 @@ export function turnOf(
   reply: Exclude<ClaimReply, { readonly type: 'grant' | 'guarded' }> | StoreFailure,
   situation: Situation,
 ): Deferred | undefined {
-  const { now, random, ask, awaySince } = situation
-  const { current, rejected, forced } = ask
-  const isServing = current !== undefined && !rejected && usable(current, now)
+  const { now, random, ask } = situation
+  const { current, rejectedAt, forced } = ask
+  const isServing = current !== undefined && rejectedAt === undefined && usable(current, now)
   const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
   switch (reply.type) {
     case 'busy':
@@ -49,9 +47,11 @@ export function turnOf(
     case 'mine':
       return undefined
     case 'failure': {
-      if (current === undefined || forced || now >= current.expiresAt - LAST_SECOND)
-        return undefined
-      const left = rejected ? awaySince + MAX_WAIT_REJECTED - now : look
+      if (current === undefined || forced) return undefined
+      // Scattered: of two that log in at the same time nobody knows whose token is the later one.
+      const lastUse = current.expiresAt - LAST_SECOND * (1 + random)
+      const waited = (rejectedAt ?? Infinity) + MAX_WAIT_REJECTED
+      const left = Math.min(lastUse, waited) - now
       return left > 0 ? { deferred: 'alone', ms: Math.min(look, left) } : undefined
     }
   }

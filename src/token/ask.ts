@@ -20,8 +20,8 @@ export interface Ask {
   readonly signal: AbortSignal
   /** The token at hand; it may have ended. */
   readonly current: Token | undefined
-  /** A business call found it rejected. */
-  readonly rejected: boolean
+  /** Since when business calls find it rejected, on the monotonic clock; undefined: they do not. */
+  readonly rejectedAt: number | undefined
   /** An operator asks: no pause counts. */
   readonly forced: boolean
   /** Called when the request is sent to iSales. */

@@ -31,7 +31,7 @@ export interface IsalesClientOptions extends Pick<
 
 /** What a command asks for, once. */
 export function askOnce(signal: AbortSignal): Ask {
-  return { signal, current: undefined, rejected: false, forced: false, onSent() {} }
+  return { signal, current: undefined, rejectedAt: undefined, forced: false, onSent() {} }
 }
 
 /** The two token requests, one HTTP request each, never repeated here. They never reject. */

@@ -84,6 +84,7 @@ export const NO_EVIDENCE: Evidence = {
 
 const MINUTE = 60_000
 const MIN_DISTANCE = 2000
+const OVERTAKEN_DISTANCE = 400
 const MAX_DISTANCE = 10_000
 /** While iSales has accepted no call at all: probably a setting is wrong, and no login cures that. */
 const MAX_DISTANCE_UNPROVEN = 5 * MINUTE
@@ -237,9 +238,10 @@ function lastCuredAt({ cure, curedAt }: Evidence): number {
   return cure?.cured === true ? cure.at : curedAt
 }
 
-/** A token that is ended again before its first call says little where renewals cure: the first such one is free. */
+/** Where renewals cure, a token that cures nothing was ended before its first call: the next one is asked for soon. */
 function distance(state: Evidence, { startedAt }: Renewal): number {
+  const uncured = uncuredInRow(state)
+  if (uncured === 1 && startedAt - state.curedAt < MINUTE) return OVERTAKEN_DISTANCE
   const max = state.everAccepted ? MAX_DISTANCE : MAX_DISTANCE_UNPROVEN
-  const free = startedAt - state.curedAt < MINUTE ? 1 : 0
-  return Math.min(max, MIN_DISTANCE * 2 ** Math.max(0, uncuredInRow(state) - free))
+  return Math.min(max, MIN_DISTANCE * 2 ** uncured)
 }

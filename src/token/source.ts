@@ -188,7 +188,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const ask: Ask = {
       signal,
       current: token,
-      rejected: isSuspect(state),
+      rejectedAt: state.evidence.openSince,
       forced: login === 'asked',
       onSent() {
         if (!signal.aborted) apply({ type: 'request-sent', operation })
@@ -249,13 +249,15 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     apply({ type: 'rejected', generation, status, kind, replays })
     proceed()
     if (!call.replayable) return { type: 'relay', why: 'body-not-kept' }
-    if (replays > 0 && !mayReplayAgain(state.evidence, replays, cameAt)) return NOT_CURABLE
 
     /** A newer token, or evidence that the token works. */
     const found = (): Verdict | undefined => {
       const present = sendable(state, clock.now())
+      if (present !== undefined && present.generation > generation) {
+        return { type: 'replay', token: present }
+      }
+      if (replays > 0 && !mayReplayAgain(state.evidence, replays, cameAt)) return NOT_CURABLE
       if (present === undefined) return undefined
-      if (present.generation > generation) return { type: 'replay', token: present }
       // It was sent again with a token that works: it is refused for what it is.
       if (kind === 'same-token') return NOT_CURABLE
       if (state.evidence.answeredAt <= cameAt) return undefined

@@ -1,3 +1,5 @@
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { builtProgram } from '../cli/program.ts'
 import { runHere } from '../cli/stand.ts'
@@ -31,6 +33,32 @@ test('the command renew lets the proxy log in now, and so does SIGHUP', async ()
 
   await proxy.line('recovered')
   expect(sim.state().loginAttempts).toBe(3)
+}, 60_000)
+
+test('cleaning STATE_DIR causes no login', async () => {
+  const { sim } = await simulate()
+  const state = temporaryDirectory()
+  const secret = join(temporaryDirectory(), 'password')
+  writeFileSync(secret, sim.switches.password)
+  const proxy = start([], {
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD_FILE: secret,
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    STATE_DIR: state,
+  })
+  await proxy.line('logged-in')
+  await proxy.addresses()
+  expect(await runHere(['renew'], { env: { STATE_DIR: state } })).toMatchObject({ code: 0 })
+  await until(() => sim.state().logins === 2, 20_000)
+
+  for (const name of readdirSync(state)) rmSync(join(state, name))
+  // Files are watched by one interval: what is noticed later shows that the cleaning would have been noticed.
+  writeFileSync(secret, 'another')
+  await proxy.line('login-rejected')
+
+  expect(sim.state()).toMatchObject({ logins: 2, loginAttempts: 3 })
 }, 60_000)
 
 test('the command renew without STATE_DIR says what to do instead', async () => {

@@ -58,8 +58,8 @@ describe('the token in the store', () => {
 })
 
 describe('what a replica does after its claim', () => {
-  const asks = (seconds: number | undefined, rejected = false, forced = false) => ({
-    ask: { current: seconds === undefined ? undefined : token(seconds), rejected, forced },
+  const asks = (seconds: number | undefined, rejectedAt?: number, forced = false) => ({
+    ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt, forced },
   })
   const away: Reply = { type: 'failure', reason: 'timeout' }
   const alone = (ms: number) => ({ deferred: 'alone', ms })
@@ -74,7 +74,7 @@ describe('what a replica does after its claim', () => {
     [
       'looks again sooner while calls wait',
       { type: 'busy' },
-      asks(200, true),
+      asks(200, NOW),
       { deferred: 'busy', ms: 250 },
     ],
     ['scatters looks by a fifth', { type: 'busy' }, { random: 0 }, { deferred: 'busy', ms: 800 }],
@@ -95,26 +95,27 @@ describe('what a replica does after its claim', () => {
     [
       'serves on without the store with a token that is sent only if need be',
       away,
-      asks(298),
+      asks(297),
       alone(250),
     ],
-    ['asks without the store in the last second', away, asks(299), undefined],
-    ['asks without the store with no token', away, asks(undefined), undefined],
     [
-      'waits for the store with a rejected token',
+      'asks without the store in the last second but one, at a moment of its own',
       away,
-      { ...asks(200, true), awaySince: NOW - 1200 },
-      alone(250),
+      asks(298.5),
+      undefined,
     ],
+    ['and not before', away, asks(298.4), alone(100)],
+    ['asks without the store with no token', away, asks(undefined), undefined],
+    ['waits for the store with a rejected token', away, asks(200, NOW - 1200), alone(250)],
     [
       'asks without the store after 1.5 s with a rejected token',
       away,
-      { ...asks(200, true), awaySince: NOW - 1500 },
+      asks(200, NOW - 1500),
       undefined,
     ],
-    ['asks without the store when an operator asks', away, asks(200, false, true), undefined],
+    ['asks without the store when an operator asks', away, asks(200, undefined, true), undefined],
   ])('%s', (_, reply, changes, turn) => {
-    const situation = { now: NOW, random: 0.5, awaySince: NOW, ...asks(200) }
+    const situation = { now: NOW, random: 0.5, ...asks(200) }
     expect(turnOf(reply, { ...situation, ...changes })).toEqual(turn)
   })
 })

@@ -223,7 +223,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'another login each second',
     traffic: { seconds: 60, calls: [good(50)], acts: [{ every: 1000, act: 'revoke' }] },
-    failed: 20,
+    failed: 0,
     logins: 36,
   },
   {
@@ -279,7 +279,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'one of two nodes of iSales forgets the token',
     traffic: { seconds: 60, calls: [good(50)], forgottenAt: 20_000 },
-    failed: 4,
+    failed: 0,
     logins: 2,
   },
   {
@@ -289,13 +289,13 @@ const ROWS: readonly Row[] = [
       calls: [{ every: 50, call: (index) => ({ kind: 'good', takes: 5 + ((index * 37) % 400) }) }],
       acts: [{ every: 5000, act: 'revoke' }],
     },
-    failed: 6,
+    failed: 0,
     logins: 13,
   },
   {
     name: 'two proxies without a store on an account of one session',
     traffic: { seconds: 60, calls: [good(100)], proxies: 2 },
-    failed: 6,
+    failed: 0,
     logins: 80,
   },
   {
