@@ -9,7 +9,10 @@ export type SharedGrant = Pick<Grant, 'token' | 'lifetime' | 'refreshToken' | 'r
 /** What one replica tells the others of a token. */
 export interface SharedRecord {
   readonly grant: SharedGrant
-  /** One more than any that the replica which obtained it had seen: an older record is never taken for a newer one. */
+  /**
+   * Higher than any that the replica which obtained it had seen, by the milliseconds since the token before: an older
+   * record is never taken for a newer one, and of two that were obtained without the store the later one is the newer.
+   */
   readonly number: number
   /**
    * Milliseconds. The longer life of the token and its refresh token. The store counts down from it, so that the age

@@ -249,7 +249,9 @@ export function createShare(options: ShareOptions) {
       }
       return given
     }
-    highest += 1
+    const { sentAt } = given
+    const since = ours === undefined ? 0 : ours.record.number + Math.round(sentAt - ours.sentAt)
+    highest = Math.max(highest + 1, since)
     const record = {
       grant,
       number: highest,
@@ -258,7 +260,7 @@ export function createShare(options: ShareOptions) {
       fingerprint: isLogin ? fingerprint : (ours?.record.fingerprint ?? fingerprint),
       login: isLogin,
     }
-    const own = { record, sentAt: given.sentAt, operation }
+    const own = { record, sentAt, operation }
     ours = own
     state = { ...state, adoptedAt: undefined }
     const found = lease === undefined ? undefined : await offer(own, lease)

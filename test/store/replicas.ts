@@ -87,6 +87,8 @@ const tasks = ({ proxy }: Replica) =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
 export interface Traffic {
+  /** Calls so far. */
+  count(): number
   /** Ends it; the statuses that were no success. @throws {Error} when there was no call. */
   stop(): Promise<readonly number[]>
 }
@@ -108,6 +110,7 @@ export function startTraffic(replicas: readonly Replica[]): Traffic {
   // A test that fails before it ends the traffic says why by itself.
   sending.catch(() => undefined)
   return {
+    count: () => calls,
     async stop() {
       over.abort()
       await sending
