@@ -19,16 +19,6 @@ export type AskAdmin = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<AdminResponse>
 
-/** The response of a probe path of a running proxy. */
-export interface ProbeResponse {
-  readonly ready: boolean
-  /** `responded 503 (no-token)` or `did not respond (ECONNREFUSED)`. */
-  readonly text: string
-}
-
-/** Asks one path. Never rejects. */
-export type Probe = (path: string) => Promise<ProbeResponse>
-
 /** Milliseconds; a process that does not respond in this time counts as dead. */
 const PROBE_TIMEOUT = 2000
 
@@ -68,26 +58,17 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   }
 }
 
-/** A probe of the proxy that runs with this environment; undefined after saying why there is none. */
-export function openProbe(io: Io): Probe | undefined {
-  const ask = openAdminClient(io)
-  if (ask === undefined) return undefined
-  return async (path) => {
-    const { status, body } = await ask(path)
-    return status === undefined
-      ? { ready: false, text: `did not respond (${body})` }
-      : { ready: status === 200, text: `responded ${status}${reasonIn(body)}` }
-  }
+/** `responded 503 (no-token)` or `did not respond (ECONNREFUSED)`. */
+export function describeResponse({ status, body }: AdminResponse): string {
+  if (status === undefined) return `did not respond (${body})`
+  const reason = parseObject(body)?.['reason']
+  // A reason of ours only: another program may listen there.
+  const isOurs = typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason)
+  return `responded ${status}${isOurs ? ` (${reason})` : ''}`
 }
 
 /** All interfaces are reached by the loopback one. */
 function reachable(host: string): string {
   if (host === '' || host === '0.0.0.0') return '127.0.0.1'
   return host === '::' ? '::1' : host
-}
-
-/** A reason of ours only: another program may listen there. */
-function reasonIn(body: string): string {
-  const reason = parseObject(body)?.['reason']
-  return typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason) ? ` (${reason})` : ''
 }

@@ -3,7 +3,7 @@ import { valueOf } from '../config/errors.ts'
 import { effectiveSettings, loadConfig, type Config } from '../config/load.ts'
 import { askOnce } from '../token/client.ts'
 import { createUpstream } from '../upstream/pool.ts'
-import { openProbe } from './admin-probe.ts'
+import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { defineCommand, endedBy, writeProblems, type FlagValues, type Io } from './io.ts'
 import { probe, sentences, VERDICTS, type LogIn, type Login } from './prober.ts'
@@ -45,11 +45,10 @@ the lease of the store, and running replicas take the new token.`,
 
 /** Asks the running proxy whether it lives. */
 async function checkHealth(io: Io): Promise<number> {
-  const probe = openProbe(io)
-  if (probe === undefined) return EXIT.usage
-  const { ready, text } = await probe('/livez')
-  io.stdout.write(`The proxy ${text}.\n`)
-  return ready ? EXIT.ok : EXIT.notReady
+  const response = await openAdminClient(io)?.('/livez')
+  if (response === undefined) return EXIT.usage
+  io.stdout.write(`The proxy ${describeResponse(response)}.\n`)
+  return response.status === 200 ? EXIT.ok : EXIT.notReady
 }
 
 async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<number> {

@@ -1,6 +1,6 @@
 import { path as pathFormat } from '../config/formats-net.ts'
 import { formatDuration } from '../config/formats.ts'
-import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
+import { PUBLISHED_REFRESH_PATH, SETTING_LIST, type Config } from '../config/settings.ts'
 import { isObject, parseObject, type JsonObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
@@ -83,23 +83,18 @@ export interface Login {
 }
 
 /** Where a business call carries its token. */
-interface Carrier {
-  readonly headers: readonly string[]
-  readonly field: Config['isalesTokenField']
-  /** May be empty. */
-  readonly scheme: string
-}
+type Carrier = Pick<Config, 'isalesTokenHeaders' | 'isalesTokenField' | 'isalesTokenScheme'>
+
+const TOKENS = ['token', 'refreshToken'] as const
 
 /** The English edition comes first, then the Chinese one, then everything between. */
-const CARRIERS: readonly Carrier[] = ['Bearer', ''].flatMap((scheme) =>
-  (['token', 'refreshToken'] as const).flatMap((field) =>
-    ['Authorization', 'Authentication'].map((header) => ({ headers: [header], field, scheme })),
+const CARRIERS: readonly Carrier[] = ['Bearer', ''].flatMap((isalesTokenScheme) =>
+  TOKENS.flatMap((isalesTokenField) =>
+    ['Authorization', 'Authentication'].map((header) => {
+      return { isalesTokenHeaders: [header], isalesTokenField, isalesTokenScheme }
+    }),
   ),
 )
-
-/** Which token the refresh call carries in `Authentication`. `off`: none. */
-type RefreshForm = 'token' | 'refreshToken' | 'off'
-const REFRESH_FORMS: readonly RefreshForm[] = ['token', 'refreshToken', 'off']
 
 /** Milliseconds; a clock that is further off is named. */
 const CLOCK_TOLERANCE = 5 * 60_000
@@ -109,13 +104,13 @@ interface Run extends ProbeOptions {
   readonly isales: IsalesClient
   /** The response to the latest POST. */
   readonly latest: () => PostResult | undefined
-  /** `set` is what suits iSales: taken over when varied, else the remedy. */
-  readonly find: (
-    topic: string,
-    evidence: string,
-    act?: { readonly remedy?: string; readonly set?: Readonly<Record<string, string>> },
-  ) => void
-  readonly settings: Record<string, string>
+  readonly find: (topic: string, evidence: string, act?: Act) => void
+}
+
+interface Act {
+  readonly remedy?: string | undefined
+  /** What suits iSales: taken over when varied, else the remedy, where the configuration differs. */
+  readonly set?: Partial<Config>
 }
 
 /**
@@ -125,7 +120,7 @@ interface Run extends ProbeOptions {
 export async function probe(options: ProbeOptions): Promise<Probed> {
   const { config, signal, vary, wallClock = Date.now } = options
   const findings: Finding[] = []
-  const settings: Record<string, string> = {}
+  const settings = new Map<string, string>()
   let latest: PostResult | undefined
   const post: Post = async (request) => (latest = await options.post(request))
   const isales = createIsalesClient({ ...config, post, clock: systemClock, wallClock })
@@ -134,18 +129,29 @@ export async function probe(options: ProbeOptions): Promise<Probed> {
     ...options,
     post,
     wallClock,
-    settings,
     latest: () => latest,
     isales,
     ask: () => isales.login(credentials, askOnce(signal)),
     find(topic, evidence, { remedy, set = {} } = {}) {
-      Object.assign(settings, set)
-      const sets = Object.entries(set).map(([name, value]) => `${name}=${value}`)
-      const todo = remedy ?? (vary || sets.length === 0 ? undefined : `Set ${sets.join(' and ')}`)
+      const texts = settingTexts(set, vary ? undefined : config)
+      for (const [name, text] of texts) settings.set(name, text)
+      const sets = texts.map((each) => each.join('=')).join(' and ')
+      const todo = remedy ?? (vary || sets === '' ? undefined : `Set ${sets}`)
       findings.push({ topic, evidence, ...(todo !== undefined && { remedy: todo }) })
     },
   })
-  return { verdict, findings, settings }
+  return { verdict, findings, settings: Object.fromEntries(settings) }
+}
+
+/** Variables and texts of what differs from `from`. Default: from the defaults. */
+function settingTexts(set: Partial<Config>, from?: Config): readonly (readonly [string, string])[] {
+  const textOf = (value: unknown): string => String(value ?? 'off')
+  return SETTING_LIST.filter(({ key }) => key in set).flatMap(
+    ({ key, name, default: standard }) => {
+      const text = textOf(set[key])
+      return text === (from === undefined ? standard : textOf(from[key])) ? [] : [[name, text]]
+    },
+  )
 }
 
 async function converse(run: Run): Promise<Probed['verdict']> {
@@ -170,13 +176,13 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   const carrier = await findCarrier(run, outcome)
   if (carrier === undefined || signal.aborted) return 'no-header'
   const told = await findRejection(run, outcome, carrier)
-  if (!findPaths(run, await callInterface(run, carrier, tokenText(outcome, carrier.field))))
-    return 'elsewhere'
+  const paths = findPaths(run, await callInterface(run, carrier, tokenText(outcome, carrier)))
+  if (paths === undefined) return 'elsewhere'
   let grant = outcome
   if (shared === true) find('refresh', 'was not tried: running replicas use this token')
-  else grant = (await findRefresh(run, grant, carrier)) ?? grant
+  else grant = (await findRefresh(run, grant, carrier, paths)) ?? grant
   if (vary && run.secondLogin === true) grant = await logInAgain(run, grant, carrier)
-  const { works } = await callInterface(run, carrier, tokenText(grant, carrier.field))
+  const { works } = await callInterface(run, carrier, tokenText(grant, carrier))
   find('conversation', works ? 'works with these settings' : 'the token at hand is not accepted')
   return works ? (told ? 'works' : 'blind') : 'no-header'
 }
@@ -190,7 +196,7 @@ function judgeLogin({ find, latest, wallClock = Date.now }: Run): void {
   const { result, resultData } = parseObject(response.body ?? '') ?? {}
   const stated = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
   if (typeof result === 'string' || typeof stated === 'string')
-    find('numbers', 'result or lifetimes are written as text', { set: { OBS_NUMBERS: 'string' } })
+    find('numbers', 'result or lifetimes are written as text', { set: { obsNumbers: 'string' } })
   if (Number(stated) > 86_400)
     find('lifetime', `${Number(stated)} s is over 24 h`, { remedy: REMEDIES.milliseconds })
   const ahead = wallClock() - Date.parse(response.date ?? '')
@@ -215,10 +221,10 @@ interface InterfaceResponse {
 /** Calls `business/interface` once, which changes nothing: it proves header, scheme, field and path. */
 async function callInterface(
   { config, post, signal }: Run,
-  { headers, scheme }: Carrier,
+  { isalesTokenHeaders: headers, isalesTokenScheme }: Carrier,
   token: string,
 ): Promise<InterfaceResponse> {
-  const value = withScheme(scheme, token)
+  const value = withScheme(isalesTokenScheme, token)
   const response = await post({
     path: config.isalesInterfacePath,
     headers: headers.flatMap((name) => [name, value]),
@@ -244,8 +250,8 @@ async function callInterface(
 }
 
 /** The token that goes into the header fields. */
-function tokenText({ token, refreshToken }: Grant, field: Carrier['field']): string {
-  return (field === 'refreshToken' ? (refreshToken ?? token) : token).reveal()
+function tokenText({ token, refreshToken }: Grant, { isalesTokenField }: Carrier): string {
+  return (isalesTokenField === 'refreshToken' ? (refreshToken ?? token) : token).reveal()
 }
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
@@ -261,28 +267,16 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
 }
 
 async function findCarrier(run: Run, grant: Grant): Promise<Carrier | undefined> {
-  const { config, find, settings, vary } = run
-  const own = {
-    headers: config.isalesTokenHeaders,
-    field: config.isalesTokenField,
-    scheme: config.isalesTokenScheme,
-  }
-  for (const carrier of vary ? CARRIERS : [own]) {
-    const { headers, field, scheme } = carrier
-    const { text, works } = await callInterface(run, carrier, tokenText(grant, field))
-    const how = `${headers.join(' and ')}: ${withScheme(scheme, `<${field}>`)}`
-    const remedy = works || vary ? undefined : REMEDIES.carrier
-    find(
-      'business call',
-      `${how}: ${works ? 'works' : text}`,
-      remedy === undefined ? {} : { remedy },
-    )
-    if (!works) continue
-    const [header = ''] = headers
-    if (vary && header !== 'Authorization') settings['ISALES_TOKEN_HEADERS'] = header
-    if (vary && field !== 'token') settings['ISALES_TOKEN_FIELD'] = field
-    if (vary && scheme !== 'Bearer') settings['ISALES_TOKEN_SCHEME'] = scheme
-    return carrier
+  const { config, find, vary } = run
+  for (const carrier of vary ? CARRIERS : [config]) {
+    const { isalesTokenHeaders: headers, isalesTokenField: field, isalesTokenScheme } = carrier
+    const { text, works } = await callInterface(run, carrier, tokenText(grant, carrier))
+    const how = `${headers.join(' and ')}: ${withScheme(isalesTokenScheme, `<${field}>`)}`
+    if (works) {
+      find('business call', `${how}: works`, vary ? { set: carrier } : {})
+      return carrier
+    }
+    find('business call', `${how}: ${text}`, { remedy: vary ? undefined : REMEDIES.carrier })
   }
   return undefined
 }
@@ -290,7 +284,7 @@ async function findCarrier(run: Run, grant: Grant): Promise<Carrier | undefined>
 /** How iSales says that a token is bad: a status, or a `result` in a 200. False: the proxy cannot notice it. */
 async function findRejection(run: Run, grant: Grant, carrier: Carrier): Promise<boolean> {
   const { config, find, vary } = run
-  const token = tokenText(grant, carrier.field)
+  const token = tokenText(grant, carrier)
   const invalid = `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`
   const { status, result, text, works } = await callInterface(run, carrier, invalid)
   const statuses = vary ? [401, 403] : config.isalesRejectedStatuses
@@ -301,17 +295,22 @@ async function findRejection(run: Run, grant: Grant, carrier: Carrier): Promise<
   }
   const set =
     status >= 400 && status < 500
-      ? { ISALES_REJECTED_STATUSES: [...statuses, status].join(',') }
+      ? { isalesRejectedStatuses: [...statuses, status] }
       : status === 200 && result !== undefined && !works
-        ? { ISALES_REJECTED_RESULTS: [...results, result].join(',') }
+        ? { isalesRejectedResults: [...results, result] }
         : undefined
   if (set !== undefined) find('an invalid token', text, { set })
   else find('an invalid token', `${text}, as a call that fails`, { remedy: REMEDIES.blind })
   return vary && set !== undefined
 }
 
-/** False: iSales names another host than `ISALES_URL`. */
-function findPaths({ config, find }: Run, { data }: InterfaceResponse): boolean {
+interface Paths {
+  /** Where CTI-OBS refreshes, if iSales names it. */
+  readonly refresh: string | undefined
+}
+
+/** Undefined: iSales names another host than `ISALES_URL`. */
+function findPaths({ config, find }: Run, { data }: InterfaceResponse): Paths | undefined {
   const named = Object.entries(data).flatMap(([name, value]) => {
     const text = String(value)
     const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
@@ -324,65 +323,57 @@ function findPaths({ config, find }: Run, { data }: InterfaceResponse): boolean 
   if (other !== undefined) {
     const remedy = `Try ${other} as ISALES_URL`
     find('interface', `gives URLs of ${other}, which is not ISALES_URL`, { remedy })
-    return false
+    return undefined
   }
   if (origins.size > 0) find('interface', 'gives whole URLs, which the proxy rewrites to itself')
   const all = new Set(named.map(({ path }) => path))
   const closed = [...all].filter((path) => !allowed.some((open) => isUnder(path, open)))
   if (closed.length > 0)
     find('interface', `names ${closed.length} paths outside of ALLOWED_PATHS`, {
-      set: { ALLOWED_PATHS: [...allowed, ...closed].join(',') },
+      set: { allowedPaths: [...allowed, ...closed] },
     })
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== (own ?? PUBLISHED_REFRESH_PATH))
     find('interface', `names ${refresh} as the refresh path`, {
-      set: { ISALES_REFRESH_PATH: refresh },
+      set: { isalesRefreshPath: refresh },
     })
-  return true
+  return { refresh }
 }
 
 /** Tries the refresh call until one form works. Returns what it granted. */
-async function findRefresh(run: Run, grant: Grant, carrier: Carrier): Promise<Grant | undefined> {
-  const { config, find, settings, vary, post, signal } = run
-  const { refreshToken } = grant
+async function findRefresh(run: Run, grant: Grant, carrier: Carrier, { refresh: named }: Paths) {
+  const { config, find, vary, signal } = run
+  const { token, refreshToken } = grant
   // Refreshing is tried where it is off, too, when all forms are.
   const own = config.isalesRefreshPath
-  const path = vary ? (settings['ISALES_REFRESH_PATH'] ?? own ?? PUBLISHED_REFRESH_PATH) : own
+  const path = vary ? (named ?? own ?? PUBLISHED_REFRESH_PATH) : own
   if (path === undefined) {
     find('refresh', 'is off (ISALES_REFRESH_PATH); the proxy logs in instead')
     return undefined
   }
   // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there. `off` means the published path.
-  const off = path === PUBLISHED_REFRESH_PATH ? { set: { ISALES_REFRESH_PATH: 'off' } } : {}
+  const off = path === PUBLISHED_REFRESH_PATH ? { set: { isalesRefreshPath: undefined } } : {}
   if (refreshToken === undefined) {
     find('refresh', 'the login gives no refresh token; the proxy logs in instead', off)
     return undefined
   }
-  const forms: readonly RefreshForm[] = vary
-    ? REFRESH_FORMS
-    : [config.isalesRefreshHeaderToken ?? 'off']
-  for (const form of forms) {
-    const how = form === 'off' ? 'body alone' : `Authentication with the ${form}, and body`
+  for (const form of vary ? [...TOKENS, undefined] : [config.isalesRefreshHeaderToken]) {
+    const how = form === undefined ? 'body alone' : `Authentication with the ${form}, and body`
+    const set = { isalesRefreshHeaderToken: form }
     const client = createIsalesClient({
-      ...config,
-      isalesRefreshPath: path,
-      isalesRefreshHeaderToken: form === 'off' ? undefined : form,
-      isalesTokenScheme: carrier.scheme,
-      post,
-      clock: systemClock,
-      wallClock: run.wallClock ?? Date.now,
+      ...{ ...config, ...carrier, ...set, isalesRefreshPath: path },
+      ...{ post: run.post, clock: systemClock, wallClock: Date.now },
     })
-    const outcome = await client.refresh({ token: grant.token, refreshToken }, askOnce(signal))
+    const outcome = await client.refresh({ token, refreshToken }, askOnce(signal))
     if (!isGrant(outcome)) {
       find('refresh', `${how}: ${outcome.detail}`)
       continue
     }
-    if (vary && form !== 'token') settings['ISALES_REFRESH_HEADER_TOKEN'] = form
     const latest = outcome.refreshToken ?? refreshToken
     const rotates = latest.reveal() !== refreshToken.reveal()
-    const { works } = await callInterface(run, carrier, tokenText(grant, carrier.field))
+    const { works } = await callInterface(run, carrier, tokenText(grant, carrier))
     const after = `the refresh token ${rotates ? 'rotates' : 'stays'}, the old token ${works ? 'lives on' : 'ends'}`
-    find('refresh', `${how}: works; ${after}`)
+    find('refresh', `${how}: works; ${after}`, { set })
     return { ...outcome, refreshToken: latest }
   }
   const act = vary ? off : { remedy: REMEDIES.refresh }
@@ -398,7 +389,7 @@ async function logInAgain(run: Run, first: Grant, carrier: Carrier): Promise<Gra
     return first
   }
   const same = second.token.reveal() === first.token.reveal()
-  const { works } = await callInterface(run, carrier, tokenText(first, carrier.field))
+  const { works } = await callInterface(run, carrier, tokenText(first, carrier))
   const effect = works
     ? 'the first token lives on: several replicas may share a user'
     : 'it ends the first token: one user allows one session only'

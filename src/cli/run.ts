@@ -4,7 +4,7 @@ import { SETTING_LIST, variablesOf, type Setting } from '../config/settings.ts'
 import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
 import type { Command, Flags, FlagValues, Io, Output } from './io.ts'
-import { fold, printable } from './text.ts'
+import { fold, printable, table } from './text.ts'
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
@@ -173,13 +173,9 @@ ${columns(rows.filter(([, text]) => text !== ''))}
 `
 }
 
-/** Two columns, the second folded to the width of a terminal. */
 function columns(rows: readonly (readonly [string, string])[]): string {
-  const indent = Math.max(...rows.map(([left]) => left.length)) + 4
-  return rows
-    .map(([left, right]) => {
-      const folded = fold(right, WIDTH - indent).join(`\n${' '.repeat(indent)}`)
-      return `  ${left.padEnd(indent - 2)}${folded}`
-    })
-    .join('\n')
+  return table(
+    rows.map((row) => ['', ...row]),
+    WIDTH,
+  ).trimEnd()
 }

@@ -1,5 +1,5 @@
 import type { Environment } from '../config/load.ts'
-import { openAdminClient } from './admin-probe.ts'
+import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { defineCommand } from './io.ts'
 
@@ -20,13 +20,13 @@ it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).`,
     }
     const ask = openAdminClient(io)
     if (ask === undefined) return EXIT.usage
-    const { status, body } = await ask(path, { 'Accept-Language': languageOf(io.env) })
+    const response = await ask(path, { 'Accept-Language': languageOf(io.env) })
+    const { status, body } = response
     if (status === 200) {
       io.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
       return EXIT.ok
     }
-    const what = status === undefined ? `did not respond (${body})` : `responded ${status}`
-    io.stderr.write(`The proxy ${what}.\n`)
+    io.stderr.write(`The proxy ${describeResponse(response)}.\n`)
     return EXIT.notReady
   },
 })

@@ -18,7 +18,7 @@ import { isObject, parseObject } from '../http/json.ts'
 import { createConnect } from '../upstream/connector.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 import { codeOf, ConnectError } from '../upstream/errors.ts'
-import { openAdminClient, type AskAdmin } from './admin-probe.ts'
+import { describeResponse, openAdminClient, type AskAdmin } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { defineCommand, type Io } from './io.ts'
 import { table } from './text.ts'
@@ -72,9 +72,8 @@ function section(title: string, text: string): string {
 
 async function readRunning(ask: AskAdmin | undefined) {
   const read = async (path: string): Promise<string> => {
-    const { status, body } = (await ask?.(path)) ?? { status: undefined, body: 'no address' }
-    if (status === undefined) return `The proxy did not respond (${body}).`
-    return status === 200 ? body : `The proxy responded ${status}.`
+    const response = (await ask?.(path)) ?? { status: undefined, body: 'no address' }
+    return response.status === 200 ? response.body : `The proxy ${describeResponse(response)}.`
   }
   return {
     text: await read('/status.txt'),

@@ -22,12 +22,17 @@ export function fold(text: string, width: number): readonly string[] {
   return [...lines, line]
 }
 
-/** Aligned columns, two spaces apart; the last is not padded. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Aligned columns, two spaces apart; the last is not padded, and folded where the lines have a width. */
+export function table(rows: readonly (readonly string[])[], width = Infinity): string {
   const widths: number[] = []
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
   }
-  const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
+  const lines = rows.map((row) => {
+    const left = row.slice(0, -1).map((cell, i) => `${cell.padEnd(widths[i] ?? 0)}  `)
+    const before = left.join('')
+    const folded = fold(row.at(-1) ?? '', width - before.length)
+    return `${before}${folded.join(`\n${' '.repeat(before.length)}`)}`
+  })
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { duration, formatDuration } from '../config/formats.ts'
-import { openProbe } from './admin-probe.ts'
+import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { defineCommand, endedBy } from './io.ts'
 
@@ -22,17 +22,17 @@ requests, so that what depends on it can be started after it.`,
       io.stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
       return EXIT.usage
     }
-    const probe = openProbe(io)
-    if (probe === undefined) return EXIT.usage
+    const ask = openAdminClient(io)
+    if (ask === undefined) return EXIT.usage
     const deadline = performance.now() + timeout.data
     for (;;) {
-      const { ready, text } = await probe('/readyz')
+      const response = await ask('/readyz')
       if (io.signal.aborted) return endedBy(io.signal)
-      if (ready) return EXIT.ok
+      if (response.status === 200) return EXIT.ok
       const left = deadline - performance.now()
       if (left <= 0) {
         const waited = formatDuration(timeout.data)
-        io.stderr.write(`Not ready within ${waited}: the proxy ${text}.\n`)
+        io.stderr.write(`Not ready within ${waited}: the proxy ${describeResponse(response)}.\n`)
         return EXIT.notReady
       }
       await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)

@@ -244,6 +244,15 @@ describe('check --live', () => {
     expect(ran.stderr).toContain('Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh')
   })
 
+  it('proposes no setting that is set already', async () => {
+    sim = await createSimulator({ switches: { resultAs: 'string' } })
+    const args = ['check', '--live', '--quiet']
+    const { stderr } = await runHere(args, { env: envOf(sim) })
+    expect(stderr).toMatch(/^Warning: numbers .+\. Set OBS_NUMBERS=string\n$/)
+    const env = { ...envOf(sim), OBS_NUMBERS: 'string' }
+    expect((await runHere(args, { env })).stderr).toBe('')
+  })
+
   it.each<readonly [string, SimulatorTls | undefined, (origin: string) => Environment, string]>([
     [
       'speaks TLS where none is expected',
