@@ -110,8 +110,21 @@ interface Run extends ProbeOptions {
 interface Act {
   readonly remedy?: string | undefined
   /** What suits iSales: taken over when varied, else the remedy, where the configuration differs. */
-  readonly set?: Partial<Config>
+  readonly set?: Found
 }
+
+type Found = Partial<
+  Carrier &
+    Pick<
+      Config,
+      | 'allowedPaths'
+      | 'isalesRefreshHeaderToken'
+      | 'isalesRefreshPath'
+      | 'isalesRejectedResults'
+      | 'isalesRejectedStatuses'
+      | 'obsNumbers'
+    >
+>
 
 /**
  * The conversation of `check --live` and `discover`: one login, calls that change nothing (`business/interface`), a token
@@ -144,12 +157,13 @@ export async function probe(options: ProbeOptions): Promise<Probed> {
 }
 
 /** Variables and texts of what differs from `from`. Default: from the defaults. */
-function settingTexts(set: Partial<Config>, from?: Config): readonly (readonly [string, string])[] {
-  const textOf = (value: unknown): string => String(value ?? 'off')
+function settingTexts(set: Found, from?: Config): readonly (readonly [string, string])[] {
+  const textOf = (value: Found[keyof Found]): string => (value ?? 'off').toString()
   return SETTING_LIST.filter(({ key }) => key in set).flatMap(
     ({ key, name, default: standard }) => {
-      const text = textOf(set[key])
-      return text === (from === undefined ? standard : textOf(from[key])) ? [] : [[name, text]]
+      const found = key as keyof Found
+      const text = textOf(set[found])
+      return text === (from === undefined ? standard : textOf(from[found])) ? [] : [[name, text]]
     },
   )
 }
@@ -361,8 +375,13 @@ async function findRefresh(run: Run, grant: Grant, carrier: Carrier, { refresh: 
     const how = form === undefined ? 'body alone' : `Authentication with the ${form}, and body`
     const set = { isalesRefreshHeaderToken: form }
     const client = createIsalesClient({
-      ...{ ...config, ...carrier, ...set, isalesRefreshPath: path },
-      ...{ post: run.post, clock: systemClock, wallClock: Date.now },
+      ...config,
+      ...carrier,
+      ...set,
+      isalesRefreshPath: path,
+      post: run.post,
+      clock: systemClock,
+      wallClock: Date.now,
     })
     const outcome = await client.refresh({ token, refreshToken }, askOnce(signal))
     if (!isGrant(outcome)) {

@@ -145,7 +145,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     expect(response.json.resultData).toHaveProperty('taskData')
     expect(await page()).toMatch(/^isales_proxy_requests_total\{method="POST",.*="2xx"\} 1$/m)
     const live = await inside('check', '--live')
-    expect(live).toMatchObject({ code: 0, stdout: expect.stringContaining('it works') })
+    expect(live).toMatchObject({ code: 0, stdout: expect.stringContaining('It works.') })
   })
 
   it('outlives 1,000 requests at once in 192 MiB, each with a response', async () => {

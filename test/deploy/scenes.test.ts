@@ -206,7 +206,8 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       expect(await prometheus.query('isales_proxy_authenticated == 1')).toHaveLength(1)
       await until(async () => (await alertmanager.notified()).includes(rejected), WAIT)
       await fires('IsalesProxyAuthenticationFailing')
-      // The token that still serves is ended: from here on calls fail.
+      // The token that still serves is ended, and iSales refreshes none: from here on calls fail.
+      watched.simulator.failRefresh({ status: 403, times: 'always' })
       watched.simulator.revoke()
       for (let call = 0; call < 3; call += 1) {
         expect(await watched.ask()).toBeGreaterThanOrEqual(400)
