@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { bundle, root } from './build.ts'
 import { actText } from './plan.ts'
 import { plant, PLANTED } from './planted.ts'
+import { search } from './search.ts'
 import { shrink } from './shrink.ts'
 import type { Result, Task } from './worker.ts'
 
@@ -28,14 +29,22 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '5' },
     trace: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
+    search: { type: 'boolean', default: false },
   },
 })
 
+/** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
+const SEARCHES = [
+  [2, 2, Infinity],
+  [3, 1, 12],
+] as const
+
 const directory = await makeDirectory()
-const entry = values.planted ? '' : await bundle(directory)
+const entry = values.planted || values.search ? '' : await bundle(directory)
 process.exitCode = await choose()
 
 function choose(): Promise<number> {
+  if (values.search) return Promise.resolve(searched())
   if (values.planted) return planted()
   return values.seed === undefined ? many() : one(Number(values.seed))
 }
@@ -62,6 +71,25 @@ async function planted(): Promise<number> {
   await Promise.all(Array.from({ length: PROCESSES }, worker))
   print(`${PLANTED.length} planted bugs, ${missed} not found`)
   return missed === 0 ? 0 : 1
+}
+
+function searched(): number {
+  let failed = 0
+  for (const [replicas, faults, limit] of SEARCHES) {
+    const began = performance.now()
+    const { states, depth, whole, broken, deadRecord = [] } = search(replicas, faults, limit)
+    const took = ((performance.now() - began) / 1000).toFixed(1)
+    print(
+      `${replicas} replicas, ${faults} faults: ${states} states to depth ${depth}${whole ? ', all there are' : ''}; ${took} s`,
+    )
+    failed += broken.size
+    for (const [what, path] of broken) print(`  BROKEN: ${what}\n    ${path.join('\n    ')}`)
+    if (deadRecord.length > 0)
+      print(
+        `  known: a record that is dead until a call is rejected\n    ${deadRecord.join('\n    ')}`,
+      )
+  }
+  return failed === 0 ? 0 : 1
 }
 
 async function makeDirectory(): Promise<string> {
@@ -128,7 +156,10 @@ async function many(): Promise<number> {
         { seeds: batch, minutes: Number(values.minutes), rate: Number(values.rate) },
         (result) => {
           first.set(result.seed, result)
-          if (result.findings.length > 0) failed.push(result)
+          const [finding] = result.findings
+          if (finding === undefined) return
+          failed.push(result)
+          print(`seed ${result.seed}: judgement ${finding.judgement}: ${finding.text}`)
         },
       )
     }

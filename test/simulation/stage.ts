@@ -229,6 +229,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         Object.assign(linkTo(port), { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
       }
       resolver.found = 'address'
+      for (const replica of replicas) replica.owner.dateOffset = 0
       if (asks) later(5000, () => replicas.forEach((replica) => world.hangUp(replica)))
     },
   }

@@ -1,0 +1,457 @@
+// Searches every interleaving of replicas that share a token. What the store replies, what a replica does next and which
+// record it takes is decided by the program's own pure functions; what is between them follows `sharing/share.ts`. Time has
+// no length here: what may come due may come at any moment.
+import { createHash } from 'node:crypto'
+import { Secret } from '../../src/config/secret.ts'
+import type { Deferred, Outcome } from '../../src/token/ask.ts'
+import { afterFailure, begun, NO_ENTRY } from '../../src/token/attempts.ts'
+import { next, step } from '../../src/token/lifecycle.ts'
+import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
+import {
+  initialState,
+  isSuspect,
+  type LifecycleEvent,
+  type State as Life,
+} from '../../src/token/state.ts'
+import { BOOK_GRACE, ID_LENGTH, type Granted, type StoreFailure } from '../../src/sharing/store.ts'
+import { isBetter, isNewer, isSame, turnOf, type Found } from '../../src/sharing/turn.ts'
+import { StoreRules } from '../sharing/store-rules.ts'
+
+/**
+ * What goes wrong, or what begins something anew.
+ *
+ * - `end`: iSales ends the session: a revocation, or a rival.
+ * - `renewal`: a replica finds its token near its end.
+ * - `freeze`: a process stands still for longer than its lease.
+ * - `kill`: a process is killed, and another one starts in its place.
+ * - `lostResponse`: iSales grants a token, and its response is lost.
+ * - `lostReply`: the store does what it is asked, and its reply is lost.
+ */
+const FAULTS = ['end', 'renewal', 'freeze', 'kill', 'lostResponse', 'lostReply'] as const
+type Fault = (typeof FAULTS)[number]
+
+export interface Searched {
+  readonly states: number
+  /** Steps of the longest path. */
+  readonly depth: number
+  /** False: there are more states, further than the depth. */
+  readonly whole: boolean
+  /** What must not be, with a shortest path to it. */
+  readonly broken: ReadonlyMap<string, readonly string[]>
+  /** A shortest path to a dead record in the store, by nothing but a process that stands still. */
+  readonly deadRecord: readonly string[] | undefined
+}
+
+/** A token request of one replica. */
+interface Asking {
+  readonly operation: Operation
+  /** '': without the store. */
+  readonly lease: string
+  /** The token that iSales granted; 0: it refused. Undefined: it has not looked at it. */
+  readonly response: number | 'lost' | undefined
+}
+
+/** What one process knows; the names are those of `sharing/share.ts`. */
+interface Replica {
+  readonly process: number
+  readonly life: Life
+  readonly seen: string
+  readonly highest: number
+  readonly ours: Found | undefined
+  readonly asking: Asking | undefined
+}
+
+interface World {
+  readonly replicas: readonly Replica[]
+  readonly store: StoreRules['keys']
+  /** The one token that iSales accepts; 0: none. Tokens are numbered in the order of their grants. */
+  readonly valid: number
+  readonly granted: number
+  /** In order. */
+  readonly faults: readonly Fault[]
+}
+
+type Change = Partial<Omit<World, 'replicas' | 'faults'>>
+type Move = (label: string, become: Partial<Replica>, change?: Change, fault?: Fault) => void
+
+const RULES = {
+  isalesTokenScheme: 'Bearer',
+  isalesTokenField: 'token',
+  isalesRefreshPath: '/auth/refresh',
+  tokenRenewAt: 0.8,
+  tokenIdleAfter: undefined,
+  loginRejectedAttempts: 3,
+} as const
+const LIFETIME = 3_600_000
+const FINGERPRINT = 'f'
+const BOOK = `book:${FINGERPRINT}`
+const NO_BOOK = { attempts: 0, refusals: 0, ms: 0 }
+const BEGUN = [0, 1, 2].map((attempts) => begun({ ...NO_ENTRY, attempts }, 0).notBefore)
+const NOTHING: Replica = {
+  process: 0,
+  life: initialState(0),
+  seen: '',
+  highest: 0,
+  ours: undefined,
+  asking: undefined,
+}
+const REFUSED: AuthFailure = { kind: 'refused', reason: 'rejected', status: 401, detail: '' }
+const UNCLEAR: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: '' }
+const NO_REPLY: StoreFailure = { type: 'failure', reason: 'timeout' }
+const WAIT: Deferred = { deferred: 'busy', ms: 1000 }
+
+const processOf = ({ process }: Replica, index: number): string =>
+  `${index + 1}.${process}`.padEnd(16, '-')
+const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
+const idOf = (record: string): string => record.slice(0, ID_LENGTH)
+const grantOf = (token: number): Grant => ({
+  token: new Secret(String(token)),
+  refreshToken: new Secret(String(token)),
+  sentAt: 0,
+  lifetime: { ms: LIFETIME },
+})
+const foundOf = (token: number, number: number): Found => ({
+  record: {
+    grant: grantOf(token),
+    number,
+    totalMs: LIFETIME,
+    fingerprint: FINGERPRINT,
+    login: true,
+  },
+  sentAt: 0,
+})
+/** A record that is not sealed: token and number, as long as an id. */
+const seal = ({ record }: Found): string =>
+  `${numberOf(record.grant.token)} ${record.number} `.padEnd(ID_LENGTH, '-')
+function open(record: string): Found | undefined {
+  const [token = 0, number = 0] = record.split(' ').map(Number)
+  return record === '' ? undefined : foundOf(token, number)
+}
+
+const after = (life: Life, event: LifecycleEvent): Life =>
+  step(life, event, { rules: RULES, now: 0, random: 0 }).state
+const ended = (life: Life, outcome: Outcome): Partial<Replica> => ({
+  life: after(life, { type: 'request-ended', outcome }),
+  asking: undefined,
+})
+
+/** What an operation on the store gives, and the store after it. */
+function perform<Reply>({ store }: World, act: (rules: StoreRules) => Reply) {
+  const rules = new StoreRules(() => 0)
+  rules.keys = new Map(store)
+  return { reply: act(rules), store: rules.keys }
+}
+
+/** Calls `add` with each world that may follow, with at most so many faults. */
+function follow(world: World, most: number, add: (label: string, world: World) => void): void {
+  const { store, valid, replicas } = world
+  const happen = (label: string, change: Partial<World>, fault?: Fault): void => {
+    const faults = fault === undefined ? world.faults : [...world.faults, fault].sort()
+    if (faults.length <= most) add(label, { ...world, ...change, faults })
+  }
+
+  if (valid !== 0) happen('iSales ends the session', { valid: 0 }, 'end')
+  const lease = store.get('lease')?.value ?? ''
+  if (lease !== '') {
+    const free = new Map(store)
+    free.delete('lease')
+    // Its holder extends it while it asks iSales.
+    const isExtended = replicas.some(({ asking }) => asking?.lease === lease)
+    const what = lease.includes(' ') ? 'the pause ends' : 'the lease ends'
+    happen(
+      isExtended ? `${what}, since its holder stands still` : what,
+      { store: free },
+      isExtended ? 'freeze' : undefined,
+    )
+  }
+  const book = store.get(BOOK)
+  if (book !== undefined && !book.value.startsWith('0 ') && book.endsAt > BOOK_GRACE) {
+    const allowed = new Map(store).set(BOOK, { ...book, endsAt: BOOK_GRACE })
+    happen('the book allows a login', { store: allowed })
+  }
+
+  for (const [index, replica] of replicas.entries()) {
+    const move: Move = (label, become, change = {}, fault) => {
+      const changed = { ...change, replicas: replicas.with(index, { ...replica, ...become }) }
+      happen(`replica ${index + 1} ${label}`, changed, fault)
+    }
+    move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
+    const { token } = replica.life
+    if (token !== undefined && numberOf(token.token) !== valid && !isSuspect(replica.life)) {
+      const rejection = { type: 'rejected', status: 401, kind: 'first', replays: 0 } as const
+      const life = after(replica.life, { ...rejection, generation: token.generation })
+      move('hears that a call was rejected', { life })
+    }
+    if (replica.asking === undefined) {
+      look(world, replica, index, move)
+      claim(world, replica, index, move)
+    } else if (replica.asking.response === undefined) beAsked(world, replica, replica.asking, move)
+    else hear(world, replica, replica.asking, move)
+  }
+}
+
+function adopted(replica: Replica, found: Found, record: string): Partial<Replica> {
+  const { highest } = replica
+  return { ours: found, seen: idOf(record), highest: Math.max(highest, found.record.number) }
+}
+
+const adoptable = ({ record, sentAt }: Found): Grant => ({ ...record.grant, sentAt, adopted: true })
+
+function look(world: World, replica: Replica, index: number, move: Move): void {
+  const { life, ours, highest } = replica
+  const { record } = perform(world, (rules) => rules.read()).reply
+  const there = open(record)
+  if (there !== undefined && isBetter(there, ours, highest, 0)) {
+    const adoption = after(life, { type: 'adopted', grant: adoptable(there) })
+    move('looks and adopts', { ...adopted(replica, there, record), life: adoption })
+  } else if (there !== undefined && ours !== undefined && isSame(there.record, ours.record)) {
+    if (replica.seen !== idOf(record)) move('looks', { seen: idOf(record) })
+  } else if (ours !== undefined && (there === undefined || isNewer(ours, there))) {
+    const lease = `${processOf(replica, index)}-look`
+    const offer = perform(world, (rules) =>
+      rules.granted(grantedOf(idOf(record), lease, ours, 'offer')),
+    )
+    const seen = offer.reply.type === 'kept' ? idOf(seal(ours)) : idOf(record)
+    move('looks and offers its token', { seen }, { store: offer.store })
+  }
+}
+
+const grantedOf = (seen: string, lease: string, ours: Found, operation: Granted['operation']) => ({
+  seen,
+  lease,
+  record: seal(ours),
+  ms: LIFETIME,
+  fingerprint: FINGERPRINT,
+  operation,
+})
+
+function claim(world: World, replica: Replica, index: number, move: Move): void {
+  // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
+  const operations = [0, LIFETIME].map((now) => next(replica.life, RULES, now).operation)
+  for (const operation of new Set(operations)) {
+    const { seen, ours, highest } = replica
+    const isDue =
+      replica.life.token === undefined || isSuspect(replica.life) || replica.life.login !== 'none'
+    const fault = isDue ? undefined : 'renewal'
+    const life = after(replica.life, { type: 'request-started', operation })
+    const lease = `${processOf(replica, index)}-1`
+    const { reply, store } = perform(world, (rules) =>
+      rules.claim({
+        seen,
+        lease,
+        operation,
+        fingerprint: FINGERPRINT,
+        forced: false,
+        book: NO_BOOK,
+        begun: BEGUN,
+      }),
+    )
+    const rejectedAt = isSuspect(life) ? 0 : undefined
+    const ask = { current: life.token, rejectedAt, forced: false }
+    const turn = (
+      now: number,
+      given: Exclude<typeof reply, { type: 'grant' | 'guarded' }> | StoreFailure,
+    ) => turnOf(given, { now, random: 0, ask })
+    if (reply.type === 'grant') {
+      const there = open(reply.record)
+      const isTaken = there !== undefined && isBetter(there, ours, highest, 0)
+      const become = isTaken
+        ? { ...adopted(replica, there, reply.record), ...ended(life, adoptable(there)) }
+        : { seen: idOf(reply.record), highest: Math.max(highest, there?.record.number ?? 0) }
+      move(isTaken ? 'claims and adopts' : 'claims and learns of a record', become, {}, fault)
+    } else {
+      const wait = reply.type === 'guarded' ? WAIT : turn(0, reply)
+      if (wait === undefined)
+        move(
+          `claims a ${operation}`,
+          { life, asking: { operation, lease, response: undefined } },
+          { store },
+          fault,
+        )
+      else if (!replica.life.deferred) move('claims and waits', ended(life, wait), {}, fault)
+    }
+    // In the end, when its token has ended or was rejected.
+    if (isDue && turn(LIFETIME, NO_REPLY) === undefined) {
+      const alone = { operation, lease: '', response: undefined }
+      move(
+        `claims, hears nothing, and asks alone for a ${operation}`,
+        { life, asking: alone },
+        { store },
+        'lostReply',
+      )
+    }
+  }
+}
+
+/** iSales looks at the request. A refresh token serves as long as its session. */
+function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): void {
+  const { valid, granted } = world
+  if (asking.operation === 'refresh' && numberOf(life.token?.token) !== valid) {
+    move('is refused a refresh', { asking: { ...asking, response: 0 } })
+    return
+  }
+  const token = granted + 1
+  const change = { valid: token, granted: token }
+  move(`is granted token ${token}`, { asking: { ...asking, response: token } }, change)
+  move(
+    `is granted token ${token}, and the response is lost`,
+    { asking: { ...asking, response: 'lost' } },
+    change,
+    'lostResponse',
+  )
+}
+
+/** The replica hears what became of it, and tells the store. */
+function hear(world: World, replica: Replica, asking: Asking, move: Move): void {
+  const { life, seen, highest } = replica
+  const { operation, lease, response } = asking
+  if (typeof response === 'number' && response > 0) {
+    const ours = foundOf(response, highest + 1)
+    const own = { ...ended(life, grantOf(response)), ours, highest: highest + 1 }
+    if (lease === '') {
+      move(`has token ${response}`, own)
+      return
+    }
+    const { reply, store } = perform(world, (rules) =>
+      rules.granted(grantedOf(seen, lease, ours, operation)),
+    )
+    if (reply.type === 'kept')
+      move(`publishes token ${response}`, { ...own, seen: idOf(seal(ours)) }, { store })
+    else {
+      const there = open(reply.record)
+      const isTaken = there !== undefined && isBetter(there, ours, highest + 1, 0)
+      const late = {
+        ...own,
+        seen: idOf(reply.record),
+        highest: Math.max(highest + 1, there?.record.number ?? 0),
+      }
+      if (isTaken)
+        move(`publishes too late, and adopts`, {
+          ...late,
+          ours: there,
+          ...ended(life, adoptable(there)),
+        })
+      else move(`publishes token ${response} too late`, late)
+    }
+    move(`publishes token ${response} and hears nothing`, own, { store }, 'lostReply')
+    return
+  }
+  const given = { rules: RULES, weight: 1, failuresBefore: 0, now: 0, random: 0 }
+  const isRefused = response === 0
+  const { entry, ...rest } = isRefused
+    ? ({ entry: NO_ENTRY, pause: 0, counted: false, backoff: 'none' } as const)
+    : afterFailure(
+        operation === 'login' ? NO_ENTRY : { ...NO_ENTRY, provenUntil: Infinity },
+        UNCLEAR,
+        given,
+      )
+  const { store } = perform(world, (rules) => {
+    const book =
+      operation === 'login' ? { attempts: entry.attempts, refusals: 0, ms: rest.pause } : undefined
+    const isForAll = operation === 'refresh' && rest.pause > 0
+    const shared = isForAll ? { text: 'unclear 1', ms: Math.ceil(rest.pause) } : undefined
+    rules.failed({ lease, fingerprint: FINGERPRINT, pause: shared, book })
+  })
+  const failure = isRefused ? REFUSED : UNCLEAR
+  move('ends its claim without a token', ended(life, { failure, entry, ...rest }), { store })
+}
+
+/** What makes two worlds the same. Of a life nothing else counts while time has no length and no call is accepted. */
+function keyOf({ replicas, store, valid, granted, faults }: World): string {
+  const parts = replicas.map(({ life, process, seen, highest, ours, asking }) => [
+    numberOf(life.token?.token),
+    [life.login, isSuspect(life), life.deferred, life.request?.operation, process, seen, highest],
+    ours && seal(ours),
+    asking && [asking.operation, asking.lease, asking.response],
+  ])
+  const kept = [...store].map(([name, { value, endsAt }]) => `${name} ${value} ${endsAt}`).sort()
+  const text = JSON.stringify([parts, kept, valid, granted, faults])
+  return createHash('sha1').update(text).digest('base64')
+}
+
+/** Everybody has the token that iSales accepts. */
+function isGood({ replicas, store, valid }: World): boolean {
+  const isServed = ({ life, asking }: Replica): boolean =>
+    asking === undefined && numberOf(life.token?.token) === valid && !isSuspect(life)
+  const there = open(store.get('grant')?.value ?? '')
+  return valid !== 0 && numberOf(there?.record.grant.token) === valid && replicas.every(isServed)
+}
+
+/**
+ * @param most faults on one path.
+ * @param depth steps of the longest path that is followed.
+ */
+export function search(count: number, most: number, depth: number): Searched {
+  const first: World = {
+    replicas: Array.from({ length: count }, () => NOTHING),
+    store: new Map(),
+    valid: 0,
+    granted: 0,
+    faults: [],
+  }
+  const index = new Map([[keyOf(first), 0]])
+  /** Of each state: the one it was found from, and what happened. */
+  const from: [number, string][] = [[-1, '']]
+  const before: number[][] = [[]]
+  const good: number[] = []
+  const broken = new Map<string, readonly string[]>()
+  let deadRecord: readonly string[] | undefined
+  const pathTo = (state: number): readonly string[] => {
+    const path: string[] = []
+    for (let at = state; at > 0; at = from[at]?.[0] ?? 0) path.unshift(from[at]?.[1] ?? '')
+    return path
+  }
+  const must = (holds: boolean, what: string, state: number): void => {
+    if (!holds && !broken.has(what)) broken.set(what, pathTo(state))
+  }
+
+  const examine = (world: World, state: number): void => {
+    const { replicas, store, valid, granted, faults } = world
+    const met = (...names: readonly Fault[]): number =>
+      faults.filter((fault) => names.includes(fault)).length
+    const asking = replicas.filter((replica) => replica.asking !== undefined).length
+    if (met('freeze', 'lostReply') === 0)
+      must(asking <= 1, 'one token request at a time while nobody stands still', state)
+    if (met('freeze', 'lostReply', 'kill', 'lostResponse') === 0)
+      must(granted <= 1 + met('end', 'renewal'), 'one token for each that ended', state)
+    if (isGood(world)) good.push(state)
+    const record = numberOf(open(store.get('grant')?.value ?? '')?.record.grant.token)
+    const isDead = asking === 0 && valid !== 0 && record !== 0 && record !== valid
+    if (isDead && met('freeze') === faults.length) deadRecord ??= pathTo(state)
+  }
+
+  let level: [World, number][] = [[first, 0]]
+  let steps = 0
+  for (; level.length > 0 && steps < depth; steps += 1) {
+    const following: [World, number][] = []
+    for (const [world, state] of level) {
+      follow(world, most, (label, then) => {
+        const key = keyOf(then)
+        const known = index.get(key)
+        const place = known ?? from.length
+        if (known === undefined) {
+          index.set(key, place)
+          from.push([state, label])
+          before.push([])
+          examine(then, place)
+          following.push([then, place])
+        }
+        const [was, is] = [world, then].map(
+          ({ store }) => open(store.get('grant')?.value ?? '')?.record.number ?? 0,
+        )
+        must((is ?? 0) >= (was ?? 0), 'the number of the record never falls', place)
+        if (then.faults === world.faults) before[place]?.push(state)
+      })
+    }
+    level = following
+  }
+  const whole = level.length === 0
+  if (whole) {
+    // Whatever has happened: without another fault, everybody can have one good token.
+    const healed = new Set(good)
+    for (const state of healed) for (const earlier of before[state] ?? []) healed.add(earlier)
+    for (let state = 0; state < from.length; state += 1)
+      must(healed.has(state), 'without another fault all get one good token', state)
+  }
+  return { states: from.length, depth: steps, whole, broken, deadRecord }
+}
