@@ -47,9 +47,9 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
   return {
     reloads,
 
-    requestEnded(end: EndedRequest): void {
+    requestEnded: (end: EndedRequest): void => {
       metrics.requestEnded(end)
-      if (end.endedHere !== true) monitor.callEnded(end)
+      if (end.endedHere !== true) monitor.calls.ended(end)
       const { code, refusal, requestId, upstreamMs, attempts } = end
       if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
       if (refusal !== undefined) logRefused(refusal, requestId)
@@ -72,7 +72,7 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
       /** A failure of which the listener knows the code and nothing else. */
       const failed = (code: ProblemCode, requestId: string): void => {
         const { status } = PROBLEMS[code]
-        monitor.callEnded({ method: '', target: '', status, code, requestId })
+        monitor.calls.ended({ method: '', target: '', status, code, requestId })
       }
       return {
         onError(error: unknown, requestId: string): void {

@@ -161,7 +161,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     dispatch: upstream.dispatch,
     clock,
     tracing,
-    onEnd: (end) => reports.requestEnded(end),
+    onEnd: reports.requestEnded,
     onReplay: (outcome) => metrics.replays.inc({ outcome }),
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
@@ -171,7 +171,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     socketMode: config.listenSocketMode,
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
     limits: { ...config, ...CLIENT_LIMITS },
-    onRequest: (request, response, connection) => proxy.handle(request, response, connection),
+    onRequest: proxy.handle,
   })
   const adminListener = createListener({
     ...reports.of('admin'),

@@ -1,6 +1,6 @@
 import type { TokenEvent } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
-import { createCalls, type EndedCall } from './calls.ts'
+import { createCalls } from './calls.ts'
 import type { Speaker } from './format.ts'
 import type { AdminSources } from './sources.ts'
 import { judge } from './state.ts'
@@ -70,8 +70,6 @@ export function createMonitor(
       const ahead = sources.wallClock() - Date.parse(date ?? '')
       if (Number.isFinite(ahead)) clockAhead = ahead
     },
-
-    callEnded: (call: EndedCall): void => calls.ended(call),
   }
 }
 

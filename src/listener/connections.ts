@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { Place } from './caps.ts'
-import { LINGER } from './lingering-response.ts'
 
 /**
  * Why a client was closed that took nothing of its response.
@@ -32,6 +31,8 @@ export interface ConnectionOptions {
 const MAX_WAITING = 8
 /** One read may bring more of them; 64 KiB of the smallest would be 5 MB of objects on each connection. */
 const MAX_PIPELINED = 64
+/** Milliseconds for which a client may go on sending what nobody wants. */
+const LINGER = 2000
 /** Bytes of a body that must come within its idle timeout, unless it ends before. */
 const MIN_BODY = 1024
 
@@ -254,5 +255,33 @@ class Progress {
       this.#at = now
     }
     return now - this.#at
+  }
+}
+
+/**
+ * RFC 9112 section 9.6: closed with bytes of the client unread, a connection is reset, and the client may lose the
+ * response. So behind a response that comes before the end of its request only our side is closed. What comes is
+ * dropped, until the client has sent the rest or closes its side, and for 2 s at most.
+ */
+export function createLingeringResponse(clock: Clock) {
+  return class LingeringResponse extends ServerResponse {
+    #lingering = false
+
+    override end(...args: readonly unknown[]): this {
+      const { req, socket, shouldKeepAlive } = this
+      if (req.complete || shouldKeepAlive || socket === null) return super.end(...(args as []))
+      if (this.#lingering) return this
+      this.#lingering = true
+      const [body] = args
+      if (typeof body === 'string' || body instanceof Uint8Array) this.write(body)
+      else this.flushHeaders()
+      const timer = clock.setTimer(() => socket.destroy(), LINGER)
+      socket.once('close', () => timer.cancel())
+      // The last chunk is sent by Node, which then closes the connection.
+      const close = this.chunkedEncoding ? () => super.end() : () => socket.destroySoon()
+      if (!this.chunkedEncoding) socket.end()
+      req.once('end', close).resume()
+      return this
+    }
   }
 }

@@ -12,8 +12,7 @@ import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import { Caps } from './caps.ts'
-import { Connection, type ClosedReason } from './connections.ts'
-import { createLingeringResponse } from './lingering-response.ts'
+import { Connection, createLingeringResponse, type ClosedReason } from './connections.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /**

@@ -68,11 +68,11 @@ export function openProxy(options: ProxyOptions) {
     /** Requests that were let in as business calls, and whose response has not ended. */
     inFlight: () => inFlight,
 
-    handle(
+    handle: (
       request: IncomingMessage,
       response: ServerResponse,
       connection: { accept(): void },
-    ): Promise<void> | void {
+    ): Promise<void> | void => {
       const { method = '', url: target = '', httpVersion, rawHeaders } = request
       const validated = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
       if ('refused' in validated) {

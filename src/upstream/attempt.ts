@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici'
 import type { ConnectError } from './errors.ts'
-import { isEmpty } from './undici-workarounds.ts'
 
 /** One request, without the origin, which is the pool's. */
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>
@@ -105,7 +104,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (isEmpty(chunk)) return
+    // After a resume; why it must not pause again: undici-workarounds.ts.
+    if (chunk.length === 0) return
     if (this.#sink !== undefined) {
       if (!this.#sink.onChunk(chunk)) controller.pause()
       return

@@ -6,7 +6,10 @@ import type { Socket } from 'node:net'
 /**
  * Prepares a connected socket. Call it before undici has the socket, so that these listeners run first.
  *
- * @param resume resumes the response in progress, if it is paused.
+ * undici asserts that no response is paused when its connection ends, and the process would crash. So `resume` resumes
+ * the response in progress at its end. undici hands over an empty chunk then, and a handler that pauses again at that
+ * chunk brings the assertion back: `Attempt` drops it (pool.test: "does not crash the process"). Delete both when
+ * `Parser.finish` in undici's client-h1.js no longer asserts `!this.paused`.
  */
 export function prepareSocket(socket: Socket, resume: () => void): void {
   socket.on('error', failVisibly)
@@ -25,15 +28,4 @@ export function prepareSocket(socket: Socket, resume: () => void): void {
 function failVisibly(this: Socket, error: NodeJS.ErrnoException): void {
   if (error.code === 'ECONNRESET') error.code = 'ECONNABORTED'
   this.destroy()
-}
-
-/**
- * undici asserts that no response is paused when its connection ends, and the process would crash. `resume` above
- * prevents it; after a resume undici hands over an empty chunk, and a handler that pauses again at that chunk brings
- * the assertion back (pool.test: "does not crash the process").
- *
- * Delete both when `Parser.finish` in undici's client-h1.js no longer asserts `!this.paused`.
- */
-export function isEmpty(chunk: Buffer): boolean {
-  return chunk.length === 0
 }

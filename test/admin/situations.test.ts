@@ -34,7 +34,7 @@ function start(failure?: ReturnType<typeof failed>) {
   /** So many calls a second, for so many seconds. */
   const traffic = async (seconds: number, call: EndedCall, perSecond = 20): Promise<void> => {
     for (let n = 0; n < seconds * perSecond; n += 1) {
-      admin.monitor.callEnded(call)
+      admin.monitor.calls.ended(call)
       await clock.advance(1000 / perSecond)
     }
   }
@@ -81,7 +81,7 @@ describe('a total outage', () => {
     const { clock, traffic, status, monitor } = start()
     await traffic(60, OK, 1)
     for (const wait of [100, 2800, 200]) {
-      monitor.callEnded({ ...DOWN, code: 'upstream-timeout', status: 504 })
+      monitor.calls.ended({ ...DOWN, code: 'upstream-timeout', status: 504 })
       await clock.advance(wait)
     }
     expect(await status()).toMatchObject({ state: 'failing' })
@@ -112,7 +112,7 @@ describe('after an outage', () => {
   it('still fails while every second call does', async () => {
     const { clock, monitor, status } = start()
     for (let n = 0; n < 12; n += 1) {
-      monitor.callEnded(n % 3 === 0 ? OK : DOWN)
+      monitor.calls.ended(n % 3 === 0 ? OK : DOWN)
       await clock.advance(5000)
     }
     expect(await status()).toMatchObject({ state: 'failing' })

@@ -248,7 +248,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
     const requestId = `8c1f5ab0c3d2-${(at - NOW + 4e6).toString(36)}`
     const ended = { method: 'POST', target: TASKS, requestId, ...call }
     admin.metrics.requestEnded(ended)
-    admin.monitor.callEnded(ended)
+    admin.monitor.calls.ended(ended)
   }
   now = NOW
   for (const event of scene.events) admin.onTokenEvent(event)
