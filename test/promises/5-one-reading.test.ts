@@ -21,12 +21,31 @@ test('no file is named after what it might do some day', () => {
   expect(CODE.filter((file) => /manager|helper|util/i.test(file))).toEqual([])
 })
 
-test('every directory of src/ is in docs/architecture.md', () => {
-  const architecture = read('docs/architecture.md')
+const architecture = read('docs/architecture.md')
+
+test('docs/architecture.md names every module of src/, and no file that there is not', () => {
   const modules = readdirSync(`${root}src`, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-  expect(modules.filter((name) => !architecture.includes(`\`${name}/\``))).toEqual([])
+    .filter(({ name }) => !name.endsWith('.d.ts'))
+    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+  expect(modules.filter((name) => !architecture.includes(`| \`${name}\` |`))).toEqual([])
+  const named = [...architecture.matchAll(/`([a-z]+\/[a-z-]+)`/g)].map(([, name = '']) => name)
+  const modulesNamed = named.filter((name) => modules.includes(name.replace(/[^/]*$/, '')))
+  expect(modulesNamed).toContain('proxy/forward')
+  expect(
+    modulesNamed.filter((name) => !CODE.some((file) => file.startsWith(`src/${name}.`))),
+  ).toEqual([])
+})
+
+test('docs/architecture.md has the layers that the imports are checked by', () => {
+  const [, table = ''] = /const LAYERS = \[\n(.*?)\n\]/s.exec(read('.dependency-cruiser.cjs')) ?? []
+  const layers = table.split('\n').map((line) =>
+    line
+      .replaceAll(/\/'|\.ts'|[[\]']/g, '')
+      .trim()
+      .replace(/,$/, ''),
+  )
+  expect(layers).toContain('upstream')
+  expect(architecture.replaceAll('\n', ' ')).toContain(`\`${layers.join(' > ')}\``)
 })
 
 test('the README is read in five minutes', () => {
