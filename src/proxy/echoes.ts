@@ -11,15 +11,20 @@ const MIN_FOUND_WITHIN = 16
 export function createEchoes() {
   let latest: readonly Token[] = []
   let secrets: readonly Secret[] = []
+  /** Length of the shortest secret: most names and values are shorter, and need no search. */
+  let shortest = Infinity
   return {
     onTokenEvent(event: TokenEvent): void {
       if (event.type !== 'granted' && event.type !== 'adopted') return
       latest = [...latest, event.token].slice(-MAX_TOKENS)
       secrets = latest.flatMap(secretsOf)
+      shortest = Math.min(...secrets.map((secret) => secret.reveal().length))
     },
     /** True when the text is a token or refresh token, or contains a long one; percent-encoded, too. */
     carriesToken: (text: string, sent: Token): boolean => {
-      const all = latest.includes(sent) ? secrets : [...secrets, ...secretsOf(sent)]
+      const isKnown = latest.includes(sent)
+      if (isKnown && text.length < shortest) return false
+      const all = isKnown ? secrets : [...secrets, ...secretsOf(sent)]
       return holdsAny(text, all) || (text.includes('%') && holdsAny(percentDecode(text), all))
     },
   }
