@@ -82,7 +82,7 @@ export function validateRequest(head: RequestHead, rules: RequestRules): ValidRe
     framing,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
-    maxForwards: head.method === 'OPTIONS' ? seen.maxForwards : -1,
+    maxForwards: head.method === 'OPTIONS' && seen.maxForwards < Infinity ? seen.maxForwards : -1,
   }
 }
 
@@ -104,7 +104,7 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
     transferEncoding: undefined,
     requestId: undefined,
     expectsContinue: false,
-    maxForwards: -1,
+    maxForwards: Infinity,
   }
   let bytes = 0
   let refused: Refused | undefined
@@ -142,7 +142,8 @@ function readHeader(seen: SeenHeaders, name: string, value: string): Refused | u
       if (REQUEST_ID.test(value)) seen.requestId = value
       return undefined
     case 'max-forwards':
-      if (/^\d{1,9}$/.test(value)) seen.maxForwards = leastForwards(seen.maxForwards, Number(value))
+      // Several are not allowed; the least of them is right whichever was meant.
+      if (/^\d{1,9}$/.test(value)) seen.maxForwards = Math.min(seen.maxForwards, Number(value))
       return undefined
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
@@ -172,11 +173,6 @@ function validateFraming(
   return length > rules.maxBodySize ? refusedFor('body-size') : length
 }
 
-/** Several are not allowed; the least of them is right whichever was meant. -1: none yet. */
-function leastForwards(seen: number, value: number): number {
-  return seen === -1 ? value : Math.min(seen, value)
-}
-
 /** The origin-form of the target and the authority that it is for, or why it is refused. */
 function validateTarget(
   head: RequestHead,
@@ -202,14 +198,8 @@ function validateTarget(
   return refused ?? { target, path, authority }
 }
 
-interface AbsoluteForm {
-  readonly scheme: string
-  readonly authority: string
-  /** Origin-form. */
-  readonly target: string
-}
-
-function absoluteForm(absolute: string, method: string): AbsoluteForm | undefined {
+/** Its `target` is the origin-form. Undefined: malformed. */
+function absoluteForm(absolute: string, method: string) {
   const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(absolute)
   const [, scheme = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return undefined

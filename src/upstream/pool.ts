@@ -7,7 +7,7 @@ import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
 import { CODES, codeOf, ConnectError, isCertificateAlert, type ConnectFailure } from './errors.ts'
 import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
-import { createPost, type Post } from './post.ts'
+import { createPost } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
 
 export interface UpstreamOptions {
@@ -32,27 +32,7 @@ export interface UpstreamOptions {
   readonly onConnect?: (outcome: 'opened' | ConnectFailure) => void
 }
 
-/** For metrics. */
-export interface UpstreamStats {
-  /** Connections open now. */
-  readonly open: number
-  /** Requests that wait for a free connection. */
-  readonly waiting: number
-}
-
-export interface Upstream {
-  /**
-   * Sends a business call as soon as a connection is free. It waits without a limit of its own: the caller bounds the
-   * number of its attempts and aborts one that has waited too long.
-   */
-  readonly dispatch: (attempt: Attempt) => void
-  readonly post: Post
-  /** New connections use this from now on; requests in flight finish on their old connections. */
-  reload(tls: TlsFiles): void
-  readonly stats: () => UpstreamStats
-  /** Closes all connections; what is in flight or waiting fails as `closed`. */
-  destroy(): Promise<void>
-}
+export type Upstream = ReturnType<typeof createUpstream>
 
 /** Logins have connections of their own, so that they never wait for business calls. */
 const AUTH_CONNECTIONS = 2
@@ -63,7 +43,7 @@ const MAX_KEEP_ALIVE = 600_000
 const MAX_AGE = 300_000
 
 /** @throws {URIError} when the egress proxy's user or password cannot be decoded. */
-export function createUpstream(options: UpstreamOptions): Upstream {
+export function createUpstream(options: UpstreamOptions) {
   const { config, resolve = resolveBySystem } = options
   const origin = config.isalesUrl
   const timeout = config.isalesConnectTimeout
@@ -77,14 +57,21 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const auth = new Pool(options, connect, AUTH_CONNECTIONS)
 
   return {
-    dispatch: (attempt) => business.dispatch(attempt),
+    /**
+     * Sends a business call as soon as a connection is free. It waits without a limit of its own: the caller bounds the
+     * number of its attempts and aborts one that has waited too long.
+     */
+    dispatch: (attempt: Attempt): void => business.dispatch(attempt),
     post: createPost((attempt) => auth.dispatch(attempt), config.isalesLoginTimeout),
-    reload(tls) {
+    /** New connections use this from now on; requests in flight finish on their old connections. */
+    reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
       for (const pool of [business, auth]) pool.reload(connectAnew)
     },
+    /** Connections that are open, and requests that wait for a free one. */
     stats: () => ({ open: business.open + auth.open, waiting: business.waiting + auth.waiting }),
-    async destroy() {
+    /** Closes all connections; what is in flight or waiting fails as `closed`. */
+    async destroy(): Promise<void> {
       await Promise.all([business.destroy(), auth.destroy()])
     },
   }
