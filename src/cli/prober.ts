@@ -5,7 +5,7 @@ import { isObject, parseObject, type JsonObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
 import { askOnce, createIsalesClient, type IsalesClient } from '../token/client.ts'
-import { isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { hasVerdict, isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 import { EXIT } from './exit-codes.ts'
@@ -308,7 +308,7 @@ async function findRejection(run: Run, grant: Grant, carrier: Carrier): Promise<
     return true
   }
   const set =
-    status >= 400 && status < 500
+    status >= 400 && status < 500 && hasVerdict(status)
       ? { isalesRejectedStatuses: [...statuses, status] }
       : status === 200 && result !== undefined && !works
         ? { isalesRejectedResults: [...results, result] }

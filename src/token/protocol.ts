@@ -206,6 +206,11 @@ const WITHOUT_VERDICT: Readonly<Record<number, Omit<AuthFailure, 'status'>>> = {
   504: { kind: 'untouched', reason: 'unavailable', detail: 'status 504' },
 }
 
+/** False for a status of gateways and servers, which says nothing about a token. */
+export function hasVerdict(status: number): boolean {
+  return !(status in WITHOUT_VERDICT)
+}
+
 /** A status that is no success. 401 and 403 say it themselves; of others the shape of iSales does: `result` is not 0. */
 function judgeStatus(response: TokenResponse): AuthFailure {
   const { status, body } = response

@@ -23,9 +23,11 @@ interface Changes extends Partial<
   Pick<ProbeOptions, 'post' | 'secondLogin' | 'vary' | 'wallClock'>
 > {
   readonly env?: Environment
+  /** Comes between the conversation and iSales. */
+  readonly wrap?: (post: Post) => Post
 }
 
-function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
+function discoverAt(sim: Simulator, { env, wrap = (post) => post, ...changes }: Changes = {}) {
   const loaded = loadConfig({
     ISALES_URL: sim.origin,
     ISALES_USER: sim.switches.user,
@@ -36,7 +38,7 @@ function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
   const { config } = loaded
   const upstream = createUpstream({ config: { ...config, isalesUrl: sim.origin }, tls: {} })
   onTestFinished(() => upstream.destroy())
-  const { post } = upstream
+  const post = wrap(upstream.post)
   const { signal } = new AbortController()
   return probe({ config, post, signal, vary: true, ...changes })
 }
@@ -242,6 +244,18 @@ describe('discover', () => {
       expect(verdict).toBe('works')
       expect(findings.find(({ topic }) => topic === 'clock')?.evidence).toBe(evidence)
     }
+    await sim.close()
+  })
+
+  test('a gateway that slows the calls down is no rejection of the token', async () => {
+    const sim = await createSimulator()
+    const { verdict, settings } = await discoverAt(sim, {
+      wrap: (post) => async (request) => {
+        const response = await post(request)
+        return response.ok && response.status === 401 ? { ...response, status: 429 } : response
+      },
+    })
+    expect([verdict, settings]).toEqual(['blind', {}])
     await sim.close()
   })
 
