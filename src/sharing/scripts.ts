@@ -14,25 +14,30 @@ local function write(attempts, refusals, ms)
   redis.call('SET', KEYS[3], text, 'PX', attempts > 0 and ms + ${BOOK_GRACE} or ms)
 end`
 
+/** The lease of a process has no space in it, and a pause has one. What lasts longer than a lease, or for ever, is none. */
+const HOLDER = `
+local lease = redis.call('GET', KEYS[2]) or ''
+local pause = string.find(lease, ' ', 1, true) and lease or ''
+local lasts = redis.call('PTTL', KEYS[2])
+if pause == '' and (lasts < 0 or lasts > ${LEASE}) then lease = '' end`
+
 /**
  * What the store executes atomically, by the name of the operation. `test/sharing/store-rules.ts` specifies it. KEYS of
- * each are grant, lease and book. The lease of a process has no space in it, and a pause has one. Managed services
- * restrict scripts: every key is literally `KEYS[n]`, nothing is published, no global is set.
+ * each are grant, lease and book. Managed services restrict scripts: every key is literally `KEYS[n]`, nothing is
+ * published, no global is set.
  */
 export const SCRIPTS = {
   /** ARGV seen lease operation forced attempts refusals ms begun1 begun2 and so on. */
-  claim: `${BOOK}
+  claim: `${BOOK}${HOLDER}
 local record = redis.call('GET', KEYS[1]) or ''
 if string.sub(record, 1, ${ID_LENGTH}) ~= ARGV[1] then
   return {'grant', record, redis.call('PTTL', KEYS[1])}
 end
-local lease = redis.call('GET', KEYS[2]) or ''
-local pause = string.find(lease, ' ', 1, true) and lease or ''
 if pause == '' and lease ~= '' and string.sub(lease, 1, 16) ~= string.sub(ARGV[2], 1, 16) then
   return {'busy'}
 end
 local isFree = ARGV[4] == 'true'
-local held = pause ~= '' and redis.call('PTTL', KEYS[2]) - ${PAUSE_GRACE} or 0
+local held = pause ~= '' and lasts - ${PAUSE_GRACE} or 0
 if held > 0 and not isFree then return {'held', held} end
 local attempts, refusals, left = book()
 if tonumber(ARGV[5]) > 0 then
@@ -52,10 +57,9 @@ return {'mine', pause, attempts, refusals, left}`,
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ${LEASE}) end`,
 
   /** ARGV seen lease record ms operation. A paused process cannot overwrite a newer token. */
-  granted: `${BOOK}
+  granted: `${BOOK}${HOLDER}
 local record = redis.call('GET', KEYS[1]) or ''
-local lease = redis.call('GET', KEYS[2]) or ''
-local isTaken = lease ~= '' and not string.find(lease, ' ', 1, true)
+local isTaken = lease ~= '' and pause == ''
 if lease ~= ARGV[2] and (isTaken or string.sub(record, 1, ${ID_LENGTH}) ~= ARGV[1]) then
   return {'grant', record, redis.call('PTTL', KEYS[1])}
 end

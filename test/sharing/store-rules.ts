@@ -40,7 +40,7 @@ export class StoreRules {
   claim(asked: Claim): ClaimReply {
     const { seen, lease, operation, fingerprint, forced, begun } = asked
     if (this.#value('grant').slice(0, ID_LENGTH) !== seen) return this.read()
-    const holder = this.#value('lease')
+    const holder = this.#holder()
     const pause = isPause(holder) ? holder : ''
     const process = holder.slice(0, PROCESS_LENGTH)
     if (pause === '' && holder !== '' && process !== lease.slice(0, PROCESS_LENGTH)) {
@@ -66,7 +66,7 @@ export class StoreRules {
 
   granted(asked: Granted): RecordReply | { type: 'kept' } {
     const { seen, lease, record, ms, fingerprint, operation } = asked
-    const holder = this.#value('lease')
+    const holder = this.#holder()
     const isTaken = holder !== '' && !isPause(holder)
     const isChanged = this.#value('grant').slice(0, ID_LENGTH) !== seen
     if (holder !== lease && (isTaken || isChanged)) return this.read()
@@ -117,6 +117,12 @@ export class StoreRules {
   #entry(key: string): Entry {
     const entry = this.keys.get(key) ?? NOTHING
     return this.#now() < entry.endsAt ? entry : NOTHING
+  }
+
+  /** What lasts longer than a lease is a pause, or nothing. */
+  #holder(): string {
+    const holder = this.#value('lease')
+    return isPause(holder) || this.#left('lease') <= LEASE ? holder : ''
   }
 
   #value(key: string): string {

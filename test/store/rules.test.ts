@@ -94,6 +94,20 @@ describe.each(ENGINES)('%s', (engine) => {
     )
   })
 
+  it.each([
+    ['for ever', []],
+    ['for longer than a lease', ['PX', '600000']],
+  ])('takes what somebody else wrote %s for no lease', async (_how, life) => {
+    const server = await startServer({ engine })
+    const { store } = await connect(server.port)
+    await server.cli('SET', `${KEYS}lease`, 'rubbish', ...life)
+    const nothing = { attempts: 0, refusals: 0, ms: 0 }
+    const lease = `${PROCESS_A}-1`
+    const asked = { seen: '', lease, fingerprint: FINGERPRINT, forced: false, begun: [5000] }
+    const reply = await store.claim({ ...asked, operation: 'refresh', book: nothing })
+    expect(reply).toEqual({ type: 'mine', pause: '', ...nothing })
+  })
+
   it('goes on after its scripts were flushed', async () => {
     const server = await startServer({ engine })
     const { store } = await connect(server.port)
