@@ -56,21 +56,21 @@ export function next(state: State, rules: Rules, now: number): NextRequest {
   return waits ? { ...planned, at: Infinity } : planned
 }
 
-/** Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. */
+/**
+ * Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. In a conflict login
+ * first: another login ended the refresh token together with the token.
+ */
 export function plan(state: State, rules: Rules, now: number): NextRequest {
   const { token, evidence } = state
   const wanted = Math.min(state.renewAt, renewalDueAt(evidence))
   const canRefresh =
-    rules.isalesRefreshPath !== undefined &&
-    token !== undefined &&
-    refreshable(token, now) &&
-    // Another login ended the refresh token together with the token.
-    !(isSuspect(state) && isConflict(evidence, now))
+    rules.isalesRefreshPath !== undefined && token !== undefined && refreshable(token, now)
+  const isTaken = isSuspect(state) && isConflict(evidence, now)
   const refreshAt = canRefresh ? Math.max(wanted, state.refreshNotBefore) : Infinity
   const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, state.loginNotBefore)
   // What could begin now is equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
-  return lead < 0 || (lead === 0 && state.login === 'none')
+  return lead < 0 || (lead === 0 && state.login === 'none' && !isTaken)
     ? { at: refreshAt, operation: 'refresh' }
     : { at: loginAt, operation: 'login' }
 }

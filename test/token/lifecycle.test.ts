@@ -171,6 +171,23 @@ describe('a changed secret that iSales refuses', () => {
     expect([sent(life.refresh(grant({ token: 't2' }))), due(life)]).toEqual([2, undefined])
   })
 
+  it('does not keep it either when somebody else seems to end tokens', () => {
+    const life = live().login(grant())
+    const ends = (generation: number): Life =>
+      life.does({ type: 'rejected', generation, status: 401, kind: 'first', replays: 0 })
+    for (const generation of [1, 2, 3]) {
+      ends(generation)
+        .after(10_000)
+        .login(grant({ token: `early${generation}` }))
+      const sentAt = life.now()
+      life.does({ type: 'accepted', generation: generation + 1, kind: 'first', sentAt })
+    }
+    ends(4).after(10_000)
+    expect(due(life)).toBe('login')
+    waits(life.does({ type: 'credentials-changed' }), REFUSED, 3)
+    expect(due(life)).toBe('refresh')
+  })
+
   it('waits its 15 min, and is shown, while refreshes go on', () => {
     const life = wrong()
     const refused = life.now()
