@@ -74,6 +74,8 @@ export interface Span {
   readonly kind: string
   readonly from: number
   to: number
+  /** The next token that iSales grants ends it. */
+  readonly endsWithGrant?: boolean
 }
 
 export interface Finding {
@@ -94,6 +96,9 @@ export interface JudgeOptions {
 const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
 const MINUTE = 60_000
+const LONGEST_BACKOFF = 30_000
+/** A call that is rejected later is at its deadline before a login can cure it. */
+const LATE = 1500
 const SLOW = 200
 /** In a minute in which no token ended early: those that are due, and those that rejected calls buy. */
 const MAX_RENEWALS = 20
@@ -176,7 +181,13 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
       return
     }
     const paced = callRejections.some((at) => at > last.from - LONGEST_PACE && at < call.to)
-    if (call.replayable && !paced && !during(['no-login', 'store'], last.from, call.to)) {
+    const isLate = last.from > call.sentAt + LATE
+    if (
+      call.replayable &&
+      !paced &&
+      !isLate &&
+      !during(['no-login', 'store'], last.from, call.to)
+    ) {
       find(3, call.to, `${call.id} got a ${call.status} that a login would have cured`)
     }
   }
@@ -185,9 +196,10 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
   function judgeOrder({ id, after = '' }: Call): void {
     const [first] = arrivals.get(id) ?? []
     const last = arrivals.get(after)?.at(-1)
-    const isOpen =
-      last !== undefined && last.status > 0 && first !== undefined && first.from < last.to - 1
-    if (isOpen) {
+    if (first === undefined || last === undefined || last.status === 0) return
+    // iSales may go on with a call whose client has heard that it took too long.
+    const heardAt = ended.get(after)?.to ?? Infinity
+    if (first.from < Math.min(last.to - 1, heardAt)) {
       find(2, first.from, `${id} was begun before the end of ${after}`)
     }
   }
@@ -207,6 +219,11 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
     find,
     open,
     during,
+
+    /** iSales could not be reached, and the next token request may be so much later. */
+    unreached(from: number): void {
+      spans.push({ kind: 'no-login', from, to: from + LONGEST_BACKOFF, endsWithGrant: true })
+    },
 
     /** It lasts so long. */
     note(kind: string, from: number, to: number): void {
@@ -234,9 +251,9 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
     tokenRequest({ from, to, granted }: TokenRequest): void {
       counts.tokenRequests += 1
       for (const span of spans)
-        if (granted && span.kind === 'no-login' && span.to === Infinity) span.to = to
+        if (granted && span.endsWithGrant === true) span.to = Math.min(span.to, to)
       if (!granted) {
-        open('no-login', from)
+        spans.push({ kind: 'no-login', from, to: Infinity, endsWithGrant: true })
         return
       }
       spans.push({ kind: 'no-login', from, to })

@@ -99,8 +99,26 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'drain: what is in flight is cut',
     file: 'listener/connections.ts',
-    from: 'if (this.#unfinished().length > 0) return',
-    to: '',
+    from: "if (this.#current !== undefined) return\n    // Node's",
+    to: "// Node's",
+  },
+  {
+    name: 'order: a request is begun before the end of the one before it',
+    file: 'listener/connections.ts',
+    from: 'if (this.#current !== undefined) return\n    // RFC',
+    to: '// RFC',
+  },
+  {
+    name: "adoption: another replica's token counts as new",
+    file: 'sharing/share.ts',
+    from: 'sentAt: now - age }',
+    to: 'sentAt: now - 0 * age }',
+  },
+  {
+    name: "adoption: another replica's token is not taken instead of a login",
+    file: 'sharing/share.ts',
+    from: 'if (found?.better === true && !forced) return',
+    to: 'if (found?.better === true && forced) return',
   },
   {
     name: 'drain: a connection is kept',

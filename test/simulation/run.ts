@@ -4,7 +4,7 @@ import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/inde
 import { createJudge, type Counts, type Finding, type Judge } from './judge.ts'
 import { runUntil, schedule, socketsOf, time } from './patches.ts'
 import { actText, type Act, type Plan } from './plan.ts'
-import { createStage } from './stage.ts'
+import { createStage, RIVAL } from './stage.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 import { openWorld, PORTS, type Replica, type World } from './world.ts'
 
@@ -17,6 +17,8 @@ export interface Outcome {
 
 /** CLIENT_DEADLINE, and what the network and a body may add. */
 const DEADLINE = 2800 + 400
+/** Seconds: longer than a run. */
+const LONG_REFRESH = 600
 /** Milliseconds after the last act, until all must be well. */
 const CALM = 60_000
 /** The state that people read is of the last minute. */
@@ -46,8 +48,11 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   const world = openWorld({
     ...plan,
     trace,
-    onRequest: (seen) => judgeRequest(judge, seen, time()),
-    onWrongLogin: (password) => judge.wrongLogin(password, time()),
+    onRequest: (seen) => judgeRequest(judge, seen, time(), plan),
+    onWrongLogin(password) {
+      // A page may come from a gateway: credentials that have worked are tried on.
+      if (plan.switches['rejectionBody'] !== 'html') judge.wrongLogin(password, time())
+    },
     onExecution: (callId) => judge.executed(callId, time()),
     onFinding: (judgement, text) => judge.find(judgement, time(), text),
   })
@@ -63,10 +68,15 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
 }
 
 /** What iSales saw, in the judge's words. */
-function judgeRequest(judge: Judge, seen: SeenRequest, to: number): void {
+function judgeRequest(judge: Judge, seen: SeenRequest, to: number, { switches }: Plan): void {
   const { path, callId, status, note, durationMs } = seen
+  // What a rival is granted is no token for us.
+  if (callId === RIVAL) return
   const from = to - durationMs
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
+    // Whoever has a refresh token that lives needs no password.
+    const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
+    if (note.startsWith('wrong password') && !isNeeded) return
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
     judge.tokenRequest({ from, to, granted })
   } else if (callId !== undefined) {
@@ -107,18 +117,20 @@ function play(plan: Plan, world: World, judge: Judge): void {
   runUntil(() => false, end + 100)
   stage.calm(plan.acts.some(mayPause))
   runUntil(() => false, time() + CALM)
-  judgeCalm(world, judge, traffic)
+  judgeCalm(plan, world, judge, traffic)
   judgeEnd(world, judge)
 }
 
 /** After these the program may rightly pause for longer than the calm lasts, until an operator asks for a login. */
 function mayPause(act: Act): boolean {
-  const isRefusal = act.kind === 'command' && act.command === 'failLogin'
-  return isRefusal || ['disk-full', 'wrong-file', 'rotate', 'crash-loop'].includes(act.kind)
+  const isOfLogin =
+    act.kind === 'command' && (act.command === 'failLogin' || act.input['operation'] === 'login')
+  return isOfLogin || ['disk-full', 'wrong-file', 'rotate', 'crash-loop'].includes(act.kind)
 }
 
 /** Judgement 6, while it runs. */
-function judgeCalm(world: World, judge: Judge, traffic: Traffic): void {
+function judgeCalm(plan: Plan, world: World, judge: Judge, traffic: Traffic): void {
+  const hasDates = plan.acts.some(({ kind }) => kind === 'date')
   const find = (text: string): void => judge.find(6, time(), text)
   const probes = traffic.probe()
   traffic.stop()
@@ -131,11 +143,16 @@ function judgeCalm(world: World, judge: Judge, traffic: Traffic): void {
   runUntil(() => false, time() + MINUTE)
   for (const { index, phase, owner } of world.replicas) {
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
-    const page = JSON.parse(get(index, '/status.json') || '{}') as {
-      state?: string
-      reason?: string
+    let page = statusOf(index)
+    // Tokens that live 3 s leave a moment without one.
+    for (let tries = 0; tries < 3 && page.state !== 'healthy'; tries += 1) {
+      runUntil(() => false, time() + 700)
+      page = statusOf(index)
     }
-    if (page.state !== 'healthy') find(`replica ${index} is ${page.state}: ${page.reason}`)
+    // What was measured last, before the date was right again.
+    const isDated = page.reason?.startsWith('The clock of this machine') === true
+    if (page.state !== 'healthy' && !(isDated && hasDates))
+      find(`replica ${index} is ${page.state}: ${page.reason}`)
     const metrics = get(index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
     for (const [, name, value] of metrics.matchAll(ZERO)) {
@@ -158,6 +175,10 @@ function judgeEnd(world: World, judge: Judge): void {
     if (open.length > 0) find(`replica ${index} has ended and keeps ${open.join(', ')}`)
     if (owner.timers > 0) find(`replica ${index} has ended and keeps ${owner.timers} timers`)
   }
+}
+
+function statusOf(replica: number): { readonly state?: string; readonly reason?: string } {
+  return JSON.parse(get(replica, '/status.json') || '{}') as ReturnType<typeof statusOf>
 }
 
 /** A page of a replica's admin listener; '' when it does not respond. */

@@ -14,6 +14,9 @@ const LINK_PORTS: Readonly<Record<Exclude<LinkName, 'proxy'>, number>> = {
   store: PORTS.store,
 }
 
+/** Names the login of another program. */
+export const RIVAL = 'rival'
+
 export function createStage(world: World, judge: Judge, begin: (replica: Replica) => void) {
   const { isales, store, replicas } = world
   const world0 = owner()
@@ -26,6 +29,10 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
     const span = judge.open(kind, time())
     span.to = time() + ms
     return span
+  }
+  const unreached = (ms: number): void => {
+    until('no-login', ms)
+    judge.unreached(time() + ms)
   }
   const away = (replica: Replica, ms: number): Span => until(`replica-${replica.index}`, ms)
   const tell = (name: string, input: object): void => {
@@ -42,7 +49,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
     socket.on('close', () => isales.set({ singleSession }))
     socket.on('data', () => socket.end())
     socket.end(
-      `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: isales\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: isales\r\nX-Call-Id: ${RIVAL}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     )
     later(2000, () => isales.set({ singleSession }))
   }
@@ -75,8 +82,6 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
       case 'wrong-file':
         writeFileSync(world.secretFile, `${PASSWORD_MARK}-wrong-${act.ms % 2}`)
         later(act.ms, () => writeFileSync(world.secretFile, password))
-        // While the login with it pauses, nobody refreshes either.
-        until('no-login', act.ms + 5000)
         break
       case 'crash-loop':
         if (replica === undefined || replica.phase === 'stopped') break
@@ -112,7 +117,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         break
       case 'outage':
         world.atIsales(() => isales.down())
-        until('no-login', act.ms)
+        unreached(act.ms)
         later(act.ms, () => world.atIsales(() => isales.up()))
         break
       case 'freeze':
@@ -131,11 +136,9 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         break
       case 'terminate': {
         if (replica?.phase !== 'running') break
-        const span = judge.open(`replica-${replica.index}`, time())
         world.stop(replica)
         const again = (): void => {
           if (replica.phase === 'stopping') return later(100, again)
-          span.to = time() + 1000
           if (replica.phase === 'stopped') begin(replica)
         }
         later(act.ms, again)
@@ -161,11 +164,11 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
           linkTo(port).mode = act.ms % 2 === 0 ? 'refuse' : 'ignore'
           later(act.ms, () => (linkTo(port).mode = 'open'))
         }
-        if (act.link === 'isales') until('no-login', act.ms)
+        if (act.link === 'isales') unreached(act.ms)
         break
       case 'dns':
         resolver.found = act.silent ? undefined : 'error'
-        until('no-login', act.ms)
+        unreached(act.ms)
         later(act.ms, () => (resolver.found = 'address'))
         break
       case 'date':

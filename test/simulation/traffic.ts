@@ -95,6 +95,5 @@ function mannerOf(random: Random, alone: boolean): Manner {
   const hangUp = random.pick(['in-request', 'waiting', 'waiting', 'in-response', 'half'] as const)
   const patience = random.pick([1, 5, 20, 100, 700, 2500])
   const pause = random.chance(0.05) ? random.pick([1, 50, 600]) : 0
-  const sent = kind === 'expect' && !alone ? 'json' : kind
-  return { kind: sent, bytes, pause, hangUp: leaves && alone ? hangUp : undefined, patience }
+  return { kind, bytes, pause, hangUp: leaves && alone ? hangUp : undefined, patience }
 }
