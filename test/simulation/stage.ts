@@ -156,6 +156,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
       case 'stall':
         for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
         until('delayed', act.ms + 1000)
+        if (act.link === 'store') until('store', act.ms + 5000)
         if (act.link === 'isales') until('no-login', act.ms)
         if (act.link === 'proxy') for (const each of replicas) away(each, act.ms)
         break
@@ -165,6 +166,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
           later(act.ms, () => (linkTo(port).mode = 'open'))
         }
         if (act.link === 'isales') unreached(act.ms)
+        if (act.link === 'store') until('store', act.ms + 5000)
         break
       case 'dns':
         resolver.found = act.silent ? undefined : 'error'
