@@ -18,7 +18,7 @@ export interface AttemptFileOptions {
   readonly wallClock: () => number
   /** The file cannot be read or written, or is not ours. Counting goes on in memory. */
   readonly onUnusable: (error: unknown) => void
-  /** Others may write to the directory. */
+  /** All may write to the directory. */
   readonly onExposed: () => void
 }
 
@@ -30,7 +30,7 @@ const MAX_ENTRIES = 100
 const FORMER_PAUSE = 15 * 60_000
 /** A grant that prolongs a proof is not written more often. */
 const PROOF_STEP = 3_600_000
-const WRITABLE_BY_OTHERS = 0o022
+const WRITABLE_BY_ALL = 0o002
 
 const COUNT = z.number().int().min(0).max(1e6)
 const LIFE = z
@@ -105,7 +105,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
 
   const prepare = async (): Promise<void> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    if (((await stat(directory)).mode & WRITABLE_BY_OTHERS) !== 0) onExposed()
+    if (((await stat(directory)).mode & WRITABLE_BY_ALL) !== 0) onExposed()
     isPrepared = true
   }
 

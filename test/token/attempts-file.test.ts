@@ -143,14 +143,29 @@ it('replaces a file that others may read or write by one that they may not', asy
   expect(statSync(file).mode & 0o777).toBe(0o600)
 })
 
-it.each([0o777, 0o1777, 0o770])('warns of a directory of mode %o once', async (mode) => {
+it.each([
+  [0o777, 'exposed'],
+  [0o1777, 'exposed'],
+  // What the kubelet makes of a directory on a volume, for the group of a pod.
+  [0o2770, undefined],
+])('a directory of mode %o: %s, once', async (mode, problem) => {
   const directory = join(temporaryDirectory(), 'state')
   mkdirSync(directory)
   chmodSync(directory, mode)
   const { save, problems } = start(directory)
   await save(credentials, REFUSED)
   await save(credentials, { ...REFUSED, refusals: 3 })
-  expect(problems).toEqual(['exposed'])
+  expect(problems).toEqual(problem === undefined ? [] : [problem])
+})
+
+it('makes a directory of its own in an emptyDir, which the kubelet opens to all', async () => {
+  const volume = join(temporaryDirectory(), 'volume')
+  mkdirSync(volume)
+  chmodSync(volume, 0o2777)
+  const { save, problems } = start(join(volume, 'proxy'))
+  expect(await save(credentials, REFUSED)).toBe(true)
+  expect(statSync(join(volume, 'proxy')).mode & 0o777).toBe(0o700)
+  expect(problems).toEqual([])
 })
 
 it('says that nothing can be written where the directory is a file, and counts on in memory', async () => {

@@ -80,7 +80,7 @@ volumeMounts:
 {{- $group := get (.Values.podSecurityContext | default dict) "fsGroup" -}}
 {{- $fileMode := ternary "0440" "0444" (and $standalone (not (empty $group))) -}}
 {{- $store := .Values.sessionStore -}}
-{{- if eq ($settings.STATE_DIR | default "") "/run/isales/state" }}
+{{- if eq ($settings.STATE_DIR | default "") "/run/isales/state/proxy" }}
 - name: isales-state
   {{- with .Values.state.persistentVolumeClaim }}
   {{- $alone := and (eq (include "isales-auth-proxy.single" $) "true") (eq $.Values.standalone.strategy "Recreate") }}

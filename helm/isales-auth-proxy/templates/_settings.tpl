@@ -29,7 +29,7 @@
 {{- /* So many requests at once, each with its 64 KiB, fit into the default memory limit; the program's own default does not. */ -}}
 {{- $given := .Values.settings -}}
 {{- $standalone := eq (include "isales-auth-proxy.mode" .) "standalone" -}}
-{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" "STATE_DIR" "/run/isales/state" -}}
+{{- $env := dict "ADMIN_LISTEN" ":9090" "LOG_FORMAT" "json" "MAX_IN_FLIGHT" "256" "STATE_DIR" "/run/isales/state/proxy" -}}
 {{- /* Replicas that do not share do not know of each other's attempts with a wrong password. */ -}}
 {{- if .Values.sessionStore.secretName -}}
   {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "3" -}}
