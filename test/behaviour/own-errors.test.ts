@@ -19,7 +19,10 @@ function brokenTracing(defect: object): Tracing {
   } as unknown as Tracing
 }
 
-test.each([['before it is forwarded', { requestStarted: throws }]])(
+test.each([
+  ['before it is forwarded', { requestStarted: throws }],
+  ['when it is sent', { outgoing: throws }],
+])(
   'a defect that a call meets %s is counted, logged and shown once, as what it is',
   async (_name, defect) => {
     const world = await openWorld({ tracing: brokenTracing(defect) })
