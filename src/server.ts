@@ -75,6 +75,9 @@ const ADMIN_LIMITS = {
 
 const EXPOSED = 'others may write to this directory, and so end the protection of the account'
 
+/** Milliseconds after the start, when the first calls are served: what they did not need is loaded then. */
+const LOAD_REST = 5000
+
 /** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
 
@@ -204,6 +207,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     reports.reloads,
   )
   const renewals = watchRenewFile(config, renew)
+  // Not later: an upgrade in place takes away the files of the program that still runs.
+  const loadingRest = clock.setTimer(() => {
+    Promise.all([admin.load(), login.load()]).catch((error: unknown) =>
+      log('unexpected', { error }),
+    )
+  }, LOAD_REST)
 
   function openAttemptHome(): AttemptHome {
     const { stateDir: directory } = config
@@ -277,6 +286,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       await delay(config.drainDelay)
       files.close()
       renewals.close()
+      loadingRest.cancel()
       await close(config.drainTimeout, ADMIN_GRACE)
       await tracing?.stop()
       log('stopped', { inFlight: running.inFlight })

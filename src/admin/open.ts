@@ -13,13 +13,14 @@ export function openAdmin(sources: AdminSources) {
   const metrics = createMetrics(sources, monitor)
   let opening: Promise<Serve> | undefined
   /** Loaded for the first request: no call of CTI-OBS waits for Hono and the status page. */
-  const open = () =>
+  const load = () =>
     (opening ??= import('./app.ts').then(({ serveAdminApp }) =>
       serveAdminApp({ ...sources, monitor, metrics }),
     ))
   return {
     metrics,
     monitor,
+    load,
     async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')
@@ -27,7 +28,7 @@ export function openAdmin(sources: AdminSources) {
       const hostMissing = headers.host === undefined && httpVersion !== '1.0'
       if (hostMissing || !target.startsWith('/')) response.writeHead(400).end()
       else {
-        const serve = await open()
+        const serve = await load()
         serve(request, response, target)
       }
     },

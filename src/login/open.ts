@@ -13,9 +13,9 @@ export function openLocalLogin(config: Config, options: LocalLoginOptions) {
     const tickets = createTickets(changed, options.wallClock)
     let opening: Promise<Serve> | undefined
     /** Loaded for the first login: no business call waits for Hono. */
-    const serve = () =>
+    const load = () =>
       (opening ??= import('./app.ts').then((app) => app.serveObsApp(changed, tickets, options)))
-    return { tickets, serve }
+    return { tickets, load }
   }
   let current = open(config)
   const ticketCheck = createTicketCheck(
@@ -23,13 +23,14 @@ export function openLocalLogin(config: Config, options: LocalLoginOptions) {
     config.obsNumbers,
   )
   return {
+    load: () => current.load(),
     kindOf: localPaths([config.isalesLoginPath, refreshPathOf(config)]),
     async serveLocal(
       request: IncomingMessage,
       response: ServerResponse,
       target: string,
     ): Promise<void> {
-      const serve = await current.serve()
+      const serve = await current.load()
       serve(request, response, target)
     },
     /** Undefined: calls need no ticket. */
