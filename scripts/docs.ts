@@ -6,6 +6,7 @@ import { errorsPage, errorsPageInChinese } from './docs-errors.ts'
 import { logPage } from './docs-log.ts'
 import { metricsPage } from './docs-metrics.ts'
 import { configurationPage, exampleEnv } from './docs-text.ts'
+import { unitFiles } from './docs-units.ts'
 
 const root = new URL('..', import.meta.url)
 const check = process.argv.includes('--check')
@@ -17,6 +18,7 @@ for (const [file, text] of [
   ['docs/log.md', logPage()],
   ['docs/metrics.md', await metricsPage()],
   ...chartFiles(),
+  ...unitFiles(),
 ] as const) {
   const url = new URL(file, root)
   if ((await readFile(url, 'utf8').catch(() => '')) === text) continue

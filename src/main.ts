@@ -51,6 +51,7 @@ const code = await runCommand(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env,
+  pid: process.pid,
   uid: process.getuid?.(),
   llhttp: process.versions['llhttp'] ?? '',
   isTTY: process.stdout.isTTY,

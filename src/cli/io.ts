@@ -13,6 +13,8 @@ export interface Io {
   readonly stderr: Output
   /** The environment, secrets included; it is a copy. */
   readonly env: Environment
+  /** Of this process. */
+  readonly pid: number
   /** As whom files are read; undefined where there is no such number. */
   readonly uid: number | undefined
   /** Version of Node's HTTP parser. */

@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { startApp } from '../server.ts'
-import { effectiveSettings, loadConfig, type Environment } from '../config/load.ts'
+import { formatError } from '../config/errors.ts'
+import { effectiveSettings, loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
@@ -9,6 +9,7 @@ import type { Tracing } from '../tracing/otlp.ts'
 import type { Config } from '../config/settings.ts'
 import { EXIT } from './exit-codes.ts'
 import { defineCommand, readerOf, writeErrors, type Io } from './io.ts'
+import { createNotifier, passedSocket } from './systemd.ts'
 
 export const command = defineCommand({
   summary: 'Run the proxy (the default)',
@@ -42,7 +43,9 @@ async function serve(io: Io): Promise<number> {
     destination: stdout,
     colors: stdout.colors,
   })
+  const systemd = createNotifier(io.env)
   if (!loaded.ok) {
+    await systemd.failed(loaded.errors.map(formatError).join('. '))
     for (const error of loaded.errors) {
       const { setting, problem, remedy } = error
       const detail = `${problem}. ${remedy}. ${readerOf(io, error)}`.trim()
@@ -63,8 +66,9 @@ async function serve(io: Io): Promise<number> {
   }
   if (isLenientParser(io.llhttp)) log('parser-doubtful')
   try {
+    const fd = passedSocket(io)
     const app = await startApp({
-      config,
+      config: fd === undefined ? config : { ...config, listen: { ...config.listen, fd } },
       version: BUILD_VERSION,
       log,
       logLinesDropped: stdout.dropped,
@@ -72,17 +76,21 @@ async function serve(io: Io): Promise<number> {
       tracing: await loadTracing(config, log),
     })
     io.onHangUp(() => app.renew())
-    const systemd = createNotifier(io.env)
     systemd.ready()
     if (!io.signal.aborted) await once(io.signal, 'abort')
     systemd.stopping()
     await app.stop()
     return EXIT.ok
   } catch (error) {
-    if (!(error instanceof ListenError)) await fatal(error)
-    else if (pretty) io.stderr.write(`${error.setting}: ${error.message}\n`)
-    else log('cannot-listen', { setting: error.setting, detail: error.message })
-    return EXIT.failed
+    if (!(error instanceof ListenError)) {
+      await fatal(error)
+      return EXIT.failed
+    }
+    const { setting, message } = error
+    if (pretty) io.stderr.write(`${setting}: ${message}\n`)
+    else log('cannot-listen', { setting, detail: message })
+    await systemd.failed(`${setting}: ${message}`)
+    return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()
   }
@@ -103,32 +111,4 @@ async function loadTracing(config: Config, log: Log): Promise<Tracing | undefine
 /** CVE-2025-23167 is fixed in llhttp 9. */
 function isLenientParser(llhttp: string): boolean {
   return Number.parseInt(llhttp, 10) < 9
-}
-
-/**
- * Tells systemd how the service is doing, see sd_notify(3). Node has no Unix datagram sockets, so each message is sent by
- * `systemd-notify`, which comes with systemd. The unit needs `NotifyAccess=all`. A message that cannot be sent is no
- * reason to fail.
- *
- * @param env `NOTIFY_SOCKET` and `WATCHDOG_USEC` come from systemd. Without the first, nothing is sent.
- */
-function createNotifier({ NOTIFY_SOCKET, PATH, WATCHDOG_USEC }: Environment) {
-  const send = (message: string): void => {
-    if (NOTIFY_SOCKET === undefined) return
-    execFile('systemd-notify', [message], { env: { NOTIFY_SOCKET, PATH } }, () => undefined)
-  }
-  let watchdog: NodeJS.Timeout | undefined
-  return {
-    ready() {
-      send('READY=1')
-      // Half of the time that systemd waits, as sd_watchdog_enabled(3) recommends.
-      const interval = Number(WATCHDOG_USEC) / 2000
-      if (interval > 0) watchdog = setInterval(() => send('WATCHDOG=1'), interval).unref()
-    },
-    /** Ends the watchdog messages, too. */
-    stopping() {
-      clearInterval(watchdog)
-      send('STOPPING=1')
-    },
-  }
 }

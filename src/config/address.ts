@@ -1,10 +1,19 @@
 import { isIPv4 } from 'node:net'
 
 /** Where a listener listens. */
-export type ListenAddress =
-  /** An empty host means all interfaces; IPv6 without brackets. Port 0 means a free one. */
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+export type ListenAddress = (
+  | {
+      readonly kind: 'tcp'
+      /** Empty: all interfaces. IPv6 without brackets. */
+      readonly host: string
+      /** 0: a free one. */
+      readonly port: number
+    }
   | { readonly kind: 'unix'; readonly path: string }
+) & {
+  /** The descriptor of a socket that listens there already. */
+  readonly fd?: number
+}
 
 /** True when only this machine can reach the address. */
 export function isLocal(address: ListenAddress): boolean {

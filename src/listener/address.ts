@@ -3,14 +3,26 @@ import { existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
 import { Server as TlsServer } from 'node:tls'
-import { urlHost, type ListenAddress } from '../config/address.ts'
+import { isLoopback, urlHost, type ListenAddress } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
 
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
   /** The setting that gave the address. */
-  setting = ''
+  setting: string
+  /** The configuration is wrong: no later start would succeed. */
+  readonly lasting: boolean
+
+  constructor(message: string, options: ListenErrorOptions = {}) {
+    super(message, options)
+    this.setting = options.setting ?? ''
+    this.lasting = options.lasting ?? false
+  }
+}
+interface ListenErrorOptions extends ErrorOptions {
+  readonly setting?: string
+  readonly lasting?: boolean
 }
 
 const ALL_MODE_BITS = 0o777
@@ -27,15 +39,46 @@ export async function listen(
   address: ListenAddress,
   socketMode: number,
 ): Promise<void> {
-  if (address.kind === 'unix') await removeStale(address.path)
+  const isOpen = address.fd !== undefined
+  if (address.kind === 'unix' && !isOpen) await removeStale(address.path)
   const listening = once(server, 'listening')
-  if (address.kind === 'unix') bindWithMode(server, address.path, socketMode)
+  if (isOpen) server.listen({ fd: address.fd })
+  else if (address.kind === 'unix') bindWithMode(server, address.path, socketMode)
   else server.listen(address.host === '' ? { port: address.port } : address)
   try {
     await listening
   } catch (error) {
     throw new ListenError(sentence(error as NodeJS.ErrnoException, address), { cause: error })
   }
+  if (isOpen) checkBound(server, address)
+}
+
+/**
+ * What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network.
+ *
+ * @throws ListenError
+ */
+function checkBound(server: Server, address: ListenAddress): void {
+  const bound = server.address()
+  const path = typeof bound === 'string' ? bound : undefined
+  const { address: host = '', port = 0 } = typeof bound === 'string' ? {} : (bound ?? {})
+  const isSame =
+    address.kind === 'unix'
+      ? address.path === path
+      : address.port === port && isHost(address.host, host)
+  if (isSame) return
+  server.close()
+  const where = path ?? `${urlHost(host)}:${port}`
+  throw new ListenError(
+    `the socket unit listens on ${where}, not on ${whereOf(address)}: give both the same address`,
+    { lasting: true },
+  )
+}
+
+/** @param bound an address, which a name stands for. */
+function isHost(host: string, bound: string): boolean {
+  if (host === '') return bound === '::' || bound === '0.0.0.0'
+  return host === bound || (host.toLowerCase() === 'localhost' && isLoopback(bound))
 }
 
 /** What a client calls: `http://127.0.0.1:8080`, `https://[::1]:8443`, `unix:/run/x.sock`. */
@@ -87,9 +130,12 @@ const CAUSES: Readonly<Record<string, string>> = {
 }
 
 function sentence(error: NodeJS.ErrnoException, address: ListenAddress): string {
-  const where = address.kind === 'unix' ? address.path : `${address.host}:${address.port}`
   const code = error.code ?? 'unknown error'
-  return `cannot listen on ${where}: ${CAUSES[code] ?? code}`
+  return `cannot listen on ${whereOf(address)}: ${CAUSES[code] ?? code}`
+}
+
+function whereOf(address: ListenAddress): string {
+  return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`
 }
 
 async function removeStale(path: string): Promise<void> {

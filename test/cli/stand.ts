@@ -24,6 +24,7 @@ export async function runHere(
     stderr: { write: (text) => (written.stderr += text) },
     env,
     isTTY: false,
+    pid: process.pid,
     uid: 1000,
     signal,
     onHangUp: () => undefined,

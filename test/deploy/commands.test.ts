@@ -41,6 +41,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/sizing.md', 'npm run bench', 'takes 3 minutes of two idle cores'],
   ['docs/get-started.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
+  ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
   ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds the image with buildah'],
   ['docs/kubernetes.md', 'digest()', 'no Docker and no registry'],
   ['docs/sharing.md', 'kubectl create secret', 'no cluster'],
@@ -187,33 +188,6 @@ describe('the shell blocks of the documentation', () => {
     expect(await run(control)).toContain('{')
     await startBlock(start, SIMULATING)
     await stopAll()
-  })
-
-  it('virtual machine: installed, upgraded and configured as the unit expects it', async () => {
-    await succeed('npm', ['pack', '--silent', `--pack-destination=${checkout}`])
-    const archive = (name: string) => join(checkout, `isales-auth-proxy-${name}.tgz`)
-    fs.copyFileSync(archive(version), archive('0.2.0'))
-    const systemctl = '#!/bin/sh\necho "$@" >>"$HOME/systemctl"\n'
-    fs.writeFileSync(join(scratch, 'bin/systemctl'), systemctl, { mode: 0o755 })
-    const install = block('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.1.0')
-    await run(install.replace(/^curl.*/m, ''), 'the password\n')
-    const written = (name: string) => fs.readFileSync(join(scratch, name), 'utf8')
-    const unit = written('etc/systemd/system/isales-auth-proxy.service')
-    for (const [path] of unit.matchAll(/\/(?:opt|etc)\/isales-auth-proxy\/[\w./-]+/g))
-      expect([path, fs.existsSync(join(scratch, path))]).toEqual([path, true])
-
-    // The settings of the shell are not those of the service.
-    for (const name of Object.keys(environment))
-      if (name.startsWith('ISALES_')) delete environment[name]
-    const found = await runBlock('docs/vm.md', '(')
-    expect(found).toContain('\nISALES_TOKEN_HEADERS=Authentication\n')
-
-    await runBlock('docs/vm.md', 'read', 'another\n')
-    expect(written('etc/isales-auth-proxy/password')).toBe('another')
-    await runBlock('docs/vm.md', 'install -d /opt/isales-auth-proxy-0.2.0')
-    const link = fs.readlinkSync(join(scratch, 'opt/isales-auth-proxy'))
-    expect(link).toBe(join(scratch, 'opt/isales-auth-proxy-0.2.0'))
-    expect(written('home/systemctl')).toContain('enable --now isales-auth-proxy')
   })
 
   it('Kubernetes: the Secrets and the stand-alone proxy', async () => {

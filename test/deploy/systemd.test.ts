@@ -1,89 +1,286 @@
-// config/systemd, with systemd's own tools. No service manager runs in a container, so the built
-// program is started as the unit would start it, and a datagram socket stands for systemd.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+// config/systemd and docs/vm.md, on a machine with a real systemd. Its blocks are run as they stand there; only the
+// address of iSales and the user are others.
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { expect, it } from 'vitest'
-import { createSimulator } from '../../simulator/index.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
-import { builtProgram } from '../cli/program.ts'
 import { until } from '../support/until.ts'
+import { bootMachine, type Machine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { lacks } from './support/tools.ts'
 
-const UNIT = join(ROOT, 'config/systemd/isales-auth-proxy.service')
-const unit = readFileSync(UNIT, 'utf8')
-const start = builtProgram()
+const UNITS = join(ROOT, 'config/systemd')
+const NODE = 'node-v24.11.0-linux-x64'
+const PASSWORD = 'simulated-password'
+const page = readFileSync(join(ROOT, 'docs/vm.md'), 'utf8')
+const blocks = Array.from(page.matchAll(/^```sh\n([^]*?)^```/gm), ([, block = '']) => block)
+const ran = new Set<string>()
+const without = await lacks('systemd-analyze', 'unshare', 'nsenter', 'findmnt', 'ip')
 
-it('the unit has no mistake that systemd finds', async () => {
-  const { stderr, stdout } = await run('systemd-analyze', ['verify', '--man=no', UNIT])
-  // The program itself is not installed here.
-  const findings = (stderr + stdout)
-    .split('\n')
-    .filter((line) => !/^$|is not executable/.test(line))
-  expect(findings).toEqual([])
+it('the units have no mistake that systemd finds', async () => {
+  const units = readdirSync(UNITS).map((name) => join(UNITS, name))
+  const { stderr, stdout } = await run('systemd-analyze', ['verify', '--man=no', ...units])
+  expect((stderr + stdout).split('\n').filter((line) => line !== '')).toEqual([])
 })
 
-it('the unit is exposed to 2.0 of 10 at most', async () => {
+it.each([
+  ['isales-auth-proxy.service', 1.3],
+  ['isales-auth-proxy-credentials.service', 0.4],
+])('%s is exposed to %d of 10 at most', async (unit, most) => {
   const flags = ['--offline=true', '--no-pager']
-  const report = await succeed('systemd-analyze', ['security', ...flags, UNIT])
+  const report = await succeed('systemd-analyze', ['security', ...flags, join(UNITS, unit)])
   const [, level] = /Overall exposure level for \S+: ([\d.]+)/.exec(report) ?? []
-  expect(Number(level)).toBeLessThanOrEqual(2)
+  expect(Number(level)).toBeLessThanOrEqual(most)
 })
 
-it('the unit asks for the notifications that the program sends, and names settings that exist', () => {
-  for (const line of ['Type=notify', 'NotifyAccess=all', 'WatchdogSec=30', 'DynamicUser=yes'])
-    expect(unit).toContain(`\n${line}\n`)
-  expect(unit).toMatch(/^ExecReload=\S*kill -HUP \$MAINPID$/m)
-  const named = unit.match(/\b(?:ISALES|OBS|LISTEN|ADMIN|STATE)_[A-Z_]+(?==)/g)
-  expect(SETTING_LIST.flatMap(({ variables }) => variables)).toEqual(
-    expect.arrayContaining(named ?? ['']),
-  )
+it('the units name settings that exist', () => {
+  const text = readdirSync(UNITS).map((name) => readFileSync(join(UNITS, name), 'utf8'))
+  const named = text.join('').match(/\b(?:ISALES|OBS|LISTEN|ADMIN|STATE)_[A-Z_]+(?==)/g) ?? []
+  expect(named).toContain('STATE_DIR')
+  expect(SETTING_LIST.flatMap(({ variables }) => variables)).toEqual(expect.arrayContaining(named))
 })
 
-it('systemd hears READY=1, the watchdog while the process runs, and STOPPING=1', async () => {
-  const path = join(temporaryDirectory(), 'notify')
-  const receiver = spawn('python3', [
-    '-uc',
-    `import socket
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(${JSON.stringify(path)})
-print('bound')
-while True: print(s.recv(4096).decode())`,
-  ])
-  let received = ''
-  receiver.stdout.setEncoding('utf8').on('data', (text: string) => (received += text))
-  await until(() => received.includes('bound'))
-  const sim = await createSimulator()
-  const program = start([], {
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
-    ISALES_PASSWORD: sim.switches.password,
-    LISTEN: '127.0.0.1:0',
-    ADMIN_LISTEN: '127.0.0.1:0',
-    NOTIFY_SOCKET: path,
-    WATCHDOG_USEC: '400000',
+describe.skipIf(without)('on a machine', () => {
+  let machine: Machine
+
+  /** Runs the block of the page that begins so. */
+  async function runBlock(start: string, input = ''): Promise<string> {
+    const [block, another] = blocks.filter((one) => one.startsWith(start))
+    if (block === undefined || another !== undefined)
+      throw new Error(`not one block begins with ${start}`)
+    ran.add(block)
+    const script = block
+      .replace('https://service.besclouds.com', 'http://127.0.0.1:9400')
+      .replaceAll(/\bobs0[12]\b/g, 'obs')
+    return machine.succeed(`cd /srv\n${script}`, input)
+  }
+
+  const journal = (unit = 'isales-auth-proxy') =>
+    machine.succeed(`journalctl --unit=${unit} --output=cat --no-pager`)
+  /** How many lines of the log have this event. */
+  const count = async (event: string) => (await journal()).split(`"event":"${event}"`).length - 1
+  const show = async (unit: string, property: string) =>
+    (await machine.succeed(`systemctl show --value --property=${property} ${unit}`)).trim()
+  const traffic = async (milliseconds: number) => {
+    const script = `cd ${ROOT} && node --import tsx test/deploy/support/traffic.ts`
+    const said = await machine.succeed(`${script} http://127.0.0.1:8080 ${milliseconds}`)
+    return JSON.parse(said) as {
+      readonly outcomes: Readonly<Record<string, number>>
+      readonly slowest: number
+    }
+  }
+
+  beforeAll(async () => {
+    await succeed('npm', ['run', '--silent', 'build'])
+    machine = await bootMachine()
+    const { shared } = machine
+    await succeed('npm', ['pack', '--silent', `--pack-destination=${shared}`])
+    const archive = (version: string) => join(shared, `isales-auth-proxy-${version}.tgz`)
+    copyFileSync(archive('0.1.0'), archive('0.2.0'))
+    mkdirSync(join(shared, NODE, 'bin'), { recursive: true })
+    copyFileSync(process.execPath, join(shared, NODE, 'bin/node'))
+    await succeed('tar', ['czf', `${NODE}.tar.gz`, NODE], { cwd: shared })
+    const simulator = 'node --import tsx simulator/main.ts --edition chinese'
+    await machine.succeed(
+      `systemd-run --quiet --unit=isales --working-directory=${ROOT} ${simulator}`,
+    )
+    await until(async () => (await journal('isales')).includes('control'), 30_000)
   })
-  const pings = () => received.split('WATCHDOG=1').length - 1
-  await until(() => pings() >= 3)
-  // A process that hangs sends none: systemd restarts it.
-  program.process.kill('SIGSTOP')
-  await delay(300)
-  const before = pings()
-  await delay(1000)
-  expect(pings()).toBe(before)
-  program.process.kill('SIGCONT')
-  await until(() => pings() > before)
-  program.process.kill('SIGTERM')
-  await program.ended
-  await until(() => received.includes('STOPPING=1'))
-  receiver.kill()
-  await once(receiver, 'exit')
-  await sim.close()
+  afterAll(() => machine?.stop())
 
-  const said = received.split('\n').filter((line) => /^(?:READY|WATCHDOG|STOPPING)=1$/.test(line))
-  expect(said[0]).toBe('READY=1')
-  expect(said.at(-1)).toBe('STOPPING=1')
+  it('is installed, with Node inside', async () => {
+    await runBlock('install -d /opt/isales-auth-proxy-0.1.0 /etc')
+    await runBlock('install -d /opt/isales-auth-proxy-0.1.0/node')
+    expect(await machine.succeed('readlink -f "$(which node)"')).toContain('/opt/isales-auth-proxy')
+  })
+
+  it('is configured by what discover finds, before it starts', async () => {
+    await runBlock('printf', `${PASSWORD}\n`)
+    expect(await runBlock('(')).toContain('It works.')
+    const settings = await machine.succeed('cat /etc/isales-auth-proxy/env')
+    expect(settings).toMatch(/^ISALES_URL=.*\n(?:.*\n)*ISALES_TOKEN_HEADERS=Authentication\n/)
+  })
+
+  it('starts, and is ready when systemd says so', async () => {
+    const output = await runBlock('systemctl enable')
+    expect(output).toContain('active (running)')
+    expect(output).toMatch(/node .*\/dist\/main\.js/)
+    const node = await machine.succeed(
+      'readlink /proc/$(systemctl show --value --property=MainPID isales-auth-proxy)/exe',
+    )
+    expect(node.trim()).toBe('/opt/isales-auth-proxy-0.1.0/node/bin/node')
+  })
+
+  it('reads nothing of /etc itself', async () => {
+    const uid = await machine.succeed('stat --format=%u /run/isales-auth-proxy')
+    expect(Number(uid)).toBeGreaterThan(60_000)
+    const { code } = await machine.run(
+      `setpriv --reuid=${uid.trim()} --clear-groups cat /etc/isales-auth-proxy/password`,
+    )
+    expect(code).not.toBe(0)
+  })
+
+  it.each([
+    ['written', `printf %s wrong > password`, `printf %s ${PASSWORD} > password`],
+    [
+      'replaced',
+      `printf %s bad > new; mv new password`,
+      `printf %s ${PASSWORD} > new; mv new password`,
+    ],
+  ])('a password that was %s is used within 3 s, without a restart', async (_, spoil, cure) => {
+    const pid = await show('isales-auth-proxy', 'MainPID')
+    const change = async (script: string, event: string) => {
+      const before = await count(event)
+      await machine.succeed(`cd /etc/isales-auth-proxy && umask 077 && ${script}`)
+      const began = performance.now()
+      await until(async () => (await count(event)) > before, 10_000)
+      return performance.now() - began
+    }
+    expect(await change(spoil, 'login-rejected')).toBeLessThan(3000)
+    expect(await change(cure, 'recovered')).toBeLessThan(3000)
+    expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
+  })
+
+  it('a changed password is used as the page says', async () => {
+    const before = await count('secret-reloaded')
+    await runBlock('read', 'another\n')
+    await until(async () => (await count('secret-reloaded')) > before)
+    await machine.succeed(`printf %s ${PASSWORD} > /etc/isales-auth-proxy/password`)
+    await until(async () => (await count('secret-reloaded')) > before + 1)
+    expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
+  })
+
+  it('no call fails while it is restarted and upgraded', async () => {
+    const calls = traffic(12_000)
+    const pids = [await show('isales-auth-proxy', 'MainPID')]
+    for (const act of [
+      () => machine.succeed('systemctl restart isales-auth-proxy'),
+      () => runBlock('install -d /opt/isales-auth-proxy-0.2.0'),
+    ]) {
+      await act()
+      pids.push(await show('isales-auth-proxy', 'MainPID'))
+    }
+    expect(new Set(pids).size).toBe(3)
+    const { outcomes, slowest } = await calls
+    expect(Object.keys(outcomes).sort()).toEqual(['kept 200', 'new 200'])
+    expect(slowest).toBeLessThan(3000)
+    const program = await machine.succeed('readlink -f /opt/isales-auth-proxy')
+    expect(program.trim()).toBe('/opt/isales-auth-proxy-0.2.0')
+  })
+
+  it('a process that hangs is replaced', async () => {
+    await machine.succeed(
+      `mkdir -p /run/systemd/system/isales-auth-proxy.service.d
+       printf '[Service]\\nWatchdogSec=1\\n' > /run/systemd/system/isales-auth-proxy.service.d/short.conf
+       systemctl daemon-reload
+       systemctl restart isales-auth-proxy`,
+    )
+    const pid = await show('isales-auth-proxy', 'MainPID')
+    // The watchdog is fed.
+    await machine.succeed('sleep 2.5')
+    expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
+    await machine.succeed(`kill -STOP ${pid}`)
+    await until(
+      async () =>
+        ![pid, '0'].includes(await show('isales-auth-proxy', 'MainPID')) &&
+        (await show('isales-auth-proxy', 'ActiveState')) === 'active',
+      20_000,
+    )
+    await machine.succeed(
+      'rm -r /run/systemd/system/isales-auth-proxy.service.d; systemctl daemon-reload',
+    )
+  })
+
+  it('a wrong setting ends it for good, and systemctl status shows the sentence', async () => {
+    await machine.succeed('echo LOG_LEVEL=loud >> /etc/isales-auth-proxy/env')
+    const { code } = await machine.run('systemctl restart isales-auth-proxy')
+    expect(code).not.toBe(0)
+    await machine.succeed('sleep 3')
+    expect(await show('isales-auth-proxy', 'NRestarts')).toBe('0')
+    const { stdout } = await machine.run('systemctl status --no-pager isales-auth-proxy')
+    expect(stdout).toContain('failed (Result: exit-code)')
+    expect(stdout).toMatch(/Status: "LOG_LEVEL is none of trace.*Write it like LOG_LEVEL=debug"/)
+
+    // A call does not start it again and again.
+    await machine.run('curl -sS --max-time 10 http://127.0.0.1:8080/')
+    const refused = await machine.run('curl -sS http://127.0.0.1:8080/')
+    expect(refused.stderr).toContain('Could not connect')
+    await machine.succeed('sed -i /LOG_LEVEL/d /etc/isales-auth-proxy/env')
+    await machine.succeed('systemctl restart isales-auth-proxy')
+    expect(await show('isales-auth-proxy.socket', 'ActiveState')).toBe('active')
+  })
+
+  it('another address stands in the socket and in LISTEN', async () => {
+    await machine.succeed(
+      'cp /etc/isales-auth-proxy/env /srv/env; echo LISTEN=127.0.0.1:8086 >> /etc/isales-auth-proxy/env',
+    )
+    await machine.run('systemctl restart isales-auth-proxy')
+    expect(await show('isales-auth-proxy', 'StatusText')).toBe(
+      'LISTEN: the socket unit listens on 127.0.0.1:8080, not on 127.0.0.1:8086: give both the same address',
+    )
+    await machine.succeed('cp /srv/env /etc/isales-auth-proxy/env')
+    const directory = '/run/systemd/system/isales-auth-proxy.socket.d'
+    await machine.succeed(
+      `mkdir ${directory}; printf '[Socket]\\nListenStream=8086\\n' > ${directory}/two.conf
+       systemctl daemon-reload; systemctl restart isales-auth-proxy.socket`,
+    )
+    await machine.run('systemctl restart isales-auth-proxy')
+    expect(await show('isales-auth-proxy', 'StatusText')).toBe(
+      'LISTEN: the socket unit has 2 addresses, and LISTEN is one',
+    )
+    await machine.succeed(`rm -r ${directory}`)
+    await runBlock('mkdir -p /etc/systemd/system/isales-auth-proxy.socket.d')
+    const log = await journal()
+    expect(log.slice(log.lastIndexOf('"event":"listening","listener":"proxy"'))).toContain(
+      '"address":"http://127.0.0.1:8085"',
+    )
+    await machine.succeed('curl -sS http://127.0.0.1:8085/')
+  })
+
+  it('two tenants have a user, settings, secrets, state and ports of their own', async () => {
+    const output = await runBlock('add()', `${PASSWORD}\n${PASSWORD}\n`)
+    expect(
+      output.match(/isales-auth-proxy@(?:north|south)\.service +loaded active running/g),
+    ).toHaveLength(2)
+    const uids: string[] = []
+    for (const [name, port] of [
+      ['north', 9091],
+      ['south', 9092],
+    ] as const) {
+      await machine.succeed(`ADMIN_LISTEN=:${port} isales-auth-proxy wait --timeout 10s`)
+      const owners = `stat --format=%u /run/isales-auth-proxy@${name} /var/lib/private/isales-auth-proxy@${name}`
+      uids.push(...(await machine.succeed(owners)).trim().split('\n'))
+    }
+    expect(new Set(uids).size).toBe(2)
+    const { code } = await machine.run(
+      `setpriv --reuid=${uids[0]} --clear-groups cat /run/isales-auth-proxy@south/isales_password`,
+    )
+    expect(code).not.toBe(0)
+
+    const north = 'isales-auth-proxy@north'
+    await machine.succeed(`printf %s wrong > /etc/${north}/password`)
+    await until(async () => (await journal(north)).includes('"event":"login-rejected"'))
+    expect(await journal('isales-auth-proxy@south')).not.toContain('login-rejected')
+  })
+
+  it('is stopped with its socket', async () => {
+    await runBlock('systemctl stop')
+    for (const unit of ['isales-auth-proxy', 'isales-auth-proxy.socket'])
+      expect(await show(unit, 'ActiveState')).toBe('inactive')
+    expect(await journal()).toMatch(/"event":"stopped"[^]*$/)
+  })
+
+  it('runs by the unit for an older systemd, and uses a changed password', async () => {
+    const before = await count('secret-reloaded')
+    await runBlock('useradd')
+    await until(async () => (await machine.run('curl -sS http://127.0.0.1:9090/livez')).code === 0)
+    await machine.succeed('printf %s older > /etc/isales-auth-proxy/password')
+    await until(async () => (await count('secret-reloaded')) > before)
+    expect(await show('isales-auth-proxy', 'User')).toBe('isales-auth-proxy')
+    expect(await show('isales-auth-proxy', 'DynamicUser')).toBe('no')
+  })
+
+  it('every block of the page was run', () => {
+    expect(blocks.filter((block) => !ran.has(block))).toEqual([])
+  })
 })

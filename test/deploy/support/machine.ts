@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { temporaryDirectory } from '../../support/temporary.ts'
+import { until } from '../../support/until.ts'
+import { ROOT, run, succeed, type Outcome } from './run.ts'
+
+/** A machine with a real systemd, root's files of this one, and a loopback of its own. */
+export interface Machine {
+  /** What it sees as /srv. */
+  readonly shared: string
+  /** Runs a bash script as root to its end; it stops at the first command that fails. */
+  run(script: string, input?: string): Promise<Outcome>
+  /** The same; rejects with what it said unless it ended with 0. */
+  succeed(script: string, input?: string): Promise<string>
+  stop(): Promise<void>
+}
+
+const SCRIPT = join(ROOT, 'test/deploy/support/machine.sh')
+
+/** Boots it; takes some two seconds. */
+export async function bootMachine(): Promise<Machine> {
+  const home = temporaryDirectory()
+  const base = join(home, 'base')
+  const shared = join(home, 'shared')
+  for (const directory of [base, shared]) mkdirSync(directory)
+  const child = spawn('bash', [SCRIPT, base, shared, ROOT], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const said = Promise.all([text(child.stdout), text(child.stderr)])
+  const ended = once(child, 'exit')
+  // The script becomes unshare, whose one child becomes systemd.
+  const firstOf = (): string => {
+    if (child.exitCode !== null) return 'none'
+    return readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim()
+  }
+  const first = await until(() => {
+    const pid = firstOf()
+    return (pid === 'none' || commandOf(pid) === 'systemd') && pid
+  }, 30_000)
+  if (first === 'none') throw new Error(`no machine: ${(await said).join('')}`)
+  const namespaces = ['mount', 'uts', 'ipc', 'net', 'pid', 'cgroup', 'root', 'wdns=/']
+  const enter = [`--target=${first}`, ...namespaces.map((name) => `--${name}`), '--']
+  const bash = (script: string) => [...enter, 'bash', '-c', `set -euo pipefail\n${script}`]
+
+  const machine: Machine = {
+    shared,
+    run: (script, input) => run('nsenter', bash(script), { cwd: '/', input: input ?? '' }),
+    succeed: (script, input) => succeed('nsenter', bash(script), { cwd: '/', input: input ?? '' }),
+    async stop() {
+      child.kill('SIGKILL')
+      await ended
+      const groups = await succeed('findmnt', ['-n', '--first-only', '-t', 'cgroup2', '-oTARGET'])
+      const group = join(groups.trim(), base.replaceAll('/', '-'))
+      await until(() => readFileSync(join(group, 'cgroup.events'), 'utf8').includes('populated 0'))
+      await succeed('find', [group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
+    },
+  }
+  const isUp = async () => (await machine.run('systemctl is-active basic.target')).code === 0
+  await until(isUp, 30_000)
+  return machine
+}
+
+function commandOf(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  } catch {
+    return undefined // It has ended.
+  }
+}

@@ -1,0 +1,39 @@
+// Calls iSales through a proxy as CTI-OBS does, and prints how the calls ended as JSON:
+// tsx traffic.ts <url> <milliseconds>
+// Half of the callers open a connection for each call, the others keep theirs.
+import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { INTERFACE_PATHS } from '../../../simulator/index.ts'
+
+const [url = '', milliseconds = ''] = process.argv.slice(2)
+const end = performance.now() + Number(milliseconds)
+const outcomes: Record<string, number> = {}
+let slowest = 0
+
+/** The status, or the code of the error. */
+const call = (agent: Agent): Promise<string> =>
+  new Promise((resolve) => {
+    const headers = { 'content-type': 'application/json' }
+    const sent = request(url + INTERFACE_PATHS.getTask, { agent, method: 'POST', headers })
+    sent.on('response', (response) => {
+      response.on('error', () => resolve('cut')).resume()
+      response.on('end', () => resolve(String(response.statusCode)))
+    })
+    sent.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    sent.end('{"subCCNo":1,"vdnId":1}')
+  })
+
+const caller = async (keepAlive: boolean): Promise<void> => {
+  const agent = new Agent({ keepAlive, maxSockets: 1 })
+  while (performance.now() < end) {
+    const began = performance.now()
+    const outcome = `${keepAlive ? 'kept' : 'new'} ${await call(agent)}`
+    slowest = Math.max(slowest, performance.now() - began)
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+    await delay(10)
+  }
+  agent.destroy()
+}
+
+await Promise.all([true, true, false, false].map(caller))
+process.stdout.write(JSON.stringify({ outcomes, slowest: Math.round(slowest) }))
