@@ -55,8 +55,8 @@ async function lay(root, files, { version, date }) {
   await symlink(`../lib/${NAME}/main.js`, join(files, 'usr/bin', NAME))
   for (const name of await readdir(join(root, 'config/systemd'))) {
     const unit = await readFile(join(root, 'config/systemd', name), 'utf8')
-    const moved = unit.replaceAll(`/opt/${NAME}/dist`, `/usr/lib/${NAME}`)
-    await writeFile(join(units, name), moved.replaceAll(`/opt/${NAME}`, `/usr/lib/${NAME}`))
+    const moved = unit.replace(`/opt/${NAME}/dist`, `/usr/lib/${NAME}`)
+    await writeFile(join(units, name), moved)
   }
   for (const name of ['CHANGELOG.md', 'SECURITY.md', 'docs', 'config/grafana', 'config/prometheus'])
     await cp(join(root, name), join(docs, name), { recursive: true })

@@ -88,10 +88,9 @@ describe.skipIf(without)('on a machine', () => {
   })
   afterAll(() => machine?.stop())
 
-  it('is installed, with Node inside', async () => {
-    await runBlock('install -d /opt/isales-auth-proxy-0.1.0 /etc')
-    await runBlock('install -d /opt/isales-auth-proxy-0.1.0/node')
-    expect(await machine.succeed('readlink -f "$(which node)"')).toContain('/opt/isales-auth-proxy')
+  it('is installed, with a Node of its own', async () => {
+    await runBlock('install -d /opt/isales-auth-proxy-0.1.0')
+    await runBlock('install -d /opt/node')
   })
 
   it('is configured by what discover finds, before it starts', async () => {
@@ -108,7 +107,7 @@ describe.skipIf(without)('on a machine', () => {
     const node = await machine.succeed(
       'readlink /proc/$(systemctl show --value --property=MainPID isales-auth-proxy)/exe',
     )
-    expect(node.trim()).toBe('/opt/isales-auth-proxy-0.1.0/node/bin/node')
+    expect(node.trim()).toBe('/opt/node-v24.11.0/bin/node')
   })
 
   it('reads nothing of /etc itself', async () => {
@@ -273,7 +272,10 @@ describe.skipIf(without)('on a machine', () => {
   it('runs by the unit for an older systemd, and uses a changed password', async () => {
     const before = await count('secret-reloaded')
     await runBlock('useradd')
-    await until(async () => (await machine.run('curl -sS http://127.0.0.1:9090/livez')).code === 0)
+    await until(
+      async () => (await machine.run('curl -sS http://127.0.0.1:9090/livez')).code === 0,
+      20_000,
+    )
     await machine.succeed('printf %s older > /etc/isales-auth-proxy/password')
     await until(async () => (await count('secret-reloaded')) > before)
     expect(await show('isales-auth-proxy', 'User')).toBe('isales-auth-proxy')
