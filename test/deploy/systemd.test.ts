@@ -91,6 +91,7 @@ describe.skipIf(without)('on a machine', () => {
   it('is installed, with a Node of its own', async () => {
     await runBlock('install -d /opt/isales-auth-proxy-0.1.0')
     await runBlock('install -d /opt/node')
+    expect(await machine.succeed('isales-auth-proxy version')).toBe('0.1.0\n')
   })
 
   it('is configured by what discover finds, before it starts', async () => {
