@@ -61,7 +61,9 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'state-unusable':
     'It cannot be read or written, or was not written by this program; `error` says why. Counting goes on in memory, and the file is written anew when it can be.',
   'renew-asked':
-    'SIGHUP or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
+    '`by`: SIGHUP, or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
+  'renew-ended':
+    '`outcome`: `granted`, `refused`, `failed` (no verdict of iSales) or `held` (it was not asked). The command `renew` prints the same.',
   'files-reloaded':
     'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
   'secret-unreadable':
@@ -92,6 +94,10 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
 }
 
 const FIELDS: Readonly<Record<LogFieldName, string>> = {
+  audit:
+    'Only `true`: somebody did something to the proxy. The lines with it are the audit trail: logins that were asked for, changed secrets and certificates, and the end of the process.',
+  by: 'Of a line with `audit`: the signal, `command`, or the owner of the changed file (`file of uid 0`).',
+  outcome: 'Of a line with `audit`: what came of it.',
   version: 'Version of this program.',
   listener: '`proxy` or `admin`.',
   address: 'Where it listens.',

@@ -34,13 +34,14 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
 
   const reloads: ReloadListener = {
     onWarning: (warning) => log('setting-doubtful', doubtful(warning)),
-    onReloaded(settings) {
+    onReloaded(settings, owners) {
       metrics.credentialReloads.inc({ outcome: 'success' })
-      log('files-reloaded', { setting: settings.join(', ') })
+      log('files-reloaded', { setting: settings.join(', '), by: owners, outcome: 'in use' })
     },
     onFailed(errors) {
       metrics.credentialReloads.inc({ outcome: 'failure' })
-      for (const error of errors) log('secret-unreadable', doubtful(error))
+      for (const error of errors)
+        log('secret-unreadable', { ...doubtful(error), outcome: 'not used' })
     },
   }
 

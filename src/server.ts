@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/open.ts'
@@ -7,14 +6,15 @@ import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
 import type { EffectiveSetting } from './config/load.ts'
-import { renewFile, watchConfigFiles } from './config/reload.ts'
+import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { watchFiles, type FileWatch } from './config/watch.ts'
 import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
+import { openControl, type RenewOutcome } from './listener/control.ts'
 import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './login/open.ts'
 import { openProxy } from './proxy/handler.ts'
+import { createRenewals } from './renewals.ts'
 import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
@@ -52,10 +52,15 @@ export interface App {
   readonly proxy: string
   /** The same of the admin listener. */
   readonly admin: string
-  /** An operator asks for a login now: reads secrets and certificates again, and tries whatever the back-off is. */
-  renew(): void
+  /**
+   * An operator asks for a login now: reads secrets and certificates again, and tries whatever the back-off is.
+   *
+   * @param by `command`, or the name of a signal.
+   * @returns when the login has ended; never when the proxy ends before.
+   */
+  renew(by: string): Promise<RenewOutcome>
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
-  stop(): Promise<void>
+  stop(by?: string): Promise<void>
 }
 
 /**
@@ -104,6 +109,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     proxy.onTokenEvent(event)
     tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
+    renewals.onTokenEvent(event)
   }
 
   const admin = openAdmin({
@@ -153,7 +159,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })
-  const logToken = tokenLog(log, () => monitor.calls.takeTally())
+  /** Whose change of the secret it was. */
+  let changedBy: string | undefined
+  const logWithOwner: Log = (event, fields, level) =>
+    log(event, event === 'secret-reloaded' ? { ...fields, by: changedBy } : fields, level)
+  const logToken = tokenLog(logWithOwner, () => monitor.calls.takeTally())
+  const renewals = createRenewals({ tokens, reread: () => files.reread(), log })
   const reports = createReports(config, { metrics, monitor, log, clock, random })
   const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
   const proxy = openProxy({
@@ -189,6 +200,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   share?.start(tokens.adopt)
   tokens.start()
   const addresses = await openBoth()
+  const control = await openControlSocket()
   running.listening = true
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
@@ -196,7 +208,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const files = watchConfigFiles(
     config,
     {
-      credentials({ isalesUser: user, isalesPassword: password }) {
+      credentials({ isalesUser: user, isalesPassword: password }, owner) {
+        changedBy = owner
         if (tokens.changeCredentials({ user, password }))
           metrics.credentialReloads.inc({ outcome: 'success' })
       },
@@ -206,7 +219,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
     reports.reloads,
   )
-  const renewals = watchRenewFile(config, renew)
   // Not later: an upgrade in place takes away the files of the program that still runs.
   const loadingRest = clock.setTimer(() => {
     Promise.all([admin.load(), login.load()]).catch((error: unknown) =>
@@ -270,26 +282,32 @@ export async function startApp(options: AppOptions): Promise<App> {
     await adminListener.stop(adminGrace)
   }
 
-  function renew(): void {
-    log('renew-asked')
-    files.reread()
-    tokens.renew()
+  /** Without it the proxy serves as well. */
+  async function openControlSocket() {
+    const { stateDir } = config
+    if (stateDir === undefined) return undefined
+    try {
+      return await openControl(stateDir, () => renewals.renew('command'))
+    } catch (error) {
+      log('state-unusable', { setting: 'STATE_DIR', error })
+      return undefined
+    }
   }
 
   return {
     ...addresses,
-    renew,
-    async stop() {
+    renew: renewals.renew,
+    async stop(by) {
       running.draining = true
-      log('draining', { inFlight: running.inFlight })
+      log('draining', { by, inFlight: running.inFlight })
       listener.drain()
       await delay(config.drainDelay)
       files.close()
-      renewals.close()
       loadingRest.cancel()
+      control?.close()
       await close(config.drainTimeout, ADMIN_GRACE)
       await tracing?.stop()
-      log('stopped', { inFlight: running.inFlight })
+      log('stopped', { by, inFlight: running.inFlight })
     },
   }
 }
@@ -302,15 +320,4 @@ async function open(setting: string, listener: Listener) {
     if (error instanceof ListenError) error.setting = setting
     throw error
   }
-}
-
-/** The command `renew` writes the file. */
-function watchRenewFile({ stateDir }: Config, renew: () => void): FileWatch {
-  if (stateDir === undefined) return watchFiles([], { onChange: renew })
-  const file = renewFile(stateDir)
-  // Nobody asks for anything by cleaning the directory.
-  const onChange = (): void => {
-    if (existsSync(file)) renew()
-  }
-  return watchFiles([file], { onChange, settle: 500 })
 }

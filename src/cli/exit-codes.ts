@@ -19,14 +19,17 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
     'It failed while running: an address is taken, or an unexpected error. check --live, discover: iSales names another host than ISALES_URL.',
   ],
   ['2', 'The configuration or the command line is wrong; nothing was started.'],
-  ['3', 'check --live, discover: iSales refused the user or password.'],
+  ['3', 'check --live, discover, renew: iSales refused the user or password.'],
   [
     '4',
-    'check --live, discover: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind), or iSales rejects calls with the token.',
+    'check --live, discover, renew: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind). check --live, discover: or iSales rejects calls with the token.',
   ],
-  ['5', 'wait: not ready in time. check --health, status: the running process does not respond.'],
+  [
+    '5',
+    'wait: not ready in time. check --health, status: the running process does not respond. renew: no proxy runs with this STATE_DIR.',
+  ],
   [
     '130, 131, 140, 143',
-    'A second SIGINT, SIGQUIT, SIGUSR2 or SIGTERM ended the process immediately; wait, check and discover end so at the first.',
+    'A second SIGINT, SIGQUIT, SIGUSR2 or SIGTERM ended the process immediately; wait, check, discover and renew end so at the first.',
   ],
 ]

@@ -1,35 +1,72 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { duration, formatDuration } from '../config/formats.ts'
 import { loadConfig } from '../config/load.ts'
-import { renewFile } from '../config/reload.ts'
+import { askToRenew, type RenewOutcome } from '../listener/control.ts'
 import { codeOf } from '../upstream/errors.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand } from './io.ts'
+import { defineCommand, endedBy } from './io.ts'
 
-/**
- * Asks by a file in `STATE_DIR`. A signal would need the process id, which may be of another process by now, and the
- * admin listener changes nothing.
- */
+const TIMEOUT = duration({ min: 1000, max: 3_600_000 })
+
 export const command = defineCommand({
   summary: 'Let a running proxy log in now, whatever its back-off is',
   text: `Asks the proxy that has the same STATE_DIR to read its secrets again and to log in,
-once: for after a password was corrected or an account unlocked. SIGHUP does the
-same, and needs no STATE_DIR.`,
-  flags: {},
-  async run(_, io) {
+once, and says what came of it: for after a password was corrected or an account
+unlocked. It has to run as root or as the user of the proxy. SIGHUP asks for the same,
+and needs no STATE_DIR.`,
+  flags: {
+    timeout: { type: 'string', value: '60s', doc: 'Wait so long for the login (default 60s)' },
+  },
+  async run(flags, io) {
+    const timeout = TIMEOUT.safeParse(flags.timeout ?? '60s')
+    if (!timeout.success) {
+      io.stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
+      return EXIT.usage
+    }
     const { stateDir } = loadConfig(io.env).config
     if (stateDir === undefined) {
       io.stderr.write('STATE_DIR is not set. Set it, or send SIGHUP to the proxy.\n')
       return EXIT.usage
     }
+    const late = AbortSignal.timeout(timeout.data)
     try {
-      mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-      // Another content each time: the proxy looks at nothing else.
-      writeFileSync(renewFile(stateDir), `${new Date().toISOString()}\n`, { mode: 0o600 })
+      const outcome = await askToRenew(stateDir, AbortSignal.any([io.signal, late]))
+      if (outcome === undefined) {
+        io.stderr.write('The proxy ended before the login did.\n')
+        return EXIT.unreachable
+      }
+      io.stdout.write(`${sentence(outcome)}\n`)
+      return CODES[outcome.outcome]
     } catch (error) {
-      io.stderr.write(`STATE_DIR (${stateDir}) cannot be written to (${codeOf(error)}).\n`)
-      return EXIT.failed
+      if (io.signal.aborted) return endedBy(io.signal)
+      if (late.aborted) {
+        const waited = formatDuration(timeout.data)
+        io.stderr.write(`The login was asked for, and did not end within ${waited}.\n`)
+        return EXIT.unreachable
+      }
+      const why = `no proxy responds in STATE_DIR (${stateDir}): ${codeOf(error)}`
+      io.stderr.write(`Nothing was done: ${why}.\n`)
+      return EXIT.notReady
     }
-    io.stdout.write('The proxy will log in within 5 s. Its log says what came of it.\n')
-    return EXIT.ok
   },
 })
+
+const CODES = {
+  granted: EXIT.ok,
+  refused: EXIT.refused,
+  failed: EXIT.unreachable,
+  held: EXIT.unreachable,
+} as const satisfies Record<RenewOutcome['outcome'], number>
+
+function sentence(outcome: RenewOutcome): string {
+  const { guarded, lifetimeSeconds = 0, reason = 'unknown', retryInSeconds = 0 } = outcome
+  const anyway = guarded ? 'The account was guarded, and iSales was asked anyway. ' : ''
+  const until = new Date(Date.now() + lifetimeSeconds * 1000).toISOString()
+  const again = `The next attempt is in ${formatDuration(retryInSeconds * 1000)}`
+  const ends = {
+    granted: `Logged in: a token until ${until}.`,
+    refused: `iSales refused the user or password. ${again}.`,
+    failed: `No login came about (${reason}). ${again}.`,
+    held: `iSales was not asked (${reason}). ${again}.`,
+  }
+  return anyway + ends[outcome.outcome]
+}

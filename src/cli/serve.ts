@@ -75,11 +75,11 @@ async function serve(io: Io): Promise<number> {
       settings: effectiveSettings(loaded),
       tracing: await loadTracing(config, log),
     })
-    io.onHangUp(() => app.renew())
+    io.onHangUp(() => void app.renew('SIGHUP'))
     systemd.ready()
     if (!io.signal.aborted) await once(io.signal, 'abort')
     systemd.stopping()
-    await app.stop()
+    await app.stop(String(io.signal.reason))
     return EXIT.ok
   } catch (error) {
     if (!(error instanceof ListenError)) {

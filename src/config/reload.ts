@@ -1,19 +1,17 @@
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
 import { readTls, type TlsFiles } from './certificates.ts'
 import type { ConfigError, Read } from './errors.ts'
 import { rereadSettings } from './load.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
 import { watchFiles, type FileWatch } from './watch.ts'
 
-/** In `STATE_DIR`: the command `renew` writes it, and the running proxy logs in when it has changed. */
-export function renewFile(stateDir: string): string {
-  return join(stateDir, 'renew')
-}
-
 /** Puts new values in the place of the former ones. */
 export interface FileUsers {
-  /** Reports by itself: a file may be written again with the same credentials. */
-  readonly credentials: (value: Pick<Config, 'isalesUser' | 'isalesPassword'>) => void
+  /** Reports by itself: a file may be written again with the same credentials. `owners`: as of `onReloaded`. */
+  readonly credentials: (
+    value: Pick<Config, 'isalesUser' | 'isalesPassword'>,
+    owners: string,
+  ) => void
   readonly obsSecrets: (value: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => void
   readonly upstreamTls: (value: TlsFiles) => void
   readonly listenTls: (value: TlsFiles) => void
@@ -22,8 +20,8 @@ export interface FileUsers {
 export interface ReloadListener {
   /** Called before the value is used. */
   readonly onWarning: (warning: ConfigError) => void
-  /** `settings`: the names of those whose files changed. */
-  readonly onReloaded: (settings: readonly string[]) => void
+  /** `settings`: the names of those whose files changed. `owners`: `file of uid 0`, of each of these files. */
+  readonly onReloaded: (settings: readonly string[], owners: string) => void
   /** The former value stays in use. */
   readonly onFailed: (errors: readonly ConfigError[]) => void
 }
@@ -43,9 +41,9 @@ export function watchConfigFiles(
       const outcome = read()
       if (!outcome.ok) return listener.onFailed(outcome.errors)
       outcome.warnings?.forEach(listener.onWarning)
-      use(outcome.value)
+      use(outcome.value, ownersOf(changed))
       const named = files.filter((key) => changed.includes(config[key] ?? ''))
-      if (silent !== true) listener.onReloaded(named.map(nameOf))
+      if (silent !== true) listener.onReloaded(named.map(nameOf), ownersOf(changed))
     }
     const paths = files.flatMap((key) => config[key] ?? [])
     watches.push(watchFiles(paths, { onChange, settle }))
@@ -75,7 +73,7 @@ export function watchConfigFiles(
   })
   // They may have changed between the reading of the configuration, which warned, and the beginning of the watch.
   const latest = readCredentials()
-  if (latest.ok) users.credentials(latest.value)
+  if (latest.ok) users.credentials(latest.value, 'file')
   else listener.onFailed(latest.errors)
   return {
     reread() {
@@ -87,13 +85,19 @@ export function watchConfigFiles(
   }
 }
 
+/** A file may have gone since it was read. */
+function ownersOf(paths: readonly string[]): string {
+  const uids = paths.flatMap((path) => statSync(path, { throwIfNoEntry: false })?.uid ?? [])
+  return `file of uid ${[...new Set(uids)].join(', ')}`
+}
+
 interface Reloadable<T> {
   /** The settings that name them. */
   readonly files: readonly FileKey[]
   /** Milliseconds, see `watchFiles`. */
   readonly settle?: number
   readonly read: () => Read<T>
-  readonly use: (value: T) => void
+  readonly use: (value: T, owners: string) => void
   /** `use` reports by itself. */
   readonly silent?: true
 }

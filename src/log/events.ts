@@ -2,6 +2,13 @@
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+export interface EventKind {
+  readonly level: LogLevel
+  readonly text: string
+  /** Somebody did something to the proxy: its lines have `audit: true`, with `by` and `outcome` where they are known. */
+  readonly audit?: true
+}
+
 /**
  * Every line has one of these names in `event`, and its sentence in `msg`. Names are stable: alerts are built on them.
  * A sentence never varies, so that it can be searched for. docs/log.md explains each.
@@ -16,8 +23,8 @@ export const LOG_EVENTS = {
     level: 'warn',
     text: 'This Node has an HTTP parser in which a request can hide another; use a newer one',
   },
-  draining: { level: 'info', text: 'Shutting down: requests in flight are finished' },
-  stopped: { level: 'info', text: 'Stopped' },
+  draining: { level: 'info', text: 'Shutting down: requests in flight are finished', audit: true },
+  stopped: { level: 'info', text: 'Stopped', audit: true },
   unexpected: { level: 'error', text: 'An error that was not foreseen' },
   'exchange-started': { level: 'debug', text: 'Asking iSales for a token' },
   'logged-in': { level: 'info', text: 'Logged in' },
@@ -65,7 +72,11 @@ export const LOG_EVENTS = {
     level: 'warn',
     text: 'iSales gave a lifetime over 24 h, probably milliseconds for seconds; 24 h is taken',
   },
-  'secret-reloaded': { level: 'info', text: 'The secret changed; logging in with the new one' },
+  'secret-reloaded': {
+    level: 'info',
+    text: 'The secret changed; logging in with the new one',
+    audit: true,
+  },
   'state-in-memory': {
     level: 'info',
     text: 'STATE_DIR is not set: attempts to log in are counted in memory only, and a restart forgets them',
@@ -74,11 +85,17 @@ export const LOG_EVENTS = {
     level: 'error',
     text: 'STATE_DIR cannot be used: attempts to log in are counted in memory, and a restart forgets them',
   },
-  'renew-asked': { level: 'info', text: 'An operator asked for a login now' },
-  'files-reloaded': { level: 'info', text: 'Changed files are in use' },
+  'renew-asked': { level: 'info', text: 'An operator asked for a login now', audit: true },
+  'renew-ended': {
+    level: 'info',
+    text: 'The login that an operator asked for has ended',
+    audit: true,
+  },
+  'files-reloaded': { level: 'info', text: 'Changed files are in use', audit: true },
   'secret-unreadable': {
     level: 'error',
     text: 'A file changed and cannot be used; what it held before stays in use',
+    audit: true,
   },
   'traces-lost': { level: 'warn', text: 'Traces cannot be delivered; requests are not affected' },
   'traces-delivered': { level: 'info', text: 'Traces are delivered again' },
@@ -98,7 +115,7 @@ export const LOG_EVENTS = {
     text: 'The proxy responded to a request with an error of its own',
   },
   access: { level: 'info', text: 'Request' },
-} as const satisfies Record<string, { readonly level: LogLevel; readonly text: string }>
+} as const satisfies Record<string, EventKind>
 
 export type LogEventName = keyof typeof LOG_EVENTS
 
@@ -113,6 +130,9 @@ interface FieldValues {
 
 /** All that a line may hold besides time, level, event and its sentence. */
 export const LOG_FIELDS = {
+  audit: 'boolean',
+  by: 'string',
+  outcome: 'string',
   version: 'string',
   listener: 'string',
   address: 'string',

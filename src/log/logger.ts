@@ -4,6 +4,7 @@ import type { EndedRequest } from '../http/ended.ts'
 import {
   LOG_EVENTS,
   LOG_FIELDS,
+  type EventKind,
   type LogEventName,
   type LogFieldName,
   type LogFields,
@@ -39,7 +40,8 @@ export async function createLog(options: LogOptions): Promise<Log> {
   )
   return (event, fields = {}, level = LOG_EVENTS[event].level) => {
     if (!logger.isLevelEnabled(level)) return
-    logger[level](lineOf(event, fields), LOG_EVENTS[event].text)
+    const { text, audit }: EventKind = LOG_EVENTS[event]
+    logger[level](lineOf(event, audit === true ? { ...fields, audit } : fields), text)
   }
 }
 

@@ -135,7 +135,7 @@ test('a renewal that is asked for reads every file again, without a wait for the
   write('obs', 'new')
   write('ca.pem', '')
 
-  world.app.renew()
+  void world.app.renew('SIGHUP')
 
   expect((await login(world, 'new')).status).toBe(200)
   expect(world.lines.filter(({ setting }) => setting !== undefined)).toEqual([

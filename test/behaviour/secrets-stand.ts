@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import { effectiveSettings } from '../../src/config/load.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createLog } from '../../src/log/logger.ts'
-import { startApp, type App } from '../../src/server.ts'
+import { startApp } from '../../src/server.ts'
 import {
   createSimulator,
   LOGIN_PATH,
@@ -53,7 +53,7 @@ export interface Served {
 }
 
 /** The whole app in this process, with the log that the program writes. */
-export async function serve(env: Environment): Promise<Served & Pick<App, 'renew'>> {
+export async function serve(env: Environment): Promise<Served & { renew(): void }> {
   const written: string[] = []
   const log = await createLog({
     level: 'trace',
@@ -72,7 +72,7 @@ export async function serve(env: Environment): Promise<Served & Pick<App, 'renew
   return {
     proxy: app.proxy,
     admin: app.admin,
-    renew: () => app.renew(),
+    renew: () => void app.renew('SIGHUP'),
     output: () => written.join(''),
     logged: (...events) =>
       until(

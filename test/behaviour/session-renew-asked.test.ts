@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { builtProgram } from '../cli/program.ts'
@@ -10,10 +10,11 @@ import { openWorld } from '../support/world.ts'
 
 const start = builtProgram()
 
-test('the command renew lets the proxy log in now, and so does SIGHUP', async () => {
+/** A proxy with a wrong password, which gets one attempt. */
+async function startRefused() {
   const { sim } = await simulate()
-  const env = { STATE_DIR: temporaryDirectory() }
-  const proxy = start([], {
+  const env = { STATE_DIR: join(temporaryDirectory(), 'state') }
+  const settings = {
     ISALES_URL: sim.origin,
     ISALES_USER: sim.switches.user,
     ISALES_PASSWORD: 'wrong',
@@ -21,19 +22,83 @@ test('the command renew lets the proxy log in now, and so does SIGHUP', async ()
     ADMIN_LISTEN: '127.0.0.1:0',
     LOGIN_REJECTED_ATTEMPTS: '1',
     ...env,
-  })
+  }
+  const proxy = start([], settings)
   await proxy.line('guarded')
-  // The file is watched by then.
   await proxy.addresses()
+  return { sim, env, proxy, settings }
+}
 
-  expect(await runHere(['renew'], { env })).toMatchObject({ code: 0 })
-  await until(() => sim.state().loginAttempts === 2, 20_000)
+test('the command renew waits for the login, and says how it ended', async () => {
+  const { sim, env, proxy } = await startRefused()
+
+  const refused = await runHere(['renew'], { env })
+  expect(refused.code).toBe(3)
+  expect(refused.stdout).toMatch(
+    /^The account was guarded, and iSales was asked anyway\. iSales refused the user or password\. The next attempt is in \S+\.\n$/,
+  )
+  expect(sim.state().loginAttempts).toBe(2)
+
+  sim.set({ password: 'wrong' })
+  const granted = await runHere(['renew'], { env })
+  expect(granted.code).toBe(0)
+  const [, end] = /anyway\. Logged in: a token until (\S+)\.\n$/.exec(granted.stdout) ?? []
+  expect(Date.parse(end ?? '')).toBeGreaterThan(Date.now() + 200_000)
+
+  await sim.close()
+  expect(await runHere(['renew'], { env })).toMatchObject({
+    code: 4,
+    stdout: expect.stringContaining('No login came about (unavailable).') as string,
+  })
+  const asked = () => proxy.lines().filter(({ event }) => event.startsWith('renew-'))
+  await until(() => asked().length === 6)
+  expect(asked()).toMatchObject([
+    { audit: true, by: 'command' },
+    { audit: true, by: 'command', outcome: 'refused' },
+    { by: 'command' },
+    { by: 'command', outcome: 'granted' },
+    { by: 'command' },
+    { by: 'command', outcome: 'failed', reason: 'unavailable' },
+  ])
+})
+
+test('SIGHUP lets the proxy log in, too, and the log says that it did', async () => {
+  const { sim, proxy } = await startRefused()
   sim.set({ password: 'wrong' })
   proxy.process.kill('SIGHUP')
 
   await proxy.line('recovered')
-  expect(sim.state().loginAttempts).toBe(3)
-}, 60_000)
+  expect(await proxy.line('renew-asked')).toMatchObject({ audit: true, by: 'SIGHUP' })
+  expect(await proxy.line('renew-ended')).toMatchObject({ by: 'SIGHUP', outcome: 'granted' })
+  expect(sim.state().loginAttempts).toBe(2)
+  proxy.process.kill('SIGTERM')
+  await proxy.ended
+  expect(await proxy.line('draining')).toMatchObject({ audit: true, by: 'SIGTERM' })
+})
+
+test('the command renew fails where no proxy runs, and makes no directory', async () => {
+  const env = { STATE_DIR: join(temporaryDirectory(), 'sate') }
+
+  expect(await runHere(['renew'], { env })).toMatchObject({
+    code: 5,
+    stdout: '',
+    stderr: `Nothing was done: no proxy responds in STATE_DIR (${env.STATE_DIR}): ENOENT.\n`,
+  })
+  expect(existsSync(env.STATE_DIR)).toBe(false)
+})
+
+test('a second proxy with the same STATE_DIR serves, and the first one is asked', async () => {
+  const { env, proxy, settings } = await startRefused()
+  const second = start([], settings)
+  expect(await second.line('state-unusable')).toMatchObject({ setting: 'STATE_DIR' })
+  await second.addresses()
+  expect(await runHere(['renew'], { env })).toMatchObject({ code: 3 })
+  await proxy.line('renew-ended')
+
+  proxy.process.kill('SIGKILL')
+  await proxy.ended
+  expect(await runHere(['renew'], { env })).toMatchObject({ code: 5 })
+})
 
 test('cleaning STATE_DIR causes no login', async () => {
   const { sim } = await simulate()

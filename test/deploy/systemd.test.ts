@@ -150,6 +150,18 @@ describe.skipIf(without)('on a machine', () => {
     expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
   })
 
+  it('root asks for a login, and hears how it ended', async () => {
+    expect(await runBlock('STATE_DIR')).toMatch(/Logged in: a token until 20\S+Z\.\n$/)
+    const mistyped = await machine.run(
+      'STATE_DIR=/var/lib/isales-auth-prox isales-auth-proxy renew',
+    )
+    expect(mistyped.code).toBe(5)
+    expect((await machine.run('ls /var/lib/isales-auth-prox')).code).not.toBe(0)
+    expect(await journal()).toMatch(
+      /"event":"renew-ended","by":"command","outcome":"granted"[^\n]*"audit":true/,
+    )
+  })
+
   it('no call fails while it is restarted and upgraded', async () => {
     const calls = traffic(12_000)
     const pids = [await show('isales-auth-proxy', 'MainPID')]
