@@ -73,8 +73,11 @@ export function createMonitor(
   }
 }
 
-/** Of `file /run/secrets/password`. */
+/** Which file a person corrects, of `file /run/secrets/password`. */
 function fileOf(settings: AdminSources['settings']): string | undefined {
   const source = settings.find(({ name }) => name === 'ISALES_PASSWORD')?.source
-  return source?.startsWith('file ') ? source.slice('file '.length) : undefined
+  if (source?.startsWith('file ') !== true) return undefined
+  // The units of config/systemd give the service copies, which a change of the original replaces.
+  const copy = /^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/
+  return source.slice('file '.length).replace(copy, '/etc/$1/')
 }
