@@ -233,7 +233,7 @@ export function openWorld(options: WorldOptions) {
 
     /** SIGHUP. */
     hangUp({ app, owner: own }: Replica): void {
-      if (app !== undefined) schedule(() => app.renew('SIGHUP'), 0, 'io', own)
+      if (app !== undefined) schedule(() => void app.renew('SIGHUP'), 0, 'io', own)
     },
 
     freeze({ owner: own }: Replica): void {
