@@ -296,7 +296,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
   return {
     ...addresses,
-    renew: renewals.renew,
+    renew: (by) => renewals.renew(by),
     async stop(by) {
       running.draining = true
       log('draining', { by, inFlight: running.inFlight })
