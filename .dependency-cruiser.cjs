@@ -5,7 +5,7 @@ const LAYERS = [
   ['main.ts'],
   ['cli/'],
   ['server.ts'],
-  ['reports.ts'],
+  ['reports.ts', 'renewals.ts'],
   ['login/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
   ['tracing/'],
   ['token/'],
