@@ -24,7 +24,7 @@ test('the Chinese README has commands and metrics of the English one, and no oth
 })
 
 /** Pages of docs/ that are in both languages, in whole. */
-const TRANSLATED = ['get-started', 'operations', 'errors'] as const
+const TRANSLATED = ['get-started', 'vm', 'operations', 'errors'] as const
 
 /** Without comments, which are translated. */
 const codeBlocks = (text: string): readonly string[] =>
@@ -38,14 +38,25 @@ const headings = (text: string): readonly string[] =>
       /^(?:Isales\w+|[a-z-]+)$/.test(words) ? `${level} ${words}` : level,
   )
 
-/** Where links lead, in order, but for the first, to the other language. A heading that is translated is `#`. */
-const links = (text: string): readonly string[] =>
-  Array.from(
+/** Where links lead, in order, but for the first, to the other language. One within the page leads to its nth heading. */
+const links = (text: string): readonly string[] => {
+  const anchors = Array.from(text.matchAll(/^#+ (.*)$/gm), ([, words = '']) =>
+    words
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(/\s/g, '-'),
+  )
+  return Array.from(
     text.matchAll(/\]\(([^)\s]+)\)|<(https?:[^>]+)>/g),
     ([, link, address]) => link ?? address ?? '',
   )
-    .map((link) => link.replace('.zh-CN.md', '.md').replace(/^#.*\P{ASCII}.*$/u, '#'))
+    .map((link) =>
+      link.startsWith('#')
+        ? `#${anchors.indexOf(link.slice(1))}`
+        : link.replace('.zh-CN.md', '.md'),
+    )
     .slice(1)
+}
 
 describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
   const english = read(`docs/${page}.md`)
