@@ -1,12 +1,12 @@
 // Calls iSales through a proxy as CTI-OBS does, and prints how the calls ended as JSON:
-// tsx traffic.ts <url> <milliseconds>
-// Half of the callers open a connection for each call, the others keep theirs.
+// tsx traffic.ts <url> <file>
+// It ends when the file exists. Half of the callers open a connection for each call, the others keep theirs.
+import { existsSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { INTERFACE_PATHS } from '../../../simulator/index.ts'
 
-const [url = '', milliseconds = ''] = process.argv.slice(2)
-const end = performance.now() + Number(milliseconds)
+const [url = '', stop = ''] = process.argv.slice(2)
 const outcomes: Record<string, number> = {}
 let slowest = 0
 
@@ -25,7 +25,7 @@ const call = (agent: Agent): Promise<string> =>
 
 const caller = async (keepAlive: boolean): Promise<void> => {
   const agent = new Agent({ keepAlive, maxSockets: 1 })
-  while (performance.now() < end) {
+  while (!existsSync(stop)) {
     const began = performance.now()
     const outcome = `${keepAlive ? 'kept' : 'new'} ${await call(agent)}`
     slowest = Math.max(slowest, performance.now() - began)
