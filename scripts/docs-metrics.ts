@@ -1,5 +1,5 @@
 import { openAdmin } from '../src/admin/open.ts'
-import type { Health } from '../src/admin/state.ts'
+import type { Health } from '../src/admin/findings.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/events.ts'
 import { markdownTable } from './docs-text.ts'

@@ -14,7 +14,7 @@ type Names<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
   : never
 
 /** Nothing for a text without names. */
-type Values<T extends string> = [Names<T>] extends [never]
+export type Values<T extends string> = [Names<T>] extends [never]
   ? []
   : [values: Readonly<Record<Names<T>, string | number>>]
 

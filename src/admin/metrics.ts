@@ -15,7 +15,7 @@ import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
-import { STATES } from './state.ts'
+import { STATES } from './findings.ts'
 
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]

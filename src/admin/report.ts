@@ -3,7 +3,7 @@ import { BACKOFFS } from '../token/ask.ts'
 import { AUTH_FAILURES } from '../token/protocol.ts'
 import { STORE_FAILURES } from '../sharing/events.ts'
 import { clockTime, number, type Speaker } from './format.ts'
-import { STATES } from './state.ts'
+import { STATES } from './findings.ts'
 import type { Status } from './status.ts'
 import {
   AUTH_FAILURE_TEXTS_ZH,

@@ -1,23 +1,7 @@
 import type { TokenSnapshot } from '../token/events.ts'
 import { mainFailure, mostFail, totalOf, type CallsView, type PathCounts } from './calls.ts'
-import { createSpeaker, number, type Speaker } from './format.ts'
-import { CALL_FAILURE_TEXTS, FINDINGS } from './texts.ts'
-
-/**
- * What CTI-OBS gets, in one word; docs/metrics.md explains each. With the tone of the status page: `bad` means that
- * somebody has to act, `quiet` that there is nothing to judge yet.
- */
-export const STATES = {
-  starting: 'quiet',
-  healthy: 'good',
-  degraded: 'warning',
-  failing: 'bad',
-  unauthenticated: 'bad',
-  refused: 'bad',
-  conflict: 'bad',
-  draining: 'quiet',
-} as const
-export type Health = keyof typeof STATES
+import { CALL_FAILURE_TEXTS, FINDINGS, PARTS, type FindingText, type Health } from './findings.ts'
+import { createSpeaker, number, type Speaker, type Values } from './format.ts'
 
 export interface StateInput {
   readonly draining: boolean
@@ -58,123 +42,67 @@ const ENGLISH = createSpeaker('en')
 
 /** All that is to be said, the most important first: it gives the state. */
 export function judge(input: StateInput, speaker: Speaker = ENGLISH): readonly Finding[] {
-  const { token } = input
-  const { say } = speaker
-  if (input.draining) {
-    const reason = say(FINDINGS.drainingReason)
-    return [{ state: 'draining', title: say(FINDINGS.draining), reason, remedy: '' }]
-  }
+  const { calls, token } = input
+  if (input.draining) return [find(speaker, FINDINGS.draining)]
   const findings = [
     ofCredentials(input, speaker),
     ofToken(token, speaker),
-    ofRejections(token, speaker),
-    ...ofCalls(input, speaker),
-    ofRenewal(token, speaker),
-    ofSlowness(input.calls, speaker),
+    // The last calls were rejected, and no newer token cured that.
+    token.rejected ? find(speaker, FINDINGS.rejected) : undefined,
+    ofFailures(input, speaker),
+    ...ofRefusals(input, speaker),
+    token.usable && token.backoff === 'transient' ? find(speaker, FINDINGS.renewal) : undefined,
+    ofSlowness(calls, speaker),
     ofClock(input, speaker),
-    ofMistakes(input.calls, speaker),
+    ofMistakes(calls, speaker),
   ].filter((finding) => finding !== undefined)
-  return findings.some(({ state }) => state !== 'healthy')
-    ? findings
-    : [healthy(input, speaker), ...findings]
+  if (findings.some(({ state }) => state !== 'healthy')) return findings
+  const called = totalOf(calls.minute) > 0 ? FINDINGS.everyCall : FINDINGS.noCall
+  return [find(speaker, token.usable ? called : FINDINGS.idle), ...findings]
 }
 
-function healthy({ token: { usable }, calls: { minute } }: StateInput, { say }: Speaker): Finding {
-  const finding = { state: 'healthy', remedy: '' } as const
-  if (!usable) return { ...finding, title: say(FINDINGS.idle), reason: say(FINDINGS.idleReason) }
-  const reason = say(totalOf(minute) === 0 ? FINDINGS.noCall : FINDINGS.everyCall)
-  return { ...finding, title: say(FINDINGS.healthy), reason }
-}
-
-/** The login itself: refused, or used by somebody else. */
-function ofCredentials(input: StateInput, { say }: Speaker): Finding | undefined {
-  const { backoff, usable, lastFailure } = input.token
-  const service = say(usable ? FINDINGS.tokenServes : FINDINGS.noService)
-  if (input.token.conflict) {
-    return {
-      state: 'conflict',
-      title: say(FINDINGS.conflict),
-      reason: say(FINDINGS.conflictReason, { service }),
-      remedy: say(FINDINGS.conflictRemedy),
-      runbook: 'IsalesProxySessionConflict',
-    }
+/** Of a text; the values of its reason are those of all its texts. */
+function find<T extends FindingText>(
+  { say }: Speaker,
+  { state, title, reason, remedy, runbook }: T,
+  ...values: Values<T['reason'][0]>
+): Finding {
+  return {
+    state,
+    title: say<readonly [string, string]>(title),
+    reason: say<T['reason']>(reason, ...values),
+    remedy: remedy === undefined ? '' : say<readonly [string, string]>(remedy),
+    ...(runbook === undefined ? {} : { runbook }),
   }
+}
+
+/** The login itself: used by somebody else, or refused. */
+function ofCredentials(input: StateInput, speaker: Speaker): Finding | undefined {
+  const { backoff, usable, lastFailure, conflict } = input.token
+  const { say } = speaker
+  const service = say(usable ? PARTS.tokenServes : PARTS.noService)
+  if (conflict) return find(speaker, FINDINGS.conflict, { service })
   if (backoff !== 'rejected' && backoff !== 'guarded') return undefined
   const { status = 0 } = lastFailure?.failure ?? {}
-  const account = status === 401
-  const request = status === 400 || status === 500
-  const { passwordFile } = input
-  const correct =
-    passwordFile === undefined
-      ? say(FINDINGS.correctEnvironment)
-      : say(FINDINGS.correctFile, { file: passwordFile })
-  return {
-    state: 'refused',
-    title: say(FINDINGS.credentials),
-    reason: account
-      ? say(FINDINGS.accountReason, { service })
-      : request
-        ? say(FINDINGS.requestReason, { status, service })
-        : say(FINDINGS.credentialsReason, { service }),
-    remedy: account ? say(FINDINGS.correctAccount) : correct,
-    runbook: 'IsalesProxyAccountRejected',
-  }
-}
-
-/** The last calls were rejected, and no newer token cured that. */
-function ofRejections({ rejected }: TokenSnapshot, { say }: Speaker): Finding | undefined {
-  if (!rejected) return undefined
-  return {
-    state: 'failing',
-    title: say(FINDINGS.rejected),
-    reason: say(FINDINGS.rejectedReason),
-    remedy: say(FINDINGS.rejectedRemedy),
-    runbook: 'IsalesProxyCallsRefused',
-  }
+  if (status === 401) return find(speaker, FINDINGS.account, { service })
+  const finding =
+    status === 400 || status === 500
+      ? find(speaker, FINDINGS.request, { status, service })
+      : find(speaker, FINDINGS.credentials, { service })
+  const file = input.passwordFile
+  const remedy =
+    file === undefined ? say(PARTS.correctEnvironment) : say(PARTS.correctFile, { file })
+  return { ...finding, remedy }
 }
 
 /** Why there is no token that serves. */
-function ofToken(token: TokenSnapshot, { say }: Speaker): Finding | undefined {
-  const { usable, backoff, token: present, lastFailure, idle } = token
-  if (usable || token.conflict || backoff === 'rejected' || backoff === 'guarded') {
-    return undefined
-  }
+function ofToken(snapshot: TokenSnapshot, speaker: Speaker): Finding | undefined {
+  const { usable, backoff, token, lastFailure, idle, conflict } = snapshot
+  if (usable || conflict || backoff === 'rejected' || backoff === 'guarded') return undefined
   if (idle && backoff === 'none') return undefined
-  if (present === undefined && lastFailure === undefined) {
-    const reason = say(FINDINGS.startingReason)
-    return { state: 'starting', title: say(FINDINGS.starting), reason, remedy: '' }
-  }
-  const titled = { state: 'unauthenticated', title: say(FINDINGS.unauthenticated) } as const
-  if (backoff === 'none') return { ...titled, reason: say(FINDINGS.waiting), remedy: '' }
-  return {
-    ...titled,
-    reason: say(FINDINGS.loginsFail, { service: say(FINDINGS.noService) }),
-    remedy: say(FINDINGS.loginsRemedy),
-    runbook: 'IsalesProxyNotAuthenticated',
-  }
-}
-
-function ofRenewal({ usable, backoff }: TokenSnapshot, { say }: Speaker): Finding | undefined {
-  if (!usable || backoff !== 'transient') return undefined
-  return {
-    state: 'degraded',
-    title: say(FINDINGS.renewal),
-    reason: say(FINDINGS.renewalReason),
-    remedy: say(FINDINGS.renewalRemedy),
-    runbook: 'IsalesProxyAuthenticationFailing',
-  }
-}
-
-/** What became of the calls: failed by network, iSales or proxy, or refused by iSales. */
-function ofCalls(input: StateInput, speaker: Speaker): readonly (Finding | undefined)[] {
-  const { refused, pages } = input.calls.minute
-  return [
-    ofFailures(input, speaker),
-    refused > pages && input.token.usable && !input.token.rejected
-      ? ofRefusals(input, speaker)
-      : undefined,
-    pages > 0 ? ofPages(input, speaker) : undefined,
-  ]
+  if (token === undefined && lastFailure === undefined) return find(speaker, FINDINGS.starting)
+  if (backoff === 'none') return find(speaker, FINDINGS.waiting)
+  return find(speaker, FINDINGS.loginsFail, { service: speaker.say(PARTS.noService) })
 }
 
 /** The counts of failed calls that are worth saying, and since when; undefined: none failed in the last minute. */
@@ -193,57 +121,42 @@ export function worstOf(
   return { kind: 'most', counts: most, ms: most === recent ? 20_000 : MINUTE } as const
 }
 
-function ofFailures({ calls, token }: StateInput, { say, duration }: Speaker): Finding | undefined {
+/** Calls that the network, iSales or the proxy let fail. */
+function ofFailures({ calls, token }: StateInput, speaker: Speaker): Finding | undefined {
   const worst = worstOf(calls, token.now)
   if (worst === undefined) return undefined
   const { kind, counts, ms } = worst
   const failure = mainFailure(counts.byFailure)
   // Why there is no token is said elsewhere.
   if (failure === 'no-token' && (!token.usable || token.backoff !== 'none')) return undefined
+  const { say, duration } = speaker
   const { failed } = counts
   const words = say(CALL_FAILURE_TEXTS[failure].words)
-  const time = duration(Math.round(ms / 1000))
-  const runbook = 'IsalesProxyCallsFailing'
-  if (kind === 'recovering') {
-    const succeeded = calls.succeededSince
-    const reason = say(FINDINGS.recoveringReason, { time, succeeded, failed, words })
-    return { state: 'degraded', title: say(FINDINGS.recovering), reason, remedy: '' }
-  }
   const remedy = say(CALL_FAILURE_TEXTS[failure].remedy)
-  if (kind === 'outage') {
-    const reason = say(FINDINGS.outageReason, { time, failed, words })
-    return { state: 'failing', title: say(FINDINGS.failing), reason, remedy, runbook }
+  const time = duration(Math.round(ms / 1000))
+  if (kind === 'recovering') {
+    const { succeededSince: succeeded } = calls
+    return find(speaker, FINDINGS.recovering, { time, succeeded, failed, words })
   }
-  const text = ms === MINUTE ? FINDINGS.minuteReason : FINDINGS.recentReason
-  const reason = say(text, { failed, total: totalOf(counts), words })
-  return kind === 'most'
-    ? { state: 'failing', title: say(FINDINGS.failing), reason, remedy, runbook }
-    : { state: 'degraded', title: say(FINDINGS.someFail), reason, remedy, runbook }
+  if (kind === 'outage')
+    return { ...find(speaker, FINDINGS.outage, { time, failed, words }), remedy }
+  const ofMinute = kind === 'most' ? FINDINGS.mostOfMinute : FINDINGS.someOfMinute
+  const text = ms === MINUTE ? ofMinute : FINDINGS.mostOfRecent
+  return { ...find(speaker, text, { failed, total: totalOf(counts), words }), remedy }
 }
 
-function ofRefusals({ calls: { minute }, paths }: StateInput, { say }: Speaker): Finding {
-  const refused = minute.refused - minute.pages
-  return {
-    state: 'degraded',
-    title: say(FINDINGS.someRefused),
-    reason: say(FINDINGS.someRefusedReason, {
-      refused,
-      total: totalOf(minute),
-      paths: refusedPaths(paths),
-    }),
-    remedy: say(FINDINGS.someRefusedRemedy),
-    runbook: 'IsalesProxyCallsRefused',
-  }
-}
-
-function ofPages({ calls: { minute }, paths }: StateInput, { say }: Speaker): Finding {
-  return {
-    state: 'degraded',
-    title: say(FINDINGS.pages),
-    reason: say(FINDINGS.pagesReason, { pages: minute.pages, paths: refusedPaths(paths) }),
-    remedy: say(FINDINGS.pagesRemedy),
-    runbook: 'IsalesProxyCallsRefused',
-  }
+/** Calls that iSales refused, or something before it. */
+function ofRefusals({ calls, token, paths }: StateInput, speaker: Speaker): readonly Finding[] {
+  const { minute } = calls
+  const { pages } = minute
+  const refused = minute.refused - pages
+  const values = { refused, pages, total: totalOf(minute), paths: refusedPaths(paths) }
+  return [
+    ...(refused > 0 && token.usable && !token.rejected
+      ? [find(speaker, FINDINGS.someRefused, values)]
+      : []),
+    ...(pages > 0 ? [find(speaker, FINDINGS.pages, values)] : []),
+  ]
 }
 
 /** `POST /a (5), GET /b (1)`: the three most frequent. */
@@ -255,51 +168,28 @@ function refusedPaths(paths: readonly PathCounts[]): string {
   return refused.length > 3 ? `${shown.join(', ')}, …` : shown.join(', ')
 }
 
-function ofSlowness({ minute }: CallsView, { say }: Speaker): Finding | undefined {
+function ofSlowness({ minute }: CallsView, speaker: Speaker): Finding | undefined {
   const { slow } = minute
   const total = totalOf(minute)
   if (slow < SLOW_LEAST || slow < total * SLOW_SHARE) return undefined
-  return {
-    state: 'degraded',
-    title: say(FINDINGS.slow),
-    reason: say(FINDINGS.slowReason, { slow, total }),
-    remedy: say(FINDINGS.slowRemedy),
-    runbook: 'IsalesProxyLatency',
-  }
+  return find(speaker, FINDINGS.slow, { slow, total })
 }
 
-function ofClock(
-  { clockAhead = 0, token }: StateInput,
-  { say, duration }: Speaker,
-): Finding | undefined {
+function ofClock({ clockAhead = 0, token }: StateInput, speaker: Speaker): Finding | undefined {
   const early = token.lastFailure?.failure.detail === 'CERT_NOT_YET_VALID'
-  const failing = early && token.failuresInRow > 0
-  if (!failing && Math.abs(clockAhead) < CLOCK_TOLERANCE) return undefined
-  const time = duration(Math.abs(clockAhead) / 1000)
-  return {
-    state: 'degraded',
-    title: say(FINDINGS.clock),
-    reason: failing
-      ? say(FINDINGS.clockTls)
-      : say(clockAhead > 0 ? FINDINGS.clockAhead : FINDINGS.clockBehind, { time }),
-    remedy: say(FINDINGS.clockRemedy),
-  }
+  if (early && token.failuresInRow > 0) return find(speaker, FINDINGS.clockTls)
+  if (Math.abs(clockAhead) < CLOCK_TOLERANCE) return undefined
+  const time = speaker.duration(Math.abs(clockAhead) / 1000)
+  return find(speaker, clockAhead > 0 ? FINDINGS.clockAhead : FINDINGS.clockBehind, { time })
 }
 
 /** Anybody who reaches the listener makes such mistakes, so they are no state of the proxy. */
-function ofMistakes({ minute: { mistakes } }: CallsView, { say }: Speaker): Finding | undefined {
+function ofMistakes({ minute: { mistakes } }: CallsView, speaker: Speaker): Finding | undefined {
   const counts = Object.entries(mistakes)
   const count = counts.reduce((sum, [, each]) => sum + each, 0)
   if (count < MISTAKES_LEAST) return undefined
-  return {
-    state: 'healthy',
-    title: say(FINDINGS.mistakes),
-    reason: say(FINDINGS.mistakesReason, {
-      count,
-      codes: counts.map(([code, count]) => `${code} (${number(count)})`).join(', '),
-    }),
-    remedy: say(FINDINGS.mistakesRemedy),
-  }
+  const codes = counts.map(([code, each]) => `${code} (${number(each)})`).join(', ')
+  return find(speaker, FINDINGS.mistakes, { count, codes })
 }
 
 /**

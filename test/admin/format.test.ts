@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { clockTime, createSpeaker } from '../../src/admin/format.ts'
-import * as tables from '../../src/admin/texts.ts'
+import * as findings from '../../src/admin/findings.ts'
+import * as texts from '../../src/admin/texts.ts'
 
 const { ago, countdown, duration, until } = createSpeaker('en')
 
@@ -80,7 +81,7 @@ function textsIn(value: unknown, name = ''): readonly (readonly [string, string,
   return Object.entries(value).flatMap(([key, each]) => textsIn(each, `${name}/${key}`))
 }
 
-it.each(textsIn({ ...tables, LANGUAGES: undefined }))(
+it.each(textsIn({ ...texts, ...findings, LANGUAGES: undefined }))(
   '%s names the same values in both languages, and is Chinese in Chinese',
   (name, english, chinese) => {
     const names = (text: string): readonly string[] => (text.match(/\{\w+\}/g) ?? []).sort()

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { noCalls, type CallCounts, type CallsView } from '../../src/admin/calls.ts'
 import type { TokenSnapshot } from '../../src/token/events.ts'
-import { judge, type Health, type StateInput } from '../../src/admin/state.ts'
+import type { Health } from '../../src/admin/findings.ts'
+import { judge, type StateInput } from '../../src/admin/state.ts'
 import { NOW, snapshot } from './token.ts'
 
 const RUNBOOK = readFileSync('docs/operations.md', 'utf8')
