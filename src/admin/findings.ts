@@ -114,10 +114,6 @@ export const FINDINGS = {
       'iSales refuses the login with 401: the service is not purchased, or the account is not in order. {service}',
       'iSales 以 401 拒绝登录：服务未购买，或账号状态异常。{service}',
     ],
-    remedy: [
-      'Have the operator of iSales put the account in order, then run isales-auth-proxy renew.',
-      '请 iSales 的管理员恢复账号，然后运行 isales-auth-proxy renew。',
-    ],
   },
   conflict: {
     state: 'conflict',
@@ -282,6 +278,14 @@ export const PARTS = {
   correctEnvironment: [
     'Correct ISALES_USER and ISALES_PASSWORD, then restart the proxy: they come from its environment.',
     '更正 ISALES_USER 和 ISALES_PASSWORD，然后重启代理：它们来自环境变量。',
+  ],
+  correctAccountRenew: [
+    'Have the operator of iSales put the account in order, then run STATE_DIR={directory} isales-auth-proxy renew.',
+    '请 iSales 的管理员恢复账号，然后运行 STATE_DIR={directory} isales-auth-proxy renew。',
+  ],
+  correctAccountSignal: [
+    'Have the operator of iSales put the account in order, then send SIGHUP to the proxy.',
+    '请 iSales 的管理员恢复账号，然后向代理发送 SIGHUP。',
   ],
   tokenServes: ['The current token is still used.', '当前令牌仍在使用。'],
   noService: ['Calls get 503 until a login succeeds.', '登录成功之前，调用得到 503。'],

@@ -28,6 +28,7 @@ export function createMonitor(
   const startedAt = clock.now()
   const calls = createCalls(sources)
   const passwordFile = fileOf(sources.settings)
+  const stateDir = sources.settings.find(({ name }) => name === 'STATE_DIR')?.value ?? undefined
   let clockAhead: number | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
@@ -41,6 +42,7 @@ export function createMonitor(
         paths: calls.paths(),
         clockAhead,
         passwordFile,
+        stateDir,
       },
       speaker,
     )

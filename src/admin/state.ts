@@ -13,6 +13,8 @@ export interface StateInput {
   readonly clockAhead: number | undefined
   /** The file that the password comes from; undefined: the environment. */
   readonly passwordFile: string | undefined
+  /** `STATE_DIR`, which the command `renew` needs. */
+  readonly stateDir: string | undefined
 }
 
 export interface Finding {
@@ -84,7 +86,14 @@ function ofCredentials(input: StateInput, speaker: Speaker): Finding | undefined
   if (conflict) return find(speaker, FINDINGS.conflict, { service })
   if (backoff !== 'rejected' && backoff !== 'guarded') return undefined
   const { status = 0 } = lastFailure?.failure ?? {}
-  if (status === 401) return find(speaker, FINDINGS.account, { service })
+  if (status === 401) {
+    const directory = input.stateDir
+    const remedy =
+      directory === undefined
+        ? say(PARTS.correctAccountSignal)
+        : say(PARTS.correctAccountRenew, { directory })
+    return { ...find(speaker, FINDINGS.account, { service }), remedy }
+  }
   const finding =
     status === 400 || status === 500
       ? find(speaker, FINDINGS.request, { status, service })

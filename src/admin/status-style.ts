@@ -53,7 +53,6 @@ h1 { font-size: clamp(1.75rem, 4.5vw, 2.5rem); line-height: 1.15; letter-spacing
 section { background: var(--panel); border: 1px solid var(--line); border-radius: 14px; padding: 1.25rem 1.5rem 1.4rem; min-width: 0; }
 section + section, .cards + section, section + .cards, .cards + .cards { margin-top: 1.25rem; }
 .cards > section { margin-top: 0; }
-.uneven { align-items: start; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
 h2 { font-size: 1rem; font-weight: 650; margin-bottom: .6rem; }
 h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 .3rem; }
 .note { color: var(--soft); font-size: .875rem; }
@@ -78,7 +77,6 @@ tr:first-child > * { border-top: 0; }
 th { font-weight: 500; } td:last-child, th:last-child { padding-right: 0; }
 pre { font: .8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; margin-top: .8rem; }
 thead th { color: var(--soft); font-weight: 500; font-size: .875rem; }
-i { color: var(--soft); font-style: normal; }
 summary { cursor: pointer; margin-top: 1.1rem; font-size: .875rem; font-weight: 600; color: var(--soft); }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 

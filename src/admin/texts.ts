@@ -1,4 +1,3 @@
-// oxlint-disable max-lines -- one table of every text that people read on the status page
 import type { ProblemCode } from '../http/problem.ts'
 import type { BackoffState } from '../token/ask.ts'
 import type { AuthFailureReason } from '../token/protocol.ts'
@@ -170,7 +169,6 @@ export const WORDS = {
   failedPaths: ['Paths that did not succeed, in the last hour', '最近一小时未成功的路径'],
   failedLogins: ['Failed logins and refreshes', '失败的登录和刷新'],
   errors: ['Errors of the proxy itself', '代理自身的错误'],
-  noneSinceStart: ['None since the start.', '启动以来没有。'],
   time: ['Time', '时间'],
   call: ['Call', '调用'],
   status: ['Status', '状态码'],

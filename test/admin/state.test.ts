@@ -35,6 +35,7 @@ function judged(input: Partial<StateInput>) {
     paths: [],
     clockAhead: undefined,
     passwordFile: '/etc/isales/password',
+    stateDir: '/var/lib/proxy',
     ...input,
   })
 }
@@ -153,7 +154,7 @@ describe('refused credentials', () => {
 
   it.each([
     [403, 'refuses the user or password', 'read from /etc/isales/password'],
-    [401, 'service is not purchased', 'operator of iSales'],
+    [401, 'service is not purchased', 'then run STATE_DIR=/var/lib/proxy isales-auth'],
     [400, 'with 400: by its documents', 'read from /etc/isales/password'],
     [500, 'with 500: by its documents', 'read from /etc/isales/password'],
   ])('by %i have words and a remedy of their own', (status, reason, remedy) => {
@@ -162,6 +163,14 @@ describe('refused credentials', () => {
     const [headline] = judged({ token: snapshot({ backoff: 'guarded', lastFailure }) })
     expect(headline?.reason).toContain(reason)
     expect(headline?.remedy).toContain(remedy)
+  })
+
+  it('name the signal where renew has no STATE_DIR', () => {
+    const failure = { kind: 'refused', reason: 'rejected', status: 401, detail: '' } as const
+    const lastFailure = { at: NOW, operation: 'login', failure } as const
+    const token = snapshot({ backoff: 'rejected', lastFailure })
+    const [headline] = judged({ token, stateDir: undefined })
+    expect(headline?.remedy).toContain('send SIGHUP')
   })
 
   it('name the environment when the password comes from there', () => {
