@@ -194,7 +194,9 @@ it.each([
 it('the state lies in a directory that a restart of the container keeps', async () => {
   const pod = await make({})
   const { STATE_DIR } = environment(proxyIn(pod))
-  const mount = proxyIn(pod).volumeMounts?.find(({ mountPath }) => `${mountPath}/proxy` === STATE_DIR)
+  const mount = proxyIn(pod).volumeMounts?.find(
+    ({ mountPath }) => `${mountPath}/proxy` === STATE_DIR,
+  )
   expect(mount?.readOnly).not.toBe(true)
   expect(pod.volumes?.find(({ name }) => name === mount?.name)).toHaveProperty('emptyDir')
   const alone = { replicas: 1, strategy: 'Recreate' }
