@@ -16,10 +16,10 @@ export interface Evidence {
   readonly answeredAt: number
   /** A rejected call was accepted with the same token: nodes of iSales disagree, and a newer token may serve at all. */
   readonly unsteady: boolean
-  /** The present token ended early: it was obtained here, and rejected while no token request was in flight. */
-  readonly endedEarly: boolean
-  /** A rejection asked for the present token. */
+  /** Rejections asked for the present token. */
   readonly asked: boolean
+  /** This process obtained it, for a rejection that nothing had answered. */
+  readonly replacesEnded: boolean
   /** What calls with the present token show. */
   readonly cure: Cure | undefined
   /** Renewals in a row that cured nothing, before the present token. */
@@ -34,10 +34,8 @@ export interface Evidence {
   readonly everAccepted: boolean
   /** First attempts that were rejected since the last acceptance. */
   readonly rejectedInRow: number
-  /** The token before the present one ended early. */
-  readonly previousEndedEarly: boolean
-  /** When tokens that had ended early were cured, within the last minute. */
-  readonly earlyEnds: readonly number[]
+  /** When such a token was shown to cure, within the last minute. */
+  readonly cures: readonly number[]
 }
 
 /** The first judged call with the present token says it; a call that is sent again overrides it. */
@@ -69,8 +67,8 @@ export const NO_EVIDENCE: Evidence = {
   rejectedAt: -Infinity,
   answeredAt: -Infinity,
   unsteady: false,
-  endedEarly: false,
   asked: false,
+  replacesEnded: false,
   cure: undefined,
   uncured: 0,
   curedAt: -Infinity,
@@ -78,8 +76,7 @@ export const NO_EVIDENCE: Evidence = {
   doubtUntil: -Infinity,
   everAccepted: false,
   rejectedInRow: 0,
-  previousEndedEarly: false,
-  earlyEnds: [],
+  cures: [],
 }
 
 const MINUTE = 60_000
@@ -95,7 +92,7 @@ export const EVIDENCE_WAIT = 500
 /** A token that is unsteady in its first seconds may not have reached each node of iSales yet. */
 const SETTLING = 5000
 const REJECTED_IN_ROW = 3
-const CONFLICT_ENDS = 3
+const CONFLICT_CURES = 3
 
 /**
  * The evidence after iSales rejected a call with the present token. A call that was sent again with the same token was
@@ -103,10 +100,10 @@ const CONFLICT_ENDS = 3
  */
 export function reject(
   before: Evidence,
-  call: { readonly kind: AttemptKind; readonly replays: number; readonly requestInFlight: boolean },
+  call: { readonly kind: AttemptKind; readonly replays: number },
   now: number,
 ): Evidence {
-  const { kind, replays, requestInFlight } = call
+  const { kind, replays } = call
   if (kind === 'same-token') return { ...before, doubtUntil: now + DOUBT }
   const state = judge(before, { cured: false, byReplay: kind === 'newer-token', at: now })
   if (kind === 'newer-token' && !mayReplayAgain(state, replays, now)) return state
@@ -114,7 +111,6 @@ export function reject(
     ...state,
     openSince: state.openSince ?? now,
     rejectedAt: now,
-    endedEarly: state.endedEarly || (state.openSince === undefined && !requestInFlight),
     rejectedInRow: state.rejectedInRow + (kind === 'first' ? 1 : 0),
   }
 }
@@ -141,7 +137,6 @@ export function accept(
     unsteady,
     // Those that came after the call was sent are still open.
     openSince: sentAt > rejectedAt ? undefined : sentAt,
-    endedEarly: false,
     answeredAt: sentAt,
     doubtUntil: now + DOUBT,
   }
@@ -156,21 +151,21 @@ export function beginRenewal(state: Evidence, now: number, random: number): Evid
 
 /** The evidence after a newer token came, ours or another replica's. */
 export function replace(state: Evidence, token: { readonly adopted: boolean }): Evidence {
-  const { openSince, endedEarly, renewal } = state
-  const asked = openSince !== undefined || state.unsteady
+  const { renewal } = state
+  // A rejection that came while a timer's request was in flight asked for nothing: that request ended the token.
+  const asked = renewal?.granted === false
   return {
     ...state,
     openSince: undefined,
     answeredAt: -Infinity,
     unsteady: false,
-    endedEarly: false,
     asked,
+    replacesEnded: asked && state.openSince !== undefined && !token.adopted,
     cure: undefined,
     // Nobody judged the present token: a renewal that is asked for now shows that it cured nothing.
     uncured: uncuredInRow(state) + (asked && state.asked && state.cure === undefined ? 1 : 0),
     curedAt: lastCuredAt(state),
     renewal: renewal && { ...renewal, granted: true },
-    previousEndedEarly: openSince !== undefined && endedEarly && !token.adopted,
   }
 }
 
@@ -212,21 +207,21 @@ export function isRejected({ rejectedInRow }: Evidence): boolean {
   return rejectedInRow >= REJECTED_IN_ROW
 }
 
-/** For people: somebody else logs in as this user. Three tokens in a minute ended early, and renewals cured that. */
-export function isConflict({ earlyEnds }: Evidence, now: number): boolean {
-  return earlyEnds.filter((at) => now - at < MINUTE).length >= CONFLICT_ENDS
+/** For people: somebody else logs in as this user. Rejections asked for three tokens in a minute, and each cured. */
+export function isConflict({ cures }: Evidence, now: number): boolean {
+  return cures.filter((at) => now - at < MINUTE).length >= CONFLICT_CURES
 }
 
 function judge(state: Evidence, verdict: Cure): Evidence {
-  const { cure, previousEndedEarly } = state
+  const { cure } = state
   if (!state.asked) return state
   const overrides = verdict.byReplay && (cure?.byReplay !== true || (verdict.cured && !cure.cured))
   if (cure !== undefined && !overrides) return state
   const judged = { ...state, cure: verdict }
   if (!verdict.cured) return { ...judged, doubtUntil: verdict.at + DOUBT }
-  if (!previousEndedEarly) return judged
-  const earlyEnds = state.earlyEnds.filter((at) => verdict.at - at < MINUTE)
-  return { ...judged, previousEndedEarly: false, earlyEnds: [...earlyEnds, verdict.at] }
+  if (!state.replacesEnded || cure?.cured === true) return judged
+  const cures = state.cures.filter((at) => verdict.at - at < MINUTE)
+  return { ...judged, cures: [...cures, verdict.at] }
 }
 
 function uncuredInRow({ cure, uncured }: Evidence): number {

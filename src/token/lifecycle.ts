@@ -305,14 +305,12 @@ function deferred(
 // Rejections and acceptance of business calls.
 
 function rejected(state: State, event: Event<'rejected'>, at: number): Transition {
-  const { token, request } = state
-  const { generation, status, kind, replays } = event
-  if (token?.generation !== generation) return silently(state)
-  const call = { kind, replays, requestInFlight: request !== undefined }
+  const { generation, status } = event
+  if (state.token?.generation !== generation) return silently(state)
   return silently({
     ...state,
     rejectedStatus: status,
-    evidence: reject(state.evidence, call, at),
+    evidence: reject(state.evidence, event, at),
   })
 }
 
@@ -323,6 +321,6 @@ function accepted(state: State, event: Event<'accepted'>, now: number): Transiti
   const call = { kind, sentAt, tokenAge: now - token.obtainedAt }
   const evidence = accept(state.evidence, call, now)
   if (evidence === state.evidence) return silently(state)
-  const isNews = evidence.earlyEnds !== state.evidence.earlyEnds && isConflict(evidence, now)
+  const isNews = evidence.cures !== state.evidence.cures && isConflict(evidence, now)
   return { state: { ...state, evidence }, events: isNews ? [{ type: 'conflict', at: now }] : [] }
 }

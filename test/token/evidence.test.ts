@@ -10,7 +10,7 @@ import {
   type Evidence,
 } from '../../src/token/evidence.ts'
 
-const FIRST = { kind: 'first', replays: 0, requestInFlight: false } as const
+const FIRST = { kind: 'first', replays: 0 } as const
 
 const rejectedAt = (state: Evidence, at: number): Evidence => reject(state, FIRST, at)
 const acceptedAt = (state: Evidence, sentAt: number, now: number): Evidence =>
