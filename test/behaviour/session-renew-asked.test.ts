@@ -118,12 +118,13 @@ test('cleaning STATE_DIR causes no login', async () => {
   expect(await runHere(['renew'], { env: { STATE_DIR: state } })).toMatchObject({ code: 0 })
   await until(() => sim.state().logins === 2, 20_000)
 
-  for (const name of readdirSync(state)) rmSync(join(state, name))
+  for (const name of readdirSync(state)) rmSync(join(state, name), { force: true })
   // Files are watched by one interval: what is noticed later shows that the cleaning would have been noticed.
   writeFileSync(secret, 'another')
   await proxy.line('login-rejected')
 
   expect(sim.state()).toMatchObject({ logins: 2, loginAttempts: 3 })
+  expect(proxy.lines().filter(({ event }) => event === 'renew-asked')).toHaveLength(1)
 }, 60_000)
 
 test('the command renew without STATE_DIR says what to do instead', async () => {
