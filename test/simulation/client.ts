@@ -235,9 +235,7 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
       case 'get':
         return [`GET ${ECHO_PATH}?id=${id}&bytes=${bytes} HTTP/1.1\r\n${common}\r\n`]
       case 'garbage':
-        return [
-          `POST ${BASE_PATH}/business/tasks HTTP/1.1\r\n${common}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`,
-        ]
+        return [garbageOf(common)[bytes % GARBAGE] ?? '']
     }
   }
   const buffer = Buffer.from(whole().join(''), 'latin1')
@@ -247,6 +245,29 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
   return [0, 1, 2, 3]
     .map((nth) => buffer.subarray(nth * size, (nth + 1) * size))
     .filter((part) => part.length > 0)
+}
+
+const GARBAGE = 13
+
+/** What is no HTTP, or is not for iSales. */
+function garbageOf(common: string): readonly string[] {
+  const path = `${BASE_PATH}/business/tasks`
+  const start = `POST ${path} HTTP/1.1\r\n`
+  return [
+    `${start}${common}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`,
+    `${start}${common}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    `${start}${common}Transfer-Encoding: gzip\r\n\r\n`,
+    `${start}${common}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+    `${start}Host: elsewhere.example\r\nContent-Length: 0\r\n\r\n`,
+    `${start}Content-Length: 0\r\n\r\n`,
+    `POST http://elsewhere.example${path} HTTP/1.1\r\n${common}Content-Length: 0\r\n\r\n`,
+    `POST ${path}/../../auth/login HTTP/1.1\r\n${common}Content-Length: 0\r\n\r\n`,
+    `POST ${path}/%zz HTTP/1.1\r\n${common}Content-Length: 0\r\n\r\n`,
+    `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${common}\r\n`,
+    `TRACE ${path} HTTP/1.1\r\n${common}\r\n`,
+    `${start}${common}Origin: http://elsewhere.example\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n\r\n`,
+    '\u0016\u0003\u0001\r\n\r\n',
+  ]
 }
 
 function problemOf(body: string): { readonly code?: string; readonly sent?: string } {

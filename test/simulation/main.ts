@@ -36,7 +36,8 @@ const { values } = parseArgs({
 /** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
 const SEARCHES = [
   [2, 2, Infinity],
-  [3, 1, 12],
+  [3, 1, Infinity],
+  [3, 2, 12],
 ] as const
 
 const directory = await makeDirectory()

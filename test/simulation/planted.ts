@@ -26,9 +26,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a hung-up client is not counted as ended',
-    file: 'proxy/forward.ts',
-    from: 'this.#shared.onEnd(end)',
-    to: 'if (response.writableFinished) this.#shared.onEnd(end)',
+    file: 'proxy/handler.ts',
+    from: "response.once('close', () => (inFlight -= 1))",
+    to: "response.once('finish', () => (inFlight -= 1))",
   },
   {
     name: 'a waiter is forgotten at its deadline',
