@@ -57,8 +57,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'pace: renewals that cure nothing do not grow rarer',
     file: 'token/evidence.ts',
-    from: 'return Math.min(max, MIN_DISTANCE * 2 ** Math.max(0, uncuredInRow(state) - free))',
-    to: 'return Math.min(max, 1 + 0 * free)',
+    from: 'return Math.min(max, MIN_DISTANCE * 2 ** uncured)',
+    to: 'return Math.min(max, 1 + 0 * uncured)',
   },
   {
     name: 'proof: a grant proves nothing',
