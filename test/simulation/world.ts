@@ -145,9 +145,13 @@ export function openWorld(options: WorldOptions) {
           options.onRequest(seen, time())
           if (made.startsWith('wrong password')) options.onWrongLogin(lastPassword)
         },
-        onExecution({ rawHeaders }) {
+        onExecution({ rawHeaders, id }) {
           const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
-          if (index !== -1) options.onExecution(rawHeaders[index + 1] ?? '', time())
+          if (index === -1) return
+          const callId = rawHeaders[index + 1] ?? ''
+          // It is in the body, or in the query, too.
+          if (id !== callId) onFinding(2, `${callId} was executed with another body`)
+          options.onExecution(callId, time())
         },
       }),
     ),
