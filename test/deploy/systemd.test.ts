@@ -123,20 +123,26 @@ describe.skipIf(without)('on a machine', () => {
 
   it('a password that is written, as the page says, or replaced is used within 3 s, without a restart', async () => {
     const pid = await show('isales-auth-proxy', 'MainPID')
+    /** Milliseconds from the change of the file to the event, by the clock of the machine. */
     const change = async (act: () => Promise<string>, event: string) => {
       const before = await count(event)
       await act()
-      const began = performance.now()
-      await until(async () => (await count(event)) > before, 10_000)
-      return performance.now() - began
+      await until(async () => (await count(event)) > before, 20_000)
+      const line = (await journal()).split('\n').findLast((each) => each.includes(`"${event}"`))
+      const { time } = JSON.parse(line ?? '') as { readonly time: string }
+      const changed = await machine.succeed(
+        'date --iso-8601=ns --reference=/etc/isales-auth-proxy/password',
+      )
+      return Date.parse(time) - Date.parse(changed.trim().replace(',', '.'))
     }
     const spoil = () => runBlock('read', 'another\n')
     const cure = () =>
       machine.succeed(
         `cd /etc/isales-auth-proxy; umask 077; printf %s ${PASSWORD} > new; mv new password`,
       )
-    expect(await change(spoil, 'login-rejected')).toBeLessThan(3000)
-    expect(await change(cure, 'recovered')).toBeLessThan(3000)
+    const times = [await change(spoil, 'login-rejected'), await change(cure, 'recovered')]
+    expect(Math.min(...times)).toBeGreaterThan(0)
+    expect(Math.max(...times)).toBeLessThan(3000)
     expect(await machine.succeed('cat /run/isales-auth-proxy/isales_password')).toBe(PASSWORD)
     expect(await show('isales-auth-proxy', 'MainPID')).toBe(pid)
   })
