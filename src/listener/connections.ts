@@ -52,8 +52,8 @@ export class Connection {
   #unreadable: Refusal | undefined
   /** Bytes received when the next request begins; NaN: not known. */
   #boundary = 0
-  /** Bytes received when a drain last looked. */
-  #drained = 0
+  /** Bytes received when a drain last looked; NaN: it has not. */
+  #drained = Number.NaN
   readonly #received = new Progress()
   readonly #taken = new Progress()
 
@@ -136,12 +136,14 @@ export class Connection {
     this.#options.onClosed(reason)
   }
 
-  /** The response in progress is the last one; a connection without one is closed. */
+  /**
+   * The response in progress is the last one; a connection without one is closed when nothing has come between two
+   * looks. At the first look a new connection may have a request on its way, which a reset would lose.
+   */
   drain(): void {
     if (this.#current?.headersSent === false) this.#current.shouldKeepAlive = false
     if (this.#current !== undefined) return
-    // Node's `closeIdleConnections` would cut a response that was handed over but has not left yet. Bytes since the
-    // last look are the beginning of a request.
+    // Node's `closeIdleConnections` would cut a response that was handed over but has not left yet.
     const { bytesRead } = this.#socket
     if (this.#drained === bytesRead) this.#socket.destroySoon()
     this.#drained = bytesRead

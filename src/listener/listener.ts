@@ -177,7 +177,8 @@ export function createListener(options: ListenerOptions) {
         NetServer.prototype.close.call(server, () => resolve())
       })
       drainAll()
-      const step = setInterval(drainAll, DRAIN_STEP)
+      // After what has come was read, however late the timer is.
+      const step = setInterval(() => setImmediate(drainAll), DRAIN_STEP)
       const cut = setTimeout(() => {
         for (const socket of caps.sockets()) socket.destroy()
       }, grace)

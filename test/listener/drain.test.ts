@@ -41,7 +41,7 @@ test('one that drains serves on, new connections too, and every response closes 
   }
 })
 
-test('connections without a request are closed immediately', async () => {
+test('connections without a request are closed long before the end of the drain', async () => {
   const { port, listener } = await startListener(respondOk)
   const used = await connectRaw({ port })
   await used.send(GET)
@@ -50,6 +50,16 @@ test('connections without a request are closed immediately', async () => {
   await until(() => listener.connections() === 2)
   await listener.stop(LONG)
   expect([await leftOf(used), await leftOf(fresh)]).toEqual(['', ''])
+})
+
+test('the first request of a connection that was opened just before a stop is served', async () => {
+  const { port, listener } = await startListener(respondOk)
+  const client = await connectRaw({ port })
+  await until(() => listener.connections() === 1)
+  const stop = listener.stop(LONG)
+  await client.send(GET)
+  expect(await outcomesOf(client)).toEqual([[200, 'close']])
+  await stop
 })
 
 test('a request that arrives during the drain on an open connection is served, and is its last', async () => {
