@@ -224,13 +224,24 @@ interface Parser {
   readonly incoming: { readonly complete: boolean } | null
 }
 interface Connections {
+  all(): Parser[]
+  idle(): Parser[]
   active(): Parser[]
   expired(headersTimeout: number): Parser[]
 }
+/** Node keeps connections in the order of the real time of their requests, and closes them in it. */
+const opened = new WeakMap<WeakKey, number>()
+let connectionsOpened = 0
+function inOrder(parsers: readonly Parser[]): Parser[] {
+  const at = ({ socket }: Parser): number => (socket && opened.get(socket)) ?? 0
+  return parsers.toSorted((one, other) => at(one) - at(other))
+}
+
 const emit = net.Server.prototype.emit as (event: string, ...args: unknown[]) => boolean
 net.Server.prototype.emit = function (this: net.Server, event: string, ...args: unknown[]) {
   const emitted = emit.call(this, event, ...args)
   if (event === 'listening') checkHeaders(this)
+  if (event === 'connection') opened.set(args[0] as net.Socket, (connectionsOpened += 1))
   return emitted
 }
 
@@ -245,6 +256,10 @@ function checkHeaders(server: net.Server): void {
   const fields = server as unknown as Record<symbol, unknown>
   const connections = fields[list] as Connections
   const check = fields[interval] as { _onTimeout: (() => void) | null }
+  for (const kind of ['all', 'idle', 'active'] as const) {
+    const native = connections[kind].bind(connections)
+    connections[kind] = () => inOrder(native())
+  }
   const began = new WeakMap<Parser, { readonly socket: unknown; readonly at: number }>()
   connections.expired = (headersTimeout) =>
     connections.active().filter((parser) => {
