@@ -82,8 +82,11 @@ function manPage(program, { version, date }) {
   const help = (...args) =>
     execFileSync(process.execPath, [program, ...args], { encoding: 'utf8' }).trimEnd()
   const overview = help('help')
-  const [, usage = '', list = ''] = /^Usage: (\S+ \[(.*)\])$/m.exec(overview) ?? []
-  const commands = list.split('|').filter((name) => !['help', 'version'].includes(name))
+  const [, usage = ''] = /^Usage: (.*)$/m.exec(overview) ?? []
+  const [, list = ''] = /^Commands:\n((?: {2}.*\n)+)/m.exec(overview) ?? []
+  const named = Array.from(list.matchAll(/^ {2}(\S+)/gm), ([, name]) => name)
+  const commands = named.filter((name) => !['help', 'version'].includes(name))
+  if (usage === '' || commands.length === 0) throw new Error('the help has another form')
   const literal = (text) => `.nf\n${roff(text)}\n.fi`
   return `.TH ISALES-AUTH-PROXY 8 ${date.toISOString().slice(0, 10)} ${version}
 .SH NAME
