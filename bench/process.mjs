@@ -11,11 +11,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Milliseconds. */
 const START_LIMIT = 10_000
 
-/** A port of 127.0.0.1 that nobody listens on at this moment. */
+/** A port of 127.0.0.1 that nobody listens on at this moment, and that no connection is given. */
 export const freePort = async () => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
+  const port = 10_000 + Math.floor(Math.random() * 22_000)
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (error.code === 'EADDRINUSE') return freePort()
+    throw error
+  }
   server.close()
   await once(server, 'close')
   return port
