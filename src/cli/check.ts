@@ -108,7 +108,7 @@ function logInWithStore(config: Config, io: Io): LogIn {
           : `works. ${others} running with this key take the new token`
     if ('deferred' in outcome)
       return { outcome: undefined, note: `${NOT_ASKED[outcome.deferred]}. The store ${note}` }
-    const shared = others > 0
+    const shared = store.state !== 'alone'
     return { outcome: 'failure' in outcome ? outcome.failure : outcome, note, shared }
   }
 }

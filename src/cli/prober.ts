@@ -78,7 +78,7 @@ export interface Login {
   readonly outcome: Grant | AuthFailure | undefined
   /** What is to be said besides. */
   readonly note?: string
-  /** Others use the token, too, so it is not refreshed. */
+  /** It is in the shared store, so it is not refreshed. */
   readonly shared?: boolean
 }
 
@@ -193,7 +193,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   const paths = findPaths(run, await callInterface(run, carrier, tokenText(outcome, carrier)))
   if (paths === undefined) return 'elsewhere'
   let grant = outcome
-  if (shared === true) find('refresh', 'was not tried: running replicas use this token')
+  if (shared === true) find('refresh', 'was not tried: the token is for the replicas that share it')
   else grant = (await findRefresh(run, grant, carrier, paths)) ?? grant
   if (vary && run.secondLogin === true) grant = await logInAgain(run, grant, carrier)
   const { works } = await callInterface(run, carrier, tokenText(grant, carrier))

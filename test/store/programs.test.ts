@@ -93,13 +93,13 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     const calls = traffic(replicas, 4000)
     const check = start(['check', '--live', '--quiet'], env)
     expect(await within(check.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
-    expect(check.stdout()).toContain('The shared store works. 2 running with this key')
+    expect(check.stdout()).toContain('works. 2 running with this key take the new token')
     expect(await calls).toEqual([])
     expect(sim.state().logins).toBe(2)
     server.signal('SIGSTOP')
     const cut = start(['check', '--live', '--quiet'], env)
     expect(await within(cut.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
-    expect(cut.stdout()).toContain('The shared store cannot be used (')
+    expect(cut.stdout()).toContain('cannot be used (')
   })
 
   it('show no secret: not in the store, to MONITOR, nor on stderr under DEBUG', async () => {
