@@ -12,7 +12,7 @@ interface RenewalsParts {
   readonly log: Log
 }
 
-/** Logins that an operator asks for: `renew` begins one, and is told by `onTokenEvent` how it ended. */
+/** Logins that an operator asks for: `renew` begins one, and `onTokenEvent` brings its end. */
 export function createRenewals({ tokens, reread, log }: RenewalsParts) {
   const waiting = new Set<(end: LoginEnd) => void>()
   return {

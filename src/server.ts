@@ -159,11 +159,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })
-  /** Whose change of the secret it was. */
-  let changedBy: string | undefined
-  const logWithOwner: Log = (event, fields, level) =>
-    log(event, event === 'secret-reloaded' ? { ...fields, by: changedBy } : fields, level)
-  const logToken = tokenLog(logWithOwner, () => monitor.calls.takeTally())
+  const logToken = tokenLog(log, () => monitor.calls.takeTally())
   const renewals = createRenewals({ tokens, reread: () => files.reread(), log })
   const reports = createReports(config, { metrics, monitor, log, clock, random })
   const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
@@ -209,8 +205,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     config,
     {
       credentials({ isalesUser: user, isalesPassword: password }, owner) {
-        changedBy = owner
-        if (tokens.changeCredentials({ user, password }))
+        if (tokens.changeCredentials({ user, password }, owner))
           metrics.credentialReloads.inc({ outcome: 'success' })
       },
       obsSecrets: login.replaceSecrets,

@@ -101,7 +101,7 @@ const FINDS_CONFLICT = 1000
 /** How long a waiting request may still hear of a hold-off that has just ended. */
 const SETTLE = 3000
 const EXAMPLES = 20
-export const MOST_GROWTH = { rssMb: 32, handles: 24 } as const
+export const MAX_GROWTH = { rssMb: 32, handles: 24 } as const
 
 /** Judges a run from what clients heard and what iSales executed, not from what the proxy says. */
 export function judge(evidence: Evidence): Judgement {
@@ -149,8 +149,8 @@ function failuresOf(figures: Omit<Judgement, 'failures'>, { exits }: Evidence): 
     .map((name) => `${name}: ${figures[name]}, must be 0`)
   if (figures.succeeded === 0) failures.push('nothing succeeded: this run proves nothing')
   // Whatever is not a number fails, too.
-  if (!(figures.rssGrowthMb <= MOST_GROWTH.rssMb)) failures.push('memory grows')
-  if (!(figures.handleGrowth <= MOST_GROWTH.handles)) failures.push('open handles grow')
+  if (!(figures.rssGrowthMb <= MAX_GROWTH.rssMb)) failures.push('memory grows')
+  if (!(figures.handleGrowth <= MAX_GROWTH.handles)) failures.push('open handles grow')
   for (const exit of exits) if (exit !== 0) failures.push(`the proxy ended with ${exit}`)
   return failures
 }

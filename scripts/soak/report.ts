@@ -1,5 +1,5 @@
 import { cpus, release, totalmem } from 'node:os'
-import { MOST_GROWTH, type Judgement } from './judge.ts'
+import { MAX_GROWTH, type Judgement } from './judge.ts'
 import type { SimulatorState } from '../../simulator/index.ts'
 import type { Played } from './acts.ts'
 
@@ -42,8 +42,8 @@ export function report({ minutes, seed, judgement: of, isales, played, events }:
     ['tokens taken from another replica', logged('token-adopted'), ''],
     ['tokens found rejected', logged('token-rejected'), ''],
     ['conflicts', logged('conflict'), ''],
-    ['memory growth, MB', growth(of.rssGrowthMb), `≤ ${MOST_GROWTH.rssMb}`],
-    ['growth of open handles', growth(of.handleGrowth), `≤ ${MOST_GROWTH.handles}`],
+    ['memory growth, MB', growth(of.rssGrowthMb), `≤ ${MAX_GROWTH.rssMb}`],
+    ['growth of open handles', growth(of.handleGrowth), `≤ ${MAX_GROWTH.handles}`],
   ]
   const acts = [...played.acts].map(([name, times]) => `${name} ${times}`).sort()
   return [

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { formatError, type ConfigError } from '../config/errors.ts'
+import { duration } from '../config/formats.ts'
 import type { Environment, Loaded } from '../config/load.ts'
 
 /** Where a command writes text. */
@@ -65,6 +66,18 @@ export type Flags = Readonly<Record<string, Flag>>
 /** The values of the flags that were given. */
 export type FlagValues<F extends Flags> = {
   readonly [Name in keyof F]?: F[Name]['type'] extends 'boolean' ? boolean : string
+}
+
+/** The value of `--timeout`, 60 s by default, in milliseconds. Undefined: it is wrong, and stderr says how. */
+export function readTimeout(
+  { stderr }: Io,
+  text: string | undefined,
+  limits: Parameters<typeof duration>[0],
+): number | undefined {
+  const timeout = duration(limits).safeParse(text ?? '60s')
+  if (timeout.success) return timeout.data
+  stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
+  return undefined
 }
 
 /** What each file of a command exports as `command`. */

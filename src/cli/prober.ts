@@ -189,7 +189,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
 
   const carrier = await findCarrier(run, outcome)
   if (carrier === undefined || signal.aborted) return 'no-header'
-  const told = await findRejection(run, outcome, carrier)
+  const noticed = await findRejection(run, outcome, carrier)
   const paths = findPaths(run, await callInterface(run, carrier, tokenText(outcome, carrier)))
   if (paths === undefined) return 'elsewhere'
   let grant = outcome
@@ -198,7 +198,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   if (vary && run.secondLogin === true) grant = await logInAgain(run, grant, carrier)
   const { works } = await callInterface(run, carrier, tokenText(grant, carrier))
   find('conversation', works ? 'works with these settings' : 'the token at hand is not accepted')
-  return works ? (told ? 'works' : 'blind') : 'no-header'
+  return works ? (noticed ? 'works' : 'blind') : 'no-header'
 }
 
 const plainLogin = async (ask: AskIsales): Promise<Login> => ({ outcome: await ask() })

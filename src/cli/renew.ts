@@ -1,11 +1,12 @@
-import { duration, formatDuration } from '../config/formats.ts'
+import { formatDuration } from '../config/formats.ts'
 import { loadConfig } from '../config/load.ts'
 import { askToRenew, type RenewOutcome } from '../listener/control.ts'
 import { codeOf } from '../upstream/errors.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy } from './io.ts'
+import { defineCommand, endedBy, readTimeout } from './io.ts'
 
-const TIMEOUT = duration({ min: 1000, max: 3_600_000 })
+/** Milliseconds. */
+const LIMITS = { min: 1000, max: 3_600_000 }
 
 export const command = defineCommand({
   summary: 'Let a running proxy log in now, whatever its back-off is',
@@ -17,17 +18,14 @@ and needs no STATE_DIR.`,
     timeout: { type: 'string', value: '60s', doc: 'Wait so long for the login (default 60s)' },
   },
   async run(flags, io) {
-    const timeout = TIMEOUT.safeParse(flags.timeout ?? '60s')
-    if (!timeout.success) {
-      io.stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
-      return EXIT.usage
-    }
+    const timeout = readTimeout(io, flags.timeout, LIMITS)
+    if (timeout === undefined) return EXIT.usage
     const { stateDir } = loadConfig(io.env).config
     if (stateDir === undefined) {
       io.stderr.write('STATE_DIR is not set. Set it, or send SIGHUP to the proxy.\n')
       return EXIT.usage
     }
-    const late = AbortSignal.timeout(timeout.data)
+    const late = AbortSignal.timeout(timeout)
     try {
       const outcome = await askToRenew(stateDir, AbortSignal.any([io.signal, late]))
       if (outcome === undefined) {
@@ -39,7 +37,7 @@ and needs no STATE_DIR.`,
     } catch (error) {
       if (io.signal.aborted) return endedBy(io.signal)
       if (late.aborted) {
-        const waited = formatDuration(timeout.data)
+        const waited = formatDuration(timeout)
         io.stderr.write(`The login was asked for, and did not end within ${waited}.\n`)
         return EXIT.unreachable
       }

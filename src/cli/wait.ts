@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { duration, formatDuration } from '../config/formats.ts'
+import { formatDuration } from '../config/formats.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy } from './io.ts'
+import { defineCommand, endedBy, readTimeout } from './io.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
-const TIMEOUT = duration({ min: 0, max: 24 * 3_600_000 })
+/** Milliseconds. */
+const LIMITS = { min: 0, max: 24 * 3_600_000 }
 
 export const command = defineCommand({
   summary: 'Wait until a running proxy is ready',
@@ -17,21 +18,18 @@ requests, so that what depends on it can be started after it.`,
     timeout: { type: 'string', value: '60s', doc: 'Give up after this time (default 60s)' },
   },
   async run(flags, io) {
-    const timeout = TIMEOUT.safeParse(flags.timeout ?? '60s')
-    if (!timeout.success) {
-      io.stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
-      return EXIT.usage
-    }
+    const timeout = readTimeout(io, flags.timeout, LIMITS)
+    if (timeout === undefined) return EXIT.usage
     const ask = openAdminClient(io)
     if (ask === undefined) return EXIT.usage
-    const deadline = performance.now() + timeout.data
+    const deadline = performance.now() + timeout
     for (;;) {
       const response = await ask('/readyz')
       if (io.signal.aborted) return endedBy(io.signal)
       if (response.status === 200) return EXIT.ok
       const left = deadline - performance.now()
       if (left <= 0) {
-        const waited = formatDuration(timeout.data)
+        const waited = formatDuration(timeout)
         io.stderr.write(`Not ready within ${waited}: the proxy ${describeResponse(response)}.\n`)
         return EXIT.notReady
       }

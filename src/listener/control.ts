@@ -21,7 +21,7 @@ export interface RenewOutcome {
 /** What is written to the socket. A connection alone asks for nothing: who looks whether it is in use makes one. */
 const RENEW = 'renew\n'
 /** Each waits for a login. */
-const MOST_CONNECTIONS = 8
+const MAX_CONNECTIONS = 8
 
 /** Of the running proxy; only its own user, and root, can connect. */
 function socketOf(stateDir: string): string {
@@ -46,7 +46,7 @@ export async function openControl(stateDir: string, renew: () => Promise<RenewOu
       return void renew().then((outcome) => socket.end(`${JSON.stringify(outcome)}\n`))
     })
   })
-  server.maxConnections = MOST_CONNECTIONS
+  server.maxConnections = MAX_CONNECTIONS
   await listen(server, { kind: 'unix', path: socketOf(stateDir) }, 0o600)
   return {
     close(): void {

@@ -66,7 +66,8 @@ export type TokenEvent =
     }
   /** Somebody else logs in as this user: three tokens in a minute ended early, and renewals cured that. */
   | { readonly type: 'conflict'; readonly at: number }
-  | { readonly type: 'credentials-changed'; readonly at: number }
+  /** `by`: whose change it was, where that is known. */
+  | { readonly type: 'credentials-changed'; readonly at: number; readonly by?: string | undefined }
 
 /** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
 export interface TokenSnapshot {

@@ -101,7 +101,7 @@ export function step(state: State, event: LifecycleEvent, given: Circumstances):
         loginNotBefore: at,
         backoff: 'none',
       } as const
-      return { state: changed, events: [{ type: 'credentials-changed', at }] }
+      return { state: changed, events: [{ type: 'credentials-changed', at, by: event.by }] }
     }
     case 'renew-asked':
       return silently({ ...state, login: 'asked', loginNotBefore: at })

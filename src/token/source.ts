@@ -61,9 +61,10 @@ export interface TokenSource {
    * The secret was read again. Changed credentials are logged in with; the present token serves until that has
    * succeeded. Those that were tried before wait for their back-off.
    *
+   * @param by whose change it was, for the event. Default: not known.
    * @returns false when they are the present ones: nothing is done.
    */
-  changeCredentials(credentials: Credentials): boolean
+  changeCredentials(credentials: Credentials, by?: string): boolean
   /** An operator asks for a login now, whatever the back-off is. */
   renew(): void
   /** Another replica has obtained a token. */
@@ -335,11 +336,11 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       return verdict
     },
 
-    changeCredentials(changed) {
+    changeCredentials(changed, by) {
       const { user, password } = credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
       credentials = changed
-      apply({ type: 'credentials-changed' })
+      apply({ type: 'credentials-changed', by })
       proceed()
       return true
     },

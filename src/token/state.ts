@@ -77,7 +77,7 @@ export type LifecycleEvent =
       readonly kind: AttemptKind
       readonly sentAt: number
     }
-  | { readonly type: 'credentials-changed' }
+  | { readonly type: 'credentials-changed'; readonly by?: string | undefined }
   | { readonly type: 'renew-asked' }
   | { readonly type: 'used' }
 

@@ -130,7 +130,7 @@ export function tokenLog(
         break
       case 'credentials-changed':
         said.clear()
-        log('secret-reloaded')
+        log('secret-reloaded', { by: event.by })
         break
     }
   }

@@ -9,16 +9,10 @@ import type { TokenEvent } from '../../src/token/events.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { createTokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { RULES as DEFAULT_RULES } from '../token/support.ts'
 import { StoreRules } from './store-rules.ts'
 
-const RULES = {
-  isalesTokenScheme: 'Bearer',
-  isalesTokenField: 'token',
-  isalesRefreshPath: '/auth/refresh',
-  tokenRenewAt: 0.8,
-  tokenIdleAfter: undefined,
-  loginRejectedAttempts: 3,
-} as const
+const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
 
 const REFUSED: AuthFailure = { kind: 'refused', reason: 'rejected', status: 403, detail: '' }
 const DOWN: AuthFailure = { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' }

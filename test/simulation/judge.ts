@@ -96,14 +96,14 @@ export interface JudgeOptions {
 const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
 const MINUTE = 60_000
-const LONGEST_BACKOFF = 30_000
+const MAX_BACKOFF = 30_000
 /** A call that is rejected later is at its deadline before a login can cure it. */
 const LATE = 1500
 const SLOW = 200
 /** In a minute in which no token ended early: those that are due, and those that rejected calls buy. */
 const MAX_RENEWALS = 20
 /** After a call that was rejected whatever its token, renewals are up to so far apart. */
-const LONGEST_PACE = 15_000
+const MAX_PACE = 15_000
 
 export interface Counts {
   calls: number
@@ -163,7 +163,7 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
         find(3, call.to, `${call.id} got a ${call.status} that iSales did not send`)
     }
     if (last?.rejected === 'call' && call.heard === 'response' && !isRejection) {
-      const excused = during(['no-login'], last.from - LONGEST_PACE, call.to)
+      const excused = during(['no-login'], last.from - MAX_PACE, call.to)
       if (!excused)
         find(
           3,
@@ -180,7 +180,7 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
       }
       return
     }
-    const paced = callRejections.some((at) => at > last.from - LONGEST_PACE && at < call.to)
+    const paced = callRejections.some((at) => at > last.from - MAX_PACE && at < call.to)
     const isLate = last.from > call.sentAt + LATE
     if (
       call.replayable &&
@@ -222,7 +222,7 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
 
     /** iSales could not be reached, and the next token request may be so much later. */
     unreached(from: number): void {
-      spans.push({ kind: 'no-login', from, to: from + LONGEST_BACKOFF, endsWithGrant: true })
+      spans.push({ kind: 'no-login', from, to: from + MAX_BACKOFF, endsWithGrant: true })
     },
 
     /** It lasts so long. */

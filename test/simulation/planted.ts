@@ -141,7 +141,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a changed secret is not noticed',
     file: 'token/source.ts',
-    from: "apply({ type: 'credentials-changed' })",
+    from: "apply({ type: 'credentials-changed', by })",
     to: '',
   },
 ]

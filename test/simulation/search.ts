@@ -16,6 +16,7 @@ import {
 import { BOOK_GRACE, ID_LENGTH, type Granted, type StoreFailure } from '../../src/sharing/store.ts'
 import { isBetter, isNewer, isSame, turnOf, type Found } from '../../src/sharing/turn.ts'
 import { StoreRules } from '../sharing/store-rules.ts'
+import { RULES as DEFAULT_RULES } from '../token/support.ts'
 
 /**
  * What goes wrong, or what begins something anew.
@@ -74,14 +75,7 @@ interface World {
 type Change = Partial<Omit<World, 'replicas' | 'faults'>>
 type Move = (label: string, become: Partial<Replica>, change?: Change, fault?: Fault) => void
 
-const RULES = {
-  isalesTokenScheme: 'Bearer',
-  isalesTokenField: 'token',
-  isalesRefreshPath: '/auth/refresh',
-  tokenRenewAt: 0.8,
-  tokenIdleAfter: undefined,
-  loginRejectedAttempts: 3,
-} as const
+const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
 const LIFETIME = 3_600_000
 const FINGERPRINT = 'f'
 const BOOK = `book:${FINGERPRINT}`
