@@ -59,7 +59,7 @@ module.exports = {
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
     oneHome('lru-cache', 'login/'),
     oneHome('@hono/node-server', 'http/hono'),
-    oneHome('zod', '(?:config/|token/attempts-file)'),
+    oneHome('zod', 'token/attempts-file'),
     oneHome('pino', 'log/'),
     oneHome('@opentelemetry', 'tracing/'),
     ...layerRules,

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { effectiveSettings, loadConfig } from '../src/config/load.ts'
+import { loadConfig } from '../src/config/load.ts'
 import { startApp } from '../src/server.ts'
 import { createAuthority } from '../simulator/certificates.ts'
 import { createSimulator, type Simulator } from '../simulator/index.ts'
@@ -167,7 +167,7 @@ async function startProxy({ report, undo, env }: ProxyOptions) {
   const app = await startApp({
     config,
     version: 'demo',
-    settings: effectiveSettings(loaded),
+    settings: loaded.settings,
     log: report.onLog,
   })
   undo.push(() => app.stop())

@@ -74,7 +74,7 @@ function settingTable(group: string): string {
     ['setting', 'type', 'default', 'limits', 'what it does', 'example'],
     SETTING_LIST.filter((one) => one.group === group).map((one) => [
       one.variables.map(code).join(' or '),
-      one.fileOnly === true ? `${one.type} in a file` : one.type,
+      one.inFile === 'only' ? `${one.type} in a file` : one.type,
       defaultText(one),
       one.limits,
       one.doc,
@@ -116,11 +116,16 @@ ${blocks.join('\n')}`
 }
 
 function envEntry(one: Setting): string {
-  const [name = '', fileName] = one.variables
+  const {
+    fileName,
+    variables: [name = ''],
+  } = one
   const notes = [
     one.doc.replaceAll('`', ''),
     ...(one.limits === '' ? [] : [`Limits: ${one.limits}.`]),
-    ...(fileName === undefined ? [] : [`Or ${fileName}: a file that holds it.`]),
+    ...(fileName === undefined || fileName === name
+      ? []
+      : [`Or ${fileName}: a file that holds it.`]),
     ...(one.derived === undefined ? [] : [`Default: ${one.derived.replaceAll('`', '')}.`]),
   ]
   const value = one.default ?? one.example

@@ -61,6 +61,6 @@ export function readCertificateEnds(
 
 /** Of every certificate in a file, the own certificate of a chain first. */
 function endsOf(path: string | undefined): readonly number[] {
-  const read = path === undefined ? '' : readCertificates(path)
-  return typeof read === 'string' ? [] : read.map(({ validTo }) => Date.parse(validTo))
+  const certificates = path === undefined ? [] : readCertificates(path)
+  return certificates.map(({ validTo }) => Date.parse(validTo))
 }

@@ -1,6 +1,7 @@
 import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
-import { effectiveSettings, loadConfig, type Config } from '../config/load.ts'
+import { loadConfig, type Config, type EffectiveSetting } from '../config/load.ts'
+import { SETTING_LIST } from '../config/settings.ts'
 import { askOnce } from '../token/client.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
@@ -56,7 +57,7 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
   const errors = loaded.ok ? [] : loaded.errors
   if (flags.quiet !== true) {
     const wrong = new Set(errors.map(({ setting }) => setting))
-    io.stdout.write(configTable(effectiveSettings(loaded), wrong))
+    io.stdout.write(configTable(loaded.settings, wrong))
   }
   writeProblems(io, loaded)
   if (!loaded.ok) return EXIT.usage
@@ -127,13 +128,15 @@ const NOT_ASKED = {
 const NOT_SET = '-'
 
 /** The default is shown where another value is in force. */
-function configTable(
-  settings: ReturnType<typeof effectiveSettings>,
-  wrong: ReadonlySet<string>,
-): string {
+function configTable(settings: readonly EffectiveSetting[], wrong: ReadonlySet<string>): string {
   const lines: string[][] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
   let shown = ''
-  for (const { name, group, value, source, default: standard = null } of settings) {
+  for (const [i, { name, value, source }] of settings.entries()) {
+    const {
+      group = '',
+      derived,
+      default: standard = derived?.replaceAll('`', ''),
+    } = SETTING_LIST[i] ?? {}
     if (group !== shown) lines.push([], [group])
     shown = group
     if (isWrong(name, wrong)) lines.push([name, '(error, see below)', NOT_SET, show(standard)])
@@ -148,6 +151,6 @@ function isWrong(setting: string, wrong: ReadonlySet<string>): boolean {
   return names.some((name) => wrong.has(name))
 }
 
-function show(value: string | null): string {
+function show(value: string | null = null): string {
   return value === '' ? '(empty)' : (value ?? NOT_SET)
 }

@@ -4,7 +4,7 @@ import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import { formatDuration } from '../config/formats.ts'
 import { loadConfig, type Config } from '../config/load.ts'
-import { SECRET_VARIABLES, SETTING_LIST, variablesOf } from '../config/settings.ts'
+import { SECRET_VARIABLES, SETTING_LIST } from '../config/settings.ts'
 import { createConnect } from '../upstream/connector.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import { EXIT } from './exit-codes.ts'
@@ -76,7 +76,7 @@ const DECIDED = /^(?:ISALES_(?:TOKEN|REFRESH_HEADER)_|ISALES_REJECTED_)/
 function givenIn({ env }: Io, found: Probed['settings']): Readonly<Record<string, string>> {
   const given: Record<string, string> = {}
   for (const setting of SETTING_LIST)
-    for (const name of variablesOf(setting)) {
+    for (const name of setting.variables) {
       const value = env[name]?.trim() ?? ''
       const secret = setting.redact !== undefined && !name.endsWith('_FILE')
       if (value !== '' && !secret && !DECIDED.test(name) && !(name in found)) given[name] = value

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { formatError, type ConfigError } from '../config/errors.ts'
-import { duration } from '../config/formats.ts'
+import { duration, readText, Refusal } from '../config/formats.ts'
 import type { Environment, Loaded } from '../config/load.ts'
 
 /** Where a command writes text. */
@@ -74,9 +74,9 @@ export function readTimeout(
   text: string | undefined,
   limits: Parameters<typeof duration>[0],
 ): number | undefined {
-  const timeout = duration(limits).safeParse(text ?? '60s')
-  if (timeout.success) return timeout.data
-  stderr.write(`--timeout ${timeout.error.issues[0]?.message}.\n`)
+  const timeout = readText(duration(limits), text ?? '60s')
+  if (!(timeout instanceof Refusal)) return timeout
+  stderr.write(`--timeout ${timeout.message}.\n`)
   return undefined
 }
 

@@ -1,5 +1,5 @@
 import { path as pathFormat } from '../config/formats-net.ts'
-import { formatDuration } from '../config/formats.ts'
+import { formatDuration, readText } from '../config/formats.ts'
 import { PUBLISHED_REFRESH_PATH, SETTING_LIST, type Config } from '../config/settings.ts'
 import { isObject, parseObject, type JsonObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
@@ -328,8 +328,8 @@ function findPaths({ config, find }: Run, { data }: InterfaceResponse): Paths | 
   const named = Object.entries(data).flatMap(([name, value]) => {
     const text = String(value)
     const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-    const { data: path } = pathFormat().safeParse(url?.pathname ?? value)
-    return path === undefined ? [] : [{ name, path, origin: url?.origin }]
+    const path = readText(pathFormat, url?.pathname ?? text)
+    return typeof path === 'string' ? [{ name, path, origin: url?.origin }] : []
   })
   const { allowedPaths: allowed, isalesRefreshPath: own } = config
   const origins = new Set(named.flatMap(({ origin = [] }) => origin))

@@ -5,8 +5,7 @@ import { codeOf } from '../upstream/errors.ts'
 import { EXIT } from './exit-codes.ts'
 import { defineCommand, endedBy, readTimeout } from './io.ts'
 
-/** Milliseconds. */
-const LIMITS = { min: 1000, max: 3_600_000 }
+const LIMITS = { min: '1s', max: '1h' }
 
 export const command = defineCommand({
   summary: 'Let a running proxy log in now, whatever its back-off is',

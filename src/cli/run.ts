@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { REMOVED, removedText } from '../config/removed.ts'
-import { SETTING_LIST, variablesOf, type Setting } from '../config/settings.ts'
+import { SETTING_LIST, type Setting } from '../config/settings.ts'
 import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
 import type { Command, Flags, FlagValues, Io, Output } from './io.ts'
@@ -89,7 +89,7 @@ async function help(name: string | undefined, io: Io): Promise<number> {
     return EXIT.ok
   }
   const command = await load(name)
-  const setting = SETTING_LIST.find((one) => variablesOf(one).includes(name))
+  const setting = SETTING_LIST.find((one) => one.variables.includes(name))
   const removed = Object.hasOwn(REMOVED, name) ? REMOVED[name] : undefined
   if (command !== undefined) io.stdout.write(commandHelp(name, command))
   else if (setting !== undefined) io.stdout.write(settingHelp(setting))

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { startApp } from '../server.ts'
 import { formatError } from '../config/errors.ts'
-import { effectiveSettings, loadConfig } from '../config/load.ts'
+import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
@@ -72,7 +72,7 @@ async function serve(io: Io): Promise<number> {
       version: BUILD_VERSION,
       log,
       logLinesDropped: stdout.dropped,
-      settings: effectiveSettings(loaded),
+      settings: loaded.settings,
       tracing: await loadTracing(config, log),
     })
     io.onHangUp(() => void app.renew('SIGHUP'))

@@ -6,12 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { endpointOf } from '../config/address.ts'
 import { readTls } from '../config/certificates.ts'
 import { formatError } from '../config/errors.ts'
-import {
-  effectiveSettings,
-  loadConfig,
-  type EffectiveSetting,
-  type Environment,
-} from '../config/load.ts'
+import { loadConfig, type EffectiveSetting, type Environment } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
@@ -103,7 +98,7 @@ function environmentOf(settings: readonly EffectiveSetting[]): Environment {
 }
 
 function hereSet(io: Io): readonly EffectiveSetting[] {
-  return effectiveSettings(loadConfig(io.env)).filter(({ source }) => source !== 'default')
+  return loadConfig(io.env).settings.filter(({ source }) => source !== 'default')
 }
 
 function settingTable(settings: readonly EffectiveSetting[]): string {

@@ -6,8 +6,7 @@ import { defineCommand, endedBy, readTimeout } from './io.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
-/** Milliseconds. */
-const LIMITS = { min: 0, max: 24 * 3_600_000 }
+const LIMITS = { min: '0s', max: '24h' }
 
 export const command = defineCommand({
   summary: 'Wait until a running proxy is ready',

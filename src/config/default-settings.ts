@@ -1,7 +1,7 @@
 import { parseEnv } from 'node:util'
 import type { ConfigError } from './errors.ts'
 import { REMOVED, removedText } from './removed.ts'
-import { SETTING_LIST, variablesOf } from './settings.ts'
+import { SETTING_LIST } from './settings.ts'
 import { KNOWN, nearest } from './unknown-variables.ts'
 
 /** Lines of `NAME=value`, read below the environment: what an injected pod keeps of its release. */
@@ -32,7 +32,7 @@ export function parseDefaultSettings(lines: string): {
     }
   }
   for (const setting of SETTING_LIST.filter(({ redact }) => redact))
-    for (const name of variablesOf(setting)) {
+    for (const name of setting.variables) {
       const value = name.endsWith('_FILE') ? undefined : defaults[name]
       if (value !== undefined && (setting.type === 'secret' || hasPassword(value)))
         error(

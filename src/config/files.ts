@@ -9,9 +9,6 @@ import {
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 
-/** Bytes; most files are smaller. */
-const CHUNK = 16 * 1024
-
 /** Why a file gave nothing. */
 const PROBLEMS = {
   missing: 'names a file that does not exist',
@@ -68,8 +65,14 @@ export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
     const stat = fstatSync(file)
     if (stat.isDirectory()) return { ok: false, problem: 'directory' }
     if (!stat.isFile()) return { ok: false, problem: 'not-regular' }
-    const bytes = readUntil(file, limit)
-    return bytes.length > limit ? { ok: false, problem: 'too-large' } : { ok: true, bytes }
+    // To the end, or until it is over the limit: the size that `stat` gives is 0 in procfs, and may be out of date.
+    const bytes = Buffer.alloc(limit + 1)
+    let length = 0
+    for (let read = 1; read > 0 && length <= limit; length += read)
+      read = readSync(file, bytes, length, bytes.length - length, null)
+    return length > limit
+      ? { ok: false, problem: 'too-large' }
+      : { ok: true, bytes: bytes.subarray(0, length) }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     return {
@@ -79,18 +82,4 @@ export const readSmallFile: ReadFile = (path, limit, flags = 0) => {
   } finally {
     if (file !== undefined) closeSync(file)
   }
-}
-
-/** Reads to the end, or until it is over the limit: the size that `stat` gives is 0 in procfs, and may be out of date. */
-function readUntil(file: number, limit: number): Buffer {
-  const chunks: Buffer[] = []
-  let length = 0
-  while (length <= limit) {
-    const chunk = Buffer.alloc(CHUNK)
-    const read = readSync(file, chunk)
-    if (read === 0) break
-    chunks.push(chunk.subarray(0, read))
-    length += read
-  }
-  return Buffer.concat(chunks, length)
 }

@@ -1,53 +1,128 @@
-import * as z from 'zod'
 import { REDACTED, Secret } from './secret.ts'
 
-/**
- * How values are written in the environment. Each reads a text; the message of an issue completes `NAME ...` and never
- * repeats the text.
- */
-
-export interface Format {
+/** How a value is written in the environment. */
+export interface Format<T = unknown> {
   /** For tables: `duration`, `size`, `list of header names`. */
   readonly type: string
   /** What is accepted, for tables; empty when the type says it all. */
   readonly limits: string
-  /** An error repeats the text. Without it the text may hold a secret. */
-  readonly quotable?: true
+  /** An error repeats the text. Otherwise the text may hold a secret. */
+  readonly quotable?: boolean | undefined
   /** The value is, or may hold, a secret: what may be shown of its text. */
   readonly redact?: (text: string) => string
   /** The value in the largest unit that fits, where a text may have another one. */
-  readonly inUnits?: (value: number) => string
+  readonly inUnits?: ((value: number) => string) | undefined
   /** The closed set of texts, if there is one. */
-  readonly choices?: readonly string[]
+  readonly choices?: readonly string[] | undefined
   /** An empty text is a value of its own, not an unset variable. */
-  readonly emptyIsValue?: true
+  readonly emptyIsValue?: boolean
   /** Spaces and line ends around the text belong to it. */
   readonly verbatim?: true
-  /** Of a number: its limits, and what each unit counts. */
-  readonly range?: Limits & { readonly units: Units }
+  /** Of a number: its limits, what 0 does below them, and what each unit counts. */
+  readonly range?: {
+    readonly min: number
+    readonly max: number
+    readonly zero: string | undefined
+    readonly units: Readonly<Record<string, number>>
+  }
+  /** @throws Refusal */
+  readonly read: (text: string) => T
 }
 
-/** What documents, the chart and error messages need to know of a format. */
-export const FORMATS = z.registry<Format>()
+/** What is wrong with a text: completes `NAME ...`, and never repeats the text. */
+export class Refusal extends Error {
+  /** Fits the mistake, and is shown in place of the setting's own example. */
+  readonly example: string | undefined
 
-/** Ends a `transform` with an issue. An example that fits the mistake is shown in place of the setting's own. */
-export function refuse(ctx: z.core.ParsePayload, message: string, example?: string) {
-  ctx.issues.push({ code: 'custom', message, input: undefined, params: { example } })
-  return z.NEVER
+  constructor(problem: string, example?: string) {
+    super(problem)
+    this.example = example
+  }
 }
 
+/** The value of a text, or what is wrong with it. */
+export function readText<T>(format: Format<T>, text: string): T | Refusal {
+  try {
+    return format.read(text)
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
+}
+
+/** @throws Refusal */
+export function check(sound: boolean, problem: string, example?: string): asserts sound {
+  if (!sound) throw new Refusal(problem, example)
+}
+
+type More = Omit<Partial<Format>, 'read'>
+
+/** @param read may throw what `check` throws. */
+export function format<T>(
+  type: string,
+  limits: string,
+  read: (text: string) => T,
+  more?: More,
+): Format<T> {
+  return { type, limits, ...more, read }
+}
+
+/** A format whose texts may be shown: none of them holds a secret. */
+export function quotable<T>(
+  type: string,
+  limits: string,
+  read: (text: string) => T,
+  more?: More,
+): Format<T> {
+  return format(type, limits, read, { quotable: true, ...more })
+}
+
+/** Texts of the format. */
 interface Limits {
-  readonly min: number
-  readonly max: number
+  readonly min: string
+  readonly max: string
   /** 0 is accepted although it is below `min`: what it does. */
   readonly zero?: string
 }
 
-/** Units from the smallest to the largest. A number without a unit counts in the one named ''. */
-type Units = Readonly<Record<string, number>>
+interface Numeric {
+  readonly type: string
+  /** From the smallest to the largest. A number without a unit counts in the one named ''. */
+  readonly units: Readonly<Record<string, number>>
+  readonly malformed: string
+  /** What to say of a number that is not whole in the smallest unit. Default: it may be any. */
+  readonly tooFine?: string
+  readonly inUnits?: (value: number) => string
+}
+
+/** Numbers of a smallest unit, written with larger ones. */
+function numeric(given: Limits, { type, units, inUnits, ...problems }: Numeric): Format<number> {
+  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`)
+  const read = (text: string): number => {
+    const [, digits, unit = ''] = pattern.exec(text) ?? []
+    check(digits !== undefined, problems.malformed)
+    const exact = Number(digits) * (units[unit] ?? 1)
+    if (problems.tooFine === undefined) return exact
+    const value = Math.round(exact)
+    // 1.1 s is 1100.0000000000001 ms: binary fractions are not a finer unit.
+    check(!(Math.abs(exact - value) > 1e-6 * Math.max(1, value)), problems.tooFine)
+    return value
+  }
+  const { zero } = given
+  const [min, max] = [read(given.min), read(given.max)]
+  const limits = `${given.min} to ${given.max}${zero === undefined ? '' : `; 0 ${zero}`}`
+  const range = { min, max, zero, units }
+  const readInRange = (text: string): number => {
+    const value = read(text)
+    const inRange = (value >= min && value <= max) || (value === 0 && zero !== undefined)
+    check(inRange, `is outside ${limits}`)
+    return value
+  }
+  return quotable(type, limits, readInRange, { inUnits, range })
+}
 
 /** Milliseconds, written `250ms`, `2.8s`, `5m` or `1h`; a bare number is seconds. */
-export function duration(limits: Limits) {
+export function duration(limits: Limits): Format<number> {
   return numeric(limits, {
     type: 'duration',
     units: { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 },
@@ -64,130 +139,73 @@ export function formatDuration(ms: number): string {
   return ms === 0 || ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`
 }
 
+const SIZE_UNITS = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
+
 /** Bytes, written `64KiB`, `1.5MiB`, `1GiB`, or a bare number of bytes. */
-export function size(limits: Limits) {
+export function size(limits: Limits): Format<number> {
   return numeric(limits, {
     type: 'size',
     units: SIZE_UNITS,
     malformed: 'is not a size such as 64KiB, 1MiB or 4096 (bytes)',
     tooFine: 'is not a whole number of bytes',
-    inUnits: formatSize,
+    inUnits(bytes) {
+      const fits = Object.entries(SIZE_UNITS).filter(([, one]) => bytes > 0 && bytes % one === 0)
+      const [unit, factor] = fits.findLast(([name]) => name !== 'B') ?? ['', 1]
+      return `${bytes / factor}${unit}`
+    },
   })
 }
 
-const SIZE_UNITS: Units = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
-
-function formatSize(bytes: number): string {
-  const fits = Object.entries(SIZE_UNITS).filter(([, factor]) => bytes > 0 && bytes % factor === 0)
-  const [unit, factor] = fits.findLast(([name]) => name !== 'B') ?? ['', 1]
-  return `${bytes / factor}${unit}`
-}
-
 /** A whole number. */
-export function count(limits: Limits) {
+export function count(limits: Limits): Format<number> {
   const malformed = 'is not a whole number'
   return numeric(limits, { type: 'count', units: { '': 1 }, malformed, tooFine: malformed })
 }
 
-interface Numeric {
-  readonly type: string
-  readonly units: Units
-  readonly malformed: string
-  readonly tooFine: string
-  readonly inUnits?: (value: number) => string
-}
-
-/** Whole numbers of a smallest unit, written with larger ones. */
-function numeric(limited: Limits, { type, units, inUnits, ...problems }: Numeric) {
-  const { min, max, zero } = limited
-  const range = [min, max].map(inUnits ?? String).join(' to ')
-  const limits = zero === undefined ? range : `${range}; 0 ${zero}`
-  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`)
-  const inRange = (value: number): boolean =>
-    (value >= min && value <= max) || (value === 0 && zero !== undefined)
-  return z
-    .string()
-    .regex(pattern, problems.malformed)
-    .transform((text, ctx) => {
-      const [, digits, unit = ''] = pattern.exec(text) ?? []
-      const exact = Number(digits) * (units[unit] ?? 1)
-      const value = Math.round(exact)
-      // 1.1 s is 1100.0000000000001 ms: binary fractions are not a finer unit.
-      const whole = !(Math.abs(exact - value) > 1e-6 * Math.max(1, value))
-      return whole ? value : refuse(ctx, problems.tooFine)
-    })
-    .pipe(z.number(`is outside ${limits}`).refine(inRange, `is outside ${limits}`))
-    .register(FORMATS, {
-      type,
-      limits,
-      quotable: true,
-      range: { ...limited, units },
-      ...(inUnits && { inUnits }),
-    })
-}
-
 /** A share, written as a decimal fraction. */
-export function ratio(min: number, max: number) {
-  const limits = `${min} to ${max}`
-  return z
-    .string()
-    .regex(/^\d+(?:\.\d+)?$/, 'is not a share such as 0.8')
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `is outside ${limits}`)
-    .register(FORMATS, {
-      type: 'ratio',
-      limits,
-      quotable: true,
-      range: { min, max, units: { '': 1 } },
-    })
+export function ratio(limits: Limits): Format<number> {
+  const malformed = 'is not a share such as 0.8'
+  return numeric(limits, { type: 'ratio', units: { '': 1 }, malformed })
 }
 
 /** The share of requests that is sampled: `off` is 0, `full` is 1. */
-export function sampling() {
-  const words: Readonly<Record<string, number>> = { off: 0, full: 1 }
-  const problem = 'is neither off, full, nor a share such as 0.01'
-  return z
-    .string()
-    .regex(/^(?:off|full|\d(?:\.\d+)?)$/, problem)
-    .transform((text) => words[text] ?? Number(text))
-    .refine((share) => share <= 1, problem)
-    .register(FORMATS, {
-      type: 'off, full or a share',
-      limits: 'off, full, or 0 to 1',
-      quotable: true,
-    })
-}
+export const sampling = quotable('off, full or a share', 'off, full, or 0 to 1', (text) => {
+  const isShare = /^(?:off|full|0(?:\.\d+)?|1(?:\.0+)?)$/.test(text)
+  check(isShare, 'is neither off, full, nor a share such as 0.01')
+  return text === 'full' ? 1 : Number(text.replace('off', '0'))
+})
 
 /** A status between 400 and 499. */
-export function rejectionStatus() {
-  return z
-    .string()
-    .regex(/^4\d\d$/, 'is not a status from 400 to 499')
-    .transform(Number)
-    .register(FORMATS, { type: 'status code', limits: '400 to 499', quotable: true })
-}
+export const rejectionStatus = quotable('status code', '400 to 499', (text) => {
+  check(/^4\d\d$/.test(text), 'is not a status from 400 to 499')
+  return Number(text)
+})
 
 /** Permission bits, written in octal: `0600`. */
-export function octalMode() {
-  return z
-    .string()
-    .regex(/^0?[0-7]{3}$/, 'is not an octal mode such as 0600')
-    .transform((text) => Number.parseInt(text, 8))
-    .register(FORMATS, { type: 'octal mode', limits: '0000 to 0777', quotable: true })
-}
+export const octalMode = quotable('octal mode', '0000 to 0777', (text) => {
+  check(/^0?[0-7]{3}$/.test(text), 'is not an octal mode such as 0600')
+  return Number.parseInt(text, 8)
+})
 
-export function boolean() {
-  const error = 'is neither true nor false'
-  return z
-    .stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive', error })
-    .register(FORMATS, { type: 'boolean', limits: '', quotable: true, choices: ['true', 'false'] })
-}
+export const boolean = quotable(
+  'boolean',
+  '',
+  (text) => {
+    check(text === 'true' || text === 'false', 'is neither true nor false')
+    return text === 'true'
+  },
+  { choices: ['true', 'false'] },
+)
 
 /** One of a closed set of words. */
-export function choice<const Words extends readonly string[]>(...words: Words) {
-  return z
-    .enum(words, { error: `is none of ${words.join(', ')}` })
-    .register(FORMATS, { type: 'choice', limits: words.join(', '), quotable: true, choices: words })
+export function choice<const Words extends readonly string[]>(...choices: Words) {
+  const limits = choices.join(', ')
+  const read = (text: string): Words[number] => {
+    const found = choices.find((one) => one === text)
+    check(found !== undefined, `is none of ${limits}`)
+    return found
+  }
+  return quotable('choice', limits, read, { choices })
 }
 
 // oxlint-disable-next-line no-control-regex
@@ -195,71 +213,63 @@ const CONTROL = /[\u0000-\u001f\u007f]/
 
 /** Text without control characters, kept as it is. */
 export function text(maxBytes: number) {
-  return z
-    .string()
-    .refine((value) => !CONTROL.test(value), 'contains a control character')
-    .refine((value) => Buffer.byteLength(value) <= maxBytes, {
-      error: ({ input }) =>
-        `has ${Buffer.byteLength(String(input))} bytes; at most ${maxBytes} fit`,
-    })
-    .register(FORMATS, { type: 'text', limits: `1 to ${maxBytes} bytes of UTF-8`, verbatim: true })
+  const read = (value: string): string => {
+    const bytes = Buffer.byteLength(value)
+    check(!CONTROL.test(value), 'contains a control character')
+    check(bytes <= maxBytes, `has ${bytes} bytes; at most ${maxBytes} fit`)
+    return value
+  }
+  return format('text', `1 to ${maxBytes} bytes of UTF-8`, read, { verbatim: true })
 }
 
 /** Any text but NUL; it never prints. */
 export function secret(minBytes = 1) {
   const limits = `${minBytes === 1 ? 'not empty' : `at least ${minBytes} bytes`}, at most 64KiB`
-  return z
-    .string()
-    .transform((value, ctx) => {
-      if (value.includes('\0')) return refuse(ctx, 'contains a NUL byte')
-      if (Buffer.byteLength(value) >= minBytes) return new Secret(value)
-      return refuse(ctx, `is shorter than ${minBytes} bytes`)
-    })
-    .register(FORMATS, { type: 'secret', limits, redact: () => REDACTED, verbatim: true })
+  const read = (value: string): Secret => {
+    check(!value.includes('\0'), 'contains a NUL byte')
+    check(Buffer.byteLength(value) >= minBytes, `is shorter than ${minBytes} bytes`)
+    return new Secret(value)
+  }
+  return format('secret', limits, read, { redact: () => REDACTED, verbatim: true })
 }
 
 /** The path of a file that is read at the start. */
-export function filePath() {
-  return z
-    .string()
-    .refine((value) => !CONTROL.test(value), 'is not a file path')
-    .register(FORMATS, { type: 'file path', limits: '' })
-}
+export const filePath = format('file path', '', (value) => {
+  check(!CONTROL.test(value), 'is not a file path')
+  return value
+})
 
 /** Entries separated by commas; spaces around an entry are dropped. No entry may occur twice. */
-export function list<T extends z.ZodType<string | number, string>>(
-  of: T,
+export function list<T extends string | number>(
+  of: Format<T>,
   { emptyAllowed = false }: { readonly emptyAllowed?: boolean } = {},
-) {
-  const { type = 'text', limits = '', quotable } = FORMATS.get(of) ?? {}
-  const entries = z
-    .array(z.string().min(1, 'is empty').pipe(of))
-    .refine((values) => emptyAllowed || values.length > 0, 'lists nothing')
-    .refine((values) => {
-      return new Set(values.map((value) => String(value).toLowerCase())).size === values.length
-    }, 'has an entry twice')
-  return z
-    .string()
-    .transform((whole) => (whole === '' ? [] : whole.split(',').map((entry) => entry.trim())))
-    .pipe(entries)
-    .register(FORMATS, {
-      type: `list of ${type}s`,
-      limits: [limits, emptyAllowed ? 'may be empty' : 'at least one'].filter(Boolean).join('; '),
-      ...(quotable === true ? { quotable } : {}),
-      ...(emptyAllowed ? { emptyIsValue: true } : {}),
-    })
+): Format<readonly T[]> {
+  const size = emptyAllowed ? 'may be empty' : 'at least one'
+  const read = (whole: string): readonly T[] => {
+    const texts = whole === '' && emptyAllowed ? [] : whole.split(',').map((one) => one.trim())
+    const entries = texts.map((one) => readEntry(of, one))
+    const distinct = new Set(entries.map((one) => String(one).toLowerCase()))
+    check(distinct.size === entries.length, 'has an entry twice')
+    return entries
+  }
+  return format(`list of ${of.type}s`, of.limits === '' ? size : `${of.limits}; ${size}`, read, {
+    quotable: of.quotable,
+    emptyIsValue: emptyAllowed,
+  })
+}
+
+function readEntry<T>(of: Format<T>, entry: string): T {
+  const value = entry === '' ? new Refusal('is empty') : readText(of, entry)
+  if (value instanceof Refusal) throw new Refusal(`has an entry that ${value.message}`)
+  return value
 }
 
 /** What the format accepts, or `off`: undefined. */
-export function orOff<S extends z.ZodType<unknown, string>>(of: S) {
-  const { type = 'text', choices, ...format } = FORMATS.get(of) ?? { limits: '' }
-  return z
-    .string()
-    .transform((value) => (value === 'off' ? undefined : value))
-    .pipe(of.optional())
-    .register(FORMATS, {
-      ...format,
-      type: `${type} or off`,
-      ...(choices && { choices: [...choices, 'off'] }),
-    })
+export function orOff<T>(of: Format<T>): Format<T | undefined> {
+  return {
+    ...of,
+    type: `${of.type} or off`,
+    choices: of.choices && [...of.choices, 'off'],
+    read: (value) => (value === 'off' ? undefined : of.read(value)),
+  }
 }

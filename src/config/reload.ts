@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { readTls, type TlsFiles } from './certificates.ts'
+import { readTls, TLS_FILES, type TlsFiles } from './certificates.ts'
 import type { ConfigError, Read } from './errors.ts'
 import { rereadSettings } from './load.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
@@ -35,53 +35,61 @@ export function watchConfigFiles(
   users: FileUsers,
   listener: ReloadListener,
 ): FileWatch {
-  const watches: FileWatch[] = []
-  const watch = <T>({ files, settle, read, use, silent }: Reloadable<T>): void => {
-    const onChange = (changed: readonly string[]): void => {
+  /** Calls `use`, which reports by itself, with what has changed in these files. */
+  const watch = <T>(
+    files: readonly FileKey[],
+    read: () => Read<T>,
+    use: (value: T, owners: string, changed: readonly FileKey[]) => void,
+    settle?: number,
+  ): FileWatch => {
+    const onChange = (paths: readonly string[]): void => {
       const outcome = read()
       if (!outcome.ok) return listener.onFailed(outcome.errors)
       outcome.warnings?.forEach(listener.onWarning)
-      use(outcome.value, ownersOf(changed))
-      const named = files.filter((key) => changed.includes(config[key] ?? ''))
-      if (silent !== true) listener.onReloaded(named.map(nameOf), ownersOf(changed))
+      const changed = files.filter((key) => paths.includes(config[key] ?? ''))
+      use(outcome.value, ownersOf(paths), changed)
     }
     const paths = files.flatMap((key) => config[key] ?? [])
-    watches.push(watchFiles(paths, { onChange, settle }))
+    return watchFiles(paths, { onChange, settle })
   }
+  const reported =
+    <T>(use: (value: T) => void) =>
+    (value: T, owners: string, changed: readonly FileKey[]): void => {
+      use(value)
+      listener.onReloaded(changed.map(nameOf), owners)
+    }
   const readCredentials = () => rereadSettings(['isalesUser', 'isalesPassword'], config)
-  watch({
-    files: ['isalesUserFile', 'isalesPasswordFile'],
-    settle: CREDENTIALS_SETTLE,
-    read: readCredentials,
-    use: users.credentials,
-    silent: true,
-  })
-  watch({
-    files: ['obsUserFile', 'obsPasswordFile', 'obsTicketKeyFile'],
-    read: () => rereadSettings(['obsUser', 'obsPassword', 'obsTicketKey'], config),
-    use: users.obsSecrets,
-  })
-  watch({
-    files: ['isalesCaFile', 'isalesClientCertFile', 'isalesClientKeyFile'],
-    read: () => readTls('isales', config),
-    use: users.upstreamTls,
-  })
-  watch({
-    files: ['listenTlsCertFile', 'listenTlsKeyFile', 'listenClientCaFile'],
-    read: () => readTls('listen', config),
-    use: users.listenTls,
-  })
+  const readObs = () => rereadSettings(['obsUser', 'obsPassword', 'obsTicketKey'], config)
+  const watches = [
+    watch(
+      ['isalesUserFile', 'isalesPasswordFile'],
+      readCredentials,
+      users.credentials,
+      CREDENTIALS_SETTLE,
+    ),
+    watch(
+      ['obsUserFile', 'obsPasswordFile', 'obsTicketKeyFile'],
+      readObs,
+      reported(users.obsSecrets),
+    ),
+    watch(
+      Object.values(TLS_FILES.isales),
+      () => readTls('isales', config),
+      reported(users.upstreamTls),
+    ),
+    watch(
+      Object.values(TLS_FILES.listen),
+      () => readTls('listen', config),
+      reported(users.listenTls),
+    ),
+  ]
   // They may have changed between the reading of the configuration, which warned, and the beginning of the watch.
   const latest = readCredentials()
   if (latest.ok) users.credentials(latest.value, 'file')
   else listener.onFailed(latest.errors)
   return {
-    reread() {
-      for (const each of watches) each.reread()
-    },
-    close() {
-      for (const each of watches) each.close()
-    },
+    reread: () => watches.forEach((each) => each.reread()),
+    close: () => watches.forEach((each) => each.close()),
   }
 }
 
@@ -89,15 +97,4 @@ export function watchConfigFiles(
 function ownersOf(paths: readonly string[]): string {
   const uids = paths.flatMap((path) => statSync(path, { throwIfNoEntry: false })?.uid ?? [])
   return `file of uid ${[...new Set(uids)].join(', ')}`
-}
-
-interface Reloadable<T> {
-  /** The settings that name them. */
-  readonly files: readonly FileKey[]
-  /** Milliseconds, see `watchFiles`. */
-  readonly settle?: number
-  readonly read: () => Read<T>
-  readonly use: (value: T, owners: string) => void
-  /** `use` reports by itself. */
-  readonly silent?: true
 }

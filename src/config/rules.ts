@@ -259,18 +259,13 @@ function collide(one: ListenAddress, other: ListenAddress): boolean {
   return one.host === other.host || ANY.has(one.host) || ANY.has(other.host)
 }
 
-/** The rules that are broken. One that looks at a setting that could not be read is not judged. */
-export function brokenRules(
-  config: Partial<Config>,
-  unread: Pick<ReadonlyMap<string, unknown>, 'has'> = new Map(),
-): readonly BrokenRule[] {
+/** The rules that are broken. One that looks at a setting that could not be read, and has no value, is not judged. */
+export function brokenRules(config: Partial<Config>): readonly BrokenRule[] {
   return RULES.flatMap((rule) => {
     const reads = new Set<string>()
     const watched = new Proxy(config, {
       get(target, key: string) {
-        // Without `LISTEN` there is no default for `OBS_LOGIN` either.
-        const missing = DERIVED.has(key) && target[key as ConfigKey] === undefined
-        if (unread.has(key) || missing) throw UNREAD
+        if (!(key in target)) throw UNREAD
         reads.add(key)
         return target[key as ConfigKey]
       },
@@ -285,5 +280,3 @@ export function brokenRules(
 }
 
 const UNREAD = new Error('not read')
-/** They are undefined only when a setting that their default depends on could not be read. */
-const DERIVED: ReadonlySet<string> = new Set(['obsLogin', 'allowedPaths'])

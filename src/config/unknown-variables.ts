@@ -1,10 +1,10 @@
 import { distance } from 'fastest-levenshtein'
 import type { ConfigError } from './errors.ts'
 import { REMOVED } from './removed.ts'
-import { SETTING_LIST, variablesOf } from './settings.ts'
+import { SETTING_LIST } from './settings.ts'
 
 /** Every variable that means something to us. */
-export const KNOWN: readonly string[] = SETTING_LIST.flatMap(variablesOf)
+export const KNOWN: readonly string[] = SETTING_LIST.flatMap(({ variables }) => variables)
 
 /** Those that no other program reads: `HTTP_PROXY` is no misspelt `HTTPS_PROXY`. */
 const OWN = KNOWN.filter((name) => !/_proxy$/i.test(name))

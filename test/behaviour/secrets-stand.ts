@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { onTestFinished } from 'vitest'
-import { effectiveSettings } from '../../src/config/load.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp } from '../../src/server.ts'
@@ -64,7 +63,7 @@ export async function serve(env: Environment): Promise<Served & { renew(): void 
     config: configOf(env),
     version: 'test',
     log,
-    settings: effectiveSettings(loadConfig(env)),
+    settings: loadConfig(env).settings,
     // No back-off is waited for.
     random: () => 0,
   })

@@ -38,8 +38,8 @@ describe('check', () => {
       },
     })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
-    for (const { name, fileOnly } of SETTING_LIST) {
-      expect(row(ran, fileOnly === true ? `${name}_FILE` : name)).toBeDefined()
+    for (const { name, inFile } of SETTING_LIST) {
+      expect(row(ran, inFile === 'only' ? `${name}_FILE` : name)).toBeDefined()
     }
     // It cannot be set.
     expect(row(ran, 'SESSION_STORE_KEY')).toBeUndefined()

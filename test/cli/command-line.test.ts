@@ -47,7 +47,7 @@ describe('help', () => {
   it.each([
     ['CLIENT_DEADLINE', /Within this time the client gets a response[^]*Default +2\.8s/],
     ['ISALES_PASSWORD_FILE', /ISALES_PASSWORD or ISALES_PASSWORD_FILE\n[^]*Default +required/],
-    ['https_proxy', /^HTTPS_PROXY\n/],
+    ['https_proxy', /^HTTPS_PROXY or https_proxy\n/],
     ['OBS_LOGIN', /Default +answer on loopback/],
     ['HEADER_TIMEOUT', /^HEADER_TIMEOUT is no longer a setting: /],
   ])('explains the setting %s', async (name, text) => {

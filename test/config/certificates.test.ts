@@ -1,11 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { checkCertificates, readTls } from '../../src/config/certificates.ts'
+import { readTls } from '../../src/config/certificates.ts'
 import { valueOf } from '../../src/config/errors.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { disk } from './stand.ts'
 
-const NOW = Date.now()
 let made: Certificates
 let files: ReturnType<typeof disk>
 
@@ -38,12 +37,13 @@ beforeAll(() => {
 })
 
 /** `SETTING problem` of errors, and of warnings, which are marked. */
-function check(config: Parameters<typeof checkCertificates>[0]): readonly string[] {
-  const { errors, warnings } = checkCertificates(config, files, NOW)
-  return [
-    ...errors.map(({ setting, problem }) => `${setting} ${problem}`),
-    ...warnings.map(({ setting, problem }) => `warning: ${setting} ${problem}`),
-  ]
+function check(config: Parameters<typeof readTls>[1]): readonly string[] {
+  return (['isales', 'store', 'listen'] as const).flatMap((use) => {
+    const read = readTls(use, config, files)
+    return (read.ok ? (read.warnings ?? []) : read.errors).map(
+      ({ setting, problem }) => `${read.ok ? 'warning: ' : ''}${setting} ${problem}`,
+    )
+  })
 }
 
 const listen = (cert: string, key: string) => ({ listenTlsCertFile: cert, listenTlsKeyFile: key })

@@ -3,12 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
 import { REMOVED } from '../../src/config/removed.ts'
 import type { FileRead } from '../../src/config/files.ts'
-import {
-  effectiveSettings,
-  loadConfig,
-  type Environment,
-  type Loaded,
-} from '../../src/config/load.ts'
+import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 const errorLines = (loaded: Loaded): readonly string[] => errorsOf(loaded).map(formatError)
@@ -191,7 +186,7 @@ describe('DEFAULT_SETTINGS', () => {
       maxInFlight: 32,
       stateDir: undefined,
     })
-    const sources = effectiveSettings(loaded).map(({ name, source }) => [name, source])
+    const sources = loaded.settings.map(({ name, source }) => [name, source])
     expect(Object.fromEntries(sources)).toMatchObject({
       ISALES_URL: 'DEFAULT_SETTINGS',
       ISALES_USER: 'environment',
