@@ -46,7 +46,15 @@ export function openProxy(options: ProxyOptions) {
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
     pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
   } as const
-  const forward = createForward({ ...options, rules, carriesToken: echoes.carriesToken })
+  const forward = createForward({
+    ...options,
+    rules,
+    carriesToken: echoes.carriesToken,
+    onEnd(end) {
+      inFlight -= 1
+      onEnd(end)
+    },
+  })
   const newRequestId = requestIds()
   let inFlight = 0
 
@@ -96,7 +104,6 @@ export function openProxy(options: ProxyOptions) {
       else {
         connection.accept()
         inFlight += 1
-        response.once('close', () => (inFlight -= 1))
         const span = tracing?.requestStarted(request)
         return forward({ request, response, validated, requestId, span })
       }
