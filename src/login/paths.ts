@@ -1,5 +1,5 @@
+import { unescape } from 'node:querystring'
 import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
-import { percentDecode } from '../http/percent.ts'
 
 /**
  * - `local`: login or refresh, served here.
@@ -35,7 +35,7 @@ function guardedStart(path: string): string {
  * characters, and the segments that are then empty or a dot. Ends with a slash.
  */
 function plainest(path: string): string {
-  const visible = percentDecode(path)
+  const visible = unescape(path)
     .toLowerCase()
     .replaceAll(/[;?#][^/]*|[^!-~]/g, '')
   return `${visible}/`.replaceAll(/\/(?:\.?\/)+/g, '/')

@@ -1,5 +1,5 @@
+import { unescape } from 'node:querystring'
 import type { Secret } from '../config/secret.ts'
-import { percentDecode } from '../http/percent.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Token } from '../token/token.ts'
 
@@ -25,7 +25,7 @@ export function createEchoes() {
       const isKnown = latest.includes(sent)
       if (isKnown && text.length < shortest) return false
       const all = isKnown ? secrets : [...secrets, ...secretsOf(sent)]
-      return holdsAny(text, all) || (text.includes('%') && holdsAny(percentDecode(text), all))
+      return holdsAny(text, all) || (text.includes('%') && holdsAny(unescape(text), all))
     },
   }
 }
