@@ -46,15 +46,7 @@ export function openProxy(options: ProxyOptions) {
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
     pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
   } as const
-  const forward = createForward({
-    ...options,
-    rules,
-    carriesToken: echoes.carriesToken,
-    onEnd(end) {
-      inFlight -= 1
-      onEnd(end)
-    },
-  })
+  const forward = createForward({ ...options, rules, carriesToken: echoes.carriesToken })
   const newRequestId = requestIds()
   let inFlight = 0
 
@@ -104,6 +96,7 @@ export function openProxy(options: ProxyOptions) {
       else {
         connection.accept()
         inFlight += 1
+        response.once('close', () => (inFlight -= 1))
         const span = tracing?.requestStarted(request)
         return forward({ request, response, validated, requestId, span })
       }
