@@ -35,11 +35,11 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
   const reloads: ReloadListener = {
     onWarning: (warning) => log('setting-doubtful', doubtful(warning)),
     onReloaded(settings, owners) {
-      metrics.credentialReloads.inc({ outcome: 'success' })
+      metrics.count('credential_reloads_total', { outcome: 'success' })
       log('files-reloaded', { setting: settings.join(', '), by: owners, outcome: 'in use' })
     },
     onFailed(errors) {
-      metrics.credentialReloads.inc({ outcome: 'failure' })
+      metrics.count('credential_reloads_total', { outcome: 'failure' })
       for (const error of errors)
         log('secret-unreadable', { ...doubtful(error), outcome: 'not used' })
     },
@@ -59,11 +59,11 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
 
     obsLogin: {
       onLogin(outcome: ObsLoginOutcome): void {
-        metrics.obsLogins.inc({ outcome })
+        metrics.count('obs_logins_total', { outcome })
         logObsLogin('login', outcome)
       },
       onRefresh(outcome: ObsRefreshOutcome): void {
-        metrics.obsRefreshes.inc({ outcome })
+        metrics.count('obs_refreshes_total', { outcome })
         logObsLogin('refresh', outcome)
       },
     },
@@ -94,11 +94,11 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
           else logRefused(refusal, requestId)
         },
         onClientClosed(reason) {
-          metrics.slowClientsClosed.inc()
+          metrics.count('slow_clients_closed_total')
           logThrottled('slow-client-closed', reason, { listener })
         },
         onHandshakeFailure(reason) {
-          metrics.handshakeFailures.inc({ reason })
+          metrics.count('client_handshake_failures_total', { reason })
           // A load balancer that probes the port would write a line a minute.
           if (reason !== 'closed')
             logThrottled('client-handshake-failed', reason, { detail: HANDSHAKE_FAILURES[reason] })

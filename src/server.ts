@@ -172,7 +172,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     tracing,
     onEnd: reports.requestEnded,
-    onReplay: (outcome) => metrics.replays.inc({ outcome }),
+    onReplay: (outcome) => metrics.count('replays_total', { outcome }),
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
   const listener = createListener({
@@ -206,7 +206,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     {
       credentials({ isalesUser: user, isalesPassword: password }, owner) {
         if (tokens.changeCredentials({ user, password }, owner))
-          metrics.credentialReloads.inc({ outcome: 'success' })
+          metrics.count('credential_reloads_total', { outcome: 'success' })
       },
       obsSecrets: login.replaceSecrets,
       upstreamTls: (tls) => upstream.reload(tls),
@@ -233,7 +233,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       wallClock,
       onUnusable(error) {
         log('state-unusable', { setting: 'STATE_DIR', error })
-        metrics.stateFailures.inc()
+        metrics.count('state_failures_total')
       },
       onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: EXPOSED }),
     })

@@ -11,6 +11,7 @@ const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
 ]
 
+/** @returns counts a request; durations in milliseconds, undefined: not timed. */
 export function createRequestMetrics(prefix: string, registry: Registry) {
   const registers = [registry]
   const sets = METHODS.flatMap((method) =>
@@ -38,18 +39,13 @@ export function createRequestMetrics(prefix: string, registry: Registry) {
     registry,
   )
 
-  return {
-    requests,
-
-    /** Durations in milliseconds; undefined: not timed. */
-    countRequest(method: string, status: number, durationMs?: number, upstreamMs?: number): void {
-      const known = METHODS.findIndex((each) => each === method)
-      const row = known === -1 ? METHODS.indexOf('other') : known
-      const index = row * STATUS_CLASSES.length + statusClass(status)
-      counts[index] = (counts[index] ?? 0) + 1
-      if (durationMs !== undefined) requestDuration.observe(durationMs / 1000)
-      if (upstreamMs !== undefined) upstreamDuration.observe(upstreamMs / 1000)
-    },
+  return (method: string, status: number, durationMs?: number, upstreamMs?: number): void => {
+    const known = METHODS.findIndex((each) => each === method)
+    const row = known === -1 ? METHODS.indexOf('other') : known
+    const index = row * STATUS_CLASSES.length + statusClass(status)
+    counts[index] = (counts[index] ?? 0) + 1
+    if (durationMs !== undefined) requestDuration.observe(durationMs / 1000)
+    if (upstreamMs !== undefined) upstreamDuration.observe(upstreamMs / 1000)
   }
 }
 

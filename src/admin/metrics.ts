@@ -7,15 +7,15 @@ import {
 } from '../http/ended.ts'
 import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import { type TokenEvent } from '../token/events.ts'
-import { BACKOFFS } from '../token/ask.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
-import { type AuthFailure, type AuthFailureReason, type Operation } from '../token/protocol.ts'
+import { BACKOFFS } from '../token/ask.ts'
+import type { TokenEvent } from '../token/events.ts'
+import type { AuthFailure, AuthFailureReason, Operation } from '../token/protocol.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
+import { STATES } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
-import { STATES } from './findings.ts'
 
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
@@ -24,216 +24,6 @@ const OUTCOMES = ['success', 'failure'] as const
 const AUTH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Seconds. An operation ends within 0.5. */
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
-export type Metrics = ReturnType<typeof createMetrics>
-
-/** Counts what happens, and shows it to Prometheus. Label values come from closed sets, never from a client. */
-export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'state'>) {
-  const registry = new Registry()
-  const rejectedStatuses = sources.rejectedStatuses.map(String)
-  createGauges(registry, sources, monitor)
-  const counters = createCounters(registry, rejectedStatuses)
-  const requests = createRequestMetrics(PREFIX, registry)
-  const registries = [registry, processMetrics()]
-
-  return {
-    ...counters,
-    requests: requests.requests,
-
-    onTokenEvent(event: TokenEvent): void {
-      switch (event.type) {
-        case 'granted':
-        case 'failed': {
-          const { operation, type } = event
-          const outcome = type === 'granted' ? 'success' : 'failure'
-          counters.authAttempts.inc({ operation, outcome })
-          counters.authDuration.observe({ operation }, event.durationMs / 1000)
-          if (event.type === 'failed') {
-            const { reason } = event.failure
-            counters.authFailures.inc({ operation, reason, status: failureStatus(event.failure) })
-          } else if (event.lifetimeDoubt === 'missing') counters.lifetimesAssumed.inc()
-          break
-        }
-        case 'token-rejected': {
-          const status = String(event.status)
-          counters.rejections.inc({ status: rejectedStatuses.includes(status) ? status : 'other' })
-          break
-        }
-        case 'conflict':
-          counters.conflicts.inc()
-          break
-        case 'adopted':
-          counters.adopted.inc()
-          break
-        case 'held':
-        case 'rejection-relayed':
-        case 'request-started':
-        case 'credentials-changed':
-          break
-      }
-    },
-
-    requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
-      const { status, code, refusal, durationMs, upstreamMs } = request
-      requests.countRequest(request.method, status, durationMs, upstreamMs)
-      if (code !== undefined) counters.errors.inc({ code })
-      if (refusal !== undefined) counters.refused.inc({ reason: refusal })
-    },
-
-    /** The listener responded with an error by itself, or closed a connection because there are too many. */
-    connectionFailed(code: ProblemCode, refusal: Refusal | undefined): void {
-      counters.errors.inc({ code })
-      if (refusal !== undefined) counters.refused.inc({ reason: refusal })
-    },
-
-    /** A connection to iSales was opened, or could not be. */
-    upstreamConnected(outcome: 'opened' | ConnectFailure): void {
-      if (outcome === 'opened') counters.connectionsOpened.inc()
-      else counters.connectFailures.inc({ reason: outcome })
-    },
-
-    /** An operation of the shared store ended. */
-    storeCalled({ operation, durationMs, failure }: StoreCall): void {
-      const outcome = failure === undefined ? 'success' : 'failure'
-      counters.storeOperations.inc({ operation, outcome })
-      counters.storeDuration.observe({ operation }, durationMs / 1000)
-      if (failure !== undefined) counters.storeFailures.inc({ reason: failure })
-    },
-
-    /** The page in Prometheus' text format. */
-    render: async () => (await Promise.all(registries.map((each) => each.metrics()))).join('\n'),
-    contentType: registry.contentType,
-  }
-}
-
-type LabelValues = Readonly<Record<string, readonly string[]>>
-
-/** A counter that takes only the label values that it was made with. */
-interface ClosedCounter<Labels extends LabelValues> extends Pick<Counter, 'get'> {
-  inc(labels: { readonly [Label in keyof Labels]: Labels[Label][number] }, count?: number): void
-}
-
-function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
-  const registers = [registry]
-  const total = (name: string, help: string): Counter =>
-    new Counter({ name: `${PREFIX}${name}`, help, registers })
-  /** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
-  const counter = <Labels extends LabelValues>(
-    name: string,
-    help: string,
-    labels: Labels,
-  ): ClosedCounter<Labels> => {
-    const labelNames = Object.keys(labels)
-    const metric = new Counter({ name: `${PREFIX}${name}`, help, labelNames, registers })
-    for (const labelSet of labelSets(labels)) metric.inc(labelSet, 0)
-    return metric
-  }
-  const histogram = (
-    name: string,
-    help: string,
-    buckets: number[],
-    operations: readonly string[],
-  ): Histogram => {
-    const labelNames = ['operation']
-    const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
-    for (const operation of operations) metric.zero({ operation })
-    return metric
-  }
-
-  return {
-    authAttempts: counter('auth_attempts_total', 'Logins and refreshes that ended, by outcome', {
-      operation: OPERATIONS,
-      outcome: OUTCOMES,
-    }),
-    authFailures: authFailures(registry),
-    stateFailures: total(
-      'state_failures_total',
-      'Times the book of logins in STATE_DIR could not be read or written',
-    ),
-    authDuration: histogram(
-      'auth_duration_seconds',
-      'How long logins and refreshes took',
-      AUTH_BUCKETS,
-      OPERATIONS,
-    ),
-    lifetimesAssumed: total(
-      'auth_lifetime_assumed_total',
-      'Tokens whose lifetime could not be believed, so that the default was taken',
-    ),
-    adopted: total(
-      'tokens_adopted_total',
-      'Tokens that another replica obtained and this one uses',
-    ),
-    storeOperations: counter(
-      'session_store_operations_total',
-      'Operations of the shared store that ended, by outcome',
-      { operation: STORE_OPERATIONS, outcome: OUTCOMES },
-    ),
-    storeFailures: counter(
-      'session_store_failures_total',
-      'Operations that the shared store did not do, by reason',
-      { reason: Object.keys(STORE_FAILURES) },
-    ),
-    storeDuration: histogram(
-      'session_store_duration_seconds',
-      'How long operations of the shared store took',
-      STORE_BUCKETS,
-      STORE_OPERATIONS,
-    ),
-    conflicts: total(
-      'session_conflicts_total',
-      'Times tokens were rejected so often that somebody else must be logging in as this user',
-    ),
-    rejections: counter(
-      'token_rejections_total',
-      'Tokens that a business call found rejected, by the status of its response',
-      { status: [...rejectedStatuses, 'other'] },
-    ),
-    errors: counter(
-      'request_errors_total',
-      'Requests to which the proxy itself responded with an error, by code',
-      { code: PROBLEM_CODES },
-    ),
-    refused: counter(
-      'requests_refused_total',
-      'Requests that were refused before they were forwarded, by reason',
-      { reason: REFUSAL_REASONS },
-    ),
-    slowClientsClosed: total(
-      'slow_clients_closed_total',
-      'Clients that were closed because they took nothing of their response',
-    ),
-    handshakeFailures: counter(
-      'client_handshake_failures_total',
-      'TLS handshakes of clients that failed, by reason',
-      { reason: Object.keys(HANDSHAKE_FAILURES) },
-    ),
-    connectionsOpened: total(
-      'upstream_connections_opened_total',
-      'Connections to iSales that were opened',
-    ),
-    connectFailures: counter(
-      'upstream_connect_failures_total',
-      'Connections to iSales that could not be opened, by the stage at which that failed',
-      { reason: CONNECT_FAILURES },
-    ),
-    replays: counter(
-      'replays_total',
-      'Requests whose token iSales rejected, by what became of them',
-      { outcome: REPLAY_OUTCOMES },
-    ),
-    obsLogins: counter('obs_logins_total', 'Logins of CTI-OBS to the proxy, by outcome', {
-      outcome: OBS_LOGIN_OUTCOMES,
-    }),
-    obsRefreshes: counter('obs_refreshes_total', 'Refreshes of CTI-OBS at the proxy, by outcome', {
-      outcome: OBS_REFRESH_OUTCOMES,
-    }),
-    credentialReloads: counter(
-      'credential_reloads_total',
-      'Times the secret files changed and were read anew, by outcome',
-      { outcome: OUTCOMES },
-    ),
-  }
-}
 
 /** Which statuses a failure of each reason may have; `none`: there was no response. */
 const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> = {
@@ -246,33 +36,207 @@ const FAILURE_STATUSES: Readonly<Record<AuthFailureReason, readonly string[]>> =
   malformed: ['200', '401', '403', '404', '405', '407', 'other'],
 }
 
+/** What each counts, and all its label sets. Label values come from closed sets, never from a client. */
+const counters = (rejectedStatuses: readonly string[]) =>
+  ({
+    auth_attempts_total: [
+      'Logins and refreshes that ended, by outcome',
+      labelSets({ operation: OPERATIONS, outcome: OUTCOMES }),
+    ],
+    auth_failures_total: [
+      'Logins and refreshes that gave no token, by reason and status of the response',
+      Object.entries(FAILURE_STATUSES).flatMap(([reason, status]) =>
+        labelSets({ operation: OPERATIONS, reason: [reason], status }),
+      ),
+    ],
+    auth_lifetime_assumed_total: [
+      'Tokens whose lifetime could not be believed, so that the default was taken',
+    ],
+    client_handshake_failures_total: [
+      'TLS handshakes of clients that failed, by reason',
+      labelSets({ reason: Object.keys(HANDSHAKE_FAILURES) }),
+    ],
+    credential_reloads_total: [
+      'Times the secret files changed and were read anew, by outcome',
+      labelSets({ outcome: OUTCOMES }),
+    ],
+    obs_logins_total: [
+      'Logins of CTI-OBS to the proxy, by outcome',
+      labelSets({ outcome: OBS_LOGIN_OUTCOMES }),
+    ],
+    obs_refreshes_total: [
+      'Refreshes of CTI-OBS at the proxy, by outcome',
+      labelSets({ outcome: OBS_REFRESH_OUTCOMES }),
+    ],
+    replays_total: [
+      'Requests whose token iSales rejected, by what became of them',
+      labelSets({ outcome: REPLAY_OUTCOMES }),
+    ],
+    request_errors_total: [
+      'Requests to which the proxy itself responded with an error, by code',
+      labelSets({ code: PROBLEM_CODES }),
+    ],
+    requests_refused_total: [
+      'Requests that were refused before they were forwarded, by reason',
+      labelSets({ reason: REFUSAL_REASONS }),
+    ],
+    session_conflicts_total: [
+      'Times tokens were rejected so often that somebody else must be logging in as this user',
+    ],
+    session_store_failures_total: [
+      'Operations that the shared store did not do, by reason',
+      labelSets({ reason: Object.keys(STORE_FAILURES) }),
+    ],
+    session_store_operations_total: [
+      'Operations of the shared store that ended, by outcome',
+      labelSets({ operation: STORE_OPERATIONS, outcome: OUTCOMES }),
+    ],
+    slow_clients_closed_total: [
+      'Clients that were closed because they took nothing of their response',
+    ],
+    state_failures_total: ['Times the book of logins in STATE_DIR could not be read or written'],
+    token_rejections_total: [
+      'Tokens that a business call found rejected, by the status of its response',
+      labelSets({ status: [...rejectedStatuses, 'other'] }),
+    ],
+    tokens_adopted_total: ['Tokens that another replica obtained and this one uses'],
+    upstream_connect_failures_total: [
+      'Connections to iSales that could not be opened, by the stage at which that failed',
+      labelSets({ reason: CONNECT_FAILURES }),
+    ],
+    upstream_connections_opened_total: ['Connections to iSales that were opened'],
+  }) as const
+
+type Counters = ReturnType<typeof counters>
+type CounterName = keyof Counters
+/** The label set of a counter; nothing for one without labels. */
+type Labels<Name extends CounterName> = Counters[Name] extends readonly [string, infer Sets]
+  ? [labels: Sets extends readonly (infer LabelSet)[] ? LabelSet : never]
+  : [labels?: undefined]
+
+/** Every combination of the values. */
+function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(values: Values) {
+  let sets: Readonly<Record<string, string>>[] = [{}]
+  for (const [label, each] of Object.entries(values)) {
+    sets = sets.flatMap((set) => each.map((value) => Object.assign({}, set, { [label]: value })))
+  }
+  return sets as { readonly [Label in keyof Values]: Values[Label][number] }[]
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+/** Counts what happens, and shows it to Prometheus. */
+export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'state'>) {
+  const registry = new Registry()
+  const registries = [registry, processMetrics()]
+  const rejectedStatuses = sources.rejectedStatuses.map(String)
+  createGauges(registry, sources, monitor)
+  const byName = createCounters(registry, rejectedStatuses)
+  const countRequest = createRequestMetrics(PREFIX, registry)
+  const histogram = (name: string, help: string, buckets: number[], of: readonly string[]) => {
+    const [labelNames, registers] = [['operation'], [registry]]
+    const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
+    for (const operation of of) metric.zero({ operation })
+    return metric
+  }
+  const authDuration = histogram(
+    'auth_duration_seconds',
+    'How long logins and refreshes took',
+    AUTH_BUCKETS,
+    OPERATIONS,
+  )
+  const storeDuration = histogram(
+    'session_store_duration_seconds',
+    'How long operations of the shared store took',
+    STORE_BUCKETS,
+    STORE_OPERATIONS,
+  )
+  const count = <Name extends CounterName>(name: Name, ...[labels]: Labels<Name>): void =>
+    byName.get(name)?.inc(labels ?? {})
+  const countFailed = (code: ProblemCode | undefined, refusal: Refusal | undefined): void => {
+    if (code !== undefined) count('request_errors_total', { code })
+    if (refusal !== undefined) count('requests_refused_total', { reason: refusal })
+  }
+
+  return {
+    count,
+
+    onTokenEvent(event: TokenEvent): void {
+      if (event.type === 'granted' || event.type === 'failed') {
+        const { operation, durationMs } = event
+        const outcome = event.type === 'granted' ? 'success' : 'failure'
+        count('auth_attempts_total', { operation, outcome })
+        authDuration.observe({ operation }, durationMs / 1000)
+      }
+      if (event.type === 'failed') {
+        const { operation, failure } = event
+        const status = failureStatus(failure)
+        count('auth_failures_total', { operation, reason: failure.reason, status })
+      } else if (event.type === 'granted' && event.lifetimeDoubt === 'missing') {
+        count('auth_lifetime_assumed_total')
+      } else if (event.type === 'token-rejected') {
+        const status = String(event.status)
+        const known = rejectedStatuses.includes(status)
+        count('token_rejections_total', { status: known ? status : 'other' })
+      } else if (event.type === 'conflict') count('session_conflicts_total')
+      else if (event.type === 'adopted') count('tokens_adopted_total')
+    },
+
+    requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
+      const { method, status, code, refusal, durationMs, upstreamMs } = request
+      countRequest(method, status, durationMs, upstreamMs)
+      countFailed(code, refusal)
+    },
+
+    /** The listener responded with an error by itself, or closed a connection because there are too many. */
+    connectionFailed: countFailed,
+
+    /** A connection to iSales was opened, or could not be. */
+    upstreamConnected(outcome: 'opened' | ConnectFailure): void {
+      if (outcome === 'opened') count('upstream_connections_opened_total')
+      else count('upstream_connect_failures_total', { reason: outcome })
+    },
+
+    /** An operation of the shared store ended. */
+    storeCalled({ operation, durationMs, failure }: StoreCall): void {
+      const outcome = failure === undefined ? 'success' : 'failure'
+      count('session_store_operations_total', { operation, outcome })
+      storeDuration.observe({ operation }, durationMs / 1000)
+      if (failure !== undefined) count('session_store_failures_total', { reason: failure })
+    },
+
+    /** The values of a counter since the start, summed by one label. */
+    async sums(name: CounterName | 'requests_total', label = ''): Promise<Record<string, number>> {
+      const sums: Record<string, number> = {}
+      const counted = await registry.getSingleMetric(`${PREFIX}${name}`)?.get()
+      for (const { labels, value } of counted?.values ?? []) {
+        const key = String(labels[label])
+        sums[key] = (sums[key] ?? 0) + value
+      }
+      return sums
+    },
+
+    /** The page in Prometheus' text format. */
+    render: async () => (await Promise.all(registries.map((each) => each.metrics()))).join('\n'),
+    contentType: registry.contentType,
+  }
+}
+
+/** Every label set exists at 0 from the start: `rate()` misses the first of a series that begins with it. */
+function createCounters(registry: Registry, rejectedStatuses: readonly string[]) {
+  const made = Object.entries(counters(rejectedStatuses)).map(([name, [help, sets = [{}]]]) => {
+    const labelNames = Object.keys(sets[0] ?? {})
+    const registers = [registry]
+    const metric = new Counter<string>({ name: `${PREFIX}${name}`, help, labelNames, registers })
+    for (const labels of sets) metric.inc(labels, 0)
+    return [name, metric] as const
+  })
+  return new Map<string, Counter>(made)
+}
+
 function failureStatus({ reason, status }: AuthFailure): string {
   const text = status === undefined ? 'none' : String(status)
   return FAILURE_STATUSES[reason].includes(text) ? text : 'other'
-}
-
-function authFailures(registry: Registry): Counter {
-  const metric = new Counter({
-    name: `${PREFIX}auth_failures_total`,
-    help: 'Logins and refreshes that gave no token, by reason and status of the response',
-    labelNames: ['operation', 'reason', 'status'],
-    registers: [registry],
-  })
-  for (const [reason, statuses] of Object.entries(FAILURE_STATUSES)) {
-    for (const labels of labelSets({ operation: OPERATIONS, status: statuses })) {
-      metric.inc({ ...labels, reason }, 0)
-    }
-  }
-  return metric
-}
-
-/** Every combination of the values. */
-function labelSets(labels: LabelValues): readonly Readonly<Record<string, string>>[] {
-  let sets: Readonly<Record<string, string>>[] = [{}]
-  for (const [label, values] of Object.entries(labels)) {
-    sets = sets.flatMap((set) => values.map((value) => Object.assign({}, set, { [label]: value })))
-  }
-  return sets
 }
 
 /** Everything that is read when the page is. */
@@ -281,42 +245,37 @@ function createGauges(
   sources: AdminSources,
   { state }: Pick<Monitor, 'state'>,
 ): void {
-  const { token } = sources
+  const { token, sharing, running, clock } = sources
   const registers = [registry]
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name: `${PREFIX}${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(read())
-      },
-    })
-  /** @param read gives a number for each value of the label. */
-  const labelledGauge = (
-    label: string,
+  /** @param read gives a number, or one for each value of the label. */
+  const gauge = (
     name: string,
     help: string,
-    read: () => Readonly<Record<string, number>>,
+    read: () => number | Readonly<Record<string, number>>,
+    label = '',
   ) =>
     new Gauge({
       name: `${PREFIX}${name}`,
       help,
-      labelNames: [label],
+      labelNames: label === '' ? [] : [label],
       registers,
       collect() {
-        for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number)
+        const numbers = read()
+        if (typeof numbers === 'number') return this.set(numbers)
+        for (const [value, number] of Object.entries(numbers)) this.set({ [label]: value }, number)
       },
     })
   const stateGauge = (name: string, help: string, states: readonly string[], read: () => string) =>
-    labelledGauge('state', name, `${help}: 1 for the present state, 0 for the others`, () => {
-      const present = read()
-      return Object.fromEntries(states.map((state) => [state, Number(state === present)]))
-    })
+    gauge(
+      name,
+      `${help}: 1 for the present state, 0 for the others`,
+      () => ({ ...Object.fromEntries(states.map((each) => [each, 0])), [read()]: 1 }),
+      'state',
+    )
   /** Seconds since 1970; 0 for what is not there or not known. */
   const date = (instant = Infinity): number => {
     if (!Number.isFinite(instant)) return 0
-    return Math.round(sources.wallClock() + instant - sources.clock.now()) / 1000
+    return Math.round(sources.wallClock() + instant - clock.now()) / 1000
   }
 
   gauge(
@@ -335,10 +294,7 @@ function createGauges(
   gauge(
     'token_next_renewal_timestamp_seconds',
     'When the next login or refresh begins; 0: none is planned',
-    () => {
-      const { request, nextRequestAt, now } = token()
-      return date(request === undefined ? nextRequestAt : now)
-    },
+    () => date(token().request === undefined ? token().nextRequestAt : token().now),
   )
   gauge('token_last_success_timestamp_seconds', 'When a token was last obtained; 0: never', () =>
     date(token().lastSuccessAt),
@@ -349,12 +305,12 @@ function createGauges(
     () => date(token().token?.refreshExpiresAt),
   )
   gauge('token_waiters', 'Requests that wait for a token', () => token().waiters)
-  gauge('requests_in_flight', 'Requests in flight', () => sources.running.inFlight)
+  gauge('requests_in_flight', 'Requests in flight', () => running.inFlight)
   gauge('upstream_connections', 'Connections to iSales that are open', sources.upstreamConnections)
   gauge(
     'session_replicas',
     'Replicas that share the token through the store, this one included; 0: not known, or not shared',
-    () => sources.sharing()?.replicas ?? 0,
+    () => sharing()?.replicas ?? 0,
   )
   stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), state)
   stateGauge(
@@ -367,23 +323,25 @@ function createGauges(
     'session_sharing_state',
     'Whether replicas share one token',
     ['off', 'shared', 'alone'],
-    () => sources.sharing()?.state ?? 'off',
+    () => sharing()?.state ?? 'off',
   )
-  labelledGauge(
-    'certificate',
+  gauge(
     'certificate_expiry_timestamp_seconds',
     'When a certificate ends; 0: none is configured, or it cannot be read',
     () => {
       const { listener = 0, client = 0, ca = 0 } = sources.certificates()
       return { listener: listener / 1000, client: client / 1000, ca: ca / 1000 }
     },
+    'certificate',
   )
-  labelledGauge('instance_name', 'info', 'Always 1; the name of the instance is a label', () => ({
-    [sources.instance]: 1,
-  }))
-  labelledGauge('version', 'build_info', 'Always 1; the version is a label', () => ({
-    [sources.version]: 1,
-  }))
+  const always = (instance: string) => () => ({ [instance]: 1 })
+  gauge(
+    'info',
+    'Always 1; the name of the instance is a label',
+    always(sources.instance),
+    'instance_name',
+  )
+  gauge('build_info', 'Always 1; the version is a label', always(sources.version), 'version')
   const dropped = new Counter({
     name: `${PREFIX}log_lines_dropped_total`,
     help: 'Lines of the log that could not be written',
@@ -410,17 +368,4 @@ function processMetrics(): Registry {
   }
   processRegistry = register
   return register
-}
-
-/** The values of a counter since the start, summed by one label. */
-export async function sumsOf(
-  counter: Pick<Counter, 'get'>,
-  label: string,
-): Promise<Readonly<Record<string, number>>> {
-  const sums: Record<string, number> = {}
-  for (const { labels, value } of (await counter.get()).values) {
-    const key = String(labels[label])
-    sums[key] = (sums[key] ?? 0) + value
-  }
-  return sums
 }

@@ -1,7 +1,7 @@
 import { DOCUMENTATION } from '../http/problem.ts'
 import { totalOf } from './calls.ts'
 import { createSpeaker, type Speaker } from './format.ts'
-import { sumsOf, type Metrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
 import { worstOf, type Finding } from './state.ts'
@@ -22,13 +22,13 @@ export interface StatusOptions extends AdminSources {
 /** Durations are seconds. Null: there is none, or it is not known. Sentences are in the speaker's language. */
 export async function readStatus(options: StatusOptions, speaker: Speaker = createSpeaker('en')) {
   const { monitor, metrics, running } = options
-  const byStatusClass = await sumsOf(metrics.requests, 'status_class')
-  const errors = await sumsOf(metrics.errors, 'code')
-  const replays = await sumsOf(metrics.replays, 'outcome')
-  const failures = await sumsOf(metrics.authFailures, 'reason')
-  const rejections = await sumsOf(metrics.rejections, 'status')
-  const reloads = await sumsOf(metrics.credentialReloads, 'outcome')
-  const conflicts = await metrics.conflicts.get()
+  const byStatusClass = await metrics.sums('requests_total', 'status_class')
+  const errors = await metrics.sums('request_errors_total', 'code')
+  const replays = await metrics.sums('replays_total', 'outcome')
+  const failures = await metrics.sums('auth_failures_total', 'reason')
+  const rejections = await metrics.sums('token_rejections_total')
+  const reloads = await metrics.sums('credential_reloads_total', 'outcome')
+  const conflicts = await metrics.sums('session_conflicts_total')
   const { calls } = monitor
   const findings = monitor.findings(speaker).map((finding) => shown(finding, speaker.language))
   const {
@@ -133,7 +133,7 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
     /** Failed logins and refreshes since the start, by reason; a reason that never came is at 0. */
     failures,
     conflicts: {
-      count: conflicts.values[0]?.value ?? 0,
+      count: sum(conflicts),
       lastAt: optionalDate(monitor.lastAt('conflict')),
     },
     rejections: { count: sum(rejections), lastAt: optionalDate(monitor.lastAt('token-rejected')) },

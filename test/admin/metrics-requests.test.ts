@@ -56,13 +56,13 @@ test('the page is the same, byte for byte, as if prom-client had counted each re
   await assert(
     asyncProperty(requests, requests, async (earlier, later) => {
       const [ours, theirs] = [new Registry(), new Registry()]
-      const metrics = createRequestMetrics('x_', ours)
-      const count = original(theirs)
+      const countOurs = createRequestMetrics('x_', ours)
+      const countTheirs = original(theirs)
       // The page is read in between, too.
       for (const batch of [earlier, later]) {
         for (const { method, status, ms } of batch) {
-          metrics.countRequest(method, status, ms, ms / 2)
-          count(method, status, ms)
+          countOurs(method, status, ms, ms / 2)
+          countTheirs(method, status, ms)
         }
         expect(await ours.metrics()).toBe(await theirs.metrics())
         expect(await ours.getMetricsAsJSON()).toEqual(await theirs.getMetricsAsJSON())
