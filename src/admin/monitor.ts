@@ -1,9 +1,9 @@
 import type { TokenEvent } from '../token/events.ts'
 import type { AuthFailureReason, Operation } from '../token/protocol.ts'
 import { createCalls } from './calls.ts'
+import { judge } from './findings.ts'
 import type { Speaker } from './format.ts'
 import type { AdminSources } from './sources.ts'
-import { judge } from './state.ts'
 
 /** One login or refresh that ended. */
 export interface EndedTokenRequest {
@@ -52,7 +52,7 @@ export function createMonitor(
     startedAt,
     calls,
     findings,
-    state: () => findings()[0]?.state ?? 'healthy',
+    state: () => findings()[0].state,
     /** The last 60 logins and refreshes, the newest last. */
     tokenRequests: (): readonly EndedTokenRequest[] => tokenRequests,
     /** When this kind of event was last seen, on the monotonic clock. */

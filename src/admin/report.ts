@@ -1,16 +1,12 @@
-import { PROBLEMS } from '../http/problem.ts'
-import { BACKOFFS } from '../token/ask.ts'
-import { AUTH_FAILURES } from '../token/protocol.ts'
-import { STORE_FAILURES } from '../sharing/events.ts'
 import { clockTime, number, type Speaker } from './format.ts'
 import { STATES } from './findings.ts'
 import type { Status } from './status.ts'
 import {
-  AUTH_FAILURE_TEXTS_ZH,
-  BACKOFF_TEXTS_ZH,
-  PROBLEM_TITLES_ZH,
-  STORE_FAILURE_TEXTS_ZH,
-  WORDS,
+  AUTH_FAILURE_TEXTS,
+  BACKOFF_TEXTS,
+  PROBLEM_TITLES,
+  STORE_FAILURE_TEXTS,
+  type Words,
 } from './texts.ts'
 
 /** Name and value; the third says that the value needs attention. */
@@ -25,16 +21,18 @@ export interface Table {
 /** What the page and its plain text show below the headline, in one language. What is 0 or never was is left out. */
 export function describe(status: Status, speaker: Speaker) {
   const { say } = speaker
-  const cards: readonly (readonly [string, readonly Fact[]])[] = [
-    [say(WORDS.renewal), renewalFacts(status, speaker)],
-    [say(WORDS.token), tokenFacts(status, speaker)],
-    [say(WORDS.calls), callFacts(status, speaker)],
-    [say(WORDS.certificates), certificateFacts(status, speaker)],
+  const cards: readonly (readonly [string, readonly (Fact | false)[]])[] = [
+    [say('renewal'), renewalFacts(status, speaker)],
+    [say('token'), tokenFacts(status, speaker)],
+    [say('calls'), callFacts(status, speaker)],
+    [say('certificates'), certificateFacts(status, speaker)],
   ]
   return {
     figure: figureOf(status, speaker),
     lastFailure: lastFailureOf(status, speaker),
-    cards: cards.filter(([, facts]) => facts.length > 0),
+    cards: cards
+      .map(([title, facts]) => [title, facts.filter((fact) => fact !== false)] as const)
+      .filter(([, facts]) => facts.length > 0),
     tables: tablesOf(status, speaker).filter(({ rows }) => rows.length > 0),
     settings: settingTables(status, speaker),
   }
@@ -42,161 +40,124 @@ export function describe(status: Status, speaker: Speaker) {
 
 /** The number that matters most: how many calls fail, how long the token serves, or when the next login begins. */
 function figureOf(status: Status, { say, duration, countdown }: Speaker) {
-  const { exchange, nextInSeconds } = status.renewal
+  const { exchange, nextInSeconds, failuresInRow } = status.renewal
   const { worst, lastMinute } = status.requests
   const failing = status.state === 'failing' || status.state === 'degraded'
   if (failing && worst !== null && worst.kind !== 'recovering') {
-    const time = duration(Math.round(worst.seconds))
-    return {
-      above: say(WORDS.failedFor, { time }),
-      value: say(WORDS.failedOf, worst),
-      marked: true,
-    }
+    const above = say('failedFor', { time: duration(Math.round(worst.seconds)) })
+    return { above, value: say('failedOf', worst), marked: true }
   }
   if (status.state === 'degraded' && worst === null && lastMinute.refused > 0) {
-    const value = say(WORDS.failedOf, { failed: lastMinute.refused, total: lastMinute.total })
-    return { above: say(WORDS.refusedInMinute), value, marked: true }
+    const value = say('failedOf', { failed: lastMinute.refused, total: lastMinute.total })
+    return { above: say('refusedInMinute'), value, marked: true }
   }
-  const marked = STATES[status.state] === 'bad' || status.renewal.failuresInRow > 0
+  const marked = STATES[status.state] === 'bad' || failuresInRow > 0
   if (status.authenticated)
-    return { above: say(WORDS.budget), value: countdown(status.outageBudgetSeconds), marked }
-  if (exchange !== null) return { above: say(WORDS.nextAttempt), value: say(WORDS.now), marked }
+    return { above: say('budget'), value: countdown(status.outageBudgetSeconds), marked }
+  if (exchange !== null) return { above: say('nextAttempt'), value: say('now'), marked }
   if (nextInSeconds === null) return undefined
-  return { above: say(WORDS.nextAttemptIn), value: countdown(nextInSeconds), marked }
+  return { above: say('nextAttemptIn'), value: countdown(nextInSeconds), marked }
 }
 
-function lastFailureOf({ renewal, time }: Status, speaker: Speaker) {
+function lastFailureOf({ renewal, time }: Status, { pick, ago }: Speaker) {
   const { failuresInRow, lastFailure } = renewal
   if (failuresInRow === 0 || lastFailure === null) return undefined
-  return {
-    words: authFailures(speaker)[lastFailure.reason],
-    detail: `${lastFailure.detail}, ${speaker.ago(lastFailure.at, time)}`,
-  }
+  const { reason, detail, at } = lastFailure
+  return { words: pick(AUTH_FAILURE_TEXTS)[reason], detail: `${detail}, ${ago(at, time)}` }
 }
 
-/** In English each module has the words of its own sets. */
-export function authFailures({ language }: Speaker) {
-  return language === 'zh' ? AUTH_FAILURE_TEXTS_ZH : AUTH_FAILURES
-}
-
-function renewalFacts(status: Status, speaker: Speaker): readonly Fact[] {
-  const { say, duration, ago } = speaker
+function renewalFacts(status: Status, speaker: Speaker): readonly (Fact | false)[] {
+  const { say, pick, duration, ago } = speaker
   const { exchange, nextInSeconds, backoff, failuresInRow, lastSuccessAt } = status.renewal
   const planned =
-    nextInSeconds === null
-      ? say(WORDS.notPlanned)
-      : say(WORDS.in, { time: duration(nextInSeconds) })
-  const backoffs = speaker.language === 'zh' ? BACKOFF_TEXTS_ZH : BACKOFFS
+    nextInSeconds === null ? say('notPlanned') : say('in', { time: duration(nextInSeconds) })
   return [
     [
-      say(failuresInRow > 0 ? WORDS.nextAttempt : WORDS.nextRenewal),
-      exchange === null ? planned : say(WORDS.inProgress, { operation: say(WORDS[exchange]) }),
+      say(failuresInRow > 0 ? 'nextAttempt' : 'nextRenewal'),
+      exchange === null ? planned : say('inProgress', { operation: say(exchange) }),
     ],
-    ...when(backoff !== 'none', say(WORDS.backoff), backoffs[backoff], true),
-    ...when(failuresInRow > 0, say(WORDS.failedInRow), number(failuresInRow), true),
-    ...sharingFact(status, speaker),
-    [
-      say(WORDS.lastSuccess),
-      lastSuccessAt === null ? say(WORDS.never) : ago(lastSuccessAt, status.time),
-    ],
+    backoff !== 'none' && [say('backoff'), pick(BACKOFF_TEXTS)[backoff], true],
+    failuresInRow > 0 && [say('failedInRow'), number(failuresInRow), true],
+    sharingFact(status, speaker),
+    [say('lastSuccess'), lastSuccessAt === null ? say('never') : ago(lastSuccessAt, status.time)],
   ]
 }
 
-function when(shown: boolean, ...fact: Fact): readonly Fact[] {
-  return shown ? [fact] : []
-}
-
 /** Nothing unless it is configured. */
-function sharingFact({ sharing, time }: Status, { say, ago, language }: Speaker): readonly Fact[] {
-  if (sharing === null) return []
+function sharingFact({ sharing, time }: Status, { say, pick, ago }: Speaker): Fact | false {
+  if (sharing === null) return false
   const { state, reason, replicas, since, adoptedAt } = sharing
-  const name = say(WORDS.sharedToken)
+  const name = say('sharedToken')
   if (state === 'alone') {
-    const failures = language === 'zh' ? STORE_FAILURE_TEXTS_ZH : STORE_FAILURES
-    const why = reason === null ? say(WORDS.storeNotUsed) : failures[reason]
-    return [[name, say(WORDS.alone, { why, ago: ago(since, time) }), true]]
+    const why = reason === null ? say('storeNotUsed') : pick(STORE_FAILURE_TEXTS)[reason]
+    return [name, say('alone', { why, ago: ago(since, time) }), true]
   }
   const others = (replicas ?? 1) - 1
   const shared =
     replicas === null
-      ? say(WORDS.shared)
+      ? say('shared')
       : others > 1
-        ? say(WORDS.sharedWith, { count: others })
-        : say(others === 1 ? WORDS.sharedWithOne : WORDS.sharedWithNone)
-  const origin = adoptedAt === null ? [] : [say(WORDS.adopted, { ago: ago(adoptedAt, time) })]
-  return [[name, [shared, ...origin].join('; ')]]
+        ? say('sharedWith', { count: others })
+        : say(others === 1 ? 'sharedWithOne' : 'sharedWithNone')
+  if (adoptedAt === null) return [name, shared]
+  return [name, `${shared}; ${say('adopted', { ago: ago(adoptedAt, time) })}`]
 }
 
-function tokenFacts(status: Status, { say, until, ago }: Speaker): readonly Fact[] {
+function tokenFacts(status: Status, { say, until, ago }: Speaker): readonly (Fact | false)[] {
   const { token, time } = status
   const end = token?.refreshTokenExpiresAt
-  const occurred = (name: string, { count, lastAt }: Status['conflicts']): readonly Fact[] =>
-    lastAt === null ? [] : [[name, say(WORDS.occurred, { count, ago: ago(lastAt, time) })]]
+  const occurred = (name: string, { count, lastAt }: Status['conflicts']): Fact | false =>
+    lastAt !== null && [name, say('occurred', { count, ago: ago(lastAt, time) })]
   return [
-    [say(WORDS.tokensSoFar), number(token?.generation ?? 0)],
+    [say('tokensSoFar'), number(token?.generation ?? 0)],
     [
-      say(WORDS.refreshToken),
-      token === null ? say(WORDS.none) : end ? until(end, time) : say(WORDS.endNotKnown),
+      say('refreshToken'),
+      token === null ? say('none') : end ? until(end, time) : say('endNotKnown'),
     ],
-    ...occurred(say(WORDS.rejectedEarly), status.rejections),
-    ...occurred(say(WORDS.conflicts), status.conflicts),
-    ...occurred(say(WORDS.secretChanged), status.credentialChanges),
+    occurred(say('rejectedEarly'), status.rejections),
+    occurred(say('conflicts'), status.conflicts),
+    occurred(say('secretChanged'), status.credentialChanges),
   ]
 }
 
-function callFacts({ requests, time }: Status, { say, ago }: Speaker): readonly Fact[] {
+function callFacts({ requests, time }: Status, { say, ago }: Speaker): readonly (Fact | false)[] {
   const { lastMinute, lastFailedAt, byStatusClass, inFlight, waitingForToken } = requests
-  const { healed = 0 } = requests.replays
-  const counted = (name: string, count: number, marked = false): readonly Fact[] =>
-    when(count > 0, name, number(count), marked)
+  const counted = (name: string, count = 0, marked = false): Fact | false =>
+    count > 0 && [name, number(count), marked]
   return [
-    [say(WORDS.lastMinute), number(lastMinute.total)],
-    ...counted(say(WORDS.refusedByIsales), lastMinute.refused, true),
-    ...counted(say(WORDS.failed), lastMinute.failed, true),
-    ...(lastFailedAt === null ? [] : [[say(WORDS.lastFailed), ago(lastFailedAt, time)] as const]),
-    ...counted(say(WORDS.inFlight), inFlight),
-    ...counted(say(WORDS.waitingForToken), waitingForToken),
-    [say(WORDS.sinceStart), number(requests.total)],
-    ...Object.entries(byStatusClass).flatMap(([status, count]) =>
-      counted(say(WORDS.withStatus, { status }), count),
+    [say('lastMinute'), number(lastMinute.total)],
+    counted(say('refusedByIsales'), lastMinute.refused, true),
+    counted(say('failed'), lastMinute.failed, true),
+    lastFailedAt !== null && [say('lastFailed'), ago(lastFailedAt, time)],
+    counted(say('inFlight'), inFlight),
+    counted(say('waitingForToken'), waitingForToken),
+    [say('sinceStart'), number(requests.total)],
+    ...Object.entries(byStatusClass).map(([status, count]) =>
+      counted(say('withStatus', { status }), count),
     ),
-    ...counted(say(WORDS.saved), healed),
+    counted(say('saved'), requests.replays['healed']),
   ]
 }
-
-const CERTIFICATES = {
-  listener: WORDS.ofProxy,
-  client: WORDS.forIsales,
-  ca: WORDS.caOfIsales,
-} as const
 
 function certificateFacts({ certificates, time }: Status, { say, until }: Speaker) {
-  return (['listener', 'client', 'ca'] as const).flatMap((name): readonly Fact[] => {
+  return (['listener', 'client', 'ca'] as const).map((name): Fact | false => {
     const end = certificates[name]
-    if (end === null) return []
+    if (end === null) return false
     const soon = Date.parse(end) - Date.parse(time) < 14 * 86_400_000
-    return [[say(CERTIFICATES[name]), `${until(end, time)}, ${end.slice(0, 10)}`, soon]]
+    return [say(`${name}Certificate`), `${until(end, time)}, ${end.slice(0, 10)}`, soon]
   })
 }
 
-function tablesOf(status: Status, speaker: Speaker): readonly Table[] {
-  const { say, ago, language } = speaker
+function tablesOf(status: Status, { say, pick, ago }: Speaker): readonly Table[] {
   const { requests, failures, time, utcOffset } = status
-  const title = (code: string): string =>
-    language === 'zh'
-      ? PROBLEM_TITLES_ZH[code as keyof typeof PROBLEM_TITLES_ZH]
-      : PROBLEMS[code as keyof typeof PROBLEMS].title
-  const reasons: Readonly<Record<string, string>> = authFailures(speaker)
-  const counts = (of: Readonly<Record<string, number>>, words: (name: string) => string) =>
+  const counts = (of: Readonly<Record<string, number>>, words: Words<string>) =>
     Object.entries(of)
       .filter(([, count]) => count > 0)
-      .map(([name, count]) => [name, words(name), number(count)])
+      .map(([name, count]) => [name, pick(words)[name] ?? '', number(count)])
   return [
     {
-      title: say(WORDS.failedCalls),
-      head: [WORDS.time, WORDS.call, WORDS.status, WORDS.code, WORDS.requestId].map((each) =>
-        say(each),
-      ),
+      title: say('failedCalls'),
+      head: [say('time'), say('call'), say('status'), say('code'), say('requestId')],
       rows: requests.lastFailed.map(({ at, method, path, status: code, ...call }) => [
         clockTime(at, utcOffset),
         `${method} ${path}`,
@@ -206,8 +167,8 @@ function tablesOf(status: Status, speaker: Speaker): readonly Table[] {
       ]),
     },
     {
-      title: say(WORDS.failedPaths),
-      head: [WORDS.path, WORDS.refused, WORDS.failedCount, WORDS.last].map((each) => say(each)),
+      title: say('failedPaths'),
+      head: [say('path'), say('refused'), say('failedCount'), say('last')],
       rows: requests.failedPaths.map(({ method, path, refused, failed, lastAt }) => [
         `${method} ${path}`,
         number(refused),
@@ -216,37 +177,31 @@ function tablesOf(status: Status, speaker: Speaker): readonly Table[] {
       ]),
     },
     {
-      title: say(WORDS.failedLogins),
-      head: [WORDS.reason, WORDS.meaning, WORDS.count].map((each) => say(each)),
-      rows: counts(failures, (reason) => reasons[reason] ?? ''),
+      title: say('failedLogins'),
+      head: [say('reason'), say('meaning'), say('count')],
+      rows: counts(failures, AUTH_FAILURE_TEXTS),
     },
     {
-      title: say(WORDS.errors),
-      head: [WORDS.code, WORDS.meaning, WORDS.count].map((each) => say(each)),
-      rows: counts(requests.errors, title),
+      title: say('errors'),
+      head: [say('code'), say('meaning'), say('count')],
+      rows: counts(requests.errors, PROBLEM_TITLES),
     },
   ]
 }
 
 /** Those of this instance, then those that have their default. */
 function settingTables({ settings }: Status, { say }: Speaker): readonly [Table, Table] {
-  const shown = (value: string | null): string =>
-    value === null ? say(WORDS.notSet) : value === '' ? say(WORDS.empty) : value
-  const own = settings.filter(({ source }) => source !== 'default')
-  const head = [say(WORDS.setting), say(WORDS.value)]
+  const rows = (own: boolean) =>
+    settings
+      .filter(({ source }) => own === (source !== 'default'))
+      .map(({ name, value, source }) => {
+        const shown = value === null ? say('notSet') : value === '' ? say('empty') : value
+        return own ? [name, shown, source] : [name, shown]
+      })
+  const head = [say('setting'), say('value')]
   return [
-    {
-      title: say(WORDS.setHere),
-      head: [...head, say(WORDS.from)],
-      rows: own.map(({ name, value, source }) => [name, shown(value), source]),
-    },
-    {
-      title: say(WORDS.defaults),
-      head,
-      rows: settings
-        .filter(({ source }) => source === 'default')
-        .map(({ name, value }) => [name, shown(value)]),
-    },
+    { title: say('setHere'), head: [...head, say('from')], rows: rows(true) },
+    { title: say('defaults'), head, rows: rows(false) },
   ]
 }
 
@@ -255,20 +210,20 @@ export function renderText(status: Status, speaker: Speaker): string {
   const { say, duration } = speaker
   const { figure, lastFailure, cards, tables } = describe(status, speaker)
   const head = [
-    `isales-auth-proxy · ${status.instance} · ${say(WORDS.version, { version: status.version })} · ${say(WORDS.up, { time: duration(Math.round(status.upSeconds)) })}`,
-    `${status.time.slice(0, 10)} ${clockTime(status.time, status.utcOffset)}`,
+    'isales-auth-proxy',
+    status.instance,
+    say('version', { version: status.version }),
+    say('up', { time: duration(Math.round(status.upSeconds)) }),
   ]
   const findings = status.findings.map(({ title, reason, remedy, runbook }) =>
     [`[${title}] ${reason}`, remedy, runbook ?? ''].filter((line) => line !== '').join('\n  '),
   )
-  const facts = [
-    ...(figure === undefined ? [] : [[figure.above, figure.value]]),
-    ...(lastFailure === undefined
-      ? []
-      : [[say(WORDS.lastTokenRequest), `${lastFailure.words} (${lastFailure.detail})`]]),
-  ]
+  const facts: string[][] = []
+  if (figure !== undefined) facts.push([figure.above, figure.value])
+  if (lastFailure !== undefined)
+    facts.push([say('lastTokenRequest'), `${lastFailure.words} (${lastFailure.detail})`])
   const parts = [
-    head.join('\n'),
+    `${head.join(' · ')}\n${status.time.slice(0, 10)} ${clockTime(status.time, status.utcOffset)}`,
     findings.join('\n'),
     columns(facts),
     ...cards.map(
@@ -282,11 +237,7 @@ export function renderText(status: Status, speaker: Speaker): string {
 /** Aligned columns; Chinese characters are two wide on a terminal. */
 function columns(rows: readonly (readonly string[])[]): string {
   const wide = (text: string): number => text.length + (text.match(/[⺀-￯]/g)?.length ?? 0)
-  const widths = rows.reduce<number[]>(
-    (most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, wide(cell))),
-    [],
-  )
-  const pad = (cell: string, i: number): string =>
-    cell + ' '.repeat(Math.max(0, (widths[i] ?? 0) - wide(cell)))
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => wide(row[i] ?? '')))) ?? []
+  const pad = (cell: string, i: number): string => cell + ' '.repeat((widths[i] ?? 0) - wide(cell))
   return rows.map((row) => `  ${row.map(pad).join('  ').trimEnd()}`).join('\n')
 }

@@ -1,7 +1,6 @@
 import { clockTime, type Speaker } from './format.ts'
-import { authFailures } from './report.ts'
 import type { Status } from './status.ts'
-import { WORDS } from './texts.ts'
+import { AUTH_FAILURE_TEXTS } from './texts.ts'
 
 interface Props {
   readonly status: Status
@@ -25,8 +24,8 @@ export function LifeLine({ status, speaker }: Props) {
   const nextIn = next.nextInSeconds
   const renewal = nextIn === null ? Infinity : (ageSeconds + nextIn) / lifetimeSeconds
   const label = authenticated
-    ? say(WORDS.usable, { time: duration(usableForSeconds), life: duration(lifetimeSeconds) })
-    : say(WORDS.notUsable)
+    ? say('usable', { time: duration(usableForSeconds), life: duration(lifetimeSeconds) })
+    : say('notUsable')
   const expires = clockTime(token.expiresAt, utcOffset)
   return (
     <div class="life">
@@ -45,7 +44,7 @@ export function LifeLine({ status, speaker }: Props) {
           <>
             <line class="tick" x1={percent(renewal)} x2={percent(renewal)} y1="19" y2="43" />
             <text x={percent(renewal)} y="12" text-anchor={renewal < 0.85 ? 'middle' : 'end'}>
-              {say(next.failuresInRow > 0 ? WORDS.attemptIn : WORDS.renewalIn, {
+              {say(next.failuresInRow > 0 ? 'attemptIn' : 'renewalIn', {
                 time: duration(nextIn),
               })}
             </text>
@@ -54,11 +53,11 @@ export function LifeLine({ status, speaker }: Props) {
         {now <= 1 && <circle class="needle" cx={percent(now)} cy="31" r="8" />}
       </svg>
       <p class="ends">
-        <span>{say(WORDS.obtained, { time: clockTime(token.obtainedAt, utcOffset) })}</span>
+        <span>{say('obtained', { time: clockTime(token.obtainedAt, utcOffset) })}</span>
         <span>
           {ageSeconds > lifetimeSeconds
-            ? say(WORDS.endedAt, { time: expires })
-            : say(WORDS.ends, { time: expires, rest: duration(lifetimeSeconds - usable) })}
+            ? say('endedAt', { time: expires })
+            : say('ends', { time: expires, rest: duration(lifetimeSeconds - usable) })}
         </span>
       </p>
     </div>
@@ -80,7 +79,7 @@ export function CallStrip({ status, speaker }: Props) {
   const most = Math.max(...totals, 1)
   const begin = Date.parse(lastHour[0]?.at ?? status.time)
   const marks = status.exchanges.filter(({ at }) => Date.parse(at) >= begin)
-  const label = say(WORDS.hourLabel, {
+  const label = say('hourLabel', {
     succeeded: sum('succeeded'),
     refused: sum('refused'),
     failed: sum('failed'),
@@ -102,13 +101,13 @@ export function CallStrip({ status, speaker }: Props) {
           />
         ))}
         <text x="0" y={BASE + 17}>
-          {say(WORDS.hourAgo)}
+          {say('hourAgo')}
         </text>
         <text x="50%" y={BASE + 17} text-anchor="middle">
-          {say(WORDS.perMinute, { count: most })}
+          {say('perMinute', { count: most })}
         </text>
         <text x="100%" y={BASE + 17} text-anchor="end">
-          {say(WORDS.now)}
+          {say('now')}
         </text>
       </svg>
       <ul class="legend">
@@ -117,7 +116,7 @@ export function CallStrip({ status, speaker }: Props) {
             <svg aria-hidden="true">
               <rect class={outcome} x="1" y="1" width="10" height="10" rx="2" />
             </svg>
-            {say(outcome === 'refused' ? WORDS.refusedByIsales : WORDS[outcome])}
+            {say(outcome === 'refused' ? 'refusedByIsales' : outcome)}
           </li>
         ))}
         {(['login', 'refresh', 'failedLogin'] as const).map((kind) => (
@@ -125,7 +124,7 @@ export function CallStrip({ status, speaker }: Props) {
             <svg aria-hidden="true">
               <Sign kind={kind} />
             </svg>
-            {say(WORDS[kind])}
+            {say(kind)}
           </li>
         ))}
       </ul>
@@ -142,7 +141,7 @@ function Bar(props: Props & { minute: Minute; index: number; scale: number }) {
   return (
     <g>
       <title>
-        {speaker.say(WORDS.minuteTitle, { time: clockTime(at, status.utcOffset), ...counts })}
+        {speaker.say('minuteTitle', { time: clockTime(at, status.utcOffset), ...counts })}
       </title>
       {OUTCOMES.filter((outcome) => minute[outcome] > 0).map((outcome) => {
         // One failed call of thousands is seen.
@@ -162,12 +161,12 @@ function Mark({
   speaker,
 }: Props & { mark: Status['exchanges'][number]; x: string }) {
   const { reason, operation, at, durationSeconds } = mark
-  const { say, duration } = speaker
-  const took = `${say(WORDS[operation])} ${clockTime(at, status.utcOffset)}, ${duration(durationSeconds)}`
+  const { say, pick, duration } = speaker
+  const took = `${say(operation)} ${clockTime(at, status.utcOffset)}, ${duration(durationSeconds)}`
   return (
     <svg class="mark" x={x} y="4" overflow="visible">
       <title>
-        {reason === null ? took : `${took}: ${reason}, ${authFailures(speaker)[reason]}`}
+        {reason === null ? took : `${took}: ${reason}, ${pick(AUTH_FAILURE_TEXTS)[reason]}`}
       </title>
       <g transform="translate(-6)">
         <Sign kind={reason === null ? operation : 'failedLogin'} />

@@ -6,7 +6,6 @@ import { STATES } from './findings.ts'
 import { CallStrip, LifeLine } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
 import type { Status } from './status.ts'
-import { WORDS } from './texts.ts'
 
 /** Seconds between two loads of the page. */
 export const REFRESH = 5
@@ -49,17 +48,17 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
             <span>
               {clockTime(status.time, status.utcOffset)} ·{' '}
               <a href={address(language, !refreshing)}>
-                {refreshing ? say(WORDS.pause) : say(WORDS.resume, { seconds: REFRESH })}
+                {refreshing ? say('pause') : say('resume', { seconds: REFRESH })}
               </a>{' '}
               ·{' '}
               <a href={address(other, refreshing)} lang={other}>
-                {say(WORDS.otherLanguage)}
+                {say('otherLanguage')}
               </a>
             </span>
           </header>
           <main>
             <Hero status={status} speaker={speaker} />
-            <Card title={say(WORDS.hour)}>
+            <Card title={say('hour')}>
               <CallStrip status={status} speaker={speaker} />
             </Card>
             <div class="cards">
@@ -74,7 +73,7 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
                 <Rows table={table} />
               </Card>
             ))}
-            <Card title={say(WORDS.configuration)}>
+            <Card title={say('configuration')}>
               <h3>{own.title}</h3>
               {own.rows.length > 0 && <Rows table={own} />}
               <details>
@@ -82,16 +81,16 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
                 <Rows table={defaults} />
               </details>
             </Card>
-            <Card title={say(WORDS.copy)}>
+            <Card title={say('copy')}>
               <details>
-                <summary>{say(WORDS.copyHint)}</summary>
+                <summary>{say('copyHint')}</summary>
                 <pre>{renderText(status, speaker)}</pre>
               </details>
             </Card>
           </main>
           <footer>
-            <span>{say(WORDS.version, { version: status.version })}</span>
-            <span>{say(WORDS.up, { time: duration(Math.round(status.upSeconds)) })}</span>
+            <span>{say('version', { version: status.version })}</span>
+            <span>{say('up', { time: duration(Math.round(status.upSeconds)) })}</span>
             <a href="/status.json">status.json</a>
             <a href={`/status.txt?lang=${language}`}>status.txt</a>
             <a href="/metrics">metrics</a>
@@ -111,10 +110,10 @@ function Hero({ status, speaker }: Omit<PageProps, 'refreshing'>) {
       <div class="verdict">
         <div>
           <h1>{status.title}</h1>
-          {headline !== undefined && <Advice finding={headline} speaker={speaker} />}
+          <Advice finding={headline} speaker={speaker} />
           {lastFailure !== undefined && (
             <p>
-              {say(WORDS.lastTokenRequest)}: <span class="tone">{lastFailure.words}</span>{' '}
+              {say('lastTokenRequest')}: <span class="tone">{lastFailure.words}</span>{' '}
               <span class="note">({lastFailure.detail})</span>
             </p>
           )}
@@ -145,7 +144,7 @@ function Advice(props: { finding: Status['findings'][number]; speaker: Speaker }
       {remedy !== '' && <p class="remedy">{remedy}</p>}
       {runbook !== null && (
         <p>
-          <a href={runbook}>{props.speaker.say(WORDS.runbook)}</a>
+          <a href={runbook}>{props.speaker.say('runbook')}</a>
         </p>
       )}
     </>

@@ -1,11 +1,9 @@
-import { DOCUMENTATION } from '../http/problem.ts'
 import { totalOf } from './calls.ts'
 import { createSpeaker, type Speaker } from './format.ts'
 import type { Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
-import { worstOf, type Finding } from './state.ts'
-import type { Language } from './texts.ts'
+import { worstOf } from './state.ts'
 
 /** A date in ISO 8601, UTC. */
 type Instant = string
@@ -30,14 +28,7 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
   const reloads = await metrics.sums('credential_reloads_total', 'outcome')
   const conflicts = await metrics.sums('session_conflicts_total')
   const { calls } = monitor
-  const findings = monitor.findings(speaker).map((finding) => shown(finding, speaker.language))
-  const {
-    state = 'healthy',
-    title = '',
-    reason = '',
-    remedy = '',
-    runbook = null,
-  } = findings[0] ?? {}
+  const findings = monitor.findings(speaker)
   const snapshot = options.token()
   const { now, token, lastFailure, nextRequestAt = Infinity } = snapshot
   const view = calls.view()
@@ -52,14 +43,7 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
     Number.isFinite(instant) ? date(instant) : null
 
   return {
-    state,
-    /** The state in a few words. */
-    title,
-    reason,
-    /** What to do; empty when there is nothing to do. */
-    remedy,
-    /** URL of what to do in detail. */
-    runbook,
+    ...findings[0],
     /** The first is the headline above. */
     findings,
     /** What people call this proxy. */
@@ -191,12 +175,6 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
       source,
     })),
   }
-}
-
-function shown({ runbook, ...finding }: Finding, language: Language) {
-  const file = language === 'zh' ? 'operations.zh-CN.md' : 'operations.md'
-  const page = `${DOCUMENTATION}/${file}#${runbook?.toLowerCase()}`
-  return { ...finding, runbook: runbook === undefined ? null : page }
 }
 
 function calendarDate(ms: number | undefined): Instant | null {

@@ -1,47 +1,61 @@
-import type { ProblemCode } from '../http/problem.ts'
-import type { BackoffState } from '../token/ask.ts'
-import type { AuthFailureReason } from '../token/protocol.ts'
-import type { StoreFailureReason } from '../sharing/events.ts'
+import { PROBLEMS, type ProblemCode } from '../http/problem.ts'
+import { STORE_FAILURES, type StoreFailureReason } from '../sharing/events.ts'
+import { BACKOFFS, type BackoffState } from '../token/ask.ts'
+import { AUTH_FAILURES, type AuthFailureReason } from '../token/protocol.ts'
+import type { CallFailure } from './calls.ts'
 
-/** In English and in Chinese; `{name}` stands for a value. */
-export type Text = readonly [en: string, zh: string]
+/** In English and in Chinese. */
+export type Pair<Value> = readonly [en: Value, zh: Value]
+/** `{name}` stands for a value. */
+export type Text = Pair<string>
+export type Words<Name extends string> = Pair<Readonly<Record<Name, string>>>
 
 /** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` counts as `zh`. */
 export const LANGUAGES = ['en', 'zh'] as const
 export type Language = (typeof LANGUAGES)[number]
 
-/** The English is the table of each module; see there. */
-export const AUTH_FAILURE_TEXTS_ZH: Readonly<Record<AuthFailureReason, string>> = {
-  rejected: '用户名或密码被拒绝（4xx）',
-  result: '200，但 result 不为 0',
-  throttled: '登录过多（429）',
-  unavailable: '无连接，或 5xx',
-  timeout: '没有及时响应',
-  tls: '证书或握手失败',
-  malformed: '无法理解的响应',
-}
-export const BACKOFF_TEXTS_ZH: Readonly<Record<BackoffState, string>> = {
-  none: '无',
-  transient: '等待重试',
-  rejected: '用户名或密码被拒绝',
-  guarded: '为防锁定，暂缓登录',
-}
-export const STORE_FAILURE_TEXTS_ZH: Readonly<Record<StoreFailureReason, string>> = {
-  unreachable: '无法连接存储',
-  timeout: '存储太慢',
-  tls: '存储的证书或握手失败',
-  auth: '存储拒绝了用户名或密码',
-  denied: '存储处于保护模式：请设置密码，或关闭 protected-mode',
-  permission: '该用户无权在存储中执行此操作',
-  readonly: '存储是只读副本',
-  memory: '存储内存已满',
-  'wrong-type': '键被其他程序写入',
-  cluster: '存储属于集群',
-  loading: '存储正在加载数据',
-  replicas: '存储的副本太少',
-  refused: '存储拒绝了操作',
-  malformed: '无法理解存储的应答',
-}
+// The English of these is the table of each module; see there.
+
+export const AUTH_FAILURE_TEXTS: Words<AuthFailureReason> = [
+  AUTH_FAILURES,
+  {
+    rejected: '用户名或密码被拒绝（4xx）',
+    result: '200，但 result 不为 0',
+    throttled: '登录过多（429）',
+    unavailable: '无连接，或 5xx',
+    timeout: '没有及时响应',
+    tls: '证书或握手失败',
+    malformed: '无法理解的响应',
+  },
+]
+export const BACKOFF_TEXTS: Words<BackoffState> = [
+  BACKOFFS,
+  {
+    none: '无',
+    transient: '等待重试',
+    rejected: '用户名或密码被拒绝',
+    guarded: '为防锁定，暂缓登录',
+  },
+]
+export const STORE_FAILURE_TEXTS: Words<StoreFailureReason> = [
+  STORE_FAILURES,
+  {
+    unreachable: '无法连接存储',
+    timeout: '存储太慢',
+    tls: '存储的证书或握手失败',
+    auth: '存储拒绝了用户名或密码',
+    denied: '存储处于保护模式：请设置密码，或关闭 protected-mode',
+    permission: '该用户无权在存储中执行此操作',
+    readonly: '存储是只读副本',
+    memory: '存储内存已满',
+    'wrong-type': '键被其他程序写入',
+    cluster: '存储属于集群',
+    loading: '存储正在加载数据',
+    replicas: '存储的副本太少',
+    refused: '存储拒绝了操作',
+    malformed: '无法理解存储的应答',
+  },
+]
 export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   'no-token': '无法登录 iSales',
   overloaded: '进行中的请求过多',
@@ -64,6 +78,75 @@ export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   'loop-detected': '请求来自本代理自身',
   'not-implemented': '未知的方法或传输编码',
 }
+export const PROBLEM_TITLES: Words<string> = [
+  Object.fromEntries(Object.entries(PROBLEMS).map(([code, { title }]) => [code, title])),
+  PROBLEM_TITLES_ZH,
+]
+
+const NETWORK: Text = [
+  'Check the network to ISALES_URL (DNS, firewall, HTTPS_PROXY), then ask the operator of iSales.',
+  '检查到 ISALES_URL 的网络（DNS、防火墙、HTTPS_PROXY），然后联系 iSales 的管理员。',
+]
+
+/** What happened, and what to do. */
+export const CALL_FAILURE_TEXTS: Readonly<
+  Record<CallFailure, { readonly words: Text; readonly remedy: Text }>
+> = {
+  'no-token': {
+    words: ['No token came in time', '令牌没有及时取得'],
+    remedy: ['Find out why logins fail.', '查明登录为什么失败。'],
+  },
+  overloaded: {
+    words: ['Too many were in flight or waiting', '进行中或等待中的调用过多'],
+    remedy: [
+      'Look for a slow iSales before raising MAX_IN_FLIGHT.',
+      '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT。',
+    ],
+  },
+  'out-of-time': {
+    words: ['No connection to iSales was free in time', '没有及时得到到 iSales 的空闲连接'],
+    remedy: [
+      'Look for a slow iSales before raising ISALES_MAX_CONNECTIONS.',
+      '先查 iSales 是否缓慢，再考虑调大 ISALES_MAX_CONNECTIONS。',
+    ],
+  },
+  'upstream-unreachable': {
+    words: ['iSales cannot be reached', '无法连接 iSales'],
+    remedy: NETWORK,
+  },
+  'upstream-tls': {
+    words: ['There is no trusted TLS connection to iSales', '与 iSales 之间没有可信的 TLS 连接'],
+    remedy: [
+      'Check the certificate of iSales, ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE, and the clock of this machine.',
+      '检查 iSales 的证书、ISALES_CA_FILE、ISALES_CLIENT_CERT_FILE 和本机时钟。',
+    ],
+  },
+  'upstream-broken': {
+    words: ['Responses of iSales are cut off or malformed', 'iSales 的响应中断或格式错误'],
+    remedy: NETWORK,
+  },
+  'upstream-timeout': {
+    words: ['iSales does not respond in time', 'iSales 没有及时响应'],
+    remedy: [
+      'Ask the operator of iSales. CTI-OBS and CLIENT_DEADLINE may be given more time together.',
+      '请联系 iSales 的管理员。可同时给 CTI-OBS 和 CLIENT_DEADLINE 更多时间。',
+    ],
+  },
+  internal: {
+    words: ['The proxy itself failed', '代理自身出错'],
+    remedy: [
+      'Report it, with the lines "unexpected" of the log.',
+      '请报告此问题，并附上日志中的 unexpected 行。',
+    ],
+  },
+  'isales-error': {
+    words: ['iSales responds 5xx', 'iSales 返回 5xx'],
+    remedy: [
+      'A 500 is a business failure: check the parameters that CTI-OBS sends, then ask the operator of iSales.',
+      '500 表示业务失败：检查 CTI-OBS 发送的参数，然后联系 iSales 的管理员。',
+    ],
+  },
+}
 
 /** Headings, names and values. */
 export const WORDS = {
@@ -74,9 +157,33 @@ export const WORDS = {
   in: ['in {time}', '{time}后'],
   ended: ['ended', '已结束'],
   endedAt: ['Ended {time}', '已于 {time} 结束'],
+  minute: ['minute', '最近一分钟'],
+  twentySeconds: ['20 seconds', '最近 20 秒内'],
   never: ['never', '从未'],
   none: ['none', '无'],
   now: ['now', '现在'],
+
+  // Parts of findings.
+  correctFile: [
+    'Correct the user or password, which is read from {file}: a changed one is tried within seconds.',
+    '更正用户名或密码（密码读自 {file}）：修改后几秒内就会被尝试。',
+  ],
+  correctEnvironment: [
+    'Correct ISALES_USER and ISALES_PASSWORD, then restart the proxy: they come from its environment.',
+    '更正 ISALES_USER 和 ISALES_PASSWORD，然后重启代理：它们来自环境变量。',
+  ],
+  correctAccountRenew: [
+    'Have the operator of iSales put the account in order, then run STATE_DIR={directory} isales-auth-proxy renew.',
+    '请 iSales 的管理员恢复账号，然后运行 STATE_DIR={directory} isales-auth-proxy renew。',
+  ],
+  correctAccountSignal: [
+    'Have the operator of iSales put the account in order, then send SIGHUP to the proxy.',
+    '请 iSales 的管理员恢复账号，然后向代理发送 SIGHUP。',
+  ],
+  tokenServes: ['The current token is still used.', '当前令牌仍在使用。'],
+  noService: ['Calls get 503 until a login succeeds.', '登录成功之前，调用得到 503。'],
+  aheadOf: ['ahead of', '快'],
+  behind: ['behind', '慢'],
 
   // The frame of the page.
   pause: ['pause refresh', '暂停刷新'],
@@ -144,9 +251,9 @@ export const WORDS = {
   withStatus: ['with {status}', '其中 {status}'],
   saved: ['Saved by a replay', '重放挽回'],
   certificates: ['Certificates', '证书'],
-  ofProxy: ['Of this proxy', '本代理'],
-  forIsales: ['For iSales', '用于 iSales'],
-  caOfIsales: ['Authority of iSales', 'iSales 的 CA'],
+  listenerCertificate: ['Of this proxy', '本代理'],
+  clientCertificate: ['For iSales', '用于 iSales'],
+  caCertificate: ['Authority of iSales', 'iSales 的 CA'],
 
   // The strip.
   hour: ['Calls of the last hour', '最近一小时的调用'],

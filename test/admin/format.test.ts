@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { clockTime, createSpeaker } from '../../src/admin/format.ts'
-import * as findings from '../../src/admin/findings.ts'
+import { FINDINGS } from '../../src/admin/findings.ts'
 import * as texts from '../../src/admin/texts.ts'
 
 const { ago, countdown, duration, until } = createSpeaker('en')
@@ -74,14 +74,17 @@ describe('durations in words', () => {
 
 /** Every text of the tables, with its name. */
 function textsIn(value: unknown, name = ''): readonly (readonly [string, string, string])[] {
-  if (Array.isArray(value) && value.length === 2) {
-    return [[name, String(value[0]), String(value[1])]]
+  if (typeof value !== 'object' || value === null) return []
+  const [english, chinese] = Array.isArray(value) && value.length === 2 ? value : []
+  if (typeof english === 'string') return [[name, english, String(chinese)]]
+  if (typeof chinese === 'object') {
+    const words = chinese as Readonly<Record<string, string>>
+    return Object.entries(words).map(([key, word]) => [`${name}/${key}`, '', word])
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
   return Object.entries(value).flatMap(([key, each]) => textsIn(each, `${name}/${key}`))
 }
 
-it.each(textsIn({ ...texts, ...findings, LANGUAGES: undefined }))(
+it.each(textsIn({ ...texts, FINDINGS, LANGUAGES: undefined }))(
   '%s names the same values in both languages, and is Chinese in Chinese',
   (name, english, chinese) => {
     const names = (text: string): readonly string[] => (text.match(/\{\w+\}/g) ?? []).sort()
