@@ -1,5 +1,5 @@
 import { totalOf } from './calls.ts'
-import { createSpeaker, type Speaker } from './format.ts'
+import type { Speaker } from './format.ts'
 import type { Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
@@ -18,7 +18,7 @@ export interface StatusOptions extends AdminSources {
 }
 
 /** Durations are seconds. Null: there is none, or it is not known. Sentences are in the speaker's language. */
-export async function readStatus(options: StatusOptions, speaker: Speaker = createSpeaker('en')) {
+export async function readStatus(options: StatusOptions, speaker: Speaker) {
   const { monitor, metrics, running } = options
   const byStatusClass = await metrics.sums('requests_total', 'status_class')
   const errors = await metrics.sums('request_errors_total', 'code')
@@ -30,11 +30,11 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
   const { calls } = monitor
   const findings = monitor.findings(speaker)
   const snapshot = options.token()
-  const { now, token, lastFailure, nextRequestAt = Infinity } = snapshot
+  const { now, token = null, lastFailure = null, nextRequestAt = Infinity } = snapshot
   const view = calls.view()
   const { minute, lastFailedAt } = view
-  const worst = worstOf(view, now)
-  const sharing = options.sharing()
+  const worst = worstOf(view, now) ?? null
+  const sharing = options.sharing() ?? null
   const certificates = options.certificates()
   const wall = options.wallClock()
   const date = (instant: number): Instant =>
@@ -59,19 +59,16 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
     authenticated: snapshot.usable && !snapshot.rejected,
     /** How long requests would go on working if every login failed from now. */
     outageBudgetSeconds: seconds(snapshot.outageBudget),
-    token:
-      token === undefined
-        ? null
-        : {
-            generation: token.generation,
-            obtainedAt: date(token.obtainedAt),
-            expiresAt: date(token.expiresAt),
-            lifetimeSeconds: seconds(token.lifetime),
-            ageSeconds: seconds(now - token.obtainedAt),
-            /** Until it is no longer sent, which is a little before its end; counts down below 0. */
-            usableForSeconds: seconds(token.usableUntil - now),
-            refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
-          },
+    token: token && {
+      generation: token.generation,
+      obtainedAt: date(token.obtainedAt),
+      expiresAt: date(token.expiresAt),
+      lifetimeSeconds: seconds(token.lifetime),
+      ageSeconds: seconds(now - token.obtainedAt),
+      /** Until it is no longer sent, which is a little before its end; counts down below 0. */
+      usableForSeconds: seconds(token.usableUntil - now),
+      refreshTokenExpiresAt: optionalDate(token.refreshExpiresAt),
+    },
     renewal: {
       /** The login or refresh in flight now. */
       exchange: snapshot.request ?? null,
@@ -82,31 +79,25 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
         : null,
       lastSuccessAt: optionalDate(snapshot.lastSuccessAt),
       failuresInRow: snapshot.failuresInRow,
-      lastFailure:
-        lastFailure === undefined
-          ? null
-          : {
-              at: date(lastFailure.at),
-              operation: lastFailure.operation,
-              reason: lastFailure.failure.reason,
-              httpStatus: lastFailure.failure.status ?? null,
-              detail: lastFailure.failure.detail,
-            },
+      lastFailure: lastFailure && {
+        at: date(lastFailure.at),
+        operation: lastFailure.operation,
+        reason: lastFailure.failure.reason,
+        httpStatus: lastFailure.failure.status ?? null,
+        detail: lastFailure.failure.detail,
+      },
     },
     /** Null: each replica has a token of its own. */
-    sharing:
-      sharing === undefined
-        ? null
-        : {
-            /** `alone`: the shared store cannot be used. */
-            state: sharing.state,
-            reason: sharing.reason ?? null,
-            since: date(sharing.since),
-            /** Replicas that share, this one included. */
-            replicas: sharing.replicas ?? null,
-            /** When the present token came from another replica. */
-            adoptedAt: optionalDate(sharing.adoptedAt),
-          },
+    sharing: sharing && {
+      /** `alone`: the shared store cannot be used. */
+      state: sharing.state,
+      reason: sharing.reason ?? null,
+      since: date(sharing.since),
+      /** Replicas that share, this one included. */
+      replicas: sharing.replicas ?? null,
+      /** When the present token came from another replica. */
+      adoptedAt: optionalDate(sharing.adoptedAt),
+    },
     /** The last 60 logins and refreshes, the newest last. Null as reason: it succeeded. */
     exchanges: monitor.tokenRequests().map(({ at, operation, durationMs, reason }) => ({
       at: date(at),
@@ -136,15 +127,12 @@ export async function readStatus(options: StatusOptions, speaker: Speaker = crea
       /** Calls of the last 60 s; what the client did wrong, or gave up, is not among them. */
       lastMinute: { total: totalOf(minute), ...minute },
       /** The failed calls that are worth saying, of how many, in which time; null: none failed in the last minute. */
-      worst:
-        worst === undefined
-          ? null
-          : {
-              kind: worst.kind,
-              failed: worst.counts.failed,
-              total: totalOf(worst.counts),
-              seconds: seconds(worst.ms),
-            },
+      worst: worst && {
+        kind: worst.kind,
+        failed: worst.counts.failed,
+        total: totalOf(worst.counts),
+        seconds: seconds(worst.ms),
+      },
       lastFailedAt: optionalDate(lastFailedAt),
       /** By minute, the newest last. */
       lastHour: calls.hour().map(({ at, succeeded, refused, failed }) => {
