@@ -9,7 +9,7 @@ import { parseObject, type JsonObject } from '../http/json.ts'
 import { refreshPathOf } from './paths.ts'
 import { publishedBody, RESPONSE_TYPE, ticketIn } from './ticket-check.ts'
 import { createThrottle } from './throttle.ts'
-import type { IssuedTickets, Tickets } from './tickets.ts'
+import type { Tickets } from './tickets.ts'
 
 export interface LocalLoginOptions {
   readonly clock: Clock
@@ -50,17 +50,8 @@ export function createObsApp(
     context.header('Cache-Control', 'no-store')
     return context.body(body, status, { 'Content-Type': RESPONSE_TYPE })
   }
-  const grant = (context: ObsContext, issued: IssuedTickets) =>
-    respond(
-      context,
-      200,
-      publishedBody(0, numbers, {
-        token: issued.access,
-        tokenExpirationTime: issued.accessSeconds,
-        refreshToken: issued.refresh,
-        refreshExpirationTime: issued.refreshSeconds,
-      }),
-    )
+  const grant = (context: ObsContext, pair: ReturnType<Tickets['issue']>) =>
+    respond(context, 200, publishedBody(0, numbers, pair))
   const refuse = (context: ObsContext, status: ContentfulStatusCode) =>
     respond(context, status, publishedBody(status, numbers))
   const refuseUnread = (context: ObsContext, status: ContentfulStatusCode) => {

@@ -3,14 +3,6 @@ import { LRUCache } from 'lru-cache'
 import type { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
 
-/** A pair of tickets and their lifetimes in whole seconds. */
-export interface IssuedTickets {
-  readonly access: string
-  readonly accessSeconds: number
-  readonly refresh: string
-  readonly refreshSeconds: number
-}
-
 export type Tickets = ReturnType<typeof createTickets>
 
 /**
@@ -37,10 +29,10 @@ const ACCESS_SECONDS = 3600
  * Seconds that a session lasts: a changed user logs in once a day. No ticket that ends later is believed, so that whoever
  * finds out the key forges nothing that lasts.
  */
-const LONGEST = 24 * 3600
+const MAX_SESSION = 24 * 3600
 /** Seconds that the clocks of two proxies may differ: a ticket of 24 h ends later by the clock that is behind. */
 const CLOCK_SKEW = 5 * 60
-const CACHED = 10_000
+const MAX_CACHED = 10_000
 /** Changes with the format, so that an old ticket cannot be read as a new one. */
 const KEY_PURPOSE = 'isales-auth-proxy ticket 2'
 const KEY_BYTES = 32
@@ -61,7 +53,7 @@ export function createTickets(
 ) {
   const key = deriveKey(config.obsTicketKey, config.obsPassword)
   /** The ends of tickets whose HMAC was right, so forgeries cannot evict one. */
-  const ends = new LRUCache<string, number>({ max: CACHED })
+  const ends = new LRUCache<string, number>({ max: MAX_CACHED })
   const seconds = (): number => Math.floor(now() / 1000)
 
   /** @param session the end of the session, in seconds since 1970. */
@@ -75,16 +67,16 @@ export function createTickets(
     return bytes.toString('base64url')
   }
 
-  function issue(session = seconds() + LONGEST): IssuedTickets {
+  function issue(session: number) {
     const at = seconds()
-    const longest = Math.min(session - at, LONGEST)
+    const longest = Math.min(session - at, MAX_SESSION)
     const access = Math.min(ACCESS_SECONDS, longest)
     const refresh = Math.min(ACCESS_SECONDS * REFRESH_FACTOR, longest)
     return {
-      access: write('access', at + access, session),
-      accessSeconds: access,
-      refresh: write('refresh', at + refresh, session),
-      refreshSeconds: refresh,
+      token: write('access', at + access, session),
+      tokenExpirationTime: access,
+      refreshToken: write('refresh', at + refresh, session),
+      refreshExpirationTime: refresh,
     }
   }
 
@@ -96,11 +88,12 @@ export function createTickets(
     if (bytes.length !== LENGTH || bytes.toString('base64url') !== ticket) return undefined
     if (!timingSafeEqual(macOf(key, bytes), bytes.subarray(MAC_AT))) return undefined
     const left = endOf(bytes) - now()
-    return left > 0 && left <= (LONGEST + CLOCK_SKEW) * 1000 ? bytes : undefined
+    return left > 0 && left <= (MAX_SESSION + CLOCK_SKEW) * 1000 ? bytes : undefined
   }
 
   return {
-    issue: () => issue(),
+    /** A pair, with lifetimes in seconds, as iSales names them in `resultData`. */
+    issue: () => issue(seconds() + MAX_SESSION),
     /** For a business call, where either kind is valid. */
     isValid(ticket: string): boolean {
       const known = ends.get(ticket)
@@ -111,7 +104,7 @@ export function createTickets(
       return true
     },
     /** A new pair of the same session for a valid refresh ticket; undefined for an access ticket, too. */
-    renew(ticket: string): IssuedTickets | undefined {
+    renew(ticket: string) {
       const bytes = read(ticket)
       if (bytes?.[0] !== KIND_BYTES.refresh) return undefined
       return issue(bytes.readUIntBE(SESSION_AT, INSTANT))

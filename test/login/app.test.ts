@@ -99,7 +99,7 @@ test.each([
   ['forward', ['rejected', 'rejected']],
 ] as const)('with %s a good and a bad refresh end with %s', async (mode, expected) => {
   const { post, tickets, outcomes } = start(mode)
-  const good = await post(REFRESH, { refreshToken: tickets.issue().refresh })
+  const good = await post(REFRESH, { refreshToken: tickets.issue().refreshToken })
   const bad = await post(REFRESH, { refreshToken: 'of an earlier process' })
   expect([good, bad].map(({ status }) => (status === 200 ? 'success' : 'rejected'))).toEqual(
     expected,
@@ -201,7 +201,7 @@ test.each<readonly [string, (refresh: string) => [body: unknown, Record<string, 
   ['in Authorization alone, bare', (refresh) => ['', { Authorization: refresh }]],
 ])('a refresh ticket %s renews', async (_name, requestOf) => {
   const { post, tickets } = start()
-  const { access, refresh } = tickets.issue()
+  const { token: access, refreshToken: refresh } = tickets.issue()
   const response = await post(REFRESH, ...requestOf(refresh))
   expect(response.status).toBe(200)
   const { token } = (await bodyOf(response)).resultData
@@ -210,7 +210,7 @@ test.each<readonly [string, (refresh: string) => [body: unknown, Record<string, 
 
 test('an access ticket, a forged one, an ended one and none at all are refused', async () => {
   const { post, tickets, clock } = start()
-  const { access, refresh } = tickets.issue()
+  const { token: access, refreshToken: refresh } = tickets.issue()
   const forged = refresh.replace(/^.{4}/, 'AAAA')
   for (const refreshToken of [access, forged, 7, undefined]) {
     const response = await post(REFRESH, { refreshToken })

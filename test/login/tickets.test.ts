@@ -26,8 +26,8 @@ const atStart = (): number => START
 test('a ticket is valid until its end, whether its verdict was cached or not', () => {
   let now = START
   const tickets = open(() => now)
-  const { access, accessSeconds } = tickets.issue()
-  expect(accessSeconds).toBe(3600)
+  const { token: access, tokenExpirationTime } = tickets.issue()
+  expect(tokenExpirationTime).toBe(3600)
   now += HOUR - 1
   expect(tickets.isValid(access)).toBe(true)
   now += 1
@@ -38,28 +38,28 @@ test('a ticket is valid until its end, whether its verdict was cached or not', (
 test('a refresh ticket renews, lives twelve times as long, and is valid for calls, too', () => {
   let now = START
   const tickets = open(() => now)
-  const { refresh, refreshSeconds } = tickets.issue()
-  expect(refreshSeconds).toBe(12 * 3600)
+  const { refreshToken: refresh, refreshExpirationTime } = tickets.issue()
+  expect(refreshExpirationTime).toBe(12 * 3600)
   expect(tickets.isValid(refresh)).toBe(true)
   now += 11 * HOUR
-  expect(tickets.isValid(tickets.renew(refresh)?.access ?? '')).toBe(true)
+  expect(tickets.isValid(tickets.renew(refresh)?.token ?? '')).toBe(true)
   now += HOUR
   expect(tickets.renew(refresh)).toBeUndefined()
 })
 
 test('an access ticket does not renew', () => {
   const tickets = open(atStart)
-  expect(tickets.renew(tickets.issue().access)).toBeUndefined()
+  expect(tickets.renew(tickets.issue().token)).toBeUndefined()
 })
 
 test('renewals end with the session', () => {
   let now = START
   const tickets = open(() => now, { key: 'key' })
-  let { refresh } = tickets.issue()
+  let { refreshToken: refresh } = tickets.issue()
   for (let hours = 0; hours < 24; hours += 5) {
     const renewed = tickets.renew(refresh)
-    expect(renewed?.refreshSeconds).toBe(Math.min(12, 24 - hours) * 3600)
-    refresh = renewed?.refresh ?? ''
+    expect(renewed?.refreshExpirationTime).toBe(Math.min(12, 24 - hours) * 3600)
+    refresh = renewed?.refreshToken ?? ''
     now += 5 * HOUR
   }
   expect([tickets.renew(refresh), tickets.isValid(refresh)]).toEqual([undefined, false])
@@ -73,7 +73,7 @@ test.each([
   'a ticket of 24 h is believed by %s, and no ticket that lasts longer',
   (_name, behind, valid) => {
     // A refresh ticket lasts 12 h: this one is of a clock that is 12 h ahead.
-    const { refresh } = open(() => START + 12 * HOUR).issue()
+    const { refreshToken: refresh } = open(() => START + 12 * HOUR).issue()
     const other = open(() => START - behind * 1000)
     expect(other.renew(refresh) !== undefined).toBe(valid)
     expect(other.isValid(refresh)).toBe(valid)
@@ -93,7 +93,7 @@ test.each<readonly [string, Given, Given, boolean]>([
   ],
   ['of another process without a key', {}, {}, false],
 ])('a ticket %s is valid as it should', (_name, issuer, checker, valid) => {
-  const { access, refresh } = open(atStart, issuer).issue()
+  const { token: access, refreshToken: refresh } = open(atStart, issuer).issue()
   const other = open(atStart, checker)
   expect(other.isValid(access)).toBe(valid)
   expect(other.renew(refresh) !== undefined).toBe(valid)
@@ -104,7 +104,7 @@ test('a password is not a key: trying one costs more than 10 ms', () => {
   const tickets = open(atStart, { password: 'password' })
   expect(performance.now() - began).toBeGreaterThan(10)
   // As an attacker would forge one who knows the password and the plain derivation.
-  const bytes = Buffer.from(tickets.issue().access, 'base64url').subarray(0, 16)
+  const bytes = Buffer.from(tickets.issue().token, 'base64url').subarray(0, 16)
   const key = hkdfSync('sha256', 'password', '', 'isales-auth-proxy ticket 1', 32)
   const mac = createHmac('sha256', Buffer.from(key)).update(bytes).digest()
   expect(tickets.isValid(Buffer.concat([bytes, mac]).toString('base64url'))).toBe(false)
@@ -113,14 +113,14 @@ test('a password is not a key: trying one costs more than 10 ms', () => {
 test('each is unique, safe in a header, and holds nothing in clear text', () => {
   const tickets = open(atStart, { key: 's3cret-key' })
   const [first, second] = [tickets.issue(), tickets.issue()]
-  expect(new Set([first.access, first.refresh, second.access, second.refresh]).size).toBe(4)
-  expect(first.access).toMatch(/^[\w-]{64}$/)
-  expect(Buffer.from(first.access, 'base64url').toString('latin1')).not.toContain('s3cret')
+  expect(new Set([first.token, first.refreshToken, second.token, second.refreshToken]).size).toBe(4)
+  expect(first.token).toMatch(/^[\w-]{64}$/)
+  expect(Buffer.from(first.token, 'base64url').toString('latin1')).not.toContain('s3cret')
 })
 
 test('no text but the ticket itself is valid', () => {
   const tickets = open(atStart)
-  const { access } = tickets.issue()
+  const { token: access } = tickets.issue()
   expect(tickets.isValid(access)).toBe(true)
   const edits = tuple(nat(access.length - 1), string({ minLength: 0, maxLength: 3 }))
   assert(
@@ -139,8 +139,8 @@ test.each([
   ['a space', (ticket: string) => `${ticket} `],
 ])('a second spelling of a ticket, by %s, is invalid', (_name, respell) => {
   const tickets = open(atStart)
-  let { access } = tickets.issue()
-  while (!/-.*_|_.*-/.test(access)) ({ access } = tickets.issue())
+  let { token: access } = tickets.issue()
+  while (!/-.*_|_.*-/.test(access)) ({ token: access } = tickets.issue())
   expect(tickets.isValid(respell(access))).toBe(false)
 })
 
@@ -172,6 +172,6 @@ test.each([
 ])('a ticket of the first version is valid with %s', (_, given, ticket) => {
   const tickets = open(() => Date.parse('2026-03-01T12:30:00Z'), given)
   expect(tickets.isValid(ticket)).toBe(true)
-  const { access, refresh } = tickets.issue()
+  const { token: access, refreshToken: refresh } = tickets.issue()
   expect([access, refresh].map((text) => Buffer.from(text, 'base64url')[0])).toEqual([1, 2])
 })
