@@ -71,14 +71,15 @@ const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
 
 /** A bar for each minute of the last hour, and a mark for each login and refresh. */
 export function CallStrip({ status, speaker }: Props) {
-  const { say } = speaker
-  const { lastHour } = status.requests
+  const { say, pick, duration } = speaker
+  const { exchanges, utcOffset, requests, time } = status
+  const { lastHour } = requests
   const sum = (of: (typeof OUTCOMES)[number]): number =>
     lastHour.reduce((total, minute) => total + minute[of], 0)
   const totals = lastHour.map(({ succeeded, refused, failed }) => succeeded + refused + failed)
   const most = Math.max(...totals, 1)
-  const begin = Date.parse(lastHour[0]?.at ?? status.time)
-  const marks = status.exchanges.filter(({ at }) => Date.parse(at) >= begin)
+  const begin = Date.parse(lastHour[0]?.at ?? time)
+  const marks = exchanges.filter(({ at }) => Date.parse(at) >= begin)
   const label = say('hourLabel', {
     succeeded: sum('succeeded'),
     refused: sum('refused'),
@@ -86,20 +87,41 @@ export function CallStrip({ status, speaker }: Props) {
     requests: marks.length,
     failures: marks.filter(({ reason }) => reason !== null).length,
   })
+  const bars = lastHour.map(({ at, ...counts }, index) => {
+    let base = BASE
+    return (
+      <g>
+        <title>{say('minuteTitle', { time: clockTime(at, utcOffset), ...counts })}</title>
+        {OUTCOMES.filter((outcome) => counts[outcome] > 0).map((outcome) => {
+          // One failed call of thousands is seen.
+          const height = Math.max(3, Math.round((counts[outcome] * (BASE - TOP)) / most))
+          base -= height
+          const x = percent((index + 0.1) / 60)
+          return <rect class={outcome} x={x} y={base} width={percent(0.8 / 60)} height={height} />
+        })}
+      </g>
+    )
+  })
+  const signs = marks.map(({ reason, operation, at, durationSeconds }) => {
+    const took = `${say(operation)} ${clockTime(at, utcOffset)}, ${duration(durationSeconds)}`
+    const x = percent((Date.parse(at) - begin) / HOUR)
+    return (
+      <svg class="mark" x={x} y="4" overflow="visible">
+        <title>
+          {reason === null ? took : `${took}: ${reason}, ${pick(AUTH_FAILURE_TEXTS)[reason]}`}
+        </title>
+        <g transform="translate(-6)">
+          <Sign kind={reason === null ? operation : 'failedLogin'} />
+        </g>
+      </svg>
+    )
+  })
   return (
     <>
       <svg class="chart" role="img" aria-label={label}>
         <line class="rule" x1="0" x2="100%" y1={BASE} y2={BASE} />
-        {lastHour.map((minute, index) => (
-          <Bar minute={minute} index={index} scale={(BASE - TOP) / most} {...{ status, speaker }} />
-        ))}
-        {marks.map((mark) => (
-          <Mark
-            mark={mark}
-            x={percent((Date.parse(mark.at) - begin) / HOUR)}
-            {...{ status, speaker }}
-          />
-        ))}
+        {bars}
+        {signs}
         <text x="0" y={BASE + 17}>
           {say('hourAgo')}
         </text>
@@ -129,49 +151,6 @@ export function CallStrip({ status, speaker }: Props) {
         ))}
       </ul>
     </>
-  )
-}
-
-type Minute = Status['requests']['lastHour'][number]
-
-function Bar(props: Props & { minute: Minute; index: number; scale: number }) {
-  const { minute, index, scale, status, speaker } = props
-  let base = BASE
-  const { at, ...counts } = minute
-  return (
-    <g>
-      <title>
-        {speaker.say('minuteTitle', { time: clockTime(at, status.utcOffset), ...counts })}
-      </title>
-      {OUTCOMES.filter((outcome) => minute[outcome] > 0).map((outcome) => {
-        // One failed call of thousands is seen.
-        const height = Math.max(3, Math.round(minute[outcome] * scale))
-        base -= height
-        const x = percent((index + 0.1) / 60)
-        return <rect class={outcome} x={x} y={base} width={percent(0.8 / 60)} height={height} />
-      })}
-    </g>
-  )
-}
-
-function Mark({
-  mark,
-  x,
-  status,
-  speaker,
-}: Props & { mark: Status['exchanges'][number]; x: string }) {
-  const { reason, operation, at, durationSeconds } = mark
-  const { say, pick, duration } = speaker
-  const took = `${say(operation)} ${clockTime(at, status.utcOffset)}, ${duration(durationSeconds)}`
-  return (
-    <svg class="mark" x={x} y="4" overflow="visible">
-      <title>
-        {reason === null ? took : `${took}: ${reason}, ${pick(AUTH_FAILURE_TEXTS)[reason]}`}
-      </title>
-      <g transform="translate(-6)">
-        <Sign kind={reason === null ? operation : 'failedLogin'} />
-      </g>
-    </svg>
   )
 }
 
