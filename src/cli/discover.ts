@@ -78,8 +78,9 @@ function givenIn({ env }: Io, found: Probed['settings']): Readonly<Record<string
   for (const setting of SETTING_LIST)
     for (const name of setting.variables) {
       const value = env[name]?.trim() ?? ''
-      const secret = setting.redact !== undefined && !name.endsWith('_FILE')
-      if (value !== '' && !secret && !DECIDED.test(name) && !(name in found)) given[name] = value
+      const shown = name.endsWith('_FILE') ? value : (setting.redact?.(value) ?? value)
+      const isOpen = value !== '' && shown === value
+      if (isOpen && !DECIDED.test(name) && !(name in found)) given[name] = value
     }
   return given
 }
@@ -88,10 +89,13 @@ function format({ findings, settings, verdict }: Probed, output: Output, io: Io)
   if (output === 'json') return `${JSON.stringify({ verdict, findings, settings }, null, 2)}\n`
   const comments = table(findings.map((one) => [`# ${one.topic}`, sentences(one)]))
   if (output === 'env') {
-    const lines = Object.entries({ ...givenIn(io, settings), ...settings })
-    const secrets = SECRET_VARIABLES.filter((name) => (io.env[name] ?? '') !== '')
+    const given = { ...givenIn(io, settings), ...settings }
+    const lines = Object.entries(given).map(([name, value]) => `${name}=${value}\n`)
+    const secrets = SECRET_VARIABLES.filter(
+      (name) => (io.env[name] ?? '') !== '' && !(name in given),
+    )
     const missing = secrets.map((name) => `# ${name} is a secret: add it\n`)
-    return comments + lines.map(([name, value]) => `${name}=${value}\n`).join('') + missing.join('')
+    return comments + lines.join('') + missing.join('')
   }
   const entries = Object.entries(settings)
   if (entries.length === 0) return `${comments}settings: {}\n`

@@ -115,6 +115,22 @@ describe.concurrent('discover', () => {
     await sim.close()
   })
 
+  it('repeats the URL of a proxy or a store unless a password is in it', async () => {
+    const shared = {
+      HTTPS_PROXY: 'http://egress.example:3128',
+      SESSION_STORE_KEY_FILE: inFile('0123456789abcdef'.repeat(2)),
+    }
+    const open = await discoverAt({}, [], { ...shared, SESSION_STORE_URL: 'valkey://localhost' })
+    expect(open.stdout).toContain('\nHTTPS_PROXY=http://egress.example:3128\n')
+    expect(open.stdout).toContain('\nSESSION_STORE_URL=valkey://localhost\n')
+    expect(open.stdout).toMatch(/# ISALES_PASSWORD is a secret: add it\n$/)
+    const closed = await discoverAt({}, [], {
+      HTTPS_PROXY: 'http://user:tiger@egress.example:3128',
+    })
+    expect(closed.stdout).toMatch(/\n# HTTPS_PROXY is a secret: add it\n/)
+    expect(closed.stdout).not.toContain('tiger')
+  })
+
   it.each<readonly [string, Environment, SimulatorTls | undefined, readonly string[]]>([
     [
       'a private CA',
