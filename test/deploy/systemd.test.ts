@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
+import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
 import { bootMachine, type Machine } from './support/machine.ts'
 import { ROOT, run, succeed } from './support/run.ts'
@@ -96,10 +97,22 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('is configured by what discover finds, before it starts', async () => {
-    await runBlock('printf', `${PASSWORD}\n`)
-    expect(await runBlock('(')).toContain('It works.')
-    const settings = await machine.succeed('cat /etc/isales-auth-proxy/env')
-    expect(settings).toMatch(/^ISALES_URL=.*\n(?:.*\n)*ISALES_TOKEN_HEADERS=Authentication\n/)
+    await runBlock('for file', `${PASSWORD}\n`)
+    const settings = () => machine.succeed('grep -v ^# /etc/isales-auth-proxy/env')
+    await runBlock('(')
+    const found = await settings()
+    expect(found).toMatch(/^ISALES_URL=.*\n(?:.*\n)*ISALES_TOKEN_HEADERS=Authentication\n/)
+    expect(found).not.toContain('_FILE=')
+    await runBlock('(')
+    expect(await settings()).toBe(found)
+    const modes = await machine.succeed('stat --format=%a /etc/isales-auth-proxy/*')
+    expect(new Set(modes.trim().split('\n'))).toEqual(new Set(['600']))
+
+    await machine.succeed('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
+    await expect(runBlock('(')).rejects.toThrow(/# login +[^]*No login came about/)
+    expect(await settings()).toBe(found.replace(':9400', ':1'))
+    await machine.succeed('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
+    expect(await settings()).toBe(found)
   })
 
   it('starts, and is ready when systemd says so', async () => {
@@ -112,13 +125,32 @@ describe.skipIf(without)('on a machine', () => {
     expect(node.trim()).toBe('/opt/node-v24.11.0/bin/node')
   })
 
-  it('reads nothing of /etc itself', async () => {
+  it('reads no secret in /etc itself', async () => {
     const uid = await machine.succeed('stat --format=%u /run/isales-auth-proxy')
     expect(Number(uid)).toBeGreaterThan(60_000)
     const { code } = await machine.run(
       `setpriv --reuid=${uid.trim()} --clear-groups cat /etc/isales-auth-proxy/password`,
     )
     expect(code).not.toBe(0)
+  })
+
+  it('reads an authority in /etc that all may read, and notices another', async () => {
+    const { ca, server } = makeCertificates()
+    writeFileSync(join(machine.shared, 'ca.pem'), ca.cert)
+    const name = '/etc/isales-auth-proxy/ca.pem'
+    await machine.succeed(
+      `cd /srv; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}
+       cp /etc/isales-auth-proxy/env /srv/env; echo ISALES_CA_FILE=${name} >> /etc/isales-auth-proxy/env
+       systemctl restart isales-auth-proxy`,
+    )
+    const before = await count('files-reloaded')
+    writeFileSync(join(machine.shared, 'ca.pem'), ca.cert + server.cert)
+    await machine.succeed(`install -m 644 /srv/ca.pem ${name}`)
+    await until(async () => (await count('files-reloaded')) > before, 20_000)
+    expect(await journal()).toContain('"setting":"ISALES_CA_FILE"')
+    await machine.succeed(
+      `rm ${name}; cp /srv/env /etc/isales-auth-proxy/env; systemctl restart isales-auth-proxy`,
+    )
   })
 
   it('a password that is written, as the page says, or replaced is used within 3 s, without a restart', async () => {
@@ -302,6 +334,8 @@ describe.skipIf(without)('on a machine', () => {
     await until(async () => (await count('secret-reloaded')) > before)
     expect(await show('isales-auth-proxy', 'User')).toBe('isales-auth-proxy')
     expect(await show('isales-auth-proxy', 'DynamicUser')).toBe('no')
+    for (const unit of ['isales-auth-proxy', 'isales-auth-proxy.socket'])
+      expect(await show(unit, 'UnitFileState')).toBe('enabled')
   })
 
   it('every block of the page was run', () => {
