@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { createSimulator, type Simulator } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
@@ -52,7 +53,6 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
     'kubectl apply -f config/kubernetes/guard',
     'injection.test.ts reads the file',
   ],
-  ['docs/kubernetes.md', 'kubectl create secret generic isales-credentials', 'no cluster'],
   [
     'docs/kubernetes.md',
     'kubectl get pods --all-namespaces --selector isales-auth-proxy ',
@@ -99,9 +99,9 @@ const run = (script: string, input = '') =>
   succeed('bash', ['-c', script], { cwd: checkout, env: environment, input })
 const runBlock = (page: string, start: string, input = '') => run(block(page, start), input)
 
-/** What the simulator prints when it listens, and the program after `check --live`. */
+/** What the simulator prints when it listens, and the program when it serves. */
 const SIMULATING = /^control +http/m
-const SERVING = /It works\.[^]*"event":"logged-in"/
+const SERVING = /"event":"logged-in"/
 
 /** Starts a block whose last command goes on, and waits for a line of it. */
 async function startBlock(script: string, line: RegExp): Promise<void> {
@@ -157,7 +157,8 @@ describe('the shell blocks of the documentation', () => {
 
   it('get started: a call works before and after its token was revoked', async () => {
     await startBlock(block('docs/get-started.md', 'npm run simulator'), SIMULATING)
-    await startBlock(block('docs/get-started.md', '(umask 077 && printf'), SERVING)
+    const served = new RegExp(`It works\\.[^]*${SERVING.source}`)
+    await startBlock(block('docs/get-started.md', '(umask 077 && printf'), served)
     const output = await runBlock('docs/get-started.md', 'curl')
     expect(output.match(/"result":0/g)).toHaveLength(2)
     expect(output).toContain('isales_proxy_replays_total{outcome="healed"} 1')
@@ -194,19 +195,29 @@ describe('the shell blocks of the documentation', () => {
   it('Kubernetes: the Secrets and the stand-alone proxy', async () => {
     const { cert, key } = makeCertificates().server
     const values = fs.readFileSync(ciFile('standalone'), 'utf8')
-    const files = { 'tls.crt': cert, 'tls.key': key, 'obs-password': 'x', password: 'y' }
-    for (const [name, text] of Object.entries({ ...files, 'values.yaml': values }))
-      fs.writeFileSync(join(checkout, name), text)
+    const files = { 'tls.crt': cert, 'tls.key': key, 'values.yaml': values }
+    for (const [name, text] of Object.entries(files)) fs.writeFileSync(join(checkout, name), text)
     const stubs = `kubectl() { ${newest.kubectl} "$@" --dry-run=client --output yaml; }
       helm() { ${newest.helm} "$@"; }\n`
-    const made = (start: string) => run(stubs + block('docs/kubernetes.md', start))
-    expect(await made('kubectl create secret tls')).toMatch(
-      /kind: Secret[^]*obs-password:[^]*kind: Deployment/,
-    )
-    expect(await made('openssl rand')).toMatch(/^ {2}key: [^]*name: isales-store$/m)
-    // The last one, because it shreds the password.
-    expect(await made('printf')).toContain('kind: Secret')
-    expect(fs.existsSync(join(checkout, 'password'))).toBe(false)
+    const made = (start: string) =>
+      run(stubs + block('docs/kubernetes.md', start), 'the password\n')
+    /** Of the last Secret that was made; kubectl puts nothing between two. */
+    const dataOf = (made: string) => {
+      const secret = parse(made.slice(made.lastIndexOf('apiVersion:'))) as Secret
+      const texts = Object.entries(secret.data).map(([name, text]) => [name, atob(text)] as const)
+      return Object.fromEntries(texts)
+    }
+    type Secret = { readonly data: Readonly<Record<string, string>> }
+    const credentials = { user: 'obs', password: 'the password' }
+    expect(dataOf(await made("read -rsp 'Password: '"))).toEqual(credentials)
+    const standalone = dataOf(await made('kubectl create secret tls'))
+    expect(standalone).toMatchObject({ ...credentials, 'obs-user': 'cti' })
+    expect(standalone['obs-password']).toMatch(/^[\w+/]{24}$/)
+    expect(fs.statSync(join(checkout, 'obs-password')).mode & 0o777).toBe(0o600)
+    expect(await made('helm install isales')).toContain('kind: Deployment')
+    const store = dataOf(await made("read -rsp 'Password of the store"))
+    expect(store).toMatchObject({ password: 'the password' })
+    expect(store['key']).toMatch(/^[\w+/]{43}=\n$/)
   })
 
   it('are all run above, or say why not', () => {
