@@ -5,9 +5,9 @@ export const EXPLANATIONS_ZH: Readonly<
   Record<ProblemCode, { readonly meaning: string; readonly remedy: string }>
 > = {
   'no-token': {
-    meaning: '没有及时取得令牌：登录 iSales 失败、太慢，或因另一个程序用同一用户登录而在等待。',
+    meaning: '没有及时取得令牌：登录 iSales 失败或太慢。',
     remedy:
-      'CTI-OBS 可以在 `Retry-After` 之后重复调用。查明登录为什么失败：[IsalesProxyNotAuthenticated](operations.zh-CN.md#isalesproxynotauthenticated)；iSales 拒绝密码时见 [IsalesProxyAccountRejected](operations.zh-CN.md#isalesproxyaccountrejected)；另一个程序在登录时见 [IsalesProxySessionConflict](operations.zh-CN.md#isalesproxysessionconflict)。',
+      'CTI-OBS 可以在 `Retry-After` 之后重复调用。查明登录为什么失败：[IsalesProxyNotAuthenticated](operations.zh-CN.md#isalesproxynotauthenticated)；iSales 拒绝密码时见 [IsalesProxyAccountRejected](operations.zh-CN.md#isalesproxyaccountrejected)。',
   },
   overloaded: {
     meaning: '打开的请求或连接过多，或等待令牌的请求过多。',

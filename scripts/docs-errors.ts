@@ -18,10 +18,10 @@ interface Explanation {
 const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   'no-token': {
     meaning:
-      'No token came in nine tenths of `CLIENT_DEADLINE`: logins to iSales fail, take too long, or wait because another program logs in as the same user.',
+      'No token came in nine tenths of `CLIENT_DEADLINE`: logins to iSales fail or take too long.',
     cause: 'iSales, or the network to it',
     remedy:
-      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password, [IsalesProxySessionConflict](operations.md#isalesproxysessionconflict) when another program logs in.',
+      'CTI-OBS may repeat the call after `Retry-After`. Find out why logins fail: [IsalesProxyNotAuthenticated](operations.md#isalesproxynotauthenticated), [IsalesProxyAccountRejected](operations.md#isalesproxyaccountrejected) when iSales refuses the password.',
   },
   overloaded: {
     meaning: 'Too many requests or connections are open, or too many requests wait for a token.',

@@ -40,7 +40,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'rejection-relayed':
     'The token works for other calls, or is brand-new. Check that the account is in order and may call this interface, and that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales.',
   conflict:
-    'Three tokens a minute were rejected early. The next login waits for `holdOffSeconds`. Find the other program or replica that uses this user.',
+    'Three tokens within a minute were rejected early, and a newer one served each time. Calls go on. Find the other program or replica that uses this user.',
   'token-adopted':
     'The shared store had a newer token; `ageSeconds` says how old it is, `lifetimeSeconds` for how long it was granted.',
   'token-request-held':
@@ -82,9 +82,9 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'obs-logged-in':
     '`operation` says whether it was a login or a refresh. Throttled as `client-refused`.',
   'slow-client-closed':
-    '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read.',
+    '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read, as below.',
   'connections-full':
-    'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, or raise `LISTEN_MAX_CONNECTIONS`.',
+    'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, as below, or raise `LISTEN_MAX_CONNECTIONS`.',
   'obs-login-refused':
     '`operation` says whether it was a login or a refresh; `reason` is the label `outcome` of `isales_proxy_obs_logins_total` or `isales_proxy_obs_refreshes_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses. A refresh with a ticket that has expired, or of another password or key, is refused, and CTI-OBS logs in again.',
   'request-failed':
@@ -163,6 +163,9 @@ lines are dropped and counted in \`isales_proxy_log_lines_dropped_total\`.
 ## Events
 
 ${markdownTable(['event', 'level', 'meaning'], events)}
+
+No line has the address of a client. \`ss -tnp 'sport = :8080'\` on the machine of the proxy lists those that are connected;
+\`dport\` in place of \`sport\` names the programs on the same machine.
 
 ## Fields
 
