@@ -40,3 +40,28 @@ test.each(PAGES)('every link of %s within the repository leads somewhere', (page
   })
   expect(broken).toEqual([])
 })
+
+const FILES = ['src', 'test', 'docs', 'config', 'scripts', 'helm'].flatMap((directory) =>
+  readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' }).map(
+    (name) => `${directory}/${name}`,
+  ),
+)
+
+/** They also speak of files that were there when something was decided, changed or measured. */
+const HISTORY = /^(?:CHANGELOG\.md|docs\/decisions\/.*|docs\/reliability\.md)$/
+
+test.each(PAGES.filter((page) => !HISTORY.test(page)))(
+  'every file and directory that %s names in backquotes exists',
+  (page) => {
+    const named = Array.from(
+      read(page).matchAll(/`((?:src|test|docs|config|scripts|helm)\/[^`\s]*(?:\.[a-z]+|\/))`/g),
+      ([, name = '']) => name,
+    )
+    const missing = named.filter((name) => {
+      if (!name.includes('*')) return !existsSync(join(root, name))
+      const pattern = new RegExp(`^${name.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`)
+      return !FILES.some((file) => pattern.test(file))
+    })
+    expect(missing).toEqual([])
+  },
+)
