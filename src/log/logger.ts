@@ -58,22 +58,17 @@ async function prettify({ destination, colors = false }: LogOptions): Promise<De
   return { write: (line) => destination.write(pretty(line)) }
 }
 
+/** Of what a caller may pass past the compiler, only listed fields with values of their type are written. */
 function lineOf(event: LogEventName, fields: LogFields): Readonly<Record<string, unknown>> {
   const line: Record<string, unknown> = { event }
   for (const [name, value] of Object.entries(fields)) {
-    const shown = Object.hasOwn(LOG_FIELDS, name) ? shownAs(name as LogFieldName, value) : undefined
-    if (shown !== undefined) line[name] = shown
+    const type = Object.hasOwn(LOG_FIELDS, name) ? LOG_FIELDS[name as LogFieldName] : undefined
+    if (type === 'error') line[name] = reduceError(value)
+    else if (type !== undefined && value instanceof Secret) line[name] = String(value)
+    else if (typeof value === type)
+      line[name] = typeof value === 'string' ? printable(value) : value
   }
   return line
-}
-
-/** Undefined: the value is not of the type of the field, and is dropped. */
-function shownAs(name: LogFieldName, value: unknown): unknown {
-  const type = LOG_FIELDS[name]
-  if (value instanceof Secret) return String(value)
-  if (type === 'error') return reduceError(value)
-  if (typeof value !== type) return undefined
-  return typeof value === 'string' ? printable(value) : value
 }
 
 function printable(text: string): string {

@@ -7,7 +7,6 @@ import {
   defaultTextMapGetter,
   defaultTextMapSetter,
   trace,
-  type Attributes,
   type Span,
   type Tracer,
 } from '@opentelemetry/api'
@@ -126,12 +125,13 @@ function finish(span: Span, status: number, code: string | undefined): void {
 /** A login or refresh is reported when it has ended; its start is counted back. */
 function tokenRequestSpan(tracer: Tracer, event: TokenEvent): void {
   if (event.type !== 'granted' && event.type !== 'failed') return
-  const attributes: Attributes =
-    event.type === 'granted'
-      ? { 'isales_proxy.generation': event.token.generation }
-      : { 'error.type': event.failure.reason }
-  const status = event.type === 'failed' ? event.failure.status : undefined
-  if (status !== undefined) attributes['http.response.status_code'] = status
+  const failure = event.type === 'failed' ? event.failure : undefined
+  // Attributes without a value are left out.
+  const attributes = {
+    'isales_proxy.generation': event.type === 'granted' ? event.token.generation : undefined,
+    'error.type': failure?.reason,
+    'http.response.status_code': failure?.status,
+  }
   const now = Date.now()
   const startTime = now - event.durationMs
   const span = tracer.startSpan(
@@ -139,7 +139,7 @@ function tokenRequestSpan(tracer: Tracer, event: TokenEvent): void {
     { kind: SpanKind.CLIENT, attributes, startTime },
     ROOT_CONTEXT,
   )
-  if (event.type === 'failed') span.setStatus({ code: SpanStatusCode.ERROR })
+  if (failure !== undefined) span.setStatus({ code: SpanStatusCode.ERROR })
   span.end(now)
 }
 
