@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { createMonitor } from '../../src/admin/monitor.ts'
-import { NOW, adminSources, failed, granted, snapshot } from './token.ts'
+import { NOW, adminSources, failed, granted } from './token.ts'
 
 const start = () => createMonitor(adminSources())
 
@@ -18,13 +18,8 @@ it('keeps 60 logins and refreshes, however long it goes on, with how each ended'
   ])
 })
 
-it.each([
-  ['/run/isales-auth-proxy/isales_password', '/etc/isales-auth-proxy/password'],
-  ['/run/isales-auth-proxy@north/isales_password', '/etc/isales-auth-proxy@north/password'],
-  ['/run/secrets/password', '/run/secrets/password'],
-])('names, of the password in %s, the file that a person corrects', (file, named) => {
-  const settings = [{ name: 'ISALES_PASSWORD', value: '[redacted]', source: `file ${file}` }]
-  const token = () => snapshot({ backoff: 'rejected' })
-  const [finding] = createMonitor({ ...adminSources(), settings, token }).findings()
-  expect(finding?.remedy).toContain(`read from ${named}:`)
+it('takes no Date header for the time of iSales that is none', () => {
+  const monitor = start()
+  for (const date of ['yesterday', '', undefined]) monitor.dateSeen(date)
+  expect(monitor.findings()).toMatchObject([{ state: 'healthy' }])
 })

@@ -15,7 +15,7 @@ const SECOND = 1000
 const TASKS = '/rest/isales/v1/openapi/obs/business/tasks'
 
 /** `count` calls that end alike, `apart` milliseconds apart, the last `ago` milliseconds before now. */
-interface Calls {
+export interface Calls {
   readonly count: number
   readonly apart: number
   readonly ago?: number

@@ -1,0 +1,303 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { Health } from '../../src/admin/findings.ts'
+import type { AdminSources } from '../../src/admin/sources.ts'
+import type { Status } from '../../src/admin/status.ts'
+import type { TokenSnapshot } from '../../src/token/events.ts'
+import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
+import { NOW } from './token.ts'
+
+const RUNBOOK = readFileSync('docs/operations.md', 'utf8').toLowerCase()
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const OK = { status: 200, upstreamMs: 8 } as const
+const DOWN = { status: 502, code: 'upstream-unreachable' } as const
+const REFUSED = { status: 403, target: '/obs/records?id=7' } as const
+
+/** `count` calls that end alike, `apart` milliseconds apart, the last `ago` milliseconds before now. */
+const calls = (call: Calls['call'], count: number, apart = 100, ago = 0): Calls => {
+  return { call, count, apart, ago }
+}
+/** In the last minute, and not in its last 20 s. */
+const MANY = calls(OK, 600, 50, 21 * SECOND)
+const NONE = { token: undefined, usable: false } as const
+
+/** A failed login. */
+const failure = (changes: Partial<NonNullable<TokenSnapshot['lastFailure']>['failure']>) => ({
+  at: NOW,
+  operation: 'login' as const,
+  failure: {
+    kind: 'untouched' as const,
+    reason: 'unavailable' as const,
+    detail: 'ECONNREFUSED',
+    ...changes,
+  },
+})
+
+/** The status of a proxy with a valid token and no calls, unless the scene says otherwise. */
+async function statusOf(scene: Partial<Scene>, sources: Partial<AdminSources> = {}) {
+  const app = adminOf({ snapshot: {}, events: [], ...scene }, sources)
+  return (await (await app.request('/status.json')).json()) as Status
+}
+
+describe('the state', () => {
+  it.each<readonly [string, Partial<Scene>, Health, string]>([
+    ['the token is valid and nothing was called', {}, 'healthy', 'There was no call'],
+    ['every call succeeds', { calls: [MANY] }, 'healthy', 'Every call of the last minute'],
+    [
+      'the token is valid and being renewed',
+      { snapshot: { request: 'refresh' } },
+      'healthy',
+      'The token is valid.',
+    ],
+    [
+      'no call came for long',
+      { snapshot: { usable: false, idle: true } },
+      'healthy',
+      'the next one logs in first',
+    ],
+    [
+      'one call of many failed',
+      { calls: [MANY, calls(DOWN, 1)] },
+      'degraded',
+      '1 of 601 calls failed in the last minute. iSales cannot be reached.',
+    ],
+    [
+      'half of the calls failed',
+      { calls: [calls(OK, 5, 2000, SECOND), calls(DOWN, 5, 2000)] },
+      'degraded',
+      '5 of 10 calls failed in the last minute.',
+    ],
+    [
+      'more than half of the calls failed, for several reasons',
+      {
+        calls: [
+          calls(DOWN, 4, 5 * SECOND, 25 * SECOND),
+          calls({ status: 500 }, 1, 1, 30 * SECOND),
+          calls(OK, 4, 3 * SECOND, SECOND),
+          calls(DOWN, 1),
+        ],
+      },
+      'failing',
+      '6 of 10 calls failed in the last minute. iSales cannot be reached.',
+    ],
+    ['the only call failed', { calls: [calls(DOWN, 1)] }, 'failing', '1 of 1 calls failed'],
+    [
+      'the last calls failed, after many that succeeded',
+      { calls: [MANY, calls(DOWN, 4, 1500), calls(OK, 1, 1, 700)] },
+      'failing',
+      '4 of 5 calls failed in the last 20 seconds.',
+    ],
+    [
+      'half of the last calls failed',
+      { calls: [MANY, calls(DOWN, 4, 1500), calls(OK, 4, 1500, 700)] },
+      'degraded',
+      '4 of 608 calls failed in the last minute.',
+    ],
+    [
+      'no call has succeeded for 5 s',
+      { calls: [MANY, calls(OK, 300, 50, 5 * SECOND), calls(DOWN, 100, 49)] },
+      'failing',
+      'No call has succeeded for 5 s: all 100 failed. iSales cannot be reached.',
+    ],
+    [
+      'calls are few, and each waits for its deadline',
+      {
+        calls: [
+          calls(OK, 60, SECOND, 4 * SECOND),
+          calls({ status: 504, code: 'upstream-timeout' }, 2, 2900, 200),
+        ],
+      },
+      'failing',
+      'No call has succeeded for 3 s: all 2 failed. iSales does not respond in time.',
+    ],
+    [
+      'a second goes wrong',
+      { calls: [calls(OK, 2000, 50, SECOND), calls(DOWN, 20, 50)] },
+      'degraded',
+      '20 of ',
+    ],
+    [
+      'two of three calls fail all the time',
+      {
+        calls: [
+          calls(DOWN, 4, 15 * SECOND),
+          calls(DOWN, 4, 15 * SECOND, 5 * SECOND),
+          calls(OK, 4, 15 * SECOND, 10 * SECOND),
+        ],
+      },
+      'failing',
+      'iSales cannot be reached.',
+    ],
+    [
+      'calls succeed again',
+      SCENES.recovering,
+      'degraded',
+      'No call has failed for 8 s, and 160 have succeeded since. Before that, in the last minute, 480 failed.',
+    ],
+    [
+      'calls have succeeded for a minute',
+      { calls: [calls(DOWN, 480, 50, 61 * SECOND), calls(OK, 1200, 50)] },
+      'healthy',
+      'Every call of the last minute',
+    ],
+    [
+      'some calls are refused',
+      { calls: [MANY, calls(REFUSED, 5), calls({ ...REFUSED, target: '/b' }, 1)] },
+      'degraded',
+      '6 of 606 calls in the last minute got 401 or 403 from iSales. Others succeed with the same token. Refused in the last hour: POST /obs/records (5), POST /b (1).',
+    ],
+    [
+      'a web page refuses calls',
+      { calls: [MANY, calls({ ...REFUSED, page: true }, 4)] },
+      'degraded',
+      '4 calls in the last minute got 401 or 403 with a web page.',
+    ],
+    [
+      'iSales is slow',
+      { calls: [calls(OK, 200), calls({ ...OK, upstreamMs: 2390 }, 20)] },
+      'degraded',
+      '20 of 220 calls in the last minute took iSales more than 2 s.',
+    ],
+    ['the clock is behind', { isalesAhead: 10 * MINUTE }, 'degraded', 'is 10 min behind that'],
+    ['the clock is ahead', { isalesAhead: -10 * MINUTE }, 'degraded', 'is 10 min ahead of that'],
+    ['the clocks differ by a second', { isalesAhead: SECOND }, 'healthy', 'The token is valid.'],
+    [
+      'renewals fail and the token serves',
+      { snapshot: { backoff: 'transient' } },
+      'degraded',
+      'Renewals fail. The current token is still used.',
+    ],
+    [
+      'the first login is in progress',
+      { snapshot: { ...NONE, request: 'login' } },
+      'starting',
+      'The first login is in progress.',
+    ],
+    [
+      'the first login has failed',
+      { snapshot: { ...NONE, backoff: 'transient', lastFailure: failure({}) } },
+      'unauthenticated',
+      'Logins fail. Calls get 503 until a login succeeds.',
+    ],
+    [
+      'the token has ended',
+      { snapshot: { usable: false, request: 'login' } },
+      'unauthenticated',
+      'Calls wait for a new token.',
+    ],
+    [
+      'iSales rejects the token, whatever calls did before',
+      { snapshot: { rejected: true }, calls: [MANY, calls(REFUSED, 3)] },
+      'failing',
+      'iSales rejects every call with the token',
+    ],
+    [
+      'the credentials are refused',
+      { snapshot: { backoff: 'rejected' } },
+      'refused',
+      'iSales refuses the user or password. The current token is still used.',
+    ],
+    [
+      'the credentials are refused and no token is left',
+      { snapshot: { ...NONE, backoff: 'guarded' } },
+      'refused',
+      'iSales refuses the user or password. Calls get 503 until a login succeeds.',
+    ],
+    [
+      'another program logs in and calls fail',
+      { snapshot: { conflict: true, rejected: true }, calls: [calls(DOWN, 10)] },
+      'conflict',
+      'again and again. The current token is still used.',
+    ],
+    [
+      'it shuts down',
+      { draining: true, snapshot: { ...NONE, backoff: 'guarded' } },
+      'draining',
+      'new connections are refused',
+    ],
+  ])('when %s is told from the others', async (_case, scene, state, words) => {
+    const status = await statusOf(scene)
+    expect({ state: status.state, reason: status.reason }).toEqual({
+      state,
+      reason: expect.stringContaining(words),
+    })
+    expect(status.reason).toMatch(/\.$/)
+    const hasPage = status.runbook !== null || status.title === 'The clock is wrong'
+    expect(status.remedy !== '').toBe(hasPage)
+    expect(RUNBOOK).toContain(`### ${status.runbook?.split('operations.md#')[1] ?? ''}`)
+  })
+
+  it('is that of the most important of all that is wrong', async () => {
+    const { findings } = await statusOf({
+      snapshot: {
+        backoff: 'transient',
+        failuresInRow: 3,
+        lastFailure: failure({ reason: 'tls', detail: 'CERT_NOT_YET_VALID' }),
+      },
+      calls: [MANY, calls(DOWN, 1), calls(REFUSED, 3), calls({ ...OK, upstreamMs: 2390 }, 40)],
+    })
+    expect(findings.map(({ title }) => title)).toEqual([
+      'Some calls fail',
+      'iSales refuses some calls',
+      'Renewal is failing',
+      'iSales is slow',
+      'The clock is wrong',
+    ])
+  })
+
+  it('does not follow what CTI-OBS does wrong, which is said beside it', async () => {
+    const mistake = { status: 403, target: '//obs/tasks', code: 'not-allowed' } as const
+    const { state, findings, requests } = await statusOf({ calls: [calls(mistake, 4)] })
+    expect(state).toBe('healthy')
+    expect(findings[1]?.reason).toContain('refused 4 requests: not-allowed (4)')
+    expect(requests.lastFailed).toHaveLength(4)
+  })
+})
+
+it('says whose matter a refused path is, and where it is, without its query', async () => {
+  const app = adminOf(SCENES['some refused'])
+  const { remedy, requests } = (await (await app.request('/status.json')).json()) as Status
+  expect(remedy).toContain('The account may not make these calls')
+  expect(remedy).not.toContain('ISALES_TOKEN_HEADERS')
+  expect(requests.failedPaths).toMatchObject([{ method: 'POST', refused: 5, failed: 0 }])
+  expect(await (await app.request('/')).text()).not.toContain('batch=7')
+})
+
+it('shows an outage with the figures of that time, while the token stays green', async () => {
+  const html = await (await adminOf(SCENES.failing).request('/')).text()
+  expect(html).toContain('<dd class="tone">145 of 145</dd>')
+  expect(html).toMatch(/\.left \{ fill: var\(--good\); \}/)
+})
+
+const UNIT = '/run/isales-auth-proxy@north/isales_password'
+it.each([
+  [403, { ISALES_PASSWORD: 'file /run/secrets/x' }, /user or password.*from \/run\/secrets\/x:/],
+  [400, { ISALES_PASSWORD: `file ${UNIT}` }, /400: .*\/etc\/isales-auth-proxy@north\/password:/],
+  [500, { ISALES_PASSWORD: 'environment' }, /with 500: by its documents.*then restart the proxy/],
+  [401, { STATE_DIR: '/var/lib/proxy' }, /not purchased.*STATE_DIR=\/var\/lib\/proxy isales-auth/],
+  [401, {}, /not purchased.*send SIGHUP/],
+])('a login that is refused with %i has words and a remedy of its own', async (code, set, text) => {
+  const lastFailure = failure({ kind: 'refused', reason: 'rejected', status: code })
+  const settings = Object.entries(set).map(([name, value]) => ({ name, value, source: value }))
+  const scene = { snapshot: { backoff: 'guarded', lastFailure } } as const
+  const { reason, remedy } = await statusOf(scene, { settings })
+  expect(`${reason} ${remedy}`).toMatch(text)
+})
+
+it('is said in Chinese, by Accept-Language or ?lang=, which wins', async () => {
+  const app = adminOf(SCENES.failing)
+  const read = async (path: string, accepts: string) => {
+    const response = await app.request(path, { headers: { 'Accept-Language': accepts } })
+    return response.text()
+  }
+  expect(await read('/status.json', 'zh-CN,zh;q=0.9,en;q=0.8')).toMatch(
+    /"title":"调用失败".*operations\.zh-CN\.md#isalesproxycallsfailing/,
+  )
+  expect(await read('/', 'de, zh-TW;q=0.5')).toContain('<html lang="zh-CN">')
+  expect(await read('/status.txt?lang=en', 'zh-CN')).toContain('[Calls fail]')
+  expect(await read('/status.txt?lang=zh', 'en')).toContain(
+    '[调用失败] 已有 6 秒没有一次调用成功：145 次全部失败。',
+  )
+  expect(await read('/?lang=%3Cb%3E', '<script>')).toContain('<html lang="en">')
+})
