@@ -58,7 +58,7 @@ describe('the state', () => {
     ],
     [
       'one call of many failed',
-      { calls: [MANY, calls(DOWN, 1)] },
+      { calls: [MANY, calls(DOWN, 1, 1, 4 * SECOND)] },
       'degraded',
       '1 of 601 calls failed in the last minute. iSales cannot be reached.',
     ],
@@ -205,8 +205,8 @@ describe('the state', () => {
       'iSales refuses the user or password. Calls get 503 until a login succeeds.',
     ],
     [
-      'another program logs in and calls fail',
-      { snapshot: { conflict: true, rejected: true }, calls: [calls(DOWN, 10)] },
+      'another program logs in, and our logins are refused',
+      { snapshot: { conflict: true, backoff: 'rejected' } },
       'conflict',
       'again and again. The current token is still used.',
     ],
@@ -223,6 +223,7 @@ describe('the state', () => {
       reason: expect.stringContaining(words),
     })
     expect(status.reason).toMatch(/\.$/)
+    expect(status.findings).toHaveLength(1)
     const hasPage = status.runbook !== null || status.title === 'The clock is wrong'
     expect(status.remedy !== '').toBe(hasPage)
     expect(RUNBOOK).toContain(`### ${status.runbook?.split('operations.md#')[1] ?? ''}`)
@@ -231,6 +232,7 @@ describe('the state', () => {
   it('is that of the most important of all that is wrong', async () => {
     const { findings } = await statusOf({
       snapshot: {
+        conflict: true,
         backoff: 'transient',
         failuresInRow: 3,
         lastFailure: failure({ reason: 'tls', detail: 'CERT_NOT_YET_VALID' }),
@@ -238,6 +240,7 @@ describe('the state', () => {
       calls: [MANY, calls(DOWN, 1), calls(REFUSED, 3), calls({ ...OK, upstreamMs: 2390 }, 40)],
     })
     expect(findings.map(({ title }) => title)).toEqual([
+      'Somebody else uses this login',
       'Some calls fail',
       'iSales refuses some calls',
       'Renewal is failing',
@@ -281,8 +284,10 @@ it.each([
   const lastFailure = failure({ kind: 'refused', reason: 'rejected', status: code })
   const settings = Object.entries(set).map(([name, value]) => ({ name, value, source: value }))
   const scene = { snapshot: { backoff: 'guarded', lastFailure } } as const
-  const { reason, remedy } = await statusOf(scene, { settings })
-  expect(`${reason} ${remedy}`).toMatch(text)
+  const { findings } = await statusOf(scene, { settings })
+  expect(findings.map(({ reason, remedy }) => `${reason} ${remedy}`)).toEqual([
+    expect.stringMatching(text),
+  ])
 })
 
 it('is said in Chinese, by Accept-Language or ?lang=, which wins', async () => {
