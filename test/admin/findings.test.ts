@@ -238,6 +238,7 @@ describe('the state', () => {
         lastFailure: failure({ reason: 'tls', detail: 'CERT_NOT_YET_VALID' }),
       },
       calls: [MANY, calls(DOWN, 1), calls(REFUSED, 3), calls({ ...OK, upstreamMs: 2390 }, 40)],
+      isalesAhead: 10 * MINUTE,
     })
     expect(findings.map(({ title }) => title)).toEqual([
       'Somebody else uses this login',

@@ -47,24 +47,6 @@ test('a refresh ticket renews, lives twelve times as long, and is valid for call
   expect(tickets.renew(refresh)).toBeUndefined()
 })
 
-test('an access ticket does not renew', () => {
-  const tickets = open(atStart)
-  expect(tickets.renew(tickets.issue().token)).toBeUndefined()
-})
-
-test('renewals end with the session', () => {
-  let now = START
-  const tickets = open(() => now, { key: 'key' })
-  let { refreshToken: refresh } = tickets.issue()
-  for (let hours = 0; hours < 24; hours += 5) {
-    const renewed = tickets.renew(refresh)
-    expect(renewed?.refreshExpirationTime).toBe(Math.min(12, 24 - hours) * 3600)
-    refresh = renewed?.refreshToken ?? ''
-    now += 5 * HOUR
-  }
-  expect([tickets.renew(refresh), tickets.isValid(refresh)]).toEqual([undefined, false])
-})
-
 test.each([
   ['the same clock', 0, true],
   ['a clock that is 5 min behind', 300, true],
