@@ -1,28 +1,13 @@
-import { readTls } from '../config/certificates.ts'
-import { valueOf } from '../config/errors.ts'
 import { loadConfig, type Config, type EffectiveSetting } from '../config/load.ts'
 import { SETTING_LIST } from '../config/settings.ts'
-import { askOnce } from '../token/client.ts'
-import { createUpstream } from '../upstream/pool.ts'
+import { askOnce, type IsalesClient } from '../token/client.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy, writeProblems, type FlagValues, type Io } from './io.ts'
-import { probe, sentences, VERDICTS, type LogIn, type Login } from './prober.ts'
+import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
+import { logInOnce, probe, sentences, VERDICTS, type Login } from './prober.ts'
 import { table } from './text.ts'
 
-const FLAGS = {
-  live: {
-    type: 'boolean',
-    doc: 'Log in to iSales once, have the conversation with it, and say what came of it',
-  },
-  quiet: { type: 'boolean', doc: 'Print no settings, only what is wrong and the verdict' },
-  health: {
-    type: 'boolean',
-    doc: 'Ask the proxy that runs here (ADMIN_LISTEN, /livez) instead; for HEALTHCHECK',
-  },
-} as const
-
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Check the configuration, the login, or a running proxy',
   example: '--live',
   text: `Prints every setting with its value (secrets redacted), where it came from and
@@ -34,15 +19,23 @@ sees how iSales refuses a token that is not valid.
 Where iSales allows a user one session only, that login may end the session of a
 running proxy, which then logs in again. With SESSION_STORE_URL it logs in under
 the lease of the store, and running replicas take the new token.`,
-  flags: FLAGS,
+  flags: {
+    live: {
+      doc: 'Log in to iSales once, have the conversation with it, and say what came of it',
+    },
+    quiet: { doc: 'Print no settings, only what is wrong and the verdict' },
+    health: {
+      doc: 'Ask the proxy that runs here (ADMIN_LISTEN, /livez) instead; for HEALTHCHECK',
+    },
+  },
   async run(flags, io) {
-    if (flags.health === true && (flags.live === true || flags.quiet === true)) {
+    if (flags['health'] && (flags['live'] || flags['quiet'])) {
       io.stderr.write('--health asks a running proxy: it excludes --live and --quiet.\n')
       return EXIT.usage
     }
-    return flags.health === true ? checkHealth(io) : checkConfig(flags, io)
+    return flags['health'] ? checkHealth(io) : checkConfig(flags, io)
   },
-})
+}
 
 /** Asks the running proxy whether it lives. */
 async function checkHealth(io: Io): Promise<number> {
@@ -52,17 +45,17 @@ async function checkHealth(io: Io): Promise<number> {
   return response.status === 200 ? EXIT.ok : EXIT.notReady
 }
 
-async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<number> {
+async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
   const errors = loaded.ok ? [] : loaded.errors
-  if (flags.quiet !== true) {
+  if (!flags['quiet']) {
     const wrong = new Set(errors.map(({ setting }) => setting))
     io.stdout.write(configTable(loaded.settings, wrong))
   }
   writeProblems(io, loaded)
   if (!loaded.ok) return EXIT.usage
-  if (flags.quiet !== true) io.stdout.write('\n')
-  if (flags.live === true) return checkLive(loaded.config, io)
+  if (!flags['quiet']) io.stdout.write('\n')
+  if (flags['live']) return checkLive(loaded.config, io)
   io.stdout.write('The configuration is sound.\n')
   return EXIT.ok
 }
@@ -70,15 +63,8 @@ async function checkConfig(flags: FlagValues<typeof FLAGS>, io: Io): Promise<num
 /** The conversation with the settings as they are. Returns the exit code. */
 async function checkLive(config: Config, io: Io): Promise<number> {
   const { signal, stdout, stderr } = io
-  const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
-  const { verdict, findings } = await probe({
-    config,
-    post: upstream.post,
-    signal,
-    vary: false,
-    logIn: logInWithStore(config, io),
-  })
-  await upstream.destroy()
+  const logIn = (isales: IsalesClient): Promise<Login> => logInWithStore(config, isales, io)
+  const { verdict, findings } = await probe({ config, signal, vary: false, logIn })
   if (signal.aborted) return endedBy(signal)
   const good = findings.filter(({ remedy }) => remedy === undefined)
   stdout.write(table(good.map(({ topic, evidence }) => [topic, evidence])))
@@ -90,28 +76,27 @@ async function checkLive(config: Config, io: Io): Promise<number> {
 }
 
 /** Under the lease of the shared store, where there is one, so that replicas take the new token. */
-function logInWithStore(config: Config, io: Io): LogIn {
-  return async (ask, isales): Promise<Login> => {
-    // Loaded only where a store is configured.
-    const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
-    const login = await sharing?.logInShared(config, isales, askOnce(io.signal))
-    if (login === undefined) {
-      // Only in a cluster are several replicas likely.
-      const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
-      return { outcome: await ask(), ...(inCluster && { note: NO_STORE }) }
-    }
-    const { outcome, store, others = 0 } = login
-    const note =
-      store.state === 'alone'
-        ? `cannot be used (${store.reason}): a login may end the session of running replicas`
-        : others === 0
-          ? 'works. No replica listens with this key: none runs, or theirs is another'
-          : `works. ${others} running with this key take the new token`
-    if ('deferred' in outcome)
-      return { outcome: undefined, note: `${NOT_ASKED[outcome.deferred]}. The store ${note}` }
-    const shared = store.state !== 'alone'
-    return { outcome: 'failure' in outcome ? outcome.failure : outcome, note, shared }
+async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Promise<Login> {
+  // Loaded only where a store is configured.
+  const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
+  const login = await sharing?.logInShared(config, isales, askOnce(io.signal))
+  if (login === undefined) {
+    // Only in a cluster are several replicas likely.
+    const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
+    const outcome = await logInOnce(config, isales, io.signal)
+    return { outcome, ...(inCluster && { note: NO_STORE }) }
   }
+  const { outcome, store, others = 0 } = login
+  const note =
+    store.state === 'alone'
+      ? `cannot be used (${store.reason}): a login may end the session of running replicas`
+      : others === 0
+        ? 'works. No replica listens with this key: none runs, or theirs is another'
+        : `works. ${others} running with this key take the new token`
+  if ('deferred' in outcome)
+    return { outcome: undefined, note: `${NOT_ASKED[outcome.deferred]}. The store ${note}` }
+  const shared = store.state !== 'alone'
+  return { outcome: 'failure' in outcome ? outcome.failure : outcome, note, shared }
 }
 
 /** How many replicas there are is not known here; the notes of the chart warn when they are several. */

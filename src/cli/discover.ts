@@ -1,14 +1,12 @@
-import { lookup } from 'node:dns'
-import { TLSSocket, type DetailedPeerCertificate } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import { formatDuration } from '../config/formats.ts'
 import { loadConfig, type Config } from '../config/load.ts'
 import { SECRET_VARIABLES, SETTING_LIST } from '../config/settings.ts'
-import { createConnect } from '../upstream/connector.ts'
-import { createUpstream } from '../upstream/pool.ts'
+import { connectOnce, describeChain } from './connection.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy, writeProblems, type Io } from './io.ts'
+import { endedBy, writeProblems, type Io, type Command } from './io.ts'
 import { probe, sentences, VERDICTS, type Finding, type Probed } from './prober.ts'
 import { table } from './text.ts'
 
@@ -18,7 +16,7 @@ type Output = (typeof OUTPUTS)[number]
 /** Milliseconds that an idle connection is watched. */
 const KEEP_ALIVE_WATCH = 20_000
 
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Find the settings that suit your iSales',
   example: '--output env > isales.env',
   text: `Logs in once with the configured user and password, then calls business/interface,
@@ -31,17 +29,15 @@ user one session only, the login may end the session of a running proxy, which t
 logs in again.`,
   flags: {
     output: {
-      type: 'string',
       value: 'env',
       doc: 'env (the default), values for the chart, or json',
     },
     'second-login': {
-      type: 'boolean',
       doc: 'Log in twice, to see whether that ends the first token',
     },
   },
   async run(flags, io) {
-    const output = OUTPUTS.find((one) => one === (flags.output ?? 'env'))
+    const output = OUTPUTS.find((one) => one === (flags['output'] ?? 'env'))
     if (output === undefined) {
       io.stderr.write(`--output is one of ${OUTPUTS.join(', ')}.\n`)
       return EXIT.usage
@@ -50,24 +46,21 @@ logs in again.`,
     writeProblems(io, loaded)
     if (!loaded.ok) return EXIT.usage
     const { config } = loaded
-    const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
-    const { post } = upstream
     const { signal } = io
-    const secondLogin = flags['second-login'] === true
-    const { verdict, ...probed } = await probe({ config, post, signal, vary: true, secondLogin })
-    await upstream.destroy()
+    const secondLogin = flags['second-login'] !== undefined
+    const { verdict, ...probed } = await probe({ config, signal, vary: true, secondLogin })
     if (signal.aborted) return endedBy(signal)
     const { code, text } = VERDICTS[verdict]
     // Through an egress proxy the certificate and the keep-alive would be somebody else's.
     const direct = code === EXIT.ok && config.httpsProxy === undefined
-    const connection = direct ? await watchConnection(config, signal) : NOTHING_SEEN
-    const findings = [...probed.findings, ...connection.findings]
-    const settings = { ...probed.settings, ...connection.settings }
+    const seen = direct ? await watchConnection(config, signal) : undefined
+    const findings = [...probed.findings, ...(seen?.findings ?? [])]
+    const settings = { ...probed.settings, ...seen?.settings }
     io.stdout.write(format({ verdict, findings, settings }, output, io))
     io.stderr.write(`${text}\n`)
     return code
   },
-})
+}
 
 /** Settings that the conversation decides: what was given for them does not count. */
 const DECIDED = /^(?:ISALES_(?:TOKEN|REFRESH_HEADER)_|ISALES_REJECTED_)/
@@ -103,65 +96,53 @@ function format({ findings, settings, verdict }: Probed, output: Output, io: Io)
   return `${comments}settings:\n${lines.join('')}`
 }
 
-type ConnectionFindings = Pick<Probed, 'findings' | 'settings'>
-const NOTHING_SEEN: ConnectionFindings = { findings: [], settings: {} }
+type Seen = Pick<Probed, 'findings' | 'settings'>
 
 /** The certificates of iSales, and how long it keeps an idle connection. */
-function watchConnection(config: Config, signal: AbortSignal): Promise<ConnectionFindings> {
-  const connect = createConnect({
-    origin: config.isalesUrl,
-    tls: valueOf(readTls('isales', config)),
-    timeout: config.isalesConnectTimeout,
-    egress: undefined,
-    lookup,
+async function watchConnection(config: Config, signal: AbortSignal): Promise<Seen> {
+  const {
+    isalesUrl: origin,
+    isalesTlsServerName: serverName,
+    isalesConnectTimeout: timeout,
+  } = config
+  const tls = valueOf(readTls('isales', config))
+  const socket = await connectOnce({ origin, serverName, tls, timeout, egress: undefined })
+  const findings: Finding[] = []
+  const ended = (evidence: string, settings: Seen['settings'] = {}): Seen => ({
+    findings: [...findings, { topic: 'keep-alive', evidence }],
+    settings,
   })
-  return new Promise((resolve) => {
-    const findings: Finding[] = []
-    const done = (evidence: string, settings: ConnectionFindings['settings'] = {}): void =>
-      resolve({ findings: [...findings, { topic: 'keep-alive', evidence }], settings })
-    connect((socket) => {
-      if (socket instanceof Error) return done('could not be measured')
-      if (socket instanceof TLSSocket) findings.push(certificatesOf(socket))
-      let idleSince = performance.now()
-      let response = ''
-      const timer = setTimeout(() => {
-        done(`an idle connection is kept for ${KEEP_ALIVE_WATCH / 1000} s or more`)
-        socket.destroy()
-      }, KEEP_ALIVE_WATCH)
-      signal.addEventListener('abort', () => socket.destroy(), { once: true })
-      socket.write(`HEAD / HTTP/1.1\r\nHost: ${new URL(config.isalesUrl).host}\r\n\r\n`)
-      socket.setEncoding('latin1').on('data', (text: string) => {
-        idleSince = performance.now()
-        response += text
-      })
-      socket.once('close', (failed) => {
-        clearTimeout(timer)
-        if (signal.aborted) return done('was not measured')
-        if (failed || /^connection: *close/im.test(response)) return done('could not be measured')
-        const ms = performance.now() - idleSince
-        const evidence = `an idle connection is closed after ${(ms / 1000).toFixed(1)} s`
-        done(evidence, ms < config.isalesKeepAlive + 1000 ? { ISALES_KEEP_ALIVE: halfOf(ms) } : {})
-      })
-    })
+  if (socket instanceof Error) return ended('could not be measured')
+  if (socket instanceof TLSSocket)
+    findings.push({ topic: 'certificates', evidence: describeChain(socket) })
+  let idleSince = performance.now()
+  let response = ''
+  let kept = false
+  socket.setEncoding('latin1').on('data', (text: string) => {
+    idleSince = performance.now()
+    response += text
   })
+  socket.setTimeout(KEEP_ALIVE_WATCH, () => {
+    kept = true
+    socket.destroy()
+  })
+  signal.addEventListener('abort', () => socket.destroy(), { once: true })
+  socket.write(`HEAD / HTTP/1.1\r\nHost: ${new URL(origin).host}\r\n\r\n`)
+  const failed = await new Promise((resolve) => {
+    socket.once('close', resolve)
+  })
+  if (signal.aborted) return ended('was not measured')
+  if (kept) return ended(`an idle connection is kept for ${KEEP_ALIVE_WATCH / 1000} s or more`)
+  if (failed === true || /^connection: *close/im.test(response))
+    return ended('could not be measured')
+  const ms = performance.now() - idleSince
+  return ended(
+    `an idle connection is closed after ${(ms / 1000).toFixed(1)} s`,
+    ms < config.isalesKeepAlive + 1000 ? { ISALES_KEEP_ALIVE: halfOf(ms) } : {},
+  )
 }
 
 /** Half of what iSales keeps: a call must not meet a connection that iSales closes meanwhile. */
 function halfOf(ms: number): string {
   return formatDuration(Math.max(100, Math.floor(ms / 200) * 100))
-}
-
-/** The chain as iSales shows it, its own certificate first, and the end that comes first. */
-function certificatesOf(socket: TLSSocket): Finding {
-  const chain: DetailedPeerCertificate[] = []
-  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
-  // A root names itself as its issuer.
-  while (next !== undefined && !chain.includes(next)) {
-    chain.push(next)
-    next = next.issuerCertificate as DetailedPeerCertificate | undefined
-  }
-  const names = chain.map(({ subject }) => String(subject.CN)).join(', issued by ')
-  const ends = Math.min(...chain.map(({ valid_to: end }) => Date.parse(end)))
-  const until = new Date(ends).toISOString().slice(0, 10)
-  return { topic: 'certificates', evidence: `${names}; valid until ${until}` }
 }

@@ -56,17 +56,13 @@ export function endedBy(signal: AbortSignal): number {
 }
 
 export interface Flag {
-  readonly type: 'boolean' | 'string'
-  /** For type `string`: what stands after the flag in the help, such as `60s`. */
+  /** What stands after the flag in the help, such as `60s`. Without it the flag takes no value. */
   readonly value?: string
   readonly doc: string
 }
-export type Flags = Readonly<Record<string, Flag>>
 
-/** The values of the flags that were given. */
-export type FlagValues<F extends Flags> = {
-  readonly [Name in keyof F]?: F[Name]['type'] extends 'boolean' ? boolean : string
-}
+/** The texts of the flags that were given; of a flag without a value its name. */
+export type FlagValues = Readonly<Record<string, string | undefined>>
 
 /** The value of `--timeout`, 60 s by default, in milliseconds. Undefined: it is wrong, and stderr says how. */
 export function readTimeout(
@@ -81,19 +77,14 @@ export function readTimeout(
 }
 
 /** What each file of a command exports as `command`. */
-export interface Command<F extends Flags = Flags> {
+export interface Command {
   /** One line for the overview. */
   readonly summary: string
   /** What stands behind the name in the example of the overview. Default: nothing. */
   readonly example?: string
   /** What `--help` says besides; paragraphs with an empty line between. */
   readonly text: string
-  readonly flags: F
+  readonly flags: Readonly<Record<string, Flag>>
   /** Returns the exit code. */
-  run(flags: FlagValues<F>, io: Io): Promise<number>
-}
-
-/** Lets the compiler find the type of the flags. */
-export function defineCommand<const F extends Flags>(command: Command<F>): Command<F> {
-  return command
+  run(flags: FlagValues, io: Io): Promise<number>
 }

@@ -1,12 +1,15 @@
+import { readTls } from '../config/certificates.ts'
+import { valueOf } from '../config/errors.ts'
 import { path as pathFormat } from '../config/formats-net.ts'
 import { formatDuration, readText } from '../config/formats.ts'
 import { PUBLISHED_REFRESH_PATH, SETTING_LIST, type Config } from '../config/settings.ts'
-import { isObject, parseObject, type JsonObject } from '../http/json.ts'
+import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
 import { askOnce, createIsalesClient, type IsalesClient } from '../token/client.ts'
 import { hasVerdict, isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
+import { createUpstream } from '../upstream/pool.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 import { EXIT } from './exit-codes.ts'
 import { describeFailure, REMEDIES } from './remedies.ts'
@@ -55,23 +58,18 @@ export interface Probed {
 
 export interface ProbeOptions {
   readonly config: Config
-  /** One POST, never repeated. */
-  readonly post: Post
   readonly signal: AbortSignal
   /** True: all forms of the interface are tried. False: the settings as they are. */
   readonly vary: boolean
   /** Log in a second time, to see whether that ends the first token. Default false. */
   readonly secondLogin?: boolean
-  /** Default: `ask`. */
-  readonly logIn?: LogIn
+  /** Default: `logInOnce`. */
+  readonly logIn?: (isales: IsalesClient) => Promise<Login>
+  /** Comes between the conversation and iSales. */
+  readonly wrap?: (post: Post) => Post
   /** Milliseconds since 1970. Default: the machine's date. */
   readonly wallClock?: () => number
 }
-
-export type LogIn = (ask: AskIsales, isales: IsalesClient) => Promise<Login>
-
-/** One login at iSales. */
-type AskIsales = () => Promise<Grant | AuthFailure>
 
 export interface Login {
   /** Undefined: iSales was not asked; `note` says why. */
@@ -82,13 +80,19 @@ export interface Login {
   readonly shared?: boolean
 }
 
-/** Where a business call carries its token. */
-type Carrier = Pick<Config, 'isalesTokenHeaders' | 'isalesTokenField' | 'isalesTokenScheme'>
+/** One login at iSales. */
+export function logInOnce(
+  { isalesUser: user, isalesPassword: password }: Config,
+  isales: IsalesClient,
+  signal: AbortSignal,
+): Promise<Grant | AuthFailure> {
+  return isales.login({ user, password }, askOnce(signal))
+}
 
 const TOKENS = ['token', 'refreshToken'] as const
 
-/** The English edition comes first, then the Chinese one, then everything between. */
-const CARRIERS: readonly Carrier[] = ['Bearer', ''].flatMap((isalesTokenScheme) =>
+/** Where a business call carries its token: the English edition comes first, then the Chinese one, then everything between. */
+const CARRIERS = ['Bearer', ''].flatMap((isalesTokenScheme) =>
   TOKENS.flatMap((isalesTokenField) =>
     ['Authorization', 'Authentication'].map((header) => {
       return { isalesTokenHeaders: [header], isalesTokenField, isalesTokenScheme }
@@ -99,173 +103,162 @@ const CARRIERS: readonly Carrier[] = ['Bearer', ''].flatMap((isalesTokenScheme) 
 /** Milliseconds; a clock that is further off is named. */
 const CLOCK_TOLERANCE = 5 * 60_000
 
-interface Run extends ProbeOptions {
-  readonly ask: AskIsales
-  readonly isales: IsalesClient
+/** A conversation as far as it has come. */
+interface Run {
+  /** As given; varied, with what suits iSales. */
+  config: Config
+  readonly vary: boolean
+  readonly signal: AbortSignal
+  /** One POST, never repeated. */
+  readonly post: Post
   /** The response to the latest POST. */
-  readonly latest: () => PostResult | undefined
-  readonly find: (topic: string, evidence: string, act?: Act) => void
+  latest: PostResult | undefined
+  readonly wallClock: () => number
+  readonly findings: Finding[]
+  /** Settings by name, as text. */
+  readonly settings: Record<string, string>
 }
-
-interface Act {
-  readonly remedy?: string | undefined
-  /** What suits iSales: taken over when varied, else the remedy, where the configuration differs. */
-  readonly set?: Found
-}
-
-type Found = Partial<
-  Carrier &
-    Pick<
-      Config,
-      | 'allowedPaths'
-      | 'isalesRefreshHeaderToken'
-      | 'isalesRefreshPath'
-      | 'isalesRejectedResults'
-      | 'isalesRejectedStatuses'
-      | 'obsNumbers'
-    >
->
 
 /**
  * The conversation of `check --live` and `discover`: one login, calls that change nothing (`business/interface`), a token
  * that is not valid, a refresh. It never sends a second password, and stops at the first refusal.
  */
 export async function probe(options: ProbeOptions): Promise<Probed> {
-  const { config, signal, vary, wallClock = Date.now } = options
-  const findings: Finding[] = []
-  const settings = new Map<string, string>()
-  let latest: PostResult | undefined
-  const post: Post = async (request) => (latest = await options.post(request))
-  const isales = createIsalesClient({ ...config, post, clock: systemClock, wallClock })
-  const credentials = { user: config.isalesUser, password: config.isalesPassword }
-  const verdict = await converse({
-    ...options,
-    post,
+  const { config, vary, signal, wallClock = Date.now, wrap = (post) => post } = options
+  const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
+  const send = wrap(upstream.post)
+  const run: Run = {
+    config,
+    vary,
+    signal,
+    post: async (request) => (run.latest = await send(request)),
+    latest: undefined,
     wallClock,
-    latest: () => latest,
-    isales,
-    ask: () => isales.login(credentials, askOnce(signal)),
-    find(topic, evidence, { remedy, set = {} } = {}) {
-      const texts = settingTexts(set, vary ? undefined : config)
-      for (const [name, text] of texts) settings.set(name, text)
-      const sets = texts.map((each) => each.join('=')).join(' and ')
-      const todo = remedy ?? (vary || sets === '' ? undefined : `Set ${sets}`)
-      findings.push({ topic, evidence, ...(todo !== undefined && { remedy: todo }) })
-    },
-  })
-  return { verdict, findings, settings: Object.fromEntries(settings) }
+    findings: [],
+    settings: {},
+  }
+  const verdict = await converse(run, options)
+  await upstream.destroy()
+  return { verdict, findings: run.findings, settings: run.settings }
 }
 
-/** Variables and texts of what differs from `from`. Default: from the defaults. */
-function settingTexts(set: Found, from?: Config): readonly (readonly [string, string])[] {
+/** What is given as one text. */
+type Found = Partial<Omit<Config, 'adminListen' | 'listen' | 'sessionStoreUrl'>>
+
+/**
+ * @param act what is to be done; `set` suits iSales: varied, it is taken over, else it is the remedy where the
+ * configuration differs.
+ */
+function find(
+  run: Run,
+  topic: string,
+  evidence: string,
+  act: { readonly remedy?: string; readonly set?: Found } = {},
+): void {
+  const { set = {} } = act
   const textOf = (value: Found[keyof Found]): string => (value ?? 'off').toString()
-  return SETTING_LIST.filter(({ key }) => key in set).flatMap(
-    ({ key, name, default: standard }) => {
-      const found = key as keyof Found
-      const text = textOf(set[found])
-      return text === (from === undefined ? standard : textOf(from[found])) ? [] : [[name, text]]
-    },
-  )
+  const differing = SETTING_LIST.flatMap(({ key, name, default: standard }) => {
+    if (!(key in set)) return []
+    const found = key as keyof Found
+    const text = textOf(set[found])
+    return text === (run.vary ? standard : textOf(run.config[found])) ? [] : [[name, text] as const]
+  })
+  Object.assign(run.settings, Object.fromEntries(differing))
+  if (run.vary) run.config = { ...run.config, ...set }
+  const sets = differing.map((each) => each.join('=')).join(' and ')
+  const remedy = act.remedy ?? (run.vary || sets === '' ? undefined : `Set ${sets}`)
+  run.findings.push({ topic, evidence, ...(remedy !== undefined && { remedy }) })
 }
 
-async function converse(run: Run): Promise<Probed['verdict']> {
-  const { config, find, vary, signal } = run
+function clientFor({ post, wallClock }: Run, config: Config): IsalesClient {
+  return createIsalesClient({ ...config, post, clock: systemClock, wallClock })
+}
+
+async function converse(run: Run, options: ProbeOptions): Promise<Probed['verdict']> {
+  const { config, signal, vary } = run
+  const isales = clientFor(run, config)
   const startedAt = performance.now()
-  const { outcome, note, shared } = await (run.logIn ?? plainLogin)(run.ask, run.isales)
+  const { outcome, note, shared }: Login = options.logIn
+    ? await options.logIn(isales)
+    : { outcome: await logInOnce(config, isales, signal) }
   const where = `at ${config.isalesUrl} as ${config.isalesUser}`
   if (outcome === undefined) {
-    find('login', `${where} was not tried: ${note}`)
+    find(run, 'login', `${where} was not tried: ${note}`)
     return 'unreachable'
   }
   if (!isGrant(outcome)) {
     const { evidence, remedy } = describeFailure(outcome, config)
-    find('login', `${where}: ${evidence}`, { remedy })
+    find(run, 'login', `${where}: ${evidence}`, { remedy })
     return isRefusal(outcome) ? 'refused' : 'unreachable'
   }
   const took = Math.round(performance.now() - startedAt)
-  find('login', `${where} works, took ${took} ms; the token ${describeGrant(outcome)}`)
-  if (note !== undefined) find('store', note)
+  find(run, 'login', `${where} works, took ${took} ms; the token ${describeGrant(outcome)}`)
+  if (note !== undefined) find(run, 'store', note)
   judgeLogin(run)
 
-  const carrier = await findCarrier(run, outcome)
-  if (carrier === undefined || signal.aborted) return 'no-header'
-  const noticed = await findRejection(run, outcome, carrier)
-  const paths = findPaths(run, await callInterface(run, carrier, tokenText(outcome, carrier)))
+  if (!(await findCarrier(run, outcome)) || signal.aborted) return 'no-header'
+  const noticed = await findRejection(run, outcome)
+  const paths = findPaths(run, (await callInterface(run, outcome)).data)
   if (paths === undefined) return 'elsewhere'
   let grant = outcome
-  if (shared === true) find('refresh', 'was not tried: the token is for the replicas that share it')
-  else grant = (await findRefresh(run, grant, carrier, paths)) ?? grant
-  if (vary && run.secondLogin === true) grant = await logInAgain(run, grant, carrier)
-  const { works } = await callInterface(run, carrier, tokenText(grant, carrier))
-  find('conversation', works ? 'works with these settings' : 'the token at hand is not accepted')
+  if (shared === true)
+    find(run, 'refresh', 'was not tried: the token is for the replicas that share it')
+  else grant = (await findRefresh(run, grant, paths.refresh)) ?? grant
+  if (vary && options.secondLogin === true) grant = await logInAgain(run, grant, isales)
+  const { works } = await callInterface(run, grant)
+  find(
+    run,
+    'conversation',
+    works ? 'works with these settings' : 'the token at hand is not accepted',
+  )
   return works ? (noticed ? 'works' : 'blind') : 'no-header'
 }
 
-const plainLogin = async (ask: AskIsales): Promise<Login> => ({ outcome: await ask() })
-
 /** What the response to the login says besides the token. */
-function judgeLogin({ find, latest, wallClock = Date.now }: Run): void {
-  const response = latest()
+function judgeLogin(run: Run): void {
+  const { latest: response, wallClock } = run
   if (response?.ok !== true) return
   const { result, resultData } = parseObject(response.body ?? '') ?? {}
   const stated = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
+  const set = { obsNumbers: 'string' } as const
   if (typeof result === 'string' || typeof stated === 'string')
-    find('numbers', 'result or lifetimes are written as text', { set: { obsNumbers: 'string' } })
+    find(run, 'numbers', 'result or lifetimes are written as text', { set })
   if (Number(stated) > 86_400)
-    find('lifetime', `${Number(stated)} s is over 24 h`, { remedy: REMEDIES.milliseconds })
+    find(run, 'lifetime', `${Number(stated)} s is over 24 h`, { remedy: REMEDIES.milliseconds })
   const ahead = wallClock() - Date.parse(response.date ?? '')
   if (Math.abs(ahead) > CLOCK_TOLERANCE) {
     const minutes = Math.round(Math.abs(ahead) / 60_000)
     const side = ahead > 0 ? 'ahead of' : 'behind'
-    find('clock', `this machine is ${minutes} min ${side} iSales`, { remedy: REMEDIES.clock })
+    find(run, 'clock', `this machine is ${minutes} min ${side} iSales`, { remedy: REMEDIES.clock })
   }
 }
 
-interface InterfaceResponse {
-  /** 0: no response came. */
-  readonly status: number
-  /** `result` as text; undefined: the body is not JSON or has none. */
-  readonly result: string | undefined
-  readonly data: JsonObject
-  /** `status 403, result 7` or `no response (ECONNREFUSED)`. Never the body: it may hold a token. */
-  readonly text: string
-  readonly works: boolean
+/** The token that goes into the header fields. */
+function tokenText({ token, refreshToken }: Grant, { isalesTokenField }: Config): string {
+  return (isalesTokenField === 'refreshToken' ? (refreshToken ?? token) : token).reveal()
 }
 
 /** Calls `business/interface` once, which changes nothing: it proves header, scheme, field and path. */
 async function callInterface(
   { config, post, signal }: Run,
-  { isalesTokenHeaders: headers, isalesTokenScheme }: Carrier,
-  token: string,
-): Promise<InterfaceResponse> {
-  const value = withScheme(isalesTokenScheme, token)
+  grant: Grant,
+  token = tokenText(grant, config),
+) {
+  const value = withScheme(config.isalesTokenScheme, token)
   const response = await post({
     path: config.isalesInterfacePath,
-    headers: headers.flatMap((name) => [name, value]),
+    headers: config.isalesTokenHeaders.flatMap((name) => [name, value]),
     body: '{"version":311}',
     signal,
   })
-  if (!response.ok) {
-    const text = `no response (${response.code})`
-    return { status: 0, result: undefined, data: {}, text, works: false }
-  }
-  const { status, body = '' } = response
-  const { result: given, resultData } = parseObject(body) ?? {}
+  const { status, body = '' } = response.ok ? response : { status: 0 }
+  const { result: given, resultData: data } = parseObject(body) ?? {}
   const result = typeof given === 'number' || typeof given === 'string' ? String(given) : undefined
   const foreign = status === 200 && result === undefined ? ', not a response of iSales' : ''
   const shown = result !== undefined && /^-?\w{1,9}$/.test(result) ? `, result ${result}` : foreign
-  return {
-    status,
-    result,
-    data: isObject(resultData) ? resultData : {},
-    text: `status ${status}${shown}`,
-    works: status === 200 && result === '0',
-  }
-}
-
-/** The token that goes into the header fields. */
-function tokenText({ token, refreshToken }: Grant, { isalesTokenField }: Carrier): string {
-  return (isalesTokenField === 'refreshToken' ? (refreshToken ?? token) : token).reveal()
+  // Never the body: it may hold a token.
+  const text = response.ok ? `status ${status}${shown}` : `no response (${response.code})`
+  return { status, result, data, text, works: status === 200 && result === '0' }
 }
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
@@ -280,31 +273,33 @@ function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): stri
   return `${life}, with a refresh token${refresh}`
 }
 
-async function findCarrier(run: Run, grant: Grant): Promise<Carrier | undefined> {
-  const { config, find, vary } = run
-  for (const carrier of vary ? CARRIERS : [config]) {
-    const { isalesTokenHeaders: headers, isalesTokenField: field, isalesTokenScheme } = carrier
-    const { text, works } = await callInterface(run, carrier, tokenText(grant, carrier))
+/** True when iSales accepts the token somewhere. */
+async function findCarrier(run: Run, grant: Grant): Promise<boolean> {
+  const given = run.config
+  for (const carrier of run.vary ? CARRIERS : [{}]) {
+    run.config = { ...given, ...carrier }
+    const { isalesTokenHeaders: headers, isalesTokenField: field, isalesTokenScheme } = run.config
+    const { text, works } = await callInterface(run, grant)
     const how = `${headers.join(' and ')}: ${withScheme(isalesTokenScheme, `<${field}>`)}`
     if (works) {
-      find('business call', `${how}: works`, vary ? { set: carrier } : {})
-      return carrier
+      find(run, 'business call', `${how}: works`, { set: carrier })
+      return true
     }
-    find('business call', `${how}: ${text}`, { remedy: vary ? undefined : REMEDIES.carrier })
+    find(run, 'business call', `${how}: ${text}`, run.vary ? {} : { remedy: REMEDIES.carrier })
   }
-  return undefined
+  return false
 }
 
 /** How iSales says that a token is bad: a status, or a `result` in a 200. False: the proxy cannot notice it. */
-async function findRejection(run: Run, grant: Grant, carrier: Carrier): Promise<boolean> {
-  const { config, find, vary } = run
-  const token = tokenText(grant, carrier)
+async function findRejection(run: Run, grant: Grant): Promise<boolean> {
+  const { config, vary } = run
+  const token = tokenText(grant, config)
   const invalid = `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`
-  const { status, result, text, works } = await callInterface(run, carrier, invalid)
+  const { status, result, text, works } = await callInterface(run, grant, invalid)
   const statuses = vary ? [401, 403] : config.isalesRejectedStatuses
   const results = vary ? [] : config.isalesRejectedResults
   if (statuses.includes(status) || (result !== undefined && results.includes(result))) {
-    find('an invalid token', text)
+    find(run, 'an invalid token', text)
     return true
   }
   const set =
@@ -313,105 +308,93 @@ async function findRejection(run: Run, grant: Grant, carrier: Carrier): Promise<
       : status === 200 && result !== undefined && !works
         ? { isalesRejectedResults: [...results, result] }
         : undefined
-  if (set !== undefined) find('an invalid token', text, { set })
-  else find('an invalid token', `${text}, as a call that fails`, { remedy: REMEDIES.blind })
+  if (set !== undefined) find(run, 'an invalid token', text, { set })
+  else find(run, 'an invalid token', `${text}, as a call that fails`, { remedy: REMEDIES.blind })
   return vary && set !== undefined
 }
 
-interface Paths {
-  /** Where CTI-OBS refreshes, if iSales names it. */
-  readonly refresh: string | undefined
-}
-
-/** Undefined: iSales names another host than `ISALES_URL`. */
-function findPaths({ config, find }: Run, { data }: InterfaceResponse): Paths | undefined {
-  const named = Object.entries(data).flatMap(([name, value]) => {
+/** Where CTI-OBS refreshes, if iSales names it. Undefined: iSales names another host than `ISALES_URL`. */
+function findPaths(run: Run, data: unknown): { readonly refresh: string | undefined } | undefined {
+  const named = Object.entries(isObject(data) ? data : {}).flatMap(([name, value]) => {
     const text = String(value)
     const url = /^https?:/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
     const path = readText(pathFormat, url?.pathname ?? text)
     return typeof path === 'string' ? [{ name, path, origin: url?.origin }] : []
   })
-  const { allowedPaths: allowed, isalesRefreshPath: own } = config
+  const { isalesUrl, allowedPaths: allowed, isalesRefreshPath: own } = run.config
   const origins = new Set(named.flatMap(({ origin = [] }) => origin))
-  const other = [...origins].find((origin) => origin !== config.isalesUrl)
+  const other = [...origins].find((origin) => origin !== isalesUrl)
   if (other !== undefined) {
     const remedy = `Try ${other} as ISALES_URL`
-    find('interface', `gives URLs of ${other}, which is not ISALES_URL`, { remedy })
+    find(run, 'interface', `gives URLs of ${other}, which is not ISALES_URL`, { remedy })
     return undefined
   }
-  if (origins.size > 0) find('interface', 'gives whole URLs, which the proxy rewrites to itself')
+  if (origins.size > 0)
+    find(run, 'interface', 'gives whole URLs, which the proxy rewrites to itself')
   const all = new Set(named.map(({ path }) => path))
   const closed = [...all].filter((path) => !allowed.some((open) => isUnder(path, open)))
   if (closed.length > 0)
-    find('interface', `names ${closed.length} paths outside of ALLOWED_PATHS`, {
+    find(run, 'interface', `names ${closed.length} paths outside of ALLOWED_PATHS`, {
       set: { allowedPaths: [...allowed, ...closed] },
     })
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== (own ?? PUBLISHED_REFRESH_PATH))
-    find('interface', `names ${refresh} as the refresh path`, {
+    find(run, 'interface', `names ${refresh} as the refresh path`, {
       set: { isalesRefreshPath: refresh },
     })
   return { refresh }
 }
 
 /** Tries the refresh call until one form works. Returns what it granted. */
-async function findRefresh(run: Run, grant: Grant, carrier: Carrier, { refresh: named }: Paths) {
-  const { config, find, vary, signal } = run
+async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Grant | undefined> {
+  const { config, vary, signal } = run
   const { token, refreshToken } = grant
   // Refreshing is tried where it is off, too, when all forms are.
   const own = config.isalesRefreshPath
   const path = vary ? (named ?? own ?? PUBLISHED_REFRESH_PATH) : own
   if (path === undefined) {
-    find('refresh', 'is off (ISALES_REFRESH_PATH); the proxy logs in instead')
+    find(run, 'refresh', 'is off (ISALES_REFRESH_PATH); the proxy logs in instead')
     return undefined
   }
   // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there. `off` means the published path.
   const off = path === PUBLISHED_REFRESH_PATH ? { set: { isalesRefreshPath: undefined } } : {}
   if (refreshToken === undefined) {
-    find('refresh', 'the login gives no refresh token; the proxy logs in instead', off)
+    find(run, 'refresh', 'the login gives no refresh token; the proxy logs in instead', off)
     return undefined
   }
   for (const form of vary ? [...TOKENS, undefined] : [config.isalesRefreshHeaderToken]) {
     const how = form === undefined ? 'body alone' : `Authentication with the ${form}, and body`
     const set = { isalesRefreshHeaderToken: form }
-    const client = createIsalesClient({
-      ...config,
-      ...carrier,
-      ...set,
-      isalesRefreshPath: path,
-      post: run.post,
-      clock: systemClock,
-      wallClock: Date.now,
-    })
-    const outcome = await client.refresh({ token, refreshToken }, askOnce(signal))
+    const isales = clientFor(run, { ...config, ...set, isalesRefreshPath: path })
+    const outcome = await isales.refresh({ token, refreshToken }, askOnce(signal))
     if (!isGrant(outcome)) {
-      find('refresh', `${how}: ${outcome.detail}`)
+      find(run, 'refresh', `${how}: ${outcome.detail}`)
       continue
     }
     const latest = outcome.refreshToken ?? refreshToken
     const rotates = latest.reveal() !== refreshToken.reveal()
-    const { works } = await callInterface(run, carrier, tokenText(grant, carrier))
+    const { works } = await callInterface(run, grant)
     const after = `the refresh token ${rotates ? 'rotates' : 'stays'}, the old token ${works ? 'lives on' : 'ends'}`
-    find('refresh', `${how}: works; ${after}`, { set })
+    find(run, 'refresh', `${how}: works; ${after}`, { set })
     return { ...outcome, refreshToken: latest }
   }
   const act = vary ? off : { remedy: REMEDIES.refresh }
-  find('refresh', 'does not work; the proxy logs in instead', act)
+  find(run, 'refresh', 'does not work; the proxy logs in instead', act)
   return undefined
 }
 
 /** A second login, and whether the first token outlives it. */
-async function logInAgain(run: Run, first: Grant, carrier: Carrier): Promise<Grant> {
-  const second = await run.ask()
+async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise<Grant> {
+  const second = await logInOnce(run.config, isales, run.signal)
   if (!isGrant(second)) {
-    run.find('second login', describeFailure(second, run.config).evidence)
+    find(run, 'second login', describeFailure(second, run.config).evidence)
     return first
   }
   const same = second.token.reveal() === first.token.reveal()
-  const { works } = await callInterface(run, carrier, tokenText(first, carrier))
+  const { works } = await callInterface(run, first)
   const effect = works
     ? 'the first token lives on: several replicas may share a user'
     : 'it ends the first token: one user allows one session only'
-  run.find('second login', same ? 'gives the same token' : effect)
+  find(run, 'second login', same ? 'gives the same token' : effect)
   return second
 }

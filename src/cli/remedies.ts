@@ -13,36 +13,29 @@ export const REMEDIES = {
   refresh: '`discover` finds the form, or set ISALES_REFRESH_PATH=off',
 } as const
 
-interface Cause {
-  readonly evidence: string
-  readonly remedy: string
-}
+/** What happened, and what to do. */
+type Cause = readonly [evidence: string, remedy: string]
 
-const cause = (evidence: string, remedy: string): Cause => ({ evidence, remedy })
-const UNTRUSTED = cause(
+const UNTRUSTED: Cause = [
   'the certificate is not of an authority that is trusted',
   'Check ISALES_CA_FILE',
-)
-
-const REFUSED = cause(
+]
+const REFUSED: Cause = [
   'refused',
   'Check user and password; do not try often, or the account may be locked',
-)
+]
 
 const FAILURES: Readonly<Record<AuthFailure['reason'], Cause>> = {
   rejected: REFUSED,
   result: REFUSED,
-  throttled: cause('refused for now, too many calls', 'Try again later'),
-  unavailable: cause(
-    'iSales cannot be reached or is out of order',
-    'Check ISALES_URL and the network',
-  ),
-  timeout: cause('no whole response within ISALES_LOGIN_TIMEOUT', 'Check the network'),
-  tls: cause('TLS failed', 'Check ISALES_CA_FILE and the dates of the certificate'),
-  malformed: cause(
+  throttled: ['refused for now, too many calls', 'Try again later'],
+  unavailable: ['iSales cannot be reached or is out of order', 'Check ISALES_URL and the network'],
+  timeout: ['no whole response within ISALES_LOGIN_TIMEOUT', 'Check the network'],
+  tls: ['TLS failed', 'Check ISALES_CA_FILE and the dates of the certificate'],
+  malformed: [
     'the response is not that of an iSales, and says nothing about user and password',
     'Check ISALES_URL and ISALES_LOGIN_PATH',
-  ),
+  ],
 }
 
 /** What an error code means, where it says more than the class of the failure. */
@@ -51,20 +44,17 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  ERR_TLS_CERT_ALTNAME_INVALID: cause(
+  ERR_TLS_CERT_ALTNAME_INVALID: [
     'the certificate is for another name',
     'Check the host in ISALES_URL, or set ISALES_TLS_SERVER_NAME to the name of the certificate',
-  ),
-  ENOTFOUND: cause('the host name is unknown', 'Check ISALES_URL and DNS'),
-  EAI_AGAIN: cause('DNS does not respond', 'Check the network and DNS'),
-  ERR_EGRESS_PROXY_AUTH: cause(
+  ],
+  ENOTFOUND: ['the host name is unknown', 'Check ISALES_URL and DNS'],
+  EAI_AGAIN: ['DNS does not respond', 'Check the network and DNS'],
+  ERR_EGRESS_PROXY_AUTH: [
     'the egress proxy wants a user and password',
     'Put them into HTTPS_PROXY',
-  ),
-  ERR_EGRESS_PROXY_REFUSED: cause(
-    'the egress proxy refuses to connect to iSales',
-    'Check its rules',
-  ),
+  ],
+  ERR_EGRESS_PROXY_REFUSED: ['the egress proxy refuses to connect to iSales', 'Check its rules'],
 }
 
 /** What to do about a login that is refused with this status, where it says more. */
@@ -74,9 +64,9 @@ const REFUSED_WITH: Readonly<Record<number, string>> = {
 }
 
 /** Why a login gave no token: one sentence with the code behind it, and what to do. */
-export function describeFailure(failure: AuthFailure, config: Config): Cause {
+export function describeFailure(failure: AuthFailure, config: Config) {
   const { reason, status, detail, tlsSide } = failure
-  const { evidence, remedy } = CAUSES[detail] ?? FAILURES[reason]
+  const [evidence, remedy] = CAUSES[detail] ?? FAILURES[reason]
   const egress = egressFor(config)
   const known = status === undefined || detail.includes(String(status))
   const code = known ? detail : `status ${status}, ${detail}`

@@ -3,21 +3,21 @@ import { loadConfig } from '../config/load.ts'
 import { askToRenew, type RenewOutcome } from '../listener/control.ts'
 import { codeOf } from '../upstream/errors.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy, readTimeout } from './io.ts'
+import { endedBy, readTimeout, type Command } from './io.ts'
 
 const LIMITS = { min: '1s', max: '1h' }
 
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Let a running proxy log in now, whatever its back-off is',
   text: `Asks the proxy that has the same STATE_DIR to read its secrets again and to log in,
 once, and says what came of it: for after a password was corrected or an account
 unlocked. It has to run as root or as the user of the proxy. SIGHUP asks for the same,
 and needs no STATE_DIR.`,
   flags: {
-    timeout: { type: 'string', value: '60s', doc: 'Wait so long for the login (default 60s)' },
+    timeout: { value: '60s', doc: 'Wait so long for the login (default 60s)' },
   },
   async run(flags, io) {
-    const timeout = readTimeout(io, flags.timeout, LIMITS)
+    const timeout = readTimeout(io, flags['timeout'], LIMITS)
     if (timeout === undefined) return EXIT.usage
     const { stateDir } = loadConfig(io.env).config
     if (stateDir === undefined) {
@@ -45,7 +45,7 @@ and needs no STATE_DIR.`,
       return EXIT.notReady
     }
   },
-})
+}
 
 const CODES = {
   granted: EXIT.ok,

@@ -3,7 +3,7 @@ import { REMOVED, removedText } from '../config/removed.ts'
 import { SETTING_LIST, type Setting } from '../config/settings.ts'
 import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
-import type { Command, Flags, FlagValues, Io, Output } from './io.ts'
+import type { Command, FlagValues, Io, Output } from './io.ts'
 import { fold, printable, table } from './text.ts'
 
 const PROGRAM = 'isales-auth-proxy'
@@ -52,10 +52,14 @@ function misused(problem: string, io: Io): number {
 }
 
 /** Reads `--name`, `--name value` and `--name=value`. A text says what is wrong. */
-function parseFlags(flags: Flags, args: readonly string[]): FlagValues<Flags> | string {
+function parseFlags(flags: Command['flags'], args: readonly string[]): FlagValues | string {
+  const options = Object.entries(flags).map(
+    ([name, { value }]) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const,
+  )
+  const config = { args: [...args], options: Object.fromEntries(options), tokens: true } as const
   // Strict, its errors would repeat arguments, and somebody may have put a password there.
-  const { tokens } = parseArgs({ args: [...args], options: flags, strict: false, tokens: true })
-  const values: Record<string, string | boolean> = {}
+  const { tokens } = parseArgs({ ...config, strict: false })
+  const values: Record<string, string> = {}
   for (const token of tokens) {
     if (token.kind === 'positional') return 'Unexpected argument: only flags are accepted here.'
     if (token.kind === 'option-terminator') continue
@@ -65,15 +69,15 @@ function parseFlags(flags: Flags, args: readonly string[]): FlagValues<Flags> | 
       const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
       return unknown('flag', rawName, known)
     }
-    if (flag.type === 'boolean' && value !== undefined) return `--${name} takes no value.`
-    if (flag.type === 'string') {
+    if (flag.value === undefined && value !== undefined) return `--${name} takes no value.`
+    if (flag.value !== undefined) {
       if (!value || (!inlineValue && value.startsWith('-')))
         return `--${name} needs a value, such as --${name} ${flag.value}.`
       if (name in values) return `--${name} is given twice.`
     }
-    values[name] = value ?? true
+    values[name] = value ?? name
   }
-  return values as FlagValues<Flags>
+  return values
 }
 
 /** `Unknown flag "--helth". Did you mean --health?` */

@@ -8,10 +8,10 @@ import { ListenError } from '../listener/address.ts'
 import type { Tracing } from '../tracing/otlp.ts'
 import type { Config } from '../config/settings.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, readerOf, writeErrors, type Io } from './io.ts'
+import { readerOf, writeErrors, type Io, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Run the proxy (the default)',
   text: `Logs in to CC-iSales, keeps the token fresh, and puts it on every request that
 comes in at LISTEN. Everything is set by environment variables; see
@@ -22,7 +22,7 @@ SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are
 finished, exit 0. A second of these signals ends the process immediately.`,
   flags: {},
   run: (_, io) => serve(io),
-})
+}
 
 /** The proxy itself, until a signal comes. */
 async function serve(io: Io): Promise<number> {

@@ -1,16 +1,16 @@
 import type { Environment } from '../config/load.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand } from './io.ts'
+import type { Command } from './io.ts'
 
 const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
 
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Print what the status page of a running proxy shows',
   text: `Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about
 it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).`,
   flags: {
-    output: { type: 'string', value: 'text', doc: 'text or json (default text)' },
+    output: { value: 'text', doc: 'text or json (default text)' },
   },
   async run({ output = 'text' }, io) {
     const path = Object.hasOwn(PATHS, output) ? PATHS[output] : undefined
@@ -29,7 +29,7 @@ it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).`,
     io.stderr.write(`The proxy ${describeResponse(response)}.\n`)
     return EXIT.notReady
   },
-})
+}
 
 /** `zh-CN` of the locale `zh_CN.UTF-8`. */
 function languageOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): string {

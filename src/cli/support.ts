@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns'
 import { lookup as lookupAll } from 'node:dns/promises'
 import { unescape } from 'node:querystring'
 import { arch, hostname, platform, release } from 'node:os'
@@ -10,12 +9,12 @@ import { loadConfig, type EffectiveSetting, type Environment } from '../config/l
 import { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
-import { createConnect } from '../upstream/connector.ts'
 import { egressFor } from '../upstream/egress-proxy.ts'
 import { codeOf, ConnectError } from '../upstream/errors.ts'
 import { describeResponse, openAdminClient, type AskAdmin } from './admin-probe.ts'
+import { connectOnce, describeChain } from './connection.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, type Io } from './io.ts'
+import { type Io, type Command } from './io.ts'
 import { table } from './text.ts'
 
 /** Milliseconds for each connection. */
@@ -23,7 +22,7 @@ const TIMEOUT = 5000
 /** A shorter text may stand in any word. */
 const MIN_SECRET = 4
 
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Write all that support needs to know, without secrets',
   text: `Prints versions, the settings and where they came from, what a running proxy (ADMIN_LISTEN)
 says of its state, its last logins and refreshes, the last calls that did not succeed, its
@@ -51,7 +50,7 @@ redacted; addresses, user names and paths are not.`,
     io.stdout.write(redact(`${parts.join('\n\n')}\n`, [config, loadConfig(io.env).config]))
     return EXIT.ok
   },
-})
+}
 
 function versions(io: Io): string {
   return [
@@ -108,15 +107,25 @@ function settingTable(settings: readonly EffectiveSetting[]): string {
 
 /** What DNS says of iSales and of the egress proxy, and what a connection to iSales gives. */
 async function networkOf(config: Partial<Config>): Promise<readonly string[]> {
-  const { isalesUrl } = config
-  if (isalesUrl === undefined) return ['ISALES_URL is not known here.']
-  const egress = egressFor({ isalesUrl, httpsProxy: config.httpsProxy, noProxy: config.noProxy })
+  const { isalesUrl: origin } = config
+  if (origin === undefined) return ['ISALES_URL is not known here.']
+  const egress = egressFor({
+    isalesUrl: origin,
+    httpsProxy: config.httpsProxy,
+    noProxy: config.noProxy,
+  })
   const tls = readTls('isales', config)
   return [
-    await addressesOf('iSales', new URL(isalesUrl)),
+    await addressesOf('iSales', new URL(origin)),
     ...(egress === undefined ? [] : [await addressesOf('egress proxy', egress)]),
     ...(tls.ok ? [] : tls.errors.map((error) => formatError(error))),
-    await connectTo(isalesUrl, tls.ok ? tls.value : {}, egress),
+    await describeConnection({
+      origin,
+      serverName: config.isalesTlsServerName,
+      tls: tls.ok ? tls.value : {},
+      timeout: TIMEOUT,
+      egress,
+    }),
   ]
 }
 
@@ -131,28 +140,18 @@ async function addressesOf(what: string, url: URL): Promise<string> {
   }
 }
 
-async function connectTo(
-  origin: string,
-  tls: Parameters<typeof createConnect>[0]['tls'],
-  egress: URL | undefined,
-): Promise<string> {
-  const connect = createConnect({ origin, tls, timeout: TIMEOUT, egress, lookup })
+async function describeConnection(route: Parameters<typeof connectOnce>[0]): Promise<string> {
   const began = performance.now()
-  const outcome = await new Promise<Parameters<Parameters<typeof connect>[0]>[0]>((resolve) => {
-    connect(resolve)
-  })
+  const outcome = await connectOnce(route)
   const took = `after ${Math.round(performance.now() - began)} ms`
-  const through = egress === undefined ? '' : ` through ${egress.host}`
+  const through = route.egress === undefined ? '' : ` through ${route.egress.host}`
+  const what = `Connection to ${route.origin}${through}`
   if (outcome instanceof ConnectError)
-    return `Connection to ${origin}${through}: failed at ${outcome.reason} (${outcome.code}) ${took}`
-  const what = outcome instanceof TLSSocket ? describeTls(outcome) : 'TCP, without TLS'
+    return `${what}: failed at ${outcome.reason} (${outcome.code}) ${took}`
+  const tls = outcome instanceof TLSSocket
+  const seen = tls ? `${outcome.getProtocol()}, ${describeChain(outcome)}` : 'TCP, without TLS'
   outcome.destroy()
-  return `Connection to ${origin}${through}: open ${took}, ${what}`
-}
-
-function describeTls(socket: TLSSocket): string {
-  const { subject, issuer, valid_from: from, valid_to: to } = socket.getPeerCertificate()
-  return `${socket.getProtocol()}, certificate of ${String(subject.CN)} by ${String(issuer.CN)}, valid from ${from} to ${to}`
+  return `${what}: open ${took}, ${seen}`
 }
 
 /** A second check behind the redaction of each part. */

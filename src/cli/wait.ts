@@ -2,22 +2,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { formatDuration } from '../config/formats.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { defineCommand, endedBy, readTimeout } from './io.ts'
+import { endedBy, readTimeout, type Command } from './io.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
 const LIMITS = { min: '0s', max: '24h' }
 
-export const command = defineCommand({
+export const command: Command = {
   summary: 'Wait until a running proxy is ready',
   example: '--timeout 60s',
   text: `Asks the proxy that runs here (ADMIN_LISTEN, /readyz) until it is ready to forward
 requests, so that what depends on it can be started after it.`,
   flags: {
-    timeout: { type: 'string', value: '60s', doc: 'Give up after this time (default 60s)' },
+    timeout: { value: '60s', doc: 'Give up after this time (default 60s)' },
   },
   async run(flags, io) {
-    const timeout = readTimeout(io, flags.timeout, LIMITS)
+    const timeout = readTimeout(io, flags['timeout'], LIMITS)
     if (timeout === undefined) return EXIT.usage
     const ask = openAdminClient(io)
     if (ask === undefined) return EXIT.usage
@@ -35,4 +35,4 @@ requests, so that what depends on it can be started after it.`,
       await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)
     }
   },
-})
+}

@@ -1,5 +1,5 @@
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   BASE_PATH,
   createSimulator,
@@ -10,7 +10,6 @@ import {
 import { SWITCHES } from '../../simulator/switches.ts'
 import { probe, type ProbeOptions } from '../../src/cli/prober.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { createUpstream } from '../../src/upstream/pool.ts'
 import type { Post } from '../../src/upstream/post.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
@@ -19,15 +18,11 @@ import { openWorld } from '../support/world.ts'
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
 
-interface Changes extends Partial<
-  Pick<ProbeOptions, 'post' | 'secondLogin' | 'vary' | 'wallClock'>
-> {
+interface Changes extends Partial<ProbeOptions> {
   readonly env?: Environment
-  /** Comes between the conversation and iSales. */
-  readonly wrap?: (post: Post) => Post
 }
 
-function discoverAt(sim: Simulator, { env, wrap = (post) => post, ...changes }: Changes = {}) {
+function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
   const loaded = loadConfig({
     ISALES_URL: sim.origin,
     ISALES_USER: sim.switches.user,
@@ -35,12 +30,8 @@ function discoverAt(sim: Simulator, { env, wrap = (post) => post, ...changes }: 
     ...env,
   })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
-  const { config } = loaded
-  const upstream = createUpstream({ config: { ...config, isalesUrl: sim.origin }, tls: {} })
-  onTestFinished(() => upstream.destroy())
-  const post = wrap(upstream.post)
   const { signal } = new AbortController()
-  return probe({ config, post, signal, vary: true, ...changes })
+  return probe({ config: loaded.config, signal, vary: true, ...changes })
 }
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
@@ -197,7 +188,7 @@ describe('discover', () => {
     await sim.close()
     const post: Post = () =>
       Promise.resolve({ ok: false, failure: 'tls', written: false, code: 'CERT_HAS_EXPIRED' })
-    const { verdict, findings } = await discoverAt(sim, { post })
+    const { verdict, findings } = await discoverAt(sim, { wrap: () => post })
     expect([verdict, findings[0]?.evidence]).toEqual([
       'unreachable',
       expect.stringContaining('TLS failed (CERT_HAS_EXPIRED)'),
@@ -269,8 +260,9 @@ describe('discover', () => {
 
   test('an iSales whose URLs name another host is no success', async () => {
     const sim = await createSimulator({ switches: { absoluteUrls: true } })
+    const { port } = new URL(sim.origin)
     const { verdict, findings } = await discoverAt(sim, {
-      env: { ISALES_URL: 'https://isales.example' },
+      env: { ISALES_URL: `http://localhost:${port}` },
     })
     expect([verdict, findings.at(-1)?.evidence]).toEqual([
       'elsewhere',

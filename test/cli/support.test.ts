@@ -81,7 +81,7 @@ describe('support', () => {
       /^## Status\n\nisales-auth-proxy · site-a/m,
       /^ISALES_PASSWORD +\[redacted\] +environment$/m,
       /^DNS of iSales: (?:localhost|127\.0\.0\.1) is /m,
-      /^Connection to https:\/\/.+: open after \d+ ms, TLSv1\.3, certificate of .+ valid from /m,
+      /^Connection to https:\/\/.+: open after \d+ ms, TLSv1\.3, localhost, issued by Test CA; valid until /m,
       /"exchanges":\[\{"at":/,
       /^isales_proxy_authenticated 1$/m,
     ])
