@@ -113,27 +113,22 @@ const NOT_ASKED = {
 const NOT_SET = '-'
 
 /** The default is shown where another value is in force. */
-function configTable(settings: readonly EffectiveSetting[], wrong: ReadonlySet<string>): string {
-  const lines: string[][] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
-  let shown = ''
-  for (const [i, { name, value, source }] of settings.entries()) {
-    const {
-      group = '',
-      derived,
-      default: standard = derived?.replaceAll('`', ''),
-    } = SETTING_LIST[i] ?? {}
-    if (group !== shown) lines.push([], [group])
-    shown = group
-    if (isWrong(name, wrong)) lines.push([name, '(error, see below)', NOT_SET, show(standard)])
-    else lines.push([name, show(value), source, source === 'default' ? '' : show(standard)])
+function configTable(
+  settings: readonly EffectiveSetting[],
+  /** An error may name any variable of the setting. */
+  wrong: ReadonlySet<string>,
+): string {
+  const lines: (readonly string[])[] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
+  for (const [i, { name: variable, value, source }] of settings.entries()) {
+    const setting = SETTING_LIST[i]
+    const { name = '', group = '', variables = [], derived } = setting ?? {}
+    if (group !== SETTING_LIST[i - 1]?.group) lines.push([], [group])
+    const standard = show(setting?.default ?? derived?.replaceAll('`', ''))
+    if ([name, ...variables].some((one) => wrong.has(one)))
+      lines.push([variable, '(error, see below)', NOT_SET, standard])
+    else lines.push([variable, show(value), source, source === 'default' ? '' : standard])
   }
   return table(lines)
-}
-
-/** An error may name the file variable, or the lower-case name of a proxy variable. */
-function isWrong(setting: string, wrong: ReadonlySet<string>): boolean {
-  const names = [setting, `${setting}_FILE`, setting.replace(/_FILE$/, ''), setting.toLowerCase()]
-  return names.some((name) => wrong.has(name))
 }
 
 function show(value: string | null = null): string {

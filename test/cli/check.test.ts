@@ -67,15 +67,6 @@ describe('check', () => {
     for (const obeyed of ['\r', '\u001b', '\u202e']) expect(stderr).not.toContain(obeyed)
   })
 
-  it('names the path of a file, and as whom it is read', async () => {
-    const file = join(tmpdir(), 'no-such-password')
-    const env = { ...SOUND, ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
-    const { stderr } = await runHere(['check', '--quiet'], { env })
-    expect(stderr).toBe(
-      `Error: ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\nFiles are read as uid 1000.\n`,
-    )
-  })
-
   it('names each error with its remedy, beside what could be read', async () => {
     const env = {
       ...SOUND,
@@ -265,18 +256,6 @@ describe('check --live', () => {
       undefined,
       (origin) => ({ ISALES_URL: origin.replace('http:', 'https:') }),
       'speaks no TLS',
-    ],
-    [
-      'has a certificate that is not trusted',
-      makeCertificates().server,
-      () => ({}),
-      'the certificate is not of an authority that is trusted',
-    ],
-    [
-      'is not there',
-      undefined,
-      () => ({ ISALES_URL: 'http://127.0.0.1:1' }),
-      'cannot be reached or is out of order (ECONNREFUSED). Check ISALES_URL and the network',
     ],
     [
       'is behind an egress proxy that refuses, which is named by its host alone',

@@ -51,10 +51,7 @@ describe.concurrent('discover', () => {
       { edition: 'chinese' },
       ['ISALES_TOKEN_HEADERS=Authentication', 'ISALES_TOKEN_FIELD=refreshToken'],
     ],
-    [{ scheme: '' }, ['ISALES_TOKEN_SCHEME=']],
-    [{ acceptHeaders: ['Authentication'] }, ['ISALES_TOKEN_HEADERS=Authentication']],
     [{ rejection: 'result', rejectionResult: 100_401 }, ['ISALES_REJECTED_RESULTS=100401']],
-    [{ rejection: 410 }, ['ISALES_REJECTED_STATUSES=401,403,410']],
     [{ omit: ['refreshToken'] }, ['ISALES_REFRESH_PATH=off']],
     [{ absoluteUrls: true }, []],
   ])('prints what differs from the defaults for an iSales with %j', async (switches, settings) => {

@@ -153,13 +153,6 @@ describe('discover', () => {
     )
   }, 60_000)
 
-  test('with the defaults of the English edition nothing has to be set', async () => {
-    const sim = await createSimulator()
-    const { settings, verdict } = await discoverAt(sim)
-    expect([verdict, settings]).toEqual(['works', {}])
-    await sim.close()
-  })
-
   test('a refusal of the credentials ends it after one attempt, and says what it cost', async () => {
     const sim = await createSimulator()
     const { verdict, findings } = await discoverAt(sim, { env: { ISALES_PASSWORD: 'wrong' } })

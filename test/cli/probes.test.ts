@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
@@ -27,6 +28,8 @@ async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_L
 describe('check --health', () => {
   it('asks the running proxy, without the rest of its configuration', async () => {
     const world = await openWorld()
+    // The first request loads the app, which takes its time on a busy machine.
+    await call(`${world.admin}/livez`)
     const env = { ADMIN_LISTEN: new URL(world.admin).host }
     expect(await runHere(['check', '--health'], { env })).toEqual({
       code: 0,

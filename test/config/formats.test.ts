@@ -17,6 +17,7 @@ const FORMATS = {
   text: formats.text(5),
   filePath: formats.filePath,
   secret: formats.secret(),
+  key: formats.secret(4),
   octalMode: formats.octalMode,
   names: formats.list(net.headerName),
   texts: formats.list(formats.text(5), { emptyAllowed: true }),
@@ -97,6 +98,9 @@ const VALUES: Partial<Record<Name, Readonly<Record<string, unknown>>>> = {
   noProxy: { 'A.example, .svc  10.0.0.1:80,': 'a.example,.svc,10.0.0.1:80', '*': '*' },
 }
 
+/** User and password with a `%` that escapes nothing. */
+const LOGINS = ['u:100%', 'u:%zz', 'u:%ff', '100%:p', '%c3%28']
+
 const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>>> = {
   duration: {
     'is not a duration': ['soon', '', '-1s', '1e3', '1 s', '5min', '.5s', 'Infinity'],
@@ -173,6 +177,32 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
   authScheme: { 'is not an authentication scheme': ['Bea rer', 'a'.repeat(65)] },
   status: { 'is not a status from 400 to 499': ['399', '500', '4010'] },
   host: { 'is not a host name': ['a.example:80', '*', '-a', 'a'.repeat(254)] },
+  serverName: { 'is not a host name': ['10.0.0.1', 'a:443', '::1'] },
+  secret: { 'contains a NUL byte': ['a\0'] },
+  key: { 'is shorter than 4 bytes': ['äx'] },
+  proxyUrl: {
+    'is not the URL of an HTTP proxy': ['socks5://proxy', 'http://'],
+    'has a path; an HTTP proxy has none': ['http://proxy/path'],
+    'contains ? or #': ['http://user:p#w@proxy'],
+    'cannot be decoded; a % in one is written %25': LOGINS.map((login) => `http://${login}@proxy`),
+  },
+  storeUrl: {
+    'is not a redis, rediss, valkey or valkeys URL': ['http://h', 'redis:h', 'h:6379'],
+    'is not host:port after the scheme': [
+      'redis://',
+      'redis://h/db',
+      'redis://u:p@ss@h',
+      'redis://h?x=1',
+    ],
+    'has a host or port that is none': [
+      'redis://h:0',
+      'redis://h:65536',
+      'redis://h:x',
+      'redis://a,,b',
+      'redis://-h',
+    ],
+    'cannot be decoded': LOGINS.map((login) => `redis://${login}@h`),
+  },
 }
 
 describe('a setting of this type', () => {
@@ -218,35 +248,18 @@ describe('a format', () => {
   })
 })
 
-describe('secrets', () => {
-  it('are any text but an empty one, one with a NUL, and one that is too short', () => {
-    const value = FORMATS.secret.read(' pä\nss ')
-    expect(value.reveal()).toBe(' pä\nss ')
-    expect(String(value)).toBe('[redacted]')
-    expect(read(FORMATS.secret, 'a\0')).toBe('contains a NUL byte')
-    expect(read(formats.secret(4), 'äx')).toBe('is shorter than 4 bytes')
-    expect(read(formats.secret(4), 'ää')).toBeInstanceOf(Secret)
-  })
+it('a secret is any text but an empty one, one with a NUL, and one that is too short, and never prints', () => {
+  const value = FORMATS.secret.read(' pä\nss ')
+  expect([value.reveal(), String(value)]).toEqual([' pä\nss ', '[redacted]'])
+  expect(read(formats.secret(4), 'ää')).toBeInstanceOf(Secret)
+})
 
-  it('may stand in the address of the egress proxy, which never prints', () => {
-    const format = FORMATS.proxyUrl
-    expect(format.read('http://u:100%25@proxy:3128').reveal()).toBe('http://u:100%25@proxy:3128')
-    expect(format.read('proxy:3128').reveal()).toBe('http://proxy:3128')
-    expect(String(format.read('http://u:p@proxy:3128'))).toBe('[redacted]')
-    expect(read(format, 'socks5://proxy')).toBe('is not the URL of an HTTP proxy')
-    expect(read(format, 'http://proxy/path')).toBe('has a path; an HTTP proxy has none')
-    expect(read(format, 'http://user:p#w@proxy')).toContain('contains ? or #')
-    expect(read(format, 'http://')).toBe('is not the URL of an HTTP proxy')
-  })
-
-  it.each(['u:100%', 'u:%zz', 'u:%ff', '100%:p', '%c3%28'])(
-    'may not stand there in a form that cannot be decoded: %s',
-    (login) => {
-      const problem = read(FORMATS.proxyUrl, `http://${login}@proxy:3128`)
-      expect(problem).toContain('cannot be decoded; a % in one is written %25')
-      expect(problem).not.toContain(login)
-    },
-  )
+it.each([
+  ['http://u:100%25@proxy:3128', 'http://u:100%25@proxy:3128'],
+  ['proxy:3128', 'http://proxy:3128'],
+])('the address of an egress proxy may hold a secret, and never prints: %s', (written, whole) => {
+  const value = FORMATS.proxyUrl.read(written)
+  expect([value.reveal(), String(value)]).toEqual([whole, '[redacted]'])
 })
 
 describe('the URL of a shared store', () => {
@@ -284,25 +297,5 @@ describe('the URL of a shared store', () => {
     const address = format.read(`redis://${login}@h`)
     expect([address.user, address.password?.reveal()]).toEqual([user, password])
     expect(format.redact?.(`redis://${login}@h`)).toBe('redis://[redacted]@h')
-  })
-
-  it.each([
-    'http://h',
-    'redis:h',
-    'h:6379',
-    'redis://',
-    'redis://h:0',
-    'redis://h:65536',
-    'redis://h:x',
-    'redis://h/db',
-    'redis://a,,b',
-    'redis://u:p@ss@h',
-    'redis://u:%zz@h',
-    'redis://h?x=1',
-    'redis://-h',
-  ])('is not %s, and what it holds is not repeated', (text) => {
-    const problem = read(format, text)
-    expect(problem).toMatch(/^(?:is not|has)/)
-    expect(problem).not.toContain('ss@h')
   })
 })

@@ -2,6 +2,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
 import { REMOVED } from '../../src/config/removed.ts'
+import { Secret } from '../../src/config/secret.ts'
+import type { ConfigKey } from '../../src/config/settings.ts'
 import type { FileRead } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
@@ -55,52 +57,54 @@ describe('the configuration', () => {
     for (const { remedy } of errorsOf(loaded)) expect(remedy).toMatch(/^[A-Z].*[^.]$/)
   })
 
-  it('takes an empty variable for an unset one, except where empty is a value', () => {
-    const empty = Object.fromEntries(
-      ['ISALES_CA_FILE', 'LISTEN', 'OBS_LOGIN', 'ISALES_PASSWORD_FILE', 'HTTPS_PROXY'].map(
-        (name) => [name, ''],
-      ),
-    )
-    const config = configOf(loadConfig({ ...MINIMAL, ...empty, ISALES_TOKEN_SCHEME: '' }))
-    expect(config).toMatchObject({
-      isalesCaFile: undefined,
-      listen: { kind: 'tcp', port: 8080 },
-      obsLogin: 'answer',
-      isalesTokenScheme: '',
+  it.each<readonly [string, Environment, Partial<Record<ConfigKey, unknown>>]>([
+    [
+      'takes an empty variable for an unset one, except where empty is a value',
+      { ISALES_CA_FILE: '', LISTEN: '', OBS_LOGIN: '', HTTPS_PROXY: '', ISALES_TOKEN_SCHEME: '' },
+      {
+        isalesCaFile: undefined,
+        listen: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
+        obsLogin: 'answer',
+        httpsProxy: undefined,
+        isalesTokenScheme: '',
+      },
+    ],
+    [
+      'drops spaces around a value, and the CR of an env file from Windows',
+      { LISTEN: ' 127.0.0.1:0\n', ISALES_URL: 'https://isales.example\r', LOG_LEVEL: 'debug ' },
+      {
+        listen: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+        isalesUrl: 'https://isales.example',
+        logLevel: 'debug',
+      },
+    ],
+    [
+      'keeps spaces around a user or password, without one line end',
+      { ISALES_USER: ' obs ', ISALES_PASSWORD: ' p \n' },
+      { isalesUser: ' obs ', isalesPassword: ' p ' },
+    ],
+    [
+      'reads proxy variables in lower case too, which win',
+      { HTTPS_PROXY: 'http://upper:1', https_proxy: 'http://lower:2', no_proxy: 'A, b' },
+      { httpsProxy: 'http://lower:2', noProxy: 'a,b' },
+    ],
+    [
+      'reads them in upper case where those are empty',
+      { HTTPS_PROXY: 'http://upper:1', https_proxy: '' },
+      { httpsProxy: 'http://upper:1' },
+    ],
+    [
+      'takes the path of a file without the CR',
+      { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: '/pw\r' },
+      { isalesPasswordFile: '/pw', isalesPassword: 'in a file' },
+    ],
+  ])('%s', (_, env, expected) => {
+    const config = configOf(loadConfig({ ...MINIMAL, ...env }, disk({ '/pw': 'in a file' })))
+    const read = Object.keys(expected).map((key) => {
+      const value = config[key as ConfigKey]
+      return [key, value instanceof Secret ? value.reveal() : value]
     })
-    expect(errorLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: '' }))[0]).toContain('is not set')
-  })
-
-  it('drops spaces around a value, but never from a user or password', () => {
-    const config = configOf(
-      loadConfig({
-        ...MINIMAL,
-        LISTEN: ' :0\n',
-        UNSAFE_LISTEN: 'true ',
-        OBS_LOGIN: 'answer',
-        ISALES_USER: ' obs ',
-        ISALES_PASSWORD: ' p ',
-      }),
-    )
-    expect(config.listen).toMatchObject({ port: 0 })
-    expect(config.isalesUser).toBe(' obs ')
-    expect(config.isalesPassword.reveal()).toBe(' p ')
-  })
-
-  it('reads proxy variables in lower case too, which win', () => {
-    const proxies = {
-      HTTPS_PROXY: 'http://upper:1',
-      https_proxy: 'http://lower:2',
-      no_proxy: 'A, b',
-    }
-    const config = configOf(loadConfig({ ...MINIMAL, ...proxies }))
-    expect(config.httpsProxy?.reveal()).toBe('http://lower:2')
-    expect(config.noProxy).toBe('a,b')
-    const upper = configOf(loadConfig({ ...MINIMAL, ...proxies, https_proxy: '' }))
-    expect(upper.httpsProxy?.reveal()).toBe('http://upper:1')
-    expect(errorLines(loadConfig({ ...MINIMAL, https_proxy: 'ftp://x' }))[0]).toMatch(
-      /^https_proxy is/,
-    )
+    expect(Object.fromEntries(read)).toEqual(expected)
   })
 
   it.each([
@@ -126,6 +130,14 @@ describe('the configuration', () => {
     [
       { LISTEN: '127.0.0.1' },
       'LISTEN is an address without a port (it is "127.0.0.1"). Write it like LISTEN=127.0.0.1:8080',
+    ],
+    [
+      { ISALES_PASSWORD: '' },
+      'ISALES_PASSWORD is not set. Set it, or ISALES_PASSWORD_FILE to a file that holds it, for example ISALES_PASSWORD=change-me',
+    ],
+    [
+      { https_proxy: 'ftp://x' },
+      'https_proxy is not the URL of an HTTP proxy. Write it like https_proxy=http://egress.example:3128',
     ],
     [
       { ISALES_URL: 'isales.example' },
@@ -282,27 +294,11 @@ describe('a secret in a file', () => {
   })
 })
 
-describe('an env file with Windows line endings', () => {
-  it.each(['ISALES_PASSWORD', 'ISALES_USER'])('is named where %s would keep one', (name) => {
+describe('a secret in a variable', () => {
+  it.each(['ISALES_PASSWORD', 'ISALES_USER'])('%s names Windows line endings', (name) => {
     expect(errorLines(loadConfig({ ...MINIMAL, [name]: 'x\r' }))).toEqual([
       `${name} has a Windows line ending. Save the env file with Unix line endings`,
     ])
-  })
-
-  it('does no harm to other values, and to the path of a file', () => {
-    const url = { ISALES_URL: 'https://isales.example\r' }
-    const env = { ...PASSWORDLESS, ...url, ISALES_PASSWORD_FILE: '/pw\r' }
-    expect(configOf(loadConfig(env, disk({ '/pw': 'pw' })))).toMatchObject({
-      isalesUrl: 'https://isales.example',
-      isalesPasswordFile: '/pw',
-    })
-  })
-})
-
-describe('a secret in a variable', () => {
-  it('loses one line end, as in a file', () => {
-    const config = configOf(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'pw\n' }))
-    expect(config.isalesPassword.reveal()).toBe('pw')
   })
 
   it('that was no UTF-8 is refused: a login with it could only lock the account', () => {
@@ -323,6 +319,7 @@ describe('a secret in a variable', () => {
     (secret) => ({ ...MINIMAL, HTTPS_PROXY: `ftp://user:${secret}@proxy`, ISALES_PASWORD: secret }),
     (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}@proxy/path` }),
     (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}%@proxy` }),
+    (secret) => ({ ...MINIMAL, SESSION_STORE_URL: `redis://u:${secret}@@h` }),
     (secret) => ({ ...MINIMAL, ISALES_USER: `${secret}\n${secret}`, ISALES_CA_FILE: secret }),
     (secret) => ({ ...MINIMAL, OTEL_EXPORTER_OTLP_ENDPOINT: `https://u:${secret}@otel` }),
   ]
