@@ -68,12 +68,16 @@ function isWeak(secret: Secret | undefined): boolean {
   return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
 }
 
-function weakOnNetwork(key: 'obsPassword' | 'obsTicketKey'): Rule {
+function weak(
+  key: 'obsPassword' | 'obsTicketKey' | 'sessionStoreKey',
+  reached: string,
+  isReached: Broken,
+): Rule {
   return error(
     variableOf(key),
-    'is easy to guess, and LISTEN is reachable from other machines',
+    `is easy to guess, and ${reached} is reachable from other machines`,
     'Use 12 or more characters, 4 of them different, such as `openssl rand -base64 32` gives',
-    (c) => c.obsLogin === 'require' && !isLocal(c.listen) && isWeak(c[key]),
+    (c) => isReached(c) && isWeak(c[key]),
   )
 }
 
@@ -165,15 +169,9 @@ export const RULES: readonly Rule[] = [
     'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
     (c) => c.obsLogin === 'require' && c.obsPassword === undefined,
   ),
-  weakOnNetwork('obsPassword'),
-  weakOnNetwork('obsTicketKey'),
-  error(
-    'SESSION_STORE_KEY_FILE',
-    'is easy to guess, and the store is reachable from other machines',
-    'Make one with `openssl rand -base64 32`, the same for all replicas',
-    (c) =>
-      c.sessionStoreUrl !== undefined && isRemote(c.sessionStoreUrl) && isWeak(c.sessionStoreKey),
-  ),
+  weak('obsPassword', 'LISTEN', (c) => c.obsLogin === 'require' && !isLocal(c.listen)),
+  weak('obsTicketKey', 'LISTEN', (c) => c.obsLogin === 'require' && !isLocal(c.listen)),
+  weak('sessionStoreKey', 'the store', (c) => isRemote(c.sessionStoreUrl)),
   warning(
     'OBS_USER',
     'is set but not used, since OBS_LOGIN is not require',
@@ -241,8 +239,8 @@ function isPlainHttp(url: string): boolean {
 
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
 
-function isRemote({ servers }: StoreAddress): boolean {
-  return !servers.every(({ host }) => isLoopback(host))
+function isRemote(store: StoreAddress | undefined): boolean {
+  return store?.servers.some(({ host }) => !isLoopback(host)) === true
 }
 
 /** As far as can be seen without DNS. */

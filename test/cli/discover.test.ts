@@ -73,14 +73,23 @@ describe.concurrent('discover', () => {
     expect(2 * kept).toBeLessThanOrEqual(Number(seconds) * 1000 + 50)
   })
 
-  it('shows the certificates of iSales and the first end among them', async () => {
-    const { ca, server } = makeCertificates()
-    const { stdout } = await discoverAt({}, [], { ISALES_CA_FILE: inFile(ca.cert) }, server)
-    const end = new X509Certificate(server.cert).validTo
-    const until = new Date(end).toISOString().slice(0, 10)
-    expect(stdout).toMatch(/^# certificates +localhost, issued by Test CA; valid until /m)
-    expect(stdout).toContain(` valid until ${until}\n`)
-  })
+  it.each([
+    ['server', {}, 'localhost'],
+    ['wrongHost', { ISALES_TLS_SERVER_NAME: 'elsewhere.example' }, 'elsewhere.example'],
+  ] as const)(
+    'shows the certificates of iSales and the first end: %s',
+    async (which, env, name) => {
+      const { ca, [which]: server } = makeCertificates()
+      const trusted = { ISALES_CA_FILE: inFile(ca.cert), ...env }
+      const { stdout } = await discoverAt({}, [], trusted, server)
+      const until = new Date(new X509Certificate(server.cert).validTo).toISOString().slice(0, 10)
+      const shown = new RegExp(
+        `^# certificates +${name}, issued by Test CA; valid until ${until}$`,
+        'm',
+      )
+      expect(stdout).toMatch(shown)
+    },
+  )
 
   it('prints chart values and JSON', async () => {
     const values = await discoverAt({ scheme: '' }, ['--output', 'values'])
