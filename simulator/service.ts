@@ -17,6 +17,8 @@ export interface SeenRequest {
   readonly path: string
   /** What its header `X-Call-Id` says: tests follow a call by it. */
   readonly callId: string | undefined
+  /** The header that carries the token. */
+  readonly authorization: string | undefined
   /** 0 when none was sent. */
   readonly status: number
   /** What was made of it, in a few words. */
@@ -78,6 +80,9 @@ export function createService({
         method: request.method ?? '',
         path,
         callId: request.headers['x-call-id']?.toString(),
+        authorization: (
+          request.headers.authorization ?? request.headers['authentication']
+        )?.toString(),
         status: out.headersSent ? out.statusCode : 0,
         note: call.note,
         durationMs: performance.now() - startedAt,

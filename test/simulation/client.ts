@@ -15,8 +15,8 @@ export interface Manner {
   readonly bytes: number
   /** Milliseconds between two parts of the request; 0: it is sent whole. */
   readonly pause: number
-  /** Undefined: the client stays. */
-  readonly hangUp: 'in-request' | 'waiting' | 'in-response' | 'half' | undefined
+  /** Undefined: the client stays. `stall`: it stays, and sends no more. */
+  readonly hangUp: 'in-request' | 'stall' | 'waiting' | 'in-response' | 'half' | undefined
   /** Milliseconds until it hangs up, when it waits. */
   readonly patience: number
 }
@@ -72,6 +72,7 @@ export function createClient(options: ClientOptions): Client {
       safe: manner.kind === 'get',
       probes: manner.kind === 'probe',
       garbage: manner.kind === 'garbage',
+      stalls: manner.hangUp === 'stall',
       replayable: manner.kind !== 'upload' || manner.bytes <= 60_000,
       from,
       sentAt,
@@ -161,6 +162,7 @@ export function createClient(options: ClientOptions): Client {
     on.write(part)
     one.wrote = true
     one.sentAt = time()
+    if (manner.hangUp === 'stall') return
     if (manner.hangUp === 'in-request' && rest.length < 2) {
       hangUp(on)
       return
@@ -239,7 +241,7 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
     }
   }
   const buffer = Buffer.from(whole().join(''), 'latin1')
-  if (pause === 0 && hangUp !== 'in-request') return [buffer]
+  if (pause === 0 && hangUp !== 'in-request' && hangUp !== 'stall') return [buffer]
   // Of equal size, so that a client that hangs up has sent most of it.
   const size = Math.ceil(buffer.length / 4)
   return [0, 1, 2, 3]

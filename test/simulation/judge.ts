@@ -20,6 +20,8 @@ export interface Call {
   readonly probes: boolean
   /** No HTTP: it must not reach iSales. */
   readonly garbage: boolean
+  /** Its client sent a part of it and no more. */
+  readonly stalls: boolean
   /** Its body is kept for a replay. */
   readonly replayable: boolean
   readonly from: number
@@ -51,6 +53,8 @@ export interface Arrival {
   readonly rejected: 'token' | 'call' | undefined
   /** The token was sent after its end. */
   readonly expired: boolean
+  /** Undefined where iSales may grant the same one again. */
+  readonly token: string | undefined
 }
 
 /** A login or a refresh as iSales saw it. */
@@ -87,8 +91,8 @@ export interface Finding {
 export interface JudgeOptions {
   /** CLIENT_DEADLINE, and what the network may add, in milliseconds. */
   readonly deadline: number
-  /** Replicas that do not share count for themselves. */
-  readonly groups: number
+  /** Replicas share a token. */
+  readonly shared: boolean
   readonly onFinding: (finding: Finding) => void
 }
 
@@ -99,9 +103,15 @@ const MINUTE = 60_000
 const MAX_BACKOFF = 30_000
 /** A call that is rejected later is at its deadline before a login can cure it. */
 const LATE = 1500
+/** Two tokens that end within so long. */
+const OVERTAKEN = 4000
 const SLOW = 200
-/** In a minute in which no token ended early: those that are due, and those that rejected calls buy. */
+/** A head that does not end is refused after so long, and a body sooner. */
+const STALL = 17_000
+/** In a minute: those that are due, and those that rejected calls buy; more for each end of a token, by how long it lasts. */
 const MAX_RENEWALS = 20
+const RENEWALS_OF_END = 3
+const PACE = 5000
 /** After a call that was rejected whatever its token, renewals are up to so far apart. */
 const MAX_PACE = 15_000
 
@@ -119,7 +129,7 @@ export interface Counts {
 
 export type Judge = ReturnType<typeof createJudge>
 
-export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
+export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
   const arrivals = new Map<string, Arrival[]>()
   const executions = new Map<string, number>()
   const ended = new Map<string, Call>()
@@ -128,7 +138,7 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
   const askedAt: number[] = []
   const wrongAt = new Map<string, number[]>()
   const callRejections: number[] = []
-  let budget = MAX_WRONG * groups
+  let budget = MAX_WRONG
   const counts: Counts = {
     calls: 0,
     succeeded: 0,
@@ -163,8 +173,10 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
         find(3, call.to, `${call.id} got a ${call.status} that iSales did not send`)
     }
     if (last?.rejected === 'call' && call.heard === 'response' && !isRejection) {
+      // A renewal is in flight when there is no time left, or iSales cannot be reached a second time.
+      const isLate = call.to > call.sentAt + LATE
       const excused = during(['no-login'], last.from - MAX_PACE, call.to)
-      if (!excused)
+      if (!excused || (call.code === 'no-token' && !isLate))
         find(
           3,
           call.to,
@@ -174,13 +186,23 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
     if (!isRejection || last.rejected === 'call') return
     if (rejections.length > 1) {
       counts.secondRejections += 1
-      const first = rejections.at(-2)?.from ?? 0
-      if (!during(['token-ended', 'no-login', 'store'], first - 100, last.to)) {
+      const [one, other] = rejections.slice(-2).map(({ token }) => token)
+      if (one !== undefined && one === other)
+        find(3, call.to, `${call.id} was sent twice with a token that had ended`)
+      // The newer token may have ended before the first rejection: no call had shown it.
+      const granted = grants.findLast((at) => at < last.from) ?? 0
+      const since = Math.min(granted, rejections.at(-2)?.from ?? 0)
+      if (!during(['token-ended', 'no-login', 'store'], since, last.to)) {
         find(3, call.to, `${call.id} was rejected twice, and no token had ended between`)
       }
       return
     }
-    const paced = callRejections.some((at) => at > last.from - MAX_PACE && at < call.to)
+    const isSoon = ({ kind, from, to }: Span): boolean =>
+      kind === 'token-ended' && from < call.to && to > last.from - OVERTAKEN
+    const paced =
+      callRejections.some((at) => at > last.from - MAX_PACE && at < call.to) ||
+      // Whoever took another replica's token that had ended, too, does not ask again at once.
+      (shared && spans.filter(isSoon).length > 1)
     const isLate = last.from > call.sentAt + LATE
     if (
       call.replayable &&
@@ -205,13 +227,12 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
   }
 
   /** iSales responded, and the client has stayed. */
-  function judgeLoss({ id, replica, heard, from, to, after }: Call): void {
-    if (heard !== 'cut' || after !== undefined) return
+  function judgeLoss({ id, replica, heard, from, to, after, stalls }: Call): void {
     const last = arrivals.get(id)?.at(-1)
-    const isWhole = last !== undefined && last.status > 0 && last.to < to && !last.cut
-    if (isWhole && !during(['cut', `replica-${replica}`], from, to)) {
-      find(1, to, `${id} lost the response of iSales`)
-    }
+    if (heard !== 'cut' || stalls || after !== undefined || last === undefined || last.cut) return
+    if (during(['cut', `replica-${replica}`], from, to)) return
+    if (last.status > 0 && last.to < to) find(1, to, `${id} lost the response of iSales`)
+    else find(1, to, `${id} was cut while iSales was at it`)
   }
 
   return {
@@ -259,8 +280,15 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
       spans.push({ kind: 'no-login', from, to })
       grants.push(from)
       const recent = grants.filter((at) => at > from - MINUTE).length
-      const isQuiet = !during(['token-ended', 'store', 'short-lives'], from - MINUTE, from)
-      if (isQuiet && recent > MAX_RENEWALS * groups) find(3, from, `${recent} renewals in a minute`)
+      const ends = spans.filter(
+        (span) => span.kind === 'token-ended' && span.to >= from - MINUTE && span.from <= from,
+      )
+      const most = ends.reduce(
+        (sum, end) => sum + RENEWALS_OF_END + (end.to - end.from) / PACE,
+        MAX_RENEWALS,
+      )
+      if (recent > most && !during(['store', 'short-lives'], from - MINUTE, from))
+        find(3, from, `${recent} renewals in a minute`)
     },
 
     /** A login with credentials that do not work; by what names them. */
@@ -297,7 +325,8 @@ export function createJudge({ deadline, groups, onFinding }: JudgeOptions) {
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
       const took = call.to - call.sentAt
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
-      if (call.heard !== 'hung-up' && took > deadline && !excused) {
+      const most = call.stalls ? STALL : deadline
+      if (call.heard !== 'hung-up' && took > most && !excused) {
         find(1, call.to, `${call.id} was ${call.heard} after ${Math.round(took)} ms`)
       }
       if (

@@ -15,8 +15,6 @@ import type { Result, Task } from './worker.ts'
 const PROCESSES = 2
 /** Each seed that this divides runs once more, in another process. */
 const TWICE = 10
-/** Seeds of one process, so that both are busy to the end. */
-const BATCH = 10
 /** Findings that are shown. */
 const SHOWN = 8
 
@@ -146,51 +144,36 @@ async function many(): Promise<number> {
   const seeds = Array.from({ length: count }, (_, nth) => from + nth)
   const again = seeds.filter((seed) => seed % TWICE === 0)
   const began = performance.now()
-  const first = new Map<number, Result>()
-  const failed: Result[] = []
-  let unequal = 0
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < seeds.length) {
-      const batch = seeds.slice(next, (next += BATCH))
-      await run(
-        { seeds: batch, minutes: Number(values.minutes), rate: Number(values.rate) },
-        (result) => {
-          first.set(result.seed, result)
-          const [finding] = result.findings
-          if (finding === undefined) return
-          failed.push(result)
-          print(`seed ${result.seed}: judgement ${finding.judgement}: ${finding.text}`)
-        },
-      )
-    }
-  }
-  await Promise.all(Array.from({ length: PROCESSES }, worker))
-  // Other seeds came before it in that process.
-  const halves = [again.filter((_, nth) => nth % 2 === 0), again.filter((_, nth) => nth % 2 === 1)]
-  const second = halves.map(async (half) => {
-    for (const { seed, hash } of await runAll({
-      seeds: half.toReversed(),
-      minutes: Number(values.minutes),
-      rate: Number(values.rate),
-    })) {
-      if (first.get(seed)?.hash === hash) continue
-      unequal += 1
-      print(`seed ${seed}: two runs, two traces`)
-    }
+  const results: Result[] = []
+  // Each runs its share, and then some of the others': other seeds came before them in that process.
+  const shares = Array.from({ length: PROCESSES }, (_, nth) => {
+    const isOwn = (seed: number): boolean => seed % PROCESSES === nth
+    const mine = seeds.filter(isOwn)
+    return [...mine, ...again.filter((seed) => !isOwn(seed))]
   })
-  await Promise.all(second)
+  const onResult = (result: Result): void => {
+    const [finding] = result.findings
+    results.push(result)
+    if (finding !== undefined)
+      print(`seed ${result.seed}: judgement ${finding.judgement}: ${finding.text}`)
+  }
+  const given = { minutes: Number(values.minutes), rate: Number(values.rate) }
+  await Promise.all(shares.map((share) => run({ seeds: share, ...given }, onResult)))
+  const first = new Map(results.toReversed().map((result) => [result.seed, result]))
+  const failed = [...first.values()].filter(({ findings }) => findings.length > 0)
+  const unequal = results.filter(({ seed, hash }) => first.get(seed)?.hash !== hash)
+  for (const { seed } of unequal) print(`seed ${seed}: two runs, two traces`)
   const took = (performance.now() - began) / 1000
   for (const result of failed.slice(0, SHOWN)) await tell(result)
   const sum = (of: (result: Result) => number): number =>
     [...first.values()].reduce((total, result) => total + of(result), 0)
   print(
-    `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal} differ; ${took.toFixed(0)} s, ` +
+    `${first.size} seeds, ${failed.length} with a finding; ${again.length} ran twice, ${unequal.length} differ; ${took.toFixed(0)} s, ` +
       `${sum(({ counts }) => counts.calls)} calls, ${sum(({ plan }) => plan.acts.length)} acts, ` +
       `${sum(({ counts }) => counts.succeeded)} succeeded, ${sum(({ counts }) => counts.problems)} problems, ` +
       `${sum(({ counts }) => counts.secondRejections)} second rejections`,
   )
-  return failed.length === 0 && unequal === 0 ? 0 : 1
+  return failed.length === 0 && unequal.length === 0 ? 0 : 1
 }
 
 /** What was found, the plan cut down to what matters, and how to see it again. */

@@ -28,12 +28,16 @@ const CLIENT_PORTS = 40_000
 let listeners = new Map<number, { readonly server: Server; readonly owner: Owner }>()
 let links = new Map<number, Link>()
 let sockets = new Set<VirtualSocket>()
+let opened: VirtualSocket[] = []
 let network: Owner
 let count = 0
 let freePort = 10_000
 let onDeliver: (delivery: Delivery) => void = () => undefined
 
 export function resetNetwork(delivered: typeof onDeliver): void {
+  // Node keeps a parser, and what it leads to, until it is closed.
+  for (const socket of opened) (socket as { parser?: { close(): void } }).parser?.close()
+  opened = []
   listeners = new Map()
   links = new Map()
   sockets = new Set()
@@ -107,6 +111,7 @@ export class VirtualSocket extends Socket {
     Object.defineProperty(this, 'bytesRead', { get: () => this.#read })
     Object.defineProperty(this, 'bytesWritten', { get: () => this.#written + this.writableLength })
     sockets.add(this)
+    opened.push(this)
   }
 
   /** What the network brings, in `ms`. */

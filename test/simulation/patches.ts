@@ -20,7 +20,12 @@ const require = createRequire(import.meta.url)
 type Run = (...args: readonly unknown[]) => void
 
 /** Node's own, for what runs outside of a world. */
-export const real = { setTimeout, setImmediate, now: performance.now.bind(performance) }
+export const real = {
+  setTimeout,
+  setImmediate,
+  clearInterval,
+  now: performance.now.bind(performance),
+}
 
 /** As Node's `Timeout` and `Immediate`. */
 class VirtualTimer {
@@ -50,6 +55,17 @@ class VirtualTimer {
   close(): this {
     cancel(this.#task)
     return this
+  }
+
+  /** Node's own `clearTimeout` ends a timer by these two. */
+  readonly _destroyed = true
+
+  get _onTimeout(): (() => void) | null {
+    return this.#task === undefined ? null : this.#run
+  }
+
+  set _onTimeout(run: null) {
+    this.close()
   }
 
   ref(): this {
@@ -176,12 +192,23 @@ Object.assign(fs, {
     }
     watches.set(onStat, new VirtualTimer(look, interval, true))
   },
-  unwatchFile: (_path: string, onStat: Run) => watches.get(onStat)?.close(),
+  unwatchFile(_path: string, onStat: Run) {
+    watches.get(onStat)?.close()
+    watches.delete(onStat)
+  },
   // A disk of real time takes milliseconds for each.
   fsyncSync: () => undefined,
 })
 /** Paths that begin so cannot be written: the disk is full. */
 export const fullDisks = new Set<string>()
+
+/** What a world has left of itself. */
+export function resetMachine(): void {
+  watches.clear()
+  fullDisks.clear()
+  resolver.found = 'address'
+}
+
 for (const name of [
   'openSync',
   'writeFileSync',
@@ -248,14 +275,23 @@ net.Server.prototype.emit = function (this: net.Server, event: string, ...args: 
 function checkHeaders(server: net.Server): void {
   const found = Object.getOwnPropertySymbols(server)
   const byName = (name: string) => found.find(({ description }) => description === name)
-  const [list, interval] = [
-    byName('http.server.connections'),
-    byName('http.server.connectionsCheckingInterval'),
-  ]
+  const list = byName('http.server.connections')
+  const interval = byName('http.server.connectionsCheckingInterval')
   if (list === undefined || interval === undefined) return
   const fields = server as unknown as Record<symbol, unknown>
-  const connections = fields[list] as Connections
-  const check = fields[interval] as { _onTimeout: (() => void) | null }
+  track(fields[list] as Connections)
+  const { connectionsCheckingInterval: ms = 1000 } = server as {
+    connectionsCheckingInterval?: number
+  }
+  // A real interval would never fire, and keep the server for ever.
+  const check = fields[interval] as { readonly _onTimeout?: () => void }
+  const { _onTimeout: run } = check
+  real.clearInterval(check as NodeJS.Timeout)
+  fields[interval] = timers.setInterval(() => run?.call(server), ms)
+}
+
+/** Node keeps the list for ever: it must not lead to the server. */
+function track(connections: Connections): void {
   for (const kind of ['all', 'idle', 'active'] as const) {
     const native = connections[kind].bind(connections)
     connections[kind] = () => inOrder(native())
@@ -271,14 +307,6 @@ function checkHeaders(server: net.Server): void {
       else return known !== undefined && time() - known.at >= headersTimeout
       return false
     })
-  const { connectionsCheckingInterval: ms = 1000 } = server as {
-    connectionsCheckingInterval?: number
-  }
-  // Node ends the check by this field.
-  const again = timers.setInterval(() => {
-    if (check._onTimeout === null) again.close()
-    else check._onTimeout.call(check)
-  }, ms)
 }
 
 // Threads of libuv come back on real time. Each step takes a millisecond, so that a process can be killed between two.

@@ -11,7 +11,13 @@ export type Act = { readonly at: number } & (
       readonly input: Readonly<Record<string, unknown>>
     }
   /** The password changes, at iSales and in the mounted file; `gap` after the other when it is not 0. */
-  | { readonly kind: 'rotate'; readonly first: 'isales' | 'file'; readonly gap: number }
+  | {
+      readonly kind: 'rotate'
+      readonly first: 'isales' | 'file'
+      readonly gap: number
+      /** The change ends all sessions. */
+      readonly ends: boolean
+    }
   /** The file gets a wrong password for `ms`. */
   | { readonly kind: 'wrong-file'; readonly ms: number }
   /** Another program logs in as the same user, and iSales allows one session. */
@@ -44,6 +50,8 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'cut'; readonly link: LinkName; readonly bytes: number }
   /** For `ms`, nothing is delivered, or nobody is reached. */
   | { readonly kind: 'stall' | 'unreachable'; readonly link: LinkName; readonly ms: number }
+  /** For `ms`, each delivery to and from iSales takes up to `most`: connections overtake each other. */
+  | { readonly kind: 'jitter'; readonly ms: number; readonly most: number }
   /** For `ms`, the name of iSales has no address, or nobody says. */
   | { readonly kind: 'dns'; readonly ms: number; readonly silent: boolean }
   /** The date of a replica is wrong from now on, by so many milliseconds. */
@@ -121,7 +129,7 @@ export function planOf(seed: number, minutes: number, rate = 5): Plan {
     },
     env: {
       ...(rejection === 'result' && { ISALES_REJECTED_RESULTS: '7' }),
-      ...(world.chance(0.2) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
+      ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
       DRAIN_TIMEOUT: '5s',
       BODY_IDLE_TIMEOUT: '5s',
     },
@@ -242,6 +250,12 @@ const KINDS: readonly Kind[] = [
   { make: (_random, at) => [command(at, 'revoke')] },
   { make: (_random, at) => [command(at, 'revoke')] },
   { make: (random, at) => [command(at, 'revoke'), command(at + random.between(1, 300), 'revoke')] },
+  {
+    make: (random, at) => [
+      { at, kind: 'jitter', ms: random.between(2000, 8000), most: random.between(50, 700) },
+      command(at + random.between(500, 1500), 'revoke'),
+    ],
+  },
   { make: (_random, at) => [{ at, kind: 'rival' }] },
   {
     make: (random, at) => {
@@ -249,7 +263,11 @@ const KINDS: readonly Kind[] = [
       return [0, 1, 2, 3].map((nth): Act => ({ at: at + nth * apart, kind: 'rival' }))
     },
   },
-  { make: (random, at) => [{ at, kind: 'storm', ms: random.pick([300, 1000, 4000, 40_000]) }] },
+  {
+    make: (random, at) => [
+      { at, kind: 'storm', ms: random.pick([300, 1000, 4000, 40_000, 40_000]) },
+    ],
+  },
   {
     make: (random, at) => [
       command(at, 'failBusiness', { status: random.pick([401, 403]), times: random.between(1, 5) }),
@@ -281,6 +299,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     make: (random, at, replicas) => [
+      command(at - 50, 'slow', { operation: 'business', ms: random.between(300, 1500), times: 3 }),
       {
         at,
         kind: 'terminate',
@@ -360,7 +379,8 @@ const KINDS: readonly Kind[] = [
         at,
         kind: 'rotate',
         first: random.pick(['isales', 'file']),
-        gap: random.between(0, 12_000),
+        gap: random.between(0, 25_000),
+        ends: random.chance(0.5),
       },
     ],
     secret: true,

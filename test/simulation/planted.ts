@@ -67,10 +67,10 @@ export const PLANTED: readonly Planted[] = [
     to: 'provenUntil: now }',
   },
   {
-    name: 'budget: a refused login is tried again soon for ever',
+    name: 'budget: a refused login is tried again at once',
     file: 'token/attempts.ts',
-    from: 'const REFUSED_PAUSE = 15 * MINUTE',
-    to: 'const REFUSED_PAUSE = 5 * SECOND',
+    from: 'const longest = Math.max(pause, attempts >',
+    to: 'const longest = Math.min(pause, attempts >',
   },
   {
     name: 'budget: the book is written after the login',
@@ -115,10 +115,10 @@ export const PLANTED: readonly Planted[] = [
     to: 'sentAt: now - 0 * age }',
   },
   {
-    name: "adoption: another replica's token is not taken instead of a login",
-    file: 'sharing/share.ts',
-    from: 'if (found?.better === true && !forced) return',
-    to: 'if (found?.better === true && forced) return',
+    name: "adoption: nobody waits for another replica's token",
+    file: 'sharing/turn.ts',
+    from: "return { deferred: 'busy', ms: look }",
+    to: 'return undefined',
   },
   {
     name: 'drain: a connection is kept',

@@ -23,10 +23,12 @@ const LONG_REFRESH = 600
 const CALM = 60_000
 /** The state that people read is of the last minute. */
 const MINUTE = 65_000
-/** Until idle connections to iSales are closed, and nobody is waited for. */
-const IDLE = 10_000
+/** Until nobody is waited for, nor a client that sends no more. */
+const IDLE = 20_000
 /** DRAIN_TIMEOUT, and more. */
 const DRAIN = 15_000
+/** What is closed is gone soon. */
+const END = 100
 /** What is counted for the log is written within two minutes. */
 const AFTERWARDS = 120_000
 /** Timers of an idle process. */
@@ -42,7 +44,7 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   }
   const judge = createJudge({
     deadline: DEADLINE,
-    groups: plan.shared ? 1 : plan.replicas,
+    shared: plan.shared,
     onFinding,
   })
   const world = openWorld({
@@ -85,7 +87,8 @@ function judgeRequest(judge: Judge, seen: SeenRequest, to: number, { switches }:
     const byToken = note.startsWith('the token') || note.startsWith('no Bearer')
     const isRejected = status === 401 || status === 403 || (status === 200 && byToken)
     const rejected = !isRejected ? undefined : byToken ? 'token' : 'call'
-    judge.arrived({ callId, from, to, status, cut, rejected, expired })
+    const token = switches['sameToken'] === 'off' ? seen.authorization : undefined
+    judge.arrived({ callId, from, to, status, cut, rejected, expired, token })
   }
 }
 
@@ -115,17 +118,27 @@ function play(plan: Plan, world: World, judge: Judge): void {
     end = Math.max(end, act.at + ('ms' in act ? act.ms : 0) + ('gap' in act ? act.gap : 0))
   }
   runUntil(() => false, end + 100)
-  stage.calm(plan.acts.some(mayPause))
+  stage.calm(mayPause(plan.acts))
   runUntil(() => false, time() + CALM)
   judgeCalm(plan, world, judge, traffic)
   judgeEnd(world, judge)
 }
 
 /** After these the program may rightly pause for longer than the calm lasts, until an operator asks for a login. */
-function mayPause(act: Act): boolean {
-  const isOfLogin =
-    act.kind === 'command' && (act.command === 'failLogin' || act.input['operation'] === 'login')
-  return isOfLogin || ['disk-full', 'wrong-file', 'rotate', 'crash-loop'].includes(act.kind)
+function mayPause(acts: readonly Act[]): boolean {
+  const statusOf = (act: Act): unknown =>
+    act.kind === 'command' && act.command === 'failLogin' ? act.input['status'] : undefined
+  const isRefused = (act: Act): boolean =>
+    [401, 403].includes(Number(statusOf(act))) ||
+    act.kind === 'disk-full' ||
+    (act.kind === 'rotate' && act.first === 'file')
+  // A login that fails in another way says nothing of credentials that have worked.
+  // After ten failures in a row, by outages too, it is asked for less often.
+  const unproves = ({ kind }: Act): boolean =>
+    ['kill', 'crash-loop', 'rotate', 'date', 'outage'].includes(kind)
+  const isUnclear = (act: Act): boolean =>
+    statusOf(act) !== undefined || (act.kind === 'command' && act.input['operation'] === 'login')
+  return acts.some(isRefused) || (acts.some(unproves) && acts.some(isUnclear))
 }
 
 /** Judgement 6, while it runs. */
@@ -168,11 +181,14 @@ function judgeEnd(world: World, judge: Judge): void {
   const find = (text: string): void => judge.find(6, time(), text)
   for (const replica of replicas) world.stop(replica)
   runUntil(() => replicas.every(({ phase }) => phase === 'stopped'), time() + DRAIN)
-  runUntil(() => false, time() + AFTERWARDS)
+  runUntil(() => false, time() + END)
   for (const { phase, owner, index } of replicas) {
     if (phase !== 'stopped') find(`replica ${index} is ${phase} after its drain`)
     const open = socketsOf(owner).map(({ label, port }) => `${label} of ${port}`)
     if (open.length > 0) find(`replica ${index} has ended and keeps ${open.join(', ')}`)
+  }
+  runUntil(() => false, time() + AFTERWARDS)
+  for (const { owner, index } of replicas) {
     if (owner.timers > 0) find(`replica ${index} has ended and keeps ${owner.timers} timers`)
   }
 }

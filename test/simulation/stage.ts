@@ -7,7 +7,7 @@ import { PROBED_PATH } from './client.ts'
 import type { Judge, Span } from './judge.ts'
 import { linkTo, owner, resolver, schedule, time } from './patches.ts'
 import { ENDS_TOKEN, type Act, type LinkName } from './plan.ts'
-import { FIRST_PASSWORD, PASSWORD_MARK, PORTS, type Replica, type World } from './world.ts'
+import { FIRST_PASSWORD, LATENCY, PASSWORD_MARK, PORTS, type Replica, type World } from './world.ts'
 
 const LINK_PORTS: Readonly<Record<Exclude<LinkName, 'proxy'>, number>> = {
   isales: PORTS.isales,
@@ -33,6 +33,15 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
   const unreached = (ms: number): void => {
     until('no-login', ms)
     judge.unreached(time() + ms)
+  }
+  /** What a replica was writing is lost, and its lease lasts on. */
+  const untilCut = (): void => {
+    const span = judge.open('store', time())
+    const look = (): void => {
+      if (linkTo(PORTS.store).cutAfter === undefined) span.to = time() + 5000
+      else later(100, look)
+    }
+    look()
   }
   const away = (replica: Replica, ms: number): Span => until(`replica-${replica.index}`, ms)
   const tell = (name: string, input: object): void => {
@@ -70,7 +79,13 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
       case 'rotate': {
         changes += 1
         password = `${PASSWORD_MARK}-${changes}`
-        const there = (): void => isales.set({ password })
+        const there = (): void => {
+          isales.set({ password })
+          if (!act.ends) return
+          judge.note('token-ended', time(), time())
+          tell('revoke', {})
+          tell('revokeRefresh', {})
+        }
         const here = (): void => writeFileSync(world.secretFile, password)
         const [first, second] = act.first === 'isales' ? [there, here] : [here, there]
         first()
@@ -151,7 +166,8 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         break
       case 'cut':
         for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
-        if (act.link !== 'store') judge.open('cut', time())
+        if (act.link === 'store') untilCut()
+        else judge.open('cut', time())
         break
       case 'stall':
         for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
@@ -168,6 +184,14 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         if (act.link === 'isales') unreached(act.ms)
         if (act.link === 'store') until('store', act.ms + 5000)
         break
+      case 'jitter': {
+        const link = linkTo(PORTS.isales)
+        link.latency = [LATENCY[0], act.most]
+        until('delayed', act.ms + 1000)
+        until('no-login', act.ms)
+        later(act.ms, () => (link.latency = LATENCY))
+        break
+      }
       case 'dns':
         resolver.found = act.silent ? undefined : 'error'
         unreached(act.ms)

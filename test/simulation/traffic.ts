@@ -92,7 +92,14 @@ function mannerOf(random: Random, alone: boolean): Manner {
   const kind = random.chance(0.01) ? 'garbage' : random.pick(KINDS)
   const bytes = random.between(1, random.pick([100, 10_000, 70_000, 200_000]))
   const leaves = random.chance(0.08)
-  const hangUp = random.pick(['in-request', 'waiting', 'waiting', 'in-response', 'half'] as const)
+  const hangUp = random.pick([
+    'in-request',
+    'stall',
+    'waiting',
+    'waiting',
+    'in-response',
+    'half',
+  ] as const)
   const patience = random.pick([1, 5, 20, 100, 700, 2500])
   const pause = random.chance(0.05) ? random.pick([1, 50, 600]) : 0
   return { kind, bytes, pause, hangUp: leaves && alone ? hangUp : undefined, patience }

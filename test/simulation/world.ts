@@ -14,8 +14,8 @@ import {
   linkTo,
   owner,
   resetLoop,
+  resetMachine,
   resetNetwork,
-  resolver,
   runUntil,
   schedule,
   thaw,
@@ -26,6 +26,8 @@ import {
 import { openStore, type Store } from './store.ts'
 
 export const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
+/** Milliseconds to and from iSales. */
+export const LATENCY = [1, 8] as const
 const USER = 'obs'
 /** In every password, so that one of them is found wherever it must not be. */
 export const PASSWORD_MARK = 'SECRETpassword'
@@ -86,8 +88,7 @@ export function openWorld(options: WorldOptions) {
     const isClients = to.owner.name === 'clients' || to.owner.name === 'store'
     if (isClients) searchSecrets(text, `what ${to.owner.name} got on ${to.label}`)
   })
-  fullDisks.clear()
-  resolver.found = 'address'
+  resetMachine()
   const onRejection = (error: unknown): void => crashed(owner(), error)
   process.on('unhandledRejection', onRejection)
 
@@ -125,7 +126,7 @@ export function openWorld(options: WorldOptions) {
     return outcome.value
   }
 
-  linkTo(PORTS.isales).latency = [1, 8]
+  linkTo(PORTS.isales).latency = LATENCY
   const isalesOwner = createOwner('isales')
   const isales: Simulator = settled(
     begin(isalesOwner, () =>

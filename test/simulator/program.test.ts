@@ -130,6 +130,7 @@ describe('the simulator as a program', () => {
       note: 'x',
       durationMs: 1.4,
       callId: undefined,
+      authorization: undefined,
     }
     expect(lineOf(seen, new Date(0))).toBe('00:00:00.000  GET  /a?[2J?  cut  x, 1 ms')
   })
