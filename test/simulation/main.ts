@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { bundle, root } from './build.ts'
 import { actText } from './plan.ts'
-import { plant, PLANTED } from './planted.ts'
+import { misfits, plant, PLANTED } from './planted.ts'
 import { search } from './search.ts'
 import { shrink } from './shrink.ts'
 import type { Result, Task } from './worker.ts'
@@ -50,6 +50,9 @@ function choose(): Promise<number> {
 
 /** Each planted bug must be found; two are tried at a time. */
 async function planted(): Promise<number> {
+  const unfit = misfits(root)
+  for (const name of unfit) print(`does not fit the program any more: ${name}`)
+  if (unfit.length > 0) return 1
   const waiting = [...PLANTED]
   const seeds = Array.from({ length: Number(values.seeds) }, (_, nth) => nth + 1)
   let missed = 0

@@ -1,5 +1,5 @@
 // Mistakes that the simulation must find, each a change of one text of the program. One whose text is not there is an error.
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
 
@@ -146,17 +146,21 @@ export const PLANTED: readonly Planted[] = [
   },
 ]
 
-/** @throws while it builds, when the text is not there exactly once. */
-export function plant({ file, from, to, name }: Planted, root: string): Plugin {
+/** Names of those whose text is not there exactly once any more. */
+export function misfits(root: string): string[] {
+  const fits = ({ file, from }: Planted): boolean =>
+    readFileSync(join(root, 'src', file), 'utf8').split(from).length === 2
+  return PLANTED.filter((bug) => !fits(bug)).map(({ name, file }) => `${name} (${file})`)
+}
+
+export function plant({ file, from, to }: Planted, root: string): Plugin {
   const path = join(root, 'src', file)
   return {
     name: 'plant',
     setup(builder) {
-      builder.onLoad({ filter: new RegExp(`${file.replaceAll('.', '\\.')}$`) }, async (loaded) => {
+      builder.onLoad({ filter: /\.ts$/ }, (loaded) => {
         if (loaded.path !== path) return undefined
-        const parts = (await readFile(path, 'utf8')).split(from)
-        if (parts.length !== 2) throw new Error(`"${name}" does not fit ${file} any more`)
-        return { contents: parts.join(to), loader: file.endsWith('x') ? 'tsx' : 'ts' }
+        return { contents: readFileSync(path, 'utf8').replace(from, () => to), loader: 'ts' }
       })
     },
   }
