@@ -10,10 +10,7 @@ export type ReplayLimits = Pick<Config, 'replayBodySize' | 'maxBodySize'>
 /** Why a body is refused when it comes: each chunk or packet costs time, and tiny ones hold next to nothing. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'tiny-chunks'>
 
-/**
- * Beyond so many of them, chunks and packets must have so many bytes on average. What comes in the packet of the head
- * counts as one.
- */
+/** Beyond so many of them, chunks and packets must have so many bytes on average. */
 const FINEST = { after: 1024, bytes: 16 }
 
 /** Bytes of a chunk. */
@@ -73,21 +70,16 @@ export class ReplayBuffer {
 
   /** @param done called when all of it is there, or more than can be kept; not when it breaks off or is refused. */
   read(done: () => void): void {
-    // Most bodies come in the packet of their head, and need no events.
-    process.nextTick(() => {
-      const request = this.#request
-      const chunk: Buffer | null = request.read()
-      if (chunk !== null) this.#take(chunk, done)
-      if (request.complete && !this.#refused && this.#size <= this.#limits.replayBodySize) {
-        this.#whole = this.#taken()
-        done()
-      } else this.#listen(done)
-    })
-  }
-
-  #listen(done: () => void): void {
     const request = this.#request
-    request.on('data', (chunk: Buffer) => this.#take(chunk, done))
+    request.on('data', (chunk: Buffer) => {
+      if (!this.#accepts(chunk)) return
+      this.#chunks.push(chunk)
+      if (this.#stream !== undefined) this.#flushSoon(chunk)
+      else if (this.#size > this.#limits.replayBodySize) {
+        request.pause()
+        done()
+      }
+    })
     request.on('end', () => {
       if (this.#refused) return
       if (this.#stream === undefined) {
@@ -98,16 +90,6 @@ export class ReplayBuffer {
         this.#stream.push(null)
       }
     })
-  }
-
-  #take(chunk: Buffer, done: () => void): void {
-    if (!this.#accepts(chunk)) return
-    this.#chunks.push(chunk)
-    if (this.#stream !== undefined) this.#flushSoon(chunk)
-    else if (this.#size > this.#limits.replayBodySize) {
-      this.#request.pause()
-      done()
-    }
   }
 
   #accepts(chunk: Buffer): boolean {
