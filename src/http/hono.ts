@@ -26,8 +26,8 @@ export function serveHono(app: FetchApp): Serve {
     const respond = async (webRequest: Request): Promise<Response> => {
       const { remoteAddress: address } = request.socket
       const webResponse = await app.fetch(webRequest, { address })
-      // The rest of an unread body must not be taken for the next request, and who is refused has to connect again.
-      if (!request.complete || webResponse.status >= 400) response.shouldKeepAlive = false
+      // Who is refused has to connect again.
+      if (webResponse.status >= 400) response.shouldKeepAlive = false
       // The listener has responded to a request that broke off; a second response would throw.
       return response.headersSent || response.destroyed ? RESPONSE_ALREADY_SENT : webResponse
     }

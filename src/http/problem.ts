@@ -161,15 +161,13 @@ function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: P
   return { status, headers, body }
 }
 
-/** Responds with a problem. Before the request's end the connection is closed behind it. */
+/** Responds with a problem. */
 export function writeProblem(
   response: ServerResponse,
   code: ProblemCode,
   details: ProblemDetails,
 ): void {
   const { status, headers, body } = problem(code, details)
-  // What is left of the request must not be taken for the next one.
-  if (!response.req.complete) response.shouldKeepAlive = false
   response.writeHead(status, headers).end(body)
 }
 

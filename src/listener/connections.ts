@@ -6,7 +6,7 @@ import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/prob
 import type { Place } from './caps.ts'
 
 /**
- * Why a client was closed that took nothing of its response.
+ * Why the connection of a client was closed that took nothing of its response.
  *
  * - `idle`: for `BODY_IDLE_TIMEOUT`.
  * - `backlog`: for 2 s, it was the slowest, and more than 2 MiB waited for all clients together.
@@ -32,7 +32,7 @@ const MAX_WAITING = 8
 /** One read may bring more of them; 64 KiB of the smallest would be 5 MB of objects on each connection. */
 const MAX_PIPELINED = 64
 /** Milliseconds for which a client may go on sending what nobody wants. */
-const LINGER = 2000
+const MAX_LINGER = 2000
 /** Bytes of a body that must come within its idle timeout, unless it ends before. */
 const MIN_BODY = 1024
 
@@ -101,6 +101,15 @@ export class Connection {
     else if (this.#socket.readableEnded) this.#socket.destroy()
   }
 
+  /** CONNECT is refused. Node has taken its own listeners off the connection, on which responses may be in progress. */
+  refuseTunnel(): void {
+    const socket = this.#socket
+    const destroy = (): void => void socket.destroy()
+    socket.on('error', destroy).on('end', destroy).resume()
+    socket.on('drain', () => this.#current?.emit('drain'))
+    this.fail('method')
+  }
+
   /**
    * Ends requests whose client sends nothing of a body, or takes nothing of a response, for too long.
    *
@@ -167,9 +176,7 @@ export class Connection {
     this.#current = response
     response.once('close', () => {
       this.#current = undefined
-      // The handler did not want the rest of its body, and what came of it cannot be waited for.
-      if (response.req.complete) this.#serveNext()
-      else this.#linger()
+      this.#serveNext()
     })
     this.#received.restart()
     if (this.#waiting.length === MAX_WAITING - 1) this.#socket.resume()
@@ -198,15 +205,7 @@ export class Connection {
     const requestId = randomUUID()
     this.#options.onRefused(refusal, requestId)
     this.#socket.write(problemBytes(REFUSALS[refusal].code, { requestId, refusal }))
-    this.#linger()
-  }
-
-  #linger(): void {
-    const socket = this.#socket
-    socket.end()
-    socket.resume()
-    const timer = this.#options.clock.setTimer(() => socket.destroy(), LINGER)
-    socket.once('close', () => timer.cancel())
+    linger(this.#socket, this.#options.clock)
   }
 
   /**
@@ -262,27 +261,44 @@ class Progress {
 
 /**
  * RFC 9112 section 9.6: closed with bytes of the client unread, a connection is reset, and the client may lose the
- * response. So behind a response that comes before the end of its request only our side is closed. What comes is
- * dropped, until the client has sent the rest or closes its side, and for 2 s at most.
+ * response. So only our side is closed. What comes is dropped, until the client closes its side, and for 2 s at most.
  */
+function linger(socket: Socket, clock: Clock): void {
+  socket.end()
+  socket.resume()
+  const timer = clock.setTimer(() => socket.destroy(), MAX_LINGER)
+  socket.once('close', () => timer.cancel())
+}
+
+/** Nothing of it is to come. In the turn of its head `complete` is false without a body, too. */
+function hasEnded({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return true
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
+}
+
+/** A response that comes before the end of its request is the last one of its connection, which lingers behind it. */
 export function createLingeringResponse(clock: Clock) {
   return class LingeringResponse extends ServerResponse {
     #lingering = false
 
+    override writeHead(...args: readonly unknown[]): this {
+      // What is left of the request must not be taken for the next one.
+      if (!hasEnded(this.req)) this.shouldKeepAlive = false
+      return super.writeHead(...(args as [number]))
+    }
+
     override end(...args: readonly unknown[]): this {
-      const { req, socket, shouldKeepAlive } = this
-      if (req.complete || shouldKeepAlive || socket === null) return super.end(...(args as []))
+      const { req, socket } = this
+      if (hasEnded(req) || socket === null) return super.end(...(args as []))
       if (this.#lingering) return this
       this.#lingering = true
       const [body] = args
       if (typeof body === 'string' || body instanceof Uint8Array) this.write(body)
       else this.flushHeaders()
-      const timer = clock.setTimer(() => socket.destroy(), LINGER)
-      socket.once('close', () => timer.cancel())
-      // The last chunk is sent by Node, which then closes the connection.
-      const close = this.chunkedEncoding ? () => super.end() : () => socket.destroySoon()
-      if (!this.chunkedEncoding) socket.end()
-      req.once('end', close).resume()
+      // Not by Node's `end`: it closes the connection.
+      if (this.chunkedEncoding) socket.write('0\r\n\r\n')
+      linger(socket, clock)
+      req.once('end', () => socket.destroySoon()).resume()
       return this
     }
   }

@@ -16,7 +16,7 @@ import { Connection, createLingeringResponse, type ClosedReason } from './connec
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /**
- * `bodyIdleTimeout`: without a byte of a body that is awaited, 408; of a response that the client is to take, closed.
+ * `bodyIdleTimeout`: with less than 1 KiB of an awaited body in it, 408; with no byte of a response taken, closed.
  *
  * `listenMaxConnections`: half as many from one address, unless the listener is local. For one above it, the oldest is
  * closed that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
@@ -67,7 +67,7 @@ const DRAIN_STEP = 50
 /** Bytes that may wait for clients that do not read. */
 const MAX_UNSENT = 2 * 1024 * 1024
 /** Milliseconds; a client that is only slow, or far away, takes something in this time. */
-const PATIENCE = 2000
+const MAX_PATIENCE = 2000
 /** Milliseconds; a client far away needs less than 1,000. */
 const MAX_HANDSHAKE = 5000
 
@@ -121,10 +121,7 @@ export function createListener(options: ListenerOptions) {
       if (httpVersion === '1.0') response.useChunkedEncodingByDefault = false
       connections.get(socket)?.announce(response)
     })
-  server.on('connect', (_request, socket: Socket) => {
-    socket.on('error', () => socket.destroy())
-    connections.get(socket)?.fail('method')
-  })
+  server.on('connect', (_request, socket: Socket) => connections.get(socket)?.refuseTunnel())
   server.on('clientError', (error: ParserError, socket: Socket) => {
     const refusal = refusalOf(error)
     if (refusal === undefined) socket.destroy()
@@ -207,7 +204,7 @@ function closeSlowest(connections: readonly Connection[]): void {
   let unsent = connections.reduce((sum, connection) => sum + connection.unsent, 0)
   if (unsent <= MAX_UNSENT) return
   for (const connection of connections.toSorted((one, other) => other.stalled - one.stalled)) {
-    if (unsent <= MAX_UNSENT || connection.stalled < PATIENCE) return
+    if (unsent <= MAX_UNSENT || connection.stalled < MAX_PATIENCE) return
     unsent -= connection.unsent
     connection.close('backlog')
   }

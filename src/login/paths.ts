@@ -3,12 +3,12 @@ import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 
 /**
  * - `local`: login or refresh, served here.
- * - `alike`: iSales might take it for one of them. Forwarded with the real token, it would get the next token as its
+ * - `lookalike`: iSales might take it for one of them. Forwarded with the real token, it would get the next token as its
  *   response. A server may match by prefix, so nothing below the directory `auth`, and nothing that begins as one of
  *   the local paths, is forwarded.
  * - `other`: any other path.
  */
-export type PathKind = 'local' | 'alike' | 'other'
+export type PathKind = 'local' | 'lookalike' | 'other'
 
 /**
  * @param paths as CTI-OBS is configured with.
@@ -20,25 +20,26 @@ export function localPaths(paths: readonly string[]): (path: string) => PathKind
   return (path) => {
     if (exact.has(path)) return 'local'
     const plain = plainest(path)
-    return guarded.some((start) => plain.startsWith(start)) ? 'alike' : 'other'
+    return guarded.some((start) => plain.startsWith(start)) ? 'lookalike' : 'other'
   }
 }
 
 /** `/rest/v1/auth/` of `/rest/v1/auth/login`; of a path elsewhere all of it, without the suffix. */
 function guardedStart(path: string): string {
-  const plain = plainest(path)
-  return /^.*\/auth\/(?=[^/]*\/$)/.exec(plain)?.[0] ?? plain.replace(/(?:\.[^/]*)?\/$/, '')
+  const plain = plainest(path.replace(/\.[^/]*$/, ''))
+  return /^.*\/auth\/(?=[^/]*\/$)/.exec(plain)?.[0] ?? plain.slice(0, -1)
 }
 
 /**
- * As the most lenient server reads it: decoded before it is split, in lower case, without parameters, invisible
- * characters, and the segments that are then empty or a dot. Ends with a slash.
+ * As the most lenient server reads it: decoded before it is split, in lower case, letters of full width as plain ones,
+ * without parameters and punctuation, and without the segments that are then empty. Ends with a slash.
  */
 function plainest(path: string): string {
-  const visible = unescape(path)
+  const plain = unescape(path)
+    .normalize('NFKC')
     .toLowerCase()
-    .replaceAll(/[;?#][^/]*|[^!-~]/g, '')
-  return `${visible}/`.replaceAll(/\/(?:\.?\/)+/g, '/')
+    .replaceAll(/[;?#][^/]*|[^a-z0-9/]/g, '')
+  return `${plain}/`.replaceAll(/\/+/g, '/')
 }
 
 /** CTI-OBS refreshes even when the proxy does not refresh with iSales. */

@@ -14,7 +14,7 @@ export function createEchoes() {
   /** Length of the shortest secret: most names and values are shorter, and need no search. */
   let shortest = Infinity
   return {
-    onTokenEvent(event: TokenEvent): void {
+    onTokenEvent: (event: TokenEvent): void => {
       if (event.type !== 'granted' && event.type !== 'adopted') return
       latest = [...latest, event.token].slice(-MAX_TOKENS)
       secrets = latest.flatMap(secretsOf)

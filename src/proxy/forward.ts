@@ -16,7 +16,7 @@ import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
 import { createRequestHeaders, isHtml, replacedBodyHeaders, responseHeaders } from './headers.ts'
 import { createInspector, type Inspector } from './inspect.ts'
-import { ReplayBuffer, type BodyRefusal } from './replay-buffer.ts'
+import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
 import { cut, relay, relayInformational, type RelayedHead } from './response.ts'
 import {
   afterFailure,
@@ -97,7 +97,7 @@ const NOTHING: Ending = { do: 'nothing' }
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
  * for, so `proxy` looks for an interruption after each wait.
  */
-class Forwarding implements AttemptHooks {
+class Forwarding implements AttemptHooks, BodyHooks {
   readonly #shared: Shared
   readonly #call: Call
   readonly #body: ReplayBuffer
@@ -121,9 +121,7 @@ class Forwarding implements AttemptHooks {
     this.#shared = shared
     this.#call = call
     this.#history = { method: request.method ?? '', unwritten: 0, lost: 0 }
-    this.#body = new ReplayBuffer(request, validated.framing, config, (refusal) =>
-      this.#bodyRefused(refusal),
-    )
+    this.#body = new ReplayBuffer(request, validated.framing, config, this)
     this.#startedAt = clock.now()
     if (config.clientDeadline > 0)
       this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
@@ -355,7 +353,12 @@ class Forwarding implements AttemptHooks {
     this.#attempt?.abort(code)
   }
 
-  #bodyRefused(refusal: BodyRefusal): void {
+  /** A response that was not relayed: the listener may have responded, too. */
+  dropsBody(): boolean {
+    return this.#call.response.headersSent && this.#ending.do !== 'relay'
+  }
+
+  onBodyRefused(refusal: BodyRefusal): void {
     if (this.#call.response.headersSent)
       this.#fail({ do: 'fail', code: REFUSALS[refusal].code, refusal })
     this.#interrupt(refusal)

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/settings.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
-import type { TokenEvent } from '../token/events.ts'
 import type { Tracing } from '../tracing/otlp.ts'
 import { createEchoes } from './echoes.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
@@ -15,8 +14,8 @@ export interface ProxyOptions extends Pick<
   readonly config: Config
   /** Lower-case `host` names, without port, that are ours. */
   readonly hosts: ReadonlySet<string>
-  /** `local`: served here, such as login and refresh. `alike`: iSales might take it for one of them. */
-  readonly kindOf: (path: string) => 'local' | 'alike' | 'other'
+  /** `local`: served here, such as login and refresh. `lookalike`: iSales might take it for one of them. */
+  readonly kindOf: (path: string) => 'local' | 'lookalike' | 'other'
   readonly serveLocal: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -81,7 +80,7 @@ export function openProxy(options: ProxyOptions) {
       }
       const requestId = validated.requestId ?? newRequestId()
       const kind = kindOf(validated.path)
-      if (kind === 'alike') refuse(response, 'auth-path', requestId)
+      if (kind === 'lookalike') refuse(response, 'auth-path', requestId)
       else if (kind === 'other' && ticketCheck?.passes(rawHeaders) === false) {
         ticketCheck.refuse(response, requestId)
         reportRefusal(request, 'ticket', requestId)
@@ -102,9 +101,7 @@ export function openProxy(options: ProxyOptions) {
       }
     },
 
-    onTokenEvent(event: TokenEvent): void {
-      echoes.onTokenEvent(event)
-    },
+    onTokenEvent: echoes.onTokenEvent,
   }
 }
 

@@ -10,11 +10,19 @@ export type ReplayLimits = Pick<Config, 'replayBodySize' | 'maxBodySize'>
 /** Why a body is refused when it comes: each chunk or packet costs time, and tiny ones hold next to nothing. */
 export type BodyRefusal = Extract<Refusal, 'body-size' | 'tiny-chunks'>
 
+export interface BodyHooks {
+  /** Called once at most; the body never ends then. */
+  onBodyRefused(refusal: BodyRefusal): void
+  /** True: a response says that the body is not taken. What comes of it is dropped, and it never ends. */
+  dropsBody(): boolean
+}
+
 /** Beyond so many of them, chunks and packets must have so many bytes on average. */
-const FINEST = { after: 1024, bytes: 16 }
+const MAX_CHUNKS = 1024
+const MIN_AVERAGE = 16
 
 /** Bytes of a chunk. */
-const NOT_JOINED = 16 * 1024
+const MAX_JOINED = 16 * 1024
 
 /**
  * The body of one request, kept so that it can be sent again. What can be kept is read before anything is sent: a client
@@ -24,7 +32,7 @@ export class ReplayBuffer {
   readonly #request: IncomingMessage
   readonly #framing: Framing
   readonly #limits: ReplayLimits
-  readonly #onRefused: (refusal: BodyRefusal) => void
+  readonly #hooks: BodyHooks
   /** What has come and is in neither `#whole` nor the stream. */
   #chunks: Buffer[] = []
   #count = 0
@@ -34,17 +42,11 @@ export class ReplayBuffer {
   #flushing: NodeJS.Immediate | undefined
   #refused = false
 
-  /** @param onRefused called once at most; the body never ends then. */
-  constructor(
-    request: IncomingMessage,
-    framing: Framing,
-    limits: ReplayLimits,
-    onRefused: (refusal: BodyRefusal) => void,
-  ) {
+  constructor(request: IncomingMessage, framing: Framing, limits: ReplayLimits, hooks: BodyHooks) {
     this.#request = request
     this.#framing = framing
     this.#limits = limits
-    this.#onRefused = onRefused
+    this.#hooks = hooks
     if (framing === 0) this.#whole = null
   }
 
@@ -81,44 +83,49 @@ export class ReplayBuffer {
       }
     })
     request.on('end', () => {
-      if (this.#refused) return
-      if (this.#stream === undefined) {
-        this.#whole = this.#taken()
-        done()
-      } else {
+      if (this.#isDropped()) return
+      if (this.#size > this.#limits.replayBodySize) {
         this.#flush()
-        this.#stream.push(null)
+        return
       }
+      this.#whole = this.#taken()
+      done()
     })
   }
 
+  #isDropped(): boolean {
+    return this.#refused || this.#hooks.dropsBody()
+  }
+
   #accepts(chunk: Buffer): boolean {
-    if (this.#refused) return false
+    if (this.#isDropped()) return false
     this.#count += 1
     this.#size += chunk.length
     if (this.#size > this.#limits.maxBodySize) return this.#refuse('body-size')
-    const tooFine = this.#count > FINEST.after && this.#size < this.#count * FINEST.bytes
+    const tooFine = this.#count > MAX_CHUNKS && this.#size < this.#count * MIN_AVERAGE
     return !tooFine || this.#refuse('tiny-chunks')
   }
 
   #refuse(refusal: BodyRefusal): false {
     this.#refused = true
-    this.#onRefused(refusal)
+    this.#hooks.onBodyRefused(refusal)
     return false
   }
 
   /** What came in one packet is sent at one time, unless a copy would cost more than another write. */
   #flushSoon(chunk: Buffer): void {
-    if (chunk.length >= NOT_JOINED) this.#flush()
+    if (chunk.length >= MAX_JOINED) this.#flush()
     else this.#flushing ??= setImmediate(() => this.#flush())
   }
 
   #flush(): void {
     clearImmediate(this.#flushing)
     this.#flushing = undefined
+    const stream = this.#stream
+    if (stream === undefined) return
     const chunk = this.#taken()
-    if (this.#stream?.destroyed === false && chunk.length > 0 && !this.#stream.push(chunk))
-      this.#request.pause()
+    if (!stream.destroyed && chunk.length > 0 && !stream.push(chunk)) this.#request.pause()
+    if (this.#request.readableEnded) stream.push(null)
   }
 
   #taken(): Buffer {

@@ -21,8 +21,6 @@ export function relay(
   attempt: Attempt,
   onCut: () => void,
 ): void {
-  // Before the request's end: what is left of it must not be taken for the next request.
-  if (!response.req.complete) response.shouldKeepAlive = false
   response.writeHead(head.status, reasonBytes(head), head.headers)
   // RFC 9110 section 6.4.1. Not left to undici: it takes the length in a 304 for a promise of bytes.
   if (response.req.method === 'HEAD' || head.status === 204 || head.status === 304) {

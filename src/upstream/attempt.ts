@@ -47,7 +47,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   written = false
   /** Why the response was cut. */
   error: unknown
-  /** For the pool: undici has no more to do with it; `failed`: after it had started. */
+  /** For the pool: undici is done with the attempt. `failed`: it failed after `onRequestStart`. */
   onDone: ((failed: boolean) => void) | undefined
   /** For the pool: it is aborted before it starts. */
   onAbort: (() => void) | undefined
@@ -174,7 +174,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller?.resume()
   }
 
-  /** Gives up the wait for a connection, or closes the connection unless the response has ended. */
+  /** Ends the wait for a connection, or closes the connection unless the response has ended. */
   abort(reason: string | Error): void {
     if (this.#ended !== undefined) return
     const error = typeof reason === 'string' ? new Error(reason) : reason

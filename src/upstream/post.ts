@@ -45,16 +45,16 @@ export function createPost(dispatch: (attempt: Attempt) => void, timeout: number
     const headers = [...JSON_HEADERS, ...more]
     const attempt = new Attempt({ path, method: 'POST', headers, body })
     let late = false
-    const giveUp = (): void => {
+    const abortLate = (): void => {
       late = true
       attempt.abort('the login timed out or was cancelled')
     }
-    const timer = systemClock.setTimer(giveUp, timeout)
-    signal.addEventListener('abort', giveUp)
+    const timer = systemClock.setTimer(abortLate, timeout)
+    signal.addEventListener('abort', abortLate)
     dispatch(attempt)
     const result = await resultOf(attempt)
     timer.cancel()
-    signal.removeEventListener('abort', giveUp)
+    signal.removeEventListener('abort', abortLate)
     return late ? { ...LATE, written: attempt.written } : result
   }
 }

@@ -49,7 +49,8 @@ test('probes have a place beside 100 connections on the admin port, silent ones 
     const began = performance.now()
     const probe = await call(`${world.admin}/livez`)
     expect([probe.status, probe.header('connection')]).toEqual([200, 'close'])
-    expect(performance.now() - began).toBeLessThan(1000)
+    // Sooner than the first of the others is timed out.
+    expect(performance.now() - began).toBeLessThan(4000)
   }
   expect(world.lines.filter(({ event }) => event === 'connections-full')).toEqual([
     expect.objectContaining({ level: 'warn', listener: 'admin' }),

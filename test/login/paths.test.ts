@@ -34,8 +34,12 @@ test.each([
   '/rest/v1/auth/login2',
   '/rest/v1/auth/refreshment',
   '/rest/v1/auth/refresh/more',
+  '/rest/v1/auth./refresh',
+  '/rest/v1/auth:/refresh',
+  '/rest/v1/auth!/refresh',
+  '/rest/v1/%ef%bd%81uth/refresh',
 ])('%s is like one', (path) => {
-  expect(kindOf(path)).toBe('alike')
+  expect(kindOf(path)).toBe('lookalike')
 })
 
 test.each([
@@ -45,7 +49,7 @@ test.each([
   ['/obs/login', '/OBS/LOGIN/x'],
   ['/auth/login', '/auth/other'],
 ])('where login is %s, %s is like it', (login, path) => {
-  expect(localPaths([login])(path)).toBe('alike')
+  expect(localPaths([login])(path)).toBe('lookalike')
 })
 
 test('where login stands beside the calls, they are not like it', () => {

@@ -8,12 +8,14 @@ import { ReplayBuffer, type BodyRefusal } from '../../src/proxy/replay-buffer.ts
 import type { Framing } from '../../src/proxy/validate.ts'
 
 const LIMITS = { replayBodySize: 10, maxBodySize: 200_000 }
+const NO_HOOKS = { onBodyRefused: () => undefined, dropsBody: () => false }
 
 /** A body that the test pushes, and that is being read. */
 function reading(framing: Framing = 'chunked', limits = LIMITS) {
   const request = new Readable({ read() {} }) as IncomingMessage
   const refusals: BodyRefusal[] = []
-  const buffer = new ReplayBuffer(request, framing, limits, (refusal) => refusals.push(refusal))
+  const onBodyRefused = (refusal: BodyRefusal): void => void refusals.push(refusal)
+  const buffer = new ReplayBuffer(request, framing, limits, { ...NO_HOOKS, onBodyRefused })
   const read = new Promise<void>((resolve) => {
     buffer.read(resolve)
   })
@@ -36,7 +38,7 @@ it.each([
   ['chunked' as const, { kept: false, streamLength: undefined }],
 ])('a body framed by %s is, before anything is read, %j', (framing, expected) => {
   const request = new Readable({ read() {} }) as IncomingMessage
-  expect(new ReplayBuffer(request, framing, LIMITS, () => undefined)).toMatchObject(expected)
+  expect(new ReplayBuffer(request, framing, LIMITS, NO_HOOKS)).toMatchObject(expected)
 })
 
 describe.each([5, 'chunked' as const])('a body that can be kept, framed by %s', (framing) => {
