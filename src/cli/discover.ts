@@ -81,19 +81,27 @@ function givenIn({ env }: Io, found: Probed['settings']): Readonly<Record<string
 function format({ findings, settings, verdict }: Probed, output: Output, io: Io): string {
   if (output === 'json') return `${JSON.stringify({ verdict, findings, settings }, null, 2)}\n`
   const comments = table(findings.map((one) => [`# ${one.topic}`, sentences(one)]))
+  const given = { ...givenIn(io, settings), ...settings }
   if (output === 'env') {
-    const given = { ...givenIn(io, settings), ...settings }
-    const lines = Object.entries(given).map(([name, value]) => `${name}=${value}\n`)
+    const lines = Object.entries(given).map(([name, value]) => assignment(name, value))
     const secrets = SECRET_VARIABLES.filter(
       (name) => (io.env[name] ?? '') !== '' && !(name in given),
     )
     const missing = secrets.map((name) => `# ${name} is a secret: add it\n`)
     return comments + lines.join('') + missing.join('')
   }
-  const entries = Object.entries(settings)
+  // In Kubernetes user and files come from a Secret.
+  const entries = Object.entries(given).filter(([name]) => !/_FILE$|^ISALES_USER$/.test(name))
   if (entries.length === 0) return `${comments}settings: {}\n`
   const lines = entries.map(([name, value]) => `  ${name}: ${JSON.stringify(value)}\n`)
   return `${comments}settings:\n${lines.join('')}`
+}
+
+/** A line for a shell as well as for systemd. Some values are of iSales, and must run nothing in a shell that reads them. */
+function assignment(name: string, value: string): string {
+  if (/^[\w./:,@%+=-]*$/.test(value)) return `${name}=${value}\n`
+  if (/^[^'\\\p{C}]*$/u.test(value)) return `${name}='${value}'\n`
+  return `# ${name} has a value that no env file can hold: set it by hand\n`
 }
 
 type Seen = Pick<Probed, 'findings' | 'settings'>

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -45,6 +46,24 @@ async function discoverAt(
 }
 
 describe.concurrent('discover', () => {
+  it.each([
+    ['$(touch${IFS}MARK)', '$(touch${IFS}MARK)'],
+    ['`touch MARK` & touch MARK', '`touch MARK` & touch MARK'],
+    ["'; touch MARK; '", undefined],
+    ['7\nISALES_URL=http://127.0.0.1:1\ntouch MARK', undefined],
+  ])('a shell that reads the file runs nothing of iSales: %j', async (rejectionResult, kept) => {
+    const mark = join(temporaryDirectory(), 'mark')
+    const result = rejectionResult.replaceAll('MARK', mark)
+    const switches = { rejection: 'result', rejectionResult: result } as const
+    const { stdout } = await discoverAt(switches, [], { INSTANCE: 'site a' })
+    const script = `set -a; . "$0"; printf '%s|%s|%s' "$ISALES_REJECTED_RESULTS" "$INSTANCE" "$ISALES_URL"`
+    const read = execFileSync('sh', ['-c', script, inFile(stdout)], { encoding: 'utf8', env: {} })
+    expect(existsSync(mark)).toBe(false)
+    const [results, instance, url] = read.split('|')
+    expect([results, instance]).toEqual([kept?.replaceAll('MARK', mark) ?? '', 'site a'])
+    expect(url).not.toBe('http://127.0.0.1:1')
+  })
+
   it.each<readonly [Partial<Switches>, readonly string[]]>([
     [{}, []],
     [
@@ -93,7 +112,11 @@ describe.concurrent('discover', () => {
 
   it('prints chart values and JSON', async () => {
     const values = await discoverAt({ scheme: '' }, ['--output', 'values'])
-    expect(parse(values.stdout)).toMatchObject({ settings: { ISALES_TOKEN_SCHEME: '' } })
+    const origin: unknown = expect.stringMatching(/^http:/)
+    expect(parse(values.stdout)).toMatchObject({
+      settings: { ISALES_URL: origin, ISALES_TOKEN_SCHEME: '' },
+    })
+    expect(values.stdout).not.toContain('ISALES_USER')
     const json = await discoverAt({ scheme: '' }, ['--output', 'json'])
     expect(JSON.parse(json.stdout)).toMatchObject({
       verdict: 'works',
