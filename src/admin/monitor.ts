@@ -27,25 +27,15 @@ export function createMonitor(
   const { running, clock } = sources
   const startedAt = clock.now()
   const calls = createCalls(sources)
-  const passwordFile = fileOf(sources.settings)
-  const stateDir = sources.settings.find(({ name }) => name === 'STATE_DIR')?.value ?? undefined
   let clockAhead: number | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
-  const findings = (speaker?: Speaker) =>
-    judge(
-      {
-        draining: running.draining,
-        token: sources.token(),
-        calls: calls.view(),
-        paths: calls.paths(),
-        clockAhead,
-        passwordFile,
-        stateDir,
-      },
-      speaker,
-    )
+  const findings = (speaker?: Speaker) => {
+    const { settings } = sources
+    const token = sources.token()
+    return judge({ draining: running.draining, token, calls, clockAhead, settings }, speaker)
+  }
 
   return {
     /** On the monotonic clock. */
@@ -73,13 +63,4 @@ export function createMonitor(
       if (Number.isFinite(ahead)) clockAhead = ahead
     },
   }
-}
-
-/** Which file a person corrects, of `file /run/secrets/password`. */
-function fileOf(settings: AdminSources['settings']): string | undefined {
-  const source = settings.find(({ name }) => name === 'ISALES_PASSWORD')?.source
-  if (source?.startsWith('file ') !== true) return undefined
-  // The units of config/systemd give the service copies, which a change of the original replaces.
-  const copy = /^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/
-  return source.slice('file '.length).replace(copy, '/etc/$1/')
 }

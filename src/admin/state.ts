@@ -1,9 +1,11 @@
+import type { EffectiveSetting } from '../config/load.ts'
 import type { TokenSnapshot } from '../token/events.ts'
 import {
   mainFailure,
   mostFail,
   totalOf,
   type CallCounts,
+  type Calls,
   type CallsView,
   type PathCounts,
 } from './calls.ts'
@@ -13,15 +15,10 @@ import { CALL_FAILURE_TEXTS } from './texts.ts'
 export interface StateInput {
   readonly draining: boolean
   readonly token: TokenSnapshot
-  readonly calls: CallsView
-  /** Those that failed in the last hour. */
-  readonly paths: readonly PathCounts[]
+  readonly calls: Pick<Calls, 'view' | 'paths'>
   /** Milliseconds by which this machine's clock is ahead of that of iSales; undefined: not known. */
   readonly clockAhead: number | undefined
-  /** The file that the password comes from; undefined: the environment. */
-  readonly passwordFile: string | undefined
-  /** `STATE_DIR`, which the command `renew` needs. */
-  readonly stateDir: string | undefined
+  readonly settings: readonly EffectiveSetting[]
 }
 
 /** Milliseconds. */
@@ -39,27 +36,32 @@ export type Facts = ReturnType<typeof factsOf>
 
 /** What the findings ask of the input, with what they say in one language. */
 export function factsOf(input: StateInput, speaker: Speaker) {
-  const { token, calls, paths } = input
+  const { token, settings } = input
   const { usable, conflict, backoff, lastFailure } = token
-  const { minute } = calls
+  const view = input.calls.view()
+  const setting = (name: string) => settings.find((each) => each.name === name)
   const loginRefused = backoff === 'rejected' || backoff === 'guarded'
   const certificateEarly =
     token.failuresInRow > 0 && lastFailure?.failure.detail === 'CERT_NOT_YET_VALID'
   return {
     ...input,
     ...speaker,
-    ...minute,
-    total: totalOf(minute),
+    ...view.minute,
+    total: totalOf(view.minute),
     service: speaker.say(usable ? 'tokenServes' : 'noService'),
     /** The status with which iSales refuses the login, 0: without one; undefined: it does not. */
     refusedBy: loginRefused && !conflict ? (lastFailure?.failure.status ?? 0) : undefined,
     noToken: usable || conflict || loginRefused ? undefined : noTokenYet(token),
-    failing: failingOf(input, speaker),
-    refusedPaths: refusedPaths(paths),
-    mistakes: mistakesIn(minute),
+    failing: failingOf(view, token, speaker),
+    refusedPaths: refusedPaths(input.calls.paths()),
+    mistakes: mistakesIn(view.minute),
     /** By our clock. */
     certificateEarly,
     clock: certificateEarly ? undefined : clockOf(input, speaker),
+    /** Undefined: the password comes from the environment. */
+    passwordFile: fileOf(setting('ISALES_PASSWORD')?.source),
+    /** The command `renew` needs it. */
+    stateDir: setting('STATE_DIR')?.value ?? undefined,
   }
 }
 
@@ -87,7 +89,7 @@ export function worstOf(
 }
 
 /** Calls that the network, iSales or the proxy let fail. */
-function failingOf({ calls, token }: StateInput, { say, fill, duration }: Speaker) {
+function failingOf(calls: CallsView, token: TokenSnapshot, { say, fill, duration }: Speaker) {
   const worst = worstOf(calls, token.now)
   if (worst === undefined) return undefined
   const { kind, counts, ms } = worst
@@ -125,6 +127,13 @@ function mistakesIn({ mistakes }: CallCounts) {
 function clockOf({ clockAhead: ms = 0 }: StateInput, { say, duration }: Speaker) {
   const time = duration(Math.abs(ms) / 1000)
   return Math.abs(ms) >= CLOCK_TOLERANCE && { time, aheadOf: say(ms > 0 ? 'aheadOf' : 'behind') }
+}
+
+/** Which file a person corrects, of `file /run/secrets/password`. */
+function fileOf(source = ''): string | undefined {
+  const file = /^file (.*)/s.exec(source)?.[1]
+  // The units of config/systemd give the service copies, which a change of the original replaces.
+  return file?.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
 }
 
 /**
