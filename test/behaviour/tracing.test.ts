@@ -1,12 +1,13 @@
 import { afterEach, expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openTracing } from '../../src/tracing/otlp.ts'
-import { openReceiver } from '../support/otlp-receiver.ts'
+import { attributesOf, openReceiver } from '../support/otlp-receiver.ts'
 import { exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
-const CLIENT = { traceparent: `00-${TRACE}-00f067aa0ba902b7-01`, tracestate: 'obs=1' }
+const PARENT = '00f067aa0ba902b7'
+const CLIENT = { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: 'obs=1' }
 
 let close = (): void => undefined
 afterEach(() => {
@@ -54,7 +55,12 @@ test('traced, iSales gets the trace of the client with our span as its parent', 
   await world.stop()
 
   const request = spans().find(({ name }) => name === 'POST')
-  expect(request?.traceId).toBe(TRACE)
+  expect(request).toMatchObject({ kind: 2, traceId: TRACE, parentSpanId: PARENT })
+  expect(attributesOf(request)).toEqual({
+    'http.request.method': 'POST',
+    'http.response.status_code': 200,
+    'isales_proxy.request_id': expect.any(String),
+  })
   expect(fieldsOf(world, 'traceparent').at(-1)).toEqual([`00-${TRACE}-${request?.spanId}-01`])
   expect(fieldsOf(world, 'tracestate').at(-1)).toEqual([CLIENT.tracestate])
 })
@@ -94,13 +100,13 @@ test('a healed revocation is one request with a replay in it, and two logins or 
   expect((await tasks(world, {})).status).toBe(200)
   await world.stop()
 
-  const names = spans().map(({ name }) => name)
-  expect(names.filter((name) => name === 'POST' || name === 'replay').sort()).toEqual([
-    'POST',
-    'replay',
-  ])
-  expect(names.filter((name) => name === 'login' || name === 'refresh').length).toBeGreaterThan(1)
-  const replay = spans().find(({ name }) => name === 'replay')
+  const named = (...names: readonly string[]) => spans().filter(({ name }) => names.includes(name))
+  const [request, ...others] = named('POST')
+  const [replay, ...more] = named('replay')
+  expect([others, more]).toEqual([[], []])
+  expect(named('login', 'refresh').length).toBeGreaterThan(1)
+  expect(replay).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
+  expect(attributesOf(replay)['http.response.status_code']).toBe(200)
   expect(fieldsOf(world, 'traceparent').at(-1)).toEqual([
     `00-${replay?.traceId}-${replay?.spanId}-01`,
   ])
