@@ -63,7 +63,11 @@ export function createAdminApp(options: StatusOptions): Hono {
   const byOwnName: MiddlewareHandler = async (context, next) => {
     const host = context.req.header('host')
     if (host === undefined || isOurs(host, hosts)) await next()
-    else context.res = context.text('Host is not this proxy, nor in ALLOWED_HOSTS\n', 421)
+    else
+      context.res = context.text(
+        'Host is not this proxy, nor in ALLOWED_HOSTS. Open it by its address, or add this name\n',
+        421,
+      )
   }
   const inLanguage = languageDetector({
     supportedLanguages: [...LANGUAGES],

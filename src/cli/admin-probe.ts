@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { urlHost } from '../config/address.ts'
 import type { ReadFile } from '../config/files.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseObject } from '../http/json.ts'
@@ -9,6 +10,8 @@ import { writeErrors, type Io } from './io.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` says why. */
 export interface AdminResponse {
+  /** Host and port that were asked. */
+  readonly at: string
   readonly status: number | undefined
   readonly body: string
 }
@@ -43,6 +46,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   }
   const { port } = address
   const host = reachable(address.host)
+  const at = `${urlHost(host)}:${port}`
   return async (path, headers = {}) => {
     const late = AbortSignal.timeout(PROBE_TIMEOUT)
     const signal = AbortSignal.any([io.signal, late])
@@ -51,16 +55,17 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
     request.on('error', () => undefined)
     try {
       const [response] = (await once(request, 'response')) as [IncomingMessage]
-      return { status: response.statusCode, body: await text(response) }
+      return { at, status: response.statusCode, body: await text(response) }
     } catch (error) {
-      return { status: undefined, body: late.aborted ? 'no response in time' : codeOf(error) }
+      return { at, status: undefined, body: late.aborted ? 'no response in time' : codeOf(error) }
     }
   }
 }
 
-/** `responded 503 (no-token)` or `did not respond (ECONNREFUSED)`. */
-export function describeResponse({ status, body }: AdminResponse): string {
-  if (status === undefined) return `did not respond (${body})`
+/** `responded 503 (no-token)` or `did not respond at 127.0.0.1:9090 (ECONNREFUSED)`. */
+export function describeResponse({ at, status, body }: AdminResponse): string {
+  if (status === undefined) return `did not respond at ${at} (${body})`
+  if (status === 404) return `responded 404: another program listens at ${at} (ADMIN_LISTEN)`
   const reason = parseObject(body)?.['reason']
   // A reason of ours only: another program may listen there.
   const isOurs = typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason)

@@ -18,7 +18,7 @@ type Cause = readonly [evidence: string, remedy: string]
 
 const UNTRUSTED: Cause = [
   'the certificate is not of an authority that is trusted',
-  'Check ISALES_CA_FILE',
+  'Set ISALES_CA_FILE to the PEM file of the authority that issued it',
 ]
 const REFUSED: Cause = [
   'refused',
@@ -73,8 +73,9 @@ export function describeFailure(failure: AuthFailure, config: Config) {
   // Only the host: the rest of HTTPS_PROXY may hold a password.
   const through = egress === undefined ? '' : ` through HTTPS_PROXY (${egress.host})`
   const remedies = [
-    (isRefusal(failure) && REFUSED_WITH[status ?? 0]) || remedy,
-    ...(tlsSide === undefined ? [] : ['Check the scheme and the port in ISALES_URL']),
+    tlsSide === undefined
+      ? (isRefusal(failure) && REFUSED_WITH[status ?? 0]) || remedy
+      : 'Check the scheme and the port in ISALES_URL',
     ...(status === undefined && egress !== undefined ? ['Check HTTPS_PROXY and NO_PROXY'] : []),
   ]
   return {

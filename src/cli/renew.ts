@@ -40,11 +40,19 @@ and needs no STATE_DIR.`,
         io.stderr.write(`The login was asked for, and did not end within ${waited}.\n`)
         return EXIT.unreachable
       }
-      const why = `no proxy responds in STATE_DIR (${stateDir}): ${codeOf(error)}`
-      io.stderr.write(`Nothing was done: ${why}.\n`)
+      const code = codeOf(error)
+      const remedy = REMEDIES[code] ?? REMEDIES['ENOENT']
+      io.stderr.write(
+        `Nothing was done: no proxy responds in STATE_DIR (${stateDir}): ${code}. ${remedy}.\n`,
+      )
       return EXIT.notReady
     }
   },
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'This user may not reach it: run the command as the user of the proxy, or as root',
+  ENOENT: 'Give the STATE_DIR of the proxy, or send the proxy SIGHUP',
 }
 
 const CODES = {

@@ -88,12 +88,12 @@ function unknown(what: string, given: string, known: readonly string[]): string 
 }
 
 async function help(name: string | undefined, io: Io): Promise<number> {
-  if (name === undefined || name.startsWith('-')) {
+  if (name === undefined || /^-|^(?:help|version)$/.test(name)) {
     io.stdout.write(await overview())
     return EXIT.ok
   }
   const command = await load(name)
-  const setting = SETTING_LIST.find((one) => one.variables.includes(name))
+  const setting = SETTING_LIST.find((one) => one.variables.includes(name.toUpperCase()))
   const removed = Object.hasOwn(REMOVED, name) ? REMOVED[name] : undefined
   if (command !== undefined) io.stdout.write(commandHelp(name, command))
   else if (setting !== undefined) io.stdout.write(settingHelp(setting))
@@ -129,7 +129,8 @@ ${columns(commands)}
 
 Everything is set by environment variables. Required:
 ${columns(required)}
-docs/configuration.md has all of them, config/example.env is one to fill in.
+docs/configuration.md has all of them (of a package, in
+/usr/share/doc/isales-auth-proxy), and example.env is one to fill in.
 
 Examples:
 ${examples.join('\n')}

@@ -66,7 +66,11 @@ function section(title: string, text: string): string {
 
 async function readRunning(ask: AskAdmin | undefined) {
   const read = async (path: string): Promise<string> => {
-    const response = (await ask?.(path)) ?? { status: undefined, body: 'no address' }
+    const response = (await ask?.(path)) ?? {
+      at: 'ADMIN_LISTEN',
+      status: undefined,
+      body: 'no address',
+    }
     return response.status === 200 ? response.body : `The proxy ${describeResponse(response)}.`
   }
   return {

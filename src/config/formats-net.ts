@@ -84,7 +84,8 @@ const HTTP_URL = /^https?:\/\/[^\s\\]+$/i
 /** An http or https URL. */
 export const url = format('URL', 'http or https', (value) => {
   check(HTTP_URL.test(value) && URL.canParse(value), 'is not an http or https URL')
-  const problem = 'contains a user name or password; those have settings of their own'
+  const problem =
+    'contains a user name or password, which would show; ISALES_USER and ISALES_PASSWORD are for those of iSales'
   check(!value.includes('@'), problem)
   return new URL(value).href
 })

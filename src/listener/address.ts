@@ -123,7 +123,7 @@ function bindWithMode(server: Server, path: string, mode: number): void {
 }
 
 const CAUSES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'in use by another process',
+  EADDRINUSE: 'in use by another process: stop it (`ss -ltnp` names it), or take another address',
   EACCES: 'no permission',
   EADDRNOTAVAIL: 'not an address of this machine',
   ENOTFOUND: 'the host name is not known',

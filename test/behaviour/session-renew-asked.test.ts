@@ -82,7 +82,7 @@ test('the command renew fails where no proxy runs, and makes no directory', asyn
   expect(await runHere(['renew'], { env })).toMatchObject({
     code: 5,
     stdout: '',
-    stderr: `Nothing was done: no proxy responds in STATE_DIR (${env.STATE_DIR}): ENOENT.\n`,
+    stderr: `Nothing was done: no proxy responds in STATE_DIR (${env.STATE_DIR}): ENOENT. Give the STATE_DIR of the proxy, or send the proxy SIGHUP.\n`,
   })
   expect(existsSync(env.STATE_DIR)).toBe(false)
 })

@@ -165,7 +165,7 @@ describe.concurrent('discover', () => {
       'a private CA',
       {},
       makeCertificates().server,
-      ['not of an authority that is trusted', 'Check ISALES_CA_FILE'],
+      ['not of an authority that is trusted', 'Set ISALES_CA_FILE to the PEM file'],
     ],
     [
       'a name that does not resolve',

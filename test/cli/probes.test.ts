@@ -50,13 +50,19 @@ describe('check --health', () => {
   it('fails when nobody listens', async () => {
     const env = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}` }
     const { code, stdout } = await runHere(['check', '--health'], { env })
-    expect([code, stdout]).toEqual([5, 'The proxy did not respond (ECONNREFUSED).\n'])
+    expect([code, stdout]).toEqual([
+      5,
+      `The proxy did not respond at ${env.ADMIN_LISTEN} (ECONNREFUSED).\n`,
+    ])
   })
 
   it('fails when there is no response in time', async () => {
     const env = await adminThat(() => undefined)
     const { code, stdout } = await within(runHere(['check', '--health'], { env }), 'check --health')
-    expect([code, stdout]).toEqual([5, 'The proxy did not respond (no response in time).\n'])
+    expect([code, stdout]).toEqual([
+      5,
+      `The proxy did not respond at ${env.ADMIN_LISTEN} (no response in time).\n`,
+    ])
   })
 
   it.each<[string, RequestListener, string]>([

@@ -159,7 +159,8 @@ describe('the program', () => {
     const taken = other.address()
     const port = typeof taken === 'object' && taken !== null ? taken.port : 0
     const wrong = { ADMIN_LISTEN: `127.0.0.1:${port}` }
-    const detail = `cannot listen on 127.0.0.1:${port}: in use by another process`
+    const remedy = 'stop it (`ss -ltnp` names it), or take another address'
+    const detail = `cannot listen on 127.0.0.1:${port}: in use by another process: ${remedy}`
     const program = start([], env(wrong))
     expect(await ended(program)).toEqual({ code: 1, signal: null })
     const line = { event: 'cannot-listen', level: 'fatal', setting: 'ADMIN_LISTEN', detail }

@@ -58,14 +58,15 @@ describe('status', () => {
     expect(await runHere(['status'], { env })).toEqual({
       code: 5,
       stdout: '',
-      stderr: 'The proxy did not respond (ECONNREFUSED).\n',
+      stderr: `The proxy did not respond at ${env.ADMIN_LISTEN} (ECONNREFUSED).\n`,
     })
     const other = createServer((_, response) => response.writeHead(404).end('<html>'))
     onTestFinished(() => void other.close())
     await new Promise<void>((resolve) => {
       other.listen(port, '127.0.0.1', resolve)
     })
-    expect((await runHere(['status'], { env })).stderr).toBe('The proxy responded 404.\n')
+    const elsewhere = `The proxy responded 404: another program listens at ${env.ADMIN_LISTEN} (ADMIN_LISTEN).\n`
+    expect((await runHere(['status'], { env })).stderr).toBe(elsewhere)
     expect(await runHere(['status', '--output', 'xml'], { env })).toMatchObject({ code: 2 })
   })
 })
@@ -122,7 +123,7 @@ describe('support', () => {
     const env = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}` }
     const { code, stdout } = await runHere(['support'], { env })
     expect(code).toBe(0)
-    expect(stdout).toContain('The proxy did not respond (ECONNREFUSED).')
+    expect(stdout).toMatch(/The proxy did not respond at \S+ \(ECONNREFUSED\)\./)
     expect(stdout).toContain('ISALES_URL is not known here.')
   })
 
