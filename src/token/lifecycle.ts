@@ -184,7 +184,7 @@ function taken(state: State, grant: Grant, operation: Operation, given: Circumst
       ? { login: stillDue(state) }
       : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: false,
-    evidence: replace(state.evidence, { adopted }),
+    evidence: replace(state.evidence),
     lastSuccessAt: now,
   }
   if (adopted) return { state: next, events: [{ type: 'adopted', at: now, token, failuresBefore }] }
@@ -318,8 +318,7 @@ function accepted(state: State, event: Event<'accepted'>, now: number): Transiti
   const { token } = state
   const { generation, kind, sentAt } = event
   if (token?.generation !== generation) return silently(state)
-  const call = { kind, sentAt, tokenAge: now - token.obtainedAt }
-  const evidence = accept(state.evidence, call, now)
+  const evidence = accept(state.evidence, { kind, sentAt }, token, now)
   if (evidence === state.evidence) return silently(state)
   const isNews = evidence.cures !== state.evidence.cures && isConflict(evidence, now)
   return { state: { ...state, evidence }, events: isNews ? [{ type: 'conflict', at: now }] : [] }

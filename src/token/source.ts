@@ -1,13 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Ask, Credentials, TokenClient } from './ask.ts'
 import type { TokenEvent, TokenSnapshot } from './events.ts'
-import {
-  EVIDENCE_WAIT,
-  isSettled,
-  isUncured,
-  mayReplayAgain,
-  type AttemptKind,
-} from './evidence.ts'
+import { EVIDENCE_WAIT, mayReplay, type AttemptKind } from './evidence.ts'
 import { next, plan, step } from './lifecycle.ts'
 import type { Grant, Operation } from './protocol.ts'
 import {
@@ -189,7 +183,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const ask: Ask = {
       signal,
       current: token,
-      rejectedAt: state.evidence.openSince,
+      rejectedAt: isSuspect(state) ? state.evidence.openSince : undefined,
       forced: login === 'asked',
       onSent() {
         if (!signal.aborted) apply({ type: 'request-sent', operation })
@@ -245,9 +239,10 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const judge = async (token: Token, call: RejectedCall): Promise<Verdict> => {
     const { generation } = token
     const { status, replays, deadline, signal } = call
-    const cameAt = clock.now()
     const kind = kindOf(generation, call.rejected)
     apply({ type: 'rejected', generation, status, kind, replays })
+    // Not earlier: the rejection is open from the moment that it was applied.
+    const cameAt = clock.now()
     proceed()
     if (!call.replayable) return { type: 'relay', why: 'body-not-kept' }
 
@@ -257,18 +252,18 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       if (present !== undefined && present.generation > generation) {
         return { type: 'replay', token: present }
       }
-      if (replays > 0 && !mayReplayAgain(state.evidence, replays, cameAt)) return NOT_CURABLE
+      if (!mayReplay(state.evidence, replays, cameAt)) return NOT_CURABLE
       if (present === undefined) return undefined
       // It was sent again with a token that works: it is refused for what it is.
       if (kind === 'same-token') return NOT_CURABLE
-      if (state.evidence.answeredAt <= cameAt) return undefined
+      if (state.evidence.openSince <= cameAt) return undefined
       return replays === 0 ? { type: 'replay', token: present } : NOT_CURABLE
     }
     const renewed = (): Verdict | undefined =>
       found() ?? (comesAfter(deadline) ? NO_NEWER_TOKEN : undefined)
     /** The response of iSales, unless a renewal that may well cure it is in flight. */
     const last = (): Verdict =>
-      state.request === undefined || isUncured(state.evidence)
+      state.request === undefined || state.evidence.uncured > 0
         ? NO_NEWER_TOKEN
         : { type: 'no-token', retryAfter: untilDue() }
 
@@ -317,7 +312,6 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
 
     accept({ generation }, sentAt, rejected) {
       const { evidence } = state
-      if (rejected === undefined && isSettled(evidence)) return
       apply({ type: 'accepted', generation, kind: kindOf(generation, rejected), sentAt })
       if (state.evidence !== evidence) proceed()
     },

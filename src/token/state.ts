@@ -110,7 +110,7 @@ export function isLoginDue({ login }: State): boolean {
 
 /** True while nobody knows whether a rejection is about the token. */
 export function isSuspect({ evidence }: State): boolean {
-  return evidence.openSince !== undefined
+  return evidence.openSince < Infinity
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */

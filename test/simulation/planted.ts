@@ -45,20 +45,20 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'evidence: a call that was sent before the rejection came counts',
     file: 'token/evidence.ts',
-    from: 'openSince === undefined || sentAt <= openSince',
-    to: 'openSince === undefined',
+    from: 'const isAnswer = sentAt > openSince',
+    to: 'const isAnswer = openSince < Infinity',
   },
   {
     name: 'evidence: a rejection is always about its call',
     file: 'token/evidence.ts',
-    from: 'if (openSince === undefined && !unsteady) return Infinity',
-    to: 'if (!unsteady) return Infinity',
+    from: 'openSince + (openSince < doubtUntil ? EVIDENCE_WAIT : 0)',
+    to: 'Infinity',
   },
   {
     name: 'pace: renewals that cure nothing do not grow rarer',
     file: 'token/evidence.ts',
-    from: 'return Math.min(max, MIN_DISTANCE * 2 ** uncured)',
-    to: 'return Math.min(max, 1 + 0 * uncured)',
+    from: 'Math.min(max, MIN_DISTANCE * 2 ** uncured)',
+    to: 'Math.min(max, 1)',
   },
   {
     name: 'proof: a grant proves nothing',
