@@ -30,7 +30,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['token/protocol', 'token/lifecycle', 'token/state', 'token/evidence', 'token/ask', 'sharing/events', 'sharing/turn', 'sharing/store', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'sharing/turn', 'sharing/store', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 const oneHome = (pkg, home) => ({
   name: `one-home-${pkg.replaceAll(/\W/g, '-')}`,

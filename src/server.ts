@@ -146,7 +146,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   const client = withAttempts({
     client: createIsalesClient({ ...config, post, clock, wallClock }),
-    home,
+    home: share?.home ?? home,
     rules: config,
     clock,
     random,

@@ -3,7 +3,7 @@ import { readCertificates } from '../config/certificates.ts'
 import type { EffectiveSetting } from '../config/load.ts'
 import type { Config } from '../config/settings.ts'
 import type { Log } from '../log/logger.ts'
-import type { TokenSnapshot } from '../token/events.ts'
+import type { TokenSnapshot } from '../token/lifecycle.ts'
 import type { SharingSnapshot } from '../sharing/events.ts'
 
 /** What metrics, probes and the status page read of the rest of the program. */

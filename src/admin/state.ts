@@ -1,5 +1,5 @@
 import type { EffectiveSetting } from '../config/load.ts'
-import type { TokenSnapshot } from '../token/events.ts'
+import type { TokenSnapshot } from '../token/lifecycle.ts'
 import {
   mainFailure,
   mostFail,

@@ -1,6 +1,7 @@
 import { loadConfig, type Config, type EffectiveSetting } from '../config/load.ts'
 import { SETTING_LIST } from '../config/settings.ts'
-import { askOnce, type IsalesClient } from '../token/client.ts'
+import type { IsalesClient } from '../token/attempts.ts'
+import { askOnce } from '../token/client.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'

@@ -1,8 +1,6 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { memoryHome, withAttempts } from '../token/attempts.ts'
-import type { IsalesClient } from '../token/client.ts'
-import type { Ask } from '../token/ask.ts'
+import { memoryHome, withAttempts, type Ask, type IsalesClient } from '../token/attempts.ts'
 import { createToken } from '../token/token.ts'
 import type { StoreCall } from './events.ts'
 import { createSeal } from './seal.ts'
@@ -30,18 +28,18 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
  * theirs. Undefined when no store is configured.
  */
 export async function logInShared(config: Config, isales: IsalesClient, ask: Ask) {
-  const home = memoryHome()
-  const parts = { config, home, clock: systemClock, random: Math.random }
-  const share = await openShare({ ...parts, observe() {}, observeCall() {} })
+  const parts = { config, clock: systemClock, random: Math.random }
+  const share = await openShare({ ...parts, home: memoryHome(), observe() {}, observeCall() {} })
   if (share === undefined) return undefined
-  const { login } = share.wrap(withAttempts({ ...parts, client: isales, rules: config }))
+  const { home } = share
+  const { login } = share.wrap(withAttempts({ ...parts, home, client: isales, rules: config }))
   const credentials = { user: config.isalesUser, password: config.isalesPassword }
   share.start(() => {})
   try {
     let outcome = await login(credentials, ask)
     if ('token' in outcome && outcome.adopted === true) {
       // The token of the replicas is known now: the next claim asks for another one, but not without the store.
-      const current = createToken(outcome, config, { operation: 'login', previous: undefined })
+      const current = createToken(outcome, config, 0)
       outcome = await login(credentials, { ...ask, current })
     }
     const replicas = await share.replicas()

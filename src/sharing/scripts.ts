@@ -1,4 +1,4 @@
-import { BOOK_GRACE, ID_LENGTH, LEASE, MAX_COUNT, PAUSE_GRACE, PROOF } from './store.ts'
+import { BOOK_GRACE, ID_LENGTH, LEASE, MAX_COUNT, PAUSE, PAUSE_GRACE, PROOF } from './store.ts'
 
 /** What somebody else wrote into the key counts as nothing. */
 const BOOK = `
@@ -50,7 +50,7 @@ if ARGV[3] == 'login' then
   write(attempts + 1, refusals, tonumber(ARGV[7 + math.min(attempts + 1, #ARGV - 7)]))
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ${LEASE})
-return {'mine', pause, attempts, refusals, left}`,
+return {'mine', attempts, refusals, left}`,
 
   /** ARGV lease. */
   extend: `
@@ -71,11 +71,11 @@ if ARGV[5] ~= 'offer' then
 end
 return {'kept'}`,
 
-  /** ARGV lease text ms, then attempts refusals ms of the book. A late process lowers no count: iSales counted it, too. */
+  /** ARGV lease pause, then attempts refusals ms of the book. A late process lowers no count: iSales counted it, too. */
   failed: `${BOOK}
 local isMine = redis.call('GET', KEYS[2]) == ARGV[1]
-if #ARGV > 3 then
-  local attempts, refusals, ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+if #ARGV > 2 then
+  local attempts, refusals, ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
   local a, r, left = book()
   if not isMine and a > 0 then
     ms = math.max(attempts > 0 and ms or 0, left)
@@ -84,8 +84,8 @@ if #ARGV > 3 then
   if attempts > 0 or ms > 0 then write(attempts, refusals, ms) else redis.call('DEL', KEYS[3]) end
 end
 if not isMine then return end
-if ARGV[2] == '' then redis.call('DEL', KEYS[2])
-else redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3] + ${PAUSE_GRACE}) end`,
+if ARGV[2] == '0' then redis.call('DEL', KEYS[2])
+else redis.call('SET', KEYS[2], '${PAUSE}', 'PX', ARGV[2] + ${PAUSE_GRACE}) end`,
 
   read: `
 return {'grant', redis.call('GET', KEYS[1]) or '', redis.call('PTTL', KEYS[1])}`,

@@ -4,14 +4,18 @@ import {
   backoffOf,
   begun,
   granted,
-  merged,
   NO_ENTRY,
+  type Ask,
   type AttemptHome,
   type AttemptRules,
+  type Credentials,
+  type Deferred,
+  type Entry,
+  type Outcome,
+  type TokenClient,
 } from '../token/attempts.ts'
-import type { Ask, Credentials, Deferred, Entry, Outcome, TokenClient } from '../token/ask.ts'
-import { MAX_LIFETIME, MIN_LIFETIME, type Grant, type Operation } from '../token/protocol.ts'
-import { refreshPart, usableUntil } from '../token/token.ts'
+import type { Grant, Operation } from '../token/protocol.ts'
+import { usableUntil } from '../token/token.ts'
 import type { SharingEvent, SharingSnapshot } from './events.ts'
 import { totalLife, type Seal, type SharedRecord } from './seal.ts'
 import {
@@ -24,12 +28,12 @@ import {
   type SessionStore,
   type StoreFailure,
 } from './store.ts'
-import { failuresOf, isBetter, isNewer, isSame, jittered, turnOf, type Found } from './turn.ts'
+import { isBetter, isNewer, isSame, jittered, turnOf, type Found } from './turn.ts'
 
 export interface ShareOptions {
   readonly store: SessionStore
   readonly seal: Seal
-  /** That of the book which the wrapped client keeps: what the store knows is remembered there, too. */
+  /** The book of this process: what the store knows is remembered there, too. */
   readonly home: AttemptHome
   readonly rules: AttemptRules
   readonly clock: Clock
@@ -75,6 +79,8 @@ export function createShare(options: ShareOptions) {
   let highest = 0
   /** The token at hand as it is in the store, or would be. */
   let ours: Ours | undefined
+  /** What the store, or a login under its lease, says of the credentials that are asked with. */
+  let known = NO_ENTRY
   /** Of the last token request. */
   let last: Pick<Request, 'credentials' | 'fingerprint'> | undefined
   /** Id of the record that was last reported as unreadable. */
@@ -145,6 +151,7 @@ export function createShare(options: ShareOptions) {
     await connected
     const { operation, credentials, fingerprint, ask, send } = request
     const { forced } = ask
+    known = NO_ENTRY
     const isNew = last?.fingerprint !== fingerprint
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
@@ -191,31 +198,16 @@ export function createShare(options: ShareOptions) {
 
   const askUnderLease = async (request: Request, reply: Mine, lease: string): Promise<Outcome> => {
     const { operation, fingerprint, ask, send } = request
-    const known = entryOf(reply, clock.now())
-    const failures = failuresOf(reply.pause)
-    const end = (entry: Entry, pause?: { text: string; ms: number }): Promise<void> => {
-      const book = operation === 'login' ? bookOf(entry, clock.now()) : undefined
-      return store.failed({ lease, fingerprint, pause, book })
-    }
-    if (ask.signal.aborted) {
-      await end(known)
-      return LOOK_AGAIN
-    }
+    known = entryOf(reply, clock.now())
     const extending = extend(lease)
-    const outcome = await send({ ...ask, known, failures })
+    const outcome = ask.signal.aborted ? LOOK_AGAIN : await send(ask)
     extending.cancel()
     if ('token' in outcome) return publish(request, outcome, lease)
-    if ('deferred' in outcome) {
-      await end(known)
-      return outcome
-    }
-    const { failure, entry, pause, counted } = outcome
     // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
-    const isForAll = !ask.signal.aborted && !counted && pause > 0
-    await end(
-      entry,
-      isForAll ? { text: `${failure.kind} ${failures + 1}`, ms: Math.ceil(pause) } : undefined,
-    )
+    const isForAll = 'failure' in outcome && !outcome.counted && !ask.signal.aborted
+    const pause = isForAll ? Math.ceil(outcome.pause) : 0
+    const book = operation === 'login' ? bookOf(known, clock.now()) : undefined
+    await store.failed({ lease, fingerprint, pause, book })
     return outcome
   }
 
@@ -232,24 +224,12 @@ export function createShare(options: ShareOptions) {
 
   /** @param lease undefined: it was obtained without the store, and is published by a look. */
   const publish = async (
-    { operation, fingerprint, ask }: Request,
-    given: Grant,
+    { operation, fingerprint }: Request,
+    grant: Grant,
     lease: string | undefined,
   ): Promise<Outcome> => {
     const isLogin = operation === 'login'
-    const grant = withRefreshToken(given, operation, ask)
-    // A refresh that gives the rejected token again cures nothing for the others either.
-    if (
-      !isLogin &&
-      ask.rejectedAt !== undefined &&
-      ask.current?.token.reveal() === grant.token.reveal()
-    ) {
-      if (lease !== undefined) {
-        await store.failed({ lease, fingerprint, pause: undefined, book: undefined })
-      }
-      return given
-    }
-    const { sentAt } = given
+    const { sentAt } = grant
     const since = ours === undefined ? 0 : ours.record.number + Math.round(sentAt - ours.sentAt)
     highest = Math.max(highest + 1, since)
     const record = {
@@ -264,7 +244,7 @@ export function createShare(options: ShareOptions) {
     ours = own
     state = { ...state, adoptedAt: undefined }
     const found = lease === undefined ? undefined : await offer(own, lease)
-    return found?.better === true ? adopted(found, false) : given
+    return found?.better === true ? adopted(found, false) : grant
   }
 
   /** Puts our token into the store; gives what is there when it did not take it. */
@@ -338,6 +318,15 @@ export function createShare(options: ShareOptions) {
     if (!stopped) lookTimer = clock.setTimer(() => void lookAndCount(), jittered(ms, random()))
   }
 
+  /** The book for the client that is wrapped: that of this process, and under the lease that of all replicas. */
+  const book: AttemptHome = {
+    find: async (credentials) => merged((await home.find(credentials)) ?? NO_ENTRY, known),
+    save(credentials, entry) {
+      known = entry
+      return home.save(credentials, entry)
+    },
+  }
+
   const request = (
     operation: Operation,
     credentials: Credentials,
@@ -353,6 +342,8 @@ export function createShare(options: ShareOptions) {
   }
 
   return {
+    home: book,
+
     /** Gives the token of another replica where there is a newer one, and else asks this client. */
     wrap: (client: TokenClient): TokenClient => ({
       login: (credentials, ask) =>
@@ -408,15 +399,13 @@ function entryOf({ attempts, refusals, ms }: Book, now: number): Entry {
   }
 }
 
-/** A refresh that gives no refresh token leaves the former one in force; the other replicas need it, too. */
-function withRefreshToken(grant: Grant, operation: Operation, { current }: Ask): Grant {
-  if (grant.refreshToken !== undefined) return grant
-  const { refreshToken, refreshExpiresAt: end } = refreshPart(grant, {
-    operation,
-    previous: current,
-  })
-  if (end === undefined) return { ...grant, refreshToken, refreshLifetime: undefined }
-  // A refresh token that is about to end is as good as none, but the record has to be valid.
-  const life = Math.min(Math.max(end - grant.sentAt, MIN_LIFETIME), MAX_LIFETIME)
-  return { ...grant, refreshToken, refreshLifetime: life }
+/** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
+function merged(entry: Entry, other: Entry): Entry {
+  const attempts = Math.max(entry.attempts, other.attempts)
+  return {
+    attempts,
+    refusals: Math.max(entry.refusals, other.refusals),
+    notBefore: Math.max(entry.notBefore, other.notBefore),
+    provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
+  }
 }

@@ -4,7 +4,9 @@ import type { StoreFailureReason } from './events.ts'
 
 /** How long a claim lasts unless it is extended. */
 export const LEASE = 3000
-/** A count outlives its pause: what is left of a key less this is what is left of the pause. */
+/** The value of a pause. Earlier versions read it as a reason and the number of failures. */
+export const PAUSE = 'held 1'
+/** What is left of a pause, or of the pause of a book, is what is left of its key less this. */
 export const PAUSE_GRACE = 600_000
 export const BOOK_GRACE = 24 * 3600 * 1000
 export const PROOF = 24 * 3600 * 1000
@@ -54,8 +56,8 @@ export type ClaimReply =
   | { readonly type: 'held'; readonly ms: number }
   /** It is too early for a login with these credentials. */
   | ({ readonly type: 'guarded' } & Book)
-  /** The caller asks iSales. `pause` is what the last failure left, '' for none. */
-  | ({ readonly type: 'mine'; readonly pause: string } & Book)
+  /** The caller asks iSales. */
+  | ({ readonly type: 'mine' } & Book)
 
 /** Publishes a token. Without the lease it does so only when nobody else has it and the record is still `seen`. */
 export interface Granted extends Pick<Claim, 'seen' | 'lease' | 'fingerprint'> {
@@ -67,8 +69,8 @@ export interface Granted extends Pick<Claim, 'seen' | 'lease' | 'fingerprint'> {
 
 /** Ends a claim without a token. */
 export interface Failed extends Pick<Claim, 'lease' | 'fingerprint'> {
-  /** All replicas wait that long; `<kind> <failures>`. Undefined: the next may claim now. */
-  readonly pause: { readonly text: string; readonly ms: number } | undefined
+  /** All replicas wait that long. 0: the next may claim now. */
+  readonly pause: number
   /** Undefined: it stays as it is. Without the lease the higher counts. */
   readonly book: Book | undefined
 }

@@ -1,5 +1,5 @@
-import type { Ask, Deferred } from '../token/ask.ts'
-import { usable, usableUntil } from '../token/token.ts'
+import type { Ask, Deferred } from '../token/attempts.ts'
+import { usableUntil } from '../token/token.ts'
 import type { SharedRecord } from './seal.ts'
 import type { ClaimReply, StoreFailure } from './store.ts'
 
@@ -36,7 +36,7 @@ export function turnOf(
 ): Deferred | undefined {
   const { now, random, ask } = situation
   const { current, rejectedAt, forced } = ask
-  const isServing = current !== undefined && rejectedAt === undefined && usable(current, now)
+  const isServing = current !== undefined && rejectedAt === undefined && now < current.usableUntil
   const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
   switch (reply.type) {
     case 'busy':
@@ -88,10 +88,4 @@ export function isSame(one: SharedRecord, other: SharedRecord): boolean {
 /** Milliseconds, scattered by a fifth. */
 export function jittered(ms: number, random: number): number {
   return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
-}
-
-/** Of `<kind> <failures>`; what cannot be read counts as none. */
-export function failuresOf(pause: string): number {
-  const [, count = '0'] = /^[a-z]{1,20} (\d{1,4})$/.exec(pause) ?? []
-  return Number(count)
 }

@@ -136,8 +136,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
       await run('extend', done, [lease])
     },
     async failed({ lease, fingerprint, pause, book }) {
-      const { text = '', ms = 0 } = pause ?? {}
-      await run('failed', done, [lease, text, ms, ...(book ? countsOf(book) : [])], fingerprint)
+      await run('failed', done, [lease, pause, ...(book ? countsOf(book) : [])], fingerprint)
     },
     async publish() {
       await call('publish', () => commands.publish(channel, ''), done)
@@ -320,10 +319,9 @@ const FIELDS: Readonly<Record<Reply['type'], readonly string[]>> = {
   busy: [],
   held: ['ms'],
   guarded: ['attempts', 'refusals', 'ms'],
-  mine: ['pause', 'attempts', 'refusals', 'ms'],
+  mine: ['attempts', 'refusals', 'ms'],
   kept: [],
 }
-const TEXTS: ReadonlySet<string> = new Set(['record', 'pause'])
 
 /** Of one of these types; undefined for anything else. */
 function parseReply<Type extends Reply['type']>(...types: readonly Type[]) {
@@ -332,7 +330,7 @@ function parseReply<Type extends Reply['type']>(...types: readonly Type[]) {
     if (type === undefined) return undefined
     const fields = FIELDS[type].map((name, index) => [name, values[index]] as const)
     const fits = fields.every(([name, value]) =>
-      TEXTS.has(name) ? typeof value === 'string' : isCount(value),
+      name === 'record' ? typeof value === 'string' : isCount(value),
     )
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fields were checked by their names
     return fits

@@ -6,9 +6,7 @@ import { promisify } from 'node:util'
 import * as z from 'zod'
 import type { Clock } from '../clock.ts'
 import { readSmallFile } from '../config/files.ts'
-import type { AttemptHome } from './attempts.ts'
-import type { Entry } from './ask.ts'
-import type { Credentials } from './ask.ts'
+import type { AttemptHome, Credentials, Entry } from './attempts.ts'
 
 export interface AttemptFileOptions {
   /** `STATE_DIR`. */
@@ -28,8 +26,6 @@ const MAX_FILE = 64 * 1024
 const MAX_ENTRIES = 100
 /** A former file says how many refusals there were, not how long they pause: the longest ordinary pause. */
 const FORMER_PAUSE = 15 * 60_000
-/** A grant that prolongs a proof is not written more often. */
-const PROOF_STEP = 3_600_000
 const WRITABLE_BY_ALL = 0o002
 
 const COUNT = z.number().int().min(0).max(1e6)
@@ -135,8 +131,6 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     async save(credentials, entry) {
       const id = await idOf(credentials)
       const stored = toStored(entry, wallClock(), clock.now())
-      const before = entries.get(id)
-      if (before !== undefined && isProlonged(before, stored)) return true
       // The latest stands last.
       entries.delete(id)
       entries.set(id, stored)
@@ -170,14 +164,6 @@ function toStored(
 ): Stored {
   const pause = Math.max(0, notBefore - now)
   return { attempts, refusals, at, pause, proof: Math.max(0, provenUntil - now) }
-}
-
-/** The proof alone is newer, and not by much. */
-function isProlonged(before: Stored, after: Stored): boolean {
-  const isProof = ({ attempts, proof }: Stored): boolean => attempts === 0 && proof > 0
-  return (
-    isProof(before) && isProof(after) && after.at >= before.at && after.at - before.at < PROOF_STEP
-  )
 }
 
 /** Undefined: it is missing, or not ours. */

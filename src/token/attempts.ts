@@ -1,11 +1,122 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import type { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
-import type { Ask, BackoffState, Credentials, Entry, Failed, Outcome, TokenClient } from './ask.ts'
-import type { IsalesClient } from './client.ts'
-import { isGrant, isMissing, isRefusal, type AuthFailure } from './protocol.ts'
+import {
+  isGrant,
+  isMissing,
+  isRefusal,
+  MIN_LIFETIME,
+  type AuthFailure,
+  type Grant,
+} from './protocol.ts'
+import type { Token } from './token.ts'
 
-/** Where the book of logins lives. An entry that was written outlives the process if the home does. */
+// What the token source asks for, and what it gets.
+
+export interface Credentials {
+  readonly user: string
+  readonly password: Secret
+}
+
+export interface RefreshTokens extends Pick<Token, 'token' | 'refreshExpiresAt'> {
+  readonly refreshToken: Secret
+}
+
+/** What a token request is made for. */
+export interface Ask {
+  /** Aborted: nobody waits for the outcome any more. */
+  readonly signal: AbortSignal
+  /** The token at hand; it may have ended. */
+  readonly current: Token | undefined
+  /** Since when business calls find it rejected, on the monotonic clock; undefined: they do not. */
+  readonly rejectedAt: number | undefined
+  /** An operator asks: no pause counts. */
+  readonly forced: boolean
+  /** Called when the request is sent to iSales. */
+  readonly onSent: () => void
+  /** Failed token requests in a row before this one. */
+  readonly failures: number
+  /** As how many refusals one counts, when others may each try as well. Default: 1. */
+  readonly weight?: number | undefined
+}
+
+/**
+ * What is known of logins with some credentials. Instants are milliseconds on the monotonic clock. Credentials are
+ * proven when iSales has granted them a token within 24 h and has not refused them since.
+ */
+export interface Entry {
+  /** Logins since the last grant that iSales may have counted as a wrong password, one in flight included. */
+  readonly attempts: number
+  /** Those of them that it refused. */
+  readonly refusals: number
+  /** No login is sent before. */
+  readonly notBefore: number
+  readonly provenUntil: number
+}
+
+/**
+ * Why the next token request waits, in words.
+ *
+ * - `none`: nothing; the next token request is an ordinary renewal.
+ * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
+ * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
+ * - `guarded`: after 3 attempts; the next ones come so rarely that the account is not locked.
+ */
+export const BACKOFFS = {
+  none: 'none',
+  transient: 'waiting to retry',
+  rejected: 'credentials refused',
+  guarded: 'guarding the account',
+} as const
+export type BackoffState = keyof typeof BACKOFFS
+
+/** Why iSales was not asked. */
+export type DeferredReason =
+  /** The account is spared: too early after an attempt that failed. */
+  | 'guarded'
+  /** Another replica asks iSales. */
+  | 'busy'
+  /** The pause after a failure that another replica met. */
+  | 'held'
+  /** The other replicas cannot be reached, and the token at hand is good. */
+  | 'alone'
+
+/** iSales was not asked; `ms` until the next look. */
+export interface Deferred {
+  readonly deferred: DeferredReason
+  readonly ms: number
+  /** Why the next token request waits. Undefined: nothing has changed. */
+  readonly backoff?: BackoffState | undefined
+}
+
+/** A token request that gave no token, and what follows. */
+export interface Failed {
+  readonly failure: AuthFailure
+  /** Milliseconds until the next token request. */
+  readonly pause: number
+  /** The login is in the book: the pause spares the account, and a refresh does not wait for it. */
+  readonly counted: boolean
+  readonly backoff: BackoffState
+}
+
+export type Outcome = Grant | Failed | Deferred
+
+/** What the token source asks. Wrappers of one another: the book of attempts, then what several replicas share. */
+export interface TokenClient {
+  readonly login: (credentials: Credentials, ask: Ask) => Promise<Outcome>
+  readonly refresh: (tokens: RefreshTokens, credentials: Credentials, ask: Ask) => Promise<Outcome>
+}
+
+/** The two token requests, one HTTP request each, never repeated. They never reject. */
+export interface IsalesClient {
+  readonly login: (credentials: Credentials, ask: Ask) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, ask: Ask) => Promise<Grant | AuthFailure>
+}
+
+// The book of logins.
+
+/** Where it lives. An entry that was written outlives the process if the home does. */
 export interface AttemptHome {
   readonly find: (credentials: Credentials) => Promise<Entry | undefined>
   /** @returns false when it could not be written. */
@@ -14,13 +125,12 @@ export interface AttemptHome {
 
 export type AttemptRules = Pick<Config, 'loginRejectedAttempts'>
 
-/** What follows a failed login. */
-export type FailedAttempt = Omit<Failed, 'failure'>
-
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const PROOF = 24 * HOUR
+/** A refresh that prolongs a proof by less is not written. */
+const PROOF_STEP = HOUR
 /** After one attempt, two, and more. So few do not lock an account: at most four in 15 min. */
 const PAUSES = [5 * SECOND, 10 * SECOND] as const
 const UNCLEAR_PAUSE = 8 * MINUTE
@@ -48,7 +158,7 @@ export const NO_ENTRY: Entry = {
 /** The entry while a login is in flight: what a process that dies now leaves. */
 export function begun(before: Entry, now: number): Entry {
   const attempts = before.attempts + 1
-  return { ...before, attempts, notBefore: now + unclearPause(attempts), provenUntil: -Infinity }
+  return { ...before, attempts, notBefore: now + pauseAfter(attempts), provenUntil: -Infinity }
 }
 
 /** The entry after a grant. */
@@ -66,54 +176,35 @@ export function granted(now: number): Entry {
  * All but the first are jittered or prolonged by `Retry-After` (1 s to 5 min).
  *
  * @param before the entry before the login.
- * @param failuresBefore failed token requests in a row before this one.
  * @param random in [0, 1).
  */
 export function afterFailure(
   before: Entry,
   failure: AuthFailure,
-  given: {
+  given: Pick<Ask, 'failures' | 'weight'> & {
     readonly rules: AttemptRules
-    /** As how many attempts it counts. */
-    readonly weight: number
-    readonly failuresBefore: number
     readonly now: number
     readonly random: number
   },
-): FailedAttempt {
-  const { rules, weight, failuresBefore, now, random } = given
+): Omit<Failed, 'failure'> & { readonly entry: Entry } {
+  const { rules, failures, weight = 1, now, random } = given
   const { retryAfter } = failure
   const proven = now < before.provenUntil
   const kind = failure.kind === 'ambiguous' ? (proven ? 'unclear' : 'refused') : failure.kind
   const asked =
     retryAfter === undefined ? 0 : Math.min(Math.max(retryAfter, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
-  const counted = (refusals: number, pause: number): FailedAttempt => {
-    const attempts = before.attempts + weight
-    const longest = Math.max(pause, attempts > PAUSES.length ? UNCLEAR_PAUSE : 0, asked)
-    const entry = { attempts, refusals, notBefore: now + longest, provenUntil: -Infinity }
-    return { entry, pause: longest, counted: true, backoff: backoffOf(entry, rules) }
+  if (kind !== 'refused' && (kind !== 'unclear' || proven)) {
+    const pause = Math.max(asked, backoff(kind, failures, random))
+    const shown = before.refusals > 0 ? backoffOf(before, rules) : 'transient'
+    return { entry: before, pause, counted: false, backoff: shown }
   }
-  const uncounted = (pause: number): FailedAttempt => {
-    const longest = Math.max(pause, asked)
-    const backoff = before.refusals > 0 ? backoffOf(before, rules) : 'transient'
-    return { entry: before, pause: longest, counted: false, backoff }
-  }
-  switch (kind) {
-    case 'refused': {
-      const refusals = Math.max(before.refusals + 1, weight)
-      return counted(refusals, refusedPause(refusals, rules))
-    }
-    case 'unclear': {
-      if (!proven) return counted(before.refusals, unclearPause(before.attempts + 1))
-      const max = failuresBefore < MANY_FAILURES ? MAX_BACKOFF : MAX_UNCLEAR
-      // In the upper half: iSales may have counted it.
-      return uncounted((doubled(MIN_BACKOFF, failuresBefore, max) * (1 + random)) / 2)
-    }
-    case 'untouched':
-      return uncounted(doubled(MIN_BACKOFF, failuresBefore, MAX_BACKOFF) * random)
-    case 'egress':
-      return uncounted(doubled(EGRESS, failuresBefore, MAX_EGRESS))
-  }
+  const attempts = before.attempts + weight
+  const refusals = kind === 'refused' ? Math.max(before.refusals + 1, weight) : before.refusals
+  const guard = kind === 'refused' ? refusals - rules.loginRejectedAttempts : -1
+  const longest = guard > 0 ? LONG_PAUSE : guard === 0 ? REFUSED_PAUSE : 0
+  const pause = Math.max(asked, longest, pauseAfter(attempts))
+  const entry = { attempts, refusals, notBefore: now + pause, provenUntil: -Infinity }
+  return { entry, pause, counted: true, backoff: backoffOf(entry, rules) }
 }
 
 /** What the account is spared by; `transient` when nothing was refused. */
@@ -122,17 +213,22 @@ export function backoffOf({ attempts, refusals }: Entry, rules: AttemptRules): B
   return refusals > 0 ? 'rejected' : 'transient'
 }
 
-function refusedPause(refusals: number, { loginRejectedAttempts: limit }: AttemptRules): number {
-  if (refusals > limit) return LONG_PAUSE
-  return refusals === limit ? REFUSED_PAUSE : (PAUSES[refusals - 1] ?? PAUSES[1])
-}
-
-function unclearPause(attempts: number): number {
+function pauseAfter(attempts: number): number {
   return PAUSES[attempts - 1] ?? UNCLEAR_PAUSE
 }
 
-function doubled(base: number, times: number, max: number): number {
-  return Math.min(max, base * 2 ** times)
+/** The pause after a failure that does not count. */
+function backoff(
+  kind: 'unclear' | 'untouched' | 'egress',
+  failures: number,
+  random: number,
+): number {
+  const doubled = (base: number, max: number): number => Math.min(max, base * 2 ** failures)
+  if (kind === 'egress') return doubled(EGRESS, MAX_EGRESS)
+  if (kind === 'untouched') return doubled(MIN_BACKOFF, MAX_BACKOFF) * random
+  // In the upper half: iSales may have counted it.
+  const max = failures < MANY_FAILURES ? MAX_BACKOFF : MAX_UNCLEAR
+  return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
 }
 
 export interface AttemptsOptions {
@@ -149,22 +245,13 @@ export interface AttemptsOptions {
  * back when nothing of the account was touched. So a crash at any moment counts as an attempt. A login that would come
  * too early is deferred, unless an operator asks for it.
  */
-export function withAttempts(options: AttemptsOptions): TokenClient {
-  const { client, home, rules, clock, random } = options
-  let failures = 0
-
-  /** The next login waits, and so does the next refresh: a failed one leads to a login. */
-  const failed = (before: Entry, failure: AuthFailure, ask: Ask): FailedAttempt => {
-    const { weight = 1, failures: failuresBefore = failures } = ask
-    const given = { rules, weight, failuresBefore, now: clock.now(), random: random() }
-    failures = failuresBefore + 1
-    return afterFailure(before, failure, given)
-  }
+export function withAttempts({ client, home, rules, clock, random }: AttemptsOptions): TokenClient {
+  const find = async (credentials: Credentials): Promise<Entry> =>
+    (await home.find(credentials)) ?? NO_ENTRY
 
   return {
     async login(credentials, ask): Promise<Outcome> {
-      const known = await home.find(credentials)
-      const before = merged(known ?? NO_ENTRY, ask.known)
+      const before = await find(credentials)
       const now = clock.now()
       if (now < before.notBefore && !ask.forced) {
         const ms = before.notBefore - now
@@ -173,47 +260,47 @@ export function withAttempts(options: AttemptsOptions): TokenClient {
       const isWritten = await home.save(credentials, begun(before, now))
       const outcome = await client.login(credentials, ask)
       if (isGrant(outcome)) {
-        failures = 0
         await home.save(credentials, granted(clock.now()))
         return outcome
       }
-      const verdict = failed(before, outcome, ask)
-      await home.save(credentials, verdict.entry)
+      const given = { ...ask, rules, now: clock.now(), random: random() }
+      const { entry, ...verdict } = afterFailure(before, outcome, given)
+      await home.save(credentials, entry)
       // A restart would forget it: the account is spared while this process lives.
-      const isForgotten = verdict.counted && !isWritten
-      const pause = isForgotten ? Math.max(verdict.pause, UNCLEAR_PAUSE) : verdict.pause
-      return { failure: outcome, ...verdict, pause }
+      const pause = verdict.counted && !isWritten ? UNCLEAR_PAUSE : 0
+      return { failure: outcome, ...verdict, pause: Math.max(verdict.pause, pause) }
     },
 
     async refresh(tokens, credentials, ask): Promise<Outcome> {
       const outcome = await client.refresh(tokens, ask)
-      const known = (await home.find(credentials)) ?? NO_ENTRY
+      const known = await find(credentials)
       const now = clock.now()
       if (isGrant(outcome)) {
-        failures = 0
-        if (now < known.provenUntil) await home.save(credentials, granted(now))
-        return outcome
+        const isDue = known.provenUntil < now + PROOF - PROOF_STEP
+        if (now < known.provenUntil && isDue) await home.save(credentials, granted(now))
+        return withRefreshToken(outcome, tokens)
       }
       // It says nothing of the credentials; the login that follows tells more.
       if (isRefusal(outcome) || isMissing(outcome)) {
-        const backoff = known.attempts > 0 ? backoffOf(known, rules) : 'none'
-        return { failure: outcome, entry: known, pause: 0, counted: false, backoff }
+        const shown = known.attempts > 0 ? backoffOf(known, rules) : 'none'
+        return { failure: outcome, pause: 0, counted: false, backoff: shown }
       }
+      const given = { ...ask, rules, now, random: random() }
       const proven = { ...known, provenUntil: Infinity }
-      return { failure: outcome, ...failed(proven, outcome, ask), entry: known }
+      const { entry: _, ...verdict } = afterFailure(proven, outcome, given)
+      return { failure: outcome, ...verdict }
     },
   }
 }
 
-/** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
-export function merged(entry: Entry, other: Entry = NO_ENTRY): Entry {
-  const attempts = Math.max(entry.attempts, other.attempts)
-  return {
-    attempts,
-    refusals: Math.max(entry.refusals, other.refusals),
-    notBefore: Math.max(entry.notBefore, other.notBefore),
-    provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
-  }
+/** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
+function withRefreshToken(
+  grant: Grant,
+  { refreshToken, refreshExpiresAt: end }: RefreshTokens,
+): Grant {
+  if (grant.refreshToken !== undefined) return grant
+  const refreshLifetime = end === undefined ? end : Math.max(MIN_LIFETIME, end - grant.sentAt)
+  return { ...grant, refreshToken, refreshLifetime }
 }
 
 /** The book of one process: what a restart forgets. */

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import { tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
-import type { Ask, Credentials, RefreshTokens } from './ask.ts'
+import type { Ask, IsalesClient } from './attempts.ts'
 import {
   isGrant,
   isRefusal,
@@ -11,7 +11,6 @@ import {
   refreshBody,
   type AuthFailure,
   type AuthFailureReason,
-  type Grant,
 } from './protocol.ts'
 import { withScheme } from './token.ts'
 
@@ -31,13 +30,14 @@ export interface IsalesClientOptions extends Pick<
 
 /** What a command asks for, once. */
 export function askOnce(signal: AbortSignal): Ask {
-  return { signal, current: undefined, rejectedAt: undefined, forced: false, onSent() {} }
-}
-
-/** The two token requests, one HTTP request each, never repeated here. They never reject. */
-export interface IsalesClient {
-  readonly login: (credentials: Credentials, ask: Ask) => Promise<Grant | AuthFailure>
-  readonly refresh: (tokens: RefreshTokens, ask: Ask) => Promise<Grant | AuthFailure>
+  return {
+    signal,
+    current: undefined,
+    rejectedAt: undefined,
+    forced: false,
+    failures: 0,
+    onSent() {},
+  }
 }
 
 const REASON_OF_FAILURE = {

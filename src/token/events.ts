@@ -1,4 +1,4 @@
-import type { BackoffState, DeferredReason } from './ask.ts'
+import type { BackoffState, DeferredReason } from './attempts.ts'
 import type { AuthFailure, Lifetime, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 
@@ -68,29 +68,3 @@ export type TokenEvent =
   | { readonly type: 'conflict'; readonly at: number }
   /** `by`: whose change it was, where that is known. */
   | { readonly type: 'credentials-changed'; readonly at: number; readonly by?: string | undefined }
-
-/** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
-export interface TokenSnapshot {
-  readonly now: number
-  readonly token: Token | undefined
-  readonly usable: boolean
-  /** The last three judged calls or more were rejected. */
-  readonly rejected: boolean
-  /** Somebody else logs in as this user. */
-  readonly conflict: boolean
-  /** The token request in flight. */
-  readonly request: Operation | undefined
-  readonly backoff: BackoffState
-  /** When the next token request begins; undefined while one is in flight or none is planned. */
-  readonly nextRequestAt: number | undefined
-  /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
-  readonly idle: boolean
-  readonly lastSuccessAt: number | undefined
-  /** How long requests would go on working if every login failed from now, milliseconds. */
-  readonly outageBudget: number
-  readonly waiters: number
-  readonly failuresInRow: number
-  readonly lastFailure:
-    | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
-    | undefined
-}

@@ -1,29 +1,74 @@
-import type { Deferred, Failed } from './ask.ts'
+import type { Config } from '../config/settings.ts'
+import type { BackoffState, Deferred, Failed, Outcome } from './attempts.ts'
 import type { TokenEvent } from './events.ts'
-import { accept, beginRenewal, isConflict, reject, renewalDueAt, replace } from './evidence.ts'
-import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import {
-  isIdle,
-  isLoginDue,
-  isSuspect,
-  outageBudget,
-  type LifecycleEvent,
-  type Rules,
-  type State,
-  type TokenRequest,
-} from './state.ts'
-import { createToken, refreshable, sameCredential, type Token } from './token.ts'
+  accept,
+  beginRenewal,
+  isConflict,
+  isRejected,
+  NO_EVIDENCE,
+  reject,
+  renewalDueAt,
+  replace,
+  type AttemptKind,
+  type Rejection,
+} from './evidence.ts'
+import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
+import { createToken, refreshable, type Token, type TokenRules } from './token.ts'
 
-/** The next token request. */
-export interface NextRequest {
-  readonly at: number
-  /** What it is, were it made now. */
-  readonly operation: Operation
+/** The settings that decide when a token is renewed. Milliseconds. */
+export type Rules = TokenRules &
+  Pick<Config, 'isalesRefreshPath' | 'tokenRenewAt' | 'tokenIdleAfter'>
+
+/** All that is known of the token and of the attempts to renew it. Instants are on the monotonic clock. */
+export type State = Readonly<ReturnType<typeof initialState>>
+
+export function initialState(now: number) {
+  return {
+    token: undefined as Token | undefined,
+    /** The token request in flight. */
+    request: undefined as TokenRequest | undefined,
+    /** When the token is renewed if nothing else happens; before the first token, the start. */
+    renewAt: now,
+    /** The back-off of a login, and that of a refresh. A login that spares the account does not keep a refresh waiting. */
+    loginNotBefore: now,
+    refreshNotBefore: now,
+    /** Why the login waits. */
+    backoff: 'none' as BackoffState,
+    login: 'none' as LoginNeed,
+    /** Failed token requests in a row. */
+    failuresInRow: 0,
+    /** No newer token can be obtained now: the present one serves to its last second. */
+    deferred: false,
+    evidence: NO_EVIDENCE as Readonly<typeof NO_EVIDENCE>,
+    /** Of the latest rejection. */
+    rejectedStatus: undefined as number | undefined,
+    /** When a business call last asked for the token. */
+    usedAt: now,
+    lastSuccessAt: undefined as number | undefined,
+    lastFailure: undefined as
+      | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
+      | undefined,
+  }
 }
 
-export interface Transition {
-  readonly state: State
-  readonly events: readonly TokenEvent[]
+/**
+ * Whether a login comes before a refresh.
+ *
+ * - `none`: no.
+ * - `next`: yes, since the last refresh failed.
+ * - `now`: yes, and whatever the token is like, since the secret changed.
+ * - `asked`: the same, since an operator asked; no pause counts.
+ */
+export type LoginNeed = 'none' | 'next' | 'now' | 'asked'
+
+export interface TokenRequest {
+  readonly operation: Operation
+  readonly startedAt: number
+  /** An operator asked for it. */
+  readonly asked: boolean
+  /** The secret has changed since: its outcome says nothing about the new one. */
+  readonly outdated: boolean
 }
 
 /** What a step depends on beside the state; passed in, so that the rules are pure. */
@@ -34,84 +79,146 @@ export interface Circumstances {
   readonly random: number
 }
 
-type Event<Type extends LifecycleEvent['type']> = Extract<LifecycleEvent, { type: Type }>
+export interface Transition {
+  readonly state: State
+  readonly event?: TokenEvent
+}
+
+/** What follows when something happens to the token. Each is a function below. */
+export type Step<Happening> = (
+  state: State,
+  happening: Happening,
+  given: Circumstances,
+) => Transition
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
 const MIN_RENEWAL = 1000
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = 3_600_000
+/** The last second of a token's lifetime: a request may be in flight that long. */
+const LAST_SECOND = 1000
 
 /** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
-const SAME_TOKEN_AGAIN = {
+const SAME_TOKEN_AGAIN: Failed = {
   failure: { kind: 'refused', reason: 'rejected', detail: 'the rejected token came back' },
   pause: 0,
   counted: false,
   backoff: 'none',
-} as const
+}
+
+// What is asked for next.
 
 /** What comes next, and when: `at` is Infinity while a token request is in flight or the token is idle. */
-export function next(state: State, rules: Rules, now: number): NextRequest {
+export function next(state: State, rules: Rules, now: number) {
   const planned = plan(state, rules, now)
   const waits = state.request !== undefined || isIdle(state, rules, now)
   return waits ? { ...planned, at: Infinity } : planned
 }
 
-/**
- * Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. In a conflict login
- * first: another login ended the refresh token together with the token.
- */
-export function plan(state: State, rules: Rules, now: number): NextRequest {
-  const { token, evidence } = state
-  const wanted = Math.min(state.renewAt, renewalDueAt(evidence))
+/** Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. */
+export function plan(state: State, rules: Rules, now: number) {
+  const { token, login } = state
+  const wanted = Math.min(state.renewAt, renewalDueAt(state.evidence))
   const canRefresh =
     rules.isalesRefreshPath !== undefined && token !== undefined && refreshable(token, now)
-  const isTaken = isSuspect(state) && isConflict(evidence, now)
   const refreshAt = canRefresh ? Math.max(wanted, state.refreshNotBefore) : Infinity
   const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, state.loginNotBefore)
   // What could begin now is equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
-  return lead < 0 || (lead === 0 && state.login === 'none' && !isTaken)
-    ? { at: refreshAt, operation: 'refresh' }
-    : { at: loginAt, operation: 'login' }
+  return lead < 0 || (lead === 0 && login === 'none')
+    ? { at: refreshAt, operation: 'refresh' as const }
+    : { at: loginAt, operation: 'login' as const }
 }
 
-/** The one transition function of a token's life. */
-export function step(state: State, event: LifecycleEvent, given: Circumstances): Transition {
-  const { now: at } = given
-  switch (event.type) {
-    case 'request-started':
-      return started(state, event, given)
-    case 'request-sent':
-      return { state, events: [{ type: 'request-started', operation: event.operation, at }] }
-    case 'request-ended':
-      return ended(state, event, given)
-    case 'adopted':
-      return taken(state, event.grant, 'login', given)
-    case 'rejected':
-      return rejected(state, event, at)
-    case 'accepted':
-      return accepted(state, event, at)
-    case 'credentials-changed': {
-      const { request } = state
-      const changed = {
-        ...state,
-        request: request && { ...request, outdated: true },
-        login: stillDue(state),
-        failuresInRow: 0,
-        loginNotBefore: at,
-        backoff: 'none',
-      } as const
-      return { state: changed, events: [{ type: 'credentials-changed', at, by: event.by }] }
-    }
-    case 'renew-asked':
-      return silently({ ...state, login: 'asked', loginNotBefore: at })
-    case 'used':
-      return silently({ ...state, usedAt: at })
+/** True when a login is due now, whatever the token is like. */
+function isLoginDue({ login }: State): boolean {
+  return login === 'now' || login === 'asked'
+}
+
+/** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
+export function isIdle(state: State, { tokenIdleAfter }: Rules, now: number): boolean {
+  if (tokenIdleAfter === undefined || state.lastSuccessAt === undefined) return false
+  return !isLoginDue(state) && now - state.usedAt >= tokenIdleAfter
+}
+
+// What is known of the token.
+
+/** True while nobody knows whether a rejection is about the token. */
+export function isSuspect({ evidence }: State): boolean {
+  return evidence.openSince < Infinity
+}
+
+/** The token to send, or undefined when none may be sent. */
+export function sendable({ token, deferred }: State, now: number): Token | undefined {
+  if (token === undefined) return undefined
+  const { usableUntil, expiresAt } = token
+  const end = deferred ? Math.max(usableUntil, expiresAt - LAST_SECOND) : usableUntil
+  return now < end ? token : undefined
+}
+
+/** How long requests would go on working if every login failed from now, milliseconds. */
+function outageBudget(state: State, now: number): number {
+  const token = sendable(state, now)
+  return token === undefined || isRejected(state.evidence)
+    ? 0
+    : Math.max(0, token.usableUntil - now)
+}
+
+/** The token and its renewal now; read at each scrape and by the status page. Instants are on the monotonic clock. */
+export function snapshotOf(state: State, rules: Rules, now: number, waiters: number) {
+  const { token, request, evidence, failuresInRow, lastSuccessAt, lastFailure } = state
+  const { at } = next(state, rules, now)
+  // The token request that failed is not needed any more.
+  const isOver = state.backoff === 'transient' && request === undefined && at > state.loginNotBefore
+  return {
+    now,
+    token,
+    usable: sendable(state, now) !== undefined,
+    /** The last three judged calls or more were rejected. */
+    rejected: isRejected(evidence),
+    /** Somebody else logs in as this user. */
+    conflict: isConflict(evidence, now),
+    /** The token request in flight. */
+    request: request?.operation,
+    backoff: isOver ? 'none' : state.backoff,
+    /** When the next token request begins; undefined while one is in flight or none is planned. */
+    nextRequestAt: at === Infinity ? undefined : at,
+    /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
+    idle: isIdle(state, rules, now),
+    lastSuccessAt,
+    /** How long requests would go on working if every login failed from now, milliseconds. */
+    outageBudget: outageBudget(state, now),
+    waiters,
+    failuresInRow,
+    lastFailure,
   }
 }
+export type TokenSnapshot = Readonly<ReturnType<typeof snapshotOf>>
 
-function silently(state: State): Transition {
-  return { state, events: [] }
+// What happens to the token.
+
+/** A business call asks for it. */
+export const used: Step<undefined> = (state, _, { now }) => ({ state: { ...state, usedAt: now } })
+
+/** An operator asks for a login now. */
+export const renewAsked: Step<undefined> = (state, _, { now }) => ({
+  state: { ...state, login: 'asked', loginNotBefore: now },
+})
+
+/** @param by whose change it was, where that is known. */
+export const credentialsChanged: Step<string | undefined> = (state, by, { now: at }) => {
+  const { request } = state
+  return {
+    state: {
+      ...state,
+      request: request && { ...request, outdated: true },
+      login: stillDue(state),
+      failuresInRow: 0,
+      loginNotBefore: at,
+      backoff: 'none',
+    },
+    event: { type: 'credentials-changed', at, by },
+  }
 }
 
 /** A login is due; what an operator asked for stays asked for. */
@@ -119,12 +226,40 @@ function stillDue({ login }: State): 'now' | 'asked' {
   return login === 'asked' ? 'asked' : 'now'
 }
 
-// A token request.
+/** A business call was rejected. */
+export const rejected: Step<
+  Rejection & { readonly generation: number; readonly status: number }
+> = (state, call, { now }) =>
+  state.token?.generation === call.generation
+    ? {
+        state: {
+          ...state,
+          rejectedStatus: call.status,
+          evidence: reject(state.evidence, call, now),
+        },
+      }
+    : { state }
 
-function started(state: State, event: Event<'request-started'>, given: Circumstances): Transition {
-  const { now: at, random } = given
+/** A business call was accepted. */
+export const accepted: Step<{
+  readonly generation: number
+  readonly kind: AttemptKind
+  readonly sentAt: number
+}> = (state, call, { now }) => {
+  const { token } = state
+  if (token?.generation !== call.generation) return { state }
+  const evidence = accept(state.evidence, call, token, now)
+  if (evidence === state.evidence) return { state }
+  const isNews = evidence.cures !== state.evidence.cures && isConflict(evidence, now)
+  return {
+    state: { ...state, evidence },
+    ...(isNews && { event: { type: 'conflict', at: now } }),
+  }
+}
+
+/** A token request begins. */
+export const started: Step<Operation> = (state, operation, { now: at, random }) => {
   const { token, rejectedStatus: status } = state
-  const { operation } = event
   const asked = state.login === 'asked'
   const evidence = beginRenewal(state.evidence, at, random)
   const isRejection = evidence !== state.evidence && token !== undefined && status !== undefined
@@ -136,42 +271,36 @@ function started(state: State, event: Event<'request-started'>, given: Circumsta
       login: asked ? 'now' : state.login,
       evidence,
     },
-    events: isRejection
-      ? [{ type: 'token-rejected', at, generation: token.generation, status }]
-      : [],
+    ...(isRejection && {
+      event: { type: 'token-rejected', at, generation: token.generation, status },
+    }),
   }
 }
 
-function ended(
-  before: State,
-  { outcome }: Event<'request-ended'>,
-  given: Circumstances,
-): Transition {
-  const { request, token } = before
-  if (request === undefined) return silently(before)
-  if ('deferred' in outcome) return deferred(before, request, outcome, given.now)
-  if ('failure' in outcome) return failed(before, request, outcome, given)
+/** A token request ends. */
+export const ended: Step<Outcome> = (state, outcome, given) => {
+  const { request, token: former } = state
+  if (request === undefined) return { state }
+  if ('deferred' in outcome) return deferred(state, request, outcome, given.now)
+  if ('failure' in outcome) return failed(state, request, outcome, given)
+  const token = createToken(outcome, given.rules, former?.generation ?? 0)
   // What a login gives is taken as it is: nothing else can be done.
   const curesNothing =
     request.operation === 'refresh' &&
-    isSuspect(before) &&
-    token !== undefined &&
-    sameCredential(
-      createToken(outcome, given.rules, { operation: 'refresh', previous: token }),
-      token,
-    )
+    isSuspect(state) &&
+    token.headerValue.reveal() === former?.headerValue.reveal()
   return curesNothing
-    ? failed(before, request, SAME_TOKEN_AGAIN, given)
-    : taken(before, outcome, request.operation, given)
+    ? failed(state, request, SAME_TOKEN_AGAIN, given)
+    : adopted(state, outcome, given)
 }
 
-/** The state with a newer token, ours or another replica's. */
-function taken(state: State, grant: Grant, operation: Operation, given: Circumstances): Transition {
+/** A newer token is used, ours or another replica's. */
+export const adopted: Step<Grant> = (state, grant, given) => {
   const { rules, now } = given
-  const { request, token: previous, failuresInRow: failuresBefore } = state
-  const token = createToken(grant, rules, { operation, previous })
-  const { adopted } = token
-  const dueAgain =
+  const { request, token: former, failuresInRow: failuresBefore } = state
+  const token = createToken(grant, rules, former?.generation ?? 0)
+  const operation = request?.operation ?? 'login'
+  const loginDue =
     request?.outdated === true ||
     grant.loginDue === true ||
     (isLoginDue(state) && operation === 'refresh')
@@ -180,54 +309,51 @@ function taken(state: State, grant: Grant, operation: Operation, given: Circumst
     token,
     request: undefined,
     renewAt: renewAt(token, given),
-    ...(dueAgain
+    ...(loginDue
       ? { login: stillDue(state) }
       : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: false,
     evidence: replace(state.evidence),
     lastSuccessAt: now,
   }
-  if (adopted) return { state: next, events: [{ type: 'adopted', at: now, token, failuresBefore }] }
+  if (token.adopted) {
+    return { state: next, event: { type: 'adopted', at: now, token, failuresBefore } }
+  }
   return {
     state: next,
-    events: [
-      {
-        type: 'granted',
-        operation,
-        at: now,
-        durationMs: now - grant.sentAt,
-        token,
-        failuresBefore,
-        loginDue: dueAgain,
-        asked: request?.asked === true,
-        sameToken: previous?.token.reveal() === grant.token.reveal(),
-        lifetimeDoubt: grant.lifetime.doubt,
-      },
-    ],
+    event: {
+      type: 'granted',
+      operation,
+      at: now,
+      durationMs: now - grant.sentAt,
+      token,
+      failuresBefore,
+      loginDue,
+      asked: request?.asked === true,
+      sameToken: former?.token.reveal() === grant.token.reveal(),
+      lifetimeDoubt: grant.lifetime.doubt,
+    },
   }
 }
 
 /** Not later than the token's last use, whatever the share and the jitter. */
 function renewAt(token: Token, { rules, random }: Circumstances): number {
   const jitter = 1 + (random * 2 - 1) * JITTER
-  const renewAfter = Math.min(
-    token.lifetime * rules.tokenRenewAt * jitter,
-    token.usableUntil - token.obtainedAt,
-  )
+  const lastUse = token.usableUntil - token.obtainedAt
+  const renewAfter = Math.min(token.lifetime * rules.tokenRenewAt * jitter, lastUse)
   return token.obtainedAt + Math.max(MIN_RENEWAL, renewAfter)
 }
 
 function failed(
   before: State,
   { operation, startedAt, asked, outdated }: TokenRequest,
-  outcome: Omit<Failed, 'entry'>,
-  { rules, now }: Circumstances,
+  { failure, pause, counted, backoff }: Failed,
+  { rules, now: at }: Circumstances,
 ): Transition {
-  const { failure, pause, counted, backoff } = outcome
-  const after = operation === 'refresh' ? afterRefresh(before, failure, now) : before
+  const after = operation === 'refresh' ? afterRefresh(before, failure, at) : before
   const followed = {
     ...after,
-    ...pauses(after, { now, ms: pause, counted }),
+    ...pauses(after, at + pause, counted),
     failuresInRow: before.failuresInRow + 1,
     backoff,
   }
@@ -235,24 +361,22 @@ function failed(
     // The secret changed meanwhile: this failure says nothing about the new one.
     ...(outdated ? before : followed),
     request: undefined,
-    lastFailure: { at: now, operation, failure },
+    lastFailure: { at, operation, failure },
   }
   return {
     state,
-    events: [
-      {
-        type: 'failed',
-        operation,
-        at: now,
-        durationMs: now - startedAt,
-        failure,
-        asked,
-        failuresInRow: state.failuresInRow,
-        backoff: state.backoff,
-        retryIn: Math.max(0, plan(state, rules, now).at - now),
-        outageBudget: outageBudget(state, now),
-      },
-    ],
+    event: {
+      type: 'failed',
+      operation,
+      at,
+      durationMs: at - startedAt,
+      failure,
+      asked,
+      failuresInRow: state.failuresInRow,
+      backoff: state.backoff,
+      retryIn: Math.max(0, plan(state, rules, at).at - at),
+      outageBudget: outageBudget(state, at),
+    },
   }
 }
 
@@ -267,59 +391,37 @@ function afterRefresh(before: State, failure: AuthFailure, now: number): State {
   }
 }
 
-/** @param counted what waits spares the account: a refresh does not wait for it. */
+/** @param sparing the wait spares the account: a refresh does not wait for it. */
 function pauses(
   { login, loginNotBefore, refreshNotBefore }: State,
-  { now, ms, counted }: { readonly now: number; readonly ms: number; readonly counted: boolean },
+  until: number,
+  sparing: boolean,
 ): Pick<State, 'loginNotBefore' | 'refreshNotBefore'> {
-  const until = now + ms
   return {
     // An operator asked again while it was in flight.
-    loginNotBefore: login === 'asked' ? now : Math.max(loginNotBefore, until),
-    refreshNotBefore: counted ? refreshNotBefore : Math.max(refreshNotBefore, until),
+    loginNotBefore: login === 'asked' ? loginNotBefore : Math.max(loginNotBefore, until),
+    refreshNotBefore: sparing ? refreshNotBefore : Math.max(refreshNotBefore, until),
   }
 }
 
 function deferred(
   before: State,
   { asked, outdated }: TokenRequest,
-  { deferred: because, ms, backoff }: Deferred,
-  now: number,
+  { deferred: because, ms, backoff = before.backoff }: Deferred,
+  at: number,
 ): Transition {
   const waits = { ...before, request: undefined }
   // The secret changed meanwhile: what holds the former one says nothing about the new one.
-  if (outdated) return silently(waits)
+  if (outdated) return { state: waits }
   return {
     state: {
       ...waits,
-      ...pauses(before, { now, ms, counted: because === 'guarded' }),
+      ...pauses(before, at + ms, because === 'guarded'),
       deferred: true,
       // What an operator asked for is asked for until iSales was asked.
       login: asked ? 'asked' : before.login,
-      backoff: backoff ?? before.backoff,
+      backoff,
     },
-    events: [{ type: 'held', at: now, because, ms, asked }],
+    event: { type: 'held', at, because, ms, asked },
   }
-}
-
-// Rejections and acceptance of business calls.
-
-function rejected(state: State, event: Event<'rejected'>, at: number): Transition {
-  const { generation, status } = event
-  if (state.token?.generation !== generation) return silently(state)
-  return silently({
-    ...state,
-    rejectedStatus: status,
-    evidence: reject(state.evidence, event, at),
-  })
-}
-
-function accepted(state: State, event: Event<'accepted'>, now: number): Transition {
-  const { token } = state
-  const { generation, kind, sentAt } = event
-  if (token?.generation !== generation) return silently(state)
-  const evidence = accept(state.evidence, { kind, sentAt }, token, now)
-  if (evidence === state.evidence) return silently(state)
-  const isNews = evidence.cures !== state.evidence.cures && isConflict(evidence, now)
-  return { state: { ...state, evidence }, events: isNews ? [{ type: 'conflict', at: now }] : [] }
 }

@@ -1,18 +1,27 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Ask, Credentials, TokenClient } from './ask.ts'
-import type { TokenEvent, TokenSnapshot } from './events.ts'
+import type { Ask, Credentials, TokenClient } from './attempts.ts'
+import type { TokenEvent } from './events.ts'
 import { EVIDENCE_WAIT, mayReplay, type AttemptKind } from './evidence.ts'
-import { next, plan, step } from './lifecycle.ts'
-import type { Grant, Operation } from './protocol.ts'
 import {
+  accepted,
+  adopted,
+  credentialsChanged,
+  ended,
   initialState,
   isIdle,
   isSuspect,
+  next,
+  plan,
+  rejected,
+  renewAsked,
   sendable,
   snapshotOf,
-  type LifecycleEvent,
+  started,
+  used,
   type Rules,
-} from './state.ts'
+  type Step,
+} from './lifecycle.ts'
+import type { Grant, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {
@@ -25,80 +34,11 @@ export interface TokenSourceOptions {
   readonly observe: (event: TokenEvent) => void
 }
 
-/** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
-export interface TokenSource {
-  /** Begins the first login. */
-  start(): void
-  /** Aborts the token request in flight and ends every wait. Resolves when its outcome is in the book. */
-  stop(): Promise<void>
-  /**
-   * The token to send now; undefined when none may be sent.
-   *
-   * @param replayable false: the call cannot be sent again, so it is not sent with a suspect token. Default true.
-   */
-  current(replayable?: boolean): Token | undefined
-  /** Resolves with a token, or as soon as none can come before the deadline. */
-  waitForToken(wait: Wait): Promise<Token | Unavailable>
-  /**
-   * iSales accepted this token for a business call: a success, and no page.
-   *
-   * @param sentAt when the call was sent, on the monotonic clock.
-   * @param rejected generation of the token that an earlier attempt of the call was rejected with. Default: none was.
-   */
-  accept(token: Token, sentAt: number, rejected?: number): void
-  /**
-   * iSales rejected a business call with this token. Resolves when it is known what becomes of the call: with the
-   * evidence that the token works, with a newer token, or as soon as neither can come before the deadline.
-   */
-  reject(token: Token, call: RejectedCall): Promise<Verdict>
-  /**
-   * The secret was read again. Changed credentials are logged in with; the present token serves until that has
-   * succeeded. Those that were tried before wait for their back-off.
-   *
-   * @param by whose change it was, for the event. Default: not known.
-   * @returns false when they are the present ones: nothing is done.
-   */
-  changeCredentials(credentials: Credentials, by?: string): boolean
-  /** An operator asks for a login now, whatever the back-off is. */
-  renew(): void
-  /** Another replica has obtained a token. */
-  readonly adopt: (grant: Grant) => void
-  readonly snapshot: () => TokenSnapshot
-}
-
-/** A business call that iSales rejected. */
-export interface RejectedCall {
-  /** Of the response. */
-  readonly status: number
-  /** Generation of the token that the attempt before was rejected with. Undefined: this was the first. */
-  readonly rejected: number | undefined
-  /** How often it was sent again. */
-  readonly replays: number
-  /** False: its body is not kept. */
-  readonly replayable: boolean
-  /** On the monotonic clock. */
-  readonly deadline: number
-  /** Aborted when the client is gone. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/**
- * What becomes of a rejected call.
- *
- * - `replay`: send it again, with a newer token, or once with the same.
- * - `relay`: the client gets the response of iSales.
- * - `no-token`: a renewal that may cure it is in flight, and there is no time left. iSales has not executed it.
- */
-export type Verdict =
-  | { readonly type: 'replay'; readonly token: Token }
-  | { readonly type: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
-  | { readonly type: 'no-token'; readonly retryAfter: number }
-
 /** What a request waits for. */
 export interface Wait {
   /** False: the call cannot be sent again, so a suspect token will do only when no newer one comes. Default true. */
   readonly replayable?: boolean | undefined
-  /** On the monotonic clock; past it the wait ends with `no-token`. */
+  /** On the monotonic clock; past it the wait ends. */
   readonly deadline: number
   /** Aborted when the client is gone. */
   readonly signal?: AbortSignal | undefined
@@ -115,6 +55,28 @@ export interface Unavailable {
   readonly retryAfter: number
 }
 
+/** A business call that iSales rejected. */
+export interface RejectedCall extends Wait {
+  /** Of the response. */
+  readonly status: number
+  /** Generation of the token that the attempt before was rejected with. Undefined: this was the first. */
+  readonly rejected: number | undefined
+  /** How often it was sent again. */
+  readonly replays: number
+}
+
+/**
+ * What becomes of a rejected call.
+ *
+ * - `replay`: send it again, with a newer token, or once with the same.
+ * - `relay`: the client gets the response of iSales.
+ * - `no-token`: a renewal that may cure it is in flight, and there is no time left. iSales has not executed it.
+ */
+export type Verdict =
+  | { readonly type: 'replay'; readonly token: Token }
+  | { readonly type: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
+  | { readonly type: 'no-token'; readonly retryAfter: number }
+
 /** A call that waits. */
 interface Waiter {
   /** Called after each change. */
@@ -129,7 +91,10 @@ const NO_NEWER_TOKEN: Verdict = { type: 'relay', why: 'no-newer-token' }
 /** Most requests that wait: each holds a head, and a body of up to 64 KiB. */
 const MAX_WAITERS = 1000
 
-export function createTokenSource(options: TokenSourceOptions): TokenSource {
+export type TokenSource = ReturnType<typeof createTokenSource>
+
+/** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
+export function createTokenSource(options: TokenSourceOptions) {
   const { rules, clock, client, observe } = options
   const waiters = new Set<Waiter>()
   let { credentials } = options
@@ -139,11 +104,11 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   let running = false
   let pending: Promise<void> = Promise.resolve()
 
-  const apply = (event: LifecycleEvent): void => {
+  const apply = <Happening>(step: Step<Happening>, happening: Happening): void => {
     const given = { rules, now: clock.now(), random: options.random() }
-    const transition = step(state, event, given)
+    const transition = step(state, happening, given)
     state = transition.state
-    for (const one of transition.events) observe(one)
+    if (transition.event !== undefined) observe(transition.event)
   }
 
   const dueAt = (): number => plan(state, rules, clock.now()).at
@@ -171,13 +136,13 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const use = (): void => {
     if (rules.tokenIdleAfter === undefined) return
     const idle = isIdle(state, rules, clock.now())
-    apply({ type: 'used' })
+    apply(used, undefined)
     if (idle) proceed()
   }
 
   const request = async (operation: Operation): Promise<void> => {
-    const { token, login } = state
-    const used = credentials
+    const { token, login, failuresInRow: failures } = state
+    const tried = credentials
     abort = new AbortController()
     const { signal } = abort
     const ask: Ask = {
@@ -185,18 +150,19 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       current: token,
       rejectedAt: isSuspect(state) ? state.evidence.openSince : undefined,
       forced: login === 'asked',
+      failures,
       onSent() {
-        if (!signal.aborted) apply({ type: 'request-sent', operation })
+        if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
       },
     }
-    apply({ type: 'request-started', operation })
+    apply(started, operation)
     const refreshToken = operation === 'refresh' ? token?.refreshToken : undefined
     const outcome =
       token === undefined || refreshToken === undefined
-        ? await client.login(used, ask)
-        : await client.refresh({ token: token.token, refreshToken }, used, ask)
+        ? await client.login(tried, ask)
+        : await client.refresh({ ...token, refreshToken }, tried, ask)
     if (signal.aborted) return
-    apply({ type: 'request-ended', outcome })
+    apply(ended, outcome)
     proceed()
   }
 
@@ -240,11 +206,11 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     const { generation } = token
     const { status, replays, deadline, signal } = call
     const kind = kindOf(generation, call.rejected)
-    apply({ type: 'rejected', generation, status, kind, replays })
+    apply(rejected, { generation, status, kind, replays })
     // Not earlier: the rejection is open from the moment that it was applied.
     const cameAt = clock.now()
     proceed()
-    if (!call.replayable) return { type: 'relay', why: 'body-not-kept' }
+    if (call.replayable === false) return { type: 'relay', why: 'body-not-kept' }
 
     /** A newer token, or evidence that the token works. */
     const found = (): Verdict | undefined => {
@@ -279,12 +245,14 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   }
 
   return {
-    start() {
+    /** Begins the first login. */
+    start(): void {
       running = true
       proceed()
     },
 
-    stop() {
+    /** Aborts the token request in flight and ends every wait. Resolves when its outcome is in the book. */
+    stop(): Promise<void> {
       running = false
       timer?.cancel()
       abort?.abort()
@@ -292,12 +260,18 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       return pending
     },
 
-    current(replayable = true) {
+    /**
+     * The token to send now; undefined when none may be sent.
+     *
+     * @param replayable false: the call cannot be sent again, so it is not sent with a suspect token.
+     */
+    current(replayable = true): Token | undefined {
       use()
       return replayable || !isSuspect(state) ? sendable(state, clock.now()) : undefined
     },
 
-    async waitForToken(asked) {
+    /** Resolves with a token, or as soon as none can come before the deadline. */
+    async waitForToken(asked: Wait): Promise<Token | Unavailable> {
       use()
       const outcome = tokenFor(asked, false)
       if (outcome !== undefined && !('unavailable' in outcome)) return outcome
@@ -310,58 +284,65 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       return wait(() => tokenFor(asked, false), last, asked, SHUTTING_DOWN)
     },
 
-    accept({ generation }, sentAt, rejected) {
+    /**
+     * iSales accepted this token for a business call: a success, and no page.
+     *
+     * @param sentAt when the call was sent, on the monotonic clock.
+     * @param before generation of the token that an earlier attempt of the call was rejected with. Default: none was.
+     */
+    accept({ generation }: Token, sentAt: number, before?: number): void {
       const { evidence } = state
-      apply({ type: 'accepted', generation, kind: kindOf(generation, rejected), sentAt })
+      apply(accepted, { generation, kind: kindOf(generation, before), sentAt })
       if (state.evidence !== evidence) proceed()
     },
 
-    async reject(token, call) {
+    /**
+     * iSales rejected a business call with this token. Resolves when it is known what becomes of the call: with the
+     * evidence that the token works, with a newer token, or as soon as neither can come before the deadline.
+     */
+    async reject(token: Token, call: RejectedCall): Promise<Verdict> {
       const verdict = await judge(token, call)
       if (verdict.type === 'relay') {
+        const { generation } = token
         const { status } = call
-        observe({
-          type: 'rejection-relayed',
-          at: clock.now(),
-          generation: token.generation,
-          status,
-        })
+        observe({ type: 'rejection-relayed', at: clock.now(), generation, status })
       }
       return verdict
     },
 
-    changeCredentials(changed, by) {
+    /**
+     * The secret was read again. Changed credentials are logged in with; the present token serves until that has
+     * succeeded. Those that were tried before wait for their back-off.
+     *
+     * @param by whose change it was, for the event. Default: not known.
+     * @returns false when they are the present ones: nothing is done.
+     */
+    changeCredentials(changed: Credentials, by?: string): boolean {
       const { user, password } = credentials
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
       credentials = changed
-      apply({ type: 'credentials-changed', by })
+      apply(credentialsChanged, by)
       proceed()
       return true
     },
 
-    renew() {
-      apply({ type: 'renew-asked' })
+    /** An operator asks for a login now, whatever the back-off is. */
+    renew(): void {
+      apply(renewAsked, undefined)
       proceed()
     },
 
-    adopt(grant) {
-      apply({ type: 'adopted', grant })
+    /** Another replica has obtained a token. */
+    adopt: (grant: Grant): void => {
+      apply(adopted, grant)
       proceed()
     },
 
-    snapshot() {
-      const now = clock.now()
-      return snapshotOf(state, {
-        now,
-        next: next(state, rules, now).at,
-        idle: isIdle(state, rules, now),
-        waiters: waiters.size,
-      })
-    },
+    snapshot: () => snapshotOf(state, rules, clock.now(), waiters.size),
   }
 }
 
-function kindOf(generation: number, rejected: number | undefined): AttemptKind {
-  if (rejected === undefined) return 'first'
-  return rejected === generation ? 'same-token' : 'newer-token'
+function kindOf(generation: number, before: number | undefined): AttemptKind {
+  if (before === undefined) return 'first'
+  return before === generation ? 'same-token' : 'newer-token'
 }

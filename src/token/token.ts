@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts'
 import { Secret } from '../config/secret.ts'
-import type { Grant, Operation } from './protocol.ts'
+import type { Grant } from './protocol.ts'
 
 /**
  * One token and its lifetime. Instants are milliseconds on the monotonic clock, counted from the moment the
@@ -31,31 +31,25 @@ export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
 const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
 
-/** The token request that gave the grant. */
-export interface TokenOrigin {
-  readonly operation: Operation
-  readonly previous: Token | undefined
-}
-
-export function createToken(grant: Grant, rules: TokenRules, origin: TokenOrigin): Token {
-  const { isalesTokenScheme: scheme, isalesTokenField } = rules
-  const { previous } = origin
-  const { sentAt } = grant
-  const refresh = refreshPart(grant, origin)
-  const carried = isalesTokenField === 'refreshToken' ? refresh : undefined
-  const text = (carried?.refreshToken ?? grant.token).reveal()
+/** @param generation of the token before; 0 for none. */
+export function createToken(grant: Grant, rules: TokenRules, generation: number): Token {
+  const { token, sentAt, refreshToken, refreshLifetime } = grant
+  const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
+  const carried = rules.isalesTokenField === 'refreshToken' ? refreshToken : undefined
   // When the header carries the refresh token, the token cannot outlive it.
-  const lifetime = Math.min(grant.lifetime.ms, (carried?.refreshExpiresAt ?? Infinity) - sentAt)
+  const limit = carried === undefined ? Infinity : (refreshLifetime ?? Infinity)
+  const lifetime = Math.min(grant.lifetime.ms, limit)
   return {
-    generation: (previous?.generation ?? 0) + 1,
-    headerValue: new Secret(withScheme(scheme, text)),
-    token: grant.token,
+    generation: generation + 1,
+    headerValue: new Secret(withScheme(rules.isalesTokenScheme, (carried ?? token).reveal())),
+    token,
     obtainedAt: sentAt,
     lifetime,
     expiresAt: sentAt + lifetime,
     usableUntil: usableUntil(sentAt, lifetime),
     adopted: grant.adopted === true,
-    ...refresh,
+    refreshToken,
+    refreshExpiresAt,
   }
 }
 
@@ -69,30 +63,7 @@ export function usableUntil(sentAt: number, lifetime: number): number {
   return sentAt + lifetime - Math.min(MAX_MARGIN, lifetime * MARGIN_SHARE)
 }
 
-/** True while the token may be sent. */
-export function usable(token: Token, now: number): boolean {
-  return now < token.usableUntil
-}
-
 /** True while the refresh token may be tried. */
 export function refreshable(token: Token, now: number): boolean {
   return token.refreshToken !== undefined && now < (token.refreshExpiresAt ?? Infinity)
-}
-
-/** True when both give the same header value. */
-export function sameCredential(one: Token, other: Token): boolean {
-  return one.headerValue.reveal() === other.headerValue.reveal()
-}
-
-/** A refresh that gives no refresh token leaves the former one in force (RFC 6749 section 6). */
-export function refreshPart(
-  { refreshToken, refreshLifetime, sentAt }: Grant,
-  { previous, operation }: TokenOrigin,
-): Pick<Token, 'refreshToken' | 'refreshExpiresAt'> {
-  if (refreshToken !== undefined) {
-    const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
-    return { refreshToken, refreshExpiresAt }
-  }
-  const kept = operation === 'refresh' ? previous : undefined
-  return { refreshToken: kept?.refreshToken, refreshExpiresAt: kept?.refreshExpiresAt }
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Health } from '../../src/admin/findings.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { Status } from '../../src/admin/status.ts'
-import type { TokenSnapshot } from '../../src/token/events.ts'
+import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
 import { NOW } from './token.ts'
 

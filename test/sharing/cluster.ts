@@ -3,8 +3,12 @@ import type { StoreFailureReason } from '../../src/sharing/events.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { createShare } from '../../src/sharing/share.ts'
 import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
-import { memoryHome, withAttempts, type AttemptHome } from '../../src/token/attempts.ts'
-import type { Credentials } from '../../src/token/ask.ts'
+import {
+  memoryHome,
+  withAttempts,
+  type AttemptHome,
+  type Credentials,
+} from '../../src/token/attempts.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { createTokenSource } from '../../src/token/source.ts'
@@ -336,6 +340,7 @@ function createReplica(options: ReplicaOptions) {
     client: share.wrap(
       withAttempts({
         ...parts,
+        home: share.home,
         client: {
           login({ password }, { onSent, signal }) {
             onSent()

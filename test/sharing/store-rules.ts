@@ -3,6 +3,7 @@ import {
   ID_LENGTH,
   LEASE,
   MAX_COUNT,
+  PAUSE,
   PAUSE_GRACE,
   PROOF,
   type Book,
@@ -41,12 +42,11 @@ export class StoreRules {
     const { seen, lease, operation, fingerprint, forced, begun } = asked
     if (this.#value('grant').slice(0, ID_LENGTH) !== seen) return this.read()
     const holder = this.#holder()
-    const pause = isPause(holder) ? holder : ''
     const process = holder.slice(0, PROCESS_LENGTH)
-    if (pause === '' && holder !== '' && process !== lease.slice(0, PROCESS_LENGTH)) {
+    if (!isPause(holder) && holder !== '' && process !== lease.slice(0, PROCESS_LENGTH)) {
       return { type: 'busy' }
     }
-    const held = pause === '' ? 0 : this.#left('lease') - PAUSE_GRACE
+    const held = isPause(holder) ? this.#left('lease') - PAUSE_GRACE : 0
     if (held > 0 && !forced) return { type: 'held', ms: held }
     const known = this.#book(fingerprint)
     const book = asked.book.attempts > 0 ? higher(known, asked.book) : known
@@ -57,7 +57,7 @@ export class StoreRules {
       this.#write(fingerprint, { ...book, attempts, ms })
     }
     this.#set('lease', lease, LEASE)
-    return { type: 'mine', pause, ...book }
+    return { type: 'mine', ...book }
   }
 
   extend(lease: string): void {
@@ -91,7 +91,7 @@ export class StoreRules {
     }
     if (!isMine) return
     this.keys.delete('lease')
-    if (pause !== undefined) this.#set('lease', pause.text, pause.ms + PAUSE_GRACE)
+    if (pause > 0) this.#set('lease', PAUSE, pause + PAUSE_GRACE)
   }
 
   /** A PTTL of -2 is a key that is not there, as the servers say. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { failuresOf, isBetter, turnOf, type Found, type Situation } from '../../src/sharing/turn.ts'
+import { isBetter, turnOf, type Found, type Situation } from '../../src/sharing/turn.ts'
 import { createToken } from '../../src/token/token.ts'
 
 const NOW = 1_000_000
@@ -13,8 +13,7 @@ const aged = (seconds: number) => ({
   lifetime: { ms: 300_000 },
   sentAt: NOW - seconds * 1000,
 })
-const token = (seconds: number) =>
-  createToken(aged(seconds), RULES, { operation: 'login', previous: undefined })
+const token = (seconds: number) => createToken(aged(seconds), RULES, 0)
 
 const found = (text: string, number: number, seconds: number): Found => ({
   record: {
@@ -90,7 +89,7 @@ describe('what a replica does after its claim', () => {
       {},
       { deferred: 'held', ms: 600_000, backoff: 'transient' },
     ],
-    ['asks iSales', { type: 'mine', pause: '', attempts: 0, refusals: 0, ms: 0 }, {}, undefined],
+    ['asks iSales', { type: 'mine', attempts: 0, refusals: 0, ms: 0 }, {}, undefined],
     ['serves on without the store', away, {}, alone(1000)],
     [
       'serves on without the store with a token that is sent only if need be',
@@ -118,17 +117,4 @@ describe('what a replica does after its claim', () => {
     const situation = { now: NOW, random: 0.5, ...asks(200) }
     expect(turnOf(reply, { ...situation, ...changes })).toEqual(turn)
   })
-})
-
-it('counts the failures that a pause names, and none in what cannot be read', () => {
-  const pauses = [
-    'untouched 4',
-    'egress 12',
-    '',
-    'unclear',
-    'unclear -1',
-    'unclear 99999',
-    '\u0000 1',
-  ]
-  expect(pauses.map(failuresOf)).toEqual([4, 12, 0, 0, 0, 0, 0])
 })

@@ -38,9 +38,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a token is used after its end',
-    file: 'token/state.ts',
-    from: 'return usable(token, now) ||',
-    to: 'return now > 0 ||',
+    file: 'token/lifecycle.ts',
+    from: 'return now < end ? token : undefined',
+    to: 'return now > 0 * end ? token : undefined',
   },
   {
     name: 'evidence: a call that was sent before the rejection came counts',
@@ -141,7 +141,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a changed secret is not noticed',
     file: 'token/source.ts',
-    from: "apply({ type: 'credentials-changed', by })",
+    from: 'apply(credentialsChanged, by)',
     to: '',
   },
 ]

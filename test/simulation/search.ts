@@ -3,16 +3,25 @@
 // no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
 import { Secret } from '../../src/config/secret.ts'
-import type { Deferred, Outcome } from '../../src/token/ask.ts'
-import { afterFailure, begun, NO_ENTRY } from '../../src/token/attempts.ts'
-import { next, step } from '../../src/token/lifecycle.ts'
-import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 import {
+  afterFailure,
+  begun,
+  NO_ENTRY,
+  type Deferred,
+  type Outcome,
+} from '../../src/token/attempts.ts'
+import {
+  adopted as taken,
+  ended as over,
   initialState,
   isSuspect,
-  type LifecycleEvent,
+  next,
+  rejected,
+  started,
   type State as Life,
-} from '../../src/token/state.ts'
+  type Step,
+} from '../../src/token/lifecycle.ts'
+import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
 import { BOOK_GRACE, ID_LENGTH, type Granted, type StoreFailure } from '../../src/sharing/store.ts'
 import { isBetter, isNewer, isSame, turnOf, type Found } from '../../src/sharing/turn.ts'
 import { StoreRules } from '../sharing/store-rules.ts'
@@ -122,10 +131,10 @@ function open(record: string): Found | undefined {
   return record === '' ? undefined : foundOf(token, number)
 }
 
-const after = (life: Life, event: LifecycleEvent): Life =>
-  step(life, event, { rules: RULES, now: 0, random: 0 }).state
+const after = <Happening>(life: Life, step: Step<Happening>, happening: Happening): Life =>
+  step(life, happening, { rules: RULES, now: 0, random: 0 }).state
 const ended = (life: Life, outcome: Outcome): Partial<Replica> => ({
-  life: after(life, { type: 'request-ended', outcome }),
+  life: after(life, over, outcome),
   asking: undefined,
 })
 
@@ -172,8 +181,8 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
     const { token } = replica.life
     if (token !== undefined && numberOf(token.token) !== valid && !isSuspect(replica.life)) {
-      const rejection = { type: 'rejected', status: 401, kind: 'first', replays: 0 } as const
-      const life = after(replica.life, { ...rejection, generation: token.generation })
+      const rejection = { status: 401, kind: 'first', replays: 0 } as const
+      const life = after(replica.life, rejected, { ...rejection, generation: token.generation })
       move('hears that a call was rejected', { life })
     }
     if (replica.asking === undefined) {
@@ -196,7 +205,7 @@ function look(world: World, replica: Replica, index: number, move: Move): void {
   const { record } = perform(world, (rules) => rules.read()).reply
   const there = open(record)
   if (there !== undefined && isBetter(there, ours, highest, 0)) {
-    const adoption = after(life, { type: 'adopted', grant: adoptable(there) })
+    const adoption = after(life, taken, adoptable(there))
     move('looks and adopts', { ...adopted(replica, there, record), life: adoption })
   } else if (there !== undefined && ours !== undefined && isSame(there.record, ours.record)) {
     if (replica.seen !== idOf(record)) move('looks', { seen: idOf(record) })
@@ -227,7 +236,7 @@ function claim(world: World, replica: Replica, index: number, move: Move): void 
     const isDue =
       replica.life.token === undefined || isSuspect(replica.life) || replica.life.login !== 'none'
     const fault = isDue ? undefined : 'renewal'
-    const life = after(replica.life, { type: 'request-started', operation })
+    const life = after(replica.life, started, operation)
     const lease = `${processOf(replica, index)}-1`
     const { reply, store } = perform(world, (rules) =>
       rules.claim({
@@ -330,7 +339,7 @@ function hear(world: World, replica: Replica, asking: Asking, move: Move): void 
     move(`publishes token ${response} and hears nothing`, own, { store }, 'lostReply')
     return
   }
-  const given = { rules: RULES, weight: 1, failuresBefore: 0, now: 0, random: 0 }
+  const given = { rules: RULES, failures: 0, now: 0, random: 0 }
   const isRefused = response === 0
   const { entry, ...rest } = isRefused
     ? ({ entry: NO_ENTRY, pause: 0, counted: false, backoff: 'none' } as const)
@@ -343,11 +352,11 @@ function hear(world: World, replica: Replica, asking: Asking, move: Move): void 
     const book =
       operation === 'login' ? { attempts: entry.attempts, refusals: 0, ms: rest.pause } : undefined
     const isForAll = operation === 'refresh' && rest.pause > 0
-    const shared = isForAll ? { text: 'unclear 1', ms: Math.ceil(rest.pause) } : undefined
+    const shared = isForAll ? Math.ceil(rest.pause) : 0
     rules.failed({ lease, fingerprint: FINGERPRINT, pause: shared, book })
   })
   const failure = isRefused ? REFUSED : UNCLEAR
-  move('ends its claim without a token', ended(life, { failure, entry, ...rest }), { store })
+  move('ends its claim without a token', ended(life, { failure, ...rest }), { store })
 }
 
 /** What makes two worlds the same. Of a life nothing else counts while time has no length and no call is accepted. */

@@ -61,7 +61,7 @@ describe.each(ENGINES)('%s', (engine) => {
     await store.failed({
       lease: LEASE,
       fingerprint: FINGERPRINT,
-      pause: { text: 'unclear 1', ms: 1 },
+      pause: 1,
       book: { attempts: 1, refusals: 0, ms: 1 },
     })
     const before = looks()

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { NO_ENTRY } from '../../src/token/attempts.ts'
-import type { Entry } from '../../src/token/ask.ts'
+import type { Entry } from '../../src/token/attempts.ts'
 import { openAttemptFile } from '../../src/token/attempts-file.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -90,19 +90,6 @@ it('reads the former file once, and removes it', async () => {
   await save(credentials, { ...NO_ENTRY, attempts: 4, refusals: 4, notBefore: NOW + HOUR })
   expect(existsSync(former)).toBe(false)
   expect(await start(directory).find(credentials)).toMatchObject({ refusals: 4 })
-})
-
-it('writes a proof that a refresh prolongs once an hour', async () => {
-  const directory = temporaryDirectory()
-  const { save, clock, file } = start(directory)
-  await save(credentials, { ...NO_ENTRY, provenUntil: NOW + 24 * HOUR })
-  const text = readFileSync(file, 'utf8')
-  await clock.advance(HOUR - 1)
-  await save(credentials, { ...NO_ENTRY, provenUntil: clock.now() + 24 * HOUR })
-  expect(readFileSync(file, 'utf8')).toBe(text)
-  await clock.advance(1)
-  await save(credentials, { ...NO_ENTRY, provenUntil: clock.now() + 24 * HOUR })
-  expect(readFileSync(file, 'utf8')).not.toBe(text)
 })
 
 it.each([

@@ -7,11 +7,11 @@ import {
   memoryHome,
   NO_ENTRY,
   withAttempts,
+  type Ask,
   type AttemptHome,
+  type Entry,
 } from '../../src/token/attempts.ts'
-import type { Entry } from '../../src/token/ask.ts'
 import { askOnce } from '../../src/token/client.ts'
-import type { Ask } from '../../src/token/ask.ts'
 import type { AuthFailure, FailureKind, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { DOWN, grant, REFUSED, throttled, unclear } from './support.ts'
@@ -32,9 +32,9 @@ function pauses(
   { before = NO_ENTRY, random = 0.5, attempts = 3, weight = 1 } = {},
 ) {
   let entry = before
-  return Array.from({ length: count }, (_, failuresBefore) => {
+  return Array.from({ length: count }, (_, failures) => {
     const rules = { loginRejectedAttempts: attempts }
-    const given = { rules, weight, failuresBefore, now: NOW, random }
+    const given = { rules, weight, failures, now: NOW, random }
     const verdict = afterFailure(entry, failure, given)
     ;({ entry } = verdict)
     return [verdict.pause, verdict.backoff] as const
@@ -100,7 +100,7 @@ describe('the pause after a failed login', () => {
       for (let index = 0; index < 6; index += 1) {
         const failure = failures[Math.trunc(order / 3 ** index) % 3] ?? REFUSED
         sent.push(now)
-        const given = { rules: RULES, weight: 1, failuresBefore: index, now, random: 0.5 }
+        const given = { rules: RULES, failures: index, now, random: 0.5 }
         const verdict = afterFailure(entry, failure, given)
         ;({ entry } = verdict)
         now += verdict.pause
@@ -145,8 +145,12 @@ describe('the book', () => {
       clock,
       asked,
       login: (changes: Partial<Ask> = {}) => client.login(credentials, { ...ask, ...changes }),
-      refresh: () =>
-        client.refresh({ token: new Secret('t'), refreshToken: new Secret('r') }, credentials, ask),
+      refresh: (refreshExpiresAt?: number) =>
+        client.refresh(
+          { token: new Secret('t'), refreshToken: new Secret('r'), refreshExpiresAt },
+          credentials,
+          ask,
+        ),
       entry: () => home.find(credentials),
     }
   }
@@ -169,17 +173,11 @@ describe('the book', () => {
     expect(asked).toHaveLength(2)
   })
 
-  it('knows what others know of the credentials', async () => {
-    const { login } = open([REFUSED])
-    const known = { ...NO_ENTRY, attempts: 2, refusals: 2 }
-    expect(await login({ known })).toMatchObject({ pause: 15 * MINUTE, backoff: 'guarded' })
-  })
-
   it('makes one login in 8 min while it cannot be written and nothing is proven', async () => {
     const home = { ...memoryHome(), save: () => Promise.resolve(false) }
     const { login } = open([REFUSED, DOWN], home)
     expect(await login()).toMatchObject({ pause: 8 * MINUTE })
-    expect(await login()).toMatchObject({ pause: 500 })
+    expect(await login()).toMatchObject({ pause: 250 })
   })
 
   it.each<readonly [string, AuthFailure, number]>([
@@ -197,17 +195,33 @@ describe('the book', () => {
     const unproven = open([grant()])
     await unproven.refresh()
     expect(await unproven.entry()).toBeUndefined()
-    const proven = open([grant(), grant()])
+    const proven = open([grant(), grant(), grant()])
     await proven.login()
     await proven.clock.advance(HOUR)
     await proven.refresh()
-    expect(await proven.entry()).toEqual(granted(NOW + HOUR))
+    expect(await proven.entry()).toEqual(PROVEN)
+    await proven.clock.advance(1)
+    await proven.refresh()
+    expect(await proven.entry()).toEqual(granted(NOW + HOUR + 1))
+  })
+
+  it.each([
+    ['none', { refreshToken: null }, 100 * S, 'r', 100 * S],
+    ['none, when the end is not known', { refreshToken: null }, undefined, 'r', undefined],
+    ['none, at the end of the former one', { refreshToken: null }, 1, 'r', S],
+    ['one', { refreshLives: 10 }, 100 * S, 'r1', 10 * S],
+    ['one without an end', { refreshLives: undefined }, 100 * S, 'r1', undefined],
+  ])('goes on with the former refresh token when a refresh gives %s', async (...row) => {
+    const [, given, end, text, refreshLifetime] = row
+    const outcome = await open([grant({ sentAt: NOW, ...given })]).refresh(end && NOW + end)
+    expect(outcome).toMatchObject({ refreshLifetime })
+    expect('token' in outcome && outcome.refreshToken?.reveal()).toBe(text)
   })
 
   it('keeps each of the kinds apart that a response may be of', () => {
     const kinds = ['refused', 'ambiguous', 'unclear', 'untouched', 'egress'] as const
     const counted = kinds.filter((kind: FailureKind) => {
-      const given = { rules: RULES, weight: 1, failuresBefore: 0, now: NOW, random: 0.5 }
+      const given = { rules: RULES, failures: 0, now: NOW, random: 0.5 }
       return afterFailure(NO_ENTRY, { ...REFUSED, kind }, given).entry !== NO_ENTRY
     })
     expect(counted).toEqual(['refused', 'ambiguous', 'unclear'])

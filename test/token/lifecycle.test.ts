@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import type { AuthFailure } from '../../src/token/protocol.ts'
-import { outageBudget, sendable, snapshotOf } from '../../src/token/state.ts'
-import { DOWN, grant, live, REFUSED, START, unclear, type Life } from './support.ts'
+import {
+  accepted,
+  adopted,
+  credentialsChanged,
+  ended,
+  rejected,
+  renewAsked,
+  sendable,
+  snapshotOf,
+  started,
+  used,
+} from '../../src/token/lifecycle.ts'
+import { DOWN, grant, live, REFUSED, RULES, START, unclear, type Life } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
@@ -17,6 +28,10 @@ function sent(life: Life): number | undefined {
   return sendable(life.state(), life.now())?.generation
 }
 
+function budget(life: Life): number {
+  return snapshotOf(life.state(), RULES, life.now(), 0).outageBudget
+}
+
 /** What is asked for now; undefined: nothing. */
 function due(life: Life): string | undefined {
   const { at, operation } = life.next()
@@ -30,11 +45,7 @@ function aged(): Life {
 
 it('at the start a login is due and nothing may be sent', () => {
   const life = live()
-  expect([due(life), sent(life), outageBudget(life.state(), life.now())]).toEqual([
-    'login',
-    undefined,
-    0,
-  ])
+  expect([due(life), sent(life), budget(life)]).toEqual(['login', undefined, 0])
 })
 
 it('while a token request is in flight no other is due, however long it takes', () => {
@@ -47,7 +58,7 @@ it('a token request that ended twice changes nothing', () => {
   const life = live().login(grant())
   const before = life.state()
   expect(life.ends(grant({ token: 't2' })).state()).toBe(before)
-  expect(life.ends(REFUSED).events()).toEqual([])
+  expect(life.ends(REFUSED).event()).toBeUndefined()
 })
 
 describe('a token is renewed', () => {
@@ -94,13 +105,10 @@ it.each([
   [294_999, 1, 1],
   [295_000, undefined, 0],
   [400_000, undefined, 0],
-])(
-  'a token that is %d ms old: sent generation %j, outage budget %d ms',
-  (ms, generation, budget) => {
-    const life = live().login(grant()).after(ms)
-    expect([sent(life), outageBudget(life.state(), life.now())]).toEqual([generation, budget])
-  },
-)
+])('a token that is %d ms old: sent generation %j, outage budget %d ms', (ms, generation, left) => {
+  const life = live().login(grant()).after(ms)
+  expect([sent(life), budget(life)]).toEqual([generation, left])
+})
 
 describe('a failed refresh', () => {
   it('that was refused is followed by a login, which brings a refresh token of its own', () => {
@@ -129,10 +137,8 @@ describe('a failed refresh', () => {
 })
 
 describe('changed credentials', () => {
-  const changed = { type: 'credentials-changed' } as const
-
   it('are tried by a login, and the present token still serves', () => {
-    const life = live().login(grant()).after(1000).does(changed)
+    const life = live().login(grant()).after(1000).does(credentialsChanged, undefined)
     expect([due(life), sent(life)]).toEqual(['login', 1])
     life.login(grant({ token: 't2' }))
     expect(due(life.after(240_000))).toBe('refresh')
@@ -141,7 +147,11 @@ describe('changed credentials', () => {
   it('end a back-off and forget what the former ones met', () => {
     const life = live()
     waits(life, REFUSED, 3)
-    expect(life.does(changed).events()).toEqual([{ type: 'credentials-changed', at: life.now() }])
+    expect(life.does(credentialsChanged, undefined).event()).toEqual({
+      type: 'credentials-changed',
+      at: life.now(),
+      by: undefined,
+    })
     expect(life.state()).toMatchObject({ backoff: 'none', failuresInRow: 0 })
     expect(life.wait()).toBe(0)
     expect(life.login(REFUSED).wait()).toBe(5000)
@@ -151,7 +161,7 @@ describe('changed credentials', () => {
     ['refused', REFUSED],
     ['granted', grant()],
   ])('are tried although a token request with the former ones was %s', (_, outcome) => {
-    const life = live().begins('login').does(changed).after(500).ends(outcome)
+    const life = live().begins('login').does(credentialsChanged, undefined).after(500).ends(outcome)
     expect(life.state()).toMatchObject({ backoff: 'none' })
     expect(due(life)).toBe('login')
   })
@@ -159,33 +169,16 @@ describe('changed credentials', () => {
 
 describe('a changed secret that iSales refuses', () => {
   const wrong = (): Life => {
-    const life = live().login(grant()).after(60_000).does({ type: 'credentials-changed' })
+    const life = live().login(grant()).after(60_000).does(credentialsChanged, undefined)
     waits(life, REFUSED, 3)
     return life
   }
 
   it('does not keep a rejected token from being renewed with the refresh token', () => {
     const life = wrong()
-    life.does({ type: 'rejected', generation: 1, status: 401, kind: 'first', replays: 0 })
+    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
     expect(due(life)).toBe('refresh')
     expect([sent(life.refresh(grant({ token: 't2' }))), due(life)]).toEqual([2, undefined])
-  })
-
-  it('does not keep it either when somebody else seems to end tokens', () => {
-    const life = live().login(grant())
-    const ends = (generation: number): Life =>
-      life.does({ type: 'rejected', generation, status: 401, kind: 'first', replays: 0 })
-    for (const generation of [1, 2, 3]) {
-      ends(generation)
-        .after(10_000)
-        .login(grant({ token: `early${generation}` }))
-      const sentAt = life.now()
-      life.does({ type: 'accepted', generation: generation + 1, kind: 'first', sentAt })
-    }
-    ends(4).after(10_000)
-    expect(due(life)).toBe('login')
-    waits(life.does({ type: 'credentials-changed' }), REFUSED, 3)
-    expect(due(life)).toBe('refresh')
   })
 
   it('waits its 15 min, and is shown, while refreshes go on', () => {
@@ -193,7 +186,7 @@ describe('a changed secret that iSales refuses', () => {
     const refused = life.now()
     expect(life.wait()).toBe(240_000 - (refused - START))
     for (const token of ['t2', 't3', 't4', 't5']) life.refresh(grant({ token }))
-    expect(life.events()).toMatchObject([{ type: 'granted', loginDue: true }])
+    expect(life.event()).toMatchObject({ type: 'granted', loginDue: true })
     expect(life.state()).toMatchObject({ login: 'now', backoff: 'guarded' })
     expect(life.wait()).toBe(refused + 15 * MINUTE - life.now())
     expect(due(life.after(life.wait()))).toBe('login')
@@ -219,7 +212,7 @@ describe('an operator who asks for a login', () => {
   it('gets one now, whatever the back-off is, and the count goes on', () => {
     const life = live()
     waits(life, REFUSED, 4)
-    expect(due(life.does({ type: 'renew-asked' }))).toBe('login')
+    expect(due(life.does(renewAsked, undefined))).toBe('login')
     expect(life.login(REFUSED).wait()).toBe(4 * HOUR)
   })
 
@@ -227,27 +220,26 @@ describe('an operator who asks for a login', () => {
     ['granted', grant({ token: 't2' })],
     ['refused', REFUSED],
   ])('gets a login and no refresh, also after a refresh in flight that is %s', (_, outcome) => {
-    const life = aged().begins('refresh').does({ type: 'renew-asked' }).ends(outcome)
+    const life = aged().begins('refresh').does(renewAsked, undefined).ends(outcome)
     expect(due(life)).toBe('login')
     expect(life.login(grant({ token: 't3' })).wait()).toBe(240_000)
-    expect(due(life.does({ type: 'renew-asked' }))).toBe('login')
+    expect(due(life.does(renewAsked, undefined))).toBe('login')
   })
 })
 
 it('an operator who asks while a login is in flight gets another one when that is refused', () => {
-  const life = live().begins('login').does({ type: 'renew-asked' }).ends(REFUSED)
+  const life = live().begins('login').does(renewAsked, undefined).ends(REFUSED)
   expect([due(life), life.state().login]).toEqual(['login', 'asked'])
 })
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
-  life.does({ type: 'rejected', generation: 1, status: 401, kind: 'first', replays: 0 })
+  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
   life.refresh(DOWN).after(1)
-  const given = { now: life.now(), next: life.next().at, idle: false, waiters: 0 }
-  expect(snapshotOf(life.state(), given).backoff).toBe('transient')
-  life.does({ type: 'accepted', generation: 1, kind: 'first', sentAt: life.now() })
-  const later = { ...given, next: life.next().at }
-  expect(snapshotOf(life.state(), later).backoff).toBe('none')
+  const shown = () => snapshotOf(life.state(), RULES, life.now(), 0).backoff
+  expect(shown()).toBe('transient')
+  life.does(accepted, { generation: 1, kind: 'first', sentAt: life.now() })
+  expect(shown()).toBe('none')
 })
 
 describe('a token that no business call has asked for', () => {
@@ -258,13 +250,13 @@ describe('a token that no business call has asked for', () => {
   ])('%s', (_, tokenIdleAfter, ms, expected) => {
     const life = live({ tokenIdleAfter }).login(grant()).after(ms)
     expect(due(life)).toBe(expected)
-    expect(due(life.does({ type: 'used' }))).toBe('refresh')
+    expect(due(life.does(used, undefined))).toBe('refresh')
   })
 
   it('is fetched all the same until the first login has succeeded, and when a login is due', () => {
     const life = live({ tokenIdleAfter: 300_000 }).login(DOWN).after(HOUR)
     expect(due(life)).toBe('login')
-    life.login(grant()).after(HOUR).does({ type: 'renew-asked' })
+    life.login(grant()).after(HOUR).does(renewAsked, undefined)
     expect(due(life)).toBe('login')
   })
 })
@@ -278,21 +270,18 @@ describe('what is reported of a token request', () => {
     const life = live().login(grant({ token }))
     waits(life, DOWN, failuresBefore)
     life.after(1000).begins('login')
-    expect(life.events()).toEqual([{ type: 'request-started', operation: 'login', at: life.now() }])
-    expect(life.after(70).ends(outcome).events()).toEqual([
-      {
-        type: 'granted',
-        operation: 'login',
-        at: life.now(),
-        durationMs: 70,
-        token: life.state().token,
-        failuresBefore,
-        loginDue: false,
-        asked: false,
-        sameToken,
-        lifetimeDoubt,
-      },
-    ])
+    expect(life.after(70).ends(outcome).event()).toEqual({
+      type: 'granted',
+      operation: 'login',
+      at: life.now(),
+      durationMs: 70,
+      token: life.state().token,
+      failuresBefore,
+      loginDue: false,
+      asked: false,
+      sameToken,
+      lifetimeDoubt,
+    })
     expect(life.state()).toMatchObject({ lastSuccessAt: life.now(), token: { generation: 2 } })
   })
 
@@ -302,74 +291,84 @@ describe('what is reported of a token request', () => {
     [DOWN, 'transient', 250],
   ] as const)('is why it failed, and when the next one comes: %j', (failure, backoff, retryIn) => {
     const life = live().begins('login').after(70).ends(failure)
-    expect(life.events()).toEqual([
-      {
-        type: 'failed',
-        operation: 'login',
-        at: life.now(),
-        durationMs: 70,
-        failure,
-        asked: false,
-        failuresInRow: 1,
-        backoff,
-        retryIn,
-        outageBudget: 0,
-      },
-    ])
+    expect(life.event()).toEqual({
+      type: 'failed',
+      operation: 'login',
+      at: life.now(),
+      durationMs: 70,
+      failure,
+      asked: false,
+      failuresInRow: 1,
+      backoff,
+      retryIn,
+      outageBudget: 0,
+    })
     expect(life.state().lastFailure).toEqual({ at: life.now(), operation: 'login', failure })
   })
 
   it('is how long the present token bridges a failure', () => {
     const life = aged().refresh(REFUSED)
-    expect(life.events()).toMatchObject([
-      { operation: 'refresh', failuresInRow: 1, backoff: 'none', retryIn: 0, outageBudget: 55_000 },
-    ])
-    expect(life.login(DOWN).login(DOWN).events()).toMatchObject([
-      { operation: 'login', failuresInRow: 3, backoff: 'transient', outageBudget: 54_750 },
-    ])
+    expect(life.event()).toMatchObject({
+      operation: 'refresh',
+      failuresInRow: 1,
+      backoff: 'none',
+      retryIn: 0,
+      outageBudget: 55_000,
+    })
+    expect(life.login(DOWN).login(DOWN).event()).toMatchObject({
+      operation: 'login',
+      failuresInRow: 3,
+      backoff: 'transient',
+      outageBudget: 54_500,
+    })
   })
 
-  it.each([
-    { type: 'used' },
-    { type: 'renew-asked' },
-    { type: 'request-started', operation: 'login' },
-  ] as const)('is nothing of what changes nothing for others: %j', (event) => {
-    expect(live().login(grant()).does(event).events()).toEqual([])
+  it('is nothing of what changes nothing for others', () => {
+    const life = live().login(grant())
+    for (const step of [used, renewAsked])
+      expect(life.does(step, undefined).event()).toBeUndefined()
+    expect(life.does(started, 'login').event()).toBeUndefined()
   })
 })
 
-it.each([
-  { type: 'rejected', generation: 0, status: 401, kind: 'first', replays: 0 },
-  { type: 'accepted', generation: 0, kind: 'first', sentAt: START },
-  { type: 'request-ended', outcome: { deferred: 'busy', ms: 0 } },
-] as const)('what comes before the first token request changes nothing: %j', (event) => {
+it('what comes before the first token request changes nothing', () => {
   const life = live()
   const before = life.state()
-  expect([life.does(event).state(), life.events()]).toEqual([before, []])
+  life.does(rejected, { generation: 0, status: 401, kind: 'first', replays: 0 })
+  life.does(accepted, { generation: 0, kind: 'first', sentAt: START })
+  life.does(ended, { deferred: 'busy', ms: 0 })
+  expect([life.state(), life.event()]).toEqual([before, undefined])
 })
 
 describe('a token request that is deferred', () => {
   const deferred = (reason: 'busy' | 'held' | 'guarded', ms: number) =>
-    ({ type: 'request-ended', outcome: { deferred: reason, ms, backoff: 'guarded' } }) as const
+    ({ deferred: reason, ms, backoff: 'guarded' }) as const
 
   it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
-    const life = aged().begins('refresh').does(deferred('held', 60_000))
-    expect(life.events()).toEqual([
-      { type: 'held', at: life.now(), because: 'held', ms: 60_000, asked: false },
-    ])
+    const life = aged().begins('refresh').does(ended, deferred('held', 60_000))
+    expect(life.event()).toEqual({
+      type: 'held',
+      at: life.now(),
+      because: 'held',
+      ms: 60_000,
+      asked: false,
+    })
     expect([life.wait(), life.state().backoff]).toEqual([60_000, 'guarded'])
     expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])
   })
 
   it('that an operator asked for stays asked for', () => {
-    const life = aged().does({ type: 'renew-asked' }).begins('login').does(deferred('busy', 250))
-    expect(life.events()).toMatchObject([{ because: 'busy', asked: true }])
+    const life = aged()
+      .does(renewAsked, undefined)
+      .begins('login')
+      .does(ended, deferred('busy', 250))
+    expect(life.event()).toMatchObject({ because: 'busy', asked: true })
     expect(life.state().login).toBe('asked')
   })
 
   it('says nothing of credentials that came meanwhile', () => {
-    const life = aged().begins('login').does({ type: 'credentials-changed' })
-    expect(life.does(deferred('guarded', HOUR)).wait()).toBe(0)
+    const life = aged().begins('login').does(credentialsChanged, undefined)
+    expect(life.does(ended, deferred('guarded', HOUR)).wait()).toBe(0)
   })
 })
 
@@ -377,25 +376,23 @@ describe('the token of another replica', () => {
   it('is used as if it had been obtained here, and counts from when it was requested', () => {
     const life = live()
     const given = { ...grant({ token: 't2' }), sentAt: START - 10_000, adopted: true }
-    life.does({ type: 'adopted', grant: given })
-    expect(life.events()).toMatchObject([{ type: 'adopted', token: { adopted: true } }])
+    life.does(adopted, given)
+    expect(life.event()).toMatchObject({ type: 'adopted', token: { adopted: true } })
     expect([sent(life), life.wait()]).toEqual([1, 230_000])
   })
 
   it('that came from other credentials serves, and a login with ours is due', () => {
     const given = { ...grant({ token: 't2' }), adopted: true, loginDue: true }
-    const life = live().does({ type: 'adopted', grant: given })
+    const life = live().does(adopted, given)
     expect([sent(life), due(life)]).toEqual([1, 'login'])
   })
 })
 
 it('a refresh that gives the rejected token again is followed by a login', () => {
   const life = live().login(grant()).after(60_000)
-  life.does({ type: 'rejected', generation: 1, status: 401, kind: 'first', replays: 0 })
+  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
   expect(due(life)).toBe('refresh')
-  life.begins('refresh')
-  expect(life.events()).toMatchObject([{ type: 'request-started' }])
-  life.ends(grant())
-  expect(life.events()).toMatchObject([{ type: 'failed', failure: { reason: 'rejected' } }])
+  life.begins('refresh').ends(grant())
+  expect(life.event()).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })
   expect([sent(life), due(life)]).toEqual([1, 'login'])
 })

@@ -1,8 +1,13 @@
 import { Secret } from '../../src/config/secret.ts'
-import { memoryHome, withAttempts } from '../../src/token/attempts.ts'
-import type { Ask, Credentials, RefreshTokens } from '../../src/token/ask.ts'
+import {
+  memoryHome,
+  withAttempts,
+  type Ask,
+  type Credentials,
+  type RefreshTokens,
+} from '../../src/token/attempts.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { Rules } from '../../src/token/state.ts'
+import type { Rules } from '../../src/token/lifecycle.ts'
 import { isGrant, type AuthFailure, type Grant, type Operation } from '../../src/token/protocol.ts'
 import {
   createTokenSource,

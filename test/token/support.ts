@@ -1,10 +1,18 @@
 import { Secret } from '../../src/config/secret.ts'
 import { afterFailure, backoffOf, granted, NO_ENTRY } from '../../src/token/attempts.ts'
-import type { Entry } from '../../src/token/ask.ts'
-import type { Outcome } from '../../src/token/ask.ts'
+import type { Entry, Outcome } from '../../src/token/attempts.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import { next, plan, step, type NextRequest } from '../../src/token/lifecycle.ts'
-import { initialState, type LifecycleEvent, type Rules, type State } from '../../src/token/state.ts'
+import {
+  credentialsChanged,
+  ended,
+  initialState,
+  next,
+  plan,
+  started,
+  type Rules,
+  type State,
+  type Step,
+} from '../../src/token/lifecycle.ts'
 import {
   isGrant,
   isMissing,
@@ -76,14 +84,13 @@ export interface Life {
   readonly now: () => number
   /** Milliseconds from now until the next token request may begin. */
   readonly wait: () => number
-  readonly next: () => NextRequest
+  readonly next: () => ReturnType<typeof next>
   /** What the last step gave to log and metrics. */
-  readonly events: () => readonly TokenEvent[]
+  readonly event: () => TokenEvent | undefined
   after(ms: number): Life
   /** The random number of the steps to come; 0.5 unless set: no jitter in a renewal. */
   random(value: number): Life
-  does(event: LifecycleEvent): Life
-  /** A token request that is sent now. */
+  does<Happening>(step: Step<Happening>, happening: Happening): Life
   begins(operation: Operation): Life
   /** The token request in flight ends; a grant is of when it was sent. */
   ends(outcome: Grant | AuthFailure): Life
@@ -100,8 +107,7 @@ export function live(
   const all = { ...RULES, ...rules }
   let state = initialState(START)
   let entry: Entry = NO_ENTRY
-  let failures = 0
-  let events: readonly TokenEvent[] = []
+  let event: TokenEvent | undefined
   let now = START
   let random = 0.5
   const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
@@ -111,23 +117,20 @@ export function live(
   const booked = (outcome: Grant | AuthFailure): Outcome => {
     const refresh = state.request?.operation === 'refresh'
     if (isGrant(outcome)) {
-      failures = 0
       entry = granted(now)
       return { ...outcome, sentAt: state.request?.startedAt ?? now }
     }
     const isFinal = refresh && (outcome.kind === 'refused' || isMissing(outcome))
     const backoff = entry.attempts > 0 ? backoffOf(entry, { loginRejectedAttempts }) : 'none'
-    if (isFinal) return { failure: outcome, entry, pause: 0, counted: false, backoff }
+    if (isFinal) return { failure: outcome, pause: 0, counted: false, backoff }
     const given = {
       rules: { loginRejectedAttempts },
-      weight: 1,
-      failuresBefore: failures,
+      failures: state.failuresInRow,
       now,
       random,
     }
-    const verdict = afterFailure(entry, outcome, given)
-    failures += 1
-    ;({ entry } = verdict)
+    const { entry: after, ...verdict } = afterFailure(entry, outcome, given)
+    entry = after
     return { failure: outcome, ...verdict }
   }
   const life: Life = {
@@ -135,7 +138,7 @@ export function live(
     now: () => now,
     wait: () => Math.max(0, plan(state, all, now).at - now),
     next: () => next(state, all, now),
-    events: () => events,
+    event: () => event,
     after(ms) {
       now += ms
       return life
@@ -144,14 +147,14 @@ export function live(
       random = value
       return life
     },
-    does(event) {
-      if (event.type === 'credentials-changed') entry = NO_ENTRY
-      ;({ state, events } = step(state, event, { rules: all, now, random }))
+    does(step, happening) {
+      if ((step as unknown) === credentialsChanged) entry = NO_ENTRY
+      const transition = step(state, happening, { rules: all, now, random })
+      ;({ state, event } = { event: undefined, ...transition })
       return life
     },
-    begins: (operation) =>
-      life.does({ type: 'request-started', operation }).does({ type: 'request-sent', operation }),
-    ends: (outcome) => life.does({ type: 'request-ended', outcome: booked(outcome) }),
+    begins: (operation) => life.does(started, operation),
+    ends: (outcome) => life.does(ended, booked(outcome)),
     login: (outcome) => request('login', outcome),
     refresh: (outcome) => request('refresh', outcome),
   }
