@@ -190,8 +190,15 @@ export const path = quotable('path', 'starts with /', (value) => {
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** Headers that frame or route a message, or end at the next hop: a token in one would break every call. */
-const NOT_FOR_TOKENS =
-  /^(?:connection|content-\w+|date|expect|host|http2-settings|keep-alive|max-forwards|proxy-[\w-]+|te|trailer|transfer-encoding|upgrade|via|x-request-id)$/i
+const NOT_FOR_TOKENS = new RegExp(
+  `^(?:${[
+    'connection|date|expect|host|http2-settings|keep-alive|max-forwards|te|trailer',
+    'transfer-encoding|upgrade|via|x-request-id',
+    'content-(?:encoding|length|type)',
+    'proxy-(?:authenticate|authentication-info|authorization|connection)',
+  ].join('|')})$`,
+  'i',
+)
 
 /** The name of a header that may carry a token. */
 export const headerName = quotable(

@@ -127,15 +127,15 @@ function parseSettings(settings: readonly Setting[], read: (setting: Setting) =>
     const name = variableOf(key)
     try {
       const input = read(setting)
-      const text = input.text ?? setting.default ?? derive?.(values)
-      const value = parse(setting, input, text)
-      // Without what its default depends on it has none.
-      if (text === undefined && derive) return { name, value: null, source: 'default' }
-      values[key] = value
+      const text = input.text ?? setting.default
+      const derived = text === undefined ? derive?.(values) : undefined
+      const value = derived ?? parse(setting, input, text)
       if (fileName !== undefined) values[`${key}File`] = input.file
+      // Without what its default depends on it has no value.
+      if (derive === undefined || value !== undefined) values[key] = value
       return {
         name,
-        value: text === undefined ? null : show(setting, text, value),
+        value: derived?.toString() ?? show(setting, text, value),
         source: input.source,
       }
     } catch (thrown) {
@@ -165,7 +165,8 @@ function parse(setting: Setting, input: Input, text: string | undefined): unknow
 }
 
 /** The text as it was given, without a secret, and its value where units say it better: `300 (5m)`. */
-function show({ redact, inUnits }: Setting, text: string, value: unknown): string {
+function show({ redact, inUnits }: Setting, text: string | undefined, value: unknown) {
+  if (text === undefined) return null
   if (redact !== undefined) return redact(text)
   const meaning = typeof value === 'number' ? inUnits?.(value) : undefined
   return meaning === undefined || meaning === text ? text : `${text} (${meaning})`

@@ -14,8 +14,8 @@ interface About {
   readonly example?: string
   /** The default depends on other settings: in words. */
   readonly derived?: string
-  /** That default, as a text; undefined where what it depends on could not be read. */
-  readonly derive?: (basis: Basis) => string | undefined
+  /** That default; undefined where what it depends on could not be read. */
+  readonly derive?: (basis: Basis) => string | readonly string[] | undefined
   /** `NAME_FILE` may name a file that holds the value, or is the only way to give it. */
   readonly inFile?: 'too' | 'only'
   /** The lower-case variable is read too, and wins, as with curl. */
@@ -38,7 +38,7 @@ function optional<T, const A extends About>(
   return { ...format, ...about }
 }
 
-/** Read from the text when it is not set; without a text, from what `derive` gives. */
+/** Read from the text when it is not set; without a text, what `derive` gives. */
 function preset<T, const A extends About>(
   text: string | undefined,
   format: is.Format<T>,
@@ -233,7 +233,7 @@ const listener = {
     example: '/rest/isales/v1/openapi/obs/,/rest/other/',
     derived:
       'what stands before `auth/login` in `ISALES_LOGIN_PATH`: `/rest/isales/v1/openapi/obs/`',
-    derive: ({ isalesLoginPath: login }) => login && prefixOf(login),
+    derive: ({ isalesLoginPath: login }) => (login === undefined ? login : [prefixOf(login)]),
   }),
   listenMaxConnections: preset('1024', is.count({ min: '1', max: '100000' }), {
     doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503. Raise it where strangers can reach the port.',

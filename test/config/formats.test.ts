@@ -84,7 +84,7 @@ const VALUES: Partial<Record<Name, Readonly<Record<string, unknown>>>> = {
   url: { 'http://127.0.0.1:4318/v1': 'http://127.0.0.1:4318/v1' },
   path: { '/': '/', '/rest/isales/': '/rest/isales/', '/a%20b/~c;d=1': '/a%20b/~c;d=1' },
   pathOrOff: { off: undefined, '/x': '/x' },
-  headerName: { 'X-Token': 'X-Token' },
+  headerName: { 'X-Token': 'X-Token', 'Proxy-Token': 'Proxy-Token' },
   headerNameOrOff: { off: undefined },
   authScheme: { '': '', Bearer: 'Bearer' },
   status: { '400': 400, '499': 499 },

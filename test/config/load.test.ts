@@ -111,6 +111,7 @@ describe('the configuration', () => {
     [undefined, ['/rest/isales/v1/openapi/obs/']],
     ['/gw/rest/isales/v1/openapi/obs/auth/login', ['/gw/rest/isales/v1/openapi/obs/']],
     ['/auth/login', ['/']],
+    ['/a,b/auth/login', ['/a,b/']],
     ['/gw/signin', ['/rest/isales/v1/openapi/obs/']],
   ])('forwards the paths beside the login path %s: %j', (path, allowed) => {
     expect(configOf(loadConfig({ ...MINIMAL, ISALES_LOGIN_PATH: path })).allowedPaths).toEqual(
