@@ -26,77 +26,69 @@ function openScene() {
   return { directory, file, start, changes: () => changes }
 }
 
-/** A Secret as the kubelet mounts it: `password -> ..data/password`, `..data -> ..1`. */
-function mountSecret(directory: string, text: string): string {
-  const mount = join(directory, 'secret')
-  mkdirSync(join(mount, '..1'), { recursive: true })
-  writeFileSync(join(mount, '..1', 'password'), text)
-  symlinkSync('..1', join(mount, '..data'))
-  symlinkSync('..data/password', join(mount, 'password'))
-  return mount
-}
-
-/** What the kubelet does when the Secret changes: a new directory, and one rename. */
-function swapSecret(mount: string, generation: number, text: string): void {
+/** What the kubelet does when a mounted Secret changes: a new directory, and one rename. */
+function swapSecret(mount: string, generation: number): void {
   mkdirSync(join(mount, `..${generation}`))
-  writeFileSync(join(mount, `..${generation}`, 'password'), text)
+  writeFileSync(join(mount, `..${generation}`, 'password'), `${generation}`)
   symlinkSync(`..${generation}`, join(mount, '..tmp'))
   renameSync(join(mount, '..tmp'), join(mount, '..data'))
-  rmSync(join(mount, `..${generation - 1}`), { recursive: true })
+  rmSync(join(mount, `..${generation - 1}`), { recursive: true, force: true })
+}
+
+/** Prepares a directory. Gives the path that is watched, and changes that are to be seen one after the other. */
+const CHANGES: Readonly<
+  Record<string, (directory: string) => readonly [path: string, ...changes: (() => void)[]]>
+> = {
+  'an editor that renames its copy over the file'(directory) {
+    const path = join(directory, 'password')
+    const copy = (): void => {
+      writeFileSync(`${path}.swp`, 'new')
+      renameSync(`${path}.swp`, path)
+    }
+    return [path, copy]
+  },
+  // As the kubelet mounts it: `password -> ..data/password`, `..data -> ..1`.
+  'the swap of a mounted Secret, each time'(directory) {
+    const path = join(directory, 'linked')
+    symlinkSync('..data/password', path)
+    swapSecret(directory, 1)
+    return [path, () => swapSecret(directory, 2), () => swapSecret(directory, 3)]
+  },
+  'a file behind a link into another directory'(directory) {
+    const [path, real] = [join(directory, 'link'), join(temporaryDirectory(), 'real')]
+    writeFileSync(real, 'old')
+    symlinkSync(real, path)
+    return [path, () => writeFileSync(real, 'new')]
+  },
+  'a directory that is moved away and made anew'(directory) {
+    const inner = join(directory, 'inner')
+    const path = join(inner, 'password')
+    const write = (text: string): void => {
+      mkdirSync(inner, { recursive: true })
+      writeFileSync(path, text)
+    }
+    write('old')
+    return [path, () => renameSync(inner, `${inner}-old`), () => write('new'), () => write('newer')]
+  },
+  'a directory that was not there at first'(directory) {
+    const path = join(directory, 'late', 'password')
+    const write = (): void => {
+      mkdirSync(join(directory, 'late'))
+      writeFileSync(path, 'new')
+    }
+    return [path, write]
+  },
 }
 
 describe.concurrent('a watch of files sees within two seconds', () => {
-  it('an editor that renames its copy over the file', async ({ expect }) => {
-    const { file, start, changes } = openScene()
-    start()
-    writeFileSync(`${file}.swp`, 'new')
-    renameSync(`${file}.swp`, file)
-    await expect.poll(changes, WITHIN).toBe(1)
-  })
-
-  it('the swap of a mounted Secret, each time', async ({ expect }) => {
+  it.for(Object.entries(CHANGES))('%s', async ([, prepare], { expect }) => {
     const { directory, start, changes } = openScene()
-    const mount = mountSecret(directory, 'one')
-    start(join(mount, 'password'))
-    swapSecret(mount, 2, 'two')
-    await expect.poll(changes, WITHIN).toBe(1)
-    swapSecret(mount, 3, 'three')
-    await expect.poll(changes, WITHIN).toBe(2)
-  })
-
-  it('a file behind a link into another directory', async ({ expect }) => {
-    const { directory, start, changes } = openScene()
-    const other = join(directory, 'other')
-    mkdirSync(other)
-    writeFileSync(join(other, 'real'), 'old')
-    symlinkSync(join(other, 'real'), join(directory, 'link'))
-    start(join(directory, 'link'), QUICK)
-    writeFileSync(join(other, 'real'), 'new')
-    await expect.poll(changes, WITHIN).toBe(1)
-  })
-
-  it('a directory that is moved away and made anew', async ({ expect }) => {
-    const { directory, start, changes } = openScene()
-    const inner = join(directory, 'inner')
-    mkdirSync(inner)
-    writeFileSync(join(inner, 'password'), 'old')
-    start(join(inner, 'password'), QUICK)
-    renameSync(inner, `${inner}-old`)
-    await expect.poll(changes, WITHIN).toBe(1)
-    mkdirSync(inner)
-    writeFileSync(join(inner, 'password'), 'new')
-    await expect.poll(changes, WITHIN).toBe(2)
-    writeFileSync(join(inner, 'password'), 'newer')
-    await expect.poll(changes, WITHIN).toBe(3)
-  })
-
-  it('a directory that was not there at first', async ({ expect }) => {
-    const { directory, start, changes } = openScene()
-    const late = join(directory, 'late', 'password')
-    start(late, QUICK)
-    mkdirSync(join(directory, 'late'))
-    writeFileSync(late, 'new')
-    await expect.poll(changes, WITHIN).toBe(1)
+    const [path, ...acts] = prepare(directory)
+    start(path, QUICK)
+    for (const [i, act] of acts.entries()) {
+      act()
+      await expect.poll(changes, WITHIN).toBe(i + 1)
+    }
   })
 })
 
