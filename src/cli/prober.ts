@@ -105,11 +105,9 @@ const CARRIERS = ['Bearer', ''].flatMap((isalesTokenScheme) =>
 const CLOCK_TOLERANCE = 5 * 60_000
 
 /** A conversation as far as it has come. */
-interface Run {
+interface Run extends Omit<ProbeOptions, 'config'> {
   /** As given; varied, with what suits iSales. */
   config: Config
-  readonly vary: boolean
-  readonly signal: AbortSignal
   /** One POST, never repeated. */
   readonly post: Post
   /** The response to the latest POST. */
@@ -125,20 +123,18 @@ interface Run {
  * that is not valid, a refresh. It never sends a second password, and stops at the first refusal.
  */
 export async function probe(options: ProbeOptions): Promise<Probed> {
-  const { config, vary, signal, wallClock = Date.now, wrap = (post) => post } = options
+  const { config, wallClock = Date.now, wrap = (post) => post } = options
   const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
   const send = wrap(upstream.post)
   const run: Run = {
-    config,
-    vary,
-    signal,
+    ...options,
+    wallClock,
     post: async (request) => (run.latest = await send(request)),
     latest: undefined,
-    wallClock,
     findings: [],
     settings: {},
   }
-  const verdict = await converse(run, options)
+  const verdict = await converse(run)
   await upstream.destroy()
   return { verdict, findings: run.findings, settings: run.settings }
 }
@@ -175,12 +171,12 @@ function clientFor({ post, wallClock }: Run, config: Config): IsalesClient {
   return createIsalesClient({ ...config, post, clock: systemClock, wallClock })
 }
 
-async function converse(run: Run, options: ProbeOptions): Promise<Probed['verdict']> {
+async function converse(run: Run): Promise<Probed['verdict']> {
   const { config, signal, vary } = run
   const isales = clientFor(run, config)
   const startedAt = performance.now()
-  const { outcome, note, shared }: Login = options.logIn
-    ? await options.logIn(isales)
+  const { outcome, note, shared }: Login = run.logIn
+    ? await run.logIn(isales)
     : { outcome: await logInOnce(config, isales, signal) }
   const where = `at ${config.isalesUrl} as ${config.isalesUser}`
   if (outcome === undefined) {
@@ -205,7 +201,7 @@ async function converse(run: Run, options: ProbeOptions): Promise<Probed['verdic
   if (shared === true)
     find(run, 'refresh', 'was not tried: the token is for the replicas that share it')
   else grant = (await findRefresh(run, grant, paths.refresh)) ?? grant
-  if (vary && options.secondLogin === true) grant = await logInAgain(run, grant, isales)
+  if (vary && run.secondLogin === true) grant = await logInAgain(run, grant, isales)
   const { works } = await callInterface(run, grant)
   find(
     run,

@@ -83,13 +83,12 @@ async function readRunning(ask: AskAdmin | undefined) {
 /** Another program may listen there, so nothing is taken for granted. */
 function settingsIn(status: string): readonly EffectiveSetting[] {
   const { settings } = parseObject(status) ?? {}
-  if (!Array.isArray(settings)) return []
-  return settings.flatMap((each: unknown): readonly EffectiveSetting[] => {
-    if (!isObject(each)) return []
-    const { name, value, source } = each
-    if (typeof name !== 'string' || typeof source !== 'string') return []
-    return [{ name, value: typeof value === 'string' ? value : null, source }]
-  })
+  const rows: readonly unknown[] = Array.isArray(settings) ? settings : []
+  return rows.filter(isObject).map(({ name, value, source }) => ({
+    name: String(name),
+    value: typeof value === 'string' ? value : null,
+    source: String(source),
+  }))
 }
 
 /** What a running proxy does not redact. */

@@ -3,7 +3,6 @@ import type { ConfigError, Read } from './errors.ts'
 import { readTls } from './certificates.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { readText, Refusal } from './formats.ts'
-import { removedVariables } from './removed.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import {
   SETTING_LIST,
@@ -57,18 +56,19 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   // Checked even when some settings could not be read: all errors are reported together.
   const broken = brokenRules(config)
   const tls = (['isales', 'store', 'listen'] as const).map((use) => readTls(use, config, readFile))
+  const unknown = unknownVariables(env)
   const errors = [
     ...below.errors,
     ...wrong,
     ...broken.filter(({ severity }) => severity === 'error'),
     ...tls.flatMap((read) => (read.ok ? [] : read.errors)),
-    ...removedVariables(env),
+    ...unknown.errors,
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [INSECURE_NODE] : []),
   ]
   const warnings = [
     ...broken.filter(({ severity }) => severity === 'warning'),
     ...tls.flatMap((read) => (read.ok ? (read.warnings ?? []) : [])),
-    ...unknownVariables(Object.keys(env)),
+    ...unknown.warnings,
   ]
   if (errors.length > 0) return { ok: false, errors, warnings, config, settings }
   return { ok: true, config: Object.freeze(config as Config), settings, warnings }

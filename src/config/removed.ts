@@ -1,5 +1,3 @@
-import type { ConfigError } from './errors.ts'
-
 /** Settings of earlier versions, and what holds in their place: a clause that follows `NAME is no longer a setting: `. */
 export const REMOVED: Readonly<Record<string, string>> = {
   ADMIN_HOSTS: 'ALLOWED_HOSTS names the hosts of both listeners',
@@ -31,15 +29,4 @@ export const REMOVED: Readonly<Record<string, string>> = {
 /** What is said of one; `check`, the start and the schema of the chart say the same. */
 export function removedText(clause: string): string {
   return `is no longer a setting: ${clause}`
-}
-
-/** Each that is given. It meant something to whoever wrote it, so nothing is started as if it were not there. */
-export function removedVariables(
-  env: Readonly<Record<string, string | undefined>>,
-): readonly ConfigError[] {
-  return Object.entries(REMOVED).flatMap(([name, clause]) =>
-    [name, `${name}_FILE`]
-      .filter((variable) => (env[variable] ?? '') !== '')
-      .map((setting) => ({ setting, problem: removedText(clause), remedy: 'Unset it' })),
-  )
 }

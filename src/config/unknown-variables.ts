@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 import type { ConfigError } from './errors.ts'
-import { REMOVED } from './removed.ts'
+import { REMOVED, removedText } from './removed.ts'
 import { SETTING_LIST } from './settings.ts'
 
 /** Every variable that means something to us. */
@@ -12,18 +12,26 @@ const OWN = KNOWN.filter((name) => !/_proxy$/i.test(name))
 /** Kubernetes sets these for each Service in the namespace; one called `isales` looks like a setting of ours. */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_|$)|$)/
 
-/** Warnings for variables that are nearly one of ours, and for those that only we could mean. */
-export function unknownVariables(names: readonly string[]): readonly ConfigError[] {
-  return names.flatMap((name) => {
-    if (KNOWN.includes(name) || SERVICE_LINK.test(name)) return []
-    if (name.replace(/_FILE$/, '') in REMOVED) return []
+/**
+ * Errors for settings of earlier versions: such a variable meant something to whoever wrote it. Warnings for variables
+ * that are nearly one of ours, and for those that only we could mean.
+ */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>) {
+  const errors: ConfigError[] = []
+  const warnings: ConfigError[] = []
+  for (const [setting, text = ''] of Object.entries(env)) {
+    if (KNOWN.includes(setting) || SERVICE_LINK.test(setting)) continue
+    const clause = REMOVED[setting.replace(/_FILE$/, '')]
     // Short names of other programs are often two edits away from ours: DB_USER and OBS_USER.
-    const near = nearest(name.toUpperCase(), OWN, name.length < 9 ? 1 : 2)
-    if (near === undefined && !name.startsWith('ISALES_')) return []
-    const remedy =
+    const near = nearest(setting.toUpperCase(), OWN, setting.length < 9 ? 1 : 2)
+    const hint =
       near === undefined ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`
-    return [{ setting: name, problem: 'is not a setting', remedy }]
-  })
+    if (clause !== undefined) {
+      if (text !== '') errors.push({ setting, problem: removedText(clause), remedy: 'Unset it' })
+    } else if (near !== undefined || setting.startsWith('ISALES_'))
+      warnings.push({ setting, problem: 'is not a setting', remedy: hint })
+  }
+  return { errors, warnings }
 }
 
 /** The candidate within so many edits that is the nearest, or undefined. */

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { unknownVariables } from '../../src/config/unknown-variables.ts'
 
 const remedies = (...names: readonly string[]): readonly string[] =>
-  unknownVariables(names).map(({ setting, problem, remedy }) => `${setting} ${problem}: ${remedy}`)
+  unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).warnings.map(
+    ({ setting, problem, remedy }) => `${setting} ${problem}: ${remedy}`,
+  )
 
 describe('a variable that is nearly a setting', () => {
   it.each([
