@@ -100,21 +100,6 @@ describe('the counters', () => {
       },
     ],
     [
-      'a request that was refused, which is not timed',
-      ({ metrics }) =>
-        metrics.requestEnded({
-          method: 'GET',
-          status: 400,
-          code: 'bad-request',
-          refusal: 'target',
-        }),
-      {
-        'request_errors_total{code="bad-request"}': 1,
-        'requests_refused_total{reason="target"}': 1,
-        request_duration_seconds_count: 0,
-      },
-    ],
-    [
       'what the store did and did not do, with reason and duration',
       ({ metrics }) => {
         metrics.storeCalled({ operation: 'claim', durationMs: 2, failure: undefined })
