@@ -65,7 +65,6 @@ test('the page is the same, byte for byte, as if prom-client had counted each re
           countTheirs(method, status, ms)
         }
         expect(await ours.metrics()).toBe(await theirs.metrics())
-        expect(await ours.getMetricsAsJSON()).toEqual(await theirs.getMetricsAsJSON())
       }
     }),
   )
