@@ -15,6 +15,7 @@ export const command: Command = {
 its default, and everything that is wrong with what to do about it.
 
 With --live it then logs in once, never twice: a wrong password costs one attempt.
+With STATE_DIR that attempt counts, and none is made while the account is spared.
 With the token it calls business/interface, which changes nothing, refreshes it, and
 sees how iSales refuses a token that is not valid.
 Where iSales allows a user one session only, that login may end the session of a
@@ -84,8 +85,8 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
   if (login === undefined) {
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
-    const outcome = await logInOnce(config, isales, io.signal)
-    return { outcome, ...(inCluster && { note: NO_STORE }) }
+    const login = await logInOnce(config, isales, io.signal)
+    return { ...(inCluster && { note: NO_STORE }), ...login }
   }
   const { outcome, store, others = 0 } = login
   const note =

@@ -6,7 +6,8 @@ import { PUBLISHED_REFRESH_PATH, SETTING_LIST, type Config } from '../config/set
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
-import type { IsalesClient } from '../token/attempts.ts'
+import { openAttemptFile } from '../token/attempts-file.ts'
+import { memoryHome, withAttempts, type IsalesClient } from '../token/attempts.ts'
 import { askOnce, createIsalesClient } from '../token/client.ts'
 import { hasVerdict, isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
@@ -79,15 +80,35 @@ export interface Login {
   readonly note?: string
   /** It is in the shared store, so it is not refreshed. */
   readonly shared?: boolean
+  /** Why the book in `STATE_DIR` does not know of it. */
+  readonly uncounted?: string | undefined
 }
 
-/** One login at iSales. */
-export function logInOnce(
-  { isalesUser: user, isalesPassword: password }: Config,
+/** One login at iSales. It is counted in the book in `STATE_DIR`, and waits for the pauses there. */
+export async function logInOnce(
+  config: Config,
   isales: IsalesClient,
   signal: AbortSignal,
-): Promise<Grant | AuthFailure> {
-  return isales.login({ user, password }, askOnce(signal))
+): Promise<Login> {
+  const { isalesUser: user, isalesPassword: password, stateDir: directory } = config
+  const clock = systemClock
+  let uncounted: string | undefined
+  const onUnusable = (error: unknown): void => {
+    uncounted = error instanceof Error ? error.message : 'unknown'
+  }
+  const home =
+    directory === undefined
+      ? memoryHome()
+      : openAttemptFile({ directory, clock, wallClock: Date.now, onUnusable, onExposed() {} })
+  const parts = { client: isales, home, rules: config, clock, random: Math.random }
+  const outcome = await withAttempts(parts).login({ user, password }, askOnce(signal))
+  if ('deferred' in outcome) {
+    const minutes = Math.ceil(outcome.ms / 60_000)
+    const why = 'these credentials failed before, and the account is spared'
+    const note = `${why}; the next attempt is in ${minutes} min. Correct the password first`
+    return { outcome: undefined, note }
+  }
+  return { outcome: 'failure' in outcome ? outcome.failure : outcome, uncounted }
 }
 
 const TOKENS = ['token', 'refreshToken'] as const
@@ -175,9 +196,12 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   const { config, signal, vary } = run
   const isales = clientFor(run, config)
   const startedAt = performance.now()
-  const { outcome, note, shared }: Login = run.logIn
-    ? await run.logIn(isales)
-    : { outcome: await logInOnce(config, isales, signal) }
+  const login = await (run.logIn?.(isales) ?? logInOnce(config, isales, signal))
+  const { outcome, note, shared, uncounted } = login
+  if (uncounted !== undefined)
+    find(run, 'STATE_DIR', `cannot be used (${uncounted}): the login is not counted there`, {
+      remedy: 'Run the command as the user of the proxy, or as root',
+    })
   const where = `at ${config.isalesUrl} as ${config.isalesUser}`
   if (outcome === undefined) {
     find(run, 'login', `${where} was not tried: ${note}`)
@@ -382,7 +406,8 @@ async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Gran
 
 /** A second login, and whether the first token outlives it. */
 async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise<Grant> {
-  const second = await logInOnce(run.config, isales, run.signal)
+  const { outcome: second } = await logInOnce(run.config, isales, run.signal)
+  if (second === undefined) return first
   if (!isGrant(second)) {
     find(run, 'second login', describeFailure(second, run.config).evidence)
     return first

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as z from 'zod'
@@ -69,16 +69,26 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   const contents = read(path, CONTENTS, onUnusable)
   const former =
     contents === undefined ? read(join(directory, FORMER_NAME), FORMER, onUnusable) : undefined
-  const salt = contents?.salt ?? randomBytes(16).toString('hex')
-  const entries = new Map(Object.entries(contents?.entries ?? {}))
-  let last: { readonly credentials: Credentials; readonly id: string } | undefined
+  let salt = contents?.salt ?? randomBytes(16).toString('hex')
+  let entries = new Map(Object.entries(contents?.entries ?? {}))
+  let last: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
   let isPrepared = false
+  /** The file lacks what could not be written. */
+  let isBehind = false
+
+  /** A command may have logged in meanwhile. What cannot be read is not forgotten. */
+  const reread = (): void => {
+    const latest = isBehind ? undefined : read(path, CONTENTS, () => {})
+    if (latest === undefined) return
+    salt = latest.salt
+    entries = new Map(Object.entries(latest.entries))
+  }
 
   const idOf = async (credentials: Credentials): Promise<string> => {
-    if (last?.credentials !== credentials) {
+    if (last?.credentials !== credentials || last.salt !== salt) {
       const text = JSON.stringify([credentials.user, credentials.password.reveal()])
       const hash = await slowHash(text, Buffer.from(salt, 'hex'), 32)
-      last = { credentials, id: hash.toString('hex') }
+      last = { credentials, salt, id: hash.toString('hex') }
     }
     return last.id
   }
@@ -105,6 +115,12 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     isPrepared = true
   }
 
+  /** What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to. */
+  const leaveToOwner = async (file: FileHandle): Promise<void> => {
+    const { uid, gid } = await stat(directory)
+    await file.chown(uid, gid).catch(() => undefined)
+  }
+
   const write = async (): Promise<void> => {
     if (!isPrepared) await prepare()
     // What a crash, or somebody else, left there.
@@ -114,6 +130,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     try {
       const text = JSON.stringify({ version: 2, salt, entries: Object.fromEntries(entries) })
       await file.writeFile(`${text}\n`)
+      await leaveToOwner(file)
       await file.sync()
     } finally {
       await file.close()
@@ -124,6 +141,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
 
   return {
     async find(credentials) {
+      reread()
       const stored = entries.get(await idOf(credentials)) ?? formerEntry(credentials)
       return stored && fromStored(stored, wallClock(), clock.now())
     },
@@ -138,11 +156,12 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
       if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest)
       try {
         await write()
-        return true
+        isBehind = false
       } catch (error) {
+        isBehind = true
         onUnusable(error)
-        return false
       }
+      return !isBehind
     },
   }
 }

@@ -17,6 +17,33 @@ const SOUND = {
   ISALES_PASSWORD: CANARY,
 }
 
+it.each(['check', 'discover'])(
+  '%s counts its login in STATE_DIR, and spares the account',
+  async (command) => {
+    const sim = await createSimulator({ switches: { keepAlive: 100, lockAfter: 5 } })
+    const args = command === 'check' ? ['check', '--live'] : [command]
+    const run = (password: string) =>
+      runHere(args, {
+        env: {
+          ISALES_URL: sim.origin,
+          ISALES_USER: sim.switches.user,
+          ISALES_PASSWORD: password,
+          STATE_DIR: state,
+          LOGIN_REJECTED_ATTEMPTS: '1',
+        },
+      })
+    const state = join(temporaryDirectory(), 'state')
+    expect((await run('wrong')).code).toBe(3)
+    for (let n = 0; n < 6; n += 1) {
+      const { code, stdout, stderr } = await run('wrong')
+      expect(code).toBe(4)
+      expect(stdout + stderr).toContain('the account is spared; the next attempt is in 15 min')
+    }
+    expect((await run(sim.switches.password)).code).toBe(0)
+    await sim.close()
+  },
+)
+
 describe('check', () => {
   const row = (ran: Ran, setting: string): readonly string[] | undefined =>
     ran.stdout

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -53,6 +54,25 @@ it('outlives the process, which reads the same entry later', async () => {
   })
   expect(await second.find({ ...credentials, user: 'another' })).toBeUndefined()
   expect([...first.problems, ...second.problems]).toEqual([])
+})
+
+it('knows what another process has written since, such as a command', async () => {
+  const directory = temporaryDirectory()
+  const proxy = start(directory)
+  const command = start(directory)
+  await command.save(credentials, REFUSED)
+  const known = { ...REFUSED, provenUntil: NOW }
+  expect(await proxy.find(credentials)).toEqual(known)
+  await proxy.save({ ...credentials, user: 'another' }, REFUSED)
+  expect(await start(directory).find(credentials)).toEqual(known)
+})
+
+it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', async () => {
+  const directory = temporaryDirectory()
+  chownSync(directory, 65_534, 65_534)
+  const { save, file } = start(directory)
+  await save(credentials, REFUSED)
+  expect(statSync(file)).toMatchObject({ uid: 65_534, gid: 65_534 })
 })
 
 it('takes a date in the future, of a clock that was set back, as now', async () => {
