@@ -199,7 +199,7 @@ describe('the paths for tests', () => {
 
 describe('the listener', () => {
   it('counts how many logins were in flight', async () => {
-    const { login, sim } = await simulate({ switches: { latency: 20 } })
+    const { login, sim } = await simulate({ switches: { latency: 500 } })
     await Promise.all([login(), login(), login()])
     await login()
     expect(sim.state()).toMatchObject({ maxInFlight: 3, inFlight: 0, loginAttempts: 4 })
