@@ -1,8 +1,7 @@
 // Clients of the proxy: some behave as CTI-OBS does, others hang up, stall, pipeline or send what is no HTTP.
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts'
-import { as, schedule, time, type Owner, type VirtualSocket } from './patches.ts'
 import type { Call, Heard } from './judge.ts'
 
 /** The path that iSales refuses now and then, whatever the token. */
@@ -21,6 +20,13 @@ export interface Manner {
   readonly patience: number
 }
 
+/** Time, and on whose behalf something is done. */
+export interface Machine {
+  readonly time: () => number
+  readonly later: (ms: number, run: () => void) => void
+  readonly enter: <T>(act: () => T) => T
+}
+
 export interface Client {
   /** Sends the calls on one connection, behind each other, without waiting for a response between them. */
   send(manners: readonly Manner[]): void
@@ -32,7 +38,7 @@ interface ClientOptions {
   readonly name: string
   readonly port: number
   readonly replica: number
-  readonly owner: Owner
+  readonly machine: Machine
   readonly onCall: (call: Call) => void
   /** Bytes behind the last response. */
   readonly onExtra: (id: string, bytes: string) => void
@@ -50,8 +56,9 @@ interface Pending {
 
 /** One client of one replica: a connection that is kept, and opened again when it is needed. */
 export function createClient(options: ClientOptions): Client {
-  const { name, port, replica, owner } = options
-  let socket: VirtualSocket | undefined
+  const { name, port, replica, machine } = options
+  const { time, later, enter } = machine
+  let socket: Socket | undefined
   const pending: Pending[] = []
   let received = Buffer.alloc(0)
   let count = 0
@@ -93,9 +100,9 @@ export function createClient(options: ClientOptions): Client {
     while (pending.length > 0) end(heard)
   }
 
-  function open(): VirtualSocket {
+  function open(): Socket {
     if (socket !== undefined) return socket
-    const opened = connect({ host: '127.0.0.1', port, allowHalfOpen: true }) as VirtualSocket
+    const opened = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
     socket = opened
     opened.on('data', (bytes: Buffer) => {
       received = Buffer.concat([received, bytes])
@@ -114,7 +121,7 @@ export function createClient(options: ClientOptions): Client {
   }
 
   /** Reads the responses that are whole. */
-  function take(from: VirtualSocket, ended: boolean): void {
+  function take(from: Socket, ended: boolean): void {
     while (received.length > 0) {
       const [first] = pending
       if (first === undefined) {
@@ -149,13 +156,13 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  function hangUp(of: VirtualSocket): void {
+  function hangUp(of: Socket): void {
     if (socket !== of) return
     lose('hung-up')
     of.resetAndDestroy()
   }
 
-  function write(one: Pending, on: VirtualSocket, parts: readonly Buffer[]): void {
+  function write(one: Pending, on: Socket, parts: readonly Buffer[]): void {
     const { manner } = one
     const [part, ...rest] = parts
     if (socket !== on || part === undefined) return
@@ -168,21 +175,21 @@ export function createClient(options: ClientOptions): Client {
       return
     }
     if (rest.length > 0) {
-      schedule(() => write(one, on, rest), manner.pause)
+      later(manner.pause, () => write(one, on, rest))
       return
     }
     if (manner.hangUp === 'half') on.end()
     if (manner.hangUp === 'waiting') {
-      schedule(() => {
+      later(manner.patience, () => {
         if (pending.includes(one)) hangUp(on)
-      }, manner.patience)
+      })
     }
   }
 
   return {
     busy: () => pending.length > 0,
     send: (manners) =>
-      as(owner, () => {
+      enter(() => {
         const on = open()
         for (const manner of manners) {
           count += 1
@@ -194,7 +201,7 @@ export function createClient(options: ClientOptions): Client {
         }
       }),
     close: () =>
-      as(owner, () => {
+      enter(() => {
         if (socket !== undefined) socket.end()
         socket = undefined
       }),

@@ -59,12 +59,29 @@ export type Act = { readonly at: number } & (
   /** The disk of a replica is full for `ms`. */
   | { readonly kind: 'disk-full'; readonly replica: number; readonly ms: number }
   /** The shared store is killed, or stopped (SIGSTOP), or responds with an error, for `ms`. */
-  | { readonly kind: 'store-killed' | 'store-frozen' | 'store-refuses'; readonly ms: number }
+  | { readonly kind: 'store-killed' | 'store-frozen'; readonly ms: number }
+  | { readonly kind: 'store-refuses'; readonly ms: number }
   /** It loses all, goes back to what it held 5 to 30 s before, or holds rubbish. */
-  | { readonly kind: 'store-emptied' | 'store-rolled-back' | 'store-spoilt' }
+  | { readonly kind: 'store-emptied' }
+  | { readonly kind: 'store-rolled-back' | 'store-spoilt' }
 )
 
 export type LinkName = 'isales' | 'store' | 'proxy'
+
+/** What only a simulated machine can do. */
+export const MACHINE_ACTS = [
+  'cut',
+  'stall',
+  'unreachable',
+  'jitter',
+  'dns',
+  'date',
+  'disk-full',
+  'store-refuses',
+  'store-rolled-back',
+  'store-spoilt',
+] as const
+export type MachineAct = Extract<Act, { readonly kind: (typeof MACHINE_ACTS)[number] }>
 
 export interface Plan {
   readonly seed: number

@@ -1,30 +1,86 @@
-// Does to the world what a plan says, and tells the judge what excuses what.
-import { writeFileSync } from 'node:fs'
+// Does to a world what a plan says, and tells the judge what excuses what.
 import { connect } from 'node:net'
-import { LOGIN_PATH } from '../../simulator/index.ts'
+import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { isCommand, runCommand } from '../../simulator/server.ts'
-import { PROBED_PATH } from './client.ts'
+import { PROBED_PATH, type Machine } from './client.ts'
 import type { Judge, Span } from './judge.ts'
-import { linkTo, owner, resolver, schedule, time } from './patches.ts'
-import { ENDS_TOKEN, type Act, type LinkName } from './plan.ts'
-import { FIRST_PASSWORD, LATENCY, PASSWORD_MARK, PORTS, type Replica, type World } from './world.ts'
+import { ENDS_TOKEN, type Act, type MachineAct } from './plan.ts'
 
-const LINK_PORTS: Readonly<Record<Exclude<LinkName, 'proxy'>, number>> = {
-  isales: PORTS.isales,
-  store: PORTS.store,
-}
-
+/** In every password, so that one of them is found wherever it must not be. */
+export const PASSWORD_MARK = 'SECRETpassword'
+export const FIRST_PASSWORD = `${PASSWORD_MARK}-1`
 /** Names the login of another program. */
 export const RIVAL = 'rival'
 
-export function createStage(world: World, judge: Judge, begin: (replica: Replica) => void) {
-  const { isales, store, replicas } = world
-  const world0 = owner()
+/** One process of the proxy, from its start to its end. */
+export interface Replica {
+  readonly index: number
+  phase: 'starting' | 'running' | 'stopping' | 'stopped'
+}
+
+/** What a plan is played in: simulated, or of real processes and sockets. */
+export interface World<R extends Replica = Replica> {
+  /** That of nobody in particular. */
+  readonly machine: Machine
+  /** That of the clients. */
+  readonly clients: Machine
+  readonly note: (line: string) => void
+  readonly ports: {
+    readonly isales: number
+    readonly proxy: (replica: number) => number
+    readonly admin: (replica: number) => number
+  }
+  readonly isales: Simulator
+  /** Does it as iSales. */
+  readonly atIsales: (act: () => Promise<unknown>) => void
+  readonly store:
+    | {
+        /** It ends with its connections, and loses what it held. */
+        down(): void
+        up(): void
+        isUp(): boolean
+        /** SIGSTOP, SIGCONT. */
+        freeze(): void
+        thaw(): void
+        flush(): void
+      }
+    | undefined
+  readonly replicas: readonly R[]
+  /** Writes the mounted file. */
+  readonly setPassword: (password: string) => void
+  readonly start: (replica: R) => void
+  /** SIGKILL, SIGTERM, SIGHUP, SIGSTOP, SIGCONT. */
+  readonly kill: (replica: R) => void
+  readonly stop: (replica: R) => void
+  readonly hangUp: (replica: R) => void
+  readonly freeze: (replica: R) => void
+  readonly thaw: (replica: R) => void
+  /** Does what only a simulated machine can. */
+  readonly disturb: (act: MachineAct, excuse: Excuse) => void
+  /** Nothing is wrong with the machine from now on. */
+  readonly mend: () => void
+  /** What a replica has left of itself that it should not have: `idle`, at its `end`, or `long` after that. */
+  readonly left: (replica: R, when: 'idle' | 'end' | 'long') => readonly string[]
+  readonly searchSecrets: (text: string, where: string) => void
+}
+
+/** Tells the judge for how long, from now, in milliseconds. */
+export interface Excuse {
+  readonly judge: Judge
+  readonly until: (kind: string, ms: number) => Span
+  /** iSales cannot be reached. */
+  readonly unreached: (ms: number) => void
+}
+
+export function createStage<R extends Replica>(
+  world: World<R>,
+  judge: Judge,
+  begin: (replica: R) => void,
+) {
+  const { isales, store, replicas, machine } = world
+  const { time, later } = machine
   let changes = 1
   let password = FIRST_PASSWORD
-  const later = (ms: number, run: () => void): void => void schedule(run, ms, 'io', world0)
-  const portsOf = (link: LinkName): number[] =>
-    link === 'proxy' ? replicas.map(({ index }) => PORTS.proxy + index) : [LINK_PORTS[link]]
   const until = (kind: string, ms: number): Span => {
     const span = judge.open(kind, time())
     span.to = time() + ms
@@ -34,16 +90,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
     until('no-login', ms)
     judge.unreached(time() + ms)
   }
-  /** What a replica was writing is lost, and its lease lasts on. */
-  const untilCut = (): void => {
-    const span = judge.open('store', time())
-    const look = (): void => {
-      if (linkTo(PORTS.store).cutAfter === undefined) span.to = time() + 5000
-      else later(100, look)
-    }
-    look()
-  }
-  const away = (replica: Replica, ms: number): Span => until(`replica-${replica.index}`, ms)
+  const away = (replica: R, ms: number): Span => until(`replica-${replica.index}`, ms)
   const tell = (name: string, input: object): void => {
     if (isCommand(name)) world.atIsales(() => runCommand(isales, name, input))
   }
@@ -53,7 +100,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
     const { singleSession } = isales.switches
     isales.set({ singleSession: true })
     judge.note('token-ended', time(), time() + 3000)
-    const socket = connect({ host: '127.0.0.1', port: PORTS.isales })
+    const socket = connect({ host: '127.0.0.1', port: world.ports.isales })
     socket.on('error', () => undefined)
     socket.on('close', () => isales.set({ singleSession }))
     socket.on('data', () => socket.end())
@@ -86,7 +133,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
           tell('revoke', {})
           tell('revokeRefresh', {})
         }
-        const here = (): void => writeFileSync(world.secretFile, password)
+        const here = (): void => world.setPassword(password)
         const [first, second] = act.first === 'isales' ? [there, here] : [here, there]
         first()
         if (act.gap === 0) second()
@@ -95,12 +142,12 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         break
       }
       case 'wrong-file':
-        writeFileSync(world.secretFile, `${PASSWORD_MARK}-wrong-${act.ms % 2}`)
-        later(act.ms, () => writeFileSync(world.secretFile, password))
+        world.setPassword(`${PASSWORD_MARK}-wrong-${act.ms % 2}`)
+        later(act.ms, () => world.setPassword(password))
         break
       case 'crash-loop':
         if (replica === undefined || replica.phase === 'stopped') break
-        writeFileSync(world.secretFile, `${PASSWORD_MARK}-loop`)
+        world.setPassword(`${PASSWORD_MARK}-loop`)
         until('no-login', act.times * 1000 + 5000)
         away(replica, act.times * 1000 + 2000)
         for (let nth = 0; nth < act.times; nth += 1) {
@@ -111,7 +158,7 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
           later(nth * 1000 + act.ms, () => world.kill(replica))
         }
         later(act.times * 1000, () => {
-          writeFileSync(world.secretFile, password)
+          world.setPassword(password)
           world.kill(replica)
           begin(replica)
         })
@@ -164,47 +211,6 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         judge.asked(time())
         world.hangUp(replica)
         break
-      case 'cut':
-        for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
-        if (act.link === 'store') untilCut()
-        else judge.open('cut', time())
-        break
-      case 'stall':
-        for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
-        until('delayed', act.ms + 1000)
-        if (act.link === 'store') until('store', act.ms + 5000)
-        if (act.link === 'isales') until('no-login', act.ms)
-        if (act.link === 'proxy') for (const each of replicas) away(each, act.ms)
-        break
-      case 'unreachable':
-        for (const port of portsOf(act.link)) {
-          linkTo(port).mode = act.ms % 2 === 0 ? 'refuse' : 'ignore'
-          later(act.ms, () => (linkTo(port).mode = 'open'))
-        }
-        if (act.link === 'isales') unreached(act.ms)
-        if (act.link === 'store') until('store', act.ms + 5000)
-        break
-      case 'jitter': {
-        const link = linkTo(PORTS.isales)
-        link.latency = [LATENCY[0], act.most]
-        until('delayed', act.ms + 1000)
-        until('no-login', act.ms)
-        later(act.ms, () => (link.latency = LATENCY))
-        break
-      }
-      case 'dns':
-        resolver.found = act.silent ? undefined : 'error'
-        unreached(act.ms)
-        later(act.ms, () => (resolver.found = 'address'))
-        break
-      case 'date':
-        if (replica !== undefined) replica.owner.dateOffset += act.offset
-        break
-      case 'disk-full':
-        if (replica === undefined) break
-        world.fillDisk(replica)
-        later(act.ms, () => world.freeDisk(replica))
-        break
       case 'store-killed':
         until('store', act.ms + 5000)
         if (store?.isUp() !== true) break
@@ -217,35 +223,15 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
         store?.freeze()
         later(act.ms, () => store?.thaw())
         break
-      case 'store-refuses':
-        until('store', act.ms + 5000)
-        store?.fail(act.ms % 2 === 0 ? 'LOADING the data' : 'OOM no memory')
-        later(act.ms, () => store?.fail(undefined))
-        break
       case 'store-emptied':
         until('store', 5000)
         judge.bookLost()
         store?.flush()
         break
-      case 'store-rolled-back':
-        until('store', 5000)
-        judge.bookLost()
-        store?.rollBack()
-        break
-      case 'store-spoilt':
-        until('store', 5000)
-        judge.bookLost()
-        store?.spoil()
-        break
+      default:
+        world.disturb(act, { judge, until, unreached })
     }
   }
-  const keep = (): void => {
-    store?.keep()
-    world.searchSecrets(store?.dump() ?? '', 'the store')
-    later(17_000, keep)
-  }
-  later(5000, keep)
-
   return {
     perform,
     /** Nothing is wrong from now on. `asks`: an operator asks each replica for a login. */
@@ -253,12 +239,8 @@ export function createStage(world: World, judge: Judge, begin: (replica: Replica
       isales.clear()
       world.atIsales(() => Promise.resolve(isales.release()))
       isales.set({ forbiddenPath: null, password })
-      writeFileSync(world.secretFile, password)
-      for (const port of [PORTS.isales, PORTS.store, ...portsOf('proxy')]) {
-        Object.assign(linkTo(port), { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
-      }
-      resolver.found = 'address'
-      for (const replica of replicas) replica.owner.dateOffset = 0
+      world.setPassword(password)
+      world.mend()
       if (asks) later(5000, () => replicas.forEach((replica) => world.hangUp(replica)))
     },
   }

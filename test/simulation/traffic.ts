@@ -1,9 +1,9 @@
 // The calls of all clients, drawn from a generator of their own.
 import { createClient, type Client, type Manner } from './client.ts'
 import type { Judge } from './judge.ts'
-import { createOwner, hashOf, schedule, seeded, time } from './patches.ts'
+import { hashOf, seeded } from './loop.ts'
 import { randomOf, type Plan, type Random } from './plan.ts'
-import { PORTS, type World } from './world.ts'
+import type { World } from './stage.ts'
 
 const CLIENTS_OF_EACH = 4
 /** What CTI-OBS sends. */
@@ -11,8 +11,12 @@ const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, pat
 
 export type Traffic = ReturnType<typeof startTraffic>
 
-export function startTraffic(plan: Plan, world: World, judge: Judge) {
-  const owner = createOwner('clients')
+export function startTraffic(
+  plan: Plan,
+  world: Pick<World, 'clients' | 'ports' | 'note'>,
+  judge: Judge,
+) {
+  const { clients: machine, ports } = world
   const random = randomOf(seeded(hashOf(`${plan.seed} traffic`)))
   const clients: Client[] = []
   let stopped = false
@@ -20,16 +24,17 @@ export function startTraffic(plan: Plan, world: World, judge: Judge) {
   const add = (name: string, replica: number, onStatus?: (status: number) => void): Client => {
     const client = createClient({
       name,
-      port: PORTS.proxy + replica,
+      port: ports.proxy(replica),
       replica,
-      owner,
+      machine,
       onCall(call) {
         const { id, heard, status, code = '', sent = '' } = call
         world.note(`call ${id} ${heard} ${status} ${code} ${sent}`)
         judge.called(call)
         onStatus?.(status)
       },
-      onExtra: (id, bytes) => judge.find(1, time(), `more than one response after ${id}: ${bytes}`),
+      onExtra: (id, bytes) =>
+        judge.find(1, machine.time(), `more than one response after ${id}: ${bytes}`),
     })
     clients.push(client)
     return client
@@ -44,9 +49,9 @@ export function startTraffic(plan: Plan, world: World, judge: Judge) {
       // The numbers are drawn in any case: what the proxy does must not change the traffic.
       const manners = mannersOf(random)
       if (!client.busy()) client.send(manners)
-      schedule(next, gap * (0.5 + random.between(0, 1000) / 1000), 'io', owner)
+      machine.later(gap * (0.5 + random.between(0, 1000) / 1000), next)
     }
-    schedule(next, random.between(0, Math.ceil(gap)), 'io', owner)
+    machine.later(random.between(0, Math.ceil(gap)), next)
   }
 
   return {

@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp, type App } from '../../src/server.ts'
 import {
+  as,
   createOwner,
   fullDisks,
   kill,
@@ -15,23 +16,28 @@ import {
   owner,
   resetLoop,
   resetMachine,
+  resolver,
   resetNetwork,
   runUntil,
   schedule,
+  socketsOf,
   thaw,
   time,
   TOKEN_MARK,
   type Owner,
 } from './patches.ts'
+import type { Machine } from './client.ts'
+import type { Judge } from './judge.ts'
+import type { LinkName, MachineAct } from './plan.ts'
+import { FIRST_PASSWORD, PASSWORD_MARK, type Excuse, type Replica, type World } from './stage.ts'
 import { openStore, type Store } from './store.ts'
 
-export const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
+const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
 /** Milliseconds to and from iSales. */
-export const LATENCY = [1, 8] as const
+const LATENCY = [1, 8] as const
 const USER = 'obs'
-/** In every password, so that one of them is found wherever it must not be. */
-export const PASSWORD_MARK = 'SECRETpassword'
-export const FIRST_PASSWORD = `${PASSWORD_MARK}-1`
+/** Timers of an idle process. */
+const MAX_TIMERS = 40
 
 export interface WorldOptions {
   readonly seed: number
@@ -51,19 +57,11 @@ export interface WorldOptions {
   readonly onFinding: (judgement: number, text: string) => void
 }
 
-export type Phase = 'starting' | 'running' | 'stopping' | 'stopped'
-
-/** One process of the proxy, from its start to its end. */
-export interface Replica {
-  readonly index: number
+/** A simulated process. */
+interface Process extends Replica {
   owner: Owner
   app: App | undefined
-  phase: Phase
-  /** Of the process. */
-  startedAt: number
 }
-
-export type World = ReturnType<typeof openWorld>
 
 export function openWorld(options: WorldOptions) {
   const { seed, onFinding } = options
@@ -163,19 +161,19 @@ export function openWorld(options: WorldOptions) {
   writeFileSync(secretFile, FIRST_PASSWORD)
   writeFileSync(join(directory, 'key'), 'k'.repeat(40))
 
-  const replicas: Replica[] = []
+  const replicas: Process[] = []
   const stateDir = (index: number): string => join(directory, `state-${index}`)
   for (let index = 0; index < options.replicas; index += 1) {
     mkdirSync(stateDir(index), { mode: 0o700 })
-    replicas.push({ index, owner: owner(), app: undefined, phase: 'stopped', startedAt: 0 })
+    replicas.push({ index, owner: owner(), app: undefined, phase: 'stopped' })
   }
   let starts = 0
 
-  function start(replica: Replica): void {
+  function start(replica: Process): void {
     const { index } = replica
     starts += 1
     const own = createOwner(`r${index}.${starts}`)
-    Object.assign(replica, { owner: own, phase: 'starting', startedAt: time(), app: undefined })
+    Object.assign(replica, { owner: own, phase: 'starting', app: undefined })
     const env = {
       ISALES_URL: `http://isales.test:${PORTS.isales}`,
       ISALES_ALLOW_HTTP: 'true',
@@ -207,26 +205,114 @@ export function openWorld(options: WorldOptions) {
     begin(own, run).catch((error: unknown) => crashed(own, error))
   }
 
-  return {
-    isales,
-    /** Does it as iSales. */
-    atIsales: (act: () => Promise<unknown>) => void begin(isalesOwner, act),
-    store,
-    secretFile,
-    replicas,
-    settled,
+  const machineOf = (who: Owner): Machine => ({
+    time,
+    later: (ms, run) => void schedule(run, ms, 'io', who),
+    enter: (act) => as(who, act),
+  })
+  const machine = machineOf(owner())
+  const { later } = machine
+
+  const keep = (): void => {
+    store?.keep()
+    searchSecrets(store?.dump() ?? '', 'the store')
+    later(17_000, keep)
+  }
+  later(5000, keep)
+
+  const proxyPorts = replicas.map(({ index }) => PORTS.proxy + index)
+  const portsOf = (link: LinkName): number[] => (link === 'proxy' ? proxyPorts : [PORTS[link]])
+
+  function disturb(act: MachineAct, { judge, until, unreached }: Excuse): void {
+    const replica = 'replica' in act ? replicas[act.replica] : undefined
+    switch (act.kind) {
+      case 'cut':
+        for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
+        if (act.link === 'store') untilCut(judge)
+        else judge.open('cut', time())
+        break
+      case 'stall':
+        for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
+        until('delayed', act.ms + 1000)
+        if (act.link === 'store') until('store', act.ms + 5000)
+        if (act.link === 'isales') until('no-login', act.ms)
+        if (act.link === 'proxy')
+          for (const { index } of replicas) until(`replica-${index}`, act.ms)
+        break
+      case 'unreachable':
+        for (const port of portsOf(act.link)) {
+          linkTo(port).mode = act.ms % 2 === 0 ? 'refuse' : 'ignore'
+          later(act.ms, () => (linkTo(port).mode = 'open'))
+        }
+        if (act.link === 'isales') unreached(act.ms)
+        if (act.link === 'store') until('store', act.ms + 5000)
+        break
+      case 'jitter':
+        linkTo(PORTS.isales).latency = [LATENCY[0], act.most]
+        until('delayed', act.ms + 1000)
+        until('no-login', act.ms)
+        later(act.ms, () => (linkTo(PORTS.isales).latency = LATENCY))
+        break
+      case 'dns':
+        resolver.found = act.silent ? undefined : 'error'
+        unreached(act.ms)
+        later(act.ms, () => (resolver.found = 'address'))
+        break
+      case 'date':
+        if (replica !== undefined) replica.owner.dateOffset += act.offset
+        break
+      case 'disk-full':
+        fullDisks.add(stateDir(act.replica))
+        later(act.ms, () => fullDisks.delete(stateDir(act.replica)))
+        break
+      case 'store-refuses':
+        until('store', act.ms + 5000)
+        store?.fail(act.ms % 2 === 0 ? 'LOADING the data' : 'OOM no memory')
+        later(act.ms, () => store?.fail(undefined))
+        break
+      case 'store-rolled-back':
+      case 'store-spoilt':
+        until('store', 5000)
+        judge.bookLost()
+        if (act.kind === 'store-spoilt') store?.spoil()
+        else store?.rollBack()
+        break
+    }
+  }
+
+  /** What a replica was writing is lost, and its lease lasts on. */
+  function untilCut(judge: Judge): void {
+    const span = judge.open('store', time())
+    const look = (): void => {
+      if (linkTo(PORTS.store).cutAfter === undefined) span.to = time() + 5000
+      else later(100, look)
+    }
+    look()
+  }
+
+  const world: World<Process> = {
+    machine,
+    clients: machineOf(createOwner('clients')),
     note,
+    ports: {
+      isales: PORTS.isales,
+      proxy: (index) => PORTS.proxy + index,
+      admin: (index) => PORTS.admin + index,
+    },
+    isales,
+    atIsales: (act) => void begin(isalesOwner, act),
+    store,
+    setPassword: (password) => writeFileSync(secretFile, password),
+    replicas,
     searchSecrets,
     start,
 
-    /** SIGKILL. */
-    kill(replica: Replica): void {
+    kill(replica) {
       kill(replica.owner)
       Object.assign(replica, { phase: 'stopped', app: undefined })
     },
 
-    /** SIGTERM. */
-    stop(replica: Replica): void {
+    stop(replica) {
       const { app, owner: own } = replica
       if (app === undefined || replica.phase !== 'running') return
       replica.phase = 'stopping'
@@ -236,22 +322,36 @@ export function openWorld(options: WorldOptions) {
       begin(own, () => app.stop()).then(stopped, (error: unknown) => crashed(own, error))
     },
 
-    /** SIGHUP. */
-    hangUp({ app, owner: own }: Replica): void {
+    hangUp({ app, owner: own }) {
       if (app !== undefined) schedule(() => void app.renew('SIGHUP'), 0, 'io', own)
     },
 
-    freeze({ owner: own }: Replica): void {
+    freeze({ owner: own }) {
       if (own.state === 'running') own.state = 'frozen'
     },
 
-    thaw({ owner: own }: Replica): void {
+    thaw({ owner: own }) {
       thaw(own)
     },
 
-    fillDisk: ({ index }: Replica) => void fullDisks.add(stateDir(index)),
-    freeDisk: ({ index }: Replica) => void fullDisks.delete(stateDir(index)),
+    disturb,
 
+    mend() {
+      for (const port of [PORTS.isales, PORTS.store, ...proxyPorts])
+        Object.assign(linkTo(port), { mode: 'open', cutAfter: undefined, stalledUntil: 0 })
+      resolver.found = 'address'
+      for (const replica of replicas) replica.owner.dateOffset = 0
+    },
+
+    left({ owner: own }, when) {
+      if (when === 'end') return socketsOf(own).map(({ label, port }) => `${label} of ${port}`)
+      const most = when === 'idle' ? MAX_TIMERS : 0
+      return own.timers > most ? [`${own.timers} timers`] : []
+    },
+  }
+
+  return {
+    world,
     digest: () => hash.copy().digest('hex').slice(0, 16),
 
     close(): void {

@@ -1,0 +1,199 @@
+// Plays a plan in a world: the traffic, the acts, the calm after them, and what must hold then. It yields what it waits for.
+import { connect } from 'node:net'
+import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
+import type { Judge } from './judge.ts'
+import { actText, type Act, type Plan } from './plan.ts'
+import { createStage, RIVAL, type Replica, type World } from './stage.ts'
+import { startTraffic, type Traffic } from './traffic.ts'
+
+/** Until the condition holds, at most to that instant. */
+export interface Wait {
+  readonly until: () => boolean
+  readonly end: number
+}
+type Playing<T = void> = Generator<Wait, T, void>
+
+/** Seconds: longer than a run. */
+const LONG_REFRESH = 600
+/** Milliseconds after the last act, until all must be well. */
+const CALM = 60_000
+/** The state that people read is of the last minute. */
+const MINUTE = 65_000
+/** Until nobody is waited for, nor a client that sends no more. */
+const IDLE = 20_000
+/** DRAIN_TIMEOUT, and more. */
+const DRAIN = 15_000
+/** What is closed is gone soon. */
+const END = 100
+/** What is counted for the log is written within two minutes. */
+const AFTERWARDS = 120_000
+/** Gauges that are 0 without a call. */
+const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
+
+const never = (): boolean => false
+
+/** What iSales saw, in the judge's words. */
+export function judgeRequest(
+  judge: Judge,
+  seen: SeenRequest,
+  to: number,
+  { switches }: Plan,
+): void {
+  const { path, callId, status, note, durationMs } = seen
+  // What a rival is granted is no token for us.
+  if (callId === RIVAL) return
+  const from = to - durationMs
+  if (path === LOGIN_PATH || path === REFRESH_PATH) {
+    // Whoever has a refresh token that lives needs no password.
+    const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
+    if (note.startsWith('wrong password') && !isNeeded) return
+    const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
+    judge.tokenRequest({ from, to, granted })
+  } else if (callId !== undefined) {
+    const expired = note.startsWith('the token has expired')
+    const cut = note.includes('fault reset')
+    const byToken = note.startsWith('the token') || note.startsWith('no Bearer')
+    const isRejected = status === 401 || status === 403 || (status === 200 && byToken)
+    const rejected = !isRejected ? undefined : byToken ? 'token' : 'call'
+    const token = switches['sameToken'] === 'off' ? seen.authorization : undefined
+    judge.arrived({ callId, from, to, status, cut, rejected, expired, token })
+  }
+}
+
+/** Ends when the last process has ended; what it waits for is yielded. */
+export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Judge): Playing {
+  const { isales, replicas, machine } = world
+  const { time, later } = machine
+  isales.set(plan.switches)
+  if (Number(plan.switches['tokenLifetime']) < 30) judge.open('short-lives', 0)
+  const begin = (replica: R): void => {
+    const span = judge.open(`replica-${replica.index}`, time())
+    world.start(replica)
+    const check = (): void => {
+      if (replica.phase === 'starting') later(10, check)
+      // Until a token could have come.
+      else span.to = time() + 1000
+    }
+    check()
+  }
+  replicas.forEach(begin)
+  const traffic = startTraffic(plan, world, judge)
+  const stage = createStage(world, judge, begin)
+  let end = plan.duration
+  for (const act of plan.acts) {
+    later(act.at - time(), () => {
+      world.note(`act ${actText(act)}`)
+      stage.perform(act)
+    })
+    end = Math.max(end, act.at + ('ms' in act ? act.ms : 0) + ('gap' in act ? act.gap : 0))
+  }
+  yield { until: never, end: end + 100 }
+  stage.calm(mayPause(plan.acts))
+  yield { until: never, end: time() + CALM }
+  yield* judgeCalm(plan, world, judge, traffic)
+  yield* judgeEnd(world, judge)
+  judge.finish()
+}
+
+/** After these the program may rightly pause for longer than the calm lasts, until an operator asks for a login. */
+function mayPause(acts: readonly Act[]): boolean {
+  const statusOf = (act: Act): unknown =>
+    act.kind === 'command' && act.command === 'failLogin' ? act.input['status'] : undefined
+  const isRefused = (act: Act): boolean =>
+    [401, 403].includes(Number(statusOf(act))) ||
+    act.kind === 'disk-full' ||
+    (act.kind === 'rotate' && act.first === 'file')
+  // A login that fails in another way says nothing of credentials that have worked.
+  // After ten failures in a row, by outages too, it is asked for less often.
+  const unproves = ({ kind }: Act): boolean =>
+    ['kill', 'crash-loop', 'rotate', 'date', 'outage'].includes(kind)
+  const isUnclear = (act: Act): boolean =>
+    statusOf(act) !== undefined || (act.kind === 'command' && act.input['operation'] === 'login')
+  return acts.some(isRefused) || (acts.some(unproves) && acts.some(isUnclear))
+}
+
+/** Judgement 6, while it runs. */
+function* judgeCalm<R extends Replica>(
+  plan: Plan,
+  world: World<R>,
+  judge: Judge,
+  traffic: Traffic,
+): Playing {
+  const { time } = world.machine
+  const hasDates = plan.acts.some(({ kind }) => kind === 'date')
+  const find = (text: string): void => judge.find(6, time(), text)
+  const probes = traffic.probe()
+  traffic.stop()
+  yield { until: () => traffic.busy() === 0, end: time() + IDLE }
+  for (const { replica, status } of probes) {
+    if (status !== 200) find(`replica ${replica} does not serve: ${status}`)
+  }
+  if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
+  traffic.close()
+  yield { until: never, end: time() + MINUTE }
+  for (const replica of world.replicas) {
+    const { index, phase } = replica
+    if (phase !== 'running') find(`replica ${index} is ${phase}`)
+    let page = yield* statusOf(world, index)
+    // Tokens that live 3 s leave a moment without one.
+    for (let tries = 0; tries < 3 && page.state !== 'healthy'; tries += 1) {
+      yield { until: never, end: time() + 700 }
+      page = yield* statusOf(world, index)
+    }
+    // What was measured last, before the date was right again.
+    const isDated = page.reason?.startsWith('The clock of this machine') === true
+    if (page.state !== 'healthy' && !(isDated && hasDates))
+      find(`replica ${index} is ${page.state}: ${page.reason}`)
+    const metrics = yield* get(world, index, '/metrics')
+    world.searchSecrets(metrics, 'the metrics')
+    for (const [, name, value] of metrics.matchAll(ZERO)) {
+      find(`replica ${index}: ${name} is ${value} without a call`)
+    }
+    for (const left of world.left(replica, 'idle')) find(`replica ${index} has ${left}`)
+  }
+}
+
+/** Judgement 6, of a process that ends. */
+function* judgeEnd<R extends Replica>(world: World<R>, judge: Judge): Playing {
+  const { replicas, machine } = world
+  const { time } = machine
+  const find = (text: string): void => judge.find(6, time(), text)
+  const judgeLeft = (when: 'end' | 'long'): void => {
+    for (const replica of replicas)
+      for (const left of world.left(replica, when))
+        find(`replica ${replica.index} has ended and keeps ${left}`)
+  }
+  for (const replica of replicas) world.stop(replica)
+  yield { until: () => replicas.every(({ phase }) => phase === 'stopped'), end: time() + DRAIN }
+  for (const { phase, index } of replicas)
+    if (phase !== 'stopped') find(`replica ${index} is ${phase} after its drain`)
+  yield { until: never, end: time() + END }
+  judgeLeft('end')
+  yield { until: never, end: time() + AFTERWARDS }
+  judgeLeft('long')
+}
+
+function* statusOf(
+  world: Pick<World, 'ports' | 'machine'>,
+  replica: number,
+): Playing<{ readonly state?: string; readonly reason?: string }> {
+  const text = yield* get(world, replica, '/status.json')
+  return JSON.parse(text || '{}') as { readonly state?: string; readonly reason?: string }
+}
+
+/** A page of a replica's admin listener; '' when it does not respond. */
+function* get(
+  { ports, machine }: Pick<World, 'ports' | 'machine'>,
+  replica: number,
+  path: string,
+): Playing<string> {
+  let received = ''
+  let closed = false
+  const socket = connect({ host: '127.0.0.1', port: ports.admin(replica) })
+  socket.on('data', (bytes: Buffer) => (received += bytes.toString('latin1')))
+  socket.on('error', () => undefined)
+  socket.on('close', () => (closed = true))
+  socket.write(`GET ${path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`)
+  yield { until: () => closed, end: machine.time() + 5000 }
+  return received.slice(received.indexOf('\r\n\r\n') + 4)
+}
