@@ -69,7 +69,7 @@ export type Act = { readonly at: number } & (
 export type LinkName = 'isales' | 'store' | 'proxy'
 
 /** What only a simulated machine can do. */
-export const MACHINE_ACTS = [
+const MACHINE_ACTS = [
   'cut',
   'stall',
   'unreachable',
@@ -82,6 +82,8 @@ export const MACHINE_ACTS = [
   'store-spoilt',
 ] as const
 export type MachineAct = Extract<Act, { readonly kind: (typeof MACHINE_ACTS)[number] }>
+export const isOfMachine = (act: Act): act is MachineAct =>
+  MACHINE_ACTS.some((kind) => kind === act.kind)
 
 export interface Plan {
   readonly seed: number
@@ -115,14 +117,22 @@ export function randomOf(unit: () => number): Random {
 }
 
 /** Acts that end a token before its time. */
-export const ENDS_TOKEN = ['revoke', 'rival', 'storm'] as const
+export const ENDS_TOKEN: ReadonlySet<string> = new Set(['revoke', 'rival', 'storm'])
 
-/** @param minutes of virtual time until the last act has ended. */
-export function planOf(seed: number, minutes: number, rate = 5): Plan {
+/**
+ * @param minutes until the last act has ended.
+ * @param given replicas: of real processes, so that nothing is done that only a simulated machine can do.
+ */
+export function planOf(
+  seed: number,
+  minutes: number,
+  given: { readonly rate?: number | undefined; readonly replicas?: number } = {},
+): Plan {
   const world = randomOf(seeded(hashOf(`${seed} world`)))
   const random = randomOf(seeded(hashOf(`${seed} acts`)))
   const duration = minutes * 60_000
-  const replicas = world.pick([1, 1, 1, 2, 3, 3])
+  const drawn = world.pick([1, 1, 1, 2, 3, 3])
+  const { rate = 5, replicas = drawn } = given
   const shared = replicas > 1
   const rejection = world.pick([401, 401, 403, 'result'] as const)
   const plan = {
@@ -151,10 +161,10 @@ export function planOf(seed: number, minutes: number, rate = 5): Plan {
       BODY_IDLE_TIMEOUT: '5s',
     },
   }
-  return { ...plan, acts: actsOf(random, plan) }
+  return { ...plan, acts: actsOf(random, { ...plan, real: given.replicas !== undefined }) }
 }
 
-type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'>
+type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'> & { readonly real: boolean }
 
 function actsOf(random: Random, scene: Scene): Act[] {
   const acts: Act[] = []
@@ -165,7 +175,9 @@ function actsOf(random: Random, scene: Scene): Act[] {
   let secretUntil = 0
   while (at < scene.duration) {
     const kind = random.chance(0.85) ? random.pick(liked as [Kind]) : random.pick(kinds as [Kind])
-    const made = kind.make(random, at, scene.replicas)
+    const made = kind
+      .make(random, at, scene.replicas)
+      .filter((act) => !(scene.real && isOfMachine(act)))
     // Half of a changed secret must not meet the other half of another change.
     if (kind.secret !== true || at > secretUntil) acts.push(...made)
     if (kind.secret === true && at > secretUntil) secretUntil = at + 60_000
@@ -189,7 +201,7 @@ const command = (at: number, name: string, input: Readonly<Record<string, unknow
 const OPERATIONS = ['login', 'refresh', 'business', 'business'] as const
 const LINKS = ['isales', 'isales', 'proxy', 'store'] as const
 
-/** What befalls calls and token requests, of which no token dies; the soak plays these, too. */
+/** What befalls calls and token requests, of which no token dies. */
 const FAULTS: readonly [Kind['make'], ...Kind['make'][]] = [
   (random, at) => [
     command(at, 'failLogin', { status: random.pick([500, 502, 503]), times: random.between(1, 3) }),
@@ -435,10 +447,13 @@ const KINDS: readonly Kind[] = [
   { make: (_random, at) => [{ at, kind: 'store-spoilt' }], store: true },
 ]
 
+/** That of the command, where it is one. */
+export const nameOf = (act: Act): string => (act.kind === 'command' ? act.command : act.kind)
+
 /** One line, for a person. */
-export function actText({ at, kind, ...rest }: Act): string {
-  const name = 'command' in rest ? rest.command : kind
+export function actText(act: Act): string {
+  const { at, kind: _kind, ...rest } = act
   const details = 'input' in rest ? rest.input : rest
   const shown = Object.entries(details).map(([key, value]) => `${key} ${String(value)}`)
-  return `${(at / 1000).toFixed(3).padStart(8)} s  ${name} ${shown.join(', ')}`.trimEnd()
+  return `${(at / 1000).toFixed(3).padStart(8)} s  ${nameOf(act)} ${shown.join(', ')}`.trimEnd()
 }

@@ -15,18 +15,12 @@ type Playing<T = void> = Generator<Wait, T, void>
 
 /** Seconds: longer than a run. */
 const LONG_REFRESH = 600
-/** Milliseconds after the last act, until all must be well. */
-const CALM = 60_000
-/** The state that people read is of the last minute. */
-const MINUTE = 65_000
 /** Until nobody is waited for, nor a client that sends no more. */
 const IDLE = 20_000
 /** DRAIN_TIMEOUT, and more. */
 const DRAIN = 15_000
 /** What is closed is gone soon. */
 const END = 100
-/** What is counted for the log is written within two minutes. */
-const AFTERWARDS = 120_000
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
 
@@ -89,7 +83,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   }
   yield { until: never, end: end + 100 }
   stage.calm(mayPause(plan.acts))
-  yield { until: never, end: time() + CALM }
+  yield { until: never, end: time() + world.waits.calm }
   yield* judgeCalm(plan, world, judge, traffic)
   yield* judgeEnd(world, judge)
   judge.finish()
@@ -130,7 +124,7 @@ function* judgeCalm<R extends Replica>(
   }
   if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
   traffic.close()
-  yield { until: never, end: time() + MINUTE }
+  yield { until: never, end: time() + world.waits.minute }
   for (const replica of world.replicas) {
     const { index, phase } = replica
     if (phase !== 'running') find(`replica ${index} is ${phase}`)
@@ -169,7 +163,7 @@ function* judgeEnd<R extends Replica>(world: World<R>, judge: Judge): Playing {
     if (phase !== 'stopped') find(`replica ${index} is ${phase} after its drain`)
   yield { until: never, end: time() + END }
   judgeLeft('end')
-  yield { until: never, end: time() + AFTERWARDS }
+  yield { until: never, end: time() + world.waits.afterwards }
   judgeLeft('long')
 }
 

@@ -25,7 +25,7 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
     shared: plan.shared,
     onFinding,
   })
-  const { world, digest, close } = openWorld({
+  const simulated = openWorld({
     ...plan,
     trace,
     onRequest: (seen) => judgeRequest(judge, seen, time(), plan),
@@ -37,11 +37,11 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
     onFinding: (judgement, text) => judge.find(judgement, time(), text),
   })
   try {
-    for (const { until, end } of play(plan, world, judge)) runUntil(until, end)
+    for (const { until, end } of play(plan, simulated.world, judge)) runUntil(until, end)
   } catch (error) {
     judge.find(6, time(), error instanceof Error ? (error.stack ?? '') : String(error))
   } finally {
-    close()
+    simulated.close()
   }
-  return { findings, hash: digest(), counts: judge.counts }
+  return { findings, hash: simulated.digest(), counts: judge.counts }
 }

@@ -4,7 +4,7 @@ import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { isCommand, runCommand } from '../../simulator/server.ts'
 import { PROBED_PATH, type Machine } from './client.ts'
 import type { Judge, Span } from './judge.ts'
-import { ENDS_TOKEN, type Act, type MachineAct } from './plan.ts'
+import { ENDS_TOKEN, isOfMachine, nameOf, type Act, type MachineAct } from './plan.ts'
 
 /** In every password, so that one of them is found wherever it must not be. */
 export const PASSWORD_MARK = 'SECRETpassword'
@@ -25,6 +25,15 @@ export interface World<R extends Replica = Replica> {
   /** That of the clients. */
   readonly clients: Machine
   readonly note: (line: string) => void
+  /** Milliseconds. */
+  readonly waits: {
+    /** After the last act, until all must be well. */
+    readonly calm: number
+    /** After the last call: the state that people read is of the last minute. */
+    readonly minute: number
+    /** After the end of a process: what is counted for the log is written within two minutes. */
+    readonly afterwards: number
+  }
   readonly ports: {
     readonly isales: number
     readonly proxy: (replica: number) => number
@@ -112,10 +121,11 @@ export function createStage<R extends Replica>(
 
   function perform(act: Act): void {
     const replica = 'replica' in act ? replicas[act.replica] : undefined
-    if (
-      ENDS_TOKEN.some((name) => name === act.kind || ('command' in act && act.command === name))
-    ) {
+    if (ENDS_TOKEN.has(nameOf(act)))
       judge.note('token-ended', time(), time() + ('ms' in act ? act.ms : 0))
+    if (isOfMachine(act)) {
+      world.disturb(act, { judge, until, unreached })
+      return
     }
     switch (act.kind) {
       case 'command':
@@ -228,8 +238,6 @@ export function createStage<R extends Replica>(
         judge.bookLost()
         store?.flush()
         break
-      default:
-        world.disturb(act, { judge, until, unreached })
     }
   }
   return {

@@ -31,7 +31,7 @@ for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(nam
 await Promise.all([import('../../src/admin/app.ts'), import('../../src/login/app.ts')])
 real.setImmediate(() => {
   for (const seed of task.seeds) {
-    const plan = task.plan ?? planOf(seed, task.minutes, task.rate)
+    const plan = task.plan ?? planOf(seed, task.minutes, { rate: task.rate })
     const before = process.cpuUsage()
     const outcome = runPlan(plan, task.trace === true ? print : undefined)
     const result: Result = { seed, plan, took: process.cpuUsage(before).user / 1000, ...outcome }

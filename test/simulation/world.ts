@@ -294,6 +294,7 @@ export function openWorld(options: WorldOptions) {
     machine,
     clients: machineOf(createOwner('clients')),
     note,
+    waits: { calm: 60_000, minute: 65_000, afterwards: 120_000 },
     ports: {
       isales: PORTS.isales,
       proxy: (index) => PORTS.proxy + index,
