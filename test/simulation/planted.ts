@@ -44,9 +44,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'evidence: a call that was sent before the rejection came counts',
-    file: 'token/evidence.ts',
-    from: 'const isAnswer = sentAt > openSince',
-    to: 'const isAnswer = openSince < Infinity',
+    file: 'proxy/forward.ts',
+    from: 'tokens.accept(token, sentAt, rejected)',
+    to: 'tokens.accept(token, performance.now(), rejected)',
   },
   {
     name: 'evidence: a rejection is always about its call',
