@@ -69,8 +69,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'budget: a refused login is tried again at once',
     file: 'token/attempts.ts',
-    from: 'const longest = Math.max(pause, attempts >',
-    to: 'const longest = Math.min(pause, attempts >',
+    from: 'const pause = Math.max(asked, longest',
+    to: 'const pause = Math.min(asked, longest',
   },
   {
     name: 'budget: the book is written after the login',
