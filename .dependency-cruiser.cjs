@@ -30,7 +30,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'sharing/turn', 'sharing/store', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'sharing/turn', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 const oneHome = (pkg, home) => ({
   name: `one-home-${pkg.replaceAll(/\W/g, '-')}`,
@@ -59,7 +59,7 @@ module.exports = {
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
     oneHome('lru-cache', 'login/'),
     oneHome('@hono/node-server', 'http/hono'),
-    oneHome('zod', 'token/attempts-file'),
+    oneHome('zod', '(?:token/attempts-file|sharing/(?:seal|valkey))'),
     oneHome('pino', 'log/'),
     oneHome('@opentelemetry', 'tracing/'),
     ...layerRules,

@@ -5,7 +5,7 @@ import { createSeal } from '../src/sharing/seal.ts'
 import { createShare } from '../src/sharing/share.ts'
 import type { SessionStore } from '../src/sharing/store.ts'
 import { createValkeyStore } from '../src/sharing/valkey.ts'
-import { memoryHome, withAttempts } from '../src/token/attempts.ts'
+import { memoryHome } from '../src/token/attempts.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
 import { storeSettings } from '../test/store/connect.ts'
@@ -59,7 +59,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const client = { login: request('logins'), refresh: request('refreshes') }
   const source = createTokenSource({
     ...parts,
-    client: share.wrap(withAttempts({ ...parts, client })),
+    client: share.wrap(client),
     credentials: { user: 'obs', password: new Secret('p') },
     observe(event) {
       if (event.type === 'adopted') options.onAdopted?.(event.token.token.reveal())

@@ -144,18 +144,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (result.ok) monitor.dateSeen(result.date)
     return result
   }
-  const client = withAttempts({
-    client: createIsalesClient({ ...config, post, clock, wallClock }),
-    home: share?.home ?? home,
-    rules: config,
-    clock,
-    random,
-  })
+  const isales = createIsalesClient({ ...config, post, clock, wallClock })
   const tokens = createTokenSource({
     rules: config,
     clock,
     random,
-    client: share?.wrap(client) ?? client,
+    client:
+      share?.wrap(isales) ?? withAttempts({ client: isales, home, rules: config, clock, random }),
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })

@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { memoryHome, withAttempts, type Ask, type IsalesClient } from '../token/attempts.ts'
+import { memoryHome, type Ask, type IsalesClient, type Sending } from '../token/attempts.ts'
 import { createToken } from '../token/token.ts'
 import type { StoreCall } from './events.ts'
 import { createSeal } from './seal.ts'
@@ -27,20 +27,27 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
  * One login of a command, under the lease and published, so that running replicas take the new token instead of losing
  * theirs. Undefined when no store is configured.
  */
-export async function logInShared(config: Config, isales: IsalesClient, ask: Ask) {
+export async function logInShared(config: Config, isales: IsalesClient, sending: Sending) {
   const parts = { config, clock: systemClock, random: Math.random }
   const share = await openShare({ ...parts, home: memoryHome(), observe() {}, observeCall() {} })
   if (share === undefined) return undefined
-  const { home } = share
-  const { login } = share.wrap(withAttempts({ ...parts, home, client: isales, rules: config }))
-  const credentials = { user: config.isalesUser, password: config.isalesPassword }
+  const client = share.wrap(isales)
+  const ask: Ask = {
+    ...sending,
+    operation: 'login',
+    credentials: { user: config.isalesUser, password: config.isalesPassword },
+    current: undefined,
+    rejectedAt: undefined,
+    forced: false,
+    failures: 0,
+  }
   share.start(() => {})
   try {
-    let outcome = await login(credentials, ask)
+    let outcome = await client(ask)
     if ('token' in outcome && outcome.adopted === true) {
       // The token of the replicas is known now: the next claim asks for another one, but not without the store.
       const current = createToken(outcome, config, 0)
-      outcome = await login(credentials, { ...ask, current })
+      outcome = await client({ ...ask, current })
     }
     const replicas = await share.replicas()
     return {

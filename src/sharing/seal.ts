@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import type { Secret } from '../config/secret.ts'
+import * as z from 'zod'
+import { Secret } from '../config/secret.ts'
 import { parseObject } from '../http/json.ts'
 import { MAX_LIFETIME, MIN_LIFETIME, parseToken, type Grant } from '../token/protocol.ts'
 import { ID_LENGTH } from './store.ts'
@@ -113,34 +114,33 @@ function formatRecord({ grant, number, totalMs, fingerprint, login }: SharedReco
   })
 }
 
+const LIFE = z.number().min(MIN_LIFETIME).max(MAX_LIFETIME)
+const TOKEN = z.unknown().transform(parseToken).pipe(z.instanceof(Secret))
+const RECORD = z
+  .object({
+    v: z.literal(RECORD_VERSION),
+    n: z.int(),
+    token: TOKEN,
+    lifetimeMs: LIFE,
+    refreshToken: TOKEN.optional(),
+    refreshLifetimeMs: LIFE.optional(),
+    totalMs: LIFE,
+    fp: z.string(),
+    login: z.boolean(),
+  })
+  .transform(({ token, lifetimeMs, refreshToken, refreshLifetimeMs: refreshLifetime, ...rest }) => {
+    const { n: number, fp: fingerprint, totalMs, login } = rest
+    const grant = { token, lifetime: { ms: lifetimeMs }, refreshToken, refreshLifetime }
+    return { grant, number, totalMs, fingerprint, login }
+  })
+
 /** Undefined for anything that this version of the program would not have written. */
 export function parseRecord(text: string): SharedRecord | undefined {
-  const json = parseObject(text)
-  if (json?.['v'] !== RECORD_VERSION) return undefined
-  const { n: number, lifetimeMs, refreshLifetimeMs, totalMs, fp: fingerprint, login } = json
-  const token = parseToken(json['token'])
-  const refreshToken = parseToken(json['refreshToken'])
-  if (token === undefined || (json['refreshToken'] !== undefined && refreshToken === undefined)) {
-    return undefined
-  }
-  if (!isLife(lifetimeMs) || !isLife(totalMs) || !Number.isSafeInteger(number)) return undefined
-  if (refreshLifetimeMs !== undefined && !isLife(refreshLifetimeMs)) return undefined
-  if (typeof fingerprint !== 'string' || typeof login !== 'boolean') return undefined
-  const grant = {
-    token,
-    lifetime: { ms: lifetimeMs },
-    refreshToken,
-    refreshLifetime: refreshLifetimeMs,
-  }
-  return { grant, number: Number(number), totalMs, fingerprint, login }
+  return RECORD.safeParse(parseObject(text)).data
 }
 
 /** The life of the key: a refresh token whose lifetime is not known is kept for a day. */
 export function totalLife({ lifetime, refreshToken, refreshLifetime }: SharedGrant): number {
   if (refreshToken === undefined) return lifetime.ms
   return Math.max(lifetime.ms, refreshLifetime ?? MAX_LIFETIME)
-}
-
-function isLife(value: unknown): value is number {
-  return typeof value === 'number' && value >= MIN_LIFETIME && value <= MAX_LIFETIME
 }

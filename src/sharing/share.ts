@@ -5,16 +5,18 @@ import {
   begun,
   granted,
   NO_ENTRY,
+  withAttempts,
   type Ask,
   type AttemptHome,
   type AttemptRules,
   type Credentials,
   type Deferred,
   type Entry,
+  type IsalesClient,
   type Outcome,
   type TokenClient,
 } from '../token/attempts.ts'
-import type { Grant, Operation } from '../token/protocol.ts'
+import type { Grant } from '../token/protocol.ts'
 import { usableUntil } from '../token/token.ts'
 import type { SharingEvent, SharingSnapshot } from './events.ts'
 import { totalLife, type Seal, type SharedRecord } from './seal.ts'
@@ -22,9 +24,8 @@ import {
   ID_LENGTH,
   PROOF,
   type Book,
-  type ClaimReply,
   type Granted,
-  type RecordReply,
+  type Reply,
   type SessionStore,
   type StoreFailure,
 } from './store.ts'
@@ -57,15 +58,6 @@ interface Ours extends Found {
   readonly operation: Granted['operation']
 }
 
-/** One token request. */
-interface Request {
-  readonly operation: Operation
-  readonly credentials: Credentials
-  readonly fingerprint: string
-  readonly ask: Ask
-  readonly send: (ask: Ask) => Promise<Outcome>
-}
-
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
 
@@ -82,7 +74,7 @@ export function createShare(options: ShareOptions) {
   /** What the store, or a login under its lease, says of the credentials that are asked with. */
   let known = NO_ENTRY
   /** Of the last token request. */
-  let last: Pick<Request, 'credentials' | 'fingerprint'> | undefined
+  let last: { readonly credentials: Credentials; readonly fingerprint: string } | undefined
   /** Id of the record that was last reported as unreadable. */
   let unreadable = ''
   let adopt: ((grant: Grant) => void) | undefined
@@ -103,7 +95,7 @@ export function createShare(options: ShareOptions) {
   const nextLease = (): string => `${processId}-${(claims += 1)}`
 
   /** Notes whether the store does what it is asked to. */
-  const noted = <R extends ClaimReply | { readonly type: 'kept' } | StoreFailure>(reply: R): R => {
+  const noted = (reply: Reply | StoreFailure): Reply | StoreFailure => {
     const reason = reply.type === 'failure' ? reply.reason : undefined
     if (reason === state.reason) return reply
     const is = reason === undefined ? 'shared' : 'alone'
@@ -114,7 +106,7 @@ export function createShare(options: ShareOptions) {
   }
 
   /** What is in the store, and whether it is to be taken. Undefined: nothing, or nothing that can be read. */
-  const find = ({ record: sealed, pttl }: RecordReply) => {
+  const find = ({ record: sealed, ms: pttl }: Reply) => {
     const record = seal.open(sealed)
     if (record === undefined) {
       const id = idOf(sealed)
@@ -147,21 +139,17 @@ export function createShare(options: ShareOptions) {
     if (login || now < entry.provenUntil) await home.save(credentials, granted(now))
   }
 
-  const obtain = async (request: Request): Promise<Outcome> => {
+  const obtain = async (ask: Ask, send: TokenClient): Promise<Outcome> => {
     await connected
-    const { operation, credentials, fingerprint, ask, send } = request
-    const { forced } = ask
+    const { operation, credentials, forced } = ask
+    const fingerprint = seal.fingerprint(credentials.password)
     known = NO_ENTRY
     const isNew = last?.fingerprint !== fingerprint
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
-    if (
-      isNew &&
-      !forced &&
-      ask.rejectedAt === undefined &&
-      ours?.record.fingerprint === fingerprint
-    ) {
-      if (clock.now() < endOf(ours)) return adopted(ours, false)
+    const isWanted = isNew && !forced && ask.rejectedAt === undefined
+    if (isWanted && ours?.record.fingerprint === fingerprint && clock.now() < endOf(ours)) {
+      return adopted(ours, false)
     }
 
     for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
@@ -187,27 +175,30 @@ export function createShare(options: ShareOptions) {
       }
       const wait = turnOf(reply, { now, random: random(), ask })
       if (wait !== undefined) return wait
-      if (reply.type === 'mine') return askUnderLease(request, reply, lease)
+      if (reply.type === 'mine') {
+        known = entryOf(reply, now)
+        return askUnderLease(ask, send, { lease, fingerprint })
+      }
       const outcome = await send({ ...ask, weight: rules.loginRejectedAttempts })
-      return 'token' in outcome ? publish(request, outcome, undefined) : outcome
+      return 'token' in outcome ? publish(ask, outcome, { fingerprint }) : outcome
     }
     return LOOK_AGAIN
   }
 
-  type Mine = Extract<ClaimReply, { readonly type: 'mine' }>
-
-  const askUnderLease = async (request: Request, reply: Mine, lease: string): Promise<Outcome> => {
-    const { operation, fingerprint, ask, send } = request
-    known = entryOf(reply, clock.now())
-    const extending = extend(lease)
+  const askUnderLease = async (
+    ask: Ask,
+    send: TokenClient,
+    claim: { readonly lease: string; readonly fingerprint: string },
+  ): Promise<Outcome> => {
+    const extending = extend(claim.lease)
     const outcome = ask.signal.aborted ? LOOK_AGAIN : await send(ask)
     extending.cancel()
-    if ('token' in outcome) return publish(request, outcome, lease)
+    if ('token' in outcome) return publish(ask, outcome, claim)
     // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
     const isForAll = 'failure' in outcome && !outcome.counted && !ask.signal.aborted
     const pause = isForAll ? Math.ceil(outcome.pause) : 0
-    const book = operation === 'login' ? bookOf(known, clock.now()) : undefined
-    await store.failed({ lease, fingerprint, pause, book })
+    const entry = ask.operation === 'login' ? bookOf(known, clock.now()) : undefined
+    await store.failed({ ...claim, pause, book: entry })
     return outcome
   }
 
@@ -224,9 +215,9 @@ export function createShare(options: ShareOptions) {
 
   /** @param lease undefined: it was obtained without the store, and is published by a look. */
   const publish = async (
-    { operation, fingerprint }: Request,
+    { operation }: Ask,
     grant: Grant,
-    lease: string | undefined,
+    { lease, fingerprint }: { readonly lease?: string; readonly fingerprint: string },
   ): Promise<Outcome> => {
     const isLogin = operation === 'login'
     const { sentAt } = grant
@@ -327,30 +318,18 @@ export function createShare(options: ShareOptions) {
     },
   }
 
-  const request = (
-    operation: Operation,
-    credentials: Credentials,
-    ask: Ask,
-    send: Request['send'],
-  ): Promise<Outcome> => {
-    const fingerprint = seal.fingerprint(credentials.password)
-    const work = obtain({ operation, credentials, fingerprint, ask, send }).finally(() => {
-      obtaining = undefined
-    })
-    obtaining = work
-    return work
-  }
-
   return {
-    home: book,
-
     /** Gives the token of another replica where there is a newer one, and else asks this client. */
-    wrap: (client: TokenClient): TokenClient => ({
-      login: (credentials, ask) =>
-        request('login', credentials, ask, (known) => client.login(credentials, known)),
-      refresh: (tokens, credentials, ask) =>
-        request('refresh', credentials, ask, (known) => client.refresh(tokens, credentials, known)),
-    }),
+    wrap(isales: IsalesClient): TokenClient {
+      const client = withAttempts({ client: isales, home: book, rules, clock, random })
+      return (ask) => {
+        const work = obtain(ask, client).finally(() => {
+          obtaining = undefined
+        })
+        obtaining = work
+        return work
+      }
+    },
 
     /** Connects, and gives the token source what other replicas obtain. */
     start(take: (grant: Grant) => void): void {

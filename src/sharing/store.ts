@@ -1,6 +1,6 @@
 import type { StoreFailureReason } from './events.ts'
 
-// What the store is asked, and what it replies. `scripts.ts` does each atomically. Durations are milliseconds.
+// What the store is asked, how it does that atomically, and what it replies. Durations are milliseconds.
 
 /** How long a claim lasts unless it is extended. */
 export const LEASE = 3000
@@ -40,25 +40,6 @@ export interface Claim {
   readonly begun: readonly number[]
 }
 
-/** What is in the key `grant`; `record` is '' when there is nothing. */
-export interface RecordReply {
-  readonly type: 'grant'
-  readonly record: string
-  readonly pttl: number
-}
-
-export type ClaimReply =
-  /** The record is not the one that the caller knows. */
-  | RecordReply
-  /** Another process asks iSales. */
-  | { readonly type: 'busy' }
-  /** iSales gave no token to another process, which said when to try again. */
-  | { readonly type: 'held'; readonly ms: number }
-  /** It is too early for a login with these credentials. */
-  | ({ readonly type: 'guarded' } & Book)
-  /** The caller asks iSales. */
-  | ({ readonly type: 'mine' } & Book)
-
 /** Publishes a token. Without the lease it does so only when nobody else has it and the record is still `seen`. */
 export interface Granted extends Pick<Claim, 'seen' | 'lease' | 'fingerprint'> {
   readonly record: string
@@ -75,6 +56,22 @@ export interface Failed extends Pick<Claim, 'lease' | 'fingerprint'> {
   readonly book: Book | undefined
 }
 
+/**
+ * What the store replies; `record` is '' and a number 0 where it has nothing to say.
+ *
+ * - `grant`: the record is not the one that the caller knows, or the token of another process is there. `record` is what
+ *   the key holds, `ms` its PTTL.
+ * - `busy`: another process asks iSales.
+ * - `held`: iSales gave no token to another process, which said when to try again: in `ms`.
+ * - `guarded`: it is too early for a login with these credentials. With the book.
+ * - `mine`: the caller asks iSales. With the book.
+ * - `kept`: the token is published.
+ */
+export interface Reply extends Book {
+  readonly type: 'grant' | 'busy' | 'held' | 'guarded' | 'mine' | 'kept'
+  readonly record: string
+}
+
 export interface StoreFailure {
   readonly type: 'failure'
   readonly reason: StoreFailureReason
@@ -82,12 +79,11 @@ export interface StoreFailure {
 
 /** The store of one account. Nothing rejects; everything ends within half a second. */
 export interface SessionStore {
-  claim(asked: Claim): Promise<ClaimReply | StoreFailure>
+  claim(asked: Claim): Promise<Reply | StoreFailure>
   extend(lease: string): Promise<void>
-  /** `grant`: too late, the token of another process is there. */
-  granted(asked: Granted): Promise<RecordReply | { readonly type: 'kept' } | StoreFailure>
+  granted(asked: Granted): Promise<Reply | StoreFailure>
   failed(asked: Failed): Promise<void>
-  read(): Promise<RecordReply | StoreFailure>
+  read(): Promise<Reply | StoreFailure>
   /** Asks the other replicas to look again. */
   publish(): Promise<void>
   /** Replicas that listen, this one included; undefined: not known. */
@@ -99,3 +95,96 @@ export interface SessionStore {
   start(look: () => void): Promise<void>
   stop(): void
 }
+
+// The scripts.
+
+/** What somebody else wrote into the key counts as nothing. */
+const BOOK = `
+local function book()
+  local attempts, refusals =
+    string.match(redis.call('GET', KEYS[3]) or '', '^(%d%d?%d?%d?) (%d%d?%d?%d?)$')
+  local left = attempts and redis.call('PTTL', KEYS[3]) or 0
+  attempts, refusals = tonumber(attempts) or 0, tonumber(refusals) or 0
+  return attempts, refusals, math.max(attempts > 0 and left - ${BOOK_GRACE} or left, 0)
+end
+local function write(attempts, refusals, ms)
+  local text = math.min(attempts, ${MAX_COUNT}) .. ' ' .. math.min(refusals, ${MAX_COUNT})
+  redis.call('SET', KEYS[3], text, 'PX', attempts > 0 and ms + ${BOOK_GRACE} or ms)
+end`
+
+/** The lease of a process has no space in it, and a pause has one. What lasts longer than a lease, or for ever, is none. */
+const HOLDER = `
+local lease = redis.call('GET', KEYS[2]) or ''
+local pause = string.find(lease, ' ', 1, true) and lease or ''
+local lasts = redis.call('PTTL', KEYS[2])
+if pause == '' and (lasts < 0 or lasts > ${LEASE}) then lease = '' end`
+
+/**
+ * What the store executes atomically, by the name of the operation. `test/sharing/store-rules.ts` specifies it. KEYS of
+ * each are grant, lease and book. Managed services restrict scripts: every key is literally `KEYS[n]`, nothing is
+ * published, no global is set.
+ */
+export const SCRIPTS = {
+  /** ARGV seen lease operation forced attempts refusals ms begun1 begun2 and so on. */
+  claim: `${BOOK}${HOLDER}
+local record = redis.call('GET', KEYS[1]) or ''
+if string.sub(record, 1, ${ID_LENGTH}) ~= ARGV[1] then
+  return {'grant', record, redis.call('PTTL', KEYS[1]), 0, 0}
+end
+if pause == '' and lease ~= '' and string.sub(lease, 1, 16) ~= string.sub(ARGV[2], 1, 16) then
+  return {'busy', '', 0, 0, 0}
+end
+local isFree = ARGV[4] == 'true'
+local held = pause ~= '' and lasts - ${PAUSE_GRACE} or 0
+if held > 0 and not isFree then return {'held', '', held, 0, 0} end
+local attempts, refusals, left = book()
+if tonumber(ARGV[5]) > 0 then
+  left = math.max(attempts > 0 and left or 0, tonumber(ARGV[7]))
+  attempts = math.max(attempts, tonumber(ARGV[5]))
+  refusals = math.max(refusals, tonumber(ARGV[6]))
+end
+if ARGV[3] == 'login' then
+  if attempts > 0 and left > 0 and not isFree then return {'guarded', '', left, attempts, refusals} end
+  write(attempts + 1, refusals, tonumber(ARGV[7 + math.min(attempts + 1, #ARGV - 7)]))
+end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ${LEASE})
+return {'mine', '', left, attempts, refusals}`,
+
+  /** ARGV lease. */
+  extend: `
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ${LEASE}) end`,
+
+  /** ARGV seen lease record ms operation. A paused process cannot overwrite a newer token. */
+  granted: `${BOOK}${HOLDER}
+local record = redis.call('GET', KEYS[1]) or ''
+local isTaken = lease ~= '' and pause == ''
+if lease ~= ARGV[2] and (isTaken or string.sub(record, 1, ${ID_LENGTH}) ~= ARGV[1]) then
+  return {'grant', record, redis.call('PTTL', KEYS[1]), 0, 0}
+end
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+if ARGV[5] ~= 'offer' then
+  redis.call('DEL', KEYS[2])
+  local attempts, _, left = book()
+  if ARGV[5] == 'login' or (attempts == 0 and left > 0) then write(0, 0, ${PROOF}) end
+end
+return {'kept', '', 0, 0, 0}`,
+
+  /** ARGV lease pause, then attempts refusals ms of the book. A late process lowers no count: iSales counted it, too. */
+  failed: `${BOOK}
+local isMine = redis.call('GET', KEYS[2]) == ARGV[1]
+if #ARGV > 2 then
+  local attempts, refusals, ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+  local a, r, left = book()
+  if not isMine and a > 0 then
+    ms = math.max(attempts > 0 and ms or 0, left)
+    attempts, refusals = math.max(attempts, a), math.max(refusals, r)
+  end
+  if attempts > 0 or ms > 0 then write(attempts, refusals, ms) else redis.call('DEL', KEYS[3]) end
+end
+if not isMine then return end
+if ARGV[2] == '0' then redis.call('DEL', KEYS[2])
+else redis.call('SET', KEYS[2], '${PAUSE}', 'PX', ARGV[2] + ${PAUSE_GRACE}) end`,
+
+  read: `
+return {'grant', redis.call('GET', KEYS[1]) or '', redis.call('PTTL', KEYS[1]), 0, 0}`,
+} as const

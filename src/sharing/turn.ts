@@ -1,7 +1,7 @@
 import type { Ask, Deferred } from '../token/attempts.ts'
 import { usableUntil } from '../token/token.ts'
 import type { SharedRecord } from './seal.ts'
-import type { ClaimReply, StoreFailure } from './store.ts'
+import type { Reply, StoreFailure } from './store.ts'
 
 /** A token as it is in the store, opened. */
 export interface Found {
@@ -31,10 +31,9 @@ const LAST_SECOND = 1000
 
 /** What follows a claim that found no other record. Undefined: ask iSales, with the lease, or alone without the store. */
 export function turnOf(
-  reply: Exclude<ClaimReply, { readonly type: 'grant' | 'guarded' }> | StoreFailure,
-  situation: Situation,
+  reply: Pick<Reply, 'type' | 'ms'> | StoreFailure,
+  { now, random, ask }: Situation,
 ): Deferred | undefined {
-  const { now, random, ask } = situation
   const { current, rejectedAt, forced } = ask
   const isServing = current !== undefined && rejectedAt === undefined && now < current.usableUntil
   const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
@@ -44,8 +43,6 @@ export function turnOf(
     case 'held':
       // All replicas see it end at the same time; the first to claim then asks alone.
       return { deferred: 'held', ms: Math.min(reply.ms, MAX_PAUSE), backoff: 'transient' }
-    case 'mine':
-      return undefined
     case 'failure': {
       if (current === undefined || forced) return undefined
       // Scattered: of two that log in at the same time nobody knows whose token is the later one.
@@ -54,6 +51,11 @@ export function turnOf(
       const left = Math.min(lastUse, waited) - now
       return left > 0 ? { deferred: 'alone', ms: Math.min(look, left) } : undefined
     }
+    case 'grant':
+    case 'guarded':
+    case 'mine':
+    case 'kept':
+      return undefined
   }
 }
 

@@ -1,12 +1,12 @@
 import type { Redis, RedisOptions } from 'ioredis'
+import * as z from 'zod'
 import type { Clock, Timer } from '../clock.ts'
 import { readTls, type TlsFiles } from '../config/certificates.ts'
 import type { StoreAddress } from '../config/formats-net.ts'
 import type { Config } from '../config/settings.ts'
 import type { StoreCall, StoreFailureReason } from './events.ts'
 import { mendReplies } from './ioredis-workarounds.ts'
-import { SCRIPTS } from './scripts.ts'
-import type { Book, ClaimReply, SessionStore, StoreFailure } from './store.ts'
+import { SCRIPTS, type Book, type Reply, type SessionStore, type StoreFailure } from './store.ts'
 
 export interface ValkeyOptions {
   readonly config: Config
@@ -53,6 +53,20 @@ const REASONS: Readonly<Record<string, StoreFailureReason>> = {
 /** Node and OpenSSL name what concerns certificates and the handshake by code. */
 const TLS_CODES = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/
 
+const REPLY: z.ZodType<Reply> = z
+  .tuple([
+    z.enum(['grant', 'busy', 'held', 'guarded', 'mine', 'kept']),
+    z.string(),
+    z.int(),
+    z.int(),
+    z.int(),
+  ])
+  .transform(([type, record, ms, attempts, refusals]) => ({ type, record, ms, attempts, refusals }))
+/** Of an operation whose reply says no more. */
+const ANYTHING = z.unknown()
+/** Of PUBSUB NUMSUB: the channel and its listeners. */
+const LISTENERS = z.tuple([z.unknown(), z.int()])
+
 type Script = keyof typeof SCRIPTS
 /** The library defines these methods by `scripts`; they reply with bytes. */
 type Scripted = Record<
@@ -77,19 +91,20 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
   let closed: StoreFailureReason | undefined = 'unreachable'
   let recheck: Timer | undefined
 
-  const call = async <Reply>(
+  const call = async <Parsed>(
     operation: StoreCall['operation'],
     send: () => Promise<unknown>,
-    parse: (reply: readonly unknown[]) => Reply | undefined,
-  ): Promise<Reply | StoreFailure> => {
+    shape: z.ZodType<Parsed>,
+  ): Promise<Parsed | StoreFailure> => {
     const startedAt = clock.now()
-    let reply: Reply | undefined
+    let reply: Parsed | undefined
     let failure = closed
     if (failure === undefined) {
       try {
         const sent = await send()
-        reply = parse(Array.isArray(sent) ? sent.map(asText) : [])
-        if (reply === undefined) {
+        const parsed = shape.safeParse(Array.isArray(sent) ? sent.map(asText) : sent)
+        reply = parsed.data
+        if (!parsed.success) {
           failure = 'malformed'
           // It may be the reply of another command.
           commands.disconnect(true)
@@ -105,52 +120,43 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
   }
 
   /** Bytes as latin1: what somebody else wrote into a key comes, and goes back, unchanged. */
-  const run = <Reply>(
+  const run = <Parsed>(
     script: Script,
-    parse: (reply: readonly unknown[]) => Reply | undefined,
+    shape: z.ZodType<Parsed>,
     args: readonly (string | number | boolean)[],
     fingerprint = '',
-  ): Promise<Reply | StoreFailure> => {
+  ): Promise<Parsed | StoreFailure> => {
     const keys = ['grant', 'lease', `book:${fingerprint}`].map(key)
     const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
-    return call(script, () => commands[`share-${script}Buffer`](...keys, ...bytes), parse)
+    return call(script, () => commands[`share-${script}Buffer`](...keys, ...bytes), shape)
   }
 
   return {
     claim: ({ seen, lease, operation, fingerprint, forced, book, begun }) =>
       run(
         'claim',
-        parseReply('grant', 'busy', 'held', 'guarded', 'mine'),
+        REPLY,
         [seen, lease, operation, forced, ...countsOf(book), ...begun],
         fingerprint,
       ),
     granted: ({ seen, lease, record, ms, fingerprint, operation }) =>
-      run(
-        'granted',
-        parseReply('grant', 'kept'),
-        [seen, lease, record, ms, operation],
-        fingerprint,
-      ),
-    read: () => run('read', parseReply('grant'), []),
+      run('granted', REPLY, [seen, lease, record, ms, operation], fingerprint),
+    read: () => run('read', REPLY, []),
     async extend(lease) {
-      await run('extend', done, [lease])
+      await run('extend', ANYTHING, [lease])
     },
     async failed({ lease, fingerprint, pause, book }) {
-      await run('failed', done, [lease, pause, ...(book ? countsOf(book) : [])], fingerprint)
+      await run('failed', ANYTHING, [lease, pause, ...(book ? countsOf(book) : [])], fingerprint)
     },
     async publish() {
-      await call('publish', () => commands.publish(channel, ''), done)
+      await call('publish', () => commands.publish(channel, ''), ANYTHING)
     },
 
     async replicas() {
       // A listening connection that broke silently is found by a ping without reply.
       if (listener.status === 'ready') listener.ping().catch(ignore)
-      const count = await call(
-        'replicas',
-        () => commands.pubsub('NUMSUB', channel),
-        ([, listeners]) => (isCount(listeners) ? listeners : undefined),
-      )
-      return typeof count === 'number' ? count : undefined
+      const count = await call('replicas', () => commands.pubsub('NUMSUB', channel), LISTENERS)
+      return 'type' in count ? undefined : count[1]
     },
 
     start: (look) =>
@@ -309,43 +315,6 @@ function countsOf({ attempts, refusals, ms }: Book): readonly number[] {
 
 function asText(value: unknown): unknown {
   return Buffer.isBuffer(value) ? value.toString('latin1') : value
-}
-
-type Reply = ClaimReply | { readonly type: 'kept' }
-
-/** What follows the type in a reply. */
-const FIELDS: Readonly<Record<Reply['type'], readonly string[]>> = {
-  grant: ['record', 'pttl'],
-  busy: [],
-  held: ['ms'],
-  guarded: ['attempts', 'refusals', 'ms'],
-  mine: ['attempts', 'refusals', 'ms'],
-  kept: [],
-}
-
-/** Of one of these types; undefined for anything else. */
-function parseReply<Type extends Reply['type']>(...types: readonly Type[]) {
-  return ([first, ...values]: readonly unknown[]): Extract<Reply, { type: Type }> | undefined => {
-    const type = types.find((one) => one === first)
-    if (type === undefined) return undefined
-    const fields = FIELDS[type].map((name, index) => [name, values[index]] as const)
-    const fits = fields.every(([name, value]) =>
-      name === 'record' ? typeof value === 'string' : isCount(value),
-    )
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fields were checked by their names
-    return fits
-      ? ({ type, ...Object.fromEntries(fields) } as Extract<Reply, { type: Type }>)
-      : undefined
-  }
-}
-
-/** The reply says no more. */
-function done(): true {
-  return true
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value)
 }
 
 function ignore(): void {}

@@ -9,6 +9,7 @@ import {
   MIN_LIFETIME,
   type AuthFailure,
   type Grant,
+  type Operation,
 } from './protocol.ts'
 import type { Token } from './token.ts'
 
@@ -23,11 +24,13 @@ export interface RefreshTokens extends Pick<Token, 'token' | 'refreshExpiresAt'>
   readonly refreshToken: Secret
 }
 
-/** What a token request is made for. */
+/** A token request, and what it is made for. */
 export interface Ask {
+  readonly operation: Operation
+  readonly credentials: Credentials
   /** Aborted: nobody waits for the outcome any more. */
   readonly signal: AbortSignal
-  /** The token at hand; it may have ended. */
+  /** The token at hand; it may have ended. A refresh is of this one. */
   readonly current: Token | undefined
   /** Since when business calls find it rejected, on the monotonic clock; undefined: they do not. */
   readonly rejectedAt: number | undefined
@@ -103,15 +106,15 @@ export interface Failed {
 export type Outcome = Grant | Failed | Deferred
 
 /** What the token source asks. Wrappers of one another: the book of attempts, then what several replicas share. */
-export interface TokenClient {
-  readonly login: (credentials: Credentials, ask: Ask) => Promise<Outcome>
-  readonly refresh: (tokens: RefreshTokens, credentials: Credentials, ask: Ask) => Promise<Outcome>
-}
+export type TokenClient = (ask: Ask) => Promise<Outcome>
+
+/** What a token request needs to be sent. */
+export type Sending = Pick<Ask, 'signal' | 'onSent'>
 
 /** The two token requests, one HTTP request each, never repeated. They never reject. */
 export interface IsalesClient {
-  readonly login: (credentials: Credentials, ask: Ask) => Promise<Grant | AuthFailure>
-  readonly refresh: (tokens: RefreshTokens, ask: Ask) => Promise<Grant | AuthFailure>
+  readonly login: (credentials: Credentials, sending: Sending) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, sending: Sending) => Promise<Grant | AuthFailure>
 }
 
 // The book of logins.
@@ -246,50 +249,57 @@ export interface AttemptsOptions {
  * too early is deferred, unless an operator asks for it.
  */
 export function withAttempts({ client, home, rules, clock, random }: AttemptsOptions): TokenClient {
-  const find = async (credentials: Credentials): Promise<Entry> =>
+  const find = async ({ credentials }: Ask): Promise<Entry> =>
     (await home.find(credentials)) ?? NO_ENTRY
 
-  return {
-    async login(credentials, ask): Promise<Outcome> {
-      const before = await find(credentials)
-      const now = clock.now()
-      if (now < before.notBefore && !ask.forced) {
-        const ms = before.notBefore - now
-        return { deferred: 'guarded', ms, backoff: backoffOf(before, rules) }
-      }
-      const isWritten = await home.save(credentials, begun(before, now))
-      const outcome = await client.login(credentials, ask)
-      if (isGrant(outcome)) {
-        await home.save(credentials, granted(clock.now()))
-        return outcome
-      }
-      const given = { ...ask, rules, now: clock.now(), random: random() }
-      const { entry, ...verdict } = afterFailure(before, outcome, given)
-      await home.save(credentials, entry)
-      // A restart would forget it: the account is spared while this process lives.
-      const pause = verdict.counted && !isWritten ? UNCLEAR_PAUSE : 0
-      return { failure: outcome, ...verdict, pause: Math.max(verdict.pause, pause) }
-    },
+  const login = async (ask: Ask): Promise<Outcome> => {
+    const { credentials } = ask
+    const before = await find(ask)
+    const now = clock.now()
+    if (now < before.notBefore && !ask.forced) {
+      const ms = before.notBefore - now
+      return { deferred: 'guarded', ms, backoff: backoffOf(before, rules) }
+    }
+    const isWritten = await home.save(credentials, begun(before, now))
+    const outcome = await client.login(credentials, ask)
+    if (isGrant(outcome)) {
+      await home.save(credentials, granted(clock.now()))
+      return outcome
+    }
+    const given = { ...ask, rules, now: clock.now(), random: random() }
+    const { entry, ...verdict } = afterFailure(before, outcome, given)
+    await home.save(credentials, entry)
+    // A restart would forget it: the account is spared while this process lives.
+    const pause = verdict.counted && !isWritten ? UNCLEAR_PAUSE : 0
+    return { failure: outcome, ...verdict, pause: Math.max(verdict.pause, pause) }
+  }
 
-    async refresh(tokens, credentials, ask): Promise<Outcome> {
-      const outcome = await client.refresh(tokens, ask)
-      const known = await find(credentials)
-      const now = clock.now()
-      if (isGrant(outcome)) {
-        const isDue = known.provenUntil < now + PROOF - PROOF_STEP
-        if (now < known.provenUntil && isDue) await home.save(credentials, granted(now))
-        return withRefreshToken(outcome, tokens)
-      }
-      // It says nothing of the credentials; the login that follows tells more.
-      if (isRefusal(outcome) || isMissing(outcome)) {
-        const shown = known.attempts > 0 ? backoffOf(known, rules) : 'none'
-        return { failure: outcome, pause: 0, counted: false, backoff: shown }
-      }
-      const given = { ...ask, rules, now, random: random() }
-      const proven = { ...known, provenUntil: Infinity }
-      const { entry: _, ...verdict } = afterFailure(proven, outcome, given)
-      return { failure: outcome, ...verdict }
-    },
+  const refresh = async (ask: Ask, tokens: RefreshTokens): Promise<Outcome> => {
+    const outcome = await client.refresh(tokens, ask)
+    const known = await find(ask)
+    const now = clock.now()
+    if (isGrant(outcome)) {
+      const isDue = known.provenUntil < now + PROOF - PROOF_STEP
+      if (now < known.provenUntil && isDue) await home.save(ask.credentials, granted(now))
+      return withRefreshToken(outcome, tokens)
+    }
+    // It says nothing of the credentials; the login that follows tells more.
+    if (isRefusal(outcome) || isMissing(outcome)) {
+      const shown = known.attempts > 0 ? backoffOf(known, rules) : 'none'
+      return { failure: outcome, pause: 0, counted: false, backoff: shown }
+    }
+    const given = { ...ask, rules, now, random: random() }
+    const proven = { ...known, provenUntil: Infinity }
+    const { entry: _, ...verdict } = afterFailure(proven, outcome, given)
+    return { failure: outcome, ...verdict }
+  }
+
+  return (ask) => {
+    const { operation, current } = ask
+    const refreshToken = operation === 'refresh' ? current?.refreshToken : undefined
+    return current === undefined || refreshToken === undefined
+      ? login(ask)
+      : refresh(ask, { ...current, refreshToken })
   }
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import { tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
-import type { Ask, IsalesClient } from './attempts.ts'
+import type { IsalesClient, Sending } from './attempts.ts'
 import {
   isGrant,
   isRefusal,
@@ -28,16 +28,9 @@ export interface IsalesClientOptions extends Pick<
   readonly wallClock: () => number
 }
 
-/** What a command asks for, once. */
-export function askOnce(signal: AbortSignal): Ask {
-  return {
-    signal,
-    current: undefined,
-    rejectedAt: undefined,
-    forced: false,
-    failures: 0,
-    onSent() {},
-  }
+/** For a command, which looks at nothing but the outcome. */
+export function askOnce(signal: AbortSignal): Sending {
+  return { signal, onSent() {} }
 }
 
 const REASON_OF_FAILURE = {
@@ -58,7 +51,10 @@ function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
   const { isalesRefreshPath = '', isalesTokenScheme: scheme } = options
 
-  const post = async (request: Omit<Parameters<Post>[0], 'signal'>, { signal, onSent }: Ask) => {
+  const post = async (
+    request: Omit<Parameters<Post>[0], 'signal'>,
+    { signal, onSent }: Sending,
+  ) => {
     onSent()
     const sentAt = options.clock.now()
     const result = await options.post({ ...request, signal })

@@ -142,10 +142,11 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   const request = async (operation: Operation): Promise<void> => {
     const { token, login, failuresInRow: failures } = state
-    const tried = credentials
     abort = new AbortController()
     const { signal } = abort
     const ask: Ask = {
+      operation,
+      credentials,
       signal,
       current: token,
       rejectedAt: isSuspect(state) ? state.evidence.openSince : undefined,
@@ -156,11 +157,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       },
     }
     apply(started, operation)
-    const refreshToken = operation === 'refresh' ? token?.refreshToken : undefined
-    const outcome =
-      token === undefined || refreshToken === undefined
-        ? await client.login(tried, ask)
-        : await client.refresh({ ...token, refreshToken }, tried, ask)
+    const outcome = await client(ask)
     if (signal.aborted) return
     apply(ended, outcome)
     proceed()

@@ -8,10 +8,9 @@ import {
   PROOF,
   type Book,
   type Claim,
-  type ClaimReply,
   type Failed,
   type Granted,
-  type RecordReply,
+  type Reply,
 } from '../../src/sharing/store.ts'
 
 interface Entry {
@@ -23,10 +22,17 @@ const NOTHING: Entry = { value: '', endsAt: -Infinity }
 /** Characters of a process' id, before the dash. */
 const PROCESS_LENGTH = 16
 
+const reply = (type: Reply['type']): Reply => ({
+  type,
+  record: '',
+  ms: 0,
+  attempts: 0,
+  refusals: 0,
+})
 const isPause = (lease: string): boolean => lease.includes(' ')
 
 /**
- * The rules of the shared store: the specification of the scripts in `src/sharing/scripts.ts`, and the simulated store
+ * The rules of the shared store: the specification of the scripts in `src/sharing/store.ts`, and the simulated store
  * of the tests. `test/store/` checks that a real server agrees.
  */
 export class StoreRules {
@@ -38,33 +44,33 @@ export class StoreRules {
     this.#now = now
   }
 
-  claim(asked: Claim): ClaimReply {
+  claim(asked: Claim): Reply {
     const { seen, lease, operation, fingerprint, forced, begun } = asked
     if (this.#value('grant').slice(0, ID_LENGTH) !== seen) return this.read()
     const holder = this.#holder()
     const process = holder.slice(0, PROCESS_LENGTH)
     if (!isPause(holder) && holder !== '' && process !== lease.slice(0, PROCESS_LENGTH)) {
-      return { type: 'busy' }
+      return reply('busy')
     }
     const held = isPause(holder) ? this.#left('lease') - PAUSE_GRACE : 0
-    if (held > 0 && !forced) return { type: 'held', ms: held }
+    if (held > 0 && !forced) return { ...reply('held'), ms: held }
     const known = this.#book(fingerprint)
     const book = asked.book.attempts > 0 ? higher(known, asked.book) : known
     if (operation === 'login') {
-      if (book.attempts > 0 && book.ms > 0 && !forced) return { type: 'guarded', ...book }
+      if (book.attempts > 0 && book.ms > 0 && !forced) return { ...reply('guarded'), ...book }
       const attempts = book.attempts + 1
       const ms = begun[Math.min(attempts, begun.length) - 1] ?? 0
       this.#write(fingerprint, { ...book, attempts, ms })
     }
     this.#set('lease', lease, LEASE)
-    return { type: 'mine', ...book }
+    return { ...reply('mine'), ...book }
   }
 
   extend(lease: string): void {
     if (this.#value('lease') === lease) this.#set('lease', lease, LEASE)
   }
 
-  granted(asked: Granted): RecordReply | { type: 'kept' } {
+  granted(asked: Granted): Reply {
     const { seen, lease, record, ms, fingerprint, operation } = asked
     const holder = this.#holder()
     const isTaken = holder !== '' && !isPause(holder)
@@ -77,7 +83,7 @@ export class StoreRules {
       const isProven = operation === 'login' || (attempts === 0 && left > 0)
       if (isProven) this.#write(fingerprint, { attempts: 0, refusals: 0, ms: PROOF })
     }
-    return { type: 'kept' }
+    return reply('kept')
   }
 
   failed({ lease, fingerprint, pause, book: given }: Failed): void {
@@ -95,9 +101,9 @@ export class StoreRules {
   }
 
   /** A PTTL of -2 is a key that is not there, as the servers say. */
-  read(): RecordReply {
+  read(): Reply {
     const record = this.#value('grant')
-    return { type: 'grant', record, pttl: record === '' ? -2 : this.#left('grant') }
+    return { ...reply('grant'), record, ms: record === '' ? -2 : this.#left('grant') }
   }
 
   #book(fingerprint: string): Book {

@@ -66,17 +66,22 @@ describe('what a replica does after its claim', () => {
   it.each<[string, Reply, Partial<Situation>, object | undefined]>([
     [
       'looks again in a second while another asks',
-      { type: 'busy' },
+      { type: 'busy', ms: 0 },
       {},
       { deferred: 'busy', ms: 1000 },
     ],
     [
       'looks again sooner while calls wait',
-      { type: 'busy' },
+      { type: 'busy', ms: 0 },
       asks(200, NOW),
       { deferred: 'busy', ms: 250 },
     ],
-    ['scatters looks by a fifth', { type: 'busy' }, { random: 0 }, { deferred: 'busy', ms: 800 }],
+    [
+      'scatters looks by a fifth',
+      { type: 'busy', ms: 0 },
+      { random: 0 },
+      { deferred: 'busy', ms: 800 },
+    ],
     [
       'waits as long as the others',
       { type: 'held', ms: 5000 },
@@ -89,7 +94,7 @@ describe('what a replica does after its claim', () => {
       {},
       { deferred: 'held', ms: 600_000, backoff: 'transient' },
     ],
-    ['asks iSales', { type: 'mine', attempts: 0, refusals: 0, ms: 0 }, {}, undefined],
+    ['asks iSales', { type: 'mine', ms: 0 }, {}, undefined],
     ['serves on without the store', away, {}, alone(1000)],
     [
       'serves on without the store with a token that is sent only if need be',

@@ -49,7 +49,7 @@ export const FINGERPRINT = 'f'.repeat(22)
 export const PROCESS_A = 'a'.repeat(16)
 export const PROCESS_B = 'b'.repeat(16)
 /** What the first claim gets. */
-export const MINE = { type: 'mine', attempts: 0, refusals: 0, ms: 0 }
+export const MINE = { type: 'mine', record: '', ms: 0, attempts: 0, refusals: 0 }
 
 export function claimBy(process: string, seen = ''): Claim {
   return {

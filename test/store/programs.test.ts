@@ -7,7 +7,6 @@ import { closing } from '../support/tcp-server.ts'
 import { until, within } from '../support/until.ts'
 import {
   authenticated,
-  inState,
   KEY,
   leaseOf,
   PASSWORD,
@@ -15,7 +14,7 @@ import {
   traffic,
   type Replica,
 } from './replicas.ts'
-import { DOCUMENTED_ACL, ENGINES, startServer, startTlsServer } from './servers.ts'
+import { ENGINES, startServer } from './servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -53,21 +52,6 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
       expect(await traffic(others, 1000)).toEqual([])
     },
   )
-
-  it('reach the store over TLS with a client certificate, as a user with the documented permissions', async () => {
-    const sim = await openIsales(60)
-    const server = await startTlsServer(engine, [`user proxy on >pw ${DOCUMENTED_ACL}`])
-    const replicas = await startReplicas(2, server.port, {
-      SESSION_STORE_URL: `valkeys://proxy@127.0.0.1:${server.port}`,
-      SESSION_STORE_PASSWORD: 'pw',
-      SESSION_STORE_CA_FILE: server.caFile,
-      SESSION_STORE_CLIENT_CERT_FILE: server.clientCertFile,
-      SESSION_STORE_CLIENT_KEY_FILE: server.clientKeyFile,
-    })
-    await inState(replicas, { state: 'shared', replicas: 2 })
-    await authenticated(replicas)
-    expect(sim.state().logins).toBe(1)
-  })
 
   it('free the lease when they are ended while they ask', async () => {
     const sim = await openIsales(60)

@@ -14,7 +14,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import type { Book, Claim, Failed, Granted } from '../../src/sharing/store.ts'
 import { StoreRules } from '../sharing/store-rules.ts'
-import { connect, FINGERPRINT, KEYS, PROCESS_A, PROCESS_B } from './connect.ts'
+import { connect, FINGERPRINT, KEYS, MINE, PROCESS_A, PROCESS_B } from './connect.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 interface Step {
@@ -103,13 +103,13 @@ describe.each(ENGINES)('%s', (engine) => {
     const lease = `${PROCESS_A}-1`
     const asked = { seen: '', lease, fingerprint: FINGERPRINT, forced: false, begun: [5000] }
     const reply = await store.claim({ ...asked, operation: 'refresh', book: nothing })
-    expect(reply).toEqual({ type: 'mine', ...nothing })
+    expect(reply).toEqual(MINE)
   })
 
   it('goes on after its scripts were flushed', async () => {
     const server = await startServer({ engine })
     const { store } = await connect(server.port)
-    const nothing = { type: 'grant', record: '', pttl: -2 }
+    const nothing = { ...MINE, type: 'grant', ms: -2 }
     expect(await store.read()).toEqual(nothing)
     await server.cli('SCRIPT', 'FLUSH')
     expect(await store.read()).toEqual(nothing)

@@ -100,17 +100,8 @@ export const DOCUMENTED_ACL = ((): string => {
 
 export const certificates = makeCertificates()
 
-export interface TlsServer extends StoreServer {
-  readonly caFile: string
-  readonly clientCertFile: string
-  readonly clientKeyFile: string
-}
-
 /** A server that wants a client certificate. */
-export async function startTlsServer(
-  engine: Engine,
-  directives: readonly string[] = [],
-): Promise<TlsServer> {
+export async function startTlsServer(engine: Engine): Promise<StoreServer> {
   const directory = temporaryDirectory()
   const file = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text)
@@ -118,22 +109,20 @@ export async function startTlsServer(
   }
   const cert = file('server.pem', certificates.server.cert)
   const key = file('server-key.pem', certificates.server.key)
-  const caFile = file('ca.pem', certificates.ca.cert)
-  const clientCertFile = file('client.pem', certificates.client.cert)
-  const clientKeyFile = file('client-key.pem', certificates.client.key)
+  const ca = file('ca.pem', certificates.ca.cert)
+  const clientCert = file('client.pem', certificates.client.cert)
+  const clientKey = file('client-key.pem', certificates.client.key)
   const port = await freePort()
-  const server = await startServer({
+  return startServer({
     engine,
     port,
     directives: [
       `tls-port ${port}`,
       `tls-cert-file ${cert}`,
       `tls-key-file ${key}`,
-      `tls-ca-cert-file ${caFile}`,
+      `tls-ca-cert-file ${ca}`,
       'tls-auth-clients yes',
-      ...directives,
     ],
-    cli: ['--tls', '--cacert', caFile, '--cert', clientCertFile, '--key', clientKeyFile],
+    cli: ['--tls', '--cacert', ca, '--cert', clientCert, '--key', clientKey],
   })
-  return { ...server, caFile, clientCertFile, clientKeyFile }
 }

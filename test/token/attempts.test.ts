@@ -14,7 +14,8 @@ import {
 import { askOnce } from '../../src/token/client.ts'
 import type { AuthFailure, FailureKind, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { DOWN, grant, REFUSED, throttled, unclear } from './support.ts'
+import { createToken } from '../../src/token/token.ts'
+import { DOWN, grant, REFUSED, RULES as TOKEN_RULES, throttled, unclear } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
@@ -140,17 +141,28 @@ describe('the book', () => {
       clock,
       random: () => 0.5,
     })
-    const ask = askOnce(new AbortController().signal)
+    const ask: Ask = {
+      ...askOnce(new AbortController().signal),
+      operation: 'login',
+      credentials,
+      current: undefined,
+      rejectedAt: undefined,
+      forced: false,
+      failures: 0,
+    }
     return {
       clock,
       asked,
-      login: (changes: Partial<Ask> = {}) => client.login(credentials, { ...ask, ...changes }),
+      login: (changes: Partial<Ask> = {}) => client({ ...ask, ...changes }),
       refresh: (refreshExpiresAt?: number) =>
-        client.refresh(
-          { token: new Secret('t'), refreshToken: new Secret('r'), refreshExpiresAt },
-          credentials,
-          ask,
-        ),
+        client({
+          ...ask,
+          operation: 'refresh',
+          current: {
+            ...createToken(grant({ refreshToken: 'r' }), TOKEN_RULES, 0),
+            refreshExpiresAt,
+          },
+        }),
       entry: () => home.find(credentials),
     }
   }

@@ -2,9 +2,9 @@ import { Secret } from '../../src/config/secret.ts'
 import {
   memoryHome,
   withAttempts,
-  type Ask,
   type Credentials,
   type RefreshTokens,
+  type Sending,
 } from '../../src/token/attempts.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
@@ -27,7 +27,9 @@ export interface Asked {
   readonly operation: Operation
   readonly at: number
   readonly tokens: RefreshTokens | undefined
-  readonly ask: Ask
+  readonly signal: AbortSignal
+  /** An operator asked for it. */
+  readonly forced: boolean
   readonly respond: (outcome: Grant | AuthFailure) => Promise<void>
 }
 
@@ -53,31 +55,36 @@ export function openSource(changes: Changes = {}): OpenSource {
   const clock = manualClock(START)
   const events: TokenEvent[] = []
   const asked: Asked[] = []
-  const request = (operation: Operation, ask: Ask, tokens?: RefreshTokens) =>
+  const request = (operation: Operation, sending: Sending, tokens?: RefreshTokens) =>
     new Promise<Grant | AuthFailure>((resolve) => {
-      ask.onSent()
+      sending.onSent()
       const sentAt = clock.now()
       const respond = async (outcome: Grant | AuthFailure): Promise<void> => {
         resolve(isGrant(outcome) ? { ...outcome, sentAt } : outcome)
         await clock.advance(0)
       }
-      asked.push({ operation, at: sentAt, tokens, ask, respond })
+      asked.push({ operation, at: sentAt, tokens, signal: sending.signal, forced, respond })
     })
   const { rules, ...rest } = changes
+  let forced = false
+  const client = withAttempts({
+    client: {
+      login: (_, sending) => request('login', sending),
+      refresh: (tokens, sending) => request('refresh', sending, tokens),
+    },
+    home: memoryHome(),
+    rules: { loginRejectedAttempts: 3 },
+    clock,
+    random: () => 0.5,
+  })
   const source = createTokenSource({
     rules: { ...RULES, ...rules },
     clock,
     random: () => 0.5,
-    client: withAttempts({
-      client: {
-        login: (_, ask) => request('login', ask),
-        refresh: (tokens, ask) => request('refresh', ask, tokens),
-      },
-      home: memoryHome(),
-      rules: { loginRejectedAttempts: 3 },
-      clock,
-      random: () => 0.5,
-    }),
+    client(ask) {
+      forced = ask.forced
+      return client(ask)
+    },
     credentials: credentialsOf('wrong'),
     observe: (event) => events.push(event),
     ...rest,
