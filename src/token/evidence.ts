@@ -28,7 +28,7 @@ export const NO_EVIDENCE = {
   asking: false,
   /** Such renewals since one cured. One that no call judged counts, too. */
   uncured: 0,
-  /** When the last three that cured did so, without those of other replicas. */
+  /** When the last three that cured did so. One of another replica stands in for the last: it is no conflict. */
   cures: [] as readonly number[],
 }
 export type Evidence = Readonly<typeof NO_EVIDENCE>
@@ -86,7 +86,7 @@ export function accept(
     openSince: isAnswer ? (sentAt > before.rejectedAt ? Infinity : sentAt) : openSince,
     doubtUntil: isAnswer ? now + DOUBT : before.doubtUntil,
     uncured: isCure ? 0 : before.uncured,
-    cures: isCure && !token.adopted ? [...cures.slice(-2), now] : cures,
+    cures: isCure ? [...(token.adopted ? cures.slice(0, -1) : cures.slice(-2)), now] : cures,
   }
 }
 

@@ -250,10 +250,10 @@ export const accepted: Step<{
   if (token?.generation !== call.generation) return { state }
   const evidence = accept(state.evidence, call, token, now)
   if (evidence === state.evidence) return { state }
-  const isNews = evidence.cures !== state.evidence.cures && isConflict(evidence, now)
+  const isOwnCure = !token.adopted && evidence.cures !== state.evidence.cures
   return {
     state: { ...state, evidence },
-    ...(isNews && { event: { type: 'conflict', at: now } }),
+    ...(isOwnCure && isConflict(evidence, now) && { event: { type: 'conflict', at: now } }),
   }
 }
 

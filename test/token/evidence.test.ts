@@ -2,6 +2,8 @@ import { expect, it } from 'vitest'
 import {
   accept,
   beginRenewal,
+  isConflict,
+  mayReplay,
   NO_EVIDENCE,
   reject,
   renewalDueAt,
@@ -43,4 +45,21 @@ it('renewals that cure nothing, or that no call judges, begin 4 s apart, then 8 
   expect(distances).toEqual([4000, 8000, 10_000, 10_000, 10_000])
   state = replace(beginRenewal(rejectedAt(state, at), at, 0.5))
   expect(dueAfter(acceptedAt(state, at + 1, at + 1))).toBe(2000)
+})
+
+it('replicas whose tokens cure count as renewals that cure, but not as a conflict', () => {
+  const cured = (before: Evidence, at: number, adopted: boolean): Evidence => {
+    const state = replace(beginRenewal(rejectedAt(before, at), at, 0.5))
+    const call = { kind: 'newer-token', sentAt: at } as const
+    return accept(state, call, { obtainedAt: at, adopted }, at)
+  }
+  const times = [0, 10_000, 20_000, 30_000]
+  const [own, others] = [false, true].map((adopted) =>
+    times.reduce((state, at) => cured(state, at, adopted), NO_EVIDENCE),
+  )
+  expect([own, others].map((state) => isConflict(state ?? NO_EVIDENCE, 30_000))).toEqual([
+    true,
+    false,
+  ])
+  expect(mayReplay(others ?? NO_EVIDENCE, 1, 80_000)).toBe(true)
 })
