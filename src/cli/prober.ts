@@ -8,7 +8,7 @@ import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
 import { openAttemptFile } from '../token/attempts-file.ts'
 import { memoryHome, withAttempts, type IsalesClient } from '../token/attempts.ts'
-import { askOnce, createIsalesClient } from '../token/client.ts'
+import { askOnce, createIsalesClient, loginOnce } from '../token/client.ts'
 import { hasVerdict, isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
 import { createUpstream } from '../upstream/pool.ts'
@@ -101,7 +101,7 @@ export async function logInOnce(
       ? memoryHome()
       : openAttemptFile({ directory, clock, wallClock: Date.now, onUnusable, onExposed() {} })
   const parts = { client: isales, home, rules: config, clock, random: Math.random }
-  const outcome = await withAttempts(parts).login({ user, password }, askOnce(signal))
+  const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
   if ('deferred' in outcome) {
     const minutes = Math.ceil(outcome.ms / 60_000)
     const why = 'these credentials failed before, and the account is spared'

@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { memoryHome, type Ask, type IsalesClient, type Sending } from '../token/attempts.ts'
+import { memoryHome, type IsalesClient, type Sending } from '../token/attempts.ts'
+import { loginOnce } from '../token/client.ts'
 import { createToken } from '../token/token.ts'
 import type { StoreCall } from './events.ts'
 import { createSeal } from './seal.ts'
@@ -32,15 +33,8 @@ export async function logInShared(config: Config, isales: IsalesClient, sending:
   const share = await openShare({ ...parts, home: memoryHome(), observe() {}, observeCall() {} })
   if (share === undefined) return undefined
   const client = share.wrap(isales)
-  const ask: Ask = {
-    ...sending,
-    operation: 'login',
-    credentials: { user: config.isalesUser, password: config.isalesPassword },
-    current: undefined,
-    rejectedAt: undefined,
-    forced: false,
-    failures: 0,
-  }
+  const credentials = { user: config.isalesUser, password: config.isalesPassword }
+  const ask = loginOnce(credentials, sending)
   share.start(() => {})
   try {
     let outcome = await client(ask)

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import { tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
-import type { IsalesClient, Sending } from './attempts.ts'
+import type { Ask, Credentials, IsalesClient, Sending } from './attempts.ts'
 import {
   isGrant,
   isRefusal,
@@ -31,6 +31,12 @@ export interface IsalesClientOptions extends Pick<
 /** For a command, which looks at nothing but the outcome. */
 export function askOnce(signal: AbortSignal): Sending {
   return { signal, onSent() {} }
+}
+
+/** A login for a command, before which nothing is known. */
+export function loginOnce(credentials: Credentials, sending: Sending): Ask {
+  const nothing = { current: undefined, rejectedAt: undefined, forced: false, failures: 0 }
+  return { ...sending, ...nothing, operation: 'login', credentials }
 }
 
 const REASON_OF_FAILURE = {

@@ -11,7 +11,7 @@ import {
   type AttemptHome,
   type Entry,
 } from '../../src/token/attempts.ts'
-import { askOnce } from '../../src/token/client.ts'
+import { askOnce, loginOnce } from '../../src/token/client.ts'
 import type { AuthFailure, FailureKind, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { createToken } from '../../src/token/token.ts'
@@ -141,15 +141,7 @@ describe('the book', () => {
       clock,
       random: () => 0.5,
     })
-    const ask: Ask = {
-      ...askOnce(new AbortController().signal),
-      operation: 'login',
-      credentials,
-      current: undefined,
-      rejectedAt: undefined,
-      forced: false,
-      failures: 0,
-    }
+    const ask = loginOnce(credentials, askOnce(new AbortController().signal))
     return {
       clock,
       asked,
