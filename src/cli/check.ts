@@ -1,6 +1,8 @@
+import { access, constants } from 'node:fs/promises'
 import { loadConfig, type Config, type EffectiveSetting } from '../config/load.ts'
 import { SETTING_LIST } from '../config/settings.ts'
 import type { IsalesClient } from '../token/attempts.ts'
+import { codeOf } from '../upstream/errors.ts'
 import { askOnce } from '../token/client.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
@@ -56,10 +58,22 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
   }
   writeProblems(io, loaded)
   if (!loaded.ok) return EXIT.usage
+  await warnOfStateDir(loaded.config, io)
   if (!flags['quiet']) io.stdout.write('\n')
   if (flags['live']) return checkLive(loaded.config, io)
   io.stdout.write('The configuration is sound.\n')
   return EXIT.ok
+}
+
+/** The proxy makes the directory when it is missing. */
+async function warnOfStateDir({ stateDir }: Config, { stderr }: Io): Promise<void> {
+  if (stateDir === undefined) return
+  const { R_OK, W_OK, X_OK } = constants
+  const code = await access(stateDir, R_OK | W_OK | X_OK).then(() => undefined, codeOf)
+  if (code !== undefined && code !== 'ENOENT')
+    stderr.write(
+      `Warning: STATE_DIR cannot be used by this user (${code}). Let the directory belong to the user of the proxy, with mode 700\n`,
+    )
 }
 
 /** The conversation with the settings as they are. Returns the exit code. */

@@ -51,6 +51,18 @@ describe('check', () => {
       .find((line) => line.startsWith(`${setting} `))
       ?.split(/ {2,}/)
 
+  it('warns of a STATE_DIR that it cannot use, and not of one that is still to be made', async () => {
+    const directory = temporaryDirectory()
+    const file = join(directory, 'file')
+    writeFileSync(file, '')
+    const stderrOf = async (STATE_DIR: string) =>
+      (await runHere(['check'], { env: { ...SOUND, STATE_DIR } })).stderr
+    expect(await stderrOf(join(file, 'state'))).toMatch(
+      /^Warning: STATE_DIR cannot be used by this user \(ENOTDIR\)/,
+    )
+    expect(await stderrOf(join(directory, 'new'))).toBe('')
+  })
+
   it('shows every setting with its value, where it came from and its default', async () => {
     const file = join(temporaryDirectory(), 'password')
     writeFileSync(file, `${CANARY}\n`)
