@@ -20,7 +20,6 @@ import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
 import { sharingLog } from './sharing/events.ts'
 import { memoryHome, withAttempts, type AttemptHome } from './token/attempts.ts'
-import { openAttemptFile } from './token/attempts-file.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/otlp.ts'
@@ -131,7 +130,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
   })
   const { metrics, monitor } = admin
-  const home = openAttemptHome()
+  const home = await openAttemptHome()
   const share = await openShare()
   const upstream = createUpstream({
     config,
@@ -216,12 +215,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     )
   }, LOAD_REST)
 
-  function openAttemptHome(): AttemptHome {
+  async function openAttemptHome(): Promise<AttemptHome> {
     const { stateDir: directory } = config
     if (directory === undefined) {
       log('state-in-memory')
       return memoryHome()
     }
+    // Not without need: zod comes with it.
+    const { openAttemptFile } = await import('./token/attempts-file.ts')
     return openAttemptFile({
       directory,
       clock,
