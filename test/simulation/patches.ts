@@ -336,6 +336,7 @@ Object.assign(fsPromises, {
         await later(() => fs.writeSync(file, text.slice(0, half)))
         await later(() => fs.writeSync(file, text.slice(half)))
       },
+      chown: () => later(() => undefined),
       sync: () => later(() => undefined),
       close: () => later(() => fs.closeSync(file)),
     }

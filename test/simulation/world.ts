@@ -196,6 +196,8 @@ export function openWorld(options: WorldOptions) {
       const write = (line: string): void => {
         note(`${own.name} log ${line.trim()}`.replaceAll(directory, ''))
         searchSecrets(line, `the log of ${own.name}`)
+        // A mistake of the program, or something of Node that this machine lacks.
+        if (line.includes('"name":"TypeError"')) onFinding(6, line.trim())
       }
       const log = await createLog({ level: 'debug', format: 'json', destination: { write } })
       const app = await startApp({ config: loaded.config, version: 'simulated', log })
