@@ -137,7 +137,10 @@ export async function openWorld(options: WorldOptions) {
     passwordInFile: secret.read,
     /** The mean of the replicas; NaN while one of them does not run. */
     sample(): Sample {
-      const all = replicas.map(({ child }) => sampleOf(child?.pid ?? 0))
+      // One that was killed is no measure, and does not hide the others.
+      const all = replicas
+        .map(({ child }) => sampleOf(child?.pid ?? 0))
+        .filter(({ rssMb }) => !Number.isNaN(rssMb))
       const mean = (of: keyof Sample): number =>
         all.reduce((sum, one) => sum + one[of], 0) / all.length
       return { rssMb: mean('rssMb'), handles: mean('handles') }
