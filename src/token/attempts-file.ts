@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as z from 'zod'
@@ -55,6 +55,11 @@ const FORMER = z.object({
 
 type Stored = z.infer<typeof STORED>
 
+interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
 const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number) => Promise<Buffer>
 
 /**
@@ -72,12 +77,20 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   let salt = contents?.salt ?? randomBytes(16).toString('hex')
   let entries = new Map(Object.entries(contents?.entries ?? {}))
   let last: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
-  let isPrepared = false
+  /** Of the directory. Undefined: it is not prepared. */
+  let owner: Owner | undefined
   /** The file lacks what could not be written. */
   let isBehind = false
+  /** The last write: one begins when the one before it has ended. */
+  let writing = Promise.resolve(true)
 
-  /** A command may have logged in meanwhile. What cannot be read is not forgotten. */
-  const reread = (): void => {
+  /** A command may have logged in meanwhile. What cannot be read, or is still to be written, is not forgotten. */
+  const reread = async (): Promise<void> => {
+    let waitedFor: typeof writing | undefined
+    while (waitedFor !== writing) {
+      waitedFor = writing
+      await waitedFor
+    }
     const latest = isBehind ? undefined : read(path, CONTENTS, () => {})
     if (latest === undefined) return
     salt = latest.salt
@@ -109,28 +122,23 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     )
   }
 
-  const prepare = async (): Promise<void> => {
+  const prepare = async (): Promise<Owner> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    if (((await stat(directory)).mode & WRITABLE_BY_ALL) !== 0) onExposed()
-    isPrepared = true
+    const { mode, uid, gid } = await stat(directory)
+    if ((mode & WRITABLE_BY_ALL) !== 0) onExposed()
+    return { uid, gid }
   }
 
-  /** What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to. */
-  const leaveToOwner = async (file: FileHandle): Promise<void> => {
-    const { uid, gid } = await stat(directory)
-    await file.chown(uid, gid).catch(() => undefined)
-  }
-
-  const write = async (): Promise<void> => {
-    if (!isPrepared) await prepare()
+  const put = async (text: string): Promise<void> => {
+    const { uid, gid } = (owner ??= await prepare())
     // What a crash, or somebody else, left there.
     await rm(scratch, { force: true })
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     const file = await open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
     try {
-      const text = JSON.stringify({ version: 2, salt, entries: Object.fromEntries(entries) })
       await file.writeFile(`${text}\n`)
-      await leaveToOwner(file)
+      // What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to.
+      await file.chown(uid, gid).catch(() => undefined)
       await file.sync()
     } finally {
       await file.close()
@@ -139,9 +147,21 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     if (former !== undefined) await rm(join(directory, FORMER_NAME), { force: true })
   }
 
+  /** @returns false when it could not be written. */
+  const write = async (text: string): Promise<boolean> => {
+    try {
+      await put(text)
+      isBehind = false
+    } catch (error) {
+      isBehind = true
+      onUnusable(error)
+    }
+    return !isBehind
+  }
+
   return {
     async find(credentials) {
-      reread()
+      await reread()
       const stored = entries.get(await idOf(credentials)) ?? formerEntry(credentials)
       return stored && fromStored(stored, wallClock(), clock.now())
     },
@@ -154,14 +174,9 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
       entries.set(id, stored)
       const [oldest] = entries.keys()
       if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest)
-      try {
-        await write()
-        isBehind = false
-      } catch (error) {
-        isBehind = true
-        onUnusable(error)
-      }
-      return !isBehind
+      const text = JSON.stringify({ version: 2, salt, entries: Object.fromEntries(entries) })
+      writing = writing.then(() => write(text))
+      return writing
     },
   }
 }

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it, onTestFinished, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { NO_ENTRY } from '../../src/token/attempts.ts'
@@ -65,6 +66,23 @@ it('knows what another process has written since, such as a command', async () =
   expect(await proxy.find(credentials)).toEqual(known)
   await proxy.save({ ...credentials, user: 'another' }, REFUSED)
   expect(await start(directory).find(credentials)).toEqual(known)
+})
+
+it('loses nothing to those who look while it is written', async () => {
+  const directory = temporaryDirectory()
+  const home = start(directory)
+  const other = { ...credentials, user: 'another' }
+  await home.save(other, REFUSED)
+  const written = { yet: false }
+  const saving = home.save(credentials, REFUSED).then(() => (written.yet = true))
+  while (!written.yet) {
+    await home.find(other)
+    await turn()
+  }
+  await saving
+  const known = { ...REFUSED, provenUntil: NOW }
+  expect(await start(directory).find(credentials)).toEqual(known)
+  expect(await home.find(credentials)).toEqual(known)
 })
 
 it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', async () => {
