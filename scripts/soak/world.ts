@@ -135,9 +135,8 @@ export async function openWorld(options: WorldOptions) {
     world,
     events,
     passwordInFile: secret.read,
-    /** The mean of the replicas; NaN while one of them does not run. */
+    /** The mean of the replicas that run; NaN while none does. */
     sample(): Sample {
-      // One that was killed is no measure, and does not hide the others.
       const all = replicas
         .map(({ child }) => sampleOf(child?.pid ?? 0))
         .filter(({ rssMb }) => !Number.isNaN(rssMb))

@@ -99,8 +99,10 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
   if (login === undefined) {
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
-    const login = await logInOnce(config, isales, io.signal)
-    return { ...(inCluster && { note: NO_STORE }), ...login }
+    return {
+      ...(inCluster && { note: NO_STORE }),
+      ...(await logInOnce(config, isales, io.signal)),
+    }
   }
   const { outcome, store, others = 0 } = login
   const note =

@@ -276,7 +276,7 @@ function hasEnded({ complete, headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
 }
 
-/** A response that comes before the end of its request is the last one of its connection, which lingers behind it. */
+/** A response that comes before the end of its request is the last one of its connection, which lingers after it. */
 export function createLingeringResponse(clock: Clock) {
   return class LingeringResponse extends ServerResponse {
     #lingering = false

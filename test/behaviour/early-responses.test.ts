@@ -7,7 +7,7 @@ const MIB = 1024 * 1024
 const upload = (length: number): string =>
   `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`
 
-test('an upload that was answered with 408 never ends at iSales, whatever comes of it then', async () => {
+test('an upload that was refused with 408 never ends at iSales, whatever comes of it then', async () => {
   const stand = await openStand({ env: { CLIENT_DEADLINE: '0', BODY_IDLE_TIMEOUT: '300ms' } })
   const client = await stand.connect()
   await client.send(upload(200_000) + 'x'.repeat(150_000))
