@@ -31,20 +31,51 @@ it('rejections that came after the accepted call was sent are still open', () =>
   expect(acceptedAt(answered, 201, 400).openSince).toBe(Infinity)
 })
 
-it('renewals that cure nothing, or that no call judges, begin 4 s apart, then 8 s, then 10 s', () => {
-  let state = NO_EVIDENCE
-  let at = 0
-  const dueAfter = (evidence: Evidence): number =>
-    renewalDueAt(rejectedAt({ ...evidence, everAccepted: true }, at + 1)) - at
-  const distances: number[] = []
-  for (let round = 0; round < 5; round += 1) {
-    state = replace(beginRenewal(rejectedAt(state, at), at, 0.5))
-    distances.push(dueAfter(state))
-    at += dueAfter(state)
-  }
-  expect(distances).toEqual([4000, 8000, 10_000, 10_000, 10_000])
-  state = replace(beginRenewal(rejectedAt(state, at), at, 0.5))
-  expect(dueAfter(acceptedAt(state, at + 1, at + 1))).toBe(2000)
+it('a rejection waits 500 ms for evidence, within ten minutes of one that evidence answered', () => {
+  expect(renewalDueAt(rejectedAt(NO_EVIDENCE, 100))).toBe(100)
+  const answered = acceptedAt(rejectedAt(NO_EVIDENCE, 100), 101, 200)
+  expect(renewalDueAt(rejectedAt(answered, 300))).toBe(800)
+  expect(renewalDueAt(rejectedAt(answered, 600_200))).toBe(600_200)
+})
+
+it.each([
+  [4999, Infinity],
+  [5000, -Infinity],
+])('a rejected call that the same token, %i ms old, cured: due at %d', (age, due) => {
+  const call = { kind: 'same-token', sentAt: 101 } as const
+  const token = { obtainedAt: 200 - age, adopted: false }
+  expect(renewalDueAt(accept(rejectedAt(NO_EVIDENCE, 100), call, token, 200))).toBe(due)
+})
+
+/** The evidence after a renewal that rejections asked for, and when rejections may ask for the next. */
+function renewed(before: Evidence, at: number) {
+  const state = replace(beginRenewal(rejectedAt(before, at), at, 0.5))
+  return { state, next: renewalDueAt(rejectedAt(state, at + 1)) }
+}
+
+it.each([
+  ['4 s apart, then 8 s, then 10 s', true, [4000, 8000, 10_000, 10_000]],
+  [
+    'up to 5 min apart while no call was ever accepted',
+    false,
+    [4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000],
+  ],
+])('renewals that cure nothing, or that no call judges, begin %s', (_, everAccepted, expected) => {
+  let { state, next } = { state: { ...NO_EVIDENCE, everAccepted } as Evidence, next: 0 }
+  const distances = expected.map(() => {
+    const at = next
+    ;({ state, next } = renewed(state, at))
+    return next - at
+  })
+  expect(distances).toEqual(expected)
+  const cured = acceptedAt(renewed(state, next).state, next + 1, next + 1)
+  expect(renewalDueAt(rejectedAt(cured, next + 2)) - next).toBe(2000)
+})
+
+it('where renewals cure, the first that does not is followed by another when evidence was waited for', () => {
+  const cured = { ...NO_EVIDENCE, cures: [0] }
+  expect(renewed(cured, 10_000).next).toBe(10_501)
+  expect(renewed(cured, 60_000).next).toBe(64_000)
 })
 
 it('replicas whose tokens cure count as renewals that cure, but not as a conflict', () => {
