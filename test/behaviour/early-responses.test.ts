@@ -66,23 +66,3 @@ test('a body over REPLAY_BODY_SIZE is sent once, also when all of it came behind
   const posts = stand.business().filter(({ method }) => method === 'POST')
   expect(posts.map(({ body }) => body.length)).toEqual([500])
 })
-
-test('a CONNECT behind a request neither stops its response nor hides that the client left', async () => {
-  const stand = await openStand({ respond: () => responseBytes('x'.repeat(20_000_000)) })
-  const connect = 'CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n'
-  const client = await stand.connect()
-  client.pause()
-  await client.send(get() + connect)
-  await until(() => stand.upstream.requests.length > 1)
-  client.resume()
-  expect((await client.read()).body.length).toBe(20_000_000)
-  expect(await client.read({ method: 'CONNECT' })).toMatchObject({ status: 405 })
-
-  const leaving = await stand.connect()
-  leaving.pause()
-  await leaving.send(get() + connect)
-  await until(async () => (await stand.metric('requests_in_flight')) === 1)
-  leaving.end()
-  leaving.destroy()
-  await until(async () => (await stand.metric('requests_in_flight')) === 0)
-})

@@ -91,13 +91,3 @@ test.each([
   await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 12)
   expect((await world.tasks()).status).toBe(200)
 })
-
-test('one connection takes one of the places of requests in flight', async () => {
-  const world = await openWorld({ env: { MAX_IN_FLIGHT: '2', CLIENT_DEADLINE: '0' } })
-  world.sim.hang({ operation: 'business' })
-  const client = await connectRaw({ port: portOf(world.proxy) })
-  await client.send(`${TASKS}Content-Length: 2\r\n\r\n{}`.repeat(40))
-  await until(() => world.sim.state().hanging === 1)
-  expect((await world.tasks()).status).toBe(200)
-  client.destroy()
-})

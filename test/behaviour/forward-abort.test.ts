@@ -17,7 +17,6 @@ import {
 const OK = 'HTTP/1.1 200 OK\r\n'
 const NEXT = '/rest/isales/next'
 const NEVER: Step = () => new Promise(() => undefined)
-const LARGE: readonly Step[] = [`${OK}Content-Length: 20000000\r\n\r\n`, Buffer.alloc(20_000_000)]
 
 /** The response to the next request, when nothing is left of the one before it. */
 async function recovered(stand: Stand): Promise<string> {
@@ -105,62 +104,6 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
     login.open()
     expect(await recovered(tokenless)).toBe('next')
     expect(bodies(tokenless)).toEqual([''])
-  })
-
-  it('while a connection is awaited: its request is never sent, and the connection is not lost', async () => {
-    const slow = gate()
-    const queue = await openStand({
-      respond: async ({ body }) => {
-        if (body.toString() !== 'first') return responseBytes('next')
-        await slow.opened
-        return responseBytes('slow')
-      },
-      env: { ISALES_MAX_CONNECTIONS: '1' },
-    })
-    const first = await queue.connect()
-    await first.send(post('first'))
-    await until(() => queue.business().length === 1)
-    const before = queue.upstream.connections()
-    const second = await queue.connect()
-    await second.send(post('second'))
-    await inFlight(queue, 2)
-    leave[how](second)
-    await inFlight(queue, 1)
-    slow.open()
-    expect(await first.read()).toMatchObject({ text: 'slow' })
-    expect(await recovered(queue)).toBe('next')
-    expect(queue.upstream.connections()).toBe(before)
-    expect(bodies(queue)).toEqual(['first', ''])
-    first.destroy()
-  })
-})
-
-describe('the client resets its connection', () => {
-  it('within a large response that it does not read', async () => {
-    const stand = await openStand({ respond: respond(LARGE) })
-    const client = await stand.connect()
-    client.pause()
-    await client.send(post('x'))
-    await until(() => stand.business().length === 1)
-    await delay(50)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-  })
-
-  it('while it waits for the token of its replay', async () => {
-    let revoked = 0
-    const stand = await openStand({
-      respond: respond(''),
-      revoked: () => revoked,
-      login: (n) => delay(n === 2 ? 300 : 0).then(() => loginResponse(n)),
-    })
-    revoked = 1
-    const client = await stand.connect()
-    await client.send(post('x'))
-    await waiting(stand, 1)
-    client.reset()
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business().filter(({ target }) => target === PATH)).toHaveLength(1)
   })
 })
 

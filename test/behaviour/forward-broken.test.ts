@@ -77,15 +77,6 @@ describe('a response that is cut: the connection of the client is destroyed', ()
     await old.send(get().replace('HTTP/1.1', 'HTTP/1.0'))
     await expect(old.closed()).resolves.toMatchObject({ reset: true })
   })
-
-  it('and the other responses of that connection with it, never complete', async () => {
-    const cut: Step[] = [`${OK}Content-Length: 10\r\n\r\nhello`, { waitMs: 30 }, { close: 'reset' }]
-    stand.serve(({ method }) => (method === 'POST' ? cut : responseBytes('second')))
-    const client = await stand.connect()
-    await client.send(post('x') + get())
-    const { left } = await client.closed()
-    expect(left.toString()).not.toContain('second')
-  })
 })
 
 it.each<[string, (first: string, poison: string) => readonly Step[]]>([

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
+import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import {
-  chunkedPost,
-  get,
-  loginResponse,
-  openStand,
-  post,
-  type StandOptions,
-} from '../proxy/stand.ts'
+import { chunkedPost, get, openStand, post, type StandOptions } from '../proxy/stand.ts'
 
 const BODY = '{"subCCNo":1}'
 const LARGE = 'x'.repeat(64 * 1024 + 1)
@@ -21,18 +15,6 @@ const openRevoked = async (options: StandOptions = {}) => {
   revoked = 1
   return stand
 }
-
-it('a request reaches iSales once, with its body, the token and nothing hop-by-hop', async () => {
-  const stand = await openStand()
-  const fields = ['Connection: keep-alive, X-Drop', 'X-Drop: 1']
-  const response = await stand.exchange(post(BODY, fields))
-  expect(response).toMatchObject({ status: 200, text: 'ok', framing: 'length' })
-  const [request, ...more] = stand.business()
-  expect(request?.body.toString()).toBe(BODY)
-  expect(request?.header('authorization')).toBe('Bearer token-1')
-  expect(request?.header('x-drop')).toBeUndefined()
-  expect(more).toEqual([])
-})
 
 describe('a rejection', () => {
   it.each([
@@ -101,18 +83,6 @@ describe('a rejection', () => {
     })
     expect(await stand.exchange(post(BODY))).toMatchObject({ status: 200, text: 'healed' })
   })
-
-  it('that no newer token heals in time is relayed as iSales sent it', async () => {
-    const down = responseBytes('down', { status: '503 Down' })
-    const stand = await openRevoked({
-      login: (n) => (n === 1 ? loginResponse(n) : down),
-      env: { CLIENT_DEADLINE: '1s' },
-    })
-    const response = await stand.exchange(post(BODY))
-    expect(response).toMatchObject({ status: 401, reason: 'No', text: 'no' })
-    expect(stand.business()).toHaveLength(1)
-    expect(await stand.metric('replays_total{outcome="no-token"}')).toBe(1)
-  })
 })
 
 it('a body in chunks that turns out too large, when the response has begun, cuts it and goes on no longer', async () => {
@@ -132,17 +102,38 @@ it('a body in chunks that turns out too large, when the response has begun, cuts
   expect(await stand.metric('request_errors_total{code="too-large"}')).toBe(1)
 })
 
+it.each([
+  ['a POST', post('abc')],
+  ['a POST too large to be kept', post('x'.repeat(200_000))],
+  ['a GET', get()],
+])(
+  'iSales cannot be reached, and is back at the third attempt: %s is sent once',
+  async (_, request) => {
+    const stand = await openStand({ env: { ISALES_KEEP_ALIVE: '100ms' } })
+    await until(() => stand.upstream.open() === 0)
+    const { port } = stand.upstream
+    await stand.closeUpstream()
+    const client = await stand.connect()
+    await client.send(request)
+    await until(async () => (await stand.metric('requests_in_flight')) === 1)
+    const seen: Buffer[] = []
+    await listen((socket) => {
+      socket.on('data', (chunk) => seen.push(chunk))
+      setTimeout(() => socket.write(responseBytes('back')), 50)
+    }, port)
+    expect(await client.read()).toMatchObject({ status: 200, text: 'back' })
+    expect(Buffer.concat(seen).toString().split(' HTTP/1.1\r\n')).toHaveLength(2)
+    client.destroy()
+  },
+)
+
 describe('a connection lost after the request was written', () => {
   const LOST = { code: 'upstream-broken', sent: 'unknown' }
 
   it.each([
     ['POST', post(BODY), 'reset'],
-    ['POST', post(BODY), 'end'],
     ['POST', chunkedPost(['ab', 'cd']), 'destroy'],
-    ['POST', post(LARGE), 'reset'],
-    ['PUT', post(BODY).replace('POST', 'PUT'), 'reset'],
     ['DELETE', get([], { method: 'DELETE' }), 'reset'],
-    ['OPTIONS', get([], { method: 'OPTIONS' }), 'reset'],
   ] as const)(
     '%s is never sent again, and may have been executed (%#)',
     async (_, request, close) => {
@@ -155,7 +146,6 @@ describe('a connection lost after the request was written', () => {
   )
 
   it.each([
-    ['GET', get()],
     ['HEAD', get([], { method: 'HEAD' })],
     ['GET', chunkedPost(['abc', 'def']).replace('POST', 'GET')],
   ])('%s is sent once more, with its body, and healed (%#)', async (method, request) => {
@@ -166,24 +156,5 @@ describe('a connection lost after the request was written', () => {
     expect(await stand.exchange(request, { method })).toMatchObject({ status: 204 })
     const [first, second, ...more] = stand.business().map(({ body }) => body.toString())
     expect([second, more]).toEqual([first, []])
-  })
-
-  it('GET is sent twice at most', async () => {
-    const stand = await openStand({ respond: () => [{ close: 'reset' }] })
-    expect(JSON.parse((await stand.exchange(get())).text)).toMatchObject(LOST)
-    expect(stand.business()).toHaveLength(2)
-  })
-
-  it('GET that is lost and then finds nobody may have been executed', async () => {
-    const stand = await openStand({
-      respond: () => {
-        void stand.closeUpstream()
-        return [{ close: 'reset' }]
-      },
-    })
-    const response = await stand.exchange(get())
-    expect(response.status).toBe(502)
-    expect(JSON.parse(response.text)).toMatchObject(LOST)
-    expect(stand.business()).toHaveLength(1)
   })
 })

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { responseBytes } from '../support/raw-upstream.ts'
-import { until } from '../support/until.ts'
-import { gate, get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
+import { get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const TOKEN = 'long-enough-token-2'
@@ -97,17 +96,6 @@ describe('the head of a response', () => {
       expect(stand.business()).toHaveLength(1)
     },
   )
-
-  it('that has no body behind it yet is not kept waiting', async () => {
-    const { opened, open } = gate()
-    stand.serve([`${OK}Content-Length: 4\r\n\r\n`, () => opened, 'late'])
-    const client = await stand.connect()
-    await client.send(get())
-    await until(() => client.left().toString().includes('\r\n\r\n'))
-    open()
-    expect(await client.read()).toMatchObject({ text: 'late' })
-    client.destroy()
-  })
 })
 
 describe('interim responses', () => {
@@ -134,19 +122,6 @@ describe('interim responses', () => {
     stand.serve([EARLY, responseBytes('ok')])
     const response = await stand.exchange(`GET ${PATH} HTTP/1.0\r\n\r\n`)
     expect(response).toMatchObject({ status: 200, text: 'ok', interim: [] })
-  })
-
-  it('of a pipelined request do not get into the response before it', async () => {
-    stand.serve(({ target }) =>
-      target === PATH
-        ? [`${OK}Content-Length: 4\r\n\r\nfi`, { waitMs: 100 }, 'rs']
-        : [EARLY, responseBytes('second')],
-    )
-    const client = await stand.connect()
-    await client.send(get() + get([], { path: '/rest/isales/b' }))
-    expect(await client.read()).toMatchObject({ text: 'firs' })
-    expect(await client.read()).toMatchObject({ text: 'second' })
-    client.destroy()
   })
 
   it('100 Continue gets a response here, and the body then forwarded without Expect', async () => {

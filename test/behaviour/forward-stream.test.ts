@@ -135,36 +135,6 @@ describe('a response whose connection ends while it is kept waiting', () => {
   })
 })
 
-describe('a client within a response', () => {
-  const env = { BODY_IDLE_TIMEOUT: '1s' }
-
-  it('that stalls is given up, and iSales with it', async () => {
-    const stand = await openStand({ respond: () => largeResponse(LARGE).steps, env })
-    const client = await stand.connect()
-    client.pause()
-    await client.send(get())
-    await until(() => stand.business().length === 1)
-    await stand.idle()
-    client.resume()
-    await expect(client.read({ limitMs: 10_000 })).rejects.toThrow('in the body')
-    client.destroy()
-  })
-
-  it('that is slow is not', async () => {
-    const stand = await openStand({ respond: () => largeResponse(20 * MIB).steps, env })
-    const client = await stand.connect()
-    await client.send(get())
-    for (let turn = 1; turn <= 5; turn += 1) {
-      client.pause()
-      await delay(500)
-      client.resume()
-      await until(() => client.received() >= turn * 3 * MIB)
-    }
-    expect((await client.read({ limitMs: 10_000 })).body).toHaveLength(20 * MIB)
-    client.destroy()
-  }, 15_000)
-})
-
 it.each([
   ['known', `${OK}Content-Length: 11\r\n\r\n`, (word: string) => word, ''],
   ['unknown', CHUNKED, (word: string) => `${word.length}\r\n${word}\r\n`, '0\r\n\r\n'],
@@ -203,27 +173,6 @@ describe("a response before the request's end", () => {
       respond: () => [NEVER],
       env,
     })
-
-  it.each([
-    ['and the connection closed', [{ close: 'end' }]],
-    ['and the connection left open', []],
-  ] as const)(
-    '%s: it arrives whole, and the connection of the client is closed',
-    async (_, close) => {
-      const body = 'n'.repeat(100_000)
-      const stand = await early([responseBytes(body, { status: '413 Enough' }), ...close])
-      const client = await stand.connect()
-      // Goes on sending, as most clients do, until it has read the response.
-      const sending = upload(client, 'of known length', 5 * MIB, { announced: 10 * MIB })
-      const response = await client.read()
-      expect(response).toMatchObject({ status: 413, text: body })
-      expect(response.header('connection')).toBe('close')
-      await sending.catch(() => undefined)
-      await client.closed()
-      await stand.idle()
-      expect(stand.business()).toEqual([])
-    },
-  )
 
   it.each(uploads)(
     'reaches a client that reads nothing before it has sent all: a body %s (RFC 9112 section 9.6)',

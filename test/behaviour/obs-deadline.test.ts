@@ -45,40 +45,6 @@ test('no token can be had: 503, and nothing was sent', async () => {
   expect(world.sim.requests()).toEqual([])
 })
 
-test('a replay has what the first attempt left, not a deadline of its own', async () => {
-  const world = await openTimedWorld({ env: DEADLINE })
-  await world.tasks()
-  world.sim.revoke()
-  world.sim.hang({ operation: 'refresh' })
-  const call = world.tasks()
-  await world.waiting(1)
-  await world.jump(300)
-  world.sim.hang({ operation: 'business' })
-  world.sim.release()
-  await until(() => world.sim.state().hanging === 1)
-  await world.jump(100)
-  expect(await call).toMatchObject({ status: 504, json: { code: 'upstream-timeout' } })
-})
-
-test('the wait for a new token shares it, too', async () => {
-  const world = await openTimedWorld({ env: DEADLINE })
-  await world.tasks()
-  world.sim.revoke()
-  world.sim.hang({ operation: 'refresh' })
-  const response = await late(world, () => world.waiting(1).then(() => true), WAIT)
-  expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
-})
-
-test('0 turns it off', async () => {
-  const world = await openTimedWorld({ env: { CLIENT_DEADLINE: '0' } })
-  world.sim.hang({ operation: 'business' })
-  const call = world.tasks()
-  await until(() => world.sim.state().hanging === 1)
-  await world.jump(20_000)
-  world.sim.release()
-  expect((await call).status).toBe(200)
-})
-
 test('a client that does not send the rest of its body gets a response within it as well', async () => {
   const world = await openTimedWorld({ env: DEADLINE })
   const client = await connectRaw({ port: Number(new URL(world.proxy).port) })

@@ -33,15 +33,6 @@ test('iSales that asks for a client certificate gets ours, for logins and for ca
   expect((await world.tasks()).status).toBe(200)
 })
 
-test('without one iSales refuses the handshake, and the client gets 503 no-token', async () => {
-  const tls = { ...made.server, requestCert: true, ca }
-  const env = { ...CA_FILE, CLIENT_DEADLINE: '1s' }
-  const world = await openWorld({ simulator: { tls }, env, ready: false })
-  await until(() => world.events.some(({ type }) => type === 'failed'))
-  expect((await world.tasks()).json).toMatchObject({ code: 'no-token', sent: 'no' })
-  expect(world.sim.state().loginAttempts).toBe(0)
-})
-
 test('a CA file that changes is trusted from then on, without a restart', async () => {
   const caFile = file('changing-ca.crt', made.strangerCa.cert)
   const env = { ISALES_CA_FILE: caFile }

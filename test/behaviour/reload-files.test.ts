@@ -1,6 +1,5 @@
-import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
@@ -51,22 +50,6 @@ test('a CA file without a certificate leaves the former in force, and a good one
   expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'ISALES_CA_FILE' })
   expect(await reloads(world, 'success')).toBe(1)
   expect((await world.tasks()).status).toBe(200)
-})
-
-test('a client CA file that was spoilt leaves the listener as it was', async () => {
-  const { ca, server } = makeCertificates()
-  const env = {
-    LISTEN_TLS_CERT_FILE: write('tls.crt', server.cert),
-    LISTEN_TLS_KEY_FILE: write('tls.key', server.key),
-    LISTEN_CLIENT_CA_FILE: write('clients.pem', ca.cert),
-  }
-  const world = await openWorld({ env })
-  write('clients.pem', ca.cert.replace('-----BEGIN', '----BEGIN'))
-  expect(await logged(world, 'secret-unreadable')).toMatchObject({
-    setting: 'LISTEN_CLIENT_CA_FILE',
-  })
-  write('clients.pem', `${ca.cert}# renewed\n`)
-  expect(await logged(world, 'files-reloaded')).toMatchObject({ setting: 'LISTEN_CLIENT_CA_FILE' })
 })
 
 const login = (world: World, passwd: string) =>
@@ -155,49 +138,6 @@ const openWithPassword = (password: string): Promise<World> =>
     },
     ready: false,
   })
-
-test('a refused password that is written again buys no attempt', async () => {
-  const world = await openWithPassword('wrong')
-  await until(() => world.events.some(({ type }) => type === 'failed'))
-
-  // Another text, the same password. The watch uses it within 2.5 s.
-  write('password', 'wrong')
-  await expect(until(() => world.sim.state().loginAttempts > 1, 3500)).rejects.toThrow('not within')
-  unlinkSync(join(directory, 'password'))
-
-  await until(async () => (await reloads(world, 'failure')) === 1, 5000)
-  expect(world.lines.at(-1)).toMatchObject({
-    event: 'secret-unreadable',
-    setting: 'ISALES_PASSWORD_FILE',
-  })
-  expect(await reloads(world, 'success')).toBe(0)
-  expect(world.sim.state().loginAttempts).toBe(1)
-})
-
-test('a password file that is written in two parts, and then the user file, cost one login', async () => {
-  const userFile = write('user', 'obs')
-  const file = write('password', 'right')
-  const world = await openWorld({
-    simulator: { switches: { user: 'obs', password: 'right' } },
-    env: {
-      ISALES_USER: undefined,
-      ISALES_USER_FILE: userFile,
-      ISALES_PASSWORD: undefined,
-      ISALES_PASSWORD_FILE: file,
-    },
-  })
-  world.sim.set({ user: 'obs-2', password: 'right-newer' })
-
-  write('password', 'right-')
-  await delay(300)
-  appendFileSync(file, 'newer')
-  await delay(1000)
-  write('user', 'obs-2')
-
-  await until(() => world.sim.state().logins === 2, 5000)
-  expect(world.sim.state()).toMatchObject({ loginAttempts: 2, loginsRejected: 0 })
-  expect(await reloads(world, 'success')).toBe(1)
-})
 
 test('a file that is emptied before it is written leaves the former password in force', async () => {
   const world = await openWithPassword('right')

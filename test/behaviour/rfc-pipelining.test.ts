@@ -270,18 +270,3 @@ it.each([
     expect(stand.business().map(({ target }) => target)).toEqual(status === 200 ? [PATH] : [])
   },
 )
-
-it('garbage behind a response in progress cuts nothing of it', async () => {
-  const second = gate()
-  const head = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'
-  stand.serve([head, () => second.opened, 'world'])
-  const client = await stand.connect()
-  await client.send(get())
-  await until(() => client.received() > 0)
-  await client.send('GARBAGE\u0001\r\n\r\n')
-  expect(await client.silent(50)).toBe(true)
-  second.open()
-  expect(await client.read()).toMatchObject({ status: 200, text: 'helloworld' })
-  expect((await client.closed()).left.toString()).toMatch(/^HTTP\/1\.1 400 /)
-  expect(stand.business()).toHaveLength(1)
-})

@@ -28,61 +28,37 @@ async function outcome(bytes: string) {
   return { status: response.status, code, forwarded: stand.business().length - before }
 }
 
-// What `validateRequest` refuses has its table beside it; here is what the parser decides, or both.
+// What `validateRequest` refuses has its table beside it, and so has the parser in test/listener/; here is more of both.
 describe('refused, the connection closed, and nothing of it reaches iSales', () => {
   it.each([
     // The request line.
     ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
     ['HTTP/0.9 that says so', `GET ${PATH} HTTP/0.9\r\n${H}${END}`, 400],
     ['HTTP/2.0', `GET ${PATH} HTTP/2.0\r\n${H}${END}`, 400],
-    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
-    ['another protocol', `GET ${PATH} http/1.1\r\n${H}${END}`, 400],
     ['a method that is none', `G(T ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
-    ['a bare LF behind the request line', `GET ${PATH} HTTP/1.1\n${H}${END}`, 400],
     ['CR CR LF', `GET ${PATH} HTTP/1.1\r\r\n${H}${END}`, 400],
-    ['a space behind the version', `GET ${PATH} HTTP/1.1 \r\n${H}${END}`, 400],
-    ['a TLS handshake', '\u0016\u0003\u0001\u0000\u00a5\u0001\u0000\u0000\u00a1\u0003\u0003', 400],
     // The target.
-    ['a control character', `GET /rest/isales/a\u0001b HTTP/1.1\r\n${H}${END}`, 400],
     ['NUL', `GET /rest/isales/a\u0000b HTTP/1.1\r\n${H}${END}`, 400],
     ['a tab', `GET /rest/isales/a\tb HTTP/1.1\r\n${H}${END}`, 400],
-    ['a space', `GET /rest/isales/a b HTTP/1.1\r\n${H}${END}`, 400],
     ['a byte over ASCII', `GET /rest/isales/\u00e9 HTTP/1.1\r\n${H}${END}`, 400],
     // Methods.
     ['TRACE', `TRACE ${PATH} HTTP/1.1\r\n${H}${END}`, 405],
     ['CONNECT', `CONNECT localhost:443 HTTP/1.1\r\n${H}${END}`, 405],
     ['a method that nobody knows', `FOO ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
-    ['a method in lower case', `get ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
     // Headers.
     ['two Hosts', `GET ${PATH} HTTP/1.1\r\n${H}${H}${END}`, 400],
-    ['obs-fold', `${LINE}${H}X: a\r\n b\r\n${END}`, 400],
-    ['obs-fold with a tab', `${LINE}${H}X: a\r\n\tb\r\n${END}`, 400],
     ['a folded Host', `${LINE}Host: localhost\r\n .evil\r\n${END}`, 400],
-    ['a folded first line', `${LINE} X: a\r\n${H}${END}`, 400],
-    ['a space before the colon', `${LINE}${H}X : a\r\n${END}`, 400],
     ['a tab before the colon', `${LINE}${H}X\t: a\r\n${END}`, 400],
     ['no name', `${LINE}${H}: a\r\n${END}`, 400],
-    ['no colon', `${LINE}${H}abc\r\n${END}`, 400],
     ['a name that is none', `${LINE}${H}a(b: c\r\n${END}`, 400],
-    ['a name over ASCII', `${LINE}${H}a\u00e9: c\r\n${END}`, 400],
-    ['NUL in a value', `${LINE}${H}X: a\u0000b\r\n${END}`, 400],
     ['DEL in a value', `${LINE}${H}X: a\u007fb\r\n${END}`, 400],
-    ['a bare CR in a value', `${LINE}${H}X: a\rb\r\n${END}`, 400],
-    ['a bare LF behind a value', `${LINE}${H}X: a\n${END}`, 400],
-    ['a bare LF at the end', `${LINE}${H}\n`, 400],
     ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
-    ['17 KiB of headers', `${LINE}${H}X: ${'x'.repeat(17 * 1024)}\r\n${END}`, 431],
     // Framing.
-    ['length and chunks', `${LINE}${H}Content-Length: 5\r\n${CHUNKED}${END}${NOTHING}`, 400],
-    ['chunks and length', `${LINE}${H}${CHUNKED}Content-Length: 5\r\n${END}${NOTHING}`, 400],
-    ['two lengths', `${LINE}${H}Content-Length: 2\r\nContent-Length: 2\r\n${END}ab`, 400],
     ['lengths that differ', `${LINE}${H}Content-Length: 2\r\nContent-Length: 3\r\n${END}abc`, 400],
-    ['a signed length', `${LINE}${H}Content-Length: +2\r\n${END}ab`, 400],
     ['a length with a space', `${LINE}${H}Content-Length: 1 1\r\n${END}ab`, 400],
     ['a length over all numbers', `${LINE}${H}Content-Length: ${'9'.repeat(30)}\r\n${END}ab`, 400],
     ['a length over the limit', `${LINE}${H}Content-Length: 1048577\r\n${END}ab`, 413],
     ['gzip and chunks', `${LINE}${H}Transfer-Encoding: gzip, chunked\r\n${END}${NOTHING}`, 501],
-    ['chunks and gzip', `${LINE}${H}Transfer-Encoding: chunked, gzip\r\n${END}${NOTHING}`, 400],
     ['chunks twice', `${LINE}${H}Transfer-Encoding: chunked, chunked\r\n${END}${NOTHING}`, 400],
     ['chunks in two lines', `${LINE}${H}${CHUNKED}${CHUNKED}${END}${NOTHING}`, 400],
     ['an empty coding', `${LINE}${H}Transfer-Encoding:\r\n${END}${LINE}${H}${END}`, 400],
@@ -95,18 +71,10 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
 
 describe('a body that turns out not to be one', () => {
   it.each([
-    ['a bare LF behind the size', '2\nab\r\n0\r\n\r\n', 400],
-    ['a bare LF behind an extension', '2;x\nab\r\n0\r\n\r\n', 400],
-    ['a prefixed size', '0x2\r\nab\r\n0\r\n\r\n', 400],
     ['a signed size', '+2\r\nab\r\n0\r\n\r\n', 400],
     ['a negative size', '-2\r\nab\r\n0\r\n\r\n', 400],
-    ['a space behind the size', '2 \r\nab\r\n0\r\n\r\n', 400],
     ['no size', '\r\nab\r\n0\r\n\r\n', 400],
-    ['a size over all numbers', 'fffffffffffffffff\r\nab', 400],
-    ['more than its size', '2\r\nabX\r\n0\r\n\r\n', 400],
-    ['a length among the trailers', '2\r\nab\r\n0\r\nContent-Length: 3\r\n\r\n', 400],
     ['a folded trailer', '2\r\nab\r\n0\r\nX: a\r\n b\r\n\r\n', 400],
-    ['17 KiB of extension', `2;${'x'.repeat(17 * 1024)}\r\nab\r\n0\r\n\r\n`, 413],
   ])('%s: refused, and iSales never sees its end', async (_, body, status) => {
     const bytes = `${LINE}${H}${CHUNKED}${END}${body}`
     expect(await outcome(bytes)).toMatchObject({ status, forwarded: 0 })

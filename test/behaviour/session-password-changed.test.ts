@@ -76,25 +76,6 @@ test.each([
   },
 )
 
-test('a changed password that is wrong leaves the refresh token in use: a revocation is healed, and renewals go on', async () => {
-  mount('old-password')
-  const world = await openWithSecret()
-  await until(() => world.events.some(({ type }) => type === 'granted'))
-  mount('wrong')
-  await noticed(world)
-  await world.pass(20_000)
-  expect(world.sim.state().loginsRejected).toBe(3)
-
-  world.sim.revoke()
-  expect((await world.tasks()).status).toBe(200)
-  await world.pass(300_000)
-  expect((await world.tasks()).status).toBe(200)
-
-  expect(operations(world)).toEqual(['login', 'login', 'login', 'login', 'refresh', 'refresh'])
-  expect(await world.metric('isales_proxy_auth_backoff_state{state="guarded"}')).toBe(1)
-  expect(world.said()).not.toContain('info recovered')
-})
-
 /** Every token that a business call was carried out with. */
 function tokensSent({ sim }: TimedWorld): readonly string[] {
   const values = sim.requests().map(({ rawHeaders }) => {

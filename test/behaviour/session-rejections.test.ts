@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import type { CallResponse } from '../support/call.ts'
@@ -5,7 +6,7 @@ import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openTimedWorld, type TimedWorld } from './session-world.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
+vi.setConfig({ testTimeout: 60_000 })
 
 const PATH = INTERFACE_PATHS.getHoliDay
 const STEP = 250
@@ -32,12 +33,12 @@ async function drive(world: TimedWorld, { seconds, beside, act }: Traffic) {
       into.push(ended)
     })
   }
-  const settle = (): Promise<unknown> =>
-    until(
-      async () =>
-        pending.size === 0 || (await world.metric('isales_proxy_token_waiters')) === pending.size,
-      20_000,
-    )
+  const settle = async (): Promise<void> => {
+    // Most have their responses within milliseconds, and the page of metrics is large.
+    await Promise.race([Promise.all(pending), delay(30)])
+    const waiting = () => world.metric('isales_proxy_token_waiters')
+    await until(async () => pending.size === 0 || (await waiting()) === pending.size, 20_000)
+  }
   for (let step = 0; step < (seconds * 1000) / STEP; step += 1) {
     act?.(step)
     const other = beside?.(step)
@@ -59,21 +60,21 @@ function openRefusing(changes: Partial<Simulator['switches']> = {}): Promise<Tim
   })
 }
 
-const refused = (world: TimedWorld, name: string) => () =>
+const refused = (world: TimedWorld, name: string) =>
   world.request(`/rest/isales/v1/openapi/obs/${name}/refused`, { method: 'POST', body: '{}' })
 
 describe('calls that iSales refuses for what they are', () => {
   it('on paths of their own cost no good call anything, and are relayed as sent', async () => {
     const world = await openRefusing()
     const { good, others } = await drive(world, {
-      seconds: 30,
-      beside: (step) => refused(world, String(step))(),
+      seconds: 15,
+      beside: (step) => refused(world, String(step)),
     })
     expect(good).toEqual(new Set([200]))
-    expect(others).toHaveLength(120)
+    expect(others).toHaveLength(60)
     expect(new Set(others.map(({ status }) => status))).toEqual(new Set([403]))
     expect(others.filter(({ json }) => 'sent' in json)).toEqual([])
-    expect(world.exchanges() - 1).toBeLessThanOrEqual(12)
+    expect(world.exchanges() - 1).toBeLessThanOrEqual(4)
     expect(await world.metric('isales_proxy_session_conflicts_total')).toBe(0)
   })
 
@@ -82,7 +83,7 @@ describe('calls that iSales refuses for what they are', () => {
     const port = Number(new URL(world.proxy).port)
     let step = 0
     const { good } = await drive(world, {
-      seconds: 15,
+      seconds: 8,
       act: async () => {
         step += 1
         const client = await connectRaw({ port })
@@ -92,19 +93,18 @@ describe('calls that iSales refuses for what they are', () => {
       },
     })
     expect(good).toEqual(new Set([200]))
-    expect(world.exchanges() - 1).toBeLessThanOrEqual(12)
+    expect(world.exchanges() - 1).toBeLessThanOrEqual(4)
   })
 
   it.each([
     ['a 401', { forbiddenStatus: 401 }],
-    ['a 403', { forbiddenStatus: 403 }],
     ['a page', { forbiddenStatus: 403, forbiddenBody: 'html' }],
   ] as const)(
     'with %s, always the same path, cost two tokens, and a revocation is healed',
     async (_, changes) => {
       const world = await openRefusing(changes)
-      const beside = (step: number) => (step % 4 === 0 ? refused(world, 'one')() : undefined)
-      const { good, others } = await drive(world, { seconds: 60, beside })
+      const beside = (step: number) => (step % 4 === 0 ? refused(world, 'one') : undefined)
+      const { good, others } = await drive(world, { seconds: 12, beside })
       expect(good).toEqual(new Set([200]))
       expect(new Set(others.map(({ status }) => status))).toEqual(
         new Set([changes.forbiddenStatus]),
@@ -119,7 +119,7 @@ describe('calls that iSales refuses for what they are', () => {
     const world = await openRefusing()
     const { others } = await drive(world, {
       seconds: 1,
-      beside: (step) => (step === 0 ? refused(world, 'first')() : undefined),
+      beside: (step) => (step === 0 ? refused(world, 'first') : undefined),
     })
     expect(others.map(({ status }) => status)).toEqual([403])
     expect((await world.probe('/readyz')).status).toBe(200)
@@ -130,9 +130,9 @@ describe('calls that iSales refuses for what they are', () => {
 
   it('and nothing else, every one, are relayed as sent with few renewals; people see that', async () => {
     const world = await openTimedWorld({ simulator: { switches: { acceptHeaders: ['X-Other'] } } })
-    const { all } = await drive(world, { seconds: 60 })
+    const { all } = await drive(world, { seconds: 15 })
     expect(new Set(all.map(({ status }) => status))).toEqual(new Set([401]))
-    expect(world.exchanges() - 1).toBeLessThanOrEqual(7)
+    expect(world.exchanges() - 1).toBeLessThanOrEqual(4)
     expect(await world.metric('isales_proxy_authenticated')).toBe(0)
     expect(await world.metric('isales_proxy_state{state="failing"}')).toBe(1)
     expect((await world.probe('/readyz')).status).toBe(200)
@@ -143,7 +143,7 @@ describe('another login of the same user', () => {
   it('each 4 s fails no call, and is reported as a conflict', async () => {
     const world = await openRefusing()
     const { good } = await drive(world, {
-      seconds: 40,
+      seconds: 20,
       act: (step) => step % 16 === 8 && world.sim.revoke(),
     })
     expect(good).toEqual(new Set([200]))

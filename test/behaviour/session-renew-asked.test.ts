@@ -7,6 +7,7 @@ import { simulate } from '../simulator/caller.ts'
 import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { openWorld } from '../support/world.ts'
+import { builtEnvironment } from './session-world.ts'
 
 const start = builtProgram()
 
@@ -14,15 +15,11 @@ const start = builtProgram()
 async function startRefused() {
   const { sim } = await simulate()
   const env = { STATE_DIR: join(temporaryDirectory(), 'state') }
-  const settings = {
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
+  const settings = builtEnvironment(sim, {
     ISALES_PASSWORD: 'wrong',
-    LISTEN: '127.0.0.1:0',
-    ADMIN_LISTEN: '127.0.0.1:0',
     LOGIN_REJECTED_ATTEMPTS: '1',
     ...env,
-  }
+  })
   const proxy = start([], settings)
   await proxy.line('guarded')
   await proxy.addresses()
@@ -105,14 +102,8 @@ test('cleaning STATE_DIR causes no login', async () => {
   const state = temporaryDirectory()
   const secret = join(temporaryDirectory(), 'password')
   writeFileSync(secret, sim.switches.password)
-  const proxy = start([], {
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
-    ISALES_PASSWORD_FILE: secret,
-    LISTEN: '127.0.0.1:0',
-    ADMIN_LISTEN: '127.0.0.1:0',
-    STATE_DIR: state,
-  })
+  const files = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: secret, STATE_DIR: state }
+  const proxy = start([], builtEnvironment(sim, files))
   await proxy.line('logged-in')
   await proxy.addresses()
   expect(await runHere(['renew'], { env: { STATE_DIR: state } })).toMatchObject({ code: 0 })

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { ECHO_PATH, createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
+import { createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
 import type { Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
-import { connectRaw } from '../support/raw-client.ts'
 import { until, within } from '../support/until.ts'
+import { builtEnvironment } from './session-world.ts'
 
 // A start takes a second on a busy machine.
 vi.setConfig({ testTimeout: 30_000 })
@@ -18,17 +18,9 @@ beforeEach(async () => {
 afterEach(() => sim.close())
 
 function startProxy({ drainTimeout = '1m' } = {}): Program {
-  return start([], {
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
-    ISALES_PASSWORD: sim.switches.password,
-    // Longer than the test: a login that is not aborted, or a wait that is not ended, fails it.
-    ISALES_LOGIN_TIMEOUT: '1m',
-    CLIENT_DEADLINE: '0',
-    DRAIN_TIMEOUT: drainTimeout,
-    LISTEN: '127.0.0.1:0',
-    ADMIN_LISTEN: '127.0.0.1:0',
-  })
+  // Longer than the test: a login that is not aborted, or a wait that is not ended, fails it.
+  const limits = { ISALES_LOGIN_TIMEOUT: '1m', CLIENT_DEADLINE: '0', DRAIN_TIMEOUT: drainTimeout }
+  return start([], builtEnvironment(sim, limits))
 }
 
 async function expectEnd(program: Program): Promise<void> {
@@ -69,28 +61,4 @@ test('SIGTERM while requests wait for a token that does not come gives each a 50
   }
   await expectEnd(program)
   expect(sim.state().business).toBe(0)
-})
-
-test('SIGTERM in mid-stream lets the response go to its end', async () => {
-  // More than fits into the buffers between iSales and a client that does not read.
-  const bytes = 32 * 1024 * 1024
-  const program = startProxy()
-  const { proxy } = await program.addresses()
-  await program.line('logged-in')
-  const client = await connectRaw({ port: Number(new URL(proxy).port) })
-  const response = client.read({ limitMs: 20_000 })
-  await client.send(`GET ${ECHO_PATH}?bytes=${bytes} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
-  await until(() => client.received() > 0)
-  client.pause()
-
-  program.process.kill('SIGTERM')
-  await program.line('draining')
-  expect(client.received()).toBeLessThan(bytes)
-  client.resume()
-
-  const { status, body } = await response
-  expect(status).toBe(200)
-  expect(body.length).toBe(bytes)
-  await expectEnd(program)
-  expect(sim.state().aborted).toBe(0)
 })

@@ -1,3 +1,5 @@
+import type { Environment } from '../../src/config/load.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { call, type CallResponse } from '../support/call.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
@@ -22,6 +24,18 @@ export interface TimedWorld extends World {
   said(): readonly string[]
   /** The response of a probe. */
   probe(path: '/livez' | '/startupz' | '/readyz'): Promise<CallResponse>
+}
+
+/** What a program in a process of its own needs to serve before this iSales. */
+export function builtEnvironment({ origin, switches }: Simulator, env: Environment): Environment {
+  return {
+    ISALES_URL: origin,
+    ISALES_USER: switches.user,
+    ISALES_PASSWORD: switches.password,
+    LISTEN: '127.0.0.1:0',
+    ADMIN_LISTEN: '127.0.0.1:0',
+    ...env,
+  }
 }
 
 /** Lines that are written whatever becomes of the token. */

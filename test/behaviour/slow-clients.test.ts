@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
+import { INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -54,27 +54,6 @@ describe.each([
   })
 })
 
-test('a client that takes nothing of its responses loses its place, though each is whole and handed over', async () => {
-  const env = { LISTEN_MAX_CONNECTIONS: '1', BODY_IDLE_TIMEOUT: '200ms' }
-  const world = await openWorld({ env })
-  const client = await connect(world)
-  client.pause()
-  // More of them than the kernel holds.
-  const request = `GET ${ECHO_PATH}?bytes=1000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`
-  await client.send(request.repeat(16))
-  await until(() => world.sim.requests().length > 1)
-  expect((await world.tasks()).status).toBe(503)
-  await until(async () => (await world.tasks()).status === 200)
-  client.destroy()
-})
-
-test('a slow response of iSales is not a timeout of the client', async () => {
-  const env = { ...OFF, BODY_IDLE_TIMEOUT: '100ms' }
-  const world = await openWorld({ env })
-  world.sim.slow({ operation: 'business', ms: 500 })
-  expect((await world.tasks()).status).toBe(200)
-})
-
 test('a request over the cap of those in flight gets 503, and nothing of it was sent', async () => {
   const world = await openWorld({ env: { MAX_IN_FLIGHT: '1' } })
   world.sim.hang({ operation: 'business' })
@@ -87,19 +66,3 @@ test('a request over the cap of those in flight gets 503, and nothing of it was 
   expect((await first).status).toBe(200)
   expect((await world.tasks()).status).toBe(200)
 })
-
-test('clients that take nothing of their responses do not keep the places of those in flight', async () => {
-  const world = await openWorld({ env: { MAX_IN_FLIGHT: '64', BODY_IDLE_TIMEOUT: '5s' } })
-  const clients = await Promise.all(Array.from({ length: 64 }, () => connect(world)))
-  for (const client of clients) {
-    client.pause()
-    await client.send(`GET ${ECHO_PATH}?bytes=8000000 HTTP/1.1\r\nHost: localhost\r\n\r\n`)
-  }
-  const closed = () => world.metric('isales_proxy_slow_clients_closed_total')
-  await until(async () => (await closed()) > 0, 15_000)
-  await until(async () => (await world.tasks()).status === 200, 10_000)
-  expect(world.lines).toContainEqual(
-    expect.objectContaining({ event: 'slow-client-closed', reason: 'backlog' }),
-  )
-  for (const client of clients) client.destroy()
-}, 30_000)

@@ -111,15 +111,3 @@ test('a healed revocation is one request with a replay in it, and two logins or 
     `00-${replay?.traceId}-${replay?.spanId}-01`,
   ])
 })
-
-test('no token and no password is in any span', async () => {
-  const { world, spans } = await openTracedWorld()
-
-  await tasks(world, CLIENT)
-  await world.stop()
-
-  const text = JSON.stringify(spans())
-  for (const secret of [world.sim.switches.password, ...world.sim.issued()]) {
-    expect(text).not.toContain(secret)
-  }
-})

@@ -12,36 +12,6 @@ const linesOf = (world: World, name: string) => world.lines.filter(({ event }) =
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\n`
 
-test('a request that cannot be read leaves a line with the request id that the client got', async () => {
-  const world = await openWorld()
-  const unreadable: readonly (readonly [Refusal, string])[] = [
-    ['line-fold', `${HEAD}X: a\r\n b\r\n\r\n`],
-    ['content-length', `${HEAD}Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi`],
-    ['unknown-method', HEAD.replace('POST', 'BREW').concat('\r\n')],
-    ['tls', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
-  ]
-  for (const [reason, bytes] of unreadable) {
-    const { text } = await exchangeRaw({ port: portOf(world) }, bytes)
-    const { code, requestId, detail } = JSON.parse(text) as Record<string, string>
-    expect({ code, detail }).toEqual(REFUSALS[reason])
-    expect(linesOf(world, 'client-refused').at(-1)).toMatchObject({
-      reason,
-      code,
-      detail,
-      requestId,
-      count: 1,
-    })
-    expect(await world.metric(`isales_proxy_requests_refused_total{reason="${reason}"}`)).toBe(1)
-  }
-})
-
-test('a thousand of them are two lines a minute, the second with their number', async () => {
-  const world = await openTimedWorld()
-  for (let n = 0; n < 20; n += 1) await world.request('/elsewhere')
-  await world.pass(60_000)
-  expect(linesOf(world, 'client-refused')).toMatchObject([{ count: 1 }, { count: 19 }])
-})
-
 test('a connection over the limit gets 503 and is named, the state is not green, and it has a place when one is free', async () => {
   const world = await openWorld({ env: { LISTEN_MAX_CONNECTIONS: '1' } })
   const first = await connectRaw({ port: portOf(world) })

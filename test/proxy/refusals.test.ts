@@ -12,6 +12,8 @@ const CASES: readonly (readonly [Refusal, string])[] = [
   ['target', get([], { path: '*' })],
   ['other-host', get().replace('Host: localhost', 'Host: example.com')],
   ['host', get().replace('Host: localhost', 'Host: a b')],
+  ['line-fold', get(['X: a', ' b'])],
+  ['unknown-method', get([], { method: 'BREW' })],
 ]
 
 test('the reason of a refusal is in the response, in the log and counted', async () => {
@@ -19,12 +21,14 @@ test('the reason of a refusal is in the response, in the log and counted', async
   for (const [refusal, request] of CASES) {
     const { code, detail } = REFUSALS[refusal]
     const { text } = await stand.exchange(request)
-    expect(JSON.parse(text)).toMatchObject({ code, detail, sent: 'no' })
+    const problem = JSON.parse(text) as Readonly<Record<string, unknown>>
+    expect(problem).toMatchObject({ code, detail, sent: 'no' })
     expect(await stand.metric(`requests_refused_total{reason="${refusal}"}`)).toBe(1)
     expect(stand.log.find(({ reason }) => reason === refusal)).toMatchObject({
       event: 'client-refused',
       code,
       count: 1,
+      requestId: problem['requestId'],
     })
   }
   expect(stand.business()).toEqual([])
