@@ -39,9 +39,8 @@ interface ServiceOptions {
 export interface ServiceState {
   readonly loginAttempts: number
   readonly refreshAttempts: number
-  /** Logins and refreshes in flight now, and the most there ever were. */
+  /** Logins and refreshes in flight now. */
   readonly inFlight: number
-  readonly maxInFlight: number
   /** Requests whose response was not sent whole: given up by the client, or cut by a fault. */
   readonly aborted: number
   /** Calls that hang now. */
@@ -65,7 +64,7 @@ export function createService({
   onRequest,
 }: ServiceOptions) {
   const hanging = new Map<ServerResponse, PlainResponse>()
-  const counts = { loginAttempts: 0, refreshAttempts: 0, inFlight: 0, maxInFlight: 0, aborted: 0 }
+  const counts = { loginAttempts: 0, refreshAttempts: 0, inFlight: 0, aborted: 0 }
 
   function handle(request: IncomingMessage, out: ServerResponse): void {
     const [sent = '', search = ''] = (request.url ?? '').split('?', 2)
@@ -104,7 +103,6 @@ export function createService({
     if (operation === 'business') return perform(call, out, operation)
     counts[operation === 'login' ? 'loginAttempts' : 'refreshAttempts'] += 1
     counts.inFlight += 1
-    counts.maxInFlight = Math.max(counts.maxInFlight, counts.inFlight)
     try {
       await perform(call, out, operation)
     } finally {
@@ -199,7 +197,7 @@ export function createService({
       return response
     }
     if (path === UPLOAD_PATH) {
-      const resultData = await countUpload(request, query)
+      const resultData = await countUpload(request)
       record(call, query.get('id') ?? undefined, resultData.bytes)
       return json(200, { result: 0, resultData }, switches())
     }
