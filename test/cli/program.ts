@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { chmodSync, copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, inject } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 
 export interface Program {
@@ -43,7 +45,8 @@ export function builtProgram(): Start {
   })
 
   const start = (args: readonly string[], env: Environment, uid?: number): Program => {
-    const child = spawn(process.execPath, [join(directory(), 'main.js'), ...args], {
+    const node = uid === undefined ? process.execPath : nodeForAll()
+    const child = spawn(node, [join(directory(), 'main.js'), ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       uid,
@@ -52,6 +55,14 @@ export function builtProgram(): Start {
     return follow(child)
   }
   return Object.assign(start, { directory })
+}
+
+/** A copy of Node: the original may lie in a directory that another user may not enter. */
+function nodeForAll(): string {
+  const directory = temporaryDirectory()
+  chmodSync(directory, 0o755)
+  copyFileSync(process.execPath, join(directory, 'node'))
+  return join(directory, 'node')
 }
 
 function follow(child: ChildProcess): Program {
