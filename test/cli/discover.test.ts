@@ -6,7 +6,6 @@ import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createSimulator, type SimulatorTls, type Switches } from '../../simulator/index.ts'
-import type { Environment } from '../../src/config/load.ts'
 import type { Probed } from '../../src/cli/prober.ts'
 import { leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
@@ -128,6 +127,7 @@ describe.concurrent('discover', () => {
   it('ends with 3 when the credentials are refused, and with 4 when there is no login', async () => {
     const refused = await discoverAt({}, [], { ISALES_PASSWORD: 'another' })
     expect([refused.code, refused.settings]).toEqual([3, []])
+    expect(refused.stdout).toContain('or the account may be locked')
     expect(refused.stderr).toContain('One attempt was spent')
     expect((await discoverAt({}, [], { ISALES_URL: 'http://127.0.0.1:1' })).code).toBe(4)
   })
@@ -160,41 +160,11 @@ describe.concurrent('discover', () => {
     expect(closed.stdout).not.toContain('tiger')
   })
 
-  it.each<readonly [string, Environment, SimulatorTls | undefined, readonly string[]]>([
-    [
-      'a private CA',
-      {},
-      makeCertificates().server,
-      ['not of an authority that is trusted', 'Set ISALES_CA_FILE to the PEM file'],
-    ],
-    [
-      'a name that does not resolve',
-      { ISALES_URL: 'https://isales.invalid' },
-      undefined,
-      ['login at https://isales.invalid', 'Check'],
-    ],
-    [
-      'a wrong path',
-      { ISALES_LOGIN_PATH: '/nowhere/auth/login', ALLOWED_PATHS: '/' },
-      undefined,
-      ['nothing at this path', 'Check ISALES_URL and ISALES_LOGIN_PATH'],
-    ],
-    [
-      'a dead egress proxy',
-      { ISALES_URL: 'https://isales.example', HTTPS_PROXY: 'http://127.0.0.1:1' },
-      undefined,
-      ['through HTTPS_PROXY (127.0.0.1:1)', 'Check HTTPS_PROXY and NO_PROXY'],
-    ],
-    [
-      'a misspelt setting',
-      { ISALES_PASWORD: 'x', ISALES_URL: 'http://127.0.0.1:1' },
-      undefined,
-      ['ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?'],
-    ],
-  ])('says as check --live does what to do about %s', async (_, env, tls, texts) => {
-    const ran = await discoverAt({}, [], env as Record<string, string>, tls)
-    expect(ran.code).toBe(4)
-    const said = (ran.stdout + ran.stderr).replaceAll(/^# (\w+) +/gm, '$1 ')
-    for (const text of texts) expect(said).toContain(text)
+  it('says as check --live does what to do about a private CA, and about a misspelt setting', async () => {
+    const env = { ISALES_PASWORD: 'x' }
+    const { code, stdout, stderr } = await discoverAt({}, [], env, makeCertificates().server)
+    expect(code).toBe(4)
+    expect(stdout).toMatch(/^# login .*not of an authority that is trusted.*Set ISALES_CA_FILE to/m)
+    expect(stderr).toContain('ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?')
   })
 })

@@ -153,15 +153,6 @@ describe('discover', () => {
     )
   }, 60_000)
 
-  test('a refusal of the credentials ends it after one attempt, and says what it cost', async () => {
-    const sim = await createSimulator()
-    const { verdict, findings } = await discoverAt(sim, { env: { ISALES_PASSWORD: 'wrong' } })
-    expect(verdict).toBe('refused')
-    expect(findings.at(-1)?.remedy).toContain('or the account may be locked')
-    expect(sim.state()).toMatchObject({ loginAttempts: 1, loginsRejected: 1 })
-    await sim.close()
-  })
-
   test.each([
     [true, 'it ends the first token: one user allows one session only'],
     [false, 'the first token lives on: several replicas may share a user'],
