@@ -1,28 +1,17 @@
-import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import type { RequestListener } from 'node:http'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { until, within } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { runHere } from './stand.ts'
 
-const servers: Server[] = []
-
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.close()
-    server.closeAllConnections()
-  }
-})
-
 /** An admin listener that responds as it is told. Returns the environment that names it. */
 async function adminThat(responses: RequestListener): Promise<{ readonly ADMIN_LISTEN: string }> {
-  const server = createServer(responses).listen(0, '127.0.0.1')
-  servers.push(server)
-  await once(server, 'listening')
-  return { ADMIN_LISTEN: `127.0.0.1:${(server.address() as AddressInfo).port}` }
+  const server = await serveHttp(responses)
+  onTestFinished(server.close)
+  return { ADMIN_LISTEN: `127.0.0.1:${server.port}` }
 }
 
 describe('check --health', () => {

@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Status } from '../../src/admin/status.ts'
@@ -7,6 +6,7 @@ import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secr
 import { CANARIES, leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { runHere } from './stand.ts'
 
@@ -60,11 +60,8 @@ describe('status', () => {
       stdout: '',
       stderr: `The proxy did not respond at ${env.ADMIN_LISTEN} (ECONNREFUSED).\n`,
     })
-    const other = createServer((_, response) => response.writeHead(404).end('<html>'))
-    onTestFinished(() => void other.close())
-    await new Promise<void>((resolve) => {
-      other.listen(port, '127.0.0.1', resolve)
-    })
+    const other = await serveHttp((_, response) => response.writeHead(404).end('<html>'), port)
+    onTestFinished(other.close)
     const elsewhere = `The proxy responded 404: another program listens at ${env.ADMIN_LISTEN} (ADMIN_LISTEN).\n`
     expect((await runHere(['status'], { env })).stderr).toBe(elsewhere)
     expect(await runHere(['status', '--output', 'xml'], { env })).toMatchObject({ code: 2 })
@@ -104,15 +101,10 @@ describe('support', () => {
   })
 
   it('redacts a secret wherever it stands', async () => {
-    const port = await freePort()
-    const other = createServer((_, response) =>
-      response.end(`it says ${Object.values(CANARIES).join(' ')}`),
-    )
-    onTestFinished(() => void other.close())
-    await new Promise<void>((resolve) => {
-      other.listen(port, '127.0.0.1', resolve)
-    })
-    const env = { ...environment('https://127.0.0.1:9'), ADMIN_LISTEN: `127.0.0.1:${port}` }
+    const said = `it says ${Object.values(CANARIES).join(' ')}`
+    const other = await serveHttp((_, response) => response.end(said))
+    onTestFinished(other.close)
+    const env = { ...environment('https://127.0.0.1:9'), ADMIN_LISTEN: `127.0.0.1:${other.port}` }
     const { stdout } = await runHere(['support'], { env })
     expect(stdout).toContain('it says [redacted]')
     expect(leaks(stdout)).not.toContain('password')

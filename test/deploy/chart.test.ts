@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { serveHttp } from '../support/http-server.ts'
 import {
   CHART,
   CI_NAMES,
@@ -18,7 +19,6 @@ import {
 } from './support/chart.ts'
 import { mistakes, ofKind, podSpec, specOf } from './support/manifests.ts'
 import { podOf, unrestricted } from './support/pod.ts'
-import { serve } from './support/prometheus.ts'
 import { ROOT, run, succeed } from './support/run.ts'
 import { newest, older } from './support/tools.ts'
 
@@ -219,12 +219,12 @@ describe('the chart', () => {
     expect(pod?.metadata.labels).not.toMatchObject(selector as object)
 
     let asked = 0
-    const proxy = await serve((_request, response) => {
+    const proxy = await serveHttp((_request, response) => {
       response.statusCode = (asked += 1) < 2 ? 503 : 200
       response.end('no token')
     })
     const outcome = await run(process.execPath, [...args, `${proxy.url}/readyz`])
-    proxy.stop()
+    proxy.close()
     expect(outcome).toMatchObject({ code: 0, stdout: '503 no token\n' })
     const impatient = args.map((arg) => arg.replace('60_000', '0'))
     const refused = await run(process.execPath, [...impatient, `${proxy.url}/readyz`])

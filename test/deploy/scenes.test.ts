@@ -13,11 +13,12 @@ import {
 import type { Status } from '../../src/admin/status.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { listening, startDaemon } from './support/daemon.ts'
 import { dashboard, expressions, metricNames } from './support/dashboard.ts'
-import { serve, startAlertmanager, startPrometheus } from './support/prometheus.ts'
+import { startAlertmanager, startPrometheus } from './support/prometheus.ts'
 import { ROOT } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
@@ -186,16 +187,6 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       expect([200, 401]).toContain(await watched.ask())
     })
 
-    it('pages once when the token goes into the header of the other edition: all say so', async (context) => {
-      const watched = await start(context, { switches: { edition: 'chinese' } })
-      await watched.proxy.find(/"event":"logged-in"/)
-      expect([401, 403]).toContain(await watched.ask())
-      keep(context, 200, watched.ask)
-      await shows(watched, 'failing', 'The token is rejected', { ...STOPPED, ready: true })
-      await watched.proxy.find(/"event":"rejection-relayed"/)
-      expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([FAILING])
-    })
-
     it('pages once for a wrong password, before calls stop and after it, and calms down when it is right', async (context) => {
       const watched = await start(context)
       const { fires, alertmanager, prometheus, setPassword } = watched
@@ -241,13 +232,13 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
         status: { phase, podIP: '127.0.0.1', hostIP: '127.0.0.1' },
       }))
       // The API server is one that lists pods and does nothing else.
-      const api = await serve((request, response) => {
+      const api = await serveHttp((request, response) => {
         response.setHeader('content-type', 'application/json')
         if (request.url?.includes('watch=true') === true) return response.flushHeaders()
         const metadata = { resourceVersion: '1' }
         response.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata, items }))
       })
-      onTestFinished(api.stop)
+      onTestFinished(api.close)
       const port = await freePort()
       const prometheus = await startPrometheus(port, (config) => {
         config.scrape_configs = config.scrape_configs.map((job) =>

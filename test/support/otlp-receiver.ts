@@ -1,5 +1,5 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingHttpHeaders } from 'node:http'
+import { serveHttp } from './http-server.ts'
 
 interface Attribute {
   readonly key: string
@@ -29,7 +29,7 @@ export interface Export {
 export async function openReceiver() {
   const received: { url: string; headers: IncomingHttpHeaders; body: string }[] = []
   let status = 200
-  const server = createServer((request, response) => {
+  const server = await serveHttp((request, response) => {
     let body = ''
     request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk))
     request.on('end', () => {
@@ -37,12 +37,9 @@ export async function openReceiver() {
       response.writeHead(status, { 'Content-Type': 'application/json' }).end('{}')
     })
   })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
   return {
     received,
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    endpoint: `${server.url}/`,
     respond: (code: number) => {
       status = code
     },
@@ -52,10 +49,7 @@ export async function openReceiver() {
           scopeSpans.flatMap(({ spans }) => spans),
         ),
       ),
-    close: () => {
-      server.closeAllConnections()
-      server.close()
-    },
+    close: server.close,
   }
 }
 

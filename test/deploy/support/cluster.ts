@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { serveHttp } from '../../support/http-server.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { admit, type Pod } from './admission.ts'
 import type { Manifest } from './manifests.ts'
-import { serve } from './prometheus.ts'
 
 interface Given extends Pod {
   readonly spec: Pod['spec'] & { readonly template?: Pod }
@@ -55,7 +55,7 @@ export const openCluster = async (
       return [403, error instanceof Error ? error.message : String(error)]
     }
   }
-  const server = await serve((request, response) => {
+  const server = await serveHttp((request, response) => {
     const args = Buffer.from(String(request.headers['args']), 'base64').toString().split('\0')
     void text(request).then((body) => {
       const [status, said] = respond(args, body)
@@ -68,7 +68,7 @@ export const openCluster = async (
     `#!/bin/bash
 body= args=$(printf '%s\\0' "$@" | base64 -w0)
 case " $* " in *' -f '*) body=$(cat) ;; esac
-exec 3<>/dev/tcp/127.0.0.1/${new URL(server.url).port}
+exec 3<>/dev/tcp/127.0.0.1/${server.port}
 LC_ALL=C
 printf 'POST / HTTP/1.0\\r\\nargs: %s\\r\\ncontent-length: %d\\r\\n\\r\\n%s' "$args" \${#body} "$body" >&3
 read -r _ status _ <&3
@@ -78,7 +78,7 @@ cat <&3
 `,
     { mode: 0o755 },
   )
-  return { kubectl, stop: server.stop }
+  return { kubectl, stop: server.close }
 }
 
 /** What kubectl prints: YAML, or one of the paths that the script asks for. */

@@ -1,9 +1,7 @@
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { serveHttp } from '../../support/http-server.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { startDaemon } from './daemon.ts'
 import { ROOT } from './run.ts'
@@ -37,17 +35,6 @@ const get = async (url: string): Promise<unknown> => {
   const body = await response.text()
   if (!response.ok) throw new Error(`${response.status} ${body}`)
   return JSON.parse(body)
-}
-
-/** An HTTP server on a port of its own. */
-export const serve = async (listener: RequestListener) => {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const stop = () => {
-    server.closeAllConnections()
-    server.close()
-  }
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop }
 }
 
 /** How many times as fast as deployed the rules are tested. */
@@ -106,7 +93,7 @@ export const startPrometheus = async (port: number, edit: (config: Configuration
 export const startAlertmanager = async () => {
   const home = temporaryDirectory()
   const pages: string[][] = []
-  const receiver = await serve((request, response) => {
+  const receiver = await serveHttp((request, response) => {
     let text = ''
     request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
     request.on('end', () => {
@@ -139,7 +126,7 @@ export const startAlertmanager = async () => {
     },
     async stop() {
       await daemon.stop()
-      receiver.stop()
+      receiver.close()
     },
   }
 }
