@@ -4,7 +4,10 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { startApp } from '../../src/server.ts'
 import { gate, loginResponse, openStand, post } from '../proxy/stand.ts'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
 
 test('a request that waits for the first login when the stop begins gets its response', async () => {
   const login = gate()
@@ -59,4 +62,14 @@ test('when the admin port is taken, the proxy port is not open either', async ()
   await once(probe, 'listening')
   probe.close()
   taken.close()
+})
+
+test('for DRAIN_DELAY it is not ready, and serves those who come all the same', async () => {
+  const world = await openWorld({ env: { DRAIN_DELAY: '1s' } })
+  const stopped = world.stop()
+  expect((await call(`${world.admin}/readyz`)).status).toBe(503)
+  const calling = { method: 'POST', body: '{}' }
+  const { status, header } = await world.request(INTERFACE_PATHS.getTask, calling)
+  expect([status, header('connection')]).toEqual([200, 'close'])
+  await stopped
 })
