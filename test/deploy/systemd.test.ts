@@ -82,7 +82,7 @@ describe.skipIf(without)('on a machine', () => {
     mkdirSync(join(shared, NODE, 'bin'), { recursive: true })
     copyFileSync(process.execPath, join(shared, NODE, 'bin/node'))
     await succeed('tar', ['czf', `${NODE}.tar.gz`, NODE], { cwd: shared })
-    const simulator = 'node --import tsx simulator/main.ts --edition chinese'
+    const simulator = 'node --import tsx simulator/main.ts --edition chinese --keep-alive 1000'
     await machine.succeed(
       `systemd-run --quiet --unit=isales --working-directory=${ROOT} ${simulator}`,
     )

@@ -42,6 +42,9 @@ export interface Rendering {
   readonly kube?: string
 }
 
+/** By arguments and values: several files look at what the same values make. */
+const outcomes = new Map<string, Promise<readonly Outcome[]>>()
+
 /** What `helm template` says to these values: helm 4, and helm 3. */
 export const template = (
   values: object,
@@ -50,7 +53,11 @@ export const template = (
   const where = [release, chart, '--namespace=telephony', `--kube-version=${kube}`]
   const args = ['template', ...where, '--values=-']
   const input = JSON.stringify(values)
-  return Promise.all([newest, older].map(({ helm }) => run(helm, args, { input })))
+  const key = [...args, input].join('\n')
+  const made =
+    outcomes.get(key) ?? Promise.all([newest, older].map(({ helm }) => run(helm, args, { input })))
+  outcomes.set(key, made)
+  return made
 }
 
 /** The manifests that both make, to the byte. @throws with what helm said when it makes none, or warns. */
@@ -58,9 +65,9 @@ export const render = async (
   values: object,
   rendering?: Rendering,
 ): Promise<readonly Manifest[]> => {
-  const outcomes = await template(values, rendering)
-  for (const { code, stderr } of outcomes) if (code !== 0 || stderr !== '') throw new Error(stderr)
-  const [rendered = '', other] = outcomes.map(({ stdout }) => stdout)
+  const made = await template(values, rendering)
+  for (const { code, stderr } of made) if (code !== 0 || stderr !== '') throw new Error(stderr)
+  const [rendered = '', other] = made.map(({ stdout }) => stdout)
   expect(other).toBe(rendered)
   return parseManifests(rendered)
 }

@@ -50,6 +50,7 @@ const modulePath = ({ apiVersion, kind }: Manifest): string => {
 
 const OPTIONS: ts.CompilerOptions = {
   allowImportingTsExtensions: true,
+  lib: ['lib.es5.d.ts'],
   module: ts.ModuleKind.NodeNext,
   noEmit: true,
   skipLibCheck: true,
