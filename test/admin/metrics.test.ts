@@ -85,21 +85,6 @@ describe('the counters', () => {
       },
     ],
     [
-      'a request with its duration, in cumulative buckets',
-      ({ metrics }) => {
-        for (const durationMs of [0, 1, 1.1, 3000, 31_000])
-          metrics.requestEnded({ method: 'POST', status: 200, durationMs })
-      },
-      {
-        'requests_total{method="POST",status_class="2xx"}': 5,
-        'request_duration_seconds_bucket{le="0.001"}': 2,
-        'request_duration_seconds_bucket{le="1"}': 3,
-        'request_duration_seconds_bucket{le="3"}': 4,
-        'request_duration_seconds_bucket{le="+Inf"}': 5,
-        upstream_duration_seconds_count: 0,
-      },
-    ],
-    [
       'what the store did and did not do, with reason and duration',
       ({ metrics }) => {
         metrics.storeCalled({ operation: 'claim', durationMs: 2, failure: undefined })

@@ -121,16 +121,8 @@ describe('the configuration', () => {
 
   it.each([
     [
-      { LISTEN: '8080' },
-      'LISTEN is a port without an address (it is "8080"). Write it like LISTEN=127.0.0.1:8080',
-    ],
-    [
       { ADMIN_LISTEN: '9090' },
       'ADMIN_LISTEN is a port without an address (it is "9090"). Write it like ADMIN_LISTEN=:9090',
-    ],
-    [
-      { LISTEN: '127.0.0.1' },
-      'LISTEN is an address without a port (it is "127.0.0.1"). Write it like LISTEN=127.0.0.1:8080',
     ],
     [
       { ISALES_PASSWORD: '' },

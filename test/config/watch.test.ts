@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, it } from 'vitest'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
@@ -26,15 +26,6 @@ function openScene() {
   return { directory, file, start, changes: () => changes }
 }
 
-/** What the kubelet does when a mounted Secret changes: a new directory, and one rename. */
-function swapSecret(mount: string, generation: number): void {
-  mkdirSync(join(mount, `..${generation}`))
-  writeFileSync(join(mount, `..${generation}`, 'password'), `${generation}`)
-  symlinkSync(`..${generation}`, join(mount, '..tmp'))
-  renameSync(join(mount, '..tmp'), join(mount, '..data'))
-  rmSync(join(mount, `..${generation - 1}`), { recursive: true, force: true })
-}
-
 /** Prepares a directory. Gives the path that is watched, and changes that are to be seen one after the other. */
 const CHANGES: Readonly<
   Record<string, (directory: string) => readonly [path: string, ...changes: (() => void)[]]>
@@ -46,13 +37,6 @@ const CHANGES: Readonly<
       renameSync(`${path}.swp`, path)
     }
     return [path, copy]
-  },
-  // As the kubelet mounts it: `password -> ..data/password`, `..data -> ..1`.
-  'the swap of a mounted Secret, each time'(directory) {
-    const path = join(directory, 'linked')
-    symlinkSync('..data/password', path)
-    swapSecret(directory, 1)
-    return [path, () => swapSecret(directory, 2), () => swapSecret(directory, 3)]
   },
   'a file behind a link into another directory'(directory) {
     const [path, real] = [join(directory, 'link'), join(temporaryDirectory(), 'real')]
