@@ -5,37 +5,32 @@ import { responseBytes, startRawUpstream } from './raw-upstream.ts'
 import { until } from './until.ts'
 
 describe('the strict reader', () => {
+  const chunked = 'Host: x\r\nTransfer-Encoding: chunked\r\n\r\n'
   it.each([
-    ['a bare LF', 'GET / HTTP/1.1\nHost: x\r\n\r\n'],
-    ['a bare CR', 'GET / HTTP/1.1\r\nHost: x\ry\r\n\r\n'],
-    ['a folded field', 'GET / HTTP/1.1\r\nHost: x\r\n y\r\n\r\n'],
-    ['a space before the colon', 'GET / HTTP/1.1\r\nHost : x\r\n\r\n'],
-    ['a NUL in a value', 'GET / HTTP/1.1\r\nHost: x\0\r\n\r\n'],
-    ['a field without a colon', 'GET / HTTP/1.1\r\nHost\r\n\r\n'],
+    ['a bare LF', 'Host: x\n\r\n\r\n'],
+    ['a bare CR', 'Host: x\ry\r\n\r\n'],
+    ['a folded field', 'Host: x\r\n y\r\n\r\n'],
+    ['a space before the colon', 'Host : x\r\n\r\n'],
+    ['a NUL in a value', 'Host: x\0\r\n\r\n'],
+    ['a field without a colon', 'Host\r\n\r\n'],
+    ['two lengths', 'Content-Length: 1\r\ncontent-length: 1\r\n\r\n'],
+    ['a length and a coding', 'Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    ['another coding', 'Transfer-Encoding: gzip, chunked\r\n\r\n'],
+    ['a signed length', 'Content-Length: +1\r\n\r\n'],
+    ['a chunk whose length is none', `${chunked}x\r\n`],
+    ['a chunk that is longer than it says', `${chunked}1\r\nab\r\n`],
+    ['a chunk with a prefix', `${chunked}0x1\r\na\r\n`],
   ])('refuses %s', (_, text) => {
-    expect(() => readHead(Buffer.from(text, 'latin1'))).toThrow(HttpError)
+    const bytes = Buffer.from(`POST / HTTP/1.1\r\n${text}`, 'latin1')
+    const readAll = () => {
+      const { fields = [], length } = readHead(bytes) ?? {}
+      return readBody(bytes.subarray(length), framingOf(fields, 'none'), false)
+    }
+    expect(readAll).toThrow(HttpError)
   })
 
   it('waits for the rest of a head', () => {
     expect(readHead(Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r'))).toBeUndefined()
-  })
-
-  it.each([
-    ['two lengths', 'Content-Length: 1\r\ncontent-length: 1'],
-    ['a length and a coding', 'Content-Length: 1\r\nTransfer-Encoding: chunked'],
-    ['another coding', 'Transfer-Encoding: gzip, chunked'],
-    ['a signed length', 'Content-Length: +1'],
-  ])('refuses %s', (_, lines) => {
-    const head = readHead(Buffer.from(`GET / HTTP/1.1\r\n${lines}\r\n\r\n`))
-    expect(() => framingOf(head?.fields ?? [], 'none')).toThrow(HttpError)
-  })
-
-  it.each([
-    ['a length that is none', 'x\r\n'],
-    ['a chunk that is longer than it says', '1\r\nab\r\n'],
-    ['a prefix', '0x1\r\na\r\n'],
-  ])('refuses chunks with %s', (_, text) => {
-    expect(() => readBody(Buffer.from(text), { kind: 'chunked' }, false)).toThrow(HttpError)
   })
 
   it('reads chunks and trailers to their end and no further', () => {
