@@ -6,7 +6,7 @@ import { HTML_PAGE } from './response.ts'
 import type { Switches } from './switches.ts'
 
 /** Tokens that cannot stand in a header, or are none. */
-export const BAD_TOKENS = {
+const BAD_TOKENS = {
   crlf: 'good\r\nX-Injected: yes',
   'non-ascii': 'täuschung',
   number: 12_345,
@@ -18,7 +18,7 @@ export const BAD_TOKENS = {
   long: 'x'.repeat(20_000),
   missing: undefined,
 } as const satisfies Record<string, unknown>
-export type BadToken = keyof typeof BAD_TOKENS
+type BadToken = keyof typeof BAD_TOKENS
 
 const limits = {
   times: z.union([z.literal('always'), z.int().positive()]).optional(),

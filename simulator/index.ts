@@ -9,7 +9,6 @@ import { changeSwitches, type Switches } from './switches.ts'
 
 export type { SeenRequest, SimulatorTls, Switches }
 export { BASE_PATH, INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from './business.ts'
-export { BAD_TOKENS, type BadToken } from './commands.ts'
 export { ECHO_PATH, UPLOAD_PATH } from './streams.ts'
 
 export interface SimulatorOptions {

@@ -151,7 +151,7 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
   it('outlives 1,000 requests at once in 192 MiB, each with a response', async () => {
     simulator.set({ latency: 1000 })
     const pad = 'x'.repeat(64 * KIB - 100)
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const responses = await Promise.all(Array.from({ length: 1000 }, () => ask({ pad })))
       const refused = responses.filter(({ status }) => status !== 200)
       expect(responses.length - refused.length).toBeGreaterThan(200)

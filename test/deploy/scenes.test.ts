@@ -156,7 +156,10 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
     })
 
     it('pages once when iSales is gone while the token lives, also when the token ends: all say so', async (context) => {
-      const watched = await start(context, { switches: { tokenLifetime: 25 } })
+      const watched = await start(context)
+      // From here on the token lives 12 s: the page for the calls comes before its end.
+      watched.simulator.set({ tokenLifetime: 12 })
+      watched.simulator.revoke()
       await until(async () => (await watched.ask()) === 200)
       keep(context, 200, watched.ask)
       await watched.simulator.down()
