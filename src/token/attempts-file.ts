@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, scrypt } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -55,11 +55,6 @@ const FORMER = z.object({
 
 type Stored = z.infer<typeof STORED>
 
-interface Owner {
-  readonly uid: number
-  readonly gid: number
-}
-
 const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number) => Promise<Buffer>
 
 /**
@@ -71,30 +66,42 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   const { directory, clock, wallClock, onUnusable, onExposed } = options
   const path = join(directory, NAME)
   const scratch = `${path}.new`
-  const contents = read(path, CONTENTS, onUnusable)
-  const former =
-    contents === undefined ? read(join(directory, FORMER_NAME), FORMER, onUnusable) : undefined
-  let salt = contents?.salt ?? randomBytes(16).toString('hex')
-  let entries = new Map(Object.entries(contents?.entries ?? {}))
+  let salt = randomBytes(16).toString('hex')
+  let entries = new Map<string, Entry>()
+  /** What the file held when it was last read or written. */
+  let known: string | undefined
   let last: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
   /** Of the directory. Undefined: it is not prepared. */
-  let owner: Owner | undefined
+  let owner: Stats | undefined
   /** The file lacks what could not be written. */
   let isBehind = false
   /** The last write: one begins when the one before it has ended. */
   let writing = Promise.resolve(true)
 
-  /** A command may have logged in meanwhile. What cannot be read, or is still to be written, is not forgotten. */
+  /**
+   * What is in memory counts by the monotonic clock. Only a file that somebody else has written since is converted by the
+   * date, which may have been set. One that cannot be read is not forgotten.
+   */
+  const load = (report: typeof onUnusable): void => {
+    const latest = read(path, CONTENTS, report)
+    if (latest === undefined || latest.text === known) return
+    known = latest.text
+    salt = latest.contents.salt
+    const stored = Object.entries(latest.contents.entries)
+    entries = new Map(stored.map(([id, each]) => [id, fromStored(each, wallClock(), clock.now())]))
+  }
+
+  load(onUnusable)
+  const former = read(join(directory, FORMER_NAME), FORMER, onUnusable)?.contents
+
+  /** A command may have logged in meanwhile. What is still to be written is not forgotten. */
   const reread = async (): Promise<void> => {
     let waitedFor: typeof writing | undefined
     while (waitedFor !== writing) {
       waitedFor = writing
       await waitedFor
     }
-    const latest = isBehind ? undefined : read(path, CONTENTS, () => {})
-    if (latest === undefined) return
-    salt = latest.salt
-    entries = new Map(Object.entries(latest.entries))
+    if (!isBehind) load(() => {})
   }
 
   const idOf = async (credentials: Credentials): Promise<string> => {
@@ -106,27 +113,22 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     return last.id
   }
 
-  const formerEntry = ({ user, password }: Credentials): Stored | undefined => {
+  const formerEntry = ({ user, password }: Credentials): Entry | undefined => {
     if (former === undefined) return undefined
     const text = JSON.stringify([user, password.reveal()])
     const id = createHmac('sha256', Buffer.from(former.key, 'hex')).update(text).digest('hex')
     const found = former.refusals[id]
-    return (
-      found && {
-        attempts: found.count,
-        refusals: found.count,
-        at: found.at,
-        pause: FORMER_PAUSE,
-        proof: 0,
-      }
-    )
+    if (found === undefined) return undefined
+    const { count, at } = found
+    const stored = { attempts: count, refusals: count, at, pause: FORMER_PAUSE, proof: 0 }
+    return fromStored(stored, wallClock(), clock.now())
   }
 
-  const prepare = async (): Promise<Owner> => {
+  const prepare = async (): Promise<Stats> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const { mode, uid, gid } = await stat(directory)
-    if ((mode & WRITABLE_BY_ALL) !== 0) onExposed()
-    return { uid, gid }
+    const found = await stat(directory)
+    if ((found.mode & WRITABLE_BY_ALL) !== 0) onExposed()
+    return found
   }
 
   const put = async (text: string): Promise<void> => {
@@ -136,7 +138,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     const file = await open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
     try {
-      await file.writeFile(`${text}\n`)
+      await file.writeFile(text)
       // What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to.
       await file.chown(uid, gid).catch(() => undefined)
       await file.sync()
@@ -151,6 +153,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   const write = async (text: string): Promise<boolean> => {
     try {
       await put(text)
+      known = text
       isBehind = false
     } catch (error) {
       isBehind = true
@@ -162,20 +165,22 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   return {
     async find(credentials) {
       await reread()
-      const stored = entries.get(await idOf(credentials)) ?? formerEntry(credentials)
-      return stored && fromStored(stored, wallClock(), clock.now())
+      return entries.get(await idOf(credentials)) ?? formerEntry(credentials)
     },
 
     async save(credentials, entry) {
       const id = await idOf(credentials)
-      const stored = toStored(entry, wallClock(), clock.now())
       // The latest stands last.
       entries.delete(id)
-      entries.set(id, stored)
+      entries.set(id, entry)
       const [oldest] = entries.keys()
       if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest)
-      const text = JSON.stringify({ version: 2, salt, entries: Object.fromEntries(entries) })
-      writing = writing.then(() => write(text))
+      const stored = [...entries].map(([each, its]) => [
+        each,
+        toStored(its, wallClock(), clock.now()),
+      ])
+      const contents = { version: 2, salt, entries: Object.fromEntries(stored) }
+      writing = writing.then(() => write(`${JSON.stringify(contents)}\n`))
       return writing
     },
   }
@@ -201,11 +206,7 @@ function toStored(
 }
 
 /** Undefined: it is missing, or not ours. */
-function read<T>(
-  path: string,
-  shape: z.ZodType<T>,
-  onUnusable: (error: unknown) => void,
-): T | undefined {
+function read<T>(path: string, shape: z.ZodType<T>, onUnusable: (error: unknown) => void) {
   const { O_NOFOLLOW } = constants
   const file = readSmallFile(path, MAX_FILE, O_NOFOLLOW)
   if (!file.ok) {
@@ -213,7 +214,8 @@ function read<T>(
     return undefined
   }
   try {
-    return shape.parse(JSON.parse(Buffer.from(file.bytes).toString()))
+    const text = Buffer.from(file.bytes).toString()
+    return { text, contents: shape.parse(JSON.parse(text)) }
   } catch {
     onUnusable(new Error(`${path} is not a file of ours`))
     return undefined

@@ -30,15 +30,16 @@ const REFUSED: Entry = { attempts: 2, refusals: 2, notBefore: NOW + 10_000, prov
 /** The file as a process sees it that starts at this date. */
 function start(directory: string, wall = WALL) {
   const clock = manualClock(NOW)
+  const date = { set: wall }
   const problems: string[] = []
   const home = openAttemptFile({
     directory,
     clock,
-    wallClock: () => wall + clock.now() - NOW,
+    wallClock: () => date.set + clock.now() - NOW,
     onUnusable: (error) => problems.push(error instanceof Error ? error.message : 'strange'),
     onExposed: () => problems.push('exposed'),
   })
-  return { ...home, clock, problems, file: join(directory, 'attempts.json') }
+  return { ...home, clock, date, problems, file: join(directory, 'attempts.json') }
 }
 
 it('outlives the process, which reads the same entry later', async () => {
@@ -82,7 +83,7 @@ it('loses nothing to those who look while it is written', async () => {
   await saving
   const known = { ...REFUSED, provenUntil: NOW }
   expect(await start(directory).find(credentials)).toEqual(known)
-  expect(await home.find(credentials)).toEqual(known)
+  expect(await home.find(credentials)).toEqual(REFUSED)
 })
 
 it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', async () => {
@@ -96,7 +97,21 @@ it.runIf(process.getuid?.() === 0)('of root belongs to who owns the directory', 
 it('takes a date in the future, of a clock that was set back, as now', async () => {
   const directory = temporaryDirectory()
   await start(directory, WALL + 1000 * HOUR).save(credentials, REFUSED)
-  expect(await start(directory).find(credentials)).toMatchObject({ notBefore: NOW + 10_000 })
+  const { find, clock } = start(directory)
+  expect(await find(credentials)).toMatchObject({ notBefore: NOW + 10_000 })
+  await clock.advance(8000)
+  expect(await find(credentials)).toMatchObject({ notBefore: NOW + 10_000 })
+})
+
+it.each([-8, 8])('keeps its pauses when the date is set by %d h', async (hours) => {
+  const directory = temporaryDirectory()
+  const { save, find, date } = start(directory)
+  await save(credentials, REFUSED)
+  date.set += hours * HOUR
+  expect(await find(credentials)).toEqual(REFUSED)
+  await save({ ...credentials, user: 'another' }, REFUSED)
+  const later = start(directory, date.set)
+  expect(await later.find(credentials)).toMatchObject({ notBefore: NOW + 10_000 })
 })
 
 it('names credentials by a slow hash with a salt, never by themselves', async () => {
