@@ -63,6 +63,11 @@ export function reject(before: Evidence, { kind, replays }: Rejection, now: numb
   return { ...state, openSince: Math.min(state.openSince, now), rejectedAt: now, rejectedInRow }
 }
 
+/** True when the last call that says something of the present token was accepted. */
+export function isAccepted({ judged, everAccepted, rejectedInRow }: Evidence): boolean {
+  return judged && everAccepted && rejectedInRow === 0
+}
+
 /** The evidence after iSales accepted a call with the present token; the same object where it says nothing new. */
 export function accept(
   before: Evidence,
@@ -70,12 +75,11 @@ export function accept(
   token: { readonly obtainedAt: number; readonly adopted: boolean },
   now: number,
 ): Evidence {
-  const { judged, everAccepted, rejectedInRow, openSince, cures } = before
+  const { judged, openSince, cures } = before
   const unsteady = kind === 'same-token' && now - token.obtainedAt >= SETTLING
   const isAnswer = sentAt > openSince
   const isCure = before.uncured > 0 && (!judged || kind === 'newer-token')
-  const isKnown = judged && everAccepted && rejectedInRow === 0
-  if (isKnown && !unsteady && !isAnswer && !isCure) return before
+  if (isAccepted(before) && !unsteady && !isAnswer && !isCure) return before
   return {
     ...before,
     judged: true,

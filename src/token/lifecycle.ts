@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts'
-import type { BackoffState, Deferred, Failed, Outcome } from './attempts.ts'
+import type { BackoffState, Deferred, DeferredReason, Failed, Outcome } from './attempts.ts'
 import type { TokenEvent } from './events.ts'
 import {
   accept,
@@ -38,8 +38,8 @@ export function initialState(now: number) {
     login: 'none' as LoginNeed,
     /** Failed token requests in a row. */
     failuresInRow: 0,
-    /** No newer token can be obtained now: the present one serves to its last second. */
-    deferred: false,
+    /** Why iSales was not asked when a token was due: until it is, the present one serves to its last second. */
+    deferred: undefined as DeferredReason | undefined,
     evidence: NO_EVIDENCE as Readonly<typeof NO_EVIDENCE>,
     /** Of the latest rejection. */
     rejectedStatus: undefined as number | undefined,
@@ -148,11 +148,16 @@ export function isSuspect({ evidence }: State): boolean {
   return evidence.openSince < Infinity
 }
 
+/** True while a token request is in flight, of this process or of another replica. */
+export function isInFlight({ request, deferred }: State): boolean {
+  return request !== undefined || deferred === 'busy'
+}
+
 /** The token to send, or undefined when none may be sent. */
 export function sendable({ token, deferred }: State, now: number): Token | undefined {
   if (token === undefined) return undefined
   const { usableUntil, expiresAt } = token
-  const end = deferred ? Math.max(usableUntil, expiresAt - LAST_SECOND) : usableUntil
+  const end = deferred !== undefined ? Math.max(usableUntil, expiresAt - LAST_SECOND) : usableUntil
   return now < end ? token : undefined
 }
 
@@ -312,7 +317,7 @@ export const adopted: Step<Grant> = (state, grant, given) => {
     ...(loginDue
       ? { login: stillDue(state) }
       : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
-    deferred: false,
+    deferred: undefined,
     evidence: replace(state.evidence),
     lastSuccessAt: now,
   }
@@ -355,6 +360,7 @@ function failed(
     ...after,
     ...pauses(after, at + pause, counted),
     failuresInRow: before.failuresInRow + 1,
+    deferred: undefined,
     backoff,
   }
   const state: State = {
@@ -417,7 +423,7 @@ function deferred(
     state: {
       ...waits,
       ...pauses(before, at + ms, because === 'guarded'),
-      deferred: true,
+      deferred: because,
       // What an operator asked for is asked for until iSales was asked.
       login: asked ? 'asked' : before.login,
       backoff,

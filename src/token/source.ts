@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { Ask, Credentials, TokenClient } from './attempts.ts'
 import type { TokenEvent } from './events.ts'
-import { EVIDENCE_WAIT, mayReplay, type AttemptKind } from './evidence.ts'
+import { EVIDENCE_WAIT, isAccepted, mayReplay, type AttemptKind } from './evidence.ts'
 import {
   accepted,
   adopted,
@@ -9,6 +9,7 @@ import {
   ended,
   initialState,
   isIdle,
+  isInFlight,
   isSuspect,
   next,
   plan,
@@ -81,7 +82,8 @@ export type Verdict =
 interface Waiter {
   /** Called after each change. */
   readonly check: () => void
-  readonly stop: () => void
+  /** Called at the deadline, and when the process ends. */
+  readonly expire: () => void
 }
 
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
@@ -117,8 +119,7 @@ export function createTokenSource(options: TokenSourceOptions) {
 
   const noToken = (): Unavailable => ({ unavailable: 'no-token', retryAfter: untilDue() })
 
-  const comesAfter = (deadline: number): boolean =>
-    state.request === undefined && dueAt() > deadline
+  const comesAfter = (deadline: number): boolean => !isInFlight(state) && dueAt() > deadline
 
   /** Does what is next, and sets the one timer for what comes after. */
   const proceed = (): void => {
@@ -168,7 +169,6 @@ export function createTokenSource(options: TokenSourceOptions) {
     outcome: () => T | undefined,
     last: () => L,
     { deadline, signal }: Pick<Wait, 'deadline' | 'signal'>,
-    whenStopped: T | L,
   ): Promise<T | L> =>
     new Promise((resolve) => {
       const settle = (settled: T | L): void => {
@@ -183,7 +183,7 @@ export function createTokenSource(options: TokenSourceOptions) {
           const settled = outcome()
           if (settled !== undefined) settle(settled)
         },
-        stop: () => settle(whenStopped),
+        expire,
       }
       const expiry = clock.setTimer(expire, Math.max(0, deadline - clock.now()))
       signal?.addEventListener('abort', expire)
@@ -226,19 +226,18 @@ export function createTokenSource(options: TokenSourceOptions) {
       found() ?? (comesAfter(deadline) ? NO_NEWER_TOKEN : undefined)
     /** The response of iSales, unless a renewal that may well cure it is in flight. */
     const last = (): Verdict =>
-      state.request === undefined || state.evidence.uncured > 0
+      !isInFlight(state) || state.evidence.uncured > 0
         ? NO_NEWER_TOKEN
         : { type: 'no-token', retryAfter: untilDue() }
 
     const verdict = found()
     if (verdict !== undefined) return verdict
-    if (!running || waiters.size >= MAX_WAITERS) return NO_NEWER_TOKEN
-    const isGone = (): boolean => signal?.aborted === true
-    if (isGone()) return last()
+    const isOver = (): boolean => !running || signal?.aborted === true
+    if (isOver() || waiters.size >= MAX_WAITERS) return last()
     const evidence = { deadline: Math.min(deadline, cameAt + EVIDENCE_WAIT), signal }
-    const early = await wait(found, () => undefined, evidence, NO_NEWER_TOKEN)
-    if (early === undefined && isGone()) return last()
-    return early ?? renewed() ?? wait(renewed, last, call, NO_NEWER_TOKEN)
+    const early = await wait(found, () => undefined, evidence)
+    if (early === undefined && isOver()) return last()
+    return early ?? renewed() ?? wait(renewed, last, call)
   }
 
   return {
@@ -253,7 +252,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       running = false
       timer?.cancel()
       abort?.abort()
-      for (const waiter of waiters) waiter.stop()
+      for (const waiter of waiters) waiter.expire()
       return pending
     },
 
@@ -277,8 +276,9 @@ export function createTokenSource(options: TokenSourceOptions) {
       // The event of a signal that is aborted already never comes.
       if (asked.signal?.aborted === true) return noToken()
       if (waiters.size >= MAX_WAITERS) return OVERLOADED
-      const last = (): Token | Unavailable => tokenFor(asked, true) ?? noToken()
-      return wait(() => tokenFor(asked, false), last, asked, SHUTTING_DOWN)
+      const last = (): Token | Unavailable =>
+        running ? (tokenFor(asked, true) ?? noToken()) : SHUTTING_DOWN
+      return wait(() => tokenFor(asked, false), last, asked)
     },
 
     /**
@@ -289,6 +289,8 @@ export function createTokenSource(options: TokenSourceOptions) {
      */
     accept({ generation }: Token, sentAt: number, before?: number): void {
       const { evidence } = state
+      // Nothing new, as with almost all calls.
+      if (before === undefined && isAccepted(evidence) && !isSuspect(state)) return
       apply(accepted, { generation, kind: kindOf(generation, before), sentAt })
       if (state.evidence !== evidence) proceed()
     },

@@ -5,6 +5,7 @@ import {
   adopted,
   credentialsChanged,
   ended,
+  isInFlight,
   rejected,
   renewAsked,
   sendable,
@@ -355,6 +356,12 @@ describe('a token request that is deferred', () => {
     })
     expect([life.wait(), life.state().backoff]).toEqual([60_000, 'guarded'])
     expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])
+  })
+
+  it('since another replica asks iSales is asked for until that has ended', () => {
+    const life = aged().begins('refresh').does(ended, deferred('busy', 250))
+    expect(isInFlight(life.state())).toBe(true)
+    expect(isInFlight(life.begins('refresh').ends(DOWN).state())).toBe(false)
   })
 
   it('that an operator asked for stays asked for', () => {
