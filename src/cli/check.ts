@@ -7,7 +7,7 @@ import { askOnce } from '../token/client.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
-import { logInOnce, probe, sentences, VERDICTS, type Login } from './prober.ts'
+import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
 import { table } from './text.ts'
 
 export const command: Command = {
@@ -95,7 +95,8 @@ async function checkLive(config: Config, io: Io): Promise<number> {
 async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Promise<Login> {
   // Loaded only where a store is configured.
   const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
-  const login = await sharing?.logInShared(config, isales, askOnce(io.signal))
+  const { home, uncounted } = openBook(config)
+  const login = await sharing?.logInShared(config, isales, home, askOnce(io.signal))
   if (login === undefined) {
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
@@ -114,7 +115,8 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
   if ('deferred' in outcome)
     return { outcome: undefined, note: `${NOT_ASKED[outcome.deferred]}. The store ${note}` }
   const shared = store.state !== 'alone'
-  return { outcome: 'failure' in outcome ? outcome.failure : outcome, note, shared }
+  const ended = 'failure' in outcome ? outcome.failure : outcome
+  return { outcome: ended, note, shared, uncounted: uncounted() }
 }
 
 /** How many replicas there are is not known here; the notes of the chart warn when they are several. */

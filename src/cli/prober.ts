@@ -84,13 +84,8 @@ export interface Login {
   readonly uncounted?: string | undefined
 }
 
-/** One login at iSales. It is counted in the book in `STATE_DIR`, and waits for the pauses there. */
-export async function logInOnce(
-  config: Config,
-  isales: IsalesClient,
-  signal: AbortSignal,
-): Promise<Login> {
-  const { isalesUser: user, isalesPassword: password, stateDir: directory } = config
+/** The book in `STATE_DIR`, and why it does not know of a login. */
+export function openBook({ stateDir: directory }: Config) {
   const clock = systemClock
   let uncounted: string | undefined
   const onUnusable = (error: unknown): void => {
@@ -100,7 +95,18 @@ export async function logInOnce(
     directory === undefined
       ? memoryHome()
       : openAttemptFile({ directory, clock, wallClock: Date.now, onUnusable, onExposed() {} })
-  const parts = { client: isales, home, rules: config, clock, random: Math.random }
+  return { home, uncounted: () => uncounted }
+}
+
+/** One login at iSales. It is counted in the book, and waits for the pauses there. */
+export async function logInOnce(
+  config: Config,
+  isales: IsalesClient,
+  signal: AbortSignal,
+): Promise<Login> {
+  const { isalesUser: user, isalesPassword: password } = config
+  const { home, uncounted } = openBook(config)
+  const parts = { client: isales, home, rules: config, clock: systemClock, random: Math.random }
   const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
   if ('deferred' in outcome) {
     const minutes = Math.ceil(outcome.ms / 60_000)
@@ -108,7 +114,7 @@ export async function logInOnce(
     const note = `${why}; the next attempt is in ${minutes} min. Correct the password first`
     return { outcome: undefined, note }
   }
-  return { outcome: 'failure' in outcome ? outcome.failure : outcome, uncounted }
+  return { outcome: 'failure' in outcome ? outcome.failure : outcome, uncounted: uncounted() }
 }
 
 const TOKENS = ['token', 'refreshToken'] as const

@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { memoryHome, type IsalesClient, type Sending } from '../token/attempts.ts'
+import type { AttemptHome, IsalesClient, Sending } from '../token/attempts.ts'
 import { loginOnce } from '../token/client.ts'
 import { createToken } from '../token/token.ts'
 import type { StoreCall } from './events.ts'
@@ -28,9 +28,14 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
  * One login of a command, under the lease and published, so that running replicas take the new token instead of losing
  * theirs. Undefined when no store is configured.
  */
-export async function logInShared(config: Config, isales: IsalesClient, sending: Sending) {
-  const parts = { config, clock: systemClock, random: Math.random }
-  const share = await openShare({ ...parts, home: memoryHome(), observe() {}, observeCall() {} })
+export async function logInShared(
+  config: Config,
+  isales: IsalesClient,
+  home: AttemptHome,
+  sending: Sending,
+) {
+  const parts = { config, home, clock: systemClock, random: Math.random }
+  const share = await openShare({ ...parts, observe() {}, observeCall() {} })
   if (share === undefined) return undefined
   const client = share.wrap(isales)
   const credentials = { user: config.isalesUser, password: config.isalesPassword }

@@ -22,6 +22,7 @@ import type { SharingEvent, SharingSnapshot } from './events.ts'
 import { totalLife, type Seal, type SharedRecord } from './seal.ts'
 import {
   ID_LENGTH,
+  MAX_GUARD,
   PROOF,
   type Book,
   type Granted,
@@ -48,8 +49,6 @@ const MAX_ROUNDS = 3
 const TRY_AGAIN = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
-/** No pause of the book is longer. What the store says is not believed beyond. */
-const MAX_GUARD = 4 * 3600 * 1000
 /** The pauses of a login in flight, by the number of the attempt; the last is for all that follow. */
 const BEGUN = [0, 1, 2].map((attempts) => begun({ ...NO_ENTRY, attempts }, 0).notBefore)
 
@@ -73,6 +72,8 @@ export function createShare(options: ShareOptions) {
   let ours: Ours | undefined
   /** What the store, or a login under its lease, says of the credentials that are asked with. */
   let known = NO_ENTRY
+  /** Nothing is known yet of the credentials of the last token request: neither a login of ours nor a grant with them. */
+  let isNew = false
   /** Of the last token request. */
   let last: { readonly credentials: Credentials; readonly fingerprint: string } | undefined
   /** Id of the record that was last reported as unreadable. */
@@ -123,13 +124,14 @@ export function createShare(options: ShareOptions) {
     return { ...found, better }
   }
 
-  /** @param isNew the first token with these credentials: that of others serves, and we log in. */
-  const adopted = ({ record, sentAt }: Found, isNew: boolean): Grant => {
+  /** While our credentials are new the token of others serves, and we log in. */
+  const adopted = ({ record, sentAt }: Found): Grant => {
     const isOwn = record.fingerprint === last?.fingerprint
+    isNew &&= !isOwn
     ours = { record, sentAt, operation: 'offer' }
     state = { ...state, adoptedAt: clock.now() }
     if (isOwn && last !== undefined) void crossOut(last.credentials, record)
-    return { ...record.grant, sentAt, adopted: true, loginDue: isNew && !isOwn }
+    return { ...record.grant, sentAt, adopted: true, loginDue: isNew }
   }
 
   /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
@@ -144,12 +146,12 @@ export function createShare(options: ShareOptions) {
     const { operation, credentials, forced } = ask
     const fingerprint = seal.fingerprint(credentials.password)
     known = NO_ENTRY
-    const isNew = last?.fingerprint !== fingerprint
+    isNew ||= last?.fingerprint !== fingerprint
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
     const isWanted = isNew && !forced && ask.rejectedAt === undefined
     if (isWanted && ours?.record.fingerprint === fingerprint && clock.now() < endOf(ours)) {
-      return adopted(ours, false)
+      return adopted(ours)
     }
 
     for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
@@ -163,18 +165,19 @@ export function createShare(options: ShareOptions) {
         seen = idOf(reply.record)
         const found = find(reply)
         // An operator wants to know whether a login works.
-        if (found?.better === true && !forced) return adopted(found, isNew)
+        if (found?.better === true && !forced) return adopted(found)
         continue
       }
       if (reply.type === 'guarded') {
+        isNew = false
         const entry = merged(local, entryOf(reply, now))
         // Whoever deletes it in the store buys no further login.
         await home.save(credentials, entry)
-        const ms = Math.min(reply.ms, MAX_GUARD)
-        return { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
+        return { deferred: 'guarded', ms: reply.ms, backoff: backoffOf(entry, rules) }
       }
       const wait = turnOf(reply, { now, random: random(), ask })
       if (wait !== undefined) return wait
+      isNew &&= operation === 'refresh'
       if (reply.type === 'mine') {
         known = entryOf(reply, now)
         return askUnderLease(ask, send, { lease, fingerprint })
@@ -235,7 +238,7 @@ export function createShare(options: ShareOptions) {
     ours = own
     state = { ...state, adoptedAt: undefined }
     const found = lease === undefined ? undefined : await offer(own, lease)
-    return found?.better === true ? adopted(found, false) : grant
+    return found?.better === true ? adopted(found) : grant
   }
 
   /** Puts our token into the store; gives what is there when it did not take it. */
@@ -270,7 +273,7 @@ export function createShare(options: ShareOptions) {
     const found = find(reply)
     if (found?.better === true) {
       seen = idOf(reply.record)
-      adopt?.(adopted(found, false))
+      adopt?.(adopted(found))
     } else if (ours !== undefined && found !== undefined && isSame(found.record, ours.record)) {
       seen = idOf(reply.record)
       ours = { ...ours, operation: 'offer' }

@@ -6,12 +6,16 @@ import type { StoreFailureReason } from './events.ts'
 export const LEASE = 3000
 /** The value of a pause. Earlier versions read it as a reason and the number of failures. */
 export const PAUSE = 'held 1'
+/** No pause of ours is longer, nor that of a book. */
+export const MAX_PAUSE = 600_000
+export const MAX_GUARD = 4 * 3600 * 1000
 /** What is left of a pause, or of the pause of a book, is what is left of its key less this. */
 export const PAUSE_GRACE = 600_000
 export const BOOK_GRACE = 24 * 3600 * 1000
 export const PROOF = 24 * 3600 * 1000
-/** Characters of a record's id, before the dot. */
+/** Characters of a record's id, before the dot, and of a process' id, before the dash. */
 export const ID_LENGTH = 22
+export const PROCESS_LENGTH = 16
 /** No count is higher. */
 export const MAX_COUNT = 9999
 
@@ -40,7 +44,7 @@ export interface Claim {
   readonly begun: readonly number[]
 }
 
-/** Publishes a token. Without the lease it does so only when nobody else has it and the record is still `seen`. */
+/** Publishes a token. Without this very lease it does so only when no other process has one and the record is still `seen`. */
 export interface Granted extends Pick<Claim, 'seen' | 'lease' | 'fingerprint'> {
   readonly record: string
   readonly ms: number
@@ -98,26 +102,34 @@ export interface SessionStore {
 
 // The scripts.
 
-/** What somebody else wrote into the key counts as nothing. */
+/**
+ * What somebody else wrote into a key counts as nothing, and so does a wait that is longer than any of ours: the clock of
+ * the store was set back.
+ */
 const BOOK = `
 local function book()
   local attempts, refusals =
     string.match(redis.call('GET', KEYS[3]) or '', '^(%d%d?%d?%d?) (%d%d?%d?%d?)$')
   local left = attempts and redis.call('PTTL', KEYS[3]) or 0
   attempts, refusals = tonumber(attempts) or 0, tonumber(refusals) or 0
-  return attempts, refusals, math.max(attempts > 0 and left - ${BOOK_GRACE} or left, 0)
+  if attempts > 0 then left = left - ${BOOK_GRACE} end
+  if attempts > 0 and left > ${MAX_GUARD} then left = 0 end
+  return attempts, refusals, math.max(left, 0)
 end
 local function write(attempts, refusals, ms)
   local text = math.min(attempts, ${MAX_COUNT}) .. ' ' .. math.min(refusals, ${MAX_COUNT})
   redis.call('SET', KEYS[3], text, 'PX', attempts > 0 and ms + ${BOOK_GRACE} or ms)
 end`
 
-/** The lease of a process has no space in it, and a pause has one. What lasts longer than a lease, or for ever, is none. */
+/** The lease of a process has no space in it, and a pause has one. A process knows its own, whatever its number is. */
 const HOLDER = `
 local lease = redis.call('GET', KEYS[2]) or ''
-local pause = string.find(lease, ' ', 1, true) and lease or ''
 local lasts = redis.call('PTTL', KEYS[2])
-if pause == '' and (lasts < 0 or lasts > ${LEASE}) then lease = '' end`
+local isPause = string.find(lease, ' ', 1, true) ~= nil
+local isOwn = string.sub(lease, 1, ${PROCESS_LENGTH}) == string.sub(ARGV[2], 1, ${PROCESS_LENGTH})
+local isTaken = not isPause and not isOwn and lasts >= 0 and lasts <= ${LEASE}
+local held = isPause and lasts - ${PAUSE_GRACE} or 0
+if held > ${MAX_PAUSE} then held = 0 end`
 
 /**
  * What the store executes atomically, by the name of the operation. `test/sharing/store-rules.ts` specifies it. KEYS of
@@ -131,11 +143,8 @@ local record = redis.call('GET', KEYS[1]) or ''
 if string.sub(record, 1, ${ID_LENGTH}) ~= ARGV[1] then
   return {'grant', record, redis.call('PTTL', KEYS[1]), 0, 0}
 end
-if pause == '' and lease ~= '' and string.sub(lease, 1, 16) ~= string.sub(ARGV[2], 1, 16) then
-  return {'busy', '', 0, 0, 0}
-end
+if isTaken then return {'busy', '', 0, 0, 0} end
 local isFree = ARGV[4] == 'true'
-local held = pause ~= '' and lasts - ${PAUSE_GRACE} or 0
 if held > 0 and not isFree then return {'held', '', held, 0, 0} end
 local attempts, refusals, left = book()
 if tonumber(ARGV[5]) > 0 then
@@ -157,7 +166,6 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ${L
   /** ARGV seen lease record ms operation. A paused process cannot overwrite a newer token. */
   granted: `${BOOK}${HOLDER}
 local record = redis.call('GET', KEYS[1]) or ''
-local isTaken = lease ~= '' and pause == ''
 if lease ~= ARGV[2] and (isTaken or string.sub(record, 1, ${ID_LENGTH}) ~= ARGV[1]) then
   return {'grant', record, redis.call('PTTL', KEYS[1]), 0, 0}
 end

@@ -22,8 +22,6 @@ export interface Situation {
 const LOOK_USABLE = 1000
 const LOOK_URGENT = 250
 const LOOK_JITTER = 0.2
-/** No pause of ours is longer. What the store says is not believed beyond. */
-const MAX_PAUSE = 600_000
 /** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
 const MAX_WAIT_REJECTED = 1500
 /** From then on a token is not sent, and each replica renews it without the store. */
@@ -42,7 +40,7 @@ export function turnOf(
       return { deferred: 'busy', ms: look }
     case 'held':
       // All replicas see it end at the same time; the first to claim then asks alone.
-      return { deferred: 'held', ms: Math.min(reply.ms, MAX_PAUSE), backoff: 'transient' }
+      return { deferred: 'held', ms: reply.ms, backoff: 'transient' }
     case 'failure': {
       if (current === undefined || forced) return undefined
       // Scattered: of two that log in at the same time nobody knows whose token is the later one.

@@ -57,7 +57,8 @@ const REPLY: z.ZodType<Reply> = z
   .tuple([
     z.enum(['grant', 'busy', 'held', 'guarded', 'mine', 'kept']),
     z.string(),
-    z.int(),
+    // Somebody else may have given the key a life that is no safe integer.
+    z.number(),
     z.int(),
     z.int(),
   ])

@@ -6,6 +6,7 @@ import { SETTING_LIST } from '../../src/config/settings.ts'
 import { createSimulator, type Simulator, type SimulatorTls } from '../../simulator/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
 import { runHere, type Ran } from './stand.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -17,14 +18,24 @@ const SOUND = {
   ISALES_PASSWORD: CANARY,
 }
 
-it.each(['check', 'discover'])(
-  '%s counts its login in STATE_DIR, and spares the account',
-  async (command) => {
+it.each([
+  ['check', false, 'the next attempt is in 15 min'],
+  ['check', true, 'Correct the password'],
+  ['discover', false, 'the next attempt is in 15 min'],
+])(
+  '%s (with a store that is away: %s) counts its login in STATE_DIR, and spares the account',
+  async (command, isStored, what) => {
     const sim = await createSimulator({ switches: { keepAlive: 100, lockAfter: 5 } })
     const args = command === 'check' ? ['check', '--live'] : [command]
+    const store = {
+      SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
+      SESSION_STORE_KEY_FILE: join(temporaryDirectory(), 'key'),
+    }
+    writeFileSync(store.SESSION_STORE_KEY_FILE, 'k'.repeat(32))
     const run = (password: string) =>
       runHere(args, {
         env: {
+          ...(isStored && store),
           ISALES_URL: sim.origin,
           ISALES_USER: sim.switches.user,
           ISALES_PASSWORD: password,
@@ -37,7 +48,7 @@ it.each(['check', 'discover'])(
     for (let n = 0; n < 6; n += 1) {
       const { code, stdout, stderr } = await run('wrong')
       expect(code).toBe(4)
-      expect(stdout + stderr).toContain('the account is spared; the next attempt is in 15 min')
+      expect(stdout + stderr).toMatch(new RegExp(`the account is spared.*${what}`))
     }
     expect((await run(sim.switches.password)).code).toBe(0)
     await sim.close()

@@ -92,6 +92,19 @@ describe('replicas that share a token', () => {
     expect(cluster.isales.logins).toBe(2)
   })
 
+  it('try a new password, although another of them asked iSales when it came', async () => {
+    const cluster = openCluster(2)
+    await cluster.clock.advance(MINUTE)
+    cluster.isales.latency = 3000
+    cluster.replicas[0]?.source.renew()
+    await cluster.clock.advance(500)
+    cluster.replicas[1]?.changePassword('wrong')
+    await cluster.clock.advance(MINUTE)
+    expect(cluster.isales.logins).toBe(2)
+    expect(cluster.isales.refused).toBeGreaterThan(0)
+    expect(cluster.tokens()).toEqual(new Set(['t2']))
+  })
+
   it('log in when an operator asks for it, although there is a newer token', async () => {
     const cluster = openCluster(2)
     await cluster.clock.advance(MINUTE)
@@ -99,6 +112,23 @@ describe('replicas that share a token', () => {
     await cluster.clock.advance(5000)
     expect(cluster.isales.logins).toBe(2)
     expect(cluster.tokens().size).toBe(1)
+  })
+
+  it('relay no rejection while one of them asks iSales for longer than the call may wait', async () => {
+    const cluster = openCluster(3)
+    await cluster.traffic(MINUTE)
+    cluster.isales.latency = 4000
+    cluster.isales.revoke()
+    const deadline = cluster.clock.now() + 2500
+    const call = { status: 401, rejected: undefined, replays: 0, deadline }
+    const verdicts = cluster.replicas.map(async ({ source }) => {
+      const token = source.current()
+      return token && source.reject(token, call)
+    })
+    await cluster.clock.advance(2500)
+    expect(cluster.isales.most).toBe(1)
+    const types = (await Promise.all(verdicts)).map((verdict) => verdict?.type)
+    expect(types).toEqual(['no-token', 'no-token', 'no-token'])
   })
 
   it('say how many they are, soon after one has come or gone', async () => {
@@ -139,6 +169,24 @@ describe('replicas whose store is away', () => {
     cluster.store.reconnect()
     expect(await cluster.traffic(MINUTE)).toBe(0)
     expect(cluster.isales.logins + cluster.isales.refreshes).toBe(2)
+  })
+
+  it('but for one of them, whose token is taken as soon as it is back', async () => {
+    const cluster = openCluster(2)
+    const { clock, store, isales } = cluster
+    await clock.advance(MINUTE)
+    isales.latency = 1000
+    isales.revoke()
+    const failed = cluster.traffic(2000)
+    await clock.advance(500)
+    store.cutOff = 1
+    await clock.advance(1000)
+    store.cutOff = undefined
+    store.reconnect()
+    await clock.advance(100)
+    expect(cluster.tokens()).toEqual(new Set(['t2']))
+    expect(await failed).toBe(0)
+    expect(isales.grantedAt.size).toBe(2)
   })
 })
 

@@ -23,6 +23,8 @@ export function credentialsOf(password: string): Credentials {
 class SimulatedStore extends StoreRules {
   /** Why no replica reaches it. */
   down: StoreFailureReason | undefined
+  /** The one replica that does not reach it; 1 for the first. */
+  cutOff: number | undefined
   /** Messages are lost. */
   quiet = false
   readonly #clock: ManualClock
@@ -43,6 +45,7 @@ class SimulatedStore extends StoreRules {
     const request = async <Reply>(act: () => Reply): Promise<Reply | StoreFailure> => {
       await this.#pause(0.5)
       if (this.down !== undefined) return { type: 'failure', reason: this.down }
+      if (this.cutOff === index) return { type: 'failure', reason: 'unreachable' }
       const reply = act()
       await this.#pause(0.5)
       return reply

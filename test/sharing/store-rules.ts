@@ -3,8 +3,11 @@ import {
   ID_LENGTH,
   LEASE,
   MAX_COUNT,
+  MAX_GUARD,
+  MAX_PAUSE,
   PAUSE,
   PAUSE_GRACE,
+  PROCESS_LENGTH,
   PROOF,
   type Book,
   type Claim,
@@ -19,8 +22,6 @@ interface Entry {
 }
 
 const NOTHING: Entry = { value: '', endsAt: -Infinity }
-/** Characters of a process' id, before the dash. */
-const PROCESS_LENGTH = 16
 
 const reply = (type: Reply['type']): Reply => ({
   type,
@@ -47,12 +48,9 @@ export class StoreRules {
   claim(asked: Claim): Reply {
     const { seen, lease, operation, fingerprint, forced, begun } = asked
     if (this.#value('grant').slice(0, ID_LENGTH) !== seen) return this.read()
-    const holder = this.#holder()
-    const process = holder.slice(0, PROCESS_LENGTH)
-    if (!isPause(holder) && holder !== '' && process !== lease.slice(0, PROCESS_LENGTH)) {
-      return reply('busy')
-    }
-    const held = isPause(holder) ? this.#left('lease') - PAUSE_GRACE : 0
+    if (this.#isTaken(lease)) return reply('busy')
+    const isHeld = isPause(this.#value('lease'))
+    const held = isHeld ? believed(this.#left('lease') - PAUSE_GRACE, MAX_PAUSE) : 0
     if (held > 0 && !forced) return { ...reply('held'), ms: held }
     const known = this.#book(fingerprint)
     const book = asked.book.attempts > 0 ? higher(known, asked.book) : known
@@ -72,10 +70,9 @@ export class StoreRules {
 
   granted(asked: Granted): Reply {
     const { seen, lease, record, ms, fingerprint, operation } = asked
-    const holder = this.#holder()
-    const isTaken = holder !== '' && !isPause(holder)
     const isChanged = this.#value('grant').slice(0, ID_LENGTH) !== seen
-    if (holder !== lease && (isTaken || isChanged)) return this.read()
+    const isHolder = this.#value('lease') === lease
+    if (!isHolder && (this.#isTaken(lease) || isChanged)) return this.read()
     this.#set('grant', record, ms)
     if (operation !== 'offer') {
       this.keys.delete('lease')
@@ -111,7 +108,8 @@ export class StoreRules {
     const found = /^(\d{1,4}) (\d{1,4})$/.exec(this.#value(key))
     if (found === null) return { attempts: 0, refusals: 0, ms: 0 }
     const [attempts = 0, refusals = 0] = found.slice(1).map(Number)
-    const ms = this.#left(key) - (attempts > 0 ? BOOK_GRACE : 0)
+    const left = this.#left(key)
+    const ms = attempts > 0 ? believed(left - BOOK_GRACE, MAX_GUARD) : left
     return { attempts, refusals, ms: Math.max(0, ms) }
   }
 
@@ -125,10 +123,11 @@ export class StoreRules {
     return this.#now() < entry.endsAt ? entry : NOTHING
   }
 
-  /** What lasts longer than a lease is a pause, or nothing. */
-  #holder(): string {
+  /** True while another process has the lease. What lasts longer is none. */
+  #isTaken(lease: string): boolean {
     const holder = this.#value('lease')
-    return isPause(holder) || this.#left('lease') <= LEASE ? holder : ''
+    const [theirs, ours] = [holder, lease].map((each) => each.slice(0, PROCESS_LENGTH))
+    return holder !== '' && !isPause(holder) && theirs !== ours && this.#left('lease') <= LEASE
   }
 
   #value(key: string): string {
@@ -142,6 +141,11 @@ export class StoreRules {
   #set(key: string, value: string, ms: number): void {
     this.keys.set(key, { value, endsAt: this.#now() + ms })
   }
+}
+
+/** A wait that is longer than any of ours is none. */
+function believed(ms: number, longest: number): number {
+  return ms > longest ? 0 : ms
 }
 
 /** A proof counts only while there is no attempt. */

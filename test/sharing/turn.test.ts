@@ -88,12 +88,6 @@ describe('what a replica does after its claim', () => {
       {},
       { deferred: 'held', ms: 5000, backoff: 'transient' },
     ],
-    [
-      'believes no pause over ten minutes',
-      { type: 'held', ms: 1e9 },
-      {},
-      { deferred: 'held', ms: 600_000, backoff: 'transient' },
-    ],
     ['asks iSales', { type: 'mine', ms: 0 }, {}, undefined],
     ['serves on without the store', away, {}, alone(1000)],
     [

@@ -12,9 +12,9 @@ import {
   type Arbitrary,
 } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Book, Claim, Failed, Granted } from '../../src/sharing/store.ts'
+import { PAUSE, type Book, type Claim, type Failed, type Granted } from '../../src/sharing/store.ts'
 import { StoreRules } from '../sharing/store-rules.ts'
-import { connect, FINGERPRINT, KEYS, MINE, PROCESS_A, PROCESS_B } from './connect.ts'
+import { claimBy, connect, FINGERPRINT, KEYS, MINE, PROCESS_A, PROCESS_B } from './connect.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 interface Step {
@@ -22,6 +22,7 @@ interface Step {
   readonly asked: unknown
 }
 
+const DAY = 86_400_000
 const ids = constantFrom('', 'i'.repeat(22), 'j'.repeat(22), 'k'.repeat(22))
 const lease = constantFrom(`${PROCESS_A}-1`, `${PROCESS_A}-2`, `${PROCESS_B}-1`)
 const fingerprint = constantFrom(FINGERPRINT, 'g'.repeat(22))
@@ -93,17 +94,23 @@ describe.each(ENGINES)('%s', (engine) => {
   })
 
   it.each([
-    ['for ever', []],
-    ['for longer than a lease', ['PX', '600000']],
-  ])('takes what somebody else wrote %s for no lease', async (_how, life) => {
+    ['what somebody else wrote for ever', 'lease', 'rubbish', 0],
+    ['what somebody else wrote', 'lease', 'rubbish', 600_000],
+    ['a pause that became longer when the clock of the store was set back', 'lease', PAUSE, DAY],
+    ['the pause of a book that did', `book:${FINGERPRINT}`, '3 3', 2 * DAY],
+  ])('does not wait for %s', async (_what, key, value, ms) => {
     const server = await startServer({ engine })
     const { store } = await connect(server.port)
-    await server.cli('SET', `${KEYS}lease`, 'rubbish', ...life)
-    const nothing = { attempts: 0, refusals: 0, ms: 0 }
-    const lease = `${PROCESS_A}-1`
-    const asked = { seen: '', lease, fingerprint: FINGERPRINT, forced: false, begun: [5000] }
-    const reply = await store.claim({ ...asked, operation: 'refresh', book: nothing })
-    expect(reply).toEqual(MINE)
+    await server.cli('SET', `${KEYS}${key}`, value, ...(ms === 0 ? [] : ['PX', String(ms)]))
+    expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
+  })
+
+  it('replaces a record that somebody else wrote for longer than can be counted', async () => {
+    const server = await startServer({ engine })
+    const { store } = await connect(server.port)
+    await server.cli('SET', `${KEYS}grant`, 'rubbish', 'PX', '9000000000000000000')
+    expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ record: 'rubbish' })
+    expect(await store.claim(claimBy(PROCESS_A, 'rubbish'))).toEqual(MINE)
   })
 
   it('goes on after its scripts were flushed', async () => {
