@@ -235,9 +235,10 @@ function judgeStatus(response: TokenResponse): AuthFailure {
   return { kind, reason: 'unavailable', status, detail: foreign }
 }
 
-/** A gateway's. */
+/** A gateway's. JSON that a server calls HTML is no page. */
 function isPage({ contentType = '', body = '' }: TokenResponse): boolean {
-  return /^\s*text\/html\b/i.test(contentType) || body.trimStart().startsWith('<')
+  const isHtml = /^\s*text\/html\b/i.test(contentType) && parseObject(body) === undefined
+  return isHtml || body.trimStart().startsWith('<')
 }
 
 /** iSales may be behind a page that says 401 or 403; any other is of somebody who has not looked at the account. */

@@ -99,13 +99,13 @@ describe('a response that gives no token', () => {
     expect(judge(body, status)).toEqual({ ...verdict, status, detail })
   })
 
-  it('is a page by its media type, whatever it begins with', () => {
-    const outcome = parseResponse(
-      { status: 403, contentType: 'Text/HTML; charset=utf-8', body: 'Forbidden' },
-      SENT,
-      WALL,
-    )
-    expect(outcome).toMatchObject({ kind: 'unclear', reason: 'malformed' })
+  it('is a page by its media type, whatever it begins with, unless it is JSON', () => {
+    const judgeHtml = (status: number, body: string) =>
+      parseResponse({ status, contentType: 'Text/HTML; charset=utf-8', body }, SENT, WALL)
+    expect(judgeHtml(403, 'Forbidden')).toMatchObject({ kind: 'unclear', reason: 'malformed' })
+    expect(judgeHtml(200, REFUSAL)).toMatchObject(failed)
+    expect(judgeHtml(403, REFUSAL)).toMatchObject(refused)
+    expect(isGrant(judgeHtml(200, GRANTING))).toBe(true)
   })
 
   it.each([
