@@ -51,7 +51,8 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
     requestEnded: (end: EndedRequest): void => {
       metrics.requestEnded(end)
       if (end.endedHere !== true) monitor.calls.ended(end)
-      const { code, refusal, requestId, upstreamMs, attempts } = end
+      const { code, refusal, requestId, upstreamMs, attempts, replay } = end
+      if (replay !== undefined) metrics.count('replays_total', { outcome: replay })
       if (code !== undefined) log('request-failed', { ...accessFields(end), upstreamMs, attempts })
       if (refusal !== undefined) logRefused(refusal, requestId)
       if (random() < config.accessLog) log('access', accessFields(end))

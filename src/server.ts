@@ -166,7 +166,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     tracing,
     onEnd: reports.requestEnded,
-    onReplay: (outcome) => metrics.count('replays_total', { outcome }),
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
   const listener = createListener({

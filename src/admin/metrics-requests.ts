@@ -1,4 +1,6 @@
 import { Counter, type Histogram, type Registry } from 'prom-client'
+import type { EndedRequest } from '../http/ended.ts'
+import type { ProblemCode, Refusal } from '../http/problem.ts'
 
 // What every request changes is counted in plain arrays and handed to prom-client when the page is read. Its own
 // counters hash their labels at each call, and its histograms make a closure: a tenth of a request's CPU.
@@ -11,8 +13,15 @@ const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.25, 2.5, 2.75, 3, 5, 10, 30,
 ]
 
-/** @returns counts a request; durations in milliseconds, undefined: not timed. */
-export function createRequestMetrics(prefix: string, registry: Registry) {
+/**
+ * @param countFailed counts what went wrong with a request.
+ * @returns counts a request.
+ */
+export function createRequestMetrics(
+  prefix: string,
+  registry: Registry,
+  countFailed: (code: ProblemCode | undefined, refusal: Refusal | undefined) => void,
+) {
   const registers = [registry]
   const sets = METHODS.flatMap((method) =>
     STATUS_CLASSES.map((status_class) => ({ method, status_class })),
@@ -39,13 +48,15 @@ export function createRequestMetrics(prefix: string, registry: Registry) {
     registry,
   )
 
-  return (method: string, status: number, durationMs?: number, upstreamMs?: number): void => {
+  return (request: Omit<EndedRequest, 'target' | 'requestId'>): void => {
+    const { method, status, code, refusal, durationMs, upstreamMs } = request
     const known = METHODS.findIndex((each) => each === method)
     const row = known === -1 ? METHODS.indexOf('other') : known
     const index = row * STATUS_CLASSES.length + statusClass(status)
     counts[index] = (counts[index] ?? 0) + 1
     if (durationMs !== undefined) observeRequest(durationMs / 1000)
     if (upstreamMs !== undefined) observeUpstream(upstreamMs / 1000)
+    if (code !== undefined || refusal !== undefined) countFailed(code, refusal)
   }
 }
 

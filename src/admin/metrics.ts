@@ -1,10 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import {
-  OBS_LOGIN_OUTCOMES,
-  OBS_REFRESH_OUTCOMES,
-  REPLAY_OUTCOMES,
-  type EndedRequest,
-} from '../http/ended.ts'
+import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../http/ended.ts'
 import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
@@ -132,7 +127,6 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'sta
   const rejectedStatuses = sources.rejectedStatuses.map(String)
   createGauges(registry, sources, monitor)
   const byName = createCounters(registry, rejectedStatuses)
-  const countRequest = createRequestMetrics(PREFIX, registry)
   const histogram = (name: string, help: string, buckets: number[], of: readonly string[]) => {
     const [labelNames, registers] = [['operation'], [registry]]
     const metric = new Histogram({ name: `${PREFIX}${name}`, help, labelNames, buckets, registers })
@@ -182,11 +176,7 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'sta
       else if (event.type === 'adopted') count('tokens_adopted_total')
     },
 
-    requestEnded(request: Omit<EndedRequest, 'target' | 'requestId'>): void {
-      const { method, status, code, refusal, durationMs, upstreamMs } = request
-      countRequest(method, status, durationMs, upstreamMs)
-      countFailed(code, refusal)
-    },
+    requestEnded: createRequestMetrics(PREFIX, registry, countFailed),
 
     /** The listener responded with an error by itself, or closed a connection because there are too many. */
     connectionFailed: countFailed,

@@ -21,6 +21,8 @@ export interface EndedRequest {
   readonly upstreamMs?: number | undefined
   /** How many times it was sent, or was to be sent when no connection came. */
   readonly attempts?: number
+  /** Undefined: it was not rejected, or no login could have helped. */
+  readonly replay?: ReplayOutcome | undefined
 }
 
 /**

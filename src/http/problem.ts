@@ -1,5 +1,4 @@
 import { METHODS, type ServerResponse } from 'node:http'
-import { headerText } from './header-lines.ts'
 
 /** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
@@ -176,4 +175,9 @@ export function problemBytes(code: ProblemCode, details: ProblemDetails): string
   const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
   return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${headerText(headers)}\r\n${body}`
+}
+
+/** Headers (name, value, name, value) as they are written on the wire, each with its line end. */
+export function headerText(headers: readonly string[]): string {
+  return headers.map((part, index) => part + (index % 2 === 0 ? ': ' : '\r\n')).join('')
 }

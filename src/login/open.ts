@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/settings.ts'
 import type { Serve } from '../http/hono.ts'
 import type { LocalLoginOptions } from './app.ts'
-import { localPaths, refreshPathOf } from './paths.ts'
 import { createTicketCheck } from './ticket-check.ts'
 import { createTickets } from './tickets.ts'
 
@@ -24,7 +23,6 @@ export function openLocalLogin(config: Config, options: LocalLoginOptions) {
   )
   return {
     load: () => current.load(),
-    kindOf: localPaths([config.isalesLoginPath, refreshPathOf(config)]),
     async serveLocal(
       request: IncomingMessage,
       response: ServerResponse,

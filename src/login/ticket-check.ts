@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import type { Config } from '../config/settings.ts'
-import { forEachHeader } from '../http/header-lines.ts'
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 
@@ -31,13 +30,14 @@ export function createTicketCheck(
 ) {
   const body = publishedBody(401, numbers)
   return {
-    passes(rawHeaders: readonly string[]): boolean {
-      let found = false
-      forEachHeader(rawHeaders, (name, value) => {
-        if (!found && TICKET_HEADER.test(name)) found = isValid(ticketIn(value))
-      })
-      return found
-    },
+    /** @param rawHeaders name, value, name, value. */
+    passes: (rawHeaders: readonly string[]): boolean =>
+      rawHeaders.some(
+        (value, index) =>
+          index % 2 === 1 &&
+          TICKET_HEADER.test(rawHeaders[index - 1] ?? '') &&
+          isValid(ticketIn(value)),
+      ),
     refuse(response: ServerResponse, requestId: string): void {
       response.shouldKeepAlive = false
       response.writeHead(401, {

@@ -6,18 +6,12 @@ import { REFUSALS, writeProblem } from '../http/problem.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { Token } from '../token/token.ts'
 import type { RequestSpan } from '../tracing/otlp.ts'
-import {
-  Attempt,
-  type AttemptHooks,
-  type AttemptOutcome,
-  type ResponseHead,
-} from '../upstream/attempt.ts'
+import { Attempt, type AttemptHooks, type ResponseHead } from '../upstream/attempt.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
-import { createRequestHeaders, isHtml, replacedBodyHeaders, responseHeaders } from './headers.ts'
-import { createInspector, type Inspector } from './inspect.ts'
+import { createRequestHeaders, isHtml, relayedHead, type RelayedHead } from './headers.ts'
 import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
-import { cut, relay, relayInformational, type RelayedHead } from './response.ts'
+import { createJudge, cut, relay, relayInformational } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -39,7 +33,6 @@ export interface ForwardOptions {
   readonly carriesToken: (text: string, sent: Token) => boolean
   readonly clock: Clock
   readonly onEnd: (end: EndedRequest) => void
-  readonly onReplay: (outcome: ReplayOutcome) => void
   /** An exception of our own: the client got `internal`, or its response was cut. */
   readonly onError: (error: unknown, requestId: string) => void
 }
@@ -66,20 +59,15 @@ export function createForward(options: ForwardOptions): Forward {
   const shared = {
     ...options,
     requestHeaders: createRequestHeaders(config.isalesTokenHeaders, rules.pseudonym),
-    inspector: createInspector(config, rules.scheme),
+    judge: createJudge(config, rules.scheme),
   }
   return (call) => new Forwarding(shared, call).run()
 }
 
 interface Shared extends ForwardOptions {
   readonly requestHeaders: ReturnType<typeof createRequestHeaders>
-  readonly inspector: Inspector
+  readonly judge: ReturnType<typeof createJudge>
 }
-
-/** How an attempt went. `cut` responses, too, are `failed`. */
-type Result =
-  | { readonly type: 'accepted' | 'rejected'; readonly head: RelayedHead }
-  | Exclude<AttemptOutcome, { type: 'response' }>
 
 interface Relay {
   readonly do: 'relay'
@@ -101,7 +89,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
   readonly #shared: Shared
   readonly #call: Call
   readonly #body: ReplayBuffer
-  readonly #history: { -readonly [Key in keyof History]: History[Key] }
+  readonly #history: History
   readonly #startedAt: number
   readonly #deadline: Timer | undefined
   #interruption: Interruption | undefined
@@ -114,6 +102,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
   #token: Token | undefined
   #upstreamMs: number | undefined
   #ending: Ending = NOTHING
+  #replay: ReplayOutcome | undefined
 
   constructor(shared: Shared, call: Call) {
     const { clock, config } = shared
@@ -142,7 +131,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
 
   /** From the body to what the client gets. Each turn of the loop is one attempt. */
   async #proxy(): Promise<Ending> {
-    const { tokens, clock } = this.#shared
+    const { tokens, clock, judge } = this.#shared
     const { response, validated, span } = this.#call
     if (validated.expectsContinue) response.writeContinue()
     if (!this.#body.kept) {
@@ -168,7 +157,9 @@ class Forwarding implements AttemptHooks, BodyHooks {
       const outcome = await attempt.outcome
       if (outcome.type === 'response') this.#upstreamMs = clock.now() - sentAt
       const result =
-        outcome.type === 'response' ? await this.#judge(attempt, outcome.head) : outcome
+        outcome.type === 'response'
+          ? await judge(attempt, this.#relayed(outcome.head), validated)
+          : outcome
       const interrupted = this.#interruptedWhile(attempt.written ? 'sent' : 'connecting')
       if (interrupted !== undefined) return interrupted
 
@@ -272,54 +263,23 @@ class Forwarding implements AttemptHooks, BodyHooks {
     relayInformational(this.#call.response, this.#relayed(head))
   }
 
-  /** Accepted, unless its status or, where that is asked for, its body says that it is rejected. */
-  #judge(attempt: Attempt, received: ResponseHead): Result | Promise<Result> {
-    const { config, inspector } = this.#shared
-    const head = this.#relayed(received)
-    const { status } = head
-    if (config.isalesRejectedStatuses.includes(status)) return { type: 'rejected', head }
-    if (!inspector.wants(this.#history.method, this.#call.validated.path, status))
-      return { type: 'accepted', head }
-    return this.#inspect(attempt, head, inspector)
-  }
-
-  async #inspect(attempt: Attempt, head: RelayedHead, inspector: Inspector): Promise<Result> {
-    const collected = await attempt.collect()
-    if (collected === 'cut') return { type: 'failed', error: attempt.error }
-    if (collected === 'part') return { type: 'accepted', head }
-    const verdict = inspector.inspect(this.#call.validated, head.headers, attempt.collected())
-    if (verdict === 'rejected') return { type: 'rejected', head }
-    if (verdict !== 'relay') {
-      attempt.replace(verdict)
-      head.headers = replacedBodyHeaders(head.headers, verdict.length)
-    }
-    return { type: 'accepted', head }
-  }
-
   /** The head of a response as the client is to get it. */
-  #relayed({ status, reason, rawHeaders }: ResponseHead): RelayedHead {
+  #relayed(head: ResponseHead): RelayedHead {
+    const { carriesToken } = this.#shared
     const sent = this.#token
-    const carriesToken = (text: string): boolean =>
-      sent !== undefined && this.#shared.carriesToken(text, sent)
-    const { headers, relayable } = responseHeaders(
-      status,
-      rawHeaders,
-      carriesToken,
-      this.#call.requestId,
-    )
-    return { status, reason: carriesToken(reason) ? '' : reason, headers, relayable }
+    const carries = (text: string): boolean => sent !== undefined && carriesToken(text, sent)
+    return relayedHead(head, carries, this.#call.requestId)
   }
 
   #end(ending: Ending): void {
-    const { onReplay } = this.#shared
     switch (ending.do) {
       case 'relay':
-        if (ending.replay !== undefined) onReplay(ending.replay)
+        this.#replay = ending.replay
         this.#relay(ending)
         break
       case 'fail':
         if (this.#rejections > 0 && ending.refusal === undefined)
-          onReplay(ending.code === 'no-token' ? 'no-token' : 'failed')
+          this.#replay = ending.code === 'no-token' ? 'no-token' : 'failed'
         this.#fail(ending)
         break
       case 'nothing':
@@ -392,6 +352,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
       attempts: this.#attempts,
+      replay: this.#replay,
       requestId,
     }
     span?.ended(end)

@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Config } from '../config/settings.ts'
+import { unescape } from 'node:querystring'
+import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { Tracing } from '../tracing/otlp.ts'
-import { createEchoes } from './echoes.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
+import { createEchoes } from './response.ts'
 import { validateRequest } from './validate.ts'
 
 export interface ProxyOptions extends Pick<
   ForwardOptions,
-  'tokens' | 'dispatch' | 'clock' | 'onEnd' | 'onReplay' | 'onError'
+  'tokens' | 'dispatch' | 'clock' | 'onEnd' | 'onError'
 > {
   readonly config: Config
   /** Lower-case `host` names, without port, that are ours. */
   readonly hosts: ReadonlySet<string>
-  /** `local`: served here, such as login and refresh. `lookalike`: iSales might take it for one of them. */
-  readonly kindOf: (path: string) => 'local' | 'lookalike' | 'other'
+  /** Serves login and refresh. */
   readonly serveLocal: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -36,7 +36,7 @@ export interface ProxyOptions extends Pick<
 
 /** Where every request of a client enters: refused before it costs anything, served here, or forwarded. */
 export function openProxy(options: ProxyOptions) {
-  const { config, hosts, kindOf, ticketCheck, tracing, onEnd } = options
+  const { config, hosts, ticketCheck, tracing, onEnd } = options
   const echoes = createEchoes()
   const rules = {
     ...config,
@@ -47,6 +47,9 @@ export function openProxy(options: ProxyOptions) {
   } as const
   const forward = createForward({ ...options, rules, carriesToken: echoes.carriesToken })
   const newRequestId = requestIds()
+  // CTI-OBS refreshes even when the proxy does not refresh with iSales.
+  const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
+  const kindOf = localPaths([config.isalesLoginPath, refreshPath])
   let inFlight = 0
 
   const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
@@ -113,4 +116,45 @@ function requestIds(): () => string {
     count += 1
     return `${start}-${count.toString(36)}`
   }
+}
+
+/**
+ * - `local`: login or refresh, served here.
+ * - `lookalike`: iSales might take it for one of them. Forwarded with the real token, it would get the next token as its
+ *   response. A server may match by prefix, so nothing below the directory `auth`, and nothing that begins as one of
+ *   the local paths, is forwarded.
+ * - `other`: any other path.
+ */
+export type PathKind = 'local' | 'lookalike' | 'other'
+
+/**
+ * @param paths as CTI-OBS is configured with.
+ * @returns what the path of a valid request is: one without dot segments or encoded separators.
+ */
+export function localPaths(paths: readonly string[]): (path: string) => PathKind {
+  const exact = new Set(paths)
+  const guarded = paths.map(guardedStart)
+  return (path) => {
+    if (exact.has(path)) return 'local'
+    const plain = plainest(path)
+    return guarded.some((start) => plain.startsWith(start)) ? 'lookalike' : 'other'
+  }
+}
+
+/** `/rest/v1/auth/` of `/rest/v1/auth/login`; of a path elsewhere all of it, without the suffix. */
+function guardedStart(path: string): string {
+  const plain = plainest(path.replace(/\.[^/]*$/, ''))
+  return /^.*\/auth\/(?=[^/]*\/$)/.exec(plain)?.[0] ?? plain.slice(0, -1)
+}
+
+/**
+ * As the most lenient server reads it: decoded before it is split, in lower case, letters of full width as plain ones,
+ * without parameters and punctuation, and without the segments that are then empty. Ends with a slash.
+ */
+function plainest(path: string): string {
+  const plain = unescape(path)
+    .normalize('NFKC')
+    .toLowerCase()
+    .replaceAll(/[;?#][^/]*|[^a-z0-9/]/g, '')
+  return `${plain}/`.replaceAll(/\/+/g, '/')
 }

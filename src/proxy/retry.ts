@@ -14,9 +14,9 @@ import type { BodyRefusal } from './replay-buffer.ts'
 export interface History {
   readonly method: string
   /** Attempts that failed before anything was written. */
-  readonly unwritten: number
+  unwritten: number
   /** Attempts that were written, at least in part, and got no response. */
-  readonly lost: number
+  lost: number
 }
 
 /** Where a request is when its deadline passes. A response that has begun has no deadline. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts'
 import type { Refusal } from '../http/problem.ts'
-import { forEachHeader, type HeaderLines } from '../http/header-lines.ts'
+import { forEachHeader, type HeaderLines } from './headers.ts'
 
 /** What is let in. */
 export interface RequestRules extends Pick<Config, 'allowedPaths' | 'maxBodySize'> {

@@ -56,12 +56,12 @@ test('the page is the same, byte for byte, as if prom-client had counted each re
   await assert(
     asyncProperty(requests, requests, async (earlier, later) => {
       const [ours, theirs] = [new Registry(), new Registry()]
-      const countOurs = createRequestMetrics('x_', ours)
+      const countOurs = createRequestMetrics('x_', ours, () => undefined)
       const countTheirs = original(theirs)
       // The page is read in between, too.
       for (const batch of [earlier, later]) {
         for (const { method, status, ms } of batch) {
-          countOurs(method, status, ms, ms / 2)
+          countOurs({ method, status, durationMs: ms, upstreamMs: ms / 2 })
           countTheirs(method, status, ms)
         }
         expect(await ours.metrics()).toBe(await theirs.metrics())

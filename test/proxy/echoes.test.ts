@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createEchoes } from '../../src/proxy/echoes.ts'
+import { createEchoes } from '../../src/proxy/response.ts'
 import type { Token } from '../../src/token/token.ts'
 
 const LONG = '0123456789abcdef'

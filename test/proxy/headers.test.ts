@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { headerValue } from '../../src/http/header-lines.ts'
 import {
   createRequestHeaders,
+  headerValue,
   isHtml,
+  relayedHead,
   replacedBodyHeaders,
-  responseHeaders,
   type OutgoingRequest,
 } from '../../src/proxy/headers.ts'
 
@@ -117,8 +117,8 @@ describe('the headers of a request', () => {
 })
 
 function received(fields: readonly string[], { status = 200, secret = '?' } = {}) {
-  const raw = fields.map((field) => Buffer.from(field, 'latin1'))
-  return responseHeaders(status, raw, (text) => text.includes(secret), 'id-1')
+  const rawHeaders = fields.map((field) => Buffer.from(field, 'latin1'))
+  return relayedHead({ status, reason: '', rawHeaders }, (text) => text.includes(secret), 'id-1')
 }
 
 describe('the headers of a response', () => {

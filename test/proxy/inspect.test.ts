@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createInspector, type InspectorConfig } from '../../src/proxy/inspect.ts'
+import { createInspector, type InspectorConfig } from '../../src/proxy/response.ts'
 import { MAX_COLLECTED } from '../../src/upstream/attempt.ts'
 
 const ISALES = 'https://service.example.com'

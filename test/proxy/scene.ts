@@ -117,8 +117,10 @@ export async function scene({ newer = true } = {}) {
     }),
     rules: { pseudonym: 'us', scheme: 'http' },
     clock,
-    onEnd: (end) => ends.push(end),
-    onReplay: (outcome) => replays.push(outcome),
+    onEnd(end) {
+      ends.push(end)
+      if (end.replay !== undefined) replays.push(end.replay)
+    },
     onError: (error) => errors.push(error),
   })
   const server = createServer((request, response) => {

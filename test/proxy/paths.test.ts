@@ -1,6 +1,6 @@
 import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { localPaths } from '../../src/login/paths.ts'
+import { localPaths } from '../../src/proxy/handler.ts'
 import { validateRequest } from '../../src/proxy/validate.ts'
 
 const kindOf = localPaths(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])
