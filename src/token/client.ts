@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import { tlsSideOf } from '../upstream/errors.ts'
+import { CODES, tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 import type { Ask, Credentials, IsalesClient, Sending } from './attempts.ts'
 import {
@@ -10,7 +10,6 @@ import {
   parseResponse,
   refreshBody,
   type AuthFailure,
-  type AuthFailureReason,
 } from './protocol.ts'
 import { withScheme } from './token.ts'
 
@@ -39,17 +38,9 @@ export function loginOnce(credentials: Credentials, sending: Sending): Ask {
   return { ...sending, ...nothing, operation: 'login', credentials }
 }
 
-const REASON_OF_FAILURE = {
-  unreachable: 'unavailable',
-  'proxy-auth': 'unavailable',
-  broken: 'unavailable',
-  tls: 'tls',
-  timeout: 'timeout',
-} as const satisfies Record<string, AuthFailureReason>
-
 function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }>): AuthFailure {
-  const reason = REASON_OF_FAILURE[failure]
-  if (failure === 'proxy-auth') return { kind: 'egress', reason, detail: code }
+  const reason = failure === 'tls' || failure === 'timeout' ? failure : 'unavailable'
+  if (code === CODES.proxyAuth) return { kind: 'egress', reason, detail: code }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
   return { kind: written && failure !== 'tls' ? 'unclear' : 'untouched', reason, detail: code }
 }

@@ -42,6 +42,8 @@ export function createConnect(options: ConnectOptions): Connect {
   const { host, port } = endpointOf(url)
   const finding = {
     lookup,
+    // So that Node asks `lookup` for all addresses, whatever its flags are.
+    autoSelectFamily: true,
     // Node tries a name's addresses one after the other and gives up one after 250 ms. An address with a longer
     // round-trip time must be reached, and so must the second one if the first one is dead.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),

@@ -48,7 +48,7 @@ export function createUpstream(options: UpstreamOptions) {
   const origin = config.isalesUrl
   const timeout = config.isalesConnectTimeout
   const egress = egressFor(config)
-  const lookup = createLookup({ timeout, resolve })
+  const lookup = createLookup(timeout, resolve)
   const serverName = config.isalesTlsServerName
   const connectWith = (tls: TlsFiles) =>
     createConnect({ origin, tls, serverName, timeout, egress, lookup })

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.ts'
-import { classify, CODES } from './errors.ts'
+import { classify, type UpstreamFailure } from './errors.ts'
 import { Attempt } from './attempt.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
@@ -17,8 +17,7 @@ export type PostResult =
     }
   | {
       readonly ok: false
-      /** `proxy-auth`: the egress proxy responded 407; iSales was not reached. */
-      readonly failure: 'unreachable' | 'proxy-auth' | 'tls' | 'broken' | 'timeout'
+      readonly failure: UpstreamFailure
       readonly code: string
       /** True when bytes of the request may have reached iSales. */
       readonly written: boolean
@@ -63,7 +62,7 @@ async function resultOf(attempt: Attempt): Promise<PostResult> {
   const outcome = await attempt.outcome
   const collected = outcome.type === 'response' ? await attempt.collect() : 'cut'
   if (outcome.type !== 'response' || collected === 'cut')
-    return { ok: false, ...failureOf(attempt.error), written: attempt.written }
+    return { ok: false, ...classify(attempt.error), written: attempt.written }
   const { status, rawHeaders } = outcome.head
   const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')
@@ -71,13 +70,6 @@ async function resultOf(attempt: Attempt): Promise<PostResult> {
   const body = collected === 'whole' ? attempt.collected().toString() : undefined
   if (body === undefined) attempt.abort('the response is too long')
   return { ok: true, status, retryAfter, contentType, date, body }
-}
-
-function failureOf(error: unknown): Pick<PostResult & { ok: false }, 'failure' | 'code'> {
-  const { failure, code } = classify(error)
-  if (code === CODES.proxyAuth) return { failure: 'proxy-auth', code }
-  const ours = failure === 'invalid' || failure === 'closed'
-  return { failure: ours ? 'broken' : failure, code }
 }
 
 /** The first one's value. */

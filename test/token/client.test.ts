@@ -74,7 +74,7 @@ describe('a login', () => {
 
   it.each([
     ['unreachable', 'ECONNREFUSED', false, 'untouched', 'unavailable'],
-    ['proxy-auth', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
+    ['unreachable', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
     ['broken', 'ECONNRESET', false, 'untouched', 'unavailable'],
     ['broken', 'ECONNRESET', true, 'unclear', 'unavailable'],
     ['tls', 'CERT_HAS_EXPIRED', true, 'untouched', 'tls'],

@@ -14,16 +14,12 @@ const SECOND: LookupAddress[] = [
 
 function begin() {
   const queries: { name: string; found: Parameters<Resolve>[2] }[] = []
-  const lookup = createLookup({
-    timeout: 1000,
-    resolve: (name, _, found) => void queries.push({ name, found }),
-  })
+  const lookup = createLookup(1000, (name, _, found) => void queries.push({ name, found }))
   const results: unknown[] = []
-  const find = (name = 'isales.example', all = true): void => {
-    lookup(name, { all }, (error, address, family) => {
-      results.push(error === null ? (all ? address : [address, family]) : error.message)
+  const find = (): void =>
+    lookup('isales.example', { all: true }, (error, addresses) => {
+      results.push(error === null ? addresses : error.message)
     })
-  }
   const down = (): Error => new Error('down')
   return { queries, results, find, down }
 }
@@ -38,20 +34,6 @@ describe('looking up a name', () => {
     find()
     queries[1]?.found(null, SECOND)
     expect(results.at(-1)).toEqual(SECOND)
-  })
-
-  it('asks for each name by itself', () => {
-    const { queries, find } = begin()
-    find('a.example')
-    find('b.example')
-    expect(queries.map(({ name }) => name)).toEqual(['a.example', 'b.example'])
-  })
-
-  it('gives the first address to a caller that wants one', () => {
-    const { queries, results, find } = begin()
-    find('isales.example', false)
-    queries[0]?.found(null, SECOND)
-    expect(results).toEqual([['2001:db8::1', 6]])
   })
 
   it('fails with the error of DNS while no address is known', () => {

@@ -98,18 +98,18 @@ describe('a POST', () => {
     expect(await postTo(openUpstream({}))).toEqual(failed)
   })
 
-  it('that the egress proxy asks to authenticate fails as proxy-auth', async () => {
+  it('that the egress proxy asks to authenticate fails with a code of its own', async () => {
     const egress = await listen((socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'))
     const httpsProxy = new Secret(`http://127.0.0.1:${portOf(egress)}`)
     const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy })
-    const failed = { failure: 'proxy-auth', code: 'ERR_EGRESS_PROXY_AUTH', written: false }
+    const failed = { failure: 'unreachable', code: 'ERR_EGRESS_PROXY_AUTH', written: false }
     expect(await postTo(upstream)).toEqual({ ok: false, ...failed })
   })
 
-  it('fails as broken when the pool is closed', async () => {
+  it('fails as closed with the pool', async () => {
     const { isales, upstream, result } = await begin(never)
     await until(() => isales.requests.length === 1)
     await upstream.destroy()
-    expect(await result).toMatchObject({ ok: false, failure: 'broken' })
+    expect(await result).toMatchObject({ ok: false, failure: 'closed' })
   })
 })
