@@ -8,9 +8,9 @@ import { valueOf } from './config/errors.ts'
 import type { EffectiveSetting } from './config/load.ts'
 import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
+import { adminHosts, ownHosts } from './listener/address.ts'
 import { openControl, type RenewOutcome } from './listener/control.ts'
-import { createListener, type Listener, type ListenerLimits } from './listener/listener.ts'
+import { createListener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './login/open.ts'
 import { openProxy } from './proxy/handler.ts'
@@ -170,6 +170,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   })
   const listener = createListener({
     ...reports.of('proxy'),
+    setting: 'LISTEN',
     address: config.listen,
     socketMode: config.listenSocketMode,
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
@@ -178,6 +179,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   })
   const adminListener = createListener({
     ...reports.of('admin'),
+    setting: 'ADMIN_LISTEN',
     address: config.adminListen,
     limits: ADMIN_LIMITS,
     onRequest: (request, response) => admin.serve(request, response),
@@ -251,9 +253,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   /** Both listeners are open, or neither. */
   async function openBoth() {
     try {
-      const adminAddress = await open('ADMIN_LISTEN', adminListener)
-      const proxyAddress = await open('LISTEN', listener)
-      return { admin: adminAddress, proxy: proxyAddress }
+      return { admin: await adminListener.start(), proxy: await listener.start() }
     } catch (error) {
       await close(0, 0)
       throw error
@@ -299,15 +299,5 @@ export async function startApp(options: AppOptions): Promise<App> {
       await tracing?.stop()
       log('stopped', { by, inFlight: running.inFlight })
     },
-  }
-}
-
-/** @throws ListenError that names the setting. */
-async function open(setting: string, listener: Listener) {
-  try {
-    return await listener.start()
-  } catch (error) {
-    if (error instanceof ListenError) error.setting = setting
-    throw error
   }
 }

@@ -47,7 +47,7 @@ export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | un
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0
   if (count > 1) {
     const problem = `the socket unit has ${count} addresses, and LISTEN is one`
-    throw new ListenError(problem, { setting: 'LISTEN', lasting: true })
+    throw new ListenError('LISTEN', problem, { lasting: true })
   }
   return count === 1 ? FIRST_SOCKET : undefined
 }

@@ -9,19 +9,23 @@ import type { Config } from '../config/settings.ts'
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
-  /** The setting that gave the address. */
-  setting: string
+  /** Gave the address. */
+  readonly setting: string
   /** The configuration is wrong: no later start would succeed. */
   readonly lasting: boolean
 
-  constructor(message: string, options: ListenErrorOptions = {}) {
-    super(message, options)
-    this.setting = options.setting ?? ''
-    this.lasting = options.lasting ?? false
+  constructor(
+    setting: string,
+    message: string,
+    { lasting = false, ...cause }: ListenErrorOptions = {},
+  ) {
+    super(message, cause)
+    this.setting = setting
+    this.lasting = lasting
   }
 }
+
 interface ListenErrorOptions extends ErrorOptions {
-  readonly setting?: string
   readonly lasting?: boolean
 }
 
@@ -31,16 +35,21 @@ const ALL_MODE_BITS = 0o777
  * Binds and listens. A stale Unix socket (nobody listens on it) is replaced; a live one, or a file that
  * is not a socket, is an error.
  *
+ * @param setting gave the address.
  * @param socketMode permission bits of a Unix socket.
  * @throws ListenError
  */
 export async function listen(
   server: Server,
+  setting: string,
   address: ListenAddress,
   socketMode: number,
 ): Promise<void> {
   const isOpen = address.fd !== undefined
-  if (address.kind === 'unix' && !isOpen) await removeStale(address.path)
+  if (address.kind === 'unix' && !isOpen) {
+    const problem = await removeStale(address.path)
+    if (problem !== undefined) throw new ListenError(setting, problem)
+  }
   const listening = once(server, 'listening')
   if (isOpen) server.listen({ fd: address.fd })
   else if (address.kind === 'unix') bindWithMode(server, address.path, socketMode)
@@ -48,31 +57,24 @@ export async function listen(
   try {
     await listening
   } catch (error) {
-    throw new ListenError(sentence(error as NodeJS.ErrnoException, address), { cause: error })
+    const problem = sentence(error as NodeJS.ErrnoException, address)
+    throw new ListenError(setting, problem, { cause: error })
   }
-  if (isOpen) checkBound(server, address)
+  if (!isOpen || isBoundTo(server, address)) return
+  const bound = server.address()
+  server.close()
+  const where =
+    typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
+  const problem = `the socket unit listens on ${where}, not on ${whereOf(address)}: give both the same address`
+  throw new ListenError(setting, problem, { lasting: true })
 }
 
-/**
- * What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network.
- *
- * @throws ListenError
- */
-function checkBound(server: Server, address: ListenAddress): void {
+/** What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network. */
+function isBoundTo(server: Server, address: ListenAddress): boolean {
   const bound = server.address()
-  const path = typeof bound === 'string' ? bound : undefined
-  const { address: host = '', port = 0 } = typeof bound === 'string' ? {} : (bound ?? {})
-  const isSame =
-    address.kind === 'unix'
-      ? address.path === path
-      : address.port === port && isHost(address.host, host)
-  if (isSame) return
-  server.close()
-  const where = path ?? `${urlHost(host)}:${port}`
-  throw new ListenError(
-    `the socket unit listens on ${where}, not on ${whereOf(address)}: give both the same address`,
-    { lasting: true },
-  )
+  if (address.kind === 'unix') return bound === address.path
+  if (typeof bound === 'string' || bound === null) return false
+  return bound.port === address.port && isHost(address.host, bound.address)
 }
 
 /** @param bound an address, which a name stands for. */
@@ -138,21 +140,21 @@ function whereOf(address: ListenAddress): string {
   return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`
 }
 
-async function removeStale(path: string): Promise<void> {
+/** @returns why it could not; undefined: nothing is there now. */
+async function removeStale(path: string): Promise<string | undefined> {
   // libuv would call it a lack of permission.
-  if (!existsSync(dirname(path)))
-    throw new ListenError(`cannot listen on ${path}: the directory does not exist`)
+  if (!existsSync(dirname(path))) return `cannot listen on ${path}: the directory does not exist`
   const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return
-  if (!found.isSocket()) throw new ListenError(`${path} exists and is not a socket`)
+  if (found === undefined) return undefined
+  if (!found.isSocket()) return `${path} exists and is not a socket`
   const code = await connectError(path)
-  if (code === undefined) throw new ListenError(`${path} is in use by another process`)
-  if (code === 'ENOENT') return
-  if (code !== 'ECONNREFUSED')
-    throw new ListenError(`cannot tell whether ${path} is in use (${code})`)
+  if (code === undefined) return `${path} is in use by another process`
+  if (code === 'ENOENT') return undefined
+  if (code !== 'ECONNREFUSED') return `cannot tell whether ${path} is in use (${code})`
   // Another starter may have replaced it since: only the socket that was probed is removed.
   const now = lstatSync(path, { throwIfNoEntry: false })
   if (now?.ino === found.ino && now.dev === found.dev) unlinkSync(path)
+  return undefined
 }
 
 /** Undefined: there is a server. */

@@ -47,7 +47,7 @@ export async function openControl(stateDir: string, renew: () => Promise<RenewOu
     })
   })
   server.maxConnections = MAX_CONNECTIONS
-  await listen(server, { kind: 'unix', path: socketOf(stateDir) }, 0o600)
+  await listen(server, 'STATE_DIR', { kind: 'unix', path: socketOf(stateDir) }, 0o600)
   return {
     close(): void {
       server.close()

@@ -29,6 +29,8 @@ export interface ListenerLimits extends Pick<Config, 'bodyIdleTimeout' | 'listen
 }
 
 export interface ListenerOptions {
+  /** Gives the address. */
+  readonly setting: string
   readonly address: ListenAddress
   /** Permission bits of a Unix socket. Default 0600. */
   readonly socketMode?: number
@@ -150,7 +152,7 @@ export function createListener(options: ListenerOptions) {
      * @throws ListenError
      */
     async start(): Promise<string> {
-      await listen(server, options.address, options.socketMode ?? 0o600)
+      await listen(server, options.setting, options.address, options.socketMode ?? 0o600)
       sweep()
       return addressText(options.address, server)
     },

@@ -50,32 +50,6 @@ it('says that it is not known whether a request was sent only where it may have 
   expect(unknown).toEqual(['upstream-broken', 'upstream-timeout', 'internal'])
 })
 
-it('keeps the status of each problem', () => {
-  const statuses = PROBLEM_CODES.map((code) => [code, PROBLEMS[code].status])
-  expect(Object.fromEntries(statuses)).toEqual({
-    'no-token': 503,
-    overloaded: 503,
-    'shutting-down': 503,
-    'out-of-time': 503,
-    'upstream-unreachable': 502,
-    'upstream-tls': 502,
-    'upstream-broken': 502,
-    'upstream-timeout': 504,
-    internal: 500,
-    'bad-request': 400,
-    'not-logged-in': 401,
-    'not-allowed': 403,
-    'method-not-allowed': 405,
-    'request-timeout': 408,
-    'too-large': 413,
-    'expectation-failed': 417,
-    misdirected: 421,
-    'headers-too-large': 431,
-    'not-implemented': 501,
-    'loop-detected': 508,
-  })
-})
-
 it("a problem before the request's end closes the connection", async () => {
   const { port } = await startListener((_request, response) =>
     writeProblem(response, 'too-large', { requestId: 'id-1' }),

@@ -230,16 +230,6 @@ describe('a body', () => {
     client.destroy()
   })
 
-  test('that never comes does not keep a connection whose response came early', async () => {
-    const clock = manualClock()
-    const { port, listener } = await startListener(respondOk, { clock })
-    const client = await connectRaw({ port })
-    await client.send(`${POST}Content-Length: 20\r\n\r\nhi`)
-    expect((await client.read()).status).toBe(200)
-    await clock.advance(20_000)
-    await until(() => listener.connections() === 0)
-  })
-
   test('that came while the process did not run is not idle', async () => {
     const limits = { bodyIdleTimeout: 150 }
     let begun = false

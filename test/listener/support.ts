@@ -39,6 +39,7 @@ export async function startListener(
     'listener' | 'port'
   >
   const listener = createListener({
+    setting: 'LISTEN',
     address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
     onRequest,
     onError: (error) => running.errors.push(error),

@@ -1,9 +1,7 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { connectRaw } from '../support/raw-client.ts'
-import { leftOf, respondOk, startListener } from './support.ts'
+import { respondOk, startListener } from './support.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 function socketPath(): string {
@@ -11,28 +9,8 @@ function socketPath(): string {
 }
 
 function startOn(path: string) {
-  return startListener(respondOk, { address: { kind: 'unix', path }, socketMode: 0o660 })
+  return startListener(respondOk, { address: { kind: 'unix', path } })
 }
-
-test('it has its mode, and the umask of the process is left as it was', async () => {
-  const path = socketPath()
-  const before = process.umask()
-  await startOn(path)
-  expect(statSync(path).mode & 0o777).toBe(0o660)
-  expect(process.umask()).toBe(before)
-})
-
-test('a live socket is an error, and goes on serving', async () => {
-  const path = socketPath()
-  const other = createServer((socket) => socket.on('error', () => undefined).end('other'))
-  await new Promise<void>((resolve) => {
-    other.listen(path, resolve)
-  })
-  await expect(startOn(path)).rejects.toThrow(`${path} is in use by another process`)
-  const client = await connectRaw({ path })
-  expect(await leftOf(client)).toBe('other')
-  other.close()
-})
 
 test('a file that is no socket is an error, and stays', async () => {
   const path = socketPath()

@@ -325,62 +325,18 @@ describe('headers', () => {
   })
 })
 
-describe('whatever comes', () => {
-  const fieldName = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,20}$/)
-  const deciding = ['Host', 'Content-Length', 'Transfer-Encoding', 'Expect', 'Origin', 'TE']
-  const anyField = fc.tuple(
-    fc.oneof(fieldName, fc.constantFrom(...deciding)),
-    fc.oneof(fc.string({ unit: 'binary-ascii', maxLength: 30 }), fc.constantFrom('5', 'chunked')),
+it('what is valid stays under the prefix, however another server reads its path', () => {
+  const texts = ['..', '.', '/', '%2e', '%2F', '%5c', '\\', ';', 'a', '%00', '?', '#']
+  const part = fc.constantFrom(...texts)
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+      const valid = judge({ method: 'GET', target: `/rest/isales/${parts.join('')}` })
+      if ('refused' in valid) return
+      const path = decodeURIComponent(valid.target.replace(/\?.*$/, '')).replaceAll('\\', '/')
+      const seen = new URL(path.replaceAll(/;[^/]*/g, ''), 'http://x').pathname
+      expect(seen.startsWith('/rest/isales/')).toBe(true)
+      expect(seen).not.toContain('//')
+    }),
+    { numRuns: 5000 },
   )
-  const anyHead = fc.record({
-    method: fc.oneof(fc.constantFrom('GET', 'POST', 'OPTIONS', 'TRACE'), fieldName),
-    target: fc.oneof(
-      fc.string({ unit: 'binary-ascii', maxLength: 40 }),
-      fc.string({ maxLength: 20 }).map((rest) => `/rest/isales/${rest}`),
-      fc.string({ maxLength: 20 }).map((rest) => `http://localhost/${rest}`),
-    ),
-    httpVersion: fc.constantFrom('1.1', '1.0', '0.9', '2.0'),
-    rawHeaders: fc.array(anyField, { maxLength: 12 }).map((fields) => fields.flat()),
-  })
-
-  it('gets a verdict, and nothing is thrown', () => {
-    fc.assert(
-      fc.property(anyHead, (any) => {
-        expect(validateRequest(any, RULES)).toBeTypeOf('object')
-      }),
-      { numRuns: 2000 },
-    )
-  })
-
-  it('what is valid stays under the prefix, however another server reads its path', () => {
-    const texts = ['..', '.', '/', '%2e', '%2F', '%5c', '\\', ';', 'a', '%00', '?', '#']
-    const part = fc.constantFrom(...texts)
-    fc.assert(
-      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
-        const valid = judge({ method: 'GET', target: `/rest/isales/${parts.join('')}` })
-        if ('refused' in valid) return
-        const path = decodeURIComponent(valid.target.replace(/\?.*$/, '')).replaceAll('\\', '/')
-        const seen = new URL(path.replaceAll(/;[^/]*/g, ''), 'http://x').pathname
-        expect(seen.startsWith('/rest/isales/')).toBe(true)
-        expect(seen).not.toContain('//')
-      }),
-      { numRuns: 5000 },
-    )
-  })
-
-  it('what is valid has one framing', () => {
-    const lengths = fc.array(fc.constantFrom('5', '05', '+5', '5,5', '', '6'), { maxLength: 3 })
-    const coding = fc.constantFrom('chunked', 'gzip', '', 'chunked, gzip')
-    fc.assert(
-      fc.property(lengths, fc.array(coding, { maxLength: 2 }), (length, codings) => {
-        const valid = withHeaders(
-          ...length.flatMap((value) => ['Content-Length', value]),
-          ...codings.flatMap((value) => ['Transfer-Encoding', value]),
-        )
-        if ('refused' in valid) return
-        expect(length.length + codings.length).toBeLessThanOrEqual(1)
-        expect(valid.framing).toBe(codings.length === 1 ? 'chunked' : Number(length[0] ?? 0))
-      }),
-    )
-  })
 })

@@ -73,17 +73,4 @@ describe('a connection that fails', () => {
     expect(await outcomes({ isalesUrl: `https://${silent}` })).toEqual(['timeout'])
     expect(await outcomes({ isalesUrl: secure, httpsProxy })).toEqual(['proxy'])
   })
-
-  it('for want of DNS costs one query, however many requests there are', async () => {
-    let queries = 0
-    const upstream = openUpstream({
-      isalesUrl: 'http://isales.example',
-      isalesMaxConnections: 256,
-      resolve: () => void (queries += 1),
-    })
-    const outcomes = await Promise.all(Array.from({ length: 1000 }, () => dispatch(upstream)))
-    for (const outcome of outcomes)
-      expect(outcome).toMatchObject({ failure: 'unreachable', written: false })
-    expect(queries).toBe(1)
-  })
 })

@@ -128,21 +128,6 @@ describe('a paused response whose connection ends', () => {
   })
 })
 
-describe('the headers of a response', () => {
-  it('keep their bytes, order and repetition', async () => {
-    const lines = ['Set-Cookie', 'a=1', 'X-B', 'caf\u00e9', 'set-cookie', 'b=2', '__proto__', 'x']
-    const fields = lines.flatMap((name, i) => (i % 2 ? [] : [`${name}: ${lines[i + 1]}`]))
-    const isales = await plain(() => responseBytes('ok', { fields }))
-    const upstream = openUpstream({ isalesUrl: isales.origin })
-    const attempt = new Attempt({ method: 'GET', path: '/', headers: [] })
-    upstream.dispatch(attempt)
-    const outcome = await attempt.outcome
-    const rawHeaders = outcome.type === 'response' ? outcome.head.rawHeaders : []
-    const received = rawHeaders.map((line) => line.toString('latin1'))
-    expect(received).toEqual([...lines, 'Content-Length', '2'])
-  })
-})
-
 describe('a connection', () => {
   const aging = (isalesUrl: string) => {
     const clock = { time: 0, now: () => clock.time }

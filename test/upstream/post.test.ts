@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { Secret } from '../../src/config/secret.ts'
 import { until } from '../support/until.ts'
 import { responseBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -96,14 +95,6 @@ describe('a POST', () => {
   it('to nobody fails as unreachable', async () => {
     const failed = { ok: false, failure: 'unreachable', code: 'ECONNREFUSED', written: false }
     expect(await postTo(openUpstream({}))).toEqual(failed)
-  })
-
-  it('that the egress proxy asks to authenticate fails with a code of its own', async () => {
-    const egress = await listen((socket) => socket.end('HTTP/1.1 407 Who are you\r\n\r\n'))
-    const httpsProxy = new Secret(`http://127.0.0.1:${portOf(egress)}`)
-    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy })
-    const failed = { failure: 'unreachable', code: 'ERR_EGRESS_PROXY_AUTH', written: false }
-    expect(await postTo(upstream)).toEqual({ ok: false, ...failed })
   })
 
   it('fails as closed with the pool', async () => {
