@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
-import { createSimulator, type Simulator, type SimulatorTls } from '../../simulator/index.ts'
+import type { Simulator, SimulatorTls } from '../../simulator/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
-import { runHere, type Ran } from './stand.ts'
+import { openIsales, runHere, type Ran } from './stand.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const CANARY = 'canary-password'
@@ -25,25 +25,20 @@ it.each([
 ])(
   '%s (with a store that is away: %s) counts its login in STATE_DIR, and spares the account',
   async (command, isStored, what) => {
-    const sim = await createSimulator({ switches: { keepAlive: 100, lockAfter: 5 } })
+    const { sim, env } = await openIsales({ switches: { keepAlive: 100, lockAfter: 5 } })
     const args = command === 'check' ? ['check', '--live'] : [command]
     const store = {
       SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
       SESSION_STORE_KEY_FILE: join(temporaryDirectory(), 'key'),
     }
     writeFileSync(store.SESSION_STORE_KEY_FILE, 'k'.repeat(32))
+    const spared = {
+      ...(isStored && store),
+      STATE_DIR: join(temporaryDirectory(), 'state'),
+      LOGIN_REJECTED_ATTEMPTS: '1',
+    }
     const run = (password: string) =>
-      runHere(args, {
-        env: {
-          ...(isStored && store),
-          ISALES_URL: sim.origin,
-          ISALES_USER: sim.switches.user,
-          ISALES_PASSWORD: password,
-          STATE_DIR: state,
-          LOGIN_REJECTED_ATTEMPTS: '1',
-        },
-      })
-    const state = join(temporaryDirectory(), 'state')
+      runHere(args, { env: { ...env, ...spared, ISALES_PASSWORD: password } })
     expect((await run('wrong')).code).toBe(3)
     for (let n = 0; n < 6; n += 1) {
       const { code, stdout, stderr } = await run('wrong')
@@ -51,7 +46,6 @@ it.each([
       expect(stdout + stderr).toMatch(new RegExp(`the account is spared.*${what}`))
     }
     expect((await run(sim.switches.password)).code).toBe(0)
-    await sim.close()
   },
 )
 
@@ -148,22 +142,9 @@ describe('check', () => {
 })
 
 describe('check --live', () => {
-  let sim: Simulator | undefined
-
-  afterEach(async () => {
-    await sim?.close()
-    sim = undefined
-  })
-
-  const envOf = (iSales: Simulator): Record<string, string> => ({
-    ISALES_URL: iSales.origin,
-    ISALES_USER: iSales.switches.user,
-    ISALES_PASSWORD: iSales.switches.password,
-  })
-
   it('logs in once and says how long the token lives', async () => {
-    sim = await createSimulator()
-    const ran = await runHere(['check', '--live'], { env: envOf(sim) })
+    const { sim, env } = await openIsales()
+    const ran = await runHere(['check', '--live'], { env })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
     const lines = ran.stdout
       .replaceAll(/ {2,}/g, ' ')
@@ -182,18 +163,18 @@ describe('check --live', () => {
   })
 
   it('speaks of replicas only in a cluster', async () => {
-    sim = await createSimulator()
+    const { env } = await openIsales()
     const args = ['check', '--live', '--quiet']
-    const env = { ...envOf(sim), KUBERNETES_SERVICE_HOST: '10.0.0.1' }
-    expect((await runHere(args, { env: envOf(sim) })).stdout).not.toContain('SESSION_STORE_URL')
-    expect((await runHere(args, { env })).stdout).toContain(
+    const inCluster = { ...env, KUBERNETES_SERVICE_HOST: '10.0.0.1' }
+    expect((await runHere(args, { env })).stdout).not.toContain('SESSION_STORE_URL')
+    expect((await runHere(args, { env: inCluster })).stdout).toContain(
       'replicas would end each other’s tokens',
     )
   })
 
   it('does not log in with a configuration that has errors', async () => {
-    sim = await createSimulator()
-    const ran = await runHere(['check', '--live'], { env: { ...envOf(sim), LOG_LEVEL: 'loud' } })
+    const { sim, env } = await openIsales()
+    const ran = await runHere(['check', '--live'], { env: { ...env, LOG_LEVEL: 'loud' } })
     expect(ran.code).toBe(2)
     expect(sim.state().loginAttempts).toBe(0)
   })
@@ -237,11 +218,10 @@ describe('check --live', () => {
     ['no response', (one) => one.hang({ operation: 'login' }), 4, 'ISALES_LOGIN_TIMEOUT'],
     ['a token that is none', (one) => one.badToken({ kind: 'crlf' }), 4, 'not that of an iSales'],
   ])('tells of %s, and does not try again', async (what, spoil, code, text) => {
-    sim = await createSimulator()
+    const { sim, env } = await openIsales()
     const timeout = what === 'no response' ? { ISALES_LOGIN_TIMEOUT: '300ms' } : {}
-    const env = { ...envOf(sim), ...timeout }
     spoil(sim)
-    const ran = await runHere(['check', '--live'], { env })
+    const ran = await runHere(['check', '--live'], { env: { ...env, ...timeout } })
     expect(ran.code).toBe(code)
     expect(ran.stderr).toContain(`Error: login at ${sim.origin} as obs: `)
     expect(ran.stderr).toContain(text)
@@ -252,18 +232,18 @@ describe('check --live', () => {
   })
 
   it('prints the verdict alone when it is to be quiet', async () => {
-    sim = await createSimulator()
-    const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
+    const { env } = await openIsales()
+    const ran = await runHere(['check', '--live', '--quiet'], { env })
     expect([ran.code, ran.stderr]).toEqual([0, ''])
     expect(ran.stdout).not.toContain('SETTING')
     expect(ran.stdout).toMatch(/\nIt works\.\n$/)
-    const offline = await runHere(['check', '--quiet'], { env: envOf(sim) })
+    const offline = await runHere(['check', '--quiet'], { env })
     expect(offline.stdout).toBe('The configuration is sound.\n')
   })
 
   it('proves the token header, and names the settings when a call is rejected', async () => {
-    sim = await createSimulator({ switches: { edition: 'chinese' } })
-    const ran = await runHere(['check', '--live', '--quiet'], { env: envOf(sim) })
+    const { env } = await openIsales({ switches: { edition: 'chinese' } })
+    const ran = await runHere(['check', '--live', '--quiet'], { env })
     expect(ran.code).toBe(4)
     expect(ran.stderr).toMatch(
       /business call Authorization: Bearer <token>: status 401, result 401\. Check ISALES_TOKEN_HEADERS, .*\nThe login works, but business calls do not\.\n$/,
@@ -271,20 +251,20 @@ describe('check --live', () => {
   })
 
   it('warns of another refresh path, in a whole URL too', async () => {
-    sim = await createSimulator({ switches: { absoluteUrls: true } })
-    const env = { ...envOf(sim), ISALES_REFRESH_PATH: '/elsewhere' }
-    const ran = await runHere(['check', '--live', '--quiet'], { env })
+    const { env } = await openIsales({ switches: { absoluteUrls: true } })
+    const ran = await runHere(['check', '--live', '--quiet'], {
+      env: { ...env, ISALES_REFRESH_PATH: '/elsewhere' },
+    })
     expect(ran.code).toBe(0)
     expect(ran.stderr).toContain('Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh')
   })
 
   it('proposes no setting that is set already', async () => {
-    sim = await createSimulator({ switches: { resultAs: 'string' } })
+    const { env } = await openIsales({ switches: { resultAs: 'string' } })
     const args = ['check', '--live', '--quiet']
-    const { stderr } = await runHere(args, { env: envOf(sim) })
+    const { stderr } = await runHere(args, { env })
     expect(stderr).toMatch(/^Warning: numbers .+\. Set OBS_NUMBERS=string\n$/)
-    const env = { ...envOf(sim), OBS_NUMBERS: 'string' }
-    expect((await runHere(args, { env })).stderr).toBe('')
+    expect((await runHere(args, { env: { ...env, OBS_NUMBERS: 'string' } })).stderr).toBe('')
   })
 
   it.each<readonly [string, SimulatorTls | undefined, (origin: string) => Environment, string]>([
@@ -310,21 +290,21 @@ describe('check --live', () => {
       ' through HTTPS_PROXY (127.0.0.1:',
     ],
   ])('tells of an iSales that %s', async (_, tls, changes, text) => {
-    sim = await createSimulator(tls === undefined ? {} : { tls })
-    const env = { ...envOf(sim), ...changes(sim.origin) }
-    const { code, stdout, stderr } = await runHere(['check', '--live'], { env })
+    const { sim, env } = await openIsales(tls === undefined ? {} : { tls })
+    const { code, stdout, stderr } = await runHere(['check', '--live'], {
+      env: { ...env, ...changes(sim.origin) },
+    })
     expect([code, stderr]).toEqual([4, expect.stringContaining(text)])
     expect(stdout + stderr).not.toContain(CANARY)
     expect(sim.state().loginAttempts).toBe(0)
   })
 
   it('ends at the first signal', async () => {
-    sim = await createSimulator()
-    const iSales = sim
-    iSales.hang({ operation: 'login' })
+    const { sim, env } = await openIsales()
+    sim.hang({ operation: 'login' })
     const interrupt = new AbortController()
-    const running = runHere(['check', '--live'], { env: envOf(iSales), signal: interrupt.signal })
-    await until(() => iSales.state().hanging === 1)
+    const running = runHere(['check', '--live'], { env, signal: interrupt.signal })
+    await until(() => sim.state().hanging === 1)
     interrupt.abort('SIGINT')
     expect((await within(running, 'check --live after SIGINT')).code).toBe(130)
   })

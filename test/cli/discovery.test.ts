@@ -14,6 +14,7 @@ import type { Post } from '../../src/upstream/post.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
 import { openWorld } from '../support/world.ts'
+import { openIsales } from './stand.ts'
 
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
@@ -157,19 +158,17 @@ describe('discover', () => {
     [true, 'it ends the first token: one user allows one session only'],
     [false, 'the first token lives on: several replicas may share a user'],
   ])('a second login is tried only when asked for (single session: %s)', async (single, effect) => {
-    const sim = await createSimulator({ switches: { singleSession: single } })
+    const { sim } = await openIsales({ switches: { singleSession: single } })
     await discoverAt(sim)
     expect(sim.state().logins).toBe(1)
     const { findings } = await discoverAt(sim, { secondLogin: true })
     expect(findings).toContainEqual({ topic: 'second login', evidence: effect })
     expect(sim.state().logins).toBe(3)
-    await sim.close()
   })
 
   test('an iSales that accepts the token nowhere is told from one that cannot be reached', async () => {
-    const sim = await createSimulator({ switches: { acceptHeaders: ['X-Token'] } })
+    const { sim } = await openIsales({ switches: { acceptHeaders: ['X-Token'] } })
     expect((await discoverAt(sim)).verdict).toBe('no-header')
-    await sim.close()
     const post: Post = () =>
       Promise.resolve({ ok: false, failure: 'tls', written: false, code: 'CERT_HAS_EXPIRED' })
     const { verdict, findings } = await discoverAt(sim, { wrap: () => post })
@@ -182,7 +181,7 @@ describe('discover', () => {
   test.each([true, false])(
     'the paths that iSales names are taken over, and no others (refresh works: %s)',
     async (refreshes) => {
-      const sim = await createSimulator({ switches: { callsUnder: '/obs' } })
+      const { sim } = await openIsales({ switches: { callsUnder: '/obs' } })
       if (!refreshes) sim.failRefresh({ status: 403, times: 'always' })
       const { settings } = await discoverAt(sim)
       const paths = Object.values(INTERFACE_PATHS).map((path) => path.replace(BASE_PATH, '/obs'))
@@ -191,19 +190,17 @@ describe('discover', () => {
         // Whether it works or not: CTI-OBS refreshes there, at the proxy.
         ISALES_REFRESH_PATH: '/obs/auth/refresh',
       })
-      await sim.close()
     },
   )
 
   test.each<Partial<Switches>>([{ rejection: 500 }, { rejection: 'result', rejectionResult: 0 }])(
     'an iSales that does not tell a bad token from a failed call is named: %j',
     async (switches) => {
-      const sim = await createSimulator({ switches })
+      const { sim } = await openIsales({ switches })
       const { verdict, findings, settings } = await discoverAt(sim)
       expect([verdict, settings]).toEqual(['blind', {}])
       const { remedy } = findings.find(({ topic }) => topic === 'an invalid token') ?? {}
       expect(remedy).toContain('ISALES_REJECTED_STATUSES')
-      await sim.close()
     },
   )
 
@@ -212,18 +209,17 @@ describe('discover', () => {
     [-1440, 'this machine is 1440 min behind iSales'],
     [4, undefined],
   ])('a clock that is %i min off', async (minutes, evidence) => {
-    const sim = await createSimulator()
+    const { sim } = await openIsales()
     for (const vary of [true, false]) {
       const wallClock = () => Date.now() + minutes * 60_000
       const { verdict, findings } = await discoverAt(sim, { vary, wallClock })
       expect(verdict).toBe('works')
       expect(findings.find(({ topic }) => topic === 'clock')?.evidence).toBe(evidence)
     }
-    await sim.close()
   })
 
   test('a gateway that slows the calls down is no rejection of the token', async () => {
-    const sim = await createSimulator()
+    const { sim } = await openIsales()
     const { verdict, settings } = await discoverAt(sim, {
       wrap: (post) => async (request) => {
         const response = await post(request)
@@ -231,19 +227,17 @@ describe('discover', () => {
       },
     })
     expect([verdict, settings]).toEqual(['blind', {}])
-    await sim.close()
   })
 
   test('a lifetime in milliseconds is named', async () => {
-    const sim = await createSimulator({ switches: { tokenLifetime: 300_000 } })
+    const { sim } = await openIsales({ switches: { tokenLifetime: 300_000 } })
     const { findings } = await discoverAt(sim)
     const { remedy } = findings.find(({ topic }) => topic === 'lifetime') ?? {}
     expect(remedy).toContain('milliseconds')
-    await sim.close()
   })
 
   test('an iSales whose URLs name another host is no success', async () => {
-    const sim = await createSimulator({ switches: { absoluteUrls: true } })
+    const { sim } = await openIsales({ switches: { absoluteUrls: true } })
     const { port } = new URL(sim.origin)
     const { verdict, findings } = await discoverAt(sim, {
       env: { ISALES_URL: `http://localhost:${port}` },
@@ -252,12 +246,10 @@ describe('discover', () => {
       'elsewhere',
       `gives URLs of ${sim.origin}, which is not ISALES_URL`,
     ])
-    await sim.close()
   })
 
   test('a login that is packed although nobody asked for it is no success', async () => {
-    const sim = await createSimulator({ switches: { gzip: 'always' } })
+    const { sim } = await openIsales({ switches: { gzip: 'always' } })
     expect((await discoverAt(sim)).verdict).toBe('unreachable')
-    await sim.close()
   })
 })

@@ -1,3 +1,5 @@
+import { onTestFinished } from 'vitest'
+import { createSimulator, type SimulatorOptions } from '../../simulator/index.ts'
 import { runCommand } from '../../src/cli/run.ts'
 import type { Environment } from '../../src/config/load.ts'
 
@@ -32,4 +34,16 @@ export async function runHere(
     llhttp: '9.3.1',
   })
   return { code, ...written }
+}
+
+/** A simulated iSales that is closed when the test ends, and the settings for its account. */
+export async function openIsales(options?: SimulatorOptions) {
+  const sim = await createSimulator(options)
+  onTestFinished(() => sim.close())
+  const env = {
+    ISALES_URL: sim.origin,
+    ISALES_USER: sim.switches.user,
+    ISALES_PASSWORD: sim.switches.password,
+  }
+  return { sim, env }
 }

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { DOCUMENTATION, PROBLEM_CODES, PROBLEMS, REFUSALS } from '../../src/http/problem.ts'
+import { read } from './pages.ts'
 
-const root = new URL('../../', import.meta.url).pathname
-const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
 const page = read('docs/errors.md')
 
 test.each(PROBLEM_CODES)(

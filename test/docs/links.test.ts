@@ -1,9 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
-
-const root = new URL('../../', import.meta.url).pathname
-const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+import { anchorsOf, read, root } from './pages.ts'
 
 const PAGES = [
   ...readdirSync(root),
@@ -12,19 +10,6 @@ const PAGES = [
   ),
   'helm/isales-auth-proxy/README.md',
 ].filter((name) => name.endsWith('.md'))
-
-/** The anchors of a page, as GitHub makes them from its headings. */
-function anchorsOf(page: string): ReadonlySet<string> {
-  const headings = read(page).matchAll(/^#+ (.+)$/gm)
-  return new Set(
-    Array.from(headings, ([, heading = '']) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-        .replaceAll(' ', '-'),
-    ),
-  )
-}
 
 test.each(PAGES)('every link of %s within the repository leads somewhere', (page) => {
   const links = Array.from(
@@ -36,7 +21,9 @@ test.each(PAGES)('every link of %s within the repository leads somewhere', (page
     const [path = '', anchor] = link.split('#')
     const target = path === '' ? page : normalize(join(dirname(page), path))
     if (!existsSync(join(root, target))) return true
-    return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).has(anchor)
+    return (
+      anchor !== undefined && target.endsWith('.md') && !anchorsOf(read(target)).includes(anchor)
+    )
   })
   expect(broken).toEqual([])
 })

@@ -1,34 +1,30 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-
-const root = new URL('../../', import.meta.url).pathname
-const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
-
-/** Commands without their comments, which are translated. */
-const commands = (text: string): readonly string[] =>
-  [...text.matchAll(/^```(?:sh|text)\n([^]*?)^```/gm)].map(([, block = '']) =>
-    block.replaceAll(/ +# .*$/gm, ''),
-  )
+import { anchorsOf, read } from './pages.ts'
 
 /** What stands in backquotes: settings, metrics, paths, values. */
 const terms = (text: string): ReadonlySet<string> =>
   new Set(Array.from(text.matchAll(/`([^`\n]+)`/g), ([, term = '']) => term))
 
+/** Code blocks without comments, which are translated. */
+const codeBlocks = (text: string): readonly string[] =>
+  Array.from(text.matchAll(/^```[^]*?^```/gm), ([block]) => block.replaceAll(/ +# .*$/gm, ''))
+
+/** Terms of one page that do not stand in the other. */
+const termsBeyond = (page: string, other: string): readonly string[] => {
+  const known = terms(other)
+  return [...terms(page)].filter((term) => !known.has(term))
+}
+
 const SETTING = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:=.*)?$/
 
 test('the Chinese README has commands and metrics of the English one, and no others', () => {
   const [english, chinese] = [read('README.md'), read('README.zh-CN.md')]
-  expect(commands(english)).toEqual(expect.arrayContaining([...commands(chinese)]))
-  const known = terms(english)
-  expect([...terms(chinese)].filter((term) => !known.has(term))).toEqual([])
+  expect(codeBlocks(english)).toEqual(expect.arrayContaining([...codeBlocks(chinese)]))
+  expect(termsBeyond(chinese, english)).toEqual([])
 })
 
 /** Pages of docs/ that are in both languages, in whole. */
 const TRANSLATED = ['get-started', 'vm', 'operations', 'errors'] as const
-
-/** Without comments, which are translated. */
-const codeBlocks = (text: string): readonly string[] =>
-  Array.from(text.matchAll(/^```[^]*?^```/gm), ([block]) => block.replaceAll(/ +# .*$/gm, ''))
 
 /** The level of each heading; the name of an alert or a code is an anchor, which stays. */
 const headings = (text: string): readonly string[] =>
@@ -40,12 +36,7 @@ const headings = (text: string): readonly string[] =>
 
 /** Where links lead, in order, but for the first, to the other language. One within the page leads to its nth heading. */
 const links = (text: string): readonly string[] => {
-  const anchors = Array.from(text.matchAll(/^#+ (.*)$/gm), ([, words = '']) =>
-    words
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replaceAll(/\s/g, '-'),
-  )
+  const anchors = anchorsOf(text)
   return Array.from(
     text.matchAll(/\]\(([^)\s]+)\)|<(https?:[^>]+)>/g),
     ([, link, address]) => link ?? address ?? '',
@@ -77,16 +68,14 @@ describe.each(TRANSLATED)('docs/%s.zh-CN.md has', (page) => {
   })
 
   test('its settings, metrics and values', () => {
-    const known = terms(english)
-    expect([...terms(chinese)].filter((term) => !known.has(term))).toEqual([])
+    expect(termsBeyond(chinese, english)).toEqual([])
   })
 })
 
 test('the Chinese guide to CTI-OBS has the commands and settings of the English one', () => {
   const [english, chinese] = [read('docs/cti-obs.md'), read('docs/cti-obs.zh-CN.md')]
-  expect(commands(chinese)).toEqual(commands(english))
-  const known = terms(english)
-  expect([...terms(chinese)].filter((term) => !known.has(term))).toEqual([])
+  expect(codeBlocks(chinese)).toEqual(codeBlocks(english))
+  expect(termsBeyond(chinese, english)).toEqual([])
   const settings = (text: string) => [...terms(text)].filter((term) => SETTING.test(term)).sort()
   const missing = settings(english).filter((term) => !settings(chinese).includes(term))
   // Explained in the English guide only.

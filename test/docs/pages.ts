@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs'
+
+/** The root of the checkout, with a slash at its end. */
+export const root = new URL('../../', import.meta.url).pathname
+
+export const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
+
+/** The anchors of a page, as GitHub makes them from its headings, in order. */
+export const anchorsOf = (text: string): readonly string[] =>
+  Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
