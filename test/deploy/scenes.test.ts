@@ -40,7 +40,7 @@ const start = async ({ onTestFinished }: Context, options: SimulatorOptions = {}
     LISTEN: '127.0.0.1:0',
     ADMIN_LISTEN: '127.0.0.1:0',
   })
-  onTestFinished(async () => void (await proxy.stop()))
+  onTestFinished(() => proxy.stop())
   const [, address = ''] = await proxy.find(listening('proxy'))
   const [, admin = ''] = await proxy.find(listening('admin'))
   const alertmanager = await startAlertmanager()
@@ -51,7 +51,7 @@ const start = async ({ onTestFinished }: Context, options: SimulatorOptions = {}
     config.scrape_configs = [{ ...job, static_configs: [{ targets }] }]
     config.alerting = { alertmanagers: [{ static_configs: [{ targets: [alertmanager.address] }] }] }
   })
-  onTestFinished(async () => void (await prometheus.stop()))
+  onTestFinished(() => prometheus.stop())
   // An increase is seen from the first scrape on.
   await until(async () => (await prometheus.query('isales_proxy_build_info')).length > 0, WAIT)
   /** One business call. */
@@ -251,7 +251,7 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
         )
         config.alerting = {}
       })
-      onTestFinished(async () => void (await prometheus.stop()))
+      onTestFinished(() => prometheus.stop())
       interface Targets {
         readonly activeTargets: readonly { labels: Readonly<Record<string, string>> }[]
         readonly droppedTargets: readonly unknown[]
