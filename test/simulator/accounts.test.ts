@@ -238,14 +238,16 @@ describe('refresh', () => {
     expect((await post(REFRESH_PATH, undefined, { authentication })).status).toBe(200)
   })
 
-  it.each([[undefined], [5], [null], ['unknown']])(
-    'refuses the refresh token %j',
-    async (refreshToken) => {
-      const { post } = await simulate()
-      const response = await post(REFRESH_PATH, { refreshToken }, { authentication: 'Bearer x' })
-      expect(response.status).toBe(403)
-    },
-  )
+  it.each([
+    [undefined, 403, 403],
+    [5, 400, 400],
+    [null, 'result', 200],
+    ['unknown', 401, 401],
+  ] as const)('refuses the refresh token %j with %s', async (refreshToken, how, status) => {
+    const { post } = await simulate({ switches: { refreshRejection: how } })
+    const response = await post(REFRESH_PATH, { refreshToken }, { authentication: 'Bearer x' })
+    expect(response.status).toBe(status)
+  })
 })
 
 it('the accounts keep the newest 5,000 sessions, of which a renewed one is new', () => {

@@ -75,6 +75,15 @@ describe('business calls', () => {
     expect(first?.rawHeaders).toContain(`Bearer ${token}`)
   })
 
+  it('are packed for a client that accepts it when switched so', async () => {
+    const { post, token } = await loggedIn({ switches: { gzip: 'accepted' } })
+    const codingFor = async (accepted: string) => {
+      const headers = { authorization: `Bearer ${token}`, 'accept-encoding': accepted }
+      return (await post(INTERFACE_PATHS.getTask, {}, headers)).header('content-encoding')
+    }
+    expect([await codingFor('gzip'), await codingFor('identity')]).toEqual(['gzip', undefined])
+  })
+
   // Tests of the proxy assert that no response of it holds the token.
   it('show the token in a header and in the body when switched so', async () => {
     const { tasks, token } = await loggedIn({ switches: { echoToken: true } })

@@ -23,6 +23,16 @@ describe('faults', () => {
     expect((await login()).status).toBe(200)
   })
 
+  it('keep login, refresh and business apart', async () => {
+    const { granted, refresh, tasks, sim } = await simulate()
+    sim.failRefresh({ status: 404 })
+    sim.failBusiness({ status: 500 })
+    const { token, refreshToken } = await granted()
+    const refreshed = [await refresh(refreshToken), await refresh(refreshToken)]
+    const called = [await tasks(token), await tasks(token)]
+    expect([...refreshed, ...called].map(({ status }) => status)).toEqual([404, 200, 500, 200])
+  })
+
   it('end after so many seconds, by the clock that was passed in', async () => {
     let now = 0
     const { login, sim } = await simulate({ now: () => now })
@@ -71,6 +81,21 @@ describe('faults', () => {
     expect(sim.state().logins).toBe(1)
   })
 
+  it('are slow by as long as was said, beside the latency of every response', async () => {
+    const { login, sim } = await simulate({ switches: { latency: 50 } })
+    sim.slow({ operation: 'login', ms: 60 })
+    const before = performance.now()
+    await login()
+    expect(performance.now() - before).toBeGreaterThan(105)
+  })
+
+  it('redirect', async () => {
+    const { login, sim } = await simulate()
+    sim.redirect({ operation: 'login', location: '/x' })
+    const { status, header } = await login()
+    expect([status, header('location')]).toEqual([302, '/x'])
+  })
+
   it('ignore calls of every operation until the client leaves', async () => {
     const { granted, sim } = await simulate()
     await granted()
@@ -83,6 +108,18 @@ describe('faults', () => {
     await until(() => sim.state().inFlight === 0)
     expect(sim.state().aborted).toBe(1)
   })
+})
+
+it('the simulator drops every connection, and is gone while it is down', async () => {
+  const { login, sim } = await simulate()
+  const client = await connectRaw(sim)
+  await until(() => sim.state().sockets === 1)
+  expect(sim.disconnect()).toBe(1)
+  await client.closed()
+  await sim.down()
+  await expect(login()).rejects.toThrow('ECONNREFUSED')
+  await sim.up()
+  expect((await login()).status).toBe(200)
 })
 
 describe('the control port', () => {
