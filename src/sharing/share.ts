@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Timer } from '../clock.ts'
+import type { Timer } from '../clock.ts'
 import {
   backoffOf,
   begun,
@@ -8,7 +8,7 @@ import {
   withAttempts,
   type Ask,
   type AttemptHome,
-  type AttemptRules,
+  type AttemptsOptions,
   type Credentials,
   type Deferred,
   type Entry,
@@ -32,15 +32,10 @@ import {
 } from './store.ts'
 import { isBetter, isNewer, isSame, jittered, turnOf, type Found } from './turn.ts'
 
-export interface ShareOptions {
+/** `home` is the book of this process: what the store knows is remembered there, too. */
+export interface ShareOptions extends Omit<AttemptsOptions, 'client'> {
   readonly store: SessionStore
   readonly seal: Seal
-  /** The book of this process: what the store knows is remembered there, too. */
-  readonly home: AttemptHome
-  readonly rules: AttemptRules
-  readonly clock: Clock
-  /** In [0, 1). */
-  readonly random: () => number
   readonly observe: (event: SharingEvent) => void
 }
 

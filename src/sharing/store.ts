@@ -113,8 +113,7 @@ local function book()
   local left = attempts and redis.call('PTTL', KEYS[3]) or 0
   attempts, refusals = tonumber(attempts) or 0, tonumber(refusals) or 0
   if attempts > 0 then left = left - ${BOOK_GRACE} end
-  if attempts > 0 and left > ${MAX_GUARD} then left = 0 end
-  return attempts, refusals, math.max(left, 0)
+  return attempts, refusals, attempts > 0 and left > ${MAX_GUARD} and 0 or math.max(left, 0)
 end
 local function write(attempts, refusals, ms)
   local text = math.min(attempts, ${MAX_COUNT}) .. ' ' .. math.min(refusals, ${MAX_COUNT})

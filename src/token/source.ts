@@ -78,14 +78,6 @@ export type Verdict =
   | { readonly type: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
-/** A call that waits. */
-interface Waiter {
-  /** Called after each change. */
-  readonly check: () => void
-  /** Called at the deadline, and when the process ends. */
-  readonly expire: () => void
-}
-
 const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1000 }
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }
@@ -98,7 +90,8 @@ export type TokenSource = ReturnType<typeof createTokenSource>
 /** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
   const { rules, clock, client, observe } = options
-  const waiters = new Set<Waiter>()
+  /** Of the calls that wait: each is called after each change, and for the last time when the process ends. */
+  const waiters = new Set<(isLast: boolean) => void>()
   let { credentials } = options
   let state = initialState(clock.now())
   let timer: Timer | undefined
@@ -126,7 +119,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     timer?.cancel()
     timer = undefined
     if (!running) return
-    for (const waiter of waiters) waiter.check()
+    for (const check of waiters) check(false)
     const now = clock.now()
     const { at, operation } = next(state, rules, now)
     if (at <= now) pending = request(operation)
@@ -171,23 +164,18 @@ export function createTokenSource(options: TokenSourceOptions) {
     { deadline, signal }: Pick<Wait, 'deadline' | 'signal'>,
   ): Promise<T | L> =>
     new Promise((resolve) => {
-      const settle = (settled: T | L): void => {
-        waiters.delete(waiter)
+      const check = (isLast: boolean): void => {
+        const known = outcome()
+        if (known === undefined && !isLast) return
+        waiters.delete(check)
         expiry.cancel()
         signal?.removeEventListener('abort', expire)
-        resolve(settled)
+        resolve(known ?? last())
       }
-      const expire = (): void => settle(outcome() ?? last())
-      const waiter: Waiter = {
-        check() {
-          const settled = outcome()
-          if (settled !== undefined) settle(settled)
-        },
-        expire,
-      }
+      const expire = (): void => check(true)
       const expiry = clock.setTimer(expire, Math.max(0, deadline - clock.now()))
       signal?.addEventListener('abort', expire)
-      waiters.add(waiter)
+      waiters.add(check)
     })
 
   /** At the deadline even a suspect token will do. */
@@ -252,7 +240,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       running = false
       timer?.cancel()
       abort?.abort()
-      for (const waiter of waiters) waiter.expire()
+      for (const check of waiters) check(true)
       return pending
     },
 
