@@ -1,6 +1,12 @@
 // Clients of the proxy: some behave as CTI-OBS does, others hang up, stall, pipeline or send what is no HTTP.
 import { connect, type Socket } from 'node:net'
-import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
+import {
+  BASE_PATH,
+  ECHO_PATH,
+  INTERFACE_PATHS,
+  LOGIN_PATH,
+  UPLOAD_PATH,
+} from '../../simulator/index.ts'
 import { framingOf, readBody, readHead, valueOf } from '../support/http-bytes.ts'
 import type { Call, Heard } from './judge.ts'
 
@@ -9,7 +15,7 @@ export const PROBED_PATH = INTERFACE_PATHS.getHoliDay
 
 /** How a call is sent, and where its client hangs up. */
 export interface Manner {
-  readonly kind: 'json' | 'chunked' | 'upload' | 'get' | 'expect' | 'probe' | 'garbage'
+  readonly kind: 'json' | 'chunked' | 'upload' | 'get' | 'expect' | 'probe' | 'unusual' | 'garbage'
   /** Bytes of an upload. */
   readonly bytes: number
   /** Milliseconds between two parts of the request; 0: it is sent whole. */
@@ -50,7 +56,6 @@ interface Pending {
   readonly from: number
   /** When the last byte was written. */
   sentAt: number
-  wrote: boolean
   readonly after: string | undefined
 }
 
@@ -68,7 +73,7 @@ export function createClient(options: ClientOptions): Client {
     const one = pending.shift()
     if (one === undefined) return
     last = one.id
-    const { id, manner, from, sentAt, wrote, after } = one
+    const { id, manner, from, sentAt, after } = one
     const [next] = pending
     // It is served when it is its turn.
     if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
@@ -77,13 +82,11 @@ export function createClient(options: ClientOptions): Client {
       id,
       replica,
       safe: manner.kind === 'get',
-      probes: manner.kind === 'probe',
       garbage: manner.kind === 'garbage',
       stalls: manner.hangUp === 'stall',
       replayable: manner.kind !== 'upload' || manner.bytes <= 60_000,
       from,
       sentAt,
-      wrote,
       to: time(),
       after,
       // A client that closes its side is taken as gone.
@@ -167,7 +170,6 @@ export function createClient(options: ClientOptions): Client {
     const [part, ...rest] = parts
     if (socket !== on || part === undefined) return
     on.write(part)
-    one.wrote = true
     one.sentAt = time()
     if (manner.hangUp === 'stall') return
     if (manner.hangUp === 'in-request' && rest.length < 2) {
@@ -195,7 +197,7 @@ export function createClient(options: ClientOptions): Client {
           count += 1
           const id = `${name}-${count}`
           const after = pending.at(-1)?.id
-          const one = { id, manner, from: time(), sentAt: time(), wrote: false, after }
+          const one = { id, manner, from: time(), sentAt: time(), after }
           pending.push(one)
           write(one, on, partsOf(id, manner, port))
         }
@@ -243,8 +245,14 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
         return [post(`${UPLOAD_PATH}?id=${id}`, `Content-Length: ${bytes}\r\n`), 'x'.repeat(bytes)]
       case 'get':
         return [`GET ${ECHO_PATH}?id=${id}&bytes=${bytes} HTTP/1.1\r\n${common}\r\n`]
-      case 'garbage':
-        return [garbageOf(common)[bytes % GARBAGE] ?? '']
+      case 'unusual': {
+        const target = `http://127.0.0.1:${port}${BASE_PATH}/business/interface`
+        return [post(target, `${length}Connection: Upgrade\r\nUpgrade: h2c\r\n`), json]
+      }
+      case 'garbage': {
+        const all = garbageOf(common)
+        return [all[bytes % all.length] ?? '']
+      }
     }
   }
   const buffer = Buffer.from(whole().join(''), 'latin1')
@@ -255,8 +263,6 @@ function partsOf(id: string, manner: Manner, port: number): readonly Buffer[] {
     .map((nth) => buffer.subarray(nth * size, (nth + 1) * size))
     .filter((part) => part.length > 0)
 }
-
-const GARBAGE = 13
 
 /** What is no HTTP, or is not for iSales. */
 function garbageOf(common: string): readonly string[] {
@@ -274,6 +280,9 @@ function garbageOf(common: string): readonly string[] {
     `POST ${path}/%zz HTTP/1.1\r\n${common}Content-Length: 0\r\n\r\n`,
     `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${common}\r\n`,
     `TRACE ${path} HTTP/1.1\r\n${common}\r\n`,
+    `CONNECT elsewhere.example:443 HTTP/1.1\r\n${common}\r\n`,
+    `OPTIONS ${path} HTTP/1.1\r\n${common}Max-Forwards: 0\r\n\r\n`,
+    `POST ${LOGIN_PATH} HTTP/1.1\r\n${common}Content-Length: 2\r\n\r\n{}`,
     `${start}${common}Origin: http://elsewhere.example\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n\r\n`,
     '\u0016\u0003\u0001\r\n\r\n',
   ]

@@ -16,9 +16,7 @@ export interface Call {
   readonly replica: number
   /** GET: it may be sent twice. */
   readonly safe: boolean
-  /** To the path that is forbidden now and then. */
-  readonly probes: boolean
-  /** No HTTP: it must not reach iSales. */
+  /** No HTTP, or not for iSales: it must not reach iSales. */
   readonly garbage: boolean
   /** Its client sent a part of it and no more. */
   readonly stalls: boolean
@@ -27,7 +25,6 @@ export interface Call {
   readonly from: number
   /** When its last byte was sent. */
   readonly sentAt: number
-  readonly wrote: boolean
   readonly to: number
   readonly heard: Heard
   /** 0 without a response. */
@@ -239,7 +236,6 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
     counts,
     find,
     open,
-    during,
 
     /** iSales could not be reached, and the next token request may be so much later. */
     unreached(from: number): void {

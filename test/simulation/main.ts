@@ -24,7 +24,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     minutes: { type: 'string', default: '3' },
-    rate: { type: 'string', default: '5' },
+    rate: { type: 'string', default: '2' },
     trace: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     search: { type: 'boolean', default: false },

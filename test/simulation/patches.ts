@@ -24,7 +24,6 @@ export const real = {
   setTimeout,
   setImmediate,
   clearInterval,
-  now: performance.now.bind(performance),
 }
 
 /** As Node's `Timeout` and `Immediate`. */

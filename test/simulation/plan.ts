@@ -132,7 +132,7 @@ export function planOf(
   const random = randomOf(seeded(hashOf(`${seed} acts`)))
   const duration = minutes * 60_000
   const drawn = world.pick([1, 1, 1, 2, 3, 3])
-  const { rate = 5, replicas = drawn } = given
+  const { rate = 2, replicas = drawn } = given
   const shared = replicas > 1
   const rejection = world.pick([401, 401, 403, 'result'] as const)
   const plan = {
@@ -157,6 +157,7 @@ export function planOf(
     env: {
       ...(rejection === 'result' && { ISALES_REJECTED_RESULTS: '7' }),
       ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
+      ...(world.chance(0.25) && { ISALES_MAX_CONNECTIONS: '2' }),
       DRAIN_TIMEOUT: '5s',
       BODY_IDLE_TIMEOUT: '5s',
     },
@@ -176,7 +177,7 @@ function actsOf(random: Random, scene: Scene): Act[] {
   while (at < scene.duration) {
     const kind = random.chance(0.85) ? random.pick(liked as [Kind]) : random.pick(kinds as [Kind])
     const made = kind
-      .make(random, at, scene.replicas)
+      .make(random, at, () => random.between(0, scene.replicas - 1))
       .filter((act) => !(scene.real && isOfMachine(act)))
     // Half of a changed secret must not meet the other half of another change.
     if (kind.secret !== true || at > secretUntil) acts.push(...made)
@@ -187,7 +188,8 @@ function actsOf(random: Random, scene: Scene): Act[] {
 }
 
 interface Kind {
-  readonly make: (random: Random, at: number, replicas: number) => readonly Act[]
+  /** `replica` draws one. */
+  readonly make: (random: Random, at: number, replica: () => number) => readonly Act[]
   readonly store?: true
   readonly secret?: true
 }
@@ -274,6 +276,18 @@ const FAULTS: readonly [Kind['make'], ...Kind['make'][]] = [
   ],
 ]
 
+const CUT: Kind = {
+  make: (random, at) => [
+    {
+      at,
+      kind: 'cut',
+      link: random.pick(LINKS),
+      bytes: random.between(0, random.pick([40, 400, 4000])),
+    },
+  ],
+}
+
+/** What stands here twice is drawn twice as often. */
 const KINDS: readonly Kind[] = [
   ...FAULTS.map((make) => ({ make })),
   { make: (_random, at) => [command(at, 'revoke')] },
@@ -312,56 +326,24 @@ const KINDS: readonly Kind[] = [
   },
   { make: (random, at) => [{ at, kind: 'outage', ms: random.between(1000, 25_000) }] },
   {
-    make: (random, at, replicas) => [
-      {
-        at,
-        kind: 'freeze',
-        replica: random.between(0, replicas - 1),
-        ms: random.between(200, 12_000),
-      },
+    make: (random, at, replica) => [
+      { at, kind: 'freeze', replica: replica(), ms: random.between(200, 12_000) },
     ],
   },
   {
-    make: (random, at, replicas) => [
-      { at, kind: 'kill', replica: random.between(0, replicas - 1), ms: random.between(0, 4000) },
+    make: (random, at, replica) => [
+      { at, kind: 'kill', replica: replica(), ms: random.between(0, 4000) },
     ],
   },
   {
-    make: (random, at, replicas) => [
+    make: (random, at, replica) => [
       command(at - 50, 'slow', { operation: 'business', ms: random.between(300, 1500), times: 3 }),
-      {
-        at,
-        kind: 'terminate',
-        replica: random.between(0, replicas - 1),
-        ms: random.between(0, 4000),
-      },
+      { at, kind: 'terminate', replica: replica(), ms: random.between(0, 4000) },
     ],
   },
-  {
-    make: (random, at, replicas) => [
-      { at, kind: 'hang-up', replica: random.between(0, replicas - 1) },
-    ],
-  },
-  {
-    make: (random, at) => [
-      {
-        at,
-        kind: 'cut',
-        link: random.pick(LINKS),
-        bytes: random.between(0, random.pick([40, 400, 4000])),
-      },
-    ],
-  },
-  {
-    make: (random, at) => [
-      {
-        at,
-        kind: 'cut',
-        link: random.pick(LINKS),
-        bytes: random.between(0, random.pick([40, 400, 4000])),
-      },
-    ],
-  },
+  { make: (_random, at, replica) => [{ at, kind: 'hang-up', replica: replica() }] },
+  CUT,
+  CUT,
   {
     make: (random, at) => [
       { at, kind: 'stall', link: random.pick(LINKS), ms: random.between(100, 4000) },
@@ -383,23 +365,18 @@ const KINDS: readonly Kind[] = [
     ],
   },
   {
-    make: (random, at, replicas) => [
+    make: (random, at, replica) => [
       {
         at,
         kind: 'date',
-        replica: random.between(0, replicas - 1),
+        replica: replica(),
         offset: random.pick([-86_400_000, -30_000, 30_000, 86_400_000]),
       },
     ],
   },
   {
-    make: (random, at, replicas) => [
-      {
-        at,
-        kind: 'disk-full',
-        replica: random.between(0, replicas - 1),
-        ms: random.between(1000, 20_000),
-      },
+    make: (random, at, replica) => [
+      { at, kind: 'disk-full', replica: replica(), ms: random.between(1000, 20_000) },
     ],
   },
   {
@@ -418,33 +395,26 @@ const KINDS: readonly Kind[] = [
     make: (random, at) => [{ at, kind: 'wrong-file', ms: random.between(3000, 25_000) }],
     secret: true,
   },
-  {
-    make: (random, at) => [{ at, kind: 'store-killed', ms: random.between(500, 8000) }],
+  ...(['store-killed', 'store-frozen', 'store-refuses'] as const).map((kind): Kind => ({
+    make: (random, at) => [{ at, kind, ms: random.between(500, 8000) }],
     store: true,
-  },
+  })),
   {
-    make: (random, at) => [{ at, kind: 'store-frozen', ms: random.between(500, 8000) }],
-    store: true,
-  },
-  {
-    make: (random, at) => [{ at, kind: 'store-refuses', ms: random.between(500, 8000) }],
-    store: true,
-  },
-  {
-    make: (random, at, replicas) => [
+    make: (random, at, replica) => [
       {
         at,
         kind: 'crash-loop',
-        replica: random.between(0, replicas - 1),
+        replica: replica(),
         ms: random.between(4, 40),
         times: random.between(2, 8),
       },
     ],
     secret: true,
   },
-  { make: (_random, at) => [{ at, kind: 'store-emptied' }], store: true },
-  { make: (_random, at) => [{ at, kind: 'store-rolled-back' }], store: true },
-  { make: (_random, at) => [{ at, kind: 'store-spoilt' }], store: true },
+  ...(['store-emptied', 'store-rolled-back', 'store-spoilt'] as const).map((kind): Kind => ({
+    make: (_random, at) => [{ at, kind }],
+    store: true,
+  })),
 ]
 
 /** That of the command, where it is one. */

@@ -83,6 +83,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   }
   yield { until: never, end: end + 100 }
   stage.calm(mayPause(plan.acts))
+  traffic.calm()
   yield { until: never, end: time() + world.waits.calm }
   yield* judgeCalm(plan, world, judge, traffic)
   yield* judgeEnd(world, judge)

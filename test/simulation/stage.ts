@@ -123,6 +123,8 @@ export function createStage<R extends Replica>(
     const replica = 'replica' in act ? replicas[act.replica] : undefined
     if (ENDS_TOKEN.has(nameOf(act)))
       judge.note('token-ended', time(), time() + ('ms' in act ? act.ms : 0))
+    // iSales sends no more of a response that is longer than what the network holds.
+    if (['outage', 'disconnect'].includes(nameOf(act))) judge.note('cut', time(), time() + 100)
     if (isOfMachine(act)) {
       world.disturb(act, { judge, until, unreached })
       return

@@ -178,7 +178,6 @@ export function openStore(port: number) {
     /** All that is in it. */
     dump: () =>
       [...keys].map(([key, { value }]) => `${key} ${value.toString('latin1')}`).join('\n'),
-    keys: () => new Map([...keys].map(([key, { value }]) => [key, value.toString('latin1')])),
   }
 }
 

@@ -20,6 +20,7 @@ export function startTraffic(
   const random = randomOf(seeded(hashOf(`${plan.seed} traffic`)))
   const clients: Client[] = []
   let stopped = false
+  let calm = false
 
   const add = (name: string, replica: number, onStatus?: (status: number) => void): Client => {
     const client = createClient({
@@ -45,7 +46,7 @@ export function startTraffic(
     const replica = nth % plan.replicas
     const client = add(`${replica}${'abcd'[Math.floor(nth / plan.replicas)]}`, replica)
     const next = (): void => {
-      if (stopped) return
+      if (stopped || (calm && nth >= plan.replicas)) return
       // The numbers are drawn in any case: what the proxy does must not change the traffic.
       const manners = mannersOf(random)
       if (!client.busy()) client.send(manners)
@@ -55,6 +56,8 @@ export function startTraffic(
   }
 
   return {
+    /** One client of each replica goes on: enough to show whether it has recovered. */
+    calm: () => void (calm = true),
     stop: () => void (stopped = true),
     busy: () => clients.filter((client) => client.busy()).length,
     /** One plain call for each replica. */
@@ -91,6 +94,7 @@ const KINDS: readonly [Manner['kind'], ...Manner['kind'][]] = [
   'get',
   'upload',
   'expect',
+  'unusual',
 ]
 
 function mannerOf(random: Random, alone: boolean): Manner {
@@ -107,5 +111,12 @@ function mannerOf(random: Random, alone: boolean): Manner {
   ] as const)
   const patience = random.pick([1, 5, 20, 100, 700, 2500])
   const pause = random.chance(0.05) ? random.pick([1, 50, 600]) : 0
-  return { kind, bytes, pause, hangUp: leaves && alone ? hangUp : undefined, patience }
+  // What stands between two others neither ends early nor pauses: its parts would come between theirs.
+  return {
+    kind,
+    bytes,
+    pause: alone ? pause : 0,
+    hangUp: leaves && alone ? hangUp : undefined,
+    patience,
+  }
 }

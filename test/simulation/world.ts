@@ -1,6 +1,6 @@
 // One world: a simulated iSales, a store, and replicas of the whole program, in one process on virtual time.
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSimulator, type SeenRequest, type Simulator } from '../../simulator/index.ts'
@@ -33,6 +33,8 @@ import { FIRST_PASSWORD, PASSWORD_MARK, type Excuse, type Replica, type World } 
 import { openStore, type Store } from './store.ts'
 
 const PORTS = { isales: 9400, store: 6379, proxy: 8080, admin: 9090 } as const
+/** Where it exists, files are in memory: a disk is waited for at each rename. */
+const MEMORY = '/dev/shm'
 /** Milliseconds to and from iSales. */
 const LATENCY = [1, 8] as const
 const USER = 'obs'
@@ -81,7 +83,7 @@ export function openWorld(options: WorldOptions) {
     note(
       `${from.owner.name} ${from.label} -> ${to.owner.name}: ${bytes.length} bytes ${headOf(text)}`,
     )
-    hash.update(text)
+    hash.update(bytes)
     if (to.port === PORTS.isales && from.owner.name.startsWith('r')) watchLogins(from.label, text)
     const isClients = to.owner.name === 'clients' || to.owner.name === 'store'
     if (isClients) searchSecrets(text, `what ${to.owner.name} got on ${to.label}`)
@@ -156,7 +158,7 @@ export function openWorld(options: WorldOptions) {
     ),
   )
   const store: Store | undefined = options.shared ? openStore(PORTS.store) : undefined
-  const directory = mkdtempSync(join(tmpdir(), 'simulation-'))
+  const directory = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'simulation-'))
   const secretFile = join(directory, 'password')
   writeFileSync(secretFile, FIRST_PASSWORD)
   writeFileSync(join(directory, 'key'), 'k'.repeat(40))
