@@ -33,7 +33,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a waiter is forgotten at its deadline',
     file: 'token/source.ts',
-    from: 'const expire = (): void => settle(outcome() ?? last())',
+    from: 'const expire = (): void => check(true)',
     to: 'const expire = (): void => undefined',
   },
   {
