@@ -31,6 +31,8 @@ const { values } = parseArgs({
   },
 })
 
+const given = { minutes: Number(values.minutes), rate: Number(values.rate) }
+
 /** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
 const SEARCHES = [
   [2, 2, Infinity],
@@ -59,7 +61,7 @@ async function planted(): Promise<number> {
   const worker = async (): Promise<void> => {
     for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
       const built = await bundle(join(directory, String(waiting.length)), [plant(bug, root)])
-      const task = { seeds, minutes: Number(values.minutes), untilFinding: true }
+      const task = { seeds, ...given, untilFinding: true }
       const [last] = (await runAll(task, built)).slice(-1)
       const [finding] = last?.findings ?? []
       if (finding === undefined) missed += 1
@@ -131,12 +133,7 @@ async function runAll(task: Task, program = entry): Promise<Result[]> {
 
 async function one(seed: number): Promise<number> {
   const found: Result[] = []
-  const task = {
-    seeds: [seed],
-    minutes: Number(values.minutes),
-    rate: Number(values.rate),
-    trace: values.trace,
-  }
+  const task = { seeds: [seed], ...given, trace: values.trace }
   await run(task, (result) => found.push(result), { onLine: print })
   for (const result of found) await tell(result)
   return found.every(({ findings }) => findings.length === 0) ? 0 : 1
@@ -160,7 +157,6 @@ async function many(): Promise<number> {
     if (finding !== undefined)
       print(`seed ${result.seed}: judgement ${finding.judgement}: ${finding.text}`)
   }
-  const given = { minutes: Number(values.minutes), rate: Number(values.rate) }
   await Promise.all(shares.map((share) => run({ seeds: share, ...given }, onResult)))
   const first = new Map(results.toReversed().map((result) => [result.seed, result]))
   const failed = [...first.values()].filter(({ findings }) => findings.length > 0)
