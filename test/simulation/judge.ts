@@ -170,9 +170,10 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
         find(3, call.to, `${call.id} got a ${call.status} that iSales did not send`)
     }
     if (last?.rejected === 'call' && call.heard === 'response' && !isRejection) {
-      // A renewal is in flight when there is no time left, or iSales cannot be reached a second time.
+      // A renewal is in flight when there is no time left, or iSales cannot be reached a second time. The store may name a
+      // replica as asking that has given up.
       const isLate = call.to > call.sentAt + LATE
-      const excused = during(['no-login'], last.from - MAX_PACE, call.to)
+      const excused = during(['no-login', 'store'], last.from - MAX_PACE, call.to)
       if (!excused || (call.code === 'no-token' && !isLate))
         find(
           3,
