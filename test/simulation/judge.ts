@@ -322,7 +322,8 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
       const took = call.to - call.sentAt
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
-      const most = call.stalls ? STALL : deadline
+      // What is no HTTP may look like a request that has not ended.
+      const most = call.stalls || call.garbage ? STALL : deadline
       if (call.heard !== 'hung-up' && took > most && !excused) {
         find(1, call.to, `${call.id} was ${call.heard} after ${Math.round(took)} ms`)
       }
