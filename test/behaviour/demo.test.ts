@@ -52,10 +52,4 @@ describe.concurrent('the demo', () => {
     expect(out).toMatch(/requests +[\d,]+ {3}all succeeded/)
     expect(code).toBe(0)
   }, 20_000)
-
-  it.each([['--fast'], ['--seconds=soon'], ['now']])('refuses %s', async (argument) => {
-    const { code, out, err } = await perform([argument])
-    expect([code, out]).toEqual([2, ''])
-    expect(err).not.toBe('')
-  })
 })

@@ -15,17 +15,6 @@ test('a proxy whose ISALES_URL leads back to it says so after one turn', async (
   expect(await requests(world)).toBe(2)
 })
 
-test('so does one of two that lead to each other', async () => {
-  const port = await freePort()
-  const first = `http://127.0.0.1:${port}`
-  const second = await openWorld({ env: { ISALES_URL: first }, ready: false })
-  const env = { LISTEN: `127.0.0.1:${port}`, ISALES_URL: second.proxy }
-  const world = await openWorld({ env })
-  const response = await world.tasks()
-  expect(response.status).toBe(508)
-  expect([await requests(world), await requests(second)]).toEqual([2, 1])
-})
-
 test('one proxy may be in front of another', async () => {
   const inner = await openWorld()
   const outer = await openWorld({ env: { ISALES_URL: inner.proxy } })

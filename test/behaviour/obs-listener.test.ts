@@ -108,14 +108,6 @@ describe('HTTPS', () => {
     open.destroy()
   })
 
-  test('a certificate that does not fit its key changes nothing and is logged', async () => {
-    const { world, target, install } = await openHttps()
-    install({ cert: made.stranger.cert, key: made.server.key })
-    await until(() => world.lines.some(({ event }) => event === 'secret-unreadable'))
-    expect(await nameServed(target())).toBe('localhost')
-    expect((await exchangeRaw(target(), tasks())).status).toBe(200)
-  })
-
   test('with a client CA only its certificates are let in, and who is not is logged and counted', async () => {
     const { world, target } = await openHttps(ca)
     expect((await exchangeRaw(target(made.client), tasks())).status).toBe(200)

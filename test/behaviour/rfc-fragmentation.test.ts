@@ -98,27 +98,3 @@ test('however the bytes are cut, each request reaches iSales once, whole and in 
     { numRuns: 60 },
   )
 }, 180_000)
-
-test('however the bytes are cut, what is refused is refused, and nothing of it goes on', async () => {
-  const start = 'POST /rest/isales/0 HTTP/1.1\r\nHost: localhost\r\n'
-  const refused = fc.constantFrom<readonly [status: number, bytes: string]>(
-    [403, `${start.replace('0', '../x')}\r\n`],
-    [400, `${start}Host: localhost\r\n\r\n`],
-    [400, `${start}X: a\r\n b\r\n\r\n`],
-    [400, `${start}X : a\r\n\r\n`],
-    [400, `${start}Content-Length: 1\r\nContent-Length: 1\r\n\r\na`],
-    [400, `${start}Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n`],
-    [501, `${start}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
-  )
-  stand.serve('')
-  await fc.assert(
-    fc.asyncProperty(refused, cuts, async ([status, bytes], there) => {
-      const { client, sending } = await sendCut(bytes, there)
-      await sending
-      expect((await client.read()).status).toBe(status)
-      await client.closed()
-      expect(stand.business()).toEqual([])
-    }),
-    { numRuns: 60 },
-  )
-}, 180_000)

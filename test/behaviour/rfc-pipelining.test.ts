@@ -147,19 +147,6 @@ describe('behind a request that iSales keeps waiting', () => {
     expect(seen).toEqual([1, 1, 1])
   })
 
-  it.each(['resets', 'closes'] as const)(
-    'a client that %s its connection is gone, and what it sent ahead is never begun',
-    async (how) => {
-      const { client } = await waiting(post('b') + post('c') + SECOND)
-      if (how === 'resets') client.reset()
-      else client.end()
-      await stand.idle()
-      const next = await stand.exchange(SECOND)
-      expect(next.text).toBe('next')
-      expect(stand.business().map(({ target }) => target)).toEqual([PATH, '/rest/isales/second'])
-    },
-  )
-
   it('no more is read than a few heads', async () => {
     const { client, first } = await waiting('')
     const head = get([`X-Padding: ${'x'.repeat(8000)}`])

@@ -2,7 +2,6 @@ import { afterEach, expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openTracing } from '../../src/tracing/otlp.ts'
 import { attributesOf, openReceiver } from '../support/otlp-receiver.ts'
-import { exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -64,34 +63,6 @@ test('traced, iSales gets the trace of the client with our span as its parent', 
   expect(fieldsOf(world, 'traceparent').at(-1)).toEqual([`00-${TRACE}-${request?.spanId}-01`])
   expect(fieldsOf(world, 'tracestate').at(-1)).toEqual([CLIENT.tracestate])
 })
-
-test.each([
-  ['a malformed trace', ['nonsense']],
-  ['two traces', [CLIENT.traceparent, CLIENT.traceparent]],
-])(
-  'traced, iSales gets a new trace in place of %s, without the state',
-  async (_case, traceparents) => {
-    const { world } = await openTracedWorld()
-
-    const fields = [...traceparents.map((value) => `Traceparent: ${value}`), 'Tracestate: obs=1']
-    const head = [
-      `GET ${INTERFACE_PATHS.getTask} HTTP/1.1`,
-      'Host: localhost',
-      ...fields,
-      'Connection: close',
-      '',
-      '',
-    ]
-    await exchangeRaw({ port: Number(new URL(world.proxy).port) }, head.join('\r\n'))
-    await world.stop()
-
-    const [sent = '', ...more] = fieldsOf(world, 'traceparent').at(-1) ?? []
-    expect(more).toEqual([])
-    expect(sent).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-01$/)
-    expect(sent).not.toContain(TRACE)
-    expect(fieldsOf(world, 'tracestate').at(-1)).toEqual([])
-  },
-)
 
 test('a healed revocation is one request with a replay in it, and two logins or refreshes', async () => {
   const { world, spans } = await openTracedWorld()

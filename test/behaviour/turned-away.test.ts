@@ -5,7 +5,6 @@ import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
-import { openTimedWorld } from './session-world.ts'
 
 const portOf = (world: World): number => Number(new URL(world.proxy).port)
 const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
@@ -115,16 +114,6 @@ test('a failed request is logged with its method, path, durations and attempts, 
       attempts: 1,
     },
   ])
-})
-
-test('the line of a renewal says how many calls there were since the last one, and how many failed', async () => {
-  const world = await openTimedWorld()
-  world.sim.failBusiness({ status: 500 })
-  for (let n = 0; n < 3; n += 1) await world.tasks()
-  await world.pass(240_000)
-  expect(linesOf(world, 'renewed')).toMatchObject([{ requests: 3, errors: 1 }])
-  await world.pass(240_000)
-  expect(linesOf(world, 'renewed').at(-1)).toMatchObject({ requests: 0, errors: 0 })
 })
 
 test('connections to iSales are counted, and why none could be opened', async () => {

@@ -1,9 +1,8 @@
 import { Secret } from '../../src/config/secret.ts'
-import type { StoreFailureReason } from '../../src/sharing/events.ts'
 import { createSeal } from '../../src/sharing/seal.ts'
 import { createShare } from '../../src/sharing/share.ts'
 import type { SessionStore, StoreFailure } from '../../src/sharing/store.ts'
-import { memoryHome, type AttemptHome, type Credentials } from '../../src/token/attempts.ts'
+import { memoryHome, type Credentials } from '../../src/token/attempts.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { createTokenSource } from '../../src/token/source.ts'
 import { manualClock, type ManualClock } from '../support/manual-clock.ts'
@@ -21,12 +20,8 @@ export function credentialsOf(password: string): Credentials {
 
 /** A store in memory that does what `store-rules.ts` says, with faults. */
 class SimulatedStore extends StoreRules {
-  /** Why no replica reaches it. */
-  down: StoreFailureReason | undefined
   /** The one replica that does not reach it; 1 for the first. */
   cutOff: number | undefined
-  /** Messages are lost. */
-  quiet = false
   readonly #clock: ManualClock
   readonly #lookers = new Map<number, () => void>()
 
@@ -44,7 +39,6 @@ class SimulatedStore extends StoreRules {
   connect(index: number): SessionStore {
     const request = async <Reply>(act: () => Reply): Promise<Reply | StoreFailure> => {
       await this.#pause(0.5)
-      if (this.down !== undefined) return { type: 'failure', reason: this.down }
       if (this.cutOff === index) return { type: 'failure', reason: 'unreachable' }
       const reply = act()
       await this.#pause(0.5)
@@ -57,7 +51,7 @@ class SimulatedStore extends StoreRules {
       granted: (asked) => request(() => this.granted(asked)),
       failed: (asked) => send(() => this.failed(asked)),
       read: () => request(() => this.read()),
-      publish: () => send(() => this.quiet || this.reconnect()),
+      publish: () => send(() => this.reconnect()),
       replicas: () => Promise.resolve(this.#lookers.size),
       start: (look) => {
         this.#lookers.set(index, () => void Promise.resolve().then(look))
@@ -81,12 +75,6 @@ class SimulatedIsales {
   refused = 0
   /** The most token requests in flight at any time. */
   most = 0
-  down = false
-  /** What a refresh gives: a token and a refresh token, a token alone, or the former token. */
-  refreshGives: 'both' | 'token' | 'former' = 'both'
-  /** Seconds that a refresh token lives. */
-  refreshLives = 3600
-  readonly passwords = new Set(['right'])
   /** Milliseconds that a token lives, and that a token request takes. */
   lifetime = 300_000
   latency = 200
@@ -117,7 +105,7 @@ class SimulatedIsales {
 
   login(password: Secret, signal: AbortSignal): Promise<Grant | AuthFailure> {
     return this.#request(signal, (sentAt) => {
-      if (!this.passwords.has(password.reveal())) {
+      if (password.reveal() !== 'right') {
         this.refused += 1
         return REFUSED
       }
@@ -130,27 +118,21 @@ class SimulatedIsales {
     return this.#request(signal, (sentAt) => {
       if (refreshToken.reveal() !== this.#refresh) return REFUSED
       this.refreshes += 1
-      if (this.refreshGives === 'former') return this.#given(sentAt, true)
-      return this.#grant(sentAt, this.refreshGives === 'both')
+      return this.#grant(sentAt)
     })
   }
 
-  #grant(sentAt: number, refreshable = true): Grant {
+  #grant(sentAt: number): Grant {
     const count = this.grantedAt.size + 1
     this.#valid = `t${count}`
+    this.#refresh = `r${count}`
     this.grantedAt.set(this.#valid, this.#clock.now())
-    if (refreshable) this.#refresh = `r${count}`
-    return this.#given(sentAt, refreshable)
-  }
-
-  #given(sentAt: number, refreshable: boolean): Grant {
-    const count = this.grantedAt.size
     return {
-      token: new Secret(`t${count}`),
+      token: new Secret(this.#valid),
       sentAt,
       lifetime: { ms: this.lifetime },
-      refreshToken: refreshable ? new Secret(`r${count}`) : undefined,
-      refreshLifetime: this.refreshLives * 1000,
+      refreshToken: new Secret(this.#refresh),
+      refreshLifetime: 3_600_000,
     }
   }
 
@@ -166,7 +148,7 @@ class SimulatedIsales {
       signal.addEventListener('abort', () => resolve())
     })
     this.#inFlight -= 1
-    if (signal.aborted || this.down) return DOWN
+    if (signal.aborted) return DOWN
     return respond(sentAt)
   }
 }
@@ -181,20 +163,13 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
   const store = new SimulatedStore(clock)
   const isales = new SimulatedIsales(clock)
   const replicas: Replica[] = []
-  let added = 0
-  const add = (password = 'right', home: AttemptHome = memoryHome()): Replica => {
-    const index = (added += 1)
-    const replica = createReplica({ clock, store, isales, index, random, password, home })
-    replicas.push(replica)
-    return replica
-  }
-  for (let index = 0; index < size; index += 1) add()
+  for (let index = 1; index <= size; index += 1)
+    replicas.push(createReplica({ clock, store, isales, index, random }))
   return {
     clock,
     store,
     isales,
     replicas,
-    add,
 
     /** Calls on every replica, one each so many milliseconds; how many were not accepted. */
     traffic: async (ms: number, each = 1000): Promise<number> => {
@@ -209,9 +184,6 @@ export function openCluster(size: number, random: () => number = seeded(1)) {
       }
       return failed
     },
-
-    /** What is in the store. */
-    record: () => SEAL.open(store.read().record),
 
     /** The tokens that the replicas send now. */
     tokens: () => new Set(replicas.map(({ source }) => source.current()?.token.reveal())),
@@ -256,13 +228,11 @@ interface ReplicaOptions {
   readonly isales: SimulatedIsales
   readonly index: number
   readonly random: () => number
-  readonly password: string
-  readonly home: AttemptHome
 }
 
 function createReplica(options: ReplicaOptions) {
-  const { clock, store, isales, index, random, password: first, home } = options
-  const parts = { rules: RULES, home, clock, random }
+  const { clock, store, isales, index, random } = options
+  const parts = { rules: RULES, home: memoryHome(), clock, random }
   const share = createShare({
     ...parts,
     store: store.connect(index),
@@ -271,7 +241,7 @@ function createReplica(options: ReplicaOptions) {
   })
   const source = createTokenSource({
     ...parts,
-    credentials: credentialsOf(first),
+    credentials: credentialsOf('right'),
     client: share.wrap({
       login({ password }, { onSent, signal }) {
         onSent()

@@ -25,12 +25,12 @@ const { start, environment, openIsales, startReplica, startReplicas } = sharingP
 const isAsking = ({ program }: Replica): boolean =>
   program.lines().some(({ event }) => event === 'exchange-started')
 
-describe.each(ENGINES)('three programs that share through %s', (engine) => {
+describe('three programs that share', () => {
   it.each(['SIGSTOP', 'SIGKILL'] as const)(
     'go on when the one that asks gets %s and its lease has ended, and when it is gone',
     async (signal) => {
       const sim = await openIsales(60)
-      const server = await startServer({ engine })
+      const server = await startServer()
       sim.set({ latency: 2000 })
       const replicas = await startReplicas(3, server.port)
       const asking = await until(() => replicas.find(isAsking), 10_000)
@@ -55,7 +55,7 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
 
   it('free the lease when they are ended while they ask', async () => {
     const sim = await openIsales(60)
-    const server = await startServer({ engine })
+    const server = await startServer()
     sim.set({ latency: 4500 })
     const { program } = await startReplica(server.port)
     await until(() => leaseOf(server), 10_000)
@@ -66,7 +66,7 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
 
   it('take the token of `check --live`, which logs in under their lease', async () => {
     const sim = await openIsales(60)
-    const server = await startServer({ engine })
+    const server = await startServer()
     const env = environment(server.port)
     const alone = start(['check', '--live', '--quiet'], env)
     expect(await within(alone.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
@@ -85,8 +85,11 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     expect(await within(cut.ended, 'the end of check', 20_000)).toMatchObject({ code: 0 })
     expect(cut.stdout()).toContain('cannot be used (')
   })
+})
 
-  it('show no secret: not in the store, to MONITOR, nor on stderr under DEBUG', async () => {
+it.each(ENGINES)(
+  'programs show no secret: not in %s, to MONITOR, nor on stderr under DEBUG',
+  async (engine) => {
     const sim = await openIsales(3)
     const server = await startServer({
       engine,
@@ -111,7 +114,7 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
     }
     const replicas = await Promise.all([1, 2].map(() => startReplica(server.port, more)))
     await authenticated(replicas)
-    await traffic(replicas, 6000)
+    await traffic(replicas, 4000)
     const wrong = await startReplica(server.port, {
       ...more,
       SESSION_STORE_URL: `valkey://:canary-wrong-store-password@127.0.0.1:${server.port}`,
@@ -143,8 +146,8 @@ describe.each(ENGINES)('three programs that share through %s', (engine) => {
       expect(all.includes(Buffer.from(secret).toString('base64url'))).toBe(false)
     }
     expect([...replicas, wrong].map(({ program }) => program.stderr())).toEqual(['', '', ''])
-  })
-})
+  },
+)
 
 it('loads nothing of the store unless it is configured', () => {
   const chunks = new Set<string>()

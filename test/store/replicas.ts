@@ -8,7 +8,8 @@ import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import type { StoreServer } from './servers.ts'
+import { startServer, type Engine, type StoreServer } from './servers.ts'
+import { startProxy } from './tcp-proxy.ts'
 
 export const PASSWORD = 'canary-isales-password'
 export const KEY = 'canary-key-of-the-store-0123456789'
@@ -55,6 +56,25 @@ export function sharingPrograms() {
     return { program, ...(await program.addresses()) }
   }
 
+  const startReplicas = (count: number, port: number, more: Environment = {}) =>
+    Promise.all(Array.from({ length: count }, () => startReplica(port, more)))
+
+  /** An account that allows one session, whose tokens end when they are refreshed. */
+  const openIsales = async (seconds: number): Promise<Simulator> => {
+    sim = await createSimulator({
+      switches: {
+        password: PASSWORD,
+        singleSession: true,
+        refreshEndsOld: true,
+        rotate: true,
+        tokenLifetime: seconds,
+        refreshLifetime: 3600,
+        lockAfter: 0,
+      },
+    })
+    return sim
+  }
+
   return {
     start,
     environment,
@@ -62,25 +82,29 @@ export function sharingPrograms() {
     /** Writes a file and gives its path. */
     file,
 
-    startReplicas: (count: number, port: number, more: Environment = {}) =>
-      Promise.all(Array.from({ length: count }, () => startReplica(port, more))),
+    startReplicas,
+    openIsales,
 
-    /** An account that allows one session, whose tokens end when they are refreshed. */
-    openIsales: async (seconds: number): Promise<Simulator> => {
-      sim = await createSimulator({
-        switches: {
-          password: PASSWORD,
-          singleSession: true,
-          refreshEndsOld: true,
-          rotate: true,
-          tokenLifetime: seconds,
-          refreshLifetime: 3600,
-          lockAfter: 0,
-        },
-      })
-      return sim
+    /** Programs that share through a real server, and calls on each of them. */
+    serve: async ({ engine, seconds = 60, count = 3, isSlow = false }: Serving = {}) => {
+      const isales = await openIsales(seconds)
+      const server = await startServer(engine === undefined ? {} : { engine })
+      const network = await startProxy(server.port)
+      const replicas = await startReplicas(count, isSlow ? network.port : server.port)
+      await authenticated(replicas)
+      await inState(replicas, { state: 'shared' })
+      return { sim: isales, server, network, replicas, calls: startTraffic(replicas) }
     },
   }
+}
+
+interface Serving {
+  readonly engine?: Engine
+  /** That a token lives. */
+  readonly seconds?: number
+  readonly count?: number
+  /** They reach the server through `network`. */
+  readonly isSlow?: boolean
 }
 
 const tasks = ({ proxy }: Replica) =>

@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config'
 import shared from '../../vitest.config.ts'
 
-/** The shared store, on real servers. The files wait more than they work, so that three run at a time. */
+/** The shared store, on real servers. The files wait more than they work, so that four run at a time. */
 export default defineConfig({
   ...shared,
   test: {
     globalSetup: 'test/support/global-setup.ts',
     include: ['test/store/**/*.test.ts'],
-    maxWorkers: 3,
+    maxWorkers: 4,
     restoreMocks: true,
     testTimeout: 60_000,
     hookTimeout: 60_000,
