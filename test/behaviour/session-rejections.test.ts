@@ -163,6 +163,21 @@ describe('a lost token', () => {
     expect(world.exchanges() - before).toBe(1)
   })
 
+  it('keeps a call waiting that is too large to be sent again', async () => {
+    const world = await openTimedWorld({ env: { REPLAY_BODY_SIZE: '1KiB' } })
+    await world.tasks()
+    world.sim.revoke()
+    world.sim.hang({ operation: 'refresh' })
+    const small = world.tasks()
+    await world.waiting(1)
+    const body = JSON.stringify({ uniqueId: 'large', serviceId: 1, callData: 'x'.repeat(4096) })
+    const large = world.request(INTERFACE_PATHS.pushMidRlt, { method: 'POST', body })
+    await world.waiting(2)
+    world.sim.release()
+    expect([(await small).status, (await large).status]).toEqual([200, 200])
+    expect(world.sim.executions('large')).toBe(1)
+  })
+
   it('whose renewal takes too long is a 503 that was not sent, and later calls use the new one', async () => {
     const world = await openTimedWorld()
     await world.tasks()
