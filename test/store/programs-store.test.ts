@@ -24,33 +24,8 @@ const nudge = (server: StoreServer, grant: string): Promise<string> =>
 const unreadable = ({ program }: Replica): number =>
   program.lines().filter(({ event }) => event === 'shared-token-unreadable').length
 
-/** Milliseconds since the one login of the replicas. */
-function sinceLogin(replicas: readonly Replica[]): number {
-  const lines = replicas.flatMap(({ program }) => program.lines())
-  const at = lines.find(({ event }) => event === 'logged-in')?.['time']
-  return Date.now() - Date.parse(String(at))
-}
-
 // What a server replies is the same with each engine: rules.test.ts and failures.test.ts compare them.
 describe('programs that share lose no call', () => {
-  it('while the store is killed, stopped and emptied', async () => {
-    const { sim, server, replicas, calls } = await serve()
-    server.signal('SIGKILL')
-    await server.ended()
-    await inState(replicas, { state: 'alone', reason: 'unreachable' })
-    await delay(2000)
-    await server.restart()
-    await inState(replicas, { state: 'shared' })
-    server.signal('SIGSTOP')
-    await delay(4000)
-    server.signal('SIGCONT')
-    await delay(1000)
-    await server.cli('FLUSHALL')
-    await delay(2000)
-    expect(await calls.stop()).toEqual([])
-    expect(sim.state().logins).toBe(1)
-  })
-
   it('while a network slows, stalls and cuts every connection to the store', async () => {
     const { sim, server, network, replicas, calls } = await serve({ seconds: 120, isSlow: true })
     const key = (await keyOf(server, 'grant')) ?? ''
@@ -87,18 +62,6 @@ describe('programs that share lose no call', () => {
     await delay(1000)
     expect(await calls.stop()).toEqual([])
     expect(sim.state()).toMatchObject({ logins, refreshes })
-  })
-
-  it('while it is killed across a renewal of tokens that live 20 s, and is empty afterwards', async () => {
-    const { sim, server, replicas, calls } = await serve({ seconds: 20 })
-    await delay(Math.max(0, 14_500 - sinceLogin(replicas)))
-    server.signal('SIGKILL')
-    await server.ended()
-    await delay(6000)
-    await server.restart()
-    await delay(8000)
-    expect(await calls.stop()).toEqual([])
-    expect(sim.state().logins).toBeLessThanOrEqual(6)
   })
 
   it('while messages flood the channel, with one look at a time', async () => {
