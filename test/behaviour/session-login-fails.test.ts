@@ -50,7 +50,7 @@ const FAULTS: Row[] = [
   ],
   ['bad JSON', 'malformed', UNCLEAR, (sim) => sim.truncatedJson(always)],
   ['a reset', 'unavailable', UNCLEAR, (sim) => sim.reset(always)],
-  ['no response', 'timeout', UNCLEAR, (sim) => sim.hang(always), { ISALES_LOGIN_TIMEOUT: '100ms' }],
+  ['no response', 'timeout', UNCLEAR, (sim) => sim.hang(always), { ISALES_LOGIN_TIMEOUT: '1s' }],
   ['a 503', 'unavailable', UNTOUCHED, fails(503)],
   ['a 500 with a page', 'unavailable', UNTOUCHED, fails(500, '<html>')],
   ['a 404', 'malformed', UNTOUCHED, fails(404)],
