@@ -14,7 +14,7 @@ const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
 const REFUSED: AuthFailure = { kind: 'refused', reason: 'rejected', status: 403, detail: '' }
 const DOWN: AuthFailure = { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' }
 
-export function credentialsOf(password: string): Credentials {
+function credentialsOf(password: string): Credentials {
   return { user: 'obs', password: new Secret(password) }
 }
 
