@@ -1,6 +1,6 @@
 import { parseEnv } from 'node:util'
 import type { ConfigError } from './errors.ts'
-import { REMOVED, removedText } from './removed.ts'
+import { removedText } from './removed.ts'
 import { SETTING_LIST } from './settings.ts'
 import { KNOWN, nearest } from './unknown-variables.ts'
 
@@ -22,9 +22,8 @@ export function parseDefaultSettings(lines: string): {
     const [, name] = /^\s*(?:export\s+)?(\w+)\s*=/.exec(line) ?? []
     if (name === undefined) {
       error(`is not NAME=value in line ${index + 1}`, 'Correct the line, or put # before it')
-    } else if (name in REMOVED) {
-      const holds = removedText(REMOVED[name] ?? '')
-      error(`sets ${name} in line ${index + 1}, which ${holds}`, 'Delete the line')
+    } else if (removedText(name) !== undefined) {
+      error(`sets ${name} in line ${index + 1}, which ${removedText(name)}`, 'Delete the line')
     } else if (!KNOWN.includes(name)) {
       const near = nearest(name.toUpperCase(), KNOWN, 2)
       const remedy = near === undefined ? 'docs/configuration.md lists them all' : `Write ${near}`

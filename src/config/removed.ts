@@ -26,7 +26,7 @@ export const REMOVED: Readonly<Record<string, string>> = {
   TOKEN_WAITERS: 'at most 1000 requests wait for a token',
 }
 
-/** What is said of one; `check`, the start and the schema of the chart say the same. */
-export function removedText(clause: string): string {
-  return `is no longer a setting: ${clause}`
+/** What `check`, the start and the schema of the chart say of one. Undefined: it was none. */
+export function removedText(name: string): string | undefined {
+  return Object.hasOwn(REMOVED, name) ? `is no longer a setting: ${REMOVED[name]}` : undefined
 }

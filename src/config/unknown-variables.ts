@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 import type { ConfigError } from './errors.ts'
-import { REMOVED, removedText } from './removed.ts'
+import { removedText } from './removed.ts'
 import { SETTING_LIST } from './settings.ts'
 
 /** Every variable that means something to us. */
@@ -21,13 +21,13 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
   const warnings: ConfigError[] = []
   for (const [setting, text = ''] of Object.entries(env)) {
     if (KNOWN.includes(setting) || SERVICE_LINK.test(setting)) continue
-    const clause = REMOVED[setting.replace(/_FILE$/, '')]
+    const problem = removedText(setting.replace(/_FILE$/, ''))
     // Short names of other programs are often two edits away from ours: DB_USER and OBS_USER.
     const near = nearest(setting.toUpperCase(), OWN, setting.length < 9 ? 1 : 2)
     const hint =
       near === undefined ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`
-    if (clause !== undefined) {
-      if (text !== '') errors.push({ setting, problem: removedText(clause), remedy: 'Unset it' })
+    if (problem !== undefined) {
+      if (text !== '') errors.push({ setting, problem, remedy: 'Unset it' })
     } else if (near !== undefined || setting.startsWith('ISALES_'))
       warnings.push({ setting, problem: 'is not a setting', remedy: hint })
   }

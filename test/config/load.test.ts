@@ -152,6 +152,11 @@ describe('the configuration', () => {
     },
   )
 
+  it('takes no property that every object has for one', () => {
+    const loaded = loadConfig({ ...MINIMAL, ['constructor' as string]: '1' })
+    expect([loaded.ok, loaded.warnings]).toEqual([true, []])
+  })
+
   it('is refused while Node accepts any certificate', () => {
     const loaded = loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     expect(errorLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
