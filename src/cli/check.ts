@@ -69,7 +69,8 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
 async function warnOfStateDir({ stateDir }: Config, { stderr }: Io): Promise<void> {
   if (stateDir === undefined) return
   const { R_OK, W_OK, X_OK } = constants
-  const code = await access(stateDir, R_OK | W_OK | X_OK).then(() => undefined, codeOf)
+  // With a dot at the end a file is no directory.
+  const code = await access(`${stateDir}/.`, R_OK | W_OK | X_OK).then(() => undefined, codeOf)
   if (code !== undefined && code !== 'ENOENT')
     stderr.write(
       `Warning: STATE_DIR cannot be used by this user (${code}). Let the directory belong to the user of the proxy, with mode 700\n`,
@@ -112,23 +113,12 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
       : others === 0
         ? 'works. No replica listens with this key: none runs, or theirs is another'
         : `works. ${others} running with this key take the new token`
-  if ('deferred' in outcome)
-    return { outcome: undefined, note: `${NOT_ASKED[outcome.deferred]}. The store ${note}` }
-  const shared = store.state !== 'alone'
-  const ended = 'failure' in outcome ? outcome.failure : outcome
-  return { outcome: ended, note, shared, uncounted: uncounted() }
+  return { outcome, note, shared: store.state !== 'alone', uncounted: uncounted() }
 }
 
 /** How many replicas there are is not known here; the notes of the chart warn when they are several. */
 const NO_STORE =
   'is not shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens'
-
-const NOT_ASKED = {
-  busy: 'a replica logs in just now. Try again in some seconds',
-  held: 'the replicas wait after a failure. See the status page of one of them',
-  guarded: 'iSales refused this password before, and the account is spared. Correct the password',
-  alone: 'the shared store cannot be reached',
-} as const
 
 const NOT_SET = '-'
 

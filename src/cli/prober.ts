@@ -7,9 +7,15 @@ import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
 import { openAttemptFile } from '../token/attempts-file.ts'
-import { memoryHome, withAttempts, type IsalesClient } from '../token/attempts.ts'
+import {
+  memoryHome,
+  withAttempts,
+  type Deferred,
+  type IsalesClient,
+  type Outcome,
+} from '../token/attempts.ts'
 import { askOnce, createIsalesClient, loginOnce } from '../token/client.ts'
-import { hasVerdict, isGrant, isRefusal, type AuthFailure, type Grant } from '../token/protocol.ts'
+import { hasVerdict, isGrant, isRefusal, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
@@ -74,9 +80,8 @@ export interface ProbeOptions {
 }
 
 export interface Login {
-  /** Undefined: iSales was not asked; `note` says why. */
-  readonly outcome: Grant | AuthFailure | undefined
-  /** What is to be said besides. */
+  readonly outcome: Outcome
+  /** What is to be said of the shared store. */
   readonly note?: string
   /** It is in the shared store, so it is not refreshed. */
   readonly shared?: boolean
@@ -108,13 +113,18 @@ export async function logInOnce(
   const { home, uncounted } = openBook(config)
   const parts = { client: isales, home, rules: config, clock: systemClock, random: Math.random }
   const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
-  if ('deferred' in outcome) {
-    const minutes = Math.ceil(outcome.ms / 60_000)
-    const why = 'these credentials failed before, and the account is spared'
-    const note = `${why}; the next attempt is in ${minutes} min. Correct the password first`
-    return { outcome: undefined, note }
+  return { outcome, uncounted: uncounted() }
+}
+
+/** Why iSales was not asked, and what to do. */
+function whyDeferred({ deferred, ms }: Deferred): string {
+  const reasons: Readonly<Record<Deferred['deferred'], string>> = {
+    busy: 'a replica logs in just now. Try again in some seconds',
+    held: 'the replicas wait after a failure. See the status page of one of them',
+    guarded: `logins with these credentials failed before, and the account is spared; the next attempt is in ${Math.ceil(ms / 60_000)} min. Correct user and password if they are wrong, else try again then`,
+    alone: 'the shared store cannot be reached',
   }
-  return { outcome: 'failure' in outcome ? outcome.failure : outcome, uncounted: uncounted() }
+  return reasons[deferred]
 }
 
 const TOKENS = ['token', 'refreshToken'] as const
@@ -209,18 +219,18 @@ async function converse(run: Run): Promise<Probed['verdict']> {
       remedy: 'Run the command as the user of the proxy, or as root',
     })
   const where = `at ${config.isalesUrl} as ${config.isalesUser}`
-  if (outcome === undefined) {
-    find(run, 'login', `${where} was not tried: ${note}`)
+  if (note !== undefined) find(run, 'store', note)
+  if ('deferred' in outcome) {
+    find(run, 'login', `${where} was not tried: ${whyDeferred(outcome)}`)
     return 'unreachable'
   }
-  if (!isGrant(outcome)) {
-    const { evidence, remedy } = describeFailure(outcome, config)
+  if ('failure' in outcome) {
+    const { evidence, remedy } = describeFailure(outcome.failure, config)
     find(run, 'login', `${where}: ${evidence}`, { remedy })
-    return isRefusal(outcome) ? 'refused' : 'unreachable'
+    return isRefusal(outcome.failure) ? 'refused' : 'unreachable'
   }
   const took = Math.round(performance.now() - startedAt)
   find(run, 'login', `${where} works, took ${took} ms; the token ${describeGrant(outcome)}`)
-  if (note !== undefined) find(run, 'store', note)
   judgeLogin(run)
 
   if (!(await findCarrier(run, outcome)) || signal.aborted) return 'no-header'
@@ -280,7 +290,9 @@ async function callInterface(
   })
   const { status, body = '' } = response.ok ? response : { status: 0 }
   const { result: given, resultData: data } = parseObject(body) ?? {}
-  const result = typeof given === 'number' || typeof given === 'string' ? String(given) : undefined
+  const plain = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
+  // An entry of ISALES_REJECTED_RESULTS can hold no other.
+  const result = /^[^,\p{C}]+$/u.exec(plain)?.[0]
   const foreign = status === 200 && result === undefined ? ', not a response of iSales' : ''
   const shown = result !== undefined && /^-?\w{1,9}$/.test(result) ? `, result ${result}` : foreign
   // Never the body: it may hold a token.
@@ -336,7 +348,10 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
         ? { isalesRejectedResults: [...results, result] }
         : undefined
   if (set !== undefined) find(run, 'an invalid token', text, { set })
-  else find(run, 'an invalid token', `${text}, as a call that fails`, { remedy: REMEDIES.blind })
+  else {
+    const like = works ? 'works' : 'fails'
+    find(run, 'an invalid token', `${text}, as a call that ${like}`, { remedy: REMEDIES.blind })
+  }
   return vary && set !== undefined
 }
 
@@ -413,11 +428,9 @@ async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Gran
 /** A second login, and whether the first token outlives it. */
 async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise<Grant> {
   const { outcome: second } = await logInOnce(run.config, isales, run.signal)
-  if (second === undefined) return first
-  if (!isGrant(second)) {
-    find(run, 'second login', describeFailure(second, run.config).evidence)
-    return first
-  }
+  if ('failure' in second)
+    find(run, 'second login', describeFailure(second.failure, run.config).evidence)
+  if (!('token' in second)) return first
   const same = second.token.reveal() === first.token.reveal()
   const { works } = await callInterface(run, first)
   const effect = works

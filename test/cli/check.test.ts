@@ -19,12 +19,12 @@ const SOUND = {
 }
 
 it.each([
-  ['check', false, 'the next attempt is in 15 min'],
-  ['check', true, 'Correct the password'],
-  ['discover', false, 'the next attempt is in 15 min'],
+  ['check', false],
+  ['check', true],
+  ['discover', false],
 ])(
   '%s (with a store that is away: %s) counts its login in STATE_DIR, and spares the account',
-  async (command, isStored, what) => {
+  async (command, isStored) => {
     const { sim, env } = await openIsales({ switches: { keepAlive: 100, lockAfter: 5 } })
     const args = command === 'check' ? ['check', '--live'] : [command]
     const store = {
@@ -43,7 +43,7 @@ it.each([
     for (let n = 0; n < 6; n += 1) {
       const { code, stdout, stderr } = await run('wrong')
       expect(code).toBe(4)
-      expect(stdout + stderr).toMatch(new RegExp(`the account is spared.*${what}`))
+      expect(stdout + stderr).toContain('the account is spared; the next attempt is in 15 min')
     }
     expect((await run(sim.switches.password)).code).toBe(0)
   },
@@ -62,9 +62,10 @@ describe('check', () => {
     writeFileSync(file, '')
     const stderrOf = async (STATE_DIR: string) =>
       (await runHere(['check'], { env: { ...SOUND, STATE_DIR } })).stderr
-    expect(await stderrOf(join(file, 'state'))).toMatch(
-      /^Warning: STATE_DIR cannot be used by this user \(ENOTDIR\)/,
-    )
+    for (const wrong of [file, join(file, 'state')])
+      expect(await stderrOf(wrong)).toMatch(
+        /^Warning: STATE_DIR cannot be used by this user \(ENOTDIR\)/,
+      )
     expect(await stderrOf(join(directory, 'new'))).toBe('')
   })
 

@@ -229,6 +229,13 @@ describe('discover', () => {
     expect([verdict, settings]).toEqual(['blind', {}])
   })
 
+  test('a result that no setting can hold leaves the proxy blind', async () => {
+    const switches = { rejection: 'result', rejectionResult: 'a,b' } as const
+    const { sim } = await openIsales({ switches })
+    const { verdict, settings } = await discoverAt(sim)
+    expect([verdict, settings]).toEqual(['blind', {}])
+  })
+
   test('a lifetime in milliseconds is named', async () => {
     const { sim } = await openIsales({ switches: { tokenLifetime: 300_000 } })
     const { findings } = await discoverAt(sim)
