@@ -82,8 +82,7 @@ function settings(): Record<string, Schema> {
       }
   }
   // Helm prints the constant that a value should have been, so it is the sentence.
-  for (const name of Object.keys(REMOVED))
-    properties[name] = { const: removedText(name) }
+  for (const name of Object.keys(REMOVED)) properties[name] = { const: removedText(name) }
   return properties
 }
 

@@ -1,3 +1,4 @@
+import { originalOf } from '../config/files.ts'
 import type { EffectiveSetting } from '../config/load.ts'
 import type { TokenSnapshot } from '../token/lifecycle.ts'
 import {
@@ -131,9 +132,8 @@ function clockOf({ clockAhead: ms = 0 }: StateInput, { say, duration }: Speaker)
 
 /** Which file a person corrects, of `file /run/secrets/password`. */
 function fileOf(source = ''): string | undefined {
-  const file = /^file (.*)/s.exec(source)?.[1]
-  // The units of config/systemd give the service copies, which a change of the original replaces.
-  return file?.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
+  const [, file] = /^file (.*)/s.exec(source) ?? []
+  return file === undefined ? undefined : originalOf(file)
 }
 
 /**

@@ -16,6 +16,8 @@ const PROBLEMS = {
   directory: 'names a directory',
   'not-regular': 'names something that is not a regular file',
   'too-large': 'names a file that is too large',
+  empty: 'names an empty file',
+  'not-text': 'names a file that is not UTF-8 text',
 } as const
 export type FileProblem = keyof typeof PROBLEMS
 
@@ -30,17 +32,29 @@ export type FileRead =
  */
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
-/**
- * Completes `NAME ...`. The path is shown when it is in an existing directory other than `/`: a password that was given
- * where its file was asked for is not repeated.
- */
+/** Completes `NAME ...`. */
 export function fileProblem(path: string, problem: FileProblem): string {
   const directory = dirname(path)
   const closed = isAbsolute(path) ? closedDirectory(directory) : undefined
   if (closed !== undefined)
     return `names a file that cannot be reached: ${path}; this user may not enter ${closed}`
-  const shown = isAbsolute(path) && directory !== '/' && existsSync(directory)
-  return `${PROBLEMS[problem]}${shown ? `: ${path}` : ''}`
+  return `${PROBLEMS[problem]}${behindColon(path)}`
+}
+
+/**
+ * `: /path`, and of which file it is a copy. Empty unless it is in an existing directory other than `/`: a password that
+ * was given where its file was asked for is not repeated.
+ */
+export function behindColon(path: string): string {
+  const directory = dirname(path)
+  if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return ''
+  const original = originalOf(path)
+  return original === path ? `: ${path}` : `: ${path}, a copy of ${original}`
+}
+
+/** Which file a person corrects: the units of config/systemd give the service copies, and renew them. */
+export function originalOf(path: string): string {
+  return path.replace(/^\/run\/(isales-auth-proxy(?:@[^/]+)?)\/isales_/, '/etc/$1/')
 }
 
 /** The first directory on the way to it that this user may not enter. */

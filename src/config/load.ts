@@ -1,7 +1,7 @@
 import { DEFAULT_SETTINGS, parseDefaultSettings } from './default-settings.ts'
 import type { ConfigError, Read } from './errors.ts'
 import { readTls } from './certificates.ts'
-import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
+import { behindColon, fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { readText, Refusal } from './formats.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import {
@@ -160,7 +160,7 @@ function parse(setting: Setting, input: Input, text: string | undefined): unknow
   const quoted = quotable === true ? ` (it is ${quote(text)})` : ''
   const { variable, file } = input
   const written = `Write it like ${variable}=${value.example ?? example}`
-  const remedy = file === undefined ? written : 'Correct the file'
+  const remedy = file === undefined ? written : `Correct the file${behindColon(file)}`
   throw new Wrong(variable, `${input.problem}${value.message}${quoted}`, remedy)
 }
 
@@ -228,8 +228,8 @@ function readValueFile({ name }: Setting, path: string, readFile: ReadFile): Inp
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(file.bytes).replace(LINE_END, '')
   } catch {
-    throw new Wrong(variable, 'names a file that is not UTF-8 text', 'Write the value in UTF-8')
+    throw new Wrong(variable, fileProblem(path, 'not-text'), 'Write the value in UTF-8')
   }
-  if (text === '') throw new Wrong(variable, 'names an empty file', 'Put the value into it')
+  if (text === '') throw new Wrong(variable, fileProblem(path, 'empty'), 'Put the value into it')
   return { text, source: `file ${path}`, problem: 'holds a value that ', variable, file: path }
 }

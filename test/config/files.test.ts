@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { readSmallFile } from '../../src/config/files.ts'
+import { beforeAll, describe, expect, it, test } from 'vitest'
+import { originalOf, readSmallFile } from '../../src/config/files.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const LIMIT = 64 * 1024
@@ -57,4 +57,12 @@ describe('readSmallFile', () => {
     const path = name.startsWith('/') ? name : at(name)
     expect(readSmallFile(path, LIMIT)).toEqual({ ok: false, problem })
   })
+})
+
+test.each([
+  ['/run/isales-auth-proxy/isales_password', '/etc/isales-auth-proxy/password'],
+  ['/run/isales-auth-proxy@north/isales_user', '/etc/isales-auth-proxy@north/user'],
+  ['/run/isales/credentials/password', '/run/isales/credentials/password'],
+])('a person corrects, for %s, the file %s', (copy, original) => {
+  expect(originalOf(copy)).toBe(original)
 })

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
@@ -6,6 +8,7 @@ import { Secret } from '../../src/config/secret.ts'
 import type { ConfigKey } from '../../src/config/settings.ts'
 import type { FileRead } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 const errorLines = (loaded: Loaded): readonly string[] => errorsOf(loaded).map(formatError)
@@ -252,6 +255,17 @@ describe('a secret in a file', () => {
     const [error, ...more] = errorsOf(load(content))
     expect(more).toEqual([])
     expect(error).toMatchObject({ setting: 'ISALES_PASSWORD_FILE', problem })
+  })
+
+  it.each([
+    ['', (path: string) => `names an empty file: ${path}. Put the value into it`],
+    ['a\0b', (path: string) => `holds a value that contains a NUL byte. Correct the file: ${path}`],
+  ])('that holds %j is named', (content, said) => {
+    const path = join(temporaryDirectory(), 'password')
+    writeFileSync(path, content)
+    expect(errorLines(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: path }))).toEqual([
+      `ISALES_PASSWORD_FILE ${said(path)}`,
+    ])
   })
 
   it('may hold a user, which keeps its own limits', () => {
