@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/open.ts'
-import { readCertificateEnds } from './admin/sources.ts'
+import { certificateEnds } from './admin/sources.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
@@ -116,7 +116,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     sharing: () => share?.snapshot(),
     running,
     upstreamConnections: () => upstream.stats().open,
-    certificates: () => readCertificateEnds(config),
+    certificates: certificateEnds(config),
     logLinesDropped: options.logLinesDropped ?? (() => 0),
     rejectedStatuses: config.isalesRejectedStatuses,
     settings: options.settings ?? [],

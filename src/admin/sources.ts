@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { readCertificates } from '../config/certificates.ts'
+import { certificateReader } from '../config/certificates.ts'
 import type { EffectiveSetting } from '../config/load.ts'
 import type { Config } from '../config/settings.ts'
 import type { Log } from '../log/logger.ts'
@@ -21,7 +21,7 @@ export interface AdminSources {
   }
   /** Connections to iSales that are open now. */
   readonly upstreamConnections: () => number
-  readonly certificates: () => ReturnType<typeof readCertificateEnds>
+  readonly certificates: ReturnType<typeof certificateEnds>
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: () => number
   /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
@@ -46,21 +46,24 @@ export interface AdminSources {
  * When each certificate ends, milliseconds since 1970; undefined: none is configured, or it cannot be read. The files
  * are read anew, so that the ends are those of a certificate that was just renewed.
  */
-export function readCertificateEnds(
+export function certificateEnds(
   config: Pick<Config, 'listenTlsCertFile' | 'isalesClientCertFile' | 'isalesCaFile'>,
 ) {
-  return {
+  const listener = endsOf(config.listenTlsCertFile)
+  const client = endsOf(config.isalesClientCertFile)
+  const ca = endsOf(config.isalesCaFile)
+  return () => ({
     /** Of this proxy. */
-    listener: endsOf(config.listenTlsCertFile)[0],
+    listener: listener()[0],
     /** For mutual TLS with iSales. */
-    client: endsOf(config.isalesClientCertFile)[0],
+    client: client()[0],
     /** The earliest end of the authorities that iSales is checked with: which of them it needs is not known. */
-    ca: endsOf(config.isalesCaFile).toSorted((one, other) => one - other)[0],
-  }
+    ca: ca().toSorted((one, other) => one - other)[0],
+  })
 }
 
 /** Of every certificate in a file, the own certificate of a chain first. */
-function endsOf(path: string | undefined): readonly number[] {
-  const certificates = path === undefined ? [] : readCertificates(path)
-  return certificates.map(({ validTo }) => Date.parse(validTo))
+function endsOf(path: string | undefined): () => readonly number[] {
+  const read = path === undefined ? () => [] : certificateReader(path)
+  return () => read().map(({ validTo }) => Date.parse(validTo))
 }

@@ -97,12 +97,22 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
   return [{ setting: nameOf(key), problem, remedy: 'Renew it, or set the clock' }]
 }
 
-/** The certificates in a file, the own one of a chain first; none when it cannot be read. */
-export function readCertificates(path: string): readonly X509Certificate[] {
-  try {
-    return parseCertificates(readPem(path, readSmallFile))
-  } catch {
-    return []
+/**
+ * Gives the certificates in a file, the own one of a chain first; none when it cannot be read. They are parsed when the
+ * file has changed: the bundle of all public authorities takes 100 ms, in which no call goes on.
+ */
+export function certificateReader(path: string): () => readonly X509Certificate[] {
+  let pem = ''
+  let certificates: readonly X509Certificate[] = []
+  return () => {
+    try {
+      const latest = readPem(path, readSmallFile)
+      if (latest !== pem) certificates = parseCertificates(latest)
+      pem = latest
+      return certificates
+    } catch {
+      return []
+    }
   }
 }
 

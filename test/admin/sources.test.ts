@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readCertificateEnds } from '../../src/admin/sources.ts'
+import { certificateEnds } from '../../src/admin/sources.ts'
+import { certificateReader } from '../../src/config/certificates.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -15,11 +16,11 @@ function file(name: string, ...pems: readonly string[]): string {
 }
 
 test('of a chain the own certificate counts, of a bundle of authorities the earliest end', () => {
-  const ends = readCertificateEnds({
+  const ends = certificateEnds({
     listenTlsCertFile: file('chain.pem', server.cert, expired.cert),
     isalesClientCertFile: undefined,
     isalesCaFile: file('bundle.pem', ca.cert, expired.cert),
-  })
+  })()
   expect(ends.listener).toBeGreaterThan(Date.now())
   expect(ends.client).toBeUndefined()
   expect(ends.ca).toBeLessThan(Date.now())
@@ -27,15 +28,21 @@ test('of a chain the own certificate counts, of a bundle of authorities the earl
 
 test('a renewed file is read anew, and one that cannot be read has no end', () => {
   const isalesClientCertFile = file('client.pem', expired.cert)
-  const end = (): number | undefined =>
-    readCertificateEnds({
-      listenTlsCertFile: undefined,
-      isalesClientCertFile,
-      isalesCaFile: undefined,
-    }).client
+  const ends = certificateEnds({
+    listenTlsCertFile: undefined,
+    isalesClientCertFile,
+    isalesCaFile: undefined,
+  })
+  const end = (): number | undefined => ends().client
   expect(end()).toBeLessThan(Date.now())
   file('client.pem', server.cert)
   expect(end()).toBeGreaterThan(Date.now())
   file('client.pem', 'nonsense')
   expect(end()).toBeUndefined()
+})
+
+test('a file that has not changed is not parsed again, so that nobody who scrapes holds up calls', () => {
+  const read = certificateReader(file('unchanged.pem', ca.cert, server.cert))
+  expect(read()).toHaveLength(2)
+  expect(read()).toBe(read())
 })
