@@ -139,6 +139,7 @@ it('reads the former file once, and removes it', async () => {
   const former = join(directory, 'refusals.json')
   writeFileSync(former, JSON.stringify({ version: 1, key, refusals }))
   const { find, save } = start(directory)
+  expect(await find({ ...credentials, user: 'another' })).toBeUndefined()
   expect(await find(credentials)).toMatchObject({ refusals: 3, notBefore: NOW + 14 * 60_000 })
   await save(credentials, { ...NO_ENTRY, attempts: 4, refusals: 4, notBefore: NOW + HOUR })
   expect(existsSync(former)).toBe(false)

@@ -195,6 +195,12 @@ describe('the book', () => {
     expect(await entry()).toBeUndefined()
   })
 
+  it('shows the refused login while a refresh is refused, too', async () => {
+    const { login, refresh } = open([REFUSED, REFUSED])
+    await login()
+    expect(await refresh()).toMatchObject({ pause: 0, backoff: 'rejected' })
+  })
+
   it('prolongs a proof by a refresh, and proves nothing by it', async () => {
     const unproven = open([grant()])
     await unproven.refresh()

@@ -116,6 +116,11 @@ describe('the log of the token', () => {
       ['error login-rejected', 'info secret-reloaded', 'info recovered', 'info renewed'],
     ],
     [
+      'says of no recovery by refreshes while a changed secret is refused',
+      [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
+      ['info secret-reloaded', 'error login-rejected', 'info renewed', 'info recovered'],
+    ],
+    [
       'warns once of lifetimes that had to be assumed, and again after a good one',
       [assumed, assumed, grantedAs(3), assumed],
       [
