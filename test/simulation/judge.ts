@@ -282,7 +282,7 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
       )
       const most = ends.reduce(
         (sum, end) => sum + RENEWALS_OF_END + (end.to - end.from) / PACE,
-        MAX_RENEWALS,
+        MAX_RENEWALS + askedAt.filter((at) => at > from - MINUTE).length,
       )
       if (recent > most && !during(['store', 'short-lives'], from - MINUTE, from))
         find(3, from, `${recent} renewals in a minute`)
@@ -322,7 +322,7 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
       const took = call.to - call.sentAt
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
-      // What is no HTTP may look like a request that has not ended.
+      // Node's parser reports no error behind a request with `Upgrade`: what is no HTTP waits for the rest of its head.
       const most = call.stalls || call.garbage ? STALL : deadline
       if (call.heard !== 'hung-up' && took > most && !excused) {
         find(1, call.to, `${call.id} was ${call.heard} after ${Math.round(took)} ms`)

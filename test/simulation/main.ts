@@ -24,14 +24,15 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     minutes: { type: 'string', default: '3' },
-    rate: { type: 'string', default: '2' },
+    rate: { type: 'string' },
     trace: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     search: { type: 'boolean', default: false },
   },
 })
 
-const given = { minutes: Number(values.minutes), rate: Number(values.rate) }
+const rate = values.rate === undefined ? undefined : Number(values.rate)
+const given = { minutes: Number(values.minutes), rate }
 
 /** Of the exhaustive search: replicas, the most faults on one path, and its most steps. */
 const SEARCHES = [
@@ -195,7 +196,7 @@ async function tell(result: Result): Promise<void> {
   )
   for (const act of shrunk.plan.acts) print(`  ${actText(act)}`)
   print(
-    `  npm run simulate -- --seed ${seed} --minutes ${values.minutes} --rate ${values.rate} --trace`,
+    `  npm run simulate -- --seed ${seed} --minutes ${values.minutes} ${rate === undefined ? '' : `--rate ${rate} `}--trace`,
   )
 }
 

@@ -7,7 +7,7 @@ import { runPlan, type Outcome } from './run.ts'
 export interface Task {
   readonly seeds: readonly number[]
   readonly minutes: number
-  readonly rate?: number
+  readonly rate?: number | undefined
   /** Instead of the plan of the seed. */
   readonly plan?: Plan
   readonly trace?: boolean
