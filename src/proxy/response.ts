@@ -52,6 +52,7 @@ export function createJudge(config: JudgeConfig, scheme: RequestRules['scheme'])
     return { type: 'accepted', head }
   }
 }
+
 /**
  * Relays a response with back-pressure: iSales is paused while the client has not taken what there is.
  *
