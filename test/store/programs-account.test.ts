@@ -39,7 +39,8 @@ describe('programs that share', () => {
 
   it('ask one at a time, however long iSales takes', async () => {
     const sim = await openIsales(60)
-    sim.slow({ operation: 'login', ms: 5000, times: 'always' })
+    // Longer than a lease lasts, and shorter than a login may take.
+    sim.slow({ operation: 'login', ms: 4000, times: 'always' })
     const server = await startServer()
     const replicas = await startReplicas(3, server.port)
     await authenticated(replicas)
