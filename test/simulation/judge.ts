@@ -109,7 +109,7 @@ const STALL = 17_000
 const MAX_RENEWALS = 20
 const RENEWALS_OF_END = 3
 const PACE = 5000
-/** After a call that was rejected whatever its token, renewals are up to so far apart. */
+/** After a renewal that cured nothing, the next ones are up to so far apart. */
 const MAX_PACE = 15_000
 
 export interface Counts {
@@ -134,7 +134,7 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
   const grants: number[] = []
   const askedAt: number[] = []
   const wrongAt = new Map<string, number[]>()
-  const callRejections: number[] = []
+  const uncured: number[] = []
   let budget = MAX_WRONG
   const counts: Counts = {
     calls: 0,
@@ -198,7 +198,7 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
     const isSoon = ({ kind, from, to }: Span): boolean =>
       kind === 'token-ended' && from < call.to && to > last.from - OVERTAKEN
     const paced =
-      callRejections.some((at) => at > last.from - MAX_PACE && at < call.to) ||
+      uncured.some((at) => at > last.from - MAX_PACE && at < call.to) ||
       // Whoever took another replica's token that had ended, too, does not ask again at once.
       (shared && spans.filter(isSoon).length > 1)
     const isLate = last.from > call.sentAt + LATE
@@ -259,7 +259,9 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
       const before = arrivals.get(arrival.callId) ?? []
       arrivals.set(arrival.callId, [...before, arrival])
       const { callId, from, to, rejected, expired } = arrival
-      if (rejected === 'call') callRejections.push(from)
+      // A renewal cures neither a call that is rejected for itself, nor one whose replay meets another ended token.
+      const isReplay = before.some((former) => former.rejected === 'token')
+      if (rejected === 'call' || (rejected === 'token' && isReplay)) uncured.push(from)
       // A slow iSales looks at the token late.
       if (expired && to - from < SLOW && !during(['delayed'], from - 100, from)) {
         find(3, from, `${callId} was sent with a token after its end`)
