@@ -72,7 +72,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
   const findings: string[] = []
   const judge = createJudge({
     deadline: DEADLINE,
-    shared: plan.shared,
+    replicas: plan.replicas,
     onFinding({ judgement, at, text }) {
       findings.push(`judgement ${judgement} at ${(at / 1000).toFixed(3)} s: ${text}`)
     },

@@ -89,7 +89,8 @@ export interface JudgeOptions {
   /** CLIENT_DEADLINE, and what the network may add, in milliseconds. */
   readonly deadline: number
   /** Replicas share a token. */
-  readonly shared: boolean
+  /** More than one share a token. */
+  readonly replicas: number
   readonly onFinding: (finding: Finding) => void
 }
 
@@ -107,6 +108,8 @@ const SLOW = 200
 const STALL = 17_000
 /** In a minute: those that are due, and those that rejected calls buy; more for each end of a token, by how long it lasts. */
 const MAX_RENEWALS = 20
+/** Of each further replica, whose clients hear of other refused calls. */
+const RENEWALS_OF_REPLICA = 7
 const RENEWALS_OF_END = 3
 const PACE = 5000
 /** After a renewal that cured nothing, the next ones are up to so far apart. */
@@ -126,7 +129,7 @@ export interface Counts {
 
 export type Judge = ReturnType<typeof createJudge>
 
-export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
+export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
   const arrivals = new Map<string, Arrival[]>()
   const executions = new Map<string, number>()
   const ended = new Map<string, Call>()
@@ -200,7 +203,7 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
     const paced =
       uncured.some((at) => at > last.from - MAX_PACE && at < call.to) ||
       // Whoever took another replica's token that had ended, too, does not ask again at once.
-      (shared && spans.filter(isSoon).length > 1)
+      (replicas > 1 && spans.filter(isSoon).length > 1)
     const isLate = last.from > call.sentAt + LATE
     if (
       call.replayable &&
@@ -284,7 +287,9 @@ export function createJudge({ deadline, shared, onFinding }: JudgeOptions) {
       )
       const most = ends.reduce(
         (sum, end) => sum + RENEWALS_OF_END + (end.to - end.from) / PACE,
-        MAX_RENEWALS + askedAt.filter((at) => at > from - MINUTE).length,
+        MAX_RENEWALS +
+          (replicas - 1) * RENEWALS_OF_REPLICA +
+          askedAt.filter((at) => at > from - MINUTE).length,
       )
       if (recent > most && !during(['store', 'short-lives'], from - MINUTE, from))
         find(3, from, `${recent} renewals in a minute`)

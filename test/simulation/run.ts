@@ -22,7 +22,7 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   }
   const judge = createJudge({
     deadline: DEADLINE,
-    shared: plan.shared,
+    replicas: plan.replicas,
     onFinding,
   })
   const simulated = openWorld({
