@@ -155,7 +155,11 @@ export function createStage<R extends Replica>(
       }
       case 'wrong-file':
         world.setPassword(`${PASSWORD_MARK}-wrong-${act.ms % 2}`)
-        later(act.ms, () => world.setPassword(password))
+        later(act.ms, () => {
+          world.setPassword(password)
+          // Until it is noticed.
+          until('no-login', 3000)
+        })
         break
       case 'crash-loop':
         if (replica === undefined || replica.phase === 'stopped') break
