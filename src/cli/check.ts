@@ -96,14 +96,14 @@ async function checkLive(config: Config, io: Io): Promise<number> {
 async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Promise<Login> {
   // Loaded only where a store is configured.
   const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
-  const { home, uncounted } = openBook(config)
-  const login = await sharing?.logInShared(config, isales, home, askOnce(io.signal))
+  const book = openBook(config)
+  const login = await sharing?.logInShared(config, isales, book.home, askOnce(io.signal))
   if (login === undefined) {
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
     return {
       ...(inCluster && { note: NO_STORE }),
-      ...(await logInOnce(config, isales, io.signal)),
+      ...(await logInOnce(config, isales, io.signal, book)),
     }
   }
   const { outcome, store, others = 0 } = login
@@ -113,7 +113,7 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
       : others === 0
         ? 'works. No replica listens with this key: none runs, or theirs is another'
         : `works. ${others} running with this key take the new token`
-  return { outcome, note, shared: store.state !== 'alone', uncounted: uncounted() }
+  return { outcome, note, shared: store.state !== 'alone', uncounted: book.uncounted() }
 }
 
 /** How many replicas there are is not known here; the notes of the chart warn when they are several. */

@@ -2,7 +2,12 @@ import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import { path as pathFormat } from '../config/formats-net.ts'
 import { formatDuration, readText } from '../config/formats.ts'
-import { PUBLISHED_REFRESH_PATH, SETTING_LIST, type Config } from '../config/settings.ts'
+import {
+  PUBLISHED_REFRESH_PATH,
+  refreshPathOf,
+  SETTING_LIST,
+  type Config,
+} from '../config/settings.ts'
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
@@ -108,9 +113,9 @@ export async function logInOnce(
   config: Config,
   isales: IsalesClient,
   signal: AbortSignal,
+  { home, uncounted } = openBook(config),
 ): Promise<Login> {
   const { isalesUser: user, isalesPassword: password } = config
-  const { home, uncounted } = openBook(config)
   const parts = { client: isales, home, rules: config, clock: systemClock, random: Math.random }
   const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
   return { outcome, uncounted: uncounted() }
@@ -363,7 +368,7 @@ function findPaths(run: Run, data: unknown): { readonly refresh: string | undefi
     const path = readText(pathFormat, url?.pathname ?? text)
     return typeof path === 'string' ? [{ name, path, origin: url?.origin }] : []
   })
-  const { isalesUrl, allowedPaths: allowed, isalesRefreshPath: own } = run.config
+  const { isalesUrl, allowedPaths: allowed } = run.config
   const origins = new Set(named.flatMap(({ origin = [] }) => origin))
   const other = [...origins].find((origin) => origin !== isalesUrl)
   if (other !== undefined) {
@@ -380,7 +385,7 @@ function findPaths(run: Run, data: unknown): { readonly refresh: string | undefi
       set: { allowedPaths: [...allowed, ...closed] },
     })
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
-  if (refresh !== undefined && refresh !== (own ?? PUBLISHED_REFRESH_PATH))
+  if (refresh !== undefined && refresh !== refreshPathOf(run.config))
     find(run, 'interface', `names ${refresh} as the refresh path`, {
       set: { isalesRefreshPath: refresh },
     })
@@ -393,7 +398,7 @@ async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Gran
   const { token, refreshToken } = grant
   // Refreshing is tried where it is off, too, when all forms are.
   const own = config.isalesRefreshPath
-  const path = vary ? (named ?? own ?? PUBLISHED_REFRESH_PATH) : own
+  const path = vary ? (named ?? refreshPathOf(config)) : own
   if (path === undefined) {
     find(run, 'refresh', 'is off (ISALES_REFRESH_PATH); the proxy logs in instead')
     return undefined

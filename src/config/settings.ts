@@ -428,6 +428,11 @@ export function nameOf(key: string): string {
   return key.replaceAll(/[A-Z]/g, '_$&').toUpperCase()
 }
 
+/** Where CTI-OBS refreshes, even when the proxy does not refresh with iSales. */
+export function refreshPathOf({ isalesRefreshPath }: Pick<Config, 'isalesRefreshPath'>): string {
+  return isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
+}
+
 /** The variable that can be set: of a secret that is read from a file alone, the one that names the file. */
 export function variableOf(key: ConfigKey): string {
   return SETTING_LIST.find((one) => one.key === key)?.variables[0] ?? nameOf(key)

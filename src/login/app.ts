@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Hono, type Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Clock } from '../clock.ts'
-import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
+import { refreshPathOf, type Config } from '../config/settings.ts'
 import type { ObsLoginOutcome, ObsRefreshOutcome } from '../http/ended.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { parseObject, type JsonObject } from '../http/json.ts'
@@ -80,7 +80,7 @@ export function createObsApp(
     if (outcome === 'throttled') context.header('Retry-After', '1')
     return refuse(context, REFUSED[outcome])
   })
-  app.post(config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH, async (context) => {
+  app.post(refreshPathOf(config), async (context) => {
     const renewed = renew(context, await readObject(context))
     onRefresh(renewed === undefined ? 'rejected' : 'success')
     return renewed === undefined ? refuse(context, 403) : grant(context, renewed)

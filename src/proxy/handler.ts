@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { unescape } from 'node:querystring'
-import { PUBLISHED_REFRESH_PATH, type Config } from '../config/settings.ts'
+import { refreshPathOf, type Config } from '../config/settings.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { Tracing } from '../tracing/otlp.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
@@ -47,9 +47,7 @@ export function openProxy(options: ProxyOptions) {
   } as const
   const forward = createForward({ ...options, rules, carriesToken: echoes.carriesToken })
   const newRequestId = requestIds()
-  // CTI-OBS refreshes even when the proxy does not refresh with iSales.
-  const refreshPath = config.isalesRefreshPath ?? PUBLISHED_REFRESH_PATH
-  const kindOf = localPaths([config.isalesLoginPath, refreshPath])
+  const kindOf = localPaths([config.isalesLoginPath, refreshPathOf(config)])
   let inFlight = 0
 
   const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
