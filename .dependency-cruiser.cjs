@@ -13,7 +13,7 @@ const LAYERS = [
   ['log/'],
   ['http/'],
   ['config/'],
-  ['clock.ts'],
+  ['clock.ts', 'text.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')

@@ -1,3 +1,4 @@
+import { indented } from '../text.ts'
 import { clockTime, number, type Speaker } from './format.ts'
 import { STATES } from './findings.ts'
 import type { Status } from './status.ts'
@@ -225,19 +226,11 @@ export function renderText(status: Status, speaker: Speaker): string {
   const parts = [
     `${head.join(' · ')}\n${status.time.slice(0, 10)} ${clockTime(status.time, status.utcOffset)}`,
     findings.join('\n'),
-    columns(facts),
+    indented(facts),
     ...cards.map(
-      ([title, rows]) => `${title}\n${columns(rows.map(([name, value]) => [name, value]))}`,
+      ([title, rows]) => `${title}\n${indented(rows.map(([name, value]) => [name, value]))}`,
     ),
-    ...tables.map(({ title, head: names, rows }) => `${title}\n${columns([names, ...rows])}`),
+    ...tables.map(({ title, head: names, rows }) => `${title}\n${indented([names, ...rows])}`),
   ]
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`
-}
-
-/** Aligned columns; Chinese characters are two wide on a terminal. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const wide = (text: string): number => text.length + (text.match(/[⺀-￯]/g)?.length ?? 0)
-  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => wide(row[i] ?? '')))) ?? []
-  const pad = (cell: string, i: number): string => cell + ' '.repeat((widths[i] ?? 0) - wide(cell))
-  return rows.map((row) => `  ${row.map(pad).join('  ').trimEnd()}`).join('\n')
 }

@@ -1,4 +1,6 @@
-import { access, constants } from 'node:fs/promises'
+import { constants, existsSync } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { loadConfig, type Config, type EffectiveSetting } from '../config/load.ts'
 import { SETTING_LIST } from '../config/settings.ts'
 import type { IsalesClient } from '../token/attempts.ts'
@@ -8,7 +10,7 @@ import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
 import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
-import { table } from './text.ts'
+import { table } from '../text.ts'
 
 export const command: Command = {
   summary: 'Check the configuration, the login, or a running proxy',
@@ -68,10 +70,12 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
 /** The proxy makes the directory when it is missing. */
 async function warnOfStateDir({ stateDir }: Config, { stderr }: Io): Promise<void> {
   if (stateDir === undefined) return
-  const { R_OK, W_OK, X_OK } = constants
+  const { W_OK, X_OK } = constants
+  let there = stateDir
+  while (!existsSync(there)) there = dirname(there)
   // With a dot at the end a file is no directory.
-  const code = await access(`${stateDir}/.`, R_OK | W_OK | X_OK).then(() => undefined, codeOf)
-  if (code !== undefined && code !== 'ENOENT')
+  const code = await access(`${there}/.`, W_OK | X_OK).then(() => undefined, codeOf)
+  if (code !== undefined)
     stderr.write(
       `Warning: STATE_DIR cannot be used by this user (${code}). Let the directory belong to the user of the proxy, with mode 700\n`,
     )
@@ -103,7 +107,7 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
     return {
       ...(inCluster && { note: NO_STORE }),
-      ...(await logInOnce(config, isales, io.signal, book)),
+      ...(await logInOnce(config, io.signal, book)(isales)),
     }
   }
   const { outcome, store, others = 0 } = login

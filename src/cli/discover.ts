@@ -8,7 +8,7 @@ import { connectOnce, describeChain } from './connection.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type Io, type Command } from './io.ts'
 import { probe, sentences, VERDICTS, type Finding, type Probed } from './prober.ts'
-import { table } from './text.ts'
+import { table } from '../text.ts'
 
 const OUTPUTS = ['env', 'values', 'json'] as const
 type Output = (typeof OUTPUTS)[number]

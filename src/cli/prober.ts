@@ -77,12 +77,14 @@ export interface ProbeOptions {
   /** Log in a second time, to see whether that ends the first token. Default false. */
   readonly secondLogin?: boolean
   /** Default: `logInOnce`. */
-  readonly logIn?: (isales: IsalesClient) => Promise<Login>
+  readonly logIn?: LogIn
   /** Comes between the conversation and iSales. */
   readonly wrap?: (post: Post) => Post
   /** Milliseconds since 1970. Default: the machine's date. */
   readonly wallClock?: () => number
 }
+
+type LogIn = (isales: IsalesClient) => Promise<Login>
 
 export interface Login {
   readonly outcome: Outcome
@@ -109,16 +111,17 @@ export function openBook({ stateDir: directory }: Config) {
 }
 
 /** One login at iSales. It is counted in the book, and waits for the pauses there. */
-export async function logInOnce(
+export function logInOnce(
   config: Config,
-  isales: IsalesClient,
   signal: AbortSignal,
   { home, uncounted } = openBook(config),
-): Promise<Login> {
+): LogIn {
   const { isalesUser: user, isalesPassword: password } = config
-  const parts = { client: isales, home, rules: config, clock: systemClock, random: Math.random }
-  const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
-  return { outcome, uncounted: uncounted() }
+  return async (client) => {
+    const parts = { client, home, rules: config, clock: systemClock, random: Math.random }
+    const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
+    return { outcome, uncounted: uncounted() }
+  }
 }
 
 /** Why iSales was not asked, and what to do. */
@@ -148,6 +151,7 @@ const CLOCK_TOLERANCE = 5 * 60_000
 
 /** A conversation as far as it has come. */
 interface Run extends Omit<ProbeOptions, 'config'> {
+  readonly logIn: LogIn
   /** As given; varied, with what suits iSales. */
   config: Config
   /** One POST, never repeated. */
@@ -165,12 +169,14 @@ interface Run extends Omit<ProbeOptions, 'config'> {
  * that is not valid, a refresh. It never sends a second password, and stops at the first refusal.
  */
 export async function probe(options: ProbeOptions): Promise<Probed> {
-  const { config, wallClock = Date.now, wrap = (post) => post } = options
+  const { config, signal, wallClock = Date.now, wrap = (post) => post } = options
+  const { logIn = logInOnce(config, signal) } = options
   const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
   const send = wrap(upstream.post)
   const run: Run = {
     ...options,
     wallClock,
+    logIn,
     post: async (request) => (run.latest = await send(request)),
     latest: undefined,
     findings: [],
@@ -217,7 +223,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   const { config, signal, vary } = run
   const isales = clientFor(run, config)
   const startedAt = performance.now()
-  const login = await (run.logIn?.(isales) ?? logInOnce(config, isales, signal))
+  const login = await run.logIn(isales)
   const { outcome, note, shared, uncounted } = login
   if (uncounted !== undefined)
     find(run, 'STATE_DIR', `cannot be used (${uncounted}): the login is not counted there`, {
@@ -432,7 +438,7 @@ async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Gran
 
 /** A second login, and whether the first token outlives it. */
 async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise<Grant> {
-  const { outcome: second } = await logInOnce(run.config, isales, run.signal)
+  const { outcome: second } = await run.logIn(isales)
   if ('failure' in second)
     find(run, 'second login', describeFailure(second.failure, run.config).evidence)
   if (!('token' in second)) return first

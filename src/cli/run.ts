@@ -4,7 +4,7 @@ import { SETTING_LIST, type Setting } from '../config/settings.ts'
 import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
 import type { Command, FlagValues, Io, Output } from './io.ts'
-import { fold, printable, table } from './text.ts'
+import { fold, indented, printable } from '../text.ts'
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
@@ -125,10 +125,10 @@ async function overview(): Promise<string> {
 Usage: ${PROGRAM} [COMMAND] [FLAGS]
 
 Commands:
-${columns(commands)}
+${indented(commands, WIDTH)}
 
 Everything is set by environment variables. Required:
-${columns(required)}
+${indented(required, WIDTH)}
 docs/configuration.md has all of them (of a package, in
 /usr/share/doc/isales-auth-proxy), and example.env is one to fill in.
 
@@ -136,7 +136,7 @@ Examples:
 ${examples.join('\n')}
 
 Exit codes:
-${columns(EXIT_CODES)}
+${indented(EXIT_CODES, WIDTH)}
 
 "${PROGRAM} help COMMAND" or "COMMAND --help" says more.
 `
@@ -155,7 +155,7 @@ Usage: ${PROGRAM} ${name}${shown.map(([flag]) => ` [${flag}]`).join('')}
 ${paragraphs.map((lines) => lines.join('\n')).join('\n\n')}
 
 Flags:
-${columns([...shown, ['--help', 'Print this']])}
+${indented([...shown, ['--help', 'Print this']], WIDTH)}
 `
 }
 
@@ -174,13 +174,9 @@ function settingHelp({ name, variables, doc, ...setting }: Setting): string {
 
 ${fold(doc.replaceAll('`', ''), WIDTH).join('\n')}
 
-${columns(rows.filter(([, text]) => text !== ''))}
+${indented(
+  rows.filter(([, text]) => text !== ''),
+  WIDTH,
+)}
 `
-}
-
-function columns(rows: readonly (readonly [string, string])[]): string {
-  return table(
-    rows.map((row) => ['', ...row]),
-    WIDTH,
-  ).trimEnd()
 }

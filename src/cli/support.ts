@@ -15,7 +15,7 @@ import { describeResponse, openAdminClient, type AskAdmin } from './admin-probe.
 import { connectOnce, describeChain } from './connection.ts'
 import { EXIT } from './exit-codes.ts'
 import { type Io, type Command } from './io.ts'
-import { table } from './text.ts'
+import { table } from '../text.ts'
 
 /** Milliseconds for each connection. */
 const TIMEOUT = 5000

@@ -22,17 +22,33 @@ export function fold(text: string, width: number): readonly string[] {
   return [...lines, line]
 }
 
+type Rows = readonly (readonly string[])[]
+
 /** Aligned columns, two spaces apart; the last is not padded, and folded where the lines have a width. */
-export function table(rows: readonly (readonly string[])[], width = Infinity): string {
+export function table(rows: Rows, width = Infinity): string {
   const widths: number[] = []
   for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, wide(cell))
   }
+  const pad = (cell: string, i: number): string => ' '.repeat((widths[i] ?? 0) - wide(cell))
   const lines = rows.map((row) => {
-    const left = row.slice(0, -1).map((cell, i) => `${cell.padEnd(widths[i] ?? 0)}  `)
+    const left = row.slice(0, -1).map((cell, i) => `${cell}${pad(cell, i)}  `)
     const before = left.join('')
     const folded = fold(row.at(-1) ?? '', width - before.length)
     return `${before}${folded.join(`\n${' '.repeat(before.length)}`)}`
   })
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
+}
+
+/** The same, two spaces from the margin, without a line end behind it. */
+export function indented(rows: Rows, width?: number): string {
+  return table(
+    rows.map((row) => ['', ...row]),
+    width,
+  ).trimEnd()
+}
+
+/** Chinese characters are two wide on a terminal. */
+function wide(text: string): number {
+  return text.length + (text.match(/[⺀-￯]/g)?.length ?? 0)
 }
