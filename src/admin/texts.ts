@@ -19,9 +19,9 @@ export type Language = (typeof LANGUAGES)[number]
 export const AUTH_FAILURE_TEXTS: Words<AuthFailureReason> = [
   AUTH_FAILURES,
   {
-    rejected: '用户名或密码被拒绝（4xx）',
-    result: '200，但 result 不为 0',
-    throttled: '登录过多（429）',
+    rejected: '被 iSales 拒绝（400、401 或 403）',
+    result: 'result 不为 0（200 或 500）',
+    throttled: '请求过多（429）',
     unavailable: '无连接，或 5xx',
     timeout: '没有及时响应',
     tls: '证书或握手失败',

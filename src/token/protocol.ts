@@ -30,7 +30,7 @@ export type FailureKind = 'refused' | 'ambiguous' | 'unclear' | 'untouched' | 'e
 export const AUTH_FAILURES = {
   rejected: 'refused by iSales (400, 401 or 403)',
   result: 'a result other than 0 (200 or 500)',
-  throttled: 'too many logins (429)',
+  throttled: 'too many requests (429)',
   unavailable: 'no connection, or 5xx',
   timeout: 'no response in time',
   tls: 'certificate or handshake failed',
@@ -38,9 +38,9 @@ export const AUTH_FAILURES = {
 } as const
 export type AuthFailureReason = keyof typeof AUTH_FAILURES
 
-/** What the vendor's list of statuses says of a login that is refused so; 200 has a `result` other than 0. */
+/** What the vendor's list of statuses says of a token request that is refused so; 200 has a `result` other than 0. */
 const REFUSALS: Readonly<Record<number, string>> = {
-  200: 'iSales processed the login and refused it',
+  200: 'iSales processed the request and refused it',
   400: 'incorrect request',
   401: 'service not purchased, or the status of the account is not normal',
   403: 'authentication failed',

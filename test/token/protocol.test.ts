@@ -65,7 +65,7 @@ describe('a response that gives no token', () => {
   const LOCKED = 'service not purchased, or the status of the account is not normal'
   const WRONG = 'authentication failed'
   const BUSINESS = 'business failure: check the values of the parameters'
-  const REFUSED = 'iSales processed the login and refused it'
+  const REFUSED = 'iSales processed the request and refused it'
 
   it.each<readonly [number, string | undefined, object, string]>([
     [199, '', page, 'informational response'],
