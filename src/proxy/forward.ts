@@ -11,7 +11,7 @@ import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
 import { createRequestHeaders, isHtml, relayedHead, type RelayedHead } from './headers.ts'
 import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
-import { createJudge, cut, relay, relayInformational } from './response.ts'
+import { createJudge, cut, isPage, relay, relayInformational } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -167,7 +167,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
         case 'accepted': {
           const { head } = result
           // A page, or an error, may come from a gateway that has not looked at the token.
-          if (head.status < 300 && !isHtml(head.headers)) tokens.accept(token, sentAt, rejected)
+          if (head.status < 300 && !isPage(head, attempt)) tokens.accept(token, sentAt, rejected)
           return { do: 'relay', head, replay: replays > 0 ? 'healed' : undefined }
         }
         case 'rejected': {

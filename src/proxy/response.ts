@@ -9,7 +9,13 @@ import { headerText } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Token } from '../token/token.ts'
 import { MAX_COLLECTED, type Attempt } from '../upstream/attempt.ts'
-import { headerValue, replacedBodyHeaders, type HeaderLines, type RelayedHead } from './headers.ts'
+import {
+  headerValue,
+  isHtml,
+  replacedBodyHeaders,
+  type HeaderLines,
+  type RelayedHead,
+} from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 /** What a response says of the token; `failed`: it was cut. */
@@ -51,6 +57,11 @@ export function createJudge(config: JudgeConfig, scheme: RequestRules['scheme'])
       return inspected(attempt, head, request)
     return { type: 'accepted', head }
   }
+}
+
+/** A gateway's, as far as has come. JSON that a server calls HTML is no page. */
+export function isPage({ headers }: RelayedHead, attempt: Attempt): boolean {
+  return isHtml(headers) && !/^\s*\{/.test(attempt.collected().toString())
 }
 
 /**

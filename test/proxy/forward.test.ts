@@ -65,6 +65,18 @@ describe('attempts that fail', () => {
   })
 })
 
+it.each([
+  ['{"result":0}', [1]],
+  ['<html>{"result":0}', []],
+])('takes %s that is called HTML for evidence: %j', async (body, expected) => {
+  const { client, first, accepted } = await sent()
+  first.head(200, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
+  first.data(body)
+  first.end()
+  expect(await client.read()).toMatchObject({ text: body })
+  expect(accepted).toEqual(expected)
+})
+
 describe('an exception of our own', () => {
   it.each([
     ['before the head is sent', ['X', 'a\u0000b']],

@@ -83,6 +83,8 @@ export async function scene({ newer = true } = {}) {
   const attempts: ScriptedAttempt[] = []
   const ends: EndedRequest[] = []
   const replays: string[] = []
+  /** Generations of tokens. */
+  const accepted: number[] = []
   const errors: unknown[] = []
   const responses: ServerResponse[] = []
   const state = { current: token(1) as Token | undefined, newer, broken: false }
@@ -95,7 +97,7 @@ export async function scene({ newer = true } = {}) {
         if (signal !== undefined) await once(signal, 'abort')
         return UNAVAILABLE
       },
-      accept: () => undefined,
+      accept: ({ generation }) => void accepted.push(generation),
       async reject({ generation }, { signal }) {
         if (state.newer) {
           state.current = token(generation + 1)
@@ -146,5 +148,5 @@ export async function scene({ newer = true } = {}) {
   })
   /** The n-th attempt, once it is there. */
   const attempt = (n: number): Promise<ScriptedAttempt> => until(() => attempts[n - 1])
-  return { clock, state, client, attempts, attempt, ends, replays, errors, responses }
+  return { clock, state, client, attempts, attempt, ends, replays, accepted, errors, responses }
 }
