@@ -157,7 +157,9 @@ function parse(setting: Setting, input: Input, text: string | undefined): unknow
   }
   const value = readText(setting, text)
   if (!(value instanceof Refusal)) return value
-  const quoted = quotable === true ? ` (it is ${quote(text)})` : ''
+  // A URL, where something else was asked for, may hold a password.
+  const isShown = quotable === true && !text.includes('@')
+  const quoted = isShown ? ` (it is ${quote(text)})` : ''
   const { variable, file } = input
   const written = `Write it like ${variable}=${value.example ?? example}`
   const remedy = file === undefined ? written : `Correct the file${behindColon(file)}`
