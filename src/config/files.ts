@@ -4,6 +4,7 @@ import {
   constants,
   existsSync,
   fstatSync,
+  mkdirSync,
   openSync,
   readSync,
 } from 'node:fs'
@@ -69,6 +70,16 @@ function closedDirectory(directory: string): string | undefined {
       ? directory
       : undefined
   }
+}
+
+/**
+ * Makes a directory, and those above it, for this user alone. Node's own `recursive` never ends where a directory takes no
+ * other, as below /proc.
+ */
+export function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  makeDirectory(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
 }
 
 export const readSmallFile: ReadFile = (path, limit, flags = 0) => {

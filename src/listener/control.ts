@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { makeDirectory } from '../config/files.ts'
 import { parseObject } from '../http/json.ts'
 import { listen } from './address.ts'
 
@@ -35,7 +35,7 @@ function socketOf(stateDir: string): string {
  * @throws when the directory cannot be written to, or the socket is in use.
  */
 export async function openControl(stateDir: string, renew: () => Promise<RenewOutcome>) {
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  makeDirectory(stateDir)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)

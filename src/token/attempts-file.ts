@@ -1,11 +1,11 @@
 import { createHmac, randomBytes, scrypt } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as z from 'zod'
 import type { Clock } from '../clock.ts'
-import { readSmallFile } from '../config/files.ts'
+import { makeDirectory, readSmallFile } from '../config/files.ts'
 import type { AttemptHome, Credentials, Entry } from './attempts.ts'
 
 export interface AttemptFileOptions {
@@ -105,10 +105,12 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   }
 
   const idOf = async (credentials: Credentials): Promise<string> => {
-    if (last?.credentials !== credentials || last.salt !== salt) {
+    // The salt of a file that somebody else made meanwhile is another.
+    while (last?.credentials !== credentials || last.salt !== salt) {
+      const used = salt
       const text = JSON.stringify([credentials.user, credentials.password.reveal()])
-      const hash = await slowHash(text, Buffer.from(salt, 'hex'), 32)
-      last = { credentials, salt, id: hash.toString('hex') }
+      const hash = await slowHash(text, Buffer.from(used, 'hex'), 32)
+      last = { credentials, salt: used, id: hash.toString('hex') }
     }
     return last.id
   }
@@ -125,7 +127,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   }
 
   const prepare = async (): Promise<Stats> => {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory)
     const found = await stat(directory)
     if ((found.mode & WRITABLE_BY_ALL) !== 0) onExposed()
     return found
@@ -165,10 +167,12 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   return {
     async find(credentials) {
       await reread()
-      return entries.get(await idOf(credentials)) ?? formerEntry(credentials)
+      const id = await idOf(credentials)
+      return entries.get(id) ?? formerEntry(credentials)
     },
 
     async save(credentials, entry) {
+      await reread()
       const id = await idOf(credentials)
       // The latest stands last.
       entries.delete(id)

@@ -14,7 +14,8 @@ const start = builtProgram()
 /** A proxy with a wrong password, which gets one attempt. */
 async function startRefused() {
   const { sim } = await simulate()
-  const env = { STATE_DIR: join(temporaryDirectory(), 'state') }
+  // As long as a socket allows.
+  const env = { STATE_DIR: join(temporaryDirectory(), 'state').padEnd(94, 'x') }
   const settings = builtEnvironment(sim, {
     ISALES_PASSWORD: 'wrong',
     LOGIN_REJECTED_ATTEMPTS: '1',
@@ -95,6 +96,14 @@ test('a second proxy with the same STATE_DIR serves, and the first one is asked'
   proxy.process.kill('SIGKILL')
   await proxy.ended
   expect(await runHere(['renew'], { env })).toMatchObject({ code: 5 })
+})
+
+test('a proxy whose STATE_DIR cannot be made serves, and says so', async () => {
+  const { sim } = await simulate()
+  const proxy = start([], builtEnvironment(sim, { STATE_DIR: '/proc/none/state' }))
+  await proxy.addresses()
+  expect(await proxy.line('state-unusable')).toMatchObject({ setting: 'STATE_DIR' })
+  expect(await proxy.line('logged-in')).toBeDefined()
 })
 
 test('cleaning STATE_DIR causes no login', async () => {

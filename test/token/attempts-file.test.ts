@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -67,6 +68,26 @@ it('knows what another process has written since, such as a command', async () =
   expect(await proxy.find(credentials)).toEqual(known)
   await proxy.save({ ...credentials, user: 'another' }, REFUSED)
   expect(await start(directory).find(credentials)).toEqual(known)
+})
+
+it('keeps what a command writes while a login is in flight', async () => {
+  const directory = temporaryDirectory()
+  const proxy = start(directory)
+  await proxy.save(credentials, REFUSED)
+  const other = { ...credentials, user: 'another' }
+  await start(directory).save(other, REFUSED)
+  await proxy.save(credentials, NO_ENTRY)
+  expect(await start(directory).find(other)).toMatchObject({ refusals: 2 })
+})
+
+it('finds an entry in a file with another salt that comes while it looks', async () => {
+  const [command, proxy] = [start(temporaryDirectory()), start(temporaryDirectory())]
+  await command.save(credentials, REFUSED)
+  const looking = proxy.find(credentials)
+  await turn()
+  copyFileSync(command.file, proxy.file)
+  const found = await Promise.all([looking, proxy.find(credentials)])
+  expect(found).toMatchObject([{ refusals: 2 }, { refusals: 2 }])
 })
 
 it('loses nothing to those who look while it is written', async () => {
