@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { urlHost, type ListenAddress } from './address.ts'
-import { check, format, quotable, type Format } from './formats.ts'
+import { check, filePath, format, quotable, type Format } from './formats.ts'
 import { REDACTED, Secret } from './secret.ts'
 
 /** Linux keeps 108 bytes for the path of a socket, the last of them NUL. libuv would cut a longer one silently. */
@@ -35,6 +35,15 @@ export const listenAddress: Format<ListenAddress> = quotable(
     return { kind: 'unix', path }
   },
 )
+
+const MAX_DIRECTORY = MAX_SOCKET_PATH - '/control.sock'.length
+
+/** The path of a directory in which the socket `control.sock` has room. */
+export const stateDirectory = format('file path', `at most ${MAX_DIRECTORY} bytes`, (value) => {
+  const bytes = Buffer.byteLength(filePath.read(value))
+  check(bytes <= MAX_DIRECTORY, `has ${bytes} bytes; at most ${MAX_DIRECTORY} fit`)
+  return value
+})
 
 /** @param usual completes what is only a host or a port, in the example. */
 function readTcp(

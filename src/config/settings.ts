@@ -151,10 +151,10 @@ const token = {
     doc: 'Without a business call for so long the token is not renewed, and the next call logs in first; readiness then means that the last login worked. For the standby of a pair with one user, where each login ends the session of the other. `off` always renews.',
     example: '5m',
   }),
-  stateDir: file(
-    'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
-    '/var/lib/isales-auth-proxy',
-  ),
+  stateDir: optional(net.stateDirectory, {
+    doc: 'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
+    example: '/var/lib/isales-auth-proxy',
+  }),
   loginRejectedAttempts: preset('3', is.count({ min: '1', max: '100' }), {
     doc: 'After so many refusals of the same credentials there is one attempt after 15 min, then one each 4 h, so that the account is not locked. Keep it below the number of wrong passwords that lock yours.',
     example: '2',

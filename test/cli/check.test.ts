@@ -62,9 +62,9 @@ describe('check', () => {
     writeFileSync(file, '')
     const stderrOf = async (STATE_DIR: string) =>
       (await runHere(['check'], { env: { ...SOUND, STATE_DIR } })).stderr
-    for (const wrong of [file, join(file, 'state')])
+    for (const wrong of [file, join(file, 'state'), '/proc/sys/new/state'])
       expect(await stderrOf(wrong)).toMatch(
-        /^Warning: STATE_DIR cannot be used by this user \(ENOTDIR\)/,
+        /^Warning: STATE_DIR cannot be used by this user \((?:ENOTDIR|EACCES)\)/,
       )
     expect(await stderrOf(join(directory, 'new'))).toBe('')
   })
@@ -192,7 +192,7 @@ describe('check --live', () => {
       'a 200 with result 7',
       (one) => one.answerLogin({ body: { result: 7 } }),
       3,
-      'result 7: iSales processed the login and refused it). Check user and password;',
+      'result 7: iSales processed the request and refused it). Check user and password;',
     ],
     [
       'a 400',

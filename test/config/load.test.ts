@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
 import { REMOVED } from '../../src/config/removed.ts'
 import { Secret } from '../../src/config/secret.ts'
-import type { ConfigKey } from '../../src/config/settings.ts'
+import { SETTING_LIST, type ConfigKey } from '../../src/config/settings.ts'
 import type { FileRead } from '../../src/config/files.ts'
 import { loadConfig, type Environment, type Loaded } from '../../src/config/load.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -139,6 +139,10 @@ describe('the configuration', () => {
       { ISALES_URL: 'isales.example' },
       'ISALES_URL is not an http or https URL. Write it like ISALES_URL=https://service.besclouds.com',
     ],
+    [
+      { STATE_DIR: `/${'ä'.repeat(47)}` },
+      'STATE_DIR has 95 bytes; at most 94 fit. Write it like STATE_DIR=/var/lib/isales-auth-proxy',
+    ],
   ])('gives a hint that fits the mistake: %j', (env, line) => {
     expect(errorLines(loadConfig({ ...MINIMAL, ...env }))).toEqual([line])
   })
@@ -166,6 +170,14 @@ describe('the configuration', () => {
     expect(loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '1' }).ok).toBe(true)
   })
 })
+
+it.each(SETTING_LIST.map(({ name }) => name))(
+  'an error about %s repeats no password of a URL',
+  (name) => {
+    const loaded = loadConfig({ ...MINIMAL, [name]: `http://user:${PASSWORD}@h/ ` })
+    expect(loaded.ok ? '' : errorLines(loaded).join()).not.toContain(PASSWORD)
+  },
+)
 
 describe('DEFAULT_SETTINGS', () => {
   const lines = [
