@@ -14,10 +14,6 @@ const NETWORK = {
 }
 const LOGIN = { user: 'cti', passwd: 'cti-password' }
 
-function portOf(url: string): number {
-  return Number(new URL(url).port)
-}
-
 function post(path: string, body: unknown, fields: readonly string[] = []): string {
   const text = JSON.stringify(body)
   const lines = [`POST ${path} HTTP/1.1`, 'Host: localhost', ...fields]
@@ -35,16 +31,17 @@ async function hold(count: number, port: number, bytes = '', from = '127.0.0.1')
 }
 
 async function ticketOf(world: World, from: string): Promise<string> {
-  const target = { port: portOf(world.proxy), from }
-  const { text } = await exchangeRaw(target, post(LOGIN_PATH, LOGIN))
+  const { port } = world
+  const { text } = await exchangeRaw({ port, from }, post(LOGIN_PATH, LOGIN))
   const { resultData } = JSON.parse(text) as { resultData: { token: string } }
   return `Authorization: Bearer ${resultData.token}`
 }
 
 test('probes have a place beside 100 connections on the admin port, silent ones and heads that do not end', async () => {
   const world = await openWorld()
-  await hold(50, portOf(world.admin))
-  await hold(50, portOf(world.admin), 'GET /livez HTTP/1.1\r\nHo')
+  const port = Number(new URL(world.admin).port)
+  await hold(50, port)
+  await hold(50, port, 'GET /livez HTTP/1.1\r\nHo')
   for (let n = 0; n < 20; n += 1) {
     const began = performance.now()
     const probe = await call(`${world.admin}/livez`)
@@ -61,7 +58,7 @@ test('probes have a place beside 100 connections on the admin port, silent ones 
 
 test('connections without a ticket keep no client with one out, from whatever address', async () => {
   const world = await openWorld({ env: NETWORK })
-  const port = portOf(world.proxy)
+  const { port } = world
   const ticket = await ticketOf(world, '127.0.0.9')
   const tasks = post(INTERFACE_PATHS.getTask, {}, [ticket])
   const kept = await connectRaw({ port, from: '127.0.0.9' })
@@ -87,7 +84,7 @@ test.each([
   ['in chunks', `${TASKS}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`],
 ])('bodies %s that hardly move hold no connection to iSales', async (_name, begun) => {
   const world = await openWorld({ env: { ISALES_MAX_CONNECTIONS: '4', CLIENT_DEADLINE: '2.8s' } })
-  await hold(12, portOf(world.proxy), begun)
+  await hold(12, world.port, begun)
   await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 12)
   expect((await world.tasks()).status).toBe(200)
 })

@@ -24,10 +24,10 @@ test('the address of an absolute form counts, not a Host that nobody has judged'
   const world = await openWorld({
     simulator: { switches: { absoluteUrls: true } },
   })
-  const { port } = new URL(world.proxy)
+  const { port } = world
   const head = `POST http://localhost:${port}${INTERFACE} HTTP/1.1\r\nHost: evil.example`
   const { text } = await exchangeRaw(
-    { port: Number(port) },
+    world,
     `${head}\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`,
   )
   expect(text).toContain(`http://localhost:${port}${INTERFACE_PATHS.getTask}`)

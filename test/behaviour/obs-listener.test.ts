@@ -8,7 +8,7 @@ import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { openWorld, type World } from '../support/world.ts'
+import { openWorld } from '../support/world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
@@ -18,10 +18,6 @@ const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
 function tasks(fields: readonly string[] = ['Host: localhost']): string {
   const head = [`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, `Content-Length: ${BODY.length}`]
   return [...head, ...fields, '', BODY].join('\r\n')
-}
-
-function portOf(world: World): number {
-  return Number(new URL(world.proxy).port)
 }
 
 describe('a Unix socket', () => {
@@ -73,7 +69,7 @@ async function openHttps(clientCa?: string) {
     },
   })
   const target = (options: ConnectionOptions = {}): RawTarget => ({
-    port: portOf(world),
+    port: world.port,
     tls: { ca, ...options },
   })
   return { world, target, install }
@@ -113,11 +109,10 @@ describe('HTTPS', () => {
     expect((await exchangeRaw(target(made.client), tasks())).status).toBe(200)
     for (const options of [{}, made.strangerClient, made.expiredClient])
       await expect(exchangeRaw(target(options), tasks())).rejects.toThrow(/broke|ended|ECONNRESET/)
-    const port = portOf(world)
     for (let n = 0; n < 3; n += 1)
-      await expect(exchangeRaw({ port }, tasks())).rejects.toThrow(/broke|ended/)
+      await expect(exchangeRaw(world, tasks())).rejects.toThrow(/broke|ended/)
     // A probe of the port is no client that was turned away.
-    const probe = await connectRaw({ port })
+    const probe = await connectRaw(world)
     probe.destroy()
     const failures = 'isales_proxy_client_handshake_failures_total'
     await until(async () => (await world.metric(`${failures}{reason="closed"}`)) === 1)
@@ -137,7 +132,7 @@ describe('HTTPS', () => {
 test('a browser on the same machine is not let in, nor a page that has bound its name to it', async () => {
   const world = await openWorld({ env: { ALLOWED_HOSTS: 'Proxy.example' } })
   const statusOf = async (...fields: string[]): Promise<number> =>
-    (await exchangeRaw({ port: portOf(world) }, tasks(fields))).status
+    (await exchangeRaw(world, tasks(fields))).status
   for (const field of [
     'Origin: https://evil.example',
     'Origin: null',
@@ -156,10 +151,10 @@ test('beyond loopback a login is required by default, and nothing is served to e
   const network = { LISTEN: '0.0.0.0:0' }
   const credentials = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
   const world = await openWorld({ env: { ...network, ...credentials } })
-  expect((await exchangeRaw({ port: portOf(world) }, tasks())).status).toBe(401)
+  expect((await exchangeRaw(world, tasks())).status).toBe(401)
   expect(world.sim.requests()).toEqual([])
   const open = { ...network, OBS_LOGIN: 'answer' }
   await expect(openWorld({ env: open })).rejects.toThrow('OBS_LOGIN')
   const unsafe = await openWorld({ env: { ...open, UNSAFE_LISTEN: 'true' } })
-  expect((await exchangeRaw({ port: portOf(unsafe) }, tasks())).status).toBe(200)
+  expect((await exchangeRaw(unsafe, tasks())).status).toBe(200)
 })

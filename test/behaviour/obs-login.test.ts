@@ -32,10 +32,6 @@ async function ticketsOf(world: World) {
   return { token: String(token), refreshToken: String(refreshToken) }
 }
 
-function portOf(world: World): number {
-  return Number(new URL(world.proxy).port)
-}
-
 /** The login with this target and version, and these fields. */
 function login(start: string, fields: readonly string[], body = BODY): string {
   return [`POST ${start}`, ...fields, `Content-Length: ${body.length}`, '', body].join('\r\n')
@@ -76,12 +72,12 @@ test('a login is a login, however its target and Host are written', async () => 
     [`${LOGIN_PATH} HTTP/1.1`, 'Host: LOCALHOST:00080'],
     [`${LOGIN_PATH}?a={b}|^ HTTP/1.1`, 'Host: localhost'],
   ] as const) {
-    const { status, text } = await exchangeRaw({ port: portOf(world) }, login(start, fields))
+    const { status, text } = await exchangeRaw(world, login(start, fields))
     expect([start, fields, status]).toEqual([start, fields, 200])
     expect(JSON.parse(text)).toMatchObject({ result: 0 })
   }
   const noPort = login(`${LOGIN_PATH} HTTP/1.1`, ['Host: localhost:99999'])
-  const refused = await exchangeRaw({ port: portOf(world) }, noPort)
+  const refused = await exchangeRaw(world, noPort)
   expect([refused.status, refused.header('connection')]).toEqual([400, 'close'])
   expect(JSON.parse(refused.text)).toMatchObject({ code: 'bad-request' })
   expect(attemptsAtIsales(world)).toBe(1)
@@ -95,11 +91,10 @@ test.each([
   ],
 ])('%s needs a ticket where calls do', async (_name, head) => {
   const world = await openWorld({ env: REQUIRE })
-  const port = Number(new URL(world.proxy).port)
   const { token } = await ticketsOf(world)
-  const refused = await exchangeRaw({ port }, `${head}\r\n`)
+  const refused = await exchangeRaw(world, `${head}\r\n`)
   expect([refused.status, refused.header('allow')]).toEqual([401, undefined])
-  const served = await exchangeRaw({ port }, `${head}Authorization: ${token}\r\n\r\n`)
+  const served = await exchangeRaw(world, `${head}Authorization: ${token}\r\n\r\n`)
   expect(served.status).toBe(204)
 })
 
@@ -125,7 +120,7 @@ test('no ticket, a forged and a foreign one get 401 in the published shape, and 
 
 test('a login that waits for 100 gets it', async () => {
   const world = await openWorld({ env: REQUIRE })
-  const client = await connectRaw({ port: portOf(world) })
+  const client = await connectRaw(world)
   const fields = `Host: localhost\r\nExpect: 100-continue\r\nContent-Length: ${BODY.length}`
   await client.send(`POST ${LOGIN_PATH} HTTP/1.1\r\n${fields}\r\n\r\n`)
   expect((await client.readInterim()).status).toBe(100)
@@ -141,7 +136,7 @@ test.each([
   ['a login over 2 KiB', 400, LOGIN_PATH, 'Content-Length: 2049'],
 ])('%s gets a %s before its body comes', async (_name, status, path, field) => {
   const world = await openWorld({ env: REQUIRE })
-  const client = await connectRaw({ port: portOf(world) })
+  const client = await connectRaw(world)
   await client.send(`POST ${path} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n\r\n`)
   const response = await client.read()
   expect([response.status, response.header('connection')]).toEqual([status, 'close'])
@@ -157,12 +152,12 @@ test('a login that breaks off gets a 400, once, and nothing is printed', async (
   const world = await openWorld()
   const printed = vi.spyOn(console, 'error')
   const begun = `POST ${LOGIN_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"us`
-  const client = await connectRaw({ port: portOf(world) })
+  const client = await connectRaw(world)
   await client.send(begun)
   client.end()
   expect((await client.read()).status).toBe(400)
   expect((await client.closed()).left.length).toBe(0)
-  const gone = await connectRaw({ port: portOf(world) })
+  const gone = await connectRaw(world)
   await gone.send(begun)
   gone.reset()
   expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)

@@ -4,13 +4,13 @@ import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { createLog } from '../../src/log/logger.ts'
 import { startApp } from '../../src/server.ts'
 import {
-  createSimulator,
   LOGIN_PATH,
   INTERFACE_PATHS,
   type Simulator,
   type SimulatorOptions,
 } from '../../simulator/index.ts'
 import type { LogLine, Start } from '../cli/program.ts'
+import { simulate } from '../simulator/caller.ts'
 import { call, type CallResponse } from '../support/call.ts'
 import { CANARIES } from '../support/canaries.ts'
 import { configOf } from '../support/config.ts'
@@ -19,9 +19,7 @@ import { until } from '../support/until.ts'
 /** A simulated iSales that is closed when the test ends. */
 export async function openIsales(options: SimulatorOptions = {}): Promise<Simulator> {
   const switches = { password: CANARIES.password, ...options.switches }
-  const sim = await createSimulator({ ...options, switches })
-  onTestFinished(() => sim.close())
-  return sim
+  return (await simulate({ ...options, switches })).sim
 }
 
 /** Every secret that the program takes, in its environment, and a log that holds nothing back. */

@@ -2,13 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
-import { connectRaw, type RawClient } from '../support/raw-client.ts'
+import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
-
-function connect(world: World): Promise<RawClient> {
-  return connectRaw({ port: Number(new URL(world.proxy).port) })
-}
 
 function head(path: string, framing: string): string {
   return `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n`
@@ -38,7 +34,7 @@ describe.each([
     ['has a broken chunk', 400, `${head(path, 'Transfer-Encoding: chunked')}${chunk}zz\r\n`, {}],
   ])('and %s gets a %s, and iSales never has it whole', async (what, status, bytes, env) => {
     const world = await openWorld({ env: { ...OFF, ...env } })
-    const client = await connect(world)
+    const client = await connectRaw(world)
     await client.send(bytes)
     if (what === 'breaks off') client.end()
     const response = await client.read()

@@ -6,18 +6,17 @@ import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 
-const portOf = (world: World): number => Number(new URL(world.proxy).port)
 const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\n`
 
 test('a connection over the limit gets 503 and is named, the state is not green, and it has a place when one is free', async () => {
   const world = await openWorld({ env: { LISTEN_MAX_CONNECTIONS: '1' } })
-  const first = await connectRaw({ port: portOf(world) })
+  const first = await connectRaw(world)
   await first.send(`${HEAD}Content-Length: 2\r\n\r\n{}`)
   expect((await first.read()).status).toBe(200)
 
-  const second = await exchangeRaw({ port: portOf(world) }, `${HEAD}\r\n`)
+  const second = await exchangeRaw(world, `${HEAD}\r\n`)
 
   const { code, detail } = REFUSALS.connections
   expect([second.status, second.header('retry-after')]).toEqual([503, '1'])
@@ -51,7 +50,7 @@ test.each<readonly [Refusal, string, Environment, string]>([
 ])('%s: chunks of a body that %s are refused with their reason', async (reason, _, env, chunks) => {
   const world = await openWorld({ env })
   const body = `Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`
-  const response = await exchangeRaw({ port: portOf(world) }, HEAD + body)
+  const response = await exchangeRaw(world, HEAD + body)
   const { code, detail } = REFUSALS[reason]
   expect([response.status, response.header('connection')]).toEqual([PROBLEMS[code].status, 'close'])
   expect(JSON.parse(response.text)).toMatchObject({ code, detail, sent: 'no' })

@@ -38,6 +38,8 @@ export interface World {
   readonly app: App
   /** `http://127.0.0.1:<port>` */
   readonly proxy: string
+  /** Of `proxy`. */
+  readonly port: number
   readonly admin: string
   readonly events: readonly TokenEvent[]
   readonly lines: readonly LogLine[]
@@ -71,6 +73,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     sim,
     app,
     proxy,
+    port: Number(new URL(proxy).port),
     admin,
     events,
     lines,
