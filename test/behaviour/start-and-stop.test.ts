@@ -26,6 +26,20 @@ test('a request that waits for the first login when the stop begins gets its res
   await stopped
 })
 
+test('requests that wait for a token that does not come get a 503 before the drain ends', async () => {
+  const login = () => new Promise<never>(() => undefined)
+  const env = { DRAIN_TIMEOUT: '1s', CLIENT_DEADLINE: '0' }
+  const stand = await openStand({ login, authenticated: false, env })
+  const client = await stand.connect()
+  await client.send(post('x'))
+  await until(async () => (await stand.metric('token_waiters')) === 1)
+  const stopped = stand.stop()
+  const response = await client.read()
+  expect([response.status, response.header('retry-after')]).toEqual([503, '1'])
+  expect(JSON.parse(response.text)).toMatchObject({ code: 'shutting-down', sent: 'no' })
+  await stopped
+})
+
 test('a rejection during the drain is healed', async () => {
   let revoked = 0
   const stand = await openStand({ revoked: () => revoked, env: { DRAIN_TIMEOUT: '5s' } })

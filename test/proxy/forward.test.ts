@@ -101,6 +101,24 @@ describe('an exception of our own', () => {
 
 describe('the deadline', () => {
   it.each([
+    ['the rest of its body', POST.slice(0, -1), DEADLINE, 408, 'request-timeout'],
+    // A token that comes late can still be sent.
+    ['a token, for nine tenths of it', POST, 0.9 * DEADLINE, 503, 'no-token'],
+  ])('of a request that waits for %s', async (...row) => {
+    const [, request, ms, status, code] = row
+    const { client, clock, state, responses } = await scene({ newer: false })
+    state.current = undefined
+    await client.send(request)
+    await until(() => responses.length === 1)
+    await clock.advance(ms - 1)
+    expect(client.received()).toBe(0)
+    await clock.advance(1)
+    const response = await client.read()
+    expect(response.status).toBe(status)
+    expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'no' })
+  })
+
+  it.each([
     [0, 'out-of-time', 503],
     [1, 'upstream-unreachable', 502],
   ])('after %i connections that could not be opened: %s', async (failures, code, status) => {
@@ -122,17 +140,20 @@ describe('the deadline', () => {
     expect(last.aborted).toBe(false)
   })
 
-  it.each([true, false])(
+  it.each([
+    [true, 504, 'upstream-timeout'],
+    [false, 502, 'upstream-broken'],
+  ])(
     'of a GET that was lost says that it may have been executed, a token at hand: %s',
-    async (hasToken) => {
+    async (hasToken, status, code) => {
       const { client, clock, state, first } = await sent(GET, { newer: false })
       if (!hasToken) state.current = undefined
       first.fail()
       await clock.advance(100)
       await clock.advance(DEADLINE)
       const response = await client.read()
-      expect(response.status).toBe(504)
-      expect(JSON.parse(response.text)).toMatchObject({ code: 'upstream-timeout', sent: 'unknown' })
+      expect(response.status).toBe(status)
+      expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'unknown' })
     },
   )
 

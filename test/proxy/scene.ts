@@ -91,10 +91,13 @@ export async function scene({ newer = true } = {}) {
   const forward = createForward({
     tokens: {
       current: () => state.current,
-      waitForToken: async ({ signal }) => {
+      waitForToken: async ({ signal, deadline }) => {
         if (state.current !== undefined) return state.current
         if (state.newer) return (state.current = token(2))
-        if (signal !== undefined) await once(signal, 'abort')
+        await new Promise((resolve) => {
+          clock.setTimer(() => resolve(undefined), deadline - clock.now())
+          signal?.addEventListener('abort', resolve)
+        })
         return UNAVAILABLE
       },
       accept: ({ generation }) => void accepted.push(generation),
