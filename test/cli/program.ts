@@ -7,32 +7,17 @@ import type { Environment } from '../../src/config/load.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 
-export interface Program {
-  readonly process: ChildProcess
-  stdout(): string
-  stderr(): string
-  /** The lines of the log so far. */
-  lines(): readonly LogLine[]
-  /** Waits for a line of the log with this event. */
-  line(event: string): Promise<LogLine>
-  /** Waits until it listens on both ports. */
-  addresses(): Promise<{ readonly proxy: string; readonly admin: string }>
-  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
-}
+export type Program = ReturnType<typeof follow>
 
 export interface LogLine {
   readonly event: string
   readonly [field: string]: unknown
 }
 
-export interface Start {
-  (args: readonly string[], env: Environment, uid?: number): Program
-  /** Where it has been built. */
-  directory(): string
-}
+export type Start = ReturnType<typeof builtProgram>
 
 /** The program as it is delivered; what is started is ended with the test. */
-export function builtProgram(): Start {
+export function builtProgram() {
   const running: ChildProcess[] = []
   const directory = (): string => inject('program')
 
@@ -54,6 +39,7 @@ export function builtProgram(): Start {
     running.push(child)
     return follow(child)
   }
+  /** `directory`: where it has been built. */
   return Object.assign(start, { directory })
 }
 
@@ -65,7 +51,7 @@ function nodeForAll(): string {
   return join(directory, 'node')
 }
 
-function follow(child: ChildProcess): Program {
+function follow(child: ChildProcess) {
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]?.setEncoding('utf8').on('data', (text: string) => (written[name] += text))
@@ -79,8 +65,10 @@ function follow(child: ChildProcess): Program {
     process: child,
     stdout: () => written.stdout,
     stderr: () => written.stderr,
+    /** The lines of the log so far. */
     lines,
-    async line(event) {
+    /** Waits for a line of the log with this event. */
+    async line(event: string) {
       try {
         return await until(() => lines().find((line) => line.event === event), 20_000)
       } catch (error) {
@@ -88,6 +76,7 @@ function follow(child: ChildProcess): Program {
         throw new Error(`no ${event}: ${written.stdout}${written.stderr}`, { cause: error })
       }
     },
+    /** Waits until it listens on both ports. */
     addresses: () =>
       until(() => {
         const [proxy, admin] = lines().filter((line) => line.event === 'listening')

@@ -1,21 +1,14 @@
 import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 
-export interface CallResponse {
-  readonly status: number
-  /** Name, value, name, value, as they came. */
-  readonly rawHeaders: readonly string[]
-  /** The value of a field, several joined with a comma. */
-  readonly header: (name: string) => string | undefined
-  readonly text: string
-  /** The JSON body, or an empty object. */
-  readonly json: {
-    readonly result?: unknown
-    readonly code?: unknown
-    readonly sent?: unknown
-    readonly resultData?: Readonly<Record<string, unknown>>
-    readonly [name: string]: unknown
-  }
+/** A JSON body, or an empty object. */
+interface Json {
+  readonly result?: unknown
+  readonly code?: unknown
+  readonly sent?: unknown
+  readonly resultData?: Readonly<Record<string, unknown>>
+  readonly [name: string]: unknown
 }
+export type CallResponse = Awaited<ReturnType<typeof read>>
 
 export interface Calling {
   readonly method?: string
@@ -39,15 +32,17 @@ export function call(url: string, { method = 'GET', headers, body, agent }: Call
   })
 }
 
-async function read(response: IncomingMessage): Promise<CallResponse> {
+async function read(response: IncomingMessage) {
   const chunks: Buffer[] = []
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString('utf8')
   const { rawHeaders, statusCode = 0 } = response
   return {
     status: statusCode,
+    /** Name, value, name, value, as they came. */
     rawHeaders,
-    header(name) {
+    /** The value of a field, several joined with a comma. */
+    header(name: string) {
       const values = rawHeaders.filter(
         (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name.toLowerCase(),
       )
@@ -58,9 +53,9 @@ async function read(response: IncomingMessage): Promise<CallResponse> {
   }
 }
 
-function parsed(text: string): CallResponse['json'] {
+function parsed(text: string): Json {
   try {
-    return JSON.parse(text) as CallResponse['json']
+    return JSON.parse(text) as Json
   } catch {
     return {}
   }

@@ -1,26 +1,14 @@
-import type { Clock, Timer } from '../../src/clock.ts'
+import type { Timer } from '../../src/clock.ts'
 
 interface Pending {
   readonly at: number
   readonly run: () => void
 }
 
-export interface ManualClock extends Clock {
-  /**
-   * Goes forward, running each timer at its own time and in order; those that a timer sets run too. Between
-   * timers, promises that are ready run.
-   */
-  advance(ms: number): Promise<void>
-  /** Runs the next timer at its time; false when there is none. */
-  advanceToNext(): Promise<boolean>
-  /** Milliseconds until each timer that waits, the next first. */
-  waiting(): readonly number[]
-  setTimeout(run: () => void, ms: number): Timer
-  clearTimeout(timer: Timer): void
-}
+export type ManualClock = ReturnType<typeof manualClock>
 
 /** Time that stands still until the test moves it. */
-export function manualClock(start = 1_000_000): ManualClock {
+export function manualClock(start = 1_000_000) {
   const pending = new Set<Pending>()
   let now = start
 
@@ -48,8 +36,12 @@ export function manualClock(start = 1_000_000): ManualClock {
     now: () => now,
     setTimer,
     setTimeout: setTimer,
-    clearTimeout: (timer) => timer.cancel(),
-    async advance(ms) {
+    clearTimeout: (timer: Timer) => timer.cancel(),
+    /**
+     * Goes forward, running each timer at its own time and in order; those that a timer sets run too. Between
+     * timers, promises that are ready run.
+     */
+    async advance(ms: number) {
       const end = now + ms
       await settle()
       for (let entry = next(); entry !== undefined && entry.at <= end; entry = next())
@@ -57,12 +49,14 @@ export function manualClock(start = 1_000_000): ManualClock {
       now = end
       await settle()
     },
+    /** Runs the next timer at its time; false when there is none. */
     async advanceToNext() {
       const entry = next()
       if (entry !== undefined) await fire(entry)
       return entry !== undefined
     },
-    waiting: () => [...pending].map(({ at }) => at - now).sort((a, b) => a - b),
+    /** Milliseconds until each timer that waits, the next first. */
+    waiting: (): readonly number[] => [...pending].map(({ at }) => at - now).sort((a, b) => a - b),
   }
 }
 

@@ -19,21 +19,7 @@ export interface RawTarget {
   readonly tls?: ConnectionOptions
 }
 
-export interface RawResponse {
-  readonly version: string
-  readonly status: number
-  readonly reason: string
-  readonly fields: readonly Field[]
-  /** The value of a field, several joined with a comma. */
-  header(name: string): string | undefined
-  readonly body: Buffer
-  readonly text: string
-  readonly trailers: readonly Field[]
-  readonly framing: Framing['kind']
-  readonly chunks: readonly number[]
-  /** The 1xx responses before it. */
-  readonly interim: readonly { readonly status: number; readonly fields: readonly Field[] }[]
-}
+export type RawResponse = Awaited<ReturnType<typeof readResponse>>
 
 export interface ReadOptions {
   /** Of the request that is responded to; HEAD and CONNECT responses have no body. Default GET. */
@@ -41,32 +27,7 @@ export interface ReadOptions {
   readonly limitMs?: number
 }
 
-export interface RawClient {
-  readonly socket: Socket
-  send(data: string | Uint8Array): Promise<void>
-  /** @throws {HttpError} when the bytes are not an HTTP response; {Error} when they are cut or late. */
-  read(options?: ReadOptions): Promise<RawResponse>
-  /** The next 1xx response, when it is there before a final one. */
-  readInterim(
-    limitMs?: number,
-  ): Promise<{ readonly status: number; readonly fields: readonly Field[] }>
-  /** Waits until the peer ends the connection. `left`: bytes that no `read` took. */
-  closed(limitMs?: number): Promise<{ readonly reset: boolean; readonly left: Buffer }>
-  /** True when the peer sends nothing and stays connected for that long. */
-  silent(ms: number): Promise<boolean>
-  /** Bytes that came and that no `read` took. */
-  left(): Buffer
-  /** How many bytes ever came. */
-  received(): number
-  /** Stops reading, so that the peer feels back-pressure. */
-  pause(): void
-  resume(): void
-  /** Half-closes: no more is sent, responses are still read. */
-  end(): void
-  /** With a RST where the socket can. */
-  reset(): void
-  destroy(): void
-}
+export type RawClient = ReturnType<typeof clientOf>
 
 /** Connects; rejects when that fails, the TLS handshake included. */
 export async function connectRaw(target: RawTarget): Promise<RawClient> {
@@ -98,17 +59,20 @@ export async function exchangeRaw(
   }
 }
 
-function clientOf(socket: Socket, inbox: Inbox): RawClient {
+function clientOf(socket: Socket, inbox: Inbox) {
   return {
     socket,
-    send: (data) => write(socket, data),
-    read: ({ method = 'GET', limitMs = 5000 } = {}) =>
+    send: (data: string | Uint8Array) => write(socket, data),
+    /** @throws {HttpError} when the bytes are not an HTTP response; {Error} when they are cut or late. */
+    read: ({ method = 'GET', limitMs = 5000 }: ReadOptions = {}) =>
       within(readResponse(inbox, method), 'a response', limitMs),
+    /** The next 1xx response, when it is there before a final one. */
     readInterim: async (limitMs = 5000) => {
       const { status, fields } = await within(readResponseHead(inbox), 'a 1xx response', limitMs)
       if (status >= 200) throw new HttpError(`a final response (${status}) where a 1xx was due`)
       return { status, fields }
     },
+    /** Waits until the peer ends the connection. `left`: bytes that no `read` took. */
     async closed(limitMs = 5000) {
       const ended = async (): Promise<void> => {
         while (inbox.end === undefined) await inbox.change()
@@ -116,22 +80,28 @@ function clientOf(socket: Socket, inbox: Inbox): RawClient {
       await within(ended(), 'the end of the connection', limitMs)
       return { reset: inbox.end instanceof Error, left: Buffer.from(inbox.bytes) }
     },
-    async silent(ms) {
+    /** True when the peer sends nothing and stays connected for that long. */
+    async silent(ms: number) {
       const before = inbox.total
       await delay(ms)
       return inbox.total === before && inbox.end === undefined
     },
+    /** Bytes that came and that no `read` took. */
     left: () => Buffer.from(inbox.bytes),
+    /** How many bytes ever came. */
     received: () => inbox.total,
+    /** Stops reading, so that the peer feels back-pressure. */
     pause: () => inbox.pause(),
     resume: () => inbox.resume(),
+    /** Half-closes: no more is sent, responses are still read. */
     end: () => socket.end(),
+    /** With a RST where the socket can. */
     reset: () => void socket.resetAndDestroy(),
     destroy: () => void socket.destroy(),
   }
 }
 
-async function readResponse(inbox: Inbox, method: string): Promise<RawResponse> {
+async function readResponse(inbox: Inbox, method: string) {
   const interim: { status: number; fields: readonly Field[] }[] = []
   for (;;) {
     const { version, status, reason, fields } = await readResponseHead(inbox)
@@ -146,12 +116,14 @@ async function readResponse(inbox: Inbox, method: string): Promise<RawResponse> 
       status,
       reason,
       fields,
-      header: (name) => valueOf(fields, name),
+      /** The value of a field, several joined with a comma. */
+      header: (name: string) => valueOf(fields, name),
       body: content,
       text: content.toString(),
       trailers,
       framing: framing.kind,
       chunks,
+      /** The 1xx responses before it. */
       interim,
     }
   }

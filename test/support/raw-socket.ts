@@ -1,28 +1,15 @@
 import type { Socket } from 'node:net'
 
-/** The bytes that a socket brought and that nobody has taken yet; reading waits for more. */
-export interface Inbox {
-  /** A view, good until the next bytes come; what `take` gives is a copy. */
-  readonly bytes: Buffer
-  /** Everything that ever came. */
-  readonly total: number
-  /** How the peer ended: with a FIN, with a RST or another error, or not yet. */
-  readonly end: 'fin' | Error | undefined
-  take(length: number): Buffer
-  /** Resolves at the next bytes or the end. */
-  change(): Promise<void>
-  /** Stops and starts reading, so that the peer feels back-pressure. */
-  pause(): void
-  resume(): void
-}
+export type Inbox = ReturnType<typeof inboxOf>
 
-export function inboxOf(socket: Socket): Inbox {
+/** The bytes that a socket brought and that nobody has taken yet; reading waits for more. */
+export function inboxOf(socket: Socket) {
   // Grows by doubling: joining at each read would cost the square of a large body.
   let store = Buffer.alloc(4096)
   let start = 0
   let stop = 0
   let total = 0
-  let end: Inbox['end']
+  let end: 'fin' | Error | undefined
   let wake: (() => void)[] = []
   const changed = (): void => {
     const waiting = wake
@@ -57,24 +44,29 @@ export function inboxOf(socket: Socket): Inbox {
     changed()
   })
   return {
+    /** A view, good until the next bytes come; what `take` gives is a copy. */
     get bytes() {
       return store.subarray(start, stop)
     },
+    /** Everything that ever came. */
     get total() {
       return total
     },
+    /** How the peer ended: with a FIN, with a RST or another error, or not yet. */
     get end() {
       return end
     },
-    take(length) {
+    take(length: number) {
       const taken = Buffer.from(store.subarray(start, start + length))
       start += length
       return taken
     },
+    /** Resolves at the next bytes or the end. */
     change: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         wake.push(resolve)
       }),
+    /** Stops and starts reading, so that the peer feels back-pressure. */
     pause: () => socket.pause(),
     resume: () => socket.resume(),
   }

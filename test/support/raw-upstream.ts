@@ -44,26 +44,7 @@ export interface RawUpstreamOptions {
   readonly tls?: TlsOptions
 }
 
-export interface RawUpstream {
-  readonly port: number
-  readonly origin: string
-  /** Requests that came whole, in the order of their ends. */
-  readonly requests: readonly RawRequest[]
-  /** Every violation of HTTP/1.1 in what came. A test ends with expecting none. */
-  readonly faults: readonly string[]
-  /** Requests that began and did not end. */
-  cut(): number
-  /** Connections accepted since the start. */
-  connections(): number
-  /** Connections open now. */
-  open(): number
-  /** Bytes that came, all in all, those of a request in progress too. */
-  received(): number
-  /** Stops and starts reading on every connection, so that the proxy feels back-pressure. */
-  pause(): void
-  resume(): void
-  close(): Promise<void>
-}
+export type RawUpstream = Awaited<ReturnType<typeof startRawUpstream>>
 
 /** A response with a body of known length; fields as given. */
 export function responseBytes(
@@ -75,7 +56,7 @@ export function responseBytes(
 }
 
 /** A server that reads strictly, keeps every byte, and responds with exactly the bytes that it is given. */
-export async function startRawUpstream(options: RawUpstreamOptions): Promise<RawUpstream> {
+export async function startRawUpstream(options: RawUpstreamOptions) {
   const requests: RawRequest[] = []
   const faults: string[] = []
   const sockets = new Map<Socket, Inbox>()
@@ -137,12 +118,19 @@ export async function startRawUpstream(options: RawUpstreamOptions): Promise<Raw
   return {
     port,
     origin: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
-    requests,
-    faults,
+    /** Requests that came whole, in the order of their ends. */
+    requests: requests as readonly RawRequest[],
+    /** Every violation of HTTP/1.1 in what came. A test ends with expecting none. */
+    faults: faults as readonly string[],
+    /** Accepted since the start. */
     connections: () => inboxes.length,
+    /** Connections open now. */
     open: () => sockets.size,
+    /** Requests that began and did not end. */
     cut: () => cut,
+    /** Bytes that came, all in all, those of a request in progress too. */
     received: () => inboxes.reduce((sum, { total }) => sum + total, 0),
+    /** Stops and starts reading on every connection, so that the proxy feels back-pressure. */
     pause() {
       paused = true
       for (const inbox of sockets.values()) inbox.pause()

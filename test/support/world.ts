@@ -33,27 +33,10 @@ export interface LogLine extends LogFields {
 }
 
 /** A simulated iSales and the whole app in front of it, over real sockets. */
-export interface World {
-  readonly sim: Simulator
-  readonly app: App
-  /** `http://127.0.0.1:<port>` */
-  readonly proxy: string
-  /** Of `proxy`. */
-  readonly port: number
-  readonly admin: string
-  readonly events: readonly TokenEvent[]
-  readonly lines: readonly LogLine[]
-  /** One request through the proxy. */
-  request(path: string, calling?: Calling): Promise<CallResponse>
-  /** `POST business/tasks`, the call without side effects, on a connection that is kept. */
-  tasks(): Promise<CallResponse>
-  /** The value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
-  metric(sample: string): Promise<number>
-  stop(): Promise<void>
-}
+export type World = Awaited<ReturnType<typeof openWorld>>
 
 /** Opens a world that is closed when the test ends. */
-export async function openWorld(options: WorldOptions = {}): Promise<World> {
+export async function openWorld(options: WorldOptions = {}) {
   const sim = await createSimulator(options.simulator)
   await options.prepare?.(sim)
   const lines: LogLine[] = []
@@ -69,15 +52,19 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const { proxy, admin } = app
   const agent = new Agent({ keepAlive: true })
   let stopped: Promise<void> | undefined
-  const world: World = {
+  const world = {
     sim,
     app,
+    /** `http://127.0.0.1:<port>` */
     proxy,
+    /** Of `proxy`. */
     port: Number(new URL(proxy).port),
     admin,
-    events,
-    lines,
-    request: (path, calling) => call(`${proxy}${path}`, calling),
+    events: events as readonly TokenEvent[],
+    lines: lines as readonly LogLine[],
+    /** One request through the proxy. */
+    request: (path: string, calling?: Calling) => call(`${proxy}${path}`, calling),
+    /** `POST business/tasks`, the call without side effects, on a connection that is kept. */
     tasks: () =>
       call(`${proxy}${INTERFACE_PATHS.getTask}`, {
         method: 'POST',
@@ -85,7 +72,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
         agent,
         body: JSON.stringify({ subCCNo: 1, vdnId: 1 }),
       }),
-    metric: (sample) => metricOf(admin, sample),
+    /** The value of a sample, such as `isales_proxy_replays_total{outcome="healed"}`. */
+    metric: (sample: string) => metricOf(admin, sample),
     stop() {
       agent.destroy()
       stopped ??= app.stop().then(() => sim.close())
@@ -93,9 +81,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
   }
   onTestFinished(() => world.stop())
-  if (options.ready !== false) {
-    await until(() => events.some(({ type }) => type === 'granted'))
-  }
+  if (options.ready !== false) await until(() => events.some(({ type }) => type === 'granted'))
   return world
 }
 

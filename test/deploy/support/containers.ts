@@ -1,21 +1,15 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ROOT, run, succeed, type Outcome } from './run.ts'
+import { ROOT, run, succeed } from './run.ts'
 import { temporaryDirectory } from '../../support/temporary.ts'
 
-/** buildah and podman with a store of their own, and stand-ins for the base images in it. */
-export interface Containers {
-  /** Builds the Dockerfile of the project, unchanged. */
-  build(tag: string, ...args: readonly string[]): Promise<string>
-  podman(...args: readonly string[]): Promise<string>
-  /** Like `podman`, whatever it ends with. */
-  attempt(...args: readonly string[]): Promise<Outcome>
-  /** Removes every container and image. */
-  remove(): Promise<void>
-}
+export type Containers = Awaited<ReturnType<typeof createContainers>>
 
-/** No namespace of its own for the network or for builds, and no registry: a CI machine allows none of them. */
-export const createContainers = async (): Promise<Containers> => {
+/**
+ * buildah and podman with a store of their own, and stand-ins for the base images in it. No namespace of its own for the
+ * network or for builds, and no registry: a CI machine allows none of them.
+ */
+export const createContainers = async () => {
   const home = temporaryDirectory()
   const storage = join(home, 'storage.conf')
   await writeFile(
@@ -35,13 +29,16 @@ export const createContainers = async (): Promise<Containers> => {
 
   const podman = (...args: readonly string[]) => succeed('podman', args, options)
   return {
-    build(tag, ...args) {
+    /** Builds the Dockerfile of the project, unchanged. */
+    build(tag: string, ...args: readonly string[]) {
       const how = ['--isolation=chroot', '--network=host', '--pull=never', '--format=docker']
       // A second target takes what the first has built.
       return succeed('buildah', ['build', ...how, '--layers', '--tag', tag, ...args, ROOT], options)
     },
     podman,
-    attempt: (...args) => run('podman', args, options),
+    /** Like `podman`, whatever it ends with. */
+    attempt: (...args: readonly string[]) => run('podman', args, options),
+    /** Removes every container and image. */
     async remove() {
       await run('podman', ['rm', '--all', '--force', '--time=2'], options)
       await run('podman', ['rmi', '--all', '--force'], options)

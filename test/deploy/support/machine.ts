@@ -5,23 +5,14 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { temporaryDirectory } from '../../support/temporary.ts'
 import { until } from '../../support/until.ts'
-import { ROOT, run, succeed, type Outcome } from './run.ts'
+import { ROOT, run, succeed } from './run.ts'
 
-/** A machine with a real systemd, root's files of this one, and a loopback of its own. */
-export interface Machine {
-  /** What it sees as /srv. */
-  readonly shared: string
-  /** Runs a bash script as root to its end; it stops at the first command that fails. */
-  run(script: string, input?: string): Promise<Outcome>
-  /** The same; rejects with what it said unless it ended with 0. */
-  succeed(script: string, input?: string): Promise<string>
-  stop(): Promise<void>
-}
+export type Machine = Awaited<ReturnType<typeof bootMachine>>
 
 const SCRIPT = join(ROOT, 'test/deploy/support/machine.sh')
 
-/** Boots it; takes some two seconds. */
-export async function bootMachine(): Promise<Machine> {
+/** Boots a machine with a real systemd, root's files of this one, and a loopback of its own; takes some two seconds. */
+export async function bootMachine() {
   const home = temporaryDirectory()
   const base = join(home, 'base')
   const shared = join(home, 'shared')
@@ -43,10 +34,13 @@ export async function bootMachine(): Promise<Machine> {
   const enter = [`--target=${first}`, ...namespaces.map((name) => `--${name}`), '--']
   const bash = (script: string) => [...enter, 'bash', '-c', `set -euo pipefail\n${script}`]
 
-  const machine: Machine = {
+  const machine = {
+    /** What it sees as /srv. */
     shared,
-    run: (script, input) => run('nsenter', bash(script), { cwd: '/', input: input ?? '' }),
-    succeed: (script, input) => succeed('nsenter', bash(script), { cwd: '/', input: input ?? '' }),
+    /** Runs a bash script as root to its end; it stops at the first command that fails. */
+    run: (script: string, input = '') => run('nsenter', bash(script), { cwd: '/', input }),
+    /** The same; rejects with what it said unless it ended with 0. */
+    succeed: (script: string, input = '') => succeed('nsenter', bash(script), { cwd: '/', input }),
     async stop() {
       child.kill('SIGKILL')
       await ended
