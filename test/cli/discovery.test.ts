@@ -166,16 +166,13 @@ describe('discover', () => {
     expect(sim.state().logins).toBe(3)
   })
 
-  test('an iSales that accepts the token nowhere is told from one that cannot be reached', async () => {
-    const { sim } = await openIsales({ switches: { acceptHeaders: ['X-Token'] } })
-    expect((await discoverAt(sim)).verdict).toBe('no-header')
+  test('an iSales that cannot be reached is named with the reason', async () => {
+    const { sim } = await openIsales()
     const post: Post = () =>
       Promise.resolve({ ok: false, failure: 'tls', written: false, code: 'CERT_HAS_EXPIRED' })
     const { verdict, findings } = await discoverAt(sim, { wrap: () => post })
-    expect([verdict, findings[0]?.evidence]).toEqual([
-      'unreachable',
-      expect.stringContaining('TLS failed (CERT_HAS_EXPIRED)'),
-    ])
+    expect(verdict).toBe('unreachable')
+    expect(findings[0]?.evidence).toContain('TLS failed (CERT_HAS_EXPIRED)')
   })
 
   test.each([true, false])(
@@ -193,16 +190,28 @@ describe('discover', () => {
     },
   )
 
-  test.each<Partial<Switches>>([{ rejection: 500 }, { rejection: 'result', rejectionResult: 0 }])(
-    'an iSales that does not tell a bad token from a failed call is named: %j',
-    async (switches) => {
-      const { sim } = await openIsales({ switches })
-      const { verdict, findings, settings } = await discoverAt(sim)
-      expect([verdict, settings]).toEqual(['blind', {}])
-      const { remedy } = findings.find(({ topic }) => topic === 'an invalid token') ?? {}
-      expect(remedy).toContain('ISALES_REJECTED_STATUSES')
-    },
-  )
+  test.each<readonly [Partial<Switches>, string, string, string]>([
+    [{ rejection: 500 }, 'blind', 'an invalid token', 'ISALES_REJECTED_STATUSES'],
+    [{ rejection: 'result', rejectionResult: 0 }, 'blind', 'an invalid token', 'ISALES_REJECTED'],
+    // No setting can hold it.
+    [
+      { rejection: 'result', rejectionResult: 'a,b' },
+      'blind',
+      'an invalid token',
+      'not a response of',
+    ],
+    [{ tokenLifetime: 300_000 }, 'works', 'lifetime', 'milliseconds'],
+    [{ acceptHeaders: ['X-Token'] }, 'no-header', 'business call', 'status 401, result 401'],
+    // Nobody asked for it to be packed.
+    [{ gzip: 'always' }, 'unreachable', 'login', 'not that of an iSales'],
+  ])('with %j the verdict is %s, and the finding on %s says %s', async (switches, ...expected) => {
+    const { sim } = await openIsales({ switches })
+    const { verdict, findings, settings } = await discoverAt(sim)
+    const [wanted, wantedTopic, said] = expected
+    const { evidence, remedy } = findings.find(({ topic }) => topic === wantedTopic) ?? {}
+    expect([verdict, settings]).toEqual([wanted, {}])
+    expect(`${evidence} ${remedy}`).toContain(said)
+  })
 
   test.each([
     [6, 'this machine is 6 min ahead of iSales'],
@@ -229,20 +238,6 @@ describe('discover', () => {
     expect([verdict, settings]).toEqual(['blind', {}])
   })
 
-  test('a result that no setting can hold leaves the proxy blind', async () => {
-    const switches = { rejection: 'result', rejectionResult: 'a,b' } as const
-    const { sim } = await openIsales({ switches })
-    const { verdict, settings } = await discoverAt(sim)
-    expect([verdict, settings]).toEqual(['blind', {}])
-  })
-
-  test('a lifetime in milliseconds is named', async () => {
-    const { sim } = await openIsales({ switches: { tokenLifetime: 300_000 } })
-    const { findings } = await discoverAt(sim)
-    const { remedy } = findings.find(({ topic }) => topic === 'lifetime') ?? {}
-    expect(remedy).toContain('milliseconds')
-  })
-
   test('an iSales whose URLs name another host is no success', async () => {
     const { sim } = await openIsales({ switches: { absoluteUrls: true } })
     const { port } = new URL(sim.origin)
@@ -253,10 +248,5 @@ describe('discover', () => {
       'elsewhere',
       `gives URLs of ${sim.origin}, which is not ISALES_URL`,
     ])
-  })
-
-  test('a login that is packed although nobody asked for it is no success', async () => {
-    const { sim } = await openIsales({ switches: { gzip: 'always' } })
-    expect((await discoverAt(sim)).verdict).toBe('unreachable')
   })
 })

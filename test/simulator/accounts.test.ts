@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createAccounts, type Attempt } from '../../simulator/accounts.ts'
 import { LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import { changeSwitches } from '../../simulator/switches.ts'
+import type { changeSwitches } from '../../simulator/switches.ts'
 import { call } from '../support/call.ts'
 import { grantOf, loggedIn, simulate } from './caller.ts'
 
@@ -50,24 +49,6 @@ describe('login', () => {
     const { sim } = await simulate()
     expect((await call(sim.origin + LOGIN_PATH, { method, body })).status).toBe(400)
   })
-
-  it.each([['300'], ['soon'], [null], [0], [-5], [1e12], [[1]]])(
-    'says that a token lives %j',
-    async (tokenLifetime) => {
-      const { login } = await simulate({ switches: { tokenLifetime } })
-      expect((await login()).json.resultData?.['tokenExpirationTime']).toEqual(tokenLifetime)
-    },
-  )
-
-  it('leaves out what `omit` names, and writes the result as text', async () => {
-    const switches = { omit: ['refreshToken', 'tokenExpirationTime'], resultAs: 'string' } as const
-    const { login, sim } = await simulate({ switches })
-    const { json } = await login()
-    expect(json.result).toBe('0')
-    expect(Object.keys(json.resultData ?? {})).toEqual(['token', 'refreshExpirationTime'])
-    sim.set({ omit: ['resultData'] })
-    expect((await login()).json).toEqual({ result: '0' })
-  })
 })
 
 describe('the account is locked', () => {
@@ -86,22 +67,19 @@ describe('the account is locked', () => {
     return sim
   }
 
-  it('after wrong passwords in a row, until it is unlocked', async () => {
-    const sim = await ends({ lockAfter: 2, lockPolicy: 'row' }, [
+  it('after wrong passwords in a row until it is unlocked, or within a window for a while', async () => {
+    const row = await ends({ lockAfter: 2, lockPolicy: 'row' }, [
       [0, 'wrong', 403],
       [1, 'right', 200],
       [2, 'wrong', 403],
       [3, 'wrong', 401],
       [90_000, 'right', 401],
     ])
-    expect(sim.state()).toMatchObject({ locks: 1, locked: true })
-    sim.unlock()
-    expect(sim.state().locked).toBe(false)
-  })
-
-  it('for a while, after wrong passwords within a window', async () => {
+    expect(row.state()).toMatchObject({ locks: 1, locked: true })
+    row.unlock()
+    expect(row.state().locked).toBe(false)
     const switches = { lockAfter: 2, lockPolicy: 'window', lockWindow: 900, lockLasts: 60 } as const
-    const sim = await ends(switches, [
+    const window = await ends(switches, [
       [0, 'wrong', 403],
       [899.999, 'right', 200],
       [899.999, 'wrong', 401],
@@ -110,7 +88,7 @@ describe('the account is locked', () => {
       // The window is over.
       [1799.999, 'wrong', 403],
     ])
-    expect(sim.state()).toMatchObject({ locks: 1, locked: false })
+    expect(window.state()).toMatchObject({ locks: 1, locked: false })
   })
 
   it('by either policy unless one is chosen, and never with lockAfter 0', async () => {
@@ -172,7 +150,7 @@ describe('a token', () => {
     expect((await granted()).token).not.toBe(first.token)
   })
 
-  it('stands where each edition wants it, or where a switch says', async () => {
+  it('stands where each edition wants it, or where a switch says, after the scheme in any case', async () => {
     const { tasks, sim, token, refreshToken } = await loggedIn()
     const tried = async () => [
       (await tasks(token, 'Authorization')).status,
@@ -193,15 +171,10 @@ describe('a token', () => {
     sim.adopt({ token: 'mine' })
     sim.set({ edition: 'english' })
     expect((await tasks('mine')).status).toBe(200)
-  })
-
-  it('needs the scheme that is set, in any case, or none', async () => {
-    const { post, sim, token } = await loggedIn({ switches: { scheme: 'Token' } })
-    const ask = async (authorization: string) =>
-      (await post('/rest/isales/v1/openapi/obs/business/tasks', {}, { authorization })).status
-    expect([await ask(`token ${token}`), await ask(`Bearer ${token}`)]).toEqual([200, 401])
-    sim.set({ scheme: '' })
-    expect(await ask(token)).toBe(200)
+    sim.set({ scheme: 'bearEr' })
+    expect((await tasks('mine')).status).toBe(200)
+    sim.set({ scheme: 'Token' })
+    expect((await tasks('mine')).status).toBe(401)
   })
 })
 
@@ -220,22 +193,17 @@ describe('refresh', () => {
     expect(sim.state()).toMatchObject({ refreshes: 3, refreshesRejected: 1, logins: 1 })
   })
 
-  it('requires a header with either token, unless switched off', async () => {
-    const { refresh, sim, token, refreshToken } = await loggedIn()
+  it('requires a header with either token unless switched off, or takes the refresh token from it alone', async () => {
+    const { post, refresh, sim, token, refreshToken } = await loggedIn()
     expect((await refresh(refreshToken, {})).status).toBe(403)
     expect((await refresh(refreshToken, { authentication: 'Bearer other' })).status).toBe(403)
     expect((await refresh(refreshToken, { authentication: `Bearer ${token}` })).status).toBe(200)
     sim.set({ refreshHeader: false })
     expect((await refresh(refreshToken, {})).status).toBe(200)
-  })
-
-  it('reads the refresh token from the header alone when switched so', async () => {
-    const { post, refresh, token, refreshToken } = await loggedIn({
-      switches: { refreshBody: false },
-    })
-    expect((await refresh('ignored', { authentication: `Bearer ${token}` })).status).toBe(403)
+    sim.set({ refreshBody: false })
     const authentication = `Bearer ${refreshToken}`
     expect((await post(REFRESH_PATH, undefined, { authentication })).status).toBe(200)
+    expect((await refresh(refreshToken, { authentication: `Bearer ${token}` })).status).toBe(403)
   })
 
   it.each([
@@ -248,19 +216,4 @@ describe('refresh', () => {
     const response = await post(REFRESH_PATH, { refreshToken }, { authentication: 'Bearer x' })
     expect(response.status).toBe(status)
   })
-})
-
-it('the accounts keep the newest 5,000 sessions, of which a renewed one is new', () => {
-  const switches = changeSwitches({}, {})
-  const accounts = createAccounts({ switches: () => switches, now: () => 0 })
-  const grantOf = (attempt: Attempt) => ('grant' in attempt ? attempt.grant : undefined)
-  const login = () => grantOf(accounts.login(switches.user, switches.password))
-  const [first, second] = [login(), login()]
-  const renewed = grantOf(accounts.refresh(first?.refreshToken, first?.token))
-  for (let count = 0; count < 4999; count += 1) login()
-  expect(accounts.accepts(String(renewed?.token))).toBe(true)
-  expect(accounts.accepts(String(second?.token))).toBe(false)
-  expect(grantOf(accounts.refresh(second?.refreshToken, second?.token))).toBeUndefined()
-  expect(grantOf(accounts.refresh(first?.refreshToken, renewed?.token))).toBeDefined()
-  expect(accounts.issued).toHaveLength(10_000)
 })

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { BASE_PATH, ECHO_PATH, INTERFACE_PATHS } from '../../simulator/index.ts'
-import { createLedger } from '../../simulator/ledger.ts'
 import { loggedIn } from './caller.ts'
 
 const RESULT = { subCCNo: 1, vdnId: 1, serviceId: 12_345, uniqueId: 'u1' }
@@ -75,28 +74,10 @@ describe('business calls', () => {
     expect(first?.rawHeaders).toContain(`Bearer ${token}`)
   })
 
-  it('are packed for a client that accepts it when switched so', async () => {
-    const { post, token } = await loggedIn({ switches: { gzip: 'accepted' } })
-    const codingFor = async (accepted: string) => {
-      const headers = { authorization: `Bearer ${token}`, 'accept-encoding': accepted }
-      return (await post(INTERFACE_PATHS.getTask, {}, headers)).header('content-encoding')
-    }
-    expect([await codingFor('gzip'), await codingFor('identity')]).toEqual(['gzip', undefined])
-  })
-
   // Tests of the proxy assert that no response of it holds the token.
   it('show the token in a header and in the body when switched so', async () => {
     const { tasks, token } = await loggedIn({ switches: { echoToken: true } })
     const { header, json } = await tasks(token)
     expect([header('x-echo-token'), json['echo']]).toEqual([token, token])
   })
-})
-
-it('the ledger keeps the newest 10,000 requests, the oldest first, and the newest 100,000 ids', () => {
-  const ledger = createLedger()
-  const call = { method: 'POST', url: '/a?x=1', rawHeaders: [], bodyBytes: 0 }
-  for (let count = 1; count <= 100_001; count += 1) ledger.record({ ...call, id: String(count) })
-  const numbers = ledger.requests().map(({ number }) => number)
-  expect(numbers).toEqual(Array.from({ length: 10_000 }, (_, index) => index + 90_002))
-  expect([ledger.executions('1'), ledger.executions('2')]).toEqual([0, 1])
 })
