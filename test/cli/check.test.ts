@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SETTING_LIST } from '../../src/config/settings.ts'
-import type { Simulator, SimulatorTls } from '../../simulator/index.ts'
-import type { Environment } from '../../src/config/load.ts'
+import type { Simulator } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { until, within } from '../support/until.ts'
@@ -113,30 +112,18 @@ describe('check', () => {
   })
 
   it('names each error with its remedy, beside what could be read', async () => {
-    const env = {
-      ...SOUND,
-      ISALES_PASSWORD_FILE: `/nowhere/${CANARY}`,
-      LOG_LEVEL: 'loud',
-      LISTEN: ':8080',
-      https_proxy: `ftp://user:${CANARY}@proxy`,
-      ISALES_PASWORD: CANARY,
-    }
-    const ran = await runHere(['check'], { env })
+    const wrong = { LOG_LEVEL: 'loud', https_proxy: `ftp://user:${CANARY}@proxy` }
+    const ran = await runHere(['check'], { env: { ...SOUND, ...wrong, ISALES_PASWORD: CANARY } })
     expect(ran.code).toBe(2)
     expect(ran.stderr.split('\n')).toEqual([
-      'Warning: LISTEN takes passwords in the clear from other machines. Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
       'Warning: ISALES_PASWORD is not a setting. Did you mean ISALES_PASSWORD?',
-      'Error: ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
       'Error: https_proxy is not the URL of an HTTP proxy. Write it like https_proxy=http://egress.example:3128',
       'Error: LOG_LEVEL is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=info',
-      'Error: OBS_USER is not set, although OBS_LOGIN is require. Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
-      'Error: OBS_PASSWORD is not set, although OBS_LOGIN is require. Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
       '',
     ])
-    for (const name of ['ISALES_PASSWORD', 'HTTPS_PROXY', 'LOG_LEVEL']) {
+    for (const name of ['HTTPS_PROXY', 'LOG_LEVEL'])
       expect(row(ran, name)?.[1]).toBe('(error, see below)')
-    }
-    expect(row(ran, 'LISTEN')?.[1]).toBe(':8080')
+    expect(row(ran, 'LISTEN')?.[1]).toBe('127.0.0.1:8080')
     expect(ran.stdout).not.toContain('sound')
     expect(ran.stdout + ran.stderr).not.toContain(CANARY)
   })
@@ -180,6 +167,9 @@ describe('check --live', () => {
     expect(sim.state().loginAttempts).toBe(0)
   })
 
+  const LOGIN = { operation: 'login' } as const
+  const answering = (status: number, body?: object) => (one: Simulator) =>
+    one.answerLogin({ status, ...(body && { body }) })
   it.each<[string, (iSales: Simulator) => void, number, string]>([
     [
       'a wrong password',
@@ -187,40 +177,35 @@ describe('check --live', () => {
       3,
       'refused (status 403, result 403: authentication failed). Check user and password',
     ],
-    ['a 404', (one) => one.failLogin({ status: 404 }), 4, 'nothing at this path'],
     [
       'a 200 with result 7',
-      (one) => one.answerLogin({ body: { result: 7 } }),
+      answering(200, { result: 7 }),
       3,
       'result 7: iSales processed the request and refused it). Check user and password;',
     ],
-    [
-      'a 400',
-      (one) => one.failLogin({ status: 400 }),
-      3,
-      'incorrect request). Check user, password and ISALES_LOGIN_PATH',
-    ],
+    ['a 400', answering(400), 3, 'incorrect request). Check user, password and ISALES_LOGIN_PATH'],
     [
       'a 401',
-      (one) => one.failLogin({ status: 401 }),
+      answering(401),
       3,
       'service not purchased, or the status of the account is not normal). Have the operator of iSales put the account in order',
     ],
-    ['a 429', (one) => one.failLogin({ status: 429 }), 4, 'refused for now, too many calls'],
+    ['a 404', answering(404), 4, 'nothing at this path'],
+    ['a 429', answering(429), 4, 'refused for now, too many calls'],
     [
       'a 500',
-      (one) => one.failLogin({ status: 500 }),
+      answering(500),
       3,
       'result 500: business failure: check the values of the parameters). Check user and password;',
     ],
-    ['a 503', (one) => one.failLogin({ status: 503 }), 4, 'cannot be reached or is out of order'],
-    ['an HTML page', (one) => one.html({ operation: 'login' }), 4, 'not that of an iSales'],
-    ['a lost connection', (one) => one.reset({ operation: 'login' }), 4, 'cannot be reached'],
-    ['no response', (one) => one.hang({ operation: 'login' }), 4, 'ISALES_LOGIN_TIMEOUT'],
+    ['a 503', answering(503), 4, 'cannot be reached or is out of order'],
+    ['an HTML page', (one) => one.html(LOGIN), 4, 'not that of an iSales'],
+    ['a lost connection', (one) => one.reset(LOGIN), 4, 'cannot be reached'],
+    ['no response', (one) => one.hang(LOGIN), 4, 'ISALES_LOGIN_TIMEOUT'],
     ['a token that is none', (one) => one.badToken({ kind: 'crlf' }), 4, 'not that of an iSales'],
   ])('tells of %s, and does not try again', async (what, spoil, code, text) => {
     const { sim, env } = await openIsales()
-    const timeout = what === 'no response' ? { ISALES_LOGIN_TIMEOUT: '300ms' } : {}
+    const timeout = what === 'no response' && { ISALES_LOGIN_TIMEOUT: '300ms' }
     spoil(sim)
     const ran = await runHere(['check', '--live'], { env: { ...env, ...timeout } })
     expect(ran.code).toBe(code)
@@ -268,36 +253,25 @@ describe('check --live', () => {
     expect((await runHere(args, { env: { ...env, OBS_NUMBERS: 'string' } })).stderr).toBe('')
   })
 
-  it.each<readonly [string, SimulatorTls | undefined, (origin: string) => Environment, string]>([
-    [
-      'speaks TLS where none is expected',
-      makeCertificates().server,
-      (origin) => ({ ISALES_URL: origin.replace('https:', 'http:') }),
-      'speaks TLS',
-    ],
-    [
-      'speaks none where it is',
-      undefined,
-      (origin) => ({ ISALES_URL: origin.replace('http:', 'https:') }),
-      'speaks no TLS',
-    ],
-    [
-      'is behind an egress proxy that refuses, which is named by its host alone',
-      undefined,
-      (origin) => ({
-        ISALES_URL: 'https://isales.example',
-        HTTPS_PROXY: origin.replace('http://', `http://user:${CANARY}@`),
-      }),
-      ' through HTTPS_PROXY (127.0.0.1:',
-    ],
-  ])('tells of an iSales that %s', async (_, tls, changes, text) => {
-    const { sim, env } = await openIsales(tls === undefined ? {} : { tls })
-    const { code, stdout, stderr } = await runHere(['check', '--live'], {
-      env: { ...env, ...changes(sim.origin) },
-    })
-    expect([code, stderr]).toEqual([4, expect.stringContaining(text)])
+  it('tells of an iSales that speaks TLS where none is expected, or none where it is', async () => {
+    for (const [options, from, to, text] of [
+      [{ tls: makeCertificates().server }, 'https:', 'http:', 'speaks TLS'],
+      [{}, 'http:', 'https:', 'speaks no TLS'],
+    ] as const) {
+      const { sim, env } = await openIsales(options)
+      const ISALES_URL = sim.origin.replace(from, to)
+      const ran = await runHere(['check', '--live'], { env: { ...env, ISALES_URL } })
+      expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining(text) })
+    }
+  })
+
+  it('names an egress proxy that refuses by its host alone', async () => {
+    const { sim, env } = await openIsales()
+    const HTTPS_PROXY = sim.origin.replace('http://', `http://user:${CANARY}@`)
+    const proxied = { ...env, ISALES_URL: 'https://isales.example', HTTPS_PROXY }
+    const { code, stdout, stderr } = await runHere(['check', '--live'], { env: proxied })
+    expect([code, stderr]).toEqual([4, expect.stringContaining(' through HTTPS_PROXY (127.0.0.1:')])
     expect(stdout + stderr).not.toContain(CANARY)
-    expect(sim.state().loginAttempts).toBe(0)
   })
 
   it('ends at the first signal', async () => {
