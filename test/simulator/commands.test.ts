@@ -23,6 +23,18 @@ describe('faults', () => {
     expect((await login()).status).toBe(200)
   })
 
+  it('end after so many seconds, by the clock that was passed in', async () => {
+    let now = 0
+    const { login, sim } = await simulate({ now: () => now })
+    sim.failLogin({ status: 404, seconds: 16 })
+    now = 15_999
+    expect([(await login()).status, (await login()).status]).toEqual([404, 404])
+    now = 16_000
+    expect((await login()).status).toBe(200)
+    sim.failLogin({ status: 404, seconds: 16, times: 1 })
+    expect([(await login()).status, (await login()).status]).toEqual([404, 200])
+  })
+
   // Tests of the proxy count what was executed, and believe it.
   it.each([
     [{ status: 500 }, 1],
@@ -34,6 +46,36 @@ describe('faults', () => {
     sim.failBusiness(failure)
     expect((await tasks(token)).status).toBe(failure.status)
     expect(sim.state().business).toBe(executed)
+  })
+
+  it.each([
+    ['before-head', true, 'in the head'],
+    ['after-head', false, 'in the body'],
+    ['mid-body', false, 'in the body'],
+  ] as const)('lose the connection %s, of a login that was executed', async (at, reset, where) => {
+    const { sim } = await simulate()
+    sim.reset({ operation: 'login', at })
+    const client = await connectRaw(sim)
+    await client.send(LOGIN)
+    await expect(client.read()).rejects.toThrow(where)
+    expect((await client.closed()).reset).toBe(reset)
+    expect(client.received() > 0).toBe(!reset)
+    expect(sim.state().logins).toBe(1)
+  })
+
+  it('are slow by as long as was said, beside the latency of every response', async () => {
+    const { login, sim } = await simulate({ switches: { latency: 50 } })
+    sim.slow({ operation: 'login', ms: 60 })
+    const before = performance.now()
+    await login()
+    expect(performance.now() - before).toBeGreaterThan(105)
+  })
+
+  it('redirect', async () => {
+    const { login, sim } = await simulate()
+    sim.redirect({ operation: 'login', location: '/x' })
+    const { status, header } = await login()
+    expect([status, header('location')]).toEqual([302, '/x'])
   })
 
   it('ignore calls of every operation until the client leaves', async () => {
@@ -48,6 +90,18 @@ describe('faults', () => {
     await until(() => sim.state().inFlight === 0)
     expect(sim.state().aborted).toBe(1)
   })
+})
+
+it('the simulator drops every connection, and is gone while it is down', async () => {
+  const { login, sim } = await simulate()
+  const client = await connectRaw(sim)
+  await until(() => sim.state().sockets === 1)
+  expect(sim.disconnect()).toBe(1)
+  await client.closed()
+  await sim.down()
+  await expect(login()).rejects.toThrow('ECONNREFUSED')
+  await sim.up()
+  expect((await login()).status).toBe(200)
 })
 
 describe('the control port', () => {
