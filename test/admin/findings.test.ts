@@ -40,194 +40,127 @@ async function statusOf(scene: Partial<Scene>, sources: Partial<AdminSources> = 
   return (await (await app.request('/status.json')).json()) as Status
 }
 
+/** This state and no other is found, for a reason in these words, with a remedy and its place in the run book. */
+async function isFound(state: Health, words: string, scene: Partial<Scene>) {
+  const status = await statusOf(scene)
+  expect({ state: status.state, reason: status.reason }).toEqual({
+    state,
+    reason: expect.stringContaining(words),
+  })
+  expect(status.reason).toMatch(/\.$/)
+  expect(status.findings).toHaveLength(1)
+  const hasPage = status.runbook !== null || status.title === 'The clock is wrong'
+  expect(status.remedy !== '').toBe(hasPage)
+  expect(RUNBOOK).toContain(`### ${status.runbook?.split('operations.md#')[1] ?? ''}`)
+}
+
 describe('the state', () => {
-  it.each<readonly [string, Partial<Scene>, Health, string]>([
-    ['the token is valid and nothing was called', {}, 'healthy', 'There was no call'],
-    ['every call succeeds', { calls: [MANY] }, 'healthy', 'Every call of the last minute'],
+  const TWO_OF_THREE = [
+    calls(DOWN, 4, 15 * SECOND),
+    calls(DOWN, 4, 15 * SECOND, 5 * SECOND),
+    calls(OK, 4, 15 * SECOND, 10 * SECOND),
+  ]
+  const SIX_OF_TEN = [
+    calls(DOWN, 4, 5 * SECOND, 25 * SECOND),
+    calls({ status: 500 }, 1, 1, 30 * SECOND),
+    calls(OK, 4, 3 * SECOND, SECOND),
+    calls(DOWN, 1),
+  ]
+  const TIMED_OUT = calls({ status: 504, code: 'upstream-timeout' }, 2, 2900, 200)
+  const ELSEWHERE = calls({ ...REFUSED, target: '/b' }, 1)
+  const FOUR = calls(DOWN, 4, 1500)
+  const UNTIL_5_S_AGO = calls(OK, 300, 50, 5 * SECOND)
+
+  it.each<readonly [Health, reason: string, readonly Calls[]]>([
+    ['healthy', 'There was no call', []],
+    ['healthy', 'Every call of the last minute', [MANY]],
+    ['healthy', 'Every call of the last', [calls(DOWN, 480, 50, 61 * SECOND), calls(OK, 1200, 50)]],
     [
-      'the token is valid and being renewed',
-      { snapshot: { request: 'refresh' } },
-      'healthy',
-      'The token is valid.',
-    ],
-    [
-      'no call came for long',
-      { snapshot: { usable: false, idle: true } },
-      'healthy',
-      'the next one logs in first',
-    ],
-    [
-      'one call of many failed',
-      { calls: [MANY, calls(DOWN, 1, 1, 4 * SECOND)] },
       'degraded',
       '1 of 601 calls failed in the last minute. iSales cannot be reached.',
+      [MANY, calls(DOWN, 1, 1, 4 * SECOND)],
     ],
+    ['degraded', '5 of 10 calls failed', [calls(OK, 5, 2000, SECOND), calls(DOWN, 5, 2000)]],
+    ['degraded', '20 of ', [calls(OK, 2000, 50, SECOND), calls(DOWN, 20, 50)]],
+    ['failing', '6 of 10 calls failed in the last minute. iSales cannot be reached.', SIX_OF_TEN],
+    ['failing', 'iSales cannot be reached.', TWO_OF_THREE],
+    ['failing', '1 of 1 calls failed', [calls(DOWN, 1)]],
+    ['failing', '4 of 5 calls failed in the last 20 seconds.', [MANY, FOUR, calls(OK, 1, 1, 700)]],
     [
-      'half of the calls failed',
-      { calls: [calls(OK, 5, 2000, SECOND), calls(DOWN, 5, 2000)] },
-      'degraded',
-      '5 of 10 calls failed in the last minute.',
-    ],
-    [
-      'more than half of the calls failed, for several reasons',
-      {
-        calls: [
-          calls(DOWN, 4, 5 * SECOND, 25 * SECOND),
-          calls({ status: 500 }, 1, 1, 30 * SECOND),
-          calls(OK, 4, 3 * SECOND, SECOND),
-          calls(DOWN, 1),
-        ],
-      },
-      'failing',
-      '6 of 10 calls failed in the last minute. iSales cannot be reached.',
-    ],
-    ['the only call failed', { calls: [calls(DOWN, 1)] }, 'failing', '1 of 1 calls failed'],
-    [
-      'the last calls failed, after many that succeeded',
-      { calls: [MANY, calls(DOWN, 4, 1500), calls(OK, 1, 1, 700)] },
-      'failing',
-      '4 of 5 calls failed in the last 20 seconds.',
-    ],
-    [
-      'half of the last calls failed',
-      { calls: [MANY, calls(DOWN, 4, 1500), calls(OK, 4, 1500, 700)] },
       'degraded',
       '4 of 608 calls failed in the last minute.',
+      [MANY, FOUR, calls(OK, 4, 1500, 700)],
     ],
     [
-      'no call has succeeded for 5 s',
-      { calls: [MANY, calls(OK, 300, 50, 5 * SECOND), calls(DOWN, 100, 49)] },
       'failing',
       'No call has succeeded for 5 s: all 100 failed. iSales cannot be reached.',
+      [MANY, UNTIL_5_S_AGO, calls(DOWN, 100, 49)],
     ],
+    // Calls are few, and each waits for its deadline.
     [
-      'calls are few, and each waits for its deadline',
-      {
-        calls: [
-          calls(OK, 60, SECOND, 4 * SECOND),
-          calls({ status: 504, code: 'upstream-timeout' }, 2, 2900, 200),
-        ],
-      },
       'failing',
       'No call has succeeded for 3 s: all 2 failed. iSales does not respond in time.',
+      [calls(OK, 60, SECOND, 4 * SECOND), TIMED_OUT],
     ],
     [
-      'a second goes wrong',
-      { calls: [calls(OK, 2000, 50, SECOND), calls(DOWN, 20, 50)] },
-      'degraded',
-      '20 of ',
-    ],
-    [
-      'two of three calls fail all the time',
-      {
-        calls: [
-          calls(DOWN, 4, 15 * SECOND),
-          calls(DOWN, 4, 15 * SECOND, 5 * SECOND),
-          calls(OK, 4, 15 * SECOND, 10 * SECOND),
-        ],
-      },
-      'failing',
-      'iSales cannot be reached.',
-    ],
-    [
-      'calls succeed again',
-      SCENES.recovering,
       'degraded',
       'No call has failed for 8 s, and 160 have succeeded since. Before that, in the last minute, 480 failed.',
+      SCENES.recovering.calls,
     ],
     [
-      'calls have succeeded for a minute',
-      { calls: [calls(DOWN, 480, 50, 61 * SECOND), calls(OK, 1200, 50)] },
-      'healthy',
-      'Every call of the last minute',
-    ],
-    [
-      'some calls are refused',
-      { calls: [MANY, calls(REFUSED, 5), calls({ ...REFUSED, target: '/b' }, 1)] },
       'degraded',
       '6 of 606 calls in the last minute got 401 or 403 from iSales. Others succeed with the same token. Refused in the last hour: POST /obs/records (5), POST /b (1).',
+      [MANY, calls(REFUSED, 5), ELSEWHERE],
     ],
     [
-      'a web page refuses calls',
-      { calls: [MANY, calls({ ...REFUSED, page: true }, 4)] },
       'degraded',
       '4 calls in the last minute got 401 or 403 with a web page.',
+      [MANY, calls({ ...REFUSED, page: true }, 4)],
     ],
     [
-      'iSales is slow',
-      { calls: [calls(OK, 200), calls({ ...OK, upstreamMs: 2390 }, 20)] },
       'degraded',
       '20 of 220 calls in the last minute took iSales more than 2 s.',
+      [calls(OK, 200), calls({ ...OK, upstreamMs: 2390 }, 20)],
     ],
-    ['the clock is behind', { isalesAhead: 10 * MINUTE }, 'degraded', 'is 10 min behind that'],
-    ['the clock is ahead', { isalesAhead: -10 * MINUTE }, 'degraded', 'is 10 min ahead of that'],
-    ['the clocks differ by a second', { isalesAhead: SECOND }, 'healthy', 'The token is valid.'],
+  ])('is %s by the calls: %s', (state, reason, calls) => isFound(state, reason, { calls }))
+
+  const SERVES = 'The current token is still used.'
+  const NOTHING_SERVES = 'Calls get 503 until a login succeeds.'
+  it.each<readonly [Health, reason: string, Partial<TokenSnapshot>]>([
+    ['healthy', 'The token is valid.', { request: 'refresh' }],
+    ['healthy', 'the next one logs in first', { usable: false, idle: true }],
+    ['degraded', `Renewals fail. ${SERVES}`, { backoff: 'transient' }],
+    ['starting', 'The first login is in progress.', { ...NONE, request: 'login' }],
     [
-      'renewals fail and the token serves',
-      { snapshot: { backoff: 'transient' } },
-      'degraded',
-      'Renewals fail. The current token is still used.',
-    ],
-    [
-      'the first login is in progress',
-      { snapshot: { ...NONE, request: 'login' } },
-      'starting',
-      'The first login is in progress.',
-    ],
-    [
-      'the first login has failed',
-      { snapshot: { ...NONE, backoff: 'transient', lastFailure: failure({}) } },
       'unauthenticated',
-      'Logins fail. Calls get 503 until a login succeeds.',
+      `Logins fail. ${NOTHING_SERVES}`,
+      { ...NONE, backoff: 'transient', lastFailure: failure({}) },
     ],
+    ['unauthenticated', 'Calls wait for a new token.', { usable: false, request: 'login' }],
+    ['refused', `iSales refuses the user or password. ${SERVES}`, { backoff: 'rejected' }],
     [
-      'the token has ended',
-      { snapshot: { usable: false, request: 'login' } },
-      'unauthenticated',
-      'Calls wait for a new token.',
+      'refused',
+      `iSales refuses the user or password. ${NOTHING_SERVES}`,
+      { ...NONE, backoff: 'guarded' },
     ],
+    ['conflict', `again and again. ${SERVES}`, { conflict: true, backoff: 'rejected' }],
+  ])('is %s by the token: %s', (state, reason, snapshot) => isFound(state, reason, { snapshot }))
+
+  it.each<readonly [Health, reason: string, Partial<Scene>]>([
+    ['healthy', 'The token is valid.', { isalesAhead: SECOND }],
+    ['degraded', 'is 10 min behind that', { isalesAhead: 10 * MINUTE }],
+    ['degraded', 'is 10 min ahead of that', { isalesAhead: -10 * MINUTE }],
     [
-      'iSales rejects the token, whatever calls did before',
-      { snapshot: { rejected: true }, calls: [MANY, calls(REFUSED, 3)] },
       'failing',
       'iSales rejects every call with the token',
+      { snapshot: { rejected: true }, calls: [MANY, calls(REFUSED, 3)] },
     ],
     [
-      'the credentials are refused',
-      { snapshot: { backoff: 'rejected' } },
-      'refused',
-      'iSales refuses the user or password. The current token is still used.',
-    ],
-    [
-      'the credentials are refused and no token is left',
-      { snapshot: { ...NONE, backoff: 'guarded' } },
-      'refused',
-      'iSales refuses the user or password. Calls get 503 until a login succeeds.',
-    ],
-    [
-      'another program logs in, and our logins are refused',
-      { snapshot: { conflict: true, backoff: 'rejected' } },
-      'conflict',
-      'again and again. The current token is still used.',
-    ],
-    [
-      'it shuts down',
-      { draining: true, snapshot: { ...NONE, backoff: 'guarded' } },
       'draining',
       'new connections are refused',
+      { snapshot: { ...NONE, backoff: 'guarded' }, draining: true },
     ],
-  ])('when %s is told from the others', async (_case, scene, state, words) => {
-    const status = await statusOf(scene)
-    expect({ state: status.state, reason: status.reason }).toEqual({
-      state,
-      reason: expect.stringContaining(words),
-    })
-    expect(status.reason).toMatch(/\.$/)
-    expect(status.findings).toHaveLength(1)
-    const hasPage = status.runbook !== null || status.title === 'The clock is wrong'
-    expect(status.remedy !== '').toBe(hasPage)
-    expect(RUNBOOK).toContain(`### ${status.runbook?.split('operations.md#')[1] ?? ''}`)
-  })
+  ])('is %s whatever else there is: %s', isFound)
 
   it('is that of the most important of all that is wrong', async () => {
     const { findings } = await statusOf({
