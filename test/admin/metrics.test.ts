@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { openAdmin, type Admin } from '../../src/admin/open.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
+import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { CANARY, NOW, WALL, adminSources, granted, tokenOf, snapshot } from './token.ts'
 
 const NOW_SECONDS = WALL / 1000
@@ -65,42 +66,23 @@ describe('the metrics page', () => {
 })
 
 describe('the counters', () => {
-  it.each<[string, (admin: Admin) => void, Readonly<Record<string, number>>]>([
-    [
-      'a refresh with its duration',
-      (admin) => admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 })),
-      {
-        'auth_attempts_total{operation="refresh",outcome="success"}': 1,
-        'auth_duration_seconds_sum{operation="refresh"}': 0.25,
-        auth_lifetime_assumed_total: 0,
-      },
-    ],
-    [
-      'a token of another replica, which is no login',
-      (admin) =>
-        admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf(), failuresBefore: 0 }),
-      {
-        tokens_adopted_total: 1,
-        'auth_attempts_total{operation="login",outcome="success"}': 0,
-      },
-    ],
-    [
-      'what the store did and did not do, with reason and duration',
-      ({ metrics }) => {
-        metrics.storeCalled({ operation: 'claim', durationMs: 2, failure: undefined })
-        metrics.storeCalled({ operation: 'claim', durationMs: 500, failure: 'timeout' })
-      },
-      {
-        'session_store_operations_total{operation="claim",outcome="success"}': 1,
-        'session_store_operations_total{operation="claim",outcome="failure"}': 1,
-        'session_store_failures_total{reason="timeout"}': 1,
-        'session_store_duration_seconds_sum{operation="claim"}': 0.502,
-      },
-    ],
-  ])('count %s', async (_case, happen, expected) => {
+  it('count a refresh with its duration, a token of another replica, and what the store did or not', async () => {
     const admin = open()
-    happen(admin)
-    expect(await seriesOf(admin)).toMatchObject(expected)
+    admin.onTokenEvent(granted({ operation: 'refresh', durationMs: 250 }))
+    admin.onTokenEvent({ type: 'adopted', at: NOW, token: tokenOf(), failuresBefore: 0 })
+    admin.metrics.storeCalled({ operation: 'claim', durationMs: 2, failure: undefined })
+    admin.metrics.storeCalled({ operation: 'claim', durationMs: 500, failure: 'timeout' })
+    expect(await seriesOf(admin)).toMatchObject({
+      'auth_attempts_total{operation="refresh",outcome="success"}': 1,
+      'auth_duration_seconds_sum{operation="refresh"}': 0.25,
+      auth_lifetime_assumed_total: 0,
+      tokens_adopted_total: 1,
+      'auth_attempts_total{operation="login",outcome="success"}': 0,
+      'session_store_operations_total{operation="claim",outcome="success"}': 1,
+      'session_store_operations_total{operation="claim",outcome="failure"}': 1,
+      'session_store_failures_total{reason="timeout"}': 1,
+      'session_store_duration_seconds_sum{operation="claim"}': 0.502,
+    })
   })
 
   it('count a rejection by its status, and an unexpected status as other', async () => {
@@ -148,104 +130,71 @@ describe('the counters', () => {
 
 const SHARED = { reason: undefined, since: NOW, adoptedAt: undefined } as const
 const { refreshExpiresAt: _, ...NO_REFRESH_END } = tokenOf()
+const NOTHING = {
+  usable: false,
+  nextRequestAt: undefined,
+  lastSuccessAt: undefined,
+  outageBudget: 0,
+} as const
+/** Instants are dates in seconds since 1970, 0 for none. */
+const datesOf = (renewal: number, expiry: number, refreshExpiry: number) => ({
+  token_next_renewal_timestamp_seconds: renewal,
+  token_expiry_timestamp_seconds: expiry,
+  refresh_token_expiry_timestamp_seconds: refreshExpiry,
+})
+const [EXPIRY, REFRESH_EXPIRY] = [NOW_SECONDS + 240, NOW_SECONDS + 3540]
+
+const NO_CERTIFICATE = { listener: undefined, client: undefined, ca: undefined }
+const certificateEnds = (...ends: readonly number[]) =>
+  Object.fromEntries(
+    ['listener', 'client', 'ca'].map((name, index) => [
+      `certificate_expiry_timestamp_seconds{certificate="${name}"}`,
+      ends[index] ?? 0,
+    ]),
+  )
 
 describe('the gauges', () => {
-  it.each<[string, Partial<AdminSources>, Readonly<Record<string, number>>]>([
+  it.each<[Readonly<Record<string, number>>, Partial<TokenSnapshot>]>([
+    [datesOf(NOW_SECONDS + 180, EXPIRY, REFRESH_EXPIRY), {}],
+    [{ authenticated: 1, outage_budget_seconds: 235 }, {}],
+    [{ token_last_success_timestamp_seconds: NOW_SECONDS - 60 }, {}],
+    [datesOf(0, 0, 0), { ...NOTHING, token: undefined }],
+    [{ authenticated: 0, outage_budget_seconds: 0 }, NOTHING],
+    [{ token_last_success_timestamp_seconds: 0 }, NOTHING],
+    // A renewal that is never due, and a refresh token whose end is not known.
+    [datesOf(0, EXPIRY, 0), { nextRequestAt: Infinity, token: NO_REFRESH_END }],
+    // A renewal that is in flight.
+    [datesOf(NOW_SECONDS, EXPIRY, REFRESH_EXPIRY), { request: 'login' }],
+    [{ 'auth_backoff_state{state="transient"}': 1 }, { backoff: 'transient' }],
+    [{ 'auth_backoff_state{state="none"}': 0 }, { backoff: 'transient' }],
+    [{ 'state{state="degraded"}': 1, 'state{state="healthy"}': 0 }, { backoff: 'transient' }],
+  ])('show %j for the token %j', async (expected, changes) => {
+    expect(await seriesOf(open({ token: () => snapshot(changes) }))).toMatchObject(expected)
+  })
+
+  it.each<[Readonly<Record<string, number>>, Partial<AdminSources>]>([
+    [{ requests_in_flight: 7 }, { running: { listening: true, draining: false, inFlight: 7 } }],
+    [{ log_lines_dropped_total: 5 }, { logLinesDropped: () => 5 }],
+    [{ upstream_connections: 3, 'build_info{version="1.4.0"}': 1 }, {}],
     [
-      'the ends of the token as dates, and the budget in seconds',
-      {},
-      {
-        authenticated: 1,
-        outage_budget_seconds: 235,
-        token_expiry_timestamp_seconds: NOW_SECONDS + 240,
-        token_next_renewal_timestamp_seconds: NOW_SECONDS + 180,
-        token_last_success_timestamp_seconds: NOW_SECONDS - 60,
-        refresh_token_expiry_timestamp_seconds: NOW_SECONDS + 3540,
-      },
+      certificateEnds(NOW_SECONDS, 0, 0),
+      { certificates: () => ({ ...NO_CERTIFICATE, listener: WALL }) },
     ],
+    [certificateEnds(0, 0, NOW_SECONDS), { certificates: () => ({ ...NO_CERTIFICATE, ca: WALL }) }],
+    [{ 'session_sharing_state{state="off"}': 1, session_replicas: 0 }, {}],
     [
-      '0 for what is not there',
-      {
-        token: () =>
-          snapshot({
-            token: undefined,
-            usable: false,
-            nextRequestAt: undefined,
-            lastSuccessAt: undefined,
-            outageBudget: 0,
-          }),
-      },
-      {
-        authenticated: 0,
-        outage_budget_seconds: 0,
-        token_expiry_timestamp_seconds: 0,
-        token_next_renewal_timestamp_seconds: 0,
-        token_last_success_timestamp_seconds: 0,
-        refresh_token_expiry_timestamp_seconds: 0,
-      },
-    ],
-    [
-      '0 for a renewal that is never due and for a refresh token whose end is not known',
-      { token: () => snapshot({ nextRequestAt: Infinity, token: NO_REFRESH_END }) },
-      { token_next_renewal_timestamp_seconds: 0, refresh_token_expiry_timestamp_seconds: 0 },
-    ],
-    [
-      'now for a renewal that is in flight',
-      { token: () => snapshot({ request: 'login' }) },
-      { token_next_renewal_timestamp_seconds: NOW_SECONDS },
-    ],
-    [
-      'the present back-off and no other',
-      { token: () => snapshot({ backoff: 'transient' }) },
-      {
-        'auth_backoff_state{state="transient"}': 1,
-        'auth_backoff_state{state="none"}': 0,
-        'state{state="degraded"}': 1,
-        'state{state="healthy"}': 0,
-      },
-    ],
-    [
-      'what is in flight, open and dropped, and the version as a label',
-      {
-        running: { listening: true, draining: false, inFlight: 7 },
-        logLinesDropped: () => 5,
-      },
-      {
-        requests_in_flight: 7,
-        upstream_connections: 3,
-        log_lines_dropped_total: 5,
-        'build_info{version="1.4.0"}': 1,
-      },
-    ],
-    [
-      'when each certificate ends, and 0 for none',
-      { certificates: () => ({ listener: WALL, client: undefined, ca: undefined }) },
-      {
-        'certificate_expiry_timestamp_seconds{certificate="listener"}': NOW_SECONDS,
-        'certificate_expiry_timestamp_seconds{certificate="client"}': 0,
-        'certificate_expiry_timestamp_seconds{certificate="ca"}': 0,
-      },
-    ],
-    [
-      'that no token is shared when no store is configured',
-      {},
-      { 'session_sharing_state{state="off"}': 1, session_replicas: 0 },
-    ],
-    [
-      'with how many replicas the token is shared',
-      { sharing: () => ({ ...SHARED, state: 'shared', replicas: 3 }) },
       { 'session_sharing_state{state="shared"}': 1, session_replicas: 3 },
+      { sharing: () => ({ ...SHARED, state: 'shared', replicas: 3 }) },
     ],
     [
-      'that the store cannot be used',
-      { sharing: () => ({ ...SHARED, state: 'alone', replicas: undefined }) },
       {
         'session_sharing_state{state="alone"}': 1,
         'session_sharing_state{state="shared"}': 0,
         session_replicas: 0,
       },
+      { sharing: () => ({ ...SHARED, state: 'alone', replicas: undefined }) },
     ],
-  ])('show %s', async (_case, changes, expected) => {
+  ])('show %j', async (expected, changes) => {
     expect(await seriesOf(open(changes))).toMatchObject(expected)
   })
 
