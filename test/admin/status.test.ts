@@ -102,19 +102,14 @@ describe('status.json', () => {
     })
   })
 
-  it.each<[string, Scene, object]>([
+  const unplanned = { nextAt: null, nextInSeconds: null }
+  it.each<[Scene, object]>([
+    [SCENES.starting, { token: null, renewal: { ...unplanned, lastSuccessAt: null } }],
     [
-      'null for what is not there',
-      SCENES.starting,
-      { token: null, renewal: { nextAt: null, nextInSeconds: null, lastSuccessAt: null } },
-    ],
-    [
-      'null for a next attempt that is not planned, and for an end that is not known',
       { snapshot: NO_TOKEN_END, events: [] },
-      { token: { refreshTokenExpiresAt: null }, renewal: { nextAt: null, nextInSeconds: null } },
+      { token: { refreshTokenExpiresAt: null }, renewal: unplanned },
     ],
     [
-      'the last failure, and only the error codes that came',
       SCENES.refused,
       {
         runbook: expect.stringContaining('/docs/operations.md#isalesproxyaccountrejected'),
@@ -127,11 +122,11 @@ describe('status.json', () => {
             detail: 'status 403',
           },
         },
+        // Only the codes that came.
         requests: { errors: { 'no-token': 12 } },
       },
     ],
     [
-      'what fails, how often, and where',
       SCENES.failing,
       {
         requests: {
@@ -143,7 +138,6 @@ describe('status.json', () => {
       },
     ],
     [
-      'how many share the token and where it came from',
       { ...SCENES.healthy, sharing: SHARED },
       {
         sharing: {
@@ -156,11 +150,10 @@ describe('status.json', () => {
       },
     ],
     [
-      'the ends of certificates',
       SCENES.degraded,
       { certificates: { listener: '2026-03-14T09:41:05.000Z', client: null, ca: null } },
     ],
-  ])('has %s', async (_case, scene, expected) => {
+  ])('has null for what is not there, and the rest (row %#)', async (scene, expected) => {
     expect(await statusOf(scene)).toMatchObject(expected)
   })
 
@@ -200,11 +193,6 @@ describe('the status page', () => {
     expect(await paused.text()).toContain('refresh every 5 s')
   })
 
-  it('repeats nothing of its query', async () => {
-    const text = await (await adminOf(SCENES.healthy).request('/?refresh=<b>x&x=<b>y')).text()
-    expect(text).not.toMatch(/<b>|%3Cb|&lt;b/)
-  })
-
   it('allows its own style sheet and nothing else', async () => {
     const { headers } = await adminOf(SCENES.healthy).request('/')
     expect(headers.get('content-security-policy')).toMatch(
@@ -213,27 +201,15 @@ describe('the status page', () => {
     expect(headers.get('content-type')).toBe('text/html; charset=UTF-8')
   })
 
-  it.each(['<script>x</script>', '"onload="x', "'><svg/onload=x>", '&lt;', '</style>'])(
-    'escapes %s',
-    async (value) => {
-      const settings = [{ name: value, value, source: value }]
-      const app = adminOf(SCENES.healthy, { settings })
-      const text = await (await app.request('/')).text()
-      expect(text).not.toContain(`>${value}<`)
-      expect(text.match(/<script|<\/style/g)).toEqual(['</style'])
-    },
-  )
+  it('repeats nothing of its query', async () => {
+    const text = await (await adminOf(SCENES.healthy).request('/?refresh=<b>x&x=<b>y')).text()
+    expect(text).not.toMatch(/<b>|%3Cb|&lt;b/)
+  })
 
   it.each([
-    [
-      'has ended long ago',
-      { obtainedAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
-    ],
-    [
-      'lives a second',
-      { obtainedAt: NOW - 500, lifetime: 1000, expiresAt: NOW + 500, usableUntil: NOW + 400 },
-    ],
-  ])('survives a token that %s', async (_case, life) => {
+    { obtainedAt: NOW - 900_000, expiresAt: NOW - 600_000, usableUntil: NOW - 605_000 },
+    { obtainedAt: NOW - 500, lifetime: 1000, expiresAt: NOW + 500, usableUntil: NOW + 400 },
+  ])('survives a token that ended long ago, or lives a second: %j', async (life) => {
     const app = adminOf({ snapshot: { token: tokenOf(life), usable: false }, events: [] })
     const page = await app.request('/')
     expect(page.status).toBe(200)

@@ -25,7 +25,7 @@ beforeAll(() => {
     '/text': 'hello',
     '/damaged': damaged,
     '/half': `${made.ca.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
-    '/damaged-key': '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
+    '/bad-key': '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
     '/huge': 'x'.repeat(1024 * 1024 + 1),
     '/encrypted': privateKey
       .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' })
@@ -46,66 +46,49 @@ function check(config: Parameters<typeof readTls>[1]): readonly string[] {
   })
 }
 
-const listen = (cert: string, key: string) => ({ listenTlsCertFile: cert, listenTlsKeyFile: key })
-const client = (cert: string, key: string) => ({
-  isalesClientCertFile: cert,
-  isalesClientKeyFile: key,
+const listen = (listenTlsCertFile: string, listenTlsKeyFile: string) => ({
+  listenTlsCertFile,
+  listenTlsKeyFile,
 })
+const client = (key: string) => ({ isalesClientCertFile: '/cert', isalesClientKeyFile: key })
 
 /** As the certificates were made: some days from now. */
 const day = (days: number): string =>
   new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+const ENDED = `names a certificate that ended on ${day(-1)}`
+const BEGINS = `names a certificate that begins on ${day(1)} only`
 
 describe('certificates and keys at the start', () => {
   it.each([
     [{}],
     [{ isalesCaFile: '/ca' }],
-    [client('/cert', '/key')],
+    [client('/key')],
     [{ ...listen('/chain', '/key'), listenClientCaFile: '/ca' }],
   ])('are sound: %j', (config) => {
     expect(check(config)).toEqual([])
   })
 
+  const NO_CERTIFICATE = 'names a file without a PEM certificate'
+  const ENCRYPTED = 'names a file with an encrypted key'
   it.each([
     [{ isalesCaFile: '/gone' }, 'ISALES_CA_FILE names a file that does not exist'],
-    [{ isalesCaFile: '/text' }, 'ISALES_CA_FILE names a file without a PEM certificate'],
+    [{ isalesCaFile: '/text' }, `ISALES_CA_FILE ${NO_CERTIFICATE}`],
     [{ isalesCaFile: '/half' }, 'ISALES_CA_FILE names a file with a damaged certificate'],
     [{ isalesCaFile: '/huge' }, 'ISALES_CA_FILE names a file that is too large'],
-    [
-      { listenClientCaFile: '/key' },
-      'LISTEN_CLIENT_CA_FILE names a file without a PEM certificate',
-    ],
-    [
-      { sessionStoreCaFile: '/text' },
-      'SESSION_STORE_CA_FILE names a file without a PEM certificate',
-    ],
+    [{ listenClientCaFile: '/key' }, `LISTEN_CLIENT_CA_FILE ${NO_CERTIFICATE}`],
+    [{ sessionStoreCaFile: '/text' }, `SESSION_STORE_CA_FILE ${NO_CERTIFICATE}`],
     [listen('/damaged', '/key'), 'LISTEN_TLS_CERT_FILE names a file with a damaged certificate'],
     [listen('/cert', '/cert'), 'LISTEN_TLS_KEY_FILE names a file without a PEM private key'],
+    [listen('/cert', '/bad-key'), 'LISTEN_TLS_KEY_FILE names a file with a damaged private key'],
+    [client('/encrypted'), `ISALES_CLIENT_KEY_FILE ${ENCRYPTED}`],
+    [client('/encrypted-old'), `ISALES_CLIENT_KEY_FILE ${ENCRYPTED}`],
     [
-      listen('/cert', '/damaged-key'),
-      'LISTEN_TLS_KEY_FILE names a file with a damaged private key',
-    ],
-    [client('/cert', '/encrypted'), 'ISALES_CLIENT_KEY_FILE names a file with an encrypted key'],
-    [
-      client('/cert', '/encrypted-old'),
-      'ISALES_CLIENT_KEY_FILE names a file with an encrypted key',
-    ],
-    [
-      client('/cert', '/other-key'),
+      client('/other-key'),
       'ISALES_CLIENT_KEY_FILE holds a key that is not the one of ISALES_CLIENT_CERT_FILE',
     ],
-    [
-      listen('/expired', '/expired-key'),
-      `warning: LISTEN_TLS_CERT_FILE names a certificate that ended on ${day(-1)}`,
-    ],
-    [
-      listen('/early', '/early-key'),
-      `warning: LISTEN_TLS_CERT_FILE names a certificate that begins on ${day(1)} only`,
-    ],
-    [
-      { isalesCaFile: '/expired' },
-      `warning: ISALES_CA_FILE names a certificate that ended on ${day(-1)}`,
-    ],
+    [listen('/expired', '/expired-key'), `warning: LISTEN_TLS_CERT_FILE ${ENDED}`],
+    [listen('/early', '/early-key'), `warning: LISTEN_TLS_CERT_FILE ${BEGINS}`],
+    [{ isalesCaFile: '/expired' }, `warning: ISALES_CA_FILE ${ENDED}`],
   ])('are not: %j', (config, problem) => {
     expect(check(config)).toEqual([problem])
   })
