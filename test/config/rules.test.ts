@@ -11,7 +11,17 @@ const STORE_TLS = { ...STORE, SESSION_STORE_URL: 'valkeys://v.example' }
 const STORE_PAIR = { SESSION_STORE_CLIENT_CERT_FILE: '/c', SESSION_STORE_CLIENT_KEY_FILE: '/k' }
 const TLS = { LISTEN_TLS_CERT_FILE: '/c', LISTEN_TLS_KEY_FILE: '/k' }
 const OPEN = { OBS_LOGIN: 'answer', UNSAFE_LISTEN: 'true' }
-const OBS_PATHS = '/rest/isales/v1/openapi/obs/'
+const LOCAL = { ISALES_URL: 'http://127.0.0.1:1' }
+/** Reachable from other machines. */
+const BEYOND = { LISTEN: ':8443', ...TLS, ...LOGIN }
+const UNSAFE = 'UNSAFE_LISTEN is on'
+const ITSELF = 'ISALES_URL names this proxy itself'
+const BESIDE = 'ALLOWED_PATHS does not hold the paths beside ISALES_LOGIN_PATH'
+const GUESSED = 'OBS_PASSWORD is easy to guess'
+const paths = (ALLOWED_PATHS: string, login: string): Environment => ({
+  ALLOWED_PATHS,
+  ISALES_LOGIN_PATH: `${login}/auth/login`,
+})
 
 const files = disk({ '/store-key': '0123456789abcdef'.repeat(2), '/weak-key': 'k'.repeat(32) })
 
@@ -30,68 +40,39 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ISALES_URL: 'http://isales.example' }, 'ISALES_URL is plain http'],
   [{ ISALES_URL: 'http://127.0.0.1.example' }, 'ISALES_URL is plain http'],
   [{ ISALES_URL: 'http://isales.example', ISALES_ALLOW_HTTP: 'true' }, 'ISALES_ALLOW_HTTP is on'],
-  [{ ISALES_URL: 'http://127.0.0.1:8080' }, 'ISALES_URL names this proxy itself'],
-  [{ ISALES_URL: 'http://localhost:9090' }, 'ISALES_URL names this proxy itself'],
+  [{ ISALES_URL: 'http://127.0.0.1:8080' }, ITSELF],
+  [{ ISALES_URL: 'http://localhost:9090' }, ITSELF],
+  [{ ISALES_URL: 'https://own.example', ...OPEN, LISTEN: 'own.example:443' }, ITSELF, UNSAFE],
+  [{ ISALES_URL: 'http://[::1]', ...OPEN, LISTEN: '[::]:80' }, ITSELF, UNSAFE],
   [
-    { ISALES_URL: 'https://own.example', ...OPEN, LISTEN: 'own.example:443' },
-    'ISALES_URL names this proxy itself',
-    'UNSAFE_LISTEN is on',
+    { ...paths('/', '/a'), ISALES_REFRESH_PATH: '/a/auth/login' },
+    'ISALES_REFRESH_PATH is the same',
   ],
-  [
-    { ISALES_URL: 'http://[::1]', ...OPEN, LISTEN: '[::]:80' },
-    'ISALES_URL names this proxy itself',
-    'UNSAFE_LISTEN is on',
-  ],
-  [
-    { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/a', ISALES_REFRESH_PATH: '/a' },
-    'ISALES_REFRESH_PATH is the same as ISALES_LOGIN_PATH',
-  ],
-  [{ ISALES_CLIENT_CERT_FILE: '/c' }, 'ISALES_CLIENT_CERT_FILE is set without'],
-  [{ ISALES_CLIENT_KEY_FILE: '/k' }, 'ISALES_CLIENT_KEY_FILE is set without'],
   [{ SESSION_STORE_URL: 'valkey://127.0.0.1' }, 'SESSION_STORE_URL is set without'],
   [STORE_KEY, 'SESSION_STORE_KEY_FILE is set without SESSION_STORE_URL'],
-  [{ SESSION_STORE_PASSWORD: 'p' }, 'SESSION_STORE_PASSWORD is set without'],
-  [{ SESSION_STORE_SENTINEL: 's' }, 'SESSION_STORE_SENTINEL is set without'],
-  [{ SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE is set without'],
   [STORE_PAIR, 'SESSION_STORE_CLIENT_CERT_FILE is set without SESSION_STORE_URL'],
   [
     { ...STORE_TLS, SESSION_STORE_CLIENT_CERT_FILE: '/c' },
     'SESSION_STORE_CLIENT_CERT_FILE is set without SESSION_STORE_CLIENT_KEY_FILE',
   ],
-  [{ SESSION_STORE_CLIENT_KEY_FILE: '/k' }, 'SESSION_STORE_CLIENT_KEY_FILE is set without'],
-  [
-    { ...STORE, SESSION_STORE_SENTINEL_PASSWORD: 'p' },
-    'SESSION_STORE_SENTINEL_PASSWORD is set without',
-  ],
+  [{ ...STORE, SESSION_STORE_SENTINEL_PASSWORD: 'p' }, 'SESSION_STORE_SENTINEL_PASSWORD is set'],
   [
     { ...STORE, SESSION_STORE_URL: 'valkey://localhost,127.0.0.1' },
-    'SESSION_STORE_URL has several hosts',
+    'SESSION_STORE_URL has several',
   ],
   [{ ...STORE, SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, ...STORE_PAIR }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, SESSION_STORE_URL: 'redis://v.example' }, 'SESSION_STORE_URL is without TLS'],
   [{ LISTEN: ':8080', OBS_LOGIN: 'answer' }, 'LISTEN is reachable from other machines'],
   [{ LISTEN: '10.0.0.1:8080', OBS_LOGIN: 'forward' }, 'LISTEN is reachable from other machines'],
-  [{ LISTEN: '[::]:8080', ...OPEN }, 'UNSAFE_LISTEN is on'],
-  [{ LISTEN_TLS_CERT_FILE: '/c' }, 'LISTEN_TLS_CERT_FILE is set without'],
-  [{ LISTEN_TLS_KEY_FILE: '/k' }, 'LISTEN_TLS_KEY_FILE is set without'],
-  [{ LISTEN_CLIENT_CA_FILE: '/ca' }, 'LISTEN_CLIENT_CA_FILE is set without'],
+  [{ LISTEN: '[::]:8080', ...OPEN }, UNSAFE],
   [{ LISTEN: '127.0.0.1:9090' }, 'ADMIN_LISTEN takes the port of LISTEN'],
   [{ LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.1:1' }, 'ADMIN_LISTEN takes the port of LISTEN'],
   [{ LISTEN: ':8443', ...TLS }, 'OBS_USER is not set', 'OBS_PASSWORD is not set'],
   [{ OBS_LOGIN: 'require', OBS_USER: 'cti' }, 'OBS_PASSWORD is not set'],
-  [
-    { LISTEN: ':1', ...TLS, ...LOGIN, OBS_PASSWORD: 'correcthors' },
-    'OBS_PASSWORD is easy to guess',
-  ],
-  [
-    { LISTEN: ':1', ...TLS, ...LOGIN, OBS_PASSWORD: 'abc'.repeat(9) },
-    'OBS_PASSWORD is easy to guess',
-  ],
-  [
-    { LISTEN: ':1', ...TLS, ...LOGIN, OBS_TICKET_KEY_FILE: '/weak-key' },
-    'OBS_TICKET_KEY_FILE is easy',
-  ],
+  [{ ...BEYOND, OBS_PASSWORD: 'correcthors' }, GUESSED],
+  [{ ...BEYOND, OBS_PASSWORD: 'abc'.repeat(9) }, GUESSED],
+  [{ ...BEYOND, OBS_TICKET_KEY_FILE: '/weak-key' }, 'OBS_TICKET_KEY_FILE is easy'],
   [
     { ...STORE_TLS, SESSION_STORE_KEY_FILE: '/weak-key' },
     'SESSION_STORE_KEY_FILE is easy to guess',
@@ -101,22 +82,10 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ LOGIN_REJECTED_ATTEMPTS: '6' }, 'LOGIN_REJECTED_ATTEMPTS is over 5'],
   [{ CLIENT_DEADLINE: '3s' }, 'CLIENT_DEADLINE is 3 s or more'],
   [{ CLIENT_DEADLINE: '0' }, 'CLIENT_DEADLINE is off'],
-  [
-    { ISALES_URL: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://proxy:3128' },
-    'HTTPS_PROXY is not used',
-  ],
-  [
-    { ISALES_URL: 'http://127.0.0.1:1', ISALES_TLS_SERVER_NAME: 'isales.example' },
-    'ISALES_TLS_SERVER_NAME is not used',
-  ],
-  [
-    { ALLOWED_PATHS: OBS_PATHS, ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
-    'ALLOWED_PATHS does not hold the paths beside ISALES_LOGIN_PATH',
-  ],
-  [
-    { ALLOWED_PATHS: '/gw', ISALES_LOGIN_PATH: '/gw-b/auth/login' },
-    'ALLOWED_PATHS does not hold the paths beside ISALES_LOGIN_PATH',
-  ],
+  [{ ...LOCAL, HTTPS_PROXY: 'http://proxy:3128' }, 'HTTPS_PROXY is not used'],
+  [{ ...LOCAL, ISALES_TLS_SERVER_NAME: 'i.example' }, 'ISALES_TLS_SERVER_NAME is not used'],
+  [paths('/rest/isales/v1/openapi/obs/', '/gw/obs'), BESIDE],
+  [paths('/gw', '/gw-b'), BESIDE],
   [{ ISALES_PASSWORD: ' x' }, 'ISALES_PASSWORD begins or ends with white space'],
   [{ ISALES_PASSWORD: 'x\t' }, 'ISALES_PASSWORD begins or ends with white space'],
   [{ ISALES_PASSWORD: 'x\n\n' }, 'ISALES_PASSWORD begins or ends with white space'],
@@ -129,11 +98,22 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ ...REQUIRED, OBS_PASSWORD: "'y z'" }, 'OBS_PASSWORD is in quotes'],
   [{ ...REQUIRED, OBS_USER: '"cti"' }, 'OBS_USER is in quotes'],
   [{ ...REQUIRED, OBS_USER: ' cti' }, 'OBS_USER begins or ends with white space'],
+  ...[
+    'ISALES_CLIENT_CERT_FILE',
+    'ISALES_CLIENT_KEY_FILE',
+    'LISTEN_CLIENT_CA_FILE',
+    'LISTEN_TLS_CERT_FILE',
+    'LISTEN_TLS_KEY_FILE',
+    'SESSION_STORE_CA_FILE',
+    'SESSION_STORE_CLIENT_KEY_FILE',
+    'SESSION_STORE_PASSWORD',
+    'SESSION_STORE_SENTINEL',
+  ].map((name) => [{ [name]: '/x' }, `${name} is set without`] as const),
 ]
 
 const KEPT: readonly Environment[] = [
   {},
-  { ISALES_URL: 'http://127.0.0.1:1' },
+  LOCAL,
   { ISALES_URL: 'http://localhost:1' },
   { ISALES_URL: 'http://[::1]:1' },
   { ISALES_REFRESH_PATH: 'off' },
@@ -149,8 +129,8 @@ const KEPT: readonly Environment[] = [
   { LISTEN: 'unix:/run/p.sock' },
   { LISTEN: '[::1]:8080' },
   { LISTEN: '127.9.9.9:8080' },
-  { LISTEN: ':8443', ...TLS, ...LOGIN },
-  { LISTEN: ':8443', ...TLS, ...LOGIN, OBS_TICKET_KEY_FILE: '/store-key' },
+  BEYOND,
+  { ...BEYOND, OBS_TICKET_KEY_FILE: '/store-key' },
   { ...REQUIRED, OBS_PASSWORD: 'y', OBS_TICKET_KEY_FILE: '/weak-key' },
   { ...STORE, SESSION_STORE_KEY_FILE: '/weak-key' },
   { LISTEN: ':8443', ...TLS, LISTEN_CLIENT_CA_FILE: '/ca', OBS_LOGIN: 'answer' },
@@ -160,8 +140,8 @@ const KEPT: readonly Environment[] = [
   { LOGIN_REJECTED_ATTEMPTS: '5' },
   { HTTPS_PROXY: 'http://proxy:3128' },
   { ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
-  { ALLOWED_PATHS: '/', ISALES_LOGIN_PATH: '/gw/obs/auth/login' },
-  { ALLOWED_PATHS: '/gw', ISALES_LOGIN_PATH: '/gw/auth/login' },
+  paths('/', '/gw/obs'),
+  paths('/gw', '/gw'),
   { ISALES_PASSWORD: 'a b\n' },
   { ISALES_PASSWORD: '"x' },
 ]
