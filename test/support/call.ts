@@ -42,7 +42,7 @@ async function read(response: IncomingMessage) {
     /** Name, value, name, value, as they came. */
     rawHeaders,
     /** The value of a field, several joined with a comma. */
-    header(name: string) {
+    header: (name: string) => {
       const values = rawHeaders.filter(
         (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name.toLowerCase(),
       )
