@@ -1,6 +1,6 @@
 import { Agent } from 'node:http'
 import { onTestFinished } from 'vitest'
-import { startApp, type App, type AppOptions } from '../../src/server.ts'
+import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/events.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
@@ -11,7 +11,7 @@ import {
   type SimulatorOptions,
 } from '../../simulator/index.ts'
 import { configOf } from './config.ts'
-import { call, type CallResponse, type Calling } from './call.ts'
+import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
 export interface WorldOptions extends Pick<
