@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import type { SecureContextOptions } from 'node:tls'
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { ConfigError, Read } from './errors.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { check, Refusal } from './formats.ts'
@@ -64,8 +64,15 @@ export function readTls(
       problem: `holds a key that is not the one of ${nameOf(names.cert)}`,
       remedy: 'Give the two files of one pair; the own certificate comes first in a chain',
     })
-  if (errors.length > 0) return { ok: false, errors }
   const pem = key?.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const refused = errors.length === 0 && pem !== undefined && refusedBy(cert?.join(''), pem)
+  if (refused)
+    errors.push({
+      setting: nameOf(names.cert),
+      problem: `names a certificate that this OpenSSL refuses (${refused})`,
+      remedy: 'Have one issued with a longer key and a newer signature',
+    })
+  if (errors.length > 0) return { ok: false, errors }
   return {
     ok: true,
     value: {
@@ -75,6 +82,16 @@ export function readTls(
     },
     // A bundle is of use as long as one authority in it is.
     warnings: [...invalid(names.cert, cert?.slice(0, 1)), ...invalid(names.ca, ca)],
+  }
+}
+
+/** Its code for a pair that is of no use for TLS, such as a key that is too short. Undefined: it takes the pair. */
+function refusedBy(cert: string | undefined, key: string): string | undefined {
+  try {
+    createSecureContext({ cert, key })
+    return undefined
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
   }
 }
 

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { generate } from 'selfsigned'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readTls } from '../../src/config/certificates.ts'
 import { valueOf } from '../../src/config/errors.ts'
@@ -8,7 +9,8 @@ import { disk } from './stand.ts'
 let made: Certificates
 let files: ReturnType<typeof disk>
 
-beforeAll(() => {
+beforeAll(async () => {
+  const short = await generate([{ name: 'commonName', value: 'x' }], { keySize: 512 })
   made = makeCertificates()
   const damaged = made.server.cert.replace(/^([^-].{20}).{20}/m, '$1')
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
@@ -22,6 +24,8 @@ beforeAll(() => {
     '/early': made.notYetValid.cert,
     '/early-key': made.notYetValid.key,
     '/other-key': made.stranger.key,
+    '/short': short.cert,
+    '/short-key': short.private,
     '/text': 'hello',
     '/damaged': damaged,
     '/half': `${made.ca.cert}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
@@ -85,6 +89,10 @@ describe('certificates and keys at the start', () => {
     [
       client('/other-key'),
       'ISALES_CLIENT_KEY_FILE holds a key that is not the one of ISALES_CLIENT_CERT_FILE',
+    ],
+    [
+      listen('/short', '/short-key'),
+      'LISTEN_TLS_CERT_FILE names a certificate that this OpenSSL refuses (ERR_SSL_EE_KEY_TOO_SMALL)',
     ],
     [listen('/expired', '/expired-key'), `warning: LISTEN_TLS_CERT_FILE ${ENDED}`],
     [listen('/early', '/early-key'), `warning: LISTEN_TLS_CERT_FILE ${BEGINS}`],
