@@ -86,8 +86,8 @@ const LOAD_REST = 5000
 const ADMIN_GRACE = 1000
 
 /**
- * The composition root: the only place that knows all modules. Each module gets functions, never another module. Begins
- * the first login without waiting for it, and opens both listeners.
+ * The composition root: the only place that knows all modules. Each module gets functions, never another module. Opens
+ * both listeners, and then begins the first login without waiting for it.
  *
  * @throws ListenError, or an error that names an unreadable TLS file.
  */
@@ -187,10 +187,11 @@ export async function startApp(options: AppOptions): Promise<App> {
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()
 
-  // The first login is in flight when the first request comes.
+  const addresses = await openBoth()
+  // Not before: a second proxy that is started on taken ports would end the session of the first one. No request has been
+  // read yet.
   share?.start(tokens.adopt)
   tokens.start()
-  const addresses = await openBoth()
   const control = await openControlSocket()
   running.listening = true
   log('listening', { listener: 'proxy', address: addresses.proxy })

@@ -55,7 +55,7 @@ test('a rejection during the drain is healed', async () => {
   await stopped
 })
 
-test('when the admin port is taken, the proxy port is not open either', async () => {
+test('when the admin port is taken, the proxy port is not open either, and no login begins', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const free = createServer().listen(0, '127.0.0.1')
@@ -70,8 +70,11 @@ test('when the admin port is taken, the proxy port is not open either', async ()
     ADMIN_LISTEN: `127.0.0.1:${(taken.address() as AddressInfo).port}`,
   })
   if (!loaded.ok) throw new Error('the configuration is wrong')
-  const started = startApp({ config: loaded.config, version: 'test', log: () => undefined })
+  const events: string[] = []
+  const log = (event: string) => void events.push(event)
+  const started = startApp({ config: loaded.config, version: 'test', log })
   await expect(started).rejects.toThrow('in use by another process')
+  expect(events).toEqual(['state-in-memory'])
   const probe = createServer().listen(port, '127.0.0.1')
   await once(probe, 'listening')
   probe.close()
