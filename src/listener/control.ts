@@ -47,6 +47,8 @@ export async function openControl(stateDir: string, renew: () => Promise<RenewOu
     })
   })
   server.maxConnections = MAX_CONNECTIONS
+  // A machine out of descriptors or memory fails an accept: that connection is lost, not the process.
+  server.on('error', () => undefined)
   await listen(server, 'STATE_DIR', { kind: 'unix', path: socketOf(stateDir) }, 0o600)
   return {
     close(): void {
