@@ -8,7 +8,7 @@ import { valueOf } from './config/errors.ts'
 import type { EffectiveSetting } from './config/load.ts'
 import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { adminHosts, ownHosts } from './listener/address.ts'
+import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
 import { openControl, type RenewOutcome } from './listener/control.ts'
 import { createListener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
@@ -23,6 +23,7 @@ import { memoryHome, withAttempts, type AttemptHome } from './token/attempts.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/otlp.ts'
+import { codeOf } from './upstream/errors.ts'
 import { createUpstream } from './upstream/pool.ts'
 import type { Post } from './upstream/post.ts'
 
@@ -229,8 +230,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       directory,
       clock,
       wallClock,
-      onUnusable(error) {
-        log('state-unusable', { setting: 'STATE_DIR', error })
+      onUnusable(detail) {
+        log('state-unusable', { setting: 'STATE_DIR', detail })
         metrics.count('state_failures_total')
       },
       onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: EXPOSED }),
@@ -280,7 +281,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     try {
       return await openControl(stateDir, () => renewals.renew('command'))
     } catch (error) {
-      log('state-unusable', { setting: 'STATE_DIR', error })
+      const why = error instanceof ListenError ? error.message : codeOf(error)
+      const detail = `the command renew cannot reach this proxy: ${why}`
+      log('setting-doubtful', { setting: 'STATE_DIR', detail })
       return undefined
     }
   }

@@ -100,8 +100,8 @@ export interface Login {
 export function openBook({ stateDir: directory }: Config) {
   const clock = systemClock
   let uncounted: string | undefined
-  const onUnusable = (error: unknown): void => {
-    uncounted = error instanceof Error ? error.message : 'unknown'
+  const onUnusable = (why: string): void => {
+    uncounted = why
   }
   const home =
     directory === undefined

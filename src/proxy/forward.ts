@@ -9,7 +9,7 @@ import type { RequestSpan } from '../tracing/otlp.ts'
 import { Attempt, type AttemptHooks, type ResponseHead } from '../upstream/attempt.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
-import { createRequestHeaders, isHtml, relayedHead, type RelayedHead } from './headers.ts'
+import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
 import { createJudge, cut, isPage, relay, relayInformational } from './response.ts'
 import {
@@ -341,13 +341,14 @@ class Forwarding implements AttemptHooks, BodyHooks {
     this.#attempt?.abort('the client is gone')
     const { response, validated, requestId, span } = this.#call
     const ending = this.#ending
+    const isError = ending.do === 'relay' && ending.head.status >= 400
     const end = {
       method: this.#history.method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: ending.do === 'fail' ? ending.code : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
-      page: ending.do === 'relay' && ending.head.status >= 400 && isHtml(ending.head.headers),
+      page: isError && this.#attempt !== undefined && isPage(ending.head, this.#attempt),
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,

@@ -14,8 +14,8 @@ export interface AttemptFileOptions {
   readonly clock: Clock
   /** Milliseconds since 1970: a file outlives the monotonic clock. */
   readonly wallClock: () => number
-  /** The file cannot be read or written, or is not ours. Counting goes on in memory. */
-  readonly onUnusable: (error: unknown) => void
+  /** The file cannot be read or written, or is not ours. Counting goes on in memory. `why` names the file. */
+  readonly onUnusable: (why: string) => void
   /** All may write to the directory. */
   readonly onExposed: () => void
 }
@@ -159,7 +159,7 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
       isBehind = false
     } catch (error) {
       isBehind = true
-      onUnusable(error)
+      onUnusable(error instanceof Error ? error.message : 'unknown')
     }
     return !isBehind
   }
@@ -210,18 +210,18 @@ function toStored(
 }
 
 /** Undefined: it is missing, or not ours. */
-function read<T>(path: string, shape: z.ZodType<T>, onUnusable: (error: unknown) => void) {
+function read<T>(path: string, shape: z.ZodType<T>, onUnusable: (why: string) => void) {
   const { O_NOFOLLOW } = constants
   const file = readSmallFile(path, MAX_FILE, O_NOFOLLOW)
   if (!file.ok) {
-    if (file.problem !== 'missing') onUnusable(new Error(`${path} ${file.problem}`))
+    if (file.problem !== 'missing') onUnusable(`${path} ${file.problem}`)
     return undefined
   }
   try {
     const text = Buffer.from(file.bytes).toString()
     return { text, contents: shape.parse(JSON.parse(text)) }
   } catch {
-    onUnusable(new Error(`${path} is not a file of ours`))
+    onUnusable(`${path} is not a file of ours`)
     return undefined
   }
 }

@@ -88,7 +88,11 @@ test('the command renew fails where no proxy runs, and makes no directory', asyn
 test('a second proxy with the same STATE_DIR serves, and the first one is asked', async () => {
   const { env, proxy, settings } = await startRefused()
   const second = start([], settings)
-  expect(await second.line('state-unusable')).toMatchObject({ setting: 'STATE_DIR' })
+  const why = 'control.sock is in use by another process'
+  expect(await second.line('setting-doubtful')).toMatchObject({
+    setting: 'STATE_DIR',
+    detail: expect.stringContaining(why) as string,
+  })
   await second.addresses()
   expect(await runHere(['renew'], { env })).toMatchObject({ code: 3 })
   await proxy.line('renew-ended')
@@ -102,7 +106,10 @@ test('a proxy whose STATE_DIR cannot be made serves, and says so', async () => {
   const { sim } = await simulate()
   const proxy = start([], builtEnvironment(sim, { STATE_DIR: '/proc/none/state' }))
   await proxy.addresses()
-  expect(await proxy.line('state-unusable')).toMatchObject({ setting: 'STATE_DIR' })
+  expect(await proxy.line('state-unusable')).toMatchObject({
+    setting: 'STATE_DIR',
+    detail: "ENOENT: no such file or directory, mkdir '/proc/none'",
+  })
   expect(await proxy.line('logged-in')).toBeDefined()
 })
 

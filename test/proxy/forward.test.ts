@@ -77,6 +77,19 @@ it.each([
   expect(accepted).toEqual(expected)
 })
 
+it.each([
+  ['{"result":7}', false],
+  ['<html>', true],
+])('reports an error %s that is called HTML as a page: %s', async (body, page) => {
+  const { client, first, ends } = await sent()
+  first.head(500, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
+  first.data(body)
+  first.end()
+  await client.read()
+  await until(() => ends.length > 0)
+  expect(ends).toMatchObject([{ page }])
+})
+
 describe('an exception of our own', () => {
   it.each([
     ['before the head is sent', ['X', 'a\u0000b']],

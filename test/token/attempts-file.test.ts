@@ -37,7 +37,7 @@ function start(directory: string, wall = WALL) {
     directory,
     clock,
     wallClock: () => date.set + clock.now() - NOW,
-    onUnusable: (error) => problems.push(error instanceof Error ? error.message : 'strange'),
+    onUnusable: (why) => problems.push(why),
     onExposed: () => problems.push('exposed'),
   })
   return { ...home, clock, date, problems, file: join(directory, 'attempts.json') }
