@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
@@ -58,7 +59,7 @@ logs in again.`,
     const settings = { ...probed.settings, ...seen?.settings }
     io.stdout.write(format({ verdict, findings, settings }, output, io))
     io.stderr.write(`${text}\n`)
-    return code
+    return signal.aborted ? endedBy(signal) : code
   },
 }
 
@@ -134,7 +135,7 @@ async function watchConnection(config: Config, signal: AbortSignal): Promise<See
     kept = true
     socket.destroy()
   })
-  signal.addEventListener('abort', () => socket.destroy(), { once: true })
+  addAbortSignal(signal, socket)
   socket.write(`HEAD / HTTP/1.1\r\nHost: ${new URL(origin).host}\r\n\r\n`)
   const failed = await new Promise((resolve) => {
     socket.once('close', resolve)

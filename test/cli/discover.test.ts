@@ -81,6 +81,23 @@ describe.concurrent('discover', () => {
     expect(ran.stderr).toBe('It works.\n')
   })
 
+  it('at a signal prints what it has found, and ends as the signal says', async () => {
+    const stopping = new AbortController()
+    const sim = await createSimulator({
+      // The connection that is watched.
+      onRequest: ({ method }) => method === 'HEAD' && stopping.abort('SIGINT'),
+    })
+    const env = {
+      ISALES_URL: sim.origin,
+      ISALES_USER: sim.switches.user,
+      ISALES_PASSWORD: sim.switches.password,
+    }
+    const { code, stdout } = await runHere(['discover'], { env, signal: stopping.signal })
+    await sim.close()
+    expect(code).toBe(130)
+    expect(stdout).toMatch(/# keep-alive +was not measured/)
+  })
+
   it('prints half of the time that iSales keeps an idle connection, when that is short', async () => {
     const { stdout } = await discoverAt({ keepAlive: 600 }, ['--output', 'json'])
     const { settings, findings } = JSON.parse(stdout) as Pick<Probed, 'settings' | 'findings'>
