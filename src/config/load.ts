@@ -4,6 +4,7 @@ import { readTls } from './certificates.ts'
 import { behindColon, fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { readText, Refusal } from './formats.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
+import { REDACTED } from './secret.ts'
 import {
   SETTING_LIST,
   variableOf,
@@ -171,7 +172,9 @@ function show({ redact, inUnits }: Setting, text: string | undefined, value: unk
   if (text === undefined) return null
   if (redact !== undefined) return redact(text)
   const meaning = typeof value === 'number' ? inUnits?.(value) : undefined
-  return meaning === undefined || meaning === text ? text : `${text} (${meaning})`
+  if (meaning !== undefined && meaning !== text) return `${text} (${meaning})`
+  // What takes any text may have been given a URL, such as NO_PROXY.
+  return text.replaceAll(/\/\/[^\s,]*@/g, `//${REDACTED}@`)
 }
 
 function quote(text: string): string {
