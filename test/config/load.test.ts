@@ -60,48 +60,39 @@ describe('the configuration', () => {
     for (const { remedy } of errorsOf(loaded)) expect(remedy).toMatch(/^[A-Z].*[^.]$/)
   })
 
-  it.each<readonly [string, Environment, Partial<Record<ConfigKey, unknown>>]>([
+  const LOOPBACK = { kind: 'tcp', host: '127.0.0.1', port: 8080 }
+  const [upper, lower] = ['http://upper:1', 'http://lower:2']
+  it.each<readonly [Environment, Partial<Record<ConfigKey, unknown>>]>([
+    // An empty variable is an unset one, except where empty is a value.
     [
-      'takes an empty variable for an unset one, except where empty is a value',
-      { ISALES_CA_FILE: '', LISTEN: '', OBS_LOGIN: '', HTTPS_PROXY: '', ISALES_TOKEN_SCHEME: '' },
-      {
-        isalesCaFile: undefined,
-        listen: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
-        obsLogin: 'answer',
-        httpsProxy: undefined,
-        isalesTokenScheme: '',
-      },
+      { ISALES_CA_FILE: '', LISTEN: '' },
+      { isalesCaFile: undefined, listen: LOOPBACK },
     ],
     [
-      'drops spaces around a value, and the CR of an env file from Windows',
-      { LISTEN: ' 127.0.0.1:0\n', ISALES_URL: 'https://isales.example\r', LOG_LEVEL: 'debug ' },
-      {
-        listen: { kind: 'tcp', host: '127.0.0.1', port: 0 },
-        isalesUrl: 'https://isales.example',
-        logLevel: 'debug',
-      },
+      { OBS_LOGIN: '', HTTPS_PROXY: '' },
+      { obsLogin: 'answer', httpsProxy: undefined },
     ],
+    [{ ISALES_TOKEN_SCHEME: '' }, { isalesTokenScheme: '' }],
+    // Spaces around a value are dropped, and the CR of an env file from Windows.
     [
-      'keeps spaces around a user or password, without one line end',
-      { ISALES_USER: ' obs ', ISALES_PASSWORD: ' p \n' },
-      { isalesUser: ' obs ', isalesPassword: ' p ' },
+      { LISTEN: ' 127.0.0.1:8080\n', LOG_LEVEL: 'warn ' },
+      { listen: LOOPBACK, logLevel: 'warn' },
     ],
+    [{ ISALES_URL: 'https://isales.example\r' }, { isalesUrl: 'https://isales.example' }],
+    // Those around a user or password are kept, without one line end.
+    [{ ISALES_USER: ' obs ' }, { isalesUser: ' obs ' }],
+    [{ ISALES_PASSWORD: ' p \n' }, { isalesPassword: ' p ' }],
+    // Proxy variables are read in lower case, too, which wins unless it is empty.
     [
-      'reads proxy variables in lower case too, which win',
-      { HTTPS_PROXY: 'http://upper:1', https_proxy: 'http://lower:2', no_proxy: 'A, b' },
-      { httpsProxy: 'http://lower:2', noProxy: 'a,b' },
+      { HTTPS_PROXY: upper, https_proxy: lower, no_proxy: 'A, b' },
+      { httpsProxy: lower, noProxy: 'a,b' },
     ],
+    [{ HTTPS_PROXY: upper, https_proxy: '' }, { httpsProxy: upper }],
     [
-      'reads them in upper case where those are empty',
-      { HTTPS_PROXY: 'http://upper:1', https_proxy: '' },
-      { httpsProxy: 'http://upper:1' },
-    ],
-    [
-      'takes the path of a file without the CR',
-      { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: '/pw\r' },
+      { ISALES_PASSWORD: '', ISALES_PASSWORD_FILE: '/pw\r' },
       { isalesPasswordFile: '/pw', isalesPassword: 'in a file' },
     ],
-  ])('%s', (_, env, expected) => {
+  ])('reads %j as %j', (env, expected) => {
     const config = configOf(loadConfig({ ...MINIMAL, ...env }, disk({ '/pw': 'in a file' })))
     const read = Object.keys(expected).map((key) => {
       const value = config[key as ConfigKey]
@@ -130,10 +121,6 @@ describe('the configuration', () => {
     [
       { ISALES_PASSWORD: '' },
       'ISALES_PASSWORD is not set. Set it, or ISALES_PASSWORD_FILE to a file that holds it, for example ISALES_PASSWORD=change-me',
-    ],
-    [
-      { https_proxy: 'ftp://x' },
-      'https_proxy is not the URL of an HTTP proxy. Write it like https_proxy=http://egress.example:3128',
     ],
     [
       { ISALES_URL: 'isales.example' },
@@ -271,13 +258,13 @@ describe('a secret in a file', () => {
   })
 
   it.each([
-    ['', (path: string) => `names an empty file: ${path}. Put the value into it`],
-    ['a\0b', (path: string) => `holds a value that contains a NUL byte. Correct the file: ${path}`],
-  ])('that holds %j is named', (content, said) => {
+    ['', 'names an empty file: ', '. Put the value into it'],
+    ['a\0b', 'holds a value that contains a NUL byte. Correct the file: ', ''],
+  ])('that holds %j is named', (content, before, after) => {
     const path = join(temporaryDirectory(), 'password')
     writeFileSync(path, content)
     expect(errorLines(loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: path }))).toEqual([
-      `ISALES_PASSWORD_FILE ${said(path)}`,
+      `ISALES_PASSWORD_FILE ${before}${path}${after}`,
     ])
   })
 
@@ -288,13 +275,9 @@ describe('a secret in a file', () => {
         disk({ '/u': content }),
       )
     expect(configOf(load('obs\n')).isalesUser).toBe('obs')
-    expect(errorsOf(load('x'.repeat(50)))[0]).toMatchObject({
-      setting: 'ISALES_USER_FILE',
-      problem: 'holds a value that has 50 bytes; at most 49 fit',
-    })
-    expect(errorsOf(load('a\nb'))[0]).toMatchObject({
-      problem: 'holds a value that contains a control character',
-    })
+    const [tooLong, control] = ['x'.repeat(50), 'a\nb'].map((text) => errorLines(load(text))[0])
+    expect(tooLong).toMatch(/^ISALES_USER_FILE holds a value that has 50 bytes; at most 49 fit\./)
+    expect(control).toMatch(/^ISALES_USER_FILE holds a value that contains a control character\./)
   })
 
   it('and in its variable too is an error', () => {
