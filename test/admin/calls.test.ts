@@ -57,20 +57,6 @@ describe('the calls of the last minute', () => {
   })
 })
 
-it('knows since when no call has succeeded, and how many have since one failed', async () => {
-  const { view, call, clock } = start()
-  call(OK, 9)
-  await clock.advance(500)
-  const since = clock.now()
-  call(DOWN, 2)
-  await clock.advance(500)
-  call(REFUSED)
-  call(DOWN)
-  expect(view()).toMatchObject({ outage: { since, failed: 3 }, succeededSince: 0 })
-  call(OK, 4)
-  expect(view()).toMatchObject({ outage: { failed: 0 }, succeededSince: 4 })
-})
-
 it('keeps the last hour by minute', async () => {
   const { hour, call, clock } = start()
   call(OK, 2)

@@ -16,12 +16,8 @@ const bench = (file: string): string =>
 
 async function run(file: string, ...args: string[]) {
   const child = spawn(process.execPath, [bench(file), ...args])
-  const [stdout, stderr, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'exit'),
-  ])
-  return { code: code as number, stdout, stderr }
+  const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  return { code: code as number, stdout }
 }
 
 async function serve(listener: RequestListener): Promise<number> {
@@ -29,18 +25,6 @@ async function serve(listener: RequestListener): Promise<number> {
   onTestFinished(server.close)
   return server.port
 }
-
-test.each([
-  ['an unknown flag', ['--fast'], "Unknown option '--fast'"],
-  ['a flag without its value', ['--node'], "Option '--node <value>' argument missing"],
-  ['an argument that is none', ['full'], "Unexpected argument 'full'"],
-])('%s is refused with the usage before anything runs', async (_, args, problem) => {
-  const { code, stdout, stderr } = await run('run.mjs', ...args)
-  expect(code).toBe(2)
-  expect(stdout).toBe('')
-  expect(stderr).toContain(problem)
-  expect(stderr).toContain('usage: npm run bench')
-})
 
 test('a large body of another length than asked for is an error, not a figure', async () => {
   const body = Buffer.alloc(1024 * 1024)

@@ -39,27 +39,21 @@ const REFUSED: AuthFailure = {
   detail: 'status 403',
 }
 
-const SETTINGS: readonly EffectiveSetting[] = [
-  {
-    name: 'ISALES_URL',
-    value: 'https://service.besclouds.com',
-    source: 'environment',
-  },
-  { name: 'ISALES_USER', value: 'obs-proxy', source: 'file /run/secrets/isales/user' },
-  { name: 'ISALES_PASSWORD', value: '[redacted]', source: 'file /run/secrets/isales/password' },
-  { name: 'ISALES_TOKEN_HEADERS', value: 'Authorization,Authentication', source: 'environment' },
-  { name: 'LISTEN', value: '127.0.0.1:8080', source: 'default' },
-  { name: 'ALLOWED_PATHS', value: '/rest/isales/', source: 'default' },
-  {
-    name: 'ISALES_LOGIN_PATH',
-    value: '/rest/isales/v1/openapi/obs/auth/login',
-    source: 'default',
-  },
-  { name: 'ISALES_REJECTED_RESULTS', value: '', source: 'default' },
-  { name: 'ISALES_CA_FILE', value: null, source: 'default' },
-  { name: 'TOKEN_RENEW_AT', value: '0.8', source: 'default' },
-  { name: 'CLIENT_DEADLINE', value: '2.8s', source: 'default' },
-]
+const SETTINGS: readonly EffectiveSetting[] = (
+  [
+    ['ISALES_URL', 'https://service.besclouds.com', 'environment'],
+    ['ISALES_USER', 'obs-proxy', 'file /run/secrets/isales/user'],
+    ['ISALES_PASSWORD', '[redacted]', 'file /run/secrets/isales/password'],
+    ['ISALES_TOKEN_HEADERS', 'Authorization,Authentication', 'environment'],
+    ['LISTEN', '127.0.0.1:8080', 'default'],
+    ['ALLOWED_PATHS', '/rest/isales/', 'default'],
+    ['ISALES_LOGIN_PATH', '/rest/isales/v1/openapi/obs/auth/login', 'default'],
+    ['ISALES_REJECTED_RESULTS', '', 'default'],
+    ['ISALES_CA_FILE', null, 'default'],
+    ['TOKEN_RENEW_AT', '0.8', 'default'],
+    ['CLIENT_DEADLINE', '2.8s', 'default'],
+  ] as const
+).map(([name, value, source]) => ({ name, value, source }))
 
 export interface Scene {
   readonly snapshot: Partial<TokenSnapshot>
@@ -93,26 +87,28 @@ function failures(failure: AuthFailure, agoMs: readonly number[]): TokenEvent[] 
   )
 }
 
+const rejected = (ago: number, generation: number) =>
+  ({ type: 'token-rejected', at: NOW - ago, generation, status: 401 }) as const
+
+const NO_TOKEN = {
+  token: undefined,
+  usable: false,
+  outageBudget: 0,
+  lastSuccessAt: undefined,
+} as const
+
+/** A proxy that has served for some hours. */
+const BUSY = { snapshot: {}, events: renewals(20, MINUTE), traffic: 9120 } as const
+
 export const SCENES = {
   healthy: {
     snapshot: { token: tokenOf({ generation: 61 }) },
-    events: [
-      ...renewals(47, 65 * MINUTE),
-      {
-        type: 'token-rejected',
-        at: NOW - 62 * MINUTE,
-        generation: 48,
-        status: 401,
-      },
-      ...renewals(13, MINUTE),
-    ],
+    events: [...renewals(47, 65 * MINUTE), rejected(62 * MINUTE, 48), ...renewals(13, MINUTE)],
     traffic: 48_211,
     calls: [HOUR, QUIET],
   },
   failing: {
-    snapshot: {},
-    events: renewals(20, MINUTE),
-    traffic: 9120,
+    ...BUSY,
     calls: [HOUR, { ...QUIET, ago: 6 * SECOND }, { count: 145, apart: 40, call: UNREACHABLE }],
   },
   degraded: {
@@ -134,42 +130,31 @@ export const SCENES = {
       ...failures(SLOW, [16_000, 15_000, 14_000]),
       ...failures(DOWN, [12_000, 11_000, 9500, 7000, 5000, 3200]),
     ],
-    traffic: 9120,
+    traffic: BUSY.traffic,
     certificateEnd: WALL + 12 * 24 * 60 * MINUTE,
     calls: [HOUR, QUIET],
   },
   refused: {
     snapshot: {
-      token: undefined,
-      usable: false,
+      ...NO_TOKEN,
       backoff: 'guarded',
       failuresInRow: 3,
-      outageBudget: 0,
       nextRequestAt: NOW + 722_000,
       lastFailure: { at: NOW - 178_000, operation: 'login', failure: REFUSED },
-      lastSuccessAt: undefined,
     },
     events: failures(REFUSED, [193_000, 188_000, 178_000]),
     calls: [{ count: 12, apart: 4000, call: { status: 503, code: 'no-token' } }],
   },
   unauthenticated: {
     snapshot: { token: tokenOf({ generation: 2 }), rejected: true, outageBudget: 0 },
-    events: [
-      granted({ at: NOW - 20_000 }),
-      {
-        type: 'token-rejected',
-        at: NOW - 15_000,
-        generation: 2,
-        status: 401,
-      },
-    ],
+    events: [granted({ at: NOW - 20_000 }), rejected(15_000, 2)],
     calls: [{ count: 12, apart: 1000, call: { status: 401 } }],
   },
   conflict: {
     snapshot: { conflict: true },
     events: [
       granted({ at: NOW - 20_000 }),
-      { type: 'token-rejected', at: NOW - 9000, generation: 1, status: 401 },
+      rejected(9000, 1),
       { type: 'conflict', at: NOW - 9000 },
     ],
     calls: [
@@ -178,20 +163,11 @@ export const SCENES = {
     ],
   },
   starting: {
-    snapshot: {
-      token: undefined,
-      usable: false,
-      request: 'login',
-      outageBudget: 0,
-      nextRequestAt: undefined,
-      lastSuccessAt: undefined,
-    },
+    snapshot: { ...NO_TOKEN, request: 'login', nextRequestAt: undefined },
     events: [],
   },
   'some refused': {
-    snapshot: {},
-    events: renewals(20, MINUTE),
-    traffic: 9120,
+    ...BUSY,
     calls: [
       HOUR,
       QUIET,
@@ -203,9 +179,7 @@ export const SCENES = {
     ],
   },
   recovering: {
-    snapshot: {},
-    events: renewals(20, MINUTE),
-    traffic: 9120,
+    ...BUSY,
     calls: [
       HOUR,
       { count: 480, apart: 50, ago: 8 * SECOND, call: UNREACHABLE },
@@ -213,9 +187,7 @@ export const SCENES = {
     ],
   },
   'slow, and a wrong clock': {
-    snapshot: {},
-    events: renewals(20, MINUTE),
-    traffic: 9120,
+    ...BUSY,
     calls: [HOUR, { count: 100, apart: 590, call: { status: 200, upstreamMs: 2350 } }],
     isalesAhead: -11 * MINUTE,
   },

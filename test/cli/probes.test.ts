@@ -96,13 +96,6 @@ describe('check --health', () => {
 })
 
 describe('wait', () => {
-  it('ends when the proxy is ready', async () => {
-    const world = await openWorld({ ready: false })
-    const env = { ADMIN_LISTEN: new URL(world.admin).host }
-    expect(await runHere(['wait'], { env })).toEqual({ code: 0, stdout: '', stderr: '' })
-    expect(world.events.some(({ type }) => type === 'granted')).toBe(true)
-  })
-
   it('waits while it is not, or is not there yet', async () => {
     let asked = 0
     const env = await adminThat((_, response) => {

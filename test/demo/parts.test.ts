@@ -38,18 +38,3 @@ describe('the verdict of the demo', () => {
     expect(written).not.toContain('\u001b')
   })
 })
-
-it('the live line stays below what is printed, in one line and without colour where asked', () => {
-  let written = ''
-  const stdout = { columns: 10, write: (text: string) => (written += text) }
-  const screen = createScreen({ stdout, isTTY: true, env: { NO_COLOR: '1' } })
-  screen.show([
-    ['red', '12345'],
-    ['bold', 'too long'],
-    ['bold', 'x'],
-  ])
-  screen.print('printed')
-  screen.end()
-  screen.end()
-  expect(written).toBe('\u001b[?25l\r\u001b[K12345\r\u001b[Kprinted\n12345\r\u001b[K\u001b[?25h')
-})

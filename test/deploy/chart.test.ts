@@ -108,15 +108,12 @@ const REFUSED: readonly (readonly [string, object, string | RegExp, Rendering])[
   ],
 ]
 
-describe.each([newest, older])('with helm $version', ({ version, helm }) => {
-  it('is really that version', async () => {
-    expect(await succeed(helm, ['version', '--short'])).toContain(`v${version}.`)
-  })
-
-  it.each(CI_NAMES)('the values %s pass lint', async (name) => {
+it.each([newest, older])('helm $version finds nothing in the chart', async ({ version, helm }) => {
+  expect(await succeed(helm, ['version', '--short'])).toContain(`v${version}.`)
+  for (const name of CI_NAMES) {
     const args = ['lint', '--strict', CHART, '--values', ciFile(name), '--kube-version=1.36.0']
     expect(await run(helm, args)).toMatchObject({ code: 0 })
-  })
+  }
 })
 
 it.each<(typeof REFUSED)[number]>([

@@ -128,13 +128,6 @@ describe('an injected pod', () => {
     expect(spec.containers).toEqual([container('cti-obs')])
   })
 
-  it('needs nothing of the release that could change or vanish', () => {
-    expect(ofKind(manifests, 'ConfigMap')).toEqual([])
-    expect(proxy).not.toHaveProperty('envFrom')
-    const sources = injected.spec.volumes?.map(({ secret }) => secret?.secretName)
-    expect(sources).toEqual([undefined, 'isales-credentials'])
-  })
-
   it('is marked with the release and a hash that changes with what is injected', async () => {
     const markOf = (pod: Pod) => pod.metadata.labels?.[`${NAME}/injected`] ?? ''
     const mark = markOf(injected)

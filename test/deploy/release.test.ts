@@ -21,12 +21,6 @@ beforeAll(async () => {
   await succeed('tar', ['xzf', join(RELEASE, file), '-C', archive, '--strip-components=1'])
 })
 
-it('the archive runs with Node alone', async () => {
-  const help = await succeed(process.execPath, ['dist/main.js', 'help'], { cwd: archive })
-  expect(help).toContain('check')
-  expect(await run(process.execPath, ['dist/main.js'], { cwd: archive })).toMatchObject({ code: 2 })
-})
-
 describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm', 'man'))(
   'the packages',
   () => {

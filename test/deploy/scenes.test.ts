@@ -4,12 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, inject, it, vi, type TestContext } from 'vitest'
-import {
-  createSimulator,
-  INTERFACE_PATHS,
-  LOGIN_PATH,
-  type SimulatorOptions,
-} from '../../simulator/index.ts'
+import { createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
 import type { Status } from '../../src/admin/status.ts'
 import { call } from '../support/call.ts'
 import { freePort } from '../support/free-port.ts'
@@ -26,12 +21,12 @@ const WAIT = 30_000
 const FAILING = 'IsalesProxyCallsFailing'
 type Context = Pick<TestContext, 'onTestFinished'>
 
-const start = async ({ onTestFinished }: Context, options: SimulatorOptions = {}) => {
+const start = async ({ onTestFinished }: Context) => {
   const home = temporaryDirectory()
   const setPassword = (password: string) => writeFile(join(home, 'password'), password)
   await writeFile(join(home, 'user'), 'obs')
   await setPassword('simulated-password')
-  const simulator = await createSimulator(options)
+  const simulator = await createSimulator()
   onTestFinished(() => simulator.close())
   const proxy = startDaemon(process.execPath, [join(inject('program'), 'main.js')], {
     ISALES_URL: simulator.origin,
@@ -172,22 +167,6 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       await until(() => watched.alertmanager.pages.length > 0, WAIT)
       await shows(watched, 'unauthenticated', 'Not authenticated', STOPPED)
       expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([FAILING])
-    })
-
-    it('pages once when another program logs in as the same user: all say so', async (context) => {
-      const watched = await start(context, { switches: { singleSession: true } })
-      const { user, password } = watched.simulator.switches
-      await until(async () => (await watched.ask()) === 200)
-      const body = JSON.stringify({ user, passwd: password })
-      const login = `${watched.simulator.origin}${LOGIN_PATH}`
-      keep(context, 1000, () => call(login, { method: 'POST', body }))
-      keep(context, 200, watched.ask)
-      const runbook = 'isalesproxysessionconflict'
-      await shows(watched, 'conflict', 'Somebody else uses this login', { ...SERVING, runbook })
-      await watched.proxy.find(/"event":"conflict"/)
-      await watched.fires('IsalesProxySessionConflict')
-      // Calls go on: each ended token is replaced.
-      expect([200, 401]).toContain(await watched.ask())
     })
 
     it('pages once for a wrong password, before calls stop and after it, and calms down when it is right', async (context) => {

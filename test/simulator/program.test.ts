@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { COMMANDS } from '../../simulator/commands.ts'
 import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
-import { lineOf, parseInvocation, runSimulator, usage } from '../../simulator/program.ts'
+import { parseInvocation, runSimulator, usage } from '../../simulator/program.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
 import { until } from '../support/until.ts'
 
@@ -127,18 +127,5 @@ describe('the simulator as a program', () => {
     const options = { ca, servername: 'isales.example', port: simulator.port, agent: false }
     const [response] = (await once(request(options).end(), 'response')) as [IncomingMessage]
     expect(response.resume().statusCode).toBe(404)
-  })
-
-  it('prints nothing of a path that is no printable ASCII', () => {
-    const seen = {
-      method: 'GET',
-      path: '/a\u001b[2J\n',
-      status: 0,
-      note: 'x',
-      durationMs: 1.4,
-      callId: undefined,
-      authorization: undefined,
-    }
-    expect(lineOf(seen, new Date(0))).toBe('00:00:00.000  GET  /a?[2J?  cut  x, 1 ms')
   })
 })

@@ -6,12 +6,7 @@ interface Panel {
   readonly type: string
   readonly title: string
   readonly description?: string
-  readonly gridPos: {
-    readonly x: number
-    readonly y: number
-    readonly w: number
-    readonly h: number
-  }
+  readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>
   /** The shortest step. */
   readonly interval?: string
   readonly links?: readonly { readonly url: string }[]
