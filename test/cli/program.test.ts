@@ -40,6 +40,17 @@ function preload(name: string, script: string): Environment {
   return { NODE_OPTIONS: `--require ${path}` }
 }
 
+/** Does this as soon as the program handles what nobody caught. */
+const early = (name: string, act: string): Environment =>
+  preload(
+    name,
+    `const timer = setInterval(() => {
+      if (process.listenerCount('uncaughtException') === 0) return
+      clearInterval(timer)
+      ${act}
+    }, 1)`,
+  )
+
 const tasks = (proxy: string): ReturnType<typeof call> =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
@@ -190,28 +201,13 @@ describe('the program', () => {
   )
 
   it('starts although SIGHUP comes before its configuration is read', async () => {
-    const hook = preload(
-      'hang-up',
-      `const timer = setInterval(() => {
-        if (process.listenerCount('uncaughtException') === 0) return
-        clearInterval(timer)
-        process.kill(process.pid, 'SIGHUP')
-      }, 1)`,
-    )
-    const program = start([], env(hook))
+    const program = start([], env(early('hang-up', `process.kill(process.pid, 'SIGHUP')`)))
     const { proxy } = await program.addresses()
     expect((await tasks(proxy)).status).toBe(200)
   })
 
   it('writes one line to stderr when that happens before there is a log', async () => {
-    const hook = preload(
-      'early',
-      `const timer = setInterval(() => {
-        if (process.listenerCount('uncaughtException') === 0) return
-        clearInterval(timer)
-        throw new TypeError(process.env.CANARY)
-      }, 1)`,
-    )
+    const hook = early('throw', 'throw new TypeError(process.env.CANARY)')
     const program = start(['wait'], { ...hook, CANARY, ADMIN_LISTEN: '127.0.0.1:1' })
     expect(await ended(program)).toEqual({ code: 1, signal: null })
     expect(program.stderr()).toBe('isales-auth-proxy: an error that was not foreseen (TypeError)\n')
