@@ -180,19 +180,15 @@ describe('an injected pod', () => {
 
   it('can be updated by controllers whatever was wrong with it before the policies were there', () => {
     const old = podWith({}, { [`${NAME}/typo`]: 'x' })
-    const update = (annotations: object) =>
-      admit(
+    const update = (more: object) => {
+      const annotations = { ...old.metadata.annotations, ...more }
+      return admit(
         manifests,
         NAMESPACES,
-        {
-          ...old,
-          metadata: {
-            ...old.metadata,
-            annotations: { ...old.metadata.annotations, ...annotations },
-          },
-        },
+        { ...old, metadata: { ...old.metadata, annotations } },
         old,
       )
+    }
     expect(update({ note: 'x' }).metadata.annotations).toMatchObject({ note: 'x' })
     expect(() => update({ [`${NAME}/typo`]: 'y' })).toThrow('knows no annotation')
   })

@@ -6,22 +6,13 @@ import { dashboard, metricNames } from './support/dashboard.ts'
 import { ROOT, run } from './support/run.ts'
 import { lacks } from './support/tools.ts'
 
-interface Rules {
-  readonly groups: readonly {
-    readonly rules: readonly {
-      readonly alert: string
-      readonly labels: Readonly<Record<string, string>>
-      readonly annotations: Readonly<Record<string, string>>
-    }[]
-  }[]
+interface Rule {
+  readonly alert: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
 }
-interface RuleTests {
-  readonly tests: readonly {
-    readonly alert_rule_test?: readonly {
-      readonly alertname: string
-      readonly exp_alerts: readonly unknown[]
-    }[]
-  }[]
+interface RuleTest {
+  readonly alert_rule_test?: readonly { alertname: string; exp_alerts: readonly unknown[] }[]
 }
 
 const read = (path: string): string => readFileSync(ROOT + path, 'utf8')
@@ -41,8 +32,8 @@ it.skipIf(await lacks('promtool', 'amtool')).each([
 })
 
 describe('each alert', () => {
-  const { groups } = parse(read('config/prometheus/alerts.yaml')) as Rules
-  const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as RuleTests
+  const { groups } = parse(read('config/prometheus/alerts.yaml')) as { groups: { rules: Rule[] }[] }
+  const { tests } = parse(read('config/prometheus/alerts.test.yaml')) as { tests: RuleTest[] }
   const cases = tests.flatMap((test) => test.alert_rule_test ?? [])
 
   it.each(groups.flatMap(({ rules }) => rules))(

@@ -169,23 +169,21 @@ it('the user is left to a cluster that chooses one, and the pod stays restricted
   expect(proxyIn(none)).not.toHaveProperty('securityContext')
 })
 
+const SHARING = {
+  sessionStore: { secretName: 'store' },
+  settings: { SESSION_STORE_URL: 'valkeys://store.example' },
+}
 it.each([
-  ['two replicas', {}, '1'],
-  ['replicas without a number', { standalone: { replicas: null } }, '1'],
-  ['one replica', { standalone: { replicas: 1 } }, undefined],
-  ['scaled replicas', { standalone: { replicas: 1 }, autoscaling: { enabled: true } }, '1'],
-  [
-    'replicas that share',
-    {
-      sessionStore: { secretName: 'store' },
-      settings: { SESSION_STORE_URL: 'valkeys://store.example' },
-    },
-    '3',
-  ],
-  ['who says so', { settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
+  [{}, '1'],
+  // As many as an autoscaler says.
+  [{ standalone: { replicas: null } }, '1'],
+  [{ standalone: { replicas: 1 }, autoscaling: { enabled: true } }, '1'],
+  [{ standalone: { replicas: 1 } }, undefined],
+  [SHARING, '3'],
+  [{ settings: { LOGIN_REJECTED_ATTEMPTS: 2 } }, '2'],
 ])(
-  '%s have so many attempts with a wrong password as replicas know of: %j: %s',
-  async (_what, values, attempts) => {
+  'replicas have so many attempts with a wrong password as know of them: %j: %s',
+  async (values, attempts) => {
     const env = environment(proxyIn(await make(values)))
     expect(env['LOGIN_REJECTED_ATTEMPTS']).toBe(attempts)
   },

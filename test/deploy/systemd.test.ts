@@ -62,6 +62,13 @@ describe.skipIf(without)('on a machine', () => {
   const count = async (event: string) => (await journal()).split(`"event":"${event}"`).length - 1
   const show = async (unit: string, property: string) =>
     (await machine.succeed(`systemctl show --value --property=${property} ${unit}`)).trim()
+  /** Restarts it with one more line of settings, whatever comes of that; gives what takes the line away again. */
+  const withSetting = async (line: string) => {
+    const env = '/etc/isales-auth-proxy/env'
+    const restart = 'systemctl restart isales-auth-proxy'
+    await machine.run(`cp ${env} /srv/env; echo ${line} >> ${env}; ${restart}`)
+    return () => machine.succeed(`cp /srv/env ${env}; ${restart}`)
+  }
   /** It ends when /srv/stop exists. */
   const traffic = async () => {
     const script = `cd ${ROOT} && node --import tsx test/deploy/support/traffic.ts`
@@ -139,19 +146,15 @@ describe.skipIf(without)('on a machine', () => {
     const { ca, server } = makeCertificates()
     writeFileSync(join(machine.shared, 'ca.pem'), ca.cert)
     const name = '/etc/isales-auth-proxy/ca.pem'
-    await machine.succeed(
-      `cd /srv; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}
-       cp /etc/isales-auth-proxy/env /srv/env; echo ISALES_CA_FILE=${name} >> /etc/isales-auth-proxy/env
-       systemctl restart isales-auth-proxy`,
-    )
+    await machine.succeed(`cd /srv; ${page.match(/install -m 644 ca\.pem [^`]+/)?.[0]}`)
+    const restore = await withSetting(`ISALES_CA_FILE=${name}`)
     const before = await count('files-reloaded')
     writeFileSync(join(machine.shared, 'ca.pem'), ca.cert + server.cert)
     await machine.succeed(`install -m 644 /srv/ca.pem ${name}`)
     await until(async () => (await count('files-reloaded')) > before, 20_000)
     expect(await journal()).toContain('"setting":"ISALES_CA_FILE"')
-    await machine.succeed(
-      `rm ${name}; cp /srv/env /etc/isales-auth-proxy/env; systemctl restart isales-auth-proxy`,
-    )
+    await machine.succeed(`rm ${name}`)
+    await restore()
   })
 
   it('a password that is written, as the page says, or replaced is used within 3 s, without a restart', async () => {
@@ -245,9 +248,7 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('a wrong setting ends it for good, and systemctl status shows the sentence', async () => {
-    await machine.succeed('echo LOG_LEVEL=loud >> /etc/isales-auth-proxy/env')
-    const { code } = await machine.run('systemctl restart isales-auth-proxy')
-    expect(code).not.toBe(0)
+    const restore = await withSetting('LOG_LEVEL=loud')
     // It would be activating while it waits for another start.
     expect(await show('isales-auth-proxy', 'ActiveState')).toBe('failed')
     expect(await show('isales-auth-proxy', 'NRestarts')).toBe('0')
@@ -259,20 +260,16 @@ describe.skipIf(without)('on a machine', () => {
     await machine.run('curl -sS --max-time 10 http://127.0.0.1:8080/')
     const refused = await machine.run('curl -sS http://127.0.0.1:8080/')
     expect(refused.stderr).toContain('Could not connect')
-    await machine.succeed('sed -i /LOG_LEVEL/d /etc/isales-auth-proxy/env')
-    await machine.succeed('systemctl restart isales-auth-proxy')
+    await restore()
     expect(await show('isales-auth-proxy.socket', 'ActiveState')).toBe('active')
   })
 
   it('another address stands in the socket and in LISTEN', async () => {
-    await machine.succeed(
-      'cp /etc/isales-auth-proxy/env /srv/env; echo LISTEN=127.0.0.1:8086 >> /etc/isales-auth-proxy/env',
-    )
-    await machine.run('systemctl restart isales-auth-proxy')
+    const restore = await withSetting('LISTEN=127.0.0.1:8086')
     expect(await show('isales-auth-proxy', 'StatusText')).toBe(
       'LISTEN: the socket unit listens on 127.0.0.1:8080, not on 127.0.0.1:8086: give both the same address',
     )
-    await machine.succeed('cp /srv/env /etc/isales-auth-proxy/env')
+    await restore()
     const directory = '/run/systemd/system/isales-auth-proxy.socket.d'
     await machine.succeed(
       `mkdir ${directory}; printf '[Socket]\\nListenStream=8086\\n' > ${directory}/two.conf

@@ -198,31 +198,31 @@ describe('the NetworkPolicy', () => {
     settings: { SESSION_STORE_URL: 'redis://a,b:26380/1', SESSION_STORE_SENTINEL: 'mymaster' },
   }
 
+  // What is let out beside iSales: the proxy to it, the collector of traces, the store, name servers on two ports.
   it.each([
-    ['iSales', {}, [[53], [443]]],
-    ['iSales and the proxy to it', { settings: proxied }, [[53], [8443, 3128]]],
-    ['a proxy whose address is in a Secret', fromSecret, [[53], [443, 3128]]],
-    [
-      'the collector of traces',
-      { settings: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' } },
-      [[53], [443], [4318]],
-    ],
-    ['a store', store('rediss://store.telephony:6380/1'), [[53], [443], [6380]]],
-    ['a store at its usual port', store('redis://store.telephony'), [[53], [443], [6379]]],
-    ['Sentinels', sentinels, [[53], [443], [26379, 26380]]],
-    ['name servers on two ports', { networkPolicy: { dnsPorts: [53, 5353] } }, [[53, 5353], [443]]],
-  ])('lets in Prometheus and CTI-OBS, lets out to %s, and no more', async (_, values, ports) => {
-    const { ingress, egress = [] } = await rules(values)
-    expect(portsOf(ingress)).toEqual([[9090], [8443]])
-    expect(portsOf(egress)).toEqual(ports)
-    // A name server may be anywhere; everything else has peers.
-    const [dnsRule, ...rest] = egress
-    expect(dnsRule).not.toHaveProperty('to')
-    for (const { from, to } of [...ingress, ...rest])
-      expect((from ?? to)?.length).toBeGreaterThan(0)
-    const dns = dnsRule?.ports?.map(({ protocol }) => protocol)
-    expect(new Set(dns)).toEqual(new Set(['UDP', 'TCP']))
-  })
+    [{}, [[53], [443]]],
+    [{ settings: proxied }, [[53], [8443, 3128]]],
+    [fromSecret, [[53], [443, 3128]]],
+    [{ settings: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://otel:4318' } }, [[53], [443], [4318]]],
+    [store('rediss://store.telephony:6380/1'), [[53], [443], [6380]]],
+    [store('redis://store.telephony'), [[53], [443], [6379]]],
+    [sentinels, [[53], [443], [26379, 26380]]],
+    [{ networkPolicy: { dnsPorts: [53, 5353] } }, [[53, 5353], [443]]],
+  ])(
+    'lets in Prometheus and CTI-OBS, lets out for %j to %j, and no more',
+    async (values, ports) => {
+      const { ingress, egress = [] } = await rules(values)
+      expect(portsOf(ingress)).toEqual([[9090], [8443]])
+      expect(portsOf(egress)).toEqual(ports)
+      // A name server may be anywhere; everything else has peers.
+      const [dnsRule, ...rest] = egress
+      expect(dnsRule).not.toHaveProperty('to')
+      for (const { from, to } of [...ingress, ...rest])
+        expect((from ?? to)?.length).toBeGreaterThan(0)
+      const dns = dnsRule?.ports?.map(({ protocol }) => protocol)
+      expect(new Set(dns)).toEqual(new Set(['UDP', 'TCP']))
+    },
+  )
 
   it('takes an empty list for nobody, never for everybody', async () => {
     const lists = { prometheus: [], clients: [], isales: [], dnsPorts: [], otlp: [], store: [] }
