@@ -118,27 +118,26 @@ describe('the probes', () => {
     expect((await started.request('/startupz')).status).toBe(200)
   })
 
-  it.each<[string, Partial<TokenSnapshot>]>([
-    ['with a usable token', {}],
-    ['while renewals fail and the token is still usable', { backoff: 'transient' }],
-    ['when the token is idle', { usable: false, idle: true }],
-  ])('say ready %s', async (_case, token) => {
-    const response = await appWith({ token: () => snapshot(token) }).request('/readyz')
-    expect(response.status).toBe(200)
-    expect(await response.text()).toBe('{"status":"ready"}')
-  })
+  it.each<Partial<TokenSnapshot>>([{}, { backoff: 'transient' }, { usable: false, idle: true }])(
+    'say ready while the token is usable, renewed in vain or idle: %j',
+    async (token) => {
+      const response = await appWith({ token: () => snapshot(token) }).request('/readyz')
+      expect(response.status).toBe(200)
+      expect(await response.text()).toBe('{"status":"ready"}')
+    },
+  )
 
-  it.each<[string, Partial<TokenSnapshot>, Partial<typeof UP>, object]>([
-    ['it drains', {}, { draining: true }, { reason: 'draining' }],
-    ['the listeners are not up', {}, { listening: false }, { reason: 'starting' }],
-    ['there is no token yet', NO_TOKEN, {}, { reason: 'no-token' }],
+  const REFUSED_LOGIN = { backoff: 'guarded', lastFailure: REFUSED } as const
+  it.each<[object, Partial<TokenSnapshot>, Partial<typeof UP>]>([
+    [{ reason: 'draining' }, {}, { draining: true }],
+    [{ reason: 'starting' }, {}, { listening: false }],
+    [{ reason: 'no-token' }, NO_TOKEN, {}],
     [
-      'logins fail',
-      { usable: false, backoff: 'guarded', lastFailure: REFUSED },
-      {},
       { reason: 'no-token', backoff: 'guarded', lastFailure: 'rejected' },
+      { ...NO_TOKEN, ...REFUSED_LOGIN },
+      {},
     ],
-  ])('say not ready when %s, and why', async (_case, token, running, body) => {
+  ])('say not ready, and why: %j', async (body, token, running) => {
     const app = appWith({ token: () => snapshot(token), running: { ...UP, ...running } })
     const response = await app.request('/readyz')
     expect(response.status).toBe(503)

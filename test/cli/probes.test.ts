@@ -54,23 +54,15 @@ describe('check --health', () => {
     ])
   })
 
+  const saying =
+    (status: number, body = ''): RequestListener =>
+    (_, response) =>
+      response.writeHead(status).end(body)
   it.each<[string, RequestListener, string]>([
-    ['an error', (_, response) => response.writeHead(500).end(), 'responded 500'],
-    [
-      'a reason that is not ours',
-      (_, response) => response.writeHead(503).end('{"reason":"\\u001b[31m"}'),
-      'responded 503',
-    ],
-    [
-      'a reason of ours',
-      (_, response) => response.writeHead(503).end('{"reason":"no-token"}'),
-      'responded 503 (no-token)',
-    ],
-    [
-      'a flood',
-      (_, response) => response.writeHead(503).end('x'.repeat(5_000_000)),
-      'responded 503',
-    ],
+    ['an error', saying(500), 'responded 500'],
+    ['a reason that is not ours', saying(503, '{"reason":"\\u001b[31m"}'), 'responded 503'],
+    ['a reason of ours', saying(503, '{"reason":"no-token"}'), 'responded 503 (no-token)'],
+    ['a flood', saying(503, 'x'.repeat(5_000_000)), 'responded 503'],
     [
       'a cut response',
       (_, response) => response.writeHead(200, { 'Content-Length': 9 }).destroy(),
