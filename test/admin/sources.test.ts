@@ -15,12 +15,16 @@ function file(name: string, ...pems: readonly string[]): string {
   return path
 }
 
+const NONE = {
+  listenTlsCertFile: undefined,
+  isalesClientCertFile: undefined,
+  isalesCaFile: undefined,
+}
+
 test('of a chain the own certificate counts, of a bundle of authorities the earliest end', () => {
-  const ends = certificateEnds({
-    listenTlsCertFile: file('chain.pem', server.cert, expired.cert),
-    isalesClientCertFile: undefined,
-    isalesCaFile: file('bundle.pem', ca.cert, expired.cert),
-  })()
+  const listenTlsCertFile = file('chain.pem', server.cert, expired.cert)
+  const isalesCaFile = file('bundle.pem', ca.cert, expired.cert)
+  const ends = certificateEnds({ ...NONE, listenTlsCertFile, isalesCaFile })()
   expect(ends.listener).toBeGreaterThan(Date.now())
   expect(ends.client).toBeUndefined()
   expect(ends.ca).toBeLessThan(Date.now())
@@ -28,17 +32,12 @@ test('of a chain the own certificate counts, of a bundle of authorities the earl
 
 test('a renewed file is read anew, and one that cannot be read has no end', () => {
   const isalesClientCertFile = file('client.pem', expired.cert)
-  const ends = certificateEnds({
-    listenTlsCertFile: undefined,
-    isalesClientCertFile,
-    isalesCaFile: undefined,
-  })
-  const end = (): number | undefined => ends().client
-  expect(end()).toBeLessThan(Date.now())
+  const ends = certificateEnds({ ...NONE, isalesClientCertFile })
+  expect(ends().client).toBeLessThan(Date.now())
   file('client.pem', server.cert)
-  expect(end()).toBeGreaterThan(Date.now())
+  expect(ends().client).toBeGreaterThan(Date.now())
   file('client.pem', 'nonsense')
-  expect(end()).toBeUndefined()
+  expect(ends().client).toBeUndefined()
 })
 
 test('a file that has not changed is not parsed again, so that nobody who scrapes holds up calls', () => {

@@ -167,14 +167,14 @@ test.each<
 )
 
 test.each([
-  ['no JSON', 'nonsense'],
-  ['an empty body', ''],
-  ['null', 'null'],
-  ['an array', '[]'],
-  ['no password', { user: 'cti' }],
-  ['a number for a user', { user: 1, passwd: 'x' }],
-  ['an object for a password', { user: 'cti', passwd: {} }],
-])('a login with %s gets 400 in the published shape', async (_name, body) => {
+  ['nonsense'],
+  [''],
+  ['null'],
+  ['[]'],
+  [{ user: 'cti' }],
+  [{ user: 1, passwd: 'x' }],
+  [{ user: 'cti', passwd: {} }],
+])('a login with the body %j gets 400 in the published shape', async (body) => {
   const { post, outcomes } = start('answer')
   const response = await post(LOGIN, body)
   expect(response.status).toBe(400)
