@@ -37,16 +37,6 @@ describe('programs that share', () => {
     expect(sim.state()).toMatchObject({ loginAttempts: 3, loginsRejected: 3 })
   })
 
-  it('ask one at a time, however long iSales takes', async () => {
-    const sim = await openIsales(60)
-    // Longer than a lease lasts, and shorter than a login may take.
-    sim.slow({ operation: 'login', ms: 4000, times: 'always' })
-    const server = await startServer()
-    const replicas = await startReplicas(3, server.port)
-    await authenticated(replicas)
-    expect(sim.state()).toMatchObject({ loginAttempts: 1 })
-  })
-
   it('serve with the token of the others where one has a wrong password, which it tries', async () => {
     const { sim, server, calls } = await serve({ count: 2 })
     const third = await startReplica(server.port, { ISALES_PASSWORD: 'wrong' })
