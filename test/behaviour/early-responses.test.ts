@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { until } from '../support/until.ts'
-import { get, openStand, PATH, post } from '../proxy/stand.ts'
+import { chunkedPost, get, openStand, PATH, post } from '../proxy/stand.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 
-const MIB = 1024 * 1024
 const upload = (length: number): string =>
   `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`
 
@@ -29,34 +28,6 @@ test('a chunked response that comes before the end of the upload is whole, altho
   expect(await client.closed()).toMatchObject({ reset: false })
 })
 
-test.each([
-  ['no token comes', 503, 'no-token'],
-  ['iSales cannot be reached', 502, 'upstream-unreachable'],
-])('who writes 8 MiB before reading learns that %s', async (_name, status, code) => {
-  const withoutToken = code === 'no-token'
-  const stand = await openStand({
-    env: { CLIENT_DEADLINE: '1s' },
-    authenticated: !withoutToken,
-    ...(withoutToken && { login: () => responseBytes('', { status: '500 Down' }) }),
-  })
-  if (!withoutToken) await stand.closeUpstream()
-  const client = await stand.connect()
-  client.pause()
-  await client.send(upload(8 * MIB))
-  for (let sent = 0; sent < 8 * MIB; sent += MIB) await client.send(Buffer.alloc(MIB))
-  client.resume()
-  const response = await client.read()
-  expect([response.status, response.text]).toEqual([status, expect.stringContaining(code)])
-})
-
-test('a response to OPTIONS * closes the connection when the body has not come yet', async () => {
-  const stand = await openStand()
-  const client = await stand.connect()
-  await client.send('OPTIONS * HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n')
-  const response = await client.read()
-  expect([response.status, response.header('connection')]).toEqual([204, 'close'])
-})
-
 test('a body over REPLAY_BODY_SIZE is sent once, also when all of it came behind another request', async () => {
   const stand = await openStand({ env: { REPLAY_BODY_SIZE: '0' }, revoked: () => 1 })
   const client = await stand.connect()
@@ -65,4 +36,33 @@ test('a body over REPLAY_BODY_SIZE is sent once, also when all of it came behind
   await client.read()
   const posts = stand.business().filter(({ method }) => method === 'POST')
   expect(posts.map(({ body }) => body.length)).toEqual([500])
+})
+
+test('a body in chunks that turns out too large, when the response has begun, cuts it and goes on no longer', async () => {
+  const early = ['HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nearly', { waitMs: 10_000 }]
+  const stand = await openStand({
+    onHead: ({ target }) => (target === PATH ? early : []),
+    env: { MAX_BODY_SIZE: '100KiB', REPLAY_BODY_SIZE: '1KiB' },
+  })
+  const client = await stand.connect()
+  const whole = chunkedPost(['x'.repeat(50_000), 'x'.repeat(60_000)])
+  await client.send(whole.slice(0, 51_000))
+  await until(() => client.left().includes('early'))
+  await client.send(whole.slice(51_000))
+  await client.closed()
+  expect(stand.business()).toHaveLength(0)
+  await stand.idle()
+  expect(await stand.metric('request_errors_total{code="too-large"}')).toBe(1)
+})
+
+test('a rejection whose body stalls does not keep the replay from the only connection', async () => {
+  let count = 0
+  const stand = await openStand({
+    respond: () =>
+      (count += 1) === 1
+        ? ['HTTP/1.1 401 No\r\nContent-Length: 10\r\n\r\nno', { waitMs: 10_000 }]
+        : responseBytes('healed'),
+    env: { ISALES_MAX_CONNECTIONS: '1' },
+  })
+  expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: 'healed' })
 })

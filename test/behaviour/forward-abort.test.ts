@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RawClient } from '../support/raw-client.ts'
-import { responseBytes, type Step } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import {
   chunkedPost,
@@ -14,9 +13,7 @@ import {
   type Stand,
 } from '../proxy/stand.ts'
 
-const OK = 'HTTP/1.1 200 OK\r\n'
 const NEXT = '/rest/isales/next'
-const NEVER: Step = () => new Promise(() => undefined)
 
 /** The response to the next request, when nothing is left of the one before it. */
 async function recovered(stand: Stand): Promise<string> {
@@ -26,15 +23,13 @@ async function recovered(stand: Stand): Promise<string> {
   return text
 }
 
-const inFlight = (stand: Stand, count: number) =>
-  until(async () => (await stand.metric('requests_in_flight')) === count)
 const waiting = (stand: Stand, count: number) =>
   until(async () => (await stand.metric('token_waiters')) === count)
 const bodies = (stand: Stand) => stand.business().map(({ body }) => body.toString())
 
-/** Serves one path as the test says, and any other with `next`. */
-const respond = (steps: Step | readonly Step[]) => (request: { readonly target: string }) =>
-  request.target === PATH ? steps : responseBytes('next')
+/** Never responds at one path. */
+const respond = (request: { readonly target: string }) =>
+  request.target === PATH ? '' : responseBytes('next')
 
 const leave = {
   resets: (client: RawClient) => client.reset(),
@@ -49,32 +44,11 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
   })
   afterAll(() => stand.stop())
 
-  const hello = `${OK}Content-Length: 10\r\n\r\nhello`
-  it.each<[string, string, Step | readonly Step[], (client: RawClient) => unknown]>([
-    ['its head', post('x').slice(0, 40), '', () => delay(20)],
-    ['a body that is kept', post('x'.repeat(1000)).slice(0, -500), '', () => inFlight(stand, 1)],
-    ['the wait for iSales', post('x'), NEVER, () => until(() => stand.business().length === 1)],
-    [
-      'the response',
-      post('x'),
-      [hello, NEVER],
-      (client) => until(() => client.left().includes('hello')),
-    ],
-  ])('within %s', async (_, bytes, steps, reached) => {
-    stand.serve(respond(steps))
-    const client = await stand.connect()
-    await client.send(bytes)
-    await reached(client)
-    leave[how](client)
-    expect(await recovered(stand)).toBe('next')
-    expect(stand.business()).toHaveLength(steps === '' ? 1 : 2)
-  })
-
   it.each([
     ['of known length', post('x'.repeat(200_000)).slice(0, -100)],
     ['in chunks', chunkedPost(['x'.repeat(100_000), 'def']).slice(0, -5)],
   ])('within a body that streams %s: iSales never sees its end', async (_, bytes) => {
-    stand.serve(respond(''))
+    stand.serve(respond)
     const [before, cut] = [stand.upstream.received(), stand.upstream.cut()]
     const client = await stand.connect()
     await client.send(bytes)
@@ -91,10 +65,10 @@ describe.each(['resets', 'closes'] as const)('the client %s its connection', (ho
   ])('behind %s while the first token is awaited: nothing is sent', async (_, bytes) => {
     const login = gate()
     const tokenless = await openStand({
-      respond: respond(''),
+      respond,
       login: (n) => login.opened.then(() => loginResponse(n)),
       authenticated: false,
-      env: { REPLAY_BODY_SIZE: '0' },
+      env: { REPLAY_BODY_SIZE: '0', CLIENT_DEADLINE: '0' },
     })
     const client = await tokenless.connect()
     await client.send(bytes)

@@ -5,7 +5,6 @@ import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { openStand, post } from '../proxy/stand.ts'
 
-const REJECTED = '{"result":7,"resultDesc":"expired"}'
 const GOOD = '{"result":0}'
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
@@ -27,30 +26,6 @@ function gzipped(text: string): Buffer {
   const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${body.length}\r\nETag: "a"\r\n\r\n`
   return Buffer.concat([Buffer.from(head), body])
 }
-
-describe('a 200 whose result says that the token is bad', () => {
-  it.each<[string, Step]>([
-    ['of known length', responseBytes(REJECTED)],
-    ['in chunks', `${CHUNKED}5\r\n{"res\r\n7\r\nult":7}\r\n0\r\n\r\n`],
-    ['in gzip', gzipped(REJECTED)],
-  ])('%s is healed by one login and one replay', async (_, rejection) => {
-    const stand = await openRejecting(rejection)
-    expect(await stand.exchange(post('x'))).toMatchObject({ status: 200, text: GOOD })
-    expect(stand.logins()).toBe(2)
-    expect(stand.business().map(({ body }) => body.toString())).toEqual(['x', 'x'])
-    expect(await stand.metric('replays_total{outcome="healed"}')).toBe(1)
-  })
-
-  it.each([
-    ['the setting is off', 'x', {}, 1],
-    ['the request was not kept', 'x'.repeat(70_000), ENV, 2],
-  ])('is relayed as it came when %s', async (_, body, env, logins) => {
-    const stand = await openRejecting(responseBytes(REJECTED), env)
-    expect(await stand.exchange(post(body))).toMatchObject({ status: 200, text: REJECTED })
-    await until(() => stand.logins() === logins)
-    expect(stand.business()).toHaveLength(1)
-  })
-})
 
 describe('a response that is looked into', () => {
   it('and is good comes as it came, its coding with it', async () => {

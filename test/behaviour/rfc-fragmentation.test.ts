@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { LOGIN_PATH } from '../../simulator/index.ts'
 import { openStand, type Stand } from '../proxy/stand.ts'
 
 interface Message {
@@ -47,8 +48,19 @@ function cut(bytes: string, sizes: readonly number[]): string[] {
 }
 
 let stand: Stand
+/** Requests whose head has reached iSales and that have no response yet, and the most there ever were. */
+let open = 0
+let most = 0
 beforeAll(async () => {
-  stand = await openStand({ shared: true, env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '0' } })
+  stand = await openStand({
+    shared: true,
+    env: { MAX_BODY_SIZE: '1MiB', CLIENT_DEADLINE: '0' },
+    onHead({ target }) {
+      if (target !== LOGIN_PATH) open += 1
+      most = Math.max(most, open)
+      return []
+    },
+  })
 })
 afterAll(() => stand.stop())
 
@@ -66,14 +78,16 @@ async function sendCut(bytes: string, sizes: readonly number[]) {
 
 const numberOf = (target: string): number => Number(target.slice(target.lastIndexOf('/') + 1))
 
-test('however the bytes are cut, each request reaches iSales once, whole and in its turn, and its response comes back so', async () => {
-  const requests = fc.array(request, { minLength: 1, maxLength: 4 })
+test('however the bytes are cut, each request reaches iSales once, whole and in its turn, one at a time, and its response comes back so', async () => {
+  // Some more than may wait.
+  const requests = fc.array(request, { minLength: 1, maxLength: 12 })
   await fc.assert(
     fc.asyncProperty(requests, cuts, cuts, async (all, there, back) => {
       stand.serve(({ target }) => {
         const meant = all[numberOf(target)]
         const bytes = meant === undefined ? '' : `HTTP/1.1 200 OK\r\n${framed(meant.response)}`
-        return cut(bytes, back).flatMap((part) => [part, { waitMs: 0 }])
+        const parts = cut(bytes, back).flatMap((part) => [part, { waitMs: 0 }])
+        return [...parts.slice(0, -2), () => void (open -= 1), ...parts.slice(-2)]
       })
       const bytes = all.map(
         ({ method, sent }, i) =>
@@ -94,6 +108,7 @@ test('however the bytes are cut, each request reaches iSales once, whole and in 
         const body = sent.kind === 'none' ? '' : sent.body
         expect(seen[i]?.body.toString('latin1') === body).toBe(true)
       }
+      expect([most, open]).toEqual([1, 0])
     }),
     { numRuns: 60 },
   )

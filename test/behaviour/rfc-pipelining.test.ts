@@ -1,108 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
-import { responseBytes, type RawRequest } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { chunkedPost, gate, get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
+import { gate, get, openStand, PATH, post, type Stand } from '../proxy/stand.ts'
 
 const SECOND = get([], { path: '/rest/isales/second' })
 const OLD = `GET ${PATH} HTTP/1.0\r\n\r\n`
 
+const LARGE = 'x'.repeat(100_000)
+
+// In which order pipelined requests reach iSales is in rfc-fragmentation.test.ts.
 let stand: Stand
-/** Requests whose head has reached iSales and that have no response yet, and the most there ever were. */
-let open = 0
-let most = 0
 beforeAll(async () => {
-  stand = await openStand({
-    shared: true,
-    env: { CLIENT_DEADLINE: '0' },
-    onHead({ target }) {
-      if (target !== LOGIN_PATH) open += 1
-      most = Math.max(most, open)
-      return []
-    },
-  })
+  stand = await openStand({ shared: true, env: { CLIENT_DEADLINE: '0' } })
 })
 afterAll(() => stand.stop())
-
-/** Responds with the target, the first request of a connection later than the others. */
-function echo({ target, method }: RawRequest) {
-  const body = method === 'HEAD' ? '' : target
-  return [
-    { waitMs: target.endsWith('/0') ? 30 : 0 },
-    () => void (open -= 1),
-    responseBytes(body, { fields: [`X-Target: ${target}`] }),
-  ]
-}
-
-const LARGE = 'x'.repeat(100_000)
-const CHUNKS = ['x'.repeat(100), 'y'.repeat(3000)]
-const SEQUENCES: readonly (readonly [string, readonly string[]])[] = [
-  ['safe ones', [get(), get(), get()]],
-  ['unsafe ones', [post('a'), post('b'), post('c')]],
-  ['a safe one behind unsafe ones', [post('a'), post('b'), get()]],
-  ['an unsafe one behind safe ones', [get(), get([], { method: 'HEAD' }), post('c'), get()]],
-  ['empty ones', [post(''), get([], { method: 'DELETE' }), post('')]],
-  ['one that expects 100', [post('a'), post('b'), post('c', ['Expect: 100-continue'])]],
-  ['bodies in chunks', [chunkedPost(CHUNKS), post('b'), chunkedPost(CHUNKS), get()]],
-  ['bodies that are streamed', [post(LARGE), chunkedPost([LARGE, LARGE]), post('c'), post(LARGE)]],
-  ['more than may wait', Array.from({ length: 30 }, (_, n) => (n % 3 === 0 ? get() : post('x')))],
-]
-/** Bytes of a packet. */
-const PACKETS = [Infinity, 20_000, 700, 1]
-
-describe.each(SEQUENCES)('pipelined requests, %s', (_, templates) => {
-  const requests = templates.map((bytes, n) => bytes.replace(PATH, `/rest/isales/${n}`))
-  const targets = requests.map((_request, n) => `/rest/isales/${n}`)
-  const bytes = requests.join('')
-  // A turn of the event loop for each: a thousand packets are enough.
-  const sizes = PACKETS.filter((size) => bytes.length / size < 1000)
-
-  it.each(sizes)(
-    'reach iSales in order, once and one at a time, and so do their responses (packets of %d)',
-    async (size) => {
-      stand.serve(echo)
-      most = 0
-      const client = await stand.connect()
-      const sending = (async () => {
-        for (let at = 0; at < bytes.length; at += size) {
-          await client.send(bytes.slice(at, at + size))
-          await new Promise(setImmediate)
-        }
-      })()
-      for (const [n, target] of targets.entries()) {
-        const [method = ''] = requests[n]?.split(' ') ?? []
-        const response = await client.read({ method })
-        expect([response.status, response.header('x-target')]).toEqual([200, target])
-      }
-      await sending
-      expect(stand.business().map(({ target }) => target)).toEqual(targets)
-      expect([most, open]).toEqual([1, 0])
-      client.destroy()
-    },
-  )
-})
-
-it('a rejection and the replay of the first come before the second', async () => {
-  let revoked = 0
-  const revoking = await openStand({ revoked: () => revoked })
-  revoked = 1
-  const client = await revoking.connect()
-  const requests = ['a', 'b', 'c'].map((body) => post(body))
-  await client.send(requests.join('') + SECOND)
-  for (let n = 0; n < 4; n += 1) expect((await client.read()).status).toBe(200)
-  const seen = revoking.business().map((request) => {
-    const { body, target } = request
-    return [target === PATH ? body.toString() : 'second', request.header('authorization')]
-  })
-  expect(seen).toEqual([
-    ['a', 'Bearer token-1'],
-    ['a', 'Bearer token-2'],
-    ['b', 'Bearer token-2'],
-    ['c', 'Bearer token-2'],
-    ['second', 'Bearer token-2'],
-  ])
-  client.destroy()
-})
 
 describe('behind a request that iSales keeps waiting', () => {
   /** The first request is that of PATH. */
@@ -117,7 +29,6 @@ describe('behind a request that iSales keeps waiting', () => {
 
   /** A client whose first request iSales has. */
   async function waiting(behind: string) {
-    open = 0
     const first = serveLater()
     const client = await stand.connect()
     await client.send(post('first') + behind)
@@ -137,14 +48,14 @@ describe('behind a request that iSales keeps waiting', () => {
     const received = stand.upstream.received()
     expect(await client.silent(50)).toBe(true)
     const after = [stand.upstream.open(), stand.upstream.received()] as const
-    const seen = [await stand.metric('requests_in_flight'), open, stand.business().length]
+    const seen = [await stand.metric('requests_in_flight'), stand.business().length]
     client.destroy()
     first.open()
     await stand.idle()
     // A connection that is idle may end meanwhile.
     expect(after[0]).toBeLessThanOrEqual(connections)
     expect(after[1]).toBe(received)
-    expect(seen).toEqual([1, 1, 1])
+    expect(seen).toEqual([1, 1])
   })
 
   it('no more is read than a few heads', async () => {
@@ -184,35 +95,6 @@ describe('behind a request that iSales keeps waiting', () => {
       expect.objectContaining({ event: 'client-refused', reason: 'pipelined' }),
     )
   })
-})
-
-describe.each([
-  ['after the head', ''],
-  ['in the body', 'half'],
-])('responses that iSales cuts %s', (_, half) => {
-  it.each(['before', 'after'] as const)(
-    'leave no request in flight (the client goes %s them)',
-    async (when) => {
-      const first = gate()
-      const head = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n'
-      stand.serve(({ method }) =>
-        method === 'GET'
-          ? [() => first.opened, responseBytes('whole')]
-          : [head + half, { waitMs: 10 }, { close: 'destroy' }],
-      )
-      const clients = await Promise.all([stand.connect(), stand.connect(), stand.connect()])
-      for (const client of clients) await client.send(get() + post('a') + post('b'))
-      await until(() => stand.business().length >= clients.length)
-      await clients[0]?.silent(50)
-      if (when === 'before') for (const client of clients) client.reset()
-      first.open()
-      const staying = when === 'after' ? clients : []
-      const responses = await Promise.all(staying.map((client) => client.read()))
-      expect(responses.map(({ text }) => text)).toEqual(staying.map(() => 'whole'))
-      await Promise.all(clients.map((client) => client.closed()))
-      await stand.idle()
-    },
-  )
 })
 
 it('a login of CTI-OBS waits for its turn, too', async () => {

@@ -34,19 +34,10 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     // The request line.
     ['HTTP/0.9', `GET ${PATH}\r\n\r\n`, 400],
     ['HTTP/0.9 that says so', `GET ${PATH} HTTP/0.9\r\n${H}${END}`, 400],
-    ['HTTP/2.0', `GET ${PATH} HTTP/2.0\r\n${H}${END}`, 400],
     ['a method that is none', `G(T ${PATH} HTTP/1.1\r\n${H}${END}`, 400],
     ['CR CR LF', `GET ${PATH} HTTP/1.1\r\r\n${H}${END}`, 400],
-    // The target.
-    ['NUL', `GET /rest/isales/a\u0000b HTTP/1.1\r\n${H}${END}`, 400],
-    ['a tab', `GET /rest/isales/a\tb HTTP/1.1\r\n${H}${END}`, 400],
-    ['a byte over ASCII', `GET /rest/isales/\u00e9 HTTP/1.1\r\n${H}${END}`, 400],
-    // Methods.
-    ['TRACE', `TRACE ${PATH} HTTP/1.1\r\n${H}${END}`, 405],
-    ['CONNECT', `CONNECT localhost:443 HTTP/1.1\r\n${H}${END}`, 405],
     ['a method that nobody knows', `FOO ${PATH} HTTP/1.1\r\n${H}${END}`, 501],
     // Headers.
-    ['two Hosts', `GET ${PATH} HTTP/1.1\r\n${H}${H}${END}`, 400],
     ['a folded Host', `${LINE}Host: localhost\r\n .evil\r\n${END}`, 400],
     ['a tab before the colon', `${LINE}${H}X\t: a\r\n${END}`, 400],
     ['no name', `${LINE}${H}: a\r\n${END}`, 400],
@@ -54,16 +45,7 @@ describe('refused, the connection closed, and nothing of it reaches iSales', () 
     ['DEL in a value', `${LINE}${H}X: a\u007fb\r\n${END}`, 400],
     ['201 headers', `${LINE}${H}${'a: b\r\n'.repeat(200)}${END}`, 431],
     // Framing.
-    ['lengths that differ', `${LINE}${H}Content-Length: 2\r\nContent-Length: 3\r\n${END}abc`, 400],
-    ['a length with a space', `${LINE}${H}Content-Length: 1 1\r\n${END}ab`, 400],
-    ['a length over all numbers', `${LINE}${H}Content-Length: ${'9'.repeat(30)}\r\n${END}ab`, 400],
-    ['a length over the limit', `${LINE}${H}Content-Length: 1048577\r\n${END}ab`, 413],
-    ['gzip and chunks', `${LINE}${H}Transfer-Encoding: gzip, chunked\r\n${END}${NOTHING}`, 501],
-    ['chunks twice', `${LINE}${H}Transfer-Encoding: chunked, chunked\r\n${END}${NOTHING}`, 400],
     ['chunks in two lines', `${LINE}${H}${CHUNKED}${CHUNKED}${END}${NOTHING}`, 400],
-    ['an empty coding', `${LINE}${H}Transfer-Encoding:\r\n${END}${LINE}${H}${END}`, 400],
-    ['a vertical tab', `${LINE}${H}Transfer-Encoding: \u000bchunked\r\n${END}${NOTHING}`, 400],
-    ['chunks in HTTP/1.0', `POST ${PATH} HTTP/1.0\r\n${H}${CHUNKED}${END}${NOTHING}`, 400],
   ])('%s', async (_, bytes, status) => {
     expect(await outcome(bytes)).toMatchObject({ status, forwarded: 0, code: expect.any(String) })
   })
@@ -90,17 +72,13 @@ describe('a body that turns out not to be one', () => {
 describe('let through as HTTP allows', () => {
   it.each([
     ['empty lines before the request line', `\r\n\r\nGET ${PATH} HTTP/1.1\r\n${H}${END}`],
-    ['no Host in HTTP/1.0', `GET ${PATH} HTTP/1.0\r\n${END}`],
     ['spaces around a value', `GET ${PATH} HTTP/1.1\r\n${H}X:\t a \t\r\n${END}`],
     ['bytes over ASCII in a value', `GET ${PATH} HTTP/1.1\r\n${H}X: \u00e9\u00ff\r\n${END}`],
     ['an empty value', `GET ${PATH} HTTP/1.1\r\n${H}X:\r\n${END}`],
-    ['a length with zeros before it', `${LINE}${H}Content-Length: 0002\r\n${END}ab`],
-    ['chunks in capitals', `${LINE}${H}Transfer-Encoding: CHUNKED\r\n${END}2\r\nab\r\n${NOTHING}`],
     ['an extension', `${LINE}${H}${CHUNKED}${END}2;a="b"\r\nab\r\n${NOTHING}`],
     ['trailers', `${LINE}${H}${CHUNKED}Trailer: X\r\n${END}2\r\nab\r\n0\r\nX: 1\r\n\r\n`],
     ['a GET with chunks', `GET ${PATH} HTTP/1.1\r\n${H}${CHUNKED}${END}2\r\nab\r\n${NOTHING}`],
     ['200 fields', `${LINE}${H}${'a: b\r\n'.repeat(199)}${END}`],
-    ['the absolute form that names us', `GET http://LOCALHOST:1${PATH} HTTP/1.1\r\n${H}${END}`],
     ['Upgrade, which is dropped', `${LINE}${H}Connection: Upgrade\r\nUpgrade: h2c\r\n${END}`],
   ])('%s', async (_, bytes) => {
     const before = stand.business().length

@@ -33,7 +33,6 @@ function sent(
 const VIA = ['Via', '1.1 us', 'X-Request-Id', 'id-1']
 const ADDED = [...VIA, 'Authorization', 'Bearer good']
 
-// Which names end here, what Connection nominates and where the token goes: headers.property.test.ts, for any headers.
 describe('the headers of a request', () => {
   it('keep their order, case, repetition and values', () => {
     const fields = ['x-B', '1', 'Link', 'a=b', 'X-b', '', 'link', 'c=d', 'Accept', '*/*, x/y']
@@ -41,6 +40,22 @@ describe('the headers of a request', () => {
   })
 
   it.each([
+    'Keep-Alive',
+    'Proxy-Connection',
+    'TE',
+    'Trailer',
+    'Upgrade',
+    'Proxy-Authenticate',
+    'Proxy-Authentication-Info',
+    'Proxy-Authorization',
+    'HTTP2-Settings',
+    'Host',
+    'Expect',
+    'Max-Forwards',
+    'X-Original-URL',
+    'X-HTTP-Method-Override',
+    'X-HTTP-Method',
+    'X-Method-Override',
     'Transfer_Encoding',
     'content_length',
     'X_Request_Id',
