@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import { hold } from '../listener/support.ts'
 import { call } from '../support/call.ts'
-import { connectRaw, exchangeRaw, type RawClient } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -20,16 +21,6 @@ function post(path: string, body: unknown, fields: readonly string[] = []): stri
   return [...lines, `Content-Length: ${text.length}`, '', text].join('\r\n')
 }
 
-async function hold(count: number, port: number, bytes = '', from = '127.0.0.1') {
-  const held: RawClient[] = []
-  for (let n = 0; n < count; n += 1) {
-    const client = await connectRaw({ port, from })
-    await client.send(bytes)
-    held.push(client)
-  }
-  return held
-}
-
 async function ticketOf(world: World, from: string): Promise<string> {
   const { port } = world
   const { text } = await exchangeRaw({ port, from }, post(LOGIN_PATH, LOGIN))
@@ -41,7 +32,7 @@ test('probes have a place beside 100 connections on the admin port, silent ones 
   const world = await openWorld()
   const port = Number(new URL(world.admin).port)
   await hold(50, port)
-  await hold(50, port, 'GET /livez HTTP/1.1\r\nHo')
+  await hold(50, port, { bytes: 'GET /livez HTTP/1.1\r\nHo' })
   for (let n = 0; n < 20; n += 1) {
     const began = performance.now()
     const probe = await call(`${world.admin}/livez`)
@@ -64,7 +55,7 @@ test('connections without a ticket keep no client with one out, from whatever ad
   const kept = await connectRaw({ port, from: '127.0.0.9' })
   await kept.send(tasks)
   expect((await kept.read()).status).toBe(200)
-  for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.9']) await hold(20, port, '', from)
+  for (const from of ['127.0.0.2', '127.0.0.3', '127.0.0.9']) await hold(20, port, { from })
   for (let n = 0; n < 5; n += 1) {
     const another = await ticketOf(world, '127.0.0.9')
     const response = await exchangeRaw({ port }, post(INTERFACE_PATHS.getTask, {}, [another]))
@@ -84,7 +75,7 @@ test.each([
   ['in chunks', `${TASKS}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`],
 ])('bodies %s that hardly move hold no connection to iSales', async (_name, begun) => {
   const world = await openWorld({ env: { ISALES_MAX_CONNECTIONS: '4', CLIENT_DEADLINE: '2.8s' } })
-  await hold(12, world.port, begun)
+  await hold(12, world.port, { bytes: begun })
   await until(async () => (await world.metric('isales_proxy_requests_in_flight')) === 12)
   expect((await world.tasks()).status).toBe(200)
 })

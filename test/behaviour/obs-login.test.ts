@@ -169,26 +169,14 @@ test.each(['answer', 'require', 'forward'])(
   async (mode) => {
     const world = await openWorld({ env: { ...REQUIRE, OBS_LOGIN: mode, ALLOWED_PATHS: '/' } })
     const token = mode === 'require' ? (await ticketsOf(world)).token : 'none'
+    // More of them are in test/proxy/paths.test.ts.
     const spellings = [
       `${REFRESH_PATH}/`,
-      REFRESH_PATH.replace('auth', '%61uth'),
       REFRESH_PATH.replace('auth', '%2561uth'),
-      REFRESH_PATH.replace('auth', 'AUTH'),
-      REFRESH_PATH.replace('auth', 'auth;x'),
-      ...['/', ';x/..', '/..', '%3bx/..', 'x/..', '.', '%2e', 'x%2f..', '%20/..', 'x//../..'].map(
-        (between) => REFRESH_PATH.replace('auth', `${between}/auth`),
-      ),
-      REFRESH_PATH.replace('/auth', '/auth/x//../..'),
-      REFRESH_PATH.replace('/auth', '%2fauth'),
+      REFRESH_PATH.replace('auth', 'x%2f../auth'),
       REFRESH_PATH.replace('/refresh', '/;a/../refresh'),
       `/${REFRESH_PATH}`,
-      `/x//..${REFRESH_PATH}`,
-      `${REFRESH_PATH};a=b`,
-      `${REFRESH_PATH}%3Fa`,
-      `${REFRESH_PATH}%00`,
       `${LOGIN_PATH}~`,
-      LOGIN_PATH.slice(0, -1),
-      LOGIN_PATH.replace('auth', '%25252561uth'),
     ]
     for (const path of spellings) {
       const response = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
@@ -197,5 +185,7 @@ test.each(['answer', 'require', 'forward'])(
     }
     expect(world.sim.requests()).toEqual([])
     expect(attemptsAtIsales(world)).toBe(1)
+    const refused = 'isales_proxy_requests_refused_total{reason="auth-path"}'
+    expect(await world.metric(refused)).toBeGreaterThan(0)
   },
 )

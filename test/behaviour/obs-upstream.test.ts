@@ -1,9 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs'
-import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeCertificates } from '../support/certificates.ts'
-import { listen } from '../support/tcp-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
@@ -41,30 +39,4 @@ test('a CA file that changes is trusted from then on, without a restart', async 
   file('changing-ca.crt', ca)
   await until(() => world.events.some(({ type }) => type === 'granted'))
   expect((await world.tasks()).status).toBe(200)
-})
-
-test.each([
-  ['carries logins and calls; TLS is with iSales itself', {}, true],
-  ['is bypassed by NO_PROXY', { NO_PROXY: '127.0.0.1' }, false],
-])('HTTPS_PROXY %s', async (_name, env, used) => {
-  const asked = new Set<string>()
-  const egress = await listen((socket) => {
-    socket.once('data', (chunk) => {
-      const [, target = ''] = /^CONNECT (\S+) /.exec(chunk.toString()) ?? []
-      asked.add(target)
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      const onward = connect(Number(target.split(':')[1]), '127.0.0.1')
-      onward
-        .on('error', () => socket.destroy())
-        .pipe(socket)
-        .pipe(onward)
-    })
-  })
-  const { port } = egress.address() as AddressInfo
-  const world = await openWorld({
-    simulator: { tls: made.server },
-    env: { ...CA_FILE, HTTPS_PROXY: `http://127.0.0.1:${port}`, ...env },
-  })
-  expect((await world.tasks()).status).toBe(200)
-  expect([...asked]).toEqual(used ? [`127.0.0.1:${world.sim.port}`] : [])
 })

@@ -1,23 +1,6 @@
 import { expect, test } from 'vitest'
 import { openTimedWorld } from './session-world.ts'
 
-test.each([
-  ['soon', 300, 'lifetime-assumed'],
-  // Milliseconds by mistake.
-  [300_000, 86_400, 'lifetime-too-long'],
-])('a lifetime of %j is taken for %d s, with one WARN, %s', async (tokenLifetime, lives, event) => {
-  const world = await openTimedWorld({
-    simulator: { switches: { tokenLifetime, tokenLives: lives } },
-  })
-
-  await world.pass(lives * 3333)
-
-  expect(world.exchanges()).toBe(5)
-  expect((await world.tasks()).status).toBe(200)
-  const warnings = world.said().filter((line) => line.startsWith('warn'))
-  expect(warnings).toEqual([`warn ${event}`])
-})
-
 test.each(['remaining', 'unextended'] as const)(
   'the same token coming back (%s) costs no client anything, and never makes a hot loop',
   async (sameToken) => {

@@ -30,11 +30,16 @@ test('a connection over the limit gets 503 and is named, the state is not green,
   await until(async () => (await world.tasks()).status === 200)
 })
 
-test('a request that is refused is counted but not timed, and in the access log without its query', async () => {
+test('a request that is refused is told why, logged and counted, but not timed, and in the access log without its query', async () => {
   const world = await openWorld({ env: { ACCESS_LOG: 'full' } })
 
-  expect((await world.request('/elsewhere?passwd=canary')).status).toBe(403)
+  const { status, json } = await world.request('/elsewhere?passwd=canary')
+  const { code, detail } = REFUSALS['other-path']
+  expect([status, json]).toMatchObject([403, { code, detail, sent: 'no' }])
 
+  const refused = { reason: 'other-path', code, count: 1, requestId: json['requestId'] }
+  expect(linesOf(world, 'client-refused')).toMatchObject([refused])
+  expect(await world.metric('isales_proxy_requests_refused_total{reason="other-path"}')).toBe(1)
   expect(await world.metric('isales_proxy_requests_total{method="GET",status_class="4xx"}')).toBe(1)
   expect(await world.metric('isales_proxy_request_errors_total{code="not-allowed"}')).toBe(1)
   expect(await world.metric('isales_proxy_request_duration_seconds_count')).toBe(0)

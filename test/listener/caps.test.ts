@@ -7,7 +7,7 @@ import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, keepAndRespond, leftOf, respondOk, startListener } from './support.ts'
+import { GET, hold, keepAndRespond, leftOf, respondOk, startListener } from './support.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const made = makeCertificates()
@@ -24,17 +24,6 @@ async function asked(target: RawTarget): Promise<RawClient> {
   const client = await connectRaw(target)
   expect(await ask(client)).toBe(200)
   return client
-}
-
-/** Connections from `from` that send these bytes and no more. */
-async function hold(count: number, port: number, { bytes = '', from = '127.0.0.1' } = {}) {
-  const held: RawClient[] = []
-  for (let n = 0; n < count; n += 1) {
-    const client = await connectRaw({ port, from })
-    await client.send(bytes)
-    held.push(client)
-  }
-  return held
 }
 
 describe('those who only hold connections', () => {

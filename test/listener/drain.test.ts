@@ -13,22 +13,6 @@ async function startHolding() {
   return { ...running, held, client: await connectRaw({ port: running.port }) }
 }
 
-test('a drain lets the request in flight end, and its response closes the connection', async () => {
-  const { port, listener, held, client } = await startHolding()
-  await client.send(GET)
-  await until(() => held.length === 1)
-  let stopped = false
-  const stop = listener.stop(LONG).then(() => {
-    stopped = true
-  })
-  await expect(connectRaw({ port })).rejects.toThrow('ECONNREFUSED')
-  expect(stopped).toBe(false)
-  held[0]?.end('ok')
-  expect(await outcomesOf(client)).toEqual([[200, 'close']])
-  await stop
-  expect(listener.connections()).toBe(0)
-})
-
 test('one that drains serves on, new connections too, and every response closes its connection', async () => {
   const { port, listener } = await startListener(respondOk)
   const kept = await connectRaw({ port })

@@ -48,19 +48,6 @@ test('CONNECT is refused, and leaves the response in progress before it whole', 
   expect(refused).toEqual(['method'])
 })
 
-test('a client that closes its sending side is gone', async () => {
-  const closed: boolean[] = []
-  const { port, listener } = await startListener((_request, response) => {
-    response.once('close', () => closed.push(response.headersSent))
-  })
-  const client = await connectRaw({ port })
-  await client.send(`${POST}Content-Length: 2\r\n\r\nhi`)
-  client.end()
-  expect(await leftOf(client)).toBe('')
-  await until(() => listener.connections() === 0)
-  expect(closed).toEqual([false])
-})
-
 test.each([
   ['leaves', ''],
   ['sends a CONNECT and leaves', CONNECT],
@@ -89,14 +76,6 @@ test('any expectation is handed on, to be judged with the rest of the request', 
   expect((await client.read()).text).toBe('200-ok')
   expect(refused).toEqual([])
   client.destroy()
-})
-
-test('a port that is taken fails with a plain sentence', async () => {
-  const { port } = await startListener(respondOk)
-  const address = { kind: 'tcp', host: '127.0.0.1', port } as const
-  await expect(startListener(respondOk, { address })).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${port}: in use by another process`,
-  )
 })
 
 describe('a request handler that', () => {
@@ -138,17 +117,6 @@ describe('a request handler that', () => {
     await client.send(GET)
     expect(await leftOf(client)).not.toMatch(/\r\n\r\n.{10}/s)
   })
-})
-
-test.each([
-  ['nothing', ''],
-  ['half a header', 'POST /p HTTP/1.1\r\nHo'],
-])('a client that sends %s gets a 408 after the header timeout', async (_name, bytes) => {
-  const { port, refused } = await startListener(respondOk, { limits: { headerTimeout: 150 } })
-  const client = await connectRaw({ port })
-  await client.send(bytes)
-  expect(await outcomesOf(client)).toEqual([[408, 'close']])
-  expect(refused).toEqual(['timeout'])
 })
 
 describe('a body', () => {

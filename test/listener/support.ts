@@ -7,7 +7,7 @@ import {
   type ListenerLimits,
   type ListenerOptions,
 } from '../../src/listener/listener.ts'
-import type { RawClient, RawResponse } from '../support/raw-client.ts'
+import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
 
 const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
@@ -69,6 +69,17 @@ export const keepAndRespond: ListenerOptions['onRequest'] = (request, response, 
 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'
 export const GET = 'GET /g HTTP/1.1\r\nHost: x\r\n\r\n'
+
+/** Connections from `from` that send these bytes and no more. */
+export async function hold(count: number, port: number, { bytes = '', from = '127.0.0.1' } = {}) {
+  const held: RawClient[] = []
+  for (let n = 0; n < count; n += 1) {
+    const client = await connectRaw({ port, from })
+    await client.send(bytes)
+    held.push(client)
+  }
+  return held
+}
 
 /** Every response up to the end of the connection; bytes that are no response are an error. */
 export async function responsesOf(client: RawClient): Promise<RawResponse[]> {

@@ -12,7 +12,7 @@ import {
   type Entry,
 } from '../../src/token/attempts.ts'
 import { askOnce, loginOnce } from '../../src/token/client.ts'
-import type { AuthFailure, FailureKind, Grant } from '../../src/token/protocol.ts'
+import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { createToken } from '../../src/token/token.ts'
 import { DOWN, grant, REFUSED, RULES as TOKEN_RULES, throttled, unclear } from './support.ts'
@@ -226,14 +226,5 @@ describe('the book', () => {
     const outcome = await open([grant({ sentAt: NOW, ...given })]).refresh(end && NOW + end)
     expect(outcome).toMatchObject({ refreshLifetime })
     expect('token' in outcome && outcome.refreshToken?.reveal()).toBe(text)
-  })
-
-  it('keeps each of the kinds apart that a response may be of', () => {
-    const kinds = ['refused', 'ambiguous', 'unclear', 'untouched', 'egress'] as const
-    const counted = kinds.filter((kind: FailureKind) => {
-      const given = { rules: RULES, failures: 0, now: NOW, random: 0.5 }
-      return afterFailure(NO_ENTRY, { ...REFUSED, kind }, given).entry !== NO_ENTRY
-    })
-    expect(counted).toEqual(['refused', 'ambiguous', 'unclear'])
   })
 })

@@ -60,12 +60,6 @@ describe('a login', () => {
     })
   })
 
-  it('assumes the lifetime that the response leaves out', async () => {
-    const body = '{"result":0,"resultData":{"token":"t2"}}'
-    const outcome = await clientOf({ ok: true, status: 200, body }).login()
-    expect(outcome).toMatchObject({ lifetime: { ms: 300_000, doubt: 'missing' } })
-  })
-
   it('reads a date in Retry-After by the wall clock', async () => {
     const retryAfter = 'Sun, 01 Mar 2026 12:00:07 GMT'
     const outcome = await clientOf({ ok: true, status: 503, retryAfter, body: '' }).login()

@@ -130,7 +130,3 @@ export async function openFresh(
   if (token === undefined) throw new Error('the first login gave nothing')
   return { ...opened, token }
 }
-
-export function headerValue(token: Token | undefined): string | undefined {
-  return token?.headerValue.reveal()
-}

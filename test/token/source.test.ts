@@ -1,40 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { credentialsOf, headerValue, openFresh, openSource } from './source-support.ts'
-import { DOWN, grant, REFUSED, START } from './support.ts'
+import { credentialsOf, openFresh, openSource } from './source-support.ts'
+import { grant, REFUSED } from './support.ts'
 
 const FAR = 1e9
 
-describe('the token source', () => {
-  it('logs in when it is started, not before', async () => {
-    const { source, asked, clock, last } = openSource()
-    await clock.advance(60_000)
-    expect(asked).toHaveLength(0)
-    source.start()
-    await clock.advance(0)
-    expect([last().operation, source.current()]).toEqual(['login', undefined])
-    await last().respond(grant())
-    expect(headerValue(source.current())).toBe('Bearer t1')
-  })
-
-  it('refreshes ahead of the end, with both tokens, while the old one serves', async () => {
-    const { source, asked, clock, last } = await openFresh(grant())
-    await clock.advance(239_999)
-    expect(asked).toHaveLength(1)
-    await clock.advance(1)
-    expect(last()).toMatchObject({ operation: 'refresh', at: START + 240_000 })
-    expect(last().tokens?.token.reveal()).toBe('t1')
-    expect(last().tokens?.refreshToken.reveal()).toBe('r1')
-    expect(headerValue(source.current())).toBe('Bearer t1')
-    await last().respond(grant({ token: 't2' }))
-    expect(headerValue(source.current())).toBe('Bearer t2')
-  })
-
-  it('has one timer, and none when it is stopped', async () => {
-    const { source, clock } = await openFresh(grant())
-    expect(clock.waiting()).toEqual([240_000])
-    void source.stop()
-    expect(clock.waiting()).toEqual([])
-  })
+it('the token source has one timer, and none when it is stopped', async () => {
+  const { source, clock } = await openFresh(grant())
+  expect(clock.waiting()).toEqual([240_000])
+  void source.stop()
+  expect(clock.waiting()).toEqual([])
 })
 
 describe('a request that waits', () => {
@@ -73,7 +47,8 @@ describe('a request that waits', () => {
     await clock.advance(0)
     const waits = Array.from({ length: 1000 }, () => wait())
     expect(await wait()).toEqual({ unavailable: 'overloaded', retryAfter: 1000 })
-    expect(source.snapshot().waiters).toBe(1000)
+    const busy = { waiters: 1000, request: 'login', nextRequestAt: undefined }
+    expect(source.snapshot()).toMatchObject(busy)
     await last().respond(grant())
     expect(new Set(await Promise.all(waits))).toEqual(new Set([source.current()]))
     expect(asked).toHaveLength(1)
@@ -297,30 +272,5 @@ describe('an operator who asks for a login', () => {
     expect(asked.map(({ forced }) => forced)).toEqual([false, true])
     await clock.advance(1)
     expect(asked.map(({ forced }) => forced)).toEqual([false, true, false])
-  })
-})
-
-describe('the snapshot', () => {
-  it('during a token request names it, and plans no other', () => {
-    const { source } = openSource()
-    source.start()
-    expect(source.snapshot()).toMatchObject({ request: 'login', nextRequestAt: undefined })
-  })
-
-  it('remembers the last failure after it has been overcome', async () => {
-    const { source, clock, last } = openSource()
-    source.start()
-    await clock.advance(0)
-    await last().respond(DOWN)
-    await clock.advance(250)
-    await last().respond(grant())
-    expect(source.snapshot()).toMatchObject({
-      usable: true,
-      outageBudget: 295_000,
-      failuresInRow: 0,
-      lastSuccessAt: START + 250,
-      lastFailure: { at: START, operation: 'login', failure: DOWN },
-      nextRequestAt: START + 240_250,
-    })
   })
 })

@@ -92,11 +92,6 @@ describe('a POST', () => {
     expect(isales.connections()).toBe(0)
   })
 
-  it('to nobody fails as unreachable', async () => {
-    const failed = { ok: false, failure: 'unreachable', code: 'ECONNREFUSED', written: false }
-    expect(await postTo(openUpstream({}))).toEqual(failed)
-  })
-
   it('fails as closed with the pool', async () => {
     const { isales, upstream, result } = await begin(never)
     await until(() => isales.requests.length === 1)

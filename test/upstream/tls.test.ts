@@ -28,15 +28,6 @@ async function openssl(...args: readonly string[]): Promise<number> {
 }
 
 describe('TLS to iSales', () => {
-  it('with a certificate of the CA is used, and its connection again', async () => {
-    const isales = await secured()
-    const upstream = openUpstream({ isalesUrl: isales.origin })
-    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
-    await free()
-    expect(await dispatch(upstream)).toMatchObject({ status: 200, text: 'ok' })
-    expect(isales.connections()).toBe(1)
-  })
-
   it('is resumed by the next connection', async () => {
     const resumed: boolean[] = []
     const { cert, key } = certificates.server
@@ -91,14 +82,6 @@ describe('TLS to iSales', () => {
         outcome,
       )
     expect(names[0]).toBe('elsewhere.example')
-  })
-
-  it('that asks for our certificate gets it', async () => {
-    const { server, ca, client } = certificates
-    const isales = await secured(undefined, { ...server, ca: ca.cert, requestCert: true })
-    const tls = { ca: ca.cert, cert: client.cert, key: new Secret(client.key) }
-    const upstream = openUpstream({ isalesUrl: isales.origin, tls })
-    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
   })
 
   // Under 1.3 the handshake is over for us, and the request written, before iSales looks at our certificate.
