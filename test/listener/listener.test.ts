@@ -197,25 +197,4 @@ describe('a body', () => {
     expect(refused).toEqual([])
     client.destroy()
   })
-
-  test('that came while the process did not run is not idle', async () => {
-    const limits = { bodyIdleTimeout: 150 }
-    let begun = false
-    const { port, refused } = await startListener(
-      (request, response) => {
-        request.on('data', () => (begun = true))
-        request.on('end', () => respondOk(request, response))
-      },
-      { limits },
-    )
-    const client = await connectRaw({ port })
-    await client.send(`${POST}Content-Length: 2\r\n\r\nh`)
-    await until(() => begun)
-    client.socket.write('i')
-    const end = performance.now() + 300
-    while (performance.now() < end);
-    expect((await client.read()).status).toBe(200)
-    expect(refused).toEqual([])
-    client.destroy()
-  })
 })

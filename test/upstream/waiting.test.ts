@@ -1,9 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { Attempt } from '../../src/upstream/attempt.ts'
-import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, openUpstream, plain } from './support.ts'
 
@@ -50,22 +48,6 @@ describe('a request that waits for a connection', () => {
     await upstream.destroy()
     expect(await first).toMatchObject({ failure: 'closed' })
     expect(isales.requests).toHaveLength(1)
-  })
-
-  it('is served in its turn when those before it were aborted', async () => {
-    const isales = await plain(async () => {
-      await delay(20)
-      return responseBytes('ok')
-    })
-    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-    const outcomes = [dispatch(upstream), dispatch(upstream)]
-    const aborted = post()
-    upstream.dispatch(aborted)
-    aborted.abort('too late')
-    outcomes.push(dispatch(upstream))
-    for (const outcome of await Promise.all(outcomes))
-      expect(outcome).toMatchObject({ status: 200 })
-    expect(isales.requests.map(({ target }) => target)).toEqual(['/x', '/x', '/x'])
   })
 
   it('fails as closed when the pool ends', async () => {
