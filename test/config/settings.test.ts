@@ -20,6 +20,12 @@ describe('each setting', () => {
     expect(settings.find((one) => one.name === name)?.value).toBe(text)
   })
 
+  it.each(
+    SETTING_LIST.filter(({ inFile }) => inFile !== 'only').map((one) => [one.name, one] as const),
+  )('%s accepts its example', (_, setting) => {
+    expect(() => setting.read(setting.example)).not.toThrow()
+  })
+
   it.each(SETTING_LIST.map(({ name, doc }) => [name, doc]))(
     '%s says in sentences what it does',
     (_, doc) => {

@@ -49,12 +49,6 @@ export function manualClock(start = 1_000_000) {
       now = end
       await settle()
     },
-    /** Runs the next timer at its time; false when there is none. */
-    async advanceToNext() {
-      const entry = next()
-      if (entry !== undefined) await fire(entry)
-      return entry !== undefined
-    },
     /** Milliseconds until each timer that waits, the next first. */
     waiting: (): readonly number[] => [...pending].map(({ at }) => at - now).sort((a, b) => a - b),
   }
