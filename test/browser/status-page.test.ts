@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import axe from 'axe-core'
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Hono } from 'hono'
 import type { Status } from '../../src/admin/status.ts'
 import { createSpeaker, number } from '../../src/admin/format.ts'
@@ -32,16 +32,12 @@ const UPDATE = process.env['UPDATE_SCREENSHOTS'] === '1'
 
 describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
   let browser: Browser
-  const cleanups: (() => Promise<void>)[] = []
 
   beforeAll(async () => {
     const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking']
     browser = await chromium.launch({ executablePath: EXECUTABLE, args })
   })
   afterAll(() => browser.close())
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0)) await cleanup()
-  })
 
   async function open(app: Hono, options: BrowserContextOptions = {}, query = '') {
     const serve = serveHono(app)
@@ -51,10 +47,10 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
     const { url } = server
     const context = await browser.newContext({ viewport: { width: 1080, height: 860 }, ...options })
     const page = await context.newPage()
-    cleanups.push(
-      () => context.close(),
-      async () => server.close(),
-    )
+    onTestFinished(async () => {
+      await context.close()
+      server.close()
+    })
     const complaints: string[] = []
     const requested: string[] = []
     page.on('console', (message) => complaints.push(message.text()))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 /** More than a pipe and the queue hold. */
@@ -11,7 +11,6 @@ const MANY = 5000
 
 describe('a log on stdout', () => {
   let folder: string
-  const children: ChildProcess[] = []
 
   beforeAll(async () => {
     folder = temporaryDirectory()
@@ -47,15 +46,12 @@ describe('a log on stdout', () => {
       },
     })
   })
-  afterEach(() => {
-    for (const child of children.splice(0)) child.kill('SIGKILL')
-  })
 
   function start(format: string, lines: number, stdout: number | 'pipe' = 'pipe'): ChildProcess {
     const child = spawn(process.execPath, [join(folder, 'program.mjs'), format, String(lines)], {
       stdio: ['ignore', stdout, 'pipe'],
     })
-    children.push(child)
+    onTestFinished(() => void child.kill('SIGKILL'))
     return child
   }
 

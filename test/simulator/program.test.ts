@@ -2,23 +2,18 @@ import { readFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { COMMANDS } from '../../simulator/commands.ts'
-import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
+import { LOGIN_PATH } from '../../simulator/index.ts'
 import { parseInvocation, runSimulator, usage } from '../../simulator/program.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
 import { until } from '../support/until.ts'
-
-const open: Simulator[] = []
-afterEach(async () => {
-  for (const simulator of open.splice(0)) await simulator.close()
-})
 
 async function start(...args: string[]) {
   const lines: string[] = []
   const invocation = parseInvocation(['--port', '0', '--control-port', '0', ...args])
   const simulator = await runSimulator(invocation, (line) => lines.push(line))
-  open.push(simulator)
+  onTestFinished(() => simulator.close())
   return { simulator, lines }
 }
 
