@@ -38,6 +38,13 @@ it('a rejection waits 500 ms for evidence, within ten minutes of one that eviden
   expect(renewalDueAt(rejectedAt(answered, 600_200))).toBe(600_200)
 })
 
+it('a replay that is rejected asks for another token only where renewals cure', () => {
+  const replay = { kind: 'newer-token', replays: 1 } as const
+  expect(renewalDueAt(reject(NO_EVIDENCE, replay, 100))).toBe(Infinity)
+  const cured = { ...NO_EVIDENCE, cures: [0] }
+  expect(reject(cured, replay, 100)).toMatchObject({ openSince: 100, rejectedInRow: 0 })
+})
+
 it.each([
   [4999, Infinity],
   [5000, -Infinity],

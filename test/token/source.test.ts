@@ -31,6 +31,14 @@ describe('a request that waits', () => {
     expect(await waited).toMatchObject({ generation: 2 })
   })
 
+  it('is given the token of another replica', async () => {
+    const { source, wait } = openSource()
+    source.start()
+    const waited = wait()
+    source.adopt({ ...grant(), adopted: true })
+    expect(await waited).toMatchObject({ generation: 1, adopted: true })
+  })
+
   it('ends as soon as no token request will be made in time', async () => {
     const { source, clock, last, wait } = openSource()
     source.start()
