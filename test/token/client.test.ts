@@ -51,15 +51,6 @@ describe('a login', () => {
     ])
   })
 
-  it('gives what the response grants', async () => {
-    const outcome = await clientOf(GRANTING).login()
-    expect(outcome).toEqual({
-      token: new Secret('t2'),
-      sentAt: 7000,
-      lifetime: { ms: 300_000 },
-    })
-  })
-
   it('reads a date in Retry-After by the wall clock', async () => {
     const retryAfter = 'Sun, 01 Mar 2026 12:00:07 GMT'
     const outcome = await clientOf({ ok: true, status: 503, retryAfter, body: '' }).login()

@@ -211,6 +211,26 @@ describe('a rejected call', () => {
     expect(await late).toEqual({ type: 'relay', why: 'no-newer-token' })
   })
 
+  it('that was sent again, where renewals cure, is relayed when its token turns out to work', async () => {
+    const { source, clock, token, last, reject, accept } = await openFresh(grant())
+    const first = reject(token)
+    await clock.advance(1)
+    await last().respond(grant({ token: 't2' }))
+    await first
+    const second = source.current()
+    if (second === undefined) throw new Error('no second token')
+    source.accept(second, clock.now(), token.generation)
+    const newer = reject(second, { rejected: token.generation, replays: 1 })
+    await clock.advance(1)
+    accept(second)
+    const same = reject(second, { rejected: second.generation, replays: 1 })
+    const relayed = { type: 'relay', why: 'not-curable' }
+    expect(await Promise.all([newer, same])).toEqual([relayed, relayed])
+    // Between two renewals nothing is in flight that could cure one whose client is gone.
+    const gone = reject(second, { signal: AbortSignal.abort() })
+    expect(await gone).toEqual({ type: 'relay', why: 'no-newer-token' })
+  })
+
   it('is known to people when three in a row were first attempts, until one is accepted', async () => {
     const { source, token, reject, accept } = await openFresh(grant())
     const seen = Array.from({ length: 3 }, () => {
