@@ -111,7 +111,9 @@ function run(
   onResult: (result: Result) => void,
   { program = entry, onLine = ignore }: { program?: string; onLine?: (line: string) => void } = {},
 ): Promise<void> {
-  const child = spawn(process.execPath, ['--enable-source-maps', program, JSON.stringify(task)], {
+  // Most of what a world makes ends with it.
+  const flags = ['--max-semi-space-size=64', ...(task.trace ? ['--enable-source-maps'] : [])]
+  const child = spawn(process.execPath, [...flags, program, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   createInterface(child.stdout).on('line', (line) => {

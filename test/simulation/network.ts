@@ -98,6 +98,22 @@ export class VirtualSocket extends Socket {
   #resetting = false
   #forgotten = false
 
+  // Node counts by the handle.
+  static {
+    Object.defineProperties(VirtualSocket.prototype, {
+      bytesRead: {
+        get(this: VirtualSocket) {
+          return this.#read
+        },
+      },
+      bytesWritten: {
+        get(this: VirtualSocket) {
+          return this.#written + this.writableLength
+        },
+      },
+    })
+  }
+
   constructor(label: string, port: number, allowHalfOpen: boolean) {
     super({ allowHalfOpen })
     this.label = label
@@ -108,8 +124,6 @@ export class VirtualSocket extends Socket {
     const local = { ...place, port: label.startsWith('s') ? port : CLIENT_PORTS + count }
     const remote = { ...place, port: label.startsWith('s') ? CLIENT_PORTS + count : port }
     Object.assign(this, { _sockname: local, _peername: remote })
-    Object.defineProperty(this, 'bytesRead', { get: () => this.#read })
-    Object.defineProperty(this, 'bytesWritten', { get: () => this.#written + this.writableLength })
     sockets.add(this)
     opened.push(this)
   }
@@ -205,7 +219,19 @@ export class VirtualSocket extends Socket {
     encoding: BufferEncoding,
     done: (error?: Error | null) => void,
   ): void {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk)
+    this._writev([{ chunk, encoding }], done)
+  }
+
+  override _writev(
+    chunks: { chunk: Buffer | string; encoding: BufferEncoding }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    // A copy: the writer may use its memory again.
+    const bytes = Buffer.concat(
+      chunks.map(({ chunk, encoding }) =>
+        typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk,
+      ),
+    )
     this.#whenConnected(() => {
       this.#touch()
       this.#written += bytes.length
@@ -214,16 +240,6 @@ export class VirtualSocket extends Socket {
       if (this.#onTheWay < WINDOW) done()
       else this.#waiting = done
     })
-  }
-
-  override _writev(
-    chunks: { chunk: Buffer | string; encoding: BufferEncoding }[],
-    done: (error?: Error | null) => void,
-  ): void {
-    const bytes = chunks.map(({ chunk, encoding }) =>
-      typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk,
-    )
-    this._write(Buffer.concat(bytes), 'utf8', done)
   }
 
   override _final(done: (error?: Error | null) => void): void {

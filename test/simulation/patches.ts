@@ -279,14 +279,18 @@ function checkHeaders(server: net.Server): void {
   if (list === undefined || interval === undefined) return
   const fields = server as unknown as Record<symbol, unknown>
   track(fields[list] as Connections)
-  const { connectionsCheckingInterval: ms = 1000 } = server as {
-    connectionsCheckingInterval?: number
+  const checked = server as unknown as {
+    readonly connectionsCheckingInterval?: number
+    readonly _connections: number
   }
+  const { connectionsCheckingInterval: ms = 1000 } = checked
   // A real interval would never fire, and keep the server for ever.
   const check = fields[interval] as { readonly _onTimeout?: () => void }
   const { _onTimeout: run } = check
   real.clearInterval(check as NodeJS.Timeout)
-  fields[interval] = timers.setInterval(() => run?.call(server), ms)
+  fields[interval] = timers.setInterval(() => {
+    if (checked._connections > 0) run?.call(server)
+  }, ms)
 }
 
 /** Node keeps the list for ever: it must not lead to the server. */

@@ -38,6 +38,8 @@ const MEMORY = '/dev/shm'
 /** Milliseconds to and from iSales. */
 const LATENCY = [1, 8] as const
 const USER = 'obs'
+/** The most bytes of a login with its head. */
+const LOGIN = 1000
 /** Timers of an idle process. */
 const MAX_TIMERS = 40
 
@@ -70,7 +72,7 @@ export function openWorld(options: WorldOptions) {
   const hash = createHash('sha1')
   const note = (line: string): void => {
     hash.update(line)
-    options.trace?.(`${(time() / 1000).toFixed(4).padStart(9)} ${line}`)
+    options.trace?.(lineOf(line))
   }
   const crashed = (who: Owner, error: unknown): void => {
     onFinding(6, `${who.name} crashed: ${error instanceof Error ? error.stack : String(error)}`)
@@ -79,14 +81,15 @@ export function openWorld(options: WorldOptions) {
   resetNetwork(({ from, to, bytes }) => {
     // The metrics of the process are real: memory, and the like.
     if (from.port >= PORTS.admin && from.port < PORTS.isales) return
-    const text = bytes.toString('latin1')
-    note(
-      `${from.owner.name} ${from.label} -> ${to.owner.name}: ${bytes.length} bytes ${headOf(text)}`,
+    hash.update(`${from.owner.name} ${from.label} ${bytes.length}`).update(bytes)
+    options.trace?.(
+      lineOf(
+        `${from.owner.name} ${from.label} -> ${to.owner.name}: ${bytes.length} bytes ${headOf(bytes)}`,
+      ),
     )
-    hash.update(bytes)
-    if (to.port === PORTS.isales && from.owner.name.startsWith('r')) watchLogins(from.label, text)
+    if (to.port === PORTS.isales && from.owner.name.startsWith('r')) watchLogins(from.label, bytes)
     const isClients = to.owner.name === 'clients' || to.owner.name === 'store'
-    if (isClients) searchSecrets(text, `what ${to.owner.name} got on ${to.label}`)
+    if (isClients) searchSecrets(bytes, `what ${to.owner.name} got on ${to.label}`)
   })
   resetMachine()
   const onRejection = (error: unknown): void => crashed(owner(), error)
@@ -95,14 +98,15 @@ export function openWorld(options: WorldOptions) {
   /** The body of a login may come in parts. */
   const heads = new Map<string, string>()
   let lastPassword = ''
-  function watchLogins(connection: string, text: string): void {
-    const request = `${heads.get(connection) ?? ''}${text}`.slice(-1000)
+  function watchLogins(connection: string, bytes: Buffer): void {
+    const text = bytes.toString('latin1', Math.max(0, bytes.length - LOGIN))
+    const request = `${heads.get(connection) ?? ''}${text}`.slice(-LOGIN)
     const [, password] = /"passwd":"([^"]*)"/.exec(request) ?? []
     heads.set(connection, password === undefined ? request : '')
     if (password !== undefined) lastPassword = password
   }
 
-  function searchSecrets(text: string, where: string): void {
+  function searchSecrets(text: string | Buffer, where: string): void {
     if (text.includes(TOKEN_MARK) || text.includes(PASSWORD_MARK))
       onFinding(5, `a secret in ${where}`)
   }
@@ -366,8 +370,11 @@ export function openWorld(options: WorldOptions) {
   }
 }
 
+/** One line of the trace. */
+const lineOf = (event: string): string => `${(time() / 1000).toFixed(4).padStart(9)} ${event}`
+
 /** What a person reads of a message. */
-function headOf(text: string): string {
-  const [first = ''] = text.split('\r\n', 1)
+function headOf(bytes: Buffer): string {
+  const [first = ''] = bytes.toString('latin1').split('\r\n', 1)
   return /^[\x20-\x7e]{1,120}$/.test(first) ? `| ${first}` : ''
 }
