@@ -85,10 +85,7 @@ async function soak({ minutes, seed, replicas }: Options): Promise<number> {
       lockAfter: 0,
     },
     onRequest(seen) {
-      judgeRequest(judge, seen, time(), plan)
-      const isRefused = seen.note.startsWith('wrong password')
-      if (isRefused && plan.switches['rejectionBody'] !== 'html')
-        judge.wrongLogin(opened.passwordInFile(), time())
+      judgeRequest(judge, { seen, to: time(), password: opened.passwordInFile() }, plan)
     },
     onExecution({ rawHeaders }) {
       const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')

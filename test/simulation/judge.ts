@@ -88,7 +88,6 @@ export interface Finding {
 export interface JudgeOptions {
   /** CLIENT_DEADLINE, and what the network may add, in milliseconds. */
   readonly deadline: number
-  /** Replicas share a token. */
   /** More than one share a token. */
   readonly replicas: number
   readonly onFinding: (finding: Finding) => void
@@ -188,7 +187,9 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
     if (rejections.length > 1) {
       counts.secondRejections += 1
       const [one, other] = rejections.slice(-2).map(({ token }) => token)
-      if (one !== undefined && one === other)
+      // A GET whose response was lost is sent again as it was.
+      const isLost = call.safe && during(['cut'], call.from, call.to)
+      if (one !== undefined && one === other && !isLost)
         find(3, call.to, `${call.id} was sent twice with a token that had ended`)
       // The newer token may have ended before the first rejection: no call had shown it.
       const granted = grants.findLast((at) => at < last.from) ?? 0
@@ -311,9 +312,14 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       askedAt.push(at)
     },
 
-    /** The book of logins was lost with its store. */
-    bookLost(): void {
-      budget += MAX_WRONG
+    /** iSales counts from the start again. */
+    rightLogin(credentials: string): void {
+      wrongAt.delete(credentials)
+    },
+
+    /** What was written of so many logins is lost. */
+    bookLost(logins = MAX_WRONG): void {
+      budget += logins
     },
 
     called(call: Call): void {

@@ -116,6 +116,9 @@ export function randomOf(unit: () => number): Random {
   }
 }
 
+/** Milliseconds between two starts in a loop. */
+export const LOOP = 1000
+
 /** Acts that end a token before its time. */
 export const ENDS_TOKEN: ReadonlySet<string> = new Set(['revoke', 'rival', 'storm'])
 
@@ -300,6 +303,14 @@ const KINDS: readonly Kind[] = [
       command(at + random.between(500, 1500), 'revoke'),
     ],
   },
+  // A refused path puts rejections in doubt; then calls that were sent before a revocation are accepted behind the first one.
+  {
+    make: (random, at) => [
+      { at, kind: 'forbid', ms: 3000, status: 401, body: 'json' },
+      { at: at + 6000, kind: 'jitter', ms: 4000, most: random.between(300, 700) },
+      command(at + random.between(6500, 7500), 'revoke'),
+    ],
+  },
   { make: (_random, at) => [{ at, kind: 'rival' }] },
   {
     make: (random, at) => {
@@ -420,6 +431,12 @@ const KINDS: readonly Kind[] = [
 
 /** That of the command, where it is one. */
 export const nameOf = (act: Act): string => (act.kind === 'command' ? act.command : act.kind)
+
+/** Milliseconds until it is over. */
+export function lengthOf(act: Act): number {
+  if (act.kind === 'crash-loop') return act.times * LOOP
+  return 'ms' in act ? act.ms : 'gap' in act ? act.gap : 0
+}
 
 /** One line, for a person. */
 export function actText(act: Act): string {

@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
 import type { Judge } from './judge.ts'
-import { actText, type Act, type Plan } from './plan.ts'
+import { actText, lengthOf, nameOf, type Act, type Plan } from './plan.ts'
 import { createStage, RIVAL, type Replica, type World } from './stage.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 
@@ -24,19 +24,29 @@ const END = 100
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
 
+/** Acts that each make a login fail up to four times. */
+const MAX_SPOILT = 2
+
 const never = (): boolean => false
 
-/** What iSales saw, in the judge's words. */
+/**
+ * What iSales saw, in the judge's words.
+ *
+ * `password`: that of a login.
+ */
 export function judgeRequest(
   judge: Judge,
-  seen: SeenRequest,
-  to: number,
+  { seen, to, password }: { seen: SeenRequest; to: number; password: string },
   { switches }: Plan,
 ): void {
   const { path, callId, status, note, durationMs } = seen
   // What a rival is granted is no token for us.
   if (callId === RIVAL) return
   const from = to - durationMs
+  if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
+  // A page may come from a gateway: credentials that have worked are tried on.
+  if (note.startsWith('wrong password') && switches['rejectionBody'] !== 'html')
+    judge.wrongLogin(password, to)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
     // Whoever has a refresh token that lives needs no password.
     const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
@@ -79,7 +89,7 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
       world.note(`act ${actText(act)}`)
       stage.perform(act)
     })
-    end = Math.max(end, act.at + ('ms' in act ? act.ms : 0) + ('gap' in act ? act.gap : 0))
+    end = Math.max(end, act.at + lengthOf(act))
   }
   yield { until: never, end: end + 100 }
   stage.calm(mayPause(plan.acts))
@@ -99,12 +109,23 @@ function mayPause(acts: readonly Act[]): boolean {
     act.kind === 'disk-full' ||
     (act.kind === 'rotate' && act.first === 'file')
   // A login that fails in another way says nothing of credentials that have worked.
-  // After ten failures in a row, by outages too, it is asked for less often.
-  const unproves = ({ kind }: Act): boolean =>
-    ['kill', 'crash-loop', 'rotate', 'date', 'outage'].includes(kind)
+  // A claim whose reply is lost is a login in the book.
+  const unproves = (act: Act): boolean =>
+    ['kill', 'crash-loop', 'rotate', 'date', 'outage'].includes(act.kind) ||
+    act.kind.startsWith('store') ||
+    ('link' in act && act.link === 'store')
   const isUnclear = (act: Act): boolean =>
     statusOf(act) !== undefined || (act.kind === 'command' && act.input['operation'] === 'login')
-  return acts.some(isRefused) || (acts.some(unproves) && acts.some(isUnclear))
+  // After ten failures in a row a login is asked for less often.
+  const isSpoilt = (act: Act): boolean =>
+    isUnclear(act) ||
+    ['outage', 'dns', 'blackHole'].includes(nameOf(act)) ||
+    ('link' in act && act.link === 'isales')
+  return (
+    acts.some(isRefused) ||
+    (acts.some(unproves) && acts.some(isUnclear)) ||
+    acts.filter(isSpoilt).length > MAX_SPOILT
+  )
 }
 
 /** Judgement 6, while it runs. */

@@ -28,11 +28,7 @@ export function runPlan(plan: Plan, trace?: (line: string) => void): Outcome {
   const simulated = openWorld({
     ...plan,
     trace,
-    onRequest: (seen) => judgeRequest(judge, seen, time(), plan),
-    onWrongLogin(password) {
-      // A page may come from a gateway: credentials that have worked are tried on.
-      if (plan.switches['rejectionBody'] !== 'html') judge.wrongLogin(password, time())
-    },
+    onRequest: (seen, password) => judgeRequest(judge, { seen, to: time(), password }, plan),
     onExecution: (callId) => judge.executed(callId, time()),
     onFinding: (judgement, text) => judge.find(judgement, time(), text),
   })

@@ -4,7 +4,15 @@ import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { isCommand, runCommand } from '../../simulator/server.ts'
 import { PROBED_PATH, type Machine } from './client.ts'
 import type { Judge, Span } from './judge.ts'
-import { ENDS_TOKEN, isOfMachine, nameOf, type Act, type MachineAct } from './plan.ts'
+import {
+  ENDS_TOKEN,
+  isOfMachine,
+  lengthOf,
+  LOOP,
+  nameOf,
+  type Act,
+  type MachineAct,
+} from './plan.ts'
 
 /** In every password, so that one of them is found wherever it must not be. */
 export const PASSWORD_MARK = 'SECRETpassword'
@@ -90,6 +98,8 @@ export function createStage<R extends Replica>(
   const { time, later } = machine
   let changes = 1
   let password = FIRST_PASSWORD
+  /** Until when the disks of replicas are full. */
+  const fullUntil = new Map<number, number>()
   const until = (kind: string, ms: number): Span => {
     const span = judge.open(kind, time())
     span.to = time() + ms
@@ -119,12 +129,19 @@ export function createStage<R extends Replica>(
     later(2000, () => isales.set({ singleSession }))
   }
 
+  function restart(replica: R): void {
+    // Its last login is in no book.
+    if (time() < (fullUntil.get(replica.index) ?? 0)) judge.bookLost(1)
+    begin(replica)
+  }
+
   function perform(act: Act): void {
     const replica = 'replica' in act ? replicas[act.replica] : undefined
     if (ENDS_TOKEN.has(nameOf(act)))
       judge.note('token-ended', time(), time() + ('ms' in act ? act.ms : 0))
     // iSales sends no more of a response that is longer than what the network holds.
     if (['outage', 'disconnect'].includes(nameOf(act))) judge.note('cut', time(), time() + 100)
+    if (act.kind === 'disk-full') fullUntil.set(act.replica, time() + act.ms)
     if (isOfMachine(act)) {
       world.disturb(act, { judge, until, unreached })
       return
@@ -164,19 +181,19 @@ export function createStage<R extends Replica>(
       case 'crash-loop':
         if (replica === undefined || replica.phase === 'stopped') break
         world.setPassword(`${PASSWORD_MARK}-loop`)
-        until('no-login', act.times * 1000 + 5000)
-        away(replica, act.times * 1000 + 2000)
+        until('no-login', lengthOf(act) + 5000)
+        away(replica, lengthOf(act) + 2000)
         for (let nth = 0; nth < act.times; nth += 1) {
-          later(nth * 1000, () => {
+          later(nth * LOOP, () => {
             world.kill(replica)
-            begin(replica)
+            restart(replica)
           })
-          later(nth * 1000 + act.ms, () => world.kill(replica))
+          later(nth * LOOP + act.ms, () => world.kill(replica))
         }
-        later(act.times * 1000, () => {
+        later(lengthOf(act), () => {
           world.setPassword(password)
           world.kill(replica)
-          begin(replica)
+          restart(replica)
         })
         break
       case 'rival':
@@ -210,14 +227,14 @@ export function createStage<R extends Replica>(
         if (replica === undefined || replica.phase === 'stopped') break
         away(replica, act.ms + 1000)
         world.kill(replica)
-        later(act.ms, () => begin(replica))
+        later(act.ms, () => restart(replica))
         break
       case 'terminate': {
         if (replica?.phase !== 'running') break
         world.stop(replica)
         const again = (): void => {
           if (replica.phase === 'stopping') return later(100, again)
-          if (replica.phase === 'stopped') begin(replica)
+          if (replica.phase === 'stopped') restart(replica)
         }
         later(act.ms, again)
         break

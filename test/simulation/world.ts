@@ -53,10 +53,9 @@ export interface WorldOptions {
   readonly env: Readonly<Record<string, string>>
   /** Called with each line of the trace. */
   readonly trace?: ((line: string) => void) | undefined
-  readonly onRequest: (seen: SeenRequest, at: number) => void
+  /** With the password of the last login. */
+  readonly onRequest: (seen: SeenRequest, password: string) => void
   readonly onExecution: (callId: string, at: number) => void
-  /** iSales has refused a login of a replica for its password. */
-  readonly onWrongLogin: (password: string) => void
   /** What must not be: a crash, a secret where it must not be. */
   readonly onFinding: (judgement: number, text: string) => void
 }
@@ -147,8 +146,7 @@ export function openWorld(options: WorldOptions) {
           note(
             `isales: ${method} ${path.split('/').slice(-2).join('/')} ${callId} ${status} ${made}`,
           )
-          options.onRequest(seen, time())
-          if (made.startsWith('wrong password')) options.onWrongLogin(lastPassword)
+          options.onRequest(seen, lastPassword)
         },
         onExecution({ rawHeaders, id }) {
           const index = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-call-id')
@@ -236,8 +234,7 @@ export function openWorld(options: WorldOptions) {
     switch (act.kind) {
       case 'cut':
         for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
-        if (act.link === 'store') untilCut(judge)
-        else judge.open('cut', time())
+        untilCut(act.link, judge)
         break
       case 'stall':
         for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
@@ -288,12 +285,14 @@ export function openWorld(options: WorldOptions) {
     }
   }
 
-  /** What a replica was writing is lost, and its lease lasts on. */
-  function untilCut(judge: Judge): void {
-    const span = judge.open('store', time())
+  /** Of a store, what a replica was writing is lost, and its lease lasts on. */
+  function untilCut(link: LinkName, judge: Judge): void {
+    const isStore = link === 'store'
+    const span = judge.open(isStore ? 'store' : 'cut', time())
     const look = (): void => {
-      if (linkTo(PORTS.store).cutAfter === undefined) span.to = time() + 5000
-      else later(100, look)
+      const isWaiting = portsOf(link).some((port) => linkTo(port).cutAfter !== undefined)
+      if (isWaiting) later(100, look)
+      else span.to = time() + (isStore ? 5000 : 1000)
     }
     look()
   }
