@@ -143,9 +143,10 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
   }
 
   function loginAgain(session: Session): Attempt {
-    const mode = switches().sameToken
-    if (mode === 'extended') return granted(open(session.token, session.refreshToken))
+    const { sameToken: mode, tokenLifetime } = switches()
     const left = Math.ceil((session.tokenEndsAt - now()) / 1000)
+    if (mode === 'extended' && left < tokenLifetime)
+      return granted(open(session.token, session.refreshToken))
     return mode === 'remaining' ? granted(session, left) : granted(session)
   }
 

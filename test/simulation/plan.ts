@@ -46,6 +46,8 @@ export type Act = { readonly at: number } & (
     }
   /** SIGHUP. */
   | { readonly kind: 'hang-up'; readonly replica: number }
+  /** For `ms`, ten more calls a second. */
+  | { readonly kind: 'rush'; readonly ms: number }
   /** The next connection that carries so many more bytes is cut behind them. */
   | { readonly kind: 'cut'; readonly link: LinkName; readonly bytes: number }
   /** For `ms`, nothing is delivered, or nobody is reached. */
@@ -303,11 +305,14 @@ const KINDS: readonly Kind[] = [
       command(at + random.between(500, 1500), 'revoke'),
     ],
   },
+  { make: (random, at) => [{ at, kind: 'rush', ms: random.between(1000, 5000) }] },
   // A refused path puts rejections in doubt; then calls that were sent before a revocation are accepted behind the first one.
   {
     make: (random, at) => [
       { at, kind: 'forbid', ms: 3000, status: 401, body: 'json' },
-      { at: at + 6000, kind: 'jitter', ms: 4000, most: random.between(300, 700) },
+      { at, kind: 'rush', ms: 9000 },
+      { at: at + 3000, kind: 'jitter', ms: 6000, most: random.between(500, 1500) },
+      command(at + random.between(4000, 5000), 'revoke'),
       command(at + random.between(6500, 7500), 'revoke'),
     ],
   },

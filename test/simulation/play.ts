@@ -87,7 +87,8 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
   for (const act of plan.acts) {
     later(act.at - time(), () => {
       world.note(`act ${actText(act)}`)
-      stage.perform(act)
+      if (act.kind === 'rush') traffic.rush(act.ms)
+      else stage.perform(act)
     })
     end = Math.max(end, act.at + lengthOf(act))
   }

@@ -6,6 +6,8 @@ import { randomOf, type Plan, type Random } from './plan.ts'
 import type { World } from './stage.ts'
 
 const CLIENTS_OF_EACH = 4
+/** Milliseconds between two calls of a rush. */
+const RUSH_GAP = 100
 /** What CTI-OBS sends. */
 const PLAIN: Manner = { kind: 'json', bytes: 0, pause: 0, hangUp: undefined, patience: 0 }
 
@@ -18,6 +20,7 @@ export function startTraffic(
 ) {
   const { clients: machine, ports } = world
   const random = randomOf(seeded(hashOf(`${plan.seed} traffic`)))
+  const rushed = randomOf(seeded(hashOf(`${plan.seed} rush`)))
   const clients: Client[] = []
   let stopped = false
   let calm = false
@@ -55,7 +58,18 @@ export function startTraffic(
     machine.later(random.between(0, Math.ceil(gap)), next)
   }
 
+  /** Of clients that wait for nothing, in turn. */
+  function rush(until: number, nth = 0): void {
+    if (stopped || machine.time() >= until) return
+    const client = clients[nth % clients.length]
+    const manners = mannersOf(rushed)
+    if (client?.busy() === false) client.send(manners)
+    machine.later(RUSH_GAP, () => rush(until, nth + 1))
+  }
+
   return {
+    /** More calls for so many milliseconds. */
+    rush: (ms: number) => rush(machine.time() + ms),
     /** One client of each replica goes on: enough to show whether it has recovered. */
     calm: () => void (calm = true),
     stop: () => void (stopped = true),
