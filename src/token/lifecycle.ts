@@ -291,19 +291,24 @@ export const ended: Step<Outcome> = (state, outcome, given) => {
   const token = createToken(outcome, given.rules, former?.generation ?? 0)
   // What a login gives is taken as it is: nothing else can be done.
   const curesNothing =
-    request.operation === 'refresh' &&
-    isSuspect(state) &&
-    token.headerValue.reveal() === former?.headerValue.reveal()
+    request.operation === 'refresh' && isSuspect(state) && isSameToken(token, former)
   return curesNothing
     ? failed(state, request, SAME_TOKEN_AGAIN, given)
     : adopted(state, outcome, given)
+}
+
+function isSameToken({ headerValue }: Token, other: Token | undefined): boolean {
+  return headerValue.reveal() === other?.headerValue.reveal()
 }
 
 /** A newer token is used, ours or another replica's. */
 export const adopted: Step<Grant> = (state, grant, given) => {
   const { rules, now } = given
   const { request, token: former, failuresInRow: failuresBefore } = state
-  const token = createToken(grant, rules, former?.generation ?? 0)
+  const granted = createToken(grant, rules, former?.generation ?? 0)
+  // The token at hand was obtained with credentials that are new here only: what is known of it stays.
+  const isAtHand = granted.adopted && isSameToken(granted, former)
+  const token = isAtHand && former !== undefined ? former : granted
   const operation = request?.operation ?? 'login'
   const loginDue =
     request?.outdated === true ||
@@ -318,10 +323,10 @@ export const adopted: Step<Grant> = (state, grant, given) => {
       ? { login: stillDue(state) }
       : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: undefined,
-    evidence: replace(state.evidence),
+    evidence: isAtHand ? { ...state.evidence, asking: false } : replace(state.evidence),
     lastSuccessAt: now,
   }
-  if (token.adopted) {
+  if (granted.adopted) {
     return { state: next, event: { type: 'adopted', at: now, token, failuresBefore } }
   }
   return {

@@ -393,6 +393,16 @@ describe('the token of another replica', () => {
     const life = live().does(adopted, given)
     expect([sent(life), due(life)]).toEqual([1, 'login'])
   })
+
+  it('is no newer one when it is at hand: a call that it was rejected for waits for a renewal', () => {
+    const life = live()
+      .does(adopted, { ...grant(), adopted: true })
+      .after(60_000)
+    life.does(credentialsChanged, undefined).begins('login')
+    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+    life.ends({ ...grant(), adopted: true })
+    expect([sent(life), life.state().login, due(life)]).toEqual([1, 'none', 'refresh'])
+  })
 })
 
 it('a refresh that gives the rejected token again is followed by a login', () => {
