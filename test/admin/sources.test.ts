@@ -1,19 +1,11 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { certificateEnds } from '../../src/admin/sources.ts'
 import { certificateReader } from '../../src/config/certificates.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 
-const folder = temporaryDirectory()
+const file = temporaryFiles()
 const { ca, server, expired } = makeCertificates()
-
-function file(name: string, ...pems: readonly string[]): string {
-  const path = join(folder, name)
-  writeFileSync(path, pems.join(''))
-  return path
-}
 
 const NONE = {
   listenTlsCertFile: undefined,
@@ -22,8 +14,8 @@ const NONE = {
 }
 
 test('of a chain the own certificate counts, of a bundle of authorities the earliest end', () => {
-  const listenTlsCertFile = file('chain.pem', server.cert, expired.cert)
-  const isalesCaFile = file('bundle.pem', ca.cert, expired.cert)
+  const listenTlsCertFile = file('chain.pem', server.cert + expired.cert)
+  const isalesCaFile = file('bundle.pem', ca.cert + expired.cert)
   const ends = certificateEnds({ ...NONE, listenTlsCertFile, isalesCaFile })()
   expect(ends.listener).toBeGreaterThan(Date.now())
   expect(ends.client).toBeUndefined()
@@ -41,7 +33,7 @@ test('a renewed file is read anew, and one that cannot be read has no end', () =
 })
 
 test('a file that has not changed is not parsed again, so that nobody who scrapes holds up calls', () => {
-  const read = certificateReader(file('unchanged.pem', ca.cert, server.cert))
+  const read = certificateReader(file('unchanged.pem', ca.cert + server.cert))
   expect(read()).toHaveLength(2)
   expect(read()).toBe(read())
 })

@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { BASE_PATH } from '../../simulator/index.ts'
@@ -7,7 +5,7 @@ import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { openCtiObs, type CtiObs, type Edition } from './cti-obs.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`
 const BATCH = 20
@@ -19,15 +17,12 @@ const CHINESE: Environment = {
 }
 
 async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs }> {
-  const directory = temporaryDirectory()
-  const [cert, key] = [join(directory, 'tls.crt'), join(directory, 'tls.key')]
-  writeFileSync(cert, made.server.cert)
-  writeFileSync(key, made.server.key)
+  const file = temporaryFiles()
   const world = await openWorld({
     simulator: { switches: { edition, singleSession: true } },
     env: {
-      LISTEN_TLS_CERT_FILE: cert,
-      LISTEN_TLS_KEY_FILE: key,
+      LISTEN_TLS_CERT_FILE: file('tls.crt', made.server.cert),
+      LISTEN_TLS_KEY_FILE: file('tls.key', made.server.key),
       OBS_LOGIN: 'require',
       OBS_USER: 'cti',
       OBS_PASSWORD: 'cti-password',

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, linkSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { TLSSocket, type ConnectionOptions } from 'node:tls'
@@ -9,7 +9,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
@@ -49,22 +49,14 @@ describe('a Unix socket', () => {
 
 /** HTTPS, from files that are replaced as a renewed Secret is: each by a rename. */
 async function openHttps(clientCa?: string) {
-  const directory = temporaryDirectory()
-  const file = (name: string, text: string): string => {
-    const path = join(directory, name)
-    writeFileSync(`${path}.new`, text)
-    renameSync(`${path}.new`, path)
-    return path
-  }
-  const install = ({ cert, key }: { readonly cert: string; readonly key: string }): void => {
-    file('tls.key', key)
-    file('tls.crt', cert)
-  }
-  install(made.server)
+  const file = temporaryFiles()
+  const install = ({ cert, key }: { readonly cert: string; readonly key: string }) => ({
+    LISTEN_TLS_KEY_FILE: file('tls.key', key),
+    LISTEN_TLS_CERT_FILE: file('tls.crt', cert),
+  })
   const world = await openWorld({
     env: {
-      LISTEN_TLS_CERT_FILE: join(directory, 'tls.crt'),
-      LISTEN_TLS_KEY_FILE: join(directory, 'tls.key'),
+      ...install(made.server),
       ...(clientCa === undefined ? {} : { LISTEN_CLIENT_CA_FILE: file('ca.crt', clientCa) }),
     },
   })

@@ -1,22 +1,12 @@
-import { renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeCertificates } from '../support/certificates.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
-const directory = temporaryDirectory()
-
-function file(name: string, text: string): string {
-  const path = join(directory, name)
-  writeFileSync(`${path}.new`, text)
-  renameSync(`${path}.new`, path)
-  return path
-}
-
+const file = temporaryFiles()
 const CA_FILE = { ISALES_CA_FILE: file('ca.crt', ca) }
 
 test('iSales that asks for a client certificate gets ours, for logins and for calls', async () => {

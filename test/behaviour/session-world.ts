@@ -1,30 +1,12 @@
 import type { Environment } from '../../src/config/load.ts'
 import type { Simulator } from '../../simulator/index.ts'
-import { call, type CallResponse } from '../support/call.ts'
-import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { call } from '../support/call.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
-import { openWorld, type World, type WorldOptions } from '../support/world.ts'
+import { openWorld, type WorldOptions } from '../support/world.ts'
 
 /** A world whose time stands still until the test moves it: tokens, renewals, back-offs and deadlines go by it. */
-export interface TimedWorld extends World {
-  readonly clock: ManualClock
-  /** Lets so many milliseconds go by, stopping at each timer until the exchange that it began has ended. */
-  pass(ms: number): Promise<void>
-  /** Moves the time on without waiting for what that brings about: for an iSales that hangs. */
-  jump(ms: number): Promise<void>
-  /** Waits until no login or refresh is in progress. */
-  settled(): Promise<void>
-  /** Waits until so many requests wait for a token. */
-  waiting(requests: number): Promise<void>
-  /** Logins and refreshes that have begun. */
-  exchanges(): number
-  /** Milliseconds that each failure so far said it would wait. */
-  waits(): readonly number[]
-  /** What an operator reads of the session at the default LOG_LEVEL: level and name. */
-  said(): readonly string[]
-  /** The response of a probe. */
-  probe(path: '/livez' | '/startupz' | '/readyz'): Promise<CallResponse>
-}
+export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
 /** What a program in a process of its own needs to serve before this iSales. */
 export function builtEnvironment({ origin, switches }: Simulator, env: Environment): Environment {
@@ -43,7 +25,7 @@ const UNRELATED: ReadonlySet<string> = new Set(['listening', 'state-in-memory'])
 
 const DATE = Date.parse('2026-03-01T12:00:00Z')
 /** Opens a world that is closed when the test ends. Jitter is even: half of the cap, none in a renewal. */
-export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedWorld> {
+export async function openTimedWorld(options: WorldOptions = {}) {
   const clock = manualClock()
   const startedAt = clock.now()
   const world = await openWorld({
@@ -64,19 +46,26 @@ export async function openTimedWorld(options: WorldOptions = {}): Promise<TimedW
   return {
     ...world,
     clock,
+    /** Waits until no login or refresh is in progress. */
     settled,
-    jump: (ms) => clock.advance(ms),
-    async waiting(requests) {
+    /** Moves the time on without waiting for what that brings about: for an iSales that hangs. */
+    jump: (ms: number) => clock.advance(ms),
+    /** Waits until so many requests wait for a token. */
+    async waiting(requests: number) {
       await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
     },
+    /** Logins and refreshes that have begun. */
     exchanges: () => count('request-started'),
+    /** Milliseconds that each failure so far said it would wait. */
     waits: () => world.events.flatMap((event) => (event.type === 'failed' ? [event.retryIn] : [])),
+    /** What an operator reads of the session at the default LOG_LEVEL: level and name. */
     said: () =>
       world.lines
         .filter(({ event, level }) => level !== 'debug' && !UNRELATED.has(event))
         .map(({ event, level }) => `${level} ${event}`),
-    probe: (path) => call(`${world.admin}${path}`),
-    async pass(ms) {
+    probe: (path: '/livez' | '/startupz' | '/readyz') => call(`${world.admin}${path}`),
+    /** Lets so many milliseconds go by, stopping at each timer until the exchange that it began has ended. */
+    async pass(ms: number) {
       const end = clock.now() + ms
       await settled()
       for (;;) {

@@ -1,17 +1,17 @@
-import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, leftOf, outcomesOf, respondOk, responsesOf, startListener } from './support.ts'
+import {
+  GET,
+  leftOf,
+  outcomesOf,
+  respondOk,
+  responsesOf,
+  startHolding,
+  startListener,
+} from './support.ts'
 
 const LONG = 10_000
-
-/** A listener whose responses the test gives. */
-async function startHolding() {
-  const held: ServerResponse[] = []
-  const running = await startListener((_request, response) => held.push(response))
-  return { ...running, held, client: await connectRaw({ port: running.port }) }
-}
 
 test('one that drains serves on, new connections too, and every response closes its connection', async () => {
   const { port, listener } = await startListener(respondOk)

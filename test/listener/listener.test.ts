@@ -1,32 +1,23 @@
-import type { ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import type { ListenerOptions } from '../../src/listener/listener.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { GET, leftOf, outcomesOf, POST, respondOk, responsesOf, startListener } from './support.ts'
+import {
+  GET,
+  leftOf,
+  outcomesOf,
+  POST,
+  respondOk,
+  responsesOf,
+  startHolding,
+  startListener,
+} from './support.ts'
 
 const CONNECT = 'CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n'
 
-/** A listener whose responses the test gives, in a time of its own. */
-async function startHolding(options: Parameters<typeof startListener>[1] = {}) {
-  const held: ServerResponse[] = []
-  const closed: ServerResponse[] = []
-  const clock = manualClock()
-  const running = await startListener(
-    (_request, response) => {
-      held.push(response)
-      response.on('close', () => closed.push(response))
-    },
-    { clock, ...options },
-  )
-  return { ...running, held, closed, clock, client: await connectRaw({ port: running.port }) }
-}
-
 test('garbage behind a Connection: close does not touch the response in progress', async () => {
-  const held: ServerResponse[] = []
-  const { port, refused } = await startListener((_request, response) => held.push(response))
-  const client = await connectRaw({ port })
+  const { held, refused, client } = await startHolding()
   await client.send(`${POST}Connection: close\r\nContent-Length: 2\r\n\r\nhi\0\x01\x02`)
   await until(() => held.length === 1)
   held[0]?.end('ok')
@@ -35,9 +26,7 @@ test('garbage behind a Connection: close does not touch the response in progress
 })
 
 test('CONNECT is refused, and leaves the response in progress before it whole', async () => {
-  const held: ServerResponse[] = []
-  const { port, refused } = await startListener((_request, response) => held.push(response))
-  const client = await connectRaw({ port })
+  const { held, refused, client } = await startHolding()
   await client.send(`${GET}${CONNECT}`)
   await until(() => held.length === 1)
   held[0]?.end('ok')
@@ -163,7 +152,8 @@ describe('a body', () => {
   })
 
   test('that stops behind a response in progress has its idle timeout from its turn on', async () => {
-    const { held, refused, client, clock } = await startHolding()
+    const clock = manualClock()
+    const { held, refused, client } = await startHolding({ clock })
     await client.send(`${GET}${POST}Content-Length: 20\r\n\r\nhi`)
     await until(() => held.length === 1)
     await clock.advance(20_000)
@@ -179,11 +169,7 @@ describe('a body', () => {
 
   test('that we do not read, and a slow response, are not a timeout of the client', async () => {
     const clock = manualClock()
-    const held: ServerResponse[] = []
-    const { port, refused } = await startListener((_request, response) => held.push(response), {
-      clock,
-    })
-    const client = await connectRaw({ port })
+    const { held, refused, client } = await startHolding({ clock })
     const size = 8 * 1024 * 1024
     const sent = client.send(`${POST}Content-Length: ${size}\r\n\r\n${'x'.repeat(size)}`)
     await until(() => held[0]?.req.readableLength)

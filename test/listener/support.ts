@@ -3,7 +3,6 @@ import { onTestFinished } from 'vitest'
 import type { Refusal } from '../../src/http/problem.ts'
 import {
   createListener,
-  type Listener,
   type ListenerLimits,
   type ListenerOptions,
 } from '../../src/listener/listener.ts'
@@ -16,36 +15,26 @@ const LIMITS: ListenerLimits = {
   keepAlive: 65_000,
 }
 
-interface RunningListener {
-  readonly listener: Listener
-  /** 0: a Unix socket. */
-  readonly port: number
-  /** What it refused by itself, and the request id of each. */
-  readonly refused: Refusal[]
-  readonly requestIds: (string | undefined)[]
-  /** What `onRequest` threw. */
-  readonly errors: unknown[]
-}
-
 /** On a free port of loopback unless options say otherwise; stopped after the test. */
 export async function startListener(
   onRequest: ListenerOptions['onRequest'],
   options: Partial<Omit<ListenerOptions, 'limits'>> & {
     readonly limits?: Partial<ListenerLimits>
   } = {},
-): Promise<RunningListener> {
-  const running = { refused: [], requestIds: [], errors: [] } as Omit<
-    RunningListener,
-    'listener' | 'port'
-  >
+) {
+  /** What it refused by itself, and the request id of each. */
+  const refused: Refusal[] = []
+  const requestIds: (string | undefined)[] = []
+  /** What `onRequest` threw. */
+  const errors: unknown[] = []
   const listener = createListener({
     setting: 'LISTEN',
     address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
     onRequest,
-    onError: (error) => running.errors.push(error),
+    onError: (error) => errors.push(error),
     onRefused(refusal, requestId) {
-      running.refused.push(refusal)
-      running.requestIds.push(requestId)
+      refused.push(refusal)
+      requestIds.push(requestId)
     },
     onClientClosed: () => undefined,
     ...options,
@@ -53,7 +42,20 @@ export async function startListener(
   })
   const text = await listener.start()
   onTestFinished(() => listener.stop(0))
-  return { ...running, listener, port: Number(/\d+$/.exec(text)?.[0] ?? 0) }
+  // 0: a Unix socket.
+  const port = Number(/\d+$/.exec(text)?.[0] ?? 0)
+  return { listener, port, refused, requestIds, errors }
+}
+
+/** A listener whose responses the test gives, and a client of it. */
+export async function startHolding(options: Parameters<typeof startListener>[1] = {}) {
+  const held: ServerResponse[] = []
+  const closed: ServerResponse[] = []
+  const running = await startListener((_request, response) => {
+    held.push(response)
+    response.on('close', () => closed.push(response))
+  }, options)
+  return { ...running, held, closed, client: await connectRaw({ port: running.port }) }
 }
 
 export function respondOk(_request: IncomingMessage, response: ServerResponse): void {

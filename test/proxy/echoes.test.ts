@@ -60,21 +60,17 @@ describe('a text that carries a token', () => {
     },
   )
 
+  const generation = (n: number): string => `generation-${n}-of-the-token`
+  const five = () => echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
+
   it('is found of the last four generations', () => {
-    const generation = (n: number): string => `generation-${n}-of-the-token`
-    const { carriesToken } = echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
-    expect([1, 2, 3, 4, 5].map((n) => carriesToken(generation(n), OTHER))).toEqual([
-      false,
-      true,
-      true,
-      true,
-      true,
-    ])
+    const { carriesToken } = five()
+    const found = [1, 2, 3, 4, 5].filter((n) => carriesToken(generation(n), OTHER))
+    expect(found).toEqual([2, 3, 4, 5])
   })
 
   it('is found of the token that was sent, however many came since', () => {
-    const generation = (n: number): string => `generation-${n}-of-the-token`
-    const { carriesToken } = echoesOf(...[1, 2, 3, 4, 5].map((n) => token(generation(n))))
+    const { carriesToken } = five()
     expect(carriesToken(`a=${generation(1)}`, token(generation(1)))).toBe(true)
     expect(carriesToken('generation%2D1-of-the-token', token(generation(1)))).toBe(true)
     expect(carriesToken('ok', token(generation(1)))).toBe(false)

@@ -15,30 +15,7 @@ import {
 import { until } from '../support/until.ts'
 import { metricOf } from '../support/world.ts'
 
-/** The whole app in front of an iSales whose every byte the test decides, and that judges every byte it is sent. */
-export interface Stand {
-  readonly port: number
-  readonly upstream: RawUpstream
-  /** Business requests that came whole to iSales since the last `serve`, in the order of their ends. */
-  business(): readonly RawRequest[]
-  /** What iSales responds from now on: for a stand that several tests share. */
-  serve(respond: RawUpstreamOptions['respond'] | Step | readonly Step[]): void
-  /** How often was logged in; the token of the n-th login is `token-<n>`. */
-  logins(): number
-  /** Events logged, such as `request-failed`, with their fields. */
-  readonly log: readonly LogLine[]
-  connect(): Promise<RawClient>
-  exchange(request: string | Uint8Array, options?: ReadOptions): ReturnType<typeof exchangeRaw>
-  metric(sample: string): Promise<number>
-  /** iSales goes down; its port is free then. */
-  closeUpstream(): Promise<void>
-  /** Waits until no request is in flight. */
-  idle(): Promise<void>
-  /** @throws when iSales was sent anything but HTTP/1.1. */
-  stop(): Promise<void>
-}
-
-export interface LogLine extends LogFields {
+interface LogLine extends LogFields {
   readonly event: string
 }
 
@@ -55,6 +32,9 @@ export interface StandOptions extends Partial<
   /** Responds to a login; `n` counts them. Default: token-n for an hour. */
   readonly login?: (n: number) => ReturnType<RawUpstreamOptions['respond']>
 }
+
+/** The whole app in front of an iSales whose every byte the test decides, and that judges every byte it is sent. */
+export type Stand = Awaited<ReturnType<typeof openStand>>
 
 export const PATH = '/rest/isales/v1/openapi/obs/business/tasks'
 const LOGIN_PATH = '/rest/isales/v1/openapi/obs/auth/login'
@@ -91,7 +71,7 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
 }
 
 /** Opens a stand that is closed when the test ends, and fails it when iSales was sent anything but HTTP/1.1. */
-export async function openStand(options: StandOptions = {}): Promise<Stand> {
+export async function openStand(options: StandOptions = {}) {
   const { login = loginResponse, revoked = () => 0 } = options
   let { respond = () => responseBytes('ok') } = options
   let served = 0
@@ -134,32 +114,33 @@ export async function openStand(options: StandOptions = {}): Promise<Stand> {
   const port = Number(new URL(proxy).port)
   const tls = proxy.startsWith('https:') ? { tls: { rejectUnauthorized: false } } : {}
 
-  const metric = (sample: string): Promise<number> => metricOf(admin, `isales_proxy_${sample}`)
-
+  const metric = (sample: string) => metricOf(admin, `isales_proxy_${sample}`)
   let stopped: Promise<void> | undefined
-  let closed: Promise<void> | undefined
-  const closeUpstream = (): Promise<void> => (closed ??= upstream.close())
-  const stand: Stand = {
+  const stand = {
     port,
     upstream,
+    /** Business requests that came whole to iSales since the last `serve`, in the order of their ends. */
     business: () => upstream.requests.slice(served).filter(({ target }) => target !== LOGIN_PATH),
-    serve(next) {
+    /** What iSales responds from now on: for a stand that several tests share. */
+    serve(next: RawUpstreamOptions['respond'] | Step | readonly Step[]) {
       respond = typeof next === 'function' ? (next as typeof respond) : () => next
       served = upstream.requests.length
     },
     logins: () => logins,
-    log,
+    log: log as readonly LogLine[],
     connect: () => connectRaw({ port, ...tls }),
-    exchange: (request, reading) => exchangeRaw({ port, ...tls }, request, reading),
+    exchange: (request: string | Uint8Array, reading?: ReadOptions) =>
+      exchangeRaw({ port, ...tls }, request, reading),
     metric,
-    closeUpstream,
+    /** Waits until no request is in flight. */
     idle: async () => {
       await until(async () => (await metric('requests_in_flight')) === 0)
     },
+    /** @throws when iSales was sent anything but HTTP/1.1. */
     stop() {
       stopped ??= app
         .stop()
-        .then(closeUpstream)
+        .then(() => upstream.close())
         .then(() => {
           const { faults } = upstream
           if (faults.length > 0)

@@ -3,19 +3,12 @@ import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import type { StoreCall } from '../../src/sharing/events.ts'
-import type { Claim, Granted, SessionStore } from '../../src/sharing/store.ts'
+import type { Claim, Granted } from '../../src/sharing/store.ts'
 import { createValkeyStore } from '../../src/sharing/valkey.ts'
 import { closing } from '../support/tcp-server.ts'
 
-export interface Connected {
-  readonly store: SessionStore
-  readonly calls: StoreCall[]
-  /** How often the store asked to look again. */
-  readonly looks: () => number
-}
-
 /** A store on this server, connected, or given up after a second. */
-export async function connect(port: number, env: Environment = {}): Promise<Connected> {
+export async function connect(port: number, env: Environment = {}) {
   const calls: StoreCall[] = []
   let looks = 0
   const store = await createValkeyStore({
@@ -29,6 +22,7 @@ export async function connect(port: number, env: Environment = {}): Promise<Conn
   await store.start(() => {
     looks += 1
   })
+  /** `looks`: how often the store asked to look again. */
   return { store, calls, looks: () => looks }
 }
 

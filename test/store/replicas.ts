@@ -1,14 +1,12 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
 import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import { startServer, type Engine, type StoreServer } from './servers.ts'
+import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
 import { startProxy } from './tcp-proxy.ts'
 
 export const PASSWORD = 'canary-isales-password'
@@ -24,11 +22,7 @@ export interface Replica {
 /** Built programs that share a token, and the iSales that they use; all of it ends with the test. */
 export function sharingPrograms() {
   const start = builtProgram()
-  const scratch = temporaryDirectory()
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(scratch, name), text)
-    return join(scratch, name)
-  }
+  const file = temporaryFiles()
   const keyFile = file('key', KEY)
   let sim: Simulator | undefined
   afterEach(async () => {
@@ -86,9 +80,16 @@ export function sharingPrograms() {
     openIsales,
 
     /** Programs that share through a real server, and calls on each of them. */
-    serve: async ({ engine, seconds = 60, count = 3, isSlow = false }: Serving = {}) => {
+    serve: async ({
+      engine = ENGINES[0] as Engine | undefined,
+      /** That a token lives. */
+      seconds = 60,
+      count = 3,
+      /** They reach the server through `network`. */
+      isSlow = false,
+    } = {}) => {
       const isales = await openIsales(seconds)
-      const server = await startServer(engine === undefined ? {} : { engine })
+      const server = await startServer({ ...(engine && { engine }) })
       const network = await startProxy(server.port)
       const replicas = await startReplicas(count, isSlow ? network.port : server.port)
       await authenticated(replicas)
@@ -98,27 +99,11 @@ export function sharingPrograms() {
   }
 }
 
-interface Serving {
-  readonly engine?: Engine
-  /** That a token lives. */
-  readonly seconds?: number
-  readonly count?: number
-  /** They reach the server through `network`. */
-  readonly isSlow?: boolean
-}
-
 const tasks = ({ proxy }: Replica) =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
-export interface Traffic {
-  /** Calls so far. */
-  count(): number
-  /** Ends it; the statuses that were no success. @throws {Error} when there was no call. */
-  stop(): Promise<readonly number[]>
-}
-
 /** Calls on each replica, ten a second. */
-export function startTraffic(replicas: readonly Replica[]): Traffic {
+export function startTraffic(replicas: readonly Replica[]) {
   const failed: number[] = []
   let calls = 0
   const over = new AbortController()
@@ -134,8 +119,10 @@ export function startTraffic(replicas: readonly Replica[]): Traffic {
   // A test that fails before it ends the traffic says why by itself.
   sending.catch(() => undefined)
   return {
+    /** Calls so far. */
     count: () => calls,
-    async stop() {
+    /** Ends it; the statuses that were no success. @throws {Error} when there was no call. */
+    async stop(): Promise<readonly number[]> {
       over.abort()
       await sending
       if (calls < replicas.length) throw new Error('no traffic')

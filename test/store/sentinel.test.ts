@@ -16,13 +16,7 @@ import { ENGINES, startServer, type Engine, type StoreServer } from './servers.t
 
 const { openIsales, startReplicas } = sharingPrograms()
 
-interface Failover {
-  readonly primary: StoreServer
-  readonly replica: StoreServer
-  readonly sentinels: readonly StoreServer[]
-}
-
-async function startFailover(engine: Engine): Promise<Failover> {
+async function startFailover(engine: Engine) {
   const primary = await startServer({ engine })
   const replica = await startServer({
     engine,

@@ -7,7 +7,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 import { closing } from '../support/tcp-server.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
 
 export type Engine = 'valkey' | 'redis'
 
@@ -23,17 +23,9 @@ export const ENGINES: readonly Engine[] = (['valkey', 'redis'] as const).filter(
 })
 
 /** A real server on a port of its own, ended with the test. */
-export interface StoreServer {
-  readonly port: number
-  /** What `valkey-cli` prints. */
-  cli(...args: readonly string[]): Promise<string>
-  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void
-  /** Starts it again on the same port, empty, after it was killed. */
-  restart(): Promise<void>
-  ended(): Promise<unknown>
-}
+export type StoreServer = Awaited<ReturnType<typeof startServer>>
 
-export interface ServerSettings {
+interface ServerSettings {
   readonly engine?: Engine
   /** As in the configuration file, one directive a line. */
   readonly directives?: readonly string[]
@@ -43,7 +35,7 @@ export interface ServerSettings {
   readonly sentinel?: boolean
 }
 
-export async function startServer(settings: ServerSettings = {}): Promise<StoreServer> {
+export async function startServer(settings: ServerSettings = {}) {
   const { engine = ENGINES[0] ?? 'valkey', directives = [], sentinel = false } = settings
   const port = settings.port ?? (await freePort())
   const directory = temporaryDirectory()
@@ -77,13 +69,15 @@ export async function startServer(settings: ServerSettings = {}): Promise<StoreS
   await ready()
   return {
     port,
+    /** What `valkey-cli` prints. */
     cli,
-    signal: (signal) => void child.kill(signal),
+    signal: (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM') => void child.kill(signal),
+    /** Starts it again on the same port, empty, after it was killed. */
     async restart() {
       child = run()
       await ready()
     },
-    ended: () =>
+    ended: (): Promise<unknown> =>
       child.exitCode === null && child.signalCode === null
         ? once(child, 'exit')
         : Promise.resolve(),
@@ -101,12 +95,8 @@ export const DOCUMENTED_ACL = ((): string => {
 export const certificates = makeCertificates()
 
 /** A server that wants a client certificate. */
-export async function startTlsServer(engine: Engine): Promise<StoreServer> {
-  const directory = temporaryDirectory()
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(directory, name), text)
-    return join(directory, name)
-  }
+export async function startTlsServer(engine: Engine) {
+  const file = temporaryFiles()
   const cert = file('server.pem', certificates.server.cert)
   const key = file('server-key.pem', certificates.server.key)
   const ca = file('ca.pem', certificates.ca.cert)

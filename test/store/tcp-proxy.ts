@@ -1,20 +1,8 @@
-import { connect, type Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { listen } from '../support/tcp-server.ts'
 
 /** A proxy between client and store that can be told to misbehave. */
-export interface TcpProxy {
-  readonly port: number
-  /** Milliseconds that each chunk is kept, both ways. */
-  delay(ms: number): void
-  /** True: bytes are taken and nothing comes out, as with a firewall that drops packets. */
-  stall(stalled: boolean): void
-  /** Ends every connection, and refuses those to come until `restore()`. */
-  cut(): void
-  restore(): void
-}
-
-export async function startProxy(target: number): Promise<TcpProxy> {
+export async function startProxy(target: number) {
   const sockets = new Set<Socket>()
   let delay = 0
   let stalled = false
@@ -37,12 +25,15 @@ export async function startProxy(target: number): Promise<TcpProxy> {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    delay(ms) {
+    /** Milliseconds that each chunk is kept, both ways. */
+    delay(ms: number) {
       delay = ms
     },
-    stall(value) {
+    /** True: bytes are taken and nothing comes out, as with a firewall that drops packets. */
+    stall(value: boolean) {
       stalled = value
     },
+    /** Ends every connection, and refuses those to come until `restore()`. */
     cut() {
       isCut = true
       for (const socket of sockets) socket.destroy()

@@ -1,16 +1,10 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
 import { claimBy, connect, PROCESS_A } from './connect.ts'
 import { certificates, ENGINES, startServer, startTlsServer } from './servers.ts'
 
-const directory = temporaryDirectory()
-const file = (name: string, text: string): string => {
-  writeFileSync(join(directory, name), text)
-  return join(directory, name)
-}
+const file = temporaryFiles()
 
 /** Settings with this client certificate. */
 const showing = (port: number, { cert, key }: { readonly cert: string; readonly key: string }) => ({

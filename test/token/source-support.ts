@@ -12,18 +12,15 @@ import { isGrant, type AuthFailure, type Grant, type Operation } from '../../src
 import {
   createTokenSource,
   type RejectedCall,
-  type TokenSource,
   type TokenSourceOptions,
-  type Unavailable,
-  type Verdict,
   type Wait,
 } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
-import { manualClock, type ManualClock } from '../support/manual-clock.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { RULES, START } from './support.ts'
 
 /** A token request in flight; the test ends it. */
-export interface Asked {
+interface Asked {
   readonly operation: Operation
   readonly at: number
   readonly tokens: RefreshTokens | undefined
@@ -33,25 +30,10 @@ export interface Asked {
   readonly respond: (outcome: Grant | AuthFailure) => Promise<void>
 }
 
-export interface OpenSource {
-  readonly source: TokenSource
-  readonly clock: ManualClock
-  readonly events: readonly TokenEvent[]
-  /** All token requests, the first first. */
-  readonly asked: readonly Asked[]
-  readonly last: () => Asked
-  /** Waits as a request does: 2.5 s, for any token. */
-  readonly wait: (wait?: Partial<Wait>) => Promise<Token | Unavailable>
-  /** The first attempt of a call that was rejected now. */
-  readonly reject: (token: Token, call?: Partial<RejectedCall>) => Promise<Verdict>
-  /** A call that was sent now and accepted. */
-  readonly accept: (token: Token) => void
-}
-
 type Changes = Partial<Omit<TokenSourceOptions, 'rules'>> & { readonly rules?: Partial<Rules> }
 
 /** A source whose token requests the test ends and whose time the test moves. */
-export function openSource(changes: Changes = {}): OpenSource {
+export function openSource(changes: Changes = {}) {
   const clock = manualClock(START)
   const events: TokenEvent[] = []
   const asked: Asked[] = []
@@ -92,15 +74,18 @@ export function openSource(changes: Changes = {}): OpenSource {
   return {
     source,
     clock,
-    events,
-    asked,
+    events: events as readonly TokenEvent[],
+    /** All token requests, the first first. */
+    asked: asked as readonly Asked[],
     last() {
       const request = asked.at(-1)
       if (request === undefined) throw new Error('no token request has begun')
       return request
     },
-    wait: (wait) => source.waitForToken({ deadline: clock.now() + 2500, ...wait }),
-    reject: (token, call) =>
+    /** Waits as a request does: 2.5 s, for any token. */
+    wait: (wait?: Partial<Wait>) => source.waitForToken({ deadline: clock.now() + 2500, ...wait }),
+    /** The first attempt of a call that was rejected now. */
+    reject: (token: Token, call?: Partial<RejectedCall>) =>
       source.reject(token, {
         status: 401,
         rejected: undefined,
@@ -109,7 +94,8 @@ export function openSource(changes: Changes = {}): OpenSource {
         deadline: clock.now() + 2500,
         ...call,
       }),
-    accept: (token) => source.accept(token, clock.now()),
+    /** A call that was sent now and accepted. */
+    accept: (token: Token) => source.accept(token, clock.now()),
   }
 }
 
@@ -118,10 +104,7 @@ export function credentialsOf(password: string): Credentials {
 }
 
 /** A source that has logged in once. */
-export async function openFresh(
-  first: Grant,
-  changes: Changes = {},
-): Promise<OpenSource & { readonly token: Token }> {
+export async function openFresh(first: Grant, changes: Changes = {}) {
   const opened = openSource(changes)
   opened.source.start()
   await opened.clock.advance(0)

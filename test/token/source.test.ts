@@ -4,6 +4,18 @@ import { grant, REFUSED } from './support.ts'
 
 const FAR = 1e9
 
+/** A source whose first token was rejected, and the second one. */
+async function openRenewed() {
+  const opened = await openFresh(grant())
+  const first = opened.reject(opened.token)
+  await opened.clock.advance(1)
+  await opened.last().respond(grant({ token: 't2' }))
+  await first
+  const second = opened.source.current()
+  if (second === undefined) throw new Error('no second token')
+  return { ...opened, second }
+}
+
 it('the token source has one timer, and none when it is stopped', async () => {
   const { source, clock } = await openFresh(grant())
   expect(clock.waiting()).toEqual([240_000])
@@ -198,13 +210,7 @@ describe('a rejected call', () => {
   })
 
   it('that is not cured by the second of two renewals is relayed at its deadline', async () => {
-    const { clock, token, last, reject, source } = await openFresh(grant())
-    const first = reject(token)
-    await clock.advance(1)
-    await last().respond(grant({ token: 't2' }))
-    await first
-    const second = source.current()
-    if (second === undefined) throw new Error('no second token')
+    const { clock, token, second, reject } = await openRenewed()
     void reject(second, { rejected: token.generation, replays: 1 })
     const late = reject(second)
     await clock.advance(6000)
@@ -212,13 +218,7 @@ describe('a rejected call', () => {
   })
 
   it('that was sent again, where renewals cure, is relayed when its token turns out to work', async () => {
-    const { source, clock, token, last, reject, accept } = await openFresh(grant())
-    const first = reject(token)
-    await clock.advance(1)
-    await last().respond(grant({ token: 't2' }))
-    await first
-    const second = source.current()
-    if (second === undefined) throw new Error('no second token')
+    const { source, clock, token, second, reject, accept } = await openRenewed()
     source.accept(second, clock.now(), token.generation)
     const newer = reject(second, { rejected: token.generation, replays: 1 })
     await clock.advance(1)

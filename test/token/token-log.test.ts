@@ -5,13 +5,8 @@ import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 
-interface Lines {
+function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof tokenLog>[1]) {
   /** What is seen at LOG_LEVEL=info: level and name. */
-  readonly seen: readonly string[]
-  readonly fields: readonly LogFields[]
-}
-
-function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof tokenLog>[1]): Lines {
   const seen: string[] = []
   const fields: LogFields[] = []
   const observe = tokenLog((event, given = {}, level = LOG_EVENTS[event].level) => {

@@ -51,20 +51,12 @@ export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Cha
 /** The pool reuses a connection one turn of the event loop after the end of its response. */
 export const free = (): Promise<void> => delay(20)
 
-interface Outcome {
-  readonly status?: number
-  readonly failure?: string
-  readonly code?: string
-  readonly text: string
-  readonly written: boolean
-}
-
 /** One POST, by the pool alone. */
 export async function dispatch(
   upstream: ReturnType<typeof openUpstream>,
   headers: readonly string[] = [],
   method = 'POST',
-): Promise<Outcome> {
+) {
   const body = method === 'POST' ? Buffer.from('abc') : null
   const attempt = new Attempt({ method, path: '/x', headers: [...headers], body })
   upstream.dispatch(attempt)

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createServer as createTlsServer } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { responseBytes, type RawUpstream } from '../support/raw-upstream.ts'
@@ -27,18 +27,28 @@ async function openssl(...args: readonly string[]): Promise<number> {
   return Number(await until(() => /^ACCEPT .*:(\d+)$/m.exec(printed)?.[1]))
 }
 
+/** A TLS server whose every response ends its connection; gives its URL. */
+async function closingTls(
+  { cert, key }: { readonly cert: string; readonly key: string },
+  onSocket: (socket: TLSSocket) => void,
+): Promise<string> {
+  const server = createTlsServer({ cert, key }, (socket) => {
+    onSocket(socket)
+    socket.on('error', () => undefined)
+    socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
+  }).listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  await once(server, 'listening')
+  return `https://127.0.0.1:${portOf(server)}`
+}
+
 describe('TLS to iSales', () => {
   it('is resumed by the next connection', async () => {
     const resumed: boolean[] = []
-    const { cert, key } = certificates.server
-    const server = createTlsServer({ cert, key }, (socket) => {
-      resumed.push(socket.isSessionReused())
-      socket.on('error', () => undefined)
-      socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
-    }).listen(0, '127.0.0.1')
-    closing.push(() => server.close())
-    await once(server, 'listening')
-    const upstream = openUpstream({ isalesUrl: `https://127.0.0.1:${portOf(server)}` })
+    const isalesUrl = await closingTls(certificates.server, (socket) =>
+      resumed.push(socket.isSessionReused()),
+    )
+    const upstream = openUpstream({ isalesUrl })
     for (let count = 0; count < 3; count += 1) {
       expect(await dispatch(upstream)).toMatchObject({ status: 200 })
       await free()
@@ -64,15 +74,9 @@ describe('TLS to iSales', () => {
 
   it('is checked for the name of ISALES_TLS_SERVER_NAME, which SNI says', async () => {
     const names: unknown[] = []
-    const { cert, key } = certificates.wrongHost
-    const server = createTlsServer({ cert, key }, (socket) => {
-      names.push(socket.servername)
-      socket.on('error', () => undefined)
-      socket.once('data', () => socket.end(responseBytes('ok', { fields: ['Connection: close'] })))
-    }).listen(0, '127.0.0.1')
-    closing.push(() => server.close())
-    await once(server, 'listening')
-    const isalesUrl = `https://127.0.0.1:${portOf(server)}`
+    const isalesUrl = await closingTls(certificates.wrongHost, ({ servername }) =>
+      names.push(servername),
+    )
     for (const [isalesTlsServerName, outcome] of [
       ['elsewhere.example', { status: 200 }],
       ['another.example', { failure: 'tls', written: false }],
