@@ -59,8 +59,6 @@ export interface ListenerOptions {
   readonly onHandshakeFailure?: (reason: HandshakeFailure) => void
 }
 
-export type Listener = ReturnType<typeof createListener>
-
 /** Request line and headers together, bytes. */
 const MAX_HEADER_SIZE = 16 * 1024
 /** Milliseconds; TCP probes after this notice a peer that vanished without a FIN. */

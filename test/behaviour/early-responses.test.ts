@@ -6,19 +6,6 @@ import { responseBytes } from '../support/raw-upstream.ts'
 const upload = (length: number): string =>
   `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`
 
-test('an upload that was refused with 408 never ends at iSales, whatever comes of it then', async () => {
-  const stand = await openStand({ env: { CLIENT_DEADLINE: '0', BODY_IDLE_TIMEOUT: '300ms' } })
-  const client = await stand.connect()
-  await client.send(upload(200_000) + 'x'.repeat(150_000))
-  const refused = await client.read()
-  expect(refused).toMatchObject({ status: 408 })
-  expect(refused.text).toContain('"sent":"no"')
-  await client.send('x'.repeat(50_000))
-  await client.closed()
-  await until(() => stand.upstream.cut() === 1)
-  expect(stand.business()).toEqual([])
-})
-
 test('a chunked response that comes before the end of the upload is whole, although the client stops', async () => {
   const early = 'HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'
   const stand = await openStand({ onHead: ({ target }) => (target === PATH ? [early] : []) })

@@ -1,7 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import type { Calling } from '../support/call.ts'
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -13,21 +12,13 @@ const REQUIRE: Environment = {
 const RIGHT = { user: 'cti', passwd: 'cti-password' }
 const BODY = JSON.stringify(RIGHT)
 
-function post(world: World, path: string, body: unknown, headers: Calling['headers'] = {}) {
-  return world.request(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  })
-}
-
 function tasks(world: World, ticket?: string) {
   const headers = ticket === undefined ? {} : { Authorization: `Bearer ${ticket}` }
-  return post(world, INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
+  return world.post(INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
 }
 
 async function ticketsOf(world: World) {
-  const { json } = await post(world, LOGIN_PATH, RIGHT)
+  const { json } = await world.post(LOGIN_PATH, RIGHT)
   const { token, refreshToken } = json.resultData ?? {}
   return { token: String(token), refreshToken: String(refreshToken) }
 }
@@ -45,7 +36,7 @@ function attemptsAtIsales(world: World): number {
 
 test('answer, the default on loopback: whoever logs in gets a ticket and not the token, and calls need none', async () => {
   const world = await openWorld()
-  const login = await post(world, LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
+  const login = await world.post(LOGIN_PATH, { user: 'anyone', passwd: 'anything' })
   expect(login).toMatchObject({ status: 200, json: { result: 0 } })
   expect(world.sim.issued()).not.toContain(login.json.resultData?.['token'])
   expect((await tasks(world)).status).toBe(200)
@@ -57,8 +48,8 @@ test('answer, the default on loopback: whoever logs in gets a ticket and not the
 test('forward: login and refresh are refused and do not reach iSales, calls need no ticket', async () => {
   const world = await openWorld({ env: { OBS_LOGIN: 'forward' } })
   const { user, password } = world.sim.switches
-  expect((await post(world, LOGIN_PATH, { user, passwd: password })).status).toBe(403)
-  expect((await post(world, REFRESH_PATH, { refreshToken: 'any' })).status).toBe(403)
+  expect((await world.post(LOGIN_PATH, { user, passwd: password })).status).toBe(403)
+  expect((await world.post(REFRESH_PATH, { refreshToken: 'any' })).status).toBe(403)
   expect(attemptsAtIsales(world)).toBe(1)
   expect((await tasks(world)).status).toBe(200)
 })
@@ -101,7 +92,7 @@ test.each([
 test('no ticket, a forged and a foreign one get 401 in the published shape, and stay here', async () => {
   const world = await openWorld({ env: REQUIRE })
   const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
-  const foreign = await post(other, LOGIN_PATH, { ...RIGHT, passwd: 'another' })
+  const foreign = await other.post(LOGIN_PATH, { ...RIGHT, passwd: 'another' })
   const { token } = await ticketsOf(world)
   for (const value of [
     undefined,
@@ -160,7 +151,7 @@ test('a login that breaks off gets a 400, once, and nothing is printed', async (
   const gone = await connectRaw(world)
   await gone.send(begun)
   gone.reset()
-  expect((await post(world, LOGIN_PATH, RIGHT)).status).toBe(200)
+  expect((await world.post(LOGIN_PATH, RIGHT)).status).toBe(200)
   expect(printed).not.toHaveBeenCalled()
 })
 
@@ -179,7 +170,7 @@ test.each(['answer', 'require', 'forward'])(
       `${LOGIN_PATH}~`,
     ]
     for (const path of spellings) {
-      const response = await post(world, path, RIGHT, { Authorization: `Bearer ${token}` })
+      const response = await world.post(path, RIGHT, { Authorization: `Bearer ${token}` })
       const held = world.sim.issued().filter((real) => response.text.includes(real))
       expect([path, held, response.status]).toEqual([path, [], 403])
     }

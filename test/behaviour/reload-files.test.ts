@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
-import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
@@ -52,12 +51,7 @@ test('a CA file without a certificate leaves the former in force, and a good one
   expect((await world.tasks()).status).toBe(200)
 })
 
-const login = (world: World, passwd: string) =>
-  call(`${world.proxy}${LOGIN_PATH}`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ user: 'cti', passwd }),
-  })
+const login = (world: World, passwd: string) => world.post(LOGIN_PATH, { user: 'cti', passwd })
 
 test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () => {
   const env = {
@@ -76,7 +70,7 @@ test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () =>
   const path = LOGIN_PATH.replace('auth/login', 'business/tasks')
   const tasks = async (ticket: unknown): Promise<number> => {
     const headers = { Authorization: `Bearer ${String(ticket)}` }
-    return (await world.request(path, { method: 'POST', headers, body: '{}' })).status
+    return (await world.post(path, {}, headers)).status
   }
   // Who had the former password has no more of its tickets.
   expect(await tasks(token)).toBe(401)

@@ -70,8 +70,8 @@ test('a lost token keeps a call waiting that is too large to be sent again', asy
   world.sim.hang({ operation: 'refresh' })
   const small = world.tasks()
   await world.waiting(1)
-  const body = JSON.stringify({ uniqueId: 'large', serviceId: 1, callData: 'x'.repeat(4096) })
-  const large = world.request(INTERFACE_PATHS.pushMidRlt, { method: 'POST', body })
+  const result = { uniqueId: 'large', serviceId: 1, callData: 'x'.repeat(4096) }
+  const large = world.post(INTERFACE_PATHS.pushMidRlt, result)
   await world.waiting(2)
   world.sim.release()
   expect([(await small).status, (await large).status]).toEqual([200, 200])

@@ -86,8 +86,7 @@ test('for DRAIN_DELAY it is not ready, and serves those who come all the same', 
   const world = await openWorld({ env: { DRAIN_DELAY: '1s' } })
   const stopped = world.stop()
   expect((await call(`${world.admin}/readyz`)).status).toBe(503)
-  const calling = { method: 'POST', body: '{}' }
-  const { status, header } = await world.request(INTERFACE_PATHS.getTask, calling)
+  const { status, header } = await world.post(INTERFACE_PATHS.getTask, {})
   expect([status, header('connection')]).toEqual([200, 'close'])
   await stopped
 })

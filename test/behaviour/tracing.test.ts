@@ -21,13 +21,8 @@ async function openTracedWorld() {
   return { world: await openWorld({ tracing }), spans: receiver.spans }
 }
 
-function tasks(world: World, headers: Readonly<Record<string, string>>) {
-  return world.request(INTERFACE_PATHS.getTask, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', ...headers },
-    body: '{"subCCNo":1,"vdnId":1}',
-  })
-}
+const tasks = (world: World, headers: Readonly<Record<string, string>>) =>
+  world.post(INTERFACE_PATHS.getTask, { subCCNo: 1, vdnId: 1 }, headers)
 
 /** The fields of that name in each business call, in the order in which iSales got them. */
 function fieldsOf(world: World, name: string): readonly (readonly string[])[] {

@@ -67,8 +67,7 @@ test.each<readonly [Refusal, string, Environment, string]>([
 test('logins and refreshes of CTI-OBS are logged by what came of them', async () => {
   const obs = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
   const world = await openWorld({ env: obs })
-  const post = (path: string, body: object) =>
-    world.request(path, { method: 'POST', body: JSON.stringify(body) })
+  const { post } = world
   const login = await post(LOGIN_PATH, { user: 'cti', passwd: 'cti-password' })
   const refreshToken = login.json.resultData?.['refreshToken']
   await post(LOGIN_PATH, { user: 'cti', passwd: 'wrong' })
@@ -99,10 +98,7 @@ test('a failed request is logged with its method, path, durations and attempts, 
   world.sim.clear()
   world.sim.reset({ operation: 'business' })
 
-  const { json } = await world.request(`${INTERFACE_PATHS.getTask}?passwd=canary`, {
-    method: 'POST',
-    body: '{}',
-  })
+  const { json } = await world.post(`${INTERFACE_PATHS.getTask}?passwd=canary`, {})
 
   expect(linesOf(world, 'request-failed')).toEqual([
     {

@@ -44,6 +44,17 @@ const CHANGES: Readonly<
     symlinkSync(real, path)
     return [path, () => writeFileSync(real, 'new')]
   },
+  'a mounted Secret whose `..data` leads to another directory'(directory) {
+    const mount = (version: string): void => {
+      mkdirSync(join(directory, version))
+      writeFileSync(join(directory, version, 'secret'), version)
+      symlinkSync(version, join(directory, '..data_tmp'))
+      renameSync(join(directory, '..data_tmp'), join(directory, '..data'))
+    }
+    mount('old')
+    symlinkSync(join('..data', 'secret'), join(directory, 'secret'))
+    return [join(directory, 'secret'), () => mount('new')]
+  },
   'a directory that is moved away and made anew'(directory) {
     const inner = join(directory, 'inner')
     const path = join(inner, 'password')

@@ -5,11 +5,8 @@ import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 function writeResult(world: World, id: string) {
-  return world.request(INTERFACE_PATHS.pushCallOutRlt, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-Request-Id': id },
-    body: JSON.stringify({ subCCNo: 1, vdnId: 1, uniqueId: id, serviceId: 1 }),
-  })
+  const result = { subCCNo: 1, vdnId: 1, uniqueId: id, serviceId: 1 }
+  return world.post(INTERFACE_PATHS.pushCallOutRlt, result, { 'X-Request-Id': id })
 }
 
 test('results written through revocations and lost connections are executed once each', async () => {

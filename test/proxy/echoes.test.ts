@@ -2,21 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createEchoes } from '../../src/proxy/response.ts'
 import type { Token } from '../../src/token/token.ts'
+import { tokenOf } from '../admin/token.ts'
 
 const LONG = '0123456789abcdef'
 
-function token(text: string, refresh?: string): Token {
-  return {
-    generation: 1,
+function token(text: string, refresh = 'refresh token'): Token {
+  return tokenOf({
     headerValue: new Secret(`Bearer ${text}`),
     token: new Secret(text),
-    obtainedAt: 0,
-    lifetime: 1,
-    expiresAt: 1,
-    usableUntil: 1,
-    adopted: false,
-    ...(refresh === undefined ? {} : { refreshToken: new Secret(refresh) }),
-  }
+    refreshToken: new Secret(refresh),
+  })
 }
 
 /** Of a call that echoes nothing of its own. */

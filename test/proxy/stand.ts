@@ -3,12 +3,10 @@ import { startApp } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { LogFields } from '../../src/log/events.ts'
 import { configOf } from '../support/config.ts'
-import { connectRaw, exchangeRaw, type RawClient, type ReadOptions } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, type ReadOptions } from '../support/raw-client.ts'
 import {
   responseBytes,
   startRawUpstream,
-  type RawRequest,
-  type RawUpstream,
   type RawUpstreamOptions,
   type Step,
 } from '../support/raw-upstream.ts'

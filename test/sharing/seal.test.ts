@@ -8,25 +8,11 @@ import {
   type SharedGrant,
   type SharedRecord,
 } from '../../src/sharing/seal.ts'
-
-interface GrantOptions {
-  readonly token?: string
-  /** Seconds. */
-  readonly lives?: number
-  readonly refreshToken?: string | undefined
-  readonly refreshLives?: number | undefined
-}
-
-const DEFAULTS = { token: 't1', lives: 300, refreshToken: 'r1', refreshLives: 3600 }
+import { grant as granted, type GrantOptions } from '../token/support.ts'
 
 function grant(options: GrantOptions): SharedGrant {
-  const { token, lives, refreshToken, refreshLives } = { ...DEFAULTS, ...options }
-  return {
-    token: new Secret(token),
-    lifetime: { ms: lives * 1000 },
-    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
-    refreshLifetime: refreshLives === undefined ? undefined : refreshLives * 1000,
-  }
+  const { sentAt: _, ...shared } = granted(options)
+  return shared
 }
 
 const KEY = new Secret('k'.repeat(32))
@@ -55,7 +41,7 @@ describe('sealing', () => {
     const grants = record({
       token: tokens,
       lives: seconds,
-      refreshToken: option(tokens, { nil: undefined }),
+      refreshToken: option(tokens),
       refreshLives: option(seconds, { nil: undefined }),
     })
     assert(
@@ -164,7 +150,7 @@ describe('a record of another version of the program', () => {
 })
 
 it.each([
-  ['as long as the token, without a refresh token', { refreshToken: undefined }, 300_000],
+  ['as long as the token, without a refresh token', { refreshToken: null }, 300_000],
   ['as long as its refresh token', {}, 3_600_000],
   ['as long as the token, when that lives longer', { refreshLives: 30 }, 300_000],
   [

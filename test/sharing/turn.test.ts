@@ -61,27 +61,14 @@ describe('what a replica does after its claim', () => {
     ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt, forced },
   })
   const away: Reply = { type: 'failure', reason: 'timeout' }
+  const busy: Reply = { type: 'busy', ms: 0 }
+  const looksIn = (ms: number) => ({ deferred: 'busy', ms })
   const alone = (ms: number) => ({ deferred: 'alone', ms })
 
   it.each<[string, Reply, Partial<Situation>, object | undefined]>([
-    [
-      'looks again in a second while another asks',
-      { type: 'busy', ms: 0 },
-      {},
-      { deferred: 'busy', ms: 1000 },
-    ],
-    [
-      'looks again sooner while calls wait',
-      { type: 'busy', ms: 0 },
-      asks(200, NOW),
-      { deferred: 'busy', ms: 250 },
-    ],
-    [
-      'scatters looks by a fifth',
-      { type: 'busy', ms: 0 },
-      { random: 0 },
-      { deferred: 'busy', ms: 800 },
-    ],
+    ['looks again in a second while another asks', busy, {}, looksIn(1000)],
+    ['looks again sooner while calls wait', busy, asks(200, NOW), looksIn(250)],
+    ['scatters looks by a fifth', busy, { random: 0 }, looksIn(800)],
     [
       'waits as long as the others',
       { type: 'held', ms: 5000 },

@@ -6,7 +6,7 @@ import { builtProgram, type Program } from '../cli/program.ts'
 import { call } from '../support/call.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import { ENGINES, startServer, type Engine, type StoreServer } from './servers.ts'
+import { ENGINES, startServer, type StoreServer } from './servers.ts'
 import { startProxy } from './tcp-proxy.ts'
 
 export const PASSWORD = 'canary-isales-password'
@@ -81,7 +81,7 @@ export function sharingPrograms() {
 
     /** Programs that share through a real server, and calls on each of them. */
     serve: async ({
-      engine = ENGINES[0] as Engine | undefined,
+      engine = ENGINES[0] ?? 'valkey',
       /** That a token lives. */
       seconds = 60,
       count = 3,
@@ -89,7 +89,7 @@ export function sharingPrograms() {
       isSlow = false,
     } = {}) => {
       const isales = await openIsales(seconds)
-      const server = await startServer({ ...(engine && { engine }) })
+      const server = await startServer({ engine })
       const network = await startProxy(server.port)
       const replicas = await startReplicas(count, isSlow ? network.port : server.port)
       await authenticated(replicas)

@@ -5,8 +5,6 @@ interface Pending {
   readonly run: () => void
 }
 
-export type ManualClock = ReturnType<typeof manualClock>
-
 /** Time that stands still until the test moves it. */
 export function manualClock(start = 1_000_000) {
   const pending = new Set<Pending>()

@@ -64,6 +64,13 @@ export async function openWorld(options: WorldOptions = {}) {
     lines: lines as readonly LogLine[],
     /** One request through the proxy. */
     request: (path: string, calling?: Calling) => call(`${proxy}${path}`, calling),
+    /** One POST of this value as JSON. */
+    post: (path: string, value: unknown, headers: Calling['headers'] = {}) =>
+      call(`${proxy}${path}`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: JSON.stringify(value),
+      }),
     /** `POST business/tasks`, the call without side effects, on a connection that is kept. */
     tasks: () =>
       call(`${proxy}${INTERFACE_PATHS.getTask}`, {

@@ -55,13 +55,6 @@ it('while a token request is in flight no other is due, however long it takes', 
   expect(life.after(1e9).next().at).toBe(Infinity)
 })
 
-it('a token request that ended twice changes nothing', () => {
-  const life = live().login(grant())
-  const before = life.state()
-  expect(life.ends(grant({ token: 't2' })).state()).toBe(before)
-  expect(life.ends(REFUSED).event()).toBeUndefined()
-})
-
 describe('a token is renewed', () => {
   it.each([
     ['at 80 % of its lifetime', 300, 0.5, 240_000],
@@ -226,11 +219,6 @@ describe('an operator who asks for a login', () => {
     expect(life.login(grant({ token: 't3' })).wait()).toBe(240_000)
     expect(due(life.does(renewAsked, undefined))).toBe('login')
   })
-})
-
-it('an operator who asks while a login is in flight gets another one when that is refused', () => {
-  const life = live().begins('login').does(renewAsked, undefined).ends(REFUSED)
-  expect([due(life), life.state().login]).toEqual(['login', 'asked'])
 })
 
 it('a failure is not shown any more when the token request is not needed any more', () => {

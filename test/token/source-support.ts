@@ -77,7 +77,7 @@ export function openSource(changes: Changes = {}) {
     events: events as readonly TokenEvent[],
     /** All token requests, the first first. */
     asked: asked as readonly Asked[],
-    last() {
+    last: () => {
       const request = asked.at(-1)
       if (request === undefined) throw new Error('no token request has begun')
       return request
