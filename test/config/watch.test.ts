@@ -53,7 +53,7 @@ const CHANGES: Readonly<
     }
     mount('old')
     symlinkSync(join('..data', 'secret'), join(directory, 'secret'))
-    return [join(directory, 'secret'), () => mount('new')]
+    return [join(directory, 'secret'), () => mount('new'), () => mount('newer')]
   },
   'a directory that is moved away and made anew'(directory) {
     const inner = join(directory, 'inner')

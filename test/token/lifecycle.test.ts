@@ -221,6 +221,11 @@ describe('an operator who asks for a login', () => {
   })
 })
 
+it('an operator who asks while a login is in flight gets another one when that is refused', () => {
+  const life = live().begins('login').does(renewAsked, undefined).ends(REFUSED)
+  expect([due(life), life.state().login]).toEqual(['login', 'asked'])
+})
+
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
   life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
