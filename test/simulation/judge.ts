@@ -111,6 +111,7 @@ const MAX_RENEWALS = 20
 const RENEWALS_OF_REPLICA = 7
 const RENEWALS_OF_END = 3
 const PACE = 5000
+const DELAY = 3000
 /** After a renewal that cured nothing, the next ones are up to so far apart. */
 const MAX_PACE = 15_000
 
@@ -335,8 +336,10 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
         find(2, call.to, `${call.id} was executed, and its client heard sent: no`)
       const took = call.to - call.sentAt
       const excused = during([`replica-${call.replica}`], call.sentAt - 100, call.to)
+      // Its head came in time; what follows it on a slow network may come later.
+      const isDelayed = call.heard === 'response' && during(['delayed'], call.sentAt, call.to)
       // Node's parser reports no error behind a request with `Upgrade`: what is no HTTP waits for the rest of its head.
-      const most = call.stalls || call.garbage ? STALL : deadline
+      const most = call.stalls || call.garbage ? STALL : deadline + (isDelayed ? DELAY : 0)
       if (call.heard !== 'hung-up' && took > most && !excused) {
         find(1, call.to, `${call.id} was ${call.heard} after ${Math.round(took)} ms`)
       }

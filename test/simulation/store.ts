@@ -22,6 +22,7 @@ export function openStore(port: number) {
   let keys = new Map<string, Entry>()
   let kept = keys
   const scripts = new Map<string, string>()
+  const connections = new Set<Socket>()
   const subscribers = new Map<Socket, string>()
   /** What every command gets instead of its reply. */
   let failing: string | undefined
@@ -133,6 +134,7 @@ export function openStore(port: number) {
 
   const server = as(owner, () =>
     createServer((socket) => {
+      connections.add(socket)
       let received = Buffer.alloc(0)
       socket.on('data', (bytes: Buffer) => {
         received = Buffer.concat([received, bytes])
@@ -146,7 +148,10 @@ export function openStore(port: number) {
         }
       })
       socket.on('error', () => socket.destroy())
-      socket.on('close', () => subscribers.delete(socket))
+      socket.on('close', () => {
+        subscribers.delete(socket)
+        connections.delete(socket)
+      })
     }),
   )
   const up = (): void => as(owner, () => void server.listen({ port }))
@@ -157,7 +162,7 @@ export function openStore(port: number) {
     /** It ends with its connections, as after `kill`; what it held is lost. */
     down(): void {
       as(owner, () => server.close())
-      for (const socket of subscribers.keys()) subscribers.delete(socket)
+      for (const socket of connections) as(owner, () => socket.destroy())
       keys = new Map()
     },
     up,
