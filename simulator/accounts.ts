@@ -144,10 +144,10 @@ export function createAccounts({ switches, now }: AccountsOptions): Accounts {
 
   function loginAgain(session: Session): Attempt {
     const { sameToken: mode, tokenLifetime } = switches()
-    const left = Math.ceil((session.tokenEndsAt - now()) / 1000)
+    const left = (session.tokenEndsAt - now()) / 1000
     if (mode === 'extended' && left < Number(tokenLifetime))
       return granted(open(session.token, session.refreshToken))
-    return mode === 'remaining' ? granted(session, left) : granted(session)
+    return mode === 'remaining' ? granted(session, Math.ceil(left)) : granted(session)
   }
 
   return {

@@ -5,7 +5,9 @@ import { hashOf, seeded } from './loop.ts'
 import { randomOf, type Plan, type Random } from './plan.ts'
 import type { World } from './stage.ts'
 
-const CLIENTS_OF_EACH = 4
+const MIN_CLIENTS = 4
+/** Of one client: it may be waiting, or stall. */
+const MAX_CALLS_A_SECOND = 2
 /** Milliseconds between two calls of a rush. */
 const RUSH_GAP = 100
 /** What CTI-OBS sends. */
@@ -44,10 +46,14 @@ export function startTraffic(
     return client
   }
 
-  const gap = (plan.replicas * CLIENTS_OF_EACH * 1000) / plan.rate
-  for (let nth = 0; nth < plan.replicas * CLIENTS_OF_EACH; nth += 1) {
+  const needed = Math.ceil(plan.rate / plan.replicas / MAX_CALLS_A_SECOND)
+  const count = plan.replicas * Math.max(MIN_CLIENTS, needed)
+  const gap = (count * 1000) / plan.rate
+  for (let nth = 0; nth < count; nth += 1) {
     const replica = nth % plan.replicas
-    const client = add(`${replica}${'abcd'[Math.floor(nth / plan.replicas)]}`, replica)
+    // A letter.
+    const name = (10 + Math.floor(nth / plan.replicas)).toString(36)
+    const client = add(`${replica}${name}`, replica)
     const next = (): void => {
       if (stopped || (calm && nth >= plan.replicas)) return
       // The numbers are drawn in any case: what the proxy does must not change the traffic.
