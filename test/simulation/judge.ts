@@ -59,6 +59,9 @@ export interface TokenRequest {
   readonly from: number
   readonly to: number
   readonly granted: boolean
+  readonly login: boolean
+  /** iSales refused the credentials: the next login may be 15 min later, whatever a refresh gives. */
+  readonly refused: boolean
 }
 
 /**
@@ -75,8 +78,8 @@ export interface Span {
   readonly kind: string
   readonly from: number
   to: number
-  /** The next token that iSales grants ends it. */
-  readonly endsWithGrant?: boolean
+  /** The next token that iSales grants ends it, or the next that it grants to a login. */
+  readonly endsWith?: 'grant' | 'login'
 }
 
 export interface Finding {
@@ -245,7 +248,7 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
 
     /** iSales could not be reached, and the next token request may be so much later. */
     unreached(from: number): void {
-      spans.push({ kind: 'no-login', from, to: from + MAX_BACKOFF, endsWithGrant: true })
+      spans.push({ kind: 'no-login', from, to: from + MAX_BACKOFF, endsWith: 'grant' })
     },
 
     /** It lasts so long. */
@@ -273,12 +276,19 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       }
     },
 
-    tokenRequest({ from, to, granted }: TokenRequest): void {
+    tokenRequest({ from, to, granted, login, refused }: TokenRequest): void {
       counts.tokenRequests += 1
-      for (const span of spans)
-        if (granted && span.endsWithGrant === true) span.to = Math.min(span.to, to)
+      for (const span of spans) {
+        const ends = span.endsWith === 'grant' || (login && span.endsWith === 'login')
+        if (granted && ends) span.to = Math.min(span.to, to)
+      }
       if (!granted) {
-        spans.push({ kind: 'no-login', from, to: Infinity, endsWithGrant: true })
+        spans.push({
+          kind: 'no-login',
+          from,
+          to: Infinity,
+          endsWith: refused ? 'login' : 'grant',
+        })
         return
       }
       spans.push({ kind: 'no-login', from, to })

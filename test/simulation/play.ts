@@ -52,7 +52,9 @@ export function judgeRequest(
     const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
     if (note.startsWith('wrong password') && !isNeeded) return
     const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
-    judge.tokenRequest({ from, to, granted })
+    const login = path === LOGIN_PATH
+    const refused = login && (status === 401 || status === 403)
+    judge.tokenRequest({ from, to, granted, login, refused })
   } else if (callId !== undefined) {
     const expired = note.startsWith('the token has expired')
     const cut = note.includes('fault reset')
