@@ -1,6 +1,6 @@
 import { isObject, parseObject, type JsonObject } from '../../src/http/json.ts'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
-import { connectRaw, type RawTarget } from '../support/raw-client.ts'
+import { connectRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 
 /** In which field each edition of the interface puts which of the two tokens. */
 export type Edition = 'english' | 'chinese'
@@ -22,9 +22,8 @@ export async function openCtiObs({
 
   async function post(path: unknown, body: unknown, fields: readonly string[]) {
     const json = typeof body === 'string' ? body : JSON.stringify(body)
-    const lines = [`POST ${String(path)} HTTP/1.1`, 'Host: 127.0.0.1']
-    lines.push('Content-Type: application/json', `Content-Length: ${json.length}`, ...fields)
-    await client.send(`${lines.join('\r\n')}\r\n\r\n${json}`)
+    const lines = ['Host: 127.0.0.1', 'Content-Type: application/json', ...fields]
+    await client.send(requestText(`POST ${String(path)} HTTP/1.1`, lines, json))
     const response = await client.read()
     heard.push(JSON.stringify({ ...response, body: undefined }))
     const { result, resultData } = parseObject(response.text) ?? {}

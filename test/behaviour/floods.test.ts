@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { hold } from '../listener/support.ts'
 import { call } from '../support/call.ts'
-import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -16,9 +16,8 @@ const NETWORK = {
 const LOGIN = { user: 'cti', passwd: 'cti-password' }
 
 function post(path: string, body: unknown, fields: readonly string[] = []): string {
-  const text = JSON.stringify(body)
-  const lines = [`POST ${path} HTTP/1.1`, 'Host: localhost', ...fields]
-  return [...lines, `Content-Length: ${text.length}`, '', text].join('\r\n')
+  const lines = ['Host: localhost', ...fields]
+  return requestText(`POST ${path} HTTP/1.1`, lines, JSON.stringify(body))
 }
 
 async function ticketOf(world: World, from: string): Promise<string> {

@@ -97,5 +97,4 @@ it.each<[string, (first: string, poison: string) => readonly Step[]]>([
   await until(() => closed() > before)
   await client.send(get())
   expect(await client.read()).toMatchObject({ reason: 'OK', text: 'second' })
-  client.destroy()
 })

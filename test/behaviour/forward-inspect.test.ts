@@ -68,7 +68,6 @@ describe('a response that is looked into', () => {
     expect((await client.read()).body).toHaveLength(200 * 1024)
     expect(warnings).toEqual([])
     process.off('warning', note)
-    client.destroy()
   })
 
   it.each<[string, readonly Step[], number]>([

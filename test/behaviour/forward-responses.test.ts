@@ -74,7 +74,6 @@ describe('the head of a response', () => {
       'x-request-id',
     ])
     expect(response.header('a')).toBe('b')
-    client.destroy()
   })
 
   it.each([
@@ -115,7 +114,6 @@ describe('interim responses', () => {
       ['Link', '</b>'],
     ])
     expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
-    client.destroy()
   })
 
   it('are not passed on to HTTP/1.0', async () => {
@@ -134,7 +132,6 @@ describe('interim responses', () => {
     expect(await client.read()).toMatchObject({ status: 200 })
     expect(stand.business()[0]?.body.toString()).toBe('hello')
     expect(stand.business()[0]?.header('expect')).toBeUndefined()
-    client.destroy()
   })
 })
 
@@ -180,7 +177,6 @@ describe('a response without a body', () => {
       await client.read({ method: 'HEAD' })
       await client.send(post('x'))
       expect(await client.read()).toMatchObject({ status: 200, reason: 'OK', text: 'next' })
-      client.destroy()
     },
   )
 })
@@ -212,6 +208,5 @@ describe('the framing of a response is rebuilt', () => {
       await client.send(`GET ${PATH} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`)
       expect(await client.read()).toMatchObject({ text: 'ok' })
     }
-    client.destroy()
   })
 })

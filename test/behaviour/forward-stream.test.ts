@@ -154,7 +154,6 @@ it.each([
     await client.send(get())
     await until(() => seen.length === 3)
     expect(await client.read()).toMatchObject({ text: 'onetwothree' })
-    client.destroy()
   },
 )
 

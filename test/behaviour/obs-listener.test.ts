@@ -6,7 +6,7 @@ import { TLSSocket, type ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
-import { connectRaw, exchangeRaw, type RawTarget } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
@@ -15,10 +15,8 @@ const made = makeCertificates()
 const ca = made.ca.cert
 const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
 
-function tasks(fields: readonly string[] = ['Host: localhost']): string {
-  const head = [`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, `Content-Length: ${BODY.length}`]
-  return [...head, ...fields, '', BODY].join('\r\n')
-}
+const tasks = (fields: readonly string[] = ['Host: localhost']) =>
+  requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, fields, BODY)
 
 describe('a Unix socket', () => {
   test('serves calls, belongs to the user of the proxy alone, and is removed at the end', async () => {
@@ -93,7 +91,6 @@ describe('HTTPS', () => {
     await until(async () => (await nameServed(target())) === 'renewed.example')
     await open.send(tasks())
     expect((await open.read()).status).toBe(200)
-    open.destroy()
   })
 
   test('with a client CA only its certificates are let in, and who is not is logged and counted', async () => {

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 const REQUIRE: Environment = {
@@ -24,9 +24,8 @@ async function ticketsOf(world: World) {
 }
 
 /** The login with this target and version, and these fields. */
-function login(start: string, fields: readonly string[], body = BODY): string {
-  return [`POST ${start}`, ...fields, `Content-Length: ${body.length}`, '', body].join('\r\n')
-}
+const login = (start: string, fields: readonly string[]) =>
+  requestText(`POST ${start}`, fields, BODY)
 
 /** Logins and refreshes of the proxy itself are all that iSales may ever see of them. */
 function attemptsAtIsales(world: World): number {
@@ -118,7 +117,6 @@ test('a login that waits for 100 gets it', async () => {
   await client.send(BODY.slice(0, 10))
   await client.send(BODY.slice(10))
   expect((await client.read()).status).toBe(200)
-  client.destroy()
 })
 
 test.each([

@@ -114,7 +114,6 @@ it('a login of CTI-OBS waits for its turn, too', async () => {
   expect((await client.read()).text).toContain('"token"')
   expect((await client.read()).text).toBe('first')
   expect(await logins()).toBe(1)
-  client.destroy()
 })
 
 it.each([

@@ -1,12 +1,12 @@
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { builtProgram } from '../cli/program.ts'
 import { runHere } from '../cli/stand.ts'
 import { CANARIES, leaks } from '../support/canaries.ts'
+import { freePort } from '../support/free-port.ts'
+import { listen } from '../support/tcp-server.ts'
 import { environment, openIsales } from './secrets-stand.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -32,15 +32,13 @@ test.each(FAULTS)('no secret is in what `check` says of wrong setting %#', async
 })
 
 test('no secret is in the last words of a program that cannot start', async () => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  const { port } = taken.address() as AddressInfo
+  const port = await freePort()
+  await listen(() => undefined, port)
   const programs = [
     start([], Object.assign({ ...SOUND }, ...FAULTS)),
     start([], { ...SOUND, LISTEN: `127.0.0.1:${port}` }),
   ]
   const ends = await Promise.all(programs.map(({ ended }) => ended))
-  taken.close()
   expect(ends.map(({ code }) => code)).toEqual([2, 1])
   expect(leaks(programs.map((each) => each.stdout() + each.stderr()).join('\n'))).toEqual([])
 })

@@ -1,11 +1,11 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
 import { startApp } from '../../src/server.ts'
 import { gate, loginResponse, openStand, post } from '../proxy/stand.ts'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
+import { configOf } from '../support/config.ts'
+import { freePort } from '../support/free-port.ts'
+import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
@@ -57,29 +57,22 @@ test('a rejection during the drain is healed, and the response closes the connec
 })
 
 test('when the admin port is taken, the proxy port is not open either, and no login begins', async () => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  const free = createServer().listen(0, '127.0.0.1')
-  await once(free, 'listening')
-  const { port } = free.address() as AddressInfo
-  free.close()
-  const loaded = loadConfig({
+  const [taken, port] = [await freePort(), await freePort()]
+  await listen(() => undefined, taken)
+  const config = configOf({
     ISALES_URL: 'http://127.0.0.1:1',
     ISALES_USER: 'obs',
     ISALES_PASSWORD: 'secret',
     LISTEN: `127.0.0.1:${port}`,
-    ADMIN_LISTEN: `127.0.0.1:${(taken.address() as AddressInfo).port}`,
+    ADMIN_LISTEN: `127.0.0.1:${taken}`,
   })
-  if (!loaded.ok) throw new Error('the configuration is wrong')
   const events: string[] = []
   const log = (event: string) => void events.push(event)
-  const started = startApp({ config: loaded.config, version: 'test', log })
-  await expect(started).rejects.toThrow('in use by another process')
+  await expect(startApp({ config, version: 'test', log })).rejects.toThrow(
+    'in use by another process',
+  )
   expect(events).toEqual(['state-in-memory'])
-  const probe = createServer().listen(port, '127.0.0.1')
-  await once(probe, 'listening')
-  probe.close()
-  taken.close()
+  await listen(() => undefined, port)
 })
 
 test('for DRAIN_DELAY it is not ready, and serves those who come all the same', async () => {

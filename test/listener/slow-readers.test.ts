@@ -96,7 +96,6 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
     }
     client.resume()
     expect((await client.read()).body).toHaveLength(SIZE)
-    client.destroy()
   })
 
   test('that has taken its response is left alone', async () => {
@@ -105,7 +104,6 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
     expect((await client.read()).text).toBe('ok')
     await clock.advance(3 * LIMIT)
     expect([await client.silent(0), listener.connections()]).toEqual([true, 1])
-    client.destroy()
   })
 })
 
@@ -148,7 +146,6 @@ describe('clients that take nothing of their responses', () => {
     await expect(second).rejects.toThrow('in the body')
     expect((await third)?.body).toHaveLength(LARGE)
     expect((await fourth)?.body).toHaveLength(LARGE)
-    for (const client of clients) client.destroy()
   })
 
   test('are left until their own time is up while less waits for all of them', async () => {

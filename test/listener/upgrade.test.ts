@@ -29,7 +29,6 @@ test.each([
     const response = await client.read()
     expect([response.status, response.header('connection')]).toEqual([200, 'keep-alive'])
   }
-  client.destroy()
 })
 
 test.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { scene, token } from './scene.ts'
+import { scene, token, type ScriptedAttempt } from './scene.ts'
 
 const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
 const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -13,6 +13,12 @@ async function sent(request = POST, options: Parameters<typeof scene>[0] = {}) {
   const first = await all.attempt(1)
   first.start()
   return { ...all, first }
+}
+
+function respondHtml(to: ScriptedAttempt, status: number, body: string): void {
+  to.head(status, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
+  to.data(body)
+  to.end()
 }
 
 describe('attempts that fail', () => {
@@ -42,10 +48,9 @@ describe('attempts that fail', () => {
         replay.fail()
         await clock.advance(150)
       }
-      const response = await client.read()
-      expect(response.status).toBe(502)
       // iSales has not executed what it rejected.
-      expect(JSON.parse(response.text)).toMatchObject({ sent: written ? 'unknown' : 'no' })
+      const problem = { status: 502, sent: written ? 'unknown' : 'no' }
+      expect(await client.readProblem()).toMatchObject(problem)
       expect(replays).toEqual(['failed'])
     },
   )
@@ -58,10 +63,9 @@ describe('attempts that fail', () => {
     state.current = undefined
     replay.fail()
     await clock.advance(DEADLINE)
-    const response = await client.read()
     // iSales has not executed what it rejected.
-    expect(response.status).toBe(503)
-    expect(JSON.parse(response.text)).toMatchObject({ code: 'no-token', sent: 'no' })
+    const problem = { status: 503, code: 'no-token', sent: 'no' }
+    expect(await client.readProblem()).toMatchObject(problem)
   })
 })
 
@@ -70,9 +74,7 @@ it.each([
   ['<html>{"result":0}', []],
 ])('takes %s that is called HTML for evidence: %j', async (body, expected) => {
   const { client, first, accepted } = await sent()
-  first.head(200, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
-  first.data(body)
-  first.end()
+  respondHtml(first, 200, body)
   expect(await client.read()).toMatchObject({ text: body })
   expect(accepted).toEqual(expected)
 })
@@ -82,9 +84,7 @@ it.each([
   ['<html>', true],
 ])('reports an error %s that is called HTML as a page: %s', async (body, page) => {
   const { client, first, ends } = await sent()
-  first.head(500, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
-  first.data(body)
-  first.end()
+  respondHtml(first, 500, body)
   await client.read()
   await until(() => ends.length > 0)
   expect(ends).toMatchObject([{ page }])
@@ -103,9 +103,8 @@ describe('an exception of our own', () => {
       one.start()
       one.head(200, ...fields)
     }
-    const response = await client.read()
-    expect(response.status).toBe(500)
-    expect(JSON.parse(response.text)).toMatchObject({ code: 'internal', sent: 'unknown' })
+    const problem = { status: 500, code: 'internal', sent: 'unknown' }
+    expect(await client.readProblem()).toMatchObject(problem)
     expect(errors).toHaveLength(1)
     await until(() => ends.length > 0)
     expect(ends).toMatchObject([{ code: 'internal', status: 500, endedHere: false }])
@@ -126,9 +125,7 @@ describe('the deadline', () => {
     await clock.advance(ms - 1)
     expect(client.received()).toBe(0)
     await clock.advance(1)
-    const response = await client.read()
-    expect(response.status).toBe(status)
-    expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'no' })
+    expect(await client.readProblem()).toMatchObject({ status, code, sent: 'no' })
   })
 
   it.each([
@@ -144,9 +141,7 @@ describe('the deadline', () => {
     }
     const last = await attempt(failures + 1)
     await clock.advance(DEADLINE)
-    const response = await client.read()
-    expect(response.status).toBe(status)
-    expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'no' })
+    expect(await client.readProblem()).toMatchObject({ status, code, sent: 'no' })
     expect(ends).toMatchObject([{ code, status }])
     // A connection that comes later is not lost by it.
     expect(() => last.start()).toThrow('not to be sent')
@@ -164,9 +159,7 @@ describe('the deadline', () => {
       first.fail()
       await clock.advance(100)
       await clock.advance(DEADLINE)
-      const response = await client.read()
-      expect(response.status).toBe(status)
-      expect(JSON.parse(response.text)).toMatchObject({ code, sent: 'unknown' })
+      expect(await client.readProblem()).toMatchObject({ status, code, sent: 'unknown' })
     },
   )
 

@@ -145,10 +145,7 @@ export async function scene({ newer = true } = {}) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = await connectRaw({ port: (server.address() as AddressInfo).port })
-  onTestFinished(() => {
-    client.destroy()
-    server.close()
-  })
+  onTestFinished(() => void server.close())
   /** The n-th attempt, once it is there. */
   const attempt = (n: number): Promise<ScriptedAttempt> => until(() => attempts[n - 1])
   return { clock, state, client, attempts, attempt, ends, replays, accepted, errors, responses }

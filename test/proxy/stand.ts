@@ -3,7 +3,7 @@ import { startApp } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { LogFields } from '../../src/log/events.ts'
 import { configOf } from '../support/config.ts'
-import { connectRaw, exchangeRaw, type ReadOptions } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText, type ReadOptions } from '../support/raw-client.ts'
 import {
   responseBytes,
   startRawUpstream,
@@ -39,8 +39,7 @@ const LOGIN_PATH = '/rest/isales/v1/openapi/obs/auth/login'
 
 /** A POST with a body of known length. */
 export function post(body: string, fields: readonly string[] = []): string {
-  const lines = [`POST ${PATH} HTTP/1.1`, 'Host: localhost', ...fields]
-  return [...lines, `Content-Length: ${body.length}`, '', body].join('\r\n')
+  return requestText(`POST ${PATH} HTTP/1.1`, ['Host: localhost', ...fields], body)
 }
 
 export function get(fields: readonly string[] = [], { method = 'GET', path = PATH } = {}): string {

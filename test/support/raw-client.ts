@@ -5,6 +5,7 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { framingOf, HttpError, readBody, readHead, valueOf } from './http-bytes.ts'
 import type { Body, Field, Framing } from './http-bytes.ts'
 import { inboxOf, write, type Inbox } from './raw-socket.ts'
+import { closing } from './tcp-server.ts'
 import { within } from './until.ts'
 
 export interface RawTarget {
@@ -27,10 +28,20 @@ export interface ReadOptions {
   readonly limitMs?: number
 }
 
+/** A request whose body has a known length. */
+export const requestText = (startLine: string, fields: readonly string[], body: string): string =>
+  [startLine, ...fields, `Content-Length: ${body.length}`, '', body].join('\r\n')
+
 export type RawClient = ReturnType<typeof clientOf>
 
-/** Connects; rejects when that fails, the TLS handshake included. */
+/** Connects, until the test ends; rejects when that fails, the TLS handshake included. */
 export async function connectRaw(target: RawTarget): Promise<RawClient> {
+  const client = await open(target)
+  closing.push(() => client.destroy())
+  return client
+}
+
+async function open(target: RawTarget): Promise<RawClient> {
   const { host = '127.0.0.1', port = 0, from, path, tls } = target
   const tcp = from === undefined ? { host, port } : { host, port, localAddress: from }
   const place = path === undefined ? tcp : { path }
@@ -50,7 +61,7 @@ export async function exchangeRaw(
   request: string | Uint8Array,
   options: ReadOptions = {},
 ): Promise<RawResponse> {
-  const client = await connectRaw(target)
+  const client = await open(target)
   try {
     await client.send(request)
     return await client.read(options)
@@ -66,6 +77,11 @@ function clientOf(socket: Socket, inbox: Inbox) {
     /** @throws {HttpError} when the bytes are not an HTTP response; {Error} when they are cut or late. */
     read: ({ method = 'GET', limitMs = 5000 }: ReadOptions = {}) =>
       within(readResponse(inbox, method), 'a response', limitMs),
+    /** The members of the next response, which is a problem, with the status of the response itself. */
+    async readProblem() {
+      const { status, text } = await within(readResponse(inbox, 'POST'), 'a response')
+      return { ...(JSON.parse(text) as object), status }
+    },
     /** The next 1xx response, when it is there before a final one. */
     readInterim: async (limitMs = 5000) => {
       const { status, fields } = await within(readResponseHead(inbox), 'a 1xx response', limitMs)

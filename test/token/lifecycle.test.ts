@@ -131,13 +131,6 @@ describe('a failed refresh', () => {
 })
 
 describe('changed credentials', () => {
-  it('are tried by a login, and the present token still serves', () => {
-    const life = live().login(grant()).after(1000).does(credentialsChanged, undefined)
-    expect([due(life), sent(life)]).toEqual(['login', 1])
-    life.login(grant({ token: 't2' }))
-    expect(due(life.after(240_000))).toBe('refresh')
-  })
-
   it('end a back-off and forget what the former ones met', () => {
     const life = live()
     waits(life, REFUSED, 3)

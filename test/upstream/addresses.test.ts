@@ -8,7 +8,7 @@ import { Secret } from '../../src/config/secret.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
-import { dispatch, openUpstream, plain, portOf, secured } from './support.ts'
+import { dispatch, egress, openUpstream, plain, portOf, secured } from './support.ts'
 
 /** A TCP proxy that completes no connection until `resume`, as a network with a long round-trip time would. */
 async function slowTcp(host: string, to: number) {
@@ -29,18 +29,6 @@ const ORDERS = [
   ['IPv6 first', [V6, V4]],
 ] as const
 
-/** Knows CONNECT and nothing else. */
-async function egressTo(port: number) {
-  return listen((socket) => {
-    socket.once('data', () => {
-      const tunnel = connect(port, '127.0.0.1')
-      closing.push(() => tunnel.destroy())
-      socket.write('HTTP/1.1 200 OK\r\n\r\n')
-      socket.pipe(tunnel).pipe(socket)
-    })
-  })
-}
-
 const WAYS = ['http', 'https', 'the egress proxy'] as const
 
 // The kernel sends a SYN again after one second: that is the round-trip time here.
@@ -52,7 +40,8 @@ describe('a name with an IPv4 address that needs a second to connect, and an IPv
     }
     const reach = async (way: (typeof WAYS)[number]) => {
       const { port } = await (way === 'http' ? plain(() => responseBytes('ok')) : secured())
-      const target = way === 'the egress proxy' ? portOf(await egressTo(port)) : port
+      const target =
+        way === 'the egress proxy' ? (await egress('HTTP/1.1 200 OK\r\n\r\n', port)).port : port
       const slow = await slowTcp('127.0.0.1', target)
       const httpsProxy = new Secret(`http://egress.example:${slow.port}`)
       const upstream = openUpstream(

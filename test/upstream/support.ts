@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net'
+import { connect, type AddressInfo, type Server } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TlsFiles } from '../../src/config/certificates.ts'
@@ -13,7 +13,7 @@ import {
   type RawUpstream,
   type RawUpstreamOptions,
 } from '../support/raw-upstream.ts'
-import { closing } from '../support/tcp-server.ts'
+import { closing, listen } from '../support/tcp-server.ts'
 
 export const certificates = makeCertificates()
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port
@@ -46,6 +46,22 @@ export function openUpstream({ tls, clock, resolve, onConnect, ...changes }: Cha
   })
   closing.push(() => upstream.destroy())
   return upstream
+}
+
+/** A proxy that understands CONNECT and nothing else, and opens a tunnel to the port that is given. */
+export async function egress(reply: string, to?: number) {
+  const asked: string[] = []
+  const server = await listen((socket) => {
+    socket.once('data', (chunk) => {
+      asked.push(chunk.toString())
+      socket.write(reply)
+      if (to === undefined) return void socket.end()
+      const tunnel = connect(to, '127.0.0.1')
+      closing.push(() => tunnel.destroy())
+      socket.pipe(tunnel).pipe(socket)
+    })
+  })
+  return { asked, port: portOf(server) }
 }
 
 /** The pool reuses a connection one turn of the event loop after the end of its response. */

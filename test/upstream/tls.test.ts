@@ -7,11 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { responseBytes, type RawUpstream } from '../support/raw-upstream.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { closing, listen } from '../support/tcp-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { until } from '../support/until.ts'
-import { certificates, dispatch, free, openUpstream, portOf, secured } from './support.ts'
+import { certificates, dispatch, egress, free, openUpstream, portOf, secured } from './support.ts'
 
 /** A TLS server of OpenSSL, whose port it gives; Node's own closes a connection without an alert. */
 async function openssl(...args: readonly string[]): Promise<number> {
@@ -213,27 +213,12 @@ it.each([
 )
 
 describe('the egress proxy', () => {
-  /** Understands CONNECT and nothing else. */
-  async function egress(reply: string, to?: RawUpstream) {
-    const asked: string[] = []
-    const server = await listen((socket) => {
-      socket.once('data', (chunk) => {
-        asked.push(chunk.toString())
-        socket.write(reply)
-        if (to === undefined) return void socket.end()
-        const tunnel = connect(to.port, '127.0.0.1')
-        closing.push(() => tunnel.destroy())
-        socket.pipe(tunnel)
-        tunnel.pipe(socket)
-      })
-    })
-    return { asked, url: `http://us%40er:wo%3Ard@127.0.0.1:${portOf(server)}` }
-  }
+  const proxyAt = (port: number) => new Secret(`http://us%40er:wo%3Ard@127.0.0.1:${port}`)
 
   it('is asked for a tunnel, and the fields keep their order and repetition in it', async () => {
     const isales = await secured()
-    const { asked, url } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales)
-    const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: new Secret(url) })
+    const { asked, port } = await egress('HTTP/1.1 200 OK\r\n\r\n', isales.port)
+    const upstream = openUpstream({ isalesUrl: isales.origin, httpsProxy: proxyAt(port) })
     const fields = ['X-A', '1', 'Cookie', 'a=b', 'x-a', '2', 'Cookie', 'c=d']
     expect(await dispatch(upstream, fields)).toMatchObject({ status: 200, text: 'ok' })
     const login = Buffer.from('us@er:wo:rd').toString('base64')
@@ -252,8 +237,8 @@ describe('the egress proxy', () => {
     ['HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno', 'ERR_EGRESS_PROXY_REFUSED'],
     ['GARBAGE\r\n\r\n', 'HPE_INVALID_CONSTANT'],
   ])('that responds %j opens nothing', async (reply, code) => {
-    const { url } = await egress(reply)
-    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: new Secret(url) })
+    const { port } = await egress(reply)
+    const upstream = openUpstream({ isalesUrl: 'https://127.0.0.1:1', httpsProxy: proxyAt(port) })
     expect(await dispatch(upstream)).toMatchObject({
       failure: 'unreachable',
       code,
