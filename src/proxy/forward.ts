@@ -179,7 +179,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
           const isLate = this.#interruption === 'deadline'
           if (ended !== undefined && !isLate) return ended
           if (verdict.type === 'no-token')
-            return { do: 'fail', code: 'no-token', retryAfter: verdict.retryAfter }
+            return withoutToken(this.#history, { ...verdict, unavailable: 'no-token' })
           if (verdict.type === 'relay' || isLate)
             return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
           rejected = token.generation

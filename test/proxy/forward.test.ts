@@ -163,6 +163,19 @@ describe('the deadline', () => {
     },
   )
 
+  it('of a GET that was lost and then rejected says that it may have been executed', async () => {
+    const { client, clock, state, first, attempt } = await sent(GET, { newer: false })
+    state.inFlight = true
+    first.fail()
+    await clock.advance(100)
+    const second = await attempt(2)
+    second.start()
+    second.head(401)
+    second.end()
+    const broken = { status: 502, code: 'upstream-broken', sent: 'unknown' }
+    expect(await client.readProblem()).toMatchObject(broken)
+  })
+
   it('does not cut a response that has begun, and waits for nothing any more', async () => {
     const { client, clock, first } = await sent()
     first.head(200, 'Content-Length', '4')

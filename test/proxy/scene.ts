@@ -87,7 +87,7 @@ export async function scene({ newer = true } = {}) {
   const accepted: number[] = []
   const errors: unknown[] = []
   const responses: ServerResponse[] = []
-  const state = { current: token(1) as Token | undefined, newer, broken: false }
+  const state = { current: token(1) as Token | undefined, newer, inFlight: false, broken: false }
   const forward = createForward({
     tokens: {
       current: () => state.current,
@@ -106,6 +106,7 @@ export async function scene({ newer = true } = {}) {
           state.current = token(generation + 1)
           return { type: 'replay', token: state.current }
         }
+        if (state.inFlight) return { type: 'no-token', retryAfter: 1000 }
         if (signal !== undefined) await once(signal, 'abort')
         return { type: 'relay', why: 'no-newer-token' }
       },

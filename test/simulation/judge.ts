@@ -207,8 +207,8 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       kind === 'token-ended' && from < call.to && to > last.from - OVERTAKEN
     const paced =
       uncured.some((at) => at > last.from - MAX_PACE && at < call.to) ||
-      // Whoever took another replica's token that had ended, too, does not ask again at once.
-      (replicas > 1 && spans.filter(isSoon).length > 1)
+      // Whoever got a token that had ended, too, does not ask again at once.
+      spans.filter(isSoon).length > 1
     const isLate = last.from > call.sentAt + LATE
     if (
       call.replayable &&

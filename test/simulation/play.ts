@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
 import type { Judge } from './judge.ts'
 import { actText, lengthOf, nameOf, type Act, type Plan } from './plan.ts'
-import { createStage, RIVAL, type Replica, type World } from './stage.ts'
+import { createStage, LONG_REFRESH, RIVAL, type Replica, type World } from './stage.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 
 /** Until the condition holds, at most to that instant. */
@@ -13,8 +13,6 @@ export interface Wait {
 }
 type Playing<T = void> = Generator<Wait, T, void>
 
-/** Seconds: longer than a run. */
-const LONG_REFRESH = 600
 /** Until nobody is waited for, nor a client that sends no more. */
 const IDLE = 20_000
 /** DRAIN_TIMEOUT, and more. */

@@ -89,6 +89,9 @@ export interface Excuse {
   readonly unreached: (ms: number) => void
 }
 
+/** Seconds: longer than a run. */
+export const LONG_REFRESH = 600
+
 export function createStage<R extends Replica>(
   world: World<R>,
   judge: Judge,
@@ -171,6 +174,8 @@ export function createStage<R extends Replica>(
         break
       }
       case 'wrong-file':
+        // A refresh token may have ended, and what iSales refused before is not tried again soon.
+        if (Number(isales.switches.refreshLifetime) < LONG_REFRESH) until('no-login', act.ms)
         world.setPassword(`${PASSWORD_MARK}-wrong-${act.ms % 2}`)
         later(act.ms, () => {
           world.setPassword(password)
@@ -253,6 +258,8 @@ export function createStage<R extends Replica>(
         break
       case 'store-frozen':
         until('store', act.ms + 5000)
+        // Each replica alone may try once.
+        judge.bookLost(replicas.length)
         store?.freeze()
         later(act.ms, () => store?.thaw())
         break

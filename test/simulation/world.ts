@@ -231,6 +231,11 @@ export function openWorld(options: WorldOptions) {
 
   function disturb(act: MachineAct, { judge, until, unreached }: Excuse): void {
     const replica = 'replica' in act ? replicas[act.replica] : undefined
+    const storeAway = (ms: number): void => {
+      until('store', ms + 5000)
+      // Each replica alone may try once.
+      judge.bookLost(replicas.length)
+    }
     switch (act.kind) {
       case 'cut':
         for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
@@ -239,7 +244,7 @@ export function openWorld(options: WorldOptions) {
       case 'stall':
         for (const port of portsOf(act.link)) linkTo(port).stalledUntil = time() + act.ms
         until('delayed', act.ms + 1000)
-        if (act.link === 'store') until('store', act.ms + 5000)
+        if (act.link === 'store') storeAway(act.ms)
         if (act.link === 'isales') until('no-login', act.ms)
         if (act.link === 'proxy')
           for (const { index } of replicas) until(`replica-${index}`, act.ms)
@@ -250,7 +255,7 @@ export function openWorld(options: WorldOptions) {
           later(act.ms, () => (linkTo(port).mode = 'open'))
         }
         if (act.link === 'isales') unreached(act.ms)
-        if (act.link === 'store') until('store', act.ms + 5000)
+        if (act.link === 'store') storeAway(act.ms)
         break
       case 'jitter':
         linkTo(PORTS.isales).latency = [LATENCY[0], act.most]
@@ -271,7 +276,7 @@ export function openWorld(options: WorldOptions) {
         later(act.ms, () => fullDisks.delete(stateDir(act.replica)))
         break
       case 'store-refuses':
-        until('store', act.ms + 5000)
+        storeAway(act.ms)
         store?.fail(act.ms % 2 === 0 ? 'LOADING the data' : 'OOM no memory')
         later(act.ms, () => store?.fail(undefined))
         break
