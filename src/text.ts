@@ -40,7 +40,7 @@ export function table(rows: Rows, width = Infinity): string {
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }
 
-/** The same, two spaces from the margin, without a line end behind it. */
+/** The same, indented by two spaces and without the last line break. */
 export function indented(rows: Rows, width?: number): string {
   return table(
     rows.map((row) => ['', ...row]),

@@ -79,7 +79,12 @@ function closedDirectory(directory: string): string | undefined {
 export function makeDirectory(path: string): void {
   if (existsSync(path)) return
   makeDirectory(dirname(path))
-  mkdirSync(path, { mode: 0o700 })
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(path)) throw error
+  }
 }
 
 export const readSmallFile: ReadFile = (path, limit, flags = 0) => {

@@ -38,7 +38,7 @@ export const listenAddress: Format<ListenAddress> = quotable(
 
 const MAX_DIRECTORY = MAX_SOCKET_PATH - '/control.sock'.length
 
-/** The path of a directory in which the socket `control.sock` has room. */
+/** The path of a directory, short enough for the path of its socket, `control.sock`. */
 export const stateDirectory = format('file path', `at most ${MAX_DIRECTORY} bytes`, (value) => {
   const bytes = Buffer.byteLength(filePath.read(value))
   check(bytes <= MAX_DIRECTORY, `has ${bytes} bytes; at most ${MAX_DIRECTORY} fit`)

@@ -307,8 +307,8 @@ export const adopted: Step<Grant> = (state, grant, given) => {
   const { request, token: former, failuresInRow: failuresBefore } = state
   const granted = createToken(grant, rules, former?.generation ?? 0)
   // The token at hand was obtained with credentials that are new here only: what is known of it stays.
-  const isAtHand = granted.adopted && isSameToken(granted, former)
-  const token = isAtHand && former !== undefined ? former : granted
+  const atHand = granted.adopted && isSameToken(granted, former) ? former : undefined
+  const token = atHand ?? granted
   const operation = request?.operation ?? 'login'
   const loginDue =
     request?.outdated === true ||
@@ -323,7 +323,7 @@ export const adopted: Step<Grant> = (state, grant, given) => {
       ? { login: stillDue(state) }
       : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: undefined,
-    evidence: isAtHand ? { ...state.evidence, asking: false } : replace(state.evidence),
+    evidence: atHand ? { ...state.evidence, asking: false } : replace(state.evidence),
     lastSuccessAt: now,
   }
   if (granted.adopted) {
