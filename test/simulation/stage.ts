@@ -87,6 +87,8 @@ export interface Excuse {
   readonly until: (kind: string, ms: number) => Span
   /** iSales cannot be reached. */
   readonly unreached: (ms: number) => void
+  /** The shared store cannot be used. */
+  readonly storeAway: (ms: number) => void
 }
 
 /** Seconds: longer than a run. */
@@ -111,6 +113,11 @@ export function createStage<R extends Replica>(
   const unreached = (ms: number): void => {
     until('no-login', ms)
     judge.unreached(time() + ms)
+  }
+  const storeAway = (ms: number): void => {
+    until('store', ms + 5000)
+    // Each replica alone may try once.
+    judge.bookLost(replicas.length)
   }
   const away = (replica: R, ms: number): Span => until(`replica-${replica.index}`, ms)
   const tell = (name: string, input: object): void => {
@@ -146,7 +153,7 @@ export function createStage<R extends Replica>(
     if (['outage', 'disconnect'].includes(nameOf(act))) judge.note('cut', time(), time() + 100)
     if (act.kind === 'disk-full') fullUntil.set(act.replica, time() + act.ms)
     if (isOfMachine(act)) {
-      world.disturb(act, { judge, until, unreached })
+      world.disturb(act, { judge, until, unreached, storeAway })
       return
     }
     switch (act.kind) {
@@ -257,9 +264,7 @@ export function createStage<R extends Replica>(
         later(act.ms, () => store.up())
         break
       case 'store-frozen':
-        until('store', act.ms + 5000)
-        // Each replica alone may try once.
-        judge.bookLost(replicas.length)
+        storeAway(act.ms)
         store?.freeze()
         later(act.ms, () => store?.thaw())
         break

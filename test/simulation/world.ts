@@ -229,13 +229,8 @@ export function openWorld(options: WorldOptions) {
   const proxyPorts = replicas.map(({ index }) => PORTS.proxy + index)
   const portsOf = (link: LinkName): number[] => (link === 'proxy' ? proxyPorts : [PORTS[link]])
 
-  function disturb(act: MachineAct, { judge, until, unreached }: Excuse): void {
+  function disturb(act: MachineAct, { judge, until, unreached, storeAway }: Excuse): void {
     const replica = 'replica' in act ? replicas[act.replica] : undefined
-    const storeAway = (ms: number): void => {
-      until('store', ms + 5000)
-      // Each replica alone may try once.
-      judge.bookLost(replicas.length)
-    }
     switch (act.kind) {
       case 'cut':
         for (const port of portsOf(act.link)) linkTo(port).cutAfter = act.bytes
