@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Clock } from '../clock.ts'
+import { systemClock, type Clock } from '../clock.ts'
 import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import type { Place } from './caps.ts'
 
@@ -277,29 +277,29 @@ function hasEnded({ complete, headers }: IncomingMessage): boolean {
 }
 
 /** A response that comes before the end of its request is the last one of its connection, which lingers after it. */
-export function createLingeringResponse(clock: Clock) {
-  return class LingeringResponse extends ServerResponse {
-    #lingering = false
+export class LingeringResponse extends ServerResponse {
+  /** That of the listener. */
+  clock = systemClock
+  #lingering = false
 
-    override writeHead(...args: readonly unknown[]): this {
-      // What is left of the request must not be taken for the next one.
-      if (!hasEnded(this.req)) this.shouldKeepAlive = false
-      return super.writeHead(...(args as [number]))
-    }
+  override writeHead(...args: readonly unknown[]): this {
+    // What is left of the request must not be taken for the next one.
+    if (!hasEnded(this.req)) this.shouldKeepAlive = false
+    return super.writeHead(...(args as [number]))
+  }
 
-    override end(...args: readonly unknown[]): this {
-      const { req, socket } = this
-      if (hasEnded(req) || socket === null) return super.end(...(args as []))
-      if (this.#lingering) return this
-      this.#lingering = true
-      const [body] = args
-      if (typeof body === 'string' || body instanceof Uint8Array) this.write(body)
-      else this.flushHeaders()
-      // Not by Node's `end`: it closes the connection.
-      if (this.chunkedEncoding) socket.write('0\r\n\r\n')
-      linger(socket, clock)
-      req.once('end', () => socket.destroySoon()).resume()
-      return this
-    }
+  override end(...args: readonly unknown[]): this {
+    const { req, socket } = this
+    if (hasEnded(req) || socket === null) return super.end(...(args as []))
+    if (this.#lingering) return this
+    this.#lingering = true
+    const [body] = args
+    if (typeof body === 'string' || body instanceof Uint8Array) this.write(body)
+    else this.flushHeaders()
+    // Not by Node's `end`: it closes the connection.
+    if (this.chunkedEncoding) socket.write('0\r\n\r\n')
+    linger(socket, this.clock)
+    req.once('end', () => socket.destroySoon()).resume()
+    return this
   }
 }

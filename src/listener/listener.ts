@@ -12,7 +12,7 @@ import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import { Caps } from './caps.ts'
-import { Connection, createLingeringResponse, type ClosedReason } from './connections.ts'
+import { Connection, LingeringResponse, type ClosedReason } from './connections.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /**
@@ -82,7 +82,7 @@ export function createListener(options: ListenerOptions) {
   const connections = new Map<Socket, Connection>()
   let draining = false
   let sweeping: Timer | undefined
-  const server = createServer(options, clock)
+  const server = createServer(options)
   // On loopback all clients have one address.
   const maxOfPeer = isLocal(options.address) ? max : Math.ceil(max / 2)
   const caps = new Caps({ max, maxOfPeer, onClosed: () => onRefused('connections') })
@@ -116,7 +116,8 @@ export function createListener(options: ListenerOptions) {
   const closing = (): boolean => draining
   const parts = { clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
-    server.on(event, ({ socket, httpVersion }: IncomingMessage, response: ServerResponse) => {
+    server.on(event, ({ socket, httpVersion }: IncomingMessage, response: LingeringResponse) => {
+      response.clock = clock
       // RFC 9112 section 6.1: not even to one that sends TE, which Node takes for leave.
       if (httpVersion === '1.0') response.useChunkedEncodingByDefault = false
       connections.get(socket)?.announce(response)
@@ -210,10 +211,10 @@ function closeSlowest(connections: readonly Connection[]): void {
   }
 }
 
-function createServer({ limits, tls }: ListenerOptions, clock: Clock) {
+function createServer({ limits, tls }: ListenerOptions) {
   const { headerTimeout, keepAlive } = limits
   const http = {
-    ServerResponse: createLingeringResponse(clock),
+    ServerResponse: LingeringResponse,
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: headerTimeout,
     // A long upload is not slow while it moves: the body idle timeout governs.

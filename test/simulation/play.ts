@@ -17,6 +17,8 @@ type Playing<T = void> = Generator<Wait, T, void>
 const IDLE = 20_000
 /** DRAIN_TIMEOUT, and more. */
 const DRAIN = 15_000
+/** Seconds: longer than what is left of a run. */
+const LONG_TOKEN = 600
 /** What is closed is gone soon. */
 const END = 100
 /** Gauges that are 0 without a call. */
@@ -147,6 +149,8 @@ function* judgeCalm<R extends Replica>(
   }
   if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
   traffic.close()
+  // Only the state is waited for: that tokens are renewed without a call, the calm has shown.
+  world.isales.set({ tokenLifetime: LONG_TOKEN })
   yield { until: never, end: time() + world.waits.minute }
   for (const replica of world.replicas) {
     const { index, phase } = replica
