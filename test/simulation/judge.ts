@@ -64,6 +64,8 @@ export interface TokenRequest {
   readonly refused: boolean
 }
 
+export type LoginOutcome = 'granted' | 'refused' | 'failed'
+
 /**
  * What excuses something, from one instant to another.
  *
@@ -73,6 +75,7 @@ export interface TokenRequest {
  * - `delayed`: what was sent arrives later.
  * - `replica-N`: the process does not run, or its clients do not reach it.
  * - `store`: the store is not what it should be.
+ * - `unproven`: that credentials have worked may be forgotten.
  */
 export interface Span {
   readonly kind: string
@@ -101,6 +104,9 @@ const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
 const MINUTE = 60_000
 const MAX_BACKOFF = 30_000
+/** Ten failures in a row take longer, mostly. */
+const MAX_FAILING = 20_000
+const LOST = 1000
 /** A call that is rejected later is at its deadline before a login can cure it. */
 const LATE = 1500
 /** Two tokens that end within so long. */
@@ -141,6 +147,11 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
   const askedAt: number[] = []
   const wrongAt = new Map<string, number[]>()
   const uncured: number[] = []
+  /** By credentials: the last login that was granted, and the last that may have made the program pause for long. */
+  const provenAt = new Map<string, number>()
+  const doubtedAt = new Map<string, number>()
+  /** The first failure since the last grant. */
+  let failingSince = Infinity
   let budget = MAX_WRONG
   const counts: Counts = {
     calls: 0,
@@ -156,6 +167,13 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
     onFinding({ judgement, at, text })
   const during = (kinds: readonly string[], from: number, to: number): boolean =>
     spans.some((span) => kinds.includes(span.kind) && span.from <= to && span.to >= from)
+
+  /** After a failed login the next one may be minutes later, since iSales has not accepted these credentials. */
+  function mayPause(credentials: string): boolean {
+    const proven = provenAt.get(credentials)
+    if (proven === undefined || proven <= (doubtedAt.get(credentials) ?? -Infinity)) return true
+    return during(['store', 'unproven'], proven, Infinity)
+  }
 
   /** Opens a span that lasts until it is ended. */
   function open(kind: string, from: number): Span {
@@ -245,9 +263,11 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
     counts,
     find,
     open,
+    mayPause,
 
     /** iSales could not be reached, and the next token request may be so much later. */
     unreached(from: number): void {
+      failingSince = Math.min(failingSince, from)
       spans.push({ kind: 'no-login', from, to: from + MAX_BACKOFF, endsWith: 'grant' })
     },
 
@@ -278,6 +298,7 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
 
     tokenRequest({ from, to, granted, login, refused }: TokenRequest): void {
       counts.tokenRequests += 1
+      failingSince = granted ? Infinity : Math.min(failingSince, from)
       for (const span of spans) {
         const ends = span.endsWith === 'grant' || (login && span.endsWith === 'login')
         if (granted && ends) span.to = Math.min(span.to, to)
@@ -305,6 +326,20 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       )
       if (recent > most && !during(['store', 'short-lives'], from - MINUTE, from))
         find(3, from, `${recent} renewals in a minute`)
+    },
+
+    /** A login as iSales saw it, before its token request. */
+    login(
+      credentials: string,
+      { from, to, outcome }: Pick<TokenRequest, 'from' | 'to'> & { readonly outcome: LoginOutcome },
+    ): void {
+      // What was granted may not have arrived.
+      const isLost = during(['cut', 'delayed'], from, to + LOST)
+      if (outcome === 'granted' && !isLost) provenAt.set(credentials, from)
+      if (outcome === 'granted') return
+      // After ten failures, the next login is minutes later.
+      const isLong = to - failingSince > MAX_FAILING
+      if (outcome === 'refused' || isLong || mayPause(credentials)) doubtedAt.set(credentials, to)
     },
 
     /** A login with credentials that do not work; by what names them. */

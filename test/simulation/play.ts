@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import { LOGIN_PATH, REFRESH_PATH, type SeenRequest } from '../../simulator/index.ts'
 import type { Judge } from './judge.ts'
-import { actText, lengthOf, nameOf, type Act, type Plan } from './plan.ts'
+import { actText, lengthOf, type Plan } from './plan.ts'
 import { createStage, LONG_REFRESH, RIVAL, type Replica, type World } from './stage.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 
@@ -21,11 +21,10 @@ const DRAIN = 15_000
 const LONG_TOKEN = 600
 /** What is closed is gone soon. */
 const END = 100
+/** In a response that arrives. */
+const GRANTED = /^token granted(?:, fault slow)?$/
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
-
-/** Acts that each make a login fail up to four times. */
-const MAX_SPOILT = 2
 
 const never = (): boolean => false
 
@@ -44,14 +43,23 @@ export function judgeRequest(
   if (callId === RIVAL) return
   const from = to - durationMs
   if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
+  const isWrong = note.startsWith('wrong password')
+  if (path === LOGIN_PATH) {
+    const granted = GRANTED.test(note) && status === 200
+    const refused = isWrong || status === 401 || status === 403
+    judge.login(password, {
+      from,
+      to,
+      outcome: granted ? 'granted' : refused ? 'refused' : 'failed',
+    })
+  }
   // A page may come from a gateway: credentials that have worked are tried on.
-  if (note.startsWith('wrong password') && switches['rejectionBody'] !== 'html')
-    judge.wrongLogin(password, to)
+  if (isWrong && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
     // Whoever has a refresh token that lives needs no password.
     const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
-    if (note.startsWith('wrong password') && !isNeeded) return
-    const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
+    if (isWrong && !isNeeded) return
+    const granted = status === 200 && GRANTED.test(note)
     const login = path === LOGIN_PATH
     const refused = login && (status === 401 || status === 403)
     judge.tokenRequest({ from, to, granted, login, refused })
@@ -95,40 +103,14 @@ export function* play<R extends Replica>(plan: Plan, world: World<R>, judge: Jud
     end = Math.max(end, act.at + lengthOf(act))
   }
   yield { until: never, end: end + 100 }
-  stage.calm(mayPause(plan.acts))
+  stage.calm()
   traffic.calm()
   yield { until: never, end: time() + world.waits.calm }
   yield* judgeCalm(plan, world, judge, traffic)
+  // Its connection is idle when the process ends.
+  yield* judgeServed(world, judge, traffic)
   yield* judgeEnd(world, judge)
   judge.finish()
-}
-
-/** After these the program may rightly pause for longer than the calm lasts, until an operator asks for a login. */
-function mayPause(acts: readonly Act[]): boolean {
-  const statusOf = (act: Act): unknown =>
-    act.kind === 'command' && act.command === 'failLogin' ? act.input['status'] : undefined
-  const isRefused = (act: Act): boolean =>
-    [401, 403].includes(Number(statusOf(act))) ||
-    act.kind === 'disk-full' ||
-    (act.kind === 'rotate' && act.first === 'file')
-  // A login that fails in another way says nothing of credentials that have worked.
-  // A claim whose reply is lost is a login in the book.
-  const unproves = (act: Act): boolean =>
-    ['kill', 'crash-loop', 'rotate', 'date', 'outage'].includes(act.kind) ||
-    act.kind.startsWith('store') ||
-    ('link' in act && act.link === 'store')
-  const isUnclear = (act: Act): boolean =>
-    statusOf(act) !== undefined || (act.kind === 'command' && act.input['operation'] === 'login')
-  // After ten failures in a row a login is asked for less often.
-  const isSpoilt = (act: Act): boolean =>
-    isUnclear(act) ||
-    ['outage', 'dns', 'blackHole'].includes(nameOf(act)) ||
-    ('link' in act && act.link === 'isales')
-  return (
-    acts.some(isRefused) ||
-    (acts.some(unproves) && acts.some(isUnclear)) ||
-    acts.filter(isSpoilt).length > MAX_SPOILT
-  )
 }
 
 /** Judgement 6, while it runs. */
@@ -141,13 +123,8 @@ function* judgeCalm<R extends Replica>(
   const { time } = world.machine
   const hasDates = plan.acts.some(({ kind }) => kind === 'date')
   const find = (text: string): void => judge.find(6, time(), text)
-  const probes = traffic.probe()
   traffic.stop()
-  yield { until: () => traffic.busy() === 0, end: time() + IDLE }
-  for (const { replica, status } of probes) {
-    if (status !== 200) find(`replica ${replica} does not serve: ${status}`)
-  }
-  if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
+  yield* judgeServed(world, judge, traffic)
   traffic.close()
   // Only the state is waited for: that tokens are renewed without a call, the calm has shown.
   world.isales.set({ tokenLifetime: LONG_TOKEN })
@@ -172,6 +149,21 @@ function* judgeCalm<R extends Replica>(
     }
     for (const left of world.left(replica, 'idle')) find(`replica ${index} has ${left}`)
   }
+}
+
+/** Each replica responds to one more call, and no client waits any more. */
+function* judgeServed<R extends Replica>(
+  { machine }: Pick<World<R>, 'machine'>,
+  judge: Judge,
+  traffic: Traffic,
+): Playing {
+  const find = (text: string): void => judge.find(6, machine.time(), text)
+  const probes = traffic.probe()
+  yield { until: () => traffic.busy() === 0, end: machine.time() + IDLE }
+  for (const { replica, status } of probes) {
+    if (status !== 200) find(`replica ${replica} does not serve: ${status}`)
+  }
+  if (traffic.busy() > 0) find(`${traffic.busy()} clients wait for a response`)
 }
 
 /** Judgement 6, of a process that ends. */

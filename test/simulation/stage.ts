@@ -94,6 +94,15 @@ export interface Excuse {
 /** Seconds: longer than a run. */
 export const LONG_REFRESH = 600
 
+/** A login in flight may count as one that failed, and the book may not be what it was. */
+const UNPROVES: ReadonlySet<string> = new Set([
+  'kill',
+  'terminate',
+  'crash-loop',
+  'disk-full',
+  'date',
+])
+
 export function createStage<R extends Replica>(
   world: World<R>,
   judge: Judge,
@@ -151,6 +160,7 @@ export function createStage<R extends Replica>(
       judge.note('token-ended', time(), time() + ('ms' in act ? act.ms : 0))
     // iSales sends no more of a response that is longer than what the network holds.
     if (['outage', 'disconnect'].includes(nameOf(act))) judge.note('cut', time(), time() + 100)
+    if (UNPROVES.has(act.kind)) judge.note('unproven', time(), time() + lengthOf(act))
     if (act.kind === 'disk-full') fullUntil.set(act.replica, time() + act.ms)
     if (isOfMachine(act)) {
       world.disturb(act, { judge, until, unreached, storeAway })
@@ -277,14 +287,16 @@ export function createStage<R extends Replica>(
   }
   return {
     perform,
-    /** Nothing is wrong from now on. `asks`: an operator asks each replica for a login. */
-    calm(asks: boolean): void {
+    /** Nothing is wrong from now on. Where the program may pause for long, an operator asks each replica for a login. */
+    calm(): void {
       isales.clear()
       world.atIsales(() => Promise.resolve(isales.release()))
       isales.set({ forbiddenPath: null, password })
       world.setPassword(password)
       world.mend()
-      if (asks) later(5000, () => replicas.forEach((replica) => world.hangUp(replica)))
+      later(5000, () => {
+        if (judge.mayPause(password)) replicas.forEach((replica) => world.hangUp(replica))
+      })
     },
   }
 }

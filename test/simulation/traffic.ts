@@ -81,12 +81,14 @@ export function startTraffic(
     stop: () => void (stopped = true),
     busy: () => clients.filter((client) => client.busy()).length,
     /** One plain call for each replica. */
-    probe: () =>
-      Array.from({ length: plan.replicas }, (_, replica) => {
+    probe: () => {
+      const first = clients.length
+      return Array.from({ length: plan.replicas }, (_, replica) => {
         const heard = { replica, status: 0 }
-        add(`probe${replica}`, replica, (status) => (heard.status = status)).send([PLAIN])
+        add(`probe${first + replica}`, replica, (status) => (heard.status = status)).send([PLAIN])
         return heard
-      }),
+      })
+    },
     close: () => clients.forEach((client) => client.close()),
   }
 }
