@@ -64,8 +64,6 @@ export interface TokenRequest {
   readonly refused: boolean
 }
 
-export type LoginOutcome = 'granted' | 'refused' | 'failed'
-
 /**
  * What excuses something, from one instant to another.
  *
@@ -104,8 +102,9 @@ const LOCK_WINDOW = 900_000
 const MAX_WRONG = 4
 const MINUTE = 60_000
 const MAX_BACKOFF = 30_000
-/** Ten failures in a row take longer, mostly. */
+/** Ten failures in a row take longer, mostly. After them the next login is minutes later. */
 const MAX_FAILING = 20_000
+/** What iSales sent may be lost for so long. */
 const LOST = 1000
 /** A call that is rejected later is at its deadline before a login can cure it. */
 const LATE = 1500
@@ -329,17 +328,10 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
     },
 
     /** A login as iSales saw it, before its token request. */
-    login(
-      credentials: string,
-      { from, to, outcome }: Pick<TokenRequest, 'from' | 'to'> & { readonly outcome: LoginOutcome },
-    ): void {
-      // What was granted may not have arrived.
-      const isLost = during(['cut', 'delayed'], from, to + LOST)
-      if (outcome === 'granted' && !isLost) provenAt.set(credentials, from)
-      if (outcome === 'granted') return
-      // After ten failures, the next login is minutes later.
+    login(credentials: string, { from, to, granted, refused }: TokenRequest): void {
       const isLong = to - failingSince > MAX_FAILING
-      if (outcome === 'refused' || isLong || mayPause(credentials)) doubtedAt.set(credentials, to)
+      if (!granted && (refused || isLong || mayPause(credentials))) doubtedAt.set(credentials, to)
+      if (granted && !during(['cut', 'delayed'], from, to + LOST)) provenAt.set(credentials, from)
     },
 
     /** A login with credentials that do not work; by what names them. */

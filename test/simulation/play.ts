@@ -21,8 +21,6 @@ const DRAIN = 15_000
 const LONG_TOKEN = 600
 /** What is closed is gone soon. */
 const END = 100
-/** In a response that arrives. */
-const GRANTED = /^token granted(?:, fault slow)?$/
 /** Gauges that are 0 without a call. */
 const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$)(\S+)$/gm
 
@@ -44,25 +42,18 @@ export function judgeRequest(
   const from = to - durationMs
   if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
   const isWrong = note.startsWith('wrong password')
-  if (path === LOGIN_PATH) {
-    const granted = GRANTED.test(note) && status === 200
-    const refused = isWrong || status === 401 || status === 403
-    judge.login(password, {
-      from,
-      to,
-      outcome: granted ? 'granted' : refused ? 'refused' : 'failed',
-    })
-  }
   // A page may come from a gateway: credentials that have worked are tried on.
   if (isWrong && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
+    const login = path === LOGIN_PATH
+    // What is granted with another fault does not arrive.
+    const granted = status === 200 && /^token granted(?:, fault slow)?$/.test(note)
+    const refused = login && (isWrong || status === 401 || status === 403)
+    const request = { from, to, granted, login, refused }
+    if (login) judge.login(password, request)
     // Whoever has a refresh token that lives needs no password.
     const isNeeded = Number(switches['refreshLifetime']) < LONG_REFRESH
-    if (isWrong && !isNeeded) return
-    const granted = status === 200 && GRANTED.test(note)
-    const login = path === LOGIN_PATH
-    const refused = login && (status === 401 || status === 403)
-    judge.tokenRequest({ from, to, granted, login, refused })
+    if (isNeeded || !isWrong) judge.tokenRequest(request)
   } else if (callId !== undefined) {
     const expired = note.startsWith('the token has expired')
     const cut = note.includes('fault reset')
