@@ -15,13 +15,12 @@ import { askOnce, loginOnce } from '../../src/token/client.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { createToken } from '../../src/token/token.ts'
-import { DOWN, grant, REFUSED, RULES as TOKEN_RULES, throttled, unclear } from './support.ts'
+import { ATTEMPTS, DOWN, grant, REFUSED, RULES, throttled, unclear } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 const NOW = 1_000_000
-const RULES = { loginRejectedAttempts: 3 }
 const PROVEN: Entry = granted(NOW)
 const AMBIGUOUS: AuthFailure = { ...REFUSED, kind: 'ambiguous', reason: 'result', status: 500 }
 const EGRESS: AuthFailure = { kind: 'egress', reason: 'unavailable', detail: '407' }
@@ -101,7 +100,7 @@ describe('the pause after a failed login', () => {
       for (let index = 0; index < 6; index += 1) {
         const failure = failures[Math.trunc(order / 3 ** index) % 3] ?? REFUSED
         sent.push(now)
-        const given = { rules: RULES, failures: index, now, random: 0.5 }
+        const given = { rules: ATTEMPTS, failures: index, now, random: 0.5 }
         const verdict = afterFailure(entry, failure, given)
         ;({ entry } = verdict)
         now += verdict.pause
@@ -137,7 +136,7 @@ describe('the book', () => {
     const client = withAttempts({
       client: { login: next, refresh: next },
       home,
-      rules: RULES,
+      rules: ATTEMPTS,
       clock,
       random: () => 0.5,
     })
@@ -151,7 +150,7 @@ describe('the book', () => {
           ...ask,
           operation: 'refresh',
           current: {
-            ...createToken(grant({ refreshToken: 'r' }), TOKEN_RULES, 0),
+            ...createToken(grant({ refreshToken: 'r' }), RULES, 0),
             refreshExpiresAt,
           },
         }),

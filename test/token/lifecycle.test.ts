@@ -13,11 +13,13 @@ import {
   started,
   used,
 } from '../../src/token/lifecycle.ts'
-import { DOWN, grant, live, REFUSED, RULES, START, unclear, type Life } from './support.ts'
+import { DOWN, grant, live, REFUSED, RULES, START, unclear } from './support.ts'
 
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
+
+type Life = ReturnType<typeof live>
 
 /** The waits after so many failed logins in a row. */
 function waits(life: Life, outcome: AuthFailure, count: number): readonly number[] {
@@ -26,17 +28,17 @@ function waits(life: Life, outcome: AuthFailure, count: number): readonly number
 
 /** The generation that is sent; undefined: none. */
 function sent(life: Life): number | undefined {
-  return sendable(life.state(), life.now())?.generation
+  return sendable(life.state, life.now)?.generation
 }
 
 function budget(life: Life): number {
-  return snapshotOf(life.state(), RULES, life.now(), 0).outageBudget
+  return snapshotOf(life.state, RULES, life.now, 0).outageBudget
 }
 
 /** What is asked for now; undefined: nothing. */
 function due(life: Life): string | undefined {
   const { at, operation } = life.next()
-  return at <= life.now() ? operation : undefined
+  return at <= life.now ? operation : undefined
 }
 
 /** A token that is due for renewal. */
@@ -65,20 +67,20 @@ describe('a token is renewed', () => {
     ['after 1 s at the earliest', 1, 0, 1000],
     ['after 1 s at the earliest', 1.25, 0, 1000],
   ])('%s: %d s, random %d, after %d ms', (_, lives, random, ms) => {
-    expect(live().random(random).login(grant({ lives })).wait()).toBeCloseTo(ms, 6)
+    expect(live({}, random).login(grant({ lives })).wait()).toBeCloseTo(ms, 6)
   })
 
   it('counted from when the request was sent, not from when the response came', () => {
     const life = live().begins('login').after(2000).ends(grant())
     expect(life.wait()).toBeCloseTo(240_000 - 2000, 6)
-    expect(life.state().lastSuccessAt).toBe(START + 2000)
+    expect(life.state.lastSuccessAt).toBe(START + 2000)
   })
 
   it.each([
     [300, 295_000],
     [20, 18_000],
   ])('before its last use, even at 95 % with late jitter: %d s, %d ms', (lives, ms) => {
-    expect(live({ tokenRenewAt: 0.95 }).random(1).login(grant({ lives })).wait()).toBe(ms)
+    expect(live({ tokenRenewAt: 0.95 }, 1).login(grant({ lives })).wait()).toBe(ms)
   })
 
   it.each([
@@ -108,7 +110,7 @@ describe('a failed refresh', () => {
   it('that was refused is followed by a login, which brings a refresh token of its own', () => {
     const life = aged().refresh(REFUSED)
     expect(due(life)).toBe('login')
-    expect(life.state()).toMatchObject({ backoff: 'none' })
+    expect(life.state).toMatchObject({ backoff: 'none' })
     life.login(grant({ token: 't2', refreshToken: 'r2' }))
     expect(due(life.after(240_000))).toBe('refresh')
   })
@@ -116,15 +118,15 @@ describe('a failed refresh', () => {
   it.each([404, 405])('with %i is followed by logins for an hour, then tried again', (status) => {
     const life = aged().refresh(unclear(status))
     expect(due(life)).toBe('login')
-    const at = life.now()
+    const at = life.now
     life.login(grant({ token: 't2', lives: 3599 / 0.8, refreshLives: undefined }))
-    expect(due(life.after(at + HOUR - 1 - life.now()))).toBe('login')
+    expect(due(life.after(at + HOUR - 1 - life.now))).toBe('login')
     expect(due(life.after(1))).toBe('refresh')
   })
 
   it('for another reason is followed by a login after the back-off', () => {
     const life = aged().refresh(DOWN)
-    expect(life.state()).toMatchObject({ backoff: 'transient', login: 'next' })
+    expect(life.state).toMatchObject({ backoff: 'transient', login: 'next' })
     expect(life.wait()).toBe(250)
     expect(due(life.after(250))).toBe('login')
   })
@@ -134,12 +136,12 @@ describe('changed credentials', () => {
   it('end a back-off and forget what the former ones met', () => {
     const life = live()
     waits(life, REFUSED, 3)
-    expect(life.does(credentialsChanged, undefined).event()).toEqual({
+    expect(life.does(credentialsChanged, undefined).event).toEqual({
       type: 'credentials-changed',
-      at: life.now(),
+      at: life.now,
       by: undefined,
     })
-    expect(life.state()).toMatchObject({ backoff: 'none', failuresInRow: 0 })
+    expect(life.state).toMatchObject({ backoff: 'none', failuresInRow: 0 })
     expect(life.wait()).toBe(0)
     expect(life.login(REFUSED).wait()).toBe(5000)
   })
@@ -149,7 +151,7 @@ describe('changed credentials', () => {
     ['granted', grant()],
   ])('are tried although a token request with the former ones was %s', (_, outcome) => {
     const life = live().begins('login').does(credentialsChanged, undefined).after(500).ends(outcome)
-    expect(life.state()).toMatchObject({ backoff: 'none' })
+    expect(life.state).toMatchObject({ backoff: 'none' })
     expect(due(life)).toBe('login')
   })
 })
@@ -170,18 +172,18 @@ describe('a changed secret that iSales refuses', () => {
 
   it('waits its 15 min, and is shown, while refreshes go on', () => {
     const life = wrong()
-    const refused = life.now()
+    const refused = life.now
     expect(life.wait()).toBe(240_000 - (refused - START))
     for (const token of ['t2', 't3', 't4', 't5']) life.refresh(grant({ token }))
-    expect(life.event()).toMatchObject({ type: 'granted', loginDue: true })
-    expect(life.state()).toMatchObject({ login: 'now', backoff: 'guarded' })
-    expect(life.wait()).toBe(refused + 15 * MINUTE - life.now())
+    expect(life.event).toMatchObject({ type: 'granted', loginDue: true })
+    expect(life.state).toMatchObject({ login: 'now', backoff: 'guarded' })
+    expect(life.wait()).toBe(refused + 15 * MINUTE - life.now)
     expect(due(life.after(life.wait()))).toBe('login')
   })
 
   it('is not tried by a refresh token that was refused, too', () => {
     const life = wrong().after(180_000).refresh(REFUSED)
-    expect([due(life), life.next().operation, life.state().backoff]).toEqual([
+    expect([due(life), life.next().operation, life.state.backoff]).toEqual([
       undefined,
       'login',
       'guarded',
@@ -216,16 +218,16 @@ describe('an operator who asks for a login', () => {
 
 it('an operator who asks while a login is in flight gets another one when that is refused', () => {
   const life = live().begins('login').does(renewAsked, undefined).ends(REFUSED)
-  expect([due(life), life.state().login]).toEqual(['login', 'asked'])
+  expect([due(life), life.state.login]).toEqual(['login', 'asked'])
 })
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
   life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
   life.refresh(DOWN).after(1)
-  const shown = () => snapshotOf(life.state(), RULES, life.now(), 0).backoff
+  const shown = () => snapshotOf(life.state, RULES, life.now, 0).backoff
   expect(shown()).toBe('transient')
-  life.does(accepted, { generation: 1, kind: 'first', sentAt: life.now() })
+  life.does(accepted, { generation: 1, kind: 'first', sentAt: life.now })
   expect(shown()).toBe('none')
 })
 
@@ -257,19 +259,19 @@ describe('what is reported of a token request', () => {
     const life = live().login(grant({ token }))
     waits(life, DOWN, failuresBefore)
     life.after(1000).begins('login')
-    expect(life.after(70).ends(outcome).event()).toEqual({
+    expect(life.after(70).ends(outcome).event).toEqual({
       type: 'granted',
       operation: 'login',
-      at: life.now(),
+      at: life.now,
       durationMs: 70,
-      token: life.state().token,
+      token: life.state.token,
       failuresBefore,
       loginDue: false,
       asked: false,
       sameToken,
       lifetimeDoubt,
     })
-    expect(life.state()).toMatchObject({ lastSuccessAt: life.now(), token: { generation: 2 } })
+    expect(life.state).toMatchObject({ lastSuccessAt: life.now, token: { generation: 2 } })
   })
 
   it.each([
@@ -278,10 +280,10 @@ describe('what is reported of a token request', () => {
     [DOWN, 'transient', 250],
   ] as const)('is why it failed, and when the next one comes: %j', (failure, backoff, retryIn) => {
     const life = live().begins('login').after(70).ends(failure)
-    expect(life.event()).toEqual({
+    expect(life.event).toEqual({
       type: 'failed',
       operation: 'login',
-      at: life.now(),
+      at: life.now,
       durationMs: 70,
       failure,
       asked: false,
@@ -290,19 +292,19 @@ describe('what is reported of a token request', () => {
       retryIn,
       outageBudget: 0,
     })
-    expect(life.state().lastFailure).toEqual({ at: life.now(), operation: 'login', failure })
+    expect(life.state.lastFailure).toEqual({ at: life.now, operation: 'login', failure })
   })
 
   it('is how long the present token bridges a failure', () => {
     const life = aged().refresh(REFUSED)
-    expect(life.event()).toMatchObject({
+    expect(life.event).toMatchObject({
       operation: 'refresh',
       failuresInRow: 1,
       backoff: 'none',
       retryIn: 0,
       outageBudget: 55_000,
     })
-    expect(life.login(DOWN).login(DOWN).event()).toMatchObject({
+    expect(life.login(DOWN).login(DOWN).event).toMatchObject({
       operation: 'login',
       failuresInRow: 3,
       backoff: 'transient',
@@ -312,19 +314,18 @@ describe('what is reported of a token request', () => {
 
   it('is nothing of what changes nothing for others', () => {
     const life = live().login(grant())
-    for (const step of [used, renewAsked])
-      expect(life.does(step, undefined).event()).toBeUndefined()
-    expect(life.does(started, 'login').event()).toBeUndefined()
+    for (const step of [used, renewAsked]) expect(life.does(step, undefined).event).toBeUndefined()
+    expect(life.does(started, 'login').event).toBeUndefined()
   })
 })
 
 it('what comes before the first token request changes nothing', () => {
   const life = live()
-  const before = life.state()
+  const before = life.state
   life.does(rejected, { generation: 0, status: 401, kind: 'first', replays: 0 })
   life.does(accepted, { generation: 0, kind: 'first', sentAt: START })
   life.does(ended, { deferred: 'busy', ms: 0 })
-  expect([life.state(), life.event()]).toEqual([before, undefined])
+  expect([life.state, life.event]).toEqual([before, undefined])
 })
 
 describe('a token request that is deferred', () => {
@@ -333,21 +334,21 @@ describe('a token request that is deferred', () => {
 
   it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
     const life = aged().begins('refresh').does(ended, deferred('held', 60_000))
-    expect(life.event()).toEqual({
+    expect(life.event).toEqual({
       type: 'held',
-      at: life.now(),
+      at: life.now,
       because: 'held',
       ms: 60_000,
       asked: false,
     })
-    expect([life.wait(), life.state().backoff]).toEqual([60_000, 'guarded'])
+    expect([life.wait(), life.state.backoff]).toEqual([60_000, 'guarded'])
     expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])
   })
 
   it('since another replica asks iSales is asked for until that has ended', () => {
     const life = aged().begins('refresh').does(ended, deferred('busy', 250))
-    expect(isInFlight(life.state())).toBe(true)
-    expect(isInFlight(life.begins('refresh').ends(DOWN).state())).toBe(false)
+    expect(isInFlight(life.state)).toBe(true)
+    expect(isInFlight(life.begins('refresh').ends(DOWN).state)).toBe(false)
   })
 
   it('that an operator asked for stays asked for', () => {
@@ -355,8 +356,8 @@ describe('a token request that is deferred', () => {
       .does(renewAsked, undefined)
       .begins('login')
       .does(ended, deferred('busy', 250))
-    expect(life.event()).toMatchObject({ because: 'busy', asked: true })
-    expect(life.state().login).toBe('asked')
+    expect(life.event).toMatchObject({ because: 'busy', asked: true })
+    expect(life.state.login).toBe('asked')
   })
 
   it('says nothing of credentials that came meanwhile', () => {
@@ -370,7 +371,7 @@ describe('the token of another replica', () => {
     const life = live()
     const given = { ...grant({ token: 't2' }), sentAt: START - 10_000, adopted: true }
     life.does(adopted, given)
-    expect(life.event()).toMatchObject({ type: 'adopted', token: { adopted: true } })
+    expect(life.event).toMatchObject({ type: 'adopted', token: { adopted: true } })
     expect([sent(life), life.wait()]).toEqual([1, 230_000])
   })
 
@@ -387,7 +388,7 @@ describe('the token of another replica', () => {
     life.does(credentialsChanged, undefined).begins('login')
     life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
     life.ends({ ...grant(), adopted: true })
-    expect([sent(life), life.state().login, due(life)]).toEqual([1, 'none', 'refresh'])
+    expect([sent(life), life.state.login, due(life)]).toEqual([1, 'none', 'refresh'])
   })
 })
 
@@ -396,6 +397,6 @@ it('a refresh that gives the rejected token again is followed by a login', () =>
   life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
   expect(due(life)).toBe('refresh')
   life.begins('refresh').ends(grant())
-  expect(life.event()).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })
+  expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })
   expect([sent(life), due(life)]).toEqual([1, 'login'])
 })

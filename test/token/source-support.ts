@@ -3,59 +3,47 @@ import {
   memoryHome,
   withAttempts,
   type Credentials,
-  type RefreshTokens,
   type Sending,
 } from '../../src/token/attempts.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
-import { isGrant, type AuthFailure, type Grant, type Operation } from '../../src/token/protocol.ts'
-import {
-  createTokenSource,
-  type RejectedCall,
-  type TokenSourceOptions,
-  type Wait,
-} from '../../src/token/source.ts'
+import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'
+import { createTokenSource, type RejectedCall, type Wait } from '../../src/token/source.ts'
 import type { Token } from '../../src/token/token.ts'
 import { manualClock } from '../support/manual-clock.ts'
-import { RULES, START } from './support.ts'
+import { ATTEMPTS, RULES, START } from './support.ts'
 
 /** A token request in flight; the test ends it. */
 interface Asked {
-  readonly operation: Operation
-  readonly at: number
-  readonly tokens: RefreshTokens | undefined
   readonly signal: AbortSignal
   /** An operator asked for it. */
   readonly forced: boolean
   readonly respond: (outcome: Grant | AuthFailure) => Promise<void>
 }
 
-type Changes = Partial<Omit<TokenSourceOptions, 'rules'>> & { readonly rules?: Partial<Rules> }
-
 /** A source whose token requests the test ends and whose time the test moves. */
-export function openSource(changes: Changes = {}) {
+export function openSource(rules: Partial<Rules> = {}) {
   const clock = manualClock(START)
   const events: TokenEvent[] = []
   const asked: Asked[] = []
-  const request = (operation: Operation, sending: Sending, tokens?: RefreshTokens) =>
+  let forced = false
+  const request = ({ signal, onSent }: Sending) =>
     new Promise<Grant | AuthFailure>((resolve) => {
-      sending.onSent()
+      onSent()
       const sentAt = clock.now()
       const respond = async (outcome: Grant | AuthFailure): Promise<void> => {
         resolve(isGrant(outcome) ? { ...outcome, sentAt } : outcome)
         await clock.advance(0)
       }
-      asked.push({ operation, at: sentAt, tokens, signal: sending.signal, forced, respond })
+      asked.push({ signal, forced, respond })
     })
-  const { rules, ...rest } = changes
-  let forced = false
   const client = withAttempts({
     client: {
-      login: (_, sending) => request('login', sending),
-      refresh: (tokens, sending) => request('refresh', sending, tokens),
+      login: (_, sending) => request(sending),
+      refresh: (_, sending) => request(sending),
     },
     home: memoryHome(),
-    rules: { loginRejectedAttempts: 3 },
+    rules: ATTEMPTS,
     clock,
     random: () => 0.5,
   })
@@ -69,7 +57,6 @@ export function openSource(changes: Changes = {}) {
     },
     credentials: credentialsOf('wrong'),
     observe: (event) => events.push(event),
-    ...rest,
   })
   return {
     source,
@@ -104,8 +91,8 @@ export function credentialsOf(password: string): Credentials {
 }
 
 /** A source that has logged in once. */
-export async function openFresh(first: Grant, changes: Changes = {}) {
-  const opened = openSource(changes)
+export async function openFresh(first: Grant, rules: Partial<Rules> = {}) {
+  const opened = openSource(rules)
   opened.source.start()
   await opened.clock.advance(0)
   await opened.last().respond(first)

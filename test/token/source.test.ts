@@ -275,7 +275,7 @@ describe('new credentials', () => {
 describe('an idle token', () => {
   it('that still serves is renewed by the call that uses it, when it is due', async () => {
     const { source, clock, asked } = await openFresh(grant({ lives: 3600 }), {
-      rules: { tokenIdleAfter: 300_000 },
+      tokenIdleAfter: 300_000,
     })
     await clock.advance(400_000)
     expect(source.current()).toMatchObject({ generation: 1 })

@@ -30,6 +30,8 @@ export const RULES: Rules = {
   tokenIdleAfter: undefined,
 }
 
+export const ATTEMPTS = { loginRejectedAttempts: 3 }
+
 export const START = 1_000_000
 
 export interface GrantOptions {
@@ -79,84 +81,64 @@ export function throttled(retryAfter: number): AuthFailure {
 }
 
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */
-export interface Life {
-  readonly state: () => State
-  readonly now: () => number
-  /** Milliseconds from now until the next token request may begin. */
-  readonly wait: () => number
-  readonly next: () => ReturnType<typeof next>
+class Life {
+  state: State = initialState(START)
+  now = START
   /** What the last step gave to log and metrics. */
-  readonly event: () => TokenEvent | undefined
-  after(ms: number): Life
-  /** The random number of the steps to come; 0.5 unless set: no jitter in a renewal. */
-  random(value: number): Life
-  does<Happening>(step: Step<Happening>, happening: Happening): Life
-  begins(operation: Operation): Life
-  /** The token request in flight ends; a grant is of when it was sent. */
-  ends(outcome: Grant | AuthFailure): Life
-  /** A login, as soon as it is allowed, with its outcome. */
-  login(outcome: Grant | AuthFailure): Life
-  refresh(outcome: Grant | AuthFailure): Life
-}
+  event: TokenEvent | undefined
+  /** What the book knows of the credentials. */
+  #entry: Entry = NO_ENTRY
+  readonly #rules: Rules
+  readonly #random: number
 
-/** @param entry what the book knows of the credentials. Default: nothing. */
-export function live(
-  changes: Partial<Rules & { readonly loginRejectedAttempts: number }> = {},
-): Life {
-  const { loginRejectedAttempts = 3, ...rules } = changes
-  const all = { ...RULES, ...rules }
-  let state = initialState(START)
-  let entry: Entry = NO_ENTRY
-  let event: TokenEvent | undefined
-  let now = START
-  let random = 0.5
-  const request = (operation: Operation, outcome: Grant | AuthFailure): Life => {
-    now = Math.max(now, plan(state, all, now).at)
-    return life.begins(operation).ends(outcome)
+  constructor(rules: Rules, random: number) {
+    this.#rules = rules
+    this.#random = random
   }
-  const booked = (outcome: Grant | AuthFailure): Outcome => {
-    const refresh = state.request?.operation === 'refresh'
+
+  /** Milliseconds from now until the next token request may begin. */
+  wait = () => Math.max(0, plan(this.state, this.#rules, this.now).at - this.now)
+  next = () => next(this.state, this.#rules, this.now)
+  begins = (operation: Operation) => this.does(started, operation)
+  /** The token request in flight ends; a grant is of when it was sent. */
+  ends = (outcome: Grant | AuthFailure) => this.does(ended, this.#booked(outcome))
+  /** A login, as soon as it is allowed, with its outcome. */
+  login = (outcome: Grant | AuthFailure) => this.after(this.wait()).begins('login').ends(outcome)
+  refresh = (outcome: Grant | AuthFailure) =>
+    this.after(this.wait()).begins('refresh').ends(outcome)
+
+  after(ms: number): this {
+    this.now += ms
+    return this
+  }
+
+  does<Happening>(step: Step<Happening>, happening: Happening): this {
+    if ((step as unknown) === credentialsChanged) this.#entry = NO_ENTRY
+    const given = { rules: this.#rules, now: this.now, random: this.#random }
+    const { state, event } = step(this.state, happening, given)
+    this.state = state
+    this.event = event
+    return this
+  }
+
+  #booked(outcome: Grant | AuthFailure): Outcome {
+    const { request, failuresInRow: failures } = this.state
     if (isGrant(outcome)) {
-      entry = granted(now)
-      return { ...outcome, sentAt: state.request?.startedAt ?? now }
+      this.#entry = granted(this.now)
+      return { ...outcome, sentAt: request?.startedAt ?? this.now }
     }
-    const isFinal = refresh && (outcome.kind === 'refused' || isMissing(outcome))
-    const backoff = entry.attempts > 0 ? backoffOf(entry, { loginRejectedAttempts }) : 'none'
-    if (isFinal) return { failure: outcome, pause: 0, counted: false, backoff }
-    const given = {
-      rules: { loginRejectedAttempts },
-      failures: state.failuresInRow,
-      now,
-      random,
+    if (request?.operation === 'refresh' && (outcome.kind === 'refused' || isMissing(outcome))) {
+      const backoff = this.#entry.attempts > 0 ? backoffOf(this.#entry, ATTEMPTS) : 'none'
+      return { failure: outcome, pause: 0, counted: false, backoff }
     }
-    const { entry: after, ...verdict } = afterFailure(entry, outcome, given)
-    entry = after
+    const given = { rules: ATTEMPTS, failures, now: this.now, random: this.#random }
+    const { entry, ...verdict } = afterFailure(this.#entry, outcome, given)
+    this.#entry = entry
     return { failure: outcome, ...verdict }
   }
-  const life: Life = {
-    state: () => state,
-    now: () => now,
-    wait: () => Math.max(0, plan(state, all, now).at - now),
-    next: () => next(state, all, now),
-    event: () => event,
-    after(ms) {
-      now += ms
-      return life
-    },
-    random(value) {
-      random = value
-      return life
-    },
-    does(step, happening) {
-      if ((step as unknown) === credentialsChanged) entry = NO_ENTRY
-      const transition = step(state, happening, { rules: all, now, random })
-      ;({ state, event } = { event: undefined, ...transition })
-      return life
-    },
-    begins: (operation) => life.does(started, operation),
-    ends: (outcome) => life.does(ended, booked(outcome)),
-    login: (outcome) => request('login', outcome),
-    refresh: (outcome) => request('refresh', outcome),
-  }
-  return life
+}
+
+/** @param random of each step; by default there is no jitter in a renewal. */
+export function live(rules: Partial<Rules> = {}, random = 0.5): Life {
+  return new Life({ ...RULES, ...rules }, random)
 }
