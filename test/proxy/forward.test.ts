@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { scene, token, type ScriptedAttempt } from './scene.ts'
+import { scene, token } from './scene.ts'
 
 const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
 const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -15,28 +15,7 @@ async function sent(request = POST, options: Parameters<typeof scene>[0] = {}) {
   return { ...all, first }
 }
 
-function respondHtml(to: ScriptedAttempt, status: number, body: string): void {
-  to.head(status, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
-  to.data(body)
-  to.end()
-}
-
 describe('attempts that fail', () => {
-  it('before they are written leave a GET its second sending', async () => {
-    const { client, clock, attempt } = await scene()
-    await client.send(GET)
-    for (const [index, started] of [false, false, true].entries()) {
-      const one = await attempt(index + 1)
-      if (started) one.start()
-      one.fail()
-      await clock.advance(150)
-    }
-    const last = await attempt(4)
-    last.start()
-    last.head(204)
-    expect(await client.read()).toMatchObject({ status: 204 })
-  })
-
   it.each([false, true])(
     'after a rejection count as one failed replay, written: %s',
     async (written) => {
@@ -70,23 +49,19 @@ describe('attempts that fail', () => {
 })
 
 it.each([
-  ['{"result":0}', [1]],
-  ['<html>{"result":0}', []],
-])('takes %s that is called HTML for evidence: %j', async (body, expected) => {
-  const { client, first, accepted } = await sent()
-  respondHtml(first, 200, body)
+  [200, '{"result":0}', [1], false],
+  [200, '<html>{"result":0}', [], false],
+  [500, '{"result":7}', [], false],
+  [500, '<html>', [], true],
+])('%i with %s that is called HTML is evidence for %j, an error page: %s', async (...row) => {
+  const [status, body, evidence, page] = row
+  const { client, first, accepted, ends } = await sent()
+  first.head(status, 'Content-Type', 'text/html', 'Content-Length', String(body.length))
+  first.data(body)
+  first.end()
   expect(await client.read()).toMatchObject({ text: body })
-  expect(accepted).toEqual(expected)
-})
-
-it.each([
-  ['{"result":7}', false],
-  ['<html>', true],
-])('reports an error %s that is called HTML as a page: %s', async (body, page) => {
-  const { client, first, ends } = await sent()
-  respondHtml(first, 500, body)
-  await client.read()
   await until(() => ends.length > 0)
+  expect(accepted).toEqual(evidence)
   expect(ends).toMatchObject([{ page }])
 })
 

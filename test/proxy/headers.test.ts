@@ -40,34 +40,16 @@ describe('the headers of a request', () => {
   })
 
   it.each([
-    'Keep-Alive',
-    'Proxy-Connection',
-    'TE',
-    'Trailer',
-    'Upgrade',
-    'Proxy-Authenticate',
-    'Proxy-Authentication-Info',
-    'Proxy-Authorization',
-    'HTTP2-Settings',
-    'Host',
-    'Expect',
-    'Max-Forwards',
-    'X-Original-URL',
-    'X-HTTP-Method-Override',
-    'X-HTTP-Method',
-    'X-Method-Override',
-    'Transfer_Encoding',
-    'content_length',
-    'X_Request_Id',
-    'Authorization_',
-    'Authorization.',
-    '_authorization',
-    'Auth-Orization',
-    'AUTHENTICATION',
-    'X_Rewrite_Url',
-    'Cookie',
-  ])('end here when they are one of ours, or differ from it in punctuation only: %s', (name) => {
-    expect(sent(['A', 'b', name, 'x', 'C', 'd'])).toEqual(['A', 'b', 'C', 'd', ...ADDED])
+    ['of one hop', 'Keep-Alive Proxy-Connection TE Trailer Upgrade HTTP2-Settings'],
+    ['of a proxy', 'Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization'],
+    ['of ours', 'Host Expect Max-Forwards AUTHENTICATION Cookie'],
+    ['another target', 'X-Original-URL X_Rewrite_Url'],
+    ['another method', 'X-HTTP-Method-Override X-HTTP-Method X-Method-Override'],
+    ['of ours with other punctuation', 'Transfer_Encoding content_length X_Request_Id'],
+    ['almost Authorization', 'Authorization_ Authorization. _authorization Auth-Orization'],
+  ])('end here when they are %s: %s', (_, names) => {
+    for (const name of names.split(' '))
+      expect(sent(['A', 'b', name, 'x', 'C', 'd'])).toEqual(['A', 'b', 'C', 'd', ...ADDED])
   })
 
   it.each([

@@ -10,36 +10,19 @@ test.each(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])('%s is local', (path
 })
 
 test.each([
-  '/rest/v1/auth/refresh/',
-  '/rest/v1/%61uth/refresh',
-  '/rest/v1/auth/refresh;a=b',
-  '/rest/v1/auth;x/refresh',
-  '/rest/v1/auth%3bx/refresh',
-  '/rest/v1/auth/REFRESH',
-  '/Rest/V1/Auth/Refresh',
-  '/rest/v1/auth/refresh.json',
-  '/rest/v1/auth/refresh%20',
-  '/rest/v1/auth%20/refresh',
-  '/rest/v1/%20/auth/refresh',
-  '/rest/v1/.%20/auth/refresh',
-  '/rest/v1/auth/refresh%3Fa',
-  '/rest/v1/auth%3Fa/refresh',
-  '/rest/v1/auth/refresh%23a',
-  '/rest/v1/auth/refresh;a%3Fb%23c',
-  '/rest/v1/auth',
-  '/rest/v1/auth/login~',
-  '/rest/v1/auth/login%7f',
-  '/rest/v1/auth%7F/login',
-  '/rest/v1/auth/log',
-  '/rest/v1/auth/login2',
-  '/rest/v1/auth/refreshment',
-  '/rest/v1/auth/refresh/more',
-  '/rest/v1/auth./refresh',
-  '/rest/v1/auth:/refresh',
-  '/rest/v1/auth!/refresh',
-  '/rest/v1/%ef%bd%81uth/refresh',
-])('%s is like one', (path) => {
-  expect(kindOf(path)).toBe('lookalike')
+  ['case', '/auth/REFRESH'],
+  ['a shorter path', '/auth /auth/log'],
+  ['a longer path', '/auth/refresh/ /auth/login2 /auth/refreshment /auth/refresh/more'],
+  ['a suffix', '/auth/refresh.json /auth/login~'],
+  ['parameters', '/auth/refresh;a=b /auth;x/refresh /auth%3bx/refresh'],
+  ['an encoded query', '/auth/refresh%3Fa /auth%3Fa/refresh /auth/refresh%23a'],
+  ['parameters and an encoded query', '/auth/refresh;a%3Fb%23c'],
+  ['spaces', '/auth/refresh%20 /auth%20/refresh /%20/auth/refresh /.%20/auth/refresh'],
+  ['controls', '/auth/login%7f /auth%7F/login'],
+  ['punctuation', '/auth./refresh /auth:/refresh /auth!/refresh'],
+  ['its coding', '/%61uth/refresh /%ef%bd%81uth/refresh'],
+])('what differs in %s is like one: %s', (_, paths) => {
+  for (const path of paths.split(' ')) expect(kindOf(`/rest/v1${path}`), path).toBe('lookalike')
 })
 
 test.each([
@@ -47,6 +30,7 @@ test.each([
   ['/login.do', '/login'],
   ['/obs/login', '/obs/login~'],
   ['/obs/login', '/OBS/LOGIN/x'],
+  ['/rest/v1/auth/refresh', '/Rest/V1/Auth/Refresh'],
   ['/auth/login', '/auth/other'],
 ])('where login is %s, %s is like it', (login, path) => {
   expect(localPaths([login])(path)).toBe('lookalike')
