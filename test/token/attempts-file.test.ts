@@ -59,25 +59,14 @@ it('outlives the process, which reads the same entry later', async () => {
   expect([...first.problems, ...second.problems]).toEqual([])
 })
 
-it('knows what another process has written since, such as a command', async () => {
+it('knows and keeps what another process has written since, such as a command', async () => {
   const directory = temporaryDirectory()
   const proxy = start(directory)
-  const command = start(directory)
-  await command.save(credentials, REFUSED)
+  await start(directory).save(credentials, REFUSED)
+  await proxy.save({ ...credentials, user: 'another' }, REFUSED)
   const known = { ...REFUSED, provenUntil: NOW }
   expect(await proxy.find(credentials)).toEqual(known)
-  await proxy.save({ ...credentials, user: 'another' }, REFUSED)
   expect(await start(directory).find(credentials)).toEqual(known)
-})
-
-it('keeps what a command writes while a login is in flight', async () => {
-  const directory = temporaryDirectory()
-  const proxy = start(directory)
-  await proxy.save(credentials, REFUSED)
-  const other = { ...credentials, user: 'another' }
-  await start(directory).save(other, REFUSED)
-  await proxy.save(credentials, NO_ENTRY)
-  expect(await start(directory).find(other)).toMatchObject({ refusals: 2 })
 })
 
 it('finds an entry in a file with another salt that comes while it looks', async () => {
@@ -196,15 +185,6 @@ it.each(['attempts.json', 'attempts.json.new'])(
   },
 )
 
-it('replaces a file that others may read or write by one that they may not', async () => {
-  const directory = temporaryDirectory()
-  await start(directory).save(credentials, REFUSED)
-  const { save, file } = start(directory)
-  chmodSync(file, 0o666)
-  await save(credentials, REFUSED)
-  expect(statSync(file).mode & 0o777).toBe(0o600)
-})
-
 it.each([
   [0o777, 'exposed'],
   [0o1777, 'exposed'],
@@ -218,16 +198,6 @@ it.each([
   await save(credentials, REFUSED)
   await save(credentials, { ...REFUSED, refusals: 3 })
   expect(problems).toEqual(problem === undefined ? [] : [problem])
-})
-
-it('makes a directory of its own in an emptyDir, which the kubelet opens to all', async () => {
-  const volume = join(temporaryDirectory(), 'volume')
-  mkdirSync(volume)
-  chmodSync(volume, 0o2777)
-  const { save, problems } = start(join(volume, 'proxy'))
-  expect(await save(credentials, REFUSED)).toBe(true)
-  expect(statSync(join(volume, 'proxy')).mode & 0o777).toBe(0o700)
-  expect(problems).toEqual([])
 })
 
 it('says that nothing can be written where the directory is a file, and counts on in memory', async () => {

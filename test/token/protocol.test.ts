@@ -71,6 +71,7 @@ describe('a response that gives no token', () => {
     [199, '', page, 'informational response'],
     [200, undefined, unclear, 'body over 64 KiB'],
     [200, HTML, page, 'status 200, a page'],
+    [200, GRANTING.slice(0, -3), unclear, 'body is not a JSON object'],
     [200, '{}', unclear, 'result is missing'],
     [200, '{"result":null}', unclear, 'result is missing'],
     [200, '{"result":0}', unclear, 'resultData is missing'],
@@ -131,13 +132,14 @@ describe('a response that gives no token', () => {
     [429, 'later', undefined],
     [403, '7', undefined],
   ])('with %i and Retry-After %j asks to wait %j ms', (status, header, retryAfter) => {
-    expect((judge('', status, header) as AuthFailure).retryAfter).toBe(retryAfter)
+    expect(judge('', status, header)).toEqual({ ...judge('', status), retryAfter })
   })
 
   it.each([
     [-1, 'result -1'],
     ['7', 'result 7'],
     ['000', 'result 000'],
+    ['-1x', 'result is not 0'],
     [1234567890, 'result is not 0'],
     ['failed', 'result is not 0'],
     ['', 'result is not 0'],
@@ -152,7 +154,6 @@ describe('a response that gives no token', () => {
 
   it.each([
     ['no body (204)', ''],
-    ['truncated JSON', GRANTING.slice(0, -3)],
     ['a JSON text', '"token"'],
     ['a JSON list', '[{"result":0}]'],
     ['null', 'null'],
@@ -164,20 +165,6 @@ describe('a response that gives no token', () => {
     ['a token hidden in the prototype', '{"result":0,"resultData":{"__proto__":{"token":"t1"}}}'],
   ])('is malformed: %s', (_, body) => {
     expect(judge(body)).toMatchObject({ ...unclear, status: 200 })
-  })
-
-  it('never repeats what iSales wrote', () => {
-    const canary = 'canary-7d1f'
-    const responses = [
-      judgeJson({ result: canary }),
-      judgeJson({ result: `-1${canary}` }),
-      judgeJson({ result: { [canary]: canary } }),
-      judgeJson({ result: 0, resultData: { token: `${canary} ${canary}` } }),
-      judge(canary),
-      judge(canary, 403),
-      judge(canary, 429, canary),
-    ]
-    expect(JSON.stringify(responses)).not.toContain(canary)
   })
 })
 

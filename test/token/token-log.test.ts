@@ -106,11 +106,6 @@ describe('the log of the token', () => {
       ['error login-rejected', 'info secret-reloaded', 'error login-rejected'],
     ],
     [
-      'says that logins work again also when the secret was corrected meanwhile',
-      [rejected, changed, granted(), grantedAs(2)],
-      ['error login-rejected', 'info secret-reloaded', 'info recovered', 'info renewed'],
-    ],
-    [
       'says of no recovery by refreshes while a changed secret is refused',
       [changed, rejected, grantedAs(2, { loginDue: true }), grantedAs(3)],
       ['info secret-reloaded', 'error login-rejected', 'info renewed', 'info recovered'],
@@ -165,11 +160,6 @@ describe('the log of the token', () => {
   })
 
   it.each<readonly [string, readonly TokenEvent[], LogFields]>([
-    [
-      'a grant',
-      [granted()],
-      { operation: 'login', generation: 1, lifetimeSeconds: 300, durationMs: 42 },
-    ],
     [
       'the same token',
       [grantedAs(2, { sameToken: true })],
