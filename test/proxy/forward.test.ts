@@ -65,25 +65,23 @@ it.each([
   expect(ends).toMatchObject([{ page }])
 })
 
-describe('an exception of our own', () => {
-  it.each([
-    ['before the head is sent', ['X', 'a\u0000b']],
-    ['when the pool throws', undefined],
-  ])('%s: 500 internal, reported once', async (_, fields) => {
-    const { client, attempt, ends, errors, state } = await scene()
-    if (fields === undefined) state.broken = true
-    await client.send(GET)
-    if (fields !== undefined) {
-      const one = await attempt(1)
-      one.start()
-      one.head(200, ...fields)
-    }
-    const problem = { status: 500, code: 'internal', sent: 'unknown' }
-    expect(await client.readProblem()).toMatchObject(problem)
-    expect(errors).toHaveLength(1)
-    await until(() => ends.length > 0)
-    expect(ends).toMatchObject([{ code: 'internal', status: 500, endedHere: false }])
-  })
+it.each([
+  ['before the head is sent', ['X', 'a\u0000b']],
+  ['when the pool throws', undefined],
+])('an exception of our own, %s: 500 internal, reported once', async (_, fields) => {
+  const { client, attempt, ends, errors, state } = await scene()
+  if (fields === undefined) state.broken = true
+  await client.send(GET)
+  if (fields !== undefined) {
+    const one = await attempt(1)
+    one.start()
+    one.head(200, ...fields)
+  }
+  const problem = { status: 500, code: 'internal', sent: 'unknown' }
+  expect(await client.readProblem()).toMatchObject(problem)
+  expect(errors).toHaveLength(1)
+  await until(() => ends.length > 0)
+  expect(ends).toMatchObject([{ code: 'internal', status: 500, endedHere: false }])
 })
 
 describe('the deadline', () => {

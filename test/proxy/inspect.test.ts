@@ -28,19 +28,20 @@ function inspect(
   return inspector.inspect(request, ['content-encoding', coding], Buffer.from(body))
 }
 
-describe('what is inspected', () => {
-  it.each([
-    ['POST', '/tasks', 200, [true, false]],
-    ['GET', INTERFACE, 200, [true, true]],
-    ['HEAD', INTERFACE, 200, [false, false]],
-    ['POST', INTERFACE, 201, [false, false]],
-    ['POST', INTERFACE, 401, [false, false]],
-    ['POST', '/interfaces', 200, [true, false]],
-  ])('is, of %s %s %i, for a result and for a URL: %j', (method, path, status, wanted) => {
+it.each([
+  ['POST', '/tasks', 200, [true, false]],
+  ['GET', INTERFACE, 200, [true, true]],
+  ['HEAD', INTERFACE, 200, [false, false]],
+  ['POST', INTERFACE, 201, [false, false]],
+  ['POST', INTERFACE, 401, [false, false]],
+  ['POST', '/interfaces', 200, [true, false]],
+])(
+  'what is inspected of %s %s %i, for a result and for a URL: %j',
+  (method, path, status, wanted) => {
     const inspectors = [inspectorOf(), rewriting()]
     expect(inspectors.map((one) => one.wants(method, path, status))).toEqual(wanted)
-  })
-})
+  },
+)
 
 describe('a result', () => {
   it.each([

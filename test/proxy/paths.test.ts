@@ -22,7 +22,8 @@ test.each([
   ['punctuation', '/auth./refresh /auth:/refresh /auth!/refresh'],
   ['its coding', '/%61uth/refresh /%ef%bd%81uth/refresh'],
 ])('what differs in %s is like one: %s', (_, paths) => {
-  for (const path of paths.split(' ')) expect(kindOf(`/rest/v1${path}`), path).toBe('lookalike')
+  const different = (path: string): boolean => kindOf(`/rest/v1${path}`) !== 'lookalike'
+  expect(paths.split(' ').filter(different)).toEqual([])
 })
 
 test.each([

@@ -75,26 +75,24 @@ describe('a login', () => {
   )
 })
 
-describe('a refresh', () => {
-  it.each([
-    ['token', 'Bearer', ['Authentication', 'Bearer t1']],
-    ['refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
-    ['token', '', ['Authentication', 't1']],
-    [undefined, 'Bearer', undefined],
-  ] as const)(
-    'carries the refresh token in its body, and in Authentication the %s after %j',
-    async (isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
-      const options = { isalesRefreshHeaderToken, isalesTokenScheme }
-      const { sent, signal, refresh } = clientOf(GRANTING, options)
-      await refresh()
-      expect(sent).toEqual([
-        {
-          path: '/auth/refresh',
-          headers,
-          body: '{"refreshToken":"r1"}',
-          signal,
-        },
-      ])
-    },
-  )
-})
+it.each([
+  ['token', 'Bearer', ['Authentication', 'Bearer t1']],
+  ['refreshToken', 'Bearer', ['Authentication', 'Bearer r1']],
+  ['token', '', ['Authentication', 't1']],
+  [undefined, 'Bearer', undefined],
+] as const)(
+  'a refresh carries the refresh token in its body, and in Authentication the %s after %j',
+  async (isalesRefreshHeaderToken, isalesTokenScheme, headers) => {
+    const options = { isalesRefreshHeaderToken, isalesTokenScheme }
+    const { sent, signal, refresh } = clientOf(GRANTING, options)
+    await refresh()
+    expect(sent).toEqual([
+      {
+        path: '/auth/refresh',
+        headers,
+        body: '{"refreshToken":"r1"}',
+        signal,
+      },
+    ])
+  },
+)

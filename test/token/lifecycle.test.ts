@@ -10,7 +10,6 @@ import {
   renewAsked,
   sendable,
   snapshotOf,
-  started,
   used,
 } from '../../src/token/lifecycle.ts'
 import { DOWN, grant, live, REFUSED, RULES, START, unclear } from './support.ts'

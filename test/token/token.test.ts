@@ -65,13 +65,14 @@ describe('when the refresh token goes into the header', () => {
   })
 })
 
-describe('the refresh token', () => {
-  it.each([
-    [grant({ refreshLives: 10 }), SENT + 9999, true],
-    [grant({ refreshLives: 10 }), SENT + 10_000, false],
-    [grant({ refreshLives: undefined }), SENT + 1e9, true],
-    [grant({ refreshToken: null }), SENT, false],
-  ])('may be tried until its end, and always when that is not known (%#)', (given, now, tried) => {
+it.each([
+  [grant({ refreshLives: 10 }), SENT + 9999, true],
+  [grant({ refreshLives: 10 }), SENT + 10_000, false],
+  [grant({ refreshLives: undefined }), SENT + 1e9, true],
+  [grant({ refreshToken: null }), SENT, false],
+])(
+  'the refresh token may be tried until its end, and always when that is not known (%#)',
+  (given, now, tried) => {
     expect(refreshable(open(given), now)).toBe(tried)
-  })
-})
+  },
+)

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns'
 import { Socket } from 'node:net'
-import { afterEach, describe, expect, it, test, vi } from 'vitest'
+import { afterEach, expect, it, test, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { createConnect } from '../../src/upstream/connector.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
@@ -51,26 +51,24 @@ const noName: Resolve = (_name, _options, found) => {
 }
 const noResponse: Resolve = () => undefined
 
-describe('a connection that fails', () => {
-  it('is reported by its stage, and so is one that was opened', async () => {
-    const isales = await plain(() => responseBytes('ok'))
-    const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
-      const seen: string[] = []
-      await dispatch(openUpstream({ ...changes, onConnect: (outcome) => seen.push(outcome) }))
-      return seen
-    }
-    const plainServer = await listen((socket) => socket.end('HTTP/1.1 400 Not TLS\r\n\r\n'))
-    const secure = `https://127.0.0.1:${portOf(plainServer)}`
-    const silentServer = await listen(() => undefined)
-    const isalesUrl = 'http://isales.example'
-    const silent = `127.0.0.1:${portOf(silentServer)}`
-    const httpsProxy = new Secret(`http://${silent}`)
-    expect(await outcomes({ isalesUrl: isales.origin })).toEqual(['opened'])
-    expect(await outcomes({ isalesUrl, resolve: noName })).toEqual(['dns'])
-    expect(await outcomes({ isalesUrl, resolve: noResponse })).toEqual(['dns'])
-    expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['refused'])
-    expect(await outcomes({ isalesUrl: secure })).toEqual(['tls'])
-    expect(await outcomes({ isalesUrl: `https://${silent}` })).toEqual(['timeout'])
-    expect(await outcomes({ isalesUrl: secure, httpsProxy })).toEqual(['proxy'])
-  })
+it('a connection that fails is reported by its stage, and so is one that was opened', async () => {
+  const isales = await plain(() => responseBytes('ok'))
+  const outcomes = async (changes: Parameters<typeof openUpstream>[0]) => {
+    const seen: string[] = []
+    await dispatch(openUpstream({ ...changes, onConnect: (outcome) => seen.push(outcome) }))
+    return seen
+  }
+  const plainServer = await listen((socket) => socket.end('HTTP/1.1 400 Not TLS\r\n\r\n'))
+  const secure = `https://127.0.0.1:${portOf(plainServer)}`
+  const silentServer = await listen(() => undefined)
+  const isalesUrl = 'http://isales.example'
+  const silent = `127.0.0.1:${portOf(silentServer)}`
+  const httpsProxy = new Secret(`http://${silent}`)
+  expect(await outcomes({ isalesUrl: isales.origin })).toEqual(['opened'])
+  expect(await outcomes({ isalesUrl, resolve: noName })).toEqual(['dns'])
+  expect(await outcomes({ isalesUrl, resolve: noResponse })).toEqual(['dns'])
+  expect(await outcomes({ isalesUrl: 'http://127.0.0.1:1' })).toEqual(['refused'])
+  expect(await outcomes({ isalesUrl: secure })).toEqual(['tls'])
+  expect(await outcomes({ isalesUrl: `https://${silent}` })).toEqual(['timeout'])
+  expect(await outcomes({ isalesUrl: secure, httpsProxy })).toEqual(['proxy'])
 })

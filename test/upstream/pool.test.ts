@@ -78,34 +78,33 @@ describe('new certificates', () => {
   })
 })
 
-describe('a request that is not HTTP', () => {
-  it.each([
-    ['a control character in a value', ['X', 'a\u0001b']],
-    ['a line end in a value', ['X', 'a\r\nEvil: 1']],
-    ['a name that is none', ['X Y', 'a']],
-    ['Expect', ['Expect', '100-continue']],
-    ['Upgrade', ['Upgrade', 'h2c']],
-  ])(
-    'with %s fails as invalid, is not written, and delays no other request',
-    async (_, headers) => {
-      const isales = await plain(() => responseBytes('ok'))
-      const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
-      const refused = { failure: 'invalid', written: false }
-      expect(await dispatch(upstream, headers)).toMatchObject(refused)
-      expect(await dispatch(upstream)).toMatchObject({ status: 200 })
-      // And in the middle of those that wait for the connection.
-      const outcomes = [[], headers, headers, []].map((fields) => dispatch(upstream, fields))
-      const [first, second, third, last] = await Promise.all(outcomes)
-      expect([first?.status, last?.status]).toEqual([200, 200])
-      for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
-      expect(isales.requests).toHaveLength(3)
-      expect(isales.connections()).toBe(1)
-    },
-  )
-})
+it.each([
+  ['a control character in a value', ['X', 'a\u0001b']],
+  ['a line end in a value', ['X', 'a\r\nEvil: 1']],
+  ['a name that is none', ['X Y', 'a']],
+  ['Expect', ['Expect', '100-continue']],
+  ['Upgrade', ['Upgrade', 'h2c']],
+])(
+  'a request that is not HTTP, with %s, fails as invalid, is not written, and delays no other request',
+  async (_, headers) => {
+    const isales = await plain(() => responseBytes('ok'))
+    const upstream = openUpstream({ isalesUrl: isales.origin, isalesMaxConnections: 1 })
+    const refused = { failure: 'invalid', written: false }
+    expect(await dispatch(upstream, headers)).toMatchObject(refused)
+    expect(await dispatch(upstream)).toMatchObject({ status: 200 })
+    // And in the middle of those that wait for the connection.
+    const outcomes = [[], headers, headers, []].map((fields) => dispatch(upstream, fields))
+    const [first, second, third, last] = await Promise.all(outcomes)
+    expect([first?.status, last?.status]).toEqual([200, 200])
+    for (const outcome of [second, third]) expect(outcome).toMatchObject(refused)
+    expect(isales.requests).toHaveLength(3)
+    expect(isales.connections()).toBe(1)
+  },
+)
 
-describe('a paused response whose connection ends', () => {
-  it.each(['end', 'reset'] as const)('by %s does not crash the process', async (close) => {
+it.each(['end', 'reset'] as const)(
+  'a paused response whose connection ends by %s does not crash the process',
+  async (close) => {
     const isales = await plain(() => [`HTTP/1.1 200 OK\r\n\r\nfirst`, { waitMs: 50 }, { close }])
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const chunks: string[] = []
@@ -125,8 +124,8 @@ describe('a paused response whose connection ends', () => {
     })
     expect(ended).toBe(close)
     expect(chunks).toEqual(['first'])
-  })
-})
+  },
+)
 
 describe('a connection', () => {
   const aging = (isalesUrl: string) => {
