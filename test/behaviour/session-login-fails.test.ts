@@ -4,7 +4,6 @@ import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { SimulatorTls } from '../../simulator/server.ts'
-import { simulate } from '../simulator/caller.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { openTimedWorld } from './session-world.ts'
@@ -118,16 +117,3 @@ test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
     expect((await world.probe('/readyz')).status).toBe(503)
   },
 )
-
-test.each([
-  ['http', 'the server there speaks TLS'],
-  ['https', 'the server there speaks no TLS'],
-])('%s in ISALES_URL to a port of the other scheme: the log names it', async (scheme, text) => {
-  const { server: tls } = certificates
-  const { sim: other } = await simulate(scheme === 'http' ? { tls } : {})
-  const env = { ISALES_URL: other.origin.replace(/^https?/, scheme) }
-  const world = await openTimedWorld({ ready: false, env })
-  await world.pass(1000)
-  const failed = world.lines.find(({ event }) => event === 'login-failed')
-  expect(failed?.['detail']).toContain(text)
-})

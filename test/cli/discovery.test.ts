@@ -10,7 +10,6 @@ import {
 import { SWITCHES } from '../../simulator/switches.ts'
 import { probe, type ProbeOptions } from '../../src/cli/prober.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import type { Post } from '../../src/upstream/post.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
 import { openWorld } from '../support/world.ts'
@@ -164,15 +163,6 @@ describe('discover', () => {
     const { findings } = await discoverAt(sim, { secondLogin: true })
     expect(findings).toContainEqual({ topic: 'second login', evidence: effect })
     expect(sim.state().logins).toBe(3)
-  })
-
-  test('an iSales that cannot be reached is named with the reason', async () => {
-    const { sim } = await openIsales()
-    const post: Post = () =>
-      Promise.resolve({ ok: false, failure: 'tls', written: false, code: 'CERT_HAS_EXPIRED' })
-    const { verdict, findings } = await discoverAt(sim, { wrap: () => post })
-    expect(verdict).toBe('unreachable')
-    expect(findings[0]?.evidence).toContain('TLS failed (CERT_HAS_EXPIRED)')
   })
 
   test.each([true, false])(
