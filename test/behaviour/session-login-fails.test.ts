@@ -4,6 +4,7 @@ import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { Simulator } from '../../simulator/index.ts'
 import type { Environment } from '../../src/config/load.ts'
 import type { SimulatorTls } from '../../simulator/server.ts'
+import { simulate } from '../simulator/caller.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { openTimedWorld } from './session-world.ts'
@@ -117,3 +118,12 @@ test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
     expect((await world.probe('/readyz')).status).toBe(503)
   },
 )
+
+test('https in ISALES_URL to a port of plain HTTP: the log names it', async () => {
+  const { sim: plain } = await simulate()
+  const env = { ISALES_URL: plain.origin.replace('http:', 'https:') }
+  const world = await openTimedWorld({ ready: false, env })
+  await world.pass(1000)
+  const failed = world.lines.find(({ event }) => event === 'login-failed')
+  expect(failed?.['detail']).toContain('the server there speaks no TLS')
+})

@@ -256,7 +256,7 @@ describe('check --live', () => {
   it('tells of an iSales that speaks TLS where none is expected, or none where it is', async () => {
     for (const [options, from, to, text] of [
       [{ tls: makeCertificates().server }, 'https:', 'http:', 'speaks TLS'],
-      [{}, 'http:', 'https:', 'speaks no TLS'],
+      [{}, 'http:', 'https:', 'TLS failed; the server there speaks no TLS (ERR_SSL'],
     ] as const) {
       const { sim, env } = await openIsales(options)
       const ISALES_URL = sim.origin.replace(from, to)
