@@ -74,6 +74,14 @@ async function nameServed(target: RawTarget): Promise<unknown> {
 }
 
 describe('HTTPS', () => {
+  test('TLS 1.2 and later is spoken, nothing older', async () => {
+    const { world, target } = await openHttps()
+    expect(world.proxy).toMatch(/^https:/)
+    expect((await exchangeRaw(target({ maxVersion: 'TLSv1.2' }), tasks())).status).toBe(200)
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
+    await expect(connectRaw(target(old))).rejects.toThrow(/protocol version|unsupported protocol/)
+  })
+
   test('a renewed certificate is served to new connections, and no connection is dropped', async () => {
     const { target, install } = await openHttps()
     const open = await connectRaw(target())
