@@ -144,13 +144,4 @@ describe('the probes', () => {
     expect(response.headers.get('content-type')).toBe('application/json')
     expect(await response.json()).toEqual({ status: 'not ready', ...body })
   })
-
-  it('say ready when iSales rejects calls with the token: a pod that leaves its Service heals nothing', async () => {
-    const app = appWith({ token: () => snapshot({ rejected: true }) })
-    expect((await app.request('/readyz')).status).toBe(200)
-    expect(await (await app.request('/status.json')).json()).toMatchObject({
-      authenticated: false,
-      state: 'failing',
-    })
-  })
 })

@@ -110,6 +110,10 @@ describe('status.json', () => {
       { token: { refreshTokenExpiresAt: null }, renewal: unplanned },
     ],
     [
+      { snapshot: { rejected: true }, events: [] },
+      { authenticated: false, state: 'failing' },
+    ],
+    [
       SCENES.refused,
       {
         runbook: expect.stringContaining('/docs/operations.md#isalesproxyaccountrejected'),

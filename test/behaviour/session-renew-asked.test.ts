@@ -6,7 +6,6 @@ import { runHere } from '../cli/stand.ts'
 import { simulate } from '../simulator/caller.ts'
 import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-import { openWorld } from '../support/world.ts'
 import { builtEnvironment } from './session-world.ts'
 
 const start = builtProgram()
@@ -139,10 +138,4 @@ test('the command renew without STATE_DIR says what to do instead', async () => 
 
   expect(code).toBe(2)
   expect(stderr).toContain('SIGHUP')
-})
-
-test('a proxy without STATE_DIR says that it forgets refusals', async () => {
-  const { lines } = await openWorld({ env: { STATE_DIR: '' } })
-
-  expect(lines.map(({ event }) => event)).toContain('state-in-memory')
 })

@@ -222,14 +222,6 @@ describe('the program', () => {
     expect(await ended(program)).toEqual({ code: 1, signal: null })
   })
 
-  it('writes lines for people when told to', async () => {
-    const program = start([], env({ LOG_FORMAT: 'pretty' }))
-    await until(() => program.stdout().includes('INFO: Logged in'), 20_000)
-    expect(program.lines()).toEqual([])
-    program.process.kill('SIGTERM')
-    expect(await ended(program)).toMatchObject({ code: 0 })
-  })
-
   it('does not mind that nobody reads its output to the end', async () => {
     const program = start(['check'], env())
     program.process.stdout?.destroy()
