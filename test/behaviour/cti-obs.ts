@@ -5,6 +5,10 @@ import { connectRaw, requestText, type RawTarget } from '../support/raw-client.t
 /** In which field each edition of the interface puts which of the two tokens. */
 export type Edition = 'english' | 'chinese'
 
+/** How it logs in, and the settings that demand it. */
+export const ACCOUNT = { user: 'cti', passwd: 'cti-password' }
+export const REQUIRE = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
+
 export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
 
 /** Does what a CTI-OBS does, over one connection, and keeps all that it was sent. */
@@ -52,7 +56,7 @@ export async function openCtiObs({
     close: (): void => client.destroy(),
     call: (name: keyof typeof INTERFACE_PATHS, body: JsonObject) =>
       post(paths[name], { subCCNo: 1, vdnId: 1, ...body }, credential()),
-    login: () => ask(LOGIN_PATH, { user: 'cti', passwd: 'cti-password' }, []),
+    login: () => ask(LOGIN_PATH, ACCOUNT, []),
     async readInterface(path: string) {
       const response = await post(path, { version: 311 }, credential())
       if (response.status === 200) paths = response.data

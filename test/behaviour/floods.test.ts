@@ -5,15 +5,9 @@ import { call } from '../support/call.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 
-const NETWORK = {
-  LISTEN: '0.0.0.0:0',
-  LISTEN_MAX_CONNECTIONS: '8',
-  OBS_LOGIN: 'require',
-  OBS_USER: 'cti',
-  OBS_PASSWORD: 'cti-password',
-}
-const LOGIN = { user: 'cti', passwd: 'cti-password' }
+const NETWORK = { LISTEN: '0.0.0.0:0', LISTEN_MAX_CONNECTIONS: '8', ...REQUIRE }
 
 function post(path: string, body: unknown, fields: readonly string[] = []): string {
   const lines = ['Host: localhost', ...fields]
@@ -22,7 +16,7 @@ function post(path: string, body: unknown, fields: readonly string[] = []): stri
 
 async function ticketOf(world: World, from: string): Promise<string> {
   const { port } = world
-  const { text } = await exchangeRaw({ port, from }, post(LOGIN_PATH, LOGIN))
+  const { text } = await exchangeRaw({ port, from }, post(LOGIN_PATH, ACCOUNT))
   const { resultData } = JSON.parse(text) as { resultData: { token: string } }
   return `Authorization: Bearer ${resultData.token}`
 }

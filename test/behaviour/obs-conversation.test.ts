@@ -4,7 +4,7 @@ import { BASE_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { openWorld, type World } from '../support/world.ts'
-import { openCtiObs, type CtiObs, type Edition } from './cti-obs.ts'
+import { openCtiObs, REQUIRE, type CtiObs, type Edition } from './cti-obs.ts'
 import { temporaryFiles } from '../support/temporary.ts'
 
 const INTERFACE = `${BASE_PATH}/business/interface`
@@ -23,9 +23,7 @@ async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs 
     env: {
       LISTEN_TLS_CERT_FILE: file('tls.crt', made.server.cert),
       LISTEN_TLS_KEY_FILE: file('tls.key', made.server.key),
-      OBS_LOGIN: 'require',
-      OBS_USER: 'cti',
-      OBS_PASSWORD: 'cti-password',
+      ...REQUIRE,
       ...(edition === 'chinese' ? CHINESE : {}),
     },
   })

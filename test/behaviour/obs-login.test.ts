@@ -1,16 +1,10 @@
 import { expect, test, vi } from 'vitest'
-import type { Environment } from '../../src/config/load.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
 import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 
-const REQUIRE: Environment = {
-  OBS_LOGIN: 'require',
-  OBS_USER: 'cti',
-  OBS_PASSWORD: 'cti-password',
-}
-const RIGHT = { user: 'cti', passwd: 'cti-password' }
-const BODY = JSON.stringify(RIGHT)
+const BODY = JSON.stringify(ACCOUNT)
 
 function tasks(world: World, ticket?: string) {
   const headers = ticket === undefined ? {} : { Authorization: `Bearer ${ticket}` }
@@ -18,7 +12,7 @@ function tasks(world: World, ticket?: string) {
 }
 
 async function ticketsOf(world: World) {
-  const { json } = await world.post(LOGIN_PATH, RIGHT)
+  const { json } = await world.post(LOGIN_PATH, ACCOUNT)
   const { token, refreshToken } = json.resultData ?? {}
   return { token: String(token), refreshToken: String(refreshToken) }
 }
@@ -91,7 +85,7 @@ test.each([
 test('no ticket, a forged and a foreign one get 401 in the published shape, and stay here', async () => {
   const world = await openWorld({ env: REQUIRE })
   const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })
-  const foreign = await other.post(LOGIN_PATH, { ...RIGHT, passwd: 'another' })
+  const foreign = await other.post(LOGIN_PATH, { ...ACCOUNT, passwd: 'another' })
   const { token } = await ticketsOf(world)
   for (const value of [
     undefined,
@@ -149,7 +143,7 @@ test('a login that breaks off gets a 400, once, and nothing is printed', async (
   const gone = await connectRaw(world)
   await gone.send(begun)
   gone.reset()
-  expect((await world.post(LOGIN_PATH, RIGHT)).status).toBe(200)
+  expect((await world.post(LOGIN_PATH, ACCOUNT)).status).toBe(200)
   expect(printed).not.toHaveBeenCalled()
 })
 
@@ -168,7 +162,7 @@ test.each(['answer', 'require', 'forward'])(
       `${LOGIN_PATH}~`,
     ]
     for (const path of spellings) {
-      const response = await world.post(path, RIGHT, { Authorization: `Bearer ${token}` })
+      const response = await world.post(path, ACCOUNT, { Authorization: `Bearer ${token}` })
       const held = world.sim.issued().filter((real) => response.text.includes(real))
       expect([path, held, response.status]).toEqual([path, [], 403])
     }

@@ -42,33 +42,26 @@ describe('no secret is shown', () => {
     refreshToken: CANARIES.responseRefresh,
     refreshExpirationTime: 3600,
   }
+  const answers = (body: unknown, contentType?: string) => (sim: Simulator) =>
+    sim.answerLogin({ body, ...(contentType !== undefined && { contentType }) })
+  const grants = (changes: object) => answers({ result: 0, resultData: { ...GRANT, ...changes } })
   test.each<readonly [string, (sim: Simulator) => void]>([
     ['refuses with a status', (sim) => sim.failLogin({ status: 403, body: SECRET_TEXT })],
-    ['refuses by result', (sim) => sim.answerLogin({ body: { result: 7, message: SECRET_TEXT } })],
-    ['gives a secret as result', (sim) => sim.answerLogin({ body: { result: SECRET_TEXT } })],
+    ['refuses by result', answers({ result: 7, message: SECRET_TEXT })],
+    ['gives a secret as result', answers({ result: SECRET_TEXT })],
     ['asks for patience', (sim) => sim.failLogin({ status: 429, retryAfter: SECRET_TEXT })],
     ['fails', (sim) => sim.failLogin({ status: 500, body: SECRET_TEXT })],
-    ['gives a page', (sim) => sim.answerLogin({ body: SECRET_TEXT, contentType: 'text/html' })],
-    ['names a strange type', (sim) => sim.answerLogin({ body: '{}', contentType: SECRET_TEXT })],
+    ['gives a page', answers(SECRET_TEXT, 'text/html')],
+    ['names a strange type', answers('{}', SECRET_TEXT)],
     [
       'responds with cut JSON',
-      (sim) =>
-        sim.answerLogin({ body: JSON.stringify({ result: 0, resultData: GRANT }).slice(0, -9) }),
+      answers(JSON.stringify({ result: 0, resultData: GRANT }).slice(0, -9)),
     ],
     [
       'responds with a token that no field can hold',
-      (sim) =>
-        sim.answerLogin({
-          body: { result: 0, resultData: { ...GRANT, token: `${CANARIES.responseToken}\r\n` } },
-        }),
+      grants({ token: `${CANARIES.responseToken}\r\n` }),
     ],
-    [
-      'responds with a token where the lifetime belongs',
-      (sim) =>
-        sim.answerLogin({
-          body: { result: 0, resultData: { ...GRANT, tokenExpirationTime: SECRET_TEXT } },
-        }),
-    ],
+    ['responds with a token for a lifetime', grants({ tokenExpirationTime: SECRET_TEXT })],
     ['redirects', (sim) => sim.redirect({ operation: 'login', location: `/${SECRET_TEXT}` })],
     ['cuts its response', (sim) => sim.reset({ operation: 'login', at: 'mid-body' })],
   ])('when iSales %s at login', async (_how, spoil) => {

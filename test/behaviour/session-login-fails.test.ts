@@ -30,6 +30,8 @@ const GATEWAY = '{"timestamp":"2026-03-01T12:00:00Z","status":403,"error":"Forbi
 
 const fails = (status: number, body?: string) => (sim: Simulator) =>
   sim.failLogin({ status, ...(body !== undefined && { body }), times: 'always' })
+const gives = (body: object) => (sim: Simulator) => sim.answerLogin({ body, times: 'always' })
+const hangs = (sim: Simulator) => sim.hang({ operation: 'login', times: 'always' })
 const refuses = (loginRejection: Simulator['switches']['loginRejection']) => (sim: Simulator) =>
   sim.set({ lockAfter: 0, loginRejection })
 
@@ -40,19 +42,8 @@ const FAULTS: Row[] = [
   ['a result', 'result', REFUSED, refuses('result'), WRONG],
   ['a 500 in the shape of iSales', 'result', REFUSED, refuses(500), WRONG],
   ['a 403 with a page', 'malformed', UNCLEAR, fails(403, '<html>')],
-  [
-    'a 200 without a result',
-    'malformed',
-    UNCLEAR,
-    (sim) => sim.answerLogin({ body: {}, times: 'always' }),
-  ],
-  [
-    'no response',
-    'timeout',
-    UNCLEAR,
-    (sim) => sim.hang({ operation: 'login', times: 'always' }),
-    { ISALES_LOGIN_TIMEOUT: '1s' },
-  ],
+  ['a 200 without a result', 'malformed', UNCLEAR, gives({})],
+  ['no response', 'timeout', UNCLEAR, hangs, { ISALES_LOGIN_TIMEOUT: '1s' }],
   ['a 503', 'unavailable', UNTOUCHED, fails(503)],
   ['a 404', 'malformed', UNTOUCHED, fails(404)],
 ]

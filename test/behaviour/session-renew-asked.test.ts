@@ -15,11 +15,8 @@ async function startRefused() {
   const { sim } = await simulate()
   // As long as a socket allows.
   const env = { STATE_DIR: join(temporaryDirectory(), 'state').padEnd(94, 'x') }
-  const settings = builtEnvironment(sim, {
-    ISALES_PASSWORD: 'wrong',
-    LOGIN_REJECTED_ATTEMPTS: '1',
-    ...env,
-  })
+  const guarded = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1' }
+  const settings = builtEnvironment(sim, { ...guarded, ...env })
   const proxy = start([], settings)
   await proxy.line('guarded')
   await proxy.addresses()

@@ -1,5 +1,6 @@
 import type { Environment } from '../../src/config/load.ts'
 import type { Simulator } from '../../simulator/index.ts'
+import { accountOf } from '../cli/stand.ts'
 import { call } from '../support/call.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
@@ -9,15 +10,8 @@ import { openWorld, type WorldOptions } from '../support/world.ts'
 export type TimedWorld = Awaited<ReturnType<typeof openTimedWorld>>
 
 /** What a program in a process of its own needs to serve before this iSales. */
-export function builtEnvironment({ origin, switches }: Simulator, env: Environment): Environment {
-  return {
-    ISALES_URL: origin,
-    ISALES_USER: switches.user,
-    ISALES_PASSWORD: switches.password,
-    LISTEN: '127.0.0.1:0',
-    ADMIN_LISTEN: '127.0.0.1:0',
-    ...env,
-  }
+export function builtEnvironment(sim: Simulator, env: Environment = {}): Environment {
+  return { ...accountOf(sim), LISTEN: '127.0.0.1:0', ADMIN_LISTEN: '127.0.0.1:0', ...env }
 }
 
 /** Lines that are written whatever becomes of the token. */

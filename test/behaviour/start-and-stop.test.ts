@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startApp } from '../../src/server.ts'
-import { gate, loginResponse, openStand, post } from '../proxy/stand.ts'
+import { gate, loginResponse, openStand, post, type StandOptions } from '../proxy/stand.ts'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { configOf } from '../support/config.ts'
@@ -9,19 +9,22 @@ import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
-test('a request that waits for the first login when the stop begins gets its response', async () => {
-  const login = gate()
-  const stand = await openStand({
-    login: (n) => login.opened.then(() => loginResponse(n)),
-    authenticated: false,
-    env: { DRAIN_TIMEOUT: '5s' },
-  })
+/** A proxy whose stop begins when it has this request, or the beginning of one, by this metric. */
+async function stopping(options: StandOptions, begun = post('x'), gauge = 'token_waiters') {
+  const stand = await openStand({ ...options, env: { DRAIN_TIMEOUT: '5s', ...options.env } })
   const client = await stand.connect()
-  await client.send(post('x'))
-  await until(async () => (await stand.metric('token_waiters')) === 1)
+  await client.send(begun)
+  await until(async () => (await stand.metric(gauge)) === 1)
   const stopped = stand.stop()
   await until(() => stand.log.some(({ event }) => event === 'draining'))
-  login.open()
+  return { stand, client, stopped }
+}
+
+test('a request that waits for the first login when the stop begins gets its response', async () => {
+  const first = gate()
+  const login = (n: number) => first.opened.then(() => loginResponse(n))
+  const { client, stopped } = await stopping({ login, authenticated: false })
+  first.open()
   expect(await client.read()).toMatchObject({ status: 200, text: 'ok' })
   await stopped
 })
@@ -29,11 +32,7 @@ test('a request that waits for the first login when the stop begins gets its res
 test('requests that wait for a token that does not come get a 503 before the drain ends', async () => {
   const login = () => new Promise<never>(() => undefined)
   const env = { DRAIN_TIMEOUT: '1s', CLIENT_DEADLINE: '0' }
-  const stand = await openStand({ login, authenticated: false, env })
-  const client = await stand.connect()
-  await client.send(post('x'))
-  await until(async () => (await stand.metric('token_waiters')) === 1)
-  const stopped = stand.stop()
+  const { client, stopped } = await stopping({ login, authenticated: false, env })
   const response = await client.read()
   expect([response.status, response.header('retry-after')]).toEqual([503, '1'])
   expect(JSON.parse(response.text)).toMatchObject({ code: 'shutting-down', sent: 'no' })
@@ -42,12 +41,9 @@ test('requests that wait for a token that does not come get a 503 before the dra
 
 test('a rejection during the drain is healed, and the response closes the connection', async () => {
   let revoked = 0
-  const stand = await openStand({ revoked: () => revoked, env: { DRAIN_TIMEOUT: '5s' } })
-  const client = await stand.connect()
-  await client.send(post('half').slice(0, -2))
-  await until(async () => (await stand.metric('requests_in_flight')) === 1)
-  const stopped = stand.stop()
-  await until(() => stand.log.some(({ event }) => event === 'draining'))
+  const half = post('half').slice(0, -2)
+  const scene = await stopping({ revoked: () => revoked }, half, 'requests_in_flight')
+  const { stand, client, stopped } = scene
   revoked = 1
   await client.send('lf')
   const response = await client.read()

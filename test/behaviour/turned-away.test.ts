@@ -5,6 +5,7 @@ import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index
 import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
+import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 
 const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
 
@@ -65,12 +66,11 @@ test.each<readonly [Refusal, string, Environment, string]>([
 })
 
 test('logins and refreshes of CTI-OBS are logged by what came of them', async () => {
-  const obs = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
-  const world = await openWorld({ env: obs })
+  const world = await openWorld({ env: REQUIRE })
   const { post } = world
-  const login = await post(LOGIN_PATH, { user: 'cti', passwd: 'cti-password' })
+  const login = await post(LOGIN_PATH, ACCOUNT)
   const refreshToken = login.json.resultData?.['refreshToken']
-  await post(LOGIN_PATH, { user: 'cti', passwd: 'wrong' })
+  await post(LOGIN_PATH, { ...ACCOUNT, passwd: 'wrong' })
   await post(LOGIN_PATH, {})
   await post(REFRESH_PATH, { refreshToken })
   await post(REFRESH_PATH, { refreshToken: 'of an earlier process' })

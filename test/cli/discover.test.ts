@@ -10,7 +10,7 @@ import type { Probed } from '../../src/cli/prober.ts'
 import { leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
-import { runHere } from './stand.ts'
+import { accountOf, runHere } from './stand.ts'
 
 function inFile(text: string): string {
   const path = join(temporaryDirectory(), 'ca.pem')
@@ -26,16 +26,9 @@ async function discoverAt(
 ) {
   const sim = await createSimulator({
     switches: { keepAlive: 100, ...switches },
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls && { tls }),
   })
-  const ran = await runHere(['discover', ...args], {
-    env: {
-      ISALES_URL: sim.origin,
-      ISALES_USER: sim.switches.user,
-      ISALES_PASSWORD: sim.switches.password,
-      ...env,
-    },
-  })
+  const ran = await runHere(['discover', ...args], { env: { ...accountOf(sim), ...env } })
   await sim.close()
   expect(leaks(ran.stdout + ran.stderr, [...sim.issued(), sim.switches.password])).toEqual([])
   const lines = ran.stdout.split('\n').filter((line) => !/^(?:#|$)/.test(line))
@@ -87,12 +80,8 @@ describe.concurrent('discover', () => {
       // The connection that is watched.
       onRequest: ({ method }) => method === 'HEAD' && stopping.abort('SIGINT'),
     })
-    const env = {
-      ISALES_URL: sim.origin,
-      ISALES_USER: sim.switches.user,
-      ISALES_PASSWORD: sim.switches.password,
-    }
-    const { code, stdout } = await runHere(['discover'], { env, signal: stopping.signal })
+    const surroundings = { env: accountOf(sim), signal: stopping.signal }
+    const { code, stdout } = await runHere(['discover'], surroundings)
     await sim.close()
     expect(code).toBe(130)
     expect(stdout).toMatch(/# keep-alive +was not measured/)
@@ -166,9 +155,8 @@ describe.concurrent('discover', () => {
     expect(open.stdout).toContain('\nHTTPS_PROXY=http://egress.example:3128\n')
     expect(open.stdout).toContain('\nSESSION_STORE_URL=valkey://localhost\n')
     expect(open.stdout).toMatch(/# ISALES_PASSWORD is a secret: add it\n$/)
-    const closed = await discoverAt({}, [], {
-      HTTPS_PROXY: 'http://user:tiger@egress.example:3128',
-    })
+    const HTTPS_PROXY = 'http://user:tiger@egress.example:3128'
+    const closed = await discoverAt({}, [], { HTTPS_PROXY })
     expect(closed.stdout).toMatch(/\n# HTTPS_PROXY is a secret: add it\n/)
     expect(closed.stdout).not.toContain('tiger')
   })

@@ -9,11 +9,12 @@ import {
 } from '../../simulator/index.ts'
 import { SWITCHES } from '../../simulator/switches.ts'
 import { probe, type ProbeOptions } from '../../src/cli/prober.ts'
-import { loadConfig, type Environment } from '../../src/config/load.ts'
+import type { Environment } from '../../src/config/load.ts'
 import { openCtiObs, type Edition } from '../behaviour/cti-obs.ts'
 import { leaks } from '../support/canaries.ts'
+import { configOf } from '../support/config.ts'
 import { openWorld } from '../support/world.ts'
-import { openIsales } from './stand.ts'
+import { accountOf, openIsales } from './stand.ts'
 
 const INTERFACE_PATH = `${BASE_PATH}/business/interface`
 const ALLOWED = `${BASE_PATH}/`
@@ -23,15 +24,9 @@ interface Changes extends Partial<ProbeOptions> {
 }
 
 function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
-  const loaded = loadConfig({
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
-    ISALES_PASSWORD: sim.switches.password,
-    ...env,
-  })
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.errors))
+  const config = configOf({ ...accountOf(sim), ...env })
   const { signal } = new AbortController()
-  return probe({ config: loaded.config, signal, vary: true, ...changes })
+  return probe({ config, signal, vary: true, ...changes })
 }
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */
@@ -231,9 +226,8 @@ describe('discover', () => {
   test('an iSales whose URLs name another host is no success', async () => {
     const { sim } = await openIsales({ switches: { absoluteUrls: true } })
     const { port } = new URL(sim.origin)
-    const { verdict, findings } = await discoverAt(sim, {
-      env: { ISALES_URL: `http://localhost:${port}` },
-    })
+    const env = { ISALES_URL: `http://localhost:${port}` }
+    const { verdict, findings } = await discoverAt(sim, { env })
     expect([verdict, findings.at(-1)?.evidence]).toEqual([
       'elsewhere',
       `gives URLs of ${sim.origin}, which is not ISALES_URL`,

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
+import { builtEnvironment } from '../behaviour/session-world.ts'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
 import { builtProgram, type Program } from './program.ts'
@@ -24,14 +25,7 @@ beforeEach(async () => {
 
 afterEach(() => sim.close())
 
-const env = (more: Environment = {}): Environment => ({
-  ISALES_URL: sim.origin,
-  ISALES_USER: sim.switches.user,
-  ISALES_PASSWORD: CANARY,
-  LISTEN: '127.0.0.1:0',
-  ADMIN_LISTEN: '127.0.0.1:0',
-  ...more,
-})
+const env = (more?: Environment): Environment => builtEnvironment(sim, more)
 
 /** What Node runs before the program. */
 function preload(name: string, script: string): Environment {

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { createSimulator, type SimulatorOptions } from '../../simulator/index.ts'
+import { createSimulator, type Simulator, type SimulatorOptions } from '../../simulator/index.ts'
 import { runCommand } from '../../src/cli/run.ts'
 import type { Environment } from '../../src/config/load.ts'
 
@@ -40,10 +40,10 @@ export async function runHere(
 export async function openIsales(options?: SimulatorOptions) {
   const sim = await createSimulator(options)
   onTestFinished(() => sim.close())
-  const env = {
-    ISALES_URL: sim.origin,
-    ISALES_USER: sim.switches.user,
-    ISALES_PASSWORD: sim.switches.password,
-  }
-  return { sim, env }
+  return { sim, env: accountOf(sim) }
+}
+
+export function accountOf({ origin, switches }: Simulator) {
+  const { user, password } = switches
+  return { ISALES_URL: origin, ISALES_USER: user, ISALES_PASSWORD: password }
 }

@@ -222,30 +222,26 @@ describe('a setting of this type', () => {
   })
 })
 
-describe('a duration or a size', () => {
-  it.each([
-    ['duration', fc.integer({ min: 10, max: HOUR })],
-    ['size', fc.integer({ min: 0, max: 1024 ** 3 })],
-  ] as const)('in the largest unit that fits is the same value: %s', (name, drawn) => {
-    const format = FORMATS[name]
-    fc.assert(
-      fc.property(drawn, (value) => {
-        expect(format.read(format.inUnits?.(value) ?? '')).toEqual(value)
-      }),
-    )
-  })
+it.each([
+  ['duration', fc.integer({ min: 10, max: HOUR })],
+  ['size', fc.integer({ min: 0, max: 1024 ** 3 })],
+] as const)('a %s in the largest unit that fits is the same value', (name, drawn) => {
+  const format = FORMATS[name]
+  fc.assert(
+    fc.property(drawn, (value) => {
+      expect(format.read(format.inUnits?.(value) ?? '')).toEqual(value)
+    }),
+  )
 })
 
-describe('a format', () => {
-  it('makes of any text at all a value or a problem, never an exception', () => {
-    const text = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units))
-    fc.assert(
-      fc.property(fc.constantFrom(...Object.values(FORMATS)), text, (format, written) => {
-        expect(() => read(format, written)).not.toThrow()
-      }),
-      { numRuns: 500 },
-    )
-  })
+it('a format makes of any text at all a value or a problem, never an exception', () => {
+  const text = fc.array(fc.nat(0xffff)).map((units) => String.fromCharCode(...units))
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.values(FORMATS)), text, (format, written) => {
+      expect(() => read(format, written)).not.toThrow()
+    }),
+    { numRuns: 500 },
+  )
 })
 
 it('a secret is any text but an empty one, one with a NUL, and one that is too short, and never prints', () => {
@@ -265,26 +261,19 @@ it.each([
 describe('the URL of a shared store', () => {
   const format = FORMATS.storeUrl
 
-  it('is that of one server, or of several Sentinels', () => {
-    expect(format.read('redis://h')).toEqual({
-      tls: false,
-      servers: [{ host: 'h', port: undefined }],
-      database: 0,
+  it.each([
+    ['redis://h', { tls: false, servers: [['h']], database: 0 }],
+    ['rediss://[::1]:1/', { tls: true, servers: [['::1', 1]], database: 0 }],
+    [
+      'valkeys://a:1,b,10.0.0.1:3/3',
+      { tls: true, servers: [['a', 1], ['b'], ['10.0.0.1', 3]], database: 3 },
+    ],
+  ])('is that of one server, or of several Sentinels: %s', (text, { servers, ...expected }) => {
+    expect(format.read(text)).toEqual({
+      ...expected,
+      servers: servers.map(([host, port]) => ({ host, port })),
       user: undefined,
       password: undefined,
-    })
-    expect(format.read('rediss://[::1]:1/')).toMatchObject({
-      tls: true,
-      servers: [{ host: '::1', port: 1 }],
-    })
-    expect(format.read('valkeys://a:1,b,10.0.0.1:3/3')).toMatchObject({
-      tls: true,
-      servers: [
-        { host: 'a', port: 1 },
-        { host: 'b', port: undefined },
-        { host: '10.0.0.1', port: 3 },
-      ],
-      database: 3,
     })
   })
 

@@ -12,6 +12,9 @@ import { temporaryDirectory } from '../support/temporary.ts'
 import { configOf, disk, errorsOf, MINIMAL, PASSWORD, PASSWORDLESS } from './stand.ts'
 
 const errorLines = (loaded: Loaded): readonly string[] => errorsOf(loaded).map(formatError)
+/** What is required, these variables, and these files. */
+const loadWith = (env: Environment, files: Parameters<typeof disk>[0] = {}): Loaded =>
+  loadConfig({ ...MINIMAL, ...env }, disk(files))
 
 describe('the configuration', () => {
   it('needs three settings and takes defaults for the rest', () => {
@@ -93,7 +96,7 @@ describe('the configuration', () => {
       { isalesPasswordFile: '/pw', isalesPassword: 'in a file' },
     ],
   ])('reads %j as %j', (env, expected) => {
-    const config = configOf(loadConfig({ ...MINIMAL, ...env }, disk({ '/pw': 'in a file' })))
+    const config = configOf(loadWith(env, { '/pw': 'in a file' }))
     const read = Object.keys(expected).map((key) => {
       const value = config[key as ConfigKey]
       return [key, value instanceof Secret ? value.reveal() : value]
@@ -108,9 +111,7 @@ describe('the configuration', () => {
     ['/a,b/auth/login', ['/a,b/']],
     ['/gw/signin', ['/rest/isales/v1/openapi/obs/']],
   ])('forwards the paths beside the login path %s: %j', (path, allowed) => {
-    expect(configOf(loadConfig({ ...MINIMAL, ISALES_LOGIN_PATH: path })).allowedPaths).toEqual(
-      allowed,
-    )
+    expect(configOf(loadWith({ ISALES_LOGIN_PATH: path })).allowedPaths).toEqual(allowed)
   })
 
   it.each([
@@ -131,37 +132,37 @@ describe('the configuration', () => {
       'STATE_DIR has 95 bytes; at most 94 fit. Write it like STATE_DIR=/var/lib/isales-auth-proxy',
     ],
   ])('gives a hint that fits the mistake: %j', (env, line) => {
-    expect(errorLines(loadConfig({ ...MINIMAL, ...env }))).toEqual([line])
+    expect(errorLines(loadWith(env))).toEqual([line])
   })
 
   it.each(Object.keys(REMOVED).flatMap((name) => [[name], [`${name}_FILE`]]))(
     'is refused when it sets %s, which is no longer a setting, and says what holds now',
     (name) => {
-      const loaded = loadConfig({ ...MINIMAL, [name]: '/x' }, disk({ '/x': '1' }))
+      const loaded = loadWith({ [name]: '/x' }, { '/x': '1' })
       expect(errorLines(loaded)).toEqual([
         expect.stringMatching(new RegExp(`^${name} is no longer a setting: .+[^.]\\. Unset it$`)),
       ])
       expect(loaded.warnings).toEqual([])
-      expect(loadConfig({ ...MINIMAL, [name]: '' }).ok).toBe(true)
+      expect(loadWith({ [name]: '' }).ok).toBe(true)
     },
   )
 
   it('takes no property that every object has for one', () => {
-    const loaded = loadConfig({ ...MINIMAL, ['constructor' as string]: '1' })
+    const loaded = loadWith({ ['constructor' as string]: '1' })
     expect([loaded.ok, loaded.warnings]).toEqual([true, []])
   })
 
   it('is refused while Node accepts any certificate', () => {
-    const loaded = loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+    const loaded = loadWith({ NODE_TLS_REJECT_UNAUTHORIZED: '0' })
     expect(errorLines(loaded)).toEqual([expect.stringContaining('accepts any certificate')])
-    expect(loadConfig({ ...MINIMAL, NODE_TLS_REJECT_UNAUTHORIZED: '1' }).ok).toBe(true)
+    expect(loadWith({ NODE_TLS_REJECT_UNAUTHORIZED: '1' }).ok).toBe(true)
   })
 })
 
 it.each(SETTING_LIST.map(({ name }) => name))(
   'what is shown of %s, and an error about it, repeats no password of a URL',
   (name) => {
-    const loaded = loadConfig({ ...MINIMAL, [name]: `http://user:${PASSWORD}@h/ ` })
+    const loaded = loadWith({ [name]: `http://user:${PASSWORD}@h/ ` })
     const errors = loaded.ok ? [] : loaded.errors
     expect(JSON.stringify([loaded.settings, errors])).not.toContain(PASSWORD)
   },
@@ -269,19 +270,16 @@ describe('a secret in a file', () => {
   })
 
   it('may hold a user, which keeps its own limits', () => {
-    const load = (content: string): Loaded =>
-      loadConfig(
-        { ...MINIMAL, ISALES_USER: undefined, ISALES_USER_FILE: '/u' },
-        disk({ '/u': content }),
-      )
-    expect(configOf(load('obs\n')).isalesUser).toBe('obs')
-    const [tooLong, control] = ['x'.repeat(50), 'a\nb'].map((text) => errorLines(load(text))[0])
+    const loadUser = (user: string): Loaded =>
+      loadWith({ ISALES_USER: undefined, ISALES_USER_FILE: '/u' }, { '/u': user })
+    expect(configOf(loadUser('obs\n')).isalesUser).toBe('obs')
+    const [tooLong, control] = ['x'.repeat(50), 'a\nb'].map((text) => errorLines(loadUser(text))[0])
     expect(tooLong).toMatch(/^ISALES_USER_FILE holds a value that has 50 bytes; at most 49 fit\./)
     expect(control).toMatch(/^ISALES_USER_FILE holds a value that contains a control character\./)
   })
 
   it('and in its variable too is an error', () => {
-    const loaded = loadConfig({ ...MINIMAL, ISALES_PASSWORD_FILE: '/pw' }, disk({ '/pw': 'x' }))
+    const loaded = loadWith({ ISALES_PASSWORD_FILE: '/pw' }, { '/pw': 'x' })
     expect(errorLines(loaded)).toEqual([
       'ISALES_PASSWORD and ISALES_PASSWORD_FILE are both set. Unset one of them',
     ])
@@ -289,14 +287,14 @@ describe('a secret in a file', () => {
 
   it('is the only way to give a ticket key', () => {
     const key = 'k'.repeat(32)
-    const files = disk({ '/key': key, '/short': 'k'.repeat(31) })
-    const config = configOf(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/key' }, files))
+    const files = { '/key': key, '/short': 'k'.repeat(31) }
+    const config = configOf(loadWith({ OBS_TICKET_KEY_FILE: '/key' }, files))
     expect(config.obsTicketKey?.reveal()).toBe(key)
     expect(config.obsTicketKeyFile).toBe('/key')
-    expect(errorLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY: key }, files))).toEqual([
+    expect(errorLines(loadWith({ OBS_TICKET_KEY: key }, files))).toEqual([
       'OBS_TICKET_KEY is read from a file only. Unset it and set OBS_TICKET_KEY_FILE',
     ])
-    expect(errorLines(loadConfig({ ...MINIMAL, OBS_TICKET_KEY_FILE: '/short' }, files))).toEqual([
+    expect(errorLines(loadWith({ OBS_TICKET_KEY_FILE: '/short' }, files))).toEqual([
       'OBS_TICKET_KEY_FILE holds a value that is shorter than 32 bytes. Correct the file',
     ])
   })
@@ -304,39 +302,39 @@ describe('a secret in a file', () => {
 
 describe('a secret in a variable', () => {
   it.each(['ISALES_PASSWORD', 'ISALES_USER'])('%s names Windows line endings', (name) => {
-    expect(errorLines(loadConfig({ ...MINIMAL, [name]: 'x\r' }))).toEqual([
+    expect(errorLines(loadWith({ [name]: 'x\r' }))).toEqual([
       `${name} has a Windows line ending. Save the env file with Unix line endings`,
     ])
   })
 
   it('that was no UTF-8 is refused: a login with it could only lock the account', () => {
-    expect(errorLines(loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'p\uFFFD' }))).toEqual([
+    expect(errorLines(loadWith({ ISALES_PASSWORD: 'p\uFFFD' }))).toEqual([
       'ISALES_PASSWORD is not valid UTF-8. Write it in UTF-8',
     ])
   })
 
   const SECRET_PLACES: readonly ((secret: string) => Environment)[] = [
-    (secret) => ({ ...MINIMAL, ISALES_PASSWORD: `${secret}\0`, OBS_PASSWORD: `${secret}\uFFFD` }),
-    (secret) => ({ ...MINIMAL, ISALES_URL: `https://user:${secret}@service.besclouds.com` }),
-    (secret) => ({ ...MINIMAL, ISALES_URL: secret }),
-    (secret) => ({ ...MINIMAL, ISALES_PASSWORD: secret, ISALES_PASSWORD_FILE: secret }),
-    (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: secret }),
-    (secret) => ({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: `/nowhere/${secret}` }),
-    (secret) => ({ ...MINIMAL, OBS_PASSWORD_FILE: secret, OBS_TICKET_KEY: secret }),
-    (secret) => ({ ...MINIMAL, OBS_TICKET_KEY_FILE: secret, LISTEN_TLS_KEY_FILE: secret }),
-    (secret) => ({ ...MINIMAL, HTTPS_PROXY: `ftp://user:${secret}@proxy`, ISALES_PASWORD: secret }),
-    (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}@proxy/path` }),
-    (secret) => ({ ...MINIMAL, HTTPS_PROXY: `http://user:${secret}%@proxy` }),
-    (secret) => ({ ...MINIMAL, SESSION_STORE_URL: `redis://u:${secret}@@h` }),
-    (secret) => ({ ...MINIMAL, ISALES_USER: `${secret}\n${secret}`, ISALES_CA_FILE: secret }),
-    (secret) => ({ ...MINIMAL, OTEL_EXPORTER_OTLP_ENDPOINT: `https://u:${secret}@otel` }),
+    (secret) => ({ ISALES_PASSWORD: `${secret}\0`, OBS_PASSWORD: `${secret}\uFFFD` }),
+    (secret) => ({ ISALES_URL: `https://user:${secret}@service.besclouds.com` }),
+    (secret) => ({ ISALES_URL: secret }),
+    (secret) => ({ ISALES_PASSWORD: secret, ISALES_PASSWORD_FILE: secret }),
+    (secret) => ({ ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: secret }),
+    (secret) => ({ ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: `/nowhere/${secret}` }),
+    (secret) => ({ OBS_PASSWORD_FILE: secret, OBS_TICKET_KEY: secret }),
+    (secret) => ({ OBS_TICKET_KEY_FILE: secret, LISTEN_TLS_KEY_FILE: secret }),
+    (secret) => ({ HTTPS_PROXY: `ftp://user:${secret}@proxy`, ISALES_PASWORD: secret }),
+    (secret) => ({ HTTPS_PROXY: `http://user:${secret}@proxy/path` }),
+    (secret) => ({ HTTPS_PROXY: `http://user:${secret}%@proxy` }),
+    (secret) => ({ SESSION_STORE_URL: `redis://u:${secret}@@h` }),
+    (secret) => ({ ISALES_USER: `${secret}\n${secret}`, ISALES_CA_FILE: secret }),
+    (secret) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: `https://u:${secret}@otel` }),
   ]
 
   it('is never repeated by an error or a warning, wherever it was put', () => {
     const secret = fc.stringMatching(/^[!-~]{12,40}$/)
     fc.assert(
       fc.property(secret, fc.constantFrom(...SECRET_PLACES), (secret, place) => {
-        const loaded = loadConfig(place(secret), disk({}))
+        const loaded = loadWith(place(secret))
         const said = [...(loaded.ok ? [] : loaded.errors), ...loaded.warnings]
         expect(said.length).toBeGreaterThan(0)
         expect(said.map(formatError).join('\n')).not.toContain(secret)

@@ -15,6 +15,14 @@ interface LoginResponse {
   readonly resultData: Readonly<Record<string, unknown>> & { readonly token: string }
 }
 
+/** A response with this status has the published shape. */
+async function expectRefused(response: Response, status: number): Promise<void> {
+  expect([response.status, await response.json()]).toEqual([
+    status,
+    { result: status, resultData: {} },
+  ])
+}
+
 async function bodyOf(response: Response): Promise<LoginResponse> {
   return (await response.json()) as LoginResponse
 }
@@ -82,11 +90,8 @@ test('numbers are strings where OBS_NUMBERS says so', async () => {
 test('require: only the configured user with the configured password gets a ticket', async () => {
   const { post, outcomes } = start()
   expect((await post(LOGIN, RIGHT)).status).toBe(200)
-  for (const body of [WRONG, { ...RIGHT, user: 'other' }, { user: '', passwd: '' }]) {
-    const response = await post(LOGIN, body)
-    expect(response.status).toBe(403)
-    expect(await response.json()).toEqual({ result: 403, resultData: {} })
-  }
+  for (const body of [WRONG, { ...RIGHT, user: 'other' }, { user: '', passwd: '' }])
+    await expectRefused(await post(LOGIN, body), 403)
   expect(outcomes).toEqual(
     ['success', 'rejected', 'rejected', 'rejected'].map((it) => `login ${it}`),
   )
@@ -122,8 +127,8 @@ test('after five wrong passwords in a second even the right one of that address 
   await clock.advance(3_600_000)
   for (let n = 0; n < 5; n += 1) expect((await post(LOGIN, WRONG)).status).toBe(403)
   const throttled = await post(LOGIN, RIGHT)
-  expect([throttled.status, throttled.headers.get('retry-after')]).toEqual([429, '1'])
-  expect(await throttled.json()).toEqual({ result: 429, resultData: {} })
+  expect(throttled.headers.get('retry-after')).toBe('1')
+  await expectRefused(throttled, 429)
   await clock.advance(199)
   expect((await post(LOGIN, RIGHT)).status).toBe(429)
   await clock.advance(1)
@@ -176,9 +181,7 @@ test.each([
   [{ user: 'cti', passwd: {} }],
 ])('a login with the body %j gets 400 in the published shape', async (body) => {
   const { post, outcomes } = start('answer')
-  const response = await post(LOGIN, body)
-  expect(response.status).toBe(400)
-  expect(await response.json()).toEqual({ result: 400, resultData: {} })
+  await expectRefused(await post(LOGIN, body), 400)
   expect(outcomes).toEqual(['login malformed'])
 })
 
@@ -201,11 +204,8 @@ test('an access ticket, a forged one, an ended one and none at all are refused',
   const { post, tickets, clock } = start()
   const { token: access, refreshToken: refresh } = tickets.issue()
   const forged = refresh.replace(/^.{4}/, 'AAAA')
-  for (const refreshToken of [access, forged, 7, undefined]) {
-    const response = await post(REFRESH, { refreshToken })
-    expect(response.status).toBe(403)
-    expect(await response.json()).toEqual({ result: 403, resultData: {} })
-  }
+  for (const refreshToken of [access, forged, 7, undefined])
+    await expectRefused(await post(REFRESH, { refreshToken }), 403)
   await clock.advance(12 * 3_600_000)
   expect((await post(REFRESH, { refreshToken: refresh })).status).toBe(403)
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createTicketCheck } from '../../src/login/ticket-check.ts'
+import { REQUIRE } from '../behaviour/cti-obs.ts'
 import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
 
 const check = createTicketCheck((ticket) => ticket === 'good', 'number')
@@ -26,8 +27,7 @@ test.each<[boolean, string, string[]]>([
 })
 
 test('a refused request loses its connection, whatever its body is', async () => {
-  const env = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
-  const stand = await openStand({ env })
+  const stand = await openStand({ env: REQUIRE })
   for (const request of [
     get(),
     post('abc'),
