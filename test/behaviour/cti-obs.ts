@@ -12,13 +12,7 @@ export const REQUIRE = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD: 'c
 export type CtiObs = Awaited<ReturnType<typeof openCtiObs>>
 
 /** Does what a CTI-OBS does, over one connection, and keeps all that it was sent. */
-export async function openCtiObs({
-  target,
-  edition,
-}: {
-  readonly target: RawTarget
-  readonly edition: Edition
-}) {
+export async function openCtiObs(target: RawTarget, edition: Edition) {
   const client = await connectRaw(target)
   const heard: string[] = []
   let tokens: { readonly token: string; readonly refreshToken: string } | undefined

@@ -13,14 +13,6 @@ const ENV = { ISALES_REJECTED_RESULTS: '7' }
 const open = (steps: Step | readonly Step[], env: Readonly<Record<string, string>> = ENV) =>
   openStand({ respond: () => steps, env })
 
-/** The first token gets this response, any other a good one. */
-const openRejecting = (rejection: Step, env: Readonly<Record<string, string>> = ENV) =>
-  openStand({
-    respond: (request) =>
-      request.header('authorization') === 'Bearer token-1' ? rejection : responseBytes(GOOD),
-    env,
-  })
-
 function gzipped(text: string): Buffer {
   const body = gzipSync(text)
   const head = `${OK}Content-Encoding: gzip\r\nContent-Length: ${body.length}\r\nETag: "a"\r\n\r\n`
@@ -43,7 +35,14 @@ describe('a response that is looked into', () => {
     [1024 * 1024, false],
   ])('comes whole in %i bytes, healed: %s', async (size, healed) => {
     const body = `{"result":7,"padding":"${'x'.repeat(size - 25)}"}`
-    const stand = await openRejecting(`${CHUNKED}${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`)
+    const stand = await openStand({
+      // The first token is rejected.
+      respond: (request) =>
+        request.header('authorization') === 'Bearer token-1'
+          ? `${CHUNKED}${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+          : responseBytes(GOOD),
+      env: ENV,
+    })
     const { text, framing } = await stand.exchange(post('x'))
     expect(text === (healed ? GOOD : body)).toBe(true)
     expect(framing).toBe(healed ? 'length' : 'chunked')

@@ -29,7 +29,7 @@ async function openHttps(edition: Edition): Promise<{ world: World; obs: CtiObs 
   })
   expect(world.proxy).toMatch(/^https:/)
   const target = { port: world.port, tls: { ca: made.ca.cert } }
-  return { world, obs: await openCtiObs({ target, edition }) }
+  return { world, obs: await openCtiObs(target, edition) }
 }
 
 /** The account's token ends under our hands, in whichever of the two the edition sends. */

@@ -42,8 +42,6 @@ export async function openTimedWorld(options: WorldOptions = {}) {
     clock,
     /** Waits until no login or refresh is in progress. */
     settled,
-    /** Moves the time on without waiting for what that brings about: for an iSales that hangs. */
-    jump: (ms: number) => clock.advance(ms),
     /** Waits until so many requests wait for a token. */
     async waiting(requests: number) {
       await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)

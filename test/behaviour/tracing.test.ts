@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openTracing } from '../../src/tracing/otlp.ts'
 import { attributesOf, openReceiver } from '../support/otlp-receiver.ts'
@@ -8,17 +8,11 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
 const CLIENT = { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: 'obs=1' }
 
-let close = (): void => undefined
-afterEach(() => {
-  close()
-})
-
 async function openTracedWorld() {
-  const receiver = await openReceiver()
-  ;({ close } = receiver)
-  const { endpoint } = receiver
+  const { endpoint, close, spans } = await openReceiver()
+  onTestFinished(close)
   const tracing = openTracing({ endpoint, version: 'test' })
-  return { world: await openWorld({ tracing }), spans: receiver.spans }
+  return { world: await openWorld({ tracing }), spans }
 }
 
 const tasks = (world: World, headers: Readonly<Record<string, string>>) =>

@@ -238,9 +238,8 @@ describe('check --live', () => {
 
   it('warns of another refresh path, in a whole URL too', async () => {
     const { env } = await openIsales({ switches: { absoluteUrls: true } })
-    const ran = await runHere(['check', '--live', '--quiet'], {
-      env: { ...env, ISALES_REFRESH_PATH: '/elsewhere' },
-    })
+    const elsewhere = { ...env, ISALES_REFRESH_PATH: '/elsewhere' }
+    const ran = await runHere(['check', '--live', '--quiet'], { env: elsewhere })
     expect(ran.code).toBe(0)
     expect(ran.stderr).toContain('Set ISALES_REFRESH_PATH=/rest/isales/v1/openapi/obs/auth/refresh')
   })

@@ -105,7 +105,7 @@ async function converse(
     },
   })
   const { sim } = world
-  const obs = await openCtiObs({ target: { port: Number(new URL(world.proxy).port) }, edition })
+  const obs = await openCtiObs(world, edition)
   const works = async (response: Promise<{ status: number; result: unknown; data: object }>) => {
     const { status, result, data } = await response
     expect([status, String(result)]).toEqual([200, '0'])
