@@ -64,18 +64,6 @@ beforeAll(async () => {
 })
 afterAll(() => stand.stop())
 
-/** A client that has sent these bytes in parts, a turn of the event loop apart, so that they are not joined again. */
-async function sendCut(bytes: string, sizes: readonly number[]) {
-  const client = await stand.connect()
-  const sending = (async () => {
-    for (const part of cut(bytes, sizes)) {
-      await client.send(part)
-      await new Promise(setImmediate)
-    }
-  })().catch(() => undefined)
-  return { client, sending }
-}
-
 const numberOf = (target: string): number => Number(target.slice(target.lastIndexOf('/') + 1))
 
 test('however the bytes are cut, each request reaches iSales once, whole and in its turn, one at a time, and its response comes back so', async () => {
@@ -93,7 +81,15 @@ test('however the bytes are cut, each request reaches iSales once, whole and in 
         ({ method, sent }, i) =>
           `${method} /rest/isales/${i} HTTP/1.1\r\nHost: localhost\r\n${framed(sent)}`,
       )
-      const { client, sending } = await sendCut(bytes.join(''), there)
+      const client = await stand.connect()
+      const send = async (): Promise<void> => {
+        for (const part of cut(bytes.join(''), there)) {
+          await client.send(part)
+          // A turn of the event loop apart, so that they are not joined again.
+          await new Promise(setImmediate)
+        }
+      }
+      const sending = send().catch(() => undefined)
       for (const { response } of all) {
         const got = await client.read()
         expect(got.status).toBe(200)

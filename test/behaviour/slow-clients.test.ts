@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { Environment } from '../../src/config/load.ts'
 import { INTERFACE_PATHS, UPLOAD_PATH } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -19,7 +18,6 @@ async function lastMinute({ admin }: World): Promise<unknown> {
 /** Over what is kept for a replay, so that it streams when so much of it is there. */
 const LARGE = 100_000
 const STREAMED = 'x'.repeat(70_000)
-const OFF: Environment = { CLIENT_DEADLINE: '0' }
 
 describe.each([
   ['kept', INTERFACE_PATHS.getTask, 100, 'half'],
@@ -33,7 +31,7 @@ describe.each([
     ['breaks off', 400, length + half, {}],
     ['has a broken chunk', 400, `${head(path, 'Transfer-Encoding: chunked')}${chunk}zz\r\n`, {}],
   ])('and %s gets a %s, and iSales never has it whole', async (what, status, bytes, env) => {
-    const world = await openWorld({ env: { ...OFF, ...env } })
+    const world = await openWorld({ env: { CLIENT_DEADLINE: '0', ...env } })
     const client = await connectRaw(world)
     await client.send(bytes)
     if (what === 'breaks off') client.end()
