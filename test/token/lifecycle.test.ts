@@ -198,10 +198,16 @@ describe('an operator who asks for a login', () => {
   })
 })
 
-it('an operator who asks while a login is in flight gets another one when that is refused', () => {
-  const life = live().begins('login').does(renewAsked, undefined).ends(REFUSED)
-  expect([due(life), life.state.login]).toEqual(['login', 'asked'])
-})
+it.each([
+  ['login', REFUSED],
+  ['refresh', DOWN],
+] as const)(
+  'an operator who asks while a %s is in flight gets a login when that fails',
+  (operation, failure) => {
+    const life = aged().begins(operation).does(renewAsked, undefined).ends(failure)
+    expect([due(life), life.state.login]).toEqual(['login', 'asked'])
+  },
+)
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
