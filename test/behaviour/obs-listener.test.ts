@@ -130,3 +130,15 @@ test('a browser on the same machine is not let in, nor a page that has bound its
     expect([fields, (await exchangeRaw(world, tasks(fields))).status]).toEqual([fields, status])
   expect(world.sim.requests()).toHaveLength(2)
 })
+
+test('beyond loopback a login is required by default, and nothing is served to everybody unless that was said', async () => {
+  const network = { LISTEN: '0.0.0.0:0' }
+  const credentials = { OBS_USER: 'cti', OBS_PASSWORD: 'cti-password' }
+  const world = await openWorld({ env: { ...network, ...credentials } })
+  expect((await exchangeRaw(world, tasks())).status).toBe(401)
+  expect(world.sim.requests()).toEqual([])
+  const open = { ...network, OBS_LOGIN: 'answer' }
+  await expect(openWorld({ env: open })).rejects.toThrow('OBS_LOGIN')
+  const unsafe = await openWorld({ env: { ...open, UNSAFE_LISTEN: 'true' } })
+  expect((await exchangeRaw(unsafe, tasks())).status).toBe(200)
+})

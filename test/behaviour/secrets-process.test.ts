@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { builtProgram } from '../cli/program.ts'
+import { runHere } from '../cli/stand.ts'
 import { CANARIES, leaks } from '../support/canaries.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
@@ -13,24 +14,28 @@ const start = builtProgram()
 
 const SOUND = environment('https://127.0.0.1:9')
 const EGRESS = `user:${CANARIES.egressPassword}`
-/** All of them together. */
-const FAULTS: Environment = {
-  ISALES_URL: `https://${EGRESS}@127.0.0.1:9`,
-  ISALES_PASSWORD: `${CANARIES.password}\u007f\n${CANARIES.rotated}`,
-  ISALES_PASSWORD_FILE: '/nowhere',
-  OBS_PASSWORD: `${CANARIES.obsPassword}\n${CANARIES.rotated}`,
-  OBS_TICKET_KEY: CANARIES.password,
-  OBS_TICKET_KEY_FILE: '/nowhere',
-  HTTPS_PROXY: `http://${EGRESS}@[127.0.0.1`,
-  ISALES_PASWORD: CANARIES.password,
-  LOG_LEVEL: 'loud',
-}
+const FAULTS: readonly Environment[] = [
+  { ISALES_URL: `https://${EGRESS}@127.0.0.1:9` },
+  { ISALES_PASSWORD_FILE: '/nowhere' },
+  { ISALES_PASSWORD: `${CANARIES.password}\u007f\n${CANARIES.rotated}` },
+  { OBS_PASSWORD: `${CANARIES.obsPassword}\n${CANARIES.rotated}` },
+  { OBS_TICKET_KEY: CANARIES.password, OBS_TICKET_KEY_FILE: '/nowhere' },
+  { HTTPS_PROXY: `ftp://${EGRESS}@127.0.0.1:9` },
+  { HTTPS_PROXY: `http://${EGRESS}@[127.0.0.1` },
+  { ISALES_PASWORD: CANARIES.password, LOG_LEVEL: 'loud' },
+]
+
+test.each(FAULTS)('no secret is in what `check` says of wrong setting %#', async (fault) => {
+  const { stdout, stderr } = await runHere(['check'], { env: { ...SOUND, ...fault } })
+  expect(stdout).not.toBe('')
+  expect(leaks(stdout + stderr)).toEqual([])
+})
 
 test('no secret is in the last words of a program that cannot start', async () => {
   const port = await freePort()
   await listen(() => undefined, port)
   const programs = [
-    start([], { ...SOUND, ...FAULTS }),
+    start([], Object.assign({ ...SOUND }, ...FAULTS)),
     start([], { ...SOUND, LISTEN: `127.0.0.1:${port}` }),
   ]
   const ends = await Promise.all(programs.map(({ ended }) => ended))
