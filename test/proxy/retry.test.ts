@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { PROBLEMS } from '../../src/http/problem.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -10,6 +11,7 @@ import {
 } from '../../src/proxy/retry.ts'
 import type { UpstreamFailure } from '../../src/upstream/errors.ts'
 
+const FAILURES = ['unreachable', 'tls', 'broken', 'timeout', 'invalid', 'closed'] as const
 const STAGES = ['reading', 'waiting', 'connecting', 'sent'] as const
 
 /** Of a POST, but for the changes. */
@@ -35,6 +37,9 @@ const lost = (before: Partial<History>, changes: Partial<Failure> = {}) =>
 
 const noToken = (before: Partial<History>) =>
   withoutToken(history(before), { unavailable: 'overloaded', retryAfter: 7 })
+
+const deadline = (before: Partial<History>, stage: Stage) =>
+  afterInterruption(history(before), 'deadline', stage)
 
 describe('a request of which nothing was written', () => {
   it.each(['GET', 'POST', 'DELETE'])('%s is tried twice more, its body kept or not', (method) => {
@@ -124,7 +129,7 @@ describe('what the client is told', () => {
     ['waiting', { lost: 1 }, 'upstream-timeout'],
     ['connecting', { lost: 1 }, 'upstream-timeout'],
   ])('of a deadline while %s, after %j: %s', (stage, before, code) => {
-    expect(afterInterruption(history(before), 'deadline', stage)).toEqual({ do: 'fail', code })
+    expect(deadline(before, stage)).toEqual({ do: 'fail', code })
   })
 
   it.each(STAGES)(
@@ -144,6 +149,20 @@ describe('what the client is told', () => {
 
   it('of a missing token is the reason for it', () => {
     expect(noToken({})).toEqual({ do: 'fail', code: 'overloaded', retryAfter: 7 })
-    expect(noToken({ lost: 1 })).toMatchObject({ code: 'upstream-broken' })
   })
+
+  it.each([{ lost: 2, unwritten: 3 }, { lost: 1 }])(
+    'is never that nothing was sent, once an attempt was written: %j',
+    (before) => {
+      const told = [
+        noToken(before),
+        ...STAGES.map((stage) => deadline(before, stage)),
+        ...FAILURES.map((failure) => lost(before, { failure })),
+        ...FAILURES.map((failure) => unwritten(before, { failure })),
+      ]
+      const sent = told.map((each) => (each?.do === 'fail' ? PROBLEMS[each.code].sent : each?.do))
+      expect(sent).toContain('unknown')
+      expect(sent).not.toContain('no')
+    },
+  )
 })
