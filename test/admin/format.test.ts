@@ -41,14 +41,19 @@ describe('durations in words', () => {
 
   const now = '2026-03-02T09:41:05.000Z'
   it.each([
-    ['was', '2026-03-02T09:41:05.000Z', 'just now'],
-    ['was', '2026-03-02T09:41:09.000Z', 'just now'],
-    ['was', '2026-03-02T09:40:00.000Z', '1 min 5 s ago'],
-    ['was', '2026-03-02T07:00:00.000Z', '2 h ago'],
-    ['lasts', '2026-03-02T09:40:00.000Z', 'ended'],
-    ['lasts', '2026-03-02T10:41:05.000Z', 'for 1 h'],
-  ])('what %s %s is shown as %s', (what, instant, words) => {
-    expect((what === 'was' ? ago : until)(instant, now)).toBe(words)
+    ['2026-03-02T09:41:05.000Z', 'just now'],
+    ['2026-03-02T09:41:09.000Z', 'just now'],
+    ['2026-03-02T09:40:00.000Z', '1 min 5 s ago'],
+    ['2026-03-02T07:00:00.000Z', '2 h ago'],
+  ])('%s was %s', (instant, words) => {
+    expect(ago(instant, now)).toBe(words)
+  })
+
+  it.each([
+    ['2026-03-02T09:40:00.000Z', 'ended'],
+    ['2026-03-02T10:41:05.000Z', 'for 1 h'],
+  ])('%s is %s', (instant, words) => {
+    expect(until(instant, now)).toBe(words)
   })
 
   it.each([

@@ -26,14 +26,12 @@ describe('check --health', () => {
       ).toEqual({ code: 0, stdout: 'The proxy responded 200.\n', stderr: '' })
   })
 
+  const nobody = async () => ({ ADMIN_LISTEN: `127.0.0.1:${await freePort()}` })
   it.each([
-    ['nobody listens', 'ECONNREFUSED'],
-    ['there is no response in time', 'no response in time'],
-  ])('fails when %s', async (_, why) => {
-    const env =
-      why === 'ECONNREFUSED'
-        ? { ADMIN_LISTEN: `127.0.0.1:${await freePort()}` }
-        : await adminThat(() => undefined)
+    ['nobody listens', nobody, 'ECONNREFUSED'],
+    ['there is no response in time', () => adminThat(() => undefined), 'no response in time'],
+  ])('fails when %s', async (_, begin, why) => {
+    const env = await begin()
     const { code, stdout } = await within(runHere(['check', '--health'], { env }), 'check --health')
     expect([code, stdout]).toEqual([
       5,
