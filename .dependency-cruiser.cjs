@@ -59,7 +59,7 @@ module.exports = {
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
     oneHome('lru-cache', 'login/'),
     oneHome('@hono/node-server', 'http/hono'),
-    oneHome('zod', '(?:token/attempts-file|sharing/(?:seal|valkey))'),
+    oneHome('zod', '(?:token/book-file|sharing/(?:seal|valkey))'),
     oneHome('pino', 'log/'),
     oneHome('@opentelemetry', 'tracing/'),
     ...layerRules,

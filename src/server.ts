@@ -19,7 +19,7 @@ import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
 import { sharingLog } from './sharing/events.ts'
-import { memoryHome, withAttempts, type AttemptHome } from './token/attempts.ts'
+import { memoryHome, withAttempts, type AttemptHome } from './token/book.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/otlp.ts'
@@ -225,7 +225,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       return memoryHome()
     }
     // Not without need: zod comes with it.
-    const { openAttemptFile } = await import('./token/attempts-file.ts')
+    const { openAttemptFile } = await import('./token/book-file.ts')
     return openAttemptFile({
       directory,
       clock,

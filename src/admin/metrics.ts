@@ -3,7 +3,7 @@ import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../ht
 import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
-import { BACKOFFS } from '../token/attempts.ts'
+import { BACKOFFS } from '../token/client.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { AuthFailure, AuthFailureReason, Operation } from '../token/protocol.ts'
 import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'

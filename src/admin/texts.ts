@@ -1,6 +1,6 @@
 import { PROBLEMS, type ProblemCode } from '../http/problem.ts'
 import { STORE_FAILURES, type StoreFailureReason } from '../sharing/events.ts'
-import { BACKOFFS, type BackoffState } from '../token/attempts.ts'
+import { BACKOFFS, type BackoffState } from '../token/client.ts'
 import { AUTH_FAILURES, type AuthFailureReason } from '../token/protocol.ts'
 import type { CallFailure } from './calls.ts'
 

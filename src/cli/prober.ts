@@ -11,14 +11,9 @@ import {
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
-import { openAttemptFile } from '../token/attempts-file.ts'
-import {
-  memoryHome,
-  withAttempts,
-  type Deferred,
-  type IsalesClient,
-  type Outcome,
-} from '../token/attempts.ts'
+import { openAttemptFile } from '../token/book-file.ts'
+import { memoryHome, withAttempts } from '../token/book.ts'
+import type { Deferred, IsalesClient, Outcome } from '../token/client.ts'
 import { askOnce, createIsalesClient, loginOnce } from '../token/client.ts'
 import { hasVerdict, isGrant, isRefusal, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'

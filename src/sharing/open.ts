@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { AttemptHome, IsalesClient, Sending } from '../token/attempts.ts'
+import type { AttemptHome } from '../token/book.ts'
+import type { IsalesClient, Sending } from '../token/client.ts'
 import { loginOnce } from '../token/client.ts'
 import { createToken } from '../token/token.ts'
 import type { StoreCall } from './events.ts'

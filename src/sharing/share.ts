@@ -6,16 +6,18 @@ import {
   granted,
   NO_ENTRY,
   withAttempts,
-  type Ask,
   type AttemptHome,
   type AttemptsOptions,
-  type Credentials,
-  type Deferred,
   type Entry,
-  type IsalesClient,
-  type Outcome,
-  type TokenClient,
-} from '../token/attempts.ts'
+} from '../token/book.ts'
+import type {
+  Ask,
+  Credentials,
+  Deferred,
+  IsalesClient,
+  Outcome,
+  TokenClient,
+} from '../token/client.ts'
 import type { Grant } from '../token/protocol.ts'
 import { usableUntil } from '../token/token.ts'
 import type { SharingEvent, SharingSnapshot } from './events.ts'

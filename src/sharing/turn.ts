@@ -1,4 +1,4 @@
-import type { Ask, Deferred } from '../token/attempts.ts'
+import type { Ask, Deferred } from '../token/client.ts'
 import { usableUntil } from '../token/token.ts'
 import type { SharedRecord } from './seal.ts'
 import type { Reply, StoreFailure } from './store.ts'

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
+import type { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
 import { CODES, tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
-import type { Ask, Credentials, IsalesClient, Sending } from './attempts.ts'
 import {
   isGrant,
   isRefusal,
@@ -10,8 +10,102 @@ import {
   parseResponse,
   refreshBody,
   type AuthFailure,
+  type Grant,
+  type Operation,
 } from './protocol.ts'
-import { withScheme } from './token.ts'
+import { withScheme, type Token } from './token.ts'
+
+// What the token source asks for, and what it gets.
+
+export interface Credentials {
+  readonly user: string
+  readonly password: Secret
+}
+
+export interface RefreshTokens extends Pick<Token, 'token' | 'refreshExpiresAt'> {
+  readonly refreshToken: Secret
+}
+
+/** A token request, and what it is made for. */
+export interface Ask {
+  readonly operation: Operation
+  readonly credentials: Credentials
+  /** Aborted: nobody waits for the outcome any more. */
+  readonly signal: AbortSignal
+  /** The token at hand; it may have ended. A refresh is of this one. */
+  readonly current: Token | undefined
+  /** Since when business calls find it rejected, on the monotonic clock; undefined: they do not. */
+  readonly rejectedAt: number | undefined
+  /** An operator asks: no pause counts. */
+  readonly forced: boolean
+  /** Called when the request is sent to iSales. */
+  readonly onSent: () => void
+  /** Failed token requests in a row before this one. */
+  readonly failures: number
+  /** As how many refusals one counts, when others may each try as well. Default: 1. */
+  readonly weight?: number | undefined
+}
+
+/**
+ * Why the next token request waits, in words.
+ *
+ * - `none`: nothing; the next token request is an ordinary renewal.
+ * - `transient`: a failure that says nothing about the credentials (network, TLS, timeout, 429, 5xx, malformed).
+ * - `rejected`: iSales refused the credentials; 5 s, then 10 s.
+ * - `guarded`: after 3 attempts; the next ones come so rarely that the account is not locked.
+ */
+export const BACKOFFS = {
+  none: 'none',
+  transient: 'waiting to retry',
+  rejected: 'credentials refused',
+  guarded: 'guarding the account',
+} as const
+export type BackoffState = keyof typeof BACKOFFS
+
+/** Why iSales was not asked. */
+export type DeferredReason =
+  /** The account is spared: too early after an attempt that failed. */
+  | 'guarded'
+  /** Another replica asks iSales. */
+  | 'busy'
+  /** The pause after a failure that another replica met. */
+  | 'held'
+  /** The other replicas cannot be reached, and the token at hand is good. */
+  | 'alone'
+
+/** iSales was not asked; `ms` until the next look. */
+export interface Deferred {
+  readonly deferred: DeferredReason
+  readonly ms: number
+  /** Why the next token request waits. Undefined: nothing has changed. */
+  readonly backoff?: BackoffState | undefined
+}
+
+/** A token request that gave no token, and what follows. */
+export interface Failed {
+  readonly failure: AuthFailure
+  /** Milliseconds until the next token request. */
+  readonly pause: number
+  /** The login is in the book: the pause spares the account, and a refresh does not wait for it. */
+  readonly counted: boolean
+  readonly backoff: BackoffState
+}
+
+export type Outcome = Grant | Failed | Deferred
+
+/** What the token source asks. Wrappers of one another: the book of attempts, then what several replicas share. */
+export type TokenClient = (ask: Ask) => Promise<Outcome>
+
+/** What a token request needs to be sent. */
+export type Sending = Pick<Ask, 'signal' | 'onSent'>
+
+/** The two token requests, one HTTP request each, never repeated. They never reject. */
+export interface IsalesClient {
+  readonly login: (credentials: Credentials, sending: Sending) => Promise<Grant | AuthFailure>
+  readonly refresh: (tokens: RefreshTokens, sending: Sending) => Promise<Grant | AuthFailure>
+}
+
+// The client of iSales.
 
 export interface IsalesClientOptions extends Pick<
   Config,

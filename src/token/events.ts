@@ -1,4 +1,4 @@
-import type { BackoffState, DeferredReason } from './attempts.ts'
+import type { BackoffState, DeferredReason } from './client.ts'
 import type { AuthFailure, Lifetime, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 

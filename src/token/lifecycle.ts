@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts'
-import type { BackoffState, Deferred, DeferredReason, Failed, Outcome } from './attempts.ts'
+import type { BackoffState, Deferred, DeferredReason, Failed, Outcome } from './client.ts'
 import type { TokenEvent } from './events.ts'
 import {
   accept,

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import type { Ask, Credentials, TokenClient } from './attempts.ts'
+import type { Ask, Credentials, TokenClient } from './client.ts'
 import type { TokenEvent } from './events.ts'
 import { EVIDENCE_WAIT, isAccepted, mayReplay, type AttemptKind } from './evidence.ts'
 import {

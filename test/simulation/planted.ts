@@ -62,19 +62,19 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'proof: a grant proves nothing',
-    file: 'token/attempts.ts',
+    file: 'token/book.ts',
     from: 'provenUntil: now + PROOF }',
     to: 'provenUntil: now }',
   },
   {
     name: 'budget: a refused login is tried again at once',
-    file: 'token/attempts.ts',
+    file: 'token/book.ts',
     from: 'const pause = Math.max(asked, longest',
     to: 'const pause = Math.min(asked, longest',
   },
   {
     name: 'budget: the book is written after the login',
-    file: 'token/attempts.ts',
+    file: 'token/book.ts',
     from: 'const isWritten = await home.save(credentials, begun(before, now))',
     to: 'const isWritten = begun(before, now) !== before',
   },

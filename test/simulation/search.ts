@@ -3,13 +3,8 @@
 // no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
 import { Secret } from '../../src/config/secret.ts'
-import {
-  afterFailure,
-  begun,
-  NO_ENTRY,
-  type Deferred,
-  type Outcome,
-} from '../../src/token/attempts.ts'
+import { afterFailure, begun, NO_ENTRY } from '../../src/token/book.ts'
+import type { Deferred, Outcome } from '../../src/token/client.ts'
 import {
   adopted as taken,
   ended as over,

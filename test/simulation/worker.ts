@@ -31,7 +31,7 @@ for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(nam
 await Promise.all([
   import('../../src/admin/app.ts'),
   import('../../src/login/app.ts'),
-  import('../../src/token/attempts-file.ts'),
+  import('../../src/token/book-file.ts'),
 ])
 real.setImmediate(() => {
   for (const seed of task.seeds) {

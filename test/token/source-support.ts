@@ -1,10 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
-import {
-  memoryHome,
-  withAttempts,
-  type Credentials,
-  type Sending,
-} from '../../src/token/attempts.ts'
+import { memoryHome, withAttempts } from '../../src/token/book.ts'
+import type { Credentials, Sending } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
 import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'

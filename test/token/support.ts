@@ -1,6 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
-import { afterFailure, backoffOf, granted, NO_ENTRY } from '../../src/token/attempts.ts'
-import type { Entry, Outcome } from '../../src/token/attempts.ts'
+import { afterFailure, backoffOf, granted, NO_ENTRY } from '../../src/token/book.ts'
+import type { Entry } from '../../src/token/book.ts'
+import type { Outcome } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {
   credentialsChanged,

@@ -7,10 +7,10 @@ import {
   memoryHome,
   NO_ENTRY,
   withAttempts,
-  type Ask,
   type AttemptHome,
   type Entry,
-} from '../../src/token/attempts.ts'
+} from '../../src/token/book.ts'
+import type { Ask } from '../../src/token/client.ts'
 import { askOnce, loginOnce } from '../../src/token/client.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'

@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import * as z from 'zod'
 import type { Clock } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/files.ts'
-import type { AttemptHome, Credentials, Entry } from './attempts.ts'
+import type { AttemptHome, Entry } from './book.ts'
+import type { Credentials } from './client.ts'
 
 export interface AttemptFileOptions {
   /** `STATE_DIR`. */
