@@ -140,8 +140,9 @@ function readProxyUrl(value: string): Secret {
 /** Where the shared store is. */
 export interface StoreAddress {
   readonly tls: boolean
-  /** Without a port: that of the protocol. IPv6 without brackets. */
-  readonly servers: readonly { readonly host: string; readonly port: number | undefined }[]
+  /** IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
   readonly database: number
   readonly user: string | undefined
   readonly password: Secret | undefined
@@ -149,12 +150,13 @@ export interface StoreAddress {
 
 const STORE_SCHEME = /^(?:redis|valkey)(s?):\/\//
 const STORE_REST = /^(?:([^@/:]*)(?::([^@/]*))?@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
+const STORE_PORT = 6379
 const STORE_SERVER = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
 
-/** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][,host[:port]]...[/database]`. */
+/** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][/database]`. */
 export const storeUrl = format(
   'store URL',
-  'redis, rediss, valkey or valkeys; several hosts are Sentinels',
+  'redis, rediss, valkey or valkeys; one host',
   readStoreUrl,
   { redact: withoutUser },
 )
@@ -165,21 +167,21 @@ function readStoreUrl(value: string): StoreAddress {
   const rest = STORE_REST.exec(value.slice(scheme.length))
   const problem = 'is not host:port after the scheme; @ / ? # in a password are written %40'
   check(rest !== null, problem)
-  const [, user = '', password, hosts = '', database = 0] = rest
+  const [, user = '', password, server = '', database = 0] = rest
   return {
     tls: s === 's',
-    servers: hosts.split(',').map(readServer),
+    ...readServer(server),
     database: Number(database),
     user: user === '' ? undefined : decode(user),
     password: password === undefined ? undefined : new Secret(decode(password)),
   }
 }
 
-function readServer(text: string): StoreAddress['servers'][number] {
+function readServer(text: string): Pick<StoreAddress, 'host' | 'port'> {
   const [, v6, name = '', digits] = STORE_SERVER.exec(text) ?? []
-  const port = digits === undefined ? undefined : Number(digits)
+  const port = Number(digits ?? STORE_PORT)
   const isHost = v6 === undefined ? HOST_NAME.test(name) : isIPv6(v6)
-  check(isHost && port !== 0 && (port ?? 1) <= MAX_PORT, 'has a host or port that is none')
+  check(isHost && port !== 0 && port <= MAX_PORT, 'has a host or port that is none')
   return { host: v6 ?? name, port }
 }
 

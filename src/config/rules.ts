@@ -33,12 +33,10 @@ const NEEDS: readonly (readonly [ConfigKey, ConfigKey])[] = [
   ['sessionStoreUrl', 'sessionStoreKey'],
   ['sessionStoreKey', 'sessionStoreUrl'],
   ['sessionStorePassword', 'sessionStoreUrl'],
-  ['sessionStoreSentinel', 'sessionStoreUrl'],
   ['sessionStoreCaFile', 'sessionStoreUrl'],
   ['sessionStoreClientCertFile', 'sessionStoreUrl'],
   ['sessionStoreClientCertFile', 'sessionStoreClientKeyFile'],
   ['sessionStoreClientKeyFile', 'sessionStoreClientCertFile'],
-  ['sessionStoreSentinelPassword', 'sessionStoreSentinel'],
   ['listenTlsCertFile', 'listenTlsKeyFile'],
   ['listenTlsKeyFile', 'listenTlsCertFile'],
   ['listenClientCaFile', 'listenTlsCertFile'],
@@ -133,12 +131,6 @@ export const RULES: readonly Rule[] = [
       'Set both, or neither',
       (c) => c[key] !== undefined && c[other] === undefined,
     ),
-  ),
-  error(
-    'SESSION_STORE_URL',
-    'has several hosts, which are Sentinels, without SESSION_STORE_SENTINEL',
-    'Give one host, or the name of the primary that the Sentinels know',
-    (c) => (c.sessionStoreUrl?.servers.length ?? 0) > 1 && c.sessionStoreSentinel === undefined,
   ),
   error(
     'SESSION_STORE_CA_FILE',
@@ -240,7 +232,7 @@ function isPlainHttp(url: string): boolean {
 const ANY: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
 
 function isRemote(store: StoreAddress | undefined): boolean {
-  return store?.servers.some(({ host }) => !isLoopback(host)) === true
+  return store !== undefined && !isLoopback(store.host)
 }
 
 /** As far as can be seen without DNS. */

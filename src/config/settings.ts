@@ -163,7 +163,7 @@ const token = {
 
 const sharing = {
   sessionStoreUrl: optional(net.storeUrl, {
-    doc: 'The Valkey or Redis through which replicas share one token, or its Sentinels. Unset: each replica logs in by itself, and nothing of it is loaded.',
+    doc: 'The Valkey or Redis through which replicas share one token. Unset: each replica logs in by itself, and nothing of it is loaded.',
     example: 'valkeys://isales-auth-proxy@valkey.example:6379',
     inFile: 'too',
   }),
@@ -174,15 +174,6 @@ const sharing = {
   }),
   sessionStorePassword: optional(is.secret(), {
     doc: 'The password at the store; wins over the URL. Prefer the file, or whoever sees the settings sees it.',
-    example: 'change-me',
-    inFile: 'too',
-  }),
-  sessionStoreSentinel: optional(is.text(256), {
-    doc: 'The name of the primary, where Sentinels watch over the store. The hosts of the URL are then the Sentinels, with port 26379 unless given.',
-    example: 'mymaster',
-  }),
-  sessionStoreSentinelPassword: optional(is.secret(), {
-    doc: 'The password of the Sentinels, when they have one.',
     example: 'change-me',
     inFile: 'too',
   }),

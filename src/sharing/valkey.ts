@@ -20,8 +20,6 @@ export interface ValkeyOptions {
 }
 
 const PREFIX = 'isales-auth-proxy'
-const PORT = 6379
-const SENTINEL_PORT = 26_379
 const CONNECT_TIMEOUT = 1000
 const COMMAND_TIMEOUT = 500
 const DEFAULT_USER = 'default'
@@ -238,18 +236,17 @@ function connectionOptions({
   address,
   random,
 }: ValkeyOptions): RedisOptions & { readonly replyMapping: 'legacy' } {
-  const { sessionStoreSentinel: name } = config
-  const port = name === undefined ? PORT : SENTINEL_PORT
-  const servers = address.servers.map((server) => ({ ...server, port: server.port ?? port }))
   const password = (config.sessionStorePassword ?? address.password)?.reveal()
   // Without a name, a server that wants no password would refuse one.
   const username = address.user ?? DEFAULT_USER
-  const sentinelPassword = config.sessionStoreSentinelPassword?.reveal()
   const tls = address.tls ? tlsOptions(config) : undefined
   const retryStrategy = (attempt: number): number =>
     Math.min(MAX_RETRY, MIN_RETRY * 2 ** (attempt - 1)) + random() * RETRY_JITTER
   return {
+    host: address.host,
+    port: address.port,
     lazyConnect: true,
+    enableReadyCheck: false,
     protocol: 2,
     replyMapping: 'legacy',
     enableOfflineQueue: false,
@@ -260,30 +257,13 @@ function connectionOptions({
     db: address.database,
     commandTimeout: COMMAND_TIMEOUT,
     connectTimeout: CONNECT_TIMEOUT,
-    // A server that takes connections and never replies is left for another one.
+    // A server that takes connections and never replies is left, and found again when it replies.
     socketTimeout: 2 * COMMAND_TIMEOUT,
     disconnectTimeout: CONNECT_TIMEOUT,
     retryStrategy,
     reconnectOnError: (error) => reasonOf(error) === 'readonly',
     ...(password !== undefined && { username, password }),
     ...(tls && { tls }),
-    ...(name === undefined
-      ? { ...servers[0], enableReadyCheck: false }
-      : {
-          sentinels: servers,
-          name,
-          // Its connections have no listener for errors, so that the library prints them. A primary that is gone is
-          // noticed by its connection, one that is frozen by `socketTimeout`, and the role is checked.
-          failoverDetector: false,
-          enableReadyCheck: true,
-          sentinelRetryStrategy: retryStrategy,
-          sentinelCommandTimeout: CONNECT_TIMEOUT,
-          ...(sentinelPassword !== undefined && {
-            sentinelUsername: DEFAULT_USER,
-            sentinelPassword,
-          }),
-          ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
-        }),
   }
 }
 

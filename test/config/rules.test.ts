@@ -55,11 +55,6 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
     { ...STORE_TLS, SESSION_STORE_CLIENT_CERT_FILE: '/c' },
     'SESSION_STORE_CLIENT_CERT_FILE is set without SESSION_STORE_CLIENT_KEY_FILE',
   ],
-  [{ ...STORE, SESSION_STORE_SENTINEL_PASSWORD: 'p' }, 'SESSION_STORE_SENTINEL_PASSWORD is set'],
-  [
-    { ...STORE, SESSION_STORE_URL: 'valkey://localhost,127.0.0.1' },
-    'SESSION_STORE_URL has several',
-  ],
   [{ ...STORE, SESSION_STORE_CA_FILE: '/c' }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, ...STORE_PAIR }, 'SESSION_STORE_CA_FILE or'],
   [{ ...STORE, SESSION_STORE_URL: 'redis://v.example' }, 'SESSION_STORE_URL is without TLS'],
@@ -107,7 +102,6 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
     'SESSION_STORE_CA_FILE',
     'SESSION_STORE_CLIENT_KEY_FILE',
     'SESSION_STORE_PASSWORD',
-    'SESSION_STORE_SENTINEL',
   ].map((name) => [{ [name]: '/x' }, `${name} is set without`] as const),
 ]
 
@@ -120,12 +114,7 @@ const KEPT: readonly Environment[] = [
   { ISALES_CLIENT_CERT_FILE: '/c', ISALES_CLIENT_KEY_FILE: '/k' },
   STORE,
   { ...STORE_TLS, ...STORE_PAIR, SESSION_STORE_CA_FILE: '/c' },
-  {
-    ...STORE_TLS,
-    SESSION_STORE_URL: 'rediss://a.example,b.example',
-    SESSION_STORE_SENTINEL: 's',
-    SESSION_STORE_SENTINEL_PASSWORD: 'p',
-  },
+  { ...STORE_TLS, SESSION_STORE_URL: 'rediss://a.example' },
   { LISTEN: 'unix:/run/p.sock' },
   { LISTEN: '[::1]:8080' },
   { LISTEN: '127.9.9.9:8080' },

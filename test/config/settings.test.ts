@@ -41,7 +41,6 @@ describe('each setting', () => {
       'OBS_TICKET_KEY',
       'SESSION_STORE_KEY',
       'SESSION_STORE_PASSWORD',
-      'SESSION_STORE_SENTINEL_PASSWORD',
       'SESSION_STORE_URL',
       'https_proxy',
     ])

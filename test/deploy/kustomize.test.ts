@@ -136,10 +136,7 @@ it('lets the settings of the ConfigMap of the user win', async () => {
 })
 
 it('shares one token through the same store as the chart', async () => {
-  const store = {
-    SESSION_STORE_URL: 'valkeys://isales-auth-proxy@a.example,b.example',
-    SESSION_STORE_SENTINEL: 'mymaster',
-  }
+  const store = { SESSION_STORE_URL: 'valkeys://isales-auth-proxy@a.example' }
   const manifests = await build({
     resources: [labelled, workload('StatefulSet', LABELS)],
     components: ['sidecar', 'session-store', 'session-store-network'],
@@ -149,14 +146,12 @@ it('shares one token through the same store as the chart', async () => {
       SESSION_STORE_CA_FILE: '/run/isales/store-ca/ca.crt',
       SESSION_STORE_CLIENT_CERT_FILE: '/run/isales/store-client/tls.crt',
       SESSION_STORE_CLIENT_KEY_FILE: '/run/isales/store-client/tls.key',
-      SESSION_STORE_SENTINEL_PASSWORD_FILE: '/run/isales/store/sentinel-password',
     },
   })
   const wanted = await renderSidecar('sidecar', {
     settings: { ISALES_URL: 'https://isales.example', ...store },
     sessionStore: {
       secretName: 'isales-auth-proxy-store',
-      keys: { sentinelPassword: 'sentinel-password' },
       ca: { configMapName: 'isales-auth-proxy-store-ca' },
       clientCert: { secretName: 'isales-auth-proxy-store-client' },
     },

@@ -194,9 +194,6 @@ describe('the NetworkPolicy', () => {
     networkPolicy: { isalesPorts: [3128] },
   }
   const store = (SESSION_STORE_URL: string) => ({ settings: { SESSION_STORE_URL } })
-  const sentinels = {
-    settings: { SESSION_STORE_URL: 'redis://a,b:26380/1', SESSION_STORE_SENTINEL: 'mymaster' },
-  }
 
   // What is let out beside iSales: the proxy to it, the collector of traces, the store, name servers on two ports.
   it.each([
@@ -206,7 +203,6 @@ describe('the NetworkPolicy', () => {
     [{ settings: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://otel:4318' } }, [[53], [443], [4318]]],
     [store('rediss://store.telephony:6380/1'), [[53], [443], [6380]]],
     [store('redis://store.telephony'), [[53], [443], [6379]]],
-    [sentinels, [[53], [443], [26379, 26380]]],
     [{ networkPolicy: { dnsPorts: [53, 5353] } }, [[53, 5353], [443]]],
   ])(
     'lets in Prometheus and CTI-OBS, lets out for %j to %j, and no more',

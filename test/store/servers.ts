@@ -32,20 +32,18 @@ interface ServerSettings {
   readonly port?: number
   /** Arguments of `valkey-cli`, for a server with a password or TLS. */
   readonly cli?: readonly string[]
-  readonly sentinel?: boolean
 }
 
 export async function startServer(settings: ServerSettings = {}) {
-  const { engine = ENGINES[0] ?? 'valkey', directives = [], sentinel = false } = settings
+  const { engine = ENGINES[0] ?? 'valkey', directives = [] } = settings
   const port = settings.port ?? (await freePort())
   const directory = temporaryDirectory()
   const file = join(directory, 'server.conf')
   const tls = directives.some((line) => line.startsWith('tls-port'))
   const lines = [`port ${tls ? 0 : port}`, 'bind 127.0.0.1', `dir ${directory}`]
   const plain = ['save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-timeout 60']
-  writeFileSync(file, [...lines, ...(sentinel ? [] : plain), ...directives, ''].join('\n'))
-  const run = (): ChildProcess =>
-    spawn(PROGRAMS[engine], [file, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' })
+  writeFileSync(file, [...lines, ...plain, ...directives, ''].join('\n'))
+  const run = (): ChildProcess => spawn(PROGRAMS[engine], [file], { stdio: 'ignore' })
   const cli = async (...args: readonly string[]): Promise<string> => {
     const options = ['-p', String(port), ...(settings.cli ?? [])]
     // A record of 1 MiB is among what the tests write.

@@ -115,7 +115,7 @@ volumeMounts:
     secretName: {{ $store.secretName }}
     defaultMode: {{ $fileMode }}
     items:
-      {{- range $file, $key := dict "key" $store.keys.key "password" $store.keys.password "url" $store.keys.url "sentinel-password" $store.keys.sentinelPassword }}
+      {{- range $file, $key := dict "key" $store.keys.key "password" $store.keys.password "url" $store.keys.url }}
       {{- with $key }}
       - { key: {{ . }}, path: {{ $file }} }
       {{- end }}

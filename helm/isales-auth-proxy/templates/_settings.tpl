@@ -77,7 +77,6 @@
     {{- $_ := set $env "SESSION_STORE_KEY_FILE" "/run/isales/store/key" -}}
     {{- if .keys.password -}}{{- $_ := set $env "SESSION_STORE_PASSWORD_FILE" "/run/isales/store/password" -}}{{- end -}}
     {{- if .keys.url -}}{{- $_ := set $env "SESSION_STORE_URL_FILE" "/run/isales/store/url" -}}{{- end -}}
-    {{- if .keys.sentinelPassword -}}{{- $_ := set $env "SESSION_STORE_SENTINEL_PASSWORD_FILE" "/run/isales/store/sentinel-password" -}}{{- end -}}
     {{- if not (or .keys.url $given.SESSION_STORE_URL) -}}
       {{- fail (printf "%ssettings.SESSION_STORE_URL is required with sessionStore.secretName: where the shared store is" $path) -}}
     {{- end -}}
