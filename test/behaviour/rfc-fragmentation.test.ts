@@ -106,6 +106,6 @@ test('however the bytes are cut, each request reaches iSales once, whole and in 
       }
       expect([most, open]).toEqual([1, 0])
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   )
 }, 180_000)

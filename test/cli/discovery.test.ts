@@ -144,7 +144,7 @@ describe('discover', () => {
         await sim.close()
         await converse(changes, settings, edition)
       }),
-      { numRuns: 40 },
+      { numRuns: 16 },
     )
   }, 60_000)
 

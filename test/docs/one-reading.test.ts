@@ -1,5 +1,4 @@
-// Promise 5: a new maintainer understands any file in one reading. Understanding cannot be
-// measured; what stands in its way can.
+// What stands in the way of a reader, as far as it can be measured.
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

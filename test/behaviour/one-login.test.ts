@@ -1,5 +1,4 @@
-// Promise 6: fast and small. `npm run bench` measures it against peers; these are the properties
-// that the figures rest on, and they hold on any machine.
+// The figures of docs/benchmarks.md rest on this.
 import { Agent } from 'node:http'
 import { expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
