@@ -7,7 +7,7 @@ export default defineConfig({
     include: [
       'test/token/*.test.ts',
       'test/proxy/{validate,headers,retry}*.test.ts',
-      'test/login/tickets.test.ts',
+      'test/obs/tickets.test.ts',
     ],
     exclude: [...configDefaults.exclude, '**/*.property.test.ts'],
     // Makes and removes the directory of all temporary files.

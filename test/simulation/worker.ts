@@ -30,7 +30,7 @@ await new Promise((resolve) => real.setTimeout(resolve, 300))
 for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(name)
 await Promise.all([
   import('../../src/admin/app.ts'),
-  import('../../src/login/app.ts'),
+  import('../../src/obs/login-app.ts'),
   import('../../src/token/book-file.ts'),
 ])
 real.setImmediate(() => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/settings.ts'
 import type { Serve } from '../http/hono.ts'
-import type { LocalLoginOptions } from './app.ts'
+import type { LocalLoginOptions } from './login-app.ts'
 import { createTicketCheck } from './ticket-check.ts'
 import { createTickets } from './tickets.ts'
 
@@ -13,7 +13,9 @@ export function openLocalLogin(config: Config, options: LocalLoginOptions) {
     let opening: Promise<Serve> | undefined
     /** Loaded for the first login: no business call waits for Hono. */
     const load = () =>
-      (opening ??= import('./app.ts').then((app) => app.serveObsApp(changed, tickets, options)))
+      (opening ??= import('./login-app.ts').then((app) =>
+        app.serveObsApp(changed, tickets, options),
+      ))
     return { tickets, load }
   }
   let current = open(config)

@@ -2,7 +2,7 @@ import { createHmac, hkdfSync } from 'node:crypto'
 import { assert, nat, property, string, tuple } from 'fast-check'
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { createTickets, type Tickets } from '../../src/login/tickets.ts'
+import { createTickets, type Tickets } from '../../src/obs/tickets.ts'
 
 const HOUR = 3_600_000
 const START = 1_764_000_000_000

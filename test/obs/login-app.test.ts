@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { Config } from '../../src/config/settings.ts'
-import { createObsApp } from '../../src/login/app.ts'
-import { createTickets } from '../../src/login/tickets.ts'
+import { createObsApp } from '../../src/obs/login-app.ts'
+import { createTickets } from '../../src/obs/tickets.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 const LOGIN = '/obs/auth/login'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createTicketCheck } from '../../src/login/ticket-check.ts'
+import { createTicketCheck } from '../../src/obs/ticket-check.ts'
 import { REQUIRE } from '../behaviour/cti-obs.ts'
 import { chunkedPost, get, openStand, post } from '../proxy/stand.ts'
 

@@ -7,7 +7,7 @@ import type { ObsLoginOutcome, ObsRefreshOutcome } from '../http/ended.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { parseObject, type JsonObject } from '../http/json.ts'
 import { publishedBody, RESPONSE_TYPE, ticketIn } from './ticket-check.ts'
-import { createThrottle } from './throttle.ts'
+import { createThrottle } from './login-throttle.ts'
 import type { Tickets } from './tickets.ts'
 
 export interface LocalLoginOptions {
