@@ -80,9 +80,6 @@ const ADMIN_LIMITS = {
 
 const EXPOSED = 'others may write to this directory, and so end the protection of the account'
 
-/** Milliseconds after the start, when the first calls are served: what they did not need is loaded then. */
-const LOAD_REST = 5000
-
 /** Milliseconds for a scrape that is in progress when the process ends. */
 const ADMIN_GRACE = 1000
 
@@ -211,12 +208,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
     reports.reloads,
   )
-  // Not later: an upgrade in place takes away the files of the program that still runs.
-  const loadingRest = clock.setTimer(() => {
-    Promise.all([admin.load(), login.load()]).catch((error: unknown) =>
-      log('unexpected', { error }),
-    )
-  }, LOAD_REST)
 
   async function openAttemptHome(): Promise<AttemptHome> {
     const { stateDir: directory } = config
@@ -297,7 +288,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       listener.drain()
       await delay(config.drainDelay)
       files.close()
-      loadingRest.cancel()
       control?.close()
       await close(config.drainTimeout, ADMIN_GRACE)
       await tracing?.stop()

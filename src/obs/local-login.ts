@@ -1,7 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/settings.ts'
 import type { Serve } from '../http/hono.ts'
-import type { LocalLoginOptions } from './login-app.ts'
+import { serveObsApp, type LocalLoginOptions } from './login-app.ts'
 import { createTicketCheck } from './ticket-check.ts'
 import { createTickets } from './tickets.ts'
 
@@ -10,13 +9,7 @@ export function openLocalLogin(config: Config, options: LocalLoginOptions) {
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => {
     const changed = { ...config, ...secrets }
     const tickets = createTickets(changed, options.wallClock)
-    let opening: Promise<Serve> | undefined
-    /** Loaded for the first login: no business call waits for Hono. */
-    const load = () =>
-      (opening ??= import('./login-app.ts').then((app) =>
-        app.serveObsApp(changed, tickets, options),
-      ))
-    return { tickets, load }
+    return { tickets, serve: serveObsApp(changed, tickets, options) }
   }
   let current = open(config)
   const ticketCheck = createTicketCheck(
@@ -24,15 +17,7 @@ export function openLocalLogin(config: Config, options: LocalLoginOptions) {
     config.obsNumbers,
   )
   return {
-    load: () => current.load(),
-    async serveLocal(
-      request: IncomingMessage,
-      response: ServerResponse,
-      target: string,
-    ): Promise<void> {
-      const serve = await current.load()
-      serve(request, response, target)
-    },
+    serveLocal: ((...parts) => current.serve(...parts)) satisfies Serve,
     /** Undefined: calls need no ticket. */
     ticketCheck: config.obsLogin === 'require' ? ticketCheck : undefined,
     /** Tickets of another key are not valid any more. Without a key of its own, it comes from the password. */

@@ -16,11 +16,7 @@ export interface ProxyOptions extends Pick<
   /** Lower-case `host` names, without port, that are ours. */
   readonly hosts: ReadonlySet<string>
   /** Serves login and refresh. */
-  readonly serveLocal: (
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: string,
-  ) => Promise<void>
+  readonly serveLocal: (request: IncomingMessage, response: ServerResponse, target: string) => void
   /** Asks for the client's ticket. Undefined: none is demanded. */
   readonly ticketCheck:
     | {

@@ -1,10 +1,15 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import { createSimulator, INTERFACE_PATHS, type Simulator } from '../../simulator/index.ts'
+import {
+  createSimulator,
+  INTERFACE_PATHS,
+  LOGIN_PATH,
+  type Simulator,
+} from '../../simulator/index.ts'
 import { builtEnvironment } from '../behaviour/session-world.ts'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
@@ -100,6 +105,18 @@ describe('the program', () => {
       expect(await request).toBeInstanceOf(Error)
     },
   )
+
+  it('serves its first login and status page after an upgrade in place took its files away', async () => {
+    const installed = join(scratch, 'installed')
+    cpSync(start.directory(), installed, { recursive: true })
+    const program = start([], env({ OBS_LOGIN: 'answer' }), undefined, installed)
+    const { proxy, admin } = await program.addresses()
+    rmSync(installed, { recursive: true })
+    const login = { method: 'POST', body: '{"user":"cti","passwd":"x"}' }
+    expect((await call(`${proxy}${LOGIN_PATH}`, login)).status).toBe(200)
+    for (const path of ['/', '/status.json', '/metrics'])
+      expect([path, (await call(`${admin}${path}`)).status]).toEqual([path, 200])
+  })
 
   it('names everything that is wrong with the configuration, starts nothing, and ends with 2', async () => {
     const program = start(['serve'], {

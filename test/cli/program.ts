@@ -29,9 +29,14 @@ export function builtProgram() {
     }
   })
 
-  const start = (args: readonly string[], env: Environment, uid?: number): Program => {
+  const start = (
+    args: readonly string[],
+    env: Environment,
+    uid?: number,
+    from = directory(),
+  ): Program => {
     const node = uid === undefined ? process.execPath : nodeForAll()
-    const child = spawn(node, [join(directory(), 'main.js'), ...args], {
+    const child = spawn(node, [join(from, 'main.js'), ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       uid,

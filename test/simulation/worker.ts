@@ -28,11 +28,7 @@ const print = (line: string): void => void writeSync(1, `${line}\n`)
 await new Promise((resolve) => real.setTimeout(resolve, 300))
 // What the program imports when it needs it would be read from the disk on real time.
 for (const name of ['ioredis', 'ioredis/built/DataHandler.js']) await import(name)
-await Promise.all([
-  import('../../src/admin/app.ts'),
-  import('../../src/obs/login-app.ts'),
-  import('../../src/token/book-file.ts'),
-])
+await import('../../src/token/book-file.ts')
 real.setImmediate(() => {
   for (const seed of task.seeds) {
     const plan = task.plan ?? planOf(seed, task.minutes, { rate: task.rate })
