@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { REMOVED, removedText } from '../src/config/removed.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 
 interface Schema {
@@ -81,8 +80,6 @@ function settings(): Record<string, Schema> {
         description: `A file with it. ${doc}`,
       }
   }
-  // Helm prints the constant that a value should have been, so it is the sentence.
-  for (const name of Object.keys(REMOVED)) properties[name] = { const: removedText(name) }
   return properties
 }
 

@@ -1,6 +1,5 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { fold } from '../src/text.ts'
-import { REMOVED } from '../src/config/removed.ts'
 import { INSECURE_NODE, RULES } from '../src/config/rules.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 
@@ -53,15 +52,6 @@ ${markdownTable(
 
 Certificates and keys are read at the start: a file that is missing or damaged, a key that is encrypted or belongs to another certificate is an error; a certificate that has expired is a
 warning.
-
-## Settings of earlier versions
-
-One that is given is an error, also as \`NAME_FILE\` and in \`settings\` of the chart: unset it.
-
-${markdownTable(
-  ['setting', 'what holds now'],
-  Object.entries(REMOVED).map(([name, clause]) => [code(name), clause]),
-)}
 
 ## Exit codes
 

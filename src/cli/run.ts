@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util'
-import { removedText } from '../config/removed.ts'
 import { SETTING_LIST, type Setting } from '../config/settings.ts'
 import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
@@ -94,11 +93,8 @@ async function help(name: string | undefined, io: Io): Promise<number> {
   }
   const command = await load(name)
   const setting = SETTING_LIST.find((one) => one.variables.includes(name.toUpperCase()))
-  const removed = removedText(name)
   if (command !== undefined) io.stdout.write(commandHelp(name, command))
   else if (setting !== undefined) io.stdout.write(settingHelp(setting))
-  else if (removed !== undefined)
-    io.stdout.write(`${fold(`${name} ${removed}.`, WIDTH).join('\n')}\n`)
   else if (name === name.toUpperCase()) return misused(unknown('setting', name, KNOWN), io)
   else return misused(unknown('command', name, NAMES), io)
   return EXIT.ok

@@ -1,6 +1,5 @@
 import { parseEnv } from 'node:util'
 import type { ConfigError } from './errors.ts'
-import { removedText } from './removed.ts'
 import { SETTING_LIST } from './settings.ts'
 import { KNOWN, nearest } from './unknown-variables.ts'
 
@@ -20,11 +19,8 @@ export function parseDefaultSettings(lines: string): {
   for (const [index, line] of lines.split('\n').entries()) {
     if (/^\s*(?:#|$)/.test(line)) continue
     const [, name] = /^\s*(?:export\s+)?(\w+)\s*=/.exec(line) ?? []
-    const removed = name === undefined ? undefined : removedText(name)
     if (name === undefined) {
       error(`is not NAME=value in line ${index + 1}`, 'Correct the line, or put # before it')
-    } else if (removed !== undefined) {
-      error(`sets ${name} in line ${index + 1}, which ${removed}`, 'Delete the line')
     } else if (!KNOWN.includes(name)) {
       const near = nearest(name.toUpperCase(), KNOWN, 2)
       const remedy = near === undefined ? 'docs/configuration.md lists them all' : `Write ${near}`

@@ -57,19 +57,17 @@ export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile)
   // Checked even when some settings could not be read: all errors are reported together.
   const broken = brokenRules(config)
   const tls = (['isales', 'store', 'listen'] as const).map((use) => readTls(use, config, readFile))
-  const unknown = unknownVariables(env)
   const errors = [
     ...below.errors,
     ...wrong,
     ...broken.filter(({ severity }) => severity === 'error'),
     ...tls.flatMap((read) => (read.ok ? [] : read.errors)),
-    ...unknown.errors,
     ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [INSECURE_NODE] : []),
   ]
   const warnings = [
     ...broken.filter(({ severity }) => severity === 'warning'),
     ...tls.flatMap((read) => (read.ok ? (read.warnings ?? []) : [])),
-    ...unknown.warnings,
+    ...unknownVariables(env),
   ]
   if (errors.length > 0) return { ok: false, errors, warnings, config, settings }
   return { ok: true, config: Object.freeze(config as Config), settings, warnings }

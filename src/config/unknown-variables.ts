@@ -1,6 +1,5 @@
 import { distance } from 'fastest-levenshtein'
 import type { ConfigError } from './errors.ts'
-import { removedText } from './removed.ts'
 import { SETTING_LIST } from './settings.ts'
 
 /** Every variable that means something to us. */
@@ -12,26 +11,21 @@ const OWN = KNOWN.filter((name) => !/_proxy$/i.test(name))
 /** Kubernetes sets these for each Service in the namespace; one called `isales` looks like a setting of ours. */
 const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_|$)|$)/
 
-/**
- * Errors for settings of earlier versions: such a variable meant something to whoever wrote it. Warnings for variables
- * that are nearly one of ours, and for those that only we could mean.
- */
-export function unknownVariables(env: Readonly<Record<string, string | undefined>>) {
-  const errors: ConfigError[] = []
+/** Warnings for variables that are nearly one of ours, and for those that only we could mean. */
+export function unknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly ConfigError[] {
   const warnings: ConfigError[] = []
-  for (const [setting, text = ''] of Object.entries(env)) {
+  for (const setting of Object.keys(env)) {
     if (KNOWN.includes(setting) || SERVICE_LINK.test(setting)) continue
-    const problem = removedText(setting.replace(/_FILE$/, ''))
     // Short names of other programs are often two edits away from ours: DB_USER and OBS_USER.
     const near = nearest(setting.toUpperCase(), OWN, setting.length < 9 ? 1 : 2)
     const hint =
       near === undefined ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`
-    if (problem !== undefined) {
-      if (text !== '') errors.push({ setting, problem, remedy: 'Unset it' })
-    } else if (near !== undefined || setting.startsWith('ISALES_'))
+    if (near !== undefined || setting.startsWith('ISALES_'))
       warnings.push({ setting, problem: 'is not a setting', remedy: hint })
   }
-  return { errors, warnings }
+  return warnings
 }
 
 /** The candidate within so many edits that is the nearest, or undefined. */

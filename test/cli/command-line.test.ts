@@ -49,7 +49,6 @@ describe('help', () => {
     ['ISALES_PASSWORD_FILE', /ISALES_PASSWORD or ISALES_PASSWORD_FILE\n[^]*Default +required/],
     ['https_proxy', /^HTTPS_PROXY or https_proxy\n/],
     ['OBS_LOGIN', /Default +answer on loopback/],
-    ['HEADER_TIMEOUT', /^HEADER_TIMEOUT is no longer a setting: /],
   ])('explains the setting %s', async (name, text) => {
     const { code, stdout } = await runHere(['help', name])
     expect([code, stdout]).toEqual([0, expect.stringMatching(text)])

@@ -123,7 +123,6 @@ describe('the program', () => {
       ...env(),
       ISALES_URL: undefined,
       LOG_LEVEL: 'loud',
-      HEADER_TIMEOUT: '15s',
     })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stderr()).toBe('')
@@ -139,10 +138,6 @@ describe('the program', () => {
         setting: 'LOG_LEVEL',
         detail:
           'is none of trace, debug, info, warn, error, fatal (it is "loud"). Write it like LOG_LEVEL=info.',
-      },
-      {
-        setting: 'HEADER_TIMEOUT',
-        detail: 'is no longer a setting: a client has 15 s for the head of a request. Unset it.',
       },
     ])
   })

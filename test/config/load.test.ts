@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError } from '../../src/config/errors.ts'
-import { REMOVED } from '../../src/config/removed.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { SETTING_LIST, type ConfigKey } from '../../src/config/settings.ts'
 import type { FileRead } from '../../src/config/files.ts'
@@ -135,18 +134,6 @@ describe('the configuration', () => {
     expect(errorLines(loadWith(env))).toEqual([line])
   })
 
-  it.each(Object.keys(REMOVED).flatMap((name) => [[name], [`${name}_FILE`]]))(
-    'is refused when it sets %s, which is no longer a setting, and says what holds now',
-    (name) => {
-      const loaded = loadWith({ [name]: '/x' }, { '/x': '1' })
-      expect(errorLines(loaded)).toEqual([
-        expect.stringMatching(new RegExp(`^${name} is no longer a setting: .+[^.]\\. Unset it$`)),
-      ])
-      expect(loaded.warnings).toEqual([])
-      expect(loadWith({ [name]: '' }).ok).toBe(true)
-    },
-  )
-
   it('takes no property that every object has for one', () => {
     const loaded = loadWith({ ['constructor' as string]: '1' })
     expect([loaded.ok, loaded.warnings]).toEqual([true, []])
@@ -217,7 +204,6 @@ describe('DEFAULT_SETTINGS', () => {
     ['https_proxy=u:hunter2@egress:3128', /holds a secret, https_proxy/],
     ['SESSION_STORE_URL=redis://:hunter2@store', /holds a secret, SESSION_STORE_URL/],
     ['MAX_INFLIGHT=hunter2', /names no setting in line 11. Write MAX_IN_FLIGHT/],
-    ['HEADER_TIMEOUT=hunter2', /sets HEADER_TIMEOUT in line 11, which is no longer a setting: a/],
     ['NODE_OPTIONS=hunter2', /names no setting in line 11. docs/],
     ['hunter2', /is not NAME=value in line 11. Correct/],
   ])('with the line %s is an error', (line, said) => {

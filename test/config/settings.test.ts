@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
-import { REMOVED } from '../../src/config/removed.ts'
 import { RULES } from '../../src/config/rules.ts'
 import { SECRET_VARIABLES, SETTING_LIST } from '../../src/config/settings.ts'
 import { configurationPage, exampleEnv } from '../../scripts/docs-text.ts'
-
-it('no removed setting is a setting', () => {
-  const variables = SETTING_LIST.flatMap((one) => [one.name, one.fileName])
-  expect(variables.filter((one) => one !== undefined && one in REMOVED)).toEqual([])
-})
 
 describe('each setting', () => {
   it.each(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { unknownVariables } from '../../src/config/unknown-variables.ts'
 
 const remedies = (...names: readonly string[]): readonly string[] =>
-  unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).warnings.map(
+  unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map(
     ({ setting, problem, remedy }) => `${setting} ${problem}: ${remedy}`,
   )
 

@@ -34,11 +34,6 @@ const valueFrom = { secretKeyRef: { name: 'egress', key: 'url' } }
 /** What is wrong, settings of a stand-alone proxy, and what helm says to them. */
 const REFUSED_SETTINGS = [
   ['a misspelt one', { ISALES_URI: value }, 'ISALES_URI'],
-  [
-    'one that is gone',
-    { HEADER_TIMEOUT: '15s' },
-    'is no longer a setting: a client has 15 s for the head of a request',
-  ],
   ['no address of iSales', { ISALES_URL: undefined }, 'settings.ISALES_URL is required'],
   ['a password', { ISALES_PASSWORD: value }, 'ISALES_PASSWORD'],
   ['metrics on loopback', { ADMIN_LISTEN: '127.0.0.1:9090' }, 'settings.ADMIN_LISTEN is 127.0.0.1'],
