@@ -193,10 +193,7 @@ export const WORDS = {
   version: ['Version {version}', '版本 {version}'],
   up: ['Up {time}', '已运行 {time}'],
   copy: ['Text to copy for support', '供技术支持复制的文本'],
-  copyHint: [
-    'Select all of it. isales-auth-proxy support writes more, with the settings and what the network says.',
-    '全选复制。isales-auth-proxy support 会写出更多内容，包括设置和网络检查。',
-  ],
+  copyHint: ['Select all of it: it holds no secret.', '全选复制：其中没有密码和令牌。'],
 
   // The large figure.
   budget: ['Without another login, calls work for', '不再登录，调用还能维持'],

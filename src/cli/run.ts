@@ -13,7 +13,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).command,
   check: async () => (await import('./check.ts')).command,
   status: async () => (await import('./status.ts')).command,
-  support: async () => (await import('./support.ts')).command,
   wait: async () => (await import('./wait.ts')).command,
   discover: async () => (await import('./discover.ts')).command,
   renew: async () => (await import('./renew.ts')).command,

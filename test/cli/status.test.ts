@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Status } from '../../src/admin/status.ts'
 import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
-import { CANARIES, leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
 import { serveHttp } from '../support/http-server.ts'
@@ -65,68 +64,5 @@ describe('status', () => {
     const elsewhere = `The proxy responded 404: another program listens at ${env.ADMIN_LISTEN} (ADMIN_LISTEN).\n`
     expect((await runHere(['status'], { env })).stderr).toBe(elsewhere)
     expect(await runHere(['status', '--output', 'xml'], { env })).toMatchObject({ code: 2 })
-  })
-})
-
-describe('support', () => {
-  it('writes versions, settings, state, metrics and what the network says', async () => {
-    const { sim, shell } = await start()
-    const { code, stdout } = await runHere(['support'], { env: shell })
-    expect(code).toBe(0)
-    for (const part of [
-      /^isales-auth-proxy \S+, support report of \d{4}-/,
-      /^Node v\d+/m,
-      /^## Status\n\nisales-auth-proxy · site-a/m,
-      /^ISALES_PASSWORD +\[redacted\] +environment$/m,
-      /^DNS of iSales: (?:localhost|127\.0\.0\.1) is /m,
-      /^Connection to https:\/\/.+: open after \d+ ms, TLSv1\.3, localhost, issued by Test CA; valid until /m,
-      /"exchanges":\[\{"at":/,
-      /^isales_proxy_authenticated 1$/m,
-    ])
-      expect(stdout).toMatch(part)
-    expect(sim.state().loginAttempts).toBe(1)
-  })
-
-  it('shows no secret of the running proxy, nor of its own environment', async () => {
-    const { env, secrets } = await start()
-    const full = {
-      ...env,
-      HTTPS_PROXY: `http://user:${CANARIES.egressPassword}@127.0.0.1:9`,
-      NO_PROXY: '',
-      OBS_TICKET_KEY_FILE: '/nowhere',
-    }
-    const { stdout, stderr } = await runHere(['support'], { env: full })
-    expect(stdout).toContain('through 127.0.0.1:9: failed at proxy (ECONNREFUSED)')
-    expect(leaks(stdout + stderr, secrets)).toEqual([])
-  })
-
-  it('redacts a secret wherever it stands', async () => {
-    const said = `it says ${Object.values(CANARIES).join(' ')}`
-    const other = await serveHttp((_, response) => response.end(said))
-    onTestFinished(other.close)
-    const env = { ...environment('https://127.0.0.1:9'), ADMIN_LISTEN: `127.0.0.1:${other.port}` }
-    const { stdout } = await runHere(['support'], { env })
-    expect(stdout).toContain('it says [redacted]')
-    expect(leaks(stdout)).not.toContain('password')
-    expect(leaks(stdout)).not.toContain('obsPassword')
-  })
-
-  it('works without a proxy and without settings, and says what is wrong on the way to iSales', async () => {
-    const listen = { ADMIN_LISTEN: `127.0.0.1:${await freePort()}` }
-    const { stranger } = makeCertificates()
-    const { origin } = await openIsales({ tls: stranger })
-    for (const [ISALES_URL, said] of [
-      [
-        undefined,
-        /The proxy did not respond at \S+ \(ECONNREFUSED\)\.[^]*ISALES_URL is not known here\./,
-      ],
-      ['https://isales.invalid', /DNS of iSales: isales\.invalid failed \([^]*failed at dns \(/],
-      ['https://127.0.0.1:9', /DNS of iSales: 127\.0\.0\.1 is 127[^]*failed at refused \(ECONNREF/],
-      // Its certificate is not trusted.
-      [origin, /failed at tls \([A-Z_]+\)/],
-    ] as const) {
-      const { code, stdout } = await runHere(['support'], { env: { ...listen, ISALES_URL } })
-      expect([code, stdout]).toEqual([0, expect.stringMatching(said)])
-    }
   })
 })
