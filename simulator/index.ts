@@ -80,7 +80,6 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     },
     { tls, host, port: options.port ?? 0 },
   )
-  server.setKeepAlive(current.keepAlive)
   const urlHost = host.includes(':') ? `[${host}]` : host
   const origin = `${tls === undefined ? 'http' : 'https'}://${urlHost}:${server.port}`
 
@@ -89,7 +88,6 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     faults,
     set(changes) {
       current = changeSwitches(current, changes)
-      server.setKeepAlive(current.keepAlive)
     },
     release: () => service.release(),
     disconnect: () => server.disconnect(),

@@ -24,7 +24,6 @@ export interface SimulatedServer {
   disconnect(): number
   down(): Promise<void>
   up(): Promise<void>
-  setKeepAlive(ms: number): void
 }
 
 interface Place {
@@ -79,9 +78,6 @@ export async function openServer(
     },
     async up() {
       if (!server.listening) await listen(server, { host, port: taken })
-    },
-    setKeepAlive(ms) {
-      server.keepAliveTimeout = ms
     },
   }
 }

@@ -100,7 +100,6 @@ export const SWITCHES = z.strictObject({
   echoToken: z.boolean().default(false).describe('business responses show the token'),
   latency: z.number().min(0).default(0).describe('milliseconds before each response'),
   gzip: z.enum(['off', 'accepted', 'always']).default('off').describe('when responses are packed'),
-  keepAlive: z.number().min(0).default(5000).describe('milliseconds an idle connection is kept'),
 })
 
 export type Switches = Readonly<z.infer<typeof SWITCHES>>

@@ -24,7 +24,7 @@ it.each([
 ])(
   '%s (with a store that is away: %s) counts its login in STATE_DIR, and spares the account',
   async (command, isStored) => {
-    const { sim, env } = await openIsales({ switches: { keepAlive: 100, lockAfter: 5 } })
+    const { sim, env } = await openIsales({ switches: { lockAfter: 5 } })
     const args = command === 'check' ? ['check', '--live'] : [command]
     const store = {
       SESSION_STORE_URL: `valkey://127.0.0.1:${await freePort()}`,
@@ -273,13 +273,13 @@ describe('check --live', () => {
     expect(stdout + stderr).not.toContain(CANARY)
   })
 
-  it('ends at the first signal', async () => {
+  it.each([['check', '--live'], ['discover']])('%s ends at the first signal', async (...args) => {
     const { sim, env } = await openIsales()
     sim.hang({ operation: 'login' })
     const interrupt = new AbortController()
-    const running = runHere(['check', '--live'], { env, signal: interrupt.signal })
+    const running = runHere(args, { env, signal: interrupt.signal })
     await until(() => sim.state().hanging === 1)
     interrupt.abort('SIGINT')
-    expect((await within(running, 'check --live after SIGINT')).code).toBe(130)
+    expect((await within(running, `${args.join(' ')} after SIGINT`)).code).toBe(130)
   })
 })

@@ -1,12 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { createSimulator, type SimulatorTls, type Switches } from '../../simulator/index.ts'
-import type { Probed } from '../../src/cli/prober.ts'
 import { leaks } from '../support/canaries.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -24,10 +21,7 @@ async function discoverAt(
   env: Readonly<Record<string, string>> = {},
   tls?: SimulatorTls,
 ) {
-  const sim = await createSimulator({
-    switches: { keepAlive: 100, ...switches },
-    ...(tls && { tls }),
-  })
+  const sim = await createSimulator({ switches, ...(tls && { tls }) })
   const ran = await runHere(['discover', ...args], { env: { ...accountOf(sim), ...env } })
   await sim.close()
   expect(leaks(ran.stdout + ran.stderr, [...sim.issued(), sim.switches.password])).toEqual([])
@@ -67,63 +61,9 @@ describe.concurrent('discover', () => {
     [{ absoluteUrls: true }, []],
   ])('prints what differs from the defaults for an iSales with %j', async (switches, settings) => {
     const ran = await discoverAt(switches)
-    const found = ran.settings.filter((line) => !line.startsWith('ISALES_KEEP_ALIVE='))
-    expect([ran.code, found]).toEqual([0, settings])
+    expect([ran.code, ran.settings]).toEqual([0, settings])
     expect(ran.stdout).toMatch(/^# login +at http:\/\/127.0.0.1:\d+ as obs works/)
-    expect(ran.stdout).toMatch(/# keep-alive +an idle connection is closed after \d+\.\d s/)
     expect(ran.stderr).toBe('It works.\n')
-  })
-
-  it('at a signal prints what it has found, and ends as the signal says', async () => {
-    const stopping = new AbortController()
-    const sim = await createSimulator({
-      // The connection that is watched.
-      onRequest: ({ method }) => method === 'HEAD' && stopping.abort('SIGINT'),
-    })
-    const surroundings = { env: accountOf(sim), signal: stopping.signal }
-    const { code, stdout } = await runHere(['discover'], surroundings)
-    await sim.close()
-    expect(code).toBe(130)
-    expect(stdout).toMatch(/# keep-alive +was not measured/)
-  })
-
-  it('prints half of the time that iSales keeps an idle connection, when that is short', async () => {
-    const { stdout } = await discoverAt({ keepAlive: 600 }, ['--output', 'json'])
-    const { settings, findings } = JSON.parse(stdout) as Pick<Probed, 'settings' | 'findings'>
-    const { evidence = '' } = findings.find(({ topic }) => topic === 'keep-alive') ?? {}
-    const [, seconds] = /closed after (\d+\.\d) s/.exec(evidence) ?? []
-    const kept = Number.parseInt(settings['ISALES_KEEP_ALIVE'] ?? '', 10)
-    expect(kept).toBeGreaterThanOrEqual(300)
-    expect(2 * kept).toBeLessThanOrEqual(Number(seconds) * 1000 + 50)
-  })
-
-  it('shows the certificates of iSales and the first end', async () => {
-    const { ca, server, wrongHost } = makeCertificates()
-    const elsewhere = { ISALES_TLS_SERVER_NAME: 'elsewhere.example' }
-    for (const [own, env, name] of [
-      [server, {}, 'localhost'],
-      [wrongHost, elsewhere, 'elsewhere.example'],
-    ] as const) {
-      const { stdout } = await discoverAt({}, [], { ISALES_CA_FILE: inFile(ca.cert), ...env }, own)
-      const until = new Date(new X509Certificate(own.cert).validTo).toISOString().slice(0, 10)
-      const shown = `# certificates +${name}, issued by Test CA; valid until ${until}`
-      expect(stdout).toMatch(new RegExp(`^${shown}$`, 'm'))
-    }
-  })
-
-  it('prints chart values and JSON', async () => {
-    const values = await discoverAt({ scheme: '' }, ['--output', 'values'])
-    const origin: unknown = expect.stringMatching(/^http:/)
-    expect(parse(values.stdout)).toMatchObject({
-      settings: { ISALES_URL: origin, ISALES_TOKEN_SCHEME: '' },
-    })
-    expect(values.stdout).not.toContain('ISALES_USER')
-    const json = await discoverAt({ scheme: '' }, ['--output', 'json'])
-    expect(JSON.parse(json.stdout)).toMatchObject({
-      verdict: 'works',
-      settings: { ISALES_TOKEN_SCHEME: '' },
-    })
-    expect((await discoverAt({}, ['--output', 'xml'])).code).toBe(2)
   })
 
   it('ends with 3 when the credentials are refused, and with 4 when there is no login', async () => {
@@ -135,10 +75,10 @@ describe.concurrent('discover', () => {
   })
 
   it('prints an env file with which check --live comes to the same verdict', async () => {
-    const sim = await createSimulator({ switches: { edition: 'chinese', keepAlive: 100 } })
+    const sim = await createSimulator({ switches: { edition: 'chinese' } })
     const file = inFile(sim.switches.password)
     const env = { ISALES_URL: sim.origin, ISALES_USER: 'obs', ISALES_PASSWORD_FILE: file }
-    const found = await runHere(['discover', '--output', 'env'], { env })
+    const found = await runHere(['discover'], { env })
     const live = await runHere(['check', '--live', '--quiet'], { env: parseEnv(found.stdout) })
     expect([live.code, live.stdout.split('\n').at(-2)]).toEqual([0, 'It works.'])
     expect(found.stderr).toBe('It works.\n')

@@ -68,8 +68,6 @@ const VALUES = {
   latency: [0, 2],
   // A login that is packed although nobody asked for it is not understood.
   gzip: ['off', 'accepted'],
-  // How long an idle connection is kept shows on the command line only: discover.test.ts.
-  keepAlive: [5000],
 } as const satisfies Record<keyof Switches, readonly unknown[]>
 
 const switches: Arbitrary<Switches> = record(

@@ -126,7 +126,7 @@ beforeAll(async () => {
   for (const name of fs.readdirSync(ROOT))
     if (!['.tmp', '.git'].includes(name)) fs.symlinkSync(join(ROOT, name), join(checkout, name))
   simulator = await createSimulator({
-    switches: { password: 'the password', edition: 'chinese', keepAlive: 1000 },
+    switches: { password: 'the password', edition: 'chinese' },
   })
   for (const port of ['8080', '9090', '9400', '9401']) ports[port] = String(await freePort())
   Object.assign(environment, {

@@ -122,7 +122,7 @@ it('a licence that is not on its list ends the release, that of a tool as well',
 
 it('the notes of the release are its section of the changelog', async () => {
   const notes = await readFile(join(ROOT, '.tmp/release-notes.md'), 'utf8')
-  expect(notes).toMatch(/^The first release[^]*\n- The sidecar/)
+  expect(notes).toMatch(/^The first release[^]*\n- Logs in to CC-iSales/)
   expect(notes).not.toMatch(/^## /m)
 })
 
