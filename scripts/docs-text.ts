@@ -27,8 +27,6 @@ Three are required: \`ISALES_URL\`, \`ISALES_USER\` and \`ISALES_PASSWORD\`, the
   is an error. The files of user and password are watched: a changed secret is used within three seconds, without a restart. Prefer files: the environment that a process
   was started with can be read in \`/proc\` by its own user, and by whoever may look into the pod.
 - **Secrets** are never printed, by no command, log line or page.
-- **\`DEFAULT_SETTINGS\`** holds settings as lines of \`NAME=value\`, in the form of an env file. A setting that the environment has, even empty, wins over its line. A line that names no
-  setting is an error, and so is a secret: name a file (\`NAME_FILE\`). [Injection](kubernetes.md#a-sidecar-in-pods-that-you-cannot-edit) writes it.
 - A variable that looks like a misspelt setting is a warning.
 
 ${GROUPS.map((group) => `## ${group}\n\n${settingTable(group)}`).join('\n\n')}

@@ -1,4 +1,3 @@
-import { DEFAULT_SETTINGS, parseDefaultSettings } from './default-settings.ts'
 import type { ConfigError, Read } from './errors.ts'
 import { readTls } from './certificates.ts'
 import { behindColon, fileProblem, readSmallFile, type ReadFile } from './files.ts'
@@ -26,7 +25,7 @@ export interface EffectiveSetting {
   readonly name: string
   /** `[redacted]` for a secret; null when it is not set, or could not be read. */
   readonly value: string | null
-  /** `default`, `environment`, `DEFAULT_SETTINGS` or `file /path`. */
+  /** `default`, `environment` or `file /path`. */
   readonly source: string
 }
 
@@ -46,19 +45,14 @@ export type Loaded = {
 
 /** Reads everything that can be set, or says everything that is wrong. Never throws. */
 export function loadConfig(env: Environment, readFile: ReadFile = readSmallFile): Loaded {
-  const below = parseDefaultSettings(env[DEFAULT_SETTINGS] ?? '')
   const { values, settings, wrong } = parseSettings(SETTING_LIST, (one) =>
-    // A variable that is there and empty switches the default off.
-    [one.name, ...one.variables].some((name) => env[name] !== undefined)
-      ? readInput(one, env, readFile)
-      : readInput(one, below.defaults, readFile, DEFAULT_SETTINGS),
+    readInput(one, env, readFile),
   )
   const config = withFollowing(values)
   // Checked even when some settings could not be read: all errors are reported together.
   const broken = brokenRules(config)
   const tls = (['isales', 'store', 'listen'] as const).map((use) => readTls(use, config, readFile))
   const errors = [
-    ...below.errors,
     ...wrong,
     ...broken.filter(({ severity }) => severity === 'error'),
     ...tls.flatMap((read) => (read.ok ? [] : read.errors)),
@@ -179,12 +173,7 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 }
 
-function readInput(
-  setting: Setting,
-  env: Environment,
-  readFile: ReadFile,
-  source: 'environment' | typeof DEFAULT_SETTINGS = 'environment',
-): Input {
+function readInput(setting: Setting, env: Environment, readFile: ReadFile): Input {
   const { name, fileName, inFile } = setting
   const lower = name.toLowerCase()
   const variable = setting.lowerCaseToo === true && (env[lower] ?? '') !== '' ? lower : name
@@ -204,7 +193,7 @@ function readInput(
       'has a Windows line ending',
       'Save the env file with Unix line endings',
     )
-  return { text, source, variable, problem: source === DEFAULT_SETTINGS ? `in ${source} ` : '' }
+  return { text, source: 'environment', variable, problem: '' }
 }
 
 /** The text as it counts; undefined when the variable is not set. */

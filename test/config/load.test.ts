@@ -155,64 +155,6 @@ it.each(SETTING_LIST.map(({ name }) => name))(
   },
 )
 
-describe('DEFAULT_SETTINGS', () => {
-  const lines = [
-    '# of the release',
-    '',
-    'ISALES_URL=https://release.example',
-    'ISALES_USER_FILE=/user',
-    'ISALES_PASSWORD_FILE=/password',
-    "ISALES_LOGIN_PATH='/it=s/auth/login'",
-    'MAX_IN_FLIGHT=64',
-    'STATE_DIR=/state',
-    'SESSION_STORE_URL=valkeys://proxy@valkey.example:6379',
-    'SESSION_STORE_KEY_FILE=/key',
-  ]
-  const files = disk({
-    '/user': 'obs',
-    '/password': PASSWORD,
-    '/key': 'a key of 32 bytes or more, for all',
-  })
-  const load = (env: Environment, more: readonly string[] = []): Loaded =>
-    loadConfig({ DEFAULT_SETTINGS: [...lines, ...more].join('\n'), ...env }, files)
-
-  it('is read below the environment, setting by setting, and named as the source', () => {
-    const loaded = load({ MAX_IN_FLIGHT: '32', ISALES_USER: 'own', STATE_DIR: '' })
-    expect(configOf(loaded)).toMatchObject({
-      isalesUrl: 'https://release.example',
-      isalesUser: 'own',
-      isalesUserFile: undefined,
-      isalesPasswordFile: '/password',
-      isalesLoginPath: '/it=s/auth/login',
-      maxInFlight: 32,
-      stateDir: undefined,
-    })
-    const sources = loaded.settings.map(({ name, source }) => [name, source])
-    expect(Object.fromEntries(sources)).toMatchObject({
-      ISALES_URL: 'DEFAULT_SETTINGS',
-      ISALES_USER: 'environment',
-      ISALES_PASSWORD: 'file /password',
-      MAX_IN_FLIGHT: 'environment',
-      STATE_DIR: 'default',
-      CLIENT_DEADLINE: 'default',
-    })
-  })
-
-  it.each([
-    ['MAX_IN_FLIGHT=many', /^MAX_IN_FLIGHT in DEFAULT_SETTINGS is not a whole number/],
-    ['ISALES_PASSWORD=hunter2', /holds a secret, ISALES_PASSWORD. Take it from a Secret/],
-    ['https_proxy=u:hunter2@egress:3128', /holds a secret, https_proxy/],
-    ['SESSION_STORE_URL=redis://:hunter2@store', /holds a secret, SESSION_STORE_URL/],
-    ['MAX_INFLIGHT=hunter2', /names no setting in line 11. Write MAX_IN_FLIGHT/],
-    ['NODE_OPTIONS=hunter2', /names no setting in line 11. docs/],
-    ['hunter2', /is not NAME=value in line 11. Correct/],
-  ])('with the line %s is an error', (line, said) => {
-    const text = errorLines(load({}, [line])).join('\n')
-    expect(text).toMatch(said)
-    expect(text).not.toContain('hunter2')
-  })
-})
-
 describe('a secret in a file', () => {
   const load = (content: string | Uint8Array | FileRead): Loaded =>
     loadConfig({ ...PASSWORDLESS, ISALES_PASSWORD_FILE: '/pw' }, disk({ '/pw': content }))

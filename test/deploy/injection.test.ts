@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { parseEnv } from 'node:util'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
 import { admit, type Pod } from './support/admission.ts'
@@ -25,8 +24,6 @@ const injection = (more: object = {}) => ({ ...ciValues('injection'), ...more })
 const manifests = await render(injection())
 const inject = (pod = podWith(), policies: readonly Manifest[] = manifests) =>
   admit(policies, NAMESPACES, pod)
-const linesOf = ({ env = [] }: IContainer) =>
-  parseEnv(environment({ name: '', env })['DEFAULT_SETTINGS'] ?? '')
 
 describe('the policies of a release', () => {
   it('are made of fields that the API knows, and are all that there is', async () => {
@@ -106,16 +103,13 @@ describe('an injected pod', () => {
   const injected = inject()
   const proxy = proxyIn(injected.spec)
 
-  it('has the container and the volumes that the chart adds to a pod of its own, with its settings below the environment', async () => {
+  it('has the container and the volumes that the chart adds to a pod of its own, and a log level', async () => {
     const charted = podOf(await renderSidecar())
     expect(injected.spec.volumes).toEqual(charted.volumes)
     const { env: _, ...own } = proxyIn(charted)
-    const { env, ...rest } = proxy
+    const { env: _env, ...rest } = proxy
     expect(rest).toEqual(own)
-    expect(env?.map(({ name }) => name)).toEqual(['DEFAULT_SETTINGS'])
-    expect(linesOf(proxy)).toEqual(environment(proxyIn(charted)))
-    const { config } = configure({ ...environment(proxy), MAX_IN_FLIGHT: '64', ISALES_USER: 'own' })
-    expect(config).toMatchObject({ maxInFlight: 64, isalesUser: 'own', isalesUserFile: undefined })
+    expect(environment(proxy)).toEqual({ ...environment(proxyIn(charted)), LOG_LEVEL: 'info' })
     expect(configure(environment(proxy))).toMatchObject({ ok: true, warnings: [] })
   })
 
@@ -145,10 +139,9 @@ describe('an injected pod', () => {
     const settings = { ISALES_URL: 'https://south.example' }
     const south = await render(injection({ settings }), { release: 'south' })
     const both = [...manifests, ...south]
-    expect(linesOf(proxyIn(inject(podWith({}, {}, 'south'), both).spec))).toMatchObject(settings)
-    expect(linesOf(proxyIn(inject(podWith(), both).spec))['ISALES_URL']).toBe(
-      'https://isales.example',
-    )
+    const environmentOf = (pod: Pod) => environment(proxyIn(inject(pod, both).spec))
+    expect(environmentOf(podWith({}, {}, 'south'))).toMatchObject(settings)
+    expect(environmentOf(podWith())['ISALES_URL']).toBe('https://isales.example')
     expect(() => inject(podWith({}, {}, 'inject'), both)).toThrow('has to be that of a release')
     const named = await render(injection({ injection: { enabled: true, label: 'inject' } }))
     expect(proxyIn(inject(podWith({}, {}, 'inject'), named).spec)).toEqual(proxy)
@@ -161,11 +154,12 @@ describe('an injected pod', () => {
       ISALES_USER: `o'bs #1 $(HOME) \\n `,
       OBS_USER: '`a` "b"',
       ISALES_TOKEN_SCHEME: '',
+      LOG_LEVEL: 'warn',
     }
     const more = { isalesCa: { configMapName: 'ca' }, extraEnv: env, settings }
     const { spec } = inject(podWith(), await render(injection(more)))
-    expect(proxyIn(spec).env?.slice(1)).toEqual(env)
-    expect(linesOf(proxyIn(spec))).toMatchObject(settings)
+    expect(proxyIn(spec).env?.at(-1)).toEqual(env[0])
+    expect(environment(proxyIn(spec))).toMatchObject(settings)
     expect(spec.volumes?.at(-1)).toMatchObject({ configMap: { name: 'ca' } })
   })
 

@@ -13,14 +13,12 @@
 {{- printf "%s.%s" .Release.Name (sha256sum $what | trunc 8) -}}
 {{- end -}}
 
-{{/*
-The container of the chart as an expression. Its settings are one variable, which the program reads below its environment:
-the pod keeps what it was admitted with, and a ConfigMap that it names wins.
-*/}}
+{{/* The container of the chart as an expression. Annotations of the pod say its log level, its Secret and its resources. */}}
 {{- define "isales-auth-proxy.injectedContainer" -}}
 {{- $container := include "isales-auth-proxy.container" . | fromYaml -}}
-{{- $lines := include "isales-auth-proxy.settingLines" . | replace "$" "$$" -}}
-{{- $_ := set $container "env" (prepend .Values.extraEnv (dict "name" "DEFAULT_SETTINGS" "value" $lines)) -}}
+{{- range $container.env -}}
+  {{- if eq .name "LOG_LEVEL" -}}{{- $_ := set . "value" "@cel:variables.level" -}}{{- end -}}
+{{- end -}}
 {{- /* Annotations add to these maps. */ -}}
 {{- $_ := set $container "resources" (merge (dict) $container.resources (dict "limits" dict "requests" dict)) -}}
 {{- include "isales-auth-proxy.cel" (dict "type" "Object.spec.initContainers" "value" $container) -}}
@@ -36,20 +34,6 @@ the pod keeps what it was admitted with, and a ConfigMap that it names wins.
   {{- $volumes = append $volumes (include "isales-auth-proxy.cel" (dict "type" "Object.spec.volumes" "value" .)) -}}
 {{- end -}}
 {{- toJson $volumes -}}
-{{- end -}}
-
-{{/* Every setting as a line of an env file. What the parser could take for a comment or a quote is quoted. */}}
-{{- define "isales-auth-proxy.settingLines" -}}
-{{- range $name, $value := include "isales-auth-proxy.settings" . | fromYaml -}}
-  {{- $quote := "" -}}
-  {{- if regexMatch "[#'\"`]|^\\s|\\s$" $value -}}
-    {{- if not (contains "'" $value) -}}{{- $quote = "'" -}}
-    {{- else if not (contains "`" $value) -}}{{- $quote = "`" -}}
-    {{- else -}}{{- fail (printf "settings.%s holds both ' and `, which no line of an env file can hold" $name) -}}
-    {{- end -}}
-  {{- end -}}
-  {{- printf "%s=%s%s%s\n" $name $quote $value $quote -}}
-{{- end -}}
 {{- end -}}
 
 {{/*

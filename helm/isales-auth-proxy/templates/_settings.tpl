@@ -60,6 +60,8 @@
   {{- $_ := set $env "DRAIN_DELAY" "10s" -}}
   {{- $_ := set $env "DRAIN_TIMEOUT" "15s" -}}
 {{- end -}}
+{{- /* An annotation of the pod may replace it. */ -}}
+{{- if .Values.injection.enabled -}}{{- $_ := set $env "LOG_LEVEL" "info" -}}{{- end -}}
 {{- if .Values.tls.secretName -}}
   {{- $_ := set $env "LISTEN_TLS_CERT_FILE" "/run/isales/tls/tls.crt" -}}
   {{- $_ := set $env "LISTEN_TLS_KEY_FILE" "/run/isales/tls/tls.key" -}}

