@@ -5,7 +5,7 @@ import { createSeal } from '../src/sharing/seal.ts'
 import { createShare } from '../src/sharing/share.ts'
 import type { SessionStore } from '../src/sharing/store.ts'
 import { createValkeyStore } from '../src/sharing/valkey.ts'
-import { memoryHome } from '../src/token/book.ts'
+import { memoryBook } from '../src/token/book.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
 import { storeSettings } from '../test/store/connect.ts'
@@ -42,7 +42,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
-  const parts = { rules: settings.config, home: memoryHome(), clock, random: Math.random }
+  const parts = { rules: settings.config, book: memoryBook(), clock, random: Math.random }
   const store = await createValkeyStore({
     ...settings,
     ...parts,

@@ -59,7 +59,8 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'state-in-memory':
     'Set `STATE_DIR`, so that restarts with a wrong password cannot lock the account.',
   'state-unusable':
-    'It cannot be read or written, or was not written by this program; `detail` says why. Counting goes on in memory, and the file is written anew when it can be.',
+    'It cannot be read, or not be written within a second, or was not written by this program; `detail` says why. Counting goes on in memory, no login waits for it, and the file is written anew when it can be.',
+  'state-restored': 'Ends `state-unusable`.',
   'renew-asked':
     '`by`: SIGHUP, or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
   'renew-ended':

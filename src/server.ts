@@ -19,7 +19,8 @@ import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
 import { sharingLog } from './sharing/events.ts'
-import { memoryHome, withAttempts, type AttemptHome } from './token/book.ts'
+import { memoryBook, withBook, type BookStore } from './token/book.ts'
+import { openBookFile } from './token/book-file.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
 import type { Tracing } from './tracing/otlp.ts'
@@ -128,7 +129,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     log,
   })
   const { metrics, monitor } = admin
-  const home = await openAttemptHome()
+  const book = openBook()
   const share = await openShare()
   const upstream = createUpstream({
     config,
@@ -146,8 +147,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     rules: config,
     clock,
     random,
-    client:
-      share?.wrap(isales) ?? withAttempts({ client: isales, home, rules: config, clock, random }),
+    client: share?.wrap(isales) ?? withBook({ client: isales, book, rules: config, clock, random }),
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })
@@ -209,19 +209,20 @@ export async function startApp(options: AppOptions): Promise<App> {
     reports.reloads,
   )
 
-  async function openAttemptHome(): Promise<AttemptHome> {
+  function openBook(): BookStore {
     const { stateDir: directory } = config
     if (directory === undefined) {
       log('state-in-memory')
-      return memoryHome()
+      return memoryBook()
     }
-    // Not without need: zod comes with it.
-    const { openAttemptFile } = await import('./token/book-file.ts')
-    return openAttemptFile({
+    return openBookFile({
       directory,
+      loginTimeout: config.isalesLoginTimeout,
       clock,
       wallClock,
-      onUnusable(detail) {
+      onTrouble(detail) {
+        monitor.stateTrouble(detail)
+        if (detail === undefined) return log('state-restored')
         log('state-unusable', { setting: 'STATE_DIR', detail })
         metrics.count('state_failures_total')
       },
@@ -237,7 +238,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       config,
       clock,
       random,
-      home,
+      book,
       observe: sharingLog(log),
       observeCall: (call) => metrics.storeCalled(call),
     })

@@ -272,6 +272,19 @@ export const FINDINGS = {
       ],
     }),
     finding({
+      state: 'degraded',
+      title: ['STATE_DIR cannot be used', 'STATE_DIR 无法使用'],
+      when: ({ stateTrouble: trouble }) => trouble !== undefined && { trouble },
+      reason: [
+        'Logins are counted in memory only, and a restart forgets them: {trouble}.',
+        '登录次数只记在内存中，重启后会丢失：{trouble}。',
+      ],
+      remedy: [
+        'Repair the disk, or let the directory belong to the user of the proxy with mode 700. No login waits for it.',
+        '修复磁盘，或让该目录属于代理的用户且权限为 700。登录不会等待它。',
+      ],
+    }),
+    finding({
       state: 'healthy',
       title: ['CTI-OBS sends what is not forwarded', 'CTI-OBS 发送了不会转发的请求'],
       // Anybody who reaches the listener makes such mistakes, so they are no state of the proxy.

@@ -89,7 +89,9 @@ const counters = (rejectedStatuses: readonly string[]) =>
     slow_clients_closed_total: [
       'Clients that were closed because they took nothing of their response',
     ],
-    state_failures_total: ['Times the book of logins in STATE_DIR could not be read or written'],
+    state_failures_total: [
+      'Times the book of logins in STATE_DIR could not be read, or not be written within a second',
+    ],
     token_rejections_total: [
       'Tokens that a business call found rejected, by the status of its response',
       labelSets({ status: [...rejectedStatuses, 'other'] }),

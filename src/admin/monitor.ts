@@ -28,13 +28,16 @@ export function createMonitor(
   const startedAt = clock.now()
   const calls = createCalls(sources)
   let clockAhead: number | undefined
+  let trouble: string | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
   const findings = (speaker?: Speaker) => {
     const { settings } = sources
     const token = sources.token()
-    return judge({ draining: running.draining, token, calls, clockAhead, settings }, speaker)
+    const { draining } = running
+    const input = { draining, token, calls, clockAhead, stateTrouble: trouble, settings }
+    return judge(input, speaker)
   }
 
   return {
@@ -55,6 +58,11 @@ export function createMonitor(
       const reason = event.type === 'failed' ? event.failure.reason : undefined
       tokenRequests.push({ operation, at, durationMs, reason })
       if (tokenRequests.length > MAX_TOKEN_REQUESTS) tokenRequests.shift()
+    },
+
+    /** Why the book of logins is not in `STATE_DIR`; undefined: it is again. */
+    stateTrouble(why: string | undefined): void {
+      trouble = why
     },
 
     /** iSales responded, with this `Date` header. */

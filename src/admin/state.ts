@@ -19,6 +19,8 @@ export interface StateInput {
   readonly calls: Pick<Calls, 'view' | 'paths'>
   /** Milliseconds by which this machine's clock is ahead of that of iSales; undefined: not known. */
   readonly clockAhead: number | undefined
+  /** Why the book of logins is not in `STATE_DIR`; undefined: it is. */
+  readonly stateTrouble: string | undefined
   readonly settings: readonly EffectiveSetting[]
 }
 

@@ -101,7 +101,7 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
   // Loaded only where a store is configured.
   const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
   const book = openBook(config)
-  const login = await sharing?.logInShared(config, isales, book.home, askOnce(io.signal))
+  const login = await sharing?.logInShared(config, isales, book.store, askOnce(io.signal))
   if (login === undefined) {
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined

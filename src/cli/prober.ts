@@ -11,8 +11,8 @@ import {
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/validate.ts'
 import { systemClock } from '../clock.ts'
-import { openAttemptFile } from '../token/book-file.ts'
-import { memoryHome, withAttempts } from '../token/book.ts'
+import { openBookFile } from '../token/book-file.ts'
+import { memoryBook, withBook } from '../token/book.ts'
 import type { Deferred, IsalesClient, Outcome } from '../token/client.ts'
 import { askOnce, createIsalesClient, loginOnce } from '../token/client.ts'
 import { hasVerdict, isGrant, isRefusal, type Grant } from '../token/protocol.ts'
@@ -92,29 +92,26 @@ export interface Login {
 }
 
 /** The book in `STATE_DIR`, and why it does not know of a login. */
-export function openBook({ stateDir: directory }: Config) {
-  const clock = systemClock
+export function openBook({ stateDir: directory, isalesLoginTimeout: loginTimeout }: Config) {
   let uncounted: string | undefined
-  const onUnusable = (why: string): void => {
+  const onTrouble = (why: string | undefined): void => {
     uncounted = why
   }
-  const home =
-    directory === undefined
-      ? memoryHome()
-      : openAttemptFile({ directory, clock, wallClock: Date.now, onUnusable, onExposed() {} })
-  return { home, uncounted: () => uncounted }
+  const parts = { loginTimeout, clock: systemClock, wallClock: Date.now, onTrouble, onExposed() {} }
+  const store = directory === undefined ? memoryBook() : openBookFile({ ...parts, directory })
+  return { store, uncounted: () => uncounted }
 }
 
 /** One login at iSales. It is counted in the book, and waits for the pauses there. */
 export function logInOnce(
   config: Config,
   signal: AbortSignal,
-  { home, uncounted } = openBook(config),
+  { store: book, uncounted } = openBook(config),
 ): LogIn {
   const { isalesUser: user, isalesPassword: password } = config
   return async (client) => {
-    const parts = { client, home, rules: config, clock: systemClock, random: Math.random }
-    const outcome = await withAttempts(parts)(loginOnce({ user, password }, askOnce(signal)))
+    const parts = { client, book, rules: config, clock: systemClock, random: Math.random }
+    const outcome = await withBook(parts)(loginOnce({ user, password }, askOnce(signal)))
     return { outcome, uncounted: uncounted() }
   }
 }

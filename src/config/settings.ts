@@ -152,7 +152,7 @@ const token = {
     example: '5m',
   }),
   stateDir: optional(net.stateDirectory, {
-    doc: 'A directory for what must outlive a restart: how often iSales refused which credentials (a keyed hash of them, never they), so that restarts with a wrong password do not lock the account, and the request of `renew`. An `emptyDir` will do. Unset: memory only.',
+    doc: 'A directory that outlives a restart, for the book of logins: how often iSales refused which credentials (a slow hash of them, never they). With it, restarts and other processes with a wrong password do not lock the account. An `emptyDir` will do. Unset: memory only.',
     example: '/var/lib/isales-auth-proxy',
   }),
   loginRejectedAttempts: preset('3', is.count({ min: '1', max: '100' }), {

@@ -85,6 +85,7 @@ export const LOG_EVENTS = {
     level: 'error',
     text: 'STATE_DIR cannot be used: attempts to log in are counted in memory, and a restart forgets them',
   },
+  'state-restored': { level: 'info', text: 'The book of logins is in STATE_DIR again' },
   'renew-asked': { level: 'info', text: 'An operator asked for a login now', audit: true },
   'renew-ended': {
     level: 'info',

@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { AttemptHome } from '../token/book.ts'
+import type { BookStore } from '../token/book.ts'
 import type { IsalesClient, Sending } from '../token/client.ts'
 import { loginOnce } from '../token/client.ts'
 import { createToken } from '../token/token.ts'
@@ -32,10 +32,10 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
 export async function logInShared(
   config: Config,
   isales: IsalesClient,
-  home: AttemptHome,
+  book: BookStore,
   sending: Sending,
 ) {
-  const parts = { config, home, clock: systemClock, random: Math.random }
+  const parts = { config, book, clock: systemClock, random: Math.random }
   const share = await openShare({ ...parts, observe() {}, observeCall() {} })
   if (share === undefined) return undefined
   const client = share.wrap(isales)

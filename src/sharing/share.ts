@@ -5,9 +5,9 @@ import {
   begun,
   granted,
   NO_ENTRY,
-  withAttempts,
-  type AttemptHome,
-  type AttemptsOptions,
+  withBook,
+  type BookOptions,
+  type BookStore,
   type Entry,
 } from '../token/book.ts'
 import type {
@@ -34,8 +34,8 @@ import {
 } from './store.ts'
 import { isBetter, isNewer, isSame, jittered, turnOf, type Found } from './turn.ts'
 
-/** `home` is the book of this process: what the store knows is remembered there, too. */
-export interface ShareOptions extends Omit<AttemptsOptions, 'client'> {
+/** `book` is that of this process: what the store knows is remembered there, too. */
+export interface ShareOptions extends Omit<BookOptions, 'client'> {
   readonly store: SessionStore
   readonly seal: Seal
   readonly observe: (event: SharingEvent) => void
@@ -58,7 +58,7 @@ interface Ours extends Found {
 export type Share = ReturnType<typeof createShare>
 
 export function createShare(options: ShareOptions) {
-  const { store, seal, home, rules, clock, random, observe } = options
+  const { store, seal, book: home, rules, clock, random, observe } = options
   const processId = randomBytes(12).toString('base64url')
   let claims = 0
   /** Id of the record that this process last saw in the store. */
@@ -133,9 +133,9 @@ export function createShare(options: ShareOptions) {
 
   /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
   const crossOut = async (credentials: Credentials, { login }: SharedRecord): Promise<void> => {
-    const entry = (await home.find(credentials)) ?? NO_ENTRY
+    const entry = (await home.read(credentials)) ?? NO_ENTRY
     const now = clock.now()
-    if (login || now < entry.provenUntil) await home.save(credentials, granted(now))
+    if (login || now < entry.provenUntil) await home.write(credentials, granted(now))
   }
 
   const obtain = async (ask: Ask, send: TokenClient): Promise<Outcome> => {
@@ -153,7 +153,7 @@ export function createShare(options: ShareOptions) {
 
     for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
       const lease = nextLease()
-      const local = (await home.find(credentials)) ?? NO_ENTRY
+      const local = (await home.read(credentials)) ?? NO_ENTRY
       const book = bookOf(local, clock.now())
       const claim = { seen, lease, operation, fingerprint, forced, book, begun: BEGUN }
       const reply = noted(await store.claim(claim))
@@ -169,7 +169,7 @@ export function createShare(options: ShareOptions) {
         isNew = false
         const entry = merged(local, entryOf(reply, now))
         // Whoever deletes it in the store buys no further login.
-        await home.save(credentials, entry)
+        await home.write(credentials, entry)
         return { deferred: 'guarded', ms: reply.ms, backoff: backoffOf(entry, rules) }
       }
       const wait = turnOf(reply, { now, random: random(), ask })
@@ -310,18 +310,19 @@ export function createShare(options: ShareOptions) {
   }
 
   /** The book for the client that is wrapped: that of this process, and under the lease that of all replicas. */
-  const book: AttemptHome = {
-    find: async (credentials) => merged((await home.find(credentials)) ?? NO_ENTRY, known),
-    save(credentials, entry) {
+  const shared: BookStore = {
+    lock: home.lock,
+    read: async (credentials) => merged((await home.read(credentials)) ?? NO_ENTRY, known),
+    write(credentials, entry) {
       known = entry
-      return home.save(credentials, entry)
+      return home.write(credentials, entry)
     },
   }
 
   return {
     /** Gives the token of another replica where there is a newer one, and else asks this client. */
     wrap(isales: IsalesClient): TokenClient {
-      const client = withAttempts({ client: isales, home: book, rules, clock, random })
+      const client = withBook({ client: isales, book: shared, rules, clock, random })
       return (ask) => {
         const work = obtain(ask, client).finally(() => {
           obtaining = undefined

@@ -1,60 +1,42 @@
-import { createHmac, randomBytes, scrypt } from 'node:crypto'
+import { randomBytes, scrypt } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import * as z from 'zod'
 import type { Clock } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/files.ts'
-import type { AttemptHome, Entry } from './book.ts'
+import { isObject, parseObject } from '../http/json.ts'
+import { NO_LOCK, parseStored, restored, stored, type BookStore, type Entry } from './book.ts'
 import type { Credentials } from './client.ts'
 
-export interface AttemptFileOptions {
+export interface BookFileOptions {
   /** `STATE_DIR`. */
   readonly directory: string
+  /** How long a login may take, milliseconds. */
+  readonly loginTimeout: number
   readonly clock: Clock
   /** Milliseconds since 1970: a file outlives the monotonic clock. */
   readonly wallClock: () => number
-  /** The file cannot be read or written, or is not ours. Counting goes on in memory. `why` names the file. */
-  readonly onUnusable: (why: string) => void
+  /** Why the book is in memory only, with the name of the file. Undefined: it is on the disk again. */
+  readonly onTrouble: (why: string | undefined) => void
   /** All may write to the directory. */
   readonly onExposed: () => void
 }
 
 const NAME = 'attempts.json'
-const FORMER_NAME = 'refusals.json'
+const LOCK = `${NAME}.lock`
+const SCRATCH = /^attempts\.json\.[0-9a-f]+\.new$/
 const MAX_FILE = 64 * 1024
 const MAX_ENTRIES = 100
-/** A former file says how many refusals there were, not how long they pause: the longest ordinary pause. */
-const FORMER_PAUSE = 15 * 60_000
 const WRITABLE_BY_ALL = 0o002
-
-const COUNT = z.number().int().min(0).max(1e6)
-const LIFE = z
-  .number()
-  .min(0)
-  .max(30 * 24 * 3_600_000)
-/** Milliseconds; `at` since 1970, the others from then on. */
-const STORED = z.object({
-  attempts: COUNT,
-  refusals: COUNT,
-  at: z.number(),
-  pause: LIFE,
-  proof: LIFE,
-})
-const CONTENTS = z.object({
-  version: z.literal(2),
-  /** Hexadecimal. */
-  salt: z.string().regex(/^[0-9a-f]{32}$/),
-  entries: z.record(z.string(), STORED),
-})
-const FORMER = z.object({
-  version: z.literal(1),
-  key: z.string().regex(/^[0-9a-f]{64}$/),
-  refusals: z.record(z.string(), z.object({ count: COUNT, at: z.number() })),
-})
-
-type Stored = z.infer<typeof STORED>
+const SALT = /^[0-9a-f]{32}$/
+/** A disk that takes longer is not waited for: calls wait for the login, 2.8 s at most. */
+const MAX_DISK_WAIT = 1000
+/** Between two looks at the lock of another process. */
+const LOOK_EVERY = 50
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
 
 const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number) => Promise<Buffer>
 
@@ -62,11 +44,15 @@ const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number
  * The book of logins in `STATE_DIR`. It names credentials by a slow hash with a salt of its own, so that whoever reads
  * the file cannot try passwords quickly. A write goes to a new file of mode 0600, to the disk, and then into place: after
  * a crash the file is whole, the former or the new one. A link in its place is not followed.
+ *
+ * The lock is a file with the process and the date. It counts for as long as a login with its two writes may take, so that
+ * a process that was killed delays the others by no more.
  */
-export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
-  const { directory, clock, wallClock, onUnusable, onExposed } = options
+export function openBookFile(options: BookFileOptions): BookStore {
+  const { directory, loginTimeout, clock, wallClock, onTrouble, onExposed } = options
   const path = join(directory, NAME)
-  const scratch = `${path}.new`
+  const lockPath = join(directory, LOCK)
+  const lockLasts = loginTimeout + 2 * MAX_DISK_WAIT
   let salt = randomBytes(16).toString('hex')
   let entries = new Map<string, Entry>()
   /** What the file held when it was last read or written. */
@@ -74,39 +60,40 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
   let last: { readonly credentials: Credentials; salt: string; readonly id: string } | undefined
   /** Of the directory. Undefined: it is not prepared. */
   let owner: Stats | undefined
-  /** The file lacks what could not be written. */
-  let isBehind = false
-  /** The last write: one begins when the one before it has ended. */
-  let writing = Promise.resolve(true)
+  let isSwept = false
+  /** What the file lacks. */
+  const unwritten = new Map<string, Entry>()
+  let writing: Promise<void> | undefined
+  /** The write in flight takes too long. */
+  let isLate = false
+  let trouble: string | undefined
+
+  const report = (why: string | undefined): void => {
+    if (why === trouble) return
+    trouble = why
+    onTrouble(why)
+  }
 
   /**
-   * What is in memory counts by the monotonic clock. Only a file that somebody else has written since is converted by the
-   * date, which may have been set. One that cannot be read is not forgotten.
+   * What is in memory counts by the monotonic clock. Only a file that another process has written since is converted by
+   * the date, which may have been set. A file that cannot be read changes nothing.
    */
-  const load = (report: typeof onUnusable): void => {
-    const latest = read(path, CONTENTS, report)
-    if (latest === undefined || latest.text === known) return
-    known = latest.text
-    salt = latest.contents.salt
-    const stored = Object.entries(latest.contents.entries)
-    entries = new Map(stored.map(([id, each]) => [id, fromStored(each, wallClock(), clock.now())]))
+  const load = (): void => {
+    const file = readSmallFile(path, MAX_FILE, O_NOFOLLOW)
+    const text = file.ok ? Buffer.from(file.bytes).toString() : file.problem
+    if (text === known || text === 'missing') return
+    known = text
+    const contents = file.ok ? parseContents(text, wallClock(), clock.now()) : undefined
+    if (contents === undefined)
+      report(`${path} ${file.ok ? 'is not a file of ours' : file.problem}`)
+    // Entries that are not written yet have names by our salt.
+    else if (contents.salt === salt || unwritten.size === 0) ({ salt, entries } = contents)
   }
 
-  load(onUnusable)
-  const former = read(join(directory, FORMER_NAME), FORMER, onUnusable)?.contents
-
-  /** A command may have logged in meanwhile. What is still to be written is not forgotten. */
-  const reread = async (): Promise<void> => {
-    let waitedFor: typeof writing | undefined
-    while (waitedFor !== writing) {
-      waitedFor = writing
-      await waitedFor
-    }
-    if (!isBehind) load(() => {})
-  }
+  load()
 
   const idOf = async (credentials: Credentials): Promise<string> => {
-    // The salt of a file that somebody else made meanwhile is another.
+    // Another process may have made the file meanwhile, with another salt.
     while (last?.credentials !== credentials || last.salt !== salt) {
       const used = salt
       const text = JSON.stringify([credentials.user, credentials.password.reveal()])
@@ -116,16 +103,15 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     return last.id
   }
 
-  const formerEntry = ({ user, password }: Credentials): Entry | undefined => {
-    if (former === undefined) return undefined
-    const text = JSON.stringify([user, password.reveal()])
-    const id = createHmac('sha256', Buffer.from(former.key, 'hex')).update(text).digest('hex')
-    const found = former.refusals[id]
-    if (found === undefined) return undefined
-    const { count, at } = found
-    const stored = { attempts: count, refusals: count, at, pause: FORMER_PAUSE, proof: 0 }
-    return fromStored(stored, wallClock(), clock.now())
-  }
+  /** @param work that does not reject. @returns undefined when the disk takes too long. */
+  const inTime = <T>(work: Promise<T>): Promise<T | undefined> =>
+    new Promise((resolve) => {
+      const timer = clock.setTimer(() => resolve(undefined), MAX_DISK_WAIT)
+      void work.then((value) => {
+        timer.cancel()
+        resolve(value)
+      })
+    })
 
   const prepare = async (): Promise<Stats> => {
     makeDirectory(directory)
@@ -134,95 +120,159 @@ export function openAttemptFile(options: AttemptFileOptions): AttemptHome {
     return found
   }
 
-  const put = async (text: string): Promise<void> => {
+  /** Writes a new file to the disk. */
+  const create = async (name: string, text: string, mode: number): Promise<void> => {
     const { uid, gid } = (owner ??= await prepare())
-    // What a crash, or somebody else, left there.
-    await rm(scratch, { force: true })
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-    const file = await open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    const file = await open(name, NEW_FILE, mode)
     try {
       await file.writeFile(text)
       // What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to.
-      await file.chown(uid, gid).catch(() => undefined)
-      await file.sync()
+      await file.chown(uid, gid).catch(ignore)
+      if (name !== lockPath) await file.sync()
     } finally {
       await file.close()
     }
-    await rename(scratch, path)
-    if (former !== undefined) await rm(join(directory, FORMER_NAME), { force: true })
   }
 
-  /** @returns false when it could not be written. */
-  const write = async (text: string): Promise<boolean> => {
+  const put = async (): Promise<void> => {
+    const scratch = `${path}.${randomBytes(8).toString('hex')}.new`
+    load()
+    const before = known
+    // The latest stands last.
+    const all = new Map([...entries].filter(([id]) => !unwritten.has(id)).concat([...unwritten]))
+    const kept = [...all].slice(-MAX_ENTRIES)
+    const text = formatContents(salt, kept, wallClock(), clock.now())
     try {
-      await put(text)
+      await create(scratch, text, 0o600)
+      load()
+      // Another process has written while the disk took its time: its entries come along next time.
+      if (known !== before) return
+      await rename(scratch, path)
       known = text
-      isBehind = false
-    } catch (error) {
-      isBehind = true
-      onUnusable(error instanceof Error ? error.message : 'unknown')
+      for (const [id, entry] of kept) if (unwritten.get(id) === entry) unwritten.delete(id)
+      entries = new Map(kept)
+    } finally {
+      await rm(scratch, { force: true }).catch(ignore)
     }
-    return !isBehind
+  }
+
+  const flush = async (): Promise<void> => {
+    try {
+      while (unwritten.size > 0) await put()
+      report(undefined)
+    } catch (error) {
+      report(error instanceof Error ? error.message : 'unknown')
+    }
+    isLate = false
+    writing = undefined
+  }
+
+  /** @returns false when another process has it, undefined when there can be none. */
+  const makeLock = async (text: string): Promise<boolean | undefined> => {
+    try {
+      await create(lockPath, text, 0o644)
+      return true
+    } catch (error) {
+      return error instanceof Error && 'code' in error && error.code === 'EEXIST'
+        ? false
+        : undefined
+    }
+  }
+
+  const lockText = (): string => {
+    const file = readSmallFile(lockPath, MAX_FILE, O_NOFOLLOW)
+    return file.ok ? Buffer.from(file.bytes).toString() : ''
+  }
+
+  /** A process that was killed before it renamed its file has left it. Under the lock nobody else writes. */
+  const sweep = async (): Promise<void> => {
+    const names = isSwept ? [] : await readdir(directory).catch(() => [])
+    isSwept = true
+    for (const name of names)
+      if (SCRATCH.test(name)) await rm(join(directory, name), { force: true }).catch(ignore)
   }
 
   return {
-    async find(credentials) {
-      await reread()
+    async read(credentials) {
+      load()
       const id = await idOf(credentials)
-      return entries.get(id) ?? formerEntry(credentials)
+      return unwritten.get(id) ?? entries.get(id)
     },
 
-    async save(credentials, entry) {
-      await reread()
+    async write(credentials, entry) {
+      load()
       const id = await idOf(credentials)
-      // The latest stands last.
-      entries.delete(id)
-      entries.set(id, entry)
-      const [oldest] = entries.keys()
-      if (entries.size > MAX_ENTRIES && oldest !== undefined) entries.delete(oldest)
-      const stored = [...entries].map(([each, its]) => [
-        each,
-        toStored(its, wallClock(), clock.now()),
-      ])
-      const contents = { version: 2, salt, entries: Object.fromEntries(stored) }
-      writing = writing.then(() => write(`${JSON.stringify(contents)}\n`))
-      return writing
+      unwritten.delete(id)
+      unwritten.set(id, entry)
+      // What is in flight writes this as well.
+      if (isLate) return false
+      writing ??= flush()
+      const isOver = (await inTime(writing.then(() => true))) === true
+      if (!isOver) {
+        isLate = true
+        report(`${path} was not written within ${MAX_DISK_WAIT / 1000} s`)
+      }
+      return isOver && unwritten.get(id) !== entry
+    },
+
+    async lock(signal) {
+      const own = `${process.pid} ${wallClock()} ${randomBytes(8).toString('hex')}\n`
+      const unlock = async (): Promise<void> => {
+        if (lockText() === own) await inTime(rm(lockPath, { force: true }).catch(ignore))
+      }
+      let holder = ''
+      let heldSince = clock.now()
+      while (!signal.aborted) {
+        if (isLate) break
+        const making = makeLock(own)
+        const isMade = await inTime(making)
+        if (isMade === true) {
+          await inTime(sweep())
+          return unlock
+        }
+        if (isMade === undefined) {
+          void making.then(unlock)
+          break
+        }
+        const found = lockText()
+        if (found !== holder) heldSince = clock.now()
+        holder = found
+        // The date counts for a lock that was left before this process began.
+        const age = Math.max(
+          clock.now() - heldSince,
+          wallClock() - Number(found.split(' ')[1]) || 0,
+        )
+        if (age > lockLasts) await inTime(rm(lockPath, { force: true }).catch(ignore))
+        else await delay(LOOK_EVERY)
+      }
+      return NO_LOCK
     },
   }
 }
 
-/** A date in the future is a clock that was set back: it counts as now. */
-function fromStored(
-  { attempts, refusals, at, pause, proof }: Stored,
-  wallNow: number,
-  now: number,
-): Entry {
-  const written = now - Math.max(0, wallNow - at)
-  return { attempts, refusals, notBefore: written + pause, provenUntil: written + proof }
+/** Undefined for what is not a file of ours. */
+function parseContents(text: string, wallNow: number, now: number) {
+  const { version, salt, entries } = parseObject(text) ?? {}
+  if (version !== 3 || typeof salt !== 'string' || !SALT.test(salt) || !isObject(entries)) return
+  const parsed = new Map<string, Entry>()
+  for (const [id, value] of Object.entries(entries)) {
+    const entry = parseStored(value)
+    const at = isObject(value) ? value['at'] : undefined
+    if (entry === undefined || typeof at !== 'number') return undefined
+    parsed.set(id, restored(entry, wallNow - at, now))
+  }
+  return { salt, entries: parsed }
 }
 
-function toStored(
-  { attempts, refusals, notBefore, provenUntil }: Entry,
+/** Durations are from `at`, milliseconds since 1970. */
+function formatContents(
+  salt: string,
+  entries: readonly (readonly [string, Entry])[],
   at: number,
   now: number,
-): Stored {
-  const pause = Math.max(0, notBefore - now)
-  return { attempts, refusals, at, pause, proof: Math.max(0, provenUntil - now) }
+): string {
+  const all = entries.map(([id, entry]) => [id, { at, ...stored(entry, now) }] as const)
+  return `${JSON.stringify({ version: 3, salt, entries: Object.fromEntries(all) })}\n`
 }
 
-/** Undefined: it is missing, or not ours. */
-function read<T>(path: string, shape: z.ZodType<T>, onUnusable: (why: string) => void) {
-  const { O_NOFOLLOW } = constants
-  const file = readSmallFile(path, MAX_FILE, O_NOFOLLOW)
-  if (!file.ok) {
-    if (file.problem !== 'missing') onUnusable(`${path} ${file.problem}`)
-    return undefined
-  }
-  try {
-    const text = Buffer.from(file.bytes).toString()
-    return { text, contents: shape.parse(JSON.parse(text)) }
-  } catch {
-    onUnusable(`${path} is not a file of ours`)
-    return undefined
-  }
-}
+function ignore(): void {}

@@ -5,12 +5,14 @@ import type {
   Ask,
   BackoffState,
   Credentials,
+  Deferred,
   Failed,
   IsalesClient,
   Outcome,
   RefreshTokens,
   TokenClient,
 } from './client.ts'
+import { isObject } from '../http/json.ts'
 import {
   isGrant,
   isMissing,
@@ -34,14 +36,19 @@ export interface Entry {
   readonly provenUntil: number
 }
 
-/** Where it lives. An entry that was written outlives the process if the home does. */
-export interface AttemptHome {
-  readonly find: (credentials: Credentials) => Promise<Entry | undefined>
-  /** @returns false when it could not be written. */
-  readonly save: (credentials: Credentials, entry: Entry) => Promise<boolean>
+/** Where the book is. Nothing rejects. */
+export interface BookStore {
+  readonly read: (credentials: Credentials) => Promise<Entry | undefined>
+  /** @returns false when the entry counts in memory only: it could not be written. */
+  readonly write: (credentials: Credentials, entry: Entry) => Promise<boolean>
+  /**
+   * Keeps other processes from logging in, from reading the entry to writing its end. Whoever waited reads again.
+   * Resolves with what ends it, or when the signal is aborted.
+   */
+  readonly lock: (signal: AbortSignal) => Promise<() => Promise<void>>
 }
 
-export type AttemptRules = Pick<Config, 'loginRejectedAttempts'>
+export type BookRules = Pick<Config, 'loginRejectedAttempts'>
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -49,6 +56,7 @@ const HOUR = 60 * MINUTE
 const PROOF = 24 * HOUR
 /** A refresh that prolongs a proof by less is not written. */
 const PROOF_STEP = HOUR
+const MAX_COUNT = 1e6
 /** After one attempt, two, and more. So few do not lock an account: at most four in 15 min. */
 const PAUSES = [5 * SECOND, 10 * SECOND] as const
 const UNCLEAR_PAUSE = 8 * MINUTE
@@ -65,6 +73,12 @@ const MAX_EGRESS = 5 * MINUTE
 /** `Retry-After: 0`, or a date that is past, would be a hot loop. */
 const MIN_RETRY_AFTER = SECOND
 const MAX_RETRY_AFTER = 5 * MINUTE
+
+/** An entry as it is kept outside of the process: milliseconds from the moment that it was written. */
+export interface StoredEntry extends Pick<Entry, 'attempts' | 'refusals'> {
+  readonly pause: number
+  readonly proof: number
+}
 
 export const NO_ENTRY: Entry = {
   attempts: 0,
@@ -100,7 +114,7 @@ export function afterFailure(
   before: Entry,
   failure: AuthFailure,
   given: Pick<Ask, 'failures' | 'weight'> & {
-    readonly rules: AttemptRules
+    readonly rules: BookRules
     readonly now: number
     readonly random: number
   },
@@ -126,9 +140,41 @@ export function afterFailure(
 }
 
 /** What the account is spared by; `transient` when nothing was refused. */
-export function backoffOf({ attempts, refusals }: Entry, rules: AttemptRules): BackoffState {
+export function backoffOf({ attempts, refusals }: Entry, rules: BookRules): BackoffState {
   if (refusals >= rules.loginRejectedAttempts || attempts > PAUSES.length) return 'guarded'
   return refusals > 0 ? 'rejected' : 'transient'
+}
+
+export function stored({ notBefore, provenUntil, ...counts }: Entry, now: number): StoredEntry {
+  const left = (until: number): number => Math.max(0, Math.ceil(until - now))
+  return { ...counts, pause: left(notBefore), proof: left(provenUntil) }
+}
+
+/** @param age milliseconds since it was written. Below 0 a clock was set back: it counts as written now. */
+export function restored(
+  { pause, proof, ...counts }: StoredEntry,
+  age: number,
+  now: number,
+): Entry {
+  const writtenAt = now - Math.max(0, age)
+  return { ...counts, notBefore: writtenAt + pause, provenUntil: writtenAt + proof }
+}
+
+/** Undefined for what this program would not have written. */
+export function parseStored(value: unknown): StoredEntry | undefined {
+  if (!isObject(value)) return undefined
+  const { attempts, refusals, pause, proof } = value
+  const isEntry =
+    isCount(attempts) && isCount(refusals) && isWithin(pause, LONG_PAUSE) && isWithin(proof, PROOF)
+  return isEntry ? { attempts, refusals, pause, proof } : undefined
+}
+
+function isCount(value: unknown): value is number {
+  return isWithin(value, MAX_COUNT) && Number.isInteger(value)
+}
+
+function isWithin(value: unknown, max: number): value is number {
+  return typeof value === 'number' && value >= 0 && value <= max
 }
 
 function pauseAfter(attempts: number): number {
@@ -149,25 +195,38 @@ function backoff(
   return (doubled(MIN_BACKOFF, max) * (1 + random)) / 2
 }
 
-export interface AttemptsOptions {
+export interface BookOptions {
   readonly client: IsalesClient
-  readonly home: AttemptHome
-  readonly rules: AttemptRules
+  readonly book: BookStore
+  readonly rules: BookRules
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
 }
+
+/** Ends nothing. */
+export const NO_LOCK = (): Promise<void> => Promise.resolve()
+
+/** Nobody waits for the outcome of an aborted ask. */
+const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
 
 /**
  * Wraps the client of iSales: each login is written into the book before it is sent, crossed out by a grant, and taken
  * back when nothing of the account was touched. So a crash at any moment counts as an attempt. A login that would come
  * too early is deferred, unless an operator asks for it.
  */
-export function withAttempts({ client, home, rules, clock, random }: AttemptsOptions): TokenClient {
+export function withBook({ client, book, rules, clock, random }: BookOptions): TokenClient {
   const find = async ({ credentials }: Ask): Promise<Entry> =>
-    (await home.find(credentials)) ?? NO_ENTRY
+    (await book.read(credentials)) ?? NO_ENTRY
 
   const login = async (ask: Ask): Promise<Outcome> => {
+    const unlock = await book.lock(ask.signal)
+    const outcome = ask.signal.aborted ? ABORTED : await loginUnderLock(ask)
+    await unlock()
+    return outcome
+  }
+
+  const loginUnderLock = async (ask: Ask): Promise<Outcome> => {
     const { credentials } = ask
     const before = await find(ask)
     const now = clock.now()
@@ -175,18 +234,27 @@ export function withAttempts({ client, home, rules, clock, random }: AttemptsOpt
       const ms = before.notBefore - now
       return { deferred: 'guarded', ms, backoff: backoffOf(before, rules) }
     }
-    const isWritten = await home.save(credentials, begun(before, now))
+    const isWritten = await book.write(credentials, begun(before, now))
     const outcome = await client.login(credentials, ask)
     if (isGrant(outcome)) {
-      await home.save(credentials, granted(clock.now()))
+      await book.write(credentials, granted(clock.now()))
       return outcome
     }
     const given = { ...ask, rules, now: clock.now(), random: random() }
     const { entry, ...verdict } = afterFailure(before, outcome, given)
-    await home.save(credentials, entry)
+    await book.write(credentials, entry)
     // A restart would forget it: the account is spared while this process lives.
     const pause = verdict.counted && !isWritten ? UNCLEAR_PAUSE : 0
     return { failure: outcome, ...verdict, pause: Math.max(verdict.pause, pause) }
+  }
+
+  /** Another process may have been refused meanwhile: the proof is prolonged under the lock, and nobody waits for it. */
+  const prolongProof = async (ask: Ask): Promise<void> => {
+    const unlock = await book.lock(ask.signal)
+    const { provenUntil } = await find(ask)
+    const now = clock.now()
+    if (now < provenUntil) await book.write(ask.credentials, granted(now))
+    await unlock()
   }
 
   const refresh = async (ask: Ask, tokens: RefreshTokens): Promise<Outcome> => {
@@ -195,7 +263,7 @@ export function withAttempts({ client, home, rules, clock, random }: AttemptsOpt
     const now = clock.now()
     if (isGrant(outcome)) {
       const isDue = known.provenUntil < now + PROOF - PROOF_STEP
-      if (now < known.provenUntil && isDue) await home.save(ask.credentials, granted(now))
+      if (now < known.provenUntil && isDue) void prolongProof(ask)
       return withRefreshToken(outcome, tokens)
     }
     // It says nothing of the credentials; the login that follows tells more.
@@ -229,7 +297,7 @@ function withRefreshToken(
 }
 
 /** The book of one process: what a restart forgets. */
-export function memoryHome(): AttemptHome {
+export function memoryBook(): BookStore {
   const key = randomBytes(32)
   const entries = new Map<string, Entry>()
   const idOf = ({ user, password }: Credentials): string =>
@@ -237,10 +305,11 @@ export function memoryHome(): AttemptHome {
       .update(JSON.stringify([user, password.reveal()]))
       .digest('base64')
   return {
-    find: (credentials) => Promise.resolve(entries.get(idOf(credentials))),
-    save(credentials, entry) {
+    read: (credentials) => Promise.resolve(entries.get(idOf(credentials))),
+    write(credentials, entry) {
       entries.set(idOf(credentials), entry)
       return Promise.resolve(true)
     },
+    lock: () => Promise.resolve(NO_LOCK),
   }
 }

@@ -325,7 +325,7 @@ const later = <T>(act: () => T): Promise<T> =>
     schedule(run, 1)
   })
 const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
-for (const name of ['mkdir', 'rename', 'rm', 'stat']) {
+for (const name of ['mkdir', 'readdir', 'rename', 'rm', 'stat']) {
   Object.assign(fsPromises, {
     [name]: (...args: readonly unknown[]) => later(() => sync[`${name}Sync`]?.(...args)),
   })

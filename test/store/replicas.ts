@@ -103,7 +103,7 @@ const tasks = ({ proxy }: Replica) =>
   call(`${proxy}${INTERFACE_PATHS.getTask}`, { method: 'POST', body: '{"subCCNo":1,"vdnId":1}' })
 
 /** Calls on each replica, ten a second. */
-export function startTraffic(replicas: readonly Replica[]) {
+function startTraffic(replicas: readonly Replica[]) {
   const failed: number[] = []
   let calls = 0
   const over = new AbortController()

@@ -1,13 +1,14 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import {
   afterFailure,
   begun,
   granted,
-  memoryHome,
+  memoryBook,
   NO_ENTRY,
-  withAttempts,
-  type AttemptHome,
+  withBook,
+  type BookStore,
   type Entry,
 } from '../../src/token/book.ts'
 import type { Ask } from '../../src/token/client.ts'
@@ -125,17 +126,17 @@ describe('the pause after a failed login', () => {
 describe('the book', () => {
   const credentials = { user: 'obs', password: new Secret('p1') }
 
-  function open(outcomes: readonly (Grant | AuthFailure)[], home: AttemptHome = memoryHome()) {
+  function open(outcomes: readonly (Grant | AuthFailure)[], book: BookStore = memoryBook()) {
     const clock = manualClock(NOW)
     const left = [...outcomes]
     const asked: (Entry | undefined)[] = []
     const next = async () => {
-      asked.push(await home.find(credentials))
+      asked.push(await book.read(credentials))
       return left.shift() ?? DOWN
     }
-    const client = withAttempts({
+    const client = withBook({
       client: { login: next, refresh: next },
-      home,
+      book,
       rules: ATTEMPTS,
       clock,
       random: () => 0.5,
@@ -154,7 +155,7 @@ describe('the book', () => {
             refreshExpiresAt,
           },
         }),
-      entry: () => home.find(credentials),
+      entry: () => book.read(credentials),
     }
   }
 
@@ -177,8 +178,8 @@ describe('the book', () => {
   })
 
   it('makes one login in 8 min while it cannot be written and nothing is proven', async () => {
-    const home = { ...memoryHome(), save: () => Promise.resolve(false) }
-    const { login } = open([REFUSED, DOWN], home)
+    const book = { ...memoryBook(), write: () => Promise.resolve(false) }
+    const { login } = open([REFUSED, DOWN], book)
     expect(await login()).toMatchObject({ pause: 8 * MINUTE })
     expect(await login()).toMatchObject({ pause: 250 })
   })
@@ -211,6 +212,8 @@ describe('the book', () => {
     expect(await proven.entry()).toEqual(PROVEN)
     await proven.clock.advance(1)
     await proven.refresh()
+    // Nobody waits for it.
+    await turn()
     expect(await proven.entry()).toEqual(granted(NOW + HOUR + 1))
   })
 

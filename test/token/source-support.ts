@@ -1,5 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
-import { memoryHome, withAttempts } from '../../src/token/book.ts'
+import { memoryBook, withBook } from '../../src/token/book.ts'
 import type { Credentials, Sending } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
@@ -33,12 +33,12 @@ export function openSource(rules: Partial<Rules> = {}) {
       }
       asked.push({ signal, forced, respond })
     })
-  const client = withAttempts({
+  const client = withBook({
     client: {
       login: (_, sending) => request(sending),
       refresh: (_, sending) => request(sending),
     },
-    home: memoryHome(),
+    book: memoryBook(),
     rules: ATTEMPTS,
     clock,
     random: () => 0.5,
