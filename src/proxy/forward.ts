@@ -6,7 +6,7 @@ import { REFUSALS, writeProblem } from '../http/problem.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { Token } from '../token/token.ts'
 import type { RequestSpan } from '../tracing/otlp.ts'
-import { Attempt, type AttemptHooks, type ResponseHead } from '../upstream/attempt.ts'
+import { Exchange, type ExchangeHooks, type ResponseHead } from '../upstream/exchange.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
@@ -85,7 +85,7 @@ const NOTHING: Ending = { do: 'nothing' }
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
  * for, so `proxy` looks for an interruption after each wait.
  */
-class Forwarding implements AttemptHooks, BodyHooks {
+class Forwarding implements ExchangeHooks, BodyHooks {
   readonly #shared: Shared
   readonly #call: Call
   readonly #body: ReplayBuffer
@@ -95,10 +95,10 @@ class Forwarding implements AttemptHooks, BodyHooks {
   #interruption: Interruption | undefined
   /** What the request waits for; a field, since a closure for each would outlive its request by many. */
   #awaited: { abort(reason: string): void } | undefined
-  #attempts = 0
+  #exchanges = 0
   #rejections = 0
   /** The latest, and its token. */
-  #attempt: Attempt | undefined
+  #exchange: Exchange | undefined
   #token: Token | undefined
   #upstreamMs: number | undefined
   #ending: Ending = NOTHING
@@ -129,7 +129,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
     }
   }
 
-  /** From the body to what the client gets. Each turn of the loop is one attempt. */
+  /** From the body to what the client gets. Each turn of the loop is one exchange. */
   async #proxy(): Promise<Ending> {
     const { tokens, clock, judge } = this.#shared
     const { response, validated, span } = this.#call
@@ -140,7 +140,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
       if (ended !== undefined) return ended
     }
     const replayable = this.#body.kept
-    /** Generation of the token that the attempt before was rejected with. */
+    /** Generation of the token that the exchange before was rejected with. */
     let rejected: number | undefined
     let replays = 0
     let token = tokens.current(replayable)
@@ -153,21 +153,21 @@ class Forwarding implements AttemptHooks, BodyHooks {
         token = taken
       }
       const sentAt = clock.now()
-      const attempt = this.#send(token)
-      const outcome = await attempt.outcome
+      const exchange = this.#send(token)
+      const outcome = await exchange.outcome
       if (outcome.type === 'response') this.#upstreamMs = clock.now() - sentAt
       const result =
         outcome.type === 'response'
-          ? await judge(attempt, this.#relayed(outcome.head), validated)
+          ? await judge(exchange, this.#relayed(outcome.head), validated)
           : outcome
-      const interrupted = this.#interruptedWhile(attempt.written ? 'sent' : 'connecting')
+      const interrupted = this.#interruptedWhile(exchange.written ? 'sent' : 'connecting')
       if (interrupted !== undefined) return interrupted
 
       switch (result.type) {
         case 'accepted': {
           const { head } = result
           // A page, or an error, may come from a gateway that has not looked at the token.
-          if (head.status < 300 && !isPage(head, attempt)) tokens.accept(token, sentAt, rejected)
+          if (head.status < 300 && !isPage(head, exchange)) tokens.accept(token, sentAt, rejected)
           return { do: 'relay', head, replay: replays > 0 ? 'healed' : undefined }
         }
         case 'rejected': {
@@ -189,7 +189,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
           break
         }
         case 'failed': {
-          const { written } = attempt
+          const { written } = exchange
           const { failure } = classify(result.error)
           this.#history[written ? 'lost' : 'unwritten'] += 1
           const decision = afterFailure(this.#history, { failure, written, bodyKept: replayable })
@@ -228,12 +228,12 @@ class Forwarding implements AttemptHooks, BodyHooks {
     return { deadline: Math.min(clock.now() + longest, ends), signal: wait.signal }
   }
 
-  #send(token: Token): Attempt {
+  #send(token: Token): Exchange {
     const { dispatch, requestHeaders } = this.#shared
     const { request, validated, requestId, span } = this.#call
-    // The rest of a rejection is not worth the connection that this attempt may wait for.
-    this.#attempt?.abort('sent again')
-    this.#attempts += 1
+    // The rest of a rejection is not worth the connection that this exchange may wait for.
+    this.#exchange?.abort('sent again')
+    this.#exchanges += 1
     this.#token = token
     const headers = requestHeaders({
       rawHeaders: request.rawHeaders,
@@ -246,11 +246,11 @@ class Forwarding implements AttemptHooks, BodyHooks {
     })
     const { method } = this.#history
     const outgoing = { method, path: validated.target, headers, body: this.#body.body }
-    const attempt = new Attempt(outgoing, this)
-    this.#attempt = attempt
-    this.#awaited = attempt
-    dispatch(attempt)
-    return attempt
+    const exchange = new Exchange(outgoing, this)
+    this.#exchange = exchange
+    this.#awaited = exchange
+    dispatch(exchange)
+    return exchange
   }
 
   /** While a request waited for a connection its client may have gone, or its token been replaced. */
@@ -288,13 +288,13 @@ class Forwarding implements AttemptHooks, BodyHooks {
 
   #relay(ending: Relay): void {
     const { response } = this.#call
-    if (response.headersSent || this.#attempt === undefined) return
+    if (response.headersSent || this.#exchange === undefined) return
     if (!ending.head.relayable) {
       this.#fail({ do: 'fail', code: 'upstream-broken' })
       return
     }
     this.#ending = ending
-    relay(response, ending.head, this.#attempt, () => {
+    relay(response, ending.head, this.#exchange, () => {
       if (response.destroyed) return
       if (this.#ending.do === 'relay') this.#ending = { do: 'fail', code: 'upstream-broken' }
       cut(response)
@@ -310,7 +310,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
       writeProblem(response, code, { requestId, retryAfter: wait, refusal })
     } else if (this.#ending.do === 'relay') this.#ending = ending
     // A response that has begun can only be cut: `relay` does, unless all of it is there.
-    this.#attempt?.abort(code)
+    this.#exchange?.abort(code)
   }
 
   /** A response that was not relayed: the listener may have responded, too. */
@@ -338,7 +338,7 @@ class Forwarding implements AttemptHooks, BodyHooks {
   #closed(): void {
     this.#deadline?.cancel()
     this.#interrupt('client-gone')
-    this.#attempt?.abort('the client is gone')
+    this.#exchange?.abort('the client is gone')
     const { response, validated, requestId, span } = this.#call
     const ending = this.#ending
     const isError = ending.do === 'relay' && ending.head.status >= 400
@@ -348,11 +348,11 @@ class Forwarding implements AttemptHooks, BodyHooks {
       status: response.headersSent ? response.statusCode : 0,
       code: ending.do === 'fail' ? ending.code : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
-      page: isError && this.#attempt !== undefined && isPage(ending.head, this.#attempt),
+      page: isError && this.#exchange !== undefined && isPage(ending.head, this.#exchange),
       endedHere: response.headersSent && ending.do === 'nothing',
       durationMs: this.#shared.clock.now() - this.#startedAt,
       upstreamMs: this.#upstreamMs,
-      attempts: this.#attempts,
+      attempts: this.#exchanges,
       replay: this.#replay,
       requestId,
     }

@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../upstream/attempt.ts'
+import type { ResponseHead } from '../upstream/exchange.ts'
 
 /**
  * The headers of a message as flat lists of name, value, name, value: the form in which Node gives and takes them, so

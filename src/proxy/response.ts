@@ -8,7 +8,7 @@ import { parseObject } from '../http/json.ts'
 import { headerText } from '../http/problem.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { Token } from '../token/token.ts'
-import { MAX_COLLECTED, type Attempt } from '../upstream/attempt.ts'
+import { MAX_COLLECTED, type Exchange } from '../upstream/exchange.ts'
 import {
   headerValue,
   isHtml,
@@ -27,41 +27,45 @@ export type JudgeConfig = InspectorConfig & Pick<Config, 'isalesRejectedStatuses
 
 /**
  * Makes the function that judges a response: accepted, unless its status or, where that is asked for, its body says that
- * the token is rejected. A body in which URLs of iSales are replaced takes the place of that of the attempt.
+ * the token is rejected. A body in which URLs of iSales are replaced takes the place of that of the exchange.
  *
  * @param scheme what clients speak to us.
  */
 export function createJudge(config: JudgeConfig, scheme: RequestRules['scheme']) {
   const inspector = createInspector(config, scheme)
   const inspected = async (
-    attempt: Attempt,
+    exchange: Exchange,
     head: RelayedHead,
     request: ValidRequest,
   ): Promise<Judged> => {
-    const collected = await attempt.collect()
-    if (collected === 'cut') return { type: 'failed', error: attempt.error }
+    const collected = await exchange.collect()
+    if (collected === 'cut') return { type: 'failed', error: exchange.error }
     if (collected === 'part') return { type: 'accepted', head }
-    const found = inspector.inspect(request, head.headers, attempt.collected())
+    const found = inspector.inspect(request, head.headers, exchange.collected())
     if (found === 'rejected') return { type: 'rejected', head }
     if (found !== 'relay') {
-      attempt.replace(found)
+      exchange.replace(found)
       head.headers = replacedBodyHeaders(head.headers, found.length)
     }
     return { type: 'accepted', head }
   }
 
-  return (attempt: Attempt, head: RelayedHead, request: ValidRequest): Judged | Promise<Judged> => {
+  return (
+    exchange: Exchange,
+    head: RelayedHead,
+    request: ValidRequest,
+  ): Judged | Promise<Judged> => {
     const { status } = head
     if (config.isalesRejectedStatuses.includes(status)) return { type: 'rejected', head }
-    if (inspector.wants(attempt.request.method, request.path, status))
-      return inspected(attempt, head, request)
+    if (inspector.wants(exchange.request.method, request.path, status))
+      return inspected(exchange, head, request)
     return { type: 'accepted', head }
   }
 }
 
 /** A gateway's, as far as has come. JSON that a server calls HTML is no page. */
-export function isPage({ headers }: RelayedHead, attempt: Attempt): boolean {
-  return isHtml(headers) && !/^\s*\{/.test(attempt.collected().toString())
+export function isPage({ headers }: RelayedHead, exchange: Exchange): boolean {
+  return isHtml(headers) && !/^\s*\{/.test(exchange.collected().toString())
 }
 
 /**
@@ -73,7 +77,7 @@ export function isPage({ headers }: RelayedHead, attempt: Attempt): boolean {
 export function relay(
   response: ServerResponse,
   head: RelayedHead,
-  attempt: Attempt,
+  exchange: Exchange,
   onCut: () => void,
 ): void {
   response.writeHead(head.status, reasonBytes(head), head.headers)
@@ -83,13 +87,13 @@ export function relay(
     return
   }
   // Most responses are whole when their head is looked at: one write for all.
-  if (attempt.whole) {
-    response.end(attempt.collected())
+  if (exchange.whole) {
+    response.end(exchange.collected())
     return
   }
-  const begun = attempt.collected().length > 0
-  response.on('drain', () => attempt.resume())
-  attempt.take({
+  const begun = exchange.collected().length > 0
+  response.on('drain', () => exchange.resume())
+  exchange.take({
     // What the kernel has taken whole needs no pause, however large it was.
     onChunk: (chunk) => response.write(chunk) || response.writableLength === 0,
     onEnd(whole) {

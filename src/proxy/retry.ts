@@ -6,16 +6,16 @@ import type { BodyRefusal } from './replay-buffer.ts'
 
 // The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed
 // it, so that only GET and HEAD are sent again, once. A rejected request was not executed, and what becomes of it the
-// token source decides. The client gets `sent: "no"` only when every attempt was rejected or never written, or when its
+// token source decides. The client gets `sent: "no"` only when every exchange was rejected or never written, or when its
 // body never came whole: what went to iSales of a streamed one ends without its last chunk, or short of its length
 // (RFC 9112 section 8).
 
-/** What has happened to one request so far, the latest attempt included. */
+/** What has happened to one request so far, the latest exchange included. */
 export interface History {
   readonly method: string
-  /** Attempts that failed before anything was written. */
+  /** Exchanges that failed before anything was written. */
   unwritten: number
-  /** Attempts that were written, at least in part, and got no response. */
+  /** Exchanges that were written, at least in part, and got no response. */
   lost: number
 }
 
@@ -44,7 +44,7 @@ const MAX_CONNECTS = 3
 const MAX_SENDS = 2
 const PAUSE = 50
 
-/** An attempt got no response. */
+/** An exchange got no response. */
 export interface Failure {
   readonly failure: UpstreamFailure
   readonly written: boolean
@@ -52,7 +52,7 @@ export interface Failure {
   readonly bodyKept: boolean
 }
 
-/** @param history with the failed attempt counted. */
+/** @param history with the failed exchange counted. */
 export function afterFailure(history: History, failed: Failure): Resend | Fail {
   const { method, unwritten, lost } = history
   const { failure, written, bodyKept } = failed

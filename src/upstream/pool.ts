@@ -2,7 +2,7 @@ import Client from 'undici/lib/dispatcher/client.js'
 import { systemClock, type Clock } from '../clock.ts'
 import type { TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
-import type { Attempt } from './attempt.ts'
+import type { Exchange } from './exchange.ts'
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
 import { CODES, codeOf, ConnectError, isCertificateAlert, type ConnectFailure } from './errors.ts'
@@ -59,10 +59,10 @@ export function createUpstream(options: UpstreamOptions) {
   return {
     /**
      * Sends a business call as soon as a connection is free. It waits without a limit of its own: the caller bounds the
-     * number of its attempts and aborts one that has waited too long.
+     * number of its exchanges and aborts one that has waited too long.
      */
-    dispatch: (attempt: Attempt): void => business.dispatch(attempt),
-    post: createPost((attempt) => auth.dispatch(attempt), config.isalesLoginTimeout),
+    dispatch: (exchange: Exchange): void => business.dispatch(exchange),
+    post: createPost((exchange) => auth.dispatch(exchange), config.isalesLoginTimeout),
     /** New connections use this from now on; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
@@ -86,7 +86,7 @@ class Pool {
   readonly #max: number
   readonly #now: () => number
   readonly #connections = new Set<PooledConnection>()
-  readonly #waiting = new Set<Attempt>()
+  readonly #waiting = new Set<Exchange>()
   #connect: Connect
   #destroyed = false
 
@@ -108,45 +108,45 @@ class Pool {
     return this.#waiting.size
   }
 
-  dispatch(attempt: Attempt): void {
+  dispatch(exchange: Exchange): void {
     if (this.#destroyed) {
-      attempt.abort(closed())
+      exchange.abort(closed())
       return
     }
     const connection = this.#waiting.size === 0 ? this.#free() : undefined
     if (connection === undefined) {
-      attempt.onAbort = () => this.#waiting.delete(attempt)
-      this.#waiting.add(attempt)
-    } else this.#send(attempt, connection)
+      exchange.onAbort = () => this.#waiting.delete(exchange)
+      this.#waiting.add(exchange)
+    } else this.#send(exchange, connection)
   }
 
   reload(connect: Connect): void {
     this.#connect = connect
     for (const connection of this.#connections) {
       connection.closing = true
-      if (connection.attempt === undefined) this.#close(connection)
+      if (connection.exchange === undefined) this.#close(connection)
     }
   }
 
   async destroy(): Promise<void> {
     this.#destroyed = true
-    for (const attempt of this.#waiting) attempt.abort(closed())
+    for (const exchange of this.#waiting) exchange.abort(closed())
     await Promise.all(Array.from(this.#connections, ({ client }) => client.destroy()))
   }
 
   /** Gives free connections to those who wait longest. */
   #serve(): void {
-    for (const attempt of this.#waiting) {
+    for (const exchange of this.#waiting) {
       const connection = this.#free()
       if (connection === undefined) return
-      this.#waiting.delete(attempt)
-      this.#send(attempt, connection)
+      this.#waiting.delete(exchange)
+      this.#send(exchange, connection)
     }
   }
 
-  #send(attempt: Attempt, connection: PooledConnection): void {
-    connection.attempt = attempt
-    attempt.onDone = (failed) => {
+  #send(exchange: Exchange, connection: PooledConnection): void {
+    connection.exchange = exchange
+    exchange.onDone = (failed) => {
       // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
       // closed the client must be, or it opens another one for the request that was aborted.
       if (failed) connection.closing = true
@@ -154,12 +154,12 @@ class Pool {
       const later = failed ? queueMicrotask : setImmediate
       later(() => this.#release(connection))
     }
-    connection.client.dispatch(attempt.request, attempt)
+    connection.client.dispatch(exchange.request, exchange)
   }
 
   #free(): PooledConnection | undefined {
     for (const connection of this.#connections) {
-      if (connection.attempt !== undefined || connection.closing) continue
+      if (connection.exchange !== undefined || connection.closing) continue
       if (!this.#isOld(connection)) return connection
       this.#close(connection)
     }
@@ -183,11 +183,11 @@ class Pool {
           }
           onConnect?.('opened')
           connection.openedAt = this.#now()
-          prepareSocket(outcome, () => connection.attempt?.resume())
+          prepareSocket(outcome, () => connection.exchange?.resume())
           outcome.on('error', (error) => {
             if (connection.responded || !isCertificateAlert(error)) return
             onConnect?.('tls')
-            connection.attempt?.refused(new ConnectError('tls', codeOf(error), error))
+            connection.exchange?.refused(new ConnectError('tls', codeOf(error), error))
           })
           connected(null, outcome)
         })
@@ -206,19 +206,19 @@ class Pool {
     const connection: PooledConnection = {
       client,
       openedAt: Infinity,
-      attempt: undefined,
+      exchange: undefined,
       responded: false,
       closing: false,
     }
     client.on('disconnect', () => {
-      if (connection.attempt === undefined) this.#close(connection)
+      if (connection.exchange === undefined) this.#close(connection)
     })
     this.#connections.add(connection)
     return connection
   }
 
   #release(connection: PooledConnection): void {
-    connection.attempt = undefined
+    connection.exchange = undefined
     const { client, closing } = connection
     if (closing || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
     else this.#serve()
@@ -239,7 +239,7 @@ interface PooledConnection {
   /** By the pool's clock; infinite before. */
   openedAt: number
   /** Undefined: it is idle. */
-  attempt: Attempt | undefined
+  exchange: Exchange | undefined
   /** A response came on it, so that its handshake is over for iSales, too. */
   responded: boolean
   /** It takes no more requests. */

@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts'
 import { classify, type UpstreamFailure } from './errors.ts'
-import { Attempt } from './attempt.ts'
+import { Exchange } from './exchange.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
 export type PostResult =
@@ -38,37 +38,37 @@ const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
 /** @param timeout milliseconds for all of it. */
-export function createPost(dispatch: (attempt: Attempt) => void, timeout: number): Post {
+export function createPost(dispatch: (exchange: Exchange) => void, timeout: number): Post {
   return async ({ path, headers: more = [], body, signal }) => {
     if (signal.aborted) return { ...LATE, written: false }
     const headers = [...JSON_HEADERS, ...more]
-    const attempt = new Attempt({ path, method: 'POST', headers, body })
+    const exchange = new Exchange({ path, method: 'POST', headers, body })
     let late = false
     const abortLate = (): void => {
       late = true
-      attempt.abort('the login timed out or was cancelled')
+      exchange.abort('the login timed out or was cancelled')
     }
     const timer = systemClock.setTimer(abortLate, timeout)
     signal.addEventListener('abort', abortLate)
-    dispatch(attempt)
-    const result = await resultOf(attempt)
+    dispatch(exchange)
+    const result = await resultOf(exchange)
     timer.cancel()
     signal.removeEventListener('abort', abortLate)
-    return late ? { ...LATE, written: attempt.written } : result
+    return late ? { ...LATE, written: exchange.written } : result
   }
 }
 
-async function resultOf(attempt: Attempt): Promise<PostResult> {
-  const outcome = await attempt.outcome
-  const collected = outcome.type === 'response' ? await attempt.collect() : 'cut'
+async function resultOf(exchange: Exchange): Promise<PostResult> {
+  const outcome = await exchange.outcome
+  const collected = outcome.type === 'response' ? await exchange.collect() : 'cut'
   if (outcome.type !== 'response' || collected === 'cut')
-    return { ok: false, ...classify(attempt.error), written: attempt.written }
+    return { ok: false, ...classify(exchange.error), written: exchange.written }
   const { status, rawHeaders } = outcome.head
   const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')
   const contentType = valueOf(rawHeaders, 'content-type')
-  const body = collected === 'whole' ? attempt.collected().toString() : undefined
-  if (body === undefined) attempt.abort('the response is too long')
+  const body = collected === 'whole' ? exchange.collected().toString() : undefined
+  if (body === undefined) exchange.abort('the response is too long')
   return { ok: true, status, retryAfter, contentType, date, body }
 }
 

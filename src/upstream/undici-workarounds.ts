@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
  *
  * undici asserts that no response is paused when its connection ends, and the process would crash. So `resume` resumes
  * the response in progress at its end. undici hands over an empty chunk then, and a handler that pauses again at that
- * chunk brings the assertion back: `Attempt` drops it (pool.test: "does not crash the process"). Delete both when
+ * chunk brings the assertion back: `Exchange` drops it (pool.test: "does not crash the process"). Delete both when
  * `Parser.finish` in undici's client-h1.js no longer asserts `!this.paused`.
  */
 export function prepareSocket(socket: Socket, resume: () => void): void {

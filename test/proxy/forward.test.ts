@@ -6,23 +6,23 @@ const POST = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi'
 const GET = 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
 const DEADLINE = 2800
 
-/** A request whose first attempt has begun. */
+/** A request whose first exchange has begun. */
 async function sent(request = POST, options: Parameters<typeof scene>[0] = {}) {
   const all = await scene(options)
   await all.client.send(request)
-  const first = await all.attempt(1)
+  const first = await all.exchange(1)
   first.start()
   return { ...all, first }
 }
 
-describe('attempts that fail', () => {
+describe('exchanges that fail', () => {
   it.each([false, true])(
     'after a rejection count as one failed replay, written: %s',
     async (written) => {
-      const { client, clock, attempt, first, replays } = await sent()
+      const { client, clock, exchange, first, replays } = await sent()
       first.head(401)
       for (let n = 2; n <= (written ? 2 : 4); n += 1) {
-        const replay = await attempt(n)
+        const replay = await exchange(n)
         if (written) replay.start()
         replay.fail()
         await clock.advance(150)
@@ -35,9 +35,9 @@ describe('attempts that fail', () => {
   )
 
   it('after a rejection, with no token to send it again with, get a response', async () => {
-    const { client, clock, state, attempt, first } = await sent()
+    const { client, clock, state, exchange, first } = await sent()
     first.head(401)
-    const replay = await attempt(2)
+    const replay = await exchange(2)
     state.newer = false
     state.current = undefined
     replay.fail()
@@ -69,11 +69,11 @@ it.each([
   ['before the head is sent', ['X', 'a\u0000b']],
   ['when the pool throws', undefined],
 ])('an exception of our own, %s: 500 internal, reported once', async (_, fields) => {
-  const { client, attempt, ends, errors, state } = await scene()
+  const { client, exchange, ends, errors, state } = await scene()
   if (fields === undefined) state.broken = true
   await client.send(GET)
   if (fields !== undefined) {
-    const one = await attempt(1)
+    const one = await exchange(1)
     one.start()
     one.head(200, ...fields)
   }
@@ -105,14 +105,14 @@ describe('the deadline', () => {
     [0, 'out-of-time', 503],
     [1, 'upstream-unreachable', 502],
   ])('after %i connections that could not be opened: %s', async (failures, code, status) => {
-    const { client, clock, attempt, ends } = await scene()
+    const { client, clock, exchange, ends } = await scene()
     await client.send(POST)
     for (let n = 1; n <= failures; n += 1) {
-      const one = await attempt(n)
+      const one = await exchange(n)
       one.fail()
       await clock.advance(100)
     }
-    const last = await attempt(failures + 1)
+    const last = await exchange(failures + 1)
     await clock.advance(DEADLINE)
     expect(await client.readProblem()).toMatchObject({ status, code, sent: 'no' })
     expect(ends).toMatchObject([{ code, status }])
@@ -137,11 +137,11 @@ describe('the deadline', () => {
   )
 
   it('of a GET that was lost and then rejected says that it may have been executed', async () => {
-    const { client, clock, state, first, attempt } = await sent(GET, { newer: false })
+    const { client, clock, state, first, exchange } = await sent(GET, { newer: false })
     state.inFlight = true
     first.fail()
     await clock.advance(100)
-    const second = await attempt(2)
+    const second = await exchange(2)
     second.start()
     second.head(401)
     second.end()
@@ -164,7 +164,7 @@ describe('a rejection', () => {
   it.each([100, 100_000])(
     'of %i bytes is relayed as it came at the deadline, when no newer token has come by then',
     async (size) => {
-      const { client, clock, attempts, first, replays } = await sent(POST, { newer: false })
+      const { client, clock, exchanges, first, replays } = await sent(POST, { newer: false })
       first.head(401, 'X-Why', 'because', 'Content-Length', String(size))
       first.data('n'.repeat(size))
       await until(() => first.paused === size > 64 * 1024)
@@ -173,7 +173,7 @@ describe('a rejection', () => {
       const response = await client.read()
       expect(response).toMatchObject({ status: 401, text: 'n'.repeat(size) })
       expect(response.header('x-why')).toBe('because')
-      expect(attempts).toHaveLength(1)
+      expect(exchanges).toHaveLength(1)
       expect(replays).toEqual(['no-token'])
     },
   )
@@ -187,15 +187,15 @@ describe('a rejection', () => {
   })
 
   it('that fails behind its head does not touch the replay, which may not be relayable', async () => {
-    const { client, attempt, attempts, first, replays } = await sent()
+    const { client, exchange, exchanges, first, replays } = await sent()
     first.head(401)
-    const second = await attempt(2)
-    expect(second.attempt.request.body).toEqual(Buffer.from('hi'))
+    const second = await exchange(2)
+    expect(second.exchange.request.body).toEqual(Buffer.from('hi'))
     first.fail()
     second.start()
     second.head(200, 'Transfer-Encoding', 'gzip, chunked')
     expect((await client.read()).status).toBe(502)
-    expect(attempts).toHaveLength(2)
+    expect(exchanges).toHaveLength(2)
     // The token was healed all the same, and that counts once.
     expect(replays).toEqual(['healed'])
   })
@@ -212,12 +212,12 @@ it('interim responses are not kept for a client that does not read', async () =>
 })
 
 it('a token that was replaced while a connection was awaited is not sent, but the newer one', async () => {
-  const { client, attempt, state, ends } = await scene()
+  const { client, exchange, state, ends } = await scene()
   await client.send(POST)
-  const first = await attempt(1)
+  const first = await exchange(1)
   state.current = token(2)
   expect(() => first.start()).toThrow('not to be sent')
-  const second = await attempt(2)
+  const second = await exchange(2)
   second.start()
   second.head(204)
   expect(await client.read()).toMatchObject({ status: 204 })

@@ -2,7 +2,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createInspector, type InspectorConfig } from '../../src/proxy/response.ts'
-import { MAX_COLLECTED } from '../../src/upstream/attempt.ts'
+import { MAX_COLLECTED } from '../../src/upstream/exchange.ts'
 
 const ISALES = 'https://service.example.com'
 const CLIENT = 'http://127.0.0.1:8080'

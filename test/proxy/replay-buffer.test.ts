@@ -89,7 +89,7 @@ describe('a body that is larger', () => {
     expect(Buffer.concat(await body.toArray()).toString()).toBe(`${first}more`)
   })
 
-  it('outlives the attempt to send it: the rest of it is dropped', async () => {
+  it('outlives the exchange that sends it: the rest of it is dropped', async () => {
     const { request, body } = await streaming(100_011)
     body.destroy()
     for (let sent = 0; sent < 10; sent += 1) request.push('x'.repeat(10_000))

@@ -22,7 +22,7 @@ const history = (changes: Partial<History>): History => ({
   ...changes,
 })
 
-/** After an attempt that failed before anything was written. */
+/** After an exchange that failed before anything was written. */
 const unwritten = (before: Partial<History>, changes: Partial<Failure> = {}) =>
   afterFailure(history(before), {
     failure: 'unreachable',
@@ -53,7 +53,7 @@ describe('a request of which nothing was written', () => {
     ])
   })
 
-  it('is tried again although another attempt was lost, and that is told in the end', () => {
+  it('is tried again although another exchange was lost, and that is told in the end', () => {
     const before = { method: 'GET', lost: 1, unwritten: 2 }
     expect(unwritten(before)).toEqual({ do: 'resend', pause: 150 })
     const failed = { do: 'fail', code: 'upstream-broken' }
@@ -152,7 +152,7 @@ describe('what the client is told', () => {
   })
 
   it.each([{ lost: 2, unwritten: 3 }, { lost: 1 }])(
-    'is never that nothing was sent, once an attempt was written: %j',
+    'is never that nothing was sent, once an exchange was written: %j',
     (before) => {
       const told = [
         noToken(before),

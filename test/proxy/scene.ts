@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { EndedRequest } from '../../src/http/ended.ts'
-import type { Attempt } from '../../src/upstream/attempt.ts'
+import type { Exchange } from '../../src/upstream/exchange.ts'
 import { ConnectError } from '../../src/upstream/errors.ts'
 import { createForward } from '../../src/proxy/forward.ts'
 import type { Token } from '../../src/token/token.ts'
@@ -14,17 +14,17 @@ import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
-/** One attempt, of which the test says what undici would. */
-export class ScriptedAttempt {
+/** One exchange, of which the test says what undici would. */
+export class ScriptedExchange {
   rawHeaders: Buffer[] = []
   rawTrailers: Buffer[] = []
   aborted = false
   paused = false
   reason: Error | null = null
-  readonly attempt: Attempt
+  readonly exchange: Exchange
 
-  constructor(attempt: Attempt) {
-    this.attempt = attempt
+  constructor(exchange: Exchange) {
+    this.exchange = exchange
   }
 
   pause(): void {
@@ -38,30 +38,30 @@ export class ScriptedAttempt {
   abort(reason: Error): void {
     this.aborted = true
     this.reason = reason
-    this.attempt.onResponseError(this, reason)
+    this.exchange.onResponseError(this, reason)
   }
 
   start(): void {
-    this.attempt.onRequestStart(this)
+    this.exchange.onRequestStart(this)
   }
 
   head(status: number, ...fields: string[]): void {
     this.rawHeaders = fields.map((field) => Buffer.from(field))
-    this.attempt.onResponseStart(this, status, {}, '')
+    this.exchange.onResponseStart(this, status, {}, '')
   }
 
   data(text: string): void {
-    this.attempt.onResponseData(this, Buffer.from(text))
+    this.exchange.onResponseData(this, Buffer.from(text))
   }
 
   end(): void {
-    this.attempt.onResponseEnd()
+    this.exchange.onResponseEnd()
   }
 
   /** Before `start` no connection came. */
   fail(): void {
-    const error = this.attempt.written ? new Error('cut') : new ConnectError('refused', 'X')
-    this.attempt.onResponseError(this, error)
+    const error = this.exchange.written ? new Error('cut') : new ConnectError('refused', 'X')
+    this.exchange.onResponseError(this, error)
   }
 }
 
@@ -80,7 +80,7 @@ const UNAVAILABLE = { unavailable: 'no-token', retryAfter: 1000 } as const satis
  */
 export async function scene({ newer = true } = {}) {
   const clock = manualClock()
-  const attempts: ScriptedAttempt[] = []
+  const exchanges: ScriptedExchange[] = []
   const ends: EndedRequest[] = []
   const replays: string[] = []
   /** Generations of tokens. */
@@ -111,9 +111,9 @@ export async function scene({ newer = true } = {}) {
         return { type: 'relay', why: 'no-newer-token' }
       },
     },
-    dispatch(attempt) {
+    dispatch(exchange) {
       if (state.broken) throw new Error('a defect')
-      attempts.push(new ScriptedAttempt(attempt))
+      exchanges.push(new ScriptedExchange(exchange))
     },
     carriesToken: () => false,
     config: configOf({
@@ -147,7 +147,7 @@ export async function scene({ newer = true } = {}) {
   await once(server, 'listening')
   const client = await connectRaw({ port: (server.address() as AddressInfo).port })
   onTestFinished(() => void server.close())
-  /** The n-th attempt, once it is there. */
-  const attempt = (n: number): Promise<ScriptedAttempt> => until(() => attempts[n - 1])
-  return { clock, state, client, attempts, attempt, ends, replays, accepted, errors, responses }
+  /** The n-th exchange, once it is there. */
+  const exchange = (n: number): Promise<ScriptedExchange> => until(() => exchanges[n - 1])
+  return { clock, state, client, exchanges, exchange, ends, replays, accepted, errors, responses }
 }

@@ -92,7 +92,7 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a response that was cut looks complete',
-    file: 'upstream/attempt.ts',
+    file: 'upstream/exchange.ts',
     from: "this.#sink?.onEnd(ended === 'whole')",
     to: 'this.#sink?.onEnd(true)',
   },

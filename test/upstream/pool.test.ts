@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { Attempt } from '../../src/upstream/attempt.ts'
+import { Exchange } from '../../src/upstream/exchange.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, free, openUpstream, plain } from './support.ts'
@@ -108,14 +108,14 @@ it.each(['end', 'reset'] as const)(
     const isales = await plain(() => [`HTTP/1.1 200 OK\r\n\r\nfirst`, { waitMs: 50 }, { close }])
     const upstream = openUpstream({ isalesUrl: isales.origin })
     const chunks: string[] = []
-    const attempt = new Attempt({ method: 'GET', path: '/', headers: [] })
-    upstream.dispatch(attempt)
-    await attempt.outcome
+    const exchange = new Exchange({ method: 'GET', path: '/', headers: [] })
+    upstream.dispatch(exchange)
+    await exchange.outcome
     const ended = await new Promise((resolve) => {
-      attempt.take({
+      exchange.take({
         onChunk(chunk) {
           chunks.push(chunk.toString())
-          setTimeout(() => attempt.resume(), 200)
+          setTimeout(() => exchange.resume(), 200)
           // A client that takes nothing: every chunk, an empty one too, would fill its buffer.
           return false
         },

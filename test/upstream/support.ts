@@ -2,7 +2,7 @@ import { connect, type AddressInfo, type Server } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TlsFiles } from '../../src/config/certificates.ts'
-import { Attempt } from '../../src/upstream/attempt.ts'
+import { Exchange } from '../../src/upstream/exchange.ts'
 import { classify } from '../../src/upstream/errors.ts'
 import type { Resolve } from '../../src/upstream/lookup.ts'
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/pool.ts'
@@ -74,15 +74,15 @@ export async function dispatch(
   method = 'POST',
 ) {
   const body = method === 'POST' ? Buffer.from('abc') : null
-  const attempt = new Attempt({ method, path: '/x', headers: [...headers], body })
-  upstream.dispatch(attempt)
-  const outcome = await attempt.outcome
-  const collected = outcome.type === 'response' ? await attempt.collect() : 'cut'
+  const exchange = new Exchange({ method, path: '/x', headers: [...headers], body })
+  upstream.dispatch(exchange)
+  const outcome = await exchange.outcome
+  const collected = outcome.type === 'response' ? await exchange.collect() : 'cut'
   return {
     status: outcome.type === 'response' ? outcome.head.status : 0,
-    ...(collected === 'cut' ? classify(attempt.error) : {}),
-    text: attempt.collected().toString(),
-    written: attempt.written,
+    ...(collected === 'cut' ? classify(exchange.error) : {}),
+    text: exchange.collected().toString(),
+    written: exchange.written,
   }
 }
 

@@ -1,12 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { Attempt } from '../../src/upstream/attempt.ts'
+import { Exchange } from '../../src/upstream/exchange.ts'
 import { until } from '../support/until.ts'
 import { dispatch, openUpstream, plain } from './support.ts'
 
-const post = (body?: Buffer): Attempt =>
-  new Attempt({ method: 'POST', path: '/aborted', headers: [], ...(body && { body }) })
+const post = (body?: Buffer): Exchange =>
+  new Exchange({ method: 'POST', path: '/aborted', headers: [], ...(body && { body }) })
 
 /** Without `--expose-gc` on the command line. */
 function collectGarbage(): void {
@@ -23,19 +23,19 @@ describe('a request that waits for a connection', () => {
     const first = dispatch(upstream)
     await until(() => isales.requests.length === 1)
     const bodies: WeakRef<Buffer>[] = []
-    const begin = (): Attempt => {
+    const begin = (): Exchange => {
       const body = Buffer.alloc(BODY)
       bodies.push(new WeakRef(body))
-      const attempt = post(body)
-      upstream.dispatch(attempt)
-      return attempt
+      const exchange = post(body)
+      upstream.dispatch(exchange)
+      return exchange
     }
     const waiting = Array.from({ length: 100 }, begin)
     expect(upstream.stats().waiting).toBe(100)
     const error = new Error('too late')
-    const failures = waiting.splice(0).map((attempt) => {
-      attempt.abort(error)
-      return attempt.outcome.then((outcome) => [outcome, attempt.written])
+    const failures = waiting.splice(0).map((exchange) => {
+      exchange.abort(error)
+      return exchange.outcome.then((outcome) => [outcome, exchange.written])
     })
     expect(await Promise.all(failures)).toEqual(
       Array.from({ length: 100 }, () => [{ type: 'failed', error }, false]),

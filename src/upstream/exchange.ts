@@ -11,13 +11,13 @@ export interface ResponseHead {
   readonly rawHeaders: readonly Buffer[]
 }
 
-export type AttemptOutcome =
+export type ExchangeOutcome =
   | { readonly type: 'response'; readonly head: ResponseHead }
   | { readonly type: 'failed'; readonly error: unknown }
   /** Nothing was written, because `mayStart` said no. */
   | { readonly type: 'withheld' }
 
-export interface AttemptHooks {
+export interface ExchangeHooks {
   /** Asked when a connection is there and nothing is written yet. Default: yes. */
   mayStart?(): boolean
   /** A 1xx response, except 101. Default: it is dropped. */
@@ -39,20 +39,20 @@ export type Collected = 'whole' | 'cut' | 'part'
 export const MAX_COLLECTED = 64 * 1024
 
 /** One try to send a request: undici's callbacks on one side, a promise of the response and a body to take on the other. */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler {
   readonly request: UpstreamRequest
   /** Settles once and never rejects. */
-  readonly outcome: Promise<AttemptOutcome>
+  readonly outcome: Promise<ExchangeOutcome>
   /** Bytes of the request may have reached iSales. */
   written = false
   /** Why the response was cut. */
   error: unknown
-  /** For the pool: undici is done with the attempt. `failed`: it failed after `onRequestStart`. */
+  /** For the pool: undici is done with the exchange. `failed`: it failed after `onRequestStart`. */
   onDone: ((failed: boolean) => void) | undefined
   /** For the pool: it is aborted before it starts. */
   onAbort: (() => void) | undefined
-  readonly #hooks: AttemptHooks
-  #settle: ((outcome: AttemptOutcome) => void) | undefined
+  readonly #hooks: ExchangeHooks
+  #settle: ((outcome: ExchangeOutcome) => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #responded = false
   #chunks: Buffer[] = []
@@ -61,7 +61,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #sink: Sink | undefined
   #onCollected: ((collected: Collected) => void) | undefined
 
-  constructor(request: UpstreamRequest, hooks: AttemptHooks = {}) {
+  constructor(request: UpstreamRequest, hooks: ExchangeHooks = {}) {
     this.request = request
     this.#hooks = hooks
     this.outcome = new Promise((resolve) => {
