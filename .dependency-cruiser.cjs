@@ -7,7 +7,6 @@ const LAYERS = [
   ['server.ts'],
   ['reports.ts', 'renewals.ts'],
   ['obs/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
-  ['tracing/'],
   ['token/'],
   ['upstream/'],
   ['log/'],
@@ -61,7 +60,6 @@ module.exports = {
     oneHome('@hono/node-server', 'http/hono'),
     oneHome('zod', '(?:token/book-file|sharing/(?:seal|valkey))'),
     oneHome('pino', 'log/'),
-    oneHome('@opentelemetry', 'tracing/'),
     ...layerRules,
   ],
   options: {

@@ -9,7 +9,6 @@ interface Schema {
 
 /** What one text of a format looks like. Helm reads these, in the syntax of RE2. */
 const PATTERNS: Readonly<Record<string, string>> = {
-  URL: String.raw`https?://[^@\s\\]+`,
   address: String.raw`(unix:/[^\s]*[^\s/]|(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5})`,
   'auth scheme': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{0,64}`,
   count: '[0-9]+',
@@ -143,7 +142,6 @@ export interface Foreign {
   'networkPolicy.prometheus': Peers
   'networkPolicy.clients': Peers
   'networkPolicy.isales': Peers
-  'networkPolicy.otlp': Peers
   'networkPolicy.store': Peers
   'networkPolicy.extraIngress': INetworkPolicyIngressRule[]
   'networkPolicy.extraEgress': INetworkPolicyEgressRule[]

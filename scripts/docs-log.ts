@@ -69,9 +69,6 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
     'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
   'secret-unreadable':
     'A secret, certificate or key is missing, damaged, too large or not readable; `setting` names the file, `detail` says why.',
-  'traces-lost':
-    'The collector at OTEL_EXPORTER_OTLP_ENDPOINT does not take the spans. Written once, until it works again.',
-  'traces-delivered': 'Ends `traces-lost`.',
   'upstream-failing':
     'Calls failed, most of them because of `code`; `share` says how many of those of the last minute, from 0 to 1, or of the last 20 s when more than half of these failed. At `error` when it is more than half. The status page says what to do. Calls without a token, and rejected ones, are not among them: `login-failed`, `token-rejected` and their like say more.',
   'upstream-recovered':

@@ -23,7 +23,6 @@ import { memoryBook, withBook, type BookStore } from './token/book.ts'
 import { openBookFile } from './token/book-file.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
-import type { Tracing } from './tracing/otlp.ts'
 import { codeOf } from './upstream/errors.ts'
 import { createUpstream } from './upstream/pool.ts'
 import type { Post } from './upstream/post.ts'
@@ -36,8 +35,6 @@ export interface AppOptions {
   readonly logLinesDropped?: () => number
   /** What the status page shows of the configuration. Default: nothing. */
   readonly settings?: readonly EffectiveSetting[]
-  /** Default: nothing is traced. */
-  readonly tracing?: Tracing | undefined
   /** Default: the monotonic clock of the machine. */
   readonly clock?: Clock
   /** Milliseconds since 1970. Default: the machine's date. */
@@ -91,7 +88,7 @@ const ADMIN_GRACE = 1000
  * @throws ListenError, or an error that names an unreadable TLS file.
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { config, log, tracing } = options
+  const { config, log } = options
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
   const running = {
     listening: false,
@@ -105,7 +102,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     admin.onTokenEvent(event)
     logToken(event)
     proxy.onTokenEvent(event)
-    tracing?.onTokenEvent(event)
     options.onTokenEvent?.(event)
     renewals.onTokenEvent(event)
   }
@@ -162,7 +158,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     tokens,
     dispatch: upstream.dispatch,
     clock,
-    tracing,
     onEnd: reports.requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
@@ -291,7 +286,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       files.close()
       control?.close()
       await close(config.drainTimeout, ADMIN_GRACE)
-      await tracing?.stop()
       log('stopped', { by, inFlight: running.inFlight })
     },
   }

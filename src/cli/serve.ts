@@ -2,11 +2,9 @@ import { once } from 'node:events'
 import { startApp } from '../server.ts'
 import { formatError } from '../config/errors.ts'
 import { loadConfig } from '../config/load.ts'
-import { createLog, type Log } from '../log/logger.ts'
+import { createLog } from '../log/logger.ts'
 import { openStdout } from '../log/stdout.ts'
 import { ListenError } from '../listener/address.ts'
-import type { Tracing } from '../tracing/otlp.ts'
-import type { Config } from '../config/settings.ts'
 import { EXIT } from './exit-codes.ts'
 import { readerOf, writeErrors, type Io, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
@@ -73,7 +71,6 @@ async function serve(io: Io): Promise<number> {
       log,
       logLinesDropped: stdout.dropped,
       settings: loaded.settings,
-      tracing: await loadTracing(config, log),
     })
     io.onHangUp(() => void app.renew('SIGHUP'))
     systemd.ready()
@@ -94,18 +91,6 @@ async function serve(io: Io): Promise<number> {
   } finally {
     await stdout.flush()
   }
-}
-
-/** OpenTelemetry is loaded only when traces are exported. */
-async function loadTracing(config: Config, log: Log): Promise<Tracing | undefined> {
-  const endpoint = config.otelExporterOtlpEndpoint
-  if (endpoint === undefined) return undefined
-  const { openTracing } = await import('../tracing/otlp.ts')
-  return openTracing({
-    endpoint,
-    version: BUILD_VERSION,
-    onDelivery: (working) => log(working ? 'traces-delivered' : 'traces-lost'),
-  })
 }
 
 /** CVE-2025-23167 is fixed in llhttp 9. */

@@ -90,18 +90,13 @@ export const noProxy = format('list of hosts', 'hosts, .suffixes, host:port or *
 // The URL parser forgives what an operator should see: backslashes, tabs, a missing slash.
 const HTTP_URL = /^https?:\/\/[^\s\\]+$/i
 
-/** An http or https URL. */
-export const url = format('URL', 'http or https', (value) => {
+/** Scheme, host and port of a server, and nothing else. */
+export const origin = format('origin', 'https (http to loopback), no path', (value) => {
   check(HTTP_URL.test(value) && URL.canParse(value), 'is not an http or https URL')
   const problem =
     'contains a user name or password, which would show; ISALES_USER and ISALES_PASSWORD are for those of iSales'
   check(!value.includes('@'), problem)
-  return new URL(value).href
-})
-
-/** Scheme, host and port of a server, and nothing else. */
-export const origin = format('origin', 'https (http to loopback), no path', (value) => {
-  const parsed = new URL(url.read(value))
+  const parsed = new URL(value)
   check(!/[?#]/.test(value), 'has a query or a fragment; give scheme, host, port')
   check(parsed.pathname === '/', 'has a path; give scheme, host and port only')
   return parsed.origin

@@ -299,10 +299,6 @@ const admin = {
     doc: 'Log each request (`full`) or a share of them, to see what CTI-OBS calls. Lines hold neither headers nor bodies nor queries.',
     example: '0.01',
   }),
-  otelExporterOtlpEndpoint: optional(net.url, {
-    doc: 'Where traces are exported to, by OTLP over HTTP, when you collect them. Unset: no tracing, and nothing of it is loaded.',
-    example: 'http://127.0.0.1:4318',
-  }),
 }
 /** The tables of docs/configuration.md, in order. */
 const GROUPS = {

@@ -98,8 +98,6 @@ export const LOG_EVENTS = {
     text: 'A file changed and cannot be used; what it held before stays in use',
     audit: true,
   },
-  'traces-lost': { level: 'warn', text: 'Traces cannot be delivered; requests are not affected' },
-  'traces-delivered': { level: 'info', text: 'Traces are delivered again' },
   'upstream-failing': { level: 'warn', text: 'Calls to iSales fail' },
   'upstream-recovered': { level: 'info', text: 'Calls to iSales succeed again' },
   'client-refused': { level: 'warn', text: 'A client was refused' },

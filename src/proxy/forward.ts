@@ -5,7 +5,6 @@ import type { EndedRequest, ReplayOutcome } from '../http/ended.ts'
 import { REFUSALS, writeProblem } from '../http/problem.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { Token } from '../token/token.ts'
-import type { RequestSpan } from '../tracing/otlp.ts'
 import { Exchange, type ExchangeHooks, type ResponseHead } from '../upstream/exchange.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
@@ -42,8 +41,6 @@ export interface Call {
   readonly response: ServerResponse
   readonly validated: ValidRequest
   readonly requestId: string
-  /** Undefined: it is not traced. */
-  readonly span?: RequestSpan | undefined
 }
 
 /** Milliseconds that a request without a deadline waits for a token. */
@@ -132,7 +129,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   /** From the body to what the client gets. Each turn of the loop is one exchange. */
   async #proxy(): Promise<Ending> {
     const { tokens, clock, judge } = this.#shared
-    const { response, validated, span } = this.#call
+    const { response, validated } = this.#call
     if (validated.expectsContinue) response.writeContinue()
     if (!this.#body.kept) {
       await this.#until((done) => this.#body.read(done))
@@ -184,7 +181,6 @@ class Forwarding implements ExchangeHooks, BodyHooks {
             return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
           rejected = token.generation
           replays += 1
-          span?.replayed()
           token = verdict.token
           break
         }
@@ -230,7 +226,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
 
   #send(token: Token): Exchange {
     const { dispatch, requestHeaders } = this.#shared
-    const { request, validated, requestId, span } = this.#call
+    const { request, validated, requestId } = this.#call
     // The rest of a rejection is not worth the connection that this exchange may wait for.
     this.#exchange?.abort('sent again')
     this.#exchanges += 1
@@ -242,7 +238,6 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       requestId,
       contentLength: this.#body.streamLength,
       maxForwards: validated.maxForwards,
-      trace: span?.outgoing(),
     })
     const { method } = this.#history
     const outgoing = { method, path: validated.target, headers, body: this.#body.body }
@@ -339,10 +334,10 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     this.#deadline?.cancel()
     this.#interrupt('client-gone')
     this.#exchange?.abort('the client is gone')
-    const { response, validated, requestId, span } = this.#call
+    const { response, validated, requestId } = this.#call
     const ending = this.#ending
     const isError = ending.do === 'relay' && ending.head.status >= 400
-    const end = {
+    this.#shared.onEnd({
       method: this.#history.method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
@@ -355,8 +350,6 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       attempts: this.#exchanges,
       replay: this.#replay,
       requestId,
-    }
-    span?.ended(end)
-    this.#shared.onEnd(end)
+    })
   }
 }

@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { unescape } from 'node:querystring'
 import { refreshPathOf, type Config } from '../config/settings.ts'
 import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
-import type { Tracing } from '../tracing/otlp.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
 import { createEchoes } from './response.ts'
 import { validateRequest } from './validate.ts'
@@ -26,13 +25,11 @@ export interface ProxyOptions extends Pick<
         refuse(response: ServerResponse, requestId: string): void
       }
     | undefined
-  /** Undefined: nothing is traced. */
-  readonly tracing: Tracing | undefined
 }
 
 /** Where every request of a client enters: refused before it costs anything, served here, or forwarded. */
 export function openProxy(options: ProxyOptions) {
-  const { config, hosts, ticketCheck, tracing, onEnd } = options
+  const { config, hosts, ticketCheck, onEnd } = options
   const echoes = createEchoes()
   const rules = {
     ...config,
@@ -93,8 +90,7 @@ export function openProxy(options: ProxyOptions) {
         connection.accept()
         inFlight += 1
         response.once('close', () => (inFlight -= 1))
-        const span = tracing?.requestStarted(request)
-        return forward({ request, response, validated, requestId, span })
+        return forward({ request, response, validated, requestId })
       }
     },
 

@@ -68,11 +68,6 @@ export interface OutgoingRequest {
   readonly contentLength: string | undefined
   /** `Max-Forwards` as received on an OPTIONS request (RFC 9110 section 7.6.2); -1: none. */
   readonly maxForwards: number
-  /**
-   * Our place in a trace (W3C Trace Context section 3.3.1); undefined: what the client sent of one passes. `keepState`:
-   * the client's trace is continued, and its `tracestate` with it.
-   */
-  readonly trace?: { readonly traceparent: string; readonly keepState: boolean } | undefined
 }
 
 /**
@@ -93,20 +88,17 @@ export function createRequestHeaders(
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
 
   return (request) => {
-    const { rawHeaders, trace, contentLength, maxForwards } = request
+    const { rawHeaders, contentLength, maxForwards } = request
     const headers: string[] = []
     const nominated = nominatedBy(rawHeaders)
     forEachHeader(rawHeaders, (name, value, lower) => {
       if (nominated?.has(lower) === true || dropped.has(withoutPunctuation(lower))) return
-      if (trace !== undefined && lower === 'traceparent') return
-      if (trace?.keepState === false && lower === 'tracestate') return
       headers.push(name, value)
     })
     headers.push('Via', `${request.httpVersion} ${pseudonym}`)
     headers.push('X-Request-Id', request.requestId)
     if (contentLength !== undefined) headers.push('Content-Length', contentLength)
     if (maxForwards > 0) headers.push('Max-Forwards', String(maxForwards - 1))
-    if (trace !== undefined) headers.push('traceparent', trace.traceparent)
     for (const name of tokenHeaders) headers.push(name, request.credential)
     return headers
   }

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
-import type { Tracing } from '../../src/tracing/otlp.ts'
+import { expect, test, vi } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { ReplayBuffer } from '../../src/proxy/replay-buffer.ts'
 import { call } from '../support/call.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
@@ -8,24 +9,22 @@ const throws = (): never => {
   throw new TypeError('a defect')
 }
 
-/** Tracing in which one function has a defect. */
-function brokenTracing(defect: object): Tracing {
-  const span = { outgoing: () => undefined, replayed: () => undefined, ended: () => undefined }
-  return {
-    requestStarted: () => ({ ...span, ...defect }),
-    onTokenEvent: () => undefined,
-    stop: () => Promise.resolve(),
-    ...defect,
-  } as unknown as Tracing
+const CLIENT_DEADLINE = 2771
+
+const clock = {
+  ...systemClock,
+  setTimer: (run: () => void, ms: number) =>
+    ms === CLIENT_DEADLINE ? throws() : systemClock.setTimer(run, ms),
 }
 
 test.each([
-  ['before it is forwarded', { requestStarted: throws }],
-  ['when it is sent', { outgoing: throws }],
+  ['before it is forwarded', { clock }],
+  ['when its body is read', {}],
 ])(
   'a defect that a call meets %s is counted, logged and shown once, as what it is',
   async (_name, defect) => {
-    const world = await openWorld({ tracing: brokenTracing(defect) })
+    const world = await openWorld({ ...defect, env: { CLIENT_DEADLINE: `${CLIENT_DEADLINE}ms` } })
+    vi.spyOn(ReplayBuffer.prototype, 'read').mockImplementation(throws)
     const { status, json, text } = await world.tasks()
     expect([status, json]).toMatchObject([500, { code: 'internal', sent: 'unknown' }])
     expect(text).not.toContain('defect')

@@ -24,7 +24,6 @@ const FORMATS = {
   listen: net.listenAddress,
   tcp: net.tcpAddress,
   origin: net.origin,
-  url: net.url,
   proxyUrl: net.proxyUrl,
   storeUrl: net.storeUrl,
   path: net.path,
@@ -81,7 +80,6 @@ const VALUES: Partial<Record<Name, Readonly<Record<string, unknown>>>> = {
     'HTTPS://Service.Besclouds.com:443/': 'https://service.besclouds.com',
     'http://[::1]:8080': 'http://[::1]:8080',
   },
-  url: { 'http://127.0.0.1:4318/v1': 'http://127.0.0.1:4318/v1' },
   path: { '/': '/', '/rest/isales/': '/rest/isales/', '/a%20b/~c;d=1': '/a%20b/~c;d=1' },
   pathOrOff: { off: undefined, '/x': '/x' },
   headerName: { 'X-Token': 'X-Token', 'Proxy-Token': 'Proxy-Token' },
@@ -155,7 +153,6 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
     'has a path': ['https://x/rest'],
     'has a query or a fragment': ['https://x/?a', 'https://x#'],
   },
-  url: { 'contains a user name or password': ['https://user:pw@x/v1'] },
   path: {
     'does not start with /': ['rest', ''],
     'is not a path': ['/a?b', '/a#b', '/a b', '/ä', '/%zz', '/a\r\nX: y'],

@@ -43,7 +43,7 @@ describe('each setting', () => {
   it('is a key of the configuration in camel case, and so is the path of its file', () => {
     const names = SETTING_LIST.flatMap(({ name, variables }) => [name, ...variables])
     const keys = Object.keys(loadConfig({}).config)
-    expect(names).toContain('OTEL_EXPORTER_OTLP_ENDPOINT')
+    expect(names).toContain('ISALES_TOKEN_HEADERS')
     const spelt = keys.map((key) => key.replaceAll(/[A-Z]/g, '_$&').toUpperCase())
     // They follow from settings, and cannot be set.
     const following = ['ISALES_INTERFACE_PATH', 'ISALES_CONNECT_TIMEOUT']

@@ -32,7 +32,7 @@ describe('a variable of others', () => {
     ['a setting', 'ISALES_URL', 'OBS_TICKET_KEY_FILE', 'https_proxy', 'no_proxy'],
     ['the system', 'PATH', 'HOME', 'HOSTNAME', 'PWD', 'LANG', 'TERM', 'USER', 'NODE_ENV'],
     ['systemd', 'LISTEN_FDS', 'LISTEN_PID', 'INVOCATION_ID', 'NOTIFY_SOCKET'],
-    ['a neighbour', 'DB_USER', 'HTTP_PROXY', 'http_proxy', 'OTEL_RESOURCE_ATTRIBUTES'],
+    ['a neighbour', 'DB_USER', 'HTTP_PROXY', 'http_proxy', 'JAVA_TOOL_OPTIONS'],
     [
       'a Service called isales',
       'ISALES_SERVICE_HOST',

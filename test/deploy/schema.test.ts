@@ -5,7 +5,6 @@ import { ciValues, render, standalone, template } from './support/chart.ts'
 /** Values that are wrong for a type. */
 const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   NO_PROXY: ['user@host', '"host"', 7],
-  URL: ['otel.example', 'ftp://otel.example', 'https://u:p@otel.example'],
   address: ['8080', '127.0.0.1', 'unix:'],
   'auth scheme': ['Bearer token', 'Bearer:', 7],
   boolean: ['yes', 1, 'TRUE'],
@@ -83,9 +82,10 @@ it('the chart refuses a field that Kubernetes does not know, wherever it takes o
   const wrong = [{ wrongField: 1 }]
   const [one] = wrong
   const networkPolicy = Object.fromEntries(
-    ['prometheus', 'clients', 'isales', 'otlp', 'store', 'extraIngress', 'extraEgress'].map(
-      (name) => [name, wrong],
-    ),
+    ['prometheus', 'clients', 'isales', 'store', 'extraIngress', 'extraEgress'].map((name) => [
+      name,
+      wrong,
+    ]),
   )
   const values = {
     containerSecurityContext: one,

@@ -195,12 +195,11 @@ describe('the NetworkPolicy', () => {
   }
   const store = (SESSION_STORE_URL: string) => ({ settings: { SESSION_STORE_URL } })
 
-  // What is let out beside iSales: the proxy to it, the collector of traces, the store, name servers on two ports.
+  // What is let out beside iSales: the proxy to it, the store, name servers on two ports.
   it.each([
     [{}, [[53], [443]]],
     [{ settings: proxied }, [[53], [8443, 3128]]],
     [fromSecret, [[53], [443, 3128]]],
-    [{ settings: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://otel:4318' } }, [[53], [443], [4318]]],
     [store('rediss://store.telephony:6380/1'), [[53], [443], [6380]]],
     [store('redis://store.telephony'), [[53], [443], [6379]]],
     [{ networkPolicy: { dnsPorts: [53, 5353] } }, [[53, 5353], [443]]],
@@ -221,7 +220,7 @@ describe('the NetworkPolicy', () => {
   )
 
   it('takes an empty list for nobody, never for everybody', async () => {
-    const lists = { prometheus: [], clients: [], isales: [], dnsPorts: [], otlp: [], store: [] }
+    const lists = { prometheus: [], clients: [], isales: [], dnsPorts: [], store: [] }
     const { ingress, egress } = await rules({ networkPolicy: lists })
     expect(egress ?? []).toEqual([])
     // What is left is the pod of `helm test`.

@@ -96,21 +96,6 @@ describe('the headers of a request', () => {
   ])('say %s', (_, fields, changes, expected) => {
     expect(sent(fields, changes).join('\n')).toContain(expected.join('\n'))
   })
-
-  it.each<[OutgoingRequest['trace'], readonly string[]]>([
-    [undefined, ['traceparent', '00-theirs', 'Tracestate', 'x=1', 'TRACEPARENT', 'y', ...ADDED]],
-    [
-      { traceparent: '00-ours', keepState: true },
-      ['Tracestate', 'x=1', ...VIA, 'traceparent', '00-ours', ...ADDED.slice(4)],
-    ],
-    [
-      { traceparent: '00-ours', keepState: false },
-      [...VIA, 'traceparent', '00-ours', ...ADDED.slice(4)],
-    ],
-  ])('carry one trace, with its state only when it goes on: %j', (trace, expected) => {
-    const theirs = ['traceparent', '00-theirs', 'Tracestate', 'x=1', 'TRACEPARENT', 'y']
-    expect(sent(theirs, { trace })).toEqual(expected)
-  })
 })
 
 function received(fields: readonly string[], { status = 200, secret = '?' } = {}) {

@@ -14,10 +14,7 @@ import { configOf } from './config.ts'
 import { call, type Calling } from './call.ts'
 import { until } from './until.ts'
 
-export interface WorldOptions extends Pick<
-  AppOptions,
-  'clock' | 'wallClock' | 'random' | 'tracing'
-> {
+export interface WorldOptions extends Pick<AppOptions, 'clock' | 'wallClock' | 'random'> {
   readonly simulator?: SimulatorOptions
   /** Settings over those of the world: ISALES_URL, user, password and free ports. */
   readonly env?: Environment
