@@ -91,7 +91,7 @@ export const EXPLANATIONS_ZH: Readonly<
     remedy: '更正 `ISALES_URL`；`isales-auth-proxy check` 会对此发出警告。',
   },
   'not-implemented': {
-    meaning: '未知的方法，或传输编码不是 `chunked`。',
+    meaning: '传输编码不是 `chunked`。',
     remedy: '更正客户端。',
   },
 }

@@ -128,7 +128,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
     remedy: 'Correct `ISALES_URL`; `isales-auth-proxy check` warns of it.',
   },
   'not-implemented': {
-    meaning: 'The method is not known, or the transfer coding is not `chunked`.',
+    meaning: 'The transfer coding is not `chunked`.',
     cause: 'CTI-OBS',
     remedy: 'Correct the client.',
   },

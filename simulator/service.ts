@@ -201,10 +201,10 @@ export function createService({
       record(call, query.get('id') ?? undefined, resultData.bytes)
       return json(200, { result: 0, resultData }, switches())
     }
-    return executeCall(call, token)
+    return executeCall(call)
   }
 
-  async function executeCall(call: Call, token: string): Promise<PlainResponse> {
+  async function executeCall(call: Call): Promise<PlainResponse> {
     const { request, path } = call
     const bytes = await readBody(request)
     if (bytes === undefined) return refused(400)
@@ -216,16 +216,9 @@ export function createService({
       call.note = execute === undefined ? 'not a call of iSales' : 'wrong parameters'
       return refused(execute === undefined ? 404 : 400)
     }
-    const { echoToken } = switches()
     const { data } = outcome
-    const members = {
-      result: 0,
-      ...(data === undefined ? {} : { resultData: data }),
-      ...(echoToken ? { echo: token } : {}),
-    }
-    const response = json(200, members, switches())
-    if (!echoToken) return response
-    return { ...response, headers: { ...response.headers, 'x-echo-token': token } }
+    const members = { result: 0, ...(data === undefined ? {} : { resultData: data }) }
+    return json(200, members, switches())
   }
 
   /** The good token that a business call carries, in any header where the switches accept one. */

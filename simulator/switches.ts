@@ -97,7 +97,6 @@ export const SWITCHES = z.strictObject({
     .nullable()
     .default(null)
     .describe('a path under which business/interface names all other calls; null: as published'),
-  echoToken: z.boolean().default(false).describe('business responses show the token'),
   latency: z.number().min(0).default(0).describe('milliseconds before each response'),
   gzip: z.enum(['off', 'accepted', 'always']).default('off').describe('when responses are packed'),
 })

@@ -101,7 +101,6 @@ export async function startApp(options: AppOptions): Promise<App> {
   const observe = (event: TokenEvent): void => {
     admin.onTokenEvent(event)
     logToken(event)
-    proxy.onTokenEvent(event)
     options.onTokenEvent?.(event)
     renewals.onTokenEvent(event)
   }

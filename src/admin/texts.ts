@@ -76,7 +76,7 @@ export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   misdirected: '请求的主机名不是本代理',
   'headers-too-large': '请求头过大',
   'loop-detected': '请求来自本代理自身',
-  'not-implemented': '未知的方法或传输编码',
+  'not-implemented': '未知的传输编码',
 }
 export const PROBLEM_TITLES: Words<string> = [
   Object.fromEntries(Object.entries(PROBLEMS).map(([code, { title }]) => [code, title])),

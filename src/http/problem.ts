@@ -39,7 +39,7 @@ export const PROBLEMS = {
   'loop-detected': { status: 508, title: 'The request came from this proxy', sent: 'no' },
   'not-implemented': {
     status: 501,
-    title: 'The method or transfer coding is not known',
+    title: 'The transfer coding is not known',
     sent: 'no',
   },
 } as const satisfies Record<string, ProblemKind>
@@ -51,7 +51,6 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as readonly ProblemCode[]
 export const REFUSALS = {
   'http-version': { code: 'bad-request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here' },
   method: { code: 'method-not-allowed', detail: 'CONNECT and TRACE are not forwarded' },
-  'unknown-method': { code: 'not-implemented', detail: 'The HTTP parser does not know the method' },
   host: { code: 'bad-request', detail: 'Host is missing, repeated or malformed' },
   'content-length': {
     code: 'bad-request',
@@ -113,19 +112,12 @@ export const REFUSALS = {
     detail:
       'The client spoke TLS, and this port speaks plain HTTP: use http there, or set LISTEN_TLS_CERT_FILE',
   },
-  'line-fold': { code: 'bad-request', detail: 'A header is folded over several lines (obs-fold)' },
-  'line-end': { code: 'bad-request', detail: 'A line does not end in CR LF: a bare CR or LF' },
-  header: {
+  parser: {
     code: 'bad-request',
-    detail: 'A header line is malformed: no colon, a space in its name, or a control character',
+    detail:
+      'A line, header, length, coding or chunk is malformed, or the method is not known: the HTTP parser does not accept it',
   },
-  chunk: { code: 'bad-request', detail: 'A chunk of the body is malformed' },
   'chunk-extensions': { code: 'too-large', detail: 'The chunk extensions are too long' },
-  parser: { code: 'bad-request', detail: 'The HTTP parser does not accept the request' },
-  'tiny-chunks': {
-    code: 'request-timeout',
-    detail: 'The body comes in more than 1024 chunks or packets, of less than 16 bytes on average',
-  },
   timeout: { code: 'request-timeout', detail: 'The request did not arrive in time' },
   'in-flight': { code: 'overloaded', detail: 'More requests than MAX_IN_FLIGHT are in flight' },
 } as const satisfies Record<string, { readonly code: ProblemCode; readonly detail: string }>

@@ -5,12 +5,12 @@ import type { EndedRequest, ReplayOutcome } from '../http/ended.ts'
 import { REFUSALS, writeProblem } from '../http/problem.ts'
 import type { TokenSource } from '../token/source.ts'
 import type { Token } from '../token/token.ts'
-import { Exchange, type ExchangeHooks, type ResponseHead } from '../upstream/exchange.ts'
+import { Exchange, type ExchangeHooks } from '../upstream/exchange.ts'
 import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
-import { createJudge, cut, isPage, relay, relayInformational } from './response.ts'
+import { createInspector, createJudge, cut, isPage, relay, type Inspector } from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -28,8 +28,6 @@ export interface ForwardOptions {
   readonly rules: Pick<RequestRules, 'pseudonym' | 'scheme'>
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
-  /** True for a text of a response that the client is not to see. */
-  readonly carriesToken: (text: string, sent: Token) => boolean
   readonly clock: Clock
   readonly onEnd: (end: EndedRequest) => void
   /** An exception of our own: the client got `internal`, or its response was cut. */
@@ -53,16 +51,19 @@ export type Forward = (call: Call) => Promise<void>
 
 export function createForward(options: ForwardOptions): Forward {
   const { config, rules } = options
+  const inspector = createInspector(config, rules.scheme)
   const shared = {
     ...options,
+    inspector,
     requestHeaders: createRequestHeaders(config.isalesTokenHeaders, rules.pseudonym),
-    judge: createJudge(config, rules.scheme),
+    judge: createJudge(config.isalesRejectedStatuses, inspector),
   }
   return (call) => new Forwarding(shared, call).run()
 }
 
 interface Shared extends ForwardOptions {
   readonly requestHeaders: ReturnType<typeof createRequestHeaders>
+  readonly inspector: Inspector
   readonly judge: ReturnType<typeof createJudge>
 }
 
@@ -129,7 +130,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   /** From the body to what the client gets. Each turn of the loop is one exchange. */
   async #proxy(): Promise<Ending> {
     const { tokens, clock, judge } = this.#shared
-    const { response, validated } = this.#call
+    const { response, validated, requestId } = this.#call
     if (validated.expectsContinue) response.writeContinue()
     if (!this.#body.kept) {
       await this.#until((done) => this.#body.read(done))
@@ -155,7 +156,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       if (outcome.type === 'response') this.#upstreamMs = clock.now() - sentAt
       const result =
         outcome.type === 'response'
-          ? await judge(exchange, this.#relayed(outcome.head), validated)
+          ? await judge(exchange, relayedHead(outcome.head, requestId), validated)
           : outcome
       const interrupted = this.#interruptedWhile(exchange.written ? 'sent' : 'connecting')
       if (interrupted !== undefined) return interrupted
@@ -225,21 +226,21 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   }
 
   #send(token: Token): Exchange {
-    const { dispatch, requestHeaders } = this.#shared
+    const { dispatch, requestHeaders, inspector } = this.#shared
     const { request, validated, requestId } = this.#call
     // The rest of a rejection is not worth the connection that this exchange may wait for.
     this.#exchange?.abort('sent again')
     this.#exchanges += 1
     this.#token = token
+    const { method } = this.#history
     const headers = requestHeaders({
       rawHeaders: request.rawHeaders,
       httpVersion: request.httpVersion,
       credential: token.headerValue.reveal(),
       requestId,
       contentLength: this.#body.streamLength,
-      maxForwards: validated.maxForwards,
+      inspected: inspector.inspects(method, validated.path),
     })
-    const { method } = this.#history
     const outgoing = { method, path: validated.target, headers, body: this.#body.body }
     const exchange = new Exchange(outgoing, this)
     this.#exchange = exchange
@@ -252,18 +253,6 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   mayStart(): boolean {
     if (this.#interruption !== undefined || this.#call.response.headersSent) return false
     return this.#shared.tokens.current()?.generation === this.#token?.generation
-  }
-
-  onInformational(head: ResponseHead): void {
-    relayInformational(this.#call.response, this.#relayed(head))
-  }
-
-  /** The head of a response as the client is to get it. */
-  #relayed(head: ResponseHead): RelayedHead {
-    const { carriesToken } = this.#shared
-    const sent = this.#token
-    const carries = (text: string): boolean => sent !== undefined && carriesToken(text, sent)
-    return relayedHead(head, carries, this.#call.requestId)
   }
 
   #end(ending: Ending): void {

@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { unescape } from 'node:querystring'
 import { refreshPathOf, type Config } from '../config/settings.ts'
-import { ALLOW, PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import { PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
-import { createEchoes } from './response.ts'
 import { validateRequest } from './validate.ts'
 
 export interface ProxyOptions extends Pick<
@@ -30,7 +29,6 @@ export interface ProxyOptions extends Pick<
 /** Where every request of a client enters: refused before it costs anything, served here, or forwarded. */
 export function openProxy(options: ProxyOptions) {
   const { config, hosts, ticketCheck, onEnd } = options
-  const echoes = createEchoes()
   const rules = {
     ...config,
     hosts,
@@ -38,7 +36,7 @@ export function openProxy(options: ProxyOptions) {
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
     pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
   } as const
-  const forward = createForward({ ...options, rules, carriesToken: echoes.carriesToken })
+  const forward = createForward({ ...options, rules })
   const newRequestId = requestIds()
   const kindOf = localPaths([config.isalesLoginPath, refreshPathOf(config)])
   let inFlight = 0
@@ -78,10 +76,6 @@ export function openProxy(options: ProxyOptions) {
       else if (kind === 'other' && ticketCheck?.passes(rawHeaders) === false) {
         ticketCheck.refuse(response, requestId)
         reportRefusal(request, 'ticket', requestId)
-      } else if (validated.maxForwards === 0 || validated.target === '*') {
-        // RFC 9110 section 7.6.2: at 0 we are the last recipient. `OPTIONS *` asks about this server itself.
-        response.writeHead(204, ['Allow', ALLOW, 'X-Request-Id', requestId]).end()
-        onEnd({ method, target, status: 204, requestId, endedHere: true })
       } else if (kind === 'local') {
         if (validated.expectsContinue) response.writeContinue()
         return options.serveLocal(request, response, validated.target)
@@ -93,8 +87,6 @@ export function openProxy(options: ProxyOptions) {
         return forward({ request, response, validated, requestId })
       }
     },
-
-    onTokenEvent: echoes.onTokenEvent,
   }
 }
 

@@ -43,7 +43,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ])
 
 /** Made anew for the next hop: framing, addressing, and what we say ourselves. */
-const REBUILT = ['host', 'content-length', 'expect', 'x-request-id', 'max-forwards']
+const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 
 /** They make a server serve another path or method than the one that was validated. */
 const OVERRIDES = [
@@ -66,8 +66,8 @@ export interface OutgoingRequest {
   readonly requestId: string
   /** Known length of a streamed body; undefined: none, or set by who writes the body. */
   readonly contentLength: string | undefined
-  /** `Max-Forwards` as received on an OPTIONS request (RFC 9110 section 7.6.2); -1: none. */
-  readonly maxForwards: number
+  /** Its response is inspected, so it must come in no content coding. */
+  readonly inspected: boolean
 }
 
 /**
@@ -88,17 +88,18 @@ export function createRequestHeaders(
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
 
   return (request) => {
-    const { rawHeaders, contentLength, maxForwards } = request
+    const { rawHeaders, contentLength, inspected } = request
     const headers: string[] = []
     const nominated = nominatedBy(rawHeaders)
     forEachHeader(rawHeaders, (name, value, lower) => {
       if (nominated?.has(lower) === true || dropped.has(withoutPunctuation(lower))) return
+      if (inspected && lower === 'accept-encoding') return
       headers.push(name, value)
     })
     headers.push('Via', `${request.httpVersion} ${pseudonym}`)
     headers.push('X-Request-Id', request.requestId)
     if (contentLength !== undefined) headers.push('Content-Length', contentLength)
-    if (maxForwards > 0) headers.push('Max-Forwards', String(maxForwards - 1))
+    if (inspected) headers.push('Accept-Encoding', 'identity')
     for (const name of tokenHeaders) headers.push(name, request.credential)
     return headers
   }
@@ -117,13 +118,9 @@ export interface RelayedHead {
   readonly relayable: boolean
 }
 
-/**
- * A response with its end-to-end headers, in their order. One whose name or value carries a token is dropped whole: an
- * iSales that echoes the token does not give it to the client.
- */
+/** A response with its end-to-end headers, in their order. */
 export function relayedHead(
   { status, reason, rawHeaders }: ResponseHead,
-  carriesToken: (text: string) => boolean,
   requestId: string,
 ): RelayedHead {
   const lines = rawHeaders.map(textOf)
@@ -140,13 +137,13 @@ export function relayedHead(
     if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) return
     // A session of iSales is a credential of our user, as the token is.
     if (lower === 'set-cookie' || lower === 'set-cookie2') return
-    if (lower === 'x-request-id' || carriesToken(value) || carriesToken(name)) return
+    if (lower === 'x-request-id') return
     // RFC 9110 section 8.6.
     if (lower === 'content-length' && (status < 200 || status === 204)) return
     headers.push(name, value)
   })
   headers.push('X-Request-Id', requestId)
-  return { status, reason: carriesToken(reason) ? '' : reason, headers, relayable }
+  return { status, reason, headers, relayable }
 }
 
 /** Describe the bytes of a body, and are not true of another one. */

@@ -7,8 +7,8 @@ import type { Framing } from './validate.ts'
 /** A body up to the first can be sent again; one in chunks that turns out larger than the second is refused. */
 export type ReplayLimits = Pick<Config, 'replayBodySize' | 'maxBodySize'>
 
-/** Why a body is refused when it comes: each chunk or packet costs time, and tiny ones hold next to nothing. */
-export type BodyRefusal = Extract<Refusal, 'body-size' | 'tiny-chunks'>
+/** Why a body is refused when it comes. */
+export type BodyRefusal = Extract<Refusal, 'body-size'>
 
 export interface BodyHooks {
   /** Called once at most; the body never ends then. */
@@ -17,12 +17,8 @@ export interface BodyHooks {
   dropsBody(): boolean
 }
 
-/** Beyond so many of them, chunks and packets must have so many bytes on average. */
-const MAX_CHUNKS = 1024
-const MIN_AVERAGE = 16
-
-/** Bytes of a chunk. */
-const MAX_JOINED = 16 * 1024
+/** So many are joined, since a Buffer takes far more memory than a chunk of a few bytes. */
+const MAX_CHUNKS = 64
 
 /**
  * The body of one request, kept so that it can be sent again. What can be kept is read before anything is sent: a client
@@ -35,11 +31,9 @@ export class ReplayBuffer {
   readonly #hooks: BodyHooks
   /** What has come and is in neither `#whole` nor the stream. */
   #chunks: Buffer[] = []
-  #count = 0
   #size = 0
   #whole: Buffer | null | undefined
   #stream: Readable | undefined
-  #flushing: NodeJS.Immediate | undefined
   #refused = false
 
   constructor(request: IncomingMessage, framing: Framing, limits: ReplayLimits, hooks: BodyHooks) {
@@ -55,7 +49,8 @@ export class ReplayBuffer {
     if (this.#whole !== undefined) return this.#whole
     if (this.#stream === undefined) {
       this.#stream = streamOf(this.#request)
-      this.#flush()
+      this.#stream.push(this.#taken())
+      if (this.#request.readableEnded) this.#stream.push(null)
     }
     return this.#stream
   }
@@ -74,22 +69,18 @@ export class ReplayBuffer {
   read(done: () => void): void {
     const request = this.#request
     request.on('data', (chunk: Buffer) => {
-      if (!this.#accepts(chunk)) return
-      this.#chunks.push(chunk)
-      if (this.#stream !== undefined) this.#flushSoon(chunk)
-      else if (this.#size > this.#limits.replayBodySize) {
-        request.pause()
-        done()
-      }
+      if (this.#isDropped()) return
+      this.#size += chunk.length
+      if (this.#size > this.#limits.maxBodySize) this.#refuse()
+      else if (this.#stream === undefined) this.#keep(chunk, done)
+      else if (!this.#stream.destroyed && !this.#stream.push(chunk)) request.pause()
     })
     request.on('end', () => {
       if (this.#isDropped()) return
-      if (this.#size > this.#limits.replayBodySize) {
-        this.#flush()
-        return
-      }
-      this.#whole = this.#taken()
-      done()
+      if (this.#size <= this.#limits.replayBodySize) {
+        this.#whole = this.#taken()
+        done()
+      } else this.#stream?.push(null)
     })
   }
 
@@ -97,35 +88,17 @@ export class ReplayBuffer {
     return this.#refused || this.#hooks.dropsBody()
   }
 
-  #accepts(chunk: Buffer): boolean {
-    if (this.#isDropped()) return false
-    this.#count += 1
-    this.#size += chunk.length
-    if (this.#size > this.#limits.maxBodySize) return this.#refuse('body-size')
-    const tooFine = this.#count > MAX_CHUNKS && this.#size < this.#count * MIN_AVERAGE
-    return !tooFine || this.#refuse('tiny-chunks')
+  #keep(chunk: Buffer, done: () => void): void {
+    if (this.#chunks.length >= MAX_CHUNKS) this.#chunks = [this.#taken()]
+    this.#chunks.push(chunk)
+    if (this.#size <= this.#limits.replayBodySize) return
+    this.#request.pause()
+    done()
   }
 
-  #refuse(refusal: BodyRefusal): false {
+  #refuse(): void {
     this.#refused = true
-    this.#hooks.onBodyRefused(refusal)
-    return false
-  }
-
-  /** What came in one packet is sent at one time, unless a copy would cost more than another write. */
-  #flushSoon(chunk: Buffer): void {
-    if (chunk.length >= MAX_JOINED) this.#flush()
-    else this.#flushing ??= setImmediate(() => this.#flush())
-  }
-
-  #flush(): void {
-    clearImmediate(this.#flushing)
-    this.#flushing = undefined
-    const stream = this.#stream
-    if (stream === undefined) return
-    const chunk = this.#taken()
-    if (!stream.destroyed && chunk.length > 0 && !stream.push(chunk)) this.#request.pause()
-    if (this.#request.readableEnded) stream.push(null)
+    this.#hooks.onBodyRefused('body-size')
   }
 
   #taken(): Buffer {

@@ -1,21 +1,9 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
-import { unescape } from 'node:querystring'
-import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { endpointOf } from '../config/address.ts'
-import type { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
 import { parseObject } from '../http/json.ts'
-import { headerText } from '../http/problem.ts'
-import type { TokenEvent } from '../token/events.ts'
-import type { Token } from '../token/token.ts'
-import { MAX_COLLECTED, type Exchange } from '../upstream/exchange.ts'
-import {
-  headerValue,
-  isHtml,
-  replacedBodyHeaders,
-  type HeaderLines,
-  type RelayedHead,
-} from './headers.ts'
+import type { Exchange } from '../upstream/exchange.ts'
+import { isHtml, replacedBodyHeaders, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 /** What a response says of the token; `failed`: it was cut. */
@@ -23,16 +11,11 @@ export type Judged =
   | { readonly type: 'accepted' | 'rejected'; readonly head: RelayedHead }
   | { readonly type: 'failed'; readonly error: unknown }
 
-export type JudgeConfig = InspectorConfig & Pick<Config, 'isalesRejectedStatuses'>
-
 /**
  * Makes the function that judges a response: accepted, unless its status or, where that is asked for, its body says that
  * the token is rejected. A body in which URLs of iSales are replaced takes the place of that of the exchange.
- *
- * @param scheme what clients speak to us.
  */
-export function createJudge(config: JudgeConfig, scheme: RequestRules['scheme']) {
-  const inspector = createInspector(config, scheme)
+export function createJudge(rejectedStatuses: readonly number[], inspector: Inspector) {
   const inspected = async (
     exchange: Exchange,
     head: RelayedHead,
@@ -41,7 +24,7 @@ export function createJudge(config: JudgeConfig, scheme: RequestRules['scheme'])
     const collected = await exchange.collect()
     if (collected === 'cut') return { type: 'failed', error: exchange.error }
     if (collected === 'part') return { type: 'accepted', head }
-    const found = inspector.inspect(request, head.headers, exchange.collected())
+    const found = inspector.inspect(request, exchange.collected())
     if (found === 'rejected') return { type: 'rejected', head }
     if (found !== 'relay') {
       exchange.replace(found)
@@ -56,8 +39,8 @@ export function createJudge(config: JudgeConfig, scheme: RequestRules['scheme'])
     request: ValidRequest,
   ): Judged | Promise<Judged> => {
     const { status } = head
-    if (config.isalesRejectedStatuses.includes(status)) return { type: 'rejected', head }
-    if (inspector.wants(exchange.request.method, request.path, status))
+    if (rejectedStatuses.includes(status)) return { type: 'rejected', head }
+    if (status === 200 && inspector.inspects(exchange.request.method, request.path))
       return inspected(exchange, head, request)
     return { type: 'accepted', head }
   }
@@ -106,20 +89,6 @@ export function relay(
 }
 
 /**
- * Relays a 1xx response. Node has methods for three of them only, each with its own idea of the headers. Nothing of the
- * final response has been written yet, so the bytes may go straight to the socket.
- */
-export function relayInformational(response: ServerResponse, head: RelayedHead): void {
-  const { socket } = response
-  // RFC 9110 section 15.2: none to a 1.0 client.
-  if (response.req.httpVersion === '1.0' || socket === null || response.headersSent) return
-  // A flood of them is not kept for a client that does not read.
-  if (socket.writableNeedDrain) return
-  const { status, headers } = head
-  socket.write(`HTTP/1.1 ${status} ${reasonBytes(head)}\r\n${headerText(headers)}\r\n`, 'latin1')
-}
-
-/**
  * Ends a response that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
  * end of the response, so it is reset where that can be: TLS has its own alert for a regular end, a Unix socket nothing.
  */
@@ -142,7 +111,7 @@ function reasonBytes({ status, reason }: RelayedHead): string {
     .replaceAll(/[^\t -~\u0080-\u00ff]/g, '')
 }
 
-/** Relayed as it came, taken for a rejection of the token, or relayed with this other body in no coding. */
+/** Relayed as it came, taken for a rejection of the token, or relayed with this other body. */
 export type Inspection = 'relay' | 'rejected' | Buffer
 
 export type InspectorConfig = Pick<
@@ -150,65 +119,40 @@ export type InspectorConfig = Pick<
   'isalesUrl' | 'isalesRejectedResults' | 'isalesInterfacePath'
 >
 
-/** Looks into responses before they are relayed. Never throws: what it cannot read is relayed as it came. */
+export type Inspector = ReturnType<typeof createInspector>
+
+/**
+ * Looks into responses before they are relayed. Never throws: what is not JSON, in a content coding for example, is
+ * relayed as it came.
+ *
+ * @param scheme what clients speak to us.
+ */
 export function createInspector(config: InspectorConfig, scheme: RequestRules['scheme']) {
   const { isalesRejectedResults: rejected, isalesInterfacePath } = config
   const rewrites = (path: string): boolean => path === isalesInterfacePath
 
   return {
-    /** Asked about each final response. True: inspect it when it is no longer than `MAX_COLLECTED`. */
-    wants: (method: string, path: string, status: number): boolean =>
-      status === 200 && method !== 'HEAD' && (rejected.length > 0 || rewrites(path)),
+    /** True: a 200 to such a request is inspected when its body is no longer than `MAX_COLLECTED`. */
+    inspects: (method: string, path: string): boolean =>
+      method !== 'HEAD' && (rejected.length > 0 || rewrites(path)),
 
-    /** @param body all of the response's body, in its content coding. */
+    /** @param body all of the response's body. */
     inspect(
       { path, authority }: Pick<ValidRequest, 'path' | 'authority'>,
-      headers: HeaderLines,
       body: Buffer,
     ): Inspection {
-      const plain = decode(body, headerValue(headers, 'content-encoding'))
-      if (plain === undefined) return 'relay'
-      if (rejected.length > 0 && rejected.includes(resultOf(plain) ?? '')) return 'rejected'
+      if (rejected.length > 0 && rejected.includes(resultOf(body) ?? '')) return 'rejected'
       if (authority === undefined || !rewrites(path)) return 'relay'
-      const rewritten = rewriteInterface(plain, config.isalesUrl, `${scheme}://${authority}`)
-      return rewritten.equals(plain) ? 'relay' : rewritten
+      const rewritten = rewriteInterface(body, config.isalesUrl, `${scheme}://${authority}`)
+      return rewritten.equals(body) ? 'relay' : rewritten
     },
   }
 }
 
 /** `result` of a response as text, a number as JSON writes it; undefined when there is none. */
-function resultOf(plain: Buffer): string | undefined {
-  const result = parseObject(plain.toString())?.['result']
+function resultOf(body: Buffer): string | undefined {
+  const result = parseObject(body.toString())?.['result']
   return typeof result === 'string' || typeof result === 'number' ? String(result) : undefined
-}
-
-/** Without its content coding (RFC 9110 section 8.4.1); undefined when that is not known, broken, or hides too much. */
-function decode(body: Buffer, coding = 'identity'): Buffer | undefined {
-  const limit = { maxOutputLength: MAX_COLLECTED }
-  try {
-    switch (coding.trim().toLowerCase()) {
-      case 'identity':
-      case '':
-        return body
-      case 'gzip':
-      case 'x-gzip':
-        return gunzipSync(body, limit)
-      case 'br':
-        return brotliDecompressSync(body, limit)
-      case 'deflate':
-        // Meant is the zlib format, but some senders leave its two bytes out.
-        return hasZlibHeader(body) ? inflateSync(body, limit) : inflateRawSync(body, limit)
-      default:
-        return undefined
-    }
-  } catch {
-    return undefined
-  }
-}
-
-/** RFC 1950 section 2.2: method 8, and a check that makes the pair a multiple of 31. */
-function hasZlibHeader(body: Buffer): boolean {
-  return body.length > 1 && ((body[0] ?? 0) & 15) === 8 && body.readUInt16BE(0) % 31 === 0
 }
 
 /** A solidus as JSON may write it. */
@@ -241,42 +185,4 @@ function originPattern(origin: string): RegExp {
   const after = String.raw`(?![a-z0-9.:@_~%-])`
   const host = url.hostname.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
   return new RegExp(`${before}${url.protocol}${SLASH}{2}${host}${ports}${after}`, 'gi')
-}
-
-const MAX_TOKENS = 4
-/** Characters; a shorter token stands in many a text that has nothing to do with it. */
-const MIN_FOUND_WITHIN = 16
-
-/** Finds the latest tokens, and that of the call however old it is, where iSales echoes one in a header. */
-export function createEchoes() {
-  let latest: readonly Token[] = []
-  let secrets: readonly Secret[] = []
-  /** Length of the shortest secret: most names and values are shorter, and need no search. */
-  let shortest = Infinity
-  return {
-    onTokenEvent: (event: TokenEvent): void => {
-      if (event.type !== 'granted' && event.type !== 'adopted') return
-      latest = [...latest, event.token].slice(-MAX_TOKENS)
-      secrets = latest.flatMap(secretsOf)
-      shortest = Math.min(...secrets.map((secret) => secret.reveal().length))
-    },
-    /** True when the text is a token or refresh token, or contains a long one; percent-encoded, too. */
-    carriesToken: (text: string, sent: Token): boolean => {
-      const isKnown = latest.includes(sent)
-      if (isKnown && text.length < shortest) return false
-      const all = isKnown ? secrets : [...secrets, ...secretsOf(sent)]
-      return holdsAny(text, all) || (text.includes('%') && holdsAny(unescape(text), all))
-    },
-  }
-}
-
-function secretsOf({ token, headerValue, refreshToken }: Token): readonly Secret[] {
-  return [token, headerValue, ...(refreshToken === undefined ? [] : [refreshToken])]
-}
-
-function holdsAny(text: string, secrets: readonly Secret[]): boolean {
-  return secrets.some((secret) => {
-    const plain = secret.reveal()
-    return plain.length < MIN_FOUND_WITHIN ? text === plain : text.includes(plain)
-  })
 }

@@ -26,8 +26,6 @@ export interface ValidRequest {
   /** The client's own `X-Request-Id`, when it is one. */
   readonly requestId: string | undefined
   readonly expectsContinue: boolean
-  /** `Max-Forwards` of an OPTIONS request; -1 when there is none. */
-  readonly maxForwards: number
 }
 
 export interface Refused {
@@ -86,7 +84,6 @@ export function validateRequest(head: RequestHead, rules: RequestRules): ValidRe
     framing,
     requestId: seen.requestId,
     expectsContinue: seen.expectsContinue && head.httpVersion !== '1.0',
-    maxForwards: head.method === 'OPTIONS' && seen.maxForwards < Infinity ? seen.maxForwards : -1,
   }
 }
 
@@ -96,7 +93,6 @@ interface SeenHeaders {
   transferEncoding: string | undefined
   requestId: string | undefined
   expectsContinue: boolean
-  maxForwards: number
 }
 
 /** One pass over the header lines. */
@@ -108,7 +104,6 @@ function readHeaders(lines: HeaderLines, { pseudonym }: RequestRules): SeenHeade
     transferEncoding: undefined,
     requestId: undefined,
     expectsContinue: false,
-    maxForwards: Infinity,
   }
   let bytes = 0
   let refused: Refused | undefined
@@ -144,10 +139,6 @@ function readHeader(seen: SeenHeaders, name: string, value: string): Refused | u
       return undefined
     case 'x-request-id':
       if (REQUEST_ID.test(value)) seen.requestId = value
-      return undefined
-    case 'max-forwards':
-      // Several are not allowed; the least of them is right whichever was meant.
-      if (/^\d{1,9}$/.test(value)) seen.maxForwards = Math.min(seen.maxForwards, Number(value))
       return undefined
     // Browsers put these on by themselves and CTI-OBS never does: a page in a browser on this machine
     // is not to be able to use the token (cross-site request forgery, DNS rebinding).
@@ -186,30 +177,25 @@ function validateTarget(
   // RFC 9112 section 3.2: a request of HTTP/1.1 without Host is refused.
   if (seen.host === undefined && head.httpVersion !== '1.0') return refusedFor('host')
   if (BAD_TARGET.test(head.target)) return refusedFor('target')
-  const plain = head.target.startsWith('/') || head.target === '*'
-  const origin = plain ? undefined : absoluteForm(head.target, head.method)
+  const origin = head.target.startsWith('/') ? undefined : absoluteForm(head.target)
   // RFC 9112 section 3.2.2: the absolute form's authority replaces Host.
   const authority = origin?.authority ?? seen.host
   const target = origin?.target ?? head.target
-  if (target === '*' ? head.method !== 'OPTIONS' : !target.startsWith('/'))
-    return refusedFor('target')
+  if (!target.startsWith('/')) return refusedFor('target')
   // RFC 9110 section 7.4: what was meant for a secured connection must not come by another.
   if (origin !== undefined && origin.scheme !== rules.scheme) return refusedFor('scheme')
   if (authority !== undefined && !isOurs(authority, rules.hosts)) return refusedFor('other-host')
   const query = target.indexOf('?')
   const path = query === -1 ? target : target.slice(0, query)
-  const refused = path === '*' ? undefined : validatePath(path, rules.allowedPaths)
-  return refused ?? { target, path, authority }
+  return validatePath(path, rules.allowedPaths) ?? { target, path, authority }
 }
 
 /** Its `target` is the origin-form. Undefined: malformed. */
-function absoluteForm(absolute: string, method: string) {
+function absoluteForm(absolute: string) {
   const match = /^(https?):\/\/([^/?]*)(.*)$/i.exec(absolute)
   const [, scheme = '', authority = '', rest = ''] = match ?? []
   if (!HOST.test(authority)) return undefined
-  // RFC 9112 section 3.2.4: with no path at all, OPTIONS asks about the server.
-  const asterisk = rest === '' && method === 'OPTIONS'
-  const target = asterisk ? '*' : rest.startsWith('/') ? rest : `/${rest}`
+  const target = rest.startsWith('/') ? rest : `/${rest}`
   return { scheme: scheme.toLowerCase(), authority, target }
 }
 

@@ -20,8 +20,6 @@ export type ExchangeOutcome =
 export interface ExchangeHooks {
   /** Asked when a connection is there and nothing is written yet. Default: yes. */
   mayStart?(): boolean
-  /** A 1xx response, except 101. Default: it is dropped. */
-  onInformational?(head: ResponseHead): void
 }
 
 /** Who takes the body of a response. */
@@ -94,13 +92,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     _headers: unknown,
     reason = '',
   ): void {
+    this.#responded = true
+    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP. Other 1xx
+    // responses are dropped.
+    if (status < 100 || status === 101) this.abort('no final response')
+    if (status < 200) return
     // Of HTTP/1.1, they are buffers.
     const head = { status, reason, rawHeaders: controller.rawHeaders as Buffer[] }
-    this.#responded = true
-    if (status >= 200) this.#settle?.({ type: 'response', head })
-    // RFC 9110 section 15.2.2: nobody asked to switch protocols, and what follows a 101 would not be HTTP.
-    else if (status < 100 || status === 101) this.abort('no final response')
-    else this.#hooks.onInformational?.(head)
+    this.#settle?.({ type: 'response', head })
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -67,21 +67,6 @@ test('a login is a login, however its target and Host are written', async () => 
   expect(attemptsAtIsales(world)).toBe(1)
 })
 
-test.each([
-  ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: localhost\r\n'],
-  [
-    'Max-Forwards: 0',
-    `OPTIONS ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\n`,
-  ],
-])('%s needs a ticket where calls do', async (_name, head) => {
-  const world = await openWorld({ env: REQUIRE })
-  const { token } = await ticketsOf(world)
-  const refused = await exchangeRaw(world, `${head}\r\n`)
-  expect([refused.status, refused.header('allow')]).toEqual([401, undefined])
-  const served = await exchangeRaw(world, `${head}Authorization: ${token}\r\n\r\n`)
-  expect(served.status).toBe(204)
-})
-
 test('no ticket, a forged and a foreign one get 401 in the published shape, and stay here', async () => {
   const world = await openWorld({ env: REQUIRE })
   const other = await openWorld({ env: { ...REQUIRE, OBS_PASSWORD: 'another' } })

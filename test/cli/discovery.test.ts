@@ -64,7 +64,6 @@ const VALUES = {
   lockLasts: [900],
   absoluteUrls: [true, false],
   callsUnder: [null, '/rest/isales/v2/openapi/obs', '/obs'],
-  echoToken: [true, false],
   latency: [0, 2],
   // A login that is packed although nobody asked for it is not understood.
   gzip: ['off', 'accepted'],

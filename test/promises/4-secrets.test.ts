@@ -16,7 +16,7 @@ import { leaks } from '../support/canaries.ts'
 const start = builtProgram()
 
 test('a day in the life of the built program shows no secret anywhere', async () => {
-  const sim = await openIsales({ switches: { tokenLifetime: 2, echoToken: true, rotate: true } })
+  const sim = await openIsales({ switches: { tokenLifetime: 2, rotate: true } })
   const served = await serveBuilt(start, environment(sim.origin))
   await served.logged('logged-in')
   const clientTicket = await ticket(served)

@@ -201,16 +201,6 @@ describe('a rejection', () => {
   })
 })
 
-it('interim responses are not kept for a client that does not read', async () => {
-  const { client, first, responses } = await sent()
-  client.pause()
-  for (let count = 0; count < 2000; count += 1) first.head(103, 'X', 'y'.repeat(10_000))
-  expect(responses[0]?.socket?.writableLength).toBeLessThan(1_000_000)
-  first.head(204)
-  client.resume()
-  expect((await client.read()).status).toBe(204)
-})
-
 it('a token that was replaced while a connection was awaited is not sent, but the newer one', async () => {
   const { client, exchange, state, ends } = await scene()
   await client.send(POST)

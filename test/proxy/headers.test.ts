@@ -25,7 +25,7 @@ function sent(
     credential: 'Bearer good',
     requestId: 'id-1',
     contentLength: undefined,
-    maxForwards: -1,
+    inspected: false,
     ...changes,
   })
 }
@@ -42,7 +42,7 @@ describe('the headers of a request', () => {
   it.each([
     ['of one hop', 'Keep-Alive Proxy-Connection TE Trailer Upgrade HTTP2-Settings'],
     ['of a proxy', 'Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization'],
-    ['of ours', 'Host Expect Max-Forwards AUTHENTICATION Cookie'],
+    ['of ours', 'Host Expect AUTHENTICATION Cookie'],
     ['another target', 'X-Original-URL X_Rewrite_Url'],
     ['another method', 'X-HTTP-Method-Override X-HTTP-Method X-Method-Override'],
     ['of ours with other punctuation', 'Transfer_Encoding content_length X_Request_Id'],
@@ -90,17 +90,20 @@ describe('the headers of a request', () => {
       { contentLength: '9' },
       ['Content-Length', '9'],
     ],
-    ['Max-Forwards 7 less one', ['Max-Forwards', '9'], { maxForwards: 7 }, ['Max-Forwards', '6']],
-    ['Max-Forwards 1 less one', ['Max-Forwards', '9'], { maxForwards: 1 }, ['Max-Forwards', '0']],
-    ['Max-Forwards 0 not at all', ['Max-Forwards', '9'], { maxForwards: 0 }, ADDED],
+    [
+      'that a response which is inspected may not be packed',
+      ['Accept-Encoding', 'gzip', 'ACCEPT-ENCODING', 'br'],
+      { inspected: true },
+      [...VIA, 'Accept-Encoding', 'identity'],
+    ],
   ])('say %s', (_, fields, changes, expected) => {
     expect(sent(fields, changes).join('\n')).toContain(expected.join('\n'))
   })
 })
 
-function received(fields: readonly string[], { status = 200, secret = '?' } = {}) {
+function received(fields: readonly string[], { status = 200 } = {}) {
   const rawHeaders = fields.map((field) => Buffer.from(field, 'latin1'))
-  return relayedHead({ status, reason: '', rawHeaders }, (text) => text.includes(secret), 'id-1')
+  return relayedHead({ status, reason: '', rawHeaders }, 'id-1')
 }
 
 describe('the headers of a response', () => {
@@ -118,12 +121,6 @@ describe('the headers of a response', () => {
   it('that give the client a session of iSales are dropped', () => {
     const fields = ['Set-Cookie', 'JSESSIONID=1; HttpOnly', 'set-cookie', 'b=2', 'Set-Cookie2', 'c']
     expect(received([...fields, 'A', 'b']).headers.slice(0, 2)).toEqual(['A', 'b'])
-  })
-
-  it('that carry a token are dropped whole', () => {
-    const secret = '0123456789abcdef'
-    const echoes = ['X', `Bearer ${secret}`, 'Set-Cookie', `r=${secret}x`, `X-${secret}`, '']
-    expect(received([...echoes, 'A', 'b'], { secret }).headers.slice(0, 2)).toEqual(['A', 'b'])
   })
 
   it.each([

@@ -135,14 +135,13 @@ describe('what the client is told', () => {
   it.each(STAGES)(
     'of a body that is refused is why, and to one that is gone nothing: %s',
     (stage) => {
-      const interrupted = (by: 'body-size' | 'tiny-chunks' | 'client-gone') =>
+      const interrupted = (by: 'body-size' | 'client-gone') =>
         afterInterruption(history({}), by, stage)
       expect(interrupted('body-size')).toEqual({
         do: 'fail',
         code: 'too-large',
         refusal: 'body-size',
       })
-      expect(interrupted('tiny-chunks')).toMatchObject({ refusal: 'tiny-chunks' })
       expect(interrupted('client-gone')).toBeUndefined()
     },
   )

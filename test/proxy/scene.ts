@@ -115,7 +115,6 @@ export async function scene({ newer = true } = {}) {
       if (state.broken) throw new Error('a defect')
       exchanges.push(new ScriptedExchange(exchange))
     },
-    carriesToken: () => false,
     config: configOf({
       ISALES_URL: 'https://isales.example',
       ISALES_USER: 'u',
@@ -139,7 +138,6 @@ export async function scene({ newer = true } = {}) {
       authority: undefined,
       requestId: undefined,
       expectsContinue: false,
-      maxForwards: -1,
     }
     void forward({ request, response, validated, requestId: 'id-1' })
   })

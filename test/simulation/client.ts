@@ -281,7 +281,7 @@ function garbageOf(common: string): readonly string[] {
     `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${common}\r\n`,
     `TRACE ${path} HTTP/1.1\r\n${common}\r\n`,
     `CONNECT elsewhere.example:443 HTTP/1.1\r\n${common}\r\n`,
-    `OPTIONS ${path} HTTP/1.1\r\n${common}Max-Forwards: 0\r\n\r\n`,
+    `OPTIONS * HTTP/1.1\r\n${common}\r\n`,
     `POST ${LOGIN_PATH} HTTP/1.1\r\n${common}Content-Length: 2\r\n\r\n{}`,
     `${start}${common}Origin: http://elsewhere.example\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n\r\n`,
     '\u0016\u0003\u0001\r\n\r\n',
