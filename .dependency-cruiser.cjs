@@ -12,7 +12,8 @@ const LAYERS = [
   ['log/'],
   ['http/'],
   ['config/'],
-  ['clock.ts', 'text.ts'],
+  ['words/'],
+  ['causes.ts', 'clock.ts', 'text.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')
@@ -29,7 +30,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'sharing/turn', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['causes', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'sharing/turn', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 const oneHome = (pkg, home) => ({
   name: `one-home-${pkg.replaceAll(/\W/g, '-')}`,

@@ -92,6 +92,8 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
 }
 
 const FIELDS: Readonly<Record<LogFieldName, string>> = {
+  cause:
+    'What is behind it, of a closed set: `expired`, `connection-refused`, `maintenance`. The status page, `check --live` and `detail` say it in a sentence.',
   audit:
     'Only `true`: somebody did something to the proxy. The lines with it are the audit trail: logins that were asked for, changed secrets and certificates, and the end of the process.',
   by: 'Of a line with `audit`: the signal, `command`, or the owner of the changed file (`file of uid 0`).',

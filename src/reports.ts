@@ -4,11 +4,11 @@ import type { ConfigError } from './config/errors.ts'
 import type { ReloadListener } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './http/ended.ts'
-import { HANDSHAKE_FAILURES } from './http/handshake.ts'
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/problem.ts'
 import type { ListenerOptions } from './listener/listener.ts'
 import { accessFields, type Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
+import { en } from './words/index.ts'
 
 interface ReportsParts extends Pick<Admin, 'metrics' | 'monitor'> {
   readonly log: Log
@@ -102,7 +102,7 @@ export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsP
           metrics.count('client_handshake_failures_total', { reason })
           // A load balancer that probes the port would write a line a minute.
           if (reason !== 'closed')
-            logThrottled('client-handshake-failed', reason, { detail: HANDSHAKE_FAILURES[reason] })
+            logThrottled('client-handshake-failed', reason, { detail: en.handshakes[reason] })
         },
       } satisfies Partial<ListenerOptions>
     },

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin } from './admin/open.ts'
 import { certificateEnds } from './admin/sources.ts'
+import { codeOf } from './causes.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
@@ -23,7 +24,7 @@ import { memoryBook, withBook, type BookStore } from './token/book.ts'
 import { openBookFile } from './token/book-file.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
-import { codeOf } from './upstream/errors.ts'
+import { placesOf } from './upstream/places.ts'
 import { createUpstream } from './upstream/pool.ts'
 import type { Post } from './upstream/post.ts'
 
@@ -90,6 +91,7 @@ const ADMIN_GRACE = 1000
 export async function startApp(options: AppOptions): Promise<App> {
   const { config, log } = options
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
+  const places = placesOf(config)
   const running = {
     listening: false,
     draining: false,
@@ -146,7 +148,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })
-  const logToken = tokenLog(log, () => monitor.calls.takeTally())
+  const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
   const renewals = createRenewals({ tokens, reread: () => files.reread(), log })
   const reports = createReports(config, { metrics, monitor, log, clock, random })
   const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
@@ -233,7 +235,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       random,
       book,
-      observe: sharingLog(log),
+      observe: sharingLog(log, places),
       observeCall: (call) => metrics.storeCalled(call),
     })
   }

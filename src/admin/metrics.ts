@@ -1,12 +1,17 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import {
+  CONNECT_FAILURES,
+  HANDSHAKE_FAILURES,
+  STORE_FAILURES,
+  type AuthFailureReason,
+  type ConnectFailure,
+} from '../causes.ts'
 import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../http/ended.ts'
-import { HANDSHAKE_FAILURES } from '../http/handshake.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import { STORE_FAILURES, STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
+import { STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
 import { BACKOFFS } from '../token/client.ts'
 import type { TokenEvent } from '../token/events.ts'
-import type { AuthFailure, AuthFailureReason, Operation } from '../token/protocol.ts'
-import { CONNECT_FAILURES, type ConnectFailure } from '../upstream/errors.ts'
+import type { AuthFailure, Operation } from '../token/protocol.ts'
 import { STATES } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { Monitor } from './monitor.ts'
@@ -49,7 +54,7 @@ const counters = (rejectedStatuses: readonly string[]) =>
     ],
     client_handshake_failures_total: [
       'TLS handshakes of clients that failed, by reason',
-      labelSets({ reason: Object.keys(HANDSHAKE_FAILURES) }),
+      labelSets({ reason: HANDSHAKE_FAILURES }),
     ],
     credential_reloads_total: [
       'Times the secret files changed and were read anew, by outcome',
@@ -80,7 +85,7 @@ const counters = (rejectedStatuses: readonly string[]) =>
     ],
     session_store_failures_total: [
       'Operations that the shared store did not do, by reason',
-      labelSets({ reason: Object.keys(STORE_FAILURES) }),
+      labelSets({ reason: STORE_FAILURES }),
     ],
     session_store_operations_total: [
       'Operations of the shared store that ended, by outcome',

@@ -1,5 +1,6 @@
+import type { AuthFailureReason } from '../causes.ts'
 import type { TokenEvent } from '../token/events.ts'
-import type { AuthFailureReason, Operation } from '../token/protocol.ts'
+import type { Operation } from '../token/protocol.ts'
 import { createCalls } from './calls.ts'
 import { judge } from './findings.ts'
 import type { Speaker } from './format.ts'

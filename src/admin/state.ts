@@ -45,7 +45,7 @@ export function factsOf(input: StateInput, speaker: Speaker) {
   const setting = (name: string) => settings.find((each) => each.name === name)
   const loginRefused = backoff === 'rejected' || backoff === 'guarded'
   const certificateEarly =
-    token.failuresInRow > 0 && lastFailure?.failure.detail === 'CERT_NOT_YET_VALID'
+    token.failuresInRow > 0 && lastFailure?.failure.cause.code === 'not-yet-valid'
   return {
     ...input,
     ...speaker,

@@ -1,8 +1,15 @@
+import type { AuthFailureReason, StoreFailureReason } from '../causes.ts'
+import { WORDS as ALL } from '../words/index.ts'
 import { PROBLEMS, type ProblemCode } from '../http/problem.ts'
-import { STORE_FAILURES, type StoreFailureReason } from '../sharing/events.ts'
 import { BACKOFFS, type BackoffState } from '../token/client.ts'
-import { AUTH_FAILURES, type AuthFailureReason } from '../token/protocol.ts'
 import type { CallFailure } from './calls.ts'
+
+const { en, zh } = ALL
+
+const storesOf = ({ stores }: typeof en) =>
+  Object.fromEntries(
+    Object.entries(stores).map(([reason, of]) => [reason, of('(SESSION_STORE_URL)')[0]]),
+  ) as Readonly<Record<StoreFailureReason, string>>
 
 /** In English and in Chinese. */
 export type Pair<Value> = readonly [en: Value, zh: Value]
@@ -16,18 +23,7 @@ export type Language = (typeof LANGUAGES)[number]
 
 // The English of these is the table of each module; see there.
 
-export const AUTH_FAILURE_TEXTS: Words<AuthFailureReason> = [
-  AUTH_FAILURES,
-  {
-    rejected: '被 iSales 拒绝（400、401 或 403）',
-    result: 'result 不为 0（200 或 500）',
-    throttled: '请求过多（429）',
-    unavailable: '无连接，或 5xx',
-    timeout: '没有及时响应',
-    tls: '证书或握手失败',
-    malformed: '无法理解的响应',
-  },
-]
+export const AUTH_FAILURE_TEXTS: Words<AuthFailureReason> = [en.authFailures, zh.authFailures]
 export const BACKOFF_TEXTS: Words<BackoffState> = [
   BACKOFFS,
   {
@@ -37,25 +33,7 @@ export const BACKOFF_TEXTS: Words<BackoffState> = [
     guarded: '为防锁定，暂缓登录',
   },
 ]
-export const STORE_FAILURE_TEXTS: Words<StoreFailureReason> = [
-  STORE_FAILURES,
-  {
-    unreachable: '无法连接存储',
-    timeout: '存储太慢',
-    tls: '存储的证书或握手失败',
-    auth: '存储拒绝了用户名或密码',
-    denied: '存储处于保护模式：请设置密码，或关闭 protected-mode',
-    permission: '该用户无权在存储中执行此操作',
-    readonly: '存储是只读副本',
-    memory: '存储内存已满',
-    'wrong-type': '键被其他程序写入',
-    cluster: '存储属于集群',
-    loading: '存储正在加载数据',
-    replicas: '存储的副本太少',
-    refused: '存储拒绝了操作',
-    malformed: '无法理解存储的应答',
-  },
-]
+export const STORE_FAILURE_TEXTS: Words<StoreFailureReason> = [storesOf(en), storesOf(zh)]
 export const PROBLEM_TITLES_ZH: Readonly<Record<ProblemCode, string>> = {
   'no-token': '无法登录 iSales',
   overloaded: '进行中的请求过多',

@@ -5,7 +5,7 @@ import { urlHost } from '../config/address.ts'
 import type { ReadFile } from '../config/files.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseObject } from '../http/json.ts'
-import { codeOf } from '../upstream/errors.ts'
+import { codeOf } from '../causes.ts'
 import { writeErrors, type Io } from './io.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` says why. */

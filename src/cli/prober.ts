@@ -1,3 +1,4 @@
+import { isOfGateway } from '../causes.ts'
 import { readTls } from '../config/certificates.ts'
 import { valueOf } from '../config/errors.ts'
 import { path as pathFormat } from '../config/formats-net.ts'
@@ -15,12 +16,14 @@ import { openBookFile } from '../token/book-file.ts'
 import { memoryBook, withBook } from '../token/book.ts'
 import type { Deferred, IsalesClient, Outcome } from '../token/client.ts'
 import { askOnce, createIsalesClient, loginOnce } from '../token/client.ts'
-import { hasVerdict, isGrant, isRefusal, type Grant } from '../token/protocol.ts'
+import { isGrant, isRefusal, type Grant } from '../token/protocol.ts'
 import { withScheme } from '../token/token.ts'
+import { placesOf } from '../upstream/places.ts'
 import { createUpstream } from '../upstream/pool.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
+import { en, explain } from '../words/index.ts'
 import { EXIT } from './exit-codes.ts'
-import { describeFailure, REMEDIES } from './remedies.ts'
+import { REMEDIES } from './remedies.ts'
 
 /** What iSales did at one stage of the conversation. */
 export interface Finding {
@@ -228,8 +231,8 @@ async function converse(run: Run): Promise<Probed['verdict']> {
     return 'unreachable'
   }
   if ('failure' in outcome) {
-    const { evidence, remedy } = describeFailure(outcome.failure, config)
-    find(run, 'login', `${where}: ${evidence}`, { remedy })
+    const { what, todo } = explain(en, placesOf(config), outcome.failure)
+    find(run, 'login', `${where}: ${what}`, { remedy: todo })
     return isRefusal(outcome.failure) ? 'refused' : 'unreachable'
   }
   const took = Math.round(performance.now() - startedAt)
@@ -345,7 +348,7 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
     return true
   }
   const set =
-    status >= 400 && status < 500 && hasVerdict(status)
+    status >= 400 && status < 500 && !isOfGateway(status)
       ? { isalesRejectedStatuses: [...statuses, status] }
       : status === 200 && result !== undefined && !works
         ? { isalesRejectedResults: [...results, result] }
@@ -432,7 +435,7 @@ async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Gran
 async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise<Grant> {
   const { outcome: second } = await run.logIn(isales)
   if ('failure' in second)
-    find(run, 'second login', describeFailure(second.failure, run.config).evidence)
+    find(run, 'second login', explain(en, placesOf(run.config), second.failure).what)
   if (!('token' in second)) return first
   const same = second.token.reveal() === first.token.reveal()
   const { works } = await callInterface(run, first)

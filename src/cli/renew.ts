@@ -1,7 +1,7 @@
 import { formatDuration } from '../config/formats.ts'
 import { loadConfig } from '../config/load.ts'
 import { askToRenew, type RenewOutcome } from '../listener/control.ts'
-import { codeOf } from '../upstream/errors.ts'
+import { codeOf } from '../causes.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, readTimeout, type Command } from './io.ts'
 

@@ -4,11 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { handshakeFailureOf, type HandshakeFailure } from '../causes.ts'
 import { systemClock, type Clock, type Timer } from '../clock.ts'
 import { isLocal, type ListenAddress } from '../config/address.ts'
 import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
-import { handshakeFailure, type HandshakeFailure } from '../http/handshake.ts'
 import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
 import { Caps } from './caps.ts'
@@ -132,7 +132,7 @@ export function createListener(options: ListenerOptions) {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     // Node declares an Error, and sets the name of OpenSSL's result, or null.
     const certificate = socket.authorizationError as unknown as string | null
-    options.onHandshakeFailure?.(handshakeFailure(error.code, certificate ?? undefined))
+    options.onHandshakeFailure?.(handshakeFailureOf(error.code, certificate ?? undefined))
   })
 
   const sweep = (): void => {

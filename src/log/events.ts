@@ -145,6 +145,7 @@ export const LOG_FIELDS = {
   upstreamMs: 'number',
   sameToken: 'boolean',
   reason: 'string',
+  cause: 'string',
   status: 'number',
   detail: 'string',
   failures: 'number',

@@ -1,4 +1,4 @@
-import type { StoreFailureReason } from './events.ts'
+import type { StoreFailureReason } from '../causes.ts'
 
 // What the store is asked, how it does that atomically, and what it replies. Durations are milliseconds.
 

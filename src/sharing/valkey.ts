@@ -1,10 +1,11 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import * as z from 'zod'
+import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { readTls, type TlsFiles } from '../config/certificates.ts'
 import type { StoreAddress } from '../config/formats-net.ts'
 import type { Config } from '../config/settings.ts'
-import type { StoreCall, StoreFailureReason } from './events.ts'
+import type { StoreCall } from './events.ts'
 import { mendReplies } from './ioredis-workarounds.ts'
 import { SCRIPTS, type Book, type Reply, type SessionStore, type StoreFailure } from './store.ts'
 
@@ -28,28 +29,6 @@ const CHECK_PAUSE = 1000
 const MIN_RETRY = 100
 const MAX_RETRY = 1000
 const RETRY_JITTER = 200
-
-/** The first word of an error reply is its code: part of the protocol, not text. */
-const REASONS: Readonly<Record<string, StoreFailureReason>> = {
-  WRONGPASS: 'auth',
-  NOAUTH: 'auth',
-  DENIED: 'denied',
-  NOPERM: 'permission',
-  READONLY: 'readonly',
-  OOM: 'memory',
-  WRONGTYPE: 'wrong-type',
-  MOVED: 'cluster',
-  ASK: 'cluster',
-  CROSSSLOT: 'cluster',
-  CLUSTERDOWN: 'cluster',
-  LOADING: 'loading',
-  MASTERDOWN: 'loading',
-  BUSY: 'loading',
-  NOREPLICAS: 'replicas',
-}
-
-/** Node and OpenSSL name what concerns certificates and the handshake by code. */
-const TLS_CODES = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/
 
 const REPLY: z.ZodType<Reply> = z
   .tuple([
@@ -211,9 +190,7 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
 
 /** Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves. */
 function reasonOf(error: unknown): StoreFailureReason {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (TLS_CODES.test(code)) return 'tls'
-  return REASONS[code] ?? (Object(error).name === 'ReplyError' ? 'refused' : 'unreachable')
+  return storeFailureOf(codeOf(error), Object(error).name === 'ReplyError')
 }
 
 /** With `DEBUG=ioredis:*` in its environment the library prints the arguments of AUTH when it is loaded. */

@@ -1,11 +1,9 @@
+import { authFailureOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
-import { CODES, tlsSideOf } from '../upstream/errors.ts'
 import type { Post, PostResult } from '../upstream/post.ts'
 import {
-  isGrant,
-  isRefusal,
   loginBody,
   parseResponse,
   refreshBody,
@@ -132,11 +130,12 @@ export function loginOnce(credentials: Credentials, sending: Sending): Ask {
   return { ...sending, ...nothing, operation: 'login', credentials }
 }
 
-function failureOf({ failure, code, written }: Extract<PostResult, { ok: false }>): AuthFailure {
-  const reason = failure === 'tls' || failure === 'timeout' ? failure : 'unavailable'
-  if (code === CODES.proxyAuth) return { kind: 'egress', reason, detail: code }
+function failureOf(result: Extract<PostResult, { ok: false }>): AuthFailure {
+  const { failure, cause, code, written, certificate } = result
+  const known = { cause, reason: authFailureOf(cause), detail: code, certificate }
+  if (cause.code === 'egress-login') return { kind: 'egress', ...known }
   // A TLS failure may come after the first bytes were written, and still nothing of them was read.
-  return { kind: written && failure !== 'tls' ? 'unclear' : 'untouched', reason, detail: code }
+  return { kind: written && failure !== 'tls' ? 'unclear' : 'untouched', ...known }
 }
 
 export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
@@ -149,12 +148,9 @@ export function createIsalesClient(options: IsalesClientOptions): IsalesClient {
     onSent()
     const sentAt = options.clock.now()
     const result = await options.post({ ...request, signal })
-    const outcome = result.ok
-      ? parseResponse(result, sentAt, options.wallClock())
-      : failureOf(result)
-    if (isGrant(outcome) || isRefusal(outcome)) return outcome
-    const code = result.ok ? result.status : result.code
-    return { ...outcome, tlsSide: tlsSideOf(options.isalesUrl, code) }
+    if (!result.ok) return failureOf(result)
+    const plain = options.isalesUrl.startsWith('http:')
+    return parseResponse({ ...result, plain }, sentAt, options.wallClock())
   }
 
   return {

@@ -15,6 +15,7 @@ import {
 } from './evidence.ts'
 import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import { createToken, refreshable, type Token, type TokenRules } from './token.ts'
+import { cause } from '../causes.ts'
 
 /** The settings that decide when a token is renewed. Milliseconds. */
 export type Rules = TokenRules &
@@ -100,7 +101,12 @@ const LAST_SECOND = 1000
 
 /** A refresh that gives the rejected token again cures nothing: it counts as refused, and a login follows. */
 const SAME_TOKEN_AGAIN: Failed = {
-  failure: { kind: 'refused', reason: 'rejected', detail: 'the rejected token came back' },
+  failure: {
+    kind: 'refused',
+    cause: cause('same-token'),
+    reason: 'rejected',
+    detail: '',
+  },
   pause: 0,
   counted: false,
   backoff: 'none',

@@ -1,3 +1,13 @@
+import {
+  authFailureOf,
+  cause,
+  causeOfStatus,
+  isOfGateway,
+  type AuthFailureReason,
+  type Cause,
+  type CertificateSeen,
+  type StatusSeen,
+} from '../causes.ts'
 import { Secret } from '../config/secret.ts'
 import { isObject, parseObject } from '../http/json.ts'
 
@@ -15,49 +25,19 @@ export type Operation = 'login' | 'refresh'
  */
 export type FailureKind = 'refused' | 'ambiguous' | 'unclear' | 'untouched' | 'egress'
 
-/**
- * Why a token request gave no token, in words. A closed set: each is a label value of `auth_failures_total`.
- *
- * - `rejected`: 401 or 403 that is no page, 400 in the shape of iSales, or a refresh that gave the rejected token again.
- * - `result`: status 200 or 500 with a `result` other than 0.
- * - `throttled`: 429.
- * - `unavailable`: no connection, connection lost, or another 5xx.
- * - `timeout`: no whole response within the limit, or 408.
- * - `tls`: the certificate or the handshake failed.
- * - `malformed`: a response that the interface does not describe (HTML, a redirect, 404, a body over 64 KiB,
- *   a token that cannot be a header value).
- */
-export const AUTH_FAILURES = {
-  rejected: 'refused by iSales (400, 401 or 403)',
-  result: 'a result other than 0 (200 or 500)',
-  throttled: 'too many requests (429)',
-  unavailable: 'no connection, or 5xx',
-  timeout: 'no response in time',
-  tls: 'certificate or handshake failed',
-  malformed: 'response not understood',
-} as const
-export type AuthFailureReason = keyof typeof AUTH_FAILURES
-
-/** What the vendor's list of statuses says of a token request that is refused so; 200 has a `result` other than 0. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  200: 'iSales processed the request and refused it',
-  400: 'incorrect request',
-  401: 'service not purchased, or the status of the account is not normal',
-  403: 'authentication failed',
-  500: 'business failure: check the values of the parameters',
-}
-
 export interface AuthFailure {
   readonly kind: FailureKind
+  readonly cause: Cause
+  /** Follows from the cause. */
   readonly reason: AuthFailureReason
   /** The HTTP status; undefined: there was no response. */
   readonly status?: number
   /** What `Retry-After` asked for, milliseconds from the response. Never with `refused`. */
   readonly retryAfter?: number | undefined
-  /** Our own text or an error code; never text from the response. */
+  /** An error code, `result=7`, or what is odd about the response; empty: nothing. Never text of the response. */
   readonly detail: string
-  /** Which side speaks TLS, when that is why it failed. */
-  readonly tlsSide?: string | undefined
+  /** The certificate of iSales, where it was not accepted. */
+  readonly certificate?: CertificateSeen | undefined
 }
 
 /** What a successful login or refresh gives. Lifetimes are in milliseconds. */
@@ -116,6 +96,8 @@ export interface TokenResponse {
   /** The `Content-Type` header. */
   readonly contentType?: string | undefined
   readonly body: string | undefined
+  /** iSales was spoken to without TLS. Default: false. */
+  readonly plain?: boolean
 }
 
 /**
@@ -137,24 +119,19 @@ export function parseResponse(
 
 function judgeBody(response: TokenResponse, sentAt: number): Grant | AuthFailure {
   const { status, body } = response
-  if (body === undefined) return malformed(status, 'body over 64 KiB')
-  if (isPage(response)) return page(status)
+  if (body === undefined) return malformed(status, 'body-too-long')
+  if (isPage(response)) return failed('untouched', cause('not-isales'), status, 'page')
   const json = parseObject(body)
-  if (json === undefined) return malformed(status, 'body is not a JSON object')
+  if (json === undefined) return malformed(status, 'no-json')
   const { result, resultData } = json
-  if (result === undefined || result === null) return malformed(status, 'result is missing')
+  if (result === undefined || result === null) return malformed(status, 'no-result')
   if (isFailure(result)) {
-    return {
-      kind: 'refused',
-      reason: 'result',
-      status,
-      detail: meaning(status, resultText(result)),
-    }
+    return failed('refused', cause('result'), status, resultText(result))
   }
-  if (!isObject(resultData)) return malformed(status, 'resultData is missing')
+  if (!isObject(resultData)) return malformed(status, 'no-resultData')
   const token = parseToken(resultData['token'])
   if (token === undefined) {
-    return malformed(status, 'token is missing or could not be a header value')
+    return malformed(status, 'no-token')
   }
   const refresh = parseLifetime(resultData['refreshExpirationTime'])
   return {
@@ -194,45 +171,26 @@ export function parseRetryAfter(value: string | undefined, wallNow: number): num
   return Number.isNaN(instant) ? undefined : Math.max(0, instant - wallNow)
 }
 
-/** Statuses of gateways and servers that say nothing about credentials, whatever the body is. */
-const WITHOUT_VERDICT: Readonly<Record<number, Omit<AuthFailure, 'status'>>> = {
-  404: { kind: 'untouched', reason: 'malformed', detail: 'status 404: nothing at this path' },
-  405: { kind: 'untouched', reason: 'malformed', detail: 'status 405: no POST at this path' },
-  407: { kind: 'untouched', reason: 'malformed', detail: 'status 407: a proxy in between' },
-  408: { kind: 'unclear', reason: 'timeout', detail: 'status 408' },
-  429: { kind: 'untouched', reason: 'throttled', detail: 'status 429' },
-  502: { kind: 'untouched', reason: 'unavailable', detail: 'status 502' },
-  503: { kind: 'untouched', reason: 'unavailable', detail: 'status 503' },
-  504: { kind: 'untouched', reason: 'unavailable', detail: 'status 504' },
-}
-
-/** False for a status of gateways and servers, which says nothing about a token. */
-export function hasVerdict(status: number): boolean {
-  return !(status in WITHOUT_VERDICT)
-}
-
 /** A status that is no success. 401 and 403 say it themselves; of others the shape of iSales does: `result` is not 0. */
 function judgeStatus(response: TokenResponse): AuthFailure {
-  const { status, body } = response
-  const known = WITHOUT_VERDICT[status]
-  if (known !== undefined) return { ...known, status }
-  if (status < 400) {
-    const detail = status < 300 ? 'informational response' : 'redirect'
-    return { kind: 'untouched', reason: 'malformed', status, detail }
-  }
-  if (isPage(response)) return page(status)
+  const { status, body, plain } = response
   const result = parseObject(body ?? '')?.['result']
-  const isShaped = result !== undefined && result !== null && isFailure(result)
-  const detail = isShaped ? `status ${status}, ${resultText(result)}` : `status ${status}`
-  if (status === 401 || status === 403 || (status === 400 && isShaped)) {
-    return { kind: 'refused', reason: 'rejected', status, detail: meaning(status, detail) }
-  }
-  if (status === 500 && isShaped)
-    return { kind: 'ambiguous', reason: 'result', status, detail: meaning(status, detail) }
-  const foreign = isShaped ? detail : `status ${status}, not in the shape of iSales`
-  if (status < 500) return malformed(status, foreign)
-  const kind = isShaped ? 'unclear' : 'untouched'
-  return { kind, reason: 'unavailable', status, detail: foreign }
+  const shaped = result !== undefined && result !== null && isFailure(result)
+  const page = isPage(response)
+  const found = causeOfStatus({ status, shaped, page, plain })
+  const kind = kindOf(found, { status, shaped, page })
+  return failed(kind, found, status, page ? 'page' : shaped ? resultText(result) : '')
+}
+
+/** What a response says of the credentials. One of a gateway says nothing, whatever its body is. */
+function kindOf(
+  { stage, code }: Cause,
+  { status, shaped, page }: Pick<StatusSeen, 'status' | 'shaped' | 'page'>,
+): FailureKind {
+  if (stage === 'login') return code === 'business' ? 'ambiguous' : 'refused'
+  if (code === 'timeout' || code === 'page-refused') return 'unclear'
+  if (isOfGateway(status) || status < 400 || page === true) return 'untouched'
+  return status >= 500 && shaped !== true ? 'untouched' : 'unclear'
 }
 
 /** A gateway's. JSON that a server calls HTML is no page. */
@@ -241,20 +199,13 @@ function isPage({ contentType = '', body = '' }: TokenResponse): boolean {
   return isHtml || body.trimStart().startsWith('<')
 }
 
-/** iSales may be behind a page that says 401 or 403; any other is of somebody who has not looked at the account. */
-function page(status: number): AuthFailure {
-  const kind = status === 401 || status === 403 ? 'unclear' : 'untouched'
-  const reason = status >= 500 ? 'unavailable' : 'malformed'
-  return { kind, reason, status, detail: `status ${status}, a page` }
-}
-
 function isFailure(result: unknown): boolean {
   return result !== 0 && result !== '0'
 }
 
 function resultText(result: unknown): string {
   const code = typeof result === 'number' || typeof result === 'string' ? String(result) : ''
-  return /^-?\d{1,9}$/.test(code) ? `result ${code}` : 'result is not 0'
+  return /^-?\d{1,9}$/.test(code) ? `result=${code}` : 'result'
 }
 
 export function parseToken(value: unknown): Secret | undefined {
@@ -273,12 +224,10 @@ function parseLifetime(value: unknown): Lifetime {
   return ms > MAX_LIFETIME ? { ms: MAX_LIFETIME, doubt: 'too-long' } : { ms }
 }
 
-/** Our text, never one of the response. */
-function meaning(status: number, detail: string): string {
-  const means = REFUSALS[status]
-  return means === undefined ? detail : `${detail}: ${means}`
+function failed(kind: FailureKind, why: Cause, status: number, detail: string): AuthFailure {
+  return { kind, cause: why, reason: authFailureOf(why), status, detail }
 }
 
 function malformed(status: number, detail: string): AuthFailure {
-  return { kind: 'unclear', reason: 'malformed', status, detail }
+  return failed('unclear', cause('not-isales'), status, detail)
 }

@@ -1,6 +1,7 @@
 import type { LogEventName, LogFields } from '../log/events.ts'
 import type { Log } from '../log/logger.ts'
 import type { TokenEvent } from './events.ts'
+import { explain, en, type Places } from '../words/index.ts'
 import { isMissing, isRefusal, type Lifetime } from './protocol.ts'
 
 type Obtained = Extract<TokenEvent, { type: 'granted' | 'adopted' }>
@@ -14,11 +15,13 @@ const CONFLICT_OVER = 60_000
  * Writes one line for each change of state. What only repeats the state (the tenth failed login of an outage, a
  * conflict that goes on) is written at DEBUG.
  *
+ * @param places what its sentences name.
  * @param takeTally the business calls since it was last called, and how many of them failed. Default: they are not
  *   logged.
  */
 export function tokenLog(
   log: Log,
+  places: Places,
   takeTally?: () => { readonly requests: number; readonly errors: number },
 ): (event: TokenEvent) => void {
   /** Failures in a row, whatever secrets they were of. */
@@ -56,9 +59,10 @@ export function tokenLog(
 
   const onFailed = (event: Failed): void => {
     const { failure } = event
-    const { detail, tlsSide } = failure
+    const { cause } = failure
+    const { what, todo } = explain(en, places, failure)
     const name = nameOf(event)
-    const outage = `${name} ${failure.reason}`
+    const outage = `${name} ${cause.code}`
     const isRefresh = name === 'refresh-refused'
     const isNews = isRefresh ? !refreshRefused : !said.has(outage)
     // Whoever asked for a login is to see what came of it.
@@ -66,7 +70,8 @@ export function tokenLog(
       operation: event.operation,
       reason: failure.reason,
       status: failure.status,
-      detail: tlsSide === undefined ? detail : `${detail}: ${tlsSide}`,
+      cause: cause.code,
+      detail: en.sentences(what, todo),
       failures: event.failuresInRow,
       backoff: event.backoff,
       retryInSeconds: seconds(event.retryIn),

@@ -1,11 +1,12 @@
 import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
+import { connect as connectTls, createSecureContext, TLSSocket, type SecureContext } from 'node:tls'
+import { causeOfError, CODES, codeOf, type CertificateSeen, type Met } from '../causes.ts'
 import { systemClock } from '../clock.ts'
 import { endpointOf } from '../config/address.ts'
 import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
 import { createTunnels } from './egress-proxy.ts'
-import { CODES, codeOf, ConnectError, type ConnectFailure } from './errors.ts'
+import { ConnectError } from './errors.ts'
 
 export interface ConnectOptions {
   /** `https://host:port`, without a path. */
@@ -26,9 +27,6 @@ export type Connect = (done: (outcome: Socket | ConnectError) => void) => void
 
 /** Milliseconds before the first TCP keep-alive probe. */
 const TCP_KEEP_ALIVE = 60_000
-/** Of OpenSSL: verification results as Node names them, and alerts. */
-const TLS_CODE =
-  /^(?:ERR_(?:TLS|SSL|OSSL)_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH|EPROTO$)/
 
 /**
  * Opens connections to one origin. Why undici's `buildConnector` is not used: docs/decisions/0012.
@@ -71,7 +69,9 @@ export function createConnect(options: ConnectOptions): Connect {
 
   return (done) => {
     let opening: Socket | ClientRequest | undefined
-    let stage: ConnectFailure = isIP(host) === 0 ? 'dns' : 'refused'
+    let side: Met['side'] = openTunnel === undefined ? 'isales' : 'egress'
+    let stage: Met['stage'] = side === 'isales' && isIP(host) === 0 ? 'dns' : 'connect'
+    let certificate: CertificateSeen | undefined
     let settled = false
 
     const settle = (outcome: Socket | ConnectError): void => {
@@ -82,11 +82,12 @@ export function createConnect(options: ConnectOptions): Connect {
       done(outcome)
     }
     const fail = (error: unknown): void => {
-      settle(error instanceof ConnectError ? error : failureAt(stage, error))
+      if (error instanceof ConnectError) return settle(error)
+      const code = codeOf(error)
+      settle(new ConnectError(causeOfError(code, { side, stage }), code, error, certificate))
     }
     const timer = systemClock.setTimer(() => {
-      const reason = stage === 'dns' || stage === 'proxy' ? stage : 'timeout'
-      settle(new ConnectError(reason, CODES.timeout))
+      settle(new ConnectError(causeOfError(CODES.timeout, { side, stage }), CODES.timeout))
     }, timeout)
 
     const use = (socket: Socket): void => {
@@ -95,21 +96,24 @@ export function createConnect(options: ConnectOptions): Connect {
       socket.once(secure ? 'secureConnect' : 'connect', () => settle(socket))
       socket.on('error', fail)
       socket.on('lookup', (error) => {
-        if (error === null) stage = 'refused'
+        if (error === null) stage = 'connect'
       })
-      if (secure) socket.once('connect', () => (stage = 'tls'))
+      if (!(socket instanceof TLSSocket)) return
+      socket.once('connect', () => (stage = 'tls'))
+      // Before Node judges the certificate, and closes the socket for which it is known.
+      socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     try {
       if (!secure) use(connectTcp({ ...finding, host, port }))
       else if (openTunnel === undefined) use(connectSecure({ host }))
       else {
-        stage = 'proxy'
         opening = openTunnel(`${url.hostname}:${port}`, (outcome) => {
           if (outcome instanceof Error) {
             fail(outcome)
             return
           }
           stage = 'tls'
+          side = 'isales'
           try {
             use(connectSecure({ socket: outcome }))
           } catch (error) {
@@ -124,10 +128,14 @@ export function createConnect(options: ConnectOptions): Connect {
   }
 }
 
-/** A connection that is reset during the handshake was refused; nothing is wrong with a certificate then. */
-function failureAt(stage: ConnectFailure, error: unknown): ConnectError {
-  const code = codeOf(error)
-  if (stage === 'proxy') return new ConnectError('proxy', code, error)
-  if (TLS_CODE.test(code)) return new ConnectError('tls', code, error)
-  return new ConnectError(stage === 'tls' ? 'refused' : stage, code, error)
+/** What iSales wrote is shown only where it is a name. */
+function certificateOf(socket: TLSSocket): CertificateSeen | undefined {
+  const { subject, valid_from: from, valid_to: to } = socket.getPeerCertificate()
+  const name = String(subject?.CN)
+  if (from === undefined || to === undefined) return undefined
+  return {
+    name: /^[\w.* -]{1,253}$/.test(name) ? name : '',
+    from: Date.parse(from),
+    to: Date.parse(to),
+  }
 }

@@ -1,9 +1,10 @@
 import { request as requestHttp, type ClientRequest, type RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { BlockList, isIP, type Socket } from 'node:net'
+import { causeOfError, CODES } from '../causes.ts'
 import { endpointOf } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
-import { CODES, ConnectError } from './errors.ts'
+import { ConnectError } from './errors.ts'
 
 /** The egress proxy for this origin, by the rules of curl and Go; undefined: connect directly. */
 export function egressFor({
@@ -82,7 +83,8 @@ export function createTunnels(egress: URL, finding: RequestOptions): OpenTunnel 
       }
       tunnel.destroy()
       const code = statusCode === 407 ? CODES.proxyAuth : CODES.proxyRefused
-      opened(new ConnectError('proxy', code, `status ${statusCode}`))
+      const why = causeOfError(code, { side: 'egress', stage: 'connect' })
+      opened(new ConnectError(why, code, `status ${statusCode}`))
     })
     request.on('error', opened)
     return request.end()

@@ -1,30 +1,31 @@
-/** The stage at which connecting failed. `refused`: TCP; `proxy`: anything of the egress proxy. */
-export const CONNECT_FAILURES = ['dns', 'refused', 'timeout', 'tls', 'proxy'] as const
-export type ConnectFailure = (typeof CONNECT_FAILURES)[number]
+import {
+  causeOfError,
+  codeOf,
+  connectFailureOf,
+  type Cause,
+  type CertificateSeen,
+  type ConnectFailure,
+} from '../causes.ts'
 
 /** No connection came about. Nothing of a request was written. */
 export class ConnectError extends Error {
-  readonly reason: ConnectFailure
+  readonly why: Cause
   /** Node's or OpenSSL's error code, or one of `CODES`. */
   readonly code: string
+  /** The certificate that was not accepted, where that is why. */
+  readonly certificate: CertificateSeen | undefined
 
-  constructor(reason: ConnectFailure, code: string, cause?: unknown) {
+  constructor(why: Cause, code: string, cause?: unknown, certificate?: CertificateSeen) {
     super('no connection', { cause })
-    this.reason = reason
+    this.why = why
     this.code = code
+    this.certificate = certificate
+  }
+
+  get reason(): ConnectFailure {
+    return connectFailureOf(this.why)
   }
 }
-
-/** Codes of our own. */
-export const CODES = {
-  timeout: 'ETIMEDOUT',
-  /** The pool was closed before the request was sent. */
-  closed: 'ERR_POOL_CLOSED',
-  /** The egress proxy responded 407 (RFC 9110 section 15.5.8). */
-  proxyAuth: 'ERR_EGRESS_PROXY_AUTH',
-  /** The egress proxy responded with another status that is not 2xx. */
-  proxyRefused: 'ERR_EGRESS_PROXY_REFUSED',
-} as const
 
 /**
  * Why a request failed. `unreachable` and `tls`: there was no connection. `broken`: the connection or the response
@@ -32,56 +33,28 @@ export const CODES = {
  */
 export type UpstreamFailure = 'unreachable' | 'tls' | 'broken' | 'timeout' | 'invalid' | 'closed'
 
-const FAILURES: Readonly<Record<string, UpstreamFailure>> = {
-  UND_ERR_HEADERS_TIMEOUT: 'timeout',
-  UND_ERR_BODY_TIMEOUT: 'timeout',
-  UND_ERR_INVALID_ARG: 'invalid',
-  UND_ERR_NOT_SUPPORTED: 'invalid',
-  UND_ERR_DESTROYED: 'closed',
-  UND_ERR_CLOSED: 'closed',
-  [CODES.closed]: 'closed',
-}
-
-/** Which side speaks TLS, where an error tells. */
-const TLS_SIDES: Readonly<Record<string, string>> = {
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the server there speaks no TLS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server there speaks no TLS',
-  HPE_INVALID_CONSTANT: 'the server there speaks TLS',
+/** What is known of a request that failed. */
+export interface Failed {
+  readonly failure: UpstreamFailure
+  readonly cause: Cause
+  readonly code: string
+  readonly certificate?: CertificateSeen
 }
 
 /**
- * Which side speaks TLS, when it is not the one that `origin` says. To plain HTTP a server that speaks TLS sends an
- * alert, closes the connection, or responds with 400.
+ * Names a failure by its class and code, never by message text.
+ *
+ * @param plain iSales is spoken to without TLS. Default: false.
  */
-export function tlsSideOf(origin: string, code: string | number): string | undefined {
-  if (!origin.startsWith('http:')) return TLS_SIDES[code]
-  const isClosed = code === 400 || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
-  return isClosed ? 'perhaps the server there speaks TLS' : TLS_SIDES[code]
-}
-
-/** Names a failure by its class and code, never by message text. */
-export function classify(error: unknown): { failure: UpstreamFailure; code: string } {
+export function classify(error: unknown, plain = false): Failed {
   const code = codeOf(error)
-  if (error instanceof ConnectError)
-    return { failure: error.reason === 'tls' ? 'tls' : 'unreachable', code }
-  return { failure: FAILURES[code] ?? 'broken', code }
-}
-
-/**
- * Alerts of RFC 8446 section 6.2 about a client's certificate, as OpenSSL names them; the words before them differ
- * between its versions.
- */
-const CERTIFICATE_ALERT =
-  /^ERR_SSL_.*_ALERT_(?:(?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
-
-/** The server refused our certificate. */
-export function isCertificateAlert(error: unknown): boolean {
-  return CERTIFICATE_ALERT.test(codeOf(error))
-}
-
-export function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  if ('code' in error && typeof error.code === 'string') return error.code
-  // Happy Eyeballs fails with one error for all addresses.
-  return codeOf(error instanceof AggregateError ? error.errors[0] : error.cause)
+  if (error instanceof ConnectError) {
+    const { why, reason, certificate } = error
+    const failure = reason === 'tls' ? 'tls' : 'unreachable'
+    return { failure, cause: why, code, ...(certificate && { certificate }) }
+  }
+  const cause = causeOfError(code, { side: 'isales', plain })
+  const { code: what } = cause
+  const isNamed = what === 'timeout' || what === 'invalid' || what === 'closed'
+  return { failure: isNamed ? what : 'broken', cause, code }
 }

@@ -32,7 +32,7 @@ export function createLookup(timeout: number, resolve: Resolve): LookupFunction 
       callback(usable.length === 0 ? error : null, usable)
     }
     const timer = systemClock.setTimer(
-      () => found(new Error('no response from DNS in time'), []),
+      () => found(Object.assign(new Error('DNS is silent'), { code: 'EAI_AGAIN' }), []),
       known.length === 0 ? timeout : timeout / 2,
     )
     waiting.add(found)

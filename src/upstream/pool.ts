@@ -1,11 +1,12 @@
 import Client from 'undici/lib/dispatcher/client.js'
+import { causeOfError, CODES, codeOf, type ConnectFailure } from '../causes.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
 import type { Exchange } from './exchange.ts'
 import { createConnect, type Connect } from './connector.ts'
 import { egressFor } from './egress-proxy.ts'
-import { CODES, codeOf, ConnectError, isCertificateAlert, type ConnectFailure } from './errors.ts'
+import { ConnectError } from './errors.ts'
 import { createLookup, resolveBySystem, type Resolve } from './lookup.ts'
 import { createPost } from './post.ts'
 import { prepareSocket } from './undici-workarounds.ts'
@@ -62,7 +63,11 @@ export function createUpstream(options: UpstreamOptions) {
      * number of its exchanges and aborts one that has waited too long.
      */
     dispatch: (exchange: Exchange): void => business.dispatch(exchange),
-    post: createPost((exchange) => auth.dispatch(exchange), config.isalesLoginTimeout),
+    post: createPost(
+      (exchange) => auth.dispatch(exchange),
+      config.isalesLoginTimeout,
+      origin.startsWith('http:'),
+    ),
     /** New connections use this from now on; requests in flight finish on their old connections. */
     reload(tls: TlsFiles): void {
       const connectAnew = connectWith(tls)
@@ -185,9 +190,12 @@ class Pool {
           connection.openedAt = this.#now()
           prepareSocket(outcome, () => connection.exchange?.resume())
           outcome.on('error', (error) => {
-            if (connection.responded || !isCertificateAlert(error)) return
+            const code = codeOf(error)
+            const why = causeOfError(code, { side: 'isales', stage: 'tls' })
+            // iSales judges our certificate when its side of the handshake is over.
+            if (connection.responded || why.code !== 'own-certificate') return
             onConnect?.('tls')
-            connection.exchange?.refused(new ConnectError('tls', codeOf(error), error))
+            connection.exchange?.refused(new ConnectError(why, code, error))
           })
           connected(null, outcome)
         })

@@ -1,5 +1,6 @@
+import { cause, CODES } from '../causes.ts'
 import { systemClock } from '../clock.ts'
-import { classify, type UpstreamFailure } from './errors.ts'
+import { classify, type Failed } from './errors.ts'
 import { Exchange } from './exchange.ts'
 
 /** The result of one POST. A failure is named by its class and code, never by message text. */
@@ -15,13 +16,11 @@ export type PostResult =
       /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
     }
-  | {
+  | (Failed & {
       readonly ok: false
-      readonly failure: UpstreamFailure
-      readonly code: string
       /** True when bytes of the request may have reached iSales. */
       readonly written: boolean
-    }
+    })
 
 /** Sends one POST of JSON to iSales, on connections that business calls do not use. */
 export type Post = (request: {
@@ -33,12 +32,24 @@ export type Post = (request: {
   readonly signal: AbortSignal
 }) => Promise<PostResult>
 
-const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time' } as const
+const LATE = {
+  ok: false,
+  failure: 'timeout',
+  cause: cause('timeout'),
+  code: CODES.timeout,
+} as const
 
 const JSON_HEADERS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
-/** @param timeout milliseconds for all of it. */
-export function createPost(dispatch: (exchange: Exchange) => void, timeout: number): Post {
+/**
+ * @param timeout milliseconds for all of it.
+ * @param plain iSales is spoken to without TLS.
+ */
+export function createPost(
+  dispatch: (exchange: Exchange) => void,
+  timeout: number,
+  plain: boolean,
+): Post {
   return async ({ path, headers: more = [], body, signal }) => {
     if (signal.aborted) return { ...LATE, written: false }
     const headers = [...JSON_HEADERS, ...more]
@@ -51,18 +62,18 @@ export function createPost(dispatch: (exchange: Exchange) => void, timeout: numb
     const timer = systemClock.setTimer(abortLate, timeout)
     signal.addEventListener('abort', abortLate)
     dispatch(exchange)
-    const result = await resultOf(exchange)
+    const result = await resultOf(exchange, plain)
     timer.cancel()
     signal.removeEventListener('abort', abortLate)
     return late ? { ...LATE, written: exchange.written } : result
   }
 }
 
-async function resultOf(exchange: Exchange): Promise<PostResult> {
+async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult> {
   const outcome = await exchange.outcome
   const collected = outcome.type === 'response' ? await exchange.collect() : 'cut'
   if (outcome.type !== 'response' || collected === 'cut')
-    return { ok: false, ...classify(exchange.error), written: exchange.written }
+    return { ok: false, ...classify(exchange.error, plain), written: exchange.written }
   const { status, rawHeaders } = outcome.head
   const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')

@@ -4,6 +4,7 @@ import { openAdmin } from '../../src/admin/open.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { NOW, adminSources, snapshot } from './token.ts'
+import { authFailure } from '../support/failure.ts'
 
 function appWith(changes?: Partial<AdminSources>) {
   const sources = adminSources(changes)
@@ -97,7 +98,7 @@ const NO_TOKEN = { token: undefined, usable: false }
 const REFUSED = {
   at: NOW,
   operation: 'login',
-  failure: { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' },
+  failure: authFailure('refused', 'password', { status: 403 }),
 } as const
 
 describe('the probes', () => {

@@ -6,6 +6,9 @@ import type { Status } from '../../src/admin/status.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
 import { NOW } from './token.ts'
+import type { CauseCode } from '../../src/causes.ts'
+import type { AuthFailure } from '../../src/token/protocol.ts'
+import { authFailure } from '../support/failure.ts'
 
 const RUNBOOK = readFileSync('docs/operations.md', 'utf8').toLowerCase()
 const SECOND = 1000
@@ -23,15 +26,10 @@ const MANY = calls(OK, 600, 50, 21 * SECOND)
 const NONE = { token: undefined, usable: false } as const
 
 /** A failed login. */
-const failure = (changes: Partial<NonNullable<TokenSnapshot['lastFailure']>['failure']>) => ({
+const failure = (...[code, more]: readonly [CauseCode, Partial<AuthFailure>?]) => ({
   at: NOW,
   operation: 'login' as const,
-  failure: {
-    kind: 'untouched' as const,
-    reason: 'unavailable' as const,
-    detail: 'ECONNREFUSED',
-    ...changes,
-  },
+  failure: authFailure('untouched', code, more),
 })
 
 /** The status of a proxy with a valid token and no calls, unless the scene says otherwise. */
@@ -135,7 +133,7 @@ describe('the state', () => {
     [
       'unauthenticated',
       `Logins fail. ${NOTHING_SERVES}`,
-      { ...NONE, backoff: 'transient', lastFailure: failure({}) },
+      { ...NONE, backoff: 'transient', lastFailure: failure('connection-refused') },
     ],
     ['unauthenticated', 'Calls wait for a new token.', { usable: false, request: 'login' }],
     ['refused', `iSales refuses the user or password. ${SERVES}`, { backoff: 'rejected' }],
@@ -173,7 +171,7 @@ describe('the state', () => {
         conflict: true,
         backoff: 'transient',
         failuresInRow: 3,
-        lastFailure: failure({ reason: 'tls', detail: 'CERT_NOT_YET_VALID' }),
+        lastFailure: failure('not-yet-valid'),
       },
       calls: [MANY, calls(DOWN, 1), calls(REFUSED, 3), calls({ ...OK, upstreamMs: 2390 }, 40)],
       isalesAhead: 10 * MINUTE,
@@ -220,7 +218,7 @@ it.each([
   [401, { STATE_DIR: '/var/lib/proxy' }, /not purchased.*STATE_DIR=\/var\/lib\/proxy isales-auth/],
   [401, {}, /not purchased.*send SIGHUP/],
 ])('a login that is refused with %i has words and a remedy of its own', async (code, set, text) => {
-  const lastFailure = failure({ kind: 'refused', reason: 'rejected', status: code })
+  const lastFailure = failure('password', { status: code })
   const settings = Object.entries(set).map(([name, value]) => ({ name, value, source: value }))
   const scene = { snapshot: { backoff: 'guarded', lastFailure } } as const
   const { findings } = await statusOf(scene, { settings })

@@ -3,6 +3,7 @@ import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import type { Token } from '../../src/token/token.ts'
+import { authFailure } from '../support/failure.ts'
 
 /** The monotonic instant that all these tests take as now. */
 export const NOW = 1_000_000
@@ -96,7 +97,7 @@ export function failed(changes: Partial<Failed> = {}): Failed {
     operation: 'login',
     at: NOW,
     durationMs: 42,
-    failure: { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' },
+    failure: authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' }),
     asked: false,
     failuresInRow: 1,
     backoff: 'transient',

@@ -9,6 +9,7 @@ import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import type { SharingSnapshot } from '../../src/sharing/events.ts'
 import { NOW, WALL, adminSources, failed, granted, tokenOf, snapshot } from '../admin/token.ts'
+import { authFailure } from '../support/failure.ts'
 
 const MINUTE = 60_000
 
@@ -30,14 +31,9 @@ const UNREACHABLE = { status: 502, code: 'upstream-unreachable' } as const
 const HOUR: Calls = { count: 4500, apart: 786, ago: MINUTE, call: OK }
 const QUIET: Calls = { count: 78, apart: 760, call: OK }
 
-const DOWN: AuthFailure = { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' }
-const SLOW: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: 'no response within 5 s' }
-const REFUSED: AuthFailure = {
-  kind: 'refused',
-  reason: 'rejected',
-  status: 403,
-  detail: 'status 403',
-}
+const DOWN = authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' })
+const SLOW = authFailure('unclear', 'timeout', { detail: 'ETIMEDOUT' })
+const REFUSED = authFailure('refused', 'password', { status: 403 })
 
 const SETTINGS: readonly EffectiveSetting[] = (
   [

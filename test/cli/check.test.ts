@@ -175,34 +175,39 @@ describe('check --live', () => {
       'a wrong password',
       (one) => one.wrongPassword(),
       3,
-      'refused (status 403, result 403: authentication failed). Check user and password',
+      'iSales refuses the user or password (status 403, result=403). Correct ISALES_USER and ISALES_PASSWORD',
     ],
     [
       'a 200 with result 7',
       answering(200, { result: 7 }),
       3,
-      'result 7: iSales processed the request and refused it). Check user and password;',
+      'its result is not 0 (status 200, result=7). Correct ISALES_USER',
     ],
-    ['a 400', answering(400), 3, 'incorrect request). Check user, password and ISALES_LOGIN_PATH'],
+    ['a 400', answering(400), 3, 'values are wrong (result=400). Correct ISALES_USER'],
     [
       'a 401',
       answering(401),
       3,
-      'service not purchased, or the status of the account is not normal). Have the operator of iSales put the account in order',
+      'locked or disabled (result=401). Have the operator of iSales unlock or re-enable the account',
     ],
-    ['a 404', answering(404), 4, 'nothing at this path'],
-    ['a 429', answering(429), 4, 'refused for now, too many calls'],
+    ['a 404', answering(404), 4, 'responds 404: it has no such path'],
+    ['a 429', answering(429), 4, 'too many requests'],
+    ['a 500', answering(500), 3, 'a value is wrong (result=500). Correct ISALES_USER'],
     [
-      'a 500',
-      answering(500),
-      3,
-      'result 500: business failure: check the values of the parameters). Check user and password;',
+      'a 503',
+      answering(503),
+      4,
+      'maintenance or overload (result=503). Ask its operator; nothing is to be done here',
     ],
-    ['a 503', answering(503), 4, 'cannot be reached or is out of order'],
-    ['an HTML page', (one) => one.html(LOGIN), 4, 'not that of an iSales'],
-    ['a lost connection', (one) => one.reset(LOGIN), 4, 'cannot be reached'],
+    ['an HTML page', (one) => one.html(LOGIN), 4, 'is not iSales'],
+    ['a lost connection', (one) => one.reset(LOGIN), 4, 'closed the connection'],
     ['no response', (one) => one.hang(LOGIN), 4, 'ISALES_LOGIN_TIMEOUT'],
-    ['a token that is none', (one) => one.badToken({ kind: 'crlf' }), 4, 'not that of an iSales'],
+    [
+      'a token that is none',
+      (one) => one.badToken({ kind: 'crlf' }),
+      4,
+      'not its login (status 200, no-token)',
+    ],
   ])('tells of %s, and does not try again', async (what, spoil, code, text) => {
     const { sim, env } = await openIsales()
     const timeout = what === 'no response' && { ISALES_LOGIN_TIMEOUT: '300ms' }
@@ -212,7 +217,7 @@ describe('check --live', () => {
     expect(ran.stderr).toContain(`Error: login at ${sim.origin} as obs: `)
     expect(ran.stderr).toContain(text)
     expect(ran.stderr).toMatch(
-      /\([^()]+\)\. .+\n(iSales refused the login|No login came about)[.,].*\n$/,
+      / as obs: .+\. .+\n(iSales refused the login|No login came about)[.,].*\n$/,
     )
     expect(sim.state().loginAttempts).toBe(1)
   })
@@ -254,8 +259,8 @@ describe('check --live', () => {
 
   it('tells of an iSales that speaks TLS where none is expected, or none where it is', async () => {
     for (const [options, from, to, text] of [
-      [{ tls: makeCertificates().server }, 'https:', 'http:', 'speaks TLS'],
-      [{}, 'http:', 'https:', 'TLS failed; the server there speaks no TLS (ERR_SSL'],
+      [{ tls: makeCertificates().server }, 'https:', 'http:', 'does not accept plain HTTP'],
+      [{}, 'http:', 'https:', 'speaks no TLS (ERR_SSL'],
     ] as const) {
       const { sim, env } = await openIsales(options)
       const ISALES_URL = sim.origin.replace(from, to)
@@ -269,7 +274,7 @@ describe('check --live', () => {
     const HTTPS_PROXY = sim.origin.replace('http://', `http://user:${CANARY}@`)
     const proxied = { ...env, ISALES_URL: 'https://isales.example', HTTPS_PROXY }
     const { code, stdout, stderr } = await runHere(['check', '--live'], { env: proxied })
-    expect([code, stderr]).toEqual([4, expect.stringContaining(' through HTTPS_PROXY (127.0.0.1:')])
+    expect([code, stderr]).toEqual([4, expect.stringContaining('The egress proxy 127.0.0.1:')])
     expect(stdout + stderr).not.toContain(CANARY)
   })
 

@@ -69,7 +69,7 @@ describe.concurrent('discover', () => {
   it('ends with 3 when the credentials are refused, and with 4 when there is no login', async () => {
     const refused = await discoverAt({}, [], { ISALES_PASSWORD: 'another' })
     expect([refused.code, refused.settings]).toEqual([3, []])
-    expect(refused.stdout).toContain('or the account may be locked')
+    expect(refused.stdout).toContain('Correct ISALES_USER and ISALES_PASSWORD')
     expect(refused.stderr).toContain('One attempt was spent')
     expect((await discoverAt({}, [], { ISALES_URL: 'http://127.0.0.1:1' })).code).toBe(4)
   })

@@ -185,7 +185,7 @@ describe('discover', () => {
     [{ tokenLifetime: 300_000 }, 'works', 'lifetime', 'milliseconds'],
     [{ acceptHeaders: ['X-Token'] }, 'no-header', 'business call', 'status 401, result 401'],
     // Nobody asked for it to be packed.
-    [{ gzip: 'always' }, 'unreachable', 'login', 'not that of an iSales'],
+    [{ gzip: 'always' }, 'unreachable', 'login', 'is not iSales, or not its login'],
   ])('with %j the verdict is %s, and the finding on %s says %s', async (switches, ...expected) => {
     const { sim } = await openIsales({ switches })
     const { verdict, findings, settings } = await discoverAt(sim)

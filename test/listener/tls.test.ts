@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import type { TlsFiles } from '../../src/config/certificates.ts'
 import { Secret } from '../../src/config/secret.ts'
-import { handshakeFailure, type HandshakeFailure } from '../../src/http/handshake.ts'
+import { handshakeFailureOf, type HandshakeFailure } from '../../src/causes.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
@@ -67,7 +67,7 @@ describe('a handshake that fails is reported with its reason', () => {
     'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
     'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
   ])('not-trusted: an alert of the client about our certificate, %s', (code) => {
-    expect(handshakeFailure(code)).toBe('not-trusted')
+    expect(handshakeFailureOf(code)).toBe('not-trusted')
   })
 })
 

@@ -13,6 +13,7 @@ import { configOf } from '../support/config.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
+import { cause } from '../../src/causes.ts'
 
 /** One exchange, of which the test says what undici would. */
 export class ScriptedExchange {
@@ -60,7 +61,9 @@ export class ScriptedExchange {
 
   /** Before `start` no connection came. */
   fail(): void {
-    const error = this.exchange.written ? new Error('cut') : new ConnectError('refused', 'X')
+    const error = this.exchange.written
+      ? new Error('cut')
+      : new ConnectError(cause('no-route'), 'X')
     this.exchange.onResponseError(this, error)
   }
 }

@@ -16,11 +16,12 @@ import {
   type State as Life,
   type Step,
 } from '../../src/token/lifecycle.ts'
-import type { AuthFailure, Grant, Operation } from '../../src/token/protocol.ts'
+import type { Grant, Operation } from '../../src/token/protocol.ts'
 import { BOOK_GRACE, ID_LENGTH, type Granted, type StoreFailure } from '../../src/sharing/store.ts'
 import { isBetter, isNewer, isSame, turnOf, type Found } from '../../src/sharing/turn.ts'
 import { StoreRules } from '../sharing/store-rules.ts'
 import { RULES as DEFAULT_RULES } from '../token/support.ts'
+import { authFailure } from '../support/failure.ts'
 
 /**
  * What goes wrong, or what begins something anew.
@@ -93,8 +94,8 @@ const NOTHING: Replica = {
   ours: undefined,
   asking: undefined,
 }
-const REFUSED: AuthFailure = { kind: 'refused', reason: 'rejected', status: 401, detail: '' }
-const UNCLEAR: AuthFailure = { kind: 'unclear', reason: 'timeout', detail: '' }
+const REFUSED = authFailure('refused', 'account', { status: 401 })
+const UNCLEAR = authFailure('unclear', 'timeout')
 const NO_REPLY: StoreFailure = { type: 'failure', reason: 'timeout' }
 const WAIT: Deferred = { deferred: 'busy', ms: 1000 }
 

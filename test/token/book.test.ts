@@ -17,14 +17,15 @@ import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { createToken } from '../../src/token/token.ts'
 import { ATTEMPTS, DOWN, grant, REFUSED, RULES, throttled, unclear } from './support.ts'
+import { authFailure } from '../support/failure.ts'
 
 const S = 1000
 const MINUTE = 60 * S
 const HOUR = 60 * MINUTE
 const NOW = 1_000_000
 const PROVEN: Entry = granted(NOW)
-const AMBIGUOUS: AuthFailure = { ...REFUSED, kind: 'ambiguous', reason: 'result', status: 500 }
-const EGRESS: AuthFailure = { kind: 'egress', reason: 'unavailable', detail: '407' }
+const AMBIGUOUS = authFailure('ambiguous', 'business', { status: 500 })
+const EGRESS = authFailure('egress', 'egress-login')
 
 /** The pauses, and what is shown, after so many of these failures in a row. */
 function pauses(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { askOnce, createIsalesClient, type IsalesClientOptions } from '../../src/token/client.ts'
 import type { Post, PostResult } from '../../src/upstream/post.ts'
+import { cause } from '../../src/causes.ts'
 
 type Sent = Parameters<Post>[0]
 
@@ -58,17 +59,17 @@ describe('a login', () => {
   })
 
   it.each([
-    ['unreachable', 'ECONNREFUSED', false, 'untouched', 'unavailable'],
-    ['unreachable', 'ERR_EGRESS_PROXY_AUTH', false, 'egress', 'unavailable'],
-    ['broken', 'ECONNRESET', false, 'untouched', 'unavailable'],
-    ['broken', 'ECONNRESET', true, 'unclear', 'unavailable'],
-    ['tls', 'CERT_HAS_EXPIRED', true, 'untouched', 'tls'],
-    ['timeout', 'no whole response in time', false, 'untouched', 'timeout'],
-    ['timeout', 'no whole response in time', true, 'unclear', 'timeout'],
+    ['unreachable', 'connection-refused', false, 'untouched', 'unavailable'],
+    ['unreachable', 'egress-login', false, 'egress', 'unavailable'],
+    ['broken', 'lost', false, 'untouched', 'unavailable'],
+    ['broken', 'lost', true, 'unclear', 'unavailable'],
+    ['tls', 'expired', true, 'untouched', 'tls'],
+    ['timeout', 'timeout', false, 'untouched', 'timeout'],
+    ['timeout', 'timeout', true, 'unclear', 'timeout'],
   ] as const)(
     'that ends %s (%s, written: %j) is %s with reason %s',
     async (...[failure, code, written, kind, reason]) => {
-      const { sent, login } = clientOf({ ok: false, failure, code, written })
+      const { sent, login } = clientOf({ ok: false, failure, cause: cause(code), code, written })
       expect(await login()).toMatchObject({ kind, reason })
       expect(sent).toHaveLength(1)
     },

@@ -21,6 +21,7 @@ import {
   type Grant,
   type Operation,
 } from '../../src/token/protocol.ts'
+import { authFailure } from '../support/failure.ts'
 
 /** The defaults of the settings. */
 export const RULES: Rules = {
@@ -60,25 +61,16 @@ export function grant(options: GrantOptions = {}): Grant {
   }
 }
 
-export const REFUSED: AuthFailure = {
-  kind: 'refused',
-  reason: 'rejected',
-  status: 403,
-  detail: 'status 403',
-}
-export const DOWN: AuthFailure = {
-  kind: 'untouched',
-  reason: 'unavailable',
-  detail: 'ECONNREFUSED',
-}
+export const REFUSED = authFailure('refused', 'password', { status: 403 })
+export const DOWN = authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' })
 
 /** A response that says nothing about the credentials, such as a page of a gateway. */
 export function unclear(status: number): AuthFailure {
-  return { kind: 'unclear', reason: 'malformed', status, detail: `status ${status}` }
+  return authFailure('unclear', 'not-isales', { status })
 }
 
 export function throttled(retryAfter: number): AuthFailure {
-  return { kind: 'untouched', reason: 'throttled', status: 429, retryAfter, detail: 'status 429' }
+  return authFailure('untouched', 'throttled', { status: 429, retryAfter })
 }
 
 /** Drives the pure rules by hand: time stands still unless `after` moves it. */

@@ -4,15 +4,18 @@ import { sharingLog } from '../../src/sharing/events.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
+import type { Log } from '../../src/log/logger.ts'
+import { authFailure, PLACES } from '../support/failure.ts'
 
-function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof tokenLog>[1]) {
+function linesOf(events: readonly TokenEvent[], takeTally?: Parameters<typeof tokenLog>[2]) {
   /** What is seen at LOG_LEVEL=info: level and name. */
   const seen: string[] = []
   const fields: LogFields[] = []
-  const observe = tokenLog((event, given = {}, level = LOG_EVENTS[event].level) => {
+  const log: Log = (event, given = {}, level = LOG_EVENTS[event].level) => {
     if (level !== 'debug') seen.push(`${level} ${event}`)
     fields.push(given)
-  }, takeTally)
+  }
+  const observe = tokenLog(log, PLACES, takeTally)
   for (const event of events) observe(event)
   return { seen, fields }
 }
@@ -30,18 +33,18 @@ const rejectedAs = (
   status: 401,
 })
 
-const REFUSED = { kind: 'refused', reason: 'rejected', status: 403, detail: 'status 403' } as const
+const REFUSED = authFailure('refused', 'password', { status: 403 })
 const down = failed({
-  failure: { kind: 'untouched', reason: 'unavailable', detail: 'ECONNREFUSED' },
+  failure: authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' }),
 })
-const slow = failed({ failure: { kind: 'unclear', reason: 'timeout', detail: 'no response' } })
+const slow = failed({ failure: authFailure('unclear', 'timeout') })
 const rejected = failed({ failure: REFUSED, backoff: 'rejected' })
 const guarded = failed({ failure: REFUSED, backoff: 'guarded' })
 const ended = failed({ outageBudget: 0 })
 const refusal = failed({ operation: 'refresh', failure: REFUSED, backoff: 'none' })
 const missing = failed({
   operation: 'refresh',
-  failure: { kind: 'unclear', reason: 'malformed', status: 404, detail: 'status 404' },
+  failure: authFailure('untouched', 'path-unknown', { status: 404 }),
 })
 const login = grantedAs(2, { operation: 'login' })
 const recovery = grantedAs(2, { failuresBefore: 1 })
@@ -187,8 +190,11 @@ describe('the log of the token', () => {
       {
         operation: 'login',
         reason: 'rejected',
+        cause: 'password',
         status: 403,
-        detail: 'status 403',
+        detail: expect.stringMatching(
+          /^iSales refuses the user or password \(status 403\)\. Correct/,
+        ),
         failures: 1,
         backoff: 'transient',
         retryInSeconds: 0.5,
@@ -209,12 +215,19 @@ describe('the log of the token', () => {
 
   it('says when sharing ends and begins again, and when a record cannot be read', () => {
     const lines: (readonly [LogEventName, LogFields])[] = []
-    const observe = sharingLog((event, fields = {}) => void lines.push([event, fields]))
+    const log: Log = (event, fields = {}) => void lines.push([event, fields])
+    const observe = sharingLog(log, PLACES)
     observe({ type: 'alone', reason: 'timeout' })
     observe({ type: 'shared' })
     observe({ type: 'unreadable' })
     expect(lines).toMatchObject([
-      ['sharing-alone', { reason: 'timeout' }],
+      [
+        'sharing-alone',
+        {
+          reason: 'timeout',
+          detail: expect.stringContaining('store.example:6379 is too slow. Look'),
+        },
+      ],
       ['sharing-restored', {}],
       ['shared-token-unreadable', {}],
     ])

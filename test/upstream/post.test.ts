@@ -1,10 +1,17 @@
+import { cause } from '../../src/causes.ts'
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
 import { responseBytes, type RawUpstreamOptions } from '../support/raw-upstream.ts'
 import { listen } from '../support/tcp-server.ts'
 import { openUpstream, plain, portOf } from './support.ts'
 
-const LATE = { ok: false, failure: 'timeout', code: 'no whole response in time', written: false }
+const LATE = {
+  ok: false,
+  failure: 'timeout',
+  code: 'ETIMEDOUT',
+  cause: cause('timeout'),
+  written: false,
+}
 
 async function begin(
   respond: RawUpstreamOptions['respond'],

@@ -1,0 +1,26 @@
+import { endpointOf, urlHost } from '../config/address.ts'
+import { originalOf } from '../config/files.ts'
+import type { Config } from '../config/settings.ts'
+import type { Places } from '../words/index.ts'
+import { egressFor } from './egress-proxy.ts'
+
+/** What the sentences about failures name. No user and no password of a URL is in it. */
+export function placesOf(config: Config): Places {
+  const hostOf = (url: URL): string => {
+    const { host, port } = endpointOf(url)
+    return `${urlHost(host)}:${port}`
+  }
+  const egress = egressFor(config)
+  const store = config.sessionStoreUrl
+  const { isalesPasswordFile: file } = config
+  return {
+    hosts: {
+      isales: hostOf(new URL(config.isalesUrl)),
+      egress: egress === undefined ? '' : hostOf(egress),
+      store: store === undefined ? '' : `${urlHost(store.host)}:${store.port}`,
+      client: '',
+    },
+    passwordFile: file === undefined ? '' : originalOf(file),
+    stateDir: config.stateDir ?? '',
+  }
+}

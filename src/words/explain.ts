@@ -1,0 +1,69 @@
+import type { Cause, CertificateSeen, ExplainedCode, Side } from '../causes.ts'
+import type { Words } from './en.ts'
+
+/** Where this proxy connects to, and where its credentials come from. */
+export interface Places {
+  /** Host and port. */
+  readonly hosts: Readonly<Record<Side, string>>
+  /** Empty: the environment. */
+  readonly passwordFile: string
+  /** Empty: there is none. */
+  readonly stateDir: string
+}
+
+/** What is known of a failure besides its cause. */
+interface Failure {
+  readonly cause: Cause
+  readonly status?: number | undefined
+  /** An error code, or what is odd about the response. */
+  readonly detail?: string
+  readonly certificate?: CertificateSeen | undefined
+  /** A call of CTI-OBS failed. Default: a login or refresh. */
+  readonly call?: boolean
+}
+
+interface Explained {
+  /** What happened, with the code behind it. */
+  readonly what: string
+  /** What to do; empty: nothing. */
+  readonly todo: string
+}
+
+const URLS = { isales: 'ISALES_URL', egress: 'HTTPS_PROXY', store: 'SESSION_STORE_URL' } as const
+const CAS = {
+  isales: 'ISALES_CA_FILE',
+  egress: 'NODE_EXTRA_CA_CERTS',
+  store: 'SESSION_STORE_CA_FILE',
+} as const
+
+/** The sentences for a failure in one language, the same for page, log and commands. */
+export function explain(words: Words, places: Places, failure: Failure): Explained {
+  const { cause, status = 0, detail = '', certificate, call = false } = failure
+  const side = cause.side === 'client' ? 'isales' : cause.side
+  const host = words.host(side, places.hosts[side])
+  const [what, todo] = words.causes[cause.code as ExplainedCode]({
+    side,
+    host,
+    Host: side === 'egress' ? `${host.slice(0, 1).toUpperCase()}${host.slice(1)}` : host,
+    url: URLS[side],
+    ca: CAS[side],
+    limit: call ? 'CLIENT_DEADLINE' : 'ISALES_LOGIN_TIMEOUT',
+    status,
+    certificate: {
+      name: certificate?.name ?? '',
+      from: minuteOf(certificate?.from),
+      to: minuteOf(certificate?.to),
+    },
+    passwordFile: places.passwordFile,
+    stateDir: places.stateDir,
+  })
+  const isSaid = status === 0 || what.includes(String(status))
+  const parts = [isSaid ? '' : words.status(status), detail].filter((part) => part !== '')
+  return { what: words.coded(what, parts.join(words.comma)), todo }
+}
+
+/** `2026-11-28 13:36 UTC`. */
+function minuteOf(time: number | undefined): string {
+  if (time === undefined || Number.isNaN(time)) return ''
+  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}

@@ -1,0 +1,25 @@
+import { authFailureOf, cause, type CauseCode } from '../../src/causes.ts'
+import type { AuthFailure, FailureKind } from '../../src/token/protocol.ts'
+import type { Places } from '../../src/words/index.ts'
+
+/** A token request that failed for this cause. */
+export function authFailure(
+  kind: FailureKind,
+  code: CauseCode,
+  more: Partial<Pick<AuthFailure, 'status' | 'detail' | 'retryAfter' | 'certificate'>> = {},
+): AuthFailure {
+  const why = cause(code)
+  return { kind, cause: why, reason: authFailureOf(why), detail: '', ...more }
+}
+
+/** What the sentences of tests name. */
+export const PLACES: Places = {
+  hosts: {
+    isales: 'isales.example:443',
+    egress: 'egress.example:3128',
+    store: 'store.example:6379',
+    client: '',
+  },
+  passwordFile: '/run/secrets/password',
+  stateDir: '/var/lib/proxy',
+}
