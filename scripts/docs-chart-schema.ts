@@ -66,15 +66,23 @@ function schemaOfSetting(setting: Setting): Schema {
   }
 }
 
+const orNull = ({ type, enum: choices, ...rest }: Schema): Schema => ({
+  ...(type !== undefined && { type: [type, 'null'].flat() }),
+  ...(Array.isArray(choices) && { enum: [...(choices as unknown[]), null] }),
+  ...rest,
+})
+
 /** Each setting by the name of its variable; secrets only as the name of a file. */
 function settings(): Record<string, Schema> {
   const properties: Record<string, Schema> = {}
   for (const setting of SETTING_LIST) {
     const { name, fileName, doc, type } = setting
-    if (type !== 'secret') properties[name] = schemaOfSetting(setting)
+    // The templates say of a secret where it belongs; null takes away what another values file says.
+    if (type !== 'secret') properties[name] = orNull(schemaOfSetting(setting))
+    else if (setting.variables.includes(name)) properties[name] = {}
     if (fileName !== undefined)
       properties[fileName] = {
-        type: 'string',
+        type: ['string', 'null'],
         pattern: `^${PATTERNS['file path']}$`,
         description: `A file with it. ${doc}`,
       }
@@ -98,6 +106,7 @@ function json(value: unknown): string {
 
 /** Values that Kubernetes or the Prometheus Operator defines, by their path, with their types there. */
 const FOREIGN = `
+import type { IHorizontalPodAutoscalerBehavior } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscalerBehavior'
 import type { IAffinity } from 'kubernetes-models/v1/Affinity'
 import type { IEnvVar } from 'kubernetes-models/v1/EnvVar'
 import type { IHostAlias } from 'kubernetes-models/v1/HostAlias'
@@ -138,6 +147,7 @@ export interface Foreign {
   'standalone.affinity': IAffinity
   'standalone.dnsConfig': IPodDNSConfig
   'standalone.hostAliases': IHostAlias[]
+  'autoscaling.behavior': IHorizontalPodAutoscalerBehavior
   'networkPolicy.podSelector': ILabelSelector
   'networkPolicy.prometheus': Peers
   'networkPolicy.clients': Peers
@@ -232,6 +242,8 @@ export function valuesSchema(former: string): string {
     parent.properties[last] = schema
   }
   for (const [path, schema] of Object.entries(properties)) place(path, schema)
+  const host = { type: 'string', pattern: `^${PATTERNS['host']}$` }
+  place('standalone.service.hosts', { type: 'array', items: host })
   place('settings', { type: 'object', additionalProperties: false, properties: settings() })
   return json({ ...whole, definitions })
 }

@@ -25,11 +25,17 @@ pod() { # NAMESPACE LABELS ANNOTATIONS SPEC
   printf 'apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, labels: {%s}, annotations: {%s}}\nspec: {%s}\n' \
     "$name" "$1" "$2" "$3" "${4:-containers: [$app]}"
 }
-judge() { # NAME OUTCOME TEXT
+judge() { # NAME OUTCOME CODE TEXT: how kubectl ended, and what it said
   local text=${2#API } good=
-  if [ "${text#!}" != "$text" ]; then grep -qF -- "${text#!}" <<<"$3" || good=1; else grep -qF -- "$text" <<<"$3" && good=1; fi
+  if [ "${text#PSA }" != "$text" ] && grep -qF 'violates PodSecurity' <<<"$4"; then
+    skip "$1" 'Pod Security of the namespace refuses it before the guard is asked'
+    return
+  fi
+  text=${text#PSA }
+  if [ "${text#!}" != "$text" ]; then [ "$3" = 0 ] && ! grep -qF -- "${text#!}" <<<"$4" && good=1
+  else grep -qF -- "$text" <<<"$4" && good=1; fi
   if [ "$good" ]; then passed=$((passed + 1)); echo "PASS $1"
-  else failed=$((failed + 1)); echo "FAIL $1: wanted \"$text\", got: $(tail -n 3 <<<"$3" | cut -c1-400)"; fi
+  else failed=$((failed + 1)); echo "FAIL $1: wanted \"$text\", got: $(tail -n 3 <<<"$4" | cut -c1-400)"; fi
 }
 skip() { skipped=$((skipped + 1)); echo "SKIP $1: $2"; }
 
@@ -39,23 +45,29 @@ while IFS='|' read -r -u 3 title outcome namespace labels annotations spec patch
   [ "$namespace" = LABELLED ] && { [ "$LABELLED" ] || { skip "$title" 'LABELLED names no namespace'; continue; }; namespace=$LABELLED; }
   namespace=$(expand "$namespace") patch=$(expand "$(trim "$patch")")
   manifest=$(pod "$namespace" "$(expand "$(trim "$labels")")" "$(trim "$annotations")" "$(expand "$(trim "$spec")")")
-  if [ -z "$patch" ]; then judge "$title" "$outcome" "$($K create -f - --dry-run=server -o yaml <<<"$manifest" 2>&1)"; continue; fi
+  if [ -z "$patch" ]; then
+    said=$($K create -f - --dry-run=server -o yaml <<<"$manifest" 2>&1)
+    judge "$title" "$outcome" $? "$said"
+    continue
+  fi
   [ "$CREATE" ] || { skip "$title" 'needs CREATE=1'; continue; }
   $K create -f - <<<"$manifest" >/dev/null
-  judge "$title" "$outcome" "$($K patch pod "$name" -n "$namespace" --type=merge --patch "{$patch}" --dry-run=server -o yaml 2>&1)"
+  # Without braces around it: kubectl reads what begins with a brace as JSON.
+  said=$($K patch pod "$name" -n "$namespace" --type=merge --patch "$patch" --dry-run=server -o yaml 2>&1)
+  judge "$title" "$outcome" $? "$said"
   $K delete pod "$name" -n "$namespace" --now >/dev/null
 done 3<injection-cases.txt
 
 mine="isales-auth-proxy: $LABEL"
 first=$(pod "$SERVED" "$mine" '' "initContainers: [{name: first, image: busybox, $safe}], containers: [$app]")
-judge 'first of the init containers' 'isales-auth-proxy first' \
+judge 'first of the init containers' 'isales-auth-proxy first' 0 \
   "$($K create -f - --dry-run=server -o jsonpath='{.spec.initContainers[*].name}' <<<"$first" 2>&1)"
 once=$(pod "$SERVED" "$mine" '' | $K create -f - --dry-run=server -o yaml | sed '/uid:/d; /creationTimestamp:/d; /generation:/d')
-judge 'once, however often it is created' 'only:isales-auth-proxy.' \
+judge 'once, however often it is created' 'only:isales-auth-proxy.' 0 \
   "only:$($K create -f - --dry-run=server -o jsonpath='{.spec.initContainers[*].name}' <<<"$once" 2>&1)."
 if [ "$applied" ]; then
   $K apply --server-side --field-manager=try-injection --dry-run=server -f "$applied" >/dev/null
-  judge 'server-side apply by a second manager' 'ended with 0' "ended with $?"
+  judge 'server-side apply by a second manager' 'ended with 0' 0 "ended with $?"
 fi
 
 if [ "$CREATE" ]; then
@@ -69,14 +81,14 @@ if [ "$CREATE" ]; then
       [ "$got" = isales-auth-proxy ] && break
       sleep 0.5
     done
-    judge "a pod of a $kind" isales-auth-proxy "$got"
+    judge "a pod of a $kind" isales-auth-proxy 0 "$got"
     $K delete $kind $name -n "$SERVED" --now --wait >/dev/null
     $K delete pods -n "$SERVED" -l app=try-injection --now >/dev/null
   done
   printf 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s, namespace: %s}\nspec: {selector: {matchLabels: {app: try-injection}}, template: {metadata: {labels: {app: try-injection, %s}}, spec: {containers: [%s]}}}\n' \
     $name "$OTHER" "$mine" "$app" | $K create -f - >/dev/null
   sleep 3
-  judge 'a Deployment that would start bare says why' 'no release of isales-auth-proxy has injected' \
+  judge 'a Deployment that would start bare says why' 'no release of isales-auth-proxy has injected' 0 \
     "$($K get deployment $name -n "$OTHER" -o jsonpath='{.status.conditions[?(@.type=="ReplicaFailure")].message}')"
   $K delete deployment $name -n "$OTHER" --now >/dev/null
 fi

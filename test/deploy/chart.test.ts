@@ -1,8 +1,12 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createServer } from 'node:tls'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { makeCertificates } from '../support/certificates.ts'
 import { serveHttp } from '../support/http-server.ts'
 import {
   CHART,
@@ -35,7 +39,12 @@ const valueFrom = { secretKeyRef: { name: 'egress', key: 'url' } }
 const REFUSED_SETTINGS = [
   ['a misspelt one', { ISALES_URI: value }, 'ISALES_URI'],
   ['no address of iSales', { ISALES_URL: undefined }, 'settings.ISALES_URL is required'],
-  ['a password', { ISALES_PASSWORD: value }, 'ISALES_PASSWORD'],
+  ['plain http', { ISALES_URL: 'http://isales' }, 'say https, or settings.ISALES_ALLOW_HTTP'],
+  ['a password', { ISALES_PASSWORD: value }, 'the key that secret.keys.password names'],
+  ['that of CTI-OBS', { OBS_PASSWORD: value }, 'the key that secret.keys.obsPassword names'],
+  ['calls on loopback', { LISTEN: '127.0.0.1:8443' }, 'settings.LISTEN is 127.0.0.1:8443: the Ser'],
+  ['two listeners on a port', { LISTEN: ':9090' }, 'settings.LISTEN (:9090) and settings.ADMIN_LI'],
+  ['no key', { SESSION_STORE_URL: 'valkeys://store' }, 'sessionStore.secretName is required'],
   ['metrics on loopback', { ADMIN_LISTEN: '127.0.0.1:9090' }, 'settings.ADMIN_LISTEN is 127.0.0.1'],
   ['the same by name', { ADMIN_LISTEN: 'localhost:9090' }, 'settings.ADMIN_LISTEN is localhost'],
   ['the same of IPv6', { ADMIN_LISTEN: '[::1]:9090' }, 'settings.ADMIN_LISTEN is'],
@@ -55,14 +64,20 @@ const REFUSED_VALUES = [
     'say settings.MAX_IN',
   ],
   ['a variable twice', { extraEnv: [variable, variable] }, 'extraEnv names A twice'],
-  ['injection', { injection: on }, 'mode=sidecar'],
+  ['injection', { injection: on }, /validate\.yaml[^\n]* injection\.enabled adds.*mode=sidecar/],
+  ['injection alone', { injection: on, tls: {} }, 'injection.enabled adds sidecars to pods'],
+  [
+    'a host with a scheme',
+    { standalone: { service: { hosts: ['https://host.example'] } } },
+    /hosts.*[Dd]oes not match pattern/,
+  ],
   ['two monitors', { podMonitor: on, serviceMonitor: on }, 'would scrape each proxy twice'],
   ['a misspelt alert', { prometheusRule: { ...on, alerts: { No: {} } } }, 'there is no such alert'],
   ['a claim for two', { state: { persistentVolumeClaim: 'x' } }, 'is for one proxy at a time'],
   [
     'a claim for pods to come',
     { mode: 'sidecar', injection: on, state: { persistentVolumeClaim: 'x' } },
-    'one proxy',
+    'injection.enabled makes one for each pod: leave it out',
   ],
   ['an autoscaler without a metric', { autoscaling: { ...on, cpu: '' } }, 'what to scale by'],
   ['an autoscaler upside down', { autoscaling: { ...on, minReplicas: 9 } }, 'more than'],
@@ -186,7 +201,8 @@ describe('the chart', () => {
     expect(read(icon.replace(`${home}/raw/main/`, ''))).toMatch(/^<svg/)
     const { version } = JSON.parse(read('package.json')) as { version: string }
     const annotations = { 'artifacthub.io/license': 'MIT' }
-    expect(chart).toMatchObject({ version, appVersion: version, annotations })
+    const maintainers = [{ name: expect.any(String) as string, url: home }]
+    expect(chart).toMatchObject({ version, appVersion: version, annotations, maintainers })
   })
 
   it('is packed with the alerts and the dashboard, and without the files of its tests', async () => {
@@ -203,8 +219,12 @@ describe('the chart', () => {
     const [pod] = ofKind(manifests, 'Pod')
     expect(pod?.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'test' })
     const spec = podSpec(pod)
-    const [, ...args] = spec.containers[0]?.command ?? []
-    expect(args.pop()).toBe('http://obs-isales-auth-proxy-admin:9090/readyz')
+    const [, ...command] = spec.containers[0]?.command ?? []
+    const args = command.slice(0, -2)
+    expect(command.slice(-2)).toEqual([
+      'http://obs-isales-auth-proxy-admin:9090/readyz',
+      'tls://obs-isales-auth-proxy:443',
+    ])
     expect(unrestricted(spec, spec.containers[0] as IContainer)).toEqual([])
     // The Service must not send calls to it.
     const { selector } = specOf(manifests, 'Service')
@@ -215,16 +235,23 @@ describe('the chart', () => {
       response.statusCode = (asked += 1) < 2 ? 503 : 200
       response.end('no token')
     })
-    const outcome = await run(process.execPath, [...args, `${proxy.url}/readyz`])
-    proxy.close()
+    const service = createServer(makeCertificates().server).listen(0, '127.0.0.1')
+    await once(service, 'listening')
+    const { port } = service.address() as AddressInfo
+    const places = [`${proxy.url}/readyz`, `tls://127.0.0.1:${port}`]
+    const outcome = await run(process.execPath, [...args, ...places])
     expect(outcome).toMatchObject({ code: 0, stdout: '503 no token\n' })
     const impatient = args.map((arg) => arg.replace('60_000', '0'))
-    const refused = await run(process.execPath, [...impatient, `${proxy.url}/readyz`])
+    service.close()
+    const dead = await run(process.execPath, [...impatient, ...places])
+    expect([dead.code, dead.stdout]).toEqual([1, expect.stringContaining(`:${port} ECONNREFUSED`)])
+    proxy.close()
+    const refused = await run(process.execPath, [...impatient, ...places])
     expect(refused.code).toBe(1)
     expect(refused.stdout).toMatch(/^ECONNREFUSED: connect ECONNREFUSED 127/)
     // A name with two addresses: `AggregateError` says nothing.
     const twice = proxy.url.replace('127.0.0.1', 'localhost')
-    const both = await run(process.execPath, [...impatient, `${twice}/readyz`])
+    const both = await run(process.execPath, [...impatient, `${twice}/readyz`, ''])
     expect(both.stdout).toMatch(/^ECONNREFUSED: connect ECONNREFUSED/)
     expect(both.stdout).not.toContain('AggregateError')
   })

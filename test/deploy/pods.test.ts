@@ -71,7 +71,8 @@ describe.each(rows)('the pod of $name', ({ manifests }) => {
     const port = 'isales-admin'
     expect(proxy).toMatchObject({
       startupProbe: { httpGet: { path: '/startupz', port }, periodSeconds: 1 },
-      livenessProbe: { httpGet: { path: '/livez', port } },
+      // One that hangs is replaced by then, whatever grace its pod has.
+      livenessProbe: { httpGet: { path: '/livez', port }, terminationGracePeriodSeconds: 5 },
       readinessProbe: { httpGet: { path: '/readyz', port } },
     })
     const found = proxy.ports?.find(({ name }) => name === port)

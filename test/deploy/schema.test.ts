@@ -50,6 +50,7 @@ it('the chart takes the example of each setting', async () => {
     ...Object.fromEntries(files.map((name) => [name, '/run/isales/file'])),
     // The example is for a machine of its own: kubelet does not reach the loopback of a pod.
     ADMIN_LISTEN: ':9191',
+    LISTEN: '127.0.0.1:8081',
   }
   // The mode that takes all of them, whatever they are.
   expect(await render({ ...ciValues('injection'), settings })).not.toEqual([])

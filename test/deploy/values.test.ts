@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { CI_NAMES, ciValues, render, renderSidecar, standalone } from './support/chart.ts'
 import { mistakes, ofKind, specOf } from './support/manifests.ts'
-import { podOf, proxyIn } from './support/pod.ts'
+import { environment, podOf, proxyIn } from './support/pod.ts'
 import { ROOT } from './support/run.ts'
 
 interface Alert {
@@ -100,7 +100,7 @@ it('labels, annotations, registry, pull secrets, account, DNS, hosts and probes 
   expect(proxyIn(pod)).toMatchObject({
     image: expect.stringMatching(/^mirror\.example\/telephony\/isales-auth-proxy@sha256:/),
     startupProbe: { periodSeconds: 1, failureThreshold: 120 },
-    livenessProbe: { initialDelaySeconds: 5 },
+    livenessProbe: { initialDelaySeconds: 5, terminationGracePeriodSeconds: 5 },
     readinessProbe: { successThreshold: 2 },
   })
   expect(ofKind(everything, 'ServiceAccount')).toMatchObject([
@@ -111,6 +111,14 @@ it('labels, annotations, registry, pull secrets, account, DNS, hosts and probes 
   ])
   const monitor = specOf(everything, 'ServiceMonitor')
   expect(monitor).toMatchObject({ endpoints: [{ scrapeTimeout: '10s' }] })
+})
+
+it('null takes a setting of another values file away', async () => {
+  const env = environment(
+    proxyIn(podOf(await make({ settings: { LISTEN: null, LOG_LEVEL: null, DRAIN_DELAY: null } }))),
+  )
+  expect(env).toMatchObject({ LISTEN: ':8443', DRAIN_DELAY: '5s' })
+  expect(env).not.toHaveProperty('LOG_LEVEL')
 })
 
 it('the number of pods is left to an autoscaler where there is none', async () => {
@@ -132,6 +140,7 @@ it('an autoscaler scales by processor and by calls in flight, and has the number
     scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: metadata?.name },
     minReplicas: 3,
     maxReplicas: 4,
+    behavior: { scaleDown: { policies: [{ type: 'Pods', value: 1, periodSeconds: 60 }] } },
     metrics: [
       { type: 'Pods', pods: { metric: { name }, target: average('100') } },
       { type: 'Resource', resource: { name: 'cpu', target: average('500m') } },
@@ -193,7 +202,10 @@ describe('the NetworkPolicy', () => {
     extraEnv: [{ name: 'HTTPS_PROXY', valueFrom: secret }],
     networkPolicy: { isalesPorts: [3128] },
   }
-  const store = (SESSION_STORE_URL: string) => ({ settings: { SESSION_STORE_URL } })
+  const store = (SESSION_STORE_URL: string) => ({
+    settings: { SESSION_STORE_URL },
+    sessionStore: { secretName: 'store' },
+  })
 
   // What is let out beside iSales: the proxy to it, the store, name servers on two ports.
   it.each([
@@ -228,7 +240,8 @@ describe('the NetworkPolicy', () => {
       'app.kubernetes.io/name': 'isales-auth-proxy-test',
       'app.kubernetes.io/instance': 'obs',
     }
-    expect(ingress.map(({ from }) => from)).toEqual([[{ podSelector: { matchLabels } }]])
+    const [test] = [[{ podSelector: { matchLabels } }]]
+    expect(ingress.map(({ from }) => from)).toEqual([test, test])
   })
 
   it('is made for the pod of CTI-OBS only where the values name it', async () => {

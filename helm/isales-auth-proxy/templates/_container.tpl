@@ -17,12 +17,11 @@ env:
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+# Both, although that of a sidecar is on loopback: the guard of injection compares them with those of the other containers.
 ports:
-  {{- if $standalone }}
   - name: isales-proxy
-    containerPort: {{ include "isales-auth-proxy.port" $settings.LISTEN }}
+    containerPort: {{ include "isales-auth-proxy.port" ($settings.LISTEN | default "127.0.0.1:8080") }}
     protocol: TCP
-  {{- end }}
   - name: isales-admin
     containerPort: {{ include "isales-auth-proxy.port" $settings.ADMIN_LISTEN }}
     protocol: TCP
@@ -83,10 +82,6 @@ volumeMounts:
 {{- if eq ($settings.STATE_DIR | default "") "/run/isales/state/proxy" }}
 - name: isales-state
   {{- with .Values.state.persistentVolumeClaim }}
-  {{- $alone := and (eq (include "isales-auth-proxy.single" $) "true") (eq $.Values.standalone.strategy "Recreate") }}
-  {{- if or $.Values.injection.enabled (and $standalone (not $alone)) }}
-    {{- fail (printf "%s is for one proxy at a time: say standalone.replicas=1 and standalone.strategy=Recreate; replicas share through sessionStore" (include "isales-auth-proxy.path" (dict "root" $ "value" "state.persistentVolumeClaim"))) }}
-  {{- end }}
   persistentVolumeClaim:
     claimName: {{ . }}
   {{- else }}

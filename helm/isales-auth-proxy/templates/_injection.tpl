@@ -38,8 +38,8 @@
 
 {{/*
 A value as an expression of the Common Expression Language. Takes a dict: `type`, the CEL type of an object at this
-place, and `value`. Maps whose keys anybody may choose are maps in CEL, too; a text that begins with "@cel:" is an
-expression already.
+place, and `value`. Maps whose keys anybody may choose are maps in CEL, too, and their values texts, as quantities are
+everywhere: YAML may hold a number there, which an API server does not compile. A text that begins with "@cel:" is an expression already.
 */}}
 {{- define "isales-auth-proxy.cel" -}}
 {{- $type := .type -}}
@@ -47,7 +47,9 @@ expression already.
 {{- if kindIs "map" .value -}}
   {{- $fields := list -}}
   {{- range $key, $value := .value -}}
-    {{- $cel := include "isales-auth-proxy.cel" (dict "type" (printf "%s.%s" $type $key) "value" $value) -}}
+    {{- $isText := and (or $free (has $key (list "divisor" "sizeLimit"))) (not (kindIs "map" $value)) -}}
+    {{- $given := ternary (include "isales-auth-proxy.text" $value) $value $isText -}}
+    {{- $cel := include "isales-auth-proxy.cel" (dict "type" (printf "%s.%s" $type $key) "value" $given) -}}
     {{- $fields = append $fields (printf "%s: %s" (ternary (toJson $key) $key $free) $cel) -}}
   {{- end -}}
   {{- ternary "" $type $free }}{{ printf "{%s}" (join ", " $fields) -}}

@@ -1,22 +1,6 @@
-{{/* A value of `settings` as the program reads it; Helm would print 1000000 as 1e+06. */}}
+{{/* A value of YAML as text; Helm would print 1000000 as 1e+06. */}}
 {{- define "isales-auth-proxy.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . | toString }}{{- end -}}
-{{- end -}}
-
-{{/* The schema checks how a value is written; a number with a unit is compared here. Takes a dict: `root`, `settings`. */}}
-{{- define "isales-auth-proxy.checkRanges" -}}
-{{- $outside := list -}}
-{{- range $name, $range := .root.Files.Get "files/settings.json" | fromJson -}}
-  {{- $text := get $.settings $name -}}
-  {{- if regexMatch "^[0-9.]+[A-Za-z]*$" $text -}}
-    {{- $unit := regexFind "[A-Za-z]*$" $text -}}
-    {{- $number := mulf (trimSuffix $unit $text | float64) (get $range.units $unit) -}}
-    {{- if and (or (lt $number $range.min) (gt $number $range.max)) (not (and $range.zero (eq $number 0.0))) -}}
-      {{- $outside = append $outside (printf "%s is %s: it has to be %s" (include "isales-auth-proxy.path" (dict "root" $.root "value" (printf "settings.%s" $name))) $text $range.limits) -}}
-    {{- end -}}
-  {{- end -}}
-{{- end -}}
-{{- if $outside -}}{{- fail (join "\n" $outside) -}}{{- end -}}
 {{- end -}}
 
 {{/* Whether no more than one proxy ever runs, but for the moments of an update. */}}
@@ -36,13 +20,9 @@
 {{- else if ne (include "isales-auth-proxy.single" .) "true" -}}
   {{- $_ := set $env "LOGIN_REJECTED_ATTEMPTS" "1" -}}
 {{- end -}}
-{{- $path := include "isales-auth-proxy.path" (dict "root" . "value" "") -}}
-{{- $_ := required (printf "%ssettings.ISALES_URL is required: where iSales is, for example https://isales.example" $path) $given.ISALES_URL -}}
 {{- if .Values.secret.name -}}
   {{- if not $given.ISALES_USER -}}{{- $_ := set $env "ISALES_USER_FILE" "/run/isales/credentials/user" -}}{{- end -}}
   {{- $_ := set $env "ISALES_PASSWORD_FILE" "/run/isales/credentials/password" -}}
-{{- else -}}
-  {{- $_ := required (printf "%ssecret.name is required: the Secret with the iSales user and password" $path) $given.ISALES_PASSWORD_FILE -}}
 {{- end -}}
 {{- if $standalone -}}
   {{- $_ := set $env "LISTEN" ":8443" -}}
@@ -66,8 +46,6 @@
   {{- $_ := set $env "LISTEN_TLS_CERT_FILE" "/run/isales/tls/tls.crt" -}}
   {{- $_ := set $env "LISTEN_TLS_KEY_FILE" "/run/isales/tls/tls.key" -}}
   {{- if .Values.tls.clientCa -}}{{- $_ := set $env "LISTEN_CLIENT_CA_FILE" "/run/isales/tls/ca.crt" -}}{{- end -}}
-{{- else if and $standalone (not $given.LISTEN_TLS_CERT_FILE) (ne ($given.UNSAFE_LISTEN | toString) "true") -}}
-  {{- fail (printf "%stls.secretName is required: CTI-OBS sends its password over the network (or say settings.UNSAFE_LISTEN: true)" $path) -}}
 {{- end -}}
 {{- if .Values.isalesCa.configMapName -}}{{- $_ := set $env "ISALES_CA_FILE" "/run/isales/ca/ca.crt" -}}{{- end -}}
 {{- if .Values.isalesClientCert.secretName -}}
@@ -79,9 +57,6 @@
     {{- $_ := set $env "SESSION_STORE_KEY_FILE" "/run/isales/store/key" -}}
     {{- if .keys.password -}}{{- $_ := set $env "SESSION_STORE_PASSWORD_FILE" "/run/isales/store/password" -}}{{- end -}}
     {{- if .keys.url -}}{{- $_ := set $env "SESSION_STORE_URL_FILE" "/run/isales/store/url" -}}{{- end -}}
-    {{- if not (or .keys.url $given.SESSION_STORE_URL) -}}
-      {{- fail (printf "%ssettings.SESSION_STORE_URL is required with sessionStore.secretName: where the shared store is" $path) -}}
-    {{- end -}}
   {{- end -}}
   {{- if .ca.configMapName -}}{{- $_ := set $env "SESSION_STORE_CA_FILE" "/run/isales/store-ca/ca.crt" -}}{{- end -}}
   {{- if .clientCert.secretName -}}
@@ -89,27 +64,16 @@
     {{- $_ := set $env "SESSION_STORE_CLIENT_KEY_FILE" "/run/isales/store-client/tls.key" -}}
   {{- end -}}
 {{- end -}}
-{{- range $name, $value := $given -}}{{- $_ := set $env $name (include "isales-auth-proxy.text" $value) -}}{{- end -}}
-{{- include "isales-auth-proxy.checkRanges" (dict "root" . "settings" $env) -}}
+{{- range $name, $value := $given -}}
+  {{- /* null takes a value of another file away. */ -}}
+  {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $env $name (include "isales-auth-proxy.text" $value) -}}{{- end -}}
+{{- end -}}
 {{- if and .Values.secret.name (eq (get $env "OBS_LOGIN") "require") -}}
   {{- if not (or (hasKey $env "OBS_USER") (hasKey $env "OBS_USER_FILE")) -}}{{- $_ := set $env "OBS_USER_FILE" "/run/isales/credentials/obs-user" -}}{{- end -}}
   {{- if not (hasKey $env "OBS_PASSWORD_FILE") -}}{{- $_ := set $env "OBS_PASSWORD_FILE" "/run/isales/credentials/obs-password" -}}{{- end -}}
 {{- end -}}
 {{- if and .Values.secret.name .Values.secret.keys.obsTicketKey (not (hasKey $env "OBS_TICKET_KEY_FILE")) -}}
   {{- $_ := set $env "OBS_TICKET_KEY_FILE" "/run/isales/credentials/obs-ticket-key" -}}
-{{- end -}}
-{{- $admin := get $env "ADMIN_LISTEN" -}}
-{{- if regexMatch "^(127\\.|localhost:|\\[::1\\]:)" $admin -}}
-  {{- fail (printf "%ssettings.ADMIN_LISTEN is %s: neither kubelet's probes nor Prometheus reach the loopback of a pod; say \":9090\"" $path $admin) -}}
-{{- end -}}
-{{- $seen := dict -}}
-{{- range .Values.extraEnv -}}
-  {{- if hasKey $env .name -}}
-    {{- fail (printf "%sextraEnv names %s, which the chart sets: say settings.%s instead" $path .name .name) -}}
-  {{- else if hasKey $seen .name -}}
-    {{- fail (printf "%sextraEnv names %s twice" $path .name) -}}
-  {{- end -}}
-  {{- $_ := set $seen .name true -}}
 {{- end -}}
 {{- toYaml $env -}}
 {{- end -}}

@@ -29,8 +29,10 @@ export const openCluster = async (
     if (verb === 'patch') {
       const old = pods.get(flag('pod'))
       if (old === undefined) throw new Error('no such pod')
-      const patch = args.find((arg) => arg.startsWith('{')) ?? ''
-      return admit(manifests, namespaces, merge(old, parse(patch)) as Pod, old)
+      const patch = flag('--patch')
+      // As kubectl reads it.
+      const change: unknown = patch.startsWith('{') ? JSON.parse(patch) : parse(patch)
+      return admit(manifests, namespaces, merge(old, change) as Pod, old)
     }
     if (verb === 'delete') return pods.clear()
     if (verb === 'get') return kind === 'pods' ? { items: [...pods.values()] } : failure
