@@ -68,7 +68,7 @@ const STATES: Readonly<Record<Health, string>> = {
   starting: 'The first login has not ended yet.',
   healthy: 'No call of the last minute failed or was refused, and renewals work.',
   degraded:
-    'Some calls of the last minute failed, or iSales refused them (401, 403); or renewals fail while the token is still used; or iSales is slow; or the clock is wrong by more than 30 s.',
+    'Some calls of the last minute failed, or iSales refused them (401, 403); or renewals fail while the token is still used; or iSales is slow; or the clock is so wrong that the certificate of iSales is not valid yet.',
   failing:
     'No call has succeeded for 3 s and at least two failed, or more than half of the last 20 s or of the last minute failed, or iSales rejected the last three judged calls. It ends when none has failed for 5 s and three have succeeded. Readiness stays: a pod that leaves its Service heals nothing.',
   unauthenticated: 'There is no usable token. Not ready.',

@@ -26,7 +26,6 @@ import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
 import { placesOf } from './upstream/places.ts'
 import { createUpstream } from './upstream/pool.ts'
-import type { Post } from './upstream/post.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -134,12 +133,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
-  const post: Post = async (request) => {
-    const result = await upstream.post(request)
-    if (result.ok) monitor.dateSeen(result.date)
-    return result
-  }
-  const isales = createIsalesClient({ ...config, post, clock, wallClock })
+  const isales = createIsalesClient({ ...config, post: upstream.post, clock, wallClock })
   const tokens = createTokenSource({
     rules: config,
     clock,

@@ -28,7 +28,6 @@ export function createMonitor(
   const { running, clock } = sources
   const startedAt = clock.now()
   const calls = createCalls(sources)
-  let clockAhead: number | undefined
   let trouble: string | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
@@ -37,7 +36,7 @@ export function createMonitor(
     const { settings } = sources
     const token = sources.token()
     const { draining } = running
-    const input = { draining, token, calls, clockAhead, stateTrouble: trouble, settings }
+    const input = { draining, token, calls, stateTrouble: trouble, settings }
     return judge(input, speaker)
   }
 
@@ -64,12 +63,6 @@ export function createMonitor(
     /** Why the book of logins is not in `STATE_DIR`; undefined: it is again. */
     stateTrouble(why: string | undefined): void {
       trouble = why
-    },
-
-    /** iSales responded, with this `Date` header. */
-    dateSeen(date: string | undefined): void {
-      const ahead = sources.wallClock() - Date.parse(date ?? '')
-      if (Number.isFinite(ahead)) clockAhead = ahead
     },
   }
 }

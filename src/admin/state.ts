@@ -17,8 +17,6 @@ export interface StateInput {
   readonly draining: boolean
   readonly token: TokenSnapshot
   readonly calls: Pick<Calls, 'view' | 'paths'>
-  /** Milliseconds by which this machine's clock is ahead of that of iSales; undefined: not known. */
-  readonly clockAhead: number | undefined
   /** Why the book of logins is not in `STATE_DIR`; undefined: it is. */
   readonly stateTrouble: string | undefined
   readonly settings: readonly EffectiveSetting[]
@@ -29,7 +27,6 @@ const OUTAGE = 3000
 const CALM = 5000
 const MINUTE = 60_000
 const RECENT = 20_000
-const CLOCK_TOLERANCE = 30_000
 /** Calls that succeeded since the last failure, before anybody speaks of recovery. */
 const SUCCESSES = 3
 /** Of a minute: now and then a client errs, or a ticket ends. */
@@ -60,7 +57,6 @@ export function factsOf(input: StateInput, speaker: Speaker) {
     mistakes: mistakesIn(view.minute),
     /** By our clock. */
     certificateEarly,
-    clock: certificateEarly ? undefined : clockOf(input, speaker),
     /** Undefined: the password comes from the environment. */
     passwordFile: fileOf(setting('ISALES_PASSWORD')?.source),
     /** The command `renew` needs it. */
@@ -125,11 +121,6 @@ function mistakesIn({ mistakes }: CallCounts) {
   const count = counts.reduce((sum, [, each]) => sum + each, 0)
   const codes = counts.map(([code, each]) => `${code} (${number(each)})`).join(', ')
   return count >= MIN_MISTAKES && { count, codes }
-}
-
-function clockOf({ clockAhead: ms = 0 }: StateInput, { say, duration }: Speaker) {
-  const time = duration(Math.abs(ms) / 1000)
-  return Math.abs(ms) >= CLOCK_TOLERANCE && { time, aheadOf: say(ms > 0 ? 'aheadOf' : 'behind') }
 }
 
 /** Which file a person corrects, of `file /run/secrets/password`. */

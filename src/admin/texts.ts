@@ -160,8 +160,6 @@ export const WORDS = {
   ],
   tokenServes: ['The current token is still used.', '当前令牌仍在使用。'],
   noService: ['Calls get 503 until a login succeeds.', '登录成功之前，调用得到 503。'],
-  aheadOf: ['ahead of', '快'],
-  behind: ['behind', '慢'],
 
   // The frame of the page.
   pause: ['pause refresh', '暂停刷新'],

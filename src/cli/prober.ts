@@ -78,8 +78,6 @@ export interface ProbeOptions {
   readonly logIn?: LogIn
   /** Comes between the conversation and iSales. */
   readonly wrap?: (post: Post) => Post
-  /** Milliseconds since 1970. Default: the machine's date. */
-  readonly wallClock?: () => number
 }
 
 type LogIn = (isales: IsalesClient) => Promise<Login>
@@ -141,9 +139,6 @@ const CARRIERS = ['Bearer', ''].flatMap((isalesTokenScheme) =>
   ),
 )
 
-/** Milliseconds; a clock that is further off is named. */
-const CLOCK_TOLERANCE = 5 * 60_000
-
 /** A conversation as far as it has come. */
 interface Run extends Omit<ProbeOptions, 'config'> {
   readonly logIn: LogIn
@@ -153,7 +148,6 @@ interface Run extends Omit<ProbeOptions, 'config'> {
   readonly post: Post
   /** The response to the latest POST. */
   latest: PostResult | undefined
-  readonly wallClock: () => number
   readonly findings: Finding[]
   /** Settings by name, as text. */
   readonly settings: Record<string, string>
@@ -164,13 +158,12 @@ interface Run extends Omit<ProbeOptions, 'config'> {
  * that is not valid, a refresh. It never sends a second password, and stops at the first refusal.
  */
 export async function probe(options: ProbeOptions): Promise<Probed> {
-  const { config, signal, wallClock = Date.now, wrap = (post) => post } = options
+  const { config, signal, wrap = (post) => post } = options
   const { logIn = logInOnce(config, signal) } = options
   const upstream = createUpstream({ config, tls: valueOf(readTls('isales', config)) })
   const send = wrap(upstream.post)
   const run: Run = {
     ...options,
-    wallClock,
     logIn,
     post: async (request) => (run.latest = await send(request)),
     latest: undefined,
@@ -210,8 +203,8 @@ function find(
   run.findings.push({ topic, evidence, ...(remedy !== undefined && { remedy }) })
 }
 
-function clientFor({ post, wallClock }: Run, config: Config): IsalesClient {
-  return createIsalesClient({ ...config, post, clock: systemClock, wallClock })
+function clientFor({ post }: Run, config: Config): IsalesClient {
+  return createIsalesClient({ ...config, post, clock: systemClock, wallClock: Date.now })
 }
 
 async function converse(run: Run): Promise<Probed['verdict']> {
@@ -259,7 +252,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
 
 /** What the response to the login says besides the token. */
 function judgeLogin(run: Run): void {
-  const { latest: response, wallClock } = run
+  const { latest: response } = run
   if (response?.ok !== true) return
   const { result, resultData } = parseObject(response.body ?? '') ?? {}
   const stated = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
@@ -268,12 +261,6 @@ function judgeLogin(run: Run): void {
     find(run, 'numbers', 'result or lifetimes are written as text', { set })
   if (Number(stated) > 86_400)
     find(run, 'lifetime', `${Number(stated)} s is over 24 h`, { remedy: REMEDIES.milliseconds })
-  const ahead = wallClock() - Date.parse(response.date ?? '')
-  if (Math.abs(ahead) > CLOCK_TOLERANCE) {
-    const minutes = Math.round(Math.abs(ahead) / 60_000)
-    const side = ahead > 0 ? 'ahead of' : 'behind'
-    find(run, 'clock', `this machine is ${minutes} min ${side} iSales`, { remedy: REMEDIES.clock })
-  }
 }
 
 /** The token that goes into the header fields. */

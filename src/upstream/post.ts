@@ -10,8 +10,6 @@ export type PostResult =
       readonly status: number
       /** The first `Retry-After` header. */
       readonly retryAfter?: string | undefined
-      /** The first `Date` header. */
-      readonly date?: string | undefined
       readonly contentType?: string | undefined
       /** Undefined: it was longer than 64 KiB. */
       readonly body: string | undefined
@@ -75,12 +73,11 @@ async function resultOf(exchange: Exchange, plain: boolean): Promise<PostResult>
   if (outcome.type !== 'response' || collected === 'cut')
     return { ok: false, ...classify(exchange.error, plain), written: exchange.written }
   const { status, rawHeaders } = outcome.head
-  const date = valueOf(rawHeaders, 'date')
   const retryAfter = valueOf(rawHeaders, 'retry-after')
   const contentType = valueOf(rawHeaders, 'content-type')
   const body = collected === 'whole' ? exchange.collected().toString() : undefined
   if (body === undefined) exchange.abort('the response is too long')
-  return { ok: true, status, retryAfter, contentType, date, body }
+  return { ok: true, status, retryAfter, contentType, body }
 }
 
 /** The first one's value. */

@@ -148,9 +148,6 @@ describe('the state', () => {
   })
 
   it.each<readonly [Health, reason: string, Partial<Scene>]>([
-    ['healthy', 'The token is valid.', { isalesAhead: SECOND }],
-    ['degraded', 'is 10 min behind that', { isalesAhead: 10 * MINUTE }],
-    ['degraded', 'is 10 min ahead of that', { isalesAhead: -10 * MINUTE }],
     [
       'failing',
       'iSales rejects every call with the token',
@@ -174,7 +171,6 @@ describe('the state', () => {
         lastFailure: failure('not-yet-valid'),
       },
       calls: [MANY, calls(DOWN, 1), calls(REFUSED, 3), calls({ ...OK, upstreamMs: 2390 }, 40)],
-      isalesAhead: 10 * MINUTE,
     })
     expect(findings.map(({ title }) => title)).toEqual([
       'Somebody else uses this login',

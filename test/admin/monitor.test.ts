@@ -17,9 +17,3 @@ it('keeps 60 logins and refreshes, however long it goes on, with how each ended'
     { operation: 'refresh', at: NOW, durationMs: 9, reason: 'unavailable' },
   ])
 })
-
-it('takes no Date header for the time of iSales that is none', () => {
-  const monitor = start()
-  for (const date of ['yesterday', '', undefined]) monitor.dateSeen(date)
-  expect(monitor.findings()).toMatchObject([{ state: 'healthy' }])
-})

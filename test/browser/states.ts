@@ -57,8 +57,6 @@ export interface Scene {
   /** Calls that succeeded before the last hour. */
   readonly traffic?: number
   readonly calls?: readonly Calls[]
-  /** The `Date` of iSales is so many milliseconds ahead of our clock. */
-  readonly isalesAhead?: number
   readonly draining?: boolean
   /** Of the listener, milliseconds since 1970. */
   readonly certificateEnd?: number
@@ -182,10 +180,9 @@ export const SCENES = {
       { count: 160, apart: 50, call: OK },
     ],
   },
-  'slow, and a wrong clock': {
+  slow: {
     ...BUSY,
     calls: [HOUR, { count: 100, apart: 590, call: { status: 200, upstreamMs: 2350 } }],
-    isalesAhead: -11 * MINUTE,
   },
 } as const satisfies Record<string, Scene>
 
@@ -223,7 +220,5 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)
     admin.metrics.requestEnded({ method: 'POST', status: 200 })
-  if (scene.isalesAhead !== undefined)
-    admin.monitor.dateSeen(new Date(WALL + scene.isalesAhead).toUTCString())
   return createAdminApp({ ...sources, ...admin })
 }

@@ -195,20 +195,6 @@ describe('discover', () => {
     expect(`${evidence} ${remedy}`).toContain(said)
   })
 
-  test.each([
-    [6, 'this machine is 6 min ahead of iSales'],
-    [-1440, 'this machine is 1440 min behind iSales'],
-    [4, undefined],
-  ])('a clock that is %i min off', async (minutes, evidence) => {
-    const { sim } = await openIsales()
-    for (const vary of [true, false]) {
-      const wallClock = () => Date.now() + minutes * 60_000
-      const { verdict, findings } = await discoverAt(sim, { vary, wallClock })
-      expect(verdict).toBe('works')
-      expect(findings.find(({ topic }) => topic === 'clock')?.evidence).toBe(evidence)
-    }
-  })
-
   test('a gateway that slows the calls down is no rejection of the token', async () => {
     const { sim } = await openIsales()
     const { verdict, settings } = await discoverAt(sim, {
