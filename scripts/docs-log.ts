@@ -43,7 +43,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
     'Three tokens within a minute were rejected early, and a newer one served each time. Calls go on. Find the other program or replica that uses this user.',
   'token-adopted':
     'The shared store had a newer token; `ageSeconds` says how old it is, `lifetimeSeconds` for how long it was granted.',
-  'token-request-held':
+  'token-request-deferred':
     '`reason` says why: another replica asks (`busy`), met a failure (`held`), the account is spared (`guarded`), or the shared store is away and the token is good (`alone`). The next attempt is in `retryInSeconds`.',
   'sharing-alone':
     '`reason` says why, as the label of `isales_proxy_session_store_failures_total`. The token at hand serves; see docs/sharing.md.',
@@ -62,9 +62,9 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
     'It cannot be read, or not be written within a second, or was not written by this program; `detail` says why. Counting goes on in memory, no login waits for it, and the file is written anew when it can be.',
   'state-restored': 'Ends `state-unusable`.',
   'renew-asked':
-    '`by`: SIGHUP, or the command `renew`. Secrets and certificates were read again; the back-off does not count for this attempt.',
+    '`by`: SIGHUP, which the command `renew` sends. Secrets and certificates are read again; the login does not wait for the end of a pause, once a minute.',
   'renew-ended':
-    '`outcome`: `granted`, `refused`, `failed` (no verdict of iSales) or `held` (it was not asked). The command `renew` prints the same.',
+    '`outcome`: `granted`, `refused`, `failed` (no verdict of iSales) or `deferred` (it was not asked). The command `renew` prints the same.',
   'files-reloaded':
     'Certificates, authorities, or what CTI-OBS logs in with; `setting` names those that changed. Open connections go on.',
   'secret-unreadable':

@@ -52,6 +52,10 @@ const code = await runCommand(process.argv.slice(2), {
   stderr: process.stderr,
   env,
   pid: process.pid,
+  program: process.argv[1] ?? '',
+  hangUp(pid) {
+    process.kill(pid, 'SIGHUP')
+  },
   uid: process.getuid?.(),
   llhttp: process.versions['llhttp'] ?? '',
   isTTY: process.stdout.isTTY,

@@ -9,13 +9,11 @@ import { valueOf } from './config/errors.ts'
 import type { EffectiveSetting } from './config/load.ts'
 import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
-import { adminHosts, ListenError, ownHosts } from './listener/address.ts'
-import { openControl, type RenewOutcome } from './listener/control.ts'
+import { adminHosts, ownHosts } from './listener/address.ts'
 import { createListener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './obs/local-login.ts'
 import { openProxy } from './proxy/handler.ts'
-import { createRenewals } from './renewals.ts'
 import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
@@ -30,6 +28,8 @@ import { createUpstream } from './upstream/pool.ts'
 export interface AppOptions {
   readonly config: Config
   readonly version: string
+  /** Of this process, for the command `renew`. Default: not known. */
+  readonly pid?: number
   readonly log: Log
   /** Lines that the log has dropped since the start. Default: none. */
   readonly logLinesDropped?: () => number
@@ -50,13 +50,8 @@ export interface App {
   readonly proxy: string
   /** The same of the admin listener. */
   readonly admin: string
-  /**
-   * An operator asks for a login now: reads secrets and certificates again, and tries whatever the back-off is.
-   *
-   * @param by `command`, or the name of a signal.
-   * @returns when the login has ended; never when the proxy ends before.
-   */
-  renew(by: string): Promise<RenewOutcome>
+  /** An operator asks for a login now: reads secrets and certificates again, and logs in, in a pause once a minute. */
+  renew(): void
   /** Readiness off, no new connections, requests in flight finished within the drain time, then everything is closed. */
   stop(by?: string): Promise<void>
 }
@@ -103,7 +98,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     admin.onTokenEvent(event)
     logToken(event)
     options.onTokenEvent?.(event)
-    renewals.onTokenEvent(event)
   }
 
   const admin = openAdmin({
@@ -119,6 +113,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     instance: config.instance ?? `${config.isalesUser}@${hostname()}`,
     host: hostname(),
     version: options.version,
+    pid: options.pid,
     clock,
     wallClock,
     utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
@@ -143,7 +138,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     observe,
   })
   const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
-  const renewals = createRenewals({ tokens, reread: () => files.reread(), log })
   const reports = createReports(config, { metrics, monitor, log, clock, random })
   const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
   const proxy = openProxy({
@@ -180,7 +174,6 @@ export async function startApp(options: AppOptions): Promise<App> {
   // read yet.
   share?.start(tokens.adopt)
   tokens.start()
-  const control = await openControlSocket()
   running.listening = true
   log('listening', { listener: 'proxy', address: addresses.proxy })
   log('listening', { listener: 'admin', address: addresses.admin })
@@ -256,30 +249,18 @@ export async function startApp(options: AppOptions): Promise<App> {
     await adminListener.stop(adminGrace)
   }
 
-  /** Without it the proxy serves as well. */
-  async function openControlSocket() {
-    const { stateDir } = config
-    if (stateDir === undefined) return undefined
-    try {
-      return await openControl(stateDir, () => renewals.renew('command'))
-    } catch (error) {
-      const why = error instanceof ListenError ? error.message : codeOf(error)
-      const detail = `the command renew cannot reach this proxy: ${why}`
-      log('setting-doubtful', { setting: 'STATE_DIR', detail })
-      return undefined
-    }
-  }
-
   return {
     ...addresses,
-    renew: (by) => renewals.renew(by),
+    renew() {
+      files.reread()
+      tokens.renew()
+    },
     async stop(by) {
       running.draining = true
       log('draining', { by, inFlight: running.inFlight })
       listener.drain()
       await delay(config.drainDelay)
       files.close()
-      control?.close()
       await close(config.drainTimeout, ADMIN_GRACE)
       log('stopped', { by, inFlight: running.inFlight })
     },

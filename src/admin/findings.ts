@@ -103,10 +103,7 @@ export const FINDINGS = {
         'iSales refuses the login with 401: the service is not purchased, or the account is not in order. {service}',
         'iSales 以 401 拒绝登录：服务未购买，或账号状态异常。{service}',
       ],
-      remedy: ({ say, stateDir }) =>
-        stateDir === undefined
-          ? say('correctAccountSignal')
-          : say('correctAccountRenew', { directory: stateDir }),
+      remedy: ({ say }) => say('correctAccount'),
     }),
     finding({
       ...REFUSED,

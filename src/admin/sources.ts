@@ -34,6 +34,8 @@ export interface AdminSources {
   /** Name of the host or pod. */
   readonly host: string
   readonly version: string
+  /** Of this process. */
+  readonly pid: number | undefined
   readonly clock: Clock
   /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
   readonly wallClock: () => number

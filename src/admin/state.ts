@@ -59,8 +59,6 @@ export function factsOf(input: StateInput, speaker: Speaker) {
     certificateEarly,
     /** Undefined: the password comes from the environment. */
     passwordFile: fileOf(setting('ISALES_PASSWORD')?.source),
-    /** The command `renew` needs it. */
-    stateDir: setting('STATE_DIR')?.value ?? undefined,
   }
 }
 

@@ -30,7 +30,8 @@ export async function readStatus(options: StatusOptions, speaker: Speaker) {
   const { calls } = monitor
   const findings = monitor.findings(speaker)
   const snapshot = options.token()
-  const { now, token = null, lastFailure = null, nextRequestAt = Infinity } = snapshot
+  const { now, token = null, lastFailure = null, nextRequestAt = Infinity, asked } = snapshot
+  const failed = asked.end?.outcome === 'granted' ? undefined : asked.end
   const view = calls.view()
   const { minute, lastFailedAt } = view
   const worst = worstOf(view, now) ?? null
@@ -51,6 +52,8 @@ export async function readStatus(options: StatusOptions, speaker: Speaker) {
     /** Name of the host or pod. */
     host: options.host,
     version: options.version,
+    /** Of the process. */
+    pid: options.pid ?? null,
     time: date(now),
     /** Minutes by which the local time of the machine is ahead of UTC. */
     utcOffset: options.utcOffset(),
@@ -86,6 +89,17 @@ export async function readStatus(options: StatusOptions, speaker: Speaker) {
         httpStatus: lastFailure.failure.status ?? null,
         detail: lastFailure.failure.detail,
       },
+    },
+    /** The login that an operator last asked for, by SIGHUP or the command `renew`. */
+    asked: {
+      /** Rises with each ask; 0: there was none. */
+      number: asked.number,
+      /** The account was guarded when it was asked for. */
+      guarded: asked.guarded,
+      /** Null: it has not ended. */
+      outcome: asked.end?.outcome ?? null,
+      reason: failed?.reason ?? null,
+      retryInSeconds: failed === undefined ? null : seconds(failed.retryIn),
     },
     /** Null: each replica has a token of its own. */
     sharing: sharing && {

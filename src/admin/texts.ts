@@ -150,13 +150,9 @@ export const WORDS = {
     'Correct ISALES_USER and ISALES_PASSWORD, then restart the proxy: they come from its environment.',
     '更正 ISALES_USER 和 ISALES_PASSWORD，然后重启代理：它们来自环境变量。',
   ],
-  correctAccountRenew: [
-    'Have the operator of iSales put the account in order, then run STATE_DIR={directory} isales-auth-proxy renew.',
-    '请 iSales 的管理员恢复账号，然后运行 STATE_DIR={directory} isales-auth-proxy renew。',
-  ],
-  correctAccountSignal: [
-    'Have the operator of iSales put the account in order, then send SIGHUP to the proxy.',
-    '请 iSales 的管理员恢复账号，然后向代理发送 SIGHUP。',
+  correctAccount: [
+    'Have the operator of iSales put the account in order, then run isales-auth-proxy renew.',
+    '请 iSales 的管理员恢复账号，然后运行 isales-auth-proxy renew。',
   ],
   tokenServes: ['The current token is still used.', '当前令牌仍在使用。'],
   noService: ['Calls get 503 until a login succeeds.', '登录成功之前，调用得到 503。'],

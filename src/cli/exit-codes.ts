@@ -26,7 +26,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   [
     '5',
-    'wait: not ready in time. check --health, status: the running process does not respond. renew: no proxy runs with this STATE_DIR.',
+    'wait: not ready in time. check --health, status: the running process does not respond. renew: no proxy runs here, or it may not be signalled.',
   ],
   [
     '130, 131, 140, 143',

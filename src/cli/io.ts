@@ -16,6 +16,10 @@ export interface Io {
   readonly env: Environment
   /** Of this process. */
   readonly pid: number
+  /** Path of the file that Node runs. */
+  readonly program: string
+  /** Sends SIGHUP. @throws an error with a `code`. */
+  readonly hangUp: (pid: number) => void
   /** As whom files are read; undefined where there is no such number. */
   readonly uid: number | undefined
   /** Version of Node's HTTP parser. */

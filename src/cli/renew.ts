@@ -1,77 +1,129 @@
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Status } from '../admin/status.ts'
 import { formatDuration } from '../config/formats.ts'
-import { loadConfig } from '../config/load.ts'
-import { askToRenew, type RenewOutcome } from '../listener/control.ts'
+import { parseObject } from '../http/json.ts'
 import { codeOf } from '../causes.ts'
+import { describeResponse, openAdminClient, type AdminResponse } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy, readTimeout, type Command } from './io.ts'
+import { endedBy, readTimeout, type Command, type Io } from './io.ts'
 
 const LIMITS = { min: '1s', max: '1h' }
+/** Milliseconds between two looks at `/status.json`. */
+const LOOK_EVERY = 200
+
+/** What is read of `/status.json`. */
+type Seen = Pick<Status, 'pid' | 'asked' | 'token'>
 
 export const command: Command = {
   summary: 'Let a running proxy log in now, whatever its back-off is',
-  text: `Asks the proxy that has the same STATE_DIR to read its secrets again and to log in,
-once, and says what came of it: for after a password was corrected or an account
-unlocked. It has to run as root or as the user of the proxy. SIGHUP asks for the same,
-and needs no STATE_DIR.`,
+  text: `Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN): it reads its secrets again and
+logs in, once. Waits for the end of the login and says how it ended: for after a password
+was corrected or an account unlocked. It has to run as root or as the user of the proxy,
+on its machine or in its container.`,
   flags: {
     timeout: { value: '60s', doc: 'Wait so long for the login (default 60s)' },
   },
   async run(flags, io) {
     const timeout = readTimeout(io, flags['timeout'], LIMITS)
     if (timeout === undefined) return EXIT.usage
-    const { stateDir } = loadConfig(io.env).config
-    if (stateDir === undefined) {
-      io.stderr.write('STATE_DIR is not set. Set it, or send SIGHUP to the proxy.\n')
-      return EXIT.usage
+    const ask = openAdminClient(io)
+    if (ask === undefined) return EXIT.usage
+    const first = await ask('/status.json')
+    const before = seenIn(first)
+    const problem =
+      before === undefined ? `the proxy ${describeResponse(first)}` : hangUp(before.pid, io)
+    if (io.signal.aborted) return endedBy(io.signal)
+    if (before === undefined || problem !== undefined) {
+      io.stderr.write(`Nothing was done: ${problem}.\n`)
+      return EXIT.notReady
     }
-    const late = AbortSignal.timeout(timeout)
-    try {
-      const outcome = await askToRenew(stateDir, AbortSignal.any([io.signal, late]))
-      if (outcome === undefined) {
+
+    const deadline = performance.now() + timeout
+    while (performance.now() < deadline) {
+      await delay(LOOK_EVERY, undefined, { signal: io.signal }).catch(() => undefined)
+      const response = await ask('/status.json')
+      if (io.signal.aborted) return endedBy(io.signal)
+      const now = seenIn(response)
+      if (now?.pid !== before.pid) {
         io.stderr.write('The proxy ended before the login did.\n')
         return EXIT.unreachable
       }
-      io.stdout.write(`${sentence(outcome)}\n`)
-      return CODES[outcome.outcome]
-    } catch (error) {
-      if (io.signal.aborted) return endedBy(io.signal)
-      if (late.aborted) {
-        const waited = formatDuration(timeout)
-        io.stderr.write(`The login was asked for, and did not end within ${waited}.\n`)
-        return EXIT.unreachable
+      // The signal has come, and the login that it asked for has ended.
+      if (now.asked.number > before.asked.number && now.asked.outcome !== null) {
+        io.stdout.write(`${sentence(now)}\n`)
+        return CODES[now.asked.outcome]
       }
-      const code = codeOf(error)
-      const remedy = REMEDIES[code] ?? REMEDIES['ENOENT']
-      io.stderr.write(
-        `Nothing was done: no proxy responds in STATE_DIR (${stateDir}): ${code}. ${remedy}.\n`,
-      )
-      return EXIT.notReady
     }
+    const waited = formatDuration(timeout)
+    io.stderr.write(`The login was asked for, and did not end within ${waited}.\n`)
+    return EXIT.unreachable
   },
 }
 
-const REMEDIES: Readonly<Record<string, string>> = {
-  EACCES: 'This user may not reach it: run the command as the user of the proxy, or as root',
-  ENOENT: 'Give the STATE_DIR of the proxy, or send the proxy SIGHUP',
+/** Undefined: no proxy responded that says its process. */
+function seenIn({ status, body }: AdminResponse): Seen | undefined {
+  const json = status === 200 ? parseObject(body) : undefined
+  return typeof json?.['pid'] === 'number' && 'asked' in json
+    ? (json as unknown as Seen)
+    : undefined
+}
+
+/** @returns why the signal was not sent; undefined: it was. */
+function hangUp(pid: number | null, io: Io): string | undefined {
+  if (pid === null || !runsThis(pid, io.program)) {
+    return `process ${pid} here does not run this program, so the proxy is elsewhere: send it SIGHUP there`
+  }
+  try {
+    io.hangUp(pid)
+    return undefined
+  } catch (error) {
+    const remedy = 'run the command as the user of the proxy, or as root'
+    return `SIGHUP could not be sent to process ${pid}: ${codeOf(error)}; ${remedy}`
+  }
+}
+
+/**
+ * True when this process runs the same file. Where containers share a network, the number of one is another process in
+ * the other.
+ */
+function runsThis(pid: number, program: string): boolean {
+  const own = valueOf(() => realpathSync(program))
+  // Another user may not read it; most command lines hold the whole path.
+  const from = valueOf(() => readlinkSync(`/proc/${pid}/cwd`)) ?? '/'
+  const args = valueOf(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.split('\0') ?? []
+  const isOwn = (arg: string) =>
+    arg !== '' && valueOf(() => realpathSync(resolve(from, arg))) === own
+  return own !== undefined && args.some(isOwn)
+}
+
+/** Undefined: it threw. */
+function valueOf(read: () => string): string | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }
 
 const CODES = {
   granted: EXIT.ok,
   refused: EXIT.refused,
   failed: EXIT.unreachable,
-  held: EXIT.unreachable,
-} as const satisfies Record<RenewOutcome['outcome'], number>
+  deferred: EXIT.unreachable,
+} as const
 
-function sentence(outcome: RenewOutcome): string {
-  const { guarded, lifetimeSeconds = 0, reason = 'unknown', retryInSeconds = 0 } = outcome
-  const anyway = guarded ? 'The account was guarded, and iSales was asked anyway. ' : ''
-  const until = new Date(Date.now() + lifetimeSeconds * 1000).toISOString()
-  const again = `The next attempt is in ${formatDuration(retryInSeconds * 1000)}`
+function sentence({ asked, token }: Seen): string {
+  const { guarded, outcome, reason, retryInSeconds } = asked
+  const isGuarded = guarded && outcome !== 'deferred'
+  const anyway = isGuarded ? 'The account was guarded, and iSales was asked anyway. ' : ''
+  const again = `The next attempt is in ${formatDuration((retryInSeconds ?? 0) * 1000)}`
   const ends = {
-    granted: `Logged in: a token until ${until}.`,
+    granted: `Logged in: a token until ${token?.expiresAt}.`,
     refused: `iSales refused the user or password. ${again}.`,
     failed: `No login came about (${reason}). ${again}.`,
-    held: `iSales was not asked (${reason}). ${again}.`,
+    deferred: `iSales was not asked (${reason}). ${again}.`,
   }
-  return anyway + ends[outcome.outcome]
+  return outcome === null ? '' : anyway + ends[outcome]
 }

@@ -68,11 +68,12 @@ async function serve(io: Io): Promise<number> {
     const app = await startApp({
       config: fd === undefined ? config : { ...config, listen: { ...config.listen, fd } },
       version: BUILD_VERSION,
+      pid: io.pid,
       log,
       logLinesDropped: stdout.dropped,
       settings: loaded.settings,
     })
-    io.onHangUp(() => void app.renew('SIGHUP'))
+    io.onHangUp(() => app.renew())
     systemd.ready()
     if (!io.signal.aborted) await once(io.signal, 'abort')
     systemd.stopping()

@@ -14,7 +14,7 @@ export interface WatchOptions {
 }
 
 export interface FileWatch {
-  /** Gives every path to `onChange` now, changed or not. */
+  /** Looks at the files now. Those that cannot be read are reported again. */
   reread(): void
   close(): void
 }
@@ -63,10 +63,8 @@ export function watchFiles(paths: readonly string[], options: WatchOptions): Fil
   for (const path of paths) watchFile(path, { persistent: false, interval: INTERVAL }, onStat)
   return {
     reread() {
-      if (paths.length === 0) return
-      // The next look is for what changes from here on.
-      for (const path of paths) hasChanged(path)
-      onChange(paths)
+      lost.clear()
+      look()
     },
     close() {
       clearTimeout(timer)

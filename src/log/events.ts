@@ -54,7 +54,7 @@ export const LOG_EVENTS = {
     text: 'Somebody else logs in as this user and ends our sessions: give each instance a user of its own, or run only one',
   },
   'token-adopted': { level: 'info', text: 'Using a token that another replica obtained' },
-  'token-request-held': { level: 'debug', text: 'Not asking iSales for a token now' },
+  'token-request-deferred': { level: 'debug', text: 'Not asking iSales for a token now' },
   'sharing-alone': {
     level: 'warn',
     text: 'The shared store cannot be used; this replica renews its token alone',

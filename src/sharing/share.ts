@@ -69,8 +69,6 @@ export function createShare(options: ShareOptions) {
   let ours: Ours | undefined
   /** What the store, or a login under its lease, says of the credentials that are asked with. */
   let known = NO_ENTRY
-  /** Nothing is known yet of the credentials of the last token request: neither a login of ours nor a grant with them. */
-  let isNew = false
   /** Of the last token request. */
   let last: { readonly credentials: Credentials; readonly fingerprint: string } | undefined
   /** Id of the record that was last reported as unreadable. */
@@ -121,14 +119,12 @@ export function createShare(options: ShareOptions) {
     return { ...found, better }
   }
 
-  /** While our credentials are new the token of others serves, and we log in. */
   const adopted = ({ record, sentAt }: Found): Grant => {
     const isOwn = record.fingerprint === last?.fingerprint
-    isNew &&= !isOwn
     ours = { record, sentAt, operation: 'offer' }
     state = { ...state, adoptedAt: clock.now() }
     if (isOwn && last !== undefined) void crossOut(last.credentials, record)
-    return { ...record.grant, sentAt, adopted: true, loginDue: isNew }
+    return { ...record.grant, sentAt, adopted: true, foreign: !isOwn }
   }
 
   /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
@@ -140,13 +136,13 @@ export function createShare(options: ShareOptions) {
 
   const obtain = async (ask: Ask, send: TokenClient): Promise<Outcome> => {
     await connected
-    const { operation, credentials, forced } = ask
+    const { operation, credentials, why } = ask
+    const forced = why === 'operator'
     const fingerprint = seal.fingerprint(credentials.password)
     known = NO_ENTRY
-    isNew ||= last?.fingerprint !== fingerprint
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
-    const isWanted = isNew && !forced && ask.rejectedAt === undefined
+    const isWanted = why === 'credentials' && ask.rejectedAt === undefined
     if (isWanted && ours?.record.fingerprint === fingerprint && clock.now() < endOf(ours)) {
       return adopted(ours)
     }
@@ -166,7 +162,6 @@ export function createShare(options: ShareOptions) {
         continue
       }
       if (reply.type === 'guarded') {
-        isNew = false
         const entry = merged(local, entryOf(reply, now))
         // Whoever deletes it in the store buys no further login.
         await home.write(credentials, entry)
@@ -174,7 +169,6 @@ export function createShare(options: ShareOptions) {
       }
       const wait = turnOf(reply, { now, random: random(), ask })
       if (wait !== undefined) return wait
-      isNew &&= operation === 'refresh'
       if (reply.type === 'mine') {
         known = entryOf(reply, now)
         return askUnderLease(ask, send, { lease, fingerprint })

@@ -15,7 +15,7 @@ export interface Situation {
   readonly now: number
   /** In [0, 1). */
   readonly random: number
-  readonly ask: Pick<Ask, 'current' | 'rejectedAt' | 'forced'>
+  readonly ask: Pick<Ask, 'current' | 'rejectedAt' | 'why'>
 }
 
 /** Milliseconds between two looks while another replica asks iSales; without a usable token calls are waiting. */
@@ -32,7 +32,7 @@ export function turnOf(
   reply: Pick<Reply, 'type' | 'ms'> | StoreFailure,
   { now, random, ask }: Situation,
 ): Deferred | undefined {
-  const { current, rejectedAt, forced } = ask
+  const { current, rejectedAt, why } = ask
   const isServing = current !== undefined && rejectedAt === undefined && now < current.usableUntil
   const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
   switch (reply.type) {
@@ -42,7 +42,7 @@ export function turnOf(
       // All replicas see it end at the same time; the first to claim then asks alone.
       return { deferred: 'held', ms: reply.ms, backoff: 'transient' }
     case 'failure': {
-      if (current === undefined || forced) return undefined
+      if (current === undefined || why === 'operator') return undefined
       // Scattered: of two that log in at the same time nobody knows whose token is the later one.
       const lastUse = current.expiresAt - LAST_SECOND * (1 + random)
       const waited = (rejectedAt ?? Infinity) + MAX_WAIT_REJECTED

@@ -230,7 +230,7 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const { credentials } = ask
     const before = await find(ask)
     const now = clock.now()
-    if (now < before.notBefore && !ask.forced) {
+    if (now < before.notBefore && ask.why !== 'operator') {
       const ms = before.notBefore - now
       return { deferred: 'guarded', ms, backoff: backoffOf(before, rules) }
     }

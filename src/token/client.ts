@@ -34,8 +34,14 @@ export interface Ask {
   readonly current: Token | undefined
   /** Since when business calls find it rejected, on the monotonic clock; undefined: they do not. */
   readonly rejectedAt: number | undefined
-  /** An operator asks: no pause counts. */
-  readonly forced: boolean
+  /**
+   * Why a newer token is wanted.
+   *
+   * - `renewal`: the token is due, or rejected.
+   * - `credentials`: they have given none yet. A token that they gave to another replica will do.
+   * - `operator`: one wants to know whether a login works, and asks for it now.
+   */
+  readonly why: 'renewal' | 'credentials' | 'operator'
   /** Called when the request is sent to iSales. */
   readonly onSent: () => void
   /** Failed token requests in a row before this one. */
@@ -126,8 +132,8 @@ export function askOnce(signal: AbortSignal): Sending {
 
 /** A login for a command, before which nothing is known. */
 export function loginOnce(credentials: Credentials, sending: Sending): Ask {
-  const nothing = { current: undefined, rejectedAt: undefined, forced: false, failures: 0 }
-  return { ...sending, ...nothing, operation: 'login', credentials }
+  const nothing = { current: undefined, rejectedAt: undefined, failures: 0 }
+  return { ...sending, ...nothing, operation: 'login', why: 'renewal', credentials }
 }
 
 function failureOf(result: Extract<PostResult, { ok: false }>): AuthFailure {

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts'
 import type { BackoffState, Deferred, DeferredReason, Failed, Outcome } from './client.ts'
-import type { TokenEvent } from './events.ts'
+import type { AskedEnd, TokenEvent } from './events.ts'
 import {
   accept,
   beginRenewal,
@@ -13,6 +13,18 @@ import {
   type AttemptKind,
   type Rejection,
 } from './evidence.ts'
+import {
+  afterAdoption,
+  afterLogin,
+  answersAsk,
+  ASKED_APART,
+  askedFrom,
+  FIRST_LOGIN,
+  isAsked,
+  isLoginDue,
+  type Logins,
+  type TokenRequest,
+} from './logins.ts'
 import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
 import { createToken, refreshable, type Token, type TokenRules } from './token.ts'
 import { cause } from '../causes.ts'
@@ -36,7 +48,7 @@ export function initialState(now: number) {
     refreshNotBefore: now,
     /** Why the login waits. */
     backoff: 'none' as BackoffState,
-    login: 'none' as LoginNeed,
+    ...(FIRST_LOGIN as Logins),
     /** Failed token requests in a row. */
     failuresInRow: 0,
     /** Why iSales was not asked when a token was due: until it is, the present one serves to its last second. */
@@ -51,25 +63,6 @@ export function initialState(now: number) {
       | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
       | undefined,
   }
-}
-
-/**
- * Whether a login comes before a refresh.
- *
- * - `none`: no.
- * - `next`: yes, since the last refresh failed.
- * - `now`: yes, and whatever the token is like, since the secret changed.
- * - `asked`: the same, since an operator asked; no pause counts.
- */
-export type LoginNeed = 'none' | 'next' | 'now' | 'asked'
-
-export interface TokenRequest {
-  readonly operation: Operation
-  readonly startedAt: number
-  /** An operator asked for it. */
-  readonly asked: boolean
-  /** The secret has changed since: its outcome says nothing about the new one. */
-  readonly outdated: boolean
 }
 
 /** What a step depends on beside the state; passed in, so that the rules are pure. */
@@ -123,22 +116,18 @@ export function next(state: State, rules: Rules, now: number) {
 
 /** Refresh token first; login when there is none, it has expired, it failed, or it has to wait longer. */
 export function plan(state: State, rules: Rules, now: number) {
-  const { token, login } = state
+  const { token, failuresInRow } = state
   const wanted = Math.min(state.renewAt, renewalDueAt(state.evidence))
   const canRefresh =
     rules.isalesRefreshPath !== undefined && token !== undefined && refreshable(token, now)
   const refreshAt = canRefresh ? Math.max(wanted, state.refreshNotBefore) : Infinity
-  const loginAt = Math.max(isLoginDue(state) ? -Infinity : wanted, state.loginNotBefore)
+  const isDue = isLoginDue(state)
+  const loginAt = Math.max(isDue ? -Infinity : wanted, state.loginNotBefore)
   // What could begin now is equally early.
   const lead = Math.max(refreshAt, now) - Math.max(loginAt, now)
-  return lead < 0 || (lead === 0 && login === 'none')
+  return lead < 0 || (lead === 0 && !isDue && failuresInRow === 0)
     ? { at: refreshAt, operation: 'refresh' as const }
     : { at: loginAt, operation: 'login' as const }
-}
-
-/** True when a login is due now, whatever the token is like. */
-function isLoginDue({ login }: State): boolean {
-  return login === 'now' || login === 'asked'
 }
 
 /** True when no business call has come for `TOKEN_IDLE_AFTER`: the next one renews the token, not the clock. */
@@ -197,6 +186,8 @@ export function snapshotOf(state: State, rules: Rules, now: number, waiters: num
     /** No business call has come for `TOKEN_IDLE_AFTER`: the token is renewed by the next one. */
     idle: isIdle(state, rules, now),
     lastSuccessAt,
+    /** The login that an operator last asked for. */
+    asked: state.asked,
     /** How long requests would go on working if every login failed from now, milliseconds. */
     outageBudget: outageBudget(state, now),
     waiters,
@@ -211,31 +202,40 @@ export type TokenSnapshot = Readonly<ReturnType<typeof snapshotOf>>
 /** A business call asks for it. */
 export const used: Step<undefined> = (state, _, { now }) => ({ state: { ...state, usedAt: now } })
 
-/** An operator asks for a login now. */
-export const renewAsked: Step<undefined> = (state, _, { now }) => ({
-  state: { ...state, login: 'asked', loginNotBefore: now },
-})
-
-/** @param by whose change it was, where that is known. */
-export const credentialsChanged: Step<string | undefined> = (state, by, { now: at }) => {
-  const { request } = state
+/** An operator asks for a login now. One in flight with the present secret is it. */
+export const renewAsked: Step<undefined> = (state, _, { now: at }) => {
+  const { request, needed, backoff } = state
+  const number = needed + 1
+  const isInFlight = request?.operation === 'login' && request.number === needed
+  const loginNotBefore = askedFrom(state, state.loginNotBefore, at)
+  const retryIn = loginNotBefore - at
+  const isTooSoon = !isInFlight && retryIn > ASKED_APART
+  const end: AskedEnd | undefined = isTooSoon
+    ? { outcome: 'deferred', reason: 'asked-before', retryIn }
+    : undefined
   return {
     state: {
       ...state,
-      request: request && { ...request, outdated: true },
-      login: stillDue(state),
-      failuresInRow: 0,
-      loginNotBefore: at,
-      backoff: 'none',
+      request: isInFlight ? { ...request, number } : request,
+      needed: number,
+      asked: { number, guarded: backoff === 'guarded', end },
+      loginNotBefore,
     },
-    event: { type: 'credentials-changed', at, by },
+    event: { type: 'renew-asked', at, asked: end },
   }
 }
 
-/** A login is due; what an operator asked for stays asked for. */
-function stillDue({ login }: State): 'now' | 'asked' {
-  return login === 'asked' ? 'asked' : 'now'
-}
+/** @param by whose change it was, where that is known. */
+export const credentialsChanged: Step<string | undefined> = (state, by, { now: at }) => ({
+  state: {
+    ...state,
+    needed: state.needed + 1,
+    failuresInRow: 0,
+    loginNotBefore: at,
+    backoff: 'none',
+  },
+  event: { type: 'credentials-changed', at, by },
+})
 
 /** A business call was rejected. */
 export const rejected: Step<
@@ -270,16 +270,15 @@ export const accepted: Step<{
 
 /** A token request begins. */
 export const started: Step<Operation> = (state, operation, { now: at, random }) => {
-  const { token, rejectedStatus: status } = state
-  const asked = state.login === 'asked'
+  const { token, rejectedStatus: status, needed: number } = state
+  const asked = operation === 'login' && isAsked(state)
   const evidence = beginRenewal(state.evidence, at, random)
   const isRejection = evidence !== state.evidence && token !== undefined && status !== undefined
   return {
     state: {
       ...state,
-      request: { operation, startedAt: at, asked, outdated: false },
-      // Only this request ignores the pauses.
-      login: asked ? 'now' : state.login,
+      request: { operation, startedAt: at, number, asked },
+      askedAt: asked ? at : state.askedAt,
       evidence,
     },
     ...(isRejection && {
@@ -316,18 +315,15 @@ export const adopted: Step<Grant> = (state, grant, given) => {
   const atHand = granted.adopted && isSameToken(granted, former) ? former : undefined
   const token = atHand ?? granted
   const operation = request?.operation ?? 'login'
-  const loginDue =
-    request?.outdated === true ||
-    grant.loginDue === true ||
-    (isLoginDue(state) && operation === 'refresh')
+  const numbers = granted.adopted ? afterAdoption(state, grant) : afterLogin(state, request)
+  const loginDue = isLoginDue({ ...state, ...numbers })
   const next: State = {
     ...state,
+    ...numbers,
     token,
     request: undefined,
     renewAt: renewAt(token, given),
-    ...(loginDue
-      ? { login: stillDue(state) }
-      : { login: 'none', loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
+    ...(!loginDue && { loginNotBefore: now, backoff: 'none', failuresInRow: 0 }),
     deferred: undefined,
     evidence: atHand ? { ...state.evidence, asking: false } : replace(state.evidence),
     lastSuccessAt: now,
@@ -335,8 +331,9 @@ export const adopted: Step<Grant> = (state, grant, given) => {
   if (granted.adopted) {
     return { state: next, event: { type: 'adopted', at: now, token, failuresBefore } }
   }
+  const end = request && answersAsk(state, request) ? ({ outcome: 'granted' } as const) : undefined
   return {
-    state: next,
+    state: withEnd(next, end),
     event: {
       type: 'granted',
       operation,
@@ -345,11 +342,15 @@ export const adopted: Step<Grant> = (state, grant, given) => {
       token,
       failuresBefore,
       loginDue,
-      asked: request?.asked === true,
+      asked: end,
       sameToken: former?.token.reveal() === grant.token.reveal(),
       lifetimeDoubt: grant.lifetime.doubt,
     },
   }
+}
+
+function withEnd(state: State, end: AskedEnd | undefined): State {
+  return end === undefined ? state : { ...state, asked: { ...state.asked, end } }
 }
 
 /** Not later than the token's last use, whatever the share and the jitter. */
@@ -362,36 +363,45 @@ function renewAt(token: Token, { rules, random }: Circumstances): number {
 
 function failed(
   before: State,
-  { operation, startedAt, asked, outdated }: TokenRequest,
+  request: TokenRequest,
   { failure, pause, counted, backoff }: Failed,
   { rules, now: at }: Circumstances,
 ): Transition {
-  const after = operation === 'refresh' ? afterRefresh(before, failure, at) : before
-  const followed = {
-    ...after,
-    ...pauses(after, at + pause, counted),
-    failuresInRow: before.failuresInRow + 1,
-    deferred: undefined,
-    backoff,
-  }
-  const state: State = {
-    // The secret changed meanwhile: this failure says nothing about the new one.
-    ...(outdated ? before : followed),
+  const { operation, startedAt, number } = request
+  const isRefresh = operation === 'refresh'
+  const over: State = {
+    ...(isRefresh ? afterRefresh(before, failure, at) : { ...before, tried: number }),
     request: undefined,
     lastFailure: { at, operation, failure },
   }
+  // Another login is needed since: this failure says nothing about it.
+  const isOutdated = number < before.needed
+  const state: State = isOutdated
+    ? over
+    : {
+        ...over,
+        ...pauses(over, at + pause, counted),
+        failuresInRow: before.failuresInRow + 1,
+        deferred: undefined,
+        backoff,
+      }
+  const retryIn = Math.max(0, plan(state, rules, at).at - at)
+  const outcome = failure.kind === 'refused' ? 'refused' : 'failed'
+  const end = answersAsk(before, request)
+    ? ({ outcome, reason: failure.reason, retryIn } as const)
+    : undefined
   return {
-    state,
+    state: withEnd(state, end),
     event: {
       type: 'failed',
       operation,
       at,
       durationMs: at - startedAt,
       failure,
-      asked,
+      asked: end,
       failuresInRow: state.failuresInRow,
       backoff: state.backoff,
-      retryIn: Math.max(0, plan(state, rules, at).at - at),
+      retryIn,
       outageBudget: outageBudget(state, at),
     },
   }
@@ -403,42 +413,41 @@ function afterRefresh(before: State, failure: AuthFailure, now: number): State {
   return {
     ...before,
     token: token && isRefusal(failure) ? { ...token, refreshToken: undefined } : token,
-    login: isLoginDue(before) ? before.login : 'next',
     refreshNotBefore: isMissing(failure) ? now + REFRESH_MISSING_FOR : before.refreshNotBefore,
   }
 }
 
 /** @param sparing the wait spares the account: a refresh does not wait for it. */
 function pauses(
-  { login, loginNotBefore, refreshNotBefore }: State,
+  { loginNotBefore, refreshNotBefore }: State,
   until: number,
   sparing: boolean,
 ): Pick<State, 'loginNotBefore' | 'refreshNotBefore'> {
   return {
-    // An operator asked again while it was in flight.
-    loginNotBefore: login === 'asked' ? loginNotBefore : Math.max(loginNotBefore, until),
+    loginNotBefore: Math.max(loginNotBefore, until),
     refreshNotBefore: sparing ? refreshNotBefore : Math.max(refreshNotBefore, until),
   }
 }
 
 function deferred(
   before: State,
-  { asked, outdated }: TokenRequest,
+  request: TokenRequest,
   { deferred: because, ms, backoff = before.backoff }: Deferred,
   at: number,
 ): Transition {
-  const waits = { ...before, request: undefined }
-  // The secret changed meanwhile: what holds the former one says nothing about the new one.
-  if (outdated) return { state: waits }
+  const over = { ...before, request: undefined }
+  // Another login is needed since: what defers this one says nothing about it.
+  if (request.number < before.needed) return { state: over }
+  const paused = pauses(before, at + ms, because === 'guarded')
+  // An operator asked while it was in flight: only what is asked for later ignores the pauses.
+  const isAnswer = answersAsk(before, request)
+  const isJoined = isAnswer && !request.asked
+  const isEnd = isAnswer && request.asked && because !== 'busy'
+  const end = isEnd ? ({ outcome: 'deferred', reason: because, retryIn: ms } as const) : undefined
+  const { loginNotBefore } = isJoined ? before : paused
+  const state = { ...over, ...paused, loginNotBefore, deferred: because, backoff }
   return {
-    state: {
-      ...waits,
-      ...pauses(before, at + ms, because === 'guarded'),
-      deferred: because,
-      // What an operator asked for is asked for until iSales was asked.
-      login: asked ? 'asked' : before.login,
-      backoff,
-    },
-    event: { type: 'held', at, because, ms, asked },
+    state: withEnd(state, end),
+    event: { type: 'deferred', at, because, ms, asked: end },
   }
 }

@@ -51,8 +51,8 @@ export interface Grant {
   readonly refreshLifetime?: number | undefined
   /** Another replica obtained it. Default: this process did. */
   readonly adopted?: boolean | undefined
-  /** It was obtained with other credentials: log in with ours once, so that a wrong password shows. Default: false. */
-  readonly loginDue?: boolean | undefined
+  /** It was obtained with other credentials than ours. Default: false. */
+  readonly foreign?: boolean | undefined
 }
 
 export interface Lifetime {

@@ -22,6 +22,7 @@ import {
   type Rules,
   type Step,
 } from './lifecycle.ts'
+import { whyOf } from './logins.ts'
 import type { Grant, Operation } from './protocol.ts'
 import type { Token } from './token.ts'
 
@@ -135,7 +136,7 @@ export function createTokenSource(options: TokenSourceOptions) {
   }
 
   const request = async (operation: Operation): Promise<void> => {
-    const { token, login, failuresInRow: failures } = state
+    const { token, failuresInRow: failures } = state
     abort = new AbortController()
     const { signal } = abort
     const ask: Ask = {
@@ -144,7 +145,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       signal,
       current: token,
       rejectedAt: isSuspect(state) ? state.evidence.openSince : undefined,
-      forced: login === 'asked',
+      why: whyOf(state),
       failures,
       onSent() {
         if (!signal.aborted) observe({ type: 'request-started', operation, at: clock.now() })
@@ -313,7 +314,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       return true
     },
 
-    /** An operator asks for a login now, whatever the back-off is. */
+    /** An operator asks for a login now. It ends a pause once a minute at most. */
     renew(): void {
       apply(renewAsked, undefined)
       proceed()

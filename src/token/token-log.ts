@@ -1,6 +1,6 @@
 import type { LogEventName, LogFields } from '../log/events.ts'
 import type { Log } from '../log/logger.ts'
-import type { TokenEvent } from './events.ts'
+import type { AskedEnd, TokenEvent } from './events.ts'
 import { explain, en, type Places } from '../words/index.ts'
 import { isMissing, isRefusal, type Lifetime } from './protocol.ts'
 
@@ -66,7 +66,7 @@ export function tokenLog(
     const isRefresh = name === 'refresh-refused'
     const isNews = isRefresh ? !refreshRefused : !said.has(outage)
     // Whoever asked for a login is to see what came of it.
-    onChange(isNews || event.asked, name, {
+    onChange(isNews || event.asked !== undefined, name, {
       operation: event.operation,
       reason: failure.reason,
       status: failure.status,
@@ -92,7 +92,14 @@ export function tokenLog(
     onChange(isChange, type, { generation, status })
   }
 
-  return (event) => {
+  const onAskedEnd = (end: AskedEnd): void => {
+    const { outcome } = end
+    const failed =
+      outcome === 'granted' ? {} : { reason: end.reason, retryInSeconds: seconds(end.retryIn) }
+    log('renew-ended', { by: 'SIGHUP', outcome, ...failed })
+  }
+
+  const onEvent = (event: TokenEvent): void => {
     switch (event.type) {
       case 'request-started':
         log('exchange-started', { operation: event.operation })
@@ -124,11 +131,14 @@ export function tokenLog(
       case 'rejection-relayed':
         onRejected(event)
         break
-      case 'held': {
+      case 'deferred': {
         const fields = { reason: event.because, retryInSeconds: seconds(event.ms) }
-        log('token-request-held', fields, event.asked ? 'info' : undefined)
+        log('token-request-deferred', fields)
         break
       }
+      case 'renew-asked':
+        log('renew-asked', { by: 'SIGHUP' })
+        break
       case 'conflict':
         onChange(event.at - conflictAt > CONFLICT_OVER, 'conflict', {})
         conflictAt = event.at
@@ -138,6 +148,10 @@ export function tokenLog(
         log('secret-reloaded', { by: event.by })
         break
     }
+  }
+  return (event) => {
+    onEvent(event)
+    if ('asked' in event && event.asked !== undefined) onAskedEnd(event.asked)
   }
 }
 

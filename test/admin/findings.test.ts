@@ -211,8 +211,7 @@ it.each([
   [403, { ISALES_PASSWORD: 'file /run/secrets/x' }, /user or password.*from \/run\/secrets\/x:/],
   [400, { ISALES_PASSWORD: `file ${UNIT}` }, /400: .*\/etc\/isales-auth-proxy@north\/password:/],
   [500, { ISALES_PASSWORD: 'environment' }, /with 500: by its documents.*then restart the proxy/],
-  [401, { STATE_DIR: '/var/lib/proxy' }, /not purchased.*STATE_DIR=\/var\/lib\/proxy isales-auth/],
-  [401, {}, /not purchased.*send SIGHUP/],
+  [401, {}, /not purchased.*run isales-auth-proxy renew/],
 ])('a login that is refused with %i has words and a remedy of its own', async (code, set, text) => {
   const lastFailure = failure('password', { status: code })
   const settings = Object.entries(set).map(([name, value]) => ({ name, value, source: value }))

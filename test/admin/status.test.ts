@@ -41,6 +41,8 @@ describe('status.json', () => {
       instance: 'site-a-active',
       host: 'cti-obs-0',
       version: '1.4.0',
+      pid: 4711,
+      asked: { number: 0, guarded: false, outcome: null, reason: null, retryInSeconds: null },
       time: '2026-03-02T09:41:05.000Z',
       utcOffset: 0,
       upSeconds: 15_660,

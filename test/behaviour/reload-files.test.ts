@@ -100,7 +100,7 @@ test('off loopback a weak password is not taken over', async () => {
   expect((await login(world, 'correct horse battery')).status).toBe(200)
 })
 
-test('a renewal that is asked for reads every file again, without a wait for the watch', async () => {
+test('a renewal that is asked for reads every file again, and uses and reports what has changed', async () => {
   const { ca, server } = makeCertificates()
   const env = {
     ISALES_CA_FILE: write('ca.pem', ca.cert),
@@ -109,10 +109,11 @@ test('a renewal that is asked for reads every file again, without a wait for the
     OBS_PASSWORD_FILE: write('obs', 'old'),
   }
   const world = await openWorld({ simulator: { tls: server }, env })
+  world.app.renew()
   write('obs', 'new')
   write('ca.pem', '')
 
-  void world.app.renew('SIGHUP')
+  world.app.renew()
 
   expect((await login(world, 'new')).status).toBe(200)
   expect(world.lines.filter(({ setting }) => setting !== undefined)).toEqual([

@@ -69,7 +69,7 @@ export async function serve(env: Environment): Promise<Served & { renew(): void 
   return {
     proxy: app.proxy,
     admin: app.admin,
-    renew: () => void app.renew('SIGHUP'),
+    renew: () => app.renew(),
     output: () => written.join(''),
     logged: (...events) =>
       until(

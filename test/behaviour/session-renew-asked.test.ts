@@ -1,138 +1,118 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { builtProgram } from '../cli/program.ts'
-import { runHere } from '../cli/stand.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { builtProgram, type Program } from '../cli/program.ts'
+import type { Environment } from '../../src/config/load.ts'
 import { simulate } from '../simulator/caller.ts'
+import { serveHttp } from '../support/http-server.ts'
 import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { builtEnvironment } from './session-world.ts'
 
 const start = builtProgram()
 
-/** A proxy with a wrong password, which gets one attempt. */
-async function startRefused() {
+/** The command, for the proxy whose admin listener is there. */
+async function renew(admin: string, env: Environment = {}) {
+  const command = start(['renew'], { ADMIN_LISTEN: new URL(admin).host, ...env })
+  const { code } = await command.ended
+  return { code, stdout: command.stdout(), stderr: command.stderr() }
+}
+
+const asked = (proxy: Program) => proxy.lines().filter(({ event }) => event.startsWith('renew-'))
+
+/** A proxy with a wrong password, which gets one attempt by itself. */
+async function startRefused(env: Environment = {}) {
   const { sim } = await simulate()
-  // As long as a socket allows.
-  const env = { STATE_DIR: join(temporaryDirectory(), 'state').padEnd(94, 'x') }
   const guarded = { ISALES_PASSWORD: 'wrong', LOGIN_REJECTED_ATTEMPTS: '1' }
-  const settings = builtEnvironment(sim, { ...guarded, ...env })
-  const proxy = start([], settings)
+  const proxy = start([], builtEnvironment(sim, { ...guarded, ...env }))
   await proxy.line('guarded')
-  await proxy.addresses()
-  return { sim, env, proxy, settings }
+  const { admin } = await proxy.addresses()
+  return { sim, proxy, admin }
+}
+
+/** A proxy whose password comes from a file, and is wrong. */
+async function startWithFile() {
+  const file = join(temporaryDirectory(), 'password')
+  writeFileSync(file, 'wrong')
+  const env = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
+  return { ...(await startRefused(env)), file }
 }
 
 test('the command renew waits for the login, and says how it ended', async () => {
-  const { sim, env, proxy } = await startRefused()
-
-  const refused = await runHere(['renew'], { env })
-  expect(refused.code).toBe(3)
-  expect(refused.stdout).toMatch(
-    /^The account was guarded, and iSales was asked anyway\. iSales refused the user or password\. The next attempt is in \S+\.\n$/,
-  )
-  expect(sim.state().loginAttempts).toBe(2)
-
+  const { sim, proxy, admin } = await startRefused()
   sim.set({ password: 'wrong' })
-  const granted = await runHere(['renew'], { env })
+  const granted = await renew(admin)
   expect(granted.code).toBe(0)
-  const [, end] = /anyway\. Logged in: a token until (\S+)\.\n$/.exec(granted.stdout) ?? []
+  const [, end] =
+    /^The account was guarded, and iSales was asked anyway\. Logged in: a token until (\S+)\.\n$/.exec(
+      granted.stdout,
+    ) ?? []
   expect(Date.parse(end ?? '')).toBeGreaterThan(Date.now() + 200_000)
 
   await sim.close()
-  expect(await runHere(['renew'], { env })).toMatchObject({
+  expect(await renew(admin)).toMatchObject({
     code: 4,
     stdout: expect.stringContaining('No login came about (unavailable).') as string,
   })
-  const asked = () => proxy.lines().filter(({ event }) => event.startsWith('renew-'))
-  await until(() => asked().length === 6)
-  expect(asked()).toMatchObject([
-    { audit: true, by: 'command' },
-    { audit: true, by: 'command', outcome: 'refused' },
-    { by: 'command' },
-    { by: 'command', outcome: 'granted' },
-    { by: 'command' },
-    { by: 'command', outcome: 'failed', reason: 'unavailable' },
+  await until(() => asked(proxy).length === 4)
+  expect(asked(proxy)).toMatchObject([
+    { audit: true, by: 'SIGHUP' },
+    { audit: true, by: 'SIGHUP', outcome: 'granted' },
+    { by: 'SIGHUP' },
+    { by: 'SIGHUP', outcome: 'failed', reason: 'unavailable' },
   ])
 })
 
-test('SIGHUP lets the proxy log in, too, and the log says that it did', async () => {
-  const { sim, proxy } = await startRefused()
-  sim.set({ password: 'wrong' })
-  proxy.process.kill('SIGHUP')
-
-  await proxy.line('recovered')
-  expect(await proxy.line('renew-asked')).toMatchObject({ audit: true, by: 'SIGHUP' })
-  expect(await proxy.line('renew-ended')).toMatchObject({ by: 'SIGHUP', outcome: 'granted' })
+test.each([
+  ['right', undefined, 0, /^Logged in: a token until /],
+  ['wrong, too', 'wrong too', 3, /iSales refused the user or password\. The next attempt is in /],
+])('after a password file was corrected, and is %s, one login is made', async (...row) => {
+  const [, password, code, stdout] = row
+  const { sim, admin, file } = await startWithFile()
+  writeFileSync(file, password ?? sim.switches.password)
+  const began = performance.now()
+  expect(await renew(admin)).toMatchObject({
+    code,
+    stdout: expect.stringMatching(stdout) as string,
+  })
+  expect(performance.now() - began).toBeLessThan(10_000)
   expect(sim.state().loginAttempts).toBe(2)
-  proxy.process.kill('SIGTERM')
-  await proxy.ended
-  expect(await proxy.line('draining')).toMatchObject({ audit: true, by: 'SIGTERM' })
 })
 
-test('the command renew fails where no proxy runs, and makes no directory', async () => {
-  const env = { STATE_DIR: join(temporaryDirectory(), 'sate') }
+test('a pause is ended once a minute, however often SIGHUP comes', async () => {
+  const { sim, proxy, admin } = await startRefused()
+  for (let count = 0; count < 8; count += 1) {
+    const before = asked(proxy).length
+    proxy.process.kill('SIGHUP')
+    await until(() => asked(proxy).length > before)
+  }
+  await until(() => sim.state().loginAttempts === 2)
+  expect(await renew(admin)).toMatchObject({
+    code: 4,
+    stdout: expect.stringMatching(
+      /^iSales was not asked \(asked-before\)\. The next attempt is in /,
+    ) as string,
+  })
+  expect(sim.state().loginAttempts).toBe(2)
+  // The files are as they were.
+  expect(proxy.lines().filter(({ event }) => event === 'files-reloaded')).toEqual([])
+})
 
-  expect(await runHere(['renew'], { env })).toMatchObject({
+test('the command renew sends no signal to a process that is not of the program', async () => {
+  const other = spawn('sleep', ['60'])
+  const { url, close } = await serveHttp((_, response) => {
+    response.end(JSON.stringify({ pid: other.pid, asked: { number: 0 } }))
+  })
+  onTestFinished(() => {
+    other.kill()
+    close()
+  })
+  expect(await renew(url)).toMatchObject({
     code: 5,
-    stdout: '',
-    stderr: `Nothing was done: no proxy responds in STATE_DIR (${env.STATE_DIR}): ENOENT. Give the STATE_DIR of the proxy, or send the proxy SIGHUP.\n`,
+    stderr: expect.stringContaining(
+      `process ${other.pid} here does not run this program`,
+    ) as string,
   })
-  expect(existsSync(env.STATE_DIR)).toBe(false)
-})
-
-test('a second proxy with the same STATE_DIR serves, and the first one is asked', async () => {
-  const { env, proxy, settings } = await startRefused()
-  const second = start([], settings)
-  const why = 'control.sock is in use by another process'
-  expect(await second.line('setting-doubtful')).toMatchObject({
-    setting: 'STATE_DIR',
-    detail: expect.stringContaining(why) as string,
-  })
-  await second.addresses()
-  expect(await runHere(['renew'], { env })).toMatchObject({ code: 3 })
-  await proxy.line('renew-ended')
-
-  proxy.process.kill('SIGKILL')
-  await proxy.ended
-  expect(await runHere(['renew'], { env })).toMatchObject({ code: 5 })
-})
-
-test('a proxy whose STATE_DIR cannot be made serves, and says so', async () => {
-  const { sim } = await simulate()
-  const proxy = start([], builtEnvironment(sim, { STATE_DIR: '/proc/none/state' }))
-  await proxy.addresses()
-  expect(await proxy.line('state-unusable')).toMatchObject({
-    setting: 'STATE_DIR',
-    detail: "ENOENT: no such file or directory, mkdir '/proc/none'",
-  })
-  expect(await proxy.line('logged-in')).toBeDefined()
-})
-
-test('cleaning STATE_DIR causes no login', async () => {
-  const { sim } = await simulate()
-  const state = temporaryDirectory()
-  const secret = join(temporaryDirectory(), 'password')
-  writeFileSync(secret, sim.switches.password)
-  const files = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: secret, STATE_DIR: state }
-  const proxy = start([], builtEnvironment(sim, files))
-  await proxy.line('logged-in')
-  await proxy.addresses()
-  expect(await runHere(['renew'], { env: { STATE_DIR: state } })).toMatchObject({ code: 0 })
-  await until(() => sim.state().logins === 2, 20_000)
-
-  for (const name of readdirSync(state)) rmSync(join(state, name), { force: true })
-  // Files are watched by one interval: what is noticed later shows that the cleaning would have been noticed.
-  writeFileSync(secret, 'another')
-  await proxy.line('login-rejected')
-
-  expect(sim.state()).toMatchObject({ logins: 2, loginAttempts: 3 })
-  expect(proxy.lines().filter(({ event }) => event === 'renew-asked')).toHaveLength(1)
-}, 60_000)
-
-test('the command renew without STATE_DIR says what to do instead', async () => {
-  const { code, stderr } = await runHere(['renew'])
-
-  expect(code).toBe(2)
-  expect(stderr).toContain('SIGHUP')
+  expect(other.signalCode).toBeNull()
 })

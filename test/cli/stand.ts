@@ -27,6 +27,8 @@ export async function runHere(
     env,
     isTTY: false,
     pid: process.pid,
+    program: '',
+    hangUp: () => undefined,
     uid: 1000,
     signal,
     onHangUp: () => undefined,

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { isBetter, turnOf, type Found, type Situation } from '../../src/sharing/turn.ts'
+import type { Ask } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
 
 const NOW = 1_000_000
@@ -49,8 +50,8 @@ it.each([
   expect(isBetter(inStore, atHand, highest, NOW)).toBe(better)
 })
 
-const asks = (seconds: number | undefined, rejectedAt?: number, forced = false) => ({
-  ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt, forced },
+const asks = (seconds: number | undefined, rejectedAt?: number, why: Ask['why'] = 'renewal') => ({
+  ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt, why },
 })
 const away: Reply = { type: 'failure', reason: 'timeout' }
 const busy: Reply = { type: 'busy', ms: 0 }
@@ -90,7 +91,12 @@ it.each<[string, Reply, Partial<Situation>, object | undefined]>([
     asks(200, NOW - 1500),
     undefined,
   ],
-  ['asks without the store when an operator asks', away, asks(200, undefined, true), undefined],
+  [
+    'asks without the store when an operator asks',
+    away,
+    asks(200, undefined, 'operator'),
+    undefined,
+  ],
 ])('a replica after its claim: %s', (_, reply, changes, turn) => {
   const situation = { now: NOW, random: 0.5, ...asks(200) }
   expect(turnOf(reply, { ...situation, ...changes })).toEqual(turn)

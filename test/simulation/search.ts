@@ -230,7 +230,7 @@ function claim(world: World, replica: Replica, index: number, move: Move): void 
   for (const operation of new Set(operations)) {
     const { seen, ours, highest } = replica
     const isDue =
-      replica.life.token === undefined || isSuspect(replica.life) || replica.life.login !== 'none'
+      replica.life.token === undefined || isSuspect(replica.life) || isLoginNext(replica.life)
     const fault = isDue ? undefined : 'renewal'
     const life = after(replica.life, started, operation)
     const lease = `${processOf(replica, index)}-1`
@@ -246,7 +246,7 @@ function claim(world: World, replica: Replica, index: number, move: Move): void 
       }),
     )
     const rejectedAt = isSuspect(life) ? 0 : undefined
-    const ask = { current: life.token, rejectedAt, forced: false }
+    const ask = { current: life.token, rejectedAt, why: 'renewal' as const }
     const turn = (
       now: number,
       given: Exclude<typeof reply, { type: 'grant' | 'guarded' }> | StoreFailure,
@@ -355,11 +355,24 @@ function hear(world: World, replica: Replica, asking: Asking, move: Move): void 
   move('ends its claim without a token', ended(life, { failure, ...rest }), { store })
 }
 
+function isLoginNext({ needed, granted, failuresInRow }: Life): boolean {
+  return needed > granted || failuresInRow > 0
+}
+
 /** What makes two worlds the same. Of a life nothing else counts while time has no length and no call is accepted. */
 function keyOf({ replicas, store, valid, granted, faults }: World): string {
   const parts = replicas.map(({ life, process, seen, highest, ours, asking }) => [
     numberOf(life.token?.token),
-    [life.login, isSuspect(life), life.deferred, life.request?.operation, process, seen, highest],
+    [
+      isLoginNext(life),
+      life.needed - life.granted,
+      isSuspect(life),
+      life.deferred,
+      life.request?.operation,
+      process,
+      seen,
+      highest,
+    ],
     ours && seal(ours),
     asking && [asking.operation, asking.lease, asking.response],
   ])

@@ -331,7 +331,7 @@ export function openWorld(options: WorldOptions) {
     },
 
     hangUp({ app, owner: own }) {
-      if (app !== undefined) schedule(() => void app.renew('SIGHUP'), 0, 'io', own)
+      if (app !== undefined) schedule(() => app.renew(), 0, 'io', own)
     },
 
     freeze({ owner: own }) {

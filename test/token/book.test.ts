@@ -174,7 +174,7 @@ describe('the book', () => {
     await login()
     expect(await login()).toEqual({ deferred: 'guarded', ms: 5 * S, backoff: 'rejected' })
     await clock.advance(2 * S)
-    expect(await login({ forced: true })).toMatchObject({ pause: 10 * S, backoff: 'rejected' })
+    expect(await login({ why: 'operator' })).toMatchObject({ pause: 10 * S, backoff: 'rejected' })
     expect(asked).toHaveLength(2)
   })
 

@@ -12,6 +12,7 @@ import {
   snapshotOf,
   used,
 } from '../../src/token/lifecycle.ts'
+import { whyOf } from '../../src/token/logins.ts'
 import { DOWN, grant, live, REFUSED, RULES, START, unclear } from './support.ts'
 
 const S = 1000
@@ -108,7 +109,7 @@ describe('a failed refresh', () => {
 
   it('for another reason is followed by a login after the back-off', () => {
     const life = aged().refresh(DOWN)
-    expect(life.state).toMatchObject({ backoff: 'transient', login: 'next' })
+    expect(life.state).toMatchObject({ backoff: 'transient' })
     expect(life.wait()).toBe(250)
     expect(due(life.after(250))).toBe('login')
   })
@@ -158,7 +159,7 @@ describe('a changed secret that iSales refuses', () => {
     expect(life.wait()).toBe(240_000 - (refused - START))
     for (const token of ['t2', 't3', 't4', 't5']) life.refresh(grant({ token }))
     expect(life.event).toMatchObject({ type: 'granted', loginDue: true })
-    expect(life.state).toMatchObject({ login: 'now', backoff: 'guarded' })
+    expect(life.state.backoff).toBe('guarded')
     expect(life.wait()).toBe(refused + 15 * MINUTE - life.now)
     expect(due(life.after(life.wait()))).toBe('login')
   })
@@ -184,7 +185,30 @@ describe('an operator who asks for a login', () => {
     const life = live()
     waits(life, REFUSED, 4)
     expect(due(life.does(renewAsked, undefined))).toBe('login')
+    expect(life.state.asked).toMatchObject({ guarded: true, end: undefined })
     expect(life.login(REFUSED).wait()).toBe(4 * HOUR)
+    expect(life.state.asked.end).toEqual({
+      outcome: 'refused',
+      reason: 'rejected',
+      retryIn: 4 * HOUR,
+    })
+  })
+
+  it('ends a pause once a minute: another one waits, and is told so', () => {
+    const life = live()
+    waits(life, REFUSED, 4)
+    life.does(renewAsked, undefined).login(REFUSED).after(1000)
+    expect(life.does(renewAsked, undefined).wait()).toBe(MINUTE - 1000)
+    expect(life.event).toMatchObject({
+      type: 'renew-asked',
+      asked: { outcome: 'deferred', reason: 'asked-before', retryIn: MINUTE - 1000 },
+    })
+    expect(life.login(REFUSED).event).toMatchObject({ asked: { outcome: 'refused' } })
+  })
+
+  it('who asks again and again with the right password gets a login each 3 s', () => {
+    const life = live().does(renewAsked, undefined).login(grant()).does(renewAsked, undefined)
+    expect([life.wait(), life.state.asked.end]).toEqual([3000, undefined])
   })
 
   it.each([
@@ -194,20 +218,28 @@ describe('an operator who asks for a login', () => {
     const life = aged().begins('refresh').does(renewAsked, undefined).ends(outcome)
     expect(due(life)).toBe('login')
     expect(life.login(grant({ token: 't3' })).wait()).toBe(240_000)
-    expect(due(life.does(renewAsked, undefined))).toBe('login')
+    expect(due(life.does(renewAsked, undefined).after(3000))).toBe('login')
   })
 })
 
-it.each([
-  ['login', REFUSED],
-  ['refresh', DOWN],
-] as const)(
-  'an operator who asks while a %s is in flight gets a login when that fails',
-  (operation, failure) => {
-    const life = aged().begins(operation).does(renewAsked, undefined).ends(failure)
-    expect([due(life), life.state.login]).toEqual(['login', 'asked'])
-  },
-)
+describe('a login in flight', () => {
+  it.each([
+    ['granted', grant()],
+    ['refused', REFUSED],
+  ])('with the present secret is what an operator asks for: %s', (outcome, ends) => {
+    const life = live().begins('login').does(renewAsked, undefined).ends(ends)
+    expect(life.state.asked).toMatchObject({ number: 2, end: { outcome } })
+    expect(due(life)).toBeUndefined()
+  })
+
+  it('with a former secret is not: both are answered by the next', () => {
+    const life = live().begins('login').does(credentialsChanged, undefined)
+    life.does(renewAsked, undefined).ends(REFUSED)
+    expect([life.state.asked.end, due(life)]).toEqual([undefined, 'login'])
+    expect(life.login(grant()).event).toMatchObject({ asked: { outcome: 'granted' } })
+    expect(due(life)).toBeUndefined()
+  })
+})
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
@@ -255,7 +287,7 @@ describe('what is reported of a token request', () => {
       token: life.state.token,
       failuresBefore,
       loginDue: false,
-      asked: false,
+      asked: undefined,
       sameToken,
       lifetimeDoubt,
     })
@@ -274,7 +306,7 @@ describe('what is reported of a token request', () => {
       at: life.now,
       durationMs: 70,
       failure,
-      asked: false,
+      asked: undefined,
       failuresInRow: 1,
       backoff,
       retryIn,
@@ -305,11 +337,11 @@ describe('a token request that is deferred', () => {
   it('waits for as long as it says, and the token serves to its last second meanwhile', () => {
     const life = aged().begins('refresh').does(ended, deferred('held', 60_000))
     expect(life.event).toEqual({
-      type: 'held',
+      type: 'deferred',
       at: life.now,
       because: 'held',
       ms: 60_000,
-      asked: false,
+      asked: undefined,
     })
     expect([life.wait(), life.state.backoff]).toEqual([60_000, 'guarded'])
     expect([sent(life.after(58_999)), sent(life.after(1))]).toEqual([1, undefined])
@@ -321,13 +353,23 @@ describe('a token request that is deferred', () => {
     expect(isInFlight(life.begins('refresh').ends(DOWN).state)).toBe(false)
   })
 
-  it('that an operator asked for stays asked for', () => {
-    const life = aged()
-      .does(renewAsked, undefined)
-      .begins('login')
-      .does(ended, deferred('busy', 250))
-    expect(life.event).toMatchObject({ because: 'busy', asked: true })
-    expect(life.state.login).toBe('asked')
+  it.each([
+    ['busy', undefined],
+    ['guarded', { outcome: 'deferred', reason: 'guarded', retryIn: 250 }],
+  ] as const)('%s, that an operator asked for, stays asked for', (reason, end) => {
+    const life = live().does(renewAsked, undefined).begins('login')
+    life.does(ended, deferred(reason, 250))
+    expect([life.state.asked.end, life.wait(), whyOf(life.state)]).toEqual([end, 250, 'operator'])
+  })
+
+  it('is not for an operator who asked while it was in flight', () => {
+    const life = live().begins('login').does(renewAsked, undefined)
+    life.does(ended, deferred('guarded', HOUR))
+    expect([life.state.asked.end, due(life), whyOf(life.state)]).toEqual([
+      undefined,
+      'login',
+      'operator',
+    ])
   })
 
   it('says nothing of credentials that came meanwhile', () => {
@@ -346,9 +388,20 @@ describe('the token of another replica', () => {
   })
 
   it('that came from other credentials serves, and a login with ours is due', () => {
-    const given = { ...grant({ token: 't2' }), adopted: true, loginDue: true }
+    const given = { ...grant({ token: 't2' }), adopted: true, foreign: true }
     const life = live().does(adopted, given)
-    expect([sent(life), due(life)]).toEqual([1, 'login'])
+    expect([sent(life), due(life), whyOf(life.state)]).toEqual([1, 'login', 'credentials'])
+    expect(due(life.login(REFUSED).does(adopted, given))).toBeUndefined()
+  })
+
+  it('is not the login that an operator asked for', () => {
+    const life = live().does(renewAsked, undefined)
+    life.does(adopted, { ...grant(), adopted: true })
+    expect([life.state.asked.end, due(life), whyOf(life.state)]).toEqual([
+      undefined,
+      'login',
+      'operator',
+    ])
   })
 
   it('is no newer one when it is at hand: a call that it was rejected for waits for a renewal', () => {
@@ -358,7 +411,7 @@ describe('the token of another replica', () => {
     life.does(credentialsChanged, undefined).begins('login')
     life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
     life.ends({ ...grant(), adopted: true })
-    expect([sent(life), life.state.login, due(life)]).toEqual([1, 'none', 'refresh'])
+    expect([sent(life), due(life)]).toEqual([1, 'refresh'])
   })
 })
 

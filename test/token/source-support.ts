@@ -1,6 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
 import { memoryBook, withBook } from '../../src/token/book.ts'
-import type { Credentials, Sending } from '../../src/token/client.ts'
+import type { Ask, Credentials, Sending } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { Rules } from '../../src/token/lifecycle.ts'
 import { isGrant, type AuthFailure, type Grant } from '../../src/token/protocol.ts'
@@ -12,8 +12,7 @@ import { ATTEMPTS, RULES, START } from './support.ts'
 /** A token request in flight; the test ends it. */
 interface Asked {
   readonly signal: AbortSignal
-  /** An operator asked for it. */
-  readonly forced: boolean
+  readonly why: Ask['why']
   readonly respond: (outcome: Grant | AuthFailure) => Promise<void>
 }
 
@@ -22,7 +21,7 @@ export function openSource(rules: Partial<Rules> = {}) {
   const clock = manualClock(START)
   const events: TokenEvent[] = []
   const asked: Asked[] = []
-  let forced = false
+  let why: Ask['why'] = 'renewal'
   const request = ({ signal, onSent }: Sending) =>
     new Promise<Grant | AuthFailure>((resolve) => {
       onSent()
@@ -31,7 +30,7 @@ export function openSource(rules: Partial<Rules> = {}) {
         resolve(isGrant(outcome) ? { ...outcome, sentAt } : outcome)
         await clock.advance(0)
       }
-      asked.push({ signal, forced, respond })
+      asked.push({ signal, why, respond })
     })
   const client = withBook({
     client: {
@@ -48,7 +47,7 @@ export function openSource(rules: Partial<Rules> = {}) {
     clock,
     random: () => 0.5,
     client(ask) {
-      forced = ask.forced
+      why = ask.why
       return client(ask)
     },
     credentials: credentialsOf('wrong'),

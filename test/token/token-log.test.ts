@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/events.ts'
 import { sharingLog } from '../../src/sharing/events.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
-import type { TokenEvent } from '../../src/token/events.ts'
+import type { AskedEnd, TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'
 import type { Log } from '../../src/log/logger.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
@@ -52,13 +52,14 @@ const changed: TokenEvent = { type: 'credentials-changed', at: NOW }
 const conflictAt = (at: number): TokenEvent => ({ type: 'conflict', at })
 const assumed = grantedAs(2, { lifetimeDoubt: 'missing' })
 const tooLong = grantedAs(2, { lifetimeDoubt: 'too-long' })
-const held = (asked: boolean): TokenEvent => ({
-  type: 'held',
+const deferred = (asked?: AskedEnd): TokenEvent => ({
+  type: 'deferred',
   at: NOW,
   because: 'busy',
   ms: 1000,
   asked,
 })
+const refusedEnd = { outcome: 'refused', reason: 'rejected', retryIn: 5000 } as const
 const adoptedAfter = (failuresBefore: number): TokenEvent => ({
   type: 'adopted',
   at: NOW,
@@ -147,8 +148,20 @@ describe('the log of the token', () => {
     ],
     [
       'always says what came of a token request that an operator asked for',
-      [rejected, failed({ failure: REFUSED, backoff: 'rejected', asked: true }), held(true)],
-      ['error login-rejected', 'error login-rejected', 'info token-request-held'],
+      [
+        rejected,
+        failed({ failure: REFUSED, backoff: 'rejected', asked: refusedEnd }),
+        deferred({ ...refusedEnd, outcome: 'deferred' }),
+        grantedAs(2, { asked: { outcome: 'granted' } }),
+      ],
+      [
+        'error login-rejected',
+        'error login-rejected',
+        'info renew-ended',
+        'info renew-ended',
+        'info recovered',
+        'info renew-ended',
+      ],
     ],
     [
       'says that a token of another replica is used, and as a recovery after failures',
@@ -203,7 +216,7 @@ describe('the log of the token', () => {
       },
     ],
     ['a rejection', [rejectedAs(3)], { generation: 3, status: 401 }],
-    ['a wait for another replica', [held(false)], { reason: 'busy', retryInSeconds: 1 }],
+    ['a wait for another replica', [deferred()], { reason: 'busy', retryInSeconds: 1 }],
   ])('has these fields of %s', (_, events, fields) => {
     expect(linesOf(events).fields.at(-1)).toEqual(fields)
   })
