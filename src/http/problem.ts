@@ -126,9 +126,7 @@ export type Refusal = keyof typeof REFUSALS
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as readonly Refusal[]
 
 /** What Node's parser knows and the proxy lets in. */
-export const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(
-  ', ',
-)
+const ALLOW = METHODS.filter((method) => method !== 'CONNECT' && method !== 'TRACE').join(', ')
 
 export interface ProblemDetails {
   readonly requestId: string
@@ -170,6 +168,6 @@ export function problemBytes(code: ProblemCode, details: ProblemDetails): string
 }
 
 /** Headers (name, value, name, value) as they are written on the wire, each with its line end. */
-export function headerText(headers: readonly string[]): string {
+function headerText(headers: readonly string[]): string {
   return headers.map((part, index) => part + (index % 2 === 0 ? ': ' : '\r\n')).join('')
 }

@@ -34,7 +34,7 @@ export interface Sink {
 export type Collected = 'whole' | 'cut' | 'part'
 
 /** Bytes of a response that are collected until somebody takes them. With more of them, iSales is paused. */
-export const MAX_COLLECTED = 64 * 1024
+const MAX_COLLECTED = 64 * 1024
 
 /** One try to send a request: undici's callbacks on one side, a promise of the response and a body to take on the other. */
 export class Exchange implements Dispatcher.DispatchHandler {

@@ -1,4 +1,4 @@
-import Client from 'undici/lib/dispatcher/client.js'
+import { Client } from 'undici'
 import { causeOfError, CODES, codeOf, type ConnectFailure } from '../causes.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import type { TlsFiles } from '../config/certificates.ts'

@@ -12,7 +12,6 @@ import { authFailure } from '../support/failure.ts'
 
 const RUNBOOK = readFileSync('docs/operations.md', 'utf8').toLowerCase()
 const SECOND = 1000
-const MINUTE = 60 * SECOND
 const OK = { status: 200, upstreamMs: 8 } as const
 const DOWN = { status: 502, code: 'upstream-unreachable' } as const
 const REFUSED = { status: 403, target: '/obs/records?id=7' } as const
