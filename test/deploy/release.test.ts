@@ -82,6 +82,8 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       const state = () => machine.run('systemctl is-active isales-auth-proxy.socket')
       const before = await pid()
       expect(await machine.succeed('curl -sS http://127.0.0.1:9090/livez')).toContain('live')
+      const book = await machine.succeed('curl -fsS http://127.0.0.1:9090/docs/operations.zh-CN.md')
+      expect(book).toContain('### IsalesProxyDown')
       await machine.succeed(`dpkg --install /srv/${DEB}`)
       expect(await pid()).not.toBe(before)
       expect((await state()).stdout).toBe('active\n')
