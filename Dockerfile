@@ -11,7 +11,6 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
-COPY docs docs
 RUN npm run build && rm dist/*.map && node scripts/notices.mjs dist/THIRD-PARTY-NOTICES.txt
 
 FROM build AS simulator-build

@@ -82,7 +82,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'slow-client-closed':
     '`reason` is `idle` (for `BODY_IDLE_TIMEOUT`) or `backlog` (for 2 s, and it was the slowest when more than 2 MiB waited for all clients). `listener` says where. Throttled as `client-refused`. Find out who asks and does not read, as below.',
   'connections-full':
-    'At a cap the oldest connection without an accepted request is closed; if there is none, the new one gets 503. `listener` says where. Throttled as `client-refused`. Find out who connects, as below, or raise `LISTEN_MAX_CONNECTIONS`.',
+    'The connection that has been without a call in flight for longest is closed for a new one. `listener` says where. Throttled as `client-refused`. Find out who connects, as below, or raise `LISTEN_MAX_CONNECTIONS`.',
   'obs-login-refused':
     '`operation` says whether it was a login or a refresh; `reason` is the label `outcome` of `isales_proxy_obs_logins_total` or `isales_proxy_obs_refreshes_total`. Throttled as `client-refused`. Check `OBS_USER` and `OBS_PASSWORD`, or who guesses. A refresh with a ticket that has expired, or of another password or key, is refused, and CTI-OBS logs in again.',
   'request-failed':

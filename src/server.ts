@@ -9,6 +9,7 @@ import type { EffectiveSetting } from './config/load.ts'
 import { watchConfigFiles } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import { adminHosts, ownHosts } from './listener/address.ts'
+import { descriptorLimit, withinDescriptors } from './listener/descriptors.ts'
 import { createListener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './obs/local-login.ts'
@@ -82,7 +83,14 @@ const ADMIN_GRACE = 1000
  * @throws ListenError, or an error that names an unreadable TLS file.
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { config, log } = options
+  const { log } = options
+  const descriptors = descriptorLimit()
+  const config = { ...options.config, ...withinDescriptors(options.config, descriptors) }
+  const { listenMaxConnections: wanted } = options.config
+  if (config.listenMaxConnections < wanted) {
+    const detail = `is ${wanted}, and ${descriptors} descriptors leave room for ${config.listenMaxConnections}: raise the limit (ulimit -n)`
+    log('setting-doubtful', { setting: 'LISTEN_MAX_CONNECTIONS', detail })
+  }
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
   const places = placesOf(config)
   const running = {

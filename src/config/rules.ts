@@ -177,6 +177,12 @@ export const RULES: readonly Rule[] = [
     (c) => !isLocal(c.listen) && c.obsLogin === 'require' && c.listenTlsCertFile === undefined,
   ),
   warning(
+    'LISTEN_MAX_CONNECTIONS',
+    'is not above MAX_IN_FLIGHT: at that many calls, new connections are closed without a 503',
+    'Raise it, or lower MAX_IN_FLIGHT',
+    (c) => c.listenMaxConnections <= c.maxInFlight,
+  ),
+  warning(
     'CLIENT_DEADLINE',
     'is 3 s or more: CTI-OBS gives up after 3 s unless its `timeout` was raised',
     'Lower it, unless the `timeout` of the OBS URL resource is longer',

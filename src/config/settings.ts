@@ -227,10 +227,10 @@ const listener = {
     derive: ({ isalesLoginPath: login }) => (login === undefined ? login : [prefixOf(login)]),
   }),
   listenMaxConnections: preset('1024', is.count({ min: '1', max: '100000' }), {
-    doc: 'Most connections of clients, and half as many from one address unless `LISTEN` is local. For one above it the oldest without an accepted request is closed; if there is none, the new one gets a 503. Raise it where strangers can reach the port.',
+    doc: 'Most connections of clients. For one above it, the one is closed that has been without a call in flight for longest. Where the process may open too few descriptors, less is taken, and the log says so.',
   }),
-  maxInFlight: preset('1024', is.count({ min: '1', max: '100000' }), {
-    doc: 'Most requests in flight; more get a 503 with `Retry-After`. Lower it to what the memory limit holds (docs/sizing.md).',
+  maxInFlight: preset('1000', is.count({ min: '1', max: '100000' }), {
+    doc: 'Most calls in flight, which are those whose body, or its first 64 KiB, has come; more get a 503 with `Retry-After`. Lower it to what the memory limit holds (docs/sizing.md).',
   }),
   bodyIdleTimeout: preset('30s', is.duration({ min: '100ms', max: '1h' }), {
     doc: 'How long a body of a response may stand still, and how long a body of a request may take for 1 KiB or its end, before the request is given up. Raise it when iSales pauses within a response.',

@@ -100,11 +100,11 @@ export const REFUSALS = {
   },
   connections: {
     code: 'overloaded',
-    detail: 'There are too many connections',
+    detail: 'There were too many connections, and this one was idle for longest',
   },
   pipelined: {
     code: 'overloaded',
-    detail: 'More than 64 requests came on one connection before the response to the first',
+    detail: 'More than 32 KiB of requests came on one connection before the response to the first',
   },
   ticket: { code: 'not-logged-in', detail: 'The request has no valid ticket of this proxy' },
   tls: {

@@ -3,7 +3,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from '../clock.ts'
 import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
-import type { Place } from './caps.ts'
+import { keyOf, type ConnectionKey, type Gate } from './gate.ts'
 
 /**
  * Why the connection of a client was closed that took nothing of its response.
@@ -14,6 +14,7 @@ import type { Place } from './caps.ts'
 export type ClosedReason = 'idle' | 'backlog'
 
 export interface ConnectionOptions {
+  readonly gate: Gate
   readonly clock: Clock
   /** Milliseconds without 1 KiB of a body that is awaited, or without a byte of what the client is to take. */
   readonly bodyIdleTimeout: number
@@ -27,10 +28,13 @@ export interface ConnectionOptions {
   readonly onClosed: (reason: ClosedReason) => void
 }
 
-/** Requests that wait for their turn; when there are so many, no more is read of the connection. */
-const MAX_WAITING = 8
-/** One read may bring more of them; 64 KiB of the smallest would be 5 MB of objects on each connection. */
-const MAX_PIPELINED = 64
+/**
+ * Bytes of the heads that wait for their turn. Behind the first of them no more is read of the connection, but one read
+ * brings up to 64 KiB.
+ */
+const MAX_AHEAD = 32 * 1024
+/** Bytes that a head counts at least: the objects of a request take memory, too. */
+const MIN_HEAD = 512
 /** Milliseconds for which a client may go on sending what nobody wants. */
 const MAX_LINGER = 2000
 /** Bytes of a body that must come within its idle timeout, unless it ends before. */
@@ -42,12 +46,13 @@ export class Connection {
   stalled = 0
   readonly #socket: Socket
   readonly #options: ConnectionOptions
-  /** Undefined: it is not closed for others. */
-  #place: Place | undefined
+  readonly #key: ConnectionKey
   /** Until the kernel has the last byte of it. */
   #current: ServerResponse | undefined
   /** Their requests came behind the current one, and have not begun. */
   #waiting: ServerResponse[] = []
+  /** Bytes of their heads. */
+  #ahead = 0
   /** What follows the last request could not be read: the connection closes when all of them have a response. */
   #unreadable: Refusal | undefined
   /** Bytes received when the next request begins; NaN: not known. */
@@ -57,9 +62,9 @@ export class Connection {
   readonly #received = new Progress()
   readonly #taken = new Progress()
 
-  constructor(socket: Socket, place: Place | undefined, options: ConnectionOptions) {
+  constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
-    this.#place = place
+    this.#key = keyOf(socket)
     this.#options = options
     // Node resumes a socket by itself, such as at the end of each request.
     socket.on('resume', () => this.#limitWaiting())
@@ -72,19 +77,18 @@ export class Connection {
     // Behind a head that did not come in time, or too many requests.
     if (this.#unreadable !== undefined || this.#socket.destroyed) return
     this.#waiting.push(response)
-    if (this.#waiting.length > MAX_PIPELINED) {
-      this.#socket.destroy()
-      this.#options.onRefused('pipelined')
-      return
-    }
     this.#serveNext()
+    if (this.#waiting.length === 0) return
+    this.#ahead += Math.max(MIN_HEAD, headLength(response.req))
     this.#limitWaiting()
+    if (this.#ahead <= MAX_AHEAD) return
+    this.#socket.destroy()
+    this.#options.onRefused('pipelined')
   }
 
-  /** Its client may be served: from now on it is not closed for others. */
-  accept(): void {
-    if (this.#place !== undefined) this.#place.accepted = true
-    this.#place = undefined
+  /** Its call is in flight: until its response has ended it is not closed for others. */
+  begin(): void {
+    this.#options.gate.busy(this.#key)
   }
 
   /**
@@ -158,9 +162,9 @@ export class Connection {
     this.#drained = bytesRead
   }
 
-  /** What a client sends ahead is held back by TCP. Below the limit it is read, or nobody would notice that it left. */
+  /** TCP keeps what a client sends ahead: more than one head of it would only take memory. */
   #limitWaiting(): void {
-    if (this.#waiting.length >= MAX_WAITING) this.#socket.pause()
+    if (this.#waiting.length > 0) this.#socket.pause()
   }
 
   #serveNext(): void {
@@ -174,15 +178,19 @@ export class Connection {
       return
     }
     this.#current = response
+    this.#options.gate.idle(this.#key)
     response.once('close', () => {
       this.#current = undefined
+      this.#options.gate.idle(this.#key)
       this.#serveNext()
     })
     this.#received.restart()
-    if (this.#waiting.length === MAX_WAITING - 1) this.#socket.resume()
+    if (this.#waiting.length === 0 && this.#ahead > 0) {
+      this.#ahead = 0
+      this.#socket.resume()
+    }
     if (this.#options.closing()) response.shouldKeepAlive = false
-    if (this.#place?.overCap === true) this.#refuse(response, 'connections')
-    else if (this.#unreadable !== undefined && !response.req.complete)
+    if (this.#unreadable !== undefined && !response.req.complete)
       this.#refuse(response, this.#unreadable)
     else this.#options.serve(response, this)
   }
@@ -227,12 +235,17 @@ export class Connection {
 }
 
 /** The bytes of a request as most clients write one; NaN: its body is in chunks. */
-function lengthOf({ method = '', url = '', rawHeaders, headers }: IncomingMessage): number {
+function lengthOf(request: IncomingMessage): number {
+  const { headers } = request
   if (headers['transfer-encoding'] !== undefined) return Number.NaN
+  return headLength(request) + Number(headers['content-length'] ?? 0)
+}
+
+function headLength({ method = '', url = '', rawHeaders }: IncomingMessage): number {
   let length = `${method} ${url} HTTP/1.1\r\n\r\n`.length
   for (const part of rawHeaders) length += part.length
   // A colon and a space, a CR and a LF for each pair.
-  return length + rawHeaders.length * 2 + Number(headers['content-length'] ?? 0)
+  return length + rawHeaders.length * 2
 }
 
 /** Bytes that were received, or sent, and when they were last seen to move, or were excused. */

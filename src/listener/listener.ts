@@ -6,20 +6,19 @@ import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import { handshakeFailureOf, type HandshakeFailure } from '../causes.ts'
 import { systemClock, type Clock, type Timer } from '../clock.ts'
-import { isLocal, type ListenAddress } from '../config/address.ts'
+import type { ListenAddress } from '../config/address.ts'
 import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
 import type { Config } from '../config/settings.ts'
 import { writeProblem, type Refusal } from '../http/problem.ts'
 import { addressText, listen } from './address.ts'
-import { Caps } from './caps.ts'
 import { Connection, LingeringResponse, type ClosedReason } from './connections.ts'
+import { Gate } from './gate.ts'
 import { refusalOf, type ParserError } from './parser-errors.ts'
 
 /**
  * `bodyIdleTimeout`: with less than 1 KiB of an awaited body in it, 408; with no byte of a response taken, closed.
  *
- * `listenMaxConnections`: half as many from one address, unless the listener is local. For one above it, the oldest is
- * closed that has had no accepted request. If there is none, it is refused with 503, and beyond twice as many without it.
+ * `listenMaxConnections`: for one above it, the one is closed that has been without a call in flight for longest.
  */
 export interface ListenerLimits extends Pick<Config, 'bodyIdleTimeout' | 'listenMaxConnections'> {
   /** Milliseconds for the head of a request. */
@@ -38,13 +37,13 @@ export interface ListenerOptions {
   readonly tls?: TlsFiles | undefined
   /**
    * Each request when its turn has come, one with `Expect` included: write 100 with `response.writeContinue()` before
-   * reading the body of one that expects `100-continue`. When it throws or rejects, the request gets a 500. When the
-   * request is accepted, call `accept`: until then its connection may be closed for others.
+   * reading the body of one that expects `100-continue`. When it throws or rejects, the request gets a 500. Call `begin`
+   * when the request is one that others wait for: from then to the end of the response its connection is not closed.
    */
   readonly onRequest: (
     request: IncomingMessage,
     response: ServerResponse,
-    connection: { accept(): void },
+    connection: { begin(): void },
   ) => unknown
   /** Each error that `onRequest` threw, and the request id of the response. */
   readonly onError: (error: unknown, requestId: string) => void
@@ -83,19 +82,12 @@ export function createListener(options: ListenerOptions) {
   let draining = false
   let sweeping: Timer | undefined
   const server = createServer(options)
-  // On loopback all clients have one address.
-  const maxOfPeer = isLocal(options.address) ? max : Math.ceil(max / 2)
-  const caps = new Caps({ max, maxOfPeer, onClosed: () => onRefused('connections') })
-  // Twice the cap still gets a response; a flood beyond it is not worth a parser each.
-  server.maxConnections = max * 2 + 1
-  server.on('drop', () => onRefused('connections'))
+  const gate = new Gate(max, () => onRefused('connections'))
   // A machine out of descriptors or memory fails an accept (ENFILE, ENOBUFS): that connection is lost, not the process.
   server.on('error', () => undefined)
-  server.on('connection', (socket: Socket) => caps.enter(socket))
+  server.on('connection', (socket: Socket) => gate.enter(socket))
   server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    const place = caps.placeOf(socket)
-    if (options.tls?.ca !== undefined && place !== undefined) place.accepted = true
-    connections.set(socket, new Connection(socket, place, parts))
+    connections.set(socket, new Connection(socket, parts))
     socket.once('close', () => connections.delete(socket))
   })
 
@@ -114,7 +106,7 @@ export function createListener(options: ListenerOptions) {
     else writeProblem(response, 'internal', { requestId })
   }
   const closing = (): boolean => draining
-  const parts = { clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }
+  const parts = { gate, clock, bodyIdleTimeout, closing, serve, onRefused, onClosed }
   for (const event of ['request', 'checkContinue', 'checkExpectation'])
     server.on(event, ({ socket, httpVersion }: IncomingMessage, response: LingeringResponse) => {
       response.clock = clock
@@ -178,7 +170,7 @@ export function createListener(options: ListenerOptions) {
       // After what has come was read, however late the timer is.
       const step = setInterval(() => setImmediate(drainAll), DRAIN_STEP)
       const cut = setTimeout(() => {
-        for (const socket of caps.sockets()) socket.destroy()
+        for (const socket of gate.sockets()) socket.destroy()
       }, grace)
       await closed
       clearInterval(step)
@@ -196,7 +188,7 @@ export function createListener(options: ListenerOptions) {
       if (server instanceof TlsServer) server.setSecureContext(contextOf(tls))
     },
 
-    connections: () => caps.sockets().length,
+    connections: () => gate.sockets().length,
   }
 }
 

@@ -39,6 +39,8 @@ export interface Call {
   readonly response: ServerResponse
   readonly validated: ValidRequest
   readonly requestId: string
+  /** Its body, or the first 64 KiB, is there: it is in flight from now on. False: too many are. */
+  readonly begins: () => boolean
 }
 
 /** Milliseconds that a request without a deadline waits for a token. */
@@ -137,6 +139,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       const ended = this.#interruptedWhile('reading')
       if (ended !== undefined) return ended
     }
+    if (!this.#call.begins()) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
     const replayable = this.#body.kept
     /** Generation of the token that the exchange before was rejected with. */
     let rejected: number | undefined

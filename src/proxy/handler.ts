@@ -56,13 +56,13 @@ export function openProxy(options: ProxyOptions) {
   }
 
   return {
-    /** Requests that were let in as business calls, and whose response has not ended. */
+    /** Business calls whose body, or its first 64 KiB, has come, and whose response has not ended. */
     inFlight: () => inFlight,
 
     handle: (
       request: IncomingMessage,
       response: ServerResponse,
-      connection: { accept(): void },
+      connection: { begin(): void },
     ): Promise<void> | void => {
       const { method = '', url: target = '', httpVersion, rawHeaders } = request
       const validated = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
@@ -81,10 +81,14 @@ export function openProxy(options: ProxyOptions) {
         return options.serveLocal(request, response, validated.target)
       } else if (inFlight >= config.maxInFlight) refuse(response, 'in-flight', requestId)
       else {
-        connection.accept()
-        inFlight += 1
-        response.once('close', () => (inFlight -= 1))
-        return forward({ request, response, validated, requestId })
+        const begins = (): boolean => {
+          if (inFlight >= config.maxInFlight) return false
+          connection.begin()
+          inFlight += 1
+          response.once('close', () => (inFlight -= 1))
+          return true
+        }
+        return forward({ request, response, validated, requestId, begins })
       }
     },
   }

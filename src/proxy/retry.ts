@@ -37,7 +37,7 @@ export interface Fail {
   readonly code: ProblemCode
   /** Milliseconds. */
   readonly retryAfter?: number
-  readonly refusal?: BodyRefusal
+  readonly refusal?: BodyRefusal | 'in-flight'
 }
 
 const MAX_CONNECTS = 3

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
 import { PROBLEMS, REFUSALS, type Refusal } from '../../src/http/problem.ts'
 import { INTERFACE_PATHS, LOGIN_PATH, REFRESH_PATH } from '../../simulator/index.ts'
-import { connectRaw, exchangeRaw } from '../support/raw-client.ts'
+import { exchangeRaw } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { ACCOUNT, REQUIRE } from './cti-obs.ts'
@@ -10,26 +10,6 @@ import { ACCOUNT, REQUIRE } from './cti-obs.ts'
 const linesOf = (world: World, name: string) => world.lines.filter(({ event }) => event === name)
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1\r\nHost: localhost\r\n`
-
-test('a connection over the limit gets 503 and is named, the state is not green, and it has a place when one is free', async () => {
-  const world = await openWorld({ env: { LISTEN_MAX_CONNECTIONS: '1' } })
-  const first = await connectRaw(world)
-  await first.send(`${HEAD}Content-Length: 2\r\n\r\n{}`)
-  expect((await first.read()).status).toBe(200)
-
-  const second = await exchangeRaw(world, `${HEAD}\r\n`)
-
-  const { code, detail } = REFUSALS.connections
-  expect([second.status, second.header('retry-after')]).toEqual([503, '1'])
-  expect(JSON.parse(second.text)).toMatchObject({ code, detail, sent: 'no' })
-  expect(linesOf(world, 'connections-full')).toMatchObject([
-    { reason: 'connections', listener: 'proxy' },
-  ])
-  expect(await world.metric('isales_proxy_request_errors_total{code="overloaded"}')).toBe(1)
-  expect(await world.metric('isales_proxy_state{state="healthy"}')).toBe(0)
-  first.destroy()
-  await until(async () => (await world.tasks()).status === 200)
-})
 
 test('a request that is refused is told why, logged and counted, but not timed, and in the access log without its query', async () => {
   const world = await openWorld({ env: { ACCESS_LOG: 'full' } })

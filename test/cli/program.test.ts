@@ -109,7 +109,7 @@ describe('the program', () => {
   it('serves its first login and status page after an upgrade in place took its files away', async () => {
     const installed = join(scratch, 'installed')
     cpSync(start.directory(), installed, { recursive: true })
-    const program = start([], env({ OBS_LOGIN: 'answer' }), undefined, installed)
+    const program = start([], env({ OBS_LOGIN: 'answer' }), { from: installed })
     const { proxy, admin } = await program.addresses()
     rmSync(installed, { recursive: true })
     const login = { method: 'POST', body: '{"user":"cti","passwd":"x"}' }
@@ -150,7 +150,7 @@ describe('the program', () => {
     writeFileSync(file, 'x', { mode: 0o644 })
     for (const open of [scratch, dirname(scratch)]) chmodSync(open, 0o755)
     const wrong = { ISALES_PASSWORD: undefined, ISALES_PASSWORD_FILE: file }
-    const program = start(['check', '--quiet'], { ...env(), ...wrong }, 65_534)
+    const program = start(['check', '--quiet'], { ...env(), ...wrong }, { uid: 65_534 })
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stderr()).toBe(
       `Error: ISALES_PASSWORD_FILE names a file that cannot be reached: ${file}; this user may not enter ${closed}. Give the path of a file that this user may read and that holds the value alone\nFiles are read as uid 65534.\n`,

@@ -16,6 +16,12 @@ export interface LogLine {
 
 export type Start = ReturnType<typeof builtProgram>
 
+interface StartOptions {
+  readonly uid?: number
+  readonly from?: string
+  readonly prefix?: string
+}
+
 /** The program as it is delivered; what is started is ended with the test. */
 export function builtProgram() {
   const running: ChildProcess[] = []
@@ -32,11 +38,12 @@ export function builtProgram() {
   const start = (
     args: readonly string[],
     env: Environment,
-    uid?: number,
-    from = directory(),
+    /** `prefix`: of the shell command that becomes the program. */
+    { uid, from = directory(), prefix = '' }: StartOptions = {},
   ): Program => {
     const node = uid === undefined ? process.execPath : nodeForAll()
-    const child = spawn(node, [join(from, 'main.js'), ...args], {
+    const command = [node, join(from, 'main.js'), ...args]
+    const child = spawn('/bin/sh', ['-c', `${prefix} exec "$@"`, 'sh', ...command], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       uid,

@@ -42,7 +42,7 @@ test.each([
   ['sends a CONNECT and leaves', CONNECT],
 ])('a client that %s is noticed by the request in progress, once', async (_name, more) => {
   const { held, closed, client, listener } = await startHolding()
-  await client.send(`${GET}${GET}${GET}${more}`)
+  await client.send(`${GET}${more}`)
   await until(() => held.length === 1)
   client.reset()
   await until(() => listener.connections() === 0 && closed.length > 0)

@@ -6,7 +6,12 @@ import {
   type ListenerLimits,
   type ListenerOptions,
 } from '../../src/listener/listener.ts'
-import { connectRaw, type RawClient, type RawResponse } from '../support/raw-client.ts'
+import {
+  connectRaw,
+  type RawClient,
+  type RawResponse,
+  type RawTarget,
+} from '../support/raw-client.ts'
 
 const LIMITS: ListenerLimits = {
   headerTimeout: 5000,
@@ -48,25 +53,28 @@ export async function startListener(
 }
 
 /** A listener whose responses the test gives, and a client of it. */
-export async function startHolding(options: Parameters<typeof startListener>[1] = {}) {
+export async function startHolding(
+  options: Parameters<typeof startListener>[1] = {},
+  from: RawTarget = {},
+) {
   const held: ServerResponse[] = []
   const closed: ServerResponse[] = []
-  const running = await startListener((_request, response) => {
+  const running = await startListener((_request, response, connection) => {
+    connection.begin()
     held.push(response)
     response.on('close', () => closed.push(response))
   }, options)
-  return { ...running, held, closed, client: await connectRaw({ port: running.port }) }
+  return {
+    ...running,
+    held,
+    closed,
+    client: await connectRaw({ port: running.port, ...from }),
+  }
 }
 
 export function respondOk(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, ['Content-Length', '2'])
   response.end('ok')
-}
-
-/** Accepts the request, as one with a ticket. */
-export const keepAndRespond: ListenerOptions['onRequest'] = (request, response, connection) => {
-  connection.accept()
-  respondOk(request, response)
 }
 
 export const POST = 'POST /p HTTP/1.1\r\nHost: x\r\n'

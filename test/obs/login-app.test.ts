@@ -143,33 +143,20 @@ test('an IPv6 address stands for its /64, and another is no reason to refuse a r
   expect(await statusFrom('2001:db8:0:1::1', RIGHT)).toBe(200)
 })
 
-test.each<
-  readonly [string, (n: number) => string, tried: readonly number[], others: readonly string[]]
->([
+test('all addresses together try fifty wrong passwords a second, and nobody else waits', async () => {
+  const { statusFrom, clock } = start()
+  const tried: number[] = []
+  for (const pause of [0, 1000, 60_001]) {
+    await clock.advance(pause)
+    let count = 0
+    for (let n = 0; n < 200; n += 1)
+      if ((await statusFrom(`198.51.100.${n % 100}`, WRONG)) === 403) count += 1
+    tried.push(count)
+    expect(await statusFrom('192.0.2.1', RIGHT)).toBe(200)
+  }
   // The first of each address, and fifty more.
-  ['all addresses', (n) => `198.51.100.${n % 100}`, [150, 50, 150], ['192.0.2.1']],
-  [
-    'a /48 of IPv6',
-    (n) => `2001:db8:0:${n.toString(16)}::1`,
-    [50, 50, 50],
-    ['192.0.2.1', '2001:db8:1::1'],
-  ],
-])(
-  '%s together try fifty wrong passwords a second, and nobody else waits',
-  async (_of, addressOf, expected, others) => {
-    const { statusFrom, clock } = start()
-    const tried: number[] = []
-    for (const pause of [0, 1000, 60_001]) {
-      await clock.advance(pause)
-      let count = 0
-      for (let n = 0; n < 200; n += 1)
-        if ((await statusFrom(addressOf(n), WRONG)) === 403) count += 1
-      tried.push(count)
-      for (const other of others) expect(await statusFrom(other, RIGHT)).toBe(200)
-    }
-    expect(tried).toEqual(expected)
-  },
-)
+  expect(tried).toEqual([150, 50, 150])
+})
 
 test.each([
   ['nonsense'],

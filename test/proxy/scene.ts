@@ -142,7 +142,7 @@ export async function scene({ newer = true } = {}) {
       requestId: undefined,
       expectsContinue: false,
     }
-    void forward({ request, response, validated, requestId: 'id-1' })
+    void forward({ request, response, validated, requestId: 'id-1', begins: () => true })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

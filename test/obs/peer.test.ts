@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { peerOf } from '../../src/http/peer.ts'
+import { peerOf } from '../../src/obs/peer.ts'
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],

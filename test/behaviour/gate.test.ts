@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { createSimulator, INTERFACE_PATHS } from '../../simulator/index.ts'
+import { builtProgram } from '../cli/program.ts'
+import { hold } from '../listener/support.ts'
+import { call } from '../support/call.ts'
+import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
+import { builtEnvironment } from './session-world.ts'
+
+const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
+const TASKS = requestText(HEAD, ['Host: localhost'], '{"subCCNo":1,"vdnId":1}')
+const CHUNKED = `${HEAD}\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n`
+const PADDING = 'x'.repeat(15 * 1024)
+const start = builtProgram()
+
+/** The statuses of so many calls, each on a connection of its own. */
+async function statusesOf(count: number, port: number): Promise<ReadonlySet<number>> {
+  const statuses = new Set<number>()
+  for (let n = 0; n < count; n += 1) statuses.add((await exchangeRaw({ port }, TASKS)).status)
+  return statuses
+}
+
+/** As `hold`, 64 at a time. */
+async function holdMany(count: number, port: number, bytes: string) {
+  const held = await Promise.all(
+    Array.from({ length: 64 }, (_, nth) => hold(Math.floor((count + nth) / 64), port, { bytes })),
+  )
+  return held.flat()
+}
+
+/** The program as it is delivered, before a simulated iSales; and its port. */
+async function startProgram(prefix: string) {
+  const sim = await createSimulator()
+  const program = start([], builtEnvironment(sim, { CLIENT_DEADLINE: '0' }), { prefix })
+  const { proxy, admin } = await program.addresses()
+  const port = Number(new URL(proxy).port)
+  await program.line('logged-in')
+  return { sim, program, port, admin }
+}
+
+test('probes have a place beside 100 connections on the admin port, silent ones and heads that do not end', async () => {
+  const world = await openWorld()
+  const port = Number(new URL(world.admin).port)
+  await hold(50, port)
+  await hold(50, port, { bytes: 'GET /livez HTTP/1.1\r\nHo' })
+  for (let n = 0; n < 20; n += 1) {
+    const began = performance.now()
+    const probe = await call(`${world.admin}/livez`)
+    expect([probe.status, probe.header('connection')]).toEqual([200, 'close'])
+    // Sooner than the first of the others is timed out.
+    expect(performance.now() - began).toBeLessThan(4000)
+  }
+  expect(world.lines.filter(({ event }) => event === 'connections-full')).toEqual([
+    expect.objectContaining({ level: 'warn', listener: 'admin' }),
+  ])
+  const refused = 'isales_proxy_requests_refused_total{reason="connections"}'
+  expect(await world.metric(refused)).toBeGreaterThanOrEqual(36)
+})
+
+test.each([
+  ['are idle behind a call', TASKS],
+  ['have sent half a body', `${CHUNKED}1\r\n{\r\n`],
+  ['have sent half a body that streams', `${CHUNKED}11170\r\n${'x'.repeat(60_000)}`],
+])(
+  '1,024 connections that %s keep no call out',
+  async (_name, bytes) => {
+    const world = await openWorld({ env: { CLIENT_DEADLINE: '0' } })
+    await holdMany(1024, world.port, bytes)
+    expect(await statusesOf(50, world.port)).toEqual(new Set([200]))
+    const full = world.lines.filter(({ event }) => event === 'connections-full')
+    expect(full).toMatchObject([{ reason: 'connections', listener: 'proxy' }])
+  },
+  30_000,
+)
+
+test('bodies that hardly move hold no connection to iSales, and are counted when they are there', async () => {
+  const env = { ISALES_MAX_CONNECTIONS: '4', MAX_IN_FLIGHT: '1', CLIENT_DEADLINE: '0' }
+  const world = await openWorld({ env })
+  const held = await hold(12, world.port, { bytes: `${CHUNKED}2\r\n{` })
+  expect(await statusesOf(1, world.port)).toEqual(new Set([200]))
+  world.sim.hang({ operation: 'business' })
+  const [first, second] = held
+  await first?.send('}\r\n0\r\n\r\n')
+  await until(() => world.sim.state().hanging === 1)
+  await second?.send('}\r\n0\r\n\r\n')
+  expect(await second?.readProblem()).toMatchObject({ status: 503, code: 'overloaded', sent: 'no' })
+  expect(await world.metric('isales_proxy_requests_in_flight')).toBe(1)
+  world.sim.release()
+  expect((await first?.read())?.status).toBe(200)
+})
+
+test('heads ahead of 1,000 slow calls take no memory', async () => {
+  const { sim, program, port } = await startProgram('')
+  sim.hang({ operation: 'business', times: 'always' })
+  const clients = await holdMany(1000, port, TASKS)
+  const [one, other] = clients
+  const padded = requestText(HEAD, ['Host: localhost', `X-Padding: ${PADDING}`], '')
+  // Half of them all in one go; the others when the first was read.
+  clients.forEach(({ socket }, nth) => socket.write(nth % 2 === 0 ? padded : padded.repeat(12)))
+  await one?.silent(2000)
+  clients.forEach(({ socket }, nth) => nth % 2 === 0 && socket.write(padded.repeat(11)))
+  expect(await one?.silent(2000)).toBe(true)
+  const status = readFileSync(`/proc/${program.process.pid}/status`, 'latin1')
+  const peak = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
+  expect(peak).toBeLessThan(160)
+  expect((await other?.closed())?.left).toHaveLength(0)
+  for (const client of clients.slice(1)) client.destroy()
+  sim.release()
+  expect((await one?.read())?.status).toBe(200)
+}, 60_000)
+
+test('where few descriptors are left, calls and probes have theirs beside more idle connections', async () => {
+  const { program, port, admin } = await startProgram('ulimit -n 640;')
+  const doubts = program.lines().filter(({ setting }) => setting === 'LISTEN_MAX_CONNECTIONS')
+  const detail = 'is 1024, and 640 descriptors leave room for 256: raise the limit (ulimit -n)'
+  expect(doubts).toMatchObject([{ event: 'setting-doubtful', detail }])
+  await hold(700, port)
+  expect(await statusesOf(20, port)).toEqual(new Set([200]))
+  expect((await call(`${admin}/livez`)).status).toBe(200)
+  expect((await connectRaw({ port })).socket.destroyed).toBe(false)
+}, 30_000)
