@@ -11,6 +11,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
+COPY docs docs
 RUN npm run build && rm dist/*.map && node scripts/notices.mjs dist/THIRD-PARTY-NOTICES.txt
 
 FROM build AS simulator-build

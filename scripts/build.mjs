@@ -1,5 +1,5 @@
 // Builds the program into dist/, or into the directory given. Without arguments: node scripts/build.mjs
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -34,4 +34,8 @@ await writeFile(
   join(outdir, 'package.json'),
   `${JSON.stringify({ name, version, type: 'module' })}\n`,
 )
+// What the admin port serves of the documentation: src/admin/run-book.ts.
+for (const page of ['operations', 'errors'])
+  for (const language of ['', '.zh-CN'])
+    await cp(join(root, `docs/${page}${language}.md`), join(outdir, `docs/${page}${language}.md`))
 await chmod(join(outdir, 'main.js'), 0o755)

@@ -16,10 +16,11 @@ export function unitFiles(): readonly (readonly [file: string, text: string])[] 
   })
 }
 
-/** Each unit, user and directory has the name of the instance; the program is the same. */
+/** Each unit, user and directory, and the proxy itself, has the name of the instance; the program is the same. */
 function templateOf(unit: string): string {
   return unit
     .replace('User=isales-auth-proxy', 'User=isales-%i')
+    .replace(/^Environment=STATE_DIR=.*$/m, '$&\nEnvironment=INSTANCE=%i')
     .replace(/^Description=.*(?<!isales-auth-proxy)$/m, '$& (%i)')
     .replaceAll(/(?<!\/opt\/|man:)isales-auth-proxy(?:-credentials)?/g, '$&@%i')
 }

@@ -1,5 +1,5 @@
 // The .deb and the .rpm of a release. Both hold the program, its units and a man page, and need a Node of the machine.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { chmod, cp, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -15,7 +15,15 @@ const SYSTEMD = '250'
 const RESTART = `systemctl daemon-reload
   systemctl try-restart ${NAME}.service '${NAME}@*.service'`
 const STOP = `systemctl disable --now ${NAME}.socket ${NAME}.service
-  systemctl stop '${NAME}@*.socket'`
+  systemctl stop '${NAME}-credentials*.path' '${NAME}@*.socket' '${NAME}@*.service'`
+/** What was made for the package or for one of its instances, by it or by who follows docs/vm.md. */
+const PURGE = `rm -rf ${['/etc', '/var/lib/private', '/var/lib', '/run']
+  .flatMap((directory) => [`${directory}/${NAME}`, `${directory}/${NAME}@*`])
+  .join(' ')} \\
+  /etc/systemd/system/${NAME}*.d /etc/systemd/system/*.wants/${NAME}*`
+/** The units are gone, and so is what systemd remembers of how they ended. */
+const FORGET = `systemctl daemon-reload
+  systemctl reset-failed '${NAME}*'`
 const whenBooted = (commands) => `if [ -d /run/systemd/system ]; then\n  ${commands}\nfi`
 
 /**
@@ -23,6 +31,7 @@ const whenBooted = (commands) => `if [ -d /run/systemd/system ]; then\n  ${comma
  *
  * @param {{ readonly root: string, readonly scratch: string, readonly out: string, readonly version: string, readonly date: Date }} options
  *   `root`: a checkout with `dist/`. `scratch`: a directory that is made anew.
+ * A package whose tool this machine lacks is left out: ask `missingTools` first.
  */
 export async function buildPackages({ root, scratch, out, version, date }) {
   const seconds = String(date.getTime() / 1000)
@@ -34,8 +43,18 @@ export async function buildPackages({ root, scratch, out, version, date }) {
   const files = join(scratch, 'files')
   await lay(root, files, { version, date })
   run('find', [files, '-exec', 'touch', '--no-dereference', `--date=@${seconds}`, '{}', '+'])
-  await buildDeb({ scratch, files, out, version, run })
-  await buildRpm({ scratch, files, out, version, run })
+  const missing = missingTools()
+  const parts = { scratch, files, out, version, run }
+  if (!missing.includes('dpkg-deb')) await buildDeb(parts)
+  if (!missing.includes('rpmbuild')) await buildRpm(parts)
+}
+
+/** Which of the programs that make packages this machine lacks. */
+export function missingTools() {
+  return ['dpkg-deb', 'rpmbuild'].filter((tool) => {
+    const { error } = spawnSync(tool, ['--version'], { stdio: 'ignore' })
+    return error !== undefined
+  })
 }
 
 /** The files as they are installed. */
@@ -130,8 +149,8 @@ async function buildDeb({ scratch, files, out, version, run }) {
   const scripts = {
     postinst: `[ "$1" != configure ] || ${whenBooted(RESTART)}`,
     prerm: `[ "$1" != remove ] || ${whenBooted(STOP)}`,
-    postrm: `[ "$1" != purge ] || rm -rf /etc/${NAME} /var/lib/private/${NAME} /var/lib/${NAME}
-${whenBooted('systemctl daemon-reload')}`,
+    postrm: `[ "$1" != purge ] || ${PURGE}
+${whenBooted(FORGET)}`,
   }
   for (const [name, text] of Object.entries(scripts))
     await writeFile(join(control, name), `#!/bin/sh\nset -e\n${text}\n`, { mode: 0o755 })
@@ -187,7 +206,7 @@ ${whenBooted(RESTART)}
 [ "$1" -ne 0 ] || ${whenBooted(STOP)}
 
 %postun
-${whenBooted('systemctl daemon-reload')}
+${whenBooted(FORGET)}
 `,
   )
   const defines = {

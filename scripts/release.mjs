@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { notices } from './notices.mjs'
-import { buildPackages } from './packages.mjs'
+import { buildPackages, missingTools } from './packages.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const out = join(root, '.tmp/release')
@@ -17,6 +17,12 @@ const run = (command, args, options = {}) =>
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
 const read = (file) => readFile(join(root, file), 'utf8')
 const manifest = JSON.parse(await read('package.json'))
+const missing = missingTools()
+if (missing.length > 0) {
+  const said = `Not on this machine: ${missing.join(', ')} (packages dpkg and rpm)`
+  if (!values['dry-run']) throw new Error(said)
+  process.stderr.write(`${said}. Their packages are left out.\n`)
+}
 if (!values['dry-run']) {
   const tag = run('git', ['describe', '--tags', '--exact-match', '--dirty']).trim()
   if (tag !== `v${manifest.version}`) throw new Error(`${tag} is not v${manifest.version}`)

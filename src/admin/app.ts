@@ -5,6 +5,7 @@ import { serveHono, type Serve } from '../http/hono.ts'
 import { createSpeaker } from './format.ts'
 import { renderText } from './report.ts'
 import { unreadiness } from './state.ts'
+import { serveRunBook } from './run-book.ts'
 import { REFRESH, renderStatusPage } from './status-page.tsx'
 import { STATUS_POLICY } from './status-style.ts'
 import { readStatus, type StatusOptions } from './status.ts'
@@ -96,6 +97,8 @@ export function createAdminApp(options: StatusOptions): Hono {
       ...(refreshing ? { Refresh: String(REFRESH) } : {}),
     })
   })
+
+  app.get('/docs/:page', serveRunBook)
 
   app.notFound((context) => context.text('Not found\n', 404))
   app.onError((_error, context) => context.text('Internal error\n', 500))

@@ -1,4 +1,3 @@
-import { DOCUMENTATION } from '../http/problem.ts'
 import { createSpeaker, type Values, type ValuesOf } from './format.ts'
 import { factsOf, type Facts, type StateInput } from './state.ts'
 import type { Text } from './texts.ts'
@@ -333,7 +332,7 @@ function say(kind: FindingKind<Values | true>, facts: Facts) {
   const { fill, language } = facts
   const values = when(facts)
   if (values === false || values === undefined) return []
-  const page = `${DOCUMENTATION}/operations${language === 'zh' ? '.zh-CN' : ''}.md`
+  const page = `/docs/operations${language === 'zh' ? '.zh-CN' : ''}.md`
   return [
     {
       state,
@@ -341,7 +340,7 @@ function say(kind: FindingKind<Values | true>, facts: Facts) {
       reason: fill(reason, values === true ? {} : values),
       /** What to do; empty when there is nothing to do. */
       remedy: typeof remedy === 'function' ? remedy(facts) : fill(remedy),
-      /** URL of what to do in detail. */
+      /** What to do in detail, on the admin port. */
       runbook: runbook === undefined ? null : `${page}#${runbook.toLowerCase()}`,
     },
   ]

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { SETTING_LIST, type Setting } from '../config/settings.ts'
 import { KNOWN, nearest } from '../config/unknown-variables.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
+import { instanceEnvironment } from './instance.ts'
 import type { Command, FlagValues, Io, Output } from './io.ts'
 import { fold, indented, printable } from '../text.ts'
 
@@ -23,6 +24,14 @@ const NAMES = [...Object.keys(COMMANDS), 'help', 'version']
 export async function runCommand(argv: readonly string[], process: Io): Promise<number> {
   const safe = (to: Output): Output => ({ write: (text) => to.write(printable(text)) })
   const io = { ...process, stdout: safe(process.stdout), stderr: safe(process.stderr) }
+  const [, inline] = /^--instance(?:=(.*))?$/.exec(argv[0] ?? '') ?? []
+  if (argv[0]?.startsWith('--instance')) {
+    const own = instanceEnvironment(inline ?? argv[1] ?? '', io.env)
+    const command = argv.slice(inline === undefined ? 2 : 1)
+    if (typeof own !== 'string') return runCommand(command, { ...io, env: own })
+    io.stderr.write(`${own}\n`)
+    return EXIT.usage
+  }
   const [first, ...rest] = argv
   if (first === '--help' || first === '-h' || first === 'help') return help(rest[0], io)
   if (first === '--version' || first === '-v' || first === 'version') {
@@ -117,7 +126,7 @@ async function overview(): Promise<string> {
   )
   return `Logs in to CC-iSales, keeps the token fresh, and puts it on every request.
 
-Usage: ${PROGRAM} [COMMAND] [FLAGS]
+Usage: ${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]
 
 Commands:
 ${indented(commands, WIDTH)}
@@ -133,7 +142,8 @@ ${examples.join('\n')}
 Exit codes:
 ${indented(EXIT_CODES, WIDTH)}
 
-"${PROGRAM} help COMMAND" or "COMMAND --help" says more.
+"${PROGRAM} help COMMAND" or "COMMAND --help" says more. --instance
+takes the settings of the service isales-auth-proxy@NAME.
 `
 }
 

@@ -38,7 +38,7 @@ export interface TokenSourceOptions {
 
 /** What a request waits for. */
 export interface Wait {
-  /** False: the call cannot be sent again, so a suspect token will do only when no newer one comes. Default true. */
+  /** False: the call cannot be sent again, so for 500 ms a suspect token will not do. Default true. */
   readonly replayable?: boolean | undefined
   /** On the monotonic clock; past it the wait ends. */
   readonly deadline: number
@@ -83,6 +83,8 @@ const SHUTTING_DOWN: Unavailable = { unavailable: 'shutting-down', retryAfter: 1
 const OVERLOADED: Unavailable = { unavailable: 'overloaded', retryAfter: 1000 }
 const NOT_CURABLE: Verdict = { type: 'relay', why: 'not-curable' }
 const NO_NEWER_TOKEN: Verdict = { type: 'relay', why: 'no-newer-token' }
+/** Milliseconds that a call which cannot be sent again waits for better than a suspect token. */
+const SUSPECT_WAIT = 500
 /** Most requests that wait: each holds a head, and a body of up to 64 KiB. */
 const MAX_WAITERS = 1000
 
@@ -229,6 +231,31 @@ export function createTokenSource(options: TokenSourceOptions) {
     return early ?? renewed() ?? wait(renewed, last, call)
   }
 
+  /** Resolves with a token, or as soon as none can come before the deadline. */
+  async function waitForToken(asked: Wait): Promise<Token | Unavailable> {
+    use()
+    const outcome = tokenFor(asked, false)
+    if (outcome !== undefined && !('unavailable' in outcome)) return outcome
+    if (!running) return SHUTTING_DOWN
+    if (outcome !== undefined) return outcome
+    // The event of a signal that is aborted already never comes.
+    if (asked.signal?.aborted === true) return noToken()
+    if (waiters.size >= MAX_WAITERS) return OVERLOADED
+    if (asked.replayable === false && sendable(state, clock.now()) !== undefined) {
+      const deadline = Math.min(asked.deadline, clock.now() + SUSPECT_WAIT)
+      const patience = { deadline, signal: asked.signal }
+      const better = await wait(
+        () => tokenFor(asked, false),
+        () => undefined,
+        patience,
+      )
+      return better ?? waitForToken({ ...asked, replayable: true })
+    }
+    const last = (): Token | Unavailable =>
+      running ? (tokenFor(asked, true) ?? noToken()) : SHUTTING_DOWN
+    return wait(() => tokenFor(asked, false), last, asked)
+  }
+
   return {
     /** Begins the first login. */
     start(): void {
@@ -255,20 +282,7 @@ export function createTokenSource(options: TokenSourceOptions) {
       return replayable || !isSuspect(state) ? sendable(state, clock.now()) : undefined
     },
 
-    /** Resolves with a token, or as soon as none can come before the deadline. */
-    async waitForToken(asked: Wait): Promise<Token | Unavailable> {
-      use()
-      const outcome = tokenFor(asked, false)
-      if (outcome !== undefined && !('unavailable' in outcome)) return outcome
-      if (!running) return SHUTTING_DOWN
-      if (outcome !== undefined) return outcome
-      // The event of a signal that is aborted already never comes.
-      if (asked.signal?.aborted === true) return noToken()
-      if (waiters.size >= MAX_WAITERS) return OVERLOADED
-      const last = (): Token | Unavailable =>
-        running ? (tokenFor(asked, true) ?? noToken()) : SHUTTING_DOWN
-      return wait(() => tokenFor(asked, false), last, asked)
-    },
+    waitForToken,
 
     /**
      * iSales accepted this token for a business call: a success, and no page.

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { RawClient } from '../support/raw-client.ts'
-import type { Step } from '../support/raw-upstream.ts'
+import { responseBytes, type Step } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
-import { chunkedPost, get, openStand, PATH, post } from '../proxy/stand.ts'
+import { chunkedPost, get, loginResponse, openStand, PATH, post } from '../proxy/stand.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
@@ -151,4 +151,23 @@ it('a response before the end of its request may go on beside it, and both come 
   expect(response.text).toBe(`early${'a'.repeat(1000)}${'b'.repeat(1000)}`)
   expect(response.header('connection')).toBe('close')
   await client.closed()
+})
+
+it('a body that is not kept waits 500 ms at most while calls of others are refused', async () => {
+  const refused = '/rest/isales/refused'
+  const stand = await openStand({
+    login: (n) => (n === 1 ? loginResponse(1) : [{ waitMs: 3000 }, loginResponse(n)]),
+    respond: ({ target }) =>
+      responseBytes('', { status: target === refused ? '403 No' : '200 OK' }),
+  })
+  await stand.exchange(post('x'))
+  const other = stand.exchange(get([], { path: refused }))
+  await until(async () => (await stand.metric('token_waiters')) === 1)
+  const began = performance.now()
+  const response = await stand.exchange(post('x'.repeat(100_000)))
+  const took = performance.now() - began
+  expect(response.status).toBe(200)
+  expect(took).toBeGreaterThan(450)
+  expect(took).toBeLessThan(1500)
+  await other
 })

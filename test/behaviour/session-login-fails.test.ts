@@ -102,7 +102,7 @@ test.each<readonly [string, string, (from: Certificates) => SimulatorTls]>([
     expect(await world.metric(failures)).toBe(world.exchanges())
     expect(world.exchanges()).toBeGreaterThan(8)
     expect(world.lines.filter(({ level }) => level === 'error')).toMatchObject([
-      { event: 'login-failed', reason: 'tls', detail },
+      { event: 'login-failed', reason: 'tls', detail: expect.stringContaining(detail) },
     ])
     expect(world.sim.state()).toMatchObject({ loginAttempts: 0, business: 0 })
     expect((await world.probe('/livez')).status).toBe(200)
@@ -116,5 +116,5 @@ test('https in ISALES_URL to a port of plain HTTP: the log names it', async () =
   const world = await openTimedWorld({ ready: false, env })
   await world.pass(1000)
   const failed = world.lines.find(({ event }) => event === 'login-failed')
-  expect(failed?.['detail']).toContain('the server there speaks no TLS')
+  expect(failed?.['detail']).toContain('speaks no TLS')
 })

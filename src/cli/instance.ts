@@ -1,0 +1,32 @@
+import { parseEnv } from 'node:util'
+import { readSmallFile, type ReadFile } from '../config/files.ts'
+import type { Environment } from '../config/load.ts'
+
+/** As docs/vm.md says; no name leads out of /etc. */
+const NAME = /^[\w-]{1,20}$/
+/** Bytes; no env file is longer. */
+const MAX_FILE = 64 * 1024
+
+/**
+ * The environment of a proxy that systemd runs from the template unit, as far as a command needs it: its env file, its
+ * files of user and password, its directory of state. A text says why there is none.
+ */
+export function instanceEnvironment(
+  name: string,
+  env: Environment,
+  readFile: ReadFile = readSmallFile,
+): Environment | string {
+  if (!NAME.test(name))
+    return '--instance is the name of a service, as north of isales-auth-proxy@north.'
+  const directory = `/etc/isales-auth-proxy@${name}`
+  const file = readFile(`${directory}/env`, MAX_FILE)
+  if (!file.ok) return `${directory}/env cannot be read (${file.problem}). Only root may read it.`
+  return {
+    ...env,
+    INSTANCE: name,
+    ISALES_USER_FILE: `${directory}/user`,
+    ISALES_PASSWORD_FILE: `${directory}/password`,
+    STATE_DIR: `/var/lib/isales-auth-proxy@${name}`,
+    ...parseEnv(new TextDecoder().decode(file.bytes)),
+  }
+}

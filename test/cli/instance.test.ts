@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest'
+import { instanceEnvironment } from '../../src/cli/instance.ts'
+import { disk } from '../config/stand.ts'
+import { runHere } from './stand.ts'
+
+const files = disk({
+  '/etc/isales-auth-proxy@north/env': 'ADMIN_LISTEN=:9091\nISALES_USER_FILE=/run/user\n',
+})
+
+it('--instance takes the settings of a service of that name, and its env file wins', () => {
+  expect(instanceEnvironment('north', { PATH: '/bin', ADMIN_LISTEN: ':1' }, files)).toEqual({
+    PATH: '/bin',
+    INSTANCE: 'north',
+    ADMIN_LISTEN: ':9091',
+    ISALES_USER_FILE: '/run/user',
+    ISALES_PASSWORD_FILE: '/etc/isales-auth-proxy@north/password',
+    STATE_DIR: '/var/lib/isales-auth-proxy@north',
+  })
+})
+
+it.each([
+  [['--instance'], /^--instance is the name of a service/],
+  [['--instance=../north', 'status'], /^--instance is the name of a service/],
+  [['--instance=nowhere', 'status'], /^\/etc\/isales-auth-proxy@nowhere\/env cannot be read/],
+  [['--instance', 'nowhere', 'status'], /^\/etc\/isales-auth-proxy@nowhere\/env cannot be read/],
+])('%j ends with 2, and says why', async (argv, said) => {
+  expect(await runHere(argv)).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(said) })
+})
