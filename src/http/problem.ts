@@ -91,7 +91,8 @@ export const REFUSALS = {
   },
   'ambiguous-path': {
     code: 'not-allowed',
-    detail: 'The path has dot segments or encoded separators, which servers read in several ways',
+    detail:
+      'Segments of a path are made of letters, digits and . _ ~ -, and neither begin nor end with a dot',
   },
   'other-path': { code: 'not-allowed', detail: 'The path is outside ALLOWED_PATHS' },
   'auth-path': {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { unescape } from 'node:querystring'
 import { refreshPathOf, type Config } from '../config/settings.ts'
 import { PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
@@ -107,40 +106,28 @@ function requestIds(): () => string {
 /**
  * - `local`: login or refresh, served here.
  * - `lookalike`: iSales might take it for one of them. Forwarded with the real token, it would get the next token as its
- *   response. A server may match by prefix, so nothing below the directory `auth`, and nothing that begins as one of
- *   the local paths, is forwarded.
+ *   response.
  * - `other`: any other path.
  */
 export type PathKind = 'local' | 'lookalike' | 'other'
 
 /**
- * @param paths as CTI-OBS is configured with.
- * @returns what the path of a valid request is: one without dot segments or encoded separators.
+ * @param paths of login and refresh, as CTI-OBS is configured with. A server may match them by prefix, and in any case of
+ *   letters, so nothing else below their directory `auth` is forwarded, and nothing that begins as they do.
+ * @returns what a path is.
  */
 export function localPaths(paths: readonly string[]): (path: string) => PathKind {
   const exact = new Set(paths)
   const guarded = paths.map(guardedStart)
   return (path) => {
     if (exact.has(path)) return 'local'
-    const plain = plainest(path)
+    const plain = `${path.toLowerCase()}/`
     return guarded.some((start) => plain.startsWith(start)) ? 'lookalike' : 'other'
   }
 }
 
 /** `/rest/v1/auth/` of `/rest/v1/auth/login`; of a path elsewhere all of it, without the suffix. */
 function guardedStart(path: string): string {
-  const plain = plainest(path.replace(/\.[^/]*$/, ''))
-  return /^.*\/auth\/(?=[^/]*\/$)/.exec(plain)?.[0] ?? plain.slice(0, -1)
-}
-
-/**
- * As the most lenient server reads it: decoded before it is split, in lower case, letters of full width as plain ones,
- * without parameters and punctuation, and without the segments that are then empty. Ends with a slash.
- */
-function plainest(path: string): string {
-  const plain = unescape(path)
-    .normalize('NFKC')
-    .toLowerCase()
-    .replaceAll(/[;?#][^/]*|[^a-z0-9/]/g, '')
-  return `${plain}/`.replaceAll(/\/+/g, '/')
+  const plain = path.toLowerCase()
+  return /^.*\/auth\/(?=[^/]*$)/.exec(plain)?.[0] ?? plain.replace(/\.[^/]*$/, '')
 }

@@ -45,14 +45,23 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 /** Made anew for the next hop: framing, addressing, and what we say ourselves. */
 const REBUILT = ['host', 'content-length', 'expect', 'x-request-id']
 
-/** They make a server serve another path or method than the one that was validated. */
-const OVERRIDES = [
-  'x-original-url',
-  'x-rewrite-url',
-  'x-http-method-override',
-  'x-http-method',
-  'x-method-override',
-]
+/**
+ * Headers that begin so are what gateways say to the servers behind them: who the user and the client are, and which path
+ * and method were asked for. A client may not say it to iSales. Without punctuation, as servers behind CGI read them.
+ */
+const OF_GATEWAYS = new RegExp(
+  `^(?:${[
+    // The user.
+    'auth|oidc|remote|cfaccess',
+    'x(?:access|amzn|api|auth|consumer|credential|email|goog|group|identity|jwt|login|msclient)',
+    'x(?:pomerium|principal|remote|role|saml|subject|token|user|webauth)',
+    // The client and its certificate.
+    'cfconnecting|clientcert|clientip|fastlyclient|forwarded|frontend|ssl|trueclient',
+    'x(?:arr|client|cluster|envoy|forward|port|proxy|real|scheme|server|ssl|tls)',
+    // The target and the method.
+    'x(?:host|http|method|original|override|path|rewrite|uri|url)',
+  ].join('|')})`,
+)
 
 /** Where iSales may look for a token, in either edition of its interface, and what a server may prefer to it. */
 const CREDENTIALS = ['authorization', 'authentication', 'cookie', 'cookie2']
@@ -72,9 +81,9 @@ export interface OutgoingRequest {
 
 /**
  * Makes the function that turns a client's headers into those for iSales. Hop-by-hop and `Connection`-nominated headers
- * go first, then every inbound credential and what overrides the target. So does each name that differs from one of
- * those in punctuation only: some servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can
- * nominate them away.
+ * go first, then every inbound credential and what is of gateways. So does each name that differs from one of those in
+ * punctuation only: some servers take `_` for `-`, or cut it off. Ours are put on last, so that no client can nominate
+ * them away.
  *
  * @param carriers the headers that carry the token, as they are written.
  * @param pseudonym received-by of our `Via` (RFC 9110 section 7.6.3).
@@ -84,15 +93,19 @@ export function createRequestHeaders(
   pseudonym: string,
 ): (request: OutgoingRequest) => string[] {
   const tokenHeaders = [...new Map(carriers.map((name) => [name.toLowerCase(), name])).values()]
-  const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...OVERRIDES, ...tokenHeaders]
+  const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...tokenHeaders]
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
+  const passes = (lowerName: string): boolean => {
+    const plain = withoutPunctuation(lowerName)
+    return !dropped.has(plain) && !OF_GATEWAYS.test(plain)
+  }
 
   return (request) => {
     const { rawHeaders, contentLength, inspected } = request
     const headers: string[] = []
     const nominated = nominatedBy(rawHeaders)
     forEachHeader(rawHeaders, (name, value, lower) => {
-      if (nominated?.has(lower) === true || dropped.has(withoutPunctuation(lower))) return
+      if (nominated?.has(lower) === true || !passes(lower)) return
       if (inspected && lower === 'accept-encoding') return
       headers.push(name, value)
     })

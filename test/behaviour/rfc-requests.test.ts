@@ -84,14 +84,14 @@ describe('let through as HTTP allows', () => {
     expect(others).toEqual([])
   })
 
-  it.each([
-    `/rest/isales/a?b=c&d=%2F%2e//..~"<>[]^\`{|}`,
-    `/rest/isales/%E4%BD%A0%e5%a5%bd/!$&'()*+,;=:@-._~"<>[]^\`{|}?`,
-  ])('%s, byte for byte', async (target) => {
-    const before = stand.business().length
-    await stand.exchange(`GET ${target} HTTP/1.1\r\n${H}${END}`)
-    expect(stand.business()[before]?.target).toBe(target)
-  })
+  it.each([`/rest/isales/a?b=c&d=%2F%2e//..~"<>[]^\`{|}`, `/rest/isales/A..z-0_~/?%zz`])(
+    '%s, byte for byte',
+    async (target) => {
+      const before = stand.business().length
+      await stand.exchange(`GET ${target} HTTP/1.1\r\n${H}${END}`)
+      expect(stand.business()[before]?.target).toBe(target)
+    },
+  )
 })
 
 it('Allow names every method that is forwarded, and no other', async () => {

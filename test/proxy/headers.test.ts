@@ -43,8 +43,16 @@ describe('the headers of a request', () => {
     ['of one hop', 'Keep-Alive Proxy-Connection TE Trailer Upgrade HTTP2-Settings'],
     ['of a proxy', 'Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization'],
     ['of ours', 'Host Expect AUTHENTICATION Cookie'],
-    ['another target', 'X-Original-URL X_Rewrite_Url'],
+    ['another target', 'X-Original-URL X_Rewrite_Url X-Original-URI X-Original-Host X-Host'],
     ['another method', 'X-HTTP-Method-Override X-HTTP-Method X-Method-Override'],
+    ['another client', 'Forwarded X-Forwarded-For X_Forwarded_Proto X-Real-IP True-Client-IP'],
+    ['another client', 'X-Envoy-External-Address CF-Connecting-IP X-Cluster-Client-Ip'],
+    ['another user', 'X-Remote-User REMOTE_USER X-Auth-Request-Email X-User X-Webauth-User'],
+    ['another user', 'X-Goog-Authenticated-User-Email X-Amzn-Oidc-Data X-MS-CLIENT-PRINCIPAL-ID'],
+    [
+      'another certificate',
+      'X-Forwarded-Client-Cert X-SSL-Client-Verify SSL_CLIENT_CERT X-ARR-ClientCert',
+    ],
     ['of ours with other punctuation', 'Transfer_Encoding content_length X_Request_Id'],
     ['almost Authorization', 'Authorization_ Authorization. _authorization Auth-Orization'],
   ])('end here when they are %s: %s', (_, names) => {

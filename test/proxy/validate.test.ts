@@ -65,30 +65,17 @@ describe('the target', () => {
     ['the prefix in the query', '/?/rest/isales/', 'other-path'],
     ['an empty segment', '/rest/isales//x', 'double-slash'],
     ['an empty first segment', '//rest/isales/x', 'double-slash'],
-    ['an encoded slash, upper case', '/rest/isales/a%2Fb', 'ambiguous-path'],
-    ['an encoded backslash', '/rest/isales/a%5Cb', 'ambiguous-path'],
+    ['an encoded letter', '/rest/isales/%61', 'ambiguous-path'],
     ['an encoded dot', '/rest/isales/%2e%2E/x', 'ambiguous-path'],
-    ['an encoded NUL', '/rest/isales/a%00', 'ambiguous-path'],
-    ['an octet that is none', '/rest/isales/%u002e', 'ambiguous-path'],
     ['a % at the end', '/rest/isales/a%', 'ambiguous-path'],
-    ['a % with one digit', '/rest/isales/a%4', 'ambiguous-path'],
-    ['a segment of parameters only', '/rest/isales/;a=b/x', 'ambiguous-path'],
+    ['a parameter', '/rest/isales/a;b=c', 'ambiguous-path'],
+    ['a colon', '/rest/isales/a:b', 'ambiguous-path'],
     ['one up', '/rest/isales/../x', 'ambiguous-path'],
     ['one up at the end', '/rest/isales/..', 'ambiguous-path'],
-    ['one up with a parameter', '/rest/isales/..;a=b/x', 'ambiguous-path'],
     ['this one', '/rest/isales/./x', 'ambiguous-path'],
     ['this one at the end', '/rest/isales/.', 'ambiguous-path'],
-    ['this one with a parameter', '/rest/isales/.;a/x', 'ambiguous-path'],
-    ['this one with an encoded parameter', '/rest/isales/.%3b/x', 'ambiguous-path'],
-    ['an encoded parameter without a name', '/rest/isales/%3Ba/x', 'ambiguous-path'],
-    ['a dot encoded twice', '/rest/isales/%252e%252e/x', 'ambiguous-path'],
-    ['a slash encoded twice', '/rest/isales/..%252Fx', 'ambiguous-path'],
-    ['a percent sign encoded twice', '/rest/isales/%25252e/x', 'ambiguous-path'],
-    ['a dot encoded twice, each digit too', '/rest/isales/%25%32%65%25%32E/x', 'ambiguous-path'],
-    ['an overlong dot of two bytes', '/rest/isales/%c0%ae%C0%AE/x', 'ambiguous-path'],
-    ['an overlong slash', '/rest/isales/..%c0%afx', 'ambiguous-path'],
-    ['an overlong dot of three bytes', '/rest/isales/%e0%80%ae/x', 'ambiguous-path'],
-    ['an overlong dot of four bytes', '/rest/isales/%F0%80%80%ae/x', 'ambiguous-path'],
+    ['a segment that begins with a dot', '/rest/isales/.well-known', 'ambiguous-path'],
+    ['a segment that ends with a dot', '/rest/isales/a./b', 'ambiguous-path'],
   ])('with %s is refused', (_, target, refused) => {
     expect(judge({ method: 'GET', target })).toEqual({ refused })
   })
@@ -97,14 +84,8 @@ describe('the target', () => {
     ['GET', 'http://localhost/rest/isales/a?b=http://x//y', '/rest/isales/a?b=http://x//y'],
     ['GET', 'HTTP://OBS.example:443/rest/isales/', '/rest/isales/'],
     ['GET', 'http://[::1]:8080/rest/isales/', '/rest/isales/'],
-    ['GET', '/rest/isales/.well-known', undefined],
     ['GET', '/rest/isales/a.b', undefined],
-    ['GET', '/rest/isales/%E4%BD%A0', undefined],
-    ['GET', '/rest/isales/%e0%a4%a0', undefined],
-    ['GET', '/rest/isales/100%25', undefined],
-    ['GET', '/rest/isales/100%25%20off', undefined],
-    ['GET', '/rest/isales/a%3bb', undefined],
-    ['GET', `/rest/isales/!$&'()*+,;=:@-._~"<>[]^\`{|}`, undefined],
+    ['GET', '/rest/isales/a..b/_/~/-/', undefined],
     ['OPTIONS', 'http://localhost/rest/isales/', '/rest/isales/'],
   ])('%s %s goes on', (method, target, originForm = target) => {
     expect(judge({ method, target })).toMatchObject({ target: originForm })
@@ -114,15 +95,13 @@ describe('the target', () => {
     ['//x', 'double-slash'],
     ['/x//../y', 'double-slash'],
     ['/;x/../y', 'ambiguous-path'],
-    ['/%2f/../x', 'ambiguous-path'],
-    ['/a;/./b', 'ambiguous-path'],
   ])('%s is refused when every path is open, too', (target, refused) => {
     expect(judge({ target }, OPEN)).toEqual({ refused })
   })
 
   it.each([
     ['/', undefined],
-    ['/a/b;c', undefined],
+    ['/a/b_c', undefined],
     ['http://localhost', '/'],
     ['http://localhost?a', '/?a'],
   ])('%s goes on when every path is open', (target, originForm = target) => {
