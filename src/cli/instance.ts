@@ -8,8 +8,10 @@ const NAME = /^[\w-]{1,20}$/
 const MAX_FILE = 64 * 1024
 
 /**
- * The environment of a proxy that systemd runs from the template unit, as far as a command needs it: its env file, its
- * files of user and password, its directory of state. A text says why there is none.
+ * The environment of a proxy that systemd runs, as far as a command needs it: its env file, its files of user and
+ * password, its directory of state. A text says why there is none.
+ *
+ * @param name of `isales-auth-proxy@NAME`; `-` is the service without one.
  */
 export function instanceEnvironment(
   name: string,
@@ -17,16 +19,17 @@ export function instanceEnvironment(
   readFile: ReadFile = readSmallFile,
 ): Environment | string {
   if (!NAME.test(name))
-    return '--instance is the name of a service, as north of isales-auth-proxy@north.'
-  const directory = `/etc/isales-auth-proxy@${name}`
+    return '--instance is the name of a service, as north of isales-auth-proxy@north, or -.'
+  const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
+  const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
   if (!file.ok) return `${directory}/env cannot be read (${file.problem}). Only root may read it.`
   return {
     ...env,
-    INSTANCE: name,
+    ...(name !== '-' && { INSTANCE: name }),
     ISALES_USER_FILE: `${directory}/user`,
     ISALES_PASSWORD_FILE: `${directory}/password`,
-    STATE_DIR: `/var/lib/isales-auth-proxy@${name}`,
+    STATE_DIR: `/var/lib/${service}`,
     ...parseEnv(new TextDecoder().decode(file.bytes)),
   }
 }

@@ -143,7 +143,8 @@ Exit codes:
 ${indented(EXIT_CODES, WIDTH)}
 
 "${PROGRAM} help COMMAND" or "COMMAND --help" says more. --instance
-takes the settings of the service isales-auth-proxy@NAME.
+takes the settings of the service isales-auth-proxy@NAME, or without a name
+(-) those of isales-auth-proxy.
 `
 }
 

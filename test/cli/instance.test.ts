@@ -18,6 +18,16 @@ it('--instance takes the settings of a service of that name, and its env file wi
   })
 })
 
+it('--instance - takes those of the service without a name', () => {
+  const plain = disk({ '/etc/isales-auth-proxy/env': 'ADMIN_LISTEN=:9090\n' })
+  expect(instanceEnvironment('-', {}, plain)).toEqual({
+    ADMIN_LISTEN: ':9090',
+    ISALES_USER_FILE: '/etc/isales-auth-proxy/user',
+    ISALES_PASSWORD_FILE: '/etc/isales-auth-proxy/password',
+    STATE_DIR: '/var/lib/isales-auth-proxy',
+  })
+})
+
 it.each([
   [['--instance'], /^--instance is the name of a service/],
   [['--instance=../north', 'status'], /^--instance is the name of a service/],

@@ -132,6 +132,19 @@ describe.skipIf(without)('on a machine', () => {
     expect(node.trim()).toBe('/opt/node-v24.11.0/bin/node')
   })
 
+  it('does what docs/operations.md says that an operator types', async () => {
+    const operations = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8')
+    const cells = Array.from(
+      operations.matchAll(/^\|[^|]+\| `([^`|]+)` \|/gm),
+      ([, cell = '']) => cell,
+    )
+    const [stop = '', ...typed] = cells.filter((cell) => / /.test(cell)).toReversed()
+    expect(stop).toContain('systemctl stop')
+    expect(typed).toHaveLength(6)
+    for (const command of typed) await machine.succeed(command)
+    expect(await journal()).toContain('"event":"renew-asked"')
+  })
+
   it('reads no secret in /etc itself', async () => {
     const uid = await machine.succeed('stat --format=%u /run/isales-auth-proxy')
     expect(Number(uid)).toBeGreaterThan(60_000)
