@@ -30,7 +30,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['causes', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'sharing/turn', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['causes', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 const oneHome = (pkg, home) => ({
   name: `one-home-${pkg.replaceAll(/\W/g, '-')}`,
@@ -59,7 +59,6 @@ module.exports = {
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
     oneHome('lru-cache', 'obs/'),
     oneHome('@hono/node-server', 'http/hono'),
-    oneHome('zod', '(?:token/book-file|sharing/(?:seal|valkey))'),
     oneHome('pino', 'log/'),
     ...layerRules,
   ],

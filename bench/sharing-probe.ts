@@ -40,14 +40,7 @@ replica.source.start()
 send({ ready: true })
 
 for await (const _ of setInterval(CLAIM_EVERY, undefined, { ref: false })) {
-  await replica.store.claim({
-    // Nobody has seen this record, so that the claim takes no lease.
-    seen: 'x'.repeat(22),
-    lease: `${String(index).padStart(16, 'c')}-1`,
-    operation: 'refresh',
-    fingerprint: '',
-    forced: false,
-    book: { attempts: 0, refusals: 0, ms: 0 },
-    begun: [],
-  })
+  // Nobody has seen this token, so that the claim takes no lease.
+  const lease = `${String(index).padStart(16, 'c')}-1`
+  await replica.cell.claim({ seen: 'x'.repeat(16), lease, book: 'book' })
 }

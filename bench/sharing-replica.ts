@@ -3,8 +3,8 @@ import { systemClock, type Clock } from '../src/clock.ts'
 import { Secret } from '../src/config/secret.ts'
 import { createSeal } from '../src/sharing/seal.ts'
 import { createShare } from '../src/sharing/share.ts'
-import type { SessionStore } from '../src/sharing/store.ts'
-import { createValkeyStore } from '../src/sharing/valkey.ts'
+import type { Cell } from '../src/sharing/cell.ts'
+import { createValkeyCell } from '../src/sharing/valkey.ts'
 import { memoryBook } from '../src/token/book.ts'
 import type { Grant } from '../src/token/protocol.ts'
 import { createTokenSource, type TokenSource } from '../src/token/source.ts'
@@ -27,7 +27,7 @@ export interface ReplicaOptions {
 
 export interface Replica {
   readonly source: TokenSource
-  readonly store: SessionStore
+  readonly cell: Cell
   /** As when its process is killed: nothing of it happens any more. */
   readonly kill: () => void
   readonly stop: () => Promise<void>
@@ -43,7 +43,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
   const settings = storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}` })
   const parts = { rules: settings.config, book: memoryBook(), clock, random: Math.random }
-  const store = await createValkeyStore({
+  const cell = await createValkeyCell({
     ...settings,
     ...parts,
     place: seal.place,
@@ -51,7 +51,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (operation === 'claim') options.onClaim?.(durationMs)
     },
   })
-  const share = createShare({ ...parts, store, seal, observe: () => undefined })
+  const share = createShare({ ...parts, cell, seal, observe: () => undefined })
   const request = (operation: 'logins' | 'refreshes') => async (): Promise<Grant> => {
     const sentAt = clock.now()
     return grantOf(await ask(index, operation), sentAt)
@@ -68,10 +68,10 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   share.start(source.adopt)
   return {
     source,
-    store,
+    cell,
     kill() {
       dead = true
-      store.stop()
+      cell.stop()
     },
     async stop() {
       await source.stop()

@@ -4,15 +4,7 @@ import { en, type Places } from '../words/index.ts'
 
 // What log, metrics and status page know of `sharing/`, whose other code is loaded only when it is configured.
 
-export const STORE_OPERATIONS = [
-  'claim',
-  'extend',
-  'granted',
-  'failed',
-  'read',
-  'publish',
-  'replicas',
-] as const
+export const STORE_OPERATIONS = ['claim', 'put', 'read', 'publish', 'replicas'] as const
 export type StoreOperationName = (typeof STORE_OPERATIONS)[number]
 
 /** One call of the store; metrics are fed by nothing else. */

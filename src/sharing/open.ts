@@ -7,9 +7,9 @@ import { createToken } from '../token/token.ts'
 import type { StoreCall } from './events.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
-import { createValkeyStore } from './valkey.ts'
+import { createValkeyCell } from './valkey.ts'
 
-export interface OpenShareOptions extends Omit<ShareOptions, 'store' | 'seal' | 'rules'> {
+export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal' | 'rules'> {
   readonly config: Config
   readonly observeCall: (call: StoreCall) => void
 }
@@ -21,8 +21,8 @@ export async function openShare(options: OpenShareOptions): Promise<Share | unde
   if (address === undefined || key === undefined) return undefined
   const seal = createSeal(key, config.isalesUrl, config.isalesUser)
   const { place } = seal
-  const store = await createValkeyStore({ ...options, address, place, observe: observeCall })
-  return createShare({ ...options, rules: config, store, seal })
+  const cell = await createValkeyCell({ ...options, address, place, observe: observeCall })
+  return createShare({ ...options, rules: config, cell, seal })
 }
 
 /**

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Timer } from '../clock.ts'
 import {
-  backoffOf,
-  begun,
   granted,
   NO_ENTRY,
+  prolonged,
+  restored,
+  stored,
   withBook,
   type BookOptions,
   type BookStore,
@@ -20,58 +21,66 @@ import type {
 } from '../token/client.ts'
 import type { Grant } from '../token/protocol.ts'
 import { usableUntil } from '../token/token.ts'
+import { idOf, type Cell, type Reply, type StoreFailure } from './cell.ts'
 import type { SharingEvent, SharingSnapshot } from './events.ts'
 import { totalLife, type Seal, type SharedRecord } from './seal.ts'
-import {
-  ID_LENGTH,
-  MAX_GUARD,
-  PROOF,
-  type Book,
-  type Granted,
-  type Reply,
-  type SessionStore,
-  type StoreFailure,
-} from './store.ts'
-import { isBetter, isNewer, isSame, jittered, turnOf, type Found } from './turn.ts'
 
-/** `book` is that of this process: what the store knows is remembered there, too. */
+/** `book` is that of this process: what the others know of logins is remembered there, too. */
 export interface ShareOptions extends Omit<BookOptions, 'client'> {
-  readonly store: SessionStore
+  readonly cell: Cell
   readonly seal: Seal
   readonly observe: (event: SharingEvent) => void
 }
 
-const EXTEND_EVERY = 1000
+/** A token as it is in the store, opened. */
+export interface Found {
+  readonly record: SharedRecord
+  /** When it was requested, on the monotonic clock of this process. */
+  readonly sentAt: number
+}
+
+/** The right to ask iSales, and the book that it is about. */
+interface Held {
+  readonly lease: string
+  /** Its key. */
+  readonly book: string
+}
+
+const CLAIM_EVERY = 1000
 const MAX_ROUNDS = 3
-const TRY_AGAIN = 1000
 const LOOK_EVERY = 10_000
 const LOOK_ALONE_EVERY = 1000
-/** The pauses of a login in flight, by the number of the attempt; the last is for all that follow. */
-const BEGUN = [0, 1, 2].map((attempts) => begun({ ...NO_ENTRY, attempts }, 0).notBefore)
-
-/** A token of which this process knows how it is to be published. */
-interface Ours extends Found {
-  readonly operation: Granted['operation']
-}
+/** Between two looks while another replica asks iSales; without a usable token calls are waiting. */
+const LOOK_USABLE = 1000
+const LOOK_URGENT = 250
+const LOOK_JITTER = 0.2
+/** Another replica that had to log in has probably ended the token. Calls wait for 2.5 s, which a login is part of. */
+const MAX_WAIT_REJECTED = 1500
+/** From then on a token is not sent, and each replica renews it without the store. */
+const LAST_SECOND = 1000
+/** Neither iSales nor another replica gave a token. */
+const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: 1000 }
 
 /** One token for all replicas that use the same store, key, iSales and user. */
 export type Share = ReturnType<typeof createShare>
 
 export function createShare(options: ShareOptions) {
-  const { store, seal, book: home, rules, clock, random, observe } = options
+  const { cell, seal, book: local, rules, clock, random, observe } = options
   const processId = randomBytes(12).toString('base64url')
   let claims = 0
-  /** Id of the record that this process last saw in the store. */
+  /** Id of the token that this process last saw in the store. */
   let seen = ''
-  /** The highest number of a record that this process has seen. */
+  /** The highest number of a token that this process has seen. */
   let highest = 0
   /** The token at hand as it is in the store, or would be. */
-  let ours: Ours | undefined
-  /** What the store, or a login under its lease, says of the credentials that are asked with. */
+  let ours: Found | undefined
+  /** What all replicas know of the credentials that are asked with, as far as the store says it. */
   let known = NO_ENTRY
   /** Of the last token request. */
   let last: { readonly credentials: Credentials; readonly fingerprint: string } | undefined
-  /** Id of the record that was last reported as unreadable. */
+  /** Undefined: iSales is not asked, or without the store. */
+  let held: Held | undefined
+  /** Id of the token that was last reported as unreadable. */
   let unreadable = ''
   let adopt: ((grant: Grant) => void) | undefined
   let connected: Promise<void> | undefined
@@ -88,7 +97,12 @@ export function createShare(options: ShareOptions) {
     adoptedAt: undefined,
   }
 
-  const nextLease = (): string => `${processId}-${(claims += 1)}`
+  const newClaim = (fingerprint: string): Held => ({
+    lease: `${processId}-${(claims += 1)}`,
+    book: `book:${fingerprint}`,
+  })
+
+  const claim = async (own: Held) => noted(await cell.claim({ seen, ...own }))
 
   /** Notes whether the store does what it is asked to. */
   const noted = (reply: Reply | StoreFailure): Reply | StoreFailure => {
@@ -101,18 +115,18 @@ export function createShare(options: ShareOptions) {
     return reply
   }
 
-  /** What is in the store, and whether it is to be taken. Undefined: nothing, or nothing that can be read. */
-  const find = ({ record: sealed, ms: pttl }: Reply) => {
-    const record = seal.open(sealed)
+  /** The token in the store, and whether it is to be taken. Undefined: none, or none that can be read. */
+  const find = ({ value, ms }: Reply) => {
+    seen = idOf(value)
+    const record = seal.openToken(value)
     if (record === undefined) {
-      const id = idOf(sealed)
-      if (id !== '' && id !== unreadable) observe({ type: 'unreadable' })
-      unreadable = id
+      if (seen !== '' && seen !== unreadable) observe({ type: 'unreadable' })
+      unreadable = seen
       return undefined
     }
     const now = clock.now()
     // A store whose clock was set back would make the token younger than it is.
-    const age = Math.max(0, record.totalMs - Math.max(0, pttl))
+    const age = Math.max(0, record.total - Math.max(0, ms))
     const found: Found = { record, sentAt: now - age }
     const better = isBetter(found, ours, highest, now)
     highest = Math.max(highest, record.number)
@@ -121,7 +135,7 @@ export function createShare(options: ShareOptions) {
 
   const adopted = ({ record, sentAt }: Found): Grant => {
     const isOwn = record.fingerprint === last?.fingerprint
-    ours = { record, sentAt, operation: 'offer' }
+    ours = { record, sentAt }
     state = { ...state, adoptedAt: clock.now() }
     if (isOwn && last !== undefined) void crossOut(last.credentials, record)
     return { ...record.grant, sentAt, adopted: true, foreign: !isOwn }
@@ -129,52 +143,38 @@ export function createShare(options: ShareOptions) {
 
   /** Another replica's grant proves the credentials here, too. A refresh only prolongs what a login has proven. */
   const crossOut = async (credentials: Credentials, { login }: SharedRecord): Promise<void> => {
-    const entry = (await home.read(credentials)) ?? NO_ENTRY
+    const entry = (await local.read(credentials)) ?? NO_ENTRY
     const now = clock.now()
-    if (login || now < entry.provenUntil) await home.write(credentials, granted(now))
+    const then = login ? granted(now) : prolonged(entry, now)
+    if (then !== undefined) await local.write(credentials, then)
   }
 
   const obtain = async (ask: Ask, send: TokenClient): Promise<Outcome> => {
     await connected
-    const { operation, credentials, why } = ask
-    const forced = why === 'operator'
+    const { credentials, why, rejectedAt } = ask
     const fingerprint = seal.fingerprint(credentials.password)
     known = NO_ENTRY
     last = { credentials, fingerprint }
     // Another replica obtained the token at hand with the credentials that are new here only: no login is needed.
-    const isWanted = why === 'credentials' && ask.rejectedAt === undefined
+    const isWanted = why === 'credentials' && rejectedAt === undefined
     if (isWanted && ours?.record.fingerprint === fingerprint && clock.now() < endOf(ours)) {
       return adopted(ours)
     }
 
     for (let round = 0; round < MAX_ROUNDS && !ask.signal.aborted; round += 1) {
-      const lease = nextLease()
-      const local = (await home.read(credentials)) ?? NO_ENTRY
-      const book = bookOf(local, clock.now())
-      const claim = { seen, lease, operation, fingerprint, forced, book, begun: BEGUN }
-      const reply = noted(await store.claim(claim))
-      const now = clock.now()
-      if (reply.type === 'grant') {
-        seen = idOf(reply.record)
+      const own = newClaim(fingerprint)
+      const reply = await claim(own)
+      if (reply.type === 'mine') return askUnderLease(ask, send, own, reply)
+      if (reply.type === 'newer') {
         const found = find(reply)
         // An operator wants to know whether a login works.
-        if (found?.better === true && !forced) return adopted(found)
+        if (found?.better === true && why !== 'operator') return adopted(found)
         continue
       }
-      if (reply.type === 'guarded') {
-        const entry = merged(local, entryOf(reply, now))
-        // Whoever deletes it in the store buys no further login.
-        await home.write(credentials, entry)
-        return { deferred: 'guarded', ms: reply.ms, backoff: backoffOf(entry, rules) }
-      }
-      const wait = turnOf(reply, { now, random: random(), ask })
+      const wait = turnOf(reply, { now: clock.now(), random: random(), ask })
       if (wait !== undefined) return wait
-      if (reply.type === 'mine') {
-        known = entryOf(reply, now)
-        return askUnderLease(ask, send, { lease, fingerprint })
-      }
       const outcome = await send({ ...ask, weight: rules.loginRejectedAttempts })
-      return 'token' in outcome ? publish(ask, outcome, { fingerprint }) : outcome
+      return 'token' in outcome ? publish(ask, outcome) : outcome
     }
     return LOOK_AGAIN
   }
@@ -182,37 +182,70 @@ export function createShare(options: ShareOptions) {
   const askUnderLease = async (
     ask: Ask,
     send: TokenClient,
-    claim: { readonly lease: string; readonly fingerprint: string },
+    own: Held,
+    claimed: Reply,
   ): Promise<Outcome> => {
-    const extending = extend(claim.lease)
-    const outcome = ask.signal.aborted ? LOOK_AGAIN : await send(ask)
-    extending.cancel()
-    if ('token' in outcome) return publish(ask, outcome, claim)
+    known = entryIn(own, claimed)
+    held = own
+    const claiming = repeat(() => void cell.claim({ seen, ...own }))
+    const outcome = await send(ask)
+    claiming.cancel()
+    if ('token' in outcome) return publish(ask, outcome, own)
+    held = undefined
+    const { credentials, operation } = ask
+    if ('deferred' in outcome) {
+      // Whoever deletes it in the store buys no further login.
+      if (outcome.deferred === 'guarded') await local.write(credentials, known)
+      await cell.put({ ...own, key: own.book, value: '', ms: 0, release: true })
+      return outcome
+    }
+    // The login that follows a refused refresh goes on with the lease: another replica would slip in between.
+    if (operation === 'refresh' && outcome.pause === 0) return outcome
     // What is in the book is about these credentials; any other failure is about iSales, and all replicas wait.
-    const isForAll = 'failure' in outcome && !outcome.counted && !ask.signal.aborted
-    const pause = isForAll ? Math.ceil(outcome.pause) : 0
-    const entry = ask.operation === 'login' ? bookOf(known, clock.now()) : undefined
-    await store.failed({ ...claim, pause, book: entry })
+    const isForAll = !outcome.counted && !ask.signal.aborted
+    const until = isForAll ? clock.now() + outcome.pause : -Infinity
+    known = { ...known, notBefore: Math.max(known.notBefore, until) }
+    const reply = noted(await putEntry(own, known, true))
+    if (reply.type !== 'late') return outcome
+    const found = find(reply)
+    if (found?.better === true) return adopted(found)
+    if (outcome.counted) await putLate(own)
     return outcome
   }
 
+  /** This process stood still, and another one has the lease: iSales counted the login all the same. */
+  const putLate = async ({ book }: Held): Promise<void> => {
+    const own = { ...newClaim(''), book }
+    const reply = await claim(own)
+    if (reply.type === 'mine') await putEntry(own, merged(known, entryIn(own, reply)), true)
+  }
+
+  const putEntry = (own: Held, entry: Entry, release: boolean) => {
+    const { value, total: ms } = seal.closeEntry(own.book, stored(entry, clock.now()))
+    return cell.put({ ...own, key: own.book, value, ms, release })
+  }
+
+  /** A store whose clock was set back would make a pause longer than any of ours: then it is none. */
+  const entryIn = ({ book }: Held, { value, ms }: Reply): Entry => {
+    const entry = seal.openEntry(book, value)
+    if (entry === undefined || ms > entry.total) return NO_ENTRY
+    return restored(entry, entry.total - ms, clock.now())
+  }
+
   /** The lease lasts while iSales is asked, however long that takes, and ends soon when this process dies. */
-  const extend = (lease: string): Timer => {
+  const repeat = (act: () => void): Timer => {
     const next = (): Timer =>
       clock.setTimer(() => {
-        void store.extend(lease)
+        act()
         timer = next()
-      }, EXTEND_EVERY)
+      }, CLAIM_EVERY)
     let timer = next()
     return { cancel: () => timer.cancel() }
   }
 
-  /** @param lease undefined: it was obtained without the store, and is published by a look. */
-  const publish = async (
-    { operation }: Ask,
-    grant: Grant,
-    { lease, fingerprint }: { readonly lease?: string; readonly fingerprint: string },
-  ): Promise<Outcome> => {
+  /** @param own undefined: it was obtained without the store, and is put there by a look. */
+  const publish = async ({ operation }: Ask, grant: Grant, own?: Held): Promise<Outcome> => {
+    const { fingerprint = '' } = last ?? {}
     const isLogin = operation === 'login'
     const { sentAt } = grant
     const since = ours === undefined ? 0 : ours.record.number + Math.round(sentAt - ours.sentAt)
@@ -220,59 +253,51 @@ export function createShare(options: ShareOptions) {
     const record = {
       grant,
       number: highest,
-      totalMs: totalLife(grant),
+      total: totalLife(grant),
       // A refresh goes on with the login of whoever made it.
       fingerprint: isLogin ? fingerprint : (ours?.record.fingerprint ?? fingerprint),
       login: isLogin,
     }
-    const own = { record, sentAt, operation }
-    ours = own
+    ours = { record, sentAt }
     state = { ...state, adoptedAt: undefined }
-    const found = lease === undefined ? undefined : await offer(own, lease)
+    held = undefined
+    if (own === undefined) return grant
+    const proven = isLogin ? known : prolonged(known, clock.now())
+    // The connection keeps the order.
+    if (proven !== undefined) void putEntry(own, proven, false)
+    const found = await putToken(ours, own)
     return found?.better === true ? adopted(found) : grant
   }
 
-  /** Puts our token into the store; gives what is there when it did not take it. */
-  const offer = async (own: Ours, lease: string) => {
-    const { record, sentAt, operation } = own
-    const ms = Math.ceil(record.totalMs - (clock.now() - sentAt))
-    if (ms <= 0) return undefined
-    const sealed = seal.close(record)
-    const { fingerprint } = record
+  /** Gives the token of another replica that is there when ours came too late. */
+  const putToken = async ({ record, sentAt }: Found, { lease }: Held) => {
+    const ms = Math.ceil(record.total - (clock.now() - sentAt))
+    const value = seal.closeToken(record)
     const reply = noted(
-      await store.granted({ seen, lease, record: sealed, ms, fingerprint, operation }),
+      await cell.put({ lease, key: 'token', value, ms: Math.max(1, ms), release: true }),
     )
-    if (reply.type === 'grant') {
-      seen = idOf(reply.record)
-      return find(reply)
-    }
-    if (reply.type === 'kept') {
-      seen = idOf(sealed)
-      if (ours === own) ours = { ...own, operation: 'offer' }
-      void store.publish()
+    if (reply.type === 'late') return find(reply)
+    if (reply.type === 'done') {
+      seen = idOf(value)
+      void cell.publish()
     }
     return undefined
   }
 
-  /** Takes a newer token out of the store, or puts ours into it when it has none. */
+  /** Takes a newer token out of the store, or puts ours there when it is the newer one. */
   const lookOnce = async (): Promise<void> => {
     // The token source takes what is obtained first.
     await obtaining
     if (stopped || obtaining !== undefined) return
-    const reply = noted(await store.read())
+    const reply = noted(await cell.read())
     if (reply.type === 'failure' || obtaining !== undefined || stopped) return
     const found = find(reply)
-    if (found?.better === true) {
-      seen = idOf(reply.record)
-      adopt?.(adopted(found))
-    } else if (ours !== undefined && found !== undefined && isSame(found.record, ours.record)) {
-      seen = idOf(reply.record)
-      ours = { ...ours, operation: 'offer' }
-    } else if (ours !== undefined && clock.now() < endOf(ours)) {
-      if (found !== undefined && !isNewer(ours, found)) return
-      seen = idOf(reply.record)
-      await offer(ours, nextLease())
-    }
+    if (found?.better === true) return adopt?.(adopted(found))
+    if (ours === undefined || clock.now() >= endOf(ours)) return
+    if (found !== undefined && !isNewer(ours, found)) return
+    const own = newClaim(ours.record.fingerprint)
+    const claimed = await claim(own)
+    if (claimed.type === 'mine') await putToken(ours, own)
   }
 
   /** One look in flight and one wanted, however many messages, connections and timers ask. */
@@ -293,7 +318,7 @@ export function createShare(options: ShareOptions) {
   const lookAndCount = async (): Promise<void> => {
     await look()
     if (!stopped && state.state === 'shared') {
-      const replicas = await store.replicas()
+      const replicas = await cell.replicas()
       state = { ...state, replicas }
     }
     planLook(state.state === 'alone' ? LOOK_ALONE_EVERY : LOOK_EVERY)
@@ -304,19 +329,24 @@ export function createShare(options: ShareOptions) {
   }
 
   /** The book for the client that is wrapped: that of this process, and under the lease that of all replicas. */
-  const shared: BookStore = {
-    lock: home.lock,
-    read: async (credentials) => merged((await home.read(credentials)) ?? NO_ENTRY, known),
+  const book: BookStore = {
+    lock: local.lock,
+    read: async (credentials) => merged((await local.read(credentials)) ?? NO_ENTRY, known),
     write(credentials, entry) {
       known = entry
-      return home.write(credentials, entry)
+      return local.write(credentials, entry)
     },
   }
 
   return {
     /** Gives the token of another replica where there is a newer one, and else asks this client. */
     wrap(isales: IsalesClient): TokenClient {
-      const client = withBook({ client: isales, book: shared, rules, clock, random })
+      const login: IsalesClient['login'] = async (credentials, sending) => {
+        // The login in flight is in the book of all before iSales is asked.
+        if (held !== undefined) noted(await putEntry(held, known, false))
+        return isales.login(credentials, sending)
+      }
+      const client = withBook({ client: { ...isales, login }, book, rules, clock, random })
       return (ask) => {
         const work = obtain(ask, client).finally(() => {
           obtaining = undefined
@@ -329,48 +359,74 @@ export function createShare(options: ShareOptions) {
     /** Connects, and gives the token source what other replicas obtain. */
     start(take: (grant: Grant) => void): void {
       adopt = take
-      connected = store.start(() => void look())
+      connected = cell.start(() => void look())
       planLook(LOOK_ALONE_EVERY)
     },
 
     snapshot: () => state,
-    replicas: () => store.replicas(),
+    replicas: () => cell.replicas(),
 
     /** Frees the lease of an aborted request, and disconnects. */
     async stop(): Promise<void> {
       stopped = true
       lookTimer?.cancel()
       await obtaining
-      store.stop()
+      cell.stop()
     },
   }
 }
 
-/** Neither iSales nor another replica gave one. */
-const LOOK_AGAIN: Deferred = { deferred: 'busy', ms: TRY_AGAIN }
+// The rules.
 
-/** Names what is in a key, be it a record or not; '' for an empty key. */
-function idOf(record: string): string {
-  return record.slice(0, ID_LENGTH)
+/** What follows when another replica has the lease, or the store is away. Undefined: ask iSales without it. */
+export function turnOf(
+  { type }: Pick<Reply | StoreFailure, 'type'>,
+  given: {
+    readonly now: number
+    /** In [0, 1). */
+    readonly random: number
+    readonly ask: Pick<Ask, 'current' | 'rejectedAt' | 'why'>
+  },
+): Deferred | undefined {
+  const { now, random, ask } = given
+  const { current, rejectedAt, why } = ask
+  const isServing = current !== undefined && rejectedAt === undefined && now < current.usableUntil
+  const look = jittered(isServing ? LOOK_USABLE : LOOK_URGENT, random)
+  if (type === 'busy') return { deferred: 'busy', ms: look }
+  if (current === undefined || why === 'operator') return undefined
+  // Scattered: of two that log in at the same time nobody knows whose token is the later one.
+  const lastUse = current.expiresAt - LAST_SECOND * (1 + random)
+  const waited = (rejectedAt ?? Infinity) + MAX_WAIT_REJECTED
+  const left = Math.min(lastUse, waited) - now
+  return left > 0 ? { deferred: 'alone', ms: Math.min(look, left) } : undefined
+}
+
+/**
+ * True when the token in the store is to be taken.
+ *
+ * @param ours the token at hand.
+ * @param highest the highest number that this process has seen.
+ */
+export function isBetter(
+  found: Found,
+  ours: Found | undefined,
+  highest: number,
+  now: number,
+): boolean {
+  if (found.record.number < highest || now >= endOf(found)) return false
+  return ours === undefined || isNewer(found, ours)
+}
+
+/** Of two with one number, which two replicas obtained while the store was away, the younger is the newer. */
+export function isNewer(one: Found, other: Found): boolean {
+  const [token, otherToken] = [one, other].map(({ record }) => record.grant.token.reveal())
+  if (token === otherToken) return false
+  const { number } = one.record
+  return number === other.record.number ? one.sentAt > other.sentAt : number > other.record.number
 }
 
 function endOf({ record, sentAt }: Found): number {
   return usableUntil(sentAt, record.grant.lifetime.ms)
-}
-
-function bookOf({ attempts, refusals, notBefore, provenUntil }: Entry, now: number): Book {
-  const until = attempts > 0 ? notBefore : provenUntil
-  return { attempts, refusals, ms: Math.max(0, Math.ceil(until - now)) }
-}
-
-function entryOf({ attempts, refusals, ms }: Book, now: number): Entry {
-  const isGuard = attempts > 0
-  return {
-    attempts,
-    refusals,
-    notBefore: isGuard ? now + Math.min(ms, MAX_GUARD) : -Infinity,
-    provenUntil: isGuard ? -Infinity : now + Math.min(ms, PROOF),
-  }
 }
 
 /** What two books know of the same credentials. An attempt that no grant has crossed out proves nothing. */
@@ -382,4 +438,9 @@ function merged(entry: Entry, other: Entry): Entry {
     notBefore: Math.max(entry.notBefore, other.notBefore),
     provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
   }
+}
+
+/** Milliseconds, scattered by a fifth. */
+function jittered(ms: number, random: number): number {
+  return ms * (1 + (random * 2 - 1) * LOOK_JITTER)
 }

@@ -1,19 +1,19 @@
 import type { Redis, RedisOptions } from 'ioredis'
-import * as z from 'zod'
 import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { readTls, type TlsFiles } from '../config/certificates.ts'
 import type { StoreAddress } from '../config/formats-net.ts'
 import type { Config } from '../config/settings.ts'
+import { SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
 import type { StoreCall } from './events.ts'
 import { mendReplies } from './ioredis-workarounds.ts'
-import { SCRIPTS, type Book, type Reply, type SessionStore, type StoreFailure } from './store.ts'
+import { VERSION } from './seal.ts'
 
 export interface ValkeyOptions {
   readonly config: Config
   /** `SESSION_STORE_URL`. */
   readonly address: StoreAddress
-  /** Names the account: keys and the channel begin with `isales-auth-proxy:{<place>}:`. */
+  /** Names the account: keys and the channel begin with `isales-auth-proxy:v3:{<place>}:`. */
   readonly place: string
   readonly clock: Clock
   readonly random: () => number
@@ -24,26 +24,9 @@ const PREFIX = 'isales-auth-proxy'
 const CONNECT_TIMEOUT = 1000
 const COMMAND_TIMEOUT = 500
 const DEFAULT_USER = 'default'
-/** Between two looks whether the server is ready. */
-const CHECK_PAUSE = 1000
 const MIN_RETRY = 100
 const MAX_RETRY = 1000
 const RETRY_JITTER = 200
-
-const REPLY: z.ZodType<Reply> = z
-  .tuple([
-    z.enum(['grant', 'busy', 'held', 'guarded', 'mine', 'kept']),
-    z.string(),
-    // Somebody else may have given the key a life that is no safe integer.
-    z.number(),
-    z.int(),
-    z.int(),
-  ])
-  .transform(([type, record, ms, attempts, refusals]) => ({ type, record, ms, attempts, refusals }))
-/** Of an operation whose reply says no more. */
-const ANYTHING = z.unknown()
-/** Of PUBSUB NUMSUB: the channel and its listeners. */
-const LISTENERS = z.tuple([z.unknown(), z.int()])
 
 type Script = keyof typeof SCRIPTS
 /** The library defines these methods by `scripts`; they reply with bytes. */
@@ -52,8 +35,8 @@ type Scripted = Record<
   (...args: readonly (string | Buffer)[]) => Promise<unknown>
 >
 
-/** The store on Valkey or Redis. Two connections: one for operations, one that listens. */
-export async function createValkeyStore(options: ValkeyOptions): Promise<SessionStore> {
+/** The cell on Valkey or Redis. Two connections: one for operations, one that listens. */
+export async function createValkeyCell(options: ValkeyOptions): Promise<Cell> {
   const { clock } = options
   const library = await loadLibrary()
   const settings = connectionOptions(options)
@@ -63,116 +46,105 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `scripts` defines these methods
   const commands = new library.Redis({ ...settings, scripts }) as Redis & Scripted
   const listener = new library.Redis(settings)
-  const key = (name: string): string => `${PREFIX}:{${options.place}}:${name}`
+  const key = (name: string): string => `${PREFIX}:${VERSION}:{${options.place}}:${name}`
   const channel = key('changed')
-  /** Why nothing is sent; undefined when the server does what it is asked to. */
-  let closed: StoreFailureReason | undefined = 'unreachable'
-  let recheck: Timer | undefined
+  /** Why there is no connection, or none of use. */
+  let broken: StoreFailureReason = 'unreachable'
+  let greeting: Promise<unknown> | undefined
 
+  /**
+   * A server that loads its data or wants a password takes connections. A longer command without a password would be a
+   * protocol error, which does not say why. What is refused once is asked again.
+   */
+  const greet = async (): Promise<void> => {
+    try {
+      await (greeting ??= commands.ping())
+      broken = 'unreachable'
+    } catch (error) {
+      greeting = undefined
+      const reason = reasonOf(error)
+      if (reason !== 'unreachable') broken = reason
+      throw error
+    }
+  }
+
+  /** @param parse undefined for a reply that is none. */
   const call = async <Parsed>(
     operation: StoreCall['operation'],
     send: () => Promise<unknown>,
-    shape: z.ZodType<Parsed>,
+    parse: (reply: unknown) => Parsed | undefined,
   ): Promise<Parsed | StoreFailure> => {
     const startedAt = clock.now()
     let reply: Parsed | undefined
-    let failure = closed
-    if (failure === undefined) {
-      try {
-        const sent = await send()
-        const parsed = shape.safeParse(Array.isArray(sent) ? sent.map(asText) : sent)
-        reply = parsed.data
-        if (!parsed.success) {
-          failure = 'malformed'
-          // It may be the reply of another command.
-          commands.disconnect(true)
-        }
-      } catch (error) {
-        const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
-        failure = reasonOf(error)
-        if (failure === 'unreachable' && late) failure = 'timeout'
+    let failure: StoreFailureReason | undefined
+    try {
+      await greet()
+      reply = parse(await send())
+      if (reply === undefined) {
+        failure = 'malformed'
+        // It may be the reply of another command.
+        commands.disconnect(true)
       }
+    } catch (error) {
+      const late = clock.now() - startedAt >= COMMAND_TIMEOUT - 1
+      failure = reasonOf(error)
+      if (failure === 'unreachable') failure = late ? 'timeout' : broken
     }
     options.observe({ operation, durationMs: clock.now() - startedAt, failure })
     return reply ?? { type: 'failure', reason: failure ?? 'malformed' }
   }
 
   /** Bytes as latin1: what somebody else wrote into a key comes, and goes back, unchanged. */
-  const run = <Parsed>(
+  const run = (
     script: Script,
-    shape: z.ZodType<Parsed>,
+    name: string,
     args: readonly (string | number | boolean)[],
-    fingerprint = '',
-  ): Promise<Parsed | StoreFailure> => {
-    const keys = ['grant', 'lease', `book:${fingerprint}`].map(key)
+    operation: StoreCall['operation'] = script,
+  ): Promise<Reply | StoreFailure> => {
+    const keys = ['token', 'lease', name].map(key)
     const bytes = args.map((arg) => Buffer.from(String(arg), 'latin1'))
-    return call(script, () => commands[`share-${script}Buffer`](...keys, ...bytes), shape)
+    return call(operation, () => commands[`share-${script}Buffer`](...keys, ...bytes), parseReply)
   }
 
   return {
-    claim: ({ seen, lease, operation, fingerprint, forced, book, begun }) =>
-      run(
-        'claim',
-        REPLY,
-        [seen, lease, operation, forced, ...countsOf(book), ...begun],
-        fingerprint,
-      ),
-    granted: ({ seen, lease, record, ms, fingerprint, operation }) =>
-      run('granted', REPLY, [seen, lease, record, ms, operation], fingerprint),
-    read: () => run('read', REPLY, []),
-    async extend(lease) {
-      await run('extend', ANYTHING, [lease])
-    },
-    async failed({ lease, fingerprint, pause, book }) {
-      await run('failed', ANYTHING, [lease, pause, ...(book ? countsOf(book) : [])], fingerprint)
-    },
+    claim: ({ seen, lease, book }) => run('claim', book, [seen, lease]),
+    put: ({ lease, key: name, value, ms, release }) =>
+      run('put', name, [lease, value, ms, release]),
+    read: () => run('put', 'token', ['', '', 0, false], 'read'),
     async publish() {
-      await call('publish', () => commands.publish(channel, ''), ANYTHING)
+      await call(
+        'publish',
+        () => commands.publish(channel, ''),
+        () => true,
+      )
     },
 
     async replicas() {
       // A listening connection that broke silently is found by a ping without reply.
       if (listener.status === 'ready') listener.ping().catch(ignore)
-      const count = await call('replicas', () => commands.pubsub('NUMSUB', channel), LISTENERS)
-      return 'type' in count ? undefined : count[1]
+      const count = await call('replicas', () => commands.pubsub('NUMSUB', channel), parseCount)
+      return typeof count === 'number' ? count : undefined
     },
 
     start: (look) =>
       new Promise((resolve) => {
         const wait = clock.setTimer(resolve, CONNECT_TIMEOUT)
-        /**
-         * A server that loads its data or wants a password takes connections. A longer command without a password
-         * would be a protocol error, which does not say why.
-         */
-        const check = async (): Promise<void> => {
-          recheck?.cancel()
-          try {
-            await commands.ping()
-          } catch (error) {
-            const reason = reasonOf(error)
-            if (reason !== 'unreachable') closed = reason
-            if (commands.status === 'ready') {
-              recheck = clock.setTimer(() => void check(), CHECK_PAUSE)
-            }
-            return
-          }
-          closed = undefined
-          wait.cancel()
-          resolve()
-          look()
-        }
         commands.on('error', (error) => {
-          closed = reasonOf(error)
+          broken = reasonOf(error)
         })
         commands.on('close', () => {
-          closed ??= 'unreachable'
+          greeting = undefined
         })
-        commands.on('ready', () => void check())
+        commands.on('ready', () => {
+          greet().then(() => {
+            wait.cancel()
+            resolve()
+            look()
+          }, ignore)
+        })
         listener.on('error', ignore)
         listener.on('ready', () => {
-          listener.subscribe(channel).then(() => {
-            if (closed === undefined) look()
-          }, ignore)
+          listener.subscribe(channel).then(look, ignore)
         })
         listener.on('message', look)
         // A connection that fails is tried again; the events say how it goes.
@@ -181,11 +153,27 @@ export async function createValkeyStore(options: ValkeyOptions): Promise<Session
       }),
 
     stop() {
-      recheck?.cancel()
       commands.disconnect()
       listener.disconnect()
     },
   }
+}
+
+const TYPES = ['newer', 'busy', 'mine', 'done', 'late'] as const
+
+function parseReply(reply: unknown): Reply | undefined {
+  if (!Array.isArray(reply) || reply.length !== 3) return undefined
+  const [name, value, ms] = reply.map(asText)
+  const type = TYPES.find((each) => each === name)
+  return type && typeof value === 'string' && typeof ms === 'number'
+    ? { type, value, ms }
+    : undefined
+}
+
+/** Of PUBSUB NUMSUB: the channel and its listeners. */
+function parseCount(reply: unknown): number | undefined {
+  const count: unknown = Array.isArray(reply) ? reply[1] : undefined
+  return typeof count === 'number' ? count : undefined
 }
 
 /** Errors of the library carry the arguments of their command, the password of AUTH too: only a name leaves. */
@@ -265,10 +253,6 @@ function tlsOptions(config: Config): NonNullable<RedisOptions['tls']> {
       return files().key?.reveal()
     },
   }
-}
-
-function countsOf({ attempts, refusals, ms }: Book): readonly number[] {
-  return [attempts, refusals, ms]
 }
 
 function asText(value: unknown): unknown {

@@ -20,6 +20,7 @@ import {
   MIN_LIFETIME,
   type AuthFailure,
   type Grant,
+  type Operation,
 } from './protocol.ts'
 
 /**
@@ -96,6 +97,29 @@ export function begun(before: Entry, now: number): Entry {
 /** The entry after a grant. */
 export function granted(now: number): Entry {
   return { ...NO_ENTRY, provenUntil: now + PROOF }
+}
+
+/** The entry after a refresh; undefined when it stays. A refresh proves nothing by itself. */
+export function prolonged({ provenUntil }: Entry, now: number): Entry | undefined {
+  const isDue = now < provenUntil && provenUntil < now + PROOF - PROOF_STEP
+  return isDue ? granted(now) : undefined
+}
+
+/**
+ * Why a token request waits. A pause without a count is of a failure that says nothing of the account, and another replica
+ * met it: a refresh waits, too.
+ */
+export function waitOf(
+  entry: Entry,
+  operation: Operation,
+  rules: BookRules,
+  now: number,
+): Deferred | undefined {
+  const ms = entry.notBefore - now
+  if (ms <= 0 || (entry.attempts > 0 && operation === 'refresh')) return undefined
+  return entry.attempts > 0
+    ? { deferred: 'guarded', ms, backoff: backoffOf(entry, rules) }
+    : { deferred: 'held', ms, backoff: 'transient' }
 }
 
 /**
@@ -230,10 +254,8 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const { credentials } = ask
     const before = await find(ask)
     const now = clock.now()
-    if (now < before.notBefore && ask.why !== 'operator') {
-      const ms = before.notBefore - now
-      return { deferred: 'guarded', ms, backoff: backoffOf(before, rules) }
-    }
+    const wait = ask.why === 'operator' ? undefined : waitOf(before, 'login', rules, now)
+    if (wait !== undefined) return wait
     const isWritten = await book.write(credentials, begun(before, now))
     const outcome = await client.login(credentials, ask)
     if (isGrant(outcome)) {
@@ -251,19 +273,19 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
   /** Another process may have been refused meanwhile: the proof is prolonged under the lock, and nobody waits for it. */
   const prolongProof = async (ask: Ask): Promise<void> => {
     const unlock = await book.lock(ask.signal)
-    const { provenUntil } = await find(ask)
-    const now = clock.now()
-    if (now < provenUntil) await book.write(ask.credentials, granted(now))
+    const entry = prolonged(await find(ask), clock.now())
+    if (entry !== undefined) await book.write(ask.credentials, entry)
     await unlock()
   }
 
   const refresh = async (ask: Ask, tokens: RefreshTokens): Promise<Outcome> => {
+    const wait = waitOf(await find(ask), 'refresh', rules, clock.now())
+    if (wait !== undefined) return wait
     const outcome = await client.refresh(tokens, ask)
     const known = await find(ask)
     const now = clock.now()
     if (isGrant(outcome)) {
-      const isDue = known.provenUntil < now + PROOF - PROOF_STEP
-      if (now < known.provenUntil && isDue) void prolongProof(ask)
+      if (prolonged(known, now) !== undefined) void prolongProof(ask)
       return withRefreshToken(outcome, tokens)
     }
     // It says nothing of the credentials; the login that follows tells more.

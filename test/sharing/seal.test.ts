@@ -20,7 +20,7 @@ const ORIGIN = 'https://isales.example:443'
 const RECORD: SharedRecord = {
   grant: grant({ token: 'canary-token', refreshToken: 'canary-refresh' }),
   number: 7,
-  totalMs: 3_600_000,
+  total: 3_600_000,
   fingerprint: 'f'.repeat(22),
   login: false,
 }
@@ -47,18 +47,18 @@ describe('sealing', () => {
     assert(
       property(grants, boolean(), (given, login) => {
         const shared = { ...RECORD, grant: grant(given), login }
-        const sealed = seal.close({ ...shared, totalMs: totalLife(shared.grant) })
-        expect(sealed).toMatch(/^[\w-]{22}\./)
-        const opened = createSeal(KEY, ORIGIN, 'obs').open(sealed)
-        expect(revealed(opened)).toEqual(revealed({ ...shared, totalMs: totalLife(shared.grant) }))
+        const sealed = seal.closeToken({ ...shared, total: totalLife(shared.grant) })
+        expect(sealed).toMatch(/^[\w-]{80,}$/)
+        const opened = createSeal(KEY, ORIGIN, 'obs').openToken(sealed)
+        expect(revealed(opened)).toEqual(revealed({ ...shared, total: totalLife(shared.grant) }))
       }),
     )
   })
 
   it('shows nothing of the record, and looks different each time', () => {
-    const [one, other] = [seal.close(RECORD), seal.close(RECORD)]
+    const [one, other] = [seal.closeToken(RECORD), seal.closeToken(RECORD)]
     expect(one).not.toBe(other)
-    const bytes = Buffer.from(one.slice(23), 'base64url').toString('latin1')
+    const bytes = Buffer.from(one, 'base64url').toString('latin1')
     expect(`${one}${bytes}`).not.toContain('canary')
   })
 
@@ -70,7 +70,7 @@ describe('sealing', () => {
   ])('is another place with another fingerprint, and opens nothing, with %s', (_, other) => {
     expect(other.place).not.toBe(seal.place)
     expect(other.fingerprint(new Secret('pw'))).not.toBe(seal.fingerprint(new Secret('pw')))
-    expect(other.open(seal.close(RECORD))).toBeUndefined()
+    expect(other.openToken(seal.closeToken(RECORD))).toBeUndefined()
   })
 
   it('names a password the same each time, and another one differently', () => {
@@ -80,72 +80,65 @@ describe('sealing', () => {
     expect(seal.fingerprint(new Secret('pw2'))).not.toBe(name)
   })
 
-  it('opens nothing in which one character was changed, the id included, or that was cut off', () => {
-    const sealed = seal.close(RECORD)
+  it('opens nothing in which one character was changed, or that was cut off', () => {
+    const sealed = seal.closeToken(RECORD)
     assert(
       property(integer({ min: 0, max: sealed.length - 2 }), (at) => {
         const other = sealed[at] === 'A' ? 'B' : 'A'
-        expect(seal.open(sealed.slice(0, at) + other + sealed.slice(at + 1))).toBeUndefined()
-        expect(seal.open(sealed.slice(0, at))).toBeUndefined()
+        expect(seal.openToken(sealed.slice(0, at) + other + sealed.slice(at + 1))).toBeUndefined()
+        expect(seal.openToken(sealed.slice(0, at))).toBeUndefined()
       }),
       { numRuns: 300 },
     )
   })
 
   it.each([
-    ['bytes of somebody else', `${'i'.repeat(22)}.${'A'.repeat(200)}`],
-    ['a megabyte', `${'i'.repeat(22)}.${'A'.repeat(1024 * 1024)}`],
-    ['no base64', `${'i'.repeat(22)}.${'\u{1F600}'.repeat(50)}`],
+    ['bytes of somebody else', 'A'.repeat(200)],
+    ['a megabyte', 'A'.repeat(1024 * 1024)],
+    ['no base64', '\u{1F600}'.repeat(50)],
   ])('opens no record that is %s', (_, text) => {
-    expect(seal.open(text)).toBeUndefined()
+    expect(seal.openToken(text)).toBeUndefined()
   })
 
   it('opens the longest record that can be granted', () => {
     const long = 't'.repeat(8192)
-    const sealed = seal.close({ ...RECORD, grant: grant({ token: long, refreshToken: long }) })
-    expect(seal.open(sealed)?.grant.token.reveal()).toHaveLength(8192)
+    const sealed = seal.closeToken({ ...RECORD, grant: grant({ token: long, refreshToken: long }) })
+    expect(seal.openToken(sealed)?.grant.token.reveal()).toHaveLength(8192)
   })
 })
 
 describe('a record of another version of the program', () => {
-  const written = (changes: object): string =>
-    JSON.stringify({
-      v: 2,
-      n: 1,
-      token: 'abc',
-      lifetimeMs: 3_600_000,
-      refreshToken: 'def',
-      refreshLifetimeMs: 7_200_000,
-      totalMs: 7_200_000,
-      fp: 'f'.repeat(22),
-      login: true,
-      ...changes,
-    })
+  const written = (changes: object) => ({
+    number: 1,
+    token: 'abc',
+    lifetime: 3_600_000,
+    refreshToken: 'def',
+    refreshLifetime: 7_200_000,
+    total: 7_200_000,
+    fingerprint: 'f'.repeat(22),
+    login: true,
+    ...changes,
+  })
 
   it('may have fields that this one does not know', () => {
     expect(parseRecord(written({ added: 1 }))?.grant.token.reveal()).toBe('abc')
   })
 
   it.each([
-    { v: 1 },
-    { n: undefined },
-    { n: 1.5 },
+    { number: undefined },
+    { number: 1.5 },
     { token: undefined },
     { token: 'a\r\nX: y' },
     { refreshToken: 'a b' },
-    { lifetimeMs: undefined },
-    { lifetimeMs: 999 },
-    { lifetimeMs: 86_400_001 },
-    { refreshLifetimeMs: '3600000' },
-    { totalMs: null },
-    { fp: undefined },
+    { lifetime: undefined },
+    { lifetime: 999 },
+    { lifetime: 86_400_001 },
+    { refreshLifetime: '3600000' },
+    { total: null },
+    { fingerprint: undefined },
     { login: 'yes' },
   ])('is none with %j', (changes) => {
     expect(parseRecord(written(changes))).toBeUndefined()
-  })
-
-  it.each(['', 'null', '[]', '{'])('is none: %s', (text) => {
-    expect(parseRecord(text)).toBeUndefined()
   })
 })
 

@@ -18,21 +18,29 @@ const patchesFirst: Plugin = {
   },
 }
 
+const common = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  jsx: 'automatic',
+  jsxImportSource: 'hono/jsx',
+  packages: 'external',
+  sourcemap: 'inline',
+  define: { BUILD_VERSION: '"simulated"' },
+  logLevel: 'warning',
+} as const
+
+/** @returns the path of the search. */
+export async function bundleSearch(directory: string, plugins: readonly Plugin[]): Promise<string> {
+  const outfile = join(directory, 'search.mjs')
+  await build({ ...common, entryPoints: [join(here, 'search.ts')], outfile, plugins: [...plugins] })
+  return outfile
+}
+
 /** @returns the path of the worker. */
 export async function bundle(directory: string, plugins: readonly Plugin[] = []): Promise<string> {
   await mkdir(directory, { recursive: true })
-  const common = {
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    jsx: 'automatic',
-    jsxImportSource: 'hono/jsx',
-    packages: 'external',
-    sourcemap: 'inline',
-    define: { BUILD_VERSION: '"simulated"' },
-    logLevel: 'warning',
-  } as const
   await build({
     ...common,
     entryPoints: [join(here, 'patches.ts')],

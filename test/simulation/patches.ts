@@ -200,11 +200,14 @@ Object.assign(fs, {
 })
 /** Paths that begin so cannot be written: the disk is full. */
 export const fullDisks = new Set<string>()
+/** Until when nothing that is written to paths that begin so is there for good. */
+export const stalledDisks = new Map<string, number>()
 
 /** What a world has left of itself. */
 export function resetMachine(): void {
   watches.clear()
   fullDisks.clear()
+  stalledDisks.clear()
   resolver.found = 'address'
 }
 
@@ -313,7 +316,11 @@ function track(connections: Connections): void {
 }
 
 // Threads of libuv come back on real time. Each step takes a millisecond, so that a process can be killed between two.
-const later = <T>(act: () => T): Promise<T> =>
+const stallOf = (path: string): number => {
+  const stalled = [...stalledDisks].filter(([disk]) => path.startsWith(disk))
+  return Math.max(1, ...stalled.map(([, end]) => end - time()))
+}
+const later = <T>(act: () => T, ms = 1): Promise<T> =>
   new Promise((resolve, reject) => {
     const run = (): void => {
       try {
@@ -322,7 +329,7 @@ const later = <T>(act: () => T): Promise<T> =>
         reject(error instanceof Error ? error : new Error('thrown'))
       }
     }
-    schedule(run, 1)
+    schedule(run, ms)
   })
 const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
 for (const name of ['mkdir', 'readdir', 'rename', 'rm', 'stat']) {
@@ -340,7 +347,7 @@ Object.assign(fsPromises, {
         await later(() => fs.writeSync(file, text.slice(half)))
       },
       chown: () => later(() => undefined),
-      sync: () => later(() => undefined),
+      sync: () => later(() => undefined, stallOf(path)),
       close: () => later(() => fs.closeSync(file)),
     }
   },

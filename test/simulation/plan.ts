@@ -60,6 +60,8 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'date'; readonly replica: number; readonly offset: number }
   /** The disk of a replica is full for `ms`. */
   | { readonly kind: 'disk-full'; readonly replica: number; readonly ms: number }
+  /** For `ms`, nothing that its disk is given is there for good. */
+  | { readonly kind: 'disk-stalled'; readonly replica: number; readonly ms: number }
   /** The shared store is killed, or stopped (SIGSTOP), or responds with an error, for `ms`. */
   | { readonly kind: 'store-killed' | 'store-frozen'; readonly ms: number }
   | { readonly kind: 'store-refuses'; readonly ms: number }
@@ -79,6 +81,7 @@ const MACHINE_ACTS = [
   'dns',
   'date',
   'disk-full',
+  'disk-stalled',
   'store-refuses',
   'store-rolled-back',
   'store-spoilt',
@@ -92,6 +95,7 @@ export interface Plan {
   /** Milliseconds until the last act has ended. */
   readonly duration: number
   readonly replicas: number
+  /** They share a token. Those that do not have one `STATE_DIR`. */
   readonly shared: boolean
   readonly singleSession: boolean
   /** Switches of the simulated iSales from the start. */
@@ -138,7 +142,8 @@ export function planOf(
   const duration = minutes * 60_000
   const drawn = world.pick([1, 1, 1, 2, 3, 3])
   const { replicas = drawn } = given
-  const shared = replicas > 1
+  const together = given.replicas === undefined && replicas === 2 && world.chance(0.5)
+  const shared = replicas > 1 && !together
   const rejection = world.pick([401, 401, 403, 'result'] as const)
   const plan = {
     seed,
@@ -176,7 +181,10 @@ type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'> & { readonly real: b
 function actsOf(random: Random, scene: Scene): Act[] {
   const acts: Act[] = []
   // Few kinds in one seed, so that the same kind meets itself.
-  const kinds = KINDS.filter(({ store }) => scene.shared || store !== true)
+  const together = scene.replicas > 1 && !scene.shared
+  const kinds = KINDS.filter(
+    ({ store, single }) => (scene.shared || store !== true) && !(together && single === true),
+  )
   const liked = Array.from({ length: random.between(3, 8) }, () => random.pick(kinds as [Kind]))
   let at = random.between(500, 8000)
   let secretUntil = 0
@@ -197,6 +205,8 @@ interface Kind {
   /** `replica` draws one. */
   readonly make: (random: Random, at: number, replica: () => number) => readonly Act[]
   readonly store?: true
+  /** Not where two processes have one `STATE_DIR`: their tokens end each other, or their dates differ. */
+  readonly single?: true
   readonly secret?: true
 }
 
@@ -316,12 +326,13 @@ const KINDS: readonly Kind[] = [
       command(at + random.between(6500, 7500), 'revoke'),
     ],
   },
-  { make: (_random, at) => [{ at, kind: 'rival' }] },
+  { make: (_random, at) => [{ at, kind: 'rival' }], single: true },
   {
     make: (random, at) => {
       const apart = random.pick([300, 1000, 4000])
       return [0, 1, 2, 3].map((nth): Act => ({ at: at + nth * apart, kind: 'rival' }))
     },
+    single: true,
   },
   {
     make: (random, at) => [
@@ -390,12 +401,13 @@ const KINDS: readonly Kind[] = [
         offset: random.pick([-86_400_000, -30_000, 30_000, 86_400_000]),
       },
     ],
+    single: true,
   },
-  {
+  ...(['disk-full', 'disk-stalled'] as const).map((kind): Kind => ({
     make: (random, at, replica) => [
-      { at, kind: 'disk-full', replica: replica(), ms: random.between(1000, 20_000) },
+      { at, kind, replica: replica(), ms: random.between(1000, 20_000) },
     ],
-  },
+  })),
   {
     make: (random, at) => [
       {

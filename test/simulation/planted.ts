@@ -9,6 +9,8 @@ export interface Planted {
   readonly file: string
   readonly from: string
   readonly to: string
+  /** The exhaustive search finds it. Default: the seeds do. */
+  readonly search?: true
 }
 
 export const PLANTED: readonly Planted[] = [
@@ -116,9 +118,55 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: "adoption: nobody waits for another replica's token",
-    file: 'sharing/turn.ts',
+    file: 'sharing/share.ts',
     from: "return { deferred: 'busy', ms: look }",
     to: 'return undefined',
+  },
+  {
+    name: 'sharing: a late put is accepted',
+    file: 'sharing/cell.ts',
+    from: "if ARGV[1] == '' or redis.call('GET', KEYS[2]) ~= ARGV[1] then",
+    to: "if ARGV[1] == '' then",
+    search: true,
+  },
+  {
+    name: 'sharing: the lease of others is ignored',
+    file: 'sharing/cell.ts',
+    from: 'if not isMine and left >= 0',
+    to: 'if false and left >= 0',
+    search: true,
+  },
+  {
+    name: 'sharing: the pause of others is ignored',
+    file: 'token/book.ts',
+    from: ": { deferred: 'held', ms, backoff: 'transient' }",
+    to: ': undefined',
+    search: true,
+  },
+  {
+    name: 'sharing: an older token is taken',
+    file: 'sharing/share.ts',
+    from: 'if (found.record.number < highest || now >= endOf(found)) return false\n  return ours === undefined || isNewer(found, ours)',
+    to: 'return highest + (ours?.sentAt ?? 0) >= 0 && now < endOf(found)',
+    search: true,
+  },
+  {
+    name: 'sharing: the shared book is not written',
+    file: 'sharing/share.ts',
+    from: 'return cell.put({ ...own, key: own.book, value, ms, release })',
+    to: "return cell.put({ ...own, key: own.book, value: value && '', ms, release })",
+  },
+  {
+    name: 'sharing: the shared book is not read',
+    file: 'sharing/share.ts',
+    from: 'if (entry === undefined || ms > entry.total) return NO_ENTRY',
+    to: 'if (entry === undefined || ms !== 0.5) return NO_ENTRY',
+  },
+  {
+    name: 'budget: the book has no lock',
+    file: 'token/book.ts',
+    from: 'const unlock = await book.lock(ask.signal)\n    const outcome',
+    to: 'const unlock = NO_LOCK\n    const outcome',
   },
   {
     name: 'drain: a connection is kept',

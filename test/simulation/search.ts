@@ -1,9 +1,10 @@
 // Searches every interleaving of replicas that share a token. What the store replies, what a replica does next and which
-// record it takes is decided by the program's own pure functions; what is between them follows `sharing/share.ts`. Time has
+// token it takes is decided by the program's own scripts and pure functions; what is between them follows `sharing/share.ts`. Time has
 // no length here: what may come due may come at any moment.
 import { createHash } from 'node:crypto'
 import { Secret } from '../../src/config/secret.ts'
-import { afterFailure, begun, NO_ENTRY } from '../../src/token/book.ts'
+import { afterFailure, begun, granted as proof, NO_ENTRY, waitOf } from '../../src/token/book.ts'
+import type { Entry } from '../../src/token/book.ts'
 import type { Deferred, Outcome } from '../../src/token/client.ts'
 import {
   adopted as taken,
@@ -17,9 +18,20 @@ import {
   type Step,
 } from '../../src/token/lifecycle.ts'
 import type { Grant, Operation } from '../../src/token/protocol.ts'
-import { BOOK_GRACE, ID_LENGTH, type Granted, type StoreFailure } from '../../src/sharing/store.ts'
-import { isBetter, isNewer, isSame, turnOf, type Found } from '../../src/sharing/turn.ts'
-import { StoreRules } from '../sharing/store-rules.ts'
+import { ID_LENGTH, idOf } from '../../src/sharing/cell.ts'
+import { isBetter, isNewer, turnOf, type Found } from '../../src/sharing/share.ts'
+import {
+  BOOK,
+  entryOf,
+  LIFETIME,
+  perform,
+  putBook,
+  putToken,
+  release,
+  tokenIn,
+  written,
+  type Keys,
+} from './search-cell.ts'
 import { RULES as DEFAULT_RULES } from '../token/support.ts'
 import { authFailure } from '../support/failure.ts'
 
@@ -32,8 +44,17 @@ import { authFailure } from '../support/failure.ts'
  * - `kill`: a process is killed, and another one starts in its place.
  * - `lostResponse`: iSales grants a token, and its response is lost.
  * - `lostReply`: the store does what it is asked, and its reply is lost.
+ * - `rollBack`: the store holds the token again that was there before the last one.
  */
-const FAULTS = ['end', 'renewal', 'freeze', 'kill', 'lostResponse', 'lostReply'] as const
+const FAULTS = [
+  'end',
+  'renewal',
+  'freeze',
+  'kill',
+  'lostResponse',
+  'lostReply',
+  'rollBack',
+] as const
 type Fault = (typeof FAULTS)[number]
 
 export interface Searched {
@@ -53,6 +74,10 @@ interface Asking {
   readonly operation: Operation
   /** '': without the store. */
   readonly lease: string
+  /** What the book said. */
+  readonly before: Entry
+  /** There was a pause in it. */
+  readonly against: boolean
   /** The token that iSales granted; 0: it refused. Undefined: it has not looked at it. */
   readonly response: number | 'lost' | undefined
 }
@@ -69,7 +94,9 @@ interface Replica {
 
 interface World {
   readonly replicas: readonly Replica[]
-  readonly store: StoreRules['keys']
+  readonly store: Keys
+  /** The token in the store before the last one. */
+  readonly former: string
   /** The one token that iSales accepts; 0: none. Tokens are numbered in the order of their grants. */
   readonly valid: number
   readonly granted: number
@@ -81,11 +108,7 @@ type Change = Partial<Omit<World, 'replicas' | 'faults'>>
 type Move = (label: string, become: Partial<Replica>, change?: Change, fault?: Fault) => void
 
 const RULES = { ...DEFAULT_RULES, loginRejectedAttempts: 3 }
-const LIFETIME = 3_600_000
 const FINGERPRINT = 'f'
-const BOOK = `book:${FINGERPRINT}`
-const NO_BOOK = { attempts: 0, refusals: 0, ms: 0 }
-const BEGUN = [0, 1, 2].map((attempts) => begun({ ...NO_ENTRY, attempts }, 0).notBefore)
 const NOTHING: Replica = {
   process: 0,
   life: initialState(0),
@@ -96,13 +119,10 @@ const NOTHING: Replica = {
 }
 const REFUSED = authFailure('refused', 'account', { status: 401 })
 const UNCLEAR = authFailure('unclear', 'timeout')
-const NO_REPLY: StoreFailure = { type: 'failure', reason: 'timeout' }
-const WAIT: Deferred = { deferred: 'busy', ms: 1000 }
 
 const processOf = ({ process }: Replica, index: number): string =>
   `${index + 1}.${process}`.padEnd(16, '-')
 const numberOf = (secret: Secret | undefined): number => Number(secret?.reveal() ?? 0)
-const idOf = (record: string): string => record.slice(0, ID_LENGTH)
 const grantOf = (token: number): Grant => ({
   token: new Secret(String(token)),
   refreshToken: new Secret(String(token)),
@@ -113,7 +133,7 @@ const foundOf = (token: number, number: number): Found => ({
   record: {
     grant: grantOf(token),
     number,
-    totalMs: LIFETIME,
+    total: LIFETIME,
     fingerprint: FINGERPRINT,
     login: true,
   },
@@ -134,13 +154,6 @@ const ended = (life: Life, outcome: Outcome): Partial<Replica> => ({
   asking: undefined,
 })
 
-/** What an operation on the store gives, and the store after it. */
-function perform<Reply>({ store }: World, act: (rules: StoreRules) => Reply) {
-  const rules = new StoreRules(() => 0)
-  rules.keys = new Map(store)
-  return { reply: act(rules), store: rules.keys }
-}
-
 /** Calls `add` with each world that may follow, with at most so many faults. */
 function follow(world: World, most: number, add: (label: string, world: World) => void): void {
   const { store, valid, replicas } = world
@@ -156,22 +169,31 @@ function follow(world: World, most: number, add: (label: string, world: World) =
     free.delete('lease')
     // Its holder extends it while it asks iSales.
     const isExtended = replicas.some(({ asking }) => asking?.lease === lease)
-    const what = lease.includes(' ') ? 'the pause ends' : 'the lease ends'
     happen(
-      isExtended ? `${what}, since its holder stands still` : what,
+      isExtended ? 'the lease ends, since its holder stands still' : 'the lease ends',
       { store: free },
       isExtended ? 'freeze' : undefined,
     )
   }
-  const book = store.get(BOOK)
-  if (book !== undefined && !book.value.startsWith('0 ') && book.endsAt > BOOK_GRACE) {
-    const allowed = new Map(store).set(BOOK, { ...book, endsAt: BOOK_GRACE })
-    happen('the book allows a login', { store: allowed })
+  const book = entryOf(store.get(BOOK)?.value ?? '')
+  if (book.notBefore > 0) {
+    const value = written({ ...book, notBefore: -Infinity })
+    happen('the pause ends', { store: new Map(store).set(BOOK, { value, endsAt: LIFETIME }) })
+  }
+  if (world.former !== '' && world.former !== tokenIn(store)) {
+    const older = new Map(store).set('token', { value: world.former, endsAt: LIFETIME })
+    happen('the store is rolled back', { store: older }, 'rollBack')
   }
 
   for (const [index, replica] of replicas.entries()) {
     const move: Move = (label, become, change = {}, fault) => {
-      const changed = { ...change, replicas: replicas.with(index, { ...replica, ...become }) }
+      const isReplaced = change.store !== undefined && tokenIn(change.store) !== tokenIn(store)
+      const former = isReplaced ? tokenIn(store) : world.former
+      const changed = {
+        ...change,
+        former,
+        replicas: replicas.with(index, { ...replica, ...become }),
+      }
       happen(`replica ${index + 1} ${label}`, changed, fault)
     }
     move('is killed', { ...NOTHING, process: replica.process + 1 }, {}, 'kill')
@@ -196,33 +218,24 @@ function adopted(replica: Replica, found: Found, record: string): Partial<Replic
 
 const adoptable = ({ record, sentAt }: Found): Grant => ({ ...record.grant, sentAt, adopted: true })
 
-function look(world: World, replica: Replica, index: number, move: Move): void {
+function look({ store }: World, replica: Replica, index: number, move: Move): void {
   const { life, ours, highest } = replica
-  const { record } = perform(world, (rules) => rules.read()).reply
-  const there = open(record)
+  const token = tokenIn(store)
+  const there = open(token)
+  const learns = { seen: idOf(token), highest: Math.max(highest, there?.record.number ?? 0) }
   if (there !== undefined && isBetter(there, ours, highest, 0)) {
     const adoption = after(life, taken, adoptable(there))
-    move('looks and adopts', { ...adopted(replica, there, record), life: adoption })
-  } else if (there !== undefined && ours !== undefined && isSame(there.record, ours.record)) {
-    if (replica.seen !== idOf(record)) move('looks', { seen: idOf(record) })
+    move('looks and adopts', { ...adopted(replica, there, token), life: adoption })
   } else if (ours !== undefined && (there === undefined || isNewer(ours, there))) {
     const lease = `${processOf(replica, index)}-look`
-    const offer = perform(world, (rules) =>
-      rules.granted(grantedOf(idOf(record), lease, ours, 'offer')),
-    )
-    const seen = offer.reply.type === 'kept' ? idOf(seal(ours)) : idOf(record)
-    move('looks and offers its token', { seen }, { store: offer.store })
-  }
+    const claimed = perform(store, 'claim', { seen: idOf(token), lease, book: BOOK })
+    if (claimed.reply.type !== 'mine') move('looks, and may not offer its token', learns)
+    else {
+      const offered = putToken(claimed.store, lease, seal(ours))
+      move('looks and offers its token', { ...learns, seen: idOf(seal(ours)) }, offered)
+    }
+  } else if (learns.seen !== replica.seen) move('looks', learns)
 }
-
-const grantedOf = (seen: string, lease: string, ours: Found, operation: Granted['operation']) => ({
-  seen,
-  lease,
-  record: seal(ours),
-  ms: LIFETIME,
-  fingerprint: FINGERPRINT,
-  operation,
-})
 
 function claim(world: World, replica: Replica, index: number, move: Move): void {
   // While a login waits, a refresh is tried; when all pauses are over, it may be the other way round.
@@ -234,44 +247,38 @@ function claim(world: World, replica: Replica, index: number, move: Move): void 
     const fault = isDue ? undefined : 'renewal'
     const life = after(replica.life, started, operation)
     const lease = `${processOf(replica, index)}-1`
-    const { reply, store } = perform(world, (rules) =>
-      rules.claim({
-        seen,
-        lease,
-        operation,
-        fingerprint: FINGERPRINT,
-        forced: false,
-        book: NO_BOOK,
-        begun: BEGUN,
-      }),
-    )
+    const { reply, store } = perform(world.store, 'claim', { seen, lease, book: BOOK })
     const rejectedAt = isSuspect(life) ? 0 : undefined
     const ask = { current: life.token, rejectedAt, why: 'renewal' as const }
-    const turn = (
-      now: number,
-      given: Exclude<typeof reply, { type: 'grant' | 'guarded' }> | StoreFailure,
-    ) => turnOf(given, { now, random: 0, ask })
-    if (reply.type === 'grant') {
-      const there = open(reply.record)
+    const turn = (now: number, type: 'busy' | 'failure') =>
+      turnOf({ type }, { now, random: 0, ask })
+    if (reply.type === 'newer') {
+      const there = open(reply.value)
       const isTaken = there !== undefined && isBetter(there, ours, highest, 0)
       const become = isTaken
-        ? { ...adopted(replica, there, reply.record), ...ended(life, adoptable(there)) }
-        : { seen: idOf(reply.record), highest: Math.max(highest, there?.record.number ?? 0) }
-      move(isTaken ? 'claims and adopts' : 'claims and learns of a record', become, {}, fault)
+        ? { ...adopted(replica, there, reply.value), ...ended(life, adoptable(there)) }
+        : { seen: idOf(reply.value), highest: Math.max(highest, there?.record.number ?? 0) }
+      move(isTaken ? 'claims and adopts' : 'claims and learns of a token', become, {}, fault)
     } else {
-      const wait = reply.type === 'guarded' ? WAIT : turn(0, reply)
-      if (wait === undefined)
-        move(
-          `claims a ${operation}`,
-          { life, asking: { operation, lease, response: undefined } },
-          { store },
-          fault,
-        )
-      else if (!replica.life.deferred) move('claims and waits', ended(life, wait), {}, fault)
+      const before = reply.type === 'mine' ? entryOf(reply.value) : NO_ENTRY
+      // A login or a refresh waits for a pause without a count, and a login for the other, too.
+      const against = before.notBefore > 0 && (before.attempts === 0 || operation === 'login')
+      const wait: Deferred | undefined =
+        reply.type === 'busy' ? turn(0, 'busy') : waitOf(before, operation, RULES, 0)
+      const asking = { operation, lease, before, response: undefined, against }
+      if (wait !== undefined) {
+        const freed = reply.type === 'mine' ? release(store, lease) : { store: world.store }
+        if (!replica.life.deferred || reply.type === 'mine')
+          move('claims and waits', ended(life, wait), freed, fault)
+      } else {
+        const isLogin = operation === 'login'
+        const noted = isLogin ? putBook(store, lease, begun(before, 0), false) : { store }
+        move(`claims a ${operation}`, { life, asking }, noted, fault)
+      }
     }
     // In the end, when its token has ended or was rejected.
-    if (isDue && turn(LIFETIME, NO_REPLY) === undefined) {
-      const alone = { operation, lease: '', response: undefined }
+    if (isDue && turn(LIFETIME, 'failure') === undefined) {
+      const alone = { operation, lease: '', before: NO_ENTRY, response: undefined, against: false }
       move(
         `claims, hears nothing, and asks alone for a ${operation}`,
         { life, asking: alone },
@@ -302,8 +309,8 @@ function beAsked(world: World, { life }: Replica, asking: Asking, move: Move): v
 
 /** The replica hears what became of it, and tells the store. */
 function hear(world: World, replica: Replica, asking: Asking, move: Move): void {
-  const { life, seen, highest } = replica
-  const { operation, lease, response } = asking
+  const { life, highest } = replica
+  const { operation, lease, before, response } = asking
   if (typeof response === 'number' && response > 0) {
     const ours = foundOf(response, highest + 1)
     const own = { ...ended(life, grantOf(response)), ours, highest: highest + 1 }
@@ -311,17 +318,17 @@ function hear(world: World, replica: Replica, asking: Asking, move: Move): void 
       move(`has token ${response}`, own)
       return
     }
-    const { reply, store } = perform(world, (rules) =>
-      rules.granted(grantedOf(seen, lease, ours, operation)),
-    )
-    if (reply.type === 'kept')
+    const isLogin = operation === 'login'
+    const noted = isLogin ? putBook(world.store, lease, proof(0), false) : world
+    const { reply, store } = putToken(noted.store, lease, seal(ours))
+    if (reply.type === 'done')
       move(`publishes token ${response}`, { ...own, seen: idOf(seal(ours)) }, { store })
     else {
-      const there = open(reply.record)
+      const there = open(reply.value)
       const isTaken = there !== undefined && isBetter(there, ours, highest + 1, 0)
       const late = {
         ...own,
-        seen: idOf(reply.record),
+        seen: idOf(reply.value),
         highest: Math.max(highest + 1, there?.record.number ?? 0),
       }
       if (isTaken)
@@ -335,24 +342,20 @@ function hear(world: World, replica: Replica, asking: Asking, move: Move): void 
     move(`publishes token ${response} and hears nothing`, own, { store }, 'lostReply')
     return
   }
+  // A refused refresh keeps the lease for the login that follows.
+  if (response === 0) {
+    const failed = { failure: REFUSED, pause: 0, counted: false, backoff: 'none' } as const
+    move('is to log in instead', ended(life, failed))
+    return
+  }
   const given = { rules: RULES, failures: 0, now: 0, random: 0 }
-  const isRefused = response === 0
-  const { entry, ...rest } = isRefused
-    ? ({ entry: NO_ENTRY, pause: 0, counted: false, backoff: 'none' } as const)
-    : afterFailure(
-        operation === 'login' ? NO_ENTRY : { ...NO_ENTRY, provenUntil: Infinity },
-        UNCLEAR,
-        given,
-      )
-  const { store } = perform(world, (rules) => {
-    const book =
-      operation === 'login' ? { attempts: entry.attempts, refusals: 0, ms: rest.pause } : undefined
-    const isForAll = operation === 'refresh' && rest.pause > 0
-    const shared = isForAll ? Math.ceil(rest.pause) : 0
-    rules.failed({ lease, fingerprint: FINGERPRINT, pause: shared, book })
-  })
-  const failure = isRefused ? REFUSED : UNCLEAR
-  move('ends its claim without a token', ended(life, { failure, ...rest }), { store })
+  const isLogin = operation === 'login'
+  const proven = isLogin ? before : { ...before, provenUntil: Infinity }
+  const { entry, ...rest } = afterFailure(proven, UNCLEAR, given)
+  const known = isLogin ? entry : before
+  const pause = rest.counted ? known.notBefore : Math.max(known.notBefore, rest.pause)
+  const put = putBook(world.store, lease, { ...known, notBefore: pause }, true)
+  move('ends its claim without a token', ended(life, { failure: UNCLEAR, ...rest }), put)
 }
 
 function isLoginNext({ needed, granted, failuresInRow }: Life): boolean {
@@ -360,7 +363,9 @@ function isLoginNext({ needed, granted, failuresInRow }: Life): boolean {
 }
 
 /** What makes two worlds the same. Of a life nothing else counts while time has no length and no call is accepted. */
-function keyOf({ replicas, store, valid, granted, faults }: World): string {
+function keyOf(world: World): string {
+  const { replicas, store, valid, granted, faults } = world
+
   const parts = replicas.map(({ life, process, seen, highest, ours, asking }) => [
     numberOf(life.token?.token),
     [
@@ -374,10 +379,16 @@ function keyOf({ replicas, store, valid, granted, faults }: World): string {
       highest,
     ],
     ours && seal(ours),
-    asking && [asking.operation, asking.lease, asking.response],
+    asking && [
+      asking.operation,
+      asking.lease,
+      written(asking.before),
+      asking.response,
+      asking.against,
+    ],
   ])
   const kept = [...store].map(([name, { value, endsAt }]) => `${name} ${value} ${endsAt}`).sort()
-  const text = JSON.stringify([parts, kept, valid, granted, faults])
+  const text = JSON.stringify([parts, kept, world.former, valid, granted, faults])
   return createHash('sha1').update(text).digest('base64')
 }
 
@@ -385,18 +396,20 @@ function keyOf({ replicas, store, valid, granted, faults }: World): string {
 function isGood({ replicas, store, valid }: World): boolean {
   const isServed = ({ life, asking }: Replica): boolean =>
     asking === undefined && numberOf(life.token?.token) === valid && !isSuspect(life)
-  const there = open(store.get('grant')?.value ?? '')
+  const there = open(tokenIn(store))
   return valid !== 0 && numberOf(there?.record.grant.token) === valid && replicas.every(isServed)
 }
 
 /**
  * @param most faults on one path.
  * @param depth steps of the longest path that is followed.
+ * @param untilBroken it ends soon after something that must not be.
  */
-export function search(count: number, most: number, depth: number): Searched {
+export function search(count: number, most: number, depth: number, untilBroken = false): Searched {
   const first: World = {
     replicas: Array.from({ length: count }, () => NOTHING),
     store: new Map(),
+    former: '',
     valid: 0,
     granted: 0,
     faults: [],
@@ -424,10 +437,12 @@ export function search(count: number, most: number, depth: number): Searched {
     const asking = replicas.filter((replica) => replica.asking !== undefined).length
     if (met('freeze', 'lostReply') === 0)
       must(asking <= 1, 'one token request at a time while nobody stands still', state)
-    if (met('freeze', 'lostReply', 'kill', 'lostResponse') === 0)
+    if (met('freeze', 'lostReply', 'kill', 'lostResponse', 'rollBack') === 0)
       must(granted <= 1 + met('end', 'renewal'), 'one token for each that ended', state)
+    const isAgainst = replicas.some((replica) => replica.asking?.against === true)
+    must(!isAgainst || met('lostReply') > 0, 'nobody asks iSales during a pause', state)
     if (isGood(world)) good.push(state)
-    const record = numberOf(open(store.get('grant')?.value ?? '')?.record.grant.token)
+    const record = numberOf(open(tokenIn(store))?.record.grant.token)
     const isDead = asking === 0 && valid !== 0 && record !== 0 && record !== valid
     if (isDead && met('freeze') === faults.length) deadRecord ??= pathTo(state)
   }
@@ -435,6 +450,7 @@ export function search(count: number, most: number, depth: number): Searched {
   let level: [World, number][] = [[first, 0]]
   let steps = 0
   for (; level.length > 0 && steps < depth; steps += 1) {
+    if (untilBroken && broken.size > 0) break
     const following: [World, number][] = []
     for (const [world, state] of level) {
       follow(world, most, (label, then) => {
@@ -448,10 +464,14 @@ export function search(count: number, most: number, depth: number): Searched {
           examine(then, place)
           following.push([then, place])
         }
-        const [was, is] = [world, then].map(
-          ({ store }) => open(store.get('grant')?.value ?? '')?.record.number ?? 0,
-        )
-        must((is ?? 0) >= (was ?? 0), 'the number of the record never falls', place)
+        const [was, is] = [world, then].map(({ store }) => open(tokenIn(store))?.record.number ?? 0)
+        const isRolledBack = then.faults.length > world.faults.length && label.includes('rolled')
+        must((is ?? 0) >= (was ?? 0) || isRolledBack, 'the number of the record never falls', place)
+        const isOlder = then.replicas.some(({ ours, process }, nth) => {
+          const { ours: former, process: formerly } = world.replicas[nth] ?? NOTHING
+          return process === formerly && (ours?.record.number ?? 0) < (former?.record.number ?? 0)
+        })
+        must(!isOlder, 'nobody takes an older token', place)
         if (then.faults === world.faults) before[place]?.push(state)
       })
     }

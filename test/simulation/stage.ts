@@ -100,6 +100,7 @@ const UNPROVES: ReadonlySet<string> = new Set([
   'terminate',
   'crash-loop',
   'disk-full',
+  'disk-stalled',
   'date',
 ])
 
@@ -112,7 +113,7 @@ export function createStage<R extends Replica>(
   const { time, later } = machine
   let changes = 1
   let password = FIRST_PASSWORD
-  /** Until when the disks of replicas are full. */
+  /** Until when the disks of replicas take nothing. */
   const fullUntil = new Map<number, number>()
   const until = (kind: string, ms: number): Span => {
     const span = judge.open(kind, time())
@@ -161,7 +162,11 @@ export function createStage<R extends Replica>(
     // iSales sends no more of a response that is longer than what the network holds.
     if (['outage', 'disconnect'].includes(nameOf(act))) judge.note('cut', time(), time() + 100)
     if (UNPROVES.has(act.kind)) judge.note('unproven', time(), time() + lengthOf(act))
-    if (act.kind === 'disk-full') fullUntil.set(act.replica, time() + act.ms)
+    if (act.kind === 'disk-full' || act.kind === 'disk-stalled') {
+      fullUntil.set(act.replica, time() + act.ms)
+      // Of two processes with one STATE_DIR each counts in memory alone.
+      if (store === undefined && replicas.length > 1) judge.bookLost()
+    }
     if (isOfMachine(act)) {
       world.disturb(act, { judge, until, unreached, storeAway })
       return

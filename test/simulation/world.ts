@@ -21,6 +21,7 @@ import {
   runUntil,
   schedule,
   socketsOf,
+  stalledDisks,
   thaw,
   time,
   TOKEN_MARK,
@@ -166,9 +167,9 @@ export function openWorld(options: WorldOptions) {
   writeFileSync(join(directory, 'key'), 'k'.repeat(40))
 
   const replicas: Process[] = []
-  const stateDir = (index: number): string => join(directory, `state-${index}`)
+  const stateDir = (index: number): string => join(directory, `state-${options.shared ? index : 0}`)
   for (let index = 0; index < options.replicas; index += 1) {
-    mkdirSync(stateDir(index), { mode: 0o700 })
+    mkdirSync(stateDir(index), { mode: 0o700, recursive: true })
     replicas.push({ index, owner: owner(), app: undefined, phase: 'stopped' })
   }
   let starts = 0
@@ -269,6 +270,9 @@ export function openWorld(options: WorldOptions) {
       case 'disk-full':
         fullDisks.add(stateDir(act.replica))
         later(act.ms, () => fullDisks.delete(stateDir(act.replica)))
+        break
+      case 'disk-stalled':
+        stalledDisks.set(stateDir(act.replica), time() + act.ms)
         break
       case 'store-refuses':
         storeAway(act.ms)

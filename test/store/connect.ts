@@ -3,27 +3,27 @@ import { systemClock } from '../../src/clock.ts'
 import { readSmallFile, type ReadFile } from '../../src/config/files.ts'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import type { StoreCall } from '../../src/sharing/events.ts'
-import type { Claim, Granted } from '../../src/sharing/store.ts'
-import { createValkeyStore } from '../../src/sharing/valkey.ts'
+import type { Claim, Put } from '../../src/sharing/cell.ts'
+import { createValkeyCell } from '../../src/sharing/valkey.ts'
 import { closing } from '../support/tcp-server.ts'
 
-/** A store on this server, connected, or given up after a second. */
+/** A cell on this server, connected, or given up after a second. */
 export async function connect(port: number, env: Environment = {}) {
   const calls: StoreCall[] = []
   let looks = 0
-  const store = await createValkeyStore({
+  const cell = await createValkeyCell({
     ...storeSettings({ SESSION_STORE_URL: `valkey://127.0.0.1:${port}`, ...env }),
     place: 'test',
     clock: systemClock,
     random: Math.random,
     observe: (call) => calls.push(call),
   })
-  closing.push(() => store.stop())
-  await store.start(() => {
+  closing.push(() => cell.stop())
+  await cell.start(() => {
     looks += 1
   })
   /** `looks`: how often the store asked to look again. */
-  return { store, calls, looks: () => looks }
+  return { cell, calls, looks: () => looks }
 }
 
 /** The settings that these variables give, with a user, a key and an iSales. */
@@ -38,29 +38,19 @@ export function storeSettings(env: Environment) {
 }
 
 const KEY = 'k'.repeat(32)
-export const KEYS = 'isales-auth-proxy:{test}:'
-export const FINGERPRINT = 'f'.repeat(22)
+export const KEYS = 'isales-auth-proxy:v3:{test}:'
+export const BOOK = `book:${'f'.repeat(22)}`
 export const PROCESS_A = 'a'.repeat(16)
 export const PROCESS_B = 'b'.repeat(16)
 /** What the first claim gets. */
-export const MINE = { type: 'mine', record: '', ms: 0, attempts: 0, refusals: 0 }
+export const MINE = { type: 'mine', value: '', ms: -2 }
 
 export function claimBy(process: string, seen = ''): Claim {
-  return {
-    seen,
-    lease: `${process}-1`,
-    operation: 'login',
-    fingerprint: FINGERPRINT,
-    forced: false,
-    book: { attempts: 0, refusals: 0, ms: 0 },
-    begun: [5000, 10_000, 480_000],
-  }
+  return { seen, lease: `${process}-1`, book: BOOK }
 }
 
-/** A token as the store sees it: an id, a dot, and bytes. */
-export function grantBy(process: string, ms = 600_000): Granted {
-  const id = randomBytes(16).toString('base64url')
-  const record = `${id}.${randomBytes(60).toString('base64url')}`
-  const lease = `${process}-1`
-  return { seen: '', lease, record, ms, fingerprint: FINGERPRINT, operation: 'login' }
+/** A token as the store sees it: bytes that nobody has seen before. */
+export function tokenBy(process: string, ms = 600_000): Put {
+  const value = randomBytes(60).toString('base64url')
+  return { lease: `${process}-1`, key: 'token', value, ms, release: true }
 }

@@ -1,24 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Environment } from '../../src/config/load.ts'
-import type { SessionStore } from '../../src/sharing/store.ts'
+import { idOf, type Cell } from '../../src/sharing/cell.ts'
 import { until } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
-import {
-  claimBy,
-  connect,
-  FINGERPRINT,
-  grantBy,
-  KEYS,
-  MINE,
-  PROCESS_A,
-  PROCESS_B,
-} from './connect.ts'
+import { BOOK, claimBy, connect, KEYS, MINE, PROCESS_A, PROCESS_B, tokenBy } from './connect.ts'
 import { watchOutput } from './output.ts'
 import { DOCUMENTED_ACL, ENGINES, startServer } from './servers.ts'
 
 const failure = (reason: string) => ({ type: 'failure', reason })
-const GRANT = `${KEYS}grant`
-const LEASE = `${PROCESS_A}-1`
+const TOKEN = `${KEYS}token`
 const ACCOUNTS = [
   `user proxy on >pw ${DOCUMENTED_ACL}`,
   'user nobody on >pw -@all +ping +info',
@@ -34,9 +24,9 @@ const account =
 const nobody = (): Environment => ({})
 
 /** Until a reply has this type, or fails for this reason. */
-const untilReads = (store: SessionStore, expected: string) =>
+const untilReads = (cell: Cell, expected: string) =>
   until(async () => {
-    const reply = await store.read()
+    const reply = await cell.read()
     return expected === (reply.type === 'failure' ? reply.reason : reply.type)
   }, 10_000)
 
@@ -52,24 +42,19 @@ afterEach(() => {
 describe.each(ENGINES)('%s', (engine) => {
   it('does all that is asked with the documented permissions', async () => {
     const server = await startServer({ engine, directives: ACCOUNTS })
-    const { store, calls, looks } = await connect(server.port, account('proxy')(server.port))
+    const { cell, calls, looks } = await connect(server.port, account('proxy')(server.port))
     const other = await connect(server.port, account('proxy')(server.port))
-    const given = grantBy(PROCESS_A)
-    expect(await store.claim(claimBy(PROCESS_A))).toEqual(MINE)
-    expect(await other.store.claim(claimBy(PROCESS_B))).toMatchObject({ type: 'busy' })
-    await store.extend(LEASE)
-    await store.failed({
-      lease: LEASE,
-      fingerprint: FINGERPRINT,
-      pause: 1,
-      book: { attempts: 1, refusals: 0, ms: 1 },
-    })
+    const given = tokenBy(PROCESS_A)
+    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(MINE)
+    expect(await other.cell.claim(claimBy(PROCESS_B))).toMatchObject({ type: 'busy' })
+    const book = { ...given, key: BOOK, release: false }
+    expect(await cell.put(book)).toMatchObject({ type: 'done' })
     const before = looks()
-    expect(await store.granted(given)).toMatchObject({ type: 'kept' })
-    await other.store.publish()
+    expect(await cell.put(given)).toMatchObject({ type: 'done' })
+    await other.cell.publish()
     await until(() => looks() > before)
-    expect(await other.store.read()).toMatchObject({ type: 'grant', record: given.record })
-    expect(await until(async () => (await store.replicas()) === 2)).toBe(true)
+    expect(await other.cell.read()).toMatchObject({ type: 'late', value: given.value })
+    expect(await until(async () => (await cell.replicas()) === 2)).toBe(true)
     expect([...calls, ...other.calls].filter((call) => call.failure !== undefined)).toEqual([])
   })
 
@@ -81,35 +66,35 @@ describe.each(ENGINES)('%s', (engine) => {
     ['a user that may nothing', 'permission', account('nobody'), { directives: ACCOUNTS }],
     ['a user of other keys', 'permission', account('other'), { directives: ACCOUNTS }],
     ['a memory that is full', 'memory', nobody, { command: ['CONFIG', 'SET', 'maxmemory', '1'] }],
-    ['what something else wrote', 'wrong-type', nobody, { command: ['LPUSH', GRANT, 'x'] }],
+    ['what something else wrote', 'wrong-type', nobody, { command: ['LPUSH', TOKEN, 'x'] }],
     ['too few replicas', 'replicas', nobody, { directives: ['min-replicas-to-write 1'] }],
     ['a cluster', 'cluster', nobody, { directives: ['cluster-enabled yes'] }],
   ])('says by name that it met %s', async (_, reason, settings, { directives = [], command }) => {
     const server = await startServer({ engine, directives })
-    const { store } = await connect(server.port, settings(server.port))
+    const { cell } = await connect(server.port, settings(server.port))
     if (command !== undefined) await server.cli(...command)
-    expect(await store.claim(claimBy(PROCESS_A))).toEqual(failure(reason))
+    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(failure(reason))
   })
 
   it('says that the server is a replica, and connects again to find the primary', async () => {
     const server = await startServer({ engine })
-    const { store, looks } = await connect(server.port)
+    const { cell, looks } = await connect(server.port)
     await server.cli('REPLICAOF', '127.0.0.1', String(await freePort()))
     const before = looks()
-    expect(await store.claim(claimBy(PROCESS_A))).toEqual(failure('readonly'))
+    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(failure('readonly'))
     await until(() => looks() > before)
     await server.cli('REPLICAOF', 'NO', 'ONE')
-    await until(async () => (await store.claim(claimBy(PROCESS_A))).type === 'mine')
+    await until(async () => (await cell.claim(claimBy(PROCESS_A))).type === 'mine')
   })
 
   it('says that a script blocks the server, and goes on when it has ended', async () => {
     const server = await startServer({ engine, directives: ['busy-reply-threshold 10'] })
-    const { store } = await connect(server.port)
+    const { cell } = await connect(server.port)
     const blocked = server.cli('EVAL', 'while true do end', '0').catch(String)
-    await untilReads(store, 'loading')
+    await untilReads(cell, 'loading')
     await server.cli('SCRIPT', 'KILL')
     await blocked
-    expect(await untilReads(store, 'grant')).toBe(true)
+    expect(await untilReads(cell, 'late')).toBe(true)
   })
 
   it('says that the server loads its data, and goes on when it has them', async () => {
@@ -120,31 +105,31 @@ describe.each(ENGINES)('%s', (engine) => {
     server.signal('SIGKILL')
     await server.ended()
     const loaded = server.restart()
-    const { store } = await connect(server.port)
-    await untilReads(store, 'loading')
+    const { cell } = await connect(server.port)
+    await untilReads(cell, 'loading')
     await loaded
-    expect(await untilReads(store, 'grant')).toBe(true)
+    expect(await untilReads(cell, 'late')).toBe(true)
   })
 
   it('waits no longer for a server that stands still than it may, leaves it, and finds it when it goes on', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port)
+    const { cell } = await connect(server.port)
     server.signal('SIGSTOP')
     const startedAt = performance.now()
-    expect(await store.read()).toEqual(failure('timeout'))
+    expect(await cell.read()).toEqual(failure('timeout'))
     expect(performance.now() - startedAt).toBeLessThan(900)
-    await untilReads(store, 'unreachable')
+    await untilReads(cell, 'unreachable')
     server.signal('SIGCONT')
-    expect(await untilReads(store, 'grant')).toBe(true)
+    expect(await untilReads(cell, 'late')).toBe(true)
   })
 
   it('reads and replaces what is no text', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port)
+    const { cell } = await connect(server.port)
     const bytes = "redis.call('SET', KEYS[1], string.rep(string.char(255, 0, 128), 20))"
-    await server.cli('EVAL', bytes, '1', GRANT)
-    const found = await store.claim(claimBy(PROCESS_A))
-    const seen = String(Object(found).record).slice(0, 22)
-    expect(await store.claim(claimBy(PROCESS_A, seen))).toEqual(MINE)
+    await server.cli('EVAL', bytes, '1', TOKEN)
+    const found = await cell.claim(claimBy(PROCESS_A))
+    const seen = idOf(String(Object(found).value))
+    expect(await cell.claim(claimBy(PROCESS_A, seen))).toEqual(MINE)
   })
 })

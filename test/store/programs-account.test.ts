@@ -3,7 +3,10 @@ import { describe, expect, it, vi } from 'vitest'
 import { call } from '../support/call.ts'
 import { until, within } from '../support/until.ts'
 import { freePort } from '../support/free-port.ts'
-import { authenticated, inState, keyOf, PASSWORD, sharingPrograms } from './replicas.ts'
+import type { Simulator } from '../../simulator/index.ts'
+import { Secret } from '../../src/config/secret.ts'
+import { createSeal } from '../../src/sharing/seal.ts'
+import { authenticated, inState, KEY, keyOf, PASSWORD, sharingPrograms } from './replicas.ts'
 import { startServer, type StoreServer } from './servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -11,9 +14,13 @@ vi.setConfig({ testTimeout: 120_000 })
 const { environment, file, openIsales, serve, start, startReplica, startReplicas } =
   sharingPrograms()
 
-async function refusalsOf(server: StoreServer): Promise<number> {
+async function refusalsOf(server: StoreServer, sim: Simulator): Promise<number> {
   const key = await keyOf(server, 'book:*')
-  return key === undefined ? 0 : Number((await server.cli('GET', key)).split(' ')[1])
+  if (key === undefined) return 0
+  const seal = createSeal(new Secret(KEY), sim.origin, sim.switches.user)
+  return (
+    seal.openEntry(key.slice(key.indexOf('book:')), await server.cli('GET', key))?.refusals ?? 0
+  )
 }
 
 describe('programs that share', () => {
@@ -24,7 +31,7 @@ describe('programs that share', () => {
     const began = performance.now()
     const former = await startReplicas(5, server.port, wrong)
     // Counted by the store, too: what a replica does not live to write down is lost.
-    await until(async () => (await refusalsOf(server)) === 2, 15_000)
+    await until(async () => (await refusalsOf(server, sim)) === 2, 15_000)
     for (const { program } of former) program.process.kill('SIGKILL')
     await startReplicas(5, server.port, wrong)
     await until(() => sim.state().loginAttempts === 3, 25_000)

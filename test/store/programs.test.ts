@@ -126,7 +126,7 @@ it.each(ENGINES)(
       '0',
     )
     // What is searched is what the store holds and was sent, and what was printed.
-    const [, sealed = ''] = /:grant (\S+)/.exec(dump) ?? []
+    const [, sealed = ''] = /:token (\S+)/.exec(dump) ?? []
     expect(sealed.length).toBeGreaterThan(100)
     await until(() => seen.includes(sealed))
     expect(seen).toMatch(/"auth".*\n[^]*"evalsha".*\n[^]*"publish"/i)

@@ -176,7 +176,7 @@ export async function inState(
   }
 }
 
-/** The key of this kind in the store: `grant`, `lease`, `book:*`. */
+/** The key of this kind in the store: `token`, `lease`, `book:*`. */
 export async function keyOf(server: StoreServer, kind: string): Promise<string | undefined> {
   const [key] = (await server.cli('KEYS', `*:${kind}`)).split('\n')
   return key === '' ? undefined : key

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
-import { claimBy, connect, KEYS, MINE, PROCESS_A } from './connect.ts'
+import { claimBy, connect, MINE, PROCESS_A } from './connect.ts'
 import { watchOutput } from './output.ts'
 import { ENGINES, startServer } from './servers.ts'
 
@@ -22,7 +22,7 @@ afterEach(() => {
   expect([printed(), uncaught.splice(0)]).toEqual(['', []])
 })
 
-/** A store that takes the handshake, and then sends what it likes. */
+/** A cell that takes the handshake, and then sends what it likes. */
 async function startRude(hello = '') {
   const sockets = new Set<Socket>()
   let connections = 0
@@ -52,23 +52,23 @@ describe('a reply that nobody asked for', () => {
     '%j ends the connection, not the process, and prints nothing',
     async (reply) => {
       const rude = await startRude()
-      const { store, looks } = await connect(rude.port)
+      const { cell, looks } = await connect(rude.port)
       await until(() => looks() >= 2)
       const before = rude.connections()
       rude.say(reply)
       expect(await until(() => rude.connections() >= before + 2)).toBe(true)
       // What is thrown out of an event handler comes a little later.
       await delay(50)
-      store.stop()
+      cell.stop()
     },
   )
 
   it('is not taken for that of the command in flight', async () => {
     const rude = await startRude()
-    const { store } = await connect(rude.port)
+    const { cell } = await connect(rude.port)
     const before = rude.connections()
-    const reply = store.read()
-    rude.say('*3\r\n$5\r\ngrant\r\n$0\r\n\r\n+x\r\n')
+    const reply = cell.read()
+    rude.say('*3\r\n$4\r\nlate\r\n$0\r\n\r\n+x\r\n')
     expect(await reply).toEqual({ type: 'failure', reason: 'malformed' })
     await until(() => rude.connections() > before)
   })
@@ -80,9 +80,9 @@ describe('protected mode', () => {
     async (settings) => {
       const text = 'Redis is running in protected mode and no password is set for the default user.'
       const rude = await startRude(`-DENIED ${text}\r\n`)
-      const { store } = await connect(rude.port, settings)
+      const { cell } = await connect(rude.port, settings)
       await until(() => rude.connections() > 4)
-      expect(await store.read()).toEqual({ type: 'failure', reason: 'denied' })
+      expect(await cell.read()).toEqual({ type: 'failure', reason: 'denied' })
     },
   )
 })
@@ -90,17 +90,7 @@ describe('protected mode', () => {
 describe.each(ENGINES)('%s', (engine) => {
   it('that wants no password takes one, and nothing is printed', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port, { SESSION_STORE_PASSWORD: randomUUID() })
-    expect(await store.claim(claimBy(PROCESS_A))).toEqual(MINE)
-  })
-
-  it('may hold an entry of the book that is none', async () => {
-    const server = await startServer({ engine })
-    const { store } = await connect(server.port)
-    for (const value of ['1e999 nan', '-1 -1', '99999 1', 'x', '1 1 1']) {
-      await server.cli('FLUSHALL')
-      await server.cli('SET', `${KEYS}book:${'f'.repeat(22)}`, value, 'PX', '999999999')
-      expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ attempts: 0, refusals: 0 })
-    }
+    const { cell } = await connect(server.port, { SESSION_STORE_PASSWORD: randomUUID() })
+    expect(await cell.claim(claimBy(PROCESS_A))).toEqual(MINE)
   })
 })

@@ -5,79 +5,53 @@ import {
   boolean,
   constant,
   constantFrom,
-  integer,
   oneof,
-  option,
   record,
   type Arbitrary,
 } from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { PAUSE, type Book, type Claim, type Failed, type Granted } from '../../src/sharing/store.ts'
-import { StoreRules } from '../sharing/store-rules.ts'
-import { claimBy, connect, FINGERPRINT, KEYS, MINE, PROCESS_A, PROCESS_B } from './connect.ts'
+import type { Claim, Put } from '../../src/sharing/cell.ts'
+import { LuaCell } from '../simulation/lua.ts'
+import { BOOK, claimBy, connect, KEYS, MINE, PROCESS_A, PROCESS_B } from './connect.ts'
 import { ENGINES, startServer, type StoreServer } from './servers.ts'
 
 interface Step {
-  readonly does: 'claim' | 'extend' | 'granted' | 'failed' | 'read' | 'time-passes'
+  readonly does: 'claim' | 'put' | 'read' | 'time-passes'
   readonly asked: unknown
 }
 
-const DAY = 86_400_000
-const ids = constantFrom('', 'i'.repeat(22), 'j'.repeat(22), 'k'.repeat(22))
+const ids = constantFrom('', 'i'.repeat(16), 'j'.repeat(16), 'k'.repeat(16))
 const lease = constantFrom(`${PROCESS_A}-1`, `${PROCESS_A}-2`, `${PROCESS_B}-1`)
-const fingerprint = constantFrom(FINGERPRINT, 'g'.repeat(22))
+const book = constantFrom(BOOK, 'book:g')
 /** Nothing ends when time has passed, but a second before or after: what a server takes for its own work decides nothing. */
 const durations = constantFrom(3000, 21_000, 601_000)
-const passing = constantFrom(2000, 2000, 2000, 12_000, 300_000, 700_000, 86_402_000)
-const count = integer({ min: 0, max: 4 })
-const book: Arbitrary<Book> = record({
-  attempts: count,
-  refusals: count,
-  ms: constantFrom(0, 3000, 601_000),
-})
-const claim: Arbitrary<Claim> = record({
-  seen: ids,
-  lease,
-  operation: constantFrom('login', 'refresh'),
-  fingerprint,
-  forced: boolean(),
-  book,
-  begun: array(durations, { minLength: 1, maxLength: 4 }),
-})
-const granted: Arbitrary<Granted> = record({
-  seen: ids,
-  lease,
-  record: ids.filter((id) => id !== '').map((id) => `${id}.sealed`),
+const passing = constantFrom(2000, 2000, 2000, 12_000, 300_000, 700_000)
+const claim: Arbitrary<Claim> = record({ seen: ids, lease, book })
+const put: Arbitrary<Put> = record({
+  lease: oneof(lease, constant('')),
+  key: oneof(constant('token'), book),
+  value: ids.map((id) => id && `${id}.sealed`),
   ms: durations,
-  fingerprint,
-  operation: constantFrom('login', 'refresh', 'offer'),
-})
-const failed: Arbitrary<Failed> = record({
-  lease,
-  fingerprint,
-  pause: constantFrom(0, 3000, 21_000, 601_000),
-  book: option(book, { nil: undefined }),
+  release: boolean(),
 })
 const step = (does: Step['does'], asked: Arbitrary<unknown>): Arbitrary<Step> =>
   record({ does: constant(does), asked })
 const steps: Arbitrary<Step> = oneof(
   step('claim', claim),
-  step('extend', lease),
-  step('granted', granted),
-  step('failed', failed),
+  step('put', put),
   step('read', constant(undefined)),
   step('time-passes', passing),
 )
 
 describe.each(ENGINES)('%s', (engine) => {
-  it('does what the rules of the store say, whatever is asked in whatever order', async () => {
+  it('does what the simulation takes its scripts to do, whatever is asked in whatever order', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port)
+    const { cell } = await connect(server.port)
     await assert(
       asyncProperty(array(steps, { maxLength: 25, size: 'max' }), async (sequence) => {
         await server.cli('FLUSHALL')
         let now = 0
-        const rules = new StoreRules(() => now)
+        const rules = new LuaCell(() => now)
         for (const { does, asked } of sequence) {
           if (does === 'time-passes') {
             now += Number(asked)
@@ -85,7 +59,7 @@ describe.each(ENGINES)('%s', (engine) => {
             continue
           }
           const specified: unknown = Reflect.apply(rules[does], rules, [asked])
-          expectSame(await Reflect.apply(store[does], store, [asked]), specified)
+          expectSame(await Reflect.apply(cell[does], cell, [asked]), specified)
         }
         await expectSameKeys(server, rules, now)
       }),
@@ -96,30 +70,28 @@ describe.each(ENGINES)('%s', (engine) => {
   it.each([
     ['what somebody else wrote for ever', 'lease', 'rubbish', 0],
     ['what somebody else wrote', 'lease', 'rubbish', 600_000],
-    ['a pause that became longer when the clock of the store was set back', 'lease', PAUSE, DAY],
-    ['the pause of a book that did', `book:${FINGERPRINT}`, '3 3', 2 * DAY],
   ])('does not wait for %s', async (_what, key, value, ms) => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port)
+    const { cell } = await connect(server.port)
     await server.cli('SET', `${KEYS}${key}`, value, ...(ms === 0 ? [] : ['PX', String(ms)]))
-    expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
+    expect(await cell.claim(claimBy(PROCESS_A))).toMatchObject({ type: 'mine' })
   })
 
   it('replaces a record that somebody else wrote for longer than can be counted', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port)
-    await server.cli('SET', `${KEYS}grant`, 'rubbish', 'PX', '9000000000000000000')
-    expect(await store.claim(claimBy(PROCESS_A))).toMatchObject({ record: 'rubbish' })
-    expect(await store.claim(claimBy(PROCESS_A, 'rubbish'))).toEqual(MINE)
+    const { cell } = await connect(server.port)
+    await server.cli('SET', `${KEYS}token`, 'rubbish', 'PX', '9000000000000000000')
+    expect(await cell.claim(claimBy(PROCESS_A))).toMatchObject({ value: 'rubbish' })
+    expect(await cell.claim(claimBy(PROCESS_A, 'rubbish'))).toEqual(MINE)
   })
 
   it('goes on after its scripts were flushed', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port)
-    const nothing = { ...MINE, type: 'grant', ms: -2 }
-    expect(await store.read()).toEqual(nothing)
+    const { cell } = await connect(server.port)
+    const nothing = { ...MINE, type: 'late' }
+    expect(await cell.read()).toEqual(nothing)
     await server.cli('SCRIPT', 'FLUSH')
-    expect(await store.read()).toEqual(nothing)
+    expect(await cell.read()).toEqual(nothing)
   })
 })
 
@@ -160,7 +132,7 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return cjson.encode(all)`
 
-async function expectSameKeys(server: StoreServer, rules: StoreRules, now: number): Promise<void> {
+async function expectSameKeys(server: StoreServer, rules: LuaCell, now: number): Promise<void> {
   const text = await server.cli('EVAL', DUMP, '0')
   const dump = (text === '{}' ? [] : JSON.parse(text)) as [string, string, number][]
   const expected = [...rules.keys]

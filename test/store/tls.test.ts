@@ -17,10 +17,10 @@ const showing = (port: number, { cert, key }: { readonly cert: string; readonly 
 describe.each(ENGINES)('%s over TLS', (engine) => {
   it('shows its client certificate, and takes the next one at the next connection', async () => {
     const server = await startTlsServer(engine)
-    const { store } = await connect(server.port, showing(server.port, certificates.strangerClient))
-    expect(await store.read()).toMatchObject({ type: 'failure' })
+    const { cell } = await connect(server.port, showing(server.port, certificates.strangerClient))
+    expect(await cell.read()).toMatchObject({ type: 'failure' })
     showing(server.port, certificates.client)
-    await until(async () => (await store.claim(claimBy(PROCESS_A))).type === 'mine', 10_000)
+    await until(async () => (await cell.claim(claimBy(PROCESS_A))).type === 'mine', 10_000)
   })
 
   it.each([
@@ -30,15 +30,15 @@ describe.each(ENGINES)('%s over TLS', (engine) => {
     const server = await startTlsServer(engine)
     const trusted = ca === undefined ? undefined : file('other-ca.pem', ca)
     const env = { ...showing(server.port, certificates.client), SESSION_STORE_CA_FILE: trusted }
-    const { store } = await connect(server.port, env)
-    expect(await store.read()).toEqual({ type: 'failure', reason: 'tls' })
+    const { cell } = await connect(server.port, env)
+    expect(await cell.read()).toEqual({ type: 'failure', reason: 'tls' })
   })
 
   it('says by name that the server speaks no TLS', async () => {
     const server = await startServer({ engine })
-    const { store } = await connect(server.port, {
+    const { cell } = await connect(server.port, {
       SESSION_STORE_URL: `valkeys://127.0.0.1:${server.port}`,
     })
-    expect(['tls', 'unreachable']).toContain(Object(await store.read()).reason)
+    expect(['tls', 'unreachable']).toContain(Object(await cell.read()).reason)
   })
 })

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { isBetter, turnOf, type Found, type Situation } from '../../src/sharing/turn.ts'
+import { isBetter, turnOf, type Found } from '../../src/sharing/share.ts'
 import type { Ask } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
 
 const NOW = 1_000_000
 const RULES = { isalesTokenScheme: 'Bearer', isalesTokenField: 'token' } as const
 type Reply = Parameters<typeof turnOf>[0]
+type Situation = Parameters<typeof turnOf>[1]
 
 /** A token of 300 s that was requested so many seconds ago; it is sent for 295 s, and to 299 s if need be. */
 const aged = (seconds: number) => ({
@@ -20,7 +21,7 @@ const found = (text: string, number: number, seconds: number): Found => ({
   record: {
     grant: { ...aged(seconds), token: new Secret(text) },
     number,
-    totalMs: 0,
+    total: 0,
     fingerprint: '',
     login: true,
   },
@@ -53,8 +54,8 @@ it.each([
 const asks = (seconds: number | undefined, rejectedAt?: number, why: Ask['why'] = 'renewal') => ({
   ask: { current: seconds === undefined ? undefined : token(seconds), rejectedAt, why },
 })
-const away: Reply = { type: 'failure', reason: 'timeout' }
-const busy: Reply = { type: 'busy', ms: 0 }
+const away: Reply = { type: 'failure' }
+const busy: Reply = { type: 'busy' }
 const looksIn = (ms: number) => ({ deferred: 'busy', ms })
 const alone = (ms: number) => ({ deferred: 'alone', ms })
 
@@ -62,13 +63,6 @@ it.each<[string, Reply, Partial<Situation>, object | undefined]>([
   ['looks again in a second while another asks', busy, {}, looksIn(1000)],
   ['looks again sooner while calls wait', busy, asks(200, NOW), looksIn(250)],
   ['scatters looks by a fifth', busy, { random: 0 }, looksIn(800)],
-  [
-    'waits as long as the others',
-    { type: 'held', ms: 5000 },
-    {},
-    { deferred: 'held', ms: 5000, backoff: 'transient' },
-  ],
-  ['asks iSales', { type: 'mine', ms: 0 }, {}, undefined],
   ['serves on without the store', away, {}, alone(1000)],
   [
     'serves on without the store with a token that is sent only if need be',
