@@ -3,17 +3,18 @@ import { startApp } from '../../src/server.ts'
 import { gate, loginResponse, openStand, post, type StandOptions } from '../proxy/stand.ts'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { call } from '../support/call.ts'
+import { responseBytes } from '../support/raw-upstream.ts'
 import { configOf } from '../support/config.ts'
 import { freePort } from '../support/free-port.ts'
 import { listen } from '../support/tcp-server.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
-/** A proxy whose stop begins when it has this request, or the beginning of one, by this metric. */
-async function stopping(options: StandOptions, begun = post('x'), gauge = 'token_waiters') {
+/** A proxy whose stop begins when it has a request, by this metric. */
+async function stopping(options: StandOptions, gauge = 'token_waiters') {
   const stand = await openStand({ ...options, env: { DRAIN_TIMEOUT: '5s', ...options.env } })
   const client = await stand.connect()
-  await client.send(begun)
+  await client.send(post('x'))
   await until(async () => (await stand.metric(gauge)) === 1)
   const stopped = stand.stop()
   await until(() => stand.log.some(({ event }) => event === 'draining'))
@@ -40,12 +41,13 @@ test('requests that wait for a token that does not come get a 503 before the dra
 })
 
 test('a rejection during the drain is healed, and the response closes the connection', async () => {
-  let revoked = 0
-  const half = post('half').slice(0, -2)
-  const scene = await stopping({ revoked: () => revoked }, half, 'requests_in_flight')
+  const first = gate()
+  const rejection = first.opened.then(() => responseBytes('no', { status: '401 No' }))
+  let calls = 0
+  const respond = () => ((calls += 1) === 1 ? rejection : responseBytes('ok'))
+  const scene = await stopping({ respond }, 'requests_in_flight')
   const { stand, client, stopped } = scene
-  revoked = 1
-  await client.send('lf')
+  first.open()
   const response = await client.read()
   expect([response.status, response.header('connection')]).toEqual([200, 'close'])
   expect(stand.logins()).toBe(2)
