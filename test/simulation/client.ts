@@ -57,6 +57,8 @@ interface Pending {
   /** When the last byte was written. */
   sentAt: number
   readonly after: string | undefined
+  /** The connection was opened for it. */
+  readonly fresh: boolean
 }
 
 /** One client of one replica: a connection that is kept, and opened again when it is needed. */
@@ -73,7 +75,7 @@ export function createClient(options: ClientOptions): Client {
     const one = pending.shift()
     if (one === undefined) return
     last = one.id
-    const { id, manner, from, sentAt, after } = one
+    const { id, manner, from, sentAt, after, fresh } = one
     const [next] = pending
     // It is served when it is its turn.
     if (next !== undefined) next.sentAt = Math.max(next.sentAt, time())
@@ -84,6 +86,7 @@ export function createClient(options: ClientOptions): Client {
       safe: manner.kind === 'get',
       garbage: manner.kind === 'garbage',
       stalls: manner.hangUp === 'stall',
+      fresh: fresh && manner.pause === 0 && manner.hangUp === undefined,
       replayable: manner.kind !== 'upload' || manner.bytes <= 60_000,
       from,
       sentAt,
@@ -192,12 +195,14 @@ export function createClient(options: ClientOptions): Client {
     busy: () => pending.length > 0,
     send: (manners) =>
       enter(() => {
+        const isOpen = socket !== undefined
         const on = open()
         for (const manner of manners) {
           count += 1
           const id = `${name}-${count}`
           const after = pending.at(-1)?.id
-          const one = { id, manner, from: time(), sentAt: time(), after }
+          const fresh = !isOpen && after === undefined
+          const one = { id, manner, from: time(), sentAt: time(), after, fresh }
           pending.push(one)
           write(one, on, partsOf(id, manner, port))
         }

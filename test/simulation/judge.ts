@@ -20,6 +20,8 @@ export interface Call {
   readonly garbage: boolean
   /** Its client sent a part of it and no more. */
   readonly stalls: boolean
+  /** Sent whole, on a connection that was opened for it. */
+  readonly fresh: boolean
   /** Its body is kept for a replay. */
   readonly replayable: boolean
   readonly from: number
@@ -72,6 +74,7 @@ export interface TokenRequest {
  * - `cut`: connections are cut.
  * - `delayed`: what was sent arrives later.
  * - `replica-N`: the process does not run, or its clients do not reach it.
+ * - `held`: another client holds connections.
  * - `store`: the store is not what it should be.
  * - `unproven`: that credentials have worked may be forgotten.
  */
@@ -249,6 +252,14 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
     }
   }
 
+  /** Promise 6: whoever opens a connection for a call keeps it, whatever others do with theirs. */
+  function judgePlace({ id, replica, heard, code, from, to, fresh, garbage }: Call): void {
+    if (code === 'overloaded') find(6, to, `${id} had no place`)
+    if (heard !== 'cut' || !fresh || garbage || !during(['held'], from, to)) return
+    if (arrivals.has(id) || during(['cut', 'delayed', `replica-${replica}`], from - 100, to)) return
+    find(6, to, `${id} lost its new connection to others`)
+  }
+
   /** iSales responded, and the client has stayed. */
   function judgeLoss({ id, replica, heard, from, to, after, stalls }: Call): void {
     const last = arrivals.get(id)?.at(-1)
@@ -391,6 +402,13 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       }
     },
 
+    /** More than one head was taken of a connection whose call has no response. */
+    readAhead(replica: number, from: number): void {
+      const now = from + LATE
+      if (during(['cut', 'delayed', `replica-${replica}`], from - 100, now)) return
+      find(6, from, `heads were read ahead of a call that is in progress`)
+    },
+
     /** When all has ended. */
     finish(): void {
       for (const [id, seen] of arrivals) {
@@ -410,6 +428,7 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
       for (const call of ended.values()) {
         judgeRejection(call)
         judgeLoss(call)
+        judgePlace(call)
       }
     },
   }

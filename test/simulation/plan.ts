@@ -1,6 +1,7 @@
 // What a seed decides: the world, what is done to it, and when. Acts, traffic and network draw from generators of their own,
 // so that one act less changes nothing else.
 import { hashOf, seeded } from './loop.ts'
+import { FEW_PLACES, type Holding } from './others.ts'
 
 /** One thing that is done to the proxy or to its world; `at` in milliseconds from the start. */
 export type Act = { readonly at: number } & (
@@ -48,6 +49,13 @@ export type Act = { readonly at: number } & (
   | { readonly kind: 'hang-up'; readonly replica: number }
   /** For `ms`, ten more calls a second. */
   | { readonly kind: 'rush'; readonly ms: number }
+  /** Another client holds connections for `ms`. */
+  | {
+      readonly kind: 'hold'
+      readonly holding: Holding
+      readonly replica: number
+      readonly ms: number
+    }
   /** The next connection that carries so many more bytes is cut behind them. */
   | { readonly kind: 'cut'; readonly link: LinkName; readonly bytes: number }
   /** For `ms`, nothing is delivered, or nobody is reached. */
@@ -167,18 +175,24 @@ export function planOf(
       ...(rejection === 'result' && { ISALES_REJECTED_RESULTS: '7' }),
       ...(world.chance(0.35) && { LOGIN_REJECTED_ATTEMPTS: '1' }),
       ...(world.chance(0.25) && { ISALES_MAX_CONNECTIONS: '2' }),
+      ...FEW_PLACES,
       DRAIN_TIMEOUT: '5s',
       BODY_IDLE_TIMEOUT: '5s',
     },
     // Few calls are cheap to simulate; some mistakes show only among many.
     rate: given.rate ?? world.pick([1, 1, 2, 5]),
   }
-  return { ...plan, acts: actsOf(random, { ...plan, real: given.replicas !== undefined }) }
+  const real = given.replicas !== undefined
+  const acts = actsOf(random, { ...plan, real })
+  const others = randomOf(seeded(hashOf(`${seed} others`)))
+  if (real || !others.chance(0.4)) return { ...plan, acts }
+  const held = heldBy(others, plan)
+  return { ...plan, acts: [...acts, ...held].sort((one, other) => one.at - other.at) }
 }
 
-type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'> & { readonly real: boolean }
+type Scene = Pick<Plan, 'duration' | 'replicas' | 'shared'>
 
-function actsOf(random: Random, scene: Scene): Act[] {
+function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[] {
   const acts: Act[] = []
   // Few kinds in one seed, so that the same kind meets itself.
   const together = scene.replicas > 1 && !scene.shared
@@ -199,6 +213,17 @@ function actsOf(random: Random, scene: Scene): Act[] {
     at += random.chance(0.3) ? random.between(50, 800) : random.between(1000, 12_000)
   }
   return acts.sort((one, other) => one.at - other.at)
+}
+
+/** What a client that misbehaves does. */
+function heldBy(random: Random, { duration, replicas }: Scene): Act[] {
+  const at = random.between(5000, duration)
+  const holding = random.pick(['idle', 'half-sent', 'ahead', 'ahead'] as const)
+  const replica = random.between(0, replicas - 1)
+  const act = { kind: 'hold', holding, replica, ms: random.between(3000, 5000) } as const
+  if (holding !== 'ahead') return [{ at, ...act }]
+  const slow = command(at, 'slow', { operation: 'business', ms: 1500, times: 10 })
+  return [slow, { at: at + 1, ...act }]
 }
 
 interface Kind {

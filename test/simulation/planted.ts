@@ -111,6 +111,30 @@ export const PLANTED: readonly Planted[] = [
     to: '// RFC',
   },
   {
+    name: 'gate: a connection that had a call is never idle again',
+    file: 'listener/connections.ts',
+    from: 'this.#current = undefined\n      this.#options.gate.idle(this.#key)',
+    to: 'this.#current = undefined',
+  },
+  {
+    name: 'gate: the newest connection is closed',
+    file: 'listener/gate.ts',
+    from: 'const [longest] = this.#idle',
+    to: 'const longest = [...this.#idle].at(-1)',
+  },
+  {
+    name: 'gate: a call is in flight with half of its body',
+    file: 'proxy/handler.ts',
+    from: 'return forward({',
+    to: "inFlight += 1\n response.once('close', () => (inFlight -= 1))\n return forward({",
+  },
+  {
+    name: 'gate: heads are read ahead of a call in progress',
+    file: 'listener/connections.ts',
+    from: 'if (this.#waiting.length > 0) this.#socket.pause()',
+    to: '',
+  },
+  {
     name: "adoption: another replica's token counts as new",
     file: 'sharing/share.ts',
     from: 'sentAt: now - age }',

@@ -4,6 +4,7 @@ import { LOGIN_PATH, type Simulator } from '../../simulator/index.ts'
 import { isCommand, runCommand } from '../../simulator/server.ts'
 import { PROBED_PATH, type Machine } from './client.ts'
 import type { Judge, Span } from './judge.ts'
+import { hold } from './others.ts'
 import {
   ENDS_TOKEN,
   isOfMachine,
@@ -221,6 +222,14 @@ export function createStage<R extends Replica>(
           world.setPassword(password)
           world.kill(replica)
           restart(replica)
+        })
+        break
+      case 'hold':
+        hold(act.holding, act.ms, {
+          port: world.ports.proxy(act.replica),
+          replica: act.replica,
+          machine: world.clients,
+          judge,
         })
         break
       case 'rival':
