@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
 import type { EndedRequest, ReplayOutcome } from '../http/ended.ts'
 import { REFUSALS, writeProblem } from '../http/problem.ts'
-import type { TokenSource } from '../token/source.ts'
+import type { RejectedToken, TokenSource } from '../token/source.ts'
 import type { Token } from '../token/token.ts'
 import { Exchange, type ExchangeHooks } from '../upstream/exchange.ts'
 import { classify } from '../upstream/errors.ts'
@@ -141,8 +141,8 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     }
     if (!this.#call.begins()) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
     const replayable = this.#body.kept
-    /** Generation of the token that the exchange before was rejected with. */
-    let rejected: number | undefined
+    /** What the exchange before was rejected with. */
+    let rejected: RejectedToken | undefined
     let replays = 0
     let token = tokens.current(replayable)
     for (;;) {
@@ -183,9 +183,8 @@ class Forwarding implements ExchangeHooks, BodyHooks {
             return withoutToken(this.#history, { ...verdict, unavailable: 'no-token' })
           if (verdict.type === 'relay' || isLate)
             return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
-          rejected = token.generation
           replays += 1
-          token = verdict.token
+          ;({ rejected, token } = verdict)
           break
         }
         case 'failed': {

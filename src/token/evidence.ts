@@ -1,18 +1,21 @@
 /**
  * What rejections and acceptances of business calls say about the present token. Instants are milliseconds on the
- * monotonic clock.
+ * monotonic clock. A rejection may be about the token or about its call. Evidence decides: a call that was sent after
+ * the rejection came, with the same token, and was accepted. Pace bounds what the doubt costs.
  *
- * A rejection may be about the token or about its call: iSales sends 401 and 403 for calls that an account may not make,
- * too. Evidence decides: a call that was sent after the rejection came, with the same token, and was accepted. Pace
- * bounds what the doubt costs: renewals that rejections ask for begin some seconds apart, and further when they cure
- * nothing.
+ * @example one call is refused for what it is, others are accepted
+ *   0.0 s  it is rejected: a renewal begins. The replay is rejected, too: `uncured` 1
+ *   0.3 s  another call is accepted with the newer token: `uncured` 0
+ *   5.0 s  it is rejected: the renewal waits for evidence until 5.5
+ *   5.1 s  a call that was sent at 5.05 is accepted: no renewal. The refused one is sent once more, and relayed
+ *  30.0 s  it is rejected twice with one token: a renewal begins against all evidence, the first since 0.0
  */
 export const NO_EVIDENCE = {
   /** When the oldest rejection came that no acceptance has answered. Infinity: none is open. */
   openSince: Infinity,
   /** When the latest rejection came. */
   rejectedAt: -Infinity,
-  /** A rejected call was accepted with the same token: nodes of iSales disagree, and a newer token may serve at all. */
+  /** A newer token is wanted whatever the evidence: nodes of iSales disagree, or evidence has prevailed for long. */
   unsteady: false,
   /** A call with the present token was accepted or rejected. */
   judged: false,
@@ -26,21 +29,25 @@ export const NO_EVIDENCE = {
   startedAt: -Infinity,
   /** It has given no token yet: the attempts of one renewal are paced by back-off alone. */
   asking: false,
-  /** Such renewals since one cured. One that no call judged counts, too. */
+  /** Such renewals since a call was accepted with the token of one. */
   uncured: 0,
+  /** The present token is of such a renewal, and has not cured a call yet. */
+  curable: false,
   /** When the last three that cured did so. One of another replica stands in for the last: it is no conflict. */
   cures: [] as readonly number[],
 }
 export type Evidence = Readonly<typeof NO_EVIDENCE>
 
-/** Of an attempt of a business call: the first, or one after a rejection with the same token or with an older one. */
-export type AttemptKind = 'first' | 'same-token' | 'newer-token'
+/** The first, or sent again: with the same token, a newer one, or one whose renewal may have ended the older one. */
+export type AttemptKind = 'first' | 'same-token' | 'newer-token' | 'overtaken'
 /** `replays`: how often the call was sent again. */
-export type Rejection = { readonly kind: AttemptKind; readonly replays: number }
+export type Rejection = Readonly<{ kind: AttemptKind; replays: number; replayable: boolean }>
 
 const MINUTE = 60_000
 const MIN_DISTANCE = 2000
 const OVERTAKEN_DISTANCE = 400
+/** While the latest has cured no call, though others may be accepted: 24 a minute. */
+const UNCURED_DISTANCE = 2500
 const MAX_DISTANCE = 10_000
 /** While iSales has accepted no call at all: probably a setting is wrong, and no login cures that. */
 const MAX_DISTANCE_UNPROVEN = 5 * MINUTE
@@ -48,16 +55,18 @@ const JITTER = 600
 const DOUBT = 10 * MINUTE
 /** A call waits so long for evidence. Steady traffic gives it within some milliseconds. */
 export const EVIDENCE_WAIT = 500
+/** Evidence may be of calls that iSales answers without looking at the token. Within 30 s, jitter and login included. */
+const MAX_PREVAIL = 28_000
 /** A token that is unsteady in its first seconds may not have reached each node of iSales yet. */
 const SETTLING = 5000
 
-/**
- * The evidence after iSales rejected a call with the present token. A call that was sent again with the same token was
- * rejected for what it is. One that was sent again with a newer token asks for another only if renewals cure.
- */
-export function reject(before: Evidence, { kind, replays }: Rejection, now: number): Evidence {
+/** iSales rejected a call. Sent again with the same token, it is rejected for what it is. */
+export function reject(before: Evidence, call: Rejection, now: number): Evidence {
+  const { kind, replays, replayable } = call
   const doubtUntil = kind !== 'first' || before.uncured > 0 ? now + DOUBT : before.doubtUntil
-  const state = { ...before, judged: true, doubtUntil }
+  const isLost = kind === 'same-token' || !replayable
+  const unsteady = before.unsteady || (isLost && now - before.startedAt >= MAX_PREVAIL)
+  const state = { ...before, judged: true, doubtUntil, unsteady }
   if (kind === 'same-token' || !mayReplay(state, replays, now)) return state
   const rejectedInRow = state.rejectedInRow + (kind === 'first' ? 1 : 0)
   return { ...state, openSince: Math.min(state.openSince, now), rejectedAt: now, rejectedInRow }
@@ -75,10 +84,10 @@ export function accept(
   token: { readonly obtainedAt: number; readonly adopted: boolean },
   now: number,
 ): Evidence {
-  const { judged, openSince, cures } = before
+  const { openSince, cures } = before
   const unsteady = kind === 'same-token' && now - token.obtainedAt >= SETTLING
   const isAnswer = sentAt > openSince
-  const isCure = before.uncured > 0 && (!judged || kind === 'newer-token')
+  const isCure = before.curable && kind === 'newer-token'
   if (isAccepted(before) && !unsteady && !isAnswer && !isCure) return before
   return {
     ...before,
@@ -89,7 +98,8 @@ export function accept(
     // Rejections that came after the call was sent are still open.
     openSince: isAnswer ? (sentAt > before.rejectedAt ? Infinity : sentAt) : openSince,
     doubtUntil: isAnswer ? now + DOUBT : before.doubtUntil,
-    uncured: isCure ? 0 : before.uncured,
+    uncured: isCure || !before.judged ? 0 : before.uncured,
+    curable: before.curable && !isCure,
     cures: isCure ? [...(token.adopted ? cures.slice(0, -1) : cures.slice(-2)), now] : cures,
   }
 }
@@ -104,18 +114,19 @@ export function beginRenewal(state: Evidence, now: number, random: number): Evid
 export function replace(state: Evidence): Evidence {
   // A rejection that came while a timer's request was in flight asked for nothing: that request ended the token.
   const uncured = state.uncured + (state.asking && state.openSince < Infinity ? 1 : 0)
-  return { ...state, openSince: Infinity, unsteady: false, judged: false, asking: false, uncured }
+  const fresh = { openSince: Infinity, unsteady: false, judged: false, asking: false }
+  return { ...state, ...fresh, uncured, curable: state.asking }
 }
 
 /** When rejections want a newer token. Infinity: they do not. */
 export function renewalDueAt(state: Evidence): number {
-  const { openSince, unsteady, doubtUntil, asking, startedAt, uncured, everAccepted } = state
+  const { openSince, unsteady, doubtUntil, asking, startedAt, uncured, curable } = state
   const at = unsteady ? -Infinity : openSince + (openSince < doubtUntil ? EVIDENCE_WAIT : 0)
-  const max = everAccepted ? MAX_DISTANCE : MAX_DISTANCE_UNPROVEN
+  const max = state.everAccepted ? MAX_DISTANCE : MAX_DISTANCE_UNPROVEN
   // Where renewals cure, a token that cures nothing was ended before its first call: the next one is asked for soon.
   const isOvertaken = uncured === 1 && mayReplay(state, 1, startedAt)
-  const distance = isOvertaken ? OVERTAKEN_DISTANCE : Math.min(max, MIN_DISTANCE * 2 ** uncured)
-  return asking ? at : Math.max(at, startedAt + distance)
+  const paced = Math.max(curable ? UNCURED_DISTANCE : 0, Math.min(max, MIN_DISTANCE * 2 ** uncured))
+  return asking ? at : Math.max(at, startedAt + (isOvertaken ? OVERTAKEN_DISTANCE : paced))
 }
 
 /** True when a rejected call may be sent again: once, and twice where a renewal cured within the last minute. */

@@ -61,10 +61,17 @@ export interface Unavailable {
 export interface RejectedCall extends Wait {
   /** Of the response. */
   readonly status: number
-  /** Generation of the token that the attempt before was rejected with. Undefined: this was the first. */
-  readonly rejected: number | undefined
+  /** Of the exchange before, as its verdict gave it. Undefined: this was the first. */
+  readonly rejected: RejectedToken | undefined
   /** How often it was sent again. */
   readonly replays: number
+}
+
+/** The token that a call was rejected with. */
+export interface RejectedToken {
+  readonly generation: number
+  /** Our own renewal may have ended it while the call was in flight. */
+  readonly overtaken: boolean
 }
 
 /**
@@ -72,10 +79,10 @@ export interface RejectedCall extends Wait {
  *
  * - `replay`: send it again, with a newer token, or once with the same.
  * - `relay`: the client gets the response of iSales.
- * - `no-token`: a renewal that may cure it is in flight, and there is no time left. iSales has not executed it.
+ * - `no-token`: a renewal that may cure it comes, and there is no time or no place to wait. iSales has not executed it.
  */
 export type Verdict =
-  | { readonly type: 'replay'; readonly token: Token }
+  | { readonly type: 'replay'; readonly token: Token; readonly rejected: RejectedToken }
   | { readonly type: 'relay'; readonly why: 'not-curable' | 'body-not-kept' | 'no-newer-token' }
   | { readonly type: 'no-token'; readonly retryAfter: number }
 
@@ -93,7 +100,7 @@ export type TokenSource = ReturnType<typeof createTokenSource>
 /** Keeps one token fresh: one token request in flight, one timer. `lifecycle.ts` decides. */
 export function createTokenSource(options: TokenSourceOptions) {
   const { rules, clock, client, observe } = options
-  /** Of the calls that wait: each is called after each change, and for the last time when the process ends. */
+  /** Of the calls that wait: each is called after each change that may end a wait, and last when the process ends. */
   const waiters = new Set<(isLast: boolean) => void>()
   let { credentials } = options
   let state = initialState(clock.now())
@@ -122,11 +129,16 @@ export function createTokenSource(options: TokenSourceOptions) {
     timer?.cancel()
     timer = undefined
     if (!running) return
-    for (const check of waiters) check(false)
     const now = clock.now()
     const { at, operation } = next(state, rules, now)
     if (at <= now) pending = request(operation)
     else if (at < Infinity) timer = clock.setTimer(proceed, at - now)
+  }
+
+  /** What has changed may end waits. A rejection ends none, so that many of them cost no look at each waiter. */
+  const settle = (): void => {
+    if (running) for (const check of waiters) check(false)
+    proceed()
   }
 
   /** A business call needs the token: an idle one is renewed. */
@@ -157,7 +169,7 @@ export function createTokenSource(options: TokenSourceOptions) {
     const outcome = await client(ask)
     if (signal.aborted) return
     apply(ended, outcome)
-    proceed()
+    settle()
   }
 
   /** Waits until the outcome is known, the deadline passes, the client is gone, or the process ends. */
@@ -194,30 +206,34 @@ export function createTokenSource(options: TokenSourceOptions) {
     const { generation } = token
     const { status, replays, deadline, signal } = call
     const kind = kindOf(generation, call.rejected)
-    apply(rejected, { generation, status, kind, replays })
+    const overtaken = state.request !== undefined || state.token?.generation !== generation
+    apply(rejected, { generation, status, kind, replays, replayable: call.replayable !== false })
     // Not earlier: the rejection is open from the moment that it was applied.
     const cameAt = clock.now()
     proceed()
     if (call.replayable === false) return { type: 'relay', why: 'body-not-kept' }
+    const replay = (by: Token): Verdict => ({
+      type: 'replay',
+      token: by,
+      rejected: { generation, overtaken },
+    })
 
     /** A newer token, or evidence that the token works. */
     const found = (): Verdict | undefined => {
       const present = sendable(state, clock.now())
-      if (present !== undefined && present.generation > generation) {
-        return { type: 'replay', token: present }
-      }
+      if (present !== undefined && present.generation > generation) return replay(present)
       if (!mayReplay(state.evidence, replays, cameAt)) return NOT_CURABLE
       if (present === undefined) return undefined
       // It was sent again with a token that works: it is refused for what it is.
       if (kind === 'same-token') return NOT_CURABLE
       if (state.evidence.openSince <= cameAt) return undefined
-      return replays === 0 ? { type: 'replay', token: present } : NOT_CURABLE
+      return replays === 0 ? replay(present) : NOT_CURABLE
     }
     const renewed = (): Verdict | undefined =>
       found() ?? (comesAfter(deadline) ? NO_NEWER_TOKEN : undefined)
-    /** The response of iSales, unless a renewal that may well cure it is in flight. */
+    /** The response of iSales, unless a renewal that may well cure it is in flight or comes in time. */
     const last = (): Verdict =>
-      !isInFlight(state) || state.evidence.uncured > 0
+      comesAfter(deadline) || state.evidence.uncured > 0
         ? NO_NEWER_TOKEN
         : { type: 'no-token', retryAfter: untilDue() }
 
@@ -288,14 +304,14 @@ export function createTokenSource(options: TokenSourceOptions) {
      * iSales accepted this token for a business call: a success, and no page.
      *
      * @param sentAt when the call was sent, on the monotonic clock.
-     * @param before generation of the token that an earlier attempt of the call was rejected with. Default: none was.
+     * @param before what an earlier exchange of the call was rejected with. Default: none was.
      */
-    accept({ generation }: Token, sentAt: number, before?: number): void {
+    accept({ generation }: Token, sentAt: number, before?: RejectedToken): void {
       const { evidence } = state
       // Nothing new, as with almost all calls.
       if (before === undefined && isAccepted(evidence) && !isSuspect(state)) return
       apply(accepted, { generation, kind: kindOf(generation, before), sentAt })
-      if (state.evidence !== evidence) proceed()
+      if (state.evidence !== evidence) settle()
     },
 
     /**
@@ -324,27 +340,28 @@ export function createTokenSource(options: TokenSourceOptions) {
       if (changed.user === user && changed.password.reveal() === password.reveal()) return false
       credentials = changed
       apply(credentialsChanged, by)
-      proceed()
+      settle()
       return true
     },
 
     /** An operator asks for a login now. It ends a pause once a minute at most. */
     renew(): void {
       apply(renewAsked, undefined)
-      proceed()
+      settle()
     },
 
     /** Another replica has obtained a token. */
     adopt: (grant: Grant): void => {
       apply(adopted, grant)
-      proceed()
+      settle()
     },
 
     snapshot: () => snapshotOf(state, rules, clock.now(), waiters.size),
   }
 }
 
-function kindOf(generation: number, before: number | undefined): AttemptKind {
+function kindOf(generation: number, before: RejectedToken | undefined): AttemptKind {
   if (before === undefined) return 'first'
-  return before === generation ? 'same-token' : 'newer-token'
+  if (before.generation === generation) return 'same-token'
+  return before.overtaken ? 'overtaken' : 'newer-token'
 }

@@ -107,7 +107,8 @@ export async function scene({ newer = true } = {}) {
       async reject({ generation }, { signal }) {
         if (state.newer) {
           state.current = token(generation + 1)
-          return { type: 'replay', token: state.current }
+          const rejected = { generation, overtaken: false }
+          return { type: 'replay', token: state.current, rejected }
         }
         if (state.inFlight) return { type: 'no-token', retryAfter: 1000 }
         if (signal !== undefined) await once(signal, 'abort')

@@ -12,7 +12,7 @@ import {
 } from '../../src/token/evidence.ts'
 
 const rejectedAt = (state: Evidence, at: number): Evidence =>
-  reject(state, { kind: 'first', replays: 0 }, at)
+  reject(state, { kind: 'first', replays: 0, replayable: true }, at)
 const acceptedAt = (state: Evidence, sentAt: number, now: number): Evidence =>
   accept(state, { kind: 'first', sentAt }, { obtainedAt: 0, adopted: false }, now)
 
@@ -39,7 +39,7 @@ it('a rejection waits 500 ms for evidence, within ten minutes of one that eviden
 })
 
 it('a replay that is rejected asks for another token only where renewals cure', () => {
-  const replay = { kind: 'newer-token', replays: 1 } as const
+  const replay = { kind: 'newer-token', replays: 1, replayable: true } as const
   expect(renewalDueAt(reject(NO_EVIDENCE, replay, 100))).toBe(Infinity)
   const cured = { ...NO_EVIDENCE, cures: [0] }
   expect(reject(cured, replay, 100)).toMatchObject({ openSince: 100, rejectedInRow: 0 })
@@ -76,7 +76,7 @@ it.each([
   })
   expect(distances).toEqual(expected)
   const cured = acceptedAt(renewed(state, next).state, next + 1, next + 1)
-  expect(renewalDueAt(rejectedAt(cured, next + 2)) - next).toBe(2000)
+  expect(renewalDueAt(rejectedAt(cured, next + 2)) - next).toBe(2500)
 })
 
 it('where renewals cure, the first that does not is followed by another when evidence was waited for', () => {

@@ -148,7 +148,7 @@ describe('a changed secret that iSales refuses', () => {
 
   it('does not keep a rejected token from being renewed with the refresh token', () => {
     const life = wrong()
-    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
     expect(due(life)).toBe('refresh')
     expect([sent(life.refresh(grant({ token: 't2' }))), due(life)]).toEqual([2, undefined])
   })
@@ -243,7 +243,7 @@ describe('a login in flight', () => {
 
 it('a failure is not shown any more when the token request is not needed any more', () => {
   const life = live().login(grant()).after(60_000)
-  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
   life.refresh(DOWN).after(1)
   const shown = () => snapshotOf(life.state, RULES, life.now, 0).backoff
   expect(shown()).toBe('transient')
@@ -324,7 +324,7 @@ describe('what is reported of a token request', () => {
 it('what comes before the first token request changes nothing', () => {
   const life = live()
   const before = life.state
-  life.does(rejected, { generation: 0, status: 401, kind: 'first', replays: 0 })
+  life.does(rejected, { generation: 0, status: 401, kind: 'first', replays: 0, replayable: true })
   life.does(accepted, { generation: 0, kind: 'first', sentAt: START })
   life.does(ended, { deferred: 'busy', ms: 0 })
   expect([life.state, life.event]).toEqual([before, undefined])
@@ -409,7 +409,7 @@ describe('the token of another replica', () => {
       .does(adopted, { ...grant(), adopted: true })
       .after(60_000)
     life.does(credentialsChanged, undefined).begins('login')
-    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+    life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
     life.ends({ ...grant(), adopted: true })
     expect([sent(life), due(life)]).toEqual([1, 'refresh'])
   })
@@ -417,7 +417,7 @@ describe('the token of another replica', () => {
 
 it('a refresh that gives the rejected token again is followed by a login', () => {
   const life = live().login(grant()).after(60_000)
-  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0 })
+  life.does(rejected, { generation: 1, status: 401, kind: 'first', replays: 0, replayable: true })
   expect(due(life)).toBe('refresh')
   life.begins('refresh').ends(grant())
   expect(life.event).toMatchObject({ type: 'failed', failure: { reason: 'rejected' } })

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { credentialsOf, openFresh, openSource } from './source-support.ts'
+import type { RejectedToken } from '../../src/token/source.ts'
+import type { Token } from '../../src/token/token.ts'
 import { grant, REFUSED } from './support.ts'
 
 const FAR = 1e9
@@ -15,6 +17,8 @@ async function openRenewed() {
   if (second === undefined) throw new Error('no second token')
   return { ...opened, second }
 }
+
+const rejectedWith = ({ generation }: Token) => ({ generation, overtaken: false })
 
 it('the token source has one timer, none when it is stopped, and always gives a token that is there', async () => {
   const { source, clock, wait, token } = await openFresh(grant())
@@ -114,8 +118,8 @@ describe('a rejected call', () => {
     const first = reject(token)
     await clock.advance(1)
     accept(token)
-    expect(await first).toEqual({ type: 'replay', token })
-    expect(await reject(token, { rejected: token.generation, replays: 1 })).toEqual({
+    expect(await first).toMatchObject({ type: 'replay', token })
+    expect(await reject(token, { rejected: rejectedWith(token), replays: 1 })).toEqual({
       type: 'relay',
       why: 'not-curable',
     })
@@ -141,7 +145,11 @@ describe('a rejected call', () => {
 
   it.each([
     ['its body is not kept', { replayable: false }, 'body-not-kept'],
-    ['it was sent again twice', { rejected: 0, replays: 2 }, 'not-curable'],
+    [
+      'it was sent again twice',
+      { rejected: { generation: 0, overtaken: false }, replays: 2 },
+      'not-curable',
+    ],
   ])('is relayed when %s', async (_, call, why) => {
     const { token, reject } = await openFresh(grant())
     expect(await reject(token, call)).toEqual({ type: 'relay', why })
@@ -202,7 +210,7 @@ describe('a rejected call', () => {
 
   it('that is not cured by the second of two renewals is relayed at its deadline', async () => {
     const { clock, token, second, reject } = await openRenewed()
-    void reject(second, { rejected: token.generation, replays: 1 })
+    void reject(second, { rejected: rejectedWith(token), replays: 1 })
     const late = reject(second)
     await clock.advance(6000)
     expect(await late).toEqual({ type: 'relay', why: 'no-newer-token' })
@@ -210,16 +218,13 @@ describe('a rejected call', () => {
 
   it('that was sent again, where renewals cure, is relayed when its token turns out to work', async () => {
     const { source, clock, token, second, reject, accept } = await openRenewed()
-    source.accept(second, clock.now(), token.generation)
-    const newer = reject(second, { rejected: token.generation, replays: 1 })
+    source.accept(second, clock.now(), rejectedWith(token))
+    const newer = reject(second, { rejected: rejectedWith(token), replays: 1 })
     await clock.advance(1)
     accept(second)
-    const same = reject(second, { rejected: second.generation, replays: 1 })
+    const same = reject(second, { rejected: rejectedWith(second), replays: 1 })
     const relayed = { type: 'relay', why: 'not-curable' }
     expect(await Promise.all([newer, same])).toEqual([relayed, relayed])
-    // Between two renewals nothing is in flight that could cure one whose client is gone.
-    const gone = reject(second, { signal: AbortSignal.abort() })
-    expect(await gone).toEqual({ type: 'relay', why: 'no-newer-token' })
   })
 
   it('is known to people when three in a row were first attempts, until one is accepted', async () => {
@@ -232,6 +237,126 @@ describe('a rejected call', () => {
     expect(source.snapshot()).toMatchObject({ usable: true, outageBudget: 0 })
     accept(token)
     expect(source.snapshot().rejected).toBe(false)
+  })
+})
+
+describe('against evidence, pace and places', () => {
+  const MINUTE = 60_000
+  /** An iSales that accepts one generation, the latest. */
+  async function openIsales() {
+    const opened = await openFresh(grant())
+    const { source, clock, asked } = opened
+    let valid = 1
+    let logins = 0
+    /** The login that has begun, if any, is granted at the end of the time. */
+    const pass = async (ms: number): Promise<void> => {
+      await clock.advance(ms)
+      const request = asked[logins + 1]
+      if (request === undefined) return
+      logins += 1
+      valid = logins + 1
+      await request.respond(grant({ token: `t${valid}`, refreshToken: null }))
+    }
+    /** A call from its first exchange to its end: true when iSales accepts it. */
+    const call = async (
+      accepts: (token: Token) => boolean = ({ generation }) => generation === valid,
+      replayable = true,
+      sent = source.current(),
+    ): Promise<boolean> => {
+      let rejected: RejectedToken | undefined
+      let token = sent
+      for (let replays = 0; token !== undefined; replays += 1) {
+        if (accepts(token)) {
+          source.accept(token, clock.now(), rejected)
+          return true
+        }
+        const verdict = await opened.reject(token, { rejected, replays, replayable })
+        if (verdict.type !== 'replay') return false
+        ;({ rejected, token } = verdict)
+      }
+      return false
+    }
+    return {
+      ...opened,
+      pass,
+      call,
+      logins: () => logins,
+      revoke: () => {
+        valid = 0
+      },
+    }
+  }
+
+  it.each([
+    ['small', true],
+    ['too large to be sent again', false],
+  ])(
+    'calls that are %s are rejected for 30 s at most while iSales answers others unlooked',
+    async (...row) => {
+      const [, replayable] = row
+      const { clock, pass, call, revoke } = await openIsales()
+      await call()
+      // A call that is refused for what it is, twice: from now on evidence is waited for.
+      void call(() => false)
+      await pass(3000)
+      void call(() => false)
+      await pass(3000)
+      revoke()
+      const failed: number[] = []
+      for (let ms = 0; ms < 2 * MINUTE; ms += 150) {
+        const at = clock.now()
+        if (ms % 450 === 0) void call(() => true)
+        void call(undefined, replayable).then((good) => good || failed.push(at))
+        await pass(150)
+      }
+      expect(Math.max(...failed) - Math.min(...failed)).toBeLessThan(30_000)
+    },
+  )
+
+  it('a path that is refused for a minute costs no other call, and 4 renewals at most', async () => {
+    const { pass, call, logins } = await openIsales()
+    const good: Promise<boolean>[] = []
+    for (let ms = 0; ms < MINUTE; ms += 100) {
+      void call(() => false)
+      good.push(call())
+      await pass(100)
+    }
+    await pass(3000)
+    expect(new Set(await Promise.all(good))).toEqual(new Set([true]))
+    expect(logins()).toBeLessThanOrEqual(4)
+  })
+
+  it('one client that is refused, with calls in flight that each renewal ends, provokes 25 logins a minute', async () => {
+    const { source, clock, pass, call, logins } = await openIsales()
+    for (let count = 0; count < 600; count += 1) {
+      void call(() => false)
+      const sent = source.current()
+      // iSales judges it half a second after it was sent; only one that a renewal has overtaken is told of.
+      clock.setTimer(() => {
+        if (source.current() !== sent) void call(undefined, true, sent)
+      }, 500)
+      await pass(100)
+    }
+    expect(logins()).toBeLessThanOrEqual(25)
+  })
+
+  it('a call that finds all places taken gets 503, and no response of iSales that a renewal may cure', async () => {
+    const { source, second, accept, reject } = await openRenewed()
+    accept(second)
+    const waits = Array.from({ length: 1000 }, () => reject(second))
+    expect(source.snapshot().request).toBeUndefined()
+    expect(await reject(second)).toMatchObject({ type: 'no-token' })
+    void source.stop()
+    await Promise.all(waits)
+  })
+
+  it('1,000 calls that are rejected cost no look at each other', async () => {
+    const { source, clock, token, reject } = await openFresh(grant())
+    const looks = vi.spyOn(clock, 'now')
+    const waits = Array.from({ length: 1000 }, () => reject(token))
+    expect(looks.mock.calls.length).toBeLessThan(20_000)
+    void source.stop()
+    await Promise.all(waits)
   })
 })
 
