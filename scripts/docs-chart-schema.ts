@@ -9,7 +9,7 @@ interface Schema {
 
 /** What one text of a format looks like. Helm reads these, in the syntax of RE2. */
 const PATTERNS: Readonly<Record<string, string>> = {
-  address: String.raw`(unix:/[^\s]*[^\s/]|(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5})`,
+  address: String.raw`(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):[0-9]{1,5}`,
   'auth scheme': String.raw`[!#$%&'*+.^_|~0-9A-Za-z-]{0,64}`,
   count: '[0-9]+',
   duration: String.raw`[0-9]+(\.[0-9]+)?(ms|s|m|h)?`,
@@ -18,7 +18,6 @@ const PATTERNS: Readonly<Record<string, string>> = {
   host: String.raw`(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_:.-]+)`,
   'host name': '[0-9A-Za-z_.-]{1,253}',
   // YAML reads 0660 as the number 432.
-  'octal mode': '0?[0-7]{3}',
   'off, full or a share': String.raw`(off|full|[01](\.[0-9]+)?)`,
   origin: String.raw`https?://[^@/?#\s\\]+/?`,
   path: String.raw`/[^\s?#,\\]*`,

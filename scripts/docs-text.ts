@@ -22,7 +22,7 @@ Three are required: \`ISALES_URL\`, \`ISALES_USER\` and \`ISALES_PASSWORD\`, the
 - **Sizes**: \`64KiB\`, \`1.5MiB\`, \`1GiB\`; a bare number is bytes.
 - **Lists** are separated by commas.
 - **Booleans** are \`true\` or \`false\`.
-- **Addresses**: \`127.0.0.1:8080\`, \`[::1]:8080\`, \`:8080\` (all interfaces), \`unix:/run/isales/proxy.sock\`. Port 0 takes a free port and logs it.
+- **Addresses**: \`127.0.0.1:8080\`, \`[::1]:8080\`, \`:8080\` (all interfaces). Port 0 takes a free port and logs it.
 - **Files**: where \`NAME_FILE\` stands beside a name, it may name a file that holds the value: UTF-8, at most 64KiB; one line end at its end is no part of the value. To set both
   is an error. The files of user and password are watched: a changed secret is used within three seconds, without a restart. Prefer files: the environment that a process
   was started with can be read in \`/proc\` by its own user, and by whoever may look into the pod.

@@ -46,7 +46,7 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** URL of the listener for clients, or `unix:` and a path. */
+  /** URL of the listener for clients. */
   readonly proxy: string
   /** The same of the admin listener. */
   readonly admin: string
@@ -161,7 +161,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...reports.of('proxy'),
     setting: 'LISTEN',
     address: config.listen,
-    socketMode: config.listenSocketMode,
     tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
     limits: { ...config, ...CLIENT_LIMITS },
     onRequest: proxy.handle,

@@ -40,7 +40,7 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
     )
     return undefined
   }
-  if (address.kind === 'unix' || address.port === 0) {
+  if (address.port === 0) {
     io.stderr.write('ADMIN_LISTEN has port 0: the port that was taken is not known here.\n')
     return undefined
   }

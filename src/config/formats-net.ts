@@ -1,74 +1,40 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { urlHost, type ListenAddress } from './address.ts'
-import { check, filePath, format, quotable, type Format } from './formats.ts'
+import { parseEndpoint, urlHost, type ListenAddress } from './address.ts'
+import { check, format, quotable, type Format } from './formats.ts'
 import { REDACTED, Secret } from './secret.ts'
 
-/** Linux keeps 108 bytes for the path of a socket, the last of them NUL. libuv would cut a longer one silently. */
-const MAX_SOCKET_PATH = 107
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
+
 const MAX_PORT = 65_535
+const ADDRESS_FORMS = 'host:port, [v6]:port or :port'
 
-/** `host:port`, `[v6]:port` or `:port` (all interfaces). */
-export const tcpAddress: Format<ListenAddress> = quotable(
-  'address',
-  'host:port, [v6]:port or :port',
-  (value) => {
-    check(!value.startsWith('unix:'), 'cannot be a Unix socket')
-    return readTcp(value, { host: '', port: 9090, forms: tcpAddress.limits })
-  },
-)
+/** `host:port`, `[v6]:port` or `:port` (all interfaces). The usual ones complete what is only a host or a port, in the example. */
+const address = (usualHost: string, usualPort: number): Format<ListenAddress> =>
+  quotable('address', ADDRESS_FORMS, (value) => {
+    const { host = '', port } = parseEndpoint(value) ?? {}
+    if (port === undefined) {
+      const isPort = /^\d{1,5}$/.test(value)
+      check(!isPort, 'is a port without an address', `${usualHost}:${value}`)
+      check(!isIPv4(value), 'is an address without a port', `${value}:${usualPort}`)
+      check(false, `is not an address: ${ADDRESS_FORMS}`, `${usualHost}:${usualPort}`)
+    }
+    check(port <= MAX_PORT, `has a port over ${MAX_PORT}`)
+    const isHost = host === '' || isIPv6(host) || HOST_NAME.test(host)
+    check(isHost, 'has no valid host before its port')
+    return { host: host.toLowerCase(), port }
+  })
 
-/** The same, or `unix:/path`. */
-export const listenAddress: Format<ListenAddress> = quotable(
-  'address',
-  'host:port, [v6]:port, :port or unix:/path',
-  (value) => {
-    // What may be reached by other machines is never proposed for the port of the proxy itself.
-    if (!value.startsWith('unix:'))
-      return readTcp(value, { host: '127.0.0.1', port: 8080, forms: listenAddress.limits })
-    const path = value.slice('unix:'.length)
-    check(path.startsWith('/'), 'is not an absolute path after unix:')
-    check(!path.endsWith('/'), 'names a directory, not a socket')
-    const fits = Buffer.byteLength(path) <= MAX_SOCKET_PATH
-    check(fits, `has a socket path over ${MAX_SOCKET_PATH} bytes`)
-    return { kind: 'unix', path }
-  },
-)
-
-const MAX_DIRECTORY = MAX_SOCKET_PATH - '/control.sock'.length
-
-/** The path of a directory, short enough for the path of its socket, `control.sock`. */
-export const stateDirectory = format('file path', `at most ${MAX_DIRECTORY} bytes`, (value) => {
-  const bytes = Buffer.byteLength(filePath.read(value))
-  check(bytes <= MAX_DIRECTORY, `has ${bytes} bytes; at most ${MAX_DIRECTORY} fit`)
-  return value
-})
-
-/** @param usual completes what is only a host or a port, in the example. */
-function readTcp(
-  value: string,
-  usual: { readonly host: string; readonly port: number; readonly forms: string },
-): ListenAddress {
-  const [, v6, name = '', digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) ?? []
-  if (digits === undefined) {
-    const isPort = /^\d{1,5}$/.test(value)
-    check(!isPort, 'is a port without an address', `${usual.host}:${value}`)
-    check(!isIPv4(value), 'is an address without a port', `${value}:${usual.port}`)
-    check(false, `is not an address: ${usual.forms}`, `${usual.host}:${usual.port}`)
-  }
-  check(Number(digits) <= MAX_PORT, `has a port over ${MAX_PORT}`)
-  check(v6 === undefined || isIPv6(v6), 'has no IPv6 address in its brackets')
-  check(name === '' || HOST_NAME.test(name), 'has no valid host before its port')
-  return { kind: 'tcp', host: (v6 ?? name).toLowerCase(), port: Number(digits) }
-}
+// What may be reached by other machines is never proposed for the port of the proxy itself.
+export const listenAddress = address('127.0.0.1', 8080)
+export const adminAddress = address('', 9090)
 
 /** A host name or address without port, in lower case; IPv6 in brackets, as a `Host` header has it. */
 export const hostName = quotable('host', 'without port', (value) => {
-  const bare = /^\[(.*)\]$/.exec(value)?.[1] ?? value
-  const isHost = isIPv6(bare) || HOST_NAME.test(value)
+  const { host = '', port } = parseEndpoint(value) ?? {}
+  const isHost = port === undefined && (isIPv6(host) || HOST_NAME.test(host))
   check(isHost, 'is not a host name or address (without port)')
-  return urlHost(bare).toLowerCase()
+  return urlHost(host).toLowerCase()
 })
 
 /** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
@@ -146,7 +112,6 @@ export interface StoreAddress {
 const STORE_SCHEME = /^(?:redis|valkey)(s?):\/\//
 const STORE_REST = /^(?:([^@/:]*)(?::([^@/]*))?@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$/
 const STORE_PORT = 6379
-const STORE_SERVER = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/
 
 /** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][/database]`. */
 export const storeUrl = format(
@@ -173,11 +138,10 @@ function readStoreUrl(value: string): StoreAddress {
 }
 
 function readServer(text: string): Pick<StoreAddress, 'host' | 'port'> {
-  const [, v6, name = '', digits] = STORE_SERVER.exec(text) ?? []
-  const port = Number(digits ?? STORE_PORT)
-  const isHost = v6 === undefined ? HOST_NAME.test(name) : isIPv6(v6)
+  const { host = '', port = STORE_PORT } = parseEndpoint(text) ?? {}
+  const isHost = isIPv6(host) || HOST_NAME.test(host)
   check(isHost && port !== 0 && port <= MAX_PORT, 'has a host or port that is none')
-  return { host: v6 ?? name, port }
+  return { host, port }
 }
 
 /** RFC 3986 section 3.3, what a path may consist of. */

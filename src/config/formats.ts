@@ -181,12 +181,6 @@ export const rejectionStatus = quotable('status code', '400 to 499', (text) => {
   return Number(text)
 })
 
-/** Permission bits, written in octal: `0600`. */
-export const octalMode = quotable('octal mode', '0000 to 0777', (text) => {
-  check(/^0?[0-7]{3}$/.test(text), 'is not an octal mode such as 0600')
-  return Number.parseInt(text, 8)
-})
-
 export const boolean = quotable(
   'boolean',
   '',

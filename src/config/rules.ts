@@ -1,4 +1,4 @@
-import { endpointOf, isLocal, isLoopback, type ListenAddress } from './address.ts'
+import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
 import type { ConfigError } from './errors.ts'
 import type { StoreAddress } from './formats-net.ts'
 import { Secret } from './secret.ts'
@@ -115,7 +115,7 @@ export const RULES: readonly Rule[] = [
   error(
     'LISTEN',
     'is reachable from other machines, and nothing keeps others out',
-    'Listen on 127.0.0.1 or a Unix socket, or set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE; UNSAFE_LISTEN=true overrides this',
+    'Listen on 127.0.0.1, or set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE; UNSAFE_LISTEN=true overrides this',
     (c) => isOpen(c) && !c.unsafeListen,
   ),
   warning(
@@ -161,8 +161,8 @@ export const RULES: readonly Rule[] = [
     'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
     (c) => c.obsLogin === 'require' && c.obsPassword === undefined,
   ),
-  weak('obsPassword', 'LISTEN', (c) => c.obsLogin === 'require' && !isLocal(c.listen)),
-  weak('obsTicketKey', 'LISTEN', (c) => c.obsLogin === 'require' && !isLocal(c.listen)),
+  weak('obsPassword', 'LISTEN', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
+  weak('obsTicketKey', 'LISTEN', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
   weak('sessionStoreKey', 'the store', (c) => isRemote(c.sessionStoreUrl)),
   warning(
     'OBS_USER',
@@ -174,7 +174,8 @@ export const RULES: readonly Rule[] = [
     'LISTEN',
     'takes passwords in the clear from other machines',
     'Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
-    (c) => !isLocal(c.listen) && c.obsLogin === 'require' && c.listenTlsCertFile === undefined,
+    (c) =>
+      !isLoopback(c.listen.host) && c.obsLogin === 'require' && c.listenTlsCertFile === undefined,
   ),
   warning(
     'LISTEN_MAX_CONNECTIONS',
@@ -227,7 +228,7 @@ export const RULES: readonly Rule[] = [
 
 /** Whoever reaches the listener may call iSales. */
 function isOpen({ listen, obsLogin, listenClientCaFile }: Config): boolean {
-  return !isLocal(listen) && obsLogin !== 'require' && listenClientCaFile === undefined
+  return !isLoopback(listen.host) && obsLogin !== 'require' && listenClientCaFile === undefined
 }
 
 /** The password would cross a network in the clear. */
@@ -243,14 +244,12 @@ function isRemote(store: StoreAddress | undefined): boolean {
 
 /** As far as can be seen without DNS. */
 function leadsTo(url: string, address: ListenAddress): boolean {
-  if (address.kind === 'unix') return false
   const { host, port } = endpointOf(new URL(url))
   const own = isLoopback(host) && (isLoopback(address.host) || ANY.has(address.host))
   return port === address.port && (host === address.host || own)
 }
 
 function collide(one: ListenAddress, other: ListenAddress): boolean {
-  if (one.kind === 'unix' || other.kind === 'unix') return false
   if (one.port === 0 || one.port !== other.port) return false
   return one.host === other.host || ANY.has(one.host) || ANY.has(other.host)
 }

@@ -1,5 +1,5 @@
 // oxlint-disable max-lines -- one table of everything that can be set
-import { isLocal, type ListenAddress } from './address.ts'
+import { isLoopback, type ListenAddress } from './address.ts'
 import * as net from './formats-net.ts'
 import * as is from './formats.ts'
 
@@ -151,7 +151,7 @@ const token = {
     doc: 'Without a business call for so long the token is not renewed, and the next call logs in first; readiness then means that the last login worked. For the standby of a pair with one user, where each login ends the session of the other. `off` always renews.',
     example: '5m',
   }),
-  stateDir: optional(net.stateDirectory, {
+  stateDir: optional(is.filePath, {
     doc: 'A directory that outlives a restart, for the book of logins: how often iSales refused which credentials (a slow hash of them, never they). With it, restarts and other processes with a wrong password do not lock the account. An `emptyDir` will do. Unset: memory only.',
     example: '/var/lib/isales-auth-proxy',
   }),
@@ -193,12 +193,8 @@ const sharing = {
 
 const listener = {
   listen: preset('127.0.0.1:8080', net.listenAddress, {
-    doc: 'Where CTI-OBS connects to. Anything but loopback or a Unix socket demands `OBS_LOGIN=require` or `LISTEN_CLIENT_CA_FILE`. Port 0 takes a free port and logs it.',
-    example: 'unix:/run/isales/proxy.sock',
-  }),
-  listenSocketMode: preset('0600', is.octalMode, {
-    doc: 'Permissions of the Unix socket. Set 0660 when CTI-OBS runs as another user of the same group.',
-    example: '0660',
+    doc: 'Where CTI-OBS connects to. Anything but loopback demands `OBS_LOGIN=require` or `LISTEN_CLIENT_CA_FILE`. Port 0 takes a free port and logs it.',
+    example: '0.0.0.0:8443',
   }),
   listenTlsCertFile: file(
     'PEM file with the certificate (and its chain) to serve HTTPS with, when CTI-OBS connects over a network. Read again when it changes, without dropping a connection.',
@@ -257,8 +253,8 @@ const obs = {
   obsLogin: preset(undefined, is.choice('answer', 'require', 'forward'), {
     doc: 'What happens when CTI-OBS logs in; set it to decide who may use the token of iSales. `answer`: whoever asks gets a ticket. `require`: only `OBS_USER` with `OBS_PASSWORD` does, and every call must carry a valid ticket. `forward`: login calls are refused, calls need no ticket.',
     example: 'require',
-    derived: '`answer` on loopback and Unix sockets, `require` elsewhere',
-    derive: ({ listen }) => listen && (isLocal(listen) ? 'answer' : 'require'),
+    derived: '`answer` on loopback, `require` elsewhere',
+    derive: ({ listen }) => listen && (isLoopback(listen.host) ? 'answer' : 'require'),
   }),
   obsUser: optional(is.text(49), {
     doc: 'The user that CTI-OBS is configured with (`userName` of its OBS URL resource); required with `OBS_LOGIN=require`.',
@@ -281,7 +277,7 @@ const obs = {
 }
 
 const admin = {
-  adminListen: preset(':9090', net.tcpAddress, {
+  adminListen: preset(':9090', net.adminAddress, {
     doc: 'Where metrics, probes and the status page are served, by default on all interfaces, IPv4 and IPv6. Set loopback when nothing scrapes from elsewhere. It gives no access to iSales.',
     example: '127.0.0.1:9090',
   }),

@@ -4,7 +4,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 
 /** What an app gets beside the request. */
 export interface RequestOrigin {
-  /** Of the client; undefined: a Unix socket. */
+  /** Of the client; undefined: it has left. */
   readonly address: string | undefined
 }
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
-/** Names a connection, or what TLS made of it. */
-export type ConnectionKey = string | Socket
+/** Names a connection, and what TLS made of it. */
+export type ConnectionKey = string
 
 /**
  * Who stays when there are more than `max` connections: the one is closed that has been idle for longest. Idle are all
@@ -64,6 +64,5 @@ export class Gate {
 /** A TLS socket is another object than the connection below it, with the same two ends. */
 export function keyOf(socket: Socket): ConnectionKey {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
-  if (remotePort === undefined) return socket
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

@@ -31,8 +31,6 @@ export interface ListenerOptions {
   /** Gives the address. */
   readonly setting: string
   readonly address: ListenAddress
-  /** Permission bits of a Unix socket. Default 0600. */
-  readonly socketMode?: number
   /** With `ca`, a client without a certificate of that CA is refused. Default: plain HTTP. */
   readonly tls?: TlsFiles | undefined
   /**
@@ -71,7 +69,7 @@ const MAX_PATIENCE = 2000
 const MAX_HANDSHAKE = 5000
 
 /**
- * HTTP/1.1 over TCP, TLS or a Unix socket, on Node's own server. A client that closes its side of the connection is
+ * HTTP/1.1 over TCP or TLS, on Node's own server. A client that closes its side of the connection is
  * taken as gone, as nginx and Go's net/http do.
  */
 export function createListener(options: ListenerOptions) {
@@ -139,11 +137,11 @@ export function createListener(options: ListenerOptions) {
 
   return {
     /**
-     * @returns `http://127.0.0.1:8080`, `https://[::1]:8443` or `unix:/run/isales/proxy.sock`, with the port that was bound.
+     * @returns `http://127.0.0.1:8080` or `https://[::1]:8443`, with the port that was bound.
      * @throws ListenError
      */
     async start(): Promise<string> {
-      await listen(server, options.setting, options.address, options.socketMode ?? 0o600)
+      await listen(server, options.setting, options.address)
       sweep()
       return addressText(options.address, server)
     },
@@ -158,7 +156,7 @@ export function createListener(options: ListenerOptions) {
 
     /**
      * Accepts no more, closes idle connections, lets requests in progress end; after `grace` milliseconds what is left
-     * is cut. A Unix socket is removed.
+     * is cut.
      */
     async stop(grace: number): Promise<void> {
       draining = true
@@ -193,7 +191,9 @@ export function createListener(options: ListenerOptions) {
 }
 
 /** Bounds what waits for clients that do not read. */
-function closeSlowest(connections: readonly Connection[]): void {
+export function closeSlowest(
+  connections: readonly Pick<Connection, 'unsent' | 'stalled' | 'close'>[],
+): void {
   let unsent = connections.reduce((sum, connection) => sum + connection.unsent, 0)
   if (unsent <= MAX_UNSENT) return
   for (const connection of connections.toSorted((one, other) => other.stalled - one.stalled)) {

@@ -2,7 +2,7 @@
  * Whom a limit for each address is for: an IPv4 address, or the /64 of an IPv6 one, since who has one address of a /64
  * has them all.
  *
- * @param address as `Socket.remoteAddress` gives it; that of a Unix socket, or of a client that is gone, is undefined.
+ * @param address as `Socket.remoteAddress` gives it; that of a client that is gone is undefined.
  */
 export function peerOf(address = ''): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')

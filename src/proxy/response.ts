@@ -90,11 +90,11 @@ export function relay(
 
 /**
  * Ends a response that has begun so that it never looks complete. To a 1.0 client the end of the connection may be the
- * end of the response, so it is reset where that can be: TLS has its own alert for a regular end, a Unix socket nothing.
+ * end of the response, so it is reset where that can be: TLS has its own alert for a regular end.
  */
 export function cut(response: ServerResponse): void {
   const { socket } = response
-  const tcp = socket?.remoteFamily !== undefined && !('encrypted' in socket)
+  const tcp = socket !== null && !('encrypted' in socket)
   if (tcp && response.req.httpVersion === '1.0') socket.resetAndDestroy()
   response.destroy()
 }

@@ -2,7 +2,7 @@ import { request as requestHttp, type ClientRequest, type RequestOptions } from 
 import { request as requestHttps } from 'node:https'
 import { BlockList, isIP, type Socket } from 'node:net'
 import { causeOfError, CODES } from '../causes.ts'
-import { endpointOf } from '../config/address.ts'
+import { endpointOf, parseEndpoint } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
 import { ConnectError } from './errors.ts'
 
@@ -18,20 +18,19 @@ export function egressFor({
   const direct = noProxy
     .toLowerCase()
     .split(/[\s,]+/)
-    .some((entry) => entry === '*' || covers(entry, host, String(port)))
+    .some((entry) => entry === '*' || covers(entry, host, port))
   return direct ? undefined : new URL(httpsProxy.reveal())
 }
 
-/** An address with or without brackets, a network in CIDR notation, or a name; then a port, which only Go knows. */
-const ENTRY = /^(?:\[([^\]]*)\]|([^:]*:[^:]*:.*)|([^:]*))(?::(\d+))?$/
+/** How many bits of an address name a network, in CIDR notation. */
+const BITS = /\/(\d{1,3})(?=$|:\d+$)/
 
-/** True when one entry of `NO_PROXY` covers the host. */
-function covers(entry: string, host: string, port: string): boolean {
-  const [, bracketed, v6, other = '', only = port] = ENTRY.exec(entry) ?? []
-  const name = bracketed ?? v6 ?? other
+/** True when one entry of `NO_PROXY` covers the host: an address, a network or a name; then a port, which only Go knows. */
+function covers(entry: string, host: string, port: number): boolean {
+  const [, bits] = BITS.exec(entry) ?? []
+  const { host: name = '', port: only = port } = parseEndpoint(entry.replace(BITS, '')) ?? {}
   if (only !== port || name === '') return false
-  const [network = '', bits] = name.split('/')
-  if (isIP(host) !== 0 && isIP(network) !== 0) return inNetwork(host, network, bits)
+  if (isIP(host) !== 0 && isIP(name) !== 0) return inNetwork(host, name, bits)
   // A name covers itself and its subdomains, with or without a leading dot (curl); trailing dots do not count.
   const suffix = `.${name.replaceAll(/^\.|\.$/g, '')}`
   return `.${host.replace(/\.$/, '')}`.endsWith(suffix) && isIP(host) === 0
@@ -40,8 +39,8 @@ function covers(entry: string, host: string, port: string): boolean {
 function inNetwork(host: string, network: string, bits: string | undefined): boolean {
   const family = isIP(network) === 6 ? 'ipv6' : 'ipv4'
   const most = family === 'ipv6' ? 128 : 32
-  const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1
-  if (prefix < 0 || prefix > most) return false
+  const prefix = Number(bits ?? most)
+  if (prefix > most) return false
   const list = new BlockList()
   list.addSubnet(network, prefix, family)
   return list.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')

@@ -1,7 +1,3 @@
-import { once } from 'node:events'
-import { existsSync, linkSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { TLSSocket, type ConnectionOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { INTERFACE_PATHS } from '../../simulator/index.ts'
@@ -9,7 +5,7 @@ import { makeCertificates } from '../support/certificates.ts'
 import { connectRaw, exchangeRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
-import { temporaryDirectory, temporaryFiles } from '../support/temporary.ts'
+import { temporaryFiles } from '../support/temporary.ts'
 
 const made = makeCertificates()
 const ca = made.ca.cert
@@ -17,33 +13,6 @@ const BODY = JSON.stringify({ subCCNo: 1, vdnId: 1 })
 
 const tasks = (fields: readonly string[] = ['Host: localhost']) =>
   requestText(`POST ${INTERFACE_PATHS.getTask} HTTP/1.1`, fields, BODY)
-
-describe('a Unix socket', () => {
-  test('serves calls, belongs to the user of the proxy alone, and is removed at the end', async () => {
-    const path = join(temporaryDirectory(), 'proxy.sock')
-    const world = await openWorld({ env: { LISTEN: `unix:${path}` } })
-    expect(world.proxy).toBe(`unix:${path}`)
-    expect(statSync(path).mode & 0o777).toBe(0o600)
-    expect((await exchangeRaw({ path }, tasks())).status).toBe(200)
-    await world.stop()
-    expect(existsSync(path)).toBe(false)
-  })
-
-  test('is replaced when its process is gone, and left alone while it lives', async () => {
-    const directory = temporaryDirectory()
-    const path = join(directory, 'proxy.sock')
-    // A server removes its own name at the end, and no other.
-    const former = createServer().listen(join(directory, 'former.sock'))
-    await once(former, 'listening')
-    linkSync(join(directory, 'former.sock'), path)
-    former.close()
-    expect(statSync(path).isSocket()).toBe(true)
-    await openWorld({ env: { LISTEN: `unix:${path}`, LISTEN_SOCKET_MODE: '0660' } })
-    expect(statSync(path).mode & 0o777).toBe(0o660)
-    await expect(openWorld({ env: { LISTEN: `unix:${path}` } })).rejects.toThrow('in use')
-    expect((await exchangeRaw({ path }, tasks())).status).toBe(200)
-  })
-})
 
 /** HTTPS, from files that are replaced as a renewed Secret is: each by a rename. */
 async function openHttps(clientCa?: string) {

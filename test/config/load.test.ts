@@ -29,10 +29,9 @@ describe('the configuration', () => {
       isalesRejectedResults: [],
       clientDeadline: 2800,
       maxBodySize: 104_857_600,
-      listen: { kind: 'tcp', host: '127.0.0.1', port: 8080 },
+      listen: { host: '127.0.0.1', port: 8080 },
       // Both families.
-      adminListen: { kind: 'tcp', host: '', port: 9090 },
-      listenSocketMode: 0o600,
+      adminListen: { host: '', port: 9090 },
       obsLogin: 'answer',
       accessLog: 0,
       httpsProxy: undefined,
@@ -62,7 +61,7 @@ describe('the configuration', () => {
     for (const { remedy } of errorsOf(loaded)) expect(remedy).toMatch(/^[A-Z].*[^.]$/)
   })
 
-  const LOOPBACK = { kind: 'tcp', host: '127.0.0.1', port: 8080 }
+  const LOOPBACK = { host: '127.0.0.1', port: 8080 }
   const [upper, lower] = ['http://upper:1', 'http://lower:2']
   it.each<readonly [Environment, Partial<Record<ConfigKey, unknown>>]>([
     // An empty variable is an unset one, except where empty is a value.
@@ -125,10 +124,6 @@ describe('the configuration', () => {
     [
       { ISALES_URL: 'isales.example' },
       'ISALES_URL is not an http or https URL. Write it like ISALES_URL=https://service.besclouds.com',
-    ],
-    [
-      { STATE_DIR: `/${'ä'.repeat(47)}` },
-      'STATE_DIR has 95 bytes; at most 94 fit. Write it like STATE_DIR=/var/lib/isales-auth-proxy',
     ],
   ])('gives a hint that fits the mistake: %j', (env, line) => {
     expect(errorLines(loadWith(env))).toEqual([line])

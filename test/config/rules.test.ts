@@ -117,7 +117,6 @@ const KEPT: readonly Environment[] = [
   STORE,
   { ...STORE_TLS, ...STORE_PAIR, SESSION_STORE_CA_FILE: '/c' },
   { ...STORE_TLS, SESSION_STORE_URL: 'rediss://a.example' },
-  { LISTEN: 'unix:/run/p.sock' },
   { LISTEN: '[::1]:8080' },
   { LISTEN: '127.9.9.9:8080' },
   BEYOND,

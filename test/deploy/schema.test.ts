@@ -15,7 +15,6 @@ const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   'header name': ['Two Words', 'Colon:', 'Cr\r'],
   host: ['two words', 'https://host', 'host/path'],
   'host name': ['two words', 'https://host', 'host:443'],
-  'octal mode': [432, '0888', 'rw'],
   'off, full or a share': ['all', '2', -0.5],
   origin: ['isales.example', 'ftp://isales.example', 'https://isales.example/path'],
   path: ['relative', '/with?query', '/two words'],

@@ -10,7 +10,7 @@ import { GET, hold, POST, respondOk, startHolding, startListener } from './suppo
 const made = makeCertificates()
 const TLS = { cert: made.server.cert, key: new Secret(made.server.key) }
 const FOUR = { limits: { listenMaxConnections: 4 } }
-const NETWORK = { ...FOUR, address: { kind: 'tcp', host: '0.0.0.0', port: 0 } } as const
+const NETWORK = { ...FOUR, address: { host: '0.0.0.0', port: 0 } } as const
 
 async function ask(client: RawClient): Promise<number> {
   await client.send(GET)

@@ -1,18 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { ListenerOptions } from '../../src/listener/listener.ts'
+import { closeSlowest, type ListenerOptions } from '../../src/listener/listener.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { connectRaw, type RawClient, type RawTarget } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 import { GET, startListener } from './support.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
 
-const directory = temporaryDirectory()
 const { ca, server } = makeCertificates()
-const path = join(directory, 'proxy.sock')
 
 const MIB = 1024 * 1024
 const SIZE = 16 * MIB
@@ -53,7 +49,6 @@ async function pausedClient(target: RawTarget): Promise<RawClient> {
 describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
   ['TCP', {}, {}],
   ['TLS', { tls: { cert: server.cert, key: new Secret(server.key) } }, { tls: { ca: ca.cert } }],
-  ['a Unix socket', { address: { kind: 'unix', path } }, { path }],
 ])('a client on %s', (_name, options, target) => {
   async function asking(onRequest: ListenerOptions['onRequest']) {
     const clock = manualClock()
@@ -107,53 +102,21 @@ describe.each<[string, Partial<ListenerOptions>, Omit<RawTarget, 'port'>]>([
   })
 })
 
-describe('clients that take nothing of their responses', () => {
-  /** With its head just below 1 MiB. */
-  const LARGE = MIB - 1024
-
-  /** One after the other, 100 ms apart. */
-  async function paused(count: number) {
-    const clock = manualClock()
-    const closed: string[] = []
-    const served: ServerResponse[] = []
-    const { listener } = await startListener(
-      (_request, response) => served.push(response.end(BODY.subarray(0, LARGE))),
-      {
-        address: { kind: 'unix', path },
-        limits: { bodyIdleTimeout: 1000 * count },
-        onClientClosed: (reason) => closed.push(reason),
-        clock,
+test.each([
+  ['the slowest first, until 2 MiB wait for all', [1, 1, 1, 1], [2500, 2300, 2400, 2200], [0, 2]],
+  ['none, while less waits for all of them', [1, 0.9], [2500, 2500], []],
+  ['none that took something in the last 2 s', [3, 3], [1999, 2000], [1]],
+])('of clients that take nothing, it closes %s', (_name, unsent, stalled, expected) => {
+  const closed: number[] = []
+  closeSlowest(
+    unsent.map((mib, nth) => ({
+      unsent: mib * MIB,
+      stalled: stalled[nth] ?? 0,
+      close: (reason) => {
+        expect(reason).toBe('backlog')
+        closed.push(nth)
       },
-    )
-    const clients: RawClient[] = []
-    for (let n = 1; n <= count; n += 1) {
-      clients.push(await pausedClient({ path }))
-      await until(() => served.length === n)
-      await clock.advance(100 * count)
-    }
-    return { clock, closed, listener, clients }
-  }
-
-  test('are closed, the slowest first, while more than 2 MiB wait for all of them', async () => {
-    const { clock, closed, listener, clients } = await paused(4)
-    expect(closed).toEqual([])
-    await clock.advance(1200)
-    await until(() => listener.connections() === 2)
-    expect(closed).toEqual(['backlog', 'backlog'])
-    for (const client of clients) client.resume()
-    const [first, second, third, fourth] = clients.map((client) => client.read())
-    await expect(first).rejects.toThrow('in the body')
-    await expect(second).rejects.toThrow('in the body')
-    expect((await third)?.body).toHaveLength(LARGE)
-    expect((await fourth)?.body).toHaveLength(LARGE)
-  })
-
-  test('are left until their own time is up while less waits for all of them', async () => {
-    const { clock, closed, listener } = await paused(2)
-    await clock.advance(1500)
-    expect(closed).toEqual([])
-    await clock.advance(1000)
-    await until(() => listener.connections() === 0)
-    expect(closed).toEqual(['idle', 'idle'])
-  })
+    })),
+  )
+  expect(closed).toEqual(expected)
 })

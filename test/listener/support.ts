@@ -34,7 +34,7 @@ export async function startListener(
   const errors: unknown[] = []
   const listener = createListener({
     setting: 'LISTEN',
-    address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    address: { host: '127.0.0.1', port: 0 },
     onRequest,
     onError: (error) => errors.push(error),
     onRefused(refusal, requestId) {
@@ -47,7 +47,6 @@ export async function startListener(
   })
   const text = await listener.start()
   onTestFinished(() => listener.stop(0))
-  // 0: a Unix socket.
   const port = Number(/\d+$/.exec(text)?.[0] ?? 0)
   return { listener, port, refused, requestIds, errors }
 }

@@ -14,8 +14,6 @@ export interface RawTarget {
   readonly host?: string
   /** The address of loopback that it connects from. Default: the system's choice. */
   readonly from?: string
-  /** A Unix socket; `port` and `host` are then not used. */
-  readonly path?: string
   /** Speaks TLS with these options. */
   readonly tls?: ConnectionOptions
 }
@@ -42,16 +40,15 @@ export async function connectRaw(target: RawTarget): Promise<RawClient> {
 }
 
 async function open(target: RawTarget): Promise<RawClient> {
-  const { host = '127.0.0.1', port = 0, from, path, tls } = target
-  const tcp = from === undefined ? { host, port } : { host, port, localAddress: from }
-  const place = path === undefined ? tcp : { path }
+  const { host = '127.0.0.1', port = 0, from, tls } = target
+  const place = from === undefined ? { host, port } : { host, port, localAddress: from }
   const socket =
     tls === undefined
       ? connectTcp(place)
       : connectTls({ servername: 'localhost', ...tls, ...place })
   const inbox = inboxOf(socket)
   await within(once(socket, tls === undefined ? 'connect' : 'secureConnect'), 'connecting')
-  if (path === undefined) socket.setNoDelay(true)
+  socket.setNoDelay(true)
   return clientOf(socket, inbox)
 }
 
