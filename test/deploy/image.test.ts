@@ -89,8 +89,10 @@ describe.skipIf(await lacks('buildah', 'podman', 'runc'))('the image', () => {
     const paths = (await succeed('tar', ['tf', file])).split('\n')
     await rm(file)
     const app = paths.filter((path) => /^app\/./.test(path)).map((path) => path.slice(4))
-    const expected = /^(?:[-\w]+\.js|package\.json|LICENSE|THIRD-PARTY-NOTICES\.txt)$/
-    expect(app).toEqual(expect.arrayContaining(['main.js', 'THIRD-PARTY-NOTICES.txt']))
+    const expected =
+      /^(?:[-\w]+\.js|package\.json|LICENSE|THIRD-PARTY-NOTICES\.txt|docs\/(?:[-\w.]+\.md)?)$/
+    const wanted = ['main.js', 'THIRD-PARTY-NOTICES.txt', 'docs/operations.zh-CN.md']
+    expect(app).toEqual(expect.arrayContaining(wanted))
     expect(app.filter((path) => !expected.test(path))).toEqual([])
     const tools = /(^|\/)(sh|bash|busybox|npm|node_modules)$/
     expect(paths.filter((path) => tools.test(path))).toEqual([])

@@ -151,6 +151,16 @@ it('an autoscaler scales by processor and by calls in flight, and has the number
   expect(JSON.stringify(specOf(idle, 'HorizontalPodAutoscaler'))).not.toContain(name)
 })
 
+it('what is typed before an autoscaler is switched on changes the number of pods, of the Deployment that there is', async () => {
+  const page = readFileSync(`${ROOT}docs/kubernetes.md`, 'utf8')
+  const typed = /kubectl scale deployment\/(\S+) --current-replicas=(\d+) --replicas=(\d+)/
+  const [, name, now, then] = typed.exec(page) ?? []
+  const [deployment] = ofKind(await render(standalone(), { release: 'isales' }), 'Deployment')
+  expect(deployment).toMatchObject({ metadata: { name }, spec: { replicas: Number(now) } })
+  // The same number would leave the field with Helm, which then takes it away.
+  expect(Number(then)).toBeGreaterThan(Number(now))
+})
+
 it('the alerts and the dashboard are those of config/', () => {
   const read = (path: string) => readFileSync(`${ROOT}config/${path}`, 'utf8')
   expect(specOf(beside, 'PrometheusRule')).toEqual(parse(read('prometheus/alerts.yaml')))
