@@ -1,4 +1,4 @@
-import { PROBLEM_TITLES_ZH } from '../src/admin/texts.ts'
+import { WORDS } from '../src/words/index.ts'
 import { PROBLEM_CODES, PROBLEMS, REFUSALS, type ProblemCode } from '../src/http/problem.ts'
 import { CAUSES_ZH, EXPLANATIONS_ZH, SENT_ZH } from './docs-errors-zh.ts'
 import { markdownTable } from './docs-text.ts'
@@ -154,10 +154,11 @@ ${EXAMPLE}
 \`detail\` is there when the proxy refused the request, and comes from the lists below; the reason in front of it is the label of \`isales_proxy_requests_refused_total\` and stands in the log
 (\`client-refused\`). \`requestId\` is also in \`X-Request-Id\` and in the log. Nothing of iSales' text is in it. Codes and reasons are stable; titles and details may change.
 
-${overview(['code', 'status', 'title', 'sent', 'caused by'], (code) => [PROBLEMS[code].title, EXPLANATIONS[code].cause])}
+${overview(['code', 'status', 'title', 'sent', 'caused by'], (code) => [WORDS.en.problems[code], EXPLANATIONS[code].cause])}
 
 ${PROBLEM_CODES.map((code) => {
-  const { status, title, sent } = PROBLEMS[code]
+  const { status, sent } = PROBLEMS[code]
+  const title = WORDS.en.problems[code]
   const { meaning, cause, remedy } = EXPLANATIONS[code]
   return `## ${code}
 
@@ -187,14 +188,14 @@ ${EXAMPLE}
 代理拒绝请求时才有 \`detail\`，其英文原文列在下面各节；它前面的原因是 \`isales_proxy_requests_refused_total\` 的标签，也在日志中
 （\`client-refused\`）。\`requestId\` 也在 \`X-Request-Id\` 和日志中。其中没有 iSales 的任何文字。错误码和原因保持不变；标题和 \`detail\` 可能变化。
 
-${overview(['错误码', '状态码', '标题', 'sent', '原因在于'], (code) => [PROBLEM_TITLES_ZH[code], CAUSES_ZH[EXPLANATIONS[code].cause]])}
+${overview(['错误码', '状态码', '标题', 'sent', '原因在于'], (code) => [WORDS.zh.problems[code], CAUSES_ZH[EXPLANATIONS[code].cause]])}
 
 ${PROBLEM_CODES.map((code) => {
   const { status, sent } = PROBLEMS[code]
   const { meaning, remedy } = EXPLANATIONS_ZH[code]
   return `## ${code}
 
-${status} ${PROBLEM_TITLES_ZH[code]}。${meaning}
+${status} ${WORDS.zh.problems[code]}。${meaning}
 
 **原因在于。** ${CAUSES_ZH[EXPLANATIONS[code].cause]}。
 
@@ -206,7 +207,7 @@ ${reasonsOf(code, '具体原因：')}`
 }
 
 const EXAMPLE = `\`\`\`json
-{"type":"https://.../docs/errors.md#not-allowed","title":"${PROBLEMS['not-allowed'].title}","status":403,"detail":"${REFUSALS['double-slash'].detail}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
+{"type":"https://.../docs/errors.md#not-allowed","title":"${WORDS.en.problems['not-allowed']}","status":403,"detail":"${REFUSALS['double-slash'].detail}","code":"not-allowed","sent":"no","requestId":"8c1f5ab0c3d2-1a"}
 \`\`\``
 
 function overview(head: string[], describe: (code: ProblemCode) => readonly [string, string]) {

@@ -1,4 +1,4 @@
-import { openAdmin } from '../src/admin/open.ts'
+import { openAdmin } from '../src/admin/index.ts'
 import type { Health } from '../src/admin/findings.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/lifecycle.ts'
@@ -31,6 +31,8 @@ const USES: Readonly<Record<string, string>> = {
   obs_refreshes_total:
     '`rejected`: the ticket has expired, or is of another `OBS_PASSWORD` or `OBS_TICKET_KEY_FILE`; CTI-OBS logs in again.',
   outage_budget_seconds: 'How much time is left to restore the connection to iSales.',
+  finding:
+    'Each thing that the status page says, for alerts and boards: `clock`, `state`, `lifetime`, `store` need a human, though calls may go on.',
   refresh_token_expiry_timestamp_seconds: 'After it the next renewal is a login.',
   replays_total:
     '`healed` needs nothing. `rejected`: a login does not cure it. `not-kept`: raise `REPLAY_BODY_SIZE`.',
@@ -140,6 +142,10 @@ function renderPage(): Promise<string> {
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
     logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
+    places: {
+      hosts: { isales: '', egress: '', store: '', client: '' },
+      passwordFile: '',
+    },
     settings: [],
     hosts: new Set(),
     instance: '',

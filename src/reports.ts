@@ -1,4 +1,4 @@
-import type { Admin } from './admin/open.ts'
+import type { Admin } from './admin/index.ts'
 import type { Clock } from './clock.ts'
 import type { ConfigError } from './config/errors.ts'
 import type { ReloadListener } from './config/reload.ts'

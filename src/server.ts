@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openAdmin } from './admin/open.ts'
-import { certificateEnds } from './admin/sources.ts'
+import { certificateEnds, openAdmin } from './admin/index.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
 import { valueOf } from './config/errors.ts'
@@ -115,6 +114,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     certificates: certificateEnds(config),
     logLinesDropped: options.logLinesDropped ?? (() => 0),
     rejectedStatuses: config.isalesRejectedStatuses,
+    places,
     settings: options.settings ?? [],
     hosts: adminHosts(config, hostname()),
     instance: config.instance ?? `${config.isalesUser}@${hostname()}`,

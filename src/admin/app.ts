@@ -2,14 +2,14 @@ import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
 import { serveHono, type Serve } from '../http/hono.ts'
-import { createSpeaker } from './format.ts'
-import { renderText } from './report.ts'
-import { unreadiness } from './state.ts'
 import { serveRunBook } from './run-book.ts'
+import { en, LANGUAGES, type Language } from '../words/index.ts'
+import { unreadiness } from './findings.ts'
+import { readStatus, type StatusOptions } from './model.ts'
+import { renderText } from './plain-text.ts'
+import { createSpeaker } from './speaker.ts'
 import { REFRESH, renderStatusPage } from './status-page.tsx'
 import { STATUS_POLICY } from './status-style.ts'
-import { readStatus, type StatusOptions } from './status.ts'
-import { LANGUAGES, type Language } from './texts.ts'
 
 /** What every response forbids the browser; the status page adds its own style sheet. */
 const HEADERS = {
@@ -35,7 +35,7 @@ export function createAdminApp(options: StatusOptions): Hono {
   app.use(async (context, next) => {
     const { method } = context.req
     if (method !== 'GET' && method !== 'HEAD') {
-      context.res = context.text('Only GET and HEAD\n', 405, { Allow: 'GET, HEAD' })
+      context.res = context.text(`${en.admin.method}\n`, 405, { Allow: 'GET, HEAD' })
     } else {
       await next()
     }
@@ -64,11 +64,7 @@ export function createAdminApp(options: StatusOptions): Hono {
   const byOwnName: MiddlewareHandler = async (context, next) => {
     const host = context.req.header('host')
     if (host === undefined || isOurs(host, hosts)) await next()
-    else
-      context.res = context.text(
-        'Host is not this proxy, nor in ALLOWED_HOSTS. Open it by its address, or add this name\n',
-        421,
-      )
+    else context.res = context.text(`${en.admin.host}\n`, 421)
   }
   const inLanguage = languageDetector({
     supportedLanguages: [...LANGUAGES],
@@ -100,8 +96,8 @@ export function createAdminApp(options: StatusOptions): Hono {
 
   app.get('/docs/:page', serveRunBook)
 
-  app.notFound((context) => context.text('Not found\n', 404))
-  app.onError((_error, context) => context.text('Internal error\n', 500))
+  app.notFound((context) => context.text(`${en.admin.missing}\n`, 404))
+  app.onError((_error, context) => context.text(`${en.admin.failed}\n`, 500))
   return app
 }
 

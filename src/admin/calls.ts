@@ -1,9 +1,11 @@
+import { cause, causeOfStatus } from '../causes.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { EndedRequest } from '../http/ended.ts'
 import type { ProblemCode } from '../http/problem.ts'
 import type { Log } from '../log/logger.ts'
+import { en, explain, type Failure, type Places, type Words } from '../words/index.ts'
 
-/** How a call of CTI-OBS failed: an error of the proxy, or a relayed 5xx. */
+/** How a call of CTI-OBS failed: an error of the proxy, a relayed 500, or another relayed 5xx. */
 export const CALL_FAILURES = [
   'no-token',
   'overloaded',
@@ -14,11 +16,12 @@ export const CALL_FAILURES = [
   'upstream-timeout',
   'internal',
   'isales-error',
-] as const satisfies readonly (ProblemCode | 'isales-error')[]
+  'isales-unavailable',
+] as const satisfies readonly (ProblemCode | 'isales-error' | 'isales-unavailable')[]
 export type CallFailure = (typeof CALL_FAILURES)[number]
 
 export type EndedCall = Pick<EndedRequest, 'method' | 'target' | 'status' | 'requestId'> &
-  Partial<Pick<EndedRequest, 'code' | 'durationMs' | 'upstreamMs' | 'page'>>
+  Partial<Pick<EndedRequest, 'code' | 'failure' | 'durationMs' | 'upstreamMs' | 'page'>>
 
 /** Calls of some time. Those that the proxy refused, or whose client left, are in none of the first three. */
 export interface CallCounts {
@@ -40,6 +43,8 @@ interface Slot extends CallCounts {
 }
 
 export interface FailedCall {
+  /** How many of the same ended so; `at` and `requestId` are of the last. */
+  readonly count: number
   /** On the monotonic clock. */
   readonly at: number
   readonly method: string
@@ -76,19 +81,33 @@ export type Calls = ReturnType<typeof createCalls>
  * Remembers how calls ended: the last minute by second, the last hour by minute, the last that failed, and their paths.
  * Logs when calls begin or cease to fail. Bounded in memory, whatever comes.
  */
-export function createCalls({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
+export function createCalls({
+  clock,
+  log,
+  places,
+}: {
+  readonly clock: Clock
+  readonly log: Log
+  readonly places: Places
+}) {
   const seconds: Slot[] = []
   const minutes: Slot[] = []
   const failed: FailedCall[] = []
   /** The one that was longest without a failure is first. */
   const paths = new Map<string, PathCounts>()
+  /** What is known of the last call of each kind. */
+  const latest: Partial<Record<CallFailure, Failure | undefined>> = {}
   let outage = { since: 0, ...noCalls() }
   let succeededSince = 0
   let lastFailedAt: number | undefined
   let tally = { requests: 0, errors: 0 }
   let timer: Timer | undefined
   /** The present period of failing calls. */
-  let episode: { since: number; code: CallFailure; share: number } | undefined
+  let episode:
+    | { since: number; code: CallFailure; cause: string | undefined; share: number }
+    | undefined
+  /** Causes that were logged in it: timeouts and resets may take turns all night. */
+  const said = new Set<string>()
 
   const recent = (ms: number): CallCounts =>
     seconds.filter(({ at }) => at > clock.now() - ms).reduce(add, noCalls())
@@ -103,6 +122,7 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
     succeededSince,
     /** On the monotonic clock. */
     lastFailedAt,
+    latest,
   })
 
   const logChange = (): void => {
@@ -114,6 +134,7 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
     if (failures === 0) {
       if (episode === undefined) return
       const { since, ...fields } = episode
+      said.clear()
       const durationSeconds = Math.round(((lastFailedAt ?? since) - since) / 1000)
       log('upstream-recovered', { ...fields, durationSeconds })
       episode = undefined
@@ -121,15 +142,28 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
     }
     const worst = mostFail(view()) ?? counts
     const share = Math.round((worst.failed / totalOf(worst)) * 100) / 100
-    if (episode !== undefined && (episode.share > 0.5 || share <= 0.5)) return
-    const fields = { code: mainFailure({ ...worst.byFailure, 'no-token': 0 }), share }
+    const code = mainFailure({ ...worst.byFailure, 'no-token': 0 })
+    const why = latest[code]
+    const key = `${code} ${why?.cause.code}`
+    const isWorse = episode === undefined || (episode.share <= 0.5 && share > 0.5)
+    if (!isWorse && said.has(key)) return
+    said.add(key)
+    const fields = { code, cause: why?.cause.code, share }
     episode = { since: episode?.since ?? clock.now(), ...fields }
-    log('upstream-failing', fields, share > 0.5 ? 'error' : 'warn')
+    const { what, todo } = failureOf(code, why, en, places)
+    const detail = en.sentences(what, todo)
+    log('upstream-failing', { ...fields, detail }, share > 0.5 ? 'error' : 'warn')
   }
 
   const remember = ({ method, target, status, code, requestId }: EndedCall): FailedCall => {
     const path = target.replace(/[?#].*$/s, '').slice(0, MAX_PATH)
-    const call = { at: clock.now(), method, path, status, code, requestId }
+    const same = failed.findIndex(
+      (one) =>
+        one.method === method && one.path === path && one.status === status && one.code === code,
+    )
+    const [before] = same === -1 ? [] : failed.splice(same, 1)
+    const count = (before?.count ?? 0) + 1
+    const call = { count, at: clock.now(), method, path, status, code, requestId }
     failed.push(call)
     if (failed.length > MAX_FAILED) failed.shift()
     return call
@@ -157,7 +191,7 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
         return known.get(minute) ?? { at: minute * MINUTE, ...noCalls() }
       })
     },
-    /** The last ten that failed, were refused, or were not forwarded; the newest first. */
+    /** The last ten kinds that failed, were refused, or were not forwarded; the newest first. */
     failed: (): readonly FailedCall[] => failed.toReversed(),
     /** Of the last hour, the most frequent first; a path counts anew after an hour without a failure. */
     paths: (): readonly PathCounts[] => {
@@ -194,6 +228,7 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
       tally.errors += 1
       countPath(remember(call), outcome === 'refused' ? 'refused' : 'failed')
       if (outcome === 'refused') return
+      latest[outcome] = evidenceOf(outcome, call)
       if (outage.failed === 0) outage = { since: now, ...noCalls() }
       count(outage, call, outcome)
       succeededSince = 0
@@ -204,6 +239,19 @@ export function createCalls({ clock, log }: { readonly clock: Clock; readonly lo
 }
 
 export type CallsView = ReturnType<Calls['view']>
+
+/** What happened and what to do, where a cause is known as `check --live` says it. */
+export function failureOf(
+  kind: CallFailure,
+  known: Failure | undefined,
+  words: Words,
+  places: Places,
+): { readonly what: string; readonly todo: string } {
+  const [what, todo] = words.calls[kind]
+  // By the documents of iSales its 500 to a call is about the parameters of the call.
+  if (known === undefined || kind === 'isales-error') return { what, todo }
+  return explain(words, places, { ...known, call: true })
+}
 
 export function noCalls(): CallCounts {
   return { succeeded: 0, refused: 0, failed: 0, byFailure: {}, pages: 0, slow: 0, mistakes: {} }
@@ -262,7 +310,15 @@ function outcomeOf({ status, code }: EndedCall) {
   if (failure !== undefined) return failure
   if (code !== undefined) return 'mistake'
   if (status === 401 || status === 403) return 'refused'
-  return status >= 500 ? 'isales-error' : 'succeeded'
+  if (status < 500) return 'succeeded'
+  return status === 500 ? 'isales-error' : 'isales-unavailable'
+}
+
+/** What is known of it besides its kind. */
+function evidenceOf(outcome: CallFailure, { status, failure }: EndedCall): Failure | undefined {
+  if (outcome === 'isales-unavailable') return { cause: causeOfStatus({ status }), status }
+  if (outcome === 'upstream-timeout') return { cause: cause('timeout') }
+  return outcome.startsWith('upstream-') ? failure : undefined
 }
 
 function count(

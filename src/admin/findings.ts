@@ -1,6 +1,18 @@
-import { createSpeaker, type Values, type ValuesOf } from './format.ts'
-import { factsOf, type Facts, type StateInput } from './state.ts'
-import type { Text } from './texts.ts'
+import { cause } from '../causes.ts'
+import type { SharingSnapshot } from '../sharing/events.ts'
+import type { TokenSnapshot } from '../token/lifecycle.ts'
+import { explain, type Places, type Words } from '../words/index.ts'
+import {
+  failureOf,
+  mainFailure,
+  mostFail,
+  totalOf,
+  type CallCounts,
+  type Calls,
+  type CallsView,
+  type PathCounts,
+} from './calls.ts'
+import { createSpeaker, minuteOfDay, number, type Speaker, type ValuesOf } from './speaker.ts'
 
 /**
  * What CTI-OBS gets, in one word; docs/metrics.md explains each. With the tone of the status page: `bad` means that
@@ -18,330 +30,323 @@ export const STATES = {
 } as const
 export type Health = keyof typeof STATES
 
-/** One thing to be said, and when. */
-interface FindingKind<Given> {
-  readonly state: Health
-  readonly title: Text
-  /** The values that the reason names, or true where it names none; otherwise it is not said. */
-  readonly when: (facts: Facts) => Given | false | undefined
-  readonly reason: Text
-  /** What to do. Default: nothing. */
-  readonly remedy?: Text | ((facts: Facts) => string)
-  /** The section of docs/operations.md, which has the name of an alert. */
-  readonly runbook?: string
+/** What is judged. */
+export interface StateInput {
+  readonly draining: boolean
+  readonly token: TokenSnapshot
+  readonly sharing: SharingSnapshot | undefined
+  readonly calls: Pick<Calls, 'view' | 'paths'>
+  /** Why the book of logins is not in `STATE_DIR`; undefined: it is. */
+  readonly stateTrouble: string | undefined
+  /** iSales gave the present token a lifetime of more than a day. */
+  readonly isLifetimeDoubtful: boolean
+  readonly places: Places
+  /** Milliseconds since 1970. */
+  readonly wallNow: number
+  /** Minutes east of UTC. */
+  readonly utcOffset: number
 }
 
-function finding<const Reason extends Text>(
-  kind: FindingKind<ValuesOf<Reason> extends undefined ? true : ValuesOf<Reason>> & {
-    readonly reason: Reason
-  },
-): FindingKind<Values | true> {
-  return kind
-}
-
+/** Milliseconds. */
+const OUTAGE = 3000
+const CALM = 5000
+const MINUTE = 60_000
+const RECENT = 20_000
+/** Calls that succeeded since the last failure, before anybody speaks of recovery. */
+const SUCCESSES = 3
+/** Of a minute: now and then a client errs, or a ticket ends. */
+const MIN_MISTAKES = 3
 /** A slow call of so many in a minute. */
 const SLOW_SHARE = 0.05
 const MIN_SLOW = 2
 
-const HEALTHY = { state: 'healthy', title: ['Healthy', '正常'] } as const
-const REFUSED = {
-  state: 'refused',
-  title: ['Credentials refused', '用户名或密码被拒绝'],
-  remedy: ({ say, passwordFile: file }: Facts) =>
-    file === undefined ? say('correctEnvironment') : say('correctFile', { file }),
-  runbook: 'IsalesProxyAccountRejected',
-} as const
-const UNAUTHENTICATED = {
-  state: 'unauthenticated',
-  title: ['Not authenticated', '未登录'],
-} as const
-const FAILING = {
-  state: 'failing',
-  title: ['Calls fail', '调用失败'],
-  remedy: ({ failing }: Facts) => failing?.remedy ?? '',
-  runbook: 'IsalesProxyCallsFailing',
-} as const
-const IN_PERIOD = [
-  '{failed} of {total} calls failed in the last {period}. {words}.',
-  '{period} {total} 次调用中有 {failed} 次失败。{words}。',
-] as const
+type Facts = ReturnType<typeof factsOf>
+type FindingWords = Words['findings']
+export type FindingName = keyof FindingWords
 
-export const FINDINGS = {
-  /** Alone. */
-  draining: [
-    finding({
-      state: 'draining',
-      title: ['Shutting down', '正在停止'],
-      when: () => true,
-      reason: [
-        'Calls in flight are finished; new connections are refused.',
-        '正在完成进行中的调用；不再接受新连接。',
-      ],
-    }),
-  ],
-  /** The most important first. */
-  rest: [
-    finding({
-      state: 'conflict',
-      title: ['Somebody else uses this login', '有其他程序使用同一账号'],
-      when: ({ token, service }) => token.conflict && { service },
-      reason: [
-        'iSales rejects our tokens early, again and again. {service}',
-        'iSales 反复提前拒绝我们的令牌。{service}',
-      ],
-      remedy: [
-        'Give each instance a user of its own, or run only one.',
-        '给每个实例单独的用户，或只运行一个实例。',
-      ],
-      runbook: 'IsalesProxySessionConflict',
-    }),
-    finding({
-      ...REFUSED,
-      when: ({ refusedBy, service }) => refusedBy === 401 && { service },
-      reason: [
-        'iSales refuses the login with 401: the service is not purchased, or the account is not in order. {service}',
-        'iSales 以 401 拒绝登录：服务未购买，或账号状态异常。{service}',
-      ],
-      remedy: ({ say }) => say('correctAccount'),
-    }),
-    finding({
-      ...REFUSED,
-      when: ({ refusedBy: status, service }) =>
-        (status === 400 || status === 500) && { status, service },
-      reason: [
-        'iSales refuses the login with {status}: by its documents the request or its values are wrong. {service}',
-        'iSales 以 {status} 拒绝登录：按其文档，请求或参数值有误。{service}',
-      ],
-    }),
-    finding({
-      ...REFUSED,
-      when: ({ refusedBy, service }) =>
-        refusedBy !== undefined && ![400, 401, 500].includes(refusedBy) && { service },
-      reason: [
-        'iSales refuses the user or password. {service}',
-        'iSales 拒绝了用户名或密码。{service}',
-      ],
-    }),
-    finding({
-      state: 'starting',
-      title: ['Starting', '正在启动'],
-      when: ({ noToken }) => noToken === 'first',
-      reason: ['The first login is in progress.', '正在进行第一次登录。'],
-    }),
-    finding({
-      ...UNAUTHENTICATED,
-      when: ({ noToken }) => noToken === 'next',
-      reason: ['Calls wait for a new token.', '调用正在等待新令牌。'],
-    }),
-    finding({
-      ...UNAUTHENTICATED,
-      when: ({ noToken, service }) => noToken === 'failed' && { service },
-      reason: ['Logins fail. {service}', '登录失败。{service}'],
-      remedy: [
-        'Restore the connection to iSales; the login is retried until it succeeds.',
-        '恢复到 iSales 的连接；登录会一直重试，直到成功。',
-      ],
-      runbook: 'IsalesProxyNotAuthenticated',
-    }),
-    finding({
-      state: 'failing',
-      title: ['The token is rejected', '令牌被拒绝'],
-      // The last calls were rejected, and no newer token cured that.
-      when: ({ token }) => token.rejected,
-      reason: [
-        'Logins succeed, but iSales rejects every call with the token.',
-        '登录成功，但 iSales 拒绝携带该令牌的所有调用。',
-      ],
-      remedy: [
-        'Check that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales (isales-auth-proxy discover finds them), and that the account may make these calls.',
-        '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME 和 ISALES_TOKEN_FIELD 是否适合这个 iSales（isales-auth-proxy discover 可以找出），以及该账号是否有权进行这些调用。',
-      ],
-      runbook: 'IsalesProxyCallsRefused',
-    }),
-    finding({
-      ...FAILING,
-      when: ({ failing }) => failing?.kind === 'outage' && failing,
-      reason: [
-        'No call has succeeded for {time}: all {failed} failed. {words}.',
-        '已有 {time}没有一次调用成功：{failed} 次全部失败。{words}。',
-      ],
-    }),
-    finding({
-      ...FAILING,
-      when: ({ failing }) => failing?.kind === 'most' && failing,
-      reason: IN_PERIOD,
-    }),
-    finding({
-      ...FAILING,
-      state: 'degraded',
-      title: ['Some calls fail', '部分调用失败'],
-      when: ({ failing }) => failing?.kind === 'some' && failing,
-      reason: IN_PERIOD,
-    }),
-    finding({
-      state: 'degraded',
-      title: ['Recovering', '正在恢复'],
-      when: ({ failing }) => failing?.kind === 'recovering' && failing,
-      reason: [
-        'No call has failed for {time}, and {succeeded} have succeeded since. Before that, in the last minute, {failed} failed. {words}.',
-        '{time}内没有调用失败，其间成功 {succeeded} 次。此前一分钟内失败 {failed} 次。{words}。',
-      ],
-    }),
-    finding({
-      state: 'degraded',
-      title: ['iSales refuses some calls', 'iSales 拒绝部分调用'],
-      when: ({ refused, pages, total, refusedPaths: paths, token }) =>
-        refused > pages &&
-        token.usable &&
-        !token.rejected && { refused: refused - pages, total, paths },
-      reason: [
-        '{refused} of {total} calls in the last minute got 401 or 403 from iSales. Others succeed with the same token. Refused in the last hour: {paths}.',
-        '最近一分钟 {total} 次调用中有 {refused} 次得到 iSales 的 401 或 403；其他调用用同一令牌成功。最近一小时被拒绝的路径：{paths}。',
-      ],
-      remedy: [
-        'The account may not make these calls: have iSales permit them to this user, or let CTI-OBS leave them.',
-        '该账号无权进行这些调用：请在 iSales 中给该用户授权，或让 CTI-OBS 不再调用。',
-      ],
-      runbook: 'IsalesProxyCallsRefused',
-    }),
-    finding({
-      state: 'degraded',
-      title: ['A web page refuses calls', '调用被网页拒绝'],
-      when: ({ pages, refusedPaths: paths }) => pages > 0 && { pages, paths },
-      reason: [
-        '{pages} calls in the last minute got 401 or 403 with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: {paths}.',
-        '最近一分钟有 {pages} 次调用得到带网页的 401 或 403。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：{paths}。',
-      ],
-      remedy: [
-        'Ask who runs the gateway, firewall or egress proxy on the route to iSales; a login of this proxy cures nothing.',
-        '请联系通往 iSales 的网关、防火墙或出口代理的管理员；本代理重新登录无济于事。',
-      ],
-      runbook: 'IsalesProxyCallsRefused',
-    }),
-    finding({
-      state: 'degraded',
-      title: ['Renewal is failing', '令牌续期失败'],
-      when: ({ token }) => token.usable && token.backoff === 'transient',
-      reason: ['Renewals fail. The current token is still used.', '续期失败。当前令牌仍在使用。'],
-      remedy: [
-        'Restore the connection to iSales; the renewal is retried until it succeeds.',
-        '恢复到 iSales 的连接；续期会一直重试，直到成功。',
-      ],
-      runbook: 'IsalesProxyAuthenticationFailing',
-    }),
-    finding({
-      state: 'degraded',
-      title: ['iSales is slow', 'iSales 响应缓慢'],
-      when: ({ slow, total }) => slow >= Math.max(MIN_SLOW, total * SLOW_SHARE) && { slow, total },
-      reason: [
-        '{slow} of {total} calls in the last minute took iSales more than 2 s. CTI-OBS gives up after 3 s.',
-        '最近一分钟 {total} 次调用中有 {slow} 次 iSales 用时超过 2 秒。CTI-OBS 在 3 秒后放弃。',
-      ],
-      remedy: [
-        'Ask the operator of iSales. Until then raise CLIENT_DEADLINE and the timeout of CTI-OBS together.',
-        '请联系 iSales 的管理员。在此之前，可同时调大 CLIENT_DEADLINE 和 CTI-OBS 的 timeout。',
-      ],
-      runbook: 'IsalesProxyLatency',
-    }),
-    finding({
-      state: 'degraded',
-      title: ['The clock is wrong', '系统时钟不准'],
-      when: ({ certificateEarly }) => certificateEarly,
-      reason: [
-        'The certificate of iSales is not valid yet by the clock of this machine.',
-        '按本机时钟，iSales 的证书尚未生效。',
-      ],
-      remedy: [
-        'Set the clock and keep it right (timedatectl, chrony). With a wrong one certificates are refused, and the times in the log mislead.',
-        '校准时钟并保持同步（timedatectl、chrony）。时钟不准时证书会被拒绝，日志中的时间也会误导人。',
-      ],
-    }),
-    finding({
-      state: 'degraded',
-      title: ['STATE_DIR cannot be used', 'STATE_DIR 无法使用'],
-      when: ({ stateTrouble: trouble }) => trouble !== undefined && { trouble },
-      reason: [
-        'Logins are counted in memory only, and a restart forgets them: {trouble}.',
-        '登录次数只记在内存中，重启后会丢失：{trouble}。',
-      ],
-      remedy: [
-        'Repair the disk, or let the directory belong to the user of the proxy with mode 700. No login waits for it.',
-        '修复磁盘，或让该目录属于代理的用户且权限为 700。登录不会等待它。',
-      ],
-    }),
-    finding({
-      state: 'healthy',
-      title: ['CTI-OBS sends what is not forwarded', 'CTI-OBS 发送了不会转发的请求'],
-      // Anybody who reaches the listener makes such mistakes, so they are no state of the proxy.
-      when: ({ mistakes }) => mistakes,
-      reason: [
-        'In the last minute the proxy refused {count} requests: {codes}. They are not among the calls below.',
-        '最近一分钟代理拒绝了 {count} 个请求：{codes}。它们不计入下面的调用。',
-      ],
-      remedy: [
-        'docs/errors.md says of each code what to correct; often obsUrl ends with a slash, or names a host that is not in ALLOWED_HOSTS.',
-        'docs/errors.zh-CN.md 说明每个错误码如何更正；常见的是 obsUrl 以斜杠结尾，或其主机名不在 ALLOWED_HOSTS 中。',
-      ],
-    }),
-  ],
-  /** When nothing is wrong. */
-  healthy: [
-    finding({
-      ...HEALTHY,
-      when: ({ token, total }) => token.usable && total > 0,
-      reason: [
-        'Every call of the last minute reached iSales with a valid token.',
-        '最近一分钟的所有调用都携带有效令牌到达 iSales。',
-      ],
-    }),
-    finding({
-      ...HEALTHY,
-      when: ({ token, total }) => token.usable && total === 0,
-      reason: [
-        'The token is valid. There was no call in the last minute.',
-        '令牌有效。最近一分钟没有调用。',
-      ],
-    }),
-    finding({
-      state: 'healthy',
-      title: ['Idle', '空闲'],
-      when: ({ token }) => !token.usable,
-      reason: [
-        'No call came for TOKEN_IDLE_AFTER, and the next one logs in first.',
-        '超过 TOKEN_IDLE_AFTER 没有调用；下一次调用会先登录。',
-      ],
-    }),
-  ],
+/** One thing to be said, and when. The words of `reason` and `remedy` demand the values. */
+interface FindingKind<Name extends FindingName> {
+  readonly state: Health | ((facts: Facts) => Health)
+  /** False or undefined: it is not said. */
+  readonly when: (
+    facts: Facts,
+  ) =>
+    | (ValuesOf<FindingWords[Name]['reason']> & ValuesOf<FindingWords[Name]['remedy']>)
+    | false
+    | undefined
+  /** The section of docs/operations.md, which has the name of an alert. */
+  readonly runbook?: string
 }
 
-export type Finding = ReturnType<typeof say>[number]
+const SAID = {}
+/** The state while logins fail. */
+const loginState = ({ token, isRefused }: Facts): Health =>
+  isRefused ? 'refused' : token.usable ? 'degraded' : 'unauthenticated'
+
+/** The most important first: what is wrong and lasts stands before what is over. */
+const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
+  draining: { state: 'draining', when: ({ draining }) => draining && SAID },
+  conflict: {
+    state: 'conflict',
+    when: ({ token, service }) => token.conflict && { service },
+    runbook: 'IsalesProxySessionConflict',
+  },
+  refused: {
+    state: 'refused',
+    when: ({ login }) => login?.kind === 'refused' && login,
+    runbook: 'IsalesProxyAccountRejected',
+  },
+  starting: { state: 'starting', when: ({ noToken }) => noToken === 'first' && SAID },
+  waiting: { state: 'unauthenticated', when: ({ noToken }) => noToken === 'next' && SAID },
+  login: {
+    state: loginState,
+    when: ({ login }) => login?.kind === 'login' && login,
+    runbook: 'IsalesProxyNotAuthenticated',
+  },
+  clock: {
+    state: loginState,
+    when: ({ login }) => login?.kind === 'clock' && login,
+    runbook: 'IsalesProxyClockWrong',
+  },
+  rejected: {
+    state: 'failing',
+    // The last calls were rejected, and no newer token cured that.
+    when: ({ token }) => token.rejected && SAID,
+    runbook: 'IsalesProxyCallsRefused',
+  },
+  outage: {
+    state: 'failing',
+    when: ({ failing }) => failing?.kind === 'outage' && failing,
+    runbook: 'IsalesProxyCallsFailing',
+  },
+  most: {
+    state: 'failing',
+    when: ({ failing }) => failing?.kind === 'most' && failing,
+    runbook: 'IsalesProxyCallsFailing',
+  },
+  renewal: {
+    state: 'degraded',
+    when: ({ login }) => login?.kind === 'renewal' && login,
+    runbook: 'IsalesProxyAuthenticationFailing',
+  },
+  some: {
+    state: 'degraded',
+    when: ({ failing }) => failing?.kind === 'some' && failing,
+    runbook: 'IsalesProxyCallsFailing',
+  },
+  forbidden: {
+    state: 'degraded',
+    when: ({ refused, pages, total, refusedPaths: paths, token }) =>
+      refused > pages &&
+      token.usable &&
+      !token.rejected && { refused: refused - pages, total, paths },
+    runbook: 'IsalesProxyCallsRefused',
+  },
+  page: {
+    state: 'degraded',
+    when: ({ pages, refusedPaths: paths }) => pages > 0 && { pages, paths },
+    runbook: 'IsalesProxyCallsRefused',
+  },
+  slow: {
+    state: 'degraded',
+    when: ({ slow, total }) => slow >= Math.max(MIN_SLOW, total * SLOW_SHARE) && { slow, total },
+    runbook: 'IsalesProxyLatency',
+  },
+  lifetime: {
+    state: 'degraded',
+    when: ({ isLifetimeDoubtful }) => isLifetimeDoubtful && SAID,
+    runbook: 'IsalesProxyLifetimeDoubtful',
+  },
+  state: {
+    state: 'degraded',
+    when: ({ stateTrouble: trouble }) => trouble !== undefined && { trouble },
+    runbook: 'IsalesProxyStateUnusable',
+  },
+  store: {
+    state: 'degraded',
+    when: ({ store }) => store,
+    runbook: 'IsalesProxySessionAlone',
+  },
+  recovering: {
+    state: 'degraded',
+    when: ({ failing }) => failing?.kind === 'recovering' && failing,
+  },
+  // Anybody who reaches the listener makes such mistakes, so they are no state of the proxy.
+  mistakes: { state: 'healthy', when: ({ mistakes }) => mistakes },
+  healthy: { state: 'healthy', when: ({ token, total }) => token.usable && total > 0 && SAID },
+  quiet: { state: 'healthy', when: ({ token, total }) => token.usable && total === 0 && SAID },
+  idle: { state: 'healthy', when: ({ token }) => !token.usable && SAID },
+}
+
+/** One of these is said when nothing is wrong, and none else. */
+const GOOD: readonly FindingName[] = ['healthy', 'quiet', 'idle']
+export const FINDING_NAMES = Object.keys(FINDINGS) as readonly FindingName[]
+
+export type Finding = NonNullable<ReturnType<typeof sayIf>>
 
 /** All that is to be said, the most important first: it gives the state. */
 export function judge(input: StateInput, speaker = createSpeaker('en')) {
   const facts = factsOf(input, speaker)
-  const said = (kinds: readonly FindingKind<Values | true>[]) =>
-    kinds.flatMap((kind) => say(kind, facts))
-  const findings = said(FINDINGS[input.draining ? 'draining' : 'rest'])
+  const said = (names: readonly FindingName[]) =>
+    names.flatMap((name) => sayIf(name, facts, speaker) ?? [])
+  const findings = input.draining
+    ? said(['draining'])
+    : said(FINDING_NAMES.filter((name) => !GOOD.includes(name)))
   const isWrong = findings.some(({ state }) => state !== 'healthy')
-  // One of `healthy` is always true.
-  return [...(isWrong ? [] : said(FINDINGS.healthy)), ...findings] as [Finding, ...Finding[]]
+  // One of them is always true.
+  return [...(isWrong ? [] : said(GOOD)), ...findings] as [Finding, ...Finding[]]
 }
 
-function say(kind: FindingKind<Values | true>, facts: Facts) {
-  const { state, title, when, reason, remedy = ['', ''], runbook } = kind
-  const { fill, language } = facts
+function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Speaker) {
+  const { words, fill, language } = speaker
+  const { state, when, runbook }: FindingKind<Name> = FINDINGS[name]
   const values = when(facts)
-  if (values === false || values === undefined) return []
+  if (values === false || values === undefined) return undefined
+  const { title, reason, remedy } = words.findings[name]
   const page = `/docs/operations${language === 'zh' ? '.zh-CN' : ''}.md`
-  return [
-    {
-      state,
-      title: fill(title),
-      reason: fill(reason, values === true ? {} : values),
-      /** What to do; empty when there is nothing to do. */
-      remedy: typeof remedy === 'function' ? remedy(facts) : fill(remedy),
-      /** What to do in detail, on the admin port. */
-      runbook: runbook === undefined ? null : `${page}#${runbook.toLowerCase()}`,
-    },
-  ]
+  const sentence = (text: string): string => words.sentences(text)
+  return {
+    finding: name,
+    state: typeof state === 'function' ? state(facts) : state,
+    title,
+    reason: sentence(fill(reason, values)),
+    /** What to do; empty when there is nothing to do. */
+    remedy: sentence(fill(remedy, values)),
+    /** What to do in detail, on the admin port. */
+    runbook: runbook === undefined ? null : `${page}#${runbook.toLowerCase()}`,
+  }
+}
+
+/** What the findings ask of the input, with what they say in one language. */
+function factsOf(input: StateInput, speaker: Speaker) {
+  const { token, sharing, places } = input
+  const { usable, conflict, backoff } = token
+  const { say, words } = speaker
+  const view = input.calls.view()
+  const isRefused = backoff === 'rejected' || backoff === 'guarded'
+  const [what = '', todo = ''] =
+    sharing?.reason === undefined ? [] : words.stores[sharing.reason](places.hosts.store)
+  return {
+    ...input,
+    ...view.minute,
+    isRefused,
+    total: totalOf(view.minute),
+    service: say(usable ? 'tokenServes' : 'noService'),
+    login: conflict ? undefined : loginOf(input, speaker),
+    noToken: usable || conflict || isRefused ? undefined : noTokenYet(token),
+    failing: failingOf(view, input, speaker),
+    refusedPaths: refusedPaths(input.calls.paths()),
+    mistakes: mistakesIn(view.minute),
+    store: sharing?.state === 'alone' && { what, todo },
+  }
+}
+
+/** Why logins and refreshes fail; undefined: they do not. */
+function loginOf(
+  { token, places, wallNow, utcOffset }: StateInput,
+  { words, duration, say }: Speaker,
+) {
+  const { usable, backoff, lastFailure, nextRequestAt, now, outageBudget } = token
+  if (backoff === 'none') return undefined
+  const isGuarded = backoff === 'guarded'
+  const isRefused = isGuarded || backoff === 'rejected'
+  // After a restart the book alone knows of the attempts.
+  const failure = lastFailure?.failure ?? { cause: cause('password') }
+  const { what, todo } = explain(words, places, failure)
+  const { stage, code } = failure.cause
+  const isJudged = isRefused && (stage === 'login' || lastFailure === undefined)
+  const until =
+    nextRequestAt === undefined ? 0 : Math.ceil((wallNow + nextRequestAt - now) / MINUTE) * MINUTE
+  const kind = isJudged
+    ? 'refused'
+    : code === 'not-yet-valid'
+      ? 'clock'
+      : usable && !isRefused
+        ? 'renewal'
+        : 'login'
+  return {
+    kind,
+    what: lastFailure === undefined && isGuarded ? words.parts.failedBefore : what,
+    todo,
+    time: duration(Math.round(outageBudget / 1000)),
+    pause:
+      isGuarded && until > 0 ? words.parts.pause({ until: minuteOfDay(until, utcOffset) }) : '',
+    service: say(usable ? 'tokenServes' : 'noService'),
+  } as const
+}
+
+/** Which token is missing; undefined: none is needed now, or logins fail. */
+function noTokenYet({ token, lastFailure, idle, backoff }: TokenSnapshot) {
+  if (backoff !== 'none' || idle) return undefined
+  return token === undefined && lastFailure === undefined ? 'first' : 'next'
+}
+
+/** The counts of failed calls that are worth saying, and since when; undefined: none failed in the last minute. */
+export function worstOf(
+  { minute, recent, outage, succeededSince, lastFailedAt }: CallsView,
+  now: number,
+) {
+  if (minute.failed === 0 || lastFailedAt === undefined) return undefined
+  if (outage.failed > 1 && now - outage.since >= OUTAGE && lastFailedAt > now - MINUTE)
+    return { kind: 'outage', counts: outage, ms: now - outage.since } as const
+  const calm = now - lastFailedAt
+  if (calm >= CALM && succeededSince >= SUCCESSES)
+    return { kind: 'recovering', counts: minute, ms: calm } as const
+  const most = mostFail({ minute, recent })
+  if (most === undefined) return { kind: 'some', counts: minute, ms: MINUTE } as const
+  return { kind: 'most', counts: most, ms: most === recent ? RECENT : MINUTE } as const
+}
+
+/** Calls that the network, iSales or the proxy let fail. */
+function failingOf(calls: CallsView, { token, places }: StateInput, { words, duration }: Speaker) {
+  const worst = worstOf(calls, token.now)
+  if (worst === undefined) return undefined
+  const { kind, counts, ms } = worst
+  const main = mainFailure(counts.byFailure)
+  // Why there is no token is said elsewhere.
+  if (main === 'no-token' && (!token.usable || token.backoff !== 'none')) return undefined
+  const { what, todo } = failureOf(main, calls.latest[main], words, places)
+  return {
+    kind,
+    failed: counts.failed,
+    total: totalOf(counts),
+    succeeded: calls.succeededSince,
+    time: duration(Math.round(ms / 1000)),
+    period: words.parts[ms === RECENT ? 'twentySeconds' : 'minute'],
+    what,
+    todo,
+  }
+}
+
+/** `POST /a (5), GET /b (1)`: the three most frequent. */
+function refusedPaths(paths: readonly PathCounts[]): string {
+  const refused = paths.filter((each) => each.refused > 0)
+  const shown = refused.map((each) => `${each.method} ${each.path} (${number(each.refused)})`)
+  return [...shown.slice(0, 3), ...(refused.length > 3 ? ['…'] : [])].join(', ')
+}
+
+/** What the proxy refused to forward. */
+function mistakesIn({ mistakes }: CallCounts) {
+  const counts = Object.entries(mistakes)
+  const count = counts.reduce((sum, [, each]) => sum + each, 0)
+  const codes = counts.map(([code, each]) => `${code} (${number(each)})`).join(', ')
+  return count >= MIN_MISTAKES && { count, codes }
+}
+
+/**
+ * Why the pod gets no calls, for the body of `/readyz`; undefined: it is ready. Failing calls do not end readiness: a pod
+ * that leaves its Service heals nothing.
+ */
+export function unreadiness(
+  { listening, draining }: { readonly listening: boolean; readonly draining: boolean },
+  { usable, rejected, idle, backoff, lastFailure }: TokenSnapshot,
+): Readonly<Record<string, string>> | undefined {
+  if (draining) return { reason: 'draining' }
+  if (!listening) return { reason: 'starting' }
+  if (usable) return undefined
+  if (rejected) return { reason: 'token-rejected', backoff }
+  // The next call logs in first, as the last login did.
+  if (idle && backoff === 'none') return undefined
+  if (lastFailure === undefined) return { reason: 'no-token' }
+  return { reason: 'no-token', backoff, lastFailure: lastFailure.failure.reason }
 }

@@ -12,7 +12,7 @@ import { STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
 import { BACKOFFS } from '../token/client.ts'
 import type { TokenEvent } from '../token/events.ts'
 import type { AuthFailure, Operation } from '../token/protocol.ts'
-import { STATES } from './findings.ts'
+import { FINDING_NAMES, STATES } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
@@ -128,7 +128,7 @@ function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(v
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. */
-export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'state'>) {
+export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'findings'>) {
   const registry = new Registry()
   const registries = [registry, processMetrics()]
   const rejectedStatuses = sources.rejectedStatuses.map(String)
@@ -240,7 +240,7 @@ function failureStatus({ reason, status }: AuthFailure): string {
 function createGauges(
   registry: Registry,
   sources: AdminSources,
-  { state }: Pick<Monitor, 'state'>,
+  { findings }: Pick<Monitor, 'findings'>,
 ): void {
   const { token, sharing, running, clock } = sources
   const registers = [registry]
@@ -309,7 +309,16 @@ function createGauges(
     'Replicas that share the token through the store, this one included; 0: not known, or not shared',
     () => sharing()?.replicas ?? 0,
   )
-  stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), state)
+  stateGauge('state', 'What CTI-OBS gets', Object.keys(STATES), () => findings()[0].state)
+  gauge(
+    'finding',
+    'What the status page says: 1 while it does, else 0',
+    () => {
+      const said = new Set<string>(findings().map(({ finding }) => finding))
+      return Object.fromEntries(FINDING_NAMES.map((name) => [name, Number(said.has(name))]))
+    },
+    'finding',
+  )
   stateGauge(
     'auth_backoff_state',
     'What delays the next login',

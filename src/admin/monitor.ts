@@ -3,7 +3,7 @@ import type { TokenEvent } from '../token/events.ts'
 import type { Operation } from '../token/protocol.ts'
 import { createCalls } from './calls.ts'
 import { judge } from './findings.ts'
-import type { Speaker } from './format.ts'
+import type { Speaker } from './speaker.ts'
 import type { AdminSources } from './sources.ts'
 
 /** One login or refresh that ended. */
@@ -22,30 +22,36 @@ const MAX_TOKEN_REQUESTS = 60
 export type Monitor = ReturnType<typeof createMonitor>
 
 /** Remembers what the counters do not hold: calls, and the last events of the token. Bounded in memory. */
-export function createMonitor(
-  sources: Pick<AdminSources, 'token' | 'running' | 'clock' | 'wallClock' | 'log' | 'settings'>,
-) {
+export function createMonitor(sources: AdminSources) {
   const { running, clock } = sources
   const startedAt = clock.now()
   const calls = createCalls(sources)
+  let isLifetimeDoubtful = false
   let trouble: string | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
-  const findings = (speaker?: Speaker) => {
-    const { settings } = sources
-    const token = sources.token()
-    const { draining } = running
-    const input = { draining, token, calls, stateTrouble: trouble, settings }
-    return judge(input, speaker)
-  }
+  const findings = (speaker?: Speaker) =>
+    judge(
+      {
+        draining: running.draining,
+        token: sources.token(),
+        sharing: sources.sharing(),
+        calls,
+        stateTrouble: trouble,
+        isLifetimeDoubtful,
+        places: sources.places,
+        wallNow: sources.wallClock(),
+        utcOffset: sources.utcOffset(),
+      },
+      speaker,
+    )
 
   return {
     /** On the monotonic clock. */
     startedAt,
     calls,
     findings,
-    state: () => findings()[0].state,
     /** The last 60 logins and refreshes, the newest last. */
     tokenRequests: (): readonly EndedTokenRequest[] => tokenRequests,
     /** When this kind of event was last seen, on the monotonic clock. */
@@ -53,6 +59,7 @@ export function createMonitor(
 
     onTokenEvent(event: TokenEvent): void {
       lastAt[event.type] = event.at
+      if (event.type === 'granted') isLifetimeDoubtful = event.lifetimeDoubt === 'too-long'
       if (event.type !== 'granted' && event.type !== 'failed') return
       const { operation, at, durationMs } = event
       const reason = event.type === 'failed' ? event.failure.reason : undefined

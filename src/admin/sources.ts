@@ -3,6 +3,7 @@ import { certificateReader } from '../config/certificates.ts'
 import type { EffectiveSetting } from '../config/load.ts'
 import type { Config } from '../config/settings.ts'
 import type { Log } from '../log/logger.ts'
+import type { Places } from '../words/index.ts'
 import type { TokenSnapshot } from '../token/lifecycle.ts'
 import type { SharingSnapshot } from '../sharing/events.ts'
 
@@ -26,6 +27,8 @@ export interface AdminSources {
   readonly logLinesDropped: () => number
   /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
   readonly rejectedStatuses: readonly number[]
+  /** What the sentences about failures name. */
+  readonly places: Places
   readonly settings: readonly EffectiveSetting[]
   /** Lower-case names without port that open the status page, beside every address. */
   readonly hosts: ReadonlySet<string>

@@ -1,6 +1,5 @@
-import { clockTime, type Speaker } from './format.ts'
-import type { Status } from './status.ts'
-import { AUTH_FAILURE_TEXTS } from './texts.ts'
+import type { Status } from './model.ts'
+import { clockTime, type Speaker } from './speaker.ts'
 
 interface Props {
   readonly status: Status
@@ -71,7 +70,7 @@ const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
 
 /** A bar for each minute of the last hour, and a mark for each login and refresh. */
 export function CallStrip({ status, speaker }: Props) {
-  const { say, pick, duration } = speaker
+  const { say, words, duration } = speaker
   const { exchanges, utcOffset, requests, time } = status
   const { lastHour } = requests
   const sum = (of: (typeof OUTCOMES)[number]): number =>
@@ -108,7 +107,7 @@ export function CallStrip({ status, speaker }: Props) {
     return (
       <svg class="mark" x={x} y="4" overflow="visible">
         <title>
-          {reason === null ? took : `${took}: ${reason}, ${pick(AUTH_FAILURE_TEXTS)[reason]}`}
+          {reason === null ? took : `${took}: ${reason}, ${words.authFailures[reason]}`}
         </title>
         <g transform="translate(-6)">
           <Sign kind={reason === null ? operation : 'failedLogin'} />

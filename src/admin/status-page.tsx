@@ -1,11 +1,11 @@
 import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
-import { clockTime, type Speaker } from './format.ts'
-import { describe, renderText, type Fact, type Table } from './report.ts'
+import { clockTime, type Speaker } from './speaker.ts'
+import type { Fact, Status, Table } from './model.ts'
+import { renderText } from './plain-text.ts'
 import { STATES } from './findings.ts'
 import { CallStrip, LifeLine } from './status-charts.tsx'
 import { STYLE } from './status-style.ts'
-import type { Status } from './status.ts'
 
 /** Seconds between two loads of the page. */
 export const REFRESH = 5
@@ -25,8 +25,8 @@ export function renderStatusPage(props: PageProps) {
 function StatusPage({ status, speaker, refreshing }: PageProps) {
   const { state, title, host, instance } = status
   const { say, duration, language } = speaker
-  const { cards, tables, settings } = describe(status, speaker)
-  const [own, defaults] = settings
+  const { cards, tables, settingTables } = status
+  const [own, defaults] = settingTables
   const other = language === 'en' ? 'zh' : 'en'
   const address = (lang: string, refresh: boolean): string =>
     `/?lang=${lang}${refresh ? '' : '&refresh=off'}`
@@ -62,7 +62,7 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
               <CallStrip status={status} speaker={speaker} />
             </Card>
             <div class="cards">
-              {cards.map(([name, facts]) => (
+              {cards.map(({ title: name, facts }) => (
                 <Card title={name}>
                   <Facts rows={facts} />
                 </Card>
@@ -102,23 +102,16 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
 }
 
 function Hero({ status, speaker }: Omit<PageProps, 'refreshing'>) {
-  const { say } = speaker
-  const { figure, lastFailure } = describe(status, speaker)
-  const [headline, ...others] = status.findings
+  const { figure, findings } = status
+  const [headline, ...others] = findings
   return (
     <div class="hero">
       <div class="verdict">
         <div>
           <h1>{status.title}</h1>
           <Advice finding={headline} speaker={speaker} />
-          {lastFailure !== undefined && (
-            <p>
-              {say('lastTokenRequest')}: <span class="tone">{lastFailure.words}</span>{' '}
-              <span class="note">({lastFailure.detail})</span>
-            </p>
-          )}
         </div>
-        {figure !== undefined && (
+        {figure !== null && (
           <dl class="outlook">
             <dt>{figure.above}</dt>
             <dd class={figure.marked ? 'tone' : ''}>{figure.value}</dd>
@@ -166,11 +159,17 @@ function Facts({ rows }: { rows: readonly Fact[] }) {
       {rows.map(([name, value, marked = false]) => (
         <>
           <dt>{name}</dt>
-          <dd class={marked ? 'tone' : ''}>{value}</dd>
+          <dd class={marked ? 'tone' : ''}>{withDates(value)}</dd>
         </>
       ))}
     </dl>
   )
+}
+
+/** A date is not broken over two lines. */
+function withDates(value: string): readonly Child[] {
+  const parts = value.split(/(\d{4}-\d\d-\d\d)/)
+  return parts.map((part, index) => (index % 2 === 0 ? part : <span class="date">{part}</span>))
 }
 
 function Rows({ table: { head, rows } }: { table: Table }) {

@@ -60,6 +60,7 @@ h3 { font-size: .875rem; font-weight: 600; color: var(--soft); margin: 1.1rem 0 
 .facts dt { color: var(--soft); }
 .facts dd { text-align: right; overflow-wrap: anywhere; }
 .tone { color: var(--tone); font-weight: 600; }
+.date { white-space: nowrap; }
 
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .track { fill: var(--track); } .left { fill: var(--good); } .margin { fill: var(--mark); }
@@ -85,7 +86,7 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .875rem; display: fl
   .hero { padding: 1.25rem 1.1rem 1.1rem; }
   section { padding: 1.1rem 1.1rem 1.2rem; }
   .verdict { grid-template-columns: 1fr; }
-  .outlook { text-align: left; }
+  .outlook { text-align: left; white-space: normal; }
   thead { display: none; }
   tr { display: block; padding: .45rem 0; border-top: 1px solid var(--line); }
   tr:first-child { border-top: 0; }

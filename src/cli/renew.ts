@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Status } from '../admin/status.ts'
+import type { Status } from '../admin/index.ts'
 import { formatDuration } from '../config/formats.ts'
 import { parseObject } from '../http/json.ts'
 import { codeOf } from '../causes.ts'

@@ -1,3 +1,4 @@
+import type { Failure } from '../words/index.ts'
 import type { ProblemCode, Refusal } from './problem.ts'
 
 /** A request of a client, reported once, at its end. */
@@ -9,6 +10,8 @@ export interface EndedRequest {
   readonly requestId: string
   /** The proxy itself responded with this error. */
   readonly code?: ProblemCode | undefined
+  /** What iSales, or the route to it, did wrong, where that is why. */
+  readonly failure?: Failure | undefined
   /** Why it was refused before it was forwarded, or while its body came. */
   readonly refusal?: Refusal | undefined
   /** What was relayed is an error that is a web page: something before iSales responded. */

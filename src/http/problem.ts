@@ -1,4 +1,5 @@
 import { METHODS, type ServerResponse } from 'node:http'
+import { en } from '../words/index.ts'
 
 /** The documentation of this project: `type` of a problem and the run-book of a state are pages below it. */
 export const DOCUMENTATION = 'https://github.com/isales-auth-proxy/isales-auth-proxy/blob/main/docs'
@@ -8,38 +9,35 @@ export type Sent = 'no' | 'unknown'
 
 interface ProblemKind {
   readonly status: number
-  readonly title: string
   readonly sent: Sent
 }
 
 /** Every failure of a request here, once: code, status, and what the caller may conclude. */
 export const PROBLEMS = {
-  'no-token': { status: 503, title: 'iSales cannot be logged in to', sent: 'no' },
-  overloaded: { status: 503, title: 'Too many requests in flight', sent: 'no' },
-  'shutting-down': { status: 503, title: 'The proxy is shutting down', sent: 'no' },
-  'out-of-time': { status: 503, title: 'No time was left to send the request', sent: 'no' },
-  'upstream-unreachable': { status: 502, title: 'iSales cannot be reached', sent: 'no' },
-  'upstream-tls': { status: 502, title: 'No trusted TLS connection to iSales', sent: 'no' },
+  'no-token': { status: 503, sent: 'no' },
+  overloaded: { status: 503, sent: 'no' },
+  'shutting-down': { status: 503, sent: 'no' },
+  'out-of-time': { status: 503, sent: 'no' },
+  'upstream-unreachable': { status: 502, sent: 'no' },
+  'upstream-tls': { status: 502, sent: 'no' },
   'upstream-broken': {
     status: 502,
-    title: 'The response of iSales was cut or malformed',
     sent: 'unknown',
   },
-  'upstream-timeout': { status: 504, title: 'iSales did not respond in time', sent: 'unknown' },
-  internal: { status: 500, title: 'The proxy failed', sent: 'unknown' },
-  'bad-request': { status: 400, title: 'The request is not valid HTTP', sent: 'no' },
-  'not-allowed': { status: 403, title: 'The request is not allowed here', sent: 'no' },
-  'method-not-allowed': { status: 405, title: 'The method is not allowed', sent: 'no' },
-  'not-logged-in': { status: 401, title: 'Log in first', sent: 'no' },
-  'request-timeout': { status: 408, title: 'The request did not arrive in time', sent: 'no' },
-  'too-large': { status: 413, title: 'The body is too large', sent: 'no' },
-  'expectation-failed': { status: 417, title: 'The expectation is not known', sent: 'no' },
-  misdirected: { status: 421, title: 'The request names another host', sent: 'no' },
-  'headers-too-large': { status: 431, title: 'The headers are too large', sent: 'no' },
-  'loop-detected': { status: 508, title: 'The request came from this proxy', sent: 'no' },
+  'upstream-timeout': { status: 504, sent: 'unknown' },
+  internal: { status: 500, sent: 'unknown' },
+  'bad-request': { status: 400, sent: 'no' },
+  'not-allowed': { status: 403, sent: 'no' },
+  'method-not-allowed': { status: 405, sent: 'no' },
+  'not-logged-in': { status: 401, sent: 'no' },
+  'request-timeout': { status: 408, sent: 'no' },
+  'too-large': { status: 413, sent: 'no' },
+  'expectation-failed': { status: 417, sent: 'no' },
+  misdirected: { status: 421, sent: 'no' },
+  'headers-too-large': { status: 431, sent: 'no' },
+  'loop-detected': { status: 508, sent: 'no' },
   'not-implemented': {
     status: 501,
-    title: 'The transfer coding is not known',
     sent: 'no',
   },
 } as const satisfies Record<string, ProblemKind>
@@ -139,7 +137,8 @@ export interface ProblemDetails {
 
 /** RFC 9457: nothing of iSales' text, no stack, no secret. The headers are name, value, name, value. */
 function problem(code: ProblemCode, { requestId, retryAfter = 1000, refusal }: ProblemDetails) {
-  const { status, title, sent } = PROBLEMS[code]
+  const { status, sent } = PROBLEMS[code]
+  const title = en.problems[code]
   const detail = refusal === undefined ? undefined : REFUSALS[refusal].detail
   const type = `${DOCUMENTATION}/errors.md#${code}`
   const body = JSON.stringify({ type, title, status, detail, code, sent, requestId })
@@ -165,7 +164,7 @@ export function writeProblem(
 export function problemBytes(code: ProblemCode, details: ProblemDetails): string {
   const { status, headers, body } = problem(code, details)
   headers.push('Date', new Date().toUTCString(), 'Connection', 'close')
-  return `HTTP/1.1 ${status} ${PROBLEMS[code].title}\r\n${headerText(headers)}\r\n${body}`
+  return `HTTP/1.1 ${status} ${en.problems[code]}\r\n${headerText(headers)}\r\n${body}`
 }
 
 /** Headers (name, value, name, value) as they are written on the wire, each with its line end. */

@@ -102,6 +102,8 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   #token: Token | undefined
   #upstreamMs: number | undefined
   #ending: Ending = NOTHING
+  /** Why the last exchange got no response. */
+  #failure: EndedRequest['failure']
   #replay: ReplayOutcome | undefined
 
   constructor(shared: Shared, call: Call) {
@@ -189,7 +191,8 @@ class Forwarding implements ExchangeHooks, BodyHooks {
         }
         case 'failed': {
           const { written } = exchange
-          const { failure } = classify(result.error)
+          const { failure, cause, code: detail, certificate } = classify(result.error)
+          this.#failure = { cause, detail, certificate }
           this.#history[written ? 'lost' : 'unwritten'] += 1
           const decision = afterFailure(this.#history, { failure, written, bodyKept: replayable })
           if (decision.do === 'fail') return decision
@@ -333,6 +336,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
       code: ending.do === 'fail' ? ending.code : undefined,
+      failure: ending.do === 'fail' ? this.#failure : undefined,
       refusal: ending.do === 'fail' ? ending.refusal : undefined,
       page: isError && this.#exchange !== undefined && isPage(ending.head, this.#exchange),
       endedHere: response.headersSent && ending.do === 'nothing',

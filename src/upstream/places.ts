@@ -21,6 +21,5 @@ export function placesOf(config: Config): Places {
       client: '',
     },
     passwordFile: file === undefined ? '' : originalOf(file),
-    stateDir: config.stateDir ?? '',
   }
 }

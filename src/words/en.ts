@@ -1,3 +1,4 @@
+// oxlint-disable max-lines -- one object of every sentence
 import type {
   AuthFailureReason,
   ExplainedCode,
@@ -28,8 +29,6 @@ export interface At {
   readonly certificate: Readonly<Record<'name' | 'from' | 'to', string>>
   /** Of whom user and password come; empty: from the environment. */
   readonly passwordFile: string
-  /** `STATE_DIR`; empty: it is not set. */
-  readonly stateDir: string
 }
 
 const peers: Each<Side> = {
@@ -160,11 +159,9 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
     `What responds at ${host} is not iSales, or not its login`,
     'Check ISALES_URL and ISALES_LOGIN_PATH',
   ],
-  account: ({ stateDir }) => [
+  account: () => [
     'iSales refuses the login with 401: the service is not purchased, or the account is locked or disabled',
-    stateDir === ''
-      ? 'Have the operator of iSales unlock or re-enable the account, then send SIGHUP to the proxy'
-      : `Have the operator of iSales unlock or re-enable the account, then run STATE_DIR=${stateDir} isales-auth-proxy renew`,
+    'Have the operator of iSales unlock or re-enable the account, then run isales-auth-proxy renew',
   ],
   password: (at) => ['iSales refuses the user or password', correctPassword(at)],
   values: (at) => [
@@ -244,6 +241,358 @@ const handshakes: Each<HandshakeFailure> = {
   closed: 'It closed the connection first, as a port scan or a TCP probe does, or lost it at a cap',
 }
 
+/** The values that a text names. */
+type Values<Name extends string> = Readonly<Record<Name, string>>
+
+/** Headings, names and values of the status page. */
+const page = {
+  justNow: 'just now',
+  ago: ({ time }: Values<'time'>) => `${time} ago`,
+  for: ({ time }: Values<'time'>) => `for ${time}`,
+  in: ({ time }: Values<'time'>) => `in ${time}`,
+  ended: 'ended',
+  endedAt: ({ time }: Values<'time'>) => `Ended ${time}`,
+  never: 'never',
+  none: 'none',
+  now: 'now',
+  tokenServes: 'The current token is still used',
+  noService: 'Calls get 503 until a login succeeds',
+  pause: 'pause refresh',
+  resume: ({ seconds }: Values<'seconds'>) => `refresh every ${seconds} s`,
+  otherLanguage: '中文',
+  runbook: 'What to look at and what to do',
+  version: ({ version }: Values<'version'>) => `Version ${version}`,
+  up: ({ time }: Values<'time'>) => `Up ${time}`,
+  copy: 'Text to copy for support',
+  copyHint: 'Select all of it: it holds no secret.',
+  budget: 'If logins stopped now, calls would work for',
+  failedFor: ({ time }: Values<'time'>) => `Failed in ${time}`,
+  refusedInMinute: 'Refused in the last minute',
+  failedOf: ({ failed, total }: Values<'failed' | 'total'>) => `${failed} of ${total}`,
+  nextAttemptIn: 'Next attempt in',
+  nextAttempt: 'Next attempt',
+  usable: ({ time, life }: Values<'time' | 'life'>) =>
+    `The token is usable for ${time} of ${life}.`,
+  notUsable: 'The token is not usable.',
+  obtained: ({ time }: Values<'time'>) => `Obtained ${time}`,
+  ends: ({ time, rest }: Values<'time' | 'rest'>) => `Ends ${time}; the last ${rest} are not used`,
+  renewalIn: ({ time }: Values<'time'>) => `renewal in ${time}`,
+  attemptIn: ({ time }: Values<'time'>) => `next attempt in ${time}`,
+  lastTokenRequest: 'Last login or refresh',
+  renewal: 'Renewal',
+  nextRenewal: 'Next renewal',
+  notPlanned: 'not planned',
+  inProgress: ({ operation }: Values<'operation'>) => `${operation} in progress`,
+  backoff: 'Back-off',
+  failedInRow: 'Failed in a row',
+  lastSuccess: 'Last success',
+  sharedToken: 'Shared token',
+  shared: 'shared',
+  sharedWith: ({ count }: Values<'count'>) => `shared with ${count} other replicas`,
+  sharedWithOne: 'shared with 1 other replica',
+  sharedWithNone: 'shared with no other replica',
+  adopted: ({ ago }: Values<'ago'>) => `this token came from another replica ${ago}`,
+  token: 'Token',
+  tokensSoFar: 'Tokens so far',
+  refreshToken: 'Refresh token',
+  endNotKnown: 'end not known',
+  rejectedEarly: 'Rejected early',
+  conflicts: 'Conflicts',
+  secretChanged: 'Secret changed',
+  occurred: ({ count, ago }: Values<'count' | 'ago'>) => `${count}, last ${ago}`,
+  calls: 'Calls',
+  lastMinute: 'In the last minute',
+  refusedByIsales: 'refused by iSales',
+  failed: 'failed',
+  succeeded: 'succeeded',
+  lastFailed: 'Last failed call',
+  inFlight: 'In flight',
+  waitingForToken: 'Waiting for a token',
+  sinceStart: 'Ended since the start',
+  withStatus: ({ status }: Values<'status'>) => `with ${status}`,
+  saved: 'Saved by a replay',
+  certificates: 'Certificates',
+  listenerCertificate: 'Of this proxy',
+  clientCertificate: 'For iSales',
+  caCertificate: 'Authority of iSales',
+  hour: 'Calls of the last hour',
+  hourLabel: ({
+    succeeded,
+    refused,
+    failed,
+    requests,
+    failures,
+  }: Values<'succeeded' | 'refused' | 'failed' | 'requests' | 'failures'>) =>
+    `Calls of the last hour: ${succeeded} succeeded, iSales refused ${refused}, ${failed} failed. Logins and refreshes: ${requests}, of which ${failures} failed.`,
+  perMinute: ({ count }: Values<'count'>) => `per minute, up to ${count}`,
+  hourAgo: '1 h ago',
+  minuteTitle: ({
+    time,
+    succeeded,
+    refused,
+    failed,
+  }: Values<'time' | 'succeeded' | 'refused' | 'failed'>) =>
+    `${time}: ${succeeded} succeeded, ${refused} refused by iSales, ${failed} failed`,
+  login: 'login',
+  refresh: 'refresh',
+  failedLogin: 'failed login or refresh',
+  failedCalls: 'Last calls that did not succeed',
+  failedPaths: 'Paths that did not succeed, in the last hour',
+  failedLogins: 'Failed logins and refreshes',
+  errors: 'Error responses made by the proxy',
+  time: 'Time',
+  call: 'Call',
+  status: 'Status',
+  code: 'Code',
+  requestId: 'Request id',
+  path: 'Path',
+  refused: 'Refused',
+  failedCount: 'Failed',
+  reason: 'Reason',
+  meaning: 'Meaning',
+  count: 'Count',
+  last: 'Last',
+  configuration: 'Configuration',
+  setHere: 'Set for this instance',
+  defaults: 'Defaults',
+  setting: 'Setting',
+  value: 'Value',
+  from: 'From',
+  notSet: 'not set',
+  empty: 'empty',
+  alone: ({ ago }: Values<'ago'>) => `alone; began ${ago}`,
+  times: 'Times',
+}
+
+const backoffs = {
+  none: 'none',
+  transient: 'waiting to retry',
+  rejected: 'credentials refused',
+  guarded: 'guarding the account',
+}
+
+/** Why a call of CTI-OBS failed, where no cause is known. */
+const calls = {
+  'no-token': ['No token came in time', 'Find out why logins fail'],
+  overloaded: [
+    'Too many calls were in flight or waiting',
+    'Look for a slow iSales before raising MAX_IN_FLIGHT',
+  ],
+  'out-of-time': [
+    'No connection to iSales was free in time',
+    'Look for a slow iSales before raising ISALES_MAX_CONNECTIONS',
+  ],
+  'upstream-unreachable': [
+    'iSales cannot be reached',
+    'Check the network to ISALES_URL (DNS, firewall, HTTPS_PROXY), then ask the operator of iSales',
+  ],
+  'upstream-tls': [
+    'There is no trusted TLS connection to iSales',
+    'Check the certificate of iSales, ISALES_CA_FILE, ISALES_CLIENT_CERT_FILE, and the clock of this machine',
+  ],
+  'upstream-broken': [
+    'Responses of iSales are cut off or malformed',
+    'Ask the operator of iSales, and of the gateway or firewall before it',
+  ],
+  'upstream-timeout': [
+    'iSales does not respond in time',
+    'Ask the operator of iSales. CTI-OBS and CLIENT_DEADLINE may be given more time together',
+  ],
+  internal: ['The proxy itself failed', 'Report it, with the lines "unexpected" of the log'],
+  'isales-error': [
+    'iSales responds 500: by its documents a business failure',
+    'Check the parameters that CTI-OBS sends, then ask the operator of iSales',
+  ],
+  'isales-unavailable': [
+    'iSales responds 5xx: maintenance or overload',
+    'Ask its operator; nothing is to be done here',
+  ],
+} as const satisfies Readonly<Record<string, Said>>
+
+/** What the status page says: a headline, what happened, and what to do. */
+const findings = {
+  draining: {
+    title: 'Shutting down',
+    reason: 'Calls in flight are finished; new connections are refused',
+    remedy: '',
+  },
+  conflict: {
+    title: 'Somebody else uses this login',
+    reason: ({ service }: Values<'service'>) =>
+      `iSales rejects our tokens early, again and again. ${service}`,
+    remedy: 'Give each instance a user of its own, or run only one',
+  },
+  refused: {
+    title: 'iSales refuses the login',
+    reason: ({ what, pause, service }: Values<'what' | 'pause' | 'service'>) =>
+      en.sentences(what, pause, service),
+    remedy: ({ todo }: Values<'todo'>) => `${todo}. A restart alone does not help`,
+  },
+  starting: {
+    title: 'Starting',
+    reason: 'The first login is in progress',
+    remedy: '',
+  },
+  waiting: {
+    title: 'Not authenticated',
+    reason: 'Calls wait for a new token',
+    remedy: '',
+  },
+  login: {
+    title: 'Cannot log in to iSales',
+    reason: ({ what, pause, service }: Values<'what' | 'pause' | 'service'>) =>
+      en.sentences(what, pause, service),
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  clock: {
+    title: 'The clock is wrong',
+    reason: ({ what, service }: Values<'what' | 'service'>) => en.sentences(what, service),
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  rejected: {
+    title: 'The token is rejected',
+    reason: 'Logins succeed, but iSales rejects every call with the token',
+    remedy:
+      'Check that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales (isales-auth-proxy discover finds them), and that the account may make these calls',
+  },
+  outage: {
+    title: 'Calls fail',
+    reason: ({ time, failed, what }: Values<'time' | 'failed' | 'what'>) =>
+      `No call has succeeded for ${time}: all ${failed} failed. ${what}`,
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  most: {
+    title: 'Calls fail',
+    reason: ({ failed, total, period, what }: Values<'failed' | 'total' | 'period' | 'what'>) =>
+      `${failed} of ${total} calls failed in the last ${period}. ${what}`,
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  renewal: {
+    title: 'Renewal is failing',
+    reason: ({ what, time }: Values<'what' | 'time'>) =>
+      en.sentences(what, `The current token is used until its end; calls fail in ${time}`),
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  some: {
+    title: 'Some calls fail',
+    reason: ({ failed, total, period, what }: Values<'failed' | 'total' | 'period' | 'what'>) =>
+      `${failed} of ${total} calls failed in the last ${period}. ${what}`,
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  forbidden: {
+    title: 'iSales refuses some calls',
+    reason: ({ refused, total, paths }: Values<'refused' | 'total' | 'paths'>) =>
+      `${refused} of ${total} calls in the last minute got 401 or 403 from iSales. Others succeed with the same token. Refused in the last hour: ${paths}`,
+    remedy:
+      'The account may not make these calls: have iSales permit them to this user, or let CTI-OBS leave them',
+  },
+  page: {
+    title: 'A web page refuses calls',
+    reason: ({ pages, paths }: Values<'pages' | 'paths'>) =>
+      `${pages} calls in the last minute got 401 or 403 with a web page. iSales sends none: a gateway or firewall before it refuses them. Paths of the last hour: ${paths}`,
+    remedy:
+      'Ask who runs the gateway, firewall or egress proxy on the route to iSales; a login of this proxy cures nothing',
+  },
+  slow: {
+    title: 'iSales is slow',
+    reason: ({ slow, total }: Values<'slow' | 'total'>) =>
+      `${slow} of ${total} calls in the last minute took iSales more than 2 s. CTI-OBS gives up after 3 s`,
+    remedy:
+      'Ask the operator of iSales. Until then raise CLIENT_DEADLINE and the timeout of CTI-OBS together',
+  },
+  lifetime: {
+    title: 'The lifetime of the token is not plausible',
+    reason:
+      'iSales states a lifetime over 24 h, probably milliseconds for seconds. It counts as 5 min until a token has lived longer',
+    remedy: 'Ask the vendor to state seconds in tokenExpirationTime; nothing is to be done here',
+  },
+  state: {
+    title: 'STATE_DIR cannot be used',
+    reason: ({ trouble }: Values<'trouble'>) =>
+      en.coded('Logins are counted in memory only, and a restart forgets them', trouble),
+    remedy:
+      'Free space on the disk or repair it, or let the directory belong to the user of the proxy with mode 700. No login waits for it',
+  },
+  store: {
+    title: 'The shared store cannot be used',
+    reason: ({ what }: Values<'what'>) =>
+      en.sentences(what, 'This replica renews its token alone, and may end those of the others'),
+    remedy: ({ todo }: Values<'todo'>) => todo,
+  },
+  recovering: {
+    title: 'Recovering',
+    reason: ({ time, succeeded, failed, what }: Values<'time' | 'succeeded' | 'failed' | 'what'>) =>
+      `No call has failed for ${time}, and ${succeeded} have succeeded since. ${failed} failed in the minute before. The cause was: ${what}`,
+    remedy: '',
+  },
+  mistakes: {
+    title: 'CTI-OBS sends what is not forwarded',
+    reason: ({ count, codes }: Values<'count' | 'codes'>) =>
+      `In the last minute the proxy refused ${count} requests: ${codes}. They are not among the calls below`,
+    remedy:
+      'docs/errors.md says of each code what to correct; often obsUrl ends with a slash, or names a host that is not in ALLOWED_HOSTS',
+  },
+  healthy: {
+    title: 'Healthy',
+    reason: 'Every call of the last minute reached iSales with a valid token',
+    remedy: '',
+  },
+  quiet: {
+    title: 'Healthy',
+    reason: 'The token is valid. There was no call in the last minute',
+    remedy: '',
+  },
+  idle: {
+    title: 'Idle',
+    reason: 'No call came for TOKEN_IDLE_AFTER, and the next one logs in first',
+    remedy: '',
+  },
+}
+
+/** Parts of findings. */
+const parts = {
+  failedBefore: 'Logins with this user and password failed before',
+  minute: 'minute',
+  twentySeconds: '20 seconds',
+  pause: ({ until }: Values<'until'>) =>
+    `Logins are paused until ${until} so that the account is not locked`,
+}
+
+/** The title of each error that the proxy itself responds with. */
+const problems = {
+  'no-token': 'Cannot log in to iSales',
+  overloaded: 'Too many requests in flight',
+  'shutting-down': 'The proxy is shutting down',
+  'out-of-time': 'No time was left to send the request',
+  'upstream-unreachable': 'iSales cannot be reached',
+  'upstream-tls': 'No trusted TLS connection to iSales',
+  'upstream-broken': 'The response of iSales was cut or malformed',
+  'upstream-timeout': 'iSales did not respond in time',
+  internal: 'The proxy failed',
+  'bad-request': 'The request is not valid HTTP',
+  'not-allowed': 'The request is not allowed here',
+  'method-not-allowed': 'The method is not allowed',
+  'not-logged-in': 'Log in first',
+  'request-timeout': 'The request did not arrive in time',
+  'too-large': 'The body is too large',
+  'expectation-failed': 'The expectation is not known',
+  misdirected: 'The request names another host',
+  'headers-too-large': 'The headers are too large',
+  'loop-detected': 'The request came from this proxy',
+  'not-implemented': 'The transfer coding is not known',
+}
+
+/** From the largest to the smallest. */
+const units = { day: 'd', hour: 'h', minute: 'min', second: 's', millisecond: 'ms' }
+
+/** What the admin port says to a wrong request. */
+const admin = {
+  method: 'Only GET and HEAD',
+  host: 'Host is not this proxy, nor in ALLOWED_HOSTS. Open it by its address, or add this name',
+  missing: 'Not found',
+  failed: 'Internal error',
+}
+
 export type Words = typeof en
 
 export const en = {
@@ -264,4 +613,12 @@ export const en = {
   stores,
   authFailures,
   handshakes,
+  backoffs,
+  calls: calls as Readonly<Record<keyof typeof calls, Said>>,
+  findings,
+  problems,
+  parts,
+  units,
+  page,
+  admin,
 }

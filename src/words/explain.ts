@@ -7,12 +7,10 @@ export interface Places {
   readonly hosts: Readonly<Record<Side, string>>
   /** Empty: the environment. */
   readonly passwordFile: string
-  /** Empty: there is none. */
-  readonly stateDir: string
 }
 
 /** What is known of a failure besides its cause. */
-interface Failure {
+export interface Failure {
   readonly cause: Cause
   readonly status?: number | undefined
   /** An error code, or what is odd about the response. */
@@ -55,7 +53,6 @@ export function explain(words: Words, places: Places, failure: Failure): Explain
       to: minuteOf(certificate?.to),
     },
     passwordFile: places.passwordFile,
-    stateDir: places.stateDir,
   })
   const isSaid = status === 0 || what.includes(String(status))
   const parts = [isSaid ? '' : words.status(status), detail].filter((part) => part !== '')

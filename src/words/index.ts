@@ -2,11 +2,11 @@
 import { en, type Words } from './en.ts'
 import { zh } from './zh.ts'
 
-export { en }
-export { explain, type Places } from './explain.ts'
+export { en, type Words }
+export { explain, type Failure, type Places } from './explain.ts'
 
 /** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` counts as `zh`. */
-const LANGUAGES = ['en', 'zh'] as const
-type Language = (typeof LANGUAGES)[number]
+export const LANGUAGES = ['en', 'zh'] as const
+export type Language = (typeof LANGUAGES)[number]
 
 export const WORDS: Readonly<Record<Language, Words>> = { en, zh }

@@ -1,3 +1,4 @@
+// oxlint-disable max-lines -- one object of every sentence
 import type { At, Words } from './en.ts'
 
 const peers = {
@@ -124,11 +125,9 @@ const causes: Words['causes'] = {
     `${host} 上应答的不是 iSales，或不是它的登录接口`,
     '检查 ISALES_URL 和 ISALES_LOGIN_PATH',
   ],
-  account: ({ stateDir }) => [
+  account: () => [
     'iSales 以 401 拒绝登录：服务未购买，或账号被锁定、停用',
-    stateDir === ''
-      ? '请 iSales 的管理员解锁或重新启用该账号，然后向代理发送 SIGHUP'
-      : `请 iSales 的管理员解锁或重新启用该账号，然后运行 STATE_DIR=${stateDir} isales-auth-proxy renew`,
+    '请 iSales 的管理员解锁或重新启用该账号，然后运行 isales-auth-proxy renew',
   ],
   password: (at) => ['iSales 拒绝了用户名或密码', correctPassword(at)],
   values: (at) => [
@@ -169,6 +168,253 @@ const stores: Words['stores'] = {
   ],
 }
 
+const page: Words['page'] = {
+  justNow: '刚刚',
+  ago: ({ time }) => `${time}前`,
+  for: ({ time }) => `还有 ${time}`,
+  in: ({ time }) => `${time}后`,
+  ended: '已结束',
+  endedAt: ({ time }) => `已于 ${time} 结束`,
+  never: '从未',
+  none: '无',
+  now: '现在',
+  tokenServes: '当前令牌仍在使用',
+  noService: '登录成功之前，调用会返回 503',
+  pause: '暂停刷新',
+  resume: ({ seconds }) => `每 ${seconds} 秒刷新`,
+  otherLanguage: 'English',
+  runbook: '排查与处理',
+  version: ({ version }) => `版本 ${version}`,
+  up: ({ time }) => `已运行 ${time}`,
+  copy: '供技术支持复制的文本',
+  copyHint: '全选复制：其中没有密码和令牌。',
+  budget: '即使无法再登录，调用仍可维持',
+  failedFor: ({ time }) => `${time}内失败`,
+  refusedInMinute: '最近一分钟被拒绝',
+  failedOf: ({ failed, total }) => `${failed} / ${total}`,
+  nextAttemptIn: '距下次尝试',
+  nextAttempt: '下次尝试',
+  usable: ({ time, life }) => `令牌还能使用 ${time}，共 ${life}。`,
+  notUsable: '令牌不可用。',
+  obtained: ({ time }) => `取得于 ${time}`,
+  ends: ({ time, rest }) => `${time} 到期；最后 ${rest}不使用`,
+  renewalIn: ({ time }) => `${time}后续期`,
+  attemptIn: ({ time }) => `${time}后重试`,
+  lastTokenRequest: '最近一次登录或刷新',
+  renewal: '续期',
+  nextRenewal: '下次续期',
+  notPlanned: '未计划',
+  inProgress: ({ operation }) => `正在${operation}`,
+  backoff: '重试策略',
+  failedInRow: '连续失败',
+  lastSuccess: '上次成功',
+  sharedToken: '共享令牌',
+  shared: '共享',
+  sharedWith: ({ count }) => `与其他 ${count} 个副本共享`,
+  sharedWithOne: '与另一个副本共享',
+  sharedWithNone: '没有其他副本共享',
+  adopted: ({ ago }) => `本令牌 ${ago}取自其他副本`,
+  token: '令牌',
+  tokensSoFar: '已取得令牌',
+  refreshToken: '刷新令牌',
+  endNotKnown: '到期时间未知',
+  rejectedEarly: '提前被拒绝',
+  conflicts: '账号冲突',
+  secretChanged: '密码变更',
+  occurred: ({ count, ago }) => `${count} 次，最近 ${ago}`,
+  calls: '调用',
+  lastMinute: '最近一分钟',
+  refusedByIsales: '被 iSales 拒绝',
+  failed: '失败',
+  succeeded: '成功',
+  lastFailed: '最近一次失败',
+  inFlight: '进行中',
+  waitingForToken: '等待令牌',
+  sinceStart: '启动以来已结束',
+  withStatus: ({ status }) => `其中 ${status}`,
+  saved: '重发后成功',
+  certificates: '证书',
+  listenerCertificate: '本代理',
+  clientCertificate: '用于 iSales',
+  caCertificate: 'iSales 的 CA',
+  hour: '最近一小时的调用',
+  hourLabel: ({ succeeded, refused, failed, requests, failures }) =>
+    `最近一小时的调用：成功 ${succeeded}，被 iSales 拒绝 ${refused}，失败 ${failed}。登录和刷新 ${requests} 次，其中 ${failures} 次失败。`,
+  perMinute: ({ count }) => `每分钟，最多 ${count}`,
+  hourAgo: '1 小时前',
+  minuteTitle: ({ time, succeeded, refused, failed }) =>
+    `${time}：成功 ${succeeded}，被 iSales 拒绝 ${refused}，失败 ${failed}`,
+  login: '登录',
+  refresh: '刷新',
+  failedLogin: '登录或刷新失败',
+  failedCalls: '最近未成功的调用',
+  failedPaths: '最近一小时未成功的路径',
+  failedLogins: '失败的登录和刷新',
+  errors: '代理自行返回的错误',
+  time: '时间',
+  call: '调用',
+  status: '状态码',
+  code: '错误码',
+  requestId: '请求 ID',
+  path: '路径',
+  refused: '被拒绝',
+  failedCount: '失败',
+  reason: '原因',
+  meaning: '含义',
+  count: '次数',
+  last: '最近',
+  configuration: '配置',
+  setHere: '本实例的设置',
+  defaults: '默认值',
+  setting: '设置',
+  value: '值',
+  from: '来源',
+  notSet: '未设置',
+  empty: '空',
+  alone: ({ ago }) => `单独运行；始于${ago}`,
+  times: '次数',
+}
+
+const calls: Words['calls'] = {
+  'no-token': ['令牌没有及时取得', '查明登录为什么失败'],
+  overloaded: ['进行中或等待中的调用过多', '先查 iSales 是否缓慢，再考虑调大 MAX_IN_FLIGHT'],
+  'out-of-time': [
+    '没有及时得到到 iSales 的空闲连接',
+    '先查 iSales 是否缓慢，再考虑调大 ISALES_MAX_CONNECTIONS',
+  ],
+  'upstream-unreachable': [
+    '无法连接 iSales',
+    '检查到 ISALES_URL 的网络（DNS、防火墙、HTTPS_PROXY），然后联系 iSales 的管理员',
+  ],
+  'upstream-tls': [
+    '与 iSales 之间没有可信的 TLS 连接',
+    '检查 iSales 的证书、ISALES_CA_FILE、ISALES_CLIENT_CERT_FILE 和本机时钟',
+  ],
+  'upstream-broken': [
+    'iSales 的响应中断或格式错误',
+    '请联系 iSales 的管理员，以及它前面的网关或防火墙的管理员',
+  ],
+  'upstream-timeout': [
+    'iSales 没有及时响应',
+    '请联系 iSales 的管理员。可同时给 CTI-OBS 和 CLIENT_DEADLINE 更多时间',
+  ],
+  internal: ['代理自身出错', '请报告此问题，并附上日志中的 unexpected 行'],
+  'isales-error': [
+    'iSales 返回 500：按其文档，这是业务失败',
+    '检查 CTI-OBS 发送的参数，然后联系 iSales 的管理员',
+  ],
+  'isales-unavailable': ['iSales 返回 5xx：正在维护或过载', '请联系其管理员；这里无须处理'],
+}
+
+const findings: Words['findings'] = {
+  draining: { title: '正在停止', reason: '正在完成进行中的调用；不再接受新连接', remedy: '' },
+  conflict: {
+    title: '有其他程序使用同一账号',
+    reason: ({ service }) => `iSales 反复提前拒绝我们的令牌。${service}`,
+    remedy: '给每个实例单独的用户，或只运行一个实例',
+  },
+  refused: {
+    title: 'iSales 拒绝登录',
+    reason: ({ what, pause, service }) => zh.sentences(what, pause, service),
+    remedy: ({ todo }) => `${todo}。仅重启没有用`,
+  },
+  starting: { title: '正在启动', reason: '正在进行第一次登录', remedy: '' },
+  waiting: { title: '未登录', reason: '调用正在等待新令牌', remedy: '' },
+  login: {
+    title: '无法登录 iSales',
+    reason: ({ what, pause, service }) => zh.sentences(what, pause, service),
+    remedy: ({ todo }) => todo,
+  },
+  clock: {
+    title: '系统时钟不准',
+    reason: ({ what, service }) => zh.sentences(what, service),
+    remedy: ({ todo }) => todo,
+  },
+  rejected: {
+    title: '令牌被拒绝',
+    reason: '登录成功，但 iSales 拒绝携带该令牌的所有调用',
+    remedy:
+      '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME 和 ISALES_TOKEN_FIELD 是否适合这个 iSales（isales-auth-proxy discover 可以找出），以及该账号是否有权进行这些调用',
+  },
+  outage: {
+    title: '调用失败',
+    reason: ({ time, failed, what }) =>
+      `已有 ${time}没有一次调用成功：${failed} 次全部失败。${what}`,
+    remedy: ({ todo }) => todo,
+  },
+  most: {
+    title: '调用失败',
+    reason: ({ failed, total, period, what }) =>
+      `${period} ${total} 次调用中有 ${failed} 次失败。${what}`,
+    remedy: ({ todo }) => todo,
+  },
+  renewal: {
+    title: '令牌续期失败',
+    reason: ({ what, time }) => zh.sentences(what, `当前令牌使用到其到期为止；${time}后调用会失败`),
+    remedy: ({ todo }) => todo,
+  },
+  some: {
+    title: '部分调用失败',
+    reason: ({ failed, total, period, what }) =>
+      `${period} ${total} 次调用中有 ${failed} 次失败。${what}`,
+    remedy: ({ todo }) => todo,
+  },
+  forbidden: {
+    title: 'iSales 拒绝部分调用',
+    reason: ({ refused, total, paths }) =>
+      `最近一分钟 ${total} 次调用中有 ${refused} 次得到 iSales 的 401 或 403；其他调用用同一令牌成功。最近一小时被拒绝的路径：${paths}`,
+    remedy: '该账号无权进行这些调用：请在 iSales 中给该用户授权，或让 CTI-OBS 不再调用',
+  },
+  page: {
+    title: '调用被网页拒绝',
+    reason: ({ pages, paths }) =>
+      `最近一分钟有 ${pages} 次调用得到带网页的 401 或 403。iSales 不返回网页：是它前面的网关或防火墙拒绝了调用。最近一小时的路径：${paths}`,
+    remedy: '请联系通往 iSales 的网关、防火墙或出口代理的管理员；本代理重新登录无济于事',
+  },
+  slow: {
+    title: 'iSales 响应缓慢',
+    reason: ({ slow, total }) =>
+      `最近一分钟 ${total} 次调用中有 ${slow} 次 iSales 用时超过 2 秒。CTI-OBS 在 3 秒后放弃`,
+    remedy: '请联系 iSales 的管理员。在此之前，可同时调大 CLIENT_DEADLINE 和 CTI-OBS 的 timeout',
+  },
+  lifetime: {
+    title: '令牌的有效期不合理',
+    reason:
+      'iSales 给出的有效期超过 24 小时，很可能把毫秒当成了秒。在有令牌实际活得更久之前，按 5 分钟计算',
+    remedy: '请厂商在 tokenExpirationTime 中以秒为单位；这里无须处理',
+  },
+  state: {
+    title: 'STATE_DIR 无法使用',
+    reason: ({ trouble }) => zh.coded('登录次数只记在内存中，重启后会丢失', trouble),
+    remedy: '清理或修复磁盘，或让该目录属于代理的用户且权限为 700。登录不会等待它',
+  },
+  store: {
+    title: '无法使用共享存储',
+    reason: ({ what }) => zh.sentences(what, '本副本单独续期，可能会结束其他副本的令牌'),
+    remedy: ({ todo }) => todo,
+  },
+  recovering: {
+    title: '正在恢复',
+    reason: ({ time, succeeded, failed, what }) =>
+      `${time}内没有调用失败，其间成功 ${succeeded} 次。此前一分钟内失败了 ${failed} 次，当时的原因：${what}`,
+    remedy: '',
+  },
+  mistakes: {
+    title: 'CTI-OBS 发送了不会转发的请求',
+    reason: ({ count, codes }) =>
+      `最近一分钟代理拒绝了 ${count} 个请求：${codes}。它们不计入下面的调用`,
+    remedy:
+      'docs/errors.zh-CN.md 说明每个错误码如何更正；常见的是 obsUrl 以斜杠结尾，或其主机名不在 ALLOWED_HOSTS 中',
+  },
+  healthy: { title: '正常', reason: '最近一分钟的所有调用都携带有效令牌到达 iSales', remedy: '' },
+  quiet: { title: '正常', reason: '令牌有效。最近一分钟没有调用', remedy: '' },
+  idle: {
+    title: '空闲',
+    reason: '超过 TOKEN_IDLE_AFTER 没有调用；下一次调用会先登录',
+    remedy: '',
+  },
+}
+
 export const zh: Words = {
   coded: (what, code) => (code === '' ? what : `${what}（${code}）`),
   comma: '，',
@@ -199,5 +445,49 @@ export const zh: Words = {
     protocol: '客户端没有使用 TLS，或双方没有共同的版本或加密套件',
     timeout: '客户端没有在 5 秒内完成握手',
     closed: '客户端先关闭了连接，例如端口扫描或 TCP 探测，或因连接数上限被关闭',
+  },
+  backoffs: {
+    none: '无',
+    transient: '等待重试',
+    rejected: '用户名或密码被拒绝',
+    guarded: '为防锁定，暂缓登录',
+  },
+  calls,
+  findings,
+  problems: {
+    'no-token': '无法登录 iSales',
+    overloaded: '进行中的请求过多',
+    'shutting-down': '代理正在停止',
+    'out-of-time': '没有时间发送请求',
+    'upstream-unreachable': '无法连接 iSales',
+    'upstream-tls': '与 iSales 之间没有可信的 TLS 连接',
+    'upstream-broken': 'iSales 的响应中断或格式错误',
+    'upstream-timeout': 'iSales 没有及时响应',
+    internal: '代理出错',
+    'bad-request': '请求不是有效的 HTTP',
+    'not-allowed': '此处不允许该请求',
+    'method-not-allowed': '不允许该方法',
+    'not-logged-in': '请先登录',
+    'request-timeout': '请求没有及时到达',
+    'too-large': '请求体过大',
+    'expectation-failed': '未知的 Expect',
+    misdirected: '请求的主机名不是本代理',
+    'headers-too-large': '请求头过大',
+    'loop-detected': '请求来自本代理自身',
+    'not-implemented': '未知的传输编码',
+  },
+  parts: {
+    failedBefore: '用这个用户名和密码的登录此前失败过',
+    minute: '最近一分钟',
+    twentySeconds: '最近 20 秒内',
+    pause: ({ until }) => `为避免锁定账号，登录暂停到 ${until}`,
+  },
+  units: { day: '天', hour: '小时', minute: '分', second: '秒', millisecond: '毫秒' },
+  page,
+  admin: {
+    method: '只接受 GET 和 HEAD',
+    host: 'Host 不是本代理，也不在 ALLOWED_HOSTS 中。请用地址打开，或加入该名称',
+    missing: '未找到',
+    failed: '内部错误',
   },
 }

@@ -1,3 +1,5 @@
+import { cause } from '../../src/causes.ts'
+import { PLACES } from '../support/failure.ts'
 import { describe, expect, it } from 'vitest'
 import { createCalls, mostFail, noCalls, type EndedCall } from '../../src/admin/calls.ts'
 import type { LogEventName, LogFields } from '../../src/log/events.ts'
@@ -13,6 +15,7 @@ function start() {
   const lines: (LogFields & { readonly event: LogEventName; readonly level: unknown })[] = []
   const calls = createCalls({
     clock,
+    places: PLACES,
     log: (event, fields, level) => lines.push({ event, level, ...fields }),
   })
   const call = (ended: EndedCall, count = 1): void => {
@@ -82,10 +85,11 @@ it('keeps the last hour by minute', async () => {
 
 it('keeps the last ten that did not succeed, without their queries', () => {
   const { failed, call, clock } = start()
-  for (let n = 1; n <= 12; n += 1) call({ ...DOWN, requestId: `r-${n}` })
-  call(REFUSED)
+  for (let n = 1; n <= 12; n += 1) call({ ...DOWN, target: `/${n}`, requestId: `r-${n}` })
+  call(REFUSED, 2)
   expect(failed()).toHaveLength(10)
   expect(failed()[0]).toEqual({
+    count: 2,
     at: clock.now(),
     method: 'POST',
     path: '/tasks',
@@ -131,7 +135,7 @@ it('logs when calls begin to fail, when most fail, and when all succeed again', 
   call(OK, 100)
   await clock.advance(60_000)
   const code = 'upstream-unreachable'
-  expect(lines).toEqual([
+  expect(lines).toMatchObject([
     { event: 'upstream-failing', level: 'warn', code, share: 0.1 },
     { event: 'upstream-failing', level: 'error', code, share: 1 },
     { event: 'upstream-recovered', level: undefined, code, share: 1, durationSeconds: 30 },
@@ -158,4 +162,35 @@ it('leaves calls without a token, and those that iSales refuses, to other lines 
   await clock.advance(90_000)
   expect(lines).toEqual([])
   expect(clock.waiting()).toEqual([])
+})
+
+it('logs a changed cause anew, and each of those that take turns once', async () => {
+  const { call, clock, lines } = start()
+  const expired = { ...DOWN, code: 'upstream-tls', failure: { cause: cause('expired') } } as const
+  for (const each of [DOWN, expired, DOWN, expired]) {
+    await clock.advance(70_000)
+    call(each, 3)
+    await clock.advance(2000)
+  }
+  const said = (n: number) => lines.slice(n, n + 3).map(({ event, code }) => [event, code])
+  expect(said(0)).toEqual([
+    ['upstream-failing', 'upstream-unreachable'],
+    ['upstream-recovered', 'upstream-unreachable'],
+    ['upstream-failing', 'upstream-tls'],
+  ])
+  lines.length = 0
+  await clock.advance(70_000)
+  lines.length = 0
+  call(DOWN, 3)
+  for (let n = 0; n < 4; n += 1) {
+    call(expired, 10 * 3 ** n)
+    await clock.advance(1000)
+    call(DOWN, 20 * 3 ** n)
+    await clock.advance(1000)
+  }
+  expect(lines.map(({ code, cause: why }) => [code, why])).toEqual([
+    ['upstream-unreachable', undefined],
+    ['upstream-tls', 'expired'],
+  ])
+  expect(lines[1]?.detail).toMatch(/^The certificate of iSales has expired\. Have the operator/)
 })

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { openAdmin, type Admin } from '../../src/admin/open.ts'
+import { openAdmin, type Admin } from '../../src/admin/index.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import { CANARY, NOW, WALL, adminSources, granted, tokenOf, snapshot } from './token.ts'

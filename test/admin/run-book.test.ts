@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
-import { openAdmin } from '../../src/admin/open.ts'
+import { openAdmin } from '../../src/admin/index.ts'
 import { anchorsOf, read, root } from '../docs/pages.ts'
 import { adminSources } from './token.ts'
 

@@ -3,7 +3,7 @@ import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
 import type { Token } from '../../src/token/token.ts'
-import { authFailure } from '../support/failure.ts'
+import { authFailure, PLACES } from '../support/failure.ts'
 
 /** The monotonic instant that all these tests take as now. */
 export const NOW = 1_000_000
@@ -60,6 +60,7 @@ export function adminSources(changes: Partial<AdminSources> = {}): AdminSources 
     certificates: () => ({ listener: undefined, client: undefined, ca: undefined }),
     logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
+    places: PLACES,
     settings: [],
     hosts: new Set(['localhost', 'proxy.example']),
     instance: 'site-a-active',

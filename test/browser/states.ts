@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
+import { cause } from '../../src/causes.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
-import { openAdmin } from '../../src/admin/open.ts'
+import { openAdmin } from '../../src/admin/index.ts'
 import type { EndedCall } from '../../src/admin/calls.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
@@ -25,13 +26,21 @@ export interface Calls {
 }
 
 const OK = { status: 200, upstreamMs: 40 } as const
-const UNREACHABLE = { status: 502, code: 'upstream-unreachable' } as const
+const UNREACHABLE = {
+  status: 502,
+  code: 'upstream-unreachable',
+  failure: { cause: cause('connection-refused'), detail: 'ECONNREFUSED' },
+} as const
 
 /** Some calls a second for the hour before the last minute. */
 const HOUR: Calls = { count: 4500, apart: 786, ago: MINUTE, call: OK }
 const QUIET: Calls = { count: 78, apart: 760, call: OK }
 
 const DOWN = authFailure('untouched', 'connection-refused', { detail: 'ECONNREFUSED' })
+const EARLY = authFailure('untouched', 'not-yet-valid', {
+  detail: 'CERT_NOT_YET_VALID',
+  certificate: { name: 'service.besclouds.com', from: WALL + 90_000_000, to: WALL + 9e9 },
+})
 const SLOW = authFailure('unclear', 'timeout', { detail: 'ETIMEDOUT' })
 const REFUSED = authFailure('refused', 'password', { status: 403 })
 
@@ -182,6 +191,11 @@ export const SCENES = {
   },
   slow: {
     ...BUSY,
+    snapshot: {
+      backoff: 'transient',
+      failuresInRow: 2,
+      lastFailure: { at: NOW - 3200, operation: 'login', failure: EARLY },
+    },
     calls: [HOUR, { count: 100, apart: 590, call: { status: 200, upstreamMs: 2350 } }],
   },
 } as const satisfies Record<string, Scene>

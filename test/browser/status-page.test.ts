@@ -4,10 +4,9 @@ import axe from 'axe-core'
 import { chromium, type Browser, type BrowserContextOptions } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Hono } from 'hono'
-import type { Status } from '../../src/admin/status.ts'
-import { createSpeaker, number } from '../../src/admin/format.ts'
-import { describe as report } from '../../src/admin/report.ts'
-import { LANGUAGES, type Language } from '../../src/admin/texts.ts'
+import type { Status } from '../../src/admin/model.ts'
+import { number } from '../../src/admin/speaker.ts'
+import { LANGUAGES, type Language } from '../../src/words/index.ts'
 import { serveHono } from '../../src/http/hono.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { SCENES, adminOf, type SceneName } from './states.ts'
@@ -69,7 +68,7 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
       const { page, url } = await openScene(name, language)
       const response = await fetch(`${url}/status.json?lang=${language}`)
       const status = (await response.json()) as Status
-      const { figure, cards, tables, settings } = report(status, createSpeaker(language))
+      const { figure, cards, tables, settingTables } = status
       for (const summary of await page.locator('summary').all()) await summary.click()
       const text = await page.innerText('body')
       expect(await page.innerText('h1')).toBe(status.title)
@@ -82,14 +81,14 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
       const links = status.findings.filter(({ runbook }) => runbook !== null)
       expect(await page.locator('.hero a').count()).toBe(links.length)
       const large = page.locator('.outlook dd')
-      expect(await large.allInnerTexts()).toEqual(figure === undefined ? [] : [figure.value])
-      for (const [title, facts] of cards) {
+      expect(await large.allInnerTexts()).toEqual(figure === null ? [] : [figure.value])
+      for (const { title, facts } of cards) {
         expect(text).toContain(title)
         for (const [fact, value] of facts) expect(text).toContain(`${fact}\n${value}`)
       }
       const cells = (await page.locator('th, td').allInnerTexts()).map((cell) => cell.trim())
       expect(cells).toEqual(
-        [...tables, ...settings]
+        [...tables, ...settingTables]
           .filter(({ rows }) => rows.length > 0)
           .flatMap(({ head, rows }) => [head, ...rows].flat()),
       )

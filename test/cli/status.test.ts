@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Status } from '../../src/admin/status.ts'
+import type { Status } from '../../src/admin/model.ts'
 import { environment, openIsales, serve, tasks, ticket } from '../behaviour/secrets-stand.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'

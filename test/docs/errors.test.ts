@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { DOCUMENTATION, PROBLEM_CODES, PROBLEMS, REFUSALS } from '../../src/http/problem.ts'
+import { en } from '../../src/words/index.ts'
+import { DOCUMENTATION, PROBLEM_CODES, REFUSALS } from '../../src/http/problem.ts'
 import { read } from './pages.ts'
 
 const page = read('docs/errors.md')
@@ -8,7 +9,7 @@ test.each(PROBLEM_CODES)(
   'docs/errors.md has the section that the `type` of %s links to',
   (code) => {
     const section = new RegExp(`^## ${code}$([^]*?)(?=^## |$(?![^]))`, 'm').exec(page)?.[1] ?? ''
-    expect(section).toContain(PROBLEMS[code].title)
+    expect(section).toContain(en.problems[code])
     for (const heading of ['Caused by.', 'Sent to iSales?', 'Do.'])
       expect(section).toContain(`**${heading}** `)
     const reasons = Object.entries(REFUSALS).filter(([, refusal]) => refusal.code === code)

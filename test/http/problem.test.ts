@@ -1,3 +1,4 @@
+import { en } from '../../src/words/index.ts'
 import { describe, expect, it } from 'vitest'
 import {
   DOCUMENTATION,
@@ -22,7 +23,8 @@ async function written(code: ProblemCode, details: Partial<ProblemDetails> = {})
 describe.each(PROBLEM_CODES)('%s', (code) => {
   it('says what, which and whether it was sent, and nothing else', async () => {
     const response = await written(code)
-    const { status, title, sent } = PROBLEMS[code]
+    const { status, sent } = PROBLEMS[code]
+    const title = en.problems[code]
     const type = `${DOCUMENTATION}/errors.md#${code}`
     expect(response.status).toBe(status)
     expect(JSON.parse(response.text)).toEqual({

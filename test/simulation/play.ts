@@ -112,7 +112,6 @@ function* judgeCalm<R extends Replica>(
   traffic: Traffic,
 ): Playing {
   const { time } = world.machine
-  const hasDates = plan.acts.some(({ kind }) => kind === 'date')
   const find = (text: string): void => judge.find(6, time(), text)
   traffic.stop()
   yield* judgeServed(world, judge, traffic)
@@ -129,10 +128,7 @@ function* judgeCalm<R extends Replica>(
       yield { until: never, end: time() + 700 }
       page = yield* statusOf(world, index)
     }
-    // What was measured last, before the date was right again.
-    const isDated = page.reason?.startsWith('The clock of this machine') === true
-    if (page.state !== 'healthy' && !(isDated && hasDates))
-      find(`replica ${index} is ${page.state}: ${page.reason}`)
+    if (page.state !== 'healthy') find(`replica ${index} is ${page.state}: ${page.reason}`)
     const metrics = yield* get(world, index, '/metrics')
     world.searchSecrets(metrics, 'the metrics')
     for (const [, name, value] of metrics.matchAll(ZERO)) {

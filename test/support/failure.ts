@@ -21,5 +21,4 @@ export const PLACES: Places = {
     client: '',
   },
   passwordFile: '/run/secrets/password',
-  stateDir: '/var/lib/proxy',
 }

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clockTime, createSpeaker } from '../../src/admin/format.ts'
-import { FINDINGS } from '../../src/admin/findings.ts'
-import * as texts from '../../src/admin/texts.ts'
+import { clockTime, createSpeaker } from '../../src/admin/speaker.ts'
 
 const { ago, countdown, duration, until } = createSpeaker('en')
 
@@ -71,26 +69,3 @@ describe('durations in words', () => {
     expect(chinese.until('2026-03-02T10:41:05.000Z', now)).toBe('还有 1 小时')
   })
 })
-
-/** Every text of the tables, with its name. */
-function textsIn(value: unknown, name = ''): readonly (readonly [string, string, string])[] {
-  if (typeof value !== 'object' || value === null) return []
-  const [english, chinese] = Array.isArray(value) && value.length === 2 ? value : []
-  if (typeof english === 'string') return [[name, english, String(chinese)]]
-  if (typeof chinese === 'object') {
-    const words = chinese as Readonly<Record<string, string>>
-    return Object.entries(words).map(([key, word]) => [`${name}/${key}`, '', word])
-  }
-  return Object.entries(value).flatMap(([key, each]) => textsIn(each, `${name}/${key}`))
-}
-
-it.each(textsIn({ ...texts, FINDINGS, LANGUAGES: undefined }))(
-  '%s names the same values in both languages, and is Chinese in Chinese',
-  (name, english, chinese) => {
-    const names = (text: string): readonly string[] => (text.match(/\{\w+\}/g) ?? []).sort()
-    expect(names(chinese)).toEqual(names(english))
-    const words = english.replaceAll(/\{\w+\}/g, '')
-    const alike = name === '/WORDS/otherLanguage' || words === ' of '
-    expect(/\p{Script=Han}/u.test(chinese)).toBe(!alike)
-  },
-)

@@ -1,3 +1,5 @@
+// What operators, probes and Prometheus read. It counts and remembers what happens to the token and to calls, judges it
+// once, and shows it as metrics, as a page, as text and as JSON. Nothing can be changed through it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenEvent } from '../token/events.ts'
 import { serveAdminApp } from './app.ts'
@@ -29,3 +31,6 @@ export function openAdmin(sources: AdminSources) {
     },
   }
 }
+
+export type { Status } from './model.ts'
+export { certificateEnds } from './sources.ts'

@@ -1,0 +1,27 @@
+import { indented } from '../text.ts'
+import type { Status } from './model.ts'
+import { clockTime, type Speaker } from './speaker.ts'
+
+/** The status as plain text: `/status.txt`, the command `status`, and what people send to support. */
+export function renderText(status: Status, { say, duration }: Speaker): string {
+  const { figure, cards, tables } = status
+  const head = [
+    'isales-auth-proxy',
+    status.instance,
+    say('version', { version: status.version }),
+    say('up', { time: duration(Math.round(status.upSeconds)) }),
+  ]
+  const findings = status.findings.map(({ title, reason, remedy, runbook }) =>
+    [`[${title}] ${reason}`, remedy, runbook ?? ''].filter((line) => line !== '').join('\n  '),
+  )
+  const parts = [
+    `${head.join(' · ')}\n${status.time.slice(0, 10)} ${clockTime(status.time, status.utcOffset)}`,
+    findings.join('\n'),
+    figure === null ? '' : indented([[figure.above, figure.value]]),
+    ...cards.map(
+      ({ title, facts }) => `${title}\n${indented(facts.map(([name, value]) => [name, value]))}`,
+    ),
+    ...tables.map(({ title, head: names, rows }) => `${title}\n${indented([names, ...rows])}`),
+  ]
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n`
+}
