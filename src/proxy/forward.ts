@@ -10,7 +10,15 @@ import { classify } from '../upstream/errors.ts'
 import type { Upstream } from '../upstream/pool.ts'
 import { createRequestHeaders, relayedHead, type RelayedHead } from './headers.ts'
 import { ReplayBuffer, type BodyHooks, type BodyRefusal } from './replay-buffer.ts'
-import { createInspector, createJudge, cut, isPage, relay, type Inspector } from './response.ts'
+import {
+  createInspector,
+  createJudge,
+  cut,
+  isPage,
+  relay,
+  type Inspector,
+  type Judged,
+} from './response.ts'
 import {
   afterFailure,
   afterInterruption,
@@ -29,7 +37,8 @@ export interface ForwardOptions {
   readonly tokens: Pick<TokenSource, 'current' | 'waitForToken' | 'accept' | 'reject'>
   readonly dispatch: Upstream['dispatch']
   readonly clock: Clock
-  readonly onEnd: (end: EndedRequest) => void
+  /** `begun`: the call was in flight. */
+  readonly onEnd: (end: EndedRequest, begun: boolean) => void
   /** An exception of our own: the client got `internal`, or its response was cut. */
   readonly onError: (error: unknown, requestId: string) => void
 }
@@ -81,6 +90,15 @@ type Ending = Relay | Fail | { readonly do: 'nothing' }
 
 const NOTHING: Ending = { do: 'nothing' }
 
+/** The request is sent, or sent again. */
+interface Next {
+  readonly do: 'send'
+  /** Undefined: one is waited for. */
+  readonly token: Token | undefined
+}
+
+const WITH_ANY_TOKEN: Next = { do: 'send', token: undefined }
+
 /**
  * One request. What interrupts it (its client leaves, its deadline passes, its body is refused) ends whatever it waits
  * for, so `proxy` looks for an interruption after each wait.
@@ -95,8 +113,12 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   #interruption: Interruption | undefined
   /** What the request waits for; a field, since a closure for each would outlive its request by many. */
   #awaited: { abort(reason: string): void } | undefined
+  #begun = false
   #exchanges = 0
   #rejections = 0
+  #replays = 0
+  /** What the exchange before was rejected with. */
+  #rejected: RejectedToken | undefined
   /** The latest, and its token. */
   #exchange: Exchange | undefined
   #token: Token | undefined
@@ -114,9 +136,9 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     this.#history = { method: request.method ?? '', unwritten: 0, lost: 0 }
     this.#body = new ReplayBuffer(request, validated.framing, config, this)
     this.#startedAt = clock.now()
+    response.on('close', () => this.#closed())
     if (config.clientDeadline > 0)
       this.#deadline = clock.setTimer(() => this.#interrupt('deadline'), config.clientDeadline)
-    response.on('close', () => this.#closed())
   }
 
   async run(): Promise<void> {
@@ -134,80 +156,100 @@ class Forwarding implements ExchangeHooks, BodyHooks {
   /** From the body to what the client gets. Each turn of the loop is one exchange. */
   async #proxy(): Promise<Ending> {
     const { tokens, clock, judge } = this.#shared
-    const { response, validated, requestId } = this.#call
+    const { response, validated, requestId, begins } = this.#call
     if (validated.expectsContinue) response.writeContinue()
     if (!this.#body.kept) {
       await this.#until((done) => this.#body.read(done))
       const ended = this.#interruptedWhile('reading')
       if (ended !== undefined) return ended
     }
-    if (!this.#call.begins()) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
-    const replayable = this.#body.kept
-    /** What the exchange before was rejected with. */
-    let rejected: RejectedToken | undefined
-    let replays = 0
-    let token = tokens.current(replayable)
+    this.#begun = begins()
+    if (!this.#begun) return { do: 'fail', code: 'overloaded', refusal: 'in-flight' }
+    let next: Next = { do: 'send', token: tokens.current(this.#body.kept) }
     for (;;) {
-      if (token === undefined) {
-        const taken = await tokens.waitForToken({ ...this.#limits(), replayable })
-        const ended = this.#interruptedWhile('waiting')
-        if (ended !== undefined) return ended
-        if ('unavailable' in taken) return withoutToken(this.#history, taken)
-        token = taken
-      }
+      const token = next.token ?? (await this.#waitForToken())
+      if ('do' in token) return token
       const sentAt = clock.now()
       const exchange = this.#send(token)
       const outcome = await exchange.outcome
       if (outcome.type === 'response') this.#upstreamMs = clock.now() - sentAt
-      const result =
+      const judged =
         outcome.type === 'response'
-          ? await judge(exchange, relayedHead(outcome.head, requestId), validated)
+          ? judge(exchange, relayedHead(outcome.head, requestId), validated)
           : outcome
-      const interrupted = this.#interruptedWhile(exchange.written ? 'sent' : 'connecting')
-      if (interrupted !== undefined) return interrupted
-
-      switch (result.type) {
-        case 'accepted': {
-          const { head } = result
-          // A page, or an error, may come from a gateway that has not looked at the token.
-          if (head.status < 300 && !isPage(head, exchange)) tokens.accept(token, sentAt, rejected)
-          return { do: 'relay', head, replay: replays > 0 ? 'healed' : undefined }
-        }
-        case 'rejected': {
-          const { head } = result
-          this.#rejections += 1
-          const call = { ...this.#limits(), status: head.status, rejected, replays, replayable }
-          const verdict = await tokens.reject(token, call)
-          const ended = this.#interruptedWhile('waiting')
-          const isLate = this.#interruption === 'deadline'
-          if (ended !== undefined && !isLate) return ended
-          if (verdict.type === 'no-token')
-            return withoutToken(this.#history, { ...verdict, unavailable: 'no-token' })
-          if (verdict.type === 'relay' || isLate)
-            return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
-          replays += 1
-          ;({ rejected, token } = verdict)
-          break
-        }
-        case 'failed': {
-          const { written } = exchange
-          const { failure, cause, code: detail, certificate } = classify(result.error)
-          this.#failure = { cause, detail, certificate }
-          this.#history[written ? 'lost' : 'unwritten'] += 1
-          const decision = afterFailure(this.#history, { failure, written, bodyKept: replayable })
-          if (decision.do === 'fail') return decision
-          await this.#until((done) => clock.setTimer(done, decision.pause))
-          const ended = this.#interruptedWhile('connecting')
-          if (ended !== undefined) return ended
-          token = undefined
-          break
-        }
-        case 'withheld':
-          // The listener responds by itself when a body is garbage or stalls.
-          if (response.headersSent) return NOTHING
-          token = undefined
-      }
+      // Most responses are judged by their head, and nothing is awaited.
+      const result = judged instanceof Promise ? await judged : judged
+      const ending =
+        this.#interruptedWhile(exchange.written ? 'sent' : 'connecting') ??
+        (result.type === 'accepted'
+          ? this.#accepted(token, sentAt, exchange, result.head)
+          : await this.#notAccepted(token, exchange, result))
+      if (ending.do !== 'send') return ending
+      next = ending
     }
+  }
+
+  async #waitForToken(): Promise<Token | Ending> {
+    const replayable = this.#body.kept
+    const taken = await this.#shared.tokens.waitForToken({ ...this.#limits(), replayable })
+    const ended = this.#interruptedWhile('waiting')
+    if (ended !== undefined) return ended
+    return 'unavailable' in taken ? withoutToken(this.#history, taken) : taken
+  }
+
+  #accepted(token: Token, sentAt: number, exchange: Exchange, head: RelayedHead): Relay {
+    // A page, or an error, may come from a gateway that has not looked at the token.
+    if (head.status < 300 && !isPage(head, exchange))
+      this.#shared.tokens.accept(token, sentAt, this.#rejected)
+    return { do: 'relay', head, replay: this.#replays > 0 ? 'healed' : undefined }
+  }
+
+  #notAccepted(
+    token: Token,
+    { written }: Exchange,
+    result: Exclude<Judged, { type: 'accepted' }> | { readonly type: 'withheld' },
+  ): Promise<Ending | Next> | Ending | Next {
+    switch (result.type) {
+      case 'rejected':
+        return this.#afterRejection(token, result.head)
+      case 'failed':
+        return this.#afterFailure(written, result.error)
+      case 'withheld':
+        // The listener responds by itself when a body is garbage or stalls.
+        return this.#call.response.headersSent ? NOTHING : WITH_ANY_TOKEN
+    }
+  }
+
+  async #afterRejection(token: Token, head: RelayedHead): Promise<Ending | Next> {
+    const replays = this.#replays
+    const call = { rejected: this.#rejected, replays, replayable: this.#body.kept }
+    this.#rejections += 1
+    const verdict = await this.#shared.tokens.reject(token, {
+      ...this.#limits(),
+      ...call,
+      status: head.status,
+    })
+    const ended = this.#interruptedWhile('waiting')
+    const isLate = this.#interruption === 'deadline'
+    if (ended !== undefined && !isLate) return ended
+    if (verdict.type === 'no-token')
+      return withoutToken(this.#history, { ...verdict, unavailable: 'no-token' })
+    if (verdict.type === 'relay' || isLate)
+      return { do: 'relay', head, replay: outcomeOfRejection(verdict, replays) }
+    this.#rejected = verdict.rejected
+    this.#replays += 1
+    return { do: 'send', token: verdict.token }
+  }
+
+  async #afterFailure(written: boolean, error: unknown): Promise<Ending | Next> {
+    const { failure, cause, code: detail, certificate } = classify(error)
+    this.#failure = { cause, detail, certificate }
+    this.#history[written ? 'lost' : 'unwritten'] += 1
+    const bodyKept = this.#body.kept
+    const decision = afterFailure(this.#history, { failure, written, bodyKept })
+    if (decision.do === 'fail') return decision
+    await this.#until((done) => this.#shared.clock.setTimer(done, decision.pause))
+    return this.#interruptedWhile('connecting') ?? WITH_ANY_TOKEN
   }
 
   /** Resolves when the step is done, or the request is interrupted. */
@@ -331,7 +373,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
     const { response, validated, requestId } = this.#call
     const ending = this.#ending
     const isError = ending.do === 'relay' && ending.head.status >= 400
-    this.#shared.onEnd({
+    const end = {
       method: this.#history.method,
       target: validated.target,
       status: response.headersSent ? response.statusCode : 0,
@@ -345,6 +387,7 @@ class Forwarding implements ExchangeHooks, BodyHooks {
       attempts: this.#exchanges,
       replay: this.#replay,
       requestId,
-    })
+    }
+    this.#shared.onEnd(end, this.#begun)
   }
 }

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { refreshPathOf, type Config } from '../config/settings.ts'
+import type { EndedRequest } from '../http/ended.ts'
 import { PROBLEMS, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
-import { validateRequest } from './validate.ts'
+import { remembered } from './remembered.ts'
+import { createValidation } from './validate.ts'
 
 export interface ProxyOptions extends Pick<
   ForwardOptions,
-  'tokens' | 'dispatch' | 'clock' | 'onEnd' | 'onError'
+  'tokens' | 'dispatch' | 'clock' | 'onError'
 > {
+  readonly onEnd: (end: EndedRequest) => void
   readonly config: Config
   /** Lower-case `host` names, without port, that are ours. */
   readonly hosts: ReadonlySet<string>
@@ -35,10 +38,18 @@ export function openProxy(options: ProxyOptions) {
     // Received-by of our `Via`. It differs between processes, so that one proxy may be in front of another.
     pseudonym: `isales-auth-proxy-${randomBytes(6).toString('hex')}`,
   } as const
-  const forward = createForward({ ...options, rules })
+  const validate = createValidation(rules)
   const newRequestId = requestIds()
-  const kindOf = localPaths([config.isalesLoginPath, refreshPathOf(config)])
+  const kindOf = remembered(localPaths([config.isalesLoginPath, refreshPathOf(config)]))
   let inFlight = 0
+  const forward = createForward({
+    ...options,
+    rules,
+    onEnd(end, begun) {
+      if (begun) inFlight -= 1
+      onEnd(end)
+    },
+  })
 
   const reportRefusal = (request: IncomingMessage, refusal: Refusal, requestId: string): void => {
     const { method = '', url: target = '' } = request
@@ -64,7 +75,7 @@ export function openProxy(options: ProxyOptions) {
       connection: { begin(): void },
     ): Promise<void> | void => {
       const { method = '', url: target = '', httpVersion, rawHeaders } = request
-      const validated = validateRequest({ method, target, httpVersion, rawHeaders }, rules)
+      const validated = validate({ method, target, httpVersion, rawHeaders })
       if ('refused' in validated) {
         refuse(response, validated.refused, newRequestId())
         return
@@ -84,7 +95,6 @@ export function openProxy(options: ProxyOptions) {
           if (inFlight >= config.maxInFlight) return false
           connection.begin()
           inFlight += 1
-          response.once('close', () => (inFlight -= 1))
           return true
         }
         return forward({ request, response, validated, requestId, begins })

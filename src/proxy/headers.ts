@@ -1,31 +1,11 @@
 import type { ResponseHead } from '../upstream/exchange.ts'
+import { remembered } from './remembered.ts'
 
 /**
  * The headers of a message as flat lists of name, value, name, value: the form in which Node gives and takes them, so
  * that order, case and repetition stay as they came.
  */
 export type HeaderLines = readonly string[]
-
-/** Calls `visit` with each header: its name as it came, its value, and its name in lower case. */
-export function forEachHeader(
-  lines: HeaderLines,
-  visit: (name: string, value: string, lowerName: string) => void,
-): void {
-  // A generator would cost a request 2 µs.
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i] ?? ''
-    visit(name, lines[i + 1] ?? '', name.toLowerCase())
-  }
-}
-
-/** The value of a header, several joined with a comma (RFC 9110 section 5.3); undefined when there is none. */
-export function headerValue(lines: HeaderLines, lowerName: string): string | undefined {
-  let joined: string | undefined
-  forEachHeader(lines, (_, value, lower) => {
-    if (lower === lowerName) joined = joined === undefined ? value : `${joined}, ${value}`
-  })
-  return joined
-}
 
 /** RFC 9110 section 7.6.1, and those that RFC 9112 and older proxies treat so. They end at the next hop. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
@@ -79,6 +59,9 @@ export interface OutgoingRequest {
   readonly inspected: boolean
 }
 
+/** What becomes of a header of a request by its name. */
+type RequestRole = 'passes' | 'dropped' | 'connection' | 'coding'
+
 /**
  * Makes the function that turns a client's headers into those for iSales. Hop-by-hop and `Connection`-nominated headers
  * go first, then every inbound credential and what is of gateways. So does each name that differs from one of those in
@@ -95,26 +78,30 @@ export function createRequestHeaders(
   const tokenHeaders = [...new Map(carriers.map((name) => [name.toLowerCase(), name])).values()]
   const names = [...HOP_BY_HOP, ...REBUILT, ...CREDENTIALS, ...tokenHeaders]
   const dropped = new Set(names.map((name) => withoutPunctuation(name.toLowerCase())))
-  const passes = (lowerName: string): boolean => {
-    const plain = withoutPunctuation(lowerName)
-    return !dropped.has(plain) && !OF_GATEWAYS.test(plain)
-  }
+  const roleOf = remembered((name): RequestRole => {
+    const lower = name.toLowerCase()
+    if (lower === 'connection') return 'connection'
+    if (lower === 'accept-encoding') return 'coding'
+    const plain = withoutPunctuation(lower)
+    return dropped.has(plain) || OF_GATEWAYS.test(plain) ? 'dropped' : 'passes'
+  })
 
-  return (request) => {
-    const { rawHeaders, contentLength, inspected } = request
+  return ({ rawHeaders, httpVersion, credential, requestId, contentLength, inspected }) => {
     const headers: string[] = []
-    const nominated = nominatedBy(rawHeaders)
-    forEachHeader(rawHeaders, (name, value, lower) => {
-      if (nominated?.has(lower) === true || !passes(lower)) return
-      if (inspected && lower === 'accept-encoding') return
-      headers.push(name, value)
-    })
-    headers.push('Via', `${request.httpVersion} ${pseudonym}`)
-    headers.push('X-Request-Id', request.requestId)
-    if (contentLength !== undefined) headers.push('Content-Length', contentLength)
-    if (inspected) headers.push('Accept-Encoding', 'identity')
-    for (const name of tokenHeaders) headers.push(name, request.credential)
-    return headers
+    let connection: string | undefined
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? ''
+      const value = rawHeaders[i + 1] ?? ''
+      const role = roleOf(name)
+      if (role === 'connection') connection = joined(connection, value)
+      else if (role === 'passes' || (role === 'coding' && !inspected)) headers.push(name, value)
+    }
+    const kept = withoutNominated(headers, connection)
+    kept.push('Via', `${httpVersion} ${pseudonym}`, 'X-Request-Id', requestId)
+    if (contentLength !== undefined) kept.push('Content-Length', contentLength)
+    if (inspected) kept.push('Accept-Encoding', 'identity')
+    for (const name of tokenHeaders) kept.push(name, credential)
+    return kept
   }
 }
 
@@ -129,34 +116,58 @@ export interface RelayedHead {
   headers: string[]
   /** False: in a framing that cannot be rebuilt here, such as a transfer coding that was not asked for. */
   readonly relayable: boolean
+  /** `Content-Type` says so. */
+  readonly isHtml: boolean
 }
+
+/** What becomes of a header of a response by its name. */
+type ResponseRole = 'passes' | 'dropped' | 'connection' | 'transfer-encoding' | 'length' | 'type'
+
+const responseRoleOf = remembered((name): ResponseRole => {
+  const lower = name.toLowerCase()
+  switch (lower) {
+    case 'connection':
+    case 'transfer-encoding':
+      return lower
+    case 'content-length':
+      return 'length'
+    case 'content-type':
+      return 'type'
+    // A session of iSales is a credential of our user, as the token is.
+    case 'set-cookie':
+    case 'set-cookie2':
+    case 'x-request-id':
+      return 'dropped'
+    default:
+      return HOP_BY_HOP.has(lower) ? 'dropped' : 'passes'
+  }
+})
 
 /** A response with its end-to-end headers, in their order. */
 export function relayedHead(
   { status, reason, rawHeaders }: ResponseHead,
   requestId: string,
 ): RelayedHead {
-  const lines = rawHeaders.map(textOf)
-  const nominated = nominatedBy(lines)
   const headers: string[] = []
-  let relayable = true
-  let chunked = false
-  forEachHeader(lines, (name, value, lower) => {
-    if (lower === 'transfer-encoding') {
-      // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
-      if (chunked || value.toLowerCase() !== 'chunked') relayable = false
-      chunked = true
-    }
-    if (HOP_BY_HOP.has(lower) || nominated?.has(lower) === true) return
-    // A session of iSales is a credential of our user, as the token is.
-    if (lower === 'set-cookie' || lower === 'set-cookie2') return
-    if (lower === 'x-request-id') return
+  let connection: string | undefined
+  let isHtml = false
+  let codings: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = textOf(rawHeaders[i])
+    const value = textOf(rawHeaders[i + 1])
+    const role = responseRoleOf(name)
+    if (role === 'connection') connection = joined(connection, value)
+    else if (role === 'transfer-encoding') codings = joined(codings, value)
     // RFC 9110 section 8.6.
-    if (lower === 'content-length' && (status < 200 || status === 204)) return
-    headers.push(name, value)
-  })
-  headers.push('X-Request-Id', requestId)
-  return { status, reason, headers, relayable }
+    else if (role === 'length' && (status < 200 || status === 204)) continue
+    else if (role !== 'dropped') headers.push(name, value)
+    if (role === 'type') isHtml ||= /^text\/html\b/i.test(value)
+  }
+  const kept = withoutNominated(headers, connection)
+  kept.push('X-Request-Id', requestId)
+  // What is left of `gzip, chunked` once the chunks are off would be passed off as the plain body.
+  const relayable = codings === undefined || codings.toLowerCase() === 'chunked'
+  return { status, reason, headers: kept, relayable, isHtml }
 }
 
 /** Describe the bytes of a body, and are not true of another one. */
@@ -172,31 +183,39 @@ const OF_THE_BODY: ReadonlySet<string> = new Set([
 
 /** The headers of a response that is relayed with another body of `length` bytes. */
 export function replacedBodyHeaders(headers: HeaderLines, length: number): string[] {
-  const kept: string[] = []
-  forEachHeader(headers, (name, value, lower) => {
-    if (lower !== 'content-length' && !OF_THE_BODY.has(lower)) kept.push(name, value)
-  })
+  const kept = without(headers, (lower) => lower === 'content-length' || OF_THE_BODY.has(lower))
   kept.push('Content-Length', String(length))
   return kept
 }
 
-export function isHtml(lines: HeaderLines): boolean {
-  return /^text\/html\b/i.test(headerValue(lines, 'content-type') ?? '')
+/** RFC 9110 section 5.3. */
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`
 }
 
-/** The names that `Connection` lists (RFC 9110 section 7.6.1); undefined when it lists none of interest. */
-function nominatedBy(lines: HeaderLines): ReadonlySet<string> | undefined {
-  const value = headerValue(lines, 'connection')?.toLowerCase()
-  if (value === undefined || value === 'keep-alive' || value === 'close') return undefined
-  return new Set(value.split(',').map((name) => name.trim()))
+/** Without the headers that `Connection` names (RFC 9110 section 7.6.1). */
+function withoutNominated(headers: string[], connection: string | undefined): string[] {
+  const list = connection?.toLowerCase()
+  if (list === undefined || list === 'keep-alive' || list === 'close') return headers
+  const nominated = new Set(list.split(',').map((name) => name.trim()))
+  return without(headers, (lower) => nominated.has(lower))
+}
+
+function without(headers: HeaderLines, isDropped: (lowerName: string) => boolean): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (!isDropped(name.toLowerCase())) kept.push(name, headers[i + 1] ?? '')
+  }
+  return kept
 }
 
 /**
  * A name or a value, without the spaces behind it, which are no part of it (RFC 9110 section 5.5). A tab stays: undici's
  * parser does not see the framing behind one, so that nothing here may see it either.
  */
-function textOf(bytes: Buffer): string {
-  const text = bytes.toString('latin1')
+function textOf(bytes: Buffer | undefined): string {
+  const text = bytes?.toString('latin1') ?? ''
   let end = text.length
   while (text[end - 1] === ' ') end -= 1
   return text.slice(0, end)

@@ -67,21 +67,39 @@ export class ReplayBuffer {
 
   /** @param done called when all of it is there, or more than can be kept; not when it breaks off or is refused. */
   read(done: () => void): void {
-    const request = this.#request
-    request.on('data', (chunk: Buffer) => {
-      if (this.#isDropped()) return
-      this.#size += chunk.length
-      if (this.#size > this.#limits.maxBodySize) this.#refuse()
-      else if (this.#stream === undefined) this.#keep(chunk, done)
-      else if (!this.#stream.destroyed && !this.#stream.push(chunk)) request.pause()
-    })
-    request.on('end', () => {
-      if (this.#isDropped()) return
-      if (this.#size <= this.#limits.replayBodySize) {
-        this.#whole = this.#taken()
+    // A body that came in one packet with its head is in the stream by then: it is read in one piece.
+    process.nextTick(() => {
+      const first = this.#request.read() as Buffer | null
+      if (
+        first !== null &&
+        first.length === this.#framing &&
+        first.length <= this.#limits.replayBodySize
+      ) {
+        this.#whole = first
         done()
-      } else this.#stream?.push(null)
+        return
+      }
+      if (first !== null) this.#take(first, done)
+      this.#request.on('data', (chunk: Buffer) => this.#take(chunk, done))
+      this.#request.on('end', () => this.#ended(done))
+      if (this.#size > this.#limits.replayBodySize) this.#request.pause()
     })
+  }
+
+  #take(chunk: Buffer, done: () => void): void {
+    if (this.#isDropped()) return
+    this.#size += chunk.length
+    if (this.#size > this.#limits.maxBodySize) this.#refuse()
+    else if (this.#stream === undefined) this.#keep(chunk, done)
+    else if (!this.#stream.destroyed && !this.#stream.push(chunk)) this.#request.pause()
+  }
+
+  #ended(done: () => void): void {
+    if (this.#isDropped()) return
+    if (this.#size <= this.#limits.replayBodySize) {
+      this.#whole = this.#taken()
+      done()
+    } else this.#stream?.push(null)
   }
 
   #isDropped(): boolean {

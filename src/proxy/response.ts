@@ -3,12 +3,13 @@ import { endpointOf } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
 import { parseObject } from '../http/json.ts'
 import type { Exchange } from '../upstream/exchange.ts'
-import { isHtml, replacedBodyHeaders, type RelayedHead } from './headers.ts'
+import { replacedBodyHeaders, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 
 /** What a response says of the token; `failed`: it was cut. */
 export type Judged =
-  | { readonly type: 'accepted' | 'rejected'; readonly head: RelayedHead }
+  | { readonly type: 'accepted'; readonly head: RelayedHead }
+  | { readonly type: 'rejected'; readonly head: RelayedHead }
   | { readonly type: 'failed'; readonly error: unknown }
 
 /**
@@ -47,8 +48,8 @@ export function createJudge(rejectedStatuses: readonly number[], inspector: Insp
 }
 
 /** A gateway's, as far as has come. JSON that a server calls HTML is no page. */
-export function isPage({ headers }: RelayedHead, exchange: Exchange): boolean {
-  return isHtml(headers) && !/^\s*\{/.test(exchange.collected().toString())
+export function isPage({ isHtml }: RelayedHead, exchange: Exchange): boolean {
+  return isHtml && !/^\s*\{/.test(exchange.collected().toString())
 }
 
 /**

@@ -91,6 +91,8 @@ class Pool {
   readonly #max: number
   readonly #now: () => number
   readonly #connections = new Set<PooledConnection>()
+  /** The one that was used last is at the end. Those that are closed meanwhile stay until they are found. */
+  readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
   #connect: Connect
   #destroyed = false
@@ -151,20 +153,15 @@ class Pool {
 
   #send(exchange: Exchange, connection: PooledConnection): void {
     connection.exchange = exchange
-    exchange.onDone = (failed) => {
-      // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket is
-      // closed the client must be, or it opens another one for the request that was aborted.
-      if (failed) connection.closing = true
-      else connection.responded = true
-      const later = failed ? queueMicrotask : setImmediate
-      later(() => this.#release(connection))
-    }
+    exchange.onDone = connection.onDone
     connection.client.dispatch(exchange.request, exchange)
   }
 
   #free(): PooledConnection | undefined {
-    for (const connection of this.#connections) {
-      if (connection.exchange !== undefined || connection.closing) continue
+    for (;;) {
+      const connection = this.#idle.pop()
+      if (connection === undefined) break
+      if (connection.closing) continue
       if (!this.#isOld(connection)) return connection
       this.#close(connection)
     }
@@ -217,7 +214,16 @@ class Pool {
       exchange: undefined,
       responded: false,
       closing: false,
+      onDone(failed) {
+        // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket
+        // is closed the client must be, or it opens another one for the request that was aborted.
+        if (failed) connection.closing = true
+        else connection.responded = true
+        const later = failed ? queueMicrotask : setImmediate
+        later(release)
+      },
     }
+    const release = (): void => this.#release(connection)
     client.on('disconnect', () => {
       if (connection.exchange === undefined) this.#close(connection)
     })
@@ -229,7 +235,10 @@ class Pool {
     connection.exchange = undefined
     const { client, closing } = connection
     if (closing || !client.stats.connected || this.#isOld(connection)) this.#close(connection)
-    else this.#serve()
+    else {
+      this.#idle.push(connection)
+      this.#serve()
+    }
   }
 
   #close(connection: PooledConnection): void {
@@ -252,6 +261,8 @@ interface PooledConnection {
   responded: boolean
   /** It takes no more requests. */
   closing: boolean
+  /** Its exchange is over; as `Exchange.onDone`. */
+  readonly onDone: (failed: boolean) => void
 }
 
 function closed(): Error {

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
   createRequestHeaders,
-  headerValue,
-  isHtml,
   relayedHead,
   replacedBodyHeaders,
   type OutgoingRequest,
@@ -177,17 +175,6 @@ it('the headers of another body say nothing of the former one', () => {
 })
 
 it.each([
-  [[], undefined],
-  // A value is no name.
-  [['B', 'a', 'C', '1'], undefined],
-  [['A', '1'], '1'],
-  [['B', '0', 'a', ''], ''],
-  [['A', '1', 'B', '2', 'a', '3', 'A', '4'], '1, 3, 4'],
-])('the value of a header in %j is %j', (lines, value) => {
-  expect(headerValue(lines, 'a')).toBe(value)
-})
-
-it.each([
   [['Content-Type', 'text/html'], true],
   [['content-type', 'TEXT/HTML; charset=utf-8'], true],
   [['Content-Type', 'text/html5'], false],
@@ -195,5 +182,5 @@ it.each([
   [['Accept', 'text/html'], false],
   [[], false],
 ])('%j are of a page: %j', (lines, isPage) => {
-  expect(isHtml(lines)).toBe(isPage)
+  expect(received(lines).isHtml).toBe(isPage)
 })

@@ -125,7 +125,10 @@ describe('a body that is refused', () => {
     [21, ['body-size']],
     [20, []],
   ])('or not, when %i bytes are read, of 20 that may come', async (size, expected) => {
-    const { request, buffer, refusals } = reading(size, { replayBodySize: 100, maxBodySize: 20 })
+    const { request, buffer, refusals } = reading('chunked', {
+      replayBodySize: 100,
+      maxBodySize: 20,
+    })
     request.push('x'.repeat(size))
     request.push(null)
     await finished(request)

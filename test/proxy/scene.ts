@@ -17,46 +17,33 @@ import { cause } from '../../src/causes.ts'
 
 /** One exchange, of which the test says what undici would. */
 export class ScriptedExchange {
-  rawHeaders: Buffer[] = []
-  rawTrailers: Buffer[] = []
   aborted = false
+  /** undici was told to pause, and not to resume since. */
   paused = false
-  reason: Error | null = null
   readonly exchange: Exchange
 
   constructor(exchange: Exchange) {
     this.exchange = exchange
   }
 
-  pause(): void {
-    this.paused = true
-  }
-
-  resume(): void {
-    this.paused = false
-  }
-
-  abort(reason: Error): void {
-    this.aborted = true
-    this.reason = reason
-    this.exchange.onResponseError(this, reason)
-  }
-
   start(): void {
-    this.exchange.onRequestStart(this)
+    this.exchange.onConnect((reason) => {
+      this.aborted = true
+      this.exchange.onError(reason)
+    })
   }
 
   head(status: number, ...fields: string[]): void {
-    this.rawHeaders = fields.map((field) => Buffer.from(field))
-    this.exchange.onResponseStart(this, status, {}, '')
+    const rawHeaders = fields.map((field) => Buffer.from(field))
+    this.paused = !this.exchange.onHeaders(status, rawHeaders, () => (this.paused = false), '')
   }
 
   data(text: string): void {
-    this.exchange.onResponseData(this, Buffer.from(text))
+    this.paused = !this.exchange.onData(Buffer.from(text))
   }
 
   end(): void {
-    this.exchange.onResponseEnd()
+    this.exchange.onComplete()
   }
 
   /** Before `start` no connection came. */
@@ -64,7 +51,7 @@ export class ScriptedExchange {
     const error = this.exchange.written
       ? new Error('cut')
       : new ConnectError(cause('no-route'), 'X')
-    this.exchange.onResponseError(this, error)
+    this.exchange.onError(error)
   }
 }
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { validateRequest, type RequestHead, type RequestRules } from '../../src/proxy/validate.ts'
+import { createValidation, type RequestHead, type RequestRules } from '../../src/proxy/validate.ts'
 
 const RULES: RequestRules = {
   hosts: new Set(['localhost', '127.0.0.1', '[::1]', 'obs.example']),
@@ -20,7 +20,7 @@ function judge(changes: Partial<RequestHead> = {}, rules = RULES) {
     httpVersion: '1.1',
     rawHeaders: ['Host', 'localhost'],
   }
-  return validateRequest({ ...good, ...changes }, rules)
+  return createValidation(rules)({ ...good, ...changes })
 }
 
 /** The judgement on a good request with these headers besides Host. */

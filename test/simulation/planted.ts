@@ -28,9 +28,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a hung-up client is not counted as ended',
-    file: 'proxy/handler.ts',
-    from: "response.once('close', () => (inFlight -= 1))",
-    to: "response.once('finish', () => (inFlight -= 1))",
+    file: 'proxy/forward.ts',
+    from: "response.on('close', () => this.#closed())",
+    to: "response.on('finish', () => this.#closed())",
   },
   {
     name: 'a waiter is forgotten at its deadline',
@@ -47,8 +47,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'evidence: a call that was sent before the rejection came counts',
     file: 'proxy/forward.ts',
-    from: 'tokens.accept(token, sentAt, rejected)',
-    to: 'tokens.accept(token, performance.now(), rejected)',
+    from: 'tokens.accept(token, sentAt, this.#rejected)',
+    to: 'tokens.accept(token, performance.now(), this.#rejected)',
   },
   {
     name: 'evidence: a rejection is always about its call',
