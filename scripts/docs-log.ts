@@ -53,7 +53,7 @@ const EVENTS: Readonly<Record<LogEventName, string>> = {
   'lifetime-assumed':
     'Ask the operator of iSales why a login states no lifetime; 5 min are assumed.',
   'lifetime-too-long':
-    'Ask the operator of iSales whether `tokenExpirationTime` is in milliseconds.',
+    'Ask the operator of iSales whether `tokenExpirationTime` is in milliseconds. It counts as 5 min until a token has outlived that, then as 24 h.',
   'secret-reloaded':
     'A changed user or password was read from its file. The current token is used until the new login has succeeded.',
   'state-in-memory':

@@ -1,15 +1,18 @@
 import type { Config } from '../config/settings.ts'
 import type { Serve } from '../http/hono.ts'
 import { serveObsApp, type LocalLoginOptions } from './login-app.ts'
+import { createThrottle } from './login-throttle.ts'
 import { createTicketCheck } from './ticket-check.ts'
 import { createTickets } from './tickets.ts'
 
 /** What CTI-OBS gets in place of iSales' login, and the check of its tickets. */
 export function openLocalLogin(config: Config, options: LocalLoginOptions) {
+  // What it has counted outlives a change of the secrets.
+  const throttle = createThrottle(() => options.clock.now())
   const open = (secrets: Pick<Config, 'obsUser' | 'obsPassword' | 'obsTicketKey'>) => {
     const changed = { ...config, ...secrets }
     const tickets = createTickets(changed, options.wallClock)
-    return { tickets, serve: serveObsApp(changed, tickets, options) }
+    return { tickets, serve: serveObsApp(changed, tickets, { ...options, throttle }) }
   }
   let current = open(config)
   const ticketCheck = createTicketCheck(

@@ -7,7 +7,7 @@ import type { ObsLoginOutcome, ObsRefreshOutcome } from '../http/ended.ts'
 import { serveHono, type RequestOrigin, type Serve } from '../http/hono.ts'
 import { parseObject, type JsonObject } from '../http/json.ts'
 import { publishedBody, RESPONSE_TYPE, ticketIn } from './ticket-check.ts'
-import { createThrottle } from './login-throttle.ts'
+import type { Throttle } from './login-throttle.ts'
 import type { Tickets } from './tickets.ts'
 
 export interface LocalLoginOptions {
@@ -40,10 +40,14 @@ export function serveObsApp(...parts: Parameters<typeof createObsApp>): Serve {
 export function createObsApp(
   config: LoginConfig,
   tickets: Tickets,
-  { clock, onLogin, onRefresh }: Pick<LocalLoginOptions, 'clock' | 'onLogin' | 'onRefresh'>,
+  {
+    throttle,
+    onLogin,
+    onRefresh,
+  }: Pick<LocalLoginOptions, 'onLogin' | 'onRefresh'> & { readonly throttle: Throttle },
 ) {
   const { obsLogin: mode, obsNumbers: numbers, isalesLoginPath: loginPath } = config
-  const judge = createJudge(config, clock)
+  const judge = createJudge(config, throttle)
 
   const respond = (context: ObsContext, status: ContentfulStatusCode, body: string) => {
     context.header('Cache-Control', 'no-store')
@@ -90,9 +94,8 @@ export function createObsApp(
   return app
 }
 
-function createJudge(config: LoginConfig, clock: Clock) {
+function createJudge(config: LoginConfig, throttle: Throttle) {
   const { obsLogin: mode, obsUser, obsPassword } = config
-  const throttle = createThrottle(() => clock.now())
   // Hashed with a random key, the comparison takes a time that reveals nothing of either value, nor of its length.
   const key = randomBytes(32)
   const digest = (user: string, password: string): Buffer =>

@@ -9,6 +9,8 @@ const MEMORY = 60_000
 /** Addresses that are remembered. */
 const MAX_PEERS = 10_000
 
+export type Throttle = ReturnType<typeof createThrottle>
+
 /**
  * Slows the guessing of passwords. Each address may send 5 wrong passwords a second, and all addresses together that
  * sent one in the last minute 50. An address that sent none in the last minute is always compared, so that nobody is

@@ -115,7 +115,16 @@ function mac(key: Buffer, ...parts: readonly string[]): string {
 function writtenRecord({ grant, number, total, fingerprint, login }: SharedRecord) {
   const { token, lifetime, refreshToken, refreshLifetime } = grant
   const secrets = { token: token.reveal(), refreshToken: refreshToken?.reveal() }
-  return { number, ...secrets, lifetime: lifetime.ms, refreshLifetime, total, fingerprint, login }
+  return {
+    number,
+    ...secrets,
+    lifetime: lifetime.ms,
+    doubt: lifetime.doubt,
+    refreshLifetime,
+    total,
+    fingerprint,
+    login,
+  }
 }
 
 /** Undefined for anything that this version of the program would not have written. */
@@ -132,7 +141,9 @@ export function parseRecord(json: JsonObject = {}): SharedRecord | undefined {
     (refreshLifetime === undefined || isLife(refreshLifetime)) &&
     (refreshToken === undefined) === (json['refreshToken'] === undefined)
   if (token === undefined || !isWhole) return undefined
-  const grant = { token, lifetime: { ms: lifetime }, refreshToken, refreshLifetime }
+  const isTooLong = json['doubt'] === 'too-long'
+  const given = { ms: lifetime, doubt: isTooLong ? ('too-long' as const) : undefined }
+  const grant = { token, lifetime: given, refreshToken, refreshLifetime }
   return { grant, number: Number(number), total, fingerprint, login }
 }
 

@@ -436,6 +436,7 @@ function merged(entry: Entry, other: Entry): Entry {
     attempts,
     refusals: Math.max(entry.refusals, other.refusals),
     notBefore: Math.max(entry.notBefore, other.notBefore),
+    fullUntil: Math.max(entry.fullUntil, other.fullUntil),
     provenUntil: attempts > 0 ? -Infinity : Math.max(entry.provenUntil, other.provenUntil),
   }
 }

@@ -34,6 +34,8 @@ export interface Entry {
   readonly refusals: number
   /** No login is sent before. */
   readonly notBefore: number
+  /** Nor before this, whoever asks: four logins in 15 min do not lock an account. */
+  readonly fullUntil: number
   readonly provenUntil: number
 }
 
@@ -58,6 +60,8 @@ const PROOF = 24 * HOUR
 /** A refresh that prolongs a proof by less is not written. */
 const PROOF_STEP = HOUR
 const MAX_COUNT = 1e6
+/** So many logins may count as wrong passwords in 15 min. */
+const MAX_ATTEMPTS = 4
 /** After one attempt, two, and more. So few do not lock an account: at most four in 15 min. */
 const PAUSES = [5 * SECOND, 10 * SECOND] as const
 const UNCLEAR_PAUSE = 8 * MINUTE
@@ -78,6 +82,7 @@ const MAX_RETRY_AFTER = 5 * MINUTE
 /** An entry as it is kept outside of the process: milliseconds from the moment that it was written. */
 export interface StoredEntry extends Pick<Entry, 'attempts' | 'refusals'> {
   readonly pause: number
+  readonly full: number
   readonly proof: number
 }
 
@@ -85,13 +90,15 @@ export const NO_ENTRY: Entry = {
   attempts: 0,
   refusals: 0,
   notBefore: -Infinity,
+  fullUntil: -Infinity,
   provenUntil: -Infinity,
 }
 
 /** The entry while a login is in flight: what a process that dies now leaves. */
 export function begun(before: Entry, now: number): Entry {
   const attempts = before.attempts + 1
-  return { ...before, attempts, notBefore: now + pauseAfter(attempts), provenUntil: -Infinity }
+  const notBefore = now + pauseAfter(attempts)
+  return { ...before, attempts, notBefore, ...fullAfter(attempts, now), provenUntil: -Infinity }
 }
 
 /** The entry after a grant. */
@@ -138,6 +145,7 @@ export function afterFailure(
   before: Entry,
   failure: AuthFailure,
   given: Pick<Ask, 'failures' | 'weight'> & {
+    readonly why?: Ask['why']
     readonly rules: BookRules
     readonly now: number
     readonly random: number
@@ -158,8 +166,11 @@ export function afterFailure(
   const refusals = kind === 'refused' ? Math.max(before.refusals + 1, weight) : before.refusals
   const guard = kind === 'refused' ? refusals - rules.loginRejectedAttempts : -1
   const longest = guard > 0 ? LONG_PAUSE : guard === 0 ? REFUSED_PAUSE : 0
-  const pause = Math.max(asked, longest, pauseAfter(attempts))
-  const entry = { attempts, refusals, notBefore: now + pause, provenUntil: -Infinity }
+  const full = fullAfter(attempts, now)
+  // Where an operator ended a pause, the next login may not come when it would have been over.
+  const least = given.why === 'operator' ? full.fullUntil - now : 0
+  const pause = Math.max(asked, longest, pauseAfter(attempts), least)
+  const entry = { attempts, refusals, notBefore: now + pause, ...full, provenUntil: -Infinity }
   return { entry, pause, counted: true, backoff: backoffOf(entry, rules) }
 }
 
@@ -169,28 +180,36 @@ export function backoffOf({ attempts, refusals }: Entry, rules: BookRules): Back
   return refusals > 0 ? 'rejected' : 'transient'
 }
 
-export function stored({ notBefore, provenUntil, ...counts }: Entry, now: number): StoredEntry {
+export function stored(
+  { notBefore, fullUntil, provenUntil, ...counts }: Entry,
+  now: number,
+): StoredEntry {
   const left = (until: number): number => Math.max(0, Math.ceil(until - now))
-  return { ...counts, pause: left(notBefore), proof: left(provenUntil) }
+  return { ...counts, pause: left(notBefore), full: left(fullUntil), proof: left(provenUntil) }
 }
 
 /** @param age milliseconds since it was written. Below 0 a clock was set back: it counts as written now. */
 export function restored(
-  { pause, proof, ...counts }: StoredEntry,
+  { pause, full, proof, ...counts }: StoredEntry,
   age: number,
   now: number,
 ): Entry {
   const writtenAt = now - Math.max(0, age)
-  return { ...counts, notBefore: writtenAt + pause, provenUntil: writtenAt + proof }
+  const fullUntil = full > 0 ? writtenAt + full : -Infinity
+  return { ...counts, notBefore: writtenAt + pause, fullUntil, provenUntil: writtenAt + proof }
 }
 
 /** Undefined for what this program would not have written. */
 export function parseStored(value: unknown): StoredEntry | undefined {
   if (!isObject(value)) return undefined
-  const { attempts, refusals, pause, proof } = value
+  const { attempts, refusals, pause, full, proof } = value
   const isEntry =
-    isCount(attempts) && isCount(refusals) && isWithin(pause, LONG_PAUSE) && isWithin(proof, PROOF)
-  return isEntry ? { attempts, refusals, pause, proof } : undefined
+    isCount(attempts) &&
+    isCount(refusals) &&
+    isWithin(pause, LONG_PAUSE) &&
+    isWithin(full, REFUSED_PAUSE) &&
+    isWithin(proof, PROOF)
+  return isEntry ? { attempts, refusals, pause, full, proof } : undefined
 }
 
 function isCount(value: unknown): value is number {
@@ -199,6 +218,10 @@ function isCount(value: unknown): value is number {
 
 function isWithin(value: unknown, max: number): value is number {
   return typeof value === 'number' && value >= 0 && value <= max
+}
+
+function fullAfter(attempts: number, now: number): Pick<Entry, 'fullUntil'> {
+  return { fullUntil: attempts < MAX_ATTEMPTS ? -Infinity : now + REFUSED_PAUSE }
 }
 
 function pauseAfter(attempts: number): number {
@@ -237,7 +260,7 @@ const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
 /**
  * Wraps the client of iSales: each login is written into the book before it is sent, crossed out by a grant, and taken
  * back when nothing of the account was touched. So a crash at any moment counts as an attempt. A login that would come
- * too early is deferred, unless an operator asks for it.
+ * too early is deferred, unless an operator asks for it and it is not the fifth in 15 min.
  */
 export function withBook({ client, book, rules, clock, random }: BookOptions): TokenClient {
   const find = async ({ credentials }: Ask): Promise<Entry> =>
@@ -254,7 +277,9 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const { credentials } = ask
     const before = await find(ask)
     const now = clock.now()
-    const wait = ask.why === 'operator' ? undefined : waitOf(before, 'login', rules, now)
+    const { notBefore, fullUntil } = before
+    const until = ask.why === 'operator' ? Math.min(notBefore, fullUntil) : notBefore
+    const wait = waitOf({ ...before, notBefore: until }, 'login', rules, now)
     if (wait !== undefined) return wait
     const isWritten = await book.write(credentials, begun(before, now))
     const outcome = await client.login(credentials, ask)

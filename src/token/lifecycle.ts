@@ -26,7 +26,14 @@ import {
   type TokenRequest,
 } from './logins.ts'
 import { isMissing, isRefusal, type AuthFailure, type Grant, type Operation } from './protocol.ts'
-import { createToken, refreshable, type Token, type TokenRules } from './token.ts'
+import {
+  createToken,
+  lives,
+  refreshable,
+  usableUntil,
+  type Token,
+  type TokenRules,
+} from './token.ts'
 import { cause } from '../causes.ts'
 
 /** The settings that decide when a token is renewed. Milliseconds. */
@@ -58,6 +65,8 @@ export function initialState(now: number) {
     rejectedStatus: undefined as number | undefined,
     /** When a business call last asked for the token. */
     usedAt: now,
+    /** A token that iSales gave for over 24 h was accepted after it would have ended, had that been milliseconds. */
+    trusted: false,
     lastSuccessAt: undefined as number | undefined,
     lastFailure: undefined as
       | { readonly at: number; readonly operation: Operation; readonly failure: AuthFailure }
@@ -86,7 +95,7 @@ export type Step<Happening> = (
 ) => Transition
 
 /** A token request cannot be made more often than this for tokens that live shortly. */
-const MIN_RENEWAL = 1000
+const MIN_RENEWAL = 2000
 const JITTER = 0.05
 const REFRESH_MISSING_FOR = 3_600_000
 /** The last second of a token's lifetime: a request may be in flight that long. */
@@ -151,8 +160,9 @@ export function isInFlight({ request, deferred }: State): boolean {
 /** The token to send, or undefined when none may be sent. */
 export function sendable({ token, deferred }: State, now: number): Token | undefined {
   if (token === undefined) return undefined
-  const { usableUntil, expiresAt } = token
-  const end = deferred !== undefined ? Math.max(usableUntil, expiresAt - LAST_SECOND) : usableUntil
+  const { obtainedAt, expiresAt } = token
+  const given = usableUntil(obtainedAt, token.lifetimeGiven)
+  const end = deferred !== undefined ? Math.max(given, expiresAt - LAST_SECOND) : given
   return now < end ? token : undefined
 }
 
@@ -257,13 +267,16 @@ export const accepted: Step<{
   readonly kind: AttemptKind
   readonly sentAt: number
 }> = (state, call, { now }) => {
-  const { token } = state
-  if (token?.generation !== call.generation) return { state }
+  const { token: sent } = state
+  if (sent?.generation !== call.generation) return { state }
+  const isOutlived = call.sentAt >= sent.expiresAt
+  const token = isOutlived ? { ...sent, ...lives(sent.obtainedAt, sent.lifetimeGiven) } : sent
+  const before = isOutlived ? { ...state, token, trusted: true } : state
   const evidence = accept(state.evidence, call, token, now)
-  if (evidence === state.evidence) return { state }
+  if (evidence === state.evidence) return { state: before }
   const isOwnCure = !token.adopted && evidence.cures !== state.evidence.cures
   return {
-    state: { ...state, evidence },
+    state: { ...before, evidence },
     ...(isOwnCure && isConflict(evidence, now) && { event: { type: 'conflict', at: now } }),
   }
 }
@@ -293,7 +306,7 @@ export const ended: Step<Outcome> = (state, outcome, given) => {
   if (request === undefined) return { state }
   if ('deferred' in outcome) return deferred(state, request, outcome, given.now)
   if ('failure' in outcome) return failed(state, request, outcome, given)
-  const token = createToken(outcome, given.rules, former?.generation ?? 0)
+  const token = createToken(outcome, given.rules, former?.generation ?? 0, state.trusted)
   // What a login gives is taken as it is: nothing else can be done.
   const curesNothing =
     request.operation === 'refresh' && isSuspect(state) && isSameToken(token, former)
@@ -310,7 +323,7 @@ function isSameToken({ headerValue }: Token, other: Token | undefined): boolean 
 export const adopted: Step<Grant> = (state, grant, given) => {
   const { rules, now } = given
   const { request, token: former, failuresInRow: failuresBefore } = state
-  const granted = createToken(grant, rules, former?.generation ?? 0)
+  const granted = createToken(grant, rules, former?.generation ?? 0, state.trusted)
   // The token at hand was obtained with credentials that are new here only: what is known of it stays.
   const atHand = granted.adopted && isSameToken(granted, former) ? former : undefined
   const token = atHand ?? granted

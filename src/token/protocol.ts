@@ -61,7 +61,8 @@ export interface Lifetime {
    * What is wrong with what iSales gave.
    *
    * - `missing`: none that can be believed; `DEFAULT_LIFETIME` stands in.
-   * - `too-long`: over 24 h, probably milliseconds; 24 h is believed.
+   * - `too-long`: over 24 h, probably milliseconds. It counts as `DEFAULT_LIFETIME` until a token has outlived that, then
+   *   as 24 h.
    */
   readonly doubt?: 'missing' | 'too-long' | undefined
 }
@@ -71,7 +72,7 @@ export const MAX_LIFETIME = 24 * 3600 * 1000
 /** The interface counts in seconds: less than one is an error of iSales, and obeying it would be a hot loop. */
 export const MIN_LIFETIME = 1000
 /** The published example. */
-const DEFAULT_LIFETIME = 300_000
+export const DEFAULT_LIFETIME = 300_000
 /** A header value over this would not pass iSales' own limits; no token is so long. */
 const MAX_TOKEN = 8192
 /** RFC 9110 section 5.5, VCHAR only: nothing that ends or splits a header value. */

@@ -306,10 +306,11 @@ export function createTokenSource(options: TokenSourceOptions) {
      * @param sentAt when the call was sent, on the monotonic clock.
      * @param before what an earlier exchange of the call was rejected with. Default: none was.
      */
-    accept({ generation }: Token, sentAt: number, before?: RejectedToken): void {
+    accept({ generation, expiresAt }: Token, sentAt: number, before?: RejectedToken): void {
       const { evidence } = state
       // Nothing new, as with almost all calls.
-      if (before === undefined && isAccepted(evidence) && !isSuspect(state)) return
+      const isNews = before !== undefined || sentAt >= expiresAt
+      if (!isNews && isAccepted(evidence) && !isSuspect(state)) return
       apply(accepted, { generation, kind: kindOf(generation, before), sentAt })
       if (state.evidence !== evidence) settle()
     },

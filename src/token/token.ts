@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts'
 import { Secret } from '../config/secret.ts'
-import type { Grant } from './protocol.ts'
+import { DEFAULT_LIFETIME, type Grant } from './protocol.ts'
 
 /**
  * One token and its lifetime. Instants are milliseconds on the monotonic clock, counted from the moment the
@@ -13,8 +13,10 @@ export interface Token {
   readonly headerValue: Secret
   readonly token: Secret
   readonly obtainedAt: number
-  /** The lifetime that iSales gave, milliseconds. */
+  /** The lifetime that counts, milliseconds. */
   readonly lifetime: number
+  /** The one that iSales gave. It is sent for as long as this where it cannot be renewed. */
+  readonly lifetimeGiven: number
   readonly expiresAt: number
   /** Never sent from here on: the end less min(5 s, 10 % of the lifetime). */
   readonly usableUntil: number
@@ -31,26 +33,41 @@ export type TokenRules = Pick<Config, 'isalesTokenScheme' | 'isalesTokenField'>
 const MAX_MARGIN = 5000
 const MARGIN_SHARE = 0.1
 
-/** @param generation of the token before; 0 for none. */
-export function createToken(grant: Grant, rules: TokenRules, generation: number): Token {
+/**
+ * @param generation of the token before; 0 for none.
+ * @param trusted a lifetime over 24 h is believed. Default: false.
+ */
+export function createToken(
+  grant: Grant,
+  rules: TokenRules,
+  generation: number,
+  trusted = false,
+): Token {
   const { token, sentAt, refreshToken, refreshLifetime } = grant
   const refreshExpiresAt = refreshLifetime === undefined ? undefined : sentAt + refreshLifetime
   const carried = rules.isalesTokenField === 'refreshToken' ? refreshToken : undefined
   // When the header carries the refresh token, the token cannot outlive it.
   const limit = carried === undefined ? Infinity : (refreshLifetime ?? Infinity)
-  const lifetime = Math.min(grant.lifetime.ms, limit)
+  const given = Math.min(grant.lifetime.ms, limit)
+  const isDoubted = grant.lifetime.doubt === 'too-long' && !trusted
+  const lifetime = isDoubted ? Math.min(given, DEFAULT_LIFETIME) : given
   return {
     generation: generation + 1,
     headerValue: new Secret(withScheme(rules.isalesTokenScheme, (carried ?? token).reveal())),
     token,
     obtainedAt: sentAt,
-    lifetime,
-    expiresAt: sentAt + lifetime,
-    usableUntil: usableUntil(sentAt, lifetime),
+    lifetimeGiven: given,
+    ...lives(sentAt, lifetime),
     adopted: grant.adopted === true,
     refreshToken,
     refreshExpiresAt,
   }
+}
+
+/** What follows from a lifetime. */
+export function lives(obtainedAt: number, lifetime: number) {
+  const expiresAt = obtainedAt + lifetime
+  return { lifetime, expiresAt, usableUntil: usableUntil(obtainedAt, lifetime) }
 }
 
 /** What a header carries: scheme, space, token; without a scheme the token alone. */

@@ -17,6 +17,7 @@ export function tokenOf(changes: Partial<Token> = {}): Token {
     token: new Secret(CANARY),
     obtainedAt: NOW - 60_000,
     lifetime: 300_000,
+    lifetimeGiven: 300_000,
     expiresAt: NOW + 240_000,
     usableUntil: NOW + 235_000,
     adopted: false,

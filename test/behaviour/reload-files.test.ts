@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { LOGIN_PATH } from '../../simulator/index.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { manualClock } from '../support/manual-clock.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -85,6 +86,17 @@ test('a changed OBS_PASSWORD_FILE is what CTI-OBS must log in with', async () =>
     setting: 'OBS_TICKET_KEY_FILE',
   })
   expect((await login(world, 'new')).status).toBe(200)
+})
+
+test('wrong passwords that were counted are not forgotten when CTI-OBS gets another', async () => {
+  const env = { OBS_LOGIN: 'require', OBS_USER: 'cti', OBS_PASSWORD_FILE: write('obs', 'old') }
+  const world = await openWorld({ env, clock: manualClock() })
+  for (let count = 0; count < 5; count += 1) await login(world, 'wrong')
+  expect((await login(world, 'old')).status).toBe(429)
+
+  write('obs', 'new')
+  world.app.renew()
+  expect((await login(world, 'new')).status).toBe(429)
 })
 
 test('off loopback a weak password is not taken over', async () => {

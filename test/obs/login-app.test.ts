@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import type { Config } from '../../src/config/settings.ts'
 import { createObsApp } from '../../src/obs/login-app.ts'
+import { createThrottle } from '../../src/obs/login-throttle.ts'
 import { createTickets } from '../../src/obs/tickets.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
@@ -44,7 +45,7 @@ function start(
   }
   const tickets = createTickets({ ...config, obsPassword: undefined }, () => clock.now())
   const app = createObsApp(config, tickets, {
-    clock,
+    throttle: createThrottle(() => clock.now()),
     onLogin: (outcome) => outcomes.push(`login ${outcome}`),
     onRefresh: (outcome) => outcomes.push(`refresh ${outcome}`),
   })

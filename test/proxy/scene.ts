@@ -57,7 +57,14 @@ export class ScriptedExchange {
 
 export function token(generation: number): Token {
   const text = new Secret(`token-${generation}`)
-  const instants = { obtainedAt: 0, lifetime: 1, expiresAt: 1, usableUntil: 1, adopted: false }
+  const instants = {
+    obtainedAt: 0,
+    lifetime: 1,
+    lifetimeGiven: 1,
+    expiresAt: 1,
+    usableUntil: 1,
+    adopted: false,
+  }
   return { generation, headerValue: text, token: text, ...instants }
 }
 

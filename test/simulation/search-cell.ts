@@ -17,6 +17,7 @@ export function entryOf(value: string): Entry {
   return {
     attempts: Number(attempts),
     refusals: 0,
+    fullUntil: -Infinity,
     notBefore: until(waits),
     provenUntil: until(proven),
   }

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { expect, it, onTestFinished, test } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { withBook, type Entry } from '../../src/token/book.ts'
+import { NO_ENTRY, withBook, type Entry } from '../../src/token/book.ts'
 import { openBookFile } from '../../src/token/book-file.ts'
 import { askOnce, loginOnce } from '../../src/token/client.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
@@ -27,7 +27,12 @@ const HOUR = 3_600_000
 const WALL = Date.parse('2026-03-01T12:00:00Z')
 const NOW = 1_000_000
 const credentials = { user: 'obs', password: new Secret('p1-canary') }
-const REFUSED: Entry = { attempts: 2, refusals: 2, notBefore: NOW + 10_000, provenUntil: -Infinity }
+const REFUSED: Entry = {
+  ...NO_ENTRY,
+  attempts: 2,
+  refusals: 2,
+  notBefore: NOW + 10_000,
+}
 
 /** The file as a process sees it that starts at this date. */
 function start(directory: string, wall = WALL) {

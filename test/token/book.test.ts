@@ -118,6 +118,7 @@ describe('the pause after a failed login', () => {
       attempts: 1,
       refusals: 0,
       notBefore: NOW + 5 * S,
+      fullUntil: -Infinity,
       provenUntil: -Infinity,
     })
     expect(begun(begun(first, NOW), NOW).notBefore).toBe(NOW + 8 * MINUTE)
@@ -177,6 +178,26 @@ describe('the book', () => {
     expect(await login({ why: 'operator' })).toMatchObject({ pause: 10 * S, backoff: 'rejected' })
     expect(asked).toHaveLength(2)
   })
+
+  it.each([
+    ['refused', REFUSED],
+    ['unclear', unclear(200)],
+  ])(
+    'lets four logins through in 15 min, however often an operator asks: %s',
+    async (_, failure) => {
+      const { login, asked, clock } = open(Array.from({ length: 20 }, () => failure))
+      const sent: number[] = []
+      for (let second = 0; second < 3600; second += 1) {
+        // An operator who asks each 7 s, and the pauses of the proxy itself.
+        const before = asked.length
+        await login({ why: second % 7 === 0 ? 'operator' : 'renewal' })
+        if (asked.length > before) sent.push(second)
+        await clock.advance(S)
+      }
+      const windows = sent.map((at) => sent.filter((one) => at <= one && one < at + 900).length)
+      expect(Math.max(...windows)).toBe(4)
+    },
+  )
 
   it('makes one login in 8 min while it cannot be written and nothing is proven', async () => {
     const book = { ...memoryBook(), write: () => Promise.resolve(false) }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { AuthFailure } from '../../src/token/protocol.ts'
+import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import {
   accepted,
   adopted,
@@ -52,9 +52,9 @@ describe('a token is renewed', () => {
     ['up to 5 % earlier', 300, 0, 228_000],
     ['up to 5 % later', 300, 1, 252_000],
     ['at 80 % of a day', 86_400, 0.5, 69_120_000],
-    ['at 80 % of 2 s', 2, 0.5, 1600],
-    ['after 1 s at the earliest', 1, 0, 1000],
-    ['after 1 s at the earliest', 1.25, 0, 1000],
+    ['at 80 % of 3 s', 3, 0.5, 2400],
+    ['after 2 s at the earliest', 1, 0, 2000],
+    ['after 2 s at the earliest', 2.5, 0, 2000],
   ])('%s: %d s, random %d, after %d ms', (_, lives, random, ms) => {
     expect(live({}, random).login(grant({ lives })).wait()).toBeCloseTo(ms, 6)
   })
@@ -87,6 +87,35 @@ it.each([
 ])('a token that is %d ms old: sent generation %j, outage budget %d ms', (ms, generation, left) => {
   const life = live().login(grant()).after(ms)
   expect([sent(life), budget(life)]).toEqual([generation, left])
+})
+
+describe('a lifetime over 24 h, which is probably in milliseconds', () => {
+  const tooLong = (token: string): Grant => ({
+    ...grant({ token }),
+    lifetime: { ms: 24 * HOUR, doubt: 'too-long' },
+  })
+  const call = (life: Life) =>
+    life.does(accepted, {
+      generation: life.state.token?.generation ?? 0,
+      kind: 'first',
+      sentAt: life.now,
+    })
+
+  it('counts as 5 min, also for the renewal, and the token is sent for longer where that fails', () => {
+    const life = live().login(tooLong('t1'))
+    expect([life.state.token?.lifetime, life.wait(), budget(life)]).toEqual([
+      300_000, 240_000, 295_000,
+    ])
+    life.refresh(DOWN).after(300_000)
+    expect([sent(life), budget(life)]).toEqual([1, 0])
+  })
+
+  it('is believed when a token has outlived 5 min', () => {
+    const life = live().login(tooLong('t1')).refresh(DOWN).after(59_000)
+    expect(call(life).state.trusted).toBe(false)
+    expect(budget(call(life.after(1000)))).toBeGreaterThan(23 * HOUR)
+    expect(life.login(tooLong('t2')).wait()).toBeCloseTo(0.8 * 24 * HOUR, -3)
+  })
 })
 
 describe('a failed refresh', () => {
