@@ -40,6 +40,17 @@ const oneHome = (pkg, home) => ({
   to: { path: `node_modules/${pkg}/` },
 })
 
+/** Folders whose `index.ts` exports what others may use. */
+const ENTRIES = ['admin', 'proxy', 'upstream', 'words']
+
+const entryRules = ENTRIES.map((folder) => ({
+  name: `entry-${folder}`,
+  comment: `Others import ${folder}/index.ts`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/${folder}/` },
+  to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/index\\.ts$` },
+}))
+
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -61,6 +72,7 @@ module.exports = {
     oneHome('@hono/node-server', 'http/hono'),
     oneHome('pino', 'log/'),
     ...layerRules,
+    ...entryRules,
   ],
   options: {
     tsPreCompilationDeps: true,

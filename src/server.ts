@@ -12,7 +12,7 @@ import { descriptorLimit, withinDescriptors } from './listener/descriptors.ts'
 import { createListener, type ListenerLimits } from './listener/listener.ts'
 import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './obs/local-login.ts'
-import { openProxy } from './proxy/handler.ts'
+import { openProxy } from './proxy/index.ts'
 import { createReports } from './reports.ts'
 import { createIsalesClient } from './token/client.ts'
 import type { TokenEvent } from './token/events.ts'
@@ -21,8 +21,7 @@ import { memoryBook, withBook, type BookStore } from './token/book.ts'
 import { openBookFile } from './token/book-file.ts'
 import { createTokenSource } from './token/source.ts'
 import { tokenLog } from './token/token-log.ts'
-import { placesOf } from './upstream/places.ts'
-import { createUpstream } from './upstream/pool.ts'
+import { createUpstream, placesOf } from './upstream/index.ts'
 
 export interface AppOptions {
   readonly config: Config

@@ -1,4 +1,4 @@
-import type { ResponseHead } from '../upstream/exchange.ts'
+import type { ResponseHead } from '../upstream/index.ts'
 import { remembered } from './remembered.ts'
 
 /**

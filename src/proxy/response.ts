@@ -2,7 +2,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http'
 import { endpointOf } from '../config/address.ts'
 import type { Config } from '../config/settings.ts'
 import { parseObject } from '../http/json.ts'
-import type { Exchange } from '../upstream/exchange.ts'
+import type { Exchange } from '../upstream/index.ts'
 import { replacedBodyHeaders, type RelayedHead } from './headers.ts'
 import type { RequestRules, ValidRequest } from './validate.ts'
 

@@ -1,7 +1,7 @@
 import type { ReplayOutcome } from '../http/ended.ts'
 import { REFUSALS, type ProblemCode } from '../http/problem.ts'
 import type { Verdict } from '../token/source.ts'
-import type { UpstreamFailure } from '../upstream/errors.ts'
+import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './replay-buffer.ts'
 
 // The whole retry policy. Before anything was written any request may be sent again. Afterwards iSales may have executed

@@ -2,7 +2,7 @@ import { authFailureOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import type { Secret } from '../config/secret.ts'
 import type { Config } from '../config/settings.ts'
-import type { Post, PostResult } from '../upstream/post.ts'
+import type { Post, PostResult } from '../upstream/index.ts'
 import {
   loginBody,
   parseResponse,

@@ -23,8 +23,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a call that may have been executed is said to be not sent',
     file: 'http/problem.ts',
-    from: "title: 'iSales did not respond in time', sent: 'unknown'",
-    to: "title: 'iSales did not respond in time', sent: 'no'",
+    from: "'upstream-timeout': { status: 504, sent: 'unknown' }",
+    to: "'upstream-timeout': { status: 504, sent: 'no' }",
   },
   {
     name: 'a hung-up client is not counted as ended',
