@@ -1,7 +1,7 @@
 import { openAdmin } from '../src/admin/index.ts'
 import type { Health } from '../src/admin/findings.ts'
 import { systemClock } from '../src/clock.ts'
-import type { TokenSnapshot } from '../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../src/token/snapshot.ts'
 import { markdownTable } from './docs-text.ts'
 
 /** What each metric is good for. The page cannot be written when one is missing here, or too many. */

@@ -70,7 +70,7 @@ export const LOG_EVENTS = {
   },
   'lifetime-too-long': {
     level: 'warn',
-    text: 'iSales gave a lifetime over 24 h, probably milliseconds for seconds; 24 h is taken',
+    text: 'iSales gave a lifetime over 24 h, probably milliseconds for seconds',
   },
   'secret-reloaded': {
     level: 'info',

@@ -16,7 +16,6 @@ import {
   rejected,
   renewAsked,
   sendable,
-  snapshotOf,
   started,
   used,
   type Rules,
@@ -24,6 +23,7 @@ import {
 } from './lifecycle.ts'
 import { whyOf } from './logins.ts'
 import type { Grant, Operation } from './protocol.ts'
+import { snapshotOf } from './snapshot.ts'
 import type { Token } from './token.ts'
 
 export interface TokenSourceOptions {

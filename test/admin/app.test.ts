@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
 import { openAdmin } from '../../src/admin/index.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { NOW, adminSources, snapshot } from './token.ts'
 import { authFailure } from '../support/failure.ts'
 

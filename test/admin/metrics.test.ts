@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { openAdmin, type Admin } from '../../src/admin/index.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
-import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { CANARY, NOW, WALL, adminSources, granted, tokenOf, snapshot } from './token.ts'
 
 const NOW_SECONDS = WALL / 1000

@@ -1,7 +1,7 @@
 import { Secret } from '../../src/config/secret.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
-import type { TokenSnapshot } from '../../src/token/lifecycle.ts'
+import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import type { Token } from '../../src/token/token.ts'
 import { authFailure, PLACES } from '../support/failure.ts'
 

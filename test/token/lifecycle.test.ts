@@ -9,9 +9,9 @@ import {
   rejected,
   renewAsked,
   sendable,
-  snapshotOf,
   used,
 } from '../../src/token/lifecycle.ts'
+import { snapshotOf } from '../../src/token/snapshot.ts'
 import { whyOf } from '../../src/token/logins.ts'
 import { DOWN, grant, live, REFUSED, RULES, START, unclear } from './support.ts'
 
