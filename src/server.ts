@@ -1,11 +1,11 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { certificateEnds, openAdmin } from './admin/index.ts'
+import { openAdmin } from './admin/index.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
-import { valueOf } from './config/errors.ts'
 import type { EffectiveSetting } from './config/load.ts'
-import { watchConfigFiles } from './config/reload.ts'
+import { watchConfigFiles, type TlsSources } from './config/reload.ts'
+import { createReloadable } from './config/reloadable.ts'
 import type { Config } from './config/settings.ts'
 import { adminHosts, ownHosts } from './listener/address.ts'
 import { descriptorLimit, withinDescriptors } from './listener/descriptors.ts'
@@ -91,6 +91,12 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
   const places = placesOf(config)
+  const tlsOf = (use: keyof TlsSources) =>
+    createReloadable({
+      read: () => readTls(use, config),
+      onWarning: (one) => reports.reloads.onWarning(one),
+    })
+  const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
   const running = {
     listening: false,
     draining: false,
@@ -110,7 +116,11 @@ export async function startApp(options: AppOptions): Promise<App> {
     sharing: () => share?.snapshot(),
     running,
     upstreamConnections: () => upstream.stats().open,
-    certificates: certificateEnds(config),
+    certificates: () => ({
+      listener: tls.listen.current().certEnd,
+      client: tls.isales.current().certEnd,
+      ca: tls.isales.current().caEnd,
+    }),
     logLinesDropped: options.logLinesDropped ?? (() => 0),
     rejectedStatuses: config.isalesRejectedStatuses,
     places,
@@ -130,7 +140,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const share = await openShare()
   const upstream = createUpstream({
     config,
-    tls: valueOf(readTls('isales', config)),
+    tls: tls.isales.current(),
     clock,
     onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
@@ -160,7 +170,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...reports.of('proxy'),
     setting: 'LISTEN',
     address: config.listen,
-    tls: config.listenTlsCertFile === undefined ? undefined : valueOf(readTls('listen', config)),
+    tls: config.listenTlsCertFile === undefined ? undefined : tls.listen.current(),
     limits: { ...config, ...CLIENT_LIMITS },
     onRequest: proxy.handle,
   })
@@ -185,6 +195,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   // New secrets and certificates are used while the former ones still serve.
   const files = watchConfigFiles(
     config,
+    tls,
     {
       credentials({ isalesUser: user, isalesPassword: password }, owner) {
         if (tokens.changeCredentials({ user, password }, owner))

@@ -33,4 +33,3 @@ export function openAdmin(sources: AdminSources) {
 }
 
 export type { Status } from './model.ts'
-export { certificateEnds } from './sources.ts'

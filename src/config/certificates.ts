@@ -33,6 +33,10 @@ export interface TlsFiles {
   /** The own certificate, and its chain. */
   readonly cert?: string | undefined
   readonly key?: Secret | undefined
+  /** When the own certificate ends, milliseconds since 1970. */
+  readonly certEnd?: number | undefined
+  /** The earliest end of the authorities: which of them is needed is not known. */
+  readonly caEnd?: number | undefined
 }
 
 /** Reads the files that TLS for this use needs. Warns of certificates that are not valid now. */
@@ -79,6 +83,8 @@ export function readTls(
       ca: ca?.join(''),
       cert: cert?.join(''),
       key: pem === undefined ? undefined : new Secret(pem),
+      certEnd: cert?.map(endOf)[0],
+      caEnd: ca && Math.min(...ca.map(endOf)),
     },
     // A bundle is of use as long as one authority in it is.
     warnings: [...invalid(names.cert, cert?.slice(0, 1)), ...invalid(names.ca, ca)],
@@ -95,6 +101,10 @@ function refusedBy(cert: string | undefined, key: string): string | undefined {
   }
 }
 
+function endOf({ validTo }: X509Certificate): number {
+  return Date.parse(validTo)
+}
+
 /** Options of `tls.createSecureContext`. */
 export function secureContextOptions({ ca, cert, key }: TlsFiles): SecureContextOptions {
   return { ca, cert, key: key?.reveal() }
@@ -103,7 +113,7 @@ export function secureContextOptions({ ca, cert, key }: TlsFiles): SecureContext
 /** When none of them is valid now: when the last ended, or the first begins. */
 function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): ConfigError[] {
   const day = (time: number): string => new Date(time).toISOString().slice(0, 10)
-  const last = Math.max(...certificates.map(({ validTo }) => Date.parse(validTo)))
+  const last = Math.max(...certificates.map(endOf))
   const first = Math.min(...certificates.map(({ validFrom }) => Date.parse(validFrom)))
   const now = Date.now()
   if (certificates.length === 0 || (first <= now && now <= last)) return []
@@ -112,25 +122,6 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
       ? `names a certificate that ended on ${day(last)}`
       : `names a certificate that begins on ${day(first)} only`
   return [{ setting: nameOf(key), problem, remedy: 'Renew it, or set the clock' }]
-}
-
-/**
- * Gives the certificates in a file, the own one of a chain first; none when it cannot be read. They are parsed when the
- * file has changed: the bundle of all public authorities takes 100 ms, in which no call goes on.
- */
-export function certificateReader(path: string): () => readonly X509Certificate[] {
-  let pem = ''
-  let certificates: readonly X509Certificate[] = []
-  return () => {
-    try {
-      const latest = readPem(path, readSmallFile)
-      if (latest !== pem) certificates = parseCertificates(latest)
-      pem = latest
-      return certificates
-    } catch {
-      return []
-    }
-  }
 }
 
 /** Bytes; the bundle of all public authorities is a fifth of it. */

@@ -1,13 +1,14 @@
 import { statSync } from 'node:fs'
-import { readTls, TLS_FILES, type TlsFiles } from './certificates.ts'
-import type { ConfigError, Read } from './errors.ts'
+import { TLS_FILES, type TlsFiles } from './certificates.ts'
+import type { ConfigError } from './errors.ts'
 import { rereadSettings } from './load.ts'
-import { nameOf, type Config, type FileKey } from './settings.ts'
+import { createReloadable, type Reloadable } from './reloadable.ts'
+import { nameOf, type Config, type ConfigKey, type FileKey } from './settings.ts'
 import { watchFiles, type FileWatch } from './watch.ts'
 
 /** Puts new values in the place of the former ones. */
 export interface FileUsers {
-  /** Reports by itself: a file may be written again with the same credentials. `owners`: as of `onReloaded`. */
+  /** Reports by itself. `owners`: as of `onReloaded`. */
   readonly credentials: (
     value: Pick<Config, 'isalesUser' | 'isalesPassword'>,
     owners: string,
@@ -16,6 +17,9 @@ export interface FileUsers {
   readonly upstreamTls: (value: TlsFiles) => void
   readonly listenTls: (value: TlsFiles) => void
 }
+
+/** The files of TLS, by whom they are for. */
+export type TlsSources = Readonly<Record<'isales' | 'listen', Reloadable<TlsFiles>>>
 
 export interface ReloadListener {
   /** Called before the value is used. */
@@ -32,22 +36,30 @@ const CREDENTIALS_SETTLE = 2000
 /** Reads files again when they change, and uses what they hold when all that belongs together is good. */
 export function watchConfigFiles(
   config: Config,
+  tls: TlsSources,
   users: FileUsers,
   listener: ReloadListener,
 ): FileWatch {
-  /** Calls `use`, which reports by itself, with what has changed in these files. */
+  const settings = <Key extends ConfigKey>(keys: readonly Key[]) => {
+    const read = () => rereadSettings(keys, config)
+    return createReloadable<Pick<Config, Key>>({
+      first: config,
+      read,
+      onWarning: listener.onWarning,
+    })
+  }
+  /** Calls `use`, which reports by itself, with what these files hold when that has changed. */
   const watch = <T>(
     files: readonly FileKey[],
-    read: () => Read<T>,
+    source: Reloadable<T>,
     use: (value: T, owners: string, changed: readonly FileKey[]) => void,
     settle?: number,
   ): FileWatch => {
     const onChange = (paths: readonly string[]): void => {
-      const outcome = read()
-      if (!outcome.ok) return listener.onFailed(outcome.errors)
-      outcome.warnings?.forEach(listener.onWarning)
+      const outcome = source.reload()
       const changed = files.filter((key) => paths.includes(config[key] ?? ''))
-      use(outcome.value, ownersOf(paths), changed)
+      if (outcome === 'changed') use(source.current(), ownersOf(paths), changed)
+      else if (outcome !== 'same') listener.onFailed(outcome)
     }
     const paths = files.flatMap((key) => config[key] ?? [])
     return watchFiles(paths, { onChange, settle })
@@ -58,35 +70,28 @@ export function watchConfigFiles(
       use(value)
       listener.onReloaded(changed.map(nameOf), owners)
     }
-  const readCredentials = () => rereadSettings(['isalesUser', 'isalesPassword'], config)
-  const readObs = () => rereadSettings(['obsUser', 'obsPassword', 'obsTicketKey'], config)
+  const credentials = settings(['isalesUser', 'isalesPassword'])
+  const obsSecrets = settings(['obsUser', 'obsPassword', 'obsTicketKey'])
+  const { isales, listen } = TLS_FILES
   const watches = [
     watch(
       ['isalesUserFile', 'isalesPasswordFile'],
-      readCredentials,
+      credentials,
       users.credentials,
       CREDENTIALS_SETTLE,
     ),
     watch(
       ['obsUserFile', 'obsPasswordFile', 'obsTicketKeyFile'],
-      readObs,
+      obsSecrets,
       reported(users.obsSecrets),
     ),
-    watch(
-      Object.values(TLS_FILES.isales),
-      () => readTls('isales', config),
-      reported(users.upstreamTls),
-    ),
-    watch(
-      Object.values(TLS_FILES.listen),
-      () => readTls('listen', config),
-      reported(users.listenTls),
-    ),
+    watch(Object.values(isales), tls.isales, reported(users.upstreamTls)),
+    watch(Object.values(listen), tls.listen, reported(users.listenTls)),
   ]
-  // They may have changed between the reading of the configuration, which warned, and the beginning of the watch.
-  const latest = readCredentials()
-  if (latest.ok) users.credentials(latest.value, 'file')
-  else listener.onFailed(latest.errors)
+  // They may have changed between the reading of the configuration and the beginning of the watch.
+  const latest = credentials.reload()
+  if (latest === 'changed') users.credentials(credentials.current(), 'file')
+  else if (latest !== 'same') listener.onFailed(latest)
   return {
     reread: () => watches.forEach((each) => each.reread()),
     close: () => watches.forEach((each) => each.close()),

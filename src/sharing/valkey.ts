@@ -2,6 +2,7 @@ import type { Redis, RedisOptions } from 'ioredis'
 import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { readTls, type TlsFiles } from '../config/certificates.ts'
+import { createReloadable } from '../config/reloadable.ts'
 import type { StoreAddress } from '../config/formats-net.ts'
 import type { Config } from '../config/settings.ts'
 import { SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
@@ -234,13 +235,11 @@ function connectionOptions({
 
 /** The library copies these properties each time that it connects, so that a renewed certificate is used. */
 function tlsOptions(config: Config): NonNullable<RedisOptions['tls']> {
-  let last: TlsFiles = {}
-  /** The files as they are now, or, while one of them is wrong, as they were. */
+  const tls = createReloadable({ first: {}, read: () => readTls('store', config) })
   const files = (): TlsFiles => {
-    const read = readTls('store', config)
     // The connection shows what is wrong.
-    if (read.ok) last = read.value
-    return last
+    tls.reload()
+    return tls.current()
   }
   return {
     get ca() {
