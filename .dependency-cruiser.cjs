@@ -5,7 +5,7 @@ const LAYERS = [
   ['main.ts'],
   ['cli/'],
   ['server.ts'],
-  ['reports.ts', 'renewals.ts'],
+  ['reports.ts'],
   ['obs/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
   ['token/'],
   ['upstream/'],

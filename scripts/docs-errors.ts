@@ -164,9 +164,7 @@ ${PROBLEM_CODES.map((code) => {
 
 ${status} ${title}. ${meaning}
 
-**Caused by.** ${cause}.
-
-**Sent to iSales?** ${SENT[sent]}
+**Caused by.** ${cause}. **Sent to iSales?** ${SENT[sent]}
 
 **Do.** ${remedy}
 ${reasonsOf(code, 'Reasons:')}`
@@ -197,9 +195,7 @@ ${PROBLEM_CODES.map((code) => {
 
 ${status} ${WORDS.zh.problems[code]}。${meaning}
 
-**原因在于。** ${CAUSES_ZH[EXPLANATIONS[code].cause]}。
-
-**发给 iSales 了吗？** ${SENT_ZH[sent]}
+**原因在于。** ${CAUSES_ZH[EXPLANATIONS[code].cause]}。**发给 iSales 了吗？** ${SENT_ZH[sent]}
 
 **处理。** ${remedy}
 ${reasonsOf(code, '具体原因：')}`
