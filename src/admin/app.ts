@@ -74,15 +74,17 @@ export function createAdminApp(options: StatusOptions): Hono {
   })
   const read = async (context: Context) => {
     const speaker = createSpeaker(context.get('language') as Language)
-    return { status: await readStatus(options, speaker), speaker }
+    const host = context.req.header('host')
+    const origin = host === undefined ? '' : `http://${host}`
+    return { status: await readStatus(options, speaker), speaker, origin }
   }
   app.use('/', byOwnName, inLanguage)
   app.use('/status.json', byOwnName, inLanguage)
   app.use('/status.txt', byOwnName, inLanguage)
   app.get('/status.json', async (context) => context.json((await read(context)).status))
   app.get('/status.txt', async (context) => {
-    const { status, speaker } = await read(context)
-    return context.text(renderText(status, speaker))
+    const { status, speaker, origin } = await read(context)
+    return context.text(renderText(status, speaker, origin))
   })
   app.get('/', async (context) => {
     const refreshing = context.req.query('refresh') !== 'off'

@@ -2,8 +2,12 @@ import { indented } from '../text.ts'
 import type { Status } from './model.ts'
 import { clockTime, type Speaker } from './speaker.ts'
 
-/** The status as plain text: `/status.txt`, the command `status`, and what people send to support. */
-export function renderText(status: Status, { say, duration }: Speaker): string {
+/**
+ * The status as plain text: `/status.txt`, the command `status`, and what people send to support.
+ *
+ * @param origin where it is read, for the links.
+ */
+export function renderText(status: Status, { say, duration }: Speaker, origin: string): string {
   const { figure, cards, tables } = status
   const head = [
     'isales-auth-proxy',
@@ -12,7 +16,9 @@ export function renderText(status: Status, { say, duration }: Speaker): string {
     say('up', { time: duration(Math.round(status.upSeconds)) }),
   ]
   const findings = status.findings.map(({ title, reason, remedy, runbook }) =>
-    [`[${title}] ${reason}`, remedy, runbook ?? ''].filter((line) => line !== '').join('\n  '),
+    [`[${title}] ${reason}`, remedy, runbook === null ? '' : origin + runbook]
+      .filter((line) => line !== '')
+      .join('\n  '),
   )
   const parts = [
     `${head.join(' · ')}\n${status.time.slice(0, 10)} ${clockTime(status.time, status.utcOffset)}`,

@@ -13,6 +13,8 @@ export const REFRESH = 5
 interface PageProps {
   readonly status: Status
   readonly speaker: Speaker
+  /** Where it is read. */
+  readonly origin: string
   /** False: the reader has paused the refresh. */
   readonly refreshing: boolean
 }
@@ -22,7 +24,7 @@ export function renderStatusPage(props: PageProps) {
   return html`<!doctype html>${<StatusPage {...props} />}`
 }
 
-function StatusPage({ status, speaker, refreshing }: PageProps) {
+function StatusPage({ status, speaker, origin, refreshing }: PageProps) {
   const { state, title, host, instance } = status
   const { say, duration, language } = speaker
   const { cards, tables, settingTables } = status
@@ -84,7 +86,7 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
             <Card title={say('copy')}>
               <details>
                 <summary>{say('copyHint')}</summary>
-                <pre>{renderText(status, speaker)}</pre>
+                <pre>{renderText(status, speaker, origin)}</pre>
               </details>
             </Card>
           </main>
@@ -101,7 +103,7 @@ function StatusPage({ status, speaker, refreshing }: PageProps) {
   )
 }
 
-function Hero({ status, speaker }: Omit<PageProps, 'refreshing'>) {
+function Hero({ status, speaker }: Pick<PageProps, 'status' | 'speaker'>) {
   const { figure, findings } = status
   const [headline, ...others] = findings
   return (

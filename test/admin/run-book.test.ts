@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
 import { openAdmin } from '../../src/admin/index.ts'
 import { anchorsOf, read, root } from '../docs/pages.ts'
-import { adminSources } from './token.ts'
+import { adminSources, snapshot } from './token.ts'
 
 const sources = adminSources()
 const app = createAdminApp({ ...sources, ...openAdmin(sources) })
@@ -32,6 +32,15 @@ it('the admin port serves what each alert links to', async () => {
   const page = await (await app.request('/docs/operations.md', { headers: BROWSER })).text()
   const missing = links.filter(([, , anchor = '']) => !page.includes(`<pre id="${anchor}">`))
   expect(missing).toEqual([])
+})
+
+it('the status as text links to where it is read', async () => {
+  const failing = adminSources({ token: () => snapshot({ conflict: true }) })
+  const other = createAdminApp({ ...failing, ...openAdmin(failing) })
+  const headers = { Host: '127.0.0.1:9091' }
+  const text = await (await other.request('/status.txt', { headers })).text()
+  const [link = ''] = /http:\/\/127\.0\.0\.1:9091\/docs\/operations\.md#\S+/.exec(text) ?? []
+  expect((await other.request(link)).status).toBe(200)
 })
 
 it.each(['security.md', '..%2fpackage.json', 'operations', ''])(
