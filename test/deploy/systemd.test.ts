@@ -196,7 +196,7 @@ describe.skipIf(without)('on a machine', () => {
   })
 
   it('root asks for a login, and hears how it ended', async () => {
-    expect(await runBlock('isales-auth-proxy renew')).toMatch(
+    expect(await runBlock('isales-auth-proxy --instance - renew')).toMatch(
       /Logged in: a token until 20\S+Z\.\n$/,
     )
     const mistyped = await machine.run('ADMIN_LISTEN=127.0.0.1:9 isales-auth-proxy renew')
