@@ -52,7 +52,17 @@ export interface Failure {
   readonly bodyKept: boolean
 }
 
-/** @param history with the failed exchange counted. */
+/**
+ * @example
+ * a POST, whose client waits for 2.8 s:
+ * 0 ms    no connection comes, nothing is written: sent again in 50 ms
+ * 50 ms   written; the connection breaks before a response: 502 `upstream-broken`, `sent: "unknown"`
+ * a GET:
+ * 50 ms   the same: sent again in 100 ms, since it may be executed twice
+ * 150 ms  written, and broken again: 502, since it was written twice
+ *
+ * @param history with the failed exchange counted.
+ */
 export function afterFailure(history: History, failed: Failure): Resend | Fail {
   const { method, unwritten, lost } = history
   const { failure, written, bodyKept } = failed

@@ -1,9 +1,15 @@
+import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Exchange } from '../../src/upstream/exchange.ts'
 import { responseBytes } from '../support/raw-upstream.ts'
 import { until } from '../support/until.ts'
 import { dispatch, free, openUpstream, plain } from './support.ts'
+
+it('undici is of version 7: the next has no handlers of the kind that an exchange is', () => {
+  const { version } = createRequire(import.meta.url)('undici/package.json') as { version: string }
+  expect(version).toMatch(/^7\./)
+})
 
 describe('a response that ends with its connection', () => {
   const HEAD = 'HTTP/1.1 200 OK\r\n\r\n'
