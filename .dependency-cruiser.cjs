@@ -41,7 +41,7 @@ const oneHome = (pkg, home) => ({
 })
 
 /** Folders whose `index.ts` exports what others may use. */
-const ENTRIES = ['admin', 'proxy', 'upstream', 'words']
+const ENTRIES = ['admin', 'proxy', 'token', 'upstream', 'words']
 
 const entryRules = ENTRIES.map((folder) => ({
   name: `entry-${folder}`,

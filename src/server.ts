@@ -14,13 +14,17 @@ import type { Log } from './log/logger.ts'
 import { openLocalLogin } from './obs/local-login.ts'
 import { openProxy } from './proxy/index.ts'
 import { createReports } from './reports.ts'
-import { createIsalesClient } from './token/client.ts'
-import type { TokenEvent } from './token/events.ts'
+import {
+  createIsalesClient,
+  createTokenSource,
+  memoryBook,
+  openBookFile,
+  tokenLog,
+  withBook,
+  type BookStore,
+  type TokenEvent,
+} from './token/index.ts'
 import { sharingLog } from './sharing/events.ts'
-import { memoryBook, withBook, type BookStore } from './token/book.ts'
-import { openBookFile } from './token/book-file.ts'
-import { createTokenSource } from './token/source.ts'
-import { tokenLog } from './token/token-log.ts'
 import { createUpstream, placesOf } from './upstream/index.ts'
 
 export interface AppOptions {

@@ -1,6 +1,6 @@
 import { cause } from '../causes.ts'
 import type { SharingSnapshot } from '../sharing/events.ts'
-import type { TokenSnapshot } from '../token/snapshot.ts'
+import type { TokenSnapshot } from '../token/index.ts'
 import { explain, type Places, type Words } from '../words/index.ts'
 import {
   failureOf,

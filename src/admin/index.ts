@@ -1,7 +1,7 @@
 // What operators, probes and Prometheus read. It counts and remembers what happens to the token and to calls, judges it
 // once, and shows it as metrics, as a page, as text and as JSON. Nothing can be changed through it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { TokenEvent } from '../token/events.ts'
+import type { TokenEvent } from '../token/index.ts'
 import { serveAdminApp } from './app.ts'
 import { createMetrics } from './metrics.ts'
 import { createMonitor } from './monitor.ts'

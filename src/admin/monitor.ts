@@ -1,6 +1,5 @@
 import type { AuthFailureReason } from '../causes.ts'
-import type { TokenEvent } from '../token/events.ts'
-import type { Operation } from '../token/protocol.ts'
+import type { Operation, TokenEvent } from '../token/index.ts'
 import { createCalls } from './calls.ts'
 import { judge } from './findings.ts'
 import type { Speaker } from './speaker.ts'

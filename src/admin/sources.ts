@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { EffectiveSetting } from '../config/load.ts'
 import type { Log } from '../log/logger.ts'
 import type { Places } from '../words/index.ts'
-import type { TokenSnapshot } from '../token/snapshot.ts'
+import type { TokenSnapshot } from '../token/index.ts'
 import type { SharingSnapshot } from '../sharing/events.ts'
 
 /** What metrics, probes and the status page read of the rest of the program. */

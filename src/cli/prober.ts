@@ -12,12 +12,21 @@ import {
 import { isObject, parseObject } from '../http/json.ts'
 import { isUnder } from '../proxy/index.ts'
 import { systemClock } from '../clock.ts'
-import { openBookFile } from '../token/book-file.ts'
-import { memoryBook, withBook } from '../token/book.ts'
-import type { Deferred, IsalesClient, Outcome } from '../token/client.ts'
-import { askOnce, createIsalesClient, loginOnce } from '../token/client.ts'
-import { isGrant, isRefusal, type Grant } from '../token/protocol.ts'
-import { withScheme } from '../token/token.ts'
+import {
+  askOnce,
+  createIsalesClient,
+  isGrant,
+  isRefusal,
+  loginOnce,
+  memoryBook,
+  openBookFile,
+  withBook,
+  withScheme,
+  type Deferred,
+  type Grant,
+  type IsalesClient,
+  type Outcome,
+} from '../token/index.ts'
 import { createUpstream, placesOf, type Post, type PostResult } from '../upstream/index.ts'
 import { en, explain } from '../words/index.ts'
 import { EXIT } from './exit-codes.ts'

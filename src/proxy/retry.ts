@@ -1,6 +1,6 @@
 import type { ReplayOutcome } from '../http/ended.ts'
 import { REFUSALS, type ProblemCode } from '../http/problem.ts'
-import type { Verdict } from '../token/source.ts'
+import type { Verdict } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './replay-buffer.ts'
 

@@ -1,9 +1,12 @@
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/settings.ts'
-import type { BookStore } from '../token/book.ts'
-import type { IsalesClient, Sending } from '../token/client.ts'
-import { loginOnce } from '../token/client.ts'
-import { createToken } from '../token/token.ts'
+import {
+  createToken,
+  loginOnce,
+  type BookStore,
+  type IsalesClient,
+  type Sending,
+} from '../token/index.ts'
 import type { StoreCall } from './events.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'

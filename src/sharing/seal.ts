@@ -1,8 +1,14 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import type { Secret } from '../config/secret.ts'
 import { parseObject, type JsonObject } from '../http/json.ts'
-import { parseStored, type StoredEntry } from '../token/book.ts'
-import { MAX_LIFETIME, MIN_LIFETIME, parseToken, type Grant } from '../token/protocol.ts'
+import {
+  MAX_LIFETIME,
+  MIN_LIFETIME,
+  parseStored,
+  parseToken,
+  type Grant,
+  type StoredEntry,
+} from '../token/index.ts'
 
 export type SharedGrant = Pick<Grant, 'token' | 'lifetime' | 'refreshToken' | 'refreshLifetime'>
 

@@ -6,21 +6,19 @@ import {
   prolonged,
   restored,
   stored,
+  usableUntil,
   withBook,
+  type Ask,
   type BookOptions,
   type BookStore,
+  type Credentials,
+  type Deferred,
   type Entry,
-} from '../token/book.ts'
-import type {
-  Ask,
-  Credentials,
-  Deferred,
-  IsalesClient,
-  Outcome,
-  TokenClient,
-} from '../token/client.ts'
-import type { Grant } from '../token/protocol.ts'
-import { usableUntil } from '../token/token.ts'
+  type Grant,
+  type IsalesClient,
+  type Outcome,
+  type TokenClient,
+} from '../token/index.ts'
 import { idOf, type Cell, type Reply, type StoreFailure } from './cell.ts'
 import type { SharingEvent, SharingSnapshot } from './events.ts'
 import { totalLife, type Seal, type SharedRecord } from './seal.ts'

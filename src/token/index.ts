@@ -1,0 +1,48 @@
+// The life of one token: who asks for the next one and when, what a response means, what is known of the password, and
+// what becomes of a call that iSales rejected. The only judge of token and credentials; it knows nothing of HTTP servers,
+// of pages, or of other replicas but the tokens that it is given.
+// Used: `createTokenSource` keeps the token, `tokenLog` and `TokenEvent` say what happens to it, `withBook` and its homes
+// spare the account, and the client of iSales makes one request each.
+export {
+  granted,
+  memoryBook,
+  NO_ENTRY,
+  parseStored,
+  prolonged,
+  restored,
+  stored,
+  withBook,
+  type BookOptions,
+  type BookStore,
+  type Entry,
+  type StoredEntry,
+} from './book.ts'
+export { openBookFile } from './book-file.ts'
+export {
+  askOnce,
+  BACKOFFS,
+  createIsalesClient,
+  loginOnce,
+  type Ask,
+  type Credentials,
+  type Deferred,
+  type IsalesClient,
+  type Outcome,
+  type Sending,
+  type TokenClient,
+} from './client.ts'
+export type { TokenEvent } from './events.ts'
+export {
+  isGrant,
+  isRefusal,
+  MAX_LIFETIME,
+  MIN_LIFETIME,
+  parseToken,
+  type AuthFailure,
+  type Grant,
+  type Operation,
+} from './protocol.ts'
+export type { TokenSnapshot } from './snapshot.ts'
+export { createTokenSource, type RejectedToken, type TokenSource, type Verdict } from './source.ts'
+export { createToken, usableUntil, withScheme, type Token } from './token.ts'
+export { tokenLog } from './token-log.ts'
