@@ -1,4 +1,4 @@
-import { openAdmin } from '../src/admin/index.ts'
+import { openAdmin, openRecords } from '../src/admin/index.ts'
 import type { Health } from '../src/admin/findings.ts'
 import { systemClock } from '../src/clock.ts'
 import type { TokenSnapshot } from '../src/token/snapshot.ts'
@@ -134,7 +134,7 @@ function renderPage(): Promise<string> {
     failuresInRow: 0,
     lastFailure: undefined,
   }
-  const { metrics } = openAdmin({
+  const sources = {
     token: () => token,
     sharing: () => undefined,
     running: { listening: false, draining: false, inFlight: 0 },
@@ -147,7 +147,7 @@ function renderPage(): Promise<string> {
       passwordFile: '',
     },
     settings: [],
-    hosts: new Set(),
+    hosts: new Set<string>(),
     instance: '',
     host: '',
     version: '',
@@ -156,7 +156,10 @@ function renderPage(): Promise<string> {
     wallClock: () => 0,
     utcOffset: () => 0,
     log: () => undefined,
-  })
+  }
+  const records = openRecords(sources)
+  openAdmin(sources, records)
+  const { metrics } = records
   return metrics.render()
 }
 

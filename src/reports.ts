@@ -1,4 +1,4 @@
-import type { Admin } from './admin/index.ts'
+import type { Records } from './admin/index.ts'
 import type { Clock } from './clock.ts'
 import type { ConfigError } from './config/errors.ts'
 import type { ReloadListener } from './config/reload.ts'
@@ -10,7 +10,7 @@ import { accessFields, type Log } from './log/logger.ts'
 import { createThrottledLog } from './log/throttle.ts'
 import { en } from './words/index.ts'
 
-interface ReportsParts extends Pick<Admin, 'metrics' | 'monitor'> {
+interface ReportsParts extends Pick<Records, 'metrics' | 'monitor'> {
   readonly log: Log
   readonly clock: Clock
   /** In [0, 1). */

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openAdmin } from './admin/index.ts'
+import { openAdmin, openRecords } from './admin/index.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { readTls } from './config/certificates.ts'
 import type { EffectiveSetting } from './config/load.ts'
@@ -95,58 +95,30 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   const { clock = systemClock, wallClock = Date.now, random = Math.random } = options
   const places = placesOf(config)
-  const tlsOf = (use: keyof TlsSources) =>
-    createReloadable({
-      read: () => readTls(use, config),
-      onWarning: (one) => reports.reloads.onWarning(one),
-    })
-  const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
-  const running = {
-    listening: false,
-    draining: false,
-    get inFlight() {
-      return proxy.inFlight()
-    },
-  }
-  // The first event comes when the token source starts: then all parts are there.
+  const { isalesRejectedStatuses: rejectedStatuses } = config
+  const records = openRecords({ clock, log, places, rejectedStatuses })
+  const { metrics, monitor } = records
+  const reports = createReports(config, { metrics, monitor, log, clock, random })
+  const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
   const observe = (event: TokenEvent): void => {
-    admin.onTokenEvent(event)
+    records.onTokenEvent(event)
     logToken(event)
     options.onTokenEvent?.(event)
   }
 
-  const admin = openAdmin({
-    token: () => tokens.snapshot(),
-    sharing: () => share?.snapshot(),
-    running,
-    upstreamConnections: () => upstream.stats().open,
-    certificates: () => ({
-      listener: tls.listen.current().certEnd,
-      client: tls.isales.current().certEnd,
-      ca: tls.isales.current().caEnd,
-    }),
-    logLinesDropped: options.logLinesDropped ?? (() => 0),
-    rejectedStatuses: config.isalesRejectedStatuses,
-    places,
-    settings: options.settings ?? [],
-    hosts: adminHosts(config, hostname()),
-    instance: config.instance ?? `${config.isalesUser}@${hostname()}`,
-    host: hostname(),
-    version: options.version,
-    pid: options.pid,
-    clock,
-    wallClock,
-    utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
-    log,
-  })
-  const { metrics, monitor } = admin
+  const tlsOf = (use: keyof TlsSources) =>
+    createReloadable({
+      read: () => readTls(use, config),
+      onWarning: reports.reloads.onWarning,
+    })
+  const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
   const book = openBook()
   const share = await openShare()
   const upstream = createUpstream({
     config,
     tls: tls.isales.current(),
     clock,
-    onConnect: (outcome) => metrics.upstreamConnected(outcome),
+    onConnect: metrics.upstreamConnected,
   })
   const isales = createIsalesClient({ ...config, post: upstream.post, clock, wallClock })
   const tokens = createTokenSource({
@@ -157,8 +129,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })
-  const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
-  const reports = createReports(config, { metrics, monitor, log, clock, random })
   const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
   const proxy = openProxy({
     ...login,
@@ -170,6 +140,38 @@ export async function startApp(options: AppOptions): Promise<App> {
     onEnd: reports.requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
+  const running = {
+    listening: false,
+    draining: false,
+    get inFlight() {
+      return proxy.inFlight()
+    },
+  }
+  const sources = {
+    token: tokens.snapshot,
+    sharing: () => share?.snapshot(),
+    running,
+    upstreamConnections: () => upstream.stats().open,
+    certificates: () => ({
+      listener: tls.listen.current().certEnd,
+      client: tls.isales.current().certEnd,
+      ca: tls.isales.current().caEnd,
+    }),
+    logLinesDropped: options.logLinesDropped ?? (() => 0),
+    rejectedStatuses,
+    places,
+    settings: options.settings ?? [],
+    hosts: adminHosts(config, hostname()),
+    instance: config.instance ?? `${config.isalesUser}@${hostname()}`,
+    host: hostname(),
+    version: options.version,
+    pid: options.pid,
+    clock,
+    wallClock,
+    utcOffset: () => -new Date(wallClock()).getTimezoneOffset(),
+    log,
+  }
+  const admin = openAdmin(sources, records)
   const listener = createListener({
     ...reports.of('proxy'),
     setting: 'LISTEN',
@@ -183,7 +185,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     setting: 'ADMIN_LISTEN',
     address: config.adminListen,
     limits: ADMIN_LIMITS,
-    onRequest: (request, response) => admin.serve(request, response),
+    onRequest: admin.serve,
   })
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()

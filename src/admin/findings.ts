@@ -184,6 +184,9 @@ export const FINDING_NAMES = Object.keys(FINDINGS) as readonly FindingName[]
 
 export type Finding = NonNullable<ReturnType<typeof sayIf>>
 
+/** The first gives the state. */
+export type Findings = ReturnType<typeof judge>
+
 /** All that is to be said, the most important first: it gives the state. */
 export function judge(input: StateInput, speaker = createSpeaker('en')) {
   const facts = factsOf(input, speaker)

@@ -4,19 +4,32 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TokenEvent } from '../token/index.ts'
 import { serveAdminApp } from './app.ts'
 import { createMetrics } from './metrics.ts'
+import { statusOptions } from './model.ts'
 import { createMonitor } from './monitor.ts'
-import type { AdminSources } from './sources.ts'
+import type { AdminSources, RecordOptions } from './sources.ts'
 
-export type Admin = ReturnType<typeof openAdmin>
+export type Records = ReturnType<typeof openRecords>
 
-/** Counts and remembers what happens, and serves it. The process counts as started now. */
-export function openAdmin(sources: AdminSources) {
-  const monitor = createMonitor(sources)
-  const metrics = createMetrics(sources, monitor)
-  const serve = serveAdminApp({ ...sources, monitor, metrics })
+/** Counts and remembers what happens. The process counts as started now. */
+export function openRecords(options: RecordOptions) {
+  const monitor = createMonitor(options)
+  const metrics = createMetrics(options)
   return {
     metrics,
     monitor,
+    onTokenEvent(event: TokenEvent): void {
+      metrics.onTokenEvent(event)
+      monitor.onTokenEvent(event)
+    },
+  }
+}
+
+/** Judges and serves what the records hold and what the sources say now. */
+export function openAdmin(sources: AdminSources, records: Records) {
+  const options = statusOptions(sources, records)
+  records.metrics.addGauges(sources, options.findings)
+  const serve = serveAdminApp(options)
+  return {
     serve(request: IncomingMessage, response: ServerResponse): void {
       const { headers, httpVersion, url = '' } = request
       const target = url.replace(/^https?:\/\/[^/]*/i, '')
@@ -24,10 +37,6 @@ export function openAdmin(sources: AdminSources) {
       const hostMissing = headers.host === undefined && httpVersion !== '1.0'
       if (hostMissing || !target.startsWith('/')) response.writeHead(400).end()
       else serve(request, response, target)
-    },
-    onTokenEvent(event: TokenEvent): void {
-      metrics.onTokenEvent(event)
-      monitor.onTokenEvent(event)
     },
   }
 }

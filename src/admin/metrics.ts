@@ -10,10 +10,9 @@ import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../ht
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
-import { FINDING_NAMES, STATES } from './findings.ts'
+import { FINDING_NAMES, STATES, type Findings } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'
-import type { Monitor } from './monitor.ts'
-import type { AdminSources } from './sources.ts'
+import type { AdminSources, RecordOptions } from './sources.ts'
 
 const PREFIX = 'isales_proxy_'
 const OPERATIONS = ['login', 'refresh'] as const satisfies readonly Operation[]
@@ -126,11 +125,10 @@ function labelSets<Values extends Readonly<Record<string, readonly string[]>>>(v
 export type Metrics = ReturnType<typeof createMetrics>
 
 /** Counts what happens, and shows it to Prometheus. */
-export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'findings'>) {
+export function createMetrics(options: Pick<RecordOptions, 'rejectedStatuses'>) {
   const registry = new Registry()
   const registries = [registry, processMetrics()]
-  const rejectedStatuses = sources.rejectedStatuses.map(String)
-  createGauges(registry, sources, monitor)
+  const rejectedStatuses = options.rejectedStatuses.map(String)
   const byName = createCounters(registry, rejectedStatuses)
   const histogram = (name: string, help: string, buckets: number[], of: readonly string[]) => {
     const [labelNames, registers] = [['operation'], [registry]]
@@ -159,6 +157,10 @@ export function createMetrics(sources: AdminSources, monitor: Pick<Monitor, 'fin
 
   return {
     count,
+
+    /** Adds what is read when the page is. */
+    addGauges: (sources: AdminSources, findings: () => Findings): void =>
+      createGauges(registry, sources, findings),
 
     onTokenEvent(event: TokenEvent): void {
       if (event.type === 'granted' || event.type === 'failed') {
@@ -235,11 +237,7 @@ function failureStatus({ reason, status }: AuthFailure): string {
 }
 
 /** Everything that is read when the page is. */
-function createGauges(
-  registry: Registry,
-  sources: AdminSources,
-  { findings }: Pick<Monitor, 'findings'>,
-): void {
+function createGauges(registry: Registry, sources: AdminSources, findings: () => Findings): void {
   const { token, sharing, running, clock } = sources
   const registers = [registry]
   /** @param read gives a number, or one for each value of the label. */

@@ -1,6 +1,6 @@
 import { explain } from '../words/index.ts'
 import { totalOf } from './calls.ts'
-import { STATES, worstOf } from './findings.ts'
+import { judge, STATES, worstOf, type Findings } from './findings.ts'
 import type { Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
@@ -17,6 +17,31 @@ type Facts = Awaited<ReturnType<typeof readFacts>>
 export interface StatusOptions extends AdminSources {
   readonly monitor: Monitor
   readonly metrics: Metrics
+  readonly findings: (speaker?: Speaker) => Findings
+}
+
+/** The sources with what the records hold, and one judgement of both. */
+export function statusOptions(
+  sources: AdminSources,
+  records: Pick<StatusOptions, 'monitor' | 'metrics'>,
+): StatusOptions {
+  const { metrics, monitor } = records
+  const findings = (speaker?: Speaker): Findings =>
+    judge(
+      {
+        draining: sources.running.draining,
+        token: sources.token(),
+        sharing: sources.sharing(),
+        calls: monitor.calls,
+        stateTrouble: monitor.trouble(),
+        isLifetimeDoubtful: monitor.isLifetimeDoubtful(),
+        places: sources.places,
+        wallNow: sources.wallClock(),
+        utcOffset: sources.utcOffset(),
+      },
+      speaker,
+    )
+  return { ...sources, metrics, monitor, findings }
 }
 
 /** Durations are seconds. Null: there is none, or it is not known. Sentences are in the speaker's language. */
@@ -35,7 +60,7 @@ async function readFacts(options: StatusOptions, speaker: Speaker) {
   const reloads = await metrics.sums('credential_reloads_total', 'outcome')
   const conflicts = await metrics.sums('session_conflicts_total')
   const { calls } = monitor
-  const findings = monitor.findings(speaker)
+  const findings = options.findings(speaker)
   const snapshot = options.token()
   const { now, token = null, lastFailure = null, nextRequestAt = Infinity, asked } = snapshot
   const failed = asked.end?.outcome === 'granted' ? undefined : asked.end

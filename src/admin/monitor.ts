@@ -1,9 +1,7 @@
 import type { AuthFailureReason } from '../causes.ts'
 import type { Operation, TokenEvent } from '../token/index.ts'
 import { createCalls } from './calls.ts'
-import { judge } from './findings.ts'
-import type { Speaker } from './speaker.ts'
-import type { AdminSources } from './sources.ts'
+import type { RecordOptions } from './sources.ts'
 
 /** One login or refresh that ended. */
 export interface EndedTokenRequest {
@@ -21,36 +19,18 @@ const MAX_TOKEN_REQUESTS = 60
 export type Monitor = ReturnType<typeof createMonitor>
 
 /** Remembers what the counters do not hold: calls, and the last events of the token. Bounded in memory. */
-export function createMonitor(sources: AdminSources) {
-  const { running, clock } = sources
-  const startedAt = clock.now()
-  const calls = createCalls(sources)
+export function createMonitor(options: RecordOptions) {
+  const startedAt = options.clock.now()
+  const calls = createCalls(options)
   let isLifetimeDoubtful = false
   let trouble: string | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
-  const findings = (speaker?: Speaker) =>
-    judge(
-      {
-        draining: running.draining,
-        token: sources.token(),
-        sharing: sources.sharing(),
-        calls,
-        stateTrouble: trouble,
-        isLifetimeDoubtful,
-        places: sources.places,
-        wallNow: sources.wallClock(),
-        utcOffset: sources.utcOffset(),
-      },
-      speaker,
-    )
-
   return {
     /** On the monotonic clock. */
     startedAt,
     calls,
-    findings,
     /** The last 60 logins and refreshes, the newest last. */
     tokenRequests: (): readonly EndedTokenRequest[] => tokenRequests,
     /** When this kind of event was last seen, on the monotonic clock. */
@@ -66,7 +46,12 @@ export function createMonitor(sources: AdminSources) {
       if (tokenRequests.length > MAX_TOKEN_REQUESTS) tokenRequests.shift()
     },
 
-    /** Why the book of logins is not in `STATE_DIR`; undefined: it is again. */
+    /** The lifetime of the token is longer than can be believed. */
+    isLifetimeDoubtful: () => isLifetimeDoubtful,
+
+    /** Why the book of logins is not in `STATE_DIR`. Undefined: it is. */
+    trouble: () => trouble,
+
     stateTrouble(why: string | undefined): void {
       trouble = why
     },

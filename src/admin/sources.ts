@@ -5,8 +5,18 @@ import type { Places } from '../words/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { SharingSnapshot } from '../sharing/events.ts'
 
+/** What counting and remembering needs. */
+export interface RecordOptions {
+  readonly clock: Clock
+  readonly log: Log
+  /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
+  readonly rejectedStatuses: readonly number[]
+  /** What the sentences about failures name. */
+  readonly places: Places
+}
+
 /** What metrics, probes and the status page read of the rest of the program. */
-export interface AdminSources {
+export interface AdminSources extends RecordOptions {
   readonly token: () => TokenSnapshot
   /** Undefined: not configured. */
   readonly sharing: () => SharingSnapshot | undefined
@@ -31,10 +41,6 @@ export interface AdminSources {
   }
   /** Lines of the log that could not be written, since the start. */
   readonly logLinesDropped: () => number
-  /** Each is a label value of its own in `token_rejections_total`; another status counts as `other`. */
-  readonly rejectedStatuses: readonly number[]
-  /** What the sentences about failures name. */
-  readonly places: Places
   readonly settings: readonly EffectiveSetting[]
   /** Lower-case names without port that open the status page, beside every address. */
   readonly hosts: ReadonlySet<string>
@@ -45,10 +51,8 @@ export interface AdminSources {
   readonly version: string
   /** Of this process. */
   readonly pid: number | undefined
-  readonly clock: Clock
   /** Milliseconds since 1970; token instants are monotonic and become dates with it. */
   readonly wallClock: () => number
   /** Minutes by which the local time of the machine is ahead of UTC. */
   readonly utcOffset: () => number
-  readonly log: Log
 }

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
-import { openAdmin } from '../../src/admin/index.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import { NOW, adminSources, snapshot } from './token.ts'
+import { NOW, adminSources, openShown, snapshot } from './token.ts'
 import { authFailure } from '../support/failure.ts'
 
 function appWith(changes?: Partial<AdminSources>) {
   const sources = adminSources(changes)
-  return createAdminApp({ ...sources, ...openAdmin(sources) })
+  return createAdminApp(openShown(sources))
 }
 
 const PATHS = ['/metrics', '/livez', '/startupz', '/readyz', '/', '/status.json']

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { openAdmin, type Admin } from '../../src/admin/index.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import { CANARY, NOW, WALL, adminSources, granted, tokenOf, snapshot } from './token.ts'
+import { CANARY, NOW, WALL, adminSources, granted, openShown, tokenOf, snapshot } from './token.ts'
+
+type Shown = ReturnType<typeof openShown>
 
 const NOW_SECONDS = WALL / 1000
 
@@ -20,14 +21,14 @@ const DOCUMENTED = Array.from(
 )
 
 /** The value of each series on the page, without the prefix. */
-async function seriesOf(admin: Admin): Promise<Readonly<Record<string, number>>> {
+async function seriesOf(admin: Shown): Promise<Readonly<Record<string, number>>> {
   const page = await admin.metrics.render()
   const lines = page.matchAll(/^isales_proxy_(\S+(?:\{.*\})?) (\S+)$/gm)
   return Object.fromEntries(Array.from(lines, ([, name = '', value]) => [name, Number(value)]))
 }
 
-function open(changes?: Partial<AdminSources>): Admin {
-  return openAdmin(adminSources(changes))
+function open(changes?: Partial<AdminSources>): Shown {
+  return openShown(adminSources(changes))
 }
 
 /** A status belongs to some reasons only. */

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.ts'
-import { openAdmin } from '../../src/admin/index.ts'
 import { anchorsOf, read, root } from '../docs/pages.ts'
-import { adminSources, snapshot } from './token.ts'
+import { adminSources, openShown, snapshot } from './token.ts'
 
 const sources = adminSources()
-const app = createAdminApp({ ...sources, ...openAdmin(sources) })
+const app = createAdminApp(openShown(sources))
 const BROWSER = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
 it.each(['operations.md', 'operations.zh-CN.md', 'errors.md', 'errors.zh-CN.md'])(
@@ -36,7 +35,7 @@ it('the admin port serves what each alert links to', async () => {
 
 it('the status as text links to where it is read', async () => {
   const failing = adminSources({ token: () => snapshot({ conflict: true }) })
-  const other = createAdminApp({ ...failing, ...openAdmin(failing) })
+  const other = createAdminApp(openShown(failing))
   const headers = { Host: '127.0.0.1:9091' }
   const text = await (await other.request('/status.txt', { headers })).text()
   const [link = ''] = /http:\/\/127\.0\.0\.1:9091\/docs\/operations\.md#\S+/.exec(text) ?? []

@@ -1,4 +1,6 @@
 import { Secret } from '../../src/config/secret.ts'
+import { openRecords } from '../../src/admin/index.ts'
+import { statusOptions } from '../../src/admin/model.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
@@ -109,4 +111,12 @@ export function failed(changes: Partial<Failed> = {}): Failed {
     outageBudget: 235_000,
     ...changes,
   }
+}
+
+/** Records, and what shows them. */
+export function openShown(sources: AdminSources) {
+  const records = openRecords(sources)
+  const options = statusOptions(sources, records)
+  records.metrics.addGauges(sources, options.findings)
+  return { ...options, ...records }
 }

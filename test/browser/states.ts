@@ -1,7 +1,6 @@
 import type { Hono } from 'hono'
 import { cause } from '../../src/causes.ts'
 import { createAdminApp } from '../../src/admin/app.ts'
-import { openAdmin } from '../../src/admin/index.ts'
 import type { EndedCall } from '../../src/admin/calls.ts'
 import type { AdminSources } from '../../src/admin/sources.ts'
 import type { EffectiveSetting } from '../../src/config/load.ts'
@@ -9,7 +8,16 @@ import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import type { SharingSnapshot } from '../../src/sharing/events.ts'
-import { NOW, WALL, adminSources, failed, granted, tokenOf, snapshot } from '../admin/token.ts'
+import {
+  NOW,
+  WALL,
+  adminSources,
+  failed,
+  granted,
+  openShown,
+  tokenOf,
+  snapshot,
+} from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
 
 const MINUTE = 60_000
@@ -219,7 +227,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
     clock: { now: () => now, setTimer: () => ({ cancel: () => undefined }) },
     ...changes,
   })
-  const admin = openAdmin(sources)
+  const admin = openShown(sources)
   const calls = (scene.calls ?? []).flatMap(({ count, apart, ago = 0, call }) =>
     Array.from({ length: count }, (_, n) => ({ at: NOW - ago - (count - 1 - n) * apart, call })),
   )
@@ -234,5 +242,5 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)
     admin.metrics.requestEnded({ method: 'POST', status: 200 })
-  return createAdminApp({ ...sources, ...admin })
+  return createAdminApp(admin)
 }
