@@ -7,8 +7,9 @@ import { loadConfig } from '../config/load.ts'
 import { parseObject } from '../http/json.ts'
 import { codeOf } from '../causes.ts'
 import { writeErrors, type Io } from './io.ts'
+import type { Words } from '../words/index.ts'
 
-/** A response of the admin listener; undefined status: none came, and `body` says why. */
+/** A response of the admin listener; undefined status: none came, and `body` is the code of the error, empty when it was too late. */
 export interface AdminResponse {
   /** Host and port that were asked. */
   readonly at: string
@@ -57,19 +58,19 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
       const [response] = (await once(request, 'response')) as [IncomingMessage]
       return { at, status: response.statusCode, body: await text(response) }
     } catch (error) {
-      return { at, status: undefined, body: late.aborted ? 'no response in time' : codeOf(error) }
+      return { at, status: undefined, body: late.aborted ? '' : codeOf(error) }
     }
   }
 }
 
-/** `responded 503 (no-token)` or `did not respond at 127.0.0.1:9090 (ECONNREFUSED)`. */
-export function describeResponse({ at, status, body }: AdminResponse): string {
-  if (status === undefined) return `did not respond at ${at} (${body})`
-  if (status === 404) return `responded 404: another program listens at ${at} (ADMIN_LISTEN)`
+/** What it responded, or that it did not and where to look. */
+export function describeResponse({ at, status, body }: AdminResponse, { running }: Words): string {
+  if (status === undefined) return running.silent(at, body === '' ? running.late : body)
+  if (status === 404) return running.other(at)
   const reason = parseObject(body)?.['reason']
   // A reason of ours only: another program may listen there.
   const isOurs = typeof reason === 'string' && /^[a-z-]{1,40}$/.test(reason)
-  return `responded ${status}${isOurs ? ` (${reason})` : ''}`
+  return running.status(status, isOurs ? reason : '')
 }
 
 /** All interfaces are reached by the loopback one. */

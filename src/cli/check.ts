@@ -10,6 +10,7 @@ import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
 import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
 import { table } from '../text.ts'
+import { wordsOf } from '../words/index.ts'
 
 export const command: Command = {
   summary: 'Check the configuration, the login, or a running proxy',
@@ -46,7 +47,7 @@ the lease of the store, and running replicas take the new token.`,
 async function checkHealth(io: Io): Promise<number> {
   const response = await openAdminClient(io)?.('/livez')
   if (response === undefined) return EXIT.usage
-  io.stdout.write(`The proxy ${describeResponse(response)}.\n`)
+  io.stdout.write(`${describeResponse(response, wordsOf(io.env))}.\n`)
   return response.status === 200 ? EXIT.ok : EXIT.notReady
 }
 
@@ -62,7 +63,7 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
   await warnOfStateDir(loaded.config, io)
   if (!flags['quiet']) io.stdout.write('\n')
   if (flags['live']) return checkLive(loaded.config, io)
-  io.stdout.write('The configuration is sound.\n')
+  io.stdout.write(`${wordsOf(io.env).check.sound}\n`)
   return EXIT.ok
 }
 
@@ -83,15 +84,18 @@ async function warnOfStateDir({ stateDir }: Config, { stderr }: Io): Promise<voi
 /** The conversation with the settings as they are. Returns the exit code. */
 async function checkLive(config: Config, io: Io): Promise<number> {
   const { signal, stdout, stderr } = io
+  const words = wordsOf(io.env)
+  const { check } = words
   const logIn = (isales: IsalesClient): Promise<Login> => logInWithStore(config, isales, io)
-  const { verdict, findings } = await probe({ config, signal, vary: false, logIn })
+  const { verdict, findings } = await probe({ config, signal, words, vary: false, logIn })
   if (signal.aborted) return endedBy(signal)
   const good = findings.filter(({ remedy }) => remedy === undefined)
   stdout.write(table(good.map(({ topic, evidence }) => [topic, evidence])))
-  const { code, text } = VERDICTS[verdict]
+  const code = VERDICTS[verdict]
+  const label = code === EXIT.ok ? check.warning : check.error
   for (const one of findings.filter(({ remedy }) => remedy !== undefined))
-    stderr.write(`${code === EXIT.ok ? 'Warning' : 'Error'}: ${one.topic} ${sentences(one)}\n`)
-  ;(code === EXIT.ok ? stdout : stderr).write(`${text}\n`)
+    stderr.write(`${label}: ${one.topic} ${sentences(one, words)}\n`)
+  ;(code === EXIT.ok ? stdout : stderr).write(`${check.verdicts[verdict]}\n`)
   return code
 }
 
@@ -105,23 +109,20 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
     return {
-      ...(inCluster && { note: NO_STORE }),
+      ...(inCluster && { note: wordsOf(io.env).check.noStore }),
       ...(await logInOnce(config, io.signal, book)(isales)),
     }
   }
   const { outcome, store, others = 0 } = login
+  const { check } = wordsOf(io.env)
   const note =
     store.state === 'alone'
-      ? `cannot be used (${store.reason}): a login may end the session of running replicas`
+      ? check.storeAlone(store.reason ?? '')
       : others === 0
-        ? 'works. No replica listens with this key: none runs, or theirs is another'
-        : `works. ${others} running with this key take the new token`
+        ? check.noListener
+        : check.listeners(others)
   return { outcome, note, shared: store.state !== 'alone', uncounted: book.uncounted() }
 }
-
-/** How many replicas there are is not known here; the notes of the chart warn when they are several. */
-const NO_STORE =
-  'is not shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens'
 
 const NOT_SET = '-'
 

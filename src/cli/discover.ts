@@ -4,6 +4,7 @@ import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type Io, type Command } from './io.ts'
 import { probe, sentences, VERDICTS, type Probed } from './prober.ts'
 import { table } from '../text.ts'
+import { wordsOf } from '../words/index.ts'
 
 export const command: Command = {
   summary: 'Find the settings that suit your iSales',
@@ -27,14 +28,14 @@ logs in again.`,
     writeProblems(io, loaded)
     if (!loaded.ok) return EXIT.usage
     const { config } = loaded
+    const words = wordsOf(io.env)
     const { signal } = io
     const secondLogin = flags['second-login'] !== undefined
-    const probed = await probe({ config, signal, vary: true, secondLogin })
+    const probed = await probe({ config, signal, words, vary: true, secondLogin })
     if (signal.aborted) return endedBy(signal)
-    const { code, text } = VERDICTS[probed.verdict]
     io.stdout.write(envFile(probed, io))
-    io.stderr.write(`${text}\n`)
-    return code
+    io.stderr.write(`${words.check.verdicts[probed.verdict]}\n`)
+    return VERDICTS[probed.verdict]
   },
 }
 
@@ -55,7 +56,7 @@ function givenIn({ env }: Io, found: Probed['settings']): Readonly<Record<string
 }
 
 function envFile({ findings, settings }: Probed, io: Io): string {
-  const comments = table(findings.map((one) => [`# ${one.topic}`, sentences(one)]))
+  const comments = table(findings.map((one) => [`# ${one.topic}`, sentences(one, wordsOf(io.env))]))
   const given = { ...givenIn(io, settings), ...settings }
   const lines = Object.entries(given).map(([name, value]) => assignment(name, value))
   const secrets = SECRET_VARIABLES.filter((name) => (io.env[name] ?? '') !== '' && !(name in given))

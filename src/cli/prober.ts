@@ -22,15 +22,13 @@ import {
   openBookFile,
   withBook,
   withScheme,
-  type Deferred,
   type Grant,
   type IsalesClient,
   type Outcome,
 } from '../token/index.ts'
 import { createUpstream, placesOf, type Post, type PostResult } from '../upstream/index.ts'
-import { en, explain } from '../words/index.ts'
+import { explain, type Words } from '../words/index.ts'
 import { EXIT } from './exit-codes.ts'
-import { REMEDIES } from './remedies.ts'
 
 /** What iSales did at one stage of the conversation. */
 export interface Finding {
@@ -41,30 +39,18 @@ export interface Finding {
 }
 
 /** `evidence. Remedy` */
-export function sentences({ evidence, remedy }: Finding): string {
-  return remedy === undefined ? evidence : `${evidence}. ${remedy}`
+export function sentences({ evidence, remedy = '' }: Finding, words: Words): string {
+  return words.sentences(evidence, remedy).replace(/[.。]$/, '')
 }
 
-/** How the conversation ended, for people and as the exit code of `check --live` and `discover`. */
+/** The exit code of `check --live` and `discover` for each end of the conversation. */
 export const VERDICTS = {
-  works: { code: EXIT.ok, text: 'It works.' },
-  blind: {
-    code: EXIT.ok,
-    text: 'It works, but the proxy cannot notice when a token ends early: calls then fail until the token is renewed.',
-  },
-  refused: {
-    code: EXIT.refused,
-    text: 'iSales refused the login. One attempt was spent; nothing else was tried.',
-  },
-  unreachable: {
-    code: EXIT.unreachable,
-    text: 'No login came about, so nothing else could be tried.',
-  },
-  'no-header': { code: EXIT.unreachable, text: 'The login works, but business calls do not.' },
-  elsewhere: {
-    code: EXIT.failed,
-    text: 'Calls work, but iSales names another host than ISALES_URL: CTI-OBS would call it there.',
-  },
+  works: EXIT.ok,
+  blind: EXIT.ok,
+  refused: EXIT.refused,
+  unreachable: EXIT.unreachable,
+  'no-header': EXIT.unreachable,
+  elsewhere: EXIT.failed,
 } as const
 
 export interface Probed {
@@ -77,6 +63,7 @@ export interface Probed {
 export interface ProbeOptions {
   readonly config: Config
   readonly signal: AbortSignal
+  readonly words: Words
   /** True: all forms of the interface are tried. False: the settings as they are. */
   readonly vary: boolean
   /** Log in a second time, to see whether that ends the first token. Default false. */
@@ -122,17 +109,6 @@ export function logInOnce(
     const outcome = await withBook(parts)(loginOnce({ user, password }, askOnce(signal)))
     return { outcome, uncounted: uncounted() }
   }
-}
-
-/** Why iSales was not asked, and what to do. */
-function whyDeferred({ deferred, ms }: Deferred): string {
-  const reasons: Readonly<Record<Deferred['deferred'], string>> = {
-    busy: 'a replica logs in just now. Try again in some seconds',
-    held: 'the replicas wait after a failure. See the status page of one of them',
-    guarded: `logins with these credentials failed before, and the account is spared; the next attempt is in ${Math.ceil(ms / 60_000)} min. Correct user and password if they are wrong, else try again then`,
-    alone: 'the shared store cannot be reached',
-  }
-  return reasons[deferred]
 }
 
 const TOKENS = ['token', 'refreshToken'] as const
@@ -191,7 +167,7 @@ type Found = Partial<Omit<Config, 'adminListen' | 'listen' | 'sessionStoreUrl'>>
  */
 function find(
   run: Run,
-  topic: string,
+  topic: keyof Words['check']['topics'],
   evidence: string,
   act: { readonly remedy?: string; readonly set?: Found } = {},
 ): void {
@@ -205,9 +181,14 @@ function find(
   })
   Object.assign(run.settings, Object.fromEntries(differing))
   if (run.vary) run.config = { ...run.config, ...set }
-  const sets = differing.map((each) => each.join('=')).join(' and ')
-  const remedy = act.remedy ?? (run.vary || sets === '' ? undefined : `Set ${sets}`)
-  run.findings.push({ topic, evidence, ...(remedy !== undefined && { remedy }) })
+  const { check } = run.words
+  const sets = differing.map((each) => each.join('='))
+  const remedy = act.remedy ?? (run.vary || sets.length === 0 ? undefined : check.set(sets))
+  run.findings.push({
+    topic: check.topics[topic],
+    evidence,
+    ...(remedy !== undefined && { remedy }),
+  })
 }
 
 function clientFor({ post }: Run, config: Config): IsalesClient {
@@ -215,28 +196,28 @@ function clientFor({ post }: Run, config: Config): IsalesClient {
 }
 
 async function converse(run: Run): Promise<Probed['verdict']> {
-  const { config, signal, vary } = run
+  const { config, signal, vary, words } = run
+  const { check } = words
   const isales = clientFor(run, config)
   const startedAt = performance.now()
   const login = await run.logIn(isales)
   const { outcome, note, shared, uncounted } = login
   if (uncounted !== undefined)
-    find(run, 'STATE_DIR', `cannot be used (${uncounted}): the login is not counted there`, {
-      remedy: 'Run the command as the user of the proxy, or as root',
-    })
-  const where = `at ${config.isalesUrl} as ${config.isalesUser}`
+    find(run, 'state', check.uncounted(uncounted), { remedy: check.asOwner })
+  const where = check.at(config.isalesUrl, config.isalesUser)
   if (note !== undefined) find(run, 'store', note)
   if ('deferred' in outcome) {
-    find(run, 'login', `${where} was not tried: ${whyDeferred(outcome)}`)
+    const why = check.deferred[outcome.deferred](Math.ceil(outcome.ms / 60_000))
+    find(run, 'login', check.notTried(where, why))
     return 'unreachable'
   }
   if ('failure' in outcome) {
-    const { what, todo } = explain(en, placesOf(config), outcome.failure)
-    find(run, 'login', `${where}: ${what}`, { remedy: todo })
+    const { what, todo } = explain(words, placesOf(config), outcome.failure)
+    find(run, 'login', check.failed(where, what), { remedy: todo })
     return isRefusal(outcome.failure) ? 'refused' : 'unreachable'
   }
   const took = Math.round(performance.now() - startedAt)
-  find(run, 'login', `${where} works, took ${took} ms; the token ${describeGrant(outcome)}`)
+  find(run, 'login', check.loggedIn(where, took, describeGrant(outcome, check)))
   judgeLogin(run)
 
   if (!(await findCarrier(run, outcome)) || signal.aborted) return 'no-header'
@@ -244,16 +225,11 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   const paths = findPaths(run, (await callInterface(run, outcome)).data)
   if (paths === undefined) return 'elsewhere'
   let grant = outcome
-  if (shared === true)
-    find(run, 'refresh', 'was not tried: the token is for the replicas that share it')
+  if (shared === true) find(run, 'refresh', check.forReplicas)
   else grant = (await findRefresh(run, grant, paths.refresh)) ?? grant
   if (vary && run.secondLogin === true) grant = await logInAgain(run, grant, isales)
   const { works } = await callInterface(run, grant)
-  find(
-    run,
-    'conversation',
-    works ? 'works with these settings' : 'the token at hand is not accepted',
-  )
+  find(run, 'conversation', works ? check.worksSo : check.notAccepted)
   return works ? (noticed ? 'works' : 'blind') : 'no-header'
 }
 
@@ -265,9 +241,11 @@ function judgeLogin(run: Run): void {
   const stated = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
   const set = { obsNumbers: 'string' } as const
   if (typeof result === 'string' || typeof stated === 'string')
-    find(run, 'numbers', 'result or lifetimes are written as text', { set })
+    find(run, 'numbers', run.words.check.asText, { set })
   if (Number(stated) > 86_400)
-    find(run, 'lifetime', `${Number(stated)} s is over 24 h`, { remedy: REMEDIES.milliseconds })
+    find(run, 'lifetime', run.words.check.overDay(Number(stated)), {
+      remedy: run.words.check.milliseconds,
+    })
 }
 
 /** The token that goes into the header fields. */
@@ -277,7 +255,7 @@ function tokenText({ token, refreshToken }: Grant, { isalesTokenField }: Config)
 
 /** Calls `business/interface` once, which changes nothing: it proves header, scheme, field and path. */
 async function callInterface(
-  { config, post, signal }: Run,
+  { config, post, signal, words }: Run,
   grant: Grant,
   token = tokenText(grant, config),
 ) {
@@ -293,23 +271,29 @@ async function callInterface(
   const plain = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
   // An entry of ISALES_REJECTED_RESULTS can hold no other.
   const result = /^[^,\p{C}]+$/u.exec(plain)?.[0]
-  const foreign = status === 200 && result === undefined ? ', not a response of iSales' : ''
-  const shown = result !== undefined && /^-?\w{1,9}$/.test(result) ? `, result ${result}` : foreign
+  const foreign =
+    status === 200 && result === undefined ? `${words.comma}${words.check.foreign}` : ''
+  const shown =
+    result !== undefined && /^-?\w{1,9}$/.test(result) ? `${words.comma}result ${result}` : foreign
   // Never the body: it may hold a token.
-  const text = response.ok ? `status ${status}${shown}` : `no response (${response.code})`
+  const text = response.ok
+    ? `${words.status(status)}${shown}`
+    : words.check.noResponse(response.code)
   return { status, result, data, text, works: status === 200 && result === '0' }
 }
 
 /** `lives 5m, with a refresh token that lives 1h`, of the token. */
-function describeGrant({ lifetime, refreshToken, refreshLifetime }: Grant): string {
+function describeGrant(
+  { lifetime, refreshToken, refreshLifetime }: Grant,
+  check: Words['check'],
+): string {
   const life =
     lifetime.doubt === 'missing'
-      ? `states no lifetime that can be believed (${formatDuration(lifetime.ms)} is taken)`
-      : `lives ${formatDuration(lifetime.ms)}`
-  if (refreshToken === undefined) return `${life}, without a refresh token`
-  const refresh =
-    refreshLifetime === undefined ? '' : ` that lives ${formatDuration(refreshLifetime)}`
-  return `${life}, with a refresh token${refresh}`
+      ? check.noLifetime(formatDuration(lifetime.ms))
+      : check.lives(formatDuration(lifetime.ms))
+  if (refreshToken === undefined) return check.noRefreshToken(life)
+  const refresh = refreshLifetime === undefined ? '' : formatDuration(refreshLifetime)
+  return check.withRefreshToken(life, refresh)
 }
 
 /** True when iSales accepts the token somewhere. */
@@ -319,12 +303,17 @@ async function findCarrier(run: Run, grant: Grant): Promise<boolean> {
     run.config = { ...given, ...carrier }
     const { isalesTokenHeaders: headers, isalesTokenField: field, isalesTokenScheme } = run.config
     const { text, works } = await callInterface(run, grant)
-    const how = `${headers.join(' and ')}: ${withScheme(isalesTokenScheme, `<${field}>`)}`
+    const how = `${headers.join(', ')}: ${withScheme(isalesTokenScheme, `<${field}>`)}`
     if (works) {
-      find(run, 'business call', `${how}: works`, { set: carrier })
+      find(run, 'call', run.words.check.works(how), { set: carrier })
       return true
     }
-    find(run, 'business call', `${how}: ${text}`, run.vary ? {} : { remedy: REMEDIES.carrier })
+    find(
+      run,
+      'call',
+      run.words.check.failed(how, text),
+      run.vary ? {} : { remedy: run.words.check.carrier },
+    )
   }
   return false
 }
@@ -338,7 +327,7 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
   const statuses = vary ? [401, 403] : config.isalesRejectedStatuses
   const results = vary ? [] : config.isalesRejectedResults
   if (statuses.includes(status) || (result !== undefined && results.includes(result))) {
-    find(run, 'an invalid token', text)
+    find(run, 'invalid', text)
     return true
   }
   const set =
@@ -347,10 +336,10 @@ async function findRejection(run: Run, grant: Grant): Promise<boolean> {
       : status === 200 && result !== undefined && !works
         ? { isalesRejectedResults: [...results, result] }
         : undefined
-  if (set !== undefined) find(run, 'an invalid token', text, { set })
+  if (set !== undefined) find(run, 'invalid', text, { set })
   else {
-    const like = works ? 'works' : 'fails'
-    find(run, 'an invalid token', `${text}, as a call that ${like}`, { remedy: REMEDIES.blind })
+    const { check } = run.words
+    find(run, 'invalid', check.as(text, works), { remedy: check.blind })
   }
   return vary && set !== undefined
 }
@@ -367,21 +356,20 @@ function findPaths(run: Run, data: unknown): { readonly refresh: string | undefi
   const origins = new Set(named.flatMap(({ origin = [] }) => origin))
   const other = [...origins].find((origin) => origin !== isalesUrl)
   if (other !== undefined) {
-    const remedy = `Try ${other} as ISALES_URL`
-    find(run, 'interface', `gives URLs of ${other}, which is not ISALES_URL`, { remedy })
+    const { check } = run.words
+    find(run, 'interface', check.otherHost(other), { remedy: check.tryHost(other) })
     return undefined
   }
-  if (origins.size > 0)
-    find(run, 'interface', 'gives whole URLs, which the proxy rewrites to itself')
+  if (origins.size > 0) find(run, 'interface', run.words.check.wholeUrls)
   const all = new Set(named.map(({ path }) => path))
   const closed = [...all].filter((path) => !allowed.some((open) => isUnder(path, open)))
   if (closed.length > 0)
-    find(run, 'interface', `names ${closed.length} paths outside of ALLOWED_PATHS`, {
+    find(run, 'interface', run.words.check.closedPaths(closed.length), {
       set: { allowedPaths: [...allowed, ...closed] },
     })
   const refresh = named.find(({ name }) => name === 'refreshToken')?.path
   if (refresh !== undefined && refresh !== refreshPathOf(run.config))
-    find(run, 'interface', `names ${refresh} as the refresh path`, {
+    find(run, 'interface', run.words.check.refreshPath(refresh), {
       set: { isalesRefreshPath: refresh },
     })
   return { refresh }
@@ -389,39 +377,39 @@ function findPaths(run: Run, data: unknown): { readonly refresh: string | undefi
 
 /** Tries the refresh call until one form works. Returns what it granted. */
 async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Grant | undefined> {
-  const { config, vary, signal } = run
+  const { config, vary, signal, words } = run
+  const { check } = words
   const { token, refreshToken } = grant
   // Refreshing is tried where it is off, too, when all forms are.
   const own = config.isalesRefreshPath
   const path = vary ? (named ?? refreshPathOf(config)) : own
   if (path === undefined) {
-    find(run, 'refresh', 'is off (ISALES_REFRESH_PATH); the proxy logs in instead')
+    find(run, 'refresh', check.refreshOff)
     return undefined
   }
   // CTI-OBS refreshes at the path that iSales names, and the proxy serves it there. `off` means the published path.
   const off = path === PUBLISHED_REFRESH_PATH ? { set: { isalesRefreshPath: undefined } } : {}
   if (refreshToken === undefined) {
-    find(run, 'refresh', 'the login gives no refresh token; the proxy logs in instead', off)
+    find(run, 'refresh', check.noRefresh, off)
     return undefined
   }
   for (const form of vary ? [...TOKENS, undefined] : [config.isalesRefreshHeaderToken]) {
-    const how = form === undefined ? 'body alone' : `Authentication with the ${form}, and body`
+    const how = form === undefined ? check.bodyAlone : check.withHeader(form)
     const set = { isalesRefreshHeaderToken: form }
     const isales = clientFor(run, { ...config, ...set, isalesRefreshPath: path })
     const outcome = await isales.refresh({ token, refreshToken }, askOnce(signal))
     if (!isGrant(outcome)) {
-      find(run, 'refresh', `${how}: ${outcome.detail}`)
+      find(run, 'refresh', check.failed(how, explain(words, placesOf(config), outcome).what))
       continue
     }
     const latest = outcome.refreshToken ?? refreshToken
     const rotates = latest.reveal() !== refreshToken.reveal()
     const { works } = await callInterface(run, grant)
-    const after = `the refresh token ${rotates ? 'rotates' : 'stays'}, the old token ${works ? 'lives on' : 'ends'}`
-    find(run, 'refresh', `${how}: works; ${after}`, { set })
+    find(run, 'refresh', check.refreshed(how, rotates, works), { set })
     return { ...outcome, refreshToken: latest }
   }
-  const act = vary ? off : { remedy: REMEDIES.refresh }
-  find(run, 'refresh', 'does not work; the proxy logs in instead', act)
+  const act = vary ? off : { remedy: check.refreshForm }
+  find(run, 'refresh', check.refreshFails, act)
   return undefined
 }
 
@@ -429,13 +417,11 @@ async function findRefresh(run: Run, grant: Grant, named?: string): Promise<Gran
 async function logInAgain(run: Run, first: Grant, isales: IsalesClient): Promise<Grant> {
   const { outcome: second } = await run.logIn(isales)
   if ('failure' in second)
-    find(run, 'second login', explain(en, placesOf(run.config), second.failure).what)
+    find(run, 'second', explain(run.words, placesOf(run.config), second.failure).what)
   if (!('token' in second)) return first
   const same = second.token.reveal() === first.token.reveal()
   const { works } = await callInterface(run, first)
-  const effect = works
-    ? 'the first token lives on: several replicas may share a user'
-    : 'it ends the first token: one user allows one session only'
-  find(run, 'second login', same ? 'gives the same token' : effect)
+  const effect = works ? run.words.check.outlives : run.words.check.ends
+  find(run, 'second', same ? run.words.check.sameToken : effect)
   return second
 }

@@ -1,3 +1,4 @@
+import { wordsOf } from '../words/index.ts'
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,7 +18,7 @@ const LOOK_EVERY = 200
 type Seen = Pick<Status, 'pid' | 'asked' | 'token'>
 
 export const command: Command = {
-  summary: 'Let a running proxy log in now, whatever its back-off is',
+  summary: 'Log in now, ignoring the back-off',
   text: `Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN): it reads its secrets again and
 logs in, once. Waits for the end of the login and says how it ended: for after a password
 was corrected or an account unlocked. It has to run as root or as the user of the proxy,
@@ -33,7 +34,7 @@ on its machine or in its container.`,
     const first = await ask('/status.json')
     const before = seenIn(first)
     const problem =
-      before === undefined ? `the proxy ${describeResponse(first)}` : hangUp(before.pid, io)
+      before === undefined ? describeResponse(first, wordsOf(io.env)) : hangUp(before.pid, io)
     if (io.signal.aborted) return endedBy(io.signal)
     if (before === undefined || problem !== undefined) {
       io.stderr.write(`Nothing was done: ${problem}.\n`)
@@ -122,7 +123,7 @@ function sentence({ asked, token }: Seen): string {
   const ends = {
     granted: `Logged in: a token until ${token?.expiresAt}.`,
     refused: `iSales refused the user or password. ${again}.`,
-    failed: `No login came about (${reason}). ${again}.`,
+    failed: `Login was not possible (${reason}). ${again}.`,
     deferred: `iSales was not asked (${reason}). ${again}.`,
   }
   return outcome === null ? '' : anyway + ends[outcome]

@@ -2,6 +2,7 @@ import type { Environment } from '../config/load.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Command } from './io.ts'
+import { wordsOf } from '../words/index.ts'
 
 const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
 
@@ -26,7 +27,7 @@ it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).`,
       io.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
       return EXIT.ok
     }
-    io.stderr.write(`The proxy ${describeResponse(response)}.\n`)
+    io.stderr.write(`${describeResponse(response, wordsOf(io.env))}.\n`)
     return EXIT.notReady
   },
 }

@@ -3,6 +3,7 @@ import { formatDuration } from '../config/formats.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, readTimeout, type Command } from './io.ts'
+import { wordsOf } from '../words/index.ts'
 
 /** Milliseconds between two probes. */
 const INTERVAL = 250
@@ -29,7 +30,9 @@ requests, so that what depends on it can be started after it.`,
       const left = deadline - performance.now()
       if (left <= 0) {
         const waited = formatDuration(timeout)
-        io.stderr.write(`Not ready within ${waited}: the proxy ${describeResponse(response)}.\n`)
+        const words = wordsOf(io.env)
+        const what = describeResponse(response, words)
+        io.stderr.write(`${words.running.notReady(waited, what)}.\n`)
         return EXIT.notReady
       }
       await delay(Math.min(INTERVAL, left), undefined, { signal: io.signal }).catch(() => undefined)

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  statSync,
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 
@@ -33,13 +34,22 @@ export type FileRead =
  */
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
+/** ` (it belongs to uid 0 and gid 0, mode 600)`; empty where that cannot be seen. */
+function ownerOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return ''
+  const mode = (found.mode & 0o7777).toString(8)
+  return ` (it belongs to uid ${found.uid} and gid ${found.gid}, mode ${mode})`
+}
+
 /** Completes `NAME ...`. */
 export function fileProblem(path: string, problem: FileProblem): string {
   const directory = dirname(path)
   const closed = isAbsolute(path) ? closedDirectory(directory) : undefined
   if (closed !== undefined)
     return `names a file that cannot be reached: ${path}; this user may not enter ${closed}`
-  return `${PROBLEMS[problem]}${behindColon(path)}`
+  const owned = problem === 'unreadable' ? ownerOf(path) : ''
+  return `${PROBLEMS[problem]}${behindColon(path)}${owned}`
 }
 
 /**

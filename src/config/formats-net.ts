@@ -56,8 +56,24 @@ export const noProxy = format('list of hosts', 'hosts, .suffixes, host:port or *
 // The URL parser forgives what an operator should see: backslashes, tabs, a missing slash.
 const HTTP_URL = /^https?:\/\/[^\s\\]+$/i
 
+/** Names a character that no URL of a server has, and how it may have come there. */
+function checkCharacters(value: string): void {
+  const [odd] = /["'`\u2018-\u201f]|[^\x21-\x7e]/u.exec(value) ?? []
+  if (odd === undefined) return
+  const number = `U+${odd.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
+  const plain = odd.normalize('NFKC')
+  const isQuote = /["'`\u2018-\u201f]/u.test(odd)
+  const why = isQuote
+    ? 'the quotes of an env file are part of the value'
+    : plain === odd
+      ? 'no URL has it'
+      : `write ${plain} instead`
+  check(false, `contains ${isQuote ? odd : JSON.stringify(odd)} (${number}): ${why}`)
+}
+
 /** Scheme, host and port of a server, and nothing else. */
 export const origin = format('origin', 'https (http to loopback), no path', (value) => {
+  checkCharacters(value)
   check(HTTP_URL.test(value) && URL.canParse(value), 'is not an http or https URL')
   const problem =
     'contains a user name or password, which would show; ISALES_USER and ISALES_PASSWORD are for those of iSales'

@@ -87,6 +87,16 @@ export const INSECURE_NODE = error(
   () => true,
 )
 
+/** Why CTI-OBS must log in, by whether `LISTEN` is local. */
+const NEEDED: Readonly<Record<string, string>> = {
+  true: 'OBS_LOGIN is require',
+  false: 'a login is needed because other machines can reach LISTEN',
+}
+
+function isNeeded({ obsLogin, listen }: Config, local: boolean): boolean {
+  return obsLogin === 'require' && isLoopback(listen.host) === local
+}
+
 export const RULES: readonly Rule[] = [
   error(
     'ISALES_URL',
@@ -149,18 +159,20 @@ export const RULES: readonly Rule[] = [
   error('ADMIN_LISTEN', 'takes the port of LISTEN', 'Give the two listeners different ports', (c) =>
     collide(c.listen, c.adminListen),
   ),
-  error(
-    'OBS_USER',
-    'is not set, although OBS_LOGIN is require',
-    'Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
-    (c) => c.obsLogin === 'require' && c.obsUser === undefined,
-  ),
-  error(
-    'OBS_PASSWORD',
-    'is not set, although OBS_LOGIN is require',
-    'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
-    (c) => c.obsLogin === 'require' && c.obsPassword === undefined,
-  ),
+  ...[true, false].flatMap((local) => [
+    error(
+      'OBS_USER',
+      `is not set, although ${NEEDED[String(local)]}`,
+      'Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
+      (c) => isNeeded(c, local) && c.obsUser === undefined,
+    ),
+    error(
+      'OBS_PASSWORD',
+      `is not set, although ${NEEDED[String(local)]}`,
+      'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
+      (c) => isNeeded(c, local) && c.obsPassword === undefined,
+    ),
+  ]),
   weak('obsPassword', 'LISTEN', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
   weak('obsTicketKey', 'LISTEN', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
   weak('sessionStoreKey', 'the store', (c) => isRemote(c.sessionStoreUrl)),

@@ -19,7 +19,10 @@ export function unknownVariables(
   for (const setting of Object.keys(env)) {
     if (KNOWN.includes(setting) || SERVICE_LINK.test(setting)) continue
     // Short names of other programs are often two edits away from ours: DB_USER and OBS_USER.
-    const near = nearest(setting.toUpperCase(), OWN, setting.length < 9 ? 1 : 2)
+    const near =
+      nearest(setting.toUpperCase(), OWN, setting.length < 9 ? 1 : 2) ??
+      // ISALES_USERNAME
+      OWN.find((name) => name.startsWith('ISALES_') && setting.toUpperCase().startsWith(name))
     const hint =
       near === undefined ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`
     if (near !== undefined || setting.startsWith('ISALES_'))

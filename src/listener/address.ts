@@ -100,7 +100,8 @@ function hostOf(address: ListenAddress): readonly string[] {
 
 const CAUSES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'in use by another process: stop it (`ss -ltnp` names it), or take another address',
-  EACCES: 'no permission',
+  EACCES:
+    'no permission: ports below 1024 are for root. Take a higher port, or give the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= of the unit)',
   EADDRNOTAVAIL: 'not an address of this machine',
   ENOTFOUND: 'the host name is not known',
 }

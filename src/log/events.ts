@@ -18,7 +18,7 @@ export const LOG_EVENTS = {
   listening: { level: 'info', text: 'Listening' },
   'setting-wrong': { level: 'fatal', text: 'A setting is wrong: nothing was started' },
   'cannot-listen': { level: 'fatal', text: 'A listener cannot be opened: nothing was started' },
-  'setting-doubtful': { level: 'warn', text: 'A setting may not be what was meant' },
+  'setting-doubtful': { level: 'warn', text: 'Check this setting' },
   'parser-doubtful': {
     level: 'warn',
     text: 'This Node has an HTTP parser in which a request can hide another; use a newer one',

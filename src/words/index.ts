@@ -9,4 +9,10 @@ export { explain, type Failure, type Places } from './explain.ts'
 export const LANGUAGES = ['en', 'zh'] as const
 export type Language = (typeof LANGUAGES)[number]
 
+/** Of a process, by its locale: `zh_CN.UTF-8` is Chinese. */
+export function wordsOf(env: Readonly<Record<string, string | undefined>>): Words {
+  const locale = env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG'] || ''
+  return /^zh(?:[_.@-]|$)/i.test(locale) ? zh : en
+}
+
 export const WORDS: Readonly<Record<Language, Words>> = { en, zh }

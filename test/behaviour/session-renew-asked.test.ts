@@ -53,7 +53,7 @@ test('the command renew waits for the login, and says how it ended', async () =>
   await sim.close()
   expect(await renew(admin)).toMatchObject({
     code: 4,
-    stdout: expect.stringContaining('No login came about (unavailable).') as string,
+    stdout: expect.stringContaining('Login was not possible (unavailable).') as string,
   })
   await until(() => asked(proxy).length === 4)
   expect(asked(proxy)).toMatchObject([

@@ -217,7 +217,7 @@ describe('check --live', () => {
     expect(ran.stderr).toContain(`Error: login at ${sim.origin} as obs: `)
     expect(ran.stderr).toContain(text)
     expect(ran.stderr).toMatch(
-      / as obs: .+\. .+\n(iSales refused the login|No login came about)[.,].*\n$/,
+      / as obs: .+\. .+\n(iSales refused the login|Login was not possible)[.,].*\n$/,
     )
     expect(sim.state().loginAttempts).toBe(1)
   })

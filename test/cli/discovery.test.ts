@@ -1,3 +1,4 @@
+import { en } from '../../src/words/index.ts'
 import { assert, asyncProperty, constantFrom, record, type Arbitrary } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -26,7 +27,7 @@ interface Changes extends Partial<ProbeOptions> {
 function discoverAt(sim: Simulator, { env, ...changes }: Changes = {}) {
   const config = configOf({ ...accountOf(sim), ...env })
   const { signal } = new AbortController()
-  return probe({ config, signal, vary: true, ...changes })
+  return probe({ config, signal, words: en, vary: true, ...changes })
 }
 
 /** Values of every switch. A switch with one value is either no matter of settings or cannot be met by any. */

@@ -35,7 +35,9 @@ describe('check --health', () => {
     const { code, stdout } = await within(runHere(['check', '--health'], { env }), 'check --health')
     expect([code, stdout]).toEqual([
       5,
-      `The proxy did not respond at ${env.ADMIN_LISTEN} (${why}).\n`,
+      expect.stringContaining(
+        `The proxy did not respond at ${env.ADMIN_LISTEN} (${why}). Check that`,
+      ),
     ])
   })
 
@@ -91,7 +93,7 @@ describe('wait', () => {
     })
     const { code, stderr } = await runHere(['wait', '--timeout', '0.3s'], { env })
     expect(code).toBe(5)
-    expect(stderr).toBe('Not ready within 300ms: the proxy responded 503 (no-token).\n')
+    expect(stderr).toBe('Not ready within 300ms: The proxy responded 503 (no-token).\n')
     expect(new Set(paths)).toEqual(new Set(['/readyz']))
     expect((await runHere(['wait', '--timeout=0'], { env })).code).toBe(5)
   })

@@ -63,7 +63,15 @@ const BROKEN: readonly (readonly [Environment, ...string[]])[] = [
   [{ LISTEN: '[::]:8080', ...OPEN }, UNSAFE],
   [{ LISTEN: '127.0.0.1:9090' }, 'ADMIN_LISTEN takes the port of LISTEN'],
   [{ LISTEN: '127.0.0.1:1', ADMIN_LISTEN: '127.0.0.1:1' }, 'ADMIN_LISTEN takes the port of LISTEN'],
-  [{ LISTEN: ':8443', ...TLS }, 'OBS_USER is not set', 'OBS_PASSWORD is not set'],
+  [
+    { LISTEN: ':8443', ...TLS },
+    'OBS_USER is not set, although a login is needed because other machines can reach LISTEN',
+    'OBS_PASSWORD is not set, although a login is needed because',
+  ],
+  [
+    { OBS_LOGIN: 'require', OBS_PASSWORD: 'correct-horse' },
+    'OBS_USER is not set, although OBS_LOGIN',
+  ],
   [{ OBS_LOGIN: 'require', OBS_USER: 'cti' }, 'OBS_PASSWORD is not set'],
   [{ ...BEYOND, OBS_PASSWORD: 'correcthors' }, GUESSED],
   [{ ...BEYOND, OBS_PASSWORD: 'abc'.repeat(9) }, GUESSED],

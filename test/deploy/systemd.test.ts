@@ -116,7 +116,7 @@ describe.skipIf(without)('on a machine', () => {
     expect(new Set(modes.trim().split('\n'))).toEqual(new Set(['600']))
 
     await machine.succeed('sed --in-place s/:9400/:1/ /etc/isales-auth-proxy/env')
-    await expect(runBlock('(')).rejects.toThrow(/# login +[^]*No login came about/)
+    await expect(runBlock('(')).rejects.toThrow(/# login +[^]*Login was not possible/)
     expect(await settings()).toBe(found.replace(':9400', ':1'))
     await machine.succeed('sed --in-place s/:1$/:9400/ /etc/isales-auth-proxy/env')
     expect(await settings()).toBe(found)
