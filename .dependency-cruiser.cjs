@@ -1,5 +1,7 @@
 // The import rules of docs/architecture.md. `npm run check:architecture` checks them.
 
+const { existsSync, readdirSync } = require('node:fs')
+
 /** Modules of `src/` in layers. A module imports from the layers below its own, and from itself. */
 const LAYERS = [
   ['main.ts'],
@@ -32,6 +34,17 @@ const layerRules = LAYERS.flatMap((layer, index) =>
 /** They decide and do nothing else: no I/O, no clock, no random number. */
 const PURE = ['causes', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
+/** Folders with an entry: nobody outside imports past it. */
+const ENTRIES = readdirSync('src').filter((folder) => existsSync(`src/${folder}/index.ts`))
+
+const entryRules = ENTRIES.map((folder) => ({
+  name: `entry-${folder}`,
+  comment: `Others import src/${folder}/index.ts and nothing past it`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/${folder}/` },
+  to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/index\\.ts$` },
+}))
+
 const oneHome = (pkg, home) => ({
   name: `one-home-${pkg.replaceAll(/\W/g, '-')}`,
   comment: `${pkg} is imported in ${home} only`,
@@ -39,17 +52,6 @@ const oneHome = (pkg, home) => ({
   from: { path: '^src/', pathNot: `^src/${home}` },
   to: { path: `node_modules/${pkg}/` },
 })
-
-/** Folders whose `index.ts` exports what others may use. */
-const ENTRIES = ['admin', 'proxy', 'token', 'upstream', 'words']
-
-const entryRules = ENTRIES.map((folder) => ({
-  name: `entry-${folder}`,
-  comment: `Others import ${folder}/index.ts`,
-  severity: 'error',
-  from: { path: '^src/', pathNot: `^src/${folder}/` },
-  to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/index\\.ts$` },
-}))
 
 module.exports = {
   forbidden: [

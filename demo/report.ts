@@ -1,4 +1,4 @@
-import type { LogEventName, LogFields } from '../src/log/events.ts'
+import type { LogEventName, LogFields } from '../src/log/log-events.ts'
 import type { SimulatorState } from '../simulator/index.ts'
 import type { Call } from './obs-client.ts'
 import type { Screen, Style } from './screen.ts'

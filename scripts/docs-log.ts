@@ -1,4 +1,9 @@
-import { LOG_EVENTS, LOG_FIELDS, type LogEventName, type LogFieldName } from '../src/log/events.ts'
+import {
+  LOG_EVENTS,
+  LOG_FIELDS,
+  type LogEventName,
+  type LogFieldName,
+} from '../src/log/log-events.ts'
 import { markdownTable } from './docs-text.ts'
 
 /** When each line is written and what to do about it; the compiler demands one for each. */
@@ -146,7 +151,7 @@ export function logPage(): string {
     KINDS[type],
     FIELDS[name as LogFieldName],
   ])
-  return `<!-- Written by \`npm run docs\` from src/log/events.ts and scripts/docs-log.ts. Do not edit. -->
+  return `<!-- Written by \`npm run docs\` from src/log/log-events.ts and scripts/docs-log.ts. Do not edit. -->
 # The log
 
 One line for each change of state, on stdout. What only repeats a state, such as the tenth failed login of an outage, is written at

@@ -5,9 +5,8 @@ import type { ReloadListener } from './config/reload.ts'
 import type { Config } from './config/settings.ts'
 import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './http/ended.ts'
 import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/problem.ts'
-import type { ListenerOptions } from './listener/listener.ts'
-import { accessFields, type Log } from './log/logger.ts'
-import { createThrottledLog } from './log/throttle.ts'
+import type { ListenerOptions } from './listener/index.ts'
+import { accessFields, type Log, createThrottledLog } from './log/index.ts'
 import { en } from './words/index.ts'
 
 interface ReportsParts extends Pick<Records, 'metrics' | 'monitor'> {

@@ -7,11 +7,16 @@ import type { EffectiveSetting } from './config/load.ts'
 import { watchConfigFiles, type TlsSources } from './config/reload.ts'
 import { createReloadable } from './config/reloadable.ts'
 import type { Config } from './config/settings.ts'
-import { adminHosts, ownHosts } from './listener/address.ts'
-import { descriptorLimit, withinDescriptors } from './listener/descriptors.ts'
-import { createListener, type ListenerLimits } from './listener/listener.ts'
-import type { Log } from './log/logger.ts'
-import { openLocalLogin } from './obs/local-login.ts'
+import {
+  adminHosts,
+  ownHosts,
+  descriptorLimit,
+  withinDescriptors,
+  createListener,
+  type ListenerLimits,
+} from './listener/index.ts'
+import type { Log } from './log/index.ts'
+import { openLocalLogin } from './obs/index.ts'
 import { openProxy } from './proxy/index.ts'
 import { createReports } from './reports.ts'
 import {

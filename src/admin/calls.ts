@@ -2,7 +2,7 @@ import { cause, causeOfStatus } from '../causes.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { EndedRequest } from '../http/ended.ts'
 import type { ProblemCode } from '../http/problem.ts'
-import type { Log } from '../log/logger.ts'
+import type { Log } from '../log/index.ts'
 import { en, explain, type Failure, type Places, type Words } from '../words/index.ts'
 
 /** How a call of CTI-OBS failed: an error of the proxy, a relayed 500, or another relayed 5xx. */

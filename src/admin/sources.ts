@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { EffectiveSetting } from '../config/load.ts'
-import type { Log } from '../log/logger.ts'
+import type { Log } from '../log/index.ts'
 import type { Places } from '../words/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import type { SharingSnapshot } from '../sharing/events.ts'

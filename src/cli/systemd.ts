@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import type { Environment } from '../config/load.ts'
-import { ListenError } from '../listener/address.ts'
+import { ListenError } from '../listener/index.ts'
 import type { Io } from './io.ts'
 
 /**

@@ -9,7 +9,7 @@ import {
   type LogFieldName,
   type LogFields,
   type LogLevel,
-} from './events.ts'
+} from './log-events.ts'
 
 const MAX_TEXT = 512
 /** Controls, bidirectional overrides, line separators: a terminal must not obey what a client wrote. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { LogEventName, LogFields } from './events.ts'
+import type { LogEventName, LogFields } from './log-events.ts'
 import type { Log } from './logger.ts'
 
 /** Milliseconds. */

@@ -1,5 +1,5 @@
 import type { StoreFailureReason } from '../causes.ts'
-import type { Log } from '../log/logger.ts'
+import type { Log } from '../log/index.ts'
 import { en, type Places } from '../words/index.ts'
 
 // What log, metrics and status page know of `sharing/`, whose other code is loaded only when it is configured.

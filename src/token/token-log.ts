@@ -1,5 +1,4 @@
-import type { LogEventName, LogFields } from '../log/events.ts'
-import type { Log } from '../log/logger.ts'
+import type { LogEventName, LogFields, Log } from '../log/index.ts'
 import type { AskedEnd, TokenEvent } from './events.ts'
 import { explain, en, type Places } from '../words/index.ts'
 import { isMissing, isRefusal, type Lifetime } from './protocol.ts'

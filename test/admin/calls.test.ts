@@ -2,7 +2,7 @@ import { cause } from '../../src/causes.ts'
 import { PLACES } from '../support/failure.ts'
 import { describe, expect, it } from 'vitest'
 import { createCalls, mostFail, noCalls, type EndedCall } from '../../src/admin/calls.ts'
-import type { LogEventName, LogFields } from '../../src/log/events.ts'
+import type { LogEventName, LogFields } from '../../src/log/log-events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 const CALL = { method: 'POST', target: '/tasks?page=2', requestId: 'a-1' } as const

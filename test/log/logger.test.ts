@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import type { LogFields } from '../../src/log/events.ts'
+import type { LogFields } from '../../src/log/log-events.ts'
 import { accessFields, createLog, type LogOptions } from '../../src/log/logger.ts'
 
 const CANARY = 'canary-password-77aa'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { LogFields } from '../../src/log/events.ts'
+import type { LogFields } from '../../src/log/log-events.ts'
 import { createThrottledLog } from '../../src/log/throttle.ts'
 import { manualClock } from '../support/manual-clock.ts'
 

@@ -2,7 +2,7 @@ import { Agent } from 'node:http'
 import { onTestFinished } from 'vitest'
 import { startApp, type AppOptions } from '../../src/server.ts'
 import type { Environment } from '../../src/config/load.ts'
-import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/events.ts'
+import { LOG_EVENTS, type LogFields, type LogLevel } from '../../src/log/log-events.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {
   createSimulator,

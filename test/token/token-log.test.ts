@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/events.ts'
+import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/log-events.ts'
 import { sharingLog } from '../../src/sharing/events.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { AskedEnd, TokenEvent } from '../../src/token/events.ts'
