@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { notices } from './notices.mjs'
@@ -52,7 +52,9 @@ async function twice(what, make) {
 
 /** SHA-256 of each file, by its name. */
 async function hashes(directory) {
-  const names = (await readdir(directory)).sort()
+  const all = await readdir(directory, { recursive: true, withFileTypes: true })
+  const files = all.filter((entry) => entry.isFile())
+  const names = files.map((one) => relative(directory, join(one.parentPath, one.name))).sort()
   const entries = names.map(async (name) => [
     name,
     createHash('sha256')
