@@ -123,7 +123,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     config,
     tls: tls.isales.current(),
     clock,
-    onConnect: metrics.upstreamConnected,
+    onConnect: (outcome) => metrics.upstreamConnected(outcome),
   })
   const isales = createIsalesClient({ ...config, post: upstream.post, clock, wallClock })
   const tokens = createTokenSource({
@@ -190,7 +190,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     setting: 'ADMIN_LISTEN',
     address: config.adminListen,
     limits: ADMIN_LIMITS,
-    onRequest: admin.serve,
+    onRequest: (request, response) => admin.serve(request, response),
   })
   // Each response closes its connection, so that probes need not wait for those who keep theirs.
   adminListener.drain()
