@@ -74,6 +74,7 @@ export interface TokenRequest {
  * - `cut`: connections are cut.
  * - `delayed`: what was sent arrives later.
  * - `replica-N`: the process does not run, or its clients do not reach it.
+ * - `stopping-N`: the process ends, or is not there yet again.
  * - `held`: another client holds connections.
  * - `store`: the store is not what it should be.
  * - `unproven`: that credentials have worked may be forgotten.
@@ -254,9 +255,12 @@ export function createJudge({ deadline, replicas, onFinding }: JudgeOptions) {
 
   /** Promise 6: whoever opens a connection for a call keeps it, whatever others do with theirs. */
   function judgePlace({ id, replica, heard, code, from, to, fresh, garbage }: Call): void {
-    if (code === 'overloaded') find(6, to, `${id} had no place`)
+    // Calls that wait for a token keep theirs, whoever they are of.
+    if (code === 'overloaded' && !during(['no-login', 'store'], from - MAX_PACE, to))
+      find(6, to, `${id} had no place`)
     if (heard !== 'cut' || !fresh || garbage || !during(['held'], from, to)) return
-    if (arrivals.has(id) || during(['cut', 'delayed', `replica-${replica}`], from - 100, to)) return
+    const elsewhere = ['cut', 'delayed', `replica-${replica}`, `stopping-${replica}`]
+    if (arrivals.has(id) || during(elsewhere, from - 100, to)) return
     find(6, to, `${id} lost its new connection to others`)
   }
 

@@ -268,8 +268,10 @@ export function createStage<R extends Replica>(
       case 'terminate': {
         if (replica?.phase !== 'running') break
         world.stop(replica)
+        const stopping = judge.open(`stopping-${replica.index}`, time())
         const again = (): void => {
           if (replica.phase === 'stopping') return later(100, again)
+          stopping.to = time()
           if (replica.phase === 'stopped') restart(replica)
         }
         later(act.ms, again)
