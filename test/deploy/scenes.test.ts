@@ -160,12 +160,14 @@ describe.skipIf(await lacks('prometheus', 'prometheus-alertmanager'))(
       await watched.simulator.down()
       await shows(watched, 'failing', 'Calls fail', {
         ...SERVING,
-        reason: expect.stringMatching(/(?:No call has succeeded|\d+ of \d+ calls failed).*iSales/),
+        reason: expect.stringMatching(
+          /(?:No call has succeeded|\d+ of \d+ calls failed).*Nothing listens/,
+        ),
         runbook: 'isalesproxycallsfailing',
       })
       await watched.proxy.find(/"event":"upstream-failing"/)
       await until(() => watched.alertmanager.pages.length > 0, WAIT)
-      await shows(watched, 'unauthenticated', 'Not authenticated', STOPPED)
+      await shows(watched, 'unauthenticated', 'Cannot log in to iSales', STOPPED)
       expect(await pagedFor(watched, 'IsalesProxyNotAuthenticated')).toEqual([FAILING])
     })
 
