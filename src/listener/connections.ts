@@ -309,6 +309,8 @@ export class LingeringResponse extends ServerResponse {
     const [body] = args
     if (typeof body === 'string' || body instanceof Uint8Array) this.write(body)
     else this.flushHeaders()
+    // Node 24 keeps head and chunk until the next tick otherwise.
+    this.uncork()
     // Not by Node's `end`: it closes the connection.
     if (this.chunkedEncoding) socket.write('0\r\n\r\n')
     linger(socket, this.clock)
