@@ -1,8 +1,15 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { isBetter, turnOf, type Found } from '../../src/sharing/share.ts'
-import type { Ask } from '../../src/token/client.ts'
+import type { Cell } from '../../src/sharing/cell.ts'
+import { createSeal } from '../../src/sharing/seal.ts'
+import { createShare, isBetter, turnOf, type Found } from '../../src/sharing/share.ts'
+import { memoryBook } from '../../src/token/book.ts'
+import { askOnce, loginOnce, type Ask, type IsalesClient } from '../../src/token/client.ts'
 import { createToken } from '../../src/token/token.ts'
+import { LuaCell } from '../simulation/lua.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { ATTEMPTS, grant, REFUSED, throttled } from '../token/support.ts'
 
 const NOW = 1_000_000
 const RULES = { isalesTokenScheme: 'Bearer', isalesTokenField: 'token' } as const
@@ -94,4 +101,84 @@ it.each<[string, Reply, Partial<Situation>, object | undefined]>([
 ])('a replica after its claim: %s', (_, reply, changes, turn) => {
   const situation = { now: NOW, random: 0.5, ...asks(200) }
   expect(turnOf(reply, { ...situation, ...changes })).toEqual(turn)
+})
+
+const credentials = { user: 'obs', password: new Secret('p') }
+
+/** A replica on this store; `asked` holds what it asks the store. */
+function openReplica(
+  keys: LuaCell,
+  clock: ReturnType<typeof manualClock>,
+  isales: IsalesClient['login'],
+) {
+  const asked: string[] = []
+  const reply = <T>(name: string, value: T): Promise<T> => {
+    asked.push(name)
+    return Promise.resolve(value)
+  }
+  const cell: Cell = {
+    claim: (claim) => reply('claim', keys.claim(claim)),
+    put: (put) => reply(`put ${put.key.slice(0, 5)}`, keys.put(put)),
+    read: () => reply('read', keys.read()),
+    publish: () => reply('publish', undefined),
+    replicas: () => Promise.resolve(1),
+    start: () => Promise.resolve(),
+    stop() {},
+  }
+  const seal = createSeal(new Secret('k'.repeat(32)), 'https://isales', 'obs')
+  const parts = { cell, seal, clock, random: () => 0.5, observe() {} }
+  const share = createShare({ ...parts, book: memoryBook(), rules: ATTEMPTS })
+  const client = share.wrap({
+    login: isales,
+    refresh: (_, sending) => isales(credentials, sending),
+  })
+  const ask = loginOnce(credentials, askOnce(new AbortController().signal))
+  return { asked, obtain: (changes: Partial<Ask> = {}) => client({ ...ask, ...changes }) }
+}
+
+it('asks the store five times for a login, and three times for a refresh', async () => {
+  const clock = manualClock(NOW)
+  const { asked, obtain } = openReplica(new LuaCell(clock.now), clock, () =>
+    Promise.resolve(grant({ refreshToken: 'r' })),
+  )
+  await obtain()
+  expect(asked.splice(0)).toEqual(['claim', 'put book:', 'put book:', 'put token', 'publish'])
+  const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
+  await obtain({ operation: 'refresh', current })
+  expect(asked).toEqual(['claim', 'put token', 'publish'])
+})
+
+it('keeps a refusal in the book whose replica stood still while another one had the lease', async () => {
+  const clock = manualClock(NOW)
+  const keys = new LuaCell(clock.now)
+  let refuse = (): void => undefined
+  const frozen = openReplica(
+    keys,
+    clock,
+    () => new Promise((resolve) => (refuse = () => resolve(REFUSED))),
+  )
+  const refused = frozen.obtain()
+  await turn()
+  keys.keys.delete('lease')
+  const other = openReplica(keys, clock, () => Promise.resolve(REFUSED))
+  expect(await other.obtain()).toMatchObject({ deferred: 'guarded' })
+  refuse()
+  await refused
+  expect(await other.obtain()).toMatchObject({ deferred: 'guarded', backoff: 'rejected' })
+  await clock.advance(5000)
+  expect(await other.obtain()).toMatchObject({ pause: 10_000 })
+})
+
+it('holds all replicas for the pause after a failure that says nothing of the account, and its refreshes', async () => {
+  const clock = manualClock(NOW)
+  const keys = new LuaCell(clock.now)
+  const one = openReplica(keys, clock, () => Promise.resolve(throttled(60_000)))
+  const other = openReplica(keys, clock, () => Promise.resolve(grant()))
+  expect(await one.obtain()).toMatchObject({ pause: 60_000, counted: false })
+  const held = { deferred: 'held', ms: 60_000, backoff: 'transient' }
+  expect(await other.obtain()).toEqual(held)
+  const current = createToken(grant({ refreshToken: 'r' }), RULES, 0)
+  expect(await other.obtain({ operation: 'refresh', current })).toEqual(held)
+  await clock.advance(60_000)
+  expect(await other.obtain()).toMatchObject({ sentAt: expect.any(Number) })
 })
