@@ -29,7 +29,7 @@ import {
   type BookStore,
   type TokenEvent,
 } from './token/index.ts'
-import { sharingLog } from './sharing/events.ts'
+import { openShare, sharingLog } from './sharing/index.ts'
 import { createUpstream, placesOf } from './upstream/index.ts'
 
 export interface AppOptions {
@@ -118,7 +118,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     })
   const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
   const book = openBook()
-  const share = await openShare()
+  const share = await openShare({
+    config,
+    clock,
+    random,
+    book,
+    observe: sharingLog(log, places),
+    observeCall: (call) => metrics.storeCalled(call),
+  })
   const upstream = createUpstream({
     config,
     tls: tls.isales.current(),
@@ -237,20 +244,6 @@ export async function startApp(options: AppOptions): Promise<App> {
         metrics.count('state_failures_total')
       },
       onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: EXPOSED }),
-    })
-  }
-
-  /** Sharing is loaded only when it is configured. */
-  async function openShare() {
-    if (config.sessionStoreUrl === undefined) return undefined
-    const sharing = await import('./sharing/open.ts')
-    return sharing.openShare({
-      config,
-      clock,
-      random,
-      book,
-      observe: sharingLog(log, places),
-      observeCall: (call) => metrics.storeCalled(call),
     })
   }
 

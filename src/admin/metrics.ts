@@ -8,7 +8,7 @@ import {
 } from '../causes.ts'
 import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../http/ended.ts'
 import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
-import { STORE_OPERATIONS, type StoreCall } from '../sharing/events.ts'
+import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
 import { FINDING_NAMES, STATES, type Findings } from './findings.ts'
 import { createRequestMetrics } from './metrics-requests.ts'

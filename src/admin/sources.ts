@@ -3,7 +3,7 @@ import type { EffectiveSetting } from '../config/load.ts'
 import type { Log } from '../log/index.ts'
 import type { Places } from '../words/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
-import type { SharingSnapshot } from '../sharing/events.ts'
+import type { SharingSnapshot } from '../sharing/index.ts'
 
 /** What counting and remembering needs. */
 export interface RecordOptions {

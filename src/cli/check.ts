@@ -5,6 +5,7 @@ import { loadConfig, type Config, type EffectiveSetting } from '../config/load.t
 import { SETTING_LIST } from '../config/settings.ts'
 import { askOnce, type IsalesClient } from '../token/index.ts'
 import { codeOf } from '../causes.ts'
+import { logInShared } from '../sharing/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
@@ -101,10 +102,8 @@ async function checkLive(config: Config, io: Io): Promise<number> {
 
 /** Under the lease of the shared store, where there is one, so that replicas take the new token. */
 async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Promise<Login> {
-  // Loaded only where a store is configured.
-  const sharing = config.sessionStoreUrl && (await import('../sharing/open.ts'))
   const book = openBook(config)
-  const login = await sharing?.logInShared(config, isales, book.store, askOnce(io.signal))
+  const login = await logInShared(config, isales, book.store, askOnce(io.signal))
   if (login === undefined) {
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined

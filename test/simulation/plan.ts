@@ -460,7 +460,8 @@ const KINDS: readonly Kind[] = [
         kind: 'crash-loop',
         replica: replica(),
         ms: random.between(4, 40),
-        times: random.between(2, 8),
+        // The lock of a killed process ends after some seconds: a longer loop tries more often.
+        times: random.chance(0.4) ? random.between(40, 50) : random.between(2, 8),
       },
     ],
     secret: true,
