@@ -1,5 +1,5 @@
 import { cause } from '../causes.ts'
-import type { SharingSnapshot } from '../sharing/events.ts'
+import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
 import { explain, type Places, type Words } from '../words/index.ts'
 import {

@@ -4,6 +4,7 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { codeOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/files.ts'
 import { isObject, parseObject } from '../http/json.ts'
@@ -33,6 +34,7 @@ const WRITABLE_BY_ALL = 0o002
 const SALT = /^[0-9a-f]{32}$/
 /** A disk that takes longer is not waited for: calls wait for the login, 2.8 s at most. */
 const MAX_DISK_WAIT = 1000
+const RETRY_AFTER = 1000
 /** Between two looks at the lock of another process. */
 const LOOK_EVERY = 50
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
@@ -156,12 +158,15 @@ export function openBookFile(options: BookFileOptions): BookStore {
     }
   }
 
+  const writeAll = (): Promise<void> => (writing ??= flush())
+
   const flush = async (): Promise<void> => {
     try {
       while (unwritten.size > 0) await put()
       report(undefined)
     } catch (error) {
-      report(error instanceof Error ? error.message : 'unknown')
+      report(`${path} cannot be written: ${codeOf(error)}`)
+      clock.setTimer(() => void writeAll(), RETRY_AFTER)
     }
     isLate = false
     writing = undefined
@@ -206,8 +211,7 @@ export function openBookFile(options: BookFileOptions): BookStore {
       unwritten.set(id, entry)
       // What is in flight writes this as well.
       if (isLate) return false
-      writing ??= flush()
-      const isOver = (await inTime(writing.then(() => true))) === true
+      const isOver = (await inTime(writeAll().then(() => true))) === true
       if (!isOver) {
         isLate = true
         report(`${path} was not written within ${MAX_DISK_WAIT / 1000} s`)

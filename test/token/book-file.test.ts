@@ -20,6 +20,7 @@ import { openBookFile } from '../../src/token/book-file.ts'
 import { askOnce, loginOnce } from '../../src/token/client.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
+import { until } from '../support/until.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { ATTEMPTS, REFUSED as FAILED } from './support.ts'
 
@@ -209,15 +210,19 @@ test('on a full disk says so, keeps the former file, and writes again when there
   onTestFinished(() => {
     spawnSync('umount', [directory])
   })
-  const { write, problems } = start(directory)
+  const { write, problems, clock } = start(directory)
   await write(credentials, REFUSED)
   const filler = join(directory, 'filler')
   spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096', 'count=4'])
   expect(await write(credentials, { ...REFUSED, refusals: 3 })).toBe(false)
   expect(problems.join()).toContain('ENOSPC')
   expect(await start(directory).read(credentials)).toMatchObject({ refusals: 2 })
+  await clock.advance(3000)
+  // It is said once, however often it is tried.
+  expect(problems).toEqual(['exposed', expect.stringContaining('ENOSPC')])
   unlinkSync(filler)
-  expect(await write(credentials, { ...REFUSED, refusals: 3 })).toBe(true)
+  await clock.advance(1000)
+  await until(() => problems.at(-1) === 'well')
   expect(await start(directory).read(credentials)).toMatchObject({ refusals: 3 })
 })
 
