@@ -261,6 +261,13 @@ const ABORTED: Deferred = { deferred: 'busy', ms: SECOND }
  * Wraps the client of iSales: each login is written into the book before it is sent, crossed out by a grant, and taken
  * back when nothing of the account was touched. So a crash at any moment counts as an attempt. A login that would come
  * too early is deferred, unless an operator asks for it and it is not the fifth in 15 min.
+ *
+ * @example a wrong password, and a process that is killed
+ *  0.0 s  written: 1 attempt, none before 5.0 s. iSales refuses it: 1 refusal
+ *  5.0 s  written: 2 attempts, none before 15.0 s. The process is killed before iSales responds
+ *  7.0 s  it is started again, and reads the entry: the login is deferred until 15.0 s
+ * 15.0 s  written: 3 attempts. iSales refuses it: 2 refusals, and as the third attempt the next one is in 8 min
+ *  8 min  the corrected password is another entry: it is granted, and proven for 24 h
  */
 export function withBook({ client, book, rules, clock, random }: BookOptions): TokenClient {
   const find = async ({ credentials }: Ask): Promise<Entry> =>
