@@ -200,6 +200,8 @@ function actsOf(random: Random, scene: Scene & { readonly real: boolean }): Act[
     ({ store, single }) => (scene.shared || store !== true) && !(together && single === true),
   )
   const liked = Array.from({ length: random.between(3, 8) }, () => random.pick(kinds as [Kind]))
+  // Each of two processes with one `STATE_DIR` would try as often as if it were alone.
+  if (together) liked.push(WRONG_FILE)
   let at = random.between(500, 8000)
   let secretUntil = 0
   while (at < scene.duration) {
@@ -316,6 +318,11 @@ const FAULTS: readonly [Kind['make'], ...Kind['make'][]] = [
     }),
   ],
 ]
+
+const WRONG_FILE: Kind = {
+  make: (random, at) => [{ at, kind: 'wrong-file', ms: random.between(3000, 25_000) }],
+  secret: true,
+}
 
 const CUT: Kind = {
   make: (random, at) => [
@@ -445,10 +452,7 @@ const KINDS: readonly Kind[] = [
     ],
     secret: true,
   },
-  {
-    make: (random, at) => [{ at, kind: 'wrong-file', ms: random.between(3000, 25_000) }],
-    secret: true,
-  },
+  WRONG_FILE,
   ...(['store-killed', 'store-frozen', 'store-refuses'] as const).map((kind): Kind => ({
     make: (random, at) => [{ at, kind, ms: random.between(500, 8000) }],
     store: true,

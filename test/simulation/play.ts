@@ -26,6 +26,9 @@ const ZERO = /^isales_proxy_(requests_in_flight|token_waiters)(?:{[^}]*})? (?!0$
 
 const never = (): boolean => false
 
+/** Passwords of `stage.ts` that work at no time. */
+const NEVER_RIGHT = /-(?:loop|wrong-\d)$/
+
 /**
  * What iSales saw, in the judge's words.
  *
@@ -42,8 +45,10 @@ export function judgeRequest(
   const from = to - durationMs
   if (path === LOGIN_PATH && note.startsWith('token granted')) judge.rightLogin(password)
   const isWrong = note.startsWith('wrong password')
+  // Whoever is killed before iSales responds has tried, too.
+  const isUnheard = path === LOGIN_PATH && status === 0 && note === '' && NEVER_RIGHT.test(password)
   // A page may come from a gateway: credentials that have worked are tried on.
-  if (isWrong && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
+  if ((isWrong || isUnheard) && switches['rejectionBody'] !== 'html') judge.wrongLogin(password, to)
   if (path === LOGIN_PATH || path === REFRESH_PATH) {
     const login = path === LOGIN_PATH
     // What is granted with another fault does not arrive.
