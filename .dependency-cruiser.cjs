@@ -7,15 +7,16 @@ const LAYERS = [
   ['main.ts'],
   ['cli/'],
   ['server.ts'],
-  ['reports.ts'],
+  ['observers.ts'],
   ['obs/', 'admin/', 'proxy/', 'listener/', 'sharing/'],
   ['token/'],
   ['upstream/'],
   ['log/'],
+  ['outcomes.ts'],
   ['http/'],
   ['config/'],
   ['words/'],
-  ['causes.ts', 'clock.ts', 'text.ts'],
+  ['causes.ts', 'clock.ts', 'hono.ts', 'json.ts', 'terminal.ts'],
 ]
 
 const escape = (path) => path.replaceAll('.', '\\.')
@@ -32,7 +33,7 @@ const layerRules = LAYERS.flatMap((layer, index) =>
   }))
 
 /** They decide and do nothing else: no I/O, no clock, no random number. */
-const PURE = ['causes', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/events', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
+const PURE = ['causes', 'words/en', 'words/zh', 'token/protocol', 'token/lifecycle', 'token/evidence', 'sharing/sharing-log', 'token/token', 'token/events', 'proxy/headers', 'proxy/validate', 'proxy/retry']
 
 /** Folders with an entry: nobody outside imports past it. */
 const ENTRIES = readdirSync('src').filter((folder) => existsSync(`src/${folder}/index.ts`))
@@ -71,7 +72,7 @@ module.exports = {
     oneHome('prom-client', 'admin/metrics'),
     oneHome('ioredis', 'sharing/(?:valkey|ioredis-workarounds)'),
     oneHome('lru-cache', 'obs/'),
-    oneHome('@hono/node-server', 'http/hono'),
+    oneHome('@hono/node-server', 'hono'),
     oneHome('pino', 'log/'),
     ...layerRules,
     ...entryRules,

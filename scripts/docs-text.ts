@@ -1,5 +1,5 @@
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
-import { fold } from '../src/text.ts'
+import { fold } from '../src/terminal.ts'
 import { INSECURE_NODE, RULES } from '../src/config/rules.ts'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
 

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { Accounts } from './accounts.ts'
-import { OPERATIONS, RESET_POINTS, type Fault, type Faults } from './faults.ts'
-import type { SimulatedOperation } from './faults.ts'
+import { OPERATIONS, RESET_POINTS, type Fault, type Faults, type SimulatedOperation } from './faults.ts'
 import { HTML_PAGE } from './response.ts'
 import type { Switches } from './switches.ts'
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 import { constants } from 'node:os'
 import { setDefaultHighWaterMark } from 'node:stream'
-import { EXIT } from './cli/exit-codes.ts'
-import { runCommand } from './cli/run.ts'
-import { SECRET_VARIABLES } from './config/settings.ts'
+import { EXIT, runCommand } from './cli/index.ts'
+import { SECRET_VARIABLES } from './config/index.ts'
 
 /** What supervisors and images send to stop a program. By itself, Node would end on each with calls cut. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const

@@ -2,11 +2,14 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openAdmin, openRecords } from './admin/index.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { readTls } from './config/certificates.ts'
-import type { EffectiveSetting } from './config/load.ts'
-import { watchConfigFiles, type TlsSources } from './config/reload.ts'
-import { createReloadable } from './config/reloadable.ts'
-import type { Config } from './config/settings.ts'
+import {
+  createReloadable,
+  readTls,
+  watchConfigFiles,
+  type Config,
+  type EffectiveSetting,
+  type TlsSources,
+} from './config/index.ts'
 import {
   adminHosts,
   ownHosts,
@@ -18,7 +21,7 @@ import {
 import type { Log } from './log/index.ts'
 import { openLocalLogin } from './obs/index.ts'
 import { openProxy } from './proxy/index.ts'
-import { createReports } from './reports.ts'
+import { createObservers } from './observers.ts'
 import {
   createIsalesClient,
   createTokenSource,
@@ -103,7 +106,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { isalesRejectedStatuses: rejectedStatuses } = config
   const records = openRecords({ clock, log, places, rejectedStatuses })
   const { metrics, monitor } = records
-  const reports = createReports(config, { metrics, monitor, log, clock, random })
+  const observers = createObservers(config, { metrics, monitor, log, clock, random })
   const logToken = tokenLog(log, places, () => monitor.calls.takeTally())
   const observe = (event: TokenEvent): void => {
     records.onTokenEvent(event)
@@ -114,7 +117,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const tlsOf = (use: keyof TlsSources) =>
     createReloadable({
       read: () => readTls(use, config),
-      onWarning: reports.reloads.onWarning,
+      onWarning: observers.reloads.onWarning,
     })
   const tls: TlsSources = { isales: tlsOf('isales'), listen: tlsOf('listen') }
   const book = openBook()
@@ -141,7 +144,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     credentials: { user: config.isalesUser, password: config.isalesPassword },
     observe,
   })
-  const login = openLocalLogin(config, { clock, wallClock, ...reports.obsLogin })
+  const login = openLocalLogin(config, { clock, wallClock, ...observers.obsLogin })
   const proxy = openProxy({
     ...login,
     config,
@@ -149,7 +152,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     tokens,
     dispatch: upstream.dispatch,
     clock,
-    onEnd: reports.requestEnded,
+    onEnd: observers.requestEnded,
     onError: (error, requestId) => log('unexpected', { error, requestId }),
   })
   const running = {
@@ -185,7 +188,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   const admin = openAdmin(sources, records)
   const listener = createListener({
-    ...reports.of('proxy'),
+    ...observers.of('proxy'),
     setting: 'LISTEN',
     address: config.listen,
     tls: config.listenTlsCertFile === undefined ? undefined : tls.listen.current(),
@@ -193,7 +196,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     onRequest: proxy.handle,
   })
   const adminListener = createListener({
-    ...reports.of('admin'),
+    ...observers.of('admin'),
     setting: 'ADMIN_LISTEN',
     address: config.adminListen,
     limits: ADMIN_LIMITS,
@@ -223,7 +226,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       upstreamTls: (tls) => upstream.reload(tls),
       listenTls: (tls) => listener.replaceTls(tls),
     },
-    reports.reloads,
+    observers.reloads,
   )
 
   function openBook(): BookStore {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { languageDetector } from 'hono/language'
-import { serveHono, type Serve } from '../http/hono.ts'
+import { serveHono, type Serve } from '../hono.ts'
 import { serveRunBook } from './run-book.ts'
 import { en, LANGUAGES, type Language } from '../words/index.ts'
 import { unreadiness } from './findings.ts'

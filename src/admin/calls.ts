@@ -1,7 +1,7 @@
 import { cause, causeOfStatus } from '../causes.ts'
 import type { Clock, Timer } from '../clock.ts'
-import type { EndedRequest } from '../http/ended.ts'
-import type { ProblemCode } from '../http/problem.ts'
+import type { EndedRequest } from '../outcomes.ts'
+import type { ProblemCode } from '../http/index.ts'
 import type { Log } from '../log/index.ts'
 import { en, explain, type Failure, type Places, type Words } from '../words/index.ts'
 

@@ -1,6 +1,6 @@
 import { Counter, type Histogram, type Registry } from 'prom-client'
-import type { EndedRequest } from '../http/ended.ts'
-import type { ProblemCode, Refusal } from '../http/problem.ts'
+import type { EndedRequest } from '../outcomes.ts'
+import type { ProblemCode, Refusal } from '../http/index.ts'
 
 // What every request changes is counted in plain arrays and handed to prom-client when the page is read. Its own
 // counters hash their labels at each call, and its histograms make a closure: a tenth of a request's CPU.

@@ -6,8 +6,8 @@ import {
   type AuthFailureReason,
   type ConnectFailure,
 } from '../causes.ts'
-import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../http/ended.ts'
-import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/problem.ts'
+import { OBS_LOGIN_OUTCOMES, OBS_REFRESH_OUTCOMES, REPLAY_OUTCOMES } from '../outcomes.ts'
+import { PROBLEM_CODES, REFUSAL_REASONS, type ProblemCode, type Refusal } from '../http/index.ts'
 import { STORE_OPERATIONS, type StoreCall } from '../sharing/index.ts'
 import { BACKOFFS, type AuthFailure, type Operation, type TokenEvent } from '../token/index.ts'
 import { FINDING_NAMES, STATES, type Findings } from './findings.ts'

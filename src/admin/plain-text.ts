@@ -1,4 +1,4 @@
-import { indented } from '../text.ts'
+import { indented } from '../terminal.ts'
 import type { Status } from './model.ts'
 import { clockTime, type Speaker } from './speaker.ts'
 

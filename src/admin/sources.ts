@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { EffectiveSetting } from '../config/load.ts'
+import type { EffectiveSetting } from '../config/index.ts'
 import type { Log } from '../log/index.ts'
 import type { Places } from '../words/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'

@@ -1,8 +1,7 @@
 import { constants, existsSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { loadConfig, type Config, type EffectiveSetting } from '../config/load.ts'
-import { SETTING_LIST } from '../config/settings.ts'
+import { loadConfig, SETTING_LIST, type Config, type EffectiveSetting } from '../config/index.ts'
 import { askOnce, type IsalesClient } from '../token/index.ts'
 import { codeOf } from '../causes.ts'
 import { logInShared } from '../sharing/index.ts'
@@ -10,7 +9,7 @@ import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
 import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
-import { table } from '../text.ts'
+import { table } from '../terminal.ts'
 import { wordsOf } from '../words/index.ts'
 
 export const command: Command = {

@@ -1,9 +1,8 @@
-import { loadConfig } from '../config/load.ts'
-import { SECRET_VARIABLES, SETTING_LIST } from '../config/settings.ts'
+import { loadConfig, SECRET_VARIABLES, SETTING_LIST } from '../config/index.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type Io, type Command } from './io.ts'
 import { probe, sentences, VERDICTS, type Probed } from './prober.ts'
-import { table } from '../text.ts'
+import { table } from '../terminal.ts'
 import { wordsOf } from '../words/index.ts'
 
 export const command: Command = {

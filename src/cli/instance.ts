@@ -1,6 +1,5 @@
 import { parseEnv } from 'node:util'
-import { readSmallFile, type ReadFile } from '../config/files.ts'
-import type { Environment } from '../config/load.ts'
+import { readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
 
 /** As docs/vm.md says; no name leads out of /etc. */
 const NAME = /^[\w-]{1,20}$/

@@ -1,7 +1,13 @@
 import { constants } from 'node:os'
-import { formatError, type ConfigError } from '../config/errors.ts'
-import { duration, readText, Refusal } from '../config/formats.ts'
-import type { Environment, Loaded } from '../config/load.ts'
+import {
+  duration,
+  formatError,
+  readText,
+  Refusal,
+  type ConfigError,
+  type Environment,
+  type Loaded,
+} from '../config/index.ts'
 
 /** Where a command writes text. */
 export interface Output {

@@ -1,15 +1,16 @@
 import { isOfGateway } from '../causes.ts'
-import { readTls } from '../config/certificates.ts'
-import { valueOf } from '../config/errors.ts'
-import { path as pathFormat } from '../config/formats-net.ts'
-import { formatDuration, readText } from '../config/formats.ts'
 import {
+  formatDuration,
+  pathFormat,
   PUBLISHED_REFRESH_PATH,
+  readText,
+  readTls,
   refreshPathOf,
   SETTING_LIST,
+  valueOf,
   type Config,
-} from '../config/settings.ts'
-import { isObject, parseObject } from '../http/json.ts'
+} from '../config/index.ts'
+import { isObject, parseObject } from '../json.ts'
 import { isUnder } from '../proxy/index.ts'
 import { systemClock } from '../clock.ts'
 import {

@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util'
-import { SETTING_LIST, type Setting } from '../config/settings.ts'
-import { KNOWN, nearest } from '../config/unknown-variables.ts'
+import { KNOWN, nearest, SETTING_LIST, type Setting } from '../config/index.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
 import { instanceEnvironment } from './instance.ts'
 import type { Command, FlagValues, Io, Output } from './io.ts'
-import { fold, indented, printable } from '../text.ts'
+import { fold, indented, printable } from '../terminal.ts'
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80

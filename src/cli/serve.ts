@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { startApp } from '../server.ts'
-import { formatError } from '../config/errors.ts'
-import { loadConfig } from '../config/load.ts'
+import { formatError, loadConfig } from '../config/index.ts'
 import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
 import { EXIT } from './exit-codes.ts'

@@ -1,4 +1,4 @@
-import type { Environment } from '../config/load.ts'
+import type { Environment } from '../config/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Command } from './io.ts'

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import type { Environment } from '../config/load.ts'
+import type { Environment } from '../config/index.ts'
 import { ListenError } from '../listener/index.ts'
 import type { Io } from './io.ts'
 

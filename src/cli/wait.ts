@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { formatDuration } from '../config/formats.ts'
+import { formatDuration } from '../config/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, readTimeout, type Command } from './io.ts'

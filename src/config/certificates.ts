@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import type { ConfigError, Read } from './errors.ts'
+import type { ConfigError, Read } from './config-error.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { check, Refusal } from './formats.ts'
 import { Secret } from './secret.ts'

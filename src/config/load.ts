@@ -1,4 +1,4 @@
-import type { ConfigError, Read } from './errors.ts'
+import type { ConfigError, Read } from './config-error.ts'
 import { readTls } from './certificates.ts'
 import { behindColon, fileProblem, readSmallFile, type ReadFile } from './files.ts'
 import { readText, Refusal } from './formats.ts'

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { TLS_FILES, type TlsFiles } from './certificates.ts'
-import type { ConfigError } from './errors.ts'
+import type { ConfigError } from './config-error.ts'
 import { rereadSettings } from './load.ts'
 import { createReloadable, type Reloadable } from './reloadable.ts'
 import { nameOf, type Config, type ConfigKey, type FileKey } from './settings.ts'

@@ -1,4 +1,4 @@
-import { valueOf, type ConfigError, type Read } from './errors.ts'
+import { valueOf, type ConfigError, type Read } from './config-error.ts'
 import { Secret } from './secret.ts'
 
 export type Failure = readonly ConfigError[]

@@ -1,5 +1,5 @@
 import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
-import type { ConfigError } from './errors.ts'
+import type { ConfigError } from './config-error.ts'
 import type { StoreAddress } from './formats-net.ts'
 import { Secret } from './secret.ts'
 import { variableOf, type Config, type ConfigKey } from './settings.ts'

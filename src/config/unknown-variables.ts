@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import type { ConfigError } from './errors.ts'
+import type { ConfigError } from './config-error.ts'
 import { SETTING_LIST } from './settings.ts'
 
 /** Every variable that means something to us. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { systemClock, type Clock } from '../clock.ts'
-import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/problem.ts'
+import { problemBytes, REFUSALS, writeProblem, type Refusal } from '../http/index.ts'
 import { keyOf, type ConnectionKey, type Gate } from './gate.ts'
 
 /**

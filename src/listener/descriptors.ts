@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Config } from '../config/settings.ts'
+import type { Config } from '../config/index.ts'
 
 /** Descriptors for everything but clients of `LISTEN` and iSales: the admin listener, files, the store, the log. */
 const RESERVED = 128

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { isLoopback, urlHost, type ListenAddress } from '../config/address.ts'
-import type { Config } from '../config/settings.ts'
+import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
 
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {

@@ -6,10 +6,13 @@ import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import { handshakeFailureOf, type HandshakeFailure } from '../causes.ts'
 import { systemClock, type Clock, type Timer } from '../clock.ts'
-import type { ListenAddress } from '../config/address.ts'
-import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
-import type { Config } from '../config/settings.ts'
-import { writeProblem, type Refusal } from '../http/problem.ts'
+import {
+  secureContextOptions,
+  type Config,
+  type ListenAddress,
+  type TlsFiles,
+} from '../config/index.ts'
+import { writeProblem, type Refusal } from '../http/index.ts'
 import { addressText, listen } from './listen.ts'
 import { Connection, LingeringResponse, type ClosedReason } from './connections.ts'
 import { Gate } from './gate.ts'

@@ -1,4 +1,4 @@
-import type { Refusal } from '../http/problem.ts'
+import type { Refusal } from '../http/index.ts'
 
 /** As Node hands it to `clientError`. */
 export interface ParserError extends NodeJS.ErrnoException {

@@ -1,6 +1,6 @@
 import { pino, type DestinationStream } from 'pino'
-import { Secret } from '../config/secret.ts'
-import type { EndedRequest } from '../http/ended.ts'
+import { Secret } from '../config/index.ts'
+import type { EndedRequest } from '../outcomes.ts'
 import {
   LOG_EVENTS,
   LOG_FIELDS,

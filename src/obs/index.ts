@@ -1,8 +1,8 @@
 // What CTI-OBS logs in to. A local login gives it a ticket of this proxy in the shape that iSales publishes, so that the
 // real token stays here; the ticket is asked for before a call is forwarded, where OBS_LOGIN demands one. Wrong passwords
 // are slowed by address.
-import type { Config } from '../config/settings.ts'
-import type { Serve } from '../http/hono.ts'
+import type { Config } from '../config/index.ts'
+import type { Serve } from '../hono.ts'
 import { serveObsApp, type LocalLoginOptions } from './login-app.ts'
 import { createThrottle } from './login-throttle.ts'
 import { createTicketCheck } from './ticket-check.ts'

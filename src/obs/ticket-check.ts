@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Config } from '../config/settings.ts'
+import type { Config } from '../config/index.ts'
 
 export const RESPONSE_TYPE = 'application/json;charset=UTF-8'
 

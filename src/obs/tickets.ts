@@ -1,7 +1,6 @@
 import { createHmac, hkdfSync, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Secret } from '../config/secret.ts'
-import type { Config } from '../config/settings.ts'
+import type { Config, Secret } from '../config/index.ts'
 
 export type Tickets = ReturnType<typeof createTickets>
 

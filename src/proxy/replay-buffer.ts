@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import type { Config } from '../config/settings.ts'
-import type { Refusal } from '../http/problem.ts'
+import type { Config } from '../config/index.ts'
+import type { Refusal } from '../http/index.ts'
 import type { Framing } from './validate.ts'
 
 /** A body up to the first can be sent again; one in chunks that turns out larger than the second is refused. */

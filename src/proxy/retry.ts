@@ -1,5 +1,5 @@
-import type { ReplayOutcome } from '../http/ended.ts'
-import { REFUSALS, type ProblemCode } from '../http/problem.ts'
+import type { ReplayOutcome } from '../outcomes.ts'
+import { REFUSALS, type ProblemCode } from '../http/index.ts'
 import type { Verdict } from '../token/index.ts'
 import type { UpstreamFailure } from '../upstream/index.ts'
 import type { BodyRefusal } from './replay-buffer.ts'

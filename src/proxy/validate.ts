@@ -1,5 +1,5 @@
-import type { Config } from '../config/settings.ts'
-import type { Refusal } from '../http/problem.ts'
+import type { Config } from '../config/index.ts'
+import type { Refusal } from '../http/index.ts'
 import type { HeaderLines } from './headers.ts'
 import { remembered } from './remembered.ts'
 

@@ -1,7 +1,7 @@
 // One token, and one book of logins, for all replicas that use the same store, key, iSales and user.
 // It wraps the client of iSales; the token source knows nothing of it but `adopt`. ioredis is loaded when a share opens.
 import { systemClock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import type { Config } from '../config/index.ts'
 import {
   createToken,
   loginOnce,
@@ -9,12 +9,17 @@ import {
   type IsalesClient,
   type Sending,
 } from '../token/index.ts'
-import type { StoreCall } from './events.ts'
+import type { StoreCall } from './sharing-log.ts'
 import { createSeal } from './seal.ts'
 import { createShare, type Share, type ShareOptions } from './share.ts'
 import { createValkeyCell } from './valkey.ts'
 
-export { sharingLog, STORE_OPERATIONS, type SharingSnapshot, type StoreCall } from './events.ts'
+export {
+  sharingLog,
+  STORE_OPERATIONS,
+  type SharingSnapshot,
+  type StoreCall,
+} from './sharing-log.ts'
 
 export interface OpenShareOptions extends Omit<ShareOptions, 'cell' | 'seal' | 'rules'> {
   readonly config: Config

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import type { Secret } from '../config/secret.ts'
-import { parseObject, type JsonObject } from '../http/json.ts'
+import type { Secret } from '../config/index.ts'
+import { parseObject, type JsonObject } from '../json.ts'
 import {
   MAX_LIFETIME,
   MIN_LIFETIME,

@@ -20,7 +20,7 @@ import {
   type TokenClient,
 } from '../token/index.ts'
 import { idOf, type Cell, type Reply, type StoreFailure } from './cell.ts'
-import type { SharingEvent, SharingSnapshot } from './events.ts'
+import type { SharingEvent, SharingSnapshot } from './sharing-log.ts'
 import { totalLife, type Seal, type SharedRecord } from './seal.ts'
 
 /** `book` is that of this process: what the others know of logins is remembered there, too. */

@@ -1,12 +1,15 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import { codeOf, storeFailureOf, type StoreFailureReason } from '../causes.ts'
 import type { Clock } from '../clock.ts'
-import { readTls, type TlsFiles } from '../config/certificates.ts'
-import { createReloadable } from '../config/reloadable.ts'
-import type { StoreAddress } from '../config/formats-net.ts'
-import type { Config } from '../config/settings.ts'
+import {
+  createReloadable,
+  readTls,
+  type Config,
+  type StoreAddress,
+  type TlsFiles,
+} from '../config/index.ts'
 import { SCRIPTS, type Cell, type Reply, type StoreFailure } from './cell.ts'
-import type { StoreCall } from './events.ts'
+import type { StoreCall } from './sharing-log.ts'
 import { mendReplies } from './ioredis-workarounds.ts'
 import { VERSION } from './seal.ts'
 

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/settings.ts'
+import type { Config } from '../config/index.ts'
 import type {
   Ask,
   BackoffState,
@@ -12,7 +12,7 @@ import type {
   RefreshTokens,
   TokenClient,
 } from './client.ts'
-import { isObject } from '../http/json.ts'
+import { isObject } from '../json.ts'
 import {
   isGrant,
   isMissing,

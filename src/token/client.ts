@@ -1,7 +1,6 @@
 import { authFailureOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
-import type { Secret } from '../config/secret.ts'
-import type { Config } from '../config/settings.ts'
+import type { Config, Secret } from '../config/index.ts'
 import type { Post, PostResult } from '../upstream/index.ts'
 import {
   loginBody,

@@ -1,4 +1,4 @@
-import type { Config } from '../config/settings.ts'
+import type { Config } from '../config/index.ts'
 import type { BackoffState, Deferred, DeferredReason, Failed, Outcome } from './client.ts'
 import type { AskedEnd, TokenEvent } from './events.ts'
 import {

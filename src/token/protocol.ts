@@ -8,8 +8,8 @@ import {
   type CertificateSeen,
   type StatusSeen,
 } from '../causes.ts'
-import { Secret } from '../config/secret.ts'
-import { isObject, parseObject } from '../http/json.ts'
+import { Secret } from '../config/index.ts'
+import { isObject, parseObject } from '../json.ts'
 
 /** The two token requests: `auth/login` and `auth/refresh`. */
 export type Operation = 'login' | 'refresh'

@@ -1,5 +1,4 @@
-import type { Config } from '../config/settings.ts'
-import { Secret } from '../config/secret.ts'
+import { Secret, type Config } from '../config/index.ts'
 import { DEFAULT_LIFETIME, type Grant } from './protocol.ts'
 
 /**

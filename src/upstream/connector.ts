@@ -3,8 +3,7 @@ import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'n
 import { connect as connectTls, createSecureContext, TLSSocket, type SecureContext } from 'node:tls'
 import { causeOfError, CODES, codeOf, type CertificateSeen, type Met } from '../causes.ts'
 import { systemClock } from '../clock.ts'
-import { endpointOf } from '../config/address.ts'
-import { secureContextOptions, type TlsFiles } from '../config/certificates.ts'
+import { endpointOf, secureContextOptions, type TlsFiles } from '../config/index.ts'
 import { createTunnels } from './egress-proxy.ts'
 import { ConnectError } from './errors.ts'
 

@@ -2,8 +2,7 @@ import { request as requestHttp, type ClientRequest, type RequestOptions } from 
 import { request as requestHttps } from 'node:https'
 import { BlockList, isIP, type Socket } from 'node:net'
 import { causeOfError, CODES } from '../causes.ts'
-import { endpointOf, parseEndpoint } from '../config/address.ts'
-import type { Config } from '../config/settings.ts'
+import { endpointOf, parseEndpoint, type Config } from '../config/index.ts'
 import { ConnectError } from './errors.ts'
 
 /** The egress proxy for this origin, by the rules of curl and Go; undefined: connect directly. */

@@ -1,6 +1,4 @@
-import { endpointOf, urlHost } from '../config/address.ts'
-import { originalOf } from '../config/files.ts'
-import type { Config } from '../config/settings.ts'
+import { endpointOf, originalOf, urlHost, type Config } from '../config/index.ts'
 import type { Places } from '../words/index.ts'
 import { egressFor } from './egress-proxy.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Status } from '../../src/admin/model.ts'
-import type { SharingSnapshot } from '../../src/sharing/events.ts'
+import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
 import { SCENES, adminOf, type Scene } from '../browser/states.ts'
 import { CANARY, NOW, tokenOf } from './token.ts'
 

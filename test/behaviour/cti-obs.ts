@@ -1,4 +1,4 @@
-import { isObject, parseObject, type JsonObject } from '../../src/http/json.ts'
+import { isObject, parseObject, type JsonObject } from '../../src/json.ts'
 import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
 import { connectRaw, requestText, type RawTarget } from '../support/raw-client.ts'
 

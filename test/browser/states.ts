@@ -7,7 +7,7 @@ import type { EffectiveSetting } from '../../src/config/load.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import type { TokenSnapshot } from '../../src/token/snapshot.ts'
-import type { SharingSnapshot } from '../../src/sharing/events.ts'
+import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
 import {
   NOW,
   WALL,

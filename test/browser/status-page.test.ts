@@ -7,7 +7,7 @@ import type { Hono } from 'hono'
 import type { Status } from '../../src/admin/model.ts'
 import { number } from '../../src/admin/speaker.ts'
 import { LANGUAGES, type Language } from '../../src/words/index.ts'
-import { serveHono } from '../../src/http/hono.ts'
+import { serveHono } from '../../src/hono.ts'
 import { serveHttp } from '../support/http-server.ts'
 import { SCENES, adminOf, type SceneName } from './states.ts'
 

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { generate } from 'selfsigned'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readTls } from '../../src/config/certificates.ts'
-import { valueOf } from '../../src/config/errors.ts'
+import { valueOf } from '../../src/config/config-error.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
 import { disk } from './stand.ts'
 

@@ -1,4 +1,4 @@
-import { formatError, type ConfigError } from '../../src/config/errors.ts'
+import { formatError, type ConfigError } from '../../src/config/config-error.ts'
 import type { FileRead, ReadFile } from '../../src/config/files.ts'
 import type { Config, Environment, Loaded } from '../../src/config/load.ts'
 

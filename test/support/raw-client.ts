@@ -2,8 +2,16 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import { framingOf, HttpError, readBody, readHead, valueOf } from './http-bytes.ts'
-import type { Body, Field, Framing } from './http-bytes.ts'
+import {
+  framingOf,
+  HttpError,
+  readBody,
+  readHead,
+  valueOf,
+  type Body,
+  type Field,
+  type Framing,
+} from './http-bytes.ts'
 import { inboxOf, write, type Inbox } from './raw-socket.ts'
 import { closing } from './tcp-server.ts'
 import { within } from './until.ts'

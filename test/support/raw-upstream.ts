@@ -2,8 +2,18 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import { framingOf, HttpError, readBody, readHead, valueOf, valuesOf } from './http-bytes.ts'
-import type { Body, Field, Framing, Head } from './http-bytes.ts'
+import {
+  framingOf,
+  HttpError,
+  readBody,
+  readHead,
+  valueOf,
+  valuesOf,
+  type Body,
+  type Field,
+  type Framing,
+  type Head,
+} from './http-bytes.ts'
 import { inboxOf, write, type Inbox } from './raw-socket.ts'
 
 /** One request as its bytes say. */

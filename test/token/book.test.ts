@@ -11,8 +11,7 @@ import {
   type BookStore,
   type Entry,
 } from '../../src/token/book.ts'
-import type { Ask } from '../../src/token/client.ts'
-import { askOnce, loginOnce } from '../../src/token/client.ts'
+import { askOnce, loginOnce, type Ask } from '../../src/token/client.ts'
 import type { AuthFailure, Grant } from '../../src/token/protocol.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { createToken } from '../../src/token/token.ts'

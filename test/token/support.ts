@@ -1,6 +1,5 @@
 import { Secret } from '../../src/config/secret.ts'
-import { afterFailure, backoffOf, granted, NO_ENTRY } from '../../src/token/book.ts'
-import type { Entry } from '../../src/token/book.ts'
+import { afterFailure, backoffOf, granted, NO_ENTRY, type Entry } from '../../src/token/book.ts'
 import type { Outcome } from '../../src/token/client.ts'
 import type { TokenEvent } from '../../src/token/events.ts'
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LOG_EVENTS, type LogEventName, type LogFields } from '../../src/log/log-events.ts'
-import { sharingLog } from '../../src/sharing/events.ts'
+import { sharingLog } from '../../src/sharing/sharing-log.ts'
 import { tokenLog } from '../../src/token/token-log.ts'
 import type { AskedEnd, TokenEvent } from '../../src/token/events.ts'
 import { NOW, failed, granted, tokenOf } from '../admin/token.ts'

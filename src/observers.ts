@@ -1,15 +1,13 @@
 import type { Records } from './admin/index.ts'
 import type { Clock } from './clock.ts'
-import type { ConfigError } from './config/errors.ts'
-import type { ReloadListener } from './config/reload.ts'
-import type { Config } from './config/settings.ts'
-import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './http/ended.ts'
-import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/problem.ts'
+import type { Config, ConfigError, ReloadListener } from './config/index.ts'
+import type { EndedRequest, ObsLoginOutcome, ObsRefreshOutcome } from './outcomes.ts'
+import { PROBLEMS, REFUSALS, type ProblemCode, type Refusal } from './http/index.ts'
 import type { ListenerOptions } from './listener/index.ts'
 import { accessFields, type Log, createThrottledLog } from './log/index.ts'
 import { en } from './words/index.ts'
 
-interface ReportsParts extends Pick<Records, 'metrics' | 'monitor'> {
+interface ObserversParts extends Pick<Records, 'metrics' | 'monitor'> {
   readonly log: Log
   readonly clock: Clock
   /** In [0, 1). */
@@ -17,7 +15,7 @@ interface ReportsParts extends Pick<Records, 'metrics' | 'monitor'> {
 }
 
 /** Counts, remembers and logs what happens to requests and files: the one place that says which of the three. */
-export function createReports(config: Pick<Config, 'accessLog'>, parts: ReportsParts) {
+export function createObservers(config: Pick<Config, 'accessLog'>, parts: ObserversParts) {
   const { metrics, monitor, log, clock, random } = parts
   const logThrottled = createThrottledLog(clock, log)
   const logObsLogin = (operation: 'login' | 'refresh', outcome: ObsLoginOutcome): void => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { serveHono } from '../../src/http/hono.ts'
-import { startListener } from '../listener/support.ts'
-import { exchangeRaw } from '../support/raw-client.ts'
+import { serveHono } from '../src/hono.ts'
+import { startListener } from './listener/support.ts'
+import { exchangeRaw } from './support/raw-client.ts'
 
 test.each([
   ['of HTTP/1.0 without Host', 'HTTP/1.0', ''],

@@ -1,5 +1,5 @@
-import type { Failure } from '../words/index.ts'
-import type { ProblemCode, Refusal } from './problem.ts'
+import type { Failure } from './words/index.ts'
+import type { ProblemCode, Refusal } from './http/index.ts'
 
 /** A request of a client, reported once, at its end. */
 export interface EndedRequest {
