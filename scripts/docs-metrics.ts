@@ -143,7 +143,7 @@ function renderPage(): Promise<string> {
     logLinesDropped: () => 0,
     rejectedStatuses: [401, 403],
     places: {
-      hosts: { isales: '', egress: '', store: '', client: '' },
+      hosts: { isales: '', egress: '', store: '', client: '', disk: '' },
       passwordFile: '',
     },
     settings: [],

@@ -1,14 +1,14 @@
 /**
- * What went wrong between two machines, as a closed set: an error code, a status or a reply goes in, a cause comes out.
+ * What went wrong between two machines, or with the disk, as a closed set: an error code, a status or a reply goes in, a cause comes out.
  * Metrics, log, status page, problem responses, commands and exit codes take what they say from it; `words/` has what
  * happened and what to do for each. Nothing is judged by the text of a message.
  */
 
-/** Who is at the other end. */
-export type Side = 'isales' | 'egress' | 'store' | 'client'
+/** Who is at the other end. `disk`: that of `STATE_DIR`. */
+export type Side = 'isales' | 'egress' | 'store' | 'client' | 'disk'
 
 /** How far it came. `connect`: TCP. `request`: nothing of it was written. `response`: something may have been. */
-export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'reply'
+export type Stage = 'dns' | 'connect' | 'tls' | 'request' | 'response' | 'login' | 'reply' | 'write'
 
 /** Every code, and the stage at which it is met. */
 const STAGES = {
@@ -65,6 +65,14 @@ const STAGES = {
   replicas: 'reply',
   refused: 'reply',
   malformed: 'reply',
+  'disk-full': 'write',
+  'disk-denied': 'write',
+  'disk-readonly': 'write',
+  /** It takes longer than the proxy waits. */
+  'disk-slow': 'write',
+  /** There is a file, and it is none of ours. */
+  'disk-foreign': 'write',
+  'disk-failed': 'write',
 } as const satisfies Readonly<Record<string, Stage>>
 
 export type CauseCode = keyof typeof STAGES
@@ -196,6 +204,19 @@ export function causeOfError(code: string, { side, stage, plain = false }: Met):
   if (stage === 'dns' && known === 'connect-timeout') return cause('dns-down', side)
   if (known === 'lost') return cause('connection-closed', side)
   return cause(known ?? AT_STAGE[stage], side)
+}
+
+const BY_DISK: Readonly<Record<string, CauseCode>> = {
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
+  EACCES: 'disk-denied',
+  EPERM: 'disk-denied',
+  EROFS: 'disk-readonly',
+}
+
+/** Why `STATE_DIR` cannot be used, by the code of the error. */
+export function causeOfDisk(code: string): Cause {
+  return cause(BY_DISK[code] ?? 'disk-failed', 'disk')
 }
 
 /** What is wrong with a response, apart from its body. */

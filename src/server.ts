@@ -34,6 +34,7 @@ import {
 } from './token/index.ts'
 import { openShare, sharingLog } from './sharing/index.ts'
 import { createUpstream, placesOf } from './upstream/index.ts'
+import { en, explain } from './words/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -240,10 +241,12 @@ export async function startApp(options: AppOptions): Promise<App> {
       loginTimeout: config.isalesLoginTimeout,
       clock,
       wallClock,
-      onTrouble(detail) {
-        monitor.stateTrouble(detail)
-        if (detail === undefined) return log('state-restored')
-        log('state-unusable', { setting: 'STATE_DIR', detail })
+      onTrouble(why) {
+        monitor.stateTrouble(why)
+        if (why === undefined) return log('state-restored')
+        const { what, todo } = explain(en, places, why)
+        const detail = en.sentences(what, todo)
+        log('state-unusable', { setting: 'STATE_DIR', cause: why.cause.code, detail })
         metrics.count('state_failures_total')
       },
       onExposed: () => log('setting-doubtful', { setting: 'STATE_DIR', detail: EXPOSED }),

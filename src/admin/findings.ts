@@ -1,7 +1,7 @@
 import { cause } from '../causes.ts'
 import type { SharingSnapshot } from '../sharing/index.ts'
 import type { TokenSnapshot } from '../token/index.ts'
-import { explain, type Places, type Words } from '../words/index.ts'
+import { explain, type Failure, type Places, type Words } from '../words/index.ts'
 import {
   failureOf,
   mainFailure,
@@ -37,7 +37,7 @@ export interface StateInput {
   readonly sharing: SharingSnapshot | undefined
   readonly calls: Pick<Calls, 'view' | 'paths'>
   /** Why the book of logins is not in `STATE_DIR`; undefined: it is. */
-  readonly stateTrouble: string | undefined
+  readonly stateTrouble: Failure | undefined
   /** iSales gave the present token a lifetime of more than a day. */
   readonly isLifetimeDoubtful: boolean
   readonly places: Places
@@ -70,6 +70,7 @@ interface FindingKind<Name extends FindingName> {
   /** False or undefined: it is not said. */
   readonly when: (
     facts: Facts,
+    speaker: Speaker,
   ) =>
     | (ValuesOf<FindingWords[Name]['reason']> & ValuesOf<FindingWords[Name]['remedy']>)
     | false
@@ -159,7 +160,7 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
   },
   state: {
     state: 'degraded',
-    when: ({ stateTrouble: trouble }) => trouble !== undefined && { trouble },
+    when: ({ stateTrouble: why, places }, { words }) => why && explain(words, places, why),
     runbook: 'IsalesProxyStateUnusable',
   },
   store: {
@@ -203,7 +204,7 @@ export function judge(input: StateInput, speaker = createSpeaker('en')) {
 function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Speaker) {
   const { words, fill, language } = speaker
   const { state, when, runbook }: FindingKind<Name> = FINDINGS[name]
-  const values = when(facts)
+  const values = when(facts, speaker)
   if (values === false || values === undefined) return undefined
   const { title, reason, remedy } = words.findings[name]
   const page = `/docs/operations${language === 'zh' ? '.zh-CN' : ''}.md`

@@ -1,6 +1,7 @@
 import type { AuthFailureReason } from '../causes.ts'
 import type { Operation, TokenEvent } from '../token/index.ts'
 import { createCalls } from './calls.ts'
+import type { Failure } from '../words/index.ts'
 import type { RecordOptions } from './sources.ts'
 
 /** One login or refresh that ended. */
@@ -23,7 +24,7 @@ export function createMonitor(options: RecordOptions) {
   const startedAt = options.clock.now()
   const calls = createCalls(options)
   let isLifetimeDoubtful = false
-  let trouble: string | undefined
+  let trouble: Failure | undefined
   const tokenRequests: EndedTokenRequest[] = []
   const lastAt: Partial<Record<TokenEvent['type'], number>> = {}
 
@@ -52,7 +53,7 @@ export function createMonitor(options: RecordOptions) {
     /** Why the book of logins is not in `STATE_DIR`. Undefined: it is. */
     trouble: () => trouble,
 
-    stateTrouble(why: string | undefined): void {
+    stateTrouble(why: Failure | undefined): void {
       trouble = why
     },
   }

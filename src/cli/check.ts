@@ -3,14 +3,15 @@ import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { loadConfig, SETTING_LIST, type Config, type EffectiveSetting } from '../config/index.ts'
 import { askOnce, type IsalesClient } from '../token/index.ts'
-import { codeOf } from '../causes.ts'
+import { causeOfDisk, codeOf } from '../causes.ts'
 import { logInShared } from '../sharing/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
 import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
 import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
 import { table } from '../terminal.ts'
-import { wordsOf } from '../words/index.ts'
+import { placesOf } from '../upstream/index.ts'
+import { explain, wordsOf } from '../words/index.ts'
 
 export const command: Command = {
   summary: 'Check the configuration, the login, or a running proxy',
@@ -68,17 +69,19 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
 }
 
 /** The proxy makes the directory when it is missing. */
-async function warnOfStateDir({ stateDir }: Config, { stderr }: Io): Promise<void> {
+async function warnOfStateDir(config: Config, { stderr, env }: Io): Promise<void> {
+  const { stateDir } = config
   if (stateDir === undefined) return
   const { W_OK, X_OK } = constants
   let there = stateDir
   while (!existsSync(there)) there = dirname(there)
   // With a dot at the end a file is no directory.
   const code = await access(`${there}/.`, W_OK | X_OK).then(() => undefined, codeOf)
-  if (code !== undefined)
-    stderr.write(
-      `Warning: STATE_DIR cannot be used by this user (${code}). Let the directory belong to the user of the proxy, with mode 700\n`,
-    )
+  if (code === undefined) return
+  const words = wordsOf(env)
+  const failure = { cause: causeOfDisk(code), detail: code }
+  const { what, todo } = explain(words, placesOf(config), failure)
+  stderr.write(`${words.check.warning}: STATE_DIR ${words.sentences(what, todo)}\n`)
 }
 
 /** The conversation with the settings as they are. Returns the exit code. */

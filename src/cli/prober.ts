@@ -28,7 +28,7 @@ import {
   type Outcome,
 } from '../token/index.ts'
 import { createUpstream, placesOf, type Post, type PostResult } from '../upstream/index.ts'
-import { explain, type Words } from '../words/index.ts'
+import { explain, type Failure, type Words } from '../words/index.ts'
 import { EXIT } from './exit-codes.ts'
 
 /** What iSales did at one stage of the conversation. */
@@ -84,13 +84,13 @@ export interface Login {
   /** It is in the shared store, so it is not refreshed. */
   readonly shared?: boolean
   /** Why the book in `STATE_DIR` does not know of it. */
-  readonly uncounted?: string | undefined
+  readonly uncounted?: Failure | undefined
 }
 
 /** The book in `STATE_DIR`, and why it does not know of a login. */
 export function openBook({ stateDir: directory, isalesLoginTimeout: loginTimeout }: Config) {
-  let uncounted: string | undefined
-  const onTrouble = (why: string | undefined): void => {
+  let uncounted: Failure | undefined
+  const onTrouble = (why: Failure | undefined): void => {
     uncounted = why
   }
   const parts = { loginTimeout, clock: systemClock, wallClock: Date.now, onTrouble, onExposed() {} }
@@ -203,8 +203,11 @@ async function converse(run: Run): Promise<Probed['verdict']> {
   const startedAt = performance.now()
   const login = await run.logIn(isales)
   const { outcome, note, shared, uncounted } = login
-  if (uncounted !== undefined)
-    find(run, 'state', check.uncounted(uncounted), { remedy: check.asOwner })
+  if (uncounted !== undefined) {
+    const { what, todo } = explain(words, placesOf(config), uncounted)
+    const also = uncounted.cause.code === 'disk-denied' ? check.asOwner : ''
+    find(run, 'state', check.uncounted(what), { remedy: words.sentences(todo, also) })
+  }
   const where = check.at(config.isalesUrl, config.isalesUser)
   if (note !== undefined) find(run, 'store', note)
   if ('deferred' in outcome) {

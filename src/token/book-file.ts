@@ -4,10 +4,11 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { codeOf } from '../causes.ts'
+import { cause, causeOfDisk, codeOf } from '../causes.ts'
 import type { Clock } from '../clock.ts'
 import { makeDirectory, readSmallFile } from '../config/index.ts'
 import { isObject, parseObject } from '../json.ts'
+import type { Failure } from '../words/index.ts'
 import { NO_LOCK, parseStored, restored, stored, type BookStore, type Entry } from './book.ts'
 import type { Credentials } from './client.ts'
 
@@ -19,8 +20,8 @@ export interface BookFileOptions {
   readonly clock: Clock
   /** Milliseconds since 1970: a file outlives the monotonic clock. */
   readonly wallClock: () => number
-  /** Why the book is in memory only, with the name of the file. Undefined: it is on the disk again. */
-  readonly onTrouble: (why: string | undefined) => void
+  /** Why the book is in memory only. Undefined: it is on the disk again. */
+  readonly onTrouble: (why: Failure | undefined) => void
   /** All may write to the directory. */
   readonly onExposed: () => void
 }
@@ -70,9 +71,10 @@ export function openBookFile(options: BookFileOptions): BookStore {
   let isLate = false
   let trouble: string | undefined
 
-  const report = (why: string | undefined): void => {
-    if (why === trouble) return
-    trouble = why
+  const report = (why: Failure | undefined): void => {
+    const name = why && `${why.cause.code} ${why.detail}`
+    if (name === trouble) return
+    trouble = name
     onTrouble(why)
   }
 
@@ -87,7 +89,7 @@ export function openBookFile(options: BookFileOptions): BookStore {
     known = text
     const contents = file.ok ? parseContents(text, wallClock(), clock.now()) : undefined
     if (contents === undefined)
-      report(`${path} ${file.ok ? 'is not a file of ours' : file.problem}`)
+      report({ cause: cause(text === 'unreadable' ? 'disk-denied' : 'disk-foreign', 'disk') })
     // Entries that are not written yet have names by our salt.
     else if (contents.salt === salt || unwritten.size === 0) ({ salt, entries } = contents)
   }
@@ -165,7 +167,8 @@ export function openBookFile(options: BookFileOptions): BookStore {
       while (unwritten.size > 0) await put()
       report(undefined)
     } catch (error) {
-      report(`${path} cannot be written: ${codeOf(error)}`)
+      const code = codeOf(error)
+      report({ cause: causeOfDisk(code), detail: code })
       clock.setTimer(() => void writeAll(), RETRY_AFTER)
     }
     isLate = false
@@ -214,7 +217,7 @@ export function openBookFile(options: BookFileOptions): BookStore {
       const isOver = (await inTime(writeAll().then(() => true))) === true
       if (!isOver) {
         isLate = true
-        report(`${path} was not written within ${MAX_DISK_WAIT / 1000} s`)
+        report({ cause: cause('disk-slow', 'disk') })
       }
       return isOver && unwritten.get(id) !== entry
     },

@@ -17,6 +17,7 @@ export function placesOf(config: Config): Places {
       egress: egress === undefined ? '' : hostOf(egress),
       store: store === undefined ? '' : `${urlHost(store.host)}:${store.port}`,
       client: '',
+      disk: config.stateDir ?? '',
     },
     passwordFile: file === undefined ? '' : originalOf(file),
   }

@@ -36,6 +36,7 @@ const peers: Each<Side> = {
   egress: 'the egress proxy',
   store: 'the shared store',
   client: 'the client',
+  disk: 'the disk',
 }
 
 const correctPassword = ({ passwordFile }: At): string =>
@@ -174,6 +175,27 @@ const causes: Readonly<Record<ExplainedCode, (at: At) => Said>> = {
   ],
   result: (at) => ['iSales refuses the login: its result is not 0', correctPassword(at)],
   'same-token': () => ['A refresh gave the token again that iSales rejects', ''],
+  'disk-full': ({ host }) => [`The disk of ${host} is full`, 'Free space on it'],
+  'disk-denied': ({ host }) => [
+    `This user may not read or write ${host}`,
+    'Let the directory and its file belong to the user of the proxy, with mode 700 and 600',
+  ],
+  'disk-readonly': ({ host }) => [
+    `The disk of ${host} is read-only`,
+    'Mount it for writing, or set STATE_DIR to a directory that can be written to',
+  ],
+  'disk-slow': ({ host }) => [
+    `The disk of ${host} did not take the book of logins within 1 s`,
+    'Look at the disk, and at the network to it',
+  ],
+  'disk-foreign': ({ host }) => [
+    `${host}/attempts.json is no book of logins`,
+    'Remove the file, or set STATE_DIR to a directory of its own',
+  ],
+  'disk-failed': ({ host }) => [
+    `${host} cannot be written to`,
+    'Repair the disk, or set STATE_DIR to another directory',
+  ],
 }
 
 const stores: Readonly<Record<StoreFailureReason, (host: string) => Said>> = {
@@ -508,10 +530,9 @@ const findings = {
   },
   state: {
     title: 'STATE_DIR cannot be used',
-    reason: ({ trouble }: Values<'trouble'>) =>
-      en.coded('Logins are counted in memory only, and a restart forgets them', trouble),
-    remedy:
-      'Free space on the disk or repair it, or let the directory belong to the user of the proxy with mode 700. No login waits for it',
+    reason: ({ what }: Values<'what'>) =>
+      en.sentences(what, 'Logins are counted in memory only, and a restart forgets them'),
+    remedy: ({ todo }: Values<'todo'>) => en.sentences(todo, 'No login waits for it'),
   },
   store: {
     title: 'The shared store cannot be used',
@@ -619,7 +640,7 @@ const check = {
   refreshForm: '`discover` finds the form, or set ISALES_REFRESH_PATH=off',
   set: (assignments: readonly string[]) => `Set ${assignments.join(' and ')}`,
   at: (url: string, user: string) => `at ${url} as ${user}`,
-  uncounted: (why: string) => `cannot be used (${why}): the login is not counted there`,
+  uncounted: (what: string) => `${what}. The login is not counted there`,
   asOwner: 'Run the command as the user of the proxy, or as root',
   notTried: (where: string, why: string) => `${where} was not tried: ${why}`,
   failed: (where: string, what: string) => `${where}: ${what}`,

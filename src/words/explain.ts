@@ -3,7 +3,7 @@ import type { Words } from './en.ts'
 
 /** Where this proxy connects to, and where its credentials come from. */
 export interface Places {
-  /** Host and port. */
+  /** Host and port; the directory of the disk. */
   readonly hosts: Readonly<Record<Side, string>>
   /** Empty: the environment. */
   readonly passwordFile: string
@@ -27,11 +27,17 @@ interface Explained {
   readonly todo: string
 }
 
-const URLS = { isales: 'ISALES_URL', egress: 'HTTPS_PROXY', store: 'SESSION_STORE_URL' } as const
+const URLS = {
+  isales: 'ISALES_URL',
+  egress: 'HTTPS_PROXY',
+  store: 'SESSION_STORE_URL',
+  disk: 'STATE_DIR',
+} as const
 const CAS = {
   isales: 'ISALES_CA_FILE',
   egress: 'NODE_EXTRA_CA_CERTS',
   store: 'SESSION_STORE_CA_FILE',
+  disk: '',
 } as const
 
 /** The sentences for a failure in one language, the same for page, log and commands. */

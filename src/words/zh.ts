@@ -6,12 +6,14 @@ const peers = {
   egress: '出口代理',
   store: '共享存储',
   client: '客户端',
+  disk: '磁盘',
 } as const
 const PEERS = {
   isales: 'iSales ',
   egress: '出口代理',
   store: '共享存储',
   client: '客户端',
+  disk: '磁盘',
 } as const
 
 const named = (name: string): string => (name === '' ? '' : `（${name}）`)
@@ -137,6 +139,24 @@ const causes: Words['causes'] = {
   business: (at) => ['iSales 以 500 拒绝登录：按其文档，某个参数值有误', correctPassword(at)],
   result: (at) => ['iSales 拒绝登录：其 result 不为 0', correctPassword(at)],
   'same-token': () => ['刷新得到的仍是被 iSales 拒绝的令牌', ''],
+  'disk-full': ({ host }) => [`${host} 所在的磁盘已满`, '清理该磁盘'],
+  'disk-denied': ({ host }) => [
+    `当前用户无权读写 ${host}`,
+    '让该目录及其中的文件属于代理的用户，权限分别为 700 和 600',
+  ],
+  'disk-readonly': ({ host }) => [
+    `${host} 所在的磁盘是只读的`,
+    '以可写方式挂载，或把 STATE_DIR 设为可写的目录',
+  ],
+  'disk-slow': ({ host }) => [
+    `${host} 所在的磁盘没有在 1 秒内写入登录记录`,
+    '检查该磁盘，以及到它的网络',
+  ],
+  'disk-foreign': ({ host }) => [
+    `${host}/attempts.json 不是登录记录`,
+    '删除该文件，或把 STATE_DIR 设为单独的目录',
+  ],
+  'disk-failed': ({ host }) => [`无法写入 ${host}`, '修复磁盘，或把 STATE_DIR 设为其他目录'],
 }
 
 const stores: Words['stores'] = {
@@ -385,8 +405,8 @@ const findings: Words['findings'] = {
   },
   state: {
     title: 'STATE_DIR 无法使用',
-    reason: ({ trouble }) => zh.coded('登录次数只记在内存中，重启后会丢失', trouble),
-    remedy: '清理或修复磁盘，或让该目录属于代理的用户且权限为 700。登录不会等待它',
+    reason: ({ what }) => zh.sentences(what, '登录次数只记在内存中，重启后会丢失'),
+    remedy: ({ todo }) => zh.sentences(todo, '登录不会等待它'),
   },
   store: {
     title: '无法使用共享存储',
@@ -448,7 +468,7 @@ const check: Words['check'] = {
   refreshForm: '`discover` 可以找出形式，或设置 ISALES_REFRESH_PATH=off',
   set: (assignments) => `设置 ${assignments.join('，')}`,
   at: (url, user) => `以 ${user} 登录 ${url}`,
-  uncounted: (why) => `无法使用（${why}）：这次登录没有计入其中`,
+  uncounted: (what) => `${what}。这次登录没有计入其中`,
   asOwner: '请以代理的用户或 root 运行此命令',
   notTried: (where, why) => `${where}：没有尝试，${why}`,
   failed: (where, what) => `${where}：${what}`,

@@ -7,7 +7,7 @@ import type { TokenSnapshot } from '../../src/token/snapshot.ts'
 import { SCENES, adminOf, type Calls, type Scene } from '../browser/states.ts'
 import type { SharingSnapshot } from '../../src/sharing/sharing-log.ts'
 import { granted, NOW } from './token.ts'
-import type { CauseCode } from '../../src/causes.ts'
+import { cause, type CauseCode } from '../../src/causes.ts'
 import type { AuthFailure } from '../../src/token/protocol.ts'
 import { authFailure } from '../support/failure.ts'
 
@@ -186,6 +186,11 @@ describe('the state', () => {
       { events: [granted({ lifetimeDoubt: 'too-long' })] },
     ],
     ['degraded', 'The shared store store.example:6379 cannot be reached.', { sharing: ALONE }],
+    [
+      'degraded',
+      'The disk of /var/lib/state is full (ENOSPC). Logins are counted in memory only, and a restart forgets them.',
+      { trouble: { cause: cause('disk-full', 'disk'), detail: 'ENOSPC' } },
+    ],
     [
       'failing',
       'iSales rejects every call with the token',

@@ -62,7 +62,7 @@ test('a disk whose fsync stalls fails no call, is logged and found, and holds th
   expect(statuses.filter((status) => status !== 200)).toEqual([])
   expect(sim.state().logins).toBeGreaterThan(2)
   const line = program.lines().find(({ event }) => event === 'state-unusable')
-  expect(line).toMatchObject({ detail: expect.stringContaining('not written within 1 s') })
+  expect(line).toMatchObject({ cause: 'disk-slow', detail: expect.stringContaining('within 1 s') })
   expect((await call(`${admin}/status.json`)).text).toContain('STATE_DIR cannot be used')
   const { text } = await call(`${admin}/metrics`)
   expect(text).toContain('isales_proxy_state_failures_total 1')

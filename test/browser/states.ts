@@ -19,6 +19,7 @@ import {
   snapshot,
 } from '../admin/token.ts'
 import { authFailure } from '../support/failure.ts'
+import type { Failure } from '../../src/words/index.ts'
 
 const MINUTE = 60_000
 
@@ -79,6 +80,8 @@ export interface Scene {
   readonly certificateEnd?: number
   /** Undefined: no store is configured. */
   readonly sharing?: SharingSnapshot
+  /** Why `STATE_DIR` cannot be used. */
+  readonly trouble?: Failure
 }
 
 /** Renewals every four minutes, up to `last` before now; the durations are those of a quiet day. */
@@ -239,6 +242,7 @@ export function adminOf(scene: Scene, changes: Partial<AdminSources> = {}): Hono
     admin.monitor.calls.ended(ended)
   }
   now = NOW
+  admin.monitor.stateTrouble(scene.trouble)
   for (const event of scene.events) admin.onTokenEvent(event)
   for (let n = 0; n < (scene.traffic ?? 0); n += 1)
     admin.metrics.requestEnded({ method: 'POST', status: 200 })

@@ -15,6 +15,7 @@ export function authFailure(
 /** What the sentences of tests name. */
 export const PLACES: Places = {
   hosts: {
+    disk: '/var/lib/state',
     isales: 'isales.example:443',
     egress: 'egress.example:3128',
     store: 'store.example:6379',
