@@ -133,6 +133,10 @@ export function openBookFile(options: BookFileOptions): BookStore {
       // What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to.
       await file.chown(uid, gid).catch(ignore)
       if (name !== lockPath) await file.sync()
+    } catch (error) {
+      // An empty lock, on a full disk, would be waited for.
+      await rm(name, { force: true }).catch(ignore)
+      throw error
     } finally {
       await file.close()
     }

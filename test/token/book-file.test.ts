@@ -211,12 +211,15 @@ test('on a full disk says so, keeps the former file, and writes again when there
   onTestFinished(() => {
     spawnSync('umount', [directory])
   })
-  const { write, problems, clock } = start(directory)
+  const { write, lock, problems, clock } = start(directory)
   await write(credentials, REFUSED)
   const filler = join(directory, 'filler')
   spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096', 'count=4'])
   expect(await write(credentials, { ...REFUSED, refusals: 3 })).toBe(false)
   expect(await start(directory).read(credentials)).toMatchObject({ refusals: 2 })
+  // An empty lock would be waited for.
+  await lock(new AbortController().signal)
+  expect(readdirSync(directory)).not.toContain('attempts.json.lock')
   await clock.advance(3000)
   // It is said once, however often it is tried.
   expect(problems).toEqual(['exposed', 'disk-full ENOSPC'])
