@@ -110,18 +110,17 @@ async function logInWithStore(config: Config, isales: IsalesClient, io: Io): Pro
     // Only in a cluster are several replicas likely.
     const inCluster = io.env['KUBERNETES_SERVICE_HOST'] !== undefined
     return {
-      ...(inCluster && { note: wordsOf(io.env).check.noStore }),
+      ...(inCluster && { note: { evidence: wordsOf(io.env).check.noStore } }),
       ...(await logInOnce(config, io.signal, book)(isales)),
     }
   }
   const { outcome, store, others = 0 } = login
-  const { check } = wordsOf(io.env)
+  const { check, stores } = wordsOf(io.env)
+  const why = store.reason && stores[store.reason](placesOf(config).hosts.store)
   const note =
-    store.state === 'alone'
-      ? check.storeAlone(store.reason ?? '')
-      : others === 0
-        ? check.noListener
-        : check.listeners(others)
+    why === undefined
+      ? { evidence: others === 0 ? check.noListener : check.listeners(others) }
+      : { evidence: check.storeAlone(why[0]), remedy: why[1] }
   return { outcome, note, shared: store.state !== 'alone', uncounted: book.uncounted() }
 }
 

@@ -79,8 +79,8 @@ type LogIn = (isales: IsalesClient) => Promise<Login>
 
 export interface Login {
   readonly outcome: Outcome
-  /** What is to be said of the shared store. */
-  readonly note?: string
+  /** What is to be said of the shared store, and what is to be done about it. */
+  readonly note?: Pick<Finding, 'evidence' | 'remedy'>
   /** It is in the shared store, so it is not refreshed. */
   readonly shared?: boolean
   /** Why the book in `STATE_DIR` does not know of it. */
@@ -209,7 +209,7 @@ async function converse(run: Run): Promise<Probed['verdict']> {
     find(run, 'state', check.uncounted(what), { remedy: words.sentences(todo, also) })
   }
   const where = check.at(config.isalesUrl, config.isalesUser)
-  if (note !== undefined) find(run, 'store', note)
+  if (note !== undefined) find(run, 'store', note.evidence, note)
   if ('deferred' in outcome) {
     const why = check.deferred[outcome.deferred](Math.ceil(outcome.ms / 60_000))
     find(run, 'login', check.notTried(where, why))
@@ -244,12 +244,11 @@ function judgeLogin(run: Run): void {
   const { result, resultData } = parseObject(response.body ?? '') ?? {}
   const stated = isObject(resultData) ? resultData['tokenExpirationTime'] : undefined
   const set = { obsNumbers: 'string' } as const
+  const { reason, remedy } = run.words.findings.lifetime
   if (typeof result === 'string' || typeof stated === 'string')
     find(run, 'numbers', run.words.check.asText, { set })
   if (Number(stated) > 86_400)
-    find(run, 'lifetime', run.words.check.overDay(Number(stated)), {
-      remedy: run.words.check.milliseconds,
-    })
+    find(run, 'lifetime', run.words.check.failed(String(stated), reason), { remedy })
 }
 
 /** The token that goes into the header fields. */

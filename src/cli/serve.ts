@@ -4,7 +4,7 @@ import { formatError, loadConfig } from '../config/index.ts'
 import { createLog, openStdout } from '../log/index.ts'
 import { ListenError } from '../listener/index.ts'
 import { EXIT } from './exit-codes.ts'
-import { readerOf, writeErrors, type Io, type Command } from './io.ts'
+import { readerOf, writeProblems, type Io, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
 
 export const command: Command = {
@@ -28,7 +28,7 @@ async function serve(io: Io): Promise<number> {
   const { logFormat = 'auto', logLevel = 'info' } = loaded.config
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && io.isTTY)
   if (!loaded.ok && pretty) {
-    writeErrors(io, loaded.errors)
+    writeProblems(io, loaded)
     io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
     return EXIT.usage
   }
@@ -40,7 +40,13 @@ async function serve(io: Io): Promise<number> {
     colors: stdout.colors,
   })
   const systemd = createNotifier(io.env)
+  const logWarnings = (): void => {
+    for (const { setting, problem, remedy } of warnings)
+      log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+  }
   if (!loaded.ok) {
+    // A misspelt name is often why another one is not set.
+    logWarnings()
     await systemd.failed(loaded.errors.map(formatError).join('. '))
     for (const error of loaded.errors) {
       const { setting, problem, remedy } = error
@@ -57,9 +63,7 @@ async function serve(io: Io): Promise<number> {
   }
   io.onFatal(fatal)
   log('starting', { version: BUILD_VERSION })
-  for (const { setting, problem, remedy } of warnings) {
-    log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
-  }
+  logWarnings()
   if (isLenientParser(io.llhttp)) log('parser-doubtful')
   try {
     const fd = passedSocket(io)

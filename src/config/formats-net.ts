@@ -56,9 +56,13 @@ export const noProxy = format('list of hosts', 'hosts, .suffixes, host:port or *
 // The URL parser forgives what an operator should see: backslashes, tabs, a missing slash.
 const HTTP_URL = /^https?:\/\/[^\s\\]+$/i
 
-/** Names a character that no URL of a server has, and how it may have come there. */
+/**
+ * Names a character that no URL of a server has, and how it may have come there. Those of user and password are not
+ * looked at: none of them may be shown.
+ */
 function checkCharacters(value: string): void {
-  const [odd] = /["'`\u2018-\u201f]|[^\x21-\x7e]/u.exec(value) ?? []
+  const shown = value.replace(/^(\W?(?:https?|rediss?|valkeys?)[^\w/@]*\/\/)?.*@/s, '$1')
+  const [odd] = /["'`\u2018-\u201f]|[^\x21-\x7e]/u.exec(shown) ?? []
   if (odd === undefined) return
   const number = `U+${odd.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
   const plain = odd.normalize('NFKC')
@@ -102,6 +106,7 @@ function withoutUser(url: string): string {
 export const proxyUrl = format('proxy URL', 'http or https', readProxyUrl, { redact: withoutUser })
 
 function readProxyUrl(value: string): Secret {
+  checkCharacters(value)
   const whole = value.includes('://') ? value : `http://${value}`
   // An unescaped `#` in the password would make a host of the user's name.
   const problem = 'contains ? or #, which in a password are written %3F and %23'
@@ -138,6 +143,7 @@ export const storeUrl = format(
 )
 
 function readStoreUrl(value: string): StoreAddress {
+  checkCharacters(value)
   const [scheme, s] = STORE_SCHEME.exec(value) ?? []
   check(scheme !== undefined, 'is not a redis, rediss, valkey or valkeys URL')
   const rest = STORE_REST.exec(value.slice(scheme.length))

@@ -635,8 +635,6 @@ const check = {
     'Ask the vendor how iSales refuses a token that is not valid; ISALES_REJECTED_STATUSES and ISALES_REJECTED_RESULTS tell the proxy',
   carrier:
     'Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_LOGIN_PATH; `discover` finds them',
-  milliseconds:
-    'Perhaps iSales states milliseconds: tell the vendor. Until a token has lived longer it counts as 5 min',
   refreshForm: '`discover` finds the form, or set ISALES_REFRESH_PATH=off',
   set: (assignments: readonly string[]) => `Set ${assignments.join(' and ')}`,
   at: (url: string, user: string) => `at ${url} as ${user}`,
@@ -662,7 +660,6 @@ const check = {
   worksSo: 'works with these settings',
   notAccepted: 'the token at hand is not accepted',
   asText: 'result or lifetimes are written as text',
-  overDay: (seconds: number) => `${seconds} s is over 24 h`,
   works: (how: string) => `${how}: works`,
   as: (text: string, works: boolean) => `${text}, as a call that ${works ? 'works' : 'fails'}`,
   noResponse: (code: string) => `no response (${code})`,
@@ -682,8 +679,7 @@ const check = {
   outlives: 'the first token lives on: several replicas may share a user',
   ends: 'it ends the first token: one user allows one session only',
   sameToken: 'gives the same token',
-  storeAlone: (reason: string) =>
-    `cannot be used (${reason}): a login may end the session of running replicas`,
+  storeAlone: (what: string) => `${what}. A login may end the session of running replicas`,
   noListener: 'works. No replica listens with this key: none runs, or theirs is another',
   listeners: (count: number) => `works. ${count} running with this key take the new token`,
   noStore:

@@ -464,7 +464,6 @@ const check: Words['check'] = {
     '请向厂商了解 iSales 如何拒绝无效令牌；用 ISALES_REJECTED_STATUSES 和 ISALES_REJECTED_RESULTS 告诉代理',
   carrier:
     '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME、ISALES_TOKEN_FIELD 和 ISALES_LOGIN_PATH；`discover` 可以找出',
-  milliseconds: 'iSales 可能以毫秒为单位：请告知厂商。在有令牌实际活得更久之前，按 5 分钟计算',
   refreshForm: '`discover` 可以找出形式，或设置 ISALES_REFRESH_PATH=off',
   set: (assignments) => `设置 ${assignments.join('，')}`,
   at: (url, user) => `以 ${user} 登录 ${url}`,
@@ -488,7 +487,6 @@ const check: Words['check'] = {
   worksSo: '用这些设置可以正常进行',
   notAccepted: '手中的令牌不被接受',
   asText: 'result 或有效期写成了文本',
-  overDay: (seconds) => `${seconds} 秒超过 24 小时`,
   works: (how) => `${how}：成功`,
   as: (text, works) => `${text}，与${works ? '成功' : '失败'}的调用相同`,
   noResponse: (code) => `没有响应（${code}）`,
@@ -508,7 +506,7 @@ const check: Words['check'] = {
   outlives: '第一个令牌仍有效：几个副本可以共用一个用户',
   ends: '它使第一个令牌失效：一个用户只允许一个会话',
   sameToken: '得到相同的令牌',
-  storeAlone: (reason) => `无法使用（${reason}）：登录可能结束运行中副本的会话`,
+  storeAlone: (what) => `${what}。登录可能结束运行中副本的会话`,
   noListener: '可用。没有副本用此密钥监听：没有副本在运行，或其密钥不同',
   listeners: (count) => `可用。${count} 个用此密钥运行的副本会采用新令牌`,
   noStore:

@@ -1,25 +1,31 @@
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Simulator } from '../../simulator/index.ts'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Simulator, Switches } from '../../simulator/index.ts'
+import type { FindingName } from '../../src/admin/findings.ts'
 import type { Status } from '../../src/admin/index.ts'
 import type { CauseCode } from '../../src/causes.ts'
 import type { Environment } from '../../src/config/load.ts'
 import { environment, openIsales, serve } from '../behaviour/secrets-stand.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { freePort } from '../support/free-port.ts'
+import { listen } from '../support/tcp-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
+import { builtProgram } from './program.ts'
 import { runHere } from './stand.ts'
 
 // One mistake a row: page and `check --live` name the same cause and the same cure, in both languages.
 
 const { ca, server, expired, notYetValid, wrongHost, stranger } = makeCertificates()
 
-const inFile = (pem: string): string => {
-  const file = join(temporaryDirectory(), 'ca.pem')
-  writeFileSync(file, pem)
+const inFile = (text: string): string => {
+  const file = join(temporaryDirectory(), 'file')
+  writeFileSync(file, text)
   return file
 }
 const trusting = { ISALES_CA_FILE: inFile(ca.cert) }
@@ -159,4 +165,171 @@ describe('page and check say the same of', () => {
     expect(chinese.page).not.toMatch(/\b(?:the|is|and|of|to|at|status)\b|[,;] /)
     expect(chinese.stderr).not.toMatch(/Error:|Login was/)
   })
+})
+
+interface Doubt extends Pick<Mistake, 'env' | 'words'> {
+  readonly switches?: Partial<Switches>
+  readonly finding: FindingName
+}
+
+const LANGUAGES = [
+  ['en', 'C'],
+  ['zh', 'zh_CN.UTF-8'],
+] as const
+const firstOf = (text: string): string => text.split(/\. |[.。]$|。/)[0] ?? ''
+
+/** A store with this address, for which everything else is right. */
+const sharedBy = (port: number): Environment => {
+  const SESSION_STORE_KEY_FILE = inFile('k'.repeat(32))
+  return { SESSION_STORE_URL: `redis://:pw@127.0.0.1:${port}`, SESSION_STORE_KEY_FILE }
+}
+
+/** A directory on a disk without room; undefined where none can be mounted. */
+function fullDirectory(): string | undefined {
+  const directory = temporaryDirectory()
+  const options = 'size=8k,mode=700'
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'none', directory]).status !== 0)
+    return undefined
+  onTestFinished(() => void spawnSync('umount', [directory]))
+  spawnSync('dd', ['if=/dev/zero', `of=${directory}/filler`, 'bs=4096', 'count=4'])
+  return directory
+}
+
+const DOUBTS: Readonly<Record<string, Doubt>> = {
+  'a lifetime in milliseconds': {
+    switches: { tokenLifetime: 300_000_000 },
+    finding: 'lifetime',
+    words: /over 24 h, probably milliseconds.* Ask the vendor to state seconds/,
+  },
+  'a STATE_DIR on a full disk': {
+    env: () => ({ STATE_DIR: fullDirectory() ?? '/proc/nowhere' }),
+    finding: 'state',
+    words: /^(?:The disk of .* is full \(ENOSPC\).* Free space|\/proc\/nowhere cannot)/,
+  },
+  'a shared store that is down': {
+    env: async () => sharedBy(await freePort()),
+    finding: 'store',
+    words: /^The shared store 127.* cannot be reached.* Check SESSION_STORE_URL/,
+  },
+  'a shared store with another password': {
+    env: async () => {
+      const store = await listen((socket) =>
+        socket.on('data', () => socket.write('-WRONGPASS invalid\r\n')),
+      )
+      const address = store.address()
+      return sharedBy(typeof address === 'object' ? (address?.port ?? 0) : 0)
+    },
+    finding: 'store',
+    words: /refuses the user or password.* Correct SESSION_STORE_PASSWORD/,
+  },
+}
+
+describe('page and check say the same, while calls go on, of', () => {
+  it.each(Object.entries(DOUBTS))('%s', async (_, { switches = {}, env, finding, words }) => {
+    const sim = await openIsales({ switches })
+    const given = { ...environment(sim.origin), ...(await env?.(sim)) }
+    const { admin, logged } = await serve(given)
+    await logged('logged-in')
+    for (const [language, LANG] of LANGUAGES) {
+      const said = await until(async () => {
+        const page = await fetch(`${admin}/status.json?lang=${language}`)
+        const { findings } = (await page.json()) as Status
+        return findings.find((each) => each.finding === finding)
+      })
+      const check = await runHere(['check', '--live', '--quiet'], { env: { ...given, LANG } })
+      expect(check.stderr).toContain(firstOf(said.reason))
+      expect(check.stderr).toContain(firstOf(said.remedy))
+      const text = `${said.reason} ${said.remedy}`
+      expect(text).toMatch(language === 'en' ? words : /\p{Script=Han}/u)
+    }
+  })
+})
+
+const ALL_INTERFACES = { LISTEN: '0.0.0.0:8080', OBS_LOGIN: undefined, OBS_USER: undefined }
+const USERNAME = { ISALES_USER: undefined, ISALES_USERNAME: 'obs' }
+const REFUSED: Readonly<Record<string, readonly [Environment, RegExp]>> = {
+  'quotes around ISALES_URL': [
+    { ISALES_URL: '"https://isales.example"' },
+    /ISALES_URL contains " \(U\+0022\): the quotes of an env file are part of the value/,
+  ],
+  'a full-width colon in ISALES_URL': [
+    { ISALES_URL: 'https：//isales.example' },
+    /ISALES_URL contains "：" \(U\+FF1A\): write : instead/,
+  ],
+  'quotes around HTTPS_PROXY': [
+    { HTTPS_PROXY: '"http://proxy.example:3128"' },
+    /HTTPS_PROXY contains " \(U\+0022\): the quotes/,
+  ],
+  'a full-width colon in SESSION_STORE_URL': [
+    { SESSION_STORE_URL: 'redis://store.example：6379' },
+    /SESSION_STORE_URL contains "：" \(U\+FF1A\): write : instead/,
+  ],
+  'LISTEN on all interfaces without OBS_USER': [
+    ALL_INTERFACES,
+    /OBS_USER is not set, although .* because other machines can reach LISTEN\. Set OBS_USER/,
+  ],
+  ISALES_USERNAME: [USERNAME, /ISALES_USERNAME is not a setting\. Did you mean ISALES_USER\?/],
+}
+
+describe('the start and check say the same of', () => {
+  it.each(Object.entries(REFUSED))('%s', async (_, [wrong, words]) => {
+    for (const [language, LANG] of LANGUAGES) {
+      const env = { ...environment('http://127.0.0.1:1'), ...wrong, LANG, LOG_FORMAT: 'pretty' }
+      const { stderr, code } = await runHere(['serve'], { env })
+      const check = await runHere(['check', '--live', '--quiet'], { env })
+      expect([code, check.code]).toEqual([2, 2])
+      expect(stderr).toContain(check.stderr)
+      if (language === 'en') expect(check.stderr).toMatch(words)
+    }
+  })
+})
+
+describe.runIf(process.getuid?.() === 0)('a user that is not root reads of', () => {
+  const start = builtProgram()
+  const uid = 65_534
+  beforeAll(() => chmodSync(tmpdir(), 0o755))
+
+  it('a file that it may not read whose it is, from the start and from check', async () => {
+    const directory = temporaryDirectory()
+    const file = join(directory, 'password')
+    chmodSync(directory, 0o755)
+    writeFileSync(file, 'secret', { mode: 0o600 })
+    const env = { ...environment('http://127.0.0.1:1'), ISALES_PASSWORD_FILE: file }
+    for (const args of [[], ['check', '--live', '--quiet']]) {
+      const program = start(args, { ...env, ISALES_PASSWORD: undefined }, { uid })
+      expect((await program.ended).code).toBe(2)
+      expect(program.stdout() + program.stderr()).toMatch(
+        new RegExp(`cannot be read: ${file} \\(it belongs to uid 0 and gid 0, mode 600\\)`),
+      )
+    }
+  })
+
+  it('port 80 that it takes another port or a capability', async () => {
+    const env = { ...environment('http://127.0.0.1:1'), LISTEN: '127.0.0.1:80' }
+    const program = start([], env, { uid })
+    expect(await program.line('cannot-listen')).toMatchObject({
+      setting: 'LISTEN',
+      detail: expect.stringMatching(/127\.0\.0\.1:80.* higher port, .*CAP_NET_BIND_SERVICE/),
+    })
+  })
+})
+
+describe('of a proxy that is dead', () => {
+  it.each([['status'], ['wait', '--timeout', '0s'], ['check', '--health']])(
+    '%s says where it was asked, and what to look at next',
+    async (...args) => {
+      const ADMIN_LISTEN = `127.0.0.1:${await freePort()}`
+      const saidIn = async (LANG: string) => {
+        const { stdout, stderr, code } = await runHere(args, { env: { ADMIN_LISTEN, LANG } })
+        expect(code).toBe(5)
+        return stdout + stderr
+      }
+      expect(await saidIn('C')).toMatch(
+        /did not respond at 127.*\(ECONNREFUSED\)\. Check that it runs \(systemctl status.*ADMIN_LISTEN/,
+      )
+      expect(await saidIn('zh_CN.UTF-8')).toMatch(
+        /没有响应（ECONNREFUSED）。检查它是否在运行（systemctl/,
+      )
+    },
+  )
 })

@@ -164,7 +164,7 @@ describe('the program', () => {
     expect(await ended(program)).toEqual({ code: 2, signal: null })
     expect(program.stdout()).toBe('')
     expect(program.stderr()).toBe(
-      `ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\n` +
+      `Error: ISALES_PASSWORD_FILE names a file that does not exist: ${file}. Give the path of a file that this user may read and that holds the value alone\n` +
         `Files are read as uid ${process.getuid?.()}.\n` +
         'Nothing was started. "isales-auth-proxy check" shows all settings.\n',
     )

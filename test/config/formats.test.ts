@@ -177,13 +177,21 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
   secret: { 'contains a NUL byte': ['a\0'] },
   key: { 'is shorter than 4 bytes': ['äx'] },
   proxyUrl: {
-    'is not the URL of an HTTP proxy': ['socks5://proxy', 'http://'],
+    'contains " (U+0022): the quotes of an env file are part of the value': [
+      '"http://user:p@proxy"',
+      '"proxy:3128"',
+    ],
+    'contains "：" (U+FF1A): write : instead': ['http：//user:p@proxy', 'http://proxy：3128'],
+    // No character of a password is shown.
+    'is not the URL of an HTTP proxy': ['socks5://proxy', 'http://', 'x://us"er：@'],
     'has a path; an HTTP proxy has none': ['http://proxy/path'],
     'contains ? or #': ['http://user:p#w@proxy'],
     'cannot be decoded; a % in one is written %25': LOGINS.map((login) => `http://${login}@proxy`),
   },
   storeUrl: {
-    'is not a redis, rediss, valkey or valkeys URL': ['http://h', 'redis:h', 'h:6379'],
+    'contains " (U+0022): the quotes of an env file are part of the value': ['"redis://h"'],
+    'contains "：" (U+FF1A): write : instead': ['rediss：//:p@h', 'redis://h：6379'],
+    'is not a redis, rediss, valkey or valkeys URL': ['http://h', 'redis:h', 'h:6379', 'x"：@h'],
     'is not host:port after the scheme': [
       'redis://',
       'redis://h/db',
