@@ -1,6 +1,6 @@
 import { randomBytes, scrypt } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
-import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chown, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -32,6 +32,8 @@ const SCRATCH = /^attempts\.json\.[0-9a-f]+\.new$/
 const MAX_FILE = 64 * 1024
 const MAX_ENTRIES = 100
 const WRITABLE_BY_ALL = 0o002
+/** Another process was quicker. */
+const TAKEN = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT'])
 const SALT = /^[0-9a-f]{32}$/
 /** A disk that takes longer is not waited for: calls wait for the login, 2.8 s at most. */
 const MAX_DISK_WAIT = 1000
@@ -48,8 +50,10 @@ const slowHash = promisify(scrypt) as (text: string, salt: Buffer, bytes: number
  * the file cannot try passwords quickly. A write goes to a new file of mode 0600, to the disk, and then into place: after
  * a crash the file is whole, the former or the new one. A link in its place is not followed.
  *
- * The lock is a file with the process and the date. It counts for as long as a login with its two writes may take, so that
- * a process that was killed delays the others by no more.
+ * The lock is a directory that holds one entry, with the name of its holder: the process, the date and a random number. It
+ * counts for as long as a login with its two writes may take, so that a process that was killed delays the others by no
+ * more. No step of it can meet the lock of another: `rename` takes the place of none or an empty one, and what ends a lock
+ * removes an entry by its name.
  */
 export function openBookFile(options: BookFileOptions): BookStore {
   const { directory, loginTimeout, clock, wallClock, onTrouble, onExposed } = options
@@ -125,25 +129,21 @@ export function openBookFile(options: BookFileOptions): BookStore {
   }
 
   /** Writes a new file to the disk. */
-  const create = async (name: string, text: string, mode: number): Promise<void> => {
+  const create = async (name: string, text: string): Promise<void> => {
     const { uid, gid } = (owner ??= await prepare())
-    const file = await open(name, NEW_FILE, mode)
+    const file = await open(name, NEW_FILE, 0o600)
     try {
       await file.writeFile(text)
       // What root writes, with a command, is for the proxy to read. Nobody else may give a file away, or has to.
       await file.chown(uid, gid).catch(ignore)
-      if (name !== lockPath) await file.sync()
-    } catch (error) {
-      // An empty lock, on a full disk, would be waited for.
-      await rm(name, { force: true }).catch(ignore)
-      throw error
+      await file.sync()
     } finally {
       await file.close()
     }
   }
 
   const put = async (): Promise<void> => {
-    const scratch = `${path}.${randomBytes(8).toString('hex')}.new`
+    const scratch = newScratch()
     load()
     const before = known
     // The latest stands last.
@@ -151,7 +151,7 @@ export function openBookFile(options: BookFileOptions): BookStore {
     const kept = [...all].slice(-MAX_ENTRIES)
     const text = formatContents(salt, kept, wallClock(), clock.now())
     try {
-      await create(scratch, text, 0o600)
+      await create(scratch, text)
       load()
       // Another process has written while the disk took its time: its entries come along next time.
       if (known !== before) return
@@ -179,21 +179,47 @@ export function openBookFile(options: BookFileOptions): BookStore {
     writing = undefined
   }
 
-  /** @returns false when another process has it, undefined when there can be none. */
-  const makeLock = async (text: string): Promise<boolean | undefined> => {
+  const newScratch = (): string => `${path}.${randomBytes(8).toString('hex')}.new`
+
+  /** Names the holder of the lock; '' for none. Undefined: there can be no lock. */
+  const holderOf = async (): Promise<string | undefined> => {
     try {
-      await create(lockPath, text, 0o644)
-      return true
+      const [holder = ''] = await readdir(lockPath)
+      return holder
     } catch (error) {
-      return error instanceof Error && 'code' in error && error.code === 'EEXIST'
-        ? false
-        : undefined
+      return codeOf(error) === 'ENOENT' ? '' : undefined
     }
   }
 
-  const lockText = (): string => {
-    const file = readSmallFile(lockPath, MAX_FILE, O_NOFOLLOW)
-    return file.ok ? Buffer.from(file.bytes).toString() : ''
+  /** @returns false when another process is quicker, undefined when there can be no lock. */
+  const take = async (holder: string): Promise<boolean | undefined> => {
+    const scratch = newScratch()
+    try {
+      const { uid, gid } = (owner ??= await prepare())
+      await mkdir(scratch)
+      await mkdir(join(scratch, holder))
+      await chown(scratch, uid, gid).catch(ignore)
+      await rename(scratch, lockPath)
+      // It may have been swept before it was in its place.
+      return (await holderOf()) === holder
+    } catch (error) {
+      await rm(scratch, { recursive: true, force: true }).catch(ignore)
+      const code = codeOf(error)
+      // It was swept, or the directory is not there any more: it is made again.
+      if (code === 'ENOENT') owner = undefined
+      return TAKEN.has(code) ? false : undefined
+    }
+  }
+
+  /** Ends the lock of this holder and of no other. @returns false when that cannot be. */
+  const release = async (holder: string): Promise<boolean> => {
+    try {
+      await rmdir(join(lockPath, holder))
+      await rmdir(lockPath)
+    } catch (error) {
+      return TAKEN.has(codeOf(error))
+    }
+    return true
   }
 
   /** A process that was killed before it renamed its file has left it. Under the lock nobody else writes. */
@@ -201,7 +227,8 @@ export function openBookFile(options: BookFileOptions): BookStore {
     const names = isSwept ? [] : await readdir(directory).catch(() => [])
     isSwept = true
     for (const name of names)
-      if (SCRATCH.test(name)) await rm(join(directory, name), { force: true }).catch(ignore)
+      if (SCRATCH.test(name))
+        await rm(join(directory, name), { recursive: true, force: true }).catch(ignore)
   }
 
   return {
@@ -227,34 +254,34 @@ export function openBookFile(options: BookFileOptions): BookStore {
     },
 
     async lock(signal) {
-      const own = `${process.pid} ${wallClock()} ${randomBytes(8).toString('hex')}\n`
-      const unlock = async (): Promise<void> => {
-        if (lockText() === own) await inTime(rm(lockPath, { force: true }).catch(ignore))
-      }
+      const own = `${process.pid}-${wallClock()}-${randomBytes(8).toString('hex')}`
       let holder = ''
       let heldSince = clock.now()
       while (!signal.aborted) {
         if (isLate) break
-        const making = makeLock(own)
-        const isMade = await inTime(making)
-        if (isMade === true) {
-          await inTime(sweep())
-          return unlock
+        const found = await inTime(holderOf())
+        if (found === undefined) break
+        if (found === '') {
+          const taking = take(own)
+          const isTaken = await inTime(taking)
+          if (isTaken === true) {
+            await inTime(sweep())
+            return async () => void (await inTime(release(own)))
+          }
+          if (isTaken === undefined) {
+            void taking.then(() => release(own))
+            break
+          }
         }
-        if (isMade === undefined) {
-          void making.then(unlock)
-          break
-        }
-        const found = lockText()
         if (found !== holder) heldSince = clock.now()
         holder = found
         // The date counts for a lock that was left before this process began.
         const age = Math.max(
           clock.now() - heldSince,
-          wallClock() - Number(found.split(' ')[1]) || 0,
+          wallClock() - Number(found.split('-')[1]) || 0,
         )
-        if (age > lockLasts) await inTime(rm(lockPath, { force: true }).catch(ignore))
-        else await delay(LOOK_EVERY)
+        if (found === '' || age <= lockLasts) await delay(LOOK_EVERY)
+        else if ((await inTime(release(found))) !== true) break
       }
       return NO_LOCK
     },

@@ -95,9 +95,9 @@ export const NO_ENTRY: Entry = {
 }
 
 /** The entry while a login is in flight: what a process that dies now leaves. */
-export function begun(before: Entry, now: number): Entry {
+export function begun(before: Entry, now: number, why?: Ask['why']): Entry {
   const attempts = before.attempts + 1
-  const notBefore = now + pauseAfter(attempts)
+  const notBefore = now + pauseAfter(attempts, why)
   return { ...before, attempts, notBefore, ...fullAfter(attempts, now), provenUntil: -Infinity }
 }
 
@@ -166,11 +166,10 @@ export function afterFailure(
   const refusals = kind === 'refused' ? Math.max(before.refusals + 1, weight) : before.refusals
   const guard = kind === 'refused' ? refusals - rules.loginRejectedAttempts : -1
   const longest = guard > 0 ? LONG_PAUSE : guard === 0 ? REFUSED_PAUSE : 0
+  const pause = Math.max(asked, longest, pauseAfter(attempts, given.why))
+  const notBefore = now + pause
   const full = fullAfter(attempts, now)
-  // Where an operator ended a pause, the next login may not come when it would have been over.
-  const least = given.why === 'operator' ? full.fullUntil - now : 0
-  const pause = Math.max(asked, longest, pauseAfter(attempts), least)
-  const entry = { attempts, refusals, notBefore: now + pause, ...full, provenUntil: -Infinity }
+  const entry = { attempts, refusals, notBefore, ...full, provenUntil: -Infinity }
   return { entry, pause, counted: true, backoff: backoffOf(entry, rules) }
 }
 
@@ -224,7 +223,9 @@ function fullAfter(attempts: number, now: number): Pick<Entry, 'fullUntil'> {
   return { fullUntil: attempts < MAX_ATTEMPTS ? -Infinity : now + REFUSED_PAUSE }
 }
 
-function pauseAfter(attempts: number): number {
+/** Where an operator ended a pause, the next login may not come when it would have been over. */
+function pauseAfter(attempts: number, why: Ask['why'] | undefined): number {
+  if (why === 'operator' && attempts >= MAX_ATTEMPTS) return REFUSED_PAUSE
   return PAUSES[attempts - 1] ?? UNCLEAR_PAUSE
 }
 
@@ -288,7 +289,7 @@ export function withBook({ client, book, rules, clock, random }: BookOptions): T
     const until = ask.why === 'operator' ? Math.min(notBefore, fullUntil) : notBefore
     const wait = waitOf({ ...before, notBefore: until }, 'login', rules, now)
     if (wait !== undefined) return wait
-    const isWritten = await book.write(credentials, begun(before, now))
+    const isWritten = await book.write(credentials, begun(before, now, ask.why))
     const outcome = await client.login(credentials, ask)
     if (isGrant(outcome)) {
       await book.write(credentials, granted(clock.now()))

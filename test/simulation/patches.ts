@@ -332,7 +332,7 @@ const later = <T>(act: () => T, ms = 1): Promise<T> =>
     schedule(run, ms)
   })
 const sync = fs as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
-for (const name of ['mkdir', 'readdir', 'rename', 'rm', 'stat']) {
+for (const name of ['chown', 'mkdir', 'readdir', 'rename', 'rm', 'rmdir', 'stat']) {
   Object.assign(fsPromises, {
     [name]: (...args: readonly unknown[]) => later(() => sync[`${name}Sync`]?.(...args)),
   })

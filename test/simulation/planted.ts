@@ -77,7 +77,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'budget: the book is written after the login',
     file: 'token/book.ts',
-    from: 'const isWritten = await book.write(credentials, begun(before, now))',
+    from: 'const isWritten = await book.write(credentials, begun(before, now, ask.why))',
     to: 'const isWritten = begun(before, now) !== before',
   },
   {
