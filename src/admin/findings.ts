@@ -76,15 +76,20 @@ interface FindingKind<Name extends FindingName> {
     | false
     | undefined
   /** The section of docs/operations.md, which has the name of an alert. */
-  readonly runbook?: string
+  readonly runbook?: string | ((facts: Facts) => string | undefined)
 }
 
 const SAID = {}
+const LOGIN_ALERTS: Partial<Readonly<Record<Health, string>>> = {
+  refused: 'IsalesProxyAccountRejected',
+  degraded: 'IsalesProxyAuthenticationFailing',
+  unauthenticated: 'IsalesProxyNotAuthenticated',
+}
 /** The state while logins fail. */
 const loginState = ({ token, isRefused }: Facts): Health =>
   isRefused ? 'refused' : token.usable ? 'degraded' : 'unauthenticated'
 
-/** The most important first: what is wrong and lasts stands before what is over. */
+/** What stands first among findings that end as many calls. */
 const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
   draining: { state: 'draining', when: ({ draining }) => draining && SAID },
   conflict: {
@@ -92,21 +97,18 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
     when: ({ token, service }) => token.conflict && { service },
     runbook: 'IsalesProxySessionConflict',
   },
-  refused: {
-    state: 'refused',
-    when: ({ login }) => login?.kind === 'refused' && login,
-    runbook: 'IsalesProxyAccountRejected',
+  waiting: {
+    state: ({ noToken }) => (noToken === 'first' ? 'starting' : 'unauthenticated'),
+    when: ({ noToken }) => noToken !== undefined && SAID,
   },
-  starting: { state: 'starting', when: ({ noToken }) => noToken === 'first' && SAID },
-  waiting: { state: 'unauthenticated', when: ({ noToken }) => noToken === 'next' && SAID },
   login: {
     state: loginState,
-    when: ({ login }) => login?.kind === 'login' && login,
-    runbook: 'IsalesProxyNotAuthenticated',
+    when: ({ login }) => login?.code !== 'not-yet-valid' && login,
+    runbook: (facts) => LOGIN_ALERTS[loginState(facts)],
   },
   clock: {
     state: loginState,
-    when: ({ login }) => login?.kind === 'clock' && login,
+    when: ({ login }) => login?.code === 'not-yet-valid' && login,
     runbook: 'IsalesProxyClockWrong',
   },
   rejected: {
@@ -115,24 +117,9 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
     when: ({ token }) => token.rejected && SAID,
     runbook: 'IsalesProxyCallsRefused',
   },
-  outage: {
-    state: 'failing',
-    when: ({ failing }) => failing?.kind === 'outage' && failing,
-    runbook: 'IsalesProxyCallsFailing',
-  },
-  most: {
-    state: 'failing',
-    when: ({ failing }) => failing?.kind === 'most' && failing,
-    runbook: 'IsalesProxyCallsFailing',
-  },
-  renewal: {
-    state: 'degraded',
-    when: ({ login }) => login?.kind === 'renewal' && login,
-    runbook: 'IsalesProxyAuthenticationFailing',
-  },
-  some: {
-    state: 'degraded',
-    when: ({ failing }) => failing?.kind === 'some' && failing,
+  calls: {
+    state: ({ failing }) => (failing?.kind === 'some' ? 'degraded' : 'failing'),
+    when: ({ failing }) => failing?.kind !== 'recovering' && failing,
     runbook: 'IsalesProxyCallsFailing',
   },
   forbidden: {
@@ -172,16 +159,19 @@ const FINDINGS: { readonly [Name in FindingName]: FindingKind<Name> } = {
     state: 'degraded',
     when: ({ failing }) => failing?.kind === 'recovering' && failing,
   },
+  healthy: { state: 'healthy', when: ({ good }) => ({ good }) },
   // Anybody who reaches the listener makes such mistakes, so they are no state of the proxy.
   mistakes: { state: 'healthy', when: ({ mistakes }) => mistakes },
-  healthy: { state: 'healthy', when: ({ token, total }) => token.usable && total > 0 && SAID },
-  quiet: { state: 'healthy', when: ({ token, total }) => token.usable && total === 0 && SAID },
-  idle: { state: 'healthy', when: ({ token }) => !token.usable && SAID },
 }
 
-/** One of these is said when nothing is wrong, and none else. */
-const GOOD: readonly FindingName[] = ['healthy', 'quiet', 'idle']
 export const FINDING_NAMES = Object.keys(FINDINGS) as readonly FindingName[]
+/** What ends all calls stands before what ends some, and that before what is no state. */
+const RANKS: Readonly<Record<(typeof STATES)[Health], number>> = {
+  bad: 0,
+  quiet: 0,
+  warning: 1,
+  good: 2,
+}
 
 export type Finding = NonNullable<ReturnType<typeof sayIf>>
 
@@ -191,14 +181,13 @@ export type Findings = ReturnType<typeof judge>
 /** All that is to be said, the most important first: it gives the state. */
 export function judge(input: StateInput, speaker = createSpeaker('en')) {
   const facts = factsOf(input, speaker)
-  const said = (names: readonly FindingName[]) =>
-    names.flatMap((name) => sayIf(name, facts, speaker) ?? [])
-  const findings = input.draining
-    ? said(['draining'])
-    : said(FINDING_NAMES.filter((name) => !GOOD.includes(name)))
-  const isWrong = findings.some(({ state }) => state !== 'healthy')
+  const names = input.draining ? (['draining'] as const) : FINDING_NAMES
+  const said = names
+    .flatMap((name) => sayIf(name, facts, speaker) ?? [])
+    .sort((one, other) => RANKS[STATES[one.state]] - RANKS[STATES[other.state]])
+  const isWrong = said[0]?.state !== 'healthy'
   // One of them is always true.
-  return [...(isWrong ? [] : said(GOOD)), ...findings] as [Finding, ...Finding[]]
+  return said.filter(({ finding }) => !isWrong || finding !== 'healthy') as [Finding, ...Finding[]]
 }
 
 function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Speaker) {
@@ -207,6 +196,7 @@ function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Spea
   const values = when(facts, speaker)
   if (values === false || values === undefined) return undefined
   const { title, reason, remedy } = words.findings[name]
+  const section = typeof runbook === 'function' ? runbook(facts) : runbook
   const page = `/docs/operations${language === 'zh' ? '.zh-CN' : ''}.md`
   const sentence = (text: string): string => words.sentences(text)
   return {
@@ -217,7 +207,7 @@ function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Spea
     /** What to do; empty when there is nothing to do. */
     remedy: sentence(fill(remedy, values)),
     /** What to do in detail, on the admin port. */
-    runbook: runbook === undefined ? null : `${page}#${runbook.toLowerCase()}`,
+    runbook: section === undefined ? null : `${page}#${section.toLowerCase()}`,
   }
 }
 
@@ -225,7 +215,7 @@ function sayIf<Name extends FindingName>(name: Name, facts: Facts, speaker: Spea
 function factsOf(input: StateInput, speaker: Speaker) {
   const { token, sharing, places } = input
   const { usable, conflict, backoff } = token
-  const { say, words } = speaker
+  const { words } = speaker
   const view = input.calls.view()
   const isRefused = backoff === 'rejected' || backoff === 'guarded'
   const [what = '', todo = ''] =
@@ -235,12 +225,13 @@ function factsOf(input: StateInput, speaker: Speaker) {
     ...view.minute,
     isRefused,
     total: totalOf(view.minute),
-    service: say(usable ? 'tokenServes' : 'noService'),
+    service: words.parts[usable ? 'tokenServes' : 'noService'],
     login: conflict ? undefined : loginOf(input, speaker),
+    good: words.parts[!usable ? 'idle' : totalOf(view.minute) > 0 ? 'everyCall' : 'noCall'],
     noToken: usable || conflict || isRefused ? undefined : noTokenYet(token),
     failing: failingOf(view, input, speaker),
-    refusedPaths: refusedPaths(input.calls.paths()),
-    mistakes: mistakesIn(view.minute),
+    refusedPaths: refusedPaths(input.calls.paths(), words),
+    mistakes: mistakesIn(view.minute, words),
     store: sharing?.state === 'alone' && { what, todo },
   }
 }
@@ -248,7 +239,7 @@ function factsOf(input: StateInput, speaker: Speaker) {
 /** Why logins and refreshes fail; undefined: they do not. */
 function loginOf(
   { token, places, wallNow, utcOffset }: StateInput,
-  { words, duration, say }: Speaker,
+  { words, duration, fill }: Speaker,
 ) {
   const { usable, backoff, lastFailure, nextRequestAt, now, outageBudget } = token
   if (backoff === 'none') return undefined
@@ -257,26 +248,19 @@ function loginOf(
   // After a restart the book alone knows of the attempts.
   const failure = lastFailure?.failure ?? { cause: cause('password') }
   const { what, todo } = explain(words, places, failure)
-  const { stage, code } = failure.cause
-  const isJudged = isRefused && (stage === 'login' || lastFailure === undefined)
   const until =
     nextRequestAt === undefined ? 0 : Math.ceil((wallNow + nextRequestAt - now) / MINUTE) * MINUTE
-  const kind = isJudged
-    ? 'refused'
-    : code === 'not-yet-valid'
-      ? 'clock'
-      : usable && !isRefused
-        ? 'renewal'
-        : 'login'
+  const { parts } = words
   return {
-    kind,
-    what: lastFailure === undefined && isGuarded ? words.parts.failedBefore : what,
+    code: failure.cause.code,
+    what: lastFailure === undefined && isGuarded ? parts.failedBefore : what,
     todo,
-    time: duration(Math.round(outageBudget / 1000)),
-    pause:
-      isGuarded && until > 0 ? words.parts.pause({ until: minuteOfDay(until, utcOffset) }) : '',
-    service: say(usable ? 'tokenServes' : 'noService'),
-  } as const
+    restart: isRefused ? parts.restart : '',
+    pause: isGuarded && until > 0 ? parts.pause({ until: minuteOfDay(until, utcOffset) }) : '',
+    service: usable
+      ? fill(parts.tokenEnds, { time: duration(Math.round(outageBudget / 1000)) })
+      : parts.noService,
+  }
 }
 
 /** Which token is missing; undefined: none is needed now, or logins fail. */
@@ -302,7 +286,11 @@ export function worstOf(
 }
 
 /** Calls that the network, iSales or the proxy let fail. */
-function failingOf(calls: CallsView, { token, places }: StateInput, { words, duration }: Speaker) {
+function failingOf(
+  calls: CallsView,
+  { token, places }: StateInput,
+  { words, duration, fill }: Speaker,
+) {
   const worst = worstOf(calls, token.now)
   if (worst === undefined) return undefined
   const { kind, counts, ms } = worst
@@ -310,30 +298,31 @@ function failingOf(calls: CallsView, { token, places }: StateInput, { words, dur
   // Why there is no token is said elsewhere.
   if (main === 'no-token' && (!token.usable || token.backoff !== 'none')) return undefined
   const { what, todo } = failureOf(main, calls.latest[main], words, places)
-  return {
-    kind,
-    failed: counts.failed,
-    total: totalOf(counts),
-    succeeded: calls.succeededSince,
-    time: duration(Math.round(ms / 1000)),
-    period: words.parts[ms === RECENT ? 'twentySeconds' : 'minute'],
-    what,
-    todo,
-  }
+  const { parts } = words
+  const { failed } = counts
+  const time = duration(Math.round(ms / 1000))
+  const period = parts[ms === RECENT ? 'twentySeconds' : 'minute']
+  const counted =
+    kind === 'outage'
+      ? fill(parts.allFailed, { failed, time })
+      : fill(parts.failedOf, { failed, total: totalOf(counts), period })
+  return { kind, failed, succeeded: calls.succeededSince, time, counted, what, todo }
 }
 
 /** `POST /a (5), GET /b (1)`: the three most frequent. */
-function refusedPaths(paths: readonly PathCounts[]): string {
+function refusedPaths(paths: readonly PathCounts[], { coded, comma }: Words): string {
   const refused = paths.filter((each) => each.refused > 0)
-  const shown = refused.map((each) => `${each.method} ${each.path} (${number(each.refused)})`)
-  return [...shown.slice(0, 3), ...(refused.length > 3 ? ['…'] : [])].join(', ')
+  const shown = refused.map(({ method, path, refused: count }) =>
+    coded(`${method} ${path}`, number(count)),
+  )
+  return [...shown.slice(0, 3), ...(refused.length > 3 ? ['…'] : [])].join(comma)
 }
 
 /** What the proxy refused to forward. */
-function mistakesIn({ mistakes }: CallCounts) {
+function mistakesIn({ mistakes }: CallCounts, { coded, comma }: Words) {
   const counts = Object.entries(mistakes)
   const count = counts.reduce((sum, [, each]) => sum + each, 0)
-  const codes = counts.map(([code, each]) => `${code} (${number(each)})`).join(', ')
+  const codes = counts.map(([code, each]) => coded(code, number(each))).join(comma)
   return count >= MIN_MISTAKES && { count, codes }
 }
 

@@ -277,8 +277,6 @@ const page = {
   never: 'never',
   none: 'none',
   now: 'now',
-  tokenServes: 'The current token is still used',
-  noService: 'Calls get 503 until a login succeeds',
   pause: 'pause refresh',
   resume: ({ seconds }: Values<'seconds'>) => `refresh every ${seconds} s`,
   otherLanguage: '中文',
@@ -444,27 +442,16 @@ const findings = {
       `iSales rejects our tokens early, again and again. ${service}`,
     remedy: 'Give each instance a user of its own, or run only one',
   },
-  refused: {
-    title: 'iSales refuses the login',
-    reason: ({ what, pause, service }: Values<'what' | 'pause' | 'service'>) =>
-      en.sentences(what, pause, service),
-    remedy: ({ todo }: Values<'todo'>) => `${todo}. A restart alone does not help`,
-  },
-  starting: {
-    title: 'Starting',
-    reason: 'The first login is in progress',
-    remedy: '',
-  },
   waiting: {
-    title: 'Not authenticated',
-    reason: 'Calls wait for a new token',
+    title: 'Logging in',
+    reason: 'A login is in progress, and calls wait for its token',
     remedy: '',
   },
   login: {
     title: 'Cannot log in to iSales',
     reason: ({ what, pause, service }: Values<'what' | 'pause' | 'service'>) =>
       en.sentences(what, pause, service),
-    remedy: ({ todo }: Values<'todo'>) => todo,
+    remedy: ({ todo, restart }: Values<'todo' | 'restart'>) => en.sentences(todo, restart),
   },
   clock: {
     title: 'The clock is wrong',
@@ -477,28 +464,9 @@ const findings = {
     remedy:
       'Check that ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME and ISALES_TOKEN_FIELD suit this iSales (isales-auth-proxy discover finds them), and that the account may make these calls',
   },
-  outage: {
+  calls: {
     title: 'Calls fail',
-    reason: ({ time, failed, what }: Values<'time' | 'failed' | 'what'>) =>
-      `No call has succeeded for ${time}: all ${failed} failed. ${what}`,
-    remedy: ({ todo }: Values<'todo'>) => todo,
-  },
-  most: {
-    title: 'Calls fail',
-    reason: ({ failed, total, period, what }: Values<'failed' | 'total' | 'period' | 'what'>) =>
-      `${failed} of ${total} calls failed in the last ${period}. ${what}`,
-    remedy: ({ todo }: Values<'todo'>) => todo,
-  },
-  renewal: {
-    title: 'Renewal is failing',
-    reason: ({ what, time }: Values<'what' | 'time'>) =>
-      en.sentences(what, `The current token is used until its end; calls fail in ${time}`),
-    remedy: ({ todo }: Values<'todo'>) => todo,
-  },
-  some: {
-    title: 'Some calls fail',
-    reason: ({ failed, total, period, what }: Values<'failed' | 'total' | 'period' | 'what'>) =>
-      `${failed} of ${total} calls failed in the last ${period}. ${what}`,
+    reason: ({ counted, what }: Values<'counted' | 'what'>) => en.sentences(counted, what),
     remedy: ({ todo }: Values<'todo'>) => todo,
   },
   forbidden: {
@@ -555,17 +523,7 @@ const findings = {
   },
   healthy: {
     title: 'Healthy',
-    reason: 'Every call of the last minute reached iSales with a valid token',
-    remedy: '',
-  },
-  quiet: {
-    title: 'Healthy',
-    reason: 'The token is valid. There was no call in the last minute',
-    remedy: '',
-  },
-  idle: {
-    title: 'Idle',
-    reason: 'No call came for TOKEN_IDLE_AFTER, and the next one logs in first',
+    reason: ({ good }: Values<'good'>) => good,
     remedy: '',
   },
 }
@@ -573,6 +531,18 @@ const findings = {
 /** Parts of findings. */
 const parts = {
   failedBefore: 'Logins with this user and password failed before',
+  restart: 'A restart alone does not help',
+  tokenServes: 'The current token is still used',
+  tokenEnds: ({ time }: Values<'time'>) =>
+    `The current token is used until its end; calls fail in ${time}`,
+  noService: 'Calls get 503 until a login succeeds',
+  allFailed: ({ time, failed }: Values<'time' | 'failed'>) =>
+    `No call has succeeded for ${time}: all ${failed} failed`,
+  failedOf: ({ failed, total, period }: Values<'failed' | 'total' | 'period'>) =>
+    `${failed} of ${total} calls failed in the last ${period}`,
+  everyCall: 'Every call of the last minute reached iSales with a valid token',
+  noCall: 'The token is valid. There was no call in the last minute',
+  idle: 'No call came for TOKEN_IDLE_AFTER, and the next one logs in first',
   minute: 'minute',
   twentySeconds: '20 seconds',
   pause: ({ until }: Values<'until'>) =>

@@ -198,8 +198,6 @@ const page: Words['page'] = {
   never: '从未',
   none: '无',
   now: '现在',
-  tokenServes: '当前令牌仍在使用',
-  noService: '登录成功之前，调用会返回 503',
   pause: '暂停刷新',
   resume: ({ seconds }) => `每 ${seconds} 秒刷新`,
   otherLanguage: 'English',
@@ -333,17 +331,11 @@ const findings: Words['findings'] = {
     reason: ({ service }) => `iSales 反复提前拒绝我们的令牌。${service}`,
     remedy: '给每个实例单独的用户，或只运行一个实例',
   },
-  refused: {
-    title: 'iSales 拒绝登录',
-    reason: ({ what, pause, service }) => zh.sentences(what, pause, service),
-    remedy: ({ todo }) => `${todo}。仅重启没有用`,
-  },
-  starting: { title: '正在启动', reason: '正在进行第一次登录', remedy: '' },
-  waiting: { title: '未登录', reason: '调用正在等待新令牌', remedy: '' },
+  waiting: { title: '正在登录', reason: '登录正在进行，调用正在等待令牌', remedy: '' },
   login: {
     title: '无法登录 iSales',
     reason: ({ what, pause, service }) => zh.sentences(what, pause, service),
-    remedy: ({ todo }) => todo,
+    remedy: ({ todo, restart }) => zh.sentences(todo, restart),
   },
   clock: {
     title: '系统时钟不准',
@@ -356,27 +348,9 @@ const findings: Words['findings'] = {
     remedy:
       '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME 和 ISALES_TOKEN_FIELD 是否适合这个 iSales（isales-auth-proxy discover 可以找出），以及该账号是否有权进行这些调用',
   },
-  outage: {
+  calls: {
     title: '调用失败',
-    reason: ({ time, failed, what }) =>
-      `已有 ${time}没有一次调用成功：${failed} 次全部失败。${what}`,
-    remedy: ({ todo }) => todo,
-  },
-  most: {
-    title: '调用失败',
-    reason: ({ failed, total, period, what }) =>
-      `${period} ${total} 次调用中有 ${failed} 次失败。${what}`,
-    remedy: ({ todo }) => todo,
-  },
-  renewal: {
-    title: '令牌续期失败',
-    reason: ({ what, time }) => zh.sentences(what, `当前令牌使用到其到期为止；${time}后调用会失败`),
-    remedy: ({ todo }) => todo,
-  },
-  some: {
-    title: '部分调用失败',
-    reason: ({ failed, total, period, what }) =>
-      `${period} ${total} 次调用中有 ${failed} 次失败。${what}`,
+    reason: ({ counted, what }) => zh.sentences(counted, what),
     remedy: ({ todo }) => todo,
   },
   forbidden: {
@@ -426,13 +400,7 @@ const findings: Words['findings'] = {
     remedy:
       'docs/errors.zh-CN.md 说明每个错误码如何更正；常见的是 obsUrl 以斜杠结尾，或其主机名不在 ALLOWED_HOSTS 中',
   },
-  healthy: { title: '正常', reason: '最近一分钟的所有调用都携带有效令牌到达 iSales', remedy: '' },
-  quiet: { title: '正常', reason: '令牌有效。最近一分钟没有调用', remedy: '' },
-  idle: {
-    title: '空闲',
-    reason: '超过 TOKEN_IDLE_AFTER 没有调用；下一次调用会先登录',
-    remedy: '',
-  },
+  healthy: { title: '正常', reason: ({ good }) => good, remedy: '' },
 }
 
 const check: Words['check'] = {
@@ -585,6 +553,15 @@ export const zh: Words = {
   },
   parts: {
     failedBefore: '用这个用户名和密码的登录此前失败过',
+    restart: '仅重启没有用',
+    tokenServes: '当前令牌仍在使用',
+    tokenEnds: ({ time }) => `当前令牌在到期前继续使用；${time}后调用会失败`,
+    noService: '登录成功之前，调用会返回 503',
+    allFailed: ({ time, failed }) => `已有 ${time}没有一次调用成功：${failed} 次全部失败`,
+    failedOf: ({ failed, total, period }) => `${period} ${total} 次调用中有 ${failed} 次失败`,
+    everyCall: '最近一分钟的所有调用都携带有效令牌到达 iSales',
+    noCall: '令牌有效。最近一分钟没有调用',
+    idle: '超过 TOKEN_IDLE_AFTER 没有调用；下一次调用会先登录',
     minute: '最近一分钟',
     twentySeconds: '最近 20 秒内',
     pause: ({ until }) => `为避免锁定账号，登录暂停到 ${until}`,

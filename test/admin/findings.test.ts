@@ -135,28 +135,37 @@ describe('the state', () => {
   })
 
   const SERVES = 'The current token is still used.'
+  const ENDS = 'The current token is used until its end; calls fail in 3 min 55 s.'
   const NOTHING_SERVES = 'Calls get 503 until a login succeeds.'
   it.each<readonly [Health, reason: string, Partial<TokenSnapshot>]>([
     ['healthy', 'The token is valid.', { request: 'refresh' }],
     ['healthy', 'the next one logs in first', { usable: false, idle: true }],
     [
       'degraded',
-      'Nothing listens at isales.example:443 (ECONNREFUSED). The current token is used until its end; calls fail in 3 min 55 s.',
+      `Nothing listens at isales.example:443 (ECONNREFUSED). ${ENDS}`,
       {
         backoff: 'transient',
         lastFailure: failure('connection-refused', { detail: 'ECONNREFUSED' }),
       },
     ],
-    ['starting', 'The first login is in progress.', { ...NONE, request: 'login' }],
+    [
+      'starting',
+      'A login is in progress, and calls wait for its token.',
+      { ...NONE, request: 'login' },
+    ],
     [
       'unauthenticated',
       `Nothing listens at isales.example:443. ${NOTHING_SERVES}`,
       { ...NONE, backoff: 'transient', lastFailure: failure('connection-refused') },
     ],
-    ['unauthenticated', 'Calls wait for a new token.', { usable: false, request: 'login' }],
+    [
+      'unauthenticated',
+      'A login is in progress, and calls wait',
+      { usable: false, request: 'login' },
+    ],
     [
       'refused',
-      `iSales refuses the user or password. ${SERVES}`,
+      `iSales refuses the user or password. ${ENDS}`,
       { backoff: 'rejected', lastFailure: failure('password') },
     ],
     [
@@ -217,7 +226,7 @@ describe('the state', () => {
     })
     expect(findings.map(({ title }) => title)).toEqual([
       'Somebody else uses this login',
-      'Some calls fail',
+      'Calls fail',
       'iSales refuses some calls',
       'iSales is slow',
     ])
@@ -253,12 +262,20 @@ it('counts as one what ends alike, with the time of the last', async () => {
   expect(tables[0]?.rows.map((row) => row[4])).toEqual(['2', '7'])
 })
 
+it('puts calls that fail now before a token that ends later', async () => {
+  const { findings } = await statusOf({
+    snapshot: { backoff: 'transient', lastFailure: failure('not-yet-valid', EARLY) },
+    calls: SCENES.failing.calls,
+  })
+  expect(findings.map(({ finding }) => finding)).toEqual(['calls', 'clock'])
+})
+
 it('puts a renewal that still fails before a failure of calls that is over', async () => {
   const { findings } = await statusOf({
     snapshot: { backoff: 'transient', lastFailure: failure('connection-refused') },
     calls: SCENES.recovering.calls,
   })
-  expect(findings.map(({ finding }) => finding)).toEqual(['renewal', 'recovering'])
+  expect(findings.map(({ finding }) => finding)).toEqual(['login', 'recovering'])
 })
 
 it.each([
