@@ -22,7 +22,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ['3', 'check --live, discover, renew: iSales refused the user or password.'],
   [
     '4',
-    'check --live, discover, renew: no login came about (unreachable, TLS, timeout, throttled, or a response of another kind). check --live, discover: or iSales rejects calls with the token.',
+    'check --live, discover, renew: login was not possible (unreachable, TLS, timeout, throttled, or a response of another kind). check --live, discover: or iSales rejects calls with the token.',
   ],
   [
     '5',

@@ -43,14 +43,15 @@ test('a disk whose fsync stalls fails no call, is logged and found, and holds th
   writeFileSync(stalling, '')
   const { sim } = await openIsales({ switches: { tokenLifetime: 4 } })
   const state = temporaryDirectory()
-  const program = start([], {
+  const env = {
     ...accountOf(sim),
     ...LISTEN,
     ISALES_REFRESH_PATH: 'off',
     STATE_DIR: state,
     LD_PRELOAD: library,
     STALLING: stalling,
-  })
+  }
+  const program = start([], env)
   const { proxy, admin } = await program.addresses()
   const statuses: number[] = []
   const until10 = performance.now() + 10_000
@@ -66,7 +67,11 @@ test('a disk whose fsync stalls fails no call, is logged and found, and holds th
   expect((await call(`${admin}/status.json`)).text).toContain('STATE_DIR cannot be used')
   const { text } = await call(`${admin}/metrics`)
   expect(text).toContain('isales_proxy_state_failures_total 1')
+  const check = start(['check', '--live', '--quiet'], env)
+  await until(() => check.stderr().includes('Look at the disk'), 10_000)
+  expect(check.stderr()).toContain('did not take the book of logins within 1 s')
   spawnSync('rm', [stalling])
+  expect((await check.ended).code).toBe(0)
   await program.line('state-restored')
   expect(existsSync(join(state, 'attempts.json'))).toBe(true)
   await until(async () => !(await call(`${admin}/status.json`)).text.includes('STATE_DIR cannot'))
