@@ -4,7 +4,7 @@ import { judge, STATES, worstOf, type Findings } from './findings.ts'
 import type { Metrics } from './metrics.ts'
 import type { Monitor } from './monitor.ts'
 import type { AdminSources } from './sources.ts'
-import { clockTime, number, type Speaker } from './speaker.ts'
+import { number, type Speaker } from './speaker.ts'
 
 /** A date in ISO 8601, UTC. */
 type Instant = string
@@ -295,7 +295,7 @@ function sharingFact({ sharing, time }: Facts, { say, ago }: Speaker): Fact | fa
         ? say('sharedWith', { count: others })
         : say(others === 1 ? 'sharedWithOne' : 'sharedWithNone')
   if (adoptedAt === null) return [name, shared]
-  return [name, `${shared}; ${say('adopted', { ago: ago(adoptedAt, time) })}`]
+  return [name, say('adopted', { shared, ago: ago(adoptedAt, time) })]
 }
 
 function tokenFacts(status: Facts, { say, until, ago }: Speaker): readonly (Fact | false)[] {
@@ -334,16 +334,16 @@ function callFacts({ requests, time }: Facts, { say, ago }: Speaker): readonly (
   ]
 }
 
-function certificateFacts({ certificates, time }: Facts, { say, until }: Speaker) {
+function certificateFacts({ certificates, time }: Facts, { say, until, words }: Speaker) {
   return (['listener', 'client', 'ca'] as const).map((name): Fact | false => {
     const end = certificates[name]
     if (end === null) return false
     const soon = Date.parse(end) - Date.parse(time) < 14 * 86_400_000
-    return [say(`${name}Certificate`), `${until(end, time)}, ${end.slice(0, 10)}`, soon]
+    return [say(`${name}Certificate`), `${until(end, time)}${words.comma}${end.slice(0, 10)}`, soon]
   })
 }
 
-function tablesOf(status: Facts, { say, words, ago }: Speaker): readonly Table[] {
+function tablesOf(status: Facts, { say, words, ago, clockTime }: Speaker): readonly Table[] {
   const { requests, failures, time, utcOffset } = status
   const counts = (
     of: Readonly<Record<string, number>>,
@@ -395,7 +395,9 @@ function settingTables({ settings }: Facts, { say }: Speaker): readonly [Table, 
       .filter(({ source }) => own === (source !== 'default'))
       .map(({ name, value, source }) => {
         const shown = value === null ? say('notSet') : value === '' ? say('empty') : value
-        return own ? [name, shown, source] : [name, shown]
+        const [, path] = /^file (.*)/s.exec(source) ?? []
+        const from = path === undefined ? say('environment') : say('file', { path })
+        return own ? [name, shown, from] : [name, shown]
       })
   const head = [say('setting'), say('value')]
   return [

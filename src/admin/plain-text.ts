@@ -1,13 +1,14 @@
 import { indented } from '../terminal.ts'
 import type { Status } from './model.ts'
-import { clockTime, type Speaker } from './speaker.ts'
+import type { Speaker } from './speaker.ts'
 
 /**
  * The status as plain text: `/status.txt`, the command `status`, and what people send to support.
  *
  * @param origin where it is read, for the links.
  */
-export function renderText(status: Status, { say, duration }: Speaker, origin: string): string {
+export function renderText(status: Status, speaker: Speaker, origin: string): string {
+  const { say, duration, clockTime } = speaker
   const { figure, cards, tables } = status
   const head = [
     'isales-auth-proxy',

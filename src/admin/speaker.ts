@@ -57,6 +57,16 @@ export function createSpeaker(language: Language) {
     fill,
     say,
     duration,
+    /**
+     * `17:41:05 +08:00 (09:41:05 UTC)`; without the first where the machine lives by UTC.
+     *
+     * @param offset minutes east of UTC.
+     */
+    clockTime: (instant: string, offset: number): string => {
+      const time = Date.parse(instant)
+      const utc = `${timeOf(time, 0)} UTC`
+      return offset === 0 ? utc : words.coded(`${timeOf(time, offset)} ${zoneOf(offset)}`, utc)
+    },
     /** In whole seconds. */
     countdown: (seconds: number): string =>
       seconds < 60 ? `${Math.floor(seconds)} ${units.second}` : duration(Math.floor(seconds)),
@@ -87,19 +97,11 @@ function timeOf(time: number, offset: number): string {
   return new Date(time + offset * 60_000).toISOString().slice(11, 19)
 }
 
-/**
- * `17:41:05 +08:00 (09:41:05 UTC)`; without the first where the machine lives by UTC.
- *
- * @param offset minutes east of UTC.
- */
-export function clockTime(instant: string, offset: number): string {
-  const time = Date.parse(instant)
-  const utc = `${timeOf(time, 0)} UTC`
-  if (offset === 0) return utc
+/** `+08:00`. */
+function zoneOf(offset: number): string {
   const minutes = Math.abs(offset)
   const two = (part: number): string => String(Math.trunc(part)).padStart(2, '0')
-  const zone = `${offset < 0 ? '−' : '+'}${two(minutes / 60)}:${two(minutes % 60)}`
-  return `${timeOf(time, offset)} ${zone} (${utc})`
+  return `${offset < 0 ? '−' : '+'}${two(minutes / 60)}:${two(minutes % 60)}`
 }
 
 /** `14:32` by the local time, `14:32 UTC` where the machine lives by that. */

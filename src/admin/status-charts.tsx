@@ -1,5 +1,5 @@
 import type { Status } from './model.ts'
-import { clockTime, type Speaker } from './speaker.ts'
+import type { Speaker } from './speaker.ts'
 
 interface Props {
   readonly status: Status
@@ -13,7 +13,7 @@ function percent(share: number): string {
 
 /** The token's lifetime: what is over, what is left, when it is renewed, and the unused end. */
 export function LifeLine({ status, speaker }: Props) {
-  const { say, duration } = speaker
+  const { say, duration, clockTime } = speaker
   const { token, renewal: next, authenticated, utcOffset } = status
   if (token === null) return null
   const { lifetimeSeconds, ageSeconds, usableForSeconds } = token
@@ -70,7 +70,7 @@ const OUTCOMES = ['succeeded', 'refused', 'failed'] as const
 
 /** A bar for each minute of the last hour, and a mark for each login and refresh. */
 export function CallStrip({ status, speaker }: Props) {
-  const { say, words, duration } = speaker
+  const { say, words, duration, clockTime } = speaker
   const { exchanges, utcOffset, requests, time } = status
   const { lastHour } = requests
   const sum = (of: (typeof OUTCOMES)[number]): number =>
@@ -102,12 +102,15 @@ export function CallStrip({ status, speaker }: Props) {
     )
   })
   const signs = marks.map(({ reason, operation, at, durationSeconds }) => {
-    const took = `${say(operation)} ${clockTime(at, utcOffset)}, ${duration(durationSeconds)}`
+    const when = `${say(operation)} ${clockTime(at, utcOffset)}`
+    const took = `${when}${words.comma}${duration(durationSeconds)}`
     const x = percent((Date.parse(at) - begin) / HOUR)
     return (
       <svg class="mark" x={x} y="4" overflow="visible">
         <title>
-          {reason === null ? took : `${took}: ${reason}, ${words.authFailures[reason]}`}
+          {reason === null
+            ? took
+            : words.sentences(took, words.coded(words.authFailures[reason], reason))}
         </title>
         <g transform="translate(-6)">
           <Sign kind={reason === null ? operation : 'failedLogin'} />

@@ -1,6 +1,6 @@
 import type { Child } from 'hono/jsx'
 import { html, raw } from 'hono/html'
-import { clockTime, type Speaker } from './speaker.ts'
+import type { Speaker } from './speaker.ts'
 import type { Fact, Status, Table } from './model.ts'
 import { renderText } from './plain-text.ts'
 import { STATES } from './findings.ts'
@@ -26,7 +26,7 @@ export function renderStatusPage(props: PageProps) {
 
 function StatusPage({ status, speaker, origin, refreshing }: PageProps) {
   const { state, title, host, instance } = status
-  const { say, duration, language } = speaker
+  const { say, duration, clockTime, language } = speaker
   const { cards, tables, settingTables } = status
   const [own, defaults] = settingTables
   const other = language === 'en' ? 'zh' : 'en'

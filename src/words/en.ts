@@ -311,7 +311,8 @@ const page = {
   sharedWith: ({ count }: Values<'count'>) => `shared with ${count} other replicas`,
   sharedWithOne: 'shared with 1 other replica',
   sharedWithNone: 'shared with no other replica',
-  adopted: ({ ago }: Values<'ago'>) => `this token came from another replica ${ago}`,
+  adopted: ({ shared, ago }: Values<'shared' | 'ago'>) =>
+    `${shared}; this token came from another replica ${ago}`,
   token: 'Token',
   tokensSoFar: 'Tokens so far',
   refreshToken: 'Refresh token',
@@ -378,6 +379,8 @@ const page = {
   setting: 'Setting',
   value: 'Value',
   from: 'From',
+  environment: 'environment',
+  file: ({ path }: Values<'path'>) => `file ${path}`,
   notSet: 'not set',
   empty: 'empty',
   alone: ({ ago }: Values<'ago'>) => `alone; began ${ago}`,
