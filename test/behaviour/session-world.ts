@@ -46,6 +46,13 @@ export async function openTimedWorld(options: WorldOptions = {}) {
     async waiting(requests: number) {
       await until(async () => (await world.metric('isales_proxy_token_waiters')) === requests)
     },
+    /** Waits until this call has its response, or some request waits for a token. */
+    async respondedOrWaiting(call: Promise<unknown>) {
+      let responded = false
+      void call.then(() => (responded = true))
+      const waiters = () => world.metric('isales_proxy_token_waiters')
+      await until(async () => responded || (await waiters()) > 0, 20_000)
+    },
     /** Logins and refreshes that have begun. */
     exchanges: () => count('request-started'),
     /** Milliseconds that each failure so far said it would wait. */

@@ -1,8 +1,27 @@
-// Promise 1: CTI-OBS never sees an authentication error that a login could have cured, and always
-// sees one that no login can cure, as iSales sent it.
+// Promise 1: when iSales ends a token early, no call of up to 64 KiB sees it if a login succeeds within 2.5 s; the call's
+// deadline is 2.8 s. A wrong judgement costs 30 s of rejections. What no login can cure comes as iSales sent it.
 import { expect, test } from 'vitest'
+import { INTERFACE_PATHS } from '../../simulator/index.ts'
 import { openTimedWorld } from '../behaviour/session-world.ts'
 import { openWorld } from '../support/world.ts'
+
+const HEAD = '{"subCCNo":1,"vdnId":1,"padding":"'
+/** 64 KiB to the byte. */
+const LARGEST = `${HEAD.padEnd(64 * 1024 - 2, 'x')}"}`
+
+/** A world whose token iSales has ended, and a call of 64 KiB that waits for a login of so many milliseconds. */
+async function callWhileLoginTakes(ms: number) {
+  const world = await openTimedWorld()
+  await world.tasks()
+  world.sim.revoke()
+  world.sim.revokeRefresh()
+  world.sim.hang({ operation: 'login' })
+  const response = world.request(INTERFACE_PATHS.getTask, { method: 'POST', body: LARGEST })
+  await world.waiting(1)
+  await world.clock.advance(ms)
+  world.sim.release()
+  return response
+}
 
 test('a revoked token is replaced by one login, and no client notices', async () => {
   const world = await openWorld({ simulator: { switches: { singleSession: true } } })
@@ -16,6 +35,16 @@ test('a revoked token is replaced by one login, and no client notices', async ()
   expect(world.sim.state().logins).toBe(2)
 })
 
+test('a call of 64 KiB sees nothing of a login that takes 2.5 s', async () => {
+  expect(await callWhileLoginTakes(2500)).toMatchObject({ status: 200 })
+})
+
+test('a call whose login takes longer is told before its deadline that it was not sent', async () => {
+  const response = await callWhileLoginTakes(2799)
+
+  expect(response).toMatchObject({ status: 503, json: { code: 'no-token', sent: 'no' } })
+})
+
 test('a token that ends is replaced ahead of its end, and no call waits', async () => {
   const world = await openTimedWorld({ simulator: { switches: { tokenLifetime: 300 } } })
 
@@ -27,6 +56,35 @@ test('a token that ends is replaced ahead of its end, and no call waits', async 
 
   expect(statuses).toEqual(new Set([200]))
   expect(world.sim.state().businessRejected).toBe(0)
+})
+
+test('a dead token that public calls of iSales make look good is replaced within 30 s', async () => {
+  const world = await openTimedWorld({ simulator: { switches: { forbiddenPath: 'refused' } } })
+  // From now on evidence is waited for.
+  for (let refused = 0; refused < 2; refused += 1) {
+    const relayed = world.request('/rest/isales/v1/openapi/obs/refused')
+    await world.respondedOrWaiting(relayed)
+    await world.pass(3000)
+    await relayed
+  }
+  world.sim.revoke()
+  const revokedAt = world.clock.now()
+  const seconds = () => (world.clock.now() - revokedAt) / 1000
+
+  const statuses: number[] = []
+  while (statuses.at(-1) !== 200 && seconds() < 60) {
+    const call = world.tasks()
+    await world.respondedOrWaiting(call)
+    await world.pass(1)
+    // iSales answers it without a look at its token.
+    world.sim.failBusiness({ status: 200 })
+    await world.request(INTERFACE_PATHS.getHoliDay)
+    statuses.push((await call).status)
+    await world.pass(899)
+  }
+
+  expect(statuses.length).toBeGreaterThan(10)
+  expect(seconds()).toBeLessThan(30)
 })
 
 test('a rejection that a new token does not cure reaches the client as iSales sent it', async () => {

@@ -1,6 +1,12 @@
-// Promise 3: the program does not lock the account.
+// Promise 3: at most 4 logins with a wrong password in 15 min, over restarts and whoever asks; with a right one at most 25
+// token requests a minute, and 40 where iSales ends tokens. Elsewhere: two processes with one STATE_DIR
+// (test/behaviour/state-dir.test.ts), replicas with a store (test/store/programs-account.test.ts), any order of failures
+// (test/token/book.test.ts), and a client that provokes renewals (test/token/source.test.ts).
 import { expect, test } from 'vitest'
 import { openTimedWorld } from '../behaviour/session-world.ts'
+import { runHere } from '../cli/stand.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { until } from '../support/until.ts'
 
 const MINUTE = 60_000
 const openWith = (ISALES_PASSWORD: string) =>
@@ -17,6 +23,29 @@ test('a wrong password does not lock an account that five wrong passwords in a r
   expect(world.sim.state()).toMatchObject({ loginsRejected: 4, locks: 0 })
 })
 
+test('a restart each minute, with renew and check --live each time, makes 4 logins in 15 min', async () => {
+  const env = { STATE_DIR: temporaryDirectory(), ISALES_PASSWORD: 'out-of-date' }
+  // Commands have the date of the machine, which the book takes for one that was set back.
+  let date = Date.now()
+  let logins = 0
+  for (let minute = 0; minute < 15; minute += 1) {
+    const world = await openTimedWorld({ ready: false, env, wallClock: () => date })
+    await until(() => world.events.length > 0, 20_000)
+    await world.settled()
+    world.app.renew()
+    await world.settled()
+    const command = { ...env, ISALES_URL: world.sim.origin, ISALES_USER: world.sim.switches.user }
+    await runHere(['check', '--live', '--quiet'], { env: command })
+    await world.pass(MINUTE - 1)
+    date += MINUTE
+    await world.pass(1)
+    logins += world.sim.state().loginAttempts
+    await world.stop()
+  }
+
+  expect(logins).toBe(4)
+}, 60_000)
+
 test('the right password is tried when it comes, and calls work again', async () => {
   const world = await openWith('not-yet-valid')
   await world.pass(10 * MINUTE)
@@ -26,4 +55,23 @@ test('the right password is tried when it comes, and calls work again', async ()
 
   expect((await world.tasks()).status).toBe(200)
   expect(world.sim.state().locks).toBe(0)
+})
+
+test('the right password makes 40 token requests in a minute at most, although iSales ends each token in half a second', async () => {
+  const world = await openTimedWorld()
+  const first = world.exchanges()
+  const calls: Promise<unknown>[] = []
+  for (let step = 0; step < 120; step += 1) {
+    world.sim.revoke()
+    const call = world.tasks()
+    calls.push(call)
+    await world.respondedOrWaiting(call)
+    await world.pass(500)
+  }
+  const requests = world.exchanges() - first
+  await world.pass(3000)
+  await Promise.all(calls)
+
+  expect(requests).toBeLessThanOrEqual(40)
+  expect(requests).toBeGreaterThan(20)
 })

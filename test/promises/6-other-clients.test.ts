@@ -1,23 +1,53 @@
-// Promise 6: one client that misbehaves takes no place that a good one needs.
+// Promise 6: one client that misbehaves takes no place that a good one needs, and no memory beyond the limit of the unit:
+// 1,024 connections and their memory are in test/behaviour/gate.test.ts, clients that do not read in
+// test/behaviour/slow-clients.test.ts.
 import { expect, test } from 'vitest'
-import { INTERFACE_PATHS } from '../../simulator/index.ts'
+import { INTERFACE_PATHS, LOGIN_PATH } from '../../simulator/index.ts'
+import { ACCOUNT, REQUIRE } from '../behaviour/cti-obs.ts'
 import { hold } from '../listener/support.ts'
-import { connectRaw, requestText } from '../support/raw-client.ts'
+import { connectRaw, exchangeRaw, requestText } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { openWorld } from '../support/world.ts'
 
 const HEAD = `POST ${INTERFACE_PATHS.getTask} HTTP/1.1`
+const CALL = requestText(HEAD, ['Host: localhost'], '{}')
+const REFUSED = requestText('POST /elsewhere HTTP/1.1', ['Host: localhost'], '{}')
+const LIMITS = { LISTEN_MAX_CONNECTIONS: '16', MAX_IN_FLIGHT: '8' }
 
 test.each([
   ['are idle', ''],
+  ['are idle behind a call', CALL],
   ['have sent half a head', `${HEAD}\r\nHost: local`],
-])('connections of one client that %s keep no other client out', async (_name, bytes) => {
-  const world = await openWorld({ env: { LISTEN_MAX_CONNECTIONS: '16', MAX_IN_FLIGHT: '8' } })
+  ['have sent half a body', `${HEAD}\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{`],
+  ['are refused', REFUSED],
+  ['are refused again and again', REFUSED.repeat(20)],
+])('64 connections of one client that %s keep no other client out', async (_name, bytes) => {
+  const world = await openWorld({ env: LIMITS })
   await hold(64, world.port, { bytes })
 
-  for (let n = 0; n < 5; n += 1) {
-    const client = await connectRaw({ port: world.port })
-    await client.send(requestText(HEAD, ['Host: localhost'], '{}'))
-    expect((await client.read()).status).toBe(200)
-    client.destroy()
-  }
+  for (let n = 0; n < 5; n += 1)
+    expect((await exchangeRaw({ port: world.port }, CALL)).status).toBe(200)
+})
+
+test('64 connections with calls without a ticket keep no client out that has one', async () => {
+  const world = await openWorld({ env: { ...LIMITS, ...REQUIRE } })
+  const { json } = await world.post(LOGIN_PATH, ACCOUNT)
+  const ticket = `Bearer ${String(json.resultData?.['token'])}`
+  await hold(64, world.port, { bytes: CALL.repeat(4) })
+
+  const call = await world.post(INTERFACE_PATHS.getTask, {}, { Authorization: ticket })
+  expect(call.status).toBe(200)
+  expect(await world.metric('isales_proxy_requests_in_flight')).toBe(0)
+})
+
+test('a client that sends 20 calls ahead on one connection takes one place of those in flight', async () => {
+  const world = await openWorld({ env: { ...LIMITS, MAX_IN_FLIGHT: '2' } })
+  world.sim.hang({ operation: 'business' })
+  const greedy = await connectRaw({ port: world.port })
+  await greedy.send(CALL.repeat(20))
+  await until(() => world.sim.state().hanging === 1)
+
+  for (let n = 0; n < 5; n += 1)
+    expect((await exchangeRaw({ port: world.port }, CALL)).status).toBe(200)
+  expect(await world.metric('isales_proxy_requests_in_flight')).toBe(1)
 })
