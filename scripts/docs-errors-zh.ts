@@ -5,7 +5,7 @@ export const EXPLANATIONS_ZH: Readonly<
   Record<ProblemCode, { readonly meaning: string; readonly remedy: string }>
 > = {
   'no-token': {
-    meaning: '没有及时取得令牌：登录 iSales 失败或太慢。',
+    meaning: '在 `CLIENT_DEADLINE` 的十分之九内没有取得令牌：登录 iSales 失败或太慢。',
     remedy:
       'CTI-OBS 可以在 `Retry-After` 之后重复调用。查明登录为什么失败：[IsalesProxyNotAuthenticated](operations.zh-CN.md#isalesproxynotauthenticated)；iSales 拒绝密码时见 [IsalesProxyAccountRejected](operations.zh-CN.md#isalesproxyaccountrejected)。',
   },
@@ -67,8 +67,9 @@ export const EXPLANATIONS_ZH: Readonly<
       'CTI-OBS 会自己重新登录。如果一直如此：`OBS_USER`、`OBS_PASSWORD` 与 CTI-OBS 中的不同；多个副本需要相同的 `OBS_TICKET_KEY_FILE`。',
   },
   'request-timeout': {
-    meaning: '请求头或请求体没有及时到达，或请求体被分成过多、过小的块。',
-    remedy: '查找卡住的、或一次只写几个字节的客户端，或丢包的网络。',
+    meaning:
+      '请求头没有在 15 秒内到达，或请求体在 `BODY_IDLE_TIMEOUT` 内不到 1 KiB，或要保留的请求体在 `CLIENT_DEADLINE` 之前没有全部到达。',
+    remedy: '查找卡住的客户端，或丢包的网络。',
   },
   'too-large': {
     meaning: '请求体超过 `MAX_BODY_SIZE`。',

@@ -42,7 +42,7 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'upstream-unreachable': {
     meaning:
-      'No connection to iSales came about: DNS, TCP, or the egress proxy. `isales_proxy_upstream_connect_failures_total` says which.',
+      'No connection to iSales was opened: DNS, TCP, or the egress proxy. `isales_proxy_upstream_connect_failures_total` says which.',
     cause: 'iSales, or the network to it',
     remedy:
       'CTI-OBS may repeat the call. Check the network to `ISALES_URL` (DNS, firewall, `HTTPS_PROXY`), then ask the operator of iSales.',
@@ -96,10 +96,9 @@ const EXPLANATIONS: Readonly<Record<ProblemCode, Explanation>> = {
   },
   'request-timeout': {
     meaning:
-      'The header did not come within 15 s, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or not all of a body that is kept before `CLIENT_DEADLINE`, or the body has more than 1024 chunks or packets with fewer than 16 bytes on average.',
+      'The header did not come within 15 s, or less than 1 KiB of the body within `BODY_IDLE_TIMEOUT`, or not all of a body that is kept before `CLIENT_DEADLINE`.',
     cause: 'CTI-OBS',
-    remedy:
-      'Look for a client that hangs or writes its body a few bytes at a time, or a network that loses packets.',
+    remedy: 'Look for a client that hangs, or a network that loses packets.',
   },
   'too-large': {
     meaning: 'The body is longer than `MAX_BODY_SIZE`.',

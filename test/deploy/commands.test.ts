@@ -43,6 +43,7 @@ const NOT_RUN: readonly (readonly [...Block, string])[] = [
   ['docs/get-started.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/cti-obs.zh-CN.md', 'curl', 'as in English: test/docs/translations.test.ts'],
   ['docs/vm.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
+  ['docs/kubernetes.zh-CN.md', '', 'as in English: test/docs/translations.test.ts'],
   ['docs/vm.md', '', 'systemd.test.ts runs them on a machine with systemd'],
   ['docs/kubernetes.md', 'docker buildx', 'no Docker; image.test.ts builds the image with buildah'],
   ['docs/kubernetes.md', 'digest()', 'no Docker and no registry'],
