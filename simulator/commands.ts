@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import type { Accounts } from './accounts.ts'
-import { OPERATIONS, RESET_POINTS, type Fault, type Faults, type SimulatedOperation } from './faults.ts'
+import {
+  OPERATIONS,
+  RESET_POINTS,
+  type Fault,
+  type Faults,
+  type SimulatedOperation,
+} from './faults.ts'
 import { HTML_PAGE } from './response.ts'
 import type { Switches } from './switches.ts'
 

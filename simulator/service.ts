@@ -5,7 +5,17 @@ import type { Accounts, Attempt } from './accounts.ts'
 import { BASE_PATH, LOGIN_PATH, REFRESH_PATH, type BusinessCall } from './business.ts'
 import type { Fault, Faults, SimulatedOperation } from './faults.ts'
 import type { Ledger } from './ledger.ts'
-import { cut, encode, json, parseObject, readBody, refusal, send, spoil, type PlainResponse } from './response.ts'
+import {
+  cut,
+  encode,
+  json,
+  parseObject,
+  readBody,
+  refusal,
+  send,
+  spoil,
+  type PlainResponse,
+} from './response.ts'
 import { countUpload, echo, ECHO_PATH, UPLOAD_PATH } from './streams.ts'
 import type { Refusal, Switches } from './switches.ts'
 

@@ -8,7 +8,7 @@ import { SECRET_VARIABLES } from './config/index.ts'
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const
 
 const env = { ...process.env }
-// What a child process, a dump of the environment or a library would find is gone before anything runs.
+// They are gone before anything runs, so that no child process, dump of the environment or library finds them.
 for (const name of SECRET_VARIABLES) delete process.env[name]
 
 const stopping = new AbortController()
@@ -66,7 +66,7 @@ const code = await runCommand(process.argv.slice(2), {
     report = how
   },
 })
-// What has been written must be out, and what may still be open must not hold the process.
+// All that was written must have left, and what may still be open must not keep the process.
 await Promise.all(
   [process.stdout, process.stderr].map(
     (stream) => new Promise<void>((resolve) => stream.write('', () => resolve())),

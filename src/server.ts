@@ -207,8 +207,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   adminListener.drain()
 
   const addresses = await openBoth()
-  // Not before: a second proxy that is started on taken ports would end the session of the first one. No request has been
-  // read yet.
+  // The first login begins only here: a second proxy that is started on taken ports would end the session of the first
+  // one. No request has been read yet.
   share?.start(tokens.adopt)
   tokens.start()
   running.listening = true

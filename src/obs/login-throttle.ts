@@ -13,8 +13,8 @@ export type Throttle = ReturnType<typeof createThrottle>
 
 /**
  * Slows the guessing of passwords. Each address may send 5 wrong passwords a second, and all addresses together that
- * sent one in the last minute 50. An address that sent none in the last minute is always compared, so that nobody is
- * refused because others guess. Clients behind one address cannot be told apart.
+ * sent one in the last minute 50. A password is always compared when its address sent no wrong one in the last minute,
+ * so that nobody is refused because others guess. Clients behind one address cannot be distinguished.
  *
  * A bucket is the instant when it is full again: it holds what may be wrong within a second.
  *

@@ -1,6 +1,6 @@
 /**
- * Whom a limit for each address is for: an IPv4 address, or the /64 of an IPv6 one, since who has one address of a /64
- * has them all.
+ * Names whom a limit for each address is for: an IPv4 address, or the /64 of an IPv6 one, since who has one address of a
+ * /64 has them all.
  *
  * @param address as `Socket.remoteAddress` gives it; that of a client that is gone is undefined.
  */

@@ -39,14 +39,14 @@ export function createConnect(options: ConnectOptions): Connect {
   const { host, port } = endpointOf(url)
   const finding = {
     lookup,
-    // So that Node asks `lookup` for all addresses, whatever its flags are.
+    // With it Node asks `lookup` for all addresses, whatever its flags are.
     autoSelectFamily: true,
     // Node tries a name's addresses one after the other and gives up one after 250 ms. An address with a longer
     // round-trip time must be reached, and so must the second one if the first one is dead.
     autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2),
   }
   const openTunnel = egress === undefined ? undefined : createTunnels(egress, finding)
-  // Read once and late: without a CA file it reads all the CAs that come with Node.
+  // It is made once and late: without a CA file Node reads all the CAs that come with it.
   let context: SecureContext | undefined
   // There is one origin, so the latest session serves every connection.
   let session: Buffer | undefined
@@ -99,7 +99,7 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      // Before Node judges the certificate, and closes the socket for which it is known.
+      // This runs before Node judges the certificate and closes the socket, which alone knows it.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     try {

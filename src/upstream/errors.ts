@@ -7,7 +7,7 @@ import {
   type ConnectFailure,
 } from '../causes.ts'
 
-/** No connection came about. Nothing of a request was written. */
+/** No connection was opened. Nothing of a request was written. */
 export class ConnectError extends Error {
   readonly why: Cause
   /** Node's or OpenSSL's error code, or one of `CODES`. */

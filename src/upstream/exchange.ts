@@ -76,8 +76,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#ended === 'whole'
   }
 
-  // What undici calls: its handlers of version 7 and before. Around the newer kind it puts one that parses all headers
-  // into an object, which nobody here reads and which costs a request 5 µs. undici 8 has the newer kind alone.
+  // undici calls these handlers, those of version 7 and before. It wraps the newer kind in one that parses all headers
+  // into an object; nobody here reads that object, and it costs a request 5 µs. undici 8 has the newer kind alone.
 
   /** A connection is there. Before `onConnect` nothing is written; after `onComplete` or `onError` no more calls follow. */
   onConnect(abort: (reason?: Error) => void): void {
@@ -85,7 +85,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#settle?.({ type: 'withheld' })
       this.#end('cut')
     }
-    // Thrown, because an abort would close the connection, on which nothing was written yet.
+    // An abort would close the connection, on which nothing was written yet; an error leaves it open.
     if (this.#ended !== undefined) throw new Error('the request is not to be sent any more')
     this.#abort = abort
     this.written = true
@@ -104,7 +104,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** @returns false: no more before `resume` is called. */
   onData(chunk: Buffer): boolean {
-    // After a resume; why it must not pause again: undici-workarounds.ts.
+    // It comes after a resume; undici-workarounds.ts says why it must not pause again.
     if (chunk.length === 0) return true
     if (this.#sink !== undefined) {
       if (!this.#sink.onChunk(chunk)) this.#paused = true

@@ -90,7 +90,7 @@ class Pool {
   readonly #max: number
   readonly #now: () => number
   readonly #connections = new Set<PooledConnection>()
-  /** The one that was used last is at the end. Those that are closed meanwhile stay until they are found. */
+  /** The one that was used last is at the end. One that is closed meanwhile stays until it is found. */
   readonly #idle: PooledConnection[] = []
   readonly #waiting = new Set<Exchange>()
   #connect: Connect
@@ -203,7 +203,7 @@ class Pool {
       // The client's deadline ends a request without a response.
       headersTimeout: 0,
       bodyTimeout: config.bodyIdleTimeout,
-      // As large as what a client may send.
+      // For a response; a client may send 16 KiB.
       maxHeaderSize: 64 * 1024,
       allowH2: false,
     })
@@ -214,8 +214,8 @@ class Pool {
       responded: false,
       closing: false,
       onDone(failed) {
-        // A turn later undici knows whether the connection goes on. After a failure it does not, and before its socket
-        // is closed the client must be, or it opens another one for the request that was aborted.
+        // undici knows a turn later whether the connection goes on. After a failure it ends, and the client must be closed
+        // before its socket is, or it opens another one for the request that was aborted.
         if (failed) connection.closing = true
         else connection.responded = true
         const later = failed ? queueMicrotask : setImmediate
