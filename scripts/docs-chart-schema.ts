@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { SETTING_LIST, type Setting } from '../src/config/settings.ts'
+import { en } from '../src/words/index.ts'
 
 interface Schema {
   readonly [keyword: string]: unknown
@@ -20,7 +21,7 @@ const PATTERNS: Readonly<Record<string, string>> = {
   // YAML reads 0660 as the number 432.
   'off, full or a share': String.raw`(off|full|[01](\.[0-9]+)?)`,
   origin: String.raw`https?://[^@/?#\s\\]+/?`,
-  path: String.raw`/[^\s?#,\\]*`,
+  path: String.raw`/[0-9A-Za-z._~/-]*`,
   // A password would be in the manifest for all to read: `extraEnv` takes such an address from a Secret.
   'proxy URL': String.raw`(https?://)?[^@/?#\s\\]+/?`,
   ratio: String.raw`[0-9]+(\.[0-9]+)?`,
@@ -32,7 +33,8 @@ const PATTERNS: Readonly<Record<string, string>> = {
 /** Suffixes, networks and ports are hosts here, too. */
 const NO_PROXY = String.raw`[0-9A-Za-z_.:/*\[\], -]*`
 
-function patternOf({ name, type, limits }: Setting): string {
+function patternOf(setting: Setting): string {
+  const { name, type, limits } = inEnglish(setting)
   if (name === 'NO_PROXY') return NO_PROXY
   const [, one = type.replace(/ or off$/, '')] = /^list of (.*)s$/.exec(type) ?? []
   const pattern = PATTERNS[one]
@@ -44,9 +46,17 @@ function patternOf({ name, type, limits }: Setting): string {
   return limits.includes('may be empty') ? `(${entries})?` : entries
 }
 
+function inEnglish(setting: Setting) {
+  const { settings } = en
+  const [type, limits, doc] = [setting.type, setting.limits, setting.doc].map((say) =>
+    say(settings),
+  )
+  return { ...setting, type: `${type}`, limits: `${limits}`, doc: `${doc}` }
+}
+
 /** What YAML may hold for a setting. */
 function schemaOfSetting(setting: Setting): Schema {
-  const { type, choices, range, doc: description } = setting
+  const { type, choices, range, doc: description } = inEnglish(setting)
   if (type === 'boolean') return { enum: [true, false, 'true', 'false'], description }
   if (choices !== undefined) return { enum: [...choices], description }
   const text = { pattern: `^${patternOf(setting)}$`, description }
@@ -59,7 +69,7 @@ function schemaOfSetting(setting: Setting): Schema {
   const { ['']: factor = 1 } = range.units
   return {
     type: [/count|size/.test(type) ? 'integer' : 'number', 'string'],
-    minimum: range.zero === undefined ? range.min / factor : 0,
+    minimum: range.zero ? 0 : range.min / factor,
     maximum: range.max / factor,
     ...text,
   }
@@ -75,7 +85,7 @@ const orNull = ({ type, enum: choices, ...rest }: Schema): Schema => ({
 function settings(): Record<string, Schema> {
   const properties: Record<string, Schema> = {}
   for (const setting of SETTING_LIST) {
-    const { name, fileName, doc, type } = setting
+    const { name, fileName, doc, type } = inEnglish(setting)
     // The templates say of a secret where it belongs; null takes away what another values file says.
     if (type !== 'secret') properties[name] = orNull(schemaOfSetting(setting))
     else if (setting.variables.includes(name)) properties[name] = {}
@@ -91,7 +101,7 @@ function settings(): Record<string, Schema> {
 
 /** The settings with limits, for the templates: limits, units, and both in words. */
 export function settingRanges(): string {
-  const ranges = SETTING_LIST.flatMap(({ name, range, limits }) =>
+  const ranges = SETTING_LIST.map(inEnglish).flatMap(({ name, range, limits }) =>
     range === undefined ? [] : [[name, { ...range, limits }]],
   )
   return json(Object.fromEntries(ranges))

@@ -24,9 +24,9 @@ export function createObservers(config: Pick<Config, 'accessLog'>, parts: Observ
   }
   const logRefused = (refusal: Refusal, requestId: string | undefined): void =>
     logThrottled('client-refused', refusal, { ...REFUSALS[refusal], requestId })
-  const doubtful = ({ setting, problem, remedy }: ConfigError) => ({
+  const doubtful = ({ setting, said }: ConfigError) => ({
     setting,
-    detail: `${problem}. ${remedy}`,
+    detail: en.line(...said(en.settings)),
   })
 
   const reloads: ReloadListener = {

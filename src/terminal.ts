@@ -7,19 +7,21 @@ export function printable(text: string): string {
   )
 }
 
-/** Breaks a text at spaces into lines of at most `width` characters; a longer word has a line of its own. */
+/** Spaces; a word or a Chinese character, with the punctuation that must stay beside it. */
+const PART = /\s+|（*(?:[^\s⺀-￯]+|[⺀-￯])[，。、；：？！）]*/g
+
+/** Breaks a text into lines of at most `width` columns; a longer word has a line of its own. */
 export function fold(text: string, width: number): readonly string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else {
-      line = line === '' ? word : `${line} ${word}`
-    }
+  for (const part of text.match(PART) ?? []) {
+    const isSpace = part.trim() === ''
+    if (!isSpace && line.trim() !== '' && wide(line) + wide(part) > width) {
+      lines.push(line.trimEnd())
+      line = part
+    } else if (!isSpace || line !== '' || lines.length === 0) line += part
   }
-  return [...lines, line]
+  return [...lines, line.trimEnd()]
 }
 
 type Rows = readonly (readonly string[])[]

@@ -5,7 +5,7 @@ import { loadConfig, urlHost, type ReadFile } from '../config/index.ts'
 import { parseObject } from '../json.ts'
 import { codeOf } from '../causes.ts'
 import { writeErrors, type Io } from './io.ts'
-import type { Words } from '../words/index.ts'
+import { wordsOf, type Words } from '../words/index.ts'
 
 /** A response of the admin listener; undefined status: none came, and `body` is the code of the error, empty when it was too late. */
 export interface AdminResponse {
@@ -33,14 +33,12 @@ export function openAdminClient(io: Io): AskAdmin | undefined {
   const { adminListen: address } = loaded.config
   if (address === undefined) {
     const errors = loaded.ok ? [] : loaded.errors
-    writeErrors(
-      io,
-      errors.filter(({ setting }) => setting === 'ADMIN_LISTEN'),
-    )
+    const own = errors.filter(({ setting }) => setting === 'ADMIN_LISTEN')
+    writeErrors(io, own, wordsOf(io.env).check.error)
     return undefined
   }
   if (address.port === 0) {
-    io.stderr.write('ADMIN_LISTEN has port 0: the port that was taken is not known here.\n')
+    io.stderr.write(`${wordsOf(io.env).command.anyPort}\n`)
     return undefined
   }
   const { port } = address

@@ -7,37 +7,25 @@ import { causeOfDisk, codeOf } from '../causes.ts'
 import { logInShared } from '../sharing/index.ts'
 import { describeResponse, openAdminClient } from './admin-probe.ts'
 import { EXIT } from './exit-codes.ts'
-import { endedBy, writeProblems, type FlagValues, type Io, type Command } from './io.ts'
+import {
+  endedBy,
+  writeErrors,
+  writeProblems,
+  type FlagValues,
+  type Io,
+  type Command,
+} from './io.ts'
 import { logInOnce, openBook, probe, sentences, VERDICTS, type Login } from './prober.ts'
 import { table } from '../terminal.ts'
 import { placesOf } from '../upstream/index.ts'
-import { explain, wordsOf } from '../words/index.ts'
+import { explain, wordsOf, type Words } from '../words/index.ts'
 
-export const command: Command = {
-  summary: 'Check the configuration, the login, or a running proxy',
+export const command: Command<'live' | 'quiet' | 'health'> = {
   example: '--live',
-  text: `Prints every setting with its value (secrets redacted), where it came from and
-its default, and everything that is wrong with what to do about it.
-
-With --live it then logs in once, never twice: a wrong password costs one attempt.
-With STATE_DIR that attempt counts, and none is made while the account is spared.
-With the token it calls business/interface, which changes nothing, refreshes it, and
-sees how iSales refuses a token that is not valid.
-Where iSales allows a user one session only, that login may end the session of a
-running proxy, which then logs in again. With SESSION_STORE_URL it logs in under
-the lease of the store, and running replicas take the new token.`,
-  flags: {
-    live: {
-      doc: 'Log in to iSales once, have the conversation with it, and say what came of it',
-    },
-    quiet: { doc: 'Print no settings, only what is wrong and the verdict' },
-    health: {
-      doc: 'Ask the proxy that runs here (ADMIN_LISTEN, /livez) instead; for HEALTHCHECK',
-    },
-  },
+  flags: { live: {}, quiet: {}, health: {} },
   async run(flags, io) {
     if (flags['health'] && (flags['live'] || flags['quiet'])) {
-      io.stderr.write('--health asks a running proxy: it excludes --live and --quiet.\n')
+      io.stderr.write(`${wordsOf(io.env).command.health}\n`)
       return EXIT.usage
     }
     return flags['health'] ? checkHealth(io) : checkConfig(flags, io)
@@ -57,7 +45,7 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
   const errors = loaded.ok ? [] : loaded.errors
   if (!flags['quiet']) {
     const wrong = new Set(errors.map(({ setting }) => setting))
-    io.stdout.write(configTable(loaded.settings, wrong))
+    io.stdout.write(configTable(loaded.settings, wrong, wordsOf(io.env)))
   }
   writeProblems(io, loaded)
   if (!loaded.ok) return EXIT.usage
@@ -69,7 +57,7 @@ async function checkConfig(flags: FlagValues, io: Io): Promise<number> {
 }
 
 /** The proxy makes the directory when it is missing. */
-async function warnOfStateDir(config: Config, { stderr, env }: Io): Promise<void> {
+async function warnOfStateDir(config: Config, io: Io): Promise<void> {
   const { stateDir } = config
   if (stateDir === undefined) return
   const { W_OK, X_OK } = constants
@@ -78,10 +66,10 @@ async function warnOfStateDir(config: Config, { stderr, env }: Io): Promise<void
   // With a dot at the end a file is no directory.
   const code = await access(`${there}/.`, W_OK | X_OK).then(() => undefined, codeOf)
   if (code === undefined) return
-  const words = wordsOf(env)
+  const words = wordsOf(io.env)
   const failure = { cause: causeOfDisk(code), detail: code }
   const { what, todo } = explain(words, placesOf(config), failure)
-  stderr.write(`${words.check.warning}: STATE_DIR ${words.sentences(what, todo)}\n`)
+  writeErrors(io, [{ setting: 'STATE_DIR', said: () => [what, todo] }], words.check.warning)
 }
 
 /** The conversation with the settings as they are. Returns the exit code. */
@@ -97,7 +85,7 @@ async function checkLive(config: Config, io: Io): Promise<number> {
   const code = VERDICTS[verdict]
   const label = code === EXIT.ok ? check.warning : check.error
   for (const one of findings.filter(({ remedy }) => remedy !== undefined))
-    stderr.write(`${label}: ${one.topic} ${sentences(one, words)}\n`)
+    stderr.write(check.labelled(label, `${one.topic} ${sentences(one, words)}\n`))
   ;(code === EXIT.ok ? stdout : stderr).write(`${check.verdicts[verdict]}\n`)
   return code
 }
@@ -131,20 +119,25 @@ function configTable(
   settings: readonly EffectiveSetting[],
   /** An error may name any variable of the setting. */
   wrong: ReadonlySet<string>,
+  { check, page, settings: said }: Words,
 ): string {
-  const lines: (readonly string[])[] = [['SETTING', 'VALUE', 'FROM', 'DEFAULT']]
+  const show = (value: string | null = null): string =>
+    value === '' ? check.empty : (value ?? NOT_SET)
+  const from = (source: string): string => {
+    if (source === 'default') return check.byDefault
+    const [, path] = /^file (.*)/s.exec(source) ?? []
+    return path === undefined ? page.environment : page.file({ path })
+  }
+  const lines: (readonly string[])[] = [check.head]
   for (const [i, { name: variable, value, source }] of settings.entries()) {
     const setting = SETTING_LIST[i]
-    const { name = '', group = '', variables = [], derived } = setting ?? {}
-    if (group !== SETTING_LIST[i - 1]?.group) lines.push([], [group])
-    const standard = show(setting?.default ?? derived?.replaceAll('`', ''))
+    const { name = '', group, variables = [], derived } = setting ?? {}
+    if (group !== undefined && group !== SETTING_LIST[i - 1]?.group)
+      lines.push([], [said.groups[group]])
+    const standard = show(setting?.default ?? derived?.(said).replaceAll('`', ''))
     if ([name, ...variables].some((one) => wrong.has(one)))
-      lines.push([variable, '(error, see below)', NOT_SET, standard])
-    else lines.push([variable, show(value), source, source === 'default' ? '' : standard])
+      lines.push([variable, check.wrong, NOT_SET, standard])
+    else lines.push([variable, show(value), from(source), source === 'default' ? '' : standard])
   }
   return table(lines)
-}
-
-function show(value: string | null = null): string {
-  return value === '' ? '(empty)' : (value ?? NOT_SET)
 }

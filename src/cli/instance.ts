@@ -1,5 +1,6 @@
 import { parseEnv } from 'node:util'
 import { readSmallFile, type Environment, type ReadFile } from '../config/index.ts'
+import { wordsOf } from '../words/index.ts'
 
 /** As docs/vm.md says; no name leads out of /etc. */
 const NAME = /^[\w-]{1,20}$/
@@ -17,12 +18,12 @@ export function instanceEnvironment(
   env: Environment,
   readFile: ReadFile = readSmallFile,
 ): Environment | string {
-  if (!NAME.test(name))
-    return '--instance is the name of a service, as north of isales-auth-proxy@north, or -.'
+  const { command } = wordsOf(env)
+  if (!NAME.test(name)) return command.notInstance
   const service = name === '-' ? 'isales-auth-proxy' : `isales-auth-proxy@${name}`
   const directory = `/etc/${service}`
   const file = readFile(`${directory}/env`, MAX_FILE)
-  if (!file.ok) return `${directory}/env cannot be read (${file.problem}). Only root may read it.`
+  if (!file.ok) return command.noInstance(`${directory}/env`, file.problem)
   return {
     ...env,
     ...(name !== '-' && { INSTANCE: name }),

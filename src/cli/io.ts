@@ -8,6 +8,7 @@ import {
   type Environment,
   type Loaded,
 } from '../config/index.ts'
+import { wordsOf, type Words } from '../words/index.ts'
 
 /** Where a command writes text. */
 export interface Output {
@@ -40,22 +41,26 @@ export interface Io {
   readonly onFatal: (report: (error: unknown) => void | Promise<void>) => void
 }
 
-/** Writes what is wrong with the configuration. */
-export function writeErrors(io: Io, errors: readonly ConfigError[], prefix = ''): void {
-  for (const error of errors) io.stderr.write(`${prefix}${formatError(error)}\n`)
-  const readers = new Set(errors.map((error) => readerOf(io, error)))
-  for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
+/** Writes one line each, behind a label such as `Error`. */
+export function writeErrors(io: Io, errors: readonly ConfigError[], label: string): void {
+  const words = wordsOf(io.env)
+  for (const error of errors)
+    io.stderr.write(`${words.check.labelled(label, formatError(error, words))}\n`)
 }
 
 /** Writes what is wrong and what is doubtful. */
 export function writeProblems(io: Io, loaded: Loaded): void {
-  for (const warning of loaded.warnings) io.stderr.write(`Warning: ${formatError(warning)}\n`)
-  if (!loaded.ok) writeErrors(io, loaded.errors, 'Error: ')
+  const words = wordsOf(io.env)
+  writeErrors(io, loaded.warnings, words.check.warning)
+  if (loaded.ok) return
+  writeErrors(io, loaded.errors, words.check.error)
+  const readers = new Set(loaded.errors.map((error) => readerOf(io, error, words)))
+  for (const reader of readers) if (reader !== '') io.stderr.write(`${reader}\n`)
 }
 
 /** As whom the file of a setting is read; empty when the error is of no file, or nobody knows. */
-export function readerOf({ uid }: Io, { setting }: ConfigError): string {
-  return setting.endsWith('_FILE') && uid !== undefined ? `Files are read as uid ${uid}.` : ''
+export function readerOf({ uid }: Io, { setting }: ConfigError, { settings }: Words): string {
+  return setting.endsWith('_FILE') && uid !== undefined ? settings.files.readAs(uid) : ''
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = constants.signals
@@ -68,7 +73,6 @@ export function endedBy(signal: AbortSignal): number {
 export interface Flag {
   /** What stands after the flag in the help, such as `60s`. Without it the flag takes no value. */
   readonly value?: string
-  readonly doc: string
 }
 
 /** The texts of the flags that were given; of a flag without a value its name. */
@@ -76,25 +80,22 @@ export type FlagValues = Readonly<Record<string, string | undefined>>
 
 /** The value of `--timeout`, 60 s by default, in milliseconds. Undefined: it is wrong, and stderr says how. */
 export function readTimeout(
-  { stderr }: Io,
+  { env, stderr }: Io,
   text: string | undefined,
   limits: Parameters<typeof duration>[0],
 ): number | undefined {
   const timeout = readText(duration(limits), text ?? '60s')
   if (!(timeout instanceof Refusal)) return timeout
-  stderr.write(`--timeout ${timeout.message}.\n`)
+  const { command, settings } = wordsOf(env)
+  stderr.write(`${command.wrongValue('--timeout', timeout.problem(settings.wrong))}\n`)
   return undefined
 }
 
-/** What each file of a command exports as `command`. */
-export interface Command {
-  /** One line for the overview. */
-  readonly summary: string
+/** What each file of a command exports as `command`; `words` says what it does, and what each of its flags does. */
+export interface Command<FlagName extends string = string> {
   /** What stands behind the name in the example of the overview. Default: nothing. */
   readonly example?: string
-  /** What `--help` says besides; paragraphs with an empty line between. */
-  readonly text: string
-  readonly flags: Readonly<Record<string, Flag>>
+  readonly flags: Readonly<Record<FlagName, Flag>>
   /** Returns the exit code. */
   run(flags: FlagValues, io: Io): Promise<number>
 }

@@ -41,7 +41,7 @@ export interface Finding {
 
 /** `evidence. Remedy` */
 export function sentences({ evidence, remedy = '' }: Finding, words: Words): string {
-  return words.sentences(evidence, remedy).replace(/[.。]$/, '')
+  return words.line(evidence, remedy)
 }
 
 /** The exit code of `check --live` and `discover` for each end of the conversation. */

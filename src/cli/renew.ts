@@ -1,4 +1,4 @@
-import { wordsOf } from '../words/index.ts'
+import { wordsOf, type Words } from '../words/index.ts'
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,27 +17,22 @@ const LOOK_EVERY = 200
 /** What is read of `/status.json`. */
 type Seen = Pick<Status, 'pid' | 'asked' | 'token'>
 
-export const command: Command = {
-  summary: 'Log in now, ignoring the back-off',
-  text: `Sends SIGHUP to the proxy that runs here (ADMIN_LISTEN): it reads its secrets again and
-logs in, once. Waits for the end of the login and says how it ended: for after a password
-was corrected or an account unlocked. It has to run as root or as the user of the proxy,
-on its machine or in its container.`,
-  flags: {
-    timeout: { value: '60s', doc: 'Wait so long for the login (default 60s)' },
-  },
+export const command: Command<'timeout'> = {
+  flags: { timeout: { value: '60s' } },
   async run(flags, io) {
     const timeout = readTimeout(io, flags['timeout'], LIMITS)
     if (timeout === undefined) return EXIT.usage
     const ask = openAdminClient(io)
     if (ask === undefined) return EXIT.usage
+    const words = wordsOf(io.env)
+    const { renew } = words
     const first = await ask('/status.json')
     const before = seenIn(first)
     const problem =
-      before === undefined ? describeResponse(first, wordsOf(io.env)) : hangUp(before.pid, io)
+      before === undefined ? describeResponse(first, words) : hangUp(before.pid, io, renew)
     if (io.signal.aborted) return endedBy(io.signal)
     if (before === undefined || problem !== undefined) {
-      io.stderr.write(`Nothing was done: ${problem}.\n`)
+      io.stderr.write(`${renew.nothing(problem ?? '')}\n`)
       return EXIT.notReady
     }
 
@@ -48,17 +43,16 @@ on its machine or in its container.`,
       if (io.signal.aborted) return endedBy(io.signal)
       const now = seenIn(response)
       if (now?.pid !== before.pid) {
-        io.stderr.write('The proxy ended before the login did.\n')
+        io.stderr.write(`${renew.ended}\n`)
         return EXIT.unreachable
       }
       // The signal has come, and the login that it asked for has ended.
       if (now.asked.number > before.asked.number && now.asked.outcome !== null) {
-        io.stdout.write(`${sentence(now)}\n`)
+        io.stdout.write(`${outcomeOf(now, words)}\n`)
         return CODES[now.asked.outcome]
       }
     }
-    const waited = formatDuration(timeout)
-    io.stderr.write(`The login was asked for, and did not end within ${waited}.\n`)
+    io.stderr.write(`${renew.late(formatDuration(timeout))}\n`)
     return EXIT.unreachable
   },
 }
@@ -72,16 +66,13 @@ function seenIn({ status, body }: AdminResponse): Seen | undefined {
 }
 
 /** @returns why the signal was not sent; undefined: it was. */
-function hangUp(pid: number | null, io: Io): string | undefined {
-  if (pid === null || !runsThis(pid, io.program)) {
-    return `process ${pid} here does not run this program, so the proxy is elsewhere: send it SIGHUP there`
-  }
+function hangUp(pid: number | null, io: Io, renew: Words['renew']): string | undefined {
+  if (pid === null || !runsThis(pid, io.program)) return renew.elsewhere(String(pid))
   try {
     io.hangUp(pid)
     return undefined
   } catch (error) {
-    const remedy = 'run the command as the user of the proxy, or as root'
-    return `SIGHUP could not be sent to process ${pid}: ${codeOf(error)}; ${remedy}`
+    return renew.notSent(pid, codeOf(error))
   }
 }
 
@@ -115,16 +106,17 @@ const CODES = {
   deferred: EXIT.unreachable,
 } as const
 
-function sentence({ asked, token }: Seen): string {
+/** How the login ended. */
+function outcomeOf({ asked, token }: Seen, { renew, sentences }: Words): string {
   const { guarded, outcome, reason, retryInSeconds } = asked
-  const isGuarded = guarded && outcome !== 'deferred'
-  const anyway = isGuarded ? 'The account was guarded, and iSales was asked anyway. ' : ''
-  const again = `The next attempt is in ${formatDuration((retryInSeconds ?? 0) * 1000)}`
-  const ends = {
-    granted: `Logged in: a token until ${token?.expiresAt}.`,
-    refused: `iSales refused the user or password. ${again}.`,
-    failed: `Login was not possible (${reason}). ${again}.`,
-    deferred: `iSales was not asked (${reason}). ${again}.`,
-  }
-  return outcome === null ? '' : anyway + ends[outcome]
+  if (outcome === null) return ''
+  const anyway = guarded && outcome !== 'deferred' ? renew.anyway : ''
+  if (outcome === 'granted') return sentences(anyway, renew.granted(token?.expiresAt ?? ''))
+  const ended = {
+    refused: () => renew.refused,
+    failed: () => renew.failed(reason ?? ''),
+    deferred: () => renew.deferred(reason ?? ''),
+  }[outcome]()
+  const next = renew.next(formatDuration((retryInSeconds ?? 0) * 1000))
+  return sentences(anyway, ended, next)
 }

@@ -3,13 +3,19 @@ import { KNOWN, nearest, SETTING_LIST, type Setting } from '../config/index.ts'
 import { EXIT, EXIT_CODES } from './exit-codes.ts'
 import { instanceEnvironment } from './instance.ts'
 import type { Command, FlagValues, Io, Output } from './io.ts'
+import { wordsOf, type Words } from '../words/index.ts'
 import { fold, indented, printable } from '../terminal.ts'
+
+type CommandName = keyof Words['commands']
+type FlagOf<Name extends CommandName> = Extract<keyof Words['commands'][Name]['flags'], string>
 
 const PROGRAM = 'isales-auth-proxy'
 const WIDTH = 80
 
 /** Each is loaded only when it is asked for: what serves carries nothing of the others. */
-export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+export const COMMANDS: {
+  readonly [Name in CommandName]: () => Promise<Command<FlagOf<Name>>>
+} = {
   serve: async () => (await import('./serve.ts')).command,
   check: async () => (await import('./check.ts')).command,
   status: async () => (await import('./status.ts')).command,
@@ -42,23 +48,29 @@ export async function runCommand(argv: readonly string[], process: Io): Promise<
   const name = named ? first : 'serve'
   const args = named ? rest : argv
   if (args.includes('--help') || args.includes('-h')) return help(name, io)
+  const words = wordsOf(io.env)
   const command = await load(name)
-  if (command === undefined) return misused(unknown('command', name, NAMES), io)
-  const values = parseFlags(command.flags, args)
+  if (command === undefined) return misused(unknown('command', name, NAMES, words), io)
+  const values = parseFlags(command.flags, args, words)
   return typeof values === 'string' ? misused(values, io) : command.run(values, io)
 }
 
 async function load(name: string): Promise<Command | undefined> {
-  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.() : undefined
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name as CommandName]() : undefined
 }
 
 function misused(problem: string, io: Io): number {
-  io.stderr.write(`${problem}\n"${PROGRAM} help" lists commands and flags.\n`)
+  io.stderr.write(`${wordsOf(io.env).command.misused(problem)}\n`)
   return EXIT.usage
 }
 
 /** Reads `--name`, `--name value` and `--name=value`. A text says what is wrong. */
-function parseFlags(flags: Command['flags'], args: readonly string[]): FlagValues | string {
+function parseFlags(
+  flags: Command['flags'],
+  args: readonly string[],
+  words: Words,
+): FlagValues | string {
+  const { command } = words
   const options = Object.entries(flags).map(
     ([name, { value }]) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const,
   )
@@ -67,19 +79,19 @@ function parseFlags(flags: Command['flags'], args: readonly string[]): FlagValue
   const { tokens } = parseArgs({ ...config, strict: false })
   const values: Record<string, string> = {}
   for (const token of tokens) {
-    if (token.kind === 'positional') return 'Unexpected argument: only flags are accepted here.'
+    if (token.kind === 'positional') return command.noArgument
     if (token.kind === 'option-terminator') continue
     const { name, rawName, value, inlineValue } = token
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined
     if (flag === undefined) {
       const known = [...Object.keys(flags), 'help'].map((one) => `--${one}`)
-      return unknown('flag', rawName, known)
+      return unknown('flag', rawName, known, words)
     }
-    if (flag.value === undefined && value !== undefined) return `--${name} takes no value.`
+    if (flag.value === undefined && value !== undefined) return command.noValue(`--${name}`)
     if (flag.value !== undefined) {
       if (!value || (!inlineValue && value.startsWith('-')))
-        return `--${name} needs a value, such as --${name} ${flag.value}.`
-      if (name in values) return `--${name} is given twice.`
+        return command.needsValue(`--${name}`, flag.value)
+      if (name in values) return command.twice(`--${name}`)
     }
     values[name] = value ?? name
   }
@@ -87,101 +99,116 @@ function parseFlags(flags: Command['flags'], args: readonly string[]): FlagValue
 }
 
 /** `Unknown flag "--helth". Did you mean --health?` */
-function unknown(what: string, given: string, known: readonly string[]): string {
+function unknown(
+  what: keyof Words['command']['unknown'],
+  given: string,
+  known: readonly string[],
+  { command }: Words,
+): string {
   const near = nearest(given, known, 2)
   const shown = JSON.stringify(given.length > 40 ? `${given.slice(0, 40)}…` : given)
-  return `Unknown ${what} ${shown}.${near === undefined ? '' : ` Did you mean ${near}?`}`
+  const problem = command.unknown[what](shown)
+  return near === undefined ? problem : command.near(problem, near)
 }
 
 async function help(name: string | undefined, io: Io): Promise<number> {
+  const words = wordsOf(io.env)
   if (name === undefined || /^-|^(?:help|version)$/.test(name)) {
-    io.stdout.write(await overview())
+    io.stdout.write(await overview(words))
     return EXIT.ok
   }
   const command = await load(name)
   const setting = SETTING_LIST.find((one) => one.variables.includes(name.toUpperCase()))
-  if (command !== undefined) io.stdout.write(commandHelp(name, command))
-  else if (setting !== undefined) io.stdout.write(settingHelp(setting))
-  else if (name === name.toUpperCase()) return misused(unknown('setting', name, KNOWN), io)
-  else return misused(unknown('command', name, NAMES), io)
+  if (command !== undefined) io.stdout.write(commandHelp(name as CommandName, command, words))
+  else if (setting !== undefined) io.stdout.write(settingHelp(setting, words))
+  else if (name === name.toUpperCase()) return misused(unknown('setting', name, KNOWN, words), io)
+  else return misused(unknown('command', name, NAMES, words), io)
   return EXIT.ok
 }
 
-async function overview(): Promise<string> {
-  const commands: (readonly [string, string])[] = []
+type Row = readonly [name: string, text: string]
+
+async function overview({ commands, exitCodes, help }: Words): Promise<string> {
+  const summaries: Row[] = []
   const examples: string[] = []
   for (const [name, get] of Object.entries(COMMANDS)) {
-    const { summary, example = '' } = await get()
-    commands.push([name, summary])
+    const { example = '' } = await get()
+    summaries.push([name, commands[name as CommandName].summary])
     examples.push(`  ${PROGRAM} ${name} ${example}`.trimEnd())
   }
-  commands.push(['help', 'Explain a command or a setting'], ['version', 'Print the version'])
+  summaries.push(['help', help.help], ['version', help.version])
   examples.push(`  ${PROGRAM} help CLIENT_DEADLINE`)
-  const required = SETTING_LIST.filter((one) => one.required).map(
-    ({ variables, example }): readonly [string, string] => [
-      variables.join(' or '),
-      `such as ${example}`,
-    ],
-  )
-  return `Logs in to CC-iSales, keeps the token fresh, and puts it on every request.
+  const required = SETTING_LIST.filter((one) => one.required).map(({ variables, example }): Row => [
+    help.or(variables),
+    help.such(example),
+  ])
+  const codes = EXIT_CODES.map(([code, meaning]): Row => [code, exitCodes[meaning]])
+  return `${help.intro}
 
-Usage: ${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]
+${help.usage(`${PROGRAM} [--instance NAME] [COMMAND] [FLAGS]`)}
 
-Commands:
-${indented(commands, WIDTH)}
+${help.commands}
+${indented(summaries, WIDTH)}
 
-Everything is set by environment variables. Required:
+${help.required}
 ${indented(required, WIDTH)}
-docs/configuration.md has all of them (of a package, in
-/usr/share/doc/isales-auth-proxy), and example.env is one to fill in.
+${folded(help.all)}
 
-Examples:
+${help.examples}
 ${examples.join('\n')}
 
-Exit codes:
-${indented(EXIT_CODES, WIDTH)}
+${help.exitCodes}
+${indented(codes, WIDTH)}
 
-"${PROGRAM} help COMMAND" or "COMMAND --help" says more. --instance
-takes the settings of the service isales-auth-proxy@NAME, or without a name
-(-) those of isales-auth-proxy.
+${folded(help.more)}
 `
 }
 
-function commandHelp(name: string, { text, flags, summary }: Command): string {
-  const shown = Object.entries(flags).map(([flag, { value, doc }]): readonly [string, string] => [
+function commandHelp(
+  name: CommandName,
+  command: Command,
+  { commands, help, sentences }: Words,
+): string {
+  const { summary, text, ...said } = commands[name]
+  const docs: Readonly<Record<string, string>> = said.flags
+  const flags = Object.entries(command.flags).map(([flag, { value }]): Row => [
     value === undefined ? `--${flag}` : `--${flag} ${value}`,
-    doc,
+    docs[flag] ?? '',
   ])
-  const paragraphs = text.split('\n\n').map((one) => fold(one.replaceAll('\n', ' '), WIDTH))
-  return `${summary}.
+  const line = [PROGRAM, name, ...flags.map(([flag]) => `[${flag}]`)].join(' ')
+  return `${sentences(summary)}
 
-Usage: ${PROGRAM} ${name}${shown.map(([flag]) => ` [${flag}]`).join('')}
+${help.usage(line)}
 
-${paragraphs.map((lines) => lines.join('\n')).join('\n\n')}
+${text.map(folded).join('\n\n')}
 
-Flags:
-${indented([...shown, ['--help', 'Print this']], WIDTH)}
+${help.flags}
+${indented([...flags, ['--help', help.self]], WIDTH)}
 `
 }
 
-function settingHelp({ name, variables, doc, ...setting }: Setting): string {
-  const { type, limits, required, derived, example } = setting
+function settingHelp(setting: Setting, { help, settings }: Words): string {
+  const { name, variables, example, required, derived } = setting
   const standard = required
-    ? 'required'
-    : (derived?.replaceAll('`', '') ?? setting.default ?? 'unset')
-  const rows: readonly (readonly [string, string])[] = [
-    ['Type', type],
-    ['Limits', limits],
-    ['Default', standard === '' ? 'empty' : standard],
-    ['Example', example],
+    ? help.isRequired
+    : (derived?.(settings) ?? setting.default ?? help.unset)
+  const rows: readonly Row[] = [
+    [help.type, setting.type(settings)],
+    [help.limits, setting.limits(settings)],
+    [help.default, standard === '' ? help.empty : standard.replaceAll('`', '')],
+    [help.example, example],
   ]
-  return `${variables.join(' or ') || name}
+  return `${help.or(variables) || name}
 
-${fold(doc.replaceAll('`', ''), WIDTH).join('\n')}
+${folded(setting.doc(settings).replaceAll('`', ''))}
 
 ${indented(
   rows.filter(([, text]) => text !== ''),
   WIDTH,
 )}
 `
+}
+
+function folded(text: string): string {
+  return fold(text, WIDTH).join('\n')
 }

@@ -6,16 +6,9 @@ import { ListenError } from '../listener/index.ts'
 import { EXIT } from './exit-codes.ts'
 import { readerOf, writeProblems, type Io, type Command } from './io.ts'
 import { createNotifier, passedSocket } from './systemd.ts'
+import { en, wordsOf } from '../words/index.ts'
 
-export const command: Command = {
-  summary: 'Run the proxy (the default)',
-  text: `Logs in to CC-iSales, keeps the token fresh, and puts it on every request that
-comes in at LISTEN. Everything is set by environment variables; see
-docs/configuration.md, and "check" for what is in force.
-
-SIGHUP: secrets and certificates are read again, and a login is tried now.
-SIGTERM, SIGINT, SIGQUIT or SIGUSR2: readiness goes off, requests in flight are
-finished, exit 0. A second of these signals ends the process immediately.`,
+export const command: Command<never> = {
   flags: {},
   run: (_, io) => serve(io),
 }
@@ -23,13 +16,14 @@ finished, exit 0. A second of these signals ends the process immediately.`,
 /** The proxy itself, until a signal comes. */
 async function serve(io: Io): Promise<number> {
   const loaded = loadConfig(io.env)
+  const words = wordsOf(io.env)
   const { warnings } = loaded
   // When one of them could not be read, its default counts.
   const { logFormat = 'auto', logLevel = 'info' } = loaded.config
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && io.isTTY)
   if (!loaded.ok && pretty) {
     writeProblems(io, loaded)
-    io.stderr.write('Nothing was started. "isales-auth-proxy check" shows all settings.\n')
+    io.stderr.write(`${words.command.notStarted}\n`)
     return EXIT.usage
   }
   const stdout = openStdout()
@@ -41,16 +35,16 @@ async function serve(io: Io): Promise<number> {
   })
   const systemd = createNotifier(io.env)
   const logWarnings = (): void => {
-    for (const { setting, problem, remedy } of warnings)
-      log('setting-doubtful', { setting, detail: `${problem}. ${remedy}` })
+    for (const { setting, said } of warnings)
+      log('setting-doubtful', { setting, detail: en.line(...said(en.settings)) })
   }
   if (!loaded.ok) {
     // A misspelt name is often why another one is not set.
     logWarnings()
-    await systemd.failed(loaded.errors.map(formatError).join('. '))
+    await systemd.failed(loaded.errors.map((error) => formatError(error, words)).join(' | '))
     for (const error of loaded.errors) {
-      const { setting, problem, remedy } = error
-      const detail = `${problem}. ${remedy}. ${readerOf(io, error)}`.trim()
+      const { setting, said } = error
+      const detail = en.sentences(...said(en.settings), readerOf(io, error, en))
       log('setting-wrong', { setting, detail })
     }
     await stdout.flush()
@@ -86,10 +80,11 @@ async function serve(io: Io): Promise<number> {
       await fatal(error)
       return EXIT.failed
     }
-    const { setting, message } = error
-    if (pretty) io.stderr.write(`${setting}: ${message}\n`)
-    else log('cannot-listen', { setting, detail: message })
-    await systemd.failed(`${setting}: ${message}`)
+    const { setting, said } = error
+    const line = words.check.labelled(setting, said(words))
+    if (pretty) io.stderr.write(`${line}\n`)
+    else log('cannot-listen', { setting, detail: said(en) })
+    await systemd.failed(line)
     return error.lasting ? EXIT.usage : EXIT.failed
   } finally {
     await stdout.flush()

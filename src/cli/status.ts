@@ -6,17 +6,12 @@ import { wordsOf } from '../words/index.ts'
 
 const PATHS: Readonly<Record<string, string>> = { text: '/status.txt', json: '/status.json' }
 
-export const command: Command = {
-  summary: 'Print what the status page of a running proxy shows',
-  text: `Asks the proxy that runs here (ADMIN_LISTEN) how it is, what is wrong, and what to do about
-it. In Chinese where the locale is Chinese (LC_ALL, LC_MESSAGES, LANG).`,
-  flags: {
-    output: { value: 'text', doc: 'text or json (default text)' },
-  },
+export const command: Command<'output'> = {
+  flags: { output: { value: 'text' } },
   async run({ output = 'text' }, io) {
     const path = Object.hasOwn(PATHS, output) ? PATHS[output] : undefined
     if (path === undefined) {
-      io.stderr.write('--output is text or json.\n')
+      io.stderr.write(`${wordsOf(io.env).command.output}\n`)
       return EXIT.usage
     }
     const ask = openAdminClient(io)

@@ -46,8 +46,7 @@ export function passedSocket({ env, pid }: Pick<Io, 'env' | 'pid'>): number | un
   // Variables of another process may have been inherited.
   const count = env['LISTEN_PID'] === String(pid) ? Number(env['LISTEN_FDS']) : 0
   if (count > 1) {
-    const problem = `the socket unit has ${count} addresses, and LISTEN is one`
-    throw new ListenError('LISTEN', problem, { lasting: true })
+    throw new ListenError('LISTEN', ({ listening }) => listening.several(count), { lasting: true })
   }
   return count === 1 ? FIRST_SOCKET : undefined
 }

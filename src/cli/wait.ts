@@ -9,14 +9,9 @@ import { wordsOf } from '../words/index.ts'
 const INTERVAL = 250
 const LIMITS = { min: '0s', max: '24h' }
 
-export const command: Command = {
-  summary: 'Wait until a running proxy is ready',
+export const command: Command<'timeout'> = {
   example: '--timeout 60s',
-  text: `Asks the proxy that runs here (ADMIN_LISTEN, /readyz) until it is ready to forward
-requests, so that what depends on it can be started after it.`,
-  flags: {
-    timeout: { value: '60s', doc: 'Give up after this time (default 60s)' },
-  },
+  flags: { timeout: { value: '60s' } },
   async run(flags, io) {
     const timeout = readTimeout(io, flags['timeout'], LIMITS)
     if (timeout === undefined) return EXIT.usage

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { ConfigError, Read } from './config-error.ts'
 import { fileProblem, readSmallFile, type ReadFile } from './files.ts'
-import { check, Refusal } from './formats.ts'
+import type { Wording } from './formats.ts'
 import { Secret } from './secret.ts'
 import { nameOf, type Config, type FileKey } from './settings.ts'
 
@@ -52,9 +52,9 @@ export function readTls(
     try {
       return path === undefined ? undefined : parse(readPem(path, readFile))
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      const remedy = 'Give the path of a PEM file that this user may read'
-      errors.push({ setting: nameOf(key), problem: error.message, remedy })
+      if (!(error instanceof Unusable)) throw error
+      const { problem } = error
+      errors.push({ setting: nameOf(key), said: (words) => [problem(words), words.cures.pem] })
       return undefined
     }
   }
@@ -65,16 +65,14 @@ export function readTls(
   if (key !== undefined && cert?.[0]?.checkPrivateKey(key) === false)
     errors.push({
       setting: nameOf(names.key),
-      problem: `holds a key that is not the one of ${nameOf(names.cert)}`,
-      remedy: 'Give the two files of one pair; the own certificate comes first in a chain',
+      said: ({ certificates }) => certificates.otherKey(nameOf(names.cert)),
     })
   const pem = key?.export({ type: 'pkcs8', format: 'pem' }).toString()
   const refused = errors.length === 0 && pem !== undefined && refusedBy(cert?.join(''), pem)
   if (refused)
     errors.push({
       setting: nameOf(names.cert),
-      problem: `names a certificate that this OpenSSL refuses (${refused})`,
-      remedy: 'Have one issued with a longer key and a newer signature',
+      said: (words) => words.certificates.refused(refused),
     })
   if (errors.length > 0) return { ok: false, errors }
   return {
@@ -117,11 +115,23 @@ function invalid(key: FileKey, certificates: readonly X509Certificate[] = []): C
   const first = Math.min(...certificates.map(({ validFrom }) => Date.parse(validFrom)))
   const now = Date.now()
   if (certificates.length === 0 || (first <= now && now <= last)) return []
-  const problem =
-    last < now
-      ? `names a certificate that ended on ${day(last)}`
-      : `names a certificate that begins on ${day(first)} only`
-  return [{ setting: nameOf(key), problem, remedy: 'Renew it, or set the clock' }]
+  return [
+    {
+      setting: nameOf(key),
+      said: (words) =>
+        last < now ? words.certificates.ended(day(last)) : words.certificates.begins(day(first)),
+    },
+  ]
+}
+
+/** Thrown where a file holds nothing that can be used. */
+class Unusable extends Error {
+  readonly problem: Wording
+
+  constructor(problem: Wording) {
+    super()
+    this.problem = problem
+  }
 }
 
 /** Bytes; the bundle of all public authorities is a fifth of it. */
@@ -129,29 +139,29 @@ const MAX_PEM = 1024 * 1024
 
 function readPem(path: string, readFile: ReadFile): string {
   const file = readFile(path, MAX_PEM)
-  if (!file.ok) throw new Refusal(fileProblem(path, file.problem))
+  if (!file.ok) throw new Unusable(fileProblem(path, file.problem))
   return Buffer.from(file.bytes).toString('latin1')
 }
 
 function parseCertificates(pem: string): readonly X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
-  check(blocks.length > 0, 'names a file without a PEM certificate')
+  if (blocks.length === 0) throw new Unusable(({ files }) => files.noCertificate)
   try {
     return blocks.map((block) => new X509Certificate(block))
   } catch {
-    throw new Refusal('names a file with a damaged certificate')
+    throw new Unusable(({ files }) => files.damagedCertificate)
   }
 }
 
 function parseKey(pem: string): KeyObject {
   const isKey = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(pem)
-  check(isKey, 'names a file without a PEM private key')
+  if (!isKey) throw new Unusable(({ files }) => files.noKey)
   // Checked before OpenSSL sees it, which would ask for a passphrase at the terminal.
   const isEncrypted = /-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)
-  check(!isEncrypted, 'names a file with an encrypted key')
+  if (isEncrypted) throw new Unusable(({ files }) => files.encryptedKey)
   try {
     return createPrivateKey(pem)
   } catch {
-    throw new Refusal('names a file with a damaged private key')
+    throw new Unusable(({ files }) => files.damagedKey)
   }
 }

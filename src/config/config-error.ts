@@ -1,16 +1,18 @@
+import { en, type Said, type Words } from '../words/index.ts'
+
+export type SettingWords = Words['settings']
+
 /** Something wrong with the configuration, for the operator. Holds no secret. */
 export interface ConfigError {
   /** The environment variable. */
   readonly setting: string
-  /** Completes `NAME ...`. */
-  readonly problem: string
-  /** A sentence without a full stop: what to do about it. */
-  readonly remedy: string
+  /** What is wrong, which completes `NAME ...`, and what to do about it. */
+  readonly said: (words: SettingWords) => Said
 }
 
 /** One line: `NAME has this problem. Do this` */
-export function formatError({ setting, problem, remedy }: ConfigError): string {
-  return `${setting} ${problem}. ${remedy}`
+export function formatError({ setting, said }: ConfigError, words: Words): string {
+  return `${setting} ${words.line(...said(words.settings))}`
 }
 
 /** What settings and files hold now, or everything that is wrong with them. */
@@ -21,5 +23,5 @@ export type Read<T> =
 /** @throws {Error} that names the settings and their problems. */
 export function valueOf<T>(read: Read<T>): T {
   if (read.ok) return read.value
-  throw new Error(read.errors.map(formatError).join('; '))
+  throw new Error(read.errors.map((error) => formatError(error, en)).join('; '))
 }

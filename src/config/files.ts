@@ -10,18 +10,11 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
+import type { SettingWords } from './config-error.ts'
+import type { Wording } from './formats.ts'
 
 /** Why a file gave nothing. */
-const PROBLEMS = {
-  missing: 'names a file that does not exist',
-  unreadable: 'names a file that cannot be read',
-  directory: 'names a directory',
-  'not-regular': 'names something that is not a regular file',
-  'too-large': 'names a file that is too large',
-  empty: 'names an empty file',
-  'not-text': 'names a file that is not UTF-8 text',
-} as const
-export type FileProblem = keyof typeof PROBLEMS
+export type FileProblem = keyof SettingWords['files']['problems']
 
 export type FileRead =
   | { readonly ok: true; readonly bytes: Uint8Array }
@@ -34,33 +27,32 @@ export type FileRead =
  */
 export type ReadFile = (path: string, limit: number, flags?: number) => FileRead
 
-/** ` (it belongs to uid 0 and gid 0, mode 600)`; empty where that cannot be seen. */
-function ownerOf(path: string): string {
+/** Who may read it; empty where that cannot be seen. */
+function ownerOf(path: string): Wording {
   const found = statSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return ''
+  if (found === undefined) return () => ''
   const mode = (found.mode & 0o7777).toString(8)
-  return ` (it belongs to uid ${found.uid} and gid ${found.gid}, mode ${mode})`
+  return ({ files }) => files.owner(found.uid, found.gid, mode)
 }
 
 /** Completes `NAME ...`. */
-export function fileProblem(path: string, problem: FileProblem): string {
-  const directory = dirname(path)
-  const closed = isAbsolute(path) ? closedDirectory(directory) : undefined
-  if (closed !== undefined)
-    return `names a file that cannot be reached: ${path}; this user may not enter ${closed}`
-  const owned = problem === 'unreadable' ? ownerOf(path) : ''
-  return `${PROBLEMS[problem]}${behindColon(path)}${owned}`
+export function fileProblem(path: string, problem: FileProblem): Wording {
+  const closed = isAbsolute(path) ? closedDirectory(dirname(path)) : undefined
+  if (closed !== undefined) return ({ files }) => files.notReached(path, closed)
+  const where = whereIs(path)
+  const owner = problem === 'unreadable' ? ownerOf(path) : () => ''
+  return (words) => `${words.files.problems[problem]}${where(words)}${owner(words)}`
 }
 
 /**
  * `: /path`, and of which file it is a copy. Empty unless it is in an existing directory other than `/`: a password that
  * was given where its file was asked for is not repeated.
  */
-export function behindColon(path: string): string {
+export function whereIs(path: string): Wording {
   const directory = dirname(path)
-  if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return ''
+  if (!isAbsolute(path) || directory === '/' || !existsSync(directory)) return () => ''
   const original = originalOf(path)
-  return original === path ? `: ${path}` : `: ${path}, a copy of ${original}`
+  return ({ files }) => (original === path ? files.at(path) : files.copy(path, original))
 }
 
 /** Which file a person corrects: the units of config/systemd give the service copies, and renew them. */

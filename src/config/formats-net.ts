@@ -7,50 +7,64 @@ const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?$/
 
 const MAX_PORT = 65_535
-const ADDRESS_FORMS = 'host:port, [v6]:port or :port'
 
 /** `host:port`, `[v6]:port` or `:port` (all interfaces). The usual ones complete what is only a host or a port, in the example. */
 const address = (usualHost: string, usualPort: number): Format<ListenAddress> =>
-  quotable('address', ADDRESS_FORMS, (value) => {
-    const { host = '', port } = parseEndpoint(value) ?? {}
-    if (port === undefined) {
-      const isPort = /^\d{1,5}$/.test(value)
-      check(!isPort, 'is a port without an address', `${usualHost}:${value}`)
-      check(!isIPv4(value), 'is an address without a port', `${value}:${usualPort}`)
-      check(false, `is not an address: ${ADDRESS_FORMS}`, `${usualHost}:${usualPort}`)
-    }
-    check(port <= MAX_PORT, `has a port over ${MAX_PORT}`)
-    const isHost = host === '' || isIPv6(host) || HOST_NAME.test(host)
-    check(isHost, 'has no valid host before its port')
-    return { host: host.toLowerCase(), port }
-  })
+  quotable(
+    'address',
+    (value) => {
+      const { host = '', port } = parseEndpoint(value) ?? {}
+      if (port === undefined) {
+        const isPort = /^\d{1,5}$/.test(value)
+        check(!isPort, (is) => is.portAlone, `${usualHost}:${value}`)
+        check(!isIPv4(value), (is) => is.addressAlone, `${value}:${usualPort}`)
+        check(false, (is) => is.notAddress, `${usualHost}:${usualPort}`)
+      }
+      check(port <= MAX_PORT, (is) => is.overPort(MAX_PORT))
+      const isHost = host === '' || isIPv6(host) || HOST_NAME.test(host)
+      check(isHost, (is) => is.noHost)
+      return { host: host.toLowerCase(), port }
+    },
+    { limits: ({ limits }) => limits.address },
+  )
 
 // What may be reached by other machines is never proposed for the port of the proxy itself.
 export const listenAddress = address('127.0.0.1', 8080)
 export const adminAddress = address('', 9090)
 
 /** A host name or address without port, in lower case; IPv6 in brackets, as a `Host` header has it. */
-export const hostName = quotable('host', 'without port', (value) => {
+export const hostName = quotable('host', readHost, {
+  limits: ({ limits }) => limits.host,
+})
+
+function readHost(value: string): string {
   const { host = '', port } = parseEndpoint(value) ?? {}
   const isHost = port === undefined && (isIPv6(host) || HOST_NAME.test(host))
-  check(isHost, 'is not a host name or address (without port)')
+  check(isHost, (is) => is.notHost)
   return urlHost(host).toLowerCase()
-})
+}
 
 /** A name as TLS has it: without port, and no address (RFC 6066 section 3). */
-export const serverName = quotable('host name', 'no address, no port', (value) => {
-  const isName = HOST_NAME.test(value) && !isIPv4(value)
-  check(isName, 'is not a host name (no address, no port)')
-  return value.toLowerCase()
+export const serverName = quotable('hostName', readServerName, {
+  limits: ({ limits }) => limits.hostName,
 })
 
+function readServerName(value: string): string {
+  const isName = HOST_NAME.test(value) && !isIPv4(value)
+  check(isName, (is) => is.notHostName)
+  return value.toLowerCase()
+}
+
 /** The hosts that are reached without the egress proxy, in lower case and separated by commas. */
-export const noProxy = format('list of hosts', 'hosts, .suffixes, host:port or *', (value) =>
-  value
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter(Boolean)
-    .join(','),
+export const noProxy = format(
+  'hosts',
+  (value) =>
+    value
+      .toLowerCase()
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .join(','),
+  { limits: ({ limits }) => limits.hosts },
 )
 
 // The URL parser forgives what an operator should see: backslashes, tabs, a missing slash.
@@ -64,36 +78,40 @@ function checkCharacters(value: string): void {
   const shown = value.replace(/^(\W?(?:https?|rediss?|valkeys?)[^\w/@]*\/\/)?.*@/s, '$1')
   const [odd] = /["'`\u2018-\u201f]|[^\x21-\x7e]/u.exec(shown) ?? []
   if (odd === undefined) return
-  const number = `U+${odd.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
-  const plain = odd.normalize('NFKC')
   const isQuote = /["'`\u2018-\u201f]/u.test(odd)
-  const why = isQuote
-    ? 'the quotes of an env file are part of the value'
-    : plain === odd
-      ? 'no URL has it'
-      : `write ${plain} instead`
-  check(false, `contains ${isQuote ? odd : JSON.stringify(odd)} (${number}): ${why}`)
+  const named = `${isQuote ? odd : JSON.stringify(odd)} (${numberOf(odd)})`
+  check(!isQuote, (is) => is.quotes(named))
+  const plain = odd.normalize('NFKC')
+  check(plain === odd, (is) => is.otherWidth(named, plain))
+  check(false, (is) => is.oddInUrl(named))
+}
+
+/** `U+FF1A` */
+function numberOf(character: string): string {
+  return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
 /** Scheme, host and port of a server, and nothing else. */
-export const origin = format('origin', 'https (http to loopback), no path', (value) => {
-  checkCharacters(value)
-  check(HTTP_URL.test(value) && URL.canParse(value), 'is not an http or https URL')
-  const problem =
-    'contains a user name or password, which would show; ISALES_USER and ISALES_PASSWORD are for those of iSales'
-  check(!value.includes('@'), problem)
-  const parsed = new URL(value)
-  check(!/[?#]/.test(value), 'has a query or a fragment; give scheme, host, port')
-  check(parsed.pathname === '/', 'has a path; give scheme, host and port only')
-  return parsed.origin
+export const origin = format('origin', readOrigin, {
+  limits: ({ limits }) => limits.origin,
 })
+
+function readOrigin(value: string): string {
+  checkCharacters(value)
+  check(HTTP_URL.test(value) && URL.canParse(value), (is) => is.notUrl)
+  check(!value.includes('@'), (is) => is.login)
+  const parsed = new URL(value)
+  check(!/[?#]/.test(value), (is) => is.query)
+  check(parsed.pathname === '/', (is) => is.pathInUrl)
+  return parsed.origin
+}
 
 /** The URL parser accepts a % that escapes nothing. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    check(false, 'has a user or password that cannot be decoded; a % in one is written %25')
+    check(false, (is) => is.notDecoded)
   }
 }
 
@@ -103,17 +121,19 @@ function withoutUser(url: string): string {
 }
 
 /** The egress proxy; a secret, for it may hold a password. `http://` is understood. */
-export const proxyUrl = format('proxy URL', 'http or https', readProxyUrl, { redact: withoutUser })
+export const proxyUrl = format('proxyUrl', readProxyUrl, {
+  limits: ({ limits }) => limits.proxyUrl,
+  redact: withoutUser,
+})
 
 function readProxyUrl(value: string): Secret {
   checkCharacters(value)
   const whole = value.includes('://') ? value : `http://${value}`
   // An unescaped `#` in the password would make a host of the user's name.
-  const problem = 'contains ? or #, which in a password are written %3F and %23'
-  check(!/[?#]/.test(whole), problem)
-  check(HTTP_URL.test(whole) && URL.canParse(whole), 'is not the URL of an HTTP proxy')
+  check(!/[?#]/.test(whole), (is) => is.hashInProxy)
+  check(HTTP_URL.test(whole) && URL.canParse(whole), (is) => is.notProxy)
   const { pathname, username, password } = new URL(whole)
-  check(pathname === '/', 'has a path; an HTTP proxy has none')
+  check(pathname === '/', (is) => is.pathInProxy)
   decode(username)
   decode(password)
   return new Secret(whole)
@@ -135,20 +155,17 @@ const STORE_REST = /^(?:([^@/:]*)(?::([^@/]*))?@)?([^@/?#\s]+)(?:\/(\d{1,5})?)?$
 const STORE_PORT = 6379
 
 /** `redis[s]://` or `valkey[s]://`, `[user:password@]host[:port][/database]`. */
-export const storeUrl = format(
-  'store URL',
-  'redis, rediss, valkey or valkeys; one host',
-  readStoreUrl,
-  { redact: withoutUser },
-)
+export const storeUrl = format('storeUrl', readStoreUrl, {
+  limits: ({ limits }) => limits.storeUrl,
+  redact: withoutUser,
+})
 
 function readStoreUrl(value: string): StoreAddress {
   checkCharacters(value)
   const [scheme, s] = STORE_SCHEME.exec(value) ?? []
-  check(scheme !== undefined, 'is not a redis, rediss, valkey or valkeys URL')
+  check(scheme !== undefined, (is) => is.notStore)
   const rest = STORE_REST.exec(value.slice(scheme.length))
-  const problem = 'is not host:port after the scheme; @ / ? # in a password are written %40'
-  check(rest !== null, problem)
+  check(rest !== null, (is) => is.notStoreHost)
   const [, user = '', password, server = '', database = 0] = rest
   return {
     tls: s === 's',
@@ -162,22 +179,24 @@ function readStoreUrl(value: string): StoreAddress {
 function readServer(text: string): Pick<StoreAddress, 'host' | 'port'> {
   const { host = '', port = STORE_PORT } = parseEndpoint(text) ?? {}
   const isHost = isIPv6(host) || HOST_NAME.test(host)
-  check(isHost && port !== 0 && port <= MAX_PORT, 'has a host or port that is none')
+  check(isHost && port !== 0 && port <= MAX_PORT, (is) => is.noStoreHost)
   return { host, port }
 }
 
-/** RFC 3986 section 3.3, what a path may consist of. */
-const PATH = /^\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/
 const MAX_PATH = 1024
 
-/** An absolute path without query. */
-export const path = quotable('path', 'starts with /', (value) => {
-  check(value.startsWith('/'), 'does not start with /')
-  check(value.length <= MAX_PATH, `is longer than ${MAX_PATH} characters`)
-  check(PATH.test(value), 'is not a path (no query, no spaces, ASCII only)')
-  check(!/\/(?:\/|\.\.?(?:\/|$))/.test(value), 'has an empty or a dot segment')
+/** An absolute path without query, as the paths of calls have to be: another would never be forwarded. */
+export const path = quotable('path', readPath, { limits: ({ limits }) => limits.path })
+
+function readPath(value: string): string {
+  check(value.startsWith('/'), (is) => is.noSlash)
+  check(value.length <= MAX_PATH, (is) => is.tooManyCharacters(MAX_PATH))
+  check(!value.includes('//'), (is) => is.emptySegment)
+  const [odd] = /[^\w.~/-]/u.exec(value) ?? []
+  check(odd === undefined, (is) => is.oddInPath(`${JSON.stringify(odd)} (${numberOf(odd ?? '')})`))
+  check(!/\/\.|\.(?:\/|$)/.test(value), (is) => is.dotSegment)
   return value
-})
+}
 
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -194,22 +213,23 @@ const NOT_FOR_TOKENS = new RegExp(
 
 /** The name of a header that may carry a token. */
 export const headerName = quotable(
-  'header name',
-  'not one that frames or routes a message',
+  'headerName',
   (value) => {
-    check(TOKEN.test(value) && value.length <= 128, 'is not a header name')
-    check(!NOT_FOR_TOKENS.test(value), 'is a header that frames or routes a message')
+    check(TOKEN.test(value) && value.length <= 128, (is) => is.notHeader)
+    check(!NOT_FOR_TOKENS.test(value), (is) => is.framing)
     return value
   },
+  { limits: ({ limits }) => limits.headerName },
 )
 
 /** What stands before the token (RFC 9110 section 11.1); may be empty. */
-export const authScheme = quotable('auth scheme', 'may be empty', readScheme, {
+export const authScheme = quotable('authScheme', readScheme, {
+  limits: ({ limits }) => limits.maybeEmpty,
   emptyIsValue: true,
 })
 
 function readScheme(value: string): string {
   const isScheme = value === '' || (TOKEN.test(value) && value.length <= 64)
-  check(isScheme, 'is not an authentication scheme such as Bearer')
+  check(isScheme, (is) => is.notScheme)
   return value
 }

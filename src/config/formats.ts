@@ -1,11 +1,18 @@
+import type { SettingWords } from './config-error.ts'
 import { REDACTED, Secret } from './secret.ts'
+
+/** In the language of whoever reads it. */
+export type Wording = (words: SettingWords) => string
+
+/** What is wrong with a text: completes `NAME ...`, and never repeats the text. */
+type Problem = (wrong: SettingWords['wrong']) => string
 
 /** How a value is written in the environment. */
 export interface Format<T = unknown> {
   /** For tables: `duration`, `size`, `list of header names`. */
-  readonly type: string
+  readonly type: Wording
   /** What is accepted, for tables; empty when the type says it all. */
-  readonly limits: string
+  readonly limits: Wording
   /** An error repeats the text. Otherwise the text may hold a secret. */
   readonly quotable?: boolean | undefined
   /** The value is, or may hold, a secret: what may be shown of its text. */
@@ -18,24 +25,26 @@ export interface Format<T = unknown> {
   readonly emptyIsValue?: boolean
   /** Spaces and line ends around the text belong to it. */
   readonly verbatim?: true
-  /** Of a number: its limits, what 0 does below them, and what each unit counts. */
+  /** Of a number: its limits, whether 0 is accepted below them, and what each unit counts. */
   readonly range?: {
     readonly min: number
     readonly max: number
-    readonly zero: string | undefined
+    readonly zero: boolean
     readonly units: Readonly<Record<string, number>>
   }
   /** @throws Refusal */
   readonly read: (text: string) => T
 }
 
-/** What is wrong with a text: completes `NAME ...`, and never repeats the text. */
+/** Thrown where a text cannot be read. */
 export class Refusal extends Error {
+  readonly problem: Problem
   /** Fits the mistake, and is shown in place of the setting's own example. */
   readonly example: string | undefined
 
-  constructor(problem: string, example?: string) {
-    super(problem)
+  constructor(problem: Problem, example?: string) {
+    super()
+    this.problem = problem
     this.example = example
   }
 }
@@ -51,47 +60,44 @@ export function readText<T>(format: Format<T>, text: string): T | Refusal {
 }
 
 /** @throws Refusal */
-export function check(sound: boolean, problem: string, example?: string): asserts sound {
+export function check(sound: boolean, problem: Problem, example?: string): asserts sound {
   if (!sound) throw new Refusal(problem, example)
 }
 
-type More = Omit<Partial<Format>, 'read'>
+type More = Omit<Partial<Format>, 'read' | 'type'>
+
+/** The types that have a name. */
+type Type = {
+  [Name in keyof SettingWords['types']]: SettingWords['types'][Name] extends string ? Name : never
+}[keyof SettingWords['types']]
+
+const unlimited: Wording = () => ''
 
 /** @param read may throw what `check` throws. */
-export function format<T>(
-  type: string,
-  limits: string,
-  read: (text: string) => T,
-  more?: More,
-): Format<T> {
-  return { type, limits, ...more, read }
+export function format<T>(type: Type, read: (text: string) => T, more: More = {}): Format<T> {
+  return { type: ({ types }) => types[type], limits: unlimited, ...more, read }
 }
 
 /** A format whose texts may be shown: none of them holds a secret. */
-export function quotable<T>(
-  type: string,
-  limits: string,
-  read: (text: string) => T,
-  more?: More,
-): Format<T> {
-  return format(type, limits, read, { quotable: true, ...more })
+export function quotable<T>(type: Type, read: (text: string) => T, more?: More): Format<T> {
+  return format(type, read, { quotable: true, ...more })
 }
 
 /** Texts of the format. */
 interface Limits {
   readonly min: string
   readonly max: string
-  /** 0 is accepted although it is below `min`: what it does. */
-  readonly zero?: string
+  /** 0 is accepted although it is below `min`: it turns off what is limited. Default: false. */
+  readonly zero?: boolean
 }
 
 interface Numeric {
-  readonly type: string
+  readonly type: Type
   /** From the smallest to the largest. A number without a unit counts in the one named ''. */
   readonly units: Readonly<Record<string, number>>
-  readonly malformed: string
+  readonly malformed: Problem
   /** What to say of a number that is not whole in the smallest unit. Default: it may be any. */
-  readonly tooFine?: string
+  readonly tooFine?: Problem
   readonly inUnits?: (value: number) => string
 }
 
@@ -108,17 +114,17 @@ function numeric(given: Limits, { type, units, inUnits, ...problems }: Numeric):
     check(!(Math.abs(exact - value) > 1e-6 * Math.max(1, value)), problems.tooFine)
     return value
   }
-  const { zero } = given
+  const { zero = false } = given
   const [min, max] = [read(given.min), read(given.max)]
-  const limits = `${given.min} to ${given.max}${zero === undefined ? '' : `; 0 ${zero}`}`
+  const limits: Wording = (words) => words.limits.range(given.min, given.max, zero)
   const range = { min, max, zero, units }
   const readInRange = (text: string): number => {
     const value = read(text)
-    const inRange = (value >= min && value <= max) || (value === 0 && zero !== undefined)
-    check(inRange, `is outside ${limits}`)
+    const inRange = (value >= min && value <= max) || (value === 0 && zero)
+    check(inRange, (is) => is.outside(given.min, given.max, zero))
     return value
   }
-  return quotable(type, limits, readInRange, { inUnits, range })
+  return quotable(type, readInRange, { limits, inUnits, range })
 }
 
 /** Milliseconds, written `250ms`, `2.8s`, `5m` or `1h`; a bare number is seconds. */
@@ -126,8 +132,8 @@ export function duration(limits: Limits): Format<number> {
   return numeric(limits, {
     type: 'duration',
     units: { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 },
-    malformed: 'is not a duration such as 250ms, 2.8s, 5m or 1h (a bare number is seconds)',
-    tooFine: 'is finer than one millisecond',
+    malformed: (is) => is.notDuration,
+    tooFine: (is) => is.tooFine,
     inUnits: formatDuration,
   })
 }
@@ -146,8 +152,8 @@ export function size(limits: Limits): Format<number> {
   return numeric(limits, {
     type: 'size',
     units: SIZE_UNITS,
-    malformed: 'is not a size such as 64KiB, 1MiB or 4096 (bytes)',
-    tooFine: 'is not a whole number of bytes',
+    malformed: (is) => is.notSize,
+    tooFine: (is) => is.notBytes,
     inUnits(bytes) {
       const fits = Object.entries(SIZE_UNITS).filter(([, one]) => bytes > 0 && bytes % one === 0)
       const [unit, factor] = fits.findLast(([name]) => name !== 'B') ?? ['', 1]
@@ -158,34 +164,40 @@ export function size(limits: Limits): Format<number> {
 
 /** A whole number. */
 export function count(limits: Limits): Format<number> {
-  const malformed = 'is not a whole number'
+  const malformed: Problem = (is) => is.notCount
   return numeric(limits, { type: 'count', units: { '': 1 }, malformed, tooFine: malformed })
 }
 
 /** A share, written as a decimal fraction. */
 export function ratio(limits: Limits): Format<number> {
-  const malformed = 'is not a share such as 0.8'
-  return numeric(limits, { type: 'ratio', units: { '': 1 }, malformed })
+  return numeric(limits, { type: 'ratio', units: { '': 1 }, malformed: (is) => is.notRatio })
 }
 
 /** The share of requests that is sampled: `off` is 0, `full` is 1. */
-export const sampling = quotable('off, full or a share', 'off, full, or 0 to 1', (text) => {
-  const isShare = /^(?:off|full|0(?:\.\d+)?|1(?:\.0+)?)$/.test(text)
-  check(isShare, 'is neither off, full, nor a share such as 0.01')
-  return text === 'full' ? 1 : Number(text.replace('off', '0'))
-})
+export const sampling = quotable(
+  'sampling',
+  (text) => {
+    const isShare = /^(?:off|full|0(?:\.\d+)?|1(?:\.0+)?)$/.test(text)
+    check(isShare, (is) => is.notSampling)
+    return text === 'full' ? 1 : Number(text.replace('off', '0'))
+  },
+  { limits: ({ limits }) => limits.sampling },
+)
 
 /** A status between 400 and 499. */
-export const rejectionStatus = quotable('status code', '400 to 499', (text) => {
-  check(/^4\d\d$/.test(text), 'is not a status from 400 to 499')
-  return Number(text)
-})
+export const rejectionStatus = quotable(
+  'status',
+  (text) => {
+    check(/^4\d\d$/.test(text), (is) => is.notStatus)
+    return Number(text)
+  },
+  { limits: ({ limits }) => limits.status },
+)
 
 export const boolean = quotable(
   'boolean',
-  '',
   (text) => {
-    check(text === 'true' || text === 'false', 'is neither true nor false')
+    check(text === 'true' || text === 'false', (is) => is.notBoolean)
     return text === 'true'
   },
   { choices: ['true', 'false'] },
@@ -193,13 +205,13 @@ export const boolean = quotable(
 
 /** One of a closed set of words. */
 export function choice<const Words extends readonly string[]>(...choices: Words) {
-  const limits = choices.join(', ')
+  const all = choices.join(', ')
   const read = (text: string): Words[number] => {
     const found = choices.find((one) => one === text)
-    check(found !== undefined, `is none of ${limits}`)
+    check(found !== undefined, (is) => is.notChoice(all))
     return found
   }
-  return quotable('choice', limits, read, { choices })
+  return quotable('choice', read, { limits: () => all, choices })
 }
 
 // oxlint-disable-next-line no-control-regex
@@ -209,27 +221,30 @@ const CONTROL = /[\u0000-\u001f\u007f]/
 export function text(maxBytes: number) {
   const read = (value: string): string => {
     const bytes = Buffer.byteLength(value)
-    check(!CONTROL.test(value), 'contains a control character')
-    check(bytes <= maxBytes, `has ${bytes} bytes; at most ${maxBytes} fit`)
+    check(!CONTROL.test(value), (is) => is.control)
+    check(bytes <= maxBytes, (is) => is.tooManyBytes(bytes, maxBytes))
     return value
   }
-  return format('text', `1 to ${maxBytes} bytes of UTF-8`, read, { verbatim: true })
+  return format('text', read, { limits: ({ limits }) => limits.text(maxBytes), verbatim: true })
 }
 
 /** Any text but NUL; it never prints. */
 export function secret(minBytes = 1) {
-  const limits = `${minBytes === 1 ? 'not empty' : `at least ${minBytes} bytes`}, at most 64KiB`
   const read = (value: string): Secret => {
-    check(!value.includes('\0'), 'contains a NUL byte')
-    check(Buffer.byteLength(value) >= minBytes, `is shorter than ${minBytes} bytes`)
+    check(!value.includes('\0'), (is) => is.nul)
+    check(Buffer.byteLength(value) >= minBytes, (is) => is.tooFewBytes(minBytes))
     return new Secret(value)
   }
-  return format('secret', limits, read, { redact: () => REDACTED, verbatim: true })
+  return format('secret', read, {
+    limits: ({ limits }) => limits.secret(minBytes),
+    redact: () => REDACTED,
+    verbatim: true,
+  })
 }
 
 /** The path of a file that is read at the start. */
-export const filePath = format('file path', '', (value) => {
-  check(!CONTROL.test(value), 'is not a file path')
+export const filePath = format('filePath', (value) => {
+  check(!CONTROL.test(value), (is) => is.notFile)
   return value
 })
 
@@ -238,23 +253,30 @@ export function list<T extends string | number>(
   of: Format<T>,
   { emptyAllowed = false }: { readonly emptyAllowed?: boolean } = {},
 ): Format<readonly T[]> {
-  const size = emptyAllowed ? 'may be empty' : 'at least one'
+  const limits: Wording = (words) => {
+    const { both, maybeEmpty, atLeastOne } = words.limits
+    const [each, size] = [of.limits(words), emptyAllowed ? maybeEmpty : atLeastOne]
+    return each === '' ? size : both(each, size)
+  }
   const read = (whole: string): readonly T[] => {
     const texts = whole === '' && emptyAllowed ? [] : whole.split(',').map((one) => one.trim())
     const entries = texts.map((one) => readEntry(of, one))
     const distinct = new Set(entries.map((one) => String(one).toLowerCase()))
-    check(distinct.size === entries.length, 'has an entry twice')
+    check(distinct.size === entries.length, (is) => is.twice)
     return entries
   }
-  return format(`list of ${of.type}s`, of.limits === '' ? size : `${of.limits}; ${size}`, read, {
+  return {
+    type: (words) => words.types.list(of.type(words)),
+    limits,
     quotable: of.quotable,
     emptyIsValue: emptyAllowed,
-  })
+    read,
+  }
 }
 
 function readEntry<T>(of: Format<T>, entry: string): T {
-  const value = entry === '' ? new Refusal('is empty') : readText(of, entry)
-  if (value instanceof Refusal) throw new Refusal(`has an entry that ${value.message}`)
+  const value = entry === '' ? new Refusal((is) => is.empty) : readText(of, entry)
+  if (value instanceof Refusal) throw new Refusal((is) => is.entry(value.problem(is)))
   return value
 }
 
@@ -262,7 +284,7 @@ function readEntry<T>(of: Format<T>, entry: string): T {
 export function orOff<T>(of: Format<T>): Format<T | undefined> {
   return {
     ...of,
-    type: `${of.type} or off`,
+    type: (words) => words.types.orOff(of.type(words)),
     choices: of.choices && [...of.choices, 'off'],
     read: (value) => (value === 'off' ? undefined : of.read(value)),
   }

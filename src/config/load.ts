@@ -1,6 +1,6 @@
 import type { ConfigError, Read } from './config-error.ts'
 import { readTls } from './certificates.ts'
-import { behindColon, fileProblem, readSmallFile, type ReadFile } from './files.ts'
+import { fileProblem, readSmallFile, whereIs, type ReadFile } from './files.ts'
 import { readText, Refusal } from './formats.ts'
 import { brokenRules, INSECURE_NODE } from './rules.ts'
 import { REDACTED } from './secret.ts'
@@ -94,9 +94,7 @@ interface Input {
   /** Undefined when the setting is not set. */
   readonly text?: string | undefined
   readonly source: string
-  /** Begins a sentence about a text that is wrong. */
-  readonly problem: string
-  /** The variable to name in it. */
+  /** The variable to name when the text is wrong. */
   readonly variable: string
   readonly file?: string
 }
@@ -105,9 +103,9 @@ interface Input {
 class Wrong extends Error {
   readonly error: ConfigError
 
-  constructor(setting: string, problem: string, remedy: string) {
+  constructor(setting: string, said: ConfigError['said']) {
     super()
-    this.error = { setting, problem, remedy }
+    this.error = { setting, said }
   }
 }
 
@@ -143,20 +141,22 @@ function parseSettings(settings: readonly Setting[], read: (setting: Setting) =>
 function parse(setting: Setting, input: Input, text: string | undefined): unknown {
   const { name, fileName, required, quotable, example } = setting
   if (text === undefined) {
-    const also = fileName === undefined ? '' : `, or ${fileName} to a file that holds it`
     if (required)
-      throw new Wrong(name, 'is not set', `Set it${also}, for example ${name}=${example}`)
+      throw new Wrong(name, ({ given }) => given.notSet(`${name}=${example}`, fileName ?? ''))
     return undefined
   }
   const value = readText(setting, text)
   if (!(value instanceof Refusal)) return value
   // A URL, where something else was asked for, may hold a password.
   const isShown = quotable === true && !text.includes('@')
-  const quoted = isShown ? ` (it is ${quote(text)})` : ''
   const { variable, file } = input
-  const written = `Write it like ${variable}=${value.example ?? example}`
-  const remedy = file === undefined ? written : `Correct the file${behindColon(file)}`
-  throw new Wrong(variable, `${input.problem}${value.message}${quoted}`, remedy)
+  throw new Wrong(variable, (words) => {
+    const { wrong, cures } = words
+    const problem = value.problem(wrong)
+    const shown = isShown ? wrong.shown(problem, quote(text)) : problem
+    if (file !== undefined) return [wrong.inFile(shown), cures.correctFile(whereIs(file)(words))]
+    return [shown, cures.like(`${variable}=${value.example ?? example}`)]
+  })
 }
 
 /** The text as it was given, without a secret, and its value where units say it better: `300 (5m)`. */
@@ -180,20 +180,15 @@ function readInput(setting: Setting, env: Environment, readFile: ReadFile): Inpu
   const text = given(setting, env[variable])
   const path = fileName === undefined ? undefined : env[fileName]?.trim() || undefined
   if (text !== undefined && inFile === 'only')
-    throw new Wrong(name, 'is read from a file only', `Unset it and set ${fileName}`)
+    throw new Wrong(name, ({ given }) => given.fileOnly(fileName ?? ''))
   if (text !== undefined && path !== undefined)
-    throw new Wrong(name, `and ${fileName} are both set`, 'Unset one of them')
+    throw new Wrong(name, ({ given }) => given.twice(fileName ?? ''))
   if (path !== undefined) return readValueFile(setting, path, readFile)
-  if (text === undefined) return { source: 'default', problem: '', variable }
+  if (text === undefined) return { source: 'default', variable }
   // Node puts U+FFFD where the environment is not UTF-8. A login with it could only lock the account.
-  if (text.includes('\uFFFD')) throw new Wrong(variable, 'is not valid UTF-8', 'Write it in UTF-8')
-  if (text.endsWith('\r'))
-    throw new Wrong(
-      variable,
-      'has a Windows line ending',
-      'Save the env file with Unix line endings',
-    )
-  return { text, source: 'environment', variable, problem: '' }
+  if (text.includes('\uFFFD')) throw new Wrong(variable, ({ given }) => given.notUtf8)
+  if (text.endsWith('\r')) throw new Wrong(variable, ({ given }) => given.windows)
+  return { text, source: 'environment', variable }
 }
 
 /** The text as it counts; undefined when the variable is not set. */
@@ -212,16 +207,23 @@ function readValueFile({ name }: Setting, path: string, readFile: ReadFile): Inp
   const variable = `${name}_FILE`
   const file = readFile(path, MAX_SECRET_FILE)
   if (!file.ok) {
-    const limit = file.problem === 'too-large' ? ' (over 64KiB)' : ''
-    const remedy = 'Give the path of a file that this user may read and that holds the value alone'
-    throw new Wrong(variable, `${fileProblem(path, file.problem)}${limit}`, remedy)
+    const problem = fileProblem(path, file.problem)
+    const isLarge = file.problem === 'too-large'
+    throw new Wrong(variable, (words) => [
+      `${problem(words)}${isLarge ? words.files.over('64KiB') : ''}`,
+      words.cures.readable,
+    ])
   }
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(file.bytes).replace(LINE_END, '')
   } catch {
-    throw new Wrong(variable, fileProblem(path, 'not-text'), 'Write the value in UTF-8')
+    const problem = fileProblem(path, 'not-text')
+    throw new Wrong(variable, (words) => words.given.fileNotUtf8(problem(words)))
   }
-  if (text === '') throw new Wrong(variable, fileProblem(path, 'empty'), 'Put the value into it')
-  return { text, source: `file ${path}`, problem: 'holds a value that ', variable, file: path }
+  if (text === '') {
+    const problem = fileProblem(path, 'empty')
+    throw new Wrong(variable, (words) => words.given.fileEmpty(problem(words)))
+  }
+  return { text, source: `file ${path}`, variable, file: path }
 }

@@ -1,5 +1,6 @@
 import { endpointOf, isLoopback, type ListenAddress } from './address.ts'
-import type { ConfigError } from './config-error.ts'
+import type { ConfigError, SettingWords } from './config-error.ts'
+import type { Said } from '../words/index.ts'
 import type { StoreAddress } from './formats-net.ts'
 import { Secret } from './secret.ts'
 import { variableOf, type Config, type ConfigKey } from './settings.ts'
@@ -17,13 +18,24 @@ export interface BrokenRule extends Rule {
 }
 
 type Broken = Rule['broken']
+type Sentences = SettingWords['rules']
+/** What is said of a rule, or the name of it where that is always the same. */
+type Telling =
+  | ((rules: Sentences) => Said)
+  | { [Name in keyof Sentences]: Sentences[Name] extends Said ? Name : never }[keyof Sentences]
 
-function error(setting: string, problem: string, remedy: string, broken: Broken): Rule {
-  return { severity: 'error', setting, problem, remedy, broken }
+function rule(severity: Rule['severity'], setting: string, telling: Telling, broken: Broken): Rule {
+  const said: Rule['said'] = ({ rules }) =>
+    typeof telling === 'string' ? rules[telling] : telling(rules)
+  return { severity, setting, said, broken }
 }
 
-function warning(setting: string, problem: string, remedy: string, broken: Broken): Rule {
-  return { severity: 'warning', setting, problem, remedy, broken }
+function error(setting: string, telling: Telling, broken: Broken): Rule {
+  return rule('error', setting, telling, broken)
+}
+
+function warning(setting: string, telling: Telling, broken: Broken): Rule {
+  return rule('warning', setting, telling, broken)
 }
 
 /** The first is of use only together with the second. */
@@ -48,11 +60,10 @@ const TEXTS = ['isalesUser', 'obsUser', ...PASSWORDS] as const
 /** What an editor, a copied line or the reader of an env file adds to a secret costs an attempt to log in. */
 function doubtful(
   key: (typeof TEXTS)[number],
-  problem: string,
+  telling: Telling,
   isDoubtful: (text: string) => boolean,
 ): Rule {
-  const remedy = 'Correct it, unless it is meant to be so'
-  return warning(variableOf(key), problem, remedy, ({ [key]: value }) =>
+  return warning(variableOf(key), telling, ({ [key]: value }) =>
     isDoubtful(value instanceof Secret ? value.reveal() : (value ?? '')),
   )
 }
@@ -66,176 +77,97 @@ function isWeak(secret: Secret | undefined): boolean {
   return characters.length < WEAK.characters || new Set(characters).size < WEAK.different
 }
 
-function weak(
-  key: 'obsPassword' | 'obsTicketKey' | 'sessionStoreKey',
-  reached: string,
-  isReached: Broken,
-): Rule {
-  return error(
-    variableOf(key),
-    `is easy to guess, and ${reached} is reachable from other machines`,
-    'Use 12 or more characters, 4 of them different, such as `openssl rand -base64 32` gives',
-    (c) => isReached(c) && isWeak(c[key]),
-  )
+function weak(key: 'obsPassword' | 'obsTicketKey' | 'sessionStoreKey', isReached: Broken): Rule {
+  const telling: Telling = (of) => of.weak(key === 'sessionStoreKey')
+  return error(variableOf(key), telling, (c) => isReached(c) && isWeak(c[key]))
 }
 
 /** Node itself obeys this variable, for iSales too. */
-export const INSECURE_NODE = error(
-  'NODE_TLS_REJECT_UNAUTHORIZED',
-  'is 0, which accepts any certificate',
-  'Unset it, and trust your own authority with ISALES_CA_FILE',
-  () => true,
-)
+export const INSECURE_NODE = error('NODE_TLS_REJECT_UNAUTHORIZED', 'insecureNode', () => true)
 
-/** Why CTI-OBS must log in, by whether `LISTEN` is local. */
-const NEEDED: Readonly<Record<string, string>> = {
-  true: 'OBS_LOGIN is require',
-  false: 'a login is needed because other machines can reach LISTEN',
-}
-
+/** CTI-OBS must log in: because `OBS_LOGIN` says so, or because `LISTEN` is not local. */
 function isNeeded({ obsLogin, listen }: Config, local: boolean): boolean {
   return obsLogin === 'require' && isLoopback(listen.host) === local
 }
 
 export const RULES: readonly Rule[] = [
-  error(
-    'ISALES_URL',
-    'is plain http to a host that is not loopback',
-    'Use https, or set ISALES_ALLOW_HTTP=true on a network where nobody listens',
-    (c) => isPlainHttp(c.isalesUrl) && !c.isalesAllowHttp,
-  ),
+  error('ISALES_URL', 'plainHttp', (c) => isPlainHttp(c.isalesUrl) && !c.isalesAllowHttp),
   warning(
     'ISALES_URL',
-    'names this proxy itself',
-    'Give the address of iSales, which is neither LISTEN nor ADMIN_LISTEN',
+    'itself',
     (c) => leadsTo(c.isalesUrl, c.listen) || leadsTo(c.isalesUrl, c.adminListen),
   ),
-  warning(
-    'ISALES_ALLOW_HTTP',
-    'is on: the password and the token cross the network in the clear',
-    'Use https as soon as iSales has it',
-    (c) => isPlainHttp(c.isalesUrl) && c.isalesAllowHttp,
-  ),
-  error(
-    'ISALES_REFRESH_PATH',
-    'is the same as ISALES_LOGIN_PATH',
-    'Give the path of the refresh call, or off',
-    (c) => c.isalesLoginPath === c.isalesRefreshPath,
-  ),
-  error(
-    'LISTEN',
-    'is reachable from other machines, and nothing keeps others out',
-    'Listen on 127.0.0.1, or set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE; UNSAFE_LISTEN=true overrides this',
-    (c) => isOpen(c) && !c.unsafeListen,
-  ),
-  warning(
-    'UNSAFE_LISTEN',
-    'is on: whoever reaches LISTEN calls iSales as ISALES_USER',
-    'Set OBS_LOGIN=require or LISTEN_CLIENT_CA_FILE instead when you can',
-    (c) => isOpen(c) && c.unsafeListen,
-  ),
+  warning('ISALES_ALLOW_HTTP', 'httpAllowed', (c) => isPlainHttp(c.isalesUrl) && c.isalesAllowHttp),
+  error('ISALES_REFRESH_PATH', 'samePath', (c) => c.isalesLoginPath === c.isalesRefreshPath),
+  error('LISTEN', 'open', (c) => isOpen(c) && !c.unsafeListen),
+  warning('UNSAFE_LISTEN', 'unsafe', (c) => isOpen(c) && c.unsafeListen),
   ...NEEDS.map(([key, other]) =>
     error(
       variableOf(key),
-      `is set without ${variableOf(other)}`,
-      'Set both, or neither',
+      (is) => is.without(variableOf(other)),
       (c) => c[key] !== undefined && c[other] === undefined,
     ),
   ),
   error(
     'SESSION_STORE_CA_FILE',
-    'or SESSION_STORE_CLIENT_CERT_FILE is set, and SESSION_STORE_URL is not rediss or valkeys',
-    'Use TLS, or unset it',
+    'storeWithoutTls',
     (c) =>
       c.sessionStoreUrl?.tls === false &&
       (c.sessionStoreCaFile ?? c.sessionStoreClientCertFile) !== undefined,
   ),
   warning(
     'SESSION_STORE_URL',
-    'is without TLS to a host that is not loopback',
-    'Use rediss or valkeys: the token is sealed, the password of the store is not',
+    'plainStore',
     (c) => c.sessionStoreUrl?.tls === false && isRemote(c.sessionStoreUrl),
   ),
-  error('ADMIN_LISTEN', 'takes the port of LISTEN', 'Give the two listeners different ports', (c) =>
-    collide(c.listen, c.adminListen),
-  ),
+  error('ADMIN_LISTEN', 'samePort', (c) => collide(c.listen, c.adminListen)),
   ...[true, false].flatMap((local) => [
     error(
       'OBS_USER',
-      `is not set, although ${NEEDED[String(local)]}`,
-      'Set OBS_USER or OBS_USER_FILE to the user that CTI-OBS is configured with',
+      (is) => is.noUser(local),
       (c) => isNeeded(c, local) && c.obsUser === undefined,
     ),
     error(
       'OBS_PASSWORD',
-      `is not set, although ${NEEDED[String(local)]}`,
-      'Set OBS_PASSWORD_FILE (or OBS_PASSWORD) to the password that CTI-OBS is configured with',
+      (is) => is.noPassword(local),
       (c) => isNeeded(c, local) && c.obsPassword === undefined,
     ),
   ]),
-  weak('obsPassword', 'LISTEN', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
-  weak('obsTicketKey', 'LISTEN', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
-  weak('sessionStoreKey', 'the store', (c) => isRemote(c.sessionStoreUrl)),
-  warning(
-    'OBS_USER',
-    'is set but not used, since OBS_LOGIN is not require',
-    'Set OBS_LOGIN=require if only that user may log in',
-    (c) => c.obsLogin !== 'require' && c.obsUser !== undefined,
-  ),
+  weak('obsPassword', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
+  weak('obsTicketKey', (c) => c.obsLogin === 'require' && !isLoopback(c.listen.host)),
+  weak('sessionStoreKey', (c) => isRemote(c.sessionStoreUrl)),
+  warning('OBS_USER', 'unusedUser', (c) => c.obsLogin !== 'require' && c.obsUser !== undefined),
   warning(
     'LISTEN',
-    'takes passwords in the clear from other machines',
-    'Set LISTEN_TLS_CERT_FILE and LISTEN_TLS_KEY_FILE',
+    'plainListen',
     (c) =>
       !isLoopback(c.listen.host) && c.obsLogin === 'require' && c.listenTlsCertFile === undefined,
   ),
   warning(
     'LISTEN_MAX_CONNECTIONS',
-    'is not above MAX_IN_FLIGHT: at that many calls, new connections are closed without a 503',
-    'Raise it, or lower MAX_IN_FLIGHT',
+    'fewConnections',
     (c) => c.listenMaxConnections <= c.maxInFlight,
   ),
-  warning(
-    'CLIENT_DEADLINE',
-    'is 3 s or more: CTI-OBS gives up after 3 s unless its `timeout` was raised',
-    'Lower it, unless the `timeout` of the OBS URL resource is longer',
-    (c) => c.clientDeadline >= 3000,
-  ),
-  warning(
-    'CLIENT_DEADLINE',
-    'is off: CTI-OBS may give up before it gets a response',
-    'Set it below the `timeout` of the OBS URL resource',
-    (c) => c.clientDeadline === 0,
-  ),
+  warning('CLIENT_DEADLINE', 'longDeadline', (c) => c.clientDeadline >= 3000),
+  warning('CLIENT_DEADLINE', 'noDeadline', (c) => c.clientDeadline === 0),
   ...(['httpsProxy', 'isalesTlsServerName'] as const).map((key) =>
     warning(
       variableOf(key),
-      'is not used, since ISALES_URL is plain http',
-      'Unset it, or use https',
+      'unusedForHttp',
       (c) => c[key] !== undefined && c.isalesUrl.startsWith('http:'),
     ),
   ),
   warning(
     'ALLOWED_PATHS',
-    'does not hold the paths beside ISALES_LOGIN_PATH, so calls to them get 403',
-    'Add the prefix of the paths of your iSales',
+    'otherPaths',
     (c) => !c.allowedPaths.some((one) => c.isalesLoginPath.startsWith(one.replace(/\/?$/, '/'))),
   ),
-  warning(
-    'LOGIN_REJECTED_ATTEMPTS',
-    'is over 5: many systems lock an account after 5 wrong passwords',
-    'Keep it below the number that locks yours',
-    (c) => c.loginRejectedAttempts > 5,
-  ),
+  warning('LOGIN_REJECTED_ATTEMPTS', 'manyAttempts', (c) => c.loginRejectedAttempts > 5),
   ...TEXTS.flatMap((key) => [
-    doubtful(key, 'begins or ends with white space', (text) => text !== text.trim()),
-    doubtful(key, 'is in quotes, which systemd and `docker --env-file` keep', (text) =>
-      /^(?:"[^]*"|'[^]*')$/.test(text),
-    ),
+    doubtful(key, 'whiteSpace', (text) => text !== text.trim()),
+    doubtful(key, 'quotes', (text) => /^(?:"[^]*"|'[^]*')$/.test(text)),
   ]),
-  ...PASSWORDS.map((key) =>
-    doubtful(key, 'has more than one line', (text) => /[\r\n]/.test(text.trim())),
-  ),
+  ...PASSWORDS.map((key) => doubtful(key, 'lines', (text) => /[\r\n]/.test(text.trim()))),
 ]
 
 /** Whoever reaches the listener may call iSales. */

@@ -23,10 +23,8 @@ export function unknownVariables(
       nearest(setting.toUpperCase(), OWN, setting.length < 9 ? 1 : 2) ??
       // ISALES_USERNAME
       OWN.find((name) => name.startsWith('ISALES_') && setting.toUpperCase().startsWith(name))
-    const hint =
-      near === undefined ? 'docs/configuration.md lists them all' : `Did you mean ${near}?`
     if (near !== undefined || setting.startsWith('ISALES_'))
-      warnings.push({ setting, problem: 'is not a setting', remedy: hint })
+      warnings.push({ setting, said: ({ given }) => given.unknown(near ?? '') })
   }
   return warnings
 }

@@ -2,22 +2,28 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { isLoopback, urlHost, type Config, type ListenAddress } from '../config/index.ts'
+import { en, type Words } from '../words/index.ts'
+
+/** Completes `NAME: ...`, in the language of whoever reads it. */
+type Sentence = (words: Words) => string
 
 /** Why a listener could not start, in one sentence that names the address. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
   /** Gave the address. */
   readonly setting: string
+  readonly said: Sentence
   /** The configuration is wrong: no later start would succeed. */
   readonly lasting: boolean
 
   constructor(
     setting: string,
-    message: string,
+    said: Sentence,
     { lasting = false, ...cause }: ListenErrorOptions = {},
   ) {
-    super(message, cause)
+    super(said(en), cause)
     this.setting = setting
+    this.said = said
     this.lasting = lasting
   }
 }
@@ -44,16 +50,18 @@ export async function listen(
   try {
     await listening
   } catch (error) {
-    const problem = sentence(error as NodeJS.ErrnoException, address)
-    throw new ListenError(setting, problem, { cause: error })
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    const said: Sentence = ({ listening: { cannot, causes } }) =>
+      cannot(whereOf(address), isKnown(code) ? causes[code] : code)
+    throw new ListenError(setting, said, { cause: error })
   }
   if (fd === undefined || isBoundTo(server, address)) return
   const bound = server.address()
   server.close()
   const where =
     typeof bound === 'object' && bound !== null ? `${urlHost(bound.address)}:${bound.port}` : bound
-  const problem = `the socket unit listens on ${where}, not on ${whereOf(address)}: give both the same address`
-  throw new ListenError(setting, problem, { lasting: true })
+  const said: Sentence = ({ listening }) => listening.elsewhere(`${where}`, whereOf(address))
+  throw new ListenError(setting, said, { lasting: true })
 }
 
 /** What is allowed depends on the address in the configuration: a socket that listens elsewhere may be open to a network. */
@@ -97,17 +105,8 @@ function hostOf(address: ListenAddress): readonly string[] {
   return address.host === '' ? [] : [urlHost(address.host)]
 }
 
-const CAUSES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'in use by another process: stop it (`ss -ltnp` names it), or take another address',
-  EACCES:
-    'no permission: ports below 1024 are for root. Take a higher port, or give the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= of the unit)',
-  EADDRNOTAVAIL: 'not an address of this machine',
-  ENOTFOUND: 'the host name is not known',
-}
-
-function sentence(error: NodeJS.ErrnoException, address: ListenAddress): string {
-  const code = error.code ?? 'unknown error'
-  return `cannot listen on ${whereOf(address)}: ${CAUSES[code] ?? code}`
+function isKnown(code: string): code is keyof Words['listening']['causes'] {
+  return Object.hasOwn(en.listening.causes, code)
 }
 
 function whereOf(address: ListenAddress): string {

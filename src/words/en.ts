@@ -6,12 +6,21 @@ import type {
   Side,
   StoreFailureReason,
 } from '../causes.ts'
+import {
+  check,
+  command,
+  commands,
+  exitCodes,
+  help,
+  listening,
+  renew,
+  running,
+} from './en-commands.ts'
+import { settings } from './en-settings.ts'
+import type { Said } from './said.ts'
 
 /** A sentence for each of a closed set. */
 export type Each<Name extends string> = Readonly<Record<Name, string>>
-
-/** What happened, and what to do about it: sentences without a full stop. The second is empty when nothing is to be done. */
-export type Said = readonly [what: string, todo: string]
 
 /** What is known of a place where something failed. */
 export interface At {
@@ -576,100 +585,6 @@ const problems = {
   'not-implemented': 'The transfer coding is not known',
 }
 
-/** What `check --live` and `discover` say of the conversation with iSales. */
-const check = {
-  sound: 'The configuration is sound.',
-  error: 'Error',
-  warning: 'Warning',
-  verdicts: {
-    works: 'It works.',
-    blind:
-      'It works, but the proxy cannot notice when a token ends early: calls then fail until the token is renewed.',
-    refused: 'iSales refused the login. One attempt was spent; nothing else was tried.',
-    unreachable: 'Login was not possible, so nothing else could be tried.',
-    'no-header': 'The login works, but business calls do not.',
-    elsewhere:
-      'Calls work, but iSales names another host than ISALES_URL: CTI-OBS would call it there.',
-  },
-  topics: {
-    login: 'login',
-    store: 'store',
-    call: 'business call',
-    invalid: 'an invalid token',
-    refresh: 'refresh',
-    conversation: 'conversation',
-    numbers: 'numbers',
-    lifetime: 'lifetime',
-    interface: 'interface',
-    second: 'second login',
-    state: 'STATE_DIR',
-  },
-  blind:
-    'Ask the vendor how iSales refuses a token that is not valid; ISALES_REJECTED_STATUSES and ISALES_REJECTED_RESULTS tell the proxy',
-  carrier:
-    'Check ISALES_TOKEN_HEADERS, ISALES_TOKEN_SCHEME, ISALES_TOKEN_FIELD and ISALES_LOGIN_PATH; `discover` finds them',
-  refreshForm: '`discover` finds the form, or set ISALES_REFRESH_PATH=off',
-  set: (assignments: readonly string[]) => `Set ${assignments.join(' and ')}`,
-  at: (url: string, user: string) => `at ${url} as ${user}`,
-  uncounted: (what: string) => `${what}. The login is not counted there`,
-  asOwner: 'Run the command as the user of the proxy, or as root',
-  notTried: (where: string, why: string) => `${where} was not tried: ${why}`,
-  failed: (where: string, what: string) => `${where}: ${what}`,
-  loggedIn: (where: string, ms: number, grant: string) =>
-    `${where} works, took ${ms} ms; the token ${grant}`,
-  deferred: {
-    busy: () => 'a replica logs in just now. Try again in some seconds',
-    held: () => 'the replicas wait after a failure. See the status page of one of them',
-    guarded: (minutes: number) =>
-      `logins with these credentials failed before, and the account is spared; the next attempt is in ${minutes} min. Correct user and password if they are wrong, else try again then`,
-    alone: () => 'the shared store cannot be reached',
-  },
-  noLifetime: (taken: string) => `states no lifetime that can be believed (${taken} is taken)`,
-  lives: (life: string) => `lives ${life}`,
-  noRefreshToken: (life: string) => `${life}, without a refresh token`,
-  withRefreshToken: (life: string, refresh: string) =>
-    `${life}, with a refresh token${refresh && ` that lives ${refresh}`}`,
-  forReplicas: 'was not tried: the token is for the replicas that share it',
-  worksSo: 'works with these settings',
-  notAccepted: 'the token at hand is not accepted',
-  asText: 'result or lifetimes are written as text',
-  works: (how: string) => `${how}: works`,
-  as: (text: string, works: boolean) => `${text}, as a call that ${works ? 'works' : 'fails'}`,
-  noResponse: (code: string) => `no response (${code})`,
-  foreign: 'not a response of iSales',
-  otherHost: (origin: string) => `gives URLs of ${origin}, which is not ISALES_URL`,
-  tryHost: (origin: string) => `Try ${origin} as ISALES_URL`,
-  wholeUrls: 'gives whole URLs, which the proxy rewrites to itself',
-  closedPaths: (count: number) => `names ${count} paths outside of ALLOWED_PATHS`,
-  refreshPath: (path: string) => `names ${path} as the refresh path`,
-  refreshOff: 'is off (ISALES_REFRESH_PATH); the proxy logs in instead',
-  noRefresh: 'the login gives no refresh token; the proxy logs in instead',
-  bodyAlone: 'body alone',
-  withHeader: (form: string) => `Authentication with the ${form}, and body`,
-  refreshed: (how: string, rotates: boolean, lives: boolean) =>
-    `${how}: works; the refresh token ${rotates ? 'rotates' : 'stays'}, the old token ${lives ? 'lives on' : 'ends'}`,
-  refreshFails: 'does not work; the proxy logs in instead',
-  outlives: 'the first token lives on: several replicas may share a user',
-  ends: 'it ends the first token: one user allows one session only',
-  sameToken: 'gives the same token',
-  storeAlone: (what: string) => `${what}. A login may end the session of running replicas`,
-  noListener: 'works. No replica listens with this key: none runs, or theirs is another',
-  listeners: (count: number) => `works. ${count} running with this key take the new token`,
-  noStore:
-    'is not shared (SESSION_STORE_URL): where iSales allows this user one session, replicas would end each other’s tokens',
-}
-
-/** How a running proxy responded to a command. */
-const running = {
-  silent: (at: string, code: string) =>
-    `The proxy did not respond at ${at} (${code}). Check that it runs (systemctl status isales-auth-proxy, kubectl get pod), and ADMIN_LISTEN`,
-  late: 'no response in time',
-  other: (at: string) => `The proxy responded 404: another program listens at ${at} (ADMIN_LISTEN)`,
-  status: (status: number, reason: string) =>
-    `The proxy responded ${status}${reason && ` (${reason})`}`,
-  notReady: (waited: string, what: string) => `Not ready within ${waited}: ${what}`,
-}
-
 /** From the largest to the smallest. */
 const units = { day: 'd', hour: 'h', minute: 'min', second: 's', millisecond: 'ms' }
 
@@ -694,6 +609,8 @@ export const en = {
       .filter((part) => part !== '')
       .map((part) => `${part}${/[.?!]$/.test(part) ? '' : '.'}`)
       .join(' '),
+  /** On one line, without the last full stop. */
+  line: (what: string, todo: string): string => (todo === '' ? what : `${what}. ${todo}`),
   /** How a host is called. */
   host: (side: Side, host: string): string =>
     side === 'egress' ? `the egress proxy ${host}` : host,
@@ -709,6 +626,13 @@ export const en = {
   units,
   page,
   admin,
-  check,
+  settings,
+  help,
+  commands,
+  exitCodes,
+  command,
+  listening,
   running,
+  check,
+  renew,
 }

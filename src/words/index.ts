@@ -3,6 +3,7 @@ import { en, type Words } from './en.ts'
 import { zh } from './zh.ts'
 
 export { en, type Words }
+export type { Said } from './said.ts'
 export { explain, type Failure, type Places } from './explain.ts'
 
 /** Of pages, of `?lang=`, and of `Accept-Language`, where `zh-CN` counts as `zh`. */

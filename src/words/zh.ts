@@ -1,5 +1,16 @@
 // oxlint-disable max-lines -- one object of every sentence
 import type { At, Words } from './en.ts'
+import {
+  check,
+  command,
+  commands,
+  exitCodes,
+  help,
+  listening,
+  renew,
+  running,
+} from './zh-commands.ts'
+import { settings } from './zh-settings.ts'
 
 const peers = {
   isales: ' iSales ',
@@ -405,93 +416,6 @@ const findings: Words['findings'] = {
   healthy: { title: '正常', reason: ({ good }) => good, remedy: '' },
 }
 
-const check: Words['check'] = {
-  sound: '配置没有问题。',
-  error: '错误',
-  warning: '警告',
-  verdicts: {
-    works: '一切正常。',
-    blind: '可以使用，但代理无法察觉令牌提前失效：此时调用会失败，直到令牌续期。',
-    refused: 'iSales 拒绝了登录。消耗了一次尝试，没有再试其他内容。',
-    unreachable: '无法登录，因此没有再试其他内容。',
-    'no-header': '登录成功，但业务调用不成功。',
-    elsewhere: '调用成功，但 iSales 给出的主机不是 ISALES_URL：CTI-OBS 会去调用那里。',
-  },
-  topics: {
-    login: '登录',
-    store: '存储',
-    call: '业务调用',
-    invalid: '无效令牌',
-    refresh: '刷新',
-    conversation: '整个会话',
-    numbers: '数字',
-    lifetime: '有效期',
-    interface: '接口',
-    second: '第二次登录',
-    state: 'STATE_DIR',
-  },
-  blind:
-    '请向厂商了解 iSales 如何拒绝无效令牌；用 ISALES_REJECTED_STATUSES 和 ISALES_REJECTED_RESULTS 告诉代理',
-  carrier:
-    '检查 ISALES_TOKEN_HEADERS、ISALES_TOKEN_SCHEME、ISALES_TOKEN_FIELD 和 ISALES_LOGIN_PATH；`discover` 可以找出',
-  refreshForm: '`discover` 可以找出形式，或设置 ISALES_REFRESH_PATH=off',
-  set: (assignments) => `设置 ${assignments.join('，')}`,
-  at: (url, user) => `以 ${user} 登录 ${url}`,
-  uncounted: (what) => `${what}。这次登录没有计入其中`,
-  asOwner: '请以代理的用户或 root 运行此命令',
-  notTried: (where, why) => `${where}：没有尝试，${why}`,
-  failed: (where, what) => `${where}：${what}`,
-  loggedIn: (where, ms, grant) => `${where}：成功，用时 ${ms} 毫秒；令牌${grant}`,
-  deferred: {
-    busy: () => '某个副本正在登录。请几秒后再试',
-    held: () => '各副本在一次失败后等待。请看其中一个的状态页',
-    guarded: (minutes) =>
-      `用这个用户名和密码的登录此前失败过，为避免锁定账号而暂停；${minutes} 分钟后再试。如果用户名或密码有误请更正，否则届时再试`,
-    alone: () => '无法连接共享存储',
-  },
-  noLifetime: (taken) => `没有给出可信的有效期（按 ${taken} 计算）`,
-  lives: (life) => `有效期 ${life}`,
-  noRefreshToken: (life) => `${life}，没有刷新令牌`,
-  withRefreshToken: (life, refresh) => `${life}，带有刷新令牌${refresh && `（有效期 ${refresh}）`}`,
-  forReplicas: '没有尝试：该令牌供共享它的副本使用',
-  worksSo: '用这些设置可以正常进行',
-  notAccepted: '手中的令牌不被接受',
-  asText: 'result 或有效期写成了文本',
-  works: (how) => `${how}：成功`,
-  as: (text, works) => `${text}，与${works ? '成功' : '失败'}的调用相同`,
-  noResponse: (code) => `没有响应（${code}）`,
-  foreign: '不是 iSales 的响应',
-  otherHost: (origin) => `给出的 URL 属于 ${origin}，不是 ISALES_URL`,
-  tryHost: (origin) => `试将 ISALES_URL 设为 ${origin}`,
-  wholeUrls: '给出完整的 URL，代理会改写为自己的地址',
-  closedPaths: (count) => `给出了 ${count} 个 ALLOWED_PATHS 之外的路径`,
-  refreshPath: (path) => `给出的刷新路径是 ${path}`,
-  refreshOff: '已关闭（ISALES_REFRESH_PATH）；代理改为登录',
-  noRefresh: '登录没有给出刷新令牌；代理改为登录',
-  bodyAlone: '仅请求体',
-  withHeader: (form) => `Authentication 携带 ${form}，加请求体`,
-  refreshed: (how, rotates, lives) =>
-    `${how}：成功；刷新令牌${rotates ? '会更换' : '不变'}，旧令牌${lives ? '仍有效' : '失效'}`,
-  refreshFails: '不成功；代理改为登录',
-  outlives: '第一个令牌仍有效：几个副本可以共用一个用户',
-  ends: '它使第一个令牌失效：一个用户只允许一个会话',
-  sameToken: '得到相同的令牌',
-  storeAlone: (what) => `${what}。登录可能结束运行中副本的会话`,
-  noListener: '可用。没有副本用此密钥监听：没有副本在运行，或其密钥不同',
-  listeners: (count) => `可用。${count} 个用此密钥运行的副本会采用新令牌`,
-  noStore:
-    '没有共享（SESSION_STORE_URL）：如果 iSales 只允许该用户有一个会话，各副本会互相结束对方的令牌',
-}
-
-const running: Words['running'] = {
-  silent: (at, code) =>
-    `代理在 ${at} 没有响应（${code}）。检查它是否在运行（systemctl status isales-auth-proxy、kubectl get pod），以及 ADMIN_LISTEN`,
-  late: '没有及时响应',
-  other: (at) => `代理返回 404：${at} 上监听的是其他程序（ADMIN_LISTEN）`,
-  status: (status, reason) => `代理返回 ${status}${reason && `（${reason}）`}`,
-  notReady: (waited, what) => `${waited} 内没有就绪：${what}`,
-}
-
 export const zh: Words = {
   coded: (what, code) => (code === '' ? what : `${what}（${code}）`),
   comma: '，',
@@ -501,6 +425,7 @@ export const zh: Words = {
       .filter((part) => part !== '')
       .map((part) => `${part}${/[。？！]$/.test(part) ? '' : '。'}`)
       .join(''),
+  line: (what, todo) => (todo === '' ? what : `${what}。${todo}`),
   host: (side, host) => (side === 'egress' ? `出口代理 ${host}` : host),
   causes,
   stores,
@@ -576,6 +501,13 @@ export const zh: Words = {
     missing: '未找到',
     failed: '内部错误',
   },
-  check,
+  settings,
+  help,
+  commands,
+  exitCodes,
+  command,
+  listening,
   running,
+  check,
+  renew,
 }

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { readTls } from '../../src/config/certificates.ts'
 import { valueOf } from '../../src/config/config-error.ts'
 import { makeCertificates, type Certificates } from '../support/certificates.ts'
-import { disk } from './stand.ts'
+import { disk, problemOf } from './stand.ts'
 
 let made: Certificates
 let files: ReturnType<typeof disk>
@@ -45,7 +45,7 @@ function check(config: Parameters<typeof readTls>[1]): readonly string[] {
   return (['isales', 'store', 'listen'] as const).flatMap((use) => {
     const read = readTls(use, config, files)
     return (read.ok ? (read.warnings ?? []) : read.errors).map(
-      ({ setting, problem }) => `${read.ok ? 'warning: ' : ''}${setting} ${problem}`,
+      (one) => `${read.ok ? 'warning: ' : ''}${problemOf(one)}`,
     )
   })
 }

@@ -2,12 +2,13 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as net from '../../src/config/formats-net.ts'
 import * as formats from '../../src/config/formats.ts'
+import { en } from '../../src/words/index.ts'
 import { Secret } from '../../src/config/secret.ts'
 
 const HOUR = 3_600_000
 const FORMATS = {
   duration: formats.duration({ min: '10ms', max: '1h' }),
-  durationOrOff: formats.duration({ min: '100ms', max: '1h', zero: 'turns it off' }),
+  durationOrOff: formats.duration({ min: '100ms', max: '1h', zero: true }),
   size: formats.size({ min: '0', max: '1GiB' }),
   count: formats.count({ min: '1', max: '100' }),
   ratio: formats.ratio({ min: '0.1', max: '0.95' }),
@@ -39,7 +40,7 @@ const FORMATS = {
 /** The value, or the problem. */
 function read(format: formats.Format, written: string): unknown {
   const value = formats.readText(format, written)
-  return value instanceof formats.Refusal ? value.message : value
+  return value instanceof formats.Refusal ? value.problem(en.settings.wrong) : value
 }
 
 type Name = keyof typeof FORMATS
@@ -75,7 +76,7 @@ const VALUES: Partial<Record<Name, Readonly<Record<string, unknown>>>> = {
     'HTTPS://Service.Besclouds.com:443/': 'https://service.besclouds.com',
     'http://[::1]:8080': 'http://[::1]:8080',
   },
-  path: { '/': '/', '/rest/isales/': '/rest/isales/', '/a%20b/~c;d=1': '/a%20b/~c;d=1' },
+  path: { '/': '/', '/rest/isales/': '/rest/isales/', '/a-b/~c.d_1': '/a-b/~c.d_1' },
   pathOrOff: { off: undefined, '/x': '/x' },
   headerName: { 'X-Token': 'X-Token', 'Proxy-Token': 'Proxy-Token' },
   headerNameOrOff: { off: undefined },
@@ -154,8 +155,10 @@ const PROBLEMS: Partial<Record<Name, Readonly<Record<string, readonly string[]>>
   },
   path: {
     'does not start with /': ['rest', ''],
-    'is not a path': ['/a?b', '/a#b', '/a b', '/ä', '/%zz', '/a\r\nX: y'],
-    'has an empty or a dot segment': ['//a', '/a//b', '/a/../b', '/a/.'],
+    'contains "?" (U+003F): a path has letters': ['/a?b'],
+    'a call with anything else is refused': ['/a#b', '/a b', '/ä', '/a%20b', '/a;b', '/a,b', '/\r'],
+    'has an empty segment': ['//a', '/a//b'],
+    'has a segment that begins or ends with a dot': ['/a/../b', '/a/.', '/.a', '/a./b'],
     'is longer than 1024 characters': [`/${'a'.repeat(1024)}`],
   },
   pathOrOff: { 'does not start with /': ['Off'] },

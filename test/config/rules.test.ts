@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { RULES } from '../../src/config/rules.ts'
-import { disk, MINIMAL } from './stand.ts'
+import { disk, MINIMAL, problemOf } from './stand.ts'
 
 const LOGIN: Environment = { OBS_USER: 'cti', OBS_PASSWORD: 'correct horse' }
 const REQUIRED: Environment = { ...LOGIN, OBS_LOGIN: 'require' }
@@ -29,10 +29,8 @@ const files = disk({ '/store-key': '0123456789abcdef'.repeat(2), '/weak-key': 'k
 function broken(env: Environment): readonly string[] {
   const loaded = loadConfig({ ...MINIMAL, ISALES_PASSWORD: 'x', ...env }, files)
   const all = [...(loaded.ok ? [] : loaded.errors), ...loaded.warnings]
-  const ofRules = all.filter(({ setting, problem }) =>
-    RULES.some((rule) => rule.setting === setting && rule.problem === problem),
-  )
-  return ofRules.map(({ setting, problem }) => `${setting} ${problem}`)
+  const rules = new Set(RULES.map(problemOf))
+  return all.map(problemOf).filter((problem) => rules.has(problem))
 }
 
 /** What it breaks, as the beginning of `SETTING problem`. */
@@ -159,7 +157,7 @@ describe('a rule between settings', () => {
 
   it('is in the table above, each of them', () => {
     const tried = BROKEN.flatMap(([, ...problems]) => problems)
-    const rules = RULES.map(({ setting, problem }) => `${setting} ${problem}`)
+    const rules = RULES.map(problemOf)
     expect(rules.filter((rule) => !tried.some((begin) => rule.startsWith(begin)))).toEqual([])
   })
 

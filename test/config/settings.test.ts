@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { loadConfig, type Environment } from '../../src/config/load.ts'
 import { RULES } from '../../src/config/rules.ts'
 import { SECRET_VARIABLES, SETTING_LIST } from '../../src/config/settings.ts'
+import { problemOf } from './stand.ts'
+import { en, WORDS } from '../../src/words/index.ts'
 import { configurationPage, exampleEnv } from '../../scripts/docs-text.ts'
+
+const { zh } = WORDS
 
 describe('each setting', () => {
   it.each(
@@ -20,12 +24,18 @@ describe('each setting', () => {
     expect(() => setting.read(setting.example)).not.toThrow()
   })
 
-  it.each(SETTING_LIST.map(({ name, doc }) => [name, doc]))(
-    '%s says in sentences what it does',
-    (_, doc) => {
-      expect(doc).toMatch(/^[A-Z`][\s\S]*\.$/)
+  it.each(SETTING_LIST.map((one) => [one.name, one] as const))(
+    '%s says in sentences what it does, and what its default is, in both languages',
+    (_, { doc, derive, derived }) => {
+      expect(doc(en.settings)).toMatch(/^[A-Z`][\s\S]*\.$/)
+      expect(doc(zh.settings)).toMatch(/[\u4e00-\u9fff].*。$/)
+      expect(typeof derived?.(zh.settings)).toBe(derive === undefined ? 'undefined' : 'string')
     },
   )
+
+  it('is described in the order of the tables, and nothing else is', () => {
+    expect(Object.keys(en.settings.docs)).toEqual(SETTING_LIST.map(({ key }) => key))
+  })
 
   it('that is or may hold a secret is removed from the environment of the process', () => {
     expect(SECRET_VARIABLES.toSorted()).toEqual([
@@ -58,7 +68,7 @@ describe('the written documentation', () => {
     for (const name of SETTING_LIST.flatMap(({ variables }) => variables)) {
       expect(page).toContain(`\`${name}\``)
     }
-    for (const { problem } of RULES) expect(page).toContain(problem)
+    for (const { said } of RULES) expect(page).toContain(said(en.settings)[0])
   })
 
   it('has tables whose rows have as many cells as their heads', () => {
@@ -93,7 +103,7 @@ describe('config/example.env', () => {
       const loaded = loadConfig({ ...required, [name]: value })
       const own = loaded.ok
         ? []
-        : loaded.errors.filter(({ problem }) => !/file|without|require/.test(problem))
+        : loaded.errors.filter((one) => !/file|without|require/.test(problemOf(one)))
       expect({ name, own }).toEqual({ name, own: [] })
     }
   })

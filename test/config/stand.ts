@@ -1,5 +1,6 @@
 import { formatError, type ConfigError } from '../../src/config/config-error.ts'
 import type { FileRead, ReadFile } from '../../src/config/files.ts'
+import { en } from '../../src/words/index.ts'
 import type { Config, Environment, Loaded } from '../../src/config/load.ts'
 
 export const PASSWORD = 'pa55word-canary'
@@ -22,8 +23,15 @@ export function disk(files: Readonly<Record<string, string | Uint8Array | FileRe
   }
 }
 
+/** `SETTING problem. Remedy`, in English. */
+export const lineOf = (error: ConfigError): string => formatError(error, en)
+
+/** `SETTING problem`, in English. */
+export const problemOf = ({ setting, said }: ConfigError): string =>
+  `${setting} ${said(en.settings)[0]}`
+
 export function configOf(loaded: Loaded): Config {
-  if (!loaded.ok) throw new Error(loaded.errors.map(formatError).join('\n'))
+  if (!loaded.ok) throw new Error(loaded.errors.map(lineOf).join('\n'))
   return loaded.config
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { en } from '../../src/words/index.ts'
 import { unknownVariables } from '../../src/config/unknown-variables.ts'
 
 const remedies = (...names: readonly string[]): readonly string[] =>
   unknownVariables(Object.fromEntries(names.map((name) => [name, 'x']))).map(
-    ({ setting, problem, remedy }) => `${setting} ${problem}: ${remedy}`,
+    ({ setting, said }) => `${setting} ${said(en.settings).join(': ')}`,
   )
 
 describe('a variable that is nearly a setting', () => {

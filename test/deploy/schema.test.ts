@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { SETTING_LIST, type Setting } from '../../src/config/settings.ts'
+import { en } from '../../src/words/index.ts'
 import { ciValues, render, standalone, template } from './support/chart.ts'
 
 /** Values that are wrong for a type. */
@@ -17,7 +18,7 @@ const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   'host name': ['two words', 'https://host', 'host:443'],
   'off, full or a share': ['all', '2', -0.5],
   origin: ['isales.example', 'ftp://isales.example', 'https://isales.example/path'],
-  path: ['relative', '/with?query', '/two words'],
+  path: ['relative', '/with?query', '/with%20escape'],
   'proxy URL': ['http://u:p@egress', 'http://egress/path', 'http://two words'],
   ratio: ['abc', '80%', 1.5],
   size: ['big', '64KB', -1],
@@ -25,9 +26,11 @@ const WRONG: Readonly<Record<string, readonly [unknown, unknown, unknown]>> = {
   'store URL': ['valkeys://u:p@store', 'https://store', 'store:6379'],
   text: ['two\nlines', 'x'.repeat(300), ['a list']],
 }
-const typeOf = ({ type }: Setting): string =>
-  /^list of (.*)s$/.exec(type)?.[1] ?? type.replace(/ or off$/, '')
-const SETTINGS = SETTING_LIST.filter(({ type }) => type !== 'secret')
+const typeOf = (setting: Setting): string => {
+  const type = setting.type(en.settings)
+  return /^list of (.*)s$/.exec(type)?.[1] ?? type.replace(/ or off$/, '')
+}
+const SETTINGS = SETTING_LIST.filter((one) => one.type(en.settings) !== 'secret')
 const LIMITED = SETTINGS.flatMap(({ range, ...one }) =>
   range === undefined ? [] : [{ ...one, ...range }],
 )
@@ -67,9 +70,9 @@ it.each([0, 1, 2] as const)(
 
 it('the chart refuses a number that is out of the limits of its setting, and says them', async () => {
   const ends = (pick: (one: (typeof LIMITED)[number]) => number) =>
-    LIMITED.map((one) => [one.name, pick(one), one.type.startsWith('dur') ? 'ms' : ''] as const)
+    LIMITED.map((one) => [one.name, pick(one), typeOf(one) === 'duration' ? 'ms' : ''] as const)
   const beyond = ends(({ max }) => max + 1)
-  const below = ends(({ type, min }) => (type === 'ratio' ? min / 2 : min - 1))
+  const below = ends((one) => (typeOf(one) === 'ratio' ? one.min / 2 : one.min - 1))
   for (const values of [beyond, below.filter(([, number]) => number >= 0)]) {
     const settings = Object.fromEntries(values.map(([name, number, unit]) => [name, number + unit]))
     for (const said of await complaints(settings))
