@@ -126,12 +126,9 @@ export function createCalls({
   })
 
   const logChange = (): void => {
-    const counts = recent(MINUTE)
-    const { 'no-token': withoutToken = 0 } = counts.byFailure
-    // Token requests have lines of their own.
-    const failures = counts.failed - withoutToken
-    timer = failures === 0 ? undefined : clock.setTimer(logChange, SECOND)
-    if (failures === 0) {
+    const { failed } = recent(MINUTE)
+    timer = failed === 0 ? undefined : clock.setTimer(logChange, SECOND)
+    if (failed === 0) {
       if (episode === undefined) return
       const { since, ...fields } = episode
       said.clear()
@@ -140,9 +137,11 @@ export function createCalls({
       episode = undefined
       return
     }
-    const worst = mostFail(view()) ?? counts
+    const counts = withToken(recent(MINUTE))
+    if (counts.failed === 0) return
+    const worst = mostFail({ minute: counts, recent: withToken(recent(RECENT)) }) ?? counts
     const share = Math.round((worst.failed / totalOf(worst)) * 100) / 100
-    const code = mainFailure({ ...worst.byFailure, 'no-token': 0 })
+    const code = mainFailure(worst.byFailure)
     const why = latest[code]
     const key = `${code} ${why?.cause.code}`
     const isWorse = episode === undefined || (episode.share <= 0.5 && share > 0.5)
@@ -255,6 +254,12 @@ export function failureOf(
 
 export function noCalls(): CallCounts {
   return { succeeded: 0, refused: 0, failed: 0, byFailure: {}, pages: 0, slow: 0, mistakes: {} }
+}
+
+/** Without the calls for which there was no token: token requests have lines of their own in the log. */
+function withToken({ byFailure, ...counts }: CallCounts): CallCounts {
+  const { 'no-token': missing = 0, ...others } = byFailure
+  return { ...counts, failed: counts.failed - missing, byFailure: others }
 }
 
 export function totalOf({ succeeded, refused, failed }: CallCounts): number {

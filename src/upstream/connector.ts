@@ -99,7 +99,9 @@ export function createConnect(options: ConnectOptions): Connect {
       })
       if (!(socket instanceof TLSSocket)) return
       socket.once('connect', () => (stage = 'tls'))
-      // This runs before Node judges the certificate and closes the socket, which alone knows it.
+      // This runs before Node judges the certificate and closes the socket, which alone knows it. Node does not document
+      // the event. What it documents, `rejectUnauthorized: false` with a judgement of our own, would give the password to
+      // anybody if that judgement were lost. Without the event a sentence lacks name and dates of the certificate.
       socket.prependOnceListener('secure', () => (certificate = certificateOf(socket)))
     }
     try {

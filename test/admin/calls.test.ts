@@ -164,6 +164,22 @@ it('leaves calls without a token, and those that iSales refuses, to other lines 
   expect(clock.waiting()).toEqual([])
 })
 
+it('does not name a missing token after another failure, nor say that calls succeed while they wait for one', async () => {
+  const { call, clock, lines } = start()
+  call(DOWN, 5)
+  for (let n = 0; n < 40; n += 1) {
+    await clock.advance(2000)
+    call({ ...CALL, status: 503, code: 'no-token' })
+  }
+  expect(lines.map(({ event, code }) => [event, code])).toEqual([
+    ['upstream-failing', 'upstream-unreachable'],
+  ])
+  call(OK, 5)
+  await clock.advance(61_000)
+  expect(lines.at(-1)).toMatchObject({ event: 'upstream-recovered', code: 'upstream-unreachable' })
+  expect(clock.waiting()).toEqual([])
+})
+
 it('logs a changed cause anew, and each of those that take turns once', async () => {
   const { call, clock, lines } = start()
   const expired = { ...DOWN, code: 'upstream-tls', failure: { cause: cause('expired') } } as const
