@@ -74,7 +74,7 @@ export class Connection {
   announce(response: ServerResponse): void {
     if (response.req.headers.upgrade === undefined) this.#boundary = Number.NaN
     else this.#ignoreUpgrade(response)
-    // Behind a head that did not come in time, or too many requests.
+    // It came behind a head that was too late, or behind too many requests.
     if (this.#unreadable !== undefined || this.#socket.destroyed) return
     this.#waiting.push(response)
     this.#serveNext()

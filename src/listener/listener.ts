@@ -175,7 +175,7 @@ export function createListener(options: ListenerOptions) {
         NetServer.prototype.close.call(server, () => resolve())
       })
       drainAll()
-      // After what has come was read, however late the timer is.
+      // It looks after what has come was read, however late the timer is.
       const step = setInterval(() => setImmediate(drainAll), DRAIN_STEP)
       const cut = setTimeout(() => {
         for (const socket of gate.sockets()) socket.destroy()

@@ -102,7 +102,7 @@ function createJudge(config: LoginConfig, throttle: Throttle) {
     createHmac('sha256', key)
       .update(JSON.stringify([user, password]))
       .digest()
-  // Without both, as the rules of the configuration exclude, nobody gets in.
+  // Nobody gets in without both, which the rules of the configuration exclude.
   const expected =
     obsUser === undefined || obsPassword === undefined
       ? randomBytes(32)

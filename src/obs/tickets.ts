@@ -93,7 +93,7 @@ export function createTickets(
   return {
     /** A pair, with lifetimes in seconds, as iSales names them in `resultData`. */
     issue: () => issue(seconds() + MAX_SESSION),
-    /** For a business call, where either kind is valid. */
+    /** A business call may carry either kind. */
     isValid(ticket: string): boolean {
       const known = ends.get(ticket)
       if (known !== undefined) return known > now()

@@ -203,7 +203,7 @@ class Pool {
       // The client's deadline ends a request without a response.
       headersTimeout: 0,
       bodyTimeout: config.bodyIdleTimeout,
-      // For a response; a client may send 16 KiB.
+      // A response may have more headers than a request, which may have 16 KiB of them.
       maxHeaderSize: 64 * 1024,
       allowH2: false,
     })
@@ -252,7 +252,7 @@ class Pool {
 
 interface PooledConnection {
   readonly client: Client
-  /** By the pool's clock; infinite before. */
+  /** On the pool's clock; infinite until the connection is open. */
   openedAt: number
   /** Undefined: it is idle. */
   exchange: Exchange | undefined
