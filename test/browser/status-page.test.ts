@@ -108,6 +108,10 @@ describe.runIf(HAVE_BROWSER)('the status page in a browser', () => {
         await page.setViewportSize({ width, height: 800 })
         const scrollWidth = await page.evaluate<number>('document.documentElement.scrollWidth')
         expect(scrollWidth).toBeLessThanOrEqual(width)
+        const dates = await page.evaluate<number[]>(
+          "[...document.querySelectorAll('.date')].map((date) => date.getClientRects().length)",
+        )
+        expect(new Set([1, ...dates])).toEqual(new Set([1]))
         if (width !== 360 && width !== 1080) continue
         for (const colorScheme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme })

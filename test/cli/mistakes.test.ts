@@ -271,9 +271,6 @@ const REFUSED: Readonly<Record<string, readonly [Environment, RegExp]>> = {
   ISALES_USERNAME: [USERNAME, /ISALES_USERNAME is not a setting\. Did you mean ISALES_USER\?/],
 }
 
-/** The names of settings are the same in every language. */
-const WRONG = /[A-Z]+_[A-Z]+/
-
 describe('the start and check say the same of', () => {
   it.each(Object.entries(REFUSED))('%s', async (_, [wrong, words]) => {
     for (const [language, LANG] of LANGUAGES) {
@@ -282,7 +279,9 @@ describe('the start and check say the same of', () => {
       const check = await runHere(['check', '--live', '--quiet'], { env })
       expect([code, check.code]).toEqual([2, 2])
       expect(stderr).toContain(check.stderr)
-      expect(check.stderr).toMatch(language === 'en' ? words : WRONG)
+      expect(check.stderr).toMatch(
+        language === 'en' ? words : /^(?:错误|警告)：\S+ \p{Script=Han}/u,
+      )
     }
   })
 })
@@ -298,18 +297,27 @@ describe.runIf(process.getuid?.() === 0)('a user that is not root reads of', () 
     chmodSync(directory, 0o755)
     writeFileSync(file, 'secret', { mode: 0o600 })
     const env = { ...environment('http://127.0.0.1:1'), ISALES_PASSWORD_FILE: file }
-    for (const args of [[], ['check', '--live', '--quiet']]) {
-      const program = start(args, { ...env, ISALES_PASSWORD: undefined }, { uid })
+    const saidBy = async (args: readonly string[], LANG: string) => {
+      const pretty = { ISALES_PASSWORD: undefined, LOG_FORMAT: 'pretty', LANG }
+      const program = start(args, { ...env, ...pretty }, { uid })
       expect((await program.ended).code).toBe(2)
-      expect(program.stdout() + program.stderr()).toMatch(
-        new RegExp(`cannot be read: ${file} \\(it belongs to uid 0 and gid 0, mode 600\\)`),
-      )
+      return program.stderr().split('\n')[0]
     }
+    const check = ['check', '--live', '--quiet']
+    const english = await saidBy([], 'C')
+    expect(english).toContain(`cannot be read: ${file} (it belongs to uid 0 and gid 0, mode 600)`)
+    const chinese = await saidBy([], 'zh_CN.UTF-8')
+    expect(chinese).toContain(`${file}（`)
+    expect(await Promise.all([saidBy(check, 'C'), saidBy(check, 'zh_CN.UTF-8')])).toEqual([
+      english,
+      chinese,
+    ])
   })
 
   it('port 80 that it takes another port or a capability', async () => {
     const env = { ...environment('http://127.0.0.1:1'), LISTEN: '127.0.0.1:80' }
     const program = start([], env, { uid })
+    // The log is English in every locale.
     expect(await program.line('cannot-listen')).toMatchObject({
       setting: 'LISTEN',
       detail: expect.stringMatching(/127\.0\.0\.1:80.* higher port, .*CAP_NET_BIND_SERVICE/),
